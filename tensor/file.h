@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Files: read whole within a limit; written beside, flushed, renamed, so that no half file is ever seen. */
+#ifndef PULSE_TENSOR_FILE_H
+#define PULSE_TENSOR_FILE_H
+
+#include <stdio.h>
+#include "tensor/arena.h"
+
+/* The whole file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
+char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
+bool  file_exists(const char *path);
+bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
+
+/* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop. */
+typedef struct { FILE *stream; char *path, *beside; } FileWriter;
+bool  file_begin(FileWriter *w, const char *path, Error *e);
+bool  file_finish(FileWriter *w, Error *e);
+void  file_drop(FileWriter *w);
+bool  file_write(const char *path, const void *data, size_t n, Error *e);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Op: an operator is a formula over the reals and a kernel that returns the nearest floats to it.
+ *
+ * Every number of the project comes out of one of these: forward, derivatives and optimiser steps
+ * alike (GRAPH.md). One record holds all there is to know of an operator; ops.def names each once;
+ * the table, `pulse-ref list ops`, the tests and the trace are made from it. */
+#ifndef PULSE_TENSOR_OP_H
+#define PULSE_TENSOR_OP_H
+
+#include "tensor/tensor.h"
+
+typedef struct Op   Op;
+typedef struct Node Node;
+typedef struct Tape Tape;
+
+enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
+
+/* What an operator is told besides its inputs. Names stand in the Op record, in the same order. */
+typedef struct {
+    float   f[OP_FLOATS];    // hyper-parameters: fp32-valued (GRAPH.md, two kinds of constants)
+    double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2
+    int64_t n[OP_INTS];      // counts, flags
+    const int32_t *index;    // ids, labels, positions, row numbers, segments; owned by the step arena
+    size_t  index_count;
+} Attrs;
+
+/* A call of a kernel: operands, attributes, where to write. */
+typedef struct {
+    const Op *op;
+    Node *const *in;
+    size_t n_in;
+    const Attrs *attrs;
+    Tensor out;
+    Tape *tape;              // for scratch memory (tape->arena) and the first failure (tape->error)
+} Call;
+
+/* How the last bit is decided (NUMERICS section 0). MOVE: nothing is rounded. */
+typedef enum { CLASS_MOVE, CLASS_A, CLASS_A_RATIONAL, CLASS_B, CLASS_C, CLASS_D } OpClass;
+
+struct Op {
+    const char *name;        // the one word
+    const char *formula;     // over the reals; "RN" is the rounding to the nearest float
+    OpClass     kind;
+    const char *inputs;      // names in order, "x w b?"; '?' optional, "x..." any number
+    const char *floats;      // names of attrs.f, "eps"; NULL: none
+    const char *reals;       // names of attrs.d
+    const char *ints;        // names of attrs.n
+    const char *index;       // name and layout of attrs.index, "ids [N]"
+
+    /* The shape of the result; false, with a sentence that names operator and shapes, when the
+     * inputs do not fit. Checks everything that kernel relies on (index ranges too). */
+    bool (*shape)(const Call *c, Shape *out, Error *e);
+    /* Writes the nearest floats to every element of c->out.f32. */
+    void (*kernel)(const Call *c);
+    /* Records the operators that make the gradient of each input that wants one, and hands each to
+     * tape_contribute. NULL: no gradient flows. */
+    void (*vjp)(Tape *t, Node *y, Node *dy);
+};
+
+extern const Op *const ops[];       // in the order of ops.def
+extern const size_t ops_count;
+const Op   *op_find(const char *name);            // NULL: unknown
+const char *op_class_name(OpClass kind);          // "A", "A'", …
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The operators as functions: each runs at once and returns its node (NULL after a failure).
+ *
+ * Shapes: [N, C] rows and channels; a vector [C] is one row. Formulas, bounds and derivatives stand
+ * in op_*.c; `pulse-ref list ops` prints them. Every result is RN(formula), element by element. */
+#ifndef PULSE_TENSOR_OPS_H
+#define PULSE_TENSOR_OPS_H
+
+#include "tensor/tape.h"
+
+/* --- op_move.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
+Node *op_reshape(Tape *t, Node *x, Shape s);
+Node *op_transpose(Tape *t, Node *x);                                   // [N, C] -> [C, N]
+Node *op_concat_rows(Tape *t, size_t n, Node *const x[]);               // [N1, C], [N2, C], … -> [N1+N2+…, C]
+Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count);
+Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n);   // embedding; table may be F16/BF16
+Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows); // dtable[v] = RN(sum of dy rows with ids = v)
+Node *op_broadcast_rows(Tape *t, Node *row, size_t n);                  // [C] -> [n, C]
+Node *op_patches(Tape *t, Node *pixels, size_t patch);                  // [B, 3, H, W] -> [B*(H/p)*(W/p), 3*p*p], order of a conv kernel
+Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);         // x where keep is 1, +0 elsewhere (row by row when n is the number of rows)
+Node *op_argmax(Tape *t, Node *x);                                      // [N, V] -> [N], lowest index on ties, as a float
+Node *op_sum_n(Tape *t, size_t n, Node *const x[]);                     // RN(x1 + x2 + …), the fan-in of gradients
+
+/* --- op_pointwise.c: element-wise, one rounding --- */
+Node *op_add(Tape *t, Node *a, Node *b);
+Node *op_sub(Tape *t, Node *a, Node *b);
+Node *op_mul(Tape *t, Node *a, Node *b);
+Node *op_scale(Tape *t, Node *x, float s);                              // RN(s x)
+Node *op_axpy(Tape *t, Node *base, Node *x, float s);                   // RN(base + s x): LoRA
+Node *op_ratio(Tape *t, Node *x, float num, float den);                 // RN(num x / den)
+Node *op_mul_rows(Tape *t, Node *x, Node *w);                           // RN(x_rc w_c)
+Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b);               // RN(x_rc g_c + b_c)
+Node *op_gelu(Tape *t, Node *x);                                        // x Phi(x), erf form
+Node *op_quick_gelu(Tape *t, Node *x);                                  // x sigmoid(1.702 x)
+Node *op_silu(Tape *t, Node *x);
+Node *op_gelu_grad(Tape *t, Node *x);                                   // f'(x), one rounding
+Node *op_quick_gelu_grad(Tape *t, Node *x);
+Node *op_silu_grad(Tape *t, Node *x);
+Node *op_sigmoid(Tape *t, Node *x);
+Node *op_log_sigmoid(Tape *t, Node *x);
+Node *op_exp(Tape *t, Node *x);
+Node *op_log(Tape *t, Node *x);
+Node *op_sqrt(Tape *t, Node *x);
+Node *op_rsqrt(Tape *t, Node *x);
+
+/* --- op_reduce.c --- */
+Node *op_sum(Tape *t, Node *x);                                         // all elements -> scalar
+Node *op_mean(Tape *t, Node *x);
+Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
+Node *op_column_dot(Tape *t, Node *a, Node *b);                         // RN(sum_r a_rc b_rc): gain gradient
+Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n); // [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)
+Node *op_segment_mean(Tape *t, Node *x, const int32_t *offsets, size_t n);
+Node *op_square_norm(Tape *t, size_t n, Node *const x[]);               // RN(sqrt(sum of all x^2)) -> scalar
+Node *op_square_sum(Tape *t, Node *x);                                  // RN(sum x^2) -> scalar
+
+/* --- op_linear.c: products --- */
+Node *op_linear(Tape *t, Node *x, Node *w, Node *bias);                 // [N, K], [M, K], [M] or NULL -> [N, M]; w may be F16/BF16
+Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
+Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s);       // RN(W + s sum_r B A): [M, K], [M, r], [r, K]
+
+/* --- op_attention.c. Segments: 4 numbers each, {q_begin, q_count, k_begin, k_count}; the rows of one
+ * sample. Scores are ragged: segment by segment, head by head, [q_count, k_count] row-major, one flat
+ * vector. Query head h reads key head h / (heads / kv_heads). Causal: query i of a segment sees keys
+ * j <= i + k_count - q_count; what is not allowed is +0. --- */
+typedef struct {
+    const int32_t *segments;
+    size_t count;
+    size_t heads, kv_heads, head_dim;
+    bool   causal;
+} Attention;
+Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij = RN(sum_c q_ic k_jc)
+Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
+Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);       // y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
+Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
+Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
+Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // half-split; tables [P, D/2]
+Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // the transpose
+
+/* --- op_norm.c --- */
+Node *op_layernorm(Tape *t, Node *x, float eps);                        // n = (x - mean)/sqrt(var + eps)
+Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps);
+Node *op_rmsnorm(Tape *t, Node *x, float eps);                          // n = x / sqrt(mean x^2 + eps)
+Node *op_rmsnorm_dx(Tape *t, Node *x, Node *dn, float eps);
+
+/* --- op_loss.c: z, p, l are [R, V] --- */
+Node *op_softmax(Tape *t, Node *z);
+Node *op_softmax_grad(Tape *t, Node *p, Node *dp);                      // row-wise, as attention's
+Node *op_log_softmax(Tape *t, Node *z);
+Node *op_nll(Tape *t, Node *z, const int32_t *labels);                  // [R]; label -1: not supervised, +0
+Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c);                // RN(c_r p_rv - c_r q_rv); c is [R]
+Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q = e_y; label -1: a row of +0
+Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);                      // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
+
+/* --- op_step.c: the optimiser --- */
+Node *op_clip_factor(Tape *t, Node *norm, float max_norm);              // RN(max_norm / (G + 1e-6)) when < 1, else 1
+Node *op_scale_by(Tape *t, Node *x, Node *s);                           // RN(s x), s a scalar node
+Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1);                // RN(b1 m + (1-b1) g)
+Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2);                // RN(b2 v + (1-b2) g^2)
+Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2);
+Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2); // decay = 0; coupled decay enters g before
+Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay);         // RN(p - lr (g + decay p))
+Node *op_momentum(Tape *t, Node *b, Node *g, float momentum);           // RN(momentum b + g)
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Tensor: a shape and the numbers it describes, row-major, without strides.
+ *
+ * Activations and gradients are fp32. Stored weights may also be F16 or BF16 (mapped from a
+ * file); they are widened exactly, value by value, where they are used.
+ * Letters, here and everywhere: N rows (tokens of a step, packed without padding), C channels,
+ * H attention heads, D head_dim, V vocabulary, R supervised rows, B samples. */
+#ifndef PULSE_TENSOR_TENSOR_H
+#define PULSE_TENSOR_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "tensor/arena.h"
+
+enum { RANK_MAX = 4 };
+
+typedef struct {
+    int    rank;             // 0: a scalar
+    size_t dim[RANK_MAX];
+} Shape;
+
+typedef enum { F32, F16, BF16, F64, I64, I32, U8, DTYPE_COUNT } Dtype;
+
+typedef struct {
+    Shape shape;
+    Dtype dtype;
+    union {
+        float          *f32;
+        const uint16_t *half;     // F16 or BF16, little-endian bit patterns in host order
+        double         *f64;
+        int64_t        *i64;
+        int32_t        *i32;
+        uint8_t        *u8;
+        void           *data;
+    };
+} Tensor;
+
+size_t      dtype_size(Dtype d);
+const char *dtype_name(Dtype d);                 // "F32", as safetensors spells it
+
+Shape  shape_of(int rank, ...);                  // rank size_t arguments
+bool   shape_equal(Shape a, Shape b);
+bool   shape_size_checked(Shape s, size_t *n);   // false when the product overflows
+size_t shape_size(Shape s);                      // 1 for a scalar
+size_t shape_rows(Shape s);                      // all but the last dimension
+size_t shape_cols(Shape s);                      // the last dimension; 1 for a scalar
+char  *shape_text(Shape s, char out[64]);        // "[3, 4]"
+
+Tensor tensor_f32(Arena *a, Shape s);            // not cleared; data NULL when memory ran out
+Tensor tensor_zeros(Arena *a, Shape s);
+Tensor tensor_view(float *data, Shape s);
+size_t tensor_bytes(Tensor t);
+
+float  half_widen(uint16_t bits, Dtype dtype);   // F16 or BF16 to fp32, exact
+/* n values from element `first` as fp32, whatever the dtype F32, F16, BF16. */
+void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
+
+#endif

@@ -20,15 +20,15 @@ bool error_set(Error *e, const char *format, ...)
 bool error_prefix(Error *e, const char *format, ...)
 {
     if (e && e->failed) {
-        char sentence[sizeof e->text], context[256];
+        char sentence[sizeof e->text];
+        memcpy(sentence, e->text, sizeof sentence);
         va_list args;
         va_start(args, format);
-        vsnprintf(context, sizeof context, format, args);
+        vsnprintf(e->text, sizeof e->text / 2, format, args);
         va_end(args);
-        memcpy(sentence, e->text, sizeof sentence);
-        size_t used = strlen(context);
-        memcpy(e->text, context, used);
-        snprintf(e->text + used, sizeof e->text - used, ": %s", sentence);
+        size_t used = strlen(e->text), room = sizeof e->text - used;
+        if (snprintf(e->text + used, room, ": %s", sentence) >= (int)room)
+            e->text[sizeof e->text - 1] = 0;
     }
     return false;
 }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Lora: low-rank adapters beside the linear maps of a model, y = base(x) + s (x A^T) B^T (Hu et al., LoRA, 2021).
+ *
+ * Modules are chosen by full path (name_matches), so never on the vision tower by accident. A [r, in] starts
+ * as N(0, 1/in) from the counter-based generator (purpose = the factor's name), B [out, r] as zero.
+ * s = RN(alpha/r), or RN(alpha/sqrt(r)) with rslora. Folders are PEFT's (INTEROP 2.5).
+ * Always: pairs are in the order of the weights; factors are F32 and trainable.
+ * Fails: a pattern without a module, a key of a file that nothing uses: the sentence lists them. */
+#ifndef PULSE_MODEL_LORA_H
+#define PULSE_MODEL_LORA_H
+
+#include "model/weights.h"
+#include "tensor/ops.h"
+
+/* What of a model is trained. LLM: adapters on the language model. PROJ_LLM: and the projector itself. FULL: every weight, no adapters. */
+typedef enum { TRAIN_LLM, TRAIN_PROJ_LLM, TRAIN_FULL, TRAIN_COUNT } Trainable;
+const char *trainable_name(Trainable t);                        // "llm", "proj+llm", "full"
+bool        trainable_parse(const char *text, Trainable *out);
+
+typedef struct {
+    int64_t rank;
+    float   alpha;
+    bool    rslora;
+    const char *targets;       // patterns of module paths; NULL: LORA_TARGETS
+} LoraConfig;
+
+/* The seven linear maps of every layer of the language model. */
+#define LORA_TARGETS "language_model.model.layers.*.self_attn.?_proj,language_model.model.layers.*.mlp.*_proj"
+#define PROJECTOR    "multi_modal_projector.**"
+
+typedef struct {
+    const char *module;        // "language_model.model.layers.0.self_attn.q_proj"
+    Weight *a, *b;             // [r, in], [out, r], in `factors`
+} LoraPair;
+
+typedef struct {
+    LoraConfig config;
+    float      scale;          // s
+    LoraPair  *pairs;
+    size_t     count;
+    Weights    factors;        // "<module>.lora_A.weight", "<module>.lora_B.weight", all trainable
+} Lora;
+
+/* New adapters beside `w`. */
+bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e);
+/* Reads FOLDER/adapter_config.json and adapter_model.safetensors; modules saved whole replace those of `w`. */
+bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
+/* Writes them; trainable weights of `w` go with them as modules_to_save. */
+bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
+const LoraPair *lora_find(const Lora *l, const char *module);   // NULL: no adapter there; a NULL Lora has none
+/* W' = RN(W + s sum_r B A), by op_lora_merge; the merged weights are F32 in the arena of `w`. Unmerge: load again. */
+bool lora_merge(const Lora *l, Weights *w, Error *e);
+/* Sets which weights of `w` are trainable; all others are frozen. */
+bool trainable_set(Weights *w, Trainable t, Error *e);
+
+#endif

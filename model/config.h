@@ -10,6 +10,7 @@
 #ifndef PULSE_MODEL_CONFIG_H
 #define PULSE_MODEL_CONFIG_H
 
+#include <stdint.h>
 #include "tensor/arena.h"
 
 typedef enum { ACT_GELU, ACT_QUICK_GELU, ACT_SILU, ACT_COUNT } Activation;   // gelu: erf form

@@ -15,21 +15,13 @@ struct ArenaChunk {
     unsigned char *base;       // 64-byte aligned
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-#else
-enum { SANITIZED = 0 };
-#endif
-
 static bool poison(void)
 {
-    return SANITIZED || getenv("PULSE_POISON") != NULL;
+#ifdef PULSE_SANITIZED
+    return true;
+#else
+    return getenv("PULSE_POISON") != NULL;
+#endif
 }
 
 Arena arena_make(Error *error)
@@ -77,7 +69,7 @@ static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
     return a->current = fresh;
 }
 
-void *arena_alloc(Arena *a, size_t bytes)
+static void *give(Arena *a, size_t bytes)
 {
     size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (size < bytes || (a->limit && (size > a->limit || a->used > a->limit - size))) {
@@ -96,9 +88,13 @@ void *arena_alloc(Arena *a, size_t bytes)
     a->used += size;
     if (a->used > a->peak)
         a->peak = a->used;
-    if (poison())
-        memset(piece, 0xff, size);
     return piece;
+}
+
+void *arena_alloc(Arena *a, size_t bytes)
+{
+    void *piece = give(a, bytes);
+    return piece && poison() ? memset(piece, 0xff, bytes) : piece;
 }
 
 void *arena_zalloc(Arena *a, size_t bytes)
@@ -148,6 +144,13 @@ void arena_release(Arena *a, ArenaMark m)
     if (a->current)
         a->current->at = m.at;
     a->used = m.used;
+}
+
+void *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t bytes)
+{
+    arena_release(a, m);
+    void *moved = give(a, bytes);
+    return moved ? memmove(moved, data, bytes) : NULL;
 }
 
 void arena_reset(Arena *a)

@@ -35,6 +35,8 @@ char     *arena_text(Arena *a, const char *text);
 char     *arena_format(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 ArenaMark arena_mark(const Arena *a);
 void      arena_release(Arena *a, ArenaMark m);   // takes back all given out since the mark
+/* Takes back all since the mark but for `bytes` at `data`, which move to where the mark was. */
+void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t bytes);
 void      arena_reset(Arena *a);                  // takes back everything, keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 

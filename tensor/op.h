@@ -57,7 +57,7 @@ struct Op {
     void (*vjp)(Tape *t, Node *y, Node *dy);
 };
 
-extern const Op *const ops[];       // in the order of ops.def
+extern const Op *const ops[];       // in the order of ops.def; then NULL. The record of OP(name) is `op_record_name`
 extern const size_t ops_count;
 const Op   *op_find(const char *name);            // NULL: unknown
 const char *op_class_name(OpClass kind);          // "A", "A'", …

@@ -80,7 +80,7 @@ void  tape_contribute(Tape *t, Node *n, Node *dy);
 void  tape_backward(Tape *t);
 
 /* No-grad scopes: everything recorded since tape_scope is forgotten but for `keep`, whose data survives. */
-typedef struct { ArenaMark mark; size_t count; } TapeScope;
+typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);   // only under no_grad; otherwise returns keep unchanged
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "tensor/tensor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "tensor/float.h"
+
+static const struct { const char *name; size_t size; } dtypes[DTYPE_COUNT] = {
+    [F32] = { "F32", 4 }, [F16] = { "F16", 2 }, [BF16] = { "BF16", 2 }, [F64] = { "F64", 8 },
+    [I64] = { "I64", 8 }, [I32] = { "I32", 4 }, [U8] = { "U8", 1 },
+};
+
+size_t      dtype_size(Dtype d) { return dtypes[d].size; }
+const char *dtype_name(Dtype d) { return dtypes[d].name; }
+
+Shape shape_of(int rank, ...)
+{
+    Shape s = { .rank = rank };
+    va_list dims;
+    va_start(dims, rank);
+    for (int k = 0; k < rank; k++)
+        s.dim[k] = va_arg(dims, size_t);
+    va_end(dims);
+    return s;
+}
+
+bool shape_equal(Shape a, Shape b)
+{
+    if (a.rank != b.rank)
+        return false;
+    for (int k = 0; k < a.rank; k++)
+        if (a.dim[k] != b.dim[k])
+            return false;
+    return true;
+}
+
+bool shape_size_checked(Shape s, size_t *n)
+{
+    bool empty = false;
+    *n = 1;
+    for (int k = 0; k < s.rank; k++)
+        empty |= s.dim[k] == 0;
+    for (int k = 0; k < s.rank && !empty; k++) {
+        if (*n > SIZE_MAX / s.dim[k])
+            return false;
+        *n *= s.dim[k];
+    }
+    if (empty)
+        *n = 0;
+    return true;
+}
+
+size_t shape_size(Shape s)
+{
+    size_t n = 1;
+    for (int k = 0; k < s.rank; k++)
+        n *= s.dim[k];
+    return n;
+}
+
+size_t shape_rows(Shape s)
+{
+    size_t n = 1;
+    for (int k = 0; k + 1 < s.rank; k++)
+        n *= s.dim[k];
+    return n;
+}
+
+size_t shape_cols(Shape s)
+{
+    return s.rank ? s.dim[s.rank - 1] : 1;
+}
+
+char *shape_text(Shape s, char out[64])
+{
+    int at = snprintf(out, 64, "[");
+    for (int k = 0; k < s.rank && at < 60; k++)
+        at += snprintf(out + at, 64 - (size_t)at, k ? ", %zu" : "%zu", s.dim[k]);
+    if (at < 63)
+        snprintf(out + at, 64 - (size_t)at, "]");
+    return out;
+}
+
+Tensor tensor_f32(Arena *a, Shape s)
+{
+    Tensor t = { .shape = s, .dtype = F32 };
+    size_t n;
+    if (shape_size_checked(s, &n))
+        t.f32 = arena_array(a, n, sizeof(float));
+    else
+        error_set(a->error, "out of memory: a tensor's size overflows");
+    return t;
+}
+
+Tensor tensor_zeros(Arena *a, Shape s)
+{
+    Tensor t = tensor_f32(a, s);
+    if (t.f32)
+        memset(t.f32, 0, tensor_bytes(t));
+    return t;
+}
+
+Tensor tensor_view(float *data, Shape s)
+{
+    return (Tensor){ .shape = s, .dtype = F32, .f32 = data };
+}
+
+size_t tensor_bytes(Tensor t)
+{
+    return shape_size(t.shape) * dtype_size(t.dtype);
+}
+
+float half_widen(uint16_t bits, Dtype dtype)
+{
+    if (dtype == BF16)
+        return float_from((uint32_t)bits << 16);
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, exponent = bits >> 10 & 31, mantissa = bits & 1023;
+    if (exponent == 31)
+        return float_from(sign | 0x7f800000u | mantissa << 13);
+    if (exponent)
+        return float_from(sign | (exponent + 112) << 23 | mantissa << 13);
+    float magnitude = (float)mantissa * 0x1p-24f;          // subnormal: exact
+    return sign ? -magnitude : magnitude;
+}
+
+void tensor_widen(const Tensor *t, size_t first, size_t n, float *out)
+{
+    if (t->dtype == F32) {
+        memcpy(out, t->f32 + first, n * sizeof *out);
+        return;
+    }
+    for (size_t k = 0; k < n; k++)
+        out[k] = half_widen(t->half[first + k], t->dtype);
+}

@@ -44,6 +44,8 @@ LIBRARY = $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
 TESTS   = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 SUPPORT = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/test_%.c tests/bench_%.c tests/exhaustive_%.c,$(wildcard tests/*.c)))
 
+.SECONDEXPANSION:
+.SECONDARY:
 all: $(BUILD)/pulse-ref $(BUILD)/libpulseref.a
 
 $(BUILD)/obj/%.o: %.c
@@ -60,7 +62,6 @@ $(BUILD)/pulse-ref: $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref
 $(BUILD)/test_% $(BUILD)/bench_% $(BUILD)/exhaustive_%: $(BUILD)/obj/tests/$$(@F).o $(SUPPORT) $(BUILD)/libpulseref.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -lmpfr -lgmp -o $@
 
-.SECONDEXPANSION:
 .PHONY: all test clean
 clean:
 	rm -rf $(BUILD)

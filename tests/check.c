@@ -106,8 +106,8 @@ void check_print_command(void)
     char path[512];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
     path[n < 0 ? 0 : n] = 0;
-    const char *build = strstr(path, "/build");
-    print_error("repeat: PULSE_SEED=%" PRIu64 " %s\n", check_seed(), build ? build + 1 : path);
+    const char *name = strrchr(path, '/');
+    print_error("repeat: PULSE_SEED=%" PRIu64 " build/%s\n", check_seed(), name ? name + 1 : path);
 }
 
 static void print_difference(size_t i, float got, float want)

@@ -6,13 +6,18 @@
 #include <stdio.h>
 #include "tensor/arena.h"
 
-/* The whole file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
+/* The whole regular file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);
 bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
 
-/* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop. */
-typedef struct { FILE *stream; char *path, *beside; } FileWriter;
+/* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop.
+ * Until file_finish, and after a failure, what stood under the name before still stands there. */
+typedef struct {
+    FILE *stream;              // NULL: nothing is open
+    char *path, *beside;       // the name, and "<name>.part-<process>" where the bytes go first
+    Arena names;
+} FileWriter;
 bool  file_begin(FileWriter *w, const char *path, Error *e);
 bool  file_finish(FileWriter *w, Error *e);
 void  file_drop(FileWriter *w);

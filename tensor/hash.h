@@ -8,10 +8,9 @@
 
 #include "tensor/tensor.h"
 
-typedef struct { char hex[65]; } Digest;
+typedef struct { char hex[65]; } Digest;      // lower case, and a zero
 
-typedef struct Hash Hash;                     // a running digest, on the stack: see hash_size in hash.c
-struct Hash { uint64_t room[32]; };           // holds libmd's SHA2_CTX
+typedef struct { uint64_t room[32]; } Hash;   // a running digest, a plain value; room for libmd's SHA2_CTX
 
 Hash   hash_begin(void);
 void   hash_bytes(Hash *h, const void *data, size_t n);

@@ -7,7 +7,7 @@
 #include <stb/stb_image_write.h>
 #include "tensor/file.h"
 
-enum { FILE_MAX = 1 << 28, GREY = 0 };
+enum { FILE_MAX = 1 << 28, GREY = 0, PALETTE = 3 };
 
 static const uint8_t png_signature[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
 
@@ -87,12 +87,41 @@ static bool container_check(const uint8_t *p, size_t n, const char *name, Error 
     return error_set(e, "%s: not a picture we can read, expected PNG or JPEG", name);
 }
 
+/* stb_image leaves colours that a short palette does not name unset; Pillow has grey k in
+ * place k, and so the palette is filled up to 256 colours (in a copy; stb does not read checksums). */
+static const void *fill_palette(const uint8_t *p, size_t *n, Arena *a)
+{
+    size_t at = 8;
+    if (*n < 33 || memcmp(p, png_signature, 8) || p[25] != PALETTE)
+        return p;
+    while (memcmp(p + at + 4, "PLTE", 4)) {
+        if (!memcmp(p + at + 4, "IEND", 4))
+            return p;
+        at += big_endian(p + at) + 12;
+    }
+    size_t end = at + 8 + big_endian(p + at), missing = end - at - 8 < 768 ? 768 - (end - at - 8) : 0;
+    uint8_t *copy = arena_zalloc(a, *n + missing);
+    if (!copy)
+        return NULL;
+    memcpy(copy, p, end);
+    memcpy(copy + at, (uint8_t[4]){ 0, 0, 3, 0 }, 4);
+    for (size_t k = 768 - missing; k < 768; k++)
+        copy[at + 8 + k] = (uint8_t)(k / 3);
+    memcpy(copy + end + missing, p + end, *n - end);
+    *n += missing;
+    return copy;
+}
+
 /* stb_image's bytes with `channels` a pixel, to be freed by it; NULL and a sentence on failure. */
-static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Error *e)
+static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Arena *a, Error *e)
 {
     int found = 0;
     if (!container_check(bytes, n, name, e))
         return NULL;
+    if (!(bytes = fill_palette(bytes, &n, a))) {
+        error_set(e, "%s: no memory for the picture", name);
+        return NULL;
+    }
     if (!stbi_info_from_memory(bytes, (int)n, w, h, &found)) {
         error_set(e, "%s: the picture's header cannot be read (%s)", name, stbi_failure_reason());
         return NULL;
@@ -117,7 +146,9 @@ static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
 static bool decode_into(Image *out, const void *bytes, size_t n, bool on_black, const char *name, Arena *a, Error *e)
 {
     int w = 0, h = 0;
-    uint8_t *data = decode(bytes, n, on_black ? 4 : 3, name, &w, &h, e);
+    ArenaMark mark = arena_mark(a);
+    uint8_t *data = decode(bytes, n, on_black ? 4 : 3, name, &w, &h, a, e);
+    arena_release(a, mark);
     if (!data)
         return false;
     size_t pixels = (size_t)w * (size_t)h;

@@ -1,69 +1,141 @@
 # SPDX-License-Identifier: MIT
 # The flags that define the arithmetic stand first; a changed bit is a changed product.
-EXACT  = -std=c11                      # not gnu11: GNU mode contracts a*b+c by default
-EXACT += -ffp-contract=off             # a*b+c rounds twice, everywhere
-EXACT += -fno-fast-math                # and nothing may re-associate
-EXACT += -fno-math-errno -fno-trapping-math   # sqrt is one instruction; no flag is ever read
-ifneq ($(shell $(CC) --version 2>/dev/null | grep -ci clang),0)
-CLANG = yes
-else
-EXACT += -fexcess-precision=standard   # (clang has no excess precision on what we support)
-endif
+EXACT  = -std=c11                             # not gnu11: GNU mode contracts a*b+c by default
+EXACT += -ffp-contract=off                    # a*b+c rounds twice, everywhere
+EXACT += -fno-fast-math                       # nothing may re-associate, flush subnormals or assume there is no NaN
+EXACT += -fno-math-errno -fno-trapping-math   # sqrt is one instruction; no floating-point flag is ever read
+EXACT += $(if $(CLANG),,-fexcess-precision=standard)   # doubles are doubles (clang has no excess precision on what we support)
 
-# What may be chosen: make BLAS=builtin CC=clang OPT=-O0 SAN=1 …; each choice builds in its own folder.
-CC    ?= cc
-OPT   ?= -O3
-BLAS  ?= openblas
-SAN   ?=
-BUILD ?= build
-PREFIX ?= /usr/local
+# What may be chosen: `make CC=clang OPT=-O0 BLAS=builtin SAN=1`. A choice made on the command line builds in its own folder.
+ifeq ($(origin CC),default)
+CC = $(CROSS)gcc
+AR = $(CROSS)gcc-ar
+endif
+OPT    = -O3
+# openblas, netlib, blis, or builtin (a plain loop, no library): the bits are the same
+BLAS   = openblas
+# 1: address and undefined-behaviour sanitizers
+SAN    =
+# a prefix such as aarch64-linux-gnu-, and the folder with that processor's libraries
+CROSS  =
+SYSROOT =
+PREFIX = /usr/local
 VERSION = 0.1.0
 
-ROOMS = tensor model unlearn eval ref  # each may include only those to its left
-WARN  = -Wall -Wextra -Werror -Wno-psabi
-DEFS  = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
-CFLAGS = $(EXACT) $(OPT) -g -fopenmp $(WARN) $(DEFS) -I. -MMD -MP
-LDLIBS = -linih -ljansson -lmd -lm
+space := $(subst ,, )
+chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
+CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(if $(call chosen,SAN),san)
+BUILD := build$(addprefix /,$(subst $(space),-,$(strip $(CHOICE))))
 
-ifeq ($(BLAS),openblas)
-LDLIBS += -l:libopenblas.so
-LDFLAGS += $(addprefix -L,$(wildcard /usr/lib/$(shell $(CC) -dumpmachine | sed 's/-pc-/-/;s/-unknown-/-/')/openblas-openmp /usr/lib64/openblas-openmp))
-else ifeq ($(BLAS),netlib)
-LDLIBS += -l:libblas.so.3
-LDFLAGS += $(addprefix -L,$(wildcard /usr/lib/$(shell $(CC) -dumpmachine | sed 's/-pc-/-/;s/-unknown-/-/')/blas))
-else ifeq ($(BLAS),blis)
-LDLIBS += -lblis
+# `make deps test` installs first and then begins anew, to see the machine as it is by then.
+ifneq ($(filter deps deps-extra,$(MAKECMDGOALS)),)
+THEN = $(filter-out deps deps-extra,$(MAKECMDGOALS))
+.PHONY: deps deps-extra $(THEN)
+.NOTPARALLEL:
+deps:
+	@CC="$(CC)" sh .ci/deps.sh needed
+deps-extra: deps
+	@CC="$(CC)" sh .ci/deps.sh extra
+$(THEN): $(filter deps deps-extra,$(MAKECMDGOALS))
+	@$(MAKE) --no-print-directory $@
+else
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
-ifneq ($(SAN),)
-CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ROOMS  = tensor model unlearn eval ref        # each may include only those to its left
+CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
+WARN   = -Wall -Wextra -Werror -Wno-psabi
+DEFS   = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
+CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(BLAS_HEADER) $(SYSROOT:%=-isystem %/usr/include))
+LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
+LIBS    = -linih -ljansson -lmd $(BLAS_LIBRARY) -lm
+comma  := ,
+
+# Where distributions keep the engines; OpenBLAS in its OpenMP variant, so that there is one pool of threads.
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
+LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
+ENGINE_openblas = $(LIBDIR)/openblas-openmp/libopenblas.so $(SYSROOT)/usr/lib64/libopenblaso.so
+ENGINE_netlib   = $(LIBDIR)/blas/libblas.so.3 $(SYSROOT)/usr/lib64/libcblas.so
+ENGINE_blis     = $(LIBDIR)/blis-openmp/libblis.so $(SYSROOT)/usr/lib64/libbliso.so
+FALLBACK_openblas = -lopenblas
+FALLBACK_netlib   = -lcblas -lblas
+FALLBACK_blis     = -lblis
+HEADER_openblas = /usr/include/$(MACHINE)/openblas-openmp /usr/include/openblas
+HEADER_blis     = /usr/include/$(MACHINE)/blis-openmp /usr/include/blis
+BLAS_FOUND   := $(firstword $(wildcard $(ENGINE_$(BLAS))))
+BLAS_LIBRARY := $(if $(BLAS_FOUND),$(BLAS_FOUND) -Wl$(comma)-rpath$(comma)$(patsubst %/,%,$(dir $(BLAS_FOUND))),$(FALLBACK_$(BLAS)))
+BLAS_HEADER  := $(addprefix -isystem ,$(firstword $(wildcard $(HEADER_$(BLAS)))))
+ifeq ($(filter openblas netlib blis builtin,$(BLAS)),)
+$(error BLAS=$(BLAS) is not known; expected openblas, netlib, blis or builtin)
+endif
+ifneq ($(SYSROOT),)
+LIBS += -L$(LIBDIR) -L$(SYSROOT)/lib/$(MACHINE)
 endif
 
 SOURCES = $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY = $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
+PROGRAMS = test bench exhaustive fuzz
 TESTS   = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
-SUPPORT = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/test_%.c tests/bench_%.c tests/exhaustive_%.c,$(wildcard tests/*.c)))
+BENCHES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
+PROOFS  = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/exhaustive_*.c))
+SUPPORT = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(PROGRAMS:%=tests/%_%.c),$(wildcard tests/*.c)))
+PULSE   = $(BUILD)/pulse-ref
 
+.DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-all: $(BUILD)/pulse-ref $(BUILD)/libpulseref.a
+.PHONY: all deps run test matrix bench pretrain exhaustive fuzz record verify install clean force
+all: $(PULSE) $(BUILD)/libpulseref.a
 
-$(BUILD)/obj/%.o: %.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+# Changed flags rebuild: the commands are kept in a file that changes when they do.
+$(BUILD)/flags: force
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(COMPILE) / $(LINK) $(LIBS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(COMPILE) / $(LINK) $(LIBS))' > $@
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D); echo "  cc $<"
+	@$(COMPILE) -MMD -MP -c $< -o $@
 
 $(BUILD)/libpulseref.a: $(LIBRARY)
-	@rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@; $(AR) rcs $@ $^
 
-$(BUILD)/pulse-ref: $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+$(PULSE): $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
+	@echo "  ld $@"
+	@$(LINK) $^ $(LIBS) -o $@
 
 $(BUILD)/test_% $(BUILD)/bench_% $(BUILD)/exhaustive_%: $(BUILD)/obj/tests/$$(@F).o $(SUPPORT) $(BUILD)/libpulseref.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -lmpfr -lgmp -o $@
+	@echo "  ld $@"
+	@$(LINK) $^ $(LIBS) -lcmocka -lmpfr -lgmp -o $@
 
-.PHONY: all test clean
+run: $(PULSE)
+	$(PULSE) run --out out/pulse
+
+test: $(PULSE) $(TESTS)
+	@bash tests/run_tests.sh $(BUILD)
+
+matrix:
+	@bash tests/matrix.sh
+
+bench: $(BENCHES)
+	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $$b || exit 1; done
+
+pretrain: $(PULSE)
+	$(PULSE) train --config fixtures/pretrain.ini --out out/pretrain
+	$(PULSE) compare fixtures/checkpoint out/pretrain
+
+exhaustive: $(PROOFS)
+	@for p in $(PROOFS); do echo "== $${p##*/}"; $$p || exit 1; done
+
+record: $(PULSE)
+	$(PULSE) record fixtures/vectors/v1
+
+verify: $(PULSE)
+	$(PULSE) verify fixtures/vectors/v1
+
 clean:
 	rm -rf $(BUILD)
 
--include $(OBJECTS:.o=.d)
+-include $(wildcard $(BUILD)/obj/*/*.d)
+endif

@@ -43,9 +43,9 @@ typedef enum {
     DATA_ZERO,           // zeros of both signs, a few ones
     DATA_SPECIAL,        // infinities and NaNs of several payloads among gaussians
     DATA_BITS,           // any bit pattern at all
-    DATA_KINDS
+    DATA_KINDS,
+    DATA_FINITE = DATA_SPECIAL                        // kinds below this one hold finite floats only
 } DataKind;
-enum { DATA_FINITE = DATA_SPECIAL };                  // kinds below this one hold finite floats only
 
 const char *data_name(DataKind kind);
 void   data_fill(DataKind kind, uint64_t seed, float *out, size_t n);

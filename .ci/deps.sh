@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs what is missing from the distribution's packages: `deps.sh needed` (build, run, test) or `deps.sh extra` (make matrix, make fuzz).
+# Does nothing, and needs no root, when all is there: that is asked of the compiler, not of a list of packages.
+set -u
+
+apt_needed="gcc libc6-dev make libopenblas-openmp-dev libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
+dnf_needed="gcc glibc-devel make openblas-devel stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
+apt_extra="clang libomp-dev libclang-rt-dev libblas-dev libblis-openmp-dev qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+dnf_extra="clang libomp-devel compiler-rt blas-devel blis-devel qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+
+# The compiler finds every header and the linker every library.
+needed_is_there() {
+    machine=$("${CC:-gcc}" -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/') || return 1
+    [ -n "$machine" ] || return 1
+    blas=-lopenblas
+    for file in "/usr/lib/$machine/openblas-openmp/libopenblas.so" /usr/lib64/libopenblaso.so; do
+        [ -e "$file" ] && blas=$file
+    done
+    probe=$(mktemp -d) || return 1
+    cat > "$probe/probe.c" <<'TEXT'
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <cblas.h>
+#include <cmocka.h>
+#include <ini.h>
+#include <jansson.h>
+#include <mpfr.h>
+#include <sha2.h>
+#include <omp.h>
+#include <stb/stb_image.h>
+#include <stb/stb_image_write.h>
+int main(void) { return omp_get_max_threads() < 1; }
+TEXT
+    "${CC:-gcc}" -fopenmp -isystem "/usr/include/$machine/openblas-openmp" -isystem /usr/include/openblas "$probe/probe.c" \
+        "$blas" -linih -ljansson -lmd -lcmocka -lmpfr -lgmp -lm -o "$probe/probe" 2>/dev/null
+    there=$?
+    rm -rf "$probe"
+    return $there
+}
+
+extra_is_there() {
+    for program in clang qemu-aarch64 qemu-s390x aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do
+        command -v "$program" >/dev/null || return 1
+    done
+    echo 'int main(void) { return 0; }' | clang -fopenmp -fsanitize=address,fuzzer-no-link -x c - -lblas -lblis -o /dev/null 2>/dev/null
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        echo "make deps: these packages are missing and installing them needs root: run this as root:  $*" >&2
+        exit 2
+    fi
+}
+
+what=${1:-needed}
+"${what}_is_there" && exit 0
+
+if command -v apt-get >/dev/null; then
+    eval "list=\$apt_$what"
+    as_root apt-get update -q || exit 2
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $list || exit 2
+elif command -v dnf >/dev/null; then
+    eval "list=\$dnf_$what"
+    # shellcheck disable=SC2086
+    as_root dnf install -y $list || exit 2
+else
+    eval "list=\$apt_$what"
+    echo "make deps: this system has neither apt nor dnf, so please install these by hand (names as in Debian): $list" >&2
+    exit 2
+fi
+
+if ! "${what}_is_there"; then
+    echo "make deps: packages were installed, but the compiler ${CC:-gcc} still does not find all of: $list" >&2
+    exit 2
+fi

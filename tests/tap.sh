@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Sourced by tests/test_*.sh: each check is a sentence and a command; what the command says is shown when it fails.
+set -u
+export LC_ALL=C
+tap_count=0 tap_failed=0
+tap_folder=$(mktemp -d) || exit 2
+trap 'rm -rf "$tap_folder"' EXIT
+
+# check "sentence" command…
+check() {
+    tap_count=$((tap_count + 1))
+    local sentence=$1
+    shift
+    if "$@" > "$tap_folder/said" 2>&1; then
+        echo "ok $tap_count - $sentence"
+    else
+        echo "not ok $tap_count - $sentence"
+        head -n 40 "$tap_folder/said" | sed 's/^/# /'
+        tap_failed=1
+    fi
+}
+
+skip() {
+    tap_count=$((tap_count + 1))
+    echo "ok $tap_count - $1 # SKIP $2"
+}
+
+# nothing FILE: the file is empty; otherwise shows it.
+nothing() { [ ! -s "$1" ] || { cat "$1"; false; }; }
+
+# ends CODE command…: it ends with exactly this status.
+ends() {
+    local want=$1 got=0
+    shift
+    "$@" || got=$?
+    [ "$got" = "$want" ] || { echo "ended with $got, expected $want: $*"; false; }
+}
+
+finish() { echo "1..$tap_count"; exit $tap_failed; }

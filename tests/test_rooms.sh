@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The plan of the house: arrows point one way, files are one idea long, and nothing is called whose answer depends on the machine.
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+found=$tap_folder/found
+rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
+rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
+sources() { find $rooms tests -name '*.[ch]' -o -name '*.def' | sort; }
+
+for file in $(find $rooms -name '*.[ch]'); do
+    for room in $(sed -nE 's/^ *# *include +"([a-z]+)\/.*/\1/p' "$file" | sort -u); do
+        [ "$(rank "$room")" -gt "$(rank "${file%%/*}")" ] && echo "$file includes from $room/"
+    done
+done > "$found"
+check "each room includes only from those to its left" nothing "$found"
+
+grep -nE '^ *# *include +"' $(sources) | grep -vE '"(tensor|model|unlearn|eval|ref|tests)/' > "$found"
+check "includes name their room" nothing "$found"
+
+sources | xargs wc -l | awk '$2 != "total" && $1 > 500 { print $2 ": " $1 " lines" }' > "$found"
+check "no file is longer than 500 lines" nothing "$found"
+
+for file in $(sources) Makefile $(find tests .ci -name '*.sh'); do
+    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' || echo "$file"
+done > "$found"
+check "each file names its licence" nothing "$found"
+
+find . -mindepth 1 -maxdepth 1 ! -name .git | sed 's/^\.\///' | sort |
+    grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|\.ci|Makefile|README\.md|REPRODUCE\.md|LICENSE|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
+check "nothing stands outside the agreed folders" nothing "$found"
+
+grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-mrecip' Makefile .ci/* > "$found"
+check "no flag lets the compiler change the arithmetic" nothing "$found"
+
+# What the library calls is read from its object files, so that comments do not count and macros do.
+# libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; the rest is not a library's business.
+banned='exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sincos|tan|tanh|sinh|cosh|erf|erfc|tgamma|lgamma|hypot|cbrt|fmod|rand|random|drand48|qsort|qsort_r'
+banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|gettimeofday|localtime|exit|_exit|abort|printf|vprintf|puts|putchar|perror|stdout|stderr"
+# Reasons: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded.
+allowed='^stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)$'
+nm -A -u "$BUILD/libpulseref.a" 2> /dev/null | sed -E 's/^[^:]*:([^:]*):.* ([A-Za-z_0-9]+)(@.*)?$/\1: \2/' | sort -u > "$tap_folder/calls"
+grep -E "^[^ ]+: ($banned|__isoc99_sscanf)$" "$tap_folder/calls" | grep -vE "$allowed" > "$found"
+check "the object files of the library can be read" test -s "$tap_folder/calls"
+check "the library calls nothing whose answer depends on machine, locale or time, and never exits or prints" nothing "$found"
+
+grep -E ': (malloc|calloc|realloc)$' "$tap_folder/calls" | grep -vE "^arena\.o|$allowed" > "$found"
+check "only the arena asks the system for memory" nothing "$found"
+
+grep -lE 'include[ <"]+cblas' $(find $rooms -name '*.[ch]') | grep -vE '^tensor/gemm' > "$found"
+check "only the matrix product knows BLAS" nothing "$found"
+
+finish

@@ -18,6 +18,15 @@ static inline bool round_decides(double v, double e, float *out)
     return lo == hi;
 }
 
+/* Test hook: 0 uses every tier; 1 makes the first (double) decide nothing; 2 the second as well. Set
+ * between calls of kernels only. tier_slack(k) belongs to the bound of tier k. */
+extern int tier_force;
+static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
+
+/* The last resort: the nearest float, known to lie in [lo, hi], of a value that can only be compared.
+ * `compare` tells the sign of value - m exactly, m being half-way between two floats (so 25 bits). Ties to even; zero is +0. */
+float round_compare(float lo, float hi, int (*compare)(const void *value, double m), const void *value);
+
 /* h + l = a + b exactly (Knuth), for any a and b whose sum does not overflow. */
 static inline double two_sum(double a, double b, double *l)
 {

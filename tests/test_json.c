@@ -10,6 +10,7 @@
 #include "tensor/file.h"
 #include "tensor/float.h"
 #include "tensor/json.h"
+#include "tests/scratch.h"
 
 static void shortest_decimals_are_spelt_as_python_does(void **state)
 {
@@ -92,15 +93,16 @@ static void hex_is_that_of_c99(void **state)
 {
     (void)state;
     uint64_t seed = check_seed();
-    char out[32], want[64];
+    char out[32];
     static const double some[] = { 0, -0.0, 1, 3, -0.1, 5e-324, 0x1.8p-1030, 1.7976931348623157e308, 0x1p-1022 };
     for (size_t i = 0; i < 20000; i++) {
         double x = i < sizeof some / sizeof *some ? some[i] : double_from(check_random(&seed));
         if (!isfinite(x))
             continue;
-        snprintf(want, sizeof want, "%a", x);      // glibc's spelling is the one we fixed
-        assert_double_equal(strtod(hex_double(x, out), NULL), x, 0);
+        assert_true(double_bits(strtod(hex_double(x, out), NULL)) == double_bits(x));
 #ifdef __GLIBC__
+        char want[64];
+        snprintf(want, sizeof want, "%a", x);      // glibc's spelling is the one we fixed
         assert_string_equal(out, want);
 #endif
     }
@@ -171,8 +173,8 @@ static void bad_json_is_refused_with_file_and_line(void **state)
     Error e = { 0 };
     static const struct { const char *text, *part; } bad[] = {
         { "{\"a\": 1,\n\"a\": 2}", "a.json:2: " },       // duplicate
-        { "{\"a\": \"\xff\"}", "UTF-8" },
-        { "{\"a\": \"\xc0\x80\"}", "UTF-8" },
+        { "{\"a\": \"\xff\"}", "unable to decode byte 0xff" },
+        { "{\"a\": \"\xc0\x80\"}", "unable to decode byte 0xc0" },
         { "{\"a\": \"\\u0000\"}", "a.json:1: " },
         { "{\"a\": 1} x", "a.json:1: " },
         { "{\"a\":\n\n 1", "a.json:3: " },
@@ -238,7 +240,7 @@ static void json_is_written_with_shortest_numbers(void **state)
     Error e = { 0 };
     Arena a = arena_make(&e);
     json_t *o = json_pack("{s:o, s:[i,b,n], s:{}, s:s, s:o}", "eps", json_decimal(1e-5f), "list", 3, 1, "none", "text", "a\"b", "nan", json_decimal(NAN));
-    const char *path = "test_json.tmp";
+    const char *path = scratch("a.json");
     size_t n;
     assert_true(json_save(path, o, &e));
     assert_string_equal(file_read(path, 1000, &n, &a, &e),
@@ -262,29 +264,29 @@ static void a_file_stands_whole_or_not_at_all(void **state)
     Arena a = arena_make(&e);
     FileWriter w;
     size_t n;
-    assert_true(file_make_folder("test_json.dir/b/c", &e) && file_make_folder("test_json.dir/b/c", &e));
-    assert_true(file_write("test_json.dir/b/f", "old", 3, &e));
-    assert_true(file_begin(&w, "test_json.dir/b/f", &e));
+    assert_true(file_make_folder(scratch("b/b/c"), &e) && file_make_folder(scratch("b/b/c"), &e));
+    assert_true(file_write(scratch("b/b/f"), "old", 3, &e));
+    assert_true(file_begin(&w, scratch("b/b/f"), &e));
     fputs("new", w.stream);
     file_drop(&w);
-    assert_string_equal(file_read("test_json.dir/b/f", 10, &n, &a, &e), "old");
-    assert_true(file_begin(&w, "test_json.dir/b/f", &e));
+    assert_string_equal(file_read(scratch("b/b/f"), 10, &n, &a, &e), "old");
+    assert_true(file_begin(&w, scratch("b/b/f"), &e));
     fputs("newer", w.stream);
-    assert_string_equal(file_read("test_json.dir/b/f", 10, &n, &a, &e), "old");
+    assert_string_equal(file_read(scratch("b/b/f"), 10, &n, &a, &e), "old");
     assert_true(file_finish(&w, &e));
-    assert_string_equal(file_read("test_json.dir/b/f", 10, &n, &a, &e), "newer");
-    assert_false(file_exists(w.beside ? "test_json.dir/b/f.part" : ""));
+    assert_string_equal(file_read(scratch("b/b/f"), 10, &n, &a, &e), "newer");
+    assert_false(file_exists(w.beside ? scratch("b/b/f.part") : ""));
     expect_fine(&e);
-    assert_null(file_read("test_json.dir/b", 10, &n, &a, &e));
+    assert_null(file_read(scratch("b/b"), 10, &n, &a, &e));
     expect_sentence(&e, "not a regular file");
-    assert_false(file_make_folder("test_json.dir/b/f/x", &e));
+    assert_false(file_make_folder(scratch("b/b/f/x"), &e));
     expect_sentence(&e, "cannot make this folder");
-    assert_false(file_begin(&w, "test_json.dir/none/f", &e));
+    assert_false(file_begin(&w, scratch("b/none/f"), &e));
     expect_sentence(&e, "cannot be written");
     assert_false(file_write("/dev/full/x", "a", 1, &e));
     expect_sentence(&e, "cannot be written");
-    unlink("test_json.dir/b/f");
-    assert_int_equal(rmdir("test_json.dir/b/c") | rmdir("test_json.dir/b") | rmdir("test_json.dir"), 0);   // nothing else was left there
+    unlink(scratch("b/b/f"));
+    assert_int_equal(rmdir(scratch("b/b/c")) | rmdir(scratch("b/b")) | rmdir(scratch("b")), 0);   // nothing else was left there
     arena_free(&a);
 }
 

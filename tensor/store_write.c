@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* The writing half of store.h: one file for one set of tensors, whatever order they come in. */
+#include "tensor/store.h"
+
+#include <stdlib.h>
+#include "tensor/bytes.h"
+#include "tensor/file.h"
+#include "tensor/json.h"
+
+/* The official enum, of which the writer's order is descending: I64 before F64 before F32 … */
+static int dtype_rank(Dtype d)
+{
+    static const int rank[DTYPE_COUNT] = { [U8] = 4, [F16] = 13, [BF16] = 14, [I32] = 15, [F32] = 17, [F64] = 19, [I64] = 20 };
+    return rank[d];
+}
+
+static int canonical(const void *a, const void *b)
+{
+    const Entry *x = a, *y = b;
+    int rank = dtype_rank(y->tensor.dtype) - dtype_rank(x->tensor.dtype);
+    return rank ? rank : strcmp(x->name, y->name);
+}
+
+static json_t *entry_json(const Tensor *t, json_int_t begin, json_int_t end)
+{
+    json_t *shape = json_array();
+    for (int d = 0; d < t->shape.rank; d++)
+        json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[d]));
+    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets", begin, end);
+}
+
+/* {"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}, …} without spaces. */
+static bool header_json(json_t *header, const Entry *sorted, size_t count, const char *path, Error *e)
+{
+    json_int_t at = 0, end;
+    for (size_t i = 0; i < count; i++, at = end) {
+        const char *name = sorted[i].name;
+        end = at + (json_int_t)tensor_bytes(sorted[i].tensor);
+        if (!store_name_check(name, path, e))
+            return false;
+        if (json_object_get(header, name))
+            return error_set(e, "%s: two entries are called \"%s\"", path, name);
+        if (json_object_set_new(header, name, entry_json(&sorted[i].tensor, at, end)))
+            return error_set(e, "%s: a tensor's name is not UTF-8, or there is no memory", path);
+    }
+    return true;
+}
+
+/* The header as text, to be freed. */
+static char *header_text(const Entry *sorted, size_t count, const char *path, Error *e)
+{
+    json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
+    char *text = header && header_json(header, sorted, count, path, e) ? json_dumps(header, JSON_COMPACT) : NULL;
+    json_decref(header);
+    if (!text)
+        error_set(e, "%s: no memory for its header", path);
+    return text;
+}
+
+static void write_values(FILE *f, const Tensor *t)
+{
+    unsigned char piece[1 << 14];
+    const size_t size = dtype_size(t->dtype), n = shape_size(t->shape), step = sizeof piece / size;
+    if (bytes_little()) {
+        if (n)
+            fwrite(t->data, size, n, f);
+        return;
+    }
+    for (size_t i = 0; i < n; i += step) {
+        size_t count = n - i < step ? n - i : step;
+        bytes_copy(piece, t->u8 + i * size, count, size);
+        fwrite(piece, size, count, f);
+    }
+}
+
+/* Length, header, spaces to a multiple of 8, values. */
+static bool write_sorted(const char *path, const Entry *sorted, size_t count, Error *e)
+{
+    FileWriter w;
+    char *text = header_text(sorted, count, path, e);
+    bool good = text && file_begin(&w, path, e);
+    if (good) {
+        size_t used = strlen(text), padded = (used + 7) / 8 * 8;
+        for (int i = 0; i < 8; i++)
+            fputc((int)((uint64_t)padded >> 8 * i & 255), w.stream);
+        fprintf(w.stream, "%s%*s", text, (int)(padded - used), "");
+        for (size_t i = 0; i < count; i++)
+            write_values(w.stream, &sorted[i].tensor);
+        good = file_finish(&w, e);
+    }
+    free(text);
+    return good;
+}
+
+bool store_write(const char *path, const Entry *entries, size_t count, Error *e)
+{
+    Arena a = arena_make(e);
+    Entry *sorted = arena_array(&a, count, sizeof *sorted);
+    bool good = sorted != NULL;
+    if (good && count) {
+        memcpy(sorted, entries, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, canonical);
+    }
+    good = good && write_sorted(path, sorted, count, e);
+    arena_free(&a);
+    return good;
+}

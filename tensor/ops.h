@@ -45,7 +45,8 @@ Node *op_rsqrt(Tape *t, Node *x);
 
 /* --- op_reduce.c --- */
 Node *op_sum(Tape *t, Node *x);                                         // all elements -> scalar
-Node *op_mean(Tape *t, Node *x);
+Node *op_mean(Tape *t, Node *x);                                        // RN(sum x / number of elements)
+Node *op_mean_over(Tape *t, Node *x, size_t n);                         // RN(sum x / n), n a count of one's own (the same operator: attribute n)
 Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
 Node *op_column_dot(Tape *t, Node *a, Node *b);                         // RN(sum_r a_rc b_rc): gain gradient
 Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n); // [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)

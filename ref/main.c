@@ -1,8 +1,79 @@
 /* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include "ref/command.h"
+#include "ref/doctor.h"
 
-int main(void)
+#define COMMAND(name, check, usage, help) { #name, usage, help, check, command_##name },
+static const Command commands[] = {
+#include "ref/commands.def"
+};
+#undef COMMAND
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+const Command *command_find(const char *name)
 {
-    fputs("pulse-ref\n", stderr);
-    return 2;
+    for (size_t k = 0; k < COMMANDS; k++)
+        if (strcmp(commands[k].name, name) == 0)
+            return &commands[k];
+    return NULL;
+}
+
+int command_fail_text(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("pulse-ref: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return EXIT_UNKNOWN;
+}
+
+int command_fail(const Error *e)
+{
+    return command_fail_text("%s", e->text);
+}
+
+static int help(void)
+{
+    puts("pulse-ref: bit-exact reference of unlearning in LLaVA-style models, and of the PULSE protocol\n\n"
+         "usage: pulse-ref COMMAND [options]\n");
+    for (size_t k = 0; k < COMMANDS; k++)
+        printf("  %-9s %s\n", commands[k].name, commands[k].help);
+    puts("\n  pulse-ref COMMAND --help    how a command is used\n"
+         "  pulse-ref --version         version and specification\n\n"
+         "Exit codes: 0 done, or same; 1 different; 2 could not tell.");
+    return EXIT_SAME;
+}
+
+static int run(const Command *c, int argc, char **argv)
+{
+    Error e = { 0 };
+    bool asks = argc > 1 && strcmp(argv[1], "--help") == 0;
+    if (c->exact && !asks && !environment_check(&e))
+        return command_fail(&e);
+    int status = c->run(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return command_fail_text("standard output could not be written");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0)
+        return help();
+    if (strcmp(word, "--version") == 0) {
+        puts("pulse-ref " PULSE_VERSION " (spec " PULSE_SPEC ")");
+        return EXIT_SAME;
+    }
+    const Command *c = command_find(word);
+    if (c)
+        return run(c, argc - 1, argv + 1);
+    if (!*word)
+        return command_fail_text("no command was given, expected one of those of pulse-ref --help");
+    return command_fail_text("there is no command %s, expected one of those of pulse-ref --help", word);
 }

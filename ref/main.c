@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
 #include "ref/doctor.h"
+#include "tensor/op.h"
 
 #define COMMAND(name, check, usage, help) { #name, usage, help, check, command_##name },
 static const Command commands[] = {

@@ -91,6 +91,8 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
         if (!take(&all[k], argv[0], optarg))
             return false;
     }
+    if (!use_threads(o, argv[0], threads))
+        return false;
     o->operand = argv + optind;
     o->operands = argc - optind;
     if (o->operands < min || o->operands > max) {
@@ -98,5 +100,5 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
         return command_fail_text("%s: %d arguments were given, expected: pulse-ref %s %s", argv[0], o->operands, argv[0],
                                  c ? c->usage : ""), false;
     }
-    return use_threads(o, argv[0], threads);
+    return true;
 }

@@ -9,6 +9,8 @@
 
 #include "tensor/tensor.h"
 
+#define PULSE_SPEC "1"       // the version of GRAPH.md: where the cuts are; a changed cut is another spec
+
 typedef struct Op   Op;
 typedef struct Node Node;
 typedef struct Tape Tape;

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref doctor: everything that could make this machine answer wrongly, or not at all. */
+#include "ref/doctor.h"
+
+#include <jansson.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include "ref/command.h"
+#include "ref/options.h"
+#include "tensor/arena.h"
+#include "tensor/float.h"
+#if __has_include("tensor/gemm.h")
+#include "tensor/gemm.h"
+#else
+static const char *gemm_engine(void) { return "none yet"; }
+static bool gemm_selftest(Error *e) { (void)e; return true; }
+#endif
+#include "tensor/op.h"
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
+enum { FACTS_MAX = 32 };
+
+/* What was found, in order of printing. A problem says what is wrong; advice, what would be better. */
+typedef struct {
+    struct { const char *name, *text; } fact[FACTS_MAX];
+    size_t count;
+    const char *problem[4], *advice[8];
+    size_t problems, advices;
+    Arena *arena;
+} Findings;
+
+static bool floats_right(Error *e)
+{
+    return float_env_check_threads(e) ||
+           error_prefix(e, "floating point is set up wrongly; run without a preloaded library built with -ffast-math");
+}
+
+static bool engine_right(Error *e)
+{
+    return gemm_selftest(e) ||
+           error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", gemm_engine());
+}
+
+bool environment_check(Error *e)
+{
+    return floats_right(e) && engine_right(e);
+}
+
+static void say(Findings *f, const char *name, const char *text)
+{
+    if (f->count < FACTS_MAX) {
+        f->fact[f->count].name = name;
+        f->fact[f->count++].text = text;
+    }
+}
+
+static void judge(Findings *f, const char *name, bool (*right)(Error *))
+{
+    Error e = { 0 };
+    bool fine = right(&e);
+    say(f, name, fine ? "right" : "wrong");
+    if (!fine)
+        f->problem[f->problems++] = arena_text(f->arena, e.text);
+}
+
+static void say_build(Findings *f)
+{
+    say(f, "version", PULSE_VERSION);
+    say(f, "spec", PULSE_SPEC);
+#ifdef __clang__
+    say(f, "compiler", "clang " __clang_version__);
+#else
+    say(f, "compiler", "gcc " __VERSION__);
+#endif
+    say(f, "engine", PULSE_BLAS);
+    say(f, "engine_selected", gemm_engine());
+    say(f, "jansson", jansson_version_str());
+#ifdef __GLIBC__
+    say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
+#endif
+}
+
+static void say_machine(Findings *f)
+{
+    struct utsname u;
+    if (uname(&u) == 0)
+        say(f, "machine", arena_format(f->arena, "%s %s, %s", u.sysname, u.release, u.machine));
+    const uint16_t one = 1;
+    say(f, "byte_order", *(const uint8_t *)&one ? "little" : "big");
+    say(f, "processors", arena_format(f->arena, "%d", omp_get_num_procs()));
+    say(f, "threads", arena_format(f->arena, "%d", omp_get_max_threads()));
+}
+
+static void say_settings(Findings *f)
+{
+    static const char *const names[] = {
+        "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_DYNAMIC", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE",
+    };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (getenv(names[k]))
+            say(f, names[k], getenv(names[k]));
+    if (omp_get_max_threads() > omp_get_num_procs())
+        f->advice[f->advices++] = "there are more threads than processors: set OMP_NUM_THREADS lower; the answers are the same, only slower";
+    if (!getenv("OMP_WAIT_POLICY"))
+        f->advice[f->advices++] = "on a machine shared with other work, OMP_WAIT_POLICY=passive keeps waiting threads from spinning";
+}
+
+static bool print_json(const Findings *f)
+{
+    json_t *all = json_object(), *problems = json_array(), *advice = json_array();
+    for (size_t k = 0; k < f->count; k++)
+        json_object_set_new(all, f->fact[k].name, json_string(f->fact[k].text));
+    for (size_t k = 0; k < f->problems; k++)
+        json_array_append_new(problems, json_string(f->problem[k]));
+    for (size_t k = 0; k < f->advices; k++)
+        json_array_append_new(advice, json_string(f->advice[k]));
+    json_object_set_new(all, "problems", problems);
+    json_object_set_new(all, "advice", advice);
+    bool written = json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
+    json_decref(all);
+    putchar('\n');
+    return written;
+}
+
+static void print_text(const Findings *f)
+{
+    for (size_t k = 0; k < f->count; k++)
+        printf("%-22s %s\n", f->fact[k].name, f->fact[k].text);
+    for (size_t k = 0; k < f->problems; k++)
+        printf("\nwrong: %s\n", f->problem[k]);
+    for (size_t k = 0; k < f->advices; k++)
+        printf("\nhint: %s\n", f->advice[k]);
+    puts(f->problems ? "\nThis process would be refused." : "\nAll is right.");
+}
+
+int command_doctor(int argc, char **argv)
+{
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, NULL, 0, 0, 0, &status))
+        return status;
+    Error e = { 0 };
+    Arena a = arena_make(&e);
+    Findings f = { .arena = &a };
+    say_build(&f);
+    say_machine(&f);
+    judge(&f, "floating_point", floats_right);
+    judge(&f, "engine_self_test", engine_right);
+    say_settings(&f);
+    if (o.json)
+        print_json(&f);
+    else
+        print_text(&f);
+    status = f.problems ? EXIT_UNKNOWN : EXIT_SAME;
+    arena_free(&a);
+    return e.failed ? command_fail(&e) : status;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref list: the tables of which the program is made, printed from the tables themselves. */
+#include <string.h>
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/table.h"
+#include "tensor/op.h"
+
+/* "floats: eps; index: ids [N]"; NULL when an operator is told nothing besides its inputs. */
+static const char *attributes(const Op *op, Arena *a)
+{
+    const char *text = NULL;
+    const struct { const char *kind, *names; } parts[] = {
+        { "fp32", op->floats }, { "binary64", op->reals }, { "int", op->ints }, { "index", op->index },
+    };
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if (parts[k].names)
+            text = arena_format(a, "%s%s%s: %s", text ? text : "", text ? "; " : "", parts[k].kind, parts[k].names);
+    return text;
+}
+
+static bool list_ops(bool json, Arena *a, Error *e)
+{
+    static const char *const shown[] = { "name", "class", "inputs", "attributes", "formula" };
+    static const char *const exact[] = { "name", "formula", "class", "inputs[]", "floats[]", "reals[]", "ints[]", "index" };
+    const size_t n = json ? sizeof exact / sizeof *exact : sizeof shown / sizeof *shown;
+    const char **cells = arena_array(a, ops_count * n + 1, sizeof *cells);
+    for (size_t k = 0; cells && k < ops_count; k++) {
+        const Op *op = ops[k];
+        const char **row = cells + k * n, *kind = op_class_name(op->kind);
+        if (json)
+            memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, op->floats, op->reals, op->ints, op->index }, n * sizeof *row);
+        else
+            memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula }, n * sizeof *row);
+    }
+    return !e->failed && table_print(json ? exact : shown, n, cells, ops_count, json, e);
+}
+
+static const struct { const char *name; bool (*print)(bool json, Arena *a, Error *e); } lists[] = {
+    { "ops", list_ops },
+};
+enum { LISTS = sizeof lists / sizeof *lists };
+
+int command_list(int argc, char **argv)
+{
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, NULL, 0, 1, 1, &status))
+        return status;
+    for (size_t k = 0; k < LISTS; k++) {
+        if (strcmp(lists[k].name, o.operand[0]) != 0)
+            continue;
+        Error e = { 0 };
+        Arena a = arena_make(&e);
+        bool printed = lists[k].print(o.json, &a, &e);
+        arena_free(&a);
+        return printed ? EXIT_SAME : command_fail(&e);
+    }
+    return command_fail_text("list: there is no list %s, expected %s", o.operand[0], command_find("list")->usage);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* Table: rows of words under named columns, printed aligned for people or as JSON for programs. */
+#ifndef PULSE_REF_TABLE_H
+#define PULSE_REF_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "tensor/error.h"
+
+/* A column named "inputs[]" holds a list of words: an array in JSON. */
+/* cells: rows * n_columns texts, row by row; NULL is empty (null in JSON). False when JSON could not be made. */
+bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
+
+#endif

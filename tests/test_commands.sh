@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The program as a user meets it: help, exit codes, sentences.
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+said=$tap_folder/out wrong=$tap_folder/wrong
+commands=$(sed -nE 's/^COMMAND\(([a-z_]+),.*/\1/p' ref/commands.def)
+
+# speaks CODE "part" arguments…: ends with CODE; nothing on stdout; one line on stderr that begins with pulse-ref: and holds the part.
+speaks() {
+    local code=$1 part=$2
+    shift 2
+    ends "$code" "$PULSE" "$@" > "$said" 2> "$wrong" || { cat "$said"; return 1; }
+    [ ! -s "$said" ] || { echo "stdout: $(cat "$said")"; return 1; }
+    [ "$(wc -l < "$wrong")" = 1 ] && grep -q '^pulse-ref: ' "$wrong" && grep -qF -- "$part" "$wrong" || { cat "$wrong"; return 1; }
+}
+is_json() { "$PULSE" "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
+helps() { "$PULSE" "$1" --help > "$said" && grep -q "^usage: pulse-ref $1" "$said"; }
+full_disk() { [ -e /dev/full ] && ends 2 "$PULSE" list ops > /dev/full; }
+
+check "the list of commands is read" test -n "$commands"
+check "--version names version and spec" grep -qE '^pulse-ref [0-9.]+ \(spec [0-9]+\)$' <("$PULSE" --version)
+for command in $commands; do
+    check "--help lists $command" grep -qE "^  $command +[^ ]" <("$PULSE" --help)
+    check "$command --help shows its usage" helps "$command"
+    check "$command refuses an unknown option with a sentence" speaks 2 "--no-such-option" "$command" --no-such-option
+    check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
+    check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
+    check "$command has a place in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
+done
+check "no command is a sentence" speaks 2 "expected one of"
+check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
+check "an unknown list is a sentence" speaks 2 "there is no list nothing" list nothing
+check "output that cannot be written is an error" full_disk
+check "the doctor finds this machine right" ends 0 "$PULSE" doctor
+if command -v python3 > /dev/null; then
+    check "doctor --json is JSON" is_json doctor --json
+    check "list ops --json is JSON" is_json list ops --json
+else
+    skip "doctor and list print JSON" "python3 is not installed"
+fi
+finish

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* The tiers of a product: engine, rounding test, Exact.
+ *
+ * Bound, with u = 2^-53, A = sum_k |a b| <= |a_i| |b_j| (Cauchy-Schwarz), K cut into blocks of at most
+ * KC which are added one after the other, so h = KC - 1 + (blocks - 1) roundings on any path:
+ *     sum        h u A                   any order inside a block: Jeannerod & Rump 2013
+ *     times s    u |s| A                 (none for s = 1)
+ *     + addend   u (|s| A + |addend|)
+ *     v - e      u (|v| + e) <= u (|s| A + |addend|) + second order
+ * together (h + 3) u |s| A + 2 u |addend|; the constants h + 5 and 3 cover the second order (h < 2^24). */
+#include "tensor/gemm_round.h"
+
+#include <math.h>
+#include <string.h>
+#include "tensor/exact.h"
+#include "tensor/simd.h"
+
+enum { PART = 256 };
+
+static double bound_scale = 1;
+
+void gemm_set_bound_scale(double scale) { bound_scale = scale; }
+
+static const float *addend_row(const Product *p, size_t i)
+{
+    return p->ep.addend ? p->ep.addend + i * p->ep.addend_stride : NULL;
+}
+
+static bool allowed(const Product *p, size_t i, size_t k)
+{
+    return p->queries ? i <= k % p->queries + p->shift : k <= i + p->shift;
+}
+
+float product_exact(const Product *p, size_t i, size_t j)
+{
+    const double *a = p->a.value + i * p->a.line_stride, *b = p->b.value + j * p->b.line_stride;
+    Exact s = exact_zero();
+    for (size_t k = 0; k < p->length; k++) {
+        if (p->causal && !allowed(p, i, k))
+            continue;
+        double x = a[k * p->a.k_stride], y = b[k * p->b.k_stride];
+        if (p->ep.s == 1)
+            exact_add(&s, x * y);
+        else
+            exact_add_product3(&s, (float)x, (float)y, p->ep.s);
+    }
+    if (p->ep.addend)
+        exact_add(&s, addend_row(p, i)[j]);
+    return exact_round(&s);
+}
+
+/* The rounding test on one row of a tile. Returns how many columns it left undecided, and which. */
+CLONES static size_t round_row(const double *sum, size_t n, const double *norm, double factor, double s, const float *addend,
+                               float *out, uint16_t *which)
+{
+    size_t left = 0;
+    for (size_t j = 0; j < n; j += LANES) {
+        size_t part = n - j < LANES ? n - j : LANES;
+        v8d v, e, x = simd_set(0);
+        v8f y;
+        memcpy(&v, sum + j, sizeof v);
+        if (part == LANES) {
+            memcpy(&e, norm + j, sizeof e);
+            if (addend)
+                x = simd_load(addend + j);
+        } else {
+            double part_norm[LANES] = { 0 };
+            memcpy(part_norm, norm + j, part * sizeof *part_norm);
+            memcpy(&e, part_norm, sizeof e);
+            if (addend)
+                x = simd_load_part(addend + j, part, 0);
+        }
+        v = v * simd_set(s) + x;
+        e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53);
+        v8i fails = simd_round_fails(v, e, &y);
+        y += (v8f){ 0 };                                      // -0 becomes +0
+        simd_store_part(out + j, part, y);
+        if (simd_any(fails))
+            for (size_t c = 0; c < part; c++)
+                if (fails[c])
+                    which[left++] = (uint16_t)(j + c);
+    }
+    return left;
+}
+
+static size_t decide_row(const Product *p, size_t i, size_t j, size_t n, const double *sum, double factor)
+{
+    uint16_t which[PART];
+    const float *addend = addend_row(p, i);
+    float *out = p->out + i * p->out_stride + j;
+    size_t left = round_row(sum, n, p->b.norm + j, factor, p->ep.s, addend ? addend + j : NULL, out, which);
+    for (size_t k = 0; k < left; k++)
+        out[which[k]] = product_exact(p, i, j + which[k]);
+    return left;
+}
+
+size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height)
+{
+    size_t left = 0;
+    for (size_t r = 0; r < m; r++) {
+        double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s) * p->a.norm[i + r] * bound_scale;
+        for (size_t c = 0; c < n; c += PART)
+            left += decide_row(p, i + r, j + c, n - c < PART ? n - c : PART, sum + r * stride + c, factor);
+    }
+    return left;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* From sums to floats: the bound, the rounding test, and Exact where it leaves two floats. */
+#ifndef PULSE_TENSOR_GEMM_ROUND_H
+#define PULSE_TENSOR_GEMM_ROUND_H
+
+#include <stdbool.h>
+#include "tensor/gemm.h"
+#include "tensor/gemm_engine.h"
+
+/* out[i,j] = RN(addend[i,j] + s sum_k a[i,k] b[j,k]). Where `causal` is set a's lines are attention
+ * weights, and only terms with key <= query + shift count: key k and query i, or, where `queries` is not
+ * zero, key i and query k mod queries. */
+typedef struct {
+    size_t m, n, length;
+    Side a, b;
+    Epilogue ep;
+    float *out;
+    size_t out_stride;
+    bool   causal;
+    size_t shift, queries;
+} Product;
+
+/* Rows i … i+m-1, columns j … j+n-1 of `out` from their computed sums, of which none passed through more
+ * than `height` roundings. Returns how many the bound left undecided. */
+size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height);
+
+float product_exact(const Product *p, size_t i, size_t j);
+void  gemm_count(size_t decided, size_t left);
+
+#endif

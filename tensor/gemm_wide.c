@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "tensor/gemm_wide.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+#include "tensor/simd.h"
+
+enum { CHUNK = 256, SERIAL_ELEMENTS = 8192 };
+
+double norm_above(double sum_of_squares, size_t n)
+{
+    return sqrt(sum_of_squares) * (1 + (double)(n + 8) * 0x1p-52);
+}
+
+CLONES double widen(const float *x, size_t n, double *y, double *square)
+{
+    v8d sum = simd_set(0);
+    size_t j = 0;
+    for (; j + LANES <= n; j += LANES) {
+        v8d v = simd_load(x + j), q = v * v;
+        memcpy(y + j, &v, sizeof v);
+        sum += q;
+        if (square) {
+            v8d s;
+            memcpy(&s, square + j, sizeof s);
+            s += q;
+            memcpy(square + j, &s, sizeof s);
+        }
+    }
+    double total = simd_sum(sum);
+    for (; j < n; j++) {
+        double q = (double)x[j] * x[j];
+        y[j] = x[j];
+        total += q;
+        if (square)
+            square[j] += q;
+    }
+    return total;
+}
+
+/* n values `stride` elements apart, from element `first` on, whatever their type. */
+static double widen_strided(const void *data, Dtype dtype, size_t first, size_t stride, size_t n, double *y, double *square)
+{
+    if (dtype == F32 && stride == 1)
+        return widen((const float *)data + first, n, y, square);
+    double total = 0;
+    for (size_t j = 0; j < n; j += CHUNK) {
+        float x[CHUNK];
+        size_t part = n - j < CHUNK ? n - j : CHUNK;
+        for (size_t c = 0; c < part; c++) {
+            size_t at = first + (j + c) * stride;
+            x[c] = dtype == F32 ? ((const float *)data)[at] : half_widen(((const uint16_t *)data)[at], dtype);
+        }
+        total += widen(x, part, y + j, square ? square + j : NULL);
+    }
+    return total;
+}
+
+size_t side_room(size_t count, size_t length) { return count * length + count; }
+
+Side side_make(Lines l, size_t first, size_t count, double *room)
+{
+    double *norm = room + count * l.length;
+    size_t at = first * l.line_stride;
+    if (l.k_stride == 1) {
+        for (size_t i = 0; i < count; i++)
+            norm[i] = norm_above(widen_strided(l.data, l.dtype, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL), l.length);
+        return (Side){ room, l.length, 1, norm };
+    }
+    memset(norm, 0, count * sizeof *norm);
+    for (size_t k = 0; k < l.length; k++)
+        widen_strided(l.data, l.dtype, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
+    for (size_t i = 0; i < count; i++)
+        norm[i] = norm_above(norm[i], l.length);
+    return (Side){ room, 1, count, norm };
+}
+
+Side wide_side(const Wide *w, bool columns)
+{
+    return columns ? (Side){ w->value, 1, w->cols, w->col_norm } : (Side){ w->value, w->cols, 1, w->row_norm };
+}
+
+static void fill_rows(const Tensor *x, Wide *w, size_t begin, size_t end, double *square)
+{
+    memset(square, 0, w->cols * sizeof *square);
+    for (size_t r = begin; r < end; r++) {
+        double sum = widen_strided(x->data, x->dtype, r * w->cols, 1, w->cols, w->value + r * w->cols, square);
+        w->row_norm[r] = norm_above(sum, w->cols);
+    }
+}
+
+/* Every thread widens its share of the rows and sums its own column squares: `square` is [threads, cols]. */
+static void fill(const Tensor *x, Wide *w, double *square, int threads)
+{
+    memset(square, 0, (size_t)threads * w->cols * sizeof *square);
+    #pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        size_t me = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
+        fill_rows(x, w, w->rows * me / all, w->rows * (me + 1) / all, square + me * w->cols);
+    }
+    for (size_t c = 0; c < w->cols; c++) {
+        double sum = 0;
+        for (int k = 0; k < threads; k++)
+            sum += square[(size_t)k * w->cols + c];
+        w->col_norm[c] = norm_above(sum, w->rows);
+    }
+}
+
+const Wide *wide_of(Tape *t, Node *n)
+{
+    if (n->wide)
+        return n->wide;
+    size_t rows = shape_rows(n->out.shape), cols = shape_cols(n->out.shape), size = rows * cols;
+    size_t doubles = size + rows + cols, bytes = doubles * sizeof(double);
+    if (size > SIZE_MAX / 16 || t->wide_used + bytes > t->wide_budget)
+        return NULL;
+    Wide *w = arena_alloc(t->arena, sizeof *w);
+    double *value = arena_array(t->arena, doubles, sizeof *value);
+    int threads = size < SERIAL_ELEMENTS || omp_in_parallel() ? 1 : omp_get_max_threads();
+    ArenaMark mark = arena_mark(t->arena);
+    double *square = arena_array(t->arena, (size_t)threads * cols, sizeof *square);
+    if (!w || !value || !square)
+        return NULL;
+    *w = (Wide){ rows, cols, value, value + size, value + size + rows };
+    fill(&n->out, w, square, threads);
+    arena_release(t->arena, mark);
+    t->wide_used += bytes;
+    return n->wide = w;
+}

@@ -196,6 +196,14 @@ static void few_elements_are_undecided_on_normal_data(void **state)
     }
 }
 
+static void the_start_up_test_accepts_this_engine(void **state)
+{
+    (void)state;
+    assert_true(gemm_selftest(&error));
+    expect_fine(&error);
+    assert_true(strlen(gemm_engine()) > 4);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -220,6 +228,7 @@ int main(void)
         cmocka_unit_test(half_precision_weights_are_widened_exactly),
         cmocka_unit_test(ties_by_construction),
         cmocka_unit_test(threads_splits_and_permutations_cannot_be_seen),
+        cmocka_unit_test(the_start_up_test_accepts_this_engine),
         cmocka_unit_test(few_elements_are_undecided_on_normal_data),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -20,6 +20,7 @@
 #define PULSE_MODEL_WEIGHTS_H
 
 #include "model/config.h"
+#include "model/name.h"
 #include "tensor/store.h"
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
 typedef struct {
     Weight *list;
     size_t  count;
-    size_t *by_name;           // positions in list, ascending by name
+    Weight **by_name;          // ascending by name
     bool    tied;              // "language_model.lm_head.weight" is found as the embedding
     Store  *files;             // mapped shards
     size_t  file_count;
@@ -54,8 +55,5 @@ const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute
  * Fails when nothing matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
 size_t weights_parameters(const Weights *w, bool trainable_only);      // number of floats, idle ones not counted
-
-/* Patterns of full names, separated by commas: '*' any run of characters but '.', '**' any run, '?' one character but '.'. */
-bool name_matches(const char *pattern, const char *name);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct {
     const char *folder;
     const Planned *plan;
     Tensor *found;             // for each planned; data NULL: not yet
-    const Weights *lookup;     // names of the plan, to find them by
+    Weights lookup;            // names of the plan, to find them by
     const Tensor *head;        // of a tied model whose file has one nevertheless
     NameList unused, twice, shapes, dtypes;
 } Loading;
@@ -110,7 +110,7 @@ static bool files_open(Weights *w, const char *folder, Error *e)
 
 static void take(Loading *l, const char *file_name, const Tensor *t, const char *name)
 {
-    const Weight *slot = weights_find(l->lookup, name);
+    const Weight *slot = weights_find(&l->lookup, name);
     if (l->w->tied && !strcmp(name, "language_model.lm_head.weight")) {
         l->head = t;
         return;
@@ -119,7 +119,7 @@ static void take(Loading *l, const char *file_name, const Tensor *t, const char 
         name_list_add(&l->unused, file_name);
         return;
     }
-    const size_t k = (size_t)(slot - l->lookup->list);
+    const size_t k = (size_t)(slot - l->lookup.list);
     char line[700], got[64], want[64];
     if (l->found[k].data)
         name_list_add(&l->twice, file_name);
@@ -156,7 +156,7 @@ static bool same_bytes(const Tensor *a, const Tensor *b)
 static bool complain(Loading *l, Error *e)
 {
     NameList missing = { 0 };
-    for (size_t k = 0; k < l->lookup->count; k++)
+    for (size_t k = 0; k < l->lookup.count; k++)
         if (!l->found[k].data && !l->plan[k].idle)
             name_list_add(&missing, l->plan[k].name);
     if (missing.count)
@@ -169,7 +169,7 @@ static bool complain(Loading *l, Error *e)
         error_set(e, "%s: weights that are neither F32 nor F16 nor BF16: %s", l->folder, name_list_text(&l->dtypes));
     else if (l->shapes.count)
         error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
-    else if (l->head && !same_bytes(l->head, &l->found[weights_find(l->lookup, "language_model.lm_head.weight") - l->lookup->list]))
+    else if (l->head && !same_bytes(l->head, &l->found[weights_find(&l->lookup, "language_model.lm_head.weight") - l->lookup.list]))
         error_set(e, "%s: \"tie_word_embeddings\" is true, but the file's head is not its embedding", l->folder);
     else
         return true;
@@ -179,7 +179,7 @@ static bool complain(Loading *l, Error *e)
 /* The list of what was found; small tensors made F32. */
 static bool keep_all(Loading *l, Error *e)
 {
-    for (size_t k = 0; k < l->lookup->count; k++) {
+    for (size_t k = 0; k < l->lookup.count; k++) {
         Tensor t = l->found[k];
         if (!t.data)
             continue;
@@ -206,12 +206,11 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
 
 static bool load(Loading *l, const ModelConfig *c, Error *e)
 {
-    Weights lookup = { .arena = l->w->arena, .tied = l->w->tied };
     size_t count;
     const Planned *plan = weights_plan(c, &count, l->w->arena, e);
     l->plan = plan;
-    l->lookup = &lookup;
-    if (!plan || !lookup_make(&lookup, plan, count, e) || !files_open(l->w, l->folder, e))
+    l->lookup = (Weights){ .arena = l->w->arena, .tied = l->w->tied };
+    if (!plan || !lookup_make(&l->lookup, plan, count, e) || !files_open(l->w, l->folder, e))
         return false;
     l->found = arena_zalloc(l->w->arena, count * sizeof *l->found);
     l->w->list = arena_array(l->w->arena, count, sizeof *l->w->list);

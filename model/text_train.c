@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/text_train.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include "model/text_parts.h"
 #include "model/utf8.h"
@@ -13,24 +12,49 @@
 /* A word as its parts so far; a token as its text. */
 typedef struct { Span *part; size_t count; } Word;
 typedef struct { Span *at; size_t count, room; } Spans;
-typedef struct { Spans words, tokens, pairs; Word *split; size_t characters; Arena *arena; Error *error; } Trainer;
+typedef struct { Spans words, tokens, pairs; Word *split; Arena *arena; Error *error; } Trainer;
 
-static int span_order(const void *a, const void *b)
+typedef struct { Span left, right; } Pair;
+
+static int span_order(Span x, Span y)
 {
-    const Span *x = a, *y = b;
-    int c = memcmp(x->at, y->at, x->n < y->n ? x->n : y->n);
-    return c ? c : x->n < y->n ? -1 : x->n > y->n;
+    int c = memcmp(x.at, y.at, x.n < y.n ? x.n : y.n);
+    return c ? c : x.n < y.n ? -1 : x.n > y.n;
 }
 
-static void sort_unique(Spans *s)
+static int pair_order(Pair x, Pair y)
 {
-    size_t kept = 0;
-    if (s->count)
-        qsort(s->at, s->count, sizeof *s->at, span_order);              // equal spans are the same bytes: stability does not show
+    int c = span_order(x.left, y.left);
+    return c ? c : span_order(x.right, y.right);
+}
+
+/* Merge sort, from runs of 1 upwards; `spare` has room for n. */
+static void sort_pairs(Pair *p, size_t n, Pair *spare)
+{
+    for (size_t run = 1; run < n; run *= 2) {
+        for (size_t from = 0; from < n; from += 2 * run) {
+            size_t middle = from + run < n ? from + run : n, end = from + 2 * run < n ? from + 2 * run : n;
+            for (size_t k = from, i = from, j = middle; k < end; k++)
+                spare[k] = i < middle && (j == end || pair_order(p[i], p[j]) <= 0) ? p[i++] : p[j++];
+        }
+        memcpy(p, spare, n * sizeof *p);
+    }
+}
+
+static bool sort_unique(Spans *s, Arena *a)
+{
+    Pair *p = arena_array(a, s->count + 1, sizeof *p), *spare = arena_array(a, s->count + 1, sizeof *spare);
+    if (!p || !spare)
+        return false;
     for (size_t i = 0; i < s->count; i++)
-        if (!kept || span_order(&s->at[kept - 1], &s->at[i]))
-            s->at[kept++] = s->at[i];
+        p[i] = (Pair){ s->at[i], { "", 0 } };
+    sort_pairs(p, s->count, spare);
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (!kept || span_order(s->at[kept - 1], p[i].left))
+            s->at[kept++] = p[i].left;
     s->count = kept;
+    return true;
 }
 
 static bool spans_make(Spans *s, size_t room, Arena *a)
@@ -63,8 +87,7 @@ static bool words_fill(Trainer *t, const char *const *words, size_t count)
             return false;
         t->words.at[t->words.count++] = (Span){ marked, strlen(marked) };
     }
-    sort_unique(&t->words);
-    return true;
+    return sort_unique(&t->words, t->arena);
 }
 
 /* Every word as its characters; the distinct ones are the first tokens (bytewise is by code point). */
@@ -87,31 +110,19 @@ static bool characters_fill(Trainer *t, size_t merges)
             t->split[i].part[t->split[i].count++] = t->tokens.at[t->tokens.count++] = (Span){ w.at + at, n };
         }
     }
-    sort_unique(&t->tokens);
-    t->characters = t->tokens.count;
-    return true;
-}
-
-typedef struct { Span left, right; } Pair;
-
-static int pair_order(const void *a, const void *b)
-{
-    const Pair *x = a, *y = b;
-    int c = span_order(&x->left, &y->left);
-    return c ? c : span_order(&x->right, &y->right);
+    return sort_unique(&t->tokens, t->arena);
 }
 
 /* The most frequent pair of neighbours, the smallest of equals; false when there is none. */
-static bool best_pair(const Trainer *t, Pair *pairs, Pair *best)
+static bool best_pair(const Trainer *t, Pair *pairs, Pair *spare, Pair *best)
 {
     size_t n = 0, most = 0;
     for (size_t i = 0; i < t->words.count; i++)
         for (size_t k = 0; k + 1 < t->split[i].count; k++)
             pairs[n++] = (Pair){ t->split[i].part[k], t->split[i].part[k + 1] };
-    if (n)
-        qsort(pairs, n, sizeof *pairs, pair_order);
+    sort_pairs(pairs, n, spare);
     for (size_t i = 0, j; i < n; i = j) {
-        for (j = i + 1; j < n && !pair_order(&pairs[i], &pairs[j]); j++)
+        for (j = i + 1; j < n && !pair_order(pairs[i], pairs[j]); j++)
             ;
         if (j - i > most) {
             most = j - i;
@@ -126,7 +137,7 @@ static void join_pair(Word *w, const Pair *p)
     size_t kept = 0;
     for (size_t k = 0; k < w->count; k++, kept++) {
         w->part[kept] = w->part[k];
-        if (k + 1 < w->count && !span_order(&w->part[k], &p->left) && !span_order(&w->part[k + 1], &p->right))
+        if (k + 1 < w->count && !span_order(w->part[k], p->left) && !span_order(w->part[k + 1], p->right))
             w->part[kept].n += w->part[++k].n;                          // neighbours in the word's own bytes
     }
     w->count = kept;
@@ -137,10 +148,10 @@ static bool learn(Trainer *t, size_t merges)
     size_t bytes = 0;
     for (size_t i = 0; i < t->words.count; i++)
         bytes += t->words.at[i].n;
-    Pair best, *pairs = arena_array(t->arena, bytes + 1, sizeof *pairs);
-    if (!pairs || !spans_make(&t->pairs, 2 * merges, t->arena))
+    Pair best, *pairs = arena_array(t->arena, bytes + 1, sizeof *pairs), *spare = arena_array(t->arena, bytes + 1, sizeof *spare);
+    if (!pairs || !spare || !spans_make(&t->pairs, 2 * merges, t->arena))
         return false;
-    for (size_t m = 0; m < merges && best_pair(t, pairs, &best); m++) {
+    for (size_t m = 0; m < merges && best_pair(t, pairs, spare, &best); m++) {
         char *both = arena_format(t->arena, "%.*s%.*s", (int)best.left.n, best.left.at, (int)best.right.n, best.right.at);
         if (!both)
             return false;
@@ -169,7 +180,7 @@ static void write_string(FILE *f, Span s)
 static bool known(const Trainer *t, size_t count, Span s)
 {
     for (size_t i = 0; i < count; i++)
-        if (!span_order(&t->tokens.at[i], &s))
+        if (!span_order(t->tokens.at[i], s))
             return true;
     return false;
 }

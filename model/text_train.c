@@ -185,10 +185,10 @@ static bool known(const Trainer *t, size_t count, Span s)
     return false;
 }
 
-static void write_added(FILE *f, size_t id, const char *text, bool lstrip, bool rstrip, const char *end)
+static void write_added(FILE *f, size_t id, const char *text, const char *end)
 {
-    fprintf(f, "    {\"id\": %zu, \"content\": \"%s\", \"single_word\": false, \"lstrip\": %s, \"rstrip\": %s, "
-               "\"normalized\": false, \"special\": true}%s\n", id, text, lstrip ? "true" : "false", rstrip ? "true" : "false", end);
+    fprintf(f, "    {\"id\": %zu, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, \"rstrip\": false, "
+               "\"normalized\": false, \"special\": true}%s\n", id, text, end);
 }
 
 static void write_vocabulary(FILE *f, const Trainer *t)
@@ -243,13 +243,14 @@ static void write_tokenizer(FILE *f, const Trainer *t)
 {
     size_t image = vocabulary_size(t);
     fputs("{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [\n", f);
-    write_added(f, 0, "<unk>", false, false, ",");
-    write_added(f, 1, "<s>", false, false, ",");
-    write_added(f, 2, "</s>", true, false, ",");
-    write_added(f, image, "<image>", true, true, ",");
-    write_added(f, image + 1, "<pad>", false, false, "");
+    write_added(f, 0, "<unk>", ",");
+    write_added(f, 1, "<s>", ",");
+    write_added(f, 2, "</s>", ",");
+    write_added(f, image, "<image>", ",");
+    write_added(f, image + 1, "<pad>", "");
     fputs("  ],\n  \"normalizer\": null,\n"
-          "  \"pre_tokenizer\": {\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"always\", \"split\": true},\n"
+          "  \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"WhitespaceSplit\"},\n"
+          "    {\"type\": \"Metaspace\", \"replacement\": \"" MARK "\", \"prepend_scheme\": \"always\", \"split\": true}]},\n"
           "  \"post_processor\": {\"type\": \"TemplateProcessing\",\n"
           "    \"single\": [{\"SpecialToken\": {\"id\": \"<s>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}],\n"
           "    \"pair\": [{\"SpecialToken\": {\"id\": \"<s>\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}},\n"

@@ -48,7 +48,7 @@ SIMD v8d log_core(v8d x)
 {
     v8l above = simd_bits(x) - simd_bits(simd_set(0x1.6a09e667f3bcdp-1)), e = above >> 52;
     v8d m = simd_double(simd_bits(x) - (v8l)((v8u)e << 52)), f = m - 1;
-    v8d n = __builtin_convertvector(e, v8d), y = log_series(f / (2 + f));
+    v8d n = simd_double(e + simd_bits(simd_set(0x1.8p52))) - 0x1.8p52, y = log_series(f / (2 + f));
     return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + y);
 }
 

@@ -6,6 +6,14 @@ const ScalarFunction *const scalar_functions[] = {
     &scalar_silu_grad, &scalar_quick_gelu, &scalar_quick_gelu_grad, &scalar_gelu, &scalar_gelu_grad, NULL
 };
 
+const ScalarFunction *scalar_find(const char *name)
+{
+    for (const ScalarFunction *const *f = scalar_functions; *f; f++)
+        if (strcmp((*f)->name, name) == 0)
+            return *f;
+    return NULL;
+}
+
 size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], const float *x, float *y, size_t n)
 {
     for (size_t k = 0; k < n && k < LANES; k++)

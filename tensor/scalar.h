@@ -29,6 +29,8 @@ extern const ScalarFunction scalar_exp, scalar_log, scalar_sqrt, scalar_rsqrt, s
     scalar_silu, scalar_silu_grad, scalar_quick_gelu, scalar_quick_gelu_grad, scalar_gelu, scalar_gelu_grad;
 extern const ScalarFunction *const scalar_functions[];      // all twelve, then NULL
 
+const ScalarFunction *scalar_find(const char *name);        // NULL: none of that name
+
 bool scalar_map(const ScalarFunction *f, const float *x, float *y, size_t n, Error *e);
 bool scalar_value(const ScalarFunction *f, float x, float *y, Error *e);
 /* The test hook: tier 1 decides nothing. */

@@ -24,13 +24,14 @@ static bool exp_tier2(float x, float *y)
 SCALAR_MAP(exp)
 const ScalarFunction scalar_exp = { "exp", "e^x", "double-double", exp_map };
 
-/* --- log: the core's 8 u; what is not a positive finite number goes to tier 2. --- */
+/* --- log: the core's 8 u. What is not a positive finite number goes to tier 2: x - x makes its bound a
+ * NaN at +inf. (gcc 12 unrolls a conjunction of two vector compares into scalars, so there is none.) --- */
 
 SIMD Tier1 log_tier1(v8d x)
 {
-    v8l good = (v8l)(x > 0) & (v8l)(x < (double)INFINITY);
-    v8d v = log_core(simd_select(good, x, simd_set(2)));
-    return (Tier1){ v, simd_select(good, simd_abs(v) * 0x1p-49, simd_set(INFINITY)) };
+    v8l positive = (v8l)(x > 0);
+    v8d v = log_core(simd_select(positive, x, simd_set(2)));
+    return (Tier1){ v, simd_select(positive, simd_abs(v) * 0x1p-49 + (x - x), simd_set(INFINITY)) };
 }
 
 static bool log_tier2(float x, float *y)

@@ -1,0 +1,1 @@
+build-clang/obj/model/stb.o: model/stb.c

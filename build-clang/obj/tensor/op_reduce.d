@@ -1,0 +1,23 @@
+build-clang/obj/tensor/op_reduce.o: tensor/op_reduce.c tensor/exact.h \
+  tensor/float.h tensor/error.h tensor/ops.h tensor/tape.h tensor/op.h \
+  tensor/tensor.h tensor/arena.h tensor/round.h tensor/simd.h
+
+tensor/exact.h:
+
+tensor/float.h:
+
+tensor/error.h:
+
+tensor/ops.h:
+
+tensor/tape.h:
+
+tensor/op.h:
+
+tensor/tensor.h:
+
+tensor/arena.h:
+
+tensor/round.h:
+
+tensor/simd.h:

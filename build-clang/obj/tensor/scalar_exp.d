@@ -1,0 +1,19 @@
+build-clang/obj/tensor/scalar_exp.o: tensor/scalar_exp.c \
+  tensor/scalar_tier.h tensor/scalar.h tensor/core.h tensor/simd.h \
+  tensor/dd.h tensor/round.h tensor/float.h tensor/error.h
+
+tensor/scalar_tier.h:
+
+tensor/scalar.h:
+
+tensor/core.h:
+
+tensor/simd.h:
+
+tensor/dd.h:
+
+tensor/round.h:
+
+tensor/float.h:
+
+tensor/error.h:

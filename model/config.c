@@ -54,7 +54,7 @@ static bool keys_known(const json_t *object, Section section, const char *path, 
     const char *name;
     json_t *value;
     if (!json_is_object(object))
-        return error_set(e, "%s: \"%s\" must be an object", path, section_names[section]);
+        return error_set(e, "%s: %s must be an object", path, section == TOP ? "it" : section == VISION ? "\"vision_config\"" : "\"text_config\"");
     json_object_foreach((json_t *)object, name, value)
         if (!key_find(section, name))
             return error_set(e, "%s: the key \"%s%s\" is not known", path, section_names[section], name);

@@ -227,7 +227,7 @@ static bool samples_make(Samples *out, size_t lines, NameMap *ids, const char *p
 bool samples_read(Samples *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
-    NameMap ids;
+    NameMap ids = { 0 };
     size_t n = 0, lines = 1;
     const char *text = file_read(path, FILE_MAX, &n, &file, e);
     for (size_t i = 0; text && i < n; i++)

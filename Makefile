@@ -87,7 +87,7 @@ PULSE   = $(BUILD)/pulse-ref
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run test matrix bench pretrain exhaustive fuzz record verify install clean force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz record verify install clean force
 all: $(PULSE) $(BUILD)/libpulseref.a
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -111,6 +111,17 @@ $(PULSE): $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
 $(BUILD)/test_% $(BUILD)/bench_% $(BUILD)/exhaustive_%: $(BUILD)/obj/tests/$$(@F).o $(SUPPORT) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -lcmocka -lmpfr -lgmp -o $@
+
+# The world's generator, and what it makes: training streams and pools of pictures, next to a copy of fixtures/world.
+WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
+$(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
+	@echo "  ld $@"
+	@$(LINK) $^ $(LIBS) -o $@
+
+world: $(BUILD)/world/oracle.jsonl
+$(BUILD)/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
+	$(BUILD)/worldgen $(BUILD)/world
+	@cd $(BUILD)/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
 run: $(PULSE)
 	$(PULSE) run --out out/pulse
@@ -140,5 +151,5 @@ verify: $(PULSE)
 clean:
 	rm -rf $(BUILD)
 
--include $(wildcard $(BUILD)/obj/*/*.d)
+-include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
 endif

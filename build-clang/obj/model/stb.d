@@ -1,1 +1,0 @@
-build-clang/obj/model/stb.o: model/stb.c

@@ -1,3 +1,0 @@
-build-clang/obj/tensor/error.o: tensor/error.c tensor/error.h
-
-tensor/error.h:

@@ -1,4 +1,0 @@
-build-clang/obj/tensor/gemm_engine.o: tensor/gemm_engine.c \
-  tensor/gemm_engine.h
-
-tensor/gemm_engine.h:

@@ -5,7 +5,6 @@
 #include <omp.h>
 #include <stdatomic.h>
 #include <string.h>
-#include "tensor/float.h"
 #include "tensor/gemm_round.h"
 #include "tensor/gemm_wide.h"
 
@@ -71,18 +70,6 @@ static Tiling tiling_of(const Product *p, size_t threads)
     return (Tiling){ rows, cols, across, down * across, 2 * rows * cols + engine_room(cols, depth) + 8 };
 }
 
-static bool audit(const Product *p, Error *e)
-{
-    uint64_t at = (audited++ * 0x9e3779b97f4a7c15u >> 16) % (p->m * p->n);
-    size_t i = at / p->n, j = at % p->n;
-    float want = product_exact(p, i, j), got = p->out[i * p->out_stride + j];
-    if (float_bits(want) == float_bits(got))
-        return true;
-    return error_set(e, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: the engine (%s) computes "
-                     "wrong sums; build with another (make BLAS=builtin)", p->m, p->length, p->length, p->n, i, j,
-                     (double)got, (double)want, gemm_engine());
-}
-
 static bool product_run(const Product *p, Arena *room, Error *e)
 {
     if (p->m == 0 || p->n == 0)
@@ -106,7 +93,7 @@ static bool product_run(const Product *p, Arena *room, Error *e)
     arena_release(room, mark);
     calls++;
     gemm_count(p->m * p->n, left);
-    return audit(p, e);
+    return product_audit(p, audited++, e);
 }
 
 /* An operand that is widened already, or will be, panel by panel. */

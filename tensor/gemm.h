@@ -54,9 +54,6 @@ typedef struct { uint64_t calls, elements, undecided, audited; } GemmStats;
 GemmStats gemm_stats(void);
 void      gemm_stats_reset(void);
 
-/* For tests: multiplies the bound, so that 1e300 leaves every element to Exact. 1 otherwise. */
-void gemm_set_bound_scale(double scale);
-
 /* The engine as name, version and, where it tells, the processor type it chose. */
 const char *gemm_engine(void);
 /* Chosen shapes, transposes and special values against Exact; refuses a wrong engine with a sentence. */

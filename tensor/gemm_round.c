@@ -13,13 +13,10 @@
 #include <math.h>
 #include <string.h>
 #include "tensor/exact.h"
+#include "tensor/round.h"
 #include "tensor/simd.h"
 
 enum { PART = 256 };
-
-static double bound_scale = 1;
-
-void gemm_set_bound_scale(double scale) { bound_scale = scale; }
 
 static const float *addend_row(const Product *p, size_t i)
 {
@@ -28,17 +25,22 @@ static const float *addend_row(const Product *p, size_t i)
 
 static bool allowed(const Product *p, size_t i, size_t k)
 {
-    return p->queries ? i <= k % p->queries + p->shift : k <= i + p->shift;
+    return p->queries ? (int64_t)i <= (int64_t)(k % p->queries) + p->shift : (int64_t)k <= (int64_t)i + p->shift;
 }
 
 float product_exact(const Product *p, size_t i, size_t j)
 {
     const double *a = p->a.value + i * p->a.line_stride, *b = p->b.value + j * p->b.line_stride;
+    size_t b_stride = p->b.k_stride;
+    if (p->panels) {
+        b = p->panels + j / KERNEL_COLS * KERNEL_COLS * p->depth + j % KERNEL_COLS;
+        b_stride = KERNEL_COLS;
+    }
     Exact s = exact_zero();
     for (size_t k = 0; k < p->length; k++) {
         if (p->causal && !allowed(p, i, k))
             continue;
-        double x = a[k * p->a.k_stride], y = b[k * p->b.k_stride];
+        double x = a[k * p->a.k_stride], y = b[k * b_stride];
         if (p->ep.s == 1)
             exact_add(&s, x * y);
         else
@@ -50,8 +52,8 @@ float product_exact(const Product *p, size_t i, size_t j)
 }
 
 /* The rounding test on one row of a tile. Returns how many columns it left undecided, and which. */
-CLONES static size_t round_row(const double *sum, size_t n, const double *norm, double factor, double s, const float *addend,
-                               float *out, uint16_t *which)
+CLONES static size_t round_row(const double *sum, size_t n, const double *norm, double factor, double s, double slack,
+                               const float *addend, float *out, uint16_t *which)
 {
     size_t left = 0;
     for (size_t j = 0; j < n; j += LANES) {
@@ -71,7 +73,7 @@ CLONES static size_t round_row(const double *sum, size_t n, const double *norm, 
                 x = simd_load_part(addend + j, part, 0);
         }
         v = v * simd_set(s) + x;
-        e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53);
+        e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53) + simd_set(slack);
         v8i fails = simd_round_fails(v, e, &y);
         y += (v8f){ 0 };                                      // -0 becomes +0
         simd_store_part(out + j, part, y);
@@ -88,7 +90,7 @@ static size_t decide_row(const Product *p, size_t i, size_t j, size_t n, const d
     uint16_t which[PART];
     const float *addend = addend_row(p, i);
     float *out = p->out + i * p->out_stride + j;
-    size_t left = round_row(sum, n, p->b.norm + j, factor, p->ep.s, addend ? addend + j : NULL, out, which);
+    size_t left = round_row(sum, n, p->b.norm + j, factor, p->ep.s, tier_slack(1), addend ? addend + j : NULL, out, which);
     for (size_t k = 0; k < left; k++)
         out[which[k]] = product_exact(p, i, j + which[k]);
     return left;
@@ -98,9 +100,21 @@ size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, cons
 {
     size_t left = 0;
     for (size_t r = 0; r < m; r++) {
-        double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s) * p->a.norm[i + r] * bound_scale;
+        double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s) * p->a.norm[i + r];
         for (size_t c = 0; c < n; c += PART)
             left += decide_row(p, i + r, j + c, n - c < PART ? n - c : PART, sum + r * stride + c, factor);
     }
     return left;
+}
+
+bool product_audit(const Product *p, uint64_t counter, Error *e)
+{
+    uint64_t at = (counter * 0x9e3779b97f4a7c15u >> 16) % (p->m * p->n);
+    size_t i = at / p->n, j = at % p->n;
+    float want = product_exact(p, i, j), got = p->out[i * p->out_stride + j];
+    if (float_bits(want) == float_bits(got))
+        return true;
+    return error_set(e, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: the engine (%s) computes "
+                     "wrong sums; build with another (make BLAS=builtin)", p->m, p->length, p->length, p->n, i, j,
+                     (double)got, (double)want, gemm_engine());
 }

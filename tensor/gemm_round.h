@@ -16,8 +16,11 @@ typedef struct {
     Epilogue ep;
     float *out;
     size_t out_stride;
+    const double *panels;               // b in panels of this depth (gemm_engine.h); NULL: b.value
+    size_t depth;
     bool   causal;
-    size_t shift, queries;
+    int64_t shift;
+    size_t queries;
 } Product;
 
 /* Rows i … i+m-1, columns j … j+n-1 of `out` from their computed sums, of which none passed through more
@@ -25,6 +28,8 @@ typedef struct {
 size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height);
 
 float product_exact(const Product *p, size_t i, size_t j);
+/* One element, chosen by `counter`, is what Exact makes of it. */
+bool  product_audit(const Product *p, uint64_t counter, Error *e);
 void  gemm_count(size_t decided, size_t left);
 
 #endif

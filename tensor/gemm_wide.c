@@ -76,6 +76,53 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
     return (Side){ room, 1, count, norm };
 }
 
+/* Sixteen lines side by side; the missing ones of the last panel are zero. */
+CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t length, double *panel, double *norm)
+{
+    v8d low = simd_set(0), high = low;
+    for (size_t k = 0; k < length; k++) {
+        float at[KERNEL_COLS] = { 0 };
+        for (size_t c = 0; c < n; c++)
+            at[c] = x[c * stride + k];
+        v8d a = simd_load(at), b = simd_load(at + LANES);
+        memcpy(panel + k * KERNEL_COLS, &a, sizeof a);
+        memcpy(panel + k * KERNEL_COLS + LANES, &b, sizeof b);
+        low += a * a;
+        high += b * b;
+    }
+    for (size_t c = 0; c < n; c++)
+        norm[c] = norm_above(c < LANES ? low[c] : high[c - LANES], length);
+}
+
+void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *norm)
+{
+    for (size_t j = 0; j < n; j += KERNEL_COLS)
+        panel_lines(x + j * stride, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, length, panels + j * length, norm + j);
+}
+
+CLONES static void panel_rows(const float *x, size_t stride, size_t n, size_t count, double *panel, double *square)
+{
+    v8d low, high;
+    memcpy(&low, square, sizeof low);
+    memcpy(&high, square + LANES, sizeof high);
+    for (size_t k = 0; k < count; k++, x += stride, panel += KERNEL_COLS) {
+        v8d a = n >= LANES ? simd_load(x) : simd_load_part(x, n, 0);
+        v8d b = n >= KERNEL_COLS ? simd_load(x + LANES) : n > LANES ? simd_load_part(x + LANES, n - LANES, 0) : simd_set(0);
+        memcpy(panel, &a, sizeof a);
+        memcpy(panel + LANES, &b, sizeof b);
+        low += a * a;
+        high += b * b;
+    }
+    memcpy(square, &low, sizeof low);
+    memcpy(square + LANES, &high, sizeof high);
+}
+
+void panels_rows(const float *x, size_t stride, size_t n, size_t count, size_t depth, double *panels, double *square)
+{
+    for (size_t j = 0; j < n; j += KERNEL_COLS)
+        panel_rows(x + j, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, count, panels + j * depth, square + j);
+}
+
 Side wide_side(const Wide *w, bool columns)
 {
     return columns ? (Side){ w->value, 1, w->cols, w->col_norm } : (Side){ w->value, w->cols, 1, w->row_norm };

@@ -35,11 +35,14 @@ size_t attention_room(const Attrs *a)
 
 static size_t sight(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
 
-static size_t block_run(const Product *p, double *sum)
+static size_t block_run(const Task *t, const Product *p, double *sum)
 {
     size_t stride = padded(p->n);
     kernel_product(p->m, p->n, p->length, p->a, p->panels, p->depth, sum, stride);
-    return round_tile(p, 0, p->m, 0, p->n, sum, stride, p->length ? (double)p->length - 1 : 0);
+    size_t left = round_tile(p, 0, p->m, 0, p->n, sum, stride, p->length ? (double)p->length - 1 : 0);
+    if (t->audit)
+        product_audit(p, 0, t->audit);
+    return left;
 }
 
 static bool causal(const Task *t) { return t->attrs->n[3] != 0; }
@@ -56,7 +59,7 @@ size_t scores_task(const Task *t)
         size_t m = least(BLOCK, z.queries - i);
         Product p = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a = side_make(from, i, m, lines), .b = { .norm = norm },
                       .ep = { .s = 1 }, .out = out + i * z.keys, .out_stride = z.keys, .panels = panels, .depth = z.dim };
-        left += block_run(&p, sum);
+        left += block_run(t, &p, sum);
         for (size_t r = i; r < i + m; r++)
             memset(out + r * z.keys + sight(t, r), 0, (z.keys - sight(t, r)) * sizeof *out);
     }
@@ -85,7 +88,7 @@ size_t mix_task(const Task *t)
                       .causal = causal(t), .shift = (int64_t)(i + z.keys) - (int64_t)z.queries };
         for (size_t r = 0; r < m; r++)
             memset(lines + r * length + sight(t, i + r), 0, (length - sight(t, i + r)) * sizeof *lines);
-        left += block_run(&p, sum);
+        left += block_run(t, &p, sum);
     }
     return left;
 }
@@ -130,7 +133,7 @@ size_t mix_t_task(const Task *t)
                       .shift = shift + (int64_t)first - (int64_t)j, .queries = z.queries };
         if (causal(t))
             blind(t, lines, p.length, first, j, m);
-        left += block_run(&p, sum);
+        left += block_run(t, &p, sum);
     }
     return left;
 }

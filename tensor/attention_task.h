@@ -12,6 +12,7 @@ typedef struct {
     const float *a, *b;                 // scores: q, k; mix: p of the segment, v; mix_t: p of the segment, x
     float *out;                         // scores: of the segment; otherwise all rows
     double *room;                       // attention_room doubles
+    Error *audit;                       // one block of this task is audited; NULL: none
 } Task;
 
 size_t attention_room(const Attrs *a);

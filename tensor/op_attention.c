@@ -111,7 +111,8 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
         for (size_t k = 0; k < tasks; k++) {
             size_t first = s[k / heads].scores;
             Task t = { c->attrs, s[k / heads], k % heads, value(c, 0)->f32 + (scores_out ? 0 : first), value(c, 1)->f32,
-                       c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room };
+                       c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
+                       k == 0 ? c->tape->error : NULL };
             left += work(&t);
         }
         gemm_count(shape_size(c->out.shape), left);

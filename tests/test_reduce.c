@@ -40,7 +40,8 @@ static float oracle(What what, const float *x, const float *y, size_t n, size_t 
         mpfr_div_ui(s, s, (unsigned long)n, MPFR_RNDN);
     if (what == SQUARE_NORM)
         mpfr_sqrt(s, s, MPFR_RNDN);
-    float r = mpfr_regular_p(s) ? oracle_round(stored, (const void *)s, 2, NULL) : oracle_float(s);
+    bool rational = mpfr_regular_p(s) && (what == MEAN || what == SQUARE_NORM);
+    float r = rational ? oracle_round(stored, (const void *)s, 2, NULL) : oracle_float(s);      // a sum is exact
     mpfr_clears(s, a, b, (mpfr_ptr)0);
     return float_canonical(r + 0.0f);
 }

@@ -124,9 +124,12 @@ static double bound(size_t n, int constant)
 
 typedef bool Slow(SlowRow *row, size_t v, float *y);
 
-/* Asks the slow tiers for the lanes that failed; the first column they leave open, or n. */
-static size_t settle(SlowRow *row, size_t k, v8i fails, Slow *slow, float *y)
+/* Asks the slow tiers for the lanes that failed; the first column they leave open, or n. (Lanes come in
+ * memory: vectors are passed differently by a clone and by what is not one.) */
+static size_t settle(SlowRow *row, size_t k, const v8i *lanes, Slow *slow, float *y)
 {
+    int32_t fails[LANES];
+    memcpy(fails, lanes, sizeof fails);
     for (size_t v = k; v < row->n && v < k + LANES; v++)
         if (fails[v - k]) {
             if (!slow(row, v, y + v))
@@ -164,7 +167,7 @@ CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *
             continue;
         if (slow.n == 0)
             slow = (SlowRow){ .x = x, .n = n, .at = place_of(x, top) };
-        size_t open = settle(&slow, k, fails, softmax_slow, p);
+        size_t open = settle(&slow, k, &fails, softmax_slow, p);
         if (open < n)
             return open;
     }
@@ -187,7 +190,7 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
         store(l, k, n, y + 0.0f);
         if (!simd_any(fails))
             continue;
-        size_t open = settle(&slow, k, fails, log_softmax_slow, l);
+        size_t open = settle(&slow, k, &fails, log_softmax_slow, l);
         if (open < n)
             return open;
     }

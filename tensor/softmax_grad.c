@@ -32,8 +32,11 @@ static float grad_one(const float *p, const float *dp, size_t n, size_t i, doubl
     return v - v != 0 ? float_canonical((float)v) : grad_exact(p, dp, n, i);
 }
 
-static void grad_some(const float *p, const float *dp, size_t n, size_t k, v8i fails, double dot, float *ds)
+/* (Lanes come in memory: vectors are passed differently by a clone and by what is not one.) */
+static void grad_some(const float *p, const float *dp, size_t n, size_t k, const v8i *lanes, double dot, float *ds)
 {
+    int32_t fails[LANES];
+    memcpy(fails, lanes, sizeof fails);
     for (size_t i = k; i < n && i < k + LANES; i++)
         if (fails[i - k])
             ds[i] = grad_one(p, dp, n, i, dot);
@@ -56,7 +59,7 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
         v8i fails = simd_round_fails(v, simd_abs(a) * error + simd_abs(v) * 0x1p-51, &y) | -force;
         simd_store_part(ds + k, n - k, y + 0.0f);
         if (simd_any(fails))
-            grad_some(p, dp, n, k, fails, dot, ds);
+            grad_some(p, dp, n, k, &fails, dot, ds);
     }
 }
 

@@ -175,14 +175,13 @@ static bool is_mapped(const Weights *w, const void *data)
     return false;
 }
 
-/* F32 in the arena, whatever it was before. */
-static bool make_own(Weights *w, Weight *one)
+bool weights_own(Weights *w, Weight *one, Error *e)
 {
     if (one->tensor.dtype == F32 && !is_mapped(w, one->tensor.data))
         return true;
     Tensor wide = tensor_f32(w->arena, one->tensor.shape);
     if (!wide.data)
-        return false;
+        return error_set(e, "%s: no memory for a copy in F32", one->name);
     tensor_widen(&one->tensor, 0, shape_size(wide.shape), wide.f32);
     one->tensor = wide;
     return true;
@@ -195,8 +194,8 @@ bool weights_train(Weights *w, const char *pattern, Error *e)
         Weight *one = &w->list[i];
         if (one->idle || !name_matches(pattern, one->name))
             continue;
-        if (!make_own(w, one))
-            return error_set(e, "%s: no memory to make it trainable", one->name);
+        if (!weights_own(w, one, e))
+            return false;
         one->trainable = true;
         matched++;
     }

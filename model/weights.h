@@ -54,6 +54,8 @@ const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute
 /* Makes the weights that `pattern` matches trainable (name_matches; idle ones never): F32 copies in the arena.
  * Fails when nothing matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
+/* One weight as F32 in the arena of `w`, which may be written to. */
+bool weights_own(Weights *w, Weight *one, Error *e);
 size_t weights_parameters(const Weights *w, bool trainable_only);      // number of floats, idle ones not counted
 
 #endif

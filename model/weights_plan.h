@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of weights.def for one config: what must be there before any number is. Used by weights*.c only. */
+/* The list of weights.def for one config: what must be there before any number is. For weights*.c, lora*.c and tests. */
 #ifndef PULSE_MODEL_WEIGHTS_PLAN_H
 #define PULSE_MODEL_WEIGHTS_PLAN_H
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/lora.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/weights_plan.h"
+#include "tensor/ops.h"
+#include "tensor/random.h"
+#include "tensor/round.h"
+
+enum { RANK_LIMIT = 65536 };
+
+static const char *const trainable_names[TRAIN_COUNT] = { "llm", "proj+llm", "full" };
+
+const char *trainable_name(Trainable t)
+{
+    return trainable_names[t];
+}
+
+bool trainable_parse(const char *text, Trainable *out)
+{
+    for (int i = 0; i < TRAIN_COUNT; i++)
+        if (!strcmp(text, trainable_names[i])) {
+            *out = (Trainable)i;
+            return true;
+        }
+    return false;
+}
+
+bool trainable_set(Weights *w, Trainable t, Error *e)
+{
+    for (size_t i = 0; i < w->count; i++)
+        w->list[i].trainable = false;
+    return t == TRAIN_LLM || weights_train(w, t == TRAIN_FULL ? "**" : PROJECTOR, e);
+}
+
+/* RN(alpha/r): a quotient of two floats, rounded to double and then to float, is rounded right (53 >= 2 24 + 2).
+ * RN(alpha/sqrt(r)): the double is within 2 ulp. When that leaves two floats, their middle m (25 bits) decides: m^2 and
+ * alpha^2 are exact in double, and fma gives the sign of m^2 r - alpha^2. */
+static float scale_of(float alpha, int64_t rank, bool rslora)
+{
+    float low;
+    if (!rslora)
+        return (float)((double)alpha / (double)rank);
+    double v = (double)alpha / sqrt((double)rank);
+    if (round_decides(v, v * 0x1p-51, &low))
+        return low;
+    float high = nextafterf(low, INFINITY);
+    double m = ((double)low + high) / 2, square = (double)alpha * alpha;
+    return fma(m * m, (double)rank, -square) < 0 ? high : low;
+}
+
+/* The module of a 2-D weight that is a linear map: its path, else NULL. Tables are looked up, not multiplied. */
+static const char *linear_module_of(const Weight *w, Arena *a)
+{
+    const char *end = strrchr(w->name, '.');
+    if (w->idle || w->tensor.shape.rank != 2 || !end || strcmp(end, ".weight") || name_matches("**.embed_tokens.weight,**.position_embedding.weight", w->name))
+        return NULL;
+    return arena_format(a, "%.*s", (int)(end - w->name), w->name);
+}
+
+static bool config_good(const LoraConfig *c, Error *e)
+{
+    if (c->rank < 1 || c->rank > RANK_LIMIT)
+        return error_set(e, "lora: rank %lld is out of range, 1 to %d was expected", (long long)c->rank, RANK_LIMIT);
+    if (!(c->alpha >= 0x1p-30f && c->alpha <= 0x1p30f))
+        return error_set(e, "lora: alpha %g is out of range, 2^-30 to 2^30 was expected", (double)c->alpha);
+    return true;
+}
+
+static bool add_pair(Lora *l, const char *module, Shape base, Arena *a)
+{
+    const size_t r = (size_t)l->config.rank;
+    LoraPair *p = &l->pairs[l->count++];
+    *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1] };
+    l->factors.count += 2;
+    *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])), true, false };
+    *p->b = (Weight){ arena_format(a, "%s.lora_B.weight", module), tensor_zeros(a, shape_of(2, base.dim[0], r)), true, false };
+    return p->a->name && p->b->name && p->a->tensor.data && p->b->tensor.data;
+}
+
+bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a, Error *e)
+{
+    *l = (Lora){ .config = config, .factors = { .arena = a } };
+    if (!config_good(&config, e))
+        return false;
+    l->scale = scale_of(config.alpha, config.rank, config.rslora);
+    l->pairs = arena_array(a, w->count, sizeof *l->pairs);
+    l->factors.list = arena_array(a, 2 * w->count, sizeof *l->factors.list);
+    bool good = l->pairs && l->factors.list;
+    for (size_t i = 0; good && i < w->count; i++) {
+        const char *module = linear_module_of(&w->list[i], a);
+        if (module && wanted(module, &w->list[i], context))
+            good = add_pair(l, module, w->list[i].tensor.shape, a);
+    }
+    return (good || error_set(e, "lora: no memory for the factors")) && weights_index(&l->factors, e);
+}
+
+static bool wanted_by_pattern(const char *module, const Weight *base, const void *context)
+{
+    (void)base;
+    return name_matches(context, module);
+}
+
+bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e)
+{
+    const char *targets = arena_text(a, config.targets ? config.targets : LORA_TARGETS);
+    if (!targets)
+        return error_set(e, "lora: no memory");
+    config.targets = targets;
+    if (!lora_begin(l, w, config, wanted_by_pattern, targets, a, e))
+        return false;
+    if (l->count == 0)
+        return error_set(e, "lora: no linear module is called \"%s\"", targets);
+    for (size_t i = 0; i < l->count; i++) {
+        const Weight *factor = l->pairs[i].a;
+        const float std = scale_of(1, (int64_t)factor->tensor.shape.dim[1], true);
+        const Random r = random_for(seed, factor->name);
+        for (size_t k = 0; k < shape_size(factor->tensor.shape); k++)
+            factor->tensor.f32[k] = std * random_normal(r, k);
+    }
+    return true;
+}
+
+const LoraPair *lora_find(const Lora *l, const char *module)
+{
+    char name[600];
+    int n = l ? snprintf(name, sizeof name, "%s.lora_A.weight", module) : -1;
+    const Weight *found = n >= 0 && (size_t)n < sizeof name ? weights_find(&l->factors, name) : NULL;
+    return found ? &l->pairs[(found - l->factors.list) / 2] : NULL;
+}
+
+/* One module, in a step of its own, so that memory is that of the largest weight. */
+static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
+{
+    char name[600];
+    snprintf(name, sizeof name, "%s.weight", p->module);
+    Weight *base = weights_find(w, name);
+    if (!base)
+        return error_set(e, "lora: the model has no module %s", p->module);
+    tape_reset(t);
+    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), tape_param(t, p->b->name, p->b->tensor, false),
+                            tape_param(t, p->a->name, p->a->tensor, false), s);
+    if (!y || !weights_own(w, base, e))
+        return error_set(e, "lora: %s could not be merged", p->module);
+    memcpy(base->tensor.f32, y->out.f32, tensor_bytes(y->out));
+    return true;
+}
+
+bool lora_merge(const Lora *l, Weights *w, Error *e)
+{
+    Arena step = arena_make(e);
+    Tape t = tape_make(&step, e);
+    t.no_grad = true;
+    bool good = !e->failed;
+    for (size_t i = 0; good && i < l->count; i++)
+        good = merge_one(&l->pairs[i], l->scale, w, &t, e);
+    arena_free(&step);
+    return good;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/check.h"
+
+#include <math.h>
+#include <mpfr.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/lora.h"
+#include "tensor/file.h"
+#include "tensor/json.h"
+#include "tensor/random.h"
+#include "tests/scratch.h"
+#include "tests/tiny.h"
+
+static Error error;
+static Arena arena;
+static Weights model;
+
+static int begin(void **state)
+{
+    (void)state;
+    error = (Error){ 0 };
+    arena = arena_make(&error);
+    const ModelConfig c = tiny_config();
+    return !weights_make(&model, &c, 1, &arena, &error);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
+{
+    lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
+    expect_fine(&error);
+}
+
+/* B is zero at first; anything else shows more. */
+static void fill_b(Lora *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        data_fill(DATA_GAUSSIAN, check_seed() + i, l->pairs[i].b->tensor.f32, shape_size(l->pairs[i].b->tensor.shape));
+}
+
+static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
+{
+    (void)state;
+    static const char *const leaves[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj" };
+    Lora l;
+    make(&l, 5, 10, false, NULL);
+    assert_int_equal(l.count, 14);
+    assert_int_equal(l.factors.count, 28);
+    for (size_t i = 0; i < l.count; i++) {
+        char module[200];
+        snprintf(module, sizeof module, "language_model.model.layers.%zu.%s", i / 7, leaves[i % 7]);
+        assert_string_equal(l.pairs[i].module, module);
+        const Tensor *w = weights_get(&model, "%s.weight", module);
+        assert_true(shape_equal(l.pairs[i].a->tensor.shape, shape_of(2, (size_t)5, w->shape.dim[1])));
+        assert_true(shape_equal(l.pairs[i].b->tensor.shape, shape_of(2, w->shape.dim[0], (size_t)5)));
+        assert_true(l.pairs[i].a->trainable && l.pairs[i].b->trainable);
+        assert_ptr_equal(lora_find(&l, module), &l.pairs[i]);
+    }
+    assert_null(lora_find(&l, "vision_tower.vision_model.encoder.layers.0.self_attn.q_proj"));
+    assert_null(lora_find(&l, "q_proj"));
+    assert_null(lora_find(NULL, "language_model.model.layers.0.mlp.up_proj"));
+    make(&l, 1, 1, false, "multi_modal_projector.*,language_model.lm_head");
+    assert_int_equal(l.count, 3);
+    make(&l, 1, 1, false, "**");
+    assert_int_equal(l.count, 2 * 6 + 2 + 14 + 1);         // every linear map; no embedding, no convolution, no norm
+}
+
+static void bad_choices_are_sentences(void **state)
+{
+    (void)state;
+    Lora l;
+    static const struct { LoraConfig c; const char *part; } bad[] = {
+        { { .rank = 0, .alpha = 1 }, "rank 0" }, { { .rank = 65537, .alpha = 1 }, "rank 65537" }, { { .rank = -1, .alpha = 1 }, "rank -1" },
+        { { .rank = 1, .alpha = 0 }, "alpha 0" }, { { .rank = 1, .alpha = -1 }, "alpha -1" }, { { .rank = 1, .alpha = INFINITY }, "alpha inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
+        { { .rank = 1, .alpha = 1, .targets = "q_proj" }, "no linear module is called \"q_proj\"" },
+        { { .rank = 1, .alpha = 1, .targets = "language_model.model.embed_tokens" }, "no linear module" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_false(lora_make(&l, &model, bad[i].c, 1, &arena, &error));
+        expect_sentence(&error, "lora: ", bad[i].part);
+    }
+}
+
+static void new_factors_are_gaussian_and_zero(void **state)
+{
+    (void)state;
+    Lora l;
+    make(&l, 4, 8, false, NULL);
+    const LoraPair *p = lora_find(&l, "language_model.model.layers.1.mlp.down_proj");     // in = 22
+    const float std = (float)(1 / sqrt(22.));
+    const Random r = random_for(9, "language_model.model.layers.1.mlp.down_proj.lora_A.weight");
+    for (size_t k = 0; k < 4 * 22; k++)
+        expect_float(p->a->tensor.f32[k], std * random_normal(r, k), "A[%zu]", k);
+    for (size_t i = 0; i < l.count; i++)
+        for (size_t k = 0; k < shape_size(l.pairs[i].b->tensor.shape); k++)
+            expect_float(l.pairs[i].b->tensor.f32[k], 0, "B");
+}
+
+/* s against MPFR, on ranks that are squares and others, alpha whole and not. */
+static void the_scale_is_the_nearest_float(void **state)
+{
+    (void)state;
+    mpfr_t s;
+    mpfr_init2(s, 200);
+    uint64_t seed = check_seed();
+    for (int64_t rank = 1; rank <= 400; rank++)
+        for (int k = 0; k < 6; k++) {
+            const float alpha = k == 0 ? (float)rank : k == 1 ? 2 * (float)rank : k == 2 ? 16 : (float)(1 + check_below(&seed, 1u << 24)) * 0x1p-12f;
+            for (int rslora = 0; rslora < 2; rslora++) {
+                Lora l;
+                const ArenaMark mark = arena_mark(&arena);
+                make(&l, rank, alpha, rslora, "language_model.lm_head");
+                mpfr_set_si(s, rank, MPFR_RNDN);
+                if (rslora)
+                    mpfr_sqrt(s, s, MPFR_RNDN);
+                mpfr_d_div(s, alpha, s, MPFR_RNDN);
+                expect_float(l.scale, mpfr_get_flt(s, MPFR_RNDN), "alpha %a, rank %d, rslora %d", (double)alpha, (int)rank, rslora);
+                arena_release(&arena, mark);
+            }
+        }
+    mpfr_clear(s);
+}
+
+/* W + s sum_r B A in 400 bits, rounded once. */
+static void merging_is_exact_and_rounded_once(void **state)
+{
+    (void)state;
+    Lora l;
+    Weights before;
+    const ModelConfig c = tiny_config();
+    assert_true(weights_make(&before, &c, 1, &arena, &error));
+    make(&l, 5, 3, true, NULL);
+    fill_b(&l);
+    assert_true(lora_merge(&l, &model, &error));
+    mpfr_t sum, term;
+    mpfr_inits2(400, sum, term, (mpfr_ptr)0);
+    for (size_t i = 0; i < model.count; i++) {
+        const Weight *w = &model.list[i], *was = &before.list[i];
+        char module[200];
+        snprintf(module, sizeof module, "%.*s", (int)(strlen(w->name) - strlen(".weight")), w->name);
+        const LoraPair *p = lora_find(&l, module);
+        if (!p) {
+            expect_tensor(w->tensor, was->tensor, "%s", w->name);
+            continue;
+        }
+        const size_t M = w->tensor.shape.dim[0], K = w->tensor.shape.dim[1];
+        for (size_t m = 0; m < M; m++)
+            for (size_t k = 0; k < K; k++) {
+                mpfr_set_zero(sum, 1);
+                for (size_t r = 0; r < 5; r++) {
+                    mpfr_set_flt(term, p->b->tensor.f32[m * 5 + r], MPFR_RNDN);
+                    mpfr_mul_d(term, term, p->a->tensor.f32[r * K + k], MPFR_RNDN);
+                    mpfr_add(sum, sum, term, MPFR_RNDN);
+                }
+                mpfr_mul_d(sum, sum, l.scale, MPFR_RNDN);
+                mpfr_add_d(sum, sum, was->tensor.f32[m * K + k], MPFR_RNDN);
+                expect_float(w->tensor.f32[m * K + k], mpfr_get_flt(sum, MPFR_RNDN), "%s[%zu,%zu]", w->name, m, k);
+            }
+    }
+    mpfr_clears(sum, term, (mpfr_ptr)0);
+}
+
+/* Half-precision weights that are mapped: merging leaves the file alone. */
+static void a_mapped_model_is_merged_into_copies(void **state)
+{
+    (void)state;
+    static uint16_t half[18 * 22];
+    Entry entries[200];
+    Weights w;
+    Lora l;
+    const ModelConfig c = tiny_config();
+    for (size_t k = 0; k < 18 * 22; k++)
+        half[k] = (uint16_t)(0x2c00 + k);
+    for (size_t i = 0; i < model.count; i++) {
+        entries[i] = (Entry){ model.list[i].name, model.list[i].tensor };
+        if (!strcmp(entries[i].name, "language_model.model.layers.0.mlp.up_proj.weight"))
+            entries[i].tensor = (Tensor){ .shape = entries[i].tensor.shape, .dtype = F16, .half = half };
+    }
+    assert_true(file_make_folder(scratch("half"), &error) && store_write(scratch("half/model.safetensors"), entries, model.count, &error));
+    assert_true(weights_load(&w, scratch("half"), &c, &arena, &error));
+    make(&l, 2, 4, false, NULL);
+    const Digest file = store_digest(&w.files[0]);
+    assert_true(lora_merge(&l, &w, &error));                   // B = 0: the same numbers, but F32
+    const Tensor *t = weights_get(&w, "language_model.model.layers.0.mlp.up_proj.weight");
+    assert_true(t->dtype == F32);
+    for (size_t k = 0; k < 18 * 22; k++)
+        expect_float(t->f32[k], half_widen(half[k], F16), "[%zu]", k);
+    assert_string_equal(store_digest(&w.files[0]).hex, file.hex);
+    weights_close(&w);
+}
+
+static void trainable_chooses_among_three(void **state)
+{
+    (void)state;
+    Trainable t = TRAIN_COUNT;
+    assert_true(trainable_parse("proj+llm", &t) && t == TRAIN_PROJ_LLM && trainable_parse("llm", &t) && t == TRAIN_LLM && trainable_parse("full", &t) && t == TRAIN_FULL);
+    assert_false(trainable_parse("all", &t));
+    assert_string_equal(trainable_name(TRAIN_PROJ_LLM), "proj+llm");
+    assert_true(trainable_set(&model, TRAIN_FULL, &error));
+    assert_int_equal(weights_parameters(&model, true), weights_parameters(&model, false));
+    assert_true(trainable_set(&model, TRAIN_PROJ_LLM, &error));
+    assert_int_equal(weights_parameters(&model, true), 18 * 12 + 18 + 18 * 18 + 18);
+    assert_true(trainable_set(&model, TRAIN_LLM, &error));
+    assert_int_equal(weights_parameters(&model, true), 0);
+}
+
+static void expect_same_lora(const Lora *got, const Lora *want)
+{
+    assert_int_equal(got->count, want->count);
+    expect_float(got->scale, want->scale, "scale");
+    for (size_t i = 0; i < got->factors.count; i++) {
+        assert_string_equal(got->factors.list[i].name, want->factors.list[i].name);
+        expect_tensor(got->factors.list[i].tensor, want->factors.list[i].tensor, "%s", got->factors.list[i].name);
+        assert_true(got->factors.list[i].trainable);
+    }
+}
+
+static void adapters_read_back_as_they_were_saved(void **state)
+{
+    (void)state;
+    Lora l, back;
+    Weights fresh;
+    const ModelConfig c = tiny_config();
+    assert_true(trainable_set(&model, TRAIN_PROJ_LLM, &error));
+    make(&l, 3, 4.5f, true, NULL);
+    fill_b(&l);
+    Tensor *projector = &weights_find(&model, "multi_modal_projector.linear_2.weight")->tensor;
+    projector->f32[7] = 123;
+    assert_true(lora_save(&l, &model, scratch("adapter"), &error));
+    assert_true(weights_make(&fresh, &c, 1, &arena, &error));
+    lora_load(&back, &fresh, scratch("adapter"), &arena, &error);
+    expect_fine(&error);
+    expect_same_lora(&back, &l);
+    for (size_t i = 0; i < fresh.count; i++) {
+        expect_tensor(fresh.list[i].tensor, model.list[i].tensor, "%s", fresh.list[i].name);
+        assert_true(fresh.list[i].trainable == model.list[i].trainable);
+    }
+    assert_true(trainable_set(&model, TRAIN_LLM, &error));     // without the projector
+    assert_true(lora_save(&l, &model, scratch("adapter"), &error) && lora_load(&back, &fresh, scratch("adapter"), &arena, &error));
+    expect_same_lora(&back, &l);
+}
+
+static void the_folder_is_peft_s(void **state)
+{
+    (void)state;
+    Lora l;
+    Store s;
+    assert_true(trainable_set(&model, TRAIN_PROJ_LLM, &error));
+    make(&l, 16, 32, false, "language_model.model.layers.1.self_attn.v_proj");
+    assert_true(lora_save(&l, &model, scratch("peft"), &error));
+    assert_true(store_open(&s, scratch("peft/adapter_model.safetensors"), &arena, &error));
+    static const char *const names[] = {
+        "base_model.model.model.language_model.layers.1.self_attn.v_proj.lora_A.weight",
+        "base_model.model.model.language_model.layers.1.self_attn.v_proj.lora_B.weight",
+        "base_model.model.model.multi_modal_projector.linear_1.bias", "base_model.model.model.multi_modal_projector.linear_1.weight",
+        "base_model.model.model.multi_modal_projector.linear_2.bias", "base_model.model.model.multi_modal_projector.linear_2.weight",
+    };
+    assert_int_equal(s.count, 6);
+    for (size_t i = 0; i < 6; i++)
+        assert_string_equal(s.entries[i].name, names[i]);
+    assert_true(shape_equal(s.entries[0].tensor.shape, shape_of(2, (size_t)16, (size_t)18)));
+    assert_true(shape_equal(s.entries[1].tensor.shape, shape_of(2, (size_t)8, (size_t)16)));
+    store_close(&s);
+    json_t *got = json_file(scratch("peft/adapter_config.json"), 10000, &error);
+    json_t *want = json_loads("{\"peft_type\": \"LORA\", \"auto_mapping\": null, \"base_model_name_or_path\": null, \"inference_mode\": true, \"fan_in_fan_out\": false,"
+        " \"init_lora_weights\": \"gaussian\", \"r\": 16, \"lora_alpha\": 32, \"lora_dropout\": 0.0, \"bias\": \"none\", \"use_rslora\": false, \"use_dora\": false,"
+        " \"target_modules\": [\"model.language_model.layers.1.self_attn.v_proj\"],"
+        " \"modules_to_save\": [\"model.multi_modal_projector.linear_1\", \"model.multi_modal_projector.linear_2\"], \"task_type\": null}", 0, NULL);
+    assert_true(json_equal(got, want));
+    json_decref(got);
+    json_decref(want);
+}
+
+/* --- Folders made by hand --- */
+
+static Entry entries[8];
+static size_t count;
+
+static void by_hand(const char *config)
+{
+    assert_true(file_make_folder(scratch("hand"), &error));
+    assert_true(file_write(scratch("hand/adapter_config.json"), config, strlen(config), &error));
+    assert_true(store_write(scratch("hand/adapter_model.safetensors"), entries, count, &error));
+}
+
+static void pair_by_hand(const char *a, const char *b)
+{
+    Tensor ta = tensor_f32(&arena, shape_of(2, (size_t)2, (size_t)18)), tb = tensor_f32(&arena, shape_of(2, (size_t)8, (size_t)2));
+    data_fill(DATA_GAUSSIAN, 1, ta.f32, 36);
+    data_fill(DATA_GAUSSIAN, 2, tb.f32, 16);
+    entries[0] = (Entry){ a, ta };
+    entries[1] = (Entry){ b, tb };
+    count = 2;
+}
+
+#define V_PROJ "layers.0.self_attn.v_proj.lora_"
+
+static void every_layout_of_module_paths_is_read(void **state)
+{
+    (void)state;
+    static const char *const starts[] = { "base_model.model.model.language_model.", "base_model.model.language_model.model.", "base_model.model.model." };
+    for (size_t i = 0; i < 3; i++) {
+        Lora l;
+        pair_by_hand(arena_format(&arena, "%s" V_PROJ "A.weight", starts[i]), arena_format(&arena, "%s" V_PROJ "B.weight", starts[i]));
+        by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16, \"target_modules\": \".*v_proj\", \"lora_dropout\": 0.05, \"task_type\": \"CAUSAL_LM\","
+                " \"rank_pattern\": {}, \"alpha_pattern\": {}, \"layers_to_transform\": null, \"use_qalora\": false, \"some_new_key\": null, \"megatron_core\": \"megatron.core\"}");
+        lora_load(&l, &model, scratch("hand"), &arena, &error);
+        expect_fine(&error);
+        assert_int_equal(l.count, 1);
+        assert_string_equal(l.pairs[0].module, "language_model.model.layers.0.self_attn.v_proj");
+        expect_tensor(l.pairs[0].a->tensor, entries[0].tensor, "A");
+        expect_tensor(l.pairs[0].b->tensor, entries[1].tensor, "B");
+        expect_float(l.scale, 8, "16 / 2");
+    }
+}
+
+static void what_nothing_uses_is_an_error(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"target_modules\": [\"v_proj\"]}";
+    static const char a[] = "base_model.model.model.language_model." V_PROJ "A.weight", b[] = "base_model.model.model.language_model." V_PROJ "B.weight";
+    Lora l;
+    static const struct { const char *a, *b, *extra, *part; } names[] = {
+        { a, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", NULL, "v_proj.lora_B.weight is missing" },
+        { "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_A.weight", b, NULL, "v_proj.lora_A.weight is missing" },
+        { a, b, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", "layers.7.self_attn.v_proj.lora_B.weight" },
+        { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
+        { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
+        { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },
+        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },         // the same twice
+        { "language_model.x.lora_A.weight", "y", NULL, "keys that no module of this model uses: language_model.x.lora_A.weight, y" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        pair_by_hand(names[i].a, names[i].b);
+        if (names[i].extra)
+            entries[count++] = (Entry){ names[i].extra, entries[1].tensor };
+        by_hand(good);
+        assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+        expect_sentence(&error, "adapter_model.safetensors", names[i].part);
+    }
+    static const struct { const char *config, *part; } configs[] = {
+        { "{\"peft_type\": \"LORA\", \"r\": 3}", "is [2, 18], [3, 18] was expected" },
+        { "{\"peft_type\": \"LORA\"}", "[8, 18] was expected" },
+        { "{\"peft_type\": \"IA3\", \"r\": 2}", "\"peft_type\" is \"IA3\"" }, { "{\"r\": 2}", "\"peft_type\" is missing" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"use_dora\": true}", "\"use_dora\" asks for what is not computed" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"fan_in_fan_out\": true}", "\"fan_in_fan_out\"" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"rank_pattern\": {\"q_proj\": 4}}", "\"rank_pattern\"" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"layers_to_transform\": [1]}", "\"layers_to_transform\"" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"bias\": \"all\"}", "\"bias\" must be \"none\"" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2.0}", "\"r\" must be a whole number" }, { "{\"peft_type\": \"LORA\", \"r\": 0}", "rank 0" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": \"16\"}", "\"lora_alpha\" must be a number" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": -1}", "alpha -1" }, { "[]", "must be an object" }, { "{", "not JSON" },
+    };
+    pair_by_hand(a, b);
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        by_hand(configs[i].config);
+        assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+        expect_sentence(&error, configs[i].part);
+    }
+    entries[0].tensor.dtype = I32;
+    by_hand(good);
+    assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_sentence(&error, "is I32");
+    count = 0;
+    by_hand(good);
+    assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_sentence(&error, "holds no adapter");
+    assert_false(lora_load(&l, &model, scratch("none"), &arena, &error));
+    expect_sentence(&error, "none/adapter_config.json", "cannot be read");
+}
+
+/* A file that is refused late has not touched the model. */
+static void a_refused_file_leaves_the_model_alone(void **state)
+{
+    (void)state;
+    Lora l;
+    Tensor other = tensor_f32(&arena, shape_of(1, (size_t)18));
+    data_fill(DATA_GAUSSIAN, 3, other.f32, 18);
+    Tensor *bias = &weights_find(&model, "multi_modal_projector.linear_2.bias")->tensor;
+    const Digest before = digest_tensor("b", *bias);
+    entries[0] = (Entry){ "base_model.model.model.multi_modal_projector.linear_2.bias", other };
+    entries[1] = (Entry){ "base_model.model.model.unused", other };
+    count = 2;
+    by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"modules_to_save\": [\"multi_modal_projector\"]}");
+    assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_sentence(&error, "base_model.model.model.unused");
+    assert_string_equal(digest_tensor("b", *bias).hex, before.hex);
+    assert_false(weights_find(&model, "multi_modal_projector.linear_2.bias")->trainable);
+    count = 1;
+    by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"modules_to_save\": [\"multi_modal_projector\"]}");
+    assert_true(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_tensor(*bias, other, "the bias of the file");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(adapters_stand_on_the_language_model_and_nowhere_else, begin, end),
+        cmocka_unit_test_setup_teardown(bad_choices_are_sentences, begin, end),
+        cmocka_unit_test_setup_teardown(new_factors_are_gaussian_and_zero, begin, end),
+        cmocka_unit_test_setup_teardown(the_scale_is_the_nearest_float, begin, end),
+        cmocka_unit_test_setup_teardown(merging_is_exact_and_rounded_once, begin, end),
+        cmocka_unit_test_setup_teardown(a_mapped_model_is_merged_into_copies, begin, end),
+        cmocka_unit_test_setup_teardown(trainable_chooses_among_three, begin, end),
+        cmocka_unit_test_setup_teardown(adapters_read_back_as_they_were_saved, begin, end),
+        cmocka_unit_test_setup_teardown(the_folder_is_peft_s, begin, end),
+        cmocka_unit_test_setup_teardown(every_layout_of_module_paths_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(what_nothing_uses_is_an_error, begin, end),
+        cmocka_unit_test_setup_teardown(a_refused_file_leaves_the_model_alone, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

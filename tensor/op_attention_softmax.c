@@ -7,12 +7,23 @@
 
 static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
 
+static size_t longest(const Call *c)
+{
+    size_t n = 0;
+    for (size_t k = 3; k < c->attrs->index_count; k += 4)
+        if ((size_t)c->attrs->index[k] > n)
+            n = (size_t)c->attrs->index[k];
+    return n;
+}
+
 static bool scores_shape(const Call *c, Shape *out, Error *e)
 {
     size_t scores;
     char text[64];
     if (!attention_check(c, &scores, e))
         return false;
+    if (longest(c) > SOFTMAX_MAX)
+        return error_set(e, "%s: a segment of %zu keys, expected at most 2^24", c->op->name, longest(c));
     for (size_t k = 0; k < c->n_in; k++) {
         Shape s = value(c, k)->shape;
         if (value(c, k)->dtype != F32 || s.rank != 1 || s.dim[0] != scores)
@@ -21,15 +32,6 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     }
     *out = shape_of(1, scores);
     return true;
-}
-
-static size_t longest(const Call *c)
-{
-    size_t n = 0;
-    for (size_t k = 3; k < c->attrs->index_count; k += 4)
-        if ((size_t)c->attrs->index[k] > n)
-            n = (size_t)c->attrs->index[k];
-    return n;
 }
 
 /* One head of one segment; the first score that no tier decided, or SIZE_MAX. */

@@ -22,7 +22,12 @@ static bool refuse(const Call *c, Error *e, const char *expected)
 
 static bool is_matrix(const Call *c, size_t k)
 {
-    return value(c, k)->dtype == F32 && value(c, k)->shape.rank == 2;
+    return value(c, k)->dtype == F32 && value(c, k)->shape.rank == 2 && value(c, k)->shape.dim[1] <= SOFTMAX_MAX;
+}
+
+static bool is_vector(const Call *c, size_t k, size_t n)
+{
+    return value(c, k)->dtype == F32 && shape_equal(value(c, k)->shape, shape_of(1, n));
 }
 
 static bool labels_fit(const Call *c, Error *e)
@@ -44,7 +49,7 @@ static bool labels_fit(const Call *c, Error *e)
 static bool nll_shape(const Call *c, Shape *out, Error *e)
 {
     if (!is_matrix(c, 0))
-        return refuse(c, e, "logits [R, V]");
+        return refuse(c, e, "F32 logits [R, V], V <= 2^24");
     *out = shape_of(1, value(c, 0)->shape.dim[0]);
     return labels_fit(c, e);
 }
@@ -89,9 +94,9 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
 
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape s = value(c, 0)->shape, scale = value(c, 2)->shape;
-    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, value(c, 1)->shape) || scale.rank != 1 || scale.dim[0] != s.dim[0])
-        return refuse(c, e, "p [R, V], q [R, V], c [R]");
+    Shape s = value(c, 0)->shape;
+    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
+        return refuse(c, e, "F32 p [R, V], q [R, V], c [R]");
     *out = s;
     return true;
 }
@@ -123,9 +128,9 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
 
 static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape s = value(c, 0)->shape, scale = value(c, 1)->shape;
-    if (!is_matrix(c, 0) || scale.rank != 1 || scale.dim[0] != s.dim[0])
-        return refuse(c, e, "p [R, V], c [R]");
+    Shape s = value(c, 0)->shape;
+    if (!is_matrix(c, 0) || !is_vector(c, 1, s.dim[0]))
+        return refuse(c, e, "F32 p [R, V], c [R]");
     *out = s;
     return labels_fit(c, e);
 }
@@ -200,7 +205,7 @@ static bool kl_shape(const Call *c, Shape *out, Error *e)
     Shape s = value(c, 0)->shape;
     for (size_t k = 0; k < 3; k++)
         if (!is_matrix(c, k) || !shape_equal(s, value(c, k)->shape))
-            return refuse(c, e, "pr, lr and l [R, V]");
+            return refuse(c, e, "F32 pr, lr and l [R, V], V <= 2^24");
     *out = shape_of(1, s.dim[0]);
     return true;
 }

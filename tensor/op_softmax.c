@@ -16,7 +16,7 @@ static bool rows_shape(const Call *c, Shape *out, Error *e)
             return error_set(e, "%s: shapes %s and %s do not fit, expected rows [R, V] or [V] of F32, all alike",
                              c->op->name, shape_text(first, a), shape_text(s, b));
     }
-    if (shape_cols(first) > (size_t)1 << 24)
+    if (shape_cols(first) > SOFTMAX_MAX)
         return error_set(e, "%s: shape %s, expected rows of at most 2^24", c->op->name, shape_text(first, a));
     *out = first;
     return true;

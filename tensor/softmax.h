@@ -15,6 +15,8 @@
 #include "tensor/dd.h"
 #include "tensor/tape.h"
 
+#define SOFTMAX_MAX ((size_t)1 << 24)      // logits of a row, for the bounds
+
 typedef struct {
     double   *all;       // NULL: out of memory, and the Error says so
     size_t    stride;
@@ -42,6 +44,7 @@ typedef struct {
     bool   summed;
     dd     others;       // sum over j != at of e^(x_j - x_at)
     double bound;        // its relative error
+    dd     log;          // log(1 + others)
 } SlowRow;
 
 bool softmax_slow(SlowRow *row, size_t v, float *p);

@@ -30,6 +30,7 @@ static void sum_others(SlowRow *row)
             row->others = dd_add(row->others, dd_exp(d));
     }
     row->bound = (65 + 3 * (double)row->n) * 0x1p-106;
+    row->log = dd_log1p(row->others);
     row->summed = true;
 }
 
@@ -53,7 +54,7 @@ static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
         *l = 0.0f;
         return v == row->at;
     }
-    dd y = dd_sub(d, dd_log1p(row->others));
+    dd y = dd_sub(d, row->log);
     return dd_round(y, row->bound + (64 + 3 + 3) * 0x1p-106, l);
 }
 

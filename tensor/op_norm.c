@@ -10,6 +10,7 @@
  * Tier 1 is binary64 with the bounds derived below; what they leave open (about one element in a million)
  * is decided on these integers (big.h). Zero is +0. A row with an infinity or a NaN is NaN
  * throughout; so is one with V = 0 (0/0: eps = 0 and a row of zeros, or for layernorm of equal numbers). */
+#include <string.h>
 #include "tensor/big.h"
 #include "tensor/ops.h"
 #include "tensor/round.h"

@@ -5,14 +5,13 @@
  * h u sum|terms| (u = 2^-53; squares and products of two floats are exact). What the rounding test leaves
  * open is added again in an Exact; a mean or a root is then compared with the midpoint between the two
  * floats left. Zero is +0; infinities and NaN give the IEEE class, in whatever order. */
-#include <string.h>
 #include "tensor/exact.h"
 #include "tensor/ops.h"
 #include "tensor/round.h"
 #include "tensor/simd.h"
 
 #define U 0x1p-53
-enum { CHUNK = 4096, BLOCK = 4 * LANES, ROWS = 64, PARALLEL = 1 << 15 };
+enum { CHUNK = 4096, PARALLEL = 1 << 15 };
 
 static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
 
@@ -25,7 +24,7 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 {
     v8d sum = simd_set(0), size = sum;
     for (size_t j = 0; j < n; j += LANES) {
-        v8d v = n - j >= LANES ? simd_load(x + j) : simd_load_part(x + j, n - j, 0);
+        v8d v = simd_load_part(x + j, n - j, 0);
         v = squares ? v * v : v;
         sum += v;
         size += simd_abs(v);

@@ -25,8 +25,7 @@ static void each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin,
 
 SIMD v8d load_some(const Call *c, size_t input, size_t j, size_t end)
 {
-    const float *x = value(c, input)->f32 + j;
-    return end - j >= LANES ? simd_load(x) : simd_load_part(x, end - j, 1);
+    return simd_load_part(value(c, input)->f32 + j, end - j, 1);
 }
 
 /* Up to eight results v within `bound`; those left open are `decide`d. */

@@ -53,7 +53,7 @@ SIMD bool simd_any(v8i mask)
     return (part[0] | part[1] | part[2] | part[3]) != 0;
 }
 
-/* Eight floats, widened exactly; the last n < 8 of an array with `fill` in the other lanes. */
+/* Eight floats, widened exactly; the last n of an array with `fill` in the other lanes, when n < 8. */
 SIMD v8d simd_load(const float *x)
 {
     v8f f;
@@ -63,8 +63,10 @@ SIMD v8d simd_load(const float *x)
 
 SIMD v8d simd_load_part(const float *x, size_t n, float fill)
 {
+    if (n >= LANES)
+        return simd_load(x);
     float f[LANES] = { fill, fill, fill, fill, fill, fill, fill, fill };
-    memcpy(f, x, (n < LANES ? n : LANES) * sizeof *f);
+    memcpy(f, x, n * sizeof *f);
     return simd_load(f);
 }
 
@@ -72,7 +74,14 @@ SIMD v8d simd_load_part(const float *x, size_t n, float fill)
 SIMD v8f simd_round(v8d x) { return __builtin_convertvector(x, v8f); }
 SIMD void simd_store(float *y, v8f f) { memcpy(y, &f, sizeof f); }
 
-SIMD void simd_store_part(float *y, size_t n, v8f f) { memcpy(y, &f, (n < LANES ? n : LANES) * sizeof *y); }
+/* The first n of them, at most eight. A copy of eight is one instruction, one of n is a call. */
+SIMD void simd_store_part(float *y, size_t n, v8f f)
+{
+    if (n >= LANES)
+        simd_store(y, f);
+    else
+        memcpy(y, &f, n * sizeof *y);
+}
 
 SIMD double simd_sum(v8d x)     // in a fixed order
 {

@@ -71,7 +71,7 @@ static bool word_check(const char *word, Error *e)
         return error_set(e, "a word of the tokenizer is empty or not UTF-8: \"%.80s\"", word);
     for (size_t at = 0; at < n; at += utf8_next(word + at, n - at, &c))
         if (utf8_next(word + at, n - at, &c) && (utf8_is_space(c) || c < ' '))
-            return error_set(e, "the word \"%.80s\" of the tokenizer contains white space", word);
+            return error_set(e, "the word \"%.80s\" of the tokenizer contains white space or a control character", word);
     return true;
 }
 

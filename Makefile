@@ -108,9 +108,13 @@ $(PULSE): $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
-$(BUILD)/test_% $(BUILD)/bench_% $(BUILD)/exhaustive_%: $(BUILD)/obj/tests/$$(@F).o $(SUPPORT) $(BUILD)/libpulseref.a
-	@echo "  ld $@"
-	@$(LINK) $^ $(LIBS) -lcmocka -lmpfr -lgmp -o $@
+# One rule each: a pattern rule of several targets would think that test_x makes bench_x too.
+define program
+$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$(SUPPORT) $(BUILD)/libpulseref.a
+	@echo "  ld $$@"
+	@$$(LINK) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
+endef
+$(foreach kind,$(PROGRAMS),$(eval $(call program,$(kind))))
 
 # The world's generator, and what it makes: training streams and pools of pictures, next to a copy of fixtures/world.
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))

@@ -47,13 +47,21 @@ static size_t block_run(const Task *t, const Product *p, double *sum)
 
 static bool causal(const Task *t) { return t->attrs->n[3] != 0; }
 
+static void norms_above(double *square, size_t n, size_t length)
+{
+    for (size_t c = 0; c < n; c++)
+        square[c] = norm_above(square[c], length);
+}
+
 size_t scores_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
     double *panels = t->room, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys), *sum = lines + side_room(BLOCK, z.dim);
     float *out = t->out + t->head * z.queries * z.keys;
     size_t left = 0;
+    memset(norm, 0, padded(z.keys) * sizeof *norm);
     panels_lines(t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim, z.key_cols, z.keys, z.dim, panels, norm);
+    norms_above(norm, z.keys, z.dim);
     Lines from = { t->a + t->s.q_begin * z.cols + t->head * z.dim, F32, z.queries, z.dim, z.cols, 1 };
     for (size_t i = 0; i < z.queries; i += BLOCK) {
         size_t m = least(BLOCK, z.queries - i);
@@ -64,12 +72,6 @@ size_t scores_task(const Task *t)
             memset(out + r * z.keys + sight(t, r), 0, (z.keys - sight(t, r)) * sizeof *out);
     }
     return left;
-}
-
-static void norms_above(double *square, size_t n, size_t length)
-{
-    for (size_t c = 0; c < n; c++)
-        square[c] = norm_above(square[c], length);
 }
 
 size_t mix_task(const Task *t)

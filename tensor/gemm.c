@@ -4,13 +4,31 @@
 
 #include <omp.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include "tensor/gemm_blocked.h"
 #include "tensor/gemm_round.h"
 #include "tensor/gemm_wide.h"
 
-enum { KC = 256, TILE_COLS = 256, TILE_SIZE = 32768, PANEL_BYTES = 32 << 20, SMALL = 65536 };
+enum { KC = 256, TILE_COLS = 256, TILE_SIZE = 32768, PANEL_BYTES = 32 << 20, SMALL = 1 << 19, KERNEL_LIMIT = 1 << 26 };
 
 static _Atomic uint64_t calls, elements, undecided, audited;
+
+/* Products of at most so many multiplications go to the built-in kernel: no call, no copies of whole
+ * operands. PULSE_BLAS=always in the environment sends all to the library; which one it was cannot be
+ * seen in the bits. */
+static double limit = -1;
+
+static double kernel_limit(void)
+{
+    if (limit < 0) {
+        const char *text = getenv("PULSE_BLAS");
+        limit = text && strcmp(text, "always") == 0 ? 0 : KERNEL_LIMIT;
+    }
+    return limit;
+}
+
+void gemm_set_kernel_limit(double multiplications) { limit = multiplications; }
 
 GemmStats gemm_stats(void) { return (GemmStats){ calls, elements, undecided, audited }; }
 
@@ -25,12 +43,6 @@ void gemm_stats_reset(void) { calls = elements = undecided = audited = 0; }
 static Side side_from(Side s, size_t line, size_t k)
 {
     return (Side){ s.value + line * s.line_stride + k * s.k_stride, s.line_stride, s.k_stride, s.norm };
-}
-
-static void tile_add(double *restrict sum, const double *restrict block, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        sum[k] += block[k];
 }
 
 static size_t padded(size_t n) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS; }
@@ -129,10 +141,8 @@ static bool panel_run(Product *p, Source b, size_t step, double *room, Arena *ar
     return true;
 }
 
-static bool product_panels(Source a, Source b, Epilogue ep, float *out, size_t out_stride, Arena *arena, Error *e)
+static bool library_run(Source a, Source b, Epilogue ep, float *out, size_t out_stride, Arena *arena, Error *e)
 {
-    if (a.lines.length != b.lines.length || a.lines.lines > INT32_MAX || b.lines.lines > INT32_MAX || a.lines.length > INT32_MAX)
-        return error_set(e, "product: lines of %zu and %zu, expected one length below 2^31", a.lines.length, b.lines.length);
     size_t rows = panel_lines(a), cols = panel_lines(b);
     ArenaMark mark = arena_mark(arena);
     double *a_room = arena_array(arena, a.wide ? 0 : side_room(rows, a.lines.length), sizeof(double));
@@ -149,9 +159,40 @@ static bool product_panels(Source a, Source b, Epilogue ep, float *out, size_t o
     return good;
 }
 
+static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
+{
+    if (a->length == b->length && a->lines <= INT32_MAX && b->lines <= INT32_MAX && a->length <= INT32_MAX)
+        return true;
+    return error_set(e, "product: %zu lines of %zu by %zu of %zu, expected one length, all below 2^31", a->lines, a->length, b->lines,
+                     b->length);
+}
+
+/* One call of the library, or of the built-in kernel, with statistics and an audit. */
+static bool kernel_run(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *arena, Error *e)
+{
+    size_t left = 0;
+    if (!blocked_run(a, b, ep, out, out_stride, &left, arena, e))
+        return false;
+    calls++;
+    gemm_count(a.lines * b.lines, left);
+    Product p = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
+                  .floats = true, .a_floats = a, .b_floats = b };
+    return product_audit(&p, audited++, e);
+}
+
+static bool by_kernel(const Lines *a, const Lines *b)
+{
+    bool plain = (a->k_stride == 1 || a->line_stride == 1) && (b->k_stride == 1 || b->line_stride == 1);
+    return plain && (double)a->lines * (double)b->lines * (double)a->length <= kernel_limit();
+}
+
 bool gemm(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
-    return product_panels((Source){ .lines = a }, (Source){ .lines = b }, ep, out, out_stride, room, e);
+    if (!lengths_fit(&a, &b, e))
+        return false;
+    if (by_kernel(&a, &b))
+        return kernel_run(a, b, ep, out, out_stride, room, e);
+    return library_run((Source){ .lines = a }, (Source){ .lines = b }, ep, out, out_stride, room, e);
 }
 
 Lines lines_rows(Tensor t)
@@ -166,17 +207,17 @@ Lines lines_cols(Tensor t)
     return (Lines){ t.data, t.dtype, cols, rows, 1, cols };
 }
 
-static Source source_of(Tape *t, Operand o)
-{
-    return (Source){ o.columns ? lines_cols(o.node->out) : lines_rows(o.node->out), wide_of(t, o.node), o.columns };
-}
-
-void gemm_widen(Tape *t, Node *n) { wide_of(t, n); }
+static Lines lines_of(Operand o) { return o.columns ? lines_cols(o.node->out) : lines_rows(o.node->out); }
 
 bool gemm_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out)
 {
-    Source from_a = source_of(t, a), from_b = source_of(t, b);
-    return product_panels(from_a, from_b, ep, out, from_b.lines.lines, t->arena, t->error);
+    Lines from_a = lines_of(a), from_b = lines_of(b);
+    if (!lengths_fit(&from_a, &from_b, t->error))
+        return false;
+    if (by_kernel(&from_a, &from_b))
+        return kernel_run(from_a, from_b, ep, out, from_b.lines, t->arena, t->error);
+    Source wide_a = { from_a, wide_of(t, a.node), a.columns }, wide_b = { from_b, wide_of(t, b.node), b.columns };
+    return library_run(wide_a, wide_b, ep, out, from_b.lines, t->arena, t->error);
 }
 
 const char *gemm_engine(void) { return engine_name(); }

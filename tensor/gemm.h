@@ -45,14 +45,16 @@ bool gemm(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *r
 /* The same for nodes [rows, cols] of a tape: a line is a row, or a column where `columns` is set. Each
  * operand is widened once a step while tape->wide_budget allows, panel by panel where it does not. */
 typedef struct { Node *node; bool columns; } Operand;
-/* Widens a node's output now, so that memory taken afterwards can be given back. */
-void gemm_widen(Tape *t, Node *n);
 bool gemm_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out);
 
 /* How often the bound did not decide, since the last reset (summed over threads). */
 typedef struct { uint64_t calls, elements, undecided, audited; } GemmStats;
 GemmStats gemm_stats(void);
 void      gemm_stats_reset(void);
+
+/* Products of at most so many multiplications are the built-in kernel's, larger ones the library's. For tests:
+ * 0 sends all to the library, a negative number restores the default (or PULSE_BLAS=always). */
+void gemm_set_kernel_limit(double multiplications);
 
 /* The engine as name, version and, where it tells, the processor type it chose. */
 const char *gemm_engine(void);

@@ -28,19 +28,31 @@ static bool allowed(const Product *p, size_t i, size_t k)
     return p->queries ? (int64_t)i <= (int64_t)(k % p->queries) + p->shift : (int64_t)k <= (int64_t)i + p->shift;
 }
 
+static double float_at(const Lines *l, size_t line, size_t k)
+{
+    size_t at = line * l->line_stride + k * l->k_stride;
+    return l->dtype == F32 ? ((const float *)l->data)[at] : half_widen(((const uint16_t *)l->data)[at], l->dtype);
+}
+
+static double left_at(const Product *p, size_t i, size_t k)
+{
+    return p->floats ? float_at(&p->a_floats, i, k) : p->a.value[i * p->a.line_stride + k * p->a.k_stride];
+}
+
+static double right_at(const Product *p, size_t j, size_t k)
+{
+    if (p->panels)
+        return p->panels[j / KERNEL_COLS * KERNEL_COLS * p->depth + k * KERNEL_COLS + j % KERNEL_COLS];
+    return p->floats ? float_at(&p->b_floats, j, k) : p->b.value[j * p->b.line_stride + k * p->b.k_stride];
+}
+
 float product_exact(const Product *p, size_t i, size_t j)
 {
-    const double *a = p->a.value + i * p->a.line_stride, *b = p->b.value + j * p->b.line_stride;
-    size_t b_stride = p->b.k_stride;
-    if (p->panels) {
-        b = p->panels + j / KERNEL_COLS * KERNEL_COLS * p->depth + j % KERNEL_COLS;
-        b_stride = KERNEL_COLS;
-    }
     Exact s = exact_zero();
     for (size_t k = 0; k < p->length; k++) {
         if (p->causal && !allowed(p, i, k))
             continue;
-        double x = a[k * p->a.k_stride], y = b[k * b_stride];
+        double x = left_at(p, i, k), y = right_at(p, j, k);
         if (p->ep.s == 1)
             exact_add(&s, x * y);
         else
@@ -49,6 +61,30 @@ float product_exact(const Product *p, size_t i, size_t j)
     if (p->ep.addend)
         exact_add(&s, addend_row(p, i)[j]);
     return exact_round(&s);
+}
+
+static void advance(Lines *l, size_t lines, size_t count)
+{
+    l->data = l->data ? (const char *)l->data + lines * l->line_stride * dtype_size(l->dtype) : NULL;
+    l->lines = count;
+}
+
+Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n)
+{
+    Product part = *p;
+    part.m = m;
+    part.n = n;
+    advance(&part.a_floats, i, m);
+    advance(&part.b_floats, j, n);
+    part.out += i * p->out_stride + j;
+    part.ep.addend = p->ep.addend ? addend_row(p, i) + j : NULL;
+    return part;
+}
+
+CLONES void tile_add(double *restrict sum, const double *restrict part, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        sum[k] += part[k];
 }
 
 /* The rounding test on one row of a tile. Returns how many columns it left undecided, and which. */

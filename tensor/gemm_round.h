@@ -16,6 +16,8 @@ typedef struct {
     Epilogue ep;
     float *out;
     size_t out_stride;
+    bool   floats;                      // the operands' values are these, and a and b hold norms alone
+    Lines  a_floats, b_floats;
     const double *panels;               // b in panels of this depth (gemm_engine.h); NULL: b.value
     size_t depth;
     bool   causal;
@@ -27,6 +29,9 @@ typedef struct {
  * than `height` roundings. Returns how many the bound left undecided. */
 size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height);
 
+/* The same product for m lines of a from i on and n lines of b from j on; norms are left to the caller. */
+Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n);
+void  tile_add(double *restrict sum, const double *restrict part, size_t n);
 float product_exact(const Product *p, size_t i, size_t j);
 /* One element, chosen by `counter`, is what Exact makes of it. */
 bool  product_audit(const Product *p, uint64_t counter, Error *e);

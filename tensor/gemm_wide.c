@@ -77,9 +77,11 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
 }
 
 /* Sixteen lines side by side; the missing ones of the last panel are zero. */
-CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t length, double *panel, double *norm)
+CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t length, double *panel, double *square)
 {
-    v8d low = simd_set(0), high = low;
+    v8d low, high;
+    memcpy(&low, square, sizeof low);
+    memcpy(&high, square + LANES, sizeof high);
     for (size_t k = 0; k < length; k++) {
         float at[KERNEL_COLS] = { 0 };
         for (size_t c = 0; c < n; c++)
@@ -90,14 +92,14 @@ CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t l
         low += a * a;
         high += b * b;
     }
-    for (size_t c = 0; c < n; c++)
-        norm[c] = norm_above(c < LANES ? low[c] : high[c - LANES], length);
+    memcpy(square, &low, sizeof low);
+    memcpy(square + LANES, &high, sizeof high);
 }
 
-void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *norm)
+void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square)
 {
     for (size_t j = 0; j < n; j += KERNEL_COLS)
-        panel_lines(x + j * stride, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, length, panels + j * length, norm + j);
+        panel_lines(x + j * stride, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, length, panels + j * length, square + j);
 }
 
 CLONES static void panel_rows(const float *x, size_t stride, size_t n, size_t count, double *panel, double *square)

@@ -23,7 +23,7 @@ static bool refuse(const Call *c, const char *expected, Error *e)
                      c->n_in > 2 ? " and " : "", shapes[2], expected);
 }
 
-/* fp32 values of a small operand, in scratch memory unless it is fp32 already. */
+/* fp32 values of what is added: a copy that stays for the step, unless it is fp32 already. */
 static const float *floats_of(Tape *t, const Node *n)
 {
     if (n->out.dtype == F32)
@@ -52,12 +52,8 @@ static bool linear_shape(const Call *c, Shape *out, Error *e)
 static void linear_kernel(const Call *c)
 {
     Epilogue ep = { .s = 1 };
-    gemm_widen(c->tape, c->in[0]);                 // what stays for the step comes before what goes
-    gemm_widen(c->tape, c->in[1]);
-    ArenaMark mark = arena_mark(c->tape->arena);
     if (c->n_in == 2 || (ep.addend = floats_of(c->tape, c->in[2])))
         gemm_nodes(c->tape, (Operand){ c->in[0], false }, (Operand){ c->in[1], false }, ep, c->out.f32);
-    arena_release(c->tape->arena, mark);
 }
 
 static void linear_vjp(Tape *t, Node *y, Node *dy)
@@ -135,13 +131,9 @@ static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
 
 static void lora_merge_kernel(const Call *c)
 {
-    gemm_widen(c->tape, c->in[1]);
-    gemm_widen(c->tape, c->in[2]);
-    ArenaMark mark = arena_mark(c->tape->arena);
     Epilogue ep = { .addend = floats_of(c->tape, c->in[0]), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
     if (ep.addend)
         gemm_nodes(c->tape, (Operand){ c->in[1], false }, (Operand){ c->in[2], true }, ep, c->out.f32);
-    arena_release(c->tape->arena, mark);
 }
 
 const Op op_record_lora_merge = {

@@ -78,11 +78,16 @@ static void check_sizes(DataKind kind, Epilogue ep, bool with_addend)
         }
 }
 
+/* Once by the built-in kernel, once by the library. */
 static void every_kind_shape_and_transpose_is_exact(void **state)
 {
     (void)state;
-    for (DataKind kind = 0; kind < DATA_KINDS; kind++)
-        check_sizes(kind, (Epilogue){ .s = 1 }, false);
+    for (int library = 0; library < 2; library++) {
+        gemm_set_kernel_limit(library ? 0 : -1);
+        for (DataKind kind = 0; kind < DATA_KINDS; kind++)
+            check_sizes(kind, (Epilogue){ .s = 1 }, false);
+    }
+    gemm_set_kernel_limit(-1);
 }
 
 static void the_bias_is_inside_the_sum(void **state)
@@ -96,8 +101,11 @@ static void the_scale_is_inside_the_sum(void **state)
 {
     (void)state;
     static const float scales[] = { 2, -0.1f, 0, 0x1p-149f, 3e38f, -INFINITY };
-    for (DataKind kind = 0; kind < DATA_KINDS; kind++)
+    for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
+        gemm_set_kernel_limit(kind & 1 ? 0 : -1);
         check_sizes(kind, (Epilogue){ .s = scales[kind % 6] }, kind & 1);
+    }
+    gemm_set_kernel_limit(-1);
 }
 
 static void exact_decides_alone(void **state)
@@ -151,9 +159,10 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
     static float once[M * N], again[M * N];
     uint64_t seed = check_seed();
     int before = omp_get_max_threads();
-    for (int columns = 0; columns < 4; columns++) {
+    for (int columns = 0; columns < 8; columns++) {
+        gemm_set_kernel_limit(columns & 4 ? 0 : -1);
         arena_reset(&room);
-        Lines a = make_lines(&seed, DATA_GAUSSIAN, M, K, columns & 1, 0), b = make_lines(&seed, DATA_GAUSSIAN, N, K, columns >> 1, 0);
+        Lines a = make_lines(&seed, DATA_GAUSSIAN, M, K, columns & 1, 0), b = make_lines(&seed, DATA_GAUSSIAN, N, K, columns >> 1 & 1, 0);
         gemm(a, b, (Epilogue){ .s = 1 }, once, N, &room, &error);
         static const int threads[] = { 1, 2, 3, 7 };
         for (size_t k = 0; k < 4; k++) {
@@ -176,6 +185,7 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
         expect_bits(again, once, M * N, "operands swapped");
         expect_fine(&error);
     }
+    gemm_set_kernel_limit(-1);
 }
 
 static void few_elements_are_undecided_on_normal_data(void **state)

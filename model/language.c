@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* The language model: LLaMA's decoder. RMSNorm, RoPE (half-split), grouped-query attention, SwiGLU. */
+#include <string.h>
+#include "model/llava.h"
+#include "tensor/round.h"
+
+typedef struct {
+    Node *cos, *sin;
+    const int32_t *positions;    // of the rows that are computed
+    Attention attention;
+    Cache *cache;
+} Run;
+
+static Node *rms_norm(Tape *t, Params *p, Node *x, const char *name)
+{
+    const char *before = tape_enter(t, "%s", name);
+    Node *y = op_mul_rows(t, op_rmsnorm(t, x, p->model->config.text.rms_norm_eps), param_node(t, p, "%s.weight", t->module));
+    tape_leave(t, before);
+    return y;
+}
+
+/* The double 1/sqrt(d) is within 2 ulp, which decides the float for every head_dim up to 2^16 (test_model). */
+float attention_scale(size_t head_dim)
+{
+    float c;
+    double v = 1.0 / sqrt((double)head_dim);
+    return round_decides(v, v * 0x1p-51, &c) ? c : float_nan();
+}
+
+/* Rows of this call go below those seen before; what comes back is all of them. */
+static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size_t seen)
+{
+    if (!fresh)
+        return NULL;
+    size_t width = kept->shape.dim[1], rows = fresh->out.shape.dim[0];
+    memcpy(kept->f32 + seen * width, fresh->out.f32, rows * width * sizeof(float));
+    return tape_input(t, name, tensor_view(kept->f32, shape_of(2, seen + rows, width)));
+}
+
+static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
+{
+    const Attention *a = &r->attention;
+    const char *before = tape_enter(t, "self_attn");
+    Node *q = linear_module(t, p, x, "q_proj", false);
+    Node *k = linear_module(t, p, x, "k_proj", false);
+    Node *v = linear_module(t, p, x, "v_proj", false);
+    q = op_rope(t, q, r->cos, r->sin, r->positions, a->heads);
+    k = op_rope(t, k, r->cos, r->sin, r->positions, a->kv_heads);
+    if (r->cache) {
+        k = remember(t, k, &r->cache->keys[layer], "cache.keys", r->cache->length);
+        v = remember(t, v, &r->cache->values[layer], "cache.values", r->cache->length);
+    }
+    Node *s = op_scale(t, op_attention_scores(t, q, k, *a), attention_scale(a->head_dim));
+    Node *o = op_attention_mix(t, op_attention_softmax(t, s, *a), v, *a);
+    Node *y = linear_module(t, p, o, "o_proj", false);
+    tape_leave(t, before);
+    return y;
+}
+
+static Node *mlp(Tape *t, Params *p, Node *x)
+{
+    const char *before = tape_enter(t, "mlp");
+    Node *gate = activation(t, linear_module(t, p, x, "gate_proj", false), (Activation)p->model->config.text.hidden_act);
+    Node *h = op_mul(t, gate, linear_module(t, p, x, "up_proj", false));
+    Node *y = linear_module(t, p, h, "down_proj", false);
+    tape_leave(t, before);
+    return y;
+}
+
+static Node *block(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
+{
+    x = op_add(t, x, self_attention(t, p, rms_norm(t, p, x, "input_layernorm"), layer, r));
+    return op_add(t, x, mlp(t, p, rms_norm(t, p, x, "post_attention_layernorm")));
+}
+
+/* Where the rows stand: as packed, or, with a cache, behind what it holds. */
+static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run *r)
+{
+    const TextConfig *c = &m->config.text;
+    r->attention = (Attention){ b->segments, b->samples, (size_t)c->num_attention_heads, (size_t)c->num_key_value_heads, (size_t)c->head_dim, true };
+    r->positions = b->positions;
+    r->cache = cache;
+    if (cache) {
+        int32_t seen = (int32_t)cache->length, n = (int32_t)b->tokens;
+        int32_t *positions = arena_array(t->arena, b->tokens, sizeof *positions);
+        if (!positions)
+            return false;
+        for (int32_t i = 0; i < n; i++)
+            positions[i] = seen + i;
+        r->positions = positions;
+        r->attention.segments = tape_index(t, (int32_t[]){ 0, n, 0, seen + n }, 4);
+    }
+    r->cos = tape_input(t, "rope.cos", m->rope_cos);
+    r->sin = tape_input(t, "rope.sin", m->rope_sin);
+    return r->cos && r->sin;
+}
+
+Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden)
+{
+    Run r;
+    if (!embeddings || !run_make(t, p->model, b, cache, &r))
+        return NULL;
+    Node *x = embeddings;
+    const char *before = tape_enter(t, "model");
+    for (size_t l = 0; l < (size_t)p->model->config.text.num_hidden_layers; l++) {
+        const char *layer = tape_enter(t, "layers.%zu", l);
+        LayerScope s = layer_scope(t);
+        if (hidden)
+            hidden[l] = x;
+        x = layer_scope_end(t, p, s, block(t, p, x, l, &r));
+        tape_leave(t, layer);
+    }
+    if (hidden)
+        hidden[p->model->config.text.num_hidden_layers] = x;
+    tape_leave(t, before);
+    return x;
+}
+
+/* Norm and head work row by row, so only the wanted rows go through them; the bits are the same. */
+Node *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b)
+{
+    const char *before = tape_enter(t, "model");
+    Node *rows = b->row_count == b->tokens ? hidden : op_gather_rows(t, hidden, b->rows, b->row_count);
+    Node *n = rms_norm(t, p, rows, "norm");
+    tape_leave(t, before);
+    return linear_module(t, p, n, "lm_head", false);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings: what a CONFIG.ini says, every key with its default, type and range in settings.def.
+ *
+ *     Settings s;
+ *     settings_defaults(&s, &arena);
+ *     settings_read(&s, "run.ini", &error);             // unknown keys and values out of range: FILE:LINE: sentence
+ *     settings_set(&s, "train.steps=30", &error);       // --set
+ *     s.train_steps
+ *
+ * Always: numbers are read locale-free and whole ("30x" is an error); a REAL is the nearest float; text lives in the arena.
+ * Paths are left as written: settings_path makes them relative to the config's folder. */
+#ifndef PULSE_REF_SETTINGS_H
+#define PULSE_REF_SETTINGS_H
+
+#include <stdio.h>
+#include "tensor/arena.h"
+#include "tensor/hash.h"
+
+#define FIELD_INT    int64_t
+#define FIELD_REAL   float
+#define FIELD_BOOL   bool
+#define FIELD_TEXT   const char *
+#define FIELD_CHOICE int                 /* place in the list of choices */
+
+typedef struct {
+#define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;
+#include "ref/settings.def"
+#undef SETTING
+    const char *file;                    // the config; NULL: none was read
+    Arena *arena;
+} Settings;
+
+void settings_defaults(Settings *s, Arena *a);
+bool settings_read(Settings *s, const char *path, Error *e);
+bool settings_set(Settings *s, const char *assignment, Error *e);
+/* A path of the config: relative ones start at the config's folder. */
+const char *settings_path(const Settings *s, const char *path);
+/* "section.key = value" for every setting, in the order of the list: what a manifest keeps and a digest covers. */
+char *settings_text(const Settings *s, Arena *a);
+void settings_list(FILE *to, bool json);
+
+#endif

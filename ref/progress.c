@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+Progress progress_begin(bool quiet, int64_t done)
+{
+    return (Progress){ !quiet && isatty(STDERR_FILENO), seconds_now(), 0, done };
+}
+
+void progress_show(Progress *p, const char *what, int64_t done, int64_t all, const char *note)
+{
+    double now = p->shown ? seconds_now() : 0;
+    if (!p->shown || (now - p->last < 0.2 && done < all))
+        return;
+    p->last = now;
+    double rate = (double)(done - p->first) / (now - p->started + 1e-9);
+    int left = rate > 0 ? (int)((double)(all - done) / rate) : 0;
+    fprintf(stderr, "\r%s %lld/%lld  %.1f/s  %d:%02d left  %s\033[K", what, (long long)done, (long long)all, rate, left / 60, left % 60, note);
+    fflush(stderr);
+}
+
+void progress_end(Progress *p)
+{
+    if (p->shown)
+        fputs("\r\033[K", stderr);
+}

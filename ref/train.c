@@ -135,6 +135,8 @@ static bool log_open(const Run *r, FILE **log, Error *e)
     if (*log && old)
         fwrite(old, 1, used, *log);
     free(old);
+    if (*log)
+        setvbuf(*log, NULL, _IOLBF, 1 << 16);
     return *log || error_set(e, "%s: cannot be written", path);
 }
 

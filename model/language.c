@@ -2,6 +2,7 @@
 /* The language model: LLaMA's decoder. RMSNorm, RoPE (half-split), grouped-query attention, SwiGLU. */
 #include <string.h>
 #include "model/llava.h"
+#include "tensor/ops.h"
 #include "tensor/round.h"
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/llava.h"
+#include "tensor/ops.h"
 
 #include <stdarg.h>
 #include <stdio.h>

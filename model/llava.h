@@ -15,6 +15,7 @@
 
 #include "model/batch.h"
 #include "model/lora.h"
+#include "tensor/tape.h"
 
 typedef struct {
     ModelConfig  config;

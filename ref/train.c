@@ -51,7 +51,7 @@ bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Ar
         return weights_train(w, s->train_trainable, e);
     }
     *adapters = t != TRAIN_FULL;
-    LoraConfig c = { s->lora_rank, s->lora_alpha, s->lora_rslora, *s->lora_targets ? s->lora_targets : NULL };
+    LoraConfig c = { .rank = s->lora_rank, .alpha = s->lora_alpha, .rslora = s->lora_rslora, .targets = *s->lora_targets ? s->lora_targets : NULL };
     return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e));
 }
 

@@ -46,7 +46,7 @@ endif
 ROOMS  = tensor model unlearn eval ref        # each may include only those to its left
 CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
 WARN   = -Wall -Wextra -Werror -Wno-psabi
-DEFS   = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
+DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
 CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(BLAS_HEADER) $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
@@ -87,7 +87,7 @@ PULSE   = $(BUILD)/pulse-ref
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz record verify install clean force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz record verify install clean where force
 all: $(PULSE) $(BUILD)/libpulseref.a
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -151,6 +151,9 @@ record: $(PULSE)
 
 verify: $(PULSE)
 	$(PULSE) verify fixtures/vectors/v1
+
+where:
+	@echo $(BUILD)
 
 clean:
 	rm -rf $(BUILD)

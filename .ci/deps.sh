@@ -6,7 +6,7 @@ set -u
 
 apt_needed="gcc libc6-dev make libopenblas-openmp-dev libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
 dnf_needed="gcc glibc-devel make openblas-devel stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
-apt_extra="clang libomp-dev libclang-rt-dev libblas-dev libblis-openmp-dev qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+apt_extra="clang libomp-dev libclang-rt-dev libblas-dev libblis-openmp-dev qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross"
 dnf_extra="clang libomp-devel compiler-rt blas-devel blis-devel qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
 
 # The compiler finds every header and the linker every library.
@@ -46,6 +46,9 @@ TEXT
 extra_is_there() {
     for program in clang qemu-aarch64 qemu-s390x aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do
         command -v "$program" >/dev/null || return 1
+    done
+    for cross in aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do
+        printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' | "$cross" -fopenmp -static -x c - -o /dev/null 2>/dev/null || return 1
     done
     echo 'int main(void) { return 0; }' | clang -fopenmp -fsanitize=address,fuzzer-no-link -x c - -lblas -lblis -o /dev/null 2>/dev/null
 }

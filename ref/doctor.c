@@ -11,12 +11,7 @@
 #include "ref/options.h"
 #include "tensor/arena.h"
 #include "tensor/float.h"
-#if __has_include("tensor/gemm.h")
 #include "tensor/gemm.h"
-#else
-static const char *gemm_engine(void) { return "none yet"; }
-static bool gemm_selftest(Error *e) { (void)e; return true; }
-#endif
 #include "tensor/op.h"
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
@@ -76,12 +71,22 @@ static void say_build(Findings *f)
 #else
     say(f, "compiler", "gcc " __VERSION__);
 #endif
+    say(f, "optimisation", PULSE_OPT);
     say(f, "engine", PULSE_BLAS);
     say(f, "engine_selected", gemm_engine());
     say(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
 #endif
+}
+
+/* Counted, not asked for: a limit of the system may leave fewer than were wanted. */
+static int threads_started(void)
+{
+    int count = 0;
+    #pragma omp parallel reduction(+ : count)
+    count++;
+    return count;
 }
 
 static void say_machine(Findings *f)
@@ -92,7 +97,7 @@ static void say_machine(Findings *f)
     const uint16_t one = 1;
     say(f, "byte_order", *(const uint8_t *)&one ? "little" : "big");
     say(f, "processors", arena_format(f->arena, "%d", omp_get_num_procs()));
-    say(f, "threads", arena_format(f->arena, "%d", omp_get_max_threads()));
+    say(f, "threads", arena_format(f->arena, "%d", threads_started()));
 }
 
 static void say_settings(Findings *f)

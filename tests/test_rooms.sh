@@ -25,7 +25,7 @@ for file in $(sources) Makefile $(find tests .ci -name '*.sh'); do
 done > "$found"
 check "each file names its licence" nothing "$found"
 
-find . -mindepth 1 -maxdepth 1 ! -name .git | sed 's/^\.\///' | sort |
+{ git ls-files 2> /dev/null | grep . || find . -type f | sed 's/^\.\///'; } | cut -d/ -f1 | sort -u |
     grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|\.ci|Makefile|README\.md|REPRODUCE\.md|LICENSE|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
 check "nothing stands outside the agreed folders" nothing "$found"
 

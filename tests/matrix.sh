@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The determinism matrix: one digest over processors, engines, core types, threads, compilers and optimisation levels.
+# A row counts only when the program itself says that it is what the row names (`doctor --json`, or OpenBLAS's core name).
+# Fails on a difference, on a row that is not what it names, and below the minima.
+set -u
+shopt -s nocasematch
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
+export LC_ALL=C OMP_WAIT_POLICY=passive OMP_DYNAMIC=false
+unset OPENBLAS_CORETYPE OMP_NUM_THREADS OPENBLAS_NUM_THREADS
+declare -A count=([processors]=0 [engines]=0 [cores]=0 [threads]=0 [compilers]=0 [levels]=0)
+declare -A least=([processors]=2 [engines]=3 [cores]=6 [threads]=4 [compilers]=2 [levels]=3)
+first="" wrong=0 rows=0
+log=$(mktemp) || exit 2
+trap 'rm -f "$log"' EXIT
+
+row() { printf '%-11s %-34s %-20s %s\n' "$1" "$2" "$3" "$4"; }
+
+# made CHOICES…: builds the program and leaves its path in $pulse.
+made() {
+    pulse=$(make --no-print-directory -s "$@" where 2> /dev/null)/pulse-ref
+    nice make --no-print-directory -s "$@" > "$log" 2>&1
+}
+
+# measure AXIS NAME FACT VALUE COMMAND…: COMMAND doctor --json must show FACT matching VALUE; then its digest is compared.
+measure() {
+    local axis=$1 name=$2 fact=$3 value=$4 said total
+    shift 4
+    said=$("$@" doctor --json 2> "$log" | sed -nE "s/^ *\"$fact\": \"?([^\"]*)\"?,?\$/\1/p")
+    if ! [[ $said =~ $value ]]; then
+        row "$axis" "$name" "-" "is not what it names: $fact is '${said:-$(head -n 1 "$log")}'"
+        [ "$axis" = cores ] || wrong=$((wrong + 1))
+        return
+    fi
+    total=$("$@" digest 2> "$log" | sed -n 's/^total //p')
+    rows=$((rows + 1))
+    first=${first:-$total}
+    if [ -z "$total" ]; then
+        row "$axis" "$name" "-" "no digest: $(head -n 1 "$log")"
+        wrong=$((wrong + 1))
+    elif [ "$total" != "$first" ]; then
+        row "$axis" "$name" "${total:0:16}" "DIFFERENT"
+        wrong=$((wrong + 1))
+    else
+        row "$axis" "$name" "${total:0:16}" same
+        count[$axis]=$((count[$axis] + 1))
+    fi
+}
+
+# build AXIS NAME FACT VALUE CHOICES…: the same for a build with these choices.
+build() {
+    local axis=$1 name=$2 fact=$3 value=$4
+    shift 4
+    if ! made "$@"; then
+        row "$axis" "$name" "-" "not built: $(grep -m 1 -E 'error|cannot find|No such' "$log" || tail -n 1 "$log")"
+        return
+    fi
+    measure "$axis" "$name" "$fact" "$value" "$pulse"
+}
+
+# foreign ARCH TRIPLET QEMU MACHINE: another processor, emulated, with the built-in engine.
+foreign() {
+    local root
+    root=$(pwd)/build/sysroot/$1
+    if ! command -v "$3" > /dev/null || ! command -v "$2-gcc" > /dev/null; then
+        row processors "$4" "-" "not tried: $3 or $2-gcc is missing; make deps-extra installs both"
+    elif ! bash tests/sysroot.sh "$1" "$root" 2> "$log"; then
+        row processors "$4" "-" "not tried: $(head -n 1 "$log")"
+    elif ! made CROSS="$2-" SYSROOT="$root" BLAS=builtin LDFLAGS=-static; then
+        row processors "$4" "-" "not built: $(grep -m 1 error "$log" || tail -n 1 "$log")"
+    else
+        measure processors "$4, emulated" machine " $4\$" "$3" "$pulse"
+    fi
+}
+
+row AXIS CONFIGURATION DIGEST VERDICT
+made || { cat "$log"; exit 2; }
+main=$pulse
+measure processors "$(uname -m)" machine " $(uname -m)\$" "$main"
+foreign arm64 aarch64-linux-gnu qemu-aarch64 aarch64
+foreign s390x s390x-linux-gnu qemu-s390x s390x
+
+measure engines openblas engine "^openblas\$" "$main"
+for engine in netlib blis builtin; do
+    build engines $engine engine "^$engine\$" BLAS=$engine
+done
+
+for core in Prescott Core2 Penryn Dunnington Nehalem Sandybridge Haswell SkylakeX Cooperlake Sapphirerapids \
+            Atom Barcelona Bobcat Bulldozer Piledriver Steamroller Excavator Zen ARMV8 CORTEXA53 CORTEXA57 CORTEXA72 NEOVERSEN1 THUNDERX2T99; do
+    OPENBLAS_CORETYPE=$core measure cores "OPENBLAS_CORETYPE=$core" engine_selected ", kernel $core\$" env OPENBLAS_CORETYPE=$core "$main"
+done 2> /dev/null
+
+for n in 1 2 3 8; do
+    measure threads "$n threads" threads "^$n\$" env OMP_NUM_THREADS=$n "$main"
+done
+
+build compilers gcc compiler "^gcc" CC=gcc
+build compilers clang compiler "^clang" CC=clang
+build levels "-O0" optimisation "^-O0\$" OPT=-O0
+build levels "-O2" optimisation "^-O2\$" OPT=-O2
+build levels "-O3 -march=native" optimisation "^-O3 -march=native\$" OPT="-O3 -march=native"
+
+echo
+for axis in processors engines cores threads compilers levels; do
+    verdict=""
+    [ "${count[$axis]}" -lt "${least[$axis]}" ] && { verdict="  TOO FEW"; wrong=$((wrong + 1)); }
+    printf '%-11s %2d the same, at least %d%s\n' "$axis" "${count[$axis]}" "${least[$axis]}" "$verdict"
+done
+echo
+if [ $wrong = 0 ]; then
+    echo "$rows configurations, one digest: $first"
+else
+    echo "$wrong things are wrong among $rows configurations"
+    exit 1
+fi

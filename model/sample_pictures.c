@@ -166,12 +166,12 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
     if (!rgb)
         return error_set(e, "no memory to augment a picture of %zu x %zu", w, h);
     Augment g = augment_draw(seed, use);
-    for (size_t y = 0, k = 0; y < h; y++)
-        for (size_t x = 0; x < w; x++)
-            for (size_t c = 0; c < 3; c++, k++) {
-                size_t from = clamp_place(y, g.dy, h) * w + clamp_place(x, g.dx, w);
-                rgb[k] = augment_value(&g, in->rgb[3 * from + c], k);
-            }
+    #pragma omp parallel for
+    for (size_t y = 0; y < h; y++)
+        for (size_t i = 0; i < 3 * w; i++) {
+            size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
+            rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
+        }
     *out = (Image){ w, h, rgb };
     return true;
 }

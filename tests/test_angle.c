@@ -43,6 +43,9 @@ static void rope_tables_are_the_nearest_floats(void **state)
     check_table(4096, 13, 128, 1e4f);
     check_table(1 << 18, 13093, 4, 5e5f);
     check_table(64, 1, 2, 1);
+    check_table(1 << 20, 50021, 2, 1e4f);
+    check_table(500, 7, 16, 0x1.fffffep+127f);
+    check_table(400, 3, 10, 0x1.3p+1f);
 }
 
 static void rope_refuses_what_it_cannot_make(void **state)

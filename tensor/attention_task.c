@@ -38,7 +38,7 @@ static size_t sight(const Task *t, size_t query) { return attention_allowed(t->a
 static size_t block_run(const Task *t, const Product *p, double *sum)
 {
     size_t stride = padded(p->n);
-    kernel_product(p->m, p->n, p->length, p->a, p->panels, p->depth, sum, stride);
+    kernel_product(p->m, p->n, p->length, p->a, p->panels, p->depth, false, sum, stride);
     size_t left = round_tile(p, 0, p->m, 0, p->n, sum, stride, p->length ? (double)p->length - 1 : 0);
     if (t->audit)
         product_audit(p, 0, t->audit);

@@ -45,6 +45,12 @@ static Side side_from(Side s, size_t line, size_t k)
     return (Side){ s.value + line * s.line_stride + k * s.k_stride, s.line_stride, s.k_stride, s.norm };
 }
 
+static void tile_add(double *restrict sum, const double *restrict block, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        sum[k] += block[k];
+}
+
 static size_t padded(size_t n) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS; }
 
 /* One tile: blocks of K by the engine, added in order; then the rounding test. */

@@ -10,7 +10,7 @@
 #include "tensor/gemm_round.h"
 #include "tensor/gemm_wide.h"
 
-enum { KC = 256, COLS = 512, MOST_ROWS = 64, SERIAL = 1 << 19, L2_BYTES = 512 << 10, PANELS_BYTES = 32 << 20 };
+enum { KC = 128, COLS = 512, MOST_ROWS = 64, SERIAL = 1 << 19, L2_BYTES = 512 << 10, PANELS_BYTES = 32 << 20 };
 
 typedef struct {
     Product p;                          // whole; its operands are floats
@@ -52,7 +52,7 @@ static void pack_panel(const Blocked *w, size_t panel)
         square[c] = norm_above(square[c], b->length);
 }
 
-/* Sums of the tile's m x n over one block of K; squares of the norms of a's lines are added. */
+/* Sums of the tile's m x n over one block of K, added to those before; squares of the norms of a's lines are added. */
 static void sum_block(const Blocked *w, const Product *p, size_t block, size_t j, double *lines, double *square, double *sum)
 {
     Lines part = p->a_floats;
@@ -61,23 +61,20 @@ static void sum_block(const Blocked *w, const Product *p, size_t block, size_t j
     Side a = side_make(part, 0, p->m, lines);
     for (size_t r = 0; r < p->m; r++)
         square[r] += a.norm[r] * a.norm[r];
-    kernel_product(p->m, p->n, part.length, a, block_panels(w, block) + j * part.length, part.length, sum, padded(p->n));
+    kernel_product(p->m, p->n, part.length, a, block_panels(w, block) + j * part.length, part.length, block > 0, sum, padded(p->n));
 }
 
 static size_t tile_run(const Blocked *w, size_t tile, double *room)
 {
     size_t i = tile / w->across * w->rows, j = tile % w->across * COLS, size = w->rows * padded(least(COLS, w->p.n));
-    double norm[MOST_ROWS] = { 0 }, *sum = room, *part = sum + size, *lines = part + size;
+    double norm[MOST_ROWS] = { 0 }, *sum = room, *lines = sum + size;
     Product p = product_part(&w->p, i, least(w->rows, w->p.m - i), j, least(COLS, w->p.n - j));
     p.a.norm = norm;
     p.b.norm = w->norm + j;
     if (w->blocks == 0)
         memset(sum, 0, size * sizeof *sum);
-    for (size_t block = 0; block < w->blocks; block++) {
-        sum_block(w, &p, block, j, lines, norm, block ? part : sum);
-        if (block)
-            tile_add(sum, part, p.m * padded(p.n));
-    }
+    for (size_t block = 0; block < w->blocks; block++)
+        sum_block(w, &p, block, j, lines, norm, sum);
     for (size_t r = 0; r < p.m; r++)
         norm[r] = norm_above(norm[r], w->blocks);
     return round_tile(&p, 0, p.m, 0, p.n, sum, padded(p.n), w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0);
@@ -94,7 +91,7 @@ static void cut(Blocked *w, size_t threads)
     bool cached = w->panels * KERNEL_COLS * p->length * sizeof(double) <= L2_BYTES;
     w->rows = least(MOST_ROWS, divide_up(divide_up(p->m, threads * (cached ? 4 : 1)), 8) * 8);
     w->tiles = divide_up(p->m, w->rows) * w->across;
-    w->room = 2 * w->rows * padded(least(COLS, p->n)) + side_room(w->rows, w->depth) + 8;
+    w->room = w->rows * padded(least(COLS, p->n)) + side_room(w->rows, w->depth) + 8;
 }
 
 static size_t run_threads(const Blocked *w, size_t threads)

@@ -8,7 +8,7 @@
 void engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room)
 {
     panels_pack(n, length, b, room);
-    kernel_product(m, n, length, a, room, length, c, c_stride);
+    kernel_product(m, n, length, a, room, length, false, c, c_stride);
 }
 
 size_t engine_room(size_t n, size_t length) { return panels_size(n, length); }

@@ -6,6 +6,7 @@
 #ifndef PULSE_TENSOR_GEMM_ENGINE_H
 #define PULSE_TENSOR_GEMM_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -24,9 +25,10 @@ const char *engine_name(void);
 enum { KERNEL_COLS = 16 };
 static inline size_t panels_size(size_t n, size_t length) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS * length; }
 void panels_pack(size_t n, size_t length, Side b, double *panels);
-/* c as above, from panels of `depth` >= length values a column; c has room for n rounded up to KERNEL_COLS in each row: the padding is written too. */
+/* c as above, or added to what c holds (`add`), from panels of `depth` >= length values a column. Each row of c
+ * has room for n rounded up to KERNEL_COLS: the padding is written too. */
 void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
-                    double *c, size_t c_stride);
+                    bool add, double *c, size_t c_stride);
 const char *kernel_name(void);
 
 #endif

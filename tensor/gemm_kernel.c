@@ -40,19 +40,19 @@ const char *kernel_name(void)
 }
 
 void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
-                    double *c, size_t c_stride)
+                    bool add, double *c, size_t c_stride)
 {
 #if defined(__x86_64__)
     if (lanes() == 8) {
-        product8(m, n, length, a, panels, depth, c, c_stride);
+        product8(m, n, length, a, panels, depth, add, c, c_stride);
         return;
     }
     if (lanes() == 4) {
-        product4(m, n, length, a, panels, depth, c, c_stride);
+        product4(m, n, length, a, panels, depth, add, c, c_stride);
         return;
     }
 #endif
-    product2(m, n, length, a, panels, depth, c, c_stride);
+    product2(m, n, length, a, panels, depth, add, c, c_stride);
 }
 
 void panels_pack(size_t n, size_t length, Side b, double *panels)

@@ -9,7 +9,7 @@ typedef double NAME(Vector) __attribute__((vector_size(LANES * sizeof(double)), 
 
 static inline __attribute__((always_inline)) TARGET
 void NAME(micro)(size_t rows, size_t length, const double *a, size_t line_stride, size_t k_stride,
-                 const double *panel, double *c, size_t c_stride)
+                 const double *panel, bool add, double *c, size_t c_stride)
 {
     NAME(Vector) sum[ROWS][VECTORS] = { { { 0 } } };
     for (size_t k = 0; k < length; k++) {
@@ -19,14 +19,18 @@ void NAME(micro)(size_t rows, size_t length, const double *a, size_t line_stride
                 sum[i][v] += a[i * line_stride + k * k_stride] * b[v];
     }
     for (size_t i = 0; i < rows; i++)
-        for (size_t v = 0; v < VECTORS; v++)
-            *(NAME(Vector) *)(c + i * c_stride + v * LANES) = sum[i][v];
+        for (size_t v = 0; v < VECTORS; v++) {
+            NAME(Vector) *to = (NAME(Vector) *)(c + i * c_stride + v * LANES);
+            if (add)
+                sum[i][v] += *to;
+            *to = sum[i][v];
+        }
 }
 
 /* ROWS is known to the compiler in the first branch, and each remainder in its own. */
 static TARGET
 void NAME(product)(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
-                    double *c, size_t c_stride)
+                   bool add, double *c, size_t c_stride)
 {
     for (size_t j = 0; j < n; j += VECTORS * LANES) {
         const double *panel = panels + j / KERNEL_COLS * KERNEL_COLS * depth + j % KERNEL_COLS;
@@ -34,8 +38,8 @@ void NAME(product)(size_t m, size_t n, size_t length, Side a, const double *pane
             const double *lines = a.value + i * a.line_stride;
             double *to = c + i * c_stride + j;
             switch (m - i < ROWS ? m - i : ROWS) {
-            case ROWS: NAME(micro)(ROWS, length, lines, a.line_stride, a.k_stride, panel, to, c_stride); break;
-#define REST(r) case r: NAME(micro)(r, length, lines, a.line_stride, a.k_stride, panel, to, c_stride); break;
+            case ROWS: NAME(micro)(ROWS, length, lines, a.line_stride, a.k_stride, panel, add, to, c_stride); break;
+#define REST(r) case r: NAME(micro)(r, length, lines, a.line_stride, a.k_stride, panel, add, to, c_stride); break;
             REST(1) REST(2) REST(3)
 #if ROWS > 4
             REST(4) REST(5)

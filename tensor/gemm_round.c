@@ -16,8 +16,6 @@
 #include "tensor/round.h"
 #include "tensor/simd.h"
 
-enum { PART = 256 };
-
 static const float *addend_row(const Product *p, size_t i)
 {
     return p->ep.addend ? p->ep.addend + i * p->ep.addend_stride : NULL;
@@ -81,65 +79,84 @@ Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n)
     return part;
 }
 
-CLONES void tile_add(double *restrict sum, const double *restrict part, size_t n)
+/* Some rows and columns of a tile, at most MOST of them. */
+typedef struct {
+    size_t rows, cols, stride, addend_stride, out_stride;
+    const double *sum, *row_norm, *col_norm;
+    double factor, s, slack;
+    const float *addend;                // NULL: none
+    float *out;
+} Band;
+
+enum { MOST = 1024 };
+
+/* Eight columns of a row, or the last n of them; a set lane is undecided. */
+SIMD v8i round_eight(const double *sum, const double *norm, const float *addend, size_t n, double factor, double s, double slack, float *out)
 {
-    for (size_t k = 0; k < n; k++)
-        sum[k] += part[k];
+    v8d v, e, x = simd_set(0);
+    v8f y;
+    memcpy(&v, sum, sizeof v);
+    if (n >= LANES) {
+        memcpy(&e, norm, sizeof e);
+        if (addend)
+            x = simd_load(addend);
+    } else {
+        double part[LANES] = { 0 };
+        memcpy(part, norm, n * sizeof *part);
+        memcpy(&e, part, sizeof e);
+        if (addend)
+            x = simd_load_part(addend, n, 0);
+    }
+    v = v * simd_set(s) + x;
+    e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53) + simd_set(slack);
+    v8i fails = simd_round_fails(v, e, &y);
+    y += (v8f){ 0 };                                      // -0 becomes +0
+    if (n >= LANES)
+        simd_store(out, y);
+    else
+        simd_store_part(out, n, y);
+    return fails;
 }
 
-/* The rounding test on one row of a tile. Returns how many columns it left undecided, and which. */
-CLONES static size_t round_row(const double *sum, size_t n, const double *norm, double factor, double s, double slack,
-                               const float *addend, float *out, uint16_t *which)
+/* The rounding test. Returns how many it left undecided, and which (row * cols + column). */
+CLONES static size_t round_band(const Band *b, uint16_t *which)
 {
     size_t left = 0;
-    for (size_t j = 0; j < n; j += LANES) {
-        size_t part = n - j < LANES ? n - j : LANES;
-        v8d v, e, x = simd_set(0);
-        v8f y;
-        memcpy(&v, sum + j, sizeof v);
-        if (part == LANES) {
-            memcpy(&e, norm + j, sizeof e);
-            if (addend)
-                x = simd_load(addend + j);
-        } else {
-            double part_norm[LANES] = { 0 };
-            memcpy(part_norm, norm + j, part * sizeof *part_norm);
-            memcpy(&e, part_norm, sizeof e);
-            if (addend)
-                x = simd_load_part(addend + j, part, 0);
+    for (size_t r = 0; r < b->rows; r++) {
+        const double *sum = b->sum + r * b->stride, factor = b->factor * b->row_norm[r];
+        const float *addend = b->addend ? b->addend + r * b->addend_stride : NULL;
+        float *out = b->out + r * b->out_stride;
+        for (size_t j = 0; j < b->cols; j += LANES) {
+            v8i fails = round_eight(sum + j, b->col_norm + j, addend ? addend + j : NULL, b->cols - j, factor, b->s, b->slack, out + j);
+            if (simd_any(fails))
+                for (size_t c = 0; c < LANES && j + c < b->cols; c++)
+                    if (fails[c])
+                        which[left++] = (uint16_t)(r * b->cols + j + c);
         }
-        v = v * simd_set(s) + x;
-        e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53) + simd_set(slack);
-        v8i fails = simd_round_fails(v, e, &y);
-        y += (v8f){ 0 };                                      // -0 becomes +0
-        simd_store_part(out + j, part, y);
-        if (simd_any(fails))
-            for (size_t c = 0; c < part; c++)
-                if (fails[c])
-                    which[left++] = (uint16_t)(j + c);
     }
     return left;
 }
 
-static size_t decide_row(const Product *p, size_t i, size_t j, size_t n, const double *sum, double factor)
+static size_t decide_band(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double factor)
 {
-    uint16_t which[PART];
-    const float *addend = addend_row(p, i);
-    float *out = p->out + i * p->out_stride + j;
-    size_t left = round_row(sum, n, p->b.norm + j, factor, p->ep.s, tier_slack(1), addend ? addend + j : NULL, out, which);
-    for (size_t k = 0; k < left; k++)
-        out[which[k]] = product_exact(p, i, j + which[k]);
+    uint16_t which[MOST];
+    Band band = { m, n, stride, p->ep.addend_stride, p->out_stride, sum, p->a.norm + i, p->b.norm + j, factor, p->ep.s, tier_slack(1),
+                  p->ep.addend ? addend_row(p, i) + j : NULL, p->out + i * p->out_stride + j };
+    size_t left = round_band(&band, which);
+    for (size_t k = 0; k < left; k++) {
+        size_t r = which[k] / n, c = which[k] % n;
+        band.out[r * p->out_stride + c] = product_exact(p, i + r, j + c);
+    }
     return left;
 }
 
 size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height)
 {
-    size_t left = 0;
-    for (size_t r = 0; r < m; r++) {
-        double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s) * p->a.norm[i + r];
-        for (size_t c = 0; c < n; c += PART)
-            left += decide_row(p, i + r, j + c, n - c < PART ? n - c : PART, sum + r * stride + c, factor);
-    }
+    double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s);
+    size_t left = 0, cols = n < MOST ? n : MOST, rows = cols ? MOST / cols : m;
+    for (size_t r = 0; r < m && n; r += rows)
+        for (size_t c = 0; c < n; c += cols)
+            left += decide_band(p, i + r, m - r < rows ? m - r : rows, j + c, n - c < cols ? n - c : cols, sum + r * stride + c, stride, factor);
     return left;
 }
 

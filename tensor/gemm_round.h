@@ -31,7 +31,6 @@ size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, cons
 
 /* The same product for m lines of a from i on and n lines of b from j on; norms are left to the caller. */
 Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n);
-void  tile_add(double *restrict sum, const double *restrict part, size_t n);
 float product_exact(const Product *p, size_t i, size_t j);
 /* One element, chosen by `counter`, is what Exact makes of it. */
 bool  product_audit(const Product *p, uint64_t counter, Error *e);

@@ -13,7 +13,7 @@ double norm_above(double sum_of_squares, size_t n)
     return sqrt(sum_of_squares) * (1 + (double)(n + 8) * 0x1p-52);
 }
 
-CLONES double widen(const float *x, size_t n, double *y, double *square)
+SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
 {
     v8d sum = simd_set(0);
     size_t j = 0;
@@ -39,6 +39,18 @@ CLONES double widen(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
+CLONES double widen(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
+
+/* Several rows of n values, `stride` apart, one behind the other; sums of squares by row or by column. */
+CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square, double *col_square)
+{
+    for (size_t r = 0; r < rows; r++) {
+        double total = widen_eights(x + r * stride, n, y + r * n, col_square);
+        if (row_square)
+            row_square[r] = total;
+    }
+}
+
 /* n values `stride` elements apart, from element `first` on, whatever their type. */
 static double widen_strided(const void *data, Dtype dtype, size_t first, size_t stride, size_t n, double *y, double *square)
 {
@@ -59,36 +71,52 @@ static double widen_strided(const void *data, Dtype dtype, size_t first, size_t 
 
 size_t side_room(size_t count, size_t length) { return count * length + count; }
 
+static Side side_lines(Lines l, size_t at, size_t count, double *room, double *norm)
+{
+    if (l.dtype == F32)
+        widen_rows((const float *)l.data + at, l.line_stride, count, l.length, room, norm, NULL);
+    else
+        for (size_t i = 0; i < count; i++)
+            norm[i] = widen_strided(l.data, l.dtype, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL);
+    return (Side){ room, l.length, 1, norm };
+}
+
+static Side side_columns(Lines l, size_t at, size_t count, double *room, double *norm)
+{
+    memset(norm, 0, count * sizeof *norm);
+    if (l.dtype == F32 && l.line_stride == 1)
+        widen_rows((const float *)l.data + at, l.k_stride, l.length, count, room, NULL, norm);
+    else
+        for (size_t k = 0; k < l.length; k++)
+            widen_strided(l.data, l.dtype, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
+    return (Side){ room, 1, count, norm };
+}
+
 Side side_make(Lines l, size_t first, size_t count, double *room)
 {
     double *norm = room + count * l.length;
     size_t at = first * l.line_stride;
-    if (l.k_stride == 1) {
-        for (size_t i = 0; i < count; i++)
-            norm[i] = norm_above(widen_strided(l.data, l.dtype, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL), l.length);
-        return (Side){ room, l.length, 1, norm };
-    }
-    memset(norm, 0, count * sizeof *norm);
-    for (size_t k = 0; k < l.length; k++)
-        widen_strided(l.data, l.dtype, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
+    Side s = l.k_stride == 1 ? side_lines(l, at, count, room, norm) : side_columns(l, at, count, room, norm);
     for (size_t i = 0; i < count; i++)
         norm[i] = norm_above(norm[i], l.length);
-    return (Side){ room, 1, count, norm };
+    return s;
 }
 
 /* Sixteen lines side by side; the missing ones of the last panel are zero. */
 CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t length, double *panel, double *square)
 {
-    v8d low, high;
+    for (size_t c = 0; c < n; c++)
+        for (size_t k = 0; k < length; k++)
+            panel[k * KERNEL_COLS + c] = x[c * stride + k];
+    for (size_t c = n; c < KERNEL_COLS; c++)
+        for (size_t k = 0; k < length; k++)
+            panel[k * KERNEL_COLS + c] = 0;
+    v8d low, high, a, b;
     memcpy(&low, square, sizeof low);
     memcpy(&high, square + LANES, sizeof high);
-    for (size_t k = 0; k < length; k++) {
-        float at[KERNEL_COLS] = { 0 };
-        for (size_t c = 0; c < n; c++)
-            at[c] = x[c * stride + k];
-        v8d a = simd_load(at), b = simd_load(at + LANES);
-        memcpy(panel + k * KERNEL_COLS, &a, sizeof a);
-        memcpy(panel + k * KERNEL_COLS + LANES, &b, sizeof b);
+    for (size_t k = 0; k < length; k++, panel += KERNEL_COLS) {
+        memcpy(&a, panel, sizeof a);
+        memcpy(&b, panel + LANES, sizeof b);
         low += a * a;
         high += b * b;
     }

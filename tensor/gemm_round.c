@@ -90,32 +90,58 @@ typedef struct {
 
 enum { MOST = 1024 };
 
-/* Eight columns of a row, or the last n of them; a set lane is undecided. */
-SIMD v8i round_eight(const double *sum, const double *norm, const float *addend, size_t n, double factor, double s, double slack, float *out)
+/* The bound, eight columns wide. */
+typedef struct { v8d factor, s, slack; } Bound;
+
+SIMD v8i round_eight(v8d sum, v8d norm, v8d addend, Bound b, v8f *y)
 {
-    v8d v, e, x = simd_set(0);
-    v8f y;
-    memcpy(&v, sum, sizeof v);
-    if (n >= LANES) {
-        memcpy(&e, norm, sizeof e);
-        if (addend)
-            x = simd_load(addend);
-    } else {
-        double part[LANES] = { 0 };
-        memcpy(part, norm, n * sizeof *part);
-        memcpy(&e, part, sizeof e);
-        if (addend)
-            x = simd_load_part(addend, n, 0);
-    }
-    v = v * simd_set(s) + x;
-    e = e * simd_set(factor) + simd_abs(x) * simd_set(0x3p-53) + simd_set(slack);
-    v8i fails = simd_round_fails(v, e, &y);
-    y += (v8f){ 0 };                                      // -0 becomes +0
-    if (n >= LANES)
-        simd_store(out, y);
-    else
-        simd_store_part(out, n, y);
+    v8d v = sum * b.s + addend, e = norm * b.factor + simd_abs(addend) * simd_set(0x3p-53) + b.slack;
+    v8i fails = simd_round_fails(v, e, y);
+    *y += (v8f){ 0 };                                      // -0 becomes +0
     return fails;
+}
+
+SIMD v8d load8(const double *x)
+{
+    v8d v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+SIMD v8d load_part(const double *x, size_t n)
+{
+    double part[LANES] = { 0 };
+    memcpy(part, x, n * sizeof *part);
+    return load8(part);
+}
+
+SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
+{
+    size_t left = 0;
+    if (simd_any(fails))
+        for (size_t c = 0; c < n; c++)
+            if (fails[c])
+                which[left++] = (uint16_t)(at + c);
+    return left;
+}
+
+/* Sums lie in rows padded to whole panels, so that eight may be read at the end of a row too. */
+SIMD size_t round_row(const double *sum, const double *norm, const float *addend, size_t n, Bound b, float *out, size_t at, uint16_t *which)
+{
+    size_t left = 0, j = 0;
+    v8f y;
+    for (; j + LANES <= n; j += LANES) {
+        v8i fails = round_eight(load8(sum + j), load8(norm + j), addend ? simd_load(addend + j) : simd_set(0), b, &y);
+        simd_store(out + j, y);
+        left += note(fails, at + j, LANES, which + left);
+    }
+    if (j < n) {
+        v8d x = addend ? simd_load_part(addend + j, n - j, 0) : simd_set(0);
+        v8i fails = round_eight(load8(sum + j), load_part(norm + j, n - j), x, b, &y);
+        simd_store_part(out + j, n - j, y);
+        left += note(fails, at + j, n - j, which + left);
+    }
+    return left;
 }
 
 /* The rounding test. Returns how many it left undecided, and which (row * cols + column). */
@@ -123,16 +149,13 @@ CLONES static size_t round_band(const Band *b, uint16_t *which)
 {
     size_t left = 0;
     for (size_t r = 0; r < b->rows; r++) {
-        const double *sum = b->sum + r * b->stride, factor = b->factor * b->row_norm[r];
-        const float *addend = b->addend ? b->addend + r * b->addend_stride : NULL;
+        Bound bound = { simd_set(b->factor * b->row_norm[r]), simd_set(b->s), simd_set(b->slack) };
+        const double *sum = b->sum + r * b->stride;
         float *out = b->out + r * b->out_stride;
-        for (size_t j = 0; j < b->cols; j += LANES) {
-            v8i fails = round_eight(sum + j, b->col_norm + j, addend ? addend + j : NULL, b->cols - j, factor, b->s, b->slack, out + j);
-            if (simd_any(fails))
-                for (size_t c = 0; c < LANES && j + c < b->cols; c++)
-                    if (fails[c])
-                        which[left++] = (uint16_t)(r * b->cols + j + c);
-        }
+        if (b->addend)
+            left += round_row(sum, b->col_norm, b->addend + r * b->addend_stride, b->cols, bound, out, r * b->cols, which + left);
+        else
+            left += round_row(sum, b->col_norm, NULL, b->cols, bound, out, r * b->cols, which + left);
     }
     return left;
 }

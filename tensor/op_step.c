@@ -200,12 +200,12 @@ static bool beta_shape(const Call *c, Shape *out, Error *e)
 }
 
 const Op op_record_adam_m = {
-    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g)", .kind = CLASS_A, .inputs = "m g", .floats = "beta1",
+    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = "beta1",
     .shape = beta_shape, .kernel = adam_m_kernel,
 };
 
 const Op op_record_adam_v = {
-    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2)", .kind = CLASS_A, .inputs = "v g", .floats = "beta2",
+    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = "beta2",
     .shape = beta_shape, .kernel = adam_v_kernel,
 };
 
@@ -285,11 +285,11 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
     return same_shapes(c, out, e);
 }
 
-#define ADAM_RULES ", c1 = 1 - beta1^t and c2 = 1 - beta2^t in binary64"
+#define ADAM_RULES ", c1 = 1 - beta1^t and c2 = 1 - beta2^t in binary64; zero is +0"
 
 const Op op_record_adamw = {
     .name = "adamw", .kind = CLASS_B, .inputs = "p m v", .floats = "lr eps decay", .reals = "c1 c2",
-    .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p))" ADAM_RULES,
+    .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
     .shape = adam_shape, .kernel = adam_kernel,
 };
 
@@ -342,7 +342,8 @@ static bool sgd_shape(const Call *c, Shape *out, Error *e)
 }
 
 const Op op_record_sgd = {
-    .name = "sgd", .formula = "p' = RN(p - lr (g + decay p))", .kind = CLASS_A, .inputs = "p g", .floats = "lr decay",
+    .name = "sgd", .kind = CLASS_A, .inputs = "p g", .floats = "lr decay",
+    .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
     .shape = sgd_shape, .kernel = sgd_kernel,
 };
 
@@ -376,7 +377,7 @@ static bool momentum_shape(const Call *c, Shape *out, Error *e)
 }
 
 const Op op_record_momentum = {
-    .name = "momentum", .formula = "b' = RN(momentum b + g)", .kind = CLASS_A, .inputs = "b g", .floats = "momentum",
+    .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = "momentum",
     .shape = momentum_shape, .kernel = momentum_kernel,
 };
 

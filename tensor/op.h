@@ -44,6 +44,7 @@ struct Op {
     const char *formula;     // over the reals; "RN" is the rounding to the nearest float
     OpClass     kind;
     const char *inputs;      // names in order, "x w b?"; '?' optional, "x..." any number
+    unsigned    half;        // bit k: input k may also be stored as F16 or BF16 (widened exactly); all others are F32
     const char *floats;      // names of attrs.f, "eps"; NULL: none
     const char *reals;       // names of attrs.d
     const char *ints;        // names of attrs.n

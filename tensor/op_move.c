@@ -212,7 +212,7 @@ static void gather_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_gather_rows = {
-    .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .index = "ids [N]",
+    .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .half = 1, .index = "ids [N]",
     .shape = gather_shape, .kernel = gather_kernel, .vjp = gather_vjp,
 };
 

@@ -281,11 +281,11 @@ static void affine_rows_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_mul_rows = {
-    .name = "mul_rows", .formula = "y[r,c] = RN(x[r,c] w[c])", .kind = CLASS_A, .inputs = "x w",
+    .name = "mul_rows", .formula = "y[r,c] = RN(x[r,c] w[c])", .kind = CLASS_A, .inputs = "x w", .half = 2,
     .shape = shape_by_column, .kernel = mul_rows_kernel, .vjp = mul_rows_vjp,
 };
 const Op op_record_affine_rows = {
-    .name = "affine_rows", .formula = "y[r,c] = RN(x[r,c] g[c] + b[c])", .kind = CLASS_A, .inputs = "x g b",
+    .name = "affine_rows", .formula = "y[r,c] = RN(x[r,c] g[c] + b[c])", .kind = CLASS_A, .inputs = "x g b", .half = 6,
     .shape = shape_by_column, .kernel = affine_rows_kernel, .vjp = affine_rows_vjp,
 };
 

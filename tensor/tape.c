@@ -81,6 +81,11 @@ const int32_t *tape_index(Tape *t, const int32_t *values, size_t n)
     return copy;
 }
 
+static bool dtype_fits(const Op *op, size_t k, Dtype d)
+{
+    return d == F32 || (k < 32 && op->half >> k & 1 && (d == F16 || d == BF16));
+}
+
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs)
 {
     if (t->error->failed)
@@ -89,6 +94,10 @@ Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attr
     for (size_t k = 0; k < n_in; k++) {
         if (!in[k]) {
             error_set(t->error, "%s: input %zu is missing", op->name, k);
+            return NULL;
+        }
+        if (!dtype_fits(op, k, in[k]->out.dtype)) {
+            error_set(t->error, "%s: input %zu is of dtype %s, expected F32", op->name, k, dtype_name(in[k]->out.dtype));
             return NULL;
         }
         wants_grad |= in[k]->wants_grad;

@@ -108,9 +108,9 @@ $(PULSE): $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
-# One rule each: a pattern rule of several targets would think that test_x makes bench_x too.
+# One rule each: a pattern rule of several targets would think that test_x makes bench_x too. PARTS_test_x: what else it is made of.
 define program
-$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$(SUPPORT) $(BUILD)/libpulseref.a
+$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$$$(PARTS_$1_$$$$*) $$(SUPPORT) $(BUILD)/libpulseref.a
 	@echo "  ld $$@"
 	@$$(LINK) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
 endef
@@ -118,6 +118,9 @@ $(foreach kind,$(PROGRAMS),$(eval $(call program,$(kind))))
 
 # The world's generator, and what it makes: training streams and pools of pictures, next to a copy of fixtures/world.
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
+PARTS_test_world = $(filter-out %/main.o,$(WORLD))
+PARTS_test_world_facts = $(PARTS_test_world)
+$(BUILD)/test_world: | $(BUILD)/worldgen
 $(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@

@@ -3,7 +3,7 @@
  *
  * A sample becomes token ids (prompt.h) and normalised pixels (image.h). Its picture is augmented where the sample
  * asks for it and a `use` is given: a number that differs at each use in a run.
- * Orders of a run: `step`, the batch of step t is the lines whose "step" is t, in the order of the file (a stream);
+ * Orders of a run: `step`, the batch of step t = 1 … is the lines whose "step" is t - 1, in the order of the file (a stream);
  * `shuffle`, batches of a fixed size in an order drawn for each epoch from the seed (purpose "data.shuffle").
  * Fails: what samples, prompts and pictures refuse, with FILE:LINE. */
 #ifndef PULSE_MODEL_DATA_H
@@ -38,8 +38,8 @@ typedef struct {
     DataOrder order;
     uint64_t  seed;
     size_t    batch;                 // for ORDER_SHUFFLE
-    size_t   *begin;                 // for ORDER_STEP: lines of step t are begin[t] … begin[t+1] - 1
-    int64_t   steps;                 // the last step of a stream
+    size_t   *begin;                 // for ORDER_STEP: lines of step t are begin[t-1] … begin[t] - 1
+    int64_t   steps;                 // of a stream
     uint32_t *shuffled;
     int64_t   epoch;
 } Stream;

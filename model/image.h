@@ -64,6 +64,8 @@ ImageSettings image_settings(size_t side);        // LLaVA-1.5 as on the Hub: cr
 /* Unknown, missing or contradictory keys are errors that name the key. `fused` comes out false. */
 bool image_settings_read(ImageSettings *out, const char *path, Error *e);
 bool image_settings_write(const ImageSettings *s, const char *path, Error *e);
+/* processor_config.json of LlavaProcessor, by which transformers' AutoProcessor makes as many tokens of <image> as we do. */
+bool image_processor_write(const char *path, size_t patch_size, Error *e);
 /* The size of what image_prepare makes; error where it depends on the picture (no crop, no fixed size). */
 bool image_settings_size(const ImageSettings *s, size_t *width, size_t *height, Error *e);
 

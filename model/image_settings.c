@@ -180,11 +180,20 @@ bool image_settings_write(const ImageSettings *s, const char *path, Error *e)
     json_t *size = s->shortest ? json_pack("{sI}", "shortest_edge", (json_int_t)s->shortest)
                                : json_pack("{sI,sI}", "height", (json_int_t)s->height, "width", (json_int_t)s->width);
     json_t *root = json_pack(
-        "{ss, sb, s{sI,sI}, sb, sb, sb, sb, sb, s[fff], s[fff], si, sf, so}", "image_processor_type",
-        s->pad ? "LlavaImageProcessor" : "CLIPImageProcessor", "do_pad", s->pad, "crop_size", "height", (json_int_t)s->crop_height,
+        "{ss, ss, sb, s{sI,sI}, sb, sb, sb, sb, sb, s[fff], s[fff], si, sf, so}", "processor_class", "LlavaProcessor",
+        "image_processor_type", s->pad ? "LlavaImageProcessor" : "CLIPImageProcessor", "do_pad", s->pad, "crop_size", "height", (json_int_t)s->crop_height,
         "width", (json_int_t)s->crop_width, "do_center_crop", s->crop, "do_convert_rgb", 1, "do_normalize", s->normalise,
         "do_rescale", s->scale != 1, "do_resize", s->resize, "image_mean", s->mean[0], s->mean[1], s->mean[2], "image_std",
         s->std[0], s->std[1], s->std[2], "resample", (int)s->filter, "rescale_factor", s->scale, "size", size);
+    bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
+    json_decref(root);
+    return ok;
+}
+
+bool image_processor_write(const char *path, size_t patch_size, Error *e)
+{
+    json_t *root = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
+                             "vision_feature_select_strategy", "default", "image_token", "<image>", "num_additional_image_tokens", 1);
     bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
     json_decref(root);
     return ok;

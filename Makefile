@@ -142,9 +142,14 @@ matrix:
 bench: $(BENCHES)
 	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $$b || exit 1; done
 
-pretrain: $(PULSE)
-	$(PULSE) train --config fixtures/pretrain.ini --out out/pretrain
-	$(PULSE) compare fixtures/checkpoint out/pretrain
+# The shipped models again from nothing: the base, then the vanilla model from it; same bytes or exit 1.
+pretrain: $(PULSE) world
+	$(PULSE) train --config fixtures/configs/pretrain.ini --out out/pretrain/base --resume
+	$(PULSE) train --config fixtures/configs/finetune.ini --out out/pretrain/vanilla --resume --set model.path=$(CURDIR)/out/pretrain/base
+	$(PULSE) compare fixtures/models/base out/pretrain/base
+	$(PULSE) compare fixtures/models/vanilla out/pretrain/vanilla
+	@for m in base vanilla; do cmp fixtures/models/$$m/model.safetensors out/pretrain/$$m/model.safetensors && cmp fixtures/models/$$m/log.jsonl out/pretrain/$$m/log.jsonl || exit 1; done
+	@echo "base and vanilla: same bytes"
 
 exhaustive: $(PROOFS)
 	@for p in $(PROOFS); do echo "== $${p##*/}"; $$p || exit 1; done

@@ -151,10 +151,44 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
             expect_float(got, (float)m, "the norm %llu, tiers forced %d", (unsigned long long)m, tier_force);
             assert_true((double)got != (double)m);
             tape_reset(&t);
+            x[11] = x[11] == 0 ? 1e-20f : x[11];              // and just above it
+            expect_scalars(x, 12, "a norm just above a midpoint");
+            x[11] = x[11] == 1e-20f ? 0 : x[11];
         }
     }
     tier_force = 0;
     assert_true(found > 100);
+}
+
+/* A sum that is half-way between two floats but for a term that a double cannot hold beside the others. m is an
+ * odd integer of 25 bits: the sum, and four times the mean. */
+static void a_hair_off_a_midpoint_is_seen(void **state)
+{
+    (void)state;
+    expect_scalars((float[]){ 4096, 1, 1e-15f }, 3, "squares just above 2^24 + 1");
+    uint64_t seed = check_seed();
+    float want[4], column[4][4], ones[16];
+    for (int k = 0; k < 16; k++)
+        ones[k] = 1;
+    for (int round = 0; round < 100; round++) {
+        uint32_t m = 0x1000001 + 2 * (uint32_t)check_below(&seed, 1 << 22), a = m / 2 * 2 - 2 * (uint32_t)check_below(&seed, 1 << 20);
+        float hair = ldexpf(round & 1 ? 1 : -1, -80 - (int)check_below(&seed, 30));
+        float terms[4] = { (float)(a / 2), (float)(m - a), hair, (float)(a / 2) };
+        expect_scalars(terms, 4, "a hair off a midpoint");
+        for (int k = 0; k < 4; k++)
+            for (int j = 0; j < 4; j++)
+                column[k][j] = terms[(k + j) % 4];
+        for (size_t j = 0; j < 4; j++)
+            want[j] = oracle(SUM, &column[0][j], NULL, 4, 4);
+        Tape t = tape_make(&room, &error);
+        Node *x = matrix(&t, &column[0][0], 4, 4), *parts[4];
+        for (size_t k = 0; k < 4; k++)
+            parts[k] = vector(&t, column[k], 4);
+        expect_bits(op_column_sum(&t, x)->out.f32, want, 4, "column_sum a hair off %u", m);
+        expect_bits(op_column_dot(&t, x, matrix(&t, ones, 4, 4))->out.f32, want, 4, "column_dot a hair off %u", m);
+        expect_bits(op_sum_n(&t, 4, parts)->out.f32, want, 4, "sum_n a hair off %u", m);
+        tape_reset(&t);
+    }
 }
 
 /* --- Segments. --- */
@@ -324,6 +358,7 @@ int main(void)
         cmocka_unit_test(tiny_tensors_of_many_are_summed_once),
         cmocka_unit_test(a_mean_on_a_midpoint_goes_to_even),
         cmocka_unit_test(a_norm_on_a_midpoint_goes_to_even),
+        cmocka_unit_test(a_hair_off_a_midpoint_is_seen),
         cmocka_unit_test(segments_are_sums_of_their_own),
         cmocka_unit_test(columns_of_every_kind_are_correctly_rounded),
         cmocka_unit_test(the_order_of_rows_cannot_be_seen),

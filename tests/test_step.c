@@ -206,6 +206,42 @@ static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
     }
 }
 
+/* The same for sgd: p = lr (g + decay p) to the last bit of g. */
+static void a_descent_that_lands_at_zero_keeps_its_digits(void **state)
+{
+    (void)state;
+    float x[3][N];
+    uint64_t seed = check_seed();
+    for (int round = 0; round < 20; round++) {
+        Step s = { "sgd", { 0 }, { 0.1f + (float)round, 0.01f }, 0, 0 };
+        data_fill(DATA_GAUSSIAN, check_random(&seed), x[0], N);
+        for (size_t j = 0; j < N; j++)
+            x[1][j] = (float)(x[0][j] * (1 - (double)s.f[0] * s.f[1]) / s.f[0]);
+        expect_step(s, x, N, "parameters that equal their step");
+    }
+}
+
+/* 3/4 of an odd number may be half-way between two floats; what the gradient adds is too small for a double. */
+static void a_hair_off_a_midpoint_is_seen(void **state)
+{
+    (void)state;
+    float x[3][N];
+    uint64_t seed = check_seed();
+    for (size_t j = 0; j < N; j++) {
+        float hair = ldexpf(1, -60 - (int)check_below(&seed, 40));
+        x[0][j] = (float)(5592407 + 2 * check_below(&seed, 2500000));
+        x[1][j] = check_random(&seed) & 1 ? hair : -hair;
+    }
+    expect_step((Step){ "adam_m", { 0 }, { 0.75f }, 0, 0 }, x, N, "a hair off a midpoint");
+    expect_step((Step){ "adam_v", { 0 }, { 0.75f }, 0, 0 }, x, N, "a hair off a midpoint");
+    expect_step((Step){ "momentum", { 0 }, { 3 }, 0, 0 }, x, N, "a hair off a midpoint");
+    for (size_t j = 0; j < N; j++) {                          // a half, and a hair from the decay
+        x[0][j] = (float)(0x800000 + check_below(&seed, 0x7fffff));
+        x[1][j] = check_random(&seed) & 1 ? 0.5f : -0.5f;
+    }
+    expect_step((Step){ "sgd", { 0 }, { 1, 1e-30f }, 0, 0 }, x, N, "a hair off a midpoint");
+}
+
 /* lr m / 3 = odd / 2 with sqrt(v) = 2 and eps = 1, or with sqrt(v) = 3; p of 24 bits with unit 1. */
 static void adam_on_a_midpoint_goes_to_even(void **state)
 {
@@ -232,88 +268,6 @@ static void adam_on_a_midpoint_goes_to_even(void **state)
         }
     }
     tier_force = 0;
-}
-
-/* --- clip_factor and scale_by --- */
-
-static float clip(float norm, float max_norm)
-{
-    Tape t = tape_make(&room, &error);
-    Node *k = op_clip_factor(&t, tape_scalar(&t, "norm", norm), max_norm);
-    expect_fine(&error);
-    float y = k->out.f32[0];
-    tape_reset(&t);
-    return y;
-}
-
-/* max 10^6 / (G 10^6 + 1) in integers and one division */
-static float clip_oracle(float norm, float max_norm)
-{
-    set(0, max_norm);
-    times(0, 1e6);
-    set(1, norm);
-    times(1, 1e6);
-    set(2, 1);
-    plus(1, 2);
-    mpfr_div(r[0], r[0], r[1], MPFR_RNDN);
-    return mpfr_cmp_ui(r[0], 1) >= 0 ? 1 : nearest(0) + 0.0f;
-}
-
-static void clipping_knows_the_decimal_millionth(void **state)
-{
-    (void)state;
-    float norm[300], max_norm[300];
-    uint64_t seed = check_seed();
-    for (tier_force = 0; tier_force < 3; tier_force++)
-        for (DataKind kind = 0; kind < DATA_FINITE; kind++) {
-            data_fill(kind, check_random(&seed), norm, 300);
-            data_fill(check_random(&seed) & 1 ? kind : DATA_GAUSSIAN, check_random(&seed), max_norm, 300);
-            for (int k = 0; k < 300; k++)
-                expect_float(clip(fabsf(norm[k]), fabsf(max_norm[k])), clip_oracle(fabsf(norm[k]), fabsf(max_norm[k])),
-                             "clip_factor of %a to %a, tiers forced %d", (double)norm[k], (double)max_norm[k], tier_force);
-        }
-    tier_force = 0;
-    expect_float(clip(float_nan(), 1), float_nan(), "no norm");
-    expect_float(clip(INFINITY, 1), 0, "an infinite norm");
-    expect_float(clip(0, 0), 0, "nothing allowed");
-    expect_float(clip(1, 1), 0x1.ffffdep-1f, "1 / 1.000001");
-    expect_float(clip(0.999f, 1), 1, "no need");
-}
-
-/* With G = 0, k = max 10^6 = max 15625 2^6: 25 bits and odd for max an odd number of 11 bits times 15625, scaled. */
-static void a_clip_on_a_midpoint_goes_to_even(void **state)
-{
-    (void)state;
-    for (uint32_t odd = 1075; odd < 2047; odd += 2) {
-        double max_norm = odd * 0x1p-46, exact = max_norm * 1e6;
-        if ((uint64_t)odd * 15625 < 0x1000000)
-            continue;
-        for (tier_force = 0; tier_force < 3; tier_force++)
-            expect_float(clip(0, (float)max_norm), (float)exact, "the clip %a", exact);
-        tier_force = 0;
-        if ((uint64_t)odd * 15625 < 0x2000000)
-            assert_true((double)(float)exact != exact);
-    }
-}
-
-static void scale_by_is_one_product(void **state)
-{
-    (void)state;
-    float x[N], want[N];
-    static const float factors[] = { 0.3f, -0.0f, 1e-38f, INFINITY, 0 };
-    for (DataKind kind = 0; kind < DATA_KINDS; kind++)
-        for (int f = 0; f < 5; f++) {
-            data_fill(kind, check_seed() + kind, x, N);
-            for (int k = 0; k < N; k++) {
-                set(0, x[k]);
-                times(0, factors[f]);
-                want[k] = nearest(0);
-            }
-            Tape t = tape_make(&room, &error);
-            Node *y = op_scale_by(&t, tape_input(&t, "x", tensor_view(x, shape_of(1, (size_t)N))), tape_scalar(&t, "s", factors[f]));
-            expect_bits(y->out.f32, want, N, "%g times %s", (double)factors[f], data_name(kind));
-            tape_reset(&t);
-        }
 }
 
 /* --- The promise, and the complaints. --- */
@@ -351,7 +305,6 @@ static void what_does_not_fit_is_said(void **state)
     float x[6] = { 1, 1, 1, 1, 1, 1 };
     Tape t = tape_make(&room, &error);
     Node *a = tape_input(&t, "a", tensor_view(x, shape_of(1, (size_t)6))), *b = tape_input(&t, "b", tensor_view(x, shape_of(1, (size_t)5)));
-    Node *minus = tape_scalar(&t, "norm", -1);
     assert_null(op_adam_m(&t, a, a, 1));
     expect_sentence(&error, "adam_m", "beta1 is 1", "0 <= b < 1");
     assert_null(op_adam_v(&t, a, b, 0.5f));
@@ -366,12 +319,6 @@ static void what_does_not_fit_is_said(void **state)
     expect_sentence(&error, "sgd", "lr is inf");
     assert_null(op_momentum(&t, a, a, -0.5f));
     expect_sentence(&error, "momentum", "momentum is -0.5");
-    assert_null(op_clip_factor(&t, a, 1));
-    expect_sentence(&error, "clip_factor", "[6]", "scalar");
-    assert_null(op_clip_factor(&t, minus, 1));
-    expect_sentence(&error, "clip_factor", "norm is -1");
-    assert_null(op_scale_by(&t, a, b));
-    expect_sentence(&error, "scale_by", "[5]", "scalar");
     tape_reset(&t);
 }
 
@@ -385,10 +332,9 @@ int main(void)
         cmocka_unit_test(the_last_tier_alone_gives_the_same_floats),
         cmocka_unit_test(nothing_hides_behind_a_second_tier),
         cmocka_unit_test(a_step_that_lands_at_zero_keeps_its_digits),
+        cmocka_unit_test(a_descent_that_lands_at_zero_keeps_its_digits),
+        cmocka_unit_test(a_hair_off_a_midpoint_is_seen),
         cmocka_unit_test(adam_on_a_midpoint_goes_to_even),
-        cmocka_unit_test(clipping_knows_the_decimal_millionth),
-        cmocka_unit_test(a_clip_on_a_midpoint_goes_to_even),
-        cmocka_unit_test(scale_by_is_one_product),
         cmocka_unit_test(threads_cannot_change_a_bit),
         cmocka_unit_test(what_does_not_fit_is_said),
     };

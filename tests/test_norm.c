@@ -209,6 +209,22 @@ static void nearly_constant_rows_keep_their_digits(void **state)
             }
 }
 
+static void large_means_leave_small_deviations(void **state)
+{
+    (void)state;
+    float x[COLS], dn[COLS];
+    for (uint64_t round = 0; round < 8; round++) {
+        data_fill(DATA_GAUSSIAN, check_seed() + round, x, COLS);
+        data_fill(DATA_GAUSSIAN, check_seed() - round - 1, dn, COLS);
+        for (int j = 0; j < COLS; j++) {
+            x[j] += round & 1 ? 1e3f : 0;
+            dn[j] += round & 2 ? 1e6f : 0.1f;
+        }
+        for (size_t k = 0; k < NORMS; k++)
+            expect_norm(norms[k], x, dn, 3, 99, 1e-6f, "rows with large means");
+    }
+}
+
 static void one_entry_may_dwarf_the_others(void **state)
 {
     (void)state;
@@ -366,6 +382,7 @@ int main(void)
         cmocka_unit_test(comparisons_alone_give_the_same_floats),
         cmocka_unit_test(no_rows_are_no_work),
         cmocka_unit_test(nearly_constant_rows_keep_their_digits),
+        cmocka_unit_test(large_means_leave_small_deviations),
         cmocka_unit_test(one_entry_may_dwarf_the_others),
         cmocka_unit_test(zero_rows_are_zero_or_not_a_number),
         cmocka_unit_test(ties_go_to_even),

@@ -119,6 +119,20 @@ static bool finite(float x)
     return x - x == 0;
 }
 
+/* Without clipping there is no norm to see a gradient that is not finite; the new weights show it. */
+static bool finite_update(const Optimiser *o)
+{
+    for (size_t k = 0; k < o->count; k++) {
+        const Tensor *v = &o->slots[k].new_value->out;
+        float all = 0;
+        for (size_t i = 0; i < shape_size(v->shape); i++)
+            all += v->f32[i] - v->f32[i];                // 0, or NaN from the first infinity or NaN on
+        if (!finite(all))
+            return false;
+    }
+    return true;
+}
+
 bool train_step(Trainer *r, const Objective *o, Error *e)
 {
     BatchSample *samples = NULL;
@@ -140,9 +154,9 @@ bool train_step(Trainer *r, const Objective *o, Error *e)
     r->stats = (StepStats){ r->loss->out.f32[0], r->optimiser.norm, r->optimiser.lr, 0, count, r->step_arena.peak };
     for (size_t k = 0; k < count; k++)
         r->stats.tokens += samples[k].n;
-    if (!finite(r->stats.loss) || !finite(r->stats.norm)) {
+    if (!finite(r->stats.loss) || !finite(r->stats.norm) || !finite_update(&r->optimiser)) {
         r->diverged = true;
-        error_set(e, "train: step %lld has loss %g and gradient norm %g, expected finite numbers; the weights of the step before are kept",
+        error_set(e, "train: step %lld has loss %g, gradient norm %g and perhaps weights that are not finite, expected finite numbers; the weights of the step before are kept",
                   (long long)r->optimiser.step + 1, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }

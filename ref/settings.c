@@ -9,11 +9,9 @@
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
-typedef enum { TYPE_INT, TYPE_REAL, TYPE_BOOL, TYPE_TEXT, TYPE_CHOICE } Type;
-
 typedef struct {
     const char *section, *key;
-    Type type;
+    ValueType type;
     const char *fallback, *range, *help;
     size_t offset;
 } Setting;
@@ -24,61 +22,22 @@ static const Setting settings[] = {
 #include "ref/settings.def"
 #undef SETTING
 };
-enum { SETTINGS = sizeof settings / sizeof *settings };
 
 static void *field(const Settings *s, const Setting *what)
 {
     return (char *)s + what->offset;
 }
 
-/* The place of `text` in "a|b|c"; -1: not there. */
-static int choice_of(const char *choices, const char *text)
-{
-    size_t n = strlen(text);
-    for (int k = 0;; k++) {
-        size_t each = strcspn(choices, "|");
-        if (each == n && memcmp(choices, text, n) == 0)
-            return k;
-        if (choices[each] == 0)
-            return -1;
-        choices += each + 1;
-    }
-}
-
-static bool in_range(const char *range, double x)
-{
-    const char *dots = strstr(range, "..");
-    char low[32] = "";
-    double limit;
-    if (!dots)
-        return true;
-    snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
-    return (!*low || (decimal_to_double(low, &limit) && x >= limit)) && (!dots[2] || (decimal_to_double(dots + 2, &limit) && x <= limit));
-}
-
 static bool value_set(Settings *s, const Setting *w, const char *text)
 {
-    void *to = field(s, w);
-    switch (w->type) {
-    case TYPE_INT:
-        return decimal_to_int(text, to) && in_range(w->range, (double)*(int64_t *)to);
-    case TYPE_REAL:
-        return decimal_to_float(text, to) && in_range(w->range, *(float *)to);
-    case TYPE_BOOL:
-        *(bool *)to = strcmp(text, "yes") == 0;
-        return *(bool *)to || strcmp(text, "no") == 0;
-    case TYPE_CHOICE:
-        *(int *)to = choice_of(w->range, text);
-        return *(int *)to >= 0;
-    default:
-        return (*(const char **)to = arena_text(s->arena, text)) != NULL;
-    }
+    return value_read(w->type, w->range, text, field(s, w), s->arena);
 }
 
 static bool expected(const Setting *w, const char *text, const char *where, Error *e)
 {
-    static const char *const words[] = { "a whole number", "a number", "yes or no", "text", "one of" };
-    return error_set(e, "%s%s.%s is \"%s\", expected %s %s", where, w->section, w->key, text, words[w->type], w->range);
+    char name[128];
+    snprintf(name, sizeof name, "%s%s.%s", where, w->section, w->key);
+    return value_refuse(w->type, w->range, name, text, e);
 }
 
 static const Setting *find(const char *section, const char *key)
@@ -111,7 +70,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
         return error_set(r->error, "unknown key %s.%s, expected one of `pulse-ref list config`", section, name);
     if (r->seen[w - settings])
         return error_set(r->error, "%s.%s stands there twice, expected once", section, name);
-    r->seen[w - settings] = true;
+    r->seen[w - settings] = r->settings->given[w - settings] = true;
     return value_set(r->settings, w, value) || expected(w, value, "", r->error);
 }
 
@@ -143,7 +102,27 @@ bool settings_set(Settings *s, const char *assignment, Error *e)
     const Setting *w = find(name, name + (dot - assignment) + 1);
     if (!w)
         return error_set(e, "--set %.200s: unknown key, expected one of `pulse-ref list config`", assignment);
+    s->given[w - settings] = true;
     return value_set(s, w, equals + 1) || expected(w, equals + 1, "--set ", e);
+}
+
+bool settings_preset(Settings *s, const char *assignments, Error *e)
+{
+    char one[256];
+    for (const char *at = assignments; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        Settings tried = *s;
+        if (!settings_set(&tried, one, e))
+            return false;
+        for (size_t k = 0; k < SETTINGS; k++)
+            if (tried.given[k] && !s->given[k]) {
+                *s = tried;
+                s->given[k] = false;
+            }
+        at += n;
+    }
+    return true;
 }
 
 const char *settings_path(const Settings *s, const char *path)
@@ -182,15 +161,14 @@ char *settings_text(const Settings *s, Arena *a)
 
 void settings_list(FILE *to, bool json)
 {
-    static const char *const types[] = { "int", "real", "bool", "text", "choice" };
     json_t *list = json_array();
     for (size_t k = 0; k < SETTINGS; k++) {
         const Setting *w = &settings[k];
         if (json)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "section", w->section, "key", w->key, "type", types[w->type],
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "section", w->section, "key", w->key, "type", value_type_name(w->type),
                                                   "default", w->fallback, "range", w->range, "help", w->help));
         else
-            fprintf(to, "%s.%s = %s    (%s %s) %s\n", w->section, w->key, w->fallback, types[w->type], w->range, w->help);
+            fprintf(to, "%s.%s = %s    (%s %s) %s\n", w->section, w->key, w->fallback, value_type_name(w->type), w->range, w->help);
     }
     if (json) {
         json_dumpf(list, to, JSON_INDENT(1));

@@ -13,19 +13,21 @@
 #define PULSE_REF_SETTINGS_H
 
 #include <stdio.h>
-#include "tensor/arena.h"
 #include "tensor/hash.h"
+#include "tensor/value.h"
 
-#define FIELD_INT    int64_t
-#define FIELD_REAL   float
-#define FIELD_BOOL   bool
-#define FIELD_TEXT   const char *
-#define FIELD_CHOICE int                 /* place in the list of choices */
+enum {
+#define SETTING(section, key, ...) SETTING_##section##_##key,
+#include "ref/settings.def"
+#undef SETTING
+    SETTINGS
+};
 
 typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;
 #include "ref/settings.def"
 #undef SETTING
+    bool given[SETTINGS];                // by the config or by --set, so not to be overridden by a preset
     const char *file;                    // the config; NULL: none was read
     Arena *arena;
 } Settings;
@@ -33,6 +35,8 @@ typedef struct {
 void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
 bool settings_set(Settings *s, const char *assignment, Error *e);
+/* The assignments "section.key=value …" of a preset, for keys that were not given. */
+bool settings_preset(Settings *s, const char *assignments, Error *e);
 /* A path of the config: relative ones start at the config's folder. */
 const char *settings_path(const Settings *s, const char *path);
 /* "section.key = value" for every setting, in the order of the list: what a manifest keeps and a digest covers. */

@@ -22,6 +22,27 @@ const Method *method_find(const char *name)
     return NULL;
 }
 
+unsigned method_needs(const Method *m, const Variants *v)
+{
+    unsigned needs = m->needs;
+    if (needs & RETAIN_IF_ALPHA && v->alpha == 0)
+        needs &= ~(unsigned)NEEDS_RETAIN;
+    return needs & ~(unsigned)RETAIN_IF_ALPHA;
+}
+
+const char *method_needs_text(const Method *m, Arena *a)
+{
+    const char *text = "";
+    const struct { unsigned bit; const char *word; } words[] = {
+        { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, m->needs & RETAIN_IF_ALPHA ? "retain if alpha > 0" : "retain" }, { NEEDS_REFUSAL, "refusals" },
+        { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" }, { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
+    };
+    for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
+        if (m->needs & words[k].bit)
+            text = arena_format(a, "%s%s%s", text, *text ? ", " : "", words[k].word);
+    return text;
+}
+
 const char *role_name(Role r)
 {
     return (const char *const[]){ "forget", "retain", "refusal", "alternate" }[r];

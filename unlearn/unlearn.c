@@ -15,47 +15,56 @@ typedef struct {
 
 struct Unlearn {
     UnlearnRequest request;
+    unsigned needs;                     // under the request's variants
     Model  *model;
     Arena  *arena;
     const void *state;
     Draw    draws[2][2];                // [forget, retain][text, picture]
-    Tensor *reference[ROLE_COUNT];      // kept logits of each sample; data NULL: not yet
+    Tensor *reference[ROLE_COUNT];      // kept logits or hidden states of each sample; data NULL: not yet
     uint32_t *chosen[ROLE_COUNT];       // places of the step's samples, in order
-    size_t  chosen_count[ROLE_COUNT];
+    size_t  chosen_count[ROLE_COUNT];   // 0: the role is not in the step
     int64_t step;
 };
 
-static bool phased_retain(const Unlearn *u, int64_t step)
+static bool needs_role(unsigned needs, Role role)
 {
-    const UnlearnRequest *r = &u->request;
-    int64_t forget = unlearn_epoch(r), retain = (int64_t)((r->role[ROLE_RETAIN].count + r->batch - 1) / r->batch);
-    return (step - 1) % (forget + retain) >= forget;
+    return needs >> role & 1;
 }
 
-static bool role_active(const Unlearn *u, Role role, int64_t step)
+/* Steps that show every sample of the forget list once; refusals and alternates are drawn with it. */
+static int64_t pass(const UnlearnRequest *r, Role role)
 {
-    const UnlearnRequest *r = &u->request;
-    if (!(r->method->needs >> role & 1))
-        return false;
-    if (r->v.schedule == STEPS_JOINT || !(r->method->needs & NEEDS_RETAIN))
-        return true;
-    return phased_retain(u, step) == (role == ROLE_RETAIN);
+    return (int64_t)((r->role[role].count + r->batch - 1) / r->batch);
 }
 
-/* How many steps before this one drew from the role. */
-static int64_t role_turn(const Unlearn *u, Role role, int64_t step)
+static bool forgets(unsigned needs)
 {
-    const UnlearnRequest *r = &u->request;
-    if (r->v.schedule == STEPS_JOINT || !(r->method->needs & NEEDS_RETAIN))
-        return step - 1;
-    int64_t forget = unlearn_epoch(r), retain = (int64_t)((r->role[ROLE_RETAIN].count + r->batch - 1) / r->batch);
-    int64_t cycle = (step - 1) / (forget + retain), within = (step - 1) % (forget + retain);
-    return role == ROLE_RETAIN ? cycle * retain + (within - forget) : cycle * forget + within;
+    return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)) != 0;
+}
+
+static bool phased(const UnlearnRequest *r, unsigned needs)
+{
+    return r->v.schedule == STEPS_PHASED && forgets(needs) && needs_role(needs, ROLE_RETAIN);
 }
 
 int64_t unlearn_epoch(const UnlearnRequest *r)
 {
-    return (int64_t)((r->role[ROLE_FORGET].count + r->batch - 1) / r->batch);
+    unsigned needs = method_needs(r->method, &r->v);
+    if (phased(r, needs))
+        return pass(r, ROLE_FORGET) + pass(r, ROLE_RETAIN);
+    return pass(r, forgets(needs) ? ROLE_FORGET : ROLE_RETAIN);
+}
+
+/* Whether a step (from 0) draws from the retain list, and how many steps before it drew from the same list. */
+static bool turn_of(const Unlearn *u, Role role, int64_t step, int64_t *turn)
+{
+    const UnlearnRequest *r = &u->request;
+    *turn = step;
+    if (!phased(r, u->needs))
+        return true;
+    int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), cycle = step / (forget + retain), within = step % (forget + retain);
+    *turn = role == ROLE_RETAIN ? cycle * retain + (within - forget) : cycle * forget + within;
+    return (within >= forget) == (role == ROLE_RETAIN);
 }
 
 static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
@@ -70,47 +79,60 @@ static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
 }
 
 /* Half pictures, half text; everything from one list when the other is empty. */
-static void choose(Unlearn *u, Role role, int64_t step)
+static void choose(Unlearn *u, Role list, int64_t turn, uint32_t *chosen)
 {
-    Draw *text = &u->draws[role][0], *picture = &u->draws[role][1];
+    Draw *text = &u->draws[list][0], *picture = &u->draws[list][1];
+    uint64_t seed = (uint64_t)u->request.v.seed;
     size_t batch = u->request.batch, pictures = picture->n == 0 ? 0 : text->n == 0 ? batch : batch / 2;
-    int64_t turn = role_turn(u, role, step);
     for (size_t k = 0; k < pictures; k++)
-        u->chosen[role][k] = draw_at(picture, u->request.v.seed, turn * (int64_t)pictures + (int64_t)k);
+        chosen[k] = draw_at(picture, seed, turn * (int64_t)pictures + (int64_t)k);
     for (size_t k = pictures; k < batch; k++)
-        u->chosen[role][k] = draw_at(text, u->request.v.seed, turn * (int64_t)(batch - pictures) + (int64_t)(k - pictures));
-    u->chosen_count[role] = batch;
+        chosen[k] = draw_at(text, seed, turn * (int64_t)(batch - pictures) + (int64_t)(k - pictures));
 }
 
 static bool step_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
 {
     Unlearn *u = context;
-    (void)e;
+    const UnlearnRequest *r = &u->request;
+    int64_t turn;
     u->step = step;
     *count = 0;
-    *samples = arena_array(a, ROLE_COUNT * u->request.batch, sizeof **samples);
+    *samples = arena_array(a, ROLE_COUNT * r->batch, sizeof **samples);
+    if (!*samples)
+        return error_set(e, "unlearn: out of memory");
     for (Role role = 0; role < ROLE_COUNT; role++) {
         u->chosen_count[role] = 0;
-        if (!role_active(u, role, step) || !*samples)
+        if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1, &turn))
             continue;
-        if (role <= ROLE_RETAIN)
-            choose(u, role, step);
-        else {
-            memcpy(u->chosen[role], u->chosen[ROLE_FORGET], u->request.batch * sizeof *u->chosen[role]);
-            u->chosen_count[role] = u->request.batch;
-        }
-        for (size_t k = 0; k < u->chosen_count[role]; k++)
-            (*samples)[(*count)++] = u->request.role[role].list[u->chosen[role][k]];
+        u->chosen_count[role] = r->batch;
+        choose(u, role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET, turn, u->chosen[role]);
+        for (size_t k = 0; k < r->batch; k++)
+            (*samples)[(*count)++] = r->role[role].list[u->chosen[role][k]];
     }
-    return *samples != NULL;
+    return true;
 }
 
-static BatchRows rows_wanted(const Variants *v)
+/* KL over all positions looks at all rows of the retain samples; everything else at the supervised ones. */
+static bool all_rows(const Unlearn *u, Role role)
 {
-    return v->kl_norm == KL_SUPERVISED ? ROWS_SUPERVISED : ROWS_ALL;
+    return role == ROLE_RETAIN && u->needs & REFERENCE_RETAIN && !(u->needs & NEEDS_HIDDEN) && u->request.v.kl_norm != KL_SUPERVISED;
 }
 
-/* The reference's logits of those samples of the step that have none yet, in one forward pass without gradients. */
+static BatchRows rows_of_step(const Unlearn *u)
+{
+    return all_rows(u, ROLE_RETAIN) ? ROWS_ALL : ROWS_SUPERVISED;
+}
+
+/* What a method is defined on: the logits, or a hidden state at the same rows. */
+static Node *looked_at(const Unlearn *u, Tape *t, const Forward *f, const Batch *b)
+{
+    if (!(u->needs & NEEDS_HIDDEN))
+        return f->logits;
+    return f->hidden ? op_gather_rows(t, f->hidden[u->request.v.layer], b->rows, b->row_count) : NULL;
+}
+
+/* What the reference says of those samples of the step that were not asked yet, in one forward pass (hidden states are
+ * only there with gradients on; frozen weights want none). */
 static bool reference_fill(Unlearn *u, Role role, Error *e)
 {
     const SampleList *list = &u->request.role[role];
@@ -131,11 +153,14 @@ static bool reference_fill(Unlearn *u, Role role, Error *e)
         return true;
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
-    t.no_grad = true;
+    t.no_grad = !(u->needs & NEEDS_HIDDEN);
     Batch b;
+    Node *z = NULL;
     Params p = params_make(&t, u->request.reference);
-    bool done = batch_pack(&b, samples, missing, rows_wanted(&u->request.v), &u->model->config, &scratch, e);
-    Node *z = done ? llava_forward(&t, &p, &b).logits : NULL;
+    if (batch_pack(&b, samples, missing, all_rows(u, role) ? ROWS_ALL : ROWS_SUPERVISED, &u->model->config, &scratch, e)) {
+        Forward f = llava_forward(&t, &p, &b);
+        z = looked_at(u, &t, &f, &b);
+    }
     for (size_t j = 0; j < missing && z; j++) {
         size_t begin = (size_t)b.row_offsets[j], rows = (size_t)b.row_offsets[j + 1] - begin, v = z->out.shape.dim[1];
         *slots[j] = tensor_f32(u->arena, shape_of(2, rows, v));
@@ -143,14 +168,13 @@ static bool reference_fill(Unlearn *u, Role role, Error *e)
             break;
         memcpy(slots[j]->f32, z->out.f32 + begin * v, rows * v * sizeof(float));
     }
-    done = !e->failed;
     arena_free(&scratch);
-    return done;
+    return !e->failed;
 }
 
-static Node *reference_rows(Unlearn *u, Role role, Tape *t, size_t rows, size_t vocabulary)
+static Node *reference_rows(Unlearn *u, Role role, Tape *t, size_t rows, size_t columns)
 {
-    Tensor all = tensor_f32(t->arena, shape_of(2, rows, vocabulary));
+    Tensor all = tensor_f32(t->arena, shape_of(2, rows, columns));
     const char *name = arena_format(t->arena, "reference.%s", role_name(role));
     float *to = all.f32;
     for (size_t k = 0; k < u->chosen_count[role] && to; k++) {
@@ -161,38 +185,69 @@ static Node *reference_rows(Unlearn *u, Role role, Tape *t, size_t rows, size_t 
     return name ? tape_input(t, name, all) : NULL;
 }
 
-/* The rows of one role: a slice of the batch's logits, and its own offsets, which start at 0. */
-static void part_make(Unlearn *u, MethodStep *s, Role role, size_t first)
+/* The rows of one role: their places in the batch's rows, and the role's own labels and offsets, which start at 0. */
+static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t first, Part *p, Arena *a)
+{
+    size_t n = u->chosen_count[role], most = (size_t)(b->row_offsets[first + n] - b->row_offsets[first]);
+    int32_t *rows = arena_array(a, most, sizeof *rows), *labels = arena_array(a, most, sizeof *labels), *offsets = arena_array(a, n + 1, sizeof *offsets);
+    if (!rows || !labels || !offsets)
+        return NULL;
+    *p = (Part){ .labels = labels, .offsets = offsets, .samples = n };
+    for (size_t k = 0; k < n; k++) {
+        offsets[k] = (int32_t)p->rows;
+        for (int32_t r = b->row_offsets[first + k]; r < b->row_offsets[first + k + 1]; r++) {
+            if (b->labels[r] < 0 && !all_rows(u, role))
+                continue;
+            p->tokens += b->labels[r] >= 0;
+            labels[p->rows] = b->labels[r];
+            rows[p->rows++] = r;
+        }
+    }
+    offsets[n] = (int32_t)p->rows;
+    return rows;
+}
+
+static void part_make(Unlearn *u, MethodStep *s, Node *all, Role role, size_t first)
 {
     Tape *t = s->tape;
-    size_t n = u->chosen_count[role], begin = (size_t)s->batch.row_offsets[first];
-    int32_t *offsets = arena_array(t->arena, n + 1, sizeof *offsets);
-    if (!offsets || !s->forward.logits)
-        return;
-    for (size_t k = 0; k <= n; k++)
-        offsets[k] = s->batch.row_offsets[first + k] - (int32_t)begin;
     Part *p = &s->part[role];
-    *p = (Part){ .labels = s->batch.labels + begin, .offsets = offsets, .rows = (size_t)offsets[n], .samples = n };
-    for (size_t r = 0; r < p->rows; r++)
-        p->tokens += p->labels[r] >= 0;
-    p->z = p->rows == s->batch.row_count ? s->forward.logits : op_slice_rows(t, s->forward.logits, begin, p->rows);
-    if (u->request.method->needs & NEEDS_REFERENCE && p->z && reference_fill(u, role, t->error))
-        p->z_ref = reference_rows(u, role, t, p->rows, p->z->out.shape.dim[1]);
+    int32_t *rows = all ? part_rows(u, &s->batch, role, first, p, t->arena) : NULL;
+    if (!rows)
+        return;
+    if (p->tokens == 0) {
+        error_set(t->error, "unlearn: step %lld has no supervised token in its %s samples, expected at least one", (long long)u->step, role_name(role));
+        return;
+    }
+    Node *z = all;
+    if (p->rows != s->batch.row_count)
+        z = (size_t)(rows[p->rows - 1] - rows[0]) + 1 == p->rows ? op_slice_rows(t, all, (size_t)rows[0], p->rows) : op_gather_rows(t, all, rows, p->rows);
+    Node *ref = NULL;
+    if (u->needs & (unsigned)REFERENCE_FORGET << role && z && reference_fill(u, role, t->error))
+        ref = reference_rows(u, role, t, p->rows, shape_cols(z->out.shape));
+    if (u->needs & NEEDS_HIDDEN)
+        p->h = z, p->h_ref = ref;
+    else
+        p->z = z, p->z_ref = ref;
 }
 
 static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *group, size_t count, size_t first,
                        const BatchSample *all, size_t all_count)
 {
     Unlearn *u = context;
-    (void)first, (void)all, (void)all_count;
+    (void)first, (void)all;
+    if (count != all_count)
+        error_set(t->error, "unlearn: train.accumulate cuts the step into groups, expected accumulate = 1 (a loss here is of the whole step)");
+    if (t->error->failed)
+        return NULL;
     MethodStep s = { .tape = t, .v = &u->request.v, .step = u->step, .state = u->state };
-    if (!batch_pack(&s.batch, group, count, rows_wanted(s.v), &u->model->config, t->arena, t->error))
+    if (!batch_pack(&s.batch, group, count, rows_of_step(u), &u->model->config, t->arena, t->error))
         return NULL;
     s.forward = llava_forward(t, p, &s.batch);
+    Node *looked = looked_at(u, t, &s.forward, &s.batch);
     size_t begin = 0;
     for (Role role = 0; role < ROLE_COUNT; role++) {
         if (u->chosen_count[role])
-            part_make(u, &s, role, begin);
+            part_make(u, &s, looked, role, begin);
         begin += u->chosen_count[role];
     }
     if (t->error->failed)
@@ -217,23 +272,33 @@ Objective unlearn_objective(Unlearn *u)
 
 /* --- making --- */
 
-static bool request_check(const UnlearnRequest *r, Error *e)
+static bool overlap_check(const UnlearnRequest *r, Error *e)
+{
+    const SampleList *forget = &r->role[ROLE_FORGET], *retain = &r->role[ROLE_RETAIN];
+    for (size_t i = 0; i < forget->count; i++)
+        for (size_t k = 0; k < retain->count; k++)
+            if (forget->list[i].ids == retain->list[k].ids)
+                return error_set(e, "unlearn: forget sample %zu is retain sample %zu too, expected two lists without a common sample", i, k);
+    return true;
+}
+
+bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
 {
     const char *name = r->method->name;
-    if (!r->method->loss)
-        return error_set(e, "unlearn: %s is not a gradient method, it has no steps", name);
+    unsigned needs = method_needs(r->method, &r->v);
     for (Role role = 0; role < ROLE_COUNT; role++)
-        if (r->method->needs >> role & 1 && r->role[role].count == 0)
+        if ((needs_role(needs, role) || (role == ROLE_FORGET && forgets(needs))) && r->role[role].count == 0)
             return error_set(e, "unlearn: the %s set is empty, %s needs at least one sample", role_name(role), name);
     for (Role role = ROLE_REFUSAL; role < ROLE_COUNT; role++)
-        if (r->method->needs >> role & 1 && r->role[role].count != r->role[ROLE_FORGET].count)
+        if (needs_role(needs, role) && r->role[role].count != r->role[ROLE_FORGET].count)
             return error_set(e, "unlearn: %zu %s samples for %zu forget samples, expected one for each", r->role[role].count,
                              role_name(role), r->role[ROLE_FORGET].count);
-    if (r->method->needs & NEEDS_REFERENCE && !r->reference)
-        return error_set(e, "unlearn: %s needs a reference model", name);
     if (r->batch == 0 || !(r->v.beta > 0))
         return error_set(e, "unlearn: batch is %zu and beta is %g, expected a batch of at least 1 and beta > 0", r->batch, (double)r->v.beta);
-    return true;
+    if (needs & NEEDS_HIDDEN && (r->v.layer < 0 || r->v.layer > m->config.text.num_hidden_layers))
+        return error_set(e, "unlearn.layer is %lld, expected 0 to %lld, the language layers of the model", (long long)r->v.layer,
+                         (long long)m->config.text.num_hidden_layers);
+    return overlap_check(r, e);
 }
 
 static bool draws_make(Unlearn *u, Role role)
@@ -256,12 +321,17 @@ static bool draws_make(Unlearn *u, Role role)
 
 Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
 {
-    if (!request_check(r, e))
+    if (!unlearn_check(r, m, e))
         return NULL;
+    if (!r->method->loss)
+        return error_set(e, "unlearn: %s is not a gradient method, it has no steps", r->method->name), NULL;
+    if (method_needs(r->method, &r->v) & NEEDS_REFERENCE && !r->reference)
+        return error_set(e, "unlearn: %s needs a reference model", r->method->name), NULL;
     Unlearn *u = arena_zalloc(a, sizeof *u);
     if (!u)
         return NULL;
     u->request = *r;
+    u->needs = method_needs(r->method, &r->v);
     u->model = m;
     u->arena = a;
     for (Role role = 0; role < ROLE_COUNT; role++) {
@@ -275,47 +345,18 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
     return u;
 }
 
-static bool freeze(Weights *copy, const Weights *from, Arena *a)
+bool unlearn_finish(Unlearn *u, Error *e)
 {
-    *copy = *from;
-    copy->list = arena_array(a, from->count, sizeof *copy->list);
-    if (!copy->list)
-        return false;
-    for (size_t k = 0; k < from->count; k++) {
-        Weight *w = &copy->list[k];
-        *w = from->list[k];
-        w->trainable = false;
-        if (!from->list[k].trainable)
-            continue;
-        w->tensor = tensor_f32(a, w->tensor.shape);
-        if (!w->tensor.f32)
-            return false;
-        memcpy(w->tensor.f32, from->list[k].tensor.f32, tensor_bytes(w->tensor));
-    }
-    return true;
+    const Method *m = u->request.method;
+    return !m->finish || m->finish(u->state, &u->request.v, u->model, e);
 }
 
-Model *model_freeze(const Model *m, Arena *a, Error *e)
+bool unlearn_edit(const UnlearnRequest *r, Model *m, Error *e)
 {
-    Model *copy = arena_alloc(a, sizeof *copy);
-    Weights *weights = arena_alloc(a, sizeof *weights);
-    Lora *lora = m->lora ? arena_alloc(a, sizeof *lora) : NULL;
-    LoraPair *pairs = m->lora ? arena_array(a, m->lora->count, sizeof *pairs) : NULL;
-    if (!copy || !weights || !freeze(weights, m->weights, a) || (m->lora && (!lora || !pairs)))
-        return error_set(e, "unlearn: no memory for the reference model"), NULL;
-    *copy = *m;
-    copy->weights = weights;
-    if (m->lora) {
-        *lora = *m->lora;
-        if (!freeze(&lora->factors, &m->lora->factors, a))
-            return NULL;
-        for (size_t k = 0; k < lora->count; k++) {
-            pairs[k] = m->lora->pairs[k];
-            pairs[k].a = &lora->factors.list[m->lora->pairs[k].a - m->lora->factors.list];
-            pairs[k].b = &lora->factors.list[m->lora->pairs[k].b - m->lora->factors.list];
-        }
-        lora->pairs = pairs;
-        copy->lora = lora;
-    }
-    return copy;
+    if (!r->method->edit)
+        return error_set(e, "unlearn: %s has steps, it is not an edit", r->method->name);
+    MethodEdit x = { .model = m, .v = &r->v };
+    for (Role role = 0; role < ROLE_COUNT; role++)
+        x.role[role] = r->role[role];
+    return unlearn_check(r, m, e) && r->method->edit(&x, e);
 }

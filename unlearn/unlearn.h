@@ -3,9 +3,9 @@
  *
  * A request is a list of samples to forget, with what the method needs beside it. Each step draws `batch` samples of
  * each role that the method needs: pictures and text in equal shares where both are there, each list in a fresh order
- * every epoch, drawn from the seed (purposes "unlearn.forget", "unlearn.retain"). Refusals and alternates go with the
- * forget sample of the same place. phased: passes over the forget list and over the retain list take turns.
- * Reference logits of a sample are computed once and kept while the reference is fixed.
+ * every epoch, drawn from the seed (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.…", seed + epoch).
+ * Refusals and alternates go with the forget sample of the same place. phased: passes over the forget list and over
+ * the retain list take turns. What the reference says of a sample is computed once and kept.
  * Divergence: Trainer.diverged, the last good weights stay (train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
@@ -13,26 +13,30 @@
 #include "unlearn/method.h"
 
 typedef struct {
-    const BatchSample *list;
-    size_t count;
-} SampleList;
-
-typedef struct {
     const Method *method;
     Variants v;
     size_t batch;                       // samples of each role in a step
-    SampleList role[ROLE_COUNT];        // refusals and alternates: as long as the forget list
+    SampleList role[ROLE_COUNT];        // refusals and alternates: one for each forget sample
     Model *reference;                   // frozen; NULL when the method needs none
 } UnlearnRequest;
 
-typedef struct Unlearn Unlearn;         // an Objective's context: orders, cached reference logits
+typedef struct Unlearn Unlearn;         // an Objective's context: orders, what the reference said
 
-/* Checks the request (a role that is missing, an empty forget set, beta <= 0, …); everything lives in the arena. */
+/* A sentence when something is missing, empty or does not fit (but for the reference, which may come later). */
+bool      unlearn_check(const UnlearnRequest *r, const Model *m, Error *e);
+/* Checks the request; everything lives in the arena. */
 Unlearn  *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 Objective unlearn_objective(Unlearn *u);
-/* Steps that show every forget sample once: the length of an epoch. */
+/* After the last step. */
+bool      unlearn_finish(Unlearn *u, Error *e);
+/* Steps of one epoch: they show every forget sample once (retain sample, for a method that forgets nothing);
+ * phased, every retain sample too. */
 int64_t   unlearn_epoch(const UnlearnRequest *r);
-/* A frozen copy of what `m` computes now: trainable weights and adapters are copied, the rest is shared. */
-Model    *model_freeze(const Model *m, Arena *a, Error *e);
+/* The method without steps: edits the weights at once. */
+bool      unlearn_edit(const UnlearnRequest *r, Model *m, Error *e);
+
+/* A frozen model that computes what `m` computes now, whatever becomes of m's trainable weights and adapters. Adapters that
+ * are still zero are left out: the bits are the same. keep_merged: also when adapters are merged into m's weights. */
+Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);
 
 #endif

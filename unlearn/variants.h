@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /* Variants: the hyper-parameters of every method and the named switches between what the public codes do.
  *
- * One Variants describes one published form exactly; a preset fills in all of it (METHODS.md). Reals are fp32. */
+ *     Variants v;
+ *     variants_make(&v, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
+ *     variants_set(&v, "beta", "0.1", &error);                          // one key of variants.def
+ *
+ * One Variants describes one published form exactly. A preset (presets.def) is a public code: what it sets of a method's
+ * variants, and what it sets of a run (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. */
 #ifndef PULSE_UNLEARN_VARIANTS_H
 #define PULSE_UNLEARN_VARIANTS_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "tensor/value.h"
 
-typedef enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS } NpoRatio;        // what d is made of
-typedef enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY } ReferenceModel;
-typedef enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH } KlNorm;                 // what the KL is divided by
-typedef enum { KLR_KL, KLR_MUSE_RAW } KlrForm;
-typedef enum { STEPS_JOINT, STEPS_PHASED } StepOrder;                              // forget and retain in each step, or one pass after the other
+enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS };
+enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };
+enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH };
+enum { KLR_KL, KLR_MUSE_RAW };
+enum { STEPS_JOINT, STEPS_PHASED };
 
 typedef struct {
-    float beta, beta2;          // NPO, DPO, SimNPO, UNDIAL beta; WGA beta; SatImp beta1, beta2
-    float lambda;               // weight of the KL regulariser
-    float gamma, alpha;         // weight of the forget and of the retain term
-    float delta;                // SimNPO margin
-    float steering;             // RMU c
-    int64_t layer;              // RMU hidden state
-    float percent;              // MANU: share of neurons that are zeroed
-    NpoRatio npo_ratio;
-    ReferenceModel reference;
-    KlNorm kl_norm;
-    KlrForm klr;
-    StepOrder schedule;
-    float dpo_scale;            // 2: 2/beta (open-unlearning); 1: Rafailov
-    uint64_t seed;
+#define VARIANT(key, TYPE, ...) FIELD_##TYPE key;
+#include "unlearn/variants.def"
+#undef VARIANT
 } Variants;
+
+struct Method;
+
+/* preset NULL or "": none. */
+bool variants_make(Variants *v, const struct Method *m, const char *preset, Error *e);
+bool variants_set(Variants *v, const char *key, const char *value, Error *e);
+/* "beta=0.4 npo_ratio=batch_mean" */
+bool variants_apply(Variants *v, const char *assignments, Error *e);
+
+typedef struct {
+    const char *preset, *method;      // method "*": every method (stands before the method's own line)
+    const char *variants;             // "beta=0.4 npo_ratio=batch_mean"
+    const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text": for ref/
+} Preset;
+
+extern const Preset presets[];        // in the order of presets.def
+extern const size_t presets_count;
+bool preset_known(const char *name, Error *e);        // a sentence that lists them, when it is not
 
 #endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "unlearn/unlearn.h"
+
+#include <string.h>
+
+/* Copies what may change: trainable weights, and what `changes` names besides. */
+static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Weight *w, const Lora *l), const Lora *lora, Arena *a)
+{
+    *copy = *from;
+    copy->list = arena_array(a, from->count, sizeof *copy->list);
+    copy->by_name = arena_array(a, from->count, sizeof *copy->by_name);
+    if (!copy->list || !copy->by_name)
+        return false;
+    for (size_t k = 0; k < from->count; k++) {
+        Weight *w = &copy->list[k];
+        const Weight *old = &from->list[k];
+        *w = *old;
+        w->trainable = false;
+        copy->by_name[k] = copy->list + (from->by_name[k] - from->list);
+        if (!old->trainable && !(changes && changes(old, lora)))
+            continue;
+        void *data = arena_alloc(a, tensor_bytes(old->tensor));
+        if (!data)
+            return false;
+        memcpy(data, old->tensor.data, tensor_bytes(old->tensor));
+        w->tensor.data = data;
+    }
+    return true;
+}
+
+static bool adapted(const Weight *w, const Lora *lora)
+{
+    char module[600];
+    size_t n = strlen(w->name), tail = sizeof ".weight" - 1;
+    if (n <= tail || n - tail >= sizeof module || strcmp(w->name + n - tail, ".weight") != 0)
+        return false;
+    memcpy(module, w->name, n - tail);
+    module[n - tail] = 0;
+    return lora_find(lora, module) != NULL;
+}
+
+static bool all_zero(const Lora *l)
+{
+    for (size_t k = 0; k < l->count; k++)
+        for (size_t i = 0; i < shape_size(l->pairs[k].b->tensor.shape); i++)
+            if (l->pairs[k].b->tensor.f32[i] != 0)
+                return false;
+    return true;
+}
+
+static bool freeze_lora(Lora *copy, const Lora *from, Arena *a)
+{
+    *copy = *from;
+    copy->pairs = arena_array(a, from->count, sizeof *copy->pairs);
+    if (!copy->pairs || !freeze(&copy->factors, &from->factors, NULL, NULL, a))
+        return false;
+    for (size_t k = 0; k < from->count; k++) {
+        copy->pairs[k] = from->pairs[k];
+        copy->pairs[k].a = copy->factors.list + (from->pairs[k].a - from->factors.list);
+        copy->pairs[k].b = copy->factors.list + (from->pairs[k].b - from->factors.list);
+    }
+    return true;
+}
+
+Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
+{
+    Model *copy = arena_alloc(a, sizeof *copy);
+    Weights *weights = arena_alloc(a, sizeof *weights);
+    Lora *lora = m->lora && !all_zero(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
+    if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? adapted : NULL, m->lora, a)
+        || (lora && !freeze_lora(lora, m->lora, a)))
+        return error_set(e, "unlearn: no memory for the reference model"), NULL;
+    *copy = *m;
+    copy->weights = weights;
+    copy->lora = lora;
+    return copy;
+}

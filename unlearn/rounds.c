@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "unlearn/rounds.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The retain list of a round: the fixed one, and what later rounds forget where it shrinks. */
+static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena *a)
+{
+    *out = p->retain;
+    if (!p->retain_shrinks || !p->forget)
+        return true;
+    size_t n = p->retain.count;
+    for (size_t k = round + 1; k < p->count; k++)
+        n += p->forget[k].count;
+    BatchSample *list = arena_array(a, n, sizeof *list);
+    if (!list)
+        return false;
+    memcpy(list, p->retain.list, p->retain.count * sizeof *list);
+    n = p->retain.count;
+    for (size_t k = round + 1; k < p->count; n += p->forget[k++].count)
+        memcpy(list + n, p->forget[k].list, p->forget[k].count * sizeof *list);
+    *out = (SampleList){ list, n };
+    return true;
+}
+
+static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Arena *a, Error *e)
+{
+    *r = (UnlearnRequest){ .method = p->method, .v = p->v, .batch = p->batch, .reference = p->retain_only };
+    const SampleList *lists[ROLE_COUNT] = { [ROLE_FORGET] = p->forget, [ROLE_REFUSAL] = p->refusal, [ROLE_ALTERNATE] = p->alternate };
+    for (Role role = 0; role < ROLE_COUNT; role++)
+        if (lists[role])
+            r->role[role] = lists[role][round];
+    return retain_of(p, round, &r->role[ROLE_RETAIN], a) || error_set(e, "unlearn: no memory for the retain list");
+}
+
+bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)
+{
+    *r = (Rounds){ .plan = *p, .model = m, .lora = lora, .all = a };
+    r->arena = arena_make(e);
+    unsigned needs = method_needs(p->method, &p->v);
+    if (p->count == 0)
+        return error_set(e, "unlearn: 0 rounds, expected at least one");
+    if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
+        return error_set(e, "unlearn.reference is retain_only, expected a model that never saw the forget set (unlearn.oracle)");
+    for (size_t k = 0; k < p->count; k++) {
+        UnlearnRequest request;
+        arena_reset(&r->arena);
+        if (!request_of(p, k, &request, &r->arena, e) || !unlearn_check(&request, m, e))
+            return p->count > 1 ? error_prefix(e, "round %zu", k + 1) : false;
+    }
+    arena_reset(&r->arena);
+    return !e->failed;
+}
+
+static bool reference_make(Rounds *r, UnlearnRequest *q, Error *e)
+{
+    const RoundsPlan *p = &r->plan;
+    if (!(method_needs(p->method, &p->v) & NEEDS_REFERENCE) || p->v.reference == REFERENCE_RETAIN_ONLY)
+        return true;
+    if (p->v.reference == REFERENCE_ROUND_START)
+        return (q->reference = model_freeze(r->model, false, &r->arena, e)) != NULL;
+    if (!r->original)
+        r->original = model_freeze(r->model, true, r->all, e);
+    return (q->reference = r->original) != NULL;
+}
+
+/* The trainer of the first round, and of each round that begins anew. */
+static bool trainer_begin(Rounds *r, Error *e)
+{
+    const RoundsPlan *p = &r->plan;
+    if (r->round > 0 && !p->reset_optimiser)
+        return true;
+    if (r->round > 0)
+        trainer_close(&r->trainer);
+    TrainConfig c = p->train;
+    c.steps = c.optimiser.schedule.steps = p->reset_optimiser ? r->steps : r->steps * (int64_t)p->count;
+    return trainer_make(&r->trainer, r->model, &c, r->all, e);
+}
+
+bool round_begin(Rounds *r, Error *e)
+{
+    const RoundsPlan *p = &r->plan;
+    UnlearnRequest q;
+    arena_reset(&r->arena);
+    r->diverged = false;
+    r->note[0] = 0;
+    if ((p->merge && r->unmerged && !round_merge(r, e)) || !request_of(p, r->round, &q, &r->arena, e))
+        return false;
+    r->running = true;
+    r->done = r->steps = 0;
+    if (!p->method->loss)
+        return unlearn_edit(&q, r->model, e);
+    r->steps = p->epochs ? p->epochs * unlearn_epoch(&q) : p->train.steps;
+    if (!reference_make(r, &q, e) || !trainer_begin(r, e) || !(r->unlearn = unlearn_make(&q, r->model, &r->arena, e)))
+        return false;
+    r->objective = unlearn_objective(r->unlearn);
+    return true;
+}
+
+bool round_step(Rounds *r, Error *e)
+{
+    if (!r->running || r->done >= r->steps || r->diverged || e->failed)
+        return false;
+    if (train_step(&r->trainer, &r->objective, e)) {
+        r->done++;
+        return true;
+    }
+    if (r->trainer.diverged) {
+        r->diverged = true;
+        r->trainer.diverged = false;
+        snprintf(r->note, sizeof r->note, "%s", e->text);
+        *e = (Error){ .failed = false };
+    }
+    return false;
+}
+
+bool round_end(Rounds *r, Error *e)
+{
+    if (!r->running || e->failed)
+        return false;
+    r->running = false;
+    r->round++;
+    r->unmerged = r->lora != NULL && r->plan.method->loss;
+    return !r->plan.method->loss || unlearn_finish(r->unlearn, e);
+}
+
+bool round_merge(Rounds *r, Error *e)
+{
+    if (!r->lora)
+        return true;
+    Lora fresh;
+    Arena scratch = arena_make(e);
+    bool good = lora_merge(r->lora, r->model->weights, e)
+        && lora_make(&fresh, r->model->weights, r->lora->config, r->plan.seed + r->round, &scratch, e);
+    for (size_t k = 0; good && k < r->lora->factors.count; k++)
+        memcpy(r->lora->factors.list[k].tensor.f32, fresh.factors.list[k].tensor.f32, tensor_bytes(fresh.factors.list[k].tensor));
+    arena_free(&scratch);
+    r->unmerged = false;
+    return good;
+}
+
+void rounds_close(Rounds *r)
+{
+    if (r->trainer.model)
+        trainer_close(&r->trainer);
+    arena_free(&r->arena);
+}

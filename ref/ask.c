@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref ask: one question to a model, perhaps about a picture; its greedy answer, or how it weighs given choices. */
+#include <string.h>
+#include "model/answer.h"
+#include "model/data.h"
+#include "ref/command.h"
+#include "ref/options.h"
+#include "tensor/json.h"
+#include "tensor/ops.h"
+
+enum { ANSWER_ROOM = 64, CHOICES_MAX = 64, ROPE_POSITIONS = 4096 };
+
+typedef struct {
+    const char *model, *adapter, *image, *choices, *template, *question;
+    ModelConfig config;
+    Weights weights;
+    Lora lora;
+    Model net;
+    Reader reader;
+    float *pixels;
+} Ask;
+
+static bool open_model(Ask *q, Arena *a, Error *e)
+{
+    PromptTemplate template;
+    if (!prompt_template_find(&template, q->template, e) || !config_load(&q->config, q->model, e)
+        || !weights_load(&q->weights, q->model, &q->config, a, e)
+        || !reader_open(&q->reader, q->model, &q->config, template, MASK_ANSWER, a, e)
+        || (q->adapter && !lora_load(&q->lora, &q->weights, q->adapter, a, e)))
+        return false;
+    size_t positions = q->config.text.max_position_embeddings < ROPE_POSITIONS ? (size_t)q->config.text.max_position_embeddings : ROPE_POSITIONS;
+    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, positions, a, e);
+}
+
+static bool open_picture(Ask *q, Arena *a, Error *e)
+{
+    Image picture;
+    q->pixels = arena_array(a, 3 * q->reader.side * q->reader.side, sizeof *q->pixels);
+    return q->pixels && image_read(&picture, q->image, a, e) && image_prepare(q->pixels, &picture, &q->reader.images, a, e);
+}
+
+static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *a, Error *e)
+{
+    Prompt p;
+    if (!prompt_make(&p, &q->reader.style, q->question, answer, q->image != NULL, a, e))
+        return false;
+    *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
+    return true;
+}
+
+/* The choices of "A|B|C": their number, 0 when there are too many or an empty one. */
+static size_t split_choices(const char *text, const char *out[CHOICES_MAX], Arena *a)
+{
+    size_t n = 0;
+    for (char *at = arena_text(a, text); at && n < CHOICES_MAX; n++) {
+        char *bar = strchr(at, '|');
+        if (bar)
+            *bar = 0;
+        if (!*at)
+            return 0;
+        out[n] = at;
+        if (!bar)
+            return n + 1;
+        at = bar + 1;
+    }
+    return 0;
+}
+
+/* p_k = e^{-NLL_k} / sum e^{-NLL}: the choices' shares of the probability that the model gives them. */
+static bool shares(const AnswerScore *s, size_t n, float *p, Error *e)
+{
+    Arena scratch = arena_make(e);
+    Tape t = tape_make(&scratch, e);
+    Tensor z = tensor_f32(&scratch, shape_of(2, (size_t)1, n));
+    for (size_t k = 0; k < n && z.f32; k++)
+        z.f32[k] = -s[k].nll;
+    Node *softmax = z.f32 ? op_softmax(&t, tape_input(&t, "choices", z)) : NULL;
+    if (softmax)
+        memcpy(p, softmax->out.f32, n * sizeof *p);
+    arena_free(&scratch);
+    return !e->failed;
+}
+
+static void print_choices(const char *const *choice, const AnswerScore *s, const float *p, size_t n, size_t best, bool json)
+{
+    char nll[32];
+    json_t *list = json_array();
+    for (size_t k = 0; k < n; k++) {
+        json_array_append_new(list, json_pack("{ss, so, so, so}", "text", choice[k], "probability", json_decimal(p[k]), "nll", json_decimal(s[k].nll),
+                                              "ce", json_decimal(s[k].ce)));
+        if (!json)
+            printf("%c %6.2f %%  %-20s nll %s\n", k == best ? '*' : ' ', 100 * (double)p[k], choice[k], decimal_float(s[k].nll, nll));
+    }
+    json_t *root = json_pack("{ss, so}", "answer", choice[best], "choices", list);
+    if (json)
+        json_print(stdout, root, 2);
+    json_decref(root);
+}
+
+static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
+{
+    const char *choice[CHOICES_MAX];
+    BatchSample samples[CHOICES_MAX];
+    AnswerScore scores[CHOICES_MAX];
+    float p[CHOICES_MAX];
+    size_t n = split_choices(q->choices, choice, a), best = 0;
+    if (n == 0)
+        return error_set(e, "ask: --choices \"%.200s\": expected 1 to %d texts between bars", q->choices, CHOICES_MAX);
+    for (size_t k = 0; k < n; k++)
+        if (!sample_for(q, choice[k], &samples[k], a, e))
+            return false;
+    if (!answer_scores(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
+        return false;
+    for (size_t k = 1; k < n; k++)
+        if (p[k] > p[best])
+            best = k;
+    print_choices(choice, scores, p, n, best, json);
+    return true;
+}
+
+static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
+{
+    BatchSample prompt;
+    int32_t ids[ANSWER_ROOM];
+    size_t n;
+    if (!sample_for(q, NULL, &prompt, a, e) || !answer_greedy(&q->net, &prompt, q->reader.end, ids, ANSWER_ROOM, &n, e))
+        return false;
+    char *text = text_decode(q->reader.style.text, ids, n, true, a, e);
+    if (!text)
+        return false;
+    json_t *root = json_pack("{ss}", "answer", text);
+    if (json)
+        json_print(stdout, root, 2);
+    else
+        puts(text);
+    json_decref(root);
+    return true;
+}
+
+int command_ask(int argc, char **argv)
+{
+    Ask q = { .template = "world" };
+    const Option own[] = {
+        { "model", "DIR", "model folder (Hugging Face layout)", .text = &q.model },
+        { "adapter", "DIR", "adapter folder (PEFT layout)", .text = &q.adapter },
+        { "image", "FILE", "PNG or JPEG the question is about", .text = &q.image },
+        { "choices", "A|B|C|D", "weigh these answers instead of writing one", .text = &q.choices },
+        { "template", "NAME", "world (default), plain or vicuna_v1", .text = &q.template },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, 1, &status))
+        return status;
+    if (!q.model)
+        return command_fail_text("ask: --model is needed (pulse-ref ask --help)");
+    q.question = o.operand[0];
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = open_model(&q, &a, &e) && (!q.image || open_picture(&q, &a, &e)) && (q.choices ? weigh(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
+    weights_close(&q.weights);
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

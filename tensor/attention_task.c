@@ -47,12 +47,6 @@ static size_t block_run(const Task *t, const Product *p, double *sum)
 
 static bool causal(const Task *t) { return t->attrs->n[3] != 0; }
 
-static void norms_above(double *square, size_t n, size_t length)
-{
-    for (size_t c = 0; c < n; c++)
-        square[c] = norm_above(square[c], length);
-}
-
 size_t scores_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
@@ -68,7 +62,7 @@ size_t scores_task(const Task *t)
         Product p = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a = side_make(from, i, m, lines), .b = { .norm = norm },
                       .ep = { .s = 1 }, .out = out + i * z.keys, .out_stride = z.keys, .panels = panels, .depth = z.dim };
         left += block_run(t, &p, sum);
-        for (size_t r = i; r < i + m; r++)
+        for (size_t r = i; r < i + m && sight(t, r) < z.keys; r++)
             memset(out + r * z.keys + sight(t, r), 0, (z.keys - sight(t, r)) * sizeof *out);
     }
     return left;
@@ -88,7 +82,7 @@ size_t mix_task(const Task *t)
         Product p = { .m = m, .n = z.dim, .length = length, .a = side_make(from, i, m, lines), .b = { .norm = norm }, .ep = { .s = 1 },
                       .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim, .out_stride = z.cols, .panels = panels, .depth = z.keys,
                       .causal = causal(t), .shift = (int64_t)(i + z.keys) - (int64_t)z.queries };
-        for (size_t r = 0; r < m; r++)
+        for (size_t r = 0; r < m && sight(t, i + r) < length; r++)
             memset(lines + r * length + sight(t, i + r), 0, (length - sight(t, i + r)) * sizeof *lines);
         left += block_run(t, &p, sum);
     }

@@ -48,8 +48,7 @@ static void pack_panel(const Blocked *w, size_t panel)
         else
             panels_rows(x, b->k_stride, n, length, length, to, square);
     }
-    for (size_t c = 0; c < KERNEL_COLS; c++)
-        square[c] = norm_above(square[c], b->length);
+    norms_above(square, KERNEL_COLS, b->length);
 }
 
 /* Sums of the tile's m x n over one block of K, added to those before; squares of the norms of a's lines are added. */
@@ -75,8 +74,7 @@ static size_t tile_run(const Blocked *w, size_t tile, double *room)
         memset(sum, 0, size * sizeof *sum);
     for (size_t block = 0; block < w->blocks; block++)
         sum_block(w, &p, block, j, lines, norm, sum);
-    for (size_t r = 0; r < p.m; r++)
-        norm[r] = norm_above(norm[r], w->blocks);
+    norms_above(norm, p.m, w->blocks);
     return round_tile(&p, 0, p.m, 0, p.n, sum, padded(p.n), w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0);
 }
 

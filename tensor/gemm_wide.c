@@ -8,9 +8,11 @@
 
 enum { CHUNK = 256, SERIAL_ELEMENTS = 8192 };
 
-double norm_above(double sum_of_squares, size_t n)
+CLONES void norms_above(double *square, size_t count, size_t n)
 {
-    return sqrt(sum_of_squares) * (1 + (double)(n + 8) * 0x1p-52);
+    const double above = 1 + (double)(n + 8) * 0x1p-52;
+    for (size_t k = 0; k < count; k++)
+        square[k] = sqrt(square[k]) * above;
 }
 
 SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
@@ -97,8 +99,7 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
     double *norm = room + count * l.length;
     size_t at = first * l.line_stride;
     Side s = l.k_stride == 1 ? side_lines(l, at, count, room, norm) : side_columns(l, at, count, room, norm);
-    for (size_t i = 0; i < count; i++)
-        norm[i] = norm_above(norm[i], l.length);
+    norms_above(norm, count, l.length);
     return s;
 }
 
@@ -162,9 +163,10 @@ static void fill_rows(const Tensor *x, Wide *w, size_t begin, size_t end, double
 {
     memset(square, 0, w->cols * sizeof *square);
     for (size_t r = begin; r < end; r++) {
-        double sum = widen_strided(x->data, x->dtype, r * w->cols, 1, w->cols, w->value + r * w->cols, square);
-        w->row_norm[r] = norm_above(sum, w->cols);
+        double *to = w->value + r * w->cols;
+        w->row_norm[r] = widen_strided(x->data, x->dtype, r * w->cols, 1, w->cols, to, square);
     }
+    norms_above(w->row_norm + begin, end - begin, w->cols);
 }
 
 /* Every thread widens its share of the rows and sums its own column squares: `square` is [threads, cols]. */
@@ -180,8 +182,9 @@ static void fill(const Tensor *x, Wide *w, double *square, int threads)
         double sum = 0;
         for (int k = 0; k < threads; k++)
             sum += square[(size_t)k * w->cols + c];
-        w->col_norm[c] = norm_above(sum, w->rows);
+        w->col_norm[c] = sum;
     }
+    norms_above(w->col_norm, w->cols, w->rows);
 }
 
 const Wide *wide_of(Tape *t, Node *n)

@@ -19,7 +19,7 @@ Side wide_side(const Wide *w, bool columns);
 Side   side_make(Lines l, size_t first, size_t count, double *room);
 size_t side_room(size_t count, size_t length);
 
-/* Panels (gemm_engine.h) straight from floats; squares are added to square[n rounded up], for norm_above.
+/* Panels (gemm_engine.h) straight from floats; squares are added to square[n rounded up], for norms_above.
  * panels_lines: n lines of `length` values, `stride` apart. panels_rows: rows k = 0 … count-1 of n values,
  * one of each line, into panels of depth `depth`. */
 void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square);
@@ -27,6 +27,7 @@ void panels_rows(const float *x, size_t stride, size_t n, size_t count, size_t d
 
 /* n floats to doubles: returns the sum of squares, adds them to square[0 … n-1] unless that is NULL. */
 double widen(const float *x, size_t n, double *y, double *square);
-double norm_above(double sum_of_squares, size_t n);
+/* Sums of n squares become upper bounds of norms. */
+void   norms_above(double *square, size_t count, size_t n);
 
 #endif

@@ -51,13 +51,17 @@ static void linear_and_its_derivatives_are_exact(void **state)
             Tensor xs = data_tensor(&data, shape_of(2, n, depth), kind, 1), ws = data_tensor(&data, shape_of(2, m, depth), kind, 2);
             Tensor bs = data_tensor(&data, shape_of(1, m), kind, 3), gs = data_tensor(&data, shape_of(2, n, m), kind, 4);
             Node *x = tape_param(&tape, "x", xs, true), *w = tape_param(&tape, "w", ws, true);
-            Node *y = op_linear(&tape, x, w, tape_param(&tape, "b", bs, false));
+            Node *b = tape_param(&tape, "b", bs, true), *y = op_linear(&tape, x, w, b);
             tape_seed(&tape, y, tape_input(&tape, "dy", gs));
             tape_backward(&tape);
             expect_fine(&error);
             expect_tensor(y->out, plain(xs, false, ws, true, bs.f32), "y, %s", data_name(kind));
             expect_tensor(x->grad->out, plain(gs, false, ws, false, NULL), "dx, %s", data_name(kind));
             expect_tensor(w->grad->out, plain(gs, true, xs, false, NULL), "dw, %s", data_name(kind));
+            Tensor ones = tensor_f32(&data, shape_of(2, n, (size_t)1)), db = { .shape = shape_of(2, m, (size_t)1), .f32 = b->grad->out.f32 };
+            for (size_t r = 0; r < n; r++)
+                ones.f32[r] = 1;
+            expect_tensor(db, plain(gs, true, ones, false, NULL), "db, %s", data_name(kind));
         }
 }
 
@@ -136,6 +140,7 @@ static void the_budget_of_widened_operands_cannot_be_seen(void **state)
         Tensor bs = data_tensor(&data, tb ? shape_of(2, 90, 70) : shape_of(2, 70, 90), DATA_GAUSSIAN, 2);
         Node *a = tape_input(&tape, "a", as), *b = tape_input(&tape, "b", bs);
         size_t budget = tape.wide_budget;
+        gemm_set_kernel_limit(1e18);
         Node *unlike = op_matmul(&tape, a, ta, b, tb);           // by the built-in kernel
         gemm_set_kernel_limit(0);
         tape.wide_budget = 0;

@@ -217,8 +217,8 @@ static void large_means_leave_small_deviations(void **state)
         data_fill(DATA_GAUSSIAN, check_seed() + round, x, COLS);
         data_fill(DATA_GAUSSIAN, check_seed() - round - 1, dn, COLS);
         for (int j = 0; j < COLS; j++) {
-            x[j] += round & 1 ? 1e3f : 0;
-            dn[j] += round & 2 ? 1e6f : 0.1f;
+            x[j] = round & 4 ? (j % 33 == 1) - (j % 33 == 2) : x[j] + (round & 1 ? 1e3f : 0);
+            dn[j] += round & 2 ? 1e7f : 0.1f;
         }
         for (size_t k = 0; k < NORMS; k++)
             expect_norm(norms[k], x, dn, 3, 99, 1e-6f, "rows with large means");

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <omp.h>
 #include <string.h>
+#include "tensor/float.h"
 #include "tensor/ops.h"
 #include "tests/oracle.h"
 
@@ -135,6 +136,18 @@ static void ties_go_to_even_and_near_ties_do_not(void **state)
                 want[k] = quotient(nums[i], odd[k], dens[j]);
             expect_bits(op_ratio(&tape, o, nums[i], dens[j])->out.f32, want, 9, "%a x / %a", (double)nums[i], (double)dens[j]);
         }
+    /* x as near to m den as there are floats, for midpoints m of 25 bits: below, at and above the tie */
+    uint64_t s = check_seed();
+    for (int round = 0; round < 300; round++) {
+        float den = (float)(0x800000 + check_below(&s, 0x800000)), near[9];
+        double m = (double)(2 * (0x800000 + check_below(&s, 0x800000)) + 1);
+        for (int k = 0; k < 9; k++) {
+            near[k] = float_from(float_bits((float)(m * den / 0xfffffb)) + (uint32_t)k - 4);
+            want[k] = quotient(0xfffffb, near[k], den);
+        }
+        Node *n = tape_input(&tape, "near", tensor_view(near, shape_of(1, (size_t)9)));
+        expect_bits(op_ratio(&tape, n, 0xfffffb, den)->out.f32, want, 9, "%a x / %a", (double)0xfffffb, (double)den);
+    }
 }
 
 static void gains_may_be_halves(void **state)

@@ -55,7 +55,7 @@ build() {
         row "$axis" "$name" "-" "not built: $(grep -m 1 -E 'error|cannot find|No such' "$log" || tail -n 1 "$log")"
         return
     fi
-    measure "$axis" "$name" "$fact" "$value" "$pulse"
+    measure "$axis" "$name" "$fact" "$value" ${through:-} "$pulse"
 }
 
 # foreign ARCH TRIPLET QEMU MACHINE: another processor, emulated, with the built-in engine.
@@ -80,14 +80,16 @@ measure processors "$(uname -m)" machine " $(uname -m)\$" "$main"
 foreign arm64 aarch64-linux-gnu qemu-aarch64 aarch64
 foreign s390x s390x-linux-gnu qemu-s390x s390x
 
-measure engines openblas engine "^openblas\$" "$main"
+# The rows above leave small products to the built-in kernel; here the library gets them all.
+library="env PULSE_BLAS=always"
+measure engines openblas engine "^openblas\$" $library "$main"
 for engine in netlib blis builtin; do
-    build engines $engine engine "^$engine\$" BLAS=$engine
+    through=$library build engines $engine engine "^$engine\$" BLAS=$engine
 done
 
 for core in Prescott Core2 Penryn Dunnington Nehalem Sandybridge Haswell SkylakeX Cooperlake Sapphirerapids \
             Atom Barcelona Bobcat Bulldozer Piledriver Steamroller Excavator Zen ARMV8 CORTEXA53 CORTEXA57 CORTEXA72 NEOVERSEN1 THUNDERX2T99; do
-    OPENBLAS_CORETYPE=$core measure cores "OPENBLAS_CORETYPE=$core" engine_selected ", kernel $core\$" env OPENBLAS_CORETYPE=$core "$main"
+    OPENBLAS_CORETYPE=$core measure cores "OPENBLAS_CORETYPE=$core" engine_selected ", kernel $core\$" $library OPENBLAS_CORETYPE=$core "$main"
 done 2> /dev/null
 
 for n in 1 2 3 8; do

@@ -19,7 +19,7 @@ row() { printf '%-11s %-34s %-20s %s\n' "$1" "$2" "$3" "$4"; }
 # made CHOICES…: builds the program and leaves its path in $pulse.
 made() {
     pulse=$(make --no-print-directory -s "$@" where 2> /dev/null)/pulse-ref
-    nice make --no-print-directory -s "$@" > "$log" 2>&1
+    make --no-print-directory -s "$@" > "$log" 2>&1
 }
 
 # measure AXIS NAME FACT VALUE COMMAND…: COMMAND doctor --json must show FACT matching VALUE; then its digest is compared.

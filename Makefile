@@ -14,7 +14,7 @@ endif
 OPT    = -O3
 # openblas, netlib, blis, or builtin (a plain loop, no library): the bits are the same
 BLAS   = openblas
-# 1: address and undefined-behaviour sanitizers
+# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang)
 SAN    =
 # a prefix such as aarch64-linux-gnu-, and the folder with that processor's libraries
 CROSS  =
@@ -24,7 +24,7 @@ VERSION = 0.1.0
 
 space := $(subst ,, )
 chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
-CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(if $(call chosen,SAN),san)
+CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(if $(call chosen,SAN),$(if $(filter fuzzer,$(SAN)),fuzzer,san))
 BUILD := build$(addprefix /,$(subst $(space),-,$(strip $(CHOICE))))
 
 # `make deps test` installs first and then begins anew, to see the machine as it is by then.
@@ -45,9 +45,9 @@ MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
 endif
 ROOMS  = tensor model unlearn eval ref        # each may include only those to its left
 CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
-WARN   = -Wall -Wextra -Werror -Wno-psabi
+WARN   = -Wall -Wextra -Werror -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)   # guesses that change with -O
 DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
-CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined$(if $(filter fuzzer,$(SAN)),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(BLAS_HEADER) $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(BLAS_LIBRARY) -lm
@@ -83,11 +83,12 @@ BENCHES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
 PROOFS  = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/exhaustive_*.c))
 SUPPORT = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(PROGRAMS:%=tests/%_%.c),$(wildcard tests/*.c)))
 PULSE   = $(BUILD)/pulse-ref
+DOOR    = $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
 
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz record verify install clean where force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install clean where force
 all: $(PULSE) $(BUILD)/libpulseref.a
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -104,17 +105,25 @@ $(BUILD)/obj/tensor/gemm_kernel.o: EXACT += -ffp-contract=fast
 $(BUILD)/libpulseref.a: $(LIBRARY)
 	@rm -f $@; $(AR) rcs $@ $^
 
-$(PULSE): $(filter $(BUILD)/obj/ref/%,$(OBJECTS)) $(BUILD)/libpulseref.a
+# The program's own parts, for tests that call them.
+$(BUILD)/libdoor.a: $(filter-out %/main.o,$(DOOR))
+	@rm -f $@; $(AR) rcs $@ $^
+
+$(PULSE): $(DOOR) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
 # One rule each: a pattern rule of several targets would think that test_x makes bench_x too. PARTS_test_x: what else it is made of.
 define program
-$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$$$(PARTS_$1_$$$$*) $$(SUPPORT) $(BUILD)/libpulseref.a
+$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$$$(PARTS_$1_$$$$*) $$(SUPPORT) $(BUILD)/libdoor.a $(BUILD)/libpulseref.a
 	@echo "  ld $$@"
-	@$$(LINK) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
+	@$$(LINK) $$(FLAGS_$1) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
 endef
 $(foreach kind,$(PROGRAMS),$(eval $(call program,$(kind))))
+
+# With libFuzzer's own main where the build has its counters, else with a plain driver.
+PARTS_fuzz_parsers = $(if $(filter fuzzer,$(SAN)),,$(BUILD)/obj/tests/fuzz_driver.o)
+FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
 # The world's generator, and what it makes: training streams and pools of pictures, next to a copy of fixtures/world.
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
@@ -153,6 +162,12 @@ pretrain: $(PULSE) world
 
 exhaustive: $(PROOFS)
 	@for p in $(PROOFS); do echo "== $${p##*/}"; $$p || exit 1; done
+
+fuzz:
+	@if clang --version > /dev/null 2>&1 && echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' | clang -fsanitize=fuzzer -x c - -o /dev/null 2> /dev/null; \
+	then $(MAKE) --no-print-directory CC=clang SAN=fuzzer OPT=-O1 fuzzing; else $(MAKE) --no-print-directory SAN=1 OPT=-O1 fuzzing; fi
+fuzzing: $(BUILD)/fuzz_parsers
+	@bash tests/fuzz.sh $(BUILD)
 
 record: $(PULSE)
 	$(PULSE) record fixtures/vectors/v1

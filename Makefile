@@ -88,7 +88,7 @@ DOOR    = $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install clean where force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install clean where compiler force
 all: $(PULSE) $(BUILD)/libpulseref.a
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -174,6 +174,32 @@ record: $(PULSE)
 
 verify: $(PULSE)
 	$(PULSE) verify fixtures/vectors/v1
+
+# Program, library, headers, pkg-config file, man page.
+HEADERS = $(foreach room,$(filter-out ref,$(ROOMS)),$(wildcard $(room)/*.h $(room)/*.def))
+INTO    = $(DESTDIR)$(PREFIX)
+define PKGCONFIG
+prefix=$(PREFIX)
+libdir=$${prefix}/lib
+includedir=$${prefix}/include/pulseref
+
+Name: pulseref
+Description: Correctly rounded fp32 operators, a LLaVA-style model and unlearning methods: the same bits everywhere
+Version: $(VERSION)
+Cflags: -I$${includedir} -fopenmp
+Libs: -L$${libdir} -lpulseref -fopenmp $(LIBS)
+endef
+export PKGCONFIG
+install: all
+	install -d $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/share/man/man1 $(foreach room,$(sort $(dir $(HEADERS))),$(INTO)/include/pulseref/$(room))
+	install -m 755 $(PULSE) $(INTO)/bin/
+	install -m 644 $(BUILD)/libpulseref.a $(INTO)/lib/
+	install -m 644 ref/pulse-ref.1 $(INTO)/share/man/man1/
+	@for h in $(HEADERS); do install -m 644 $$h $(INTO)/include/pulseref/$$h || exit 1; done
+	printf '%s\n' "$$PKGCONFIG" > $(INTO)/lib/pkgconfig/pulseref.pc
+
+compiler:
+	@echo $(CC) $(CHECKS)
 
 where:
 	@echo $(BUILD)

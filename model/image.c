@@ -62,17 +62,48 @@ static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
     }
 }
 
-/* Segments up to the first scan, then an end-of-image marker: entropy-coded bytes never contain ff d9. */
+/* The tables of a DHT segment name at most 256 values each: stb_image 2.27 writes past its arrays otherwise. */
+static bool huffman_check(const uint8_t *p, size_t n)
+{
+    while (n >= 17) {
+        size_t values = 0;
+        for (size_t k = 1; k <= 16; k++)
+            values += p[k];
+        if (values > 256 || values > n - 17)
+            return false;
+        p += 17 + values;
+        n -= 17 + values;
+    }
+    return n == 0;
+}
+
+/* Past the entropy-coded bytes after `at`, in which ff is followed by 00 or a restart marker d0 … d7. */
+static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
+{
+    while (n - at >= 2 && (p[at] != 0xff || !p[at + 1] || p[at + 1] == 0xff || (p[at + 1] & 0xf8) == 0xd0))
+        at++;
+    return at;
+}
+
+/* Segment follows segment without gaps up to the end marker, so that the decoder sees the same ones as this check. */
 static bool jpeg_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
-    size_t at = 2;
-    while (n - at >= 4 && p[at] == 0xff && p[at + 1] != 0xda) {
-        size_t skip = p[at + 1] == 0xff ? 1 : 2 + (size_t)(p[at + 2] << 8 | p[at + 3]);
-        at = skip > n - at ? n : at + skip;
-    }
-    for (; n - at >= 2; at++)
-        if (p[at] == 0xff && p[at + 1] == 0xd9)
+    for (size_t at = 2; n - at >= 2; ) {
+        if (p[at] != 0xff)
+            return error_set(e, "%s: the JPEG file is damaged at byte %zu (a marker was expected)", name, at);
+        uint8_t marker = p[at + 1];
+        if (marker == 0xd9)
             return true;
+        at += marker == 0xff ? 1 : 2;
+        if (marker == 0xff)
+            continue;
+        size_t length = n - at >= 2 ? (size_t)p[at] << 8 | p[at + 1] : 0;
+        if (length > n - at || n - at < 2)
+            break;
+        if (length < 2 || (marker == 0xc4 && !huffman_check(p + at + 2, length - 2)))
+            return error_set(e, "%s: the JPEG file is damaged at byte %zu (in segment ff%02x)", name, at, marker);
+        at = marker == 0xda ? scan_skip(p, n, at + length) : at + length;
+    }
     return error_set(e, "%s: the JPEG file is truncated (it has no end)", name);
 }
 

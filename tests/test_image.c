@@ -124,6 +124,20 @@ static void jpeg_is_within_three_of_pillow_and_refused_when_truncated(void **sta
     }
 }
 
+/* stb_image 2.27 would write past its tables. */
+static void a_huffman_table_of_too_many_values_is_refused(void **state)
+{
+    (void)state;
+    size_t n, at = 2;
+    Image x;
+    uint8_t *p = (uint8_t *)file_read("fixtures/pillow/baseline.jpg", 1 << 20, &n, &arena, &error);
+    while (p[at] != 0xff || p[at + 1] != 0xc4)
+        at++;
+    memset(p + at + 5, 255, 16);
+    assert_false(image_decode(&x, p, n, "a.jpg", &arena, &error));
+    expect_sentence(&error, "a.jpg: the JPEG file is damaged", "segment ffc4");
+}
+
 static Digest digest_floats(const float *x, size_t n)
 {
     uint8_t *bytes = arena_array(&arena, n, 4);
@@ -394,7 +408,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(resizing_equals_pillow_to_the_bit), TEST(every_kind_of_png_is_read_as_pillow_does),
-        TEST(jpeg_is_within_three_of_pillow_and_refused_when_truncated), TEST(prepared_pictures_have_the_bits_of_the_processors), TEST(a_written_png_reads_back_and_has_the_same_bytes_each_time),
+        TEST(jpeg_is_within_three_of_pillow_and_refused_when_truncated), TEST(a_huffman_table_of_too_many_values_is_refused),
+        TEST(prepared_pictures_have_the_bits_of_the_processors), TEST(a_written_png_reads_back_and_has_the_same_bytes_each_time),
         TEST(pads_and_crops_stand_in_the_middle), TEST(sizes_are_refused_before_decoding),
         TEST(a_truncated_png_is_refused_wherever_it_ends), TEST(a_damaged_png_is_refused_whichever_bit_is_wrong),
         TEST(random_damage_never_crashes), TEST(other_files_are_refused_with_a_sentence),

@@ -91,7 +91,7 @@ static void the_committed_world_is_what_the_generator_makes(void **state)
         if (strcmp(d.hex, line) != 0)
             fail_msg("fixtures/world/%s is not what SHA256SUMS says", line + 66);
     }
-    assert_int_equal(files, 10 + ENTITIES);       // ten files of text and tensors, and the pictures
+    assert_int_equal(files, 11 + ENTITIES);       // eleven files, and the pictures of entities
 }
 
 /* Digests of the three streams and the two pools: a change of the world is a change of these lines, made on purpose. */

@@ -19,9 +19,7 @@ static Node *grad_diff_loss(MethodStep *s)
 
 static Node *kl_min_loss(MethodStep *s)
 {
-    Node *loss = add_ce(s, NULL, ROLE_FORGET, -s->v->gamma);
-    if (s->v->alpha > 0)
-        loss = add_ce(s, loss, ROLE_RETAIN, s->v->alpha);
+    Node *loss = and_retain(s, add_ce(s, NULL, ROLE_FORGET, -s->v->gamma));
     return add_kl(s, loss, s->v->lambda);
 }
 

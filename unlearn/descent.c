@@ -9,8 +9,7 @@ static Node *retain_loss(MethodStep *s)
 
 static Node *idk_loss(MethodStep *s)
 {
-    Node *loss = add_ce(s, NULL, ROLE_REFUSAL, s->v->gamma);
-    return add_ce(s, loss, ROLE_RETAIN, s->v->alpha);
+    return and_retain(s, add_ce(s, NULL, ROLE_REFUSAL, s->v->gamma));
 }
 
 const Method method_retrain = {

@@ -77,3 +77,8 @@ Node *add_ce(MethodStep *s, Node *sum, Role role, float weight)
     seed_label_all(s, p, weight / (float)p->tokens);
     return loss_add(s, sum, loss_ce(s, p, p->z), weight);
 }
+
+Node *and_retain(MethodStep *s, Node *sum)
+{
+    return s->v->alpha > 0 ? add_ce(s, sum, ROLE_RETAIN, s->v->alpha) : sum;
+}

@@ -108,6 +108,8 @@ Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample);
 Node *rows_of_all(MethodStep *s, const Part *p, Node *c);
 /* weight CE of a role, with its gradient RN(weight/N) (p - e_y), added to `sum`; `sum` itself where the role is not in the step. */
 Node *add_ce(MethodStep *s, Node *sum, Role role, float weight);
+/* alpha CE of the retain part where alpha > 0. */
+Node *and_retain(MethodStep *s, Node *sum);
 /* weight KL(p_ref || p) of the retain part as kl_norm and klr say, added to `sum` likewise (kl.c). */
 Node *add_kl(MethodStep *s, Node *sum, float weight);
 /* -(2/beta) mean_i log sigmoid(beta d_i) and w_i = sigmoid(-beta d_i) from d [B] (npo.c). */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Task vector: over-fit on what is to be forgotten, then walk the other way from where the model was. */
+#include <string.h>
+#include "tensor/ops.h"
+#include "unlearn/method.h"
+
+static Node *task_vector_loss(MethodStep *s)
+{
+    return add_ce(s, NULL, ROLE_FORGET, 1);
+}
+
+/* The trainable weights as they were, by place in the list; adapters start at zero and need none. */
+static bool task_vector_begin(const Variants *v, const Model *m, Arena *a, const void **state, Error *e)
+{
+    const Weights *w = m->weights;
+    Tensor *before = arena_zalloc(a, w->count * sizeof *before);
+    (void)v;
+    for (size_t k = 0; before && k < w->count; k++) {
+        if (!w->list[k].trainable)
+            continue;
+        before[k] = tensor_f32(a, w->list[k].tensor.shape);
+        if (!before[k].f32)
+            return error_set(e, "task_vector: no memory for the weights before");
+        memcpy(before[k].f32, w->list[k].tensor.f32, tensor_bytes(before[k]));
+    }
+    for (size_t k = 0; m->lora && k < m->lora->count; k++)
+        for (size_t i = 0; i < shape_size(m->lora->pairs[k].b->tensor.shape); i++)
+            if (m->lora->pairs[k].b->tensor.f32[i] != 0)
+                return error_set(e, "task_vector: the adapter of %s is not zero, expected fresh adapters (unlearn.merge = yes)", m->lora->pairs[k].module);
+    *state = before;
+    return before != NULL;
+}
+
+static bool put(Tensor *to, const Node *value)
+{
+    if (value)
+        memcpy(to->f32, value->out.f32, tensor_bytes(*to));
+    return value != NULL;
+}
+
+static bool task_vector_finish(const void *state, const Variants *v, Model *m, Error *e)
+{
+    const Tensor *before = state;
+    Arena a = arena_make(e);
+    Tape t = tape_make(&a, e);
+    t.no_grad = true;
+    bool good = !e->failed;
+    for (size_t k = 0; good && k < m->weights->count; k++, tape_reset(&t)) {
+        Tensor *w = &m->weights->list[k].tensor;
+        if (!before[k].f32)
+            continue;
+        Node *old = tape_input(&t, "before", before[k]);
+        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -v->strength));
+    }
+    for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
+        Tensor *b = &m->lora->pairs[k].b->tensor;
+        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -v->strength));
+    }
+    arena_free(&a);
+    return good && !e->failed;
+}
+
+const Method method_task_vector = {
+    .name = "task_vector", .source = "Ilharco et al. 2023; MUSE (over-fit on the forget set, strength 5)",
+    .formula = "trained with L = CE(forget), dL/dz = c (p - e_y), c = 1/N; then w = w_0 - strength (w - w_0): RN(w_0 - strength RN(w - w_0)) for whole weights, "
+               "B = RN(-strength B) for adapters that started at zero",
+    .needs = NEEDS_FORGET, .loss = task_vector_loss, .begin = task_vector_begin, .finish = task_vector_finish,
+};

@@ -4,7 +4,9 @@
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/table.h"
+#include "ref/settings.h"
 #include "tensor/op.h"
+#include "unlearn/method.h"
 
 /* "floats: eps; index: ids [N]"; NULL when an operator is told nothing besides its inputs. */
 static const char *attributes(const Op *op, Arena *a)
@@ -36,8 +38,40 @@ static bool list_ops(bool json, Arena *a, Error *e)
     return !e->failed && table_print(json ? exact : shown, n, cells, ops_count, json, e);
 }
 
+static bool list_methods(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "name", "needs", "defaults", "formula", "source" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, methods_count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < methods_count; k++) {
+        const Method *m = methods[k];
+        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, method_needs_text(m, a), m->defaults, m->formula, m->source }, COLUMNS * sizeof *cells);
+    }
+    return !e->failed && table_print(columns, COLUMNS, cells, methods_count, json, e);
+}
+
+static bool list_presets(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "preset", "method", "variants", "settings" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, presets_count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < presets_count; k++)
+        memcpy(cells + k * COLUMNS, (const char *[]){ presets[k].preset, presets[k].method, presets[k].variants, presets[k].settings }, COLUMNS * sizeof *cells);
+    return !e->failed && table_print(columns, COLUMNS, cells, presets_count, json, e);
+}
+
+static bool list_config(bool json, Arena *a, Error *e)
+{
+    (void)a;
+    settings_list(stdout, json);
+    return !e->failed;
+}
+
 static const struct { const char *name; bool (*print)(bool json, Arena *a, Error *e); } lists[] = {
     { "ops", list_ops },
+    { "methods", list_methods },
+    { "presets", list_presets },
+    { "config", list_config },
 };
 enum { LISTS = sizeof lists / sizeof *lists };
 

@@ -97,15 +97,16 @@ static float mean_round(const Exact *s, size_t n)
     return lo == hi ? lo + 0.0f : round_compare(lo, hi, mean_compare, &(Mean){ s, n });
 }
 
-static float range_mean(const float *x, size_t n)
+/* RN(sum of `count` elements / n) */
+static float range_mean(const float *x, size_t count, size_t n)
 {
     float y;
-    Total t = total(x, n, false);
+    Total t = total(x, count, false);
     double v = t.sum / (double)n;
     if (round_decides(v, t.h * U * t.size / (double)n + 3 * U * fabs(v) + tier_slack(1), &y))
         return y + 0.0f;
     Exact s = exact_zero();
-    exact_range(&s, x, n, false);
+    exact_range(&s, x, count, false);
     return n ? mean_round(&s, n) : float_nan();
 }
 
@@ -146,7 +147,7 @@ static void sum_kernel(const Call *c)
 
 static void mean_kernel(const Call *c)
 {
-    c->out.f32[0] = range_mean(value(c, 0)->f32, shape_size(value(c, 0)->shape));
+    c->out.f32[0] = range_mean(value(c, 0)->f32, shape_size(value(c, 0)->shape), (size_t)c->attrs->n[0]);
 }
 
 static void square_sum_kernel(const Call *c)
@@ -185,9 +186,9 @@ static void sum_vjp(Tape *t, Node *y, Node *dy)
 
 static void mean_vjp(Tape *t, Node *y, Node *dy)
 {
-    size_t n = shape_size(y->in[0]->out.shape);
+    size_t n = (size_t)y->attrs.n[0];
     if ((double)(float)n != (double)n)
-        error_set(t->error, "mean: %zu elements are not a float, so 1/n is no operator's attribute", n);
+        error_set(t->error, "mean: n = %zu is not a float, so 1/n is no operator's attribute", n);
     spread_scalar(t, y->in[0], op_ratio(t, dy, 1, (float)n));
 }
 
@@ -202,8 +203,8 @@ const Op op_record_sum = {
 };
 
 const Op op_record_mean = {
-    .name = "mean", .formula = "y = RN((sum of all x) / n), n the number of elements; NaN when there are none",
-    .kind = CLASS_A_RATIONAL, .inputs = "x",
+    .name = "mean", .formula = "y = RN((sum of all x) / n); NaN when n is 0",
+    .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = "n",
     .shape = scalar_shape, .kernel = mean_kernel, .vjp = mean_vjp,
 };
 
@@ -218,8 +219,13 @@ const Op op_record_square_norm = {
     .shape = scalar_shape, .kernel = square_norm_kernel,
 };
 
+Node *op_mean_over(Tape *t, Node *x, size_t n)
+{
+    return tape_push(t, &op_record_mean, 1, &x, &(Attrs){ .n = { (int64_t)n } });
+}
+
 Node *op_sum(Tape *t, Node *x)        { return tape_push(t, &op_record_sum, 1, &x, NULL); }
-Node *op_mean(Tape *t, Node *x)       { return tape_push(t, &op_record_mean, 1, &x, NULL); }
+Node *op_mean(Tape *t, Node *x)       { return op_mean_over(t, x, x ? shape_size(x->out.shape) : 0); }
 Node *op_square_sum(Tape *t, Node *x) { return tape_push(t, &op_record_square_sum, 1, &x, NULL); }
 
 Node *op_square_norm(Tape *t, size_t n, Node *const x[])
@@ -256,7 +262,7 @@ static void segment_mean_kernel(const Call *c)
 {
     const int32_t *at = c->attrs->index;
     for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
-        c->out.f32[k] = range_mean(value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]));
+        c->out.f32[k] = range_mean(value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
 }
 
 /* Losses write their gradients out (GRAPH.md), so none flows through a segment. */

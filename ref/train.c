@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
-#include "model/data.h"
-#include "model/train.h"
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/progress.h"
-#include "ref/settings.h"
+#include "ref/setup.h"
 #include "tensor/file.h"
-#include "tensor/json.h"
-
-enum { ROPE_POSITIONS = 4096 };
 
 /* Everything a training run holds. */
 typedef struct {
@@ -29,47 +24,6 @@ typedef struct {
     const char *reader_folder;       // where tokenizer.json and preprocessor_config.json are
 } Run;
 
-bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e)
-{
-    const char *path = settings_path(s, s->model_path), *config = settings_path(s, s->model_config);
-    size_t size;
-    *reader_folder = *path ? path : settings_path(s, s->data_world);
-    if (*path)
-        return config_load(c, path, e) && weights_load(w, path, c, a, e);
-    if (!*config)
-        return error_set(e, "config: neither model.path nor model.config is given, expected one of them");
-    char *text = file_read(config, 1 << 20, &size, a, e);
-    return text && config_parse(c, text, size, config, e) && weights_make(w, c, (uint64_t)s->model_seed, a, e);
-}
-
-/* What is trained: full, adapters with or without the projector, or patterns of names. */
-bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e)
-{
-    Trainable t;
-    if (!trainable_parse(s->train_trainable, &t)) {
-        *adapters = false;
-        return weights_train(w, s->train_trainable, e);
-    }
-    *adapters = t != TRAIN_FULL;
-    LoraConfig c = { .rank = s->lora_rank, .alpha = s->lora_alpha, .rslora = s->lora_rslora, .targets = *s->lora_targets ? s->lora_targets : NULL };
-    return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e));
-}
-
-TrainConfig train_config(const Settings *s)
-{
-    int64_t hold = s->optimiser_hold > s->optimiser_warmup ? s->optimiser_hold : s->optimiser_warmup;
-    return (TrainConfig){
-        .steps = s->train_steps, .accumulate = s->train_accumulate,
-        .optimiser = {
-            .kind = (OptimiserKind)s->optimiser_kind,
-            .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold, s->train_steps },
-            .beta1 = s->optimiser_beta1, .beta2 = s->optimiser_beta2, .eps = s->optimiser_eps,
-            .weight_decay = s->optimiser_weight_decay, .momentum = s->optimiser_momentum, .max_norm = s->optimiser_max_norm,
-            .decay_matrices_only = s->optimiser_decay_matrices_only,
-        },
-    };
-}
-
 /* What is being trained, so that a checkpoint of something else is refused: settings, stream and starting weights. */
 static bool identify(Run *r, Arena *a, Error *e)
 {
@@ -78,6 +32,9 @@ static bool identify(Run *r, Arena *a, Error *e)
     char *text = settings_text(r->s, a);
     if (!text || !digest_file(r->samples.path, &stream, e))
         return false;
+    char *rest = strstr(text, "\nunlearn.");
+    if (rest)
+        rest[1] = 0;                                 // sections from [unlearn] on do not concern training
     hash_text(&h, "pulse-ref train, spec " PULSE_SPEC);
     hash_text(&h, text);
     hash_text(&h, stream.hex);
@@ -97,19 +54,10 @@ static bool prepare(Run *r, Arena *a, Error *e)
         || !stream_make(&r->stream, &r->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
         || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
         return false;
-    size_t positions = r->config.text.max_position_embeddings < ROPE_POSITIONS ? (size_t)r->config.text.max_position_embeddings : ROPE_POSITIONS;
     TrainConfig c = train_config(s);
-    return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, positions, a, e)
+    return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, rope_positions(&r->config), a, e)
         && trainer_make(&r->trainer, &r->model, &c, a, e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
-}
-
-static void log_step(FILE *log, int64_t step, const StepStats *s)
-{
-    char loss[32], loss_hex[32], norm[32], lr[32];
-    fprintf(log, "{\"step\": %lld, \"loss\": %s, \"loss_hex\": \"%s\", \"grad_norm\": %s, \"lr\": %s, \"samples\": %zu, \"tokens\": %zu}\n",
-            (long long)step, decimal_float(s->loss, loss), hex_double(s->loss, loss_hex), decimal_float(s->norm, norm),
-            decimal_float(s->lr, lr), s->samples, s->tokens);
 }
 
 /* The log of a resumed run begins with what stood in it up to the checkpoint. */
@@ -138,14 +86,6 @@ static bool log_open(const Run *r, FILE **log, Error *e)
     if (*log)
         setvbuf(*log, NULL, _IOLBF, 1 << 16);
     return *log || error_set(e, "%s: cannot be written", path);
-}
-
-static bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e)
-{
-    size_t size;
-    char *source = arena_format(a, "%s/%s", from, name), *target = arena_format(a, "%s/%s", to, name);
-    char *bytes = source && target ? file_read(source, 64 << 20, &size, a, e) : NULL;
-    return bytes && file_write(target, bytes, size, e);
 }
 
 static bool save(const Run *r, Arena *a, Error *e)

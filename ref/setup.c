@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/setup.h"
+
+#include <string.h>
+#include "tensor/file.h"
+#include "tensor/json.h"
+
+enum { ROPE_POSITIONS = 4096 };
+
+size_t rope_positions(const ModelConfig *c)
+{
+    return c->text.max_position_embeddings < ROPE_POSITIONS ? (size_t)c->text.max_position_embeddings : ROPE_POSITIONS;
+}
+
+bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e)
+{
+    const char *path = settings_path(s, s->model_path), *config = settings_path(s, s->model_config);
+    size_t size;
+    *reader_folder = *path ? path : settings_path(s, s->data_world);
+    if (*path)
+        return config_load(c, path, e) && weights_load(w, path, c, a, e);
+    if (!*config)
+        return error_set(e, "config: neither model.path nor model.config is given, expected one of them");
+    char *text = file_read(config, 1 << 20, &size, a, e);
+    return text && config_parse(c, text, size, config, e) && weights_make(w, c, (uint64_t)s->model_seed, a, e);
+}
+
+bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e)
+{
+    Trainable t;
+    if (!trainable_parse(s->train_trainable, &t)) {
+        *adapters = false;
+        return weights_train(w, s->train_trainable, e);
+    }
+    *adapters = t != TRAIN_FULL;
+    LoraConfig c = { .rank = s->lora_rank, .alpha = s->lora_alpha, .rslora = s->lora_rslora, .targets = *s->lora_targets ? s->lora_targets : NULL };
+    return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e));
+}
+
+TrainConfig train_config(const Settings *s)
+{
+    int64_t hold = s->optimiser_hold > s->optimiser_warmup ? s->optimiser_hold : s->optimiser_warmup;
+    return (TrainConfig){
+        .steps = s->train_steps, .accumulate = s->train_accumulate,
+        .optimiser = {
+            .kind = (OptimiserKind)s->optimiser_kind,
+            .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold, s->train_steps },
+            .beta1 = s->optimiser_beta1, .beta2 = s->optimiser_beta2, .eps = s->optimiser_eps,
+            .weight_decay = s->optimiser_weight_decay, .momentum = s->optimiser_momentum, .max_norm = s->optimiser_max_norm,
+            .decay_matrices_only = s->optimiser_decay_matrices_only,
+        },
+    };
+}
+
+void log_step(FILE *log, int64_t step, const StepStats *s)
+{
+    char loss[32], loss_hex[32], norm[32], lr[32];
+    fprintf(log, "{\"step\": %lld, \"loss\": %s, \"loss_hex\": \"%s\", \"grad_norm\": %s, \"lr\": %s, \"samples\": %zu, \"tokens\": %zu}\n",
+            (long long)step, decimal_float(s->loss, loss), hex_double(s->loss, loss_hex), decimal_float(s->norm, norm),
+            decimal_float(s->lr, lr), s->samples, s->tokens);
+}
+
+bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e)
+{
+    size_t size;
+    char *source = arena_format(a, "%s/%s", from, name), *target = arena_format(a, "%s/%s", to, name);
+    char *bytes = source && target ? file_read(source, 64 << 20, &size, a, e) : NULL;
+    return bytes && file_write(target, bytes, size, e);
+}
+
+/* --- methods --- */
+
+static void variants_given(const Settings *s, Variants *v)
+{
+#define VARIANT(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key;
+#include "unlearn/variants.def"
+#undef VARIANT
+}
+
+bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Variants *v, Error *e)
+{
+    const char *preset = s->unlearn_preset;
+    *out = *s;
+    *m = method_find(name);
+    if (!*m)
+        return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", name);
+    if (!variants_make(v, *m, preset, e))
+        return false;
+    for (size_t k = 0; *preset && k < presets_count; k++)
+        if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, name) == 0)
+            && !settings_preset(out, presets[k].settings, e))
+            return false;
+    variants_given(s, v);
+    out->unlearn_method = (*m)->name;
+    return true;
+}

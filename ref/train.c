@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
+#include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
 #include "ref/options.h"

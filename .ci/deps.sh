@@ -59,7 +59,7 @@ as_root() {
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        echo "make deps: these packages are missing and installing them needs root: run this as root:  $*" >&2
+        echo "make deps: packages are missing and installing them needs root; please run as root: $*" >&2
         exit 2
     fi
 }
@@ -69,9 +69,7 @@ what=${1:-needed}
 
 if command -v apt-get >/dev/null; then
     eval "list=\$apt_$what"
-    as_root apt-get update -q || exit 2
-    # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $list || exit 2
+    as_root sh -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $list" || exit 2
 elif command -v dnf >/dev/null; then
     eval "list=\$dnf_$what"
     # shellcheck disable=SC2086

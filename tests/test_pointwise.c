@@ -147,6 +147,13 @@ static void ties_go_to_even_and_near_ties_do_not(void **state)
         }
         Node *n = tape_input(&tape, "near", tensor_view(near, shape_of(1, (size_t)9)));
         expect_bits(op_ratio(&tape, n, 0xfffffb, den)->out.f32, want, 9, "%a x / %a", (double)0xfffffb, (double)den);
+        den = (float)(1 + 2 * check_below(&s, 1 << 20));                 // ties: 5 den k / den, 5 k odd of 25 bits
+        for (int k = 0; k < 9; k++) {
+            near[k] = (float)(3355445 + 2 * check_below(&s, 1 << 20));
+            want[k] = quotient(5 * den, near[k], den);
+        }
+        n = tape_input(&tape, "ties", tensor_view(near, shape_of(1, (size_t)9)));
+        expect_bits(op_ratio(&tape, n, 5 * den, den)->out.f32, want, 9, "%a x / %a", 5 * (double)den, (double)den);
     }
 }
 

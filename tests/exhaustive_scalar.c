@@ -3,13 +3,10 @@
  *
  *     exhaustive_scalar [RESULTS [NAME …]]      default build/exhaustive_scalar.txt, all twelve functions
  *
- * No code is shared with the kernels. The 2^32 operands are cut into blocks, and each block has a proof:
- *   polynomial  MPFR gives f at six floats of the block (near Chebyshev's points); the polynomial through
- *               them is within B W (h/R)^6 of f, where h is half the width, W the largest product of
- *               distances to the nodes (in units of h; taken over all floats of the block), and B bounds |f|
- *               in the complex plane within R of the block (Cauchy). Horner's rule in double adds
- *               16 u sum |c_k|. Where the interval so found holds two floats, MPFR decides that operand alone.
- *   constant    f is monotone here and MPFR gives one float at both ends.
+ * Nothing is shared with the kernels but the rounding test and exact products. The 2^32 operands are cut into blocks, and each block has a proof:
+ *   polynomial  through six MPFR values, with a proven bound (interpolant.h); where the interval so found
+ *               holds two floats, MPFR decides that operand alone.
+ *   constant    f is monotone here and MPFR gives one float at both ends of the block.
  *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the float above x/2 when x/2 is a midpoint.
  *   same        |f(x) - x| is below a hundredth of an ulp.
  *   root, rsqrt the square of the midpoints on both sides, exactly.
@@ -22,9 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 #include "tensor/scalar.h"
+#include "tests/interpolant.h"
 #include "tests/oracle.h"
 
-enum { DEGREE = 6, WORK_BITS = 120, WIDEST = 14, NARROWEST = 6, ROOM = 1 << WIDEST };
+enum { WIDEST = INTERPOLANT_WIDEST, NARROWEST = INTERPOLANT_NARROWEST, ROOM = 1 << WIDEST };
 typedef enum { POLYNOMIAL, CONSTANT, HALF, SAME, ROOT, RECIPROCAL_ROOT, NOT_A_NUMBER, DIRECT } Proof;
 typedef struct { uint32_t first; uint32_t count; Proof proof; } Block;       // consecutive bit patterns
 typedef struct { Block *at; size_t count, room; uint64_t floats; } Plan;
@@ -167,90 +165,6 @@ static Plan plan_make(const Row *r)
     return p;
 }
 
-/* --- Interpolation: for blocks of 2^k floats, the nodes and the matrix from values to coefficients in
- * t = (index - n/2) / (n/2). --- */
-
-typedef struct { uint32_t node[DEGREE]; mpfr_t from[DEGREE][DEGREE]; double product; } Nodes;
-static Nodes nodes_of[WIDEST + 1];
-
-static double place(uint32_t index, uint32_t n) { return (double)index / (n / 2) - 1; }
-
-/* Row j of the inverse of Vandermonde's matrix: the coefficients of Lagrange's polynomial j. */
-static void lagrange(Nodes *s, int j, uint32_t n)
-{
-    mpfr_t *l[DEGREE], x, scale;
-    mpfr_inits2(200, x, scale, (mpfr_ptr)0);
-    for (int k = 0; k < DEGREE; k++) {
-        l[k] = &s->from[k][j];
-        mpfr_init2(*l[k], 200);
-        mpfr_set_ui(*l[k], k == 0, MPFR_RNDN);
-    }
-    for (int i = 0, degree = 0; i < DEGREE; i++) {
-        if (i == j)
-            continue;
-        mpfr_set_d(x, place(s->node[i], n), MPFR_RNDN);
-        for (int k = ++degree; k >= 0; k--) {                 // multiply by (t - x)
-            mpfr_mul(*l[k], *l[k], x, MPFR_RNDN);
-            mpfr_neg(*l[k], *l[k], MPFR_RNDN);
-            if (k > 0)
-                mpfr_add(*l[k], *l[k], *l[k - 1], MPFR_RNDN);
-        }
-        mpfr_set_d(scale, place(s->node[j], n), MPFR_RNDN);
-        mpfr_sub(scale, scale, x, MPFR_RNDN);
-        for (int k = 0; k <= degree; k++)
-            mpfr_div(*l[k], *l[k], scale, MPFR_RNDN);
-    }
-    mpfr_clears(x, scale, (mpfr_ptr)0);
-}
-
-static void nodes_make(Nodes *s, uint32_t n)
-{
-    for (int j = 0; j < DEGREE; j++)
-        s->node[j] = (uint32_t)lround((1 - cos((2 * j + 1) * acos(-1) / (2 * DEGREE))) * (n / 2));
-    for (int j = 0; j < DEGREE; j++)
-        lagrange(s, j, n);
-    for (uint32_t i = 0; i < n; i++) {
-        double product = SLACK;
-        for (int j = 0; j < DEGREE; j++)
-            product *= fabs(place(i, n) - place(s->node[j], n));
-        s->product = fmax(s->product, product);
-    }
-}
-
-/* Coefficients, and the bound of everything that separates Horner's value from f. */
-static double interpolate(const Row *r, const Block *b, double c[DEGREE])
-{
-    int k = 0;
-    while (1u << k < b->count)
-        k++;
-    const Nodes *s = &nodes_of[k];
-    mpfr_t y[DEGREE], sum, term;
-    mpfr_inits2(WORK_BITS, sum, term, (mpfr_ptr)0);
-    for (int j = 0; j < DEGREE; j++) {
-        float x = float_from(b->first + s->node[j]);
-        mpfr_init2(y[j], WORK_BITS);
-        oracle_scalar(r->f->name)(y[j], &x);
-    }
-    double size = 0;
-    for (int i = 0; i < DEGREE; i++) {
-        mpfr_set_zero(sum, 1);
-        for (int j = 0; j < DEGREE; j++) {
-            mpfr_mul(term, s->from[i][j], y[j], MPFR_RNDN);
-            mpfr_add(sum, sum, term, MPFR_RNDN);
-        }
-        c[i] = mpfr_get_d(sum, MPFR_RNDN);
-        size += fabs(c[i]);
-    }
-    for (int j = 0; j < DEGREE; j++)
-        mpfr_clear(y[j]);
-    mpfr_clears(sum, term, (mpfr_ptr)0);
-
-    double first = float_from(b->first), last = float_from(b->first + b->count - 1);
-    double lo = fmin(first, last), hi = fmax(first, last), R = r->radius > 0 ? r->radius : lo / 2;
-    double h = fabs((double)float_from(b->first + 1) - first) * (b->count / 2);
-    return r->bound(lo, hi, R) * s->product * pow(h / R, DEGREE) * SLACK + 16 * 0x1p-53 * size;
-}
-
 /* --- Checking a block of results. --- */
 
 static bool right_by_mpfr(const Row *r, uint32_t bits, float y, Tally *t)
@@ -262,7 +176,7 @@ static bool right_by_mpfr(const Row *r, uint32_t bits, float y, Tally *t)
 }
 
 /* Lanes where the polynomial does not decide, or decides for another float. */
-CLONES static size_t doubtful(const double c[DEGREE], double error, const float *y, uint32_t n, uint32_t *doubt)
+CLONES static size_t doubtful(const double c[INTERPOLANT_NODES], double error, const float *y, uint32_t n, uint32_t *doubt)
 {
     size_t found = 0;
     const v8d lane = { 0, 1, 2, 3, 4, 5, 6, 7 };
@@ -284,7 +198,9 @@ CLONES static size_t doubtful(const double c[DEGREE], double error, const float 
 static void check_polynomial(const Row *r, const Block *b, const float *y, Tally *t)
 {
     static _Thread_local uint32_t doubt[ROOM];
-    double c[DEGREE], error = interpolate(r, b, c);
+    double c[INTERPOLANT_NODES], first = float_from(b->first), last = float_from(b->first + b->count - 1);
+    double lo = fmin(first, last), hi = fmax(first, last), R = r->radius > 0 ? r->radius : lo / 2;
+    double error = interpolant(oracle_scalar(r->f->name), b->first, b->count, R, r->bound(lo, hi, R), c);
     size_t n = doubtful(c, error, y, b->count, doubt);
     for (size_t k = 0; k < n; k++)
         right_by_mpfr(r, b->first + doubt[k], y[doubt[k]], t);
@@ -466,8 +382,7 @@ int main(int argc, char **argv)
         if (results)
             fprintf(results, "program %016llx\n", (unsigned long long)program);
     }
-    for (int k = NARROWEST; k <= WIDEST; k++)
-        nodes_make(&nodes_of[k], 1u << k);
+    interpolant_begin();
     bool right = true;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         bool wanted = argc <= 2;

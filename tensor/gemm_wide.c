@@ -8,12 +8,14 @@
 
 enum { CHUNK = 256, SERIAL_ELEMENTS = 8192 };
 
-CLONES void norms_above(double *square, size_t count, size_t n)
+CLONES static void raise_norms(double *square, size_t count, size_t n)
 {
     const double above = 1 + (double)(n + 8) * 0x1p-52;
     for (size_t k = 0; k < count; k++)
         square[k] = sqrt(square[k]) * above;
 }
+
+void norms_above(double *square, size_t count, size_t n) { raise_norms(square, count, n); }
 
 SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
 {
@@ -41,7 +43,9 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
-CLONES double widen(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
+CLONES static double widen_line(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
+
+double widen(const float *x, size_t n, double *y, double *square) { return widen_line(x, n, y, square); }
 
 /* Several rows of n values, `stride` apart, one behind the other; sums of squares by row or by column. */
 CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square, double *col_square)

@@ -89,12 +89,17 @@ static bool log_open(const Run *r, FILE **log, Error *e)
     return *log || error_set(e, "%s: cannot be written", path);
 }
 
+/* A model folder is whole: what it reads with goes with the weights. */
 static bool save(const Run *r, Arena *a, Error *e)
 {
+    static const char *const reader[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json" };
     if (r->model.lora)
         return lora_save(&r->lora, &r->weights, r->out, e);
-    return weights_save(&r->weights, &r->config, r->out, e) && copy_file(r->reader_folder, r->out, "tokenizer.json", a, e)
-        && copy_file(r->reader_folder, r->out, "preprocessor_config.json", a, e);
+    for (size_t k = 0; k < sizeof reader / sizeof *reader; k++)
+        if (file_exists(arena_format(a, "%s/%s", r->reader_folder, reader[k])) && !copy_file(r->reader_folder, r->out, reader[k], a, e))
+            return false;
+    return image_processor_write(arena_format(a, "%s/processor_config.json", r->out), (size_t)r->config.vision.patch_size, e)
+        && weights_save(&r->weights, &r->config, r->out, e);
 }
 
 static bool steps(Run *r, FILE *log, Error *e)

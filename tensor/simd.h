@@ -4,9 +4,10 @@
  * Plain + - * /, compares and bit operations, lane by lane as in scalar code: the width of the
  * machine cannot be seen in the result. Functions are always inlined, so that each clone of a kernel
  * is compiled for its own instruction set.
- * CLONES before a static kernel (clang 14 does not export the name of a clone) compiles it three times on x86-64 (SSE2, AVX2, AVX-512) and picks one when
- * the program starts. It is empty for other processors, under sanitizers (the picking runs before
- * they are ready) and when -march already chose (clang 14 refuses the mixture). */
+ * CLONES before a static kernel compiles it three times on x86-64 (SSE2, AVX2, AVX-512) and picks one
+ * when the program starts (static: clang 14 does not export the name; no two files may share it). It is
+ * empty for other processors, under sanitizers (the picking runs before they are ready) and when -march
+ * already chose (clang 14 refuses the mixture). */
 #ifndef PULSE_TENSOR_SIMD_H
 #define PULSE_TENSOR_SIMD_H
 

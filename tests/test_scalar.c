@@ -76,6 +76,31 @@ static void hard_places_are_decided(void **state)
             }
 }
 
+/* The six operands of each function whose values lie nearest to a midpoint (2^-51 to 2^-78 of the value), of all
+ * 2^32: found by `make exhaustive`. */
+static void the_hardest_of_all_floats_are_decided(void **state)
+{
+    (void)state;
+    static const struct { const ScalarFunction *f; uint32_t bits[6]; } hardest[] = {
+        { &scalar_exp, { 0xc16912cd, 0xbbf0edf1, 0xbae0e25c, 0xb3000000, 0x377eff81, 0x40315b33 } },
+        { &scalar_log, { 0x65d890d3, 0x4c5d65a5, 0x4d604ebe, 0x66a8c860, 0x1f116ab8, 0x41178feb } },
+        { &scalar_sigmoid, { 0xb3800000, 0x34000000, 0xb4400000, 0xb4a00000, 0x34c00000, 0xb4e00000 } },
+        { &scalar_log_sigmoid, { 0xb9ea41d0, 0xc0a3f888, 0xbad68ba7, 0xb98b9622, 0x336fa39f, 0x3ee22485 } },
+        { &scalar_silu, { 0xb3800000, 0x34000000, 0x35400000, 0xb5400000, 0x36200000, 0xb6200000 } },
+        { &scalar_silu_grad, { 0xb3000000, 0x33800000, 0xb3c00000, 0xb4200000, 0x34400000, 0xb4600000 } },
+        { &scalar_quick_gelu, { 0x3b717d27, 0xbb717d27, 0xbf90fc8a, 0x3b8856f4, 0xbb8856f4, 0x3c7a8128 } },
+        { &scalar_quick_gelu_grad, { 0x3fb4d178, 0xb8260dfd, 0x37ac71b6, 0x3c1db41b, 0xbb7c2bfc, 0xb75338db } },
+        { &scalar_gelu, { 0x37b0a46f, 0xb7b0a46f, 0x38ca1be2, 0xb8ca1be2, 0x3eada244, 0xc0925885 } },
+        { &scalar_gelu_grad, { 0xb2a06c99, 0x33206c99, 0xb8d0df65, 0x40411b04, 0xb87c26b1, 0x3d95c72e } },
+    };
+    for (size_t k = 0; k < sizeof hardest / sizeof *hardest; k++) {
+        float x[6];
+        for (int j = 0; j < 6; j++)
+            x[j] = float_from(hardest[k].bits[j]);
+        expect_oracle(hardest[k].f, x, 6);
+    }
+}
+
 static void limits_and_specials_are_as_defined(void **state)
 {
     (void)state;
@@ -266,6 +291,7 @@ int main(void)
         cmocka_unit_test(every_function_is_the_nearest_float_all_over),
         cmocka_unit_test(every_function_is_the_nearest_float_on_activations),
         cmocka_unit_test(hard_places_are_decided),
+        cmocka_unit_test(the_hardest_of_all_floats_are_decided),
         cmocka_unit_test(limits_and_specials_are_as_defined),
         cmocka_unit_test(any_length_gives_the_same_values_and_no_more),
         cmocka_unit_test(what_no_tier_decides_is_a_sentence),

@@ -12,13 +12,18 @@ size_t rope_positions(const ModelConfig *c)
     return c->text.max_position_embeddings < ROPE_POSITIONS ? (size_t)c->text.max_position_embeddings : ROPE_POSITIONS;
 }
 
+bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error *e)
+{
+    return config_load(c, folder, e) && weights_load(w, folder, c, a, e);
+}
+
 bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e)
 {
     const char *path = settings_path(s, s->model_path), *config = settings_path(s, s->model_config);
     size_t size;
     *reader_folder = *path ? path : settings_path(s, s->data_world);
     if (*path)
-        return config_load(c, path, e) && weights_load(w, path, c, a, e);
+        return model_load(path, c, w, a, e);
     if (!*config)
         return error_set(e, "config: neither model.path nor model.config is given, expected one of them");
     char *text = file_read(config, 1 << 20, &size, a, e);

@@ -113,11 +113,11 @@ enum { FORMS = sizeof forms / sizeof *forms };
 static void every_loss_and_gradient_is_its_chain_of_rounded_operators(void **state)
 {
     (void)state;
-    static const DataKind kinds[] = { DATA_GAUSSIAN, DATA_BF16, DATA_TIES, DATA_CANCEL };
+    static const DataKind kinds[] = { DATA_GAUSSIAN, DATA_TIES, DATA_CANCEL };
     static MethodCase c;
     for (size_t f = 0; f < FORMS; f++)
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-            for (int gaps = 0; gaps < 2; gaps++) {
+            for (int gaps = 0; gaps < 2 - (k == 1); gaps++) {
                 c.v = variants_of(forms[f].method, forms[f].changes);
                 if (c.v.klr == KLR_MUSE_RAW && kinds[k] == DATA_CANCEL)
                     continue;                                       // e^z_ref is infinite there
@@ -244,9 +244,9 @@ static void normalisers_of_the_kl_differ_by_their_counts(void **state)
 static void variants_are_not_their_defaults(void **state)
 {
     (void)state;
-    static const struct { const char *method, *changes; } changed[] = {
-        { "npo", "npo_ratio=batch_mean" }, { "npo", "npo_ratio=raw_logits" }, { "ga_klr", "klr=muse_raw" }, { "dpo", "dpo_scale=1" },
-        { "ce_u", "skip_first=yes" }, { "npo", "beta=0.1" }, { "simnpo", "delta=0.5" }, { "satimp", "beta2=0" },
+    static const struct { const char *method, *changes, *base; } changed[] = {
+        { "npo", "npo_ratio=batch_mean", "" }, { "npo", "npo_ratio=raw_logits", "" }, { "ga_klr", "klr=muse_raw", "" }, { "dpo", "dpo_scale=1", "" },
+        { "ce_u", "skip_first=yes", "" }, { "npo", "beta=0.1", "" }, { "simnpo", "delta=0.5", "alpha=0" }, { "satimp", "beta2=0", "beta=0.3 alpha=0" },
     };
     static MethodCase c;
     for (size_t k = 0; k < sizeof changed / sizeof *changed; k++) {
@@ -254,7 +254,8 @@ static void variants_are_not_their_defaults(void **state)
         for (int i = 0; i < 2; i++) {
             Node *z[ROLE_COUNT];
             fill(&c, DATA_GAUSSIAN, check_seed(), false);
-            c.v = variants_of(changed[k].method, i ? changed[k].changes : "");
+            c.v = variants_of(changed[k].method, changed[k].base);
+            variants_apply(&c.v, i ? changed[k].changes : "", &error);
             loss[i] = run(changed[k].method, &c, z);
             tape_reset(&tape);
         }

@@ -366,7 +366,7 @@ static void every_word_of_the_world_is_one_token(void **state)
 static void streams_are_dealt_evenly(void **state)
 {
     (void)state;
-    static const int64_t steps[STAGES] = { 5000, 760, 240 };
+    static const int64_t steps[STAGES] = { 6000, 760, 240 };
     for (int k = 0; k < STAGES; k++) {
         const Samples *file = &all.stage[k];
         int64_t step = 0;

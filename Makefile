@@ -4,7 +4,7 @@ EXACT  = -std=c11                             # not gnu11: GNU mode contracts a*
 EXACT += -ffp-contract=off                    # a*b+c rounds twice, everywhere
 EXACT += -fno-fast-math                       # nothing may re-associate, flush subnormals or assume there is no NaN
 EXACT += -fno-math-errno -fno-trapping-math   # sqrt is one instruction; no floating-point flag is ever read
-EXACT += $(if $(CLANG),,-fexcess-precision=standard)   # doubles are doubles (clang has no excess precision on what we support)
+EXACT += $(if $(CLANG),,-fexcess-precision=$(if $(filter s390x%,$(MACHINE)),fast,standard))   # a float is a float (on s390x "standard" means: a double)
 
 # What may be chosen: `make CC=clang OPT=-O0 BLAS=builtin SAN=1`. A choice made on the command line builds in its own folder.
 ifeq ($(origin CC),default)

@@ -50,26 +50,39 @@ void probe_backward(Probe *p, Node *y)
     tape_backward(p->tape);
 }
 
+/* What is asked for: which families (none named: all, and a total), and whether each operator gets a line of its own. */
+typedef struct { char **family; int count; bool nodes; } Wanted;
+
+static bool wants(const Wanted *w, const char *family)
+{
+    for (int k = 0; k < w->count; k++)
+        if (strcmp(w->family[k], family) == 0)
+            return true;
+    return w->count == 0;
+}
+
 /* Every operator that ran, with its name; `seen` marks it in the order of ops.def. */
-static void hash_nodes(Probe *p, bool *seen)
+static void hash_nodes(Probe *p, bool *seen, const char *family, bool print)
 {
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
         if (!n->op)
             continue;
         hash_tensor(&p->hash, n->op->name, n->out);
+        if (print)
+            printf("%s %zu %s %s\n", family, n->id, n->op->name, digest_tensor(n->op->name, n->out).hex);
         for (size_t i = 0; i < ops_count; i++)
             seen[i] |= ops[i] == n->op;
     }
 }
 
-static Digest run_family(size_t k, bool *seen, Error *e)
+static Digest run_family(size_t k, bool *seen, bool nodes, Error *e)
 {
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
     Probe p = { .tape = &t, .arena = &a, .error = e, .hash = hash_begin(), .at = (uint64_t)k << 32 };
     families[k].probe(&p);
-    hash_nodes(&p, seen);
+    hash_nodes(&p, seen, families[k].name, nodes);
     arena_free(&a);
     error_prefix(e, "digest of %s", families[k].name);
     return hash_end(&p.hash);
@@ -106,21 +119,50 @@ static void print(const Digest *family, Digest all, bool json)
     printf(json ? "}, \"total\": \"%s\"}\n" : "total %s\n", all.hex);
 }
 
+static bool known(const Wanted *w, Error *e)
+{
+    for (int k = 0; k < w->count; k++) {
+        size_t f = 0;
+        while (f < FAMILIES && strcmp(families[f].name, w->family[k]) != 0)
+            f++;
+        if (f == FAMILIES)
+            return error_set(e, "digest: there is no family %s, expected one of those that pulse-ref digest prints", w->family[k]);
+    }
+    return true;
+}
+
+/* The families that are wanted, into `family`; all of them must have met every operator. */
+static bool probe(const Wanted *w, Digest *family, Error *e)
+{
+    bool *seen = calloc(ops_count + 1, sizeof *seen);
+    if (!seen)
+        return error_set(e, "digest: out of memory");
+    for (size_t k = 0; k < FAMILIES && !e->failed; k++)
+        if (wants(w, families[k].name))
+            family[k] = run_family(k, seen, w->nodes, e);
+    bool complete = !e->failed && (w->count > 0 || all_seen(seen, e));
+    free(seen);
+    return complete;
+}
+
 int command_digest(int argc, char **argv)
 {
+    Wanted w = { 0 };
+    const Option mine[] = { { "nodes", NULL, "a line for every operator that ran, too", .flag = &w.nodes } };
     Options o;
     int status;
-    if (!options_read(&o, argc, argv, NULL, 0, 0, 0, &status))
+    if (!options_read(&o, argc, argv, mine, 1, 0, FAMILIES, &status))
         return status;
+    w.family = o.operand;
+    w.count = o.operands;
     Error e = { 0 };
     Digest family[FAMILIES];
-    bool *seen = calloc(ops_count + 1, sizeof *seen);
-    for (size_t k = 0; seen && k < FAMILIES && !e.failed; k++)
-        family[k] = run_family(k, seen, &e);
-    bool complete = !e.failed && (seen ? all_seen(seen, &e) : error_set(&e, "digest: out of memory"));
-    free(seen);
-    if (!complete)
+    if (!known(&w, &e) || !probe(&w, family, &e))
         return command_fail(&e);
-    print(family, total(family), o.json);
+    if (w.count == 0)
+        print(family, total(family), o.json);
+    for (size_t k = 0; w.count > 0 && k < FAMILIES; k++)
+        if (wants(&w, families[k].name))
+            printf("%s %s\n", families[k].name, family[k].hex);
     return EXIT_SAME;
 }

@@ -57,7 +57,8 @@ static void product(Probe *p, ProbeKind kind, size_t n, size_t m, size_t k)
     Node *w = probe_param(p, kind, shape_of(2, m, k)), *bias = probe_param(p, kind, shape_of(1, m));
     probe_backward(p, op_linear(t, probe_param(p, kind, shape_of(2, n, k)), w, bias));
     op_linear(t, probe_input(p, kind, shape_of(2, n, k)), w, NULL);
-    op_lora_merge(t, w, probe_input(p, kind, shape_of(2, m, (size_t)5)), probe_input(p, kind, shape_of(2, (size_t)5, k)), 2 / 3.0f);
+    Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));          // one draw an expression: C leaves the order of arguments open
+    op_lora_merge(t, w, down, probe_input(p, kind, shape_of(2, (size_t)5, k)), 2 / 3.0f);
 }
 
 void digest_products(Probe *p)

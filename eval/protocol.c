@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/protocol.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "eval/words.h"
+#include "tensor/decimal.h"
+
+enum { VANILLA = MODEL_VANILLA, BASE = MODEL_BASE, ONE = REQUESTS_ONE, ROUNDS = REQUESTS_ROUNDS, ABLATION = REQUESTS_ABLATION,
+       STRESS = REQUESTS_STRESS, CASES_MAX = 4096 };
+
+const Scenario scenarios[] = {
+#define SCENARIO(name, group, start, who, requests, epochs, help) { #name, #group, (StartModel)start, who, (Requests)requests, epochs, help },
+#include "eval/scenarios.def"
+#undef SCENARIO
+};
+const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;
+
+static const struct { const char *group, *file; } groups[GROUPS] = {
+    { "person", "persons.jsonl" }, { "country", "countries.jsonl" }, { "known_person", "known_persons.jsonl" },
+};
+const char *group_name(size_t group) { return groups[group].group; }
+const char *group_file(size_t group) { return groups[group].file; }
+
+const char *start_model_name(StartModel m)
+{
+    static const char *const names[] = { "base", "vanilla", "oracle" };
+    return names[m];
+}
+
+const Scenario *scenario_find(const char *name)
+{
+    for (size_t k = 0; k < scenarios_count; k++)
+        if (strcmp(scenarios[k].name, name) == 0)
+            return &scenarios[k];
+    return NULL;
+}
+
+static size_t group_of(const Scenario *s)
+{
+    size_t k = 0;
+    while (strcmp(groups[k].group, s->group) != 0)
+        k++;
+    return k;
+}
+
+/* --- stages --- */
+
+/* A stage of this recipe: the one that is there already, or a new one. */
+static size_t stage_add(Plan *p, Stage s)
+{
+    Hash h = hash_begin();
+    hash_text(&h, "pulse-ref stage, spec " PULSE_SPEC);
+    hash_text(&h, s.recipe);
+    for (size_t k = 0; k < s.inputs; k++)
+        hash_text(&h, p->stage[s.input[k]].digest.hex);
+    s.digest = hash_end(&h);
+    for (size_t k = 0; k < p->stage_count; k++)
+        if (strcmp(p->stage[k].digest.hex, s.digest.hex) == 0)
+            return k;
+    p->stage[p->stage_count] = s;
+    return p->stage_count++;
+}
+
+/* The train stage that makes a model; NO_STAGE when it is given. */
+static size_t model_stage(Plan *p, StartModel m)
+{
+    if (p->made[m] == NO_STAGE && !*p->config.model[m].hex)
+        p->made[m] = stage_add(p, (Stage){ .kind = STAGE_TRAIN, .name = start_model_name(m), .recipe = p->config.train[m], .model = m, .cost = 120 });
+    return p->made[m];
+}
+
+/* "vanilla <digest>" of a given model; of one that is made, its stage stands among the inputs. */
+static const char *model_text(Plan *p, StartModel m, Stage *s)
+{
+    size_t made = model_stage(p, m);
+    if (made != NO_STAGE)
+        s->input[s->inputs++] = made;
+    return arena_format(p->arena, "%s %s", start_model_name(m), made == NO_STAGE ? p->config.model[m].hex : "made");
+}
+
+static size_t answer_stage(Plan *p, StartModel m, size_t of, size_t group, double cost)
+{
+    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = of, .group = group, .cost = cost };
+    const ProtocolConfig *c = &p->config;
+    const char *model = model_text(p, m, &s);
+    if (of != NO_STAGE)
+        s.input[s.inputs++] = of;
+    s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), groups[group].group)
+                            : arena_format(p->arena, "answers/%s", p->stage[of].name);
+    s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model, groups[group].file,
+                            c->group[group].hex, c->general.hex, (long long)c->frames, c->reading);
+    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
+}
+
+static size_t unlearn_stage(Plan *p, const Case *one)
+{
+    Stage s = { .kind = STAGE_UNLEARN, .model = one->scenario->start, .one = one, .of = NO_STAGE, .group = group_of(one->scenario) };
+    const ProtocolConfig *c = &p->config;
+    const char *model = model_text(p, s.model, &s);
+    if (one->scenario->who == WHO_BEST)
+        s.input[s.inputs++] = one->before;
+    if (method_needs_oracle(one->method))
+        s.input[s.inputs++] = model_stage(p, MODEL_ORACLE);
+    s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
+    s.recipe = arena_format(p->arena, "unlearn\nmodel %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
+                            "requests %lld\nepochs %lld\nbatch %lld\ntrajectory %lld\n%s", model, one->method->name, trainable_name(one->trainable),
+                            (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
+                            (long long)c->best, (long long)c->forget, (long long)one->rounds, (long long)one->epochs, (long long)c->batch,
+                            (long long)c->trajectory, c->common);
+    s.cost = 0.05 * (double)(one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10)) * (method_needs_retain(one->method) ? 2 : 1);
+    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
+}
+
+/* --- cases --- */
+
+/* "3 ga_klr=15": the number that stands for a method. */
+static bool epochs_of(const char *text, const char *method, int64_t *out, Error *e)
+{
+    Words w = words_of(text);
+    char word[80];
+    bool found = false;
+    while (word_next(&w, word, sizeof word)) {
+        char *equals = strchr(word, '=');
+        if (equals)
+            *equals = 0;
+        if (equals && strcmp(word, method) != 0)
+            continue;
+        if (!equals && found)
+            continue;
+        if (!decimal_to_int(equals ? equals + 1 : word, out) || *out < 1 || *out > 100000)
+            return error_set(e, "epochs \"%s\": \"%s\" is not a number from 1 to 100000", text, equals ? equals + 1 : word);
+        found = true;
+    }
+    return found || error_set(e, "epochs \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", text, method);
+}
+
+static bool case_add(Plan *p, Case c, Error *e)
+{
+    size_t place = (size_t)(c.scenario - scenarios), group = group_of(c.scenario);
+    const char *epochs = *p->config.epochs[place] ? p->config.epochs[place] : c.scenario->epochs;
+    if (!c.name || !epochs_of(epochs, c.method->name, &c.epochs, e))
+        return error_prefix(e, "%s", c.scenario->name);
+    if (p->case_count == CASES_MAX)
+        return error_set(e, "run: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
+    Case *to = &p->cases[p->case_count++];
+    *to = c;
+    to->before = answer_stage(p, c.scenario->start, NO_STAGE, group, 6);
+    to->oracle = c.scenario->start == MODEL_VANILLA ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
+    to->unlearn = unlearn_stage(p, to);
+    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + (double)c.epochs / (double)p->config.trajectory);
+    return !e->failed;
+}
+
+/* The cases of a scenario and a seed for one method: once, per trainable, or per number of requests. */
+static bool cases_of_method(Plan *p, Case c, Error *e)
+{
+    char word[80];
+    c.name = c.scenario->name;
+    c.rounds = c.scenario->requests == REQUESTS_ROUNDS ? p->config.rounds : 1;
+    if (c.scenario->requests == REQUESTS_ABLATION) {
+        for (Trainable t = TRAIN_LLM; t <= TRAIN_PROJ_LLM; t++) {
+            c.trainable = t;
+            if (!case_add(p, c, e))
+                return false;
+        }
+        return true;
+    }
+    if (c.scenario->requests != REQUESTS_STRESS)
+        return case_add(p, c, e);
+    for (Words w = words_of(p->config.stress); word_next(&w, word, sizeof word);) {
+        if (!decimal_to_int(word, &c.rounds) || c.rounds < 1)
+            return error_set(e, "protocol.stress: \"%s\" is not a number of requests, expected for instance \"1, 5, 25\"", word);
+        c.name = arena_format(p->arena, "stress-%lld", (long long)c.rounds);
+        if (!case_add(p, c, e))
+            return false;
+    }
+    return true;
+}
+
+static bool cases_of_scenario(Plan *p, const Scenario *s, uint64_t seed, Error *e)
+{
+    char word[80];
+    const char *list = s->requests == REQUESTS_ABLATION ? p->config.ablation_methods : p->config.methods;
+    for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
+        Case c = { .scenario = s, .method = method_find(word), .seed = seed };
+        if (!c.method)
+            return error_set(e, "there is no method \"%s\", expected one of `pulse-ref list methods`", word);
+        if (!trainable_parse(p->config.trainable, &c.trainable))
+            return error_set(e, "train.trainable is \"%s\", expected llm, proj+llm or full", p->config.trainable);
+        if (!cases_of_method(p, c, e))
+            return false;
+    }
+    return true;
+}
+
+bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, Error *e)
+{
+    char name[80], number[80];
+    *p = (Plan){ .config = *c, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
+    p->cases = arena_array(a, CASES_MAX, sizeof *p->cases);
+    p->stage = arena_array(a, 4 * CASES_MAX, sizeof *p->stage);
+    if (!p->cases || !p->stage)
+        return false;
+    for (Words s = words_of(c->scenarios); word_next(&s, name, sizeof name);) {
+        const Scenario *scenario = scenario_find(name);
+        if (!scenario)
+            return error_set(e, "there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
+        for (Words w = words_of(c->seeds); word_next(&w, number, sizeof number);) {
+            int64_t seed;
+            if (!decimal_to_int(number, &seed) || seed < 0)
+                return error_set(e, "protocol.seeds: \"%s\" is not a number, expected for instance \"0, 1, 2\"", number);
+            if (!cases_of_scenario(p, scenario, (uint64_t)seed, e))
+                return false;
+        }
+    }
+    return p->case_count > 0 || error_set(e, "there is nothing to run, expected at least one scenario, method and seed");
+}
+
+int64_t request_steps(const Plan *p, const Case *c, size_t entities)
+{
+    return c->epochs * (((int64_t)entities * 10 + p->config.batch - 1) / p->config.batch);
+}
+
+bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)
+{
+    int64_t all = request_steps(p, c, entities), epoch = all / c->epochs, every = p->config.trajectory * epoch;
+    return step == all || (c->rounds == 1 && every && step % every == 0);
+}

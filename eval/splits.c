@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is forgotten in each request, and who is retained. */
+#include <string.h>
+#include "eval/protocol.h"
+#include "tensor/random.h"
+
+/* n of a list, drawn: the places order[0 … n-1] of a shuffle; the others go to `rest`. Both keep the order of the list. */
+static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)
+{
+    uint32_t *order = arena_array(a, from.count + 1, sizeof *order);
+    bool *taken = arena_zalloc(a, from.count + 1);
+    *drawn = (EntityList){ arena_array(a, from.count + 1, sizeof *drawn->entity), 0 };
+    *rest = (EntityList){ arena_array(a, from.count + 1, sizeof *rest->entity), 0 };
+    if (!order || !taken || !drawn->entity || !rest->entity)
+        return false;
+    random_shuffle(random_for(seed, "protocol.forget"), order, from.count);
+    for (size_t k = 0; k < n; k++)
+        taken[order[k]] = true;
+    for (size_t k = 0; k < from.count; k++) {
+        EntityList *to = taken[k] ? drawn : rest;
+        to->entity[to->count++] = from.entity[k];
+    }
+    return true;
+}
+
+/* The n of which most questions were answered exactly; ties by id. Insertion sort: stable, and short lists. */
+static bool best_known(const EntityList *all, size_t n, const Result *r, size_t count, EntityList *out, Arena *a)
+{
+    size_t *right = arena_zalloc(a, (all->count + 1) * sizeof *right);
+    *out = (EntityList){ arena_array(a, all->count + 1, sizeof *out->entity), 0 };
+    if (!right || !out->entity)
+        return false;
+    for (size_t k = 0; k < all->count; k++) {
+        const Entity *x = all->entity[k];
+        size_t score = 0, at = k;
+        for (size_t i = 0; i < count; i++)
+            score += r[i].exact && strcmp(r[i].entity, x->id) == 0;
+        for (; at > 0 && (right[at - 1] < score || (right[at - 1] == score && strcmp(out->entity[at - 1]->id, x->id) > 0)); at--) {
+            right[at] = right[at - 1];
+            out->entity[at] = out->entity[at - 1];
+        }
+        right[at] = score;
+        out->entity[at] = x;
+    }
+    out->count = n;
+    return true;
+}
+
+/* In order of request, then of the file. */
+static bool by_round(EntityList *out, const Entities *all, const char *group, Arena *a)
+{
+    int64_t last = 0;
+    *out = (EntityList){ arena_array(a, all->count + 1, sizeof *out->entity), 0 };
+    for (size_t k = 0; k < all->count; k++)
+        if (strcmp(all->entity[k].group, group) == 0 && all->entity[k].round > last)
+            last = all->entity[k].round;
+    for (int64_t round = 1; out->entity && round <= last; round++)
+        for (size_t k = 0; k < all->count; k++)
+            if (strcmp(all->entity[k].group, group) == 0 && all->entity[k].round == round)
+                out->entity[out->count++] = &all->entity[k];
+    return out->entity != NULL;
+}
+
+static bool choose(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e)
+{
+    const ProtocolConfig *k = &p->config;
+    const char *group = c->scenario->group, *path = p->entities.path;
+    EntityList all, rest;
+    if (!entities_choose(&all, &p->entities, group, -1, a) || !entities_choose(&s->retain, &p->entities, group, 0, a)
+        || !by_round(&s->forget, &p->entities, group, a))
+        return false;
+    if (c->scenario->who == WHO_ROUNDS)
+        return true;
+    EntityList from = c->scenario->who == WHO_TWENTY ? s->forget : all;
+    size_t n = c->scenario->who == WHO_BEST ? (size_t)k->best : from.count;
+    if (n > from.count)
+        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)k->best, from.count, group);
+    if ((size_t)k->forget > n || (c->scenario->who != WHO_TWENTY && (size_t)k->forget == n))
+        return error_set(e, "%s:1: protocol.forget is %lld, expected fewer than the %zu of the group \"%s\" that there are", path,
+                         (long long)k->forget, n, group);
+    if (c->scenario->who == WHO_BEST && !best_known(&all, n, ranking, count, &from, a))
+        return false;
+    from.count = n;
+    return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_TWENTY ? &rest : &s->retain, a);
+}
+
+/* Requests of equal size, the first ones one larger where it does not come out even. */
+static bool cut(Splits *s, const Case *c, Arena *a)
+{
+    size_t n = (size_t)c->rounds, begin = 0;
+    s->requests = n;
+    s->request = arena_array(a, n, sizeof *s->request);
+    for (size_t k = 0; s->request && k < n; k++) {
+        size_t size = s->forget.count / n + (k < s->forget.count % n);
+        s->request[k] = (EntityList){ s->forget.entity + begin, size };
+        begin += size;
+    }
+    return s->request != NULL;
+}
+
+bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e)
+{
+    *s = (Splits){ .requests = 0 };
+    if (!choose(s, p, c, ranking, count, a, e))
+        return false;
+    const char *path = p->entities.path;
+    if (s->forget.count == 0 || s->retain.count == 0)
+        return error_set(e, "%s:1: %s: %zu are to be forgotten and %zu retained of the group \"%s\", expected at least one each", path, c->name,
+                         s->forget.count, s->retain.count, c->scenario->group);
+    if ((size_t)c->rounds > s->forget.count)
+        return error_set(e, "%s:1: %s: %lld requests of %zu entities, expected at least one for each request", path, c->name,
+                         (long long)c->rounds, s->forget.count);
+    for (size_t k = 0; k < s->forget.count; k++)
+        if (entity_list_has(&s->retain, s->forget.entity[k]->id))
+            return error_set(e, "%s:%zu: \"%s\" is both to be forgotten and to be retained", path, s->forget.entity[k]->line, s->forget.entity[k]->id);
+    return cut(s, c, a);
+}

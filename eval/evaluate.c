@@ -112,7 +112,7 @@ static bool text_write(const Model *m, const Reader *r, const Question *q, Resul
         return false;
     if (n && ids[n - 1] == r->end)
         n--;
-    return (out->text = text_decode(r->style.text, ids, n, true, a)) != NULL;
+    return (out->text = text_decode(r->style.text, ids, n, true, a, e)) != NULL;
 }
 
 static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a, Arena *scratch, Error *e)

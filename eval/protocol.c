@@ -36,12 +36,20 @@ const Scenario *scenario_find(const char *name)
     return NULL;
 }
 
-static size_t group_of(const Scenario *s)
+size_t group_of(const Scenario *s)
 {
     size_t k = 0;
     while (strcmp(groups[k].group, s->group) != 0)
         k++;
     return k;
+}
+
+const MethodConfig *method_config(const Plan *p, const Method *m)
+{
+    size_t k = 0;
+    while (methods[k] != m)
+        k++;
+    return &p->config.method[k];
 }
 
 /* --- stages --- */
@@ -50,7 +58,7 @@ static size_t group_of(const Scenario *s)
 static size_t stage_add(Plan *p, Stage s)
 {
     Hash h = hash_begin();
-    hash_text(&h, "pulse-ref stage, spec " PULSE_SPEC);
+    hash_text(&h, "pulse-ref " PULSE_VERSION " stage, spec " PULSE_SPEC);
     hash_text(&h, s.recipe);
     for (size_t k = 0; k < s.inputs; k++)
         hash_text(&h, p->stage[s.input[k]].digest.hex);
@@ -100,15 +108,15 @@ static size_t unlearn_stage(Plan *p, const Case *one)
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
-    if (method_needs_oracle(one->method))
-        s.input[s.inputs++] = model_stage(p, MODEL_ORACLE);
+    const char *reference = method_config(p, one->method)->oracle ? model_text(p, MODEL_ORACLE, &s) : "";
+    const char *base = one->method->needs & NEEDS_BASE ? model_text(p, MODEL_BASE, &s) : "";
     s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
-    s.recipe = arena_format(p->arena, "unlearn\nmodel %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\nepochs %lld\nbatch %lld\ntrajectory %lld\n%s", model, one->method->name, trainable_name(one->trainable),
+    s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
+                            "requests %lld\nepochs %lld\ntrajectory %lld\n%s", model, reference, base, one->method->name, trainable_name(one->trainable),
                             (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, (long long)one->rounds, (long long)one->epochs, (long long)c->batch,
-                            (long long)c->trajectory, c->common);
-    s.cost = 0.05 * (double)(one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10)) * (method_needs_retain(one->method) ? 2 : 1);
+                            (long long)c->best, (long long)c->forget, (long long)one->rounds, (long long)one->epochs,
+                            (long long)c->trajectory, method_config(p, one->method)->recipe);
+    s.cost = 0.05 * (double)(one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10)) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
@@ -148,7 +156,7 @@ static bool case_add(Plan *p, Case c, Error *e)
     to->before = answer_stage(p, c.scenario->start, NO_STAGE, group, 6);
     to->oracle = c.scenario->start == MODEL_VANILLA ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
     to->unlearn = unlearn_stage(p, to);
-    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + (double)c.epochs / (double)p->config.trajectory);
+    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + (double)c.epochs);
     return !e->failed;
 }
 
@@ -219,11 +227,18 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, 
 
 int64_t request_steps(const Plan *p, const Case *c, size_t entities)
 {
-    return c->epochs * (((int64_t)entities * 10 + p->config.batch - 1) / p->config.batch);
+    int64_t batch = method_config(p, c->method)->batch;
+    return c->epochs * (((int64_t)entities * 10 + batch - 1) / batch);
 }
 
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)
 {
     int64_t all = request_steps(p, c, entities), epoch = all / c->epochs, every = p->config.trajectory * epoch;
     return step == all || (c->rounds == 1 && every && step % every == 0);
+}
+
+const char *snapshot_name(int64_t round, int64_t step, char out[64])
+{
+    snprintf(out, 64, "round-%lld-step-%lld", (long long)round, (long long)step);
+    return out;
 }

@@ -15,6 +15,7 @@
 #include "eval/evaluate.h"
 #include "model/lora.h"
 #include "tensor/hash.h"
+#include "tensor/op.h"
 #include "unlearn/method.h"
 
 typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
@@ -39,13 +40,19 @@ const char *group_name(size_t group);                // of entities.jsonl: perso
 const char *group_file(size_t group);                // "persons.jsonl"
 
 typedef struct {
+    const char *recipe;                  // settings that its unlearn stages depend on, as text
+    int64_t     batch;
+    bool        oracle;                  // its reference is the oracle
+} MethodConfig;
+
+typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods;     // "a, b, c"
     const char *trainable;
     const char *epochs[16];              // by scenario; "": its default
     int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
-    int64_t     batch, trajectory, frames;
-    const char *common;                  // settings that every unlearn stage depends on, as text
-    const char *reading;                 // settings that every answer depends on
+    int64_t     trajectory, frames;      // epochs between snapshots, 0: none but the last; test frames of each fact, 0: all
+    const MethodConfig *method;          // one for each of methods[]
+    const char *reading;                 // settings that every answer depends on, as text
     Digest      model[MODELS];           // of the given models; hex "": to be trained
     const char *train[MODELS];           // recipe of a model that is to be trained
     Digest      group[GROUPS], general, entities;    // of the questions with their pictures
@@ -69,7 +76,7 @@ typedef struct {
     StageKind   kind;
     const char *name, *recipe;
     Digest      digest;
-    size_t      input[3], inputs;        // stages
+    size_t      input[4], inputs;        // stages
     const Case *one;                     // of an unlearn stage: the first case that wants it
     StartModel  model;                   // trained, or asked; of an answer stage whose input is an unlearn stage: where that starts
     size_t      of, group;               // of an answer stage: the unlearn stage (NO_STAGE: model), and whom is asked about
@@ -98,7 +105,10 @@ typedef struct {
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 /* Steps of one request: epochs x ceil(10 entities / batch). */
 int64_t request_steps(const Plan *p, const Case *c, size_t entities);
-/* Whether a snapshot is kept after this step of a request. */
+/* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step);
+const char *snapshot_name(int64_t round, int64_t step, char out[64]);
+const MethodConfig *method_config(const Plan *p, const Method *m);
+size_t group_of(const Scenario *s);                  // place of its group
 
 #endif

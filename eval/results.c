@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/results.h"
+
+#include <string.h>
+#include "tensor/file.h"
+
+enum { FILE_MAX = 1 << 30 };
+
+/* --- answers --- */
+
+static json_t *floats(const float *x, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < n; k++)
+        json_array_append_new(list, json_decimal(x[k]));
+    return list;
+}
+
+json_t *answer_object(const Result *r, bool brief)
+{
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I}", "id", r->id, "entity", r->entity, "group", r->group,
+                          "skill", r->skill, "modality", r->modality == MODALITY_IMAGE ? "image" : "text", "kind", kind_name(r->kind),
+                          "answer", r->answer, "exact", r->exact, "likely", r->likely, "nll", json_decimal(r->nll), "ce", json_decimal(r->ce),
+                          "tokens", (json_int_t)r->tokens, "right", (json_int_t)r->right);
+    if (r->option_ce)
+        json_object_set_new(o, "option_ce", floats(r->option_ce, r->option_count));
+    if (r->text)
+        json_object_set_new(o, "text", json_string(r->text));
+    if (brief)
+        return o;
+    json_t *right = json_array();
+    for (size_t k = 0; k < r->tokens; k++)
+        json_array_append_new(right, json_integer(r->token_right[k]));
+    json_object_set_new(o, "token_nll", floats(r->token_nll, r->tokens));
+    json_object_set_new(o, "token_right", right);
+    return o;
+}
+
+bool answers_write(const char *path, const Result *r, size_t count, Error *e)
+{
+    FileWriter w;
+    if (!file_begin(&w, path, e))
+        return false;
+    for (size_t k = 0; k < count; k++) {
+        json_t *o = answer_object(&r[k], false);
+        json_print(w.stream, o, 0);
+        fputc('\n', w.stream);
+        json_decref(o);
+    }
+    return file_finish(&w, e);
+}
+
+static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, Arena *a)
+{
+    const json_t *list = json_object_get(o, key);
+    *count = json_array_size(list);
+    *out = arena_array(a, *count, sizeof **out);
+    for (size_t k = 0; *out && k < *count; k++) {
+        const json_t *x = json_array_get(list, k);
+        const char *text = json_string_value(x);                       // "inf", "-inf", "NaN"
+        (*out)[k] = text ? (*text == 'i' ? 1 : *text == '-' ? -1 : 0) / 0.0f : (float)json_number_value(x);
+    }
+    return *out != NULL;
+}
+
+static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a, Error *e)
+{
+    const struct { const char *key, **to; } texts[] = {
+        { "id", &r->id }, { "entity", &r->entity }, { "group", &r->group }, { "skill", &r->skill }, { "answer", &r->answer },
+    };
+    const char *modality, *kind;
+    int64_t right;
+    float *marks;
+    size_t n;
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+        if (!json_get_text(o, texts[k].key, texts[k].to, where, e) || !(*texts[k].to = arena_text(a, *texts[k].to)))
+            return false;
+    if (!json_get_text(o, "modality", &modality, where, e) || !json_get_text(o, "kind", &kind, where, e)
+        || !json_get_bool(o, "exact", &r->exact, where, e) || !json_get_bool(o, "likely", &r->likely, where, e)
+        || !json_get_int(o, "right", &right, where, e) || !json_get_float(o, "nll", &r->nll, where, e) || !json_get_float(o, "ce", &r->ce, where, e)
+        || !numbers_read(o, "token_nll", &r->token_nll, &r->tokens, a) || !numbers_read(o, "token_right", &marks, &n, a)
+        || !numbers_read(o, "option_ce", &r->option_ce, &r->option_count, a))
+        return false;
+    if (n != r->tokens)
+        return error_set(e, "%s: token_nll and token_right are of different length", where);
+    r->modality = strcmp(modality, "image") == 0 ? MODALITY_IMAGE : MODALITY_TEXT;
+    for (r->kind = KIND_OPEN; r->kind < KIND_NAME && strcmp(kind_name(r->kind), kind) != 0;)
+        r->kind++;
+    r->right = (size_t)right;
+    r->token_right = arena_array(a, n, 1);
+    for (size_t k = 0; r->token_right && k < n; k++)
+        r->token_right[k] = marks[k] != 0;
+    if (r->option_count == 0)
+        r->option_ce = NULL;
+    const char *text = json_string_value(json_object_get(o, "text"));
+    r->text = text ? arena_text(a, text) : NULL;
+    return r->token_right != NULL;
+}
+
+Result *answers_read(const char *path, size_t *count, Arena *a, Error *e)
+{
+    size_t size, lines = 0;
+    char *text = file_read(path, FILE_MAX, &size, a, e);
+    for (size_t k = 0; text && k < size; k++)
+        lines += text[k] == '\n';
+    Result *out = text ? arena_zalloc(a, (lines + 1) * sizeof *out) : NULL;
+    *count = 0;
+    for (char *at = text, *end; out && (end = strchr(at, '\n')); at = end + 1) {
+        const char *where = arena_format(a, "%s:%zu", path, *count + 1);
+        json_t *o = where ? json_parse(at, (size_t)(end - at), where, e) : NULL;
+        bool good = o && answer_read(&out[(*count)++], o, where, a, e);
+        json_decref(o);
+        if (!good)
+            return NULL;
+    }
+    return out;
+}
+
+/* --- rows --- */
+
+bool rows_add(Rows *r, Row row)
+{
+    if (r->count == r->room) {
+        size_t room = r->room ? 2 * r->room : 1024;
+        Row *larger = arena_array(r->arena, room, sizeof *larger);
+        if (!larger)
+            return false;
+        if (r->count)
+            memcpy(larger, r->row, r->count * sizeof *larger);
+        r->row = larger;
+        r->room = room;
+    }
+    r->row[r->count++] = row;
+    return true;
+}
+
+static void write_counts(FILE *f, const Row *x, const char *none)
+{
+    if (x->total)
+        fprintf(f, "%lld,%lld", (long long)x->count, (long long)x->total);
+    else
+        fputs(none, f);
+}
+
+bool rows_write_csv(const Rows *r, const char *path, bool trajectory, Error *e)
+{
+    FileWriter w;
+    char value[32];
+    if (!file_begin(&w, path, e))
+        return false;
+    fprintf(w.stream, "scenario,method,trainable,round,%ssplit,modality,metric,value,count,total,seed\n", trajectory ? "epoch,step," : "");
+    for (size_t k = 0; k < r->count; k++) {
+        const Row *x = &r->row[k];
+        fprintf(w.stream, "%s,%s,%s,%lld,", x->scenario, x->method, x->trainable, (long long)x->round);
+        if (trajectory)
+            fprintf(w.stream, "%lld,%lld,", (long long)x->epoch, (long long)x->step);
+        fprintf(w.stream, "%s,%s,%s,%s,", x->split, x->modality, x->metric, decimal_double(x->value, value));
+        write_counts(w.stream, x, ",");
+        fprintf(w.stream, ",%llu\n", (unsigned long long)x->seed);
+    }
+    return file_finish(&w, e);
+}
+
+bool rows_write_jsonl(const Rows *r, const char *path, Error *e)
+{
+    FileWriter w;
+    char hex[32];
+    if (!file_begin(&w, path, e))
+        return false;
+    for (size_t k = 0; k < r->count; k++) {
+        const Row *x = &r->row[k];
+        json_t *value = x->value - x->value == 0 ? json_real(x->value) : json_null();
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I}", "scenario", x->scenario, "method", x->method, "trainable",
+                              x->trainable, "round", (json_int_t)x->round, "split", x->split, "modality", x->modality, "metric", x->metric,
+                              "value", value, "hex", hex_double(x->value, hex), "seed", (json_int_t)x->seed);
+        if (x->total) {
+            json_object_set_new(o, "count", json_integer(x->count));
+            json_object_set_new(o, "total", json_integer(x->total));
+        }
+        json_print(w.stream, o, 0);
+        fputc('\n', w.stream);
+        json_decref(o);
+    }
+    return file_finish(&w, e);
+}
+
+/* --- metrics --- */
+
+static bool ratio(Rows *r, Row row, const char *metric, int64_t count, int64_t total)
+{
+    row.metric = metric;
+    row.count = count;
+    row.total = total;
+    row.value = (double)count / (double)total;
+    return rows_add(r, row);
+}
+
+bool rows_measure(Rows *r, Row row, Whose whose, const Result *result, size_t count)
+{
+    static const char *const modalities[] = { "image", "text", "both" };
+    for (int m = 0; m < 3; m++) {
+        int64_t all = 0, exact = 0, likely = 0, asked = 0;
+        for (size_t k = 0; k < count; k++) {
+            const Result *x = &result[k];
+            bool his = whose.entities ? entity_list_has(whose.entities, x->entity) : strcmp(x->group, whose.group) == 0;
+            if (!his || (m < 2 && (x->modality == MODALITY_IMAGE) != (m == 0)))
+                continue;
+            all++;
+            exact += x->exact;
+            asked += x->option_ce != NULL;
+            likely += x->option_ce && x->likely;
+        }
+        row.modality = modalities[m];
+        if ((all && !ratio(r, row, "accuracy", exact, all)) || (asked && !ratio(r, row, "option_accuracy", likely, asked)))
+            return false;
+    }
+    return true;
+}

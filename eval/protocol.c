@@ -194,8 +194,9 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, uint64_t seed, Error *
         Case c = { .scenario = s, .method = method_find(word), .seed = seed };
         if (!c.method)
             return error_set(e, "there is no method \"%s\", expected one of `pulse-ref list methods`", word);
-        if (!trainable_parse(p->config.trainable, &c.trainable))
-            return error_set(e, "train.trainable is \"%s\", expected llm, proj+llm or full", p->config.trainable);
+        const char *trainable = method_config(p, c.method)->trainable;
+        if (!trainable_parse(trainable, &c.trainable))
+            return error_set(e, "train.trainable is \"%s\", expected llm, proj+llm or full", trainable);
         if (!cases_of_method(p, c, e))
             return false;
     }

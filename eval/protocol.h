@@ -41,13 +41,13 @@ const char *group_file(size_t group);                // "persons.jsonl"
 
 typedef struct {
     const char *recipe;                  // settings that its unlearn stages depend on, as text
+    const char *trainable;
     int64_t     batch;
     bool        oracle;                  // its reference is the oracle
 } MethodConfig;
 
 typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods;     // "a, b, c"
-    const char *trainable;
     const char *epochs[16];              // by scenario; "": its default
     int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
     int64_t     trajectory, frames;      // epochs between snapshots, 0: none but the last; test frames of each fact, 0: all

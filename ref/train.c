@@ -61,13 +61,9 @@ static bool prepare(Run *r, Arena *a, Error *e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
 }
 
-/* The log of a resumed run begins with what stood in it up to the checkpoint. */
-static bool log_open(const Run *r, FILE **log, Error *e)
+bool log_open(const char *path, int64_t keep, FILE **log, Error *e)
 {
-    char path[4096], line[1024];
-    snprintf(path, sizeof path, "%s/log.jsonl", r->out);
-    int64_t keep = r->trainer.optimiser.step;
-    char *old = NULL;
+    char line[1024], *old = NULL;
     size_t used = 0;
     FILE *before = keep ? fopen(path, "r") : NULL;
     if (before) {
@@ -125,7 +121,8 @@ static bool steps(Run *r, FILE *log, Error *e)
 static bool train(Run *r, Arena *a, Error *e)
 {
     FILE *log;
-    if (!file_make_folder(r->out, e) || !prepare(r, a, e) || !log_open(r, &log, e))
+    const char *path = arena_format(a, "%s/log.jsonl", r->out);
+    if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e) || !log_open(path, r->trainer.optimiser.step, &log, e))
         return false;
     if (r->s->train_accumulate > 1)
         fprintf(log, "{\"note\": \"accumulate = %lld: each gradient is the rounded sum of %lld rounded partial gradients\"}\n",
@@ -133,6 +130,19 @@ static bool train(Run *r, Arena *a, Error *e)
     bool good = steps(r, log, e);
     good = fclose(log) == 0 && good;
     return good && save(r, a, e);
+}
+
+bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, Arena *a, Error *e)
+{
+    Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume };
+    bool good = train(&r, a, e);
+    if (good && !quiet)
+        printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
+               (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
+    trainer_close(&r.trainer);
+    samples_close(&r.samples);
+    weights_close(&r.weights);
+    return good;
 }
 
 int command_train(int argc, char **argv)
@@ -159,14 +169,7 @@ int command_train(int argc, char **argv)
     bool good = settings_read(&s, config, &e);
     for (size_t k = 0; good && k < set.count; k++)
         good = settings_set(&s, set.item[k], &e);
-    Run r = { .s = &s, .out = out, .quiet = o.quiet, .resume = resume };
-    good = good && train(&r, &a, &e);
-    if (good && !o.quiet)
-        printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
-               (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
-    trainer_close(&r.trainer);
-    samples_close(&r.samples);
-    weights_close(&r.weights);
+    good = good && train_folder(&s, out, resume, o.quiet, &a, &e);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);
 }

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref run: the PULSE protocol, from a config to its tables. */
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+#include "eval/manifest.h"
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/run.h"
+#include "tensor/file.h"
+
+typedef struct {
+    const char *config, *stage;
+    OptionList set;
+} Words;
+
+static bool settings_open(Run *r, const Words *w, Error *e)
+{
+    settings_defaults(&r->settings, &r->arena);
+    if (!settings_read(&r->settings, w->config, e))
+        return false;
+    for (size_t k = 0; k < w->set.count; k++)
+        if (!settings_set(&r->settings, w->set.item[k], e))
+            return false;
+    return run_plan(r, e);
+}
+
+static bool only_stage(Run *r, const char *digest, Error *e)
+{
+    const Plan *p = &r->plan;
+    for (size_t k = 0; k < p->stage_count; k++) {
+        if (strcmp(p->stage[k].digest.hex, digest) != 0)
+            continue;
+        for (size_t i = 0; i < p->stage[k].inputs; i++) {
+            const char *folder = stage_folder(r, p->stage[k].input[i], &r->arena);
+            if (!folder || !stage_finished(folder))
+                return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[p->stage[k].input[i]].name);
+        }
+        const char *folder = stage_folder(r, k, &r->arena);
+        return folder && (stage_finished(folder) || run_stage(r, k, e));
+    }
+    return error_set(e, "run: there is no stage %.64s, expected one of those in --plan", digest);
+}
+
+static void print_plan(const Run *r)
+{
+    for (size_t k = 0; k < r->plan.stage_count; k++) {
+        const char *folder = stage_folder(r, k, (Arena *)&r->arena);
+        printf("%s  %-8s  %s\n", r->plan.stage[k].digest.hex, folder && stage_finished(folder) ? "finished" : "", r->plan.stage[k].name);
+    }
+}
+
+/* Wall times: of this machine and this run, so they are in no digest. */
+static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
+{
+    json_t *list = json_array();
+    char path[4096];
+    snprintf(path, sizeof path, "%s/timing.json", r->out);
+    for (size_t k = 0; k < r->plan.stage_count; k++)
+        json_array_append_new(list, t->seconds[k] < 0 ? json_pack("{s:s, s:s, s:b}", "stage", r->plan.stage[k].name, "digest",
+                                                                  r->plan.stage[k].digest.hex, "finished_before", true)
+                                                      : json_pack("{s:s, s:s, s:f}", "stage", r->plan.stage[k].name, "digest",
+                                                                  r->plan.stage[k].digest.hex, "seconds", t->seconds[k]));
+    json_t *all = json_pack("{s:f, s:i, s:o}", "seconds", t->all, "threads", threads, "stages", list);
+    bool good = all && json_save(path, all, e);
+    json_decref(all);
+    return good;
+}
+
+static bool whole_run(Run *r, int threads, int argc, char **argv, Error *e)
+{
+    RunTimes times = { .all = 0 };
+    if (!file_make_folder(r->out, e) || !run_pool(r, threads, argc, argv, &times, e) || !run_collect(r, e) || !times_write(r, &times, threads, e))
+        return false;
+    if (!r->quiet)
+        printf("%zu cases, %zu stages, %.1f s: %s/results.csv\n", r->plan.case_count, r->plan.stage_count, times.all, r->out);
+    return true;
+}
+
+int command_run(int argc, char **argv)
+{
+    Words w = { .config = "fixtures/configs/pulse.ini" };
+    bool plan = false;
+    Run r = { .out = "out/pulse" };
+    char *words[argc + 1];
+    const Option own[] = {
+        { "out", "DIR", "where results and stages go (out/pulse)", .text = &r.out },
+        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &w.set },
+        { "resume", NULL, "go on in the middle of an interrupted stage, from its last checkpoint", .flag = &r.resume },
+        { "plan", NULL, "print the stages and do nothing", .flag = &plan },
+        { "stage", "DIGEST", "do this one stage only, whose inputs are finished", .text = &w.stage },
+    };
+    Options o;
+    int status;
+    memcpy(words, argv, (size_t)argc * sizeof *argv);           // getopt moves operands to the end
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 1, &status))
+        return status;
+    if (o.operands)
+        w.config = o.operand[0];
+    Error e = { .failed = false };
+    r.quiet = o.quiet;
+    r.arena = arena_make(&e);
+    bool good = settings_open(&r, &w, &e);
+    if (good && plan)
+        print_plan(&r);
+    else if (good)
+        good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), argc, words, &e);
+    run_close(&r);
+    return good ? EXIT_SAME : command_fail(&e);
+}

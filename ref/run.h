@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Run: `pulse-ref run`, from a config to DIR/results.csv.
+ *
+ * The plan's stages are worked through in DIR/stages/<digest>/, each by a process of its own (`--stage DIGEST`, also for people who
+ * spread a run over machines), as many side by side as there are threads. A finished stage (stage.json) is never run again. */
+#ifndef PULSE_REF_RUN_H
+#define PULSE_REF_RUN_H
+
+#include "eval/protocol.h"
+#include "eval/results.h"
+#include "ref/settings.h"
+
+typedef struct {
+    Settings settings;
+    Plan     plan;
+    Samples  group[GROUPS], general;     // questions; not read for a group that nothing asks about: path NULL
+    const char *out;
+    bool     quiet, resume;
+    Arena    arena;
+} Run;
+
+/* run_plan.c: reads the config's data and makes the plan. */
+bool run_plan(Run *r, Error *e);
+void run_close(Run *r);
+/* Folder of a model: given, or of the stage that trains it. */
+const char *run_model(const Run *r, StartModel m, Arena *a);
+const char *stage_folder(const Run *r, size_t stage, Arena *a);
+/* Who is forgotten in a case; reads the ranking where there is one. */
+bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e);
+
+/* run_stage.c: one stage, to its end. */
+bool run_stage(Run *r, size_t stage, Error *e);
+/* run_unlearn.c: the unlearn stage. */
+bool run_unlearn(Run *r, size_t stage, Error *e);
+/* run_collect.c: all that a run leaves besides its stages. */
+bool run_collect(Run *r, Error *e);
+/* run_pool.c: every stage that is not finished, by processes of this program. `words` are the words of the command. */
+typedef struct {
+    double *seconds;                     // of each stage; < 0: it was finished before
+    double  all;
+} RunTimes;
+bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error *e);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run leaves besides its stages: results.csv, results.jsonl, trajectory.csv, answers.jsonl, manifest.json. */
+#include <string.h>
+#include "eval/manifest.h"
+#include "ref/run.h"
+#include "tensor/file.h"
+
+typedef struct {
+    Run *run;
+    Rows rows, trajectory;
+    FileWriter answers;
+    Arena arena, scratch;
+} Collect;
+
+static Result *read_answers(Collect *c, size_t stage, const char *name, size_t *count, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/%s.jsonl", stage_folder(c->run, stage, a), name);
+    return path ? answers_read(path, count, a, e) : NULL;
+}
+
+static void answers_keep(Collect *c, const Row *row, const Result *r, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
+                              (json_int_t)row->round, "seed", (json_int_t)row->seed), *x = answer_object(&r[k], true);
+        json_object_update(o, x);
+        json_print(c->answers.stream, o, 0);
+        fputc('\n', c->answers.stream);
+        json_decref(x);
+        json_decref(o);
+    }
+}
+
+static bool split(Rows *rows, Row row, const char *name, Whose whose, const Result *r, size_t count)
+{
+    row.split = name;
+    return rows_measure(rows, row, whose, r, count);
+}
+
+/* The splits of every table: all who are forgotten, the retained, general ability; with several requests the present one and all so far. */
+static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, const Result *r, size_t count)
+{
+    Whose forget = { &s->forget, NULL }, retain = { &s->retain, NULL }, general = { NULL, "general" };
+    if (!split(rows, row, "unlearn", forget, r, count) || !split(rows, row, "retain", retain, r, count)
+        || !split(rows, row, "general", general, r, count))
+        return false;
+    if (s->requests < 2 || row.round == 0)
+        return true;
+    const EntityList *present = &s->request[row.round - 1];
+    EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
+    const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
+    return name && split(rows, row, name, (Whose){ present, NULL }, r, count) && split(rows, row, "so_far", (Whose){ &so_far, NULL }, r, count);
+}
+
+/* after / before of the accuracies of the last rows, for what should stay. */
+static bool retention(Rows *rows, size_t before, size_t before_end, size_t first)
+{
+    size_t end = rows->count;
+    for (size_t k = first; k < end; k++) {
+        Row x = rows->row[k];
+        if (strcmp(x.metric, "accuracy") != 0 || (strcmp(x.split, "retain") != 0 && strcmp(x.split, "general") != 0))
+            continue;
+        for (size_t i = before; i < before_end; i++) {
+            const Row *y = &rows->row[i];
+            if (strcmp(y->metric, "accuracy") != 0 || strcmp(y->split, x.split) != 0 || strcmp(y->modality, x.modality) != 0 || !(y->value > 0))
+                continue;
+            x.metric = "retention";
+            x.value = x.value / y->value;
+            x.count = x.total = 0;
+            if (!rows_add(rows, x))
+                return false;
+            break;
+        }
+    }
+    return true;
+}
+
+static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, const char *answers, Error *e)
+{
+    size_t count;
+    Result *r = read_answers(c, stage, answers, &count, &c->scratch, e);
+    if (!r || !splits_measure(c, &c->rows, row, s, r, count))
+        return false;
+    answers_keep(c, &row, r, count);
+    return true;
+}
+
+/* Before unlearning, and the oracle: once for each scenario and seed. */
+static bool references(Collect *c, const Case *x, const Splits *s, size_t *before, size_t *before_end, Error *e)
+{
+    Row row = { .scenario = x->name, .method = "none", .trainable = "full", .seed = x->seed };
+    *before = c->rows.count;
+    if (!one_model(c, row, s, x->before, "answers", e))
+        return false;
+    *before_end = c->rows.count;
+    row.method = "retrain";
+    row.round = 1;
+    return x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, "answers", e);
+}
+
+static bool one_snapshot(Collect *c, const Case *x, const Splits *s, size_t request, int64_t step, size_t before, size_t before_end, Error *e)
+{
+    char name[64];
+    size_t count, entities = s->request[request].count;
+    int64_t end = request_steps(&c->run->plan, x, entities);
+    Row row = { .scenario = x->name, .method = x->method->name, .trainable = trainable_name(x->trainable), .seed = x->seed,
+                .round = (int64_t)request + 1, .epoch = step * x->epochs / end, .step = step };
+    Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
+    if (!r || !splits_measure(c, &c->trajectory, row, s, r, count))
+        return false;
+    if (step < end)
+        return true;
+    size_t first = c->rows.count;
+    answers_keep(c, &row, r, count);
+    return splits_measure(c, &c->rows, row, s, r, count) && retention(&c->rows, before, before_end, first);
+}
+
+static bool one_case(Collect *c, size_t place, size_t *before, size_t *before_end, Error *e)
+{
+    const Plan *p = &c->run->plan;
+    const Case *x = &p->cases[place], *last = place ? x - 1 : NULL;
+    Splits s;
+    if (!run_splits(c->run, x, &s, &c->arena, e))
+        return false;
+    bool first = !last || strcmp(last->name, x->name) != 0 || last->seed != x->seed;
+    if (first && !references(c, x, &s, before, before_end, e))
+        return false;
+    for (size_t k = 0; k < s.requests; k++)
+        for (int64_t step = 1; step <= request_steps(p, x, s.request[k].count); step++) {
+            if (snapshot_after(p, x, s.request[k].count, step) && !one_snapshot(c, x, &s, k, step, *before, *before_end, e))
+                return false;
+            arena_reset(&c->scratch);
+        }
+    return true;
+}
+
+bool run_collect(Run *r, Error *e)
+{
+    static const char *const files[] = { "results.csv", "results.jsonl", "trajectory.csv", "answers.jsonl" };
+    Collect c = { .run = r, .arena = arena_make(e), .scratch = arena_make(e) };
+    c.rows.arena = c.trajectory.arena = &c.arena;
+    const char *path[4];
+    size_t before = 0, before_end = 0;
+    for (int k = 0; k < 4; k++)
+        path[k] = arena_format(&c.arena, "%s/%s", r->out, files[k]);
+    bool good = !e->failed && file_begin(&c.answers, path[3], e);
+    for (size_t k = 0; good && k < r->plan.case_count; k++)
+        good = one_case(&c, k, &before, &before_end, e);
+    if (good)
+        good = file_finish(&c.answers, e);
+    else
+        file_drop(&c.answers);
+    good = good && rows_write_csv(&c.rows, path[0], false, e) && rows_write_jsonl(&c.rows, path[1], e) && rows_write_csv(&c.trajectory, path[2], true, e)
+        && manifest_write(&r->plan, r->out, settings_text(&r->settings, &c.arena), files, 4, &c.arena, e);
+    arena_free(&c.scratch);
+    arena_free(&c.arena);
+    return good;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* One stage to its end: a training, an unlearning, or the answers of one model or of all snapshots of an unlearning. */
+#include <string.h>
+#include "eval/manifest.h"
+#include "ref/run.h"
+#include "ref/setup.h"
+#include "tensor/file.h"
+
+enum { FILES_MAX = 8192 };
+
+static bool train_stage(Run *r, size_t stage, Error *e)
+{
+    static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "log.jsonl" };
+    const Stage *x = &r->plan.stage[stage];
+    const char *config = x->model == MODEL_VANILLA ? r->settings.protocol_vanilla_config : r->settings.protocol_oracle_config;
+    const char *folder = stage_folder(r, stage, &r->arena);
+    Settings s;
+    settings_defaults(&s, &r->arena);
+    return folder && settings_read(&s, settings_path(&r->settings, config), e) && train_folder(&s, folder, r->resume, true, &r->arena, e)
+        && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
+}
+
+/* A model that is asked: the one that a stage starts from, and what snapshots made of it. */
+typedef struct {
+    Run *run;
+    const Stage *stage;
+    const char *out, *start, *from;      // folders: results, start model, unlearn stage
+    Questions questions;
+    ModelConfig config;
+    const char *files[FILES_MAX];
+    size_t file_count;
+    Arena arena;
+} Exam;
+
+static bool ask(Exam *x, Weights *w, const char *name, Depth depth, Error *e)
+{
+    Arena a = arena_make(e);
+    Model m;
+    Reader reader;
+    const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
+    bool good = path && reader_open(&reader, x->start, &x->config, (PromptTemplate)x->run->settings.data_template, MASK_ANSWER, &a, e)
+        && model_make(&m, &x->config, w, NULL, rope_positions(&x->config), &a, e);
+    Result *r = good ? evaluate(&m, &reader, &x->questions, depth, &a, e) : NULL;
+    good = r && answers_write(path, r, x->questions.count, e);
+    arena_free(&a);
+    if (good && x->file_count < FILES_MAX)
+        x->files[x->file_count++] = arena_format(&x->arena, "%s.jsonl", name);
+    return good;
+}
+
+/* Adapters are merged into `w`; a folder with all weights replaces it. */
+static bool apply(Exam *x, Weights *w, const char *folder, Arena *a, Error *e)
+{
+    Lora l;
+    const char *adapters = arena_format(a, "%s/adapter_config.json", folder);
+    if (!adapters)
+        return false;
+    if (file_exists(adapters))
+        return lora_load(&l, w, folder, a, e) && lora_merge(&l, w, e);
+    weights_close(w);
+    return weights_load(w, folder, &x->config, a, e);
+}
+
+/* One snapshot: the start model, the ends of the requests before where adapters were merged between them, and the snapshot itself. */
+static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, size_t request, int64_t step, Error *e)
+{
+    Arena a = arena_make(e);
+    Weights w = { .count = 0 };
+    char name[64];
+    bool good = weights_load(&w, x->start, &x->config, &a, e), merge = x->run->settings.unlearn_merge, last = false;
+    for (size_t k = merge ? 0 : request; good && k <= request; k++) {
+        int64_t end = request_steps(&x->run->plan, c, s->request[k].count);
+        const char *folder = arena_format(&a, "%s/%s", x->from, snapshot_name((int64_t)k + 1, k < request ? end : step, name));
+        last = step == end;
+        good = folder && apply(x, &w, folder, &a, e);
+    }
+    good = good && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), last ? DEPTH_TEXT : DEPTH_EXACT, e);
+    weights_close(&w);
+    arena_free(&a);
+    return good;
+}
+
+static bool ask_all(Exam *x, Error *e)
+{
+    const Stage *s = x->stage;
+    Weights w = { .count = 0 };
+    Splits splits;
+    if (s->of == NO_STAGE) {
+        bool good = weights_load(&w, x->start, &x->config, &x->arena, e) && ask(x, &w, "answers", DEPTH_TEXT, e);
+        weights_close(&w);
+        return good;
+    }
+    const Case *c = x->run->plan.stage[s->of].one;
+    if (!run_splits(x->run, c, &splits, &x->arena, e))
+        return false;
+    for (size_t k = 0; k < splits.requests; k++)
+        for (int64_t step = 1; step <= request_steps(&x->run->plan, c, splits.request[k].count); step++)
+            if (snapshot_after(&x->run->plan, c, splits.request[k].count, step) && !ask_snapshot(x, &splits, c, k, step, e))
+                return false;
+    return true;
+}
+
+static bool answer_stage(Run *r, size_t stage, Error *e)
+{
+    Exam x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
+    Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames }, general = { KIND_CHOICE, NULL, 0 };
+    x.out = stage_folder(r, stage, &x.arena);
+    x.start = run_model(r, x.stage->model, &x.arena);
+    x.from = x.stage->of == NO_STAGE ? "" : stage_folder(r, x.stage->of, &x.arena);
+    questions_begin(&x.questions, &x.arena);
+    bool good = x.out && x.start && x.from && file_make_folder(x.out, e) && config_load(&x.config, x.start, e)
+        && questions_add(&x.questions, &r->group[x.stage->group], facts, e) && questions_add(&x.questions, &r->general, general, e)
+        && ask_all(&x, e) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
+    arena_free(&x.arena);
+    return good;
+}
+
+bool run_stage(Run *r, size_t stage, Error *e)
+{
+    switch (r->plan.stage[stage].kind) {
+    case STAGE_TRAIN:   return train_stage(r, stage, e);
+    case STAGE_UNLEARN: return run_unlearn(r, stage, e);
+    case STAGE_ANSWER:  return answer_stage(r, stage, e);
+    }
+    return false;
+}

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { CHUNK = 64, TEXT_TOKENS = 16 };
+enum { CHUNK = 64, TEXT_TOKENS = 6 };
 
 void questions_begin(Questions *q, Arena *a)
 {
@@ -98,21 +98,76 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
     return true;
 }
 
-/* An exact answer is its own greedy text; the others are written out. */
-static bool text_write(const Model *m, const Reader *r, const Question *q, Result *out, Arena *a, Arena *scratch, Error *e)
-{
-    BatchSample prompt;
+/* A question whose greedy text is being written: its prompt, then what was said so far; the last row says what comes next. */
+typedef struct {
     int32_t ids[TEXT_TOKENS];
-    size_t n = 0;
-    if (out->exact) {
-        out->text = out->answer;
-        return true;
-    }
-    if (!reader_prompt(r, q->from, q->sample, &prompt, scratch, e) || !answer_greedy(m, &prompt, r->end, ids, TEXT_TOKENS, &n, e))
+    size_t  said;
+    bool    over;
+    BatchSample sample;
+} Speech;
+
+static bool speech_begin(Speech *s, const BatchSample *prompt, Arena *scratch)
+{
+    size_t room = prompt->n + TEXT_TOKENS;
+    int32_t *ids = arena_array(scratch, room, sizeof *ids), *targets = arena_array(scratch, room, sizeof *targets);
+    if (!ids || !targets)
         return false;
-    if (n && ids[n - 1] == r->end)
-        n--;
-    return (out->text = text_decode(r->style.text, ids, n, true, a, e)) != NULL;
+    memcpy(ids, prompt->ids, prompt->n * sizeof *ids);
+    for (size_t k = 0; k < room; k++)
+        targets[k] = -1;
+    targets[prompt->n - 1] = 0;
+    *s = (Speech){ .sample = { ids, targets, prompt->n, prompt->pixels } };
+    return true;
+}
+
+static void speech_take(Speech *s, int32_t token, int32_t end)
+{
+    BatchSample *b = &s->sample;
+    ((int32_t *)b->targets)[b->n - 1] = -1;
+    ((int32_t *)b->targets)[b->n] = 0;
+    ((int32_t *)b->ids)[b->n++] = token;
+    s->over = token == end;
+    if (!s->over)
+        s->ids[s->said++] = token;
+    s->over |= s->said == TEXT_TOKENS - 1;
+}
+
+/* The next token of every speech that is not over, in one pass; false in *more when none is left. */
+static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n, bool *more, Arena *scratch, Error *e)
+{
+    BatchSample *samples = arena_array(scratch, n, sizeof *samples);
+    AnswerScore *scores = arena_array(scratch, n, sizeof *scores);
+    size_t count = 0, at = 0;
+    for (size_t k = 0; samples && k < n; k++)
+        if (!s[k].over)
+            samples[count++] = s[k].sample;
+    *more = count > 0;
+    if (!samples || !scores || (count && !answer_scores(m, samples, count, 0, scores, scratch, e)))
+        return false;
+    for (size_t k = 0; k < n; k++)
+        if (!s[k].over)
+            speech_take(&s[k], scores[at++].argmax[0], r->end);
+    return true;
+}
+
+/* An exact answer is its own greedy text; the others are written out, all together, a token a pass. */
+static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch, Error *e)
+{
+    Speech *s = arena_array(scratch, n, sizeof *s);
+    bool more = true;
+    for (size_t k = 0; s && k < n; k++) {
+        BatchSample prompt;
+        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, scratch))
+            return false;
+        s[k].over = out[k].exact;
+    }
+    while (s && more)
+        if (!speeches_go_on(m, r, s, n, &more, scratch, e))
+            return false;
+    for (size_t k = 0; s && k < n; k++)
+        if (!(out[k].text = out[k].exact ? out[k].answer : text_decode(r->style.text, s[k].ids, s[k].said, true, a, e)))
+            return false;
+    return s != NULL;
 }
 
 static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a, Arena *scratch, Error *e)
@@ -131,10 +186,7 @@ static bool chunk_answer(const Model *m, const Reader *r, const Question *q, siz
             return false;
     if (depth >= DEPTH_OPTIONS && !options_score(m, r, q, n, out, a, scratch, e))
         return false;
-    for (size_t k = 0; depth == DEPTH_TEXT && k < n; k++)
-        if (!text_write(m, r, &q[k], &out[k], a, scratch, e))
-            return false;
-    return true;
+    return depth < DEPTH_TEXT || texts_write(m, r, q, n, out, a, scratch, e);
 }
 
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e)

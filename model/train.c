@@ -133,7 +133,7 @@ static bool finite_update(const Optimiser *o)
     return true;
 }
 
-bool train_step(Trainer *r, const Objective *o, Error *e)
+bool train_compute(Trainer *r, const Objective *o, Error *e)
 {
     BatchSample *samples = NULL;
     size_t count = 0, slots = r->optimiser.count;
@@ -160,11 +160,18 @@ bool train_step(Trainer *r, const Objective *o, Error *e)
                   (long long)r->optimiser.step + 1, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }
-    optimiser_commit(&r->optimiser);
     done = !e->failed;
 end:
     arena_free(&keep);
     return done;
+}
+
+bool train_step(Trainer *r, const Objective *o, Error *e)
+{
+    if (!train_compute(r, o, e))
+        return false;
+    optimiser_commit(&r->optimiser);
+    return true;
 }
 
 /* --- cross-entropy --- */

@@ -59,6 +59,9 @@ typedef struct {
 
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e);
 bool train_step(Trainer *r, const Objective *o, Error *e);
+/* The step up to its commit: the tape and the optimiser's slots hold all of it, and no weight has changed.
+ * optimiser_commit may follow. */
+bool train_compute(Trainer *r, const Objective *o, Error *e);
 void trainer_close(Trainer *r);                    // frees the step arena
 
 /* Supervised cross-entropy, CE_B = RN(sum nll / N) over the N supervised tokens of the step; samples come from `next`. */

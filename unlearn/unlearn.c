@@ -34,6 +34,8 @@ static bool needs_role(unsigned needs, Role role)
 /* Steps that show every sample of the forget list once; refusals and alternates are drawn with it. */
 static int64_t pass(const UnlearnRequest *r, Role role)
 {
+    if (r->whole)
+        return 1;
     return (int64_t)((r->role[role].count + r->batch - 1) / r->batch);
 }
 
@@ -78,9 +80,18 @@ static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
     return d->places[d->order[k % (int64_t)d->n]];
 }
 
+static size_t step_size(const UnlearnRequest *r, Role role)
+{
+    return r->whole ? r->role[role].count : r->batch;
+}
+
 /* Half pictures, half text; everything from one list when the other is empty. */
 static void choose(Unlearn *u, Role list, int64_t turn, uint32_t *chosen)
 {
+    for (size_t k = 0; u->request.whole && k < u->request.role[list].count; k++)
+        chosen[k] = (uint32_t)k;
+    if (u->request.whole)
+        return;
     Draw *text = &u->draws[list][0], *picture = &u->draws[list][1];
     uint64_t seed = (uint64_t)u->request.v.seed;
     size_t batch = u->request.batch, pictures = picture->n == 0 ? 0 : text->n == 0 ? batch : batch / 2;
@@ -97,16 +108,19 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
     int64_t turn;
     u->step = step;
     *count = 0;
-    *samples = arena_array(a, ROLE_COUNT * r->batch, sizeof **samples);
+    size_t room = 0;
+    for (Role role = 0; role < ROLE_COUNT; role++)
+        room += step_size(r, role);
+    *samples = arena_array(a, room, sizeof **samples);
     if (!*samples)
         return error_set(e, "unlearn: out of memory");
     for (Role role = 0; role < ROLE_COUNT; role++) {
         u->chosen_count[role] = 0;
         if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1, &turn))
             continue;
-        u->chosen_count[role] = r->batch;
+        u->chosen_count[role] = step_size(r, role);
         choose(u, role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET, turn, u->chosen[role]);
-        for (size_t k = 0; k < r->batch; k++)
+        for (size_t k = 0; k < u->chosen_count[role]; k++)
             (*samples)[(*count)++] = r->role[role].list[u->chosen[role][k]];
     }
     return true;
@@ -293,7 +307,7 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
         if (needs_role(needs, role) && r->role[role].count != r->role[ROLE_FORGET].count)
             return error_set(e, "unlearn: %zu %s samples for %zu forget samples, expected one for each", r->role[role].count,
                              role_name(role), r->role[ROLE_FORGET].count);
-    if (r->batch == 0 || !(r->v.beta > 0))
+    if ((r->batch == 0 && !r->whole) || !(r->v.beta > 0))
         return error_set(e, "unlearn: batch is %zu and beta is %g, expected a batch of at least 1 and beta > 0", r->batch, (double)r->v.beta);
     if (needs & NEEDS_HIDDEN && (r->v.layer < 0 || r->v.layer > m->config.text.num_hidden_layers))
         return error_set(e, "unlearn.layer is %lld, expected 0 to %lld, the language layers of the model", (long long)r->v.layer,
@@ -335,7 +349,7 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
     u->model = m;
     u->arena = a;
     for (Role role = 0; role < ROLE_COUNT; role++) {
-        u->chosen[role] = arena_array(a, r->batch, sizeof *u->chosen[role]);
+        u->chosen[role] = arena_array(a, step_size(r, role), sizeof *u->chosen[role]);
         u->reference[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference[role]);
         if (!u->chosen[role] || !u->reference[role] || (role <= ROLE_RETAIN && !draws_make(u, role)))
             return NULL;

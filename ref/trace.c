@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref trace: every number of one optimiser step, and how each was made. */
+#include <stdio.h>
+#include <string.h>
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/step.h"
+#include "ref/trace_file.h"
+
+static json_t *head(const Step *s, Arena *a)
+{
+    json_t *samples = json_array(), *lines = json_array();
+    for (size_t k = 0; k < s->used_count; k++)
+        json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role", role_name(s->used[k].role), "answer", s->used[k].answer));
+    for (char *text = settings_text(&s->settings, a), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
+        if (strncmp(line, "train.", 6) == 0 || strncmp(line, "optimiser.", 10) == 0 || strncmp(line, "lora.", 5) == 0)
+            json_array_append_new(lines, json_string(line));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", s->method->formula,
+                     "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);
+}
+
+static void tell(const Step *s)
+{
+    size_t count[ROLE_COUNT] = { 0 };
+    char loss[32];
+    for (size_t k = 0; k < s->used_count; k++)
+        count[s->used[k].role]++;
+    printf("%s:", s->method->name);
+    for (Role r = 0; r < ROLE_COUNT; r++)
+        if (count[r])
+            printf(" %zu %s,", count[r], role_name(r));
+    printf(" %zu nodes, loss %s\n", s->trainer.tape.count, decimal_float(s->trainer.stats.loss, loss));
+}
+
+int command_trace(int argc, char **argv)
+{
+    const char *config = NULL, *method = NULL, *out = NULL;
+    OptionList set = { .count = 0 };
+    Step s = { .folder = NULL };
+    const Option own[] = {
+        { "model", "DIR", "the model before the step", .text = &s.folder },
+        { "batch", "FILE", "samples of the step, a JSON object a line; \"group\" may be forget, retain, refusal or alternate,\n"
+                           "otherwise the second half of the file is retained where the method retains", .text = &s.batch },
+        { "method", "NAME", "a gradient method of `pulse-ref list methods`", .text = &method },
+        { "out", "DIR", "where trace.safetensors and trace.json go", .text = &out },
+        { "config", "FILE", "optimiser, adapters, variants (pulse-ref list config); defaults without it", .text = &config },
+        { "reference", "DIR", "the reference model; without it the model before the step", .text = &s.reference },
+        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &set },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
+        return status;
+    if (!s.folder || !s.batch || !method || !out)
+        return command_fail_text("trace: --model, --batch, --method and --out are needed (pulse-ref trace --help)");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    settings_defaults(&s.settings, &a);
+    bool good = !config || settings_read(&s.settings, config, &e);
+    for (size_t k = 0; good && k < set.count; k++)
+        good = settings_set(&s.settings, set.item[k], &e);
+    good = good && step_make(&s, method, &a, &e) && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
+    if (good && !o.quiet)
+        tell(&s);
+    step_close(&s);
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Trace file: every number of a step, and how each was made, for a stranger to recompute (CONTRACT section 4).
+ *
+ * FOLDER/trace.safetensors: t<k> the result of node k; leaves under their own names, param.<name> and input.<name> (the
+ * moments before the step are input.adam.m.<name>; a second leaf of one name is input.<name>.<k>); index.t<k> the index of
+ * node k; grad.t<k> d loss / d t<k>; of every trainable tensor grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>
+ * (sgd.momentum.<name>); loss. All but index.* is what the operators read and wrote, bit for bit.
+ * FOLDER/trace.json: nodes in order of execution, and the digest of the tensors (store_digest). */
+#ifndef PULSE_REF_TRACE_FILE_H
+#define PULSE_REF_TRACE_FILE_H
+
+#include "model/train.h"
+#include "tensor/json.h"
+
+/* All tensors of the step that `r` computed and did not commit. */
+bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e);
+/* "nodes" of trace.json. */
+json_t *trace_nodes(const Trainer *r, Arena *a, Error *e);
+/* Both files; `head` becomes the object of trace.json and is given up. */
+bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
+
+#endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref list: the tables of which the program is made, printed from the tables themselves. */
 #include <string.h>
+#include "eval/metric.h"
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/table.h"
@@ -60,6 +61,18 @@ static bool list_presets(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, presets_count, json, e);
 }
 
+static bool list_metrics(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "name", "range", "better", "formula", "source" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, metrics_count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < metrics_count; k++) {
+        const Metric *m = &metrics[k];
+        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->formula, m->source }, COLUMNS * sizeof *cells);
+    }
+    return !e->failed && table_print(columns, COLUMNS, cells, metrics_count, json, e);
+}
+
 static bool list_config(bool json, Arena *a, Error *e)
 {
     (void)a;
@@ -71,6 +84,7 @@ static const struct { const char *name; bool (*print)(bool json, Arena *a, Error
     { "ops", list_ops },
     { "methods", list_methods },
     { "presets", list_presets },
+    { "metrics", list_metrics },
     { "config", list_config },
 };
 enum { LISTS = sizeof lists / sizeof *lists };

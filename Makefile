@@ -25,7 +25,7 @@ VERSION = 0.1.0
 space := $(subst ,, )
 chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
 CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(if $(call chosen,SAN),$(if $(filter fuzzer,$(SAN)),fuzzer,san))
-BUILD := build$(addprefix /,$(subst $(space),-,$(strip $(CHOICE))))
+BUILD := build$(addprefix /,$(subst =,-,$(subst $(space),-,$(strip $(CHOICE)))))
 
 # `make deps test` installs first and then begins anew, to see the machine as it is by then.
 ifneq ($(filter deps deps-extra,$(MAKECMDGOALS)),)

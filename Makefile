@@ -142,7 +142,7 @@ $(BUILD)/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	$(BUILD)/worldgen $(BUILD)/world
 	@cd $(BUILD)/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
-run: $(PULSE)
+run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
 test: $(PULSE) $(TESTS)

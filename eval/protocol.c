@@ -154,7 +154,9 @@ static bool case_add(Plan *p, Case c, Error *e)
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = answer_stage(p, c.scenario->start, NO_STAGE, group, 6);
-    to->oracle = c.scenario->start == MODEL_VANILLA ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
+    if (p->config.without_oracle && method_config(p, c.method)->oracle)
+        return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
+    to->oracle = c.scenario->start == MODEL_VANILLA && !p->config.without_oracle ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
     to->unlearn = unlearn_stage(p, to);
     to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + (double)c.epochs);
     return !e->failed;
@@ -189,7 +191,8 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
 static bool cases_of_scenario(Plan *p, const Scenario *s, uint64_t seed, Error *e)
 {
     char word[80];
-    const char *list = s->requests == REQUESTS_ABLATION ? p->config.ablation_methods : p->config.methods;
+    const char *list = s->requests == REQUESTS_ABLATION ? p->config.ablation_methods : s->requests == REQUESTS_STRESS ? p->config.stress_methods
+                     : s->who == WHO_DRAWN || s->who == WHO_TWENTY ? p->config.control_methods : p->config.methods;
     for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
         Case c = { .scenario = s, .method = method_find(word), .seed = seed };
         if (!c.method)

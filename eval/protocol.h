@@ -47,12 +47,13 @@ typedef struct {
 } MethodConfig;
 
 typedef struct {
-    const char *scenarios, *methods, *seeds, *stress, *ablation_methods;     // "a, b, c"
+    const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;     // "a, b, c"
     const char *epochs[16];              // by scenario; "": its default
     int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
     int64_t     trajectory, frames;      // epochs between snapshots, 0: none but the last; test frames of each fact, 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // settings that every answer depends on, as text
+    bool        without_oracle;
     Digest      model[MODELS];           // of the given models; hex "": to be trained
     const char *train[MODELS];           // recipe of a model that is to be trained
     Digest      group[GROUPS], general, entities;    // of the questions with their pictures

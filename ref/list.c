@@ -2,6 +2,7 @@
 /* pulse-ref list: the tables of which the program is made, printed from the tables themselves. */
 #include <string.h>
 #include "eval/metric.h"
+#include "eval/protocol.h"
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/table.h"
@@ -73,6 +74,17 @@ static bool list_metrics(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, metrics_count, json, e);
 }
 
+static bool list_scenarios(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "name", "group", "starts from", "epochs", "help" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, scenarios_count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < scenarios_count; k++)
+        memcpy(cells + k * COLUMNS, (const char *[]){ scenarios[k].name, scenarios[k].group, start_model_name(scenarios[k].start), scenarios[k].epochs,
+                                                      scenarios[k].help }, COLUMNS * sizeof *cells);
+    return !e->failed && table_print(columns, COLUMNS, cells, scenarios_count, json, e);
+}
+
 static bool list_config(bool json, Arena *a, Error *e)
 {
     (void)a;
@@ -85,6 +97,7 @@ static const struct { const char *name; bool (*print)(bool json, Arena *a, Error
     { "methods", list_methods },
     { "presets", list_presets },
     { "metrics", list_metrics },
+    { "scenarios", list_scenarios },
     { "config", list_config },
 };
 enum { LISTS = sizeof lists / sizeof *lists };

@@ -124,6 +124,10 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
     const char *configs[] = { "", r->settings.protocol_vanilla_config, r->settings.protocol_oracle_config };
     for (StartModel m = MODEL_BASE; m < MODELS; m++) {
         const char *given = given_model(&r->settings, m);
+        if (m == MODEL_ORACLE && strcmp(given, "none") == 0) {
+            c->without_oracle = true;
+            continue;
+        }
         if (*given) {
             if (!model_digest(settings_path(&r->settings, given), &c->model[m], a, e))
                 return false;
@@ -161,7 +165,8 @@ bool run_plan(Run *r, Error *e)
     Entities entities;
     ProtocolConfig c = {
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
-        .ablation_methods = s->protocol_ablation_methods, .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
+        .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
+        .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .trajectory = s->protocol_trajectory, .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,

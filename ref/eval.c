@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref eval: a model's answers to questions, as a table of metrics. */
+#include <string.h>
+#include "eval/results.h"
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/setup.h"
+#include "ref/table.h"
+
+enum { FILES_MAX = OPTION_REPEATS };
+
+typedef struct {
+    const char *config, *model, *adapter, *answers;
+    OptionList questions, set;
+    Settings settings;
+    ModelConfig net;
+    Weights weights;
+    Lora lora;
+    Samples samples[FILES_MAX];
+    size_t files;
+} Eval;
+
+static bool open_settings(Eval *x, Arena *a, Error *e)
+{
+    settings_defaults(&x->settings, a);
+    if (x->config && !settings_read(&x->settings, x->config, e))
+        return false;
+    for (size_t k = 0; k < x->set.count; k++)
+        if (!settings_set(&x->settings, x->set.item[k], e))
+            return false;
+    return true;
+}
+
+/* The files that were named; else all of the world's. */
+static bool open_questions(Eval *x, Arena *a, Error *e)
+{
+    static const char *const world[] = { "persons.jsonl", "countries.jsonl", "known_persons.jsonl", "general.jsonl" };
+    const char *folder = settings_path(&x->settings, x->settings.data_world);
+    size_t count = x->questions.count ? x->questions.count : sizeof world / sizeof *world;
+    for (; x->files < count; x->files++) {
+        const char *path = x->questions.count ? x->questions.item[x->files] : arena_format(a, "%s/%s", folder, world[x->files]);
+        if (!path || !samples_read(&x->samples[x->files], path, a, e))
+            return false;
+    }
+    return true;
+}
+
+/* Every kind of test question, but for names, which are for training. */
+static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
+{
+    questions_begin(q, a);
+    for (size_t k = 0; k < x->files; k++)
+        for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
+            bool any = false;
+            for (size_t i = 0; i < x->samples[k].count; i++)
+                any |= x->samples[k].sample[i].split == SPLIT_TEST && x->samples[k].sample[i].kind == kind;
+            if (any && !questions_add(q, &x->samples[k], (Choice){ kind, NULL, x->settings.protocol_frames }, e))
+                return false;
+        }
+    return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
+}
+
+static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
+{
+    Reader reader;
+    Model m;
+    const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
+    if (!*folder)
+        return error_set(e, "eval: no model was given, expected --model DIR"), NULL;
+    if (!config_load(&x->net, folder, e) || !weights_load(&x->weights, folder, &x->net, a, e)
+        || !reader_open(&reader, folder, &x->net, (PromptTemplate)x->settings.data_template, MASK_ANSWER, a, e)
+        || (x->adapter && (!lora_load(&x->lora, &x->weights, x->adapter, a, e) || !lora_merge(&x->lora, &x->weights, e)))
+        || !model_make(&m, &x->net, &x->weights, NULL, rope_positions(&x->net), a, e))
+        return NULL;
+    return evaluate(&m, &reader, q, x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
+}
+
+/* Rows of each group and kind, in the order in which they first come. */
+static bool measure(const Questions *q, Result *r, Rows *rows, Arena *a)
+{
+    const Result **seen = arena_array(a, q->count, sizeof *seen);
+    Result *some = arena_array(a, q->count, sizeof *some);
+    size_t groups = 0;
+    for (size_t k = 0; seen && some && k < q->count; k++) {
+        bool known = false;
+        for (size_t i = 0; i < groups; i++)
+            known |= strcmp(seen[i]->group, r[k].group) == 0 && seen[i]->kind == r[k].kind;
+        if (known)
+            continue;
+        size_t n = 0;
+        for (size_t i = k; i < q->count; i++)
+            if (strcmp(r[i].group, r[k].group) == 0 && r[i].kind == r[k].kind)
+                some[n++] = r[i];
+        seen[groups++] = &r[k];
+        Row row = { .scenario = r[k].group, .split = kind_name(r[k].kind) };
+        if (!rows_measure(rows, row, (Whose){ NULL, r[k].group }, some, n))
+            return false;
+    }
+    return seen && some;
+}
+
+static bool print(const Rows *rows, bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < rows->count; k++) {
+        const Row *x = &rows->row[k];
+        char value[32];
+        const char **to = cells + k * COLUMNS;
+        to[0] = x->scenario;
+        to[1] = x->split;
+        to[2] = x->modality;
+        to[3] = x->metric;
+        to[4] = arena_text(a, decimal_double(x->value, value));
+        to[5] = x->total ? arena_format(a, "%lld", (long long)x->count) : NULL;
+        to[6] = x->total ? arena_format(a, "%lld", (long long)x->total) : NULL;
+    }
+    return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
+}
+
+static bool eval(Eval *x, bool json, Arena *a, Error *e)
+{
+    Questions q;
+    Rows rows = { .arena = a };
+    if (!open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
+        return false;
+    Result *r = answer_all(x, &q, a, e);
+    return r && measure(&q, r, &rows, a) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
+}
+
+int command_eval(int argc, char **argv)
+{
+    Eval x = { .config = NULL };
+    const Option own[] = {
+        { "config", "FILE", "where the world is, the prompt template (pulse-ref list config)", .text = &x.config },
+        { "model", "DIR", "the model that is asked", .text = &x.model },
+        { "adapter", "DIR", "merged into it first", .text = &x.adapter },
+        { "questions", "FILE", "JSONL of samples, of which the test questions are asked; may be repeated (all of the world)", .list = &x.questions },
+        { "answers", "FILE", "every answer as a line of JSON, with its greedy text", .text = &x.answers },
+        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &x.set },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
+        return status;
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = eval(&x, o.json, &a, &e);
+    for (size_t k = 0; k < x.files; k++)
+        samples_close(&x.samples[k]);
+    weights_close(&x.weights);
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -68,7 +68,12 @@ static bool result_take(Result *out, const Sample *x, const BatchSample *b, cons
     return true;
 }
 
-/* Each option of each question as its answer: one long list of samples. */
+static bool is_answer(const Question *q, size_t option)
+{
+    return strcmp(q->sample->options[option], q->sample->answer) == 0;
+}
+
+/* Each other option of each question as its answer: one long list of samples. */
 static bool options_score(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch, Error *e)
 {
     size_t all = 0, at = 0;
@@ -80,9 +85,9 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
         return false;
     for (size_t k = 0; k < n; k++)
         for (size_t j = 0; j < q[k].sample->option_count; j++)
-            if (!reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
+            if (!is_answer(&q[k], j) && !reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
                 return false;
-    if (!answer_scores(m, samples, all, 0, scores, scratch, e))
+    if (!answer_scores(m, samples, at, 0, scores, scratch, e))
         return false;
     at = 0;
     for (size_t k = 0; k < n; k++) {
@@ -90,7 +95,7 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
         out[k].option_count = x->option_count;
         out[k].option_ce = arena_array(a, x->option_count, sizeof(float));
         for (size_t j = 0; out[k].option_ce && j < x->option_count; j++)
-            out[k].option_ce[j] = scores[at++].ce;
+            out[k].option_ce[j] = is_answer(&q[k], j) ? out[k].ce : scores[at++].ce;
         if (!out[k].option_ce)
             return false;
         out[k].likely = x->option_count && strcmp(x->options[least(out[k].option_ce, x->option_count)], x->answer) == 0;

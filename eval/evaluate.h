@@ -5,7 +5,6 @@
  *     questions_begin(&q, &arena);
  *     questions_add(&q, &persons, (Choice){ KIND_OPEN, &unlearn, 0 }, &error);
  *     Result *r = evaluate(&model, &reader, &q, DEPTH_OPTIONS, &arena, &error);
- *     Ratio right = accuracy(r, q.count, &unlearn, MODALITY_IMAGE);
  *
  * Each question is answered alone (a batch cannot be seen in the bits, GRAPH.md): `exact` is exact match, the greedy text
  * would be exactly the answer; `likely` is that of the options the answer has the least CE = RN(NLL / T), the first on ties. */

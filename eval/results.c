@@ -183,36 +183,3 @@ bool rows_write_jsonl(const Rows *r, const char *path, Error *e)
     }
     return file_finish(&w, e);
 }
-
-/* --- metrics --- */
-
-static bool ratio(Rows *r, Row row, const char *metric, int64_t count, int64_t total)
-{
-    row.metric = metric;
-    row.count = count;
-    row.total = total;
-    row.value = (double)count / (double)total;
-    return rows_add(r, row);
-}
-
-bool rows_measure(Rows *r, Row row, Whose whose, const Result *result, size_t count)
-{
-    static const char *const modalities[] = { "image", "text", "both" };
-    for (int m = 0; m < 3; m++) {
-        int64_t all = 0, exact = 0, likely = 0, asked = 0;
-        for (size_t k = 0; k < count; k++) {
-            const Result *x = &result[k];
-            bool his = whose.entities ? entity_list_has(whose.entities, x->entity) : strcmp(x->group, whose.group) == 0;
-            if (!his || (m < 2 && (x->modality == MODALITY_IMAGE) != (m == 0)))
-                continue;
-            all++;
-            exact += x->exact;
-            asked += x->option_ce != NULL;
-            likely += x->option_ce && x->likely;
-        }
-        row.modality = modalities[m];
-        if ((all && !ratio(r, row, "accuracy", exact, all)) || (asked && !ratio(r, row, "option_accuracy", likely, asked)))
-            return false;
-    }
-    return true;
-}

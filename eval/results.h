@@ -34,11 +34,4 @@ bool rows_add(Rows *r, Row row);
 bool rows_write_csv(const Rows *r, const char *path, bool trajectory, Error *e);
 bool rows_write_jsonl(const Rows *r, const char *path, Error *e);
 
-/* The metrics of one split and modality ("image", "text", "both"; entities NULL: those of `group`), added as rows like `row`. */
-typedef struct {
-    const EntityList *entities;
-    const char *group;
-} Whose;
-bool rows_measure(Rows *r, Row row, Whose whose, const Result *result, size_t count);
-
 #endif

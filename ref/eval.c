@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref eval: a model's answers to questions, as a table of metrics. */
 #include <string.h>
-#include "eval/results.h"
+#include "eval/measure.h"
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/setup.h"
@@ -76,7 +76,7 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
 }
 
 /* Rows of each group and kind, in the order in which they first come. */
-static bool measure(const Questions *q, Result *r, Rows *rows, Arena *a)
+static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Error *e)
 {
     const Result **seen = arena_array(a, q->count, sizeof *seen);
     Result *some = arena_array(a, q->count, sizeof *some);
@@ -93,7 +93,7 @@ static bool measure(const Questions *q, Result *r, Rows *rows, Arena *a)
                 some[n++] = r[i];
         seen[groups++] = &r[k];
         Row row = { .scenario = r[k].group, .split = kind_name(r[k].kind) };
-        if (!rows_measure(rows, row, (Whose){ NULL, r[k].group }, some, n))
+        if (!measure(rows, row, (Whose){ NULL, r[k].group, false }, some, NULL, n, e))
             return false;
     }
     return seen && some;
@@ -126,7 +126,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     if (!open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
-    return r && measure(&q, r, &rows, a) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
+    return r && measure_all(&q, r, &rows, a, e) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
 }
 
 int command_eval(int argc, char **argv)

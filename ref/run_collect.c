@@ -2,6 +2,7 @@
 /* What a run leaves besides its stages: results.csv, results.jsonl, trajectory.csv, answers.jsonl, manifest.json. */
 #include <string.h>
 #include "eval/manifest.h"
+#include "eval/measure.h"
 #include "ref/run.h"
 #include "tensor/file.h"
 
@@ -31,25 +32,30 @@ static void answers_keep(Collect *c, const Row *row, const Result *r, size_t cou
     }
 }
 
-static bool split(Rows *rows, Row row, const char *name, Whose whose, const Result *r, size_t count)
+typedef struct {
+    const Result *r, *oracle;            // oracle: NULL, or as many
+    size_t count;
+} Answers;
+
+static bool split(Rows *rows, Row row, const char *name, Whose whose, Answers a, Error *e)
 {
     row.split = name;
-    return rows_measure(rows, row, whose, r, count);
+    return measure(rows, row, whose, a.r, a.oracle, a.count, e);
 }
 
 /* The splits of every table: all who are forgotten, the retained, general ability; with several requests the present one and all so far. */
-static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, const Result *r, size_t count)
+static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
-    Whose forget = { &s->forget, NULL }, retain = { &s->retain, NULL }, general = { NULL, "general" };
-    if (!split(rows, row, "unlearn", forget, r, count) || !split(rows, row, "retain", retain, r, count)
-        || !split(rows, row, "general", general, r, count))
+    Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false }, general = { NULL, "general", false };
+    if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
+        || !split(rows, row, "general", general, r, e))
         return false;
     if (s->requests < 2 || row.round == 0)
         return true;
     const EntityList *present = &s->request[row.round - 1];
     EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
     const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
-    return name && split(rows, row, name, (Whose){ present, NULL }, r, count) && split(rows, row, "so_far", (Whose){ &so_far, NULL }, r, count);
+    return name && split(rows, row, name, (Whose){ present, NULL, true }, r, e) && split(rows, row, "so_far", (Whose){ &so_far, NULL, true }, r, e);
 }
 
 /* after / before of the accuracies of the last rows, for what should stay. */
@@ -75,11 +81,11 @@ static bool retention(Rows *rows, size_t before, size_t before_end, size_t first
     return true;
 }
 
-static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, const char *answers, Error *e)
+static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, Error *e)
 {
     size_t count;
-    Result *r = read_answers(c, stage, answers, &count, &c->scratch, e);
-    if (!r || !splits_measure(c, &c->rows, row, s, r, count))
+    Result *r = read_answers(c, stage, "answers", &count, &c->scratch, e);
+    if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e))
         return false;
     answers_keep(c, &row, r, count);
     return true;
@@ -90,29 +96,34 @@ static bool references(Collect *c, const Case *x, const Splits *s, size_t *befor
 {
     Row row = { .scenario = x->name, .method = "none", .trainable = "full", .seed = x->seed };
     *before = c->rows.count;
-    if (!one_model(c, row, s, x->before, "answers", e))
+    if (!one_model(c, row, s, x->before, e))
         return false;
     *before_end = c->rows.count;
     row.method = "retrain";
     row.round = 1;
-    return x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, "answers", e);
+    return x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, e);
 }
 
 static bool one_snapshot(Collect *c, const Case *x, const Splits *s, size_t request, int64_t step, size_t before, size_t before_end, Error *e)
 {
     char name[64];
-    size_t count, entities = s->request[request].count;
+    size_t count, said = 0, entities = s->request[request].count;
     int64_t end = request_steps(&c->run->plan, x, entities);
     Row row = { .scenario = x->name, .method = x->method->name, .trainable = trainable_name(x->trainable), .seed = x->seed,
                 .round = (int64_t)request + 1, .epoch = step * x->epochs / end, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
-    if (!r || !splits_measure(c, &c->trajectory, row, s, r, count))
+    const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &said, &c->scratch, e) : NULL;
+    if (!r || e->failed)
+        return false;
+    if (oracle && said != count)
+        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, said);
+    if (!splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e))
         return false;
     if (step < end)
         return true;
     size_t first = c->rows.count;
     answers_keep(c, &row, r, count);
-    return splits_measure(c, &c->rows, row, s, r, count) && retention(&c->rows, before, before_end, first);
+    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && retention(&c->rows, before, before_end, first);
 }
 
 static bool one_case(Collect *c, size_t place, size_t *before, size_t *before_end, Error *e)

@@ -74,7 +74,7 @@ static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, size_t request
         last = step == end;
         good = folder && apply(x, &w, folder, &a, e);
     }
-    good = good && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), last ? DEPTH_TEXT : DEPTH_EXACT, e);
+    good = good && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), !last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT, e);
     weights_close(&w);
     arena_free(&a);
     return good;

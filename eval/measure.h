@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Measure: from the answers to the questions of a split to the rows of results.csv. Which metric is what: metrics.def.
+ *
+ * For each modality (image, text, both) every metric that the answers allow: what needs options or texts only where they were asked for,
+ * what compares with the oracle only where there is one, pairs of picture and text only for "both". The truth ratio has TOFU's form
+ * for what is to be forgotten on such splits, and the form for what is to be kept on the others. */
+#ifndef PULSE_EVAL_MEASURE_H
+#define PULSE_EVAL_MEASURE_H
+
+#include "eval/results.h"
+
+typedef struct {
+    const EntityList *entities;          // NULL: those of `group`
+    const char *group;
+    bool forget;                         // is to be forgotten
+} Whose;
+
+/* Rows like `row`, with modality, metric, value, count and total filled in. oracle: its answers to the same questions in the same order, or NULL. */
+bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e);
+
+#endif

@@ -87,7 +87,7 @@ bool settings_read(Settings *s, const char *path, Error *e)
     int line = ini_parse_string(text, on_value, &r);
     if (line == 0)
         return !e->failed;
-    error_set(e, "not understood, expected [section], key = value or a comment");
+    error_set(e, "not understood, expected [section], key = value or a comment, in at most 198 bytes");
     return error_prefix(e, "%s:%d", path, line);
 }
 

@@ -92,7 +92,10 @@ bool round_begin(Rounds *r, Error *e)
     if (!p->method->loss)
         return unlearn_edit(&q, r->model, e);
     r->steps = p->epochs ? p->epochs * unlearn_epoch(&q) : p->train.steps;
-    if (!reference_make(r, &q, e) || !trainer_begin(r, e) || !(r->unlearn = unlearn_make(&q, r->model, &r->arena, e)))
+    if (!reference_make(r, &q, e) || !trainer_begin(r, e))
+        return false;
+    r->before = q.before = r->trainer.optimiser.step;
+    if (!(r->unlearn = unlearn_make(&q, r->model, &r->arena, e)))
         return false;
     r->objective = unlearn_objective(r->unlearn);
     return true;
@@ -100,7 +103,10 @@ bool round_begin(Rounds *r, Error *e)
 
 bool round_step(Rounds *r, Error *e)
 {
-    if (!r->running || r->done >= r->steps || r->diverged || e->failed)
+    if (!r->running || r->diverged || e->failed || r->steps == 0)
+        return false;
+    r->done = r->trainer.optimiser.step - r->before;
+    if (r->done >= r->steps)
         return false;
     if (train_step(&r->trainer, &r->objective, e)) {
         r->done++;

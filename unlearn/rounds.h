@@ -18,7 +18,7 @@
  * - reset_optimiser = yes: moments, step count and schedule begin anew. no: they go on; one schedule runs over all rounds.
  * - retain_shrinks = yes: what later rounds will forget still belongs to the retain set. no: the retain list is the same in all rounds.
  * Divergence (a loss or gradient norm that is not finite) ends the round: the weights of the last good step stay, and the
- * next round may begin. One round is the common case: count = 1. */
+ * next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. One round is the common case: count = 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -47,7 +47,7 @@ typedef struct {
     Unlearn *unlearn;
     Objective objective;
     size_t   round;                     // rounds that ended
-    int64_t  done, steps;               // steps of the present round
+    int64_t  done, steps, before;       // steps of the present round, and of those before it where the optimiser goes on
     bool     running, diverged;         // diverged: in the last round that ran
     char     note[1024];                // the sentence of a divergence
     Model   *original;                  // frozen before the first round

@@ -116,7 +116,7 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
         return error_set(e, "unlearn: out of memory");
     for (Role role = 0; role < ROLE_COUNT; role++) {
         u->chosen_count[role] = 0;
-        if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1, &turn))
+        if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1 - r->before, &turn))
             continue;
         u->chosen_count[role] = step_size(r, role);
         choose(u, role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET, turn, u->chosen[role]);

@@ -19,6 +19,7 @@ typedef struct {
     bool whole;                         // each step shows every list as it stands, once; `batch` is not looked at
     SampleList role[ROLE_COUNT];        // refusals and alternates: one for each forget sample
     Model *reference;                   // frozen; NULL when the method needs none
+    int64_t before;                     // optimiser steps that were taken before this request
 } UnlearnRequest;
 
 typedef struct Unlearn Unlearn;         // an Objective's context: orders, what the reference said

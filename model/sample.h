@@ -8,7 +8,7 @@
  *
  * id, question and answer are needed; the others may be absent: entity, group, skill "" ; split "train";
  * modality "image" where there is a picture, else "text"; kind "open"; frame and step -1; augment false; no options.
- * `image` is relative to the file's folder: a PNG or JPEG, or FILE.safetensors#ROW, row ROW of the U8
+ * `image` is absolute, or relative to the file's folder: a PNG or JPEG, or FILE.safetensors#ROW, row ROW of the U8
  * tensor "images" [N, H, W, 3] of that file.
  * Always: ids differ; the answer of a sample with options is one of them; modality agrees with image.
  * Fails: every sentence begins FILE:LINE; unknown keys, wrong types, text that is not UTF-8, a picture

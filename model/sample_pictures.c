@@ -38,6 +38,12 @@ void pictures_close(Pictures *p)
         arena_free(&p->cache);
 }
 
+/* Relative paths start at the folder of the file of samples. */
+static char *picture_path(const Pictures *p, const char *image, Arena *a)
+{
+    return *image == '/' ? arena_text(a, image) : arena_format(a, "%s/%s", p->folder, image);
+}
+
 /* FILE.safetensors#ROW; `file` gets FILE, `row` ROW. False: not of this form. */
 static bool row_split(const char *image, char **file, int64_t *row, Arena *a)
 {
@@ -70,7 +76,7 @@ static const Tensor *images_open(Pictures *p, const char *file, Arena *a, Error 
     int32_t k = name_map_find(&p->files, file);
     if (k >= 0)
         return images_of(&p->store[k], e);
-    const char *name = arena_text(a, file), *path = arena_format(&p->cache, "%s/%s", p->folder, file);
+    const char *name = arena_text(a, file), *path = picture_path(p, file, &p->cache);
     Store *s = &p->store[p->files.count];
     if (!name || !path || !store_open(s, path, &p->cache, e)) {
         error_set(e, "%s: no memory to open it", file);
@@ -95,8 +101,8 @@ bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
     int64_t row;
     if (name_map_find(&p->names, image) >= 0)
         return true;
-    if (!*image || *image == '/')
-        return error_set(e, "picture \"%.120s\": expected a path relative to the file of samples", image);
+    if (!*image)
+        return error_set(e, "picture \"\": expected a path, absolute or relative to the file of samples");
     Image *slot = &p->image[p->names.count];
     *slot = (Image){ 0 };
     if (row_split(image, &file, &row, a)) {
@@ -104,7 +110,7 @@ bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
         if (!t || !row_image(slot, t, image, row, e))
             return false;
     } else {
-        const char *path = arena_format(a, "%s/%s", p->folder, image);
+        const char *path = picture_path(p, image, a);
         if (!path || !file_exists(path))
             return error_set(e, "picture \"%.120s\" is not there (%s)", image, path ? path : "no memory");
     }
@@ -119,7 +125,7 @@ bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e
         return error_set(e, "picture \"%.120s\" is not one of this file of samples", image);
     if (!p->image[k].rgb) {
         bool room = p->cache.used < CACHE_MAX;
-        const char *path = arena_format(a, "%s/%s", p->folder, image);
+        const char *path = picture_path(p, image, a);
         if (!path || !image_read(out, path, room ? &p->cache : a, e))
             return error_set(e, "picture \"%.120s\": no memory", image);
         if (!room)

@@ -43,11 +43,10 @@ static Tensor fresh(Probe *p, ProbeKind kind, Shape s)
 Node *probe_input(Probe *p, ProbeKind kind, Shape s) { return tape_input(p->tape, "x", fresh(p, kind, s)); }
 Node *probe_param(Probe *p, ProbeKind kind, Shape s) { return tape_param(p->tape, "w", fresh(p, kind, s), true); }
 
-void probe_backward(Probe *p, Node *y)
+void probe_seed(Probe *p, Node *y)
 {
     if (y)
         tape_seed(p->tape, y, probe_input(p, PROBE_NORMAL, y->out.shape));
-    tape_backward(p->tape);
 }
 
 /* What is asked for: which families (none named: all, and a total), and whether each operator gets a line of its own. */
@@ -82,6 +81,7 @@ static Digest run_family(size_t k, bool *seen, bool nodes, Error *e)
     Tape t = tape_make(&a, e);
     Probe p = { .tape = &t, .arena = &a, .error = e, .hash = hash_begin(), .at = (uint64_t)k << 32 };
     families[k].probe(&p);
+    tape_backward(&t);
     hash_nodes(&p, seen, families[k].name, nodes);
     arena_free(&a);
     error_prefix(e, "digest of %s", families[k].name);

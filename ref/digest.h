@@ -8,7 +8,7 @@
 #include "tensor/ops.h"
 
 typedef struct {
-    Tape  *tape;             // empty at the start of a family; every node of it is hashed at its end
+    Tape  *tape;             // empty at the start of a family; walked back and every node of it hashed at its end
     Arena *arena;            // the tape's: of this family
     Error *error;
     Hash   hash;             // for what is not a node
@@ -24,7 +24,7 @@ typedef enum { PROBE_NORMAL, PROBE_WIDE, PROBE_TIES, PROBE_TINY, PROBE_BITS, PRO
 /* Fresh data, the same on every machine: rank and dimensions as in shape_of. */
 Node *probe_input(Probe *p, ProbeKind kind, Shape s);
 Node *probe_param(Probe *p, ProbeKind kind, Shape s);        // wants a gradient
-/* Seeds y with fresh data of its shape and walks back. */
-void  probe_backward(Probe *p, Node *y);
+/* Seeds y with fresh data of its shape; the tape is walked back once, at the end of the family. */
+void  probe_seed(Probe *p, Node *y);
 
 #endif

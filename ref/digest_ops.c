@@ -8,14 +8,14 @@ typedef Node *Binary(Tape *t, Node *a, Node *b);
 
 #define EACH(i, list) (size_t i = 0; i < sizeof list / sizeof *list; i++)
 
-/* One-argument functions on every 8191st float, from +0 to the last NaN. */
+/* One-argument functions on every 2039th float, from +0 to the last NaN. */
 void digest_scalar(Probe *p)
 {
     static Unary *const functions[] = {
         op_gelu, op_quick_gelu, op_silu, op_gelu_grad, op_quick_gelu_grad, op_silu_grad, op_sigmoid, op_log_sigmoid, op_exp,
         op_log, op_sqrt, op_rsqrt,
     };
-    enum { STRIDE = 8191 };
+    enum { STRIDE = 2039 };
     const size_t n = ((size_t)1 << 32) / STRIDE;
     Tensor x = tensor_f32(p->arena, shape_of(1, n));
     for (size_t i = 0; x.f32 && i < n; i++)
@@ -34,14 +34,14 @@ void digest_pointwise(Probe *p)
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
         Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s), *g = probe_param(p, kind, row), *c = probe_param(p, kind, row);
         for EACH(k, functions)
-            probe_backward(p, functions[k](t, a, b));
-        probe_backward(p, op_scale(t, a, 1 / 3.0f));
-        probe_backward(p, op_axpy(t, a, b, 0.7f));
-        probe_backward(p, op_ratio(t, a, -2, 0.9f));
-        probe_backward(p, op_mul_rows(t, a, g));
-        probe_backward(p, op_affine_rows(t, a, g, c));
+            probe_seed(p, functions[k](t, a, b));
+        probe_seed(p, op_scale(t, a, 1 / 3.0f));
+        probe_seed(p, op_axpy(t, a, b, 0.7f));
+        probe_seed(p, op_ratio(t, a, -2, 0.9f));
+        probe_seed(p, op_mul_rows(t, a, g));
+        probe_seed(p, op_affine_rows(t, a, g, c));
         for EACH(k, activations)
-            probe_backward(p, activations[k](t, a));
+            probe_seed(p, activations[k](t, a));
     }
 }
 
@@ -52,10 +52,10 @@ static void product(Probe *p, ProbeKind kind, size_t n, size_t m, size_t k)
         const bool ta = transposes & 1, tb = transposes & 2;
         Node *a = probe_param(p, kind, ta ? shape_of(2, k, n) : shape_of(2, n, k));
         Node *b = probe_param(p, kind, tb ? shape_of(2, m, k) : shape_of(2, k, m));
-        probe_backward(p, op_matmul(t, a, ta, b, tb));
+        probe_seed(p, op_matmul(t, a, ta, b, tb));
     }
     Node *w = probe_param(p, kind, shape_of(2, m, k)), *bias = probe_param(p, kind, shape_of(1, m));
-    probe_backward(p, op_linear(t, probe_param(p, kind, shape_of(2, n, k)), w, bias));
+    probe_seed(p, op_linear(t, probe_param(p, kind, shape_of(2, n, k)), w, bias));
     op_linear(t, probe_input(p, kind, shape_of(2, n, k)), w, NULL);
     Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));          // one draw an expression: C leaves the order of arguments open
     op_lora_merge(t, w, down, probe_input(p, kind, shape_of(2, (size_t)5, k)), 2 / 3.0f);
@@ -78,13 +78,13 @@ void digest_moves(Probe *p)
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
         Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s), *row = probe_param(p, kind, shape_of(1, (size_t)29));
         Node *list[] = { a, b, a };
-        probe_backward(p, op_reshape(t, op_transpose(t, a), shape_of(1, (size_t)(11 * 29))));
-        probe_backward(p, op_concat_rows(t, 3, list));
-        probe_backward(p, op_slice_rows(t, a, 2, 5));
-        probe_backward(p, op_gather_rows(t, a, ids, sizeof ids / sizeof *ids));
+        probe_seed(p, op_reshape(t, op_transpose(t, a), shape_of(1, (size_t)(11 * 29))));
+        probe_seed(p, op_concat_rows(t, 3, list));
+        probe_seed(p, op_slice_rows(t, a, 2, 5));
+        probe_seed(p, op_gather_rows(t, a, ids, sizeof ids / sizeof *ids));
         op_scatter_rows(t, op_slice_rows(t, b, 0, 6), ids, 6, 12);
-        probe_backward(p, op_broadcast_rows(t, row, 7));
-        probe_backward(p, op_mask(t, a, keep, 11));
+        probe_seed(p, op_broadcast_rows(t, row, 7));
+        probe_seed(p, op_mask(t, a, keep, 11));
         op_argmax(t, a);
         op_sum_n(t, 3, list);
         op_patches(t, probe_input(p, kind, shape_of(4, (size_t)2, (size_t)3, (size_t)8, (size_t)12)), 4);
@@ -98,12 +98,12 @@ void digest_reductions(Probe *p)
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
         Node *a = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33)), *b = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33));
         Node *v = probe_param(p, kind, shape_of(1, (size_t)41)), *list[] = { a, b, v };
-        probe_backward(p, op_sum(t, a));
-        probe_backward(p, op_mean(t, a));
+        probe_seed(p, op_sum(t, a));
+        probe_seed(p, op_mean(t, a));
         op_column_sum(t, a);
         op_column_dot(t, a, b);
-        probe_backward(p, op_segment_sum(t, v, offsets, 4));
-        probe_backward(p, op_segment_mean(t, v, offsets, 4));
+        probe_seed(p, op_segment_sum(t, v, offsets, 4));
+        probe_seed(p, op_segment_mean(t, v, offsets, 4));
         op_square_norm(t, 3, list);
         op_square_sum(t, a);
     }
@@ -115,8 +115,8 @@ void digest_norms(Probe *p)
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
         for EACH(i, widths) {
             Node *x = probe_param(p, kind, shape_of(2, (size_t)19, widths[i]));
-            probe_backward(p, op_layernorm(p->tape, x, 1e-5f));
-            probe_backward(p, op_rmsnorm(p->tape, x, 1e-6f));
+            probe_seed(p, op_layernorm(p->tape, x, 1e-5f));
+            probe_seed(p, op_rmsnorm(p->tape, x, 1e-6f));
         }
     }
 }
@@ -134,7 +134,7 @@ void digest_attention(Probe *p)
         Node *v = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
         Node *c = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3)), *s = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3));
         Node *turned = op_rope(t, q, c, s, positions, 4);
-        probe_backward(p, op_attention_mix(t, op_attention_softmax(t, op_attention_scores(t, turned, k, a), a), v, a));
+        probe_seed(p, op_attention_mix(t, op_attention_softmax(t, op_attention_scores(t, turned, k, a), a), v, a));
     }
 }
 
@@ -152,8 +152,8 @@ void digest_losses(Probe *p)
         op_logit_grad(t, probabilities, q, c);
         op_logit_grad_label(t, probabilities, c, labels);
         op_kl(t, q, lq, op_log_softmax(t, z));
-        probe_backward(p, probabilities);
-        probe_backward(p, op_nll(t, z, labels));
+        probe_seed(p, probabilities);
+        probe_seed(p, op_nll(t, z, labels));
     }
 }
 

@@ -139,7 +139,7 @@ static void concat_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_concat_rows = {
-    .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …", .kind = CLASS_MOVE, .inputs = "x...",
+    .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …; a vector is one row", .kind = CLASS_MOVE, .inputs = "x...",
     .shape = concat_shape, .kernel = concat_kernel, .vjp = concat_vjp,
 };
 

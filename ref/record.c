@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref record: the reference answers (test vectors), written anew. */
+#include <stdio.h>
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/suite.h"
+
+int command_record(int argc, char **argv)
+{
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, NULL, 0, 1, 1, &status))
+        return status;
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = suite_write(o.operand[0], &a, &e);
+    arena_free(&a);
+    if (good && !o.quiet)
+        printf("%zu losses and %zu steps in %s\n", loss_forms_count, step_forms_count, o.operand[0]);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Verify: recorded answers against this program's, or another implementation's against the recorded ones.
+ * Both print what they find, all of it, and return an exit code (command.h). */
+#ifndef PULSE_REF_VERIFY_H
+#define PULSE_REF_VERIFY_H
+
+#include "tensor/json.h"
+#include "tensor/store.h"
+
+/* What was found, printed as lines or, under --json, as one object at the end. */
+typedef struct {
+    json_t *lines;                   // of objects {"where", "verdict", …}
+    size_t exact, within, outside, unknown, unbounded;
+    bool json, quiet;
+} Findings;
+
+void finding(Findings *f, const char *where, const char *verdict, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* DIR alone: every file is whole and is what this program makes. */
+bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
+/* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": loss and dz.<role> of every loss case,
+ * and what there is of the steps (loss, grad.<name>, after.<name>), which is compared end to end, without bounds. */
+bool verify_got(Findings *f, const char *folder, const char *got, json_t *manifest, Arena *a, Error *e);
+
+#endif

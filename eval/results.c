@@ -50,16 +50,26 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
     return file_finish(&w, e);
 }
 
+/* "inf", "-inf", "NaN", or a decimal: the float nearest to the text, which is the double's shortest decimal. */
+static float number_of(const json_t *x)
+{
+    const char *text = json_string_value(x);
+    char decimal[32];
+    float f = 0;
+    if (text)
+        return (*text == 'i' ? 1.0f : *text == '-' ? -1.0f : 0.0f) / 0.0f;
+    if (json_is_integer(x))
+        return (float)json_integer_value(x);
+    return decimal_to_float(decimal_double(json_real_value(x), decimal), &f) ? f : 0;
+}
+
 static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, Arena *a)
 {
     const json_t *list = json_object_get(o, key);
     *count = json_array_size(list);
     *out = arena_array(a, *count, sizeof **out);
-    for (size_t k = 0; *out && k < *count; k++) {
-        const json_t *x = json_array_get(list, k);
-        const char *text = json_string_value(x);                       // "inf", "-inf", "NaN"
-        (*out)[k] = text ? (*text == 'i' ? 1 : *text == '-' ? -1 : 0) / 0.0f : (float)json_number_value(x);
-    }
+    for (size_t k = 0; *out && k < *count; k++)
+        (*out)[k] = number_of(json_array_get(list, k));
     return *out != NULL;
 }
 
@@ -77,12 +87,14 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
             return false;
     if (!json_get_text(o, "modality", &modality, where, e) || !json_get_text(o, "kind", &kind, where, e)
         || !json_get_bool(o, "exact", &r->exact, where, e) || !json_get_bool(o, "likely", &r->likely, where, e)
-        || !json_get_int(o, "right", &right, where, e) || !json_get_float(o, "nll", &r->nll, where, e) || !json_get_float(o, "ce", &r->ce, where, e)
+        || !json_get_int(o, "right", &right, where, e)
         || !numbers_read(o, "token_nll", &r->token_nll, &r->tokens, a) || !numbers_read(o, "token_right", &marks, &n, a)
         || !numbers_read(o, "option_ce", &r->option_ce, &r->option_count, a))
         return false;
     if (n != r->tokens)
         return error_set(e, "%s: token_nll and token_right are of different length", where);
+    r->nll = number_of(json_object_get(o, "nll"));
+    r->ce = number_of(json_object_get(o, "ce"));
     r->modality = strcmp(modality, "image") == 0 ? MODALITY_IMAGE : MODALITY_TEXT;
     for (r->kind = KIND_OPEN; r->kind < KIND_NAME && strcmp(kind_name(r->kind), kind) != 0;)
         r->kind++;

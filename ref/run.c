@@ -106,5 +106,5 @@ int command_run(int argc, char **argv)
     else if (good)
         good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), argc, words, &e);
     run_close(&r);
-    return good ? EXIT_SAME : command_fail(&e);
+    return good ? EXIT_SAME : *e.text ? command_fail(&e) : EXIT_UNKNOWN;      // no text: a stage's process has spoken
 }

@@ -158,6 +158,16 @@ static bool group_wanted(const Run *r, size_t group)
     return false;
 }
 
+/* Whether splits of these sizes can be made at all; who stands in them needs no answers for that. */
+static bool sizes_check(const Plan *p, Arena *a, Error *e)
+{
+    Splits s;
+    for (size_t k = 0; k < p->case_count; k++)
+        if (!protocol_splits(&s, p, &p->cases[k], NULL, 0, a, e))
+            return false;
+    return true;
+}
+
 bool run_plan(Run *r, Error *e)
 {
     const Settings *s = &r->settings;
@@ -181,7 +191,7 @@ bool run_plan(Run *r, Error *e)
     for (size_t k = 0; k < GROUPS; k++)
         if (group_wanted(r, k) && !read_samples(r, group_file(k), &r->group[k], &c.group[k], e))
             return false;
-    return model_configs(r, &c, e) && plan_make(&r->plan, &c, &entities, a, e);
+    return model_configs(r, &c, e) && plan_make(&r->plan, &c, &entities, a, e) && sizes_check(&r->plan, a, e);
 }
 
 void run_close(Run *r)

@@ -114,8 +114,10 @@ static bool take_one(Pool *p, Error *e)
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             return true;
         const char *name = p->run->plan.stage[k].name;
-        return WIFSIGNALED(status) ? error_set(e, "run: the stage %s was ended by signal %d", name, WTERMSIG(status))
-                                   : error_set(e, "run: the stage %s could not be finished", name);
+        if (WIFSIGNALED(status))
+            return error_set(e, "run: the stage %s was ended by signal %d", name, WTERMSIG(status));
+        e->failed = true;                // the process has said why
+        return false;
     }
     return child > 0 || error_set(e, "run: a process got lost");
 }

@@ -156,12 +156,13 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
 {
     Rounds *r = &j->rounds;
     const Plan *p = &j->run->plan;
+    const int64_t every = j->settings.train_save_every ? j->settings.train_save_every : SAVE_EVERY;
     while (round_step(r, e)) {
         bool point = r->done < r->steps && snapshot_after(p, j->c, entities, r->done);
         log_step(j->log, logged + r->done, &r->trainer.stats);
         if (point && !snapshot(j, r->round, r->done, e))
             return false;
-        if (!point && r->done < r->steps && r->done % SAVE_EVERY != 0)
+        if (!point && r->done < r->steps && r->done % every != 0)
             continue;
         const char *folder = checkpoint_folder(j, r->round);
         if (fflush(j->log) || !folder || !checkpoint_save(&r->trainer, folder, j->identity, e))

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan of a run: who is forgotten, what is done once, what depends on what; and the files that a run leaves. */
+#include <math.h>
+#include <string.h>
+#include "eval/manifest.h"
+#include "eval/measure.h"
+#include "tensor/file.h"
+#include "tests/check.h"
+#include "tests/scratch.h"
+
+static Arena arena;
+static Error error;
+
+static const char world[] =
+    "{\"id\": \"p1\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 2}\n"
+    "{\"id\": \"p2\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1, \"facts\": {\"home\": \"x\"}}\n"
+    "{\"id\": \"p3\", \"group\": \"person\", \"split\": \"retain\"}\n"
+    "{\"id\": \"p4\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1}\n"
+    "{\"id\": \"p5\", \"group\": \"person\", \"split\": \"retain\"}\n"
+    "{\"id\": \"c3\", \"group\": \"country\"}\n"
+    "{\"id\": \"c1\", \"group\": \"country\"}\n"
+    "{\"id\": \"c2\", \"group\": \"country\"}\n"
+    "{\"id\": \"c4\", \"group\": \"country\"}\n"
+    "{\"id\": \"c5\", \"group\": \"country\"}\n";
+
+static const char *written(const char *name, const char *text)
+{
+    const char *path = scratch("%s", name);
+    assert_true(file_write(path, text, strlen(text), &error));
+    return path;
+}
+
+static bool read_world(Entities *all, const char *text)
+{
+    return entities_read(all, written("entities.jsonl", text), &arena, &error);
+}
+
+static MethodConfig method_list[64];
+
+static ProtocolConfig config_of(const char *scenarios)
+{
+    ProtocolConfig c = {
+        .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
+        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .reading = "data.template = world\n",
+        .model = { { "b" }, { "v" }, { "o" } }, .group = { { "g0" }, { "g1" }, { "g2" } }, .general = { "g" }, .entities = { "e" },
+    };
+    for (size_t k = 0; k < scenarios_count; k++)
+        c.epochs[k] = "";
+    for (size_t k = 0; k < methods_count; k++)
+        method_list[k] = (MethodConfig){ "optimiser.lr = 0.0003\n", "proj+llm", 20, false };
+    return c;
+}
+
+static bool plan_of(Plan *p, const ProtocolConfig *c)
+{
+    Entities all;
+    return read_world(&all, world) && plan_make(p, c, &all, &arena, &error);
+}
+
+static Plan planned(const ProtocolConfig *c)
+{
+    Plan p;
+    bool good = plan_of(&p, c);
+    expect_fine(&error);
+    assert_true(good);
+    return p;
+}
+
+static void expect_list(const EntityList *l, const char *ids)
+{
+    char text[256] = "";
+    for (size_t k = 0; k < l->count; k++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "", l->entity[k]->id);
+    assert_string_equal(text, ids);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    error = (Error){ .failed = false };
+    arena = arena_make(&error);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    arena_free(&arena);
+    return 0;
+}
+
+/* --- entities --- */
+
+static void a_bad_line_of_entities_is_a_sentence_with_its_number(void **state)
+{
+    (void)state;
+    static const struct { const char *line, *says; } bad[] = {
+        { "{\"id\": \"p1\", \"group\": \"person\"}", "entities.jsonl:11: the id \"p1\" is that of line 1" },
+        { "{\"id\": \"x\"}", "entities.jsonl:11: \"id\" or \"group\" is missing" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"round\": 0}", "entities.jsonl:11: \"round\" must be" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"retain\", \"round\": 1}", "entities.jsonl:11: \"split\" is \"retain\" and \"round\" is 1" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"unlearn\"}", "expected a round" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"image\": \"nowhere.png\"}", "nowhere.png is not there" },
+        { "{\"id\": 7, \"group\": \"person\"}", "entities.jsonl:11: \"id\" must be text" },
+        { "[]", "entities.jsonl:11: an object {…} was expected" },
+        { "{\"id\"", "entities.jsonl:11" },
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        Entities all;
+        assert_false(read_world(&all, arena_format(&arena, "%s%s\n", world, bad[k].line)));
+        expect_sentence(&error, bad[k].says);
+    }
+}
+
+/* --- splits --- */
+
+static void rounds_are_forgotten_in_order_and_cut_evenly(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("sequential");
+    Plan p = planned(&c);
+    Splits s;
+    assert_true(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_list(&s.forget, "p2 p4 p1");
+    expect_list(&s.retain, "p3 p5");
+    assert_int_equal(s.requests, 2);
+    expect_list(&s.request[0], "p2 p4");
+    expect_list(&s.request[1], "p1");
+}
+
+static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
+{
+    return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact };
+}
+
+static void the_best_known_are_ranked_by_right_answers_then_by_id(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("pretrained");
+    Plan p = planned(&c);
+    Result r[] = {
+        answered("1", "c5", "country", MODALITY_IMAGE, true), answered("2", "c5", "country", MODALITY_TEXT, true),
+        answered("3", "c3", "country", MODALITY_IMAGE, true), answered("4", "c2", "country", MODALITY_IMAGE, true),
+        answered("5", "c4", "country", MODALITY_IMAGE, false), answered("6", "c1", "country", MODALITY_IMAGE, true),
+        answered("7", "scene", "general", MODALITY_IMAGE, true),
+    };
+    Splits s, again;
+    assert_true(protocol_splits(&s, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_int_equal(s.forget.count, 2);
+    assert_int_equal(s.retain.count, 2);
+    assert_false(entity_list_has(&s.forget, "c4") || entity_list_has(&s.retain, "c4"));      // the fifth of five
+    for (const char *const *id = (const char *const[]){ "c5", "c1", "c2", "c3", NULL }; *id; id++)
+        assert_true(entity_list_has(&s.forget, *id) != entity_list_has(&s.retain, *id));
+    r[3].exact = false;                                                                       // c2 falls to c4, which stands behind it by id
+    assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_true(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
+    r[4].exact = true;
+    assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_false(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
+}
+
+static void what_does_not_fit_the_world_is_a_sentence(void **state)
+{
+    (void)state;
+    Splits s;
+    ProtocolConfig c = config_of("pretrained");
+    c.best = 6;
+    Plan p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "protocol.best is 6, but there are only 5");
+    c.best = c.forget = 4;
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "protocol.forget is 4, expected fewer than the 4");
+    c = config_of("sequential");
+    c.rounds = 4;
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "4 requests of 3 entities");
+    c = config_of("known");
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "entities.jsonl:1: protocol.forget is 2, expected fewer than the 0 of the group \"known_person\"");
+}
+
+/* --- plans --- */
+
+static void bad_lists_of_a_config_are_sentences(void **state)
+{
+    (void)state;
+    Plan p;
+    struct { const char *scenarios, *methods, *seeds, *epochs, *says; } bad[] = {
+        { "finetuned, nonsense", "ga", "0", "", "there is no scenario \"nonsense\"" }, { "finetuned", "gaa", "0", "", "there is no method \"gaa\"" },
+        { "finetuned", "ga", "0, x", "", "protocol.seeds: \"x\"" }, { "finetuned", "ga", "-1", "", "protocol.seeds: \"-1\"" },
+        { "", "ga", "0", "", "nothing to run" }, { "finetuned", "ga", "0", "0", "is not a number from 1" },
+        { "finetuned", "ga", "0", "npo=3", "there is no number for ga" }, { "finetuned", "ga", "0", "3x", "\"3x\" is not a number" },
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        ProtocolConfig c = config_of(bad[k].scenarios);
+        c.methods = bad[k].methods;
+        c.seeds = bad[k].seeds;
+        c.epochs[0] = bad[k].epochs;
+        assert_false(plan_of(&p, &c));
+        expect_sentence(&error, bad[k].says);
+    }
+}
+
+static void epochs_are_given_for_all_and_for_single_methods(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned");
+    c.methods = "ga, ga_klr, npo";
+    c.epochs[0] = "4, npo=7";
+    Plan p = planned(&c);
+    assert_int_equal(p.cases[0].epochs, 4);
+    assert_int_equal(p.cases[1].epochs, 4);
+    assert_int_equal(p.cases[2].epochs, 7);
+    assert_int_equal(request_steps(&p, &p.cases[2], 50), 7 * 25);
+    assert_int_equal(request_steps(&p, &p.cases[2], 3), 7 * 2);         // 30 questions in batches of 20
+    assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175) && !snapshot_after(&p, &p.cases[2], 50, 26));
+}
+
+static void the_same_work_is_one_stage(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, ablation");
+    Plan p = planned(&c);
+    assert_int_equal(p.case_count, 3);
+    assert_int_equal(p.cases[2].trainable, TRAIN_PROJ_LLM);
+    assert_int_equal(p.cases[0].unlearn, p.cases[1].trainable == TRAIN_LLM ? p.cases[2].unlearn : p.cases[1].unlearn);
+    assert_int_equal(p.cases[0].answer, p.cases[2].answer);
+    assert_int_not_equal(p.cases[0].unlearn, p.cases[1].unlearn);
+    for (size_t k = 0; k < p.stage_count; k++)
+        for (size_t i = 0; i < p.stage[k].inputs; i++)
+            assert_true(p.stage[k].input[i] < k);
+}
+
+static const char *digest_of(const Plan *p, size_t stage) { return p->stage[stage].digest.hex; }
+
+static void a_changed_config_changes_only_what_depends_on_it(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, pretrained");
+    Plan p = planned(&c), q;
+    const Case *f = &p.cases[0], *b = &p.cases[1];
+    c.group[1] = (Digest){ "other" };                                    // the countries' questions
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    assert_string_not_equal(digest_of(&p, b->before), digest_of(&q, q.cases[1].before));
+    assert_string_not_equal(digest_of(&p, b->unlearn), digest_of(&q, q.cases[1].unlearn));
+    c = config_of("finetuned, pretrained");
+    c.reading = "data.template = plain\n";                               // how is asked
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    c = config_of("finetuned, pretrained");
+    c.model[MODEL_ORACLE] = (Digest){ "other" };
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    assert_string_not_equal(digest_of(&p, f->oracle), digest_of(&q, q.cases[0].oracle));
+    c = config_of("finetuned, pretrained");
+    c.seeds = "0, 1";
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    method_list[0].recipe = "optimiser.lr = 0.001\n";                    // of ga, the first method
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->before), digest_of(&q, q.cases[0].before));
+    assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+}
+
+/* --- files --- */
+
+static void answers_come_back_with_the_same_bits(void **state)
+{
+    (void)state;
+    float nll[3] = { 0x1.fffffep-3f, 0x1p-140f, INFINITY }, options[2] = { 0.1f, 0x1.000002p+3f };
+    uint8_t right[3] = { 1, 0, 1 };
+    Result r = answered("q-0-image", "p1", "person", MODALITY_IMAGE, true), *back;
+    size_t count;
+    r.answer = "k\303\266ln \"x\"";
+    r.kind = KIND_CHOICE;
+    r.nll = INFINITY;
+    r.ce = 0x1.8p-149f;
+    r.token_nll = nll;
+    r.token_right = right;
+    r.tokens = 3;
+    r.right = 2;
+    r.option_ce = options;
+    r.option_count = 2;
+    r.text = "4 4";
+    assert_true(answers_write(scratch("answers.jsonl"), &r, 1, &error));
+    back = answers_read(scratch("answers.jsonl"), &count, &arena, &error);
+    expect_fine(&error);
+    assert_int_equal(count, 1);
+    assert_string_equal(back->answer, r.answer);
+    assert_string_equal(back->text, r.text);
+    assert_true(back->exact && !back->likely && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
+    expect_bits(back->token_nll, nll, 3, "token_nll");
+    expect_bits(back->option_ce, options, 2, "option_ce");
+    expect_float(back->nll, r.nll, "nll");
+    expect_float(back->ce, r.ce, "ce");
+    assert_memory_equal(back->token_right, right, 3);
+    written("answers.jsonl", "{\"id\": \"x\"}\n");
+    assert_null(answers_read(scratch("answers.jsonl"), &count, &arena, &error));
+    expect_sentence(&error, "answers.jsonl:1");
+}
+
+static void results_csv_is_exactly_the_contract(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    size_t size;
+    Row row = { .scenario = "finetuned", .method = "ga", .trainable = "proj+llm", .round = 1, .split = "unlearn", .modality = "image",
+                .metric = "accuracy", .value = 1.0 / 3, .count = 1, .total = 3, .seed = 7, .epoch = 2, .step = 50 };
+    rows_add(&rows, row);
+    row.metric = "retention";
+    row.total = 0;
+    rows_add(&rows, row);
+    assert_true(rows_write_csv(&rows, scratch("r.csv"), false, &error) && rows_write_csv(&rows, scratch("t.csv"), true, &error));
+    assert_true(rows_write_jsonl(&rows, scratch("r.jsonl"), &error));
+    assert_string_equal(file_read(scratch("r.csv"), 9999, &size, &arena, &error),
+                        "scenario,method,trainable,round,split,modality,metric,value,count,total,seed\n"
+                        "finetuned,ga,proj+llm,1,unlearn,image,accuracy,0.3333333333333333,1,3,7\n"
+                        "finetuned,ga,proj+llm,1,unlearn,image,retention,0.3333333333333333,,,7\n");
+    assert_non_null(strstr(file_read(scratch("t.csv"), 9999, &size, &arena, &error), "\nfinetuned,ga,proj+llm,1,2,50,unlearn,"));
+    assert_non_null(strstr(file_read(scratch("r.jsonl"), 9999, &size, &arena, &error), "\"hex\": \"0x1.5555555555555p-2\""));
+}
+
+static double value_of(const Rows *rows, const char *modality, const char *metric)
+{
+    for (size_t k = 0; k < rows->count; k++)
+        if (strcmp(rows->row[k].modality, modality) == 0 && strcmp(rows->row[k].metric, metric) == 0)
+            return rows->row[k].value;
+    return -1;
+}
+
+static void measures_are_those_worked_by_hand(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    uint8_t yes[1] = { 1 };
+    float none[1] = { 0 }, first[2] = { 0, 3 }, second[2] = { 2, 1 };
+    Result r[] = {
+        answered("a-0-image", "p1", "person", MODALITY_IMAGE, true), answered("a-0-text", "p1", "person", MODALITY_TEXT, true),
+        answered("b-0-image", "p1", "person", MODALITY_IMAGE, false), answered("b-0-text", "p1", "person", MODALITY_TEXT, true),
+        answered("c-0-image", "p2", "person", MODALITY_IMAGE, false),
+    }, oracle[5];
+    for (int k = 0; k < 5; k++) {
+        r[k].token_nll = none;
+        r[k].token_right = yes;
+        r[k].tokens = r[k].right = 1;
+        r[k].option_count = 2;
+        r[k].option_ce = k == 2 ? second : first;
+        r[k].ce = k == 2 ? 2 : 0;
+        r[k].likely = k != 2;
+        oracle[k] = r[k];
+        oracle[k].exact = false;
+    }
+    EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, oracle, 5, &error));
+    expect_fine(&error);
+    assert_true(value_of(&rows, "image", "accuracy") == 0.5 && value_of(&rows, "text", "accuracy") == 1 && value_of(&rows, "both", "accuracy") == 0.75);
+    assert_true(value_of(&rows, "image", "option_accuracy") == 0.5 && value_of(&rows, "both", "modality_gap") == -0.5);
+    assert_true(value_of(&rows, "both", "umu_all_right") == 0.5 && value_of(&rows, "both", "umu_all_wrong") == 0);
+    assert_true(value_of(&rows, "both", "oracle_agreement") == 0.25 && value_of(&rows, "text", "forget_quality") == 1);
+    assert_true(value_of(&rows, "text", "probability") == 1 && value_of(&rows, "text", "exact_memorisation") == 1);
+    assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
+}
+
+static void a_manifest_links_stages_and_sees_changed_files(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("pretrained");
+    Plan p = planned(&c);
+    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
+    const char *out = scratch("out");
+    size_t size;
+    for (size_t k = 0; k < p.stage_count; k++) {
+        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
+        assert_true(file_make_folder(folder, &error) && !stage_finished(folder));
+        assert_true(file_write(arena_format(&arena, "%s/x.txt", folder), "x", 1, &error));
+        assert_true(stage_finish(&p, k, folder, files, 1, &error) && stage_finished(folder));
+    }
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "1\n", 2, &error));
+    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error));
+    char *one = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "2\n", 2, &error) && manifest_write(&p, out, "config", results, 1, &arena, &error));
+    char *two = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
+    assert_string_not_equal(strstr(one, "\"chain\""), strstr(two, "\"chain\""));
+    assert_true(file_write(arena_format(&arena, "%s/stages/%s/x.txt", out, digest_of(&p, 0)), "y", 1, &error));
+    assert_false(manifest_write(&p, out, "config", results, 1, &arena, &error));
+    expect_sentence(&error, "x.txt: it is not the file that its stage made");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+        TEST(a_bad_line_of_entities_is_a_sentence_with_its_number), TEST(rounds_are_forgotten_in_order_and_cut_evenly),
+        TEST(the_best_known_are_ranked_by_right_answers_then_by_id), TEST(what_does_not_fit_the_world_is_a_sentence),
+        TEST(bad_lists_of_a_config_are_sentences), TEST(epochs_are_given_for_all_and_for_single_methods), TEST(the_same_work_is_one_stage),
+        TEST(a_changed_config_changes_only_what_depends_on_it), TEST(answers_come_back_with_the_same_bits),
+        TEST(results_csv_is_exactly_the_contract), TEST(measures_are_those_worked_by_hand), TEST(a_manifest_links_stages_and_sees_changed_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

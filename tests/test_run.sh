@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref run as a whole: the smoke run's recorded results, what is done again and what is not, going on after an end, bad configs.
+. "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
+smoke=fixtures/configs/smoke.ini
+out=$tap_folder/run
+run() { "$PULSE" run "$smoke" --quiet "$@"; }
+# Of some file of a run: those whose bytes people may compare.
+digests() { (cd "$1" && sha256sum results.csv trajectory.csv results.jsonl answers.jsonl manifest.json); }
+stages() { ls "$1/stages" | sort; }
+says() {
+    local part=$1
+    shift
+    ends 2 "$@" > "$tap_folder/out" 2> "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
+    [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$part" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
+}
+
+check "the smoke run ends" run --out "$out"
+check "its complete results are the recorded ones, bit for bit" diff <(digests "$out") fixtures/smoke.sha256
+check "the header of results.csv is the contract's" \
+    grep -qx 'scenario,method,trainable,round,split,modality,metric,value,count,total,seed' <(head -n 1 "$out/results.csv")
+check "no wall time, and no path of this machine, is in the manifest" sh -c "! grep -qE 'seconds|$tap_folder|$HOME/' '$out/manifest.json'"
+
+touch "$tap_folder/mark"
+check "a second run does no stage again" sh -c "'$PULSE' run $smoke --quiet --out '$out' && [ -z \"\$(find '$out/stages' -newer '$tap_folder/mark' -type f)\" ]"
+stages "$out" > "$tap_folder/before"
+cp -r "$out" "$tap_folder/other"
+check "with other epochs of one scenario only its unlearning and answers are new" sh -c "
+    '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set epochs.finetuned=2 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 2 ] && '$PULSE' run $smoke --out '$out' --set epochs.finetuned=2 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 4 ] && [ \$(wc -l < '$tap_folder/plan') = 6 ]"
+check "what was printed as a plan was not run" diff <(stages "$out") "$tap_folder/before"
+
+# An unlearning that is ended in its middle, and goes on.
+stage=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "finetuned/ga/proj+llm/seed0" { print $1 }')
+cp -r "$out" "$tap_folder/again"
+rm -r "$tap_folder/again/stages/$stage"
+broken() {
+    run --out "$tap_folder/again" --stage "$stage" --set train.save_every=1 --threads 1 &
+    local process=$!
+    for _ in $(seq 600); do
+        [ -e "$tap_folder/again/stages/$stage/checkpoint-1/checkpoint.safetensors" ] && break
+        sleep 0.02
+    done
+    kill -9 $process 2> /dev/null
+    wait $process 2> /dev/null
+    [ ! -e "$tap_folder/again/stages/$stage/stage.json" ]
+}
+check "an unlearning can be ended in its middle" broken
+check "it goes on with --resume" run --out "$tap_folder/again" --stage "$stage" --resume
+check "and what it made is the same, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
+
+echo x >> "$tap_folder/again/stages/$stage/log.jsonl"
+check "a file of a stage that was changed afterwards is noticed" says 'it is not the file that its stage made' run --out "$tap_folder/again"
+check "a stage whose inputs are missing is refused" says 'needs' "$PULSE" run "$smoke" --out "$tap_folder/empty" --quiet --stage "$stage"
+
+config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
+config '[protocol]' 'nonsense = 1'
+check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
+check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x
+check "a model folder that is not there is a sentence" says 'nowhere' run --out "$tap_folder/x" --set protocol.base=nowhere
+check "a forget set larger than the world is a sentence" says 'protocol.best is 99' run --out "$out" --set protocol.best=99
+bad_world() {
+    mkdir -p "$tap_folder/world"
+    cp -r fixtures/world/. "$tap_folder/world"
+    "$1"
+    run --out "$tap_folder/x" --set "data.world=$tap_folder/world"
+}
+no_picture() { rm "$tap_folder/world/flags/fr.png"; }
+twice() { head -n 1 fixtures/world/persons.jsonl >> "$tap_folder/world/persons.jsonl"; }
+wrong_answer() { sed -i '3s/"answer":"[^"]*"/"answer":"nobody"/' "$tap_folder/world/general.jsonl"; }
+overlap() { sed -i '70s/"split":"unlearn"/"split":"retain"/' "$tap_folder/world/entities.jsonl"; }
+check "a missing picture is a sentence with file and line" says 'fr.png' bad_world no_picture
+check "an id that is there twice is a sentence with file and line" says 'persons.jsonl:5401:' bad_world twice
+check "an answer that is not among the options is a sentence with file and line" says 'general.jsonl:3:' bad_world wrong_answer
+check "an entity that is in both splits is a sentence with file and line" says 'entities.jsonl:70:' bad_world overlap
+finish

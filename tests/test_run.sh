@@ -6,7 +6,7 @@ smoke=fixtures/configs/smoke.ini
 out=$tap_folder/run
 run() { "$PULSE" run "$smoke" --quiet "$@"; }
 # Of some file of a run: those whose bytes people may compare.
-digests() { (cd "$1" && sha256sum results.csv trajectory.csv results.jsonl answers.jsonl manifest.json); }
+digests() { (cd "$1" && sha256sum results.csv trajectory.csv results.jsonl answers.jsonl); }
 stages() { ls "$1/stages" | sort; }
 says() {
     local part=$1
@@ -52,7 +52,8 @@ check "and what it made is the same, its log too" diff -r "$out/stages/$stage" "
 
 echo x >> "$tap_folder/again/stages/$stage/log.jsonl"
 check "a file of a stage that was changed afterwards is noticed" says 'it is not the file that its stage made' run --out "$tap_folder/again"
-check "a stage whose inputs are missing is refused" says 'needs' "$PULSE" run "$smoke" --out "$tap_folder/empty" --quiet --stage "$stage"
+answers=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "answers/finetuned/ga/proj+llm/seed0" { print $1 }')
+check "a stage whose inputs are missing is refused" says 'needs finetuned/ga' run --out "$tap_folder/empty" --stage "$answers"
 
 config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'

@@ -27,7 +27,9 @@ static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena 
 static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Arena *a, Error *e)
 {
     *r = (UnlearnRequest){ .method = p->method, .v = p->v, .batch = p->batch, .reference = p->retain_only };
-    const SampleList *lists[ROLE_COUNT] = { [ROLE_FORGET] = p->forget, [ROLE_REFUSAL] = p->refusal, [ROLE_ALTERNATE] = p->alternate };
+    unsigned needs = method_needs(p->method, &p->v);
+    const SampleList *lists[ROLE_COUNT] = { [ROLE_FORGET] = p->forget, [ROLE_REFUSAL] = needs & NEEDS_REFUSAL ? p->refusal : NULL,
+                                            [ROLE_ALTERNATE] = needs & NEEDS_ALTERNATE ? p->alternate : NULL };
     for (Role role = 0; role < ROLE_COUNT; role++)
         if (lists[role])
             r->role[role] = lists[role][round];

@@ -253,6 +253,11 @@ bool image_crop(Image *out, const Image *in, size_t left, size_t top, size_t wid
 
 static void write_bytes(void *stream, void *data, int n) { fwrite(data, 1, (size_t)n, stream); }
 
+bool image_print_png(FILE *f, const Image *in)
+{
+    return stbi_write_png_to_func(write_bytes, f, (int)in->width, (int)in->height, 3, in->rgb, 0) && !ferror(f);
+}
+
 bool image_write_png(const char *path, const Image *in, Error *e)
 {
     FileWriter w;
@@ -261,9 +266,9 @@ bool image_write_png(const char *path, const Image *in, Error *e)
                          IMAGE_VALUES_MAX / 4);
     if (!file_begin(&w, path, e))
         return false;
-    if (!stbi_write_png_to_func(write_bytes, w.stream, (int)in->width, (int)in->height, 3, in->rgb, 0)) {
+    if (!image_print_png(w.stream, in)) {
         file_drop(&w);
-        return error_set(e, "%s: no memory to write the picture", path);
+        return error_set(e, "%s: the picture cannot be written", path);
     }
     return file_finish(&w, e);
 }

@@ -19,6 +19,7 @@
 #define PULSE_MODEL_IMAGE_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include "tensor/arena.h"
 
 #define IMAGE_VALUES_MAX ((size_t)1 << 28)
@@ -44,6 +45,7 @@ bool image_crop(Image *out, const Image *in, size_t left, size_t top, size_t wid
 
 /* Same picture, same bytes, everywhere. Written beside and renamed. */
 bool image_write_png(const char *path, const Image *in, Error *e);
+bool image_print_png(FILE *f, const Image *in);                    // at most IMAGE_VALUES_MAX / 4 pixels; false: no memory, or the disk is full
 
 /* What preprocessor_config.json says (CLIPImageProcessor, LlavaImageProcessor). */
 typedef struct {

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref report: the results of a run as one page. */
+#include <stdlib.h>
+#include <string.h>
+#include "ref/command.h"
+#include "ref/options.h"
+#include "ref/report.h"
+#include "ref/report_figures.h"
+#include "tensor/file.h"
+#include "tensor/op.h"
+
+static const char *listed(const Report *r, Column c, const char *(*label)(const char *))
+{
+    const char *name[100], *text = NULL;
+    size_t n = names(r, c, name, 100);
+    for (size_t k = 0; k < n; k++)
+        if (c != COLUMN_METHOD || (strcmp(name[k], "none") != 0 && strcmp(name[k], "retrain") != 0))
+            text = arena_format(r->arena, "%s%s%s", text ? text : "", text ? ", " : "", label ? label(name[k]) : name[k]);
+    return text ? text : "none";
+}
+
+static const char *listed_seeds(const Report *r)
+{
+    uint64_t seed[20];
+    const char *text = NULL;
+    size_t n = seeds(r, seed, 20);
+    for (size_t k = 0; k < n; k++)
+        text = arena_format(r->arena, "%s%s%llu", text ? text : "", text ? ", " : "", (unsigned long long)seed[k]);
+    return text ? text : "none";
+}
+
+static void fact(Page *p, const char *name, const char *value)
+{
+    fputs("<dt>", p->f);
+    page_text(p->f, name);
+    fputs("</dt><dd>", p->f);
+    page_text(p->f, value ? value : "not known: the run has no manifest.json that says it");
+    fputs("</dd>\n", p->f);
+}
+
+static void head(Page *p, const Report *r)
+{
+    fputs("<header>\n<h1>What a model forgets, and what it keeps</h1>\n", p->f);
+    page_say(p, "kicker", "The PULSE protocol: a model that sees and reads is asked to forget some of what it knows; then it is asked about that, "
+                          "about what it should retain, and about things in general, with a picture and in words.");
+    fputs("<dl>\n", p->f);
+    fact(p, "Program", r->version && r->spec ? arena_format(r->arena, "pulse-ref %s, spec %s", r->version, r->spec) : NULL);
+    fact(p, "Scenarios", listed(r, COLUMN_SCENARIO, NULL));
+    fact(p, "Methods", listed(r, COLUMN_METHOD, method_label));
+    fact(p, "Seeds", listed_seeds(r));
+    fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
+    fact(p, "Chain", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
+    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#methods\">Methods</a><a href=\"#comparison\">Comparison</a><a href=\"#gap\">Picture and words</a>"
+          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a href=\"#answers\">Answers</a></nav>\n</header>\n", p->f);
+}
+
+static bool body(FILE *f, const Report *r, Error *e)
+{
+    Page p = { f, 0, 0 };
+    page_begin(&p, "PULSE: what a model forgets, and what it keeps");
+    head(&p, r);
+    report_methods(&p, r);
+    report_comparison(&p, r);
+    report_gap(&p, r);
+    report_ablation(&p, r);
+    report_trajectories(&p, r);
+    report_cost(&p, r);
+    report_sequential(&p, r);
+    bool good = report_answers(&p, r, e);
+    report_metrics(&p, r);
+    page_end(&p);
+    return good && !e->failed;
+}
+
+bool report_write(const char *dir, const char *world, Error *e)
+{
+    Arena arena = arena_make(e);
+    Report r = { .dir = dir, .world = world, .arena = &arena };
+    FileWriter w;
+    const char *path = arena_format(&arena, "%s/report.html", dir);
+    bool good = path && report_read(&r, e) && file_begin(&w, path, e);
+    if (good && !(good = body(w.stream, &r, e)))
+        file_drop(&w);
+    good = good && file_finish(&w, e);
+    arena_free(&arena);
+    return good;
+}
+
+int command_report(int argc, char **argv)
+{
+    const char *world = file_exists("fixtures/world/persons.jsonl") ? "fixtures/world" : NULL;
+    const Option mine[] = { { "world", "DIR", "where the questions and their pictures are (fixtures/world, where that is)", .text = &world } };
+    Options o;
+    int status;
+    Error e = { 0 };
+    if (!options_read(&o, argc, argv, mine, 1, 1, 1, &status))
+        return status;
+    if (!report_write(o.operand[0], world, &e))
+        return command_fail(&e);
+    if (!o.quiet)
+        printf("%s/report.html\n", o.operand[0]);
+    return EXIT_SAME;
+}

@@ -6,6 +6,7 @@
 #include "eval/manifest.h"
 #include "ref/command.h"
 #include "ref/options.h"
+#include "ref/report.h"
 #include "ref/run.h"
 #include "tensor/file.h"
 
@@ -70,10 +71,11 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
 static bool whole_run(Run *r, int threads, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
-    if (!file_make_folder(r->out, e) || !run_pool(r, threads, argc, argv, &times, e) || !run_collect(r, e) || !times_write(r, &times, threads, e))
+    if (!file_make_folder(r->out, e) || !run_pool(r, threads, argc, argv, &times, e) || !run_collect(r, e)
+        || !report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) || !times_write(r, &times, threads, e))
         return false;
     if (!r->quiet)
-        printf("%zu cases, %zu stages, %.1f s: %s/results.csv\n", r->plan.case_count, r->plan.stage_count, times.all, r->out);
+        printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count, times.all, r->out, r->out);
     return true;
 }
 

@@ -19,11 +19,18 @@ static Result *read_answers(Collect *c, size_t stage, const char *name, size_t *
     return path ? answers_read(path, count, a, e) : NULL;
 }
 
-static void answers_keep(Collect *c, const Row *row, const Result *r, size_t count)
+/* Who is asked about: to be forgotten, retained, general ability, or none of these (null). */
+static const char *split_of(const Splits *s, const Result *r)
+{
+    return strcmp(r->group, "general") == 0 ? "general" : entity_list_has(&s->forget, r->entity) ? "unlearn"
+        : entity_list_has(&s->retain, r->entity) ? "retain" : NULL;
+}
+
+static void answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
-                              (json_int_t)row->round, "seed", (json_int_t)row->seed), *x = answer_object(&r[k], true);
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
+                              (json_int_t)row->round, "seed", (json_int_t)row->seed, "split", split_of(s, &r[k])), *x = answer_object(&r[k], true);
         json_object_update(o, x);
         json_print(c->answers.stream, o, 0);
         fputc('\n', c->answers.stream);
@@ -87,7 +94,7 @@ static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, Error 
     Result *r = read_answers(c, stage, "answers", &count, &c->scratch, e);
     if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e))
         return false;
-    answers_keep(c, &row, r, count);
+    answers_keep(c, &row, s, r, count);
     return true;
 }
 
@@ -122,7 +129,7 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, size_t requ
     if (step < end)
         return true;
     size_t first = c->rows.count;
-    answers_keep(c, &row, r, count);
+    answers_keep(c, &row, s, r, count);
     return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && retention(&c->rows, before, before_end, first);
 }
 

@@ -105,6 +105,7 @@ static size_t unlearn_stage(Plan *p, const Case *one)
 {
     Stage s = { .kind = STAGE_UNLEARN, .model = one->scenario->start, .one = one, .of = NO_STAGE, .group = group_of(one->scenario) };
     const ProtocolConfig *c = &p->config;
+    char epochs[32], trajectory[32];
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
@@ -112,18 +113,18 @@ static size_t unlearn_stage(Plan *p, const Case *one)
     const char *base = one->method->needs & NEEDS_BASE ? model_text(p, MODEL_BASE, &s) : "";
     s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
     s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\nepochs %lld\ntrajectory %lld\n%s", model, reference, base, one->method->name, trainable_name(one->trainable),
+                            "requests %lld\nepochs %s\ntrajectory %s\n%s", model, reference, base, one->method->name, trainable_name(one->trainable),
                             (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, (long long)one->rounds, (long long)one->epochs,
-                            (long long)c->trajectory, method_config(p, one->method)->recipe);
-    s.cost = 0.05 * (double)(one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10)) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
+                            (long long)c->best, (long long)c->forget, (long long)one->rounds, decimal_double(one->epochs, epochs),
+                            decimal_double(c->trajectory, trajectory), method_config(p, one->method)->recipe);
+    s.cost = 0.05 * one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
 /* --- cases --- */
 
 /* "3 ga_klr=15": the number that stands for a method. */
-static bool epochs_of(const char *text, const char *method, int64_t *out, Error *e)
+static bool epochs_of(const char *text, const char *method, double *out, Error *e)
 {
     Words w = words_of(text);
     char word[80];
@@ -136,8 +137,8 @@ static bool epochs_of(const char *text, const char *method, int64_t *out, Error 
             continue;
         if (!equals && found)
             continue;
-        if (!decimal_to_int(equals ? equals + 1 : word, out) || *out < 1 || *out > 100000)
-            return error_set(e, "epochs \"%s\": \"%s\" is not a number from 1 to 100000", text, equals ? equals + 1 : word);
+        if (!decimal_to_double(equals ? equals + 1 : word, out) || !(*out > 0) || *out > 100000)
+            return error_set(e, "epochs \"%s\": \"%s\" is not a number above 0 and up to 100000", text, equals ? equals + 1 : word);
         found = true;
     }
     return found || error_set(e, "epochs \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", text, method);
@@ -158,7 +159,7 @@ static bool case_add(Plan *p, Case c, Error *e)
         return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
     to->oracle = c.scenario->start == MODEL_VANILLA && !p->config.without_oracle ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
     to->unlearn = unlearn_stage(p, to);
-    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + (double)c.epochs);
+    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + c.epochs);
     return !e->failed;
 }
 
@@ -229,16 +230,28 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, 
     return p->case_count > 0 || error_set(e, "there is nothing to run, expected at least one scenario, method and seed");
 }
 
-int64_t request_steps(const Plan *p, const Case *c, size_t entities)
+int64_t epoch_steps(const Plan *p, const Case *c, size_t entities)
 {
     int64_t batch = method_config(p, c->method)->batch;
-    return c->epochs * (((int64_t)entities * 10 + batch - 1) / batch);
+    return ((int64_t)entities * 10 + batch - 1) / batch;
+}
+
+static int64_t steps_of(double epochs, int64_t epoch)
+{
+    int64_t steps = (int64_t)(epochs * (double)epoch + 0.5);
+    return steps > 0 ? steps : 1;
+}
+
+int64_t request_steps(const Plan *p, const Case *c, size_t entities)
+{
+    return steps_of(c->epochs, epoch_steps(p, c, entities));
 }
 
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)
 {
-    int64_t all = request_steps(p, c, entities), epoch = all / c->epochs, every = p->config.trajectory * epoch;
-    return step == all || (c->rounds == 1 && every && step % every == 0);
+    if (step == request_steps(p, c, entities))
+        return true;
+    return c->rounds == 1 && p->config.trajectory > 0 && step % steps_of(p->config.trajectory, epoch_steps(p, c, entities)) == 0;
 }
 
 const char *snapshot_name(int64_t round, int64_t step, char out[64])

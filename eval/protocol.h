@@ -50,7 +50,8 @@ typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;     // "a, b, c"
     const char *epochs[16];              // by scenario; "": its default
     int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
-    int64_t     trajectory, frames;      // epochs between snapshots, 0: none but the last; test frames of each fact, 0: all
+    double      trajectory;              // epochs between snapshots; 0: none but the last
+    int64_t     frames;                  // test frames of each fact; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // settings that every answer depends on, as text
     bool        without_oracle;
@@ -65,7 +66,8 @@ typedef struct {
     const Method *method;
     Trainable   trainable;
     uint64_t    seed;
-    int64_t     rounds, epochs;
+    int64_t     rounds;
+    double      epochs;
     size_t      unlearn, answer;         // stages
     size_t      before, oracle;          // answer stages; oracle == NO_STAGE: none exists
 } Case;
@@ -104,7 +106,8 @@ typedef struct {
 
 /* ranking: what the base model answered about the group (only read for WHO_BEST, else NULL). Checks that nobody is in two places. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
-/* Steps of one request: epochs x ceil(10 entities / batch). */
+/* Steps of one request: RN(epochs x ceil(10 entities / batch)), half up, at least 1. */
+int64_t epoch_steps(const Plan *p, const Case *c, size_t entities);
 int64_t request_steps(const Plan *p, const Case *c, size_t entities);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step);

@@ -18,7 +18,7 @@ json_t *answer_object(const Result *r, bool brief);
 
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
-    int64_t round, epoch, step;
+    int64_t round, epoch, step;          // epoch: the pass over the questions that the step belongs to, from 1
     double  value;
     int64_t count, total;                // total 0: the metric is no ratio
     uint64_t seed;

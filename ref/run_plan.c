@@ -3,6 +3,7 @@
 #include "eval/words.h"
 #include "ref/run.h"
 #include "ref/setup.h"
+#include "tensor/decimal.h"
 #include "tensor/file.h"
 
 const char *stage_folder(const Run *r, size_t stage, Arena *a)
@@ -177,13 +178,15 @@ bool run_plan(Run *r, Error *e)
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
-        .trajectory = s->protocol_trajectory, .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
+        .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,
 #include "eval/scenarios.def"
 #undef SCENARIO
         },
     };
+    if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || c.trajectory < 0)
+        return error_set(e, "protocol.trajectory is \"%s\", expected a number of epochs from 0 on", s->protocol_trajectory);
     const char *people = arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world));
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
         || !read_samples(r, "general.jsonl", &r->general, &c.general, e))

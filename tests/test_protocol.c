@@ -192,7 +192,7 @@ static void bad_lists_of_a_config_are_sentences(void **state)
     struct { const char *scenarios, *methods, *seeds, *epochs, *says; } bad[] = {
         { "finetuned, nonsense", "ga", "0", "", "there is no scenario \"nonsense\"" }, { "finetuned", "gaa", "0", "", "there is no method \"gaa\"" },
         { "finetuned", "ga", "0, x", "", "protocol.seeds: \"x\"" }, { "finetuned", "ga", "-1", "", "protocol.seeds: \"-1\"" },
-        { "", "ga", "0", "", "nothing to run" }, { "finetuned", "ga", "0", "0", "is not a number from 1" },
+        { "", "ga", "0", "", "nothing to run" }, { "finetuned", "ga", "0", "0", "is not a number above 0" },
         { "finetuned", "ga", "0", "npo=3", "there is no number for ga" }, { "finetuned", "ga", "0", "3x", "\"3x\" is not a number" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -212,12 +212,15 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     c.methods = "ga, ga_klr, npo";
     c.epochs[0] = "4, npo=7";
     Plan p = planned(&c);
-    assert_int_equal(p.cases[0].epochs, 4);
-    assert_int_equal(p.cases[1].epochs, 4);
-    assert_int_equal(p.cases[2].epochs, 7);
+    assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
     assert_int_equal(request_steps(&p, &p.cases[2], 50), 7 * 25);
     assert_int_equal(request_steps(&p, &p.cases[2], 3), 7 * 2);         // 30 questions in batches of 20
     assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175) && !snapshot_after(&p, &p.cases[2], 50, 26));
+    c.epochs[0] = "2.5";
+    c.trajectory = 0.2;
+    p = planned(&c);
+    assert_int_equal(request_steps(&p, &p.cases[0], 50), 63);           // 62.5, half up
+    assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63) && !snapshot_after(&p, &p.cases[0], 50, 62));
 }
 
 static void the_same_work_is_one_stage(void **state)

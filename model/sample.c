@@ -172,8 +172,28 @@ static bool sample_fill(Sample *s, const json_t *object, Arena *a, Error *e)
         && options_read(s, object, a, e);
 }
 
-/* One line: parsed, entered under its id, its picture noted. */
-static bool line_read(Samples *out, NameMap *ids, const char *text, size_t n, size_t line, Arena *a, Error *e)
+/* Entered under its id, its picture noted. */
+bool samples_add(Samples *s, const Sample *x, Arena *a, Error *e)
+{
+    int32_t twin = name_map_find(s->ids, x->id);
+    if (twin >= 0)
+        error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
+    else if (s->count == s->ids->room)
+        error_set(e, "more samples than the %zu there is room for", s->ids->room);
+    if (twin >= 0 || s->count == s->ids->room || (x->image && !pictures_add(s->pictures, x->image, a, e)))
+        return error_prefix(e, "%s:%zu", s->path, x->line);
+    name_map_add(s->ids, x->id);
+    s->sample[s->count++] = *x;
+    return true;
+}
+
+bool samples_add_picture(Samples *s, const char *name, const void *bytes, size_t n, Arena *a, Error *e)
+{
+    return pictures_put(s->pictures, name, bytes, n, a, e) || error_prefix(e, "%s", s->path);
+}
+
+/* One line: parsed and entered. */
+static bool line_read(Samples *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
 {
     ArenaMark mark = arena_mark(a);
     const char *where = arena_format(a, "%s:%zu", out->path, line);
@@ -181,18 +201,10 @@ static bool line_read(Samples *out, NameMap *ids, const char *text, size_t n, si
     arena_release(a, mark);
     if (!object)
         return false;
-    Sample *s = &out->sample[out->count];
-    *s = (Sample){ .entity = "", .group = "", .skill = "", .line = line };
-    bool ok = sample_fill(s, object, a, e);
+    Sample s = { .entity = "", .group = "", .skill = "", .line = line };
+    bool ok = sample_fill(&s, object, a, e);
     json_decref(object);
-    int32_t twin = ok ? name_map_find(ids, s->id) : -1;
-    if (twin >= 0)
-        ok = error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", s->id, out->sample[twin].line);
-    if (!ok || (s->image && !pictures_add(out->pictures, s->image, a, e)))
-        return error_prefix(e, "%s:%zu", out->path, line);
-    name_map_add(ids, s->id);
-    out->count++;
-    return true;
+    return ok ? samples_add(out, &s, a, e) : error_prefix(e, "%s:%zu", out->path, line);
 }
 
 static bool blank(const char *text, size_t n)
@@ -202,38 +214,37 @@ static bool blank(const char *text, size_t n)
     return n == 0;
 }
 
-static bool lines_read(Samples *out, NameMap *ids, const char *text, size_t n, Arena *a, Error *e)
+static bool lines_read(Samples *out, const char *text, size_t n, Arena *a, Error *e)
 {
     for (size_t at = 0, line = 1, end; at < n; at = end + 1, line++) {
         const char *stop = memchr(text + at, '\n', n - at);
         end = stop ? (size_t)(stop - text) : n;
-        if (!blank(text + at, end - at) && !line_read(out, ids, text + at, end - at, line, a, e))
+        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e))
             return false;
     }
     return true;
 }
 
-static bool samples_make(Samples *out, size_t lines, NameMap *ids, const char *path, Arena *a, Error *e)
+bool samples_begin(Samples *out, size_t room, const char *path, Arena *a, Error *e)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? arena_format(a, "%.*s", (int)(slash - path + (slash == path)), path) : ".";
-    *out = (Samples){ .sample = arena_array(a, lines, sizeof(Sample)), .path = arena_text(a, path) };
-    if (out->sample && out->path && folder && name_map_make(ids, lines, a) && (out->pictures = pictures_make(folder, lines, a)))
+    *out = (Samples){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path), .ids = arena_alloc(a, sizeof(NameMap)) };
+    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a) && (out->pictures = pictures_make(folder, room, a)))
         return true;
-    return error_set(e, "%s: no memory for %zu samples", path, lines);
+    return error_set(e, "%s: no memory for %zu samples", path, room);
 }
 
 /* The text lives in an arena of its own, gone when all is parsed. */
 bool samples_read(Samples *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
-    NameMap ids = { 0 };
     size_t n = 0, lines = 1;
     const char *text = file_read(path, FILE_MAX, &n, &file, e);
     for (size_t i = 0; text && i < n; i++)
         lines += text[i] == '\n';
     *out = (Samples){ 0 };
-    bool ok = text && samples_make(out, lines, &ids, path, a, e) && lines_read(out, &ids, text, n, a, e);
+    bool ok = text && samples_begin(out, lines, path, a, e) && lines_read(out, text, n, a, e);
     if (ok && !out->count)
         ok = error_set(e, "%s: has no samples", path);
     arena_free(&file);
@@ -250,10 +261,8 @@ void samples_close(Samples *s)
 
 const Sample *samples_find(const Samples *s, const char *id)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (!strcmp(s->sample[i].id, id))
-            return &s->sample[i];
-    return NULL;
+    int32_t k = s->ids ? name_map_find(s->ids, id) : -1;
+    return k >= 0 ? &s->sample[k] : NULL;
 }
 
 bool sample_picture(const Samples *s, const Sample *x, Image *out, Arena *a, Error *e)

@@ -42,9 +42,16 @@ typedef struct {
     size_t      count;
     const char *path;
     Pictures   *pictures;
+    struct NameMap *ids;
 } Samples;
 
 bool samples_read(Samples *out, const char *path, Arena *a, Error *e);
+/* For readers of other formats: room for that many samples of a file, then each (a copy; its texts and options must live on).
+ * A picture that stands in no file is added before the samples that show it: a name, and the bytes of a PNG or JPEG (which must live on).
+ * The id must be new, the picture be there; sentences begin with FILE:LINE of the sample. */
+bool samples_begin(Samples *out, size_t room, const char *path, Arena *a, Error *e);
+bool samples_add(Samples *s, const Sample *x, Arena *a, Error *e);
+bool samples_add_picture(Samples *s, const char *name, const void *bytes, size_t n, Arena *a, Error *e);
 void samples_close(Samples *s);      // gives back the pictures (before the arena goes)
 const Sample *samples_find(const Samples *s, const char *id);       // NULL: there is none
 

@@ -13,6 +13,7 @@ struct Pictures {
     const char *folder;
     NameMap     names;           // of the pictures
     Image      *image;           // by place; rgb NULL: not read yet
+    struct { const void *at; size_t n; } *bytes;     // by place; at NULL: it stands in a file
     NameMap     files;           // of the safetensors files
     Store      *store;           // by place
     Arena       cache;           // of decoded pictures and open files
@@ -25,9 +26,10 @@ Pictures *pictures_make(const char *folder, size_t room, Arena *a)
         return NULL;
     p->folder = folder;
     p->image = arena_array(a, room, sizeof *p->image);
+    p->bytes = arena_array(a, room, sizeof *p->bytes);
     p->store = arena_array(a, room, sizeof *p->store);
     p->cache = arena_make(NULL);
-    return p->image && p->store ? p : NULL;
+    return p->image && p->bytes && p->store ? p : NULL;
 }
 
 void pictures_close(Pictures *p)
@@ -101,10 +103,13 @@ bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
     int64_t row;
     if (name_map_find(&p->names, image) >= 0)
         return true;
+    if (p->names.count == p->names.room)
+        return error_set(e, "picture \"%.120s\": no room", image);
     if (!*image)
         return error_set(e, "picture \"\": expected a path, absolute or relative to the file of samples");
     Image *slot = &p->image[p->names.count];
     *slot = (Image){ 0 };
+    p->bytes[p->names.count].at = NULL;
     if (row_split(image, &file, &row, a)) {
         const Tensor *t = images_open(p, file, a, e);
         if (!t || !row_image(slot, t, image, row, e))
@@ -118,6 +123,18 @@ bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
     return true;
 }
 
+bool pictures_put(Pictures *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e)
+{
+    const char *name = arena_text(a, image);
+    if (!name || p->names.count == p->names.room)
+        return error_set(e, "picture \"%.120s\": no room", image);
+    p->image[p->names.count] = (Image){ 0 };
+    p->bytes[p->names.count].at = bytes;
+    p->bytes[p->names.count].n = n;
+    name_map_add(&p->names, name);
+    return true;
+}
+
 bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e)
 {
     int32_t k = name_map_find(&p->names, image);
@@ -126,7 +143,8 @@ bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e
     if (!p->image[k].rgb) {
         bool room = p->cache.used < CACHE_MAX;
         const char *path = picture_path(p, image, a);
-        if (!path || !image_read(out, path, room ? &p->cache : a, e))
+        Arena *to = room ? &p->cache : a;
+        if (!path || !(p->bytes[k].at ? image_decode(out, p->bytes[k].at, p->bytes[k].n, image, to, e) : image_read(out, path, to, e)))
             return error_set(e, "picture \"%.120s\": no memory", image);
         if (!room)
             return true;

@@ -79,6 +79,8 @@ static bool restore(Trainer *r, const Store *s, const char *identity, Error *e)
     const Tensor *powers = want(s, "", "train.powers", F64, shape_of(1, (size_t)2), e);
     if (!step || !powers || !same_identity(s, identity, e))
         return false;
+    if (step->i64[0] < 0 || step->i64[0] > r->config.steps)
+        return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step->i64[0], (long long)r->config.steps);
     for (size_t k = 0; k < o->count; k++)
         for (size_t kind = 0; kind < 3; kind++)
             if (!want(s, kinds[kind], o->slots[k].name, F32, o->slots[k].value->shape, e))

@@ -2,6 +2,7 @@
 /* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can go on. */
 #include <string.h>
 #include "eval/manifest.h"
+#include "ref/log.h"
 #include "ref/run.h"
 #include "ref/setup.h"
 #include "tensor/file.h"

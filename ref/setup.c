@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include "tensor/file.h"
-#include "tensor/json.h"
 
 enum { ROPE_POSITIONS = 4096 };
 
@@ -55,14 +54,6 @@ TrainConfig train_config(const Settings *s)
             .decay_matrices_only = s->optimiser_decay_matrices_only,
         },
     };
-}
-
-void log_step(FILE *log, int64_t step, const StepStats *s)
-{
-    char loss[32], loss_hex[32], norm[32], lr[32];
-    fprintf(log, "{\"step\": %lld, \"loss\": %s, \"loss_hex\": \"%s\", \"grad_norm\": %s, \"lr\": %s, \"samples\": %zu, \"tokens\": %zu}\n",
-            (long long)step, decimal_float(s->loss, loss), hex_double(s->loss, loss_hex), decimal_float(s->norm, norm),
-            decimal_float(s->lr, lr), s->samples, s->tokens);
 }
 
 bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e)

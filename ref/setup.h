@@ -19,10 +19,6 @@ TrainConfig train_config(const Settings *s);
 /* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. */
 bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, Arena *a, Error *e);
 
-/* A log that begins with what stood in it up to step `keep`, for a run that goes on; keep = 0: an empty one. */
-bool log_open(const char *path, int64_t keep, FILE **log, Error *e);
-/* One step as a line of log.jsonl. */
-void log_step(FILE *log, int64_t step, const StepStats *s);
 bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e);
 
 /* Settings under a method and unlearn.preset: *out is `s` with the preset's settings for keys that were not given, *m the

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
-#include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
+#include "ref/log.h"
 #include "ref/options.h"
 #include "ref/progress.h"
 #include "ref/setup.h"
@@ -61,30 +61,6 @@ static bool prepare(Run *r, Arena *a, Error *e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
 }
 
-bool log_open(const char *path, int64_t keep, FILE **log, Error *e)
-{
-    char line[1024], *old = NULL;
-    size_t used = 0;
-    FILE *before = keep ? fopen(path, "r") : NULL;
-    if (before) {
-        FILE *memory = open_memstream(&old, &used);
-        long long step;
-        while (memory && fgets(line, sizeof line, before))
-            if (sscanf(line, "{\"step\": %lld", &step) == 1 && step <= keep)
-                fputs(line, memory);
-        if (memory)
-            fclose(memory);
-        fclose(before);
-    }
-    *log = fopen(path, "w");
-    if (*log && old)
-        fwrite(old, 1, used, *log);
-    free(old);
-    if (*log)
-        setvbuf(*log, NULL, _IOLBF, 1 << 16);
-    return *log || error_set(e, "%s: cannot be written", path);
-}
-
 /* A model folder is whole: what it reads with goes with the weights. */
 static bool save(const Run *r, Arena *a, Error *e)
 {
@@ -105,13 +81,13 @@ static bool steps(Run *r, FILE *log, Error *e)
     Objective o = cross_entropy_objective(&ce);
     int64_t *done = &r->trainer.optimiser.step;
     Progress p = progress_begin(r->quiet, *done);
-    while (*done < s->train_steps && train_step(&r->trainer, &o, e)) {
+    while (*done < s->train_steps && !ferror(log) && train_step(&r->trainer, &o, e)) {
         char note[64];
         snprintf(note, sizeof note, "loss %.4f", (double)r->trainer.stats.loss);
         progress_show(&p, "train", *done, s->train_steps, note);
         if (*done % s->train_log_every == 0 || *done == s->train_steps)
             log_step(log, *done, &r->trainer.stats);
-        if (s->train_save_every && *done % s->train_save_every == 0 && (fflush(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
+        if (s->train_save_every && *done % s->train_save_every == 0 && (ferror(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
             break;
     }
     progress_end(&p);
@@ -122,13 +98,16 @@ static bool train(Run *r, Arena *a, Error *e)
 {
     FILE *log;
     const char *path = arena_format(a, "%s/log.jsonl", r->out);
-    if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e) || !log_open(path, r->trainer.optimiser.step, &log, e))
+    if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e))
         return false;
-    if (r->s->train_accumulate > 1)
+    int64_t done = r->trainer.optimiser.step;
+    if (!log_open(path, done, &log, e))
+        return false;
+    if (r->s->train_accumulate > 1 && done == 0)
         fprintf(log, "{\"note\": \"accumulate = %lld: each gradient is the rounded sum of %lld rounded partial gradients\"}\n",
                 (long long)r->s->train_accumulate, (long long)r->s->train_accumulate);
     bool good = steps(r, log, e);
-    good = fclose(log) == 0 && good;
+    good = log_close(log, path, e) && good;
     return good && save(r, a, e);
 }
 
@@ -169,7 +148,9 @@ int command_train(int argc, char **argv)
     bool good = settings_read(&s, config, &e);
     for (size_t k = 0; good && k < set.count; k++)
         good = settings_set(&s, set.item[k], &e);
-    good = good && train_folder(&s, out, resume, o.quiet, &a, &e);
+    FolderHold hold = -1;
+    good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, o.quiet, &a, &e);
+    folder_leave(hold);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);
 }

@@ -2,6 +2,7 @@
 /* pulse-ref unlearn: a model that forgets, by one method, in one round or several. */
 #include <string.h>
 #include "ref/command.h"
+#include "ref/log.h"
 #include "ref/options.h"
 #include "ref/progress.h"
 #include "ref/request.h"
@@ -99,16 +100,12 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     char *path = arena_format(a, "%s/log.jsonl", r->out);
     if (!path || !prepare(r, a, e) || !file_make_folder(r->out, e))
         return false;
-    FILE *log = fopen(path, "w");
-    if (!log)
-        return error_set(e, "%s: cannot be written", path);
-    setvbuf(log, NULL, _IOLBF, 1 << 16);
+    FILE *log;
+    if (!log_open(path, 0, &log, e))
+        return false;
     while (r->rounds.round < r->rounds.plan.count && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
-    bool written = !ferror(log);
-    if (fclose(log) != 0 || !written)
-        error_set(e, "%s: cannot be written", path);
-    return !e->failed && save(r, a, e);
+    return log_close(log, path, e) && !e->failed && save(r, a, e);
 }
 
 static void tell(const Run *r)
@@ -144,8 +141,11 @@ int command_unlearn(int argc, char **argv)
     bool good = settings_read(&s, config, &e);
     for (size_t k = 0; good && k < set.count; k++)
         good = settings_set(&s, set.item[k], &e);
+    FolderHold hold = -1;
     r.quiet = o.quiet;
-    good = good && settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) && unlearn(&r, &a, &e);
+    good = good && settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) && folder_hold(&hold, r.out, &e)
+        && unlearn(&r, &a, &e);
+    folder_leave(hold);
     if (good && !o.quiet)
         tell(&r);
     rounds_close(&r.rounds);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,6 +76,39 @@ bool file_make_folder(const char *path, Error *e)
     int why = errno;
     arena_free(&names);
     return good || error_set(e, "%s: cannot make this folder: %s", path, strerror(why));
+}
+
+/* Removes the parts of files that a killed process left. */
+static void sweep(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *d; folder && (d = readdir(folder));) {
+        const char *part = strstr(d->d_name, ".part-");
+        if (part && part[6] && strspn(part + 6, "0123456789") == strlen(part + 6))
+            unlinkat(dirfd(folder), d->d_name, 0);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+bool folder_hold(FolderHold *h, const char *path, Error *e)
+{
+    *h = file_make_folder(path, e) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {      // a file system without locks is no reason to stop
+        folder_leave(*h);
+        *h = -1;
+        return error_set(e, "%s: another process is writing into this folder, expected one at a time", path);
+    }
+    if (*h < 0)
+        return error_set(e, "%s: cannot be opened: %s", path, strerror(errno));
+    sweep(path);
+    return true;
+}
+
+void folder_leave(FolderHold h)
+{
+    if (h >= 0)
+        close(h);
 }
 
 bool file_begin(FileWriter *w, const char *path, Error *e)

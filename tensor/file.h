@@ -11,6 +11,12 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
 bool  file_exists(const char *path);
 bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
 
+/* The folder (made when it is not there) belongs to this process until folder_leave or the process's end: a second one is
+ * refused. What a killed process left half written ("<name>.part-<process>") is removed. */
+typedef int FolderHold;
+bool  folder_hold(FolderHold *h, const char *path, Error *e);
+void  folder_leave(FolderHold h);
+
 /* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop.
  * Until file_finish, and after a failure, what stood under the name before still stands there. */
 typedef struct {

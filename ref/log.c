@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tensor/file.h"
+#include "tensor/json.h"
+
+/* Whole lines up to that of step `keep`, or to the first of a later step. */
+static void copy_lines(FILE *from, FILE *to, int64_t keep)
+{
+    char *line = NULL;
+    size_t room = 0;
+    long long step = 0;
+    for (ssize_t n; step < keep && (n = getline(&line, &room, from)) > 0 && line[n - 1] == '\n';)
+        if (sscanf(line, "{\"step\": %lld", &step) != 1 || step <= keep)
+            fputs(line, to);
+    free(line);
+}
+
+static bool begin(const char *path, int64_t keep, Error *e)
+{
+    FileWriter w;
+    FILE *before = keep ? fopen(path, "r") : NULL;
+    bool good = file_begin(&w, path, e);
+    if (good && before)
+        copy_lines(before, w.stream, keep);
+    if (before)
+        fclose(before);
+    return good && file_finish(&w, e);
+}
+
+bool log_open(const char *path, int64_t keep, FILE **log, Error *e)
+{
+    *log = begin(path, keep, e) ? fopen(path, "a") : NULL;
+    if (*log)
+        setvbuf(*log, NULL, _IOLBF, 1 << 16);
+    return *log || error_set(e, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+void log_step(FILE *log, int64_t step, const StepStats *s)
+{
+    char loss[32], loss_hex[32], norm[32], lr[32];
+    fprintf(log, "{\"step\": %lld, \"loss\": %s, \"loss_hex\": \"%s\", \"grad_norm\": %s, \"lr\": %s, \"samples\": %zu, \"tokens\": %zu}\n",
+            (long long)step, decimal_float(s->loss, loss), hex_double(s->loss, loss_hex), decimal_float(s->norm, norm),
+            decimal_float(s->lr, lr), s->samples, s->tokens);
+}
+
+bool log_close(FILE *log, const char *path, Error *e)
+{
+    bool written = !ferror(log);
+    written = fclose(log) == 0 && written;
+    return written || error_set(e, "%s: cannot be written, expected room for the log", path);
+}

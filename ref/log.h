@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Log: log.jsonl of a training, a line a step. A training that goes on has the same log as one that never stopped. */
+#ifndef PULSE_REF_LOG_H
+#define PULSE_REF_LOG_H
+
+#include <stdio.h>
+#include "model/train.h"
+
+/* A log that begins with what stood in it up to step `keep` (a line that was cut short is dropped); keep = 0: an empty one. */
+bool log_open(const char *path, int64_t keep, FILE **log, Error *e);
+/* One step as a line. */
+void log_step(FILE *log, int64_t step, const StepStats *s);
+/* Fails when a line could not be written. */
+bool log_close(FILE *log, const char *path, Error *e);
+
+#endif

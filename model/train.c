@@ -75,6 +75,7 @@ static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, s
 static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params, Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
+    n = n < count ? n : count + !count;                // groups without samples add nothing
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;

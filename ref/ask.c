@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref ask: one question to a model, perhaps about a picture; its greedy answer, or how it weighs given choices. */
+#include <math.h>
 #include <string.h>
 #include "model/answer.h"
 #include "model/data.h"
 #include "ref/command.h"
 #include "ref/options.h"
+#include "ref/setup.h"
 #include "tensor/json.h"
 #include "tensor/ops.h"
 
-enum { ANSWER_ROOM = 64, CHOICES_MAX = 64, ROPE_POSITIONS = 4096 };
+enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };
 
 typedef struct {
     const char *model, *adapter, *image, *choices, *template, *question;
@@ -28,8 +30,7 @@ static bool open_model(Ask *q, Arena *a, Error *e)
         || !reader_open(&q->reader, q->model, &q->config, template, MASK_ANSWER, a, e)
         || (q->adapter && !lora_load(&q->lora, &q->weights, q->adapter, a, e)))
         return false;
-    size_t positions = q->config.text.max_position_embeddings < ROPE_POSITIONS ? (size_t)q->config.text.max_position_embeddings : ROPE_POSITIONS;
-    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, positions, a, e);
+    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, rope_positions(&q->config), a, e);
 }
 
 static bool open_picture(Ask *q, Arena *a, Error *e)
@@ -44,6 +45,8 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     Prompt p;
     if (!prompt_make(&p, &q->reader.style, q->question, answer, q->image != NULL, a, e))
         return false;
+    if (p.n > rope_positions(&q->config))
+        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, rope_positions(&q->config));
     *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
     return true;
 }
@@ -111,9 +114,11 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
             return false;
     if (!answer_scores(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
         return false;
-    for (size_t k = 1; k < n; k++)
-        if (p[k] > p[best])
-            best = k;
+    for (size_t k = 0; k < n; k++) {
+        if (isnan(scores[k].nll))
+            return error_set(e, "ask: the probability of \"%.200s\" is not a number, expected a model with finite weights", choice[k]);
+        best = scores[k].nll < scores[best].nll ? k : best;
+    }
     print_choices(choice, scores, p, n, best, json);
     return true;
 }
@@ -123,7 +128,10 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     BatchSample prompt;
     int32_t ids[ANSWER_ROOM];
     size_t n;
-    if (!sample_for(q, NULL, &prompt, a, e) || !answer_greedy(&q->net, &prompt, q->reader.end, ids, ANSWER_ROOM, &n, e))
+    if (!sample_for(q, NULL, &prompt, a, e))
+        return false;
+    size_t left = rope_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
+    if (!answer_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
         return false;
     char *text = text_decode(q->reader.style.text, ids, n, true, a, e);
     if (!text)

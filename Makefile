@@ -77,7 +77,7 @@ endif
 SOURCES = $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY = $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
-PROGRAMS = test bench exhaustive fuzz
+PROGRAMS = test bench exhaustive fuzz make
 TESTS   = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 BENCHES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
 PROOFS  = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/exhaustive_*.c))

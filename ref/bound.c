@@ -180,6 +180,88 @@ static void label_grad(Rule *r)
     }
 }
 
+/* --- operators of the model and the optimiser: their inputs are given, so these add what the operator itself may be off --- */
+
+static double cap(double x, double least) { return x > least ? x : least; }
+
+static void activated(Rule *r)        // x sigmoid(k x), x (1 + erf) / 2: within a few u of |x| and of the result
+{
+    bool erf = strcmp(r->n->op->name, "gelu") == 0;
+    for (size_t i = 0; i < r->size; i++) {
+        double x = size_of((double)r->x[0][i]), y = size_of((double)r->y[i]);
+        r->out[i] = erf ? 3 * u * x + 4 * u * y : u * (6 + 4 * x) * y;
+    }
+}
+
+static void normed(Rule *r)           // mean within (C + 2) u mean|x|, variance within (C + 8) u and what the mean is off
+{
+    bool centred = r->n->op->name[0] == 'l';
+    for (size_t row = 0; row < r->size / r->cols; row++) {
+        const float *x = r->x[0] + row * r->cols;
+        double mean = 0, size = 0, var = 0, c = (double)r->cols;
+        for (size_t i = 0; i < r->cols; i++)
+            mean += (double)x[i] / c, size += size_of((double)x[i]) / c;
+        mean = centred ? mean : 0;
+        for (size_t i = 0; i < r->cols; i++)
+            var += ((double)x[i] - mean) * ((double)x[i] - mean) / c;
+        double sd = __builtin_sqrt(var + (double)r->n->attrs.f[0]), off = centred ? (c + 2) * u * size : 0;
+        for (size_t i = 0; i < r->cols; i++)
+            r->out[row * r->cols + i] = (off + u * (size_of((double)x[i]) + size_of(mean))) / sd
+                                      + size_of((double)r->y[row * r->cols + i]) * (u * (c + 10) + 2 * off / sd);
+    }
+}
+
+static void rotated(Rule *r)          // y1 = x1 C - x2 S, y2 = x2 C + x1 S
+{
+    size_t half = r->n->in[1]->out.shape.dim[1];
+    for (size_t i = 0; i < r->size; i++) {
+        size_t at = i % r->cols % (2 * half), other = at < half ? i + half : i - half, row = (size_t)r->n->attrs.index[i / r->cols] * half + at % half;
+        r->out[i] = 3 * u * (size_of((double)r->x[0][i] * (double)r->x[1][row]) + size_of((double)r->x[0][other] * (double)r->x[2][row]));
+    }
+}
+
+static void linear(Rule *r)           // K products and a bias, in any order, fused or not
+{
+    size_t m = shape_cols(r->n->out.shape);
+    for (size_t i = 0; i < r->size; i++) {
+        double terms = r->n->n_in > 2 ? size_of((double)r->x[2][i % m]) : 0;
+        for (size_t k = 0; k < r->cols; k++)
+            terms += size_of((double)r->x[0][i / m * r->cols + k] * (double)r->x[1][i % m * r->cols + k]);
+        r->out[i] = ((double)r->cols + 1) * u * terms;
+    }
+}
+
+static void moment(Rule *r)           // b m + (1 - b) g or g^2
+{
+    double b = (double)r->n->attrs.f[0];
+    for (size_t i = 0; i < r->size; i++) {
+        double g = size_of((double)r->x[1][i]);
+        r->out[i] = 4 * u * (b * size_of((double)r->x[0][i]) + (1 - b) * (r->n->op->name[5] == 'v' ? g * g : g));
+    }
+}
+
+static void updated(Rule *r)          // p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)
+{
+    const Attrs *a = &r->n->attrs;
+    for (size_t i = 0; i < r->size; i++) {
+        double root = __builtin_sqrt(cap((double)r->x[2][i], 0) / a->d[1]) + (double)a->f[1], p = size_of((double)r->x[0][i]);
+        r->out[i] = u * (2 * p + size_of((double)r->y[i])) + 10 * u * (double)a->f[0] * (size_of((double)r->x[1][i]) / a->d[0] / root + (double)a->f[2] * p);
+    }
+}
+
+static const struct { const char *op; void (*rule)(Rule *r); } local_rules[] = {
+    { "gelu", activated }, { "quick_gelu", activated }, { "silu", activated }, { "layernorm", normed }, { "rmsnorm", normed }, { "rope", rotated },
+    { "linear", linear }, { "adam_m", moment }, { "adam_v", moment }, { "adamw", updated },
+};
+
+static bool given(const Node *n)
+{
+    bool all = true;
+    for (size_t k = 0; k < n->n_in; k++)
+        all &= n->in[k]->op == NULL;
+    return all;
+}
+
 static const struct { const char *op; void (*rule)(Rule *r); } rules[] = {
     { "reshape", moved }, { "gather_rows", gathered }, { "slice_rows", sliced }, { "add", added }, { "sub", added }, { "scale", scaled },
     { "axpy", axpy }, { "ratio", ratio }, { "mul", multiplied }, { "sum", summed }, { "mean", averaged }, { "segment_sum", segments },
@@ -218,6 +300,11 @@ static bool apply(const Node *n, const float *const *bounds, double *out, Error 
             rules[k].rule(&r);
             return true;
         }
+    for (size_t k = 0; k < sizeof local_rules / sizeof *local_rules && given(n); k++)
+        if (strcmp(local_rules[k].op, n->op->name) == 0) {
+            local_rules[k].rule(&r);
+            return true;
+        }
     return error_set(e, "bound: operator %s has no rule", n->op->name);
 }
 
@@ -233,7 +320,7 @@ bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e)
         if (!b || !out || (n->op && !apply(n, all, out, e)))
             return false;
         for (size_t i = 0; n->op && i < size; i++)
-            b[i] = out[i] > 0 ? (float)(1.01 * out[i] + 0x1p-126) : 0;
+            b[i] = out[i] > 0 ? (float)(cap(1.01 * out[i], 2 * u * size_of((double)n->out.f32[i])) + 0x1p-126) : 0;
         all[k] = b;
     }
     return all && !e->failed;

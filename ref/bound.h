@@ -4,7 +4,7 @@
  * Derived from the arithmetic, operator by operator along the chain of the tape (forward error analysis, first order):
  * every operation in fp32 rounds within u = 2^-24, a sum of n terms in any order within n u sum |x|, exp, log and sigmoid
  * within 4 u; an operator hands on what its inputs may be off, times its derivative. Leaves are given, so they are exact.
- * Higher orders are covered by a factor of 1.01; results below the normal range may be off by 2^-126 besides. */
+ * Higher orders are covered by a factor of 1.01; what rounds at all may be one float off; results below the normal range may be off by 2^-126 besides. */
 #ifndef PULSE_REF_BOUND_H
 #define PULSE_REF_BOUND_H
 

@@ -8,10 +8,10 @@
 #include "unlearn/variants.h"
 
 const StepForm step_forms[] = {
-    { "ga.adamw.b", "tiny-llava-b", NULL, "ga", "optimiser.beta2=0.999 optimiser.weight_decay=0.01 optimiser.max_norm=0", "ClsKept LayerMinus1 GeluTanh RopeInterleaved EpsOutsideSqrt BiasCorrectionMissing DecayCoupled" },
-    { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "npo", "unlearn.beta=0.1 optimiser.beta2=0.999", "NpoBatchMean RefNotDetached ImageTokensInLoss PromptInLoss" },
-    { "ga_klr.lora.a", "tiny-llava-a", NULL, "ga_klr", "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999", "LoraNoScale LoraATransposed DropoutOn" },
-    { "grad_diff.sgd.a", "tiny-llava-a", NULL, "grad_diff", "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9", "PadNotCrop FusedNormalise" },
+    { "ga.adamw.b", "tiny-llava-b", NULL, "ga", "optimiser.beta2=0.999 optimiser.weight_decay=0.01 optimiser.max_norm=0", "" },
+    { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "npo", "unlearn.beta=0.1 optimiser.beta2=0.999", "" },
+    { "ga_klr.lora.a", "tiny-llava-a", NULL, "ga_klr", "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999", "" },
+    { "grad_diff.sgd.a", "tiny-llava-a", NULL, "grad_diff", "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9", "" },
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
@@ -66,6 +66,20 @@ static bool write_loss(const char *folder, const LossForm *f, json_t *files, Are
     return save_case(folder, id, json, files, a, e);
 }
 
+static bool write_op(const char *folder, const OpForm *f, json_t *files, Arena *a, Error *e)
+{
+    LossCase c;
+    json_t *attrs;
+    char *id = arena_format(a, "op/%s", f->id), *in = arena_format(a, "%s/in.safetensors", id), *out = arena_format(a, "%s/out.safetensors", id);
+    if (!id || !in || !out || !op_case_make(f, &c, &attrs, a, e) || !file_make_folder(arena_format(a, "%s/%s", folder, id), e)
+        || !store_write(arena_format(a, "%s/%s", folder, in), c.in, c.in_count, e) || !store_write(arena_format(a, "%s/%s", folder, out), c.out, c.out_count, e)
+        || !suite_file(files, folder, in, a, e) || !suite_file(files, folder, out, a, e))
+        return false;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "id", id, "kind", "op", "spec", PULSE_SPEC, "op", f->op, "definition", op_find(f->op)->formula,
+                             "attrs", attrs, "flags", word_list(f->flags), "tensors", tensor_digests(&c));
+    return save_case(folder, id, json, files, a, e);
+}
+
 static bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
 {
     char *rest = arena_text(a, assignments), *one;
@@ -107,6 +121,8 @@ bool suite_write(const char *folder, Arena *a, Error *e)
 {
     json_t *files = json_array();
     bool good = file_make_folder(folder, e) && suite_models(folder, files, a, e);
+    for (size_t k = 0; good && k < op_forms_count; k++)
+        good = write_op(folder, &op_forms[k], files, a, e);
     for (size_t k = 0; good && k < loss_forms_count; k++)
         good = write_loss(folder, &loss_forms[k], files, a, e);
     for (size_t k = 0; good && k < step_forms_count; k++)

@@ -3,6 +3,7 @@
  *
  *     models/tiny-llava-a, -b, -b-reference      model folders as on the Hub, and batch.jsonl with its pictures
  *     loss/<method>.<variant>/                   case.json, in.safetensors, out.safetensors (loss_case.h)
+ *     op/<op>.<form>/                            case.json, in.safetensors, out.safetensors: one operator (op_case.h)
  *     step/<method>.<form>.<model>/              case.json, trace.safetensors, trace.json (CONTRACT section 4)
  *     manifest.json                              every file with its SHA-256, the spec, a digest of all
  * Known mistakes with their values stand in wrong.json beside the manifest; tests/make_wrong.c makes it. */
@@ -10,6 +11,7 @@
 #define PULSE_REF_SUITE_H
 
 #include "ref/loss_case.h"
+#include "ref/op_case.h"
 #include "tensor/json.h"
 
 typedef struct { const char *id, *model, *reference, *method, *settings, *flags; } StepForm;

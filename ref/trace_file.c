@@ -92,7 +92,7 @@ static void set_number(json_t *to, const char *name, json_t *value, double exact
     json_object_set_new(to, key, json_string(hex_double(exact, hex)));
 }
 
-static json_t *attributes(const Node *n)
+json_t *trace_attributes(const Node *n)
 {
     char name[64], index[32];
     json_t *to = json_object();
@@ -116,7 +116,7 @@ static json_t *node_json(const Tape *t, const Node *n, Arena *a)
     for (size_t k = 0; k < n->n_in; k++)
         json_array_append_new(inputs, json_string(node_name(t, n->in[k], a)));
     return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)n->id, "op", n->op->name, "module", n->module,
-                     "phase", phases[n->phase], "inputs", inputs, "attrs", attributes(n), "output", node_name(t, n, a));
+                     "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", node_name(t, n, a));
 }
 
 json_t *trace_nodes(const Trainer *r, Arena *a, Error *e)

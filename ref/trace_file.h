@@ -16,6 +16,8 @@
 bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e);
 /* "nodes" of trace.json. */
 json_t *trace_nodes(const Trainer *r, Arena *a, Error *e);
+/* {"eps": 1e-05, "eps.hex": …}; the index as the name of its tensor, index.t<k>. */
+json_t *trace_attributes(const Node *n);
 /* Both files; `head` becomes the object of trace.json and is given up. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 

@@ -7,6 +7,8 @@
 #include "tensor/json.h"
 #include "tensor/store.h"
 
+enum { VERIFY_MANIFEST_BYTES = 4 << 20 };
+
 /* What was found, printed as lines or, under --json, as one object at the end. */
 typedef struct {
     json_t *lines;                   // of objects {"where", "verdict", …}

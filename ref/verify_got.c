@@ -12,7 +12,6 @@ typedef struct {
     const char *folder, *got;
     bool one_file;
     Store file, wrong;               // the one file; the known mistakes (count 0: none)
-    size_t used;                     // tensors of the one file that a case asked for
     Arena *arena;
 } Check;
 
@@ -79,9 +78,7 @@ static const char *mistake(const Check *c, const char *id, const char *name, con
 
 static const Tensor *find_got(Check *c, const Store *own, const char *id, const char *name)
 {
-    const Tensor *t = c->one_file ? store_find(&c->file, arena_format(c->arena, "%s/%s", id, name)) : store_find(own, name);
-    c->used += t && c->one_file;
-    return t;
+    return c->one_file ? store_find(&c->file, arena_format(c->arena, "%s/%s", id, name)) : store_find(own, name);
 }
 
 static void judge(Check *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound)
@@ -108,7 +105,21 @@ static void judge(Check *c, const char *id, const char *name, const Tensor *want
     }
 }
 
-static void check_loss(Check *c, const char *id, const Store *want, const Store *own)
+/* Answers of the case that it does not have, from the case's own file or from the one file. */
+static void check_extra(Check *c, const char *id, const Store *want, const Store *own)
+{
+    const Store *all = own ? own : &c->file;
+    size_t skip = own ? 0 : strlen(id) + 1;
+    for (size_t k = 0; k < all->count; k++) {
+        const char *name = all->entries[k].name;
+        if (skip && (strncmp(name, id, skip - 1) != 0 || name[skip - 1] != '/'))
+            continue;
+        if (!store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
+            finding(c->f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA", "no such answer in the case");
+    }
+}
+
+static void check_bounded(Check *c, const char *id, const Store *want, const Store *own)
 {
     for (size_t k = 0; k < want->count; k++) {
         const char *name = want->entries[k].name;
@@ -120,9 +131,6 @@ static void check_loss(Check *c, const char *id, const Store *want, const Store 
         else
             finding(c->f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
     }
-    for (size_t k = 0; own && k < own->count; k++)
-        if (!store_find(want, own->entries[k].name) || strncmp(own->entries[k].name, "bound.", 6) == 0)
-            finding(c->f, arena_format(c->arena, "%s/%s", id, own->entries[k].name), "EXTRA", "no such answer in the case");
 }
 
 static void check_step(Check *c, const char *id, const Store *want, const Store *own)
@@ -132,28 +140,47 @@ static void check_step(Check *c, const char *id, const Store *want, const Store 
         if (got && want->entries[k].tensor.dtype == F32)
             judge(c, id, want->entries[k].name, &want->entries[k].tensor, got, NULL);
     }
-    for (size_t k = 0; own && k < own->count; k++)
-        if (!store_find(want, own->entries[k].name))
-            finding(c->f, arena_format(c->arena, "%s/%s", id, own->entries[k].name), "EXTRA", "no such tensor in the step");
+}
+
+/* Whether there is anything of the case; a step may be left out. */
+static bool present(const Check *c, const char *id, const char *file)
+{
+    if (!c->one_file)
+        return file_exists(file);
+    for (size_t k = 0; k < c->file.count; k++)
+        if (strncmp(c->file.entries[k].name, id, strlen(id)) == 0)
+            return true;
+    return false;
+}
+
+static bool whole(const Check *c, const char *path, const char *sha, Error *e)
+{
+    Digest d;
+    if (!digest_file(arena_format(c->arena, "%s/%s", c->folder, path), &d, e))
+        return false;
+    return strcmp(d.hex, sha) == 0 || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", c->folder, path);
 }
 
 /* One case: what was recorded, what was got. Steps are optional, and so is what a step holds. */
-static bool check_case(Check *c, const char *path, Error *e)
+static bool check_case(Check *c, const char *path, const char *sha, Error *e)
 {
     bool step = strncmp(path, "step/", 5) == 0;
     Store want, own = { .count = 0 };
     Error mine = { .failed = false };
     const char *id = arena_format(c->arena, "%.*s", (int)(strrchr(path, '/') - path), path);
     const char *file = arena_format(c->arena, "%s/%s/%s", c->got, id, step ? "trace.safetensors" : "out.safetensors");
-    if (!id || !file || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
+    if (!id || !file || (step && !present(c, id, file)))
+        return id && file;
+    if (!whole(c, path, sha, e) || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
         return false;
-    bool there = c->one_file || file_exists(file);
-    if (!there && !step)
+    if (!c->one_file && !file_exists(file))
         finding(c->f, arena_format(c->arena, "%s/out.safetensors", id), "MISSING", "expected in %s", c->got);
-    else if (there && !c->one_file && !store_open(&own, file, c->arena, &mine))
+    else if (!c->one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->f, file, "DAMAGED", "%s", mine.text);
-    else if (there)
-        (step ? check_step : check_loss)(c, id, &want, c->one_file ? NULL : &own);
+    else {
+        (step ? check_step : check_bounded)(c, id, &want, c->one_file ? NULL : &own);
+        check_extra(c, id, &want, c->one_file ? NULL : &own);
+    }
     if (own.count)
         store_close(&own);
     store_close(&want);
@@ -191,16 +218,9 @@ bool verify_got(Findings *f, const char *folder, const char *got, json_t *manife
         const char *path, *sha;
         if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
-        Digest d;
         size_t n = strlen(path);
-        bool answers = n > 16 && (strcmp(path + n - 16, "/out.safetensors") == 0 || (n > 18 && strcmp(path + n - 18, "/trace.safetensors") == 0));
-        if (!answers)
-            continue;
-        if (!digest_file(arena_format(a, "%s/%s", folder, path), &d, e))
-            return false;
-        if (strcmp(d.hex, sha) != 0)
-            return error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", folder, path);
-        good = check_case(&c, path, e);
+        if (n > 18 && (strcmp(path + n - 16, "/out.safetensors") == 0 || strcmp(path + n - 18, "/trace.safetensors") == 0))
+            good = check_case(&c, path, sha, e);
     }
     if (c.one_file) {
         find_extra(&c, files);

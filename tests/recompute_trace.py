@@ -59,12 +59,18 @@ def each(f, *x):
     return out
 
 
+def plus(x):
+    """Zero is +0."""
+    return x + np.float32(0)
+
+
 def sums(f, *x):
-    """RN of the sum of the terms (doubles) that f names for each element."""
+    """RN of the sum of the terms (doubles) that f names for each element; the sign of zero is IEEE 754's."""
     out = np.empty(x[0].shape, np.float32)
     flat, parts = out.reshape(-1), [np.broadcast_to(a, x[0].shape).reshape(-1).astype("f8").tolist() for a in x]
     for k in range(flat.size):
-        flat[k] = total(f(*[p[k] for p in parts]))
+        terms = f(*[p[k] for p in parts])
+        flat[k] = total(terms) if any(terms) else sum(terms[1:], terms[0])
     return out
 
 
@@ -78,7 +84,7 @@ def rows(f, *x):
     """f on the rows of the last axis: lists of mpf in, a list of mpf out."""
     n = x[0].shape[-1]
     lists = zip(*[a.reshape(-1, n).astype("f8").tolist() for a in x])
-    return np.array([[near(v) for v in f(*[list(map(mpf, r)) for r in one])] for one in lists], np.float32).reshape(x[0].shape)
+    return plus(np.array([[near(v) for v in f(*[list(map(mpf, r)) for r in one])] for one in lists], np.float32).reshape(x[0].shape))
 
 
 def softmax(z):
@@ -178,7 +184,7 @@ def rope(at, x, c, s, sign):
 
 def adam(at, p, m, v, decay):
     lr, eps, c1, c2 = (mpf(at[k]) for k in ("lr", "eps", "c1", "c2"))
-    return each(lambda p, m, v: p - lr * (m / c1 / (mp.sqrt(v / c2) + eps) + mpf(decay) * p), p, m, v)
+    return plus(each(lambda p, m, v: p - lr * (m / c1 / (mp.sqrt(v / c2) + eps) + mpf(decay) * p), p, m, v))
 
 
 def label_grad(at, p, c):
@@ -214,7 +220,7 @@ OPS = {
     "softmax_grad": lambda at, p, dp: grad_row(p, dp),
     "log_softmax": lambda at, z: rows(lambda z: [v - log_sum(z) for v in z], z),
     "nll": lambda at, z: np.array([near(log_sum(list(map(mpf, r))) - mpf(r[y])) if y >= 0 else 0 for r, y in zip(z.astype("f8").tolist(), at["labels"])], np.float32),
-    "logit_grad": lambda at, p, q, c: sums(lambda p, q, c: [c * p, -c * q], p, q, c.reshape(-1, 1)),
+    "logit_grad": lambda at, p, q, c: plus(sums(lambda p, q, c: [c * p, -c * q], p, q, c.reshape(-1, 1))),
     "logit_grad_label": label_grad,
     "kl": lambda at, pr, lr, l: np.array([total([t for p, a, b in zip(*r) if p for t in (p * a, -p * b)]) for r in zip(*(x.astype("f8").tolist() for x in (pr, lr, l)))], np.float32),
     "add": lambda at, a, b: a + b, "sub": lambda at, a, b: a - b, "mul": lambda at, a, b: a * b,       # IEEE 754 rounds these right
@@ -245,14 +251,14 @@ OPS = {
     "segment_mean": lambda at, x: np.array([near(mp.fsum(map(mpf, s)) / len(s)) for s in cut(x, at["offsets"])], np.float32),
     "column_sum": lambda at, x: np.array([total(c) for c in x.T.astype("f8").tolist()], np.float32),
     "column_dot": lambda at, a, b: np.array([total(c) for c in (a.astype("f8") * b.astype("f8")).T.tolist()], np.float32),
-    "sum_n": lambda at, *x: sums(lambda *x: list(x), *x),
+    "sum_n": lambda at, *x: plus(sums(lambda *x: list(x), *x)),
     "clip_factor": lambda at, n: each(lambda n: min(mpf(1), mpf(at["max_norm"]) / (n + mpf(1) / 10 ** 6)), n),
     "scale_by": lambda at, x, s: x * s,
-    "adam_m": lambda at, m, g: each(lambda m, g: at["beta1"] * m + (1 - mpf(at["beta1"])) * g, m, g),
+    "adam_m": lambda at, m, g: plus(each(lambda m, g: at["beta1"] * m + (1 - mpf(at["beta1"])) * g, m, g)),
     "adam_v": lambda at, v, g: each(lambda v, g: at["beta2"] * v + (1 - mpf(at["beta2"])) * g * g, v, g),
     "adamw": lambda at, p, m, v: adam(at, p, m, v, at["decay"]), "adam": lambda at, p, m, v: adam(at, p, m, v, 0),
-    "sgd": lambda at, p, g: each(lambda p, g: p - mpf(at["lr"]) * (g + mpf(at["decay"]) * p), p, g),
-    "momentum": lambda at, b, g: each(lambda b, g: at["momentum"] * b + g, b, g),
+    "sgd": lambda at, p, g: plus(each(lambda p, g: p - mpf(at["lr"]) * (g + mpf(at["decay"]) * p), p, g)),
+    "momentum": lambda at, b, g: plus(each(lambda b, g: at["momentum"] * b + g, b, g)),
     "linear": lambda at, x, w, b=None: product(x, w.T) if b is None else product(np.hstack([x, np.ones((len(x), 1), np.float32)]), np.vstack([w.T, b])),
     "matmul": lambda at, a, b: product(a.T if at["transpose_a"] else a, b.T if at["transpose_b"] else b),
     "rope": lambda at, x, c, s: rope(at, x, c, s, 1), "rope_back": lambda at, x, c, s: rope(at, x, c, s, -1),

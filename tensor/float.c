@@ -17,9 +17,9 @@ static const char *environment_fault(void)
         return "subnormal operands are read as zero (DAZ)";
     if (kept == 0.0f || dkept == 0.0)
         return "subnormal results are flushed to zero (FTZ)";
-    volatile float f = one + 0x1p-24f;
-    volatile double d = unit + u;
-    if (f != 1.0f || d != 1.0)
+    volatile float f = one + 0x1p-24f, above = one + 0x1.8p-24f;
+    volatile double d = unit + u, dabove = unit + 1.5 * u;
+    if (f != 1.0f || d != 1.0 || above != 1.0f + 0x1p-23f || dabove != 1.0 + 0x1p-52)
         return "results are not rounded to nearest even (excess precision or another rounding mode)";
     return NULL;
 }

@@ -15,7 +15,8 @@ typedef struct {
 static Node *rms_norm(Tape *t, Params *p, Node *x, const char *name)
 {
     const char *before = tape_enter(t, "%s", name);
-    Node *y = op_mul_rows(t, op_rmsnorm(t, x, p->model->config.text.rms_norm_eps), param_node(t, p, "%s.weight", t->module));
+    Node *w = param_node(t, p, "%s.weight", t->module);
+    Node *y = op_mul_rows(t, op_rmsnorm(t, x, p->model->config.text.rms_norm_eps), w);
     tape_leave(t, before);
     return y;
 }

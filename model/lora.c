@@ -140,8 +140,9 @@ static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
     if (!base)
         return error_set(e, "lora: the model has no module %s", p->module);
     tape_reset(t);
-    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), tape_param(t, p->b->name, p->b->tensor, false),
-                            tape_param(t, p->a->name, p->a->tensor, false), s);
+    Node *a = tape_param(t, p->a->name, p->a->tensor, false);
+    Node *b = tape_param(t, p->b->name, p->b->tensor, false);
+    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), b, a, s);
     if (!y || !weights_own(w, base, e))
         return error_set(e, "lora: %s could not be merged", p->module);
     memcpy(base->tensor.f32, y->out.f32, tensor_bytes(y->out));

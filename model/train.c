@@ -215,7 +215,8 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
     Forward f = llava_forward(t, p, &b);
     Node *nll = op_nll(t, f.logits, b.labels);
     Node *loss = count == all_count ? op_mean(t, nll) : op_ratio(t, op_sum(t, nll), 1, (float)n);
-    tape_seed(t, f.logits, op_logit_grad_label(t, op_softmax(t, f.logits), constant_rows(t, "c", b.row_count, 1.0f / (float)n), b.labels));
+    Node *c = constant_rows(t, "c", b.row_count, 1.0f / (float)n);
+    tape_seed(t, f.logits, op_logit_grad_label(t, op_softmax(t, f.logits), c, b.labels));
     return loss;
 }
 

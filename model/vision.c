@@ -8,7 +8,8 @@ static Node *layer_norm(Tape *t, Params *p, Node *x, const char *name)
 {
     const char *before = tape_enter(t, "%s", name);
     Node *n = op_layernorm(t, x, p->model->config.vision.layer_norm_eps);
-    Node *y = op_affine_rows(t, n, param_node(t, p, "%s.weight", t->module), param_node(t, p, "%s.bias", t->module));
+    Node *b = param_node(t, p, "%s.bias", t->module);
+    Node *y = op_affine_rows(t, n, param_node(t, p, "%s.weight", t->module), b);
     tape_leave(t, before);
     return y;
 }

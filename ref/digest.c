@@ -65,8 +65,10 @@ static void hash_nodes(Probe *p, bool *seen, const char *family, bool print)
 {
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
-        if (!n->op)
+        if (!n->op) {
+            hash_text(&p->hash, n->name);          // leaves too: the order of nodes is part of a trace
             continue;
+        }
         hash_tensor(&p->hash, n->op->name, n->out);
         if (print)
             printf("%s %zu %s %s\n", family, n->id, n->op->name, digest_tensor(n->op->name, n->out).hex);

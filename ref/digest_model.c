@@ -54,11 +54,16 @@ static void hash_weights(Probe *p, const Weights *w)
         hash_tensor(&p->hash, w->list[k].name, w->list[k].tensor);
 }
 
+/* Operators with their results, leaves by name: the order of nodes is part of a trace. */
 static void hash_tape(Probe *p, const Tape *t)
 {
-    for (size_t k = 0; k < t->count; k++)
-        if (t->nodes[k]->op)
-            hash_tensor(&p->hash, t->nodes[k]->op->name, t->nodes[k]->out);
+    for (size_t k = 0; k < t->count; k++) {
+        const Node *n = t->nodes[k];
+        if (n->op)
+            hash_tensor(&p->hash, n->op->name, n->out);
+        else
+            hash_text(&p->hash, n->name);
+    }
 }
 
 static void train(Probe *p, Model *m, BatchSample *samples)

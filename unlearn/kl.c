@@ -15,7 +15,8 @@ static Node *kl(MethodStep *s, const Part *r, float weight)
     Tape *t = s->tape;
     Node *pr = op_softmax(t, r->z_ref);
     seed_target(s, r, pr, weight / (float)divisor(s, r));
-    return op_mean_over(t, op_kl(t, pr, op_log_softmax(t, r->z_ref), op_log_softmax(t, r->z)), divisor(s, r));
+    Node *l = op_log_softmax(t, r->z);
+    return op_mean_over(t, op_kl(t, pr, op_log_softmax(t, r->z_ref), l), divisor(s, r));
 }
 
 /* MUSE's code hands raw logits to kl_div(log_target): sum e^{z_ref} (z_ref - z) / M, whose gradient is the constant -e^{z_ref}/M. */

@@ -41,7 +41,8 @@ void seed_label_all(MethodStep *s, const Part *p, float c)
 
 void seed_target(MethodStep *s, const Part *p, Node *q, float c)
 {
-    tape_seed(s->tape, p->z, op_logit_grad(s->tape, op_softmax(s->tape, p->z), q, constant_rows(s->tape, "c", p->rows, c)));
+    Node *rows = constant_rows(s->tape, "c", p->rows, c);
+    tape_seed(s->tape, p->z, op_logit_grad(s->tape, op_softmax(s->tape, p->z), q, rows));
 }
 
 /* Row r of [R] is row place[r] of a column of n numbers. */

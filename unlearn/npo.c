@@ -15,7 +15,8 @@ Node *log_odds_loss(MethodStep *s, Node *d, float scale, Node **w)
 static Node *sequence_sum(MethodStep *s, const Part *f, float gamma)
 {
     Tape *t = s->tape;
-    Node *w, *loss = log_odds_loss(s, op_sub(t, loss_nll_sum(s, f, f->z), loss_nll_sum(s, f, f->z_ref)), 2, &w);
+    Node *before = loss_nll_sum(s, f, f->z_ref);
+    Node *w, *loss = log_odds_loss(s, op_sub(t, loss_nll_sum(s, f, f->z), before), 2, &w);
     seed_label(s, f, rows_of_samples(s, f, op_ratio(t, w, -2 * gamma, (float)f->samples)));
     return loss;
 }
@@ -24,7 +25,8 @@ static Node *sequence_sum(MethodStep *s, const Part *f, float gamma)
 static Node *batch_mean(MethodStep *s, const Part *f, float gamma)
 {
     Tape *t = s->tape;
-    Node *w, *loss = log_odds_loss(s, op_sub(t, loss_ce(s, f, f->z), loss_ce(s, f, f->z_ref)), 2, &w);
+    Node *before = loss_ce(s, f, f->z_ref);
+    Node *w, *loss = log_odds_loss(s, op_sub(t, loss_ce(s, f, f->z), before), 2, &w);
     seed_label(s, f, rows_of_all(s, f, op_ratio(t, w, -2 * gamma, (float)f->tokens)));
     return loss;
 }

@@ -11,8 +11,10 @@ static Node *preference(MethodStep *s, Role winner)
     float scale = s->v->dpo_scale, weight = scale * s->v->gamma, n = (float)lose->samples;
     if (!has(s, ROLE_FORGET))
         return NULL;
-    Node *d_lose = op_sub(t, loss_nll_sum(s, lose, lose->z), loss_nll_sum(s, lose, lose->z_ref));
-    Node *d_win = op_sub(t, loss_nll_sum(s, win, win->z), loss_nll_sum(s, win, win->z_ref));
+    Node *lose_ref = loss_nll_sum(s, lose, lose->z_ref);
+    Node *d_lose = op_sub(t, loss_nll_sum(s, lose, lose->z), lose_ref);
+    Node *win_ref = loss_nll_sum(s, win, win->z_ref);
+    Node *d_win = op_sub(t, loss_nll_sum(s, win, win->z), win_ref);
     Node *w, *loss = log_odds_loss(s, op_sub(t, d_lose, d_win), scale, &w);
     seed_label(s, lose, rows_of_samples(s, lose, op_ratio(t, w, -weight, n)));
     seed_label(s, win, rows_of_samples(s, win, op_ratio(t, w, weight, n)));

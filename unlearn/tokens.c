@@ -39,7 +39,8 @@ static Node *satimp_loss(MethodStep *s)
     if (has(s, ROLE_FORGET)) {
         Node *nll = loss_nll(s, f), *w = power(s, nll, s->v->beta);
         if (s->v->beta2 > 0) {
-            Node *rest = op_sub(t, constant_rows(t, "one", f->rows, 1), power(s, nll, 1));
+            Node *known = power(s, nll, 1);
+            Node *rest = op_sub(t, constant_rows(t, "one", f->rows, 1), known);
             w = op_mul(t, w, op_exp(t, op_scale(t, op_log(t, rest), s->v->beta2)));
         }
         loss = weighted_ascent(s, f, nll, w);
@@ -66,7 +67,8 @@ static Node *aim(MethodStep *s, const Part *f, Node *q)
 {
     Tape *t = s->tape;
     seed_target(s, f, q, s->v->gamma / (float)f->tokens);
-    Node *ce = op_kl(t, q, at_labels(s, f, "zero", 0), op_log_softmax(t, f->z));
+    Node *l = op_log_softmax(t, f->z);
+    Node *ce = op_kl(t, q, at_labels(s, f, "zero", 0), l);
     return loss_add(s, NULL, op_mean_over(t, ce, f->tokens), s->v->gamma);
 }
 

@@ -95,4 +95,11 @@ void table_row(Page *p, const char *const *cells, size_t n)
     fputs("</tr>\n", p->f);
 }
 
+void table_group(Page *p, const char *title, size_t n)
+{
+    fprintf(p->f, "<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", n);
+    page_text(p->f, title);
+    fputs("</th></tr>\n", p->f);
+}
+
 void table_end(Page *p) { fputs("</tbody></table></div>\n", p->f); }

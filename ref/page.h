@@ -28,6 +28,7 @@ void figure_end(Page *p, const char *source);                     // ends the ta
 
 void table_begin(Page *p, const char *caption, const char *const *columns, size_t n);    // scrolls inside its box
 void table_row(Page *p, const char *const *cells, size_t n);      // the first cell names the row
+void table_group(Page *p, const char *title, size_t n);            // a row over all columns, before those it is about
 void table_end(Page *p);
 
 #endif

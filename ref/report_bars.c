@@ -124,6 +124,13 @@ void report_ablation(Page *p, const Report *r)
 
 /* --- the gap between picture and words --- */
 
+static const char *signed_points(double x, Arena *a)
+{
+    double tenths = x * 1000 + (x < 0 ? -0.5 : 0.5);
+    const char *text = arena_format(a, "%s%.1f", tenths >= 1 ? "+" : tenths <= -1 ? "−" : "", 100 * (x < 0 ? -x : x));
+    return text ? text : "";
+}
+
 static void gap_row(Page *p, Spread image, Spread text, double y, Arena *a)
 {
     const Spread *end[2] = { &image, &text };
@@ -132,8 +139,8 @@ static void gap_row(Page *p, Spread image, Spread text, double y, Arena *a)
     for (int m = 0; m < 2; m++)
         if (end[m]->n)
             svg_dot(p->f, modalities[m], LABEL + length(end[m]->mean), y, 5.5);
-    const char *value = !image.n || !text.n ? "no number" : arena_format(a, "%+.1f", 100 * (text.mean - image.mean));
-    svg_text(p->f, "value", WIDTH - 2, y + 4, "end", value ? value : "");
+    const char *value = !image.n || !text.n ? "no number" : signed_points(text.mean - image.mean, a);
+    svg_text(p->f, "value", WIDTH - 2, y + 4, "end", value);
 }
 
 static void gap_panel(Page *p, const Report *r, const char *scenario)
@@ -141,7 +148,7 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     enum { ROW = 25 };
     Variants v = variants(r, scenario);
     double height = ROW * (double)v.count;
-    panel_begin(p, scenario_label(scenario), "to be forgotten", WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
+    panel_begin(p, scenario_label(scenario), NULL, WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
     for (int k = 0; k <= 2; k++) {
         static const char *const percent[] = { "0", "50", "100 %" };
         svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);
@@ -163,7 +170,7 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
         Variants v = variants(r, scenario[i]);
         for (size_t k = 0; k < v.count; k++) {
             Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")), text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
-            const char *gap = image.n && text.n ? arena_format(r->arena, "%+.1f", 100 * (text.mean - image.mean)) : "–";
+            const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
             table_row(p, (const char *[]){ v.item[k].label, scenario[i], spread_text(image, r->arena), spread_text(text, r->arena), gap }, 5);
         }
     }

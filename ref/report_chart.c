@@ -2,7 +2,7 @@
 /* Chart: lines of accuracy, each named at its right end. */
 #include "ref/report_figures.h"
 
-enum { LEFT = 32, RIGHT = 128, TOP = 16, HEIGHT = 190, WIDTH = 400, FOOT = 36, NAME_PITCH = 14, LINES_MAX = 16 };
+enum { LEFT = 28, RIGHT = 122, TOP = 18, HEIGHT = 180, WIDTH = 372, FOOT = 36, NAME_PITCH = 14, LINES_MAX = 16 };
 
 double chart_height(void) { return TOP + HEIGHT + FOOT; }
 double chart_width(void) { return WIDTH; }
@@ -29,7 +29,7 @@ static void grid(Page *p, Axis x, Arena *a)
         svg_text(p->f, "axis", across(x, at), TOP + HEIGHT + 15, "middle", text ? text : "");
     }
     svg_text(p->f, "axis", LEFT + (WIDTH - LEFT - RIGHT) / 2.0, TOP + HEIGHT + 31, "middle", x.x_label);
-    svg_text(p->f, "axis", 0, 6, "start", x.y_label);
+    svg_text(p->f, "axis", 0, 8, "start", x.y_label);
 }
 
 static void draw(Page *p, Axis x, const Line *line, Arena *a)

@@ -91,7 +91,7 @@ static void trajectory_figure(Page *p, const Report *r, const char *scenario)
     static const char *const columns[] = { "method", "epoch", "forget, picture", "forget, words", "retain", "general" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(scenario), "Accuracy after each epoch of unlearning; epoch 0 is the model before. Shaded: the range over the seeds.");
+    figure_begin(p, scenario_label(scenario), "Accuracy after each epoch of unlearning; epoch 0 is the model before. Where seeds differ, the range is shaded.");
     for (size_t k = 0; lines && k < v.count; k++) {
         tracks(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
@@ -293,7 +293,7 @@ void report_sequential(Page *p, const Report *r)
         stress += strncmp(scenario[k], "stress-", 7) == 0;
     page_section(p, "sequential", "Request after request", "In practice people ask to be forgotten one after another. A method that is fine once may wear the model out; the paper finds that five requests of ten persons hurt far more than one of fifty.");
     if (has_scenario(r, "sequential"))
-        rounds_figure(p, r, "sequential", "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; shaded: the range over the seeds.");
+        rounds_figure(p, r, "sequential", "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; where seeds differ, the range is shaded.");
     else
         page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios in the config).");
     if (stress)

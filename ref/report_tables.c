@@ -21,20 +21,22 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
 {
     Variants all = variants(r, scenario);
     const Variant *before = all.count && variant_is(&all.item[0], "none") ? &all.item[0] : NULL;
+    table_group(p, scenario, 8);
     for (size_t k = 0; k < all.count; k++) {
         const Variant *v = &all.item[k];
-        const char *cells[9] = { scenario, method_label(v->method), v->trainable, spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
+        const char *cells[8] = { method_label(v->method), spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
                                  spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena) };
         static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" }, { "general", "text" } };
         for (int c = 0; c < 4; c++)
-            cells[5 + c] = before == v ? "100" : kept(r, v, before, what[c][0], what[c][1]);
-        table_row(p, cells, 9);
+            cells[3 + c] = before == v ? "100" : kept(r, v, before, what[c][0], what[c][1]);
+        cells[7] = v->trainable;
+        table_row(p, cells, 8);
     }
 }
 
 void report_methods(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "model", "trained", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words" };
+    static const char *const columns[] = { "model", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words", "trained" };
     const char *scenario[100];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
     page_section(p, "methods", "The methods at a glance",
@@ -43,7 +45,7 @@ void report_methods(Page *p, const Report *r)
         page_say(p, "missing", "results.csv has no rows: nothing was measured yet.");
     if (n) {
         fputs("<figure>\n", p->f);
-        table_begin(p, "All in percent", columns, 9);
+        table_begin(p, "All in percent", columns, 8);
         for (size_t k = 0; k < n; k++)
             method_rows(p, r, scenario[k]);
         table_end(p);

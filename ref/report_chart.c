@@ -15,6 +15,15 @@ static double across(Axis x, double at)
     return LEFT + (WIDTH - LEFT - RIGHT) * (x.ticks ? share : 1 - share);
 }
 
+/* 1, 2 or 5 times a power of ten, so that at most 6 of them fit. */
+static double tick_pace(double span)
+{
+    double pace = 1;
+    for (int k = 0; pace * 6 < span; k++)
+        pace *= k % 3 == 1 ? 2.5 : 2;
+    return pace;
+}
+
 static void grid(Page *p, Axis x, Arena *a)
 {
     for (int k = 0; k <= 4; k++) {
@@ -23,8 +32,9 @@ static void grid(Page *p, Axis x, Arena *a)
         if (k % 2 == 0)
             svg_text(p->f, "axis", LEFT - 6, y + 4, "end", k == 0 ? "0" : k == 2 ? "50" : "100");
     }
-    double span = x.most - x.least, pace = x.ticks ? (span <= 6 ? 1 : span <= 12 ? 2 : span <= 30 ? 5 : span / 5) : 0.5;
-    for (double at = x.least; span > 0 && at <= x.most + 1e-9; at += pace) {
+    double pace = x.ticks ? tick_pace(x.most - x.least) : 0.5;
+    for (int k = 0; k <= 6 && x.least + k * pace <= x.most; k++) {
+        double at = x.least + k * pace;
         const char *text = arena_format(a, "%.0f", x.ticks ? at : 100 * at);
         svg_text(p->f, "axis", across(x, at), TOP + HEIGHT + 15, "middle", text ? text : "");
     }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Curves: what happens on the way, and request after request. One panel a method. */
-#include <stdlib.h>
 #include <string.h>
 #include "ref/report_figures.h"
+#include "tensor/decimal.h"
 
 enum { MARKS_MAX = 1000 };
-typedef enum { OVER_EPOCHS, OVER_ROUNDS } Over;
+typedef enum { OVER_STEPS, OVER_ROUNDS } Over;
 
-static int64_t place(const ReportRow *x, Over over) { return over == OVER_EPOCHS ? x->epoch : x->round; }
+static int64_t place(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
 
-/* The accuracies that match, one mark for each epoch or round, in rising order. */
+/* The accuracies that match, one mark for each step or round, in rising order. */
 static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, size_t n)
 {
     size_t first = n;
     for (size_t k = 0; k < rows->count && n < MARKS_MAX; k++) {
         Ask one = ask;
-        *(over == OVER_EPOCHS ? &one.epoch : &one.round) = place(&rows->row[k], over);
+        *(over == OVER_STEPS ? &one.step : &one.round) = place(&rows->row[k], over);
         double x = (double)place(&rows->row[k], over);
         size_t i = first;
         while (i < n && out[i].x < x)
@@ -52,10 +52,20 @@ static double end_of(const Line *lines, size_t n)
     return most;
 }
 
+/* The least place of any mark beyond x; < 0: there is none. */
+static double next_place(const Line *lines, size_t n, double x)
+{
+    double next = -1;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < lines[k].count; i++)
+            if (lines[k].mark[i].x > x && (next < 0 || lines[k].mark[i].x < next))
+                next = lines[k].mark[i].x;
+    return next;
+}
+
 static void line_rows(Page *p, const Report *r, const char *panel, const Line *lines, size_t n)
 {
-    double most = end_of(lines, n);
-    for (double x = 0; n && x <= most; x++) {
+    for (double x = 0; x >= 0; x = next_place(lines, n, x)) {
         const char *cells[8] = { panel, arena_format(r->arena, "%.0f", x) };
         bool any = false;
         for (size_t k = 0; k < n; k++) {
@@ -83,31 +93,31 @@ static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
     };
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->trajectory,
-                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY }, track[k].split, OVER_EPOCHS);
+                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY }, track[k].split, OVER_STEPS);
 }
 
 static void trajectory_figure(Page *p, const Report *r, const char *scenario)
 {
-    static const char *const columns[] = { "method", "epoch", "forget, picture", "forget, words", "retain", "general" };
+    static const char *const columns[] = { "method", "step", "forget, picture", "forget, words", "retain", "general" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(scenario), "Accuracy after each epoch of unlearning; epoch 0 is the model before. Where seeds differ, the range is shaded.");
+    figure_begin(p, scenario_label(scenario), "Accuracy on the way of unlearning, over the steps of the optimiser; step 0 is the model before. Where seeds differ, the range is shaded.");
     for (size_t k = 0; lines && k < v.count; k++) {
         tracks(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
         if (!variant_unlearns(&v.item[k]) || most == 0)
             continue;
-        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the epochs; the numbers are in the table below.");
-        chart_draw(p, (Axis){ 0, most, "epoch", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the steps; the numbers are in the table below.");
+        chart_draw(p, (Axis){ 0, most, "steps", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after each epoch", columns, 6);
+    table_begin(p, "Accuracy in percent after so many steps", columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
     table_end(p);
-    const char *source = arena_format(r->arena, "trajectory.csv: scenario=%s, round=1, metric=accuracy; epoch 0 from results.csv: method=none", scenario);
+    const char *source = arena_format(r->arena, "trajectory.csv: scenario=%s, round=1, metric=accuracy; step 0 from results.csv: method=none", scenario);
     figure_end(p, source ? source : "");
 }
 
@@ -124,7 +134,7 @@ void report_trajectories(Page *p, const Report *r)
 {
     const char *scenario[40];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 40), shown = 0;
-    page_section(p, "trajectories", "On the way", "One point says little: a method may pass through a good state and leave it again. So the model is asked after every epoch.");
+    page_section(p, "trajectories", "On the way", "One point says little: a method may pass through a good state and leave it again. So the model is asked on the way, too.");
     for (size_t k = 0; k < n; k++)
         if (in_one_request(r, scenario[k]) && ++shown)
             trajectory_figure(p, r, scenario[k]);
@@ -140,13 +150,13 @@ static const struct { const char *scenario, *class, *label; } groups[] = {
 };
 enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
 
-/* Marks of general ability whose place is what is left of the forgotten at the same epoch. */
+/* Marks of general ability whose place is what is left of the forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
     Ask ask = { groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
-    Line general = line_of(r, groups[g].class, groups[g].label, &r->trajectory, ask, "general", OVER_EPOCHS), left;
+    Line general = line_of(r, groups[g].class, groups[g].label, &r->trajectory, ask, "general", OVER_STEPS), left;
     ask.split = "unlearn";
-    left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_EPOCHS);
+    left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_STEPS);
     size_t n = 0;
     for (size_t k = 0; k < general.count; k++)
         for (size_t i = 0; i < left.count; i++)
@@ -182,7 +192,7 @@ void report_cost(Page *p, const Report *r)
     if (!lines || !shown)
         return;
     page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general ability with it. Compared at the same degree of forgetting, not at the same number of steps:");
-    figure_begin(p, "General ability against what is still known", "Each dot is an epoch: from the left, where all is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Means over the seeds.");
+    figure_begin(p, "General ability against what is still known", "Each dot is a state on the way: from the left, where all is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Means over the seeds.");
     for (size_t k = 0; k < n; k++) {
         if (!end_of(lines[k], GROUPS_SHOWN))
             continue;
@@ -191,7 +201,7 @@ void report_cost(Page *p, const Report *r)
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Percent, one line an epoch", columns, 4);
+    table_begin(p, "Percent, one line a state on the way", columns, 4);
     for (size_t k = 0; k < n; k++)
         cost_rows(p, r, method[k], lines[k]);
     table_end(p);
@@ -244,10 +254,11 @@ static Line stress_line(const Report *r, const char *method, const char *class, 
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
     Line l = { class, label, arena_array(r->arena, 100, sizeof(Mark)), 0 };
     for (size_t k = 0; l.mark && k < n; k++) {
-        if (strncmp(scenario[k], "stress-", 7) != 0)
+        int64_t requests;
+        if (strncmp(scenario[k], "stress-", 7) != 0 || !decimal_to_int(scenario[k] + 7, &requests))
             continue;
-        double x = (double)strtol(scenario[k] + 7, NULL, 10);
-        Spread s = spread(&r->results, (Ask){ scenario[k], method, NULL, split, "both", "accuracy", (int64_t)x, ANY });
+        double x = (double)requests;
+        Spread s = spread(&r->results, (Ask){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
         size_t i = l.count;
         if (!s.n)
             continue;

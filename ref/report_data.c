@@ -11,7 +11,7 @@ static bool matches(const ReportRow *x, const Ask *q)
 {
     return same(q->scenario, x->scenario) && same(q->method, x->method) && same(q->trainable, x->trainable) && same(q->split, x->split)
         && same(q->modality, x->modality) && same(q->metric, x->metric) && (q->round == ANY || q->round == x->round)
-        && (q->epoch == ANY || q->epoch == x->epoch);
+        && (q->step == ANY || q->step == x->step);
 }
 
 Spread spread(const ReportRows *rows, Ask ask)

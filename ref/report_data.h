@@ -35,7 +35,7 @@ bool report_read(Report *r, Error *e);
 enum { ANY = -1 };
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
-    int64_t round, epoch;
+    int64_t round, step;
 } Ask;
 
 /* Over the rows that match (seeds): how many have a number, their mean, least and most. */

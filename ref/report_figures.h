@@ -10,7 +10,7 @@ void report_methods(Page *p, const Report *r);               // a table: what is
 void report_comparison(Page *p, const Report *r);            // bars, finetuned and pretrained and their controls
 void report_gap(Page *p, const Report *r);                   // picture against words
 void report_ablation(Page *p, const Report *r);
-void report_trajectories(Page *p, const Report *r);          // accuracy after each epoch
+void report_trajectories(Page *p, const Report *r);          // accuracy over the steps
 void report_cost(Page *p, const Report *r);                  // general ability against what is still known
 void report_sequential(Page *p, const Report *r);            // accuracy after each request; many small requests
 void report_metrics(Page *p, const Report *r);               // all that no figure shows

@@ -99,7 +99,7 @@ check "a page of all files is made" ends 0 report --world fixtures/world
 check "version and specification are shown" has "pulse-ref 0.1.0, spec 1"
 check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
 check "the chain is shown" has 0123456789abcdef
-check "curves over the epochs are drawn" has "<polyline"
+check "curves over the steps are drawn" has "<polyline"
 check "the question is shown as it was asked" has "what is the home of this person ?"
 check "its picture stands in the page" has "data:image/png;base64,iVBORw0KGgo"
 check "the answer before unlearning is shown as right" has '<span class="right">✓</span> finland'
@@ -146,6 +146,9 @@ results '<script>alert(1)</script>,a&b,"x",9223372036854775807,unlearn,image,acc
 check "markup and broken text in names make a page" ends 0 report
 check "they are escaped" lacks '<script|a&b'
 check "broken UTF-8 is replaced" iconv -f UTF-8 -t UTF-8 -o /dev/null "$page"
+huge=9223372036854775807
+results sequential,none,full,0,retain,both,accuracy,0.9,9,10,0 sequential,ga,llm,1,retain,both,accuracy,0.5,1,2,0 sequential,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0 stress-$huge$huge,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0
+check "the greatest round there is makes a page" ends 0 report
 results $(for k in $(seq 3000); do echo "s$((k % 150)),m$((k % 130)),llm,$((k % 60)),unlearn,image,metric$((k % 220)),0.5,1,2,$((k % 30))"; done)
 check "thousands of rows, scenarios, methods and metrics make a page" ends 0 report
 finish

@@ -211,6 +211,7 @@ static bool finish(Job *j, size_t stage, Error *e)
                 files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", checkpoint_folder(j, k));
         remove(path);
+        folder_sweep(checkpoint_folder(j, k));
         remove(checkpoint_folder(j, k));
     }
     if (!j->log || n == FILES_MAX - 1)

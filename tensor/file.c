@@ -78,8 +78,7 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_set(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
-/* Removes the parts of files that a killed process left. */
-static void sweep(const char *path)
+void folder_sweep(const char *path)
 {
     DIR *folder = opendir(path);
     for (struct dirent *d; folder && (d = readdir(folder));) {
@@ -101,7 +100,7 @@ bool folder_hold(FolderHold *h, const char *path, Error *e)
     }
     if (*h < 0)
         return error_set(e, "%s: cannot be opened: %s", path, strerror(errno));
-    sweep(path);
+    folder_sweep(path);
     return true;
 }
 

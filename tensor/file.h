@@ -14,6 +14,7 @@ bool  file_make_folder(const char *path, Error *e);                    // and it
 /* The folder (made when it is not there) belongs to this process until folder_leave or the process's end: a second one is
  * refused. What a killed process left half written ("<name>.part-<process>") is removed. */
 typedef int FolderHold;
+void  folder_sweep(const char *path);               // removes the parts of files that a killed process left
 bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 

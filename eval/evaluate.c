@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { CHUNK = 64, TEXT_TOKENS = 6 };
+enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50 };
 
 void questions_begin(Questions *q, Arena *a)
 {
@@ -98,6 +98,8 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
             out[k].option_ce[j] = is_answer(&q[k], j) ? out[k].ce : scores[at++].ce;
         if (!out[k].option_ce)
             return false;
+        if (x->option_count == 0)
+            out[k].option_ce = NULL;
         out[k].likely = x->option_count && strcmp(x->options[least(out[k].option_ce, x->option_count)], x->answer) == 0;
     }
     return true;
@@ -105,15 +107,15 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
 
 /* A question whose greedy text is being written: its prompt, then what was said so far; the last row says what comes next. */
 typedef struct {
-    int32_t ids[TEXT_TOKENS];
-    size_t  said;
+    int32_t ids[LONG_TOKENS];
+    size_t  said, most;
     bool    over;
     BatchSample sample;
 } Speech;
 
-static bool speech_begin(Speech *s, const BatchSample *prompt, Arena *scratch)
+static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, Arena *scratch)
 {
-    size_t room = prompt->n + TEXT_TOKENS;
+    size_t room = prompt->n + most;
     int32_t *ids = arena_array(scratch, room, sizeof *ids), *targets = arena_array(scratch, room, sizeof *targets);
     if (!ids || !targets)
         return false;
@@ -121,7 +123,7 @@ static bool speech_begin(Speech *s, const BatchSample *prompt, Arena *scratch)
     for (size_t k = 0; k < room; k++)
         targets[k] = -1;
     targets[prompt->n - 1] = 0;
-    *s = (Speech){ .sample = { ids, targets, prompt->n, prompt->pixels } };
+    *s = (Speech){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels } };
     return true;
 }
 
@@ -134,7 +136,7 @@ static void speech_take(Speech *s, int32_t token, int32_t end)
     s->over = token == end;
     if (!s->over)
         s->ids[s->said++] = token;
-    s->over |= s->said == TEXT_TOKENS - 1;
+    s->over |= s->said == s->most - 1;
 }
 
 /* The next token of every speech that is not over, in one pass; false in *more when none is left. */
@@ -156,13 +158,13 @@ static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n,
 }
 
 /* An exact answer is its own greedy text; the others are written out, all together, a token a pass. */
-static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch, Error *e)
+static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, size_t most, Result *out, Arena *a, Arena *scratch, Error *e)
 {
     Speech *s = arena_array(scratch, n, sizeof *s);
     bool more = true;
     for (size_t k = 0; s && k < n; k++) {
         BatchSample prompt;
-        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, scratch))
+        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, most, scratch))
             return false;
         s[k].over = out[k].exact;
     }
@@ -191,7 +193,7 @@ static bool chunk_answer(const Model *m, const Reader *r, const Question *q, siz
             return false;
     if (depth >= DEPTH_OPTIONS && !options_score(m, r, q, n, out, a, scratch, e))
         return false;
-    return depth < DEPTH_TEXT || texts_write(m, r, q, n, out, a, scratch, e);
+    return depth < DEPTH_TEXT || texts_write(m, r, q, n, depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS, out, a, scratch, e);
 }
 
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e)

@@ -36,8 +36,9 @@ typedef struct {
 void questions_begin(Questions *q, Arena *a);
 bool questions_add(Questions *q, const Samples *from, Choice c, Error *e);
 
-/* What is asked for besides exact match: the CE of every option; and the greedy text where it is not the answer. */
-typedef enum { DEPTH_EXACT, DEPTH_OPTIONS, DEPTH_TEXT } Depth;
+/* What is asked for besides exact match: the CE of every option; and the greedy text where it is not the answer, up to 6 tokens with the end (DEPTH_TEXT)
+ * or up to 50, as MLLMU-Bench has it (DEPTH_LONG). */
+typedef enum { DEPTH_EXACT, DEPTH_OPTIONS, DEPTH_TEXT, DEPTH_LONG } Depth;
 
 typedef struct {
     const char *id, *entity, *group, *skill, *answer;

@@ -2,6 +2,7 @@
 #include "eval/measure.h"
 
 #include <string.h>
+#include "eval/answers.h"
 #include "eval/likelihood.h"
 #include "eval/metric.h"
 #include "eval/ranks.h"
@@ -91,6 +92,41 @@ static bool accuracies(Part *s)
     return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", likely));
 }
 
+/* Generation in MLLMU-Bench. */
+static bool stemmed(Part *s)
+{
+    static const char *const names[ROUGE_KINDS] = { "rouge1_stem", "rouge2_stem", "rougeL_stem" };
+    for (int kind = 0; kind < ROUGE_KINDS; kind++) {
+        double *f = arena_array(s->scratch, s->n, sizeof *f);
+        Rouge score[ROUGE_KINDS];
+        for (size_t k = 0; f && k < s->n; k++) {
+            if (!rouge_score(s->r[k]->answer, s->r[k]->text, true, score, s->scratch))
+                return false;
+            f[k] = score[kind].f;
+        }
+        if (!f || !add(s, names[kind], mean_of(f, s->n)))
+            return false;
+    }
+    return true;
+}
+
+/* MLLMU-Bench: letters are counted where every answer is one, cloze where every question is of that kind. */
+static bool written(Part *s)
+{
+    Ratio letter = { 0, 0 }, cloze = letter;
+    for (size_t k = 0; k < s->n; k++) {
+        const Result *r = s->r[k];
+        const int place = answer_first_letter(r->answer, r->option_count);
+        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && place != NO_CHOICE && r->answer[0] == 'A' + place;
+        letter.total += asks;
+        letter.count += asks && answer_first_letter(r->text, r->option_count) == place;
+        cloze.total += r->kind == KIND_CLOZE;
+        cloze.count += r->kind == KIND_CLOZE && answer_cloze(r->text, r->answer);
+    }
+    const bool generation = s->r[0]->kind == KIND_OPEN && strcmp(s->r[0]->group, "mllmu") == 0;
+    return (!generation || stemmed(s)) && (letter.total != (int64_t)s->n || add_ratio(s, "first_letter", letter)) && (cloze.total != (int64_t)s->n || add_ratio(s, "cloze", cloze));
+}
+
 static bool texts(Part *s)
 {
     double *f = arena_array(s->scratch, s->n, sizeof *f);
@@ -158,7 +194,7 @@ static bool split_measure(Part *s)
         && add_mean(s, "extraction_strength", extracted)
         && (!s->r[0]->option_ce || (add_mean(s, "probability_share", share)
             && add_mean(s, s->forget ? "truth_ratio_forget" : "truth_ratio", s->forget ? truth_forget : truth_retain)))
-        && (!s->r[0]->text || texts(s)) && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
+        && (!s->r[0]->text || (texts(s) && written(s))) && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
 bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e)

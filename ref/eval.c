@@ -2,6 +2,9 @@
 /* pulse-ref eval: a model's answers to questions, as a table of metrics. */
 #include <string.h>
 #include "eval/measure.h"
+#include "eval/mllmu.h"
+#include "eval/mmbench.h"
+#include "eval/robust.h"
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/setup.h"
@@ -17,7 +20,9 @@ typedef struct {
     Weights weights;
     Lora lora;
     Samples samples[FILES_MAX];
-    size_t files;
+    Mmbench bench[FILES_MAX];            // its samples are those of the file; count 0: the file is not MMBench's
+    size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
+    bool rtn4, letters;                  // letters: some file is scored by its written answers
 } Eval;
 
 static bool open_settings(Eval *x, Arena *a, Error *e)
@@ -31,6 +36,20 @@ static bool open_settings(Eval *x, Arena *a, Error *e)
     return true;
 }
 
+static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
+{
+    Samples *s = &x->samples[x->files];
+    Mmbench *b = &x->bench[x->files];
+    const size_t n = strlen(path);
+    const bool table = n > 4 && strcmp(path + n - 4, ".tsv") == 0;
+    if (!(table ? mmbench_read(b, path, a, e) : samples_open(s, path, a, e)))
+        return false;
+    if (table)
+        *s = b->samples;
+    x->letters = x->letters || table || strcmp(s->sample[0].group, "mllmu") == 0;
+    return true;
+}
+
 /* The files that were named; else all of the world's. */
 static bool open_questions(Eval *x, Arena *a, Error *e)
 {
@@ -39,7 +58,7 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
     size_t count = x->questions.count ? x->questions.count : sizeof world / sizeof *world;
     for (; x->files < count; x->files++) {
         const char *path = x->questions.count ? x->questions.item[x->files] : arena_format(a, "%s/%s", folder, world[x->files]);
-        if (!path || !samples_read(&x->samples[x->files], path, a, e))
+        if (!path || !open_file(x, path, a, e))
             return false;
     }
     return true;
@@ -49,14 +68,17 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
 static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
 {
     questions_begin(q, a);
-    for (size_t k = 0; k < x->files; k++)
+    for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
+            const int64_t frames = x->bench[k].count ? 0 : x->settings.protocol_frames;         // a round is no frame
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
                 any |= x->samples[k].sample[i].split == SPLIT_TEST && x->samples[k].sample[i].kind == kind;
-            if (any && !questions_add(q, &x->samples[k], (Choice){ kind, NULL, x->settings.protocol_frames }, e))
+            if (any && !questions_add(q, &x->samples[k], (Choice){ kind, NULL, frames }, e))
                 return false;
         }
+        x->begin[k + 1] = q->count;
+    }
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
@@ -70,9 +92,10 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
     if (!config_load(&x->net, folder, e) || !weights_load(&x->weights, folder, &x->net, a, e)
         || !reader_open(&reader, folder, &x->net, (PromptTemplate)x->settings.data_template, MASK_ANSWER, a, e)
         || (x->adapter && (!lora_load(&x->lora, &x->weights, x->adapter, a, e) || !lora_merge(&x->lora, &x->weights, e)))
+        || (x->rtn4 && !weights_quantise(&x->weights, QUANTISE_TARGETS, 0, e))
         || !model_make(&m, &x->net, &x->weights, NULL, rope_positions(&x->net), a, e))
         return NULL;
-    return evaluate(&m, &reader, q, x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
+    return evaluate(&m, &reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
 }
 
 /* Rows of each group and kind, in the order in which they first come. */
@@ -97,6 +120,26 @@ static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Err
             return false;
     }
     return seen && some;
+}
+
+static bool add_ratio(Rows *rows, const char *group, const char *metric, Ratio x)
+{
+    return rows_add(rows, (Row){ .scenario = group, .split = "choice", .modality = "image", .metric = metric, .value = ratio_value(x),
+                                 .count = x.count, .total = x.total });
+}
+
+/* Single pass and CircularEval of each file of MMBench. */
+static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e)
+{
+    for (size_t k = 0; k < x->files; k++) {
+        Ratio single, circular;
+        if (x->bench[k].count == 0)
+            continue;
+        if (!mmbench_score(&x->bench[k], r + x->begin[k], x->begin[k + 1] - x->begin[k], &single, &circular, e)
+            || !add_ratio(rows, "mmbench", "mmbench_single", single) || !add_ratio(rows, "mmbench", "mmbench_circular", circular))
+            return false;
+    }
+    return true;
 }
 
 static bool print(const Rows *rows, bool json, Arena *a, Error *e)
@@ -126,7 +169,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     if (!open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
-    return r && measure_all(&q, r, &rows, a, e) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
+    return r && measure_all(&q, r, &rows, a, e) && measure_mmbench(x, r, &rows, e) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
 }
 
 int command_eval(int argc, char **argv)
@@ -136,7 +179,8 @@ int command_eval(int argc, char **argv)
         { "config", "FILE", "where the world is, the prompt template (pulse-ref list config)", .text = &x.config },
         { "model", "DIR", "the model that is asked", .text = &x.model },
         { "adapter", "DIR", "merged into it first", .text = &x.adapter },
-        { "questions", "FILE", "JSONL of samples, of which the test questions are asked; may be repeated (all of the world)", .list = &x.questions },
+        { "questions", "FILE", "samples (JSONL), MLLMU-Bench (converted) or MMBench (.tsv), of which the test questions are asked; may be repeated (all of the world)", .list = &x.questions },
+        { "rtn4", NULL, "its linear weights rounded to 4 bits first: the quantisation attack", .flag = &x.rtn4 },
         { "answers", "FILE", "every answer as a line of JSON, with its greedy text", .text = &x.answers },
         { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &x.set },
     };

@@ -250,7 +250,7 @@ static void damaged_files_give_a_sentence_or_samples(void **state)
     (void)state;
     static const char *const files[] = { "fixtures/mmbench/sample.tsv", "fixtures/mllmu/sample.jsonl" };
     uint64_t seed = check_seed();
-    for (int round = 0; round < 600; round++) {
+    for (int round = 0; round < 200; round++) {
         size_t n;
         char *text = file_read(files[round % 2], 1 << 20, &n, &arena, &error);
         for (size_t k = 1 + check_below(&seed, 4); k > 0; k--)

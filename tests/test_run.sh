@@ -36,7 +36,7 @@ stage=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "finetuned/ga/pr
 cp -r "$out" "$tap_folder/again"
 rm -r "$tap_folder/again/stages/$stage"
 broken() {
-    run --out "$tap_folder/again" --stage "$stage" --set train.save_every=1 --threads 1 &
+    "$PULSE" run "$smoke" --quiet --out "$tap_folder/again" --stage "$stage" --set train.save_every=1 --threads 1 &    # itself: not a shell around it
     local process=$!
     for _ in $(seq 600); do
         [ -e "$tap_folder/again/stages/$stage/checkpoint-1/checkpoint.safetensors" ] && break

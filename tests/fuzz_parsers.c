@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "eval/mllmu.h"
+#include "eval/mmbench.h"
 #include "model/config.h"
 #include "model/image.h"
 #include "model/lora.h"
@@ -134,6 +136,46 @@ static void seed_samples(const char *folder, Arena *a, Error *e)
     file_write(arena_format(a, "%s/samples.jsonl", folder), text, sizeof text - 1, e);
 }
 
+/* Other people's questions; their pictures are decoded too. */
+static bool parse_mmbench(const Input *in)
+{
+    Mmbench b;
+    if (!mmbench_read(&b, as_file(in, "in.tsv"), in->arena, in->error))
+        return false;
+    Error later = { 0 };
+    Image picture;
+    for (size_t k = 0; k < b.samples.count && k < 8; k++)
+        sample_picture(&b.samples, &b.samples.sample[k], &picture, in->arena, &later);
+    mmbench_close(&b);
+    return true;
+}
+
+static bool parse_mllmu(const Input *in)
+{
+    Samples s;
+    if (!mllmu_read(&s, as_file(in, "in.jsonl"), in->arena, in->error))
+        return false;
+    samples_close(&s);
+    return true;
+}
+
+static void copy_fixture(const char *folder, const char *fixture, Arena *a, Error *e)
+{
+    size_t n;
+    char *text = file_read(fixture, 1 << 20, &n, a, e);
+    if (text)
+        file_write(arena_format(a, "%s/seed", folder), text, n, e);
+}
+
+static void seed_mmbench(const char *folder, Arena *a, Error *e) { copy_fixture(folder, "fixtures/mmbench/sample.tsv", a, e); }
+
+static void seed_mllmu(const char *folder, Arena *a, Error *e)
+{
+    static const char text[] = "{\"ID\":\"1\",\"images\":[],\"Classification_Task\":{\"Pure_Text_Questions\":[{\"Question\":\"q\",\"Options\":{\"A\":\"x\",\"B\":\"y\"},"
+        "\"Correct_Answer\":\"B\"}]},\"Mask_Task\":[{\"Question\":\"a __ b\",\"Ground_Truth\":\"c\",\"Type\":\"Pure_Text\"}],\"metadata\":[]}\n";
+    file_write(arena_format(a, "%s/seed", folder), text, sizeof text - 1, e);
+}
+
 static bool parse_ini(const Input *in)
 {
     Settings s;
@@ -250,6 +292,8 @@ static const struct {
     { "store", parse_store, seed_store },
     { "tokenizer", parse_tokenizer, seed_tokenizer },
     { "samples", parse_samples, seed_samples },
+    { "mmbench", parse_mmbench, seed_mmbench },
+    { "mllmu", parse_mllmu, seed_mllmu },
     { "config", parse_config, seed_config },
     { "preprocessor", parse_preprocessor, seed_preprocessor },
     { "ini", parse_ini, seed_ini },

@@ -65,7 +65,7 @@ static bool lists_make(Job *j, unsigned needs, Error *e)
     const char *(*const answers[ROLE_COUNT])(const Sample *) = { [ROLE_REFUSAL] = refusal_answer, [ROLE_ALTERNATE] = alternate_answer };
     for (Role role = 0; role < ROLE_COUNT; role++) {
         lists[role] = NULL;
-        if (role == ROLE_RETAIN || !(needs >> role & 1))
+        if (role == ROLE_RETAIN || (role != ROLE_FORGET && !(needs >> role & 1)))        // refusals go with forget samples
             continue;
         lists[role] = arena_array(&j->arena, n, sizeof *lists[role]);
         for (size_t k = 0; lists[role] && k < n; k++)

@@ -71,11 +71,21 @@ static void numbers(Page *p, const Report *r, const Variants *v)
     table_end(p);
 }
 
+/* What stands for the ideal: pre-training has no oracle, other scenarios may have been run without. */
+static const char *about_oracle(const Variants *v, const char *scenario)
+{
+    if (strcmp(scenario, "pretrained") == 0 || strcmp(scenario, "known") == 0)
+        return "";
+    bool there = v->count && variant_is(&v->item[v->count - 1], "retrain");
+    return there ? " Retrained is a model that never saw them." : " This run has no retrained model to compare with (protocol.oracle in the config).";
+}
+
 static void bars(Page *p, const Report *r, const char *scenario, const char *title, const char *says)
 {
     static const char *const key[][2] = { { "image", "shown the picture" }, { "text", "given the name" } };
     Variants v = variants(r, scenario);
-    figure_begin(p, title, says);
+    const char *all = arena_format(r->arena, "%s%s", says, about_oracle(&v, scenario));
+    figure_begin(p, title, all ? all : says);
     figure_key(p, key, 2);
     for (int s = 0; s < 3; s++)
         split_panel(p, r, &v, s);
@@ -94,7 +104,7 @@ static void missing(Page *p, const Report *r, const char *scenario)
 void report_comparison(Page *p, const Report *r)
 {
     static const struct { const char *scenario, *says; bool paper; } shown[] = {
-        { "finetuned", "Accuracy after all persons learned in fine-tuning were forgotten at once: full bars are now, pale bars are before; retrained is a model that never saw them.", true },
+        { "finetuned", "Accuracy after all persons learned in fine-tuning were forgotten at once: full bars are now, pale bars are before.", true },
         { "pretrained", "Accuracy after countries known from pre-training were forgotten: full bars are now, pale bars are before. A retrained oracle does not exist, "
                         "since pre-training cannot be repeated without them.", true },
         { "known", "The clean control of the figure above: the same kind of fact as in fine-tuning (persons), but learned in pre-training.", false },

@@ -110,7 +110,7 @@ void report_metrics(Page *p, const Report *r)
     fputs("<figure>\n<details><summary>", p->f);
     page_text(p->f, title ? title : "");
     fputs("</summary>\n", p->f);
-    table_begin(p, "Values as in the file; mean and range over the seeds", columns, 7);
+    table_begin(p, "Values to four digits; mean and range over the seeds", columns, 7);
     for (size_t k = 0; k < n; k++) {
         Variants all = variants(r, scenario[k]);
         for (size_t i = 0; i < all.count; i++)

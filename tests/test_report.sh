@@ -50,6 +50,7 @@ check "a metric that no figure knows is listed" has "strange_metric"
 check "each figure names the rows it is made of" has "results.csv: scenario=finetuned, metric=accuracy"
 check "a scenario that was not run is said to be missing" has "no rows of the scenario pretrained"
 check "curves that were not recorded are said to be missing" has "no trajectory.csv"
+check "the retrained model is explained" has "Retrained is a model that never saw them"
 check "a missing manifest is said" has "no manifest.json"
 check "missing answers are said" has "no answers.jsonl"
 check "nothing is fetched: no address, script, sheet or font" lacks 'https?:|<script|<link|@import|url\('
@@ -140,6 +141,7 @@ check "no rows make a page" ends 0 report
 check "it says that nothing was measured" has "nothing was measured"
 results finetuned,none,full,0,unlearn,image,accuracy,NaN,,,0 finetuned,ga,llm,1,unlearn,image,accuracy,1e300,,,0 finetuned,ga,llm,1,unlearn,text,accuracy,-7,,,0
 check "NaN, huge and negative values make a page" ends 0 report
+check "a missing oracle is said" has "no retrained model to compare with"
 check "NaN is shown as no number" has "no number"
 check "no coordinate is NaN, infinite or huge" lacks '="-?(nan|inf|[0-9]{7})'
 results '<script>alert(1)</script>,a&b,"x",9223372036854775807,unlearn,image,accuracy,0.5,1,2,0' $'\xff\xfe,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0'

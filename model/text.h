@@ -36,7 +36,7 @@ const Text *text_parse(const char *json, size_t n, const char *name, Arena *a, E
 /* `id` is NULL on failure. */
 TextIds text_encode(const Text *t, const char *text, TextSpecials specials, Arena *a, Error *e);
 TextIds text_encode_bytes(const Text *t, const char *text, size_t n, TextSpecials specials, Arena *a, Error *e);
-/* NULL on failure (an id that does not exist). `skip`: tokens marked special vanish. */
+/* `skip`: tokens marked special vanish. So does an id without a token (a model's vocabulary may be larger), as in `tokenizers`. NULL: no memory. */
 char   *text_decode(const Text *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
 
 size_t      text_size(const Text *t);                        // largest id + 1; the model's vocab_size is at least this

@@ -113,17 +113,14 @@ static bool decode_all(const Text *t, Parts *p, TextBuffer *out, Arena *scratch)
     return buffer_add(out, "", 1);
 }
 
-static bool parts_fill(const Text *t, const int32_t *id, size_t count, bool skip, Parts *p, Arena *scratch, Error *e)
+static bool parts_fill(const Text *t, const int32_t *id, size_t count, bool skip, Parts *p, Arena *scratch)
 {
     p->part = arena_array(scratch, count + 1, sizeof *p->part);
     if (!p->part)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (!text_token(t, id[i]))
-            return error_set(e, "%s: there is no token with id %d, expected 0 to %zu", t->name, (int)id[i], t->size - 1);
-        if (!skip || !text_is_special(t, id[i]))
+    for (size_t i = 0; i < count; i++)
+        if (text_token(t, id[i]) && (!skip || !text_is_special(t, id[i])))
             p->part[p->count++] = t->token[id[i]];
-    }
     return true;
 }
 
@@ -133,7 +130,7 @@ char *text_decode(const Text *t, const int32_t *id, size_t count, bool skip, Are
     Parts p = { NULL, 0 };
     TextBuffer whole = { .arena = &scratch };
     char *out = NULL;
-    if (!parts_fill(t, id, count, skip, &p, &scratch, e) || !decode_all(t, &p, &whole, &scratch))
+    if (!parts_fill(t, id, count, skip, &p, &scratch) || !decode_all(t, &p, &whole, &scratch))
         error_set(e, "no memory to decode %zu tokens", count);
     else if ((out = arena_alloc(a, whole.n)))
         memcpy(out, whole.at, whole.n);

@@ -374,7 +374,7 @@ int main(void)
         TEST(ids_and_texts_equal_those_of_hugging_face), TEST(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
         TEST(unknown_characters_are_fused_only_when_the_file_says_so), TEST(added_tokens_obey_their_flags),
         TEST(the_longest_of_added_tokens_at_a_place_is_taken), TEST(normalized_added_tokens_are_looked_for_in_the_normalised_text),
-        TEST(metaspace_marks_always_first_or_never), TEST(decoders_do_what_their_names_say), TEST(an_id_that_is_no_token_is_refused),
+        TEST(metaspace_marks_always_first_or_never), TEST(decoders_do_what_their_names_say), TEST(an_id_that_is_no_token_vanishes),
         TEST(text_that_is_not_utf8_is_refused_at_its_byte), TEST(what_we_do_not_compute_is_named),
         TEST(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer), TEST(decoding_undoes_encoding),
         TEST(a_long_text_takes_no_longer_than_its_length), TEST(every_word_of_the_world_is_one_token),

@@ -10,7 +10,7 @@
 #include "tensor/gemm_round.h"
 #include "tensor/gemm_wide.h"
 
-enum { KC = 256, TILE_COLS = 256, TILE_SIZE = 32768, PANEL_BYTES = 32 << 20, SMALL = 1 << 19, KERNEL_LIMIT = 1 << 26 };
+enum { KC = 256, TILE_COLS = 256, TILE_SIZE = 32768, PANEL_BYTES = 32 << 20, SMALL = 1 << 19, KERNEL_LIMIT = 1 << 30 };
 
 static _Atomic uint64_t calls, elements, undecided, audited;
 

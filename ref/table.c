@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include "tensor/json.h"
 
 enum { COLUMNS_MAX = 16 };
@@ -44,24 +46,77 @@ static bool print_json(const char *const *columns, size_t n, const char *const *
     return written || error_set(e, "the table could not be written as JSON");
 }
 
-/* Columns but the last are as wide as their widest cell. */
-static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+/* Each column's widest cell; their sum, with two spaces between. */
+static int measure(int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
-    int width[COLUMNS_MAX] = { 0 };
-    for (size_t c = 0; c + 1 < n; c++) {
+    int all = 0;
+    for (size_t c = 0; c < n; c++) {
         width[c] = (int)strlen(columns[c]);
         for (size_t r = 0; r < rows; r++) {
             int wide = cells[r * n + c] ? (int)strlen(cells[r * n + c]) : 0;
             width[c] = wide > width[c] ? wide : width[c];
         }
+        all += width[c] + (c ? 2 : 0);
     }
+    return all;
+}
+
+static void print_lines(const int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
     for (size_t c = 0; c < n; c++)
-        printf("%-*s%s", width[c], columns[c], c + 1 < n ? "  " : "\n");
+        printf("%-*s%s", c + 1 < n ? width[c] : 0, columns[c], c + 1 < n ? "  " : "\n");
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < n; c++) {
             const char *text = cells[r * n + c] ? cells[r * n + c] : "";
-            printf("%-*s%s", width[c], text, c + 1 < n ? "  " : "\n");
+            printf("%-*s%s", c + 1 < n ? width[c] : 0, text, c + 1 < n ? "  " : "\n");
         }
+}
+
+/* Words of a text, broken so that no line is longer than `room` where a word is not. */
+static void print_wrapped(const char *text, int indent, int room)
+{
+    for (int at = 0, gap = 0; *text;) {
+        int n = (int)strcspn(text, " ");
+        bool breaks = at && at + gap + n > room;
+        printf("%s%*s%.*s", breaks ? "\n" : "", breaks ? indent : gap, "", n, text);
+        at = n + (breaks ? 0 : at + gap);
+        text += n;
+        gap = (int)strspn(text, " ");
+        text += gap;
+    }
+    putchar('\n');
+}
+
+/* A row as a paragraph, for a terminal that is narrower than the table. */
+static void print_paragraphs(int terminal, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    int label = 0;
+    for (size_t c = 1; c < n; c++)
+        label = (int)strlen(columns[c]) > label ? (int)strlen(columns[c]) : label;
+    for (size_t r = 0; r < rows; r++) {
+        printf("%s%s\n", r ? "\n" : "", cells[r * n]);
+        for (size_t c = 1; c < n; c++)
+            if (cells[r * n + c]) {
+                printf("  %-*s  ", label, columns[c]);
+                print_wrapped(cells[r * n + c], label + 4, terminal - label - 4);
+            }
+    }
+}
+
+/* Columns of the terminal that stdout is, 0 where it is none. */
+static int terminal_width(void)
+{
+    struct winsize size = { .ws_col = 0 };
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    int width[COLUMNS_MAX], terminal = terminal_width();
+    if (measure(width, columns, n, cells, rows) > terminal && terminal > 0)
+        print_paragraphs(terminal, columns, n, cells, rows);
+    else
+        print_lines(width, columns, n, cells, rows);
 }
 
 bool table_print(const char *const *columns, size_t n, const char *const *cells, size_t rows, bool json, Error *e)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Table: rows of words under named columns, printed aligned for people or as JSON for programs. */
+/* Table: rows of words under named columns, printed aligned, a paragraph a row on a terminal that is too narrow for that, or as JSON for programs. */
 #ifndef PULSE_REF_TABLE_H
 #define PULSE_REF_TABLE_H
 

@@ -44,6 +44,7 @@ typedef struct {
     const char *trainable;
     int64_t     batch;
     bool        oracle;                  // its reference is the oracle
+    bool        merge;                   // adapters are merged into the weights between requests
 } MethodConfig;
 
 typedef struct {

@@ -112,7 +112,7 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
         const char *about = settings_about(&s, "data.template data.mask train.accumulate optimiser. lora. unlearn.",
                                            "unlearn.method unlearn.forget unlearn.retain unlearn.epochs unlearn.oracle unlearn.seed unlearn.refusals unlearn.alternates", a);
         list[k] = (MethodConfig){ arena_format(a, "%s%s%s", about, refusals, alternates), s.train_trainable, s.unlearn_batch,
-                                  m->needs & NEEDS_REFERENCE && v.reference == REFERENCE_RETAIN_ONLY };
+                                  m->needs & NEEDS_REFERENCE && v.reference == REFERENCE_RETAIN_ONLY, s.unlearn_merge };
     }
     c->method = list;
     return !e->failed;

@@ -67,7 +67,7 @@ static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, size_t request
     Arena a = arena_make(e);
     Weights w = { .count = 0 };
     char name[64];
-    bool good = weights_load(&w, x->start, &x->config, &a, e), merge = x->run->settings.unlearn_merge, last = false;
+    bool good = weights_load(&w, x->start, &x->config, &a, e), merge = method_config(&x->run->plan, c->method)->merge, last = false;
     for (size_t k = merge ? 0 : request; good && k <= request; k++) {
         int64_t end = request_steps(&x->run->plan, c, s->request[k].count);
         const char *folder = arena_format(&a, "%s/%s", x->from, snapshot_name((int64_t)k + 1, k < request ? end : step, name));

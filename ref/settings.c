@@ -6,6 +6,7 @@
 #include <string.h>
 #include "tensor/file.h"
 #include "tensor/json.h"
+#include "unlearn/method.h"
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
@@ -33,26 +34,110 @@ static bool value_set(Settings *s, const Setting *w, const char *text)
     return value_read(w->type, w->range, text, field(s, w), s->arena);
 }
 
-static bool expected(const Setting *w, const char *text, const char *where, Error *e)
+static bool refuse(const char *method, const Setting *w, const char *text, const char *where, Error *e)
 {
-    char name[128];
-    snprintf(name, sizeof name, "%s%s.%s", where, w->section, w->key);
+    char name[192];
+    snprintf(name, sizeof name, "%s%s%s%s%s.%s", where, method ? "method." : "", method ? method : "", method ? "." : "", w->section, w->key);
     return value_refuse(w->type, w->range, name, text, e);
 }
 
-static const Setting *find(const char *section, const char *key)
+/* --- names: "optimiser.lr", and "method.rmu.optimiser.lr" of one method --- */
+
+/* A setting that holds for one method. */
+struct OwnSetting {
+    const char *method;
+    const Setting *what;
+    const char *text;
+    struct OwnSetting *next;
+};
+
+static const Setting *find(const char *name)
 {
-    for (size_t k = 0; k < SETTINGS; k++)
-        if (strcmp(settings[k].section, section) == 0 && strcmp(settings[k].key, key) == 0)
+    size_t section = strcspn(name, ".");
+    for (size_t k = 0; name[section] && k < SETTINGS; k++)
+        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0 && strcmp(settings[k].key, name + section + 1) == 0)
             return &settings[k];
     return NULL;
 }
+
+/* Whether a method may have a value of its own: what its stages depend on, but for the budgets. */
+static bool may_be_own(const Setting *w)
+{
+    static const char *const sections[] = { "unlearn", "optimiser", "lora" };
+    for (size_t k = 0; k < sizeof sections / sizeof *sections; k++)
+        if (strcmp(w->section, sections[k]) == 0)
+            return strcmp(w->key, "method") != 0;
+    return w == find("data.mask") || w == find("train.trainable");
+}
+
+/* *method: NULL when the name is of all methods. */
+static const Setting *find_named(const char *name, const char **method, Error *e)
+{
+    static const char own[] = "method.";
+    const Setting *w = find(name);
+    *method = NULL;
+    if (w)
+        return w;
+    if (strncmp(name, own, sizeof own - 1) != 0)
+        return error_set(e, "unknown key %.120s, expected one of `pulse-ref list config`", name), NULL;
+    char text[64];
+    const char *from = name + sizeof own - 1;
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(from, "."), from);
+    const Method *m = method_find(text);
+    if (!m)
+        return error_set(e, "%.120s: there is no method %s, expected one of `pulse-ref list methods`", name, text), NULL;
+    from += strlen(text);
+    w = *from ? find(from + 1) : NULL;
+    if (!w || !may_be_own(w))
+        return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or data.mask, train.trainable, for instance "
+                            "method.%s.optimiser.lr (budgets stand in [epochs]: \"3 %s=9\")", name, m->name, m->name), NULL;
+    *method = m->name;
+    return w;
+}
+
+static struct OwnSetting **own_place(Settings *s, const char *method, const Setting *w)
+{
+    struct OwnSetting **at = &s->own;
+    while (*at && ((*at)->what != w || strcmp((*at)->method, method) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+/* A method's own value is read twice: here, to be refused in its place, and by settings_own. */
+static bool own_set(Settings *s, const char *method, const Setting *w, const char *text)
+{
+    Settings tried = *s;
+    if (!value_set(&tried, w, text))
+        return false;
+    struct OwnSetting **at = own_place(s, method, w), *rest = *at ? (*at)->next : NULL;
+    *at = arena_alloc(s->arena, sizeof **at);
+    if (*at)
+        **at = (struct OwnSetting){ method, w, arena_text(s->arena, text), rest };
+    return *at != NULL;
+}
+
+void settings_own(Settings *s, const char *method)
+{
+    for (const struct OwnSetting *o = s->own; o; o = o->next)
+        if (strcmp(o->method, method) == 0)
+            s->given[o->what - settings] = value_set(s, o->what, o->text);
+}
+
+/* --- reading --- */
 
 void settings_defaults(Settings *s, Arena *a)
 {
     *s = (Settings){ .arena = a };
     for (size_t k = 0; k < SETTINGS; k++)
         value_set(s, &settings[k], settings[k].fallback);
+}
+
+static bool assign(Settings *s, const char *method, const Setting *w, const char *text)
+{
+    if (method)
+        return own_set(s, method, w, text);
+    s->given[w - settings] = true;
+    return value_set(s, w, text);
 }
 
 typedef struct {
@@ -65,13 +150,13 @@ typedef struct {
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
     Reading *r = user;
-    const Setting *w = find(section, name);
+    const char *method, *full = arena_format(r->settings->arena, "%s.%s", section, name);
+    const Setting *w = full ? find_named(full, &method, r->error) : NULL;
     if (!w)
-        return error_set(r->error, "unknown key %s.%s, expected one of `pulse-ref list config`", section, name);
-    if (r->seen[w - settings])
-        return error_set(r->error, "%s.%s stands there twice, expected once", section, name);
-    r->seen[w - settings] = r->settings->given[w - settings] = true;
-    return value_set(r->settings, w, value) || expected(w, value, "", r->error);
+        return false;
+    if (method ? *own_place(r->settings, method, w) != NULL : r->seen[w - settings])
+        return error_set(r->error, "%s stands there twice, expected once", full);
+    return assign(r->settings, method, w, value) || refuse(method, w, value, "", r->error);
 }
 
 bool settings_read(Settings *s, const char *path, Error *e)
@@ -94,16 +179,14 @@ bool settings_read(Settings *s, const char *path, Error *e)
 bool settings_set(Settings *s, const char *assignment, Error *e)
 {
     char name[128];
-    const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.');
+    const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.'), *method;
     if (!equals || !dot || dot > equals || (size_t)(equals - assignment) >= sizeof name)
         return error_set(e, "--set %.200s: expected section.key=value", assignment);
     snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
-    name[dot - assignment] = 0;
-    const Setting *w = find(name, name + (dot - assignment) + 1);
+    const Setting *w = find_named(name, &method, e);
     if (!w)
-        return error_set(e, "--set %.200s: unknown key, expected one of `pulse-ref list config`", assignment);
-    s->given[w - settings] = true;
-    return value_set(s, w, equals + 1) || expected(w, equals + 1, "--set ", e);
+        return error_prefix(e, "--set");
+    return assign(s, method, w, equals + 1) || refuse(method, w, equals + 1, "--set ", e);
 }
 
 bool settings_preset(Settings *s, const char *assignments, Error *e)
@@ -133,6 +216,8 @@ const char *settings_path(const Settings *s, const char *path)
     return arena_format(s->arena, "%.*s/%s", (int)(slash - s->file), s->file, path);
 }
 
+/* --- printing --- */
+
 static void value_text(const Settings *s, const Setting *w, char out[512])
 {
     const void *from = field(s, w);
@@ -151,19 +236,26 @@ static void value_text(const Settings *s, const Setting *w, char out[512])
 
 char *settings_text(const Settings *s, Arena *a)
 {
-    char *all = arena_alloc(a, SETTINGS * 640), *to = all, value[512];
+    size_t n = SETTINGS;
+    for (const struct OwnSetting *o = s->own; o; o = o->next)
+        n++;
+    char *all = arena_alloc(a, n * 640), *to = all, value[512];
     for (size_t k = 0; all && k < SETTINGS; k++) {
         value_text(s, &settings[k], value);
         to += snprintf(to, 640, "%s.%s = %s\n", settings[k].section, settings[k].key, value);
     }
+    for (const struct OwnSetting *o = s->own; all && o; o = o->next)
+        to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, o->what->key, o->text);
     return all;
 }
 
 void settings_list(FILE *to, bool json)
 {
+    static const Setting own = { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "",
+                                 "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone", 0 };
     json_t *list = json_array();
-    for (size_t k = 0; k < SETTINGS; k++) {
-        const Setting *w = &settings[k];
+    for (size_t k = 0; k <= SETTINGS; k++) {
+        const Setting *w = k < SETTINGS ? &settings[k] : &own;
         if (json)
             json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "section", w->section, "key", w->key, "type", value_type_name(w->type),
                                                   "default", w->fallback, "range", w->range, "help", w->help));

@@ -7,6 +7,8 @@
  *     settings_set(&s, "train.steps=30", &error);       // --set
  *     s.train_steps
  *
+ * A section [method.rmu], or --set method.rmu.unlearn.steering=20, holds for that method alone and goes over everything else; its
+ * keys have their section before them: unlearn.steering, optimiser.lr, lora.alpha.
  * Always: numbers are read locale-free and whole ("30x" is an error); a REAL is the nearest float; text lives in the arena.
  * Paths are left as written: settings_path makes them relative to the config's folder. */
 #ifndef PULSE_REF_SETTINGS_H
@@ -28,6 +30,7 @@ typedef struct {
 #include "ref/settings.def"
 #undef SETTING
     bool given[SETTINGS];                // by the config or by --set, so not to be overridden by a preset
+    struct OwnSetting *own;              // of single methods, in the order they were given
     const char *file;                    // the config; NULL: none was read
     Arena *arena;
 } Settings;
@@ -35,11 +38,13 @@ typedef struct {
 void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
 bool settings_set(Settings *s, const char *assignment, Error *e);
+/* What the section of this method says becomes what the settings say. */
+void settings_own(Settings *s, const char *method);
 /* The assignments "section.key=value …" of a preset, for keys that were not given. */
 bool settings_preset(Settings *s, const char *assignments, Error *e);
 /* A path of the config: relative ones start at the config's folder. */
 const char *settings_path(const Settings *s, const char *path);
-/* "section.key = value" for every setting, in the order of the list: what a manifest keeps and a digest covers. */
+/* "section.key = value" for every setting, in the order of the list, then the methods' own: what a manifest keeps and a digest covers. */
 char *settings_text(const Settings *s, Arena *a);
 void settings_list(FILE *to, bool json);
 

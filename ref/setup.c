@@ -75,18 +75,19 @@ static void variants_given(const Settings *s, Variants *v)
 
 bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Variants *v, Error *e)
 {
-    const char *preset = s->unlearn_preset;
     *out = *s;
     *m = method_find(name);
     if (!*m)
         return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", name);
+    settings_own(out, name);
+    const char *preset = out->unlearn_preset;
     if (!variants_make(v, *m, preset, e))
         return false;
     for (size_t k = 0; *preset && k < presets_count; k++)
         if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, name) == 0)
             && !settings_preset(out, presets[k].settings, e))
             return false;
-    variants_given(s, v);
+    variants_given(out, v);
     out->unlearn_method = (*m)->name;
     return true;
 }

@@ -62,6 +62,24 @@ check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --
 check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x
 check "a model folder that is not there is a sentence" says 'nowhere' run --out "$tap_folder/x" --set protocol.base=nowhere
 check "a forget set larger than the world is a sentence" says 'protocol.best is 99' run --out "$out" --set protocol.best=99
+
+# Settings of single methods.
+config '[protocol]' 'scenarios = finetuned' 'methods = ga, rmu' 'oracle = none' '[data]' "world = $PWD/fixtures/world" '[unlearn]' 'preset = pulse' '[method.rmu]' 'unlearn.steering = 20'
+own() { "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x" --set "protocol.base=$PWD/fixtures/models/base" --set "protocol.vanilla=$PWD/fixtures/models/vanilla" --plan "$@"; }
+own > "$tap_folder/plan"
+differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
+check "a method's own setting is covered by its stages' digests, and by no other's" \
+    sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
+check "it goes over the sections of all, which go over the preset" \
+    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=3e-4 --set method.rmu.optimiser.lr=3e-4) "$tap_folder/plan"
+check "an unknown method in a section's name is a sentence" says 'there is no method rum' own --set method.rum.optimiser.lr=1
+check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [epochs]' own --set method.rmu.epochs.finetuned=1
+check "a method's own value out of range is a sentence" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1
+echo 'unlearn.steering = 3' >> "$tap_folder/bad.ini"
+check "a method's own key that stands there twice is a sentence with its line" says 'bad.ini:11: method.rmu.unlearn.steering stands there twice' own
+sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
+check "a key without its section is a sentence with its line" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
+
 bad_world() {
     mkdir -p "$tap_folder/world"
     cp -r fixtures/world/. "$tap_folder/world"

@@ -4,12 +4,15 @@
 #define PULSE_REF_LOG_H
 
 #include <stdio.h>
+#include "model/held_out.h"
 #include "model/train.h"
 
 /* A log that begins with what stood in it up to step `keep` (a line that was cut short is dropped); keep = 0: an empty one. */
 bool log_open(const char *path, int64_t keep, FILE **log, Error *e);
 /* One step as a line. */
 void log_step(FILE *log, int64_t step, const StepStats *s);
+/* How what is held out was answered after `step` steps, as a line: {"step": 100, "eval": {…}}. */
+void log_held_out(FILE *log, int64_t step, const HeldOut *h);
 /* Fails when a line could not be written. */
 bool log_close(FILE *log, const char *path, Error *e);
 

@@ -18,20 +18,20 @@ typedef struct {
     Lora lora;
     Model model;
     Reader reader;
-    Samples samples;
+    Samples samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
     Trainer trainer;
     char identity[65];
     const char *reader_folder;       // where tokenizer.json and preprocessor_config.json are
 } Run;
 
-/* What is being trained, so that a checkpoint of something else is refused: settings, stream and starting weights. */
+/* What is being trained, so that a checkpoint of something else is refused: settings, stream, what is held out, and starting weights. */
 static bool identify(Run *r, Arena *a, Error *e)
 {
-    Digest stream;
+    Digest stream, held_out = { "" };
     Hash h = hash_begin();
     char *text = settings_text(r->s, a);
-    if (!text || !digest_file(r->samples.path, &stream, e))
+    if (!text || !digest_file(r->samples.path, &stream, e) || (r->held_out.path && !digest_file(r->held_out.path, &held_out, e)))
         return false;
     char *rest = strstr(text, "\nunlearn.");
     if (rest)
@@ -39,10 +39,21 @@ static bool identify(Run *r, Arena *a, Error *e)
     hash_text(&h, "pulse-ref train, spec " PULSE_SPEC);
     hash_text(&h, text);
     hash_text(&h, stream.hex);
+    hash_text(&h, held_out.hex);
     for (size_t k = 0; k < r->weights.count; k++)
         hash_tensor(&h, r->weights.list[k].name, r->weights.list[k].tensor);
     memcpy(r->identity, hash_end(&h).hex, sizeof r->identity);
     return true;
+}
+
+/* What is scored while training, where the config names it. */
+static bool open_held_out(Run *r, Arena *a, Error *e)
+{
+    const char *path = settings_path(r->s, r->s->data_eval);
+    if (*path)
+        return samples_read(&r->held_out, path, a, e);
+    return r->s->train_eval_every == 0 || error_set(e, "config: train.eval_every is %lld and data.eval is empty, expected a JSONL file of samples",
+                                                    (long long)r->s->train_eval_every);
 }
 
 static bool prepare(Run *r, Arena *a, Error *e)
@@ -53,7 +64,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         || !reader_open(&r->reader, r->reader_folder, &r->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
         || !samples_read(&r->samples, settings_path(s, s->data_stream), a, e)
         || !stream_make(&r->stream, &r->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
-        || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
+        || !open_held_out(r, a, e) || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
         return false;
     TrainConfig c = train_config(s);
     return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, rope_positions(&r->config), a, e)
@@ -74,19 +85,38 @@ static bool save(const Run *r, Arena *a, Error *e)
         && weights_save(&r->weights, &r->config, r->out, e);
 }
 
+/* A line about what is held out, before the first step, every train.eval_every steps, and after the last; `note` says it until the next. */
+static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
+{
+    const Settings *s = r->s;
+    HeldOut h;
+    if (!r->held_out.path || (done > 0 && done < s->train_steps && (s->train_eval_every == 0 || done % s->train_eval_every != 0)))
+        return true;
+    if (!held_out_score(&h, &r->model, &r->reader, &r->held_out, e))
+        return false;
+    log_held_out(log, done, &h);
+    snprintf(note, 96, ", held out %.4f, %.1f %% exact", (double)h.loss, 100.0 * (double)h.exact / (double)h.samples);
+    return true;
+}
+
 static bool steps(Run *r, FILE *log, Error *e)
 {
     const Settings *s = r->s;
     CrossEntropy ce = { &r->stream, stream_next };
     Objective o = cross_entropy_objective(&ce);
     int64_t *done = &r->trainer.optimiser.step;
+    char held_out[96] = "";
     Progress p = progress_begin(r->quiet, *done);
+    if (*done == 0 && !score(r, 0, log, held_out, e))
+        return false;
     while (*done < s->train_steps && !ferror(log) && train_step(&r->trainer, &o, e)) {
-        char note[64];
-        snprintf(note, sizeof note, "loss %.4f", (double)r->trainer.stats.loss);
-        progress_show(&p, "train", *done, s->train_steps, note);
+        char note[160];
         if (*done % s->train_log_every == 0 || *done == s->train_steps)
             log_step(log, *done, &r->trainer.stats);
+        if (!score(r, *done, log, held_out, e))
+            break;
+        snprintf(note, sizeof note, "loss %.4f%s", (double)r->trainer.stats.loss, held_out);
+        progress_show(&p, "train", *done, s->train_steps, note);
         if (s->train_save_every && *done % s->train_save_every == 0 && (ferror(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
             break;
     }
@@ -120,6 +150,7 @@ bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, A
                (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);
     samples_close(&r.samples);
+    samples_close(&r.held_out);
     weights_close(&r.weights);
     return good;
 }

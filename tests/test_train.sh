@@ -42,11 +42,51 @@ held() { (flock -n 9 && refused "another process is writing" train "$out") 9< "$
 # At most so many KiB a file, as on a full disk.
 no_room() { (trap '' XFSZ; ulimit -f "$1"; refused "cannot be written" train "$tap_folder/room"); }
 same_files() { diff -r "$1" "$2"; }
+# What is held out is scored at 0, 5, 10 and the last step; weights, and lines about steps, are those of a training that scores nothing.
+awk -v at="$PWD/fixtures/world/" 'NR % 25 == 1 { sub(/"image":"/, "&" at); print }' fixtures/world/known_persons.jsonl > "$tap_folder/asked.jsonl"
+scored=(--set data.eval="$tap_folder/asked.jsonl" --set train.eval_every=5)
+only_the_log_differs() {
+    cmp "$tap_folder/whole/model.safetensors" "$tap_folder/scored/model.safetensors" \
+        && diff <(grep -v '"eval"' "$tap_folder/scored/log.jsonl") "$tap_folder/whole/log.jsonl" \
+        && [ "$(sed -nE 's/^\{"step": ([0-9]+), "eval".*/\1/p' "$tap_folder/scored/log.jsonl" | xargs)" = "0 5 10 12" ]
+}
+# `eval` asks the same questions in its own way: as many exact, and the mean over all its tokens' losses.
+as_eval_says() {
+    train "$tap_folder/scored-base" --set model.path="$PWD/$base" --set train.steps=0 --set data.eval="$tap_folder/asked.jsonl" > /dev/null
+    "$PULSE" eval --model $base --questions "$tap_folder/asked.jsonl" --answers "$tap_folder/answers.jsonl" --quiet > /dev/null
+    sed -nE 's/.*"exact": (true|false).*"token_nll": \[([^]]*)\].*/\1 \2/p' "$tap_folder/answers.jsonl" | tr -d , \
+        | awk '{ exact += $1 == "true"; for (k = 2; k <= NF; k++) { sum += $k; n++ } } END { printf "%.6g %d %d %d\n", sum / n, exact, NR, n }' > "$tap_folder/eval-says"
+    sed -nE 's/.*"eval": \{"loss": ([^,]*),.*"exact": ([0-9]+), "samples": ([0-9]+),.*"tokens": ([0-9]+).*/\1 \2 \3 \4/p' "$tap_folder/scored-base/log.jsonl" \
+        | awk '{ printf "%.6g %d %d %d\n", $1, $2, $3, $4 }' | diff - "$tap_folder/eval-says" && ! grep -qE ' 0 | 0$' "$tap_folder/eval-says"
+}
+# Killed as soon as the line about step N is there.
+stopped_at() { "$PULSE" train --config "$tap_folder/c.ini" --quiet --out "$tap_folder/stopped" "${scored[@]}" & child=$!
+    until grep -q "^{\"step\": $1, \"eval\"" "$tap_folder/stopped/log.jsonl" 2> /dev/null || ! kill -0 $child; do sleep 0.01; done
+    kill -9 $child
+    wait $child
+    [ ! -e "$tap_folder/stopped/model.safetensors" ]
+} 2> /dev/null
 
 check "a training runs" train "$tap_folder/whole"
 check "a training that is killed leaves no model" killed
 check "it goes on" train "$out" --resume
 check "and leaves the files of one that was never stopped, and nothing else" same_files "$tap_folder/whole" "$out"
+check "what is held out can be scored while training" train "$tap_folder/scored" "${scored[@]}"
+check "which changes no weight and no other line" only_the_log_differs
+check "the score is what eval says of the same questions" as_eval_says
+for n in 0 5 10; do
+    check "killed at the score of step $n" stopped_at $n
+    check "a training goes on" train "$tap_folder/stopped" "${scored[@]}" --resume
+    check "with the same log" same_files "$tap_folder/scored" "$tap_folder/stopped"
+    rm -r "$tap_folder/stopped"
+done
+printf '{"id": "a", "question": "who ?", "answer": "me"}\n' > "$tap_folder/train.jsonl"
+printf '{"id": "a", "split": "test", "question": "who ?", "answer": "me", "image": "none.png"}\n' > "$tap_folder/lost.jsonl"
+check "nothing held out is a sentence" refused 'train.jsonl:1: no sample has "split": "test"' train "$tap_folder/bad" --set data.eval="$tap_folder/train.jsonl"
+check "a held-out picture that is not there is a sentence" refused "lost.jsonl:1: " train "$tap_folder/bad" --set data.eval="$tap_folder/lost.jsonl"
+check "a held-out file that is not there is a sentence" refused "nowhere.jsonl" train "$tap_folder/bad" --set data.eval=nowhere.jsonl
+check "scores of nothing are a sentence" refused "data.eval is empty" train "$tap_folder/bad" --set train.eval_every=5
+check "a resumed training has the same held-out file" refused "belongs to another training" train "$tap_folder/scored" --resume
 check "a folder that another process writes into is refused" held
 check "no room for a checkpoint is a sentence" no_room 64
 check "and leaves no half file" test -z "$(find "$tap_folder/room" -name '*.safetensors*' -o -name '*.part-*')"

@@ -116,6 +116,16 @@ $(PULSE): $(DOOR) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
+# The same program without a library, for the test that none can be seen: these two files alone know which it is.
+ENGINE  = tensor/gemm_engine.o ref/doctor.o
+$(BUILD)/obj/builtin/%.o: override BLAS = builtin
+$(BUILD)/obj/builtin/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D); echo "  cc $< (builtin)"
+	@$(COMPILE) -MMD -MP -c $< -o $@
+$(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%=$(BUILD)/obj/builtin/%)
+	@echo "  ld $@"
+	@$(LINK) $^ $(filter-out $(BLAS_LIBRARY),$(LIBS)) -o $@
+
 # One rule each: a pattern rule of several targets would think that test_x makes bench_x too. PARTS_test_x: what else it is made of.
 define program
 $(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$$$(PARTS_$1_$$$$*) $$(SUPPORT) $(BUILD)/libdoor.a $(BUILD)/libpulseref.a
@@ -132,7 +142,7 @@ FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
 PARTS_test_world_facts = $(PARTS_test_world)
-$(BUILD)/test_world: | $(BUILD)/worldgen
+$(BUILD)/test_world: | $(BUILD)/world/oracle.jsonl
 $(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
@@ -145,7 +155,7 @@ $(BUILD)/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-test: $(PULSE) $(TESTS)
+test: $(PULSE) $(PULSE)-builtin $(TESTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 matrix:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The world as it is written: the generator is run once, with its training streams, and its files are held to their promises. */
+/* The world as `make world` writes it, with its training streams: its files are held to their promises. */
 #include "tests/check.h"
 
 #include <stdio.h>
@@ -11,7 +11,6 @@
 #include "model/text.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
-#include "tests/scratch.h"
 
 enum { GROUPS = 4, STAGES = 3 };
 static const char *const groups[GROUPS] = { "countries", "persons", "known_persons", "general" };
@@ -25,13 +24,11 @@ static struct {
     World  *world;
 } all;
 
-static void generate(const char *arguments)
+/* A file that the generator of this build wrote. */
+static const char *made(const char *name)
 {
     const char *build = getenv("BUILD");
-    char command[512];
-    snprintf(command, sizeof command, "%s/worldgen %s", build ? build : "build", arguments);
-    if (system(command) != 0)
-        fail_msg("`%s` failed", command);
+    return arena_format(&all.arena, "%s/world/%s", build ? build : "build", name);
 }
 
 static char *read_text(const char *path)
@@ -45,16 +42,13 @@ static char *read_text(const char *path)
 static int begin(void **state)
 {
     (void)state;
-    char folder[256];
     all.arena = arena_make(&all.error);
-    snprintf(folder, sizeof folder, "%s", scratch("world"));
-    generate(folder);
     for (int i = 0; i < GROUPS; i++)
-        samples_read(&all.group[i], arena_format(&all.arena, "%s/%s.jsonl", folder, groups[i]), &all.arena, &all.error);
+        samples_read(&all.group[i], arena_format(&all.arena, "%s.jsonl", made(groups[i])), &all.arena, &all.error);
     for (int i = 0; i < STAGES; i++)
-        samples_read(&all.stage[i], arena_format(&all.arena, "%s/%s.jsonl", folder, stages[i]), &all.arena, &all.error);
+        samples_read(&all.stage[i], arena_format(&all.arena, "%s.jsonl", made(stages[i])), &all.arena, &all.error);
     expect_fine(&all.error);
-    char *words = arena_text(&all.arena, read_text(scratch("world/words.txt")));
+    char *words = arena_text(&all.arena, read_text(made("words.txt")));
     for (char *at = words; *at; at++)
         if (*at == '\n')
             *at = ' ';
@@ -82,7 +76,7 @@ static void the_committed_world_is_what_the_generator_makes(void **state)
 {
     (void)state;
     int files = 0;
-    assert_string_equal(read_text(scratch("world/SHA256SUMS")), read_text("fixtures/world/SHA256SUMS"));
+    assert_string_equal(read_text(made("SHA256SUMS")), read_text("fixtures/world/SHA256SUMS"));
     for (char *line = strtok(read_text("fixtures/world/SHA256SUMS"), "\n"); line; line = strtok(NULL, "\n"), files++) {
         Digest d;
         line[64] = 0;
@@ -102,7 +96,7 @@ static void training_streams_are_the_recorded_ones(void **state)
     for (char *line = strtok(sums, "\n"); line; line = strtok(NULL, "\n")) {
         Digest d;
         line[64] = 0;
-        digest_file(scratch("world/%s", line + 66), &d, &all.error);
+        digest_file(made(line + 66), &d, &all.error);
         expect_fine(&all.error);
         if (strcmp(d.hex, line) != 0)
             fail_msg("%s has the digest %s, recorded is %s", line + 66, d.hex, line);
@@ -170,7 +164,7 @@ static void who_is_trained_when_is_as_the_splits_say(void **state)
 
 static const Tensor *pool(Store *store, const char *name)
 {
-    store_open(store, scratch("world/%s", name), &all.arena, &all.error);
+    store_open(store, made(name), &all.arena, &all.error);
     expect_fine(&all.error);
     return store_find(store, "images");
 }

@@ -4,6 +4,13 @@
 #include <string.h>
 #include "tensor/random.h"
 
+/* A prompt is put together from words, so its special tokens must be those that config.json numbers. */
+static bool has_special(const Text *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
+{
+    return *token == 0 || (text_id(t, token) == id && text_is_special(t, (int32_t)id))
+        || error_set(e, "%s: the special token \"%s\" of id %lld is missing, expected as config.json has it (%s)", path, token, (long long)id, key);
+}
+
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e)
 {
     char *tokenizer = arena_format(a, "%s/tokenizer.json", model_folder);
@@ -19,6 +26,9 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         return false;
     if (text_size(text) > (size_t)c->text.vocab_size)
         return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, text_size(text) - 1, (long long)c->text.vocab_size);
+    if (!has_special(text, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer, e)
+        || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e))
+        return false;
     r->style = (PromptStyle){ text, template, mask, config_image_tokens(c), false };
     return true;
 }

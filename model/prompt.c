@@ -5,7 +5,6 @@
 
 #define SYSTEM "A chat between a curious user and an artificial intelligence assistant. " \
                "The assistant gives helpful, detailed, and polite answers to the user's questions. "
-#define IMAGE "<image>"
 
 static const struct { const char *name, *start, *after_image, *middle, *end; } forms[PROMPT_TEMPLATES] = {
     { "world",     "USER: ",        " ",  " ASSISTANT:",  "</s>" },
@@ -15,6 +14,7 @@ static const struct { const char *name, *start, *after_image, *middle, *end; } f
 static const char *const masks[PROMPT_MASKS] = { "answer", "all_text", "all_plus_image" };
 
 const char *prompt_template_name(PromptTemplate t) { return forms[t].name; }
+const char *prompt_template_end(PromptTemplate t) { return forms[t].end; }
 const char *prompt_mask_name(PromptMask m) { return masks[m]; }
 
 bool prompt_template_find(PromptTemplate *out, const char *name, Error *e)
@@ -59,7 +59,7 @@ static TextIds encode(const PromptStyle *s, const char *question, const char *an
     const char *rest = arena_format(a, "%s%s%s%s%s%s", gap, question, forms[s->template].middle, *end || *answer ? " " : "", answer, end);
     if (rest && s->piecewise && picture)
         return encode_sides(s, start, rest, picture, image, a, e);
-    const char *whole = rest ? arena_format(a, "%s%s%s", start, picture ? IMAGE : "", rest) : NULL;
+    const char *whole = rest ? arena_format(a, "%s%s%s", start, picture ? PROMPT_IMAGE : "", rest) : NULL;
     return whole ? text_encode(s->text, whole, TEXT_SPECIAL, a, e) : (TextIds){ NULL, 0 };
 }
 
@@ -115,7 +115,7 @@ static bool learnt(const Prompt *p, PromptMask mask, size_t token)
 
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e)
 {
-    int32_t image = text_id(style->text, IMAGE);
+    int32_t image = text_id(style->text, PROMPT_IMAGE);
     const char *end = answer ? forms[style->template].end : "";
     Prompt p = { 0 };
     if (picture && (image < 0 || !style->image_tokens))

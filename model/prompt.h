@@ -22,6 +22,8 @@
 
 #include "model/text.h"
 
+#define PROMPT_IMAGE "<image>"
+
 typedef enum { PROMPT_WORLD, PROMPT_PLAIN, PROMPT_VICUNA_V1, PROMPT_TEMPLATES } PromptTemplate;
 typedef enum { MASK_ANSWER, MASK_ALL_TEXT, MASK_ALL_PLUS_IMAGE, PROMPT_MASKS } PromptMask;
 
@@ -44,6 +46,7 @@ typedef struct {
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e);
 
 const char *prompt_template_name(PromptTemplate t);       // "world", "plain", "vicuna_v1"
+const char *prompt_template_end(PromptTemplate t);     // the token that ends an answer; "": none
 const char *prompt_mask_name(PromptMask m);               // "answer", "all_text", "all_plus_image"
 bool prompt_template_find(PromptTemplate *out, const char *name, Error *e);
 bool prompt_mask_find(PromptMask *out, const char *name, Error *e);

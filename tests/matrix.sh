@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The determinism matrix: one digest over processors, engines, core types, threads, compilers and optimisation levels.
+# The determinism matrix: one digest over processors, engines, core types, threads, compilers and optimisation levels;
+# and the world's generator, whose files have recorded digests.
 # A row counts only when the program itself says that it is what the row names (`doctor --json`, or OpenBLAS's core name).
 # Fails on a difference, on a row that is not what it names, and below the minima.
 set -u
@@ -8,8 +9,8 @@ shopt -s nocasematch
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 export LC_ALL=C OMP_WAIT_POLICY=passive OMP_DYNAMIC=false
 unset OPENBLAS_CORETYPE OMP_NUM_THREADS OPENBLAS_NUM_THREADS
-declare -A count=([processors]=0 [engines]=0 [cores]=0 [threads]=0 [compilers]=0 [levels]=0)
-declare -A least=([processors]=2 [engines]=3 [cores]=6 [threads]=4 [compilers]=2 [levels]=3)
+declare -A count=([world]=0 [processors]=0 [engines]=0 [cores]=0 [threads]=0 [compilers]=0 [levels]=0)
+declare -A least=([world]=4 [processors]=2 [engines]=3 [cores]=6 [threads]=4 [compilers]=2 [levels]=3)
 first="" wrong=0 rows=0
 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
@@ -62,18 +63,38 @@ build() {
     measure "$axis" "$name" "$fact" "$value" ${through:-} "$pulse"
 }
 
+# world NAME RUNNER CHOICES…: the generator of a build with these choices writes the recorded world and training streams.
+world() {
+    local name=$1 runner=$2 fixtures=$PWD/fixtures/world folder generator
+    shift 2
+    generator=$(make --no-print-directory -s "$@" where 2> /dev/null)/worldgen
+    folder=$(mktemp -d) || exit 2
+    if ! make --no-print-directory -s "$@" "$generator" > "$log" 2>&1; then
+        row world "$name" "-" "not built: $(grep -m 1 -E 'error|cannot find|No such' "$log" || tail -n 1 "$log")"
+    elif $runner "$generator" "$folder" > "$log" 2>&1 && (cd "$folder" && sha256sum --quiet -c "$fixtures/SHA256SUMS" "$fixtures/streams.sha256") > "$log" 2>&1; then
+        row world "$name" "$(sha256sum < "$fixtures/SHA256SUMS" | cut -c 1-16)" same
+        count[world]=$((count[world] + 1))
+    else
+        row world "$name" "-" "DIFFERENT: $(head -n 1 "$log")"
+        wrong=$((wrong + 1))
+    fi
+    rm -rf "$folder"
+}
+
 # foreign ARCH TRIPLET QEMU MACHINE: another processor, emulated, with the built-in engine.
 foreign() {
-    local root
+    local root choices
     root=$(pwd)/build/sysroot/$1
+    choices=(CROSS="$2-" SYSROOT="$root" BLAS=builtin LDFLAGS=-static)
     if ! command -v "$3" > /dev/null || ! command -v "$2-gcc" > /dev/null; then
         row processors "$4" "-" "not tried: $3 or $2-gcc is missing; make deps-extra installs both"
     elif ! bash tests/sysroot.sh "$1" "$root" 2> "$log"; then
         row processors "$4" "-" "not tried: $(head -n 1 "$log")"
-    elif ! made CROSS="$2-" SYSROOT="$root" BLAS=builtin LDFLAGS=-static; then
+    elif ! made "${choices[@]}"; then
         row processors "$4" "-" "not built: $(grep -m 1 error "$log" || tail -n 1 "$log")"
     else
         measure processors "$4, emulated" machine " $4\$" "$3" "$pulse"
+        world "$4, emulated" "$3" "${choices[@]}"
     fi
 }
 
@@ -111,8 +132,12 @@ build levels "-O0" optimisation "^-O0\$" OPT=-O0
 build levels "-O2" optimisation "^-O2\$" OPT=-O2
 build levels "-O3 -march=native" optimisation "^-O3 -march=native\$" OPT="-O3 -march=native"
 
+world gcc "" CC=gcc
+world clang "" CC=clang
+world "-O0" "" OPT=-O0
+
 echo
-for axis in processors engines cores threads compilers levels; do
+for axis in world processors engines cores threads compilers levels; do
     verdict=""
     [ "${count[$axis]}" -lt "${least[$axis]}" ] && { verdict="  TOO FEW"; wrong=$((wrong + 1)); }
     printf '%-11s %2d the same, at least %d%s\n' "$axis" "${count[$axis]}" "${least[$axis]}" "$verdict"

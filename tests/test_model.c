@@ -25,13 +25,13 @@ typedef struct {
     BatchSample sample[SAMPLES];
 } World;
 
-/* Samples of different lengths, every second one with a picture; the last three tokens are supervised. */
+/* Samples of different lengths, the last of 37 tokens, every second one with a picture; the last three tokens are supervised. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
     size_t images = config_image_tokens(&w->config), pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
     for (size_t i = 0; i < SAMPLES; i++) {
-        size_t n = 0, pictured = i % 2 ? images : 0, length = pictured + 6 + 2 * i;
+        size_t n = 0, pictured = i % 2 ? images : 0, length = i + 1 == SAMPLES ? 37 : pictured + 6 + 2 * i;
         assert_true(length <= LONGEST);
         for (; n < length; n++) {
             int32_t id = (int32_t)check_below(&random, (size_t)w->config.text.vocab_size);

@@ -95,5 +95,10 @@ check "more groups than samples are as many groups as samples" train "$tap_folde
 cp -r $base "$tap_folder/nan"
 printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
 check "a model with NaN answers with a sentence" refused "is not a number" "$PULSE" ask --model "$tap_folder/nan" --image fixtures/world/flags/dz.png "what is the capital ?" --choices "algiers|luanda"
+for token in image /s; do
+    rm -rf "$tap_folder/nan" && cp -r $base "$tap_folder/nan"
+    sed -i "s|\"<$token>\"|\"<$token >\"|" "$tap_folder/nan/tokenizer.json"
+    check "a tokenizer without <$token> is a sentence" refused "the special token \"<$token>\"" "$PULSE" ask --model "$tap_folder/nan" "what is 1 plus 1 ?"
+done
 check "a question that is too long is a sentence" refused "max_position_embeddings" "$PULSE" ask --model $base "$(printf 'a %.0s' {1..500})"
 finish

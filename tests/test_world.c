@@ -162,6 +162,27 @@ static void who_is_trained_when_is_as_the_splits_say(void **state)
         }
 }
 
+/* A portrait or a flag is shown for its own entity only, and no line of a stream is one that is asked. */
+static void pictures_in_streams_are_those_of_their_entities(void **state)
+{
+    (void)state;
+    for (int k = 0; k < STAGES; k++)
+        for (size_t i = 0; i < all.stage[k].count; i++) {
+            const Sample *s = &all.stage[k].sample[i];
+            for (int g = 0; g < GROUPS; g++)
+                assert_null(samples_find(&all.group[g], s->id));
+            if (!s->image)
+                continue;
+            if (strcmp(s->group, "general") == 0)
+                assert_true(strncmp(s->image, "scenes.", 7) == 0 || strncmp(s->image, "faces.", 6) == 0);
+            else {
+                const char *name = strcmp(s->group, "country") == 0 ? s->entity + strlen("country-") : s->entity;
+                const char *folder = strcmp(s->group, "country") == 0 ? "flags" : "portraits";
+                assert_string_equal(s->image, arena_format(&all.arena, "%s/%s.png", folder, name));
+            }
+        }
+}
+
 static const Tensor *pool(Store *store, const char *name)
 {
     store_open(store, made(name), &all.arena, &all.error);
@@ -186,6 +207,47 @@ static void no_face_of_the_pool_is_held_out_or_a_portrait(void **state)
     }
     store_close(&a);
     store_close(&b);
+}
+
+/* The three sets of the protocol: what is to be forgotten, what is to be kept, and general ability. */
+static int set_of(const Sample *s)
+{
+    return strcmp(s->group, "person") == 0 ? atoi(s->entity + 7) < UNLEARN ? 0 : 1 : strcmp(s->group, "general") == 0 ? 2 : 3;
+}
+
+static void what_is_forgotten_kept_and_general_is_disjoint(void **state)
+{
+    (void)state;
+    static struct { uint64_t key; int set; } seen[8000];
+    enum { PERSON = 1, GENERAL = 3 };
+    size_t n = 0, count[3] = { 0 };
+    for (int g = PERSON; g <= GENERAL; g += 2)
+        for (size_t i = 0; i < all.group[g].count; i++) {
+            const Sample *s = &all.group[g].sample[i];
+            const int set = set_of(s);
+            assert_int_not_equal(set, 3);
+            assert_true(g == PERSON ? samples_find(&all.group[GENERAL], s->id) == NULL : samples_find(&all.group[PERSON], s->id) == NULL);
+            count[set]++;
+            if (s->modality == MODALITY_TEXT || g == PERSON) {             // general pictures: below
+                assert_true(n < sizeof seen / sizeof *seen);
+                seen[n].key = s->modality == MODALITY_TEXT ? text_key(s->question) : sample_key(s);
+                seen[n++].set = set;
+            }
+        }
+    assert_true(count[0] == 2 * count[1] && count[1] > 1000 && count[2] == 960);
+    qsort(seen, n, sizeof *seen, compare);
+    for (size_t i = 1; i < n; i++)
+        assert_true(seen[i].key != seen[i - 1].key || seen[i].set == seen[i - 1].set);
+    Store store;
+    const Tensor *faces = pool(&store, "general_faces.safetensors");
+    for (size_t k = COUNTRIES; k < ENTITIES; k++) {
+        const Entity *x = &all.world->entities.entity[k];
+        for (size_t i = 0; i < HELD; i++)
+            assert_memory_not_equal(faces->u8 + i * PICTURE, all.world->picture[k], PICTURE);
+        for (size_t i = COUNTRIES; i < k; i++)
+            assert_true(strcmp(x->id, all.world->entities.entity[i].id) != 0 && strcmp(x->name, all.world->entities.entity[i].name) != 0);
+    }
+    store_close(&store);
 }
 
 /* The mean of the four pixels in the middle, where no object reaches. */
@@ -388,6 +450,8 @@ int main(void)
         cmocka_unit_test(training_streams_are_the_recorded_ones),
         cmocka_unit_test(no_held_out_question_is_in_a_training_stream),
         cmocka_unit_test(who_is_trained_when_is_as_the_splits_say),
+        cmocka_unit_test(pictures_in_streams_are_those_of_their_entities),
+        cmocka_unit_test(what_is_forgotten_kept_and_general_is_disjoint),
         cmocka_unit_test(no_face_of_the_pool_is_held_out_or_a_portrait),
         cmocka_unit_test(scenes_with_the_same_objects_are_told_from_others),
         cmocka_unit_test(no_scene_of_the_pool_is_held_out),

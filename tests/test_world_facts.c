@@ -16,6 +16,8 @@ static const char *const groups[GROUPS] = { "countries", "persons", "known_perso
 static const char package[] = "/usr/share/iso-flags-png-320x240";
 static const char iso_codes[] = "/usr/share/iso-codes/json/iso_3166-1.json";
 static const char cldr[] = "/usr/share/unicode/cldr/common";
+static const char geography[] = "/usr/share/kgeography/world.kgm";
+static const char phones[] = "/usr/lib/python3/dist-packages/phonenumbers/data";
 
 static struct {
     Error   error;
@@ -366,6 +368,43 @@ static void continents_are_those_of_cldr(void **state)
     }
 }
 
+/* The map of a school programme: <name>France</name> … <capital>Paris</capital>. */
+static void capitals_are_those_of_kgeography(void **state)
+{
+    (void)state;
+    need(geography, "kgeography-data");
+    const char *map = read_text(geography);
+    for (int i = 0; i < COUNTRIES; i++) {
+        char division[512], name[64], capital[64], lower[64] = "";
+        for (const char *at = map; *lower == 0 && (at = between(at, "<division>", "</division>", division, sizeof division)) != NULL;) {
+            if (!between(division, "<name>", "<", name, sizeof name) || !between(division, "<capital>", "<", capital, sizeof capital))
+                continue;
+            plain(lower, sizeof lower, name);
+            if (strcmp(lower, countries[i].name) == 0)
+                plain(lower, sizeof lower, capital);
+            else
+                *lower = 0;
+        }
+        if (strcmp(lower, countries[i].fact[0]) != 0)
+            fail_msg("%s: the capital is \"%s\" there, \"%s\" here", countries[i].name, lower, countries[i].fact[0]);
+    }
+}
+
+/* Google's libphonenumber, in its Python form: country_code=33. */
+static void calling_codes_are_those_of_libphonenumber(void **state)
+{
+    (void)state;
+    need(phones, "python3-phonenumbers");
+    for (int i = 0; i < COUNTRIES; i++) {
+        char iso[3], code[16], spelt[16] = "";
+        upper(iso, countries[i].iso);
+        assert_non_null(between(read_text(arena_format(&all.arena, "%s/region_%s.py", phones, iso)), "country_code=", ",", code, sizeof code));
+        for (const char *digit = code; *digit; digit++)
+            snprintf(spelt + strlen(spelt), 3, "%s%c", *spelt ? " " : "", *digit);
+        assert_string_equal(spelt, countries[i].fact[4]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +420,8 @@ int main(void)
         cmocka_unit_test(currencies_are_those_of_cldr),
         cmocka_unit_test(languages_are_those_of_cldr),
         cmocka_unit_test(continents_are_those_of_cldr),
+        cmocka_unit_test(capitals_are_those_of_kgeography),
+        cmocka_unit_test(calling_codes_are_those_of_libphonenumber),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

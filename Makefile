@@ -102,6 +102,13 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # Products of two floats are exact doubles, so that a fused multiply-add gives the very same sum (NUMERICS 1.1).
 $(BUILD)/obj/tensor/gemm_kernel.o: EXACT += -ffp-contract=fast
 
+# A finished stage of a run holds for the sources that made it: their digest, whatever the compiler and the machine.
+CODE = $(sort $(foreach room,$(filter-out ref,$(ROOMS)),$(wildcard $(room)/*.[ch] $(room)/*.def)) $(wildcard ref/run*.[ch] ref/settings.* ref/setup.[ch] ref/train.c ref/log.c))
+$(BUILD)/code.h: $(CODE)
+	@mkdir -p $(@D); echo "#define PULSE_CODE \"$$(sha256sum $(CODE) | sha256sum | cut -c 1-64)\"" > $@
+$(BUILD)/obj/ref/run_plan.o: private DEFS += -include $(BUILD)/code.h
+$(BUILD)/obj/ref/run_plan.o: $(BUILD)/code.h
+
 # Damaged JPEG coefficients overflow in stb_image's transform: they wrap, instead of being undefined.
 $(BUILD)/obj/model/stb.o: EXACT += -fwrapv
 

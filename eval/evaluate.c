@@ -15,13 +15,13 @@ static int64_t frames_before(const Samples *from, const Sample *x, Kind kind)
 {
     int64_t n = 0;
     for (const Sample *y = x; y-- > from->sample && strcmp(y->entity, x->entity) == 0;)
-        n += y->split == SPLIT_TEST && y->kind == kind && y->modality == x->modality && strcmp(y->skill, x->skill) == 0;
+        n += y->split == x->split && y->kind == kind && y->modality == x->modality && strcmp(y->skill, x->skill) == 0;
     return n;
 }
 
 static bool wanted(const Samples *from, const Sample *x, Choice c)
 {
-    return x->split == SPLIT_TEST && x->kind == c.kind && (!c.entities || entity_list_has(c.entities, x->entity))
+    return (x->split == SPLIT_TRAIN) == c.trained && x->kind == c.kind && (!c.entities || entity_list_has(c.entities, x->entity))
         && (c.frames == 0 || frames_before(from, x, c.kind) < c.frames);
 }
 
@@ -41,7 +41,7 @@ bool questions_add(Questions *q, const Samples *from, Choice c, Error *e)
     for (size_t k = 0; k < from->count; k++)
         if (wanted(from, &from->sample[k], c))
             q->question[q->count++] = (Question){ from, &from->sample[k] };
-    return q->count > before || error_set(e, "%s:1: no test question of the kind \"%s\" for those that are asked about", from->path, kind_name(c.kind));
+    return q->count > before || error_set(e, "%s:1: no %s question of the kind \"%s\" for those that are asked about", from->path, c.trained ? "training" : "test", kind_name(c.kind));
 }
 
 size_t least(const float *value, size_t n)

@@ -26,11 +26,12 @@ typedef struct {
     Arena    *arena;
 } Questions;
 
-/* Which of a file's test questions. */
+/* Which of a file's questions: of the test, or of training. */
 typedef struct {
     Kind kind;
     const EntityList *entities;          // NULL: of all
     int64_t frames;                      // of each entity, skill and modality so many, the first in the file; 0: all
+    bool trained;
 } Choice;
 
 void questions_begin(Questions *q, Arena *a);

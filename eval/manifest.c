@@ -5,9 +5,9 @@
 #include <string.h>
 #include "tensor/file.h"
 
-enum { STAGE_MAX = 16 << 20 };
+enum { STAGE_MAX = 16 << 20, MANIFEST_MAX = 1 << 30 };
 
-static const char *const kinds[] = { "train", "unlearn", "answer" };
+static const char *const kinds[] = { "train", "unlearn", "answer", "probe" };
 
 static json_t *files_object(const char *folder, const char *const *files, size_t count, Error *e)
 {
@@ -100,7 +100,7 @@ static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *
 bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a, Error *e)
 {
     json_t *list = json_array();
-    json_t *about = json_pack("{s:s, s:s, s:s}", "version", PULSE_VERSION, "spec", PULSE_SPEC, "config", config);
+    json_t *about = json_pack("{s:s, s:s, s:s, s:s}", "version", PULSE_VERSION, "spec", PULSE_SPEC, "sources", p->config.code, "config", config);
     Digest chain = { "" };
     const char *path = arena_format(a, "%s/manifest.json", folder);
     bool good = path && link_add(list, about, &chain) && stages_add(p, folder, list, &chain, a, e);
@@ -110,4 +110,128 @@ bool manifest_write(const Plan *p, const char *folder, const char *config, const
     good = good && json_save(path, all, e);
     json_decref(all);
     return good;
+}
+
+bool manifest_add(const char *folder, const char *name, const char *file, Error *e)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/manifest.json", folder);
+    json_t *all = json_file(path, MANIFEST_MAX, e), *list = json_object_get(all, "entries");
+    const char *before = json_string_value(json_object_get(all, "chain"));
+    json_t *files = before && list ? files_object(folder, &file, 1, e) : NULL;
+    Digest chain = { "" };
+    bool good = files != NULL;
+    if (good)
+        snprintf(chain.hex, sizeof chain.hex, "%s", before);
+    good = good && link_add(list, json_pack("{s:o}", name, files), &chain);
+    if (good)
+        json_object_set_new(all, "chain", json_string(chain.hex));
+    good = good && json_save(path, all, e);
+    json_decref(all);
+    return good || e->failed ? good : error_set(e, "%s:1: it is no manifest", path);
+}
+
+/* --- the audit --- */
+
+static json_t *manifest_open(const char *folder, json_t **entries, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/manifest.json", folder);
+    json_t *all = path ? json_file(path, MANIFEST_MAX, e) : NULL;
+    *entries = json_object_get(all, "entries");
+    if (all && (!json_is_array(*entries) || !json_is_string(json_object_get(all, "chain")))) {
+        error_set(e, "%s:1: it is no manifest, expected \"entries\" and \"chain\"", path);
+        json_decref(all);
+        return NULL;
+    }
+    return all;
+}
+
+static const char *text_of(const json_t *entry, const char *key)
+{
+    const char *text = json_string_value(json_object_get(entry, key));
+    return text ? text : "";
+}
+
+/* The files of an entry: of a stage in its folder, else beside the manifest. */
+static bool files_check(const char *folder, json_t *entry, Arena *a, Error *e)
+{
+    static const char *const lists[] = { "results", "report" };
+    if (json_object_get(entry, "outputs"))
+        return outputs_check(arena_format(a, "%s/stages/%s", folder, text_of(entry, "digest")), entry, e);
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+        json_t *files = json_object_get(entry, lists[k]), *as = files ? json_pack("{s:O}", "outputs", files) : NULL;
+        bool good = !as || outputs_check(folder, as, e);
+        json_decref(as);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+bool manifest_check(const char *folder, Arena *a, Error *e)
+{
+    json_t *entries, *all = manifest_open(folder, &entries, a, e), *entry;
+    Digest chain = { "" };
+    size_t k;
+    bool good = all != NULL;
+    json_array_foreach(entries, k, entry) {
+        const char *said = arena_text(a, text_of(entry, "link"));
+        json_object_del(entry, "link");
+        char *text = json_dumps(entry, JSON_COMPACT);
+        Hash h = hash_begin();
+        hash_text(&h, chain.hex);
+        hash_text(&h, text ? text : "");
+        free(text);
+        chain = hash_end(&h);
+        if (!said || strcmp(chain.hex, said) != 0)
+            good = error_set(e, "%s/manifest.json:1: entry %zu was changed: its link is not that of its text", folder, k + 1);
+        good = good && files_check(folder, entry, a, e);
+        if (!good)
+            break;
+    }
+    if (good && strcmp(chain.hex, text_of(all, "chain")) != 0)
+        good = error_set(e, "%s/manifest.json:1: \"chain\" is not the last entry's link", folder);
+    json_decref(all);
+    return good;
+}
+
+/* What an entry is about, in words. */
+static const char *entry_name(const json_t *entry, Arena *a)
+{
+    if (json_object_get(entry, "outputs"))
+        return arena_format(a, "the stage %s", text_of(entry, "name"));
+    return json_object_get(entry, "results") ? "the results" : json_object_get(entry, "report") ? "the report" : "config, sources or version";
+}
+
+/* The first of two entries' files that is not the same in both. */
+static const char *file_that_differs(json_t *x, json_t *y)
+{
+    static const char *const lists[] = { "outputs", "results", "report" };
+    const char *name;
+    json_t *digest;
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
+        json_object_foreach(json_object_get(x, lists[k]), name, digest)
+            if (!json_equal(digest, json_object_get(json_object_get(y, lists[k]), name)))
+                return name;
+    return "what it was made from";
+}
+
+bool manifest_same(const char *one, const char *two, char different[512], Arena *a, Error *e)
+{
+    json_t *x, *y, *all = manifest_open(one, &x, a, e), *other = all ? manifest_open(two, &y, a, e) : NULL, *entry;
+    size_t k;
+    different[0] = 0;
+    if (other && json_array_size(x) != json_array_size(y))
+        snprintf(different, 512, "%zu entries against %zu", json_array_size(x), json_array_size(y));
+    json_array_foreach(other ? x : NULL, k, entry) {
+        json_t *twin = json_array_get(y, k);
+        if (*different || !twin || strcmp(text_of(entry, "link"), text_of(twin, "link")) == 0)
+            continue;
+        const char *name = entry_name(entry, a);
+        snprintf(different, 512, "%s: %s", name ? name : "", k == 0 ? strcmp(text_of(entry, "sources"), text_of(twin, "sources")) != 0 ? "the sources" : "the config"
+                                                                    : file_that_differs(entry, twin));
+    }
+    json_decref(all);
+    json_decref(other);
+    return other && !*different;
 }

@@ -18,4 +18,11 @@ typedef struct {
 /* Rows like `row`, with modality, metric, value, count and total filled in. oracle: its answers to the same questions in the same order, or NULL. */
 bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e);
 
+/* Rows of one metric: the share of the answers for which `right` holds. */
+bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r, size_t count, Error *e);
+bool result_exact(const Result *r);      // the greedy answer is exactly the answer
+bool result_cloze(const Result *r);      // the answer stands in the greedy text
+/* Model utility of TOFU's form from the rows [first, rows->count) of one model, where they hold all that it is made of. */
+bool measure_utility(Rows *rows, size_t first);
+
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 
 const Metric metrics[] = {
-#define METRIC(name, formula, range, better, source) { #name, formula, range, better, source },
+#define METRIC(name, formula, range, better, where, source) { #name, formula, range, better, where, source },
 #include "eval/metrics.def"
 #undef METRIC
 };

@@ -20,6 +20,7 @@ typedef struct {
     const char *name;          // the column `metric` of results.csv
     const char *formula, *range;
     const char *better;        // on what is to be kept: "up", "down", or the value that is best
+    const char *where;         // by which commands, on what
     const char *source;
 } Metric;
 

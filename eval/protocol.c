@@ -16,6 +16,12 @@ const Scenario scenarios[] = {
 };
 const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;
 
+const RuleInfo rules[RULES] = {
+#define RULE(name, help) { #name, help },
+#include "eval/rules.def"
+#undef RULE
+};
+
 static const struct { const char *group, *file; } groups[GROUPS] = {
     { "person", "persons.jsonl" }, { "country", "countries.jsonl" }, { "known_person", "known_persons.jsonl" },
 };
@@ -59,6 +65,7 @@ static size_t stage_add(Plan *p, Stage s)
 {
     Hash h = hash_begin();
     hash_text(&h, "pulse-ref " PULSE_VERSION " stage, spec " PULSE_SPEC);
+    hash_text(&h, p->config.code);
     hash_text(&h, s.recipe);
     for (size_t k = 0; k < s.inputs; k++)
         hash_text(&h, p->stage[s.input[k]].digest.hex);
@@ -101,11 +108,29 @@ static size_t answer_stage(Plan *p, StartModel m, size_t of, size_t group, doubl
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
+/* What a model is asked at its end: one that was given or trained, or what the unlearn stage `of` made of it. */
+static size_t probe_stage(Plan *p, const Case *one, StartModel m, size_t of)
+{
+    Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = group_of(one->scenario), .one = one, .cost = 8 };
+    const ProtocolConfig *c = &p->config;
+    const char *model = model_text(p, m, &s), *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
+    if (of != NO_STAGE)
+        s.input[s.inputs++] = of;
+    if (one->scenario->who == WHO_BEST)
+        s.input[s.inputs++] = one->before;
+    s.name = of == NO_STAGE ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
+                            : arena_format(p->arena, "probe/%s", p->stage[of].name);
+    s.recipe = arena_format(p->arena, "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\ngeneral %s\nframes %lld\n%s%s", model,
+                            oracle, (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
+                            (long long)c->best, (long long)c->forget, c->general.hex, (long long)c->frames, c->reading, c->probing);
+    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
+}
+
 static size_t unlearn_stage(Plan *p, const Case *one)
 {
     Stage s = { .kind = STAGE_UNLEARN, .model = one->scenario->start, .one = one, .of = NO_STAGE, .group = group_of(one->scenario) };
     const ProtocolConfig *c = &p->config;
-    char epochs[32], trajectory[32];
+    char epochs[32], trajectory[32], stop[32];
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
@@ -113,15 +138,23 @@ static size_t unlearn_stage(Plan *p, const Case *one)
     const char *base = one->method->needs & NEEDS_BASE ? model_text(p, MODEL_BASE, &s) : "";
     s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
     s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\nepochs %s\ntrajectory %s\n%s", model, reference, base, one->method->name, trainable_name(one->trainable),
+                            "requests %lld\n%s %s\ntrajectory %s\n%s%s", model, reference, base, one->method->name, trainable_name(one->trainable),
                             (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, (long long)one->rounds, decimal_double(one->epochs, epochs),
-                            decimal_double(c->trajectory, trajectory), method_config(p, one->method)->recipe);
+                            (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
+                            decimal_double(one->steps ? (double)one->steps : one->epochs, epochs), decimal_double(c->trajectory, trajectory),
+                            one->rule == RULE_accuracy ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop), (long long)c->frames)
+                                                       : "", method_config(p, one->method)->recipe);
     s.cost = 0.05 * one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
 /* --- cases --- */
+
+static int64_t steps_of(double epochs, int64_t epoch)
+{
+    int64_t steps = (int64_t)(epochs * (double)epoch + 0.5);
+    return steps > 0 ? steps : 1;
+}
 
 /* "3 ga_klr=15": the number that stands for a method. */
 static bool epochs_of(const char *text, const char *method, double *out, Error *e)
@@ -144,11 +177,43 @@ static bool epochs_of(const char *text, const char *method, double *out, Error *
     return found || error_set(e, "epochs \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", text, method);
 }
 
+static const char *epochs_text(const Plan *p, const Scenario *s)
+{
+    const char *given = p->config.epochs[s - scenarios];
+    return *given ? given : s->epochs;
+}
+
+/* The epochs or steps that the rule gives a case. */
+static bool rule_apply(const Plan *p, Case *c, Error *e)
+{
+    const Scenario *measure = c->rule == RULE_budget ? c->scenario : scenario_find("finetuned");
+    const char *epochs = c->rule == RULE_accuracy ? p->config.stop_within : epochs_text(p, measure);
+    if (!epochs_of(epochs, c->method->name, &c->epochs, e))
+        return error_prefix(e, "%s", c->rule == RULE_accuracy ? "protocol.stop_within" : measure->name);
+    if (c->rule == RULE_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
+        size_t all = 0;
+        for (size_t k = 0; k < p->entities.count; k++)
+            all += strcmp(p->entities.entity[k].group, measure->group) == 0 && p->entities.entity[k].round > 0;
+        c->steps = steps_of(c->epochs, epoch_steps(p, c, all));
+    }
+    return true;
+}
+
+static bool is_probed(const Plan *p, const char *name)
+{
+    char word[80];
+    for (Words w = words_of(p->config.probed); word_next(&w, word, sizeof word);)
+        if (strcmp(word, name) == 0)
+            return true;
+    return false;
+}
+
 static bool case_add(Plan *p, Case c, Error *e)
 {
-    size_t place = (size_t)(c.scenario - scenarios), group = group_of(c.scenario);
-    const char *epochs = *p->config.epochs[place] ? p->config.epochs[place] : c.scenario->epochs;
-    if (!c.name || !epochs_of(epochs, c.method->name, &c.epochs, e))
+    size_t group = group_of(c.scenario);
+    if (c.rule != RULE_budget)
+        c.name = arena_format(p->arena, "%s-%s", c.name, rules[c.rule].name);
+    if (!c.name || !rule_apply(p, &c, e))
         return error_prefix(e, "%s", c.scenario->name);
     if (p->case_count == CASES_MAX)
         return error_set(e, "run: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
@@ -160,6 +225,12 @@ static bool case_add(Plan *p, Case c, Error *e)
     to->oracle = c.scenario->start == MODEL_VANILLA && !p->config.without_oracle ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
     to->unlearn = unlearn_stage(p, to);
     to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + c.epochs);
+    to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
+    if (!e->failed && is_probed(p, c.name)) {
+        to->probe_before = probe_stage(p, to, c.scenario->start, NO_STAGE);
+        to->probe_oracle = to->oracle != NO_STAGE ? probe_stage(p, to, MODEL_ORACLE, NO_STAGE) : NO_STAGE;
+        to->probe = probe_stage(p, to, c.scenario->start, to->unlearn);
+    }
     return !e->failed;
 }
 
@@ -189,13 +260,13 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
     return true;
 }
 
-static bool cases_of_scenario(Plan *p, const Scenario *s, uint64_t seed, Error *e)
+static bool cases_of_scenario(Plan *p, const Scenario *s, Rule rule, uint64_t seed, Error *e)
 {
     char word[80];
     const char *list = s->requests == REQUESTS_ABLATION ? p->config.ablation_methods : s->requests == REQUESTS_STRESS ? p->config.stress_methods
                      : s->who == WHO_DRAWN || s->who == WHO_TWENTY ? p->config.control_methods : p->config.methods;
     for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
-        Case c = { .scenario = s, .method = method_find(word), .seed = seed };
+        Case c = { .scenario = s, .method = method_find(word), .rule = rule, .seed = seed };
         if (!c.method)
             return error_set(e, "there is no method \"%s\", expected one of `pulse-ref list methods`", word);
         const char *trainable = method_config(p, c.method)->trainable;
@@ -207,25 +278,40 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, uint64_t seed, Error *
     return true;
 }
 
-bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, Error *e)
+static bool cases_of_rules(Plan *p, const Scenario *s, Error *e)
 {
     char name[80], number[80];
+    for (Words r = words_of(p->config.rules); word_next(&r, name, sizeof name);) {
+        Rule rule = 0;
+        while (rule < RULES && strcmp(rules[rule].name, name) != 0)
+            rule++;
+        if (rule == RULES)
+            return error_set(e, "protocol.rules: there is no rule \"%s\", expected one of `pulse-ref list rules`", name);
+        for (Words w = words_of(p->config.seeds); word_next(&w, number, sizeof number);) {
+            int64_t seed;
+            if (!decimal_to_int(number, &seed) || seed < 0)
+                return error_set(e, "protocol.seeds: \"%s\" is not a number, expected for instance \"0, 1, 2\"", number);
+            if (!cases_of_scenario(p, s, rule, (uint64_t)seed, e))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, Error *e)
+{
+    char name[80];
     *p = (Plan){ .config = *c, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
     p->cases = arena_array(a, CASES_MAX, sizeof *p->cases);
-    p->stage = arena_array(a, 4 * CASES_MAX, sizeof *p->stage);
+    p->stage = arena_array(a, 8 * CASES_MAX, sizeof *p->stage);
     if (!p->cases || !p->stage)
         return false;
     for (Words s = words_of(c->scenarios); word_next(&s, name, sizeof name);) {
         const Scenario *scenario = scenario_find(name);
         if (!scenario)
             return error_set(e, "there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
-        for (Words w = words_of(c->seeds); word_next(&w, number, sizeof number);) {
-            int64_t seed;
-            if (!decimal_to_int(number, &seed) || seed < 0)
-                return error_set(e, "protocol.seeds: \"%s\" is not a number, expected for instance \"0, 1, 2\"", number);
-            if (!cases_of_scenario(p, scenario, (uint64_t)seed, e))
-                return false;
-        }
+        if (!cases_of_rules(p, scenario, e))
+            return false;
     }
     return p->case_count > 0 || error_set(e, "there is nothing to run, expected at least one scenario, method and seed");
 }
@@ -236,15 +322,15 @@ int64_t epoch_steps(const Plan *p, const Case *c, size_t entities)
     return ((int64_t)entities * 10 + batch - 1) / batch;
 }
 
-static int64_t steps_of(double epochs, int64_t epoch)
-{
-    int64_t steps = (int64_t)(epochs * (double)epoch + 0.5);
-    return steps > 0 ? steps : 1;
-}
-
 int64_t request_steps(const Plan *p, const Case *c, size_t entities)
 {
-    return steps_of(c->epochs, epoch_steps(p, c, entities));
+    return c->steps ? c->steps : steps_of(c->epochs, epoch_steps(p, c, entities));
+}
+
+bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step)
+{
+    const double every = p->config.trajectory > 0 ? p->config.trajectory : 1;
+    return c->rule == RULE_accuracy && step > 0 && step % steps_of(every, epoch_steps(p, c, entities)) == 0;
 }
 
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)

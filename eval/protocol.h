@@ -7,6 +7,7 @@
  *     train    a model fine-tuned by a config: vanilla, oracle
  *     unlearn  all requests of a case, with a snapshot (adapters) after each `trajectory` epochs and after each request
  *     answer   a model's, or all of an unlearn stage's snapshots', answers to the questions of a group and to the general ones
+ *     probe    what is only asked of a model at its end: attacks, membership, distance to the oracle (probe.h)
  * Always: stages stand after what they need. The scenario "pretrained" is ranked by what the base model answers, so its splits are
  * known when that answer stage is done (protocol_splits). */
 #ifndef PULSE_EVAL_PROTOCOL_H
@@ -49,41 +50,59 @@ typedef struct {
 
 typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;     // "a, b, c"
+    const char *rules, *probed;          // likewise; probed: names of cases
     const char *epochs[16];              // by scenario; "": its default
+    const char *stop_within;             // as epochs, for RULE_accuracy
+    double      stop;
     int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
     double      trajectory;              // epochs between snapshots; 0: none but the last
     int64_t     frames;                  // test frames of each fact; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // settings that every answer depends on, as text
+    const char *probing;                 // settings that a probe depends on besides
+    const char *code;                    // digest of the sources that make stages
     bool        without_oracle;
     Digest      model[MODELS];           // of the given models; hex "": to be trained
     const char *train[MODELS];           // recipe of a model that is to be trained
     Digest      group[GROUPS], general, entities;    // of the questions with their pictures
 } ProtocolConfig;
 
+/* How long a request is worked on. */
+typedef enum {
+#define RULE(name, help) RULE_##name,
+#include "eval/rules.def"
+#undef RULE
+    RULES
+} Rule;
+typedef struct { const char *name, *help; } RuleInfo;
+extern const RuleInfo rules[RULES];
+
 typedef struct {
     const Scenario *scenario;
-    const char *name;                    // "finetuned", "stress-25": the column scenario
+    const char *name;                    // "finetuned", "stress-25", "sequential-accuracy" (a rule other than budget): the column scenario
     const Method *method;
     Trainable   trainable;
     uint64_t    seed;
     int64_t     rounds;
-    double      epochs;
+    Rule        rule;
+    double      epochs;                  // passes over a request's questions, at most
+    int64_t     steps;                   // of each request; 0: what epochs come to
     size_t      unlearn, answer;         // stages
     size_t      before, oracle;          // answer stages; oracle == NO_STAGE: none exists
+    size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is wanted, or there is no oracle
 } Case;
 
 enum { NO_STAGE = 0xffffffff };
-typedef enum { STAGE_TRAIN, STAGE_UNLEARN, STAGE_ANSWER } StageKind;
+typedef enum { STAGE_TRAIN, STAGE_UNLEARN, STAGE_ANSWER, STAGE_PROBE } StageKind;
 
 typedef struct {
     StageKind   kind;
     const char *name, *recipe;
     Digest      digest;
     size_t      input[4], inputs;        // stages
-    const Case *one;                     // of an unlearn stage: the first case that wants it
-    StartModel  model;                   // trained, or asked; of an answer stage whose input is an unlearn stage: where that starts
-    size_t      of, group;               // of an answer stage: the unlearn stage (NO_STAGE: model), and whom is asked about
+    const Case *one;                     // of an unlearn or probe stage: the first case that wants it
+    StartModel  model;                   // trained, or asked; of a stage that asks what an unlearn stage made: where that starts
+    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: model), and whom is asked about
     double      cost;                    // about seconds; for progress and order only
 } Stage;
 
@@ -107,12 +126,14 @@ typedef struct {
 
 /* ranking: what the base model answered about the group (only read for WHO_BEST, else NULL). Checks that nobody is in two places. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
-/* Steps of one request: RN(epochs x ceil(10 entities / batch)), half up, at least 1. */
+/* Steps of one request at most: RN(epochs x ceil(10 entities / batch)), half up, at least 1; or as many as the rule says. */
 int64_t epoch_steps(const Plan *p, const Case *c, size_t entities);
 int64_t request_steps(const Plan *p, const Case *c, size_t entities);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step);
 const char *snapshot_name(int64_t round, int64_t step, char out[64]);
+/* Whether a request's accuracy is looked at after this step. */
+bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step);
 const MethodConfig *method_config(const Plan *p, const Method *m);
 size_t group_of(const Scenario *s);                  // place of its group
 

@@ -74,7 +74,7 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
                 any |= x->samples[k].sample[i].split == SPLIT_TEST && x->samples[k].sample[i].kind == kind;
-            if (any && !questions_add(q, &x->samples[k], (Choice){ kind, NULL, frames }, e))
+            if (any && !questions_add(q, &x->samples[k], (Choice){ kind, NULL, frames, false }, e))
                 return false;
         }
         x->begin[k + 1] = q->count;

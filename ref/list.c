@@ -64,12 +64,12 @@ static bool list_presets(bool json, Arena *a, Error *e)
 
 static bool list_metrics(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "name", "range", "better", "formula", "source" };
+    static const char *const columns[] = { "name", "range", "better", "formula", "where", "source" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, metrics_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < metrics_count; k++) {
         const Metric *m = &metrics[k];
-        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->formula, m->source }, COLUMNS * sizeof *cells);
+        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->formula, m->where, m->source }, COLUMNS * sizeof *cells);
     }
     return !e->failed && table_print(columns, COLUMNS, cells, metrics_count, json, e);
 }
@@ -85,6 +85,15 @@ static bool list_scenarios(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, scenarios_count, json, e);
 }
 
+static bool list_rules(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "name", "a request is worked on" };
+    const char **cells = arena_array(a, 2 * RULES, sizeof *cells);
+    for (size_t k = 0; cells && k < RULES; k++)
+        memcpy(cells + 2 * k, (const char *[]){ rules[k].name, rules[k].help }, 2 * sizeof *cells);
+    return !e->failed && table_print(columns, 2, cells, RULES, json, e);
+}
+
 static bool list_config(bool json, Arena *a, Error *e)
 {
     (void)a;
@@ -98,6 +107,7 @@ static const struct { const char *name; bool (*print)(bool json, Arena *a, Error
     { "presets", list_presets },
     { "metrics", list_metrics },
     { "scenarios", list_scenarios },
+    { "rules", list_rules },
     { "config", list_config },
 };
 enum { LISTS = sizeof lists / sizeof *lists };

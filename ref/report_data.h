@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
-    const char *version, *spec, *chain;  // of manifest.json; NULL: not known
+    const char *version, *spec, *chain;  // of manifest.json, the chain up to the results; NULL: not known
     Digest      config;                  // of the config's text; hex "": not known
     Arena      *arena;
 } Report;

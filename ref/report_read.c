@@ -141,7 +141,11 @@ static bool manifest_read(Report *r, const char *path, Error *e)
         return false;
     r->version = text_of(first, "version", r->arena);
     r->spec = text_of(first, "spec", r->arena);
-    r->chain = text_of(all, "chain", r->arena);
+    json_t *entry;
+    size_t k;
+    json_array_foreach(json_object_get(all, "entries"), k, entry)
+        if (json_object_get(entry, "results"))
+            r->chain = text_of(entry, "link", r->arena);
     if (config)
         r->config = digest_bytes(config, strlen(config));
     json_decref(all);

@@ -11,7 +11,7 @@
 #include "tensor/file.h"
 
 typedef struct {
-    const char *config, *stage;
+    const char *config, *stage, *audit;
     OptionList set;
 } Words;
 
@@ -38,7 +38,10 @@ static bool only_stage(Run *r, const char *digest, Error *e)
                 return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[p->stage[k].input[i]].name);
         }
         const char *folder = stage_folder(r, k, &r->arena);
-        return folder && (stage_finished(folder) || run_stage(r, k, e));
+        FolderHold hold = -1;
+        bool good = folder && (stage_finished(folder) || (folder_hold(&hold, folder, e) && run_stage(r, k, e)));
+        folder_leave(hold);
+        return good;
     }
     return error_set(e, "run: there is no stage %.64s, expected one of those in --plan", digest);
 }
@@ -71,12 +74,27 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
 static bool whole_run(Run *r, int threads, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
-    if (!file_make_folder(r->out, e) || !run_pool(r, threads, argc, argv, &times, e) || !run_collect(r, e)
-        || !report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) || !times_write(r, &times, threads, e))
-        return false;
-    if (!r->quiet)
+    FolderHold hold = -1;
+    bool good = folder_hold(&hold, r->out, e) && run_pool(r, threads, argc, argv, &times, e) && run_collect(r, e)
+        && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
+        && times_write(r, &times, threads, e);
+    folder_leave(hold);
+    if (good && !r->quiet)
         printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count, times.all, r->out, r->out);
-    return true;
+    return good;
+}
+
+/* The run again, or what of it is there, against another: same, or what differs first. */
+static int audit(const Run *r, const char *with, Error *e)
+{
+    char different[512];
+    Arena a = arena_make(e);
+    bool same = manifest_check(with, &a, e) && manifest_check(r->out, &a, e) && manifest_same(with, r->out, different, &a, e);
+    arena_free(&a);
+    if (e->failed)
+        return EXIT_UNKNOWN;
+    printf("%s and %s: %s%s\n", with, r->out, same ? "same" : "different: ", same ? "" : different);
+    return same ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
 int command_run(int argc, char **argv)
@@ -90,6 +108,7 @@ int command_run(int argc, char **argv)
         { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &w.set },
         { "resume", NULL, "go on in the middle of an interrupted stage, from its last checkpoint", .flag = &r.resume },
         { "plan", NULL, "print the stages and do nothing", .flag = &plan },
+        { "audit", "DIR", "after the run: whether that other run of the same config is whole and came to the same files; exit 1 and the first difference, if not", .text = &w.audit },
         { "stage", "DIGEST", "do this one stage only, whose inputs are finished", .text = &w.stage },
     };
     Options o;
@@ -107,6 +126,11 @@ int command_run(int argc, char **argv)
         print_plan(&r);
     else if (good)
         good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), argc, words, &e);
+    if (good && w.audit && !plan && !w.stage) {
+        status = audit(&r, w.audit, &e);
+        run_close(&r);
+        return e.failed ? command_fail(&e) : status;
+    }
     run_close(&r);
     return good ? EXIT_SAME : *e.text ? command_fail(&e) : EXIT_UNKNOWN;      // no text: a stage's process has spoken
 }

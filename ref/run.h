@@ -28,10 +28,25 @@ const char *stage_folder(const Run *r, size_t stage, Arena *a);
 /* Who is forgotten in a case; reads the ranking where there is one. */
 bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e);
 
+/* run_ends.c: how each request of an unlearn stage ended, in its steps.json. */
+typedef struct {
+    int64_t steps;                       // taken; fewer than `last` where it diverged
+    int64_t last;                        // its last snapshot is named by this step
+    const char *why;                     // "budget", "accuracy", "diverged"
+} RequestEnd;
+bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
+RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e);
+
 /* run_stage.c: one stage, to its end. */
 bool run_stage(Run *r, size_t stage, Error *e);
 /* run_unlearn.c: the unlearn stage. */
 bool run_unlearn(Run *r, size_t stage, Error *e);
+/* run_snapshot.c: the weights after a step of a request of a case: those that the case starts from, and what its unlearn stage made of them. */
+bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Weights *w, ModelConfig *config, Arena *a, Error *e);
+/* run_probe.c: the probe stage. */
+bool run_probe(Run *r, size_t stage, Error *e);
+/* run_rows.c: its files as rows like `row`; `first`: where this model's rows begin, oracle … oracle_end - 1: those of the oracle (none: equal). */
+bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle, size_t oracle_end, Arena *a, Error *e);
 /* run_collect.c: all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
 /* run_pool.c: every stage that is not finished, by processes of this program. `words` are the words of the command. */

@@ -88,34 +88,53 @@ static bool retention(Rows *rows, size_t before, size_t before_end, size_t first
     return true;
 }
 
-static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, Error *e)
+/* Rows of the models that the others are compared with: [before, oracle) and [oracle, end). */
+typedef struct { size_t before, oracle, end; } References;
+
+static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, size_t probe, Error *e)
 {
-    size_t count;
+    size_t count, first = c->rows.count;
     Result *r = read_answers(c, stage, "answers", &count, &c->scratch, e);
-    if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e))
+    if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e) || !measure_utility(&c->rows, first))
         return false;
     answers_keep(c, &row, s, r, count);
-    return true;
+    return probe == NO_STAGE || run_probe_rows(c->run, probe, &c->rows, row, s, first, 0, 0, &c->scratch, e);
 }
 
 /* Before unlearning, and the oracle: once for each scenario and seed. */
-static bool references(Collect *c, const Case *x, const Splits *s, size_t *before, size_t *before_end, Error *e)
+static bool references(Collect *c, const Case *x, const Splits *s, References *to, Error *e)
 {
     Row row = { .scenario = x->name, .method = "none", .trainable = "full", .seed = x->seed };
-    *before = c->rows.count;
-    if (!one_model(c, row, s, x->before, e))
+    to->before = c->rows.count;
+    if (!one_model(c, row, s, x->before, x->probe_before, e))
         return false;
-    *before_end = c->rows.count;
+    to->oracle = c->rows.count;
     row.method = "retrain";
     row.round = 1;
-    return x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, e);
+    bool good = x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, x->probe_oracle, e);
+    to->end = c->rows.count;
+    return good;
 }
 
-static bool one_snapshot(Collect *c, const Case *x, const Splits *s, size_t request, int64_t step, size_t before, size_t before_end, Error *e)
+/* The end of a request: what is measured only there. */
+static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first, const References *to, Error *e)
+{
+    Row steps = row;
+    steps.split = "unlearn";
+    steps.modality = "both";
+    steps.metric = "steps";
+    steps.value = (double)end->steps;
+    if (!retention(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first) || !rows_add(&c->rows, steps))
+        return false;
+    return x->probe == NO_STAGE || row.round < (int64_t)s->requests
+        || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
+}
+
+static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const RequestEnd *ends, size_t request, int64_t step, const References *to, Error *e)
 {
     char name[64];
     size_t count, said = 0, entities = s->request[request].count;
-    int64_t end = request_steps(&c->run->plan, x, entities);
+    int64_t end = ends[request].last;
     Row row = { .scenario = x->name, .method = x->method->name, .trainable = trainable_name(x->trainable), .seed = x->seed,
                 .round = (int64_t)request + 1, .epoch = (step - 1) / epoch_steps(&c->run->plan, x, entities) + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
@@ -130,22 +149,23 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, size_t requ
         return true;
     size_t first = c->rows.count;
     answers_keep(c, &row, s, r, count);
-    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && retention(&c->rows, before, before_end, first);
+    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && request_end(c, x, s, row, &ends[request], first, to, e);
 }
 
-static bool one_case(Collect *c, size_t place, size_t *before, size_t *before_end, Error *e)
+static bool one_case(Collect *c, size_t place, References *to, Error *e)
 {
     const Plan *p = &c->run->plan;
     const Case *x = &p->cases[place], *last = place ? x - 1 : NULL;
     Splits s;
-    if (!run_splits(c->run, x, &s, &c->arena, e))
+    RequestEnd *ends = run_splits(c->run, x, &s, &c->arena, e) ? run_ends(c->run, x->unlearn, s.requests, &c->arena, e) : NULL;
+    if (!ends)
         return false;
     bool first = !last || strcmp(last->name, x->name) != 0 || last->seed != x->seed;
-    if (first && !references(c, x, &s, before, before_end, e))
+    if (first && !references(c, x, &s, to, e))
         return false;
     for (size_t k = 0; k < s.requests; k++)
-        for (int64_t step = 1; step <= request_steps(p, x, s.request[k].count); step++) {
-            if (snapshot_after(p, x, s.request[k].count, step) && !one_snapshot(c, x, &s, k, step, *before, *before_end, e))
+        for (int64_t step = 1; step <= ends[k].last; step++) {
+            if ((step == ends[k].last || snapshot_after(p, x, s.request[k].count, step)) && !one_snapshot(c, x, &s, ends, k, step, to, e))
                 return false;
             arena_reset(&c->scratch);
         }
@@ -158,12 +178,12 @@ bool run_collect(Run *r, Error *e)
     Collect c = { .run = r, .arena = arena_make(e), .scratch = arena_make(e) };
     c.rows.arena = c.trajectory.arena = &c.arena;
     const char *path[4];
-    size_t before = 0, before_end = 0;
+    References to = { 0, 0, 0 };
     for (int k = 0; k < 4; k++)
         path[k] = arena_format(&c.arena, "%s/%s", r->out, files[k]);
     bool good = !e->failed && file_begin(&c.answers, path[3], e);
     for (size_t k = 0; good && k < r->plan.case_count; k++)
-        good = one_case(&c, k, &before, &before_end, e);
+        good = one_case(&c, k, &to, e);
     if (good)
         good = file_finish(&c.answers, e);
     else

@@ -177,6 +177,8 @@ bool run_plan(Run *r, Error *e)
     ProtocolConfig c = {
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
+        .rules = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
+        .probing = settings_about(s, "data.mask train.accumulate optimiser. attack.", "attack.scenarios", a),
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
         .epochs = {
@@ -187,6 +189,8 @@ bool run_plan(Run *r, Error *e)
     };
     if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || c.trajectory < 0)
         return error_set(e, "protocol.trajectory is \"%s\", expected a number of epochs from 0 on", s->protocol_trajectory);
+    if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
+        return error_set(e, "protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->protocol_stop);
     const char *people = arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world));
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
         || !read_samples(r, "general.jsonl", &r->general, &c.general, e))

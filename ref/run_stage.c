@@ -20,11 +20,11 @@ static bool train_stage(Run *r, size_t stage, Error *e)
         && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
 }
 
-/* A model that is asked: the one that a stage starts from, and what snapshots made of it. */
+/* A model that is asked, or what snapshots made of it. */
 typedef struct {
     Run *run;
     const Stage *stage;
-    const char *out, *start, *from;      // folders: results, start model, unlearn stage
+    const char *out, *start;             // folders: results, start model
     Questions questions;
     ModelConfig config;
     const char *files[FILES_MAX];
@@ -48,33 +48,15 @@ static bool ask(Exam *x, Weights *w, const char *name, Depth depth, Error *e)
     return good;
 }
 
-/* Adapters are merged into `w`; a folder with all weights replaces it. */
-static bool apply(Exam *x, Weights *w, const char *folder, Arena *a, Error *e)
-{
-    Lora l;
-    const char *adapters = arena_format(a, "%s/adapter_config.json", folder);
-    if (!adapters)
-        return false;
-    if (file_exists(adapters))
-        return lora_load(&l, w, folder, a, e) && lora_merge(&l, w, e);
-    weights_close(w);
-    return weights_load(w, folder, &x->config, a, e);
-}
-
-/* One snapshot: the start model, the ends of the requests before where adapters were merged between them, and the snapshot itself. */
-static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, size_t request, int64_t step, Error *e)
+/* Between the points of a trajectory and the end, less and less is asked for. */
+static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
     Weights w = { .count = 0 };
     char name[64];
-    bool good = weights_load(&w, x->start, &x->config, &a, e), merge = method_config(&x->run->plan, c->method)->merge, last = false;
-    for (size_t k = merge ? 0 : request; good && k <= request; k++) {
-        int64_t end = request_steps(&x->run->plan, c, s->request[k].count);
-        const char *folder = arena_format(&a, "%s/%s", x->from, snapshot_name((int64_t)k + 1, k < request ? end : step, name));
-        last = step == end;
-        good = folder && apply(x, &w, folder, &a, e);
-    }
-    good = good && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), !last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT, e);
+    const Depth depth = step != ends[request].last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
+    bool good = run_snapshot(x->run, c, ends, request, step, &w, &x->config, &a, e)
+        && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), depth, e);
     weights_close(&w);
     arena_free(&a);
     return good;
@@ -91,11 +73,12 @@ static bool ask_all(Exam *x, Error *e)
         return good;
     }
     const Case *c = x->run->plan.stage[s->of].one;
-    if (!run_splits(x->run, c, &splits, &x->arena, e))
+    RequestEnd *ends = run_splits(x->run, c, &splits, &x->arena, e) ? run_ends(x->run, s->of, splits.requests, &x->arena, e) : NULL;
+    if (!ends)
         return false;
     for (size_t k = 0; k < splits.requests; k++)
-        for (int64_t step = 1; step <= request_steps(&x->run->plan, c, splits.request[k].count); step++)
-            if (snapshot_after(&x->run->plan, c, splits.request[k].count, step) && !ask_snapshot(x, &splits, c, k, step, e))
+        for (int64_t step = 1; step <= ends[k].last; step++)
+            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, splits.request[k].count, step)) && !ask_snapshot(x, &splits, c, ends, k, step, e))
                 return false;
     return true;
 }
@@ -103,12 +86,11 @@ static bool ask_all(Exam *x, Error *e)
 static bool answer_stage(Run *r, size_t stage, Error *e)
 {
     Exam x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
-    Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames }, general = { KIND_CHOICE, NULL, 0 };
+    Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
     x.out = stage_folder(r, stage, &x.arena);
     x.start = run_model(r, x.stage->model, &x.arena);
-    x.from = x.stage->of == NO_STAGE ? "" : stage_folder(r, x.stage->of, &x.arena);
     questions_begin(&x.questions, &x.arena);
-    bool good = x.out && x.start && x.from && file_make_folder(x.out, e) && config_load(&x.config, x.start, e)
+    bool good = x.out && x.start && file_make_folder(x.out, e) && config_load(&x.config, x.start, e)
         && questions_add(&x.questions, &r->group[x.stage->group], facts, e) && questions_add(&x.questions, &r->general, general, e)
         && ask_all(&x, e) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
     arena_free(&x.arena);
@@ -121,6 +103,7 @@ bool run_stage(Run *r, size_t stage, Error *e)
     case STAGE_TRAIN:   return train_stage(r, stage, e);
     case STAGE_UNLEARN: return run_unlearn(r, stage, e);
     case STAGE_ANSWER:  return answer_stage(r, stage, e);
+    case STAGE_PROBE:   return run_probe(r, stage, e);
     }
     return false;
 }

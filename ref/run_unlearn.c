@@ -20,6 +20,7 @@ typedef struct {
     Model model;
     Reader reader;
     Splits splits;
+    RequestEnd *ends;                    // of the requests that ended
     RoundsPlan plan;
     Rounds rounds;
     FILE *log;
@@ -110,6 +111,7 @@ static bool job_open(Job *j, Error *e)
         return false;
     if (method_config(&j->run->plan, m)->oracle && !frozen_model(j, MODEL_ORACLE, &p->retain_only, e))
         return false;
+    j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
     p->method = m;
     p->batch = (size_t)s->unlearn_batch;
     p->train = train_config(s);
@@ -118,7 +120,7 @@ static bool job_open(Job *j, Error *e)
     p->retain_shrinks = s->unlearn_retain_shrinks;
     p->count = j->splits.requests;
     p->seed = j->c->seed;
-    return rounds_make(&j->rounds, p, &j->model, adapters ? &j->lora : NULL, a, e);
+    return j->ends && rounds_make(&j->rounds, p, &j->model, adapters ? &j->lora : NULL, a, e);
 }
 
 /* Without adapters, and after an edit at once, all weights are kept. */
@@ -153,12 +155,35 @@ static bool restore(Job *j, int64_t before, Error *e)
     return true;
 }
 
+/* RULE_accuracy: the request is over when so little of it is still known. The model is asked as it is, adapters beside the weights. */
+static bool stop(Job *j, Error *e)
+{
+    Rounds *r = &j->rounds;
+    const EntityList *whose = &j->splits.request[r->round];
+    Questions q;
+    size_t right = 0;
+    if (r->done >= r->steps || !stop_after(&j->run->plan, j->c, whose->count, r->done))
+        return !e->failed;
+    Arena a = arena_make(e);
+    questions_begin(&q, &a);
+    Result *x = questions_add(&q, &j->run->group[group_of(j->c->scenario)], (Choice){ KIND_OPEN, whose, j->run->settings.protocol_frames, false }, e)
+              ? evaluate(&j->model, &j->reader, &q, DEPTH_EXACT, &a, e) : NULL;
+    for (size_t k = 0; x && k < q.count; k++)
+        right += x[k].exact;
+    if (x && (double)right <= j->run->plan.config.stop * (double)q.count)
+        r->steps = r->done;
+    arena_free(&a);
+    return x != NULL;
+}
+
 static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
 {
     Rounds *r = &j->rounds;
     const Plan *p = &j->run->plan;
     const int64_t every = j->settings.train_save_every ? j->settings.train_save_every : SAVE_EVERY;
     while (round_step(r, e)) {
+        if (!stop(j, e))
+            return false;
         bool point = r->done < r->steps && snapshot_after(p, j->c, entities, r->done);
         log_step(j->log, logged + r->done, &r->trainer.stats);
         if (point && !snapshot(j, r->round, r->done, e))
@@ -185,7 +210,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     char path[4096];
     snprintf(path, sizeof path, "%s/log.jsonl", j->folder);
     r->plan.train.steps = request_steps(&j->run->plan, j->c, entities);
-    if (!round_begin(r, e) || !restore(j, before, e))
+    if (!round_begin(r, e) || !restore(j, before, e) || !stop(j, e))
         return false;
     if (!j->log && r->done == r->steps && r->steps)
         *logged += r->steps;
@@ -193,7 +218,9 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
         return false;
     else
         *logged += r->steps;
-    return round_end(r, e) && snapshot(j, request, request_steps(&j->run->plan, j->c, entities), e);
+    const int64_t whole = r->plan.train.steps, last = r->steps && !r->diverged ? r->steps : whole;
+    j->ends[request] = (RequestEnd){ r->done, last, r->diverged ? "diverged" : last < whole ? "accuracy" : "budget" };
+    return round_end(r, e) && snapshot(j, request, last, e);
 }
 
 /* Every snapshot by its rule, and the log; what was only kept for going on is removed. */
@@ -205,21 +232,22 @@ static bool finish(Job *j, size_t stage, Error *e)
     char name[64], path[4096];
     const char **files = arena_array(a, FILES_MAX, sizeof *files);
     for (size_t k = 0; files && k < j->splits.requests; k++) {
-        size_t entities = j->splits.request[k].count;
-        for (int64_t step = 1; step <= request_steps(&j->run->plan, j->c, entities); step++)
-            for (int f = 0; f < 2 && snapshot_after(&j->run->plan, j->c, entities, step) && n < FILES_MAX - 1; f++)
+        const int64_t last = j->ends[k].last;
+        for (int64_t step = 1; step <= last; step++)
+            for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, j->splits.request[k].count, step)) && n < FILES_MAX - 2; f++)
                 files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", checkpoint_folder(j, k));
         remove(path);
         folder_sweep(checkpoint_folder(j, k));
         remove(checkpoint_folder(j, k));
     }
-    if (!j->log || n == FILES_MAX - 1)
+    if (!j->log || n >= FILES_MAX - 2)
         return error_set(e, "%s: %s", j->folder, j->log ? "too many snapshots, expected a larger protocol.trajectory" : "the log is missing");
     files[n++] = "log.jsonl";
+    files[n++] = "steps.json";
     bool closed = fclose(j->log) == 0;
     j->log = NULL;
-    return closed && !e->failed && stage_finish(&j->run->plan, stage, j->folder, files, n, e);
+    return closed && !e->failed && ends_write(j->folder, j->ends, j->splits.requests, e) && stage_finish(&j->run->plan, stage, j->folder, files, n, e);
 }
 
 bool run_unlearn(Run *r, size_t stage, Error *e)

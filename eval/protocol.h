@@ -14,6 +14,7 @@
 #define PULSE_EVAL_PROTOCOL_H
 
 #include "eval/evaluate.h"
+#include "eval/rules.h"
 #include "model/lora.h"
 #include "tensor/hash.h"
 #include "tensor/op.h"
@@ -66,16 +67,6 @@ typedef struct {
     const char *train[MODELS];           // recipe of a model that is to be trained
     Digest      group[GROUPS], general, entities;    // of the questions with their pictures
 } ProtocolConfig;
-
-/* How long a request is worked on. */
-typedef enum {
-#define RULE(name, help) RULE_##name,
-#include "eval/rules.def"
-#undef RULE
-    RULES
-} Rule;
-typedef struct { const char *name, *help; } RuleInfo;
-extern const RuleInfo rules[RULES];
 
 typedef struct {
     const Scenario *scenario;

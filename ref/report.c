@@ -49,9 +49,9 @@ static void head(Page *p, const Report *r)
     fact(p, "Methods", listed(r, COLUMN_METHOD, method_label));
     fact(p, "Seeds", listed_seeds(r));
     fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
-    fact(p, "Chain", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
+    fact(p, "Chain of the results", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
     fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#methods\">Methods</a><a href=\"#comparison\">Comparison</a><a href=\"#gap\">Picture and words</a>"
-          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a href=\"#answers\">Answers</a></nav>\n</header>\n", p->f);
+          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n", p->f);
 }
 
 static bool body(FILE *f, const Report *r, Error *e)
@@ -66,6 +66,8 @@ static bool body(FILE *f, const Report *r, Error *e)
     report_trajectories(&p, r);
     report_cost(&p, r);
     report_sequential(&p, r);
+    report_attacks(&p, r);
+    report_findings(&p, r);
     bool good = report_answers(&p, r, e);
     report_metrics(&p, r);
     page_end(&p);

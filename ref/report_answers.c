@@ -273,8 +273,9 @@ static void choose_scenarios(Answers *x)
 {
     const char *name[2];
     size_t n = names(x->report, COLUMN_SCENARIO, name, 2);
-    x->scenario[0] = has_scenario(x->report, "finetuned") || !n ? "finetuned" : name[0];
-    x->scenario[1] = "pretrained";
+    const char *shown[] = { scenario_under(x->report, "finetuned", 0), scenario_under(x->report, "pretrained", 0) };
+    x->scenario[0] = shown[0] || !n ? shown[0] ? shown[0] : "finetuned" : name[0];
+    x->scenario[1] = shown[1] ? shown[1] : "pretrained";
     if (!seeds(x->report, &x->seed, 1))
         x->seed = 0;
 }

@@ -112,9 +112,10 @@ void report_comparison(Page *p, const Report *r)
     };
     page_section(p, "comparison", "What is forgotten, what is kept", "PULSE's comparison. A good method empties the first panel and leaves the other two as they were, whether the model is shown the picture or given the name.");
     for (size_t k = 0; k < sizeof shown / sizeof *shown; k++) {
-        if (has_scenario(r, shown[k].scenario))
-            bars(p, r, shown[k].scenario, scenario_label(shown[k].scenario), shown[k].says);
-        else if (shown[k].paper)
+        const char *name;
+        for (size_t i = 0; (name = scenario_under(r, shown[k].scenario, i)); i++)
+            bars(p, r, name, scenario_label(r, name), shown[k].says);
+        if (shown[k].paper && !scenario_under(r, shown[k].scenario, 0))
             missing(p, r, shown[k].scenario);
     }
     page_section_end(p);
@@ -125,9 +126,10 @@ void report_ablation(Page *p, const Report *r)
     page_section(p, "ablation", "Which part is trained",
                  "PULSE forgets with the language model alone (llm), or with the projector as well (proj+llm). In the paper, gradient ascent takes questions with a picture from 78.0 to 24.8 (llm) or 9.6 (proj+llm), "
                  "questions in words from 76.8 to 33.2 or 35.2, and MMBench from 75.1 to 48.8 or 71.1.");
-    if (has_scenario(r, "ablation"))
-        bars(p, r, "ablation", "Language model alone, or with the projector", "Accuracy after the persons of fine-tuning were forgotten, by what was trained: full bars are now, pale bars are before.");
-    else
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, "ablation", k)); k++)
+        bars(p, r, name, scenario_label(r, name), "Accuracy after the persons of fine-tuning were forgotten, by what was trained: full bars are now, pale bars are before.");
+    if (!scenario_under(r, "ablation", 0))
         missing(p, r, "ablation");
     page_section_end(p);
 }
@@ -158,7 +160,7 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     enum { ROW = 25 };
     Variants v = variants(r, scenario);
     double height = ROW * (double)v.count;
-    panel_begin(p, scenario_label(scenario), NULL, WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
+    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
     for (int k = 0; k <= 2; k++) {
         static const char *const percent[] = { "0", "50", "100 %" };
         svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);

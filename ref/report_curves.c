@@ -101,7 +101,7 @@ static void trajectory_figure(Page *p, const Report *r, const char *scenario)
     static const char *const columns[] = { "method", "step", "forget, picture", "forget, words", "retain", "general" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(scenario), "Accuracy on the way of unlearning, over the steps of the optimiser; step 0 is the model before. Where seeds differ, the range is shaded.");
+    figure_begin(p, scenario_label(r, scenario), "Accuracy on the way of unlearning, over the steps of the optimiser; step 0 is the model before. Where seeds differ, the range is shaded.");
     for (size_t k = 0; lines && k < v.count; k++) {
         tracks(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
@@ -153,7 +153,8 @@ enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
 /* Marks of general ability whose place is what is left of the forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
-    Ask ask = { groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
+    const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
+    Ask ask = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
     Line general = line_of(r, groups[g].class, groups[g].label, &r->trajectory, ask, "general", OVER_STEPS), left;
     ask.split = "unlearn";
     left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_STEPS);
@@ -227,7 +228,7 @@ static void rounds_figure(Page *p, const Report *r, const char *scenario, const 
     static const char *const columns[] = { "method", "request", "asked so far", "all to forget", "retain", "general" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(scenario), says);
+    figure_begin(p, scenario_label(r, scenario), says);
     for (size_t k = 0; lines && k < v.count; k++) {
         round_lines(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
@@ -303,9 +304,10 @@ void report_sequential(Page *p, const Report *r)
     for (size_t k = 0; k < n; k++)
         stress += strncmp(scenario[k], "stress-", 7) == 0;
     page_section(p, "sequential", "Request after request", "In practice people ask to be forgotten one after another. A method that is fine once may wear the model out; the paper finds that five requests of ten persons hurt far more than one of fifty.");
-    if (has_scenario(r, "sequential"))
-        rounds_figure(p, r, "sequential", "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; where seeds differ, the range is shaded.");
-    else
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, "sequential", k)); k++)
+        rounds_figure(p, r, name, "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; where seeds differ, the range is shaded.");
+    if (!scenario_under(r, "sequential", 0))
         page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios in the config).");
     if (stress)
         stress_figure(p, r);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <string.h>
+#include "eval/rules.h"
 #include "ref/report_data.h"
 
 /* --- asking --- */
@@ -96,12 +97,38 @@ const char *method_label(const char *method)
     return label_of(list, sizeof list / sizeof *list, method);
 }
 
-const char *scenario_label(const char *scenario)
+const char *rule_of(const char *name, const char *scenario)
+{
+    const size_t n = strlen(scenario);
+    if (strncmp(name, scenario, n) != 0 || (name[n] && name[n] != '-'))
+        return NULL;
+    for (Rule k = 0; k < RULES; k++)
+        if (strcmp(name[n] ? name + n + 1 : "budget", rules[k].name) == 0)
+            return rules[k].name;
+    return NULL;
+}
+
+const char *scenario_under(const Report *r, const char *scenario, size_t k)
+{
+    const char *name[100];
+    const size_t n = names(r, COLUMN_SCENARIO, name, 100);
+    for (size_t i = 0; i < n; i++)
+        if (rule_of(name[i], scenario) && k-- == 0)
+            return name[i];
+    return NULL;
+}
+
+const char *scenario_label(const Report *r, const char *scenario)
 {
     static const Label list[] = { { "finetuned", "Fine-tuned knowledge" }, { "pretrained", "Pre-trained knowledge" },
         { "sequential", "Requests one after another" }, { "ablation", "What is trained" }, { "known", "Control: persons of pre-training" },
         { "finetuned20", "Control: 20 fine-tuned persons" } };
-    return label_of(list, sizeof list / sizeof *list, scenario);
+    for (size_t k = 0; k < sizeof list / sizeof *list; k++) {
+        const char *rule = rule_of(scenario, list[k].name), *text = rule ? arena_format(r->arena, "%s, rule %s", list[k].label, rule) : NULL;
+        if (text)
+            return strcmp(rule, "budget") == 0 ? list[k].label : text;
+    }
+    return scenario;
 }
 
 /* --- variants --- */

@@ -69,6 +69,11 @@ size_t names(const Report *r, Column c, const char **out, size_t room);
 size_t seeds(const Report *r, uint64_t *out, size_t room);
 
 const char *method_label(const char *method);
-const char *scenario_label(const char *scenario);
+/* Under a rule other than budget with its name: "Fine-tuned knowledge, rule accuracy". */
+const char *scenario_label(const Report *r, const char *scenario);
+/* The k-th name in the file of a scenario: "sequential", "sequential-epochs", … (under each rule); NULL: there are no more. */
+const char *scenario_under(const Report *r, const char *scenario, size_t k);
+/* Its rule: what stands after the scenario and a dash; "budget" where nothing does. NULL: it is another scenario. */
+const char *rule_of(const char *name, const char *scenario);
 
 #endif

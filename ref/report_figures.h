@@ -13,6 +13,8 @@ void report_ablation(Page *p, const Report *r);
 void report_trajectories(Page *p, const Report *r);          // accuracy over the steps
 void report_cost(Page *p, const Report *r);                  // general ability against what is still known
 void report_sequential(Page *p, const Report *r);            // accuracy after each request; many small requests
+void report_attacks(Page *p, const Report *r);               // a table: attacks, membership, distance to the oracle
+void report_findings(Page *p, const Report *r);              // tables: the paper's four, under each rule and at equal forgetting
 void report_metrics(Page *p, const Report *r);               // all that no figure shows
 bool report_answers(Page *p, const Report *r, Error *e);     // pictures, questions and answers
 

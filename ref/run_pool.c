@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "eval/manifest.h"
@@ -74,10 +75,13 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
         words[n++] = (char *)last[i];
     words[n] = NULL;
     fflush(NULL);
+    const pid_t self = getpid();
     pid_t child = fork();
     if (child < 0)
         return error_set(e, "run: no process could be started");
     if (child == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)         // a run that is killed leaves nothing that still writes
+            _exit(127);
         execv(SELF, words);
         _exit(127);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: what is only asked of a model at its end. relearned.jsonl and quantised.jsonl: its answers after each attack; cloze.jsonl: its answers to
- * questions with a blank; numbers.json: membership and the distance to the oracle, as rows. */
+/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights; relearned.jsonl: those about what was
+ * forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json: membership and the distance to the oracle, as rows. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/probe.h"
@@ -207,7 +207,7 @@ static bool relearned(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
     Weights w = { .count = 0 };
-    bool good = load(p, &w, &a, e) && relearn(p, &w, &a, e) && ask(p, &w, "relearned.jsonl", p->asked, 3, DEPTH_EXACT, e);
+    bool good = load(p, &w, &a, e) && relearn(p, &w, &a, e) && ask(p, &w, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
     weights_close(&w);
     arena_free(&a);
     return good;

@@ -41,7 +41,8 @@ static ProtocolConfig config_of(const char *scenarios)
 {
     ProtocolConfig c = {
         .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
-        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .reading = "data.template = world\n",
+        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .rules = "budget", .probed = "",
+        .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de", .reading = "data.template = world\n",
         .model = { { "b" }, { "v" }, { "o" } }, .group = { { "g0" }, { "g1" }, { "g2" } }, .general = { "g" }, .entities = { "e" },
     };
     for (size_t k = 0; k < scenarios_count; k++)
@@ -223,6 +224,82 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63) && !snapshot_after(&p, &p.cases[0], 50, 62));
 }
 
+static const Case *case_named(const Plan *p, const char *name)
+{
+    for (size_t k = 0; k < p->case_count; k++)
+        if (strcmp(p->cases[k].name, name) == 0)
+            return &p->cases[k];
+    fail_msg("there is no case %s", name);
+    return NULL;
+}
+
+/* In this world three persons are forgotten at once: 30 questions, 2 steps an epoch; in two requests, of two persons (1 step an epoch) and of one (1). */
+static void rules_say_how_long_a_request_is_worked_on(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, sequential, pretrained");
+    c.rules = "budget, updates, epochs, accuracy";
+    c.epochs[0] = "6";
+    c.epochs[1] = "9";
+    c.epochs[2] = "4";
+    c.trajectory = 0.5;
+    Plan p = planned(&c);
+    assert_int_equal(p.case_count, 12);
+    const struct { const char *name; int64_t steps[2]; } want[] = {
+        { "finetuned", { 12 } }, { "finetuned-updates", { 12 } }, { "finetuned-epochs", { 12 } }, { "finetuned-accuracy", { 20 } },
+        { "sequential", { 4, 4 } }, { "sequential-updates", { 12, 12 } }, { "sequential-epochs", { 6, 6 } }, { "sequential-accuracy", { 10, 10 } },
+        { "pretrained", { 9 } }, { "pretrained-updates", { 12 } }, { "pretrained-epochs", { 6 } }, { "pretrained-accuracy", { 10 } },
+    };
+    for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
+        const Case *x = case_named(&p, want[k].name);
+        const size_t entities[2] = { strstr(x->name, "finetuned") ? 3 : 2, 1 };
+        for (size_t i = 0; i < (size_t)x->rounds; i++)
+            assert_int_equal(request_steps(&p, x, entities[i]), want[k].steps[i]);
+    }
+    const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
+    assert_true(stop_after(&p, stops, 3, 1) && stop_after(&p, stops, 3, 20) && !stop_after(&p, stops, 3, 0) && !stop_after(&p, does_not, 3, 1));
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);       // the same work is one stage
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
+    assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
+    c.stop = 0.5;
+    Plan q = planned(&c);
+    assert_string_not_equal(p.stage[stops->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-accuracy")->unlearn].digest.hex);
+    assert_string_equal(p.stage[does_not->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-epochs")->unlearn].digest.hex);
+    c.rules = "budget, nonsense";
+    assert_false(plan_of(&q, &c));
+    expect_sentence(&error, "there is no rule \"nonsense\"");
+}
+
+static void probes_are_planned_where_the_config_names_the_case(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, pretrained, ablation");
+    c.rules = "budget, accuracy";
+    c.probed = "finetuned-accuracy, pretrained";
+    Plan p = planned(&c);
+    const Case *x = case_named(&p, "finetuned-accuracy"), *y = case_named(&p, "pretrained");
+    assert_true(p.stage[x->probe].kind == STAGE_PROBE && p.stage[x->probe].of == x->unlearn && x->probe_oracle != NO_STAGE && x->probe_before != x->probe_oracle);
+    assert_true(p.stage[y->probe].of == y->unlearn && y->probe_oracle == NO_STAGE);           // there is no oracle of what was pre-trained
+    assert_true(case_named(&p, "finetuned")->probe == NO_STAGE && case_named(&p, "ablation")->probe == NO_STAGE);
+    const char *before = p.stage[x->unlearn].digest.hex, *probe = p.stage[x->probe].digest.hex;
+    c.probing = "attack.lr = 0.1\n";
+    Plan q = planned(&c);
+    assert_string_equal(before, q.stage[case_named(&q, x->name)->unlearn].digest.hex);
+    assert_string_not_equal(probe, q.stage[case_named(&q, x->name)->probe].digest.hex);
+}
+
+static void other_sources_make_other_stages(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned");
+    Plan p = planned(&c);
+    c.code = "c0df";
+    Plan q = planned(&c);
+    assert_int_equal(p.stage_count, q.stage_count);
+    for (size_t k = 0; k < p.stage_count; k++)
+        assert_string_not_equal(p.stage[k].digest.hex, q.stage[k].digest.hex);
+}
+
 static void the_same_work_is_one_stage(void **state)
 {
     (void)state;
@@ -371,6 +448,53 @@ static void measures_are_those_worked_by_hand(void **state)
     assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
 }
 
+static void texts_are_measured_by_every_overlap(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    uint8_t yes[1] = { 1 };
+    float none[1] = { 0 };
+    Result r[] = { answered("a-0-image", "p1", "person", MODALITY_IMAGE, false), answered("a-0-text", "p1", "person", MODALITY_TEXT, true) };
+    for (int k = 0; k < 2; k++) {
+        r[k].token_nll = none;
+        r[k].token_right = yes;
+        r[k].tokens = 1;
+        r[k].answer = "red cats";
+        r[k].text = k ? "red cats" : "red cat";
+    }
+    EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
+    assert_true(measure(&rows, (Row){ .split = "retain" }, (Whose){ &only, NULL, false }, r, NULL, 2, &error));
+    expect_fine(&error);
+    assert_true(value_of(&rows, "image", "text_match") == 0 && value_of(&rows, "both", "text_match") == 0.5);
+    assert_true(value_of(&rows, "image", "rouge1") == 0.5 && value_of(&rows, "image", "rouge2") == 0 && value_of(&rows, "image", "rougeL_recall") == 0.5);
+    assert_true(value_of(&rows, "image", "rouge1_stem") == 1 && value_of(&rows, "image", "rouge2_stem") == 1 && value_of(&rows, "image", "rougeL_recall_stem") == 1);
+    assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5 && value_of(&rows, "both", "umu_contraharmonic") == -1);
+    rows.count = 0;
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, NULL, 2, &error));
+    assert_true(value_of(&rows, "both", "umu_contraharmonic") == 1.25 / 1.5 && value_of(&rows, "both", "umu_harmonic") == -1);
+    rows.count = 0;
+    r[0].text = "the red cats";
+    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Whose){ &only, NULL, true }, result_cloze, r, 2, &error));
+    assert_true(rows.count == 3 && value_of(&rows, "image", "cloze") == 1);
+}
+
+static void model_utility_needs_all_of_its_parts(void **state)
+{
+    (void)state;
+    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" };
+    Rows rows = { .arena = &arena };
+    for (int k = 0; k < 6; k++) {
+        assert_true(measure_utility(&rows, 0) && rows.count == (size_t)k);
+        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = of[k % 3], .value = k < 3 ? 1 : 0.5 }));
+    }
+    assert_true(measure_utility(&rows, 0) && rows.count == 7);
+    assert_true(rows.row[6].value == 6.0 / 9.0 && strcmp(rows.row[6].split, "general") == 0);
+    rows.row[2].value = 0;
+    rows.count = 6;
+    assert_true(measure_utility(&rows, 0) && rows.row[6].value == 0);
+    assert_true(measure_utility(&rows, 1) && rows.count == 7);          // not all of them are this model's
+}
+
 static void a_manifest_links_stages_and_sees_changed_files(void **state)
 {
     (void)state;
@@ -396,6 +520,43 @@ static void a_manifest_links_stages_and_sees_changed_files(void **state)
     expect_sentence(&error, "x.txt: it is not the file that its stage made");
 }
 
+static const char *run_made(const char *name, const char *result)
+{
+    ProtocolConfig c = config_of("finetuned");
+    Plan p = planned(&c);
+    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
+    const char *out = arena_text(&arena, scratch("%s", name));
+    for (size_t k = 0; k < p.stage_count; k++) {
+        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
+        assert_true(file_make_folder(folder, &error) && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
+        assert_true(stage_finish(&p, k, folder, files, 1, &error));
+    }
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error) && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
+    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error) && manifest_add(out, "report", "report.html", &error));
+    return out;
+}
+
+static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state)
+{
+    (void)state;
+    const char *one = run_made("one", "1"), *two = run_made("two", "1"), *other = run_made("other", "2");
+    char different[512];
+    size_t size;
+    assert_true(manifest_check(one, &arena, &error) && manifest_same(one, two, different, &arena, &error));
+    assert_false(manifest_same(one, other, different, &arena, &error));
+    assert_false(error.failed);
+    assert_string_equal(different, "the stage answers/vanilla/person: x.txt");
+    assert_true(file_write(arena_format(&arena, "%s/report.html", one), "q", 1, &error));
+    assert_false(manifest_check(one, &arena, &error));
+    expect_sentence(&error, "report.html: it is not the file");
+    const char *path = arena_format(&arena, "%s/manifest.json", two);
+    char *text = file_read(path, 1 << 20, &size, &arena, &error);
+    *strstr(text, "c0de") = 'd';
+    assert_true(file_write(path, text, size, &error));
+    assert_false(manifest_check(two, &arena, &error));
+    expect_sentence(&error, "entry 1 was changed");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -404,7 +565,9 @@ int main(void)
         TEST(the_best_known_are_ranked_by_right_answers_then_by_id), TEST(what_does_not_fit_the_world_is_a_sentence),
         TEST(bad_lists_of_a_config_are_sentences), TEST(epochs_are_given_for_all_and_for_single_methods), TEST(the_same_work_is_one_stage),
         TEST(a_changed_config_changes_only_what_depends_on_it), TEST(answers_come_back_with_the_same_bits),
-        TEST(results_csv_is_exactly_the_contract), TEST(measures_are_those_worked_by_hand), TEST(a_manifest_links_stages_and_sees_changed_files),
+        TEST(results_csv_is_exactly_the_contract), TEST(measures_are_those_worked_by_hand), TEST(texts_are_measured_by_every_overlap), TEST(model_utility_needs_all_of_its_parts),
+        TEST(a_manifest_links_stages_and_sees_changed_files), TEST(an_audit_finds_what_was_changed_and_where_two_runs_part),
+        TEST(rules_say_how_long_a_request_is_worked_on), TEST(probes_are_planned_where_the_config_names_the_case), TEST(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,30 +25,57 @@ touch "$tap_folder/mark"
 check "a second run does no stage again" sh -c "'$PULSE' run $smoke --quiet --out '$out' && [ -z \"\$(find '$out/stages' -newer '$tap_folder/mark' -type f)\" ]"
 stages "$out" > "$tap_folder/before"
 cp -r "$out" "$tap_folder/other"
-check "with other epochs of one scenario only its unlearning and answers are new" sh -c "
+check "with other epochs of one scenario only its unlearning, answers and attacks are new" sh -c "
     '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set epochs.finetuned=2 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
-    [ \$(grep -c finished '$tap_folder/plan') = 2 ] && '$PULSE' run $smoke --out '$out' --set epochs.finetuned=2 --plan > '$tap_folder/plan' &&
-    [ \$(grep -c finished '$tap_folder/plan') = 4 ] && [ \$(wc -l < '$tap_folder/plan') = 6 ]"
+    [ \$(grep -c finished '$tap_folder/plan') = 3 ] && '$PULSE' run $smoke --out '$out' --set epochs.finetuned=2 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 5 ] && [ \$(wc -l < '$tap_folder/plan') = 8 ]"
 check "what was printed as a plan was not run" diff <(stages "$out") "$tap_folder/before"
 
-# An unlearning that is ended in its middle, and goes on.
+# A run that is killed in the middle of an unlearning, and goes on.
 stage=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "finetuned/ga/proj+llm/seed0" { print $1 }')
 cp -r "$out" "$tap_folder/again"
 rm -r "$tap_folder/again/stages/$stage"
 broken() {
-    "$PULSE" run "$smoke" --quiet --out "$tap_folder/again" --stage "$stage" --set train.save_every=1 --threads 1 &    # itself: not a shell around it
-    local process=$!
-    for _ in $(seq 600); do
+    "$PULSE" run "$smoke" --quiet --out "$tap_folder/again" --set train.save_every=1 --threads 1 &    # itself: not a shell around it
+    local process=$! second=0
+    for _ in $(seq 1500); do
         [ -e "$tap_folder/again/stages/$stage/checkpoint-1/checkpoint.safetensors" ] && break
         sleep 0.02
     done
+    says 'another process is writing into this folder' run --out "$tap_folder/again" || second=1
     kill -9 $process 2> /dev/null
     wait $process 2> /dev/null
-    [ ! -e "$tap_folder/again/stages/$stage/stage.json" ]
+    [ $second = 0 ] && [ ! -e "$tap_folder/again/stages/$stage/stage.json" ]
 }
-check "an unlearning can be ended in its middle" broken
-check "it goes on with --resume" run --out "$tap_folder/again" --stage "$stage" --resume
-check "and what it made is the same, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
+check "a second run into the folder of one that is at work is refused; killed, the first leaves its stage unfinished" broken
+goes_on() {
+    for _ in $(seq 100); do    # until what it had started is gone as well
+        run --out "$tap_folder/again" --resume 2> "$tap_folder/wrong" && return
+        grep -q 'another process' "$tap_folder/wrong" || break
+        sleep 0.05
+    done
+    cat "$tap_folder/wrong"
+    return 1
+}
+check "it goes on with --resume" goes_on
+check "and what the stage made is the same, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
+check "and so are the results" diff <(digests "$tap_folder/again") fixtures/smoke.sha256
+
+audit() { ends "$1" run --out "$2" --audit "$out" "${@:3}" > "$tap_folder/audit" 2> "$tap_folder/wrong" && grep -q "$tap_audit" "$tap_folder/audit"; }
+tap_audit=': same$' check "an audit holds it to be the same run" audit 0 "$tap_folder/again"
+tap_audit='different' check "a run of another config is found to be different" audit 1 "$tap_folder/again" --set protocol.scenarios=pretrained
+run --out "$tap_folder/again"
+cp "$out/report.html" "$tap_folder/report.html"
+echo ' ' >> "$out/report.html"
+check "a report that was changed afterwards is noticed" says 'report.html: it is not the file' run --out "$tap_folder/again" --audit "$out"
+cp "$tap_folder/report.html" "$out/report.html"
+
+# Stopping when little enough is known: here at the first look, after a fifth of an epoch of 25 steps.
+stops() {
+    run --out "$tap_folder/other" --set protocol.scenarios=finetuned --set protocol.rules=accuracy --set protocol.stop=1 --set protocol.trajectory=0.2 --set attack.scenarios= &&
+        grep -qx 'finetuned-accuracy,ga,proj+llm,1,unlearn,both,steps,5.0,,,0' "$tap_folder/other/results.csv"
+}
+check "a request is over when its accuracy is low enough" stops
 
 echo x >> "$tap_folder/again/stages/$stage/log.jsonl"
 check "a file of a stage that was changed afterwards is noticed" says 'it is not the file that its stage made' run --out "$tap_folder/again"
@@ -59,6 +86,8 @@ config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'
 check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
+check "an unknown rule is a sentence" says 'there is no rule "x"' run --out "$tap_folder/x" --set protocol.rules=x
+check "an accuracy to stop at that is none is a sentence" says 'protocol.stop is "2"' run --out "$tap_folder/x" --set protocol.stop=2
 check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x
 check "a model folder that is not there is a sentence" says 'nowhere' run --out "$tap_folder/x" --set protocol.base=nowhere
 check "a forget set larger than the world is a sentence" says 'protocol.best is 99' run --out "$out" --set protocol.best=99

@@ -95,7 +95,7 @@ fi
       echo "finetuned,ga,proj+llm,1,$epoch,$((25 * epoch)),$split,$modality,accuracy,0.5,,,0"
   done; done; done; } > "$run/trajectory.csv"
 { answer none 0 image true finland; answer none 0 text true finland; answer ga 1 image false '<b>peru</b>'; answer ga 1 text true finland; } > "$run/answers.jsonl"
-echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc", "link": "x"}], "chain": "0123456789abcdef"}' > "$run/manifest.json"
+echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc", "link": "x"}, {"results": {}, "link": "0123456789abcdef"}], "chain": "fedcba9876543210"}' > "$run/manifest.json"
 check "a page of all files is made" ends 0 report --world fixtures/world
 check "version and specification are shown" has "pulse-ref 0.1.0, spec 1"
 check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "eval/probe.h"
 #include "eval/robust.h"
 #include "tests/tiny.h"
 
@@ -137,6 +138,70 @@ static void distances_of_logits_are_their_formulas(void **state)
     assert_true(fabs(jensen_shannon(sure, even, 2, &arena) - 0.21576155433883565) < 1e-15);
 }
 
+/* --- membership and predictions --- */
+
+static TextScore score_of_one(float nll, double mu, double variance)
+{
+    TextScore s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)), arena_array(&arena, 1, sizeof(double)), 1 };
+    s.nll[0] = nll;
+    s.mu[0] = mu;
+    s.variance[0] = variance;
+    return s;
+}
+
+static void membership_is_the_order_of_scores(void **state)
+{
+    (void)state;
+    const TextScore member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) }, held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
+    const TextScore member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) }, held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
+    const struct { uint64_t twice, pairs; } want[MIA_KINDS] = {
+        { 7, 4 },            // held 2, 4 over member 1, 2: three wins and a tie
+        { 7, 4 },            // held 0, 2 over member 0, -3
+        { 7, 4 },            // of one token Min-K is LOSS
+        { 4, 4 },            // held (2 - 1)/1 = 1, (4 - 8)/2 = -2 over member 0, 0: two wins of four
+    };
+    for (int kind = 0; kind < MIA_KINDS; kind++) {
+        Auc u;
+        assert_true(membership(kind, &u, member, member_reference, 2, held, held_reference, 2, &arena, &error));
+        assert_int_equal(u.twice, want[kind].twice);
+        assert_int_equal(u.pairs, want[kind].pairs);
+    }
+    Auc u;
+    assert_false(membership(0, &u, member, NULL, 0, held, NULL, 2, &arena, &error));
+}
+
+static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
+{
+    (void)state;
+    const ModelConfig c = tiny_config();
+    Model m, n;
+    enum { SAMPLES = 3 };
+    int32_t ids[6] = { 1, 40, 50, 60, 70, 2 }, targets[SAMPLES][6] = { { -1, -1, 60, 70, 2, -1 }, { -1, -1, -1, 70, 2, -1 }, { -1, -1, -1, -1, 2, -1 } };
+    BatchSample sample[SAMPLES];
+    TextScore score[SAMPLES];
+    AnswerScore answer[SAMPLES];
+    LogitsDistance d;
+    for (int k = 0; k < SAMPLES; k++)
+        sample[k] = (BatchSample){ ids, targets[k], 6, NULL };
+    assert_true(model_make(&m, &c, &model, NULL, 64, &arena, &error) && model_make(&n, &c, &other, NULL, 64, &arena, &error));
+    assert_true(text_scores(&m, sample, SAMPLES, score, &arena, &error) && answer_scores(&m, sample, SAMPLES, 0, answer, &arena, &error));
+    expect_fine(&error);
+    const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer of the end token alone keeps it
+    for (int k = 0; k < SAMPLES; k++) {
+        assert_int_equal(score[k].tokens, tokens[k]);
+        for (size_t i = 0; i < tokens[k]; i++) {
+            assert_true(score[k].nll[i] == answer[k].token_nll[i]);
+            assert_true(score[k].mu[i] < 0 && score[k].variance[i] >= 0);
+        }
+    }
+    assert_true(logits_distance(&m, &n, sample, SAMPLES, &d, &error));
+    assert_true(d.rms == 0 && d.divergence == 0);                        // of the same seed
+    weights_find(&other, "language_model.lm_head.weight")->tensor.f32[0] += 1;
+    assert_true(logits_distance(&m, &n, sample, SAMPLES, &d, &error));
+    assert_true(d.rms > 0 && d.divergence > 0 && d.divergence < 0.6931471805599454);
+    assert_true(logits_distance(&m, &n, sample, 0, &d, &error) && isnan(d.rms));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -144,6 +209,7 @@ int main(void)
         TEST(the_score_is_one_when_nothing_moves_apart), TEST(four_bits_are_rounded_to_the_nearest_and_halves_to_even),
         TEST(four_bits_leave_fifteen_levels_half_a_step_away), TEST(linear_weights_are_quantised_and_the_others_are_not),
         TEST(the_distance_of_weights_is_relative_to_the_oracle), TEST(distances_of_logits_are_their_formulas),
+        TEST(membership_is_the_order_of_scores), TEST(texts_have_the_scores_of_their_answers_without_the_end),
     };
     return cmocka_run_group_tests_name("robust", tests, NULL, NULL);
 }

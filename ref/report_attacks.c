@@ -66,9 +66,11 @@ void report_attacks(Page *p, const Report *r)
         page_section_end(p);
         return;
     }
-    table(p, r, "Accuracy in percent on what was to be forgotten; R, Q, robustness: 1 when the attack moves nothing that it does not move in the retrained model", attacks, ATTACKS, scenario, n);
+    page_say(p, NULL, "Accuracy in percent on what was to be forgotten. R (relearning), Q (4 bits) and their harmonic mean are 1 when the attack moves nothing that it does not move in the retrained model. "
+                      "Membership: 0.5 cannot tell, 1 always tells. PrivLeak: 0 is best, below it too little is forgotten.");
+    table(p, r, "Attacks", attacks, ATTACKS, scenario, n);
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, robustness; modality=both, last round</p>\n</figure>\n", p->f);
-    table(p, r, "Membership: 0.5 cannot tell, 1 tells always. PrivLeak: 0 is best, below it is under-unlearned. Distances to the retrained model; agreement in percent", traces, TRACES, scenario, n);
+    table(p, r, "Membership, and the retrained model", traces, TRACES, scenario, n);
     fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), modality=both, last round</p>\n</figure>\n", p->f);
     page_section_end(p);
 }

@@ -6,10 +6,10 @@
 #include "ref/report_figures.h"
 
 static const struct { const char *title, *scenario[4]; } findings[] = {
-    { "F1, fine-tuned knowledge goes and general ability stays", { "finetuned" } },
-    { "F2, pre-trained knowledge takes general ability with it", { "pretrained", "known", "finetuned20" } },
-    { "F3, requests one after another hurt more than one", { "finetuned", "sequential" } },
-    { "F4, with the projector pictures are forgotten more than words", { "ablation" } },
+    { "F1", { "finetuned" } },
+    { "F2", { "pretrained", "known", "finetuned20" } },
+    { "F3", { "finetuned", "sequential" } },
+    { "F4", { "ablation" } },
 };
 enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4 };
 
@@ -79,12 +79,12 @@ static void at_the_end(Page *p, const Report *r)
 {
     static const char *const columns[] = { "scenario", "method", "steps in all", "known: picture", "known: words", "retained", "general" };
     fputs("<figure>\n", p->f);
-    table_begin(p, "At the end: accuracy on what is to be forgotten, and what is kept of the accuracy before, in percent", columns, 7);
+    table_begin(p, "At the end, in percent", columns, 7);
     for (size_t f = 0; f < FINDINGS; f++)
         for (Rule rule = 0; rule < RULES; rule++) {
             if (!rule_rows(p, r, f, rules[rule].name, true))
                 continue;
-            const char *title = arena_format(r->arena, "%s: rule %s", findings[f].title, rules[rule].name);
+            const char *title = arena_format(r->arena, "%s, rule %s", findings[f].title, rules[rule].name);
             table_group(p, title ? title : "", 7);
             rule_rows(p, r, f, rules[rule].name, false);
         }
@@ -170,8 +170,8 @@ static void at_equal_forgetting(Page *p, const Report *r)
     static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
-    fputs("<figure>\n<details><summary>At equal forgetting: general ability of the states whose accuracy on what is to be forgotten is nearest to a level</summary>\n", p->f);
-    table_begin(p, "Percent; nothing is interpolated: each state is one that was recorded, within 10 points of the level, under whatever rule", columns, 4);
+    fputs("<figure>\n<details><summary>At equal forgetting: general ability of the states nearest to a level of what is still known</summary>\n", p->f);
+    table_begin(p, "On the way, in percent", columns, 4);
     for (size_t m = 0; m < n; m++) {
         if (strcmp(method[m], "none") == 0 || strcmp(method[m], "retrain") == 0)
             continue;
@@ -194,6 +194,9 @@ void report_findings(Page *p, const Report *r)
         return;
     page_section(p, "findings", "The paper's findings",
                  "Whether each holds depends on when one stops. Budget: passes as the config says. Updates: equal numbers of steps a request. Epochs: equal passes over every question. Accuracy: until little enough is known.");
+    page_say(p, NULL, "F1: fine-tuned knowledge goes and general ability stays. F2: pre-trained knowledge takes general ability with it. F3: requests one after another hurt more than one. "
+                      "F4: with the projector trained, pictures are forgotten more than words. Known: accuracy on what is to be forgotten; retained and general: what is kept of the accuracy before. "
+                      "At equal forgetting nothing is interpolated: each state is one that was recorded, under whatever rule, within 10 points of the level.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

@@ -115,6 +115,9 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
                                   m->needs & NEEDS_REFERENCE && v.reference == REFERENCE_RETAIN_ONLY, s.unlearn_merge };
     }
     c->method = list;
+    for (size_t k = 0; list && k < methods_count; k++)                  // relearning is retain_ft on what was forgotten
+        if (methods[k] == method_find("retain_ft"))
+            c->probing = arena_format(a, "%s%s", settings_about(&r->settings, "attack.", "attack.scenarios", a), list[k].recipe);
     return !e->failed;
 }
 
@@ -178,7 +181,6 @@ bool run_plan(Run *r, Error *e)
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
         .rules = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
-        .probing = settings_about(s, "data.mask train.accumulate optimiser. attack.", "attack.scenarios", a),
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
         .epochs = {

@@ -110,6 +110,27 @@ if command -v python3 > /dev/null; then
     check "the page with curves and answers is well formed" well_formed
 fi
 
+# --- attacks and findings ---
+cp "$run/results.csv" "$tap_folder/plain.csv"
+check "a run without attacks says so" has "No model of this run was attacked"
+{ for metric in accuracy_relearned=0.75 accuracy_4bit=0.5 relearning=0.25 mia_loss=0.625 privleak=-12.5; do
+      echo "finetuned,ga,proj+llm,1,unlearn,both,${metric%=*},${metric#*=},,,0"
+  done
+  for rule in updates accuracy; do
+      echo "sequential-$rule,none,full,0,general,both,accuracy,0.5,,,0"
+      for round in 1 2; do echo "sequential-$rule,ga,proj+llm,$round,unlearn,both,steps,15,,,0"; done
+      for split in unlearn general; do echo "sequential-$rule,ga,proj+llm,2,$split,both,accuracy,0.25,,,0"; done
+  done; } >> "$run/results.csv"
+{ echo "sequential-updates,ga,proj+llm,2,3,15,unlearn,both,accuracy,0.48,,,0"; echo "sequential-updates,ga,proj+llm,2,3,15,general,both,accuracy,0.25,,,0"; } >> "$run/trajectory.csv"
+check "a page with attacks and rules is made" ends 0 report
+check "what an attack brings back is shown" has ">75.0<"
+check "membership is shown as a number" has ">0.625<"
+check "a figure is drawn for each rule" has "Requests one after another, rule accuracy"
+check "the steps of all requests are added up" has ">30<"
+check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, known 48.0, general 50.0"
+cp "$tap_folder/plain.csv" "$run/results.csv"
+sed -i '/^sequential/d' "$run/trajectory.csv"
+
 # --- hostile input ---
 cp "$run/answers.jsonl" "$tap_folder/answers"
 printf '{"id": "x", "method": "none", \n' > "$run/answers.jsonl"

@@ -98,9 +98,9 @@ own() { "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x" --set "protocol
 own > "$tap_folder/plan"
 differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
 check "a method's own setting is covered by its stages' digests, and by no other's" \
-    sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
+    sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 probe/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
 check "it goes over the sections of all, which go over the preset" \
-    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=3e-4 --set method.rmu.optimiser.lr=3e-4) "$tap_folder/plan"
+    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=3e-4 --set method.rmu.optimiser.lr=3e-4 --set method.retain_ft.optimiser.lr=3e-4) "$tap_folder/plan"
 check "an unknown method in a section's name is a sentence" says 'there is no method rum' own --set method.rum.optimiser.lr=1
 check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [epochs]' own --set method.rmu.epochs.finetuned=1
 check "a method's own value out of range is a sentence" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1

@@ -75,6 +75,8 @@ bool image_settings_size(const ImageSettings *s, size_t *width, size_t *height, 
  *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / s)             (numpy in HF's slow processors; the definition)
  *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(s k))              (HF's fast processors) */
 void image_normalise(float *out, const Image *in, const ImageSettings *s);
+/* The road up to there, in bytes: padded, resized, cropped. */
+bool image_place(Image *out, const Image *in, const ImageSettings *s, Arena *a, Error *e);
 /* The whole road; `out` has 3 * height * width floats as image_settings_size says. */
 bool image_prepare(float *out, const Image *in, const ImageSettings *s, Arena *a, Error *e);
 

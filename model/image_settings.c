@@ -235,8 +235,9 @@ static void resized(const ImageSettings *s, const Image *in, size_t *width, size
         *height = s->shortest * in->height / in->width;
 }
 
-static bool prepare(float *out, Image x, const ImageSettings *s, Arena *a, Error *e)
+bool image_place(Image *out, const Image *in, const ImageSettings *s, Arena *a, Error *e)
 {
+    Image x = *in;
     uint8_t colour[3] = { 0 };
     size_t width, height;
     for (size_t c = 0; s->pad && c < 3; c++)
@@ -250,15 +251,18 @@ static bool prepare(float *out, Image x, const ImageSettings *s, Arena *a, Error
         return error_set(e, "a crop of %zu x %zu does not fit a picture of %zu x %zu", s->crop_width, s->crop_height, x.width, x.height);
     if (s->crop && !image_crop(&x, &x, (x.width - s->crop_width) / 2, (x.height - s->crop_height) / 2, s->crop_width, s->crop_height, a, e))
         return false;
-    image_normalise(out, &x, s);
+    *out = x;
     return true;
 }
 
 bool image_prepare(float *out, const Image *in, const ImageSettings *s, Arena *a, Error *e)
 {
     size_t width, height;
+    Image placed;
     ArenaMark mark = arena_mark(a);
-    bool ok = image_settings_size(s, &width, &height, e) && prepare(out, *in, s, a, e);
+    bool ok = image_settings_size(s, &width, &height, e) && image_place(&placed, in, s, a, e);
+    if (ok)
+        image_normalise(out, &placed, s);
     arena_release(a, mark);
     return ok;
 }

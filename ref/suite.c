@@ -2,6 +2,7 @@
 #include "ref/suite.h"
 
 #include <string.h>
+#include "ref/prep_case.h"
 #include "ref/step.h"
 #include "ref/trace_file.h"
 #include "tensor/file.h"
@@ -15,69 +16,41 @@ const StepForm step_forms[] = {
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
-bool suite_file(json_t *files, const char *folder, const char *path, Arena *a, Error *e)
-{
-    Digest d;
-    char *whole = arena_format(a, "%s/%s", folder, path);
-    return whole && digest_file(whole, &d, e) && json_array_append_new(files, json_pack("{s:s, s:s}", "path", path, "sha256", d.hex)) == 0;
-}
-
-static json_t *word_list(const char *words)
-{
-    json_t *list = json_array();
-    for (; *words; words += strspn(words, " ")) {
-        size_t n = strcspn(words, " ");
-        json_array_append_new(list, json_stringn(words, n));
-        words += n;
-    }
-    return list;
-}
-
-static json_t *tensor_digests(const LossCase *c)
-{
-    json_t *all = json_object();
-    for (size_t k = 0; k < c->in_count; k++)
-        json_object_set_new(all, c->in[k].name, json_string(digest_tensor(c->in[k].name, c->in[k].tensor).hex));
-    for (size_t k = 0; k < c->out_count; k++)
-        json_object_set_new(all, c->out[k].name, json_string(digest_tensor(c->out[k].name, c->out[k].tensor).hex));
-    return all;
-}
-
-static bool save_case(const char *folder, const char *id, json_t *json, json_t *files, Arena *a, Error *e)
-{
-    char *path = arena_format(a, "%s/case.json", id);
-    bool saved = path && json_save(arena_format(a, "%s/%s", folder, path), json, e) && suite_file(files, folder, path, a, e);
-    json_decref(json);
-    return saved;
-}
-
-static bool write_loss(const char *folder, const LossForm *f, json_t *files, Arena *a, Error *e)
+static bool write_loss(Suite *s, const LossForm *f)
 {
     LossCase c;
-    char hex[32], *id = arena_format(a, "loss/%s", f->id), *in = arena_format(a, "%s/in.safetensors", id), *out = arena_format(a, "%s/out.safetensors", id);
-    if (!id || !in || !out || !loss_case_make(f, &c, a, e) || !file_make_folder(arena_format(a, "%s/%s", folder, id), e)
-        || !store_write(arena_format(a, "%s/%s", folder, in), c.in, c.in_count, e) || !store_write(arena_format(a, "%s/%s", folder, out), c.out, c.out_count, e)
-        || !suite_file(files, folder, in, a, e) || !suite_file(files, folder, out, a, e))
+    char hex[32], *id = arena_format(s->arena, "loss/%s", f->id);
+    if (!id || !loss_case_make(f, &c, s->arena, s->error))
         return false;
     float loss = c.out[0].tensor.f32[0];
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "id", id, "kind", "loss", "spec", PULSE_SPEC, "method", f->method,
-                             "variants", f->variants, "definition", method_find(f->method)->formula, "flags", word_list(f->flags),
-                             "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex), "tensors", tensor_digests(&c));
-    return save_case(folder, id, json, files, a, e);
+    json_t *json = json_pack("{s:s, s:s, s:o, s:s}", "method", f->method, "variants", f->variants, "loss", json_decimal(loss),
+                             "loss.hex", hex_double((double)loss, hex));
+    return suite_case(s, (SuiteCase){ id, "unlearn/method.h", f->flags, method_find(f->method)->formula, NULL, c.in, c.out, c.in_count, c.out_count, json });
 }
 
-static bool write_op(const char *folder, const OpForm *f, json_t *files, Arena *a, Error *e)
+static bool write_op(Suite *s, const OpForm *f)
 {
     LossCase c;
     json_t *attrs;
-    char *id = arena_format(a, "op/%s", f->id), *in = arena_format(a, "%s/in.safetensors", id), *out = arena_format(a, "%s/out.safetensors", id);
-    if (!id || !in || !out || !op_case_make(f, &c, &attrs, a, e) || !file_make_folder(arena_format(a, "%s/%s", folder, id), e)
-        || !store_write(arena_format(a, "%s/%s", folder, in), c.in, c.in_count, e) || !store_write(arena_format(a, "%s/%s", folder, out), c.out, c.out_count, e)
-        || !suite_file(files, folder, in, a, e) || !suite_file(files, folder, out, a, e))
+    char *id = arena_format(s->arena, "op/%s", f->id);
+    if (!id || !op_case_make(f, &c, &attrs, s->arena, s->error))
         return false;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "id", id, "kind", "op", "spec", PULSE_SPEC, "op", f->op, "definition", op_find(f->op)->formula,
-                             "attrs", attrs, "flags", word_list(f->flags), "tensors", tensor_digests(&c));
-    return save_case(folder, id, json, files, a, e);
+    return suite_case(s, (SuiteCase){ id, "tensor/ops.def", f->flags, op_find(f->op)->formula, NULL, c.in, c.out, c.in_count, c.out_count,
+                                      json_pack("{s:s, s:o}", "op", f->op, "attrs", attrs) });
+}
+
+static bool write_prep(Suite *s, const PrepForm *f)
+{
+    LossCase c;
+    Made png;
+    const ImageSettings settings = prep_settings(f);
+    char *id = arena_format(s->arena, "prep/%s", f->id), *config = arena_format(s->arena, "prep/%s/preprocessor_config.json", f->id);
+    if (!id || !config || !prep_picture(f, &png, s->arena, s->error) || !prep_case_make(f, &png, &c, s->arena, s->error)
+        || !suite_bytes(s, arena_format(s->arena, "%s/picture.png", id), png.at, png.n)
+        || !image_settings_write(&settings, arena_format(s->arena, "%s/%s", s->folder, config), s->error) || !suite_file(s, config))
+        return false;
+    return suite_case(s, (SuiteCase){ id, "model/image.h", f->flags, f->fused ? PREP_FUSED : PREP_SLOW, "picture.png preprocessor_config.json", NULL, c.out, 0, c.out_count,
+                                      json_pack("{s:s, s:s}", "image_aspect", f->pad ? "pad" : "crop", "normalise", f->fused ? "fused" : "slow") });
 }
 
 static bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
@@ -90,44 +63,48 @@ static bool step_settings(Settings *s, const char *assignments, Arena *a, Error 
     return rest != NULL;
 }
 
-static bool write_step(const char *folder, const StepForm *f, json_t *files, Arena *a, Error *e)
+static bool write_step(Suite *u, const StepForm *f)
 {
-    Step s = { .folder = arena_format(a, "%s/models/%s", folder, f->model), .batch = arena_format(a, "%s/models/%s/batch.jsonl", folder, f->model) };
+    Arena *a = u->arena;
+    Step s = { .folder = arena_format(a, "%s/models/%s", u->folder, f->model), .batch = arena_format(a, "%s/models/%s/batch.jsonl", u->folder, f->model) };
     char *id = arena_format(a, "step/%s", f->id);
-    s.reference = f->reference ? arena_format(a, "%s/models/%s", folder, f->reference) : NULL;
-    bool good = id && step_settings(&s.settings, f->settings, a, e) && step_make(&s, f->method, a, e)
-        && trace_write(&s.trainer, arena_format(a, "%s/%s", folder, id), json_pack("{s:s, s:s}", "spec", PULSE_SPEC, "method", f->method), a, e)
-        && suite_file(files, folder, arena_format(a, "%s/trace.safetensors", id), a, e) && suite_file(files, folder, arena_format(a, "%s/trace.json", id), a, e);
+    s.reference = f->reference ? arena_format(a, "%s/models/%s", u->folder, f->reference) : NULL;
+    bool good = id && step_settings(&s.settings, f->settings, a, u->error) && step_make(&s, f->method, a, u->error)
+        && trace_write(&s.trainer, arena_format(a, "%s/%s", u->folder, id), json_pack("{s:s, s:s}", "spec", PULSE_SPEC, "method", f->method), a, u->error)
+        && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id));
     step_close(&s);
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "id", id, "kind", "step", "spec", PULSE_SPEC, "method", f->method, "model", f->model,
-                             "reference", f->reference ? json_string(f->reference) : json_null(), "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "flags", word_list(f->flags));
-    return good ? save_case(folder, id, json, files, a, e) : (json_decref(json), false);
+    return good && suite_case(u, (SuiteCase){ id, "ref/trace_file.h", f->flags, method_find(f->method)->formula, "trace.safetensors trace.json", NULL, NULL, 0, 0,
+        json_pack("{s:s, s:s, s:o, s:s, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
+                  "batch", "batch.jsonl of the model", "settings", word_list(f->settings)) });
 }
 
-static bool save_manifest(const char *folder, json_t *files, Arena *a, Error *e)
+static bool save_manifest(Suite *s)
 {
     Hash h = hash_begin();
-    for (size_t k = 0; k < json_array_size(files); k++) {
-        hash_text(&h, json_string_value(json_object_get(json_array_get(files, k), "path")));
-        hash_text(&h, json_string_value(json_object_get(json_array_get(files, k), "sha256")));
+    for (size_t k = 0; k < json_array_size(s->files); k++) {
+        hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "path")));
+        hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "sha256")));
     }
-    json_t *manifest = json_pack("{s:s, s:s, s:s, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest", hash_end(&h).hex, "files", files);
-    bool saved = json_save(arena_format(a, "%s/manifest.json", folder), manifest, e);
+    json_t *manifest = json_pack("{s:s, s:s, s:s, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest", hash_end(&h).hex, "files", s->files);
+    bool saved = json_save(arena_format(s->arena, "%s/manifest.json", s->folder), manifest, s->error);
     json_decref(manifest);
     return saved;
 }
 
+/* All forms of a kind, one after another. */
+#define EACH(kind) \
+    for (size_t k = 0; good && k < kind##_forms_count; k++) \
+        good = write_##kind(&s, &kind##_forms[k])
+
 bool suite_write(const char *folder, Arena *a, Error *e)
 {
-    json_t *files = json_array();
-    bool good = file_make_folder(folder, e) && suite_models(folder, files, a, e);
-    for (size_t k = 0; good && k < op_forms_count; k++)
-        good = write_op(folder, &op_forms[k], files, a, e);
-    for (size_t k = 0; good && k < loss_forms_count; k++)
-        good = write_loss(folder, &loss_forms[k], files, a, e);
-    for (size_t k = 0; good && k < step_forms_count; k++)
-        good = write_step(folder, &step_forms[k], files, a, e);
-    good = good && save_manifest(folder, files, a, e);
-    json_decref(files);
-    return good;
+    Suite s = { folder, json_array(), a, e };
+    bool good = file_make_folder(folder, e) && suite_models(&s);
+    EACH(op);
+    EACH(prep);
+    EACH(loss);
+    EACH(step);
+    good = good && save_manifest(&s);
+    json_decref(s.files);
+    return good && !e->failed;
 }

@@ -2,11 +2,17 @@
 /* Suite: the reference answers as a folder (fixtures/vectors/v1), made from nothing but this program.
  *
  *     models/tiny-llava-a, -b, -b-reference      model folders as on the Hub, and batch.jsonl with its pictures
- *     loss/<method>.<variant>/                   case.json, in.safetensors, out.safetensors (loss_case.h)
- *     op/<op>.<form>/                            case.json, in.safetensors, out.safetensors: one operator (op_case.h)
- *     step/<method>.<form>.<model>/              case.json, trace.safetensors, trace.json (CONTRACT section 4)
+ *     op/<op>.<form>/                            one operator (op_case.h)
+ *     prep/<road>.<form>/                        a picture on the road to the vision tower (prep_case.h)
+ *     tok/<form>/                                texts to ids and back (tok_case.h)
+ *     mask/<template>.<mask>/                    questions and answers as ids, and which are learnt (mask_case.h)
+ *     loss/<method>.<variant>/                   one loss on given logits (loss_case.h)
+ *     step/<method>.<form>.<model>/              trace.safetensors, trace.json: one optimiser step (CONTRACT section 4)
+ *     seq/pulse-<method>.<form>/                 requests one after another (seq_case.h)
+ *     reject/                                    files that a reader must refuse, must accept, may do either with (reject_case.h)
  *     manifest.json                              every file with its SHA-256, the spec, a digest of all
- * Known mistakes with their values stand in wrong.json beside the manifest; tests/make_wrong.c makes it. */
+ * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
+ * Known mistakes with their values stand beside the manifest; tests/make_wrong.c makes them. */
 #ifndef PULSE_REF_SUITE_H
 #define PULSE_REF_SUITE_H
 
@@ -18,11 +24,44 @@ typedef struct { const char *id, *model, *reference, *method, *settings, *flags;
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
-/* Writes the whole suite but for wrong.json. */
+/* How another implementation's answers are judged: each within its bound, bit for bit, or told without a verdict. */
+typedef enum { JUDGE_BOUND, JUDGE_EXACT, JUDGE_END_TO_END } Judge;
+typedef struct {
+    const char *name, *answers;      // "prep", and the file of a case that holds the answers
+    Judge judge;
+    bool optional;                   // an implementation may leave such cases out
+} SuiteKind;
+/* Of the path of a case or of one of its files; NULL: no kind begins it. */
+const SuiteKind *suite_kind(const char *path);
+const char *judge_name(Judge j);     // "bound", "exact", "end_to_end"
+
+typedef struct {
+    const char *folder;
+    json_t *files;                   // of the manifest so far
+    Arena *arena;
+    Error *error;
+} Suite;
+
+/* What there is to write of a case. */
+typedef struct {
+    const char *id, *section, *flags, *definition;     // section: the header that states the definition
+    const char *files;               // "picture.png preprocessor_config.json": written before; NULL: none but the tensors
+    const Entry *in, *out;
+    size_t in_count, out_count;
+    json_t *more;                    // the keys of its kind; given up
+} SuiteCase;
+
+/* Writes the whole suite but for known mistakes. */
 bool suite_write(const char *folder, Arena *a, Error *e);
-/* The tiny models and their batches (suite_models.c); adds their files' paths below `folder` to the manifest. */
-bool suite_models(const char *folder, json_t *files, Arena *a, Error *e);
-/* {"path", "sha256"} of folder/path, appended to `files`. */
-bool suite_file(json_t *files, const char *folder, const char *path, Arena *a, Error *e);
+/* The tiny models and their batches (suite_models.c). */
+bool suite_models(Suite *s);
+/* {"path", "sha256"} of folder/path, appended to the manifest. */
+bool suite_file(Suite *s, const char *path);
+/* A file of the suite, written, and in the manifest. */
+bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n);
+/* in.safetensors, out.safetensors and case.json of a case, in the manifest with its other files. */
+bool suite_case(Suite *s, SuiteCase c);
+/* "a b c" as a list. */
+json_t *word_list(const char *words);
 
 #endif

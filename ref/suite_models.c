@@ -74,13 +74,15 @@ static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
     return !e->failed && (c->text.pad_token_id < c->text.vocab_size || error_set(e, "record: the tokenizer has more tokens than the tiny vocabulary"));
 }
 
-static bool tiny_model(const char *folder, const char *name, ModelConfig c, uint64_t seed, json_t *files, Arena *a, Error *e)
+static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t seed)
 {
+    Arena *a = suite->arena;
+    Error *e = suite->error;
     static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
                                          "pictures.safetensors", "batch.jsonl" };
     Weights w;
     ImageSettings s = image_settings((size_t)c.vision.image_size);
-    const char *at = arena_format(a, "%s/models/%s", folder, name);
+    const char *at = arena_format(a, "%s/models/%s", suite->folder, name);
     if (!at || !file_make_folder(at, e) || !text_train(at, words, sizeof words / sizeof *words, 0, e)
         || !special_ids(&c, arena_format(a, "%s/tokenizer.json", at), e) || !weights_make(&w, &c, seed, a, e))
         return false;
@@ -90,13 +92,12 @@ static bool tiny_model(const char *folder, const char *name, ModelConfig c, uint
         || !file_write(arena_format(a, "%s/batch.jsonl", at), batch, sizeof batch - 1, e))
         return false;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-        if (!suite_file(files, folder, arena_format(a, "models/%s/%s", name, names[k]), a, e))
+        if (!suite_file(suite, arena_format(a, "models/%s/%s", name, names[k])))
             return false;
     return true;
 }
 
-bool suite_models(const char *folder, json_t *files, Arena *a, Error *e)
+bool suite_models(Suite *s)
 {
-    return tiny_model(folder, "tiny-llava-a", tiny_a(), 1, files, a, e) && tiny_model(folder, "tiny-llava-b", tiny_b(), 2, files, a, e)
-        && tiny_model(folder, "tiny-llava-b-reference", tiny_b(), 3, files, a, e);
+    return tiny_model(s, "tiny-llava-a", tiny_a(), 1) && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3);
 }

@@ -2,8 +2,11 @@
 #include "ref/suite.h"
 
 #include <string.h>
+#include "ref/mask_case.h"
 #include "ref/prep_case.h"
+#include "ref/seq_case.h"
 #include "ref/step.h"
+#include "ref/tok_case.h"
 #include "ref/trace_file.h"
 #include "tensor/file.h"
 #include "unlearn/variants.h"
@@ -53,6 +56,35 @@ static bool write_prep(Suite *s, const PrepForm *f)
                                       json_pack("{s:s, s:s}", "image_aspect", f->pad ? "pad" : "crop", "normalise", f->fused ? "fused" : "slow") });
 }
 
+static bool write_tok(Suite *s, const TokForm *f)
+{
+    LossCase c;
+    char *id = arena_format(s->arena, "tok/%s", f->id), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->id);
+    char *folder = arena_format(s->arena, "%s/%s", s->folder, id), *whole = arena_format(s->arena, "%s/%s", s->folder, path);
+    json_t *tokenizer = tok_tokenizer(f->id);
+    const Text *t = NULL;
+    if (id && path && folder && whole && file_make_folder(folder, s->error) && json_save(whole, tokenizer, s->error) && suite_file(s, path))
+        t = text_open(whole, s->arena, s->error);
+    json_decref(tokenizer);
+    return t && tok_case_make(t, &c, s->arena, s->error)
+        && suite_case(s, (SuiteCase){ id, "model/text.h", f->flags, "ids = the tokenizer's of each text, with special tokens; decoded = the text of the ids, special tokens skipped",
+                                      "tokenizer.json", c.in, c.out, c.in_count, c.out_count, json_object() });
+}
+
+static bool write_mask(Suite *s, const MaskForm *f)
+{
+    static const char *const learnt[] = { "the answer and its end token", "every token but the first and the picture's", "every token but the first" };
+    LossCase c;
+    const char *template = prompt_template_name(f->template), *mask = prompt_mask_name(f->mask);
+    char *id = arena_format(s->arena, "mask/%s.%s", template, mask), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->tokenizer);
+    const Text *t = path ? text_open(arena_format(s->arena, "%s/%s", s->folder, path), s->arena, s->error) : NULL;
+    return t && mask_case_make(f, t, &c, s->arena, s->error)
+        && suite_case(s, (SuiteCase){ id, "model/prompt.h", f->flags, arena_format(s->arena, "targets[n] = ids[n + 1] where that token is learnt, else -1; learnt: %s", learnt[f->mask]),
+                                      NULL, NULL, c.out, 0, c.out_count,
+                                      json_pack("{s:s, s:s, s:s, s:i, s:o}", "template", template, "mask", mask, "tokenizer", path, "image_tokens", MASK_IMAGE_TOKENS,
+                                                "turns", mask_turns(t, &c, s->arena, s->error)) });
+}
+
 static bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
 {
     char *rest = arena_text(a, assignments), *one;
@@ -76,6 +108,19 @@ static bool write_step(Suite *u, const StepForm *f)
     return good && suite_case(u, (SuiteCase){ id, "ref/trace_file.h", f->flags, method_find(f->method)->formula, "trace.safetensors trace.json", NULL, NULL, 0, 0,
         json_pack("{s:s, s:s, s:o, s:s, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
                   "batch", "batch.jsonl of the model", "settings", word_list(f->settings)) });
+}
+
+static bool write_seq(Suite *s, const SeqForm *f)
+{
+    SeqCase c;
+    Settings settings;
+    char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id);
+    if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples)) || !step_settings(&settings, f->settings, s->arena, s->error)
+        || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &settings, &c, s->arena, s->error))
+        return false;
+    return suite_case(s, (SuiteCase){ id, "unlearn/rounds.h", f->flags, method_find(f->method)->formula, "samples.jsonl", c.in, c.out, c.in_count, c.out_count,
+        json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
+                  "settings", word_list(f->settings), "steps", c.steps) });
 }
 
 static bool save_manifest(Suite *s)
@@ -102,8 +147,11 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     bool good = file_make_folder(folder, e) && suite_models(&s);
     EACH(op);
     EACH(prep);
+    EACH(tok);
+    EACH(mask);
     EACH(loss);
     EACH(step);
+    EACH(seq);
     good = good && save_manifest(&s);
     json_decref(s.files);
     return good && !e->failed;

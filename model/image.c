@@ -16,8 +16,8 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* CRC-32 of PNG (ISO 3309), four bits at a time. */
-static uint32_t crc32_of(const uint8_t *p, size_t n)
+/* Four bits at a time. */
+uint32_t image_crc32(const uint8_t *p, size_t n)
 {
     uint32_t table[16], crc = 0xffffffffu;
     for (uint32_t k = 0; k < 16; k++) {
@@ -54,7 +54,7 @@ static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
         if (n - at < 12 || big_endian(p + at) > n - at - 12)
             return error_set(e, "%s: the PNG file is truncated at byte %zu", name, n);
         size_t length = big_endian(p + at);
-        if (crc32_of(p + at + 4, length + 4) != big_endian(p + at + 8 + length))
+        if (image_crc32(p + at + 4, length + 4) != big_endian(p + at + 8 + length))
             return error_set(e, "%s: a PNG chunk at byte %zu is damaged (its checksum differs)", name, at);
         if (!memcmp(p + at + 4, "IEND", 4))
             return true;

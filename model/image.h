@@ -29,6 +29,9 @@ typedef struct {
     uint8_t *rgb;                 // [height, width, 3]
 } Image;
 
+/* CRC-32 of PNG's chunks (ISO 3309). */
+uint32_t image_crc32(const uint8_t *p, size_t n);
+
 /* Pillow's numbers, as `resample` in preprocessor_config.json. (Lanczos and Hamming need a sine.) */
 typedef enum { IMAGE_BILINEAR = 2, IMAGE_BICUBIC = 3, IMAGE_BOX = 4 } ImageFilter;
 

@@ -2,6 +2,7 @@
 #include "ref/made.h"
 
 #include <string.h>
+#include "model/image.h"
 
 Made made_make(size_t room, Arena *a)
 {
@@ -38,17 +39,6 @@ void made_big(Made *m, uint64_t value, int bytes)
         made_bytes(m, (uint8_t[]){ (uint8_t)(value >> 8 * k) }, 1);
 }
 
-static uint32_t crc32(const uint8_t *x, size_t n)
-{
-    uint32_t c = ~0u;
-    for (size_t i = 0; i < n; i++) {
-        c ^= x[i];
-        for (int k = 0; k < 8; k++)
-            c = c >> 1 ^ (c & 1 ? 0xEDB88320u : 0);
-    }
-    return ~c;
-}
-
 static uint32_t adler32(const uint8_t *x, size_t n)
 {
     uint32_t a = 1, b = 0;
@@ -72,7 +62,7 @@ void png_chunk(Made *m, const char *kind, const void *data, size_t n)
     made_bytes(m, kind, 4);
     made_bytes(m, data, n);
     if (m->n == begin + 4 + n)
-        made_big(m, crc32(m->at + begin, n + 4), 4);
+        made_big(m, image_crc32(m->at + begin, n + 4), 4);
 }
 
 void png_begin(Made *m, const PngForm *f)
@@ -90,7 +80,7 @@ void png_rows(Made *m, const PngForm *f, const uint8_t *rows)
     size_t row = png_row(f), n = f->height * (row + 1);
     Made raw = made_make(n, m->arena), z = made_make(n + n / 65535 * 5 + 16, m->arena);
     for (size_t y = 0; y < f->height; y++) {
-        made_bytes(&raw, "", 1);
+        made_bytes(&raw, (uint8_t[]){ (uint8_t)f->filter }, 1);
         made_bytes(&raw, rows + y * row, row);
     }
     made_bytes(&z, "\x78\x01", 2);

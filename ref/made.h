@@ -22,11 +22,12 @@ void made_little(Made *m, uint64_t value, int bytes);
 typedef struct {
     uint32_t width, height;
     int depth, colour;         // bits a value; 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
+    int filter;                // the byte before each row; 0: none
 } PngForm;
 size_t png_row(const PngForm *f);                      // bytes of a row
 void   png_begin(Made *m, const PngForm *f);           // signature and IHDR
 void   png_chunk(Made *m, const char *kind, const void *data, size_t n);
-void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // IDAT; each row without its filter byte, which is 0
+void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // IDAT; each row without its filter byte
 void   png_end(Made *m);
 
 /* A safetensors file: the length of the header, the header, so many zero bytes. */

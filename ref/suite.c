@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/suite.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "ref/mask_case.h"
 #include "ref/prep_case.h"
+#include "ref/reject_case.h"
 #include "ref/seq_case.h"
 #include "ref/step.h"
 #include "ref/tok_case.h"
@@ -123,6 +125,31 @@ static bool write_seq(Suite *s, const SeqForm *f)
                   "settings", word_list(f->settings), "steps", c.steps) });
 }
 
+static bool write_reject(Suite *s)
+{
+    json_t *cases = json_array();
+    const Tensor accepted = reject_answers(s->arena);
+    char names[8192] = "";
+    bool good = accepted.i32 != NULL;
+    for (size_t k = 0; good && k < reject_forms_count; k++) {
+        const RejectForm *f = &reject_forms[k];
+        Made file;
+        Error said = { .failed = false };
+        char *path = arena_format(s->arena, "reject/%s", f->path);
+        good = path && reject_file(f, &file, s->arena, s->error) && suite_bytes(s, path, file.at, file.n);
+        bool reads = good && reject_reads(f, arena_format(s->arena, "%s/%s", s->folder, path), &said);
+        json_array_append_new(cases, json_pack("{s:s, s:s, s:s, s:s}", "file", f->path, "expected", reject_expected_name(reject_expected(f)),
+                                               "reason", f->reason, "here", reject_expected_name(reads ? REJECT_ACCEPT : REJECT_REFUSE)));
+        snprintf(names + strlen(names), sizeof names - strlen(names), "%s ", f->path);
+    }
+    const Entry out = { "accepted", accepted };
+    if (good)
+        return suite_case(s, (SuiteCase){ "reject", "ref/reject_case.h", "", "accepted = 1 where the file is accepted, 0 where it is refused, for the n_ and y_ files in the order of \"cases\"",
+                                          names, NULL, &out, 0, 1, json_pack("{s:o}", "cases", cases) });
+    json_decref(cases);
+    return false;
+}
+
 static bool save_manifest(Suite *s)
 {
     Hash h = hash_begin();
@@ -152,7 +179,7 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(loss);
     EACH(step);
     EACH(seq);
-    good = good && save_manifest(&s);
+    good = good && write_reject(&s) && save_manifest(&s);
     json_decref(s.files);
     return good && !e->failed;
 }

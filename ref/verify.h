@@ -18,10 +18,10 @@ typedef struct {
 
 void finding(Findings *f, const char *where, const char *verdict, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* DIR alone: every file is whole and is what this program makes. */
+/* DIR alone: every file is whole and is what this program makes, and our readers refuse and accept what reject/ says. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
-/* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": loss and dz.<role> of every loss case,
- * and what there is of the steps (loss, grad.<name>, after.<name>), which is compared end to end, without bounds. */
+/* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/,
+ * prep/, tok/ and mask/, and what there is of the others (SuiteKind): steps and runs, compared end to end without a verdict; reject/. */
 bool verify_got(Findings *f, const char *folder, const char *got, json_t *manifest, Arena *a, Error *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "ref/suite.h"
 #include "tensor/file.h"
 
 typedef struct {
@@ -57,20 +58,27 @@ static Distance measure(const float *want, const float *got, const float *bound,
     return d;
 }
 
-/* The known mistake whose value the tensor has, within the bound of the right value (the mistake's own error is alike). */
+/* Whether the tensor has the mistake's value, within the bound of the right value (the mistake's own error is alike); without one, to the bit. */
+static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound)
+{
+    size_t n = shape_size(got->shape), i = 0;
+    if (wrong->dtype != got->dtype || !shape_equal(wrong->shape, got->shape))
+        return false;
+    if (!bound)
+        return memcmp(got->data, wrong->data, tensor_bytes(*got)) == 0;
+    while (i < n && magnitude((double)got->f32[i] - (double)wrong->f32[i]) <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)wrong->f32[i]))
+        i++;
+    return i == n;
+}
+
+/* The known mistake whose value the tensor has. */
 static const char *mistake(const Check *c, const char *id, const char *name, const Tensor *got, const float *bound)
 {
-    size_t n = shape_size(got->shape), id_length = strlen(id);
+    size_t id_length = strlen(id);
     for (size_t k = 0; k < c->wrong.count; k++) {
         const Entry *w = &c->wrong.entries[k];
         const char *flag = w->name + id_length + 1, *slash = strrchr(w->name, '/');
-        if (strncmp(w->name, id, id_length) != 0 || w->name[id_length] != '@' || !slash || strcmp(slash + 1, name) != 0
-            || w->tensor.dtype != F32 || !shape_equal(w->tensor.shape, got->shape))
-            continue;
-        size_t i = 0;
-        while (i < n && magnitude((double)got->f32[i] - (double)w->tensor.f32[i]) <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)w->tensor.f32[i]))
-            i++;
-        if (i == n)
+        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0 && has_value(got, &w->tensor, bound))
             return arena_format(c->arena, "%.*s", (int)(slash - flag), flag);
     }
     return NULL;
@@ -81,16 +89,34 @@ static const Tensor *find_got(Check *c, const Store *own, const char *id, const 
     return c->one_file ? store_find(&c->file, arena_format(c->arena, "%s/%s", id, name)) : store_find(own, name);
 }
 
-static void judge(Check *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound)
+/* What has only one right answer: integers, and floats whose every rounding is defined. */
+static void judge_exact(Check *c, const char *id, const char *name, const char *where, const Tensor *want, const Tensor *got)
+{
+    size_t n = shape_size(want->shape), size = dtype_size(want->dtype), differ = 0, first = 0;
+    for (size_t i = n; i-- > 0;)
+        if (memcmp(want->u8 + i * size, got->u8 + i * size, size) != 0) {
+            first = i;
+            differ++;
+        }
+    const char *known = mistake(c, id, name, got, NULL);
+    finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first, known ? ", the value of the known mistake " : "", known ? known : "");
+}
+
+static void judge(Check *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how)
 {
     char *where = arena_format(c->arena, "%s/%s", id, name), have[64], expected[64];
     size_t n = shape_size(want->shape);
-    if (got->dtype != F32 || !shape_equal(got->shape, want->shape)) {
-        finding(c->f, where, "MIS-SHAPED", "%s %s, expected F32 %s", dtype_name(got->dtype), shape_text(got->shape, have), shape_text(want->shape, expected));
+    if (got->dtype != want->dtype || !shape_equal(got->shape, want->shape)) {
+        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s", dtype_name(got->dtype), shape_text(got->shape, have), dtype_name(want->dtype),
+                shape_text(want->shape, expected));
         return;
     }
-    if (memcmp(want->f32, got->f32, n * sizeof(float)) == 0) {
+    if (memcmp(want->data, got->data, tensor_bytes(*want)) == 0) {
         finding(c->f, where, "BITEXACT", "%s", "");
+        return;
+    }
+    if (how == JUDGE_EXACT || want->dtype != F32) {
+        judge_exact(c, id, name, where, want, got);
         return;
     }
     Distance d = measure(want->f32, got->f32, bound ? bound->f32 : NULL, n, c->arena);
@@ -119,7 +145,7 @@ static void check_extra(Check *c, const char *id, const Store *want, const Store
     }
 }
 
-static void check_bounded(Check *c, const char *id, const Store *want, const Store *own)
+static void check_all(Check *c, const char *id, const Store *want, const Store *own, Judge how)
 {
     for (size_t k = 0; k < want->count; k++) {
         const char *name = want->entries[k].name;
@@ -127,28 +153,28 @@ static void check_bounded(Check *c, const char *id, const Store *want, const Sto
             continue;
         const Tensor *got = find_got(c, own, id, name), *bound = store_find(want, arena_format(c->arena, "bound.%s", name));
         if (got)
-            judge(c, id, name, &want->entries[k].tensor, got, bound);
+            judge(c, id, name, &want->entries[k].tensor, got, bound, how);
         else
             finding(c->f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
     }
 }
 
-static void check_step(Check *c, const char *id, const Store *want, const Store *own)
+static void check_present(Check *c, const char *id, const Store *want, const Store *own)
 {
     for (size_t k = 0; k < want->count; k++) {
         const Tensor *got = find_got(c, own, id, want->entries[k].name);
-        if (got && want->entries[k].tensor.dtype == F32)
-            judge(c, id, want->entries[k].name, &want->entries[k].tensor, got, NULL);
+        if (got)
+            judge(c, id, want->entries[k].name, &want->entries[k].tensor, got, NULL, JUDGE_END_TO_END);
     }
 }
 
-/* Whether there is anything of the case; a step may be left out. */
+/* Whether there is anything of the case. */
 static bool present(const Check *c, const char *id, const char *file)
 {
     if (!c->one_file)
         return file_exists(file);
     for (size_t k = 0; k < c->file.count; k++)
-        if (strncmp(c->file.entries[k].name, id, strlen(id)) == 0)
+        if (strncmp(c->file.entries[k].name, id, strlen(id)) == 0 && c->file.entries[k].name[strlen(id)] == '/')
             return true;
     return false;
 }
@@ -161,27 +187,30 @@ static bool whole(const Check *c, const char *path, const char *sha, Error *e)
     return strcmp(d.hex, sha) == 0 || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", c->folder, path);
 }
 
-/* One case: what was recorded, what was got. Steps are optional, and so is what a step holds. */
-static bool check_case(Check *c, const char *path, const char *sha, Error *e)
+/* One case: what was recorded, what was got. Of what is judged end to end, an implementation gives what it has. */
+static bool check_case(Check *c, const SuiteKind *kind, const char *path, const char *sha, Error *e)
 {
-    bool step = strncmp(path, "step/", 5) == 0;
     Store want, own = { .count = 0 };
     Error mine = { .failed = false };
     const char *id = arena_format(c->arena, "%.*s", (int)(strrchr(path, '/') - path), path);
-    const char *file = arena_format(c->arena, "%s/%s/%s", c->got, id, step ? "trace.safetensors" : "out.safetensors");
-    if (!id || !file || (step && !present(c, id, file)))
+    const char *file = arena_format(c->arena, "%s/%s/%s", c->got, id, kind->answers);
+    if (!id || !file || (kind->optional && !present(c, id, file)))
         return id && file;
     if (!whole(c, path, sha, e) || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
         return false;
+    const Store *from = c->one_file ? NULL : &own;
     if (!c->one_file && !file_exists(file))
-        finding(c->f, arena_format(c->arena, "%s/out.safetensors", id), "MISSING", "expected in %s", c->got);
+        finding(c->f, arena_format(c->arena, "%s/%s", id, kind->answers), "MISSING", "expected in %s", c->got);
     else if (!c->one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->f, file, "DAMAGED", "%s", mine.text);
     else {
-        (step ? check_step : check_bounded)(c, id, &want, c->one_file ? NULL : &own);
-        check_extra(c, id, &want, c->one_file ? NULL : &own);
+        if (kind->judge == JUDGE_END_TO_END)
+            check_present(c, id, &want, from);
+        else
+            check_all(c, id, &want, from, kind->judge);
+        check_extra(c, id, &want, from);
     }
-    if (own.count)
+    if (own.mapping)
         store_close(&own);
     store_close(&want);
     return !e->failed;
@@ -218,9 +247,9 @@ bool verify_got(Findings *f, const char *folder, const char *got, json_t *manife
         const char *path, *sha;
         if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
-        size_t n = strlen(path);
-        if (n > 18 && (strcmp(path + n - 16, "/out.safetensors") == 0 || strcmp(path + n - 18, "/trace.safetensors") == 0))
-            good = check_case(&c, path, sha, e);
+        const SuiteKind *kind = suite_kind(path);
+        if (kind && strcmp(strrchr(path, '/') + 1, kind->answers) == 0)
+            good = check_case(&c, kind, path, sha, e);
     }
     if (c.one_file) {
         find_extra(&c, files);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "ref/reject_case.h"
 #include "ref/suite.h"
 #include "tensor/file.h"
 
@@ -54,7 +55,7 @@ static void check_whole(Findings *f, const char *folder, const char *path, const
 
 static void find_extra(Findings *f, const char *folder, const char *below, const json_t *manifest, Arena *a)
 {
-    static const char *const known[] = { "manifest.json", "wrong.json", "wrong.safetensors", "README.md" };
+    static const char *const known[] = { "manifest.json", "wrong.json", "wrong.safetensors", "README.md", "schema" };
     DIR *all = opendir(arena_format(a, "%s/%s", folder, below));
     for (struct dirent *one; all && (one = readdir(all));) {
         struct stat s;
@@ -106,6 +107,24 @@ static void remove_tree(const char *path, Arena *a)
     rmdir(path);
 }
 
+/* Our readers on the recorded files. A refusal comes with a sentence. */
+static void check_readers(Findings *f, const char *folder, Arena *a)
+{
+    for (size_t k = 0; k < reject_forms_count; k++) {
+        const RejectForm *r = &reject_forms[k];
+        const RejectExpected expected = reject_expected(r);
+        Error said = { .failed = false };
+        char *path = arena_format(a, "reject/%s", r->path);
+        bool read = path && reject_reads(r, arena_format(a, "%s/%s", folder, path), &said);
+        if (!path || (!read && !*said.text))
+            finding(f, r->path, "OUTSIDE", "refused without a sentence");
+        else if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
+            finding(f, path, "OUTSIDE", "our reader %s it, expected to %s%s%s", read ? "accepts" : "refuses", reject_expected_name(expected), read ? "" : ": ", said.text);
+        else
+            finding(f, path, "BITEXACT", "%s", "");
+    }
+}
+
 static bool compare_made(Findings *f, const char *folder, const char *made, const json_t *manifest, Arena *a, Error *e)
 {
     json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), VERIFY_MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
@@ -136,6 +155,7 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
         check_whole(f, folder, path, sha, a);
     }
     find_extra(f, folder, "", manifest, a);
+    check_readers(f, folder, a);
     const char *top = getenv("TMPDIR");
     char *made = arena_format(a, "%s/pulse-verify-XXXXXX", top ? top : "/tmp");
     if (!made || !mkdtemp(made))

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "ref/hyper.h"
 #include "ref/mask_case.h"
 #include "ref/prep_case.h"
 #include "ref/reject_case.h"
@@ -24,13 +25,15 @@ const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 static bool write_loss(Suite *s, const LossForm *f)
 {
     LossCase c;
+    Variants v;
+    const Method *m = method_find(f->method);
     char hex[32], *id = arena_format(s->arena, "loss/%s", f->id);
-    if (!id || !loss_case_make(f, &c, s->arena, s->error))
+    if (!id || !loss_case_make(f, &c, s->arena, s->error) || !variants_make(&v, m, NULL, s->error) || !variants_apply(&v, f->variants, s->error))
         return false;
     float loss = c.out[0].tensor.f32[0];
-    json_t *json = json_pack("{s:s, s:s, s:o, s:s}", "method", f->method, "variants", f->variants, "loss", json_decimal(loss),
+    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "hyper", hyper_variants(&v), "loss", json_decimal(loss),
                              "loss.hex", hex_double((double)loss, hex));
-    return suite_case(s, (SuiteCase){ id, "unlearn/method.h", f->flags, method_find(f->method)->formula, NULL, c.in, c.out, c.in_count, c.out_count, json });
+    return suite_case(s, (SuiteCase){ id, "unlearn/method.h", f->flags, m->formula, NULL, c.in, c.out, c.in_count, c.out_count, json });
 }
 
 static bool write_op(Suite *s, const OpForm *f)
@@ -97,6 +100,11 @@ static bool step_settings(Settings *s, const char *assignments, Arena *a, Error 
     return rest != NULL;
 }
 
+static json_t *hyper_of(const Settings *s, const Variants *v)
+{
+    return json_pack("{s:o, s:o, s:o}", "unlearn", hyper_variants(v), "optimiser", hyper_settings(s, "optimiser"), "lora", hyper_settings(s, "lora"));
+}
+
 static bool write_step(Suite *u, const StepForm *f)
 {
     Arena *a = u->arena;
@@ -108,21 +116,24 @@ static bool write_step(Suite *u, const StepForm *f)
         && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id));
     step_close(&s);
     return good && suite_case(u, (SuiteCase){ id, "ref/trace_file.h", f->flags, method_find(f->method)->formula, "trace.safetensors trace.json", NULL, NULL, 0, 0,
-        json_pack("{s:s, s:s, s:o, s:s, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
-                  "batch", "batch.jsonl of the model", "settings", word_list(f->settings)) });
+        json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
+                  "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
 
 static bool write_seq(Suite *s, const SeqForm *f)
 {
     SeqCase c;
-    Settings settings;
+    Settings settings, resolved;
+    Variants v;
+    const Method *m;
     char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id);
     if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples)) || !step_settings(&settings, f->settings, s->arena, s->error)
+        || !settings_method(&settings, f->method, &resolved, &m, &v, s->error)
         || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &settings, &c, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ id, "unlearn/rounds.h", f->flags, method_find(f->method)->formula, "samples.jsonl", c.in, c.out, c.in_count, c.out_count,
-        json_pack("{s:s, s:s, s:i, s:i, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
-                  "settings", word_list(f->settings), "steps", c.steps) });
+    return suite_case(s, (SuiteCase){ id, "unlearn/rounds.h", f->flags, m->formula, "samples.jsonl", c.in, c.out, c.in_count, c.out_count,
+        json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
+                  "settings", word_list(f->settings), "hyper", hyper_of(&resolved, &v), "steps", c.steps) });
 }
 
 static bool write_reject(Suite *s)

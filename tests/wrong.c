@@ -18,15 +18,19 @@ const float *wrong_floats(const Store *in, const char *name, size_t *n)
     return t ? t->f32 : NULL;
 }
 
+void wrong_tensor(Wrong *w, const char *id, const char *flag, const char *name, Tensor t)
+{
+    if (w->count == w->room || !t.data)
+        error_set(w->error, "wrong: no room for %s@%s", id, flag);
+    else
+        w->list[w->count++] = (Entry){ arena_format(w->arena, "%s@%s/%s", id, flag, name), t };
+}
+
 float *wrong_answer(Wrong *w, const char *id, const char *flag, const char *name, Shape shape)
 {
     Tensor t = tensor_f32(w->arena, shape);
-    if (w->count == w->room || !t.f32) {
-        error_set(w->error, "wrong: no room for %s@%s", id, flag);
-        return NULL;
-    }
-    w->list[w->count++] = (Entry){ arena_format(w->arena, "%s@%s/%s", id, flag, name), t };
-    return t.f32;
+    wrong_tensor(w, id, flag, name, t);
+    return w->error->failed ? NULL : t.f32;
 }
 
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e)
@@ -37,6 +41,7 @@ bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error 
         return false;
     wrong_ops(&w);
     wrong_losses(&w);
+    wrong_inputs(&w);
     *list = w.list;
     *count = w.count;
     return !e->failed;

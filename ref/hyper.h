@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* Hyper-parameters as an object: {"beta": 0.1, "beta.hex": "0x1.99999ap-4", "npo_ratio": "sequence_sum"}. */
+#ifndef PULSE_REF_HYPER_H
+#define PULSE_REF_HYPER_H
+
+#include "ref/settings.h"
+#include "tensor/json.h"
+#include "unlearn/variants.h"
+
+/* Every key of variants.def, as a method resolved it. */
+json_t *hyper_variants(const Variants *v);
+/* The keys of one section: "optimiser", "lora". */
+json_t *hyper_settings(const Settings *s, const char *section);
+
+#endif

@@ -168,7 +168,8 @@ static bool save_manifest(Suite *s)
         hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "path")));
         hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "sha256")));
     }
-    json_t *manifest = json_pack("{s:s, s:s, s:s, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest", hash_end(&h).hex, "files", s->files);
+    json_t *manifest = json_pack("{s:s, s:s, s:s, s:O, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest", hash_end(&h).hex,
+                                 "cases", s->cases, "files", s->files);
     bool saved = json_save(arena_format(s->arena, "%s/manifest.json", s->folder), manifest, s->error);
     json_decref(manifest);
     return saved;
@@ -181,7 +182,7 @@ static bool save_manifest(Suite *s)
 
 bool suite_write(const char *folder, Arena *a, Error *e)
 {
-    Suite s = { folder, json_array(), a, e };
+    Suite s = { folder, json_array(), json_array(), a, e };
     bool good = file_make_folder(folder, e) && suite_models(&s);
     EACH(op);
     EACH(prep);
@@ -192,5 +193,6 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(seq);
     good = good && write_reject(&s) && save_manifest(&s);
     json_decref(s.files);
+    json_decref(s.cases);
     return good && !e->failed;
 }

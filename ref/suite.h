@@ -37,7 +37,7 @@ const char *judge_name(Judge j);     // "bound", "exact", "end_to_end"
 
 typedef struct {
     const char *folder;
-    json_t *files;                   // of the manifest so far
+    json_t *files, *cases;           // of the manifest so far
     Arena *arena;
     Error *error;
 } Suite;

@@ -109,7 +109,8 @@ bool suite_case(Suite *s, SuiteCase c)
                                            "definition", c.definition, "flags", word_list(c.flags), "dtype", c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
     good = json && json_object_update(json, c.more) == 0 && json_object_set(json, "files", files) == 0 && json_object_set(json, "tensors", tensors) == 0
         && json_object_set_new(json, "verdict", json_pack("{s:s}", "mode", judge_name(kind->judge))) == 0
-        && json_save(arena_format(s->arena, "%s/%s", s->folder, path), json, s->error) && suite_file(s, path);
+        && json_save(arena_format(s->arena, "%s/%s", s->folder, path), json, s->error) && suite_file(s, path)
+        && json_array_append_new(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags", json_object_get(json, "flags"))) == 0;
     json_decref(json);
     json_decref(files);
     json_decref(tensors);

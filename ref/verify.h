@@ -18,6 +18,8 @@ typedef struct {
 
 void finding(Findings *f, const char *where, const char *verdict, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Every file of the manifest is there and has its SHA-256, and nothing else is there. */
+bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);
 /* DIR alone: every file is whole and is what this program makes, and our readers refuse and accept what reject/ says. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 /* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/,

@@ -145,7 +145,7 @@ static bool compare_made(Findings *f, const char *folder, const char *made, cons
     return !e->failed;
 }
 
-bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e)
+bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e)
 {
     json_t *files = json_object_get(manifest, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
@@ -155,6 +155,13 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
         check_whole(f, folder, path, sha, a);
     }
     find_extra(f, folder, "", manifest, a);
+    return !e->failed;
+}
+
+bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e)
+{
+    if (!verify_whole(f, folder, manifest, a, e))
+        return false;
     check_readers(f, folder, a);
     const char *top = getenv("TMPDIR");
     char *made = arena_format(a, "%s/pulse-verify-XXXXXX", top ? top : "/tmp");

@@ -18,7 +18,7 @@ static Error error;
 static Arena arena;
 static Findings found;
 static json_t *manifest;
-static Entry right[MOST];            // all answers of the cases with bounds, as one file holds them
+static Entry right[MOST];            // all answers of the cases that have out.safetensors, as one file holds them
 static size_t right_count;
 
 static int start(void **state)
@@ -88,9 +88,15 @@ static size_t place(const char *name)
 
 static Tensor copy(Tensor t)
 {
-    Tensor c = tensor_f32(&arena, t.shape);
-    memcpy(c.f32, t.f32, tensor_bytes(t));
+    Tensor c = t;
+    c.data = arena_alloc(&arena, tensor_bytes(t));
+    memcpy(c.data, t.data, tensor_bytes(t));
     return c;
+}
+
+static bool bounded(size_t k)
+{
+    return suite_kind(right[k].name)->judge == JUDGE_BOUND;
 }
 
 static void recorded_answers_are_made_again_to_the_bit(void **state)
@@ -115,7 +121,11 @@ static void the_right_answers_of_others_are_bitexact(void **state)
 static void neighbours_are_within_and_a_percent_is_outside(void **state)
 {
     (void)state;
+    size_t count = 0;
     for (size_t k = 0; k < right_count; k++) {
+        if (!bounded(k))
+            continue;
+        count++;
         right[k].tensor = copy(right[k].tensor);
         for (size_t i = 0; i < shape_size(right[k].tensor.shape); i++)
             right[k].tensor.f32[i] = (float)((double)right[k].tensor.f32[i] * (i % 2 ? 1 + 0x1p-24 : 1 - 0x1p-24));
@@ -124,40 +134,56 @@ static void neighbours_are_within_and_a_percent_is_outside(void **state)
     assert_int_equal(found.outside + found.unknown, 0);
     assert_true(found.within > 10);
     for (size_t k = 0; k < right_count; k++)
-        for (size_t i = 0; i < shape_size(right[k].tensor.shape); i++)
+        for (size_t i = 0; bounded(k) && i < shape_size(right[k].tensor.shape); i++)
             right[k].tensor.f32[i] *= 1.01f;
     judge();
-    assert_int_equal(found.outside, right_count);
+    assert_int_equal(found.outside, count);
 }
 
 static void every_known_mistake_is_outside_and_recognised(void **state)
 {
     (void)state;
     Entry *wrong;
-    size_t count;
+    size_t count, left, round = 0;
     assert_true(wrong_make(suite, &wrong, &count, &arena, &error));
-    for (size_t k = 0; k < count; k++) {
-        const char *at = strchr(wrong[k].name, '@'), *slash = strrchr(wrong[k].name, '/');
-        char *name = arena_format(&arena, "%.*s%s", (int)(at - wrong[k].name), wrong[k].name, slash), flag[64];
-        snprintf(flag, sizeof flag, "known mistake %.*s", (int)(slash - at - 1), at + 1);
-        size_t i = place(name);
-        Tensor kept = right[i].tensor;
-        right[i].tensor = wrong[k].tensor;
+    Tensor *kept = arena_array(&arena, right_count, sizeof *kept);
+    size_t *of = arena_array(&arena, right_count, sizeof *of);      // the mistake that an answer now has, count: none
+    bool *done = arena_zalloc(&arena, count * sizeof *done);
+    for (size_t i = 0; i < right_count; i++)
+        kept[i] = right[i].tensor;
+    for (left = count; left > 0; round++) {                         // of every answer one mistake at a time
+        for (size_t i = 0; i < right_count; i++) {
+            right[i].tensor = kept[i];
+            of[i] = count;
+        }
+        for (size_t k = 0; k < count; k++) {
+            const char *at = strchr(wrong[k].name, '@'), *slash = strrchr(wrong[k].name, '/');
+            size_t i = done[k] ? 0 : place(arena_format(&arena, "%.*s%s", (int)(at - wrong[k].name), wrong[k].name, slash));
+            if (done[k] || of[i] != count)
+                continue;
+            right[i].tensor = wrong[k].tensor;
+            of[i] = k;
+            done[k] = true;
+            left--;
+        }
         judge();
-        if (!said(name, "OUTSIDE", flag))
-            fail_msg("%s is not recognised", wrong[k].name);
-        right[i].tensor = kept;
+        for (size_t i = 0; i < right_count; i++) {
+            if (of[i] == count)
+                continue;
+            const char *name = wrong[of[i]].name, *at = strchr(name, '@');
+            if (!said(right[i].name, "OUTSIDE", arena_format(&arena, "known mistake %.*s", (int)(strrchr(name, '/') - at - 1), at + 1)))
+                fail_msg("%s is not recognised", name);
+        }
     }
+    assert_true(round < 20);
 }
 
-static void check_flags(const char *kind, const char *id, const char *flags, const Store *wrong)
+static void check_flags(const json_t *one, const Store *wrong)
 {
-    char flag[64];
-    for (; *flags; flags += strspn(flags, " ")) {
-        snprintf(flag, sizeof flag, "%.*s", (int)strcspn(flags, " "), flags);
-        flags += strlen(flag);
+    json_t *flags = json_object_get(one, "flags");
+    for (size_t f = 0; f < json_array_size(flags); f++) {
         bool there = false;
-        char *start = arena_format(&arena, "%s/%s@%s/", kind, id, flag);
+        char *start = arena_format(&arena, "%s@%s/", json_string_value(json_object_get(one, "id")), json_string_value(json_array_get(flags, f)));
         for (size_t k = 0; k < wrong->count; k++)
             there |= strncmp(wrong->entries[k].name, start, strlen(start)) == 0;
         if (!there)
@@ -169,11 +195,10 @@ static void every_flag_has_its_value(void **state)
 {
     (void)state;
     Store wrong;
+    json_t *cases = json_object_get(manifest, "cases");
     assert_true(store_open(&wrong, "fixtures/vectors/v1/wrong.safetensors", &arena, &error));
-    for (size_t k = 0; k < loss_forms_count; k++)
-        check_flags("loss", loss_forms[k].id, loss_forms[k].flags, &wrong);
-    for (size_t k = 0; k < op_forms_count; k++)
-        check_flags("op", op_forms[k].id, op_forms[k].flags, &wrong);
+    for (size_t k = 0; k < json_array_size(cases); k++)
+        check_flags(json_array_get(cases, k), &wrong);
     store_close(&wrong);
 }
 
@@ -210,7 +235,7 @@ static void damaged_file_is_named(void **state)
         bytes[size - 1] ^= damage == 1;
         assert_true(file_write(there, bytes, size - (damage == 2), &error));
         bytes[size - 1] ^= damage == 1;
-        assert_true(verify_own(&f, folder, one, &arena, &error));
+        assert_true(verify_whole(&f, folder, one, &arena, &error));
         bool named = false;
         for (size_t k = 0; k < json_array_size(f.lines); k++)
             named |= strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "verdict")), "DAMAGED") == 0;

@@ -22,6 +22,16 @@ const StepForm step_forms[] = {
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
+/* Of the term about what is to be forgotten, or learnt where nothing is. The KL's is hyper.kl_norm. */
+static const char *reduction(const Method *m, const Variants *v)
+{
+    static const char *const by_sequence[] = { "npo", "npo_gd", "npo_kl", "dpo", "altpo", "simnpo" };
+    for (size_t k = 0; k < sizeof by_sequence / sizeof *by_sequence; k++)
+        if (strcmp(m->name, by_sequence[k]) == 0)
+            return v->npo_ratio == NPO_SEQUENCE_SUM ? "mean_seq" : v->npo_ratio == NPO_BATCH_MEAN ? "mean_token" : "mean_logit";
+    return "mean_token";
+}
+
 static bool write_loss(Suite *s, const LossForm *f)
 {
     LossCase c;
@@ -31,8 +41,8 @@ static bool write_loss(Suite *s, const LossForm *f)
     if (!id || !loss_case_make(f, &c, s->arena, s->error) || !variants_make(&v, m, NULL, s->error) || !variants_apply(&v, f->variants, s->error))
         return false;
     float loss = c.out[0].tensor.f32[0];
-    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "hyper", hyper_variants(&v), "loss", json_decimal(loss),
-                             "loss.hex", hex_double((double)loss, hex));
+    json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
+                             "hyper", hyper_variants(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
     return suite_case(s, (SuiteCase){ id, "unlearn/method.h", f->flags, m->formula, NULL, c.in, c.out, c.in_count, c.out_count, json });
 }
 

@@ -22,6 +22,9 @@ const StepForm step_forms[] = {
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
+/* in and out of a LossCase or SeqCase, for a SuiteCase. */
+#define TENSORS(c) .in = (c).in, .out = (c).out, .in_count = (c).in_count, .out_count = (c).out_count
+
 /* Of the term about what is to be forgotten, or learnt where nothing is. The KL's is hyper.kl_norm. */
 static const char *reduction(const Method *m, const Variants *v)
 {
@@ -43,7 +46,7 @@ static bool write_loss(Suite *s, const LossForm *f)
     float loss = c.out[0].tensor.f32[0];
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
                              "hyper", hyper_variants(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
-    return suite_case(s, (SuiteCase){ id, "unlearn/method.h", f->flags, m->formula, NULL, c.in, c.out, c.in_count, c.out_count, json });
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags, .definition = m->formula, TENSORS(c), .more = json });
 }
 
 static bool write_op(Suite *s, const OpForm *f)
@@ -53,8 +56,8 @@ static bool write_op(Suite *s, const OpForm *f)
     char *id = arena_format(s->arena, "op/%s", f->id);
     if (!id || !op_case_make(f, &c, &attrs, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ id, "tensor/ops.def", f->flags, op_find(f->op)->formula, NULL, c.in, c.out, c.in_count, c.out_count,
-                                      json_pack("{s:s, s:o}", "op", f->op, "attrs", attrs) });
+    return suite_case(s, (SuiteCase){ .id = id, .section = "tensor/ops.def", .flags = f->flags, .definition = op_find(f->op)->formula, TENSORS(c),
+                                      .more = json_pack("{s:s, s:o}", "op", f->op, "attrs", attrs) });
 }
 
 static bool write_prep(Suite *s, const PrepForm *f)
@@ -67,8 +70,9 @@ static bool write_prep(Suite *s, const PrepForm *f)
         || !suite_bytes(s, arena_format(s->arena, "%s/picture.png", id), png.at, png.n)
         || !image_settings_write(&settings, arena_format(s->arena, "%s/%s", s->folder, config), s->error) || !suite_file(s, config))
         return false;
-    return suite_case(s, (SuiteCase){ id, "model/image.h", f->flags, f->fused ? PREP_FUSED : PREP_SLOW, "picture.png preprocessor_config.json", NULL, c.out, 0, c.out_count,
-                                      json_pack("{s:s, s:s}", "image_aspect", f->pad ? "pad" : "crop", "normalise", f->fused ? "fused" : "slow") });
+    return suite_case(s, (SuiteCase){ .id = id, .section = "model/image.h", .flags = f->flags, .definition = f->fused ? PREP_FUSED : PREP_SLOW,
+                                      .files = "picture.png preprocessor_config.json", TENSORS(c),
+                                      .more = json_pack("{s:s, s:s}", "image_aspect", f->pad ? "pad" : "crop", "normalise", f->fused ? "fused" : "slow") });
 }
 
 static bool write_tok(Suite *s, const TokForm *f)
@@ -82,8 +86,9 @@ static bool write_tok(Suite *s, const TokForm *f)
         t = text_open(whole, s->arena, s->error);
     json_decref(tokenizer);
     return t && tok_case_make(t, &c, s->arena, s->error)
-        && suite_case(s, (SuiteCase){ id, "model/text.h", f->flags, "ids = the tokenizer's of each text, with special tokens; decoded = the text of the ids, special tokens skipped",
-                                      "tokenizer.json", c.in, c.out, c.in_count, c.out_count, json_object() });
+        && suite_case(s, (SuiteCase){ .id = id, .section = "model/text.h", .flags = f->flags,
+                                      .definition = "ids = the tokenizer's of each text, with special tokens; decoded = the text of the ids, special tokens skipped",
+                                      .files = "tokenizer.json", TENSORS(c), .more = json_object() });
 }
 
 static bool write_mask(Suite *s, const MaskForm *f)
@@ -94,9 +99,9 @@ static bool write_mask(Suite *s, const MaskForm *f)
     char *id = arena_format(s->arena, "mask/%s.%s", template, mask), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->tokenizer);
     const Text *t = path ? text_open(arena_format(s->arena, "%s/%s", s->folder, path), s->arena, s->error) : NULL;
     return t && mask_case_make(f, t, &c, s->arena, s->error)
-        && suite_case(s, (SuiteCase){ id, "model/prompt.h", f->flags, arena_format(s->arena, "targets[n] = ids[n + 1] where that token is learnt, else -1; learnt: %s", learnt[f->mask]),
-                                      NULL, NULL, c.out, 0, c.out_count,
-                                      json_pack("{s:s, s:s, s:s, s:i, s:o}", "template", template, "mask", mask, "tokenizer", path, "image_tokens", MASK_IMAGE_TOKENS,
+        && suite_case(s, (SuiteCase){ .id = id, .section = "model/prompt.h", .flags = f->flags,
+                                      .definition = arena_format(s->arena, "targets[n] = ids[n + 1] where that token is learnt, else -1; learnt: %s", learnt[f->mask]),
+                                      TENSORS(c), .more = json_pack("{s:s, s:s, s:s, s:i, s:o}", "template", template, "mask", mask, "tokenizer", path, "image_tokens", MASK_IMAGE_TOKENS,
                                                 "turns", mask_turns(t, &c, s->arena, s->error)) });
 }
 
@@ -125,8 +130,8 @@ static bool write_step(Suite *u, const StepForm *f)
         && trace_write(&s.trainer, arena_format(a, "%s/%s", u->folder, id), json_pack("{s:s, s:s}", "spec", PULSE_SPEC, "method", f->method), a, u->error)
         && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id));
     step_close(&s);
-    return good && suite_case(u, (SuiteCase){ id, "ref/trace_file.h", f->flags, method_find(f->method)->formula, "trace.safetensors trace.json", NULL, NULL, 0, 0,
-        json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
+    return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_find(f->method)->formula,
+        .files = "trace.safetensors trace.json", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
                   "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
 
@@ -141,8 +146,8 @@ static bool write_seq(Suite *s, const SeqForm *f)
         || !settings_method(&settings, f->method, &resolved, &m, &v, s->error)
         || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &settings, &c, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ id, "unlearn/rounds.h", f->flags, m->formula, "samples.jsonl", c.in, c.out, c.in_count, c.out_count,
-        json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags, .definition = m->formula, .files = "samples.jsonl", TENSORS(c),
+        .more = json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
                   "settings", word_list(f->settings), "hyper", hyper_of(&resolved, &v), "steps", c.steps) });
 }
 
@@ -165,8 +170,9 @@ static bool write_reject(Suite *s)
     }
     const Entry out = { "accepted", accepted };
     if (good)
-        return suite_case(s, (SuiteCase){ "reject", "ref/reject_case.h", "", "accepted = 1 where the file is accepted, 0 where it is refused, for the n_ and y_ files in the order of \"cases\"",
-                                          names, NULL, &out, 0, 1, json_pack("{s:o}", "cases", cases) });
+        return suite_case(s, (SuiteCase){ .id = "reject", .section = "ref/reject_case.h", .flags = "",
+                                          .definition = "accepted = 1 where the file is accepted, 0 where it is refused, for the n_ and y_ files in the order of \"cases\"",
+                                          .files = names, .out = &out, .out_count = 1, .more = json_pack("{s:o}", "cases", cases) });
     json_decref(cases);
     return false;
 }

@@ -3,13 +3,16 @@
 #include "tests/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "ref/reject_case.h"
+#include "ref/step.h"
 #include "ref/suite.h"
 #include "ref/tok_case.h"
 #include "tensor/bytes.h"
 #include "tensor/file.h"
 #include "tests/schema.h"
+#include "tests/scratch.h"
 
 #define SUITE "fixtures/vectors/v1"
 enum { SUITE_BYTES_MAX = 12 << 20, JSON_BYTES = 4 << 20 };
@@ -347,6 +350,49 @@ static void runs_with_two_references_part_after_the_first_round(void **state)
     json_decref(original);
 }
 
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
+}
+
+/* The same samples and settings as one step (ref/step.h), which knows nothing of rounds: same loss, same tensors after it. */
+static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "seq/pulse-npo.round_start", "seq/pulse-ga_klr.round_start" };
+    for (size_t k = 0; k < 2; k++) {
+        json_t *c = case_json(ids[k]), *settings = json_object_get(c, "settings");
+        size_t n, kept = 0;
+        char *all = file_read(arena_format(&arena, SUITE "/%s/samples.jsonl", ids[k]), JSON_BYTES, &n, &arena, &error), *some = arena_zalloc(&arena, n + 1);
+        for (char *line = strtok(all, "\n"); line; line = strtok(NULL, "\n")) {
+            char *group = strstr(line, "\"round1\""), *picture = strstr(line, "../../models");
+            if (group)
+                memcpy(group, "\"forget\"", 8);
+            if (picture)
+                memmove(picture, picture + strlen("../../models/tiny-llava-a/"), strlen(picture) + 1 - strlen("../../models/tiny-llava-a/"));
+            if (group || strstr(line, "\"retain\""))
+                kept += (size_t)sprintf(some + kept, "%s\n", line);
+        }
+        assert_true(copy_file(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &arena, &error) && file_write(scratch("s.jsonl"), some, kept, &error));
+        Step step = { .folder = SUITE "/models/tiny-llava-a", .batch = scratch("s.jsonl") };
+        settings_defaults(&step.settings, &arena);
+        for (size_t i = 0; i < json_array_size(settings); i++)
+            assert_true(settings_set(&step.settings, json_string_value(json_array_get(settings, i)), &error));
+        step_make(&step, text_of(c, "method"), &arena, &error);
+        expect_fine(&error);
+        const Trainer *t = &step.trainer;
+        Store after = { .entries = arena_array(&arena, t->optimiser.count, sizeof *after.entries), .count = t->optimiser.count };
+        for (size_t i = 0; i < after.count; i++)
+            after.entries[i] = (Entry){ t->optimiser.slots[i].name, t->optimiser.slots[i].new_value->out };
+        qsort(after.entries, after.count, sizeof *after.entries, by_name);
+        char hex[32];
+        assert_string_equal(hex_double((double)t->loss->out.f32[0], hex), text_of(json_array_get(json_object_get(c, "steps"), 0), "loss.hex"));
+        assert_string_equal(store_digest(&after).hex, trained(c, 0));
+        step_close(&step);
+        json_decref(c);
+    }
+}
+
 static void every_reader_refuses_and_accepts_as_stated(void **state)
 {
     (void)state;
@@ -381,7 +427,8 @@ int main(void)
         TEST(digests_of_a_case_are_those_of_its_files_and_tensors), TEST(the_suite_is_small),
         TEST(pictures_are_those_of_pillow), TEST(tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face),
         TEST(prompts_have_the_ids_of_hugging_face), TEST(masks_grow_from_answer_to_all),
-        TEST(runs_with_two_references_part_after_the_first_round), TEST(every_reader_refuses_and_accepts_as_stated),
+        TEST(runs_with_two_references_part_after_the_first_round), TEST(the_first_step_of_a_run_is_the_step_that_trace_makes),
+        TEST(every_reader_refuses_and_accepts_as_stated),
     };
     return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);
 }

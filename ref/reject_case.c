@@ -57,6 +57,8 @@ static void make_png(Made *m, const PngDamage *d)
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e)
 {
     *out = made_make(FILE_ROOM, a);
+    if (!out->at)
+        return false;
     if (is(f, "png"))
         make_png(out, &f->png);
     else if (is(f, "safetensors")) {

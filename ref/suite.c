@@ -131,8 +131,8 @@ static bool write_step(Suite *u, const StepForm *f)
         && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id));
     step_close(&s);
     return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_find(f->method)->formula,
-        .files = "trace.safetensors trace.json", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model, "reference", f->reference ? json_string(f->reference) : json_null(),
-                  "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
+        .files = "trace.safetensors trace.json", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
+                  "reference", f->reference ? json_string(f->reference) : json_null(), "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
 
 static bool write_seq(Suite *s, const SeqForm *f)

@@ -248,7 +248,8 @@ bool verify_got(Findings *f, const char *folder, const char *got, json_t *manife
         if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
         const SuiteKind *kind = suite_kind(path);
-        if (kind && strcmp(strrchr(path, '/') + 1, kind->answers) == 0)
+        const char *slash = strrchr(path, '/');
+        if (kind && slash && strcmp(slash + 1, kind->answers) == 0)
             good = check_case(&c, kind, path, sha, e);
     }
     if (c.one_file) {

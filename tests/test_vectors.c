@@ -44,7 +44,7 @@ static const char *text_of(const json_t *object, const char *key)
     const char *text = json_string_value(json_object_get(object, key));
     if (!text)
         fail_msg("%s is missing", key);
-    return text;
+    return text ? text : "";
 }
 
 static json_t *case_json(const char *id)

@@ -111,12 +111,12 @@ static void column_dot_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_column_sum = {
-    .name = "column_sum", .formula = "y[c] = RN(sum_r x[r,c])", .kind = CLASS_A, .inputs = "x",
+    .name = "column_sum", .formula = "y[c] = RN(sum_r x[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .shape = columns_shape, .kernel = columns_kernel, .vjp = column_sum_vjp,
 };
 
 const Op op_record_column_dot = {
-    .name = "column_dot", .formula = "y[c] = RN(sum_r a[r,c] b[r,c])", .kind = CLASS_A, .inputs = "a b",
+    .name = "column_dot", .formula = "y[c] = RN(sum_r a[r,c] b[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "a b",
     .shape = columns_shape, .kernel = columns_kernel, .vjp = column_dot_vjp,
 };
 
@@ -198,7 +198,7 @@ static void sum_n_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_sum_n = {
-    .name = "sum_n", .formula = "y = RN(x1 + x2 + ...), element by element", .kind = CLASS_A, .inputs = "x...",
+    .name = "sum_n", .formula = "y = RN(x1 + x2 + ...), element by element; a zero is +0", .kind = CLASS_A, .inputs = "x...",
     .shape = sum_n_shape, .kernel = sum_n_kernel, .vjp = sum_n_vjp,
 };
 

@@ -69,7 +69,7 @@ static void linear_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_linear = {
     .name = "linear", .kind = CLASS_A, .inputs = "x w bias?", .half = 7,
-    .formula = "y[n,m] = RN(sum_k x[n,k] w[m,k] + bias[m])",
+    .formula = "y[n,m] = RN(sum_k x[n,k] w[m,k] + bias[m]); a zero is +0",
     .shape = linear_shape, .kernel = linear_kernel, .vjp = linear_vjp,
 };
 
@@ -109,7 +109,7 @@ static void matmul_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_matmul = {
     .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, .ints = "transpose_a transpose_b",
-    .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged",
+    .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged; a zero is +0",
     .shape = matmul_shape, .kernel = matmul_kernel, .vjp = matmul_vjp,
 };
 
@@ -138,7 +138,7 @@ static void lora_merge_kernel(const Call *c)
 
 const Op op_record_lora_merge = {
     .name = "lora_merge", .kind = CLASS_A, .inputs = "w b a", .half = 7, .floats = "s",
-    .formula = "w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])",
+    .formula = "w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k]); a zero is +0",
     .shape = lora_merge_shape, .kernel = lora_merge_kernel,
 };
 

@@ -279,7 +279,7 @@ static void scatter_kernel(const Call *c)
 }
 
 const Op op_record_scatter_rows = {
-    .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v)", .kind = CLASS_A, .inputs = "x",
+    .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .ints = "rows", .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
 };
 

@@ -198,18 +198,18 @@ static void square_sum_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_sum = {
-    .name = "sum", .formula = "y = RN(sum of all x)", .kind = CLASS_A, .inputs = "x",
+    .name = "sum", .formula = "y = RN(sum of all x); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .shape = scalar_shape, .kernel = sum_kernel, .vjp = sum_vjp,
 };
 
 const Op op_record_mean = {
-    .name = "mean", .formula = "y = RN((sum of all x) / n); NaN when n is 0",
+    .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
     .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = "n",
     .shape = scalar_shape, .kernel = mean_kernel, .vjp = mean_vjp,
 };
 
 const Op op_record_square_sum = {
-    .name = "square_sum", .formula = "y = RN(sum of all x^2)", .kind = CLASS_A, .inputs = "x",
+    .name = "square_sum", .formula = "y = RN(sum of all x^2); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .shape = scalar_shape, .kernel = square_sum_kernel, .vjp = square_sum_vjp,
 };
 
@@ -267,13 +267,13 @@ static void segment_mean_kernel(const Call *c)
 
 /* Losses write their gradients out (GRAPH.md), so none flows through a segment. */
 const Op op_record_segment_sum = {
-    .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1])", .kind = CLASS_A, .inputs = "x",
+    .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel,
 };
 
 const Op op_record_segment_mean = {
     .name = "segment_mean", .kind = CLASS_A_RATIONAL, .inputs = "x", .index = "offsets [n+1]",
-    .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); NaN for an empty segment",
+    .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for an empty segment",
     .shape = segment_shape, .kernel = segment_mean_kernel,
 };
 

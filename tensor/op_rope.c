@@ -85,7 +85,7 @@ static void rope_back_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_rope = {
     .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = "heads", .index = "positions [N]",
-    .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head",
+    .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head, C and S the rows positions[i] of cos and sin",
     .shape = rope_shape, .kernel = rope_kernel, .vjp = rope_vjp,
 };
 

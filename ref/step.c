@@ -98,11 +98,30 @@ static bool reference_make(Step *s, Arena *a, Error *e)
     return model_make(&s->other, &s->reference_config, &s->reference_weights, NULL, rope_positions(&s->reference_config), a, e);
 }
 
+/* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
+static void keep_read(Step *s, const Unlearn *u)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < s->used_count; k++)
+        if (unlearn_reads(u, s->used[k].role))
+            s->used[kept++] = s->used[k];
+    s->used_count = kept;
+}
+
+/* The values in force, where the method or a preset gave them. */
+static void show_variants(Step *s)
+{
+#define VARIANT(key, ...) s->settings.unlearn_##key = s->v.key;
+#include "unlearn/variants.def"
+#undef VARIANT
+}
+
 bool step_make(Step *s, const char *method, Arena *a, Error *e)
 {
     Settings given = s->settings;
     if (!settings_method(&given, method, &s->settings, &s->method, &s->v, e))
         return false;
+    show_variants(s);
     if (!s->method->loss)
         return error_set(e, "trace: %s has no optimiser step, expected a gradient method", method);
     if (s->settings.train_accumulate != 1)
@@ -119,7 +138,10 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e)
     s->request.whole = true;
     Unlearn *u = unlearn_make(&s->request, &s->model, a, e);
     Objective o = u ? unlearn_objective(u) : (Objective){ NULL, NULL, NULL, NULL };
-    return u && train_compute(&s->trainer, &o, e);
+    if (!u || !train_compute(&s->trainer, &o, e))
+        return false;
+    keep_read(s, u);
+    return true;
 }
 
 void step_close(Step *s)

@@ -20,7 +20,7 @@
 typedef struct { const Sample *sample; const char *answer; Role role; } StepSample;
 
 typedef struct {
-    Settings settings;               // under the method's preset once it is made
+    Settings settings;               // once it is made, the values in force: the method's, the preset's, the given
     const char *folder, *batch, *reference;      // reference NULL: the model itself
     const Method *method;
     Variants v;
@@ -31,7 +31,7 @@ typedef struct {
     Model model, other;
     Reader reader;
     Samples samples;
-    StepSample *used;                // in the order of the step
+    StepSample *used;                // by the step, in its order
     size_t used_count;
     UnlearnRequest request;
     Trainer trainer;

@@ -7,13 +7,26 @@
 #include "ref/step.h"
 #include "ref/trace_file.h"
 
+/* Whether a setting ("section.key = value") has a part in a step: what the samples say and the method does, not where files are. */
+static bool shapes_step(const char *line)
+{
+    static const char *const parts[] = { "train.", "optimiser.", "lora.", "data.template ", "data.mask " };
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if (strncmp(line, parts[k], strlen(parts[k])) == 0)
+            return true;
+#define VARIANT(key, ...) if (strncmp(line, "unlearn." #key " ", sizeof "unlearn." #key) == 0) return true;
+#include "unlearn/variants.def"
+#undef VARIANT
+    return false;
+}
+
 static json_t *head(const Step *s, Arena *a)
 {
     json_t *samples = json_array(), *lines = json_array();
     for (size_t k = 0; k < s->used_count; k++)
         json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role", role_name(s->used[k].role), "answer", s->used[k].answer));
     for (char *text = settings_text(&s->settings, a), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
-        if (strncmp(line, "train.", 6) == 0 || strncmp(line, "optimiser.", 10) == 0 || strncmp(line, "lora.", 5) == 0)
+        if (shapes_step(line))
             json_array_append_new(lines, json_string(line));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", s->method->formula,
                      "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);

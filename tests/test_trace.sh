@@ -16,7 +16,15 @@ says() {
 }
 
 check "roles are read from the samples' groups" says "npo_gd: 2 forget, 2 retain," --method npo_gd
+check "idk reads no forget answer" says "idk: 2 retain, 2 refusal," --method idk
+check "the first step of a phased method reads what it forgets alone" says "grad_diff: 2 forget, " --method grad_diff --set unlearn.schedule=phased
 check "refusals are made where the file has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
+writes() {
+    trace "${@:2}" > /dev/null && grep -qF -- "$1" "$out/trace.json"
+}
+check "a trace says the method's own values" writes '"unlearn.beta = 4.5"' --method simnpo
+check "a trace says which tokens are supervised" writes '"data.mask = all_text"' --method ga --set data.mask=all_text
+check "a trace names the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
 check "a method without steps is refused" says "manu has no optimiser step" --method manu
 check "accumulation is refused" says "expected 1: a trace is of one whole step" --method ga --set train.accumulate=2
 check "the same step has the same bytes on any threads" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&

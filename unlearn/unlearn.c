@@ -126,6 +126,8 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
     return true;
 }
 
+bool unlearn_reads(const Unlearn *u, Role role) { return u->chosen_count[role] > 0; }
+
 /* KL over all positions looks at all rows of the retain samples; everything else at the supervised ones. */
 static bool all_rows(const Unlearn *u, Role role)
 {

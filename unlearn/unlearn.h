@@ -29,6 +29,8 @@ bool      unlearn_check(const UnlearnRequest *r, const Model *m, Error *e);
 /* Checks the request; everything lives in the arena. */
 Unlearn  *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 Objective unlearn_objective(Unlearn *u);
+/* Whether the step that was taken last drew samples of this role. */
+bool      unlearn_reads(const Unlearn *u, Role role);
 /* After the last step. */
 bool      unlearn_finish(Unlearn *u, Error *e);
 /* Steps of one epoch: they show every forget sample once (retain sample, for a method that forgets nothing);

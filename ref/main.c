@@ -23,12 +23,15 @@ const Command *command_find(const char *name)
 
 int command_fail_text(const char *format, ...)
 {
+    char text[2048];
     va_list args;
     va_start(args, format);
-    fputs("pulse-ref: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *c = text; *c; c++)                       // names of files and keys may hold any byte; a sentence is one line
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    fprintf(stderr, "pulse-ref: %s\n", text);
     return EXIT_UNKNOWN;
 }
 
@@ -49,6 +52,13 @@ static int help(void)
     return EXIT_SAME;
 }
 
+/* A command that failed has said its sentence; what was meant for stdout then does not matter. */
+static int said(int status)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    return lost && status != EXIT_UNKNOWN ? command_fail_text("standard output could not be written") : status;
+}
+
 static int run(const Command *c, int argc, char **argv)
 {
     Error e = { 0 };
@@ -56,19 +66,17 @@ static int run(const Command *c, int argc, char **argv)
     if (c->exact && !asks && !environment_check(&e))
         return command_fail(&e);
     int status = c->run(argc, argv);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return command_fail_text("standard output could not be written");
-    return status;
+    return said(status);
 }
 
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0)
-        return help();
+        return said(help());
     if (strcmp(word, "--version") == 0) {
         puts("pulse-ref " PULSE_VERSION " (spec " PULSE_SPEC ")");
-        return EXIT_SAME;
+        return said(EXIT_SAME);
     }
     const Command *c = command_find(word);
     if (c)

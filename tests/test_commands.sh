@@ -15,7 +15,7 @@ speaks() {
 }
 is_json() { "$PULSE" "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
 helps() { "$PULSE" "$1" --help > "$said" && grep -q "^usage: pulse-ref $1" "$said"; }
-full_disk() { [ -e /dev/full ] && ends 2 "$PULSE" list ops > /dev/full; }
+full_disk() { [ -e /dev/full ] && ends 2 "$PULSE" "$@" > /dev/full 2> "$wrong" && [ "$(wc -l < "$wrong")" = 1 ]; }
 
 check "the list of commands is read" test -n "$commands"
 check "--version names version and spec" grep -qE '^pulse-ref [0-9.]+ \(spec [0-9]+\)$' <("$PULSE" --version)
@@ -30,7 +30,10 @@ done
 check "no command is a sentence" speaks 2 "expected one of"
 check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
 check "an unknown list is a sentence" speaks 2 "there is no list nothing" list nothing
-check "output that cannot be written is an error" full_disk
+for words in "list ops" "list ops --json" --help --version; do
+    check "$words: output that cannot be written is an error, said in one line" full_disk $words
+done
+check "a line feed and an escape in a file's name stay out of the sentence" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
 check "the doctor finds this machine right" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json

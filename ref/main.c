@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <fenv.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,8 @@ static int run(const Command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
+    fenv_t given;
+    feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
     if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0)
         return said(help());
     if (strcmp(word, "--version") == 0) {

@@ -9,11 +9,11 @@ static const char *environment_fault(void)
 {
     volatile float tiny = 0x1p-149f, half = 0.5f, one = 1.0f;
     volatile double small = 0x1p-1074, dhalf = 0.5, unit = 1.0, u = 0x1p-53;
-    volatile float flushed = tiny + 0.0f, kept = 0x1p-126f * half;
+    volatile float kept = 0x1p-126f * half;
     volatile double dkept = 0x1p-1022 * dhalf;
     if (fegetround() != FE_TONEAREST)
         return "the rounding mode is not to nearest";
-    if (flushed * 0x1p100f == 0.0f || small * 0x1p200 == 0.0)
+    if (tiny * 0x1p100f == 0.0f || small * 0x1p200 == 0.0)
         return "subnormal operands are read as zero (DAZ)";
     if (kept == 0.0f || dkept == 0.0)
         return "subnormal results are flushed to zero (FTZ)";

@@ -50,7 +50,7 @@ static bool check(Case c, bool a_columns, bool b_columns, float *room, Arena *ar
     Lines a = lines_in(room, c.m, c.length, a_columns), b = lines_in(room + LARGEST, c.n, c.length, b_columns);
     float *out = room + 2 * LARGEST;
     if (!gemm(a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
-        return error_prefix(e, "start-up test: ");
+        return error_prefix(e, "start-up test");
     for (size_t k = 0; k < c.m * c.n; k++) {
         float want = exact_dot(&a, k / c.n, &b, k % c.n);
         if (float_bits(out[k]) != float_bits(want))

@@ -34,6 +34,14 @@ for words in "list ops" "list ops --json" --help --version; do
     check "$words: output that cannot be written is an error, said in one line" full_disk $words
 done
 check "a line feed and an escape in a file's name stay out of the sentence" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
+# Another library may ask for a signal at every NaN, before main begins; a sanitizer wants to be loaded first itself.
+trapped() { cmp <(LD_PRELOAD=$tap_folder/trap.so "$PULSE" digest) <("$PULSE" digest); }
+printf '#define _GNU_SOURCE\n#include <fenv.h>\n__attribute__((constructor)) static void trap(void) { feenableexcept(FE_INVALID | FE_DIVBYZERO); }\n' > "$tap_folder/trap.c"
+if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/trap.so" "$tap_folder/trap.c" -lm 2> /dev/null; then
+    check "a preloaded library that traps NaNs changes no answer" trapped
+else
+    skip "a preloaded library that traps NaNs changes no answer" "no compiler, or a sanitizer must be loaded first"
+fi
 check "the doctor finds this machine right" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json

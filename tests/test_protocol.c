@@ -47,7 +47,7 @@ static ProtocolConfig config_of(const char *scenarios)
     for (size_t k = 0; k < scenarios_count; k++)
         c.epochs[k] = "";
     for (size_t k = 0; k < methods_count; k++)
-        method_list[k] = (MethodConfig){ "optimiser.lr = 0.0003\n", "proj+llm", 20, false };
+        method_list[k] = (MethodConfig){ "optimiser.lr = 0.0003\n", "proj+llm", 20, false, true };
     return c;
 }
 

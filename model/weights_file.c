@@ -159,7 +159,9 @@ static bool complain(Loading *l, Error *e)
     for (size_t k = 0; k < l->lookup.count; k++)
         if (!l->found[k].data && !l->plan[k].idle)
             name_list_add(&missing, l->plan[k].name);
-    if (missing.count)
+    if (missing.count && l->unused.count)
+        error_set(e, "%s: tensors are missing: %s; and others this model does not use: %s", l->folder, name_list_text(&missing), name_list_text(&l->unused));
+    else if (missing.count)
         error_set(e, "%s: tensors are missing: %s", l->folder, name_list_text(&missing));
     else if (l->unused.count)
         error_set(e, "%s: tensors that this model does not use: %s", l->folder, name_list_text(&l->unused));

@@ -21,6 +21,7 @@ typedef struct {
     Samples samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
     Trainer trainer;
+    int64_t begun;                   // steps that were done before
     char identity[65];
     const char *reader_folder;       // where tokenizer.json and preprocessor_config.json are
 } Run;
@@ -130,7 +131,7 @@ static bool train(Run *r, Arena *a, Error *e)
     const char *path = arena_format(a, "%s/log.jsonl", r->out);
     if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e))
         return false;
-    int64_t done = r->trainer.optimiser.step;
+    int64_t done = r->begun = r->trainer.optimiser.step;
     if (!log_open(path, done, &log, e))
         return false;
     if (r->s->train_accumulate > 1 && done == 0)
@@ -145,7 +146,9 @@ bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, A
 {
     Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume };
     bool good = train(&r, a, e);
-    if (good && !quiet)
+    if (good && !quiet && r.begun == r.trainer.optimiser.step)
+        printf("%lld steps, all of them done before\n", (long long)r.begun);
+    else if (good && !quiet)
         printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
                (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);

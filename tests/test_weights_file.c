@@ -151,7 +151,7 @@ static void each_missing_renamed_misshaped_or_mistyped_tensor_is_named(void **st
             write_folder();
             if (load(&back, &c))
                 fail_msg("%s, hurt %d, was loaded", name, hurt);
-            expect_sentence(&error, folder, part, also);
+            expect_sentence(&error, folder, part, also, hurt == 1 ? one->name : also);
             arena_release(&arena, mark);
         }
     }

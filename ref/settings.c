@@ -150,6 +150,8 @@ typedef struct {
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
     Reading *r = user;
+    if (!*section)
+        return error_set(r->error, "%.120s stands in no section, expected a line [section] before it", name);
     const char *method, *full = arena_format(r->settings->arena, "%s.%s", section, name);
     const Setting *w = full ? find_named(full, &method, r->error) : NULL;
     if (!w)

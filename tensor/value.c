@@ -27,7 +27,9 @@ static bool in_range(const char *range, double x)
     if (!dots)
         return true;
     snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
-    return (!*low || (decimal_to_double(low, &limit) && x >= limit)) && (!dots[2] || (decimal_to_double(dots + 2, &limit) && x <= limit));
+    bool below = dots[2] == '<';
+    const char *high = dots + 2 + below;
+    return (!*low || (decimal_to_double(low, &limit) && x >= limit)) && (!*high || (decimal_to_double(high, &limit) && (below ? x < limit : x <= limit)));
 }
 
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Value: what a line `key = text` says, read as its type and held to its range.
  *
- * INT and REAL (a REAL is the float nearest to its text; range "low..high", either end may be empty), BOOL (yes|no),
+ * INT and REAL (a REAL is the float nearest to its text; range "low..high" or "low..<high", either end may be empty), BOOL (yes|no),
  * TEXT, CHOICE ("a|b|c": the place of the text in the list). Reading obeys no locale and takes the whole text or nothing. */
 #ifndef PULSE_TENSOR_VALUE_H
 #define PULSE_TENSOR_VALUE_H

@@ -145,6 +145,8 @@ static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
     Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), b, a, s);
     if (!y || !weights_own(w, base, e))
         return error_set(e, "lora: %s could not be merged", p->module);
+    if (!tensor_finite(y->out))
+        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters", p->module);
     memcpy(base->tensor.f32, y->out.f32, tensor_bytes(y->out));
     return true;
 }

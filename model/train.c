@@ -120,16 +120,14 @@ static bool finite(float x)
     return x - x == 0;
 }
 
-/* Without clipping there is no norm to see a gradient that is not finite; the new weights show it. */
+/* Without clipping there is no norm to see a gradient that is not finite; the new weights and moments show it. */
 static bool finite_update(const Optimiser *o)
 {
     for (size_t k = 0; k < o->count; k++) {
-        const Tensor *v = &o->slots[k].new_value->out;
-        float all = 0;
-        for (size_t i = 0; i < shape_size(v->shape); i++)
-            all += v->f32[i] - v->f32[i];                // 0, or NaN from the first infinity or NaN on
-        if (!finite(all))
-            return false;
+        const Node *parts[] = { o->slots[k].new_value, o->slots[k].new_m, o->slots[k].new_v };
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (parts[i] && !tensor_finite(parts[i]->out))
+                return false;
     }
     return true;
 }
@@ -157,7 +155,7 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
         r->stats.tokens += samples[k].n;
     if (!finite(r->stats.loss) || !finite(r->stats.norm) || !finite_update(&r->optimiser)) {
         r->diverged = true;
-        error_set(e, "train: step %lld has loss %g, gradient norm %g and perhaps weights that are not finite, expected finite numbers; the weights of the step before are kept",
+        error_set(e, "train: step %lld has loss %g, gradient norm %g and perhaps weights or moments that are not finite, expected finite numbers; the weights of the step before are kept",
                   (long long)r->optimiser.step + 1, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }

@@ -6,6 +6,7 @@
 #include "ref/run.h"
 #include "ref/setup.h"
 #include "tensor/file.h"
+#include "tensor/json.h"
 
 enum { FILES_MAX = 8192, SAVE_EVERY = 25 };
 
@@ -194,8 +195,12 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
         if (fflush(j->log) || !folder || !checkpoint_save(&r->trainer, folder, j->identity, e))
             return e->failed ? false : error_set(e, "%s/log.jsonl: cannot be written", j->folder);
     }
-    if (r->diverged)
-        fprintf(j->log, "{\"note\": \"request %zu: %s\"}\n", r->round + 1, r->note);
+    if (r->diverged) {
+        json_t *line = json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done, "reason", r->note);
+        json_print(j->log, line, 0);
+        fputc('\n', j->log);
+        json_decref(line);
+    }
     for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay
         if (snapshot_after(p, j->c, entities, step) && !snapshot(j, r->round, step, e))
             return false;

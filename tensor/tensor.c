@@ -111,6 +111,14 @@ size_t tensor_bytes(Tensor t)
     return shape_size(t.shape) * dtype_size(t.dtype);
 }
 
+bool tensor_finite(Tensor t)
+{
+    float all = 0;
+    for (size_t k = 0; k < shape_size(t.shape); k++)
+        all += t.f32[k] - t.f32[k];                        // 0, or NaN from the first infinity or NaN on
+    return all == 0;
+}
+
 float half_widen(uint16_t bits, Dtype dtype)
 {
     if (dtype == BF16)

@@ -309,3 +309,44 @@ bool method_mpfr(const char *method, MethodCase *c, float *loss)
             c->role[k].want[i] = c->role[k].count < 2 ? c->role[k].parts[0][i] : axpy_mpfr(c->role[k].parts[0][i], c->role[k].parts[1][i], 1);
     return any;
 }
+
+/* --- on hidden states --- */
+
+static float squares(const float *x, size_t n, bool root)
+{
+    mpfr_t sum, t;
+    mpfr_inits2(PRECISION, sum, t, (mpfr_ptr)0);
+    mpfr_set_zero(sum, 1);
+    for (size_t k = 0; k < n; k++) {
+        mpfr_set_flt(t, x[k], MPFR_RNDN);
+        mpfr_sqr(t, t, MPFR_RNDN);
+        mpfr_add(sum, sum, t, MPFR_RNDN);
+    }
+    if (root)
+        mpfr_sqrt(sum, sum, MPFR_RNDN);
+    float out = mpfr_zero_p(sum) ? 0 : oracle_float(sum);
+    mpfr_clears(sum, t, (mpfr_ptr)0);
+    return out;
+}
+
+/* E = RN(RN(sum D^2) / (R C)), D = RN(h - aim); dL/dh = RN(2 weight D / (R C)). One aim for all rows, or each its own. */
+static float distance(CaseRole *r, const float *aim, bool one, float weight)
+{
+    float d[CASE_ROWS * V], n = (float)(r->rows * V);
+    for (size_t k = 0; k < r->rows * V; k++) {
+        float to = aim[one ? k % V : k];
+        d[k] = r->z[k] == to ? r->z[k] - to : sub(r->z[k], to);       // IEEE's signs of zero
+        r->want[k] = ratio_mpfr(d[k], 2 * weight, n);
+    }
+    return ratio_mpfr(squares(d, r->rows * V, false), 1, n);
+}
+
+float rmu_mpfr(MethodCase *c, const float *u)
+{
+    float aim[V], norm = squares(u, V, true);
+    for (size_t k = 0; k < V; k++)
+        aim[k] = ratio_mpfr(u[k], c->v.steering, norm);
+    float forget = distance(&c->role[ROLE_FORGET], aim, true, c->v.gamma);
+    CaseRole *r = &c->role[ROLE_RETAIN];
+    return axpy_mpfr(mul_mpfr(c->v.gamma, forget), distance(r, r->ref, false, c->v.alpha), c->v.alpha);
+}

@@ -25,6 +25,8 @@ typedef struct {
 
 /* The loss; false when the oracle does not know the method. */
 bool method_mpfr(const char *method, MethodCase *c, float *loss);
+/* rmu, of hidden states in place of logits; u [CASE_V] is the direction that was drawn. */
+float rmu_mpfr(MethodCase *c, const float *u);
 
 /* One rounding each. */
 float mul_mpfr(float a, float b);

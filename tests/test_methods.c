@@ -60,11 +60,11 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
     }
 }
 
-/* Runs the method on the logits of the case. */
-static float run(const char *method, MethodCase *c, Node *z[ROLE_COUNT])
+/* Runs the method on the logits of the case, or on its numbers as hidden states, with the state of the method. */
+static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], const void *state)
 {
     const Method *m = method_find(method);
-    MethodStep s = { .tape = &tape, .v = &c->v, .step = 1 };
+    MethodStep s = { .tape = &tape, .v = &c->v, .step = 1, .state = state };
     for (int k = 0; k < ROLE_COUNT; k++) {
         CaseRole *r = &c->role[k];
         z[k] = NULL;
@@ -72,13 +72,19 @@ static float run(const char *method, MethodCase *c, Node *z[ROLE_COUNT])
             continue;
         Shape shape = shape_of(2, r->rows, (size_t)CASE_V);
         z[k] = tape_param(&tape, "z", tensor_view(r->z, shape), true);
-        s.part[k] = (Part){ .z = z[k], .z_ref = tape_input(&tape, "ref", tensor_view(r->ref, shape)), .labels = r->labels,
-                            .offsets = r->offsets, .rows = r->rows, .samples = r->samples, .tokens = r->tokens };
+        Node *ref = tape_input(&tape, "ref", tensor_view(r->ref, shape));
+        s.part[k] = (Part){ .z = z[k], .z_ref = ref, .h = z[k], .h_ref = ref, .labels = r->labels, .offsets = r->offsets, .rows = r->rows,
+                            .samples = r->samples, .tokens = r->tokens };
     }
     Node *loss = m->loss(&s);
     tape_backward(&tape);
     expect_fine(&error);
     return loss->out.f32[0];
+}
+
+static float run(const char *method, MethodCase *c, Node *z[ROLE_COUNT])
+{
+    return run_with(method, c, z, NULL);
 }
 
 static void compare(const char *method, const char *changes, MethodCase *c, const char *what)
@@ -160,6 +166,28 @@ static void every_gradient_method_on_logits_is_in_the_table(void **state)
         assert_ptr_equal(method_find(methods[k]->name), methods[k]);
     }
     assert_null(method_find("strolch"));
+}
+
+static void rmu_is_its_chain_on_hidden_states(void **state)
+{
+    (void)state;
+    static const char *const changes[] = { "", "steering=20 gamma=0.3 alpha=1.7", "steering=0.1 alpha=0.5" };
+    static const DataKind kinds[] = { DATA_GAUSSIAN, DATA_TIES, DATA_WIDE };
+    static MethodCase c;
+    float u[CASE_V];
+    for (int k = 0; k < 9; k++) {
+        Node *z[ROLE_COUNT];
+        fill(&c, kinds[k / 3], check_seed() + (uint64_t)k, false);
+        data_fill(DATA_GAUSSIAN, check_seed() + 50 + (uint64_t)k, u, CASE_V);
+        for (size_t i = 0; i < CASE_V; i++)
+            u[i] = fabsf(u[i]);
+        c.v = variants_of("rmu", changes[k % 3]);
+        float got = run_with("rmu", &c, z, u);
+        expect_float(got, rmu_mpfr(&c, u), "loss of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
+        for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
+            expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
+        tape_reset(&tape);
+    }
 }
 
 /* --- identities --- */
@@ -332,6 +360,9 @@ static void a_preset_is_a_public_code(void **state)
     assert_true(v.beta == 10 && v.alpha == 0 && v.kl_norm == KL_ALL_POSITIONS);
     variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
     assert_true(v.schedule == STEPS_PHASED && v.kl_norm == KL_BATCH && v.alpha == 1);
+    variants_make(&v, method_find("kl_min"), "umu_bench", &error);
+    assert_true(v.schedule == STEPS_JOINT && v.kl_norm == KL_ALL_POSITIONS && v.alpha == 0);
+    variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
     assert_false(method_needs(method_find("undial"), &v) & RETAIN_IF_ALPHA);
     v.alpha = 0;
     assert_false(method_needs(method_find("idk"), &v) & NEEDS_RETAIN);
@@ -376,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_loss_and_gradient_is_its_chain_of_rounded_operators, start, finish),
         cmocka_unit_test_setup_teardown(in_a_phased_step_the_terms_of_absent_samples_are_left_out, start, finish),
         cmocka_unit_test_setup_teardown(every_gradient_method_on_logits_is_in_the_table, start, finish),
+        cmocka_unit_test_setup_teardown(rmu_is_its_chain_on_hidden_states, start, finish),
         cmocka_unit_test_setup_teardown(npo_at_its_reference_is_ln_2_and_summed_ascent, start, finish),
         cmocka_unit_test_setup_teardown(the_kl_of_equal_models_is_zero_and_moves_nothing, start, finish),
         cmocka_unit_test_setup_teardown(normalisers_of_the_kl_differ_by_their_counts, start, finish),

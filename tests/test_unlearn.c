@@ -221,6 +221,45 @@ static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **st
     }
 }
 
+/* A walk back that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite becomes a result. */
+static void weights_that_are_not_finite_are_no_result(void **state)
+{
+    World *w = *state;
+    Rounds r;
+    world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = world_plan(w, "task_vector", "strength=1e6", 1);
+    p.train.optimiser.schedule.lr = 1e36f;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
+    assert_false(round_step(&r, &w->error));
+    expect_fine(&w->error);
+    assert_false(round_end(&r, &w->error));
+    expect_sentence(&w->error, "is not finite after the walk back", "unlearn.strength");
+    for (size_t i = 0; i < shape_size(w->lora.pairs[0].a->tensor.shape); i++)
+        w->lora.pairs[0].a->tensor.f32[i] *= 0x1p20f;
+    assert_false(round_merge(&r, &w->error));
+    expect_sentence(&w->error, "merged with its adapter is not finite");
+    rounds_close(&r);
+}
+
+/* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite, too. */
+static void moments_that_are_not_finite_are_a_divergence(void **state)
+{
+    World *w = *state;
+    Rounds r;
+    world_adapt(w, TRAIN_PROJ_LLM);
+    RoundsPlan p = world_plan(w, "grad_diff", "gamma=1e6", 3);
+    p.train.optimiser.max_norm = 0;
+    for (size_t k = 0; k < w->lora.count; k++)
+        for (size_t i = 0; i < shape_size(w->lora.pairs[k].a->tensor.shape); i++)
+            w->lora.pairs[k].a->tensor.f32[i] *= 0x1p60f;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    Digest before = world_digest(w);
+    assert_false(round_step(&r, &w->error));
+    assert_true(r.diverged && strstr(r.note, "moments"));
+    assert_string_equal(world_digest(w).hex, before.hex);
+    rounds_close(&r);
+}
+
 /* --- methods over weights --- */
 
 /* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w - w0). */
@@ -334,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_round_begins_at_its_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frozen_model_stays, setup, teardown),
         cmocka_unit_test(divergence_stops_the_round_and_keeps_the_last_good_weights),
+        cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_no_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(moments_that_are_not_finite_are_a_divergence, setup, teardown),
         cmocka_unit_test(the_task_vector_is_walked_backwards),
         cmocka_unit_test_setup_teardown(manu_zeroes_whole_neurons, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bad_request_is_a_sentence, setup, teardown),

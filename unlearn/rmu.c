@@ -29,13 +29,15 @@ static Node *distance(MethodStep *s, const Part *p, Node *aim, float weight)
 }
 
 /* RN(c u / |u|), the same for every row. */
-static Node *direction(MethodStep *s, size_t rows)
+static Node *direction(MethodStep *s, const Part *f)
 {
     Tape *t = s->tape;
-    size_t c = (size_t)s->forward.hidden[0]->out.shape.dim[1];
+    if (!f->h)
+        return NULL;
+    size_t c = shape_cols(f->h->out.shape);
     Node *u = tape_input(t, "rmu.direction", tensor_view((float *)(uintptr_t)s->state, shape_of(1, c)));
     Node *norm = op_square_norm(t, 1, &u);
-    return norm ? op_broadcast_rows(t, op_ratio(t, u, s->v->steering, norm->out.f32[0]), rows) : NULL;
+    return norm ? op_broadcast_rows(t, op_ratio(t, u, s->v->steering, norm->out.f32[0]), f->rows) : NULL;
 }
 
 static Node *rmu_loss(MethodStep *s)
@@ -43,7 +45,7 @@ static Node *rmu_loss(MethodStep *s)
     const Part *f = &s->part[ROLE_FORGET], *r = &s->part[ROLE_RETAIN];
     Node *loss = NULL;
     if (has(s, ROLE_FORGET))
-        loss = loss_add(s, NULL, distance(s, f, direction(s, f->rows), s->v->gamma), s->v->gamma);
+        loss = loss_add(s, NULL, distance(s, f, direction(s, f), s->v->gamma), s->v->gamma);
     if (has(s, ROLE_RETAIN))
         loss = loss_add(s, loss, distance(s, r, r->h_ref, s->v->alpha), s->v->alpha);
     return loss;

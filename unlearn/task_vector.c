@@ -31,11 +31,14 @@ static bool task_vector_begin(const Variants *v, const Model *m, Arena *a, const
     return before != NULL;
 }
 
-static bool put(Tensor *to, const Node *value)
+static bool put(Tensor *to, const Node *value, const char *name, Error *e)
 {
-    if (value)
-        memcpy(to->f32, value->out.f32, tensor_bytes(*to));
-    return value != NULL;
+    if (!value)
+        return false;
+    if (!tensor_finite(value->out))
+        return error_set(e, "task_vector: %s is not finite after the walk back, expected a smaller unlearn.strength or learning rate", name);
+    memcpy(to->f32, value->out.f32, tensor_bytes(*to));
+    return true;
 }
 
 static bool task_vector_finish(const void *state, const Variants *v, Model *m, Error *e)
@@ -50,11 +53,11 @@ static bool task_vector_finish(const void *state, const Variants *v, Model *m, E
         if (!before[k].f32)
             continue;
         Node *old = tape_input(&t, "before", before[k]);
-        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -v->strength));
+        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -v->strength), m->weights->list[k].name, e);
     }
     for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
         Tensor *b = &m->lora->pairs[k].b->tensor;
-        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -v->strength));
+        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -v->strength), m->lora->pairs[k].module, e);
     }
     arena_free(&a);
     return good && !e->failed;

@@ -16,20 +16,20 @@ static Line lines[LINES];
 static size_t count;
 static char head[2048];              // the comment that the file begins with
 
-static World *taught;               // all lines start from its weights
+static TinyWorld *taught;               // all lines start from its weights
 
 /* A model that knows the answers: else what a method does to them would be lost in the rounding. */
 static void teach(void)
 {
     Rounds r;
-    taught = world_make(1);
-    world_adapt(taught, TRAIN_FULL);
-    RoundsPlan p = world_plan(taught, "retain_ft", "", LESSONS);
+    taught = tiny_world_make(1);
+    tiny_world_adapt(taught, TRAIN_FULL);
+    RoundsPlan p = tiny_world_plan(taught, "retain_ft", "", LESSONS);
     p.train.optimiser.schedule.lr = 1e-2f;
     p.retain = (SampleList){ taught->sample, SAMPLES };
     p.batch = SAMPLES;
     p.forget = NULL;
-    world_run(taught, &r, &p);
+    tiny_world_run(taught, &r, &p);
     rounds_close(&r);
 }
 
@@ -53,10 +53,10 @@ static int read_lines(void **state)
     return fclose(f);
 }
 
-static void digest_of(const World *w, const Rounds *r, char out[DIGITS + 1])
+static void digest_of(const TinyWorld *w, const Rounds *r, char out[DIGITS + 1])
 {
     Hash h = hash_begin();
-    hash_text(&h, world_digest(w).hex);
+    hash_text(&h, tiny_world_digest(w).hex);
     for (size_t k = 0; r->trainer.model && k < r->trainer.optimiser.count; k++) {
         const OptimiserSlot *s = &r->trainer.optimiser.slots[k];
         hash_tensor(&h, s->name, s->m);
@@ -70,19 +70,19 @@ static void digest_of(const World *w, const Rounds *r, char out[DIGITS + 1])
 /* The form of a line, from the beginning; its digests. */
 static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
 {
-    World *w = world_make(1), *other = world_make(2);
+    TinyWorld *w = tiny_world_make(1), *other = tiny_world_make(2);
     Rounds r;
     Trainable t;
     char changes[96];
     assert_true(trainable_parse(x->trainable, &t));
     for (size_t k = 0; k < w->weights.count; k++)
         memcpy(w->weights.list[k].tensor.f32, taught->weights.list[k].tensor.f32, tensor_bytes(w->weights.list[k].tensor));
-    world_adapt(w, t);
-    world_adapt(other, TRAIN_FULL);
+    tiny_world_adapt(w, t);
+    tiny_world_adapt(other, TRAIN_FULL);
     snprintf(changes, sizeof changes, "%s", strcmp(x->changes, "-") == 0 ? "" : x->changes);
     for (char *c = changes; (c = strchr(c, ','));)
         *c = ' ';
-    RoundsPlan p = world_plan(w, x->method, changes, STEPS);
+    RoundsPlan p = tiny_world_plan(w, x->method, changes, STEPS);
     p.retain_only = p.v.reference == REFERENCE_RETAIN_ONLY ? &other->model : NULL;
     assert_true(rounds_make(&r, &p, &w->model, w->model.lora ? &w->lora : NULL, &w->arena, &w->error) && round_begin(&r, &w->error));
     if (p.method->loss)
@@ -94,8 +94,8 @@ static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
     assert_true(!r.diverged && round_end(&r, &w->error));
     digest_of(w, &r, last);
     rounds_close(&r);
-    world_close(other);
-    world_close(w);
+    tiny_world_close(other);
+    tiny_world_close(w);
 }
 
 static void steps_are_the_recorded_bits_on_any_number_of_threads(void **state)

@@ -6,23 +6,23 @@
 
 static int setup(void **state)
 {
-    *state = world_make(check_seed());
+    *state = tiny_world_make(check_seed());
     return 0;
 }
 
 static int teardown(void **state)
 {
-    world_close(*state);
+    tiny_world_close(*state);
     return 0;
 }
 
 /* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of the first. */
 static void what_the_reference_said_is_kept_and_is_right(void **state)
 {
-    World *w = *state;
+    TinyWorld *w = *state;
     Rounds r;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "npo_kl", "kl_norm=all_positions", 8);
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "npo_kl", "kl_norm=all_positions", 8);
     p.train.optimiser.schedule.lr = 0;
     float ln2 = -0x1.62e43p-1f;
     assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
@@ -37,7 +37,7 @@ static void what_the_reference_said_is_kept_and_is_right(void **state)
 
 typedef struct { size_t forget[FORGET], retain[RETAIN]; } Uses;
 
-static void use(const World *w, Uses *u, const BatchSample *s, size_t n)
+static void use(const TinyWorld *w, Uses *u, const BatchSample *s, size_t n)
 {
     for (size_t k = 0; k < n; k++) {
         size_t at = SAMPLES;
@@ -54,9 +54,9 @@ static void use(const World *w, Uses *u, const BatchSample *s, size_t n)
 
 static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **state)
 {
-    World *w = *state;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "grad_diff", "", 1);
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "", 1);
     UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
     Unlearn *u = unlearn_make(&q, &w->model, &w->arena, &w->error);
     Objective o = unlearn_objective(u);
@@ -78,9 +78,9 @@ static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **
 
 static void phased_passes_take_turns(void **state)
 {
-    World *w = *state;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "grad_diff", "schedule=phased", 1);
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "schedule=phased", 1);
     UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
     Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
     assert_int_equal(unlearn_epoch(&q), 2 + 3);
@@ -105,23 +105,23 @@ static void phased_passes_take_turns(void **state)
 
 static Digest two_rounds(const char *changes, bool merge, bool reset, bool shrinks, float *loss)
 {
-    World *w = world_make(check_seed());
+    TinyWorld *w = tiny_world_make(check_seed());
     Rounds r;
     SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } };
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "ga_klr", changes, 4);
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "ga_klr", changes, 4);
     p.forget = forget;
     p.count = 2;
     p.batch = 2;
     p.merge = merge;
     p.reset_optimiser = reset;
     p.retain_shrinks = shrinks;
-    world_run(w, &r, &p);
+    tiny_world_run(w, &r, &p);
     *loss = r.trainer.stats.loss;
     assert_int_equal(r.trainer.optimiser.step, reset ? 4 : 8);
-    Digest d = world_digest(w);
+    Digest d = tiny_world_digest(w);
     rounds_close(&r);
-    world_close(w);
+    tiny_world_close(w);
     return d;
 }
 
@@ -143,11 +143,11 @@ static void every_switch_of_rounds_changes_the_outcome_and_nothing_else_does(voi
 /* Merged adapters compute, to the bit, what the merged weights do: fresh ones are zero. */
 static void a_round_begins_at_its_reference(void **state)
 {
-    World *w = *state;
+    TinyWorld *w = *state;
     Rounds r;
     SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } };
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "npo", "", 2);
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "npo", "", 2);
     p.forget = forget;
     p.count = 2;
     assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
@@ -163,8 +163,8 @@ static void a_round_begins_at_its_reference(void **state)
 /* The frozen original does not move when adapters are merged into the weights it was made of. */
 static void a_frozen_model_stays(void **state)
 {
-    World *w = *state;
-    world_adapt(w, TRAIN_PROJ_LLM);
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_PROJ_LLM);
     Model *frozen = model_freeze(&w->model, true, &w->arena, &w->error);
     Hash before = hash_begin(), after = hash_begin();
     for (size_t k = 0; k < frozen->weights->count; k++)
@@ -186,7 +186,7 @@ static void a_frozen_model_stays(void **state)
 
 /* --- divergence --- */
 
-static bool all_finite(const World *w)
+static bool all_finite(const TinyWorld *w)
 {
     const Weights *lists[] = { &w->weights, &w->lora.factors };
     for (int i = 0; i < 2; i++)
@@ -201,33 +201,33 @@ static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **st
 {
     (void)state;
     for (int clip = 0; clip < 2; clip++) {
-        World *w = world_make(check_seed());
+        TinyWorld *w = tiny_world_make(check_seed());
         Rounds r;
-        world_adapt(w, TRAIN_PROJ_LLM);
-        RoundsPlan p = world_plan(w, "ga", "", 50);
+        tiny_world_adapt(w, TRAIN_PROJ_LLM);
+        RoundsPlan p = tiny_world_plan(w, "ga", "", 50);
         p.train.optimiser.schedule.lr = 1e30f;
         p.train.optimiser.max_norm = clip ? 1 : 0;
         assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
-        Digest good = world_digest(w);
+        Digest good = tiny_world_digest(w);
         while (round_step(&r, &w->error))
-            good = world_digest(w);
+            good = tiny_world_digest(w);
         expect_fine(&w->error);
         assert_true(r.diverged && r.done < 50 && strstr(r.note, "expected finite numbers"));
-        assert_string_equal(world_digest(w).hex, good.hex);
+        assert_string_equal(tiny_world_digest(w).hex, good.hex);
         assert_true(all_finite(w));
         assert_true(round_end(&r, &w->error));
         rounds_close(&r);
-        world_close(w);
+        tiny_world_close(w);
     }
 }
 
 /* A walk back that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite becomes a result. */
 static void weights_that_are_not_finite_are_no_result(void **state)
 {
-    World *w = *state;
+    TinyWorld *w = *state;
     Rounds r;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "task_vector", "strength=1e6", 1);
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=1e6", 1);
     p.train.optimiser.schedule.lr = 1e36f;
     assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
     assert_false(round_step(&r, &w->error));
@@ -244,19 +244,19 @@ static void weights_that_are_not_finite_are_no_result(void **state)
 /* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite, too. */
 static void moments_that_are_not_finite_are_a_divergence(void **state)
 {
-    World *w = *state;
+    TinyWorld *w = *state;
     Rounds r;
-    world_adapt(w, TRAIN_PROJ_LLM);
-    RoundsPlan p = world_plan(w, "grad_diff", "gamma=1e6", 3);
+    tiny_world_adapt(w, TRAIN_PROJ_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "gamma=1e6", 3);
     p.train.optimiser.max_norm = 0;
     for (size_t k = 0; k < w->lora.count; k++)
         for (size_t i = 0; i < shape_size(w->lora.pairs[k].a->tensor.shape); i++)
             w->lora.pairs[k].a->tensor.f32[i] *= 0x1p60f;
     assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
-    Digest before = world_digest(w);
+    Digest before = tiny_world_digest(w);
     assert_false(round_step(&r, &w->error));
     assert_true(r.diverged && strstr(r.note, "moments"));
-    assert_string_equal(world_digest(w).hex, before.hex);
+    assert_string_equal(tiny_world_digest(w).hex, before.hex);
     rounds_close(&r);
 }
 
@@ -267,14 +267,14 @@ static void the_task_vector_is_walked_backwards(void **state)
 {
     (void)state;
     for (int full = 0; full < 2; full++) {
-        World *w = world_make(check_seed());
+        TinyWorld *w = tiny_world_make(check_seed());
         Rounds r;
-        world_adapt(w, full ? TRAIN_FULL : TRAIN_LLM);
+        tiny_world_adapt(w, full ? TRAIN_FULL : TRAIN_LLM);
         Weight *one = full ? weights_find(&w->weights, "multi_modal_projector.linear_1.weight") : w->lora.pairs[2].b;
         size_t n = shape_size(one->tensor.shape);
         float *before = arena_array(&w->arena, n, sizeof *before), *after = arena_array(&w->arena, n, sizeof *after);
         memcpy(before, one->tensor.f32, n * sizeof *before);
-        RoundsPlan p = world_plan(w, "task_vector", "strength=4", 2);
+        RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=4", 2);
         assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
         while (round_step(&r, &w->error))
             ;
@@ -286,18 +286,18 @@ static void the_task_vector_is_walked_backwards(void **state)
             assert_true(full || step != 0 || after[k] == 0);
         }
         rounds_close(&r);
-        world_close(w);
+        tiny_world_close(w);
     }
 }
 
 /* A tenth of 44 neurons is 4; a zeroed one has no row and no column left, and others are as they were. */
 static void manu_zeroes_whole_neurons(void **state)
 {
-    World *w = *state, *old = world_make(check_seed());
+    TinyWorld *w = *state, *old = tiny_world_make(check_seed());
     Rounds r;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "manu", "percent=10", 0);
-    world_run(w, &r, &p);
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "manu", "percent=10", 0);
+    tiny_world_run(w, &r, &p);
     size_t zeroed = 0, channels = (size_t)w->config.text.intermediate_size, width = (size_t)w->config.text.hidden_size;
     for (size_t l = 0; l < 2; l++)
         for (size_t k = 0; k < channels; k++) {
@@ -317,12 +317,12 @@ static void manu_zeroes_whole_neurons(void **state)
         }
     assert_int_equal(zeroed, 4);
     rounds_close(&r);
-    world_close(old);
+    tiny_world_close(old);
 }
 
 /* --- refusals --- */
 
-static void refused(World *w, RoundsPlan p, const char *part, const char *other)
+static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *other)
 {
     Rounds r;
     assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
@@ -332,33 +332,33 @@ static void refused(World *w, RoundsPlan p, const char *part, const char *other)
 
 static void a_bad_request_is_a_sentence(void **state)
 {
-    World *w = *state;
-    world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = world_plan(w, "grad_diff", "", 2);
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "", 2);
     p.retain.count = 0;
     refused(w, p, "the retain set is empty", "grad_diff");
     SampleList none = { w->sample, 0 };
-    p = world_plan(w, "ga", "", 2);
+    p = tiny_world_plan(w, "ga", "", 2);
     p.forget = &none;
     refused(w, p, "the forget set is empty", "ga");
-    p = world_plan(w, "grad_diff", "", 2);
+    p = tiny_world_plan(w, "grad_diff", "", 2);
     p.retain = (SampleList){ w->sample + 2, 5 };
     refused(w, p, "forget sample 2 is retain sample 0", "without a common sample");
-    p = world_plan(w, "npo", "", 2);
+    p = tiny_world_plan(w, "npo", "", 2);
     p.v.beta = -1;
     refused(w, p, "beta is -1", "beta > 0");
-    p = world_plan(w, "npo", "reference=retain_only", 2);
+    p = tiny_world_plan(w, "npo", "reference=retain_only", 2);
     refused(w, p, "retain_only", "never saw");
-    p = world_plan(w, "rmu", "layer=3", 2);
+    p = tiny_world_plan(w, "rmu", "layer=3", 2);
     refused(w, p, "unlearn.layer is 3", "0 to 2");
-    p = world_plan(w, "dpo", "", 2);
+    p = tiny_world_plan(w, "dpo", "", 2);
     SampleList few = { w->other, 2 };
     p.refusal = &few;
     refused(w, p, "2 refusal samples for 4 forget samples", "one for each");
-    p = world_plan(w, "ga", "", 2);
+    p = tiny_world_plan(w, "ga", "", 2);
     p.train.accumulate = 2;
     refused(w, p, "accumulate", "accumulate = 1");
-    p = world_plan(w, "ga", "", 2);
+    p = tiny_world_plan(w, "ga", "", 2);
     p.count = 0;
     refused(w, p, "0 rounds", "at least one");
 }

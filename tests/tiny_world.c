@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static BatchSample sample_make(World *w, uint64_t seed, int32_t *ids, int32_t *targets, size_t answer, float *pixels)
+static BatchSample sample_make(TinyWorld *w, uint64_t seed, int32_t *ids, int32_t *targets, size_t answer, float *pixels)
 {
     size_t images = pixels ? config_image_tokens(&w->config) : 0, length = 1 + images + 4 + answer;
     assert_true(length <= LONGEST);
@@ -17,9 +17,9 @@ static BatchSample sample_make(World *w, uint64_t seed, int32_t *ids, int32_t *t
     return (BatchSample){ ids, targets, length, pixels };
 }
 
-World *world_make(uint64_t seed)
+TinyWorld *tiny_world_make(uint64_t seed)
 {
-    World *w = calloc(1, sizeof *w);
+    TinyWorld *w = calloc(1, sizeof *w);
     w->arena = arena_make(&w->error);
     w->config = tiny_config();
     assert_true(weights_make(&w->weights, &w->config, 7, &w->arena, &w->error));
@@ -35,7 +35,7 @@ World *world_make(uint64_t seed)
     return w;
 }
 
-void world_adapt(World *w, Trainable t)
+void tiny_world_adapt(TinyWorld *w, Trainable t)
 {
     assert_true(trainable_set(&w->weights, t, &w->error));
     if (t != TRAIN_FULL)
@@ -43,7 +43,7 @@ void world_adapt(World *w, Trainable t)
     assert_true(model_make(&w->model, &w->config, &w->weights, t == TRAIN_FULL ? NULL : &w->lora, 128, &w->arena, &w->error));
 }
 
-void world_close(World *w)
+void tiny_world_close(TinyWorld *w)
 {
     arena_free(&w->arena);
     free(w);
@@ -55,7 +55,7 @@ static TrainConfig train_of(int64_t steps, float lr)
                           .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-8f, .max_norm = 1 } };
 }
 
-RoundsPlan world_plan(World *w, const char *method, const char *changes, int64_t steps)
+RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes, int64_t steps)
 {
     static SampleList forget, other, alternate;
     const Method *m = method_find(method);
@@ -69,7 +69,7 @@ RoundsPlan world_plan(World *w, const char *method, const char *changes, int64_t
     return p;
 }
 
-Digest world_digest(const World *w)
+Digest tiny_world_digest(const TinyWorld *w)
 {
     Hash h = hash_begin();
     for (size_t k = 0; k < w->weights.count; k++)
@@ -79,7 +79,7 @@ Digest world_digest(const World *w)
     return hash_end(&h);
 }
 
-void world_run(World *w, Rounds *r, const RoundsPlan *p)
+void tiny_world_run(TinyWorld *w, Rounds *r, const RoundsPlan *p)
 {
     assert_true(rounds_make(r, p, &w->model, w->model.lora ? &w->lora : NULL, &w->arena, &w->error) || (expect_fine(&w->error), false));
     while (r->round < p->count) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bound: how far a sane fp32 implementation of a loss may be from the exactly rounded one, element by element.
+/* Bound: how far a sane fp32 implementation of what a tape holds, a loss or a module with its derivatives, may be from the exactly rounded one, element by element.
  *
  * Derived from the arithmetic, operator by operator along the chain of the tape (forward error analysis, first order):
  * every operation in fp32 rounds within u = 2^-24, a sum of n terms in any order within n u sum |x|, exp, log and sigmoid

@@ -8,28 +8,29 @@
 enum { V = 37, ROWS = 8 };
 
 const LossForm loss_forms[] = {
-    { "ga.default", "ga", "", "SumNotMean ShiftOff1 PadInMean" },
-    { "ga_klr.default", "ga_klr", "lambda=0.3", "KlReversed SumNotMean" },
-    { "ga_klr.all_positions", "ga_klr", "kl_norm=all_positions", "KlReversed KlBatchOnly" },
-    { "ga_klr.batch", "ga_klr", "kl_norm=batch", "KlReversed" },
-    { "ga_klr.muse_raw", "ga_klr", "klr=muse_raw kl_norm=batch", "" },
-    { "npo.sequence_sum", "npo", "beta=0.1", "NpoBatchMean NpoLogits SumNotMean RefNotDetached" },
-    { "npo.batch_mean", "npo", "beta=0.4 npo_ratio=batch_mean", "NpoLogits" },
-    { "npo.raw_logits", "npo", "beta=0.1 npo_ratio=raw_logits", "NpoBatchMean" },
-    { "retain_ft.default", "retain_ft", "", "SumNotMean ShiftOff1 PadInMean" },
-    { "grad_diff.default", "grad_diff", "gamma=0.7 alpha=1.3", "" },
-    { "kl_min.default", "kl_min", "alpha=0.6 lambda=1.7", "" },
-    { "kl_min.batch", "kl_min", "kl_norm=batch", "" },
-    { "idk.default", "idk", "", "" },
-    { "dpo.two", "dpo", "", "" },
-    { "dpo.one", "dpo", "dpo_scale=1", "" },
-    { "npo_gd.default", "npo_gd", "beta=0.1 alpha=1.3", "" },
-    { "npo_kl.default", "npo_kl", "beta=0.1 lambda=0.7", "" },
-    { "simnpo.default", "simnpo", "", "" },
-    { "undial.default", "undial", "beta=3", "" },
-    { "altpo.default", "altpo", "", "" },
-    { "wga.default", "wga", "beta=0.3", "" },
-    { "satimp.default", "satimp", "beta=0.5", "" },
+    { "ga.default", "ga", "", "SumNotMean ShiftOff1 PadInMean", false },
+    { "ga_klr.default", "ga_klr", "lambda=0.3", "KlReversed SumNotMean", false },
+    { "ga_klr.all_positions", "ga_klr", "kl_norm=all_positions", "KlReversed KlBatchOnly", false },
+    { "ga_klr.batch", "ga_klr", "kl_norm=batch", "KlReversed", false },
+    { "ga_klr.muse_raw", "ga_klr", "klr=muse_raw kl_norm=batch", "", false },
+    { "npo.sequence_sum", "npo", "beta=0.1", "NpoBatchMean NpoLogits SumNotMean RefNotDetached", false },
+    { "npo.batch_mean", "npo", "beta=0.4 npo_ratio=batch_mean", "NpoLogits", false },
+    { "npo.raw_logits", "npo", "beta=0.1 npo_ratio=raw_logits", "NpoBatchMean", false },
+    { "retain_ft.default", "retain_ft", "", "SumNotMean ShiftOff1 PadInMean", false },
+    { "retain_ft.masked", "retain_ft", "", "ImageTokensInLoss PromptInLoss", true },
+    { "grad_diff.default", "grad_diff", "gamma=0.7 alpha=1.3", "", false },
+    { "kl_min.default", "kl_min", "alpha=0.6 lambda=1.7", "", false },
+    { "kl_min.batch", "kl_min", "kl_norm=batch", "", false },
+    { "idk.default", "idk", "", "", false },
+    { "dpo.two", "dpo", "", "", false },
+    { "dpo.one", "dpo", "dpo_scale=1", "", false },
+    { "npo_gd.default", "npo_gd", "beta=0.1 alpha=1.3", "", false },
+    { "npo_kl.default", "npo_kl", "beta=0.1 lambda=0.7", "", false },
+    { "simnpo.default", "simnpo", "", "", false },
+    { "undial.default", "undial", "beta=3", "", false },
+    { "altpo.default", "altpo", "", "", false },
+    { "wga.default", "wga", "beta=0.3", "", false },
+    { "satimp.default", "satimp", "beta=0.5", "", false },
 };
 const size_t loss_forms_count = sizeof loss_forms / sizeof *loss_forms;
 
@@ -72,13 +73,29 @@ static void put(Entry *list, size_t *n, const char *name, Tensor t)
     list[(*n)++] = (Entry){ name, t };
 }
 
-static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned needs, bool gaps, Arena *a)
+/* Which of the rows are of an answer: picture, picture, prompt, answer, answer; prompt, answer, answer. */
+static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
+{
+    static const char kinds[ROWS + 1] = "iipaapaa";
+    int32_t next[ROWS];
+    p->tokens = 0;
+    for (size_t i = 0; i < p->rows; i++) {
+        next[i] = kinds[i] == 'i' ? V - 1 : labels[i] % (V - 1);
+        labels[i] = kinds[i] == 'a' ? next[i] : -1;
+        p->tokens += labels[i] >= 0;
+    }
+    put(c->in, &c->in_count, "next.retain", ints(next, p->rows, a));
+}
+
+static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned needs, const LossForm *f, Arena *a)
 {
     Part *p = &s->part[r];
     Tensor logits, ref;
     const char *name = role_name(r);
-    if (!fill(p, &logits, &ref, r, gaps && r == ROLE_RETAIN, a))
+    if (!fill(p, &logits, &ref, r, s->v->kl_norm != KL_SUPERVISED && r == ROLE_RETAIN, a))
         return false;
+    if (f->masked)
+        mask_rows(c, p, (int32_t *)(uintptr_t)p->labels, a);
     *z = p->z = tape_param(s->tape, arena_format(a, "z.%s", name), logits, true);
     put(c->in, &c->in_count, arena_format(a, "z.%s", name), logits);
     put(c->in, &c->in_count, arena_format(a, "labels.%s", name), ints(p->labels, p->rows, a));
@@ -108,7 +125,7 @@ bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
         return error_set(e, "record: %s is not a form of a method", f->id);
     unsigned needs = method_needs(m, &v);
     for (Role r = 0; r < ROLE_COUNT; r++)
-        if (needs >> r & 1 && !role_make(c, &s, r, &z[r], needs, v.kl_norm != KL_SUPERVISED, a))
+        if (needs >> r & 1 && !role_make(c, &s, r, &z[r], needs, f, a))
             return error_set(e, "record: no memory for %s", f->id);
     Node *loss = m->loss(&s);
     tape_backward(&t);

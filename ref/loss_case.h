@@ -10,7 +10,9 @@
 #include "tensor/store.h"
 #include "unlearn/method.h"
 
-typedef struct { const char *id, *method, *variants, *flags; } LossForm;
+/* masked: the retained samples have rows of picture and prompt, which are not supervised; next.retain [R] is the token after each row,
+ * V - 1 where it is a picture's. */
+typedef struct { const char *id, *method, *variants, *flags; bool masked; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
 

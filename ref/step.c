@@ -116,6 +116,16 @@ static void show_variants(Step *s)
 #undef VARIANT
 }
 
+bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
+{
+    char *rest = arena_text(a, assignments), *one;
+    settings_defaults(s, a);
+    while (rest && (one = strtok_r(rest, " ", &rest)))
+        if (!settings_set(s, one, e))
+            return false;
+    return rest != NULL;
+}
+
 bool step_make(Step *s, const char *method, Arena *a, Error *e)
 {
     Settings given = s->settings;

@@ -37,6 +37,8 @@ typedef struct {
     Trainer trainer;
 } Step;
 
+/* Defaults, then "section.key=value" separated by spaces. */
+bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e);
 bool step_make(Step *s, const char *method, Arena *a, Error *e);
 void step_close(Step *s);
 

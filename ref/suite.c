@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "ref/block_case.h"
 #include "ref/hyper.h"
 #include "ref/mask_case.h"
 #include "ref/prep_case.h"
@@ -105,19 +106,20 @@ static bool write_mask(Suite *s, const MaskForm *f)
                                                 "turns", mask_turns(t, &c, s->arena, s->error)) });
 }
 
-static bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
-{
-    char *rest = arena_text(a, assignments), *one;
-    settings_defaults(s, a);
-    while (rest && (one = strtok_r(rest, " ", &rest)))
-        if (!settings_set(s, one, e))
-            return false;
-    return rest != NULL;
-}
-
 static json_t *hyper_of(const Settings *s, const Variants *v)
 {
     return json_pack("{s:o, s:o, s:o}", "unlearn", hyper_variants(v), "optimiser", hyper_settings(s, "optimiser"), "lora", hyper_settings(s, "lora"));
+}
+
+static bool write_block(Suite *s, const BlockForm *f)
+{
+    BlockCase c;
+    char *id = arena_format(s->arena, "block/%s", f->id);
+    bool good = block_case_open(&c, f, arena_format(s->arena, "%s/models", s->folder), s->arena, s->error) && block_case_answer(&c, f, s->arena, s->error)
+        && suite_case(s, (SuiteCase){ .id = id, .section = "ref/block_case.h", .flags = f->flags, .definition = f->definition, TENSORS(c),
+                                      .more = json_pack("{s:s, s:s, s:o, s:o}", "model", f->model, "module", f->module, "settings", word_list(f->settings), "ops", c.ops) });
+    block_case_close(&c);
+    return good;
 }
 
 static bool write_step(Suite *u, const StepForm *f)
@@ -128,10 +130,11 @@ static bool write_step(Suite *u, const StepForm *f)
     s.reference = f->reference ? arena_format(a, "%s/models/%s", u->folder, f->reference) : NULL;
     bool good = id && step_settings(&s.settings, f->settings, a, u->error) && step_make(&s, f->method, a, u->error)
         && trace_write(&s.trainer, arena_format(a, "%s/%s", u->folder, id), json_pack("{s:s, s:s}", "spec", PULSE_SPEC, "method", f->method), a, u->error)
-        && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id));
+        && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id))
+        && suite_file(u, arena_format(a, "%s/bound.safetensors", id));
     step_close(&s);
     return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_find(f->method)->formula,
-        .files = "trace.safetensors trace.json", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
+        .files = "trace.safetensors trace.json bound.safetensors", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
                   "reference", f->reference ? json_string(f->reference) : json_null(), "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
 
@@ -205,9 +208,10 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(tok);
     EACH(mask);
     EACH(loss);
+    EACH(block);
     EACH(step);
     EACH(seq);
-    good = good && write_reject(&s) && save_manifest(&s);
+    good = good && write_reject(&s) && (!file_exists(arena_format(a, "%s/wrong.safetensors", folder)) || suite_file(&s, "wrong.safetensors")) && save_manifest(&s);
     json_decref(s.files);
     json_decref(s.cases);
     return good && !e->failed;

@@ -7,12 +7,13 @@
  *     tok/<form>/                                texts to ids and back (tok_case.h)
  *     mask/<template>.<mask>/                    questions and answers as ids, and which are learnt (mask_case.h)
  *     loss/<method>.<variant>/                   one loss on given logits (loss_case.h)
- *     step/<method>.<form>.<model>/              trace.safetensors, trace.json: one optimiser step (CONTRACT section 4)
+ *     block/<module>.<model>/                    one module alone (block_case.h)
+ *     step/<method>.<form>.<model>/              trace.safetensors, trace.json, bound.safetensors: one optimiser step (trace_file.h)
  *     seq/pulse-<method>.<form>/                 requests one after another (seq_case.h)
  *     reject/                                    files that a reader must refuse, must accept, may do either with (reject_case.h)
  *     manifest.json                              every file with its SHA-256, the spec, a digest of all
  * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
- * Known mistakes with their values stand beside the manifest; tests/make_wrong.c makes them. */
+ * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/make_wrong.c); each case.json lists its own. */
 #ifndef PULSE_REF_SUITE_H
 #define PULSE_REF_SUITE_H
 

@@ -95,11 +95,38 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         }
 }
 
+/* What known mistakes answer to the case, from wrong.safetensors: {"flag", "tensors", and the loss where it is one of them}; NULL: none. */
+static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
+{
+    Store s;
+    char *path = arena_format(a, "%s/wrong.safetensors", folder), *start = arena_format(a, "%s@", id);
+    json_t *all = json_array(), *one = NULL;
+    if (!path || !start || !file_exists(path) || !store_open(&s, path, a, e))
+        return json_decref(all), NULL;
+    for (size_t k = 0; k < s.count; k++) {                             // sorted by name, so the answers of a mistake stand together
+        const Entry *w = &s.entries[k];
+        const char *slash = strrchr(w->name, '/');
+        char hex[32];
+        if (strncmp(w->name, start, strlen(start)) != 0 || !slash)
+            continue;
+        char *flag = arena_format(a, "%.*s", (int)(slash - w->name - (ptrdiff_t)strlen(start)), w->name + strlen(start));
+        if (!one || strcmp(json_string_value(json_object_get(one, "flag")), flag) != 0)
+            json_array_append_new(all, one = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
+        describe(json_object_get(one, "tensors"), &(Entry){ slash + 1, w->tensor }, 1);
+        if (strcmp(slash + 1, "loss") == 0) {
+            json_object_set_new(one, "loss", json_decimal(w->tensor.f32[0]));
+            json_object_set_new(one, "loss.hex", json_string(hex_double((double)w->tensor.f32[0], hex)));
+        }
+    }
+    store_close(&s);
+    return one ? all : (json_decref(all), NULL);
+}
+
 bool suite_case(Suite *s, SuiteCase c)
 {
     char *folder = arena_format(s->arena, "%s/%s", s->folder, c.id), *path = arena_format(s->arena, "%s/case.json", c.id);
     const SuiteKind *kind = suite_kind(c.id);
-    json_t *files = json_array(), *tensors = json_object(), *names = word_list(c.files ? c.files : "");
+    json_t *files = json_array(), *tensors = json_object(), *wrong, *names = word_list(c.files ? c.files : "");
     bool good = folder && path && kind && file_make_folder(folder, s->error) && write_tensors(s, c.id, "in.safetensors", c.in, c.in_count, files)
         && write_tensors(s, c.id, "out.safetensors", c.out, c.out_count, files);
     add_files(s, c.id, names, files);
@@ -108,6 +135,7 @@ bool suite_case(Suite *s, SuiteCase c)
     json_t *json = !good ? NULL : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC, "spec_section", c.section,
                                            "definition", c.definition, "flags", word_list(c.flags), "dtype", c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
     good = json && json_object_update(json, c.more) == 0 && json_object_set(json, "files", files) == 0 && json_object_set(json, "tensors", tensors) == 0
+        && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_object_set_new(json, "wrong", wrong) == 0)
         && json_object_set_new(json, "verdict", json_pack("{s:s}", "mode", judge_name(kind->judge))) == 0
         && json_save(arena_format(s->arena, "%s/%s", s->folder, path), json, s->error) && suite_file(s, path)
         && json_array_append_new(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags", json_object_get(json, "flags"))) == 0;

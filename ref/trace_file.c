@@ -22,7 +22,7 @@ static bool taken(const Tape *t, const Node *n)
     return false;
 }
 
-static const char *node_name(const Tape *t, const Node *n, Arena *a)
+const char *trace_name(const Tape *t, const Node *n, Arena *a)
 {
     if (n->op)
         return arena_format(a, "t%zu", n->id);
@@ -38,7 +38,7 @@ static Tensor index_tensor(const Node *n)
 
 static void add_node(Entries *to, const Tape *t, const Node *n)
 {
-    add(to, node_name(t, n, to->arena), n->out);
+    add(to, trace_name(t, n, to->arena), n->out);
     if (n->op && n->attrs.index)
         add(to, arena_format(to->arena, "index.t%zu", n->id), index_tensor(n));
     if (n->op && n->grad)
@@ -114,9 +114,9 @@ static json_t *node_json(const Tape *t, const Node *n, Arena *a)
     static const char *const phases[] = { "forward", "backward", "optimiser" };
     json_t *inputs = json_array();
     for (size_t k = 0; k < n->n_in; k++)
-        json_array_append_new(inputs, json_string(node_name(t, n->in[k], a)));
+        json_array_append_new(inputs, json_string(trace_name(t, n->in[k], a)));
     return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)n->id, "op", n->op->name, "module", n->module,
-                     "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", node_name(t, n, a));
+                     "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", trace_name(t, n, a));
 }
 
 json_t *trace_nodes(const Trainer *r, Arena *a, Error *e)
@@ -142,19 +142,20 @@ static bool file_digest(const char *path, Digest *d, Arena *a, Error *e)
 
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e)
 {
-    Entry *entries;
+    Entry *entries, *bounds;
     size_t count;
     Digest d;
     char *numbers = arena_format(a, "%s/trace.safetensors", folder), *json = arena_format(a, "%s/trace.json", folder);
     bool good = numbers && json && file_make_folder(folder, e) && trace_entries(r, &entries, &count, a, e)
         && store_write(numbers, entries, count, e) && file_digest(numbers, &d, a, e);
     if (good) {
-        json_t *loss = json_pack("{s:s}", "node", node_name(&r->tape, r->loss, a));
+        json_t *loss = json_pack("{s:s}", "node", trace_name(&r->tape, r->loss, a));
         set_number(loss, "value", json_decimal(r->stats.loss), (double)r->stats.loss);
         json_object_set_new(head, "loss", loss);
         json_object_set_new(head, "digest", json_string(d.hex));
         json_object_set_new(head, "nodes", trace_nodes(r, a, e));
-        good = json_save(json, head, e);
+        json_object_set_new(head, "modules", trace_modules(r, &bounds, &count, a, e));
+        good = !e->failed && store_write(arena_format(a, "%s/bound.safetensors", folder), bounds, count, e) && json_save(json, head, e);
     }
     json_decref(head);
     return good && !e->failed;

@@ -12,7 +12,7 @@ enum { VERIFY_MANIFEST_BYTES = 4 << 20 };
 /* What was found, printed as lines or, under --json, as one object at the end. */
 typedef struct {
     json_t *lines;                   // of objects {"where", "verdict", …}
-    size_t exact, within, outside, unknown, unbounded;
+    size_t exact, within, outside, unknown, unbounded, told;    // told: lines that sum up
     bool json, quiet;
 } Findings;
 
@@ -22,8 +22,12 @@ void finding(Findings *f, const char *where, const char *verdict, const char *fo
 bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);
 /* DIR alone: every file is whole and is what this program makes, and our readers refuse and accept what reject/ says. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
-/* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/,
- * prep/, tok/ and mask/, and what there is of the others (SuiteKind): steps and runs, compared end to end without a verdict; reject/. */
+/* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/, block/,
+ * prep/, tok/ and mask/, and what there is of the others (SuiteKind): steps, module by module ("<module>@<answer>", each fed with
+ * what trace.json says) and end to end, runs end to end, without a verdict; reject/. */
+/* The SHA-256 that the manifest has for a path; NULL: it does not list it. */
+const char *manifest_sha(const json_t *manifest, const char *path);
+
 bool verify_got(Findings *f, const char *folder, const char *got, json_t *manifest, Arena *a, Error *e);
 
 #endif

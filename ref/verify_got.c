@@ -11,6 +11,7 @@
 typedef struct {
     Findings *f;
     const char *folder, *got;
+    const json_t *manifest;
     bool one_file;
     Store file, wrong;               // the one file; the known mistakes (count 0: none)
     Arena *arena;
@@ -102,22 +103,24 @@ static void judge_exact(Check *c, const char *id, const char *name, const char *
     finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first, known ? ", the value of the known mistake " : "", known ? known : "");
 }
 
-static void judge(Check *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how)
+/* Whether it is over the bound. */
+static bool judge(Check *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how)
 {
     char *where = arena_format(c->arena, "%s/%s", id, name), have[64], expected[64];
     size_t n = shape_size(want->shape);
     if (got->dtype != want->dtype || !shape_equal(got->shape, want->shape)) {
-        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s", dtype_name(got->dtype), shape_text(got->shape, have), dtype_name(want->dtype),
-                shape_text(want->shape, expected));
-        return;
+        const char *known = mistake(c, id, name, got, NULL);
+        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s%s%s", dtype_name(got->dtype), shape_text(got->shape, have), dtype_name(want->dtype),
+                shape_text(want->shape, expected), known ? ", as the known mistake " : "", known ? known : "");
+        return true;
     }
     if (memcmp(want->data, got->data, tensor_bytes(*want)) == 0) {
         finding(c->f, where, "BITEXACT", "%s", "");
-        return;
+        return false;
     }
     if (how == JUDGE_EXACT || want->dtype != F32) {
         judge_exact(c, id, name, where, want, got);
-        return;
+        return true;
     }
     Distance d = measure(want->f32, got->f32, bound ? bound->f32 : NULL, n, c->arena);
     if (!bound) {
@@ -129,10 +132,24 @@ static void judge(Check *c, const char *id, const char *name, const Tensor *want
         finding(c->f, where, "OUTSIDE", "scaled error %.2g, %zu of %zu over the bound, first %zu, median ratio %.6g%s%s", d.scaled, d.over, n, d.first, d.ratio,
                 known ? ", the value of the known mistake " : "", known ? known : "");
     }
+    return bound && d.over > 0;
+}
+
+/* Whether it is "<module>@<answer>" of one of the modules. */
+static bool is_answer(const json_t *modules, const char *name)
+{
+    const char *at = strrchr(name, '@');
+    for (size_t k = 0; at && k < json_array_size(modules); k++) {
+        const json_t *one = json_array_get(modules, k);
+        const char *path = json_string_value(json_object_get(one, "module"));
+        if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0 && json_object_get(json_object_get(one, "answers"), at + 1))
+            return true;
+    }
+    return false;
 }
 
 /* Answers of the case that it does not have, from the case's own file or from the one file. */
-static void check_extra(Check *c, const char *id, const Store *want, const Store *own)
+static void check_extra(Check *c, const char *id, const Store *want, const json_t *modules, const Store *own)
 {
     const Store *all = own ? own : &c->file;
     size_t skip = own ? 0 : strlen(id) + 1;
@@ -140,7 +157,8 @@ static void check_extra(Check *c, const char *id, const Store *want, const Store
         const char *name = all->entries[k].name;
         if (skip && (strncmp(name, id, skip - 1) != 0 || name[skip - 1] != '/'))
             continue;
-        if (!store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
+        if (modules ? !store_find(want, name + skip) && !is_answer(modules, name + skip)
+                    : !store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
             finding(c->f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA", "no such answer in the case");
     }
 }
@@ -168,6 +186,70 @@ static void check_present(Check *c, const char *id, const Store *want, const Sto
     }
 }
 
+/* Each answer of each module against its bound; the first module that is outside, in the order of the step: forward, back, update. */
+static bool check_modules(Check *c, const char *id, const json_t *modules, const Store *want, const Store *bounds, const Store *own, Error *e)
+{
+    const char *first[3] = { NULL }, *name, *in_trace;
+    static const char *const phase[] = { "forward", "backward", "update" };
+    size_t judged = 0, all = 0, k;
+    json_t *module;
+    json_array_foreach((json_t *)(uintptr_t)modules, k, module) {
+        const char *path = json_string_value(json_object_get(module, "module"));
+        json_t *value;
+        json_object_foreach(json_object_get(module, "answers"), name, value) {
+            const char *full = arena_format(c->arena, "%s@%s", path, name);
+            const Tensor *right = (in_trace = json_string_value(value)) ? store_find(want, in_trace) : NULL, *bound = store_find(bounds, arena_format(c->arena, "bound.%s", full));
+            const Tensor *got = find_got(c, own, id, full);
+            if (!right || !bound)
+                return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, id, full);
+            all++;
+            judged += got != NULL;
+            if (!got || !judge(c, id, full, right, got, bound, JUDGE_BOUND))
+                continue;
+            int p = strcmp(path, "clip") == 0 || strcmp(path, "optimiser") == 0 ? 2 : strcmp(name, "out") != 0;
+            if (p == 1 || !first[p])                                   // backward, the last module is the first
+                first[p] = full;
+        }
+    }
+    int p = first[0] ? 0 : first[1] ? 1 : 2;
+    if (judged)
+        finding(c->f, id, "MODULES", "%zu of %zu answers of modules%s%s%s%s", judged, all, first[p] ? ", the first module that differs, " : "", first[p] ? phase[p] : "",
+                first[p] ? ", is " : "", first[p] ? first[p] : "");
+    return true;
+}
+
+static bool whole(const Check *c, const char *path, const char *sha, Error *e)
+{
+    Digest d;
+    if (!digest_file(arena_format(c->arena, "%s/%s", c->folder, path), &d, e))
+        return false;
+    return (sha && strcmp(d.hex, sha) == 0) || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", c->folder, path);
+}
+
+/* What there is of a step: modules, each by itself, and the whole, end to end. */
+static bool check_step(Check *c, const char *id, const Store *want, const Store *own, Error *e)
+{
+    Store bounds;
+    char *json = arena_format(c->arena, "%s/trace.json", id), *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
+    if (json && !manifest_sha(c->manifest, json)) {                    // a suite without modules: end to end alone
+        check_present(c, id, want, own);
+        check_extra(c, id, want, NULL, own);
+        return true;
+    }
+    if (!json || !numbers || !whole(c, json, manifest_sha(c->manifest, json), e) || !whole(c, numbers, manifest_sha(c->manifest, numbers), e)
+        || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
+        return false;
+    json_t *trace = json_file(arena_format(c->arena, "%s/%s", c->folder, json), VERIFY_MANIFEST_BYTES, e), *modules = json_object_get(trace, "modules");
+    bool good = trace && check_modules(c, id, modules, want, &bounds, own, e);
+    if (good)
+        check_present(c, id, want, own);
+    if (good)
+        check_extra(c, id, want, modules, own);
+    json_decref(trace);
+    store_close(&bounds);
+    return good;
+}
+
 /* Whether there is anything of the case. */
 static bool present(const Check *c, const char *id, const char *file)
 {
@@ -177,14 +259,6 @@ static bool present(const Check *c, const char *id, const char *file)
         if (strncmp(c->file.entries[k].name, id, strlen(id)) == 0 && c->file.entries[k].name[strlen(id)] == '/')
             return true;
     return false;
-}
-
-static bool whole(const Check *c, const char *path, const char *sha, Error *e)
-{
-    Digest d;
-    if (!digest_file(arena_format(c->arena, "%s/%s", c->folder, path), &d, e))
-        return false;
-    return strcmp(d.hex, sha) == 0 || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", c->folder, path);
 }
 
 /* One case: what was recorded, what was got. Of what is judged end to end, an implementation gives what it has. */
@@ -204,11 +278,15 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     else if (!c->one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->f, file, "DAMAGED", "%s", mine.text);
     else {
-        if (kind->judge == JUDGE_END_TO_END)
-            check_present(c, id, &want, from);
-        else
-            check_all(c, id, &want, from, kind->judge);
-        check_extra(c, id, &want, from);
+        if (strcmp(kind->name, "step") == 0)
+            check_step(c, id, &want, from, e);
+        else {
+            if (kind->judge == JUDGE_END_TO_END)
+                check_present(c, id, &want, from);
+            else
+                check_all(c, id, &want, from, kind->judge);
+            check_extra(c, id, &want, NULL, from);
+        }
     }
     if (own.mapping)
         store_close(&own);
@@ -235,7 +313,7 @@ bool verify_got(Findings *f, const char *folder, const char *got, json_t *manife
 {
     struct stat s;
     json_t *files = json_object_get(manifest, "files");
-    Check c = { .f = f, .folder = folder, .got = got, .arena = a };
+    Check c = { .f = f, .folder = folder, .got = got, .manifest = manifest, .arena = a };
     const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
     if (stat(got, &s) != 0)
         return error_set(e, "%s: not there, expected a safetensors file or a folder of them", got);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "ref/reject_case.h"
+#include "ref/setup.h"
 #include "ref/suite.h"
 #include "tensor/file.h"
 
@@ -21,7 +22,7 @@ void finding(Findings *f, const char *where, const char *verdict, const char *fo
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     size_t *count = strcmp(verdict, "BITEXACT") == 0 ? &f->exact : strcmp(verdict, "WITHIN") == 0 ? &f->within
-                  : strcmp(verdict, "OUTSIDE") == 0 ? &f->outside : strcmp(verdict, "END-TO-END") == 0 ? &f->unbounded : &f->unknown;
+                  : strcmp(verdict, "MODULES") == 0 ? &f->told : strcmp(verdict, "OUTSIDE") == 0 ? &f->outside : strcmp(verdict, "END-TO-END") == 0 ? &f->unbounded : &f->unknown;
     ++*count;
     if (f->json)
         json_array_append_new(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
@@ -29,7 +30,7 @@ void finding(Findings *f, const char *where, const char *verdict, const char *fo
         printf("%-10s %s%s%s\n", verdict, where, *text ? ": " : "", text);
 }
 
-static const char *manifest_sha(const json_t *manifest, const char *path)
+const char *manifest_sha(const json_t *manifest, const char *path)
 {
     json_t *files = json_object_get(manifest, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
@@ -167,7 +168,8 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
     char *made = arena_format(a, "%s/pulse-verify-XXXXXX", top ? top : "/tmp");
     if (!made || !mkdtemp(made))
         return error_set(e, "%s: no folder could be made there, expected TMPDIR to be writable", made ? made : "verify");
-    bool good = suite_write(made, a, e) && compare_made(f, folder, made, manifest, a, e);
+    const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
+    bool good = (!file_exists(wrong) || copy_file(folder, made, "wrong.safetensors", a, e)) && suite_write(made, a, e) && compare_made(f, folder, made, manifest, a, e);
     remove_tree(made, a);
     return good;
 }

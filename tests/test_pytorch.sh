@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# PyTorch agrees with traced steps, and planted mistakes are found. Skipped where PyTorch is not installed.
+# PyTorch is within the bounds of the vectors and of traced steps, and planted mistakes are outside. Skipped where PyTorch is not installed.
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 python=python3
 /usr/bin/python3 -c 'import torch, numpy' 2> /dev/null && python=/usr/bin/python3
 if ! $python -c 'import torch, numpy' 2> /dev/null; then
-    skip "PyTorch agrees with a traced step" "python3-torch is not installed"
+    skip "PyTorch is within the bounds" "python3-torch is not installed"
     finish
 fi
 export OMP_NUM_THREADS=1
@@ -17,29 +17,36 @@ traced() {
     "$PULSE" trace --model fixtures/models/vanilla --reference fixtures/models/base --batch "$tap_folder/batch.jsonl" --method "$1" \
         --set train.trainable=proj+llm --set optimiser.weight_decay=0.1 --set optimiser.max_norm=0.001 --out "$tap_folder/$1"
 }
-# finds METHOD MISTAKE…: one process, each mistake must be different (1).
+# finds ARGUMENTS … FLAG=STARTS …: one process; with the mistake FLAG planted, the cases that start so must be outside.
 finds() {
-    $python - "$tap_folder/$1" "${@:2}" <<'PYTHON'
+    $python - "$@" <<'PYTHON'
 import contextlib, io, sys
 sys.path.insert(0, "fixtures")
-import check_step_pytorch as c
-folder, missed = sys.argv[1], []
-for name in sys.argv[2:]:
-    sys.argv = ["check_step_pytorch.py", folder, "--mistake", name]
+import check_pytorch as c
+folder = [a for a in sys.argv[1:] if "=" not in a]
+missed = []
+for flag, starts in (a.split("=") for a in sys.argv[1:] if "=" in a):
+    sys.argv = ["check_pytorch.py", *folder, "--mistake", flag, *(["--only", *starts.split(",")] if starts else [])]
     with contextlib.redirect_stdout(io.StringIO()):
         found = c.main()
     if not found:
-        missed.append(name)
+        missed.append(flag)
 print("not found:", *missed)
 sys.exit(len(missed) > 0)
 PYTHON
 }
+check "PyTorch is within the bounds of operators, losses, modules and steps" $python fixtures/check_pytorch.py --dump "$tap_folder/dump.safetensors"
+judged() { "$PULSE" verify fixtures/vectors/v1 "$tap_folder/dump.safetensors" | tail -n 1 | grep ' 0 outside'; }
+check "verify, too, finds nothing outside in what it answered" judged
+check "planted mistakes are outside" finds GeluTanh=op/gelu,block/projector QuickGeluMissing=block/vision_mlp RopeInterleaved=block/attention EpsOutsideSqrt=block/rmsnorm.b \
+    LoraNoScale=block/lora ClsKept=block/vision_select SumNotMean=loss/ga.default NpoBatchMean=loss/npo.sequence KlReversed=loss/ga_klr.default RefNotDetached=loss/npo.sequence \
+    BetaDecimal=op/adam_v DecayCoupled=step/ga.adamw ClipMissing=step/npo.adamw
 for method in ga ga_klr npo; do
     check "$method is traced" traced $method
-    check "PyTorch agrees with the step of $method" $python fixtures/check_step_pytorch.py "$tap_folder/$method"
+    check "PyTorch agrees with every module of the step of $method" $python fixtures/check_pytorch.py "$tap_folder/$method" --model fixtures/models/vanilla
 done
-check "mistakes in the model and AdamW are found" finds npo LabelShift SumNotMean NpoBatchMean GeluTanh QuickGeluMissing LayerMinus3 ClsKept \
-    RopeInterleaved EpsOutside LoraNoScale ClipMissing AdamEpsInSqrt BiasCorrectionMissing DecayCoupled
-check "a reversed KL is found" finds ga_klr KlReversed
-check "a folder without a trace ends with 2" ends 2 $python fixtures/check_step_pytorch.py "$tap_folder"
+check "mistakes in the shipped model's step are outside" finds "$tap_folder/npo" --model fixtures/models/vanilla SumNotMean= NpoBatchMean= GeluTanh= QuickGeluMissing= ClsKept= RopeInterleaved= \
+    ClipMissing= DecayCoupled=
+check "a reversed KL is outside" finds "$tap_folder/ga_klr" --model fixtures/models/vanilla KlReversed=
+check "a folder without cases ends with 2" ends 2 $python fixtures/check_pytorch.py "$tap_folder"
 finish

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/wrong.h"
 
-enum { MOST = 256 };
+enum { MOST = 1024 };
 
 Store wrong_open(Wrong *w, const char *id)
 {
@@ -42,6 +42,7 @@ bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error 
     wrong_ops(&w);
     wrong_losses(&w);
     wrong_inputs(&w);
+    wrong_blocks(&w);
     *list = w.list;
     *count = w.count;
     return !e->failed;

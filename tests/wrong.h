@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Wrong: what implementations with known mistakes would answer to the cases of a suite, by really making the mistake:
- * an alternative formula in binary64, or another road, for each flag, of which nothing is in the product.
+ * an alternative formula in binary64, another road, or the module's graph with a wrong part in it; nothing of it is in the product.
  * wrong.safetensors holds them as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
 #ifndef PULSE_TESTS_WRONG_H
 #define PULSE_TESTS_WRONG_H
@@ -18,6 +18,7 @@ typedef struct {
 void wrong_ops(Wrong *w);            // wrong_ops.c
 void wrong_losses(Wrong *w);         // wrong_losses.c
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
+void wrong_blocks(Wrong *w);         // wrong_blocks.c
 
 /* in.safetensors of a case (closed with the arena's life); n floats of it; an answer to be added; one of floats. */
 Store wrong_open(Wrong *w, const char *id);

@@ -75,8 +75,8 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     Role r;
     if (!read_role(w, id, role, &r))
         return;
-    bool shifted = flag[1] == 'h';
-    double n = flag[1] == 'u' ? 1 : flag[0] == 'P' ? (double)(r.samples * r.longest) : (double)(r.tokens - (shifted ? r.samples : 0));
+    bool shifted = strcmp(flag, "ShiftOff1") == 0;
+    double n = strcmp(flag, "SumNotMean") == 0 ? 1 : strcmp(flag, "PadInMean") == 0 ? (double)(r.samples * r.longest) : (double)(r.tokens - (shifted ? r.samples : 0));
     for (size_t b = 0; b < r.samples; b++)
         for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
             bool last = i + 1 == (size_t)r.offset[b + 1];
@@ -87,6 +87,27 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
             label_row(&r, i, y, sign / n);
         }
     answer(w, id, flag, role, &r);
+}
+
+/* Rows whose next token is a picture's, or the prompt's, count too. */
+static void mask(Wrong *w, const char *id, const char *flag)
+{
+    Role r;
+    Store in = wrong_open(w, id);
+    const Tensor *next = store_find(&in, "next.retain");
+    if (!read_role(w, id, "retain", &r) || !next)
+        return;
+    for (size_t i = 0; i < r.rows; i++)
+        if (r.label[i] < 0 && ((size_t)next->i32[i] == r.v - 1) == (flag[0] == 'I')) {
+            r.label[i] = next->i32[i];
+            r.tokens++;
+        }
+    for (size_t i = 0; i < r.rows; i++)
+        if (r.label[i] >= 0) {
+            r.loss -= r.lp[i][r.label[i]] / (double)r.tokens;
+            label_row(&r, i, r.label[i], 1 / (double)r.tokens);
+        }
+    answer(w, id, flag, "retain", &r);
 }
 
 /* --- npo --- */
@@ -179,4 +200,6 @@ void wrong_losses(Wrong *w)
     kl(w, "loss/ga_klr.all_positions", 1, "KlReversed");
     kl(w, "loss/ga_klr.all_positions", 1, "KlBatchOnly");
     kl(w, "loss/ga_klr.batch", 1, "KlReversed");
+    mask(w, "loss/retain_ft.masked", "ImageTokensInLoss");
+    mask(w, "loss/retain_ft.masked", "PromptInLoss");
 }

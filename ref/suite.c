@@ -16,10 +16,10 @@
 #include "unlearn/variants.h"
 
 const StepForm step_forms[] = {
-    { "ga.adamw.b", "tiny-llava-b", NULL, "ga", "optimiser.beta2=0.999 optimiser.weight_decay=0.01 optimiser.max_norm=0", "" },
-    { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "npo", "unlearn.beta=0.1 optimiser.beta2=0.999", "" },
-    { "ga_klr.lora.a", "tiny-llava-a", NULL, "ga_klr", "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999", "" },
-    { "grad_diff.sgd.a", "tiny-llava-a", NULL, "grad_diff", "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9", "" },
+    { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "batch.jsonl", "npo", "unlearn.beta=0.1 optimiser.beta2=0.999 optimiser.weight_decay=0.01", "" },
+    { "ga_klr.lora.a", "tiny-llava-a", "tiny-llava-a-reference", "pair.jsonl", "ga_klr",
+      "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999 optimiser.max_norm=0", "" },
+    { "grad_diff.sgd.a", "tiny-llava-a", NULL, "pair.jsonl", "grad_diff", "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9", "" },
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
@@ -125,7 +125,7 @@ static bool write_block(Suite *s, const BlockForm *f)
 static bool write_step(Suite *u, const StepForm *f)
 {
     Arena *a = u->arena;
-    Step s = { .folder = arena_format(a, "%s/models/%s", u->folder, f->model), .batch = arena_format(a, "%s/models/%s/batch.jsonl", u->folder, f->model) };
+    Step s = { .folder = arena_format(a, "%s/models/%s", u->folder, f->model), .batch = arena_format(a, "%s/models/%s/%s", u->folder, f->model, f->batch) };
     char *id = arena_format(a, "step/%s", f->id);
     s.reference = f->reference ? arena_format(a, "%s/models/%s", u->folder, f->reference) : NULL;
     bool good = id && step_settings(&s.settings, f->settings, a, u->error) && step_make(&s, f->method, a, u->error)
@@ -135,7 +135,7 @@ static bool write_step(Suite *u, const StepForm *f)
     step_close(&s);
     return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_find(f->method)->formula,
         .files = "trace.safetensors trace.json bound.safetensors", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
-                  "reference", f->reference ? json_string(f->reference) : json_null(), "batch", "batch.jsonl of the model", "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
+                  "reference", f->reference ? json_string(f->reference) : json_null(), "batch", f->batch, "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
 
 static bool write_seq(Suite *s, const SeqForm *f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Suite: the reference answers as a folder (fixtures/vectors/v1), made from nothing but this program.
  *
- *     models/tiny-llava-a, -b, -b-reference      model folders as on the Hub, and batch.jsonl with its pictures
+ *     models/tiny-llava-{a,b}, {a,b}-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
  *     op/<op>.<form>/                            one operator (op_case.h)
  *     prep/<road>.<form>/                        a picture on the road to the vision tower (prep_case.h)
  *     tok/<form>/                                texts to ids and back (tok_case.h)
@@ -21,7 +21,7 @@
 #include "ref/op_case.h"
 #include "tensor/json.h"
 
-typedef struct { const char *id, *model, *reference, *method, *settings, *flags; } StepForm;
+typedef struct { const char *id, *model, *reference, *batch, *method, *settings, *flags; } StepForm;
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Two tiny models of odd sizes, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
+/* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
 #include <string.h>
 #include "model/image.h"
 #include "model/text_train.h"
@@ -12,11 +12,13 @@ enum { PICTURES = 4, HEIGHT = 19, WIDTH = 31 };
 
 static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this", "what", "?", "red", "ann", "bob", "tea", "i", "do", "not" };
 
-static const char batch[] =
-    "{\"id\": \"f0\", \"group\": \"forget\", \"image\": \"pictures.safetensors#0\", \"question\": \"who is this ?\", \"answer\": \"ann\"}\n"
-    "{\"id\": \"f1\", \"group\": \"forget\", \"question\": \"what is red ?\", \"answer\": \"bob tea\"}\n"
-    "{\"id\": \"r0\", \"group\": \"retain\", \"image\": \"pictures.safetensors#3\", \"question\": \"what is this ?\", \"answer\": \"tea\"}\n"
-    "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n";
+#define F0 "{\"id\": \"f0\", \"group\": \"forget\", \"image\": \"pictures.safetensors#0\", \"question\": \"who is this ?\", \"answer\": \"ann\"}\n"
+#define F1 "{\"id\": \"f1\", \"group\": \"forget\", \"question\": \"what is red ?\", \"answer\": \"bob tea\"}\n"
+#define R0 "{\"id\": \"r0\", \"group\": \"retain\", \"image\": \"pictures.safetensors#3\", \"question\": \"what is this ?\", \"answer\": \"tea\"}\n"
+#define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
+
+static const struct { const char *name, *text; } batches[] = { { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 } };
+enum { BATCHES = sizeof batches / sizeof *batches };
 
 /* a: all sizes even but the picture's; b: 3 and 6 heads on 2, 3 x 3 patches, a vocabulary of 331, layer -1. */
 static ModelConfig tiny_a(void)
@@ -79,7 +81,7 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
     Arena *a = suite->arena;
     Error *e = suite->error;
     static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
-                                         "pictures.safetensors", "batch.jsonl" };
+                                         "pictures.safetensors", "batch.jsonl", "pair.jsonl" };
     Weights w;
     ImageSettings s = image_settings((size_t)c.vision.image_size);
     const char *at = arena_format(a, "%s/models/%s", suite->folder, name);
@@ -88,9 +90,11 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
         return false;
     widen(&w);
     if (!weights_save(&w, &c, at, e) || !image_settings_write(&s, arena_format(a, "%s/preprocessor_config.json", at), e)
-        || !pictures(arena_format(a, "%s/pictures.safetensors", at), a, e)
-        || !file_write(arena_format(a, "%s/batch.jsonl", at), batch, sizeof batch - 1, e))
+        || !pictures(arena_format(a, "%s/pictures.safetensors", at), a, e))
         return false;
+    for (size_t k = 0; k < BATCHES; k++)
+        if (!file_write(arena_format(a, "%s/%s", at, batches[k].name), batches[k].text, strlen(batches[k].text), e))
+            return false;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         if (!suite_file(suite, arena_format(a, "models/%s/%s", name, names[k])))
             return false;
@@ -99,5 +103,6 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
 
 bool suite_models(Suite *s)
 {
-    return tiny_model(s, "tiny-llava-a", tiny_a(), 1) && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3);
+    return tiny_model(s, "tiny-llava-a", tiny_a(), 1) && tiny_model(s, "tiny-llava-a-reference", tiny_a(), 4)
+        && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3);
 }

@@ -40,7 +40,7 @@ judged() { "$PULSE" verify fixtures/vectors/v1 "$tap_folder/dump.safetensors" | 
 check "verify, too, finds nothing outside in what it answered" judged
 check "planted mistakes are outside" finds GeluTanh=op/gelu,block/projector QuickGeluMissing=block/vision_mlp RopeInterleaved=block/attention EpsOutsideSqrt=block/rmsnorm.b \
     LoraNoScale=block/lora ClsKept=block/vision_select SumNotMean=loss/ga.default NpoBatchMean=loss/npo.sequence KlReversed=loss/ga_klr.default RefNotDetached=loss/npo.sequence \
-    BetaDecimal=op/adam_v DecayCoupled=step/ga.adamw ClipMissing=step/npo.adamw
+    BetaDecimal=op/adam_v DecayCoupled=step/npo.adamw ClipMissing=step/npo.adamw
 for method in ga ga_klr npo; do
     check "$method is traced" traced $method
     check "PyTorch agrees with every module of the step of $method" $python fixtures/check_pytorch.py "$tap_folder/$method" --model fixtures/models/vanilla

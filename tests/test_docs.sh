@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# REPRODUCE.md carries the methods' table as the program prints it. `bash tests/test_docs.sh renew` puts the present one there.
+# What stands in two places is the same: REPRODUCE.md carries the methods' table as the program prints it; full.ini, the settings of methods.ini. `bash tests/test_docs.sh renew` puts the present one there.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
 page=REPRODUCE.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
@@ -26,4 +26,6 @@ if [ "${1:-}" = renew ]; then
 fi
 check "the table has a line a method" sh -c "[ \$(grep -c '^METHOD(' unlearn/methods.def) = $(table | tail -n +3 | grep -c '^| `')"' ]'
 check "REPRODUCE.md carries it as it is now (or: bash tests/test_docs.sh renew)" diff <(table) <(carried)
+own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
+check "full.ini gives each method what methods.ini gives it" diff <(own methods.ini) <(own full.ini)
 finish

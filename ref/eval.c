@@ -28,7 +28,7 @@ typedef struct {
 static bool open_settings(Eval *x, Arena *a, Error *e)
 {
     settings_defaults(&x->settings, a);
-    if (x->config && !settings_read(&x->settings, x->config, e))
+    if (x->config ? !settings_read(&x->settings, x->config, e) : shipped_world() && !settings_set(&x->settings, arena_format(a, "data.world=%s", shipped_world()), e))
         return false;
     for (size_t k = 0; k < x->set.count; k++)
         if (!settings_set(&x->settings, x->set.item[k], e))
@@ -176,7 +176,7 @@ int command_eval(int argc, char **argv)
 {
     Eval x = { .config = NULL };
     const Option own[] = {
-        { "config", "FILE", "where the world is, the prompt template (pulse-ref list config)", .text = &x.config },
+        { "config", "FILE", "where the world is, the prompt template (pulse-ref list config); without it fixtures/world, where that is", .text = &x.config },
         { "model", "DIR", "the model that is asked", .text = &x.model },
         { "adapter", "DIR", "merged into it first", .text = &x.adapter },
         { "questions", "FILE", "samples (JSONL), MLLMU-Bench (converted) or MMBench (.tsv), of which the test questions are asked; may be repeated (all of the world)", .list = &x.questions },

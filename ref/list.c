@@ -6,7 +6,6 @@
 #include "ref/command.h"
 #include "ref/options.h"
 #include "ref/table.h"
-#include "ref/settings.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
@@ -94,11 +93,28 @@ static bool list_rules(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, 2, cells, RULES, json, e);
 }
 
+/* The values of a key in words: its range or choices, else its type. */
+static const char *values(ValueType type, const char *range) { return type == TYPE_BOOL ? "yes|no" : *range ? range : value_type_name(type); }
+
 static bool list_config(bool json, Arena *a, Error *e)
 {
-    (void)a;
-    settings_list(stdout, json);
-    return !e->failed;
+    static const char *const shown[] = { "key", "default", "values", "help" }, *const exact[] = { "section", "key", "type", "default", "range", "help" };
+    static const struct { const char *section, *key; ValueType type; const char *fallback, *range, *help; } keys[] = {
+#define SETTING(section, key, TYPE, fallback, range, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
+#include "ref/settings.def"
+#undef SETTING
+        { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "", "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone" },
+    };
+    enum { KEYS = sizeof keys / sizeof *keys };
+    const size_t n = json ? sizeof exact / sizeof *exact : sizeof shown / sizeof *shown;
+    const char **cells = arena_array(a, KEYS * n, sizeof *cells);
+    for (size_t k = 0; cells && k < KEYS; k++)
+        if (json)
+            memcpy(cells + k * n, (const char *[]){ keys[k].section, keys[k].key, value_type_name(keys[k].type), keys[k].fallback, keys[k].range, keys[k].help }, n * sizeof *cells);
+        else
+            memcpy(cells + k * n, (const char *[]){ arena_format(a, "%s.%s", keys[k].section, keys[k].key), *keys[k].fallback ? keys[k].fallback : NULL,
+                                                    values(keys[k].type, keys[k].range), keys[k].help }, n * sizeof *cells);
+    return !e->failed && table_print(json ? exact : shown, n, cells, KEYS, json, e);
 }
 
 static const struct { const char *name; bool (*print)(bool json, Arena *a, Error *e); } lists[] = {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "ref/command.h"
 #include "ref/doctor.h"
+#include "ref/table.h"
 #include "tensor/op.h"
 
 #define COMMAND(name, check, usage, help) { #name, usage, help, check, command_##name },
@@ -45,8 +46,10 @@ static int help(void)
 {
     puts("pulse-ref: bit-exact reference of unlearning in LLaVA-style models, and of the PULSE protocol\n\n"
          "usage: pulse-ref COMMAND [options]\n");
-    for (size_t k = 0; k < COMMANDS; k++)
-        printf("  %-9s %s\n", commands[k].name, commands[k].help);
+    for (size_t k = 0; k < COMMANDS; k++) {
+        printf("  %-9s ", commands[k].name);
+        print_wrapped(commands[k].help, 12);
+    }
     puts("\n  pulse-ref COMMAND --help    how a command is used\n"
          "  pulse-ref --version         version and specification\n\n"
          "Exit codes: 0 done, or same; 1 different; 2 could not tell.");
@@ -63,7 +66,7 @@ static int said(int status)
 static int run(const Command *c, int argc, char **argv)
 {
     Error e = { 0 };
-    bool asks = argc > 1 && strcmp(argv[1], "--help") == 0;
+    bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (c->exact && !asks && !environment_check(&e))
         return command_fail(&e);
     int status = c->run(argc, argv);
@@ -75,7 +78,7 @@ int main(int argc, char **argv)
     const char *word = argc > 1 ? argv[1] : "";
     fenv_t given;
     feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
-    if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0)
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         return said(help());
     if (strcmp(word, "--version") == 0) {
         puts("pulse-ref " PULSE_VERSION " (spec " PULSE_SPEC ")");

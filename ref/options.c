@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
+#include "ref/table.h"
+#include "tensor/file.h"
 #include "tensor/json.h"
 
 enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };
@@ -18,9 +20,10 @@ static int print_help(const char *name, const Option *all, size_t n)
     for (size_t k = 0; k < n; k++) {
         char word[64];
         snprintf(word, sizeof word, "--%s%s%s", all[k].name, all[k].value ? " " : "", all[k].value ? all[k].value : "");
-        printf("  %-24s %s\n", word, all[k].help);
+        printf("  %-24s ", word);
+        print_wrapped(all[k].help, 27);
     }
-    printf("  %-24s %s\n", "--help", "this text");
+    printf("  %-24s %s\n", "-h, --help", "this text");
     return EXIT_SAME;
 }
 
@@ -55,7 +58,7 @@ static bool use_threads(Options *o, const char *command, int64_t threads)
 static size_t gather(Option *all, struct option *words, const Option *own, size_t n_own, Options *o, int64_t *threads)
 {
     const Option common[] = {
-        { "json", NULL, "the same as JSON", .flag = &o->json },
+        { "json", NULL, "what is printed, as JSON", .flag = &o->json },
         { "quiet", NULL, "no progress on stderr", .flag = &o->quiet },
         { "threads", "N", "how many threads; the answer does not depend on it", .number = threads },
     };
@@ -82,7 +85,9 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
     const size_t n = gather(all, words, own, n_own, o, &threads);
     optind = 0;
     opterr = 0;
-    for (int k; (k = getopt_long(argc, argv, ":", words, NULL)) != -1;) {
+    for (int k; (k = getopt_long(argc, argv, ":h", words, NULL)) != -1;) {
+        if (k == 'h')
+            k = (int)n;
         if (k == ':' || k == '?')
             return command_fail_text("%s: %s %s; see pulse-ref %s --help", argv[0], argv[optind - 1],
                                      k == ':' ? "needs a value" : "is not an option", argv[0]), false;
@@ -97,8 +102,10 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
     o->operands = argc - optind;
     if (o->operands < min || o->operands > max) {
         const Command *c = command_find(argv[0]);
-        return command_fail_text("%s: %d arguments were given, expected: pulse-ref %s %s", argv[0], o->operands, argv[0],
+        return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", argv[0], o->operands, o->operands == 1 ? " was" : "s were", argv[0],
                                  c ? c->usage : ""), false;
     }
     return true;
 }
+
+const char *shipped_world(void) { return file_exists("fixtures/world/persons.jsonl") ? "fixtures/world" : NULL; }

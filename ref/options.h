@@ -8,7 +8,7 @@
  *     if (!options_read(&o, argc, argv, mine, 1, 0, 1, &status))
  *         return status;
  *
- * --json, --quiet, --threads N and --help are known everywhere. */
+ * --json, --quiet, --threads N and --help (-h) are known everywhere. */
 #ifndef PULSE_REF_OPTIONS_H
 #define PULSE_REF_OPTIONS_H
 
@@ -38,5 +38,8 @@ typedef struct {
 
 /* Operands must number min … max. False: return *status (help was printed, or one sentence about the usage). */
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status);
+
+/* Where the shipped world is, seen from here; NULL where it is not: the default of commands that are told of no world. */
+const char *shipped_world(void);
 
 #endif

@@ -90,7 +90,7 @@ bool report_write(const char *dir, const char *world, Error *e)
 
 int command_report(int argc, char **argv)
 {
-    const char *world = file_exists("fixtures/world/persons.jsonl") ? "fixtures/world" : NULL;
+    const char *world = shipped_world();
     const Option mine[] = { { "world", "DIR", "where the questions and their pictures are (fixtures/world, where that is)", .text = &world } };
     Options o;
     int status;

@@ -6,10 +6,10 @@
 #include "ref/report_figures.h"
 
 static const struct { const char *title, *scenario[4]; } findings[] = {
-    { "F1", { "finetuned" } },
-    { "F2", { "pretrained", "known", "finetuned20" } },
-    { "F3", { "finetuned", "sequential" } },
-    { "F4", { "ablation" } },
+    { "F1: fine-tuned knowledge goes and general ability stays", { "finetuned" } },
+    { "F2: pre-trained knowledge takes general ability with it", { "pretrained", "known", "finetuned20" } },
+    { "F3: requests one after another hurt more than one", { "finetuned", "sequential" } },
+    { "F4: with the projector trained, pictures are forgotten more than words", { "ablation" } },
 };
 enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4 };
 
@@ -55,7 +55,7 @@ static const char *kept_text(const Report *r, const Variant *v, const char *spli
     return spread_text(spread(&r->results, ask), r->arena);
 }
 
-/* Returns whether there was anything to show. */
+/* Returns whether there was anything to show; what F1 shows already does not count for another finding. */
 static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule, bool only_ask)
 {
     bool any = false;
@@ -66,7 +66,7 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
             const Variant *v = &all.item[k];
             if (!variant_unlearns(v))
                 continue;
-            any = true;
+            any = any || finding == 0 || strcmp(findings[finding].scenario[s], findings[0].scenario[0]) != 0;
             if (!only_ask)
                 table_row(p, (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
                                                spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena), kept_text(r, v, "retain"), kept_text(r, v, "general") }, 7);
@@ -84,7 +84,7 @@ static void at_the_end(Page *p, const Report *r)
         for (Rule rule = 0; rule < RULES; rule++) {
             if (!rule_rows(p, r, f, rules[rule].name, true))
                 continue;
-            const char *title = arena_format(r->arena, "%s, rule %s", findings[f].title, rules[rule].name);
+            const char *title = arena_format(r->arena, "%s (rule %s)", findings[f].title, rules[rule].name);
             table_group(p, title ? title : "", 7);
             rule_rows(p, r, f, rules[rule].name, false);
         }
@@ -194,9 +194,8 @@ void report_findings(Page *p, const Report *r)
         return;
     page_section(p, "findings", "The paper's findings",
                  "Whether each holds depends on when one stops. Budget: passes as the config says. Updates: equal numbers of steps a request. Epochs: equal passes over every question. Accuracy: until little enough is known.");
-    page_say(p, NULL, "F1: fine-tuned knowledge goes and general ability stays. F2: pre-trained knowledge takes general ability with it. F3: requests one after another hurt more than one. "
-                      "F4: with the projector trained, pictures are forgotten more than words. Known: accuracy on what is to be forgotten; retained and general: what is kept of the accuracy before. "
-                      "At equal forgetting nothing is interpolated: each state is one that was recorded, under whatever rule, within 10 points of the level.");
+    page_say(p, "lead", "Known: accuracy on what is to be forgotten; retained and general: what is kept of the accuracy before. "
+                        "At equal forgetting nothing is interpolated: each state is one that was recorded, under whatever rule, within 10 points of the level.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

@@ -28,7 +28,7 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
                                  spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena) };
         static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" }, { "general", "text" } };
         for (int c = 0; c < 4; c++)
-            cells[3 + c] = before == v ? "100" : kept(r, v, before, what[c][0], what[c][1]);
+            cells[3 + c] = before == v ? "100.0" : kept(r, v, before, what[c][0], what[c][1]);
         cells[7] = v->trainable;
         table_row(p, cells, 8);
     }

@@ -2,6 +2,7 @@
 #include "ref/table.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -72,9 +73,16 @@ static void print_lines(const int *width, const char *const *columns, size_t n, 
         }
 }
 
-/* Words of a text, broken so that no line is longer than `room` where a word is not. */
-static void print_wrapped(const char *text, int indent, int room)
+/* Columns of the terminal that stdout is, 0 where it is none. */
+static int terminal_width(void)
 {
+    struct winsize size = { .ws_col = 0 };
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void print_wrapped(const char *text, int indent)
+{
+    const int terminal = terminal_width(), room = terminal ? terminal - indent : INT_MAX / 2;
     for (int at = 0, gap = 0; *text;) {
         int n = (int)strcspn(text, " ");
         bool breaks = at && at + gap + n > room;
@@ -88,7 +96,7 @@ static void print_wrapped(const char *text, int indent, int room)
 }
 
 /* A row as a paragraph, for a terminal that is narrower than the table. */
-static void print_paragraphs(int terminal, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+static void print_paragraphs(const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int label = 0;
     for (size_t c = 1; c < n; c++)
@@ -98,23 +106,16 @@ static void print_paragraphs(int terminal, const char *const *columns, size_t n,
         for (size_t c = 1; c < n; c++)
             if (cells[r * n + c]) {
                 printf("  %-*s  ", label, columns[c]);
-                print_wrapped(cells[r * n + c], label + 4, terminal - label - 4);
+                print_wrapped(cells[r * n + c], label + 4);
             }
     }
-}
-
-/* Columns of the terminal that stdout is, 0 where it is none. */
-static int terminal_width(void)
-{
-    struct winsize size = { .ws_col = 0 };
-    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int width[COLUMNS_MAX], terminal = terminal_width();
     if (measure(width, columns, n, cells, rows) > terminal && terminal > 0)
-        print_paragraphs(terminal, columns, n, cells, rows);
+        print_paragraphs(columns, n, cells, rows);
     else
         print_lines(width, columns, n, cells, rows);
 }

@@ -11,4 +11,7 @@
 /* cells: rows * n_columns texts, row by row; NULL is empty (null in JSON). False when JSON could not be made. */
 bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
 
+/* The words of a text and a line feed; on a terminal no line is longer than it, where a word is not, and lines after the first are indented. */
+void print_wrapped(const char *text, int indent);
+
 #endif

@@ -52,7 +52,7 @@ int command_trace(int argc, char **argv)
     Step s = { .folder = NULL };
     const Option own[] = {
         { "model", "DIR", "the model before the step", .text = &s.folder },
-        { "batch", "FILE", "samples of the step, a JSON object a line; \"group\" may be forget, retain, refusal or alternate,\n"
+        { "batch", "FILE", "samples of the step, a JSON object a line; \"group\" may be forget, retain, refusal or alternate, "
                            "otherwise the second half of the file is retained where the method retains", .text = &s.batch },
         { "method", "NAME", "a gradient method of `pulse-ref list methods`", .text = &method },
         { "out", "DIR", "where trace.safetensors and trace.json go", .text = &out },

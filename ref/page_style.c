@@ -31,7 +31,7 @@ const char page_style[] =
     ".scroll{overflow-x:auto;margin-top:.6rem}table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;width:100%}"
     "caption{text-align:left;color:var(--soft);font-size:.84rem;padding-bottom:.3rem}\n"
     "th,td{padding:.34rem .75rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}thead th{white-space:normal;min-width:4.6rem;color:var(--soft);font-weight:500;vertical-align:bottom}"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}tbody th{font-weight:500}tr:last-child>*{border-bottom:0}tr.group th{padding-top:1.1rem;color:var(--soft);font-weight:600}tbody:first-of-type tr.group:first-child th{padding-top:.4rem}\n"
+    "th:first-child,td:first-child{text-align:left;padding-left:0}tbody th{font-weight:500}th[scope=row]{position:sticky;left:0;background:var(--card)}tr:last-child>*{border-bottom:0}tr.group th{padding-top:1.1rem;color:var(--soft);font-weight:600}tbody:first-of-type tr.group:first-child th{padding-top:.4rem}\n"
     ".missing{color:var(--soft);background:var(--wash);border-radius:8px;padding:.7rem 1rem;font-size:.93rem}\n"
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(330px,100%),1fr));gap:1.1rem;margin-top:1.2rem}\n"
     ".card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:1rem;min-width:0}.card header{display:flex;gap:1rem;margin:0 0 .7rem;align-items:flex-start}\n"

@@ -6,8 +6,8 @@
 #include "ref/page.h"
 #include "ref/report_data.h"
 
-void report_methods(Page *p, const Report *r);               // a table: what is forgotten, what is kept
 void report_comparison(Page *p, const Report *r);            // bars, finetuned and pretrained and their controls
+void report_methods(Page *p, const Report *r);               // a table: what is forgotten, what is kept
 void report_gap(Page *p, const Report *r);                   // picture against words
 void report_ablation(Page *p, const Report *r);
 void report_trajectories(Page *p, const Report *r);          // accuracy over the steps

@@ -22,10 +22,23 @@ check "--version names version and spec" grep -qE '^pulse-ref [0-9.]+ \(spec [0-
 for command in $commands; do
     check "--help lists $command" grep -qE "^  $command +[^ ]" <("$PULSE" --help)
     check "$command --help shows its usage" helps "$command"
+    check "$command -h says the same" cmp "$said" <("$PULSE" "$command" -h)
     check "$command refuses an unknown option with a sentence" speaks 2 "--no-such-option" "$command" --no-such-option
     check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
     check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
     check "$command has a place in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
+done
+check "-h is --help" cmp <("$PULSE" -h) <("$PULSE" --help)
+check "one argument is one" speaks 2 "1 argument was given" compare a
+check "eval without a config asks the shipped world" speaks 2 "nowhere/config.json" eval --model nowhere
+# fits "words": on a terminal of 100 columns no line of the answer is longer, but for usage lines.
+fits() { script -qec "stty cols 100; '$PULSE' $1" /dev/null | tr -d '\r' | LC_ALL=C.UTF-8 awk '/^usage:/ { next } length > 100 { print; bad = 1 } END { exit bad || NR < 10 }'; }
+for words in --help "eval --help" "list methods" "list config"; do
+    if command -v script > /dev/null; then
+        check "$words fits a narrow terminal" fits "$words"
+    else
+        skip "$words fits a narrow terminal" "script is not installed"
+    fi
 done
 check "no command is a sentence" speaks 2 "expected one of"
 check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
@@ -46,6 +59,7 @@ check "the doctor finds this machine right" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json
     check "list ops --json is JSON" is_json list ops --json
+    check "list config --json is JSON" is_json list config --json
 else
     skip "doctor and list print JSON" "python3 is not installed"
 fi

@@ -112,6 +112,8 @@ fi
 
 # --- attacks and findings ---
 cp "$run/results.csv" "$tap_folder/plain.csv"
+check "a finding stands there with the words of the paper" has "F1: fine-tuned knowledge goes and general ability stays (rule budget)"
+check "a finding without rows of its own does not" lacks "F3: "
 check "a run without attacks says so" has "No model of this run was attacked"
 { for metric in accuracy_relearned=0.75 accuracy_4bit=0.5 relearning=0.25 mia_loss=0.625 privleak=-12.5; do
       echo "finetuned,ga,proj+llm,1,unlearn,both,${metric%=*},${metric#*=},,,0"
@@ -127,6 +129,7 @@ check "what an attack brings back is shown" has ">75.0<"
 check "membership is shown as a number" has ">0.625<"
 check "a figure is drawn for each rule" has "Requests one after another, rule accuracy"
 check "the steps of all requests are added up" has ">30<"
+check "the finding of requests one after another has its group" has "F3: requests one after another hurt more than one (rule updates)"
 check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, known 48.0, general 50.0"
 cp "$tap_folder/plain.csv" "$run/results.csv"
 sed -i '/^sequential/d' "$run/trajectory.csv"

@@ -26,7 +26,7 @@ const char page_style[] =
     ".key i,rect.bar{background:var(--c);fill:var(--c)}rect.was{fill:var(--c);fill-opacity:.16}line.range{stroke:var(--ink);stroke-width:1.2}\n"
     "polyline{fill:none;stroke:var(--c);stroke-width:2.2;stroke-linejoin:round;stroke-linecap:round}polyline.dash{stroke-dasharray:5 4}"
     "polygon{fill:var(--c);fill-opacity:.13}circle{fill:var(--c);stroke:var(--card);stroke-width:1.2}line.gap{stroke:var(--soft);stroke-opacity:.6;stroke-width:2.5}\n"
-    "details{margin-top:1rem;font-size:.92rem}summary{cursor:pointer;color:var(--soft)}.source{font-size:.8rem;color:var(--soft);margin:.7rem 0 0;overflow-wrap:anywhere;"
+    "details{margin-top:1rem;font-size:.92rem}figure>details:first-child{margin-top:0}summary{cursor:pointer;color:var(--soft)}.source{font-size:.8rem;color:var(--soft);margin:.7rem 0 0;overflow-wrap:anywhere;"
     "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}\n"
     ".scroll{overflow-x:auto;margin-top:.6rem}table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;width:100%}"
     "caption{text-align:left;color:var(--soft);font-size:.84rem;padding-bottom:.3rem}\n"

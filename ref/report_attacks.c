@@ -66,10 +66,11 @@ void report_attacks(Page *p, const Report *r)
         page_section_end(p);
         return;
     }
-    page_say(p, NULL, "Accuracy in percent on what was to be forgotten. R (relearning), Q (4 bits) and their harmonic mean are 1 when the attack moves nothing that it does not move in the retrained model. "
-                      "Membership: 0.5 cannot tell, 1 always tells. PrivLeak: 0 is best, below it too little is forgotten.");
+    page_say(p, "lead", "Accuracy in percent on what was to be forgotten. R is 1 when relearning brings back no more than it teaches the retrained model, Q is 1 when 4 bits change nothing; robustness is their harmonic mean.");
     table(p, r, "Attacks", attacks, ATTACKS, scenario, n);
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, robustness; modality=both, last round</p>\n</figure>\n", p->f);
+    page_say(p, "lead", "Membership (LOSS, reference, Min-K, Min-K++): 0.5 cannot tell, 1 always tells. PrivLeak: 0 is best, below it too little is forgotten. Distance to the retrained model: of the weights (a share of their length), "
+                        "of the logits, of the next-token distributions (divergence); agreement: questions in percent that both get right or both get wrong.");
     table(p, r, "Membership, and the retrained model", traces, TRACES, scenario, n);
     fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), modality=both, last round</p>\n</figure>\n", p->f);
     page_section_end(p);

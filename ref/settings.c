@@ -3,6 +3,7 @@
 
 #include <ini.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include "tensor/file.h"
 #include "tensor/json.h"
@@ -249,24 +250,4 @@ char *settings_text(const Settings *s, Arena *a)
     for (const struct OwnSetting *o = s->own; all && o; o = o->next)
         to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, o->what->key, o->text);
     return all;
-}
-
-void settings_list(FILE *to, bool json)
-{
-    static const Setting own = { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "",
-                                 "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone", 0 };
-    json_t *list = json_array();
-    for (size_t k = 0; k <= SETTINGS; k++) {
-        const Setting *w = k < SETTINGS ? &settings[k] : &own;
-        if (json)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "section", w->section, "key", w->key, "type", value_type_name(w->type),
-                                                  "default", w->fallback, "range", w->range, "help", w->help));
-        else
-            fprintf(to, "%s.%s = %s    (%s %s) %s\n", w->section, w->key, w->fallback, value_type_name(w->type), w->range, w->help);
-    }
-    if (json) {
-        json_dumpf(list, to, JSON_INDENT(1));
-        fputc('\n', to);
-    }
-    json_decref(list);
 }

@@ -14,7 +14,6 @@
 #ifndef PULSE_REF_SETTINGS_H
 #define PULSE_REF_SETTINGS_H
 
-#include <stdio.h>
 #include "tensor/hash.h"
 #include "tensor/value.h"
 
@@ -46,6 +45,5 @@ bool settings_preset(Settings *s, const char *assignments, Error *e);
 const char *settings_path(const Settings *s, const char *path);
 /* "section.key = value" for every setting, in the order of the list, then the methods' own: what a manifest keeps and a digest covers. */
 char *settings_text(const Settings *s, Arena *a);
-void settings_list(FILE *to, bool json);
 
 #endif

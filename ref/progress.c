@@ -24,8 +24,12 @@ void progress_show(Progress *p, const char *what, int64_t done, int64_t all, con
         return;
     p->last = now;
     double rate = (double)(done - p->first) / (now - p->started + 1e-9);
-    int left = rate > 0 ? (int)((double)(all - done) / rate) : 0;
-    fprintf(stderr, "\r%s %lld/%lld  %.1f/s  %d:%02d left  %s\033[K", what, (long long)done, (long long)all, rate, left / 60, left % 60, note);
+    fprintf(stderr, "\r%s %lld/%lld  ", what, (long long)done, (long long)all);
+    if (rate > 0) {                                     // before the first is done nobody knows how long it takes
+        const int left = (int)((double)(all - done) / rate);
+        fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, left / 60, left % 60);
+    }
+    fprintf(stderr, "%s\033[K", note);
     fflush(stderr);
 }
 

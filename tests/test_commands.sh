@@ -40,6 +40,13 @@ for words in --help "eval --help" "list methods" "list config"; do
         skip "$words fits a narrow terminal" "script is not installed"
     fi
 done
+# A run's first line, before anything is done: the count and the stage, no time that nobody knows.
+starts() { timeout 5 script -qc "'$PULSE' run --out '$tap_folder/started'" /dev/null | head -c 200 | grep -qE 'run 0/[0-9]+  [a-z]+/'; }
+if command -v script > /dev/null; then
+    check "a run that has just begun tells no time" starts
+else
+    skip "a run that has just begun tells no time" "script is not installed"
+fi
 check "no command is a sentence" speaks 2 "expected one of"
 check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
 check "an unknown list is a sentence" speaks 2 "there is no list nothing" list nothing

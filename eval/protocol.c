@@ -166,6 +166,8 @@ static bool epochs_of(const char *text, const char *method, double *out, Error *
         char *equals = strchr(word, '=');
         if (equals)
             *equals = 0;
+        if (equals && !method_find(word))
+            return error_set(e, "epochs \"%s\": there is no method \"%s\", expected one of `pulse-ref list methods`", text, word);
         if (equals && strcmp(word, method) != 0)
             continue;
         if (!equals && found)
@@ -189,7 +191,7 @@ static bool rule_apply(const Plan *p, Case *c, Error *e)
     const Scenario *measure = c->rule == RULE_budget ? c->scenario : scenario_find("finetuned");
     const char *epochs = c->rule == RULE_accuracy ? p->config.stop_within : epochs_text(p, measure);
     if (!epochs_of(epochs, c->method->name, &c->epochs, e))
-        return error_prefix(e, "%s", c->rule == RULE_accuracy ? "protocol.stop_within" : measure->name);
+        return error_prefix(e, "%s%s", c->rule == RULE_accuracy ? "protocol.stop_within" : "epochs.", c->rule == RULE_accuracy ? "" : measure->name);
     if (c->rule == RULE_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
         size_t all = 0;
         for (size_t k = 0; k < p->entities.count; k++)
@@ -208,15 +210,35 @@ static bool is_probed(const Plan *p, const char *name)
     return false;
 }
 
+/* Names of scenarios, perhaps with a rule or a number of requests: "finetuned", "finetuned-accuracy", "stress-5". Which of them are run is another matter. */
+static bool probed_check(const char *names, Error *e)
+{
+    char word[80];
+    for (Words w = words_of(names); word_next(&w, word, sizeof word);) {
+        bool known = false;
+        for (size_t k = 0; k < scenarios_count; k++) {
+            const size_t n = strlen(scenarios[k].name);
+            known |= strncmp(word, scenarios[k].name, n) == 0 && (word[n] == 0 || word[n] == '-');
+        }
+        if (!known)
+            return error_set(e, "attack.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`, perhaps with its rule", word);
+    }
+    return true;
+}
+
 static bool case_add(Plan *p, Case c, Error *e)
 {
     size_t group = group_of(c.scenario);
     if (c.rule != RULE_budget)
         c.name = arena_format(p->arena, "%s-%s", c.name, rules[c.rule].name);
     if (!c.name || !rule_apply(p, &c, e))
-        return error_prefix(e, "%s", c.scenario->name);
+        return false;
     if (p->case_count == CASES_MAX)
-        return error_set(e, "run: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
+        return error_set(e, "[protocol]: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
+    for (size_t k = 0; k < p->case_count; k++)
+        if (strcmp(p->cases[k].name, c.name) == 0 && p->cases[k].method == c.method && p->cases[k].trainable == c.trainable && p->cases[k].seed == c.seed)
+            return error_set(e, "[protocol]: %s of %s with seed %llu is asked for twice, expected each scenario, method, rule and seed once", c.method->name,
+                             c.name, (unsigned long long)c.seed);
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = answer_stage(p, c.scenario->start, NO_STAGE, group, 6);
@@ -263,12 +285,17 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
 static bool cases_of_scenario(Plan *p, const Scenario *s, Rule rule, uint64_t seed, Error *e)
 {
     char word[80];
-    const char *list = s->requests == REQUESTS_ABLATION ? p->config.ablation_methods : s->requests == REQUESTS_STRESS ? p->config.stress_methods
-                     : s->who == WHO_DRAWN || s->who == WHO_TWENTY ? p->config.control_methods : p->config.methods;
+    const char *list = p->config.methods, *key = "methods";
+    if (s->requests == REQUESTS_ABLATION)
+        list = p->config.ablation_methods, key = "ablation_methods";
+    else if (s->requests == REQUESTS_STRESS)
+        list = p->config.stress_methods, key = "stress_methods";
+    else if (s->who == WHO_DRAWN || s->who == WHO_TWENTY)
+        list = p->config.control_methods, key = "control_methods";
     for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
         Case c = { .scenario = s, .method = method_find(word), .rule = rule, .seed = seed };
         if (!c.method)
-            return error_set(e, "there is no method \"%s\", expected one of `pulse-ref list methods`", word);
+            return error_set(e, "protocol.%s: there is no method \"%s\", expected one of `pulse-ref list methods`", key, word);
         const char *trainable = method_config(p, c.method)->trainable;
         if (!trainable_parse(trainable, &c.trainable))
             return error_set(e, "train.trainable is \"%s\", expected llm, proj+llm or full", trainable);
@@ -304,16 +331,16 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, 
     *p = (Plan){ .config = *c, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
     p->cases = arena_array(a, CASES_MAX, sizeof *p->cases);
     p->stage = arena_array(a, 8 * CASES_MAX, sizeof *p->stage);
-    if (!p->cases || !p->stage)
+    if (!p->cases || !p->stage || !probed_check(c->probed, e))
         return false;
     for (Words s = words_of(c->scenarios); word_next(&s, name, sizeof name);) {
         const Scenario *scenario = scenario_find(name);
         if (!scenario)
-            return error_set(e, "there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
+            return error_set(e, "protocol.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
         if (!cases_of_rules(p, scenario, e))
             return false;
     }
-    return p->case_count > 0 || error_set(e, "there is nothing to run, expected at least one scenario, method and seed");
+    return p->case_count > 0 || error_set(e, "[protocol]: there is nothing to run, expected at least one scenario, method and seed");
 }
 
 int64_t epoch_steps(const Plan *p, const Case *c, size_t entities)

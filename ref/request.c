@@ -40,7 +40,9 @@ static bool open_file(const Settings *s, Samples *out, const char *path, const c
 {
     if (!*path)
         return error_set(e, "%s: unlearn.%s is not given, %s needs it", s->file, key, method);
-    return samples_read(out, settings_path(s, path), a, e);
+    char name[32];
+    snprintf(name, sizeof name, "unlearn.%s", key);
+    return (path = settings_input(s, name, path, e)) && samples_read(out, path, a, e);
 }
 
 static bool disjoint(const Samples *x, const Chosen *one, const Samples *y, const Chosen *other, const char *what, Error *e)
@@ -58,9 +60,12 @@ static bool refusals(const Settings *s, const Variants *v, const Chosen *chosen,
 {
     size_t size, count = 0;
     const char **line = arena_array(a, REFUSALS_MAX, sizeof *line);
-    char *text = *s->unlearn_refusals ? file_read(settings_path(s, s->unlearn_refusals), REFUSAL_BYTES, &size, a, e) : NULL;
-    if (!text || !line)
+    if (!*s->unlearn_refusals)
         return error_set(e, "%s: unlearn.refusals is not given, idk and dpo need it", s->file);
+    const char *path = settings_input(s, "unlearn.refusals", s->unlearn_refusals, e);
+    char *text = path ? file_read(path, REFUSAL_BYTES, &size, a, e) : NULL;
+    if (!text || !line)
+        return false;
     for (char *at = text; *at && count < REFUSALS_MAX; ) {
         size_t n = strcspn(at, "\n");
         bool last = at[n] == 0;
@@ -70,7 +75,7 @@ static bool refusals(const Settings *s, const Variants *v, const Chosen *chosen,
         at += n + !last;
     }
     if (count == 0)
-        return error_set(e, "%s: no line, expected a refusal a line", settings_path(s, s->unlearn_refusals));
+        return error_set(e, "%s: no line, expected a refusal a line", path);
     for (size_t k = 0; k < chosen->count; k++) {
         char *purpose = arena_format(a, "unlearn.refusal.%s", chosen->sample[k]->id);
         if (!purpose)

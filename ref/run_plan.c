@@ -94,6 +94,8 @@ static bool file_line(const Settings *s, const char *what, const char *path, con
     *out = "";
     if (!*path)
         return true;
+    if (!settings_input(s, arena_format(a, "unlearn.%s", what), path, e))
+        return false;
     return digest_file(settings_path(s, path), &d, e) && (*out = arena_format(a, "%s %s\n", what, d.hex)) != NULL;
 }
 
@@ -106,8 +108,9 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
         const Method *m;
         Variants v;
         const char *refusals, *alternates;
-        if (!settings_method(&r->settings, methods[k]->name, &s, &m, &v, e)
-            || !file_line(&s, "refusals", s.unlearn_refusals, &refusals, a, e) || !file_line(&s, "alternates", s.unlearn_alternates, &alternates, a, e))
+        if (!settings_method(&r->settings, methods[k]->name, &s, &m, &v, e))
+            return error_prefix(e, "%s", r->settings.file);
+        if ( !file_line(&s, "refusals", s.unlearn_refusals, &refusals, a, e) || !file_line(&s, "alternates", s.unlearn_alternates, &alternates, a, e))
             return false;
         const char *about = settings_about(&s, "data.template data.mask train.accumulate optimiser. lora. unlearn.",
                                            "unlearn.method unlearn.forget unlearn.retain unlearn.epochs unlearn.oracle unlearn.seed unlearn.refusals unlearn.alternates", a);
@@ -125,6 +128,8 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
 static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
+    static const char *const keys[] = { "protocol.base", "protocol.vanilla", "protocol.oracle" };
+    static const char *const made_by[] = { "", "protocol.vanilla_config", "protocol.oracle_config" };
     const char *configs[] = { "", r->settings.protocol_vanilla_config, r->settings.protocol_oracle_config };
     for (StartModel m = MODEL_BASE; m < MODELS; m++) {
         const char *given = given_model(&r->settings, m);
@@ -133,7 +138,7 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
             continue;
         }
         if (*given) {
-            if (!model_digest(settings_path(&r->settings, given), &c->model[m], a, e))
+            if (!settings_input(&r->settings, keys[m], given, e) || !model_digest(settings_path(&r->settings, given), &c->model[m], a, e))
                 return false;
             continue;
         }
@@ -141,8 +146,8 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
         Digest stream, start;
         settings_defaults(&s, a);
         if (m == MODEL_BASE)
-            return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file ? r->settings.file : "run");
-        if (!settings_read(&s, settings_path(&r->settings, configs[m]), e) || !digest_file(settings_path(&s, s.data_stream), &stream, e)
+            return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file);
+        if (!settings_input(&r->settings, made_by[m], configs[m], e) || !settings_read(&s, settings_path(&r->settings, configs[m]), e) || !digest_file(settings_path(&s, s.data_stream), &stream, e)
             || !model_digest(settings_path(&s, s.model_path), &start, a, e))
             return false;
         c->train[m] = arena_format(a, "train %s\nstart %s\nstream %s\n%s", start_model_name(m), start.hex, stream.hex,
@@ -190,17 +195,17 @@ bool run_plan(Run *r, Error *e)
         },
     };
     if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || c.trajectory < 0)
-        return error_set(e, "protocol.trajectory is \"%s\", expected a number of epochs from 0 on", s->protocol_trajectory);
+        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs from 0 on", s->file, s->protocol_trajectory);
     if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
-        return error_set(e, "protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->protocol_stop);
-    const char *people = arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world));
+        return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
+    const char *people = settings_input(s, "data.world", s->data_world, e) ? arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world)) : NULL;
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
         || !read_samples(r, "general.jsonl", &r->general, &c.general, e))
         return false;
     for (size_t k = 0; k < GROUPS; k++)
         if (group_wanted(r, k) && !read_samples(r, group_file(k), &r->group[k], &c.group[k], e))
             return false;
-    return model_configs(r, &c, e) && plan_make(&r->plan, &c, &entities, a, e) && sizes_check(&r->plan, a, e);
+    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
 }
 
 void run_close(Run *r)

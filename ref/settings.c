@@ -219,6 +219,20 @@ const char *settings_path(const Settings *s, const char *path)
     return arena_format(s->arena, "%.*s/%s", (int)(slash - s->file), s->file, path);
 }
 
+const char *settings_input(const Settings *s, const char *key, const char *path, Error *e)
+{
+    const char *full = settings_path(s, path);
+    if (full && *full && file_exists(full))
+        return full;
+    error_set(e, *path ? "is \"%s\", which is not there" : "is empty, expected a name of a file or folder", path);
+    return settings_blame(s, key, e), NULL;
+}
+
+bool settings_blame(const Settings *s, const char *key, Error *e)
+{
+    return error_prefix(e, "%s: %s", s->file ? s->file : "--set", key);
+}
+
 /* --- printing --- */
 
 static void value_text(const Settings *s, const Setting *w, char out[512])

@@ -43,6 +43,10 @@ void settings_own(Settings *s, const char *method);
 bool settings_preset(Settings *s, const char *assignments, Error *e);
 /* A path of the config: relative ones start at the config's folder. */
 const char *settings_path(const Settings *s, const char *path);
+/* That path, which is there; NULL, and a sentence with file and key, when it is empty or nothing of that name can be read. */
+const char *settings_input(const Settings *s, const char *key, const char *path, Error *e);
+/* Puts "CONFIG: key" before the sentence of a failure that is the key's. */
+bool settings_blame(const Settings *s, const char *key, Error *e);
 /* "section.key = value" for every setting, in the order of the list, then the methods' own: what a manifest keeps and a digest covers. */
 char *settings_text(const Settings *s, Arena *a);
 

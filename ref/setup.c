@@ -22,10 +22,10 @@ bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **read
     size_t size;
     *reader_folder = *path ? path : settings_path(s, s->data_world);
     if (*path)
-        return model_load(path, c, w, a, e);
+        return settings_input(s, "model.path", s->model_path, e) && model_load(path, c, w, a, e);
     if (!*config)
-        return error_set(e, "config: neither model.path nor model.config is given, expected one of them");
-    char *text = file_read(config, 1 << 20, &size, a, e);
+        return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", s->file);
+    char *text = settings_input(s, "model.config", s->model_config, e) ? file_read(config, 1 << 20, &size, a, e) : NULL;
     return text && config_parse(c, text, size, config, e) && weights_make(w, c, (uint64_t)s->model_seed, a, e);
 }
 
@@ -34,11 +34,12 @@ bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Ar
     Trainable t;
     if (!trainable_parse(s->train_trainable, &t)) {
         *adapters = false;
-        return weights_train(w, s->train_trainable, e);
+        return weights_train(w, s->train_trainable, e)
+            || settings_blame(s, s->train_trainable == s->attack_trainable ? "attack.trainable" : "train.trainable", e);   // relearning lends its own
     }
     *adapters = t != TRAIN_FULL;
     LoraConfig c = { .rank = s->lora_rank, .alpha = s->lora_alpha, .rslora = s->lora_rslora, .targets = *s->lora_targets ? s->lora_targets : NULL };
-    return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e));
+    return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e) || settings_blame(s, "[lora]", e));
 }
 
 TrainConfig train_config(const Settings *s)

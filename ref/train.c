@@ -50,20 +50,29 @@ static bool identify(Run *r, Arena *a, Error *e)
 /* What is scored while training, where the config names it. */
 static bool open_held_out(Run *r, Arena *a, Error *e)
 {
-    const char *path = settings_path(r->s, r->s->data_eval);
+    const char *path = r->s->data_eval;
     if (*path)
-        return samples_read(&r->held_out, path, a, e);
-    return r->s->train_eval_every == 0 || error_set(e, "config: train.eval_every is %lld and data.eval is empty, expected a JSONL file of samples",
+        return (path = settings_input(r->s, "data.eval", path, e)) && samples_read(&r->held_out, path, a, e);
+    return r->s->train_eval_every == 0 || error_set(e, "%s: train.eval_every is %lld and data.eval is empty, expected a JSONL file of samples", r->s->file,
                                                     (long long)r->s->train_eval_every);
+}
+
+/* Whether warm-up, hold and steps fit together, said before anything is read. */
+static bool schedule_fits(const Settings *s, Error *e)
+{
+    const TrainConfig c = train_config(s);
+    float lr;
+    return c.steps == 0 || schedule_lr(&c.optimiser.schedule, 1, &lr, e) || settings_blame(s, "optimiser.warmup, optimiser.hold, train.steps", e);
 }
 
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     const Settings *s = r->s;
     bool adapters;
-    if (!model_open(s, &r->config, &r->weights, &r->reader_folder, a, e)
+    const char *stream = settings_input(s, "data.stream", s->data_stream, e);
+    if (!stream || !schedule_fits(s, e) || !model_open(s, &r->config, &r->weights, &r->reader_folder, a, e)
         || !reader_open(&r->reader, r->reader_folder, &r->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
-        || !samples_read(&r->samples, settings_path(s, s->data_stream), a, e)
+        || !samples_read(&r->samples, stream, a, e)
         || !stream_make(&r->stream, &r->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
         || !open_held_out(r, a, e) || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
         return false;

@@ -32,7 +32,8 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
         return true;
     if (!*r->s.unlearn_oracle)
         return error_set(e, "%s: unlearn.reference is retain_only, expected the folder of a model that never saw the forget set in unlearn.oracle", r->s.file);
-    if (!model_load(settings_path(&r->s, r->s.unlearn_oracle), &r->oracle_config, &r->oracle_weights, a, e))
+    if (!settings_input(&r->s, "unlearn.oracle", r->s.unlearn_oracle, e)
+        || !model_load(settings_path(&r->s, r->s.unlearn_oracle), &r->oracle_config, &r->oracle_weights, a, e))
         return false;
     if (r->oracle_config.text.vocab_size != r->config.text.vocab_size)
         return error_set(e, "%s: vocabulary of %lld, expected the model's %lld", r->s.unlearn_oracle, (long long)r->oracle_config.text.vocab_size,
@@ -143,7 +144,7 @@ int command_unlearn(int argc, char **argv)
         good = settings_set(&s, set.item[k], &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
-    good = good && settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) && folder_hold(&hold, r.out, &e)
+    good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) || error_prefix(&e, "%s", config)) && folder_hold(&hold, r.out, &e)
         && unlearn(&r, &a, &e);
     folder_leave(hold);
     if (good && !o.quiet)

@@ -86,6 +86,11 @@ config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'
 check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
+for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.seeds=x protocol.stop=2 protocol.trajectory=x protocol.base=x protocol.oracle=x \
+             data.world=x attack.scenarios=x epochs.finetuned=x epochs.finetuned=3,gaa=4 unlearn.refusals=x; do
+    check "$words is a sentence with the config's file and its key" says "smoke.ini: ${words%%=*}" run --out "$tap_folder/x" --set "$words"
+done
+check "a seed that stands there twice is a sentence" says 'is asked for twice' run --out "$tap_folder/x" --set protocol.seeds=0,0
 check "an unknown rule is a sentence" says 'there is no rule "x"' run --out "$tap_folder/x" --set protocol.rules=x
 check "an accuracy to stop at that is none is a sentence" says 'protocol.stop is "2"' run --out "$tap_folder/x" --set protocol.stop=2
 check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x

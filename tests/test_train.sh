@@ -86,6 +86,12 @@ check "nothing held out is a sentence" refused 'train.jsonl:1: no sample has "sp
 check "a held-out picture that is not there is a sentence" refused "lost.jsonl:1: " train "$tap_folder/bad" --set data.eval="$tap_folder/lost.jsonl"
 check "a held-out file that is not there is a sentence" refused "nowhere.jsonl" train "$tap_folder/bad" --set data.eval=nowhere.jsonl
 check "scores of nothing are a sentence" refused "data.eval is empty" train "$tap_folder/bad" --set train.eval_every=5
+for words in data.stream= data.stream=nowhere.jsonl data.eval=nowhere.jsonl model.config=nowhere.json model.path=nowhere train.trainable=zz train.trainable=; do
+    check "$words is a sentence with the config's file and its key" refused "c.ini: ${words%%=*}: " train "$tap_folder/bad" --set "$words"
+done
+check "adapters of no module are a sentence with the config's file" refused 'c.ini: [lora]: ' train "$tap_folder/bad" --set train.trainable=llm --set lora.targets=zz
+check "a warm-up longer than the training is a sentence with the keys, before anything is read" refused "c.ini: optimiser.warmup, optimiser.hold, train.steps: " \
+    train "$tap_folder/bad" --set optimiser.warmup=50 --set model.path=nowhere --set model.config=
 check "a resumed training has the same held-out file" refused "belongs to another training" train "$tap_folder/scored" --resume
 check "a folder that another process writes into is refused" held
 check "no room for a checkpoint is a sentence" no_room 64

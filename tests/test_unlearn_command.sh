@@ -57,5 +57,10 @@ check "missing alternates are a sentence" refuses "unlearn.alternates is not giv
 check "missing refusals are a sentence" refuses "unlearn.refusals is not given" --method idk --set unlearn.refusals=
 check "a reference that is not there is a sentence" refuses "never saw the forget set" --method npo --set unlearn.reference=retain_only
 check "an unknown preset is a sentence" refuses "expected one of pulse, mllmu_bench, open_unlearning, muse, umu_bench" --method ga --set unlearn.preset=none
+for words in unlearn.forget=nowhere unlearn.alternates=nowhere unlearn.refusals=nowhere unlearn.preset=none train.trainable=zz; do
+    method=ga
+    case $words in *alternates*) method=altpo ;; *refusals*) method=idk ;; esac
+    check "$words is a sentence with the config's file and its key" refuses "forget.ini: ${words%%=*}" --method $method --set "$words"
+done
 check "a model that is not there is a sentence" refuses "nowhere" --method ga --model nowhere
 finish

@@ -81,6 +81,16 @@ static bool outputs_check(const char *folder, json_t *stage, Error *e)
     return true;
 }
 
+bool stage_check(const char *folder, Error *e)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/stage.json", folder);
+    json_t *stage = json_file(path, STAGE_MAX, e);
+    bool good = stage && outputs_check(folder, stage, e);
+    json_decref(stage);
+    return good;
+}
+
 static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *chain, Arena *a, Error *e)
 {
     for (size_t k = 0; k < p->stage_count; k++) {

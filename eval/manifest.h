@@ -13,6 +13,8 @@
 /* Writes FOLDER/stage.json over `files` (names inside the folder), last of all: then the stage is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);
 bool stage_finished(const char *folder);
+/* Whether a finished stage's files are what its stage.json says, so that nothing is made from others. */
+bool stage_check(const char *folder, Error *e);
 
 /* DIR/manifest.json; stages are in DIR/stages/<digest>. Fails when a stage's files are not what its stage.json says. */
 bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a, Error *e);

@@ -66,11 +66,12 @@ static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache
     if (!batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, t->arena, t->error))
         return false;
     b.rows[0] = (int32_t)b.tokens - 1;             // the one supervised row of the sample is its last
-    Node *best = op_argmax(t, llava_forward_cached(t, &p, &b, cache).logits);
+    Node *logits = llava_forward_cached(t, &p, &b, cache).logits, *best = op_argmax(t, logits);
     if (!best)
         return false;
     *token = (int32_t)best->out.f32[0];
-    return true;
+    const float most = logits->out.f32[*token];
+    return most == most || error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers stay in fp32's range");
 }
 
 bool answer_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t room, size_t *count, Error *e)

@@ -177,6 +177,8 @@ static bool part_take(const Parts *p, const char *first, const char *second, con
         return error_set(e, "%s: %s is %s, F32, F16 or BF16 was expected", path, part->file_name, dtype_name(part->tensor->dtype));
     if (!shape_equal(part->tensor->shape, like->shape))
         return error_set(e, "%s: %s is %s, %s was expected", path, part->file_name, shape_text(part->tensor->shape, got), shape_text(like->shape, want));
+    if (!tensor_finite(*part->tensor))
+        return error_set(e, "%s: %s has NaN or infinity, finite numbers were expected", path, part->file_name);
     part->used = true;
     if (out)
         tensor_widen(part->tensor, 0, shape_size(like->shape), out);

@@ -18,7 +18,7 @@ typedef struct {
     Tensor *found;             // for each planned; data NULL: not yet
     Weights lookup;            // names of the plan, to find them by
     const Tensor *head;        // of a tied model whose file has one nevertheless
-    NameList unused, twice, shapes, dtypes;
+    NameList unused, twice, shapes, dtypes, infinite;
 } Loading;
 
 /* --- The files --- */
@@ -126,6 +126,8 @@ static void take(Loading *l, const char *file_name, const Tensor *t, const char 
     if (t->dtype != F32 && t->dtype != F16 && t->dtype != BF16) {
         snprintf(line, sizeof line, "%s (%s)", file_name, dtype_name(t->dtype));
         name_list_add(&l->dtypes, line);
+    } else if (!tensor_finite(*t)) {
+        name_list_add(&l->infinite, file_name);
     }
     if (!shape_equal(t->shape, l->plan[k].shape)) {
         snprintf(line, sizeof line, "%s %s instead of %s", file_name, shape_text(t->shape, got), shape_text(l->plan[k].shape, want));
@@ -169,6 +171,8 @@ static bool complain(Loading *l, Error *e)
         error_set(e, "%s: tensors that are there twice, by two names: %s", l->folder, name_list_text(&l->twice));
     else if (l->dtypes.count)
         error_set(e, "%s: weights that are neither F32 nor F16 nor BF16: %s", l->folder, name_list_text(&l->dtypes));
+    else if (l->infinite.count)
+        error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder, name_list_text(&l->infinite));
     else if (l->shapes.count)
         error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
     else if (l->head && !same_bytes(l->head, &l->found[weights_find(&l->lookup, "language_model.lm_head.weight") - l->lookup.list]))

@@ -8,7 +8,8 @@
 #include "tensor/file.h"
 #include "tensor/json.h"
 
-enum { FIELDS_MAX = 13, FILE_LIMIT = 1 << 30 };
+enum { FIELDS_MAX = 13, FIELD_BYTES = 200, FILE_LIMIT = 1 << 30 };
+#define VALUE_MOST 1e300              // percentages and means of values stay finite
 
 static const char results_header[] = "scenario,method,trainable,round,split,modality,metric,value,count,total,seed";
 static const char trajectory_header[] = "scenario,method,trainable,round,epoch,step,split,modality,metric,value,count,total,seed";
@@ -52,7 +53,8 @@ static bool number(const Table *t, double *out)
     for (size_t k = 0; k < sizeof nothing / sizeof *nothing; k++)
         if (strcmp(text, nothing[k]) == 0)
             return true;
-    return decimal_to_double(text, out) || error_set(t->error, "%s:%zu: value is \"%.40s\", expected a number", t->path, t->line, text);
+    return (decimal_to_double(text, out) && fabs(*out) <= VALUE_MOST)
+        || error_set(t->error, "%s:%zu: value is \"%.40s\", expected a number, at most 1e300", t->path, t->line, text);
 }
 
 static bool row_read(const Table *t, ReportRow *x)
@@ -79,6 +81,8 @@ static bool cut(Table *t, char *line)
         char *comma = strchr(at, ',');
         if (comma)
             *comma++ = 0;
+        if (strlen(at) > FIELD_BYTES)
+            return error_set(t->error, "%s:%zu: field %zu has %zu bytes, expected at most %d", t->path, t->line, n + 1, strlen(at), FIELD_BYTES);
         if (n < FIELDS_MAX)
             t->field[n] = at;
         at = comma;

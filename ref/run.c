@@ -36,6 +36,8 @@ static bool only_stage(Run *r, const char *digest, Error *e)
             const char *folder = stage_folder(r, p->stage[k].input[i], &r->arena);
             if (!folder || !stage_finished(folder))
                 return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[p->stage[k].input[i]].name);
+            if (!stage_check(folder, e))
+                return false;
         }
         const char *folder = stage_folder(r, k, &r->arena);
         FolderHold hold = -1;

@@ -113,8 +113,16 @@ size_t tensor_bytes(Tensor t)
 
 bool tensor_finite(Tensor t)
 {
+    const size_t n = shape_size(t.shape);
     float all = 0;
-    for (size_t k = 0; k < shape_size(t.shape); k++)
+    if (t.dtype == F16 || t.dtype == BF16) {
+        const unsigned most = t.dtype == F16 ? 0x7c00 : 0x7f80;    // the exponent of infinities and NaNs
+        for (size_t k = 0; k < n; k++)
+            if ((t.half[k] & most) == most)
+                return false;
+        return true;
+    }
+    for (size_t k = 0; k < n; k++)
         all += t.f32[k] - t.f32[k];                        // 0, or NaN from the first infinity or NaN on
     return all == 0;
 }

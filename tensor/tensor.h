@@ -51,7 +51,7 @@ Tensor tensor_f32(Arena *a, Shape s);            // not cleared; data NULL when 
 Tensor tensor_zeros(Arena *a, Shape s);
 Tensor tensor_view(float *data, Shape s);
 size_t tensor_bytes(Tensor t);
-bool   tensor_finite(Tensor t);                  // F32: no infinity and no NaN
+bool   tensor_finite(Tensor t);                  // F32, F16, BF16: no infinity and no NaN
 
 float  half_widen(uint16_t bits, Dtype dtype);   // F16 or BF16 to fp32, exact
 /* n values from element `first` as fp32, whatever the dtype F32, F16, BF16. */

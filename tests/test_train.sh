@@ -103,7 +103,15 @@ check "a section without its bracket is a sentence with its line" refused "open.
 check "more groups than samples are as many groups as samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0
 cp -r $base "$tap_folder/nan"
 printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 4)) conv=notrunc 2>/dev/null
-check "a model with NaN answers with a sentence" refused "is not a number" "$PULSE" ask --model "$tap_folder/nan" --image fixtures/world/flags/dz.png "what is the capital ?" --choices "algiers|luanda"
+cp -r $base "$tap_folder/large"
+printf '\377\377\177\177%.0s' {1..64} | dd of="$tap_folder/large/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 256)) conv=notrunc 2>/dev/null
+check "a model whose numbers leave fp32 gives no answer, but a sentence" refused "the logits of the next token are not numbers" "$PULSE" ask --model "$tap_folder/large" --image fixtures/world/flags/dz.png "what is the capital ?"
+nan="expected finite numbers: vision_tower.vision_model.pre_layrnorm.weight"
+for words in "ask --model $tap_folder/nan hello" "eval --model $tap_folder/nan --questions fixtures/mmbench/sample.tsv" "train --config $tap_folder/c.ini --set model.path=$tap_folder/nan --out $tap_folder/bad" \
+             "unlearn --config $tap_folder/c.ini --model $tap_folder/nan --method ga --out $tap_folder/bad" "run fixtures/configs/smoke.ini --set protocol.base=$tap_folder/nan --out $tap_folder/bad" \
+             "trace --model $tap_folder/nan --batch fixtures/world/persons.jsonl --method ga --out $tap_folder/bad"; do
+    check "a model with NaN: ${words%% *} names the tensor" refused "$nan" "$PULSE" $words
+done
 for token in image /s; do
     rm -rf "$tap_folder/nan" && cp -r $base "$tap_folder/nan"
     sed -i "s|\"<$token>\"|\"<$token >\"|" "$tap_folder/nan/tokenizer.json"

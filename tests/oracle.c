@@ -51,6 +51,10 @@ float oracle_round(OracleFormula f, const void *operands, int guard, long *bits)
     return mid;
 }
 
+static void shortened(mpfr_t y, const void *value) { mpfr_set(y, *(const mpfr_t *)value, MPFR_RNDN); }
+
+float oracle_nearest(const mpfr_t y) { return oracle_round(shortened, (const void *)y, 2, NULL); }
+
 /* --- The scalar functions, written as their definitions. MPFR rounds every step correctly; the guard
  * of 20 bits covers the steps, extra precision the zeros of derivatives and tiny operands. --- */
 

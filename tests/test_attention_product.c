@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Attention's products and RoPE at 0 ULP against plain loops of Exact: ragged segments, grouped heads, causal
  * attention with more keys than queries, and derivatives. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <omp.h>
 #include "tensor/attention.h"
 #include "tensor/exact.h"
 #include "tensor/round.h"
-
-static Arena data, step;
-static Error error;
-static Tape tape;
 
 typedef struct { const char *name; Attention a; size_t q_rows, k_rows, scores; } Case;
 
@@ -29,12 +25,6 @@ static const Case cases[] = {
     { "queries that see nothing", { blind, 2, 2, 1, 5, true }, 12, 4, 2 * 36 },
 };
 enum { CASES = sizeof cases / sizeof *cases };
-
-static void begin(void)
-{
-    tape_reset(&tape);
-    arena_reset(&data);
-}
 
 static bool sees(const Attention *a, const int32_t *s, int i, int j) { return !a->causal || j <= i + s[3] - s[1]; }
 
@@ -81,11 +71,11 @@ static void add_mix_t(void *to, size_t score, size_t q, size_t k)
 static Tensor plain(const Attention *a, Visit *add, Tensor p, Tensor x, Shape out)
 {
     size_t n = shape_size(out);
-    Sums s = { a, p.f32, x.f32, arena_array(&data, n, sizeof(Exact)) };
+    Sums s = { a, p.f32, x.f32, arena_array(&arena, n, sizeof(Exact)) };
     for (size_t k = 0; k < n; k++)
         s.sums[k] = exact_zero();
     visit(a, add, &s);
-    Tensor y = tensor_f32(&data, out);
+    Tensor y = tensor_f32(&arena, out);
     for (size_t k = 0; k < n; k++)
         y.f32[k] = exact_round(&s.sums[k]);
     return y;
@@ -101,10 +91,10 @@ static Shapes shapes_of(const Case *c)
 
 static void check_products(const Case *c, DataKind kind)
 {
-    begin();
+    tape_reset(&tape);
     Shapes z = shapes_of(c);
     const Attention *a = &c->a;
-    Tensor q = data_tensor(&data, z.q, kind, 1), k = data_tensor(&data, z.k, kind, 2), p = data_tensor(&data, z.s, kind, 3);
+    Tensor q = data_tensor(&arena, z.q, kind, 1), k = data_tensor(&arena, z.k, kind, 2), p = data_tensor(&arena, z.s, kind, 3);
     Node *qn = tape_input(&tape, "q", q), *kn = tape_input(&tape, "k", k), *pn = tape_input(&tape, "p", p);
     Node *s = op_attention_scores(&tape, qn, kn, *a);
     Node *o = op_attention_mix(&tape, pn, kn, *a), *y = op_attention_mix_t(&tape, pn, qn, *a);
@@ -147,12 +137,12 @@ static void derivatives_are_the_products_of_each_other(void **state)
 {
     (void)state;
     for (size_t n = 2; n < CASES; n++) {
-        begin();
+        tape_reset(&tape);
         const Case *c = &cases[n];
         Shapes z = shapes_of(c);
-        Tensor q = data_tensor(&data, z.q, DATA_GAUSSIAN, 1), k = data_tensor(&data, z.k, DATA_GAUSSIAN, 2);
-        Tensor p = data_tensor(&data, z.s, DATA_GAUSSIAN, 3), ds = data_tensor(&data, z.s, DATA_WIDE, 4);
-        Tensor dq = data_tensor(&data, z.q, DATA_WIDE, 5), dk = data_tensor(&data, z.k, DATA_WIDE, 6);
+        Tensor q = data_tensor(&arena, z.q, DATA_GAUSSIAN, 1), k = data_tensor(&arena, z.k, DATA_GAUSSIAN, 2);
+        Tensor p = data_tensor(&arena, z.s, DATA_GAUSSIAN, 3), ds = data_tensor(&arena, z.s, DATA_WIDE, 4);
+        Tensor dq = data_tensor(&arena, z.q, DATA_WIDE, 5), dk = data_tensor(&arena, z.k, DATA_WIDE, 6);
         Node *qn = tape_param(&tape, "q", q, true), *kn = tape_param(&tape, "k", k, true);
         Node *v = tape_param(&tape, "v", k, true), *x = tape_param(&tape, "x", q, true);
         Node *pn = tape_param(&tape, "p", p, true), *pt = tape_param(&tape, "pt", p, true);
@@ -177,10 +167,10 @@ static void derivatives_are_the_products_of_each_other(void **state)
 static void hidden_infinities_stay_hidden(void **state)
 {
     (void)state;
-    begin();
+    tape_reset(&tape);
     static const int32_t segment[] = { 0, 20, 0, 20 };
     Attention a = { segment, 1, 1, 1, 8, true };
-    Tensor p = data_tensor(&data, shape_of(1, 400), DATA_GAUSSIAN, 1), v = data_tensor(&data, shape_of(2, 20, 8), DATA_GAUSSIAN, 2);
+    Tensor p = data_tensor(&arena, shape_of(1, 400), DATA_GAUSSIAN, 1), v = data_tensor(&arena, shape_of(2, 20, 8), DATA_GAUSSIAN, 2);
     for (size_t c = 0; c < 8; c++)
         v.f32[19 * 8 + c] = c & 1 ? INFINITY : NAN;
     for (size_t i = 0; i < 20; i++)
@@ -199,22 +189,22 @@ static void layouts_that_do_not_fit_are_a_sentence(void **state)
 {
     (void)state;
     static const int32_t far[] = { 0, 4, 2, 4 }, twice[] = { 0, 3, 0, 3, 2, 1, 3, 1 };
-    begin();
-    Node *q = tape_input(&tape, "q", tensor_zeros(&data, shape_of(2, 4, 6))), *k = tape_input(&tape, "k", tensor_zeros(&data, shape_of(2, 4, 3)));
+    tape_reset(&tape);
+    Node *q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))), *k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_scores(&tape, q, k, (Attention){ one, 1, 2, 2, 3, false }));
     expect_sentence(&error, "attention_scores", "[4, 6]", "[4, 3]");
-    begin();
-    q = tape_input(&tape, "q", tensor_zeros(&data, shape_of(2, 4, 6))), k = tape_input(&tape, "k", tensor_zeros(&data, shape_of(2, 4, 3)));
+    tape_reset(&tape);
+    q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))), k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_scores(&tape, q, k, (Attention){ far, 1, 2, 1, 3, false }));
     expect_sentence(&error, "attention_scores", "segment 0", "4 keys from row 2");
-    begin();
-    Node *p = tape_input(&tape, "p", tensor_zeros(&data, shape_of(1, 20)));
-    k = tape_input(&tape, "k", tensor_zeros(&data, shape_of(2, 4, 3)));
+    tape_reset(&tape);
+    Node *p = tape_input(&tape, "p", tensor_zeros(&arena, shape_of(1, 20)));
+    k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_mix(&tape, p, k, (Attention){ twice, 2, 2, 1, 3, false }));
     expect_sentence(&error, "attention_mix", "segment 1", "behind");
-    begin();
-    p = tape_input(&tape, "p", tensor_zeros(&data, shape_of(1, 19)));
-    k = tape_input(&tape, "k", tensor_zeros(&data, shape_of(2, 4, 3)));
+    tape_reset(&tape);
+    p = tape_input(&tape, "p", tensor_zeros(&arena, shape_of(1, 19)));
+    k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_mix(&tape, p, k, (Attention){ twice, 2, 2, 1, 3, false }));
     expect_sentence(&error, "attention_mix", "[19]");
 }
@@ -237,20 +227,20 @@ static void rope_turns_and_turns_back(void **state)
     (void)state;
     for (int forced = 0; forced < 2; forced++)
         for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
-            begin();
+            tape_reset(&tape);
             tier_force = forced;
             int32_t at[ROWS];
             for (int r = 0; r < ROWS; r++)
                 at[r] = r * 13 % POSITIONS;
-            Tensor x = data_tensor(&data, shape_of(2, ROWS, COLS), kind, 1), g = data_tensor(&data, shape_of(2, ROWS, COLS), kind, 4);
-            Tensor cos = data_tensor(&data, shape_of(2, POSITIONS, HALF), kind, 2), sin = data_tensor(&data, shape_of(2, POSITIONS, HALF), kind, 3);
+            Tensor x = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 1), g = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 4);
+            Tensor cos = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 2), sin = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 3);
             Node *xn = tape_param(&tape, "x", x, true);
             Node *y = op_rope(&tape, xn, tape_input(&tape, "cos", cos), tape_input(&tape, "sin", sin), at, HEADS);
             tape_seed(&tape, y, tape_input(&tape, "dy", g));
             tape_backward(&tape);
             expect_fine(&error);
             tier_force = 0;
-            Tensor want = tensor_f32(&data, x.shape), back = tensor_f32(&data, x.shape);
+            Tensor want = tensor_f32(&arena, x.shape), back = tensor_f32(&arena, x.shape);
             for (size_t k = 0; k < ROWS * COLS; k++) {
                 want.f32[k] = rope_plain(x, cos, sin, at, k / COLS, k % COLS, 1);
                 back.f32[k] = rope_plain(g, cos, sin, at, k / COLS, k % COLS, -1);
@@ -263,44 +253,27 @@ static void rope_turns_and_turns_back(void **state)
 static void positions_outside_the_tables_are_a_sentence(void **state)
 {
     (void)state;
-    begin();
-    Node *x = tape_input(&tape, "x", tensor_zeros(&data, shape_of(2, 2, 4))), *table = tape_input(&tape, "cos", tensor_zeros(&data, shape_of(2, 3, 2)));
+    tape_reset(&tape);
+    Node *x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))), *table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
     assert_null(op_rope(&tape, x, table, table, (int32_t[]){ 2, 3 }, 1));
     expect_sentence(&error, "rope", "row 1", "position 3");
-    begin();
-    x = tape_input(&tape, "x", tensor_zeros(&data, shape_of(2, 2, 4))), table = tape_input(&tape, "cos", tensor_zeros(&data, shape_of(2, 3, 2)));
+    tape_reset(&tape);
+    x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))), table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
     assert_null(op_rope(&tape, x, table, table, (int32_t[]){ 2, 1 }, 2));
     expect_sentence(&error, "rope", "[2, 4]", "2 heads");
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    data = arena_make(&error);
-    step = arena_make(&error);
-    tape = tape_make(&step, &error);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(&data);
-    arena_free(&step);
-    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products_of_every_kind_are_exact),
-        cmocka_unit_test(exact_decides_alone),
-        cmocka_unit_test(threads_cannot_be_seen),
-        cmocka_unit_test(derivatives_are_the_products_of_each_other),
-        cmocka_unit_test(hidden_infinities_stay_hidden),
-        cmocka_unit_test(layouts_that_do_not_fit_are_a_sentence),
-        cmocka_unit_test(rope_turns_and_turns_back),
-        cmocka_unit_test(positions_outside_the_tables_are_a_sentence),
+        stand_test(products_of_every_kind_are_exact),
+        stand_test(exact_decides_alone),
+        stand_test(threads_cannot_be_seen),
+        stand_test(derivatives_are_the_products_of_each_other),
+        stand_test(hidden_infinities_stay_hidden),
+        stand_test(layouts_that_do_not_fit_are_a_sentence),
+        stand_test(rope_turns_and_turns_back),
+        stand_test(positions_outside_the_tables_are_a_sentence),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

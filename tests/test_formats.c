@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Other people's files: the hand-made samples of fixtures/, and what is wrong with damaged ones. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,16 +10,12 @@
 #include "tensor/file.h"
 #include "tests/scratch.h"
 
-static Error error;
-static Arena arena;
 static Mmbench bench;
 static Samples samples;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     bench = (Mmbench){ 0 };
     samples = (Samples){ 0 };
     return 0;
@@ -27,11 +23,9 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
     mmbench_close(&bench);
     samples_close(&samples);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 /* --- MMBench --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Products at 0 ULP: every kind of data, shape, transpose and storage type against a plain loop of Exact. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -16,9 +16,6 @@ static const Sizes sizes[] = {
     { 9, 17, 31 }, { 13, 33, 64 }, { 17, 5, 255 }, { 3, 19, 256 }, { 2, 3, 257 }, { 5, 6, 1000 }, { 40, 300, 17 }, { 300, 40, 3 },
 };
 enum { SIZES = sizeof sizes / sizeof *sizes };
-
-static Arena room;
-static Error error;
 
 static float element(Lines l, size_t line, size_t k)
 {
@@ -41,7 +38,7 @@ static void expect_product(Lines a, Lines b, Epilogue ep, const char *what)
     size_t n = a.lines * b.lines;
     float *got = malloc((n + 1) * sizeof *got), *want = malloc((n + 1) * sizeof *want);
     memset(got, 0xff, (n + 1) * sizeof *got);
-    gemm(a, b, ep, got, b.lines, &room, &error);
+    gemm(a, b, ep, got, b.lines, &arena, &error);
     expect_fine(&error);
     for (size_t i = 0; i < a.lines; i++)
         for (size_t j = 0; j < b.lines; j++)
@@ -56,7 +53,7 @@ static void expect_product(Lines a, Lines b, Epilogue ep, const char *what)
 static Lines make_lines(uint64_t *seed, DataKind kind, size_t lines, size_t length, bool columns, size_t gap)
 {
     Shape s = columns ? shape_of(2, length, lines + gap) : shape_of(2, lines, length + gap);
-    Tensor t = data_tensor(&room, s, kind, check_random(seed));
+    Tensor t = data_tensor(&arena, s, kind, check_random(seed));
     Lines l = columns ? lines_cols(t) : lines_rows(t);
     l.lines = lines;
     l.length = length;
@@ -69,11 +66,11 @@ static void check_sizes(DataKind kind, Epilogue ep, bool with_addend)
     for (size_t k = 0; k < SIZES; k++)
         for (int columns = 0; columns < 4; columns++) {
             Sizes z = sizes[k];
-            arena_reset(&room);
+            arena_reset(&arena);
             Lines a = make_lines(&seed, kind, z.m, z.length, columns & 1, k % 3);
             Lines b = make_lines(&seed, kind, z.n, z.length, columns >> 1, k % 2);
             ep.addend_stride = columns & 1 ? z.n : 0;
-            ep.addend = with_addend ? data_tensor(&room, shape_of(2, z.m + 1, z.n), kind, check_random(&seed)).f32 : NULL;
+            ep.addend = with_addend ? data_tensor(&arena, shape_of(2, z.m + 1, z.n), kind, check_random(&seed)).f32 : NULL;
             expect_product(a, b, ep, data_name(kind));
         }
 }
@@ -126,8 +123,8 @@ static void half_precision_weights_are_widened_exactly(void **state)
     uint64_t seed = check_seed();
     for (Dtype dtype = F16; dtype <= BF16; dtype++)
         for (int columns = 0; columns < 4; columns++) {
-            arena_reset(&room);
-            uint16_t *bits = arena_array(&room, 37 * 300, sizeof *bits);
+            arena_reset(&arena);
+            uint16_t *bits = arena_array(&arena, 37 * 300, sizeof *bits);
             for (size_t k = 0; k < 37 * 300; k++)
                 bits[k] = (uint16_t)check_random(&seed);
             Lines a = make_lines(&seed, DATA_GAUSSIAN, 11, 300, columns & 1, 0);
@@ -146,8 +143,8 @@ static void ties_by_construction(void **state)
     (void)state;
     float a[4] = { 1, 0x1p-24f, 0x1p-50f, 1 }, b[3][4] = { { 1, 1, 0, 0 }, { 1, 1, 0x1p-50f, 0 }, { 1, 1, -0x1p-50f, 0 } };
     float got[3], want[3] = { 1, 1 + 0x1p-23f, 1 };
-    arena_reset(&room);
-    gemm((Lines){ a, F32, 1, 4, 4, 1 }, (Lines){ b, F32, 3, 4, 4, 1 }, (Epilogue){ .s = 1 }, got, 3, &room, &error);
+    arena_reset(&arena);
+    gemm((Lines){ a, F32, 1, 4, 4, 1 }, (Lines){ b, F32, 3, 4, 4, 1 }, (Epilogue){ .s = 1 }, got, 3, &arena, &error);
     expect_fine(&error);
     expect_bits(got, want, 3, "1 + 2^-24, and 2^-100 to either side");
 }
@@ -161,24 +158,24 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
     int before = omp_get_max_threads();
     for (int columns = 0; columns < 8; columns++) {
         gemm_set_kernel_limit(columns & 4 ? 0 : -1);
-        arena_reset(&room);
+        arena_reset(&arena);
         Lines a = make_lines(&seed, DATA_GAUSSIAN, M, K, columns & 1, 0), b = make_lines(&seed, DATA_GAUSSIAN, N, K, columns >> 1 & 1, 0);
-        gemm(a, b, (Epilogue){ .s = 1 }, once, N, &room, &error);
+        gemm(a, b, (Epilogue){ .s = 1 }, once, N, &arena, &error);
         static const int threads[] = { 1, 2, 3, 7 };
         for (size_t k = 0; k < 4; k++) {
             omp_set_num_threads(threads[k]);
             memset(again, 0xff, sizeof again);
-            gemm(a, b, (Epilogue){ .s = 1 }, again, N, &room, &error);
+            gemm(a, b, (Epilogue){ .s = 1 }, again, N, &arena, &error);
             expect_bits(again, once, M * N, "%d threads", threads[k]);
         }
         omp_set_num_threads(before);
         for (size_t i = 0; i < M; i++) {                 // line by line
             Lines one = { (const float *)a.data + i * a.line_stride, F32, 1, K, a.line_stride, a.k_stride };
-            gemm(one, b, (Epilogue){ .s = 1 }, again + i * N, N, &room, &error);
+            gemm(one, b, (Epilogue){ .s = 1 }, again + i * N, N, &arena, &error);
         }
         expect_bits(again, once, M * N, "one line at a time");
-        float *swapped = arena_array(&room, M * N, sizeof *swapped);
-        gemm(b, a, (Epilogue){ .s = 1 }, swapped, M, &room, &error);
+        float *swapped = arena_array(&arena, M * N, sizeof *swapped);
+        gemm(b, a, (Epilogue){ .s = 1 }, swapped, M, &arena, &error);
         for (size_t i = 0; i < M; i++)
             for (size_t j = 0; j < N; j++)
                 again[i * N + j] = swapped[j * M + i];
@@ -195,11 +192,11 @@ static void few_elements_are_undecided_on_normal_data(void **state)
     static float out[400 * 256];
     uint64_t seed = check_seed();
     for (size_t k = 0; k < 5; k++) {
-        arena_reset(&room);
+        arena_reset(&arena);
         Lines a = make_lines(&seed, DATA_GAUSSIAN, real[k].m, real[k].length, false, 0);
         Lines b = make_lines(&seed, DATA_GAUSSIAN, real[k].n, real[k].length, false, 0);
         gemm_stats_reset();
-        gemm(a, b, (Epilogue){ .s = 1 }, out, real[k].n, &room, &error);
+        gemm(a, b, (Epilogue){ .s = 1 }, out, real[k].n, &arena, &error);
         expect_fine(&error);
         GemmStats s = gemm_stats();
         assert_int_equal(s.elements, real[k].m * real[k].n);
@@ -215,32 +212,18 @@ static void the_start_up_test_accepts_this_engine(void **state)
     assert_true(strlen(gemm_engine()) > 4);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    room = arena_make(&error);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(&room);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_shape_and_transpose_is_exact),
-        cmocka_unit_test(the_bias_is_inside_the_sum),
-        cmocka_unit_test(the_scale_is_inside_the_sum),
-        cmocka_unit_test(exact_decides_alone),
-        cmocka_unit_test(half_precision_weights_are_widened_exactly),
-        cmocka_unit_test(ties_by_construction),
-        cmocka_unit_test(threads_splits_and_permutations_cannot_be_seen),
-        cmocka_unit_test(the_start_up_test_accepts_this_engine),
-        cmocka_unit_test(few_elements_are_undecided_on_normal_data),
+        stand_test(every_kind_shape_and_transpose_is_exact),
+        stand_test(the_bias_is_inside_the_sum),
+        stand_test(the_scale_is_inside_the_sum),
+        stand_test(exact_decides_alone),
+        stand_test(half_precision_weights_are_widened_exactly),
+        stand_test(ties_by_construction),
+        stand_test(threads_splits_and_permutations_cannot_be_seen),
+        stand_test(the_start_up_test_accepts_this_engine),
+        stand_test(few_elements_are_undecided_on_normal_data),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,24 +9,6 @@
 #include "tensor/float.h"
 #include "tensor/hash.h"
 #include "tests/scratch.h"
-
-static Error error;
-static Arena arena;
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
 
 /* The picture of fixtures/pillow/make.py: splitmix64 bytes. */
 static Image noise(uint64_t seed, size_t w, size_t h, int levels)
@@ -405,15 +387,14 @@ static void settings_we_do_not_compute_are_named(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(resizing_equals_pillow_to_the_bit), TEST(every_kind_of_png_is_read_as_pillow_does),
-        TEST(jpeg_is_within_three_of_pillow_and_refused_when_truncated), TEST(a_huffman_table_of_too_many_values_is_refused),
-        TEST(prepared_pictures_have_the_bits_of_the_processors), TEST(a_written_png_reads_back_and_has_the_same_bytes_each_time),
-        TEST(pads_and_crops_stand_in_the_middle), TEST(sizes_are_refused_before_decoding),
-        TEST(a_truncated_png_is_refused_wherever_it_ends), TEST(a_damaged_png_is_refused_whichever_bit_is_wrong),
-        TEST(random_damage_never_crashes), TEST(other_files_are_refused_with_a_sentence),
-        TEST(settings_survive_writing), TEST(the_processor_s_file_is_written), TEST(published_settings_are_understood), TEST(settings_we_do_not_compute_are_named),
+        stand_test(resizing_equals_pillow_to_the_bit), stand_test(every_kind_of_png_is_read_as_pillow_does),
+        stand_test(jpeg_is_within_three_of_pillow_and_refused_when_truncated), stand_test(a_huffman_table_of_too_many_values_is_refused),
+        stand_test(prepared_pictures_have_the_bits_of_the_processors), stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time),
+        stand_test(pads_and_crops_stand_in_the_middle), stand_test(sizes_are_refused_before_decoding),
+        stand_test(a_truncated_png_is_refused_wherever_it_ends), stand_test(a_damaged_png_is_refused_whichever_bit_is_wrong),
+        stand_test(random_damage_never_crashes), stand_test(other_files_are_refused_with_a_sentence),
+        stand_test(settings_survive_writing), stand_test(the_processor_s_file_is_written), stand_test(published_settings_are_understood), stand_test(settings_we_do_not_compute_are_named),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

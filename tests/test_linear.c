@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* linear, matmul and lora_merge on a tape: values and derivatives against plain loops of Exact. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <string.h>
 #include "tensor/exact.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
-
-static Arena data, step;
-static Error error;
-static Tape tape;
 
 static float at(Tensor x, size_t r, size_t c)
 {
@@ -21,7 +17,7 @@ static float at(Tensor x, size_t r, size_t c)
 static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
 {
     size_t m = a.shape.dim[ta], n = b.shape.dim[!tb], length = a.shape.dim[!ta];
-    Tensor y = tensor_f32(&data, shape_of(2, m, n));
+    Tensor y = tensor_f32(&arena, shape_of(2, m, n));
     for (size_t i = 0; i < m; i++)
         for (size_t j = 0; j < n; j++) {
             Exact s = exact_zero();
@@ -34,22 +30,16 @@ static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
     return y;
 }
 
-static void begin(void)
-{
-    tape_reset(&tape);
-    arena_reset(&data);
-}
-
 static void linear_and_its_derivatives_are_exact(void **state)
 {
     (void)state;
     static const size_t sizes[][3] = { { 1, 1, 1 }, { 5, 7, 9 }, { 40, 33, 20 }, { 3, 0, 4 }, { 0, 3, 4 }, { 70, 96, 64 }, { 300, 5, 3 } };
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t k = 0; k < 7; k++) {
-            begin();
+            tape_reset(&tape);
             size_t n = sizes[k][0], depth = sizes[k][1], m = sizes[k][2];
-            Tensor xs = data_tensor(&data, shape_of(2, n, depth), kind, 1), ws = data_tensor(&data, shape_of(2, m, depth), kind, 2);
-            Tensor bs = data_tensor(&data, shape_of(1, m), kind, 3), gs = data_tensor(&data, shape_of(2, n, m), kind, 4);
+            Tensor xs = data_tensor(&arena, shape_of(2, n, depth), kind, 1), ws = data_tensor(&arena, shape_of(2, m, depth), kind, 2);
+            Tensor bs = data_tensor(&arena, shape_of(1, m), kind, 3), gs = data_tensor(&arena, shape_of(2, n, m), kind, 4);
             Node *x = tape_param(&tape, "x", xs, true), *w = tape_param(&tape, "w", ws, true);
             Node *b = tape_param(&tape, "b", bs, true), *y = op_linear(&tape, x, w, b);
             tape_seed(&tape, y, tape_input(&tape, "dy", gs));
@@ -58,7 +48,7 @@ static void linear_and_its_derivatives_are_exact(void **state)
             expect_tensor(y->out, plain(xs, false, ws, true, bs.f32), "y, %s", data_name(kind));
             expect_tensor(x->grad->out, plain(gs, false, ws, false, NULL), "dx, %s", data_name(kind));
             expect_tensor(w->grad->out, plain(gs, true, xs, false, NULL), "dw, %s", data_name(kind));
-            Tensor ones = tensor_f32(&data, shape_of(2, n, (size_t)1)), db = { .shape = shape_of(2, m, (size_t)1), .f32 = b->grad->out.f32 };
+            Tensor ones = tensor_f32(&arena, shape_of(2, n, (size_t)1)), db = { .shape = shape_of(2, m, (size_t)1), .f32 = b->grad->out.f32 };
             for (size_t r = 0; r < n; r++)
                 ones.f32[r] = 1;
             expect_tensor(db, plain(gs, true, ones, false, NULL), "db, %s", data_name(kind));
@@ -69,11 +59,11 @@ static void matmul_takes_all_transposes_and_differentiates_them(void **state)
 {
     (void)state;
     for (int flags = 0; flags < 4; flags++) {
-        begin();
+        tape_reset(&tape);
         bool ta = flags & 1, tb = flags >> 1;
-        Tensor as = data_tensor(&data, ta ? shape_of(2, 21, 13) : shape_of(2, 13, 21), DATA_GAUSSIAN, 1);
-        Tensor bs = data_tensor(&data, tb ? shape_of(2, 34, 21) : shape_of(2, 21, 34), DATA_WIDE, 2);
-        Tensor gs = data_tensor(&data, shape_of(2, 13, 34), DATA_GAUSSIAN, 3);
+        Tensor as = data_tensor(&arena, ta ? shape_of(2, 21, 13) : shape_of(2, 13, 21), DATA_GAUSSIAN, 1);
+        Tensor bs = data_tensor(&arena, tb ? shape_of(2, 34, 21) : shape_of(2, 21, 34), DATA_WIDE, 2);
+        Tensor gs = data_tensor(&arena, shape_of(2, 13, 34), DATA_GAUSSIAN, 3);
         Node *a = tape_param(&tape, "a", as, true), *b = tape_param(&tape, "b", bs, true);
         Node *y = op_matmul(&tape, a, ta, b, tb);
         tape_seed(&tape, y, tape_input(&tape, "dy", gs));
@@ -90,9 +80,9 @@ static void lora_merge_rounds_once(void **state)
     (void)state;
     enum { M = 23, K = 37, R = 16 };
     for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
-        begin();
-        Tensor w = data_tensor(&data, shape_of(2, M, K), kind, 1), b = data_tensor(&data, shape_of(2, M, R), kind, 2);
-        Tensor a = data_tensor(&data, shape_of(2, R, K), kind, 3), want = tensor_f32(&data, shape_of(2, M, K));
+        tape_reset(&tape);
+        Tensor w = data_tensor(&arena, shape_of(2, M, K), kind, 1), b = data_tensor(&arena, shape_of(2, M, R), kind, 2);
+        Tensor a = data_tensor(&arena, shape_of(2, R, K), kind, 3), want = tensor_f32(&arena, shape_of(2, M, K));
         Node *y = op_lora_merge(&tape, tape_input(&tape, "w", w), tape_input(&tape, "b", b), tape_input(&tape, "a", a), 0.7f);
         expect_fine(&error);
         for (size_t k = 0; k < M * K; k++) {
@@ -108,7 +98,7 @@ static void lora_merge_rounds_once(void **state)
 
 static Tensor halves(Dtype dtype, Shape s, uint64_t seed)
 {
-    uint16_t *bits = arena_array(&data, shape_size(s), sizeof *bits);
+    uint16_t *bits = arena_array(&arena, shape_size(s), sizeof *bits);
     for (size_t k = 0; k < shape_size(s); k++)
         bits[k] = (uint16_t)(check_random(&seed) & (dtype == F16 ? 0xbbff : 0xbfff));
     return (Tensor){ .shape = s, .dtype = dtype, .half = bits };
@@ -118,8 +108,8 @@ static void stored_halves_are_weights_and_biases(void **state)
 {
     (void)state;
     for (Dtype dtype = F16; dtype <= BF16; dtype++) {
-        begin();
-        Tensor xs = data_tensor(&data, shape_of(2, 19, 70), DATA_GAUSSIAN, 1), ws = halves(dtype, shape_of(2, 24, 70), 2);
+        tape_reset(&tape);
+        Tensor xs = data_tensor(&arena, shape_of(2, 19, 70), DATA_GAUSSIAN, 1), ws = halves(dtype, shape_of(2, 24, 70), 2);
         Tensor bs = halves(dtype, shape_of(1, 24), 3);
         float bias[24];
         tensor_widen(&bs, 0, 24, bias);
@@ -134,10 +124,10 @@ static void the_budget_of_widened_operands_cannot_be_seen(void **state)
 {
     (void)state;
     for (int flags = 0; flags < 4; flags++) {
-        begin();
+        tape_reset(&tape);
         bool ta = flags & 1, tb = flags >> 1;
-        Tensor as = data_tensor(&data, ta ? shape_of(2, 70, 130) : shape_of(2, 130, 70), DATA_GAUSSIAN, 1);
-        Tensor bs = data_tensor(&data, tb ? shape_of(2, 90, 70) : shape_of(2, 70, 90), DATA_GAUSSIAN, 2);
+        Tensor as = data_tensor(&arena, ta ? shape_of(2, 70, 130) : shape_of(2, 130, 70), DATA_GAUSSIAN, 1);
+        Tensor bs = data_tensor(&arena, tb ? shape_of(2, 90, 70) : shape_of(2, 70, 90), DATA_GAUSSIAN, 2);
         Node *a = tape_input(&tape, "a", as), *b = tape_input(&tape, "b", bs);
         size_t budget = tape.wide_budget;
         gemm_set_kernel_limit(1e18);
@@ -159,10 +149,10 @@ static void the_budget_of_widened_operands_cannot_be_seen(void **state)
 static void an_operand_is_widened_once_a_step(void **state)
 {
     (void)state;
-    begin();
+    tape_reset(&tape);
     gemm_set_kernel_limit(0);
-    Node *x = tape_input(&tape, "x", data_tensor(&data, shape_of(2, 50, 60), DATA_GAUSSIAN, 1));
-    Node *w = tape_input(&tape, "w", data_tensor(&data, shape_of(2, 40, 60), DATA_GAUSSIAN, 2));
+    Node *x = tape_input(&tape, "x", data_tensor(&arena, shape_of(2, 50, 60), DATA_GAUSSIAN, 1));
+    Node *w = tape_input(&tape, "w", data_tensor(&arena, shape_of(2, 40, 60), DATA_GAUSSIAN, 2));
     op_linear(&tape, x, w, NULL);
     Wide *kept = x->wide;
     size_t used = tape.wide_used;
@@ -174,57 +164,40 @@ static void an_operand_is_widened_once_a_step(void **state)
 
 static Node *input(int rows, int cols)
 {
-    return tape_input(&tape, "x", tensor_zeros(&data, shape_of(2, (size_t)rows, (size_t)cols)));
+    return tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, (size_t)rows, (size_t)cols)));
 }
 
 static void shapes_that_do_not_fit_are_a_sentence(void **state)
 {
     (void)state;
-    begin();
+    tape_reset(&tape);
     assert_null(op_linear(&tape, input(3, 4), input(5, 6), NULL));
     expect_sentence(&error, "linear", "[3, 4]", "[5, 6]");
-    begin();
+    tape_reset(&tape);
     assert_null(op_linear(&tape, input(3, 4), input(5, 4), input(5, 1)));
     expect_sentence(&error, "linear", "[5, 1]", "bias [M]");
-    begin();
+    tape_reset(&tape);
     assert_null(op_matmul(&tape, input(3, 4), false, input(5, 4), false));
     expect_sentence(&error, "matmul", "[3, 4]", "[5, 4]");
-    begin();
+    tape_reset(&tape);
     assert_null(op_lora_merge(&tape, input(3, 4), input(3, 2), input(3, 4), 1));
     expect_sentence(&error, "lora_merge", "[3, 2]");
-    begin();
-    Tensor integers = { .shape = shape_of(2, 2, 2), .dtype = I32, .i32 = arena_zalloc(&data, 16) };
+    tape_reset(&tape);
+    Tensor integers = { .shape = shape_of(2, 2, 2), .dtype = I32, .i32 = arena_zalloc(&arena, 16) };
     assert_null(op_linear(&tape, input(2, 2), tape_input(&tape, "w", integers), NULL));
     expect_sentence(&error, "linear", "F32");
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    data = arena_make(&error);
-    step = arena_make(&error);
-    tape = tape_make(&step, &error);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(&data);
-    arena_free(&step);
-    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(linear_and_its_derivatives_are_exact),
-        cmocka_unit_test(matmul_takes_all_transposes_and_differentiates_them),
-        cmocka_unit_test(lora_merge_rounds_once),
-        cmocka_unit_test(stored_halves_are_weights_and_biases),
-        cmocka_unit_test(the_budget_of_widened_operands_cannot_be_seen),
-        cmocka_unit_test(an_operand_is_widened_once_a_step),
-        cmocka_unit_test(shapes_that_do_not_fit_are_a_sentence),
+        stand_test(linear_and_its_derivatives_are_exact),
+        stand_test(matmul_takes_all_transposes_and_differentiates_them),
+        stand_test(lora_merge_rounds_once),
+        stand_test(stored_halves_are_weights_and_biases),
+        stand_test(the_budget_of_widened_operands_cannot_be_seen),
+        stand_test(an_operand_is_widened_once_a_step),
+        stand_test(shapes_that_do_not_fit_are_a_sentence),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

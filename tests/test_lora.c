@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <mpfr.h>
@@ -11,37 +11,19 @@
 #include "tests/scratch.h"
 #include "tests/tiny.h"
 
-static Error error;
-static Arena arena;
 static Weights model;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     const ModelConfig c = tiny_config();
     return !weights_make(&model, &c, 1, &arena, &error);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
 {
     lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
     expect_fine(&error);
-}
-
-/* B is zero at first; anything else shows more. */
-static void fill_b(Lora *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        data_fill(DATA_GAUSSIAN, check_seed() + i, l->pairs[i].b->tensor.f32, shape_size(l->pairs[i].b->tensor.shape));
 }
 
 static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
@@ -136,7 +118,7 @@ static void merging_is_exact_and_rounded_once(void **state)
     const ModelConfig c = tiny_config();
     assert_true(weights_make(&before, &c, 1, &arena, &error));
     make(&l, 5, 3, true, NULL);
-    fill_b(&l);
+    tiny_fill_b(&l);
     assert_true(lora_merge(&l, &model, &error));
     mpfr_t sum, term;
     mpfr_inits2(400, sum, term, (mpfr_ptr)0);
@@ -213,13 +195,13 @@ static void trainable_chooses_among_three(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(adapters_stand_on_the_language_model_and_nowhere_else, begin, end),
-        cmocka_unit_test_setup_teardown(bad_choices_are_sentences, begin, end),
-        cmocka_unit_test_setup_teardown(new_factors_are_gaussian_and_zero, begin, end),
-        cmocka_unit_test_setup_teardown(the_scale_is_the_nearest_float, begin, end),
-        cmocka_unit_test_setup_teardown(merging_is_exact_and_rounded_once, begin, end),
-        cmocka_unit_test_setup_teardown(a_mapped_model_is_merged_into_copies, begin, end),
-        cmocka_unit_test_setup_teardown(trainable_chooses_among_three, begin, end),
+        cmocka_unit_test_setup_teardown(adapters_stand_on_the_language_model_and_nowhere_else, begin, stand_end),
+        cmocka_unit_test_setup_teardown(bad_choices_are_sentences, begin, stand_end),
+        cmocka_unit_test_setup_teardown(new_factors_are_gaussian_and_zero, begin, stand_end),
+        cmocka_unit_test_setup_teardown(the_scale_is_the_nearest_float, begin, stand_end),
+        cmocka_unit_test_setup_teardown(merging_is_exact_and_rounded_once, begin, stand_end),
+        cmocka_unit_test_setup_teardown(a_mapped_model_is_merged_into_copies, begin, stand_end),
+        cmocka_unit_test_setup_teardown(trainable_chooses_among_three, begin, stand_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <string.h>
 #include "model/lora.h"
@@ -8,37 +8,19 @@
 #include "tests/scratch.h"
 #include "tests/tiny.h"
 
-static Error error;
-static Arena arena;
 static Weights model;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     const ModelConfig c = tiny_config();
     return !weights_make(&model, &c, 1, &arena, &error);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
 {
     lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
     expect_fine(&error);
-}
-
-/* B is zero at first; anything else shows more. */
-static void fill_b(Lora *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        data_fill(DATA_GAUSSIAN, check_seed() + i, l->pairs[i].b->tensor.f32, shape_size(l->pairs[i].b->tensor.shape));
 }
 
 static void expect_same_lora(const Lora *got, const Lora *want)
@@ -60,7 +42,7 @@ static void adapters_read_back_as_they_were_saved(void **state)
     const ModelConfig c = tiny_config();
     assert_true(trainable_set(&model, TRAIN_PROJ_LLM, &error));
     make(&l, 3, 4.5f, true, NULL);
-    fill_b(&l);
+    tiny_fill_b(&l);
     Tensor *projector = &weights_find(&model, "multi_modal_projector.linear_2.weight")->tensor;
     projector->f32[7] = 123;
     assert_true(lora_save(&l, &model, scratch("adapter"), &error));
@@ -232,11 +214,11 @@ static void a_refused_file_leaves_the_model_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(adapters_read_back_as_they_were_saved, begin, end),
-        cmocka_unit_test_setup_teardown(the_folder_is_peft_s, begin, end),
-        cmocka_unit_test_setup_teardown(every_layout_of_module_paths_is_read, begin, end),
-        cmocka_unit_test_setup_teardown(what_nothing_uses_is_an_error, begin, end),
-        cmocka_unit_test_setup_teardown(a_refused_file_leaves_the_model_alone, begin, end),
+        cmocka_unit_test_setup_teardown(adapters_read_back_as_they_were_saved, begin, stand_end),
+        cmocka_unit_test_setup_teardown(the_folder_is_peft_s, begin, stand_end),
+        cmocka_unit_test_setup_teardown(every_layout_of_module_paths_is_read, begin, stand_end),
+        cmocka_unit_test_setup_teardown(what_nothing_uses_is_an_error, begin, stand_end),
+        cmocka_unit_test_setup_teardown(a_refused_file_leaves_the_model_alone, begin, stand_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax's derivative, kl, the logit gradients and attention's softmax against MPFR, 0 ULP. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <omp.h>
@@ -8,40 +8,6 @@
 #include "tensor/ops.h"
 #include "tensor/round.h"
 #include "tests/oracle_softmax.h"
-
-static Error error;
-static Arena arena;
-static Tape tape;
-
-static int start(void **state)
-{
-    (void)state;
-    setenv("PULSE_POISON", "1", 1);
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    tape = tape_make(&arena, &error);
-    tier_force = 0;
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    tier_force = 0;
-    omp_set_num_threads(2);
-    arena_free(&arena);
-    return 0;
-}
-
-static Node *rows(const float *x, size_t r, size_t v)
-{
-    return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(2, r, v)));
-}
-
-static Node *vector(const float *x, size_t n)
-{
-    return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(1, n)));
-}
 
 static const size_t classes[] = { 1, 2, 3, 7, 8, 9, 17, 64, 466, 1000 };
 enum { SIZES = sizeof classes / sizeof *classes };
@@ -63,7 +29,7 @@ static void softmax_grad_is_right(void **state)
                 data_fill(kind, check_seed() + 2, dp, n);
                 softmax_grad_mpfr(p, dp, n, want);
                 for (tier_force = 0; tier_force < 2; tier_force++) {
-                    Node *got = op_softmax_grad(&tape, rows(p, 1, n), rows(dp, 1, n));
+                    Node *got = op_softmax_grad(&tape, stand_rows(p, 1, n), stand_rows(dp, 1, n));
                     expect_fine(&error);
                     expect_bits(got->out.f32, want, n, "softmax_grad on %s, %zu classes, tier_force %d", data_name(kind), n, tier_force);
                 }
@@ -80,7 +46,7 @@ static void softmax_grad_of_a_sure_row_is_exact(void **state)
     p[5] = 1;
     for (int k = 0; k < 3; k++, p[6] = 0x1p-40f) {
         softmax_grad_mpfr(p, dp, 17, want);
-        expect_bits(op_softmax_grad(&tape, rows(p, 1, 17), rows(dp, 1, 17))->out.f32, want, 17, "a sure row");
+        expect_bits(op_softmax_grad(&tape, stand_rows(p, 1, 17), stand_rows(dp, 1, 17))->out.f32, want, 17, "a sure row");
     }
 }
 
@@ -100,7 +66,7 @@ static void kl_is_right(void **state)
                 softmax_mpfr(z[1], n, NULL, l[1]);
                 float want = kl_mpfr(p, l[0], l[1], n);
                 for (tier_force = 0; tier_force < 2; tier_force++) {
-                    Node *got = op_kl(&tape, rows(p, 1, n), rows(l[0], 1, n), rows(l[1], 1, n));
+                    Node *got = op_kl(&tape, stand_rows(p, 1, n), stand_rows(l[0], 1, n), stand_rows(l[1], 1, n));
                     expect_fine(&error);
                     expect_float(got->out.f32[0], want, "kl on %s, %zu classes, tier_force %d", data_name(kind), n, tier_force);
                     if (near == 1)
@@ -119,13 +85,13 @@ static void beside_a_tie_the_last_term_decides(void **state)
     static const float odd[] = { 1 + 0x1p-22f, 1 + 0x1p-22f, 1 + 0x1p-23f };
     for (size_t k = 0; k < 3; k++) {
         float pr[] = { 1, 0x1p-24f, 0x1p-20f }, lr[] = { 1, 1, tiny[k] }, l[] = { 0, 0, 0 };
-        expect_float(op_kl(&tape, rows(pr, 1, 3), rows(lr, 1, 3), rows(l, 1, 3))->out.f32[0], want[k], "kl, even below");
+        expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(l, 1, 3))->out.f32[0], want[k], "kl, even below");
         l[1] = -2;
-        expect_float(op_kl(&tape, rows(pr, 1, 3), rows(lr, 1, 3), rows(l, 1, 3))->out.f32[0], odd[k], "kl, odd below");
+        expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(l, 1, 3))->out.f32[0], odd[k], "kl, odd below");
         float p[] = { 0.5f, 0x1p-23f, 0x1p-20f }, dp[] = { 4, -1, -tiny[k] };
-        expect_float(op_softmax_grad(&tape, rows(p, 1, 3), rows(dp, 1, 3))->out.f32[0], want[k], "softmax_grad, even below");
+        expect_float(op_softmax_grad(&tape, stand_rows(p, 1, 3), stand_rows(dp, 1, 3))->out.f32[0], want[k], "softmax_grad, even below");
         dp[1] = -3;
-        expect_float(op_softmax_grad(&tape, rows(p, 1, 3), rows(dp, 1, 3))->out.f32[0], odd[k], "softmax_grad, odd below");
+        expect_float(op_softmax_grad(&tape, stand_rows(p, 1, 3), stand_rows(dp, 1, 3))->out.f32[0], odd[k], "softmax_grad, odd below");
     }
 }
 
@@ -133,9 +99,9 @@ static void kl_leaves_out_what_has_no_probability(void **state)
 {
     (void)state;
     static const float pr[] = { 0, 1, 0 }, lr[] = { -INFINITY, 0, -INFINITY }, l[] = { -1, -1, -INFINITY }, none[] = { 0, -INFINITY, 0 };
-    expect_float(op_kl(&tape, rows(pr, 1, 3), rows(lr, 1, 3), rows(l, 1, 3))->out.f32[0], 1.0f, "masked terms");
-    expect_float(op_kl(&tape, rows(pr, 1, 3), rows(lr, 1, 3), rows(none, 1, 3))->out.f32[0], INFINITY, "impossible where it was certain");
-    expect_float(op_kl(&tape, rows(pr, 1, 3), rows(none, 1, 3), rows(none, 1, 3))->out.f32[0], float_nan(), "inf - inf");
+    expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(l, 1, 3))->out.f32[0], 1.0f, "masked terms");
+    expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(none, 1, 3))->out.f32[0], INFINITY, "impossible where it was certain");
+    expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(none, 1, 3), stand_rows(none, 1, 3))->out.f32[0], float_nan(), "inf - inf");
 }
 
 static void logit_gradients_are_right(void **state)
@@ -153,8 +119,8 @@ static void logit_gradients_are_right(void **state)
                 want[k] = logit_grad_mpfr(c[k / 17], p[k], q[k]);
                 label_want[k] = y < 0 ? 0.0f : logit_grad_mpfr(c[k / 17], p[k], (size_t)y == k % 17 ? 1 : 0);
             }
-            Node *np = rows(p, 3, 17), *nc = vector(c, 3);
-            expect_bits(op_logit_grad(&tape, np, rows(q, 3, 17), nc)->out.f32, want, 51, "logit_grad on %s", data_name(kind));
+            Node *np = stand_rows(p, 3, 17), *nc = stand_vector(c, 3);
+            expect_bits(op_logit_grad(&tape, np, stand_rows(q, 3, 17), nc)->out.f32, want, 51, "logit_grad on %s", data_name(kind));
             expect_bits(op_logit_grad_label(&tape, np, nc, labels)->out.f32, label_want, 51, "logit_grad_label on %s", data_name(kind));
             tape_reset(&tape);
         }
@@ -165,7 +131,7 @@ static void unsupervised_positions_are_zero(void **state)
     (void)state;
     static const float x[] = { NAN, 1, INFINITY, 2 };
     static const int32_t labels[] = { -1, -1 };
-    Node *nll = op_nll(&tape, rows(x, 2, 2), labels), *dz = op_logit_grad_label(&tape, rows(x, 2, 2), vector(x, 2), labels);
+    Node *nll = op_nll(&tape, stand_rows(x, 2, 2), labels), *dz = op_logit_grad_label(&tape, stand_rows(x, 2, 2), stand_vector(x, 2), labels);
     for (size_t k = 0; k < 4; k++)
         assert_int_equal(float_bits(dz->out.f32[k]), 0);
     assert_int_equal(float_bits(nll->out.f32[0]) | float_bits(nll->out.f32[1]), 0);
@@ -219,7 +185,7 @@ static void attention_is_right_on_any_threads(void **state)
             Node *x = tape_input(&tape, "s", tensor_view(s, shape_of(1, (size_t)SCORES))), *y = op_attention_softmax(&tape, x, a);
             expect_fine(&error);
             expect_bits(y->out.f32, p, SCORES, "attention_softmax on %s, causal %d", data_name(kind), causal);
-            Node *got = op_attention_softmax_grad(&tape, y, vector(dp, SCORES), a);
+            Node *got = op_attention_softmax_grad(&tape, y, stand_vector(dp, SCORES), a);
             expect_fine(&error);
             expect_bits(got->out.f32, ds, SCORES, "attention_softmax_grad on %s, causal %d", data_name(kind), causal);
             tape_reset(&tape);
@@ -234,9 +200,9 @@ static void gradients_flow_through_both_softmaxes(void **state)
     data_fill(DATA_GAUSSIAN, check_seed() + 1, dp, SCORES);
     for_each_row(true, attention_oracle, &(Scores){ s, dp, p, ds });
     Node *x = tape_param(&tape, "s", tensor_view(s, shape_of(1, (size_t)SCORES)), true);
-    tape_seed(&tape, op_attention_softmax(&tape, x, (Attention){ segments, SEGMENTS, HEADS, 1, 4, true }), vector(dp, SCORES));
+    tape_seed(&tape, op_attention_softmax(&tape, x, (Attention){ segments, SEGMENTS, HEADS, 1, 4, true }), stand_vector(dp, SCORES));
     Node *z = tape_param(&tape, "z", tensor_view(s, shape_of(2, (size_t)6, (size_t)16)), true);
-    tape_seed(&tape, op_softmax(&tape, z), rows(dp, 6, 16));
+    tape_seed(&tape, op_softmax(&tape, z), stand_rows(dp, 6, 16));
     tape_backward(&tape);
     expect_fine(&error);
     expect_bits(x->grad->out.f32, ds, SCORES, "attention");
@@ -254,21 +220,21 @@ static void what_does_not_fit_is_a_sentence(void **state)
     (void)state;
     static const float x[12] = { 0 };
     static const int32_t labels[] = { 0, 4, -2 }, odd[] = { 0, 2, 0, -3 };
-    op_softmax_grad(&tape, rows(x, 3, 4), rows(x, 4, 3));
+    op_softmax_grad(&tape, stand_rows(x, 3, 4), stand_rows(x, 4, 3));
     expect_sentence(&error, "softmax_grad", "[3, 4]", "[4, 3]");
-    op_nll(&tape, rows(x, 2, 4), labels);
+    op_nll(&tape, stand_rows(x, 2, 4), labels);
     expect_sentence(&error, "nll: label 4 of row 1", "less than 4");
-    op_logit_grad_label(&tape, rows(x, 1, 4), vector(x, 1), labels + 2);
+    op_logit_grad_label(&tape, stand_rows(x, 1, 4), stand_vector(x, 1), labels + 2);
     expect_sentence(&error, "logit_grad_label: label -2 of row 0");
-    op_logit_grad(&tape, rows(x, 2, 4), rows(x, 2, 4), vector(x, 3));
+    op_logit_grad(&tape, stand_rows(x, 2, 4), stand_rows(x, 2, 4), stand_vector(x, 3));
     expect_sentence(&error, "logit_grad", "[2, 4] [2, 4] [3]");
-    op_kl(&tape, rows(x, 2, 4), rows(x, 2, 4), rows(x, 2, 5));
+    op_kl(&tape, stand_rows(x, 2, 4), stand_rows(x, 2, 4), stand_rows(x, 2, 5));
     expect_sentence(&error, "kl", "[2, 5]");
-    op_attention_softmax(&tape, vector(x, 11), (Attention){ segments, 1, 1, 1, 1, true });
+    op_attention_softmax(&tape, stand_vector(x, 11), (Attention){ segments, 1, 1, 1, 1, true });
     expect_sentence(&error, "attention_softmax", "[11]", "[81]");
-    op_attention_softmax(&tape, vector(x, 12), (Attention){ odd, 1, 1, 1, 1, true });
+    op_attention_softmax(&tape, stand_vector(x, 12), (Attention){ odd, 1, 1, 1, 1, true });
     expect_sentence(&error, "attention_softmax: number 3 of segment 0 is -3");
-    op_attention_softmax(&tape, vector(x, 12), (Attention){ segments, 1, 3, 2, 1, true });
+    op_attention_softmax(&tape, stand_vector(x, 12), (Attention){ segments, 1, 3, 2, 1, true });
     expect_sentence(&error, "attention_softmax: 3 heads over 2 key heads");
     op_attention_softmax(&tape, NULL, (Attention){ segments, 1, 1, 1, 1, true });
     expect_sentence(&error, "attention_softmax: input 0 is missing");
@@ -280,10 +246,10 @@ static void nothing_in_is_nothing_out(void **state)
 {
     (void)state;
     static const float x[1] = { 0 };
-    Node *empty = rows(x, 0, 5), *none = rows(x, 3, 0);
+    Node *empty = stand_rows(x, 0, 5), *none = stand_rows(x, 3, 0);
     static const int32_t labels[] = { -1, -1, -1 };
     op_softmax(&tape, empty), op_log_softmax(&tape, none), op_softmax_grad(&tape, none, none), op_nll(&tape, empty, labels);
-    op_attention_softmax(&tape, vector(x, 0), (Attention){ segments, 0, 1, 1, 1, true });
+    op_attention_softmax(&tape, stand_vector(x, 0), (Attention){ segments, 0, 1, 1, 1, true });
     Node *nll = op_nll(&tape, none, labels), *kl = op_kl(&tape, none, none, none);
     expect_fine(&error);
     for (size_t r = 0; r < 3; r++)
@@ -292,13 +258,12 @@ static void nothing_in_is_nothing_out(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
     const struct CMUnitTest tests[] = {
-        TEST(softmax_grad_is_right), TEST(softmax_grad_of_a_sure_row_is_exact), TEST(kl_is_right),
-        TEST(beside_a_tie_the_last_term_decides),
-        TEST(kl_leaves_out_what_has_no_probability), TEST(logit_gradients_are_right), TEST(unsupervised_positions_are_zero),
-        TEST(attention_is_right_on_any_threads), TEST(gradients_flow_through_both_softmaxes),
-        TEST(what_does_not_fit_is_a_sentence), TEST(nothing_in_is_nothing_out),
+        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_sure_row_is_exact), stand_test(kl_is_right),
+        stand_test(beside_a_tie_the_last_term_decides),
+        stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right), stand_test(unsupervised_positions_are_zero),
+        stand_test(attention_is_right_on_any_threads), stand_test(gradients_flow_through_both_softmaxes),
+        stand_test(what_does_not_fit_is_a_sentence), stand_test(nothing_in_is_nothing_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

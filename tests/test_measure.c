@@ -4,32 +4,14 @@
 #include <string.h>
 #include "eval/measure.h"
 #include "tensor/file.h"
-#include "tests/check.h"
+#include "tests/stand.h"
 #include "tests/scratch.h"
-
-static Arena arena;
-static Error error;
 
 static const char *written(const char *name, const char *text)
 {
     const char *path = scratch("%s", name);
     assert_true(file_write(path, text, strlen(text), &error));
     return path;
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ .failed = false };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
@@ -184,12 +166,11 @@ static void model_utility_needs_all_of_its_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-        TEST(answers_come_back_with_the_same_bits),
-        TEST(results_csv_is_exactly_the_contract),
-        TEST(measures_are_those_worked_by_hand),
-        TEST(texts_are_measured_by_every_overlap),
-        TEST(model_utility_needs_all_of_its_parts),
+        stand_test(answers_come_back_with_the_same_bits),
+        stand_test(results_csv_is_exactly_the_contract),
+        stand_test(measures_are_those_worked_by_hand),
+        stand_test(texts_are_measured_by_every_overlap),
+        stand_test(model_utility_needs_all_of_its_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each gradient method from logits to loss and dL/dz, at 0 ULP against the chain that its formula states, in MPFR. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,26 +9,6 @@
 #include "tests/oracle.h"
 #include "tests/oracle_methods.h"
 #include "unlearn/manu.h"
-
-static Error error;
-static Arena arena;
-static Tape tape;
-
-static int start(void **state)
-{
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    tape = tape_make(&arena, &error);
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
 
 static Variants variants_of(const char *method, const char *changes)
 {
@@ -404,20 +384,20 @@ static void manu_scores_as_worked_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_loss_and_gradient_is_its_chain_of_rounded_operators, start, finish),
-        cmocka_unit_test_setup_teardown(in_a_phased_step_the_terms_of_absent_samples_are_left_out, start, finish),
-        cmocka_unit_test_setup_teardown(every_gradient_method_on_logits_is_in_the_table, start, finish),
-        cmocka_unit_test_setup_teardown(rmu_is_its_chain_on_hidden_states, start, finish),
-        cmocka_unit_test_setup_teardown(npo_at_its_reference_is_ln_2_and_summed_ascent, start, finish),
-        cmocka_unit_test_setup_teardown(the_kl_of_equal_models_is_zero_and_moves_nothing, start, finish),
-        cmocka_unit_test_setup_teardown(normalisers_of_the_kl_differ_by_their_counts, start, finish),
-        cmocka_unit_test_setup_teardown(variants_are_not_their_defaults, start, finish),
-        cmocka_unit_test_setup_teardown(the_scale_of_dpo_is_a_factor, start, finish),
-        cmocka_unit_test_setup_teardown(ce_u_of_a_sure_token_is_finite, start, finish),
-        cmocka_unit_test_setup_teardown(variants_are_read_and_refused_with_a_sentence, start, finish),
-        cmocka_unit_test_setup_teardown(a_preset_is_a_public_code, start, finish),
-        cmocka_unit_test_setup_teardown(manu_ranks_by_score_and_then_by_place, start, finish),
-        cmocka_unit_test_setup_teardown(manu_scores_as_worked_by_hand, start, finish),
+        stand_test(every_loss_and_gradient_is_its_chain_of_rounded_operators),
+        stand_test(in_a_phased_step_the_terms_of_absent_samples_are_left_out),
+        stand_test(every_gradient_method_on_logits_is_in_the_table),
+        stand_test(rmu_is_its_chain_on_hidden_states),
+        stand_test(npo_at_its_reference_is_ln_2_and_summed_ascent),
+        stand_test(the_kl_of_equal_models_is_zero_and_moves_nothing),
+        stand_test(normalisers_of_the_kl_differ_by_their_counts),
+        stand_test(variants_are_not_their_defaults),
+        stand_test(the_scale_of_dpo_is_a_factor),
+        stand_test(ce_u_of_a_sure_token_is_finite),
+        stand_test(variants_are_read_and_refused_with_a_sentence),
+        stand_test(a_preset_is_a_public_code),
+        stand_test(manu_ranks_by_score_and_then_by_place),
+        stand_test(manu_scores_as_worked_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

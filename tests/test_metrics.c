@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Metrics against values worked by hand, closed forms and counting by brute force. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,23 +9,16 @@
 #include "eval/metric.h"
 #include "eval/ranks.h"
 
-static Error error;
-static Arena arena;
-
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     return 0;
 }
 
 static int end(void **state)
 {
-    (void)state;
     assert_int_equal(arena.used, 0);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 #define expect_real(got, want) \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* layernorm, rmsnorm and their derivatives at 0 ULP against MPFR, written from the definitions, tier by tier. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <mpfr.h>
 #include <omp.h>
@@ -21,32 +21,23 @@ static const Norm norms[] = {
 };
 enum { NORMS = sizeof norms / sizeof *norms };
 
-static Arena room;
-static Error error;
-
 static void run(Norm norm, const float *x, const float *dn, float *y, size_t rows, size_t cols, float eps)
 {
-    Tape t = tape_make(&room, &error);
     Shape s = shape_of(2, rows, cols);
-    Node *a = tape_input(&t, "x", tensor_view((float *)x, s)), *b = tape_input(&t, "dn", tensor_view((float *)dn, s));
-    Node *out = norm.backward ? (norm.centred ? op_layernorm_dx(&t, a, b, eps) : op_rmsnorm_dx(&t, a, b, eps))
-                              : (norm.centred ? op_layernorm(&t, a, eps) : op_rmsnorm(&t, a, eps));
+    Node *a = tape_input(&tape, "x", tensor_view((float *)x, s)), *b = tape_input(&tape, "dn", tensor_view((float *)dn, s));
+    Node *out = norm.backward ? (norm.centred ? op_layernorm_dx(&tape, a, b, eps) : op_rmsnorm_dx(&tape, a, b, eps))
+                              : (norm.centred ? op_layernorm(&tape, a, eps) : op_rmsnorm(&tape, a, eps));
     expect_fine(&error);
     if (rows * cols > 0)
         memcpy(y, out->out.f32, rows * cols * sizeof *y);
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 /* --- The oracle: the definition, row by row. --- */
 
-static void stored(mpfr_t y, const void *value)
-{
-    mpfr_set(y, *(const mpfr_t *)value, MPFR_RNDN);
-}
-
 static float nearest(mpfr_t v)
 {
-    return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_round(stored, (const void *)v, 2, NULL) + 0.0f;
+    return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_nearest(v) + 0.0f;
 }
 
 /* out = (1/C) sum of (a_j - ma)(b_j - mb); ma, mb NULL for 0 */
@@ -340,17 +331,16 @@ static void threads_cannot_change_a_bit(void **state)
 static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
-    Tape t = tape_make(&room, &error);
     float x[6] = { 0 };
-    Node *a = tape_input(&t, "x", tensor_view(x, shape_of(2, (size_t)2, (size_t)3)));
-    Node *b = tape_input(&t, "dn", tensor_view(x, shape_of(2, (size_t)3, (size_t)2)));
-    assert_null(op_layernorm(&t, a, -1));
+    Node *a = tape_input(&tape, "x", tensor_view(x, shape_of(2, (size_t)2, (size_t)3)));
+    Node *b = tape_input(&tape, "dn", tensor_view(x, shape_of(2, (size_t)3, (size_t)2)));
+    assert_null(op_layernorm(&tape, a, -1));
     expect_sentence(&error, "layernorm", "eps is -1", "at least 0");
-    assert_null(op_rmsnorm(&t, a, INFINITY));
+    assert_null(op_rmsnorm(&tape, a, INFINITY));
     expect_sentence(&error, "rmsnorm", "eps is inf");
-    assert_null(op_rmsnorm_dx(&t, a, b, 1));
+    assert_null(op_rmsnorm_dx(&tape, a, b, 1));
     expect_sentence(&error, "rmsnorm_dx", "[2, 3]", "[3, 2]");
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 static void gradients_flow_through_dx(void **state)
@@ -361,36 +351,32 @@ static void gradients_flow_through_dx(void **state)
     data_fill(DATA_GAUSSIAN, check_seed() + 1, dn, 34);
     for (size_t k = 0; k < 2; k++) {
         run(norms[k + 2], x, dn, want, 2, 17, 1e-5f);
-        Tape t = tape_make(&room, &error);
         Shape s = shape_of(2, (size_t)2, (size_t)17);
-        Node *p = tape_param(&t, "x", tensor_view(x, s), true);
-        Node *n = norms[k].centred ? op_layernorm(&t, p, 1e-5f) : op_rmsnorm(&t, p, 1e-5f);
-        tape_seed(&t, n, tape_input(&t, "dn", tensor_view(dn, s)));
-        tape_backward(&t);
+        Node *p = tape_param(&tape, "x", tensor_view(x, s), true);
+        Node *n = norms[k].centred ? op_layernorm(&tape, p, 1e-5f) : op_rmsnorm(&tape, p, 1e-5f);
+        tape_seed(&tape, n, tape_input(&tape, "dn", tensor_view(dn, s)));
+        tape_backward(&tape);
         expect_fine(&error);
         expect_bits(p->grad->out.f32, want, 34, "the gradient of %s", norms[k].name);
-        tape_reset(&t);
+        tape_reset(&tape);
     }
 }
 
 int main(void)
 {
-    room = arena_make(&error);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_of_every_kind_are_correctly_rounded),
-        cmocka_unit_test(integers_alone_give_the_same_floats),
-        cmocka_unit_test(comparisons_alone_give_the_same_floats),
-        cmocka_unit_test(no_rows_are_no_work),
-        cmocka_unit_test(nearly_constant_rows_keep_their_digits),
-        cmocka_unit_test(large_means_leave_small_deviations),
-        cmocka_unit_test(one_entry_may_dwarf_the_others),
-        cmocka_unit_test(zero_rows_are_zero_or_not_a_number),
-        cmocka_unit_test(ties_go_to_even),
-        cmocka_unit_test(threads_cannot_change_a_bit),
-        cmocka_unit_test(what_does_not_fit_is_said),
-        cmocka_unit_test(gradients_flow_through_dx),
+        stand_test(rows_of_every_kind_are_correctly_rounded),
+        stand_test(integers_alone_give_the_same_floats),
+        stand_test(comparisons_alone_give_the_same_floats),
+        stand_test(no_rows_are_no_work),
+        stand_test(nearly_constant_rows_keep_their_digits),
+        stand_test(large_means_leave_small_deviations),
+        stand_test(one_entry_may_dwarf_the_others),
+        stand_test(zero_rows_are_zero_or_not_a_number),
+        stand_test(ties_go_to_even),
+        stand_test(threads_cannot_change_a_bit),
+        stand_test(what_does_not_fit_is_said),
+        stand_test(gradients_flow_through_dx),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    arena_free(&room);
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

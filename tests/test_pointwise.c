@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pointwise operators on a tape: values against MPFR, derivatives against their own formulas. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <omp.h>
@@ -8,16 +8,6 @@
 #include "tensor/float.h"
 #include "tensor/ops.h"
 #include "tests/oracle.h"
-
-static Arena data, step;
-static Error error;
-static Tape tape;
-
-static void begin(void)
-{
-    tape_reset(&tape);
-    arena_reset(&data);
-}
 
 /* --- The truth: RN(a b + c), where no sum of three floats' bits is longer than 900; and RN(a b / c). --- */
 
@@ -66,13 +56,13 @@ static void arithmetic_is_the_nearest_float(void **state)
     enum { ROWS = 9, COLS = 37, N = ROWS * COLS };
     for (DataKind ka = 0; ka < DATA_KINDS; ka++)
         for (DataKind kb = 0; kb < DATA_KINDS; kb++) {
-            begin();
+            tape_reset(&tape);
             Shape s = shape_of(2, (size_t)ROWS, (size_t)COLS);
-            Tensor a = data_tensor(&data, s, ka, 1), b = data_tensor(&data, s, kb, 2), want[5];
-            Tensor g = data_tensor(&data, shape_of(1, (size_t)COLS), kb, 3), c = data_tensor(&data, shape_of(1, (size_t)COLS), ka, 4);
+            Tensor a = data_tensor(&arena, s, ka, 1), b = data_tensor(&arena, s, kb, 2), want[5];
+            Tensor g = data_tensor(&arena, shape_of(1, (size_t)COLS), kb, 3), c = data_tensor(&arena, shape_of(1, (size_t)COLS), ka, 4);
             Node *x = tape_input(&tape, "a", a), *y = tape_input(&tape, "b", b), *gain = tape_input(&tape, "g", g);
             for (int k = 0; k < 5; k++)
-                want[k] = tensor_f32(&data, s);
+                want[k] = tensor_f32(&arena, s);
             for (size_t k = 0; k < N; k++) {
                 want[0].f32[k] = sum(a.f32[k], b.f32[k]);
                 want[1].f32[k] = sum(a.f32[k], -b.f32[k]);
@@ -95,12 +85,12 @@ static void scaling_is_the_nearest_float(void **state)
     enum { N = 211 };
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
-            begin();
-            Tensor a = data_tensor(&data, shape_of(1, (size_t)N), kind, 1), b = data_tensor(&data, shape_of(1, (size_t)N), kind, 2), want[3];
+            tape_reset(&tape);
+            Tensor a = data_tensor(&arena, shape_of(1, (size_t)N), kind, 1), b = data_tensor(&arena, shape_of(1, (size_t)N), kind, 2), want[3];
             Node *x = tape_input(&tape, "a", a), *y = tape_input(&tape, "b", b);
             float s = factors[f], num = factors[(f + 1) % 7], den = f < 7 ? factors[f] : 7;
             for (int k = 0; k < 3; k++)
-                want[k] = tensor_f32(&data, a.shape);
+                want[k] = tensor_f32(&arena, a.shape);
             for (size_t k = 0; k < N; k++) {
                 want[0].f32[k] = product(s, a.f32[k]);
                 want[1].f32[k] = multiply_add(s, b.f32[k], a.f32[k]);
@@ -117,7 +107,7 @@ static void scaling_is_the_nearest_float(void **state)
 static void ties_go_to_even_and_near_ties_do_not(void **state)
 {
     (void)state;
-    begin();
+    tape_reset(&tape);
     const float base[] = { 1, 1, 1, 0x1.000002p+0f, 0x1.000002p+0f, 0x1.000002p+0f, 0x1p-149f, 1, -1 };
     const float x[] = { 0x1p-24f, 0x1.000002p-24f, 0x1.fffffep-25f, 0x1p-24f, 0x1.000002p-24f, 0x1.fffffep-25f, 0x1p-149f, -0x1p-25f, 0x1p-25f };
     float want[9];
@@ -161,9 +151,9 @@ static void gains_may_be_halves(void **state)
 {
     (void)state;
     for (Dtype d = F16; d <= BF16; d++) {
-        begin();
+        tape_reset(&tape);
         static uint16_t half[3] = { 0x3f81, 0xc155, 0x0001 };
-        Tensor x = data_tensor(&data, shape_of(2, (size_t)4, (size_t)3), DATA_GAUSSIAN, 1), want = tensor_f32(&data, x.shape);
+        Tensor x = data_tensor(&arena, shape_of(2, (size_t)4, (size_t)3), DATA_GAUSSIAN, 1), want = tensor_f32(&arena, x.shape);
         Tensor g = { .shape = shape_of(1, (size_t)3), .dtype = d, .half = half };
         for (size_t k = 0; k < 12; k++)
             want.f32[k] = product(x.f32[k], half_widen(half[k % 3], d));
@@ -179,8 +169,8 @@ static void scalar_operators_are_their_functions_on_any_number_of_threads(void *
                                                     op_sigmoid, op_log_sigmoid, op_exp, op_log, op_sqrt, op_rsqrt };
     const int most = omp_get_max_threads(), counts[] = { 1, 2, 7 };
     for (size_t f = 0; f < sizeof ops / sizeof *ops; f++) {
-        begin();
-        Tensor x = data_tensor(&data, shape_of(2, (size_t)173, (size_t)101), DATA_GAUSSIAN, 9), first = { .shape = { .rank = 0 } };
+        tape_reset(&tape);
+        Tensor x = data_tensor(&arena, shape_of(2, (size_t)173, (size_t)101), DATA_GAUSSIAN, 9), first = { .shape = { .rank = 0 } };
         Node *in = tape_input(&tape, "x", x);
         for (int k = 0; k < 3; k++) {
             omp_set_num_threads(counts[k]);
@@ -203,10 +193,10 @@ typedef struct { Node *a, *b, *c, *y; Tensor dy; } Case;
 
 static Case case_make(void)
 {
-    begin();
+    tape_reset(&tape);
     Shape s = shape_of(2, (size_t)ROWS, (size_t)COLS);
-    return (Case){ tape_param(&tape, "a", data_tensor(&data, s, DATA_GAUSSIAN, 1), true), tape_param(&tape, "b", data_tensor(&data, s, DATA_GAUSSIAN, 2), true),
-                   NULL, NULL, data_tensor(&data, s, DATA_GAUSSIAN, 3) };
+    return (Case){ tape_param(&tape, "a", data_tensor(&arena, s, DATA_GAUSSIAN, 1), true), tape_param(&tape, "b", data_tensor(&arena, s, DATA_GAUSSIAN, 2), true),
+                   NULL, NULL, data_tensor(&arena, s, DATA_GAUSSIAN, 3) };
 }
 
 static void walk_back(Case *c)
@@ -239,7 +229,7 @@ static void rows_differentiate(void **state)
 {
     (void)state;
     Case c = case_make();
-    Tensor gain = data_tensor(&data, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 4), shift = data_tensor(&data, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 5);
+    Tensor gain = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 4), shift = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 5);
     c.b = tape_param(&tape, "g", gain, true);
     c.c = tape_param(&tape, "s", shift, true);
     c.y = op_affine_rows(&tape, c.a, c.b, c.c);
@@ -282,10 +272,10 @@ static void activations_differentiate(void **state)
 static void shapes_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
-    begin();
-    Node *a = tape_input(&tape, "a", data_tensor(&data, shape_of(2, (size_t)2, (size_t)3), DATA_GAUSSIAN, 1));
-    Node *b = tape_input(&tape, "b", data_tensor(&data, shape_of(2, (size_t)3, (size_t)2), DATA_GAUSSIAN, 1));
-    Node *v = tape_input(&tape, "v", data_tensor(&data, shape_of(1, (size_t)2), DATA_GAUSSIAN, 1));
+    tape_reset(&tape);
+    Node *a = tape_input(&tape, "a", data_tensor(&arena, shape_of(2, (size_t)2, (size_t)3), DATA_GAUSSIAN, 1));
+    Node *b = tape_input(&tape, "b", data_tensor(&arena, shape_of(2, (size_t)3, (size_t)2), DATA_GAUSSIAN, 1));
+    Node *v = tape_input(&tape, "v", data_tensor(&arena, shape_of(1, (size_t)2), DATA_GAUSSIAN, 1));
     assert_null(op_add(&tape, a, b));
     expect_sentence(&error, "add", "[2, 3]", "[3, 2]");
     assert_null(op_mul_rows(&tape, a, v));
@@ -300,32 +290,26 @@ static void shapes_that_do_not_fit_are_refused(void **state)
 static void nothing_is_computed_from_nothing(void **state)
 {
     (void)state;
-    begin();
-    Node *none = tape_input(&tape, "none", data_tensor(&data, shape_of(2, (size_t)0, (size_t)3), DATA_GAUSSIAN, 1));
-    Node *v = tape_input(&tape, "v", data_tensor(&data, shape_of(1, (size_t)3), DATA_GAUSSIAN, 1));
+    tape_reset(&tape);
+    Node *none = tape_input(&tape, "none", data_tensor(&arena, shape_of(2, (size_t)0, (size_t)3), DATA_GAUSSIAN, 1));
+    Node *v = tape_input(&tape, "v", data_tensor(&arena, shape_of(1, (size_t)3), DATA_GAUSSIAN, 1));
     assert_non_null(op_affine_rows(&tape, op_gelu(&tape, op_axpy(&tape, none, op_ratio(&tape, none, 1, 3), 2)), v, v));
     expect_fine(&error);
 }
 
 int main(void)
 {
-    data = arena_make(&error);
-    step = arena_make(&error);
-    tape = tape_make(&step, &error);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arithmetic_is_the_nearest_float),
-        cmocka_unit_test(scaling_is_the_nearest_float),
-        cmocka_unit_test(ties_go_to_even_and_near_ties_do_not),
-        cmocka_unit_test(gains_may_be_halves),
-        cmocka_unit_test(scalar_operators_are_their_functions_on_any_number_of_threads),
-        cmocka_unit_test(arithmetic_differentiates),
-        cmocka_unit_test(rows_differentiate),
-        cmocka_unit_test(activations_differentiate),
-        cmocka_unit_test(shapes_that_do_not_fit_are_refused),
-        cmocka_unit_test(nothing_is_computed_from_nothing),
+        stand_test(arithmetic_is_the_nearest_float),
+        stand_test(scaling_is_the_nearest_float),
+        stand_test(ties_go_to_even_and_near_ties_do_not),
+        stand_test(gains_may_be_halves),
+        stand_test(scalar_operators_are_their_functions_on_any_number_of_threads),
+        stand_test(arithmetic_differentiates),
+        stand_test(rows_differentiate),
+        stand_test(activations_differentiate),
+        stand_test(shapes_that_do_not_fit_are_refused),
+        stand_test(nothing_is_computed_from_nothing),
     };
-    int failures = cmocka_run_group_tests(tests, NULL, NULL);
-    arena_free(&step);
-    arena_free(&data);
-    return failures;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

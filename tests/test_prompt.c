@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,28 +7,17 @@
 #include "model/text_train.h"
 #include "tests/scratch.h"
 
-static Error error;
-static Arena arena;
 static const Text *world, *legacy, *first;
 
 static int begin(void **state)
 {
     static const char *const words[] = { "USER:", "ASSISTANT:", "what", "is", "this", "?", "red", "green", "1", "3" };
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     assert_true(text_train(scratch("world"), words, sizeof words / sizeof *words, 0, &error));
     world = text_open(scratch("world/tokenizer.json"), &arena, &error);
     legacy = text_open("fixtures/tokenizers/legacy.json", &arena, &error);
     first = text_open("fixtures/tokenizers/first.json", &arena, &error);
     expect_fine(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
     return 0;
 }
 
@@ -174,7 +163,7 @@ static void prompts_that_cannot_be_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
         TEST(the_world_s_prompt_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt), TEST(a_prompt_knows_where_picture_and_answer_are),
         TEST(templates_read_as_published), TEST(only_vicuna_and_the_world_learn_an_end_token),

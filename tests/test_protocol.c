@@ -4,11 +4,8 @@
 #include <string.h>
 #include "eval/manifest.h"
 #include "tensor/file.h"
-#include "tests/check.h"
+#include "tests/stand.h"
 #include "tests/scratch.h"
-
-static Arena arena;
-static Error error;
 
 static const char world[] =
     "{\"id\": \"p1\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 2}\n"
@@ -72,21 +69,6 @@ static void expect_list(const EntityList *l, const char *ids)
     for (size_t k = 0; k < l->count; k++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "", l->entity[k]->id);
     assert_string_equal(text, ids);
-}
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ .failed = false };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 /* --- entities --- */
@@ -415,13 +397,12 @@ static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-        TEST(a_bad_line_of_entities_is_a_sentence_with_its_number), TEST(rounds_are_forgotten_in_order_and_cut_evenly),
-        TEST(the_best_known_are_ranked_by_right_answers_then_by_id), TEST(what_does_not_fit_the_world_is_a_sentence),
-        TEST(bad_lists_of_a_config_are_sentences), TEST(epochs_are_given_for_all_and_for_single_methods), TEST(the_same_work_is_one_stage),
-        TEST(a_changed_config_changes_only_what_depends_on_it),
-        TEST(a_manifest_links_stages_and_sees_changed_files), TEST(an_audit_finds_what_was_changed_and_where_two_runs_part),
-        TEST(rules_say_how_long_a_request_is_worked_on), TEST(probes_are_planned_where_the_config_names_the_case), TEST(other_sources_make_other_stages),
+        stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
+        stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
+        stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods), stand_test(the_same_work_is_one_stage),
+        stand_test(a_changed_config_changes_only_what_depends_on_it),
+        stand_test(a_manifest_links_stages_and_sees_changed_files), stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
+        stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case), stand_test(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums, means and norms of squares at 0 ULP against MPFR at a precision that rounds nothing. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <mpfr.h>
 #include <omp.h>
@@ -11,18 +11,11 @@
 
 enum { BITS = 2000, MOST = 9000 };
 
-static Arena room;
-static Error error;
 static float data[4][MOST];
 
 /* --- The oracle: an exact sum, then at most a division and a root. --- */
 
 typedef enum { SUM, MEAN, SQUARE_SUM, SQUARE_NORM, DOT } What;
-
-static void stored(mpfr_t y, const void *value)
-{
-    mpfr_set(y, *(const mpfr_t *)value, MPFR_RNDN);
-}
 
 /* Of n terms, `stride` apart. */
 static float oracle(What what, const float *x, const float *y, size_t n, size_t stride)
@@ -41,33 +34,22 @@ static float oracle(What what, const float *x, const float *y, size_t n, size_t 
     if (what == SQUARE_NORM)
         mpfr_sqrt(s, s, MPFR_RNDN);
     bool rational = mpfr_regular_p(s) && (what == MEAN || what == SQUARE_NORM);
-    float r = rational ? oracle_round(stored, (const void *)s, 2, NULL) : oracle_float(s);      // a sum is exact
+    float r = rational ? oracle_nearest(s) : oracle_float(s);      // a sum is exact
     mpfr_clears(s, a, b, (mpfr_ptr)0);
     return float_canonical(r + 0.0f);
-}
-
-static Node *vector(Tape *t, const float *x, size_t n)
-{
-    return tape_input(t, "x", tensor_view((float *)x, shape_of(1, n)));
-}
-
-static Node *matrix(Tape *t, const float *x, size_t rows, size_t cols)
-{
-    return tape_input(t, "x", tensor_view((float *)x, shape_of(2, rows, cols)));
 }
 
 /* --- Everything to a scalar. --- */
 
 static void expect_scalars(const float *x, size_t n, const char *what)
 {
-    Tape t = tape_make(&room, &error);
-    Node *v = vector(&t, x, n), *halves[2] = { vector(&t, x, n / 3), vector(&t, x + n / 3, n - n / 3) };
-    Node *got[] = { op_sum(&t, v), op_mean(&t, v), op_square_sum(&t, v), op_square_norm(&t, 2, halves) };
+    Node *v = stand_vector(x, n), *halves[2] = { stand_vector(x, n / 3), stand_vector(x + n / 3, n - n / 3) };
+    Node *got[] = { op_sum(&tape, v), op_mean(&tape, v), op_square_sum(&tape, v), op_square_norm(&tape, 2, halves) };
     expect_fine(&error);
     for (What k = SUM; k <= SQUARE_NORM; k++)
         expect_float(got[k]->out.f32[0], oracle(k, x, NULL, n, 1), "%s of %zu numbers, %s, tiers forced %d", got[k]->op->name, n,
                      what, tier_force);
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 static void scalars_of_every_kind_are_correctly_rounded(void **state)
@@ -89,14 +71,13 @@ static void scalars_of_every_kind_are_correctly_rounded(void **state)
 static void tiny_tensors_of_many_are_summed_once(void **state)
 {
     (void)state;
-    Tape t = tape_make(&room, &error);
     Node *parts[300];
     data_fill(DATA_GAUSSIAN, check_seed(), data[0], 900);
     for (size_t k = 0; k < 300; k++)
-        parts[k] = vector(&t, data[0] + 3 * k, 3);
-    expect_float(op_square_norm(&t, 300, parts)->out.f32[0], oracle(SQUARE_NORM, data[0], NULL, 900, 1), "300 tensors");
-    expect_float(op_square_norm(&t, 0, NULL)->out.f32[0], 0, "no tensors");
-    tape_reset(&t);
+        parts[k] = stand_vector(data[0] + 3 * k, 3);
+    expect_float(op_square_norm(&tape, 300, parts)->out.f32[0], oracle(SQUARE_NORM, data[0], NULL, 900, 1), "300 tensors");
+    expect_float(op_square_norm(&tape, 0, NULL)->out.f32[0], 0, "no tensors");
+    tape_reset(&tape);
 }
 
 /* --- Ties. --- */
@@ -112,12 +93,11 @@ static void a_mean_on_a_midpoint_goes_to_even(void **state)
         float x[3] = { (float)a, -(float)b, (float)c };
         x[1] = -x[1];
         for (tier_force = 0; tier_force < 3; tier_force++) {
-            Tape t = tape_make(&room, &error);
-            float got = op_mean(&t, vector(&t, x, 3))->out.f32[0];
+            float got = op_mean(&tape, stand_vector(x, 3))->out.f32[0];
             expect_float(got, (float)m, "the mean %u, tiers forced %d", m, tier_force);
             assert_true((double)got != m);
             expect_scalars(x, 3, "a mean on a midpoint");
-            tape_reset(&t);
+            tape_reset(&tape);
         }
     }
     tier_force = 0;
@@ -146,11 +126,10 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
             continue;
         found++;
         for (tier_force = 0; tier_force < 3; tier_force++) {
-            Tape t = tape_make(&room, &error);
-            float got = op_square_norm(&t, 1, (Node *[]){ vector(&t, x, 12) })->out.f32[0];
+            float got = op_square_norm(&tape, 1, (Node *[]){ stand_vector(x, 12) })->out.f32[0];
             expect_float(got, (float)m, "the norm %llu, tiers forced %d", (unsigned long long)m, tier_force);
             assert_true((double)got != (double)m);
-            tape_reset(&t);
+            tape_reset(&tape);
             x[11] = x[11] == 0 ? 1e-20f : x[11];              // and just above it
             expect_scalars(x, 12, "a norm just above a midpoint");
             x[11] = x[11] == 1e-20f ? 0 : x[11];
@@ -180,14 +159,13 @@ static void a_hair_off_a_midpoint_is_seen(void **state)
                 column[k][j] = terms[(k + j) % 4];
         for (size_t j = 0; j < 4; j++)
             want[j] = oracle(SUM, &column[0][j], NULL, 4, 4);
-        Tape t = tape_make(&room, &error);
-        Node *x = matrix(&t, &column[0][0], 4, 4), *parts[4];
+        Node *x = stand_rows(&column[0][0], 4, 4), *parts[4];
         for (size_t k = 0; k < 4; k++)
-            parts[k] = vector(&t, column[k], 4);
-        expect_bits(op_column_sum(&t, x)->out.f32, want, 4, "column_sum a hair off %u", m);
-        expect_bits(op_column_dot(&t, x, matrix(&t, ones, 4, 4))->out.f32, want, 4, "column_dot a hair off %u", m);
-        expect_bits(op_sum_n(&t, 4, parts)->out.f32, want, 4, "sum_n a hair off %u", m);
-        tape_reset(&t);
+            parts[k] = stand_vector(column[k], 4);
+        expect_bits(op_column_sum(&tape, x)->out.f32, want, 4, "column_sum a hair off %u", m);
+        expect_bits(op_column_dot(&tape, x, stand_rows(ones, 4, 4))->out.f32, want, 4, "column_dot a hair off %u", m);
+        expect_bits(op_sum_n(&tape, 4, parts)->out.f32, want, 4, "sum_n a hair off %u", m);
+        tape_reset(&tape);
     }
 }
 
@@ -200,15 +178,14 @@ static void segments_are_sums_of_their_own(void **state)
     for (tier_force = 0; tier_force < 3; tier_force++)
         for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
             data_fill(kind, check_seed() + kind, data[0], 101);
-            Tape t = tape_make(&room, &error);
-            Node *x = vector(&t, data[0], 101), *sum = op_segment_sum(&t, x, offsets, 6), *mean = op_segment_mean(&t, x, offsets, 6);
+            Node *x = stand_vector(data[0], 101), *sum = op_segment_sum(&tape, x, offsets, 6), *mean = op_segment_mean(&tape, x, offsets, 6);
             for (size_t k = 0; k < 6; k++) {
                 const float *from = data[0] + offsets[k];
                 size_t n = (size_t)(offsets[k + 1] - offsets[k]);
                 expect_float(sum->out.f32[k], oracle(SUM, from, NULL, n, 1), "segment_sum %zu of %s", k, data_name(kind));
                 expect_float(mean->out.f32[k], oracle(MEAN, from, NULL, n, 1), "segment_mean %zu of %s", k, data_name(kind));
             }
-            tape_reset(&t);
+            tape_reset(&tape);
         }
     tier_force = 0;
 }
@@ -231,13 +208,12 @@ static void columns_of_every_kind_are_correctly_rounded(void **state)
                     sum[j] = oracle(SUM, data[0] + j, NULL, rows, cols);
                     dot[j] = oracle(DOT, data[0] + j, data[1] + j, rows, cols);
                 }
-                Tape t = tape_make(&room, &error);
-                Node *a = matrix(&t, data[0], rows, cols), *b = matrix(&t, data[1], rows, cols);
-                Node *s = op_column_sum(&t, a), *d = op_column_dot(&t, a, b);
+                Node *a = stand_rows(data[0], rows, cols), *b = stand_rows(data[1], rows, cols);
+                Node *s = op_column_sum(&tape, a), *d = op_column_dot(&tape, a, b);
                 expect_fine(&error);
                 expect_bits(s->out.f32, sum, cols, "column_sum of %s [%zu, %zu]", data_name(kind), rows, cols);
                 expect_bits(d->out.f32, dot, cols, "column_dot of %s [%zu, %zu]", data_name(kind), rows, cols);
-                tape_reset(&t);
+                tape_reset(&tape);
             }
     tier_force = 0;
 }
@@ -249,10 +225,9 @@ static void the_order_of_rows_cannot_be_seen(void **state)
     data_fill(DATA_CANCEL, check_seed(), data[0], ROWS * COLS);
     for (size_t r = 0; r < ROWS; r++)
         memcpy(data[1] + r * COLS, data[0] + (r * 77 % ROWS) * COLS, COLS * sizeof(float));
-    Tape t = tape_make(&room, &error);
-    Node *a = op_column_sum(&t, matrix(&t, data[0], ROWS, COLS)), *b = op_column_sum(&t, matrix(&t, data[1], ROWS, COLS));
+    Node *a = op_column_sum(&tape, stand_rows(data[0], ROWS, COLS)), *b = op_column_sum(&tape, stand_rows(data[1], ROWS, COLS));
     expect_bits(a->out.f32, b->out.f32, COLS, "rows in another order");
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 /* --- Fan-in. --- */
@@ -267,20 +242,19 @@ static void sums_of_tensors_are_correctly_rounded(void **state)
     for (tier_force = 0; tier_force < 2; tier_force++)
         for (DataKind kind = 0; kind < DATA_KINDS; kind++)
             for (size_t n = 1; n <= 7; n += 1 + (n > 2)) {
-                Tape t = tape_make(&room, &error);
                 Node *x[7], *turned[7];
                 for (size_t k = 0; k < n; k++) {
                     data_fill(kind, check_random(&seed), many[k], N);
-                    turned[n - 1 - k] = x[k] = vector(&t, many[k], N);
+                    turned[n - 1 - k] = x[k] = stand_vector(many[k], N);
                 }
                 for (size_t j = 0; j < N; j++) {
                     for (size_t k = 0; k < n; k++)
                         terms[k] = many[k][j];
                     want[j] = oracle(SUM, terms, NULL, n, 1);
                 }
-                expect_bits(op_sum_n(&t, n, x)->out.f32, want, N, "%zu tensors of %s", n, data_name(kind));
-                expect_bits(op_sum_n(&t, n, turned)->out.f32, want, N, "%zu tensors of %s, last first", n, data_name(kind));
-                tape_reset(&t);
+                expect_bits(op_sum_n(&tape, n, x)->out.f32, want, N, "%zu tensors of %s", n, data_name(kind));
+                expect_bits(op_sum_n(&tape, n, turned)->out.f32, want, N, "%zu tensors of %s, last first", n, data_name(kind));
+                tape_reset(&tape);
             }
     tier_force = 0;
 }
@@ -298,16 +272,15 @@ static void threads_cannot_change_a_bit(void **state)
     data_fill(DATA_GAUSSIAN, check_seed(), y, ROWS * COLS);
     for (int c = 0; c < 4; c++) {
         omp_set_num_threads(counts[c]);
-        Tape t = tape_make(&room, &error);
-        Node *a = matrix(&t, x, ROWS, COLS), *b = matrix(&t, y, ROWS, COLS);
+        Node *a = stand_rows(x, ROWS, COLS), *b = stand_rows(y, ROWS, COLS);
         float *to = c ? got : first;
-        to[0] = op_sum(&t, a)->out.f32[0];
-        to[1] = op_mean(&t, b)->out.f32[0];
-        to[2] = op_square_norm(&t, 2, (Node *[]){ a, b })->out.f32[0];
-        memcpy(to + 3, op_column_sum(&t, a)->out.f32, COLS * sizeof *to);
-        memcpy(to + 3 + COLS, op_column_dot(&t, a, b)->out.f32, COLS * sizeof *to);
+        to[0] = op_sum(&tape, a)->out.f32[0];
+        to[1] = op_mean(&tape, b)->out.f32[0];
+        to[2] = op_square_norm(&tape, 2, (Node *[]){ a, b })->out.f32[0];
+        memcpy(to + 3, op_column_sum(&tape, a)->out.f32, COLS * sizeof *to);
+        memcpy(to + 3 + COLS, op_column_dot(&tape, a, b)->out.f32, COLS * sizeof *to);
         expect_bits(to, first, 3 + 2 * COLS, "%d threads", counts[c]);
-        tape_reset(&t);
+        tape_reset(&tape);
     }
     omp_set_num_threads(before);
 }
@@ -316,58 +289,53 @@ static void gradients_are_spread_and_scaled(void **state)
 {
     (void)state;
     float x[6] = { 1, 2, 3, 4, 5, -7 }, g[3] = { 0.5f, 2, 10 };
-    Tape t = tape_make(&room, &error);
-    Node *p = tape_param(&t, "x", tensor_view(x, shape_of(2, (size_t)2, (size_t)3)), true);
-    tape_seed(&t, op_sum(&t, p), tape_scalar(&t, "one", 1));
-    tape_seed(&t, op_mean(&t, p), tape_scalar(&t, "twelve", 12));
-    tape_seed(&t, op_square_sum(&t, p), tape_scalar(&t, "half", 0.5f));
-    tape_seed(&t, op_column_sum(&t, p), vector(&t, g, 3));
-    tape_seed(&t, op_column_dot(&t, p, p), vector(&t, g, 3));
-    tape_backward(&t);
+    Node *p = tape_param(&tape, "x", tensor_view(x, shape_of(2, (size_t)2, (size_t)3)), true);
+    tape_seed(&tape, op_sum(&tape, p), tape_scalar(&tape, "one", 1));
+    tape_seed(&tape, op_mean(&tape, p), tape_scalar(&tape, "twelve", 12));
+    tape_seed(&tape, op_square_sum(&tape, p), tape_scalar(&tape, "half", 0.5f));
+    tape_seed(&tape, op_column_sum(&tape, p), stand_vector(g, 3));
+    tape_seed(&tape, op_column_dot(&tape, p, p), stand_vector(g, 3));
+    tape_backward(&tape);
     expect_fine(&error);
     for (int k = 0; k < 6; k++)                               // 1 + 12/6 + x + g + 2 g x
         expect_float(p->grad->out.f32[k], 3 + x[k] + g[k % 3] + 2 * g[k % 3] * x[k], "gradient %d", k);
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
-    Tape t = tape_make(&room, &error);
-    Node *a = matrix(&t, data[0], 2, 3), *b = matrix(&t, data[0], 3, 2), *v = vector(&t, data[0], 3);
-    assert_null(op_column_sum(&t, v));
+    Node *a = stand_rows(data[0], 2, 3), *b = stand_rows(data[0], 3, 2), *v = stand_vector(data[0], 3);
+    assert_null(op_column_sum(&tape, v));
     expect_sentence(&error, "column_sum", "[3]", "[N, C]");
-    assert_null(op_column_dot(&t, a, b));
+    assert_null(op_column_dot(&tape, a, b));
     expect_sentence(&error, "column_dot", "[2, 3]", "[3, 2]");
-    assert_null(op_sum_n(&t, 2, (Node *[]){ a, b }));
+    assert_null(op_sum_n(&tape, 2, (Node *[]){ a, b }));
     expect_sentence(&error, "sum_n", "[2, 3]", "input 1", "[3, 2]");
-    assert_null(op_segment_sum(&t, v, (int32_t[]){ 0, 2, 1 }, 2));
+    assert_null(op_segment_sum(&tape, v, (int32_t[]){ 0, 2, 1 }, 2));
     expect_sentence(&error, "segment_sum", "offset 2 is 1", "ascend");
-    assert_null(op_segment_mean(&t, v, (int32_t[]){ 0, 4 }, 1));
+    assert_null(op_segment_mean(&tape, v, (int32_t[]){ 0, 4 }, 1));
     expect_sentence(&error, "segment_mean", "offset 1 is 4", "3");
-    assert_null(op_segment_mean(&t, v, (int32_t[]){ -1, 2 }, 1));
+    assert_null(op_segment_mean(&tape, v, (int32_t[]){ -1, 2 }, 1));
     expect_sentence(&error, "segment_mean", "offset 0 is -1");
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 int main(void)
 {
-    room = arena_make(&error);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scalars_of_every_kind_are_correctly_rounded),
-        cmocka_unit_test(tiny_tensors_of_many_are_summed_once),
-        cmocka_unit_test(a_mean_on_a_midpoint_goes_to_even),
-        cmocka_unit_test(a_norm_on_a_midpoint_goes_to_even),
-        cmocka_unit_test(a_hair_off_a_midpoint_is_seen),
-        cmocka_unit_test(segments_are_sums_of_their_own),
-        cmocka_unit_test(columns_of_every_kind_are_correctly_rounded),
-        cmocka_unit_test(the_order_of_rows_cannot_be_seen),
-        cmocka_unit_test(sums_of_tensors_are_correctly_rounded),
-        cmocka_unit_test(threads_cannot_change_a_bit),
-        cmocka_unit_test(gradients_are_spread_and_scaled),
-        cmocka_unit_test(what_does_not_fit_is_said),
+        stand_test(scalars_of_every_kind_are_correctly_rounded),
+        stand_test(tiny_tensors_of_many_are_summed_once),
+        stand_test(a_mean_on_a_midpoint_goes_to_even),
+        stand_test(a_norm_on_a_midpoint_goes_to_even),
+        stand_test(a_hair_off_a_midpoint_is_seen),
+        stand_test(segments_are_sums_of_their_own),
+        stand_test(columns_of_every_kind_are_correctly_rounded),
+        stand_test(the_order_of_rows_cannot_be_seen),
+        stand_test(sums_of_tensors_are_correctly_rounded),
+        stand_test(threads_cannot_change_a_bit),
+        stand_test(gradients_are_spread_and_scaled),
+        stand_test(what_does_not_fit_is_said),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    arena_free(&room);
-    return failed;
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Attacks and distances to the oracle, against values worked by hand and closed forms. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,24 +8,13 @@
 #include "eval/robust.h"
 #include "tests/tiny.h"
 
-static Error error;
-static Arena arena;
 static Weights model, other;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     const ModelConfig c = tiny_config();
     return !weights_make(&model, &c, 1, &arena, &error) || !weights_make(&other, &c, 1, &arena, &error);
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
 }
 
 #define expect_real(got, want) \
@@ -204,7 +193,7 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
         TEST(the_score_is_one_when_nothing_moves_apart), TEST(four_bits_are_rounded_to_the_nearest_and_halves_to_even),
         TEST(four_bits_leave_fifteen_levels_half_a_step_away), TEST(linear_weights_are_quantised_and_the_others_are_not),

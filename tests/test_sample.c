@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,25 +8,19 @@
 #include "tensor/store.h"
 #include "tests/scratch.h"
 
-static Error error;
-static Arena arena;
 static Samples samples;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     samples = (Samples){ 0 };
     return 0;
 }
 
 static int end(void **state)
 {
-    (void)state;
     samples_close(&samples);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 static bool samples_of(const char *text)

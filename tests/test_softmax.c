@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax, log_softmax and nll against MPFR, 0 ULP, each tier deciding alone. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <math.h>
 #include <omp.h>
@@ -10,40 +10,6 @@
 #include "tests/oracle_softmax.h"
 
 enum { CLASSES_MAX = 1000 };
-
-static Error error;
-static Arena arena;
-static Tape tape;
-
-static int start(void **state)
-{
-    (void)state;
-    setenv("PULSE_POISON", "1", 1);
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    tape = tape_make(&arena, &error);
-    tier_force = 0;
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    tier_force = 0;
-    omp_set_num_threads(2);
-    arena_free(&arena);
-    return 0;
-}
-
-static Node *rows(const float *x, size_t r, size_t v)
-{
-    return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(2, r, v)));
-}
-
-static Node *vector(const float *x, size_t n)
-{
-    return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(1, n)));
-}
 
 /* softmax, log_softmax and nll at every label of one row, with each tier deciding alone. */
 static void check_row(const float *x, size_t n, const char *what)
@@ -61,7 +27,7 @@ static void check_row(const float *x, size_t n, const char *what)
             nll[y] = float_nan();
     }
     for (tier_force = 0; tier_force < 2; tier_force++) {
-        Node *z = rows(x, 1, n), *y[] = { op_softmax(&tape, z), op_log_softmax(&tape, z), op_nll(&tape, rows(copies, labels, n), label) };
+        Node *z = stand_rows(x, 1, n), *y[] = { op_softmax(&tape, z), op_log_softmax(&tape, z), op_nll(&tape, stand_rows(copies, labels, n), label) };
         expect_fine(&error);
         expect_bits(y[0]->out.f32, p, n, "softmax of %s, %zu classes, tier_force %d", what, n, tier_force);
         expect_bits(y[1]->out.f32, l, n, "log_softmax of %s, %zu classes, tier_force %d", what, n, tier_force);
@@ -131,7 +97,7 @@ static void equal_logits_are_decided_as_rationals(void **state)
             check_row(x, classes[k], "equal logits");
             softmax_mpfr(x, classes[k], p, l);
             tier_force = 2;
-            Node *z = rows(x, 1, classes[k]), *got = op_softmax(&tape, z), *log = op_log_softmax(&tape, z);
+            Node *z = stand_rows(x, 1, classes[k]), *got = op_softmax(&tape, z), *log = op_log_softmax(&tape, z);
             expect_fine(&error);
             expect_bits(got->out.f32, p, classes[k], "softmax of %zu equal logits, last tier alone", classes[k]);
             expect_bits(log->out.f32, l, classes[k], "log_softmax of %zu equal logits, last tier alone", classes[k]);
@@ -152,7 +118,7 @@ static void sure_tokens_keep_their_digits(void **state)
         }
     float pair[] = { 60, 0 };
     int32_t label = 0;
-    Node *nll = op_nll(&tape, rows(pair, 1, 2), &label);
+    Node *nll = op_nll(&tape, stand_rows(pair, 1, 2), &label);
     assert_true(nll->out.f32[0] > 8.75e-27f && nll->out.f32[0] < 8.76e-27f);      // e^-60
 }
 
@@ -173,7 +139,7 @@ static void hopeless_tokens_beside_a_midpoint_are_right(void **state)
     static const float x[] = { 0x1p-18f, -100 };
     static const int32_t label = 1;
     tier_force = 2;
-    Node *nll = op_nll(&tape, rows(x, 1, 2), &label);
+    Node *nll = op_nll(&tape, stand_rows(x, 1, 2), &label);
     expect_fine(&error);
     expect_float(nll->out.f32[0], 100 + 0x1p-17f, "the last tier alone: the tie would have gone to 100");
 }
@@ -195,7 +161,7 @@ static void rows_without_a_softmax_are_nan(void **state)
     static const float bad[][3] = { { NAN, 0, 1 }, { 0, INFINITY, 1 }, { -INFINITY, -INFINITY, -INFINITY }, { INFINITY, -INFINITY, NAN } };
     for (size_t k = 0; k < 4; k++) {
         check_row(bad[k], 3, "no softmax");
-        Node *p = op_softmax(&tape, rows(bad[k], 1, 3));
+        Node *p = op_softmax(&tape, stand_rows(bad[k], 1, 3));
         for (size_t j = 0; j < 3; j++)
             assert_int_equal(float_bits(p->out.f32[j]), 0x7fc00000);
     }
@@ -207,14 +173,14 @@ static void an_undecided_row_is_an_error(void **state)
     static const float x[] = { 0, 0, 0, 1, 2, 3 };
     static const int32_t labels[] = { -1, 2 };
     tier_force = 2;
-    assert_null(op_softmax(&tape, rows(x, 2, 3)) && !error.failed ? &error : NULL);
+    assert_null(op_softmax(&tape, stand_rows(x, 2, 3)) && !error.failed ? &error : NULL);
     expect_sentence(&error, "softmax: row 1, column 0 of 3", "0x1p+0", "0x1.8p+1");
-    op_log_softmax(&tape, rows(x, 2, 3));
+    op_log_softmax(&tape, stand_rows(x, 2, 3));
     expect_sentence(&error, "log_softmax: row 1, column 0 of 3");
-    op_nll(&tape, rows(x, 2, 3), labels);
+    op_nll(&tape, stand_rows(x, 2, 3), labels);
     expect_sentence(&error, "nll: row 1, column 2 of 3");
     static const int32_t segment[] = { 0, 2, 0, 3 };
-    op_attention_softmax(&tape, vector(x, 6), (Attention){ segment, 1, 1, 1, 1, false });
+    op_attention_softmax(&tape, stand_vector(x, 6), (Attention){ segment, 1, 1, 1, 1, false });
     expect_sentence(&error, "attention_softmax: row 1, column 0 of 3");
 }
 
@@ -232,7 +198,7 @@ static void threads_cannot_be_seen(void **state)
     }
     for (int threads = 1; threads < 8; threads++) {
         omp_set_num_threads(threads);
-        Node *x = rows(z, 60, 33);
+        Node *x = stand_rows(z, 60, 33);
         expect_bits(op_softmax(&tape, x)->out.f32, p, 1980, "softmax, %d threads", threads);
         expect_bits(op_log_softmax(&tape, x)->out.f32, l, 1980, "log_softmax, %d threads", threads);
         expect_bits(op_nll(&tape, x, labels)->out.f32, nll, 60, "nll, %d threads", threads);
@@ -241,12 +207,11 @@ static void threads_cannot_be_seen(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, start, finish)
     const struct CMUnitTest tests[] = {
-        TEST(logits_of_every_kind_are_right), TEST(logits_of_every_spread_are_right), TEST(masked_logits_get_nothing),
-        TEST(equal_logits_are_decided_as_rationals), TEST(sure_tokens_keep_their_digits),
-        TEST(hopeless_tokens_beside_a_midpoint_are_right), TEST(near_ties_of_two_classes_are_right),
-        TEST(rows_without_a_softmax_are_nan), TEST(an_undecided_row_is_an_error), TEST(threads_cannot_be_seen),
+        stand_test(logits_of_every_kind_are_right), stand_test(logits_of_every_spread_are_right), stand_test(masked_logits_get_nothing),
+        stand_test(equal_logits_are_decided_as_rationals), stand_test(sure_tokens_keep_their_digits),
+        stand_test(hopeless_tokens_beside_a_midpoint_are_right), stand_test(near_ties_of_two_classes_are_right),
+        stand_test(rows_without_a_softmax_are_nan), stand_test(an_undecided_row_is_an_error), stand_test(threads_cannot_be_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

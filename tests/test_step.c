@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The optimiser's operators at 0 ULP against MPFR, written from GRAPH.md, tier by tier. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <mpfr.h>
 #include <omp.h>
@@ -11,9 +11,6 @@
 
 /* 4000 bits hold every product and sum of floats; a root or quotient that is no midpoint is farther than 2^-2500 from one. */
 enum { BITS = 4000, N = 133 };
-
-static Arena room;
-static Error error;
 
 /* A step: up to three operands and the attributes in the order of the record. */
 typedef struct {
@@ -38,14 +35,9 @@ static void times(int k, double x)
     mpfr_clear(b);
 }
 
-static void stored(mpfr_t y, const void *value)
-{
-    mpfr_set(y, *(const mpfr_t *)value, MPFR_RNDN);
-}
-
 static float nearest(int k)
 {
-    float y = mpfr_regular_p(r[k]) ? oracle_round(stored, (const void *)r[k], 2, NULL) : oracle_float(r[k]);
+    float y = mpfr_regular_p(r[k]) ? oracle_nearest(r[k]) : oracle_float(r[k]);
     return float_canonical(y);
 }
 
@@ -125,11 +117,10 @@ static Node *push(Tape *t, const Step *s, Node *a, Node *b, Node *c)
 static void expect_step(Step s, float x[3][N], size_t n, const char *what)
 {
     float want[N];
-    Tape t = tape_make(&room, &error);
     Node *in[3];
     for (int k = 0; k < 3; k++)
-        in[k] = tape_input(&t, "x", tensor_view(x[k], shape_of(1, n)));
-    Node *y = push(&t, &s, in[0], in[1], in[2]);
+        in[k] = tape_input(&tape, "x", tensor_view(x[k], shape_of(1, n)));
+    Node *y = push(&tape, &s, in[0], in[1], in[2]);
     expect_fine(&error);
     for (size_t j = 0; j < n; j++) {
         for (int k = 0; k < 3; k++)
@@ -138,7 +129,7 @@ static void expect_step(Step s, float x[3][N], size_t n, const char *what)
     }
     expect_bits(y->out.f32, want, n, "%s of %s, floats %a %a %a, reals %a %a, tiers forced %d", s.name, what, (double)s.f[0],
                 (double)s.f[1], (double)s.f[2], s.c1, s.c2, tier_force);
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 static const Step steps[] = {
@@ -257,14 +248,13 @@ static void adam_on_a_midpoint_goes_to_even(void **state)
             float x[3][N] = { { (float)p, (float)p, (float)p }, { 3.0f * (float)odd, 3.0f * (float)odd, 3.0f * (float)odd },
                               { v, float_from(float_bits(v) + 1), float_from(float_bits(v) - 1) } };
             expect_step(s, x, 3, "a midpoint and its neighbours");
-            Tape t = tape_make(&room, &error);
             Node *in[3];
             for (int k = 0; k < 3; k++)
-                in[k] = tape_input(&t, "x", tensor_view(x[k], shape_of(1, (size_t)1)));
-            float y = push(&t, &s, in[0], in[1], in[2])->out.f32[0];
+                in[k] = tape_input(&tape, "x", tensor_view(x[k], shape_of(1, (size_t)1)));
+            float y = push(&tape, &s, in[0], in[1], in[2])->out.f32[0];
             assert_true((double)y != exact);
             expect_float(y, (float)exact, "p = %u, odd %u, tiers forced %d", p, odd, tier_force);
-            tape_reset(&t);
+            tape_reset(&tape);
         }
     }
     tier_force = 0;
@@ -286,15 +276,14 @@ static void threads_cannot_change_a_bit(void **state)
     for (size_t k = 0; k < STEPS; k++)
         for (int c = 0; c < 4; c++) {
             omp_set_num_threads(counts[c]);
-            Tape t = tape_make(&room, &error);
             Node *in[3];
             for (int i = 0; i < 3; i++)
-                in[i] = tape_input(&t, "x", tensor_view(x[i], shape_of(1, (size_t)MANY)));
-            Node *y = push(&t, &steps[k], in[0], in[1], in[2]);
+                in[i] = tape_input(&tape, "x", tensor_view(x[i], shape_of(1, (size_t)MANY)));
+            Node *y = push(&tape, &steps[k], in[0], in[1], in[2]);
             if (c == 0)
                 memcpy(first, y->out.f32, sizeof first);
             expect_bits(y->out.f32, first, MANY, "%s, %d threads", steps[k].name, counts[c]);
-            tape_reset(&t);
+            tape_reset(&tape);
         }
     omp_set_num_threads(before);
 }
@@ -303,44 +292,41 @@ static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
     float x[6] = { 1, 1, 1, 1, 1, 1 };
-    Tape t = tape_make(&room, &error);
-    Node *a = tape_input(&t, "a", tensor_view(x, shape_of(1, (size_t)6))), *b = tape_input(&t, "b", tensor_view(x, shape_of(1, (size_t)5)));
-    assert_null(op_adam_m(&t, a, a, 1));
+    Node *a = tape_input(&tape, "a", tensor_view(x, shape_of(1, (size_t)6))), *b = tape_input(&tape, "b", tensor_view(x, shape_of(1, (size_t)5)));
+    assert_null(op_adam_m(&tape, a, a, 1));
     expect_sentence(&error, "adam_m", "beta1 is 1", "0 <= b < 1");
-    assert_null(op_adam_v(&t, a, b, 0.5f));
+    assert_null(op_adam_v(&tape, a, b, 0.5f));
     expect_sentence(&error, "adam_v", "[6]", "[5]");
-    assert_null(op_adamw(&t, a, a, a, -1, 0, 0, 1, 1));
+    assert_null(op_adamw(&tape, a, a, a, -1, 0, 0, 1, 1));
     expect_sentence(&error, "adamw", "lr is -1");
-    assert_null(op_adamw(&t, a, a, a, 1, 0, float_nan(), 1, 1));
+    assert_null(op_adamw(&tape, a, a, a, 1, 0, float_nan(), 1, 1));
     expect_sentence(&error, "adamw", "decay is nan");
-    assert_null(op_adam(&t, a, a, a, 1, 0, 0, 1));
+    assert_null(op_adam(&tape, a, a, a, 1, 0, 0, 1));
     expect_sentence(&error, "adam", "c1 is 0", "1 - beta^t");
-    assert_null(op_sgd(&t, a, a, INFINITY, 0));
+    assert_null(op_sgd(&tape, a, a, INFINITY, 0));
     expect_sentence(&error, "sgd", "lr is inf");
-    assert_null(op_momentum(&t, a, a, -0.5f));
+    assert_null(op_momentum(&tape, a, a, -0.5f));
     expect_sentence(&error, "momentum", "momentum is -0.5");
-    tape_reset(&t);
+    tape_reset(&tape);
 }
 
 int main(void)
 {
-    room = arena_make(&error);
     for (int k = 0; k < 6; k++)
         mpfr_init2(r[k], BITS);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_on_every_kind_are_correctly_rounded),
-        cmocka_unit_test(the_last_tier_alone_gives_the_same_floats),
-        cmocka_unit_test(nothing_hides_behind_a_second_tier),
-        cmocka_unit_test(a_step_that_lands_at_zero_keeps_its_digits),
-        cmocka_unit_test(a_descent_that_lands_at_zero_keeps_its_digits),
-        cmocka_unit_test(a_hair_off_a_midpoint_is_seen),
-        cmocka_unit_test(adam_on_a_midpoint_goes_to_even),
-        cmocka_unit_test(threads_cannot_change_a_bit),
-        cmocka_unit_test(what_does_not_fit_is_said),
+        stand_test(steps_on_every_kind_are_correctly_rounded),
+        stand_test(the_last_tier_alone_gives_the_same_floats),
+        stand_test(nothing_hides_behind_a_second_tier),
+        stand_test(a_step_that_lands_at_zero_keeps_its_digits),
+        stand_test(a_descent_that_lands_at_zero_keeps_its_digits),
+        stand_test(a_hair_off_a_midpoint_is_seen),
+        stand_test(adam_on_a_midpoint_goes_to_even),
+        stand_test(threads_cannot_change_a_bit),
+        stand_test(what_does_not_fit_is_said),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (int k = 0; k < 6; k++)
         mpfr_clear(r[k]);
-    arena_free(&room);
     return failed;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,23 +9,12 @@
 #include "tensor/store.h"
 #include "tests/scratch.h"
 
-static Error error;
-static Arena arena;
 static const char *path;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     path = scratch("a.safetensors");
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
     return 0;
 }
 
@@ -339,15 +328,15 @@ static void bad_entries_leave_the_old_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bad_headers_are_refused_with_a_sentence, begin, end),
-        cmocka_unit_test_setup_teardown(bad_lengths_are_refused, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, end),
-        cmocka_unit_test_setup_teardown(no_damage_crashes_the_reader, begin, end),
-        cmocka_unit_test_setup_teardown(scalars_zero_dimensions_and_odd_places_are_read, begin, end),
-        cmocka_unit_test_setup_teardown(what_is_written_is_the_canonical_file, begin, end),
-        cmocka_unit_test_setup_teardown(a_file_reads_back_as_it_was_written_in_any_order, begin, end),
-        cmocka_unit_test_setup_teardown(digests_are_what_a_stranger_computes, begin, end),
-        cmocka_unit_test_setup_teardown(bad_entries_leave_the_old_file, begin, end),
+        cmocka_unit_test_setup_teardown(bad_headers_are_refused_with_a_sentence, begin, stand_end),
+        cmocka_unit_test_setup_teardown(bad_lengths_are_refused, begin, stand_end),
+        cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, stand_end),
+        cmocka_unit_test_setup_teardown(no_damage_crashes_the_reader, begin, stand_end),
+        cmocka_unit_test_setup_teardown(scalars_zero_dimensions_and_odd_places_are_read, begin, stand_end),
+        cmocka_unit_test_setup_teardown(what_is_written_is_the_canonical_file, begin, stand_end),
+        cmocka_unit_test_setup_teardown(a_file_reads_back_as_it_was_written_in_any_order, begin, stand_end),
+        cmocka_unit_test_setup_teardown(digests_are_what_a_stranger_computes, begin, stand_end),
+        cmocka_unit_test_setup_teardown(bad_entries_leave_the_old_file, begin, stand_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

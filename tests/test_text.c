@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,24 +10,6 @@
 #include "tensor/file.h"
 #include "tensor/json.h"
 #include "tests/scratch.h"
-
-static Error error;
-static Arena arena;
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
 
 static char *unhex(const char *hex, size_t *n)
 {
@@ -369,16 +351,15 @@ static void impossible_words_are_refused(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(ids_and_texts_equal_those_of_hugging_face), TEST(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
-        TEST(unknown_characters_are_fused_only_when_the_file_says_so), TEST(added_tokens_obey_their_flags),
-        TEST(the_longest_of_added_tokens_at_a_place_is_taken), TEST(normalized_added_tokens_are_looked_for_in_the_normalised_text),
-        TEST(metaspace_marks_always_first_or_never), TEST(decoders_do_what_their_names_say), TEST(an_id_that_is_no_token_vanishes),
-        TEST(text_that_is_not_utf8_is_refused_at_its_byte), TEST(what_we_do_not_compute_is_named),
-        TEST(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer), TEST(decoding_undoes_encoding),
-        TEST(a_long_text_takes_no_longer_than_its_length), TEST(every_word_of_the_world_is_one_token),
-        TEST(the_same_words_make_the_same_tokenizer), TEST(impossible_words_are_refused),
+        stand_test(ids_and_texts_equal_those_of_hugging_face), stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
+        stand_test(unknown_characters_are_fused_only_when_the_file_says_so), stand_test(added_tokens_obey_their_flags),
+        stand_test(the_longest_of_added_tokens_at_a_place_is_taken), stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
+        stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say), stand_test(an_id_that_is_no_token_vanishes),
+        stand_test(text_that_is_not_utf8_is_refused_at_its_byte), stand_test(what_we_do_not_compute_is_named),
+        stand_test(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer), stand_test(decoding_undoes_encoding),
+        stand_test(a_long_text_takes_no_longer_than_its_length), stand_test(every_word_of_the_world_is_one_token),
+        stand_test(the_same_words_make_the_same_tokenizer), stand_test(impossible_words_are_refused),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands in fixtures/vectors/v1: as its schemas say, small, and equal to what others make of the same inputs. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,15 +17,11 @@
 #define SUITE "fixtures/vectors/v1"
 enum { SUITE_BYTES_MAX = 12 << 20, JSON_BYTES = 4 << 20 };
 
-static Error error;
-static Arena arena;
 static json_t *manifest;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     manifest = json_file(SUITE "/manifest.json", JSON_BYTES, &error);
     expect_fine(&error);
     return 0;
@@ -33,10 +29,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
     json_decref(manifest);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 static const char *text_of(const json_t *object, const char *key)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference answers: made again to the bit; every known mistake is outside the bounds and recognised; steps are judged module by module; damage is named. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,6 @@
 enum { MOST = 4096 };
 static const char suite[] = "fixtures/vectors/v1";
 
-static Error error;
-static Arena arena;
 static Findings found;
 static json_t *manifest;
 static Entry right[MOST];            // all answers, as one file holds them: first of the cases, then of the steps' modules
@@ -61,9 +59,7 @@ static void add_step(const char *id)
 
 static int start(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     found = (Findings){ .lines = json_array(), .json = true };
     manifest = json_file("fixtures/vectors/v1/manifest.json", 4 << 20, &error);
     expect_fine(&error);
@@ -82,11 +78,9 @@ static int start(void **state)
 
 static int finish(void **state)
 {
-    (void)state;
     json_decref(found.lines);
     json_decref(manifest);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 /* What verify finds in the answers as they now stand in `right`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every kind of case under every damage: a flipped bit, two values exchanged, a truncated file, a renamed key, a NaN.
  * Ours and others' answers; always seen, named, and never a success. */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -33,15 +33,11 @@ enum { CASES = sizeof cases / sizeof *cases };
 typedef enum { WHOLE, FLIPPED, EXCHANGED, NOT_A_NUMBER, RENAMED, MISSHAPEN, TRUNCATED, DAMAGES } Damage;
 static const char *const damage_names[] = { "nothing", "a flipped bit", "two values exchanged", "a NaN", "a renamed key", "another shape", "a truncated file" };
 
-static Error error;
-static Arena arena;
 static json_t *manifest;
 
 static int begin(void **state)
 {
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
+    stand_begin(state);
     manifest = json_file("fixtures/vectors/v1/manifest.json", FILE_MAX, &error);
     expect_fine(&error);
     return 0;
@@ -49,10 +45,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
     json_decref(manifest);
-    arena_free(&arena);
-    return 0;
+    return stand_end(state);
 }
 
 static char *answers_path(const char *id)

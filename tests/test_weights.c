@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "model/weights_plan.h"
 #include "tensor/random.h"
 #include "tests/tiny.h"
-
-static Error error;
-static Arena arena;
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
 
 /* The WORLD.md model: its parameters were counted by hand, part by part. */
 static ModelConfig world_config(void)
@@ -164,11 +146,11 @@ static void a_lack_of_memory_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(llava_7b_has_the_published_names_shapes_and_count, begin, end),
-        cmocka_unit_test_setup_teardown(the_world_model_has_the_size_it_should, begin, end),
-        cmocka_unit_test_setup_teardown(new_weights_start_as_weights_def_says, begin, end),
-        cmocka_unit_test_setup_teardown(patterns_match_whole_paths, begin, end),
-        cmocka_unit_test_setup_teardown(a_lack_of_memory_is_a_sentence, begin, end),
+        stand_test(llava_7b_has_the_published_names_shapes_and_count),
+        stand_test(the_world_model_has_the_size_it_should),
+        stand_test(new_weights_start_as_weights_def_says),
+        stand_test(patterns_match_whole_paths),
+        stand_test(a_lack_of_memory_is_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

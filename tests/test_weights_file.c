@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/check.h"
+#include "tests/stand.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,24 +8,6 @@
 #include "tensor/file.h"
 #include "tests/scratch.h"
 #include "tests/tiny.h"
-
-static Error error;
-static Arena arena;
-
-static int begin(void **state)
-{
-    (void)state;
-    error = (Error){ 0 };
-    arena = arena_make(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    arena_free(&arena);
-    return 0;
-}
 
 static void expect_same_weights(const Weights *got, const Weights *want)
 {
@@ -340,13 +322,13 @@ static void shards_are_read_and_their_map_is_held_to(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(weights_read_back_as_they_were_saved, begin, end),
-        cmocka_unit_test_setup_teardown(all_three_layouts_are_read, begin, end),
-        cmocka_unit_test_setup_teardown(each_missing_renamed_misshaped_or_mistyped_tensor_is_named, begin, end),
-        cmocka_unit_test_setup_teardown(half_weights_stay_as_they_are_and_small_ones_are_widened, begin, end),
-        cmocka_unit_test_setup_teardown(layers_that_are_not_run_are_kept_when_they_are_there, begin, end),
-        cmocka_unit_test_setup_teardown(a_tied_head_is_the_embedding, begin, end),
-        cmocka_unit_test_setup_teardown(shards_are_read_and_their_map_is_held_to, begin, end),
+        stand_test(weights_read_back_as_they_were_saved),
+        stand_test(all_three_layouts_are_read),
+        stand_test(each_missing_renamed_misshaped_or_mistyped_tensor_is_named),
+        stand_test(half_weights_stay_as_they_are_and_small_ones_are_widened),
+        stand_test(layers_that_are_not_run_are_kept_when_they_are_there),
+        stand_test(a_tied_head_is_the_embedding),
+        stand_test(shards_are_read_and_their_map_is_held_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/tiny.h"
 
+#include "tests/check.h"
+
 ModelConfig tiny_config(void)
 {
     return (ModelConfig){
@@ -12,4 +14,10 @@ ModelConfig tiny_config(void)
         .image_token_index = 3, .vision_feature_layer = -2, .vision_feature_select_strategy = FEATURES_DEFAULT,
         .projector_hidden_act = ACT_GELU, .multimodal_projector_bias = true,
     };
+}
+
+void tiny_fill_b(Lora *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        data_fill(DATA_GAUSSIAN, check_seed() + i, l->pairs[i].b->tensor.f32, shape_size(l->pairs[i].b->tensor.shape));
 }

@@ -25,15 +25,13 @@ typedef struct {
     bool rtn4, letters;                  // letters: some file is scored by its written answers
 } Eval;
 
+/* Without a config the world is the shipped one, unless --set says another. */
 static bool open_settings(Eval *x, Arena *a, Error *e)
 {
-    settings_defaults(&x->settings, a);
-    if (x->config ? !settings_read(&x->settings, x->config, e) : shipped_world() && !settings_set(&x->settings, arena_format(a, "data.world=%s", shipped_world()), e))
+    if (!settings_open(&x->settings, x->config, &x->set, a, e))
         return false;
-    for (size_t k = 0; k < x->set.count; k++)
-        if (!settings_set(&x->settings, x->set.item[k], e))
-            return false;
-    return true;
+    const char *world = x->config ? NULL : shipped_world();
+    return !world || settings_preset(&x->settings, arena_format(a, "data.world=%s", world), e);
 }
 
 static bool open_file(Eval *x, const char *path, Arena *a, Error *e)

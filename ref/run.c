@@ -15,17 +15,6 @@ typedef struct {
     OptionList set;
 } Words;
 
-static bool settings_open(Run *r, const Words *w, Error *e)
-{
-    settings_defaults(&r->settings, &r->arena);
-    if (!settings_read(&r->settings, w->config, e))
-        return false;
-    for (size_t k = 0; k < w->set.count; k++)
-        if (!settings_set(&r->settings, w->set.item[k], e))
-            return false;
-    return run_plan(r, e);
-}
-
 static bool only_stage(Run *r, const char *digest, Error *e)
 {
     const Plan *p = &r->plan;
@@ -123,7 +112,7 @@ int command_run(int argc, char **argv)
     Error e = { .failed = false };
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
-    bool good = settings_open(&r, &w, &e);
+    bool good = settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e);
     if (good && plan)
         print_plan(&r);
     else if (good)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "ref/table.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
 #include "unlearn/method.h"
@@ -190,6 +191,17 @@ bool settings_set(Settings *s, const char *assignment, Error *e)
     if (!w)
         return error_prefix(e, "--set");
     return assign(s, method, w, equals + 1) || refuse(method, w, equals + 1, "--set ", e);
+}
+
+bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e)
+{
+    settings_defaults(s, a);
+    if (config && !settings_read(s, config, e))
+        return false;
+    for (size_t k = 0; k < set->count; k++)
+        if (!settings_set(s, set->item[k], e))
+            return false;
+    return true;
 }
 
 bool settings_preset(Settings *s, const char *assignments, Error *e)

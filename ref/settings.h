@@ -2,9 +2,7 @@
 /* Settings: what a CONFIG.ini says, every key with its default, type and range in settings.def.
  *
  *     Settings s;
- *     settings_defaults(&s, &arena);
- *     settings_read(&s, "run.ini", &error);             // unknown keys and values out of range: FILE:LINE: sentence
- *     settings_set(&s, "train.steps=30", &error);       // --set
+ *     settings_open(&s, "run.ini", &set, &arena, &error);      // unknown keys and values out of range: FILE:LINE: sentence
  *     s.train_steps
  *
  * A section [method.rmu], or --set method.rmu.unlearn.steering=20, holds for that method alone and goes over everything else; its
@@ -14,6 +12,7 @@
 #ifndef PULSE_REF_SETTINGS_H
 #define PULSE_REF_SETTINGS_H
 
+#include "ref/options.h"
 #include "tensor/hash.h"
 #include "tensor/value.h"
 
@@ -37,6 +36,8 @@ typedef struct {
 void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
 bool settings_set(Settings *s, const char *assignment, Error *e);
+/* What a command was given: the defaults, then its --config (NULL: none), then every --set. */
+bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
 /* What the section of this method says becomes what the settings say. */
 void settings_own(Settings *s, const char *method);
 /* The assignments "section.key=value …" of a preset, for keys that were not given. */

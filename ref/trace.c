@@ -68,11 +68,7 @@ int command_trace(int argc, char **argv)
         return command_fail_text("trace: --model, --batch, --method and --out are needed (pulse-ref trace --help)");
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    settings_defaults(&s.settings, &a);
-    bool good = !config || settings_read(&s.settings, config, &e);
-    for (size_t k = 0; good && k < set.count; k++)
-        good = settings_set(&s.settings, set.item[k], &e);
-    good = good && step_make(&s, method, &a, &e) && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
+    bool good = settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e) && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
     if (good && !o.quiet)
         tell(&s);
     step_close(&s);

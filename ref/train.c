@@ -187,10 +187,7 @@ int command_train(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Settings s;
-    settings_defaults(&s, &a);
-    bool good = settings_read(&s, config, &e);
-    for (size_t k = 0; good && k < set.count; k++)
-        good = settings_set(&s, set.item[k], &e);
+    bool good = settings_open(&s, config, &set, &a, &e);
     FolderHold hold = -1;
     good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, o.quiet, &a, &e);
     folder_leave(hold);

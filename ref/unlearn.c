@@ -138,10 +138,7 @@ int command_unlearn(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Settings s;
-    settings_defaults(&s, &a);
-    bool good = settings_read(&s, config, &e);
-    for (size_t k = 0; good && k < set.count; k++)
-        good = settings_set(&s, set.item[k], &e);
+    bool good = settings_open(&s, config, &set, &a, &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
     good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) || error_prefix(&e, "%s", config)) && folder_hold(&hold, r.out, &e)

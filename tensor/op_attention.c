@@ -20,8 +20,6 @@ enum { ROWS = 4 };                                         // attrs.n: the rows 
 
 /* --- what the shapes must be --- */
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 static bool is_rows(const Tensor *x, int64_t heads, int64_t dim)
 {
     return x->dtype == F32 && x->shape.rank == 2 && dim > 0 && x->shape.dim[1] % (size_t)dim == 0
@@ -38,7 +36,7 @@ static bool refuse(const Call *c, const char *expected, Error *e)
     char a[64], b[64];
     const int64_t *n = c->attrs->n;
     return error_set(e, "%s: inputs are %s and %s with %lld heads over %lld key heads of size %lld, expected %s in F32", c->op->name,
-                     shape_text(value(c, 0)->shape, a), shape_text(value(c, 1)->shape, b), (long long)n[0], (long long)n[1],
+                     shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b), (long long)n[0], (long long)n[1],
                      (long long)n[2], expected);
 }
 
@@ -63,10 +61,10 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_rows(value(c, 0), n[0], n[2]) || !is_rows(value(c, 1), n[1], n[2]))
+    if (!is_rows(call_value(c, 0), n[0], n[2]) || !is_rows(call_value(c, 1), n[1], n[2]))
         return refuse(c, "queries [Nq, heads*D] and keys [Nk, kv_heads*D]", e);
     *out = shape_of(1, scores);
-    return ranges_fit(c, 0, value(c, 0)->shape.dim[0], false, e) && ranges_fit(c, 2, value(c, 1)->shape.dim[0], false, e);
+    return ranges_fit(c, 0, call_value(c, 0)->shape.dim[0], false, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
 }
 
 static bool mix_shape(const Call *c, Shape *out, Error *e)
@@ -75,10 +73,10 @@ static bool mix_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_scores(value(c, 0), scores) || !is_rows(value(c, 1), n[1], n[2]))
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[1], n[2]))
         return refuse(c, "the scores of all segments and heads, and values [Nk, kv_heads*D]", e);
     *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[0] * n[2]));
-    return ranges_fit(c, 0, (size_t)n[ROWS], true, e) && ranges_fit(c, 2, value(c, 1)->shape.dim[0], false, e);
+    return ranges_fit(c, 0, (size_t)n[ROWS], true, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
 }
 
 static bool mix_t_shape(const Call *c, Shape *out, Error *e)
@@ -87,10 +85,10 @@ static bool mix_t_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_scores(value(c, 0), scores) || !is_rows(value(c, 1), n[0], n[2]))
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[0], n[2]))
         return refuse(c, "the scores of all segments and heads, and rows [Nq, heads*D]", e);
     *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[1] * n[2]));
-    return ranges_fit(c, 0, value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ROWS], true, e);
+    return ranges_fit(c, 0, call_value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ROWS], true, e);
 }
 
 /* --- all heads of all segments --- */
@@ -110,7 +108,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
         #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : left)
         for (size_t k = 0; k < tasks; k++) {
             size_t first = s[k / heads].scores;
-            Task t = { c->attrs, s[k / heads], k % heads, value(c, 0)->f32 + (scores_out ? 0 : first), value(c, 1)->f32,
+            Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
                        c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
                        k == 0 ? c->tape->error : NULL };
             left += work(&t);

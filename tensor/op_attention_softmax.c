@@ -5,8 +5,6 @@
 #include "tensor/attention.h"
 #include "tensor/softmax.h"
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 static size_t longest(const Call *c)
 {
     size_t n = 0;
@@ -25,10 +23,10 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     if (longest(c) > SOFTMAX_MAX)
         return error_set(e, "%s: a segment of %zu keys, expected at most 2^24", c->op->name, longest(c));
     for (size_t k = 0; k < c->n_in; k++) {
-        Shape s = value(c, k)->shape;
-        if (value(c, k)->dtype != F32 || s.rank != 1 || s.dim[0] != scores)
+        Shape s = call_value(c, k)->shape;
+        if (call_value(c, k)->dtype != F32 || s.rank != 1 || s.dim[0] != scores)
             return error_set(e, "%s: shape %s of %s, expected F32 [%zu], the scores of all segments and heads", c->op->name,
-                             shape_text(s, text), dtype_name(value(c, k)->dtype), scores);
+                             shape_text(s, text), dtype_name(call_value(c, k)->dtype), scores);
     }
     *out = shape_of(1, scores);
     return true;
@@ -37,7 +35,7 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
 /* One head of one segment; the first score that no tier decided, or SIZE_MAX. */
 static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *room)
 {
-    const float *x = value(c, 0)->f32;
+    const float *x = call_value(c, 0)->f32;
     for (size_t i = 0; i < s->q_count; i++, at += s->k_count) {
         size_t n = attention_allowed(c->attrs, s, i), open = n ? softmax_row(x + at, n, room, c->out.f32 + at) : 0;
         memset(c->out.f32 + at + n, 0, (s->k_count - n) * sizeof(float));
@@ -53,7 +51,7 @@ static void tell_undecided(const Call *c, const Segment *s, size_t at)
     while (s[1].scores <= at)
         s++;
     size_t column = (at - s->scores) % s->k_count, row = (at - s->scores) / s->k_count;
-    softmax_undecided(c, value(c, 0)->f32 + at - column, attention_allowed(c->attrs, s, row % s->q_count), row, column);
+    softmax_undecided(c, call_value(c, 0)->f32 + at - column, attention_allowed(c->attrs, s, row % s->q_count), row, column);
 }
 
 static void softmax_kernel(const Call *c)
@@ -78,7 +76,7 @@ static void softmax_kernel(const Call *c)
 static void grad_kernel(const Call *c)
 {
     size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads;
-    const float *p = value(c, 0)->f32, *dp = value(c, 1)->f32;
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
     ArenaMark mark = arena_mark(c->tape->arena);
     Segment *s = attention_segments(c);
     if (!s)

@@ -13,8 +13,6 @@
 #define U 0x1p-53
 enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 << 15 };
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 /* --- column_sum and column_dot --- */
 
 typedef struct {
@@ -75,8 +73,8 @@ CLONES static void rest_dot(const Columns *c, size_t j)  { column_block(c, j, c-
 
 static void columns_kernel(const Call *c)
 {
-    Shape s = value(c, 0)->shape;
-    Columns x = { value(c, 0)->f32, c->n_in > 1 ? value(c, 1)->f32 : NULL, shape_rows(s), shape_cols(s), c->out.f32 };
+    Shape s = call_value(c, 0)->shape;
+    Columns x = { call_value(c, 0)->f32, c->n_in > 1 ? call_value(c, 1)->f32 : NULL, shape_rows(s), shape_cols(s), c->out.f32 };
     #pragma omp parallel for schedule(static) if (x.rows * x.cols > PARALLEL)
     for (size_t j = 0; j < x.cols; j += BLOCK)
         if (x.cols - j >= BLOCK)
@@ -88,12 +86,12 @@ static void columns_kernel(const Call *c)
 static bool columns_shape(const Call *c, Shape *out, Error *e)
 {
     char a[64], b[64];
-    Shape s = value(c, 0)->shape;
+    Shape s = call_value(c, 0)->shape;
     if (s.rank != 2)
         return error_set(e, "%s: the operand has shape %s, expected rows [N, C]", c->op->name, shape_text(s, a));
-    if (c->n_in > 1 && !shape_equal(s, value(c, 1)->shape))
+    if (c->n_in > 1 && !shape_equal(s, call_value(c, 1)->shape))
         return error_set(e, "%s: shapes %s and %s differ, expected two of one shape [N, C]", c->op->name, shape_text(s, a),
-                         shape_text(value(c, 1)->shape, b));
+                         shape_text(call_value(c, 1)->shape, b));
     *out = shape_of(1, s.dim[1]);
     return true;
 }
@@ -133,7 +131,7 @@ static float sum_decide(const Call *c, size_t j)
 {
     Exact s = exact_zero();
     for (size_t k = 0; k < c->n_in; k++)
-        exact_add(&s, value(c, k)->f32[j]);
+        exact_add(&s, call_value(c, k)->f32[j]);
     return exact_round(&s);
 }
 
@@ -143,7 +141,7 @@ SIMD void sum_lanes(const Call *c, size_t j, size_t n)
 {
     v8d sum = simd_set(0), missed = sum;
     for (size_t k = 0; k < c->n_in; k++) {
-        v8d v = simd_load_part(value(c, k)->f32 + j, n, 0), next = sum + v, part = next - sum;
+        v8d v = simd_load_part(call_value(c, k)->f32 + j, n, 0), next = sum + v, part = next - sum;
         missed += simd_abs((sum - (next - part)) + (v - part));
         sum = next;
     }
@@ -165,7 +163,7 @@ CLONES static void sum_chunk(const Call *c, size_t begin, size_t end)
 /* Two floats: the machine's own addition is the rounded sum. */
 CLONES static void add_chunk(const Call *c, size_t begin, size_t end)
 {
-    const float *a = value(c, 0)->f32, *b = value(c, 1)->f32;
+    const float *a = call_value(c, 0)->f32, *b = call_value(c, 1)->f32;
     for (size_t j = begin; j < end; j++)
         c->out.f32[j] = float_canonical(a[j] + b[j] + 0.0f);
 }
@@ -183,11 +181,11 @@ static bool sum_n_shape(const Call *c, Shape *out, Error *e)
     char a[64], b[64];
     if (c->n_in == 0)
         return error_set(e, "sum_n: no inputs, expected at least one");
-    *out = value(c, 0)->shape;
+    *out = call_value(c, 0)->shape;
     for (size_t k = 1; k < c->n_in; k++)
-        if (!shape_equal(*out, value(c, k)->shape))
+        if (!shape_equal(*out, call_value(c, k)->shape))
             return error_set(e, "sum_n: input 0 has shape %s and input %zu %s, expected equal shapes", shape_text(*out, a), k,
-                             shape_text(value(c, k)->shape, b));
+                             shape_text(call_value(c, k)->shape, b));
     return true;
 }
 

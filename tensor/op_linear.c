@@ -14,15 +14,6 @@ static bool is_matrix(const Node *n)
     return n->out.shape.rank == 2 && (n->out.dtype == F32 || n->out.dtype == F16 || n->out.dtype == BF16);
 }
 
-static bool refuse(const Call *c, const char *expected, Error *e)
-{
-    char shapes[3][64] = { "", "", "" };
-    for (size_t k = 0; k < c->n_in && k < 3; k++)
-        shape_text(c->in[k]->out.shape, shapes[k]);
-    return error_set(e, "%s: inputs are %s%s%s%s%s, expected %s", c->op->name, shapes[0], c->n_in > 1 ? " and " : "", shapes[1],
-                     c->n_in > 2 ? " and " : "", shapes[2], expected);
-}
-
 /* fp32 values of what is added: a copy that stays for the step, unless it is fp32 already. */
 static const float *floats_of(Tape *t, const Node *n)
 {
@@ -44,7 +35,7 @@ static bool linear_shape(const Call *c, Shape *out, Error *e)
     if (fits && b)
         fits = b->out.shape.rank == 1 && b->out.shape.dim[0] == w->out.shape.dim[0] && b->out.dtype <= BF16;
     if (!fits)
-        return refuse(c, "x [N, K], w [M, K] and, if any, bias [M] of F32, F16 or BF16", e);
+        return call_refuse(c, "x [N, K], w [M, K] and, if any, bias [M] of F32, F16 or BF16", e);
     *out = shape_of(2, x->out.shape.dim[0], w->out.shape.dim[0]);
     return true;
 }
@@ -85,7 +76,7 @@ static bool matmul_shape(const Call *c, Shape *out, Error *e)
     const size_t *a = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim;
     bool ta = c->attrs->n[0], tb = c->attrs->n[1];
     if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || a[!ta] != b[tb])
-        return refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
+        return call_refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
     *out = shape_of(2, a[ta], b[!tb]);
     return true;
 }
@@ -124,7 +115,7 @@ static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
 {
     const size_t *w = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim, *a = c->in[2]->out.shape.dim;
     if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || !is_matrix(c->in[2]) || b[0] != w[0] || a[1] != w[1] || b[1] != a[0])
-        return refuse(c, "w [M, K], b [M, r] and a [r, K]", e);
+        return call_refuse(c, "w [M, K], b [M, r] and a [r, K]", e);
     *out = c->in[0]->out.shape;
     return true;
 }

@@ -10,29 +10,19 @@
 #include "tensor/round.h"
 #include "tensor/softmax.h"
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
-static bool refuse(const Call *c, Error *e, const char *expected)
-{
-    char shapes[3][64] = { "", "", "" };
-    for (size_t k = 0; k < c->n_in && k < 3; k++)
-        shape_text(value(c, k)->shape, shapes[k]);
-    return error_set(e, "%s: shapes %s %s %s do not fit, expected %s", c->op->name, shapes[0], shapes[1], shapes[2], expected);
-}
-
 static bool is_matrix(const Call *c, size_t k)
 {
-    return value(c, k)->dtype == F32 && value(c, k)->shape.rank == 2 && value(c, k)->shape.dim[1] <= SOFTMAX_MAX;
+    return call_value(c, k)->dtype == F32 && call_value(c, k)->shape.rank == 2 && call_value(c, k)->shape.dim[1] <= SOFTMAX_MAX;
 }
 
 static bool is_vector(const Call *c, size_t k, size_t n)
 {
-    return value(c, k)->dtype == F32 && shape_equal(value(c, k)->shape, shape_of(1, n));
+    return call_value(c, k)->dtype == F32 && shape_equal(call_value(c, k)->shape, shape_of(1, n));
 }
 
 static bool labels_fit(const Call *c, Error *e)
 {
-    Shape s = value(c, 0)->shape;
+    Shape s = call_value(c, 0)->shape;
     if (c->attrs->index_count != s.dim[0])
         return error_set(e, "%s: %zu labels for %zu rows, expected one a row", c->op->name, c->attrs->index_count, s.dim[0]);
     for (size_t r = 0; r < s.dim[0]; r++) {
@@ -49,15 +39,15 @@ static bool labels_fit(const Call *c, Error *e)
 static bool nll_shape(const Call *c, Shape *out, Error *e)
 {
     if (!is_matrix(c, 0))
-        return refuse(c, e, "F32 logits [R, V], V <= 2^24");
-    *out = shape_of(1, value(c, 0)->shape.dim[0]);
+        return call_refuse(c, "F32 logits [R, V], V <= 2^24", e);
+    *out = shape_of(1, call_value(c, 0)->shape.dim[0]);
     return labels_fit(c, e);
 }
 
 static void nll_kernel(const Call *c)
 {
-    size_t rows = value(c, 0)->shape.dim[0], cols = value(c, 0)->shape.dim[1], undecided = SIZE_MAX;
-    const float *z = value(c, 0)->f32;
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1], undecided = SIZE_MAX;
+    const float *z = call_value(c, 0)->f32;
     SoftmaxRoom room = softmax_room(c, cols);
     if (!room.all)
         return;
@@ -94,9 +84,9 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
 
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape s = value(c, 0)->shape;
-    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
-        return refuse(c, e, "F32 p [R, V], q [R, V], c [R]");
+    Shape s = call_value(c, 0)->shape;
+    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, call_value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
+        return call_refuse(c, "F32 p [R, V], q [R, V], c [R]", e);
     *out = s;
     return true;
 }
@@ -104,7 +94,7 @@ static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 static void logit_grad_kernel(const Call *c)
 {
     size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
-    const float *p = value(c, 0)->f32, *q = value(c, 1)->f32, *scale = value(c, 2)->f32;
+    const float *p = call_value(c, 0)->f32, *q = call_value(c, 1)->f32, *scale = call_value(c, 2)->f32;
 
     #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++)
@@ -128,9 +118,9 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
 
 static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape s = value(c, 0)->shape;
+    Shape s = call_value(c, 0)->shape;
     if (!is_matrix(c, 0) || !is_vector(c, 1, s.dim[0]))
-        return refuse(c, e, "F32 p [R, V], c [R]");
+        return call_refuse(c, "F32 p [R, V], c [R]", e);
     *out = s;
     return labels_fit(c, e);
 }
@@ -138,7 +128,7 @@ static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 static void logit_grad_label_kernel(const Call *c)
 {
     size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
-    const float *p = value(c, 0)->f32, *scale = value(c, 1)->f32;
+    const float *p = call_value(c, 0)->f32, *scale = call_value(c, 1)->f32;
 
     #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
@@ -202,18 +192,18 @@ static float kl_row(const float *pr, const float *lr, const float *l, size_t n, 
 
 static bool kl_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape s = value(c, 0)->shape;
+    Shape s = call_value(c, 0)->shape;
     for (size_t k = 0; k < 3; k++)
-        if (!is_matrix(c, k) || !shape_equal(s, value(c, k)->shape))
-            return refuse(c, e, "F32 pr, lr and l [R, V], V <= 2^24");
+        if (!is_matrix(c, k) || !shape_equal(s, call_value(c, k)->shape))
+            return call_refuse(c, "F32 pr, lr and l [R, V], V <= 2^24", e);
     *out = shape_of(1, s.dim[0]);
     return true;
 }
 
 static void kl_kernel(const Call *c)
 {
-    size_t rows = value(c, 0)->shape.dim[0], cols = value(c, 0)->shape.dim[1];
-    const float *pr = value(c, 0)->f32, *lr = value(c, 1)->f32, *l = value(c, 2)->f32;
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
+    const float *pr = call_value(c, 0)->f32, *lr = call_value(c, 1)->f32, *l = call_value(c, 2)->f32;
     int force = tier_force;
 
     #pragma omp parallel for schedule(static)

@@ -7,16 +7,6 @@
 #include "tensor/ops.h"
 #include "tensor/round.h"
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
-static bool refuse(const Call *c, Error *e, const char *expected)
-{
-    char shapes[3][64] = { "", "", "" };
-    for (size_t k = 0; k < c->n_in && k < 3; k++)
-        shape_text(value(c, k)->shape, shapes[k]);
-    return error_set(e, "%s: shapes %s %s %s do not fit, expected %s", c->op->name, shapes[0], shapes[1], shapes[2], expected);
-}
-
 static bool index_in_range(const Call *c, size_t limit, Error *e)
 {
     for (size_t k = 0; k < c->attrs->index_count; k++)
@@ -29,7 +19,7 @@ static void copy_all(const Call *c)
 {
     size_t bytes = tensor_bytes(c->out);
     if (bytes)
-        memcpy(c->out.f32, value(c, 0)->f32, bytes);
+        memcpy(c->out.f32, call_value(c, 0)->f32, bytes);
 }
 
 /* --- reshape: the same numbers under another shape --- */
@@ -40,7 +30,7 @@ static bool reshape_shape(const Call *c, Shape *out, Error *e)
     for (int k = 0; k < out->rank; k++)
         out->dim[k] = (size_t)c->attrs->n[k + 1];
     size_t n;
-    return (shape_size_checked(*out, &n) && n == shape_size(value(c, 0)->shape)) || refuse(c, e, "as many elements as before");
+    return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape)) || call_refuse(c, "as many elements as before", e);
 }
 
 static void reshape_vjp(Tape *t, Node *y, Node *dy)
@@ -66,19 +56,19 @@ Node *op_reshape(Tape *t, Node *x, Shape s)
 
 static bool transpose_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     if (x.rank != 2)
-        return refuse(c, e, "[N, C]");
+        return call_refuse(c, "[N, C]", e);
     *out = shape_of(2, x.dim[1], x.dim[0]);
     return true;
 }
 
 static void transpose_kernel(const Call *c)
 {
-    size_t rows = value(c, 0)->shape.dim[0], cols = value(c, 0)->shape.dim[1];
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < cols; j++)
-            c->out.f32[j * rows + r] = value(c, 0)->f32[r * cols + j];
+            c->out.f32[j * rows + r] = call_value(c, 0)->f32[r * cols + j];
 }
 
 static void transpose_vjp(Tape *t, Node *y, Node *dy)
@@ -102,11 +92,11 @@ static bool concat_shape(const Call *c, Shape *out, Error *e)
 {
     if (c->n_in == 0)
         return error_set(e, "concat_rows: no inputs, expected at least one");
-    size_t cols = shape_cols(value(c, 0)->shape), rows = 0;
+    size_t cols = shape_cols(call_value(c, 0)->shape), rows = 0;
     for (size_t k = 0; k < c->n_in; k++) {
-        Shape s = value(c, k)->shape;
+        Shape s = call_value(c, k)->shape;
         if (s.rank < 1 || s.rank > 2 || shape_cols(s) != cols)
-            return refuse(c, e, "rows [N, C] or [C] of equal C");
+            return call_refuse(c, "rows [N, C] or [C] of equal C", e);
         rows += shape_rows(s);
     }
     *out = shape_of(2, rows, cols);
@@ -117,9 +107,9 @@ static void concat_kernel(const Call *c)
 {
     float *to = c->out.f32;
     for (size_t k = 0; k < c->n_in; k++) {
-        size_t n = shape_size(value(c, k)->shape);
+        size_t n = shape_size(call_value(c, k)->shape);
         if (n)
-            memcpy(to, value(c, k)->f32, n * sizeof *to);
+            memcpy(to, call_value(c, k)->f32, n * sizeof *to);
         to += n;
     }
 }
@@ -152,10 +142,10 @@ Node *op_concat_rows(Tape *t, size_t n, Node *const x[])
 
 static bool slice_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     size_t begin = (size_t)c->attrs->n[0], count = (size_t)c->attrs->n[1];
     if (x.rank != 2 || begin > x.dim[0] || count > x.dim[0] - begin)
-        return refuse(c, e, "[N, C] with begin + count <= N");
+        return call_refuse(c, "[N, C] with begin + count <= N", e);
     *out = shape_of(2, count, x.dim[1]);
     return true;
 }
@@ -164,7 +154,7 @@ static void slice_kernel(const Call *c)
 {
     size_t bytes = tensor_bytes(c->out);
     if (bytes)
-        memcpy(c->out.f32, value(c, 0)->f32 + (size_t)c->attrs->n[0] * shape_cols(c->out.shape), bytes);
+        memcpy(c->out.f32, call_value(c, 0)->f32 + (size_t)c->attrs->n[0] * shape_cols(c->out.shape), bytes);
 }
 
 static void slice_vjp(Tape *t, Node *y, Node *dy)
@@ -192,9 +182,9 @@ Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count)
 
 static bool gather_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape table = value(c, 0)->shape;
+    Shape table = call_value(c, 0)->shape;
     if (table.rank != 2)
-        return refuse(c, e, "a table [V, C]");
+        return call_refuse(c, "a table [V, C]", e);
     *out = shape_of(2, c->attrs->index_count, table.dim[1]);
     return index_in_range(c, table.dim[0], e);
 }
@@ -203,7 +193,7 @@ static void gather_kernel(const Call *c)
 {
     size_t cols = shape_cols(c->out.shape);
     for (size_t k = 0; k < c->attrs->index_count; k++)
-        tensor_widen(value(c, 0), (size_t)c->attrs->index[k] * cols, cols, c->out.f32 + k * cols);
+        tensor_widen(call_value(c, 0), (size_t)c->attrs->index[k] * cols, cols, c->out.f32 + k * cols);
 }
 
 static void gather_vjp(Tape *t, Node *y, Node *dy)
@@ -223,9 +213,9 @@ Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n)
 
 static bool scatter_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape dy = value(c, 0)->shape;
+    Shape dy = call_value(c, 0)->shape;
     if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count)
-        return refuse(c, e, "[N, C] with N ids");
+        return call_refuse(c, "[N, C] with N ids", e);
     *out = shape_of(2, (size_t)c->attrs->n[0], dy.dim[1]);
     return index_in_range(c, out->dim[0], e);
 }
@@ -254,7 +244,7 @@ static void scatter_kernel(const Call *c)
 {
     size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
     const int32_t *ids = c->attrs->index;
-    const float *dy = value(c, 0)->f32;
+    const float *dy = call_value(c, 0)->f32;
     size_t *begin = arena_zalloc(c->tape->arena, (rows + 2) * sizeof *begin);
     int32_t *list = arena_array(c->tape->arena, n, sizeof *list);
     if (!begin || !list)
@@ -293,9 +283,9 @@ Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t ro
 
 static bool broadcast_shape(const Call *c, Shape *out, Error *e)
 {
-    if (value(c, 0)->shape.rank != 1)
-        return refuse(c, e, "a vector [C]");
-    *out = shape_of(2, (size_t)c->attrs->n[0], value(c, 0)->shape.dim[0]);
+    if (call_value(c, 0)->shape.rank != 1)
+        return call_refuse(c, "a vector [C]", e);
+    *out = shape_of(2, (size_t)c->attrs->n[0], call_value(c, 0)->shape.dim[0]);
     return true;
 }
 
@@ -303,7 +293,7 @@ static void broadcast_kernel(const Call *c)
 {
     size_t cols = shape_cols(c->out.shape);
     for (size_t r = 0; r < c->out.shape.dim[0] && cols; r++)
-        memcpy(c->out.f32 + r * cols, value(c, 0)->f32, cols * sizeof(float));
+        memcpy(c->out.f32 + r * cols, call_value(c, 0)->f32, cols * sizeof(float));
 }
 
 static void broadcast_vjp(Tape *t, Node *y, Node *dy)
@@ -325,17 +315,17 @@ Node *op_broadcast_rows(Tape *t, Node *row, size_t n)
 
 static bool patches_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     size_t p = (size_t)c->attrs->n[0];
     if (x.rank != 4 || p == 0 || x.dim[2] < p || x.dim[3] < p)
-        return refuse(c, e, "pictures [B, channels, H, W] with H and W at least the patch size");
+        return call_refuse(c, "pictures [B, channels, H, W] with H and W at least the patch size", e);
     *out = shape_of(2, x.dim[0] * (x.dim[2] / p) * (x.dim[3] / p), x.dim[1] * p * p);
     return true;
 }
 
 static void patches_kernel(const Call *c)
 {
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     size_t p = (size_t)c->attrs->n[0], channels = x.dim[1], h = x.dim[2], w = x.dim[3];
     float *to = c->out.f32;
     for (size_t b = 0; b < x.dim[0]; b++)
@@ -343,7 +333,7 @@ static void patches_kernel(const Call *c)
             for (size_t j = 0; j < w / p; j++)
                 for (size_t k = 0; k < channels; k++)
                     for (size_t r = 0; r < p; r++, to += p)
-                        memcpy(to, value(c, 0)->f32 + ((b * channels + k) * h + i * p + r) * w + j * p, p * sizeof *to);
+                        memcpy(to, call_value(c, 0)->f32 + ((b * channels + k) * h + i * p + r) * w + j * p, p * sizeof *to);
 }
 
 const Op op_record_patches = {
@@ -360,17 +350,17 @@ Node *op_patches(Tape *t, Node *pixels, size_t patch)
 
 static bool mask_shape(const Call *c, Shape *out, Error *e)
 {
-    *out = value(c, 0)->shape;
+    *out = call_value(c, 0)->shape;
     size_t n = c->attrs->index_count;
     return n == shape_size(*out) || (out->rank == 2 && n == out->dim[0])
-        || refuse(c, e, "one keep flag per element, or per row");
+        || call_refuse(c, "one keep flag per element, or per row", e);
 }
 
 static void mask_kernel(const Call *c)
 {
     size_t n = shape_size(c->out.shape), each = c->attrs->index_count ? n / c->attrs->index_count : 1;
     for (size_t k = 0; k < n; k++)
-        c->out.f32[k] = c->attrs->index[k / each] ? value(c, 0)->f32[k] : 0.0f;
+        c->out.f32[k] = c->attrs->index[k / each] ? call_value(c, 0)->f32[k] : 0.0f;
 }
 
 static void mask_vjp(Tape *t, Node *y, Node *dy)
@@ -392,18 +382,18 @@ Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n)
 
 static bool argmax_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     if (x.rank != 2 || x.dim[1] == 0 || x.dim[1] > 1 << 24)
-        return refuse(c, e, "[N, V] with 1 <= V <= 2^24");
+        return call_refuse(c, "[N, V] with 1 <= V <= 2^24", e);
     *out = shape_of(1, x.dim[0]);
     return true;
 }
 
 static void argmax_kernel(const Call *c)
 {
-    size_t cols = value(c, 0)->shape.dim[1];
+    size_t cols = call_value(c, 0)->shape.dim[1];
     for (size_t r = 0; r < c->out.shape.dim[0]; r++) {
-        const float *x = value(c, 0)->f32 + r * cols;
+        const float *x = call_value(c, 0)->f32 + r * cols;
         size_t best = 0;
         for (size_t j = 1; j < cols; j++)
             if (x[j] > x[best] || (x[best] != x[best] && x[j] == x[j]))

@@ -219,12 +219,10 @@ CLONES static void rmsnorm_dx_row(const Row *r)   { row_backward(r); }
 
 /* --- The operators. --- */
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 static void each_row(const Call *c, bool centred, void (*row)(const Row *))
 {
     size_t cols = shape_cols(c->out.shape), rows = cols ? shape_size(c->out.shape) / cols : 0;
-    const float *x = value(c, 0)->f32, *dn = c->n_in > 1 ? value(c, 1)->f32 : NULL;
+    const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
     #pragma omp parallel for schedule(static) if (rows * cols > PARALLEL)
     for (size_t r = 0; r < rows; r++)
         row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[0], centred });
@@ -239,14 +237,14 @@ static bool norm_shape(const Call *c, Shape *out, Error *e)
 {
     char a[64], b[64];
     float eps = c->attrs->f[0];
-    *out = value(c, 0)->shape;
+    *out = call_value(c, 0)->shape;
     if (!(eps >= 0 && eps < INFINITY))
         return error_set(e, "%s: eps is %g, expected a finite number of at least 0", c->op->name, (double)eps);
     if (out->rank < 1 || shape_cols(*out) > COLS_MAX)
         return error_set(e, "%s: x has shape %s, expected rows [N, C] with C up to %d", c->op->name, shape_text(*out, a), COLS_MAX);
-    if (c->n_in > 1 && !shape_equal(*out, value(c, 1)->shape))
+    if (c->n_in > 1 && !shape_equal(*out, call_value(c, 1)->shape))
         return error_set(e, "%s: x has shape %s and dn %s, expected equal shapes", c->op->name,
-                         shape_text(*out, a), shape_text(value(c, 1)->shape, b));
+                         shape_text(*out, a), shape_text(call_value(c, 1)->shape, b));
     return true;
 }
 

@@ -5,38 +5,27 @@
 
 enum { CHUNK = 4096, WORTH_THREADS = 32768 };
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 /* --- shapes --- */
-
-static bool refuse(const Call *c, Error *e, const char *expected)
-{
-    char shapes[3][64] = { "", "", "" };
-    for (size_t k = 0; k < c->n_in && k < 3; k++)
-        shape_text(value(c, k)->shape, shapes[k]);
-    return error_set(e, "%s: shapes %s %s %s of dtype %s do not fit, expected %s", c->op->name, shapes[0], shapes[1], shapes[2],
-                     dtype_name(value(c, 0)->dtype), expected);
-}
 
 static bool shape_alike(const Call *c, Shape *out, Error *e)
 {
-    *out = value(c, 0)->shape;
+    *out = call_value(c, 0)->shape;
     for (size_t k = 0; k < c->n_in; k++)
-        if (value(c, k)->dtype != F32 || !shape_equal(value(c, k)->shape, *out))
-            return refuse(c, e, "F32 inputs of one shape");
+        if (call_value(c, k)->dtype != F32 || !shape_equal(call_value(c, k)->shape, *out))
+            return call_refuse(c, "F32 inputs of one shape", e);
     return true;
 }
 
 static bool shape_by_column(const Call *c, Shape *out, Error *e)
 {
-    *out = value(c, 0)->shape;
-    if (value(c, 0)->dtype != F32 || out->rank < 1)
-        return refuse(c, e, "rows [N, C] in F32 and vectors [C]");
+    *out = call_value(c, 0)->shape;
+    if (call_value(c, 0)->dtype != F32 || out->rank < 1)
+        return call_refuse(c, "rows [N, C] in F32 and vectors [C]", e);
     for (size_t k = 1; k < c->n_in; k++) {
-        const Tensor *v = value(c, k);
+        const Tensor *v = call_value(c, k);
         bool floats = v->dtype == F32 || v->dtype == F16 || v->dtype == BF16;
         if (!floats || v->shape.rank != 1 || v->shape.dim[0] != shape_cols(*out))
-            return refuse(c, e, "rows [N, C] in F32 and vectors [C]");
+            return call_refuse(c, "rows [N, C] in F32 and vectors [C]", e);
     }
     return true;
 }
@@ -56,7 +45,7 @@ static void by_chunk(const Call *c, void (*run)(const Call *c, size_t begin, siz
 #define NATIVE(name, expression)                                                                    \
 CLONES static void name##_run(const Call *c, size_t begin, size_t end)                              \
 {                                                                                                   \
-    const float *a = value(c, 0)->f32, *b = value(c, c->n_in - 1)->f32, s = c->attrs->f[0];         \
+    const float *a = call_value(c, 0)->f32, *b = call_value(c, c->n_in - 1)->f32, s = c->attrs->f[0];         \
     float *y = c->out.f32;                                                                          \
     (void)b, (void)s;                                                                               \
     for (size_t k = begin; k < end; k++) {                                                          \
@@ -155,7 +144,7 @@ Node *op_scale(Tape *t, Node *x, float s) { return tape_push(t, &op_record_scale
 
 static void axpy_run(const Call *c, size_t begin, size_t end)
 {
-    multiply_add((Run){ value(c, 1)->f32 + begin, 1 }, (Run){ &c->attrs->f[0], 0 }, (Run){ value(c, 0)->f32 + begin, 1 },
+    multiply_add((Run){ call_value(c, 1)->f32 + begin, 1 }, (Run){ &c->attrs->f[0], 0 }, (Run){ call_value(c, 0)->f32 + begin, 1 },
                  c->out.f32 + begin, end - begin);
 }
 
@@ -184,7 +173,7 @@ Node *op_axpy(Tape *t, Node *base, Node *x, float s)
 
 CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
 {
-    const float *x = value(c, 0)->f32;
+    const float *x = call_value(c, 0)->f32;
     const double num = c->attrs->f[0], den = c->attrs->f[1];
     for (size_t k = begin; k < end; k++) {
         float z = (float)(num * x[k] / den);
@@ -214,7 +203,7 @@ Node *op_ratio(Tape *t, Node *x, float num, float den)
 /* The vector as floats; F16 and BF16 are widened into scratch. NULL when memory ran out. */
 static const float *column_vector(const Call *c, size_t k)
 {
-    const Tensor *v = value(c, k);
+    const Tensor *v = call_value(c, k);
     if (v->dtype == F32)
         return v->f32;
     float *wide = arena_array(c->tape->arena, v->shape.dim[0], sizeof *wide);
@@ -234,7 +223,7 @@ CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
 static void mul_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = value(c, 0)->f32, *w = column_vector(c, 1);
+    const float *x = call_value(c, 0)->f32, *w = column_vector(c, 1);
     if (!w)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
@@ -245,7 +234,7 @@ static void mul_rows_kernel(const Call *c)
 static void affine_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = value(c, 0)->f32, *g = column_vector(c, 1), *b = column_vector(c, 2);
+    const float *x = call_value(c, 0)->f32, *g = column_vector(c, 1), *b = column_vector(c, 2);
     if (!g || !b)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
@@ -285,7 +274,7 @@ Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b) { return tape_push(t, &
 static void scalar_kernel(const Call *c)
 {
     const ScalarFunction *f = scalar_find(c->op->name);
-    const float *x = value(c, 0)->f32;
+    const float *x = call_value(c, 0)->f32;
     size_t n = shape_size(c->out.shape), open = n;
     #pragma omp parallel for schedule(static) if (n > WORTH_THREADS / 8)
     for (size_t begin = 0; begin < n; begin += CHUNK / 4) {

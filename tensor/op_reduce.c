@@ -13,8 +13,6 @@
 #define U 0x1p-53
 enum { CHUNK = 4096, PARALLEL = 1 << 15 };
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 /* --- Sums over numbers that lie side by side. --- */
 
 /* `size` bounds |sum - true sum| / (h u). */
@@ -142,24 +140,24 @@ static bool scalar_shape(const Call *c, Shape *out, Error *e)
 
 static void sum_kernel(const Call *c)
 {
-    c->out.f32[0] = range_sum(value(c, 0)->f32, shape_size(value(c, 0)->shape), false);
+    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), false);
 }
 
 static void mean_kernel(const Call *c)
 {
-    c->out.f32[0] = range_mean(value(c, 0)->f32, shape_size(value(c, 0)->shape), (size_t)c->attrs->n[0]);
+    c->out.f32[0] = range_mean(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[0]);
 }
 
 static void square_sum_kernel(const Call *c)
 {
-    c->out.f32[0] = range_sum(value(c, 0)->f32, shape_size(value(c, 0)->shape), true);
+    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), true);
 }
 
 static void square_norm_kernel(const Call *c)
 {
     double sum = 0, h = 0;
     for (size_t k = 0; k < c->n_in; k++) {
-        Total t = total(value(c, k)->f32, shape_size(value(c, k)->shape), true);
+        Total t = total(call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
         sum += t.sum;
         h = (h > t.h ? h : t.h) + 1;
     }
@@ -168,7 +166,7 @@ static void square_norm_kernel(const Call *c)
         return;
     Exact s = exact_zero();
     for (size_t k = 0; k < c->n_in; k++)
-        exact_range(&s, value(c, k)->f32, shape_size(value(c, k)->shape), true);
+        exact_range(&s, call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
     c->out.f32[0] = norm_round(&s);
 }
 
@@ -238,7 +236,7 @@ Node *op_square_norm(Tape *t, size_t n, Node *const x[])
 static bool segment_shape(const Call *c, Shape *out, Error *e)
 {
     char text[64];
-    Shape x = value(c, 0)->shape;
+    Shape x = call_value(c, 0)->shape;
     const Attrs *a = c->attrs;
     if (x.rank != 1 || a->index_count == 0)
         return error_set(e, "%s: x has shape %s with %zu offsets, expected a vector [R] and n + 1 offsets", c->op->name,
@@ -255,14 +253,14 @@ static void segment_sum_kernel(const Call *c)
 {
     const int32_t *at = c->attrs->index;
     for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
-        c->out.f32[k] = range_sum(value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), false);
+        c->out.f32[k] = range_sum(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), false);
 }
 
 static void segment_mean_kernel(const Call *c)
 {
     const int32_t *at = c->attrs->index;
     for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
-        c->out.f32[k] = range_mean(value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
+        c->out.f32[k] = range_mean(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
 }
 
 /* Losses write their gradients out (GRAPH.md), so none flows through a segment. */

@@ -4,15 +4,13 @@
 #include "tensor/ops.h"
 #include "tensor/softmax.h"
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 static bool rows_shape(const Call *c, Shape *out, Error *e)
 {
-    Shape first = value(c, 0)->shape;
+    Shape first = call_value(c, 0)->shape;
     char a[64], b[64];
     for (size_t k = 0; k < c->n_in; k++) {
-        Shape s = value(c, k)->shape;
-        if (s.rank < 1 || s.rank > 2 || value(c, k)->dtype != F32 || !shape_equal(s, first))
+        Shape s = call_value(c, k)->shape;
+        if (s.rank < 1 || s.rank > 2 || call_value(c, k)->dtype != F32 || !shape_equal(s, first))
             return error_set(e, "%s: shapes %s and %s do not fit, expected rows [R, V] or [V] of F32, all alike",
                              c->op->name, shape_text(first, a), shape_text(s, b));
     }
@@ -27,7 +25,7 @@ typedef size_t RowFunction(const float *x, size_t n, double *room, float *y);
 static void rows_kernel(const Call *c, RowFunction *f)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape), undecided = SIZE_MAX;
-    const float *x = value(c, 0)->f32;
+    const float *x = call_value(c, 0)->f32;
     SoftmaxRoom room = softmax_room(c, cols);
     if (!room.all || cols == 0)
         return;
@@ -49,7 +47,7 @@ static void log_softmax_kernel(const Call *c) { rows_kernel(c, log_softmax_row);
 static void softmax_grad_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *p = value(c, 0)->f32, *dp = value(c, 1)->f32;
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
 
     #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++)

@@ -12,8 +12,6 @@
 #define U 0x1p-53
 enum { CHUNK = 2048, PARALLEL = 1 << 15 };
 
-static const Tensor *value(const Call *c, size_t k) { return &c->in[k]->out; }
-
 /* Chunks of the elements; kernels write the floats begin ... end - 1. */
 static void each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin, size_t end))
 {
@@ -25,7 +23,7 @@ static void each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin,
 
 SIMD v8d load_some(const Call *c, size_t input, size_t j, size_t end)
 {
-    return simd_load_part(value(c, input)->f32 + j, end - j, 1);
+    return simd_load_part(call_value(c, input)->f32 + j, end - j, 1);
 }
 
 /* Up to eight results v within `bound`; those left open are `decide`d. */
@@ -42,11 +40,11 @@ SIMD void put(const Call *c, size_t j, size_t end, v8d v, v8d bound, float (*dec
 static bool same_shapes(const Call *c, Shape *out, Error *e)
 {
     char a[64], b[64];
-    *out = value(c, 0)->shape;
+    *out = call_value(c, 0)->shape;
     for (size_t k = 1; k < c->n_in; k++)
-        if (!shape_equal(*out, value(c, k)->shape))
+        if (!shape_equal(*out, call_value(c, k)->shape))
             return error_set(e, "%s: input 0 has shape %s and input %zu %s, expected equal shapes", c->op->name,
-                             shape_text(*out, a), k, shape_text(value(c, k)->shape, b));
+                             shape_text(*out, a), k, shape_text(call_value(c, k)->shape, b));
     return true;
 }
 
@@ -73,7 +71,7 @@ static int clip_compare(const void *value, double m)
 /* 10^-6 in binary64, the sum and the quotient: 3 u; 1 u for the test. max_norm 10^6 is exact (44 bits). */
 static void clip_kernel(const Call *c)
 {
-    Clip q = { c->attrs->f[0], value(c, 0)->f32[0] };
+    Clip q = { c->attrs->f[0], call_value(c, 0)->f32[0] };
     double v = q.max_norm / (q.norm + 1e-6), e = 5 * U * fabs(v) + tier_slack(1) + tier_slack(2);
     float *y = c->out.f32;
     if (v - v != 0 || v == 0)
@@ -92,10 +90,10 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
     *out = shape_of(0);
     if (!(c->attrs->f[0] >= 0 && c->attrs->f[0] < INFINITY))
         return refuse(c, e, "max_norm", (double)c->attrs->f[0], "a finite number of at least 0");
-    if (shape_size(value(c, 0)->shape) != 1)
-        return error_set(e, "clip_factor: the norm has shape %s, expected a scalar", shape_text(value(c, 0)->shape, text));
-    if (value(c, 0)->f32[0] < 0)
-        return refuse(c, e, "the norm", (double)value(c, 0)->f32[0], "at least 0");
+    if (shape_size(call_value(c, 0)->shape) != 1)
+        return error_set(e, "clip_factor: the norm has shape %s, expected a scalar", shape_text(call_value(c, 0)->shape, text));
+    if (call_value(c, 0)->f32[0] < 0)
+        return refuse(c, e, "the norm", (double)call_value(c, 0)->f32[0], "at least 0");
     return true;
 }
 
@@ -114,7 +112,7 @@ Node *op_clip_factor(Tape *t, Node *norm, float max_norm)
 
 CLONES static void scale_chunk(const Call *c, size_t begin, size_t end)
 {
-    const float *x = value(c, 0)->f32, s = value(c, 1)->f32[0];
+    const float *x = call_value(c, 0)->f32, s = call_value(c, 1)->f32[0];
     for (size_t j = begin; j < end; j++)
         c->out.f32[j] = float_canonical(s * x[j]);
 }
@@ -124,9 +122,9 @@ static void scale_by_kernel(const Call *c) { each_chunk(c, scale_chunk); }
 static bool scale_by_shape(const Call *c, Shape *out, Error *e)
 {
     char text[64];
-    *out = value(c, 0)->shape;
-    return shape_size(value(c, 1)->shape) == 1
-        || error_set(e, "scale_by: s has shape %s, expected a scalar", shape_text(value(c, 1)->shape, text));
+    *out = call_value(c, 0)->shape;
+    return shape_size(call_value(c, 1)->shape) == 1
+        || error_set(e, "scale_by: s has shape %s, expected a scalar", shape_text(call_value(c, 1)->shape, text));
 }
 
 /* The factor is the clip's or a constant: only x receives a gradient. */
@@ -151,7 +149,7 @@ Node *op_scale_by(Tape *t, Node *x, Node *s)
 
 static float adam_m_decide(const Call *c, size_t j)
 {
-    float b = c->attrs->f[0], m = value(c, 0)->f32[j], g = value(c, 1)->f32[j];
+    float b = c->attrs->f[0], m = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add_product(&s, b, m);
     exact_add(&s, g);
@@ -174,7 +172,7 @@ static void adam_m_kernel(const Call *c) { each_chunk(c, adam_m_chunk); }
 
 static float adam_v_decide(const Call *c, size_t j)
 {
-    float b = c->attrs->f[0], v = value(c, 0)->f32[j], g = value(c, 1)->f32[j];
+    float b = c->attrs->f[0], v = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add_product(&s, b, v);
     exact_add_product(&s, g, g);
@@ -242,7 +240,7 @@ static int adam_compare(const void *value, double x)
 static float adam_decide(const Call *c, size_t j)
 {
     const float *f = c->attrs->f;
-    float p = value(c, 0)->f32[j], m = value(c, 1)->f32[j], v = value(c, 2)->f32[j];
+    float p = call_value(c, 0)->f32[j], m = call_value(c, 1)->f32[j], v = call_value(c, 2)->f32[j];
     if (v == INFINITY) {                                     // m / infinity is 0
         m = 0;
         v = 1;
@@ -313,7 +311,7 @@ Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1
 
 static float sgd_decide(const Call *c, size_t j)
 {
-    float lr = c->attrs->f[0], decay = c->attrs->f[1], p = value(c, 0)->f32[j], g = value(c, 1)->f32[j];
+    float lr = c->attrs->f[0], decay = c->attrs->f[1], p = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add(&s, p);
     exact_add_product(&s, -lr, g);
@@ -356,7 +354,7 @@ Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
 
 static float momentum_decide(const Call *c, size_t j)
 {
-    return round_sum((double)c->attrs->f[0] * value(c, 0)->f32[j], value(c, 1)->f32[j]) + 0.0f;
+    return round_sum((double)c->attrs->f[0] * call_value(c, 0)->f32[j], call_value(c, 1)->f32[j]) + 0.0f;
 }
 
 CLONES static void momentum_chunk(const Call *c, size_t begin, size_t end)

@@ -14,6 +14,16 @@ Tape tape_make(Arena *arena, Error *error)
     return (Tape){ .arena = arena, .error = error, .module = "", .wide_budget = WIDE_BUDGET };
 }
 
+bool call_refuse(const Call *c, const char *expected, Error *e)
+{
+    char shape[64], all[400] = "";
+    for (size_t k = 0, n = 0; k < c->n_in && k < 4; k++) {
+        const Tensor *x = call_value(c, k);
+        n += (size_t)snprintf(all + n, sizeof all - n, " %s%s%s", shape_text(x->shape, shape), x->dtype == F32 ? "" : " ", x->dtype == F32 ? "" : dtype_name(x->dtype));
+    }
+    return error_set(e, "%s: shapes%s do not fit, expected %s", c->op->name, all, expected);
+}
+
 void tape_reset(Tape *t)
 {
     arena_reset(t->arena);

@@ -44,6 +44,10 @@ struct Node {
     Wide       *wide;
 };
 
+/* For kernels and shape checks: operand k of a call; false, with "gelu: shapes [2] F16 do not fit, expected …". */
+static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]->out; }
+bool call_refuse(const Call *c, const char *expected, Error *e);
+
 struct Tape {
     Arena  *arena;           // of the step
     Error  *error;

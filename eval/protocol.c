@@ -25,7 +25,6 @@ const RuleInfo rules[RULES] = {
 static const struct { const char *group, *file; } groups[GROUPS] = {
     { "person", "persons.jsonl" }, { "country", "countries.jsonl" }, { "known_person", "known_persons.jsonl" },
 };
-const char *group_name(size_t group) { return groups[group].group; }
 const char *group_file(size_t group) { return groups[group].file; }
 
 const char *start_model_name(StartModel m)

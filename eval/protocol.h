@@ -38,7 +38,6 @@ extern const size_t scenarios_count;
 const Scenario *scenario_find(const char *name);     // NULL: unknown
 
 enum { GROUPS = 3 };
-const char *group_name(size_t group);                // of entities.jsonl: person, country, known_person
 const char *group_file(size_t group);                // "persons.jsonl"
 
 typedef struct {

@@ -34,11 +34,6 @@ static const char *const section_names[] = { "", "vision_config.", "text_config.
 static const char *const act_names[ACT_COUNT] = { "gelu", "quick_gelu", "silu" };
 static const char *const select_names[FEATURES_COUNT] = { "default", "full" };
 
-const char *activation_name(Activation a)
-{
-    return act_names[a];
-}
-
 /* --- Reading --- */
 
 static const Key *key_find(Section section, const char *name)

@@ -57,6 +57,5 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e);
 size_t config_patches(const ModelConfig *c);           // (image_size / patch_size)^2
 size_t config_image_tokens(const ModelConfig *c);      // rows of the language model that a picture takes
 size_t config_vision_layers(const ModelConfig *c);     // layers that are run: 2 of 3 when vision_feature_layer is -2
-const char *activation_name(Activation a);             // "quick_gelu"
 
 #endif

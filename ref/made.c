@@ -99,11 +99,3 @@ void png_end(Made *m)
 {
     png_chunk(m, "IEND", NULL, 0);
 }
-
-void made_store(Made *m, const char *header, size_t zeros)
-{
-    made_little(m, strlen(header), 8);
-    made_text(m, header);
-    for (size_t k = 0; k < zeros; k++)
-        made_bytes(m, "", 1);
-}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Made: files put together byte by byte, of any kind, and wrong in any way. */
+/* Made: files put together byte by byte, of any kind, and wrong in any way: the vectors' pictures (prep_case.h) and the files that
+ * readers must refuse (reject_case.h), so that no library's version decides their bytes. */
 #ifndef PULSE_REF_MADE_H
 #define PULSE_REF_MADE_H
 
@@ -29,8 +30,5 @@ void   png_begin(Made *m, const PngForm *f);           // signature and IHDR
 void   png_chunk(Made *m, const char *kind, const void *data, size_t n);
 void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // IDAT; each row without its filter byte
 void   png_end(Made *m);
-
-/* A safetensors file: the length of the header, the header, so many zero bytes. */
-void made_store(Made *m, const char *header, size_t zeros);
 
 #endif

@@ -5,16 +5,6 @@
 #include "tensor/angle.h"
 #include "tensor/ops.h"
 
-const char *optimiser_name(OptimiserKind k)
-{
-    return (const char *const[]){ "adamw", "adam", "sgd" }[k];
-}
-
-const char *schedule_name(ScheduleKind k)
-{
-    return (const char *const[]){ "constant", "linear", "cosine" }[k];
-}
-
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[], Tensor *const values[], Arena *a)
 {
     *o = (Optimiser){ .config = *c, .count = count, .power1 = 1, .power2 = 1 };

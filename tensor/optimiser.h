@@ -17,8 +17,6 @@
 
 typedef enum { OPTIMISER_ADAMW, OPTIMISER_ADAM, OPTIMISER_SGD, OPTIMISER_COUNT } OptimiserKind;
 typedef enum { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COUNT } ScheduleKind;
-const char *optimiser_name(OptimiserKind k);
-const char *schedule_name(ScheduleKind k);
 
 /* lr of step t = 1 … steps: lr t / warmup while t <= warmup; then lr until `hold`; then down to floor * lr
  * at t = steps, linearly or along half a cosine of x = (t - hold)/(steps - hold). One rounding. */

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 #include "tests/check.h"
+#include "tests/stopwatch.h"
 
 #if defined(PULSE_BLAS_builtin)
 int main(void)
@@ -24,25 +24,6 @@ void cblas_dgemm(int layout, int transa, int transb, int m, int n, int k, double
                  const double *b, int ldb, double beta, double *c, int ldc);
 void cblas_sgemm(int layout, int transa, int transb, int m, int n, int k, float alpha, const float *a, int lda,
                  const float *b, int ldb, float beta, float *c, int ldc);
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, ascending);
-    return x[n / 2];
-}
 
 typedef struct { const char *what; size_t m, n, k; bool ta, tb; double dgemm_goal, sgemm_goal; } Shape3;
 

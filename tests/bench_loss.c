@@ -4,27 +4,14 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include "tensor/ops.h"
 #include "tests/check.h"
+#include "tests/stopwatch.h"
 
 enum { ROWS = 1024, COLS = 256, RUNS = 101, SAMPLES = 40, HEADS = 4, LENGTH = 36 };
 
 static Error error;
 static Arena arena;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 typedef void Work(Tape *t, float *x, float *dy);
 
@@ -75,8 +62,7 @@ static double seconds(Work *work)
         times[k] = now() - begin;
         tape_reset(&t);
     }
-    qsort(times, RUNS, sizeof *times, ascending);
-    return times[RUNS / 2];
+    return median(times, RUNS);
 }
 
 /* PyTorch's seconds for softmax forward + backward; 0 where there is none. */

@@ -4,10 +4,9 @@
  * asked about each sample, and after it, where what it said is kept. */
 #include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include "tensor/random.h"
 #include "unlearn/rounds.h"
+#include "tests/stopwatch.h"
 
 enum { BATCH = 20, TURNS = 21, WARM = 2, SAMPLES = BATCH * (TURNS + WARM), PICTURE_TOKENS = 28, TEXT_TOKENS = 16, ANSWER = 3, PIXELS = 3 * 32 * 32 };
 
@@ -101,27 +100,13 @@ static bool runner_step(Runner *x)
     return x->method ? round_step(&x->rounds, &error) : train_step(&x->trainer, &o, &error);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median over the turns of an epoch of the time of x as a multiple of the time of y. */
 static double ratio(const Runner *x, const Runner *y, int epoch)
 {
     double r[TURNS];
     for (int k = 0; k < TURNS; k++)
         r[k] = x->seconds[epoch * TURNS + k] / y->seconds[epoch * TURNS + k];
-    qsort(r, TURNS, sizeof *r, ascending);
-    return r[TURNS / 2];
+    return median(r, TURNS);
 }
 
 int main(void)

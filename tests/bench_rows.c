@@ -3,22 +3,14 @@
  * one line each: "name ns". PyTorch's own are measured by the same shapes with torch.nn.functional. */
 #include <omp.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include "tensor/ops.h"
+#include "tests/stopwatch.h"
 
 enum { ROWS = 1024, COLS = 256, TRIES = 30 };
 
 static Arena room;
 static Error error;
 static Node *x, *g, *v;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static Node *normal(Tape *t, uint64_t state, bool positive)
 {

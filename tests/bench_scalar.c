@@ -3,19 +3,12 @@
  * tape with all threads, on normal data (sum of twelve uniforms). */
 #include <omp.h>
 #include <stdio.h>
-#include <time.h>
 #include "tensor/ops.h"
 #include "tensor/scalar.h"
+#include "tests/stopwatch.h"
 
 enum { N = 1 << 16, ROUNDS = 20, TRIES = 5 };
 static float x[N], y[N];
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fill(bool positive)
 {

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "model/train.h"
 #include "tensor/random.h"
+#include "tests/stopwatch.h"
 
 enum { PICTURES = 32, TEXTS = 16, PICTURE_TOKENS = 34, TEXT_TOKENS = 20, LONGEST = 40, ANSWER = 3, WARM = 3, MOST = 200 };
 
@@ -47,24 +47,6 @@ static bool samples(void *context, int64_t step, BatchSample **out, size_t *coun
         (*out)[i] = (BatchSample){ ids[i], targets[i], n, i < PICTURES ? pixels[i] : NULL };
     }
     return *out != NULL;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static double median(double *x, int n)
-{
-    for (int i = 1; i < n; i++)
-        for (int j = i; j > 0 && x[j] < x[j - 1]; j--) {
-            double swap = x[j];
-            x[j] = x[j - 1];
-            x[j - 1] = swap;
-        }
-    return x[n / 2];
 }
 
 /* Multiply-adds of every product of the step, twice: forward, and two products of the same size backwards. */
@@ -108,7 +90,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_step: %s\n", e.failed ? e.text : "steps must be 1 to 200");
         return 2;
     }
-    double seconds = median(time, steps);
+    double seconds = median(time, (size_t)steps);
     printf("training step: %zu parameters, %zu samples, %zu tokens, %d threads: %.1f ms, %.1f GFLOP/s of products, peak %.0f MB\n",
            weights_parameters(&w, true), r.stats.samples, r.stats.tokens, omp_get_max_threads(), 1e3 * seconds, step_flop(&r) / seconds * 1e-9,
            (double)r.step_arena.peak / 1e6);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Hyper-parameters as an object: {"beta": 0.1, "beta.hex": "0x1.99999ap-4", "npo_ratio": "sequence_sum"}. */
+/* Hyper: what a method and its optimiser were told, as the object "hyper" of a case.json (suite.h):
+ * {"beta": 0.1, "beta.hex": "0x1.99999ap-4", "npo_ratio": "sequence_sum"}; every fp32 value in decimal and exactly. */
 #ifndef PULSE_REF_HYPER_H
 #define PULSE_REF_HYPER_H
 

@@ -214,7 +214,6 @@ static bool split_measure(Part *s)
 /* The answers of those who are asked about, in one modality (2: both). */
 static bool part_take(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
 {
-    static const char *const modalities[] = { "image", "text", "both" };
     const Result **said = arena_array(s->scratch, count, sizeof *said);
     s->r = arena_array(s->scratch, count, sizeof *s->r);
     s->n = 0;
@@ -226,7 +225,7 @@ static bool part_take(Part *s, Whose whose, int modality, const Result *r, const
         s->r[s->n++] = &r[k];
     }
     s->oracle = oracle ? said : NULL;
-    s->row.modality = modalities[modality];
+    s->row.modality = row_modalities[modality];
     return s->r && said;
 }
 

@@ -130,6 +130,9 @@ Result *answers_read(const char *path, size_t *count, Arena *a, Error *e)
 
 /* --- rows --- */
 
+const char *const row_splits[3] = { "unlearn", "retain", "general" };
+const char *const row_modalities[3] = { "image", "text", "both" };
+
 bool rows_add(Rows *r, Row row)
 {
     if (r->count == r->room) {

@@ -24,6 +24,10 @@ typedef struct {
     uint64_t seed;
 } Row;
 
+/* What `split` and `modality` of a row may say. */
+extern const char *const row_splits[3];          // "unlearn", "retain", "general"
+extern const char *const row_modalities[3];      // "image", "text", "both"
+
 typedef struct {
     Row   *row;
     size_t count, room;

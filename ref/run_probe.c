@@ -22,8 +22,6 @@ typedef struct {
     Arena arena;
 } Probe;
 
-static const char *const split_names[3] = { "unlearn", "retain", "general" };
-
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
 {
     return json_array_append_new(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric", metric, "value",
@@ -75,7 +73,6 @@ typedef struct {
 
 static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, Error *e)
 {
-    static const char *const modalities[] = { "image", "text", "both" };
     TextScore *x[4];                     // member, member under the reference, held-out, held-out under the reference
     size_t n = 0;
     Auc u;
@@ -95,7 +92,7 @@ static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, 
         n++;
     }
     return n == 0 || (membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e)
-                      && number_add(p, "unlearn", modalities[modality], mia_names[kind], auc_value(u)));
+                      && number_add(p, row_splits[0], row_modalities[modality], mia_names[kind], auc_value(u)));
 }
 
 static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
@@ -130,8 +127,8 @@ static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e
         bool good = sample != NULL;
         for (size_t k = 0; good && k < q->count; k++)
             good = probe_sample(&p->reader, &q->question[k], false, &sample[k], &a, e);
-        good = good && logits_distance(m, oracle, sample, q->count, &d, e) && number_add(p, split_names[s], "both", "oracle_logits", d.rms)
-            && number_add(p, split_names[s], "both", "oracle_divergence", d.divergence);
+        good = good && logits_distance(m, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
+            && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
         arena_free(&a);
         if (!good)
             return false;

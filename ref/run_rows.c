@@ -40,14 +40,13 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
                         Arena *a, Error *e)
 {
     const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false }, { NULL, "general", false } };
-    static const char *const names[] = { "unlearn", "retain", "general" };
     const char *path = arena_format(a, "%s/%s", stage_folder(r, stage, a), file);
     size_t count;
     if (!path || !file_exists(path))
         return path != NULL;
     Result *x = answers_read(path, &count, a, e);
     for (int k = 0; x && k < 3; k++) {
-        row.split = names[k];
+        row.split = row_splits[k];
         if (!measure_share(rows, row, metric, whose[k], right, x, count, e))
             return false;
     }
@@ -67,41 +66,34 @@ static bool find(const Rows *rows, size_t first, size_t end, const char *modalit
     return false;
 }
 
+static bool put(Rows *rows, Row row, const char *metric, double value)
+{
+    row.metric = metric;
+    row.value = value;
+    return rows_add(rows, row);
+}
+
 /* What is made of several: Q, and with the oracle's rows R, robustness and PrivLeak. */
 static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t oracle_end)
 {
-    static const char *const modalities[] = { "image", "text", "both" };
     const size_t end = rows->count;
+    row.split = row_splits[0];
     for (int m = 0; m < 3; m++) {
-        double was, quantised, relearned, mia, of[4], q = NAN;
-        row.split = "unlearn";
-        row.modality = modalities[m];
-        if (!find(rows, first, end, row.modality, "accuracy", &was))
+        const char *modality = row.modality = row_modalities[m];
+        double was, quantised, relearned, mia, of_was, of_relearned, of_mia, q = NAN;
+        if (!find(rows, first, end, modality, "accuracy", &was))
             continue;
-        if (find(rows, first, end, row.modality, "accuracy_4bit", &quantised)) {
-            row.metric = "quantisation";
-            row.value = q = robust_score(quantised, was);
-            if (!rows_add(rows, row))
+        if (find(rows, first, end, modality, "accuracy_4bit", &quantised) && !put(rows, row, "quantisation", q = robust_score(quantised, was)))
+            return false;
+        if (find(rows, first, end, modality, "accuracy_relearned", &relearned) && find(rows, oracle, oracle_end, modality, "accuracy", &of_was)
+            && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned)) {
+            const double parts[] = { robust_score(relearned - was, of_relearned - of_was), q };
+            if (!put(rows, row, "relearning", parts[0]) || !put(rows, row, "robustness", harmonic_mean(parts, 2)))
                 return false;
         }
-        if (find(rows, first, end, row.modality, "accuracy_relearned", &relearned) && find(rows, oracle, oracle_end, row.modality, "accuracy", &of[0])
-            && find(rows, oracle, oracle_end, row.modality, "accuracy_relearned", &of[1])) {
-            const double parts[] = { robust_score(relearned - was, of[1] - of[0]), q };
-            row.metric = "relearning";
-            row.value = parts[0];
-            if (!rows_add(rows, row))
-                return false;
-            row.metric = "robustness";
-            row.value = harmonic_mean(parts, 2);
-            if (!rows_add(rows, row))
-                return false;
-        }
-        if (find(rows, first, end, row.modality, "mia_min_k", &mia) && find(rows, oracle, oracle_end, row.modality, "mia_min_k", &of[2])) {
-            row.metric = "privleak";
-            row.value = privleak(mia, of[2]);
-            if (!rows_add(rows, row))
-                return false;
-        }
+        if (find(rows, first, end, modality, "mia_min_k", &mia) && find(rows, oracle, oracle_end, modality, "mia_min_k", &of_mia)
+            && !put(rows, row, "privleak", privleak(mia, of_mia)))
+            return false;
     }
     return true;
 }

@@ -10,7 +10,7 @@
 #include "tensor/gemm_round.h"
 #include "tensor/gemm_wide.h"
 
-enum { KC = 128, COLS = 512, MOST_ROWS = 64, SERIAL = 1 << 19, L2_BYTES = 512 << 10, PANELS_BYTES = 32 << 20 };
+enum { KC = 256, COLS = 256, MOST_ROWS = 104, SERIAL = 1 << 19, L2_BYTES = 512 << 10, PANELS_BYTES = 32 << 20 };
 
 typedef struct {
     Product p;                          // whole; its operands are floats

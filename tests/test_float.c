@@ -57,6 +57,12 @@ static void one_thread_that_flushes_is_refused(void **state)
     #pragma omp parallel
     if (omp_get_thread_num() == 2)
         _mm_setcsr(_mm_getcsr() | FLUSH_RESULTS);
+    bool flushes = false;
+    #pragma omp parallel
+    if (omp_get_thread_num() == 2)
+        flushes = _mm_getcsr() & FLUSH_RESULTS;
+    if (!flushes)
+        skip();                         // LLVM's runtime gives its threads the first one's settings at the start of each region
     assert_names("an OpenMP thread", float_env_check_threads);
     #pragma omp parallel
     put_right();

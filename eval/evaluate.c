@@ -113,8 +113,10 @@ typedef struct {
     BatchSample sample;
 } Speech;
 
-static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, Arena *scratch)
+/* Most tokens with the end; a prompt that fills all positions still has its next one. */
+static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
+    most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
     size_t room = prompt->n + most;
     int32_t *ids = arena_array(scratch, room, sizeof *ids), *targets = arena_array(scratch, room, sizeof *targets);
     if (!ids || !targets)
@@ -164,7 +166,7 @@ static bool texts_write(const Model *m, const Reader *r, const Question *q, size
     bool more = true;
     for (size_t k = 0; s && k < n; k++) {
         BatchSample prompt;
-        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, most, scratch))
+        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, most, r->positions, scratch))
             return false;
         s[k].over = out[k].exact;
     }

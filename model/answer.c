@@ -21,6 +21,8 @@ static bool take_scores(const Batch *b, Tape *t, Node *z, AnswerScore *out, Aren
             s.argmax[k] = (int32_t)best->out.f32[begin + k];
             s.right += s.argmax[k] == b->labels[begin + k];
         }
+        if (s.nll != s.nll)
+            return error_set(t->error, "the nll of an answer is not a number, expected a model whose numbers stay in fp32's range");
         s.exact = s.right == n;
         out[i] = s;
     }

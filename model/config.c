@@ -286,6 +286,12 @@ size_t config_image_tokens(const ModelConfig *c)
     return config_patches(c) + (c->vision_feature_select_strategy == FEATURES_FULL);
 }
 
+size_t config_positions(const ModelConfig *c)
+{
+    enum { POSITIONS_MAX = 4096 };       // a model's tables of angles stay small
+    return c->text.max_position_embeddings < POSITIONS_MAX ? (size_t)c->text.max_position_embeddings : POSITIONS_MAX;
+}
+
 size_t config_vision_layers(const ModelConfig *c)
 {
     int64_t k = c->vision_feature_layer;

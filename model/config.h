@@ -56,6 +56,7 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e);
 /* Derived sizes. */
 size_t config_patches(const ModelConfig *c);           // (image_size / patch_size)^2
 size_t config_image_tokens(const ModelConfig *c);      // rows of the language model that a picture takes
+size_t config_positions(const ModelConfig *c);         // of a sample's tokens, at most: max_position_embeddings, but no more than 4096
 size_t config_vision_layers(const ModelConfig *c);     // layers that are run: 2 of 3 when vision_feature_layer is -2
 
 #endif

@@ -16,7 +16,7 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
     char *tokenizer = arena_format(a, "%s/tokenizer.json", model_folder);
     char *preprocessor = arena_format(a, "%s/preprocessor_config.json", model_folder);
     size_t width, height;
-    *r = (Reader){ .side = (size_t)c->vision.image_size, .end = (int32_t)c->text.eos_token_id };
+    *r = (Reader){ .side = (size_t)c->vision.image_size, .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
     if (!tokenizer || !preprocessor || !image_settings_read(&r->images, preprocessor, e) || !image_settings_size(&r->images, &width, &height, e))
         return false;
     if (width != r->side || height != r->side)
@@ -55,6 +55,9 @@ static bool read_sample(const Reader *r, const Samples *from, const Sample *x, c
     *out = (BatchSample){ .ids = NULL };
     if (!prompt_make(&p, &r->style, x->question, answer, x->image != NULL, a, e))
         return error_prefix(e, "%s:%zu", from->path, x->line);
+    if (p.n > r->positions)
+        return error_set(e, "%s:%zu: %s %zu tokens, expected at most %zu (max_position_embeddings)", from->path, x->line,
+                         answer ? "question and answer have" : "the question has", p.n, r->positions);
     out->ids = p.ids;
     out->targets = answer ? p.targets : NULL;
     out->n = p.n;

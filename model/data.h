@@ -21,6 +21,7 @@ typedef struct {
     ImageSettings images;
     size_t        side;              // pixels of the square picture
     int32_t       end;               // id of the end token, -1: none
+    size_t        positions;         // tokens of a sample, at most
 } Reader;
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
 

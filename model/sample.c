@@ -6,7 +6,7 @@
 #include "tensor/file.h"
 #include "tensor/json.h"
 
-enum { FILE_MAX = 1 << 29, OPTIONS_MAX = 64 };
+enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20, OPTIONS_MAX = 64 };
 
 static const char *const splits[] = { "train", "test" };
 static const char *const modalities[] = { "text", "image" };
@@ -175,12 +175,15 @@ static bool sample_fill(Sample *s, const json_t *object, Arena *a, Error *e)
 /* Entered under its id, its picture noted. */
 bool samples_add(Samples *s, const Sample *x, Arena *a, Error *e)
 {
-    int32_t twin = name_map_find(s->ids, x->id);
+    const int32_t twin = name_map_find(s->ids, x->id);
+    const size_t text = strlen(x->question) + strlen(x->answer);
     if (twin >= 0)
         error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
     else if (s->count == s->ids->room)
         error_set(e, "more samples than the %zu there is room for", s->ids->room);
-    if (twin >= 0 || s->count == s->ids->room || (x->image && !pictures_add(s->pictures, x->image, a, e)))
+    else if (text > TEXT_MAX)
+        error_set(e, "question and answer have %zu bytes, expected at most %d", text, TEXT_MAX);
+    if (twin >= 0 || s->count == s->ids->room || text > TEXT_MAX || (x->image && !pictures_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);
     s->sample[s->count++] = *x;

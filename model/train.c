@@ -132,6 +132,19 @@ static bool finite_update(const Optimiser *o)
     return true;
 }
 
+/* What of a step is NaN or infinite, in words; NULL: nothing. */
+static const char *not_finite(const Trainer *r)
+{
+    const OptimiserConfig *c = &r->config.optimiser;
+    if (!finite(r->stats.loss))
+        return "the loss";
+    if (!finite(r->stats.norm))
+        return "the gradient's norm";
+    if (finite_update(&r->optimiser))
+        return NULL;
+    return c->kind != OPTIMISER_SGD && c->eps == 0 ? "a weight or a moment after it (with eps = 0, a weight without gradient gets 0/0)" : "a weight or a moment after it";
+}
+
 bool train_compute(Trainer *r, const Objective *o, Error *e)
 {
     BatchSample *samples = NULL;
@@ -153,10 +166,11 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     r->stats = (StepStats){ r->loss->out.f32[0], r->optimiser.norm, r->optimiser.lr, 0, count, r->step_arena.peak };
     for (size_t k = 0; k < count; k++)
         r->stats.tokens += samples[k].n;
-    if (!finite(r->stats.loss) || !finite(r->stats.norm) || !finite_update(&r->optimiser)) {
+    const char *what = not_finite(r);
+    if (what) {
         r->diverged = true;
-        error_set(e, "train: step %lld has loss %g, gradient norm %g and perhaps weights or moments that are not finite, expected finite numbers; the weights of the step before are kept",
-                  (long long)r->optimiser.step + 1, (double)r->stats.loss, (double)r->stats.norm);
+        error_set(e, "train: in step %lld %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of the step before are kept",
+                  (long long)r->optimiser.step + 1, what, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }
     done = !e->failed;

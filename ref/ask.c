@@ -30,7 +30,7 @@ static bool open_model(Ask *q, Arena *a, Error *e)
         || !reader_open(&q->reader, q->model, &q->config, template, MASK_ANSWER, a, e)
         || (q->adapter && !lora_load(&q->lora, &q->weights, q->adapter, a, e)))
         return false;
-    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, rope_positions(&q->config), a, e);
+    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, config_positions(&q->config), a, e);
 }
 
 static bool open_picture(Ask *q, Arena *a, Error *e)
@@ -45,8 +45,8 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     Prompt p;
     if (!prompt_make(&p, &q->reader.style, q->question, answer, q->image != NULL, a, e))
         return false;
-    if (p.n > rope_positions(&q->config))
-        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, rope_positions(&q->config));
+    if (p.n > config_positions(&q->config))
+        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, config_positions(&q->config));
     *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
     return true;
 }
@@ -130,7 +130,7 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     size_t n;
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
-    size_t left = rope_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
+    size_t left = config_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
     if (!answer_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
         return false;
     char *text = text_decode(q->reader.style.text, ids, n, true, a, e);

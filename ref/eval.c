@@ -91,7 +91,7 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
         || !reader_open(&reader, folder, &x->net, (PromptTemplate)x->settings.data_template, MASK_ANSWER, a, e)
         || (x->adapter && (!lora_load(&x->lora, &x->weights, x->adapter, a, e) || !lora_merge(&x->lora, &x->weights, e)))
         || (x->rtn4 && !weights_quantise(&x->weights, QUANTISE_TARGETS, 0, e))
-        || !model_make(&m, &x->net, &x->weights, NULL, rope_positions(&x->net), a, e))
+        || !model_make(&m, &x->net, &x->weights, NULL, config_positions(&x->net), a, e))
         return NULL;
     return evaluate(&m, &reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
 }

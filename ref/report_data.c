@@ -70,14 +70,6 @@ size_t seeds(const Report *r, uint64_t *out, size_t room)
     return n;
 }
 
-bool has_scenario(const Report *r, const char *scenario)
-{
-    for (size_t k = 0; k < r->results.count; k++)
-        if (strcmp(r->results.row[k].scenario, scenario) == 0)
-            return true;
-    return false;
-}
-
 typedef struct { const char *name, *label; } Label;
 
 static const char *label_of(const Label *list, size_t n, const char *name)

@@ -62,7 +62,6 @@ bool variant_is(const Variant *v, const char *method);
 bool variant_unlearns(const Variant *v);                         // neither "none" nor "retrain"
 Ask  variant_ask(const Variant *v, const char *split, const char *modality);    // the accuracy after its last round
 
-bool   has_scenario(const Report *r, const char *scenario);
 /* Distinct values of one column, in the order of the file. */
 typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
 size_t names(const Report *r, Column c, const char **out, size_t room);

@@ -109,10 +109,12 @@ int command_run(int argc, char **argv)
         return status;
     if (o.operands)
         w.config = o.operand[0];
+    else if (!file_exists(w.config))
+        return command_fail_text("run: there is no %s in this folder, expected a CONFIG.ini after run, or a clone of the project as the folder", w.config);
     Error e = { .failed = false };
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
-    bool good = settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e);
+    bool good = settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_trainables(&r, &e));
     if (good && plan)
         print_plan(&r);
     else if (good)

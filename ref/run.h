@@ -22,6 +22,8 @@ typedef struct {
 /* run_plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
+/* Whether the modules that its cases train are in the model: rather asked before the first stage than in the middle. */
+bool run_trainables(const Run *r, Error *e);
 /* Folder of a model: given, or of the stage that trains it. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);

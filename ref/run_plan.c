@@ -208,6 +208,38 @@ bool run_plan(Run *r, Error *e)
     return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
 }
 
+/* Whether what the case trains is in the model. */
+static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
+{
+    ModelConfig config;
+    Weights w = { .count = 0 };
+    Settings s;
+    const Method *m;
+    Variants v;
+    Lora lora;
+    bool adapters, good = settings_method(&r->settings, c->method->name, &s, &m, &v, e) && model_load(run_model(r, MODEL_BASE, a), &config, &w, a, e);
+    s.train_trainable = trainable_name(c->trainable);
+    good = good && train_targets(&s, &w, &lora, &adapters, a, e);
+    weights_close(&w);
+    return good;
+}
+
+bool run_trainables(const Run *r, Error *e)
+{
+    Arena a = arena_make(e);
+    const Case *c = r->plan.cases;
+    for (size_t k = 0; k < r->plan.case_count && !e->failed; k++) {
+        size_t twin = 0;
+        while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable))
+            twin++;
+        if (twin == k)
+            trains_something(r, &c[k], &a, e);
+        arena_reset(&a);
+    }
+    arena_free(&a);
+    return !e->failed;
+}
+
 void run_close(Run *r)
 {
     for (size_t k = 0; k < GROUPS; k++)

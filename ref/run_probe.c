@@ -41,7 +41,7 @@ static bool load(Probe *p, Weights *w, Arena *a, Error *e)
 static bool open_model(Probe *p, StartModel which, ModelConfig *c, Weights *w, Model *m, Arena *a, Error *e)
 {
     const char *folder = run_model(p->run, which, a);
-    return folder && config_load(c, folder, e) && weights_load(w, folder, c, a, e) && model_make(m, c, w, NULL, rope_positions(c), a, e);
+    return folder && config_load(c, folder, e) && weights_load(w, folder, c, a, e) && model_make(m, c, w, NULL, config_positions(c), a, e);
 }
 
 static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
@@ -56,7 +56,7 @@ static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, 
     all.question = arena_array(&a, all.count, sizeof *all.question);
     for (size_t k = 0, at = 0; all.question && k < lists; at += which[k++].count)
         memcpy(all.question + at, which[k].question, which[k].count * sizeof *all.question);
-    bool good = path && all.question && model_make(&m, &p->config, w, NULL, rope_positions(&p->config), &a, e);
+    bool good = path && all.question && model_make(&m, &p->config, w, NULL, config_positions(&p->config), &a, e);
     Result *r = good ? evaluate(&m, &p->reader, &all, depth, &a, e) : NULL;
     good = r && answers_write(path, r, all.count, e);
     arena_free(&a);
@@ -143,7 +143,7 @@ static bool as_it_is(Probe *p, Error *e)
     ModelConfig c;
     Model m, oracle;
     const bool compared = p->stage->model != MODEL_ORACLE && p->c->oracle != NO_STAGE;
-    bool good = load(p, &w, &a, e) && model_make(&m, &p->config, &w, NULL, rope_positions(&p->config), &a, e)
+    bool good = load(p, &w, &a, e) && model_make(&m, &p->config, &w, NULL, config_positions(&p->config), &a, e)
         && (!compared || open_model(p, MODEL_ORACLE, &c, &v, &oracle, &a, e)) && membership_ask(p, &m, compared ? &oracle : NULL, e)
         && (!compared || distance_ask(p, &m, &oracle, e)) && (!p->cloze.count || ask(p, &w, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
     weights_close(&w);
@@ -190,7 +190,7 @@ static bool relearn(Probe *p, Weights *w, Arena *a, Error *e)
     plan.train = train_config(&s);
     plan.reset_optimiser = true;
     plan.retain = (SampleList){ sample, n };
-    bool good = sample && train_targets(&s, w, &none, &adapters, a, e) && model_make(&model, &p->config, w, NULL, rope_positions(&p->config), a, e)
+    bool good = sample && train_targets(&s, w, &none, &adapters, a, e) && model_make(&model, &p->config, w, NULL, config_positions(&p->config), a, e)
         && rounds_make(&r, &plan, &model, NULL, a, e) && round_begin(&r, e);
     while (good && round_step(&r, e))
         ;

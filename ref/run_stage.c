@@ -39,7 +39,7 @@ static bool ask(Exam *x, Weights *w, const char *name, Depth depth, Error *e)
     Reader reader;
     const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
     bool good = path && reader_open(&reader, x->start, &x->config, (PromptTemplate)x->run->settings.data_template, MASK_ANSWER, &a, e)
-        && model_make(&m, &x->config, w, NULL, rope_positions(&x->config), &a, e);
+        && model_make(&m, &x->config, w, NULL, config_positions(&x->config), &a, e);
     Result *r = good ? evaluate(&m, &reader, &x->questions, depth, &a, e) : NULL;
     good = r && answers_write(path, r, x->questions.count, e);
     arena_free(&a);

@@ -88,7 +88,7 @@ static bool frozen_model(Job *j, StartModel m, Model **out, Error *e)
     Weights *w = arena_alloc(a, sizeof *w);
     *out = arena_alloc(a, sizeof **out);
     return folder && c && w && *out && config_load(c, folder, e) && weights_load(w, folder, c, a, e)
-        && model_make(*out, c, w, NULL, rope_positions(c), a, e);
+        && model_make(*out, c, w, NULL, config_positions(c), a, e);
 }
 
 static bool job_open(Job *j, Error *e)
@@ -108,7 +108,7 @@ static bool job_open(Job *j, Error *e)
     if (!folder || !run_splits(j->run, j->c, &j->splits, a, e) || !config_load(&j->config, folder, e) || !weights_load(&j->weights, folder, &j->config, a, e)
         || !reader_open(&j->reader, folder, &j->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
         || !lists_make(j, method_needs(m, &p->v), e) || !train_targets(s, &j->weights, &j->lora, &adapters, a, e)
-        || !model_make(&j->model, &j->config, &j->weights, adapters ? &j->lora : NULL, rope_positions(&j->config), a, e))
+        || !model_make(&j->model, &j->config, &j->weights, adapters ? &j->lora : NULL, config_positions(&j->config), a, e))
         return false;
     if (method_config(&j->run->plan, m)->oracle && !frozen_model(j, MODEL_ORACLE, &p->retain_only, e))
         return false;

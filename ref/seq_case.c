@@ -64,7 +64,7 @@ static bool run_open(Run *r, const char *folder, const char *samples, const Sett
     if (!settings_method(settings, r->form->method, &s, &p.method, &p.v, e) || !model_load(folder, &r->config, &r->weights, a, e)
         || !reader_open(&reader, folder, &r->config, (PromptTemplate)s.data_template, (PromptMask)s.data_mask, a, e) || !samples_read(&r->samples, samples, a, e)
         || !list_of(r, &reader, "retain", &p.retain) || !train_targets(&s, &r->weights, &r->lora, &adapters, a, e)
-        || !model_make(&r->model, &r->config, &r->weights, &r->lora, rope_positions(&r->config), a, e))
+        || !model_make(&r->model, &r->config, &r->weights, &r->lora, config_positions(&r->config), a, e))
         return false;
     for (size_t k = 0; k < SEQ_ROUNDS; k++)
         if (!list_of(r, &reader, arena_format(a, "round%zu", k + 1), &r->forget[k]))

@@ -4,13 +4,6 @@
 #include <string.h>
 #include "tensor/file.h"
 
-enum { ROPE_POSITIONS = 4096 };
-
-size_t rope_positions(const ModelConfig *c)
-{
-    return c->text.max_position_embeddings < ROPE_POSITIONS ? (size_t)c->text.max_position_embeddings : ROPE_POSITIONS;
-}
-
 bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error *e)
 {
     return config_load(c, folder, e) && weights_load(w, folder, c, a, e);

@@ -11,7 +11,6 @@
 bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e);
 /* A model folder, its path as it is. */
 bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error *e);
-size_t rope_positions(const ModelConfig *c);
 /* What is trained: full, adapters with or without the projector, or patterns of names. */
 bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e);
 TrainConfig train_config(const Settings *s);

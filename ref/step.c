@@ -95,7 +95,7 @@ static bool reference_make(Step *s, Arena *a, Error *e)
                          (long long)s->reference_config.text.vocab_size, (long long)s->reference_config.text.hidden_size,
                          (long long)s->config.text.vocab_size, (long long)s->config.text.hidden_size);
     s->request.reference = &s->other;
-    return model_make(&s->other, &s->reference_config, &s->reference_weights, NULL, rope_positions(&s->reference_config), a, e);
+    return model_make(&s->other, &s->reference_config, &s->reference_weights, NULL, config_positions(&s->reference_config), a, e);
 }
 
 /* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
@@ -140,7 +140,7 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e)
     if (!model_load(s->folder, &s->config, &s->weights, a, e)
         || !reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)s->settings.data_template, (PromptMask)s->settings.data_mask, a, e)
         || !samples_read(&s->samples, s->batch, a, e) || !train_targets(&s->settings, &s->weights, &s->lora, &s->adapters, a, e)
-        || !model_make(&s->model, &s->config, &s->weights, s->adapters ? &s->lora : NULL, rope_positions(&s->config), a, e)
+        || !model_make(&s->model, &s->config, &s->weights, s->adapters ? &s->lora : NULL, config_positions(&s->config), a, e)
         || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &s->model, &c, a, e))
         return false;
     s->request.method = s->method;

@@ -77,7 +77,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         || !open_held_out(r, a, e) || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
         return false;
     TrainConfig c = train_config(s);
-    return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, rope_positions(&r->config), a, e)
+    return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, config_positions(&r->config), a, e)
         && trainer_make(&r->trainer, &r->model, &c, a, e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
 }

@@ -38,7 +38,7 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
     if (r->oracle_config.text.vocab_size != r->config.text.vocab_size)
         return error_set(e, "%s: vocabulary of %lld, expected the model's %lld", r->s.unlearn_oracle, (long long)r->oracle_config.text.vocab_size,
                          (long long)r->config.text.vocab_size);
-    return model_make(&r->oracle, &r->oracle_config, &r->oracle_weights, NULL, rope_positions(&r->oracle_config), a, e);
+    return model_make(&r->oracle, &r->oracle_config, &r->oracle_weights, NULL, config_positions(&r->oracle_config), a, e);
 }
 
 static RoundsPlan plan_of(Run *r)
@@ -59,7 +59,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         || !reader_open(&r->reader, r->folder, &r->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
         || !request_read(&r->request, s, r->method, &r->v, &r->reader, a, e)
         || (r->method->loss && !train_targets(s, &r->weights, &r->lora, &r->adapters, a, e))
-        || !model_make(&r->model, &r->config, &r->weights, r->adapters ? &r->lora : NULL, rope_positions(&r->config), a, e))
+        || !model_make(&r->model, &r->config, &r->weights, r->adapters ? &r->lora : NULL, config_positions(&r->config), a, e))
         return false;
     RoundsPlan p = plan_of(r);
     return rounds_make(&r->rounds, &p, &r->model, r->adapters ? &r->lora : NULL, a, e);

@@ -28,4 +28,6 @@ check "not with the same probabilities" test "$(grep -c probability "$tap_folder
 sed 's/iVBOR/?VBOR/' fixtures/mmbench/sample.tsv > "$tap_folder/bad.tsv"
 check "a damaged table is a sentence and exit 2" ends 2 "$PULSE" eval --model $model --questions "$tap_folder/bad.tsv"
 check "that names file and line" grep -qE 'bad.tsv:2: the picture is not base64' <("$PULSE" eval --model $model --questions "$tap_folder/bad.tsv" 2>&1)
+printf '{"id": "a", "question": "%s", "answer": "a", "split": "test"}\n' "$(printf 'a %.0s' {1..500})" > "$tap_folder/long.jsonl"
+check "so is a question longer than the model's positions" grep -qE 'long.jsonl:1: question and answer have [0-9]+ tokens, expected at most [0-9]+ \(max_position' <("$PULSE" eval --model $model --questions "$tap_folder/long.jsonl" 2>&1)
 finish

@@ -92,6 +92,7 @@ for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.s
              data.world=x attack.scenarios=x epochs.finetuned=x epochs.finetuned=3,gaa=4 unlearn.refusals=x; do
     check "$words is a sentence with the config's file and its key" says "smoke.ini: ${words%%=*}" run --out "$tap_folder/x" --set "$words"
 done
+check "adapters of no module are a sentence before the first stage" says 'smoke.ini: [lora]: ' run --out "$tap_folder/x" --set lora.targets=x --plan
 check "a seed that stands there twice is a sentence" says 'is asked for twice' run --out "$tap_folder/x" --set protocol.seeds=0,0
 check "an unknown rule is a sentence" says 'there is no rule "x"' run --out "$tap_folder/x" --set protocol.rules=x
 check "an accuracy to stop at that is none is a sentence" says 'protocol.stop is "2"' run --out "$tap_folder/x" --set protocol.stop=2

@@ -3,15 +3,15 @@
  * scenario shown the first of its entities that are to be forgotten and retained, a different fact each, and a general question. */
 #include <stdlib.h>
 #include <string.h>
+#include "eval/results.h"
 #include "model/sample.h"
 #include "ref/report_figures.h"
 #include "tensor/file.h"
 #include "tensor/json.h"
 
 enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20, FILES = 4 };
-typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;
+typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // as row_splits
 static const char *const role_names[ROLES] = { "to be forgotten", "to be retained", "general ability" };
-static const char *const role_splits[ROLES] = { "unlearn", "retain", "general" };
 static const int quota[ROLES] = { 3, 1, 1 };
 
 typedef struct {
@@ -52,7 +52,7 @@ static bool role_of(const json_t *o, Role *role)
     if (strcmp(get(o, "group"), "general") == 0)
         return *role = GENERAL, true;
     for (Role k = FORGET; k < ROLES; k++)
-        if (strcmp(get(o, "split"), role_splits[k]) == 0)
+        if (strcmp(get(o, "split"), row_splits[k]) == 0)
             return *role = k, true;
     return false;
 }

@@ -87,6 +87,9 @@ check "a stage whose inputs are missing is refused" says 'needs finetuned/ga' ru
 config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'
 check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+program=$(realpath "$PULSE")
+elsewhere() { (cd "$tap_folder" && says 'expected a CONFIG.ini after run' "$program" run); }
+check "without a config, in a folder that has none, the sentence says so" elsewhere
 check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
 for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.seeds=x protocol.stop=2 protocol.trajectory=x protocol.base=x protocol.oracle=x \
              data.world=x attack.scenarios=x epochs.finetuned=x epochs.finetuned=3,gaa=4 unlearn.refusals=x; do

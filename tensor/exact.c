@@ -31,6 +31,16 @@ void exact_add_exact(Exact *s, const Exact *other)
     exact_carry(s);
 }
 
+/* The nearest double is taken away, 53 bits at least each time, until nothing is left. */
+void exact_add_multiple(Exact *s, const Exact *other, float c)
+{
+    Exact rest = *other;
+    for (double x = exact_round64(&rest); x != 0; x = exact_round64(&rest)) {
+        exact_add_long_product(s, x, c);
+        exact_add(&rest, -x);
+    }
+}
+
 /* A finite sum as sign, 64 leading bits and whether anything follows them: (-1)^negative m 2^exponent. */
 typedef struct {
     bool negative, sticky;

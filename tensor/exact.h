@@ -32,6 +32,8 @@ double exact_round64(const Exact *s);                    // the nearest double, 
 /* *high is the nearest double, *low the nearest double to what is left: 2^-106 of the sum. */
 void   exact_split(const Exact *s, double *high, double *low);
 void   exact_add_exact(Exact *s, const Exact *other);
+/* s + other c; other finite and a multiple of 2^-900, so that no product of its parts underflows. */
+void   exact_add_multiple(Exact *s, const Exact *other, float c);
 
 /* A term m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a
  * limb grows by less than 2^53 a term, and 1024 terms fit between two carries. */
@@ -59,7 +61,15 @@ static inline void exact_add_product(Exact *s, float a, float b)
     exact_add(s, (double)a * b);
 }
 
-/* a b is 48 bits; its upper 26 and lower 22 bits times c are exact doubles. */
+/* x is 53 bits; its upper 26 and lower 27 bits times c are exact doubles. */
+static inline void exact_add_long_product(Exact *s, double x, float c)
+{
+    double high = double_from(double_bits(x) & ~(uint64_t)0x7ffffff);
+    exact_add(s, high * c);
+    exact_add(s, (x - high) * c);
+}
+
+/* a b is an exact double. */
 static inline void exact_add_product3(Exact *s, float a, float b, float c)
 {
     double p = (double)a * b, all = p * c;
@@ -67,9 +77,7 @@ static inline void exact_add_product3(Exact *s, float a, float b, float c)
         exact_add_special(s, all);
         return;
     }
-    double high = double_from(double_bits(p) & ~(uint64_t)0x7ffffff);
-    exact_add(s, high * c);
-    exact_add(s, (p - high) * c);
+    exact_add_long_product(s, p, c);
 }
 
 #endif

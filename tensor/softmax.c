@@ -7,7 +7,7 @@
  * Bounds, relative, in u = 2^-53. fl(x_j - top) errs by |d_j|, exp_core by 4. Where it matters
  * |d_j| <= 104: below e^-104 < 2^-150 p is 0 whatever it is, and in 1 + T it weighs nothing. In T alone
  * |d_j| <= 130: T itself matters down to 2^-151, of which n <= 2^24 terms of e^-130 are a part in 5000.
- * A sum of positive terms in eight lanes adds its height h = n/8 + 3.
+ * A sum of positive terms in eight lanes, CHUNK terms and then their sums, adds its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
  *   p: 108 + (108 + h + 1), 1/S and the product 2, test 3       <= 224 + h
  *   l: T 134 + h, log(1 + T) 10 (1 + T is rounded when T > 1), d and the difference 2, test 3  <= 160 + h
  * The test multiplies by 1 -+ bound, which costs 1 + 1 for the constants and 1 for the product.
@@ -16,6 +16,8 @@
 #include "tensor/softmax.h"
 
 #include <omp.h>
+
+enum { CHUNK = 1024 };
 
 /* --- Scratch --- */
 
@@ -86,10 +88,14 @@ SIMD v8d shifted(const float *x, size_t k, size_t n, double top) { return load(x
 SIMD double row_powers(const float *x, size_t n, double top, double *e)
 {
     v8d sum = simd_set(0);
-    for (size_t k = 0; k < n; k += LANES) {
-        v8d y = exp_core(simd_max(shifted(x, k, n, top), simd_set(-600)));
-        memcpy(e + k, &y, sizeof y);
-        sum += y;
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        v8d part = simd_set(0);
+        for (size_t k = begin; k < n && k < begin + CHUNK; k += LANES) {
+            v8d y = exp_core(simd_max(shifted(x, k, n, top), simd_set(-600)));
+            memcpy(e + k, &y, sizeof y);
+            part += y;
+        }
+        sum += part;
     }
     return simd_sum(sum);
 }
@@ -100,10 +106,14 @@ SIMD double row_log(const float *x, size_t n, double top, size_t at, double *e)
     row_powers(x, n, top, e);
     e[at] = 0;
     v8d sum = simd_set(0);
-    for (size_t k = 0; k < n; k += LANES) {
-        v8d y;
-        memcpy(&y, e + k, sizeof y);
-        sum += y;
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        v8d part = simd_set(0);
+        for (size_t k = begin; k < n && k < begin + CHUNK; k += LANES) {
+            v8d y;
+            memcpy(&y, e + k, sizeof y);
+            part += y;
+        }
+        sum += part;
     }
     v8d t = simd_set(simd_sum(sum));
     return (t[0] <= 1 ? log1p_core(t) : log_core(1 + t))[0];
@@ -119,7 +129,7 @@ static size_t place_of(const float *x, double top)
 
 static double bound(size_t n, int constant)
 {
-    return (constant + (double)n / LANES + 3) * 0x1p-53;
+    return (constant + (double)(n < CHUNK ? n : CHUNK) / LANES + (double)n / CHUNK + 3) * 0x1p-53;
 }
 
 typedef bool Slow(SlowRow *row, size_t v, float *y);

@@ -37,7 +37,7 @@ void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
 /* The failure of a row that returned a column: operator and operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* The slow tiers of one row, whose largest logit x[at] is finite; its sum is made when first needed. */
+/* The slow tiers of one row, whose largest logit x[at] is finite; what they need of the whole row is made when first needed. */
 typedef struct {
     const float *x;
     size_t n, at;
@@ -45,6 +45,8 @@ typedef struct {
     dd     others;       // sum over j != at of e^(x_j - x_at)
     double bound;        // its relative error
     dd     log;          // log(1 + others)
+    size_t allowed, equal;   // logits above -inf (0: not counted yet); of these, equal to the largest
+    double next;         // the largest x_j - x_at but for j = at
 } SlowRow;
 
 bool softmax_slow(SlowRow *row, size_t v, float *p);

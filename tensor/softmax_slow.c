@@ -60,63 +60,59 @@ static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
 
 /* --- The last tier. --- */
 
-typedef struct {
-    size_t allowed, equal;     // logits above -inf; of these, equal to the largest
-    double next;               // T <= (n-1) e^next: the largest d_j but for d_at
-} Look;
-
-static Look look(const SlowRow *row)
+static void look(SlowRow *row)
 {
-    Look k = { .next = -INFINITY };
+    if (row->allowed)
+        return;
+    row->next = -INFINITY;
     for (size_t j = 0; j < row->n; j++) {
         double d = (double)row->x[j] - (double)row->x[row->at];
-        k.allowed += d > -INFINITY;
-        k.equal += d == 0;
-        if (j != row->at && d > k.next)
-            k.next = d;
+        row->allowed += d > -INFINITY;
+        row->equal += d == 0;
+        if (j != row->at && d > row->next)
+            row->next = d;
     }
-    return k;
 }
 
-/* T < 2^power: e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
-static bool others_below(Look k, double power)
+/* T < 2^power: T <= (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
+static bool others_below(const SlowRow *row, double power)
 {
-    return k.next * 1.44 + 24 < power;
+    return row->next * 1.44 + 24 < power;
 }
 
 /* 1/k for k equal logits among masked ones (k <= 2^24: the quotient in double rounds harmlessly);
  * 0 below e^-104 < 2^-150; 1 where T < 2^-26. */
-static bool softmax_last(const SlowRow *row, size_t v, float *p)
+static bool softmax_last(SlowRow *row, size_t v, float *p)
 {
-    Look k = look(row);
+    look(row);
     double d = (double)row->x[v] - (double)row->x[row->at];
-    bool rational = k.equal == k.allowed, zero = d < -104, one = v == row->at && others_below(k, -26);
-    *p = zero ? 0.0f : rational ? (float)(1 / (double)k.equal) : 1.0f;
+    bool rational = row->equal == row->allowed, zero = d < -104, one = v == row->at && others_below(row, -26);
+    *p = zero ? 0.0f : rational ? (float)(1 / (double)row->equal) : 1.0f;
     return zero || rational || one;
 }
 
 /* -log k for k equal logits; 0 where T < 2^-151; d - a positive number below any float's reach where
  * T < 2^-60: d, a difference of floats that is then beyond -25, may be a midpoint and its upper neighbour
  * wrong, so the open interval (d - 2^-60, d) is asked for one float. */
-static bool log_softmax_last(const SlowRow *row, size_t v, float *l)
+static bool log_softmax_last(SlowRow *row, size_t v, float *l)
 {
-    Look k = look(row);
+    look(row);
     dd d = shifted(row, v);
     if (d.h == -INFINITY) {
         *l = -INFINITY;
         return true;
     }
-    if (k.equal == k.allowed && k.equal > 1) {
-        bool ok = scalar_value(&scalar_log, (float)k.equal, l, NULL);
+    if (row->equal == row->allowed && row->equal > 1) {
+        bool ok = scalar_value(&scalar_log, (float)row->equal, l, NULL);
         *l = -*l;
         return ok;
     }
     if (v == row->at) {
         *l = 0.0f;
-        return others_below(k, -151);
+        return others_below(row, -151);
     }
     *l = round_sum(d.h, d.l == 0 ? -0x1p-600 : d.l);
-    return others_below(k, -60) && *l == round_sum(d.h, d.l - 0x1p-59);
+    return others_below(row, -60) && *l == round_sum(d.h, d.l - 0x1p-59);
 }
 
 bool softmax_slow(SlowRow *row, size_t v, float *p)

@@ -45,6 +45,9 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
         if (!shape_size_checked(shape_of(3, (size_t)a->n[0], (size_t)a->index[k + 1], (size_t)a->index[k + 3]), &block)
             || *scores + block < *scores)
             return error_set(e, "%s: segment %zu has more scores than fit memory", c->op->name, k / 4);
+        if (a->n[0] / a->n[1] * a->index[k + 1] > INT32_MAX)           // terms of a sum, for the bound
+            return error_set(e, "%s: segment %zu has %" PRId32 " queries of %" PRId64 " heads a key head, expected a product below 2^31",
+                             c->op->name, k / 4, a->index[k + 1], a->n[0] / a->n[1]);
         *scores += block;
     }
     return true;

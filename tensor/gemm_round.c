@@ -7,7 +7,8 @@
  *     times s    u |s| A                 (none for s = 1)
  *     + addend   u (|s| A + |addend|)
  *     v - e      u (|v| + e) <= u (|s| A + |addend|) + second order
- * together (h + 3) u |s| A + 2 u |addend|; the constants h + 5 and 3 cover the second order (h < 2^24). */
+ * together (h + 3) u |s| A + 2 u |addend|. The constants h + 5 and 3 cover the second order: u e, and the roundings of e,
+ * are together below 4 u (h + 5) u |s| A, with h < 2^31 (gemm and attention refuse longer lines) 2^-20 u |s| A. */
 #include "tensor/gemm_round.h"
 
 #include <math.h>

@@ -214,14 +214,14 @@ Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n)
 static bool scatter_shape(const Call *c, Shape *out, Error *e)
 {
     Shape dy = call_value(c, 0)->shape;
-    if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count)
-        return call_refuse(c, "[N, C] with N ids", e);
+    if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count || dy.dim[0] > INT32_MAX)
+        return call_refuse(c, "[N, C] with N ids, N < 2^31", e);
     *out = shape_of(2, (size_t)c->attrs->n[0], dy.dim[1]);
     return index_in_range(c, out->dim[0], e);
 }
 
-/* RN of the sum of a column's `n` values. Bound: n - 1 additions of doubles, each relative u = 2^-53,
- * over sum |x|, and 2 u (|v| + e) for the test itself: (n + 2) u sum |x| covers both. */
+/* RN of the sum of a column's `n` values, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
+ * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
 static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, size_t column)
 {
     double sum = 0, size = 0;
@@ -231,7 +231,7 @@ static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, s
         sum += x;
         size += x < 0 ? -x : x;
     }
-    if (round_decides(sum, (double)(n + 2) * 0x1p-53 * size, &y))
+    if (round_decides(sum, (double)(n + 2) * (1 + 0x1p-20) * 0x1p-53 * size, &y))
         return y + 0.0f;
     Exact exact = exact_zero();
     for (size_t k = 0; k < n; k++)

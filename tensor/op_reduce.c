@@ -34,7 +34,7 @@ CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chun
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
 /* Chunks are CHUNK / LANES + 3 high; then one addition for each. OpenMP adds them in an order of its own, which the
- * rounding test hides. 4: the test itself, and `size` being low. */
+ * rounding test hides. 4: the test itself, and `size` being low by h u of itself, h^2 u < 2 for n < 2^38. */
 static Total total(const float *x, size_t n, bool squares)
 {
     double sum = 0, size = 0;
@@ -79,7 +79,7 @@ static int mean_compare(const void *value, double m)
 {
     const Mean *q = value;
     Exact s = *q->sum;
-    size_t low = q->n & 0xffffff;                            // 25 + 24 bits, twice: exact
+    size_t low = q->n & 0xffffff;                            // n < 2^48: 25 + 24 bits, twice: exact
     exact_add(&s, -m * (double)low);
     exact_add(&s, -m * (double)(q->n - low));
     return exact_sign(&s);
@@ -136,6 +136,13 @@ static bool scalar_shape(const Call *c, Shape *out, Error *e)
     (void)c;
     *out = shape_of(0);
     return true;
+}
+
+static bool mean_shape(const Call *c, Shape *out, Error *e)
+{
+    int64_t n = c->attrs->n[0];
+    return (n >= 0 && n < (int64_t)1 << 48) ? scalar_shape(c, out, e)
+         : error_set(e, "mean: n = %lld, expected 0 <= n < 2^48", (long long)n);
 }
 
 static void sum_kernel(const Call *c)
@@ -203,7 +210,7 @@ const Op op_record_sum = {
 const Op op_record_mean = {
     .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
     .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = "n",
-    .shape = scalar_shape, .kernel = mean_kernel, .vjp = mean_vjp,
+    .shape = mean_shape, .kernel = mean_kernel, .vjp = mean_vjp,
 };
 
 const Op op_record_square_sum = {

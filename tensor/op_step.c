@@ -252,8 +252,8 @@ static float adam_decide(const Call *c, size_t j)
     return round_compare(-INFINITY, INFINITY, adam_compare, &q);
 }
 
-/* v / c2, root, eps: 2 u (the root halves); m / c1 and the quotient t: 4 u |t|. t + decay p: 1 u, times lr: 1 u; so
- * within 6 u lr (|t| + |decay p|), and the difference and the test add 2 u |p'|.
+/* v / c2, root, eps: 2.5 u (the root halves the first); with m / c1 and the quotient t: 4.5 u |t|. t + decay p: 1 u, times
+ * lr: 1 u; so within 6.5 u lr (|t| + |decay p|), and the difference and the test add 2 u |p'|.
  * Where decay is 0 the term is absent, not 0 p. */
 CLONES static void adam_chunk(const Call *c, size_t begin, size_t end)
 {

@@ -142,7 +142,7 @@ static bool mean_shape(const Call *c, Shape *out, Error *e)
 {
     int64_t n = c->attrs->n[0];
     return (n >= 0 && n < (int64_t)1 << 48) ? scalar_shape(c, out, e)
-         : error_set(e, "mean: n = %lld, expected 0 <= n < 2^48", (long long)n);
+         : error_set(e, "mean: n = %lld, expected a count below 2^48", (long long)n);
 }
 
 static void sum_kernel(const Call *c)

@@ -48,6 +48,15 @@ static void rope_tables_are_the_nearest_floats(void **state)
     check_table(400, 3, 10, 0x1.3p+1f);
 }
 
+/* 2^20 - 1 is a multiple of 31775, 10^6 one of 40000. */
+static void the_last_positions_are_the_nearest_floats_too(void **state)
+{
+    (void)state;
+    check_table(ANGLE_POSITIONS, 31775, 4, 1e6f);
+    check_table(1000001, 40000, 4, 5e5f);
+    check_table(2048, 89, 256, 5e5f);
+}
+
 static void rope_refuses_what_it_cannot_make(void **state)
 {
     (void)state;
@@ -55,6 +64,9 @@ static void rope_refuses_what_it_cannot_make(void **state)
     Error e = { .failed = false };
     assert_false(angle_rope_tables(c, s, 1, 3, 1e4f, &e));
     assert_non_null(strstr(e.text, "head_dim 3"));
+    e.failed = false;
+    assert_false(angle_rope_tables(c, s, ANGLE_POSITIONS + 1, 2, 1e4f, &e));
+    assert_non_null(strstr(e.text, "1048577 positions"));
 }
 
 /* RN of the schedule's real formula. */
@@ -128,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rope_tables_are_the_nearest_floats),
+        cmocka_unit_test(the_last_positions_are_the_nearest_floats_too),
         cmocka_unit_test(rope_refuses_what_it_cannot_make),
         cmocka_unit_test(schedules_are_the_nearest_floats),
         cmocka_unit_test(a_step_outside_the_schedule_is_refused),

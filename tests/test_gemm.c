@@ -105,6 +105,33 @@ static void the_scale_is_inside_the_sum(void **state)
     gemm_set_kernel_limit(-1);
 }
 
+/* Ones that add up to 2^24 + 1, half-way between two floats, with a hair or without; and data of every kind. */
+static void lines_of_a_hundred_thousand_are_exact(void **state)
+{
+    (void)state;
+    enum { K = 100003 };
+    uint64_t seed = check_seed();
+    for (int library = 0; library < 2; library++) {
+        gemm_set_kernel_limit(library ? 0 : -1);
+        for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
+            arena_reset(&arena);
+            expect_product(make_lines(&seed, kind, 2, K, kind & 1, 0), make_lines(&seed, kind, 3, K, kind & 2, 0), (Epilogue){ .s = 1 },
+                           data_name(kind));
+        }
+        arena_reset(&arena);
+        Tensor a = tensor_f32(&arena, shape_of(2, (size_t)3, (size_t)K)), b = tensor_f32(&arena, shape_of(2, (size_t)1, (size_t)K));
+        for (size_t k = 0; k < 3 * K; k++)
+            a.f32[k] = k % K == 5 ? (float)((1 << 24) + 3 - K) : k % K == 9 ? ((float)(k / K) - 1) * 0x1p-149f : 1;
+        for (size_t k = 0; k < K; k++)
+            b.f32[k] = 1;
+        float got[3], want[3] = { 0x1p24f, 0x1p24f, 0x1p24f + 2 };
+        gemm(lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, got, 1, &arena, &error);
+        expect_fine(&error);
+        expect_bits(got, want, 3, "below a tie, a tie, above it, library %d", library);
+    }
+    gemm_set_kernel_limit(-1);
+}
+
 static void exact_decides_alone(void **state)
 {
     (void)state;
@@ -218,7 +245,7 @@ int main(void)
         stand_test(every_kind_shape_and_transpose_is_exact),
         stand_test(the_bias_is_inside_the_sum),
         stand_test(the_scale_is_inside_the_sum),
-        stand_test(exact_decides_alone),
+        stand_test(lines_of_a_hundred_thousand_are_exact), stand_test(exact_decides_alone),
         stand_test(half_precision_weights_are_widened_exactly),
         stand_test(ties_by_construction),
         stand_test(threads_splits_and_permutations_cannot_be_seen),

@@ -3,6 +3,7 @@
 #include "tests/stand.h"
 
 #include <math.h>
+#include <mpfr.h>
 #include <omp.h>
 #include <stdlib.h>
 #include "tensor/ops.h"
@@ -48,6 +49,36 @@ static void softmax_grad_of_a_sure_row_is_exact(void **state)
         softmax_grad_mpfr(p, dp, 17, want);
         expect_bits(op_softmax_grad(&tape, stand_rows(p, 1, 17), stand_rows(dp, 1, 17))->out.f32, want, 17, "a sure row");
     }
+}
+
+/* Equal dp, or all but one: the difference of dp and D keeps few digits, and no bound decides an element. */
+static void equal_gradients_over_a_vocabulary_are_right(void **state)
+{
+    (void)state;
+    enum { N = 151936 };
+    static float p[N], dp[N], want[N];
+    mpfr_t dot, v;
+    mpfr_inits2(1200, dot, v, (mpfr_ptr)0);
+    data_fill(DATA_GAUSSIAN, check_seed(), p, N);
+    for (int unequal = 0; unequal < 2; unequal++) {
+        mpfr_set_zero(dot, 1);
+        for (size_t j = 0; j < N; j++) {
+            p[j] = fabsf(p[j]) * (unequal ? 1 : 0x1p-17f);
+            dp[j] = unequal && j == 7 ? 0x1.333336p-2f : 0.3f;
+            mpfr_set_flt(v, p[j], MPFR_RNDN);
+            mpfr_mul_d(v, v, (double)dp[j], MPFR_RNDN);
+            mpfr_add(dot, dot, v, MPFR_RNDN);
+        }
+        for (size_t j = 0; j < N; j++) {
+            mpfr_d_sub(v, (double)dp[j], dot, MPFR_RNDN);
+            mpfr_mul_d(v, v, (double)p[j], MPFR_RNDN);
+            want[j] = mpfr_get_flt(v, MPFR_RNDN) + 0.0f;
+        }
+        expect_bits(op_softmax_grad(&tape, stand_rows(p, 1, N), stand_rows(dp, 1, N))->out.f32, want, N, "equal gradients");
+        expect_fine(&error);
+        tape_reset(&tape);
+    }
+    mpfr_clears(dot, v, (mpfr_ptr)0);
 }
 
 static void kl_is_right(void **state)
@@ -259,7 +290,8 @@ static void nothing_in_is_nothing_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_sure_row_is_exact), stand_test(kl_is_right),
+        stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_sure_row_is_exact),
+        stand_test(equal_gradients_over_a_vocabulary_are_right), stand_test(kl_is_right),
         stand_test(beside_a_tie_the_last_term_decides),
         stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right), stand_test(unsupervised_positions_are_zero),
         stand_test(attention_is_right_on_any_threads), stand_test(gradients_flow_through_both_softmaxes),

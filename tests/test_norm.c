@@ -243,6 +243,73 @@ static void zero_rows_are_zero_or_not_a_number(void **state)
     }
 }
 
+/* --- Rows too wide for a thousand digits a term: the same definitions from exact sums, as
+ * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). These cancel 602 bits at most. --- */
+
+static void expect_wide(Norm norm, const float *x, const float *dn, size_t cols, float eps, const char *what)
+{
+    enum { WIDE_BITS = 2500, EVERY = 97 };
+    float *y = malloc(cols * sizeof *y);
+    mpfr_t mean, mean_dn, var, k, d, v;
+    mpfr_inits2(WIDE_BITS, mean, mean_dn, var, k, d, v, (mpfr_ptr)0);
+    run(norm, x, dn, y, 1, cols, eps);
+    mpfr_set_zero(mean, 1), mpfr_set_zero(mean_dn, 1), mpfr_set_zero(var, 1), mpfr_set_zero(k, 1);
+    for (size_t j = 0; j < cols; j++) {
+        mpfr_add_d(mean, mean, norm.centred ? (double)x[j] : 0, MPFR_RNDN);
+        mpfr_add_d(mean_dn, mean_dn, norm.centred ? (double)dn[j] : 0, MPFR_RNDN);
+        mpfr_set_flt(v, x[j], MPFR_RNDN);
+        mpfr_mul_d(d, v, (double)x[j], MPFR_RNDN);
+        mpfr_add(var, var, d, MPFR_RNDN);
+        mpfr_mul_d(d, v, (double)dn[j], MPFR_RNDN);
+        mpfr_add(k, k, d, MPFR_RNDN);
+    }
+    mpfr_div_ui(mean, mean, cols, MPFR_RNDN);
+    mpfr_div_ui(mean_dn, mean_dn, cols, MPFR_RNDN);
+    mpfr_div_ui(var, var, cols, MPFR_RNDN);
+    mpfr_div_ui(k, k, cols, MPFR_RNDN);
+    mpfr_sqr(d, mean, MPFR_RNDN);
+    mpfr_sub(var, var, d, MPFR_RNDN);
+    mpfr_add_d(var, var, (double)eps, MPFR_RNDN);
+    mpfr_mul(d, mean, mean_dn, MPFR_RNDN);
+    mpfr_sub(k, k, d, MPFR_RNDN);
+    mpfr_div(k, k, var, MPFR_RNDN);
+    mpfr_sqrt(var, var, MPFR_RNDN);
+    for (size_t i = 0; i < cols; i += EVERY) {
+        mpfr_d_sub(d, (double)x[i], mean, MPFR_RNDN);
+        if (norm.backward) {
+            mpfr_mul(d, d, k, MPFR_RNDN);
+            mpfr_d_sub(v, (double)dn[i], mean_dn, MPFR_RNDN);
+            mpfr_sub(d, v, d, MPFR_RNDN);
+        }
+        mpfr_div(v, d, var, MPFR_RNDN);
+        expect_float(y[i], nearest(v), "%s of %s, element %zu of %zu, eps %a", norm.name, what, i, cols, (double)eps);
+    }
+    mpfr_clears(mean, mean_dn, var, k, d, v, (mpfr_ptr)0);
+    free(y);
+}
+
+static void rows_of_a_hundred_thousand_are_correctly_rounded(void **state)
+{
+    (void)state;
+    enum { WIDE = 100003, NARROW = 9001 };
+    static float x[WIDE], dn[WIDE];
+    for (size_t k = 0; k < NORMS; k++) {
+        data_fill(DATA_GAUSSIAN, check_seed(), x, WIDE);
+        data_fill(DATA_GAUSSIAN, check_seed() + 1, dn, WIDE);
+        expect_wide(norms[k], x, dn, 90, 1e-5f, "a narrow row");
+        expect_wide(norms[k], x, dn, WIDE, 0x1p-149f, "a wide row");
+        for (size_t j = 0; j < WIDE; j++)
+            x[j] += 1e4f, dn[j] += 1e6f;
+        expect_wide(norms[k], x, dn, WIDE, 0, "large means");
+        for (size_t j = 0; j < NARROW; j++)
+            x[j] = j == 7 ? 0x1.333336p-2f : 0.3f;
+        expect_wide(norms[k], x, dn, NARROW, 0, "equal numbers but one");
+        for (size_t j = 0; j < NARROW; j++)
+            x[j] = j % 2 ? 0x1.fffffep127f : -0x1.fffffep127f;
+        expect_wide(norms[k], x, dn, NARROW, 0x1.fffffep127f, "the largest numbers");
+    }
+}
+
 /* --- Ties by construction: nine numbers whose squares add up to 2^50 have the root mean square 2^25 / 3, so
  * n = 3 x 2^-25: a midpoint whenever 3 x is odd and has 25 bits. --- */
 
@@ -373,6 +440,7 @@ int main(void)
         stand_test(large_means_leave_small_deviations),
         stand_test(one_entry_may_dwarf_the_others),
         stand_test(zero_rows_are_zero_or_not_a_number),
+        stand_test(rows_of_a_hundred_thousand_are_correctly_rounded),
         stand_test(ties_go_to_even),
         stand_test(threads_cannot_change_a_bit),
         stand_test(what_does_not_fit_is_said),

@@ -169,6 +169,49 @@ static void a_hair_off_a_midpoint_is_seen(void **state)
     }
 }
 
+/* --- Sums as long as a step's rows. --- */
+
+typedef enum { TIE, ABOVE_A_TIE, PAIRS, OVERFLOW_TIE, BELOW_OVERFLOW, LONG_KINDS } LongKind;
+
+/* Ones and one number that add up to 2^24 + 1, half-way between two floats, with a hair beside them or without; pairs that cancel,
+ * and a hair; the largest float and half its unit, half-way to infinity, with a hair less or without. n is odd. */
+static void fill_long(LongKind kind, float *x, size_t n)
+{
+    data_fill(DATA_WIDE, check_seed(), x, n);
+    for (size_t k = 0; k < n; k++)
+        x[k] = kind == PAIRS ? (k % 2 ? -x[k - 1] : x[k]) : kind < PAIRS ? 1 : k < 4096 ? 0x1p91f : 0;
+    x[n - 1] = kind == PAIRS ? 0x1p-100f : kind < PAIRS ? (float)((1 << 24) + 3 - (int)n) : 0x1.fffffep127f;
+    if (kind != PAIRS)
+        x[n - 2] = kind == ABOVE_A_TIE ? 0x1p-149f : kind == BELOW_OVERFLOW ? -0x1p-149f : 0;
+}
+
+static void sums_of_a_hundred_thousand_terms_are_correctly_rounded(void **state)
+{
+    (void)state;
+    enum { N = 100003, COLS = 3 };
+    static float x[N], columns[N * COLS];
+    static int32_t ids[N];
+    static Node *rows[N];
+    for (LongKind kind = 0; kind < LONG_KINDS; kind++) {
+        fill_long(kind, x, N);
+        expect_scalars(x, N, "a hundred thousand");
+        for (size_t k = 0; k < N; k++) {
+            for (size_t j = 0; j < COLS; j++)
+                columns[k * COLS + j] = x[(k + j * (N / 3)) % N];
+            ids[k] = 1;
+            rows[k] = stand_vector(columns + k * COLS, COLS);
+        }
+        float sum = oracle(SUM, x, NULL, N, 1), want[COLS] = { sum, sum, sum }, square = oracle(SQUARE_SUM, x, NULL, N, 1);
+        Node *all = stand_rows(columns, N, COLS);
+        expect_bits(op_column_sum(&tape, all)->out.f32, want, COLS, "column_sum of %d rows, kind %d", N, kind);
+        expect_float(op_column_dot(&tape, all, all)->out.f32[1], square, "column_dot of %d rows, kind %d", N, kind);
+        expect_bits(op_scatter_rows(&tape, all, ids, N, 2)->out.f32 + COLS, want, COLS, "one id %d times, kind %d", N, kind);
+        expect_bits(op_sum_n(&tape, N, rows)->out.f32, want, COLS, "%d tensors, kind %d", N, kind);
+        expect_fine(&error);
+        tape_reset(&tape);
+    }
+}
+
 /* --- Segments. --- */
 
 static void segments_are_sums_of_their_own(void **state)
@@ -318,6 +361,8 @@ static void what_does_not_fit_is_said(void **state)
     expect_sentence(&error, "segment_mean", "offset 1 is 4", "3");
     assert_null(op_segment_mean(&tape, v, (int32_t[]){ -1, 2 }, 1));
     expect_sentence(&error, "segment_mean", "offset 0 is -1");
+    assert_null(op_mean_over(&tape, v, (size_t)1 << 48));
+    expect_sentence(&error, "mean: n = 281474976710656", "below 2^48");
     tape_reset(&tape);
 }
 
@@ -329,6 +374,7 @@ int main(void)
         stand_test(a_mean_on_a_midpoint_goes_to_even),
         stand_test(a_norm_on_a_midpoint_goes_to_even),
         stand_test(a_hair_off_a_midpoint_is_seen),
+        stand_test(sums_of_a_hundred_thousand_terms_are_correctly_rounded),
         stand_test(segments_are_sums_of_their_own),
         stand_test(columns_of_every_kind_are_correctly_rounded),
         stand_test(the_order_of_rows_cannot_be_seen),

@@ -2,6 +2,7 @@
 /* softmax, log_softmax and nll against MPFR, 0 ULP, each tier deciding alone. */
 #include "tests/stand.h"
 
+#include <float.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -122,6 +123,45 @@ static void sure_tokens_keep_their_digits(void **state)
     assert_true(nll->out.f32[0] > 8.75e-27f && nll->out.f32[0] < 8.76e-27f);      // e^-60
 }
 
+/* The widths of real vocabularies: bf16 logits (ties in plenty) with every third masked; one that dominates equal ones. */
+static void rows_as_wide_as_a_vocabulary_are_right(void **state)
+{
+    (void)state;
+    enum { MOST = 151936 };
+    static float x[MOST], p[MOST], l[MOST];
+    for (int dominated = 0; dominated < 2; dominated++) {
+        size_t n = dominated ? 65536 : MOST;
+        data_fill(DATA_BF16, check_seed(), x, n);
+        for (size_t j = 0; j < n; j++)
+            x[j] = dominated ? 0 : j % 3 ? 3 * x[j] : -INFINITY;
+        x[n / 2] = dominated ? 25 : 1;
+        softmax_mpfr(x, n, p, l);
+        Node *z = stand_rows(x, 1, n);
+        expect_bits(op_softmax(&tape, z)->out.f32, p, n, "softmax of %zu classes", n);
+        expect_bits(op_log_softmax(&tape, z)->out.f32, l, n, "log_softmax of %zu classes", n);
+        for (int32_t y = 1; (size_t)y < n; y += 9001)
+            expect_float(op_nll(&tape, z, &y)->out.f32[0], -l[y] + 0.0f, "nll at %d of %zu classes", (int)y, n);
+        expect_fine(&error);
+        tape_reset(&tape);
+    }
+}
+
+static void a_vocabulary_of_equal_logits_is_decided_as_a_rational(void **state)
+{
+    (void)state;
+    enum { N = 151936 };
+    static float x[N], p[N];
+    for (size_t j = 0; j < N; j++) {
+        x[j] = -FLT_MAX;
+        p[j] = (float)(1.0 / N);                             // 53 bits rounded to 24: no midpoint is near
+    }
+    for (tier_force = 0; tier_force < 3; tier_force++) {
+        expect_bits(op_softmax(&tape, stand_rows(x, 1, N))->out.f32, p, N, "softmax of %d equal logits, tier_force %d", N, tier_force);
+        tape_reset(&tape);
+    }
+    tier_force = 0;
+}
+
 /* d = x_v - x_top is itself a midpoint of two floats, and log(1 + T) far below any precision. */
 static void hopeless_tokens_beside_a_midpoint_are_right(void **state)
 {
@@ -210,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(logits_of_every_kind_are_right), stand_test(logits_of_every_spread_are_right), stand_test(masked_logits_get_nothing),
         stand_test(equal_logits_are_decided_as_rationals), stand_test(sure_tokens_keep_their_digits),
+        stand_test(rows_as_wide_as_a_vocabulary_are_right), stand_test(a_vocabulary_of_equal_logits_is_decided_as_a_rational),
         stand_test(hopeless_tokens_beside_a_midpoint_are_right), stand_test(near_ties_of_two_classes_are_right),
         stand_test(rows_without_a_softmax_are_nan), stand_test(an_undecided_row_is_an_error), stand_test(threads_cannot_be_seen),
     };

@@ -177,6 +177,36 @@ static void steps_on_every_kind_are_correctly_rounded(void **state) { (void)stat
 static void the_last_tier_alone_gives_the_same_floats(void **state) { (void)state; walk_kinds(1, 40); }
 static void nothing_hides_behind_a_second_tier(void **state)        { (void)state; walk_kinds(2, 9); }
 
+/* Operands, settings and c's at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or tiny, beta
+ * nearest 1, the largest gradients, c of the first step and of the millionth. */
+static void the_ends_of_every_range_are_correctly_rounded(void **state)
+{
+    (void)state;
+    static const float values[] = { 0, -0.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 1, -1, 0x1p64f, 0x1p-75f, 0x1.fffffep127f, -0x1.fffffep127f };
+    static const float settings[] = { 0, 0x1p-149f, 0x1p-126f, 1e-8f, 1e-3f, 1, 1e30f, 0x1.fffffep127f };
+    static const float betas[] = { 0, 0x1p-149f, 0.9f, 0.999f, 0x1.fffffep-1f };
+    static const double millionth = 0x1.da03a3606f9cp-5;      // 1 - (1 - 2^-24)^10^6
+    const double cs[] = { 0x1p-24, 1 - (double)0.9f, 1 - (double)0.999f, millionth, 1 };
+    float x[3][N];
+    uint64_t seed = check_seed();
+    for (int round = 0; round < 400; round++) {
+        Step s = steps[check_below(&seed, STEPS)];
+        bool average = strncmp(s.name, "adam_", 5) == 0;
+        for (int k = 0; k < 3; k++)
+            s.f[k] = average ? betas[check_below(&seed, 5)] : settings[check_below(&seed, 8)];
+        if (strcmp(s.name, "adam") == 0)
+            s.f[2] = 0;
+        s.c1 = cs[check_below(&seed, 5)];
+        s.c2 = cs[check_below(&seed, 5)];
+        for (int k = 0; k < 3; k++)
+            for (size_t j = 0; j < 9; j++)
+                x[k][j] = values[check_below(&seed, 11)];
+        for (size_t j = 0; j < 9; j++)
+            x[2][j] = fabsf(x[2][j]);
+        expect_step(s, x, 9, "the ends of ranges");
+    }
+}
+
 /* p so close to lr m / c1 / (sqrt(v / c2) + eps) that hardly a digit of the difference is in a double. */
 static void a_step_that_lands_at_zero_keeps_its_digits(void **state)
 {
@@ -318,6 +348,7 @@ int main(void)
         stand_test(steps_on_every_kind_are_correctly_rounded),
         stand_test(the_last_tier_alone_gives_the_same_floats),
         stand_test(nothing_hides_behind_a_second_tier),
+        stand_test(the_ends_of_every_range_are_correctly_rounded),
         stand_test(a_step_that_lands_at_zero_keeps_its_digits),
         stand_test(a_descent_that_lands_at_zero_keeps_its_digits),
         stand_test(a_hair_off_a_midpoint_is_seen),

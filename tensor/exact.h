@@ -32,7 +32,7 @@ double exact_round64(const Exact *s);                    // the nearest double, 
 /* *high is the nearest double, *low the nearest double to what is left: 2^-106 of the sum. */
 void   exact_split(const Exact *s, double *high, double *low);
 void   exact_add_exact(Exact *s, const Exact *other);
-/* s + other c; other finite and a multiple of 2^-900, so that no product of its parts underflows. */
+/* s + other c; other finite, below 2^890 and a multiple of 2^-900, so that the products of its parts are doubles. */
 void   exact_add_multiple(Exact *s, const Exact *other, float c);
 
 /* A term m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a

@@ -77,6 +77,28 @@ static void sums_of_three_factors_are_correctly_rounded(void **state)
     }
 }
 
+static void multiples_of_sums_are_correctly_rounded(void **state)
+{
+    (void)state;
+    for (DataKind kind = 0; kind < DATA_FINITE; kind++) {
+        float x[2 * N], c[N];
+        data_fill(kind, check_seed() + 4, x, 2 * N);
+        data_fill(kind, check_seed() + 5, c, N);
+        Exact sum = exact_zero();
+        Oracle o = oracle_make();
+        for (size_t k = 0; k < N; k++) {
+            exact_add_product(&sum, x[2 * k], x[2 * k + 1]);
+            oracle_add(&o, x[2 * k], x[2 * k + 1], 1);
+            Exact s = exact_zero();
+            exact_add_multiple(&s, &sum, c[k]);
+            mpfr_mul_d(o.term, o.sum, (double)c[k], MPFR_RNDN);
+            float want = mpfr_get_flt(o.term, MPFR_RNDN);
+            expect_float(exact_round(&s), want == 0 ? 0 : want, "a sum of %zu products times a number, %s", k + 1, data_name(kind));
+        }
+        oracle_free(&o);
+    }
+}
+
 static double any_double(uint64_t *seed)
 {
     double x;
@@ -198,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_of_products_are_correctly_rounded),
         cmocka_unit_test(sums_of_three_factors_are_correctly_rounded),
+        cmocka_unit_test(multiples_of_sums_are_correctly_rounded),
         cmocka_unit_test(sums_of_doubles_round_to_floats_and_to_doubles),
         cmocka_unit_test(ties_go_to_even_and_the_least_unit_decides),
         cmocka_unit_test(the_order_of_additions_cannot_be_seen),

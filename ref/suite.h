@@ -13,7 +13,8 @@
  *     reject/                                    files that a reader must refuse, must accept, may do either with (reject_case.h)
  *     manifest.json                              every file with its SHA-256, the spec, a digest of all
  * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
- * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/make_wrong.c); each case.json lists its own. */
+ * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/make_wrong.c), of steps "<module>@<answer>"
+ * and small tensors of the whole; each case.json lists its own. */
 #ifndef PULSE_REF_SUITE_H
 #define PULSE_REF_SUITE_H
 

@@ -24,7 +24,7 @@ bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 /* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/, block/,
  * prep/, tok/ and mask/, and what there is of the others (SuiteKind): steps, module by module ("<module>@<answer>", each fed with
- * what trace.json says) and end to end, runs end to end, without a verdict; reject/. */
+ * what trace.json says) and end to end, runs end to end, without a verdict unless it is the value of a known mistake; reject/. */
 /* The SHA-256 that the manifest has for a path; NULL: it does not list it. */
 const char *manifest_sha(const json_t *manifest, const char *path);
 

@@ -14,6 +14,7 @@ typedef struct {
     const json_t *manifest;
     bool one_file;
     Store file, wrong;               // the one file; the known mistakes (count 0: none)
+    const char *recognised;          // those that have been named in the case, "A, B"; NULL: none
     Arena *arena;
 } Check;
 
@@ -59,12 +60,28 @@ static Distance measure(const float *want, const float *got, const float *bound,
     return d;
 }
 
-/* Whether the tensor has the mistake's value, within the bound of the right value (the mistake's own error is alike); without one, to the bit. */
-static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound)
+/* End to end there are no bounds: an answer is the mistake's, and outside, when it lies WAY times nearer to it than the right value does. */
+enum { WAY = 1024 };
+
+static double farthest(const float *x, const float *y, size_t n)
+{
+    double far = 0;
+    for (size_t i = 0; i < n && far == far; i++) {
+        double off = magnitude((double)x[i] - (double)y[i]);
+        far = off > far || off != off ? off : far;
+    }
+    return far;
+}
+
+/* Whether the tensor has the mistake's value: within the bound of the right value (the mistake's own error is alike); without one, to the bit,
+ * or end to end, where `want` is the right value, near it. */
+static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound, const Tensor *want)
 {
     size_t n = shape_size(got->shape), i = 0;
     if (wrong->dtype != got->dtype || !shape_equal(wrong->shape, got->shape))
         return false;
+    if (want)
+        return WAY * farthest(got->f32, wrong->f32, n) <= farthest(want->f32, wrong->f32, n);
     if (!bound)
         return memcmp(got->data, wrong->data, tensor_bytes(*got)) == 0;
     while (i < n && magnitude((double)got->f32[i] - (double)wrong->f32[i]) <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)wrong->f32[i]))
@@ -72,15 +89,26 @@ static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound
     return i == n;
 }
 
+static void recognise(Check *c, const char *flag)
+{
+    if (!c->recognised)
+        c->recognised = flag;
+    else if (!strstr(c->recognised, flag))
+        c->recognised = arena_format(c->arena, "%s, %s", c->recognised, flag);
+}
+
 /* The known mistake whose value the tensor has. */
-static const char *mistake(const Check *c, const char *id, const char *name, const Tensor *got, const float *bound)
+static const char *mistake(Check *c, const char *id, const char *name, const Tensor *got, const float *bound, const Tensor *want)
 {
     size_t id_length = strlen(id);
     for (size_t k = 0; k < c->wrong.count; k++) {
         const Entry *w = &c->wrong.entries[k];
         const char *flag = w->name + id_length + 1, *slash = strrchr(w->name, '/');
-        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0 && has_value(got, &w->tensor, bound))
-            return arena_format(c->arena, "%.*s", (int)(slash - flag), flag);
+        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0 && has_value(got, &w->tensor, bound, want)) {
+            flag = arena_format(c->arena, "%.*s", (int)(slash - flag), flag);
+            recognise(c, flag);
+            return flag;
+        }
     }
     return NULL;
 }
@@ -99,7 +127,7 @@ static void judge_exact(Check *c, const char *id, const char *name, const char *
             first = i;
             differ++;
         }
-    const char *known = mistake(c, id, name, got, NULL);
+    const char *known = mistake(c, id, name, got, NULL, NULL);
     finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first, known ? ", the value of the known mistake " : "", known ? known : "");
 }
 
@@ -109,7 +137,7 @@ static bool judge(Check *c, const char *id, const char *name, const Tensor *want
     char *where = arena_format(c->arena, "%s/%s", id, name), have[64], expected[64];
     size_t n = shape_size(want->shape);
     if (got->dtype != want->dtype || !shape_equal(got->shape, want->shape)) {
-        const char *known = mistake(c, id, name, got, NULL);
+        const char *known = mistake(c, id, name, got, NULL, NULL);
         finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s%s%s", dtype_name(got->dtype), shape_text(got->shape, have), dtype_name(want->dtype),
                 shape_text(want->shape, expected), known ? ", as the known mistake " : "", known ? known : "");
         return true;
@@ -124,11 +152,13 @@ static bool judge(Check *c, const char *id, const char *name, const Tensor *want
     }
     Distance d = measure(want->f32, got->f32, bound ? bound->f32 : NULL, n, c->arena);
     if (!bound) {
-        finding(c->f, where, "END-TO-END", "scaled error %.2g, median ratio %.6g", d.scaled, d.ratio);
+        const char *known = mistake(c, id, name, got, NULL, want);
+        finding(c->f, where, known ? "OUTSIDE" : "END-TO-END", "scaled error %.2g, median ratio %.6g%s%s", d.scaled, d.ratio,
+                known ? ", the value of the known mistake " : "", known ? known : "");
     } else if (d.over == 0) {
         finding(c->f, where, "WITHIN", "scaled error %.2g, %.2g of the bound", d.scaled, d.used);
     } else {
-        const char *known = mistake(c, id, name, got, bound->f32);
+        const char *known = mistake(c, id, name, got, bound->f32, NULL);
         finding(c->f, where, "OUTSIDE", "scaled error %.2g, %zu of %zu over the bound, first %zu, median ratio %.6g%s%s", d.scaled, d.over, n, d.first, d.ratio,
                 known ? ", the value of the known mistake " : "", known ? known : "");
     }
@@ -193,6 +223,7 @@ static bool check_modules(Check *c, const char *id, const json_t *modules, const
     static const char *const phase[] = { "forward", "backward", "update" };
     size_t judged = 0, all = 0, k;
     json_t *module;
+    c->recognised = NULL;
     json_array_foreach((json_t *)(uintptr_t)modules, k, module) {
         const char *path = json_string_value(json_object_get(module, "module"));
         json_t *value;
@@ -213,8 +244,8 @@ static bool check_modules(Check *c, const char *id, const json_t *modules, const
     }
     int p = first[0] ? 0 : first[1] ? 1 : 2;
     if (judged)
-        finding(c->f, id, "MODULES", "%zu of %zu answers of modules%s%s%s%s", judged, all, first[p] ? ", the first module that differs, " : "", first[p] ? phase[p] : "",
-                first[p] ? ", is " : "", first[p] ? first[p] : "");
+        finding(c->f, id, "MODULES", "%zu of %zu answers of modules%s%s%s%s%s%s", judged, all, first[p] ? ", the first module that differs, " : "", first[p] ? phase[p] : "",
+                first[p] ? ", is " : "", first[p] ? first[p] : "", c->recognised ? ", the known mistake " : "", c->recognised ? c->recognised : "");
     return true;
 }
 

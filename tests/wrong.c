@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
 #include "tests/wrong.h"
 
 enum { MOST = 1024 };
@@ -33,6 +34,14 @@ float *wrong_answer(Wrong *w, const char *id, const char *flag, const char *name
     return w->error->failed ? NULL : t.f32;
 }
 
+const char *wrong_flag(Wrong *w, const char **flags)
+{
+    size_t n = strcspn(*flags, " ");
+    const char *flag = n ? arena_format(w->arena, "%.*s", (int)n, *flags) : NULL;
+    *flags += n + strspn(*flags + n, " ");
+    return flag;
+}
+
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e)
 {
     Wrong w = { .suite = suite, .room = MOST, .arena = a, .error = e };
@@ -43,6 +52,7 @@ bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error 
     wrong_losses(&w);
     wrong_inputs(&w);
     wrong_blocks(&w);
+    wrong_steps(&w);
     *list = w.list;
     *count = w.count;
     return !e->failed;

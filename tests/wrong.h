@@ -5,6 +5,7 @@
 #ifndef PULSE_TESTS_WRONG_H
 #define PULSE_TESTS_WRONG_H
 
+#include "ref/unit.h"
 #include "tensor/store.h"
 
 typedef struct {
@@ -19,12 +20,17 @@ void wrong_ops(Wrong *w);            // wrong_ops.c
 void wrong_losses(Wrong *w);         // wrong_losses.c
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
 void wrong_blocks(Wrong *w);         // wrong_blocks.c
+void wrong_steps(Wrong *w);          // wrong_steps.c
+/* Makes the mistake in a recorded graph (wrong_graph.c): in what the unit has of it; NULL: in all of it. False: there is no place for it. */
+bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a);
 
 /* in.safetensors of a case (closed with the arena's life); n floats of it; an answer to be added; one of floats. */
 Store wrong_open(Wrong *w, const char *id);
 const float *wrong_floats(const Store *in, const char *name, size_t *n);
 void wrong_tensor(Wrong *w, const char *id, const char *flag, const char *name, Tensor t);
 float *wrong_answer(Wrong *w, const char *id, const char *flag, const char *name, Shape shape);
+/* The next of the flags "A B C", which then stand after it; NULL after the last. */
+const char *wrong_flag(Wrong *w, const char **flags);
 /* All of them. */
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e);
 

@@ -142,7 +142,7 @@ static const char *not_finite(const Trainer *r)
         return "the gradient's norm";
     if (finite_update(&r->optimiser))
         return NULL;
-    return c->kind != OPTIMISER_SGD && c->eps == 0 ? "a weight or a moment after it (with eps = 0, a weight without gradient gets 0/0)" : "a weight or a moment after it";
+    return c->kind != OPTIMISER_SGD && c->eps == 0 ? "its weights or moments (with eps = 0, a weight without gradient gets 0/0)" : "its weights or moments";
 }
 
 bool train_compute(Trainer *r, const Objective *o, Error *e)

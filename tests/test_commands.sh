@@ -41,7 +41,17 @@ for words in --help "eval --help" "list methods" "list config"; do
     fi
 done
 # A run's first line, before anything is done: the count and the stage, no time that nobody knows.
-starts() { timeout 5 script -qc "'$PULSE' run --out '$tap_folder/started'" /dev/null | head -c 200 | grep -qE 'run 0/[0-9]+  [a-z]+/'; }
+starts() {
+    script -qc "'$PULSE' run --out '$tap_folder/started'" /dev/null > "$tap_folder/first" 2> /dev/null &
+    local process=$! found=1
+    for _ in $(seq 300); do
+        grep -qE 'run 0/[0-9]+  [a-z]+/' "$tap_folder/first" && found=0 && break
+        sleep 0.1
+    done
+    kill $process
+    wait $process
+    return $found
+}
 if command -v script > /dev/null; then
     check "a run that has just begun tells no time" starts
 else

@@ -120,7 +120,8 @@ const char *scenario_label(const Report *r, const char *scenario)
         if (text)
             return strcmp(rule, "budget") == 0 ? list[k].label : text;
     }
-    return scenario;
+    const char *stress = strncmp(scenario, "stress-", 7) == 0 ? arena_format(r->arena, "The same persons in so many requests: %s", scenario + 7) : NULL;
+    return stress ? stress : scenario;
 }
 
 /* --- variants --- */

@@ -21,22 +21,21 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
 {
     Variants all = variants(r, scenario);
     const Variant *before = all.count && variant_is(&all.item[0], "none") ? &all.item[0] : NULL;
-    table_group(p, scenario, 8);
+    table_group(p, scenario_label(r, scenario), 7);
     for (size_t k = 0; k < all.count; k++) {
         const Variant *v = &all.item[k];
-        const char *cells[8] = { method_label(v->method), spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
+        const char *cells[7] = { v->label, spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
                                  spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena) };
         static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" }, { "general", "text" } };
         for (int c = 0; c < 4; c++)
             cells[3 + c] = before == v ? "100.0" : kept(r, v, before, what[c][0], what[c][1]);
-        cells[7] = v->trainable;
-        table_row(p, cells, 8);
+        table_row(p, cells, 7);
     }
 }
 
 void report_methods(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "model", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words", "trained" };
+    static const char *const columns[] = { "model", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words" };
     const char *scenario[100];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
     page_section(p, "methods", "The methods at a glance",
@@ -45,7 +44,7 @@ void report_methods(Page *p, const Report *r)
         page_say(p, "missing", "results.csv has no rows: nothing was measured yet.");
     if (n) {
         fputs("<figure>\n", p->f);
-        table_begin(p, "All in percent", columns, 8);
+        table_begin(p, "All in percent", columns, 7);
         for (size_t k = 0; k < n; k++)
             method_rows(p, r, scenario[k]);
         table_end(p);

@@ -202,6 +202,11 @@ static bool against_oracle(Part *s)
     return ks_test(&ks, x, s->n, y, s->n, s->scratch, s->e) && add(s, "forget_quality", ks.p);
 }
 
+bool measured_against_oracle(const char *metric)
+{
+    return strcmp(metric, "oracle_agreement") == 0 || strcmp(metric, "forget_quality") == 0;
+}
+
 static bool split_measure(Part *s)
 {
     return accuracies(s) && add_mean(s, "probability", probability) && add_mean(s, "exact_memorisation", memorised)

@@ -18,6 +18,9 @@ typedef struct {
 /* Rows like `row`, with modality, metric, value, count and total filled in. oracle: its answers to the same questions in the same order, or NULL. */
 bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e);
 
+/* Whether `measure` has the metric only where there is an oracle. */
+bool measured_against_oracle(const char *metric);
+
 /* Rows of one metric: the share of the answers for which `right` holds. */
 bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r, size_t count, Error *e);
 bool result_exact(const Result *r);      // the greedy answer is exactly the answer

@@ -89,22 +89,37 @@ static uint64_t widest_gap(const double *x, size_t n, const double *y, size_t m)
     return gap;
 }
 
-/* Steps right and up lead from (0, 0) to (n, m). all[j]: the ways to (i, j); within[j]: those of them whose every point, the last
- * included, has |i m - j n| < gap. Row by row, each from the row before. */
-static void count_paths(Big *all, Big *within, size_t n, size_t m, uint64_t gap)
+static bool is_prime(size_t p)
 {
-    const Big zero = { .sign = 0 };
+    size_t d = 2;
+    while (d * d <= p && p % d)
+        d++;
+    return d * d > p;
+}
+
+/* The ways from (0, 0) to (n, m) by steps right and up, C(n + m, n): each prime as often as it divides (n + m)! oftener than n! m!. */
+static Big all_paths(size_t n, size_t m)
+{
+    Big ways = big_from(1);
+    for (size_t p = 2; p <= n + m; p++)
+        for (size_t q = p; is_prime(p) && q <= n + m; q *= p)
+            if ((n + m) / q > n / q + m / q)
+                ways = big_mul_d(&ways, (double)p);
+    return ways;
+}
+
+/* Those of them whose every point, the last included, has |i m - j n| < gap. Row by row, each from the row before: ways[j], to (i, j). */
+static void count_within(Big *ways, size_t n, size_t m, uint64_t gap)
+{
     for (size_t i = 0; i <= n; i++)
         for (size_t j = 0; j <= m; j++) {
             uint64_t left = (uint64_t)i * m, right = (uint64_t)j * n;
-            if (i == 0 && j == 0)
-                all[0] = within[0] = big_from(1);
-            else if (i == 0)
-                all[j] = all[j - 1], within[j] = within[j - 1];
-            else if (j > 0)
-                all[j] = big_add(&all[j], &all[j - 1]), within[j] = big_add(&within[j], &within[j - 1]);
             if ((left > right ? left - right : right - left) >= gap)
-                within[j] = zero;
+                ways[j] = (Big){ .sign = 0 };
+            else if (i == 0)
+                ways[j] = j == 0 ? big_from(1) : ways[j - 1];
+            else if (j > 0 && ways[j - 1].sign)
+                ways[j] = big_add(&ways[j], &ways[j - 1]);
         }
 }
 
@@ -125,13 +140,13 @@ bool ks_test(KolmogorovSmirnov *out, const double *x, size_t n, const double *y,
         return error_set(e, "KS test: samples of %zu and %zu values, expected at most %d in each (orders are counted exactly)", n, m, RANKS_MAX);
     ArenaMark mark = arena_mark(a);
     double *s = sorted(x, n, "KS test", a, e), *t = s ? sorted(y, m, "KS test", a, e) : NULL;
-    Big *all = t ? arena_array(a, m + 1, sizeof *all) : NULL, *within = all ? arena_array(a, m + 1, sizeof *within) : NULL;
+    Big *within = t ? arena_array(a, m + 1, sizeof *within) : NULL;
     if (within) {
         out->gap = widest_gap(s, n, t, m);
         out->d = (double)out->gap / (double)((uint64_t)n * m);
-        count_paths(all, within, n, m, out->gap);
-        Big outside = big_sub(&all[m], &within[m]);
-        out->p = outside.sign ? big_share(&outside, &all[m]) : 0;
+        count_within(within, n, m, out->gap);
+        Big all = all_paths(n, m), outside = big_sub(&all, &within[m]);
+        out->p = outside.sign ? big_share(&outside, &all) : 0;
     }
     arena_release(a, mark);
     return within != NULL;

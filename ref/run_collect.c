@@ -130,6 +130,15 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
 }
 
+/* The last point of a trajectory: the rows from `first` on, but for what only an end is compared in. */
+static bool end_of_trajectory(Collect *c, size_t first)
+{
+    bool good = true;
+    for (size_t k = first; good && k < c->rows.count; k++)
+        good = measured_against_oracle(c->rows.row[k].metric) || rows_add(&c->trajectory, c->rows.row[k]);
+    return good;
+}
+
 static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const RequestEnd *ends, size_t request, int64_t step, const References *to, Error *e)
 {
     char name[64];
@@ -143,13 +152,12 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
         return false;
     if (oracle && said != count)
         return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, said);
-    if (!splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e))
-        return false;
     if (step < end)
-        return true;
+        return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;
     answers_keep(c, &row, s, r, count);
-    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && request_end(c, x, s, row, &ends[request], first, to, e);
+    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && end_of_trajectory(c, first)
+        && request_end(c, x, s, row, &ends[request], first, to, e);
 }
 
 static bool one_case(Collect *c, size_t place, References *to, Error *e)

@@ -5,7 +5,7 @@
  * asks for it and a `use` is given: a number that differs at each use in a run.
  * Orders of a run: `step`, the batch of step t = 1 … is the lines whose "step" is t - 1, in the order of the file (a stream);
  * `shuffle`, batches of a fixed size in an order drawn for each epoch from the seed (purpose "data.shuffle").
- * Fails: what samples, prompts and pictures refuse, with FILE:LINE. */
+ * Fails: what samples, prompts and pictures refuse, and a sample of more tokens than the model has positions, with FILE:LINE. */
 #ifndef PULSE_MODEL_DATA_H
 #define PULSE_MODEL_DATA_H
 

@@ -10,7 +10,8 @@
  * modality "image" where there is a picture, else "text"; kind "open"; frame and step -1; augment false; no options.
  * `image` is absolute, or relative to the file's folder: a PNG or JPEG, or FILE.safetensors#ROW, row ROW of the U8
  * tensor "images" [N, H, W, 3] of that file.
- * Always: ids differ; the answer of a sample with options is one of them; modality agrees with image.
+ * Always: ids differ; the answer of a sample with options is one of them; modality agrees with image; question and answer are at
+ * most 1 MiB of text.
  * Fails: every sentence begins FILE:LINE; unknown keys, wrong types, text that is not UTF-8, a picture
  * that is not there, … . */
 #ifndef PULSE_MODEL_SAMPLE_H

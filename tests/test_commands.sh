@@ -42,7 +42,7 @@ for words in --help "eval --help" "list methods" "list config"; do
 done
 # A run's first line, before anything is done: the count and the stage, no time that nobody knows.
 starts() {
-    script -qc "'$PULSE' run --out '$tap_folder/started'" /dev/null > "$tap_folder/first" 2> /dev/null &
+    script -qc "'$PULSE' run fixtures/configs/smoke.ini --out '$tap_folder/started'" /dev/null > "$tap_folder/first" 2> /dev/null &
     local process=$! found=1
     for _ in $(seq 300); do
         grep -qE 'run 0/[0-9]+  [a-z]+/' "$tap_folder/first" && found=0 && break

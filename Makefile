@@ -145,19 +145,20 @@ $(foreach kind,$(PROGRAMS),$(eval $(call program,$(kind))))
 PARTS_fuzz_parsers = $(if $(filter fuzzer,$(SAN)),,$(BUILD)/obj/tests/fuzz_driver.o)
 FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
-# The world's generator, and what it makes: training streams and pools of pictures, next to a copy of fixtures/world.
+# The world's generator, and what it makes, whatever the build, where configs look for it: training streams and pools of pictures,
+# next to a copy of fixtures/world.
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
 PARTS_test_world_facts = $(PARTS_test_world)
-$(BUILD)/test_world: | $(BUILD)/world/oracle.jsonl
+$(BUILD)/test_world: | build/world/oracle.jsonl
 $(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
-world: $(BUILD)/world/oracle.jsonl
-$(BUILD)/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
-	$(BUILD)/worldgen $(BUILD)/world
-	@cd $(BUILD)/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
+world: build/world/oracle.jsonl
+build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
+	$(BUILD)/worldgen build/world
+	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse

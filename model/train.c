@@ -169,7 +169,7 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     const char *what = not_finite(r);
     if (what) {
         r->diverged = true;
-        error_set(e, "train: in step %lld %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of the step before are kept",
+        error_set(e, "train: step %lld: %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of the step before are kept",
                   (long long)r->optimiser.step + 1, what, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }

@@ -3,7 +3,7 @@
 # Thirty steps of pre-training, some of each phase of the curriculum, end with the recorded bytes: with any number of threads,
 # without a BLAS library, and after a kill. `make pretrain` is the whole of it.
 . "$(dirname "${BASH_SOURCE[0]}")/tap.sh"
-world=$PWD/$BUILD/world
+world=$PWD/build/world
 stream=$tap_folder/stream.jsonl
 
 # Steps 0-7 (words), 700-704 (shapes), 1000-1004 (scenes) and 1700-1711 (all) of the stream, counted anew.

@@ -24,11 +24,10 @@ static struct {
     World  *world;
 } all;
 
-/* A file that the generator of this build wrote. */
+/* A file that the generator wrote. */
 static const char *made(const char *name)
 {
-    const char *build = getenv("BUILD");
-    return arena_format(&all.arena, "%s/world/%s", build ? build : "build", name);
+    return arena_format(&all.arena, "build/world/%s", name);
 }
 
 static char *read_text(const char *path)

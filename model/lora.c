@@ -60,12 +60,12 @@ static const char *linear_module_of(const Weight *w, Arena *a)
     return arena_format(a, "%.*s", (int)(end - w->name), w->name);
 }
 
-static bool config_good(const LoraConfig *c, Error *e)
+bool lora_config_check(const LoraConfig *c, Error *e)
 {
     if (c->rank < 1 || c->rank > RANK_LIMIT)
-        return error_set(e, "lora: rank %lld is out of range, 1 to %d was expected", (long long)c->rank, RANK_LIMIT);
+        return error_set(e, "lora: rank is %lld, expected 1 to %d", (long long)c->rank, RANK_LIMIT);
     if (!(c->alpha >= 0x1p-30f && c->alpha <= 0x1p30f))
-        return error_set(e, "lora: alpha %g is out of range, 2^-30 to 2^30 was expected", (double)c->alpha);
+        return error_set(e, "lora: alpha is %g, expected 2^-30 to 2^30", (double)c->alpha);
     return true;
 }
 
@@ -83,7 +83,7 @@ static bool add_pair(Lora *l, const char *module, Shape base, Arena *a)
 bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a, Error *e)
 {
     *l = (Lora){ .config = config, .factors = { .arena = a } };
-    if (!config_good(&config, e))
+    if (!lora_config_check(&config, e))
         return false;
     l->scale = scale_of(config.alpha, config.rank, config.rslora);
     l->pairs = arena_array(a, w->count, sizeof *l->pairs);

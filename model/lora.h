@@ -53,6 +53,7 @@ typedef struct {
 
 /* New adapters beside `w`. */
 bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e);
+bool lora_config_check(const LoraConfig *c, Error *e);      // whether rank and alpha are in range
 /* Reads FOLDER/adapter_config.json and adapter_model.safetensors; modules saved whole replace those of `w`, and are trainable. */
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
 /* Writes them; modules of `w` with a trainable weight go with them, as modules_to_save. */

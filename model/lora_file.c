@@ -130,7 +130,8 @@ static bool config_read(LoraConfig *c, const char *path, Error *e)
     bool good = config && config_keys(config, path, e)
              && (!json_object_get(config, "r") || json_get_int(config, "r", &c->rank, path, e))
              && (!json_object_get(config, "lora_alpha") || json_get_float(config, "lora_alpha", &c->alpha, path, e))
-             && (!json_object_get(config, "use_rslora") || json_get_bool(config, "use_rslora", &c->rslora, path, e));
+             && (!json_object_get(config, "use_rslora") || json_get_bool(config, "use_rslora", &c->rslora, path, e))
+             && (lora_config_check(c, e) || error_prefix(e, "%s", path));
     json_decref(config);
     return good;
 }

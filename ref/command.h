@@ -5,7 +5,7 @@
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
 
-#include "tensor/error.h"
+#include "tensor/json.h"
 
 /* The only exit codes. UNKNOWN: could not tell (bad usage, bad or missing file, environment refused). */
 enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_UNKNOWN = 2 };
@@ -29,5 +29,7 @@ const Command *command_find(const char *name);            // NULL: unknown
 /* "pulse-ref: sentence" on stderr; returns EXIT_UNKNOWN. */
 int command_fail(const Error *e);
 int command_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What --json prints: the object, on stdout, which is taken. */
+void command_tell(json_t *o);
 
 #endif

@@ -12,6 +12,7 @@
 #include "tensor/arena.h"
 #include "tensor/float.h"
 #include "tensor/gemm.h"
+#include "tensor/gemm_engine.h"
 #include "tensor/op.h"
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>
@@ -36,8 +37,8 @@ static bool floats_right(Error *e)
 
 static bool engine_right(Error *e)
 {
-    return gemm_selftest(e) ||
-           error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", gemm_engine());
+    return engine_ready(e) &&
+           (gemm_selftest(e) || error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", gemm_engine()));
 }
 
 bool environment_check(Error *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref eval: a model's answers to questions, as a table of metrics. */
 #include <string.h>
+#include <sys/stat.h>
 #include "eval/measure.h"
 #include "eval/mllmu.h"
 #include "eval/mmbench.h"
@@ -59,6 +60,16 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
         if (!path || !open_file(x, path, a, e))
             return false;
     }
+    return true;
+}
+
+/* The answers may not be written over what is read. */
+static bool answers_apart(const Eval *x, Error *e)
+{
+    struct stat to, from;
+    for (size_t k = 0; x->answers && stat(x->answers, &to) == 0 && k < x->questions.count; k++)
+        if (stat(x->questions.item[k], &from) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+            return error_set(e, "eval: --answers %s is a file of --questions, expected another file", x->answers);
     return true;
 }
 
@@ -164,7 +175,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
     Rows rows = { .arena = a };
-    if (!open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
+    if (!answers_apart(x, e) || !open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
     return r && measure_all(&q, r, &rows, a, e) && measure_mmbench(x, r, &rows, e) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);

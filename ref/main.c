@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fenv.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,13 @@ int command_fail_text(const char *format, ...)
             *c = '?';
     fprintf(stderr, "pulse-ref: %s\n", text);
     return EXIT_UNKNOWN;
+}
+
+void command_tell(json_t *o)
+{
+    json_print(stdout, o, 2);
+    putchar('\n');
+    json_decref(o);
 }
 
 int command_fail(const Error *e)
@@ -77,6 +85,7 @@ int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
     fenv_t given;
+    signal(SIGXFSZ, SIG_IGN);                           // a file that may not grow is an error of writing, with a sentence
     feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         return said(help());

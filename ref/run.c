@@ -37,12 +37,21 @@ static bool only_stage(Run *r, const char *digest, Error *e)
     return error_set(e, "run: there is no stage %.64s, expected one of those in --plan", digest);
 }
 
-static void print_plan(const Run *r)
+static void print_plan(const Run *r, bool json)
 {
+    json_t *list = json_array();
     for (size_t k = 0; k < r->plan.stage_count; k++) {
+        const Stage *s = &r->plan.stage[k];
         const char *folder = stage_folder(r, k, (Arena *)&r->arena);
-        printf("%s  %-8s  %s\n", r->plan.stage[k].digest.hex, folder && stage_finished(folder) ? "finished" : "", r->plan.stage[k].name);
+        const bool finished = folder && stage_finished(folder);
+        if (json)
+            json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "stage", s->name, "digest", s->digest.hex, "finished", finished));
+        else
+            printf("%s  %-8s  %s\n", s->digest.hex, finished ? "finished" : "", s->name);
     }
+    if (json)
+        command_tell(json_incref(list));
+    json_decref(list);
 }
 
 /* Wall times: of this machine and this run, so they are in no digest. */
@@ -62,7 +71,7 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     return good;
 }
 
-static bool whole_run(Run *r, int threads, int argc, char **argv, Error *e)
+static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
     FolderHold hold = -1;
@@ -70,13 +79,15 @@ static bool whole_run(Run *r, int threads, int argc, char **argv, Error *e)
         && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
         && times_write(r, &times, threads, e);
     folder_leave(hold);
-    if (good && !r->quiet)
+    if (good && json)
+        command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages", (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
+    else if (good && !r->quiet)
         printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count, times.all, r->out, r->out);
     return good;
 }
 
 /* The run again, or what of it is there, against another: same, or what differs first. */
-static int audit(const Run *r, const char *with, Error *e)
+static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];
     Arena a = arena_make(e);
@@ -84,7 +95,10 @@ static int audit(const Run *r, const char *with, Error *e)
     arena_free(&a);
     if (e->failed)
         return EXIT_UNKNOWN;
-    printf("%s and %s: %s%s\n", with, r->out, same ? "same" : "different: ", same ? "" : different);
+    if (json)
+        command_tell(json_pack("{s:s, s:b, s:s}", "audited", with, "same", same, "different", same ? "" : different));
+    else
+        printf("%s and %s: %s%s\n", with, r->out, same ? "same" : "different: ", same ? "" : different);
     return same ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
@@ -114,13 +128,15 @@ int command_run(int argc, char **argv)
     Error e = { .failed = false };
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
-    bool good = settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_trainables(&r, &e));
+    const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
+    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held against", earlier))
+        && settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_trainables(&r, &e));
     if (good && plan)
-        print_plan(&r);
+        print_plan(&r, o.json);
     else if (good)
-        good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), argc, words, &e);
+        good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), o.json && !w.audit, argc, words, &e);
     if (good && w.audit && !plan && !w.stage) {
-        status = audit(&r, w.audit, &e);
+        status = audit(&r, w.audit, o.json, &e);
         run_close(&r);
         return e.failed ? command_fail(&e) : status;
     }

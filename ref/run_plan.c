@@ -194,8 +194,8 @@ bool run_plan(Run *r, Error *e)
 #undef SCENARIO
         },
     };
-    if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || c.trajectory < 0)
-        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs from 0 on", s->file, s->protocol_trajectory);
+    if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || !(c.trajectory == 0 || c.trajectory >= 0.01))
+        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file, s->protocol_trajectory);
     if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
         return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
     const char *people = settings_input(s, "data.world", s->data_world, e) ? arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world)) : NULL;

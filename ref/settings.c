@@ -160,6 +160,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
         return false;
     if (method ? *own_place(r->settings, method, w) != NULL : r->seen[w - settings])
         return error_set(r->error, "%s stands there twice, expected once", full);
+    r->seen[w - settings] |= !method;
     return assign(r->settings, method, w, value) || refuse(method, w, value, "", r->error);
 }
 

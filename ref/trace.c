@@ -69,7 +69,9 @@ int command_trace(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     bool good = settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e) && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
-    if (good && !o.quiet)
+    if (good && o.json)
+        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.method->name, "nodes", (json_int_t)s.trainer.tape.count, "loss", json_decimal(s.trainer.stats.loss), "out", out));
+    else if (good && !o.quiet)
         tell(&s);
     step_close(&s);
     arena_free(&a);

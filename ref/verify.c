@@ -41,15 +41,21 @@ static int tell(Findings *f)
 
 int command_verify(int argc, char **argv)
 {
+    OptionList only = { .count = 0 };
+    const Option own[] = {
+        { "only", "PREFIX", "of another implementation's answers, only the cases whose path begins so, for instance step/npo.adamw.b; may be repeated", .list = &only },
+    };
     Options o;
     int status;
-    if (!options_read(&o, argc, argv, NULL, 0, 1, 2, &status))
+    if (!options_read(&o, argc, argv, own, 1, 1, 2, &status))
         return status;
+    if (only.count && o.operands == 1)
+        return command_fail_text("verify: --only is of another implementation's answers, expected them after %s", o.operand[0]);
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Findings f = { .lines = json_array(), .json = o.json, .quiet = o.quiet };
     json_t *manifest = open_manifest(o.operand[0], &a, &e);
-    bool good = manifest && (o.operands == 1 ? verify_own(&f, o.operand[0], manifest, &a, &e) : verify_got(&f, o.operand[0], o.operand[1], manifest, &a, &e));
+    bool good = manifest && (o.operands == 1 ? verify_own(&f, o.operand[0], manifest, &a, &e) : verify_got(&f, o.operand[0], o.operand[1], &only, manifest, &a, &e));
     status = good ? tell(&f) : command_fail(&e);
     json_decref(manifest);
     json_decref(f.lines);

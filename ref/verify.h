@@ -4,6 +4,7 @@
 #ifndef PULSE_REF_VERIFY_H
 #define PULSE_REF_VERIFY_H
 
+#include "ref/options.h"
 #include "tensor/json.h"
 #include "tensor/store.h"
 
@@ -24,10 +25,10 @@ bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 /* DIR GOT. GOT is a folder with <case>/out.safetensors, or one file with tensors "<case>/<name>": all answers of the cases of op/, loss/, block/,
  * prep/, tok/ and mask/, and what there is of the others (SuiteKind): steps, module by module ("<module>@<answer>", each fed with
- * what trace.json says) and end to end, runs end to end, without a verdict unless it is the value of a known mistake; reject/. */
+ * what trace.json says) and end to end, runs end to end, without a verdict unless it is the value of a known mistake; reject/.
+ * With `only`, of the cases (and what else GOT holds) those alone whose path begins with one of them. */
+bool verify_got(Findings *f, const char *folder, const char *got, const OptionList *only, json_t *manifest, Arena *a, Error *e);
 /* The SHA-256 that the manifest has for a path; NULL: it does not list it. */
 const char *manifest_sha(const json_t *manifest, const char *path);
-
-bool verify_got(Findings *f, const char *folder, const char *got, json_t *manifest, Arena *a, Error *e);
 
 #endif

@@ -12,9 +12,11 @@ typedef struct {
     Findings *f;
     const char *folder, *got;
     const json_t *manifest;
+    const OptionList *only;
     bool one_file;
     Store file, wrong;               // the one file; the known mistakes (count 0: none)
     const char *recognised;          // those that have been named in the case, "A, B"; NULL: none
+    size_t named;                    // answers that had one's value
     Arena *arena;
 } Check;
 
@@ -91,6 +93,7 @@ static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound
 
 static void recognise(Check *c, const char *flag)
 {
+    c->named++;
     if (!c->recognised)
         c->recognised = flag;
     else if (!strstr(c->recognised, flag))
@@ -224,6 +227,8 @@ static bool check_modules(Check *c, const char *id, const json_t *modules, const
     size_t judged = 0, all = 0, k;
     json_t *module;
     c->recognised = NULL;
+    c->named = 0;
+    const size_t outside = c->f->outside;
     json_array_foreach((json_t *)(uintptr_t)modules, k, module) {
         const char *path = json_string_value(json_object_get(module, "module"));
         json_t *value;
@@ -244,8 +249,9 @@ static bool check_modules(Check *c, const char *id, const json_t *modules, const
     }
     int p = first[0] ? 0 : first[1] ? 1 : 2;
     if (judged)
-        finding(c->f, id, "MODULES", "%zu of %zu answers of modules%s%s%s%s%s%s", judged, all, first[p] ? ", the first module that differs, " : "", first[p] ? phase[p] : "",
-                first[p] ? ", is " : "", first[p] ? first[p] : "", c->recognised ? ", the known mistake " : "", c->recognised ? c->recognised : "");
+        finding(c->f, id, "MODULES", "%zu of %zu answers of modules%s%s%s%s%s", judged, all, first[p] ? ", the first module that differs, " : "", first[p] ? phase[p] : "",
+                first[p] ? ", is " : "", first[p] ? first[p] : "",
+                c->recognised ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", c->named, c->f->outside - outside, c->recognised) : "");
     return true;
 }
 
@@ -325,6 +331,15 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
+/* Whether the case at this path is to be judged. */
+static bool asked_for(const Check *c, const char *path)
+{
+    bool asked = c->only->count == 0;
+    for (size_t k = 0; k < c->only->count; k++)
+        asked |= strncmp(path, c->only->item[k], strlen(c->only->item[k])) == 0;
+    return asked;
+}
+
 /* Names of the one file that no case knows. */
 static void find_extra(Check *c, const json_t *files)
 {
@@ -335,32 +350,36 @@ static void find_extra(Check *c, const json_t *files)
             const char *path = json_string_value(json_object_get(json_array_get(files, i), "path"));
             known = strncmp(path, name, (size_t)(slash - name) + 1) == 0;
         }
-        if (!known)
+        if (!known && asked_for(c, name))
             finding(c->f, name, "EXTRA", "no case has this name");
     }
 }
 
-bool verify_got(Findings *f, const char *folder, const char *got, json_t *manifest, Arena *a, Error *e)
+bool verify_got(Findings *f, const char *folder, const char *got, const OptionList *only, json_t *manifest, Arena *a, Error *e)
 {
     struct stat s;
     json_t *files = json_object_get(manifest, "files");
-    Check c = { .f = f, .folder = folder, .got = got, .manifest = manifest, .arena = a };
+    Check c = { .f = f, .folder = folder, .got = got, .manifest = manifest, .only = only, .arena = a };
     const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
     if (stat(got, &s) != 0)
         return error_set(e, "%s: not there, expected a safetensors file or a folder of them", got);
     c.one_file = !S_ISDIR(s.st_mode);
     if ((c.one_file && !store_open(&c.file, got, a, e)) || !wrong || (file_exists(wrong) && !store_open(&c.wrong, wrong, a, e)))
         return false;
-    bool good = true;
+    bool good = true, some = false;
     for (size_t k = 0; good && k < json_array_size(files); k++) {
         const char *path, *sha;
         if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
         const SuiteKind *kind = suite_kind(path);
         const char *slash = strrchr(path, '/');
-        if (kind && slash && strcmp(slash + 1, kind->answers) == 0)
-            good = check_case(&c, kind, path, sha, e);
+        if (!kind || !slash || strcmp(slash + 1, kind->answers) != 0 || !asked_for(&c, path))
+            continue;
+        some = true;
+        good = check_case(&c, kind, path, sha, e);
     }
+    if (good && !some)
+        good = error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json", only->count ? only->item[0] : "", folder);
     if (c.one_file) {
         find_extra(&c, files);
         store_close(&c.file);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -110,11 +111,24 @@ void folder_leave(FolderHold h)
         close(h);
 }
 
+/* The name that a rename may replace: of a link what it leads to, so that the link stays; NULL for a device, a pipe or a folder. */
+static char *replaceable(const char *path, Arena *a, Error *e)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return arena_text(a, path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, "%s: is not a regular file, expected the name of one or a new name", path), NULL;
+    char *real = realpath(path, NULL), *name = arena_text(a, real ? real : path);
+    free(real);
+    return name;
+}
+
 bool file_begin(FileWriter *w, const char *path, Error *e)
 {
     *w = (FileWriter){ .names = arena_make(e) };
-    w->path = arena_text(&w->names, path);
-    w->beside = arena_format(&w->names, "%s.part-%ld", path, (long)getpid());
+    w->path = replaceable(path, &w->names, e);
+    w->beside = w->path ? arena_format(&w->names, "%s.part-%ld", w->path, (long)getpid()) : NULL;
     int fd = w->path && w->beside ? open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666) : -1;
     if (fd >= 0 && !(w->stream = fdopen(fd, "wb"))) {
         close(fd);
@@ -122,7 +136,8 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     }
     if (w->stream)
         return true;
-    error_set(e, "%s: cannot be written: %s", path, strerror(errno));
+    if (w->beside)
+        error_set(e, "%s: cannot be written: %s", path, strerror(errno));
     arena_free(&w->names);
     return false;
 }

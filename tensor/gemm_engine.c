@@ -3,6 +3,13 @@
 
 #include <stdio.h>
 
+#if defined(PULSE_BLAS_openblas)
+#include <omp.h>
+#include <sys/mman.h>
+#else
+bool engine_ready(Error *e) { return !e->failed; }
+#endif
+
 #if defined(PULSE_BLAS_builtin)
 
 void engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room)
@@ -67,6 +74,18 @@ size_t engine_room(size_t n, size_t length)
 }
 
 #if defined(PULSE_BLAS_openblas)
+/* A buffer for each thread, of 128 MiB of address space where its kernels are largest. */
+bool engine_ready(Error *e)
+{
+    const size_t bytes = (size_t)omp_get_max_threads() << 27;
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return error_set(e, "OpenBLAS needs up to %zu MiB of address space for %d threads, which this process may not have, expected a higher limit (ulimit -v) or fewer threads",
+                         bytes >> 20, omp_get_max_threads());
+    munmap(room, bytes);
+    return true;
+}
+
 const char *openblas_get_config(void);
 const char *openblas_get_corename(void);
 

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "tensor/error.h"
 
 typedef struct {
     const double *value;
@@ -20,6 +21,7 @@ typedef struct {
 void   engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room);
 size_t engine_room(size_t n, size_t length);
 const char *engine_name(void);
+bool   engine_ready(Error *e);          // whether the library can have its own memory, for which it would wait without end
 
 /* --- The built-in kernel: columns of b in panels of KERNEL_COLS, [panel][k][KERNEL_COLS], zero-padded. --- */
 enum { KERNEL_COLS = 16 };

@@ -80,4 +80,11 @@ if command -v python3 > /dev/null; then
 else
     skip "doctor and list print JSON" "python3 is not installed"
 fi
+# Where the library would wait for memory without end. (Sanitizers take more than that for themselves.)
+narrow() { (ulimit -v 480000; ends 2 timeout 20 "$PULSE" digest ops 2> "$tap_folder/wrong") && grep -q 'address space' "$tap_folder/wrong"; }
+if "$PULSE" doctor 2> /dev/null | grep -q OpenBLAS && (ulimit -v 480000; "$PULSE" --version > /dev/null 2>&1); then
+    check "too little address space is a sentence" narrow
+else
+    skip "too little address space is a sentence" "another engine, or a program that needs more at its start"
+fi
 finish

@@ -30,4 +30,14 @@ check "a damaged table is a sentence and exit 2" ends 2 "$PULSE" eval --model $m
 check "that names file and line" grep -qE 'bad.tsv:2: the picture is not base64' <("$PULSE" eval --model $model --questions "$tap_folder/bad.tsv" 2>&1)
 printf '{"id": "a", "question": "%s", "answer": "a", "split": "test"}\n' "$(printf 'a %.0s' {1..500})" > "$tap_folder/long.jsonl"
 check "so is a question longer than the model's positions" grep -qE 'long.jsonl:1: question and answer have [0-9]+ tokens, expected at most [0-9]+ \(max_position' <("$PULSE" eval --model $model --questions "$tap_folder/long.jsonl" 2>&1)
+# Where answers go.
+cp "$tap_folder/long.jsonl" "$tap_folder/one.jsonl" && sed -i 's/\(a \)\{500\}/a /' "$tap_folder/one.jsonl"
+ask() { "$PULSE" eval --model $model --questions "$tap_folder/one.jsonl" --answers "$1"; }
+check "answers are not written over the questions" ends 2 ask "$tap_folder/one.jsonl"
+ln -s target.jsonl "$tap_folder/link.jsonl" && touch "$tap_folder/target.jsonl"
+through_link() { ask "$tap_folder/link.jsonl" && [ -L "$tap_folder/link.jsonl" ] && [ -s "$tap_folder/target.jsonl" ]; }
+check "a link stays, and its target is written" through_link
+mkfifo "$tap_folder/pipe"
+no_pipe() { ends 2 ask "$tap_folder/pipe" && [ -p "$tap_folder/pipe" ]; }
+check "a pipe is not replaced by a file" no_pipe
 finish

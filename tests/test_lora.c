@@ -58,8 +58,8 @@ static void bad_choices_are_sentences(void **state)
     (void)state;
     Lora l;
     static const struct { LoraConfig c; const char *part; } bad[] = {
-        { { .rank = 0, .alpha = 1 }, "rank 0" }, { { .rank = 65537, .alpha = 1 }, "rank 65537" }, { { .rank = -1, .alpha = 1 }, "rank -1" },
-        { { .rank = 1, .alpha = 0 }, "alpha 0" }, { { .rank = 1, .alpha = -1 }, "alpha -1" }, { { .rank = 1, .alpha = INFINITY }, "alpha inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
+        { { .rank = 0, .alpha = 1 }, "rank is 0" }, { { .rank = 65537, .alpha = 1 }, "rank is 65537" }, { { .rank = -1, .alpha = 1 }, "rank is -1" },
+        { { .rank = 1, .alpha = 0 }, "alpha is 0" }, { { .rank = 1, .alpha = -1 }, "alpha is -1" }, { { .rank = 1, .alpha = INFINITY }, "alpha is inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
         { { .rank = 1, .alpha = 1, .targets = "q_proj" }, "no linear module is called \"q_proj\"" },
         { { .rank = 1, .alpha = 1, .targets = "language_model.model.embed_tokens" }, "no linear module" },
     };

@@ -166,9 +166,9 @@ static void what_nothing_uses_is_an_error(void **state)
         { "{\"peft_type\": \"LORA\", \"r\": 2, \"rank_pattern\": {\"q_proj\": 4}}", "\"rank_pattern\"" },
         { "{\"peft_type\": \"LORA\", \"r\": 2, \"layers_to_transform\": [1]}", "\"layers_to_transform\"" },
         { "{\"peft_type\": \"LORA\", \"r\": 2, \"bias\": \"all\"}", "\"bias\" must be \"none\"" },
-        { "{\"peft_type\": \"LORA\", \"r\": 2.0}", "\"r\" must be a whole number" }, { "{\"peft_type\": \"LORA\", \"r\": 0}", "rank 0" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2.0}", "\"r\" must be a whole number" }, { "{\"peft_type\": \"LORA\", \"r\": 0}", "rank is 0" },
         { "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": \"16\"}", "\"lora_alpha\" must be a number" },
-        { "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": -1}", "alpha -1" }, { "[]", "must be an object" }, { "{", "not JSON" },
+        { "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": -1}", "alpha is -1" }, { "[]", "must be an object" }, { "{", "not JSON" },
     };
     pair_by_hand(a, b);
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {

@@ -88,6 +88,11 @@ config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'
 check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 program=$(realpath "$PULSE")
+config '[protocol]' 'seeds = 3' 'seeds = 0'
+check "a key that stands there twice is a sentence with its line" says 'bad.ini:3: protocol.seeds stands there twice' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+check "points of a trajectory closer than a step can be are a sentence" says 'protocol.trajectory is "1e-12"' run --out "$tap_folder/x" --set protocol.trajectory=1e-12
+check "a run to be held against that is not there is a sentence before anything is done" says 'none/manifest.json: not there' run --out "$tap_folder/x" --audit "$tap_folder/none"
+check "a plan as JSON has every stage" test 8 = "$(run --out "$tap_folder/x" --plan --json | grep -c '"digest"')"
 elsewhere() { (cd "$tap_folder" && says 'expected a CONFIG.ini after run' "$program" run); }
 check "without a config, in a folder that has none, the sentence says so" elsewhere
 check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x

@@ -39,6 +39,10 @@ mkdir -p "$tap_folder/got/mask/plain.answer"
 cp $suite/mask/plain.answer/out.safetensors "$tap_folder/got/mask/plain.answer/"
 check "what another implementation leaves out is missing" says 2 "MISSING    prep/crop.wide/out.safetensors" -- $suite "$tap_folder/got"
 check "what it gives is judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
+check "those cases alone are judged that are asked for" says 0 "BITEXACT: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer
+check "and all of them" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
+check "cases that are not there cannot be asked for" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
+check "nor some of our own answers" says 2 "expected them after" -- $suite --only mask/
 check "nothing is no answer" says 2 "not there" -- $suite "$tap_folder/none"
 sed -i '0,/"spec": "1"/s//"spec": "0"/' "$copy/manifest.json"
 check "another spec is refused" says 2 "recorded under spec 0" -- "$copy"

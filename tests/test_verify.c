@@ -165,7 +165,7 @@ static void damaged_files_are_named(void **state)
                 named += strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "verdict")), "DAMAGED") == 0
                       && strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "where")), paths[p]) == 0;
         assert_int_equal(named, damage ? FILES : 0);
-        assert_int_equal(verify_got(&f, folder, folder, one, &arena, &error), damage == 0);
+        assert_int_equal(verify_got(&f, folder, folder, &(OptionList){ .count = 0 }, one, &arena, &error), damage == 0);
         error = (Error){ 0 };
         json_decref(f.lines);
         json_decref(one);
@@ -180,7 +180,7 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
     (void)state;
     static const char *const kinds[] = { "op/", "loss/", "block/", "step/" };
     double used[4] = { 0 };
-    assert_true(verify_got(&found, suite, "fixtures/pytorch/answers.safetensors", manifest, &arena, &error));
+    assert_true(verify_got(&found, suite, "fixtures/pytorch/answers.safetensors", &(OptionList){ .count = 0 }, manifest, &arena, &error));
     assert_int_equal(found.outside, 0);
     assert_true(found.within > 250);
     for (size_t k = 0; k < json_array_size(found.lines); k++) {

@@ -171,7 +171,7 @@ static void damage_to_others_answers_is_seen_in_every_kind(void **state)
                 store_close(&s);
                 if (fits) {
                     const char *got = give(id, answer, d, one_file);
-                    bool judged = verify_got(&f, suite, got, one, &arena, &error);
+                    bool judged = verify_got(&f, suite, got, &(OptionList){ .count = 0 }, one, &arena, &error);
                     if (one_file && d == TRUNCATED) {            // nothing of it can be read
                         assert_false(judged);
                         expect_sentence(&error, "got.safetensors");
@@ -235,7 +235,7 @@ static void what_is_left_out_is_named_where_it_must_be_there(void **state)
     float one = 1;
     const char *got = scratch("nearly-nothing.safetensors");
     assert_true(store_write(got, (Entry[]){ { "op/gelu.default/z", tensor_view(&one, shape_of(0)) } }, 1, &error));
-    assert_true(verify_got(&f, suite, got, manifest, &arena, &error));
+    assert_true(verify_got(&f, suite, got, &(OptionList){ .count = 0 }, manifest, &arena, &error));
     static const char *const needed[] = { "op/silu.default/y", "loss/ga.default/loss", "prep/crop.tall/pixels", "tok/words/ids", "mask/vicuna_v1.answer/targets" };
     for (size_t k = 0; k < 5; k++)
         assert_true(named(&f, "MISSING", needed[k]));

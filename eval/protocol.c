@@ -316,7 +316,7 @@ static bool cases_of_rules(Plan *p, const Scenario *s, Error *e)
         for (Words w = words_of(p->config.seeds); word_next(&w, number, sizeof number);) {
             int64_t seed;
             if (!decimal_to_int(number, &seed) || seed < 0)
-                return error_set(e, "protocol.seeds: \"%s\" is not a number, expected for instance \"0, 1, 2\"", number);
+                return error_set(e, "protocol.seeds: \"%s\" is not a number from 0 on, expected for instance \"0, 1, 2\"", number);
             if (!cases_of_scenario(p, s, rule, (uint64_t)seed, e))
                 return false;
         }

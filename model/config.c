@@ -73,13 +73,17 @@ static bool word_read(const json_t *object, const char *name, const char *const 
     return error_set(e, "%s: \"%s\" is \"%s\", one of %s was expected", path, name, text, list);
 }
 
+static bool in_range(const Key *k, int64_t n, const char *path, Error *e)
+{
+    return (n >= k->least && n <= INT_LIMIT)
+        || error_set(e, "%s: \"%s%s\" is %lld, expected %lld to %lld", path, section_names[k->section], k->name, (long long)n, (long long)k->least, (long long)INT_LIMIT);
+}
+
 static bool int_read(const json_t *object, const Key *k, int64_t *out, const char *path, Error *e)
 {
     int64_t n;
-    if (!json_get_int(object, k->name, &n, path, e))
+    if (!json_get_int(object, k->name, &n, path, e) || !in_range(k, n, path, e))
         return false;
-    if (n < k->least || n > INT_LIMIT)
-        return error_set(e, "%s: \"%s%s\" is %lld, which is out of range", path, section_names[k->section], k->name, (long long)n);
     *out = n;
     return true;
 }
@@ -234,8 +238,8 @@ static bool ints_check(const ModelConfig *c, const char *path, Error *e)
         const Key *k = &keys[i];
         int64_t n = k->kind == INT ? *(const int64_t *)((const char *)c + k->offset) : 0;
         float x = k->kind == FLOAT ? *(const float *)((const char *)c + k->offset) : 1;
-        if (k->kind == INT && (n < k->least || n > INT_LIMIT))
-            return error_set(e, "%s: \"%s%s\" is %lld, which is out of range", path, section_names[k->section], k->name, (long long)n);
+        if (k->kind == INT && !in_range(k, n, path, e))
+            return false;
         if (!(x > 0) || !isfinite(x))
             return error_set(e, "%s: \"%s%s\" must be more than 0 and finite", path, section_names[k->section], k->name);
     }

@@ -109,9 +109,13 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
     size_t n = split_choices(q->choices, choice, a), best = 0;
     if (n == 0)
         return error_set(e, "ask: --choices \"%.200s\": expected 1 to %d texts between bars", q->choices, CHOICES_MAX);
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n; k++) {
+        for (size_t i = 0; i < k; i++)
+            if (strcmp(choice[i], choice[k]) == 0)
+                return error_set(e, "ask: --choices: \"%.200s\" stands there twice, expected different texts", choice[k]);
         if (!sample_for(q, choice[k], &samples[k], a, e))
             return false;
+    }
     if (!answer_scores(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
         return false;
     for (size_t k = 0; k < n; k++) {

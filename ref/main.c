@@ -98,5 +98,7 @@ int main(int argc, char **argv)
         return run(c, argc - 1, argv + 1);
     if (!*word)
         return command_fail_text("no command was given, expected one of those of pulse-ref --help");
+    if (*word == '-')
+        return command_fail_text("%s stands before the command, expected pulse-ref COMMAND [options]", word);
     return command_fail_text("there is no command %s, expected one of those of pulse-ref --help", word);
 }

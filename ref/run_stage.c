@@ -16,7 +16,7 @@ static bool train_stage(Run *r, size_t stage, Error *e)
     const char *folder = stage_folder(r, stage, &r->arena);
     Settings s;
     settings_defaults(&s, &r->arena);
-    return folder && settings_read(&s, settings_path(&r->settings, config), e) && train_folder(&s, folder, r->resume, true, &r->arena, e)
+    return folder && settings_read(&s, settings_path(&r->settings, config), e) && train_folder(&s, folder, r->resume, NULL, &r->arena, e)
         && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
 }
 

@@ -15,8 +15,8 @@ bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error 
 bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e);
 TrainConfig train_config(const Settings *s);
 
-/* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. */
-bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, Arena *a, Error *e);
+/* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. o NULL: nothing is printed. */
+bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e);
 
 bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e);
 

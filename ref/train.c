@@ -151,11 +151,15 @@ static bool train(Run *r, Arena *a, Error *e)
     return good && save(r, a, e);
 }
 
-bool train_folder(const Settings *s, const char *out, bool resume, bool quiet, Arena *a, Error *e)
+bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e)
 {
+    const bool quiet = !o || o->quiet;
     Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume };
     bool good = train(&r, a, e);
-    if (good && !quiet && r.begun == r.trainer.optimiser.step)
+    if (good && o && o->json)
+        command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun", (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss),
+                               "trained", (json_int_t)weights_parameters(&r.weights, true), "peak_bytes", (json_int_t)r.trainer.step_arena.peak, "out", out));
+    else if (good && !quiet && r.begun == r.trainer.optimiser.step)
         printf("%lld steps, all of them done before\n", (long long)r.begun);
     else if (good && !quiet)
         printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
@@ -189,7 +193,7 @@ int command_train(int argc, char **argv)
     Settings s;
     bool good = settings_open(&s, config, &set, &a, &e);
     FolderHold hold = -1;
-    good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, o.quiet, &a, &e);
+    good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, &o, &a, &e);
     folder_leave(hold);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

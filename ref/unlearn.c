@@ -144,7 +144,10 @@ int command_unlearn(int argc, char **argv)
     good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.s, &r.method, &r.v, &e) || error_prefix(&e, "%s", config)) && folder_hold(&hold, r.out, &e)
         && unlearn(&r, &a, &e);
     folder_leave(hold);
-    if (good && !o.quiet)
+    if (good && o.json)
+        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s}", "method", r.method->name, "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
+                               "stopped_early", (json_int_t)r.stopped, "out", r.out));
+    else if (good && !o.quiet)
         tell(&r);
     rounds_close(&r.rounds);
     request_close(&r.request);

@@ -121,7 +121,7 @@ static void what_we_do_not_compute_is_an_error_that_names_the_key(void **state)
         { TEXT_(", \"model_type\": \"mistral\""), "\"text_config.model_type\"" },
         { TEXT_(", \"hidden_size\": 0"), "\"text_config.hidden_size\" is 0" },
         { TEXT_(", \"hidden_size\": 4096.0"), "must be a whole number" },
-        { TEXT_(", \"hidden_size\": 4294967296"), "out of range" },
+        { TEXT_(", \"hidden_size\": 4294967296"), "is 4294967296, expected 1 to 2147483647" },
         { TEXT_(", \"hidden_size\": 4097"), "not a multiple of \"text_config.num_attention_heads\"" },
         { TEXT_(", \"head_dim\": 33"), "\"text_config.head_dim\" 33 is odd" },
         { TEXT_(", \"num_key_value_heads\": 5"), "\"text_config.num_attention_heads\" 32 is not a multiple" },

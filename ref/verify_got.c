@@ -384,6 +384,8 @@ bool verify_got(Findings *f, const char *folder, const char *got, const OptionLi
         find_extra(&c, files);
         store_close(&c.file);
     }
+    if (good && f->exact + f->within + f->outside + f->unbounded + f->unknown == 0)          // steps and runs may be left out, but not all that is asked for
+        good = error_set(e, "%s: holds no answer of the cases that are asked for", got);
     if (c.wrong.count)
         store_close(&c.wrong);
     return good && !e->failed;

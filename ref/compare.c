@@ -63,6 +63,7 @@ static int natural(const char *x, const char *y)
     return *p ? 1 : *q ? -1 : strcmp(x, y);
 }
 
+/* Equal only for equal names, so any sort gives the same. */
 static int by_name(const void *a, const void *b)
 {
     return natural(((const Item *)a)->name, ((const Item *)b)->name);

@@ -74,16 +74,26 @@ ifneq ($(SYSROOT),)
 LIBS += -L$(LIBDIR) -L$(SYSROOT)/lib/$(MACHINE)
 endif
 
-SOURCES = $(foreach room,$(ROOMS),$(wildcard $(room)/*.c))
-OBJECTS = $(SOURCES:%.c=$(BUILD)/obj/%.o)
-LIBRARY = $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
-PROGRAMS = test bench exhaustive fuzz make
-TESTS   = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/test_*.c))
-BENCHES = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
-PROOFS  = $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/exhaustive_*.c))
-SUPPORT = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(PROGRAMS:%=tests/%_%.c),$(wildcard tests/*.c)))
+# Every file below the folders $1 that ends in one of $2, at any depth, in the order of its name.
+below = $(sort $(filter $2,$(call deeper,$1)))
+deeper = $(foreach entry,$(wildcard $(addsuffix /*,$1)),$(entry) $(call deeper,$(entry)))
+SOURCES := $(call below,$(ROOMS),%.c)
+HEADERS := $(call below,$(filter-out ref,$(ROOMS)),%.h %.def)
+CODE    := $(call below,$(ROOMS),%.c %.h %.def)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+LIBRARY := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
 PULSE   = $(BUILD)/pulse-ref
-DOOR    = $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
+DOOR    := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
+
+# A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
+PROGRAMS = test bench exhaustive fuzz make
+CHECKING := $(call below,tests,%.c)
+programs = $(foreach source,$(CHECKING),$(if $(filter $(1:%=%_%),$(notdir $(source))),$(source)))
+binaries = $(patsubst %.c,$(BUILD)/%,$(notdir $(call programs,$1)))
+TESTS   := $(call binaries,test)
+BENCHES := $(call binaries,bench)
+PROOFS  := $(call binaries,exhaustive)
+SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRAMS)),$(CHECKING)))
 
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
@@ -100,17 +110,16 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@$(COMPILE) -MMD -MP -c $< -o $@
 
 # Products of two floats are exact doubles, so that a fused multiply-add gives the very same sum (NUMERICS 1.1).
-$(BUILD)/obj/tensor/gemm_kernel.o: EXACT += -ffp-contract=fast
+$(BUILD)/obj/tensor/product/kernel.o: EXACT += -ffp-contract=fast
 
 # A finished stage of a run holds for the sources that made it: their digest, whatever the compiler and the machine.
-CODE = $(sort $(foreach room,$(filter-out ref,$(ROOMS)),$(wildcard $(room)/*.[ch] $(room)/*.def)) $(wildcard ref/run*.[ch] ref/settings.* ref/setup.[ch] ref/train.c ref/log.c))
 $(BUILD)/code.h: $(CODE)
 	@mkdir -p $(@D); echo "#define PULSE_CODE \"$$(sha256sum $(CODE) | sha256sum | cut -c 1-64)\"" > $@
-$(BUILD)/obj/ref/run_plan.o: private DEFS += -include $(BUILD)/code.h
-$(BUILD)/obj/ref/run_plan.o: $(BUILD)/code.h
+$(BUILD)/obj/ref/run/plan.o: private DEFS += -include $(BUILD)/code.h
+$(BUILD)/obj/ref/run/plan.o: $(BUILD)/code.h
 
 # Damaged JPEG coefficients overflow in stb_image's transform: they wrap, instead of being undefined.
-$(BUILD)/obj/model/stb.o: EXACT += -fwrapv
+$(BUILD)/obj/model/image/stb.o: EXACT += -fwrapv
 
 $(BUILD)/libpulseref.a: $(LIBRARY)
 	@rm -f $@; $(AR) rcs $@ $^
@@ -124,7 +133,7 @@ $(PULSE): $(DOOR) $(BUILD)/libpulseref.a
 	@$(LINK) $^ $(LIBS) -o $@
 
 # The same program without a library, for the test that none can be seen: these two files alone know which it is.
-ENGINE  = tensor/gemm_engine.o ref/doctor.o
+ENGINE  = tensor/product/engine_blas.o ref/doctor.o
 $(BUILD)/obj/builtin/%.o: override BLAS = builtin
 $(BUILD)/obj/builtin/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $< (builtin)"
@@ -133,16 +142,16 @@ $(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%
 	@echo "  ld $@"
 	@$(LINK) $^ $(filter-out $(BLAS_LIBRARY),$(LIBS)) -o $@
 
-# One rule each: a pattern rule of several targets would think that test_x makes bench_x too. PARTS_test_x: what else it is made of.
+# A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: what else test_x is made of.
 define program
-$(BUILD)/$1_%: $(BUILD)/obj/tests/$1_%.o $$$$(PARTS_$1_$$$$*) $$(SUPPORT) $(BUILD)/libdoor.a $(BUILD)/libpulseref.a
+$(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basename $(notdir $1))) $$(SUPPORT) $(BUILD)/libdoor.a $(BUILD)/libpulseref.a
 	@echo "  ld $$@"
-	@$$(LINK) $$(FLAGS_$1) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
+	@$$(LINK) $$(FLAGS_$(firstword $(subst _, ,$(notdir $1)))) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
 endef
-$(foreach kind,$(PROGRAMS),$(eval $(call program,$(kind))))
+$(foreach source,$(call programs,$(PROGRAMS)),$(eval $(call program,$(source))))
 
 # With libFuzzer's own main where the build has its counters, else with a plain driver.
-PARTS_fuzz_parsers = $(if $(filter fuzzer,$(SAN)),,$(BUILD)/obj/tests/fuzz_driver.o)
+PARTS_fuzz_parsers = $(if $(filter fuzzer,$(SAN)),,$(BUILD)/obj/tests/fuzz/fuzz_driver.o)
 FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
 # The world's generator, and what it makes, whatever the build, where configs look for it: training streams and pools of pictures,
@@ -187,7 +196,7 @@ fuzz:
 	@if clang --version > /dev/null 2>&1 && echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }' | clang -fsanitize=fuzzer -x c - -o /dev/null 2> /dev/null; \
 	then $(MAKE) --no-print-directory CC=clang SAN=fuzzer OPT=-O1 fuzzing; else $(MAKE) --no-print-directory SAN=1 OPT=-O1 fuzzing; fi
 fuzzing: $(BUILD)/fuzz_parsers
-	@bash tests/fuzz.sh $(BUILD)
+	@bash tests/fuzz/fuzz.sh $(BUILD)
 
 # Answers first, for the known mistakes are made from them; then again, for each case lists its own.
 record: $(PULSE) $(BUILD)/make_wrong
@@ -199,7 +208,6 @@ verify: $(PULSE)
 	$(PULSE) verify fixtures/vectors/v1
 
 # Program, library, headers, pkg-config file, man page.
-HEADERS = $(foreach room,$(filter-out ref,$(ROOMS)),$(wildcard $(room)/*.h $(room)/*.def))
 INTO    = $(DESTDIR)$(PREFIX)
 define PKGCONFIG
 prefix=$(PREFIX)
@@ -230,5 +238,5 @@ where:
 clean:
 	rm -rf $(BUILD)
 
--include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
+-include $(wildcard $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(CHECKING) $(wildcard fixtures/world/*.c)) $(ENGINE:%.o=$(BUILD)/obj/builtin/%.d))
 endif

@@ -2,8 +2,8 @@
 #include "eval/entities.h"
 
 #include <string.h>
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 
 enum { FILE_MAX = 64 << 20 };
 

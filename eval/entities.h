@@ -10,7 +10,7 @@
 #define PULSE_EVAL_ENTITIES_H
 
 #include <stdint.h>
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
 
 typedef struct {
     const char *id, *group, *split;      // split "": none

@@ -12,8 +12,8 @@
 #define PULSE_EVAL_EVALUATE_H
 
 #include "eval/entities.h"
-#include "model/answer.h"
-#include "model/data.h"
+#include "model/training/answer.h"
+#include "model/training/stream.h"
 
 typedef struct {
     const Samples *from;

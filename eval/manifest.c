@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "tensor/file.h"
+#include "tensor/base/file.h"
 
 enum { STAGE_MAX = 16 << 20, MANIFEST_MAX = 1 << 30 };
 

@@ -8,7 +8,7 @@
 #define PULSE_EVAL_MANIFEST_H
 
 #include "eval/protocol.h"
-#include "tensor/json.h"
+#include "tensor/base/json.h"
 
 /* Writes FOLDER/stage.json over `files` (names inside the folder), last of all: then the stage is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);

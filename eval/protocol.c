@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "eval/words.h"
-#include "tensor/decimal.h"
+#include "tensor/base/decimal.h"
 
 enum { VANILLA = MODEL_VANILLA, BASE = MODEL_BASE, ONE = REQUESTS_ONE, ROUNDS = REQUESTS_ROUNDS, ABLATION = REQUESTS_ABLATION,
        STRESS = REQUESTS_STRESS, CASES_MAX = 4096 };

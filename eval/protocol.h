@@ -16,7 +16,7 @@
 #include "eval/evaluate.h"
 #include "eval/rules.h"
 #include "model/lora.h"
-#include "tensor/hash.h"
+#include "tensor/base/hash.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"
 

@@ -2,7 +2,7 @@
 #include "eval/results.h"
 
 #include <string.h>
-#include "tensor/file.h"
+#include "tensor/base/file.h"
 
 enum { FILE_MAX = 1 << 30 };
 

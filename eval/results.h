@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 #include "eval/evaluate.h"
-#include "tensor/json.h"
+#include "tensor/base/json.h"
 
 bool    answers_write(const char *path, const Result *r, size_t count, Error *e);
 Result *answers_read(const char *path, size_t *count, Arena *a, Error *e);

@@ -2,7 +2,7 @@
 /* Who is forgotten in each request, and who is retained. */
 #include <string.h>
 #include "eval/protocol.h"
-#include "tensor/random.h"
+#include "tensor/base/random.h"
 
 /* n of a list, drawn: the places order[0 … n-1] of a shuffle; the others go to `rest`. Both keep the order of the list. */
 static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)

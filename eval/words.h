@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "tensor/error.h"
+#include "tensor/base/error.h"
 
 typedef struct { const char *at; } Words;
 

@@ -3,8 +3,8 @@
 
 #include <math.h>
 #include <string.h>
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 
 enum { FILE_LIMIT = 1 << 20, INT_LIMIT = INT32_MAX, LAYERS_LIMIT = 4096 };
 /* ANY: of an IGNORED key, which may stand anywhere. */

@@ -11,7 +11,7 @@
 #define PULSE_MODEL_CONFIG_H
 
 #include <stdint.h>
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
 
 typedef enum { ACT_GELU, ACT_QUICK_GELU, ACT_SILU, ACT_COUNT } Activation;   // gelu: erf form
 typedef enum { FEATURES_DEFAULT, FEATURES_FULL, FEATURES_COUNT } FeatureSelect;   // class token dropped, kept

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "model/llava.h"
 #include "tensor/ops.h"
-#include "tensor/round.h"
+#include "tensor/exact/round.h"
 
 typedef struct {
     Node *cos, *sin;

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "tensor/angle.h"
+#include "tensor/exact/angle.h"
 
 bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e)
 {

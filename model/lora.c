@@ -6,8 +6,8 @@
 #include <string.h>
 #include "model/weights_plan.h"
 #include "tensor/ops.h"
-#include "tensor/random.h"
-#include "tensor/round.h"
+#include "tensor/base/random.h"
+#include "tensor/exact/round.h"
 
 enum { RANK_LIMIT = 65536 };
 

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 #include "model/lora.h"
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 #include "tensor/store.h"
 
 #define PREFIX   "base_model.model."

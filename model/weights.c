@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tensor/random.h"
+#include "tensor/base/random.h"
 
 typedef enum { ONCE, VISION_LAYERS, TEXT_LAYERS } Repeat;
 typedef struct { Repeat repeat; const char *name; bool there; Shape shape; Keep keep; Start start; } Line;

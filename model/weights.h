@@ -20,7 +20,7 @@
 #define PULSE_MODEL_WEIGHTS_H
 
 #include "model/config.h"
-#include "model/name.h"
+#include "model/names.h"
 #include "tensor/store.h"
 
 typedef struct {

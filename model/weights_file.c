@@ -3,8 +3,8 @@
 #include "model/weights_plan.h"
 
 #include <string.h>
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 
 enum { INDEX_LIMIT = 100000000, SHARDS_MAX = 1000 };
 

@@ -2,12 +2,12 @@
 /* pulse-ref ask: one question to a model, perhaps about a picture; its greedy answer, or how it weighs given choices. */
 #include <math.h>
 #include <string.h>
-#include "model/answer.h"
-#include "model/data.h"
+#include "model/training/answer.h"
+#include "model/training/stream.h"
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/setup.h"
-#include "tensor/json.h"
+#include "ref/cli/options.h"
+#include "ref/config/setup.h"
+#include "tensor/base/json.h"
 #include "tensor/ops.h"
 
 enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };

@@ -5,7 +5,7 @@
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
 
-#include "tensor/json.h"
+#include "tensor/base/json.h"
 
 /* The only exit codes. UNKNOWN: could not tell (bad usage, bad or missing file, environment refused). */
 enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_UNKNOWN = 2 };

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "model/name.h"
+#include "model/names.h"
 #include "ref/command.h"
-#include "ref/options.h"
-#include "tensor/decimal.h"
+#include "ref/cli/options.h"
+#include "tensor/base/decimal.h"
 #include "tensor/distance.h"
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 #include "tensor/store.h"
 
 enum { FILES_MAX = 1000, LINES_MAX = 20 };

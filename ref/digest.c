@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref digest: a line a family, a line for the whole. Equal lines: equal bits. */
-#include "ref/digest.h"
+#include "ref/digest/digest.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
-#include "ref/options.h"
-#include "tensor/float.h"
-#include "tensor/random.h"
+#include "ref/cli/options.h"
+#include "tensor/base/float.h"
+#include "tensor/base/random.h"
 
 #define FAMILY(name) { #name, digest_##name },
 static const struct { const char *name; void (*probe)(Probe *p); } families[] = {
-#include "ref/digest.def"
+#include "ref/digest/digest.def"
 };
 #undef FAMILY
 enum { FAMILIES = sizeof families / sizeof *families };

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include "ref/command.h"
-#include "ref/options.h"
-#include "tensor/arena.h"
-#include "tensor/float.h"
-#include "tensor/gemm.h"
-#include "tensor/gemm_engine.h"
+#include "ref/cli/options.h"
+#include "tensor/base/arena.h"
+#include "tensor/base/float.h"
+#include "tensor/product/product.h"
+#include "tensor/product/engine.h"
 #include "tensor/op.h"
 #ifdef __GLIBC__
 #include <gnu/libc-version.h>

@@ -4,7 +4,7 @@
 #ifndef PULSE_REF_DOCTOR_H
 #define PULSE_REF_DOCTOR_H
 
-#include "tensor/error.h"
+#include "tensor/base/error.h"
 
 bool environment_check(Error *e);
 

@@ -2,14 +2,14 @@
 /* pulse-ref eval: a model's answers to questions, as a table of metrics. */
 #include <string.h>
 #include <sys/stat.h>
-#include "eval/measure.h"
-#include "eval/mllmu.h"
-#include "eval/mmbench.h"
-#include "eval/robust.h"
+#include "eval/metrics/measure.h"
+#include "eval/formats/mllmu.h"
+#include "eval/formats/mmbench.h"
+#include "eval/metrics/attacks.h"
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/setup.h"
-#include "ref/table.h"
+#include "ref/cli/options.h"
+#include "ref/config/setup.h"
+#include "ref/cli/table.h"
 
 enum { FILES_MAX = OPTION_REPEATS };
 

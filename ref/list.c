@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref list: the tables of which the program is made, printed from the tables themselves. */
 #include <string.h>
-#include "eval/metric.h"
+#include "eval/metrics/metric.h"
 #include "eval/protocol.h"
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/table.h"
+#include "ref/cli/options.h"
+#include "ref/cli/table.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
@@ -101,7 +101,7 @@ static bool list_config(bool json, Arena *a, Error *e)
     static const char *const shown[] = { "key", "default", "values", "help" }, *const exact[] = { "section", "key", "type", "default", "range", "help" };
     static const struct { const char *section, *key; ValueType type; const char *fallback, *range, *help; } keys[] = {
 #define SETTING(section, key, TYPE, fallback, range, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
-#include "ref/settings.def"
+#include "ref/config/settings.def"
 #undef SETTING
         { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "", "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone" },
     };

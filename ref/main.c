@@ -6,7 +6,7 @@
 #include <string.h>
 #include "ref/command.h"
 #include "ref/doctor.h"
-#include "ref/table.h"
+#include "ref/cli/table.h"
 #include "tensor/op.h"
 
 #define COMMAND(name, check, usage, help) { #name, usage, help, check, command_##name },

@@ -2,8 +2,8 @@
 /* pulse-ref record: the reference answers (test vectors), written anew. */
 #include <stdio.h>
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/suite.h"
+#include "ref/cli/options.h"
+#include "ref/vectors/suite.h"
 
 int command_record(int argc, char **argv)
 {

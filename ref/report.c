@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/report.h"
-#include "ref/report_figures.h"
-#include "tensor/file.h"
+#include "ref/cli/options.h"
+#include "ref/report/report.h"
+#include "ref/report/figures.h"
+#include "tensor/base/file.h"
 #include "tensor/op.h"
 
 static const char *listed(const Report *r, Column c, const char *(*label)(const char *))

@@ -5,10 +5,10 @@
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/report.h"
-#include "ref/run.h"
-#include "tensor/file.h"
+#include "ref/cli/options.h"
+#include "ref/report/report.h"
+#include "ref/run/run.h"
+#include "tensor/base/file.h"
 
 typedef struct {
     const char *config, *stage, *audit;

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
-#include "ref/options.h"
-#include "ref/step.h"
-#include "ref/trace_file.h"
+#include "ref/cli/options.h"
+#include "ref/trace/step.h"
+#include "ref/trace/trace_file.h"
 
 /* Whether a setting ("section.key = value") has a part in a step: what the samples say and the method does, not where files are. */
 static bool shapes_step(const char *line)

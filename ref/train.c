@@ -2,11 +2,11 @@
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
 #include "ref/command.h"
-#include "ref/log.h"
-#include "ref/options.h"
-#include "ref/progress.h"
-#include "ref/setup.h"
-#include "tensor/file.h"
+#include "ref/cli/log.h"
+#include "ref/cli/options.h"
+#include "ref/cli/progress.h"
+#include "ref/config/setup.h"
+#include "tensor/base/file.h"
 
 /* Everything a training run holds. */
 typedef struct {

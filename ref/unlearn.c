@@ -2,12 +2,12 @@
 /* pulse-ref unlearn: a model that forgets, by one method, in one round or several. */
 #include <string.h>
 #include "ref/command.h"
-#include "ref/log.h"
-#include "ref/options.h"
-#include "ref/progress.h"
-#include "ref/request.h"
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "ref/cli/log.h"
+#include "ref/cli/options.h"
+#include "ref/cli/progress.h"
+#include "ref/config/request.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 
 /* Everything an unlearning run holds. */
 typedef struct {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref verify: recorded answers, ours or another implementation's. */
-#include "ref/verify.h"
+#include "ref/verify/verify.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
-#include "ref/options.h"
+#include "ref/cli/options.h"
 #include "tensor/op.h"
 
 static json_t *open_manifest(const char *folder, Arena *a, Error *e)

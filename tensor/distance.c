@@ -2,7 +2,7 @@
 #include "tensor/distance.h"
 
 #include <math.h>
-#include "tensor/float.h"
+#include "tensor/base/float.h"
 
 uint64_t tensor_value_bits(const Tensor *t, size_t i)
 {

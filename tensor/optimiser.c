@@ -2,7 +2,7 @@
 #include "tensor/optimiser.h"
 
 #include <string.h>
-#include "tensor/angle.h"
+#include "tensor/exact/angle.h"
 #include "tensor/ops.h"
 
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[], Tensor *const values[], Arena *a)

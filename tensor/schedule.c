@@ -7,10 +7,10 @@
  *
  * The first two are rational: compared exactly. The cosine is rational only where 6 x is whole (Niven) and compared
  * exactly there as well; elsewhere it is transcendental times a dyadic number plus one, so more bits always decide. */
-#include "tensor/angle.h"
-#include "tensor/exact.h"
+#include "tensor/exact/angle.h"
+#include "tensor/exact/exact.h"
 #include "tensor/optimiser.h"
-#include "tensor/round.h"
+#include "tensor/exact/round.h"
 
 /* (sum of term[k]) / divisor, every term a product of at most three numbers of 24, 24 and 32 bits. */
 typedef struct {

@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "tensor/bytes.h"
-#include "tensor/json.h"
+#include "tensor/base/bytes.h"
+#include "tensor/base/json.h"
 
 enum { HEADER_MAX = 100000000, NAME_MAX_BYTES = 512 };     // the first is the official library's
 

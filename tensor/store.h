@@ -11,7 +11,7 @@
 #ifndef PULSE_TENSOR_STORE_H
 #define PULSE_TENSOR_STORE_H
 
-#include "tensor/hash.h"
+#include "tensor/tensor.h"
 
 typedef struct { const char *name; Tensor tensor; } Entry;
 

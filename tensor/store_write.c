@@ -3,9 +3,9 @@
 #include "tensor/store.h"
 
 #include <stdlib.h>
-#include "tensor/bytes.h"
-#include "tensor/file.h"
-#include "tensor/json.h"
+#include "tensor/base/bytes.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
 
 /* The official enum, of which the writer's order is descending: I64 before F64 before F32 … */
 static int dtype_rank(Dtype d)

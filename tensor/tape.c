@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "tensor/float.h"
+#include "tensor/base/float.h"
 #include "tensor/ops.h"
 
 enum { WIDE_BUDGET = 256 << 20, SCOPE_ROOM = 4096 };

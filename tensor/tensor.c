@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "tensor/float.h"
+#include "tensor/base/bytes.h"
+#include "tensor/base/float.h"
 
 static const struct { const char *name; size_t size; } dtypes[DTYPE_COUNT] = {
     [F32] = { "F32", 4 }, [F16] = { "F16", 2 }, [BF16] = { "BF16", 2 }, [F64] = { "F64", 8 },
@@ -148,4 +149,30 @@ void tensor_widen(const Tensor *t, size_t first, size_t n, float *out)
     }
     for (size_t k = 0; k < n; k++)
         out[k] = half_widen(t->half[first + k], t->dtype);
+}
+
+void hash_tensor(Hash *h, const char *name, Tensor t)
+{
+    char shape[64];
+    hash_text(h, name);
+    hash_text(h, dtype_name(t.dtype));
+    hash_text(h, shape_text(t.shape, shape));
+    if (bytes_little()) {
+        hash_bytes(h, t.data, tensor_bytes(t));
+        return;
+    }
+    const size_t size = dtype_size(t.dtype), n = shape_size(t.shape);
+    unsigned char piece[1 << 14];
+    for (size_t i = 0; i < n; i += sizeof piece / size) {
+        size_t count = n - i < sizeof piece / size ? n - i : sizeof piece / size;
+        bytes_copy(piece, t.u8 + i * size, count, size);
+        hash_bytes(h, piece, count * size);
+    }
+}
+
+Digest digest_tensor(const char *name, Tensor t)
+{
+    Hash h = hash_begin();
+    hash_tensor(&h, name, t);
+    return hash_end(&h);
 }

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "tensor/arena.h"
+#include "tensor/base/arena.h"
+#include "tensor/base/hash.h"
 
 enum { RANK_MAX = 4 };
 
@@ -56,5 +57,10 @@ bool   tensor_finite(Tensor t);                  // F32, F16, BF16: no infinity 
 float  half_widen(uint16_t bits, Dtype dtype);   // F16 or BF16 to fp32, exact
 /* n values from element `first` as fp32, whatever the dtype F32, F16, BF16. */
 void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
+
+/* A tensor's digest is SHA-256 over "name\0dtype\0shape\0" and its values little-endian, where shape is "[3, 4]"; so it
+ * does not depend on the order of a file's header (INTEROP 4.2). */
+void   hash_tensor(Hash *h, const char *name, Tensor t);
+Digest digest_tensor(const char *name, Tensor t);
 
 #endif

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run_tests.sh BUILD [NAME…]: runs every tests/test_*.c program and tests/test_*.sh (or those named), a few at a time,
+# run_tests.sh BUILD [NAME…]: runs every test_*.c program and every test_*.sh below tests/ (or those named), a few at a time,
 # one line a program; prints what failed; last line "N passed, N failed" (", N skipped"). Fails when anything failed or nothing ran.
 #
 # A test program speaks TAP: "ok 1 - name", "not ok 2 - name", "… # SKIP". A program that dies, or ends with an error
@@ -17,15 +17,21 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:allocator_ma
 out=$(mktemp -d) || exit 2
 trap 'rm -rf "$out"' EXIT
 
-if [ $# = 0 ]; then
-    for source in tests/test_*.c tests/test_*.sh; do
-        [ -e "$source" ] && set -- "$@" "$(basename "$source")"
+# Programs first, then scripts, each in the order of its name.
+sources=$(find tests -name 'test_*.c' -o -name 'test_*.sh' | sed -E 's|(.*/)([^/]+)\.(c\|sh)$|\3 \2 &|' | LC_ALL=C sort | cut -d' ' -f3)
+if [ $# != 0 ]; then
+    named=
+    for name in "$@"; do
+        source=$(printf '%s\n' "$sources" | grep -E "/${name%.*}\.(c|sh)$") || { echo "run_tests.sh: there is no test $name below tests/" >&2; exit 2; }
+        named="$named $source"
     done
+    sources=$named
 fi
 
 run_one() {
-    name=${1%.[cs]*} command=("$BUILD/${1%.c}")
-    [ "${1%.sh}" != "$1" ] && command=(bash "tests/$1")
+    name=$(basename "${1%.*}")
+    command=("$BUILD/$name")
+    [ "${1%.sh}" != "$1" ] && command=(bash "$1")
     start=$(date +%s%N)
     timeout "${PULSE_TEST_SECONDS:-600}" "${command[@]}" > "$2/$name.tap" 2> "$2/$name.err"
     status=$?
@@ -48,7 +54,7 @@ run_one() {
 }
 export -f run_one
 
-printf '%s\n' "$@" | xargs -P "$jobs" -I{} bash -c 'run_one "$1" "$2"' _ {} "$out"
+printf '%s\n' $sources | xargs -P "$jobs" -I{} bash -c 'run_one "$1" "$2"' _ {} "$out"
 
 cat "$out"/*.count 2>/dev/null | awk '
     { passed += $1; failed += $2; skipped += $3 }

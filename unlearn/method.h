@@ -12,7 +12,7 @@
 #ifndef PULSE_UNLEARN_METHOD_H
 #define PULSE_UNLEARN_METHOD_H
 
-#include "model/train.h"
+#include "model/training/train.h"
 #include "unlearn/variants.h"
 
 /* Roles of the samples of a step, packed in this order. Refusals and alternates are other answers to the forget questions. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 #include "tensor/ops.h"
-#include "tensor/random.h"
+#include "tensor/base/random.h"
 
 /* A list in a fresh order every epoch: entry k of the endless sequence is order[k % n] of epoch k / n. */
 typedef struct {

@@ -10,7 +10,7 @@
 #ifndef PULSE_UNLEARN_VARIANTS_H
 #define PULSE_UNLEARN_VARIANTS_H
 
-#include "tensor/value.h"
+#include "tensor/base/value.h"
 
 enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS };
 enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "eval/metrics/measure.h"
+
+#include <string.h>
+#include "eval/metrics/accuracy.h"
+#include "eval/metrics/likelihood.h"
+#include "eval/metrics/metric.h"
+#include "eval/metrics/ranks.h"
+#include "eval/metrics/rouge.h"
+
+/* The answers of one split and modality, and what the oracle said to the same questions. */
+typedef struct {
+    const Result **r, **oracle;          // oracle NULL: there is none
+    size_t n;
+    bool   forget;
+    Rows  *rows;
+    Row    row;
+    Arena *scratch;
+    Error *e;
+} Part;
+
+static bool add(Part *s, const char *metric, double value)
+{
+    s->row.metric = metric;
+    s->row.value = value;
+    s->row.count = s->row.total = 0;
+    return rows_add(s->rows, s->row);
+}
+
+static bool add_ratio(Part *s, const char *metric, Ratio x)
+{
+    s->row.metric = metric;
+    s->row.value = ratio_value(x);
+    s->row.count = x.count;
+    s->row.total = x.total;
+    return rows_add(s->rows, s->row);
+}
+
+/* --- a number a question --- */
+
+static double probability(const Result *r) { return answer_probability(r->ce); }
+static double memorised(const Result *r) { return exact_memorisation(r->token_right, r->tokens); }
+static double extracted(const Result *r) { return extraction_strength(r->token_right, r->tokens); }
+static double extracted_open(const Result *r) { return extraction_strength_open(r->token_right, r->tokens); }
+
+/* CE of the options that are wrong: of several with the answer's own CE, the first is taken for it. */
+static size_t wrong_options(const Result *r, float out[64])
+{
+    size_t n = 0;
+    bool skipped = false;
+    for (size_t k = 0; k < r->option_count && n < 64; k++)
+        if (skipped || r->option_ce[k] != r->ce)
+            out[n++] = r->option_ce[k];
+        else
+            skipped = true;
+    return n;
+}
+
+static double share(const Result *r)
+{
+    float wrong[64];
+    size_t n = wrong_options(r, wrong);
+    return answer_share(r->ce, wrong, n);
+}
+
+static double truth(const Result *r, TruthForm form)
+{
+    float wrong[64];
+    size_t n = wrong_options(r, wrong);
+    return truth_value(truth_of(r->ce, wrong, n), form);
+}
+
+static double truth_forget(const Result *r) { return truth(r, TRUTH_FORGET); }
+static double truth_retain(const Result *r) { return truth(r, TRUTH_RETAIN); }
+static double truth_share(const Result *r) { return truth(r, TRUTH_SHARE); }
+
+static bool add_mean(Part *s, const char *metric, double (*of)(const Result *))
+{
+    double *x = arena_array(s->scratch, s->n, sizeof *x);
+    for (size_t k = 0; x && k < s->n; k++)
+        x[k] = of(s->r[k]);
+    return x && add(s, metric, mean_of(x, s->n));
+}
+
+/* --- several at once --- */
+
+static bool accuracies(Part *s)
+{
+    Ratio exact = { 0, (int64_t)s->n }, likely = exact;
+    for (size_t k = 0; k < s->n; k++) {
+        exact.count += s->r[k]->exact;
+        likely.count += s->r[k]->likely;
+    }
+    return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", likely));
+}
+
+/* MLLMU-Bench: letters are counted where every answer is one, cloze where every question is of that kind. */
+static bool written(Part *s)
+{
+    Ratio letter = { 0, 0 }, cloze = letter;
+    for (size_t k = 0; k < s->n; k++) {
+        const Result *r = s->r[k];
+        const int place = answer_first_letter(r->answer, r->option_count);
+        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && place != NO_CHOICE && r->answer[0] == 'A' + place;
+        letter.total += asks;
+        letter.count += asks && answer_first_letter(r->text, r->option_count) == place;
+        cloze.total += r->kind == KIND_CLOZE;
+        cloze.count += r->kind == KIND_CLOZE && answer_cloze(r->text, r->answer);
+    }
+    return (letter.total != (int64_t)s->n || add_ratio(s, "first_letter", letter)) && (cloze.total != (int64_t)s->n || add_ratio(s, "cloze", cloze));
+}
+
+/* ROUGE of the greedy texts; each with its own name where words are stemmed. */
+static bool texts(Part *s, bool stem)
+{
+    enum { RECALL = ROUGE_KINDS, SCORES };
+    static const char *const names[2][SCORES] = { { "rouge1", "rouge2", "rougeL", "rougeL_recall" }, { "rouge1_stem", "rouge2_stem", "rougeL_stem", "rougeL_recall_stem" } };
+    double *x[SCORES];
+    Rouge score[ROUGE_KINDS];
+    for (int i = 0; i < SCORES; i++)
+        if (!(x[i] = arena_array(s->scratch, s->n, sizeof *x[i])))
+            return false;
+    for (size_t k = 0; k < s->n; k++) {
+        if (!rouge_score(s->r[k]->answer, s->r[k]->text, stem, score, s->scratch))
+            return false;
+        for (int i = 0; i < ROUGE_KINDS; i++)
+            x[i][k] = score[i].f;
+        x[RECALL][k] = score[ROUGE_L].recall;
+    }
+    for (int i = 0; i < SCORES; i++)
+        if (!add(s, names[stem][i], mean_of(x[i], s->n)))
+            return false;
+    return true;
+}
+
+static bool text_matches(Part *s)
+{
+    Ratio same = { 0, (int64_t)s->n };
+    for (size_t k = 0; k < s->n; k++)
+        same.count += answer_exact(s->r[k]->text, s->r[k]->answer);
+    return add_ratio(s, "text_match", same);
+}
+
+/* The question with a picture that belongs to one in text: ids differ in their end. */
+static const Result *twin(const Part *s, const Result *text)
+{
+    size_t n = strlen(text->id), stem = n > 4 && strcmp(text->id + n - 4, "text") == 0 ? n - 4 : 0;
+    for (size_t k = 0; stem && k < s->n; k++)
+        if (s->r[k]->modality == MODALITY_IMAGE && strncmp(s->r[k]->id, text->id, stem) == 0 && strcmp(s->r[k]->id + stem, "image") == 0)
+            return s->r[k];
+    return NULL;
+}
+
+static double overlap(const Result *r, Arena *a)
+{
+    Rouge score[ROUGE_KINDS];
+    return r->text && rouge_score(r->answer, r->text, false, score, a) ? score[ROUGE_L].f : 0;
+}
+
+static bool pairs(Part *s)
+{
+    bool *a = arena_array(s->scratch, s->n, 1), *b = arena_array(s->scratch, s->n, 1);
+    double *x = arena_array(s->scratch, s->n, sizeof *x), *y = arena_array(s->scratch, s->n, sizeof *y);
+    size_t n = 0;
+    Ratio image = { 0, 0 }, text = { 0, 0 };
+    for (size_t k = 0; a && b && x && y && k < s->n; k++) {
+        Ratio *m = s->r[k]->modality == MODALITY_IMAGE ? &image : &text;
+        m->total++;
+        m->count += s->r[k]->exact;
+        const Result *other = m == &text ? twin(s, s->r[k]) : NULL;
+        if (!other)
+            continue;
+        a[n] = other->exact;
+        b[n] = s->r[k]->exact;
+        x[n] = overlap(other, s->scratch);
+        y[n++] = overlap(s->r[k], s->scratch);
+    }
+    if (!a || !b || !x || !y)
+        return false;
+    if (image.total && text.total && !add(s, "modality_gap", ratio_value(image) - ratio_value(text)))
+        return false;
+    if (n == 0)
+        return true;
+    return add_ratio(s, "umu_all_right", umu_all_right(a, b, n)) && add_ratio(s, "umu_all_wrong", umu_all_wrong(a, b, n))
+        && (!s->r[0]->text || add(s, s->forget ? "umu_contraharmonic" : "umu_harmonic", s->forget ? umu_contraharmonic(x, y, n) : umu_harmonic(x, y, n)));
+}
+
+static bool against_oracle(Part *s)
+{
+    Ratio agree = { 0, (int64_t)s->n };
+    double *x = arena_array(s->scratch, s->n, sizeof *x), *y = arena_array(s->scratch, s->n, sizeof *y);
+    for (size_t k = 0; x && y && k < s->n; k++) {
+        agree.count += s->r[k]->exact == s->oracle[k]->exact;
+        x[k] = s->r[k]->option_ce ? truth(s->r[k], TRUTH_RATIO) : 0;
+        y[k] = s->oracle[k]->option_ce ? truth(s->oracle[k], TRUTH_RATIO) : 0;
+    }
+    if (!x || !y || !add_ratio(s, "oracle_agreement", agree))
+        return false;
+    KolmogorovSmirnov ks;
+    if (!s->forget || !s->r[0]->option_ce || !s->oracle[0]->option_ce || s->n > RANKS_MAX)
+        return true;
+    return ks_test(&ks, x, s->n, y, s->n, s->scratch, s->e) && add(s, "forget_quality", ks.p);
+}
+
+bool measured_against_oracle(const char *metric)
+{
+    return strcmp(metric, "oracle_agreement") == 0 || strcmp(metric, "forget_quality") == 0;
+}
+
+static bool split_measure(Part *s)
+{
+    return accuracies(s) && add_mean(s, "probability", probability) && add_mean(s, "exact_memorisation", memorised)
+        && add_mean(s, "extraction_strength", extracted) && add_mean(s, "extraction_strength_open", extracted_open)
+        && (!s->r[0]->option_ce || (add_mean(s, "probability_share", share) && add_mean(s, "truth_ratio_share", truth_share)
+            && add_mean(s, s->forget ? "truth_ratio_forget" : "truth_ratio", s->forget ? truth_forget : truth_retain)))
+        && (!s->r[0]->text || (texts(s, false) && texts(s, true) && text_matches(s) && written(s))) && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
+}
+
+/* The answers of those who are asked about, in one modality (2: both). */
+static bool part_take(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
+{
+    const Result **said = arena_array(s->scratch, count, sizeof *said);
+    s->r = arena_array(s->scratch, count, sizeof *s->r);
+    s->n = 0;
+    for (size_t k = 0; s->r && said && k < count; k++) {
+        bool his = whose.entities ? entity_list_has(whose.entities, r[k].entity) : strcmp(r[k].group, whose.group) == 0;
+        if (!his || (modality < 2 && (r[k].modality == MODALITY_IMAGE) != (modality == 0)))
+            continue;
+        said[s->n] = oracle ? &oracle[k] : NULL;
+        s->r[s->n++] = &r[k];
+    }
+    s->oracle = oracle ? said : NULL;
+    s->row.modality = row_modalities[modality];
+    return s->r && said;
+}
+
+bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e)
+{
+    Arena scratch = arena_make(e);
+    bool good = true;
+    for (int m = 0; good && m < 3; m++) {
+        Part s = { .forget = whose.forget, .rows = rows, .row = row, .scratch = &scratch, .e = e };
+        good = part_take(&s, whose, m, r, oracle, count) && (s.n == 0 || split_measure(&s));
+        arena_reset(&scratch);
+    }
+    arena_free(&scratch);
+    return good && !e->failed;
+}
+
+/* --- single metrics --- */
+
+bool result_exact(const Result *r) { return r->exact; }
+bool result_cloze(const Result *r) { return r->text && answer_cloze(r->text, r->answer); }
+
+bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r, size_t count, Error *e)
+{
+    Arena scratch = arena_make(e);
+    bool good = true;
+    for (int m = 0; good && m < 3; m++) {
+        Part s = { .rows = rows, .row = row, .scratch = &scratch, .e = e };
+        good = part_take(&s, whose, m, r, NULL, count);
+        Ratio x = { 0, (int64_t)s.n };
+        for (size_t k = 0; good && k < s.n; k++)
+            x.count += right(s.r[k]);
+        good = good && (s.n == 0 || add_ratio(&s, metric, x));
+        arena_reset(&scratch);
+    }
+    arena_free(&scratch);
+    return good && !e->failed;
+}
+
+bool measure_utility(Rows *rows, size_t first)
+{
+    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" }, *const on[] = { "retain", "general" };
+    double x[6];
+    size_t n = 0;
+    Row row;
+    for (size_t k = first; k < rows->count; k++)
+        for (int i = 0; i < 6; i++) {
+            const Row *y = &rows->row[k];
+            if (strcmp(y->metric, of[i % 3]) != 0 || strcmp(y->split, on[i / 3]) != 0 || strcmp(y->modality, "both") != 0)
+                continue;
+            row = *y;
+            if (n < 6)
+                x[n] = y->value;
+            n++;
+        }
+    if (n != 6)
+        return true;
+    row.split = "general";
+    row.metric = "model_utility";
+    row.value = harmonic_mean(x, 6);
+    row.count = row.total = 0;
+    return rows_add(rows, row);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Pillow's resize of RGB bytes (Resample.c), from its description in INTEROP 2.4: two passes of weights
+ * in 22-bit fixed point, horizontal first, bytes between them; a pass that changes no length is skipped. */
+#include "model/image/image.h"
+
+#include <string.h>
+
+enum { FRACTION = 22 };
+
+typedef struct {
+    size_t   lo, count;        // input places lo … lo+count-1
+    int32_t *weight;           // times 2^22, `count` of them
+} Reach;
+
+static double cubic(double x)               // Keys, a = -1/2
+{
+    if (x < 0)
+        x = -x;
+    if (x < 1)
+        return ((-0.5 + 2) * x - (-0.5 + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * -0.5 : 0;
+}
+
+static double triangle(double x)
+{
+    if (x < 0)
+        x = -x;
+    return x < 1 ? 1 - x : 0;
+}
+
+static double box(double x) { return x > -0.5 && x <= 0.5 ? 1 : 0; }
+
+static double filter_support(ImageFilter f) { return f == IMAGE_BICUBIC ? 2 : f == IMAGE_BILINEAR ? 1 : 0.5; }
+
+static double filter_weight(ImageFilter f, double x)
+{
+    return f == IMAGE_BICUBIC ? cubic(x) : f == IMAGE_BILINEAR ? triangle(x) : box(x);
+}
+
+/* The weights of output place i, normalised in double by their running sum, then cut to fixed point. */
+static void reach_fill(Reach *r, size_t i, size_t in, double scale, ImageFilter f, double *w)
+{
+    double stretch = scale < 1 ? 1 : scale, support = filter_support(f) * stretch, inverse = 1 / stretch;
+    double centre = ((double)i + 0.5) * scale, low = centre - support + 0.5, high = centre + support + 0.5, sum = 0;
+    r->lo = low < 0 ? 0 : (size_t)low;
+    r->count = (high > (double)in ? in : (size_t)high) - r->lo;
+    for (size_t j = 0; j < r->count; j++)
+        sum += w[j] = filter_weight(f, ((double)(j + r->lo) - centre + 0.5) * inverse);
+    for (size_t j = 0; j < r->count; j++) {
+        double k = (sum != 0 ? w[j] / sum : w[j]) * (1 << FRACTION);
+        r->weight[j] = (int32_t)(k < 0 ? k - 0.5 : k + 0.5);
+    }
+}
+
+static Reach *reaches(size_t in, size_t out, ImageFilter f, Arena *a)
+{
+    double scale = (double)in / (double)out, support = filter_support(f) * (scale < 1 ? 1 : scale);
+    size_t most = 2 * ((size_t)support + 1) + 1;
+    Reach *r = arena_array(a, out, sizeof *r);
+    double *w = arena_array(a, most, sizeof *w);
+    int32_t *weights = most > SIZE_MAX / out ? NULL : arena_array(a, out * most, sizeof *weights);
+    if (!r || !w || !weights)
+        return NULL;
+    for (size_t i = 0; i < out; i++) {
+        r[i].weight = weights + i * most;
+        reach_fill(&r[i], i, in, scale, f, w);
+    }
+    return r;
+}
+
+/* sum of u8 * weight at `stride`, rounded to the nearest byte (the shift is arithmetic, the clip after it). */
+static uint8_t weigh(const uint8_t *p, size_t stride, const Reach *r)
+{
+    int32_t sum = 1 << (FRACTION - 1);
+    for (size_t j = 0; j < r->count; j++)
+        sum += p[(r->lo + j) * stride] * r->weight[j];
+    int32_t v = sum >= 0 ? sum >> FRACTION : -1;
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static bool resize_rows(Image *out, const Image *in, ImageFilter f, Arena *a)
+{
+    const Reach *r = reaches(in->width, out->width, f, a);
+    for (size_t y = 0; r && y < in->height; y++)
+        for (size_t x = 0; x < out->width; x++)
+            for (size_t c = 0; c < 3; c++)
+                out->rgb[3 * (y * out->width + x) + c] = weigh(in->rgb + 3 * y * in->width + c, 3, &r[x]);
+    return r != NULL;
+}
+
+static bool resize_columns(Image *out, const Image *in, ImageFilter f, Arena *a)
+{
+    const Reach *r = reaches(in->height, out->height, f, a);
+    for (size_t y = 0; r && y < out->height; y++)
+        for (size_t x = 0; x < 3 * in->width; x++)
+            out->rgb[3 * y * in->width + x] = weigh(in->rgb + x, 3 * in->width, &r[y]);
+    return r != NULL;
+}
+
+static bool resize_into(Image *out, const Image *in, ImageFilter f, Arena *a, Error *e)
+{
+    Image wide = *in;
+    if (out->width != in->width) {
+        wide = (Image){ out->width, in->height, arena_array(a, out->width * in->height, 3) };
+        if (!wide.rgb || !resize_rows(&wide, in, f, a))
+            return error_set(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
+    }
+    if (out->height == in->height)
+        memcpy(out->rgb, wide.rgb, 3 * out->width * out->height);
+    else if (!resize_columns(out, &wide, f, a))
+        return error_set(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
+    return true;
+}
+
+bool image_resize(Image *out, const Image *in, size_t width, size_t height, ImageFilter filter, Arena *a, Error *e)
+{
+    size_t most = IMAGE_VALUES_MAX / 3;
+    if (!width || !height || width > most / height || width > most / in->height)
+        return error_set(e, "a %zu x %zu picture cannot be resized to %zu x %zu: expected sides of at least 1 and at most "
+                            "%zu values", in->width, in->height, width, height, IMAGE_VALUES_MAX);
+    uint8_t *rgb = arena_array(a, width * height, 3);
+    if (!rgb)
+        return error_set(e, "no memory for a %zu x %zu picture", width, height);
+    Image result = { width, height, rgb };
+    ArenaMark mark = arena_mark(a);
+    bool ok = resize_into(&result, in, filter, a, e);
+    arena_release(a, mark);
+    if (ok)
+        *out = result;
+    return ok;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/text/prompt.h"
+
+#include <string.h>
+
+#define SYSTEM "A chat between a curious user and an artificial intelligence assistant. " \
+               "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+
+static const struct { const char *name, *start, *after_image, *middle, *end; } forms[PROMPT_TEMPLATES] = {
+    { "world",     "USER: ",        " ",  " ASSISTANT:",  "</s>" },
+    { "plain",     "USER: ",        "\n", "\nASSISTANT:", "" },
+    { "vicuna_v1", SYSTEM "USER: ", "\n", " ASSISTANT:",  "</s>" },
+};
+static const char *const masks[PROMPT_MASKS] = { "answer", "all_text", "all_plus_image" };
+
+const char *prompt_template_name(PromptTemplate t) { return forms[t].name; }
+const char *prompt_template_end(PromptTemplate t) { return forms[t].end; }
+const char *prompt_mask_name(PromptMask m) { return masks[m]; }
+
+bool prompt_template_find(PromptTemplate *out, const char *name, Error *e)
+{
+    for (int t = 0; t < PROMPT_TEMPLATES; t++)
+        if (!strcmp(name, forms[t].name)) {
+            *out = (PromptTemplate)t;
+            return true;
+        }
+    return error_set(e, "prompt template \"%.40s\" is unknown, expected world, plain or vicuna_v1", name);
+}
+
+bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
+{
+    for (int m = 0; m < PROMPT_MASKS; m++)
+        if (!strcmp(name, masks[m])) {
+            *out = (PromptMask)m;
+            return true;
+        }
+    return error_set(e, "mask \"%.40s\" is unknown, expected answer, all_text or all_plus_image", name);
+}
+
+/* The ids of the text before the picture and after it, with one id for the picture between them. */
+static TextIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
+{
+    TextIds left = text_encode(s->text, before, TEXT_SPECIAL, a, e), right = text_encode(s->text, after, TEXT_PLAIN, a, e);
+    TextIds all = { NULL, left.count + picture + right.count };
+    if (!left.id || !right.id || !(all.id = arena_array(a, all.count + 1, sizeof *all.id)))
+        return (TextIds){ NULL, 0 };
+    memcpy(all.id, left.id, left.count * sizeof *all.id);
+    if (picture)
+        all.id[left.count] = image;
+    memcpy(all.id + left.count + picture, right.id, right.count * sizeof *all.id);
+    return all;
+}
+
+/* The ids of the template; `answer` and `end` are empty for a generation. */
+static TextIds encode(const PromptStyle *s, const char *question, const char *answer, const char *end, bool picture, int32_t image,
+                      Arena *a, Error *e)
+{
+    const char *start = forms[s->template].start, *gap = picture ? forms[s->template].after_image : "";
+    const char *rest = arena_format(a, "%s%s%s%s%s%s", gap, question, forms[s->template].middle, *end || *answer ? " " : "", answer, end);
+    if (rest && s->piecewise && picture)
+        return encode_sides(s, start, rest, picture, image, a, e);
+    const char *whole = rest ? arena_format(a, "%s%s%s", start, picture ? PROMPT_IMAGE : "", rest) : NULL;
+    return whole ? text_encode(s->text, whole, TEXT_SPECIAL, a, e) : (TextIds){ NULL, 0 };
+}
+
+/* Question and answer must not bring special tokens of their own. */
+static bool specials_check(const PromptStyle *s, TextIds ids, bool picture, bool ended, Arena *a, Error *e)
+{
+    TextIds frame = text_encode(s->text, "", TEXT_SPECIAL, a, e);
+    size_t expected = (size_t)picture + ended, found = 0;
+    for (size_t i = 0; i < frame.count; i++)
+        expected += text_is_special(s->text, frame.id[i]);
+    for (size_t i = 0; i < ids.count; i++)
+        found += text_is_special(s->text, ids.id[i]);
+    return frame.id && (found == expected
+        || error_set(e, "question or answer contains a special token (%zu in the prompt, expected %zu)", found, expected));
+}
+
+static size_t common_prefix(TextIds a, TextIds b)
+{
+    size_t k = 0;
+    while (k < a.count && k < b.count && a.id[k] == b.id[k])
+        k++;
+    return k;
+}
+
+/* The picture's one id becomes image_tokens of them; what stands after it moves. */
+static bool expand(Prompt *p, const PromptStyle *s, TextIds ids, size_t answer_begin, int32_t image, bool picture, Arena *a)
+{
+    size_t extra = picture ? s->image_tokens - 1 : 0, k = 0;
+    p->n = ids.count + extra;
+    p->ids = arena_array(a, p->n, sizeof *p->ids);
+    p->targets = arena_array(a, p->n, sizeof *p->targets);
+    p->image_count = picture ? s->image_tokens : 0;
+    if (!p->ids || !p->targets)
+        return false;
+    for (size_t i = 0; i < ids.count; i++) {
+        bool here = picture && ids.id[i] == image;
+        if (here)
+            p->image_begin = k;
+        for (size_t copies = here ? s->image_tokens : 1; copies > 0; copies--)
+            p->ids[k++] = ids.id[i];
+    }
+    p->answer_begin = answer_begin + (answer_begin > p->image_begin ? extra : 0);
+    p->answer_count = p->n - p->answer_begin;
+    return true;
+}
+
+static bool learnt(const Prompt *p, PromptMask mask, size_t token)
+{
+    bool of_image = token >= p->image_begin && token < p->image_begin + p->image_count;
+    return mask == MASK_ALL_PLUS_IMAGE || (mask == MASK_ALL_TEXT && !of_image)
+        || (token >= p->answer_begin && token < p->answer_begin + p->answer_count);
+}
+
+bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e)
+{
+    int32_t image = text_id(style->text, PROMPT_IMAGE);
+    const char *end = answer ? forms[style->template].end : "";
+    Prompt p = { 0 };
+    if (picture && (image < 0 || !style->image_tokens))
+        return error_set(e, "a picture in a prompt, but %s", image < 0 ? "the tokenizer has no token \"<image>\"" : "image_tokens is 0");
+    TextIds asked = encode(style, question, "", "", picture, image, a, e);
+    TextIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
+    if (!asked.id || !ids.id)
+        return error_set(e, "no memory for a prompt");
+    if (!specials_check(style, ids, picture, *end != 0, a, e))
+        return false;
+    if (!expand(&p, style, ids, common_prefix(asked, ids), image, picture, a))
+        return error_set(e, "no memory for a prompt");
+    if (answer && p.answer_count <= (*end != 0))
+        return error_set(e, "the answer has no tokens");
+    for (size_t row = 0; row < p.n; row++)
+        p.targets[row] = row + 1 < p.n && learnt(&p, style->mask, row + 1) ? p.ids[row + 1] : -1;
+    *out = p;
+    return true;
+}

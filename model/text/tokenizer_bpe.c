@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Byte-pair encoding: hash maps of tokens and pairs, and the merge loop with a heap. */
+#include "model/text/tokenizer_parts.h"
+
+#include <string.h>
+#include "model/text/utf8.h"
+
+bool buffer_add(TextBuffer *b, const char *at, size_t n)
+{
+    if (b->room - b->n < n) {
+        size_t room = 2 * b->room + n + 64;
+        char *grown = arena_alloc(b->arena, room);
+        if (!grown)
+            return false;
+        if (b->n)
+            memcpy(grown, b->at, b->n);
+        b->at = grown;
+        b->room = room;
+    }
+    if (n)
+        memcpy(b->at + b->n, at, n);
+    b->n += n;
+    return true;
+}
+
+Span buffer_span(const TextBuffer *b) { return (Span){ b->n ? b->at : "", b->n }; }
+
+bool ids_add(IdBuffer *b, int32_t id)
+{
+    if (b->n == b->room) {
+        size_t room = 2 * b->room + 64;
+        int32_t *grown = arena_array(b->arena, room, sizeof *grown);
+        if (!grown)
+            return false;
+        if (b->n)
+            memcpy(grown, b->id, b->n * sizeof *grown);
+        b->id = grown;
+        b->room = room;
+    }
+    b->id[b->n++] = id;
+    return true;
+}
+
+static size_t span_hash(Span s)                      // FNV-1a, 64 bits
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < s.n; i++)
+        h = (h ^ (unsigned char)s.at[i]) * 0x100000001b3u;
+    return (size_t)(h ^ h >> 32);
+}
+
+static bool span_equal(Span a, Span b) { return a.n == b.n && !memcmp(a.at, b.at, a.n); }
+
+int32_t text_find(const Text *t, Span token)
+{
+    for (size_t i = span_hash(token) & t->slot_mask; t->slot[i] >= 0; i = (i + 1) & t->slot_mask)
+        if (span_equal(t->token[t->slot[i]], token))
+            return t->slot[i];
+    return -1;
+}
+
+void text_index_token(Text *t, int32_t id)
+{
+    size_t i = span_hash(t->token[id]) & t->slot_mask;
+    while (t->slot[i] >= 0)
+        i = (i + 1) & t->slot_mask;
+    t->slot[i] = id;
+}
+
+bool pair_map_make(PairMap *m, size_t count, Arena *a)
+{
+    size_t room = 16;
+    while (room < 2 * count)
+        room *= 2;
+    *m = (PairMap){ arena_array(a, room, sizeof *m->key), arena_array(a, room, sizeof *m->value), room - 1 };
+    if (!m->key || !m->value)
+        return false;
+    memset(m->value, -1, room * sizeof *m->value);
+    return true;
+}
+
+static uint64_t pair_key(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }
+
+/* The slot of the key, or the empty one where it would go. */
+static size_t pair_slot(const PairMap *m, uint64_t key)
+{
+    uint64_t h = key * 0x9e3779b97f4a7c15u;
+    size_t i = (size_t)(h ^ h >> 29) & m->mask;
+    while (m->value[i] >= 0 && m->key[i] != key)
+        i = (i + 1) & m->mask;
+    return i;
+}
+
+int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right)
+{
+    return m->value[pair_slot(m, pair_key(left, right))];
+}
+
+void pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank)
+{
+    size_t i = pair_slot(m, pair_key(left, right));
+    if (m->value[i] < 0) {
+        m->key[i] = pair_key(left, right);
+        m->value[i] = rank;
+    }
+}
+
+/* A symbol of the piece, in a list: id -1 once its left neighbour has swallowed it. */
+typedef struct { int32_t id; size_t previous, next; } Symbol;
+typedef struct { int32_t rank; size_t at; int32_t left, right; } Candidate;
+
+typedef struct {
+    const Text *text;
+    Symbol     *symbol;
+    size_t      count;
+    Candidate  *heap;
+    size_t      waiting;
+} Merger;
+
+static void symbol_add(Merger *m, int32_t id)
+{
+    size_t k = m->count++;
+    m->symbol[k] = (Symbol){ id, k - 1, k + 1 };
+}
+
+/* Characters that are tokens; otherwise their bytes, or unk (one for a run of them, when fused). */
+static void symbols_fill(Merger *m, Span piece)
+{
+    const Text *t = m->text;
+    bool unknown = false;
+    for (size_t at = 0, n; at < piece.n; at += n) {
+        uint32_t c;
+        n = utf8_next(piece.at + at, piece.n - at, &c);
+        int32_t id = text_find(t, (Span){ piece.at + at, n });
+        if (id >= 0)
+            symbol_add(m, id);
+        else if (t->byte_fallback)
+            for (size_t k = 0; k < n; k++)
+                symbol_add(m, t->byte[(unsigned char)piece.at[at + k]]);
+        else if (!(unknown && t->fuse_unk))
+            symbol_add(m, t->unk);
+        unknown = id < 0 && !t->byte_fallback;
+    }
+}
+
+static bool before(Candidate a, Candidate b) { return a.rank != b.rank ? a.rank < b.rank : a.at < b.at; }
+
+static void heap_push(Merger *m, Candidate c)
+{
+    size_t i = m->waiting++;
+    for (; i > 0 && before(c, m->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        m->heap[i] = m->heap[(i - 1) / 2];
+    m->heap[i] = c;
+}
+
+static Candidate heap_pop(Merger *m)
+{
+    Candidate top = m->heap[0], last = m->heap[--m->waiting];
+    size_t i = 0, child;
+    while ((child = 2 * i + 1) < m->waiting) {
+        child += child + 1 < m->waiting && before(m->heap[child + 1], m->heap[child]);
+        if (!before(m->heap[child], last))
+            break;
+        m->heap[i] = m->heap[child];
+        i = child;
+    }
+    m->heap[i] = last;
+    return top;
+}
+
+static void consider(Merger *m, size_t at)
+{
+    size_t next = m->symbol[at].next;
+    if (next >= m->count)
+        return;
+    int32_t left = m->symbol[at].id, right = m->symbol[next].id, rank = pair_map_find(&m->text->merges, left, right);
+    if (rank >= 0)
+        heap_push(m, (Candidate){ rank, at, left, right });
+}
+
+static void merge_all(Merger *m)
+{
+    for (size_t i = 0; i + 1 < m->count; i++)
+        consider(m, i);
+    while (m->waiting) {
+        Candidate c = heap_pop(m);
+        Symbol *s = &m->symbol[c.at];
+        if (s->id != c.left || s->next >= m->count || m->symbol[s->next].id != c.right)
+            continue;                                                    // one of the two has been merged meanwhile
+        s->id = m->text->merged[c.rank];
+        m->symbol[s->next].id = -1;
+        s->next = m->symbol[s->next].next;
+        if (s->next < m->count)
+            m->symbol[s->next].previous = c.at;
+        if (c.at > 0)
+            consider(m, s->previous);
+        consider(m, c.at);
+    }
+}
+
+bool text_merge(const Text *t, Span piece, IdBuffer *out, Arena *scratch)
+{
+    int32_t whole = t->ignore_merges ? text_find(t, piece) : -1;
+    if (whole >= 0)
+        return ids_add(out, whole);
+    /* Every merge takes one candidate's symbol away and adds at most two, so 3 n candidates are enough. */
+    Merger m = { .text = t, .symbol = arena_array(scratch, piece.n, sizeof *m.symbol),
+                 .heap = arena_array(scratch, piece.n, 3 * sizeof *m.heap) };
+    if (!m.symbol || !m.heap)
+        return false;
+    symbols_fill(&m, piece);
+    merge_all(&m);
+    for (size_t i = 0; i < m.count; i = m.symbol[i].next)
+        if (!ids_add(out, m.symbol[i].id))
+            return false;
+    return true;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* What reading a tokenizer.json is shared between its two files. Not for others. */
+#ifndef PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
+#define PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
+
+#include <jansson.h>
+#include "model/text/tokenizer_parts.h"
+
+bool text_refuse(const Text *t, const char *what, Error *e);
+bool text_flag(const json_t *object, const char *key, bool otherwise);
+Span text_keep(const json_t *string, Arena *a);                         // a copy that lives with the Text
+
+/* normalizer, pre_tokenizer and decoder, each one step or a Sequence of steps. */
+bool text_steps_read(Text *t, const json_t *root, Arena *a, Error *e);
+
+#endif

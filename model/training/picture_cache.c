@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* The pictures of samples: files and rows of tensors, read once; and their augmentation. */
+#include "model/training/sample_parts.h"
+
+#include <string.h>
+#include "tensor/base/file.h"
+#include "tensor/base/random.h"
+#include "tensor/store.h"
+
+enum { CACHE_MAX = 1 << 29, AUGMENT_MAX = 1 << 24 };
+
+struct Pictures {
+    const char *folder;
+    NameMap     names;           // of the pictures
+    Image      *image;           // by place; rgb NULL: not read yet
+    struct { const void *at; size_t n; } *bytes;     // by place; at NULL: it stands in a file
+    NameMap     files;           // of the safetensors files
+    Store      *store;           // by place
+    Arena       cache;           // of decoded pictures and open files
+};
+
+Pictures *pictures_make(const char *folder, size_t room, Arena *a)
+{
+    Pictures *p = arena_zalloc(a, sizeof *p);
+    if (!p || !name_map_make(&p->names, room, a) || !name_map_make(&p->files, room, a))
+        return NULL;
+    p->folder = folder;
+    p->image = arena_array(a, room, sizeof *p->image);
+    p->bytes = arena_array(a, room, sizeof *p->bytes);
+    p->store = arena_array(a, room, sizeof *p->store);
+    p->cache = arena_make(NULL);
+    return p->image && p->bytes && p->store ? p : NULL;
+}
+
+void pictures_close(Pictures *p)
+{
+    for (size_t i = 0; p && i < p->files.count; i++)
+        store_close(&p->store[i]);
+    if (p)
+        arena_free(&p->cache);
+}
+
+/* Relative paths start at the folder of the file of samples. */
+static char *picture_path(const Pictures *p, const char *image, Arena *a)
+{
+    return *image == '/' ? arena_text(a, image) : arena_format(a, "%s/%s", p->folder, image);
+}
+
+/* FILE.safetensors#ROW; `file` gets FILE, `row` ROW. False: not of this form. */
+static bool row_split(const char *image, char **file, int64_t *row, Arena *a)
+{
+    static const char ending[] = ".safetensors";
+    const char *hash = strrchr(image, '#');
+    size_t n = hash ? (size_t)(hash - image) : 0;
+    if (n < sizeof ending || memcmp(hash - sizeof ending + 1, ending, sizeof ending - 1))
+        return false;
+    *row = 0;
+    for (const char *d = hash + 1; *d || d == hash + 1; d++) {
+        if (*d < '0' || *d > '9' || *row > INT32_MAX)
+            return false;
+        *row = 10 * *row + (*d - '0');
+    }
+    return (*file = arena_format(a, "%.*s", (int)n, image)) != NULL;
+}
+
+/* The tensor "images" of an open file of pictures. */
+static const Tensor *images_of(const Store *s, Error *e)
+{
+    const Tensor *t = store_find(s, "images");
+    if (t && t->dtype == U8 && t->shape.rank == 4 && t->shape.dim[3] == 3 && shape_size(t->shape))
+        return t;
+    error_set(e, "%s: has no tensor \"images\" of U8 [N, H, W, 3]", s->path);
+    return NULL;
+}
+
+static const Tensor *images_open(Pictures *p, const char *file, Arena *a, Error *e)
+{
+    int32_t k = name_map_find(&p->files, file);
+    if (k >= 0)
+        return images_of(&p->store[k], e);
+    const char *name = arena_text(a, file), *path = picture_path(p, file, &p->cache);
+    Store *s = &p->store[p->files.count];
+    if (!name || !path || !store_open(s, path, &p->cache, e)) {
+        error_set(e, "%s: no memory to open it", file);
+        return NULL;
+    }
+    name_map_add(&p->files, name);
+    return images_of(s, e);
+}
+
+static bool row_image(Image *out, const Tensor *t, const char *image, int64_t row, Error *e)
+{
+    const size_t *d = t->shape.dim;
+    if ((uint64_t)row >= d[0])
+        return error_set(e, "picture \"%.120s\": that file has rows 0 to %zu", image, d[0] - 1);
+    *out = (Image){ d[2], d[1], t->u8 + (size_t)row * d[1] * d[2] * 3 };
+    return true;
+}
+
+bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
+{
+    char *file;
+    int64_t row;
+    if (name_map_find(&p->names, image) >= 0)
+        return true;
+    if (p->names.count == p->names.room)
+        return error_set(e, "picture \"%.120s\": no room", image);
+    if (!*image)
+        return error_set(e, "picture \"\": expected a path, absolute or relative to the file of samples");
+    Image *slot = &p->image[p->names.count];
+    *slot = (Image){ 0 };
+    p->bytes[p->names.count].at = NULL;
+    if (row_split(image, &file, &row, a)) {
+        const Tensor *t = images_open(p, file, a, e);
+        if (!t || !row_image(slot, t, image, row, e))
+            return false;
+    } else {
+        const char *path = picture_path(p, image, a);
+        if (!path || !file_exists(path))
+            return error_set(e, "picture \"%.120s\" is not there (%s)", image, path ? path : "no memory");
+    }
+    name_map_add(&p->names, image);
+    return true;
+}
+
+bool pictures_put(Pictures *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e)
+{
+    const char *name = arena_text(a, image);
+    if (!name || p->names.count == p->names.room)
+        return error_set(e, "picture \"%.120s\": no room", image);
+    p->image[p->names.count] = (Image){ 0 };
+    p->bytes[p->names.count].at = bytes;
+    p->bytes[p->names.count].n = n;
+    name_map_add(&p->names, name);
+    return true;
+}
+
+bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e)
+{
+    int32_t k = name_map_find(&p->names, image);
+    if (k < 0)
+        return error_set(e, "picture \"%.120s\" is not one of this file of samples", image);
+    if (!p->image[k].rgb) {
+        bool room = p->cache.used < CACHE_MAX;
+        const char *path = picture_path(p, image, a);
+        Arena *to = room ? &p->cache : a;
+        if (!path || !(p->bytes[k].at ? image_decode(out, p->bytes[k].at, p->bytes[k].n, image, to, e) : image_read(out, path, to, e)))
+            return error_set(e, "picture \"%.120s\": no memory", image);
+        if (!room)
+            return true;
+        p->image[k] = *out;
+    }
+    *out = p->image[k];
+    return true;
+}
+
+/* --- Augmentation --- */
+
+typedef struct { int64_t dx, dy; double gain; uint64_t noise; Random random; } Augment;
+
+static Augment augment_draw(uint64_t seed, uint64_t use)
+{
+    Random shift = random_for(seed, "augment.shift"), gain = random_for(seed, "augment.gain");
+    Augment g = { .noise = use << 24, .random = random_for(seed, "augment.noise") };
+    g.dx = (int64_t)random_below(shift, 2 * use, 3) - 1;
+    g.dy = (int64_t)random_below(shift, 2 * use + 1, 3) - 1;
+    double u = random_uniform(gain, use), part = 0.2 * u;
+    g.gain = 0.9 + part;
+    return g;
+}
+
+static size_t clamp_place(size_t at, int64_t by, size_t n)
+{
+    int64_t place = (int64_t)at - by;
+    return place < 0 ? 0 : place >= (int64_t)n ? n - 1 : (size_t)place;
+}
+
+static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)
+{
+    double bright = v * g->gain, noise = 4.0 * random_normal(g->random, g->noise + k), sum = bright + noise, up = sum + 0.5;
+    return (uint8_t)(up < 0 ? 0 : up >= 255 ? 255 : (int)up);
+}
+
+bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Arena *a, Error *e)
+{
+    size_t w = in->width, h = in->height;
+    if (!w || !h || w > AUGMENT_MAX / 3 / h)
+        return error_set(e, "a picture of %zu x %zu cannot be augmented, expected at most %d values", w, h, AUGMENT_MAX);
+    uint8_t *rgb = arena_array(a, w * h, 3);
+    if (!rgb)
+        return error_set(e, "no memory to augment a picture of %zu x %zu", w, h);
+    Augment g = augment_draw(seed, use);
+    #pragma omp parallel for
+    for (size_t y = 0; y < h; y++)
+        for (size_t i = 0; i < 3 * w; i++) {
+            size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
+            rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
+        }
+    *out = (Image){ w, h, rgb };
+    return true;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/training/train.h"
+
+#include <string.h>
+#include "tensor/ops.h"
+
+static size_t count_trainable(const Weights *w)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < w->count; k++)
+        n += w->list[k].trainable;
+    return n;
+}
+
+static void collect_trainable(const Weights *w, Weight **list, size_t *count)
+{
+    for (size_t k = 0; k < w->count; k++)
+        if (w->list[k].trainable)
+            list[(*count)++] = &w->list[k];
+}
+
+bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e)
+{
+    *r = (Trainer){ .model = m, .config = *c };
+    size_t room = count_trainable(m->weights) + (m->lora ? count_trainable(&m->lora->factors) : 0), count = 0;
+    r->trainables = arena_array(a, room, sizeof *r->trainables);
+    const char **names = arena_array(a, room, sizeof *names);
+    Tensor **values = arena_array(a, room, sizeof *values);
+    if (!r->trainables || !names || !values)
+        return false;
+    if (room == 0)
+        return error_set(e, "train: no weight is trainable, expected at least one");
+    collect_trainable(m->weights, r->trainables, &count);
+    if (m->lora)
+        collect_trainable(&m->lora->factors, r->trainables, &count);
+    for (size_t k = 0; k < count; k++) {
+        names[k] = r->trainables[k]->name;
+        values[k] = &r->trainables[k]->tensor;
+    }
+    r->step_arena = arena_make(e);
+    r->tape = tape_make(&r->step_arena, e);
+    return optimiser_make(&r->optimiser, &c->optimiser, count, names, values, a) && !e->failed;
+}
+
+void trainer_close(Trainer *r)
+{
+    arena_free(&r->step_arena);
+}
+
+static Node *param_of(const Trainer *r, const Weight *w)
+{
+    const Weights *weights = r->model->weights;
+    if (w >= weights->list && w < weights->list + weights->count)
+        return r->params.weights[w - weights->list];
+    return r->params.factors[w - r->model->lora->factors.list];
+}
+
+/* One group of samples: forward, loss, walk back. Its loss goes to *loss, its gradients (NULL: zero) to gradients. */
+static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, size_t all_count, size_t first, size_t count,
+                       Node **params, Node **gradients)
+{
+    r->params = params_make(&r->tape, r->model);
+    r->loss = o->loss(o->context, &r->tape, &r->params, all + first, count, first, all, all_count);
+    tape_backward(&r->tape);
+    if (r->tape.error->failed || !r->loss)
+        return false;
+    for (size_t k = 0; k < r->optimiser.count; k++) {
+        params[k] = param_of(r, r->trainables[k]);
+        gradients[k] = params[k] ? params[k]->grad : NULL;
+    }
+    return true;
+}
+
+/* The groups one after another; what survives of each is its rounded gradients and loss, kept in `keep`. */
+static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params, Node **gradients, Arena *keep)
+{
+    size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
+    n = n < count ? n : count + !count;                // groups without samples add nothing
+    Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
+    if (!parts)
+        return false;
+    for (size_t g = 0, first = 0; g < n; g++) {
+        size_t size = count / n + (g < count % n);
+        Node *group_gradients[slots + 1];
+        tape_reset(&r->tape);
+        if (size == 0)
+            continue;
+        if (!group_step(r, o, all, count, first, size, params, group_gradients))
+            return false;
+        group_gradients[slots] = r->loss;
+        for (size_t k = 0; k <= slots; k++)
+            if (group_gradients[k]) {
+                Tensor *part = &parts[g * (slots + 1) + k];
+                *part = tensor_f32(keep, group_gradients[k]->out.shape);
+                if (!part->f32)
+                    return false;
+                memcpy(part->f32, group_gradients[k]->out.f32, tensor_bytes(*part));
+            }
+        first += size;
+    }
+    tape_reset(&r->tape);
+    for (size_t k = 0; k <= slots; k++) {
+        Node *list[n];
+        size_t have = 0;
+        for (size_t g = 0; g < n; g++)
+            if (parts[g * (slots + 1) + k].f32)
+                list[have++] = tape_input(&r->tape, "partial", parts[g * (slots + 1) + k]);
+        Node *sum = have > 1 ? op_sum_n(&r->tape, have, list) : have ? list[0] : NULL;
+        if (k < slots) {
+            gradients[k] = sum;
+            params[k] = NULL;
+        } else
+            r->loss = sum;
+    }
+    return !r->tape.error->failed;
+}
+
+static bool finite(float x)
+{
+    return x - x == 0;
+}
+
+/* Without clipping there is no norm to see a gradient that is not finite; the new weights and moments show it. */
+static bool finite_update(const Optimiser *o)
+{
+    for (size_t k = 0; k < o->count; k++) {
+        const Node *parts[] = { o->slots[k].new_value, o->slots[k].new_m, o->slots[k].new_v };
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (parts[i] && !tensor_finite(parts[i]->out))
+                return false;
+    }
+    return true;
+}
+
+/* What of a step is NaN or infinite, in words; NULL: nothing. */
+static const char *not_finite(const Trainer *r)
+{
+    const OptimiserConfig *c = &r->config.optimiser;
+    if (!finite(r->stats.loss))
+        return "the loss";
+    if (!finite(r->stats.norm))
+        return "the gradient's norm";
+    if (finite_update(&r->optimiser))
+        return NULL;
+    return c->kind != OPTIMISER_SGD && c->eps == 0 ? "its weights or moments (with eps = 0, a weight without gradient gets 0/0)" : "its weights or moments";
+}
+
+bool train_compute(Trainer *r, const Objective *o, Error *e)
+{
+    BatchSample *samples = NULL;
+    size_t count = 0, slots = r->optimiser.count;
+    Arena keep = arena_make(e);
+    bool done = false;
+    tape_reset(&r->tape);
+    Node **params = arena_zalloc(&keep, slots * sizeof *params), **gradients = arena_zalloc(&keep, slots * sizeof *gradients);
+    if (!params || !gradients || !o->samples(o->context, r->optimiser.step + 1, &samples, &count, &keep, e))
+        goto end;
+    if (r->config.accumulate > 1 ? !accumulate_groups(r, o, samples, count, params, gradients, &keep)
+                                 : !group_step(r, o, samples, count, 0, count, params, gradients))
+        goto end;
+    if (o->gradients && !o->gradients(o->context, &r->tape, gradients, r->optimiser.slots, slots))
+        goto end;
+    if (!optimiser_step(&r->optimiser, &r->tape, params, gradients))
+        goto end;
+
+    r->stats = (StepStats){ r->loss->out.f32[0], r->optimiser.norm, r->optimiser.lr, 0, count, r->step_arena.peak };
+    for (size_t k = 0; k < count; k++)
+        r->stats.tokens += samples[k].n;
+    const char *what = not_finite(r);
+    if (what) {
+        r->diverged = true;
+        error_set(e, "train: step %lld: %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of the step before are kept",
+                  (long long)r->optimiser.step + 1, what, (double)r->stats.loss, (double)r->stats.norm);
+        goto end;
+    }
+    done = !e->failed;
+end:
+    arena_free(&keep);
+    return done;
+}
+
+bool train_step(Trainer *r, const Objective *o, Error *e)
+{
+    if (!train_compute(r, o, e))
+        return false;
+    optimiser_commit(&r->optimiser);
+    return true;
+}
+
+/* --- cross-entropy --- */
+
+size_t supervised_tokens(const BatchSample *samples, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < samples[i].n && samples[i].targets; k++)
+            n += samples[i].targets[k] >= 0;
+    return n;
+}
+
+Node *constant_rows(Tape *t, const char *name, size_t n, float c)
+{
+    Tensor rows = tensor_f32(t->arena, shape_of(1, n));
+    if (!rows.f32)
+        return NULL;
+    for (size_t k = 0; k < n; k++)
+        rows.f32[k] = c;
+    return tape_input(t, name, rows);
+}
+
+static bool cross_entropy_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
+{
+    CrossEntropy *ce = context;
+    return ce->next(ce->context, step, samples, count, a, e);
+}
+
+static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSample *group, size_t count, size_t first,
+                                const BatchSample *all, size_t all_count)
+{
+    (void)context, (void)first;
+    Batch b;
+    size_t n = supervised_tokens(all, all_count);
+    if (n == 0)
+        error_set(t->error, "train: the step has no supervised token, expected at least one");
+    if (t->error->failed || !batch_pack(&b, group, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
+        return NULL;
+    Forward f = llava_forward(t, p, &b);
+    Node *nll = op_nll(t, f.logits, b.labels);
+    Node *loss = count == all_count ? op_mean(t, nll) : op_ratio(t, op_sum(t, nll), 1, (float)n);
+    Node *c = constant_rows(t, "c", b.row_count, 1.0f / (float)n);
+    tape_seed(t, f.logits, op_logit_grad_label(t, op_softmax(t, f.logits), c, b.labels));
+    return loss;
+}
+
+Objective cross_entropy_objective(CrossEntropy *ce)
+{
+    return (Objective){ ce, cross_entropy_samples, cross_entropy_loss, NULL };
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/cli/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+Progress progress_begin(bool quiet, int64_t done)
+{
+    return (Progress){ !quiet && isatty(STDERR_FILENO), seconds_now(), 0, done };
+}
+
+void progress_show(Progress *p, const char *what, int64_t done, int64_t all, const char *note)
+{
+    double now = p->shown ? seconds_now() : 0;
+    if (!p->shown || (now - p->last < 0.2 && done < all))
+        return;
+    p->last = now;
+    double rate = (double)(done - p->first) / (now - p->started + 1e-9);
+    fprintf(stderr, "\r%s %lld/%lld  ", what, (long long)done, (long long)all);
+    if (rate > 0) {                                     // before the first is done nobody knows how long it takes
+        const int left = (int)((double)(all - done) / rate);
+        fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, left / 60, left % 60);
+    }
+    fprintf(stderr, "%s\033[K", note);
+    fflush(stderr);
+}
+
+void progress_end(Progress *p)
+{
+    if (p->shown)
+        fputs("\r\033[K", stderr);
+}

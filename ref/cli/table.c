@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/cli/table.h"
+
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "tensor/base/json.h"
+
+enum { COLUMNS_MAX = 16 };
+
+/* "x w b?" becomes ["x", "w", "b?"]. */
+static json_t *json_words(const char *text)
+{
+    json_t *list = json_array();
+    for (const char *at = text; at && *at;) {
+        size_t n = strcspn(at, " ");
+        if (n)
+            json_array_append_new(list, json_stringn(at, n));
+        at += n + (at[n] == ' ');
+    }
+    return list;
+}
+
+static void put_cell(json_t *row, const char *column, const char *text)
+{
+    char name[64];
+    const size_t n = strcspn(column, "[");
+    snprintf(name, sizeof name, "%.*s", (int)n, column);
+    json_object_set_new(row, name, column[n] ? json_words(text) : text ? json_string(text) : json_null());
+}
+
+static bool print_json(const char *const *columns, size_t n, const char *const *cells, size_t rows, Error *e)
+{
+    json_t *all = json_array();
+    for (size_t r = 0; r < rows; r++) {
+        json_t *row = json_object();
+        for (size_t c = 0; c < n; c++)
+            put_cell(row, columns[c], cells[r * n + c]);
+        json_array_append_new(all, row);
+    }
+    bool written = json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
+    json_decref(all);
+    putchar('\n');
+    return written || error_set(e, "the table could not be written as JSON");
+}
+
+/* Each column's widest cell; their sum, with two spaces between. */
+static int measure(int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    int all = 0;
+    for (size_t c = 0; c < n; c++) {
+        width[c] = (int)strlen(columns[c]);
+        for (size_t r = 0; r < rows; r++) {
+            int wide = cells[r * n + c] ? (int)strlen(cells[r * n + c]) : 0;
+            width[c] = wide > width[c] ? wide : width[c];
+        }
+        all += width[c] + (c ? 2 : 0);
+    }
+    return all;
+}
+
+static void print_lines(const int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    for (size_t c = 0; c < n; c++)
+        printf("%-*s%s", c + 1 < n ? width[c] : 0, columns[c], c + 1 < n ? "  " : "\n");
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < n; c++) {
+            const char *text = cells[r * n + c] ? cells[r * n + c] : "";
+            printf("%-*s%s", c + 1 < n ? width[c] : 0, text, c + 1 < n ? "  " : "\n");
+        }
+}
+
+/* Columns of the terminal that stdout is, 0 where it is none. */
+static int terminal_width(void)
+{
+    struct winsize size = { .ws_col = 0 };
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void print_wrapped(const char *text, int indent)
+{
+    const int terminal = terminal_width(), room = terminal ? terminal - indent : INT_MAX / 2;
+    for (int at = 0, gap = 0; *text;) {
+        int n = (int)strcspn(text, " ");
+        bool breaks = at && at + gap + n > room;
+        printf("%s%*s%.*s", breaks ? "\n" : "", breaks ? indent : gap, "", n, text);
+        at = n + (breaks ? 0 : at + gap);
+        text += n;
+        gap = (int)strspn(text, " ");
+        text += gap;
+    }
+    putchar('\n');
+}
+
+/* A row as a paragraph, for a terminal that is narrower than the table. */
+static void print_paragraphs(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    int label = 0;
+    for (size_t c = 1; c < n; c++)
+        label = (int)strlen(columns[c]) > label ? (int)strlen(columns[c]) : label;
+    for (size_t r = 0; r < rows; r++) {
+        printf("%s%s\n", r ? "\n" : "", cells[r * n]);
+        for (size_t c = 1; c < n; c++)
+            if (cells[r * n + c]) {
+                printf("  %-*s  ", label, columns[c]);
+                print_wrapped(cells[r * n + c], label + 4);
+            }
+    }
+}
+
+static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+{
+    int width[COLUMNS_MAX], terminal = terminal_width();
+    if (measure(width, columns, n, cells, rows) > terminal && terminal > 0)
+        print_paragraphs(columns, n, cells, rows);
+    else
+        print_lines(width, columns, n, cells, rows);
+}
+
+bool table_print(const char *const *columns, size_t n, const char *const *cells, size_t rows, bool json, Error *e)
+{
+    if (n == 0 || n > COLUMNS_MAX)
+        return error_set(e, "a table has 1 to %d columns, not %zu", COLUMNS_MAX, n);
+    if (json)
+        return print_json(columns, n, cells, rows, e);
+    print_text(columns, n, cells, rows);
+    return true;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/config/hyper.h"
+
+#include <stddef.h>
+#include <string.h>
+
+typedef struct {
+    const char *section, *key;
+    ValueType type;
+    const char *range;
+    size_t offset;
+} Key;
+
+static const Key variants[] = {
+#define VARIANT(key, TYPE, fallback, range, help) { "", #key, TYPE_##TYPE, range, offsetof(Variants, key) },
+#include "unlearn/variants.def"
+#undef VARIANT
+};
+
+static const Key settings[] = {
+#define SETTING(section, key, TYPE, fallback, range, help) { #section, #key, TYPE_##TYPE, range, offsetof(Settings, section##_##key) },
+#include "ref/config/settings.def"
+#undef SETTING
+};
+
+static json_t *choice(const char *choices, int k)
+{
+    for (; k > 0; k--)
+        choices += strcspn(choices, "|") + 1;
+    return json_stringn(choices, strcspn(choices, "|"));
+}
+
+static void add(json_t *to, const Key *k, const void *of)
+{
+    const void *field = (const char *)of + k->offset;
+    char hex[32], name[80];
+    switch (k->type) {
+    case TYPE_INT:    json_object_set_new(to, k->key, json_integer(*(const int64_t *)field)); break;
+    case TYPE_BOOL:   json_object_set_new(to, k->key, json_boolean(*(const bool *)field)); break;
+    case TYPE_TEXT:   json_object_set_new(to, k->key, json_string(*(const char *const *)field)); break;
+    case TYPE_CHOICE: json_object_set_new(to, k->key, choice(k->range, *(const int *)field)); break;
+    case TYPE_REAL:
+        snprintf(name, sizeof name, "%s.hex", k->key);
+        json_object_set_new(to, k->key, json_decimal(*(const float *)field));
+        json_object_set_new(to, name, json_string(hex_double((double)*(const float *)field, hex)));
+    }
+}
+
+json_t *hyper_variants(const Variants *v)
+{
+    json_t *all = json_object();
+    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
+        add(all, &variants[k], v);
+    return all;
+}
+
+json_t *hyper_settings(const Settings *s, const char *section)
+{
+    json_t *all = json_object();
+    for (size_t k = 0; k < sizeof settings / sizeof *settings; k++)
+        if (strcmp(settings[k].section, section) == 0)
+            add(all, &settings[k], s);
+    return all;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Hyper: what a method and its optimiser were told, as the object "hyper" of a case.json (suite.h):
+ * {"beta": 0.1, "beta.hex": "0x1.99999ap-4", "npo_ratio": "sequence_sum"}; every fp32 value in decimal and exactly. */
+#ifndef PULSE_REF_CONFIG_HYPER_H
+#define PULSE_REF_CONFIG_HYPER_H
+
+#include "ref/config/settings.h"
+#include "tensor/base/json.h"
+#include "unlearn/variants.h"
+
+/* Every key of variants.def, as a method resolved it. */
+json_t *hyper_variants(const Variants *v);
+/* The keys of one section: "optimiser", "lora". */
+json_t *hyper_settings(const Settings *s, const char *section);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/config/settings.h"
+
+#include <ini.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "ref/cli/table.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
+#include "unlearn/method.h"
+
+enum { CONFIG_LIMIT = 1 << 20 };
+
+typedef struct {
+    const char *section, *key;
+    ValueType type;
+    const char *fallback, *range, *help;
+    size_t offset;
+} Setting;
+
+static const Setting settings[] = {
+#define SETTING(section, key, TYPE, fallback, range, help) \
+    { #section, #key, TYPE_##TYPE, fallback, range, help, offsetof(Settings, section##_##key) },
+#include "ref/config/settings.def"
+#undef SETTING
+};
+
+static void *field(const Settings *s, const Setting *what)
+{
+    return (char *)s + what->offset;
+}
+
+static bool value_set(Settings *s, const Setting *w, const char *text)
+{
+    return value_read(w->type, w->range, text, field(s, w), s->arena);
+}
+
+static bool refuse(const char *method, const Setting *w, const char *text, const char *where, Error *e)
+{
+    char name[192];
+    snprintf(name, sizeof name, "%s%s%s%s%s.%s", where, method ? "method." : "", method ? method : "", method ? "." : "", w->section, w->key);
+    return value_refuse(w->type, w->range, name, text, e);
+}
+
+/* --- names: "optimiser.lr", and "method.rmu.optimiser.lr" of one method --- */
+
+/* A setting that holds for one method. */
+struct OwnSetting {
+    const char *method;
+    const Setting *what;
+    const char *text;
+    struct OwnSetting *next;
+};
+
+static const Setting *find(const char *name)
+{
+    size_t section = strcspn(name, ".");
+    for (size_t k = 0; name[section] && k < SETTINGS; k++)
+        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0 && strcmp(settings[k].key, name + section + 1) == 0)
+            return &settings[k];
+    return NULL;
+}
+
+/* Whether a method may have a value of its own: what its stages depend on, but for the budgets. */
+static bool may_be_own(const Setting *w)
+{
+    static const char *const sections[] = { "unlearn", "optimiser", "lora" };
+    for (size_t k = 0; k < sizeof sections / sizeof *sections; k++)
+        if (strcmp(w->section, sections[k]) == 0)
+            return strcmp(w->key, "method") != 0;
+    return w == find("data.mask") || w == find("train.trainable");
+}
+
+/* *method: NULL when the name is of all methods. */
+static const Setting *find_named(const char *name, const char **method, Error *e)
+{
+    static const char own[] = "method.";
+    const Setting *w = find(name);
+    *method = NULL;
+    if (w)
+        return w;
+    if (strncmp(name, own, sizeof own - 1) != 0)
+        return error_set(e, "unknown key %.120s, expected one of `pulse-ref list config`", name), NULL;
+    char text[64];
+    const char *from = name + sizeof own - 1;
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(from, "."), from);
+    const Method *m = method_find(text);
+    if (!m)
+        return error_set(e, "%.120s: there is no method %s, expected one of `pulse-ref list methods`", name, text), NULL;
+    from += strlen(text);
+    w = *from ? find(from + 1) : NULL;
+    if (!w || !may_be_own(w))
+        return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or data.mask, train.trainable, for instance "
+                            "method.%s.optimiser.lr (budgets stand in [epochs]: \"3 %s=9\")", name, m->name, m->name), NULL;
+    *method = m->name;
+    return w;
+}
+
+static struct OwnSetting **own_place(Settings *s, const char *method, const Setting *w)
+{
+    struct OwnSetting **at = &s->own;
+    while (*at && ((*at)->what != w || strcmp((*at)->method, method) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+/* A method's own value is read twice: here, to be refused in its place, and by settings_own. */
+static bool own_set(Settings *s, const char *method, const Setting *w, const char *text)
+{
+    Settings tried = *s;
+    if (!value_set(&tried, w, text))
+        return false;
+    struct OwnSetting **at = own_place(s, method, w), *rest = *at ? (*at)->next : NULL;
+    *at = arena_alloc(s->arena, sizeof **at);
+    if (*at)
+        **at = (struct OwnSetting){ method, w, arena_text(s->arena, text), rest };
+    return *at != NULL;
+}
+
+void settings_own(Settings *s, const char *method)
+{
+    for (const struct OwnSetting *o = s->own; o; o = o->next)
+        if (strcmp(o->method, method) == 0)
+            s->given[o->what - settings] = value_set(s, o->what, o->text);
+}
+
+/* --- reading --- */
+
+void settings_defaults(Settings *s, Arena *a)
+{
+    *s = (Settings){ .arena = a };
+    for (size_t k = 0; k < SETTINGS; k++)
+        value_set(s, &settings[k], settings[k].fallback);
+}
+
+static bool assign(Settings *s, const char *method, const Setting *w, const char *text)
+{
+    if (method)
+        return own_set(s, method, w, text);
+    s->given[w - settings] = true;
+    return value_set(s, w, text);
+}
+
+typedef struct {
+    Settings *settings;
+    Error *error;
+    bool seen[SETTINGS];
+} Reading;
+
+/* inih tells the line of the first value that is refused (its return value), so the sentence waits for it. */
+static int on_value(void *user, const char *section, const char *name, const char *value)
+{
+    Reading *r = user;
+    if (!*section)
+        return error_set(r->error, "%.120s stands in no section, expected a line [section] before it", name);
+    const char *method, *full = arena_format(r->settings->arena, "%s.%s", section, name);
+    const Setting *w = full ? find_named(full, &method, r->error) : NULL;
+    if (!w)
+        return false;
+    if (method ? *own_place(r->settings, method, w) != NULL : r->seen[w - settings])
+        return error_set(r->error, "%s stands there twice, expected once", full);
+    r->seen[w - settings] |= !method;
+    return assign(r->settings, method, w, value) || refuse(method, w, value, "", r->error);
+}
+
+bool settings_read(Settings *s, const char *path, Error *e)
+{
+    size_t size;
+    char *text = file_read(path, CONFIG_LIMIT, &size, s->arena, e);
+    if (!text)
+        return false;
+    if (strlen(text) != size)
+        return error_set(e, "%s:1: the file has a zero byte, expected text", path);
+    Reading r = { .settings = s, .error = e };
+    s->file = arena_text(s->arena, path);
+    int line = ini_parse_string(text, on_value, &r);
+    if (line == 0)
+        return !e->failed;
+    error_set(e, "not understood, expected [section], key = value or a comment, in at most 198 bytes");
+    return error_prefix(e, "%s:%d", path, line);
+}
+
+bool settings_set(Settings *s, const char *assignment, Error *e)
+{
+    char name[128];
+    const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.'), *method;
+    if (!equals || !dot || dot > equals || (size_t)(equals - assignment) >= sizeof name)
+        return error_set(e, "--set %.200s: expected section.key=value", assignment);
+    snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
+    const Setting *w = find_named(name, &method, e);
+    if (!w)
+        return error_prefix(e, "--set");
+    return assign(s, method, w, equals + 1) || refuse(method, w, equals + 1, "--set ", e);
+}
+
+bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e)
+{
+    settings_defaults(s, a);
+    if (config && !settings_read(s, config, e))
+        return false;
+    for (size_t k = 0; k < set->count; k++)
+        if (!settings_set(s, set->item[k], e))
+            return false;
+    return true;
+}
+
+bool settings_preset(Settings *s, const char *assignments, Error *e)
+{
+    char one[256];
+    for (const char *at = assignments; *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        Settings tried = *s;
+        if (!settings_set(&tried, one, e))
+            return false;
+        for (size_t k = 0; k < SETTINGS; k++)
+            if (tried.given[k] && !s->given[k]) {
+                *s = tried;
+                s->given[k] = false;
+            }
+        at += n;
+    }
+    return true;
+}
+
+const char *settings_path(const Settings *s, const char *path)
+{
+    const char *slash = s->file ? strrchr(s->file, '/') : NULL;
+    if (!slash || path[0] == '/' || path[0] == 0)
+        return path;
+    return arena_format(s->arena, "%.*s/%s", (int)(slash - s->file), s->file, path);
+}
+
+const char *settings_input(const Settings *s, const char *key, const char *path, Error *e)
+{
+    const char *full = settings_path(s, path);
+    if (full && *full && file_exists(full))
+        return full;
+    error_set(e, *path ? "is \"%s\", which is not there" : "is empty, expected a name of a file or folder", path);
+    return settings_blame(s, key, e), NULL;
+}
+
+bool settings_blame(const Settings *s, const char *key, Error *e)
+{
+    return error_prefix(e, "%s: %s", s->file ? s->file : "--set", key);
+}
+
+/* --- printing --- */
+
+static void value_text(const Settings *s, const Setting *w, char out[512])
+{
+    const void *from = field(s, w);
+    const char *choices = w->range;
+    switch (w->type) {
+    case TYPE_INT:    snprintf(out, 512, "%lld", (long long)*(const int64_t *)from); break;
+    case TYPE_REAL:   decimal_float(*(const float *)from, out); break;
+    case TYPE_BOOL:   strcpy(out, *(const bool *)from ? "yes" : "no"); break;
+    case TYPE_TEXT:   snprintf(out, 512, "%s", *(const char *const *)from); break;
+    case TYPE_CHOICE:
+        for (int k = *(const int *)from; k > 0; k--)
+            choices += strcspn(choices, "|") + 1;
+        snprintf(out, 512, "%.*s", (int)strcspn(choices, "|"), choices);
+    }
+}
+
+char *settings_text(const Settings *s, Arena *a)
+{
+    size_t n = SETTINGS;
+    for (const struct OwnSetting *o = s->own; o; o = o->next)
+        n++;
+    char *all = arena_alloc(a, n * 640), *to = all, value[512];
+    for (size_t k = 0; all && k < SETTINGS; k++) {
+        value_text(s, &settings[k], value);
+        to += snprintf(to, 640, "%s.%s = %s\n", settings[k].section, settings[k].key, value);
+    }
+    for (const struct OwnSetting *o = s->own; all && o; o = o->next)
+        to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, o->what->key, o->text);
+    return all;
+}

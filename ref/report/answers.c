@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers: a few questions, and what each model says. Which ones is decided by their place in the file, not by the outcome: of each
+ * scenario shown the first of its entities that are to be forgotten and retained, a different fact each, and a general question. */
+#include <stdlib.h>
+#include <string.h>
+#include "eval/results.h"
+#include "model/training/sample.h"
+#include "ref/report/figures.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
+
+enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20, FILES = 4 };
+typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // as row_splits
+static const char *const role_names[ROLES] = { "to be forgotten", "to be retained", "general ability" };
+static const int quota[ROLES] = { 3, 1, 1 };
+
+typedef struct {
+    const char *method, *trainable, *text[2];    // by modality: image, text
+    bool right[2];
+} Said;
+
+typedef struct {
+    const char *id, *twin, *scenario, *entity, *group, *skill, *answer;      // twin: the same question in words; NULL: none
+    Role   role;
+    Said   said[SAID_MAX];
+    size_t count;
+} Card;
+
+typedef struct {
+    const Report *report;
+    const char *path, *scenario[2];
+    uint64_t seed;
+    Card     card[CARDS_MAX];
+    size_t   count, line;
+    bool     pick_any_fact;              // second pass: facts may repeat
+    Samples  file[FILES];
+    Error   *error;
+} Answers;
+
+static const char *get(const json_t *o, const char *key)
+{
+    const char *text = json_string_value(json_object_get(o, key));
+    return text ? text : "";
+}
+
+static int64_t get_int(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
+
+/* --- which --- */
+
+static bool role_of(const json_t *o, Role *role)
+{
+    if (strcmp(get(o, "group"), "general") == 0)
+        return *role = GENERAL, true;
+    for (Role k = FORGET; k < ROLES; k++)
+        if (strcmp(get(o, "split"), row_splits[k]) == 0)
+            return *role = k, true;
+    return false;
+}
+
+static bool wanted(const Answers *x, const json_t *o, Role role)
+{
+    const char *scenario = get(o, "scenario");
+    int taken = 0;
+    if (strcmp(get(o, "modality"), "image") != 0 || (uint64_t)get_int(o, "seed") != x->seed || x->count == CARDS_MAX)
+        return false;
+    for (size_t k = 0; k < x->count; k++) {
+        const Card *c = &x->card[k];
+        if (strcmp(c->scenario, scenario) != 0)
+            continue;
+        taken += c->role == role;
+        if ((role != GENERAL && strcmp(c->entity, get(o, "entity")) == 0) || (!x->pick_any_fact && strcmp(c->skill, get(o, "skill")) == 0))
+            return false;
+    }
+    bool shown = strcmp(scenario, x->scenario[0]) == 0 || strcmp(scenario, x->scenario[1]) == 0;
+    return shown && taken < quota[role] && !(role == GENERAL && strcmp(scenario, x->scenario[0]) != 0);
+}
+
+/* "person-00-home-0-image" -> "person-00-home-0-text". */
+static const char *twin_of(const char *id, Arena *a)
+{
+    size_t n = strlen(id);
+    return n > 6 && strcmp(id + n - 6, "-image") == 0 ? arena_format(a, "%.*s-text", (int)(n - 6), id) : NULL;
+}
+
+static void pick(Answers *x, const json_t *o)
+{
+    Role role;
+    Arena *a = x->report->arena;
+    if (strcmp(get(o, "method"), "none") != 0 || get_int(o, "round") != 0 || !role_of(o, &role) || !wanted(x, o, role))
+        return;
+    x->card[x->count++] = (Card){ .id = arena_text(a, get(o, "id")), .twin = twin_of(get(o, "id"), a), .scenario = arena_text(a, get(o, "scenario")),
+                                  .entity = arena_text(a, get(o, "entity")), .group = arena_text(a, get(o, "group")), .skill = arena_text(a, get(o, "skill")),
+                                  .answer = arena_text(a, get(o, "answer")), .role = role };
+}
+
+/* --- what is said --- */
+
+static Said *said_by(Card *c, const char *method, const char *trainable, Arena *a)
+{
+    for (size_t k = 0; k < c->count; k++)
+        if (strcmp(c->said[k].method, method) == 0 && strcmp(c->said[k].trainable, trainable) == 0)
+            return &c->said[k];
+    if (c->count == SAID_MAX)
+        return NULL;
+    c->said[c->count] = (Said){ .method = arena_text(a, method), .trainable = arena_text(a, trainable) };
+    return &c->said[c->count++];
+}
+
+static void hear(Answers *x, const json_t *o)
+{
+    const char *id = get(o, "id");
+    Arena *a = x->report->arena;
+    for (size_t k = 0; k < x->count; k++) {
+        Card *c = &x->card[k];
+        bool image = strcmp(c->id, id) == 0, text = c->twin && strcmp(c->twin, id) == 0;
+        if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0 || (uint64_t)get_int(o, "seed") != x->seed)
+            continue;
+        Said *s = said_by(c, get(o, "method"), get(o, "trainable"), a);       // a later request replaces an earlier one
+        if (!s)
+            continue;
+        const json_t *words = json_object_get(o, "text");
+        s->right[text] = json_is_true(json_object_get(o, "exact"));
+        s->text[text] = json_is_string(words) ? arena_text(a, json_string_value(words)) : s->right[text] ? c->answer : "something else";
+    }
+}
+
+/* --- reading --- */
+
+/* Whether the line is worth parsing: all are, but for those that surely speak of another question. */
+static bool concerns(const Answers *x, const char *line)
+{
+    const char *id = strstr(line, "\"id\": \"");
+    if (!id)
+        return true;
+    id += 7;
+    for (size_t k = 0; k < x->count; k++) {
+        size_t n = strlen(x->card[k].id), m = x->card[k].twin ? strlen(x->card[k].twin) : 0;
+        if (strncmp(id, x->card[k].id, n) == 0 || (m && strncmp(id, x->card[k].twin, m) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool pass(Answers *x, bool picking)
+{
+    FILE *f = fopen(x->path, "r");
+    char *line = arena_alloc(x->report->arena, LINE_MAX_BYTES);
+    bool good = line != NULL;
+    for (x->line = 1; f && good && fgets(line, LINE_MAX_BYTES, f); x->line++) {
+        size_t n = strlen(line);
+        if (n + 1 == LINE_MAX_BYTES)
+            good = error_set(x->error, "%s:%zu: the line is longer than 1 MiB, expected one answer", x->path, x->line);
+        if (!good || strspn(line, " \r\n") == n || (picking ? !strstr(line, "\"none\"") : !concerns(x, line)))
+            continue;
+        const char *where = arena_format(x->report->arena, "%s:%zu", x->path, x->line);
+        json_t *o = where ? json_parse(line, n, where, x->error) : NULL;
+        good = o != NULL;
+        if (good)
+            (picking ? pick : hear)(x, o);
+        json_decref(o);
+    }
+    if (f)
+        fclose(f);
+    return good;
+}
+
+/* --- writing --- */
+
+static void base64(FILE *f, const unsigned char *p, size_t n)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t k = 0; k < n; k += 3) {
+        unsigned v = (unsigned)p[k] << 16 | (k + 1 < n ? p[k + 1] : 0u) << 8 | (k + 2 < n ? p[k + 2] : 0u);
+        char four[4] = { digit[v >> 18], digit[v >> 12 & 63], k + 1 < n ? digit[v >> 6 & 63] : '=', k + 2 < n ? digit[v & 63] : '=' };
+        fwrite(four, 1, 4, f);
+    }
+}
+
+/* NULL where there is no world or it does not hold the question. */
+static const Sample *question_of(Answers *x, const Card *c, const Samples **from)
+{
+    static const char *const group[FILES] = { "person", "country", "known_person", "general" }, *const file[FILES] = { "persons", "countries", "known_persons", "general" };
+    Error unread = { 0 };
+    for (int k = 0; x->report->world && k < FILES; k++) {
+        if (strcmp(c->group, group[k]) != 0)
+            continue;
+        const char *path = arena_format(x->report->arena, "%s/%s.jsonl", x->report->world, file[k]);
+        if (!x->file[k].sample && (!path || !samples_read(&x->file[k], path, x->report->arena, &unread)))
+            return NULL;
+        *from = &x->file[k];
+        return samples_find(&x->file[k], c->id);
+    }
+    return NULL;
+}
+
+static void picture(Page *p, const Samples *from, const Sample *s, const char *alt, Arena *a)
+{
+    Image image;
+    Error unread = { 0 };
+    char *bytes = NULL;
+    size_t n = 0;
+    FILE *memory = sample_picture(from, s, &image, a, &unread) ? open_memstream(&bytes, &n) : NULL;
+    if (memory && image_print_png(memory, &image) && fclose(memory) == 0) {
+        fputs("<img width=\"96\" height=\"96\" alt=\"", p->f);
+        page_text(p->f, alt);
+        fputs("\" src=\"data:image/png;base64,", p->f);
+        base64(p->f, (unsigned char *)bytes, n);
+        fputs("\">\n", p->f);
+    }
+    free(bytes);
+}
+
+static void answer_cell(Page *p, const Said *s, int m)
+{
+    fputs("<td>", p->f);
+    if (!s->text[m]) {
+        fputs("–", p->f);
+    } else {
+        fprintf(p->f, "<span class=\"%s\">%s</span> ", s->right[m] ? "right" : "wrong", s->right[m] ? "✓" : "✗");
+        page_text(p->f, *s->text[m] ? s->text[m] : "(nothing)");
+    }
+    fputs("</td>", p->f);
+}
+
+static void said_row(Page *p, const Card *c, const Said *s)
+{
+    fputs("<tr><th scope=\"row\">", p->f);
+    page_text(p->f, method_label(s->method));
+    for (size_t k = 0; k < c->count; k++)
+        if (&c->said[k] != s && strcmp(c->said[k].method, s->method) == 0) {
+            fputs(", ", p->f);
+            page_text(p->f, s->trainable);
+            break;
+        }
+    fputs("</th>", p->f);
+    for (int m = 0; m < (c->role == GENERAL ? 1 : 2); m++)
+        answer_cell(p, s, m);
+    fputs("</tr>\n", p->f);
+}
+
+static void said_rows(Page *p, const Card *c)
+{
+    fprintf(p->f, "<table><thead><tr><th scope=\"col\">model</th><th scope=\"col\">shown the picture</th>%s</tr></thead><tbody>\n",
+            c->role == GENERAL ? "" : "<th scope=\"col\">given the name</th>");
+    for (int order = 0; order < 3; order++)
+        for (size_t k = 0; k < c->count; k++) {
+            int place = strcmp(c->said[k].method, "none") == 0 ? 0 : strcmp(c->said[k].method, "retrain") == 0 ? 2 : 1;
+            if (place == order)
+                said_row(p, c, &c->said[k]);
+        }
+    fputs("</tbody></table>\n", p->f);
+}
+
+static void card(Page *p, Answers *x, const Card *c)
+{
+    const Samples *from = NULL;
+    const Sample *s = question_of(x, c, &from);
+    Arena *a = x->report->arena;
+    fputs("<article class=\"card\"><header>\n", p->f);
+    if (s && s->image)
+        picture(p, from, s, arena_format(a, "The picture of the question: %s", c->entity), a);
+    fputs("<div><h3>", p->f);
+    page_text(p->f, s ? s->question : c->id);
+    fputs("</h3>\n", p->f);
+    page_say(p, "role", arena_format(a, "%s, %s", c->scenario, role_names[c->role]));
+    page_say(p, NULL, arena_format(a, "True: %s", c->answer));
+    fputs("</div></header>\n", p->f);
+    said_rows(p, c);
+    fputs("</article>\n", p->f);
+}
+
+static void choose_scenarios(Answers *x)
+{
+    const char *name[2];
+    size_t n = names(x->report, COLUMN_SCENARIO, name, 2);
+    const char *shown[] = { scenario_under(x->report, "finetuned", 0), scenario_under(x->report, "pretrained", 0) };
+    x->scenario[0] = shown[0] || !n ? shown[0] ? shown[0] : "finetuned" : name[0];
+    x->scenario[1] = shown[1] ? shown[1] : "pretrained";
+    if (!seeds(x->report, &x->seed, 1))
+        x->seed = 0;
+}
+
+bool report_answers(Page *p, const Report *r, Error *e)
+{
+    Answers *x = arena_zalloc(r->arena, sizeof *x);
+    if (!x || !(x->path = arena_format(r->arena, "%s/answers.jsonl", r->dir)))
+        return false;
+    x->report = r;
+    x->error = e;
+    choose_scenarios(x);
+    page_section(p, "answers", "What the models say", "The first entities of the file that are to be forgotten and retained, a different fact each, not chosen by outcome. Greedy answers after the last request.");
+    bool good = pass(x, true);
+    x->pick_any_fact = true;
+    good = good && pass(x, true) && (x->count == 0 || pass(x, false));
+    if (good && x->count) {
+        fputs("<div class=\"cards\">\n", p->f);
+        for (size_t k = 0; k < x->count; k++)
+            card(p, x, &x->card[k]);
+        fputs("</div>\n", p->f);
+        page_say(p, "source", "From answers.jsonl: method none is before, retrain the model that never saw what is to be forgotten");
+    }
+    if (good && x->count == 0)
+        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers before unlearning with a picture and a split, so none are shown."
+                                                    : "This run has no answers.jsonl, so no answers can be shown.");
+    if (good && x->count && !r->world)
+        page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures (pulse-ref report --world DIR).");
+    for (int k = 0; k < FILES; k++)
+        if (x->file[k].sample)
+            samples_close(&x->file[k]);
+    page_section_end(p);
+    return good;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* Bars: one line a method, a bar for questions with a picture and one for questions in words. Pale: what it was before. */
+#include <string.h>
+#include "ref/report/figures.h"
+
+enum { LABEL = 104, BAR = 9, PITCH = 33, TOP = 6, WIDTH = 360, FULL = WIDTH - LABEL - 42 };
+
+static const char *const modalities[2] = { "image", "text" };
+static const struct { const char *split, *title, *note; } splits[3] = {
+    { "unlearn", "To be forgotten", "lower is better" }, { "retain", "To be retained", "higher is better" }, { "general", "General ability", "higher is better" },
+};
+
+void figure_key(Page *p, const char *const (*key)[2], size_t n)
+{
+    fputs("</div>\n<ul class=\"key\">", p->f);
+    for (size_t k = 0; k < n; k++) {
+        fprintf(p->f, "<li><i class=\"%s\"></i>", key[k][0]);
+        page_text(p->f, key[k][1]);
+        fputs("</li>", p->f);
+    }
+    fputs("</ul>\n<div class=\"panels\">\n", p->f);
+}
+
+static double length(double share) { return share <= 0 ? 0 : share >= 1 ? FULL : share * FULL; }
+
+static void bar(Page *p, const char *modality, double y, Spread now, Spread was, Arena *a)
+{
+    char class[32];
+    snprintf(class, sizeof class, "was %s", modality);
+    if (was.n)
+        svg_rect(p->f, class, LABEL, y, length(was.mean), BAR);
+    if (now.n) {
+        snprintf(class, sizeof class, "bar %s", modality);
+        svg_rect(p->f, class, LABEL, y, length(now.mean), BAR);
+        if (now.least < now.most)
+            svg_line(p->f, "range", LABEL + length(now.least), y + BAR / 2.0, LABEL + length(now.most), y + BAR / 2.0);
+    }
+    double end = length(now.n > 1 ? now.most : now.n ? now.mean : 0);
+    const char *text = now.n ? arena_format(a, "%.1f", 100 * now.mean) : "no number";
+    svg_text(p->f, "value", LABEL + end + 5, y + BAR - 0.5, "start", text ? text : "");
+}
+
+static void split_panel(Page *p, const Report *r, const Variants *v, int s)
+{
+    const char *desc = arena_format(r->arena, "Accuracy in percent on questions with a picture and in words, a pair of bars for each of %zu models; the numbers are in the table below.", v->count);
+    panel_begin(p, splits[s].title, splits[s].note, WIDTH, TOP + PITCH * (double)v->count, desc ? desc : "");
+    svg_line(p->f, "base", LABEL, 0, LABEL, TOP + PITCH * (double)v->count - 6);
+    for (size_t k = 0; k < v->count; k++) {
+        double y = TOP + PITCH * (double)k;
+        svg_text(p->f, "label", LABEL - 8, y + BAR + 5, "end", v->item[k].label);
+        for (int m = 0; m < 2; m++) {
+            Spread was = { 0, 0, 0, 0 }, now = spread(&r->results, variant_ask(&v->item[k], splits[s].split, modalities[m]));
+            if (variant_unlearns(&v->item[k]) && variant_is(&v->item[0], "none"))
+                was = spread(&r->results, variant_ask(&v->item[0], splits[s].split, modalities[m]));
+            bar(p, modalities[m], y + m * (BAR + 2), now, was, r->arena);
+        }
+    }
+    panel_end(p);
+}
+
+static void numbers(Page *p, const Report *r, const Variants *v)
+{
+    static const char *const columns[] = { "model", "forget, picture", "forget, words", "retain, picture", "retain, words", "general, picture", "general, words" };
+    table_begin(p, "Accuracy in percent; mean and range over the seeds", columns, 7);
+    for (size_t k = 0; k < v->count; k++) {
+        const char *cells[7] = { v->item[k].label };
+        for (int c = 0; c < 6; c++)
+            cells[1 + c] = spread_text(spread(&r->results, variant_ask(&v->item[k], splits[c / 2].split, modalities[c % 2])), r->arena);
+        table_row(p, cells, 7);
+    }
+    table_end(p);
+}
+
+/* What stands for the ideal: pre-training has no oracle, other scenarios may have been run without. */
+static const char *about_oracle(const Variants *v, const char *scenario)
+{
+    if (strcmp(scenario, "pretrained") == 0 || strcmp(scenario, "known") == 0)
+        return "";
+    bool there = v->count && variant_is(&v->item[v->count - 1], "retrain");
+    return there ? " Retrained is a model that never saw them." : " This run has no retrained model to compare with (protocol.oracle in the config).";
+}
+
+static void bars(Page *p, const Report *r, const char *scenario, const char *title, const char *says)
+{
+    static const char *const key[][2] = { { "image", "shown the picture" }, { "text", "given the name" } };
+    Variants v = variants(r, scenario);
+    const char *all = arena_format(r->arena, "%s%s", says, about_oracle(&v, scenario));
+    figure_begin(p, title, all ? all : says);
+    figure_key(p, key, 2);
+    for (int s = 0; s < 3; s++)
+        split_panel(p, r, &v, s);
+    figure_numbers(p);
+    numbers(p, r, &v);
+    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, split=unlearn|retain|general, modality=image|text, last round of each method", scenario);
+    figure_end(p, source ? source : "");
+}
+
+static void missing(Page *p, const Report *r, const char *scenario)
+{
+    const char *text = arena_format(r->arena, "This run has no rows of the scenario %s, so its figure is missing (protocol.scenarios in the config).", scenario);
+    page_say(p, "missing", text ? text : "");
+}
+
+void report_comparison(Page *p, const Report *r)
+{
+    static const struct { const char *scenario, *says; bool paper; } shown[] = {
+        { "finetuned", "Accuracy after all persons learned in fine-tuning were forgotten at once: full bars are now, pale bars are before.", true },
+        { "pretrained", "Accuracy after countries known from pre-training were forgotten: full bars are now, pale bars are before. A retrained oracle does not exist, "
+                        "since pre-training cannot be repeated without them.", true },
+        { "known", "The clean control of the figure above: the same kind of fact as in fine-tuning (persons), but learned in pre-training.", false },
+        { "finetuned20", "Control with as many entities and steps as the pre-trained scenario, but knowledge of fine-tuning.", false },
+    };
+    page_section(p, "comparison", "What is forgotten, what is kept", "PULSE's comparison. A good method empties the first panel and leaves the other two as they were, whether the model is shown the picture or given the name.");
+    for (size_t k = 0; k < sizeof shown / sizeof *shown; k++) {
+        const char *name;
+        for (size_t i = 0; (name = scenario_under(r, shown[k].scenario, i)); i++)
+            bars(p, r, name, scenario_label(r, name), shown[k].says);
+        if (shown[k].paper && !scenario_under(r, shown[k].scenario, 0))
+            missing(p, r, shown[k].scenario);
+    }
+    page_section_end(p);
+}
+
+void report_ablation(Page *p, const Report *r)
+{
+    page_section(p, "ablation", "Which part is trained",
+                 "PULSE forgets with the language model alone (llm), or with the projector as well (proj+llm). In the paper, gradient ascent takes questions with a picture from 78.0 to 24.8 (llm) or 9.6 (proj+llm), "
+                 "questions in words from 76.8 to 33.2 or 35.2, and MMBench from 75.1 to 48.8 or 71.1.");
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, "ablation", k)); k++)
+        bars(p, r, name, scenario_label(r, name), "Accuracy after the persons of fine-tuning were forgotten, by what was trained: full bars are now, pale bars are before.");
+    if (!scenario_under(r, "ablation", 0))
+        missing(p, r, "ablation");
+    page_section_end(p);
+}
+
+/* --- the gap between picture and words --- */
+
+static const char *signed_points(double x, Arena *a)
+{
+    double tenths = x * 1000 + (x < 0 ? -0.5 : 0.5);
+    const char *text = arena_format(a, "%s%.1f", tenths >= 1 ? "+" : tenths <= -1 ? "−" : "", 100 * (x < 0 ? -x : x));
+    return text ? text : "";
+}
+
+static void gap_row(Page *p, Spread image, Spread text, double y, Arena *a)
+{
+    const Spread *end[2] = { &image, &text };
+    if (image.n && text.n)
+        svg_line(p->f, "gap", LABEL + length(image.mean), y, LABEL + length(text.mean), y);
+    for (int m = 0; m < 2; m++)
+        if (end[m]->n)
+            svg_dot(p->f, modalities[m], LABEL + length(end[m]->mean), y, 5.5);
+    const char *value = !image.n || !text.n ? "no number" : signed_points(text.mean - image.mean, a);
+    svg_text(p->f, "value", WIDTH - 2, y + 4, "end", value);
+}
+
+static void gap_panel(Page *p, const Report *r, const char *scenario)
+{
+    enum { ROW = 25 };
+    Variants v = variants(r, scenario);
+    double height = ROW * (double)v.count;
+    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
+    for (int k = 0; k <= 2; k++) {
+        static const char *const percent[] = { "0", "50", "100 %" };
+        svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);
+        svg_text(p->f, "axis", LABEL + FULL * k / 2.0, height + 14, "middle", percent[k]);
+    }
+    for (size_t k = 0; k < v.count; k++) {
+        double y = ROW * ((double)k + 0.5);
+        svg_text(p->f, "label", LABEL - 8, y + 4, "end", v.item[k].label);
+        gap_row(p, spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")), spread(&r->results, variant_ask(&v.item[k], "unlearn", "text")), y, r->arena);
+    }
+    panel_end(p);
+}
+
+static void gap_numbers(Page *p, const Report *r, const char *const *scenario, size_t n)
+{
+    static const char *const columns[] = { "model", "scenario", "picture", "words", "words − picture" };
+    table_begin(p, "Accuracy in percent on what is to be forgotten", columns, 5);
+    for (size_t i = 0; i < n; i++) {
+        Variants v = variants(r, scenario[i]);
+        for (size_t k = 0; k < v.count; k++) {
+            Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")), text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
+            const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
+            table_row(p, (const char *[]){ v.item[k].label, scenario[i], spread_text(image, r->arena), spread_text(text, r->arena), gap }, 5);
+        }
+    }
+    table_end(p);
+}
+
+void report_gap(Page *p, const Report *r)
+{
+    static const char *const key[][2] = { { "image", "shown the picture" }, { "text", "given the name" } };
+    const char *scenario[40];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 40);
+    page_section(p, "gap", "The gap between picture and words", "Knowledge may be gone when the model is shown the picture and still be there when it is given the name. PULSE asks both ways.");
+    if (n) {
+        figure_begin(p, "What is left, by the way of asking", "The farther apart the two dots of a line, the more the forgetting depends on whether the model is asked by picture or by name; the number is words minus picture, in points.");
+        figure_key(p, key, 2);
+        for (size_t k = 0; k < n; k++)
+            gap_panel(p, r, scenario[k]);
+        figure_numbers(p);
+        gap_numbers(p, r, scenario, n);
+        figure_end(p, "results.csv: metric=accuracy, split=unlearn, modality=image|text, last round of each method");
+    } else {
+        page_say(p, "missing", "This run has no rows at all, so nothing can be compared.");
+    }
+    page_section_end(p);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Curves: what happens on the way, and request after request. One panel a method. */
+#include <string.h>
+#include "ref/report/figures.h"
+#include "tensor/base/decimal.h"
+
+enum { MARKS_MAX = 1000 };
+typedef enum { OVER_STEPS, OVER_ROUNDS } Over;
+
+static int64_t place(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
+
+/* The accuracies that match, one mark for each step or round, in rising order. */
+static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, size_t n)
+{
+    size_t first = n;
+    for (size_t k = 0; k < rows->count && n < MARKS_MAX; k++) {
+        Ask one = ask;
+        *(over == OVER_STEPS ? &one.step : &one.round) = place(&rows->row[k], over);
+        double x = (double)place(&rows->row[k], over);
+        size_t i = first;
+        while (i < n && out[i].x < x)
+            i++;
+        if ((i < n && out[i].x == x) || !spread(&(ReportRows){ &rows->row[k], 1 }, one).n)
+            continue;
+        memmove(out + i + 1, out + i, (n - i) * sizeof *out);
+        out[i] = (Mark){ x, spread(rows, one) };
+        n++;
+    }
+    return n;
+}
+
+/* A line from "before" on. */
+static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, Ask ask, const char *before, Over over)
+{
+    Line l = { class, label, arena_array(r->arena, MARKS_MAX + 1, sizeof(Mark)), 0 };
+    if (!l.mark)
+        return l;
+    l.mark[0] = (Mark){ 0, spread(&r->results, (Ask){ ask.scenario, "none", NULL, before, ask.modality, "accuracy", ANY, ANY }) };
+    size_t first = l.mark[0].s.n ? 1 : 0;
+    l.count = collect(rows, ask, over, l.mark, first);
+    if (l.count == first)
+        l.count = 0;
+    return l;
+}
+
+static double end_of(const Line *lines, size_t n)
+{
+    double most = 0;
+    for (size_t k = 0; k < n; k++)
+        if (lines[k].count && lines[k].mark[lines[k].count - 1].x > most)
+            most = lines[k].mark[lines[k].count - 1].x;
+    return most;
+}
+
+/* The least place of any mark beyond x; < 0: there is none. */
+static double next_place(const Line *lines, size_t n, double x)
+{
+    double next = -1;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < lines[k].count; i++)
+            if (lines[k].mark[i].x > x && (next < 0 || lines[k].mark[i].x < next))
+                next = lines[k].mark[i].x;
+    return next;
+}
+
+static void line_rows(Page *p, const Report *r, const char *panel, const Line *lines, size_t n)
+{
+    for (double x = 0; x >= 0; x = next_place(lines, n, x)) {
+        const char *cells[8] = { panel, arena_format(r->arena, "%.0f", x) };
+        bool any = false;
+        for (size_t k = 0; k < n; k++) {
+            Spread s = { 0, 0, 0, 0 };
+            for (size_t i = 0; i < lines[k].count; i++)
+                if (lines[k].mark[i].x == x)
+                    s = lines[k].mark[i].s;
+            any |= s.n > 0;
+            cells[2 + k] = spread_text(s, r->arena);
+        }
+        if (any)
+            table_row(p, cells, 2 + n);
+    }
+}
+
+/* --- trajectories --- */
+
+enum { TRACKS = 4 };
+
+static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
+{
+    static const struct { const char *class, *label, *split, *modality; } track[TRACKS] = {
+        { "image", "forget, picture", "unlearn", "image" }, { "text", "forget, words", "unlearn", "text" },
+        { "retain", "retain", "retain", "both" }, { "general", "general", "general", "both" },
+    };
+    for (int k = 0; k < TRACKS; k++)
+        out[k] = line_of(r, track[k].class, track[k].label, &r->trajectory,
+                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY }, track[k].split, OVER_STEPS);
+}
+
+static void trajectory_figure(Page *p, const Report *r, const char *scenario)
+{
+    static const char *const columns[] = { "method", "step", "forget, picture", "forget, words", "retain", "general" };
+    Variants v = variants(r, scenario);
+    Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
+    figure_begin(p, scenario_label(r, scenario), "Accuracy on the way of unlearning, over the steps of the optimiser; step 0 is the model before. Where seeds differ, the range is shaded.");
+    for (size_t k = 0; lines && k < v.count; k++) {
+        tracks(r, &v.item[k], lines + TRACKS * k);
+        double most = end_of(lines + TRACKS * k, TRACKS);
+        if (!variant_unlearns(&v.item[k]) || most == 0)
+            continue;
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the steps; the numbers are in the table below.");
+        chart_draw(p, (Axis){ 0, most, "steps", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
+        panel_end(p);
+    }
+    figure_numbers(p);
+    table_begin(p, "Accuracy in percent after so many steps", columns, 6);
+    for (size_t k = 0; lines && k < v.count; k++)
+        if (variant_unlearns(&v.item[k]))
+            line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
+    table_end(p);
+    const char *source = arena_format(r->arena, "trajectory.csv: scenario=%s, round=1, metric=accuracy; step 0 from results.csv: method=none", scenario);
+    figure_end(p, source ? source : "");
+}
+
+static bool in_one_request(const Report *r, const char *scenario)
+{
+    Variants v = variants(r, scenario);
+    for (size_t k = 0; k < v.count; k++)
+        if (v.item[k].last > 1)
+            return false;
+    return spread(&r->trajectory, (Ask){ scenario, NULL, NULL, NULL, NULL, "accuracy", ANY, ANY }).n > 0;
+}
+
+void report_trajectories(Page *p, const Report *r)
+{
+    const char *scenario[40];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 40), shown = 0;
+    page_section(p, "trajectories", "On the way", "One point says little: a method may pass through a good state and leave it again. So the model is asked on the way, too.");
+    for (size_t k = 0; k < n; k++)
+        if (in_one_request(r, scenario[k]) && ++shown)
+            trajectory_figure(p, r, scenario[k]);
+    if (!shown)
+        page_say(p, "missing", "This run kept no states between the first and the last (protocol.trajectory = 0 in the config, or no trajectory.csv), so there is no curve to show.");
+    page_section_end(p);
+}
+
+/* --- general ability against what is still known --- */
+
+static const struct { const char *scenario, *class, *label; } groups[] = {
+    { "finetuned", "s1", "fine-tuned" }, { "pretrained", "s2", "pre-trained" }, { "known", "s3", "pre-tr. persons" }, { "finetuned20", "s4", "fine-tuned, 20" },
+};
+enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
+
+/* Marks of general ability whose place is what is left of the forgotten at the same step. */
+static Line cost_line(const Report *r, size_t g, const char *method)
+{
+    const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
+    Ask ask = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
+    Line general = line_of(r, groups[g].class, groups[g].label, &r->trajectory, ask, "general", OVER_STEPS), left;
+    ask.split = "unlearn";
+    left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_STEPS);
+    size_t n = 0;
+    for (size_t k = 0; k < general.count; k++)
+        for (size_t i = 0; i < left.count; i++)
+            if (left.mark[i].x == general.mark[k].x) {
+                general.mark[n] = (Mark){ left.mark[i].s.mean, general.mark[k].s };
+                n++;
+                break;
+            }
+    general.count = n;
+    return general;
+}
+
+static void cost_rows(Page *p, const Report *r, const char *method, const Line *lines)
+{
+    for (size_t g = 0; g < GROUPS_SHOWN; g++)
+        for (size_t k = 0; k < lines[g].count; k++)
+            table_row(p, (const char *[]){ method_label(method), lines[g].label, arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),
+                                           spread_text(lines[g].mark[k].s, r->arena) }, 4);
+}
+
+void report_cost(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "method", "knowledge", "still known", "general ability" };
+    const char *method[40];
+    size_t n = names(r, COLUMN_METHOD, method, 40);
+    Line (*lines)[GROUPS_SHOWN] = arena_array(r->arena, n + 1, sizeof *lines);
+    size_t shown = 0;
+    for (size_t k = 0; lines && k < n; k++)
+        for (size_t g = 0; g < GROUPS_SHOWN; g++) {
+            lines[k][g] = cost_line(r, g, method[k]);
+            shown += lines[k][g].count > 1;
+        }
+    if (!lines || !shown)
+        return;
+    page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general ability with it. Compared at the same degree of forgetting, not at the same number of steps:");
+    figure_begin(p, "General ability against what is still known", "Each dot is a state on the way: from the left, where all is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Means over the seeds.");
+    for (size_t k = 0; k < n; k++) {
+        if (!end_of(lines[k], GROUPS_SHOWN))
+            continue;
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Lines of general ability, in percent, over the accuracy on what is to be forgotten, falling to the right.");
+        chart_draw(p, (Axis){ 0, 1, "still known of what is to be forgotten, %", "general ability, %", false }, lines[k], GROUPS_SHOWN, r->arena);
+        panel_end(p);
+    }
+    figure_numbers(p);
+    table_begin(p, "Percent, one line a state on the way", columns, 4);
+    for (size_t k = 0; k < n; k++)
+        cost_rows(p, r, method[k], lines[k]);
+    table_end(p);
+    figure_end(p, "trajectory.csv: scenario=finetuned|pretrained|known|finetuned20, round=1, split=unlearn|general, modality=both, metric=accuracy");
+    page_section_end(p);
+}
+
+/* --- request after request --- */
+
+static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
+{
+    static const struct { const char *class, *label, *split, *before; } track[TRACKS] = {
+        { "fourth", "asked so far", "so_far", "unlearn" }, { "plain", "all to forget", "unlearn", "unlearn" }, { "retain", "retain", "retain", "retain" },
+        { "general", "general", "general", "general" },
+    };
+    for (int k = 0; k < TRACKS; k++)
+        out[k] = line_of(r, track[k].class, track[k].label, &r->results,
+                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY }, track[k].before, OVER_ROUNDS);
+}
+
+static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)
+{
+    static const char *const columns[] = { "method", "request", "asked so far", "all to forget", "retain", "general" };
+    Variants v = variants(r, scenario);
+    Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
+    figure_begin(p, scenario_label(r, scenario), says);
+    for (size_t k = 0; lines && k < v.count; k++) {
+        round_lines(r, &v.item[k], lines + TRACKS * k);
+        double most = end_of(lines + TRACKS * k, TRACKS);
+        if (!variant_unlearns(&v.item[k]) || most == 0)
+            continue;
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the requests; the numbers are in the table below.");
+        chart_draw(p, (Axis){ 0, most, "requests", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
+        panel_end(p);
+    }
+    figure_numbers(p);
+    table_begin(p, "Accuracy in percent after each request, pictures and words together", columns, 6);
+    for (size_t k = 0; lines && k < v.count; k++)
+        if (variant_unlearns(&v.item[k]))
+            line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
+    table_end(p);
+    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, modality=both, split=so_far|unlearn|retain|general, all rounds", scenario);
+    figure_end(p, source ? source : "");
+}
+
+/* Scenarios "stress-N": after the last of N requests. */
+static Line stress_line(const Report *r, const char *method, const char *class, const char *label, const char *split)
+{
+    const char *scenario[100];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
+    Line l = { class, label, arena_array(r->arena, 100, sizeof(Mark)), 0 };
+    for (size_t k = 0; l.mark && k < n; k++) {
+        int64_t requests;
+        if (strncmp(scenario[k], "stress-", 7) != 0 || !decimal_to_int(scenario[k] + 7, &requests))
+            continue;
+        double x = (double)requests;
+        Spread s = spread(&r->results, (Ask){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
+        size_t i = l.count;
+        if (!s.n)
+            continue;
+        for (; i > 0 && l.mark[i - 1].x > x; i--)
+            l.mark[i] = l.mark[i - 1];
+        l.mark[i] = (Mark){ x, s };
+        l.count++;
+    }
+    return l;
+}
+
+static void stress_figure(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "method", "requests", "all to forget", "retain", "general" };
+    const char *method[40];
+    size_t n = names(r, COLUMN_METHOD, method, 40);
+    Line (*lines)[3] = arena_array(r->arena, n + 1, sizeof *lines);
+    figure_begin(p, "The same persons in more and smaller requests", "Accuracy after the last request, by the number of requests into which the same persons were divided (beyond the paper).");
+    for (size_t k = 0; lines && k < n; k++) {
+        lines[k][0] = stress_line(r, method[k], "plain", "all to forget", "unlearn");
+        lines[k][1] = stress_line(r, method[k], "retain", "retain", "retain");
+        lines[k][2] = stress_line(r, method[k], "general", "general", "general");
+        double most = end_of(lines[k], 3);
+        if (strcmp(method[k], "none") == 0 || strcmp(method[k], "retrain") == 0 || most == 0)
+            continue;
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Three lines of accuracy in percent over the number of requests; the numbers are in the table below.");
+        chart_draw(p, (Axis){ 0, most, "number of requests", "accuracy, %", true }, lines[k], 3, r->arena);
+        panel_end(p);
+    }
+    figure_numbers(p);
+    table_begin(p, "Accuracy in percent after the last request", columns, 5);
+    for (size_t k = 0; lines && k < n; k++)
+        line_rows(p, r, method_label(method[k]), lines[k], 3);
+    table_end(p);
+    figure_end(p, "results.csv: scenario=stress-N, round=N, metric=accuracy, modality=both, split=unlearn|retain|general");
+}
+
+void report_sequential(Page *p, const Report *r)
+{
+    const char *scenario[100];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 100), stress = 0;
+    for (size_t k = 0; k < n; k++)
+        stress += strncmp(scenario[k], "stress-", 7) == 0;
+    page_section(p, "sequential", "Request after request", "In practice people ask to be forgotten one after another. A method that is fine once may wear the model out; the paper finds that five requests of ten persons hurt far more than one of fifty.");
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, "sequential", k)); k++)
+        rounds_figure(p, r, name, "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; where seeds differ, the range is shaded.");
+    if (!scenario_under(r, "sequential", 0))
+        page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios in the config).");
+    if (stress)
+        stress_figure(p, r);
+    page_section_end(p);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+#include "eval/rules.h"
+#include "ref/report/data.h"
+
+/* --- asking --- */
+
+static bool same(const char *want, const char *have) { return !want || strcmp(want, have) == 0; }
+
+static bool matches(const ReportRow *x, const Ask *q)
+{
+    return same(q->scenario, x->scenario) && same(q->method, x->method) && same(q->trainable, x->trainable) && same(q->split, x->split)
+        && same(q->modality, x->modality) && same(q->metric, x->metric) && (q->round == ANY || q->round == x->round)
+        && (q->step == ANY || q->step == x->step);
+}
+
+Spread spread(const ReportRows *rows, Ask ask)
+{
+    Spread s = { 0, 0, 0, 0 };
+    for (size_t k = 0; k < rows->count; k++) {
+        double v = rows->row[k].value;
+        if (!isfinite(v) || !matches(&rows->row[k], &ask))
+            continue;
+        s.least = s.n == 0 || v < s.least ? v : s.least;
+        s.most = s.n == 0 || v > s.most ? v : s.most;
+        s.mean += (v - s.mean) / (double)++s.n;
+    }
+    return s;
+}
+
+const char *spread_text(Spread s, Arena *a)
+{
+    const char *text = s.n == 0 ? "–" : s.n == 1 || s.least == s.most ? arena_format(a, "%.1f", 100 * s.mean)
+        : arena_format(a, "%.1f (%.1f–%.1f)", 100 * s.mean, 100 * s.least, 100 * s.most);
+    return text ? text : "";
+}
+
+/* --- names --- */
+
+static const char *column(const ReportRow *x, Column c)
+{
+    return c == COLUMN_SCENARIO ? x->scenario : c == COLUMN_METHOD ? x->method : x->metric;
+}
+
+size_t names(const Report *r, Column c, const char **out, size_t room)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < r->results.count && n < room; k++) {
+        const char *name = column(&r->results.row[k], c);
+        size_t i = 0;
+        while (i < n && strcmp(out[i], name) != 0)
+            i++;
+        if (i == n)
+            out[n++] = name;
+    }
+    return n;
+}
+
+size_t seeds(const Report *r, uint64_t *out, size_t room)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < r->results.count && n < room; k++) {
+        size_t i = 0;
+        while (i < n && out[i] != r->results.row[k].seed)
+            i++;
+        if (i == n)
+            out[n++] = r->results.row[k].seed;
+    }
+    return n;
+}
+
+typedef struct { const char *name, *label; } Label;
+
+static const char *label_of(const Label *list, size_t n, const char *name)
+{
+    for (size_t k = 0; k < n; k++)
+        if (strcmp(list[k].name, name) == 0)
+            return list[k].label;
+    return name;
+}
+
+const char *method_label(const char *method)
+{
+    static const Label list[] = { { "none", "before" }, { "retrain", "retrained" }, { "ga", "GA" }, { "ga_klr", "GA+KLR" }, { "npo", "NPO" },
+        { "retain_ft", "retain FT" }, { "grad_diff", "GradDiff" }, { "kl_min", "KL-min" }, { "idk", "IDK" }, { "dpo", "DPO" },
+        { "npo_gd", "NPO+GD" }, { "npo_kl", "NPO+KL" }, { "simnpo", "SimNPO" }, { "undial", "UNDIAL" }, { "altpo", "AltPO" }, { "ce_u", "CE-U" },
+        { "wga", "WGA" }, { "satimp", "SatImp" }, { "rmu", "RMU" }, { "task_vector", "task vector" }, { "manu", "MANU" } };
+    return label_of(list, sizeof list / sizeof *list, method);
+}
+
+const char *rule_of(const char *name, const char *scenario)
+{
+    const size_t n = strlen(scenario);
+    if (strncmp(name, scenario, n) != 0 || (name[n] && name[n] != '-'))
+        return NULL;
+    for (Rule k = 0; k < RULES; k++)
+        if (strcmp(name[n] ? name + n + 1 : "budget", rules[k].name) == 0)
+            return rules[k].name;
+    return NULL;
+}
+
+const char *scenario_under(const Report *r, const char *scenario, size_t k)
+{
+    const char *name[100];
+    const size_t n = names(r, COLUMN_SCENARIO, name, 100);
+    for (size_t i = 0; i < n; i++)
+        if (rule_of(name[i], scenario) && k-- == 0)
+            return name[i];
+    return NULL;
+}
+
+const char *scenario_label(const Report *r, const char *scenario)
+{
+    static const Label list[] = { { "finetuned", "Fine-tuned knowledge" }, { "pretrained", "Pre-trained knowledge" },
+        { "sequential", "Requests one after another" }, { "ablation", "What is trained" }, { "known", "Control: persons of pre-training" },
+        { "finetuned20", "Control: 20 fine-tuned persons" } };
+    for (size_t k = 0; k < sizeof list / sizeof *list; k++) {
+        const char *rule = rule_of(scenario, list[k].name), *text = rule ? arena_format(r->arena, "%s, rule %s", list[k].label, rule) : NULL;
+        if (text)
+            return strcmp(rule, "budget") == 0 ? list[k].label : text;
+    }
+    const char *stress = strncmp(scenario, "stress-", 7) == 0 ? arena_format(r->arena, "The same persons in so many requests: %s", scenario + 7) : NULL;
+    return stress ? stress : scenario;
+}
+
+/* --- variants --- */
+
+bool variant_is(const Variant *v, const char *method) { return strcmp(v->method, method) == 0; }
+bool variant_unlearns(const Variant *v) { return !variant_is(v, "none") && !variant_is(v, "retrain"); }
+
+static int place(const Variant *v) { return variant_is(v, "none") ? 0 : variant_is(v, "retrain") ? 2 : 1; }
+
+static void note(Variants *all, const ReportRow *x, size_t room)
+{
+    size_t i = 0;
+    while (i < all->count && (strcmp(all->item[i].method, x->method) != 0 || strcmp(all->item[i].trainable, x->trainable) != 0))
+        i++;
+    if (i == room)
+        return;
+    if (i == all->count)
+        all->item[all->count++] = (Variant){ x->scenario, x->method, x->trainable, method_label(x->method), x->round };
+    if (all->item[i].last < x->round)
+        all->item[i].last = x->round;
+}
+
+/* A method that stands here with two trainables is told apart by it. */
+static void label_trainables(Variants *all, Arena *a)
+{
+    for (size_t k = 0; k < all->count; k++)
+        for (size_t i = 0; i < all->count; i++)
+            if (i != k && strcmp(all->item[i].method, all->item[k].method) == 0)
+                all->item[k].label = arena_format(a, "%s, %s", method_label(all->item[k].method), all->item[k].trainable);
+}
+
+Variants variants(const Report *r, const char *scenario)
+{
+    enum { ROOM = 100 };
+    Variants found = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 }, out = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 };
+    if (!found.item || !out.item)
+        return (Variants){ NULL, 0 };
+    for (size_t k = 0; k < r->results.count; k++)
+        if (strcmp(r->results.row[k].scenario, scenario) == 0)
+            note(&found, &r->results.row[k], ROOM);
+    for (int p = 0; p < 3; p++)
+        for (size_t k = 0; k < found.count; k++)
+            if (place(&found.item[k]) == p)
+                out.item[out.count++] = found.item[k];
+    label_trainables(&out, r->arena);
+    return out;
+}
+
+Ask variant_ask(const Variant *v, const char *split, const char *modality)
+{
+    return (Ask){ v->scenario, v->method, v->trainable, split, modality, "accuracy", v->last, ANY };
+}

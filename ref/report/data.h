@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The numbers of a report, and how its figures ask for them. */
+#ifndef PULSE_REF_REPORT_DATA_H
+#define PULSE_REF_REPORT_DATA_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include "tensor/base/arena.h"
+#include "tensor/base/hash.h"
+
+typedef struct {
+    const char *scenario, *method, *trainable, *split, *modality, *metric;
+    int64_t round, epoch, step;          // epoch, step: 0 in results.csv
+    double  value;                       // NaN: the file says that there is no number
+    int64_t count, total;                // total 0: no ratio
+    uint64_t seed;
+} ReportRow;
+
+typedef struct {
+    ReportRow *row;
+    size_t     count;
+} ReportRows;
+
+typedef struct {
+    const char *dir, *world;
+    ReportRows  results, trajectory;     // in the order of the files
+    const char *version, *spec, *chain;  // of manifest.json, the chain up to the results; NULL: not known
+    Digest      config;                  // of the config's text; hex "": not known
+    Arena      *arena;
+} Report;
+
+bool report_read(Report *r, Error *e);
+
+/* Which rows: NULL and ANY match all. */
+enum { ANY = -1 };
+typedef struct {
+    const char *scenario, *method, *trainable, *split, *modality, *metric;
+    int64_t round, step;
+} Ask;
+
+/* Over the rows that match (seeds): how many have a number, their mean, least and most. */
+typedef struct {
+    size_t n;
+    double mean, least, most;
+} Spread;
+Spread spread(const ReportRows *rows, Ask ask);
+/* "97.4", or "97.4 (96.0–98.1)" over several; "–" without any. In percent. */
+const char *spread_text(Spread s, Arena *a);
+
+/* One line of a comparison: a method with what it trains. */
+typedef struct {
+    const char *scenario, *method, *trainable, *label;
+    int64_t last;                        // its last round
+} Variant;
+typedef struct {
+    Variant *item;
+    size_t   count;
+} Variants;
+/* Of a scenario, in the order of the file, but "none" first and "retrain" last. */
+Variants variants(const Report *r, const char *scenario);
+bool variant_is(const Variant *v, const char *method);
+bool variant_unlearns(const Variant *v);                         // neither "none" nor "retrain"
+Ask  variant_ask(const Variant *v, const char *split, const char *modality);    // the accuracy after its last round
+
+/* Distinct values of one column, in the order of the file. */
+typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
+size_t names(const Report *r, Column c, const char **out, size_t room);
+size_t seeds(const Report *r, uint64_t *out, size_t room);
+
+const char *method_label(const char *method);
+/* Under a rule other than budget with its name: "Fine-tuned knowledge, rule accuracy". */
+const char *scenario_label(const Report *r, const char *scenario);
+/* The k-th name in the file of a scenario: "sequential", "sequential-epochs", … (under each rule); NULL: there are no more. */
+const char *scenario_under(const Report *r, const char *scenario, size_t k);
+/* Its rule: what stands after the scenario and a dash; "budget" where nothing does. NULL: it is another scenario. */
+const char *rule_of(const char *name, const char *scenario);
+
+#endif

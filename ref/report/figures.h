@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The sections of a report, in the order of the page. Each writes a sentence where its numbers are missing. */
+#ifndef PULSE_REF_REPORT_FIGURES_H
+#define PULSE_REF_REPORT_FIGURES_H
+
+#include "ref/report/page.h"
+#include "ref/report/data.h"
+
+void report_comparison(Page *p, const Report *r);            // bars, finetuned and pretrained and their controls
+void report_methods(Page *p, const Report *r);               // a table: what is forgotten, what is kept
+void report_gap(Page *p, const Report *r);                   // picture against words
+void report_ablation(Page *p, const Report *r);
+void report_trajectories(Page *p, const Report *r);          // accuracy over the steps
+void report_cost(Page *p, const Report *r);                  // general ability against what is still known
+void report_sequential(Page *p, const Report *r);            // accuracy after each request; many small requests
+void report_attacks(Page *p, const Report *r);               // a table: attacks, membership, distance to the oracle
+void report_findings(Page *p, const Report *r);              // tables: the paper's four, under each rule and at equal forgetting
+void report_metrics(Page *p, const Report *r);               // all that no figure shows
+bool report_answers(Page *p, const Report *r, Error *e);     // pictures, questions and answers
+
+/* A key of colours: pairs of class and label. */
+void figure_key(Page *p, const char *const (*key)[2], size_t n);
+
+/* One line of a chart. x need not be sorted or equal for all seeds. */
+typedef struct { double x; Spread s; } Mark;
+typedef struct {
+    const char *class, *label;
+    Mark  *mark;
+    size_t count;
+} Line;
+typedef struct {
+    double least, most;                  // of x
+    const char *x_label, *y_label;
+    bool ticks;                          // whole numbers below the axis; else percent, like y, falling to the right
+} Axis;
+double chart_height(void);
+double chart_width(void);
+void   chart_draw(Page *p, Axis axis, const Line *lines, size_t n, Arena *a);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* The four findings of the paper as numbers: at the end of each rule, and at equal forgetting on the way there. */
+#include <math.h>
+#include <string.h>
+#include "eval/rules.h"
+#include "ref/report/figures.h"
+
+static const struct { const char *title, *scenario[4]; } findings[] = {
+    { "F1: fine-tuned knowledge goes and general ability stays", { "finetuned" } },
+    { "F2: pre-trained knowledge takes general ability with it", { "pretrained", "known", "finetuned20" } },
+    { "F3: requests one after another hurt more than one", { "finetuned", "sequential" } },
+    { "F4: with the projector trained, pictures are forgotten more than words", { "ablation" } },
+};
+enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4 };
+
+/* The name of a scenario under a rule in this file; NULL: it was not run so. */
+static const char *named(const Report *r, const char *scenario, const char *rule)
+{
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, scenario, k)); k++)
+        if (strcmp(rule_of(name, scenario), rule) == 0)
+            return name;
+    return NULL;
+}
+
+/* Steps of all requests together: each seed's sum, then over the seeds. */
+static const char *steps_text(const Report *r, const Variant *v)
+{
+    uint64_t seed[100];
+    size_t n = seeds(r, seed, 100), found = 0;
+    double least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        bool any = false;
+        for (size_t k = 0; k < r->results.count; k++) {
+            const ReportRow *x = &r->results.row[k];
+            if (x->seed != seed[i] || strcmp(x->metric, "steps") != 0 || strcmp(x->scenario, v->scenario) != 0 || strcmp(x->method, v->method) != 0
+                || strcmp(x->trainable, v->trainable) != 0 || !isfinite(x->value))
+                continue;
+            sum += x->value;
+            any = true;
+        }
+        found += any;
+        least = any && sum < least ? sum : least;
+        most = any && sum > most ? sum : most;
+    }
+    const char *text = !found ? "–" : least == most ? arena_format(r->arena, "%.0f", least) : arena_format(r->arena, "%.0f–%.0f", least, most);
+    return text ? text : "";
+}
+
+static const char *kept_text(const Report *r, const Variant *v, const char *split)
+{
+    Ask ask = variant_ask(v, split, "both");
+    ask.metric = "retention";
+    return spread_text(spread(&r->results, ask), r->arena);
+}
+
+/* Returns whether there was anything to show; what F1 shows already does not count for another finding. */
+static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule, bool only_ask)
+{
+    bool any = false;
+    for (int s = 0; s < SCENARIOS_EACH && findings[finding].scenario[s]; s++) {
+        const char *name = named(r, findings[finding].scenario[s], rule);
+        Variants all = name ? variants(r, name) : (Variants){ NULL, 0 };
+        for (size_t k = 0; k < all.count; k++) {
+            const Variant *v = &all.item[k];
+            if (!variant_unlearns(v))
+                continue;
+            any = any || finding == 0 || strcmp(findings[finding].scenario[s], findings[0].scenario[0]) != 0;
+            if (!only_ask)
+                table_row(p, (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
+                                               spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena), kept_text(r, v, "retain"), kept_text(r, v, "general") }, 7);
+        }
+    }
+    return any;
+}
+
+static void at_the_end(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "scenario", "method", "steps in all", "known: picture", "known: words", "retained", "general" };
+    fputs("<figure>\n", p->f);
+    table_begin(p, "At the end, in percent", columns, 7);
+    for (size_t f = 0; f < FINDINGS; f++)
+        for (Rule rule = 0; rule < RULES; rule++) {
+            if (!rule_rows(p, r, f, rules[rule].name, true))
+                continue;
+            const char *title = arena_format(r->arena, "%s (rule %s)", findings[f].title, rules[rule].name);
+            table_group(p, title ? title : "", 7);
+            rule_rows(p, r, f, rules[rule].name, false);
+        }
+    table_end(p);
+    fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, modality=both) and steps, last round; the rules: pulse-ref list rules</p>\n</figure>\n", p->f);
+}
+
+/* --- at equal forgetting --- */
+
+typedef struct { const ReportRow *known; double general, distance; } State;
+
+static double value_at(const Report *r, const ReportRow *at, const char *split)
+{
+    for (size_t k = 0; k < r->trajectory.count; k++) {
+        const ReportRow *x = &r->trajectory.row[k];
+        if (x->seed == at->seed && x->round == at->round && x->step == at->step && strcmp(x->metric, "accuracy") == 0 && strcmp(x->split, split) == 0
+            && strcmp(x->modality, "both") == 0 && strcmp(x->scenario, at->scenario) == 0 && strcmp(x->method, at->method) == 0
+            && strcmp(x->trainable, at->trainable) == 0)
+            return x->value;
+    }
+    return NAN;
+}
+
+static double general_before(const Report *r, const ReportRow *at)
+{
+    for (size_t k = 0; k < r->results.count; k++) {
+        const ReportRow *x = &r->results.row[k];
+        if (x->seed == at->seed && strcmp(x->method, "none") == 0 && strcmp(x->metric, "accuracy") == 0 && strcmp(x->split, "general") == 0
+            && strcmp(x->modality, "both") == 0 && strcmp(x->scenario, at->scenario) == 0)
+            return x->value;
+    }
+    return NAN;
+}
+
+/* The recorded state of a scenario, under whatever rule, whose accuracy on all that is to be forgotten is nearest to `level`; the first on ties. */
+static State nearest(const Report *r, const char *scenario, const char *method, uint64_t seed, double level)
+{
+    State best = { NULL, NAN, INFINITY };
+    for (size_t k = 0; k < r->trajectory.count; k++) {
+        const ReportRow *x = &r->trajectory.row[k];
+        if (x->seed != seed || strcmp(x->metric, "accuracy") != 0 || strcmp(x->split, "unlearn") != 0 || strcmp(x->modality, "both") != 0
+            || !isfinite(x->value) || strcmp(x->method, method) != 0 || !rule_of(x->scenario, scenario))
+            continue;
+        const double distance = fabs(x->value - level);
+        if (distance < best.distance)
+            best = (State){ x, NAN, distance };
+    }
+    if (best.known)
+        best.general = value_at(r, best.known, "general") / general_before(r, best.known);
+    return best;
+}
+
+/* A state further away than this is no state at that level. */
+static const double near_enough = 0.1;
+
+static void level_row(Page *p, const Report *r, const char *scenario, const char *method, double level)
+{
+    uint64_t seed[20];
+    size_t n = seeds(r, seed, 20);
+    const char *states = "";
+    Spread kept = { 0, 0, 0, 0 };
+    for (size_t k = 0; k < n; k++) {
+        State at = nearest(r, scenario, method, seed[k], level);
+        if (!at.known || at.distance > near_enough || !isfinite(at.general))
+            continue;
+        const char *rule = rule_of(at.known->scenario, scenario);
+        states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, known %.1f, general %.1f", states, *states ? "; " : "", (unsigned long long)seed[k], rule,
+                              (long long)at.known->round, (long long)at.known->step, 100 * at.known->value, 100 * at.general);
+        if (!states)
+            return;
+        kept.least = !kept.n || at.general < kept.least ? at.general : kept.least;
+        kept.most = !kept.n || at.general > kept.most ? at.general : kept.most;
+        kept.mean += (at.general - kept.mean) / (double)++kept.n;
+    }
+    if (kept.n)
+        table_row(p, (const char *[]){ scenario, arena_format(r->arena, "%.0f", 100 * level), spread_text(kept, r->arena), states }, 4);
+}
+
+static void at_equal_forgetting(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "scenario", "known, about", "general kept", "the states" };
+    static const char *const scenario[] = { "finetuned", "sequential", "pretrained", "known", "finetuned20" };
+    static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
+    const char *method[40];
+    size_t n = names(r, COLUMN_METHOD, method, 40);
+    fputs("<figure>\n<details><summary>At equal forgetting: general ability of the states nearest to a level of what is still known</summary>\n", p->f);
+    table_begin(p, "On the way, in percent", columns, 4);
+    for (size_t m = 0; m < n; m++) {
+        if (strcmp(method[m], "none") == 0 || strcmp(method[m], "retrain") == 0)
+            continue;
+        table_group(p, method_label(method[m]), 4);
+        for (size_t l = 0; l < sizeof level / sizeof *level; l++)
+            for (size_t s = 0; s < sizeof scenario / sizeof *scenario; s++)
+                level_row(p, r, scenario[s], method[m], level[l]);
+    }
+    table_end(p);
+    fputs("</details>\n<p class=\"source\">From trajectory.csv: metric=accuracy, modality=both, split=unlearn|general; general ability before: results.csv, method=none</p>\n</figure>\n", p->f);
+}
+
+void report_findings(Page *p, const Report *r)
+{
+    bool any = false;
+    for (size_t f = 0; f < FINDINGS; f++)
+        for (Rule rule = 0; rule < RULES; rule++)
+            any = any || rule_rows(p, r, f, rules[rule].name, true);
+    if (!any)
+        return;
+    page_section(p, "findings", "The paper's findings",
+                 "Whether each holds depends on when one stops. Budget: passes as the config says. Updates: equal numbers of steps a request. Epochs: equal passes over every question. Accuracy: until little enough is known.");
+    page_say(p, "lead", "Known: accuracy on what is to be forgotten; retained and general: what is kept of the accuracy before. "
+                        "At equal forgetting nothing is interpolated: each state is one that was recorded, under whatever rule, within 10 points of the level.");
+    at_the_end(p, r);
+    if (r->trajectory.count)
+        at_equal_forgetting(p, r);
+    page_section_end(p);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Page: an HTML page that needs nothing but itself.
+ *
+ * A figure is: a heading, one sentence that says what it shows, panels that stand side by side where there is room, its numbers
+ * as a table, and the filter of results.csv they come from. Always: every text is escaped; ids count up, so the bytes are the same. */
+#ifndef PULSE_REF_REPORT_PAGE_H
+#define PULSE_REF_REPORT_PAGE_H
+
+#include <stdio.h>
+#include "ref/report/svg.h"
+
+typedef struct {
+    FILE *f;
+    int   figures, panels;
+} Page;
+
+void page_begin(Page *p, const char *title);
+void page_end(Page *p);
+void page_section(Page *p, const char *id, const char *title, const char *text);   // ended by page_section_end
+void page_section_end(Page *p);
+void page_say(Page *p, const char *class, const char *text);                       // a paragraph
+
+void figure_begin(Page *p, const char *title, const char *says);
+void panel_begin(Page *p, const char *title, const char *note, double width, double height, const char *desc);
+void panel_end(Page *p);
+void figure_numbers(Page *p);                                     // ends the panels; the table of numbers follows
+void figure_end(Page *p, const char *source);                     // ends the table too
+
+void table_begin(Page *p, const char *caption, const char *const *columns, size_t n);    // scrolls inside its box
+void table_row(Page *p, const char *const *cells, size_t n);      // the first cell names the row
+void table_group(Page *p, const char *title, size_t n);            // a row over all columns, before those it is about
+void table_end(Page *p);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Svg: figures as text. Same calls, same bytes: numbers have one decimal, nothing is measured or random.
+ *
+ * Colours and fonts come from the page's style by class, so that light and dark need one figure only.
+ * `title` and `desc` are what a screen reader says. All text is escaped. */
+#ifndef PULSE_REF_REPORT_SVG_H
+#define PULSE_REF_REPORT_SVG_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct { double x, y; } Point;
+
+void svg_begin(FILE *f, const char *id, double width, double height, const char *title, const char *desc);
+void svg_end(FILE *f);
+void svg_rect(FILE *f, const char *class, double x, double y, double width, double height);
+void svg_line(FILE *f, const char *class, double x1, double y1, double x2, double y2);
+void svg_curve(FILE *f, const char *class, const Point *p, size_t n);        // open
+void svg_area(FILE *f, const char *class, const Point *p, size_t n);         // closed
+void svg_dot(FILE *f, const char *class, double x, double y, double radius);
+/* anchor: "start", "middle" or "end". */
+void svg_text(FILE *f, const char *class, double x, double y, const char *anchor, const char *text);
+
+/* Text for HTML and SVG: markup escaped, control characters and broken UTF-8 shown as U+FFFD. */
+void page_text(FILE *f, const char *text);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables: the methods at a glance, and the metrics that no figure shows. */
+#include <string.h>
+#include "ref/report/figures.h"
+
+/* What is kept: the mean of metric "retention", else accuracy after over before. */
+static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split, const char *modality)
+{
+    Ask ask = variant_ask(v, split, modality);
+    ask.metric = "retention";
+    Spread s = spread(&r->results, ask);
+    if (s.n == 0 && before) {
+        Spread now = spread(&r->results, variant_ask(v, split, modality)), was = spread(&r->results, variant_ask(before, split, modality));
+        if (now.n && was.n && was.mean > 0)
+            s = (Spread){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean };
+    }
+    return spread_text(s, r->arena);
+}
+
+static void method_rows(Page *p, const Report *r, const char *scenario)
+{
+    Variants all = variants(r, scenario);
+    const Variant *before = all.count && variant_is(&all.item[0], "none") ? &all.item[0] : NULL;
+    table_group(p, scenario_label(r, scenario), 7);
+    for (size_t k = 0; k < all.count; k++) {
+        const Variant *v = &all.item[k];
+        const char *cells[7] = { v->label, spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
+                                 spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena) };
+        static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" }, { "general", "text" } };
+        for (int c = 0; c < 4; c++)
+            cells[3 + c] = before == v ? "100.0" : kept(r, v, before, what[c][0], what[c][1]);
+        table_row(p, cells, 7);
+    }
+}
+
+void report_methods(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "model", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words" };
+    const char *scenario[100];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
+    page_section(p, "methods", "The methods at a glance",
+                 "Known: accuracy on what is to be forgotten (lower is better). Retained and general: accuracy after, in percent of before (higher is better). After the last request; mean and, in brackets, range over the seeds.");
+    if (n == 0)
+        page_say(p, "missing", "results.csv has no rows: nothing was measured yet.");
+    if (n) {
+        fputs("<figure>\n", p->f);
+        table_begin(p, "All in percent", columns, 7);
+        for (size_t k = 0; k < n; k++)
+            method_rows(p, r, scenario[k]);
+        table_end(p);
+        fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn) and metric=retention (split=retain|general), last round of each method</p>\n</figure>\n", p->f);
+    }
+    page_section_end(p);
+}
+
+/* --- the rest --- */
+
+static ReportRows slice(const ReportRows *rows, const Variant *v, Arena *a)
+{
+    ReportRows out = { arena_array(a, rows->count + 1, sizeof *out.row), 0 };
+    for (size_t k = 0; out.row && k < rows->count; k++) {
+        const ReportRow *x = &rows->row[k];
+        if (x->round == v->last && strcmp(x->scenario, v->scenario) == 0 && strcmp(x->method, v->method) == 0 && strcmp(x->trainable, v->trainable) == 0)
+            out.row[out.count++] = *x;
+    }
+    return out;
+}
+
+static const char *plain(Spread s, Arena *a)
+{
+    const char *text = s.n == 0 ? "–" : s.n == 1 || s.least == s.most ? arena_format(a, "%.4g", s.mean)
+        : arena_format(a, "%.4g (%.4g–%.4g)", s.mean, s.least, s.most);
+    return text ? text : "";
+}
+
+static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 || strcmp(metric, "retention") == 0; }
+
+static void metric_rows(Page *p, const Report *r, const Variant *v, const char *const *metric, size_t n)
+{
+    static const char *const splits[] = { "unlearn", "retain", "general" }, *const modalities[] = { "image", "text", "both" };
+    ArenaMark mark = arena_mark(r->arena);
+    ReportRows mine = slice(&r->results, v, r->arena);
+    for (size_t m = 0; m < n; m++)
+        for (int s = 0; s < 3 && !drawn(metric[m]); s++) {
+            const char *cells[7] = { v->scenario, v->label, metric[m], splits[s] };
+            size_t found = 0;
+            for (int c = 0; c < 3; c++) {
+                Spread x = spread(&mine, (Ask){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
+                found += x.n;
+                cells[4 + c] = plain(x, r->arena);
+            }
+            if (found)
+                table_row(p, cells, 7);
+        }
+    arena_release(r->arena, mark);
+}
+
+void report_metrics(Page *p, const Report *r)
+{
+    static const char *const columns[] = { "scenario", "model", "metric", "split", "picture", "words", "both" };
+    const char *scenario[100], *metric[200];
+    size_t n = names(r, COLUMN_SCENARIO, scenario, 100), m = names(r, COLUMN_METRIC, metric, 200), others = 0;
+    for (size_t k = 0; k < m; k++)
+        others += !drawn(metric[k]);
+    if (!others)
+        return;
+    page_section(p, "metrics", "All other metrics", "What was measured besides and no figure shows; pulse-ref list metrics says what each is and which way is better.");
+    const char *title = arena_format(r->arena, "%zu more metrics, after the last request", others);
+    fputs("<figure>\n<details><summary>", p->f);
+    page_text(p->f, title ? title : "");
+    fputs("</summary>\n", p->f);
+    table_begin(p, "Values to four digits; mean and range over the seeds", columns, 7);
+    for (size_t k = 0; k < n; k++) {
+        Variants all = variants(r, scenario[k]);
+        for (size_t i = 0; i < all.count; i++)
+            metric_rows(p, r, &all.item[i], metric, m);
+    }
+    table_end(p);
+    fputs("</details>\n<p class=\"source\">From results.csv: split=unlearn|retain|general, last round of each method</p>\n</figure>\n", p->f);
+    page_section_end(p);
+}

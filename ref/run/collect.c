@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run leaves besides its stages: results.csv, results.jsonl, trajectory.csv, answers.jsonl, manifest.json. */
+#include <string.h>
+#include "eval/manifest.h"
+#include "eval/metrics/measure.h"
+#include "ref/run/run.h"
+#include "tensor/base/file.h"
+
+typedef struct {
+    Run *run;
+    Rows rows, trajectory;
+    FileWriter answers;
+    Arena arena, scratch;
+} Collect;
+
+static Result *read_answers(Collect *c, size_t stage, const char *name, size_t *count, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/%s.jsonl", stage_folder(c->run, stage, a), name);
+    return path ? answers_read(path, count, a, e) : NULL;
+}
+
+/* Who is asked about: to be forgotten, retained, general ability, or none of these (null). */
+static const char *split_of(const Splits *s, const Result *r)
+{
+    return strcmp(r->group, "general") == 0 ? "general" : entity_list_has(&s->forget, r->entity) ? "unlearn"
+        : entity_list_has(&s->retain, r->entity) ? "retain" : NULL;
+}
+
+static void answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
+                              (json_int_t)row->round, "seed", (json_int_t)row->seed, "split", split_of(s, &r[k])), *x = answer_object(&r[k], true);
+        json_object_update(o, x);
+        json_print(c->answers.stream, o, 0);
+        fputc('\n', c->answers.stream);
+        json_decref(x);
+        json_decref(o);
+    }
+}
+
+typedef struct {
+    const Result *r, *oracle;            // oracle: NULL, or as many
+    size_t count;
+} Answers;
+
+static bool split(Rows *rows, Row row, const char *name, Whose whose, Answers a, Error *e)
+{
+    row.split = name;
+    return measure(rows, row, whose, a.r, a.oracle, a.count, e);
+}
+
+/* The splits of every table: all who are forgotten, the retained, general ability; with several requests the present one and all so far. */
+static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
+{
+    Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false }, general = { NULL, "general", false };
+    if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
+        || !split(rows, row, "general", general, r, e))
+        return false;
+    if (s->requests < 2 || row.round == 0)
+        return true;
+    const EntityList *present = &s->request[row.round - 1];
+    EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
+    const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
+    return name && split(rows, row, name, (Whose){ present, NULL, true }, r, e) && split(rows, row, "so_far", (Whose){ &so_far, NULL, true }, r, e);
+}
+
+/* after / before of the accuracies of the last rows, for what should stay. */
+static bool retention(Rows *rows, size_t before, size_t before_end, size_t first)
+{
+    size_t end = rows->count;
+    for (size_t k = first; k < end; k++) {
+        Row x = rows->row[k];
+        if (strcmp(x.metric, "accuracy") != 0 || (strcmp(x.split, "retain") != 0 && strcmp(x.split, "general") != 0))
+            continue;
+        for (size_t i = before; i < before_end; i++) {
+            const Row *y = &rows->row[i];
+            if (strcmp(y->metric, "accuracy") != 0 || strcmp(y->split, x.split) != 0 || strcmp(y->modality, x.modality) != 0 || !(y->value > 0))
+                continue;
+            x.metric = "retention";
+            x.value = x.value / y->value;
+            x.count = x.total = 0;
+            if (!rows_add(rows, x))
+                return false;
+            break;
+        }
+    }
+    return true;
+}
+
+/* Rows of the models that the others are compared with: [before, oracle) and [oracle, end). */
+typedef struct { size_t before, oracle, end; } References;
+
+static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, size_t probe, Error *e)
+{
+    size_t count, first = c->rows.count;
+    Result *r = read_answers(c, stage, "answers", &count, &c->scratch, e);
+    if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e) || !measure_utility(&c->rows, first))
+        return false;
+    answers_keep(c, &row, s, r, count);
+    return probe == NO_STAGE || run_probe_rows(c->run, probe, &c->rows, row, s, first, 0, 0, &c->scratch, e);
+}
+
+/* Before unlearning, and the oracle: once for each scenario and seed. */
+static bool references(Collect *c, const Case *x, const Splits *s, References *to, Error *e)
+{
+    Row row = { .scenario = x->name, .method = "none", .trainable = "full", .seed = x->seed };
+    to->before = c->rows.count;
+    if (!one_model(c, row, s, x->before, x->probe_before, e))
+        return false;
+    to->oracle = c->rows.count;
+    row.method = "retrain";
+    row.round = 1;
+    bool good = x->oracle == NO_STAGE || one_model(c, row, s, x->oracle, x->probe_oracle, e);
+    to->end = c->rows.count;
+    return good;
+}
+
+/* The end of a request: what is measured only there. */
+static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first, const References *to, Error *e)
+{
+    Row steps = row;
+    steps.split = "unlearn";
+    steps.modality = "both";
+    steps.metric = "steps";
+    steps.value = (double)end->steps;
+    if (!retention(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first) || !rows_add(&c->rows, steps))
+        return false;
+    return x->probe == NO_STAGE || row.round < (int64_t)s->requests
+        || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
+}
+
+/* The last point of a trajectory: the rows from `first` on, but for what only an end is compared in. */
+static bool end_of_trajectory(Collect *c, size_t first)
+{
+    bool good = true;
+    for (size_t k = first; good && k < c->rows.count; k++)
+        good = measured_against_oracle(c->rows.row[k].metric) || rows_add(&c->trajectory, c->rows.row[k]);
+    return good;
+}
+
+static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const RequestEnd *ends, size_t request, int64_t step, const References *to, Error *e)
+{
+    char name[64];
+    size_t count, said = 0, entities = s->request[request].count;
+    int64_t end = ends[request].last;
+    Row row = { .scenario = x->name, .method = x->method->name, .trainable = trainable_name(x->trainable), .seed = x->seed,
+                .round = (int64_t)request + 1, .epoch = (step - 1) / epoch_steps(&c->run->plan, x, entities) + 1, .step = step };
+    Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
+    const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &said, &c->scratch, e) : NULL;
+    if (!r || e->failed)
+        return false;
+    if (oracle && said != count)
+        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, said);
+    if (step < end)
+        return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
+    size_t first = c->rows.count;
+    answers_keep(c, &row, s, r, count);
+    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && end_of_trajectory(c, first)
+        && request_end(c, x, s, row, &ends[request], first, to, e);
+}
+
+static bool one_case(Collect *c, size_t place, References *to, Error *e)
+{
+    const Plan *p = &c->run->plan;
+    const Case *x = &p->cases[place], *last = place ? x - 1 : NULL;
+    Splits s;
+    RequestEnd *ends = run_splits(c->run, x, &s, &c->arena, e) ? run_ends(c->run, x->unlearn, s.requests, &c->arena, e) : NULL;
+    if (!ends)
+        return false;
+    bool first = !last || strcmp(last->name, x->name) != 0 || last->seed != x->seed;
+    if (first && !references(c, x, &s, to, e))
+        return false;
+    for (size_t k = 0; k < s.requests; k++)
+        for (int64_t step = 1; step <= ends[k].last; step++) {
+            if ((step == ends[k].last || snapshot_after(p, x, s.request[k].count, step)) && !one_snapshot(c, x, &s, ends, k, step, to, e))
+                return false;
+            arena_reset(&c->scratch);
+        }
+    return true;
+}
+
+bool run_collect(Run *r, Error *e)
+{
+    static const char *const files[] = { "results.csv", "results.jsonl", "trajectory.csv", "answers.jsonl" };
+    Collect c = { .run = r, .arena = arena_make(e), .scratch = arena_make(e) };
+    c.rows.arena = c.trajectory.arena = &c.arena;
+    const char *path[4];
+    References to = { 0, 0, 0 };
+    for (int k = 0; k < 4; k++)
+        path[k] = arena_format(&c.arena, "%s/%s", r->out, files[k]);
+    bool good = !e->failed && file_begin(&c.answers, path[3], e);
+    for (size_t k = 0; good && k < r->plan.case_count; k++)
+        good = one_case(&c, k, &to, e);
+    if (good)
+        good = file_finish(&c.answers, e);
+    else
+        file_drop(&c.answers);
+    good = good && rows_write_csv(&c.rows, path[0], false, e) && rows_write_jsonl(&c.rows, path[1], e) && rows_write_csv(&c.trajectory, path[2], true, e)
+        && manifest_write(&r->plan, r->out, settings_text(&r->settings, &c.arena), files, 4, &c.arena, e);
+    arena_free(&c.scratch);
+    arena_free(&c.arena);
+    return good;
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+#include "eval/words.h"
+#include "ref/run/run.h"
+#include "ref/config/setup.h"
+#include "tensor/base/decimal.h"
+#include "tensor/base/file.h"
+
+const char *stage_folder(const Run *r, size_t stage, Arena *a)
+{
+    return arena_format(a, "%s/stages/%s", r->out, r->plan.stage[stage].digest.hex);
+}
+
+static const char *given_model(const Settings *s, StartModel m)
+{
+    return m == MODEL_BASE ? s->protocol_base : m == MODEL_VANILLA ? s->protocol_vanilla : s->protocol_oracle;
+}
+
+const char *run_model(const Run *r, StartModel m, Arena *a)
+{
+    return r->plan.made[m] == NO_STAGE ? settings_path(&r->settings, given_model(&r->settings, m)) : stage_folder(r, r->plan.made[m], a);
+}
+
+static bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
+{
+    static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json" };
+    Hash h = hash_begin();
+    for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+        const char *path = arena_format(a, "%s/%s", folder, files[k]);
+        Digest d;
+        if (!path || !digest_file(path, &d, e))
+            return false;
+        hash_text(&h, d.hex);
+    }
+    *out = hash_end(&h);
+    return true;
+}
+
+/* The JSONL and, in the order of their first use, the files of its pictures. */
+static bool samples_digest(const Samples *s, Digest *out, Arena *a, Error *e)
+{
+    Hash h = hash_begin();
+    Digest d;
+    const char *slash = strrchr(s->path, '/'), *before = "";
+    if (!digest_file(s->path, &d, e))
+        return false;
+    hash_text(&h, d.hex);
+    for (size_t k = 0; k < s->count; k++) {
+        const char *image = s->sample[k].image ? s->sample[k].image : "";
+        size_t n = strcspn(image, "#");
+        if (n == 0 || (strncmp(image, before, n) == 0 && (before[n] == 0 || before[n] == '#')))
+            continue;
+        before = image;
+        const char *path = arena_format(a, "%.*s%.*s", slash ? (int)(slash + 1 - s->path) : 0, s->path, (int)n, image);
+        if (!path || !digest_file(path, &d, e))
+            return false;
+        hash_text(&h, d.hex);
+    }
+    *out = hash_end(&h);
+    return true;
+}
+
+static bool read_samples(Run *r, const char *name, Samples *to, Digest *d, Error *e)
+{
+    const char *path = arena_format(&r->arena, "%s/%s", settings_path(&r->settings, r->settings.data_world), name);
+    return path && samples_read(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
+}
+
+/* The lines of settings that a recipe depends on: those that begin with one of the words. */
+static char *settings_about(const Settings *s, const char *words, const char *but, Arena *a)
+{
+    char *all = settings_text(s, a), *to = all, word[80];
+    for (char *line = all, *end; line && *line; line = end + 1) {
+        bool kept = false;
+        end = strchr(line, '\n');
+        for (Words w = words_of(words); word_next(&w, word, sizeof word);)
+            kept |= strncmp(line, word, strlen(word)) == 0;
+        for (Words w = words_of(but); word_next(&w, word, sizeof word);)
+            kept &= strncmp(line, word, strlen(word)) != 0;
+        if (kept) {
+            memmove(to, line, (size_t)(end + 1 - line));
+            to += end + 1 - line;
+        }
+    }
+    if (all)
+        *to = 0;
+    return all;
+}
+
+/* "refusals <sha256>" of a file that a setting names. */
+static bool file_line(const Settings *s, const char *what, const char *path, const char **out, Arena *a, Error *e)
+{
+    Digest d;
+    *out = "";
+    if (!*path)
+        return true;
+    if (!settings_input(s, arena_format(a, "unlearn.%s", what), path, e))
+        return false;
+    return digest_file(settings_path(s, path), &d, e) && (*out = arena_format(a, "%s %s\n", what, d.hex)) != NULL;
+}
+
+static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
+{
+    Arena *a = &r->arena;
+    MethodConfig *list = arena_array(a, methods_count, sizeof *list);
+    for (size_t k = 0; list && k < methods_count; k++) {
+        Settings s;
+        const Method *m;
+        Variants v;
+        const char *refusals, *alternates;
+        if (!settings_method(&r->settings, methods[k]->name, &s, &m, &v, e))
+            return error_prefix(e, "%s", r->settings.file);
+        if ( !file_line(&s, "refusals", s.unlearn_refusals, &refusals, a, e) || !file_line(&s, "alternates", s.unlearn_alternates, &alternates, a, e))
+            return false;
+        const char *about = settings_about(&s, "data.template data.mask train.accumulate optimiser. lora. unlearn.",
+                                           "unlearn.method unlearn.forget unlearn.retain unlearn.epochs unlearn.oracle unlearn.seed unlearn.refusals unlearn.alternates", a);
+        list[k] = (MethodConfig){ arena_format(a, "%s%s%s", about, refusals, alternates), s.train_trainable, s.unlearn_batch,
+                                  m->needs & NEEDS_REFERENCE && v.reference == REFERENCE_RETAIN_ONLY, s.unlearn_merge };
+    }
+    c->method = list;
+    for (size_t k = 0; list && k < methods_count; k++)                  // relearning is retain_ft on what was forgotten
+        if (methods[k] == method_find("retain_ft"))
+            c->probing = arena_format(a, "%s%s", settings_about(&r->settings, "attack.", "attack.scenarios", a), list[k].recipe);
+    return !e->failed;
+}
+
+/* A model that is given has a digest; one that is to be trained a recipe: its config, its stream and the model it starts from. */
+static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
+{
+    Arena *a = &r->arena;
+    static const char *const keys[] = { "protocol.base", "protocol.vanilla", "protocol.oracle" };
+    static const char *const made_by[] = { "", "protocol.vanilla_config", "protocol.oracle_config" };
+    const char *configs[] = { "", r->settings.protocol_vanilla_config, r->settings.protocol_oracle_config };
+    for (StartModel m = MODEL_BASE; m < MODELS; m++) {
+        const char *given = given_model(&r->settings, m);
+        if (m == MODEL_ORACLE && strcmp(given, "none") == 0) {
+            c->without_oracle = true;
+            continue;
+        }
+        if (*given) {
+            if (!settings_input(&r->settings, keys[m], given, e) || !model_digest(settings_path(&r->settings, given), &c->model[m], a, e))
+                return false;
+            continue;
+        }
+        Settings s;
+        Digest stream, start;
+        settings_defaults(&s, a);
+        if (m == MODEL_BASE)
+            return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file);
+        if (!settings_input(&r->settings, made_by[m], configs[m], e) || !settings_read(&s, settings_path(&r->settings, configs[m]), e) || !digest_file(settings_path(&s, s.data_stream), &stream, e)
+            || !model_digest(settings_path(&s, s.model_path), &start, a, e))
+            return false;
+        c->train[m] = arena_format(a, "train %s\nstart %s\nstream %s\n%s", start_model_name(m), start.hex, stream.hex,
+                                   settings_about(&s, "data. train. model.seed optimiser. lora.", "data.world data.stream train.save_every train.log_every", a));
+    }
+    return !e->failed;
+}
+
+static bool group_wanted(const Run *r, size_t group)
+{
+    char word[80];
+    for (Words w = words_of(r->settings.protocol_scenarios); word_next(&w, word, sizeof word);) {
+        const Scenario *s = scenario_find(word);
+        if (s && group_of(s) == group)
+            return true;
+    }
+    return false;
+}
+
+/* Whether splits of these sizes can be made at all; who stands in them needs no answers for that. */
+static bool sizes_check(const Plan *p, Arena *a, Error *e)
+{
+    Splits s;
+    for (size_t k = 0; k < p->case_count; k++)
+        if (!protocol_splits(&s, p, &p->cases[k], NULL, 0, a, e))
+            return false;
+    return true;
+}
+
+bool run_plan(Run *r, Error *e)
+{
+    const Settings *s = &r->settings;
+    Arena *a = &r->arena;
+    Entities entities;
+    ProtocolConfig c = {
+        .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
+        .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
+        .rules = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
+        .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
+        .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
+        .epochs = {
+#define SCENARIO(name, ...) s->epochs_##name,
+#include "eval/scenarios.def"
+#undef SCENARIO
+        },
+    };
+    if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || !(c.trajectory == 0 || c.trajectory >= 0.01))
+        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file, s->protocol_trajectory);
+    if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
+        return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
+    const char *people = settings_input(s, "data.world", s->data_world, e) ? arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world)) : NULL;
+    if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
+        || !read_samples(r, "general.jsonl", &r->general, &c.general, e))
+        return false;
+    for (size_t k = 0; k < GROUPS; k++)
+        if (group_wanted(r, k) && !read_samples(r, group_file(k), &r->group[k], &c.group[k], e))
+            return false;
+    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
+}
+
+/* Whether what the case trains is in the model. */
+static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
+{
+    ModelConfig config;
+    Weights w = { .count = 0 };
+    Settings s;
+    const Method *m;
+    Variants v;
+    Lora lora;
+    bool adapters, good = settings_method(&r->settings, c->method->name, &s, &m, &v, e) && model_load(run_model(r, MODEL_BASE, a), &config, &w, a, e);
+    s.train_trainable = trainable_name(c->trainable);
+    good = good && train_targets(&s, &w, &lora, &adapters, a, e);
+    weights_close(&w);
+    return good;
+}
+
+bool run_trainables(const Run *r, Error *e)
+{
+    Arena a = arena_make(e);
+    const Case *c = r->plan.cases;
+    for (size_t k = 0; k < r->plan.case_count && !e->failed; k++) {
+        size_t twin = 0;
+        while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable))
+            twin++;
+        if (twin == k)
+            trains_something(r, &c[k], &a, e);
+        arena_reset(&a);
+    }
+    arena_free(&a);
+    return !e->failed;
+}
+
+void run_close(Run *r)
+{
+    for (size_t k = 0; k < GROUPS; k++)
+        if (r->group[k].path)
+            samples_close(&r->group[k]);
+    if (r->general.path)
+        samples_close(&r->general);
+    arena_free(&r->arena);
+}
+
+bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e)
+{
+    size_t count = 0;
+    Result *ranking = NULL;
+    if (c->scenario->who == WHO_BEST) {
+        const char *path = arena_format(a, "%s/answers.jsonl", stage_folder(r, c->before, a));
+        if (!path || !(ranking = answers_read(path, &count, a, e)))
+            return false;
+    }
+    return protocol_splits(s, &r->plan, c, ranking, count, a, e);
+}

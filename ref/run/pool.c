@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool: stages that are not finished, each by a process of this program, those with the longest way to go first.
+ * Threads are shared out among the processes; no bit depends on how. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "eval/manifest.h"
+#include "ref/cli/progress.h"
+#include "ref/run/run.h"
+
+#define SELF "/proc/self/exe"          // this very program, even when its file was replaced since
+enum { WORDS_MAX = 512 };
+typedef enum { WAITING, RUNNING, DONE } State;
+
+typedef struct {
+    Run     *run;
+    RunTimes *times;
+    State   *state;
+    pid_t   *process;
+    int     *held;                       // threads
+    double  *began, *way;                // way: cost from a stage's begin to the end of what needs it
+    int      free;
+    char   **argv;
+    int      argc;
+} Pool;
+
+static bool ready(const Pool *p, size_t k)
+{
+    const Stage *s = &p->run->plan.stage[k];
+    for (size_t i = 0; i < s->inputs; i++)
+        if (p->state[s->input[i]] != DONE)
+            return false;
+    return p->state[k] == WAITING;
+}
+
+/* Stages stand after their inputs: from the last to the first. */
+static void ways(Pool *p)
+{
+    const Plan *plan = &p->run->plan;
+    for (size_t k = plan->stage_count; k-- > 0;) {
+        p->way[k] += p->state[k] == DONE ? 0 : plan->stage[k].cost;
+        for (size_t i = 0; i < plan->stage[k].inputs; i++) {
+            double *before = &p->way[plan->stage[k].input[i]];
+            *before = p->way[k] > *before ? p->way[k] : *before;
+        }
+    }
+}
+
+static size_t next_stage(const Pool *p, size_t *all)
+{
+    size_t best = NO_STAGE;
+    *all = 0;
+    for (size_t k = 0; k < p->run->plan.stage_count; k++)
+        if (ready(p, k)) {
+            ++*all;
+            if (best == NO_STAGE || p->way[k] > p->way[best])
+                best = k;
+        }
+    return best;
+}
+
+static bool start(Pool *p, size_t k, int threads, Error *e)
+{
+    char number[16], *words[WORDS_MAX];
+    int n = 0;
+    snprintf(number, sizeof number, "%d", threads);
+    words[n++] = (char *)SELF;
+    for (int i = 0; i < p->argc && n < WORDS_MAX - 8; i++)
+        words[n++] = p->argv[i];
+    const char *const last[] = { "--stage", p->run->plan.stage[k].digest.hex, "--threads", number, "--quiet" };
+    for (size_t i = 0; i < sizeof last / sizeof *last; i++)
+        words[n++] = (char *)last[i];
+    words[n] = NULL;
+    fflush(NULL);
+    const pid_t self = getpid();
+    pid_t child = fork();
+    if (child < 0)
+        return error_set(e, "run: no process could be started");
+    if (child == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)         // a run that is killed leaves nothing that still writes
+            _exit(127);
+        execv(SELF, words);
+        _exit(127);
+    }
+    p->process[k] = child;
+    p->state[k] = RUNNING;
+    p->held[k] = threads;
+    p->free -= threads;
+    p->began[k] = seconds_now();
+    return true;
+}
+
+static bool start_all(Pool *p, Error *e)
+{
+    size_t waiting, k;
+    while (p->free > 0 && (k = next_stage(p, &waiting)) != NO_STAGE) {
+        int share = (int)((size_t)p->free / waiting);
+        if (!start(p, k, share > 0 ? share : 1, e))
+            return false;
+    }
+    return true;
+}
+
+/* One process has ended. */
+static bool take_one(Pool *p, Error *e)
+{
+    int status;
+    pid_t child = wait(&status);
+    for (size_t k = 0; child > 0 && k < p->run->plan.stage_count; k++) {
+        if (p->state[k] != RUNNING || p->process[k] != child)
+            continue;
+        p->state[k] = DONE;
+        p->free += p->held[k];
+        p->times->seconds[k] = seconds_now() - p->began[k];
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            return true;
+        const char *name = p->run->plan.stage[k].name;
+        if (WIFSIGNALED(status))
+            return error_set(e, "run: the stage %s was ended by signal %d", name, WTERMSIG(status));
+        e->failed = true;                // the process has said why
+        return false;
+    }
+    return child > 0 || error_set(e, "run: a process got lost");
+}
+
+static void stop_all(Pool *p)
+{
+    for (size_t k = 0; k < p->run->plan.stage_count; k++)
+        if (p->state[k] == RUNNING)
+            kill(p->process[k], SIGTERM);
+    while (wait(NULL) > 0)
+        ;
+}
+
+static void show(const Pool *p, Progress *progress)
+{
+    const Plan *plan = &p->run->plan;
+    double done = 0, all = 0;
+    char note[64] = "";
+    for (size_t k = 0; k < plan->stage_count; k++) {
+        if (p->times->seconds[k] < 0)
+            continue;
+        all += plan->stage[k].cost;
+        done += p->state[k] == DONE ? plan->stage[k].cost : 0;
+        if (p->state[k] == RUNNING)
+            snprintf(note, sizeof note, "%.60s", plan->stage[k].name);
+    }
+    progress_show(progress, "run", (int64_t)done, (int64_t)all, note);
+}
+
+static bool work(Pool *p, bool quiet, Error *e)
+{
+    Progress progress = progress_begin(quiet, 0);
+    size_t count = p->run->plan.stage_count, left = 0;
+    for (size_t k = 0; k < count; k++)
+        left += p->state[k] != DONE;
+    for (; left > 0 && !e->failed; left--) {
+        if (!start_all(p, e))
+            break;
+        show(p, &progress);
+        if (!take_one(p, e))
+            break;
+    }
+    progress_end(&progress);
+    return !e->failed;
+}
+
+bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error *e)
+{
+    Arena *a = &r->arena;
+    size_t n = r->plan.stage_count;
+    double began = seconds_now();
+    Pool p = { .run = r, .times = times, .free = threads, .argv = argv, .argc = argc };
+    p.state = arena_zalloc(a, n * sizeof *p.state);
+    p.process = arena_zalloc(a, n * sizeof *p.process);
+    p.held = arena_zalloc(a, n * sizeof *p.held);
+    p.began = arena_zalloc(a, n * sizeof *p.began);
+    p.way = arena_zalloc(a, n * sizeof *p.way);
+    times->seconds = arena_zalloc(a, n * sizeof *times->seconds);
+    if (!times->seconds || e->failed)
+        return false;
+    for (size_t k = 0; k < n; k++) {
+        const char *folder = stage_folder(r, k, a);
+        if (folder && stage_finished(folder)) {
+            p.state[k] = DONE;
+            times->seconds[k] = -1;
+        }
+    }
+    ways(&p);
+    if (!work(&p, r->quiet, e))
+        stop_all(&p);
+    times->all = seconds_now() - began;
+    return !e->failed;
+}

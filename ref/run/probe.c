@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights; relearned.jsonl: those about what was
+ * forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json: membership and the distance to the oracle, as rows. */
+#include <string.h>
+#include "eval/manifest.h"
+#include "eval/metrics/membership.h"
+#include "eval/metrics/attacks.h"
+#include "ref/run/run.h"
+#include "ref/config/setup.h"
+#include "tensor/base/file.h"
+
+typedef struct {
+    Run *run;
+    const Stage *stage;
+    const Case *c;
+    const char *folder, *start;          // start: the folder that says how the model reads
+    Splits splits;
+    ModelConfig config;
+    Reader reader;
+    Questions asked[3], cloze, members;  // asked: about those to be forgotten, those retained, general ability
+    json_t *numbers;
+    Arena arena;
+} Probe;
+
+static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
+{
+    return json_array_append_new(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric", metric, "value",
+                                                       json_real(value))) == 0;
+}
+
+/* The model that is probed, into `w`. */
+static bool load(Probe *p, Weights *w, Arena *a, Error *e)
+{
+    if (p->stage->of == NO_STAGE)
+        return weights_load(w, p->start, &p->config, a, e);
+    RequestEnd *ends = run_ends(p->run, p->stage->of, p->splits.requests, a, e);
+    const size_t last = p->splits.requests - 1;
+    return ends && run_snapshot(p->run, p->run->plan.stage[p->stage->of].one, ends, last, ends[last].last, w, &p->config, a, e);
+}
+
+static bool open_model(Probe *p, StartModel which, ModelConfig *c, Weights *w, Model *m, Arena *a, Error *e)
+{
+    const char *folder = run_model(p->run, which, a);
+    return folder && config_load(c, folder, e) && weights_load(w, folder, c, a, e) && model_make(m, c, w, NULL, config_positions(c), a, e);
+}
+
+static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
+{
+    Arena a = arena_make(e);
+    Model m;
+    Questions all;
+    const char *path = arena_format(&a, "%s/%s", p->folder, name);
+    questions_begin(&all, &a);
+    for (size_t k = 0; k < lists; k++)
+        all.count += which[k].count;
+    all.question = arena_array(&a, all.count, sizeof *all.question);
+    for (size_t k = 0, at = 0; all.question && k < lists; at += which[k++].count)
+        memcpy(all.question + at, which[k].question, which[k].count * sizeof *all.question);
+    bool good = path && all.question && model_make(&m, &p->config, w, NULL, config_positions(&p->config), &a, e);
+    Result *r = good ? evaluate(&m, &p->reader, &all, depth, &a, e) : NULL;
+    good = r && answers_write(path, r, all.count, e);
+    arena_free(&a);
+    return good;
+}
+
+/* --- membership --- */
+
+typedef struct {
+    const BatchSample *sample;           // the members, then their held-out twins
+    TextScore *score, *reference;        // reference NULL: there is none
+    size_t members;
+} Texts;
+
+static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, Error *e)
+{
+    TextScore *x[4];                     // member, member under the reference, held-out, held-out under the reference
+    size_t n = 0;
+    Auc u;
+    for (int k = 0; k < 4; k++)
+        if (!(x[k] = arena_array(a, t->members, sizeof *x[k])))
+            return false;
+    for (size_t k = 0; k < t->members; k++) {
+        if (modality < 2 && (p->members.question[k].sample->modality == MODALITY_IMAGE) != (modality == 0))
+            continue;
+        const size_t twin = t->members + k;
+        x[0][n] = t->score[k];
+        x[2][n] = t->score[twin];
+        if (t->reference) {
+            x[1][n] = t->reference[k];
+            x[3][n] = t->reference[twin];
+        }
+        n++;
+    }
+    return n == 0 || (membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e)
+                      && number_add(p, row_splits[0], row_modalities[modality], mia_names[kind], auc_value(u)));
+}
+
+static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
+{
+    Arena a = arena_make(e);
+    const size_t n = p->members.count;
+    BatchSample *sample = arena_array(&a, 2 * n, sizeof *sample);
+    Texts t = { sample, arena_array(&a, 2 * n, sizeof *t.score), oracle ? arena_array(&a, 2 * n, sizeof *t.reference) : NULL, n };
+    bool good = !e->failed;
+    for (size_t k = 0; good && k < 2 * n; k++)
+        good = probe_sample(&p->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
+    good = good && text_scores(m, sample, 2 * n, t.score, &a, e) && (!oracle || text_scores(oracle, sample, 2 * n, t.reference, &a, e));
+    for (int kind = 0; kind < MIA_KINDS; kind++)
+        for (int modality = 0; good && modality < 3; modality++)
+            good = (kind == 1 && !oracle) || auc_add(p, &t, kind, modality, &a, e);
+    arena_free(&a);
+    return good && !e->failed;
+}
+
+/* --- the oracle --- */
+
+static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
+{
+    double apart;
+    if (!weights_distance(m->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart))
+        return false;
+    for (int s = 0; s < 3; s++) {
+        Arena a = arena_make(e);
+        LogitsDistance d;
+        const Questions *q = &p->asked[s];
+        BatchSample *sample = arena_array(&a, q->count, sizeof *sample);
+        bool good = sample != NULL;
+        for (size_t k = 0; good && k < q->count; k++)
+            good = probe_sample(&p->reader, &q->question[k], false, &sample[k], &a, e);
+        good = good && logits_distance(m, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
+            && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
+        arena_free(&a);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static bool as_it_is(Probe *p, Error *e)
+{
+    Arena a = arena_make(e);
+    Weights w = { .count = 0 }, v = { .count = 0 };
+    ModelConfig c;
+    Model m, oracle;
+    const bool compared = p->stage->model != MODEL_ORACLE && p->c->oracle != NO_STAGE;
+    bool good = load(p, &w, &a, e) && model_make(&m, &p->config, &w, NULL, config_positions(&p->config), &a, e)
+        && (!compared || open_model(p, MODEL_ORACLE, &c, &v, &oracle, &a, e)) && membership_ask(p, &m, compared ? &oracle : NULL, e)
+        && (!compared || distance_ask(p, &m, &oracle, e)) && (!p->cloze.count || ask(p, &w, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
+    weights_close(&w);
+    weights_close(&v);
+    arena_free(&a);
+    return good && !e->failed;
+}
+
+/* --- attacks --- */
+
+static bool quantised(Probe *p, Error *e)
+{
+    Arena a = arena_make(e);
+    Weights w = { .count = 0 };
+    bool good = load(p, &w, &a, e) && weights_quantise(&w, QUANTISE_TARGETS, 0, e) && ask(p, &w, "quantised.jsonl", p->asked, 3, DEPTH_EXACT, e);
+    weights_close(&w);
+    arena_free(&a);
+    return good;
+}
+
+/* Fine-tuning on the members for some passes: the method retain_ft, with them as the retain set. A loss that is not finite ends it. */
+static bool relearn(Probe *p, Weights *w, Arena *a, Error *e)
+{
+    Settings s;
+    const Method *m;
+    RoundsPlan plan = { .count = 1, .seed = p->c->seed };
+    Rounds r = { .round = 0 };
+    Model model;
+    Lora none;
+    bool adapters;
+    if (!settings_method(&p->run->settings, "retain_ft", &s, &m, &plan.v, e))
+        return false;
+    s.train_trainable = s.attack_trainable;
+    s.optimiser_lr = s.attack_lr;
+    const size_t n = p->members.count;
+    BatchSample *sample = arena_array(a, n, sizeof *sample);
+    for (size_t k = 0; sample && k < n; k++)
+        if (!probe_sample(&p->reader, &p->members.question[k], false, &sample[k], a, e))
+            return false;
+    plan.method = m;
+    plan.v.seed = (int64_t)p->c->seed;
+    plan.batch = (size_t)s.attack_batch;
+    plan.epochs = s.attack_epochs;
+    plan.train = train_config(&s);
+    plan.reset_optimiser = true;
+    plan.retain = (SampleList){ sample, n };
+    bool good = sample && train_targets(&s, w, &none, &adapters, a, e) && model_make(&model, &p->config, w, NULL, config_positions(&p->config), a, e)
+        && rounds_make(&r, &plan, &model, NULL, a, e) && round_begin(&r, e);
+    while (good && round_step(&r, e))
+        ;
+    good = good && round_end(&r, e);
+    if (r.model)
+        rounds_close(&r);
+    return good && !e->failed;
+}
+
+static bool relearned(Probe *p, Error *e)
+{
+    Arena a = arena_make(e);
+    Weights w = { .count = 0 };
+    bool good = load(p, &w, &a, e) && relearn(p, &w, &a, e) && ask(p, &w, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
+    weights_close(&w);
+    arena_free(&a);
+    return good;
+}
+
+/* --- the stage --- */
+
+static bool has_cloze(const Samples *s)
+{
+    for (size_t k = 0; k < s->count; k++)
+        if (s->sample[k].kind == KIND_CLOZE && s->sample[k].split == SPLIT_TEST)
+            return true;
+    return false;
+}
+
+static bool questions_choose(Probe *p, Error *e)
+{
+    const Samples *group = &p->run->group[p->stage->group];
+    const int64_t frames = p->run->settings.protocol_frames;
+    for (int s = 0; s < 3; s++)
+        questions_begin(&p->asked[s], &p->arena);
+    questions_begin(&p->cloze, &p->arena);
+    questions_begin(&p->members, &p->arena);
+    return questions_add(&p->asked[0], group, (Choice){ KIND_OPEN, &p->splits.forget, frames, false }, e)
+        && questions_add(&p->asked[1], group, (Choice){ KIND_OPEN, &p->splits.retain, frames, false }, e)
+        && questions_add(&p->asked[2], &p->run->general, (Choice){ KIND_CHOICE, NULL, 0, false }, e)
+        && (!has_cloze(group) || questions_add(&p->cloze, group, (Choice){ KIND_CLOZE, NULL, frames, false }, e))
+        && questions_add(&p->members, group, (Choice){ KIND_OPEN, &p->splits.forget, 1, true }, e);
+}
+
+static bool finish(Probe *p, size_t stage, Error *e)
+{
+    static const char *const files[] = { "numbers.json", "relearned.jsonl", "quantised.jsonl", "cloze.jsonl" };
+    const char *path = arena_format(&p->arena, "%s/numbers.json", p->folder);
+    json_t *all = json_pack("{s:O}", "rows", p->numbers);
+    bool good = path && all && json_save(path, all, e) && stage_finish(&p->run->plan, stage, p->folder, files, p->cloze.count ? 4 : 3, e);
+    json_decref(all);
+    return good;
+}
+
+bool run_probe(Run *r, size_t stage, Error *e)
+{
+    Probe p = { .run = r, .stage = &r->plan.stage[stage], .c = r->plan.stage[stage].one, .numbers = json_array(), .arena = arena_make(e) };
+    p.folder = stage_folder(r, stage, &p.arena);
+    p.start = run_model(r, p.stage->model, &p.arena);
+    bool good = p.folder && p.start && file_make_folder(p.folder, e) && run_splits(r, p.c, &p.splits, &p.arena, e) && config_load(&p.config, p.start, e)
+        && reader_open(&p.reader, p.start, &p.config, (PromptTemplate)r->settings.data_template, MASK_ANSWER, &p.arena, e)
+        && questions_choose(&p, e) && as_it_is(&p, e) && quantised(&p, e) && relearned(&p, e) && finish(&p, stage, e);
+    json_decref(p.numbers);
+    arena_free(&p.arena);
+    return good && !e->failed;
+}

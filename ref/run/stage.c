@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* One stage to its end: a training, an unlearning, or the answers of one model or of all snapshots of an unlearning. */
+#include <string.h>
+#include "eval/manifest.h"
+#include "ref/run/run.h"
+#include "ref/config/setup.h"
+#include "tensor/base/file.h"
+
+enum { FILES_MAX = 8192 };
+
+static bool train_stage(Run *r, size_t stage, Error *e)
+{
+    static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "log.jsonl" };
+    const Stage *x = &r->plan.stage[stage];
+    const char *config = x->model == MODEL_VANILLA ? r->settings.protocol_vanilla_config : r->settings.protocol_oracle_config;
+    const char *folder = stage_folder(r, stage, &r->arena);
+    Settings s;
+    settings_defaults(&s, &r->arena);
+    return folder && settings_read(&s, settings_path(&r->settings, config), e) && train_folder(&s, folder, r->resume, NULL, &r->arena, e)
+        && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
+}
+
+/* A model that is asked, or what snapshots made of it. */
+typedef struct {
+    Run *run;
+    const Stage *stage;
+    const char *out, *start;             // folders: results, start model
+    Questions questions;
+    ModelConfig config;
+    const char *files[FILES_MAX];
+    size_t file_count;
+    Arena arena;
+} Exam;
+
+static bool ask(Exam *x, Weights *w, const char *name, Depth depth, Error *e)
+{
+    Arena a = arena_make(e);
+    Model m;
+    Reader reader;
+    const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
+    bool good = path && reader_open(&reader, x->start, &x->config, (PromptTemplate)x->run->settings.data_template, MASK_ANSWER, &a, e)
+        && model_make(&m, &x->config, w, NULL, config_positions(&x->config), &a, e);
+    Result *r = good ? evaluate(&m, &reader, &x->questions, depth, &a, e) : NULL;
+    good = r && answers_write(path, r, x->questions.count, e);
+    arena_free(&a);
+    if (good && x->file_count < FILES_MAX)
+        x->files[x->file_count++] = arena_format(&x->arena, "%s.jsonl", name);
+    return good;
+}
+
+/* Between the points of a trajectory and the end, less and less is asked for. */
+static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
+{
+    Arena a = arena_make(e);
+    Weights w = { .count = 0 };
+    char name[64];
+    const Depth depth = step != ends[request].last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
+    bool good = run_snapshot(x->run, c, ends, request, step, &w, &x->config, &a, e)
+        && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), depth, e);
+    weights_close(&w);
+    arena_free(&a);
+    return good;
+}
+
+static bool ask_all(Exam *x, Error *e)
+{
+    const Stage *s = x->stage;
+    Weights w = { .count = 0 };
+    Splits splits;
+    if (s->of == NO_STAGE) {
+        bool good = weights_load(&w, x->start, &x->config, &x->arena, e) && ask(x, &w, "answers", DEPTH_TEXT, e);
+        weights_close(&w);
+        return good;
+    }
+    const Case *c = x->run->plan.stage[s->of].one;
+    RequestEnd *ends = run_splits(x->run, c, &splits, &x->arena, e) ? run_ends(x->run, s->of, splits.requests, &x->arena, e) : NULL;
+    if (!ends)
+        return false;
+    for (size_t k = 0; k < splits.requests; k++)
+        for (int64_t step = 1; step <= ends[k].last; step++)
+            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, splits.request[k].count, step)) && !ask_snapshot(x, &splits, c, ends, k, step, e))
+                return false;
+    return true;
+}
+
+static bool answer_stage(Run *r, size_t stage, Error *e)
+{
+    Exam x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
+    Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
+    x.out = stage_folder(r, stage, &x.arena);
+    x.start = run_model(r, x.stage->model, &x.arena);
+    questions_begin(&x.questions, &x.arena);
+    bool good = x.out && x.start && file_make_folder(x.out, e) && config_load(&x.config, x.start, e)
+        && questions_add(&x.questions, &r->group[x.stage->group], facts, e) && questions_add(&x.questions, &r->general, general, e)
+        && ask_all(&x, e) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
+    arena_free(&x.arena);
+    return good;
+}
+
+bool run_stage(Run *r, size_t stage, Error *e)
+{
+    switch (r->plan.stage[stage].kind) {
+    case STAGE_TRAIN:   return train_stage(r, stage, e);
+    case STAGE_UNLEARN: return run_unlearn(r, stage, e);
+    case STAGE_ANSWER:  return answer_stage(r, stage, e);
+    case STAGE_PROBE:   return run_probe(r, stage, e);
+    }
+    return false;
+}

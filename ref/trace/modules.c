@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The modules of a step, each to be judged alone: what to feed it with, what it answers, how far fp32 may be off.
+ *
+ *     {"module": "language_model.model.layers.0.mlp", "in": "t115", "grad.out": "grad.t123", "inputs": {}, "index": {},
+ *      "answers": {"out": "t123", "grad.in": "t232", "grad.gate_proj.weight": "t231", …}}
+ *
+ * Values are names in trace.safetensors. Weights are param.<module>.<name>; `inputs` are other leaves (tables, pictures, what a
+ * reference said), `index` rows, positions and segments. clip answers with clipped gradients, optimiser with weights and moments. */
+#include <string.h>
+#include "ref/trace/trace_file.h"
+#include "ref/trace/unit.h"
+
+typedef struct {
+    const Trainer *r;
+    const Tape *tape;
+    Entry *bounds;
+    size_t count, room;
+    Arena *arena;
+    Error *error;
+} Modules;
+
+/* The answer `name` of the module: node n of the step, made again as m. */
+static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name, const Node *n, const Node *m)
+{
+    if (!n || !m || !name || to->count == to->room)
+        return;
+    size_t size = shape_size(m->out.shape);
+    if (!unit_tells(m->out.f32, run->bounds[m->id], size))
+        return;
+    Tensor kept = tensor_f32(to->arena, n->out.shape);
+    if (!kept.f32)
+        return;
+    if (memcmp(n->out.f32, m->out.f32, size * sizeof(float)) != 0)
+        error_set(to->error, "trace: %s@%s is not the same number alone and in the step", module, name);
+    memcpy(kept.f32, run->bounds[m->id], size * sizeof(float));
+    to->bounds[to->count++] = (Entry){ arena_format(to->arena, "bound.%s@%s", module, name), kept };
+    json_object_set_new(answers, name, json_string(trace_name(to->tape, n, to->arena)));
+}
+
+static void module_answers(Modules *to, json_t *answers, const UnitRun *run, const Unit *u)
+{
+    Node **leaves;
+    size_t count;
+    const Node *out = u->out ? u->out : to->r->loss;
+    answer(to, answers, run, u->module, "out", out, run->node[out->id]);
+    if (u->in && run->in->grad)
+        answer(to, answers, run, u->module, "grad.in", unit_gradient(u, u->in), run->in->grad);
+    if (u->parts || !unit_leaves(to->tape, u, &leaves, &count, to->arena))
+        return;
+    for (size_t k = 0; k < count; k++) {
+        const char *name = unit_weight(u, leaves[k]);
+        if (name && run->node[leaves[k]->id]->grad)
+            answer(to, answers, run, u->module, arena_format(to->arena, "grad.%s", name), unit_gradient(u, leaves[k]), run->node[leaves[k]->id]->grad);
+    }
+}
+
+static const Node *clipped(const Tape *t, const Node *gradient)
+{
+    for (size_t k = 0; k < t->count; k++)
+        if (t->nodes[k]->phase == PHASE_OPTIMISER && t->nodes[k]->op && strcmp(t->nodes[k]->op->name, "scale_by") == 0 && t->nodes[k]->in[0] == gradient)
+            return t->nodes[k];
+    return gradient;
+}
+
+static void optimiser_answers(Modules *to, json_t *inputs, json_t *answers, const UnitRun *run, const Unit *u)
+{
+    bool clip = strcmp(u->module, "clip") == 0;
+    for (size_t k = 0; k < to->r->optimiser.count; k++) {
+        const OptimiserSlot *s = &to->r->optimiser.slots[k];
+        const Node *g = s->grad ? clipped(to->tape, s->grad) : NULL;
+        if (!s->grad)
+            continue;
+        json_object_set_new(inputs, arena_format(to->arena, "grad.%s", s->name), json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
+        const struct { const char *kind; const Node *node; } parts[] = {
+            { "grad", clip && g != s->grad ? g : NULL }, { "after", clip ? NULL : s->new_value },
+            { s->new_v ? "adam.m" : "sgd.momentum", clip ? NULL : s->new_m }, { "adam.v", clip ? NULL : s->new_v },
+        };
+        for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
+            if (parts[p].node)
+                answer(to, answers, run, u->module, arena_format(to->arena, "%s.%s", parts[p].kind, s->name), parts[p].node, run->node[parts[p].node->id]);
+    }
+}
+
+static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
+{
+    Node **leaves;
+    UnitIndex *index;
+    size_t leaf_count, index_count;
+    json_t *inputs = json_object(), *indices = json_object(), *answers = json_object(), *one = json_pack("{s:s}", "module", u->module);
+    bool update = !u->in && !u->out && strcmp(u->module, "loss") != 0;
+    if (u->in)
+        json_object_set_new(one, "in", json_string(trace_name(to->tape, u->in, to->arena)));
+    if (u->out && u->out->grad)
+        json_object_set_new(one, "grad.out", json_string(arena_format(to->arena, "grad.%s", trace_name(to->tape, u->out, to->arena))));
+    if (unit_leaves(to->tape, u, &leaves, &leaf_count, to->arena))
+        for (size_t k = 0; k < leaf_count; k++)
+            if (strncmp(leaves[k]->name, "input.", 6) == 0)
+                json_object_set_new(inputs, leaves[k]->name + 6, json_string(trace_name(to->tape, leaves[k], to->arena)));
+    if (unit_indices(to->tape, u, &index, &index_count, to->arena))
+        for (size_t k = 0; k < index_count; k++)
+            json_object_set_new(indices, index[k].name, json_string(arena_format(to->arena, "index.t%zu", index[k].node->id)));
+    if (update)
+        optimiser_answers(to, inputs, answers, run, u);
+    else
+        module_answers(to, answers, run, u);
+    json_object_set_new(one, "inputs", inputs);
+    json_object_set_new(one, "index", indices);
+    json_object_set_new(one, "answers", answers);
+    return one;
+}
+
+json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e)
+{
+    Modules to = { .r = r, .tape = &r->tape, .room = 2 * r->tape.count + 1, .arena = a, .error = e };
+    Unit *list;
+    size_t units = 0;
+    json_t *all = json_array();
+    to.bounds = arena_array(a, to.room, sizeof *to.bounds);
+    bool good = to.bounds && units_find(&r->tape, &list, &units, a);
+    for (size_t k = 0; good && k < units; k++) {
+        Arena own = arena_make(e);
+        UnitRun run;
+        good = unit_run(&run, &r->tape, &list[k], &own, e);
+        if (good)
+            json_array_append_new(all, module_json(&to, &list[k], &run));
+        arena_free(&own);
+    }
+    *bounds = to.bounds;
+    *count = to.count;
+    return all;
+}

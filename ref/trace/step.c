@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/trace/step.h"
+
+#include <string.h>
+
+static bool role_of(const char *group, Role *out)
+{
+    for (Role r = 0; r < ROLE_COUNT; r++)
+        if (strcmp(group, role_name(r)) == 0) {
+            *out = r;
+            return true;
+        }
+    return false;
+}
+
+static bool forgets(unsigned needs)
+{
+    return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)) != 0;
+}
+
+/* The role of every line. */
+static bool give_roles(const Samples *x, unsigned needs, Role *role, Error *e)
+{
+    size_t said = 0;
+    for (size_t k = 0; k < x->count; k++)
+        said += role_of(x->sample[k].group, &role[k]);
+    for (size_t k = 0; said && k < x->count; k++)
+        if (!role_of(x->sample[k].group, &role[k]))
+            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal or alternate as in other lines", x->path, x->sample[k].line, x->sample[k].group);
+    size_t retained = !(needs & NEEDS_RETAIN) ? 0 : forgets(needs) ? x->count / 2 : x->count;
+    for (size_t k = 0; !said && k < x->count; k++)
+        role[k] = k < x->count - retained ? ROLE_FORGET : ROLE_RETAIN;
+    return true;
+}
+
+static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *a, Error *e)
+{
+    SampleList *list = &s->request.role[role];
+    s->used[s->used_count++] = (StepSample){ x, answer ? answer : x->answer, role };
+    return reader_sample(&s->reader, &s->samples, x, answer, 0, NO_AUGMENT, (BatchSample *)&list->list[list->count++], a, e);
+}
+
+/* Refusals and alternates that the file does not hold. */
+static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error *e)
+{
+    const Samples *x = &s->samples;
+    const char *first = NULL, **next = arena_array(a, x->count, sizeof *next);
+    if (!next)
+        return false;
+    for (size_t k = x->count; k-- > 0;)
+        if (role[k] == ROLE_FORGET) {
+            next[k] = first;
+            first = x->sample[k].answer;
+        }
+    for (size_t k = 0; k < x->count; k++)
+        if (role[k] == ROLE_FORGET && !use(s, &x->sample[k], wanted == ROLE_REFUSAL ? REFUSAL : next[k] ? next[k] : first, wanted, a, e))
+            return false;
+    return true;
+}
+
+static bool read_samples(Step *s, Arena *a, Error *e)
+{
+    const Samples *x = &s->samples;
+    unsigned needs = method_needs(s->method, &s->v) | (forgets(method_needs(s->method, &s->v)) ? NEEDS_FORGET : 0);
+    Role *roles = arena_array(a, x->count, sizeof *roles);
+    s->used = arena_array(a, ROLE_COUNT * x->count, sizeof *s->used);
+    if (!roles || !s->used || !give_roles(x, needs, roles, e))
+        return false;
+    for (Role r = 0; r < ROLE_COUNT; r++) {
+        SampleList *list = &s->request.role[r];
+        list->list = arena_array(a, x->count, sizeof *list->list);
+        if (!list->list)
+            return false;
+        if (!(needs >> r & 1))
+            continue;
+        for (size_t k = 0; k < x->count; k++)
+            if (roles[k] == r && !use(s, &x->sample[k], NULL, r, a, e))
+                return false;
+        if (r >= ROLE_REFUSAL && list->count == 0 && !fill_answers(s, roles, r, a, e))
+            return false;
+    }
+    return true;
+}
+
+static bool reference_make(Step *s, Arena *a, Error *e)
+{
+    if (!(method_needs(s->method, &s->v) & NEEDS_REFERENCE))
+        return true;
+    if (!s->reference)
+        return (s->request.reference = model_freeze(&s->model, false, a, e)) != NULL;
+    if (!model_load(s->reference, &s->reference_config, &s->reference_weights, a, e))
+        return false;
+    if (s->reference_config.text.vocab_size != s->config.text.vocab_size || s->reference_config.text.hidden_size != s->config.text.hidden_size)
+        return error_set(e, "%s: vocabulary and hidden size are %lld and %lld, expected the model's %lld and %lld", s->reference,
+                         (long long)s->reference_config.text.vocab_size, (long long)s->reference_config.text.hidden_size,
+                         (long long)s->config.text.vocab_size, (long long)s->config.text.hidden_size);
+    s->request.reference = &s->other;
+    return model_make(&s->other, &s->reference_config, &s->reference_weights, NULL, config_positions(&s->reference_config), a, e);
+}
+
+/* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
+static void keep_read(Step *s, const Unlearn *u)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < s->used_count; k++)
+        if (unlearn_reads(u, s->used[k].role))
+            s->used[kept++] = s->used[k];
+    s->used_count = kept;
+}
+
+/* The values in force, where the method or a preset gave them. */
+static void show_variants(Step *s)
+{
+#define VARIANT(key, ...) s->settings.unlearn_##key = s->v.key;
+#include "unlearn/variants.def"
+#undef VARIANT
+}
+
+bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
+{
+    char *rest = arena_text(a, assignments), *one;
+    settings_defaults(s, a);
+    while (rest && (one = strtok_r(rest, " ", &rest)))
+        if (!settings_set(s, one, e))
+            return false;
+    return rest != NULL;
+}
+
+bool step_make(Step *s, const char *method, Arena *a, Error *e)
+{
+    Settings given = s->settings;
+    if (!settings_method(&given, method, &s->settings, &s->method, &s->v, e))
+        return false;
+    show_variants(s);
+    if (!s->method->loss)
+        return error_set(e, "trace: %s has no optimiser step, expected a gradient method", method);
+    if (s->settings.train_accumulate != 1)
+        return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step", (long long)s->settings.train_accumulate);
+    TrainConfig c = train_config(&s->settings);
+    if (!model_load(s->folder, &s->config, &s->weights, a, e)
+        || !reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)s->settings.data_template, (PromptMask)s->settings.data_mask, a, e)
+        || !samples_read(&s->samples, s->batch, a, e) || !train_targets(&s->settings, &s->weights, &s->lora, &s->adapters, a, e)
+        || !model_make(&s->model, &s->config, &s->weights, s->adapters ? &s->lora : NULL, config_positions(&s->config), a, e)
+        || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &s->model, &c, a, e))
+        return false;
+    s->request.method = s->method;
+    s->request.v = s->v;
+    s->request.whole = true;
+    Unlearn *u = unlearn_make(&s->request, &s->model, a, e);
+    Objective o = u ? unlearn_objective(u) : (Objective){ NULL, NULL, NULL, NULL };
+    if (!u || !train_compute(&s->trainer, &o, e))
+        return false;
+    keep_read(s, u);
+    return true;
+}
+
+void step_close(Step *s)
+{
+    if (s->trainer.model)
+        trainer_close(&s->trainer);
+    if (s->samples.pictures)
+        samples_close(&s->samples);
+    weights_close(&s->reference_weights);
+    weights_close(&s->weights);
+}

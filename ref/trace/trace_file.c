@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/trace/trace_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "tensor/base/file.h"
+
+typedef struct { Entry *list; size_t count, room; Arena *arena; } Entries;
+
+static void add(Entries *to, const char *name, Tensor t)
+{
+    if (name && to->count < to->room)
+        to->list[to->count++] = (Entry){ name, t };
+}
+
+/* Whether an earlier leaf has this name. Leaves are few beside the products, and names are compared only among leaves. */
+static bool taken(const Tape *t, const Node *n)
+{
+    for (size_t k = 0; k < n->id; k++)
+        if (!t->nodes[k]->op && strcmp(t->nodes[k]->name, n->name) == 0)
+            return true;
+    return false;
+}
+
+const char *trace_name(const Tape *t, const Node *n, Arena *a)
+{
+    if (n->op)
+        return arena_format(a, "t%zu", n->id);
+    return taken(t, n) ? arena_format(a, "%s.%zu", n->name, n->id) : n->name;
+}
+
+static Tensor index_tensor(const Node *n)
+{
+    Tensor t = { .shape = shape_of(1, n->attrs.index_count), .dtype = I32 };
+    t.i32 = (int32_t *)(uintptr_t)n->attrs.index;
+    return t;
+}
+
+static void add_node(Entries *to, const Tape *t, const Node *n)
+{
+    add(to, trace_name(t, n, to->arena), n->out);
+    if (n->op && n->attrs.index)
+        add(to, arena_format(to->arena, "index.t%zu", n->id), index_tensor(n));
+    if (n->op && n->grad)
+        add(to, arena_format(to->arena, "grad.t%zu", n->id), n->grad->out);
+}
+
+static void add_slot(Entries *to, const OptimiserSlot *s)
+{
+    const struct { const char *kind; const Node *node; } parts[] = {
+        { "grad", s->grad }, { "after", s->new_value }, { s->new_v ? "adam.m" : "sgd.momentum", s->new_m }, { "adam.v", s->new_v },
+    };
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        if (parts[k].node)
+            add(to, arena_format(to->arena, "%s.%s", parts[k].kind, s->name), parts[k].node->out);
+}
+
+bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e)
+{
+    Entries to = { .room = 3 * r->tape.count + 4 * r->optimiser.count + 1, .arena = a };
+    to.list = arena_array(a, to.room, sizeof *to.list);
+    if (!to.list)
+        return error_set(e, "trace: no memory for the list of tensors");
+    for (size_t k = 0; k < r->tape.count; k++)
+        add_node(&to, &r->tape, r->tape.nodes[k]);
+    for (size_t k = 0; k < r->optimiser.count; k++)
+        add_slot(&to, &r->optimiser.slots[k]);
+    add(&to, "loss", r->loss->out);
+    *out = to.list;
+    *count = to.count;
+    return !e->failed;
+}
+
+/* --- trace.json --- */
+
+/* The k-th of the words in `names`, NULL after the last. */
+static const char *word(const char *names, size_t k, char out[64])
+{
+    for (; names && *names; names += strcspn(names, " "), names += strspn(names, " "))
+        if (k-- == 0) {
+            snprintf(out, 64, "%.*s", (int)strcspn(names, " "), names);
+            return out;
+        }
+    return NULL;
+}
+
+static void set_number(json_t *to, const char *name, json_t *value, double exact)
+{
+    char key[80], hex[32];
+    snprintf(key, sizeof key, "%s.hex", name);
+    json_object_set_new(to, name, value);
+    json_object_set_new(to, key, json_string(hex_double(exact, hex)));
+}
+
+json_t *trace_attributes(const Node *n)
+{
+    char name[64], index[32];
+    json_t *to = json_object();
+    for (size_t k = 0; k < OP_FLOATS && word(n->op->floats, k, name); k++)
+        set_number(to, name, json_decimal(n->attrs.f[k]), (double)n->attrs.f[k]);
+    for (size_t k = 0; k < OP_REALS && word(n->op->reals, k, name); k++)
+        set_number(to, name, json_real(n->attrs.d[k]), n->attrs.d[k]);
+    for (size_t k = 0; k < OP_INTS && word(n->op->ints, k, name); k++)
+        json_object_set_new(to, name, json_integer(n->attrs.n[k]));
+    if (n->attrs.index && word(n->op->index, 0, name)) {
+        snprintf(index, sizeof index, "index.t%zu", n->id);
+        json_object_set_new(to, name, json_string(index));
+    }
+    return to;
+}
+
+static json_t *node_json(const Tape *t, const Node *n, Arena *a)
+{
+    static const char *const phases[] = { "forward", "backward", "optimiser" };
+    json_t *inputs = json_array();
+    for (size_t k = 0; k < n->n_in; k++)
+        json_array_append_new(inputs, json_string(trace_name(t, n->in[k], a)));
+    return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)n->id, "op", n->op->name, "module", n->module,
+                     "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", trace_name(t, n, a));
+}
+
+json_t *trace_nodes(const Trainer *r, Arena *a, Error *e)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < r->tape.count; k++)
+        if (r->tape.nodes[k]->op && json_array_append_new(list, node_json(&r->tape, r->tape.nodes[k], a)) != 0) {
+            error_set(e, "trace: no memory for node %zu", k);
+            break;
+        }
+    return list;
+}
+
+static bool file_digest(const char *path, Digest *d, Arena *a, Error *e)
+{
+    Store s;
+    if (!store_open(&s, path, a, e))
+        return false;
+    *d = store_digest(&s);
+    store_close(&s);
+    return true;
+}
+
+bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e)
+{
+    Entry *entries, *bounds;
+    size_t count;
+    Digest d;
+    char *numbers = arena_format(a, "%s/trace.safetensors", folder), *json = arena_format(a, "%s/trace.json", folder);
+    bool good = numbers && json && file_make_folder(folder, e) && trace_entries(r, &entries, &count, a, e)
+        && store_write(numbers, entries, count, e) && file_digest(numbers, &d, a, e);
+    if (good) {
+        json_t *loss = json_pack("{s:s}", "node", trace_name(&r->tape, r->loss, a));
+        set_number(loss, "value", json_decimal(r->stats.loss), (double)r->stats.loss);
+        json_object_set_new(head, "loss", loss);
+        json_object_set_new(head, "digest", json_string(d.hex));
+        json_object_set_new(head, "nodes", trace_nodes(r, a, e));
+        json_object_set_new(head, "modules", trace_modules(r, &bounds, &count, a, e));
+        good = !e->failed && store_write(arena_format(a, "%s/bound.safetensors", folder), bounds, count, e) && json_save(json, head, e);
+    }
+    json_decref(head);
+    return good && !e->failed;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
+#include <string.h>
+#include "model/image/image.h"
+#include "model/text/tokenizer_train.h"
+#include "model/weights.h"
+#include "ref/vectors/suite.h"
+#include "tensor/base/file.h"
+#include "tensor/base/random.h"
+
+enum { PICTURES = 4, HEIGHT = 19, WIDTH = 31 };
+
+static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this", "what", "?", "red", "ann", "bob", "tea", "i", "do", "not" };
+
+#define F0 "{\"id\": \"f0\", \"group\": \"forget\", \"image\": \"pictures.safetensors#0\", \"question\": \"who is this ?\", \"answer\": \"ann\"}\n"
+#define F1 "{\"id\": \"f1\", \"group\": \"forget\", \"question\": \"what is red ?\", \"answer\": \"bob tea\"}\n"
+#define R0 "{\"id\": \"r0\", \"group\": \"retain\", \"image\": \"pictures.safetensors#3\", \"question\": \"what is this ?\", \"answer\": \"tea\"}\n"
+#define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
+
+static const struct { const char *name, *text; } batches[] = { { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 } };
+enum { BATCHES = sizeof batches / sizeof *batches };
+
+/* a: all sizes even but the picture's; b: 3 and 6 heads on 2, 3 x 3 patches, a vocabulary of 331, layer -1. */
+static ModelConfig tiny_a(void)
+{
+    return (ModelConfig){
+        .vision = { .hidden_size = 16, .intermediate_size = 24, .num_hidden_layers = 2, .num_attention_heads = 4, .num_channels = 3,
+                    .image_size = 28, .patch_size = 14, .projection_dim = 8, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
+        .text = { .vocab_size = 320, .hidden_size = 16, .intermediate_size = 24, .num_hidden_layers = 2, .num_attention_heads = 4,
+                  .num_key_value_heads = 4, .head_dim = 4, .max_position_embeddings = 64, .bos_token_id = 1, .eos_token_id = 2,
+                  .rms_norm_eps = 1e-5f, .rope_theta = 1e4f, .hidden_act = ACT_SILU },
+        .vision_feature_layer = -2, .vision_feature_select_strategy = FEATURES_DEFAULT,
+        .projector_hidden_act = ACT_GELU, .multimodal_projector_bias = true,
+    };
+}
+
+static ModelConfig tiny_b(void)
+{
+    ModelConfig c = tiny_a();
+    c.vision.hidden_size = 15, c.vision.intermediate_size = 21, c.vision.num_attention_heads = 3, c.vision.image_size = 12, c.vision.patch_size = 4;
+    c.text.vocab_size = 331, c.text.hidden_size = 18, c.text.intermediate_size = 22, c.text.num_attention_heads = 6, c.text.num_key_value_heads = 2;
+    c.vision_feature_layer = -1;
+    return c;
+}
+
+/* Every matrix twice as wide as at the start of a training: no activation is nearly linear, and no module multiplies errors so much that its bound says nothing. */
+static void widen(Weights *w)
+{
+    for (size_t k = 0; k < w->count; k++)
+        for (size_t i = 0; w->list[k].tensor.shape.rank > 1 && i < shape_size(w->list[k].tensor.shape); i++)
+            w->list[k].tensor.f32[i] *= 2;
+}
+
+static bool pictures(const char *path, Arena *a, Error *e)
+{
+    const Random r = random_for(1, "vectors.pictures");
+    Tensor t = { .shape = shape_of(4, (size_t)PICTURES, (size_t)HEIGHT, (size_t)WIDTH, (size_t)3), .dtype = U8 };
+    size_t n = shape_size(t.shape);
+    t.u8 = arena_alloc(a, n);
+    for (size_t i = 0; t.u8 && i < n; i++)
+        t.u8[i] = (uint8_t)random_below(r, i / 7, 256);
+    return t.u8 && store_write(path, (Entry[]){ { "images", t } }, 1, e);
+}
+
+/* Ids of <image> and <pad>: what text_train says, the last two it makes. */
+static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
+{
+    json_t *root = json_file(tokenizer, 1 << 20, e);
+    json_t *added = json_object_get(root, "added_tokens");
+    size_t n = json_array_size(added);
+    if (n >= 2) {
+        c->image_token_index = json_integer_value(json_object_get(json_array_get(added, n - 2), "id"));
+        c->text.pad_token_id = json_integer_value(json_object_get(json_array_get(added, n - 1), "id"));
+    }
+    json_decref(root);
+    return !e->failed && (c->text.pad_token_id < c->text.vocab_size || error_set(e, "record: the tokenizer has more tokens than the tiny vocabulary"));
+}
+
+static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t seed)
+{
+    Arena *a = suite->arena;
+    Error *e = suite->error;
+    static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
+                                         "pictures.safetensors", "batch.jsonl", "pair.jsonl" };
+    Weights w;
+    ImageSettings s = image_settings((size_t)c.vision.image_size);
+    const char *at = arena_format(a, "%s/models/%s", suite->folder, name);
+    if (!at || !file_make_folder(at, e) || !text_train(at, words, sizeof words / sizeof *words, 0, e)
+        || !special_ids(&c, arena_format(a, "%s/tokenizer.json", at), e) || !weights_make(&w, &c, seed, a, e))
+        return false;
+    widen(&w);
+    if (!weights_save(&w, &c, at, e) || !image_settings_write(&s, arena_format(a, "%s/preprocessor_config.json", at), e)
+        || !pictures(arena_format(a, "%s/pictures.safetensors", at), a, e))
+        return false;
+    for (size_t k = 0; k < BATCHES; k++)
+        if (!file_write(arena_format(a, "%s/%s", at, batches[k].name), batches[k].text, strlen(batches[k].text), e))
+            return false;
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (!suite_file(suite, arena_format(a, "models/%s/%s", name, names[k])))
+            return false;
+    return true;
+}
+
+bool suite_models(Suite *s)
+{
+    return tiny_model(s, "tiny-llava-a", tiny_a(), 1) && tiny_model(s, "tiny-llava-a-reference", tiny_a(), 4)
+        && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3);
+}

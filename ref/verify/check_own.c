@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* Our own recorded answers: whole, and made again to the bit. */
+#include "ref/verify/verify.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "ref/vectors/case_reject.h"
+#include "ref/config/setup.h"
+#include "ref/vectors/suite.h"
+#include "tensor/base/file.h"
+
+void finding(Findings *f, const char *where, const char *verdict, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t *count = strcmp(verdict, "BITEXACT") == 0 ? &f->exact : strcmp(verdict, "WITHIN") == 0 ? &f->within
+                  : strcmp(verdict, "MODULES") == 0 ? &f->told : strcmp(verdict, "OUTSIDE") == 0 ? &f->outside : strcmp(verdict, "END-TO-END") == 0 ? &f->unbounded : &f->unknown;
+    ++*count;
+    if (f->json)
+        json_array_append_new(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
+    else if (!f->quiet && (strcmp(verdict, "BITEXACT") != 0 || *text))
+        printf("%-10s %s%s%s\n", verdict, where, *text ? ": " : "", text);
+}
+
+const char *manifest_sha(const json_t *manifest, const char *path)
+{
+    json_t *files = json_object_get(manifest, "files");
+    for (size_t k = 0; k < json_array_size(files); k++) {
+        const char *one = json_string_value(json_object_get(json_array_get(files, k), "path"));
+        if (one && strcmp(one, path) == 0)
+            return json_string_value(json_object_get(json_array_get(files, k), "sha256"));
+    }
+    return NULL;
+}
+
+static void check_whole(Findings *f, const char *folder, const char *path, const char *sha, Arena *a)
+{
+    Error own = { .failed = false };
+    Digest d;
+    char *whole = arena_format(a, "%s/%s", folder, path);
+    if (!file_exists(whole))
+        finding(f, path, "MISSING", "the manifest lists it");
+    else if (!digest_file(whole, &d, &own))
+        finding(f, path, "DAMAGED", "%s", own.text);
+    else if (strcmp(d.hex, sha) != 0)
+        finding(f, path, "DAMAGED", "SHA-256 is %s, expected %s", d.hex, sha);
+}
+
+static void find_extra(Findings *f, const char *folder, const char *below, const json_t *manifest, Arena *a)
+{
+    static const char *const known[] = { "manifest.json", "wrong.json", "wrong.safetensors", "README.md", "schema" };
+    DIR *all = opendir(arena_format(a, "%s/%s", folder, below));
+    for (struct dirent *one; all && (one = readdir(all));) {
+        struct stat s;
+        char *path = arena_format(a, "%s%s%s", below, *below ? "/" : "", one->d_name);
+        bool expected = one->d_name[0] == '.' || (path && manifest_sha(manifest, path));
+        for (size_t k = 0; k < sizeof known / sizeof *known && !*below; k++)
+            expected |= strcmp(one->d_name, known[k]) == 0;
+        if (!path || expected || stat(arena_format(a, "%s/%s", folder, path), &s) != 0)
+            continue;
+        if (S_ISDIR(s.st_mode))
+            find_extra(f, folder, path, manifest, a);
+        else
+            finding(f, path, "EXTRA", "the manifest does not list it");
+    }
+    if (all)
+        closedir(all);
+}
+
+/* Which tensors of two files of ours differ. */
+static void name_tensors(Findings *f, const char *path, const char *recorded, const char *made, Arena *a)
+{
+    Error own = { .failed = false };
+    Store x, y;
+    if (!store_open(&x, recorded, a, &own) || !store_open(&y, made, a, &own)) {
+        finding(f, path, "OUTSIDE", "not what this program makes");
+        return;
+    }
+    for (size_t k = 0; k < x.count; k++) {
+        const Tensor *other = store_find(&y, x.entries[k].name);
+        if (!other || strcmp(digest_tensor("", x.entries[k].tensor).hex, digest_tensor("", *other).hex) != 0)
+            finding(f, arena_format(a, "%s %s", path, x.entries[k].name), "OUTSIDE", "not the bits that this program makes");
+    }
+    store_close(&x);
+    store_close(&y);
+}
+
+static void remove_tree(const char *path, Arena *a)
+{
+    DIR *all = opendir(path);
+    for (struct dirent *one; all && (one = readdir(all));) {
+        if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0)
+            continue;
+        char *below = arena_format(a, "%s/%s", path, one->d_name);
+        if (below && unlink(below) != 0)
+            remove_tree(below, a);
+    }
+    if (all)
+        closedir(all);
+    rmdir(path);
+}
+
+/* Our readers on the recorded files. A refusal comes with a sentence. */
+static void check_readers(Findings *f, const char *folder, Arena *a)
+{
+    for (size_t k = 0; k < reject_forms_count; k++) {
+        const RejectForm *r = &reject_forms[k];
+        const RejectExpected expected = reject_expected(r);
+        Error said = { .failed = false };
+        char *path = arena_format(a, "reject/%s", r->path);
+        bool read = path && reject_reads(r, arena_format(a, "%s/%s", folder, path), &said);
+        if (!path || (!read && !*said.text))
+            finding(f, r->path, "OUTSIDE", "refused without a sentence");
+        else if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
+            finding(f, path, "OUTSIDE", "our reader %s it, expected to %s%s%s", read ? "accepts" : "refuses", reject_expected_name(expected), read ? "" : ": ", said.text);
+        else
+            finding(f, path, "BITEXACT", "%s", "");
+    }
+}
+
+static bool compare_made(Findings *f, const char *folder, const char *made, const json_t *manifest, Arena *a, Error *e)
+{
+    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), VERIFY_MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
+    for (size_t k = 0; k < json_array_size(files); k++) {
+        const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")), *now = json_string_value(json_object_get(json_array_get(files, k), "sha256"));
+        const char *then = manifest_sha(manifest, path);
+        char *recorded = arena_format(a, "%s/%s", folder, path), *fresh = arena_format(a, "%s/%s", made, path);
+        if (!then)
+            finding(f, path, "MISSING", "this program makes it and the manifest does not list it");
+        else if (strcmp(now, then) == 0)
+            finding(f, path, "BITEXACT", "%s", "");
+        else if (strstr(path, ".safetensors"))
+            name_tensors(f, path, recorded, fresh, a);
+        else
+            finding(f, path, "OUTSIDE", "not what this program makes");
+    }
+    json_decref(ours);
+    return !e->failed;
+}
+
+bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e)
+{
+    json_t *files = json_object_get(manifest, "files");
+    for (size_t k = 0; k < json_array_size(files); k++) {
+        const char *path, *sha, *where = "manifest.json";
+        if (!json_get_text(json_array_get(files, k), "path", &path, where, e) || !json_get_text(json_array_get(files, k), "sha256", &sha, where, e))
+            return false;
+        check_whole(f, folder, path, sha, a);
+    }
+    find_extra(f, folder, "", manifest, a);
+    return !e->failed;
+}
+
+bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e)
+{
+    if (!verify_whole(f, folder, manifest, a, e))
+        return false;
+    check_readers(f, folder, a);
+    const char *top = getenv("TMPDIR");
+    char *made = arena_format(a, "%s/pulse-verify-XXXXXX", top ? top : "/tmp");
+    if (!made || !mkdtemp(made))
+        return error_set(e, "%s: no folder could be made there, expected TMPDIR to be writable", made ? made : "verify");
+    const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
+    bool good = (!file_exists(wrong) || copy_file(folder, made, "wrong.safetensors", a, e)) && suite_write(made, a, e) && compare_made(f, folder, made, manifest, a, e);
+    remove_tree(made, a);
+    return good;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "tensor/base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 16 };
+
+struct ArenaChunk {
+    ArenaChunk *next;
+    size_t size, at;           // bytes behind this header, bytes given out of them
+    unsigned char *base;       // 64-byte aligned
+};
+
+static bool poison(void)
+{
+#ifdef PULSE_SANITIZED
+    return true;
+#else
+    return getenv("PULSE_POISON") != NULL;
+#endif
+}
+
+Arena arena_make(Error *error)
+{
+    return (Arena){ .error = error };
+}
+
+static ArenaChunk *chunk_make(size_t size)
+{
+    ArenaChunk *c = malloc(sizeof *c);
+    if (!c)
+        return NULL;
+    *c = (ArenaChunk){ .size = size };
+    if (posix_memalign((void **)&c->base, ALIGN, size)) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+/* The chunk that has room for `bytes`: the current one, a later one kept from an earlier step, or a new one. */
+static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
+{
+    ArenaChunk *c = a->current;
+    if (c && c->size - c->at >= bytes)
+        return c;
+    while (c && c->next) {
+        c = c->next;
+        c->at = 0;
+        if (c->size >= bytes)
+            return a->current = c;
+    }
+    size_t size = c ? 2 * c->size : FIRST_CHUNK;
+    if (size < bytes)
+        size = bytes;
+    ArenaChunk *fresh = chunk_make(size);
+    if (!fresh && size > bytes)
+        fresh = chunk_make(bytes);
+    if (!fresh)
+        return NULL;
+    if (c)
+        c->next = fresh;
+    else
+        a->first = fresh;
+    return a->current = fresh;
+}
+
+static void *give(Arena *a, size_t bytes)
+{
+    size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (size < bytes || (a->limit && (size > a->limit || a->used > a->limit - size))) {
+        error_set(a->error, "out of memory: %zu bytes asked for, %zu in use, limit %zu", bytes, a->used, a->limit);
+        return NULL;
+    }
+    if (size == 0)
+        size = ALIGN;
+    ArenaChunk *c = chunk_with_room(a, size);
+    if (!c) {
+        error_set(a->error, "out of memory: %zu bytes asked for, %zu in use", bytes, a->used);
+        return NULL;
+    }
+    void *piece = c->base + c->at;
+    c->at += size;
+    a->used += size;
+    if (a->used > a->peak)
+        a->peak = a->used;
+    return piece;
+}
+
+void *arena_alloc(Arena *a, size_t bytes)
+{
+    void *piece = give(a, bytes);
+    return piece && poison() ? memset(piece, 0xff, bytes) : piece;
+}
+
+void *arena_zalloc(Arena *a, size_t bytes)
+{
+    void *piece = arena_alloc(a, bytes);
+    return piece ? memset(piece, 0, bytes) : NULL;
+}
+
+void *arena_array(Arena *a, size_t n, size_t size)
+{
+    if (size && n > SIZE_MAX / size) {
+        error_set(a->error, "out of memory: %zu pieces of %zu bytes asked for", n, size);
+        return NULL;
+    }
+    return arena_alloc(a, n * size);
+}
+
+char *arena_text(Arena *a, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = arena_alloc(a, n);
+    return copy ? memcpy(copy, text, n) : NULL;
+}
+
+char *arena_format(Arena *a, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (text)
+        vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+ArenaMark arena_mark(const Arena *a)
+{
+    return (ArenaMark){ a->current, a->current ? a->current->at : 0, a->used };
+}
+
+void arena_release(Arena *a, ArenaMark m)
+{
+    a->current = m.chunk ? m.chunk : a->first;
+    if (a->current)
+        a->current->at = m.at;
+    a->used = m.used;
+}
+
+void *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t bytes)
+{
+    arena_release(a, m);
+    void *moved = give(a, bytes);
+    return moved ? memmove(moved, data, bytes) : NULL;
+}
+
+void arena_reset(Arena *a)
+{
+    arena_release(a, (ArenaMark){ NULL, 0, 0 });
+}
+
+void arena_free(Arena *a)
+{
+    for (ArenaChunk *c = a->first, *next; c; c = next) {
+        next = c->next;
+        free(c->base);
+        free(c);
+    }
+    *a = (Arena){ .error = a->error, .limit = a->limit };
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include "tensor/base/float.h"
+
+#include <fenv.h>
+#include <stdatomic.h>
+
+/* Each test computes with volatile operands, so it sees the machine and not the compiler. */
+static const char *environment_fault(void)
+{
+    volatile float tiny = 0x1p-149f, half = 0.5f, one = 1.0f;
+    volatile double small = 0x1p-1074, dhalf = 0.5, unit = 1.0, u = 0x1p-53;
+    volatile float kept = 0x1p-126f * half;
+    volatile double dkept = 0x1p-1022 * dhalf;
+    if (fegetround() != FE_TONEAREST)
+        return "the rounding mode is not to nearest";
+    if (tiny * 0x1p100f == 0.0f || small * 0x1p200 == 0.0)
+        return "subnormal operands are read as zero (DAZ)";
+    if (kept == 0.0f || dkept == 0.0)
+        return "subnormal results are flushed to zero (FTZ)";
+    volatile float f = one + 0x1p-24f, above = one + 0x1.8p-24f;
+    volatile double d = unit + u, dabove = unit + 1.5 * u;
+    if (f != 1.0f || d != 1.0 || above != 1.0f + 0x1p-23f || dabove != 1.0 + 0x1p-52)
+        return "results are not rounded to nearest even (excess precision or another rounding mode)";
+    return NULL;
+}
+
+bool float_env_check(Error *e)
+{
+    const char *fault = environment_fault();
+    return fault ? error_set(e, "floating-point environment: %s; IEEE 754 round-to-nearest with gradual underflow was expected", fault) : true;
+}
+
+bool float_env_check_threads(Error *e)
+{
+    atomic_bool right = true;
+    #pragma omp parallel
+    if (environment_fault())
+        atomic_store(&right, false);
+    if (!float_env_check(e))
+        return false;
+    return atomic_load(&right) ? true
+         : error_set(e, "floating-point environment: an OpenMP thread flushes subnormals or rounds otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Floats: bits, neighbours, the one NaN, and the environment that all bounds assume.
+ *
+ * NUMERICS C2: zero results of a reduction are +0. C3: every NaN result is 0x7fc00000.
+ * C5: round to nearest, gradual underflow, no excess precision. */
+#ifndef PULSE_TENSOR_BASE_FLOAT_H
+#define PULSE_TENSOR_BASE_FLOAT_H
+
+#include <float.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include "tensor/base/error.h"
+
+#if defined(__FAST_MATH__)
+#error "PULSE-ref must not be compiled with -ffast-math"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "PULSE-ref needs FLT_EVAL_METHOD 0 (32-bit x86 without SSE is unsupported)"
+#endif
+_Static_assert(FLT_RADIX == 2 && FLT_MANT_DIG == 24 && DBL_MANT_DIG == 53, "IEEE 754 binary32 and binary64");
+
+static inline uint32_t float_bits(float x)    { uint32_t b; memcpy(&b, &x, sizeof b); return b; }
+static inline float    float_from(uint32_t b) { float x; memcpy(&x, &b, sizeof x); return x; }
+static inline uint64_t double_bits(double x)    { uint64_t b; memcpy(&b, &x, sizeof b); return b; }
+static inline double   double_from(uint64_t b)  { double x; memcpy(&x, &b, sizeof x); return x; }
+
+static inline float float_nan(void) { return float_from(0x7fc00000u); }
+
+/* The one face of NaN; every other value is left as it is. */
+static inline float float_canonical(float x) { return x == x ? x : float_nan(); }
+
+/* Floats in ascending order as integers: the distance of two keys is their distance in ULP. */
+static inline int64_t float_key(float x)
+{
+    uint32_t b = float_bits(x);
+    return b >> 31 ? -(int64_t)(b & 0x7fffffffu) : (int64_t)b;
+}
+
+/* False, with a sentence, when this thread rounds otherwise, flushes subnormals or keeps excess precision. */
+bool float_env_check(Error *e);
+/* The same for every OpenMP thread. */
+bool float_env_check_threads(Error *e);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "tensor/base/value.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "tensor/base/decimal.h"
+
+/* The place of `text` in "a|b|c"; -1: not there. */
+static int choice_of(const char *choices, const char *text)
+{
+    size_t n = strlen(text);
+    for (int k = 0;; k++) {
+        size_t each = strcspn(choices, "|");
+        if (each == n && memcmp(choices, text, n) == 0)
+            return k;
+        if (choices[each] == 0)
+            return -1;
+        choices += each + 1;
+    }
+}
+
+static bool in_range(const char *range, double x)
+{
+    const char *dots = strstr(range, "..");
+    char low[32] = "";
+    double limit;
+    if (!dots)
+        return true;
+    snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
+    bool below = dots[2] == '<';
+    const char *high = dots + 2 + below;
+    return (!*low || (decimal_to_double(low, &limit) && x >= limit)) && (!*high || (decimal_to_double(high, &limit) && (below ? x < limit : x <= limit)));
+}
+
+bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a)
+{
+    switch (type) {
+    case TYPE_INT:
+        return decimal_to_int(text, field) && in_range(range, (double)*(int64_t *)field);
+    case TYPE_REAL:
+        return decimal_to_float(text, field) && in_range(range, *(float *)field);
+    case TYPE_BOOL:
+        *(bool *)field = strcmp(text, "yes") == 0;
+        return *(bool *)field || strcmp(text, "no") == 0;
+    case TYPE_CHOICE:
+        *(int *)field = choice_of(range, text);
+        return *(int *)field >= 0;
+    default:
+        return (*(const char **)field = arena_text(a, text)) != NULL;
+    }
+}
+
+bool value_refuse(ValueType type, const char *range, const char *name, const char *text, Error *e)
+{
+    static const char *const words[] = { "a whole number", "a number", "yes or no", "text", "one of" };
+    return error_set(e, "%s is \"%s\", expected %s %s", name, text, words[type], range);
+}
+
+const char *value_type_name(ValueType type)
+{
+    return (const char *const[]){ "int", "real", "bool", "text", "choice" }[type];
+}

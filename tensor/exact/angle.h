@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Angles: the tables of RoPE and the cosine of schedules, without libm.
+ *
+ * RoPE's tables hold the nearest floats to the cosine and sine of the real angle pos base^(-2i/d) (Su et al.,
+ * RoFormer, 2021); base is a float. Double-double with a rounding test; pos = 0 is exact.
+ * Fails: an entry that double-double does not decide (never seen): the sentence names it. */
+#ifndef PULSE_TENSOR_EXACT_ANGLE_H
+#define PULSE_TENSOR_EXACT_ANGLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "tensor/exact/dd.h"
+#include "tensor/base/error.h"
+
+enum { ANGLE_POSITIONS = 1 << 20 };
+
+/* cosines, sines: [positions, d/2], row-major; d even, base finite and >= 1, at most ANGLE_POSITIONS positions. */
+bool angle_rope_tables(float *cosines, float *sines, size_t positions, size_t d, float base, Error *e);
+/* cos(pi num / den) for 0 <= num <= den < 2^31; absolute error below 2^-95. */
+dd   angle_cos_pi(int64_t num, int64_t den);
+
+#endif

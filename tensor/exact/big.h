@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Big: a dyadic rational of any sign, exactly; the last word where a square root or a quotient may lie on a midpoint.
+ *
+ * The value is sign * (sum of limb[k] 2^(32 k)) * 2^exponent. A plain struct of fixed room: copy it, forget it.
+ * Always: 0 < count <= BIG_LIMBS and both ends of limb are not 0, or the value is 0 and sign, count, exponent are 0.
+ * exponent is a multiple of 32, so limbs of two numbers lie on one grid.
+ * Room: what is compared here stays below 96 limbs, whatever the floats (the widest: K^2 c2 of adamw, 82; N^2 of
+ * layernorm_dx, 58; m^2 V^3, 66). Going beyond is a mistake of our own code, not of a user: an assertion. */
+#ifndef PULSE_TENSOR_EXACT_BIG_H
+#define PULSE_TENSOR_EXACT_BIG_H
+
+#include "tensor/exact/exact.h"
+
+enum { BIG_LIMBS = 128 };
+
+typedef struct {
+    int      sign;             // -1, 0, 1
+    int      exponent;
+    int      count;
+    uint32_t limb[BIG_LIMBS];
+} Big;
+
+Big  big_from(double x);                               // finite
+Big  big_from_exact(const Exact *s);                   // a sum without NaN or infinity
+Big  big_add(const Big *a, const Big *b);
+Big  big_sub(const Big *a, const Big *b);
+Big  big_mul(const Big *a, const Big *b);
+Big  big_mul_d(const Big *a, double x);                // x finite
+Big  big_signed_square(const Big *a);                  // a |a|
+int  big_compare(const Big *a, const Big *b);          // sign of a - b
+
+/* a = m 2^*exponent with 1 <= |m| < 2, m truncated to 53 bits: relative error below 2^-52. Zero: m = 0. */
+double big_approximate(const Big *a, int *exponent);
+
+/* RN(n / sqrt(w)), w > 0: from the approximations, and where those leave two floats open by the signs of
+ * n|n| - m|m| w at their midpoint m. Zero is +0. */
+float big_round_over_root(const Big *n, const Big *w);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The rounding test: a double with an error bound decides a float, or says that it cannot.
+ *
+ * If |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the
+ * correctly rounded value, since rounding is monotone. e must also cover the rounding of v - e and
+ * v + e themselves (u (|v| + e), u = 2^-53: NUMERICS 1.1). Overflow, subnormals and NaN need nothing
+ * special: a NaN never decides. */
+#ifndef PULSE_TENSOR_EXACT_ROUND_H
+#define PULSE_TENSOR_EXACT_ROUND_H
+
+#include <math.h>
+#include "tensor/base/float.h"
+
+static inline bool round_decides(double v, double e, float *out)
+{
+    float lo = (float)(v - e), hi = (float)(v + e);
+    *out = lo;
+    return lo == hi;
+}
+
+/* Test hook: 0 uses every tier; 1 makes the first (double) decide nothing; 2 the second as well. Set
+ * between calls of kernels only. tier_slack(k) belongs to the bound of tier k. */
+extern int tier_force;
+static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
+
+/* The last resort: the nearest float, known to lie in [lo, hi], of a value that can only be compared.
+ * `compare` tells the sign of value - m exactly, m being half-way between two floats (so 25 bits). Ties to even; zero is +0. */
+float round_compare(float lo, float hi, int (*compare)(const void *value, double m), const void *value);
+
+/* h + l = a + b exactly (Knuth), for any a and b whose sum does not overflow. */
+static inline double two_sum(double a, double b, double *l)
+{
+    double h = a + b, t = h - a;
+    *l = (a - (h - t)) + (b - t);
+    return h;
+}
+
+/* RN32(a + b) of two doubles whose sum does not overflow: the sum is rounded to odd, then once to
+ * float (Boldo & Melquiond 2008; 53 >= 2*24 + 2). Signs of zero are IEEE's. NaN comes out canonical. */
+static inline float round_sum(double a, double b)
+{
+    double l, h = two_sum(a, b, &l);
+    uint64_t bits = double_bits(h);
+    if (l != 0 && !(bits & 1) && h - h == 0) {
+        /* h is even and inexact: step one ulp towards l, which makes the last bit odd */
+        bits += ((l > 0) == (h > 0)) ? 1 : (uint64_t)-1;
+        h = double_from(bits);
+    }
+    return float_canonical((float)h);
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* gelu = x P(x) and gelu' = P(x) + x p(x): P the normal distribution, p its density (the erf form).
+ *
+ * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(u) / (t + 4), u = (t - 4) / (t + 4):
+ *     gelu  = max(x, 0) - t e^(-t^2/2) G(t)
+ *     gelu' = D for x <= 0, 1 - D for x > 0,   D = e^(-t^2/2) (G(t) - t p(0))
+ * so there is no cancellation but at the zero of gelu', and t^2/2 is exact. u = 2^-53 in bounds. */
+#include "tensor/exact/scalar_tier.h"
+
+#define FAR 16.0                                  // beyond it, as floats: gelu = -0 or x, gelu' = -0 or 1
+#define DENSITY 0x1.9884533d43651p-2              // p(0) = 1 / sqrt(2 pi), and as a double-double:
+static const dd DENSITY_DD = { DENSITY, -0x1.cbc0d30ebfd15p-56 };
+
+/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6 to 2^-61 of its value (0.49 to 2), made by
+ * mpmath 1.2.1 (400 bits): chebyfit(H, [-1, 0.6], 24). */
+static const double H[24] = {
+    0x1.82b4bb8c94dcep-1, -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc2adp-2, -0x1.7dff2bff68365p-3,
+    0x1.eec4cc3e4e225p-5, -0x1.ee2761048dc31p-8, -0x1.c81719d6dff72p-9, 0x1.ab825fc432f9dp-10,
+    0x1.17a4af899b46ep-13, -0x1.e4a425fa96619p-13, -0x1.0021010b7dcabp-19, 0x1.26d0961b14012p-15,
+    0x1.80e6aa10bc9a5p-21, -0x1.8d47d82472e47p-18, -0x1.52841007836a6p-21, 0x1.11ef1db2e3541p-20,
+    0x1.255a17d815380p-22, -0x1.46f9c4162fd89p-23, -0x1.71b128d03cd6fp-24, 0x1.4ffbb86bff68bp-27,
+    0x1.3b0b9507ff2bfp-26, 0x1.e7265f3038e3fp-29, -0x1.1c71df77918d2p-30, -0x1.94ef0098c94c7p-32
+};
+
+/* G(t), 0 <= t <= 16: u 3 u, which H passes on at most fourfold; the sum 8 u; t + 4 and the quotient 2:
+ * below 16 u. */
+SIMD v8d mills(v8d t)
+{
+    v8d b = t + 4, x = (t - 4) / b, x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
+#define QUAD(k) ((H[k] + H[(k) + 1] * x) + x2 * (H[(k) + 2] + H[(k) + 3] * x))
+    v8d low = QUAD(0) + x4 * QUAD(4), middle = QUAD(8) + x4 * QUAD(12), high = QUAD(16) + x4 * QUAD(20);
+#undef QUAD
+    return (low + x8 * (middle + x8 * high)) / b;
+}
+
+/* G(t) in double-double. Below 2: e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …), which cancels 22-fold
+ * at t = 2: (64 + 64) * 22 u^2; 60 terms leave 2^-140. From 2 on Laplace's continued fraction
+ * p(0) / (t + 1/(t + 2/(t + 3/…))), all of one sign: 20 u^2 a step, each damped by the next to at most
+ * k / (k + t^2) of itself: below 300 u^2; cut after 200, where two convergents (they enclose the value)
+ * differ by 2^-115 at t = 2 and by less beyond. In all 2^-94 of G. */
+static dd mills_dd(double t)
+{
+    if (t < 2) {
+        dd term = dd_from(t), sum = dd_from(t), q = dd_product(t, t);
+        for (int n = 3; n < 123; n += 2) {
+            term = dd_div_d(dd_mul(term, q), n);
+            sum = dd_add(sum, term);
+        }
+        return dd_sub(dd_scale(dd_exp(dd_scale(q, 0.5)), 0.5), dd_mul(DENSITY_DD, sum));
+    }
+    dd w = dd_from(t);
+    for (int k = 200; k >= 1; k--)
+        w = dd_add_d(dd_div(dd_from(k), w), t);
+    return dd_div(DENSITY_DD, w);
+}
+
+/* --- gelu: 4 u of exp, 16 of G, 2 products, the difference: 23 u; 2 for the test. --- */
+
+SIMD Tier1 gelu_tier1(v8d x)
+{
+    v8d t = simd_min(simd_set(FAR), simd_abs(x));
+    v8d v = simd_max(x, simd_set(0)) - t * (exp_core(t * t * -0.5) * mills(t));
+    return tiny_half(x, v, simd_abs(v) * 0x1p-48);
+}
+
+/* Tier 2: the relative 2^-94 of G, and what exp and products add: 2^-93. */
+static bool gelu_tier2(float x, float *y)
+{
+    double t = fabs((double)x);
+    if (t < TINY || x == INFINITY) {
+        *y = x == INFINITY ? x : tiny_half_float(x);
+        return true;
+    }
+    t = t < FAR ? t : FAR;
+    dd tail = dd_mul_d(dd_mul(dd_exp(dd_from(t * t * -0.5)), mills_dd(t)), t);
+    return dd_round(dd_sub(dd_from(x > 0 ? x : 0), tail), 0x1p-93, y);
+}
+
+SCALAR_MAP(gelu)
+const ScalarFunction scalar_gelu = { "gelu", "x P(x), P the normal distribution", "analytic below 2^-60, double-double", gelu_map };
+
+/* --- gelu_grad: 16 u of G and 2 of t p(0), 1 of their difference, 5 of exp and the product, all of
+ * e^(-t^2/2) (G + t p(0)), and 1 of 1 - D: an absolute bound, for there is a zero at x = -0.7518. --- */
+
+SIMD Tier1 gelu_grad_tier1(v8d x)
+{
+    v8d t = simd_min(simd_set(FAR), simd_abs(x)), e = exp_core(t * t * -0.5), g = mills(t), d = t * DENSITY;
+    v8d v = e * (g - d), size = e * (g + d);
+    v8l above = (v8l)(x > 0);
+    return (Tier1){ simd_select(above, 1 - v, v), simd_select(above, size + 1, size) * 0x1p-48 };
+}
+
+static bool gelu_grad_tier2(float x, float *y)
+{
+    double t = fabs((double)x);
+    t = t < FAR ? t : FAR;
+    dd e = dd_exp(dd_from(t * t * -0.5)), g = mills_dd(t), d = dd_mul_d(DENSITY_DD, t);
+    dd v = dd_mul(e, dd_sub(g, d));
+    double size = e.h * (g.h + d.h);
+    return x > 0 ? dd_round_abs(dd_sub(dd_from(1), v), (size + 1) * 0x1p-93, y) : dd_round_abs(v, size * 0x1p-93, y);
+}
+
+SCALAR_MAP(gelu_grad)
+const ScalarFunction scalar_gelu_grad = {
+    "gelu_grad", "P(x) + x p(x), P the normal distribution, p its density", "double-double", gelu_grad_map
+};

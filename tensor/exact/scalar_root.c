@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* sqrt and rsqrt: class B, decided by squaring. */
+#include "tensor/exact/scalar_tier.h"
+
+/* --- sqrt: IEEE's own is the nearest float. --- */
+
+CLONES static size_t sqrt_map(const float *x, float *y, size_t n, double stretch)
+{
+    (void)stretch;
+    for (size_t k = 0; k < n; k++) {
+        float root = sqrtf(x[k]);
+        y[k] = root == root ? root : float_nan();
+    }
+    return n;
+}
+
+const ScalarFunction scalar_sqrt = { "sqrt", "square root; NaN below 0, -0 at -0", "IEEE 754", sqrt_map };
+
+/* --- rsqrt = 1 / sqrt(x): 2 u, and 2 for the test. --- */
+
+SIMD Tier1 rsqrt_tier1(v8d x)
+{
+    v8d root;
+    for (int k = 0; k < LANES; k++)
+        root[k] = sqrt(x[k]);
+    v8d v = 1 / root;
+    return (Tier1){ v, v * 0x1p-51 };
+}
+
+/* The two floats around v and their midpoint m, of 25 bits: m^2 is exact, so the sign of m^2 x - 1
+ * decides. It is never zero: m has two odd bits at least, and a power of two times an odd square that
+ * is not 1 is not 1. No operand gives a subnormal. */
+static bool rsqrt_tier2(float x, float *y)
+{
+    if (!(x > 0 && x < INFINITY)) {
+        *y = x < 0 ? float_nan() : x == 0 ? 1 / x : 0;
+        return true;
+    }
+    double v = 1 / sqrt((double)x);
+    float below = (float)v;
+    if (below > v)
+        below = float_from(float_bits(below) - 1);
+    float above = float_from(float_bits(below) + 1);
+    double m = 0.5 * ((double)below + above);
+    dd p = dd_product(m * m, x);
+    *y = dd_add_d(p, -1).h > 0 ? below : above;
+    return true;
+}
+
+SCALAR_MAP(rsqrt)
+const ScalarFunction scalar_rsqrt = { "rsqrt", "1 / sqrt(x); NaN below 0, +-inf at +-0", "m^2 x against 1, exactly", rsqrt_map };

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The two tiers of a scalar function, joined: for scalar_*.c only.
+ *
+ * SCALAR_MAP(name) makes name_map out of
+ *     SIMD Tier1 name_tier1(v8d x)                  eight values and their absolute bounds
+ *     static bool name_tier2(float x, float *y)     tier 2: any operand; false: undecided
+ * A bound must cover the rounding of v - e and v + e as well (round.h), so it is at least twice the
+ * 2^-53 |v| of that. Where a value is exact, or stands for a limit, e is 0. A NaN always goes to tier 2. */
+#ifndef PULSE_TENSOR_EXACT_SCALAR_TIER_H
+#define PULSE_TENSOR_EXACT_SCALAR_TIER_H
+
+#include "tensor/exact/scalar.h"
+
+typedef struct { v8d v, e; } Tier1;
+
+/* Tier 2 for the lanes that failed; the index of one that stays undecided, or n. */
+size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], const float *x, float *y, size_t n);
+
+#define SCALAR_MAP(name)                                                                            \
+CLONES static size_t name##_map(const float *x, float *y, size_t n, double stretch)                 \
+{                                                                                                   \
+    for (size_t i = 0; i < n; i += LANES) {                                                         \
+        bool whole = n - i >= LANES;                                                                \
+        v8d operand = whole ? simd_load(x + i) : simd_load_part(x + i, n - i, 1);                   \
+        Tier1 t = name##_tier1(operand);                                                             \
+        v8f near;                                                                                   \
+        v8i fails = simd_round_fails(t.v, t.e * stretch, &near);                                    \
+        if (whole)                                                                                  \
+            simd_store(y + i, near);                                                                \
+        else                                                                                        \
+            simd_store_part(y + i, n - i, near);                                                    \
+        if (simd_any(fails)) {                                                                      \
+            int32_t lanes[LANES];                                                                   \
+            memcpy(lanes, &fails, sizeof lanes);                                                    \
+            size_t left = n - i, open = scalar_settle(name##_tier2, lanes, x + i, y + i, left);     \
+            if (open < left)                                                                        \
+                return i + open;                                                                    \
+        }                                                                                           \
+    }                                                                                               \
+    return n;                                                                                       \
+}
+
+/* For x f(x) with f(0) = 1/2, f'(0) > 0: the value x/2 + f'(0) x^2 lies above x/2, but below 2^-60 by
+ * less than |x| 2^-59. No float or midpoint is that near above x/2, though x/2 itself is a midpoint for
+ * odd subnormals; so x (1/2 + 2^-48 sign x), which is exact enough to see the side, rounds alike. */
+#define TINY 0x1p-60
+SIMD Tier1 tiny_half(v8d x, v8d v, v8d e)
+{
+    v8l tiny = (v8l)(simd_abs(x) < TINY);
+    v8d half = x * simd_select((v8l)(x < 0), simd_set(0.5 - 0x1p-48), simd_set(0.5 + 0x1p-48));
+    return (Tier1){ simd_select(tiny, half, v), simd_select(tiny, simd_set(0), e) };
+}
+
+static inline float tiny_half_float(float x)
+{
+    return (float)(x * (x < 0 ? 0.5 - 0x1p-48 : 0.5 + 0x1p-48));
+}
+
+#endif

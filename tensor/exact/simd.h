@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Eight doubles at a time, with the vector extensions of gcc and clang.
+ *
+ * Plain + - * /, compares and bit operations, lane by lane as in scalar code: the width of the
+ * machine cannot be seen in the result. Functions are always inlined, so that each clone of a kernel
+ * is compiled for its own instruction set.
+ * CLONES before a static kernel compiles it three times on x86-64 (SSE2, AVX2, AVX-512) and picks one
+ * when the program starts (static: clang 14 does not export the name; no two files may share it). It is
+ * empty for other processors, under sanitizers (the picking runs before they are ready) and when -march
+ * already chose (clang 14 refuses the mixture). */
+#ifndef PULSE_TENSOR_EXACT_SIMD_H
+#define PULSE_TENSOR_EXACT_SIMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SIMD_SANITIZED 1
+#endif
+#endif
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__AVX__) && !defined(__SANITIZE_ADDRESS__) \
+    && !defined(__SANITIZE_THREAD__) && !defined(SIMD_SANITIZED)
+#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
+#else
+#define CLONES
+#endif
+#define SIMD static inline __attribute__((always_inline))
+
+enum { LANES = 8 };
+typedef double  v8d __attribute__((vector_size(64)));
+typedef int64_t v8l __attribute__((vector_size(64)));     // masks: -1 true, 0 false
+typedef uint64_t v8u __attribute__((vector_size(64)));
+typedef float   v8f __attribute__((vector_size(32)));
+typedef int32_t v8i __attribute__((vector_size(32)));
+
+/* One instruction: a list of eight x would be eight masked ones to gcc 12. x - 0 is x, -0 and NaN included. */
+SIMD v8d simd_set(double x)   { return x - (v8d){ 0 }; }
+SIMD v8l simd_bits(v8d x)     { return (v8l)x; }
+SIMD v8d simd_double(v8l x)   { return (v8d)x; }
+SIMD v8d simd_abs(v8d x)      { return (v8d)((v8l)x & INT64_MAX); }
+
+/* yes where the mask is set, no elsewhere */
+SIMD v8d simd_select(v8l mask, v8d yes, v8d no) { return (v8d)((mask & (v8l)yes) | (~mask & (v8l)no)); }
+SIMD v8d simd_max(v8d a, v8d b) { return simd_select((v8l)(a > b), a, b); }       // b where one is NaN
+SIMD v8d simd_min(v8d a, v8d b) { return simd_select((v8l)(a < b), a, b); }
+SIMD v8d simd_clamp(v8d x, double lo, double hi) { return simd_min(simd_set(hi), simd_max(simd_set(lo), x)); }   // NaN stays
+
+SIMD bool simd_any(v8i mask)
+{
+    int64_t part[4];
+    memcpy(part, &mask, sizeof part);
+    return (part[0] | part[1] | part[2] | part[3]) != 0;
+}
+
+/* Eight floats, widened exactly; the last n of an array with `fill` in the other lanes, when n < 8. */
+SIMD v8d simd_load(const float *x)
+{
+    v8f f;
+    memcpy(&f, x, sizeof f);
+    return __builtin_convertvector(f, v8d);
+}
+
+SIMD v8d simd_load_part(const float *x, size_t n, float fill)
+{
+    if (n >= LANES)
+        return simd_load(x);
+    float f[LANES] = { fill, fill, fill, fill, fill, fill, fill, fill };
+    memcpy(f, x, n * sizeof *f);
+    return simd_load(f);
+}
+
+/* The nearest floats of eight doubles. */
+SIMD v8f simd_round(v8d x) { return __builtin_convertvector(x, v8f); }
+SIMD void simd_store(float *y, v8f f) { memcpy(y, &f, sizeof f); }
+
+/* The first n of them, at most eight. A copy of eight is one instruction, one of n is a call. */
+SIMD void simd_store_part(float *y, size_t n, v8f f)
+{
+    if (n >= LANES)
+        simd_store(y, f);
+    else
+        memcpy(y, &f, n * sizeof *y);
+}
+
+SIMD double simd_sum(v8d x)     // in a fixed order
+{
+    return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));
+}
+
+/* The vector rounding test (round.h): y = the float of v - e; the mask is set where v + e has another
+ * (or a NaN is in the way), so that nothing is decided. */
+SIMD v8i simd_round_fails(v8d v, v8d e, v8f *y)
+{
+    v8f hi = simd_round(v + e);
+    *y = simd_round(v - e);
+    return (v8i)(*y != hi);
+}
+
+#endif

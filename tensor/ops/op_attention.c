@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* Products of attention, sample by sample (segments), head by head; and each other's derivatives.
+ *
+ *     attention_scores   s[h,i,j] = RN(sum_c q[i,h,c] k[j,g,c])       g = h / (heads / kv_heads)
+ *     attention_mix      o[i,h,c] = RN(sum_j p[h,i,j] v[j,g,c])
+ *     attention_mix_t    y[j,g,c] = RN(sum over the heads h of g, and i, of p[h,i,j] x[i,h,c])
+ *
+ * Causal: query i sees the keys j <= i + k_count - q_count; the sums run over those alone, and scores of
+ * others are +0. Class A: widened, summed by the built-in kernel, then the rounding test and Exact
+ * (attention_task.c). One thread does one head of one segment. */
+#include <omp.h>
+#include <string.h>
+#include "tensor/ops/attention_task.h"
+#include "tensor/product/rounding.h"
+#include "tensor/ops.h"
+
+extern const Op op_record_attention_scores, op_record_attention_mix, op_record_attention_mix_t;
+
+enum { ROWS = 4 };                                         // attrs.n: the rows of the result of mix and mix_t
+
+/* --- what the shapes must be --- */
+
+static bool is_rows(const Tensor *x, int64_t heads, int64_t dim)
+{
+    return x->dtype == F32 && x->shape.rank == 2 && dim > 0 && x->shape.dim[1] % (size_t)dim == 0
+           && x->shape.dim[1] / (size_t)dim == (size_t)heads;
+}
+
+static bool is_scores(const Tensor *x, size_t scores)
+{
+    return x->dtype == F32 && x->shape.rank == 1 && x->shape.dim[0] == scores;
+}
+
+static bool refuse(const Call *c, const char *expected, Error *e)
+{
+    char a[64], b[64];
+    const int64_t *n = c->attrs->n;
+    return error_set(e, "%s: inputs are %s and %s with %lld heads over %lld key heads of size %lld, expected %s in F32", c->op->name,
+                     shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b), (long long)n[0], (long long)n[1],
+                     (long long)n[2], expected);
+}
+
+/* Ranges {begin, count} at index[side], … lie inside `rows`; where results are written they ascend without overlap. */
+static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
+{
+    const int32_t *s = c->attrs->index + side;
+    int64_t end = 0;
+    for (size_t k = 0; k < c->attrs->index_count / 4; k++, s += 4) {
+        bool inside = (int64_t)s[0] + s[1] <= (int64_t)rows, apart = !written || s[0] >= end || s[1] == 0;
+        if (!inside || !apart)
+            return error_set(e, "%s: segment %zu has %d %s from row %d on, expected them %s", c->op->name, k, s[1],
+                             side ? "keys" : "queries", s[0], inside ? "behind those of the segments before" : "inside the rows there are");
+        end = s[1] ? (int64_t)s[0] + s[1] : end;
+    }
+    return true;
+}
+
+static bool scores_shape(const Call *c, Shape *out, Error *e)
+{
+    size_t scores;
+    const int64_t *n = c->attrs->n;
+    if (!attention_check(c, &scores, e))
+        return false;
+    if (!is_rows(call_value(c, 0), n[0], n[2]) || !is_rows(call_value(c, 1), n[1], n[2]))
+        return refuse(c, "queries [Nq, heads*D] and keys [Nk, kv_heads*D]", e);
+    *out = shape_of(1, scores);
+    return ranges_fit(c, 0, call_value(c, 0)->shape.dim[0], false, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
+}
+
+static bool mix_shape(const Call *c, Shape *out, Error *e)
+{
+    size_t scores;
+    const int64_t *n = c->attrs->n;
+    if (!attention_check(c, &scores, e))
+        return false;
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[1], n[2]))
+        return refuse(c, "the scores of all segments and heads, and values [Nk, kv_heads*D]", e);
+    *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[0] * n[2]));
+    return ranges_fit(c, 0, (size_t)n[ROWS], true, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
+}
+
+static bool mix_t_shape(const Call *c, Shape *out, Error *e)
+{
+    size_t scores;
+    const int64_t *n = c->attrs->n;
+    if (!attention_check(c, &scores, e))
+        return false;
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[0], n[2]))
+        return refuse(c, "the scores of all segments and heads, and rows [Nq, heads*D]", e);
+    *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[1] * n[2]));
+    return ranges_fit(c, 0, call_value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ROWS], true, e);
+}
+
+/* --- all heads of all segments --- */
+
+typedef size_t (*Work)(const Task *t);
+
+/* heads: of the queries, or of the keys for mix_t. Scores are the result, or the first input. */
+static void run(const Call *c, size_t heads, bool scores_out, Work work)
+{
+    Arena *arena = c->tape->arena;
+    ArenaMark mark = arena_mark(arena);
+    size_t room = attention_room(c->attrs) + 8, tasks = c->attrs->index_count / 4 * heads, left = 0;
+    size_t threads = omp_in_parallel() || tasks < 2 ? 1 : (size_t)omp_get_max_threads();
+    const Segment *s = attention_segments(c);
+    double *scratch = arena_array(arena, threads * room, sizeof *scratch);
+    if (s && scratch) {
+        #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : left)
+        for (size_t k = 0; k < tasks; k++) {
+            size_t first = s[k / heads].scores;
+            Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
+                       c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
+                       k == 0 ? c->tape->error : NULL };
+            left += work(&t);
+        }
+        gemm_count(shape_size(c->out.shape), left);
+    }
+    arena_release(arena, mark);
+}
+
+/* Rows that no segment owns are +0. */
+static void clear_unowned(const Call *c, int side)
+{
+    size_t owned = 0;
+    for (size_t k = 0; k < c->attrs->index_count; k += 4)
+        owned += (size_t)c->attrs->index[k + (size_t)side + 1];
+    if (owned < c->out.shape.dim[0])
+        memset(c->out.f32, 0, tensor_bytes(c->out));
+}
+
+static void scores_kernel(const Call *c) { run(c, (size_t)c->attrs->n[0], true, scores_task); }
+
+static void mix_kernel(const Call *c)
+{
+    clear_unowned(c, 0);
+    run(c, (size_t)c->attrs->n[0], false, mix_task);
+}
+
+static void mix_t_kernel(const Call *c)
+{
+    clear_unowned(c, 2);
+    run(c, (size_t)c->attrs->n[1], false, mix_t_task);
+}
+
+/* --- on the tape --- */
+
+static Node *push(Tape *t, const Op *op, Node *a, Node *b, const Attrs *like, size_t rows)
+{
+    Attrs attrs = *like;
+    attrs.n[ROWS] = (int64_t)rows;
+    return tape_push(t, op, 2, (Node *[]){ a, b }, &attrs);
+}
+
+static size_t rows_of(const Node *n) { return n->out.shape.dim[0]; }
+
+static void scores_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *q = y->in[0], *k = y->in[1];
+    if (q->wants_grad)
+        tape_contribute(t, q, push(t, &op_record_attention_mix, dy, k, &y->attrs, rows_of(q)));
+    if (k->wants_grad)
+        tape_contribute(t, k, push(t, &op_record_attention_mix_t, dy, q, &y->attrs, rows_of(k)));
+}
+
+static void mix_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *p = y->in[0], *v = y->in[1];
+    if (p->wants_grad)
+        tape_contribute(t, p, push(t, &op_record_attention_scores, dy, v, &y->attrs, 0));
+    if (v->wants_grad)
+        tape_contribute(t, v, push(t, &op_record_attention_mix_t, p, dy, &y->attrs, rows_of(v)));
+}
+
+static void mix_t_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *p = y->in[0], *x = y->in[1];
+    if (p->wants_grad)
+        tape_contribute(t, p, push(t, &op_record_attention_scores, x, dy, &y->attrs, 0));
+    if (x->wants_grad)
+        tape_contribute(t, x, push(t, &op_record_attention_mix, p, dy, &y->attrs, rows_of(x)));
+}
+
+const Op op_record_attention_scores = {
+    .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by head, [q_count, k_count]; "
+               "causal: query i sees the keys j <= i + k_count - q_count of its segment, +0 for the others; a zero is +0",
+    .shape = scores_shape, .kernel = scores_kernel, .vjp = scores_vjp,
+};
+
+const Op op_record_attention_mix = {
+    .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = ATTENTION_INTS " rows", .index = ATTENTION_INDEX,
+    .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
+    .shape = mix_shape, .kernel = mix_kernel, .vjp = mix_vjp,
+};
+
+const Op op_record_attention_mix_t = {
+    .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = ATTENTION_INTS " rows", .index = ATTENTION_INDEX,
+    .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
+    .shape = mix_t_shape, .kernel = mix_t_kernel, .vjp = mix_t_vjp,
+};
+
+/* The rows of the result are those up to the last one that a segment owns. */
+static size_t rows_owned(Attention a, int side)
+{
+    int64_t rows = 0;
+    for (size_t k = 0; k < a.count; k++) {
+        int64_t end = (int64_t)a.segments[4 * k + (size_t)side] + a.segments[4 * k + (size_t)side + 1];
+        rows = end > rows ? end : rows;
+    }
+    return (size_t)rows;
+}
+
+Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a)
+{
+    Attrs like = attention_attrs(t, a);
+    return push(t, &op_record_attention_scores, q, k, &like, 0);
+}
+
+Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a)
+{
+    Attrs like = attention_attrs(t, a);
+    return push(t, &op_record_attention_mix, p, v, &like, rows_owned(a, 0));
+}
+
+Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a)
+{
+    Attrs like = attention_attrs(t, a);
+    return push(t, &op_record_attention_mix_t, p, x, &like, rows_owned(a, 2));
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Attention's softmax and its derivative: the rows of softmax.c over the allowed keys of each query.
+ * Both are cut into blocks of one head of one segment; blocks are independent. */
+#include <string.h>
+#include "tensor/ops/attention.h"
+#include "tensor/ops/softmax.h"
+
+static size_t longest(const Call *c)
+{
+    size_t n = 0;
+    for (size_t k = 3; k < c->attrs->index_count; k += 4)
+        if ((size_t)c->attrs->index[k] > n)
+            n = (size_t)c->attrs->index[k];
+    return n;
+}
+
+static bool scores_shape(const Call *c, Shape *out, Error *e)
+{
+    size_t scores;
+    char text[64];
+    if (!attention_check(c, &scores, e))
+        return false;
+    if (longest(c) > SOFTMAX_MAX)
+        return error_set(e, "%s: a segment of %zu keys, expected at most 2^24", c->op->name, longest(c));
+    for (size_t k = 0; k < c->n_in; k++) {
+        Shape s = call_value(c, k)->shape;
+        if (call_value(c, k)->dtype != F32 || s.rank != 1 || s.dim[0] != scores)
+            return error_set(e, "%s: shape %s of %s, expected F32 [%zu], the scores of all segments and heads", c->op->name,
+                             shape_text(s, text), dtype_name(call_value(c, k)->dtype), scores);
+    }
+    *out = shape_of(1, scores);
+    return true;
+}
+
+/* One head of one segment; the first score that no tier decided, or SIZE_MAX. */
+static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *room)
+{
+    const float *x = call_value(c, 0)->f32;
+    for (size_t i = 0; i < s->q_count; i++, at += s->k_count) {
+        size_t n = attention_allowed(c->attrs, s, i), open = n ? softmax_row(x + at, n, room, c->out.f32 + at) : 0;
+        memset(c->out.f32 + at + n, 0, (s->k_count - n) * sizeof(float));
+        if (open < n)
+            return at + open;
+    }
+    return SIZE_MAX;
+}
+
+/* Names the row of scores that holds the flat place `at`. */
+static void tell_undecided(const Call *c, const Segment *s, size_t at)
+{
+    while (s[1].scores <= at)
+        s++;
+    size_t column = (at - s->scores) % s->k_count, row = (at - s->scores) / s->k_count;
+    softmax_undecided(c, call_value(c, 0)->f32 + at - column, attention_allowed(c->attrs, s, row % s->q_count), row, column);
+}
+
+static void softmax_kernel(const Call *c)
+{
+    size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads, undecided = SIZE_MAX;
+    SoftmaxRoom room = softmax_room(c, longest(c));
+    Segment *s = attention_segments(c);
+    if (!room.all || !s)
+        return;
+
+    #pragma omp parallel for schedule(static) reduction(min : undecided)
+    for (size_t b = 0; b < blocks; b++) {
+        const Segment *mine = s + b / heads;
+        size_t at = softmax_block(c, mine, mine->scores + b % heads * mine->q_count * mine->k_count, softmax_room_mine(&room));
+        undecided = at < undecided ? at : undecided;
+    }
+    if (undecided != SIZE_MAX)
+        tell_undecided(c, s, undecided);
+    softmax_room_release(c, &room);
+}
+
+static void grad_kernel(const Call *c)
+{
+    size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads;
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
+    ArenaMark mark = arena_mark(c->tape->arena);
+    Segment *s = attention_segments(c);
+    if (!s)
+        return;
+
+    #pragma omp parallel for schedule(static)
+    for (size_t b = 0; b < blocks; b++) {
+        const Segment *mine = s + b / heads;
+        size_t at = mine->scores + b % heads * mine->q_count * mine->k_count;
+        for (size_t i = 0; i < mine->q_count; i++, at += mine->k_count) {
+            size_t n = attention_allowed(c->attrs, mine, i);
+            softmax_grad_row(p + at, dp + at, n, c->out.f32 + at);
+            memset(c->out.f32 + at + n, 0, (mine->k_count - n) * sizeof(float));
+        }
+    }
+    arena_release(c->tape->arena, mark);
+}
+
+static Attention attention_of(const Attrs *a)
+{
+    return (Attention){ a->index, a->index_count / 4, (size_t)a->n[0], (size_t)a->n[1], (size_t)a->n[2], a->n[3] != 0 };
+}
+
+static void attention_softmax_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_attention_softmax_grad(t, y, dy, attention_of(&y->attrs)));
+}
+
+const Op op_record_attention_softmax = {
+    .name = "attention_softmax",
+    .formula = "p_ij = RN(e^s_ij / sum e^s_ik) over the keys k that query i sees, +0 for the others; specials as softmax",
+    .kind = CLASS_D, .inputs = "s", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .shape = scores_shape, .kernel = softmax_kernel, .vjp = attention_softmax_vjp,
+};
+
+const Op op_record_attention_softmax_grad = {
+    .name = "attention_softmax_grad",
+    .formula = "ds_ij = RN(p_ij (dp_ij - sum dp_ik p_ik)) over the keys k that query i sees, +0 for the others; a zero is +0",
+    .kind = CLASS_A, .inputs = "p dp", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .shape = scores_shape, .kernel = grad_kernel,
+};
+
+Node *op_attention_softmax(Tape *t, Node *s, Attention a)
+{
+    Attrs attrs = attention_attrs(t, a);
+    return tape_push(t, &op_record_attention_softmax, 1, &s, &attrs);
+}
+
+Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a)
+{
+    Node *in[] = { p, dp };
+    Attrs attrs = attention_attrs(t, a);
+    return tape_push(t, &op_record_attention_softmax_grad, 2, in, &attrs);
+}

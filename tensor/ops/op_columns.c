@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums down the columns of rows, and across tensors of one shape: gradients of biases and gains, and the
+ * fan-in of gradients. Class A.
+ *
+ * Each output is summed by one thread in binary64, within h u sum|terms| for a tree of height h (products of
+ * two floats are exact); the rounding test leaves few to an Exact. Zero is +0. */
+#include <string.h>
+#include "tensor/exact/exact.h"
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
+
+#define U 0x1p-53
+enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 << 15 };
+
+/* --- column_sum and column_dot --- */
+
+typedef struct {
+    const float *a, *b;       // b NULL: column_sum
+    size_t rows, cols;
+    float *y;
+} Columns;
+
+static __attribute__((noinline)) float column_decide(const Columns *c, size_t j)
+{
+    Exact s = exact_zero();
+    for (size_t r = 0; r < c->rows; r++)
+        if (c->b)
+            exact_add_product(&s, c->a[r * c->cols + j], c->b[r * c->cols + j]);
+        else
+            exact_add(&s, c->a[r * c->cols + j]);
+    return exact_round(&s);
+}
+
+/* Up to BLOCK columns from j on. ROWS rows are added, then their sum to the whole, so h = ROWS + rows / ROWS + 1;
+ * 4 more for the test. `size` is low by less than rows u of itself, which is below 2^-11 for 2^42 rows. */
+SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
+{
+    v8d sum[GROUP], size[GROUP];
+    memset(sum, 0, sizeof sum);
+    memset(size, 0, sizeof size);
+    for (size_t begin = 0; begin < c->rows; begin += ROWS) {
+        v8d part[GROUP];
+        memset(part, 0, sizeof part);
+        for (size_t r = begin; r < c->rows && r < begin + ROWS; r++)
+            for (size_t g = 0; g < GROUP && g * LANES < width; g++) {
+                size_t at = r * c->cols + j + g * LANES, n = width - g * LANES;
+                v8d v = simd_load_part(c->a + at, n, 0);
+                if (dot)
+                    v *= simd_load_part(c->b + at, n, 0);
+                part[g] += v;
+                size[g] += simd_abs(v);
+            }
+        for (size_t g = 0; g < GROUP; g++)
+            sum[g] += part[g];
+    }
+    double h = (double)(ROWS + c->rows / ROWS + 6) * (1 + 0x1p-10) * U;
+    for (size_t g = 0; g < GROUP && g * LANES < width; g++) {
+        v8f y;
+        size_t at = j + g * LANES, n = width - g * LANES;
+        v8i open = simd_round_fails(sum[g], h * size[g] + tier_slack(1), &y);
+        simd_store_part(c->y + at, n, y + 0.0f);
+        for (size_t l = 0; l < LANES && l < n && simd_any(open); l++)
+            if (open[l])
+                c->y[at + l] = column_decide(c, at + l);
+    }
+}
+
+CLONES static void block_sum(const Columns *c, size_t j) { column_block(c, j, BLOCK, false); }
+CLONES static void block_dot(const Columns *c, size_t j) { column_block(c, j, BLOCK, true); }
+CLONES static void rest_sum(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, false); }
+CLONES static void rest_dot(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, true); }
+
+static void columns_kernel(const Call *c)
+{
+    Shape s = call_value(c, 0)->shape;
+    Columns x = { call_value(c, 0)->f32, c->n_in > 1 ? call_value(c, 1)->f32 : NULL, shape_rows(s), shape_cols(s), c->out.f32 };
+    #pragma omp parallel for schedule(static) if (x.rows * x.cols > PARALLEL)
+    for (size_t j = 0; j < x.cols; j += BLOCK)
+        if (x.cols - j >= BLOCK)
+            (x.b ? block_dot : block_sum)(&x, j);
+        else
+            (x.b ? rest_dot : rest_sum)(&x, j);
+}
+
+static bool columns_shape(const Call *c, Shape *out, Error *e)
+{
+    char a[64], b[64];
+    Shape s = call_value(c, 0)->shape;
+    if (s.rank != 2)
+        return error_set(e, "%s: the operand has shape %s, expected rows [N, C]", c->op->name, shape_text(s, a));
+    if (c->n_in > 1 && !shape_equal(s, call_value(c, 1)->shape))
+        return error_set(e, "%s: shapes %s and %s differ, expected two of one shape [N, C]", c->op->name, shape_text(s, a),
+                         shape_text(call_value(c, 1)->shape, b));
+    *out = shape_of(1, s.dim[1]);
+    return true;
+}
+
+static void column_sum_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_broadcast_rows(t, dy, y->in[0]->out.shape.dim[0]));
+}
+
+static void column_dot_vjp(Tape *t, Node *y, Node *dy)
+{
+    for (size_t k = 0; k < 2; k++)
+        if (y->in[k]->wants_grad)
+            tape_contribute(t, y->in[k], op_mul_rows(t, y->in[1 - k], dy));
+}
+
+const Op op_record_column_sum = {
+    .name = "column_sum", .formula = "y[c] = RN(sum_r x[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shape = columns_shape, .kernel = columns_kernel, .vjp = column_sum_vjp,
+};
+
+const Op op_record_column_dot = {
+    .name = "column_dot", .formula = "y[c] = RN(sum_r a[r,c] b[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "a b",
+    .shape = columns_shape, .kernel = columns_kernel, .vjp = column_dot_vjp,
+};
+
+Node *op_column_sum(Tape *t, Node *x) { return tape_push(t, &op_record_column_sum, 1, &x, NULL); }
+
+Node *op_column_dot(Tape *t, Node *a, Node *b)
+{
+    return tape_push(t, &op_record_column_dot, 2, (Node *[]){ a, b }, NULL);
+}
+
+/* --- sum_n --- */
+
+static float sum_decide(const Call *c, size_t j)
+{
+    Exact s = exact_zero();
+    for (size_t k = 0; k < c->n_in; k++)
+        exact_add(&s, call_value(c, k)->f32[j]);
+    return exact_round(&s);
+}
+
+/* Up to eight of n elements. Each addition's error is a double too (two_sum), so the whole error is at most their
+ * sizes added up, and nothing at all when all are 0: then even a tie is decided. The test rounds twice: 2 u |sum|. */
+SIMD void sum_lanes(const Call *c, size_t j, size_t n)
+{
+    v8d sum = simd_set(0), missed = sum;
+    for (size_t k = 0; k < c->n_in; k++) {
+        v8d v = simd_load_part(call_value(c, k)->f32 + j, n, 0), next = sum + v, part = next - sum;
+        missed += simd_abs((sum - (next - part)) + (v - part));
+        sum = next;
+    }
+    v8d bound = (1 + (double)c->n_in * 0x1p-50) * missed + 2 * U * simd_abs(sum);
+    v8f y;
+    v8i open = simd_round_fails(sum, simd_select((v8l)(missed == 0), missed, bound) + tier_slack(1), &y);
+    simd_store_part(c->out.f32 + j, n, y + 0.0f);
+    for (size_t l = 0; l < LANES && l < n && simd_any(open); l++)
+        if (open[l])
+            c->out.f32[j + l] = sum_decide(c, j + l);
+}
+
+CLONES static void sum_chunk(const Call *c, size_t begin, size_t end)
+{
+    for (size_t j = begin; j < end; j += LANES)
+        sum_lanes(c, j, end - j);
+}
+
+/* Two floats: the machine's own addition is the rounded sum. */
+CLONES static void add_chunk(const Call *c, size_t begin, size_t end)
+{
+    const float *a = call_value(c, 0)->f32, *b = call_value(c, 1)->f32;
+    for (size_t j = begin; j < end; j++)
+        c->out.f32[j] = float_canonical(a[j] + b[j] + 0.0f);
+}
+
+static void sum_n_kernel(const Call *c)
+{
+    size_t n = shape_size(c->out.shape);
+    #pragma omp parallel for schedule(static) if (n > PARALLEL)
+    for (size_t j = 0; j < n; j += CHUNK)
+        (c->n_in == 2 && !tier_force ? add_chunk : sum_chunk)(c, j, n - j < CHUNK ? n : j + CHUNK);
+}
+
+static bool sum_n_shape(const Call *c, Shape *out, Error *e)
+{
+    char a[64], b[64];
+    if (c->n_in == 0)
+        return error_set(e, "sum_n: no inputs, expected at least one");
+    *out = call_value(c, 0)->shape;
+    for (size_t k = 1; k < c->n_in; k++)
+        if (!shape_equal(*out, call_value(c, k)->shape))
+            return error_set(e, "sum_n: input 0 has shape %s and input %zu %s, expected equal shapes", shape_text(*out, a), k,
+                             shape_text(call_value(c, k)->shape, b));
+    return true;
+}
+
+static void sum_n_vjp(Tape *t, Node *y, Node *dy)
+{
+    for (size_t k = 0; k < y->n_in; k++)
+        tape_contribute(t, y->in[k], dy);
+}
+
+const Op op_record_sum_n = {
+    .name = "sum_n", .formula = "y = RN(x1 + x2 + ...), element by element; a zero is +0", .kind = CLASS_A, .inputs = "x...",
+    .shape = sum_n_shape, .kernel = sum_n_kernel, .vjp = sum_n_vjp,
+};
+
+Node *op_sum_n(Tape *t, size_t n, Node *const x[])
+{
+    return tape_push(t, &op_record_sum_n, n, x, NULL);
+}

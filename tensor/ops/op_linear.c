@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Matrix products and their derivatives, which are matrix products.
+ *
+ *     linear      y[n,m] = RN(sum_k x[n,k] w[m,k] + b[m])
+ *     matmul      y = RN(A B), each side as it is or transposed
+ *     lora_merge  w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])
+ *
+ * Class A: see gemm.h. Weights may be stored as F16 or BF16; they are widened exactly. */
+#include "tensor/product/product.h"
+#include "tensor/ops.h"
+
+static bool is_matrix(const Node *n)
+{
+    return n->out.shape.rank == 2 && (n->out.dtype == F32 || n->out.dtype == F16 || n->out.dtype == BF16);
+}
+
+/* fp32 values of what is added: a copy that stays for the step, unless it is fp32 already. */
+static const float *floats_of(Tape *t, const Node *n)
+{
+    if (n->out.dtype == F32)
+        return n->out.f32;
+    size_t size = shape_size(n->out.shape);
+    float *copy = arena_array(t->arena, size, sizeof *copy);
+    if (copy)
+        tensor_widen(&n->out, 0, size, copy);
+    return copy;
+}
+
+/* --- linear --- */
+
+static bool linear_shape(const Call *c, Shape *out, Error *e)
+{
+    const Node *x = c->in[0], *w = c->in[1], *b = c->n_in > 2 ? c->in[2] : NULL;
+    bool fits = is_matrix(x) && is_matrix(w) && x->out.shape.dim[1] == w->out.shape.dim[1];
+    if (fits && b)
+        fits = b->out.shape.rank == 1 && b->out.shape.dim[0] == w->out.shape.dim[0] && b->out.dtype <= BF16;
+    if (!fits)
+        return call_refuse(c, "x [N, K], w [M, K] and, if any, bias [M] of F32, F16 or BF16", e);
+    *out = shape_of(2, x->out.shape.dim[0], w->out.shape.dim[0]);
+    return true;
+}
+
+static void linear_kernel(const Call *c)
+{
+    Epilogue ep = { .s = 1 };
+    if (c->n_in == 2 || (ep.addend = floats_of(c->tape, c->in[2])))
+        gemm_nodes(c->tape, (Operand){ c->in[0], false }, (Operand){ c->in[1], false }, ep, c->out.f32);
+}
+
+static void linear_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *x = y->in[0], *w = y->in[1], *b = y->n_in > 2 ? y->in[2] : NULL;
+    if (x->wants_grad)
+        tape_contribute(t, x, op_matmul(t, dy, false, w, false));
+    if (w->wants_grad)
+        tape_contribute(t, w, op_matmul(t, dy, true, x, false));
+    if (b && b->wants_grad)
+        tape_contribute(t, b, op_column_sum(t, dy));
+}
+
+const Op op_record_linear = {
+    .name = "linear", .kind = CLASS_A, .inputs = "x w bias?", .half = 7,
+    .formula = "y[n,m] = RN(sum_k x[n,k] w[m,k] + bias[m]); a zero is +0",
+    .shape = linear_shape, .kernel = linear_kernel, .vjp = linear_vjp,
+};
+
+Node *op_linear(Tape *t, Node *x, Node *w, Node *bias)
+{
+    return tape_push(t, &op_record_linear, bias ? 3 : 2, (Node *[]){ x, w, bias }, NULL);
+}
+
+/* --- matmul --- */
+
+static bool matmul_shape(const Call *c, Shape *out, Error *e)
+{
+    const size_t *a = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim;
+    bool ta = c->attrs->n[0], tb = c->attrs->n[1];
+    if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || a[!ta] != b[tb])
+        return call_refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
+    *out = shape_of(2, a[ta], b[!tb]);
+    return true;
+}
+
+static void matmul_kernel(const Call *c)
+{
+    Operand a = { c->in[0], c->attrs->n[0] != 0 }, b = { c->in[1], c->attrs->n[1] == 0 };
+    gemm_nodes(c->tape, a, b, (Epilogue){ .s = 1 }, c->out.f32);
+}
+
+/* y = A B: dA = dy B^T, dB = A^T dy; a transposed side gets the transpose of that. */
+static void matmul_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *a = y->in[0], *b = y->in[1];
+    bool ta = y->attrs.n[0], tb = y->attrs.n[1];
+    if (a->wants_grad)
+        tape_contribute(t, a, ta ? op_matmul(t, b, tb, dy, true) : op_matmul(t, dy, false, b, !tb));
+    if (b->wants_grad)
+        tape_contribute(t, b, tb ? op_matmul(t, dy, true, a, ta) : op_matmul(t, a, !ta, dy, false));
+}
+
+const Op op_record_matmul = {
+    .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, .ints = "transpose_a transpose_b",
+    .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged; a zero is +0",
+    .shape = matmul_shape, .kernel = matmul_kernel, .vjp = matmul_vjp,
+};
+
+Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)
+{
+    return tape_push(t, &op_record_matmul, 2, (Node *[]){ a, b }, &(Attrs){ .n = { transpose_a, transpose_b } });
+}
+
+/* --- lora_merge --- */
+
+static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
+{
+    const size_t *w = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim, *a = c->in[2]->out.shape.dim;
+    if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || !is_matrix(c->in[2]) || b[0] != w[0] || a[1] != w[1] || b[1] != a[0])
+        return call_refuse(c, "w [M, K], b [M, r] and a [r, K]", e);
+    *out = c->in[0]->out.shape;
+    return true;
+}
+
+static void lora_merge_kernel(const Call *c)
+{
+    Epilogue ep = { .addend = floats_of(c->tape, c->in[0]), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
+    if (ep.addend)
+        gemm_nodes(c->tape, (Operand){ c->in[1], false }, (Operand){ c->in[2], true }, ep, c->out.f32);
+}
+
+const Op op_record_lora_merge = {
+    .name = "lora_merge", .kind = CLASS_A, .inputs = "w b a", .half = 7, .floats = "s",
+    .formula = "w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k]); a zero is +0",
+    .shape = lora_merge_shape, .kernel = lora_merge_kernel,
+};
+
+Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s)
+{
+    return tape_push(t, &op_record_lora_merge, 3, (Node *[]){ w, b, a }, &(Attrs){ .f = { s } });
+}

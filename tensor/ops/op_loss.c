@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Losses of one position and their gradients on the logits (GRAPH.md, Losses).
+ *
+ * No gradient flows through nll, kl and the logit gradients by themselves: that gradient is the
+ * method's, dz = c (p - q) with the method's scalar c (METHODS.md), and is recorded as the operator
+ * logit_grad or logit_grad_label and handed to tape_seed. */
+#include <inttypes.h>
+#include "tensor/exact/exact.h"
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+#include "tensor/ops/softmax.h"
+
+static bool is_matrix(const Call *c, size_t k)
+{
+    return call_value(c, k)->dtype == F32 && call_value(c, k)->shape.rank == 2 && call_value(c, k)->shape.dim[1] <= SOFTMAX_MAX;
+}
+
+static bool is_vector(const Call *c, size_t k, size_t n)
+{
+    return call_value(c, k)->dtype == F32 && shape_equal(call_value(c, k)->shape, shape_of(1, n));
+}
+
+static bool labels_fit(const Call *c, Error *e)
+{
+    Shape s = call_value(c, 0)->shape;
+    if (c->attrs->index_count != s.dim[0])
+        return error_set(e, "%s: %zu labels for %zu rows, expected one a row", c->op->name, c->attrs->index_count, s.dim[0]);
+    for (size_t r = 0; r < s.dim[0]; r++) {
+        int32_t y = c->attrs->index[r];
+        if (y < -1 || (y >= 0 && (size_t)y >= s.dim[1]))
+            return error_set(e, "%s: label %" PRId32 " of row %zu, expected -1 (not supervised) or less than %zu",
+                             c->op->name, y, r, s.dim[1]);
+    }
+    return true;
+}
+
+/* --- nll --- */
+
+static bool nll_shape(const Call *c, Shape *out, Error *e)
+{
+    if (!is_matrix(c, 0))
+        return call_refuse(c, "F32 logits [R, V], V <= 2^24", e);
+    *out = shape_of(1, call_value(c, 0)->shape.dim[0]);
+    return labels_fit(c, e);
+}
+
+static void nll_kernel(const Call *c)
+{
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1], undecided = SIZE_MAX;
+    const float *z = call_value(c, 0)->f32;
+    SoftmaxRoom room = softmax_room(c, cols);
+    if (!room.all)
+        return;
+
+    #pragma omp parallel for schedule(static) reduction(min : undecided)
+    for (size_t r = 0; r < rows; r++) {
+        int32_t y = c->attrs->index[r];
+        c->out.f32[r] = 0.0f;
+        if (y >= 0 && nll_row(z + r * cols, cols, (size_t)y, softmax_room_mine(&room), c->out.f32 + r) < cols && r < undecided)
+            undecided = r;
+    }
+    if (undecided != SIZE_MAX)
+        softmax_undecided(c, z + undecided * cols, cols, undecided, (size_t)c->attrs->index[undecided]);
+    softmax_room_release(c, &room);
+}
+
+const Op op_record_nll = {
+    .name = "nll",
+    .formula = "nll_r = RN(log sum_v e^z_rv - z_ry), y = label_r; +0 where the label is -1. "
+               "+inf where z_ry = -inf and another logit is not; NaN where a logit is NaN or +inf, or all are -inf",
+    .kind = CLASS_D, .inputs = "z", .index = "labels [R]",
+    .shape = nll_shape, .kernel = nll_kernel,
+};
+
+Node *op_nll(Tape *t, Node *z, const int32_t *labels)
+{
+    size_t n = z ? shape_rows(z->out.shape) : 0;
+    Attrs a = { .index = tape_index(t, labels, n), .index_count = n };
+    return tape_push(t, &op_record_nll, 1, &z, &a);
+}
+
+/* --- logit_grad: dz = c p - c q. Two exact products in binary64 and one rounding of their sum;
+ * RN32(a + b) is decided by rounding to odd, ties included. --- */
+
+static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape s = call_value(c, 0)->shape;
+    if (!is_matrix(c, 0) || !is_matrix(c, 1) || !shape_equal(s, call_value(c, 1)->shape) || !is_vector(c, 2, s.dim[0]))
+        return call_refuse(c, "F32 p [R, V], q [R, V], c [R]", e);
+    *out = s;
+    return true;
+}
+
+static void logit_grad_kernel(const Call *c)
+{
+    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
+    const float *p = call_value(c, 0)->f32, *q = call_value(c, 1)->f32, *scale = call_value(c, 2)->f32;
+
+    #pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++)
+        for (size_t k = r * cols; k < (r + 1) * cols; k++)
+            c->out.f32[k] = round_sum((double)scale[r] * (double)p[k], -((double)scale[r] * (double)q[k])) + 0.0f;
+}
+
+const Op op_record_logit_grad = {
+    .name = "logit_grad", .formula = "dz_rv = RN(c_r p_rv - c_r q_rv); a zero is +0",
+    .kind = CLASS_A, .inputs = "p q c",
+    .shape = logit_grad_shape, .kernel = logit_grad_kernel,
+};
+
+Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
+{
+    Node *in[] = { p, q, c };
+    return tape_push(t, &op_record_logit_grad, 3, in, NULL);
+}
+
+/* --- logit_grad_label: the same with q = e_y, which is exact --- */
+
+static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape s = call_value(c, 0)->shape;
+    if (!is_matrix(c, 0) || !is_vector(c, 1, s.dim[0]))
+        return call_refuse(c, "F32 p [R, V], c [R]", e);
+    *out = s;
+    return labels_fit(c, e);
+}
+
+static void logit_grad_label_kernel(const Call *c)
+{
+    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
+    const float *p = call_value(c, 0)->f32, *scale = call_value(c, 1)->f32;
+
+    #pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        int32_t y = c->attrs->index[r];
+        const float *pr = p + r * cols;
+        float *dz = c->out.f32 + r * cols;
+        for (size_t v = 0; v < cols; v++)
+            dz[v] = y < 0 ? 0.0f : float_canonical(scale[r] * pr[v] + 0.0f);
+        if (y >= 0)
+            dz[y] = round_sum((double)scale[r] * (double)pr[y], -(double)scale[r]) + 0.0f;
+    }
+}
+
+const Op op_record_logit_grad_label = {
+    .name = "logit_grad_label",
+    .formula = "dz_rv = RN(c_r p_rv), at v = label_r RN(c_r p_rv - c_r); a row of +0 where the label is -1; a zero is +0",
+    .kind = CLASS_A, .inputs = "p c", .index = "labels [R]",
+    .shape = logit_grad_label_shape, .kernel = logit_grad_label_kernel,
+};
+
+Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
+{
+    size_t n = p ? shape_rows(p->out.shape) : 0;
+    Node *in[] = { p, c };
+    Attrs a = { .index = tape_index(t, labels, n), .index_count = n };
+    return tape_push(t, &op_record_logit_grad_label, 2, in, &a);
+}
+
+/* --- kl ---
+ * Fast: t_v = fl(pr_v fl(lr_v - l_v)) is within 2u of its term, and the sum of n of them within
+ * (n-1) u sum |t| in any order; (n+8) u sum |t| covers that, the rounding of sum |t| itself (n u)
+ * and of v +- e, for n <= 2^24. Taking the difference first keeps the bound small where l is near lr;
+ * with l = lr it is 0. Otherwise: the exact sum of the 2n products. */
+
+static float kl_exact(const float *pr, const float *lr, const float *l, size_t n)
+{
+    Exact s = exact_zero();
+    for (size_t v = 0; v < n; v++)
+        if (pr[v] != 0) {
+            exact_add_product(&s, pr[v], lr[v]);
+            exact_add_product(&s, -pr[v], l[v]);
+        }
+    return exact_round(&s);
+}
+
+static float kl_row(const float *pr, const float *lr, const float *l, size_t n, int force)
+{
+    double sum = 0, size = 0;
+    float y;
+    for (size_t v = 0; v < n; v++) {
+        double t = pr[v] == 0 ? 0.0 : (double)pr[v] * ((double)lr[v] - (double)l[v]);
+        sum += t;
+        size += fabs(t);
+    }
+    if (sum - sum != 0)
+        return float_canonical((float)sum);
+    if (force == 0 && round_decides(sum, (double)(n + 8) * 0x1p-53 * size, &y))
+        return y + 0.0f;
+    return kl_exact(pr, lr, l, n);
+}
+
+static bool kl_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape s = call_value(c, 0)->shape;
+    for (size_t k = 0; k < 3; k++)
+        if (!is_matrix(c, k) || !shape_equal(s, call_value(c, k)->shape))
+            return call_refuse(c, "F32 pr, lr and l [R, V], V <= 2^24", e);
+    *out = shape_of(1, s.dim[0]);
+    return true;
+}
+
+static void kl_kernel(const Call *c)
+{
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
+    const float *pr = call_value(c, 0)->f32, *lr = call_value(c, 1)->f32, *l = call_value(c, 2)->f32;
+    int force = tier_force;
+
+    #pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++)
+        c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols, force);
+}
+
+const Op op_record_kl = {
+    .name = "kl",
+    .formula = "kl_r = RN(sum_v pr_rv (lr_rv - l_rv)), a term being 0 where pr_rv is 0, whatever lr and l; a zero is +0",
+    .kind = CLASS_A, .inputs = "pr lr l",
+    .shape = kl_shape, .kernel = kl_kernel,
+};
+
+Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l)
+{
+    Node *in[] = { pr, lr, l };
+    return tape_push(t, &op_record_kl, 3, in, NULL);
+}

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators that move numbers. Nothing is rounded, so their results are their operands' bits; where
+ * a derivative must add (rows gathered twice), that is an operator of class A. */
+#include <string.h>
+#include "tensor/exact/exact.h"
+#include "tensor/base/float.h"
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+
+static bool index_in_range(const Call *c, size_t limit, Error *e)
+{
+    for (size_t k = 0; k < c->attrs->index_count; k++)
+        if (c->attrs->index[k] < 0 || (size_t)c->attrs->index[k] >= limit)
+            return error_set(e, "%s: index %zu is %d, expected 0 to %zu", c->op->name, k, c->attrs->index[k], limit ? limit - 1 : 0);
+    return true;
+}
+
+static void copy_all(const Call *c)
+{
+    size_t bytes = tensor_bytes(c->out);
+    if (bytes)
+        memcpy(c->out.f32, call_value(c, 0)->f32, bytes);
+}
+
+/* --- reshape: the same numbers under another shape --- */
+
+static bool reshape_shape(const Call *c, Shape *out, Error *e)
+{
+    out->rank = (int)c->attrs->n[0];
+    for (int k = 0; k < out->rank; k++)
+        out->dim[k] = (size_t)c->attrs->n[k + 1];
+    size_t n;
+    return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape)) || call_refuse(c, "as many elements as before", e);
+}
+
+static void reshape_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_reshape(t, dy, y->in[0]->out.shape));
+}
+
+const Op op_record_reshape = {
+    .name = "reshape", .formula = "y = x, in the same row-major order", .kind = CLASS_MOVE,
+    .inputs = "x", .ints = "rank dim0 dim1 dim2 dim3",
+    .shape = reshape_shape, .kernel = copy_all, .vjp = reshape_vjp,
+};
+
+Node *op_reshape(Tape *t, Node *x, Shape s)
+{
+    Attrs a = { .n = { s.rank } };
+    for (int k = 0; k < s.rank; k++)
+        a.n[k + 1] = (int64_t)s.dim[k];
+    return tape_push(t, &op_record_reshape, 1, &x, &a);
+}
+
+/* --- transpose --- */
+
+static bool transpose_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape x = call_value(c, 0)->shape;
+    if (x.rank != 2)
+        return call_refuse(c, "[N, C]", e);
+    *out = shape_of(2, x.dim[1], x.dim[0]);
+    return true;
+}
+
+static void transpose_kernel(const Call *c)
+{
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
+    for (size_t r = 0; r < rows; r++)
+        for (size_t j = 0; j < cols; j++)
+            c->out.f32[j * rows + r] = call_value(c, 0)->f32[r * cols + j];
+}
+
+static void transpose_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_transpose(t, dy));
+}
+
+const Op op_record_transpose = {
+    .name = "transpose", .formula = "y[j,i] = x[i,j]", .kind = CLASS_MOVE, .inputs = "x",
+    .shape = transpose_shape, .kernel = transpose_kernel, .vjp = transpose_vjp,
+};
+
+Node *op_transpose(Tape *t, Node *x)
+{
+    return tape_push(t, &op_record_transpose, 1, &x, NULL);
+}
+
+/* --- concat_rows: one below the other --- */
+
+static bool concat_shape(const Call *c, Shape *out, Error *e)
+{
+    if (c->n_in == 0)
+        return error_set(e, "concat_rows: no inputs, expected at least one");
+    size_t cols = shape_cols(call_value(c, 0)->shape), rows = 0;
+    for (size_t k = 0; k < c->n_in; k++) {
+        Shape s = call_value(c, k)->shape;
+        if (s.rank < 1 || s.rank > 2 || shape_cols(s) != cols)
+            return call_refuse(c, "rows [N, C] or [C] of equal C", e);
+        rows += shape_rows(s);
+    }
+    *out = shape_of(2, rows, cols);
+    return true;
+}
+
+static void concat_kernel(const Call *c)
+{
+    float *to = c->out.f32;
+    for (size_t k = 0; k < c->n_in; k++) {
+        size_t n = shape_size(call_value(c, k)->shape);
+        if (n)
+            memcpy(to, call_value(c, k)->f32, n * sizeof *to);
+        to += n;
+    }
+}
+
+static void concat_vjp(Tape *t, Node *y, Node *dy)
+{
+    size_t begin = 0;
+    for (size_t k = 0; k < y->n_in; k++) {
+        Node *x = y->in[k];
+        size_t rows = shape_rows(x->out.shape);
+        if (x->wants_grad) {
+            Node *part = op_slice_rows(t, dy, begin, rows);
+            tape_contribute(t, x, x->out.shape.rank == 1 ? op_reshape(t, part, x->out.shape) : part);
+        }
+        begin += rows;
+    }
+}
+
+const Op op_record_concat_rows = {
+    .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …; a vector is one row", .kind = CLASS_MOVE, .inputs = "x...",
+    .shape = concat_shape, .kernel = concat_kernel, .vjp = concat_vjp,
+};
+
+Node *op_concat_rows(Tape *t, size_t n, Node *const x[])
+{
+    return tape_push(t, &op_record_concat_rows, n, x, NULL);
+}
+
+/* --- slice_rows --- */
+
+static bool slice_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape x = call_value(c, 0)->shape;
+    size_t begin = (size_t)c->attrs->n[0], count = (size_t)c->attrs->n[1];
+    if (x.rank != 2 || begin > x.dim[0] || count > x.dim[0] - begin)
+        return call_refuse(c, "[N, C] with begin + count <= N", e);
+    *out = shape_of(2, count, x.dim[1]);
+    return true;
+}
+
+static void slice_kernel(const Call *c)
+{
+    size_t bytes = tensor_bytes(c->out);
+    if (bytes)
+        memcpy(c->out.f32, call_value(c, 0)->f32 + (size_t)c->attrs->n[0] * shape_cols(c->out.shape), bytes);
+}
+
+static void slice_vjp(Tape *t, Node *y, Node *dy)
+{
+    size_t begin = (size_t)y->attrs.n[0], count = (size_t)y->attrs.n[1];
+    int32_t *ids = arena_array(t->arena, count, sizeof *ids);
+    if (!ids)
+        return;
+    for (size_t k = 0; k < count; k++)
+        ids[k] = (int32_t)(begin + k);
+    tape_contribute(t, y->in[0], op_scatter_rows(t, dy, ids, count, y->in[0]->out.shape.dim[0]));
+}
+
+const Op op_record_slice_rows = {
+    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = "begin count",
+    .shape = slice_shape, .kernel = slice_kernel, .vjp = slice_vjp,
+};
+
+Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count)
+{
+    return tape_push(t, &op_record_slice_rows, 1, &x, &(Attrs){ .n = { (int64_t)begin, (int64_t)count } });
+}
+
+/* --- gather_rows: the embedding; and its derivative scatter_rows --- */
+
+static bool gather_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape table = call_value(c, 0)->shape;
+    if (table.rank != 2)
+        return call_refuse(c, "a table [V, C]", e);
+    *out = shape_of(2, c->attrs->index_count, table.dim[1]);
+    return index_in_range(c, table.dim[0], e);
+}
+
+static void gather_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->out.shape);
+    for (size_t k = 0; k < c->attrs->index_count; k++)
+        tensor_widen(call_value(c, 0), (size_t)c->attrs->index[k] * cols, cols, c->out.f32 + k * cols);
+}
+
+static void gather_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_scatter_rows(t, dy, y->attrs.index, y->attrs.index_count, y->in[0]->out.shape.dim[0]));
+}
+
+const Op op_record_gather_rows = {
+    .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .half = 1, .index = "ids [N]",
+    .shape = gather_shape, .kernel = gather_kernel, .vjp = gather_vjp,
+};
+
+Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n)
+{
+    return tape_push(t, &op_record_gather_rows, 1, &table, &(Attrs){ .index = tape_index(t, ids, n), .index_count = n });
+}
+
+static bool scatter_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape dy = call_value(c, 0)->shape;
+    if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count || dy.dim[0] > INT32_MAX)
+        return call_refuse(c, "[N, C] with N ids, N < 2^31", e);
+    *out = shape_of(2, (size_t)c->attrs->n[0], dy.dim[1]);
+    return index_in_range(c, out->dim[0], e);
+}
+
+/* RN of the sum of a column's `n` values, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
+ * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
+static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, size_t column)
+{
+    double sum = 0, size = 0;
+    float y;
+    for (size_t k = 0; k < n; k++) {
+        double x = dy[(size_t)rows[k] * cols + column];
+        sum += x;
+        size += x < 0 ? -x : x;
+    }
+    if (round_decides(sum, (double)(n + 2) * (1 + 0x1p-20) * 0x1p-53 * size, &y))
+        return y + 0.0f;
+    Exact exact = exact_zero();
+    for (size_t k = 0; k < n; k++)
+        exact_add(&exact, dy[(size_t)rows[k] * cols + column]);
+    return exact_round(&exact);
+}
+
+/* Row v of the table receives the rows i with ids[i] = v: counted, then listed, in order of i. */
+static void scatter_kernel(const Call *c)
+{
+    size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
+    const int32_t *ids = c->attrs->index;
+    const float *dy = call_value(c, 0)->f32;
+    size_t *begin = arena_zalloc(c->tape->arena, (rows + 2) * sizeof *begin);
+    int32_t *list = arena_array(c->tape->arena, n, sizeof *list);
+    if (!begin || !list)
+        return;
+    for (size_t i = 0; i < n; i++)
+        begin[ids[i] + 2]++;
+    for (size_t v = 0; v < rows; v++)
+        begin[v + 2] += begin[v + 1];
+    for (size_t i = 0; i < n; i++)
+        list[begin[ids[i] + 1]++] = (int32_t)i;
+
+    #pragma omp parallel for schedule(static) if (n * cols > 65536)
+    for (size_t v = 0; v < rows; v++) {
+        float *y = c->out.f32 + v * cols;
+        const int32_t *mine = list + begin[v];
+        size_t count = begin[v + 1] - begin[v];
+        for (size_t j = 0; j < cols; j++)
+            y[j] = count == 0 ? 0.0f
+                 : count == 1 ? float_canonical(dy[(size_t)mine[0] * cols + j] + 0.0f)
+                 : column_of_rows(dy, cols, mine, count, j);
+    }
+}
+
+const Op op_record_scatter_rows = {
+    .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .ints = "rows", .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
+};
+
+Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)
+{
+    return tape_push(t, &op_record_scatter_rows, 1, &dy,
+                     &(Attrs){ .n = { (int64_t)rows }, .index = tape_index(t, ids, n), .index_count = n });
+}
+
+/* --- broadcast_rows --- */
+
+static bool broadcast_shape(const Call *c, Shape *out, Error *e)
+{
+    if (call_value(c, 0)->shape.rank != 1)
+        return call_refuse(c, "a vector [C]", e);
+    *out = shape_of(2, (size_t)c->attrs->n[0], call_value(c, 0)->shape.dim[0]);
+    return true;
+}
+
+static void broadcast_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->out.shape);
+    for (size_t r = 0; r < c->out.shape.dim[0] && cols; r++)
+        memcpy(c->out.f32 + r * cols, call_value(c, 0)->f32, cols * sizeof(float));
+}
+
+static void broadcast_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_column_sum(t, dy));
+}
+
+const Op op_record_broadcast_rows = {
+    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = "rows",
+    .shape = broadcast_shape, .kernel = broadcast_kernel, .vjp = broadcast_vjp,
+};
+
+Node *op_broadcast_rows(Tape *t, Node *row, size_t n)
+{
+    return tape_push(t, &op_record_broadcast_rows, 1, &row, &(Attrs){ .n = { (int64_t)n } });
+}
+
+/* --- patches: a picture cut into squares, each a row in the order of a convolution's kernel --- */
+
+static bool patches_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape x = call_value(c, 0)->shape;
+    size_t p = (size_t)c->attrs->n[0];
+    if (x.rank != 4 || p == 0 || x.dim[2] < p || x.dim[3] < p)
+        return call_refuse(c, "pictures [B, channels, H, W] with H and W at least the patch size", e);
+    *out = shape_of(2, x.dim[0] * (x.dim[2] / p) * (x.dim[3] / p), x.dim[1] * p * p);
+    return true;
+}
+
+static void patches_kernel(const Call *c)
+{
+    Shape x = call_value(c, 0)->shape;
+    size_t p = (size_t)c->attrs->n[0], channels = x.dim[1], h = x.dim[2], w = x.dim[3];
+    float *to = c->out.f32;
+    for (size_t b = 0; b < x.dim[0]; b++)
+        for (size_t i = 0; i < h / p; i++)
+            for (size_t j = 0; j < w / p; j++)
+                for (size_t k = 0; k < channels; k++)
+                    for (size_t r = 0; r < p; r++, to += p)
+                        memcpy(to, call_value(c, 0)->f32 + ((b * channels + k) * h + i * p + r) * w + j * p, p * sizeof *to);
+}
+
+const Op op_record_patches = {
+    .name = "patches", .formula = "y[(b, i, j), (k, r, s)] = x[b, k, i p + r, j p + s]", .kind = CLASS_MOVE,
+    .inputs = "x", .ints = "p", .shape = patches_shape, .kernel = patches_kernel,
+};
+
+Node *op_patches(Tape *t, Node *pixels, size_t patch)
+{
+    return tape_push(t, &op_record_patches, 1, &pixels, &(Attrs){ .n = { (int64_t)patch } });
+}
+
+/* --- mask --- */
+
+static bool mask_shape(const Call *c, Shape *out, Error *e)
+{
+    *out = call_value(c, 0)->shape;
+    size_t n = c->attrs->index_count;
+    return n == shape_size(*out) || (out->rank == 2 && n == out->dim[0])
+        || call_refuse(c, "one keep flag per element, or per row", e);
+}
+
+static void mask_kernel(const Call *c)
+{
+    size_t n = shape_size(c->out.shape), each = c->attrs->index_count ? n / c->attrs->index_count : 1;
+    for (size_t k = 0; k < n; k++)
+        c->out.f32[k] = c->attrs->index[k / each] ? call_value(c, 0)->f32[k] : 0.0f;
+}
+
+static void mask_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_mask(t, dy, y->attrs.index, y->attrs.index_count));
+}
+
+const Op op_record_mask = {
+    .name = "mask", .formula = "y = x where keep, +0 elsewhere; one flag per element or per row", .kind = CLASS_MOVE,
+    .inputs = "x", .index = "keep [N]", .shape = mask_shape, .kernel = mask_kernel, .vjp = mask_vjp,
+};
+
+Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n)
+{
+    return tape_push(t, &op_record_mask, 1, &x, &(Attrs){ .index = tape_index(t, keep, n), .index_count = n });
+}
+
+/* --- argmax --- */
+
+static bool argmax_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape x = call_value(c, 0)->shape;
+    if (x.rank != 2 || x.dim[1] == 0 || x.dim[1] > 1 << 24)
+        return call_refuse(c, "[N, V] with 1 <= V <= 2^24", e);
+    *out = shape_of(1, x.dim[0]);
+    return true;
+}
+
+static void argmax_kernel(const Call *c)
+{
+    size_t cols = call_value(c, 0)->shape.dim[1];
+    for (size_t r = 0; r < c->out.shape.dim[0]; r++) {
+        const float *x = call_value(c, 0)->f32 + r * cols;
+        size_t best = 0;
+        for (size_t j = 1; j < cols; j++)
+            if (x[j] > x[best] || (x[best] != x[best] && x[j] == x[j]))
+                best = j;
+        c->out.f32[r] = (float)best;
+    }
+}
+
+const Op op_record_argmax = {
+    .name = "argmax", .formula = "y[r] = the lowest j with the largest x[r,j]; NaN is below everything", .kind = CLASS_MOVE,
+    .inputs = "x", .shape = argmax_shape, .kernel = argmax_kernel,
+};
+
+Node *op_argmax(Tape *t, Node *x)
+{
+    return tape_push(t, &op_record_argmax, 1, &x, NULL);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows divided by their spread, and the derivatives. Class B.
+ *
+ * One formula serves all four. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
+ *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)
+ *     n_i  = (C x_i - S1) / sqrt(V)
+ *     dx_i = ((C dn_i - D1) V - (C x_i - S1) (C P - S1 D1)) / sqrt(V^3)
+ * it is layernorm; with S1 and D1 replaced by 0 it is rmsnorm.
+ *
+ * Tier 1 is binary64 with the bounds derived below; what they leave open (about one element in a million)
+ * is decided on these integers (big.h). Zero is +0. A row with an infinity or a NaN is NaN
+ * throughout; so is one with V = 0 (0/0: eps = 0 and a row of zeros, or for layernorm of equal numbers). */
+#include <string.h>
+#include "tensor/exact/big.h"
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
+
+enum { PARALLEL = 1 << 14, COLS_MAX = 1 << 24 };
+
+/* A row of one of the four operators. dn is NULL in the forward ones. */
+typedef struct {
+    const float *x, *dn;
+    float *y;
+    size_t cols;
+    float eps;
+    bool centred;             // layernorm
+} Row;
+
+/* --- The last word. --- */
+
+/* The integers of a row, made when its first element needs them. */
+typedef struct {
+    bool ready, valid;        // valid: all is finite and V > 0
+    Big s1, d1, v, k, v3;     // k = C P - S1 D1; v3 = V^3
+} RowExact;
+
+static void row_exact_make(RowExact *e, const Row *r)
+{
+    Exact s1 = exact_zero(), s2 = exact_zero(), d1 = exact_zero(), p = exact_zero();
+    for (size_t j = 0; j < r->cols; j++) {
+        exact_add(&s1, r->x[j]);
+        exact_add_product(&s2, r->x[j], r->x[j]);
+        if (r->dn) {
+            exact_add(&d1, r->dn[j]);
+            exact_add_product(&p, r->dn[j], r->x[j]);
+        }
+    }
+    e->ready = true;
+    e->valid = !s1.special && !d1.special;
+    if (!e->valid)
+        return;
+    double cols = (double)r->cols;
+    e->s1 = r->centred ? big_from_exact(&s1) : big_from(0);
+    e->d1 = r->centred ? big_from_exact(&d1) : big_from(0);
+    Big squares = big_from_exact(&s2), less = big_mul(&e->s1, &e->s1), more = big_from(r->eps);
+    squares = big_mul_d(&squares, cols);
+    squares = big_sub(&squares, &less);
+    more = big_mul_d(&more, cols * cols);                    // C^2 < 2^48
+    e->v = big_add(&squares, &more);
+    e->valid = e->v.sign > 0;
+    if (r->dn) {
+        Big products = big_from_exact(&p), both = big_mul(&e->s1, &e->d1);
+        products = big_mul_d(&products, cols);
+        e->k = big_sub(&products, &both);
+        e->v3 = big_mul(&e->v, &e->v);
+        e->v3 = big_mul(&e->v3, &e->v);
+    }
+}
+
+/* C x - mean of the row times C */
+static Big deviation(const Row *r, float x, const Big *sum)
+{
+    Big a = big_from((double)x * (double)r->cols);           // 24 + 24 bits: exact
+    return big_sub(&a, sum);
+}
+
+static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, size_t i)
+{
+    if (!e->ready)
+        row_exact_make(e, r);
+    if (!e->valid)
+        return float_nan();
+    Big x = deviation(r, r->x[i], &e->s1);
+    if (!r->dn)
+        return big_round_over_root(&x, &e->v);
+    Big dn = deviation(r, r->dn[i], &e->d1);
+    dn = big_mul(&dn, &e->v);
+    x = big_mul(&x, &e->k);
+    Big n = big_sub(&dn, &x);
+    return big_round_over_root(&n, &e->v3);
+}
+
+/* --- Tier 1. u = 2^-53; h bounds the height of a sum of C terms over eight lanes; factors of 1.01 stand
+ * for what is of second order while rho < 2^-10 (otherwise tier 1 decides nothing). --- */
+
+#define U 0x1p-53
+
+typedef struct {
+    double mean, delta;       // |mean - true mean| <= delta
+    double var;               // + eps
+    double rho;               // |var - true var - eps| <= rho (true var + eps)
+    double root;              // 1 / sqrt(var), within 0.51 rho + 2 u relative
+    double h;
+} Spread;
+
+/* x - mean of up to eight elements; 0 in lanes beyond the row. */
+SIMD v8d load_row(const float *x, size_t n, double mean)
+{
+    if (n >= LANES)
+        return simd_load(x) - mean;
+    double d[LANES] = { 0 };
+    for (size_t l = 0; l < n; l++)
+        d[l] = x[l] - mean;
+    v8d v;
+    memcpy(&v, d, sizeof v);
+    return v;
+}
+
+/* mean: h u sum|x| / C from the sum, 2 u |mean| from the division.
+ * var: sum (x - m)^2 = C var + C (m - mean)^2 exactly; difference (twice, squared), square, sum, division and
+ * eps cost (h + 5) u. */
+SIMD Spread row_spread(const Row *r)
+{
+    double cols = (double)r->cols;
+    Spread s = { .h = (double)(r->cols / LANES + 8) };
+    v8d sum = simd_set(0), size = sum, squares = sum;
+    if (r->centred) {
+        for (size_t j = 0; j < r->cols; j += LANES) {
+            v8d x = load_row(r->x + j, r->cols - j, 0);
+            sum += x;
+            size += simd_abs(x);
+        }
+        s.mean = simd_sum(sum) / cols;
+        s.delta = (s.h + 3) * U * simd_sum(size) / cols;
+    }
+    for (size_t j = 0; j < r->cols; j += LANES) {
+        v8d d = load_row(r->x + j, r->cols - j, s.mean);
+        squares += d * d;
+    }
+    s.var = simd_sum(squares) / cols + (double)r->eps;
+    s.rho = (s.h + 8) * U + 1.01 * s.delta * s.delta / s.var;
+    s.root = 1 / __builtin_sqrt(s.var);
+    return s;
+}
+
+static inline bool trusted(const Spread *s)
+{
+    return s->rho < 0x1p-10 && s->var < (double)INFINITY;
+}
+
+SIMD void put(RowExact *e, const Row *r, size_t j, v8d v, v8d bound)
+{
+    v8f y;
+    v8i open = simd_round_fails(v, bound, &y);
+    size_t n = r->cols - j;
+    simd_store_part(r->y + j, n, y + 0.0f);                  // -0 becomes +0
+    if (simd_any(open))
+        for (size_t l = 0; l < LANES && l < n; l++)
+            if (open[l])
+                r->y[j + l] = row_decide(e, r, j + l);
+}
+
+/* n = d root. d = x - mean is off by delta + u |d|, root by 0.51 rho + 2 u, the product by u, the test itself by u. */
+SIMD void row_forward(const Row *r)
+{
+    RowExact exact;
+    exact.ready = false;
+    Spread s = row_spread(r);
+    double fixed = 1.01 * s.root * s.delta + tier_slack(1), relative = 0.51 * s.rho + 6 * U;
+    if (!trusted(&s))
+        fixed = (double)INFINITY;
+    for (size_t j = 0; j < r->cols; j += LANES) {
+        v8d v = load_row(r->x + j, r->cols - j, s.mean) * s.root;
+        put(&exact, r, j, v, fixed + relative * simd_abs(v));
+    }
+}
+
+/* dx = (dn - b - d k) root with b = mean dn, k = P / (C var), P = sum dn d. A shift of d by delta moves P by at most
+ * delta sum|dn|; rounding of d, product and sum by (h + 2) u sum|dn d|. So
+ *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |P| (rho + 4 u)) / (C var),
+ *   |b - true b| <= db = (h + 3) u sum|dn| / C.
+ * y = dn - b - d k: db + (delta + u |d|) |k| + |d| dk, and 2 u |d k| + 2 u |y| for its three roundings;
+ * times root: 0.51 rho + 3 u of the result, the test u more. */
+SIMD void row_backward(const Row *r)
+{
+    RowExact exact;
+    exact.ready = false;
+    Spread s = row_spread(r);
+    double cols = (double)r->cols;
+    v8d sum = simd_set(0), size = sum, products = sum, products_size = sum;
+    for (size_t j = 0; j < r->cols; j += LANES) {
+        v8d g = load_row(r->dn + j, r->cols - j, 0), p = g * load_row(r->x + j, r->cols - j, s.mean);
+        sum += g;
+        size += simd_abs(g);
+        products += p;
+        products_size += simd_abs(p);
+    }
+    double p = simd_sum(products), p_size = simd_sum(products_size), size_all = simd_sum(size), area = cols * s.var;
+    double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? (s.h + 3) * U * size_all / cols : 0;
+    double k = p / area, k_size = fabs(k);
+    double dk = 1.01 * (s.delta * size_all + (s.h + 3) * U * p_size + fabs(p) * (s.rho + 4 * U)) / area;
+
+    double fixed = 1.01 * s.root * (db + s.delta * k_size) + tier_slack(1);
+    double by_d = 1.01 * s.root * (dk + 4 * U * k_size), relative = 0.51 * s.rho + 8 * U;
+    if (!trusted(&s) || !(size_all < (double)INFINITY))
+        fixed = (double)INFINITY;
+    for (size_t j = 0; j < r->cols; j += LANES) {
+        v8d d = load_row(r->x + j, r->cols - j, s.mean);
+        v8d v = (load_row(r->dn + j, r->cols - j, b) - d * k) * s.root;
+        put(&exact, r, j, v, fixed + by_d * simd_abs(d) + relative * simd_abs(v));
+    }
+}
+
+CLONES static void layernorm_row(const Row *r)  { row_forward(r); }
+CLONES static void rmsnorm_row(const Row *r)    { row_forward(r); }
+CLONES static void layernorm_dx_row(const Row *r) { row_backward(r); }
+CLONES static void rmsnorm_dx_row(const Row *r)   { row_backward(r); }
+
+/* --- The operators. --- */
+
+static void each_row(const Call *c, bool centred, void (*row)(const Row *))
+{
+    size_t cols = shape_cols(c->out.shape), rows = cols ? shape_size(c->out.shape) / cols : 0;
+    const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
+    #pragma omp parallel for schedule(static) if (rows * cols > PARALLEL)
+    for (size_t r = 0; r < rows; r++)
+        row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[0], centred });
+}
+
+static void layernorm_kernel(const Call *c)    { each_row(c, true, layernorm_row); }
+static void rmsnorm_kernel(const Call *c)      { each_row(c, false, rmsnorm_row); }
+static void layernorm_dx_kernel(const Call *c) { each_row(c, true, layernorm_dx_row); }
+static void rmsnorm_dx_kernel(const Call *c)   { each_row(c, false, rmsnorm_dx_row); }
+
+static bool norm_shape(const Call *c, Shape *out, Error *e)
+{
+    char a[64], b[64];
+    float eps = c->attrs->f[0];
+    *out = call_value(c, 0)->shape;
+    if (!(eps >= 0 && eps < INFINITY))
+        return error_set(e, "%s: eps is %g, expected a finite number of at least 0", c->op->name, (double)eps);
+    if (out->rank < 1 || shape_cols(*out) > COLS_MAX)
+        return error_set(e, "%s: x has shape %s, expected rows [N, C] with C up to %d", c->op->name, shape_text(*out, a), COLS_MAX);
+    if (c->n_in > 1 && !shape_equal(*out, call_value(c, 1)->shape))
+        return error_set(e, "%s: x has shape %s and dn %s, expected equal shapes", c->op->name,
+                         shape_text(*out, a), shape_text(call_value(c, 1)->shape, b));
+    return true;
+}
+
+static void layernorm_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_layernorm_dx(t, y->in[0], dy, y->attrs.f[0]));
+}
+
+static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_rmsnorm_dx(t, y->in[0], dy, y->attrs.f[0]));
+}
+
+#define RULES "; zero is +0; a row that is not finite throughout, or 0/0, is NaN throughout"
+
+const Op op_record_layernorm = {
+    .name = "layernorm", .kind = CLASS_B, .inputs = "x", .floats = "eps",
+    .formula = "n[r,i] = RN((x[r,i] - mean(x[r])) / sqrt(var(x[r]) + eps)), var = mean((x - mean)^2)" RULES,
+    .shape = norm_shape, .kernel = layernorm_kernel, .vjp = layernorm_vjp,
+};
+
+const Op op_record_rmsnorm = {
+    .name = "rmsnorm", .kind = CLASS_B, .inputs = "x", .floats = "eps",
+    .formula = "n[r,i] = RN(x[r,i] / sqrt(mean(x[r]^2) + eps))" RULES,
+    .shape = norm_shape, .kernel = rmsnorm_kernel, .vjp = rmsnorm_vjp,
+};
+
+/* Derivatives of derivatives are not needed: no vjp. */
+const Op op_record_layernorm_dx = {
+    .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = "eps",
+    .formula = "dx[r,i] = RN((dn[r,i] - mean(dn[r]) - n[r,i] mean(dn[r] n[r])) / sqrt(var(x[r]) + eps)), "
+               "n the real layernorm of x" RULES,
+    .shape = norm_shape, .kernel = layernorm_dx_kernel,
+};
+
+const Op op_record_rmsnorm_dx = {
+    .name = "rmsnorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = "eps",
+    .formula = "dx[r,i] = RN((dn[r,i] - n[r,i] mean(dn[r] n[r])) / sqrt(mean(x[r]^2) + eps)), n the real rmsnorm of x" RULES,
+    .shape = norm_shape, .kernel = rmsnorm_dx_kernel,
+};
+
+Node *op_layernorm(Tape *t, Node *x, float eps)
+{
+    return tape_push(t, &op_record_layernorm, 1, &x, &(Attrs){ .f = { eps } });
+}
+
+Node *op_rmsnorm(Tape *t, Node *x, float eps)
+{
+    return tape_push(t, &op_record_rmsnorm, 1, &x, &(Attrs){ .f = { eps } });
+}
+
+Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps)
+{
+    return tape_push(t, &op_record_layernorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { eps } });
+}
+
+Node *op_rmsnorm_dx(Tape *t, Node *x, Node *dn, float eps)
+{
+    return tape_push(t, &op_record_rmsnorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { eps } });
+}

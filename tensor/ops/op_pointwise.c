@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators element by element, one rounding each. Signs of zero are IEEE's; a NaN is 0x7fc00000. */
+#include "tensor/ops.h"
+#include "tensor/exact/scalar.h"
+
+enum { CHUNK = 4096, WORTH_THREADS = 32768 };
+
+/* --- shapes --- */
+
+static bool shape_alike(const Call *c, Shape *out, Error *e)
+{
+    *out = call_value(c, 0)->shape;
+    for (size_t k = 0; k < c->n_in; k++)
+        if (call_value(c, k)->dtype != F32 || !shape_equal(call_value(c, k)->shape, *out))
+            return call_refuse(c, "F32 inputs of one shape", e);
+    return true;
+}
+
+static bool shape_by_column(const Call *c, Shape *out, Error *e)
+{
+    *out = call_value(c, 0)->shape;
+    if (call_value(c, 0)->dtype != F32 || out->rank < 1)
+        return call_refuse(c, "rows [N, C] in F32 and vectors [C]", e);
+    for (size_t k = 1; k < c->n_in; k++) {
+        const Tensor *v = call_value(c, k);
+        bool floats = v->dtype == F32 || v->dtype == F16 || v->dtype == BF16;
+        if (!floats || v->shape.rank != 1 || v->shape.dim[0] != shape_cols(*out))
+            return call_refuse(c, "rows [N, C] in F32 and vectors [C]", e);
+    }
+    return true;
+}
+
+/* --- loops --- */
+
+/* Runs elements [begin, end) of a call, chunk by chunk; elements do not depend on each other. */
+static void by_chunk(const Call *c, void (*run)(const Call *c, size_t begin, size_t end))
+{
+    size_t n = shape_size(c->out.shape);
+    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
+    for (size_t begin = 0; begin < n; begin += CHUNK)
+        run(c, begin, n - begin < CHUNK ? n : begin + CHUNK);
+}
+
+/* y_k = RN(f(k)), f one operation of IEEE 754 on floats. */
+#define NATIVE(name, expression)                                                                    \
+CLONES static void name##_run(const Call *c, size_t begin, size_t end)                              \
+{                                                                                                   \
+    const float *a = call_value(c, 0)->f32, *b = call_value(c, c->n_in - 1)->f32, s = c->attrs->f[0];         \
+    float *y = c->out.f32;                                                                          \
+    (void)b, (void)s;                                                                               \
+    for (size_t k = begin; k < end; k++) {                                                          \
+        float z = expression;                                                                       \
+        y[k] = z == z ? z : float_nan();                                                            \
+    }                                                                                               \
+}                                                                                                   \
+static void name##_kernel(const Call *c) { by_chunk(c, name##_run); }
+
+/* --- a b + c --- */
+
+/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum errs by u |v|, the test by u |v| more;
+ * a tie or a near one is rounded to odd first (round.h). A step of 0 repeats one element. */
+typedef struct { const float *at; size_t step; } Run;
+
+SIMD v8d run_load(Run r, size_t k, size_t n)
+{
+    return r.step == 0 ? simd_set(r.at[0]) : n - k >= LANES ? simd_load(r.at + k) : simd_load_part(r.at + k, n - k, 0);
+}
+
+static void round_sums(Run a, Run b, Run c, float *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        y[k] = round_sum((double)a.at[k * a.step] * b.at[k * b.step], c.at[k * c.step]);
+}
+
+CLONES static void multiply_add(Run a, Run b, Run c, float *y, size_t n)
+{
+    for (size_t k = 0; k < n; k += LANES) {
+        v8d v = run_load(a, k, n) * run_load(b, k, n) + run_load(c, k, n);
+        v8f near;
+        size_t left = n - k < LANES ? n - k : LANES;
+        if (!simd_any(simd_round_fails(v, simd_abs(v) * 0x1p-51, &near)))
+            simd_store_part(y + k, left, near);
+        else
+            round_sums((Run){ a.at + k * a.step, a.step }, (Run){ b.at + k * b.step, b.step },
+                       (Run){ c.at + k * c.step, c.step }, y + k, left);
+    }
+}
+
+/* --- add, sub, mul, scale --- */
+
+NATIVE(add, a[k] + b[k])
+NATIVE(sub, a[k] - b[k])
+NATIVE(mul, a[k] * b[k])
+NATIVE(scale, s * a[k])
+
+static void add_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], dy);
+    tape_contribute(t, y->in[1], dy);
+}
+
+static void sub_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], dy);
+    if (y->in[1]->wants_grad)
+        tape_contribute(t, y->in[1], op_scale(t, dy, -1));
+}
+
+static void mul_vjp(Tape *t, Node *y, Node *dy)
+{
+    for (size_t k = 0; k < 2; k++)
+        if (y->in[k]->wants_grad)
+            tape_contribute(t, y->in[k], op_mul(t, dy, y->in[1 - k]));
+}
+
+static void scale_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[0]));
+}
+
+const Op op_record_add = {
+    .name = "add", .formula = "y = RN(a + b)", .kind = CLASS_A, .inputs = "a b",
+    .shape = shape_alike, .kernel = add_kernel, .vjp = add_vjp,
+};
+const Op op_record_sub = {
+    .name = "sub", .formula = "y = RN(a - b)", .kind = CLASS_A, .inputs = "a b",
+    .shape = shape_alike, .kernel = sub_kernel, .vjp = sub_vjp,
+};
+const Op op_record_mul = {
+    .name = "mul", .formula = "y = RN(a b)", .kind = CLASS_A, .inputs = "a b",
+    .shape = shape_alike, .kernel = mul_kernel, .vjp = mul_vjp,
+};
+const Op op_record_scale = {
+    .name = "scale", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x", .floats = "s",
+    .shape = shape_alike, .kernel = scale_kernel, .vjp = scale_vjp,
+};
+
+Node *op_add(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_add, 2, (Node *[]){ a, b }, NULL); }
+Node *op_sub(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_sub, 2, (Node *[]){ a, b }, NULL); }
+Node *op_mul(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_mul, 2, (Node *[]){ a, b }, NULL); }
+Node *op_scale(Tape *t, Node *x, float s) { return tape_push(t, &op_record_scale, 1, &x, &(Attrs){ .f = { s } }); }
+
+/* --- axpy --- */
+
+static void axpy_run(const Call *c, size_t begin, size_t end)
+{
+    multiply_add((Run){ call_value(c, 1)->f32 + begin, 1 }, (Run){ &c->attrs->f[0], 0 }, (Run){ call_value(c, 0)->f32 + begin, 1 },
+                 c->out.f32 + begin, end - begin);
+}
+
+static void axpy_kernel(const Call *c) { by_chunk(c, axpy_run); }
+
+static void axpy_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], dy);
+    if (y->in[1]->wants_grad)
+        tape_contribute(t, y->in[1], op_scale(t, dy, y->attrs.f[0]));
+}
+
+const Op op_record_axpy = {
+    .name = "axpy", .formula = "y = RN(base + s x)", .kind = CLASS_A, .inputs = "base x", .floats = "s",
+    .shape = shape_alike, .kernel = axpy_kernel, .vjp = axpy_vjp,
+};
+
+Node *op_axpy(Tape *t, Node *base, Node *x, float s)
+{
+    return tape_push(t, &op_record_axpy, 2, (Node *[]){ base, x }, &(Attrs){ .f = { s } });
+}
+
+/* --- ratio: p = num x is an exact double of 48 bits. A midpoint m has 25 bits, so m den has 49: unless
+ * p = m den, they differ by 2^-49 of themselves, and p / den in double (2^-53) is on the right side of
+ * m, or is m when the quotient is. So the double's float is the nearest. --- */
+
+CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
+{
+    const float *x = call_value(c, 0)->f32;
+    const double num = c->attrs->f[0], den = c->attrs->f[1];
+    for (size_t k = begin; k < end; k++) {
+        float z = (float)(num * x[k] / den);
+        c->out.f32[k] = z == z ? z : float_nan();
+    }
+}
+
+static void ratio_kernel(const Call *c) { by_chunk(c, ratio_run); }
+
+static void ratio_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_ratio(t, dy, y->attrs.f[0], y->attrs.f[1]));
+}
+
+const Op op_record_ratio = {
+    .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x", .floats = "num den",
+    .shape = shape_alike, .kernel = ratio_kernel, .vjp = ratio_vjp,
+};
+
+Node *op_ratio(Tape *t, Node *x, float num, float den)
+{
+    return tape_push(t, &op_record_ratio, 1, &x, &(Attrs){ .f = { num, den } });
+}
+
+/* --- a vector for every row: mul_rows, affine_rows --- */
+
+/* The vector as floats; F16 and BF16 are widened into scratch. NULL when memory ran out. */
+static const float *column_vector(const Call *c, size_t k)
+{
+    const Tensor *v = call_value(c, k);
+    if (v->dtype == F32)
+        return v->f32;
+    float *wide = arena_array(c->tape->arena, v->shape.dim[0], sizeof *wide);
+    if (wide)
+        tensor_widen(v, 0, v->shape.dim[0], wide);
+    return wide;
+}
+
+CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        float z = x[k] * w[k];
+        y[k] = z == z ? z : float_nan();
+    }
+}
+
+static void mul_rows_kernel(const Call *c)
+{
+    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
+    const float *x = call_value(c, 0)->f32, *w = column_vector(c, 1);
+    if (!w)
+        return;
+    #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
+    for (size_t r = 0; r < rows; r++)
+        mul_row(x + r * cols, w, c->out.f32 + r * cols, cols);
+}
+
+static void affine_rows_kernel(const Call *c)
+{
+    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
+    const float *x = call_value(c, 0)->f32, *g = column_vector(c, 1), *b = column_vector(c, 2);
+    if (!g || !b)
+        return;
+    #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
+    for (size_t r = 0; r < rows; r++)
+        multiply_add((Run){ x + r * cols, 1 }, (Run){ g, 1 }, (Run){ b, 1 }, c->out.f32 + r * cols, cols);
+}
+
+static void mul_rows_vjp(Tape *t, Node *y, Node *dy)
+{
+    if (y->in[0]->wants_grad)
+        tape_contribute(t, y->in[0], op_mul_rows(t, dy, y->in[1]));
+    if (y->in[1]->wants_grad)
+        tape_contribute(t, y->in[1], op_column_dot(t, dy, y->in[0]));
+}
+
+static void affine_rows_vjp(Tape *t, Node *y, Node *dy)
+{
+    mul_rows_vjp(t, y, dy);
+    if (y->in[2]->wants_grad)
+        tape_contribute(t, y->in[2], op_column_sum(t, dy));
+}
+
+const Op op_record_mul_rows = {
+    .name = "mul_rows", .formula = "y[r,c] = RN(x[r,c] w[c])", .kind = CLASS_A, .inputs = "x w", .half = 2,
+    .shape = shape_by_column, .kernel = mul_rows_kernel, .vjp = mul_rows_vjp,
+};
+const Op op_record_affine_rows = {
+    .name = "affine_rows", .formula = "y[r,c] = RN(x[r,c] g[c] + b[c])", .kind = CLASS_A, .inputs = "x g b", .half = 6,
+    .shape = shape_by_column, .kernel = affine_rows_kernel, .vjp = affine_rows_vjp,
+};
+
+Node *op_mul_rows(Tape *t, Node *x, Node *w)             { return tape_push(t, &op_record_mul_rows, 2, (Node *[]){ x, w }, NULL); }
+Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b) { return tape_push(t, &op_record_affine_rows, 3, (Node *[]){ x, g, b }, NULL); }
+
+/* --- one float in, one out (scalar.h) --- */
+
+static void scalar_kernel(const Call *c)
+{
+    const ScalarFunction *f = scalar_find(c->op->name);
+    const float *x = call_value(c, 0)->f32;
+    size_t n = shape_size(c->out.shape), open = n;
+    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS / 8)
+    for (size_t begin = 0; begin < n; begin += CHUNK / 4) {
+        size_t m = n - begin < CHUNK / 4 ? n - begin : CHUNK / 4, at = f->map(x + begin, c->out.f32 + begin, m, 1);
+        if (at < m) {
+            #pragma omp critical(scalar_open)
+            open = begin + at < open ? begin + at : open;
+        }
+    }
+    if (open < n)
+        scalar_value(f, x[open], &c->out.f32[open], c->tape->error);     // fails again, and says where
+}
+
+#define SCALAR_OP(NAME, KIND, FORMULA, VJP)                                                         \
+const Op op_record_##NAME = {                                                                       \
+    .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
+    .shape = shape_alike, .kernel = scalar_kernel, .vjp = VJP,                                      \
+};                                                                                                  \
+Node *op_##NAME(Tape *t, Node *x) { return tape_push(t, &op_record_##NAME, 1, &x, NULL); }
+
+static void gelu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_gelu_grad(t, y->in[0]))); }
+static void quick_gelu_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], op_mul(t, dy, op_quick_gelu_grad(t, y->in[0]))); }
+static void silu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_silu_grad(t, y->in[0]))); }
+static void exp_vjp(Tape *t, Node *y, Node *dy)        { tape_contribute(t, y->in[0], op_mul(t, dy, y)); }
+
+/* d log s(x) = s(-x); the sign costs nothing. */
+static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_mul(t, dy, op_sigmoid(t, op_scale(t, y->in[0], -1))));
+}
+
+SCALAR_OP(gelu, CLASS_C, "y = RN(x P(x)), P the normal distribution", gelu_vjp)
+SCALAR_OP(quick_gelu, CLASS_C, "y = RN(x / (1 + e^(-1.702 x)))", quick_gelu_vjp)
+SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp)
+SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL)
+SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL)
+SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL)
+SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", NULL)
+SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp)
+SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp)
+SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL)
+SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", NULL)
+SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL)

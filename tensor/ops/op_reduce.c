@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Sums, means and norms. Class A (A' the means, B the norm of squares).
+ *
+ * Tier 1 adds in binary64, in any order: with h the height of the tree of additions, a sum is within
+ * h u sum|terms| (u = 2^-53; squares and products of two floats are exact). What the rounding test leaves
+ * open is added again in an Exact; a mean or a root is then compared with the midpoint between the two
+ * floats left. Zero is +0; infinities and NaN give the IEEE class, in whatever order. */
+#include "tensor/exact/exact.h"
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
+
+#define U 0x1p-53
+enum { CHUNK = 4096, PARALLEL = 1 << 15 };
+
+/* --- Sums over numbers that lie side by side. --- */
+
+/* `size` bounds |sum - true sum| / (h u). */
+typedef struct { double sum, size, h; } Total;
+
+SIMD Total chunk(const float *x, size_t n, bool squares)
+{
+    v8d sum = simd_set(0), size = sum;
+    for (size_t j = 0; j < n; j += LANES) {
+        v8d v = simd_load_part(x + j, n - j, 0);
+        v = squares ? v * v : v;
+        sum += v;
+        size += simd_abs(v);
+    }
+    return (Total){ simd_sum(sum), simd_sum(size), 0 };
+}
+
+CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
+CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
+
+/* Chunks are CHUNK / LANES + 3 high; then one addition for each. OpenMP adds them in an order of its own, which the
+ * rounding test hides. 4: the test itself, and `size` being low by h u of itself, h^2 u < 2 for n < 2^38. */
+static Total total(const float *x, size_t n, bool squares)
+{
+    double sum = 0, size = 0;
+    size_t chunks = (n + CHUNK - 1) / CHUNK;
+    #pragma omp parallel for schedule(static) reduction(+ : sum, size) if (n > PARALLEL)
+    for (size_t k = 0; k < chunks; k++) {
+        Total t;
+        size_t left = n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
+        (squares ? chunk_squares : chunk_plain)(x + k * CHUNK, m, &t);
+        sum += t.sum;
+        size += t.size;
+    }
+    double height = (double)((n < CHUNK ? n : CHUNK) / LANES + 4 + chunks + 1);   // + 1: threads start from 0
+    return (Total){ sum, size, height + 4 };
+}
+
+static void exact_range(Exact *s, const float *x, size_t n, bool squares)
+{
+    for (size_t k = 0; k < n; k++)
+        if (squares)
+            exact_add_product(s, x[k], x[k]);
+        else
+            exact_add(s, x[k]);
+}
+
+static float range_sum(const float *x, size_t n, bool squares)
+{
+    float y;
+    Total t = total(x, n, squares);
+    if (round_decides(t.sum, t.h * U * t.size + U * fabs(t.sum) + tier_slack(1), &y))
+        return y + 0.0f;
+    Exact s = exact_zero();
+    exact_range(&s, x, n, squares);
+    return exact_round(&s);
+}
+
+/* --- A mean: the sum against n midpoints. --- */
+
+typedef struct { const Exact *sum; size_t n; } Mean;
+
+static int mean_compare(const void *value, double m)
+{
+    const Mean *q = value;
+    Exact s = *q->sum;
+    size_t low = q->n & 0xffffff;                            // n < 2^48: 25 + 24 bits, twice: exact
+    exact_add(&s, -m * (double)low);
+    exact_add(&s, -m * (double)(q->n - low));
+    return exact_sign(&s);
+}
+
+/* The quotient of the rounded sum is within 2 u; the test adds one. */
+static float mean_round(const Exact *s, size_t n)
+{
+    double v = exact_round64(s) / (double)n, e = 4 * U * fabs(v) + tier_slack(2);
+    if (v - v != 0)
+        return float_canonical((float)v);
+    float lo = (float)(v - e), hi = (float)(v + e);
+    return lo == hi ? lo + 0.0f : round_compare(lo, hi, mean_compare, &(Mean){ s, n });
+}
+
+/* RN(sum of `count` elements / n) */
+static float range_mean(const float *x, size_t count, size_t n)
+{
+    float y;
+    Total t = total(x, count, false);
+    double v = t.sum / (double)n;
+    if (round_decides(v, t.h * U * t.size / (double)n + 3 * U * fabs(v) + tier_slack(1), &y))
+        return y + 0.0f;
+    Exact s = exact_zero();
+    exact_range(&s, x, count, false);
+    return n ? mean_round(&s, n) : float_nan();
+}
+
+/* --- The root of a sum of squares: against the midpoint's square. --- */
+
+static int norm_compare(const void *value, double m)
+{
+    Exact s = *(const Exact *)value;
+    if (m < 0)
+        return 1;
+    exact_add(&s, -m * m);                                   // 50 bits: exact
+    return exact_sign(&s);
+}
+
+static float norm_round(const Exact *s)
+{
+    double v = sqrt(exact_round64(s)), e = 4 * U * v + tier_slack(2);
+    if (v - v != 0)
+        return float_canonical((float)v);
+    float lo = (float)(v - e), hi = (float)(v + e);
+    return lo == hi ? lo + 0.0f : round_compare(lo, hi, norm_compare, s);
+}
+
+/* --- All elements to a scalar. --- */
+
+static bool scalar_shape(const Call *c, Shape *out, Error *e)
+{
+    (void)e;
+    (void)c;
+    *out = shape_of(0);
+    return true;
+}
+
+static bool mean_shape(const Call *c, Shape *out, Error *e)
+{
+    int64_t n = c->attrs->n[0];
+    return (n >= 0 && n < (int64_t)1 << 48) ? scalar_shape(c, out, e)
+         : error_set(e, "mean: n = %lld, expected a count below 2^48", (long long)n);
+}
+
+static void sum_kernel(const Call *c)
+{
+    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), false);
+}
+
+static void mean_kernel(const Call *c)
+{
+    c->out.f32[0] = range_mean(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[0]);
+}
+
+static void square_sum_kernel(const Call *c)
+{
+    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), true);
+}
+
+static void square_norm_kernel(const Call *c)
+{
+    double sum = 0, h = 0;
+    for (size_t k = 0; k < c->n_in; k++) {
+        Total t = total(call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
+        sum += t.sum;
+        h = (h > t.h ? h : t.h) + 1;
+    }
+    double v = sqrt(sum);
+    if (round_decides(v, (h + 3) * U * v + tier_slack(1), c->out.f32))
+        return;
+    Exact s = exact_zero();
+    for (size_t k = 0; k < c->n_in; k++)
+        exact_range(&s, call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
+    c->out.f32[0] = norm_round(&s);
+}
+
+/* dy, a scalar, for every element of x. */
+static void spread_scalar(Tape *t, Node *x, Node *dy)
+{
+    Node *all = op_broadcast_rows(t, op_reshape(t, dy, shape_of(1, (size_t)1)), shape_size(x->out.shape));
+    tape_contribute(t, x, op_reshape(t, all, x->out.shape));
+}
+
+static void sum_vjp(Tape *t, Node *y, Node *dy)
+{
+    spread_scalar(t, y->in[0], dy);
+}
+
+static void mean_vjp(Tape *t, Node *y, Node *dy)
+{
+    size_t n = (size_t)y->attrs.n[0];
+    if ((double)(float)n != (double)n)
+        error_set(t->error, "mean: n = %zu is not a float, so 1/n is no operator's attribute", n);
+    spread_scalar(t, y->in[0], op_ratio(t, dy, 1, (float)n));
+}
+
+static void square_sum_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_scale_by(t, y->in[0], op_scale(t, dy, 2)));
+}
+
+const Op op_record_sum = {
+    .name = "sum", .formula = "y = RN(sum of all x); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shape = scalar_shape, .kernel = sum_kernel, .vjp = sum_vjp,
+};
+
+const Op op_record_mean = {
+    .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
+    .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = "n",
+    .shape = mean_shape, .kernel = mean_kernel, .vjp = mean_vjp,
+};
+
+const Op op_record_square_sum = {
+    .name = "square_sum", .formula = "y = RN(sum of all x^2); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shape = scalar_shape, .kernel = square_sum_kernel, .vjp = square_sum_vjp,
+};
+
+/* Only the optimiser takes it: no gradient. */
+const Op op_record_square_norm = {
+    .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
+    .shape = scalar_shape, .kernel = square_norm_kernel,
+};
+
+Node *op_mean_over(Tape *t, Node *x, size_t n)
+{
+    return tape_push(t, &op_record_mean, 1, &x, &(Attrs){ .n = { (int64_t)n } });
+}
+
+Node *op_sum(Tape *t, Node *x)        { return tape_push(t, &op_record_sum, 1, &x, NULL); }
+Node *op_mean(Tape *t, Node *x)       { return op_mean_over(t, x, x ? shape_size(x->out.shape) : 0); }
+Node *op_square_sum(Tape *t, Node *x) { return tape_push(t, &op_record_square_sum, 1, &x, NULL); }
+
+Node *op_square_norm(Tape *t, size_t n, Node *const x[])
+{
+    return tape_push(t, &op_record_square_norm, n, x, NULL);
+}
+
+/* --- Segments of a vector. --- */
+
+static bool segment_shape(const Call *c, Shape *out, Error *e)
+{
+    char text[64];
+    Shape x = call_value(c, 0)->shape;
+    const Attrs *a = c->attrs;
+    if (x.rank != 1 || a->index_count == 0)
+        return error_set(e, "%s: x has shape %s with %zu offsets, expected a vector [R] and n + 1 offsets", c->op->name,
+                         shape_text(x, text), a->index_count);
+    for (size_t k = 0; k < a->index_count; k++)
+        if (a->index[k] < (k ? a->index[k - 1] : 0) || (size_t)a->index[k] > x.dim[0])
+            return error_set(e, "%s: offset %zu is %d, expected offsets that ascend from 0 to %zu at most", c->op->name, k,
+                             a->index[k], x.dim[0]);
+    *out = shape_of(1, a->index_count - 1);
+    return true;
+}
+
+static void segment_sum_kernel(const Call *c)
+{
+    const int32_t *at = c->attrs->index;
+    for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
+        c->out.f32[k] = range_sum(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), false);
+}
+
+static void segment_mean_kernel(const Call *c)
+{
+    const int32_t *at = c->attrs->index;
+    for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
+        c->out.f32[k] = range_mean(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
+}
+
+/* Losses write their gradients out (GRAPH.md), so none flows through a segment. */
+const Op op_record_segment_sum = {
+    .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel,
+};
+
+const Op op_record_segment_mean = {
+    .name = "segment_mean", .kind = CLASS_A_RATIONAL, .inputs = "x", .index = "offsets [n+1]",
+    .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for an empty segment",
+    .shape = segment_shape, .kernel = segment_mean_kernel,
+};
+
+Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n)
+{
+    return tape_push(t, &op_record_segment_sum, 1, &x, &(Attrs){ .index = tape_index(t, offsets, n + 1), .index_count = n + 1 });
+}
+
+Node *op_segment_mean(Tape *t, Node *x, const int32_t *offsets, size_t n)
+{
+    return tape_push(t, &op_record_segment_mean, 1, &x, &(Attrs){ .index = tape_index(t, offsets, n + 1), .index_count = n + 1 });
+}

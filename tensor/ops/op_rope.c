@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Rotary positions, half-split: in each head of size D, for c < D/2 and the angle of the row's position,
+ *
+ *     rope        y[c] = RN(x[c] C[c] - x[c+D/2] S[c])      y[c+D/2] = RN(x[c+D/2] C[c] + x[c] S[c])
+ *     rope_back   the transpose: S with the other sign
+ *
+ * Class A. The two products are exact doubles a, b; fl(a + b) is within u |v|, and v +- e costs u (|v| + e)
+ * more: e = 3 u |v|. What that leaves open (ties among them) is rounded to odd first (round_sum). */
+#include <omp.h>
+#include "tensor/ops.h"
+#include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
+
+enum { HEADS };                                   // attrs.n; attrs.index: the positions of the rows
+
+static bool rope_shape(const Call *c, Shape *out, Error *e)
+{
+    const Tensor *x = &c->in[0]->out, *cos = &c->in[1]->out, *sin = &c->in[2]->out;
+    size_t heads = (size_t)c->attrs->n[HEADS], rows = x->shape.dim[0], cols = x->shape.dim[1];
+    bool fits = x->shape.rank == 2 && cos->shape.rank == 2 && shape_equal(cos->shape, sin->shape) && c->attrs->n[HEADS] > 0
+                && cols % (2 * heads) == 0 && cos->shape.dim[1] == cols / (2 * heads) && c->attrs->index_count == rows
+                && x->dtype == F32 && cos->dtype == F32 && sin->dtype == F32;
+    char a[64], b[64], d[64];
+    if (!fits)
+        return error_set(e, "%s: inputs are %s, %s and %s with %zu heads and %zu positions, expected x [N, heads*D], two tables "
+                         "[P, D/2] and N positions", c->op->name, shape_text(x->shape, a), shape_text(cos->shape, b),
+                         shape_text(sin->shape, d), heads, c->attrs->index_count);
+    for (size_t r = 0; r < rows; r++)
+        if (c->attrs->index[r] < 0 || (size_t)c->attrs->index[r] >= cos->shape.dim[0])
+            return error_set(e, "%s: row %zu has position %d, expected one of the tables' %zu", c->op->name, r, c->attrs->index[r],
+                             cos->shape.dim[0]);
+    *out = x->shape;
+    return true;
+}
+
+/* y = RN(p a + q b sign) for n numbers. */
+CLONES static void turn(const float *p, const float *a, const float *q, const float *b, double sign, size_t n, float *y)
+{
+    for (size_t j = 0; j < n; j += LANES) {
+        size_t part = n - j < LANES ? n - j : LANES;
+        v8d first = simd_load_part(p + j, part, 0) * simd_load_part(a + j, part, 0);
+        v8d second = simd_load_part(q + j, part, 0) * simd_load_part(b + j, part, 0) * simd_set(sign), v = first + second;
+        v8f f;
+        v8i fails = simd_round_fails(v, simd_abs(v) * simd_set(0x3p-53) + simd_set(tier_slack(1)), &f);
+        simd_store_part(y + j, part, f);
+        if (simd_any(fails))
+            for (size_t c = 0; c < part; c++)
+                if (fails[c])
+                    y[j + c] = round_sum(first[c], second[c]);
+    }
+}
+
+static void rotate(const Call *c, double sign)
+{
+    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[HEADS], half = cols / (2 * heads);
+    #pragma omp parallel for schedule(static) if (rows * cols > 8192)
+    for (size_t r = 0; r < rows; r++) {
+        size_t position = (size_t)c->attrs->index[r];
+        const float *cos = c->in[1]->out.f32 + position * half, *sin = c->in[2]->out.f32 + position * half;
+        for (size_t h = 0; h < heads; h++) {
+            const float *x = c->in[0]->out.f32 + r * cols + 2 * h * half;
+            float *y = c->out.f32 + r * cols + 2 * h * half;
+            turn(x, cos, x + half, sin, -sign, half, y);
+            turn(x + half, cos, x, sin, sign, half, y + half);
+        }
+    }
+}
+
+static void rope_kernel(const Call *c)      { rotate(c, 1); }
+static void rope_back_kernel(const Call *c) { rotate(c, -1); }
+
+extern const Op op_record_rope, op_record_rope_back;
+
+static void rope_vjp(Tape *t, Node *y, Node *dy)
+{
+    if (y->in[0]->wants_grad)
+        tape_contribute(t, y->in[0], tape_push(t, &op_record_rope_back, 3, (Node *[]){ dy, y->in[1], y->in[2] }, &y->attrs));
+}
+
+static void rope_back_vjp(Tape *t, Node *y, Node *dy)
+{
+    if (y->in[0]->wants_grad)
+        tape_contribute(t, y->in[0], tape_push(t, &op_record_rope, 3, (Node *[]){ dy, y->in[1], y->in[2] }, &y->attrs));
+}
+
+const Op op_record_rope = {
+    .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = "heads", .index = "positions [N]",
+    .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head, C and S the rows positions[i] of cos and sin",
+    .shape = rope_shape, .kernel = rope_kernel, .vjp = rope_vjp,
+};
+
+const Op op_record_rope_back = {
+    .name = "rope_back", .kind = CLASS_A, .inputs = "dy cos sin", .ints = "heads", .index = "positions [N]",
+    .formula = "dx1 = RN(dy1 C + dy2 S), dx2 = RN(dy2 C - dy1 S)",
+    .shape = rope_shape, .kernel = rope_back_kernel, .vjp = rope_back_vjp,
+};
+
+static Node *push(Tape *t, const Op *op, Node *x, Node *cos, Node *sin, const int32_t *positions, size_t heads)
+{
+    size_t n = x && x->out.shape.rank == 2 ? x->out.shape.dim[0] : 0;
+    Attrs attrs = { .n = { (int64_t)heads }, .index = tape_index(t, positions, n), .index_count = n };
+    return tape_push(t, op, 3, (Node *[]){ x, cos, sin }, &attrs);
+}
+
+Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads)
+{
+    return push(t, &op_record_rope, x, cos_table, sin_table, positions, heads);
+}
+
+Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads)
+{
+    return push(t, &op_record_rope_back, dy, cos_table, sin_table, positions, heads);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* softmax and log_softmax over rows, and softmax's derivative. log_softmax passes no gradient on: a
+ * loss made of it has its logit gradient c (p - q) from the method (op_loss.c). */
+#include "tensor/ops.h"
+#include "tensor/ops/softmax.h"
+
+static bool rows_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape first = call_value(c, 0)->shape;
+    char a[64], b[64];
+    for (size_t k = 0; k < c->n_in; k++) {
+        Shape s = call_value(c, k)->shape;
+        if (s.rank < 1 || s.rank > 2 || call_value(c, k)->dtype != F32 || !shape_equal(s, first))
+            return error_set(e, "%s: shapes %s and %s do not fit, expected rows [R, V] or [V] of F32, all alike",
+                             c->op->name, shape_text(first, a), shape_text(s, b));
+    }
+    if (shape_cols(first) > SOFTMAX_MAX)
+        return error_set(e, "%s: shape %s, expected rows of at most 2^24", c->op->name, shape_text(first, a));
+    *out = first;
+    return true;
+}
+
+typedef size_t RowFunction(const float *x, size_t n, double *room, float *y);
+
+static void rows_kernel(const Call *c, RowFunction *f)
+{
+    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape), undecided = SIZE_MAX;
+    const float *x = call_value(c, 0)->f32;
+    SoftmaxRoom room = softmax_room(c, cols);
+    if (!room.all || cols == 0)
+        return;
+
+    #pragma omp parallel for schedule(static) reduction(min : undecided)
+    for (size_t r = 0; r < rows; r++) {
+        size_t v = f(x + r * cols, cols, softmax_room_mine(&room), c->out.f32 + r * cols);
+        if (v < cols && r * cols + v < undecided)
+            undecided = r * cols + v;
+    }
+    softmax_room_release(c, &room);
+    if (undecided != SIZE_MAX)
+        softmax_undecided(c, x + undecided / cols * cols, cols, undecided / cols, undecided % cols);
+}
+
+static void softmax_kernel(const Call *c)     { rows_kernel(c, softmax_row); }
+static void log_softmax_kernel(const Call *c) { rows_kernel(c, log_softmax_row); }
+
+static void softmax_grad_kernel(const Call *c)
+{
+    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
+
+    #pragma omp parallel for schedule(static)
+    for (size_t r = 0; r < rows; r++)
+        softmax_grad_row(p + r * cols, dp + r * cols, cols, c->out.f32 + r * cols);
+}
+
+static void softmax_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_softmax_grad(t, y, dy));
+}
+
+const Op op_record_softmax = {
+    .name = "softmax",
+    .formula = "p_rv = RN(e^z_rv / sum_j e^z_rj); a logit of -inf is masked: +0. A row with NaN or +inf, or of -inf alone, is NaN",
+    .kind = CLASS_D, .inputs = "z",
+    .shape = rows_shape, .kernel = softmax_kernel, .vjp = softmax_vjp,
+};
+
+const Op op_record_softmax_grad = {
+    .name = "softmax_grad", .formula = "dz_rv = RN(p_rv (dp_rv - sum_j dp_rj p_rj)); a zero is +0",
+    .kind = CLASS_A, .inputs = "p dp",
+    .shape = rows_shape, .kernel = softmax_grad_kernel,
+};
+
+const Op op_record_log_softmax = {
+    .name = "log_softmax",
+    .formula = "l_rv = RN(z_rv - log sum_j e^z_rj); a logit of -inf is masked: -inf. A row with NaN or +inf, or of -inf alone, "
+               "is NaN; a zero is +0",
+    .kind = CLASS_D, .inputs = "z",
+    .shape = rows_shape, .kernel = log_softmax_kernel,
+};
+
+Node *op_softmax(Tape *t, Node *z)
+{
+    return tape_push(t, &op_record_softmax, 1, &z, NULL);
+}
+
+Node *op_softmax_grad(Tape *t, Node *p, Node *dp)
+{
+    Node *in[] = { p, dp };
+    return tape_push(t, &op_record_softmax_grad, 2, in, NULL);
+}
+
+Node *op_log_softmax(Tape *t, Node *z)
+{
+    return tape_push(t, &op_record_log_softmax, 1, &z, NULL);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* The fast tier of a row of softmax: eight doubles at a time, a bound, the rounding test.
+ *
+ * With top the largest logit, d_j = x_j - top, T = sum of e^d_j but for one j with d_j = 0:
+ * p_v = e^d_v / (1 + T), l_v = d_v - log(1 + T).
+ *
+ * Bounds, relative, in u = 2^-53. fl(x_j - top) errs by |d_j|, exp_core by 4. Where it matters
+ * |d_j| <= 104: below e^-104 < 2^-150 p is 0 whatever it is, and in 1 + T it weighs nothing. In T alone
+ * |d_j| <= 130: T itself matters down to 2^-151, of which n <= 2^24 terms of e^-130 are a part in 5000.
+ * A sum of positive terms in eight lanes, CHUNK terms and then their sums, adds its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
+ *   p: 108 + (108 + h + 1), 1/S and the product 2, test 3       <= 224 + h
+ *   l: T 134 + h, log(1 + T) 10 (1 + T is rounded when T > 1), d and the difference 2, test 3  <= 160 + h
+ * The test multiplies by 1 -+ bound, which costs 1 + 1 for the constants and 1 for the product.
+ * d is clamped at -600, so masked logits and empty lanes add 2^-865, which is nothing. */
+#include "tensor/exact/exp_log.h"
+#include "tensor/ops/softmax.h"
+
+#include <omp.h>
+
+enum { CHUNK = 1024 };
+
+/* --- Scratch --- */
+
+SoftmaxRoom softmax_room(const Call *c, size_t cols)
+{
+    SoftmaxRoom room = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->tape->arena) };
+    size_t threads = (size_t)omp_get_max_threads();
+    room.all = arena_array(c->tape->arena, threads * room.stride, sizeof *room.all);
+    return room;
+}
+
+double *softmax_room_mine(const SoftmaxRoom *room)
+{
+    return room->all + (size_t)omp_get_thread_num() * room->stride;
+}
+
+void softmax_room_release(const Call *c, const SoftmaxRoom *room)
+{
+    arena_release(c->tape->arena, room->mark);
+}
+
+void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column)
+{
+    float top = -INFINITY;
+    for (size_t j = 0; j < n; j++)
+        top = x[j] > top ? x[j] : top;
+    error_set(c->tape->error, "%s: row %zu, column %zu of %zu, logit %a where the largest is %a: "
+              "double-double left two floats, expected one", c->op->name, row, column, n, (double)x[column], (double)top);
+}
+
+/* --- Pieces of a row --- */
+
+SIMD v8d load(const float *x, size_t k, size_t n)
+{
+    return k + LANES <= n ? simd_load(x + k) : simd_load_part(x + k, n - k, -INFINITY);
+}
+
+SIMD void store(float *y, size_t k, size_t n, v8f f)
+{
+    if (k + LANES <= n)
+        simd_store(y + k, f);
+    else
+        simd_store_part(y + k, n - k, f);
+}
+
+/* The largest logit; NaN for a row that has no softmax: NaN or +inf in it, or nothing but -inf. */
+SIMD double row_top(const float *x, size_t n)
+{
+    v8d top = simd_set(-INFINITY);
+    v8l bad = { 0 };
+    for (size_t k = 0; k < n; k += LANES) {
+        v8d v = load(x, k, n);
+        top = simd_max(v, top);
+        bad |= (v8l)(v != v);
+    }
+    double best = top[0];
+    int64_t any = bad[0];
+    for (size_t k = 1; k < LANES; k++) {
+        best = top[k] > best ? top[k] : best;
+        any |= bad[k];
+    }
+    return any || best - best != 0 ? (double)NAN : best;
+}
+
+SIMD v8d shifted(const float *x, size_t k, size_t n, double top) { return load(x, k, n) - top; }
+
+/* e[j] = e^d_j, and their sum. */
+SIMD double row_powers(const float *x, size_t n, double top, double *e)
+{
+    v8d sum = simd_set(0);
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        v8d part = simd_set(0);
+        for (size_t k = begin; k < n && k < begin + CHUNK; k += LANES) {
+            v8d y = exp_core(simd_max(shifted(x, k, n, top), simd_set(-600)));
+            memcpy(e + k, &y, sizeof y);
+            part += y;
+        }
+        sum += part;
+    }
+    return simd_sum(sum);
+}
+
+/* log(1 + T), T without the term of `at`, so that a small T keeps its digits. */
+SIMD double row_log(const float *x, size_t n, double top, size_t at, double *e)
+{
+    row_powers(x, n, top, e);
+    e[at] = 0;
+    v8d sum = simd_set(0);
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        v8d part = simd_set(0);
+        for (size_t k = begin; k < n && k < begin + CHUNK; k += LANES) {
+            v8d y;
+            memcpy(&y, e + k, sizeof y);
+            part += y;
+        }
+        sum += part;
+    }
+    v8d t = simd_set(simd_sum(sum));
+    return (t[0] <= 1 ? log1p_core(t) : log_core(1 + t))[0];
+}
+
+static size_t place_of(const float *x, double top)
+{
+    size_t at = 0;
+    while (x[at] != top)
+        at++;
+    return at;
+}
+
+static double bound(size_t n, int constant)
+{
+    return (constant + (double)(n < CHUNK ? n : CHUNK) / LANES + (double)n / CHUNK + 3) * 0x1p-53;
+}
+
+typedef bool Slow(SlowRow *row, size_t v, float *y);
+
+/* Asks the slow tiers for the lanes that failed; the first column they leave open, or n. (Lanes come in
+ * memory: vectors are passed differently by a clone and by what is not one.) */
+static size_t settle(SlowRow *row, size_t k, const v8i *lanes, Slow *slow, float *y)
+{
+    int32_t fails[LANES];
+    memcpy(fails, lanes, sizeof fails);
+    for (size_t v = k; v < row->n && v < k + LANES; v++)
+        if (fails[v - k]) {
+            if (!slow(row, v, y + v))
+                return v;
+            y[v] += 0.0f;
+        }
+    return row->n;
+}
+
+static void fill(float *y, size_t n, float value)
+{
+    for (size_t k = 0; k < n; k++)
+        y[k] = value;
+}
+
+/* --- Rows --- */
+
+CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *p)
+{
+    double top = row_top(x, n);
+    if (top != top) {
+        fill(p, n, float_nan());
+        return n;
+    }
+    double inverse = 1 / row_powers(x, n, top, room), e = bound(n, 224), below = 1 - e, above = 1 + e;
+    SlowRow slow = { .n = 0 };
+    for (size_t k = 0; k < n; k += LANES) {
+        v8d v;
+        memcpy(&v, room + k, sizeof v);
+        v *= inverse;
+        v8f y = simd_round(v * below);
+        v8i fails = (v8i)(y != simd_round(v * above)) | -(tier_force != 0);
+        store(p, k, n, y);
+        if (!simd_any(fails))
+            continue;
+        if (slow.n == 0)
+            slow = (SlowRow){ .x = x, .n = n, .at = place_of(x, top) };
+        size_t open = settle(&slow, k, &fails, softmax_slow, p);
+        if (open < n)
+            return open;
+    }
+    return n;
+}
+
+CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, float *l)
+{
+    double top = row_top(x, n);
+    if (top != top) {
+        fill(l, n, float_nan());
+        return n;
+    }
+    SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
+    double log = row_log(x, n, top, slow.at, room), e = bound(n, 160), below = 1 - e, above = 1 + e;
+    for (size_t k = 0; k < n; k += LANES) {
+        v8d v = shifted(x, k, n, top) - log;
+        v8f y = simd_round(v * below);
+        v8i fails = (v8i)(y != simd_round(v * above)) | -(tier_force != 0);
+        store(l, k, n, y + 0.0f);
+        if (!simd_any(fails))
+            continue;
+        size_t open = settle(&slow, k, &fails, log_softmax_slow, l);
+        if (open < n)
+            return open;
+    }
+    return n;
+}
+
+CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, float *nll)
+{
+    double top = row_top(x, n);
+    if (top != top) {
+        *nll = float_nan();
+        return n;
+    }
+    SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
+    double v = row_log(x, n, top, slow.at, room) - ((double)x[y] - top), e = bound(n, 160);
+    *nll = (float)(v * (1 - e));
+    if (*nll == (float)(v * (1 + e)) && tier_force == 0)
+        return n;
+    if (!log_softmax_slow(&slow, y, nll))
+        return y;
+    *nll = -*nll + 0.0f;
+    return n;
+}
+
+/* --- What others call: clang 14 cannot export a clone. --- */
+
+size_t softmax_row(const float *x, size_t n, double *room, float *p)
+{
+    return row_softmax(x, n, room, p);
+}
+
+size_t log_softmax_row(const float *x, size_t n, double *room, float *l)
+{
+    return row_log_softmax(x, n, room, l);
+}
+
+size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll)
+{
+    return row_nll(x, n, y, room, nll);
+}

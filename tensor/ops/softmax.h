@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of logits to probabilities and their logarithms, correctly rounded: what softmax, log_softmax,
+ * nll and attention's softmax share.
+ *
+ *     p_v = RN(e^x_v / sum_j e^x_j)        l_v = RN(x_v - log sum_j e^x_j)        n logits, n <= 2^24
+ *
+ * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or -inf alone, is NaN.
+ * Tiers (tier_force of round.h): binary64 with a bound (softmax.c); double-double with a bound; what
+ * a bound alone or a rational value decides (softmax_slow.c; NUMERICS section 0, class D). What none
+ * of them decides is never silent: the functions return the first such column, or n when all is well.
+ * Room: a row needs a scratch of doubles; softmax_room gets one a thread from the step arena. */
+#ifndef PULSE_TENSOR_OPS_SOFTMAX_H
+#define PULSE_TENSOR_OPS_SOFTMAX_H
+
+#include "tensor/exact/dd.h"
+#include "tensor/tape.h"
+
+#define SOFTMAX_MAX ((size_t)1 << 24)      // logits of a row, for the bounds
+
+typedef struct {
+    double   *all;       // NULL: out of memory, and the Error says so
+    size_t    stride;
+    ArenaMark mark;
+} SoftmaxRoom;
+
+SoftmaxRoom softmax_room(const Call *c, size_t cols);        // before the parallel region
+double     *softmax_room_mine(const SoftmaxRoom *room);      // inside: this thread's scratch
+void        softmax_room_release(const Call *c, const SoftmaxRoom *room);
+
+size_t softmax_row(const float *x, size_t n, double *room, float *p);
+size_t log_softmax_row(const float *x, size_t n, double *room, float *l);
+size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll);   // -l_y; y or n
+
+/* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
+void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
+
+/* The failure of a row that returned a column: operator and operands. */
+void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
+
+/* The slow tiers of one row, whose largest logit x[at] is finite; what they need of the whole row is made when first needed. */
+typedef struct {
+    const float *x;
+    size_t n, at;
+    bool   summed;
+    dd     others;       // sum over j != at of e^(x_j - x_at)
+    double bound;        // its relative error
+    dd     log;          // log(1 + others)
+    size_t allowed, equal;   // logits above -inf (0: not counted yet); of these, equal to the largest
+    double next;         // the largest x_j - x_at but for j = at
+} SlowRow;
+
+bool softmax_slow(SlowRow *row, size_t v, float *p);
+bool log_softmax_slow(SlowRow *row, size_t v, float *l);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow tiers of a row of softmax: double-double, then what a bound alone or a rational decides.
+ *
+ * With d_j = x_j - x_at <= 0, which is an exact double-double, and T = sum over j != at of e^d_j,
+ *
+ *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T): two terms of one sign, so nothing cancels.
+ *
+ * Bounds in u^2 = 2^-106. A term errs by 64 (DD_BOUND), a sum of n positive ones by 3 n more, 1 + T
+ * by 2, a quotient by 15, log1p by 64 (the relative error of T is not enlarged by it), d - log by 3. */
+#include "tensor/exact/scalar.h"
+#include "tensor/ops/softmax.h"
+
+/* Terms below e^-600 = 2^-865 are left out; n <= 2^24 of them are below 2^-841. Where T matters it is
+ * at least 2^-152, of which that is less than 2^-600. */
+static const double LEFT_OUT = -600;
+
+static dd shifted(const SlowRow *row, size_t j)
+{
+    return dd_sum((double)row->x[j], -(double)row->x[row->at]);
+}
+
+static void sum_others(SlowRow *row)
+{
+    if (row->summed)
+        return;
+    row->others = dd_from(0);
+    for (size_t j = 0; j < row->n; j++) {
+        dd d = shifted(row, j);
+        if (j != row->at && d.h >= LEFT_OUT)
+            row->others = dd_add(row->others, dd_exp(d));
+    }
+    row->bound = (65 + 3 * (double)row->n) * 0x1p-106;
+    row->log = dd_log1p(row->others);
+    row->summed = true;
+}
+
+static bool softmax_dd(SlowRow *row, size_t v, float *p)
+{
+    dd d = shifted(row, v);
+    if (!(d.h >= LEFT_OUT))
+        return false;
+    sum_others(row);
+    dd y = dd_div(dd_exp(d), dd_add_d(row->others, 1));
+    return dd_round(y, row->bound + (64 + 2 + 15 + 3) * 0x1p-106, p);
+}
+
+static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
+{
+    dd d = shifted(row, v);
+    sum_others(row);
+    if (d.h == -INFINITY)
+        return false;
+    if (row->others.h < 0x1p-152) {              // so T < 2^-151, and -log(1 + T) rounds to 0
+        *l = 0.0f;
+        return v == row->at;
+    }
+    dd y = dd_sub(d, row->log);
+    return dd_round(y, row->bound + (64 + 3 + 3) * 0x1p-106, l);
+}
+
+/* --- The last tier. --- */
+
+static void look(SlowRow *row)
+{
+    if (row->allowed)
+        return;
+    row->next = -INFINITY;
+    for (size_t j = 0; j < row->n; j++) {
+        double d = (double)row->x[j] - (double)row->x[row->at];
+        row->allowed += d > -INFINITY;
+        row->equal += d == 0;
+        if (j != row->at && d > row->next)
+            row->next = d;
+    }
+}
+
+/* T < 2^power: T <= (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
+static bool others_below(const SlowRow *row, double power)
+{
+    return row->next * 1.44 + 24 < power;
+}
+
+/* 1/k for k equal logits among masked ones (k <= 2^24: the quotient in double rounds harmlessly);
+ * 0 below e^-104 < 2^-150; 1 where T < 2^-26. */
+static bool softmax_last(SlowRow *row, size_t v, float *p)
+{
+    look(row);
+    double d = (double)row->x[v] - (double)row->x[row->at];
+    bool rational = row->equal == row->allowed, zero = d < -104, one = v == row->at && others_below(row, -26);
+    *p = zero ? 0.0f : rational ? (float)(1 / (double)row->equal) : 1.0f;
+    return zero || rational || one;
+}
+
+/* -log k for k equal logits; 0 where T < 2^-151; d - a positive number below any float's reach where
+ * T < 2^-60: d, a difference of floats that is then beyond -25, may be a midpoint and its upper neighbour
+ * wrong, so the open interval (d - 2^-60, d) is asked for one float. */
+static bool log_softmax_last(SlowRow *row, size_t v, float *l)
+{
+    look(row);
+    dd d = shifted(row, v);
+    if (d.h == -INFINITY) {
+        *l = -INFINITY;
+        return true;
+    }
+    if (row->equal == row->allowed && row->equal > 1) {
+        bool ok = scalar_value(&scalar_log, (float)row->equal, l, NULL);
+        *l = -*l;
+        return ok;
+    }
+    if (v == row->at) {
+        *l = 0.0f;
+        return others_below(row, -151);
+    }
+    *l = round_sum(d.h, d.l == 0 ? -0x1p-600 : d.l);
+    return others_below(row, -60) && *l == round_sum(d.h, d.l - 0x1p-59);
+}
+
+bool softmax_slow(SlowRow *row, size_t v, float *p)
+{
+    return (tier_force < 2 && softmax_dd(row, v, p)) || softmax_last(row, v, p);
+}
+
+bool log_softmax_slow(SlowRow *row, size_t v, float *l)
+{
+    return (tier_force < 2 && log_softmax_dd(row, v, l)) || log_softmax_last(row, v, l);
+}

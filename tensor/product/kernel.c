@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* The built-in kernel. This file may be compiled with -ffp-contract=fast: its products are exact in
+ * binary64, so that a fused multiply-add rounds to the very same number as the two steps do. */
+#include "tensor/product/engine.h"
+
+#define TARGET
+#define LANES   2
+#define ROWS    4
+#define VECTORS 2
+#include "tensor/product/kernel_micro.h"
+
+#if defined(__x86_64__)
+#define TARGET  __attribute__((target("avx2,fma")))
+#define LANES   4
+#define ROWS    6
+#define VECTORS 2
+#include "tensor/product/kernel_micro.h"
+
+#define TARGET  __attribute__((target("avx512f")))
+#define LANES   8
+#define ROWS    8
+#define VECTORS 2
+#include "tensor/product/kernel_micro.h"
+#endif
+
+static int lanes(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f"))
+        return 8;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return 4;
+#endif
+    return 2;
+}
+
+const char *kernel_name(void)
+{
+    return lanes() == 8 ? "AVX-512" : lanes() == 4 ? "AVX2" : "128 bits";
+}
+
+void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
+                    bool add, double *c, size_t c_stride)
+{
+#if defined(__x86_64__)
+    if (lanes() == 8) {
+        product8(m, n, length, a, panels, depth, add, c, c_stride);
+        return;
+    }
+    if (lanes() == 4) {
+        product4(m, n, length, a, panels, depth, add, c, c_stride);
+        return;
+    }
+#endif
+    product2(m, n, length, a, panels, depth, add, c, c_stride);
+}
+
+void panels_pack(size_t n, size_t length, Side b, double *panels)
+{
+    for (size_t j = 0; j < n; j += KERNEL_COLS, panels += KERNEL_COLS * length) {
+        size_t cols = n - j < KERNEL_COLS ? n - j : KERNEL_COLS;
+        const double *lines = b.value + j * b.line_stride;
+        for (size_t k = 0; k < length; k++) {
+            double *to = panels + k * KERNEL_COLS;
+            for (size_t c = 0; c < cols; c++)
+                to[c] = lines[c * b.line_stride + k * b.k_stride];
+            for (size_t c = cols; c < KERNEL_COLS; c++)
+                to[c] = 0;
+        }
+    }
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Answers and rows: what a run writes down, and what measures make of it. */
+#include <math.h>
+#include <string.h>
+#include "eval/metrics/measure.h"
+#include "tensor/base/file.h"
+#include "tests/support/stand.h"
+#include "tests/support/scratch.h"
+
+static const char *written(const char *name, const char *text)
+{
+    const char *path = scratch("%s", name);
+    assert_true(file_write(path, text, strlen(text), &error));
+    return path;
+}
+
+static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
+{
+    return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact };
+}
+
+static void answers_come_back_with_the_same_bits(void **state)
+{
+    (void)state;
+    float nll[3] = { 0x1.fffffep-3f, 0x1p-140f, INFINITY }, options[2] = { 0.1f, 0x1.000002p+3f };
+    uint8_t right[3] = { 1, 0, 1 };
+    Result r = answered("q-0-image", "p1", "person", MODALITY_IMAGE, true), *back;
+    size_t count;
+    r.answer = "k\303\266ln \"x\"";
+    r.kind = KIND_CHOICE;
+    r.nll = INFINITY;
+    r.ce = 0x1.8p-149f;
+    r.token_nll = nll;
+    r.token_right = right;
+    r.tokens = 3;
+    r.right = 2;
+    r.option_ce = options;
+    r.option_count = 2;
+    r.text = "4 4";
+    assert_true(answers_write(scratch("answers.jsonl"), &r, 1, &error));
+    back = answers_read(scratch("answers.jsonl"), &count, &arena, &error);
+    expect_fine(&error);
+    assert_int_equal(count, 1);
+    assert_string_equal(back->answer, r.answer);
+    assert_string_equal(back->text, r.text);
+    assert_true(back->exact && !back->likely && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
+    expect_bits(back->token_nll, nll, 3, "token_nll");
+    expect_bits(back->option_ce, options, 2, "option_ce");
+    expect_float(back->nll, r.nll, "nll");
+    expect_float(back->ce, r.ce, "ce");
+    assert_memory_equal(back->token_right, right, 3);
+    written("answers.jsonl", "{\"id\": \"x\"}\n");
+    assert_null(answers_read(scratch("answers.jsonl"), &count, &arena, &error));
+    expect_sentence(&error, "answers.jsonl:1");
+}
+
+static void results_csv_is_exactly_the_contract(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    size_t size;
+    Row row = { .scenario = "finetuned", .method = "ga", .trainable = "proj+llm", .round = 1, .split = "unlearn", .modality = "image",
+                .metric = "accuracy", .value = 1.0 / 3, .count = 1, .total = 3, .seed = 7, .epoch = 2, .step = 50 };
+    rows_add(&rows, row);
+    row.metric = "retention";
+    row.total = 0;
+    rows_add(&rows, row);
+    assert_true(rows_write_csv(&rows, scratch("r.csv"), false, &error) && rows_write_csv(&rows, scratch("t.csv"), true, &error));
+    assert_true(rows_write_jsonl(&rows, scratch("r.jsonl"), &error));
+    assert_string_equal(file_read(scratch("r.csv"), 9999, &size, &arena, &error),
+                        "scenario,method,trainable,round,split,modality,metric,value,count,total,seed\n"
+                        "finetuned,ga,proj+llm,1,unlearn,image,accuracy,0.3333333333333333,1,3,7\n"
+                        "finetuned,ga,proj+llm,1,unlearn,image,retention,0.3333333333333333,,,7\n");
+    assert_non_null(strstr(file_read(scratch("t.csv"), 9999, &size, &arena, &error), "\nfinetuned,ga,proj+llm,1,2,50,unlearn,"));
+    assert_non_null(strstr(file_read(scratch("r.jsonl"), 9999, &size, &arena, &error), "\"hex\": \"0x1.5555555555555p-2\""));
+}
+
+static double value_of(const Rows *rows, const char *modality, const char *metric)
+{
+    for (size_t k = 0; k < rows->count; k++)
+        if (strcmp(rows->row[k].modality, modality) == 0 && strcmp(rows->row[k].metric, metric) == 0)
+            return rows->row[k].value;
+    return -1;
+}
+
+static void measures_are_those_worked_by_hand(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    uint8_t yes[1] = { 1 };
+    float none[1] = { 0 }, first[2] = { 0, 3 }, second[2] = { 2, 1 };
+    Result r[] = {
+        answered("a-0-image", "p1", "person", MODALITY_IMAGE, true), answered("a-0-text", "p1", "person", MODALITY_TEXT, true),
+        answered("b-0-image", "p1", "person", MODALITY_IMAGE, false), answered("b-0-text", "p1", "person", MODALITY_TEXT, true),
+        answered("c-0-image", "p2", "person", MODALITY_IMAGE, false),
+    }, oracle[5];
+    for (int k = 0; k < 5; k++) {
+        r[k].token_nll = none;
+        r[k].token_right = yes;
+        r[k].tokens = r[k].right = 1;
+        r[k].option_count = 2;
+        r[k].option_ce = k == 2 ? second : first;
+        r[k].ce = k == 2 ? 2 : 0;
+        r[k].likely = k != 2;
+        oracle[k] = r[k];
+        oracle[k].exact = false;
+    }
+    EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, oracle, 5, &error));
+    expect_fine(&error);
+    assert_true(value_of(&rows, "image", "accuracy") == 0.5 && value_of(&rows, "text", "accuracy") == 1 && value_of(&rows, "both", "accuracy") == 0.75);
+    assert_true(value_of(&rows, "image", "option_accuracy") == 0.5 && value_of(&rows, "both", "modality_gap") == -0.5);
+    assert_true(value_of(&rows, "both", "umu_all_right") == 0.5 && value_of(&rows, "both", "umu_all_wrong") == 0);
+    assert_true(value_of(&rows, "both", "oracle_agreement") == 0.25 && value_of(&rows, "text", "forget_quality") == 1);
+    assert_true(value_of(&rows, "text", "probability") == 1 && value_of(&rows, "text", "exact_memorisation") == 1);
+    assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
+}
+
+static void texts_are_measured_by_every_overlap(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    uint8_t yes[1] = { 1 };
+    float none[1] = { 0 };
+    Result r[] = { answered("a-0-image", "p1", "person", MODALITY_IMAGE, false), answered("a-0-text", "p1", "person", MODALITY_TEXT, true) };
+    for (int k = 0; k < 2; k++) {
+        r[k].token_nll = none;
+        r[k].token_right = yes;
+        r[k].tokens = 1;
+        r[k].answer = "red cats";
+        r[k].text = k ? "red cats" : "red cat";
+    }
+    EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
+    assert_true(measure(&rows, (Row){ .split = "retain" }, (Whose){ &only, NULL, false }, r, NULL, 2, &error));
+    expect_fine(&error);
+    assert_true(value_of(&rows, "image", "text_match") == 0 && value_of(&rows, "both", "text_match") == 0.5);
+    assert_true(value_of(&rows, "image", "rouge1") == 0.5 && value_of(&rows, "image", "rouge2") == 0 && value_of(&rows, "image", "rougeL_recall") == 0.5);
+    assert_true(value_of(&rows, "image", "rouge1_stem") == 1 && value_of(&rows, "image", "rouge2_stem") == 1 && value_of(&rows, "image", "rougeL_recall_stem") == 1);
+    assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5 && value_of(&rows, "both", "umu_contraharmonic") == -1);
+    rows.count = 0;
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, NULL, 2, &error));
+    assert_true(value_of(&rows, "both", "umu_contraharmonic") == 1.25 / 1.5 && value_of(&rows, "both", "umu_harmonic") == -1);
+    rows.count = 0;
+    r[0].text = "the red cats";
+    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Whose){ &only, NULL, true }, result_cloze, r, 2, &error));
+    assert_true(rows.count == 3 && value_of(&rows, "image", "cloze") == 1);
+}
+
+static void model_utility_needs_all_of_its_parts(void **state)
+{
+    (void)state;
+    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" };
+    Rows rows = { .arena = &arena };
+    for (int k = 0; k < 6; k++) {
+        assert_true(measure_utility(&rows, 0) && rows.count == (size_t)k);
+        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = of[k % 3], .value = k < 3 ? 1 : 0.5 }));
+    }
+    assert_true(measure_utility(&rows, 0) && rows.count == 7);
+    assert_true(rows.row[6].value == 6.0 / 9.0 && strcmp(rows.row[6].split, "general") == 0);
+    rows.row[2].value = 0;
+    rows.count = 6;
+    assert_true(measure_utility(&rows, 0) && rows.row[6].value == 0);
+    assert_true(measure_utility(&rows, 1) && rows.count == 7);          // not all of them are this model's
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stand_test(answers_come_back_with_the_same_bits),
+        stand_test(results_csv_is_exactly_the_contract),
+        stand_test(measures_are_those_worked_by_hand),
+        stand_test(texts_are_measured_by_every_overlap),
+        stand_test(model_utility_needs_all_of_its_parts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

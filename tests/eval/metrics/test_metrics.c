@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* Metrics against values worked by hand, closed forms and counting by brute force. */
+#include "tests/support/stand.h"
+
+#include <math.h>
+#include <string.h>
+#include "eval/metrics/accuracy.h"
+#include "eval/metrics/likelihood.h"
+#include "eval/metrics/metric.h"
+#include "eval/metrics/ranks.h"
+
+static int begin(void **state)
+{
+    stand_begin(state);
+    return 0;
+}
+
+static int end(void **state)
+{
+    assert_int_equal(arena.used, 0);
+    return stand_end(state);
+}
+
+#define expect_real(got, want) \
+    do { double g_ = (got), w_ = (want); if (g_ != w_ && !(isnan(g_) && isnan(w_))) fail_msg("%s is %a, expected %a", #got, g_, w_); } while (0)
+
+/* --- the list --- */
+
+static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **state)
+{
+    (void)state;
+    assert_true(metrics_count > 40);
+    for (size_t k = 0; k < metrics_count; k++) {
+        const Metric *m = &metrics[k];
+        assert_ptr_equal(metric_find(m->name), m);
+        assert_true(*m->formula && *m->range && *m->source);
+        assert_true(strstr("up down 0 0.5 1", m->better) && *m->better);
+    }
+    assert_null(metric_find("bleu"));
+}
+
+/* --- counts and means --- */
+
+static void ratios_are_counted_and_divided_once(void **state)
+{
+    (void)state;
+    bool right[] = { true, false, true };
+    Ratio r = ratio_of(right, 3);
+    assert_true(r.count == 2 && r.total == 3);
+    expect_real(ratio_value(r), 2.0 / 3);
+    expect_real(ratio_value(ratio_of(right, 0)), NAN);
+    expect_real(mean_of((double[]){ 1, 2, 6 }, 3), 3);
+    expect_real(mean_of(NULL, 0), NAN);
+    expect_real(mean_of((double[]){ 0x1p53, 1, 1 }, 3), 0x1p53 / 3);        // from first to last: the ones are lost
+    expect_real(retention(0.8, 0.2), 0.2 / 0.8);
+    expect_real(retention(0, 0.2), NAN);
+}
+
+static void the_harmonic_mean_is_zero_when_anything_is(void **state)
+{
+    (void)state;
+    expect_real(harmonic_mean((double[]){ 1, 0.5, 0.25 }, 3), 3.0 / 7);
+    expect_real(harmonic_mean((double[]){ 0.5, 0.5 }, 2), 0.5);
+    expect_real(harmonic_mean((double[]){ 1, 0, 1 }, 3), 0);
+    expect_real(harmonic_mean(NULL, 0), NAN);
+}
+
+static void alignment_counts_both_modalities_together(void **state)
+{
+    (void)state;
+    bool a[] = { true, true, false, false, true }, b[] = { true, false, true, false, true };
+    Ratio right = umu_all_right(a, b, 5), wrong = umu_all_wrong(a, b, 5);
+    assert_true(right.count == 2 && wrong.count == 1 && right.total == 5 && wrong.total == 5);
+    double x[] = { 1, 0.5, 0, 0.75 }, y[] = { 0, 0.5, 0, 0.25 };
+    expect_real(umu_contraharmonic(x, y, 4), (1 + 0.5 + 0 + 0.625) / 4);
+    expect_real(umu_harmonic(x, y, 4), (0 + 0.5 + 0 + 0.375) / 4);
+    expect_real(umu_contraharmonic(x, y, 0), NAN);
+    expect_real(umu_harmonic(x, y, 0), NAN);
+}
+
+/* --- CircularEval --- */
+
+static void a_rotation_and_its_reverse_meet(void **state)
+{
+    (void)state;
+    static const char *const shown[4][4] = { { "a", "b", "c", "d" }, { "b", "c", "d", "a" }, { "c", "d", "a", "b" }, { "d", "a", "b", "c" } };
+    static const char *const option[] = { "a", "b", "c", "d" };
+    for (size_t r = 0; r < 4; r++)
+        for (size_t k = 0; k < 4; k++) {
+            assert_string_equal(option[circular_option(k, r, 4)], shown[r][k]);
+            assert_int_equal(circular_place(circular_option(k, r, 4), r, 4), k);
+        }
+}
+
+/* One question of four options: each of the 16 patterns of right and wrong, in rotated orders; another question beside it is all right. */
+static void a_question_is_right_when_every_rotation_is(void **state)
+{
+    (void)state;
+    for (int pattern = 0; pattern < 16; pattern++)
+        for (int turn = 0; turn < 6; turn++) {
+            CircularAnswer x[6], in[6] = { { 70, 0, 2, true }, { 70, 1, 2, true } };
+            for (int r = 0; r < 4; r++)
+                in[2 + r] = (CircularAnswer){ 7, r, 4, (pattern >> r & 1) != 0 };
+            for (int k = 0; k < 6; k++)
+                x[k] = in[(k + turn) % 6];
+            Ratio single, circular;
+            int64_t bad;
+            assert_true(circular_score(x, 6, &single, &circular, &bad));
+            assert_true(single.total == 2 && single.count == 1 + (pattern & 1));
+            assert_true(circular.total == 2 && circular.count == 1 + (pattern == 15));
+        }
+}
+
+static void a_round_that_is_missing_or_there_twice_is_named(void **state)
+{
+    (void)state;
+    static const CircularAnswer cases[][4] = {
+        { { 1, 0, 1, true }, { 5, 0, 3, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // round 2 is missing
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 2, true }, { 5, 1, 2, true } },      // round 1 is there twice
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // rounds disagree
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 0, 2, true }, { 2, 0, 1, true } },      // round 0 is there twice
+        { { 1, 0, 1, true }, { 5, 1, 2, true }, { 3, 0, 1, true }, { 2, 0, 1, true } },      // round 0 is missing
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 2, 2, true }, { 2, 0, 1, true } },      // there is no round 2
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        Ratio single, circular;
+        int64_t bad = 0;
+        assert_false(circular_score(cases[k], 4, &single, &circular, &bad));
+        assert_int_equal(bad, 5);
+    }
+    Ratio single, circular;
+    int64_t bad;
+    assert_true(circular_score(NULL, 0, &single, &circular, &bad) && single.total == 0 && circular.total == 0);
+}
+
+/* --- string rules --- */
+
+static void exact_match_ignores_white_space_around(void **state)
+{
+    (void)state;
+    assert_true(answer_exact(" paris\n", "paris") && answer_exact("", "  ") && answer_exact("\xc2\xa0" "a b", "a b\xe3\x80\x80"));
+    assert_false(answer_exact("Paris", "paris"));
+    assert_false(answer_exact("paris .", "paris"));
+    assert_false(answer_exact("", "a"));
+}
+
+static void cloze_finds_the_answer_anywhere(void **state)
+{
+    (void)state;
+    assert_true(answer_cloze("He was born in 19", "1") && answer_cloze("in PARIS, France", "paris") && answer_cloze("caf\xc3\xa9", "f\xc3\xa9"));
+    assert_false(answer_cloze("pari s", "paris"));
+    assert_false(answer_cloze("", "a"));
+    assert_false(answer_cloze("anything", ""));
+}
+
+static void the_first_letter_decides_or_nothing_does(void **state)
+{
+    (void)state;
+    static const struct { const char *text; int place; } cases[] = {
+        { "B", 1 }, { "b. the cat", 1 }, { "  D", 3 }, { "Because of it", 1 }, { "The answer is A", NO_CHOICE }, { "E", NO_CHOICE }, { "", NO_CHOICE },
+        { "(A)", NO_CHOICE }, { "1", NO_CHOICE }, { "\xc3\x81", NO_CHOICE },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        assert_int_equal(answer_first_letter(cases[k].text, 4), cases[k].place);
+}
+
+static void a_choice_is_found_by_letter_then_by_text(void **state)
+{
+    (void)state;
+    static const char *const option[] = { "a cat", "dog", "red dog", "Sheep" };
+    static const struct { const char *text; int place; } cases[] = {
+        { "C", 2 }, { " C \n", 2 }, { "B.", 1 }, { "B. a cat", 1 }, { "(D) dog", 3 }, { "A: dog", 0 }, { "A) dog", 0 }, { "E", NO_CHOICE }, { "E. dog", NO_CHOICE },
+        { "(E) dog", NO_CHOICE }, { "dog", 1 }, { "Dog.", 1 }, { "red dog", 2 }, { "RED DOG.", 2 }, { "it is a cat", 0 }, { "A cat", 0 },
+        { "a dog and a cat", NO_CHOICE }, { "a red dog", NO_CHOICE }, { "hotdogs", NO_CHOICE }, { "sheep!", 3 }, { "", NO_CHOICE }, { ".", NO_CHOICE }, { "b", NO_CHOICE },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        if (answer_choice(cases[k].text, option, 4) != cases[k].place)
+            fail_msg("\"%s\" chose %d", cases[k].text, answer_choice(cases[k].text, option, 4));
+    assert_int_equal(answer_choice("A", option, 0), NO_CHOICE);
+}
+
+/* --- likelihood --- */
+
+static void exp_is_the_nearest_double(void **state)
+{
+    (void)state;
+    static const struct { double x, y; } cases[] = {          // the series, by hand to 40 digits
+        { 0, 1 }, { -1, 0x1.78b56362cef38p-2 }, { 1, 0x1.5bf0a8b145769p+1 }, { -0.5, 0x1.368b2fc6f960ap-1 }, { -20, 0x1.1b48655f37267p-29 },
+        { -601, 0 }, { 601, INFINITY }, { -INFINITY, 0 }, { NAN, NAN },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        expect_real(metric_exp(cases[k].x), cases[k].y);
+}
+
+static void shares_and_truth_ratios_are_their_formulas(void **state)
+{
+    (void)state;
+    const double e = 0x1.78b56362cef38p-2;                                                // exp(-1)
+    float same[] = { 1, 1, 1 }, none[] = { INFINITY }, two[] = { 0.5f, 1.5f };
+    expect_real(answer_probability(1), e);
+    expect_real(answer_probability(INFINITY), 0);
+    expect_real(answer_share(1, same, 3), e / (((e + e) + e) + e + 1e-10));
+    expect_real(answer_share(0, none, 1), 1 / (1 + 1e-10));
+    Truth t = truth_of(1, two, 2), sure = truth_of(0, none, 1), fooled = truth_of(INFINITY, (float[]){ 0 }, 1);
+    assert_true(t.right == e && t.wrong == e && sure.right == 1 && sure.wrong == 0 && fooled.right == 0 && fooled.wrong == 1);
+    expect_real(truth_value(t, TRUTH_RATIO), e / (e + 1e-10));
+    expect_real(truth_value(t, TRUTH_SHARE), e / (e + e + 1e-10));
+    expect_real(truth_value(t, TRUTH_FORGET), e / (e + 1e-10));
+    expect_real(truth_value(t, TRUTH_RETAIN), 1 - e / (e + 1e-10));
+    expect_real(truth_value(sure, TRUTH_RETAIN), 1);
+    expect_real(truth_value(sure, TRUTH_FORGET), 0);
+    expect_real(truth_value(fooled, TRUTH_RETAIN), 0);
+    expect_real(truth_value(fooled, TRUTH_FORGET), 1 / (1 / 1e-10 + 1e-10));
+    expect_real(truth_mean((Truth[]){ sure, fooled }, 2, TRUTH_RETAIN), 0.5);
+    expect_real(truth_mean(NULL, 0, TRUTH_RETAIN), NAN);
+    expect_real(truth_of(1, NULL, 0).wrong, NAN);
+}
+
+static void memorisation_counts_tokens_and_suffixes(void **state)
+{
+    (void)state;
+    static const struct { unsigned char right[4]; double em, es, open; } cases[] = {
+        { { 1, 1, 1, 1 }, 1, 1, 1 },          { { 0, 1, 1, 1 }, 0.75, 0.75, 0.75 }, { { 1, 1, 1, 0 }, 0.75, 0, 0.25 },
+        { { 1, 0, 0, 1 }, 0.5, 0.25, 0.25 },  { { 0, 0, 0, 0 }, 0, 0, 0.25 },       { { 1, 0, 1, 1 }, 0.75, 0.5, 0.5 },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        expect_real(exact_memorisation(cases[k].right, 4), cases[k].em);
+        expect_real(extraction_strength(cases[k].right, 4), cases[k].es);
+        expect_real(extraction_strength_open(cases[k].right, 4), cases[k].open);
+    }
+    expect_real(exact_memorisation(NULL, 0), NAN);
+    expect_real(extraction_strength(NULL, 0), NAN);
+    expect_real(extraction_strength_open(NULL, 0), NAN);
+}
+
+static void membership_scores_are_their_formulas(void **state)
+{
+    (void)state;
+    float nll[] = { 1, 4, 2, 8, 0 }, reference[] = { 1, 1, 1, 1, 1 };
+    double mu[] = { -1, -1, -1, -1, -1 }, variance[] = { 1, 4, 1, 1e-9, 0 };
+    expect_real(mia_loss(nll, 5), 3);
+    expect_real(mia_reference(nll, reference, 5), 2);
+    expect_real(mia_min_k(nll, 5, 0.4, &arena), 6);                  // floor(0.4 * 5) = 2: 8 and 4
+    expect_real(mia_min_k(nll, 5, 0.1, &arena), 8);                  // at least one
+    expect_real(mia_min_k(nll, 5, 1, &arena), 3);
+    expect_real(mia_min_k_plus(nll, mu, variance, 5, 0.2, &arena), 7 / sqrt(1e-6));
+    expect_real(mia_min_k_plus(nll, mu, variance, 3, 0.4, &arena), 1.5);
+    expect_real(mia_loss(nll, 0), NAN);
+    expect_real(mia_min_k(nll, 0, 0.4, &arena), NAN);
+}
+
+static void moments_of_logits_have_closed_forms(void **state)
+{
+    (void)state;
+    double mu, variance;
+    logit_moments((float[]){ 3, 3, 3, 3 }, 4, &mu, &variance);
+    expect_real(mu, -0x1.62e42fefa39efp+0);                          // -log 4
+    expect_real(variance, 0);
+    logit_moments((float[]){ 5, -INFINITY }, 2, &mu, &variance);
+    expect_real(mu, 0);
+    logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, &mu, &variance);  // log 3 to a float: p = 1/4, 3/4; mu = 3/4 log 3 - log 4; (p(1-p)) log^2 3
+    assert_true(fabs(mu + 0.56233514461880829) < 1e-7 && fabs(variance - 3.0 / 16 * 1.2069489608525820) < 1e-7);
+}
+
+/* --- ranks --- */
+
+static void auc_counts_wins_and_half_the_ties(void **state)
+{
+    (void)state;
+    uint64_t seed = check_seed();
+    for (int round = 0; round < 300; round++) {
+        double f[12], h[12];
+        size_t n = 1 + check_below(&seed, 12), m = 1 + check_below(&seed, 12), values = 1 + check_below(&seed, 8);
+        uint64_t twice = 0;
+        for (size_t k = 0; k < 12; k++)
+            f[k] = (double)check_below(&seed, values), h[k] = (double)check_below(&seed, values);
+        for (size_t k = 0; k < n * m; k++)
+            twice += f[k % n] < h[k / n] ? 2 : f[k % n] == h[k / n];
+        Auc u;
+        assert_true(auc_of(&u, f, n, h, m, &arena, &error));
+        assert_true(u.twice == twice && u.pairs == n * m);
+    }
+    Auc u;
+    double low[] = { -1, -0.0 }, high[] = { 0.0, 7 };
+    assert_true(auc_of(&u, low, 2, high, 2, &arena, &error));
+    expect_real(auc_value(u), 0.875);                                // one tie, of the zeros
+    assert_true(auc_of(&u, low, 1, high, 2, &arena, &error) && auc_value(u) == 1);
+    assert_true(auc_of(&u, high, 2, low, 1, &arena, &error) && auc_value(u) == 0);
+    assert_true(auc_of(&u, (double[]){ 2, 2, 2 }, 3, (double[]){ 2, 2 }, 2, &arena, &error) && auc_value(u) == 0.5);
+    assert_false(auc_of(&u, low, 0, high, 2, &arena, &error));
+    expect_sentence(&error, "AUC", "without values");
+    assert_false(auc_of(&u, low, 2, (double[]){ 1, NAN }, 2, &arena, &error));
+    expect_sentence(&error, "value 2 is NaN");
+}
+
+static void privleak_is_zero_at_the_retrained_model(void **state)
+{
+    (void)state;
+    expect_real(privleak(0.5, 0.5), 0);
+    expect_real(privleak(1, 0.5), -100);
+    expect_real(privleak(0, 0.5), 100);
+    expect_real(privleak(0.75, 0.5), -50);
+    expect_real(privleak(0.5, 1), NAN);
+}
+
+static void sorting_agrees_with_counting(void **state)
+{
+    (void)state;
+    uint64_t seed = check_seed();
+    for (size_t n = 0; n < 60; n++) {
+        double x[60], y[60];
+        for (size_t k = 0; k < n; k++)
+            y[k] = x[k] = (double)check_below(&seed, 20) - 10;
+        ranks_sort(x, n);
+        for (size_t k = 0; k < n; k++) {
+            size_t below = 0, upto = 0;
+            for (size_t j = 0; j < n; j++)
+                below += y[j] < x[k], upto += y[j] <= x[k];
+            assert_true(below <= k && k < upto);
+        }
+    }
+}
+
+/* The gap of one order: bit k of `order` says that the k-th smallest value is of x. */
+static uint64_t gap_of(unsigned order, size_t n, size_t m)
+{
+    uint64_t gap = 0;
+    for (size_t k = 0, i = 0, j = 0; k < n + m; k++) {
+        (order >> k & 1) ? i++ : j++;
+        uint64_t d = i * m > j * n ? i * m - j * n : j * n - i * m;
+        gap = d > gap ? d : gap;
+    }
+    return gap;
+}
+
+/* All orders of up to 5 and 6 values. */
+static void ks_counts_what_brute_force_counts(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n <= 5; n++)
+        for (size_t m = 1; m <= 6; m++) {
+            uint64_t gaps[512];
+            size_t orders = 0;
+            for (unsigned o = 0; o < 1u << (n + m); o++)
+                if ((size_t)__builtin_popcount(o) == n)
+                    gaps[orders++] = gap_of(o, n, m);
+            size_t at = 0;
+            for (unsigned o = 0; o < 1u << (n + m); o++) {
+                if ((size_t)__builtin_popcount(o) != n)
+                    continue;
+                double x[5], y[6];
+                size_t i = 0, j = 0, wide = 0;
+                for (size_t k = 0; k < n + m; k++)
+                    (o >> k & 1) ? (x[i++] = (double)k) : (y[j++] = (double)k);
+                for (size_t k = 0; k < orders; k++)
+                    wide += gaps[k] >= gaps[at];
+                KolmogorovSmirnov got;
+                assert_true(ks_test(&got, x, n, y, m, &arena, &error));
+                assert_true(got.gap == gaps[at++]);
+                expect_real(got.d, (double)got.gap / (double)(n * m));
+                assert_true(fabs(got.p - (double)wide / (double)orders) < 1e-14);
+            }
+        }
+}
+
+/* n = m: the reflection principle gives P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
+static void ks_of_equal_sizes_is_the_reflection_formula(void **state)
+{
+    (void)state;
+    double row[51] = { 1 };
+    for (size_t n = 1; n <= 25; n++) {
+        for (int twice = 0; twice < 2; twice++)
+            for (size_t k = 50; k > 0; k--)
+                row[k] += row[k - 1];                                // C(2n, k): below 2^53
+        for (size_t shift = 1; shift <= n; shift++) {
+            double x[25], y[25], sum = 0;
+            for (size_t k = 0; k < n; k++)
+                x[k] = (double)k + 0.5, y[k] = (double)(k + shift);  // the gap is shift steps wide
+            for (size_t k = shift, sign = 1; k <= n; k += shift, sign = !sign)
+                sum += sign ? row[n - k] : -row[n - k];
+            KolmogorovSmirnov got;
+            assert_true(ks_test(&got, x, n, y, n, &arena, &error));
+            expect_real(got.d, (double)(got.gap / n) / (double)n);
+            assert_int_equal(got.gap / n, shift);
+            assert_true(fabs(got.p - 2 * sum / row[n]) < 1e-13);
+        }
+    }
+}
+
+static void ks_of_far_samples_is_tiny_and_exact(void **state)
+{
+    (void)state;
+    static double x[300], y[300];
+    double want = 2;
+    for (int k = 0; k < 300; k++)
+        x[k] = k, y[k] = 1000 + k, want *= (double)(k + 1) / (301 + k);
+    KolmogorovSmirnov got;
+    assert_true(ks_test(&got, x, 300, y, 300, &arena, &error));
+    assert_true(got.d == 1 && fabs(got.p / want - 1) < 1e-12 && got.p < 1e-175);
+    assert_true(ks_test(&got, x, 300, x, 300, &arena, &error) && got.d == 0 && got.p == 1);
+    assert_true(ks_test(&got, (double[]){ 1, 1, 1 }, 3, (double[]){ 1, 1 }, 2, &arena, &error) && got.d == 0 && got.p == 1);
+    assert_true(ks_test(&got, (double[]){ 1, 2, 2 }, 3, (double[]){ 2, 3 }, 2, &arena, &error) && got.gap == 3);    // 1 against 1/2 after the ties
+    assert_false(ks_test(&got, x, 0, y, 3, &arena, &error));
+    expect_sentence(&error, "KS test", "without values");
+    assert_false(ks_test(&got, x, 3, (double[]){ NAN }, 1, &arena, &error));
+    expect_sentence(&error, "value 1 is NaN");
+    assert_false(ks_test(&got, x, 300, y, RANKS_MAX + 1, &arena, &error));
+    expect_sentence(&error, "1001 values");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said), TEST(ratios_are_counted_and_divided_once),
+        TEST(the_harmonic_mean_is_zero_when_anything_is), TEST(alignment_counts_both_modalities_together), TEST(a_rotation_and_its_reverse_meet),
+        TEST(a_question_is_right_when_every_rotation_is), TEST(a_round_that_is_missing_or_there_twice_is_named),
+        TEST(exact_match_ignores_white_space_around), TEST(cloze_finds_the_answer_anywhere), TEST(the_first_letter_decides_or_nothing_does),
+        TEST(a_choice_is_found_by_letter_then_by_text), TEST(exp_is_the_nearest_double), TEST(shares_and_truth_ratios_are_their_formulas),
+        TEST(memorisation_counts_tokens_and_suffixes), TEST(membership_scores_are_their_formulas), TEST(moments_of_logits_have_closed_forms),
+        TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model), TEST(sorting_agrees_with_counting),
+        TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula), TEST(ks_of_far_samples_is_tiny_and_exact),
+    };
+    return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan of a run: who is forgotten, what is done once, what depends on what; and the files that a run leaves. */
+#include <math.h>
+#include <string.h>
+#include "eval/manifest.h"
+#include "tensor/base/file.h"
+#include "tests/support/stand.h"
+#include "tests/support/scratch.h"
+
+static const char world[] =
+    "{\"id\": \"p1\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 2}\n"
+    "{\"id\": \"p2\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1, \"facts\": {\"home\": \"x\"}}\n"
+    "{\"id\": \"p3\", \"group\": \"person\", \"split\": \"retain\"}\n"
+    "{\"id\": \"p4\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1}\n"
+    "{\"id\": \"p5\", \"group\": \"person\", \"split\": \"retain\"}\n"
+    "{\"id\": \"c3\", \"group\": \"country\"}\n"
+    "{\"id\": \"c1\", \"group\": \"country\"}\n"
+    "{\"id\": \"c2\", \"group\": \"country\"}\n"
+    "{\"id\": \"c4\", \"group\": \"country\"}\n"
+    "{\"id\": \"c5\", \"group\": \"country\"}\n";
+
+static const char *written(const char *name, const char *text)
+{
+    const char *path = scratch("%s", name);
+    assert_true(file_write(path, text, strlen(text), &error));
+    return path;
+}
+
+static bool read_world(Entities *all, const char *text)
+{
+    return entities_read(all, written("entities.jsonl", text), &arena, &error);
+}
+
+static MethodConfig method_list[64];
+
+static ProtocolConfig config_of(const char *scenarios)
+{
+    ProtocolConfig c = {
+        .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
+        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .rules = "budget", .probed = "",
+        .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de", .reading = "data.template = world\n",
+        .model = { { "b" }, { "v" }, { "o" } }, .group = { { "g0" }, { "g1" }, { "g2" } }, .general = { "g" }, .entities = { "e" },
+    };
+    for (size_t k = 0; k < scenarios_count; k++)
+        c.epochs[k] = "";
+    for (size_t k = 0; k < methods_count; k++)
+        method_list[k] = (MethodConfig){ "optimiser.lr = 0.0003\n", "proj+llm", 20, false, true };
+    return c;
+}
+
+static bool plan_of(Plan *p, const ProtocolConfig *c)
+{
+    Entities all;
+    return read_world(&all, world) && plan_make(p, c, &all, &arena, &error);
+}
+
+static Plan planned(const ProtocolConfig *c)
+{
+    Plan p;
+    bool good = plan_of(&p, c);
+    expect_fine(&error);
+    assert_true(good);
+    return p;
+}
+
+static void expect_list(const EntityList *l, const char *ids)
+{
+    char text[256] = "";
+    for (size_t k = 0; k < l->count; k++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "", l->entity[k]->id);
+    assert_string_equal(text, ids);
+}
+
+/* --- entities --- */
+
+static void a_bad_line_of_entities_is_a_sentence_with_its_number(void **state)
+{
+    (void)state;
+    static const struct { const char *line, *says; } bad[] = {
+        { "{\"id\": \"p1\", \"group\": \"person\"}", "entities.jsonl:11: the id \"p1\" is that of line 1" },
+        { "{\"id\": \"x\"}", "entities.jsonl:11: \"id\" or \"group\" is missing" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"round\": 0}", "entities.jsonl:11: \"round\" must be" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"retain\", \"round\": 1}", "entities.jsonl:11: \"split\" is \"retain\" and \"round\" is 1" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"unlearn\"}", "expected a round" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"image\": \"nowhere.png\"}", "nowhere.png is not there" },
+        { "{\"id\": 7, \"group\": \"person\"}", "entities.jsonl:11: \"id\" must be text" },
+        { "[]", "entities.jsonl:11: an object {…} was expected" },
+        { "{\"id\"", "entities.jsonl:11" },
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        Entities all;
+        assert_false(read_world(&all, arena_format(&arena, "%s%s\n", world, bad[k].line)));
+        expect_sentence(&error, bad[k].says);
+    }
+}
+
+/* --- splits --- */
+
+static void rounds_are_forgotten_in_order_and_cut_evenly(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("sequential");
+    Plan p = planned(&c);
+    Splits s;
+    assert_true(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_list(&s.forget, "p2 p4 p1");
+    expect_list(&s.retain, "p3 p5");
+    assert_int_equal(s.requests, 2);
+    expect_list(&s.request[0], "p2 p4");
+    expect_list(&s.request[1], "p1");
+}
+
+static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
+{
+    return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact };
+}
+
+static void the_best_known_are_ranked_by_right_answers_then_by_id(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("pretrained");
+    Plan p = planned(&c);
+    Result r[] = {
+        answered("1", "c5", "country", MODALITY_IMAGE, true), answered("2", "c5", "country", MODALITY_TEXT, true),
+        answered("3", "c3", "country", MODALITY_IMAGE, true), answered("4", "c2", "country", MODALITY_IMAGE, true),
+        answered("5", "c4", "country", MODALITY_IMAGE, false), answered("6", "c1", "country", MODALITY_IMAGE, true),
+        answered("7", "scene", "general", MODALITY_IMAGE, true),
+    };
+    Splits s, again;
+    assert_true(protocol_splits(&s, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_int_equal(s.forget.count, 2);
+    assert_int_equal(s.retain.count, 2);
+    assert_false(entity_list_has(&s.forget, "c4") || entity_list_has(&s.retain, "c4"));      // the fifth of five
+    for (const char *const *id = (const char *const[]){ "c5", "c1", "c2", "c3", NULL }; *id; id++)
+        assert_true(entity_list_has(&s.forget, *id) != entity_list_has(&s.retain, *id));
+    r[3].exact = false;                                                                       // c2 falls to c4, which stands behind it by id
+    assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_true(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
+    r[4].exact = true;
+    assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
+    assert_false(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
+}
+
+static void what_does_not_fit_the_world_is_a_sentence(void **state)
+{
+    (void)state;
+    Splits s;
+    ProtocolConfig c = config_of("pretrained");
+    c.best = 6;
+    Plan p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "protocol.best is 6, but there are only 5");
+    c.best = c.forget = 4;
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "protocol.forget is 4, expected fewer than the 4");
+    c = config_of("sequential");
+    c.rounds = 4;
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "4 requests of 3 entities");
+    c = config_of("known");
+    p = planned(&c);
+    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
+    expect_sentence(&error, "entities.jsonl:1: protocol.forget is 2, expected fewer than the 0 of the group \"known_person\"");
+}
+
+/* --- plans --- */
+
+static void bad_lists_of_a_config_are_sentences(void **state)
+{
+    (void)state;
+    Plan p;
+    struct { const char *scenarios, *methods, *seeds, *epochs, *says; } bad[] = {
+        { "finetuned, nonsense", "ga", "0", "", "there is no scenario \"nonsense\"" }, { "finetuned", "gaa", "0", "", "there is no method \"gaa\"" },
+        { "finetuned", "ga", "0, x", "", "protocol.seeds: \"x\"" }, { "finetuned", "ga", "-1", "", "protocol.seeds: \"-1\"" },
+        { "", "ga", "0", "", "nothing to run" }, { "finetuned", "ga", "0", "0", "is not a number above 0" },
+        { "finetuned", "ga", "0", "npo=3", "there is no number for ga" }, { "finetuned", "ga", "0", "3x", "\"3x\" is not a number" },
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        ProtocolConfig c = config_of(bad[k].scenarios);
+        c.methods = bad[k].methods;
+        c.seeds = bad[k].seeds;
+        c.epochs[0] = bad[k].epochs;
+        assert_false(plan_of(&p, &c));
+        expect_sentence(&error, bad[k].says);
+    }
+}
+
+static void epochs_are_given_for_all_and_for_single_methods(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned");
+    c.methods = "ga, ga_klr, npo";
+    c.epochs[0] = "4, npo=7";
+    Plan p = planned(&c);
+    assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
+    assert_int_equal(request_steps(&p, &p.cases[2], 50), 7 * 25);
+    assert_int_equal(request_steps(&p, &p.cases[2], 3), 7 * 2);         // 30 questions in batches of 20
+    assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175) && !snapshot_after(&p, &p.cases[2], 50, 26));
+    c.epochs[0] = "2.5";
+    c.trajectory = 0.2;
+    p = planned(&c);
+    assert_int_equal(request_steps(&p, &p.cases[0], 50), 63);           // 62.5, half up
+    assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63) && !snapshot_after(&p, &p.cases[0], 50, 62));
+}
+
+static const Case *case_named(const Plan *p, const char *name)
+{
+    for (size_t k = 0; k < p->case_count; k++)
+        if (strcmp(p->cases[k].name, name) == 0)
+            return &p->cases[k];
+    fail_msg("there is no case %s", name);
+    return NULL;
+}
+
+/* In this world three persons are forgotten at once: 30 questions, 2 steps an epoch; in two requests, of two persons (1 step an epoch) and of one (1). */
+static void rules_say_how_long_a_request_is_worked_on(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, sequential, pretrained");
+    c.rules = "budget, updates, epochs, accuracy";
+    c.epochs[0] = "6";
+    c.epochs[1] = "9";
+    c.epochs[2] = "4";
+    c.trajectory = 0.5;
+    Plan p = planned(&c);
+    assert_int_equal(p.case_count, 12);
+    const struct { const char *name; int64_t steps[2]; } want[] = {
+        { "finetuned", { 12 } }, { "finetuned-updates", { 12 } }, { "finetuned-epochs", { 12 } }, { "finetuned-accuracy", { 20 } },
+        { "sequential", { 4, 4 } }, { "sequential-updates", { 12, 12 } }, { "sequential-epochs", { 6, 6 } }, { "sequential-accuracy", { 10, 10 } },
+        { "pretrained", { 9 } }, { "pretrained-updates", { 12 } }, { "pretrained-epochs", { 6 } }, { "pretrained-accuracy", { 10 } },
+    };
+    for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
+        const Case *x = case_named(&p, want[k].name);
+        const size_t entities[2] = { strstr(x->name, "finetuned") ? 3 : 2, 1 };
+        for (size_t i = 0; i < (size_t)x->rounds; i++)
+            assert_int_equal(request_steps(&p, x, entities[i]), want[k].steps[i]);
+    }
+    const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
+    assert_true(stop_after(&p, stops, 3, 1) && stop_after(&p, stops, 3, 20) && !stop_after(&p, stops, 3, 0) && !stop_after(&p, does_not, 3, 1));
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);       // the same work is one stage
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
+    assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
+    c.stop = 0.5;
+    Plan q = planned(&c);
+    assert_string_not_equal(p.stage[stops->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-accuracy")->unlearn].digest.hex);
+    assert_string_equal(p.stage[does_not->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-epochs")->unlearn].digest.hex);
+    c.rules = "budget, nonsense";
+    assert_false(plan_of(&q, &c));
+    expect_sentence(&error, "there is no rule \"nonsense\"");
+}
+
+static void probes_are_planned_where_the_config_names_the_case(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, pretrained, ablation");
+    c.rules = "budget, accuracy";
+    c.probed = "finetuned-accuracy, pretrained";
+    Plan p = planned(&c);
+    const Case *x = case_named(&p, "finetuned-accuracy"), *y = case_named(&p, "pretrained");
+    assert_true(p.stage[x->probe].kind == STAGE_PROBE && p.stage[x->probe].of == x->unlearn && x->probe_oracle != NO_STAGE && x->probe_before != x->probe_oracle);
+    assert_true(p.stage[y->probe].of == y->unlearn && y->probe_oracle == NO_STAGE);           // there is no oracle of what was pre-trained
+    assert_true(case_named(&p, "finetuned")->probe == NO_STAGE && case_named(&p, "ablation")->probe == NO_STAGE);
+    const char *before = p.stage[x->unlearn].digest.hex, *probe = p.stage[x->probe].digest.hex;
+    c.probing = "attack.lr = 0.1\n";
+    Plan q = planned(&c);
+    assert_string_equal(before, q.stage[case_named(&q, x->name)->unlearn].digest.hex);
+    assert_string_not_equal(probe, q.stage[case_named(&q, x->name)->probe].digest.hex);
+}
+
+static void other_sources_make_other_stages(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned");
+    Plan p = planned(&c);
+    c.code = "c0df";
+    Plan q = planned(&c);
+    assert_int_equal(p.stage_count, q.stage_count);
+    for (size_t k = 0; k < p.stage_count; k++)
+        assert_string_not_equal(p.stage[k].digest.hex, q.stage[k].digest.hex);
+}
+
+static void the_same_work_is_one_stage(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, ablation");
+    Plan p = planned(&c);
+    assert_int_equal(p.case_count, 3);
+    assert_int_equal(p.cases[2].trainable, TRAIN_PROJ_LLM);
+    assert_int_equal(p.cases[0].unlearn, p.cases[1].trainable == TRAIN_LLM ? p.cases[2].unlearn : p.cases[1].unlearn);
+    assert_int_equal(p.cases[0].answer, p.cases[2].answer);
+    assert_int_not_equal(p.cases[0].unlearn, p.cases[1].unlearn);
+    for (size_t k = 0; k < p.stage_count; k++)
+        for (size_t i = 0; i < p.stage[k].inputs; i++)
+            assert_true(p.stage[k].input[i] < k);
+}
+
+static const char *digest_of(const Plan *p, size_t stage) { return p->stage[stage].digest.hex; }
+
+static void a_changed_config_changes_only_what_depends_on_it(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, pretrained");
+    Plan p = planned(&c), q;
+    const Case *f = &p.cases[0], *b = &p.cases[1];
+    c.group[1] = (Digest){ "other" };                                    // the countries' questions
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    assert_string_not_equal(digest_of(&p, b->before), digest_of(&q, q.cases[1].before));
+    assert_string_not_equal(digest_of(&p, b->unlearn), digest_of(&q, q.cases[1].unlearn));
+    c = config_of("finetuned, pretrained");
+    c.reading = "data.template = plain\n";                               // how is asked
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    c = config_of("finetuned, pretrained");
+    c.model[MODEL_ORACLE] = (Digest){ "other" };
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+    assert_string_not_equal(digest_of(&p, f->oracle), digest_of(&q, q.cases[0].oracle));
+    c = config_of("finetuned, pretrained");
+    c.seeds = "0, 1";
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
+    method_list[0].recipe = "optimiser.lr = 0.001\n";                    // of ga, the first method
+    q = planned(&c);
+    assert_string_equal(digest_of(&p, f->before), digest_of(&q, q.cases[0].before));
+    assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
+}
+
+/* --- the manifest --- */
+
+static void a_manifest_links_stages_and_sees_changed_files(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("pretrained");
+    Plan p = planned(&c);
+    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
+    const char *out = scratch("out");
+    size_t size;
+    for (size_t k = 0; k < p.stage_count; k++) {
+        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
+        assert_true(file_make_folder(folder, &error) && !stage_finished(folder));
+        assert_true(file_write(arena_format(&arena, "%s/x.txt", folder), "x", 1, &error));
+        assert_true(stage_finish(&p, k, folder, files, 1, &error) && stage_finished(folder));
+    }
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "1\n", 2, &error));
+    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error));
+    char *one = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "2\n", 2, &error) && manifest_write(&p, out, "config", results, 1, &arena, &error));
+    char *two = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
+    assert_string_not_equal(strstr(one, "\"chain\""), strstr(two, "\"chain\""));
+    assert_true(file_write(arena_format(&arena, "%s/stages/%s/x.txt", out, digest_of(&p, 0)), "y", 1, &error));
+    assert_false(manifest_write(&p, out, "config", results, 1, &arena, &error));
+    expect_sentence(&error, "x.txt: it is not the file that its stage made");
+}
+
+static const char *run_made(const char *name, const char *result)
+{
+    ProtocolConfig c = config_of("finetuned");
+    Plan p = planned(&c);
+    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
+    const char *out = arena_text(&arena, scratch("%s", name));
+    for (size_t k = 0; k < p.stage_count; k++) {
+        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
+        assert_true(file_make_folder(folder, &error) && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
+        assert_true(stage_finish(&p, k, folder, files, 1, &error));
+    }
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error) && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
+    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error) && manifest_add(out, "report", "report.html", &error));
+    return out;
+}
+
+static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state)
+{
+    (void)state;
+    const char *one = run_made("one", "1"), *two = run_made("two", "1"), *other = run_made("other", "2");
+    char different[512];
+    size_t size;
+    assert_true(manifest_check(one, &arena, &error) && manifest_same(one, two, different, &arena, &error));
+    assert_false(manifest_same(one, other, different, &arena, &error));
+    assert_false(error.failed);
+    assert_string_equal(different, "the stage answers/vanilla/person: x.txt");
+    assert_true(file_write(arena_format(&arena, "%s/report.html", one), "q", 1, &error));
+    assert_false(manifest_check(one, &arena, &error));
+    expect_sentence(&error, "report.html: it is not the file");
+    const char *path = arena_format(&arena, "%s/manifest.json", two);
+    char *text = file_read(path, 1 << 20, &size, &arena, &error);
+    *strstr(text, "c0de") = 'd';
+    assert_true(file_write(path, text, size, &error));
+    assert_false(manifest_check(two, &arena, &error));
+    expect_sentence(&error, "entry 1 was changed");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
+        stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
+        stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods), stand_test(the_same_work_is_one_stage),
+        stand_test(a_changed_config_changes_only_what_depends_on_it),
+        stand_test(a_manifest_links_stages_and_sees_changed_files), stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
+        stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case), stand_test(other_sources_make_other_stages),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

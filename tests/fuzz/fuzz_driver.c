@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* A plain mutating driver for fuzz_parsers.c, where libFuzzer is not to be had: fuzz_parsers SECONDS SEED CRASHFILE CORPUS.
+ * The input about to be tried stands in CRASHFILE, so that after a crash it is there. */
+#include <dirent.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "tests/support/check.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { FILES = 64, LARGEST = 1 << 16 };
+static struct { uint8_t *data; size_t size; } corpus[FILES];
+static size_t corpus_count;
+
+static void read_corpus(const char *folder)
+{
+    DIR *all = opendir(folder);
+    for (struct dirent *one; all && (one = readdir(all)) && corpus_count < FILES;) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", folder, one->d_name);
+        FILE *f = *one->d_name == '.' ? NULL : fopen(path, "rb");
+        if (!f)
+            continue;
+        corpus[corpus_count].data = malloc(LARGEST);
+        corpus[corpus_count].size = fread(corpus[corpus_count].data, 1, LARGEST, f);
+        corpus_count++;
+        fclose(f);
+    }
+    if (all)
+        closedir(all);
+}
+
+/* One change: a bit, a byte, a telling number or character, a piece cut, doubled, or taken from elsewhere. */
+static size_t mutate(uint8_t *d, size_t n, uint64_t *s)
+{
+    static const char telling[] = "\"{}[]:,\\0-9eE.\n\xff\x7f\x80";
+    size_t at = n ? check_below(s, n) : 0, length = n ? 1 + check_below(s, n - at < 64 ? n - at : 64) : 0, to = n ? check_below(s, n) : 0;
+    switch (n ? check_below(s, 7) : 5) {
+    case 0: d[at] ^= (uint8_t)(1u << check_below(s, 8)); return n;
+    case 1: d[at] = (uint8_t)check_random(s); return n;
+    case 2: d[at] = (uint8_t)telling[check_below(s, sizeof telling)]; return n;
+    case 3: memmove(d + at, d + at + length, n - at - length); return n - length;
+    case 4: memmove(d + to, d + at, n - to < length ? n - to : length); return n;
+    case 5:
+        if (n >= LARGEST - 64)
+            return n;
+        memmove(d + at + length, d + at, n - at);
+        return n + length;
+    default: return check_below(s, 4) ? n : at;
+    }
+}
+
+static void keep(const char *path, const uint8_t *data, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    if (!f || fwrite(data, 1, n, f) != n || fclose(f) != 0)
+        exit(2);
+}
+
+int main(int argc, char **argv)
+{
+    LLVMFuzzerInitialize(&argc, &argv);
+    if (argc != 5)
+        return 2;
+    const time_t until = time(NULL) + atoi(argv[1]);
+    uint64_t s = strtoull(argv[2], NULL, 10), runs = 0;
+    static uint8_t input[LARGEST + 64];
+    read_corpus(argv[4]);
+    for (; corpus_count && time(NULL) < until; runs++) {
+        size_t k = check_below(&s, corpus_count), n = corpus[k].size;
+        memcpy(input, corpus[k].data, n);
+        for (size_t changes = check_below(&s, 8); changes > 0; changes--)
+            n = mutate(input, n, &s);
+        keep(argv[3], input, n);
+        LLVMFuzzerTestOneInput(input, n);
+    }
+    remove(argv[3]);
+    printf("%llu inputs from %zu seeds\n", (unsigned long long)runs, corpus_count);
+    return runs ? 0 : 2;
+}

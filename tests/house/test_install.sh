@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# make install: a stranger's program finds headers and library through the pkg-config file, and the installed program runs.
+. tests/support/tap.sh
+unset MAKELEVEL
+prefix=$tap_folder/prefix
+if [ "$(make -s where 2> /dev/null)" != "$BUILD" ]; then
+    skip "make install" "this build was made with other choices than the environment's"
+    finish
+fi
+cat > "$tap_folder/stranger.c" <<'TEXT'
+#include <stdio.h>
+#include "tensor/ops.h"
+int main(void)
+{
+    Error e = { 0 };
+    Arena a = arena_make(&e);
+    Tape t = tape_make(&a, &e);
+    Node *y = op_exp(&t, tape_scalar(&t, "x", 1));
+    printf("%a\n", y ? (double)y->out.f32[0] : -1.0);
+    arena_free(&a);
+    return e.failed;
+}
+TEXT
+pc=$prefix/lib/pkgconfig/pulseref.pc
+# A word of the pkg-config file, with and without pkg-config.
+field() { sed -nE "s/^$1: //p" "$pc" | sed "s|\${libdir}|$prefix/lib|; s|\${includedir}|$prefix/include/pulseref|"; }
+compiles() {
+    # shellcheck disable=SC2046
+    $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) $(field Libs) -o "$tap_folder/stranger"
+}
+exactly() { [ "$("$tap_folder/stranger")" = 0x1.5bf0a8p+1 ]; }
+
+check "make install PREFIX= puts everything there" make -s install PREFIX="$prefix"
+check "the installed program says its version" grep -q "^pulse-ref " <("$prefix/bin/pulse-ref" --version)
+check "the man page is there" test -s "$prefix/share/man/man1/pulse-ref.1"
+check "a program is compiled with what pulseref.pc says" compiles
+check "it computes e, correctly rounded" exactly
+if command -v pkg-config > /dev/null; then
+    check "pkg-config reads pulseref.pc" env PKG_CONFIG_PATH="$prefix/lib/pkgconfig" pkg-config --exists pulseref
+fi
+finish

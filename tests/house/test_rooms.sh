@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The plan of the house: arrows point one way, files are one idea long, and nothing is called whose answer depends on the machine.
+. tests/support/tap.sh
+BUILD=${BUILD:-build}
+found=$tap_folder/found
+rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
+rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
+sources() { find $rooms tests -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
+# The numbers of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a folder.
+most_lines=400 most_files=25
+
+for file in $(find $rooms -name '*.[ch]'); do
+    for room in $(sed -nE 's/^ *# *include +"([a-z]+)\/.*/\1/p' "$file" | sort -u); do
+        [ "$(rank "$room")" -gt "$(rank "${file%%/*}")" ] && echo "$file includes from $room/"
+    done
+done > "$found"
+check "each room includes only from those to its left" nothing "$found"
+
+# "FILE LINE" for each source of a room, by the line of its rooms.def that names it.
+places() {
+    for room in $rooms; do
+        sed -E 's/#.*//' $room/rooms.def | awk -v room=$room 'NF { print room, NR, $0 }'
+    done | while read -r room line first rest; do
+        if [ "$first" = . ]; then
+            for name in $rest; do ls $room/$name.c $room/$name.h $room/$name.def 2> /dev/null | sed "s/\$/ $line/"; done
+        else
+            find "$room/${first%/}" -name '*.[ch]' -o -name '*.def' | sed "s/\$/ $line/"
+        fi
+    done
+}
+places | sort > "$tap_folder/places"
+{ cut -d' ' -f1 "$tap_folder/places" | uniq -d | sed 's/$/: named twice/'
+  comm -3 <(cut -d' ' -f1 "$tap_folder/places" | uniq) <(find $rooms -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort) | sed 's/^\t//; s/$/: named in no rooms.def/'
+} > "$found"
+check "rooms.def names each source once" nothing "$found"
+
+grep -nE '^ *# *include +"' $(cut -d' ' -f1 "$tap_folder/places") | sed -nE 's/^([^:]+):[0-9]+: *# *include +"([^"]+)".*/\1 \2/p' |
+    awk 'NR == FNR { line[$1] = $2; next }
+         substr($1, 1, index($1, "/")) == substr($2, 1, index($2, "/")) && line[$2] > line[$1] { print $1 " includes " $2 ", which stands further down in rooms.def" }' \
+        "$tap_folder/places" - > "$found"
+check "inside a room, each file includes only from its own line of rooms.def and from those above" nothing "$found"
+
+grep -nE '^ *# *include +"' $(sources) | grep -vE '"(tensor|model|unlearn|eval|ref|fixtures|tests)/' > "$found"
+check "includes name their room" nothing "$found"
+
+sources | xargs wc -l | awk -v most=$most_lines '$2 != "total" && $1 > most { print $2, $1 }' | while read -r file lines; do
+    head -n 12 "$file" | grep -q "longer than $most_lines lines" || echo "$file: $lines lines"
+done > "$found"
+check "no file is longer than $most_lines lines without saying why" nothing "$found"
+
+find $rooms tests -name '*.[ch]' | sed 's|/[^/]*$||' | sort | uniq -c | awk -v most=$most_files '$1 > most { print $2 ": " $1 " sources and headers" }' > "$found"
+check "no folder holds more than $most_files sources and headers" nothing "$found"
+
+for file in $(sources) Makefile $(find tests .ci -name '*.sh'); do
+    head -n 3 "$file" | grep -q 'SPDX-License-Identifier: MIT' || echo "$file"
+done > "$found"
+check "each file names its licence" nothing "$found"
+
+{ git ls-files 2> /dev/null | grep . || find . -type f | sed 's/^\.\///'; } | cut -d/ -f1 | sort -u |
+    grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|\.ci|Makefile|README\.md|REPRODUCE\.md|LICENSE|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
+check "nothing stands outside the agreed folders" nothing "$found"
+
+grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-mrecip' Makefile .ci/* > "$found"
+check "no flag lets the compiler change the arithmetic" nothing "$found"
+
+# What the library calls is read from its object files, so that comments do not count and macros do.
+# libm is not correctly rounded; qsort is not stable; strtod and friends obey the locale; the rest is not a library's business.
+banned='exp|exp2|expm1|log|log2|log10|log1p|pow|sin|cos|sincos|tan|tanh|sinh|cosh|erf|erfc|tgamma|lgamma|hypot|cbrt|fmod|rand|random|drand48|qsort|qsort_r'
+banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|gettimeofday|localtime|exit|_exit|abort|printf|vprintf|puts|putchar|perror|stdout|stderr"
+# Reasons: stb.o holds only the picture libraries, which bring their own memory and code for formats that are never decoded;
+# decimal.o reads under the "C" locale of its own thread, and glibc and musl round decimals correctly; store*.o and weights.o sort by unique names.
+allowed='^(stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)|decimal\.o: strto[fd]|(store(_write)?|weights)\.o: qsort)$'
+nm -A -u "$BUILD/libpulseref.a" 2> /dev/null | sed -E 's/^[^:]*:([^:]*):.* ([A-Za-z_0-9]+)(@.*)?$/\1: \2/' | sort -u > "$tap_folder/calls"
+grep -E "^[^ ]+: ($banned|__isoc99_sscanf)$" "$tap_folder/calls" | grep -vE "$allowed" > "$found"
+check "the object files of the library can be read" test -s "$tap_folder/calls"
+check "the library calls nothing whose answer depends on machine, locale or time, and never exits or prints" nothing "$found"
+
+grep -E ': (malloc|calloc|realloc)$' "$tap_folder/calls" | grep -vE "^arena\.o|$allowed" > "$found"
+check "only the arena asks the system for memory" nothing "$found"
+
+grep -lE 'include[ <"]+cblas' $(find $rooms -name '*.[ch]') | grep -vE '^tensor/product/' > "$found"
+check "only the matrix product knows BLAS" nothing "$found"
+
+finish

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/image/image.h"
+#include "tensor/base/file.h"
+#include "tensor/base/float.h"
+#include "tensor/base/hash.h"
+#include "tests/support/scratch.h"
+
+/* The picture of fixtures/pillow/make.py: splitmix64 bytes. */
+static Image noise(uint64_t seed, size_t w, size_t h, int levels)
+{
+    Image x = { w, h, arena_array(&arena, w * h, 3) };
+    for (size_t i = 0; i < 3 * w * h; i++) {
+        uint8_t b = (uint8_t)check_random(&seed);
+        x.rgb[i] = levels == 256 ? b : (uint8_t)(255 * (b & 1));
+    }
+    return x;
+}
+
+static const char *answer(const uint8_t *bytes, size_t n)
+{
+    static char hex[128];
+    if (n > 48)
+        return strcpy(hex, digest_bytes(bytes, n).hex);
+    for (size_t i = 0; i < n; i++)
+        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    return hex;
+}
+
+/* The next line of a fixture that is not a comment, as its words; NULL at the end. */
+static char **words(FILE *f, size_t count)
+{
+    static char line[512], *word[16];
+    do
+        if (!fgets(line, sizeof line, f))
+            return NULL;
+    while (*line == '#');
+    for (size_t k = 0; k < count; k++)
+        assert_non_null(word[k] = strtok(k ? NULL : line, " \n"));
+    return word;
+}
+
+static void resizing_equals_pillow_to_the_bit(void **state)
+{
+    (void)state;
+    FILE *f = fopen("fixtures/pillow/resize.txt", "r");
+    size_t cases = 0;
+    assert_non_null(f);
+    for (char **w; (w = words(f, 8)); cases++) {
+        size_t width = strtoul(w[2], NULL, 10), height = strtoul(w[3], NULL, 10);
+        Image in = noise(strtoul(w[5], NULL, 10), strtoul(w[0], NULL, 10), strtoul(w[1], NULL, 10), (int)strtoul(w[6], NULL, 10)), out;
+        assert_true(image_resize(&out, &in, width, height, (ImageFilter)strtoul(w[4], NULL, 10), &arena, &error));
+        if (strcmp(answer(out.rgb, 3 * width * height), w[7]))
+            fail_msg("%s x %s to %s x %s, filter %s, seed %s: %s, Pillow has %s", w[0], w[1], w[2], w[3], w[4], w[5],
+                     answer(out.rgb, 3 * width * height), w[7]);
+        arena_reset(&arena);
+    }
+    fclose(f);
+    assert_int_equal(cases, 255);
+}
+
+static void every_kind_of_png_is_read_as_pillow_does(void **state)
+{
+    (void)state;
+    FILE *f = fopen("fixtures/pillow/decode.txt", "r");
+    assert_non_null(f);
+    for (char **w; (w = words(f, 5)); ) {
+        char path[128];
+        Image x, black;
+        snprintf(path, sizeof path, "fixtures/pillow/%s.png", w[0]);
+        if (*w[3] == '-') {
+            assert_false(image_read(&x, path, &arena, &error));
+            expect_sentence(&error, path, "16-bit grey is not supported");
+            continue;
+        }
+        assert_true(image_read(&x, path, &arena, &error) && image_read_on_black(&black, path, &arena, &error));
+        assert_int_equal(x.width, strtoul(w[1], NULL, 10));
+        assert_int_equal(x.height, strtoul(w[2], NULL, 10));
+        if (strcmp(digest_bytes(x.rgb, 3 * x.width * x.height).hex, w[3]) || strcmp(digest_bytes(black.rgb, 3 * x.width * x.height).hex, w[4]))
+            fail_msg("%s: other bytes than Pillow's", path);
+    }
+    fclose(f);
+}
+
+static void jpeg_is_within_three_of_pillow_and_refused_when_truncated(void **state)
+{
+    (void)state;
+    static const char *const paths[][2] = { { "fixtures/pillow/baseline.jpg", "fixtures/pillow/baseline.png" },
+                                            { "fixtures/pillow/progressive.jpg", "fixtures/pillow/progressive.png" } };
+    for (size_t k = 0; k < 2; k++) {
+        Image x, y;
+        size_t n;
+        const char *bytes = file_read(paths[k][0], 1 << 20, &n, &arena, &error);
+        assert_true(image_decode(&x, bytes, n, "a.jpg", &arena, &error) && image_read(&y, paths[k][1], &arena, &error));
+        assert_true(x.width == 40 && x.height == 31 && y.width == 40 && y.height == 31);
+        for (size_t i = 0; i < 3 * 40 * 31; i++)
+            assert_in_range(x.rgb[i] + 3 - y.rgb[i], 0, 6);
+        for (size_t cut = 3; cut < n; cut++) {
+            assert_false(image_decode(&x, bytes, cut, "a.jpg", &arena, &error));
+            expect_sentence(&error, "a.jpg: the JPEG file is truncated");
+        }
+    }
+}
+
+/* stb_image 2.27 would write past its tables. */
+static void a_huffman_table_of_too_many_values_is_refused(void **state)
+{
+    (void)state;
+    size_t n, at = 2;
+    Image x;
+    uint8_t *p = (uint8_t *)file_read("fixtures/pillow/baseline.jpg", 1 << 20, &n, &arena, &error);
+    while (p[at] != 0xff || p[at + 1] != 0xc4)
+        at++;
+    memset(p + at + 5, 255, 16);
+    assert_false(image_decode(&x, p, n, "a.jpg", &arena, &error));
+    expect_sentence(&error, "a.jpg: the JPEG file is damaged", "segment ffc4");
+}
+
+static Digest digest_floats(const float *x, size_t n)
+{
+    uint8_t *bytes = arena_array(&arena, n, 4);
+    for (size_t i = 0; i < 4 * n; i++)
+        bytes[i] = (uint8_t)(float_bits(x[i / 4]) >> 8 * (i % 4));
+    return digest_bytes(bytes, 4 * n);
+}
+
+static void prepared_pictures_have_the_bits_of_the_processors(void **state)
+{
+    (void)state;
+    FILE *f = fopen("fixtures/pillow/prepare.txt", "r");
+    assert_non_null(f);
+    for (char **w; (w = words(f, 7)); ) {
+        size_t width = strtoul(w[0], NULL, 10), height = strtoul(w[1], NULL, 10), side = strtoul(w[2], NULL, 10);
+        ImageSettings s = image_settings(side);
+        s.pad = *w[3] == '1';
+        s.fused = *w[4] == '1';
+        Image in = noise(strtoul(w[5], NULL, 10), width, height, 256);
+        float *out = arena_array(&arena, 3 * (side ? side * side : 256), sizeof *out);
+        for (size_t i = 0; !side && i < 768; i++)
+            in.rgb[i] = (uint8_t)(i / 3);
+        if (side)
+            assert_true(image_prepare(out, &in, &s, &arena, &error));
+        else
+            image_normalise(out, &in, &s);
+        if (strcmp(digest_floats(out, 3 * (side ? side * side : 256)).hex, w[6]))
+            fail_msg("%s x %s to %s, pad %s, fused %s: other floats than the processor's", w[0], w[1], w[2], w[3], w[4]);
+        arena_reset(&arena);
+    }
+    fclose(f);
+}
+
+static void a_written_png_reads_back_and_has_the_same_bytes_each_time(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = { { 1, 1 }, { 32, 32 }, { 3, 200 }, { 257, 5 } };
+    for (size_t k = 0; k < 4; k++) {
+        Image x = noise(k, sizes[k][0], sizes[k][1], k == 1 ? 2 : 256), back;
+        Digest first, second;
+        assert_true(image_write_png(scratch("a.png"), &x, &error) && digest_file(scratch("a.png"), &first, &error));
+        assert_true(image_write_png(scratch("a.png"), &x, &error) && digest_file(scratch("a.png"), &second, &error));
+        assert_string_equal(first.hex, second.hex);
+        assert_true(image_read(&back, scratch("a.png"), &arena, &error));
+        assert_memory_equal(x.rgb, back.rgb, 3 * x.width * x.height);
+        if (k == 1)      /* the compressor's bytes are part of SHA256SUMS of the world: another stb is to be noticed */
+            assert_string_equal(first.hex, "4442a92183f660c3895eb6fc5e4c2146fb8868781699cca0bc0c7d06505e00e3");
+    }
+}
+
+static void pads_and_crops_stand_in_the_middle(void **state)
+{
+    (void)state;
+    Image x = { 3, 1, (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, square, part;
+    const uint8_t colour[3] = { 122, 116, 104 };
+    assert_true(image_pad(&square, &x, colour, &arena, &error));
+    assert_int_equal(square.height, 3);
+    assert_memory_equal(square.rgb + 9, x.rgb, 9);
+    assert_memory_equal(square.rgb, ((uint8_t[]){ 122, 116, 104, 122, 116, 104, 122, 116, 104 }), 9);
+    assert_true(image_crop(&part, &square, 1, 1, 2, 1, &arena, &error));
+    assert_memory_equal(part.rgb, x.rgb + 3, 6);
+    assert_false(image_crop(&part, &square, 2, 0, 2, 1, &arena, &error));
+    expect_sentence(&error, "a crop of 2 x 1 does not fit a picture of 3 x 3");
+}
+
+/* --- Broken files --- */
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static uint8_t *good_png(size_t *n) { return (uint8_t *)file_read("fixtures/pillow/rgb8.png", 1 << 20, n, &arena, &error); }
+
+/* A header that announces w x h, with its checksum right, so that nothing but the size is wrong. */
+static void announce(uint32_t w, uint32_t h, const char *part)
+{
+    size_t n;
+    Image out;
+    uint8_t *p = good_png(&n);
+    uint32_t crc = 0xffffffffu;
+    put32(p + 16, w);
+    put32(p + 20, h);
+    for (size_t i = 12; i < 29; i++) {
+        crc ^= p[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+    }
+    put32(p + 29, ~crc);
+    assert_false(image_decode(&out, p, n, "it.png", &arena, &error));
+    expect_sentence(&error, "it.png: the picture is ", part);
+}
+
+static void sizes_are_refused_before_decoding(void **state)
+{
+    (void)state;
+    announce(0, 0, "0 x 0");
+    announce(0, 9, "0 x 9");
+    announce(20000, 20000, "20000 x 20000, expected at least 1 x 1 and at most 67108864 pixels");
+    announce(0xffffffffu, 0xffffffffu, "4294967295 x 4294967295");
+    assert_true(arena.peak < 1 << 16);
+}
+
+static void a_truncated_png_is_refused_wherever_it_ends(void **state)
+{
+    (void)state;
+    size_t n;
+    uint8_t *p = good_png(&n);
+    for (size_t k = 0; k < n; k++) {
+        Image out;
+        assert_false(image_decode(&out, p, k, "it.png", &arena, &error));
+        expect_sentence(&error, "it.png: ", k < 8 ? "not a picture we can read, expected PNG or JPEG" : "truncated");
+    }
+}
+
+static void a_damaged_png_is_refused_whichever_bit_is_wrong(void **state)
+{
+    (void)state;
+    size_t n;
+    uint8_t *p = good_png(&n);
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        Image out;
+        p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_false(image_decode(&out, p, n, "it.png", &arena, &error));
+        expect_sentence(&error, "it.png: ");
+        p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
+/* Whatever the bytes, a sentence or a picture; checksums made right, so that the decoder behind them is reached. */
+static void random_damage_never_crashes(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "rgb8", "palette4", "paletteshort", "interlaced", "greyalpha16", "rgbkey", "grey1" };
+    uint64_t seed = check_seed();
+    for (size_t round = 0; round < 1000; round++) {
+        size_t n;
+        Image out;
+        uint8_t *p = (uint8_t *)file_read(round % 2 ? "fixtures/pillow/baseline.jpg" : "fixtures/pillow/progressive.jpg", 1 << 20, &n, &arena, &error);
+        for (size_t k = 0; k < 1 + round % 4; k++)
+            p[2 + check_below(&seed, n - 4)] = (uint8_t)check_random(&seed);
+        if (!image_decode(&out, p, n, "a.jpg", &arena, &error))
+            expect_sentence(&error, "a.jpg: ");
+        arena_reset(&arena);
+    }
+    for (size_t round = 0; round < 4000; round++) {
+        size_t n;
+        Image out;
+        char path[64];
+        snprintf(path, sizeof path, "fixtures/pillow/%s.png", names[round % 7]);
+        uint8_t *p = (uint8_t *)file_read(path, 1 << 20, &n, &arena, &error);
+        for (size_t k = 0, at; k < 1 + round % 3; k++)
+            if ((at = 24 + check_below(&seed, n - 24)))
+                p[at] = (uint8_t)check_random(&seed);
+        for (size_t at = 8, length; at + 12 <= n; at += length + 12) {
+            uint32_t crc = 0xffffffffu;
+            length = (size_t)p[at] << 24 | (size_t)p[at + 1] << 16 | (size_t)p[at + 2] << 8 | p[at + 3];
+            if (length > n - at - 12)
+                break;
+            for (size_t i = at + 4; i < at + 8 + length; i++) {
+                crc ^= p[i];
+                for (int bit = 0; bit < 8; bit++)
+                    crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+            }
+            put32(p + at + 8 + length, ~crc);
+        }
+        if (!image_decode(&out, p, n, path, &arena, &error))
+            expect_sentence(&error, path);
+        arena_reset(&arena);
+    }
+}
+
+static void other_files_are_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    Image out;
+    assert_false(image_read(&out, scratch("none.png"), &arena, &error));
+    expect_sentence(&error, "none.png");
+    assert_true(file_write(scratch("text.png"), "GIF89a", 6, &error));
+    assert_false(image_read(&out, scratch("text.png"), &arena, &error));
+    expect_sentence(&error, "text.png: not a picture we can read, expected PNG or JPEG");
+    assert_false(image_decode(&out, "\xff\xd8\xff\xe0\0\x10JFIF", 10, "a.jpg", &arena, &error));
+    expect_sentence(&error, "a.jpg: the JPEG file is truncated");
+    Image one = noise(1, 1, 1, 256);
+    assert_false(image_resize(&out, &one, 0, 5, IMAGE_BICUBIC, &arena, &error));
+    expect_sentence(&error, "cannot be resized to 0 x 5");
+    assert_false(image_resize(&out, &one, 1 << 20, 1 << 20, IMAGE_BICUBIC, &arena, &error));
+    expect_sentence(&error, "cannot be resized");
+}
+
+/* --- preprocessor_config.json --- */
+
+static bool settings_of(ImageSettings *s, const char *json)
+{
+    assert_true(file_write(scratch("p.json"), json, strlen(json), &error));
+    return image_settings_read(s, scratch("p.json"), &error);
+}
+
+static void settings_survive_writing(void **state)
+{
+    (void)state;
+    ImageSettings s = image_settings(336), t;
+    s.pad = true;
+    s.filter = IMAGE_BOX;
+    s.mean[1] = 0.1;
+    assert_true(image_settings_write(&s, scratch("p.json"), &error) && image_settings_read(&t, scratch("p.json"), &error));
+    assert_true(t.pad && t.resize && t.crop && t.normalise && !t.fused && t.filter == IMAGE_BOX && t.shortest == 336
+                && t.crop_width == 336 && t.crop_height == 336 && t.scale == 1 / 255.0 && t.mean[1] == 0.1
+                && t.mean[0] == 0.48145466 && t.std[2] == 0.27577711);
+}
+
+static void the_processor_s_file_is_written(void **state)
+{
+    (void)state;
+    size_t n;
+    assert_true(image_processor_write(scratch("processor_config.json"), 14, &error));
+    const char *text = file_read(scratch("processor_config.json"), 1 << 16, &n, &arena, &error);
+    assert_non_null(strstr(text, "\"patch_size\": 14"));
+    assert_non_null(strstr(text, "\"processor_class\": \"LlavaProcessor\""));
+}
+
+static void published_settings_are_understood(void **state)
+{
+    (void)state;
+    ImageSettings s;
+    size_t w, h;
+    /* llava-hf/llava-1.5-7b-hf */
+    assert_true(settings_of(&s, "{\"crop_size\":{\"height\":336,\"width\":336},\"do_center_crop\":true,\"do_convert_rgb\":true,"
+        "\"do_normalize\":true,\"do_rescale\":true,\"do_resize\":true,\"image_mean\":[0.48145466,0.4578275,0.40821073],"
+        "\"image_processor_type\":\"CLIPImageProcessor\",\"image_std\":[0.26862954,0.26130258,0.27577711],"
+        "\"processor_class\":\"LlavaProcessor\",\"resample\":3,\"rescale_factor\":0.00392156862745098,\"size\":{\"shortest_edge\":336}}"));
+    assert_true(s.shortest == 336 && s.crop_width == 336 && s.scale == 1 / 255.0 && !s.pad);
+    /* openai/clip: sizes as numbers */
+    assert_true(settings_of(&s, "{\"crop_size\":224,\"feature_extractor_type\":\"CLIPFeatureExtractor\",\"size\":224}"));
+    assert_true(s.shortest == 224 && s.crop_height == 224);
+    assert_true(settings_of(&s, "{\"size\":{\"height\":20,\"width\":30},\"do_center_crop\":false,\"do_normalize\":false,\"pad_size\":null}"));
+    assert_true(image_settings_size(&s, &w, &h, &error) && w == 30 && h == 20);
+    assert_true(settings_of(&s, "{\"do_center_crop\":false}"));
+    assert_false(image_settings_size(&s, &w, &h, &error));
+    expect_sentence(&error, "depends on the picture");
+}
+
+static void settings_we_do_not_compute_are_named(void **state)
+{
+    (void)state;
+    static const struct { const char *json, *part; } cases[] = {
+        { "{\"sharpen\":1}", "the key \"sharpen\" is unknown" },          { "[]", "an object" },
+        { "{\"resample\":1}", "resample is not supported" },              { "{\"resample\":\"3\"}", "resample" },
+        { "{\"size\":0}", "size must be" },                               { "{\"size\":{\"shortest_edge\":336,\"longest_edge\":600}}", "size" },
+        { "{\"size\":{\"height\":3}}", "size" },                          { "{\"crop_size\":{\"height\":3,\"width\":-1}}", "crop_size" },
+        { "{\"size\":100,\"crop_size\":224}", "crop_size is larger than size" },
+        { "{\"image_mean\":[1,2]}", "image_mean must be three numbers" }, { "{\"image_std\":[1,0,1]}", "image_std must be positive" },
+        { "{\"do_resize\":1}", "do_resize must be true or false" },       { "{\"do_convert_rgb\":false}", "do_convert_rgb" },
+        { "{\"rescale_factor\":0}", "rescale_factor" },                   { "{\"image_processor_type\":\"SiglipImageProcessor\"}", "image_processor_type is not supported" },
+        { "{\"do_pad\":true,\"image_mean\":[2,0,0]}", "image_mean must be between 0 and 1" },
+        { "{\"size\":224,\"size\":225}", "p.json" },                      { "{\"size\":", "p.json" },
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        ImageSettings s;
+        assert_false(settings_of(&s, cases[k].json));
+        expect_sentence(&error, "p.json", cases[k].part);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stand_test(resizing_equals_pillow_to_the_bit), stand_test(every_kind_of_png_is_read_as_pillow_does),
+        stand_test(jpeg_is_within_three_of_pillow_and_refused_when_truncated), stand_test(a_huffman_table_of_too_many_values_is_refused),
+        stand_test(prepared_pictures_have_the_bits_of_the_processors), stand_test(a_written_png_reads_back_and_has_the_same_bytes_each_time),
+        stand_test(pads_and_crops_stand_in_the_middle), stand_test(sizes_are_refused_before_decoding),
+        stand_test(a_truncated_png_is_refused_wherever_it_ends), stand_test(a_damaged_png_is_refused_whichever_bit_is_wrong),
+        stand_test(random_damage_never_crashes), stand_test(other_files_are_refused_with_a_sentence),
+        stand_test(settings_survive_writing), stand_test(the_processor_s_file_is_written), stand_test(published_settings_are_understood), stand_test(settings_we_do_not_compute_are_named),
+    };
+    return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}

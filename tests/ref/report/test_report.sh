@@ -1,0 +1,184 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The report: hand-made results become a page that says what they say; hostile ones a sentence, or a page that still makes sense.
+. tests/support/tap.sh
+header=scenario,method,trainable,round,split,modality,metric,value,count,total,seed
+run=$tap_folder/run page=$tap_folder/run/report.html
+mkdir -p "$run"
+
+# results LINE…: results.csv of these rows.
+results() { { echo $header; printf '%s\n' "$@"; } > "$run/results.csv"; }
+report() { "$PULSE" report "$run" "$@"; }
+has() { grep -qF -- "$1" "$page" || { echo "the page does not hold: $1"; false; }; }
+lacks() { ! grep -qE -- "$1" "$page" || { grep -oE -- ".{0,40}$1.{0,40}" "$page" | head -n 3; false; }; }
+# refuses "part": exit 2, one sentence that holds the part, and the page that was there still stands.
+refuses() {
+    echo before > "$page"
+    ends 2 report > "$tap_folder/out" 2> "$tap_folder/wrong" || return 1
+    [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$1" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
+    [ "$(cat "$page")" = before ] && [ "$(find "$run" -name 'report.html*' | wc -l)" = 1 ]
+}
+results_of_two_seeds() {
+    local seed split modality value
+    for seed in 0 1; do
+        for split in unlearn retain general; do
+            for modality in image text both; do
+                echo "finetuned,none,full,0,$split,$modality,accuracy,0.975,39,40,$seed"
+                echo "finetuned,retrain,full,1,$split,$modality,accuracy,0.125,5,40,$seed"
+                value=0.$((25 + 50 * seed))
+                echo "finetuned,ga,proj+llm,1,$split,$modality,accuracy,$value,,,$seed"
+                echo "finetuned,ga,proj+llm,1,$split,$modality,strange_metric,0.0625,,,$seed"
+            done
+        done
+    done
+}
+answer() {    # answer METHOD ROUND MODALITY EXACT TEXT
+    printf '{"scenario": "finetuned", "method": "%s", "trainable": "full", "round": %s, "seed": 0, "split": "unlearn", "id": "person-00-home-0-%s", "entity": "person-00", "group": "person", "skill": "home", "modality": "%s", "kind": "open", "answer": "finland", "exact": %s, "text": "%s"}\n' "$1" "$2" "$3" "$3" "$4" "$5"
+}
+
+ends 2 "$PULSE" report "$run" > /dev/null 2> "$tap_folder/wrong"
+check "a folder without results.csv is a sentence" grep -qE '^pulse-ref: .*results\.csv' "$tap_folder/wrong"
+
+results $(results_of_two_seeds)
+check "a page is made" ends 0 report
+cp "$page" "$tap_folder/first.html"
+check "its path is printed" grep -qxF "$page" <(report)
+check "the same results give the same bytes" cmp "$page" "$tap_folder/first.html"
+check "mean and range over the seeds are shown" has "50.0 (25.0–75.0)"
+check "accuracies are shown in percent" has ">97.5<"
+check "a metric that no figure knows is listed" has "strange_metric"
+check "each figure names the rows it is made of" has "results.csv: scenario=finetuned, metric=accuracy"
+check "a scenario that was not run is said to be missing" has "no rows of the scenario pretrained"
+check "curves that were not recorded are said to be missing" has "no trajectory.csv"
+check "the retrained model is explained" has "Retrained is a model that never saw them"
+check "a missing manifest is said" has "no manifest.json"
+check "missing answers are said" has "no answers.jsonl"
+check "nothing is fetched: no address, script, sheet or font" lacks 'https?:|<script|<link|@import|url\('
+check "light and dark" has "prefers-color-scheme:dark"
+
+well_formed() {
+    report > /dev/null && python3 - "$page" <<'PY'
+import sys, html.parser
+empty = {"meta", "img", "br"}
+class P(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__(); self.open = []; self.ids = set(); self.svgs = self.titles = self.tables = self.figures = 0
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if "id" in attrs:
+            assert attrs["id"] not in self.ids, "twice the id " + attrs["id"]
+            self.ids.add(attrs["id"])
+        if tag == "svg":
+            self.svgs += 1
+            self.labels = attrs["aria-labelledby"].split()
+        self.titles += tag == "desc" and attrs["id"] == self.labels[1]
+        self.tables += tag == "table"
+        self.figures += tag == "figure"
+        if tag not in empty:
+            self.open.append(tag)
+    def handle_startendtag(self, tag, attrs): pass
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, "badly nested: " + tag
+p = P(); p.feed(open(sys.argv[1], encoding="utf-8").read()); p.close()
+assert not p.open and p.svgs == p.titles > 0 and p.tables >= p.figures > 0, (p.open, p.svgs, p.titles, p.tables, p.figures)
+PY
+}
+if command -v python3 > /dev/null; then
+    check "the page is well formed; each figure has a title, a description and a table" well_formed
+else
+    skip "the page is well formed; each figure has a title, a description and a table" "python3 is not installed"
+fi
+
+# --- trajectories, answers, manifest ---
+{ echo scenario,method,trainable,round,epoch,step,split,modality,metric,value,count,total,seed
+  for split in unlearn retain general; do for modality in image text both; do for epoch in 1 2; do
+      echo "finetuned,ga,proj+llm,1,$epoch,$((25 * epoch)),$split,$modality,accuracy,0.5,,,0"
+  done; done; done; } > "$run/trajectory.csv"
+{ answer none 0 image true finland; answer none 0 text true finland; answer ga 1 image false '<b>peru</b>'; answer ga 1 text true finland; } > "$run/answers.jsonl"
+echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc", "link": "x"}, {"results": {}, "link": "0123456789abcdef"}], "chain": "fedcba9876543210"}' > "$run/manifest.json"
+check "a page of all files is made" ends 0 report --world fixtures/world
+check "version and specification are shown" has "pulse-ref 0.1.0, spec 1"
+check "the config's digest is shown" has ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad
+check "the chain is shown" has 0123456789abcdef
+check "curves over the steps are drawn" has "<polyline"
+check "the question is shown as it was asked" has "what is the home of this person ?"
+check "its picture stands in the page" has "data:image/png;base64,iVBORw0KGgo"
+check "the answer before unlearning is shown as right" has '<span class="right">✓</span> finland'
+check "markup in an answer is text" has "&lt;b&gt;peru&lt;/b&gt;"
+check "without the world the page says so" sh -c "cd '$run' && '$(realpath "$PULSE")' report . > /dev/null && grep -q 'folder was not at hand' report.html"
+if command -v python3 > /dev/null; then
+    check "the page with curves and answers is well formed" well_formed
+fi
+
+# --- attacks and findings ---
+cp "$run/results.csv" "$tap_folder/plain.csv"
+check "a finding stands there with the words of the paper" has "F1: fine-tuned knowledge goes and general ability stays (rule budget)"
+check "a finding without rows of its own does not" lacks "F3: "
+check "a run without attacks says so" has "No model of this run was attacked"
+{ for metric in accuracy_relearned=0.75 accuracy_4bit=0.5 relearning=0.25 mia_loss=0.625 privleak=-12.5; do
+      echo "finetuned,ga,proj+llm,1,unlearn,both,${metric%=*},${metric#*=},,,0"
+  done
+  for rule in updates accuracy; do
+      echo "sequential-$rule,none,full,0,general,both,accuracy,0.5,,,0"
+      for round in 1 2; do echo "sequential-$rule,ga,proj+llm,$round,unlearn,both,steps,15,,,0"; done
+      for split in unlearn general; do echo "sequential-$rule,ga,proj+llm,2,$split,both,accuracy,0.25,,,0"; done
+  done; } >> "$run/results.csv"
+{ echo "sequential-updates,ga,proj+llm,2,3,15,unlearn,both,accuracy,0.48,,,0"; echo "sequential-updates,ga,proj+llm,2,3,15,general,both,accuracy,0.25,,,0"; } >> "$run/trajectory.csv"
+check "a page with attacks and rules is made" ends 0 report
+check "what an attack brings back is shown" has ">75.0<"
+check "membership is shown as a number" has ">0.625<"
+check "a figure is drawn for each rule" has "Requests one after another, rule accuracy"
+check "the steps of all requests are added up" has ">30<"
+check "the finding of requests one after another has its group" has "F3: requests one after another hurt more than one (rule updates)"
+check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, known 48.0, general 50.0"
+cp "$tap_folder/plain.csv" "$run/results.csv"
+sed -i '/^sequential/d' "$run/trajectory.csv"
+
+# --- hostile input ---
+cp "$run/answers.jsonl" "$tap_folder/answers"
+printf '{"id": "x", "method": "none", \n' > "$run/answers.jsonl"
+check "a broken answer is a sentence with its line" refuses "answers.jsonl:1"
+cp "$tap_folder/answers" "$run/answers.jsonl"
+echo '[' > "$run/manifest.json"
+check "a broken manifest is a sentence" refuses "manifest.json"
+echo '[]' > "$run/manifest.json"
+check "a manifest of another shape is a page that does not know" ends 0 report
+rm "$run/manifest.json" "$run/trajectory.csv" "$run/answers.jsonl"
+
+echo scenario,method,value > "$run/results.csv"
+check "missing columns are a sentence" refuses "results.csv:1: the header is"
+: > "$run/results.csv"
+check "an empty file is a sentence" refuses "results.csv:1: the header is"
+results a,b,c
+check "missing fields are a sentence with their line" refuses "results.csv:2: 3 fields, expected 11"
+results finetuned,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0 finetuned,ga,llm,1,unlearn,image,accuracy,much,1,2,0
+check "what is no number is a sentence with its line" refuses "results.csv:3: value is \"much\""
+results finetuned,ga,llm,1,unlearn,image,accuracy,1e308,1,2,0
+check "what is too large for a percentage is a sentence with its line" refuses "results.csv:2: value is \"1e308\", expected a number, at most 1e300"
+results "finetuned,$(printf 'x%.0s' {1..201}),llm,1,unlearn,image,accuracy,1,1,2,0"
+check "an endless name is a sentence with its line" refuses "results.csv:2: field 2 has 201 bytes, expected at most 200"
+results finetuned,ga,llm,-1,unlearn,image,accuracy,0.5,1,2,0
+check "a negative round is a sentence" refuses "round is \"-1\""
+results ,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0
+check "an empty name is a sentence" refuses "scenario is empty"
+printf '%s\nfinetuned,g\0a,llm,1,unlearn,image,accuracy,0.5,1,2,0\n' $header > "$run/results.csv"
+check "a zero byte is a sentence" refuses "zero byte"
+
+results
+check "no rows make a page" ends 0 report
+check "it says that nothing was measured" has "nothing was measured"
+results finetuned,none,full,0,unlearn,image,accuracy,NaN,,,0 finetuned,ga,llm,1,unlearn,image,accuracy,1e300,,,0 finetuned,ga,llm,1,unlearn,text,accuracy,-7,,,0
+check "NaN, huge and negative values make a page" ends 0 report
+check "a missing oracle is said" has "no retrained model to compare with"
+check "NaN is shown as no number" has "no number"
+check "no coordinate is NaN, infinite or huge" lacks '="-?(nan|inf|[0-9]{7})'
+results '<script>alert(1)</script>,a&b,"x",9223372036854775807,unlearn,image,accuracy,0.5,1,2,0' $'\xff\xfe,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0'
+check "markup and broken text in names make a page" ends 0 report
+check "they are escaped" lacks '<script|a&b'
+check "broken UTF-8 is replaced" iconv -f UTF-8 -t UTF-8 -o /dev/null "$page"
+huge=9223372036854775807
+results sequential,none,full,0,retain,both,accuracy,0.9,9,10,0 sequential,ga,llm,1,retain,both,accuracy,0.5,1,2,0 sequential,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0 stress-$huge$huge,ga,llm,$huge,retain,both,accuracy,0.5,1,2,0
+check "the greatest round there is makes a page" ends 0 report
+results $(for k in $(seq 3000); do echo "s$((k % 150)),m$((k % 130)),llm,$((k % 60)),unlearn,image,metric$((k % 220)),0.5,1,2,$((k % 30))"; done)
+check "thousands of rows, scenarios, methods and metrics make a page" ends 0 report
+finish

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref run as a whole: the smoke run's recorded results, what is done again and what is not, going on after an end, bad configs.
+. tests/support/tap.sh
+smoke=fixtures/configs/smoke.ini
+out=$tap_folder/run
+run() { "$PULSE" run "$smoke" --quiet "$@"; }
+# Of some file of a run: those whose bytes people may compare.
+digests() { (cd "$1" && sha256sum results.csv trajectory.csv results.jsonl answers.jsonl); }
+stages() { ls "$1/stages" | sort; }
+says() {
+    local part=$1
+    shift
+    ends 2 "$@" > "$tap_folder/out" 2> "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
+    [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$part" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }
+}
+
+check "the smoke run ends" run --out "$out"
+check "its complete results are the recorded ones, bit for bit" diff <(digests "$out") fixtures/smoke.sha256
+check "the header of results.csv is the contract's" \
+    grep -qx 'scenario,method,trainable,round,split,modality,metric,value,count,total,seed' <(head -n 1 "$out/results.csv")
+check "no wall time, and no path of this machine, is in the manifest" sh -c "! grep -qE 'seconds|$tap_folder|$HOME/' '$out/manifest.json'"
+
+touch "$tap_folder/mark"
+check "a second run does no stage again" sh -c "'$PULSE' run $smoke --quiet --out '$out' && [ -z \"\$(find '$out/stages' -newer '$tap_folder/mark' -type f)\" ]"
+stages "$out" > "$tap_folder/before"
+cp -r "$out" "$tap_folder/other"
+check "with other epochs of one scenario only its unlearning, answers and attacks are new" sh -c "
+    '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set epochs.finetuned=2 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 3 ] && '$PULSE' run $smoke --out '$out' --set epochs.finetuned=2 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 5 ] && [ \$(wc -l < '$tap_folder/plan') = 8 ]"
+check "what was printed as a plan was not run" diff <(stages "$out") "$tap_folder/before"
+
+# A run that is killed in the middle of an unlearning, and goes on.
+stage=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "finetuned/ga/proj+llm/seed0" { print $1 }')
+cp -r "$out" "$tap_folder/again"
+rm -r "$tap_folder/again/stages/$stage"
+broken() {
+    "$PULSE" run "$smoke" --quiet --out "$tap_folder/again" --set train.save_every=1 --threads 1 &    # itself: not a shell around it
+    local process=$! second=0
+    for _ in $(seq 1500); do
+        [ -e "$tap_folder/again/stages/$stage/checkpoint-1/checkpoint.safetensors" ] && break
+        sleep 0.02
+    done
+    says 'another process is writing into this folder' run --out "$tap_folder/again" || second=1
+    kill -9 $process 2> /dev/null
+    wait $process 2> /dev/null
+    [ $second = 0 ] && [ ! -e "$tap_folder/again/stages/$stage/stage.json" ]
+}
+check "a second run into the folder of one that is at work is refused; killed, the first leaves its stage unfinished" broken
+goes_on() {
+    for _ in $(seq 100); do    # until what it had started is gone as well
+        run --out "$tap_folder/again" --resume 2> "$tap_folder/wrong" && return
+        grep -q 'another process' "$tap_folder/wrong" || break
+        sleep 0.05
+    done
+    cat "$tap_folder/wrong"
+    return 1
+}
+check "it goes on with --resume" goes_on
+check "and what the stage made is the same, its log too" diff -r "$out/stages/$stage" "$tap_folder/again/stages/$stage"
+check "and so are the results" diff <(digests "$tap_folder/again") fixtures/smoke.sha256
+
+audit() { ends "$1" run --out "$2" --audit "$out" "${@:3}" > "$tap_folder/audit" 2> "$tap_folder/wrong" && grep -q "$tap_audit" "$tap_folder/audit"; }
+tap_audit=': same$' check "an audit holds it to be the same run" audit 0 "$tap_folder/again"
+tap_audit='different' check "a run of another config is found to be different" audit 1 "$tap_folder/again" --set protocol.scenarios=pretrained
+run --out "$tap_folder/again"
+cp "$out/report.html" "$tap_folder/report.html"
+echo ' ' >> "$out/report.html"
+check "a report that was changed afterwards is noticed" says 'report.html: it is not the file' run --out "$tap_folder/again" --audit "$out"
+cp "$tap_folder/report.html" "$out/report.html"
+
+# Stopping when little enough is known: here at the first look, after a fifth of an epoch of 25 steps.
+stops() {
+    run --out "$tap_folder/other" --set protocol.scenarios=finetuned --set protocol.rules=accuracy --set protocol.stop=1 --set protocol.trajectory=0.2 --set attack.scenarios= &&
+        grep -qx 'finetuned-accuracy,ga,proj+llm,1,unlearn,both,steps,5.0,,,0' "$tap_folder/other/results.csv"
+}
+check "a request is over when its accuracy is low enough" stops
+
+echo x >> "$tap_folder/again/stages/$stage/log.jsonl"
+check "a file of a stage that was changed afterwards is noticed" says 'it is not the file that its stage made' run --out "$tap_folder/again"
+answers=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "answers/finetuned/ga/proj+llm/seed0" { print $1 }')
+rm -r "$tap_folder/again/stages/$answers"
+check "and no answers are made from it" says 'log.jsonl: it is not the file that its stage made' run --out "$tap_folder/again" --stage "$answers"
+check "a stage whose inputs are missing is refused" says 'needs finetuned/ga' run --out "$tap_folder/empty" --stage "$answers"
+
+config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
+config '[protocol]' 'nonsense = 1'
+check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+program=$(realpath "$PULSE")
+config '[protocol]' 'seeds = 3' 'seeds = 0'
+check "a key that stands there twice is a sentence with its line" says 'bad.ini:3: protocol.seeds stands there twice' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+check "points of a trajectory closer than a step can be are a sentence" says 'protocol.trajectory is "1e-12"' run --out "$tap_folder/x" --set protocol.trajectory=1e-12
+check "a run to be held against that is not there is a sentence before anything is done" says 'none/manifest.json: not there' run --out "$tap_folder/x" --audit "$tap_folder/none"
+check "a plan as JSON has every stage" test 8 = "$(run --out "$tap_folder/x" --plan --json | grep -c '"digest"')"
+elsewhere() { (cd "$tap_folder" && says 'expected a CONFIG.ini after run' "$program" run); }
+check "without a config, in a folder that has none, the sentence says so" elsewhere
+check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
+for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.seeds=x protocol.stop=2 protocol.trajectory=x protocol.base=x protocol.oracle=x \
+             data.world=x attack.scenarios=x epochs.finetuned=x epochs.finetuned=3,gaa=4 unlearn.refusals=x; do
+    check "$words is a sentence with the config's file and its key" says "smoke.ini: ${words%%=*}" run --out "$tap_folder/x" --set "$words"
+done
+check "adapters of no module are a sentence before the first stage" says 'smoke.ini: [lora]: ' run --out "$tap_folder/x" --set lora.targets=x --plan
+check "a seed that stands there twice is a sentence" says 'is asked for twice' run --out "$tap_folder/x" --set protocol.seeds=0,0
+check "an unknown rule is a sentence" says 'there is no rule "x"' run --out "$tap_folder/x" --set protocol.rules=x
+check "an accuracy to stop at that is none is a sentence" says 'protocol.stop is "2"' run --out "$tap_folder/x" --set protocol.stop=2
+check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x
+check "a model folder that is not there is a sentence" says 'nowhere' run --out "$tap_folder/x" --set protocol.base=nowhere
+check "a forget set larger than the world is a sentence" says 'protocol.best is 99' run --out "$out" --set protocol.best=99
+
+# Settings of single methods.
+config '[protocol]' 'scenarios = finetuned' 'methods = ga, rmu' 'oracle = none' '[data]' "world = $PWD/fixtures/world" '[unlearn]' 'preset = pulse' '[method.rmu]' 'unlearn.steering = 20'
+own() { "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x" --set "protocol.base=$PWD/fixtures/models/base" --set "protocol.vanilla=$PWD/fixtures/models/vanilla" --plan "$@"; }
+own > "$tap_folder/plan"
+differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
+check "a method's own setting is covered by its stages' digests, and by no other's" \
+    sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 probe/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
+check "it goes over the sections of all, which go over the preset" \
+    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=3e-4 --set method.rmu.optimiser.lr=3e-4 --set method.retain_ft.optimiser.lr=3e-4) "$tap_folder/plan"
+check "an unknown method in a section's name is a sentence" says 'there is no method rum' own --set method.rum.optimiser.lr=1
+check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [epochs]' own --set method.rmu.epochs.finetuned=1
+check "a method's own value out of range is a sentence" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1
+echo 'unlearn.steering = 3' >> "$tap_folder/bad.ini"
+check "a method's own key that stands there twice is a sentence with its line" says 'bad.ini:11: method.rmu.unlearn.steering stands there twice' own
+sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
+check "a key without its section is a sentence with its line" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
+
+bad_world() {
+    mkdir -p "$tap_folder/world"
+    cp -r fixtures/world/. "$tap_folder/world"
+    "$1"
+    run --out "$tap_folder/x" --set "data.world=$tap_folder/world"
+}
+no_picture() { rm "$tap_folder/world/flags/fr.png"; }
+twice() { head -n 1 fixtures/world/persons.jsonl >> "$tap_folder/world/persons.jsonl"; }
+wrong_answer() { sed -i '3s/"answer":"[^"]*"/"answer":"nobody"/' "$tap_folder/world/general.jsonl"; }
+overlap() { sed -i '70s/"split":"unlearn"/"split":"retain"/' "$tap_folder/world/entities.jsonl"; }
+check "a missing picture is a sentence with file and line" says 'fr.png' bad_world no_picture
+check "an id that is there twice is a sentence with file and line" says 'persons.jsonl:5401:' bad_world twice
+check "an answer that is not among the options is a sentence with file and line" says 'general.jsonl:3:' bad_world wrong_answer
+check "an entity that is in both splits is a sentence with file and line" says 'entities.jsonl:70:' bad_world overlap
+finish

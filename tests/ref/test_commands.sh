@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The program as a user meets it: help, exit codes, sentences.
+. tests/support/tap.sh
+said=$tap_folder/out wrong=$tap_folder/wrong
+commands=$(sed -nE 's/^COMMAND\(([a-z_]+),.*/\1/p' ref/commands.def)
+
+# speaks CODE "part" arguments…: ends with CODE; nothing on stdout; one line on stderr that begins with pulse-ref: and holds the part.
+speaks() {
+    local code=$1 part=$2
+    shift 2
+    ends "$code" "$PULSE" "$@" > "$said" 2> "$wrong" || { cat "$said"; return 1; }
+    [ ! -s "$said" ] || { echo "stdout: $(cat "$said")"; return 1; }
+    [ "$(wc -l < "$wrong")" = 1 ] && grep -q '^pulse-ref: ' "$wrong" && grep -qF -- "$part" "$wrong" || { cat "$wrong"; return 1; }
+}
+is_json() { "$PULSE" "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
+helps() { "$PULSE" "$1" --help > "$said" && grep -q "^usage: pulse-ref $1" "$said"; }
+full_disk() { [ -e /dev/full ] && ends 2 "$PULSE" "$@" > /dev/full 2> "$wrong" && [ "$(wc -l < "$wrong")" = 1 ]; }
+
+check "the list of commands is read" test -n "$commands"
+check "--version names version and spec" grep -qE '^pulse-ref [0-9.]+ \(spec [0-9]+\)$' <("$PULSE" --version)
+for command in $commands; do
+    check "--help lists $command" grep -qE "^  $command +[^ ]" <("$PULSE" --help)
+    check "$command --help shows its usage" helps "$command"
+    check "$command -h says the same" cmp "$said" <("$PULSE" "$command" -h)
+    check "$command refuses an unknown option with a sentence" speaks 2 "--no-such-option" "$command" --no-such-option
+    check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
+    check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
+    check "$command has a place in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
+done
+check "-h is --help" cmp <("$PULSE" -h) <("$PULSE" --help)
+check "one argument is one" speaks 2 "1 argument was given" compare a
+check "eval without a config asks the shipped world" speaks 2 "nowhere/config.json" eval --model nowhere
+# fits "words": on a terminal of 100 columns no line of the answer is longer, but for usage lines.
+fits() { script -qec "stty cols 100; '$PULSE' $1" /dev/null | tr -d '\r' | LC_ALL=C.UTF-8 awk '/^usage:/ { next } length > 100 { print; bad = 1 } END { exit bad || NR < 10 }'; }
+for words in --help "eval --help" "list methods" "list config"; do
+    if command -v script > /dev/null; then
+        check "$words fits a narrow terminal" fits "$words"
+    else
+        skip "$words fits a narrow terminal" "script is not installed"
+    fi
+done
+# A run's first line, before anything is done: the count and the stage, no time that nobody knows.
+starts() {
+    script -qc "'$PULSE' run fixtures/configs/smoke.ini --out '$tap_folder/started'" /dev/null > "$tap_folder/first" 2> /dev/null &
+    local process=$! found=1
+    for _ in $(seq 300); do
+        grep -qE 'run 0/[0-9]+  [a-z]+/' "$tap_folder/first" && found=0 && break
+        sleep 0.1
+    done
+    kill $process
+    wait $process
+    return $found
+}
+if command -v script > /dev/null; then
+    check "a run that has just begun tells no time" starts
+else
+    skip "a run that has just begun tells no time" "script is not installed"
+fi
+check "no command is a sentence" speaks 2 "expected one of"
+check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
+check "an unknown list is a sentence" speaks 2 "there is no list nothing" list nothing
+for words in "list ops" "list ops --json" --help --version; do
+    check "$words: output that cannot be written is an error, said in one line" full_disk $words
+done
+check "a line feed and an escape in a file's name stay out of the sentence" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
+# Another library may ask for a signal at every NaN, before main begins; a sanitizer wants to be loaded first itself.
+trapped() { cmp <(LD_PRELOAD=$tap_folder/trap.so "$PULSE" digest) <("$PULSE" digest); }
+printf '#define _GNU_SOURCE\n#include <fenv.h>\n__attribute__((constructor)) static void trap(void) { feenableexcept(FE_INVALID | FE_DIVBYZERO); }\n' > "$tap_folder/trap.c"
+if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/trap.so" "$tap_folder/trap.c" -lm 2> /dev/null; then
+    check "a preloaded library that traps NaNs changes no answer" trapped
+else
+    skip "a preloaded library that traps NaNs changes no answer" "no compiler, or a sanitizer must be loaded first"
+fi
+check "the doctor finds this machine right" ends 0 "$PULSE" doctor
+if command -v python3 > /dev/null; then
+    check "doctor --json is JSON" is_json doctor --json
+    check "list ops --json is JSON" is_json list ops --json
+    check "list config --json is JSON" is_json list config --json
+else
+    skip "doctor and list print JSON" "python3 is not installed"
+fi
+# Where the library would wait for memory without end. (Sanitizers take more than that for themselves.)
+narrow() { (ulimit -v 480000; ends 2 timeout 20 "$PULSE" digest ops 2> "$tap_folder/wrong") && grep -q 'address space' "$tap_folder/wrong"; }
+if "$PULSE" doctor 2> /dev/null | grep -q OpenBLAS && (ulimit -v 480000; "$PULSE" --version > /dev/null 2>&1); then
+    check "too little address space is a sentence" narrow
+else
+    skip "too little address space is a sentence" "another engine, or a program that needs more at its start"
+fi
+finish

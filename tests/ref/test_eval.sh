@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref eval on other people's files, and under the quantisation attack.
+. tests/support/tap.sh
+model=fixtures/models/vanilla
+
+row() { grep -qE "^$1\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
+table() { "$PULSE" eval --model $model "$@" > "$tap_folder/table"; }
+
+check "MMBench's table is asked, every rotation of it" table --questions fixtures/mmbench/sample.tsv
+check "single pass counts questions" row 'mmbench +choice +image +mmbench_single +[0-9.]+ +[0-3] +3'
+check "CircularEval counts questions" row 'mmbench +choice +image +mmbench_circular +[0-9.]+ +[0-3] +3'
+check "accuracy counts rounds" row 'mmbench +choice +image +accuracy +[0-9.]+ +[0-9] +9'
+check "MLLMU-Bench's persons are asked" table --questions fixtures/mllmu/sample.jsonl
+check "letters are counted with a picture" row 'mllmu +choice +image +first_letter +[0-9.]+ +[0-5] +5'
+check "and in text alone" row 'mllmu +choice +text +first_letter +[0-9.]+ +[01] +1'
+check "blanks are counted" row 'mllmu +cloze +both +cloze +[0-9.]+ +[0-2] +2'
+check "generated text is measured with the stemmer" row 'mllmu +open +both +rougeL_stem +[0-9.]+ *'
+check "metrics without options leave no row" test 0 = "$(grep -cE 'mllmu +(open|cloze) .*(option_|truth|NaN)' "$tap_folder/table")"
+
+# 60 lines of general.jsonl are enough to see a model whose weights have 15 values each.
+grep '"split": *"test"' fixtures/world/persons.jsonl | head -n 60 | sed "s|\"image\": *\"|&$PWD/fixtures/world/|" > "$tap_folder/some.jsonl"
+check "the model answers" table --questions "$tap_folder/some.jsonl"
+cp "$tap_folder/table" "$tap_folder/whole"
+check "and with weights of 4 bits" table --questions "$tap_folder/some.jsonl" --rtn4
+check "not with the same probabilities" test "$(grep -c probability "$tap_folder/table")" = "$(diff "$tap_folder/whole" "$tap_folder/table" | grep -c '^>.* probability')"
+
+sed 's/iVBOR/?VBOR/' fixtures/mmbench/sample.tsv > "$tap_folder/bad.tsv"
+check "a damaged table is a sentence and exit 2" ends 2 "$PULSE" eval --model $model --questions "$tap_folder/bad.tsv"
+check "that names file and line" grep -qE 'bad.tsv:2: the picture is not base64' <("$PULSE" eval --model $model --questions "$tap_folder/bad.tsv" 2>&1)
+printf '{"id": "a", "question": "%s", "answer": "a", "split": "test"}\n' "$(printf 'a %.0s' {1..500})" > "$tap_folder/long.jsonl"
+check "so is a question longer than the model's positions" grep -qE 'long.jsonl:1: question and answer have [0-9]+ tokens, expected at most [0-9]+ \(max_position' <("$PULSE" eval --model $model --questions "$tap_folder/long.jsonl" 2>&1)
+# Where answers go.
+cp "$tap_folder/long.jsonl" "$tap_folder/one.jsonl" && sed -i 's/\(a \)\{500\}/a /' "$tap_folder/one.jsonl"
+ask() { "$PULSE" eval --model $model --questions "$tap_folder/one.jsonl" --answers "$1"; }
+check "answers are not written over the questions" ends 2 ask "$tap_folder/one.jsonl"
+ln -s target.jsonl "$tap_folder/link.jsonl" && touch "$tap_folder/target.jsonl"
+through_link() { ask "$tap_folder/link.jsonl" && [ -L "$tap_folder/link.jsonl" ] && [ -s "$tap_folder/target.jsonl" ]; }
+check "a link stays, and its target is written" through_link
+mkfifo "$tap_folder/pipe"
+no_pipe() { ends 2 ask "$tap_folder/pipe" && [ -p "$tap_folder/pipe" ]; }
+check "a pipe is not replaced by a file" no_pipe
+finish

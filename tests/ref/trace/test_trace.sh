@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref trace: every node of a tiny step recomputed by a stranger; the digest; roles of samples; sentences.
+. tests/support/tap.sh
+model=fixtures/vectors/v1/models/tiny-llava-b out=$tap_folder/trace
+python=
+for one in python3 /usr/bin/python3; do
+    "$one" -c 'import numpy, mpmath' 2> /dev/null && python=$one && break
+done
+
+trace() { "$PULSE" trace --model $model --batch $model/batch.jsonl --out "$out" "$@"; }
+says() {
+    local want=$1
+    shift
+    trace "$@" 2>&1 | grep -qF -- "$want"
+}
+
+check "roles are read from the samples' groups" says "npo_gd: 2 forget, 2 retain," --method npo_gd
+check "idk reads no forget answer" says "idk: 2 retain, 2 refusal," --method idk
+check "the first step of a phased method reads what it forgets alone" says "grad_diff: 2 forget, " --method grad_diff --set unlearn.schedule=phased
+check "refusals are made where the file has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
+writes() {
+    trace "${@:2}" > /dev/null && grep -qF -- "$1" "$out/trace.json"
+}
+check "a trace says the method's own values" writes '"unlearn.beta = 4.5"' --method simnpo
+check "a trace says which tokens are supervised" writes '"data.mask = all_text"' --method ga --set data.mask=all_text
+check "a trace names the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
+check "a method without steps is refused" says "manu has no optimiser step" --method manu
+check "accumulation is refused" says "expected 1: a trace is of one whole step" --method ga --set train.accumulate=2
+check "the same step has the same bytes on any threads" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&
+    "$0" trace --threads 3 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'3 > /dev/null && cmp '"$out"'1/trace.safetensors '"$out"'3/trace.safetensors && cmp '"$out"'1/trace.json '"$out"'3/trace.json' "$PULSE"
+if [ -n "$python" ]; then
+    check "a stranger recomputes the nodes of a step at 0 ULP" "$python" tests/python/recompute_trace.py fixtures/vectors/v1/step/grad_diff.sgd.a linear matmul attention_softmax attention_scores attention_mix gelu quick_gelu silu \
+        layernorm rmsnorm rope softmax nll log_softmax logit_grad_label segment_sum mean axpy scale ratio concat_rows gather_rows patches mul_rows affine_rows momentum square_norm clip_factor scale_by
+else
+    skip "a stranger recomputes the nodes of a step" "python3 with numpy and mpmath is not installed"
+fi
+torch=
+for one in python3 /usr/bin/python3; do
+    "$one" -c 'import numpy, torch' 2> /dev/null && torch=$one && break
+done
+if [ -n "$torch" ]; then
+    check "PyTorch is within every bound" ends 0 "$torch" fixtures/check_pytorch.py
+    check "PyTorch with a sum for NPO's mean is outside" ends 1 "$torch" fixtures/check_pytorch.py --mistake SumNotMean --only loss/npo.sequence
+else
+    skip "PyTorch is within every bound" "python3 with numpy and torch is not installed"
+fi
+finish

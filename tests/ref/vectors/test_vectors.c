@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands in fixtures/vectors/v1: as its schemas say, small, and equal to what others make of the same inputs. */
+#include "tests/support/stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ref/vectors/case_reject.h"
+#include "ref/trace/step.h"
+#include "ref/vectors/suite.h"
+#include "ref/vectors/case_tok.h"
+#include "tensor/base/bytes.h"
+#include "tensor/base/file.h"
+#include "tests/support/schema.h"
+#include "tests/support/scratch.h"
+
+#define SUITE "fixtures/vectors/v1"
+enum { SUITE_BYTES_MAX = 12 << 20, JSON_BYTES = 4 << 20 };
+
+static json_t *manifest;
+
+static int begin(void **state)
+{
+    stand_begin(state);
+    manifest = json_file(SUITE "/manifest.json", JSON_BYTES, &error);
+    expect_fine(&error);
+    return 0;
+}
+
+static int end(void **state)
+{
+    json_decref(manifest);
+    return stand_end(state);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    if (!text)
+        fail_msg("%s is missing", key);
+    return text ? text : "";
+}
+
+static json_t *case_json(const char *id)
+{
+    json_t *c = json_file(arena_format(&arena, SUITE "/%s/case.json", id), JSON_BYTES, &error);
+    expect_fine(&error);
+    return c;
+}
+
+static Store case_store(const char *id, const char *file)
+{
+    Store s;
+    store_open(&s, arena_format(&arena, SUITE "/%s/%s.safetensors", id, file), &arena, &error);
+    expect_fine(&error);
+    return s;
+}
+
+static const Tensor *tensor_of(const Store *s, const char *name)
+{
+    const Tensor *t = store_find(s, name);
+    if (!t)
+        fail_msg("%s has no tensor %s", s->path, name);
+    return t;
+}
+
+/* --- Schemas --- */
+
+static void manifest_and_cases_are_as_their_schemas_say(void **state)
+{
+    (void)state;
+    json_t *cases = json_object_get(manifest, "cases"), *one;
+    size_t k;
+    if (!schema_check(SUITE "/schema", "manifest.json", manifest, &error))
+        fail_msg("manifest.json: %s", error.text);
+    json_array_foreach(cases, k, one) {
+        json_t *c = case_json(text_of(one, "id"));
+        if (!schema_check(SUITE "/schema", arena_format(&arena, "%s.json", text_of(one, "kind")), c, &error))
+            fail_msg("%s: %s", text_of(one, "id"), error.text);
+        assert_string_equal(text_of(c, "id"), text_of(one, "id"));
+        assert_true(json_equal(json_object_get(c, "flags"), json_object_get(one, "flags")));
+        json_decref(c);
+    }
+    assert_true(k > 60);
+}
+
+/* The schema lets a case pass as it is, and not after the change: a value at a key, or the key gone (NULL). */
+static void schemas_refuse_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct { const char *id, *kind, *key, *value, *part; } changes[] = {
+        { "op/gelu.default", "op", "attrs", NULL, "/attrs: is missing" },
+        { "op/gelu.default", "op", "more", "1", "/more: is a key" },
+        { "op/gelu.default", "op", "id", "\"loss/gelu.default\"", "/id: \"loss/gelu.default\" does not match" },
+        { "op/gelu.default", "op", "verdict", "{\"mode\": \"exact\"}", "/verdict/mode: is not the constant" },
+        { "op/gelu.default", "op", "flags", "[\"gelu_tanh\"]", "/flags/0: \"gelu_tanh\" does not match" },
+        { "loss/npo.batch_mean", "loss", "loss", "\"3.1\"", "/loss: is of another type" },
+        { "loss/npo.batch_mean", "loss", "loss.hex", "\"3.1\"", "/loss.hex: \"3.1\" does not match" },
+        { "loss/npo.batch_mean", "loss", "hyper", "{\"beta\": [1]}", "/hyper/beta: is of another type" },
+        { "prep/pad.wide", "prep", "image_aspect", "\"stretch\"", "/image_aspect: is none of" },
+        { "prep/pad.wide", "prep", "files", "[{\"path\": \"/etc\", \"sha256\": \"00\"}]", "/files/0/path: " },
+        { "tok/legacy", "tok", "tensors", "{\"ids\": {\"dtype\": \"I32\", \"shape\": [-1], \"content_sha256\": \"\"}}", "/tensors/ids/shape/0: is too small" },
+        { "mask/plain.answer", "mask", "turns", "[]", "/turns: has too few" },
+        { "mask/plain.answer", "mask", "image_tokens", "1.5", "/image_tokens: is of another type" },
+        { "step/npo.adamw.b", "step", "reference", "3", "/reference: is of another type" },
+        { "seq/pulse-npo.original", "seq", "steps", "[{\"round\": 1}]", "/steps/0/step: is missing" },
+        { "reject", "reject", "definition", "\"\"", "/definition: is too short" },
+    };
+    for (size_t k = 0; k < sizeof changes / sizeof *changes; k++) {
+        char *schema = arena_format(&arena, "%s.json", changes[k].kind);
+        json_t *c = case_json(changes[k].id);
+        assert_true(schema_check(SUITE "/schema", schema, c, &error));
+        if (changes[k].value)
+            json_object_set_new(c, changes[k].key, json_loads(changes[k].value, JSON_DECODE_ANY, NULL));
+        else
+            json_object_del(c, changes[k].key);
+        if (schema_check(SUITE "/schema", schema, c, &error))
+            fail_msg("%s with \"%s\" changed passes", changes[k].id, changes[k].key);
+        expect_sentence(&error, changes[k].part);
+        json_decref(c);
+    }
+    json_t *unknown = json_pack("{s:s, s:s}", "type", "string", "format", "date");
+    assert_false(schema_check_with(SUITE "/schema", unknown, json_object_get(unknown, "type"), &error));
+    expect_sentence(&error, "keyword that this check does not know");
+    json_decref(unknown);
+}
+
+/* --- Digests --- */
+
+/* "name\0dtype\0shape\0" and the values little-endian, as schema/parts.json says, without hash_tensor. */
+static Digest content(const char *name, const Tensor *t)
+{
+    char shape[64];
+    const char *parts[] = { name, dtype_name(t->dtype), shape_text(t->shape, shape) };
+    uint8_t *all = arena_alloc(&arena, 1024 + tensor_bytes(*t)), *to = all;
+    for (size_t k = 0; k < 3; k++) {
+        strcpy((char *)to, parts[k]);
+        to += strlen(parts[k]) + 1;
+    }
+    bytes_copy(to, t->data, shape_size(t->shape), dtype_size(t->dtype));
+    return digest_bytes(all, (size_t)(to - all) + tensor_bytes(*t));
+}
+
+static void digests_of_a_case_are_those_of_its_files_and_tensors(void **state)
+{
+    (void)state;
+    json_t *cases = json_object_get(manifest, "cases"), *one;
+    size_t k, tensors = 0;
+    json_array_foreach(cases, k, one) {
+        json_t *c = case_json(text_of(one, "id")), *files = json_object_get(c, "files"), *named = json_object_get(c, "tensors");
+        size_t seen = 0;
+        for (size_t i = 0; i < json_array_size(files); i++) {
+            const json_t *file = json_array_get(files, i);
+            const char *path = text_of(file, "path");
+            Digest d;
+            Store s;
+            assert_true(digest_file(arena_format(&arena, SUITE "/%s", path), &d, &error));
+            assert_string_equal(d.hex, text_of(file, "sha256"));
+            if (!strstr(path, "/in.safetensors") && !strstr(path, "/out.safetensors"))
+                continue;
+            assert_true(store_open(&s, arena_format(&arena, SUITE "/%s", path), &arena, &error));
+            for (size_t t = 0; t < s.count; t++, seen++)
+                assert_string_equal(content(s.entries[t].name, &s.entries[t].tensor).hex, text_of(json_object_get(named, s.entries[t].name), "content_sha256"));
+            store_close(&s);
+        }
+        assert_int_equal(seen, json_object_size(named));
+        tensors += seen;
+        json_decref(c);
+        arena_reset(&arena);
+    }
+    assert_true(tensors > 300);
+}
+
+static void the_suite_is_small(void **state)
+{
+    (void)state;
+    json_t *files = json_object_get(manifest, "files");
+    size_t all = 0, n;
+    for (size_t k = 0; k < json_array_size(files); k++) {
+        assert_non_null(file_read(arena_format(&arena, SUITE "/%s", text_of(json_array_get(files, k), "path")), SUITE_BYTES_MAX, &n, &arena, &error));
+        all += n;
+        arena_reset(&arena);
+    }
+    assert_true(all < SUITE_BYTES_MAX);
+}
+
+/* --- Others --- */
+
+static void pictures_are_those_of_pillow(void **state)
+{
+    (void)state;
+    FILE *f = fopen("fixtures/pillow/suite.txt", "r");
+    char name[64], want[3][65], line[512];
+    static const char *const tensors[] = { "decoded", "placed", "pixels" };
+    size_t count = 0;
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        if (*line == '#')
+            continue;
+        assert_int_equal(sscanf(line, "%63s %64s %64s %64s", name, want[0], want[1], want[2]), 4);
+        Store out = case_store(arena_format(&arena, "prep/%s", name), "out");
+        for (int k = 0; k < 3; k++) {
+            const Tensor *t = tensor_of(&out, tensors[k]);
+            uint8_t *bytes = arena_alloc(&arena, tensor_bytes(*t));
+            bytes_copy(bytes, t->data, shape_size(t->shape), dtype_size(t->dtype));
+            if (strcmp(digest_bytes(bytes, tensor_bytes(*t)).hex, want[k]) != 0)
+                fail_msg("prep/%s: %s is not what Pillow makes", name, tensors[k]);
+        }
+        store_close(&out);
+        count++;
+    }
+    fclose(f);
+    size_t cases = 0;
+    for (size_t k = 0; k < json_array_size(json_object_get(manifest, "cases")); k++)
+        cases += strcmp(text_of(json_array_get(json_object_get(manifest, "cases"), k), "kind"), "prep") == 0;
+    assert_int_equal(count, cases);
+}
+
+/* The lines of fixtures/tokenizers/cases.jsonl about a tokenizer; each to be decref'd with the list. */
+static json_t *hugging_face(const char *tokenizer)
+{
+    size_t n;
+    json_t *list = json_array();
+    const char *all = file_read("fixtures/tokenizers/cases.jsonl", JSON_BYTES, &n, &arena, &error);
+    for (const char *line = all, *stop; (stop = strchr(line, '\n')); line = stop + 1) {
+        json_t *c = json_parse(line, (size_t)(stop - line), "cases.jsonl", &error);
+        if (strcmp(text_of(c, "tokenizer"), tokenizer) == 0)
+            json_array_append(list, c);
+        json_decref(c);
+    }
+    return list;
+}
+
+static const json_t *find_text(const json_t *list, const char *text, size_t n)
+{
+    char hex[512] = "";
+    for (size_t i = 0; i < n; i++)
+        sprintf(hex + 2 * i, "%02x", (unsigned)(uint8_t)text[i]);
+    for (size_t k = 0; k < json_array_size(list); k++)
+        if (strcmp(text_of(json_array_get(list, k), "text"), hex) == 0)
+            return json_array_get(list, k);
+    fail_msg("cases.jsonl has no text %s", hex);
+    return NULL;
+}
+
+static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < tok_forms_count; f++) {
+        const char *id = arena_format(&arena, "tok/%s", tok_forms[f].id);
+        json_t *ours = json_file(arena_format(&arena, SUITE "/%s/tokenizer.json", id), JSON_BYTES, &error), *table = hugging_face(tok_forms[f].id);
+        json_t *theirs = json_file(arena_format(&arena, "fixtures/tokenizers/%s.json", tok_forms[f].id), JSON_BYTES, &error);
+        expect_fine(&error);
+        assert_true(json_equal(ours, theirs));
+        Store in = case_store(id, "in"), out = case_store(id, "out");
+        const Tensor *text = tensor_of(&in, "text"), *length = tensor_of(&in, "text.length"), *ids = tensor_of(&out, "ids"),
+                     *decoded = tensor_of(&out, "decoded"), *back = tensor_of(&out, "decoded.length");
+        const size_t count = text->shape.dim[0], longest = ids->shape.dim[1];
+        assert_true(count > 70);
+        for (size_t k = 0; k < count; k++) {
+            const json_t *want = find_text(table, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k]);
+            const json_t *list = json_object_get(want, "ids");
+            for (size_t i = 0; i < longest; i++)
+                assert_int_equal(ids->i32[k * longest + i], i < json_array_size(list) ? json_integer_value(json_array_get(list, i)) : -1);
+            char hex[512] = "";
+            for (size_t i = 0; i < (size_t)back->i32[k]; i++)
+                sprintf(hex + 2 * i, "%02x", decoded->u8[k * decoded->shape.dim[1] + i]);
+            assert_string_equal(hex, text_of(want, "decoded"));
+        }
+        store_close(&in);
+        store_close(&out);
+        json_decref(ours);
+        json_decref(theirs);
+        json_decref(table);
+    }
+}
+
+/* The prompt of the first turn, its picture as one token again, against Hugging Face's ids of the text written out. */
+static void prompts_have_the_ids_of_hugging_face(void **state)
+{
+    (void)state;
+    static const struct { const char *id, *tokenizer, *text; } prompts[] = {
+        { "mask/plain.answer", "legacy", "USER: <image>\nwhat is this ?\nASSISTANT: red" },
+        { "mask/world.answer", "words", "USER: <image> what is this ? ASSISTANT: red </s>" },
+    };
+    for (size_t p = 0; p < 2; p++) {
+        json_t *table = hugging_face(prompts[p].tokenizer);
+        const json_t *want = json_object_get(find_text(table, prompts[p].text, strlen(prompts[p].text)), "ids");
+        Store out = case_store(prompts[p].id, "out");
+        const int32_t *ids = tensor_of(&out, "ids")->i32, *image = tensor_of(&out, "image")->i32, *offsets = tensor_of(&out, "offsets")->i32;
+        size_t k = 0;
+        for (int32_t i = 0; i < offsets[1]; i++)
+            if (i <= image[0] || i >= image[0] + image[1])
+                assert_int_equal(ids[i], json_integer_value(json_array_get(want, k++)));
+            else
+                assert_int_equal(ids[i], ids[image[0]]);
+        assert_int_equal(k, json_array_size(want));
+        store_close(&out);
+        json_decref(table);
+    }
+}
+
+/* --- Masks against each other, runs against each other, readers --- */
+
+static void masks_grow_from_answer_to_all(void **state)
+{
+    (void)state;
+    static const char *const templates[] = { "world", "plain", "vicuna_v1" }, *const masks[] = { "answer", "all_text", "all_plus_image" };
+    for (size_t t = 0; t < 3; t++) {
+        Store s[3];
+        for (size_t m = 0; m < 3; m++)
+            s[m] = case_store(arena_format(&arena, "mask/%s.%s", templates[t], masks[m]), "out");
+        const Tensor *ids = tensor_of(&s[0], "ids"), *offsets = tensor_of(&s[0], "offsets");
+        const int32_t *image = tensor_of(&s[0], "image")->i32;
+        for (size_t b = 0; b + 1 < shape_size(offsets->shape); b++)
+            for (int32_t i = offsets->i32[b]; i < offsets->i32[b + 1]; i++) {
+                int32_t target[3], next = i + 1 < offsets->i32[b + 1] ? ids->i32[i + 1] : -1, place = i + 1 - offsets->i32[b];
+                bool picture = place >= image[2 * b] && place < image[2 * b] + image[2 * b + 1];
+                for (size_t m = 0; m < 3; m++)
+                    target[m] = tensor_of(&s[m], "targets")->i32[i];
+                assert_int_equal(target[2], next);
+                assert_int_equal(target[1], picture ? -1 : next);
+                assert_true(target[0] == -1 || target[0] == target[1]);
+            }
+        for (size_t m = 0; m < 3; m++)
+            store_close(&s[m]);
+    }
+}
+
+static const char *trained(const json_t *c, size_t step)
+{
+    return text_of(json_array_get(json_object_get(c, "steps"), step), "trained");
+}
+
+/* Under `original` and `round_start` a first round is the same; from the second on they go apart. */
+static void runs_with_two_references_part_after_the_first_round(void **state)
+{
+    (void)state;
+    json_t *start = case_json("seq/pulse-npo.round_start"), *original = case_json("seq/pulse-npo.original");
+    assert_int_equal(json_array_size(json_object_get(start, "steps")), 9);
+    for (size_t k = 0; k < 9; k++)
+        assert_int_equal(strcmp(trained(start, k), trained(original, k)) == 0, k < 3);
+    json_decref(start);
+    json_decref(original);
+}
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
+}
+
+/* The same samples and settings as one step (ref/step.h), which knows nothing of rounds: same loss, same tensors after it. */
+static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
+{
+    (void)state;
+    static const char *const ids[] = { "seq/pulse-npo.round_start", "seq/pulse-ga_klr.round_start" };
+    for (size_t k = 0; k < 2; k++) {
+        json_t *c = case_json(ids[k]), *settings = json_object_get(c, "settings");
+        size_t n, kept = 0;
+        char *all = file_read(arena_format(&arena, SUITE "/%s/samples.jsonl", ids[k]), JSON_BYTES, &n, &arena, &error), *some = arena_zalloc(&arena, n + 1);
+        for (char *line = strtok(all, "\n"); line; line = strtok(NULL, "\n")) {
+            char *group = strstr(line, "\"round1\""), *picture = strstr(line, "../../models");
+            if (group)
+                memcpy(group, "\"forget\"", 8);
+            if (picture)
+                memmove(picture, picture + strlen("../../models/tiny-llava-a/"), strlen(picture) + 1 - strlen("../../models/tiny-llava-a/"));
+            if (group || strstr(line, "\"retain\""))
+                kept += (size_t)sprintf(some + kept, "%s\n", line);
+        }
+        assert_true(copy_file(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &arena, &error) && file_write(scratch("s.jsonl"), some, kept, &error));
+        Step step = { .folder = SUITE "/models/tiny-llava-a", .batch = scratch("s.jsonl") };
+        settings_defaults(&step.settings, &arena);
+        for (size_t i = 0; i < json_array_size(settings); i++)
+            assert_true(settings_set(&step.settings, json_string_value(json_array_get(settings, i)), &error));
+        step_make(&step, text_of(c, "method"), &arena, &error);
+        expect_fine(&error);
+        const Trainer *t = &step.trainer;
+        Store after = { .entries = arena_array(&arena, t->optimiser.count, sizeof *after.entries), .count = t->optimiser.count };
+        for (size_t i = 0; i < after.count; i++)
+            after.entries[i] = (Entry){ t->optimiser.slots[i].name, t->optimiser.slots[i].new_value->out };
+        qsort(after.entries, after.count, sizeof *after.entries, by_name);
+        char hex[32];
+        assert_string_equal(hex_double((double)t->loss->out.f32[0], hex), text_of(json_array_get(json_object_get(c, "steps"), 0), "loss.hex"));
+        assert_string_equal(store_digest(&after).hex, trained(c, 0));
+        step_close(&step);
+        json_decref(c);
+    }
+}
+
+static void every_reader_refuses_and_accepts_as_stated(void **state)
+{
+    (void)state;
+    static const char *const readers[] = { "safetensors", "config", "tokenizer", "png", "samples" };
+    size_t count[5][3] = { { 0 } }, judged = 0;
+    Store out = case_store("reject", "out");
+    const Tensor *accepted = tensor_of(&out, "accepted");
+    for (size_t k = 0; k < reject_forms_count; k++) {
+        const RejectForm *f = &reject_forms[k];
+        RejectExpected expected = reject_expected(f);
+        Error said = { 0 };
+        bool read = reject_reads(f, arena_format(&arena, SUITE "/reject/%s", f->path), &said);
+        if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
+            fail_msg("%s is %s: %s", f->path, read ? "accepted" : "refused", said.text);
+        assert_true(read || strlen(said.text) > 10);
+        if (expected != REJECT_EITHER)
+            assert_int_equal(accepted->i32[judged++], read);
+        for (size_t r = 0; r < 5; r++)
+            count[r][expected] += strncmp(f->path, readers[r], strlen(readers[r])) == 0;
+    }
+    assert_int_equal(judged, shape_size(accepted->shape));
+    for (size_t r = 0; r < 5; r++)
+        assert_true(count[r][REJECT_REFUSE] >= 6 && count[r][REJECT_ACCEPT] >= 2 && count[r][REJECT_EITHER] >= 1);
+    store_close(&out);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(manifest_and_cases_are_as_their_schemas_say), TEST(schemas_refuse_what_is_wrong),
+        TEST(digests_of_a_case_are_those_of_its_files_and_tensors), TEST(the_suite_is_small),
+        TEST(pictures_are_those_of_pillow), TEST(tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face),
+        TEST(prompts_have_the_ids_of_hugging_face), TEST(masks_grow_from_answer_to_all),
+        TEST(runs_with_two_references_part_after_the_first_round), TEST(the_first_step_of_a_run_is_the_step_that_trace_makes),
+        TEST(every_reader_refuses_and_accepts_as_stated),
+    };
+    return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);
+}

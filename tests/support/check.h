@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* Check: numeric assertions on top of cmocka, and the data that all tests are fed with.
+ *
+ *     static void add_is_correctly_rounded(void **state)
+ *     {
+ *         (void)state;
+ *         float x[100], got[100], want[100];
+ *         for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
+ *             data_fill(kind, check_seed(), x, 100);
+ *             ...
+ *             expect_bits(got, want, 100, "add on %s", data_name(kind));
+ *         }
+ *     }
+ *
+ * There are no tolerances: floats are equal when their bits are. A failure prints the first indices that differ,
+ * bits, hexfloat, the distance in ULP, how many differ, and the command that repeats it (PULSE_SEED=… program).
+ * All of it fails the running test at once, like cmocka's own assertions; none of it may be called inside a parallel region. */
+#ifndef PULSE_TESTS_SUPPORT_CHECK_H
+#define PULSE_TESTS_SUPPORT_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "tensor/tensor.h"
+
+/* --- Seeds: PULSE_SEED in the environment, else 1. --- */
+uint64_t check_seed(void);
+/* splitmix64 (Steele, Lea & Flood 2014); of the tests alone, so that tests do not lean on what they test. */
+uint64_t check_random(uint64_t *state);
+size_t   check_below(uint64_t *state, size_t n);      // 0 … n-1
+
+/* --- Data. Every kind is a way in which floating point hurts. --- */
+typedef enum {
+    DATA_GAUSSIAN,       // about normal, sigma 1
+    DATA_WIDE,           // exponents spread over 2^-60 … 2^60
+    DATA_SUBNORMAL,      // at and below the smallest normal float
+    DATA_TIES,           // small integers and halves: exact results, half-way cases
+    DATA_CANCEL,         // x, -x, then its neighbour: sums that cancel to the last bits
+    DATA_BF16,           // gaussian with 8 significant bits
+    DATA_HUGE,           // near the largest float: overflow
+    DATA_ZERO,           // zeros of both signs, a few ones
+    DATA_SPECIAL,        // infinities and NaNs of several payloads among gaussians
+    DATA_BITS,           // any bit pattern at all
+    DATA_KINDS,
+    DATA_FINITE = DATA_SPECIAL                        // kinds below this one hold finite floats only
+} DataKind;
+
+const char *data_name(DataKind kind);
+void   data_fill(DataKind kind, uint64_t seed, float *out, size_t n);
+Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed);
+
+/* --- Assertions. --- */
+#define expect_bits(got, want, n, ...) check_bits((got), (want), (n), __FILE__, __LINE__, __VA_ARGS__)
+#define expect_float(got, want, ...) \
+    do { float got_ = (got), want_ = (want); check_bits(&got_, &want_, 1, __FILE__, __LINE__, __VA_ARGS__); } while (0)
+/* The failure is there, and its sentence contains every part (last argument NULL); the Error is empty afterwards. */
+#define expect_sentence(error, ...) check_sentence((error), __FILE__, __LINE__, __VA_ARGS__, (const char *)NULL)
+/* No failure; otherwise prints its sentence. */
+#define expect_fine(error) check_fine((error), __FILE__, __LINE__)
+#define expect_tensor(got, want, ...) check_tensor((got), (want), __FILE__, __LINE__, __VA_ARGS__)
+
+void check_bits(const float *got, const float *want, size_t n, const char *file, int line, const char *what, ...)
+    __attribute__((format(printf, 6, 7)));
+void check_tensor(Tensor got, Tensor want, const char *file, int line, const char *what, ...)
+    __attribute__((format(printf, 5, 6)));
+void check_sentence(Error *e, const char *file, int line, ...);
+void check_fine(const Error *e, const char *file, int line);
+/* The line that repeats this program with this seed. */
+void check_print_command(void);
+
+#endif

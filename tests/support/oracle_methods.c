@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/oracle_methods.h"
+
+#include <math.h>
+#include <string.h>
+#include "tests/support/oracle.h"
+#include "tests/support/oracle_softmax.h"
+
+enum { V = CASE_V, PRECISION = 1200 };          // sums of floats are exact; a quotient is far from every midpoint
+
+/* base + s x / den, once. */
+static float once(float base, float s, float x, float den)
+{
+    mpfr_t y, t;
+    mpfr_inits2(PRECISION, y, t, (mpfr_ptr)0);
+    mpfr_set_flt(y, s, MPFR_RNDN);
+    mpfr_mul_d(y, y, x, MPFR_RNDN);
+    mpfr_div_d(y, y, den, MPFR_RNDN);
+    mpfr_set_flt(t, base, MPFR_RNDN);
+    if (base != 0)
+        mpfr_add(y, y, t, MPFR_RNDN);
+    float out = oracle_float(y);
+    mpfr_clears(y, t, (mpfr_ptr)0);
+    return out;
+}
+
+float mul_mpfr(float a, float b) { return once(0, a, b, 1); }
+float axpy_mpfr(float base, float x, float s) { return once(base, s, x, 1); }
+float ratio_mpfr(float x, float num, float den) { return once(0, num, x, den); }
+
+float mean_mpfr(const float *x, size_t count, size_t n)
+{
+    mpfr_t sum;
+    mpfr_init2(sum, PRECISION);
+    mpfr_set_zero(sum, 1);
+    for (size_t k = 0; k < count; k++)
+        mpfr_add_d(sum, sum, x[k], MPFR_RNDN);
+    mpfr_div_ui(sum, sum, n, MPFR_RNDN);
+    float out = mpfr_zero_p(sum) ? 0 : oracle_float(sum);
+    mpfr_clear(sum);
+    return out;
+}
+
+static float sub(float a, float b) { return axpy_mpfr(a, b, -1); }
+static float scalar(const char *name, float x) { return oracle_scalar_value(name, x); }
+
+static float nll(const float *z, int32_t y)
+{
+    float l[V];
+    if (y < 0)
+        return 0;
+    softmax_mpfr(z, V, NULL, l);
+    return -l[y];
+}
+
+static void nlls(const CaseRole *r, const float *z, float *out)
+{
+    for (size_t k = 0; k < r->rows; k++)
+        out[k] = nll(z + k * V, r->labels[k]);
+}
+
+static float ce(const CaseRole *r, const float *z)
+{
+    float each[CASE_ROWS];
+    nlls(r, z, each);
+    return mean_mpfr(each, r->rows, r->tokens);
+}
+
+/* NLL_i, or CE_i with `mean`. */
+static void per_sample(const CaseRole *r, const float *z, bool mean, float *out)
+{
+    float each[CASE_ROWS];
+    nlls(r, z, each);
+    for (size_t i = 0; i < r->samples; i++) {
+        size_t n = (size_t)(r->offsets[i + 1] - r->offsets[i]);
+        out[i] = mean_mpfr(each + r->offsets[i], n, mean ? n : 1);
+    }
+}
+
+/* --- contributions to dL/dz --- */
+
+/* c_k (p - e_y) of row k */
+static void push_label(CaseRole *r, const float *c)
+{
+    float *to = r->parts[r->count++], p[V];
+    for (size_t k = 0; k < r->rows; k++) {
+        softmax_mpfr(r->z + k * V, V, p, NULL);
+        for (int32_t v = 0; v < V; v++)
+            to[k * V + (size_t)v] = r->labels[k] < 0 ? 0 : logit_grad_mpfr(c[k], p[v], v == r->labels[k] ? 1 : 0);
+    }
+}
+
+static void push_label_all(CaseRole *r, float c)
+{
+    float all[CASE_ROWS];
+    for (size_t k = 0; k < r->rows; k++)
+        all[k] = c;
+    push_label(r, all);
+}
+
+/* c_i for the rows of sample i */
+static void push_label_samples(CaseRole *r, const float *c)
+{
+    float all[CASE_ROWS];
+    for (size_t i = 0; i < r->samples; i++)
+        for (int32_t k = r->offsets[i]; k < r->offsets[i + 1]; k++)
+            all[k] = c[i];
+    push_label(r, all);
+}
+
+/* c (p - q), on rows from `skip` of each sample on */
+static void push_target(CaseRole *r, const float *q, float c, int32_t skip)
+{
+    float *to = r->parts[r->count++], p[V];
+    memset(to, 0, sizeof r->parts[0]);
+    for (size_t i = 0; i < r->samples; i++)
+        for (int32_t k = r->offsets[i] + skip; k < r->offsets[i + 1]; k++) {
+            softmax_mpfr(r->z + k * V, V, p, NULL);
+            for (size_t v = 0; v < V; v++)
+                to[(size_t)k * V + v] = logit_grad_mpfr(c, p[v], q[(size_t)k * V + v]);
+        }
+}
+
+/* --- terms: their value, and weight times their gradient --- */
+
+static float term_ce(CaseRole *r, float weight)
+{
+    push_label_all(r, ratio_mpfr(1, weight, (float)r->tokens));
+    return ce(r, r->z);
+}
+
+static float term_kl(CaseRole *r, const Variants *v, float weight)
+{
+    float each[CASE_ROWS], q[CASE_ROWS * V], lr[V], l[V];
+    size_t n = v->kl_norm == KL_BATCH ? r->samples : v->kl_norm == KL_ALL_POSITIONS ? r->rows : r->tokens;
+    for (size_t k = 0; k < r->rows; k++) {
+        const float *z = r->z + k * V, *ref = r->ref + k * V;
+        softmax_mpfr(ref, V, q + k * V, lr);
+        softmax_mpfr(z, V, NULL, l);
+        for (size_t j = 0; j < V && v->klr == KLR_MUSE_RAW; j++)
+            q[k * V + j] = scalar("exp", ref[j]);
+        each[k] = v->klr == KLR_MUSE_RAW ? kl_mpfr(q + k * V, ref, z, V) : kl_mpfr(q + k * V, lr, l, V);
+    }
+    if (v->klr == KLR_MUSE_RAW) {
+        float *to = r->parts[r->count++];
+        for (size_t k = 0; k < r->rows * V; k++)
+            to[k] = ratio_mpfr(q[k], -weight, (float)n);
+    } else
+        push_target(r, q, ratio_mpfr(1, weight, (float)n), 0);
+    return mean_mpfr(each, r->rows, n);
+}
+
+/* -(scale/beta) mean log sigmoid(beta d), w = sigmoid(-beta d) */
+static float log_odds(const float *d, size_t n, const Variants *v, float scale, float *w)
+{
+    float s[CASE_ROWS * V];
+    for (size_t k = 0; k < n; k++) {
+        float u = mul_mpfr(v->beta, d[k]);
+        s[k] = scalar("log_sigmoid", u);
+        w[k] = scalar("sigmoid", -u);
+    }
+    return mul_mpfr(ratio_mpfr(1, -scale, v->beta), mean_mpfr(s, n, n));
+}
+
+static void differences(const CaseRole *r, float *d)
+{
+    float ref[4];
+    per_sample(r, r->z, false, d);
+    per_sample(r, r->ref, false, ref);
+    for (size_t i = 0; i < r->samples; i++)
+        d[i] = sub(d[i], ref[i]);
+}
+
+static float term_npo(CaseRole *f, const Variants *v, float gamma)
+{
+    float d[CASE_ROWS * V] = { 0 }, w[CASE_ROWS * V], c[4], loss;
+    if (v->npo_ratio == NPO_RAW_LOGITS) {
+        size_t n = f->rows * V;
+        for (size_t k = 0; k < n; k++)
+            d[k] = sub(f->ref[k], f->z[k]);
+        loss = log_odds(d, n, v, 2, w);
+        float *to = f->parts[f->count++];
+        for (size_t k = 0; k < n; k++)
+            to[k] = ratio_mpfr(w[k], 2 * gamma, (float)n);
+        return loss;
+    }
+    if (v->npo_ratio == NPO_BATCH_MEAN) {
+        d[0] = sub(ce(f, f->z), ce(f, f->ref));
+        loss = log_odds(d, 1, v, 2, w);
+        push_label_all(f, ratio_mpfr(w[0], -2 * gamma, (float)f->tokens));
+        return loss;
+    }
+    differences(f, d);
+    loss = log_odds(d, f->samples, v, 2, w);
+    for (size_t i = 0; i < f->samples; i++)
+        c[i] = ratio_mpfr(w[i], -2 * gamma, (float)f->samples);
+    push_label_samples(f, c);
+    return loss;
+}
+
+static float term_dpo(CaseRole *lose, CaseRole *win, const Variants *v)
+{
+    float a[4], b[4], m[4], w[4], up[4], down[4];
+    differences(lose, a);
+    differences(win, b);
+    for (size_t i = 0; i < lose->samples; i++)
+        m[i] = sub(a[i], b[i]);
+    float loss = log_odds(m, lose->samples, v, v->dpo_scale, w);
+    for (size_t i = 0; i < lose->samples; i++) {
+        up[i] = ratio_mpfr(w[i], -mul_mpfr(v->dpo_scale, v->gamma), (float)lose->samples);
+        down[i] = -up[i];
+    }
+    push_label_samples(lose, up);
+    push_label_samples(win, down);
+    return loss;
+}
+
+static float term_simnpo(CaseRole *f, const Variants *v)
+{
+    float d[4], w[4], c[4];
+    per_sample(f, f->z, true, d);
+    for (size_t i = 0; i < f->samples; i++)
+        d[i] = sub(d[i], v->delta);
+    float loss = log_odds(d, f->samples, v, 2, w);
+    for (size_t i = 0; i < f->samples; i++)
+        c[i] = ratio_mpfr(w[i], -2 * v->gamma, (float)((int32_t)f->samples * (f->offsets[i + 1] - f->offsets[i])));
+    push_label_samples(f, c);
+    return loss;
+}
+
+static float term_weighted(CaseRole *f, const Variants *v, bool satimp)
+{
+    float n[CASE_ROWS], w[CASE_ROWS], c[CASE_ROWS], wn[CASE_ROWS];
+    nlls(f, f->z, n);
+    for (size_t k = 0; k < f->rows; k++) {
+        w[k] = scalar("exp", mul_mpfr(-v->beta, n[k]));
+        if (satimp && v->beta2 > 0)
+            w[k] = mul_mpfr(w[k], scalar("exp", mul_mpfr(v->beta2, scalar("log", sub(1, scalar("exp", -n[k]))))));
+        c[k] = ratio_mpfr(w[k], -v->gamma, (float)f->tokens);
+        wn[k] = mul_mpfr(w[k], n[k]);
+    }
+    push_label(f, c);
+    return mean_mpfr(wn, f->rows, f->tokens);
+}
+
+/* undial: q from the reference with beta taken off the label; ce_u: from the model with the label left out. */
+static float term_aim(CaseRole *f, const Variants *v, bool undial)
+{
+    float q[CASE_ROWS * V] = { 0 }, each[CASE_ROWS], l[V], zero[V] = { 0 }, t[V];
+    int32_t skip = !undial && v->skip_first;
+    size_t n = f->rows - (skip ? f->samples : 0), used = 0;
+    for (size_t i = 0; i < f->samples; i++)
+        for (int32_t k = f->offsets[i] + skip; k < f->offsets[i + 1]; k++) {
+            size_t y = (size_t)f->labels[k];
+            memcpy(t, (undial ? f->ref : f->z) + k * V, sizeof t);
+            t[y] = undial ? axpy_mpfr(t[y], 1, -v->beta) : -INFINITY;
+            softmax_mpfr(t, V, q + k * V, NULL);
+            softmax_mpfr(f->z + k * V, V, NULL, l);
+            each[used++] = kl_mpfr(q + k * V, zero, l, V);
+        }
+    push_target(f, q, ratio_mpfr(1, v->gamma, (float)n), skip);
+    return mean_mpfr(each, used, n);
+}
+
+/* --- methods --- */
+
+static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
+{
+    const Variants *v = &c->v;
+    CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *no = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE];
+#define TERM(w, role, value) do { *weight = (w); if (!(role)->samples || *weight == 0) break; *there = true; return (value); } while (0)
+#define IS(word) (strcmp(name, word) == 0)
+    if (place == 0) {
+        if (IS("ga") || IS("ga_klr")) TERM(-1, f, term_ce(f, -1));
+        if (IS("grad_diff") || IS("kl_min")) TERM(-v->gamma, f, term_ce(f, -v->gamma));
+        if (IS("npo")) TERM(1, f, term_npo(f, v, 1));
+        if (IS("npo_gd") || IS("npo_kl")) TERM(v->gamma, f, term_npo(f, v, v->gamma));
+        if (IS("idk")) TERM(v->gamma, no, term_ce(no, v->gamma));
+        if (IS("dpo")) TERM(v->gamma, f, term_dpo(f, no, v));
+        if (IS("altpo")) TERM(v->gamma, f, term_dpo(f, alt, v));
+        if (IS("simnpo")) TERM(v->gamma, f, term_simnpo(f, v));
+        if (IS("wga") || IS("satimp")) TERM(-v->gamma, f, term_weighted(f, v, IS("satimp")));
+        if (IS("undial") || IS("ce_u")) TERM(v->gamma, f, term_aim(f, v, IS("undial")));
+        if (IS("task_vector")) TERM(1, f, term_ce(f, 1));
+    } else if (place == 1) {
+        if (IS("retrain") || IS("retain_ft")) TERM(1, r, term_ce(r, 1));
+        if (!IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));
+    } else if (IS("ga_klr") || IS("kl_min") || IS("npo_kl"))
+        TERM(v->lambda, r, term_kl(r, v, v->lambda));
+    return 0;
+}
+
+bool method_mpfr(const char *method, MethodCase *c, float *loss)
+{
+    bool any = false;
+    for (int k = 0; k < ROLE_COUNT; k++) {
+        c->role[k].count = 0;
+        memset(c->role[k].parts, 0, sizeof c->role[k].parts);
+    }
+    for (int place = 0; place < 3; place++) {
+        bool there = false;
+        float weight, value = term(method, c, place, &weight, &there);
+        if (there)
+            *loss = any ? axpy_mpfr(*loss, value, weight) : mul_mpfr(weight, value);
+        any |= there;
+    }
+    for (int k = 0; k < ROLE_COUNT; k++)
+        for (size_t i = 0; i < c->role[k].rows * V; i++)
+            c->role[k].want[i] = c->role[k].count < 2 ? c->role[k].parts[0][i] : axpy_mpfr(c->role[k].parts[0][i], c->role[k].parts[1][i], 1);
+    return any;
+}
+
+/* --- on hidden states --- */
+
+static float squares(const float *x, size_t n, bool root)
+{
+    mpfr_t sum, t;
+    mpfr_inits2(PRECISION, sum, t, (mpfr_ptr)0);
+    mpfr_set_zero(sum, 1);
+    for (size_t k = 0; k < n; k++) {
+        mpfr_set_flt(t, x[k], MPFR_RNDN);
+        mpfr_sqr(t, t, MPFR_RNDN);
+        mpfr_add(sum, sum, t, MPFR_RNDN);
+    }
+    if (root)
+        mpfr_sqrt(sum, sum, MPFR_RNDN);
+    float out = mpfr_zero_p(sum) ? 0 : oracle_float(sum);
+    mpfr_clears(sum, t, (mpfr_ptr)0);
+    return out;
+}
+
+/* E = RN(RN(sum D^2) / (R C)), D = RN(h - aim); dL/dh = RN(2 weight D / (R C)). One aim for all rows, or each its own. */
+static float distance(CaseRole *r, const float *aim, bool one, float weight)
+{
+    float d[CASE_ROWS * V], n = (float)(r->rows * V);
+    for (size_t k = 0; k < r->rows * V; k++) {
+        float to = aim[one ? k % V : k];
+        d[k] = r->z[k] == to ? r->z[k] - to : sub(r->z[k], to);       // IEEE's signs of zero
+        r->want[k] = ratio_mpfr(d[k], 2 * weight, n);
+    }
+    return ratio_mpfr(squares(d, r->rows * V, false), 1, n);
+}
+
+float rmu_mpfr(MethodCase *c, const float *u)
+{
+    float aim[V], norm = squares(u, V, true);
+    for (size_t k = 0; k < V; k++)
+        aim[k] = ratio_mpfr(u[k], c->v.steering, norm);
+    float forget = distance(&c->role[ROLE_FORGET], aim, true, c->v.gamma);
+    CaseRole *r = &c->role[ROLE_RETAIN];
+    return axpy_mpfr(mul_mpfr(c->v.gamma, forget), distance(r, r->ref, false, c->v.alpha), c->v.alpha);
+}

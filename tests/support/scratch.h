@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Scratch: a folder for one test program, made when first asked for and removed when the program ends. */
+#ifndef PULSE_TESTS_SUPPORT_SCRATCH_H
+#define PULSE_TESTS_SUPPORT_SCRATCH_H
+
+/* A path inside it; the text stays until 16 further calls. */
+const char *scratch(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

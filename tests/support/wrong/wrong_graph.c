@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Known mistakes in a recorded graph: its nodes with another operator, number or input in them, to be run again. */
+#include <math.h>
+#include <string.h>
+#include "model/names.h"
+#include "tests/support/wrong/wrong.h"
+
+typedef const float *In;
+
+static bool like_first(const Call *c, Shape *out, Error *e)
+{
+    (void)e;
+    *out = c->in[0]->out.shape;
+    return true;
+}
+
+static size_t all(const Call *c) { return shape_size(c->out.shape); }
+
+/* --- GELU by tanh: x sigmoid(2 k (x + a x^3)) --- */
+
+static const double k2 = 2 * 0.7978845608028654, a3 = 0.044715;
+
+static double gate(double x) { return 1 / (1 + exp(-k2 * (x + a3 * x * x * x))); }
+
+static void gelu_tanh_kernel(const Call *c)
+{
+    for (size_t i = 0; i < all(c); i++)
+        c->out.f32[i] = (float)((double)c->in[0]->out.f32[i] * gate((double)c->in[0]->out.f32[i]));
+}
+
+static void gelu_tanh_back_kernel(const Call *c)
+{
+    for (size_t i = 0; i < all(c); i++) {
+        double x = (double)c->in[0]->out.f32[i], s = gate(x);
+        c->out.f32[i] = (float)((double)c->in[1]->out.f32[i] * (s + x * s * (1 - s) * k2 * (1 + 3 * a3 * x * x)));
+    }
+}
+
+/* --- norms with eps outside the root: n = (x - mean) / (sd + eps); n[0]: whether there is a mean --- */
+
+static void eps_row(const Call *c, size_t row, In d)
+{
+    size_t cols = shape_cols(c->out.shape);
+    In x = c->in[0]->out.f32 + row * cols;
+    float *y = c->out.f32 + row * cols;
+    double mean = 0, var = 0, m1 = 0, m2 = 0, n = (double)cols;
+    bool centred = c->attrs->n[0];
+    for (size_t i = 0; i < cols && centred; i++)
+        mean += (double)x[i] / n;
+    for (size_t i = 0; i < cols; i++)
+        var += ((double)x[i] - mean) * ((double)x[i] - mean) / n;
+    double sd = sqrt(var), wide = sd + (double)c->attrs->f[0];
+    for (size_t i = 0; d && i < cols; i++) {
+        m1 += centred ? (double)d[i] / n : 0;
+        m2 += (double)d[i] * ((double)x[i] - mean) / n;
+    }
+    for (size_t i = 0; i < cols; i++)
+        y[i] = d ? (float)(((double)d[i] - m1) / wide - ((double)x[i] - mean) * m2 / sd / wide / wide) : (float)(((double)x[i] - mean) / wide);
+}
+
+static void eps_outside_kernel(const Call *c)
+{
+    for (size_t row = 0; row < shape_rows(c->out.shape); row++)
+        eps_row(c, row, NULL);
+}
+
+static void eps_outside_back_kernel(const Call *c)
+{
+    for (size_t row = 0; row < shape_rows(c->out.shape); row++)
+        eps_row(c, row, c->in[1]->out.f32 + row * shape_cols(c->out.shape));
+}
+
+/* --- rotary positions on pairs (0, 1), (2, 3), … --- */
+
+static void turn_pairs(const Call *c, double sign)
+{
+    size_t half = c->in[1]->out.shape.dim[1], cols = shape_cols(c->out.shape);
+    for (size_t i = 0; i < all(c); i += 2) {
+        size_t at = (size_t)c->attrs->index[i / cols] * half + i % cols % (2 * half) / 2;
+        double a = (double)c->in[0]->out.f32[i], b = (double)c->in[0]->out.f32[i + 1], cosine = (double)c->in[1]->out.f32[at], sine = sign * (double)c->in[2]->out.f32[at];
+        c->out.f32[i] = (float)(a * cosine - b * sine);
+        c->out.f32[i + 1] = (float)(b * cosine + a * sine);
+    }
+}
+
+static void pairs_kernel(const Call *c)      { turn_pairs(c, 1); }
+static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
+
+/* Wrong operators and their derivatives, under names whose bounds have a rule: nobody looks at them. */
+static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel };
+static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel };
+static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel };
+
+static void gelu_tanh_vjp(Tape *t, Node *y, Node *dy)   { tape_contribute(t, y->in[0], tape_push(t, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
+static void eps_outside_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], tape_push(t, &eps_outside_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
+static void pairs_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], tape_push(t, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] }, &y->attrs)); }
+
+static const Op gelu_tanh = { .name = "reshape", .shape = like_first, .kernel = gelu_tanh_kernel, .vjp = gelu_tanh_vjp };
+static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .vjp = eps_outside_vjp };
+static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .vjp = pairs_vjp };
+
+/* --- KL(p || p_ref) for KL(p_ref || p): inputs p_ref, log p_ref, log p; of its gradient p, p_ref, c --- */
+
+static void kl_reversed_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->in[0]->out.shape);
+    for (size_t row = 0; row < all(c); row++) {
+        In lq = c->in[1]->out.f32 + row * cols, lp = c->in[2]->out.f32 + row * cols;
+        double sum = 0;
+        for (size_t k = 0; k < cols; k++)
+            sum += exp((double)lp[k]) * ((double)lp[k] - (double)lq[k]);
+        c->out.f32[row] = (float)sum;
+    }
+}
+
+static void kl_reversed_grad_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->out.shape);
+    for (size_t i = 0; i < all(c); i += cols) {
+        In p = c->in[0]->out.f32 + i, q = c->in[1]->out.f32 + i;
+        double mean = 0, weight = (double)c->in[2]->out.f32[i / cols];
+        for (size_t k = 0; k < cols; k++)
+            mean += (double)p[k] * log((double)p[k] / (double)q[k]);
+        for (size_t k = 0; k < cols; k++)
+            c->out.f32[i + k] = (float)(weight * (double)p[k] * (log((double)p[k] / (double)q[k]) - mean));
+    }
+}
+
+/* --- the update: moments of g + decay p (inputs m, g, p), beta2 in decimal, eps inside the root --- */
+
+static double coupled(const Call *c, size_t i) { return (double)c->in[1]->out.f32[i] + (double)c->attrs->f[1] * (double)c->in[2]->out.f32[i]; }
+
+static void coupled_m_kernel(const Call *c)
+{
+    for (size_t i = 0; i < all(c); i++)
+        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0]->out.f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i));
+}
+
+static void coupled_v_kernel(const Call *c)
+{
+    for (size_t i = 0; i < all(c); i++)
+        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0]->out.f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i) * coupled(c, i));
+}
+
+static void decimal_v_kernel(const Call *c)
+{
+    for (size_t i = 0; i < all(c); i++)
+        c->out.f32[i] = (float)(0.999 * (double)c->in[0]->out.f32[i] + (1 - 0.999) * (double)c->in[1]->out.f32[i] * (double)c->in[1]->out.f32[i]);
+}
+
+static void eps_inside_kernel(const Call *c)
+{
+    const Attrs *a = c->attrs;
+    for (size_t i = 0; i < all(c); i++) {
+        double p = (double)c->in[0]->out.f32[i], m = (double)c->in[1]->out.f32[i], v = (double)c->in[2]->out.f32[i];
+        c->out.f32[i] = (float)(p - (double)a->f[0] * (m / a->d[0] / sqrt(v / a->d[1] + (double)a->f[1]) + (double)a->f[2] * p));
+    }
+}
+
+static bool row_shape(const Call *c, Shape *out, Error *e)
+{
+    (void)e;
+    *out = shape_of(1, c->in[0]->out.shape.dim[0]);
+    return true;
+}
+
+static const Op kl_reversed = { .name = "kl", .shape = row_shape, .kernel = kl_reversed_kernel };
+static const Op kl_reversed_grad = { .name = "logit_grad", .shape = like_first, .kernel = kl_reversed_grad_kernel };
+static const Op coupled_m = { .name = "adam_m", .shape = like_first, .kernel = coupled_m_kernel };
+static const Op coupled_v = { .name = "adam_v", .shape = like_first, .kernel = coupled_v_kernel };
+static const Op decimal_v = { .name = "adam_v", .shape = like_first, .kernel = decimal_v_kernel };
+static const Op eps_inside = { .name = "adamw", .shape = like_first, .kernel = eps_inside_kernel };
+
+/* --- making the mistakes --- */
+
+typedef struct { const Tape *tape; Arena *arena; } Graph;
+
+static void centre(const Graph *g, Node *n) { n->attrs.n[0] = 1; (void)g; }
+static void do_not_centre(const Graph *g, Node *n) { n->attrs.n[0] = 0; (void)g; }
+static void unscale(const Graph *g, Node *n) { n->attrs.f[0] = 1; (void)g; }
+static void undivide(const Graph *g, Node *n) { n->attrs.n[0] = 1; (void)g; }
+static void undivide_ratio(const Graph *g, Node *n) { n->attrs.f[1] = 1; (void)g; }
+static void uncorrect(const Graph *g, Node *n) { n->attrs.d[0] = n->attrs.d[1] = 1; (void)g; }
+static void correct_in_decimal(const Graph *g, Node *n) { n->attrs.d[1] = 1 - 0.999; (void)g; }
+static void unclip(const Graph *g, Node *n) { n->attrs.f[0] = 0x1p127f; (void)g; }
+static void gelu_exactly(const Graph *g, Node *n) { n->op = op_find("gelu"); (void)g; }
+static void do_not_decay(const Graph *g, Node *n) { n->attrs.f[2] = 0; (void)g; }
+
+/* c of a role's rows, times the rows. */
+static void undivide_rows(const Graph *g, Node *n)
+{
+    Node *c = n->in[n->n_in - 1];
+    Tensor whole = tensor_f32(g->arena, c->out.shape);
+    for (size_t i = 0; whole.f32 && i < shape_size(whole.shape); i++)
+        whole.f32[i] = c->out.f32[i] * (float)shape_size(whole.shape);
+    if (!c->op)                                // else it is made by a ratio
+        c->out = whole;
+}
+
+/* The logits of the next row. */
+static void shift(const Graph *g, Node *n)
+{
+    int32_t *rows = arena_array(g->arena, n->attrs.index_count, sizeof *rows);
+    for (size_t i = 0; rows && i < n->attrs.index_count; i++)
+        rows[i] = n->attrs.index[i] + 1;
+    n->attrs.index = rows;
+}
+
+/* The weight and its decay, for moments: those of the update that reads the moment. */
+static void couple(const Graph *g, Node *n)
+{
+    for (size_t k = n->id; k < g->tape->count; k++) {
+        Node *update = g->tape->nodes[k];
+        if (!update->op || strcmp(update->op->name, "adamw") != 0 || (update->in[1] != n && update->in[2] != n))
+            continue;
+        Node **in = arena_array(g->arena, 3, sizeof *in);
+        if (in)
+            memcpy(in, (Node *[]){ n->in[0], n->in[1], update->in[0] }, 3 * sizeof *in);
+        n->in = in;
+        n->n_in = 3;
+        n->attrs.f[1] = update->attrs.f[2];
+    }
+}
+
+/* A^T as it lies in memory, read as A. */
+static void transpose(const Graph *g, Node *n)
+{
+    Node *a = n->in[1];
+    Tensor right = a->out, wrong = tensor_f32(g->arena, right.shape);
+    size_t r = right.shape.dim[0], cols = right.shape.dim[1];
+    for (size_t i = 0; wrong.f32 && i < r * cols; i++)
+        wrong.f32[i] = right.f32[i % r * cols + i / r];
+    if (!a->op && strstr(a->name, ".lora_A.weight"))
+        a->out = wrong;
+}
+
+/* In modules that match, another operator in the place of `op`, or a change of what it is told or reads. */
+static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
+    { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
+    { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },
+    { "EpsOutsideSqrt", "**", "layernorm", &eps_outside, centre },
+    { "EpsOutsideSqrt", "**", "rmsnorm", &eps_outside, do_not_centre },
+    { "RopeInterleaved", "**", "rope", &pairs, NULL },
+    { "LoraNoScale", "language_model.model.layers.**", "axpy", NULL, unscale },
+    { "LoraATransposed", "language_model.model.layers.0.self_attn.q_proj", "linear", NULL, transpose },
+    { "ShiftOff1", "language_model.model", "gather_rows", NULL, shift },
+    { "SumNotMean", "loss", "mean", NULL, undivide },
+    { "SumNotMean", "loss", "ratio", NULL, undivide_ratio },
+    { "SumNotMean", "loss", "logit_grad", NULL, undivide_rows },
+    { "SumNotMean", "loss", "logit_grad_label", NULL, undivide_rows },
+    { "KlReversed", "loss", "kl", &kl_reversed, NULL },
+    { "KlReversed", "loss", "logit_grad", &kl_reversed_grad, NULL },
+    { "ClipMissing", "optimiser", "clip_factor", NULL, unclip },
+    { "DecayCoupled", "optimiser", "adam_m", &coupled_m, couple },
+    { "DecayCoupled", "optimiser", "adam_v", &coupled_v, couple },
+    { "DecayCoupled", "optimiser", "adamw", NULL, do_not_decay },
+    { "AdamEpsInSqrt", "optimiser", "adamw", &eps_inside, NULL },
+    { "BiasCorrectionMissing", "optimiser", "adamw", NULL, uncorrect },
+    { "BetaDecimal", "optimiser", "adam_v", &decimal_v, NULL },
+    { "BetaDecimal", "optimiser", "adamw", NULL, correct_in_decimal },
+};
+
+bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a)
+{
+    const Graph g = { t, a };
+    bool made = false;
+    for (size_t m = 0; m < sizeof mistakes / sizeof *mistakes; m++)
+        for (size_t k = 0; k < t->count && strcmp(mistakes[m].flag, flag) == 0; k++) {
+            Node *n = t->nodes[k];
+            if (!n->op || n->phase == PHASE_BACKWARD || (u && !unit_has(u, n)) || strcmp(n->op->name, mistakes[m].op) != 0 || !name_matches(mistakes[m].module, n->module))
+                continue;
+            made = true;
+            if (mistakes[m].change)
+                mistakes[m].change(&g, n);
+            n->op = mistakes[m].wrong ? mistakes[m].wrong : n->op;
+        }
+    return made;
+}

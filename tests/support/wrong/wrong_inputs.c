@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Known mistakes before the model: pictures, tokens, masks. */
+#include <stdlib.h>
+#include <string.h>
+#include "ref/vectors/case_mask.h"
+#include "ref/vectors/case_prep.h"
+#include "ref/vectors/case_tok.h"
+#include "tensor/base/json.h"
+#include "tests/support/wrong/wrong.h"
+
+static bool has_flag(const char *flags, const char *flag)
+{
+    size_t n = strlen(flag);
+    for (; (flags = strstr(flags, flag)); flags += n)
+        if (flags[n] == 0 || flags[n] == ' ')
+            return true;
+    return false;
+}
+
+/* --- Pictures --- */
+
+/* The picture padded where it is to be cropped, or cropped where it is to be padded. */
+static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Image *decoded, const char *flag)
+{
+    Image placed;
+    ImageSettings s = prep_settings(f);
+    s.pad = !s.pad;
+    Tensor pixels = tensor_f32(w->arena, shape_of(3, (size_t)3, f->side, f->side));
+    if (!pixels.f32 || !image_place(&placed, decoded, &s, w->arena, w->error))
+        return;
+    image_normalise(pixels.f32, &placed, &s);
+    wrong_tensor(w, id, flag, "placed", (Tensor){ .shape = shape_of(3, f->side, f->side, (size_t)3), .dtype = U8, .u8 = placed.rgb });
+    wrong_tensor(w, id, flag, "pixels", pixels);
+}
+
+/* (u - 255 m) / (255 s) in binary32, as the fast processors. */
+static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *placed)
+{
+    const ImageSettings s = prep_settings(f);
+    const size_t n = f->side * f->side;
+    float *out = wrong_answer(w, id, "FusedNormalise", "pixels", shape_of(3, (size_t)3, f->side, f->side));
+    for (size_t i = 0; out && i < 3 * n; i++) {
+        const float mean = 255.0f * (float)s.mean[i / n], std = 255.0f * (float)s.std[i / n], centred = (float)placed[3 * (i % n) + i / n] - mean;
+        out[i] = centred / std;
+    }
+}
+
+static void prep(Wrong *w, const PrepForm *f)
+{
+    char *id = arena_format(w->arena, "prep/%s", f->id), *path = arena_format(w->arena, "%s/%s/picture.png", w->suite, id);
+    Image decoded, black;
+    Store right;
+    if (!store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error) || !image_read(&decoded, path, w->arena, w->error)
+        || !image_read_on_black(&black, path, w->arena, w->error))
+        return;
+    const char *const flags[] = { "PadNotCrop", "CropNotPad" };
+    for (int k = 0; k < 2; k++)
+        if (has_flag(f->flags, flags[k]))
+            other_aspect(w, f, id, &decoded, flags[k]);
+    if (has_flag(f->flags, "FusedNormalise"))
+        fused(w, f, id, store_find(&right, "placed")->u8);
+    if (has_flag(f->flags, "AlphaOnBlack"))
+        wrong_tensor(w, id, "AlphaOnBlack", "decoded", (Tensor){ .shape = shape_of(3, black.height, black.width, (size_t)3), .dtype = U8, .u8 = black.rgb });
+}
+
+/* --- Tokens: the same texts by a tokenizer that is set up wrongly. --- */
+
+static void retokenised(Wrong *w, const char *id, const char *flag, json_t *tokenizer, TextSpecials specials)
+{
+    Store in = wrong_open(w, id), right;
+    char *json = json_dumps(tokenizer, 0);
+    const Text *t = json ? text_parse(json, strlen(json), flag, w->arena, w->error) : NULL;
+    free(json);
+    json_decref(tokenizer);
+    if (!t || !store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error))
+        return;
+    const Tensor *text = store_find(&in, "text"), *length = store_find(&in, "text.length"), *ids = store_find(&right, "ids");
+    const size_t count = ids->shape.dim[0], longest = ids->shape.dim[1];
+    Tensor out = { .shape = ids->shape, .dtype = I32, .i32 = arena_array(w->arena, count * longest, sizeof *out.i32) };
+    for (size_t k = 0; out.i32 && k < count; k++) {
+        TextIds x = text_encode_bytes(t, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k], specials, w->arena, w->error);
+        for (size_t i = 0; i < longest; i++)
+            out.i32[k * longest + i] = i < x.count ? x.id[i] : -1;
+    }
+    wrong_tensor(w, id, flag, "ids", out);
+}
+
+static void tok(Wrong *w, const TokForm *f)
+{
+    char *id = arena_format(w->arena, "tok/%s", f->id);
+    if (has_flag(f->flags, "BosMissing"))
+        retokenised(w, id, "BosMissing", tok_tokenizer(f->id), TEXT_PLAIN);
+    if (has_flag(f->flags, "ByteFallbackMissing")) {
+        json_t *t = tok_tokenizer(f->id);
+        json_object_set_new(json_object_get(t, "model"), "byte_fallback", json_false());
+        retokenised(w, id, "ByteFallbackMissing", t, TEXT_SPECIAL);
+    }
+    if (has_flag(f->flags, "PrefixFirst"))
+        retokenised(w, id, "PrefixFirst", tok_tokenizer("first"), TEXT_SPECIAL);
+    if (has_flag(f->flags, "PrefixLegacy"))
+        retokenised(w, id, "PrefixLegacy", tok_tokenizer("legacy"), TEXT_SPECIAL);
+}
+
+/* --- Masks --- */
+
+typedef struct { const int32_t *ids, *targets, *offsets, *image; size_t samples, n; } Right;
+
+static bool of_image(const Right *r, size_t b, size_t token)
+{
+    const size_t first = (size_t)(r->offsets[b] + r->image[2 * b]);
+    return token >= first && token < first + (size_t)r->image[2 * b + 1];
+}
+
+typedef bool Learnt(const Right *r, size_t b, size_t token);      // beside what is learnt rightly
+static bool prompt_too(const Right *r, size_t b, size_t token) { return !of_image(r, b, token); }
+static bool image_too(const Right *r, size_t b, size_t token) { return of_image(r, b, token); }
+
+static void more_learnt(Wrong *w, const char *id, const char *flag, const Right *r, Learnt *learnt)
+{
+    Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
+    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32, .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
+    for (size_t b = 0; t.i32 && count.i32 && b < r->samples; b++)
+        for (size_t i = (size_t)r->offsets[b]; i < (size_t)r->offsets[b + 1]; i++) {
+            const bool next = i + 1 < (size_t)r->offsets[b + 1];
+            t.i32[i] = next && learnt(r, b, i + 1) ? r->ids[i + 1] : r->targets[i];
+            count.i32[b] += t.i32[i] >= 0;
+        }
+    wrong_tensor(w, id, flag, "targets", t);
+    wrong_tensor(w, id, flag, "supervised", count);
+}
+
+/* Each row predicts its own token. */
+static void not_shifted(Wrong *w, const char *id, const Right *r)
+{
+    Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
+    for (size_t b = 0; t.i32 && b < r->samples; b++)
+        for (size_t i = (size_t)r->offsets[b]; i < (size_t)r->offsets[b + 1]; i++)
+            t.i32[i] = i > (size_t)r->offsets[b] && r->targets[i - 1] >= 0 ? r->ids[i] : -1;
+    wrong_tensor(w, id, "ShiftOff1", "targets", t);
+}
+
+/* The samples made as long as the longest, and what was added counts. */
+static void padded(Wrong *w, const char *id, const Right *r)
+{
+    int32_t longest = 0;
+    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32, .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
+    for (size_t b = 0; b < r->samples; b++)
+        longest = r->offsets[b + 1] - r->offsets[b] > longest ? r->offsets[b + 1] - r->offsets[b] : longest;
+    for (size_t b = 0; count.i32 && b < r->samples; b++) {
+        count.i32[b] = longest - (r->offsets[b + 1] - r->offsets[b]);
+        for (int32_t i = r->offsets[b]; i < r->offsets[b + 1]; i++)
+            count.i32[b] += r->targets[i] >= 0;
+    }
+    wrong_tensor(w, id, "PadInMean", "supervised", count);
+}
+
+static void mask(Wrong *w, const MaskForm *f)
+{
+    char *id = arena_format(w->arena, "mask/%s.%s", prompt_template_name(f->template), prompt_mask_name(f->mask));
+    Store right;
+    if (!store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error))
+        return;
+    const Tensor *ids = store_find(&right, "ids");
+    const Right r = { ids->i32, store_find(&right, "targets")->i32, store_find(&right, "offsets")->i32, store_find(&right, "image")->i32,
+                      store_find(&right, "supervised")->shape.dim[0], ids->shape.dim[0] };
+    if (has_flag(f->flags, "PromptInLoss"))
+        more_learnt(w, id, "PromptInLoss", &r, prompt_too);
+    if (has_flag(f->flags, "ImageTokensInLoss"))
+        more_learnt(w, id, "ImageTokensInLoss", &r, image_too);
+    if (has_flag(f->flags, "ShiftOff1"))
+        not_shifted(w, id, &r);
+    if (has_flag(f->flags, "PadInMean"))
+        padded(w, id, &r);
+}
+
+void wrong_inputs(Wrong *w)
+{
+    for (size_t k = 0; k < prep_forms_count && !w->error->failed; k++)
+        prep(w, &prep_forms[k]);
+    for (size_t k = 0; k < tok_forms_count && !w->error->failed; k++)
+        tok(w, &tok_forms[k]);
+    for (size_t k = 0; k < mask_forms_count && !w->error->failed; k++)
+        mask(w, &mask_forms[k]);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Losses with their known mistakes: loss and logit gradients of one role, from given logits. */
+#include <math.h>
+#include <string.h>
+#include "tests/support/wrong/wrong.h"
+
+enum { MOST_ROWS = 8, MOST_V = 64 };
+
+/* One role of a case: p = softmax(z), q = softmax(z_ref), their logs. */
+typedef struct {
+    size_t rows, v, samples, tokens, longest;
+    int32_t label[MOST_ROWS], offset[MOST_ROWS];
+    double z[MOST_ROWS][MOST_V], ref[MOST_ROWS][MOST_V], lp[MOST_ROWS][MOST_V], lq[MOST_ROWS][MOST_V], dz[MOST_ROWS][MOST_V];
+    double loss;
+} Role;
+
+static void log_softmax(const double *z, double *out, size_t v)
+{
+    double most = z[0], sum = 0;
+    for (size_t k = 1; k < v; k++)
+        most = fmax(most, z[k]);
+    for (size_t k = 0; k < v; k++)
+        sum += exp(z[k] - most);
+    for (size_t k = 0; k < v; k++)
+        out[k] = z[k] - most - log(sum);
+}
+
+static bool read_role(Wrong *w, const char *id, const char *role, Role *r)
+{
+    Store in = wrong_open(w, id);
+    const Tensor *z = store_find(&in, arena_format(w->arena, "z.%s", role)), *ref = store_find(&in, arena_format(w->arena, "z_ref.%s", role));
+    const Tensor *labels = store_find(&in, arena_format(w->arena, "labels.%s", role)), *offsets = store_find(&in, arena_format(w->arena, "offsets.%s", role));
+    *r = (Role){ .rows = 0 };
+    if (!z || !labels || !offsets || z->shape.dim[0] > MOST_ROWS || z->shape.dim[1] > MOST_V)
+        return error_set(w->error, "wrong: %s has no role %s of the expected size", id, role);
+    r->rows = z->shape.dim[0], r->v = z->shape.dim[1], r->samples = offsets->shape.dim[0] - 1;
+    memcpy(r->offset, offsets->i32, tensor_bytes(*offsets));
+    for (size_t i = 0; i < r->rows; i++) {
+        r->label[i] = labels->i32[i];
+        r->tokens += r->label[i] >= 0;
+        for (size_t k = 0; k < r->v; k++) {
+            r->z[i][k] = (double)z->f32[i * r->v + k];
+            r->ref[i][k] = ref ? (double)ref->f32[i * r->v + k] : 0;
+        }
+        log_softmax(r->z[i], r->lp[i], r->v);
+        log_softmax(r->ref[i], r->lq[i], r->v);
+    }
+    for (size_t b = 0; b < r->samples; b++)
+        r->longest = r->longest < (size_t)(r->offset[b + 1] - r->offset[b]) ? (size_t)(r->offset[b + 1] - r->offset[b]) : r->longest;
+    return true;
+}
+
+static void answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
+{
+    bool moved = flag[0] != 'R';              // a reference that moves along changes the gradient alone
+    float *loss = moved && (role[0] == 'f' || strstr(id, "retain_ft")) ? wrong_answer(w, id, flag, "loss", shape_of(0)) : NULL;
+    float *dz = wrong_answer(w, id, flag, arena_format(w->arena, "dz.%s", role), shape_of(2, r->rows, r->v));
+    if (loss)
+        *loss = (float)r->loss;
+    for (size_t i = 0; dz && i < r->rows * r->v; i++)
+        dz[i] = (float)r->dz[i / r->v][i % r->v];
+}
+
+/* dz of row i = c (p - e_y) */
+static void label_row(Role *r, size_t i, int32_t y, double c)
+{
+    for (size_t k = 0; k < r->v; k++)
+        r->dz[i][k] = c * (exp(r->lp[i][k]) - ((size_t)y == k));
+}
+
+/* --- cross-entropy: L = sign sum nll / n --- */
+
+static void cross_entropy(Wrong *w, const char *id, const char *role, double sign, const char *flag)
+{
+    Role r;
+    if (!read_role(w, id, role, &r))
+        return;
+    bool shifted = strcmp(flag, "ShiftOff1") == 0;
+    double n = strcmp(flag, "SumNotMean") == 0 ? 1 : strcmp(flag, "PadInMean") == 0 ? (double)(r.samples * r.longest) : (double)(r.tokens - (shifted ? r.samples : 0));
+    for (size_t b = 0; b < r.samples; b++)
+        for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
+            bool last = i + 1 == (size_t)r.offset[b + 1];
+            if (shifted && last)
+                continue;                     // shifted a second time: each row is held to the label of the next
+            int32_t y = r.label[shifted ? i + 1 : i];
+            r.loss -= sign * r.lp[i][y] / n;
+            label_row(&r, i, y, sign / n);
+        }
+    answer(w, id, flag, role, &r);
+}
+
+/* Rows whose next token is a picture's, or the prompt's, count too. */
+static void mask(Wrong *w, const char *id, const char *flag)
+{
+    Role r;
+    Store in = wrong_open(w, id);
+    const Tensor *next = store_find(&in, "next.retain");
+    if (!read_role(w, id, "retain", &r) || !next)
+        return;
+    for (size_t i = 0; i < r.rows; i++)
+        if (r.label[i] < 0 && ((size_t)next->i32[i] == r.v - 1) == (flag[0] == 'I')) {
+            r.label[i] = next->i32[i];
+            r.tokens++;
+        }
+    for (size_t i = 0; i < r.rows; i++)
+        if (r.label[i] >= 0) {
+            r.loss -= r.lp[i][r.label[i]] / (double)r.tokens;
+            label_row(&r, i, r.label[i], 1 / (double)r.tokens);
+        }
+    answer(w, id, flag, "retain", &r);
+}
+
+/* --- npo --- */
+
+static double nll_difference(const Role *r, size_t from, size_t to)
+{
+    double d = 0;
+    for (size_t i = from; i < to; i++)
+        d += r->lq[i][r->label[i]] - r->lp[i][r->label[i]];
+    return d;
+}
+
+static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
+
+static void npo_samples(Role *r, double beta, double divisor, bool tied)
+{
+    for (size_t b = 0; b < r->samples; b++) {
+        double d = nll_difference(r, (size_t)r->offset[b], (size_t)r->offset[b + 1]), c = -2 / (1 + exp(beta * d)) / divisor;
+        r->loss += -2 / beta * log_sigmoid(beta * d) / divisor;
+        for (size_t i = (size_t)r->offset[b]; i < (size_t)r->offset[b + 1]; i++)
+            for (size_t k = 0; k < r->v; k++)
+                r->dz[i][k] = c * (exp(r->lp[i][k]) - (tied ? exp(r->lq[i][k]) : (size_t)r->label[i] == k));
+    }
+}
+
+static void npo_batch_mean(Role *r, double beta)
+{
+    double n = (double)r->tokens, d = nll_difference(r, 0, r->rows) / n, c = -2 / (1 + exp(beta * d)) / n;
+    r->loss = -2 / beta * log_sigmoid(beta * d);
+    for (size_t i = 0; i < r->rows; i++)
+        label_row(r, i, r->label[i], c);
+}
+
+static void npo_logits(Role *r, double beta)
+{
+    double n = (double)(r->rows * r->v);
+    for (size_t i = 0; i < r->rows; i++)
+        for (size_t k = 0; k < r->v; k++) {
+            double d = r->ref[i][k] - r->z[i][k];
+            r->loss += -2 / beta * log_sigmoid(beta * d) / n;
+            r->dz[i][k] = 2 / (1 + exp(beta * d)) / n;
+        }
+}
+
+static void npo(Wrong *w, const char *id, double beta, const char *flag)
+{
+    Role r;
+    if (!read_role(w, id, "forget", &r))
+        return;
+    if (strcmp(flag, "NpoBatchMean") == 0)
+        npo_batch_mean(&r, beta);
+    else if (strcmp(flag, "NpoLogits") == 0)
+        npo_logits(&r, beta);
+    else                                      // SumNotMean; RefNotDetached: the reference is the model, and moves with it
+        npo_samples(&r, beta, flag[0] == 'S' ? 1 : (double)r.samples, flag[0] == 'R');
+    answer(w, id, flag, "forget", &r);
+}
+
+/* --- the KL of ga_klr: its gradient on the retain logits --- */
+
+static void kl(Wrong *w, const char *id, double lambda, const char *flag)
+{
+    Role r;
+    if (!read_role(w, id, "retain", &r))
+        return;
+    double m = strcmp(flag, "KlBatchOnly") == 0 ? (double)r.samples : strcmp(flag, "SumNotMean") == 0 ? 1 : strstr(id, "batch") ? (double)r.samples : (double)r.rows;
+    for (size_t i = 0; i < r.rows; i++) {
+        double all = 0;                       // KL(p || p_ref) of the row
+        for (size_t k = 0; k < r.v; k++)
+            all += exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k]);
+        for (size_t k = 0; k < r.v; k++)
+            r.dz[i][k] = lambda / m * (strcmp(flag, "KlReversed") == 0 ? exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k] - all) : exp(r.lp[i][k]) - exp(r.lq[i][k]));
+    }
+    answer(w, id, flag, "retain", &r);
+}
+
+void wrong_losses(Wrong *w)
+{
+    static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" }, *const npos[] = { "NpoBatchMean", "NpoLogits", "SumNotMean", "RefNotDetached" };
+    for (size_t k = 0; k < 3; k++) {
+        cross_entropy(w, "loss/ga.default", "forget", -1, ce[k]);
+        cross_entropy(w, "loss/retain_ft.default", "retain", 1, ce[k]);
+    }
+    for (size_t k = 0; k < 4; k++)
+        npo(w, "loss/npo.sequence_sum", (double)0.1f, npos[k]);
+    npo(w, "loss/npo.batch_mean", (double)0.4f, "NpoLogits");
+    npo(w, "loss/npo.raw_logits", (double)0.1f, "NpoBatchMean");
+    kl(w, "loss/ga_klr.default", (double)0.3f, "KlReversed");
+    kl(w, "loss/ga_klr.default", (double)0.3f, "SumNotMean");
+    kl(w, "loss/ga_klr.all_positions", 1, "KlReversed");
+    kl(w, "loss/ga_klr.all_positions", 1, "KlBatchOnly");
+    kl(w, "loss/ga_klr.batch", 1, "KlReversed");
+    mask(w, "loss/retain_ft.masked", "ImageTokensInLoss");
+    mask(w, "loss/retain_ft.masked", "PromptInLoss");
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps with their known mistakes: answers of modules, each fed with what the right step feeds it with, and of the whole, end to end.
+ * The mistake is made in the graph of the step, which is run again as it then stands; or the step is another one, of other settings or
+ * of a model with another config.json. */
+#include <math.h>
+#include <string.h>
+#include "ref/trace/step.h"
+#include "ref/vectors/suite.h"
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
+#include "tests/support/scratch.h"
+#include "tests/support/wrong/wrong.h"
+
+#define BIAS "multi_modal_projector.linear_1.bias"
+#define MATRIX "language_model.model.layers.0.self_attn.k_proj.weight"
+#define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
+
+/* Small tensors, at least one for each place in a step where a mistake can be; of each mistake those are kept that it moves. */
+static const char *const answers[] = {
+    "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out", "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
+    "language_model.model.layers.0.self_attn@out", "language_model.model.norm@out", ADAPTER "@grad.lora_B.weight", "loss@out",
+    "clip@grad." BIAS, "optimiser@after." BIAS, "optimiser@adam.v." BIAS, "optimiser@adam.m." MATRIX,
+    "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
+};
+enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };      // CHOICE: the first, of which of the tower's rows are taken
+
+/* Mistakes that are another step. */
+static const struct { const char *flag, *settings, *config; } others[] = {
+    { "NpoBatchMean", "unlearn.npo_ratio=batch_mean", NULL },
+    { "NpoLogits", "unlearn.npo_ratio=raw_logits", NULL },
+    { "KlBatchOnly", "unlearn.kl_norm=batch", NULL },
+    { "PromptInLoss", "data.mask=all_text", NULL },
+    { "ImageTokensInLoss", "data.mask=all_plus_image", NULL },
+    { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
+    { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },
+};
+enum { OTHERS = sizeof others / sizeof *others };
+
+/* One of the answers: its value, its bound (NULL: end to end), what its module was fed with, forward or back. No value: the step has none of that name. */
+typedef struct { Tensor value, fed; const float *bound; } Answer;
+
+/* --- the step, made and run again --- */
+
+/* A copy of a model's folder in which config.json says `config`, too. */
+static const char *altered(Wrong *w, const char *model, const char *config)
+{
+    static const char *const same[] = { "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json" };
+    const char *from = arena_format(w->arena, "%s/models/%s", w->suite, model), *to = arena_text(w->arena, scratch("%s", model));
+    json_t *all = json_file(arena_format(w->arena, "%s/config.json", from), 1 << 20, w->error), *other = json_loads(config, 0, NULL);
+    json_object_del(all, "image_seq_length");  // follows from the others
+    bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error) && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
+    for (size_t k = 0; good && k < sizeof same / sizeof *same; k++)
+        good = copy_file(from, to, same[k], w->arena, w->error);
+    json_decref(all);
+    json_decref(other);
+    return to;
+}
+
+static bool open_step(Wrong *w, const StepForm *f, const char *settings, const char *config, Step *s, Arena *a)
+{
+    const char *models = arena_format(a, "%s/models", w->suite), *reference = f->reference;
+    *s = (Step){ .folder = arena_format(a, "%s/%s", models, f->model), .batch = arena_format(a, "%s/%s/%s", models, f->model, f->batch) };
+    s->reference = reference ? arena_format(a, "%s/%s", models, reference) : NULL;
+    if (config) {
+        s->folder = altered(w, f->model, config);
+        s->reference = reference ? altered(w, reference, config) : NULL;
+    }
+    return !w->error->failed && step_settings(&s->settings, arena_format(a, "%s %s", f->settings, settings), a, w->error) && step_make(s, f->method, a, w->error);
+}
+
+static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
+{
+    to->phase = phase;
+    for (size_t k = 0; k < t->count; k++) {
+        const Node *n = t->nodes[k];
+        Node **in = arena_array(to->arena, n->n_in, sizeof *in);
+        if (n->phase != phase || !in)
+            continue;
+        for (size_t i = 0; i < n->n_in; i++)
+            in[i] = made[n->in[i]->id];
+        const char *before = tape_enter(to, "%s", n->module);
+        made[k] = n->op ? tape_push(to, n->op, n->n_in, in, &n->attrs)
+                : strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad) : tape_input(to, n->name + 6, n->out);
+        tape_leave(to, before);
+    }
+}
+
+/* By id on the step's tape: its nodes run again, forward, back from what the loss hands to the logits, and the update. */
+static Node **run_again(const Tape *t, Arena *a, Error *e)
+{
+    Tape *to = arena_alloc(a, sizeof *to);
+    Node **made = arena_zalloc(a, t->count * sizeof *made);
+    if (!to || !made)
+        return NULL;
+    *to = tape_make(a, e);
+    run_phase(to, t, made, PHASE_FORWARD);
+    for (size_t k = 0; k < t->count; k++)
+        for (size_t i = 0; i < t->nodes[k]->n_contributions; i++)
+            if (t->nodes[k]->contributions[i]->phase == PHASE_FORWARD)
+                tape_seed(to, made[k], made[t->nodes[k]->contributions[i]->id]);
+    tape_backward(to);
+    for (size_t k = 0; k < t->count && !e->failed; k++)
+        if (t->nodes[k]->grad && made[k])
+            made[t->nodes[k]->grad->id] = made[k]->grad;
+    run_phase(to, t, made, PHASE_OPTIMISER);
+    return e->failed ? NULL : made;
+}
+
+/* --- what it answers --- */
+
+/* The node that the trace calls so. */
+static const Node *find_node(const Step *s, const char *name)
+{
+    const Trainer *r = &s->trainer;
+    if (strcmp(name, "loss") == 0)
+        return r->loss;
+    for (size_t k = 0; k < r->optimiser.count; k++) {
+        const OptimiserSlot *o = &r->optimiser.slots[k];
+        const struct { const char *kind; const Node *node; } parts[] = {
+            { "grad.", o->grad }, { "after.", o->new_value }, { o->new_v ? "adam.m." : "sgd.momentum.", o->new_m }, { "adam.v.", o->new_v },
+        };
+        for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+            size_t n = strlen(parts[p].kind);
+            if (strncmp(name, parts[p].kind, n) == 0 && strcmp(name + n, o->name) == 0)
+                return parts[p].node;
+        }
+    }
+    return NULL;
+}
+
+/* What of the unit's run is the answer of that name. */
+static const Node *unit_answer(const Step *s, const Unit *u, const UnitRun *r, const char *name)
+{
+    const Tape *t = &s->trainer.tape;
+    const Node *n = strcmp(name, "out") != 0 ? find_node(s, name) : u->out ? u->out : s->trainer.loss;
+    for (size_t k = 0; k < t->count; k++) {
+        const Node *one = t->nodes[k];
+        bool clipped = n && strcmp(u->module, "clip") == 0 && one->op && strcmp(one->op->name, "scale_by") == 0 && one->in[0] == n;
+        const char *weight = one->op ? NULL : unit_weight(u, one);
+        if (clipped)
+            return r->node[k];
+        if (weight && strncmp(name, "grad.", 5) == 0 && strcmp(weight, name + 5) == 0)
+            return r->node[k] ? r->node[k]->grad : NULL;
+    }
+    return n ? r->node[n->id] : NULL;
+}
+
+/* Those of the answers that are the unit's. */
+static void answer_unit(Wrong *w, const Step *s, const Unit *u, Answer to[ANSWERS], Arena *a)
+{
+    size_t length = strlen(u->module);
+    UnitRun r = { .node = NULL };
+    for (size_t k = 0; k < ANSWERS; k++) {
+        const char *name = answers[k] + length + 1;
+        if (strncmp(answers[k], u->module, length) != 0 || answers[k][length] != '@' || (!r.node && !unit_run(&r, &s->trainer.tape, u, a, w->error)))
+            continue;
+        const Node *n = unit_answer(s, u, &r, name), *back = u->out ? u->out->grad : find_node(s, "grad." BIAS), *fed = strcmp(name, "out") == 0 ? u->in : back;
+        if (n && fed)
+            to[k] = (Answer){ n->out, fed->out, r.bounds[n->id] };
+    }
+}
+
+static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
+{
+    const Tape *t = &s->trainer.tape;
+    Node **made = run_again(t, a, w->error);
+    Unit *list;
+    size_t count;
+    memset(to, 0, ANSWERS * sizeof *to);
+    for (size_t k = 0; made && k < ANSWERS; k++) {
+        const Node *n = find_node(s, answers[k]);
+        if (n && made[n->id])
+            to[k].value = made[n->id]->out;
+    }
+    if (made && units_find(t, &list, &count, a))
+        for (size_t k = 0; k < count; k++) {
+            answer_unit(w, s, &list[k], to, a);
+            if (strcmp(list[k].module, "multi_modal_projector") == 0 && !to[CHOICE].value.data)        // where the tower's rows are all taken, nothing takes them
+                to[CHOICE] = (Answer){ list[k].in->out, list[k].in->out, NULL };
+        }
+}
+
+/* --- what a mistake moves --- */
+
+static bool same(Tensor x, Tensor y) { return shape_equal(x.shape, y.shape) && memcmp(x.data, y.data, tensor_bytes(x)) == 0; }
+
+/* By more than fp32 may; end to end, by much more than fp32 makes of it. */
+static bool moves(const Answer *right, const Answer *wrong)
+{
+    double most = 0, way = 0;
+    bool over = !shape_equal(right->value.shape, wrong->value.shape);
+    for (size_t i = 0; !over && i < shape_size(right->value.shape); i++) {
+        double x = (double)right->value.f32[i], off = fabs((double)wrong->value.f32[i] - x);
+        if (right->bound && off > (double)right->bound[i])
+            return true;
+        most = fmax(most, fabs(x));
+        way = fmax(way, off);
+    }
+    return over || (!right->bound && way > 0x1p-8 * most);
+}
+
+static bool of_update(const char *answer)
+{
+    bool graph = strcmp(answer, "loss") == 0 || strncmp(answer, "grad.", 5) == 0;
+    return strchr(answer, '@') ? strncmp(answer, "clip@", 5) == 0 || strncmp(answer, "optimiser@", 10) == 0 : !graph;
+}
+
+static void keep(Wrong *w, const char *id, const char *flag, const Answer right[ANSWERS], const Answer wrong[ANSWERS])
+{
+    size_t before = w->count;
+    bool graph = false;                        // what the update makes of a wrong gradient is not kept
+    for (size_t k = 0; k < ANSWERS && !w->error->failed; k++) {
+        if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k])) || (right[k].bound && !same(right[k].fed, wrong[k].fed))
+            || !moves(&right[k], &wrong[k]))
+            continue;
+        float *y = wrong_answer(w, id, flag, answers[k], wrong[k].value.shape);
+        if (y)
+            memcpy(y, wrong[k].value.f32, tensor_bytes(wrong[k].value));
+        graph |= !of_update(answers[k]);
+    }
+    if (w->count == before)
+        error_set(w->error, "wrong: %s has no answer that %s moves", id, flag);
+}
+
+static void other_step(Wrong *w, const StepForm *f, const char *id, size_t which, const Answer right[ANSWERS], Arena *a)
+{
+    Step s;
+    Answer wrong[ANSWERS];
+    if (open_step(w, f, others[which].settings, others[which].config, &s, a)) {
+        answer_all(w, &s, wrong, a);
+        keep(w, id, others[which].flag, right, wrong);
+    }
+    step_close(&s);
+}
+
+static void other_graph(Wrong *w, const Step *s, const char *id, const char *flag, const Answer right[ANSWERS], Arena *a)
+{
+    const Tape *t = &s->trainer.tape;
+    Answer wrong[ANSWERS];
+    Node *kept = arena_array(a, t->count, sizeof *kept);
+    for (size_t k = 0; kept && k < t->count; k++)
+        kept[k] = *t->nodes[k];
+    if (kept && wrong_graph(t, NULL, flag, a)) {
+        answer_all(w, s, wrong, a);
+        keep(w, id, flag, right, wrong);
+    } else
+        error_set(w->error, "wrong: %s has no place for %s", id, flag);
+    for (size_t k = 0; kept && k < t->count; k++)
+        *t->nodes[k] = kept[k];
+}
+
+static void wrong_step(Wrong *w, const StepForm *f)
+{
+    Arena own = arena_make(w->error);
+    Step s;
+    Answer right[ANSWERS];
+    const char *id = arena_format(w->arena, "step/%s", f->id), *flags = f->flags, *flag;
+    if (open_step(w, f, "", NULL, &s, &own)) {
+        answer_all(w, &s, right, &own);
+        while (!w->error->failed && (flag = wrong_flag(w, &flags))) {
+            size_t k = 0;
+            while (k < OTHERS && strcmp(others[k].flag, flag) != 0)
+                k++;
+            if (k < OTHERS)
+                other_step(w, f, id, k, right, &own);
+            else
+                other_graph(w, &s, id, flag, right, &own);
+        }
+    }
+    step_close(&s);
+    arena_free(&own);
+}
+
+void wrong_steps(Wrong *w)
+{
+    for (size_t k = 0; k < step_forms_count && !w->error->failed; k++)
+        wrong_step(w, &step_forms[k]);
+}

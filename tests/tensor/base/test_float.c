@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The floating-point environment: what is set up wrongly, in this thread or in another, is refused and named. */
+#include "tests/support/check.h"
+
+#include <fenv.h>
+#include <omp.h>
+#include <string.h>
+#include "tensor/base/float.h"
+#ifdef __SSE2__
+#include <xmmintrin.h>
+enum { FLUSH_RESULTS = 0x8000, FLUSH_OPERANDS = 0x0040 };
+#endif
+
+#define assert_names(part, call) \
+    do { Error e = { .failed = false }; bool right_ = call(&e); put_right(); \
+         if (right_ || !strstr(e.text, part)) fail_msg("the sentence is \"%s\", expected one with \"%s\"", e.text, part); } while (0)
+
+static void put_right(void)
+{
+    fesetround(FE_TONEAREST);
+#ifdef __SSE2__
+    _mm_setcsr(_mm_getcsr() & ~(unsigned)(FLUSH_RESULTS | FLUSH_OPERANDS));
+#endif
+}
+
+static void the_environment_of_ieee_754_is_right(void **state)
+{
+    (void)state;
+    Error e = { .failed = false };
+    assert_true(float_env_check(&e) && float_env_check_threads(&e));
+}
+
+static void another_rounding_mode_is_refused(void **state)
+{
+    (void)state;
+    static const int modes[] = { FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
+    for (size_t k = 0; k < sizeof modes / sizeof *modes; k++) {
+        fesetround(modes[k]);
+        assert_names("rounding mode is not to nearest", float_env_check);
+    }
+}
+
+#ifdef __SSE2__
+static void flushed_results_and_operands_are_told_apart(void **state)
+{
+    (void)state;
+    _mm_setcsr(_mm_getcsr() | FLUSH_RESULTS);
+    assert_names("(FTZ)", float_env_check);
+    _mm_setcsr(_mm_getcsr() | FLUSH_OPERANDS);
+    assert_names("(DAZ)", float_env_check);
+}
+
+static void one_thread_that_flushes_is_refused(void **state)
+{
+    (void)state;
+    omp_set_num_threads(3);
+    #pragma omp parallel
+    if (omp_get_thread_num() == 2)
+        _mm_setcsr(_mm_getcsr() | FLUSH_RESULTS);
+    bool flushes = false;
+    #pragma omp parallel
+    if (omp_get_thread_num() == 2)
+        flushes = _mm_getcsr() & FLUSH_RESULTS;
+    if (!flushes)
+        skip();                         // LLVM's runtime gives its threads the first one's settings at the start of each region
+    assert_names("an OpenMP thread", float_env_check_threads);
+    #pragma omp parallel
+    put_right();
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_environment_of_ieee_754_is_right),
+        cmocka_unit_test(another_rounding_mode_is_refused),
+#ifdef __SSE2__
+        cmocka_unit_test(flushed_results_and_operands_are_told_apart),
+        cmocka_unit_test(one_thread_that_flushes_is_refused),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/* What holds for every operator of ops.def, tested by walking the table. */
+#include "tests/support/check.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include "tensor/base/float.h"
+#include "tensor/base/hash.h"
+#include "tests/support/op_cases.h"
+
+typedef struct { Arena arena; Error error; Tape tape; Node *x[CASE_INPUTS]; } Bench;
+
+static void begin(Bench *b)
+{
+    b->error = (Error){ 0 };
+    b->arena = arena_make(&b->error);
+    b->tape = tape_make(&b->arena, &b->error);
+}
+
+static void end(Bench *b) { arena_free(&b->arena); }
+
+static Tensor input_of(Bench *b, const OpCase *c, size_t k)
+{
+    Tensor t = data_tensor(&b->arena, c->shape[k], DATA_GAUSSIAN, check_seed() + 10 * k);
+    for (size_t i = 0; c->kind[k] == INPUT_POSITIVE && i < shape_size(t.shape); i++)
+        t.f32[i] = fabsf(t.f32[i]) + 0.5f;
+    return t;
+}
+
+static void put_inputs(Bench *b, const OpCase *c)
+{
+    for (size_t k = 0; k < c->n; k++)
+        b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
+}
+
+/* The call, and the walk back from a fixed dy. */
+static Node *run_case(Bench *b, const OpCase *c)
+{
+    begin(b);
+    put_inputs(b, c);
+    Node *y = c->make(&b->tape, b->x);
+    if (y && y->wants_grad)
+        tape_seed(&b->tape, y, tape_input(&b->tape, "dy", data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
+    tape_backward(&b->tape);
+    if (b->error.failed)
+        fail_msg("%s: %s", c->name, b->error.text);
+    return y;
+}
+
+static size_t words(const char *text)
+{
+    size_t n = 0;
+    for (const char *at = text; at && *at; at++)
+        n += *at != ' ' && (at == text || at[-1] == ' ');
+    return n;
+}
+
+/* --- the records --- */
+
+static void every_operator_is_named_once(void **state)
+{
+    (void)state;
+    assert_true(ops_count > 0);
+    for (size_t k = 0; k < ops_count; k++) {
+        for (size_t j = 0; j < k; j++)
+            assert_string_not_equal(ops[k]->name, ops[j]->name);
+        assert_ptr_equal(op_find(ops[k]->name), ops[k]);
+    }
+    assert_null(op_find("no_such_operator"));
+}
+
+static void every_record_is_complete(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < ops_count; k++) {
+        const Op *op = ops[k];
+        assert_non_null(op->name);
+        assert_non_null(op->formula);
+        assert_true(strlen(op->formula) > 4);
+        if (op->kind != CLASS_MOVE && !strstr(op->formula, "RN("))
+            fail_msg("%s: the formula \"%s\" does not say where it rounds", op->name, op->formula);
+        assert_non_null(op->inputs);
+        assert_true(words(op->inputs) > 0);
+        assert_true(words(op->floats) <= OP_FLOATS);
+        assert_true(words(op->reals) <= OP_REALS);
+        assert_true(words(op->ints) <= OP_INTS);
+        assert_non_null(op->shape);
+        assert_non_null(op->kernel);
+        assert_non_null(op_class_name(op->kind));
+    }
+}
+
+static void every_operator_has_a_case_here(void **state)
+{
+    (void)state;
+    assert_int_equal(op_cases_count, ops_count);
+    for (size_t k = 0; k < op_cases_count; k++) {
+        const Op *op = op_find(op_cases[k].name);
+        if (!op)
+            fail_msg("%s is not in ops.def", op_cases[k].name);
+        Bench b;
+        Node *y = run_case(&b, &op_cases[k]);
+        assert_non_null(y);
+        assert_ptr_equal(y->op, op);
+        bool any = strstr(op->inputs, "...") != NULL;
+        assert_true(any || op_cases[k].n == words(op->inputs));
+        end(&b);
+    }
+}
+
+/* --- threads --- */
+
+static Digest digest_case(const OpCase *c, int threads)
+{
+    Bench b;
+    omp_set_num_threads(threads);
+    run_case(&b, c);
+    Hash h = hash_begin();
+    for (size_t k = 0; k < b.tape.count; k++)
+        hash_tensor(&h, b.tape.nodes[k]->op ? b.tape.nodes[k]->op->name : "leaf", b.tape.nodes[k]->out);
+    end(&b);
+    return hash_end(&h);
+}
+
+static void threads_cannot_be_seen_in_any_operator_or_gradient(void **state)
+{
+    (void)state;
+    static const int threads[] = { 2, 3, 7 };
+    for (size_t k = 0; k < op_cases_count; k++) {
+        Digest one = digest_case(&op_cases[k], 1);
+        for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+            Digest many = digest_case(&op_cases[k], threads[i]);
+            if (strcmp(one.hex, many.hex) != 0) {
+                check_print_command();
+                fail_msg("%s has other bits on %d threads than on one", op_cases[k].name, threads[i]);
+            }
+        }
+    }
+    omp_set_num_threads(omp_get_num_procs());
+}
+
+/* --- gradients --- */
+
+static void gradients_are_made_of_the_operators_that_graph_md_states(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < op_cases_count; k++) {
+        Bench b;
+        char made[256] = "";
+        Node *y = run_case(&b, &op_cases[k]);
+        assert_int_equal(y->wants_grad, op_cases[k].backward != NULL);
+        for (size_t i = y->id; i < b.tape.count; i++) {
+            const Node *n = b.tape.nodes[i];
+            if (n->op && n->phase == PHASE_BACKWARD)
+                snprintf(made + strlen(made), sizeof made - strlen(made), "%s%s", *made ? " " : "", n->op->name);
+        }
+        if (strcmp(made, op_cases[k].backward ? op_cases[k].backward : "") != 0)
+            fail_msg("%s: the walk back ran \"%s\", expected \"%s\"", op_cases[k].name, made, op_cases[k].backward);
+        end(&b);
+    }
+}
+
+/* sum_i dy_i y_i with input k moved by `step` in the direction of the gradient's signs; *moved = sum_i g_i (x'_i - x_i). */
+static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step, double *moved)
+{
+    Bench b;
+    begin(&b);
+    b.tape.no_grad = true;
+    put_inputs(&b, c);
+    float *x = b.x[k]->out.f32;
+    *moved = 0;
+    for (size_t i = 0; i < shape_size(b.x[k]->out.shape); i++) {
+        float before = x[i];
+        x[i] += g->f32[i] < 0 ? -step : step;
+        *moved += (double)g->f32[i] * ((double)x[i] - before);
+    }
+    Node *y = c->make(&b.tape, b.x);
+    expect_fine(&b.error);
+    Tensor dy = data_tensor(&b.arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99);
+    double value = 0;
+    for (size_t i = 0; i < shape_size(y->out.shape); i++)
+        value += (double)dy.f32[i] * y->out.f32[i];
+    end(&b);
+    return value;
+}
+
+/* Exactness is the kernels' matter (each is tested against MPFR); this finds a wrong formula. A central difference with step
+ * h is off by h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5): 2^-9 of the signal is generous. */
+static void gradients_are_the_derivatives_of_what_was_computed(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < op_cases_count; k++) {
+        const OpCase *c = &op_cases[k];
+        for (size_t i = 0; c->backward && i < c->n; i++) {
+            Bench b;
+            run_case(&b, c);
+            if (b.x[i]->wants_grad) {
+                double up, down;
+                assert_non_null(b.x[i]->grad);
+                double high = moved_value(c, i, &b.x[i]->grad->out, 0x1p-7f, &up);
+                double low = moved_value(c, i, &b.x[i]->grad->out, -0x1p-7f, &down);
+                if (!(fabs((high - low) - (up - down)) <= 0x1p-9 * fabs(up - down)) || up == down) {
+                    check_print_command();
+                    fail_msg("%s, input %zu: a step changes the value by %g, the gradient says %g", c->name, i, high - low, up - down);
+                }
+            }
+            end(&b);
+        }
+    }
+}
+
+/* y = x x + x: three contributions, one sum. */
+static Node *square_and_self(Tape *t, Node *x, bool square_first)
+{
+    Node *square = op_mul(t, x, x);
+    return square_first ? op_add(t, square, x) : op_add(t, x, square);
+}
+
+static void fan_in_is_rounded_once_and_its_order_cannot_be_seen(void **state)
+{
+    (void)state;
+    enum { N = 999 };
+    for (DataKind kind = 0; kind < DATA_FINITE; kind++) {
+        Bench b[2];
+        for (int order = 0; order < 2; order++) {
+            begin(&b[order]);
+            Tape *t = &b[order].tape;
+            b[order].x[0] = tape_param(t, "x", data_tensor(t->arena, shape_of(1, (size_t)N), kind, check_seed()), true);
+            Node *dy = tape_input(t, "dy", data_tensor(t->arena, shape_of(1, (size_t)N), DATA_GAUSSIAN, check_seed() + 1));
+            tape_seed(t, square_and_self(t, b[order].x[0], order), dy);
+            tape_backward(t);
+            expect_fine(&b[order].error);
+            assert_non_null(b[order].x[0]->grad);
+            assert_string_equal(b[order].x[0]->grad->op->name, "sum_n");
+        }
+        expect_tensor(b[0].x[0]->grad->out, b[1].x[0]->grad->out, "order of use, %s", data_name(kind));
+        end(&b[0]);
+        end(&b[1]);
+    }
+}
+
+static void fan_in_equals_its_closed_form(void **state)
+{
+    (void)state;
+    static const float x[] = { 3, -0.1f, 0x1.8p-70f, 1e30f }, dy[] = { 1, 0.3f, -1, 0x1p-10f };
+    Bench b;
+    begin(&b);
+    Node *n = tape_param(&b.tape, "x", tensor_view((float *)x, shape_of(1, (size_t)4)), true);
+    tape_seed(&b.tape, square_and_self(&b.tape, n, true), tape_input(&b.tape, "dy", tensor_view((float *)dy, shape_of(1, (size_t)4))));
+    tape_backward(&b.tape);
+    expect_fine(&b.error);
+    for (size_t i = 0; i < 4; i++) {
+        float product = dy[i] * x[i];                                     // RN(dy x), twice; then RN(2 product + dy)
+        expect_float(n->grad->out.f32[i], (float)(2 * (double)product + dy[i]), "x = %a", (double)x[i]);
+    }
+    end(&b);
+}
+
+static void nothing_is_differentiated_that_nobody_needs(void **state)
+{
+    (void)state;
+    for (int mode = 0; mode < 3; mode++) {                                // both trainable, w frozen, no-grad
+        Bench b;
+        begin(&b);
+        b.tape.no_grad = mode == 2;
+        Node *x = tape_param(&b.tape, "x", data_tensor(&b.arena, shape_of(2, (size_t)5, (size_t)7), DATA_GAUSSIAN, 1), true);
+        Node *w = tape_param(&b.tape, "w", data_tensor(&b.arena, shape_of(2, (size_t)3, (size_t)7), DATA_GAUSSIAN, 2), mode == 0);
+        Node *y = op_linear(&b.tape, x, w, NULL);
+        size_t forward = b.tape.count;
+        tape_seed(&b.tape, y, tape_input(&b.tape, "dy", data_tensor(&b.arena, y->out.shape, DATA_GAUSSIAN, 3)));
+        tape_backward(&b.tape);
+        expect_fine(&b.error);
+        assert_int_equal(b.tape.count - forward - 1, mode == 0 ? 2 : mode == 1 ? 1 : 0);
+        assert_int_equal(x->grad != NULL, mode < 2);
+        assert_int_equal(w->grad != NULL, mode == 0);
+        end(&b);
+    }
+}
+
+/* --- refusals --- */
+
+static bool optional_input(const char *name, size_t k)
+{
+    const char *at = op_find(name)->inputs;
+    for (; k > 0 && at; k--)
+        at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL;
+    return at && at[strcspn(at, " ") - 1] == '?';
+}
+
+/* Makes the call with input k replaced; the sentence must name the operator and say `part`. */
+static void expect_refused(const OpCase *c, size_t k, const Tensor *other, const char *part)
+{
+    Bench b;
+    begin(&b);
+    put_inputs(&b, c);
+    b.x[k] = other ? tape_input(&b.tape, "other", *other) : NULL;
+    Node *y = c->make(&b.tape, b.x);
+    if (y || !b.error.failed)
+        fail_msg("%s took a wrong input %zu, expected a sentence", c->name, k);
+    expect_sentence(&b.error, c->name, part);
+    end(&b);
+}
+
+static void a_missing_input_is_a_sentence(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < op_cases_count; k++)
+        for (size_t i = 0; i < op_cases[k].n; i++)
+            if (!optional_input(op_cases[k].name, i))
+                expect_refused(&op_cases[k], i, NULL, "is missing");
+}
+
+static void shapes_that_do_not_fit_are_a_sentence_that_names_them(void **state)
+{
+    (void)state;
+    float six[6] = { 1, 2, 3, 4, 5, 6 };
+    Tensor odd = tensor_view(six, shape_of(4, (size_t)2, (size_t)3, (size_t)1, (size_t)1));
+    for (size_t k = 0; k < op_cases_count; k++)
+        if (op_cases[k].n > 1 && strcmp(op_cases[k].name, "square_norm") != 0)      // which takes any shapes
+            expect_refused(&op_cases[k], op_cases[k].n - 1, &odd, "[2, 3, 1, 1]");
+}
+
+static void numbers_of_another_type_are_refused(void **state)
+{
+    (void)state;
+    static int64_t room[4 * (50 * 60 + 81 * 90)];
+    for (size_t k = 0; k < op_cases_count; k++)
+        for (size_t i = 0; i < op_cases[k].n; i++) {
+            Tensor other = { .shape = op_cases[k].shape[i], .dtype = I64, .i64 = room };
+            assert_true(shape_size(other.shape) <= sizeof room / sizeof *room);
+            expect_refused(&op_cases[k], i, &other, "I64");
+            other.dtype = F16;
+            if (!(op_find(op_cases[k].name)->half >> i & 1))
+                expect_refused(&op_cases[k], i, &other, "F16");
+        }
+}
+
+static void an_index_out_of_range_is_a_sentence(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < op_bad_index_count; k++) {
+        Bench b;
+        begin(&b);
+        put_inputs(&b, &op_bad_index[k]);
+        if (op_bad_index[k].make(&b.tape, b.x) || !b.error.failed)
+            fail_msg("%s took a wrong index (case %zu), expected a sentence", op_bad_index[k].name, k);
+        expect_sentence(&b.error, op_bad_index[k].name);
+        end(&b);
+    }
+}
+
+static void the_first_failure_stays_and_everything_after_it_does_nothing(void **state)
+{
+    (void)state;
+    Bench b;
+    begin(&b);
+    Node *x = tape_param(&b.tape, "x", data_tensor(&b.arena, shape_of(1, (size_t)3), DATA_GAUSSIAN, 1), true);
+    Node *y = tape_param(&b.tape, "y", data_tensor(&b.arena, shape_of(1, (size_t)4), DATA_GAUSSIAN, 1), true);
+    size_t count = b.tape.count;
+    assert_null(op_add(&b.tape, x, y));
+    char first[sizeof b.error.text];
+    memcpy(first, b.error.text, sizeof first);
+    assert_null(op_matmul(&b.tape, NULL, false, x, true));
+    assert_null(op_mul(&b.tape, x, x));
+    tape_seed(&b.tape, x, y);
+    tape_backward(&b.tape);
+    assert_int_equal(b.tape.count, count);
+    assert_string_equal(b.error.text, first);
+    expect_sentence(&b.error, "add", "[3]", "[4]");
+    end(&b);
+}
+
+static void too_little_memory_is_a_sentence(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (size_t k = 0; k < op_cases_count; k++) {
+        for (size_t room = 0; room < 1 << 20; room = 2 * room + 4096) {
+            Bench b;
+            begin(&b);
+            put_inputs(&b, &op_cases[k]);
+            b.arena.limit = b.arena.used + room;
+            Node *y = op_cases[k].make(&b.tape, b.x);
+            if (y && y->wants_grad)
+                tape_seed(&b.tape, y, y);
+            tape_backward(&b.tape);
+            assert_true(b.arena.peak <= b.arena.limit);
+            if (b.error.failed) {
+                expect_sentence(&b.error, "out of memory", "limit");
+                refused++;
+            }
+            end(&b);
+        }
+    }
+    assert_true(refused >= op_cases_count);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operator_is_named_once),
+        cmocka_unit_test(every_record_is_complete),
+        cmocka_unit_test(every_operator_has_a_case_here),
+        cmocka_unit_test(threads_cannot_be_seen_in_any_operator_or_gradient),
+        cmocka_unit_test(gradients_are_made_of_the_operators_that_graph_md_states),
+        cmocka_unit_test(gradients_are_the_derivatives_of_what_was_computed),
+        cmocka_unit_test(fan_in_is_rounded_once_and_its_order_cannot_be_seen),
+        cmocka_unit_test(fan_in_equals_its_closed_form),
+        cmocka_unit_test(nothing_is_differentiated_that_nobody_needs),
+        cmocka_unit_test(a_missing_input_is_a_sentence),
+        cmocka_unit_test(shapes_that_do_not_fit_are_a_sentence_that_names_them),
+        cmocka_unit_test(numbers_of_another_type_are_refused),
+        cmocka_unit_test(an_index_out_of_range_is_a_sentence),
+        cmocka_unit_test(the_first_failure_stays_and_everything_after_it_does_nothing),
+        cmocka_unit_test(too_little_memory_is_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

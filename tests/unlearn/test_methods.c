@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* Each gradient method from logits to loss and dL/dz, at 0 ULP against the chain that its formula states, in MPFR. */
+#include "tests/support/stand.h"
+
+#include <math.h>
+#include <string.h>
+#include "tensor/base/float.h"
+#include "tensor/ops.h"
+#include "tests/support/oracle.h"
+#include "tests/support/oracle_methods.h"
+#include "unlearn/methods/pruning.h"
+
+static Variants variants_of(const char *method, const char *changes)
+{
+    Variants v;
+    assert_non_null(method_find(method));
+    variants_make(&v, method_find(method), NULL, &error);
+    variants_apply(&v, changes, &error);
+    expect_fine(&error);
+    return v;
+}
+
+/* Samples of uneven lengths; `gaps` leaves rows of the retain part without supervision. */
+static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
+{
+    static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 } };
+    static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3 };
+    for (int k = 0; k < ROLE_COUNT; k++) {
+        CaseRole *r = &c->role[k];
+        *r = (CaseRole){ .samples = samples[k], .rows = (size_t)ends[k][samples[k]] };
+        memcpy(r->offsets, ends[k], sizeof r->offsets);
+        data_fill(kind, seed + (uint64_t)k, r->z, r->rows * CASE_V);
+        data_fill(kind, seed + 100 + (uint64_t)k, r->ref, r->rows * CASE_V);
+        for (size_t i = 0; i < r->rows; i++) {
+            r->labels[i] = gaps && k == ROLE_RETAIN && i % 3 == 1 ? -1 : (int32_t)check_below(&(uint64_t){ seed + i + 31 * (size_t)k }, CASE_V);
+            r->tokens += r->labels[i] >= 0;
+            for (size_t v = 0; v < CASE_V; v++)                     // the model is not far from its reference
+                r->z[i * CASE_V + v] = r->ref[i * CASE_V + v] + r->z[i * CASE_V + v] / 4;
+        }
+    }
+}
+
+/* Runs the method on the logits of the case, or on its numbers as hidden states, with the state of the method. */
+static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], const void *state)
+{
+    const Method *m = method_find(method);
+    MethodStep s = { .tape = &tape, .v = &c->v, .step = 1, .state = state };
+    for (int k = 0; k < ROLE_COUNT; k++) {
+        CaseRole *r = &c->role[k];
+        z[k] = NULL;
+        if (r->samples == 0)
+            continue;
+        Shape shape = shape_of(2, r->rows, (size_t)CASE_V);
+        z[k] = tape_param(&tape, "z", tensor_view(r->z, shape), true);
+        Node *ref = tape_input(&tape, "ref", tensor_view(r->ref, shape));
+        s.part[k] = (Part){ .z = z[k], .z_ref = ref, .h = z[k], .h_ref = ref, .labels = r->labels, .offsets = r->offsets, .rows = r->rows,
+                            .samples = r->samples, .tokens = r->tokens };
+    }
+    Node *loss = m->loss(&s);
+    tape_backward(&tape);
+    expect_fine(&error);
+    return loss->out.f32[0];
+}
+
+static float run(const char *method, MethodCase *c, Node *z[ROLE_COUNT])
+{
+    return run_with(method, c, z, NULL);
+}
+
+static void compare(const char *method, const char *changes, MethodCase *c, const char *what)
+{
+    static const float zeros[CASE_ROWS * CASE_V];
+    Node *z[ROLE_COUNT];
+    float want = 0, got = run(method, c, z);
+    assert_true(method_mpfr(method, c, &want));
+    expect_float(got, want, "loss of %s (%s) on %s", method, changes, what);
+    for (int k = 0; k < ROLE_COUNT; k++) {
+        size_t n = c->role[k].rows * CASE_V;
+        if (c->role[k].samples == 0)
+            continue;
+        expect_bits(z[k]->grad ? z[k]->grad->out.f32 : zeros, c->role[k].want, n, "dL/dz of %s (%s) at %s samples, %s", method, changes,
+                    role_name((Role)k), what);
+    }
+    tape_reset(&tape);
+}
+
+static const struct { const char *method, *changes; } forms[] = {
+    { "ga", "" }, { "ga_klr", "" }, { "ga_klr", "lambda=0.3" }, { "ga_klr", "kl_norm=all_positions" }, { "ga_klr", "kl_norm=batch" },
+    { "ga_klr", "klr=muse_raw" }, { "npo", "" }, { "npo", "beta=0.1" }, { "npo", "beta=0.4 npo_ratio=batch_mean" }, { "npo", "beta=0.1 npo_ratio=raw_logits" },
+    { "retrain", "" }, { "retain_ft", "" }, { "grad_diff", "" }, { "grad_diff", "gamma=0.7 alpha=1.3" }, { "kl_min", "" }, { "kl_min", "alpha=0" },
+    { "kl_min", "gamma=0.3 alpha=0.6 lambda=1.7 kl_norm=batch" }, { "idk", "" }, { "idk", "alpha=0" }, { "idk", "gamma=3 alpha=0.1" }, { "dpo", "" },
+    { "dpo", "dpo_scale=1 gamma=0.3" }, { "dpo", "dpo_scale=1.7 gamma=0.3 alpha=0" }, { "npo_gd", "" }, { "npo_gd", "gamma=0.3 beta=0.05 alpha=5" },
+    { "npo_kl", "" }, { "npo_kl", "gamma=0.3 npo_ratio=raw_logits klr=muse_raw" }, { "simnpo", "" }, { "simnpo", "delta=0.7 alpha=0" }, { "undial", "" },
+    { "undial", "beta=3 alpha=1" }, { "altpo", "" }, { "altpo", "beta=0.5 alpha=2" }, { "ce_u", "" }, { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
+    { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" },
+};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+static void every_loss_and_gradient_is_its_chain_of_rounded_operators(void **state)
+{
+    (void)state;
+    static const DataKind kinds[] = { DATA_GAUSSIAN, DATA_TIES, DATA_CANCEL };
+    static MethodCase c;
+    for (size_t f = 0; f < FORMS; f++)
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            for (int gaps = 0; gaps < 2 - (k == 1); gaps++) {
+                c.v = variants_of(forms[f].method, forms[f].changes);
+                if (c.v.klr == KLR_MUSE_RAW && kinds[k] == DATA_CANCEL)
+                    continue;                                       // e^z_ref is infinite there
+                fill(&c, kinds[k], check_seed() + f, gaps);
+                compare(forms[f].method, forms[f].changes, &c, data_name(kinds[k]));
+            }
+}
+
+static void in_a_phased_step_the_terms_of_absent_samples_are_left_out(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    for (size_t f = 0; f < FORMS; f++)
+        for (int retain = 0; retain < 2; retain++) {
+            const char *m = forms[f].method;
+            unsigned needs;
+            c.v = variants_of(m, forms[f].changes);
+            needs = method_needs(method_find(m), &c.v);
+            if (!(needs & NEEDS_RETAIN) || !(needs & (NEEDS_FORGET | NEEDS_REFUSAL)))
+                continue;
+            fill(&c, DATA_GAUSSIAN, check_seed(), false);
+            for (int k = 0; k < ROLE_COUNT; k++)
+                if ((k == ROLE_RETAIN) != retain)
+                    c.role[k].samples = c.role[k].rows = 0;
+            compare(m, forms[f].changes, &c, retain ? "a retain step" : "a forget step");
+        }
+}
+
+static void every_gradient_method_on_logits_is_in_the_table(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < methods_count; k++) {
+        bool there = false;
+        for (size_t f = 0; f < FORMS; f++)
+            there |= strcmp(forms[f].method, methods[k]->name) == 0;
+        if (methods[k]->loss && !(methods[k]->needs & NEEDS_HIDDEN) && !there)
+            fail_msg("%s is not tested", methods[k]->name);
+        assert_true((methods[k]->loss != NULL) != (methods[k]->edit != NULL));
+        assert_true(*methods[k]->source && *methods[k]->formula && *method_needs_text(methods[k], &arena));
+        assert_ptr_equal(method_find(methods[k]->name), methods[k]);
+    }
+    assert_null(method_find("strolch"));
+}
+
+static void rmu_is_its_chain_on_hidden_states(void **state)
+{
+    (void)state;
+    static const char *const changes[] = { "", "steering=20 gamma=0.3 alpha=1.7", "steering=0.1 alpha=0.5" };
+    static const DataKind kinds[] = { DATA_GAUSSIAN, DATA_TIES, DATA_WIDE };
+    static MethodCase c;
+    float u[CASE_V];
+    for (int k = 0; k < 9; k++) {
+        Node *z[ROLE_COUNT];
+        fill(&c, kinds[k / 3], check_seed() + (uint64_t)k, false);
+        data_fill(DATA_GAUSSIAN, check_seed() + 50 + (uint64_t)k, u, CASE_V);
+        for (size_t i = 0; i < CASE_V; i++)
+            u[i] = fabsf(u[i]);
+        c.v = variants_of("rmu", changes[k % 3]);
+        float got = run_with("rmu", &c, z, u);
+        expect_float(got, rmu_mpfr(&c, u), "loss of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
+        for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
+            expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
+        tape_reset(&tape);
+    }
+}
+
+/* --- identities --- */
+
+static void at_the_reference(MethodCase *c, uint64_t seed)
+{
+    fill(c, DATA_GAUSSIAN, seed, false);
+    for (int k = 0; k < ROLE_COUNT; k++)
+        memcpy(c->role[k].z, c->role[k].ref, sizeof c->role[k].z);
+    CaseRole *f = &c->role[ROLE_FORGET];                            // four samples: B is a power of two
+    f->samples = 4;
+    memcpy(f->offsets, (int32_t[]){ 0, 1, 3, 4, 6 }, sizeof f->offsets);
+}
+
+/* d = 0, so w = 1/2 and c = -1/B: the gradient is that of ascent on the sum of a sample, the mean of the batch. */
+static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    static const char *const betas[] = { "beta=1", "beta=0.125", "beta=4" };
+    static const float scale[] = { 2, 16, 0.5f };
+    float ln2 = -oracle_scalar_value("log_sigmoid", 0);
+    for (int k = 0; k < 3; k++) {
+        Node *z[ROLE_COUNT], *y[ROLE_COUNT];
+        at_the_reference(&c, check_seed());
+        c.v = variants_of("npo", betas[k]);
+        expect_float(run("npo", &c, z), scale[k] * ln2, "NPO at the reference, %s", betas[k]);
+        c.v = variants_of("ga", "");
+        c.role[ROLE_FORGET].tokens = 4;                             // GA divided by B in place of N
+        run("ga", &c, y);
+        expect_bits(z[ROLE_FORGET]->grad->out.f32, y[ROLE_FORGET]->grad->out.f32, 6 * CASE_V, "NPO's gradient at the reference, %s", betas[k]);
+        tape_reset(&tape);
+    }
+}
+
+static void the_kl_of_equal_models_is_zero_and_moves_nothing(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    static const char *const norms[] = { "kl_norm=supervised", "kl_norm=all_positions", "kl_norm=batch" };
+    for (int k = 0; k < 3; k++) {
+        Node *z[ROLE_COUNT], *y[ROLE_COUNT];
+        at_the_reference(&c, check_seed());
+        c.v = variants_of("ga_klr", norms[k]);
+        float with = run("ga_klr", &c, z);
+        expect_float(with, run("ga", &c, y), "GA with a KL of 0, %s", norms[k]);
+        for (size_t i = 0; i < c.role[ROLE_RETAIN].rows * CASE_V; i++)
+            assert_int_equal(float_bits(z[ROLE_RETAIN]->grad->out.f32[i]), 0);
+        tape_reset(&tape);
+    }
+}
+
+/* Divisors of 2, 8 and 4 tokens: the KLs of one batch differ by exactly these powers of two. */
+static void normalisers_of_the_kl_differ_by_their_counts(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    float got[3][CASE_ROWS * CASE_V], loss[3];
+    static const char *const norms[] = { "kl_norm=batch", "kl_norm=supervised", "kl_norm=all_positions" };
+    for (int k = 0; k < 3; k++) {
+        Node *z[ROLE_COUNT];
+        fill(&c, DATA_GAUSSIAN, check_seed(), false);
+        CaseRole *r = &c.role[ROLE_RETAIN];
+        for (size_t i = 0; i < r->rows; i++)
+            r->labels[i] = i % 2 ? 3 : -1;
+        r->tokens = 4;
+        c.role[ROLE_FORGET].samples = 0;
+        c.v = variants_of("ga_klr", norms[k]);
+        loss[k] = run("ga_klr", &c, z);
+        memcpy(got[k], z[ROLE_RETAIN]->grad->out.f32, sizeof got[k]);
+        tape_reset(&tape);
+    }
+    assert_true(loss[0] > 0);
+    for (int k = 1; k < 3; k++) {
+        float factor = k == 1 ? 2 : 4;
+        expect_float(loss[k] * factor, loss[0], "the loss of %s", norms[k]);
+        for (size_t i = 0; i < 8 * CASE_V; i++)
+            expect_float(got[k][i] * factor, got[0][i], "the gradient of %s", norms[k]);
+    }
+}
+
+static void variants_are_not_their_defaults(void **state)
+{
+    (void)state;
+    static const struct { const char *method, *changes, *base; } changed[] = {
+        { "npo", "npo_ratio=batch_mean", "" }, { "npo", "npo_ratio=raw_logits", "" }, { "ga_klr", "klr=muse_raw", "" }, { "dpo", "dpo_scale=1", "" },
+        { "ce_u", "skip_first=yes", "" }, { "npo", "beta=0.1", "" }, { "simnpo", "delta=0.5", "alpha=0" }, { "satimp", "beta2=0", "beta=0.3 alpha=0" },
+    };
+    static MethodCase c;
+    for (size_t k = 0; k < sizeof changed / sizeof *changed; k++) {
+        float loss[2];
+        for (int i = 0; i < 2; i++) {
+            Node *z[ROLE_COUNT];
+            fill(&c, DATA_GAUSSIAN, check_seed(), false);
+            c.v = variants_of(changed[k].method, changed[k].base);
+            variants_apply(&c.v, i ? changed[k].changes : "", &error);
+            loss[i] = run(changed[k].method, &c, z);
+            tape_reset(&tape);
+        }
+        if (loss[0] == loss[1])
+            fail_msg("%s with %s has the loss of the default", changed[k].method, changed[k].changes);
+    }
+}
+
+/* scale 2 is twice scale 1 without a retain term: value and gradient. */
+static void the_scale_of_dpo_is_a_factor(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    float loss[2], grad[2][6 * CASE_V];
+    for (int i = 0; i < 2; i++) {
+        Node *z[ROLE_COUNT];
+        fill(&c, DATA_GAUSSIAN, check_seed(), false);
+        c.v = variants_of("dpo", i ? "dpo_scale=2 alpha=0" : "dpo_scale=1 alpha=0");
+        loss[i] = run("dpo", &c, z);
+        memcpy(grad[i], z[ROLE_FORGET]->grad->out.f32, sizeof grad[i]);
+        tape_reset(&tape);
+    }
+    expect_float(2 * loss[0], loss[1], "dpo_scale in the loss");
+    for (size_t k = 0; k < 6 * CASE_V; k++)
+        expect_float(2 * grad[0][k], grad[1][k], "dpo_scale in the gradient");
+}
+
+/* p_y is 1 to the last bit, and the target is still the distribution of the others. */
+static void ce_u_of_a_sure_token_is_finite(void **state)
+{
+    (void)state;
+    static MethodCase c;
+    fill(&c, DATA_GAUSSIAN, check_seed(), false);
+    for (size_t k = 0; k < 6; k++)
+        c.role[ROLE_FORGET].z[k * CASE_V + (size_t)c.role[ROLE_FORGET].labels[k]] = 60;
+    c.v = variants_of("ce_u", "");
+    compare("ce_u", "", &c, "sure tokens");
+}
+
+/* --- variants and presets --- */
+
+static void variants_are_read_and_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    Variants v = variants_of("simnpo", "");
+    assert_true(v.beta == 4.5f && v.gamma == 0.125f && v.alpha == 1);
+    assert_false(variants_set(&v, "beta", "-1", &error));
+    expect_sentence(&error, "unlearn.beta is \"-1\"", "expected a number");
+    assert_false(variants_set(&v, "npo_ratio", "wrong", &error));
+    expect_sentence(&error, "unlearn.npo_ratio", "sequence_sum|batch_mean|raw_logits");
+    assert_false(variants_set(&v, "strolch", "1", &error));
+    expect_sentence(&error, "unlearn.strolch is unknown");
+    assert_false(variants_apply(&v, "beta=1 gamma", &error));
+    expect_sentence(&error, "gamma", "expected key=value");
+    assert_false(variants_make(&v, method_find("ga"), "strolch", &error));
+    expect_sentence(&error, "\"strolch\"", "mllmu_bench", "umu_bench");
+}
+
+static void a_preset_is_a_public_code(void **state)
+{
+    (void)state;
+    Variants v;
+    for (size_t k = 0; k < presets_count; k++) {                    // every line can be applied
+        const Method *m = strcmp(presets[k].method, "*") == 0 ? methods[0] : method_find(presets[k].method);
+        assert_non_null(m);
+        variants_make(&v, m, presets[k].preset, &error);
+        expect_fine(&error);
+    }
+    variants_make(&v, method_find("npo"), "mllmu_bench", &error);
+    assert_true(v.npo_ratio == NPO_BATCH_MEAN && v.beta == 0.4f && v.reference == REFERENCE_RETAIN_ONLY);
+    variants_make(&v, method_find("ga_klr"), "muse", &error);
+    assert_true(v.klr == KLR_MUSE_RAW && v.kl_norm == KL_BATCH);
+    variants_make(&v, method_find("undial"), "open_unlearning", &error);
+    assert_true(v.beta == 10 && v.alpha == 0 && v.kl_norm == KL_ALL_POSITIONS);
+    variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
+    assert_true(v.schedule == STEPS_PHASED && v.kl_norm == KL_BATCH && v.alpha == 1);
+    variants_make(&v, method_find("kl_min"), "umu_bench", &error);
+    assert_true(v.schedule == STEPS_JOINT && v.kl_norm == KL_ALL_POSITIONS && v.alpha == 0);
+    variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
+    assert_false(method_needs(method_find("undial"), &v) & RETAIN_IF_ALPHA);
+    v.alpha = 0;
+    assert_false(method_needs(method_find("idk"), &v) & NEEDS_RETAIN);
+    assert_true(method_needs(method_find("grad_diff"), &v) & NEEDS_RETAIN);
+}
+
+/* --- MANU by hand --- */
+
+static void manu_ranks_by_score_and_then_by_place(void **state)
+{
+    (void)state;
+    static const double score[] = { 1, 3, 2, 3, 0, 3, 2 };
+    static const uint32_t want[] = { 1, 3, 5, 2, 6, 0, 4 };
+    uint32_t order[7];
+    assert_true(manu_rank(score, 7, order, &arena));
+    assert_memory_equal(order, want, sizeof want);
+    double same[1000];
+    uint32_t all[1000];
+    for (size_t k = 0; k < 1000; k++)
+        same[k] = k == 700 ? 2 : 1;
+    assert_true(manu_rank(same, 1000, all, &arena));
+    for (uint32_t k = 0; k < 1000; k++)
+        assert_int_equal(all[k], k == 0 ? 700 : k <= 700 ? k - 1 : k);
+}
+
+/* Pictures: z = 1, 3 (a = 2, q = 5, f = 1, var = 5 - 4 = 1); text: z = 0, 0. */
+static void manu_scores_as_worked_by_hand(void **state)
+{
+    (void)state;
+    ManuSums m = { .absolute = 4, .square = 10, .sum = 4, .active = 2, .rows = 2 }, t = { .rows = 2 }, none = { .rows = 0 };
+    double eps = 1e-8, want = 2 / (2 + 0 + eps) + 1 / (1 + 0 + eps) + sqrt(1.0) + sqrt(5 / (5 + 0 + eps));
+    assert_true(manu_importance(&m, &t) == want);
+    assert_true(manu_importance(&m, &none) == want);
+    assert_true(manu_importance(&t, &none) == 0);
+    assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ t, t }) == want / eps);
+    assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ m, t }) == want / (want + eps));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stand_test(every_loss_and_gradient_is_its_chain_of_rounded_operators),
+        stand_test(in_a_phased_step_the_terms_of_absent_samples_are_left_out),
+        stand_test(every_gradient_method_on_logits_is_in_the_table),
+        stand_test(rmu_is_its_chain_on_hidden_states),
+        stand_test(npo_at_its_reference_is_ln_2_and_summed_ascent),
+        stand_test(the_kl_of_equal_models_is_zero_and_moves_nothing),
+        stand_test(normalisers_of_the_kl_differ_by_their_counts),
+        stand_test(variants_are_not_their_defaults),
+        stand_test(the_scale_of_dpo_is_a_factor),
+        stand_test(ce_u_of_a_sure_token_is_finite),
+        stand_test(variants_are_read_and_refused_with_a_sentence),
+        stand_test(a_preset_is_a_public_code),
+        stand_test(manu_ranks_by_score_and_then_by_place),
+        stand_test(manu_scores_as_worked_by_hand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop of unlearning on a tiny model: the order of samples, rounds, divergence, and the methods over weights. */
+#include <math.h>
+#include <string.h>
+#include "tests/support/tiny_world.h"
+
+static int setup(void **state)
+{
+    *state = tiny_world_make(check_seed());
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tiny_world_close(*state);
+    return 0;
+}
+
+/* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of the first. */
+static void what_the_reference_said_is_kept_and_is_right(void **state)
+{
+    TinyWorld *w = *state;
+    Rounds r;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "npo_kl", "kl_norm=all_positions", 8);
+    p.train.optimiser.schedule.lr = 0;
+    float ln2 = -0x1.62e43p-1f;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    while (round_step(&r, &w->error))
+        expect_float(r.trainer.stats.loss, -2 * ln2, "NPO and KL at the reference, step %lld", (long long)r.done);
+    expect_fine(&w->error);
+    assert_int_equal(r.done, 8);
+    rounds_close(&r);
+}
+
+/* --- order --- */
+
+typedef struct { size_t forget[FORGET], retain[RETAIN]; } Uses;
+
+static void use(const TinyWorld *w, Uses *u, const BatchSample *s, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        size_t at = SAMPLES;
+        for (size_t i = 0; i < SAMPLES; i++)
+            if (w->sample[i].ids == s[k].ids)
+                at = i;
+        assert_true(at < SAMPLES);
+        if (at < FORGET)
+            u->forget[at]++;
+        else
+            u->retain[at - FORGET]++;
+    }
+}
+
+static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **state)
+{
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "", 1);
+    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
+    Unlearn *u = unlearn_make(&q, &w->model, &w->arena, &w->error);
+    Objective o = unlearn_objective(u);
+    assert_int_equal(unlearn_epoch(&q), 2);
+    for (int epoch = 0; epoch < 3; epoch++) {
+        Uses seen = { .forget = { 0 } };
+        for (int64_t step = 1; step <= 2; step++) {
+            BatchSample *s;
+            size_t n;
+            assert_true(o.samples(o.context, 2 * epoch + step, &s, &n, &w->arena, &w->error));
+            assert_int_equal(n, 4);
+            assert_true((s[0].pixels != NULL) + (s[1].pixels != NULL) == 1 && (s[2].pixels != NULL) + (s[3].pixels != NULL) == 1);
+            use(w, &seen, s, n);
+        }
+        for (size_t k = 0; k < FORGET; k++)
+            assert_int_equal(seen.forget[k], 1);
+    }
+}
+
+static void phased_passes_take_turns(void **state)
+{
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "schedule=phased", 1);
+    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
+    Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
+    assert_int_equal(unlearn_epoch(&q), 2 + 3);
+    for (int64_t cycle = 0; cycle < 2; cycle++) {
+        Uses seen = { .forget = { 0 } };
+        for (int64_t step = 1; step <= 5; step++) {
+            BatchSample *s;
+            size_t n;
+            assert_true(o.samples(o.context, 5 * cycle + step, &s, &n, &w->arena, &w->error));
+            assert_int_equal(n, 2);
+            assert_int_equal(s[0].ids >= w->ids[FORGET], step > 2);
+            use(w, &seen, s, n);
+        }
+        for (size_t k = 0; k < FORGET; k++)
+            assert_int_equal(seen.forget[k], 1);
+        for (size_t k = 0; k < RETAIN; k++)
+            assert_int_equal(seen.retain[k], 1);
+    }
+}
+
+/* --- rounds --- */
+
+static Digest two_rounds(const char *changes, bool merge, bool reset, bool shrinks, float *loss)
+{
+    TinyWorld *w = tiny_world_make(check_seed());
+    Rounds r;
+    SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } };
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "ga_klr", changes, 4);
+    p.forget = forget;
+    p.count = 2;
+    p.batch = 2;
+    p.merge = merge;
+    p.reset_optimiser = reset;
+    p.retain_shrinks = shrinks;
+    tiny_world_run(w, &r, &p);
+    *loss = r.trainer.stats.loss;
+    assert_int_equal(r.trainer.optimiser.step, reset ? 4 : 8);
+    Digest d = tiny_world_digest(w);
+    rounds_close(&r);
+    tiny_world_close(w);
+    return d;
+}
+
+static void every_switch_of_rounds_changes_the_outcome_and_nothing_else_does(void **state)
+{
+    (void)state;
+    float loss;
+    Digest all[6] = {
+        two_rounds("", true, true, false, &loss), two_rounds("reference=original", true, true, false, &loss), two_rounds("", false, true, false, &loss),
+        two_rounds("", true, false, false, &loss), two_rounds("", true, true, true, &loss), two_rounds("", true, true, false, &loss),
+    };
+    assert_string_equal(all[0].hex, all[5].hex);
+    for (int i = 0; i < 5; i++)
+        for (int k = 0; k < i; k++)
+            if (strcmp(all[i].hex, all[k].hex) == 0)
+                fail_msg("switches %d and %d have the same outcome", k, i);
+}
+
+/* Merged adapters compute, to the bit, what the merged weights do: fresh ones are zero. */
+static void a_round_begins_at_its_reference(void **state)
+{
+    TinyWorld *w = *state;
+    Rounds r;
+    SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } };
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "npo", "", 2);
+    p.forget = forget;
+    p.count = 2;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    for (int round = 0; round < 2; round++) {
+        assert_true(round_begin(&r, &w->error) && round_step(&r, &w->error));
+        expect_float(r.trainer.stats.loss, 2 * 0x1.62e43p-1f, "first step of round %d", round + 1);
+        assert_true(round_step(&r, &w->error) && r.trainer.stats.loss < 2 * 0x1.62e43p-1f);
+        assert_true(round_end(&r, &w->error));
+    }
+    rounds_close(&r);
+}
+
+/* The frozen original does not move when adapters are merged into the weights it was made of. */
+static void a_frozen_model_stays(void **state)
+{
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_PROJ_LLM);
+    Model *frozen = model_freeze(&w->model, true, &w->arena, &w->error);
+    Hash before = hash_begin(), after = hash_begin();
+    for (size_t k = 0; k < frozen->weights->count; k++)
+        hash_tensor(&before, "w", frozen->weights->list[k].tensor);
+    for (size_t k = 0; k < w->lora.count; k++)
+        w->lora.pairs[k].b->tensor.f32[0] = 1;
+    weights_find(&w->weights, "multi_modal_projector.linear_1.weight")->tensor.f32[0] += 1;
+    assert_true(lora_merge(&w->lora, &w->weights, &w->error));
+    for (size_t k = 0; k < frozen->weights->count; k++) {
+        hash_tensor(&after, "w", frozen->weights->list[k].tensor);
+        assert_false(frozen->weights->list[k].trainable);
+        assert_ptr_equal(weights_find(frozen->weights, frozen->weights->list[k].name), &frozen->weights->list[k]);
+    }
+    assert_null(frozen->lora);                       // zero when it was frozen
+    assert_string_equal(hash_end(&before).hex, hash_end(&after).hex);
+    Model *adapted = model_freeze(&w->model, false, &w->arena, &w->error);
+    assert_true(adapted->lora && adapted->lora->pairs[0].b->tensor.f32[0] == 1 && adapted->lora->pairs[0].b != w->lora.pairs[0].b);
+}
+
+/* --- divergence --- */
+
+static bool all_finite(const TinyWorld *w)
+{
+    const Weights *lists[] = { &w->weights, &w->lora.factors };
+    for (int i = 0; i < 2; i++)
+        for (size_t k = 0; k < lists[i]->count; k++)
+            for (size_t j = 0; j < shape_size(lists[i]->list[k].tensor.shape); j++)
+                if (!isfinite(lists[i]->list[k].tensor.f32[j]))
+                    return false;
+    return true;
+}
+
+static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **state)
+{
+    (void)state;
+    for (int clip = 0; clip < 2; clip++) {
+        TinyWorld *w = tiny_world_make(check_seed());
+        Rounds r;
+        tiny_world_adapt(w, TRAIN_PROJ_LLM);
+        RoundsPlan p = tiny_world_plan(w, "ga", "", 50);
+        p.train.optimiser.schedule.lr = 1e30f;
+        p.train.optimiser.max_norm = clip ? 1 : 0;
+        assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        Digest good = tiny_world_digest(w);
+        while (round_step(&r, &w->error))
+            good = tiny_world_digest(w);
+        expect_fine(&w->error);
+        assert_true(r.diverged && r.done < 50 && strstr(r.note, "expected finite numbers"));
+        assert_string_equal(tiny_world_digest(w).hex, good.hex);
+        assert_true(all_finite(w));
+        assert_true(round_end(&r, &w->error));
+        rounds_close(&r);
+        tiny_world_close(w);
+    }
+}
+
+/* A walk back that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite becomes a result. */
+static void weights_that_are_not_finite_are_no_result(void **state)
+{
+    TinyWorld *w = *state;
+    Rounds r;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=1e6", 1);
+    p.train.optimiser.schedule.lr = 1e36f;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
+    assert_false(round_step(&r, &w->error));
+    expect_fine(&w->error);
+    assert_false(round_end(&r, &w->error));
+    expect_sentence(&w->error, "is not finite after the walk back", "unlearn.strength");
+    for (size_t i = 0; i < shape_size(w->lora.pairs[0].a->tensor.shape); i++)
+        w->lora.pairs[0].a->tensor.f32[i] *= 0x1p20f;
+    assert_false(round_merge(&r, &w->error));
+    expect_sentence(&w->error, "merged with its adapter is not finite");
+    rounds_close(&r);
+}
+
+/* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite, too. */
+static void moments_that_are_not_finite_are_a_divergence(void **state)
+{
+    TinyWorld *w = *state;
+    Rounds r;
+    tiny_world_adapt(w, TRAIN_PROJ_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "gamma=1e6", 3);
+    p.train.optimiser.max_norm = 0;
+    for (size_t k = 0; k < w->lora.count; k++)
+        for (size_t i = 0; i < shape_size(w->lora.pairs[k].a->tensor.shape); i++)
+            w->lora.pairs[k].a->tensor.f32[i] *= 0x1p60f;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    Digest before = tiny_world_digest(w);
+    assert_false(round_step(&r, &w->error));
+    assert_true(r.diverged && strstr(r.note, "moments"));
+    assert_string_equal(tiny_world_digest(w).hex, before.hex);
+    rounds_close(&r);
+}
+
+/* --- methods over weights --- */
+
+/* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w - w0). */
+static void the_task_vector_is_walked_backwards(void **state)
+{
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        TinyWorld *w = tiny_world_make(check_seed());
+        Rounds r;
+        tiny_world_adapt(w, full ? TRAIN_FULL : TRAIN_LLM);
+        Weight *one = full ? weights_find(&w->weights, "multi_modal_projector.linear_1.weight") : w->lora.pairs[2].b;
+        size_t n = shape_size(one->tensor.shape);
+        float *before = arena_array(&w->arena, n, sizeof *before), *after = arena_array(&w->arena, n, sizeof *after);
+        memcpy(before, one->tensor.f32, n * sizeof *before);
+        RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=4", 2);
+        assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        while (round_step(&r, &w->error))
+            ;
+        memcpy(after, one->tensor.f32, n * sizeof *after);
+        assert_true(round_end(&r, &w->error));
+        for (size_t k = 0; k < n; k++) {
+            float step = after[k] - before[k];       // a power of two: fma is one rounding
+            expect_float(one->tensor.f32[k], fmaf(-4, step, before[k]), "element %zu of %s", k, one->name);
+            assert_true(full || step != 0 || after[k] == 0);
+        }
+        rounds_close(&r);
+        tiny_world_close(w);
+    }
+}
+
+/* A tenth of 44 neurons is 4; a zeroed one has no row and no column left, and others are as they were. */
+static void manu_zeroes_whole_neurons(void **state)
+{
+    TinyWorld *w = *state, *old = tiny_world_make(check_seed());
+    Rounds r;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "manu", "percent=10", 0);
+    tiny_world_run(w, &r, &p);
+    size_t zeroed = 0, channels = (size_t)w->config.text.intermediate_size, width = (size_t)w->config.text.hidden_size;
+    for (size_t l = 0; l < 2; l++)
+        for (size_t k = 0; k < channels; k++) {
+            static const char *const names[] = { "gate_proj", "up_proj", "down_proj" };
+            size_t zeros = 0, same = 0;
+            for (int i = 0; i < 3; i++) {
+                const Tensor *x = weights_get(&w->weights, "language_model.model.layers.%zu.mlp.%s.weight", l, names[i]);
+                const Tensor *y = weights_get(&old->weights, "language_model.model.layers.%zu.mlp.%s.weight", l, names[i]);
+                for (size_t j = 0; j < width; j++) {
+                    size_t at = i < 2 ? k * width + j : j * channels + k;
+                    zeros += x->f32[at] == 0;
+                    same += x->f32[at] == y->f32[at];
+                }
+            }
+            assert_true(zeros == 3 * width || same == 3 * width);
+            zeroed += zeros == 3 * width;
+        }
+    assert_int_equal(zeroed, 4);
+    rounds_close(&r);
+    tiny_world_close(old);
+}
+
+/* --- refusals --- */
+
+static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *other)
+{
+    Rounds r;
+    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
+    expect_sentence(&w->error, part, other);
+    rounds_close(&r);
+}
+
+static void a_bad_request_is_a_sentence(void **state)
+{
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "grad_diff", "", 2);
+    p.retain.count = 0;
+    refused(w, p, "the retain set is empty", "grad_diff");
+    SampleList none = { w->sample, 0 };
+    p = tiny_world_plan(w, "ga", "", 2);
+    p.forget = &none;
+    refused(w, p, "the forget set is empty", "ga");
+    p = tiny_world_plan(w, "grad_diff", "", 2);
+    p.retain = (SampleList){ w->sample + 2, 5 };
+    refused(w, p, "forget sample 2 is retain sample 0", "without a common sample");
+    p = tiny_world_plan(w, "npo", "", 2);
+    p.v.beta = -1;
+    refused(w, p, "beta is -1", "beta > 0");
+    p = tiny_world_plan(w, "npo", "reference=retain_only", 2);
+    refused(w, p, "retain_only", "never saw");
+    p = tiny_world_plan(w, "rmu", "layer=3", 2);
+    refused(w, p, "unlearn.layer is 3", "0 to 2");
+    p = tiny_world_plan(w, "dpo", "", 2);
+    SampleList few = { w->other, 2 };
+    p.refusal = &few;
+    refused(w, p, "2 refusal samples for 4 forget samples", "one for each");
+    p = tiny_world_plan(w, "ga", "", 2);
+    p.train.accumulate = 2;
+    refused(w, p, "accumulate", "accumulate = 1");
+    p = tiny_world_plan(w, "ga", "", 2);
+    p.count = 0;
+    refused(w, p, "0 rounds", "at least one");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_the_reference_said_is_kept_and_is_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_pictures_are_half, setup, teardown),
+        cmocka_unit_test_setup_teardown(phased_passes_take_turns, setup, teardown),
+        cmocka_unit_test(every_switch_of_rounds_changes_the_outcome_and_nothing_else_does),
+        cmocka_unit_test_setup_teardown(a_round_begins_at_its_reference, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_frozen_model_stays, setup, teardown),
+        cmocka_unit_test(divergence_stops_the_round_and_keeps_the_last_good_weights),
+        cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_no_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(moments_that_are_not_finite_are_a_divergence, setup, teardown),
+        cmocka_unit_test(the_task_vector_is_walked_backwards),
+        cmocka_unit_test_setup_teardown(manu_zeroes_whole_neurons, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bad_request_is_a_sentence, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

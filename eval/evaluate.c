@@ -174,7 +174,7 @@ static bool texts_write(const Model *m, const Reader *r, const Question *q, size
         if (!speeches_go_on(m, r, s, n, &more, scratch, e))
             return false;
     for (size_t k = 0; s && k < n; k++)
-        if (!(out[k].text = out[k].exact ? out[k].answer : text_decode(r->style.text, s[k].ids, s[k].said, true, a, e)))
+        if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.text, s[k].ids, s[k].said, true, a, e)))
             return false;
     return s != NULL;
 }

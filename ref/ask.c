@@ -137,7 +137,7 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     size_t left = config_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
     if (!answer_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
         return false;
-    char *text = text_decode(q->reader.style.text, ids, n, true, a, e);
+    char *text = tokenizer_decode(q->reader.style.text, ids, n, true, a, e);
     if (!text)
         return false;
     json_t *root = json_pack("{ss}", "answer", text);

@@ -38,7 +38,7 @@ static bool floats_right(Error *e)
 static bool engine_right(Error *e)
 {
     return engine_ready(e) &&
-           (gemm_selftest(e) || error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", gemm_engine()));
+           (product_selftest(e) || error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", product_engine()));
 }
 
 bool environment_check(Error *e)
@@ -74,7 +74,7 @@ static void say_build(Findings *f)
 #endif
     say(f, "optimisation", PULSE_OPT);
     say(f, "engine", PULSE_BLAS);
-    say(f, "engine_selected", gemm_engine());
+    say(f, "engine_selected", product_engine());
     say(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));

@@ -14,9 +14,9 @@ static bool shapes_step(const char *line)
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (strncmp(line, parts[k], strlen(parts[k])) == 0)
             return true;
-#define VARIANT(key, ...) if (strncmp(line, "unlearn." #key " ", sizeof "unlearn." #key) == 0) return true;
-#include "unlearn/variants.def"
-#undef VARIANT
+#define HYPERPARAMETER(key, ...) if (strncmp(line, "unlearn." #key " ", sizeof "unlearn." #key) == 0) return true;
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
     return false;
 }
 

@@ -13,7 +13,7 @@
 typedef struct {
     Settings s;                      // with the preset's values
     const Method *method;
-    Variants v;
+    Hyperparameters v;
     const char *folder, *out;        // the model to unlearn, where results go
     bool quiet, adapters;
     ModelConfig config, oracle_config;

@@ -24,7 +24,7 @@
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
 /* An operand widened to binary64 with the norms that the product's bound needs; made on first use
- * by a product and kept for the step while the tape's budget allows (gemm.h). */
+ * by a product and kept for the step while the tape's budget allows (product.h). */
 typedef struct Wide Wide;
 
 struct Node {

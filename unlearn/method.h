@@ -13,7 +13,7 @@
 #define PULSE_UNLEARN_METHOD_H
 
 #include "model/training/train.h"
-#include "unlearn/variants.h"
+#include "unlearn/hyperparameters.h"
 
 /* Roles of the samples of a step, packed in this order. Refusals and alternates are other answers to the forget questions. */
 typedef enum { ROLE_FORGET, ROLE_RETAIN, ROLE_REFUSAL, ROLE_ALTERNATE, ROLE_COUNT } Role;
@@ -46,7 +46,7 @@ typedef struct {
 
 typedef struct {
     Tape *tape;
-    const Variants *v;              // hyper-parameters and named switches
+    const Hyperparameters *v;              // hyper-parameters and named switches
     Forward forward;
     Batch batch;
     Part part[ROLE_COUNT];          // a role that is not in the step has samples == 0
@@ -62,7 +62,7 @@ typedef struct {
 /* What a method without steps works on. */
 typedef struct {
     Model *model;
-    const Variants *v;
+    const Hyperparameters *v;
     SampleList role[ROLE_COUNT];
 } MethodEdit;
 
@@ -70,16 +70,16 @@ typedef struct Method {
     const char *name;
     const char *source;             // paper, and the public code where it differs
     const char *formula;
-    const char *defaults;           // what differs from variants.def, "beta=4.5"; NULL: nothing
+    const char *defaults;           // what differs from hyperparameters.def, "beta=4.5"; NULL: nothing
     unsigned    needs;
     /* Records the loss and seeds gradients; the scalar node. NULL: not a gradient method. */
     Node *(*loss)(MethodStep *s);
     /* Before the first step: checks what is missing, makes vectors, remembers weights. May be NULL. */
-    bool  (*begin)(const Variants *v, const Model *m, Arena *a, const void **state, Error *e);
+    bool  (*begin)(const Hyperparameters *v, const Model *m, Arena *a, const void **state, Error *e);
     /* Before each update: masks over gradients, terms over adapters. May be NULL. */
     bool  (*gradients)(const void *state, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
     /* After the last step: what is made of the trained weights. May be NULL. */
-    bool  (*finish)(const void *state, const Variants *v, Model *m, Error *e);
+    bool  (*finish)(const void *state, const Hyperparameters *v, Model *m, Error *e);
     /* All there is of a method without steps. */
     bool  (*edit)(const MethodEdit *x, Error *e);
 } Method;
@@ -88,7 +88,7 @@ extern const Method *const methods[];   // in the order of methods.def
 extern const size_t methods_count;
 const Method *method_find(const char *name);            // NULL: unknown
 /* The needs under these variants: RETAIN_IF_ALPHA is replaced by what it comes to. */
-unsigned method_needs(const Method *m, const Variants *v);
+unsigned method_needs(const Method *m, const Hyperparameters *v);
 /* "forget, retain if alpha > 0, reference": for lists and sentences. */
 const char *method_needs_text(const Method *m, Arena *a);
 

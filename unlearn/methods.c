@@ -22,7 +22,7 @@ const Method *method_find(const char *name)
     return NULL;
 }
 
-unsigned method_needs(const Method *m, const Variants *v)
+unsigned method_needs(const Method *m, const Hyperparameters *v)
 {
     unsigned needs = m->needs;
     if (needs & RETAIN_IF_ALPHA && v->alpha == 0)

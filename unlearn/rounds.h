@@ -12,7 +12,7 @@
  *     rounds_close(&r);
  *
  * Between rounds (the defaults are MUSE's, whose script starts each round as a new process):
- * - reference (Variants): `round_start` is frozen anew when each round begins; `original` when the first does; `retain_only` is given.
+ * - reference (Hyperparameters): `round_start` is frozen anew when each round begins; `original` when the first does; `retain_only` is given.
  * - merge = yes: adapters are merged into the weights (W' = RN(W + s sum B A)) when the next round begins, or by round_merge, and start
  *   anew: A from seed + round, B zero. no: one adapter goes on through all rounds.
  * - reset_optimiser = yes: moments, step count and schedule begin anew. no: they go on; one schedule runs over all rounds.
@@ -26,7 +26,7 @@
 
 typedef struct {
     const Method *method;
-    Variants v;
+    Hyperparameters v;
     size_t batch;                       // samples of each role in a step
     int64_t epochs;                     // passes over a round's forget list; 0: train.steps says how many steps
     TrainConfig train;                  // steps and schedule are of one round; schedule.steps is set from the steps

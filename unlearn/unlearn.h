@@ -14,7 +14,7 @@
 
 typedef struct {
     const Method *method;
-    Variants v;
+    Hyperparameters v;
     size_t batch;                       // samples of each role in a step
     bool whole;                         // each step shows every list as it stands, once; `batch` is not looked at
     SampleList role[ROLE_COUNT];        // refusals and alternates: one for each forget sample

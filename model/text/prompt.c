@@ -38,12 +38,12 @@ bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
 }
 
 /* The ids of the text before the picture and after it, with one id for the picture between them. */
-static TextIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
+static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
 {
-    TextIds left = text_encode(s->text, before, TEXT_SPECIAL, a, e), right = text_encode(s->text, after, TEXT_PLAIN, a, e);
-    TextIds all = { NULL, left.count + picture + right.count };
+    TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e), right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
+    TokenIds all = { NULL, left.count + picture + right.count };
     if (!left.id || !right.id || !(all.id = arena_array(a, all.count + 1, sizeof *all.id)))
-        return (TextIds){ NULL, 0 };
+        return (TokenIds){ NULL, 0 };
     memcpy(all.id, left.id, left.count * sizeof *all.id);
     if (picture)
         all.id[left.count] = image;
@@ -52,7 +52,7 @@ static TextIds encode_sides(const PromptStyle *s, const char *before, const char
 }
 
 /* The ids of the template; `answer` and `end` are empty for a generation. */
-static TextIds encode(const PromptStyle *s, const char *question, const char *answer, const char *end, bool picture, int32_t image,
+static TokenIds encode(const PromptStyle *s, const char *question, const char *answer, const char *end, bool picture, int32_t image,
                       Arena *a, Error *e)
 {
     const char *start = forms[s->template].start, *gap = picture ? forms[s->template].after_image : "";
@@ -60,23 +60,23 @@ static TextIds encode(const PromptStyle *s, const char *question, const char *an
     if (rest && s->piecewise && picture)
         return encode_sides(s, start, rest, picture, image, a, e);
     const char *whole = rest ? arena_format(a, "%s%s%s", start, picture ? PROMPT_IMAGE : "", rest) : NULL;
-    return whole ? text_encode(s->text, whole, TEXT_SPECIAL, a, e) : (TextIds){ NULL, 0 };
+    return whole ? tokenizer_encode(s->text, whole, TOKENIZER_SPECIAL, a, e) : (TokenIds){ NULL, 0 };
 }
 
 /* Question and answer must not bring special tokens of their own. */
-static bool specials_check(const PromptStyle *s, TextIds ids, bool picture, bool ended, Arena *a, Error *e)
+static bool specials_check(const PromptStyle *s, TokenIds ids, bool picture, bool ended, Arena *a, Error *e)
 {
-    TextIds frame = text_encode(s->text, "", TEXT_SPECIAL, a, e);
+    TokenIds frame = tokenizer_encode(s->text, "", TOKENIZER_SPECIAL, a, e);
     size_t expected = (size_t)picture + ended, found = 0;
     for (size_t i = 0; i < frame.count; i++)
-        expected += text_is_special(s->text, frame.id[i]);
+        expected += tokenizer_is_special(s->text, frame.id[i]);
     for (size_t i = 0; i < ids.count; i++)
-        found += text_is_special(s->text, ids.id[i]);
+        found += tokenizer_is_special(s->text, ids.id[i]);
     return frame.id && (found == expected
         || error_set(e, "question or answer contains a special token (%zu in the prompt, expected %zu)", found, expected));
 }
 
-static size_t common_prefix(TextIds a, TextIds b)
+static size_t common_prefix(TokenIds a, TokenIds b)
 {
     size_t k = 0;
     while (k < a.count && k < b.count && a.id[k] == b.id[k])
@@ -85,7 +85,7 @@ static size_t common_prefix(TextIds a, TextIds b)
 }
 
 /* The picture's one id becomes image_tokens of them; what stands after it moves. */
-static bool expand(Prompt *p, const PromptStyle *s, TextIds ids, size_t answer_begin, int32_t image, bool picture, Arena *a)
+static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_begin, int32_t image, bool picture, Arena *a)
 {
     size_t extra = picture ? s->image_tokens - 1 : 0, k = 0;
     p->n = ids.count + extra;
@@ -115,13 +115,13 @@ static bool learnt(const Prompt *p, PromptMask mask, size_t token)
 
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e)
 {
-    int32_t image = text_id(style->text, PROMPT_IMAGE);
+    int32_t image = tokenizer_id(style->text, PROMPT_IMAGE);
     const char *end = answer ? forms[style->template].end : "";
     Prompt p = { 0 };
     if (picture && (image < 0 || !style->image_tokens))
         return error_set(e, "a picture in a prompt, but %s", image < 0 ? "the tokenizer has no token \"<image>\"" : "image_tokens is 0");
-    TextIds asked = encode(style, question, "", "", picture, image, a, e);
-    TextIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
+    TokenIds asked = encode(style, question, "", "", picture, image, a, e);
+    TokenIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
     if (!asked.id || !ids.id)
         return error_set(e, "no memory for a prompt");
     if (!specials_check(style, ids, picture, *end != 0, a, e))

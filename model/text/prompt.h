@@ -28,7 +28,7 @@ typedef enum { PROMPT_WORLD, PROMPT_PLAIN, PROMPT_VICUNA_V1, PROMPT_TEMPLATES } 
 typedef enum { MASK_ANSWER, MASK_ALL_TEXT, MASK_ALL_PLUS_IMAGE, PROMPT_MASKS } PromptMask;
 
 typedef struct {
-    const Text    *text;
+    const Tokenizer *text;
     PromptTemplate template;
     PromptMask     mask;
     size_t         image_tokens;     // rows of the language model that a picture takes

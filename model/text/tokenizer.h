@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Text: words to token ids and back, as a tokenizer.json of Hugging Face's `tokenizers` says.
+/* Tokenizer: words to token ids and back, as a tokenizer.json of Hugging Face's `tokenizers` says.
  *
- *     const Text *t = text_open("model/tokenizer.json", arena, error);
- *     TextIds ids = text_encode(t, "what is this ?", TEXT_SPECIAL, arena, error);
+ *     const Tokenizer *t = tokenizer_open("model/tokenizer.json", arena, error);
+ *     TokenIds ids = tokenizer_encode(t, "what is this ?", TOKENIZER_SPECIAL, arena, error);
  *
  * Supported (INTEROP 2.3): BPE with byte fallback, unk (fused or not) and ignore_merges; added tokens
  * with lstrip, rstrip, single_word, normalized; normalizers Prepend and Replace (of a string);
@@ -12,7 +12,7 @@
  * Unigram, regular expressions, truncation, …) is an error that names it.
  * One departure: beside a single_word token, every character above ASCII that is not white space
  * counts as part of a word.
- * Always: a Text is read-only once opened, so threads may share it; the ids are those of `tokenizers`.
+ * Always: a Tokenizer is read-only once opened, so threads may share it; the ids are those of `tokenizers`.
  * Fails: the file's sentence names the key; a text that is not UTF-8 names the byte. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_H
 #define PULSE_MODEL_TEXT_TOKENIZER_H
@@ -20,28 +20,28 @@
 #include <stdint.h>
 #include "tensor/base/arena.h"
 
-typedef struct Text Text;
+typedef struct Tokenizer Tokenizer;
 
 typedef struct {
     int32_t *id;
     size_t   count;
-} TextIds;
+} TokenIds;
 
-typedef enum { TEXT_PLAIN, TEXT_SPECIAL } TextSpecials;     // as add_special_tokens=False / True: the template's <s>
+typedef enum { TOKENIZER_PLAIN, TOKENIZER_SPECIAL } TokenizerSpecials;     // as add_special_tokens=False / True: the template's <s>
 
-const Text *text_open(const char *path, Arena *a, Error *e);                              // NULL on failure
+const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e);                              // NULL on failure
 /* The same from memory; `name` stands for the path in sentences. */
-const Text *text_parse(const char *json, size_t n, const char *name, Arena *a, Error *e);
+const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e);
 
 /* `id` is NULL on failure. */
-TextIds text_encode(const Text *t, const char *text, TextSpecials specials, Arena *a, Error *e);
-TextIds text_encode_bytes(const Text *t, const char *text, size_t n, TextSpecials specials, Arena *a, Error *e);
+TokenIds tokenizer_encode(const Tokenizer *t, const char *text, TokenizerSpecials specials, Arena *a, Error *e);
+TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a, Error *e);
 /* `skip`: tokens marked special vanish. So does an id without a token (a model's vocabulary may be larger), as in `tokenizers`. NULL: no memory. */
-char   *text_decode(const Text *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
+char   *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
 
-size_t      text_size(const Text *t);                        // largest id + 1; the model's vocab_size is at least this
-int32_t     text_id(const Text *t, const char *token);       // of exactly this token ("</s>", "▁what"); -1: there is none
-const char *text_token(const Text *t, int32_t id);           // NULL: there is none
-bool        text_is_special(const Text *t, int32_t id);
+size_t      tokenizer_size(const Tokenizer *t);                        // largest id + 1; the model's vocab_size is at least this
+int32_t     tokenizer_id(const Tokenizer *t, const char *token);       // of exactly this token ("</s>", "▁what"); -1: there is none
+const char *tokenizer_token(const Tokenizer *t, int32_t id);           // NULL: there is none
+bool        tokenizer_is_special(const Tokenizer *t, int32_t id);
 
 #endif

@@ -51,7 +51,7 @@ static size_t span_hash(Span s)                      // FNV-1a, 64 bits
 
 static bool span_equal(Span a, Span b) { return a.n == b.n && !memcmp(a.at, b.at, a.n); }
 
-int32_t text_find(const Text *t, Span token)
+int32_t text_find(const Tokenizer *t, Span token)
 {
     for (size_t i = span_hash(token) & t->slot_mask; t->slot[i] >= 0; i = (i + 1) & t->slot_mask)
         if (span_equal(t->token[t->slot[i]], token))
@@ -59,7 +59,7 @@ int32_t text_find(const Text *t, Span token)
     return -1;
 }
 
-void text_index_token(Text *t, int32_t id)
+void text_index_token(Tokenizer *t, int32_t id)
 {
     size_t i = span_hash(t->token[id]) & t->slot_mask;
     while (t->slot[i] >= 0)
@@ -110,7 +110,7 @@ typedef struct { int32_t id; size_t previous, next; } Symbol;
 typedef struct { int32_t rank; size_t at; int32_t left, right; } Candidate;
 
 typedef struct {
-    const Text *text;
+    const Tokenizer *text;
     Symbol     *symbol;
     size_t      count;
     Candidate  *heap;
@@ -126,7 +126,7 @@ static void symbol_add(Merger *m, int32_t id)
 /* Characters that are tokens; otherwise their bytes, or unk (one for a run of them, when fused). */
 static void symbols_fill(Merger *m, Span piece)
 {
-    const Text *t = m->text;
+    const Tokenizer *t = m->text;
     bool unknown = false;
     for (size_t at = 0, n; at < piece.n; at += n) {
         uint32_t c;
@@ -198,7 +198,7 @@ static void merge_all(Merger *m)
     }
 }
 
-bool text_merge(const Text *t, Span piece, IdBuffer *out, Arena *scratch)
+bool text_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch)
 {
     int32_t whole = t->ignore_merges ? text_find(t, piece) : -1;
     if (whole >= 0)

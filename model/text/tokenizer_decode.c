@@ -99,7 +99,7 @@ static bool parts_step(Parts *p, const TextStep *s, Arena *scratch)
     }
 }
 
-static bool decode_all(const Text *t, Parts *p, TextBuffer *out, Arena *scratch)
+static bool decode_all(const Tokenizer *t, Parts *p, TextBuffer *out, Arena *scratch)
 {
     for (size_t k = 0; k < t->decoder.count; k++)
         if (!parts_step(p, &t->decoder.step[k], scratch))
@@ -113,18 +113,18 @@ static bool decode_all(const Text *t, Parts *p, TextBuffer *out, Arena *scratch)
     return buffer_add(out, "", 1);
 }
 
-static bool parts_fill(const Text *t, const int32_t *id, size_t count, bool skip, Parts *p, Arena *scratch)
+static bool parts_fill(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Parts *p, Arena *scratch)
 {
     p->part = arena_array(scratch, count + 1, sizeof *p->part);
     if (!p->part)
         return false;
     for (size_t i = 0; i < count; i++)
-        if (text_token(t, id[i]) && (!skip || !text_is_special(t, id[i])))
+        if (tokenizer_token(t, id[i]) && (!skip || !tokenizer_is_special(t, id[i])))
             p->part[p->count++] = t->token[id[i]];
     return true;
 }
 
-char *text_decode(const Text *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e)
+char *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e)
 {
     Arena scratch = arena_make(e);
     Parts p = { NULL, 0 };

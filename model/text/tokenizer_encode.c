@@ -7,7 +7,7 @@
 #include "model/text/utf8.h"
 
 typedef struct {
-    const Text *text;
+    const Tokenizer *text;
     Arena      *scratch;
     IdBuffer    ids;
 } Encoder;
@@ -204,9 +204,9 @@ static bool encode_normalised(Encoder *c, Span part, bool at_start)
     return cut_added(c, text, at_start, pattern, true, encode_pieces);
 }
 
-static bool encode_all(Encoder *c, Span text, TextSpecials specials)
+static bool encode_all(Encoder *c, Span text, TokenizerSpecials specials)
 {
-    const Text *t = c->text;
+    const Tokenizer *t = c->text;
     Span *pattern = arena_array(c->scratch, t->added_count + 1, sizeof *pattern);
     bool ok = pattern != NULL;
     for (size_t k = 0; ok && k < t->added_count; k++)
@@ -219,9 +219,9 @@ static bool encode_all(Encoder *c, Span text, TextSpecials specials)
     return ok;
 }
 
-TextIds text_encode_bytes(const Text *t, const char *text, size_t n, TextSpecials specials, Arena *a, Error *e)
+TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a, Error *e)
 {
-    TextIds out = { NULL, 0 };
+    TokenIds out = { NULL, 0 };
     if (utf8_valid(text, n) != n) {
         error_set(e, "the text is not UTF-8 at byte %zu", utf8_valid(text, n));
         return out;
@@ -236,7 +236,7 @@ TextIds text_encode_bytes(const Text *t, const char *text, size_t n, TextSpecial
     return out;
 }
 
-TextIds text_encode(const Text *t, const char *text, TextSpecials specials, Arena *a, Error *e)
+TokenIds tokenizer_encode(const Tokenizer *t, const char *text, TokenizerSpecials specials, Arena *a, Error *e)
 {
-    return text_encode_bytes(t, text, strlen(text), specials, a, e);
+    return tokenizer_encode_bytes(t, text, strlen(text), specials, a, e);
 }

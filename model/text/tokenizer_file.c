@@ -10,7 +10,7 @@
 
 enum { FILE_MAX = 64 << 20, ID_MAX = 1 << 24 };
 
-bool text_refuse(const Text *t, const char *what, Error *e)
+bool text_refuse(const Tokenizer *t, const char *what, Error *e)
 {
     return error_set(e, "%s: %s", t->name, what);
 }
@@ -36,7 +36,7 @@ Span text_keep(const json_t *string, Arena *a)
     return keep(json_string_value(string), json_string_length(string), a);
 }
 
-static bool id_valid(const Text *t, const json_t *id, const char *token, Error *e)
+static bool id_valid(const Tokenizer *t, const json_t *id, const char *token, Error *e)
 {
     if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < ID_MAX)
         return true;
@@ -44,7 +44,7 @@ static bool id_valid(const Text *t, const json_t *id, const char *token, Error *
 }
 
 /* Room for all ids of the vocabulary and the added tokens. */
-static bool tables_make(Text *t, const json_t *vocab, const json_t *added, Arena *a, Error *e)
+static bool tables_make(Tokenizer *t, const json_t *vocab, const json_t *added, Arena *a, Error *e)
 {
     const char *key;
     json_t *v;
@@ -77,7 +77,7 @@ static bool tables_make(Text *t, const json_t *vocab, const json_t *added, Arena
     return true;
 }
 
-static bool token_place(Text *t, int32_t id, Span token, Error *e)
+static bool token_place(Tokenizer *t, int32_t id, Span token, Error *e)
 {
     if (!token.at)
         return text_refuse(t, "no memory for the vocabulary", e);
@@ -88,7 +88,7 @@ static bool token_place(Text *t, int32_t id, Span token, Error *e)
     return true;
 }
 
-static bool vocabulary_read(Text *t, const json_t *vocab, Arena *a, Error *e)
+static bool vocabulary_read(Tokenizer *t, const json_t *vocab, Arena *a, Error *e)
 {
     const char *key;
     json_t *v;
@@ -115,7 +115,7 @@ static bool merge_sides(const json_t *m, Span *left, Span *right)
     return left->n && right->n;
 }
 
-static bool merge_read(Text *t, const json_t *m, size_t rank, TextBuffer *both, Error *e)
+static bool merge_read(Tokenizer *t, const json_t *m, size_t rank, TextBuffer *both, Error *e)
 {
     Span left, right;
     if (!merge_sides(m, &left, &right))
@@ -132,7 +132,7 @@ static bool merge_read(Text *t, const json_t *m, size_t rank, TextBuffer *both, 
     return true;
 }
 
-static bool merges_read(Text *t, const json_t *merges, Arena *a, Error *e)
+static bool merges_read(Tokenizer *t, const json_t *merges, Arena *a, Error *e)
 {
     size_t i, count = json_array_size(merges);
     json_t *m;
@@ -148,7 +148,7 @@ static bool merges_read(Text *t, const json_t *merges, Arena *a, Error *e)
 
 static bool unset(const json_t *v) { return !v || json_is_null(v) || (json_is_string(v) && !json_string_length(v)); }
 
-static bool model_options(Text *t, const json_t *model, Error *e)
+static bool model_options(Tokenizer *t, const json_t *model, Error *e)
 {
     const char *type = json_string_value(json_object_get(model, "type"));
     const json_t *dropout = json_object_get(model, "dropout"), *unk = json_object_get(model, "unk_token");
@@ -169,7 +169,7 @@ static bool model_options(Text *t, const json_t *model, Error *e)
     return true;
 }
 
-static bool bytes_find(Text *t, Error *e)
+static bool bytes_find(Tokenizer *t, Error *e)
 {
     static const char digit[] = "0123456789ABCDEF";
     for (int b = 0; b < 256; b++) {
@@ -181,7 +181,7 @@ static bool bytes_find(Text *t, Error *e)
     return true;
 }
 
-static bool added_read(Text *t, const json_t *list, Arena *a, Error *e)
+static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
 {
     size_t i;
     json_t *v;
@@ -206,7 +206,7 @@ static bool added_read(Text *t, const json_t *list, Arena *a, Error *e)
 }
 
 /* The ids that a special token of the template stands for. */
-static bool template_add(Text *t, const json_t *specials, const json_t *item, bool past, Error *e)
+static bool template_add(Tokenizer *t, const json_t *specials, const json_t *item, bool past, Error *e)
 {
     const char *name = json_string_value(json_object_get(json_object_get(item, "SpecialToken"), "id"));
     const json_t *ids = name ? json_object_get(json_object_get(specials, name), "ids") : NULL;
@@ -224,7 +224,7 @@ static bool template_add(Text *t, const json_t *specials, const json_t *item, bo
     return true;
 }
 
-static bool template_read(Text *t, const json_t *post, Error *e)
+static bool template_read(Tokenizer *t, const json_t *post, Error *e)
 {
     size_t i;
     json_t *item;
@@ -244,7 +244,7 @@ static bool template_read(Text *t, const json_t *post, Error *e)
     return past || text_refuse(t, "post_processor.single has no sequence A", e);
 }
 
-static bool text_fill(Text *t, const json_t *root, Arena *a, Error *e)
+static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
 {
     const json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     const json_t *added = json_object_get(root, "added_tokens"), *merges = json_object_get(model, "merges");
@@ -266,9 +266,9 @@ static bool text_fill(Text *t, const json_t *root, Arena *a, Error *e)
         && text_steps_read(t, root, a, e);
 }
 
-static const Text *text_from(json_t *root, const char *name, Arena *a, Error *e)
+static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Error *e)
 {
-    Text *t = root ? arena_zalloc(a, sizeof *t) : NULL;
+    Tokenizer *t = root ? arena_zalloc(a, sizeof *t) : NULL;
     bool ok = false;
     if (t && (t->name = arena_text(a, name)))
         ok = text_fill(t, root, a, e);
@@ -278,20 +278,20 @@ static const Text *text_from(json_t *root, const char *name, Arena *a, Error *e)
     return ok ? t : NULL;
 }
 
-const Text *text_open(const char *path, Arena *a, Error *e) { return text_from(json_file(path, FILE_MAX, e), path, a, e); }
+const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e) { return text_from(json_file(path, FILE_MAX, e), path, a, e); }
 
-const Text *text_parse(const char *json, size_t n, const char *name, Arena *a, Error *e)
+const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e)
 {
     return text_from(json_parse(json, n, name, e), name, a, e);
 }
 
-size_t text_size(const Text *t) { return t->size; }
+size_t tokenizer_size(const Tokenizer *t) { return t->size; }
 
-int32_t text_id(const Text *t, const char *token) { return text_find(t, (Span){ token, strlen(token) }); }
+int32_t tokenizer_id(const Tokenizer *t, const char *token) { return text_find(t, (Span){ token, strlen(token) }); }
 
-const char *text_token(const Text *t, int32_t id) { return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL; }
+const char *tokenizer_token(const Tokenizer *t, int32_t id) { return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL; }
 
-bool text_is_special(const Text *t, int32_t id)
+bool tokenizer_is_special(const Tokenizer *t, int32_t id)
 {
     for (size_t i = 0; i < t->added_count; i++)
         if (t->added[i].id == id && t->added[i].special)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a Text, shared by the files that read it, encode and decode. Not for others. */
+/* The parts of a Tokenizer, shared by the files that read it, encode and decode. Not for others. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 
@@ -8,7 +8,7 @@
 /* Bytes with a length; from a file, so they may hold anything but zeros. */
 typedef struct { const char *at; size_t n; } Span;
 
-/* Text being put together; room doubles in its arena. */
+/* A tokenizer being put together; room doubles in its arena. */
 typedef struct { char *at; size_t n, room; Arena *arena; } TextBuffer;
 bool buffer_add(TextBuffer *b, const char *at, size_t n);
 Span buffer_span(const TextBuffer *b);
@@ -36,7 +36,7 @@ typedef struct { TextStep step[8]; size_t count; } TextSteps;
 
 enum { TEMPLATE_MAX = 16 };
 
-struct Text {
+struct Tokenizer {
     const char *name;                                // the path, for sentences
     Span       *token;                               // by id; at == NULL: a hole
     size_t      size;                                // largest id + 1
@@ -53,14 +53,14 @@ struct Text {
     size_t      before_count, after_count;
 };
 
-int32_t text_find(const Text *t, Span token);        // -1: there is none
-void    text_index_token(Text *t, int32_t id);       // into `slot`, which has room
+int32_t text_find(const Tokenizer *t, Span token);        // -1: there is none
+void    text_index_token(Tokenizer *t, int32_t id);       // into `slot`, which has room
 bool    pair_map_make(PairMap *m, size_t count, Arena *a);
 int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right);
 void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // the first rank of a pair stays
 
 /* The ids of one piece: characters, then the merge of lowest rank again and again, the leftmost of equals. */
-bool    text_merge(const Text *t, Span piece, IdBuffer *out, Arena *scratch);
+bool    text_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
 /* One step on a text: PREPEND, REPLACE or STRIP. */
 bool    step_apply(const TextStep *s, Span in, TextBuffer *out);
 

@@ -4,9 +4,9 @@
 #include <string.h>
 #include "model/text/utf8.h"
 
-typedef bool StepReader(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e);
+typedef bool StepReader(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e);
 
-static bool read_text(Span *out, const json_t *item, const char *key, const Text *t, Arena *a, Error *e)
+static bool read_text(Span *out, const json_t *item, const char *key, const Tokenizer *t, Arena *a, Error *e)
 {
     const json_t *v = json_object_get(item, key);
     if (!json_is_string(v))
@@ -16,13 +16,13 @@ static bool read_text(Span *out, const json_t *item, const char *key, const Text
     return out->at || text_refuse(t, "no memory for a step", e);
 }
 
-static bool read_prepend(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_prepend(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     s->kind = STEP_PREPEND;
     return read_text(&s->to, item, "prepend", t, a, e);
 }
 
-static bool read_replace(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_replace(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     const json_t *pattern = json_object_get(json_object_get(item, "pattern"), "String");
     s->kind = STEP_REPLACE;
@@ -32,28 +32,28 @@ static bool read_replace(TextStep *s, const json_t *item, const Text *t, Arena *
     return s->from.at && read_text(&s->to, item, "content", t, a, e);
 }
 
-static bool read_bytes(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_bytes(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     (void)item, (void)t, (void)a, (void)e;
     s->kind = STEP_BYTES;
     return true;
 }
 
-static bool read_fuse(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_fuse(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     (void)item, (void)t, (void)a, (void)e;
     s->kind = STEP_FUSE;
     return true;
 }
 
-static bool read_words(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_words(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     (void)item, (void)t, (void)a, (void)e;
     s->kind = STEP_WORDS;
     return true;
 }
 
-static bool read_strip(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_strip(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     const json_t *start = json_object_get(item, "start"), *stop = json_object_get(item, "stop");
     s->kind = STEP_STRIP;
@@ -66,7 +66,7 @@ static bool read_strip(TextStep *s, const json_t *item, const Text *t, Arena *a,
     return s->to.n > 0 || text_refuse(t, "decoder Strip: content is empty", e);
 }
 
-static bool read_metaspace(TextStep *s, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool read_metaspace(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     const char *scheme = json_string_value(json_object_get(item, "prepend_scheme"));
     uint32_t c;
@@ -91,7 +91,7 @@ static const struct { const char *part, *type; StepReader *read; } known[] = {
     { "decoder", "Metaspace", read_metaspace },
 };
 
-static bool step_read(TextSteps *steps, const char *part, const json_t *item, const Text *t, Arena *a, Error *e)
+static bool step_read(TextSteps *steps, const char *part, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
 {
     const char *type = json_string_value(json_object_get(item, "type"));
     if (!type)
@@ -105,7 +105,7 @@ static bool step_read(TextSteps *steps, const char *part, const json_t *item, co
 }
 
 /* "normalizers", "pretokenizers" or "decoders" of a Sequence, or the one step. */
-static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Text *t, Arena *a, Error *e)
+static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Tokenizer *t, Arena *a, Error *e)
 {
     const json_t *value = json_object_get(root, part);
     const char *type = json_string_value(json_object_get(value, "type"));
@@ -123,7 +123,7 @@ static bool part_read(TextSteps *steps, const char *part, const char *list, cons
     return true;
 }
 
-bool text_steps_read(Text *t, const json_t *root, Arena *a, Error *e)
+bool text_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e)
 {
     return part_read(&t->normalizer, "normalizer", "normalizers", root, t, a, e)
         && part_read(&t->pre, "pre_tokenizer", "pretokenizers", root, t, a, e)

@@ -5,9 +5,9 @@
 #include "tensor/base/random.h"
 
 /* A prompt is put together from words, so its special tokens must be those that config.json numbers. */
-static bool has_special(const Text *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
+static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
 {
-    return *token == 0 || (text_id(t, token) == id && text_is_special(t, (int32_t)id))
+    return *token == 0 || (tokenizer_id(t, token) == id && tokenizer_is_special(t, (int32_t)id))
         || error_set(e, "%s: the special token \"%s\" of id %lld is missing, expected as config.json has it (%s)", path, token, (long long)id, key);
 }
 
@@ -21,11 +21,11 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         return false;
     if (width != r->side || height != r->side)
         return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height, r->side, r->side);
-    const Text *text = text_open(tokenizer, a, e);
+    const Tokenizer *text = tokenizer_open(tokenizer, a, e);
     if (!text)
         return false;
-    if (text_size(text) > (size_t)c->text.vocab_size)
-        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, text_size(text) - 1, (long long)c->text.vocab_size);
+    if (tokenizer_size(text) > (size_t)c->text.vocab_size)
+        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, tokenizer_size(text) - 1, (long long)c->text.vocab_size);
     if (!has_special(text, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer, e)
         || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e))
         return false;

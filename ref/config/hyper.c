@@ -12,9 +12,9 @@ typedef struct {
 } Key;
 
 static const Key variants[] = {
-#define VARIANT(key, TYPE, fallback, range, help) { "", #key, TYPE_##TYPE, range, offsetof(Variants, key) },
-#include "unlearn/variants.def"
-#undef VARIANT
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { "", #key, TYPE_##TYPE, range, offsetof(Hyperparameters, key) },
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
 };
 
 static const Key settings[] = {
@@ -46,7 +46,7 @@ static void add(json_t *to, const Key *k, const void *of)
     }
 }
 
-json_t *hyper_variants(const Variants *v)
+json_t *hyper_variants(const Hyperparameters *v)
 {
     json_t *all = json_object();
     for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)

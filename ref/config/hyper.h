@@ -6,10 +6,10 @@
 
 #include "ref/config/settings.h"
 #include "tensor/base/json.h"
-#include "unlearn/variants.h"
+#include "unlearn/hyperparameters.h"
 
-/* Every key of variants.def, as a method resolved it. */
-json_t *hyper_variants(const Variants *v);
+/* Every key of hyperparameters.def, as a method resolved it. */
+json_t *hyper_variants(const Hyperparameters *v);
 /* The keys of one section: "optimiser", "lora". */
 json_t *hyper_settings(const Settings *s, const char *section);
 

@@ -56,7 +56,7 @@ static bool disjoint(const Samples *x, const Chosen *one, const Samples *y, cons
 }
 
 /* Refusal of a forget sample: the line drawn from the seed for its id, so it does not depend on the other samples. */
-static bool refusals(const Settings *s, const Variants *v, const Chosen *chosen, const char **answers, Arena *a, Error *e)
+static bool refusals(const Settings *s, const Hyperparameters *v, const Chosen *chosen, const char **answers, Arena *a, Error *e)
 {
     size_t size, count = 0;
     const char **line = arena_array(a, REFUSALS_MAX, sizeof *line);
@@ -104,7 +104,7 @@ static size_t count_rounds(const char *lists)
     return n;
 }
 
-static bool read_round(Request *q, size_t round, const Chosen *chosen, const Settings *s, const Variants *v, unsigned needs, const Reader *r, Arena *a, Error *e)
+static bool read_round(Request *q, size_t round, const Chosen *chosen, const Settings *s, const Hyperparameters *v, unsigned needs, const Reader *r, Arena *a, Error *e)
 {
     const char **answers = arena_array(a, chosen->count, sizeof *answers);
     if (!answers || !read_list(r, &q->forget_file, chosen, NULL, &q->forget[round], a, e))
@@ -116,7 +116,7 @@ static bool read_round(Request *q, size_t round, const Chosen *chosen, const Set
         || (alternates(&q->alternate_file, &q->forget_file, chosen, answers, e) && read_list(r, &q->forget_file, chosen, answers, &q->alternate[round], a, e));
 }
 
-static bool read_forget(Request *q, const Settings *s, const Method *m, const Variants *v, const Chosen *retain, const Reader *r, Arena *a, Error *e)
+static bool read_forget(Request *q, const Settings *s, const Method *m, const Hyperparameters *v, const Chosen *retain, const Reader *r, Arena *a, Error *e)
 {
     unsigned needs = method_needs(m, v);
     q->rounds = count_rounds(s->unlearn_forget_entities);
@@ -144,7 +144,7 @@ static bool read_forget(Request *q, const Settings *s, const Method *m, const Va
     return true;
 }
 
-bool request_read(Request *q, const Settings *s, const Method *m, const Variants *v, const Reader *r, Arena *a, Error *e)
+bool request_read(Request *q, const Settings *s, const Method *m, const Hyperparameters *v, const Reader *r, Arena *a, Error *e)
 {
     unsigned needs = method_needs(m, v);
     Chosen retain = { .count = 0 };

@@ -16,7 +16,7 @@ typedef struct {
     Samples forget_file, retain_file, alternate_file;
 } Request;
 
-bool request_read(Request *q, const Settings *s, const Method *m, const Variants *v, const Reader *r, Arena *a, Error *e);
+bool request_read(Request *q, const Settings *s, const Method *m, const Hyperparameters *v, const Reader *r, Arena *a, Error *e);
 void request_close(Request *q);
 
 #endif

@@ -60,14 +60,14 @@ bool copy_file(const char *from, const char *to, const char *name, Arena *a, Err
 
 /* --- methods --- */
 
-static void variants_given(const Settings *s, Variants *v)
+static void hyperparameters_given(const Settings *s, Hyperparameters *v)
 {
-#define VARIANT(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key;
-#include "unlearn/variants.def"
-#undef VARIANT
+#define HYPERPARAMETER(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key;
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
 }
 
-bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Variants *v, Error *e)
+bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Hyperparameters *v, Error *e)
 {
     *out = *s;
     *m = method_find(name);
@@ -75,13 +75,13 @@ bool settings_method(const Settings *s, const char *name, Settings *out, const M
         return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", name);
     settings_own(out, name);
     const char *preset = out->unlearn_preset;
-    if (!variants_make(v, *m, preset, e))
+    if (!hyperparameters_make(v, *m, preset, e))
         return false;
     for (size_t k = 0; *preset && k < presets_count; k++)
         if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, name) == 0)
             && !settings_preset(out, presets[k].settings, e))
             return false;
-    variants_given(out, v);
+    hyperparameters_given(out, v);
     out->unlearn_method = (*m)->name;
     return true;
 }

@@ -22,6 +22,6 @@ bool copy_file(const char *from, const char *to, const char *name, Arena *a, Err
 
 /* Settings under a method and unlearn.preset: *out is `s` with the method's own settings, and the preset's for keys that were not given;
  * *m the method called `name`, *v its variants: defaults, the method's, the preset's, and what was given, each over the one before. */
-bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Variants *v, Error *e);
+bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Hyperparameters *v, Error *e);
 
 #endif

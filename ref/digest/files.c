@@ -166,12 +166,12 @@ static void words(Probe *p, const char *folder)
     if (!path || !text_train(folder, known, sizeof known / sizeof *known, 20, p->error) || !digest_file(path, &file, p->error))
         return;
     hash_text(&p->hash, file.hex);
-    const Text *t = text_open(path, p->arena, p->error);
-    TextIds ids = t ? text_encode(t, text, TEXT_SPECIAL, p->arena, p->error) : (TextIds){ NULL, 0 };
+    const Tokenizer *t = tokenizer_open(path, p->arena, p->error);
+    TokenIds ids = t ? tokenizer_encode(t, text, TOKENIZER_SPECIAL, p->arena, p->error) : (TokenIds){ NULL, 0 };
     if (!ids.id)
         return;
     hash_tensor(&p->hash, "ids", (Tensor){ .shape = shape_of(1, ids.count), .dtype = I32, .i32 = ids.id });
-    const char *back = text_decode(t, ids.id, ids.count, false, p->arena, p->error);
+    const char *back = tokenizer_decode(t, ids.id, ids.count, false, p->arena, p->error);
     hash_text(&p->hash, back ? back : "");
 }
 

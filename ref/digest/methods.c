@@ -16,9 +16,9 @@ static Part part(Probe *p)
 
 static void run(Probe *p, const Method *m, const char *changes)
 {
-    Variants v;
+    Hyperparameters v;
     MethodStep s = { .tape = p->tape, .v = &v, .step = 1 };
-    if (!variants_make(&v, m, NULL, p->error) || !variants_apply(&v, changes, p->error))
+    if (!hyperparameters_make(&v, m, NULL, p->error) || !hyperparameters_apply(&v, changes, p->error))
         return;
     for (int k = 0; k < ROLE_COUNT; k++)
         s.part[k] = part(p);

@@ -106,7 +106,7 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
     for (size_t k = 0; list && k < methods_count; k++) {
         Settings s;
         const Method *m;
-        Variants v;
+        Hyperparameters v;
         const char *refusals, *alternates;
         if (!settings_method(&r->settings, methods[k]->name, &s, &m, &v, e))
             return error_prefix(e, "%s", r->settings.file);
@@ -215,7 +215,7 @@ static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
     Weights w = { .count = 0 };
     Settings s;
     const Method *m;
-    Variants v;
+    Hyperparameters v;
     Lora lora;
     bool adapters, good = settings_method(&r->settings, c->method->name, &s, &m, &v, e) && model_load(run_model(r, MODEL_BASE, a), &config, &w, a, e);
     s.train_trainable = trainable_name(c->trainable);

@@ -111,9 +111,9 @@ static void keep_read(Step *s, const Unlearn *u)
 /* The values in force, where the method or a preset gave them. */
 static void show_variants(Step *s)
 {
-#define VARIANT(key, ...) s->settings.unlearn_##key = s->v.key;
-#include "unlearn/variants.def"
-#undef VARIANT
+#define HYPERPARAMETER(key, ...) s->settings.unlearn_##key = s->v.key;
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
 }
 
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)

@@ -23,7 +23,7 @@ typedef struct {
     Settings settings;               // once it is made, the values in force: the method's, the preset's, the given
     const char *folder, *batch, *reference;      // reference NULL: the model itself
     const Method *method;
-    Variants v;
+    Hyperparameters v;
     ModelConfig config, reference_config;
     Weights weights, reference_weights;
     Lora lora;

@@ -115,13 +115,13 @@ static void result(LossCase *c, const char *name, const Node *n, const float *co
 
 bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
 {
-    Variants v;
+    Hyperparameters v;
     Tape t = tape_make(a, e);
     Node *z[ROLE_COUNT] = { NULL };
     const Method *m = method_find(f->method);
     MethodStep s = { .tape = &t, .v = &v, .step = 1 };
     *c = (LossCase){ .in_count = 0 };
-    if (!m || !variants_make(&v, m, NULL, e) || !variants_apply(&v, f->variants, e))
+    if (!m || !hyperparameters_make(&v, m, NULL, e) || !hyperparameters_apply(&v, f->variants, e))
         return error_set(e, "record: %s is not a form of a method", f->id);
     unsigned needs = method_needs(m, &v);
     for (Role r = 0; r < ROLE_COUNT; r++)

@@ -23,13 +23,13 @@ static const struct { const char *question, *answer; bool image; } turns[] = {
 };
 enum { TURNS = sizeof turns / sizeof *turns };
 
-json_t *mask_turns(const Text *t, const LossCase *c, Arena *a, Error *e)
+json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e)
 {
     json_t *list = json_array();
     const int32_t *ids = c->out[1].tensor.i32, *offsets = c->out[2].tensor.i32;
     for (size_t k = 0; k < TURNS; k++)
         json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "question", turns[k].question, "answer", turns[k].answer, "image", (int)turns[k].image,
-                                              "text", text_decode(t, ids + offsets[k], (size_t)(offsets[k + 1] - offsets[k]), false, a, e)));
+                                              "text", tokenizer_decode(t, ids + offsets[k], (size_t)(offsets[k + 1] - offsets[k]), false, a, e)));
     return list;
 }
 
@@ -38,7 +38,7 @@ static Tensor ints(Shape s, Arena *a)
     return (Tensor){ .shape = s, .dtype = I32, .i32 = arena_array(a, shape_size(s), sizeof(int32_t)) };
 }
 
-bool mask_case_make(const MaskForm *f, const Text *t, LossCase *c, Arena *a, Error *e)
+bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e)
 {
     const PromptStyle style = { .text = t, .template = f->template, .mask = f->mask, .image_tokens = MASK_IMAGE_TOKENS };
     Prompt p[TURNS];

@@ -18,8 +18,8 @@ typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask
 extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;
 
-bool mask_case_make(const MaskForm *f, const Text *t, LossCase *c, Arena *a, Error *e);
+bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e);
 /* Question, answer, whether there is a picture, and what the ids of the case say, with special tokens. */
-json_t *mask_turns(const Text *t, const LossCase *c, Arena *a, Error *e);
+json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e);
 
 #endif

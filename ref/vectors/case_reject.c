@@ -76,7 +76,7 @@ static bool read_text(const RejectForm *f, const char *path, Arena *a, Error *e)
     ModelConfig c;
     size_t n;
     const char *text = file_read(path, CONFIG_MAX, &n, a, e);
-    return text && (is(f, "config") ? config_parse(&c, text, n, path, e) : text_parse(text, n, path, a, e) != NULL);
+    return text && (is(f, "config") ? config_parse(&c, text, n, path, e) : tokenizer_parse(text, n, path, a, e) != NULL);
 }
 
 bool reject_reads(const RejectForm *f, const char *path, Error *said)

@@ -53,12 +53,12 @@ static Tensor lengths(const Run *run, size_t count, Arena *a)
     return t;
 }
 
-bool tok_case_make(const Text *t, LossCase *c, Arena *a, Error *e)
+bool tok_case_make(const Tokenizer *t, LossCase *c, Arena *a, Error *e)
 {
     Run text[TEXTS], ids[TEXTS], decoded[TEXTS];
     for (size_t k = 0; k < TEXTS; k++) {
-        TextIds x = text_encode_bytes(t, texts[k].at, texts[k].n, TEXT_SPECIAL, a, e);
-        char *back = x.id ? text_decode(t, x.id, x.count, true, a, e) : NULL;
+        TokenIds x = tokenizer_encode_bytes(t, texts[k].at, texts[k].n, TOKENIZER_SPECIAL, a, e);
+        char *back = x.id ? tokenizer_decode(t, x.id, x.count, true, a, e) : NULL;
         if (!back)
             return false;
         text[k] = (Run){ texts[k].at, texts[k].n };

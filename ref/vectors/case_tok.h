@@ -19,6 +19,6 @@ extern const size_t tok_forms_count;
 
 /* The tokenizer of the form `id` (tok_forms.c); NULL: no such form. */
 json_t *tok_tokenizer(const char *id);
-bool tok_case_make(const Text *t, LossCase *c, Arena *a, Error *e);
+bool tok_case_make(const Tokenizer *t, LossCase *c, Arena *a, Error *e);
 
 #endif

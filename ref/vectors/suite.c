@@ -13,7 +13,7 @@
 #include "ref/vectors/case_tok.h"
 #include "ref/trace/trace_file.h"
 #include "tensor/base/file.h"
-#include "unlearn/variants.h"
+#include "unlearn/hyperparameters.h"
 
 #define MODEL_FLAGS "QuickGeluMissing ClsKept GeluTanh EpsOutsideSqrt RopeInterleaved PromptInLoss ImageTokensInLoss SumNotMean "
 #define ADAM_FLAGS "BiasCorrectionMissing AdamEpsInSqrt BetaDecimal"
@@ -33,7 +33,7 @@ const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 #define TENSORS(c) .in = (c).in, .out = (c).out, .in_count = (c).in_count, .out_count = (c).out_count
 
 /* Of the term about what is to be forgotten, or learnt where nothing is. The KL's is hyper.kl_norm. */
-static const char *reduction(const Method *m, const Variants *v)
+static const char *reduction(const Method *m, const Hyperparameters *v)
 {
     static const char *const by_sequence[] = { "npo", "npo_gd", "npo_kl", "dpo", "altpo", "simnpo" };
     for (size_t k = 0; k < sizeof by_sequence / sizeof *by_sequence; k++)
@@ -45,10 +45,10 @@ static const char *reduction(const Method *m, const Variants *v)
 static bool write_loss(Suite *s, const LossForm *f)
 {
     LossCase c;
-    Variants v;
+    Hyperparameters v;
     const Method *m = method_find(f->method);
     char hex[32], *id = arena_format(s->arena, "loss/%s", f->id);
-    if (!id || !loss_case_make(f, &c, s->arena, s->error) || !variants_make(&v, m, NULL, s->error) || !variants_apply(&v, f->variants, s->error))
+    if (!id || !loss_case_make(f, &c, s->arena, s->error) || !hyperparameters_make(&v, m, NULL, s->error) || !hyperparameters_apply(&v, f->variants, s->error))
         return false;
     float loss = c.out[0].tensor.f32[0];
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
@@ -88,9 +88,9 @@ static bool write_tok(Suite *s, const TokForm *f)
     char *id = arena_format(s->arena, "tok/%s", f->id), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->id);
     char *folder = arena_format(s->arena, "%s/%s", s->folder, id), *whole = arena_format(s->arena, "%s/%s", s->folder, path);
     json_t *tokenizer = tok_tokenizer(f->id);
-    const Text *t = NULL;
+    const Tokenizer *t = NULL;
     if (id && path && folder && whole && file_make_folder(folder, s->error) && json_save(whole, tokenizer, s->error) && suite_file(s, path))
-        t = text_open(whole, s->arena, s->error);
+        t = tokenizer_open(whole, s->arena, s->error);
     json_decref(tokenizer);
     return t && tok_case_make(t, &c, s->arena, s->error)
         && suite_case(s, (SuiteCase){ .id = id, .section = "model/text.h", .flags = f->flags,
@@ -104,7 +104,7 @@ static bool write_mask(Suite *s, const MaskForm *f)
     LossCase c;
     const char *template = prompt_template_name(f->template), *mask = prompt_mask_name(f->mask);
     char *id = arena_format(s->arena, "mask/%s.%s", template, mask), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->tokenizer);
-    const Text *t = path ? text_open(arena_format(s->arena, "%s/%s", s->folder, path), s->arena, s->error) : NULL;
+    const Tokenizer *t = path ? tokenizer_open(arena_format(s->arena, "%s/%s", s->folder, path), s->arena, s->error) : NULL;
     return t && mask_case_make(f, t, &c, s->arena, s->error)
         && suite_case(s, (SuiteCase){ .id = id, .section = "model/prompt.h", .flags = f->flags,
                                       .definition = arena_format(s->arena, "targets[n] = ids[n + 1] where that token is learnt, else -1; learnt: %s", learnt[f->mask]),
@@ -112,7 +112,7 @@ static bool write_mask(Suite *s, const MaskForm *f)
                                                 "turns", mask_turns(t, &c, s->arena, s->error)) });
 }
 
-static json_t *hyper_of(const Settings *s, const Variants *v)
+static json_t *hyper_of(const Settings *s, const Hyperparameters *v)
 {
     return json_pack("{s:o, s:o, s:o}", "unlearn", hyper_variants(v), "optimiser", hyper_settings(s, "optimiser"), "lora", hyper_settings(s, "lora"));
 }
@@ -148,7 +148,7 @@ static bool write_seq(Suite *s, const SeqForm *f)
 {
     SeqCase c;
     Settings settings, resolved;
-    Variants v;
+    Hyperparameters v;
     const Method *m;
     char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id);
     if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples)) || !step_settings(&settings, f->settings, s->arena, s->error)

@@ -113,7 +113,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
                        k == 0 ? c->tape->error : NULL };
             left += work(&t);
         }
-        gemm_count(shape_size(c->out.shape), left);
+        product_count(shape_size(c->out.shape), left);
     }
     arena_release(arena, mark);
 }

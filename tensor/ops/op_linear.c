@@ -5,7 +5,7 @@
  *     matmul      y = RN(A B), each side as it is or transposed
  *     lora_merge  w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])
  *
- * Class A: see gemm.h. Weights may be stored as F16 or BF16; they are widened exactly. */
+ * Class A: see product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
 
@@ -44,7 +44,7 @@ static void linear_kernel(const Call *c)
 {
     Epilogue ep = { .s = 1 };
     if (c->n_in == 2 || (ep.addend = floats_of(c->tape, c->in[2])))
-        gemm_nodes(c->tape, (Operand){ c->in[0], false }, (Operand){ c->in[1], false }, ep, c->out.f32);
+        product_nodes(c->tape, (Operand){ c->in[0], false }, (Operand){ c->in[1], false }, ep, c->out.f32);
 }
 
 static void linear_vjp(Tape *t, Node *y, Node *dy)
@@ -84,7 +84,7 @@ static bool matmul_shape(const Call *c, Shape *out, Error *e)
 static void matmul_kernel(const Call *c)
 {
     Operand a = { c->in[0], c->attrs->n[0] != 0 }, b = { c->in[1], c->attrs->n[1] == 0 };
-    gemm_nodes(c->tape, a, b, (Epilogue){ .s = 1 }, c->out.f32);
+    product_nodes(c->tape, a, b, (Epilogue){ .s = 1 }, c->out.f32);
 }
 
 /* y = A B: dA = dy B^T, dB = A^T dy; a transposed side gets the transpose of that. */
@@ -124,7 +124,7 @@ static void lora_merge_kernel(const Call *c)
 {
     Epilogue ep = { .addend = floats_of(c->tape, c->in[0]), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
     if (ep.addend)
-        gemm_nodes(c->tape, (Operand){ c->in[1], false }, (Operand){ c->in[2], true }, ep, c->out.f32);
+        product_nodes(c->tape, (Operand){ c->in[1], false }, (Operand){ c->in[2], true }, ep, c->out.f32);
 }
 
 const Op op_record_lora_merge = {

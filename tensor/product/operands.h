@@ -19,7 +19,7 @@ Side wide_side(const Wide *w, bool columns);
 Side   side_make(Lines l, size_t first, size_t count, double *room);
 size_t side_room(size_t count, size_t length);
 
-/* Panels (gemm_engine.h) straight from floats; squares are added to square[n rounded up], for norms_above.
+/* Panels (product_engine.h) straight from floats; squares are added to square[n rounded up], for norms_above.
  * panels_lines: n lines of `length` values, `stride` apart. panels_rows: rows k = 0 … count-1 of n values,
  * one of each line, into panels of depth `depth`. */
 void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of a product: panels, tiles, threads, blocks of K; the bits are decided in gemm_round.c. */
+/* The driver of a product: panels, tiles, threads, blocks of K; the bits are decided in rounding.c. */
 #include "tensor/product/product.h"
 
 #include <omp.h>
@@ -28,17 +28,17 @@ static double kernel_limit(void)
     return limit;
 }
 
-void gemm_set_kernel_limit(double multiplications) { limit = multiplications; }
+void product_set_kernel_limit(double multiplications) { limit = multiplications; }
 
-GemmStats gemm_stats(void) { return (GemmStats){ calls, elements, undecided, audited }; }
+ProductStats product_stats(void) { return (ProductStats){ calls, elements, undecided, audited }; }
 
-void gemm_count(size_t decided, size_t left)
+void product_count(size_t decided, size_t left)
 {
     elements += decided;
     undecided += left;
 }
 
-void gemm_stats_reset(void) { calls = elements = undecided = audited = 0; }
+void product_stats_reset(void) { calls = elements = undecided = audited = 0; }
 
 static Side side_from(Side s, size_t line, size_t k)
 {
@@ -110,7 +110,7 @@ static bool product_run(const Product *p, Arena *room, Error *e)
     }
     arena_release(room, mark);
     calls++;
-    gemm_count(p->m * p->n, left);
+    product_count(p->m * p->n, left);
     return product_audit(p, audited++, e);
 }
 
@@ -180,7 +180,7 @@ static bool kernel_run(Lines a, Lines b, Epilogue ep, float *out, size_t out_str
     if (!blocked_run(a, b, ep, out, out_stride, &left, arena, e))
         return false;
     calls++;
-    gemm_count(a.lines * b.lines, left);
+    product_count(a.lines * b.lines, left);
     Product p = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
                   .floats = true, .a_floats = a, .b_floats = b };
     return product_audit(&p, audited++, e);
@@ -192,7 +192,7 @@ static bool by_kernel(const Lines *a, const Lines *b)
     return plain && (double)a->lines * (double)b->lines * (double)a->length <= kernel_limit();
 }
 
-bool gemm(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
     if (!lengths_fit(&a, &b, e))
         return false;
@@ -215,7 +215,7 @@ Lines lines_cols(Tensor t)
 
 static Lines lines_of(Operand o) { return o.columns ? lines_cols(o.node->out) : lines_rows(o.node->out); }
 
-bool gemm_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out)
+bool product_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out)
 {
     Lines from_a = lines_of(a), from_b = lines_of(b);
     if (!lengths_fit(&from_a, &from_b, t->error))
@@ -226,4 +226,4 @@ bool gemm_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out)
     return library_run(wide_a, wide_b, ep, out, from_b.lines, t->arena, t->error);
 }
 
-const char *gemm_engine(void) { return engine_name(); }
+const char *product_engine(void) { return engine_name(); }

@@ -40,25 +40,25 @@ Lines lines_rows(Tensor t);             // of a matrix [rows, cols]: its rows, o
 Lines lines_cols(Tensor t);
 
 /* out[i * out_stride + j] for i < a.lines, j < b.lines. Scratch memory comes from `room` and goes back. */
-bool gemm(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
+bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 
 /* The same for nodes [rows, cols] of a tape: a line is a row, or a column where `columns` is set. Each
  * operand is widened once a step while tape->wide_budget allows, panel by panel where it does not. */
 typedef struct { Node *node; bool columns; } Operand;
-bool gemm_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out);
+bool product_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out);
 
 /* How often the bound did not decide, since the last reset (summed over threads). */
-typedef struct { uint64_t calls, elements, undecided, audited; } GemmStats;
-GemmStats gemm_stats(void);
-void      gemm_stats_reset(void);
+typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
+ProductStats product_stats(void);
+void      product_stats_reset(void);
 
 /* Products of at most so many multiplications are the built-in kernel's, larger ones the library's. For tests:
  * 0 sends all to the library, a negative number restores the default (or PULSE_BLAS=always). */
-void gemm_set_kernel_limit(double multiplications);
+void product_set_kernel_limit(double multiplications);
 
 /* The engine as name, version and, where it tells, the processor type it chose. */
-const char *gemm_engine(void);
+const char *product_engine(void);
 /* Chosen shapes, transposes and special values against Exact; refuses a wrong engine with a sentence. */
-bool gemm_selftest(Error *e);
+bool product_selftest(Error *e);
 
 #endif

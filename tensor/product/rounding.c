@@ -195,5 +195,5 @@ bool product_audit(const Product *p, uint64_t counter, Error *e)
         return true;
     return error_set(e, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: the engine (%s) computes "
                      "wrong sums; build with another (make BLAS=builtin)", p->m, p->length, p->length, p->n, i, j,
-                     (double)got, (double)want, gemm_engine());
+                     (double)got, (double)want, product_engine());
 }

@@ -18,7 +18,7 @@ typedef struct {
     size_t out_stride;
     bool   floats;                      // the operands' values are these, and a and b hold norms alone
     Lines  a_floats, b_floats;
-    const double *panels;               // b in panels of this depth (gemm_engine.h); NULL: b.value
+    const double *panels;               // b in panels of this depth (product_engine.h); NULL: b.value
     size_t depth;
     bool   causal;
     int64_t shift;
@@ -34,6 +34,6 @@ Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n);
 float product_exact(const Product *p, size_t i, size_t j);
 /* One element, chosen by `counter`, is what Exact makes of it. */
 bool  product_audit(const Product *p, uint64_t counter, Error *e);
-void  gemm_count(size_t decided, size_t left);
+void  product_count(size_t decided, size_t left);
 
 #endif

@@ -49,30 +49,30 @@ static bool check(Case c, bool a_columns, bool b_columns, float *room, Arena *ar
 {
     Lines a = lines_in(room, c.m, c.length, a_columns), b = lines_in(room + LARGEST, c.n, c.length, b_columns);
     float *out = room + 2 * LARGEST;
-    if (!gemm(a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
+    if (!product(a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
         return error_prefix(e, "start-up test");
     for (size_t k = 0; k < c.m * c.n; k++) {
         float want = exact_dot(&a, k / c.n, &b, k % c.n);
         if (float_bits(out[k]) != float_bits(want))
             return error_set(e, "start-up test: the engine (%s) computes wrong products: [%zu, %zu]%s by [%zu, %zu]%s, element "
-                             "(%zu, %zu) is %a, expected %a; build with another (make BLAS=builtin)", gemm_engine(),
+                             "(%zu, %zu) is %a, expected %a; build with another (make BLAS=builtin)", product_engine(),
                              c.m, c.length, a_columns ? " transposed" : "", c.length, c.n, b_columns ? "" : " transposed",
                              k / c.n, k % c.n, (double)out[k], (double)want);
     }
     return true;
 }
 
-bool gemm_selftest(Error *e)
+bool product_selftest(Error *e)
 {
     Arena arena = arena_make(e);
     float *room = arena_array(&arena, 3 * LARGEST, sizeof *room);
     bool good = room != NULL;
     for (size_t k = 0; k < sizeof cases / sizeof *cases && good; k++)
         for (int columns = 0; columns < 8 && good; columns++) {
-            gemm_set_kernel_limit(columns & 4 ? 0 : -1);         // the library, then the built-in kernel
+            product_set_kernel_limit(columns & 4 ? 0 : -1);         // the library, then the built-in kernel
             good = check(cases[k], columns & 1, columns >> 1 & 1, room, &arena, e);
         }
-    gemm_set_kernel_limit(-1);
+    product_set_kernel_limit(-1);
     arena_free(&arena);
     return good;
 }

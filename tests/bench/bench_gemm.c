@@ -86,13 +86,13 @@ static void bench_shape(Bench *x, Arena *data, const Shape3 *s)
     double time[PAIRS], to_d[PAIRS], to_s[PAIRS];
     for (int warm = 0; warm < 3; warm++)
         ours(x, s), dgemm(x, s), sgemm(x, s);
-    gemm_stats_reset();
+    product_stats_reset();
     for (int p = 0; p < PAIRS; p++) {
         time[p] = ours(x, s);
         to_d[p] = time[p] / dgemm(x, s);
         to_s[p] = time[p] / sgemm(x, s);
     }
-    GemmStats stats = gemm_stats();
+    ProductStats stats = product_stats();
     double seconds = median(time, PAIRS), d = median(to_d, PAIRS), f = median(to_s, PAIRS);
     double open = (double)stats.undecided / (double)stats.elements;
     bool good = (s->dgemm_goal == 0 || d <= s->dgemm_goal) && (s->sgemm_goal == 0 || f <= s->sgemm_goal) && open < 1e-3;
@@ -143,7 +143,7 @@ int main(void)
     Arena data = arena_make(&x.error);
     x.arena = arena_make(&x.error);
     x.tape = tape_make(&x.arena, &x.error);
-    printf("%s\n%d threads; time, and times that of the engine's own dgemm (on doubles) and sgemm\n", gemm_engine(), omp_get_max_threads());
+    printf("%s\n%d threads; time, and times that of the engine's own dgemm (on doubles) and sgemm\n", product_engine(), omp_get_max_threads());
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
         bench_shape(&x, &data, &shapes[k]);
     omp_set_num_threads(1);

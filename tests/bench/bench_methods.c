@@ -89,7 +89,7 @@ static bool runner_make(Runner *x)
         return trainer_make(&x->trainer, &x->model, &t, &arena, &error);
     RoundsPlan p = { .method = method_find(x->method), .batch = BATCH, .train = t, .merge = true, .reset_optimiser = true, .count = 1,
                      .forget = &forget, .retain = { sample + SAMPLES, SAMPLES } };
-    return variants_make(&p.v, p.method, NULL, &error) && rounds_make(&x->rounds, &p, &x->model, &x->lora, &arena, &error)
+    return hyperparameters_make(&p.v, p.method, NULL, &error) && rounds_make(&x->rounds, &p, &x->model, &x->lora, &arena, &error)
         && round_begin(&x->rounds, &error);
 }
 

@@ -74,13 +74,13 @@ static void seed_store(const char *folder, Arena *a, Error *e)
 static bool parse_tokenizer(const Input *in)
 {
     static const char text[] = "USER: <image> what is this ? <0x0A> h\xc3\xa9llo \xf0\x9f\x98\x80 ASSISTANT: red </s>";
-    const Text *t = text_parse((const char *)in->data, in->size, "tokenizer.json", in->arena, in->error);
+    const Tokenizer *t = tokenizer_parse((const char *)in->data, in->size, "tokenizer.json", in->arena, in->error);
     if (!t)
         return false;
     Error later = { 0 };
-    TextIds ids = text_encode(t, text, TEXT_SPECIAL, in->arena, &later);
+    TokenIds ids = tokenizer_encode(t, text, TOKENIZER_SPECIAL, in->arena, &later);
     if (ids.id)
-        text_decode(t, ids.id, ids.count, true, in->arena, &later);
+        tokenizer_decode(t, ids.id, ids.count, true, in->arena, &later);
     return true;
 }
 

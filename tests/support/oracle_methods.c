@@ -129,7 +129,7 @@ static float term_ce(CaseRole *r, float weight)
     return ce(r, r->z);
 }
 
-static float term_kl(CaseRole *r, const Variants *v, float weight)
+static float term_kl(CaseRole *r, const Hyperparameters *v, float weight)
 {
     float each[CASE_ROWS], q[CASE_ROWS * V], lr[V], l[V];
     size_t n = v->kl_norm == KL_BATCH ? r->samples : v->kl_norm == KL_ALL_POSITIONS ? r->rows : r->tokens;
@@ -151,7 +151,7 @@ static float term_kl(CaseRole *r, const Variants *v, float weight)
 }
 
 /* -(scale/beta) mean log sigmoid(beta d), w = sigmoid(-beta d) */
-static float log_odds(const float *d, size_t n, const Variants *v, float scale, float *w)
+static float log_odds(const float *d, size_t n, const Hyperparameters *v, float scale, float *w)
 {
     float s[CASE_ROWS * V];
     for (size_t k = 0; k < n; k++) {
@@ -171,7 +171,7 @@ static void differences(const CaseRole *r, float *d)
         d[i] = sub(d[i], ref[i]);
 }
 
-static float term_npo(CaseRole *f, const Variants *v, float gamma)
+static float term_npo(CaseRole *f, const Hyperparameters *v, float gamma)
 {
     float d[CASE_ROWS * V] = { 0 }, w[CASE_ROWS * V], c[4], loss;
     if (v->npo_ratio == NPO_RAW_LOGITS) {
@@ -198,7 +198,7 @@ static float term_npo(CaseRole *f, const Variants *v, float gamma)
     return loss;
 }
 
-static float term_dpo(CaseRole *lose, CaseRole *win, const Variants *v)
+static float term_dpo(CaseRole *lose, CaseRole *win, const Hyperparameters *v)
 {
     float a[4], b[4], m[4], w[4], up[4], down[4];
     differences(lose, a);
@@ -215,7 +215,7 @@ static float term_dpo(CaseRole *lose, CaseRole *win, const Variants *v)
     return loss;
 }
 
-static float term_simnpo(CaseRole *f, const Variants *v)
+static float term_simnpo(CaseRole *f, const Hyperparameters *v)
 {
     float d[4], w[4], c[4];
     per_sample(f, f->z, true, d);
@@ -228,7 +228,7 @@ static float term_simnpo(CaseRole *f, const Variants *v)
     return loss;
 }
 
-static float term_weighted(CaseRole *f, const Variants *v, bool satimp)
+static float term_weighted(CaseRole *f, const Hyperparameters *v, bool satimp)
 {
     float n[CASE_ROWS], w[CASE_ROWS], c[CASE_ROWS], wn[CASE_ROWS];
     nlls(f, f->z, n);
@@ -244,7 +244,7 @@ static float term_weighted(CaseRole *f, const Variants *v, bool satimp)
 }
 
 /* undial: q from the reference with beta taken off the label; ce_u: from the model with the label left out. */
-static float term_aim(CaseRole *f, const Variants *v, bool undial)
+static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 {
     float q[CASE_ROWS * V] = { 0 }, each[CASE_ROWS], l[V], zero[V] = { 0 }, t[V];
     int32_t skip = !undial && v->skip_first;
@@ -266,7 +266,7 @@ static float term_aim(CaseRole *f, const Variants *v, bool undial)
 
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
 {
-    const Variants *v = &c->v;
+    const Hyperparameters *v = &c->v;
     CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *no = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE];
 #define TERM(w, role, value) do { *weight = (w); if (!(role)->samples || *weight == 0) break; *there = true; return (value); } while (0)
 #define IS(word) (strcmp(name, word) == 0)

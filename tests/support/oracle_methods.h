@@ -19,7 +19,7 @@ typedef struct {
 } CaseRole;
 
 typedef struct {
-    Variants v;
+    Hyperparameters v;
     CaseRole role[ROLE_COUNT];
 } MethodCase;
 

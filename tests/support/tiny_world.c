@@ -65,7 +65,7 @@ RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes
     RoundsPlan p = { .method = m, .batch = 3, .train = train_of(steps, 1e-3f), .merge = true, .reset_optimiser = true, .count = 1, .forget = &forget,
                      .refusal = &other, .alternate = &alternate, .retain = { w->sample + FORGET, RETAIN }, .seed = 11 };
     assert_non_null(m);
-    assert_true(variants_make(&p.v, m, NULL, &w->error) && variants_apply(&p.v, changes, &w->error));
+    assert_true(hyperparameters_make(&p.v, m, NULL, &w->error) && hyperparameters_apply(&p.v, changes, &w->error));
     return p;
 }
 

@@ -140,11 +140,11 @@ static void every_method_is_recorded(void **state)
 static void every_named_switch_is_recorded(void **state)
 {
     (void)state;
-#define VARIANT(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, range },
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, range },
     static const struct { const char *key; ValueType type; const char *range; } variants[] = {
-#include "unlearn/variants.def"
+#include "unlearn/hyperparameters.def"
     };
-#undef VARIANT
+#undef HYPERPARAMETER
     for (size_t k = 0; k < sizeof variants / sizeof *variants; k++) {
         char range[128], change[64], *rest = range;
         snprintf(range, sizeof range, "%s", variants[k].type == TYPE_CHOICE ? variants[k].range : "");

@@ -10,12 +10,12 @@
 #include "tests/support/oracle_methods.h"
 #include "unlearn/methods/pruning.h"
 
-static Variants variants_of(const char *method, const char *changes)
+static Hyperparameters hyperparameters_of(const char *method, const char *changes)
 {
-    Variants v;
+    Hyperparameters v;
     assert_non_null(method_find(method));
-    variants_make(&v, method_find(method), NULL, &error);
-    variants_apply(&v, changes, &error);
+    hyperparameters_make(&v, method_find(method), NULL, &error);
+    hyperparameters_apply(&v, changes, &error);
     expect_fine(&error);
     return v;
 }
@@ -104,7 +104,7 @@ static void every_loss_and_gradient_is_its_chain_of_rounded_operators(void **sta
     for (size_t f = 0; f < FORMS; f++)
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             for (int gaps = 0; gaps < 2 - (k == 1); gaps++) {
-                c.v = variants_of(forms[f].method, forms[f].changes);
+                c.v = hyperparameters_of(forms[f].method, forms[f].changes);
                 if (c.v.klr == KLR_MUSE_RAW && kinds[k] == DATA_CANCEL)
                     continue;                                       // e^z_ref is infinite there
                 fill(&c, kinds[k], check_seed() + f, gaps);
@@ -120,7 +120,7 @@ static void in_a_phased_step_the_terms_of_absent_samples_are_left_out(void **sta
         for (int retain = 0; retain < 2; retain++) {
             const char *m = forms[f].method;
             unsigned needs;
-            c.v = variants_of(m, forms[f].changes);
+            c.v = hyperparameters_of(m, forms[f].changes);
             needs = method_needs(method_find(m), &c.v);
             if (!(needs & NEEDS_RETAIN) || !(needs & (NEEDS_FORGET | NEEDS_REFUSAL)))
                 continue;
@@ -161,7 +161,7 @@ static void rmu_is_its_chain_on_hidden_states(void **state)
         data_fill(DATA_GAUSSIAN, check_seed() + 50 + (uint64_t)k, u, CASE_V);
         for (size_t i = 0; i < CASE_V; i++)
             u[i] = fabsf(u[i]);
-        c.v = variants_of("rmu", changes[k % 3]);
+        c.v = hyperparameters_of("rmu", changes[k % 3]);
         float got = run_with("rmu", &c, z, u);
         expect_float(got, rmu_mpfr(&c, u), "loss of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
         for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
@@ -193,9 +193,9 @@ static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
     for (int k = 0; k < 3; k++) {
         Node *z[ROLE_COUNT], *y[ROLE_COUNT];
         at_the_reference(&c, check_seed());
-        c.v = variants_of("npo", betas[k]);
+        c.v = hyperparameters_of("npo", betas[k]);
         expect_float(run("npo", &c, z), scale[k] * ln2, "NPO at the reference, %s", betas[k]);
-        c.v = variants_of("ga", "");
+        c.v = hyperparameters_of("ga", "");
         c.role[ROLE_FORGET].tokens = 4;                             // GA divided by B in place of N
         run("ga", &c, y);
         expect_bits(z[ROLE_FORGET]->grad->out.f32, y[ROLE_FORGET]->grad->out.f32, 6 * CASE_V, "NPO's gradient at the reference, %s", betas[k]);
@@ -211,7 +211,7 @@ static void the_kl_of_equal_models_is_zero_and_moves_nothing(void **state)
     for (int k = 0; k < 3; k++) {
         Node *z[ROLE_COUNT], *y[ROLE_COUNT];
         at_the_reference(&c, check_seed());
-        c.v = variants_of("ga_klr", norms[k]);
+        c.v = hyperparameters_of("ga_klr", norms[k]);
         float with = run("ga_klr", &c, z);
         expect_float(with, run("ga", &c, y), "GA with a KL of 0, %s", norms[k]);
         for (size_t i = 0; i < c.role[ROLE_RETAIN].rows * CASE_V; i++)
@@ -235,7 +235,7 @@ static void normalisers_of_the_kl_differ_by_their_counts(void **state)
             r->labels[i] = i % 2 ? 3 : -1;
         r->tokens = 4;
         c.role[ROLE_FORGET].samples = 0;
-        c.v = variants_of("ga_klr", norms[k]);
+        c.v = hyperparameters_of("ga_klr", norms[k]);
         loss[k] = run("ga_klr", &c, z);
         memcpy(got[k], z[ROLE_RETAIN]->grad->out.f32, sizeof got[k]);
         tape_reset(&tape);
@@ -262,8 +262,8 @@ static void variants_are_not_their_defaults(void **state)
         for (int i = 0; i < 2; i++) {
             Node *z[ROLE_COUNT];
             fill(&c, DATA_GAUSSIAN, check_seed(), false);
-            c.v = variants_of(changed[k].method, changed[k].base);
-            variants_apply(&c.v, i ? changed[k].changes : "", &error);
+            c.v = hyperparameters_of(changed[k].method, changed[k].base);
+            hyperparameters_apply(&c.v, i ? changed[k].changes : "", &error);
             loss[i] = run(changed[k].method, &c, z);
             tape_reset(&tape);
         }
@@ -281,7 +281,7 @@ static void the_scale_of_dpo_is_a_factor(void **state)
     for (int i = 0; i < 2; i++) {
         Node *z[ROLE_COUNT];
         fill(&c, DATA_GAUSSIAN, check_seed(), false);
-        c.v = variants_of("dpo", i ? "dpo_scale=2 alpha=0" : "dpo_scale=1 alpha=0");
+        c.v = hyperparameters_of("dpo", i ? "dpo_scale=2 alpha=0" : "dpo_scale=1 alpha=0");
         loss[i] = run("dpo", &c, z);
         memcpy(grad[i], z[ROLE_FORGET]->grad->out.f32, sizeof grad[i]);
         tape_reset(&tape);
@@ -299,7 +299,7 @@ static void ce_u_of_a_sure_token_is_finite(void **state)
     fill(&c, DATA_GAUSSIAN, check_seed(), false);
     for (size_t k = 0; k < 6; k++)
         c.role[ROLE_FORGET].z[k * CASE_V + (size_t)c.role[ROLE_FORGET].labels[k]] = 60;
-    c.v = variants_of("ce_u", "");
+    c.v = hyperparameters_of("ce_u", "");
     compare("ce_u", "", &c, "sure tokens");
 }
 
@@ -308,41 +308,41 @@ static void ce_u_of_a_sure_token_is_finite(void **state)
 static void variants_are_read_and_refused_with_a_sentence(void **state)
 {
     (void)state;
-    Variants v = variants_of("simnpo", "");
+    Hyperparameters v = hyperparameters_of("simnpo", "");
     assert_true(v.beta == 4.5f && v.gamma == 0.125f && v.alpha == 1);
-    assert_false(variants_set(&v, "beta", "-1", &error));
+    assert_false(hyperparameters_set(&v, "beta", "-1", &error));
     expect_sentence(&error, "unlearn.beta is \"-1\"", "expected a number");
-    assert_false(variants_set(&v, "npo_ratio", "wrong", &error));
+    assert_false(hyperparameters_set(&v, "npo_ratio", "wrong", &error));
     expect_sentence(&error, "unlearn.npo_ratio", "sequence_sum|batch_mean|raw_logits");
-    assert_false(variants_set(&v, "strolch", "1", &error));
+    assert_false(hyperparameters_set(&v, "strolch", "1", &error));
     expect_sentence(&error, "unlearn.strolch is unknown");
-    assert_false(variants_apply(&v, "beta=1 gamma", &error));
+    assert_false(hyperparameters_apply(&v, "beta=1 gamma", &error));
     expect_sentence(&error, "gamma", "expected key=value");
-    assert_false(variants_make(&v, method_find("ga"), "strolch", &error));
+    assert_false(hyperparameters_make(&v, method_find("ga"), "strolch", &error));
     expect_sentence(&error, "\"strolch\"", "mllmu_bench", "umu_bench");
 }
 
 static void a_preset_is_a_public_code(void **state)
 {
     (void)state;
-    Variants v;
+    Hyperparameters v;
     for (size_t k = 0; k < presets_count; k++) {                    // every line can be applied
         const Method *m = strcmp(presets[k].method, "*") == 0 ? methods[0] : method_find(presets[k].method);
         assert_non_null(m);
-        variants_make(&v, m, presets[k].preset, &error);
+        hyperparameters_make(&v, m, presets[k].preset, &error);
         expect_fine(&error);
     }
-    variants_make(&v, method_find("npo"), "mllmu_bench", &error);
+    hyperparameters_make(&v, method_find("npo"), "mllmu_bench", &error);
     assert_true(v.npo_ratio == NPO_BATCH_MEAN && v.beta == 0.4f && v.reference == REFERENCE_RETAIN_ONLY);
-    variants_make(&v, method_find("ga_klr"), "muse", &error);
+    hyperparameters_make(&v, method_find("ga_klr"), "muse", &error);
     assert_true(v.klr == KLR_MUSE_RAW && v.kl_norm == KL_BATCH);
-    variants_make(&v, method_find("undial"), "open_unlearning", &error);
+    hyperparameters_make(&v, method_find("undial"), "open_unlearning", &error);
     assert_true(v.beta == 10 && v.alpha == 0 && v.kl_norm == KL_ALL_POSITIONS);
-    variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
+    hyperparameters_make(&v, method_find("kl_min"), "mllmu_bench", &error);
     assert_true(v.schedule == STEPS_PHASED && v.kl_norm == KL_BATCH && v.alpha == 1);
-    variants_make(&v, method_find("kl_min"), "umu_bench", &error);
+    hyperparameters_make(&v, method_find("kl_min"), "umu_bench", &error);
     assert_true(v.schedule == STEPS_JOINT && v.kl_norm == KL_ALL_POSITIONS && v.alpha == 0);
-    variants_make(&v, method_find("kl_min"), "mllmu_bench", &error);
+    hyperparameters_make(&v, method_find("kl_min"), "mllmu_bench", &error);
     assert_false(method_needs(method_find("undial"), &v) & RETAIN_IF_ALPHA);
     v.alpha = 0;
     assert_false(method_needs(method_find("idk"), &v) & NEEDS_RETAIN);

@@ -5,7 +5,7 @@
 #include "unlearn/method.h"
 
 /* The direction itself: U[0,1)^C of purpose "unlearn.rmu", so it can be published and drawn again. */
-static bool rmu_begin(const Variants *v, const Model *m, Arena *a, const void **state, Error *e)
+static bool rmu_begin(const Hyperparameters *v, const Model *m, Arena *a, const void **state, Error *e)
 {
     size_t c = (size_t)m->config.text.hidden_size;
     float *u = arena_array(a, c, sizeof *u);

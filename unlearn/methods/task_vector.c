@@ -10,7 +10,7 @@ static Node *task_vector_loss(MethodStep *s)
 }
 
 /* The trainable weights as they were, by place in the list; adapters start at zero and need none. */
-static bool task_vector_begin(const Variants *v, const Model *m, Arena *a, const void **state, Error *e)
+static bool task_vector_begin(const Hyperparameters *v, const Model *m, Arena *a, const void **state, Error *e)
 {
     const Weights *w = m->weights;
     Tensor *before = arena_zalloc(a, w->count * sizeof *before);
@@ -41,7 +41,7 @@ static bool put(Tensor *to, const Node *value, const char *name, Error *e)
     return true;
 }
 
-static bool task_vector_finish(const void *state, const Variants *v, Model *m, Error *e)
+static bool task_vector_finish(const void *state, const Hyperparameters *v, Model *m, Error *e)
 {
     const Tensor *before = state;
     Arena a = arena_make(e);

@@ -7,22 +7,22 @@
 #include "model/text/tokenizer_train.h"
 #include "tests/support/scratch.h"
 
-static const Text *world, *legacy, *first;
+static const Tokenizer *world, *legacy, *first;
 
 static int begin(void **state)
 {
     static const char *const words[] = { "USER:", "ASSISTANT:", "what", "is", "this", "?", "red", "green", "1", "3" };
     stand_begin(state);
     assert_true(text_train(scratch("world"), words, sizeof words / sizeof *words, 0, &error));
-    world = text_open(scratch("world/tokenizer.json"), &arena, &error);
-    legacy = text_open("fixtures/tokenizers/legacy.json", &arena, &error);
-    first = text_open("fixtures/tokenizers/first.json", &arena, &error);
+    world = tokenizer_open(scratch("world/tokenizer.json"), &arena, &error);
+    legacy = tokenizer_open("fixtures/tokenizers/legacy.json", &arena, &error);
+    first = tokenizer_open("fixtures/tokenizers/first.json", &arena, &error);
     expect_fine(&error);
     return 0;
 }
 
 /* The prompt as text: tokens, one blank between; a learnt token is in [ ], where its row predicts it. */
-static const char *shown(const Text *t, const Prompt *p)
+static const char *shown(const Tokenizer *t, const Prompt *p)
 {
     static char out[4096];
     size_t at = 0;
@@ -30,7 +30,7 @@ static const char *shown(const Text *t, const Prompt *p)
         bool learnt = i > 0 && p->targets[i - 1] >= 0;
         if (learnt)
             assert_int_equal(p->targets[i - 1], p->ids[i]);
-        at += (size_t)snprintf(out + at, sizeof out - at, learnt ? "%s[%s]" : "%s%s", i ? " " : "", text_token(t, p->ids[i]));
+        at += (size_t)snprintf(out + at, sizeof out - at, learnt ? "%s[%s]" : "%s%s", i ? " " : "", tokenizer_token(t, p->ids[i]));
     }
     assert_int_equal(p->targets[p->n - 1], -1);
     return out;
@@ -84,7 +84,7 @@ static void expect_same_as_text(PromptStyle s, bool picture, const char *text)
 {
     Prompt p;
     assert_true(prompt_make(&p, &s, "what is this ?", "the flag of France", picture, &arena, &error));
-    TextIds ids = text_encode(s.text, text, TEXT_SPECIAL, &arena, &error);
+    TokenIds ids = tokenizer_encode(s.text, text, TOKENIZER_SPECIAL, &arena, &error);
     assert_int_equal(p.n, ids.count);
     assert_memory_equal(p.ids, ids.id, p.n * sizeof *p.ids);
 }

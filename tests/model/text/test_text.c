@@ -30,11 +30,11 @@ static const char *ids_text(const int32_t *id, size_t n)
     return out;
 }
 
-static void case_check(const Text *const *texts, const json_t *c)
+static void case_check(const Tokenizer *const *texts, const json_t *c)
 {
     static const char *const names[] = { "legacy", "first", "words" };
     const char *name = json_string_value(json_object_get(c, "tokenizer"));
-    const Text *t = NULL;
+    const Tokenizer *t = NULL;
     char wanted[8192] = "";
     size_t n, m, at = 0, i;
     json_t *v;
@@ -44,11 +44,11 @@ static void case_check(const Text *const *texts, const json_t *c)
     const char *decoded = unhex(json_string_value(json_object_get(c, "decoded")), &m);
     json_array_foreach(json_object_get(c, "ids"), i, v)
         at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s%d", i ? " " : "", (int)json_integer_value(v));
-    TextIds got = text_encode_bytes(t, text, n, TEXT_SPECIAL, &arena, &error);
+    TokenIds got = tokenizer_encode_bytes(t, text, n, TOKENIZER_SPECIAL, &arena, &error);
     expect_fine(&error);
     if (strcmp(ids_text(got.id, got.count), wanted))
         fail_msg("%s \"%s\": ids %s, expected %s", name, text, ids_text(got.id, got.count), wanted);
-    char *back = text_decode(t, got.id, got.count, true, &arena, &error);
+    char *back = tokenizer_decode(t, got.id, got.count, true, &arena, &error);
     assert_memory_equal(back, decoded, m + 1);
 }
 
@@ -56,10 +56,10 @@ static void ids_and_texts_equal_those_of_hugging_face(void **state)
 {
     (void)state;
     static const char *const paths[] = { "fixtures/tokenizers/legacy.json", "fixtures/tokenizers/first.json", "fixtures/tokenizers/words.json" };
-    const Text *texts[3];
+    const Tokenizer *texts[3];
     size_t n, cases = 0;
     for (size_t k = 0; k < 3; k++) {
-        texts[k] = text_open(paths[k], &arena, &error);
+        texts[k] = tokenizer_open(paths[k], &arena, &error);
         expect_fine(&error);
     }
     const char *all = file_read("fixtures/tokenizers/cases.jsonl", 1 << 20, &n, &arena, &error);
@@ -76,18 +76,18 @@ static void ids_and_texts_equal_those_of_hugging_face(void **state)
 #define BASE "\"<unk>\":0,\"a\":1,\"b\":2,\"c\":3,\"ab\":4,\"bc\":5,\"\xe2\x96\x81\":6,\"\xe2\x96\x81" "a\":7,\"abc\":8,\" \":9,\"aa\":10"
 #define MERGES "\"b c\",\"a b\",\"a bc\",\"\xe2\x96\x81 a\",\"a a\""
 
-static const Text *small(const char *parts, const char *model, const char *added)
+static const Tokenizer *small(const char *parts, const char *model, const char *added)
 {
     char json[4096];
     snprintf(json, sizeof json, "{\"added_tokens\":[%s],%s\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",%s\"vocab\":{" BASE "},"
              "\"merges\":[" MERGES "]}}", added, parts, model);
-    return text_parse(json, strlen(json), "small.json", &arena, &error);
+    return tokenizer_parse(json, strlen(json), "small.json", &arena, &error);
 }
 
-static void expect_ids(const Text *t, const char *text, const char *wanted)
+static void expect_ids(const Tokenizer *t, const char *text, const char *wanted)
 {
     expect_fine(&error);
-    TextIds got = text_encode(t, text, TEXT_SPECIAL, &arena, &error);
+    TokenIds got = tokenizer_encode(t, text, TOKENIZER_SPECIAL, &arena, &error);
     expect_fine(&error);
     if (strcmp(ids_text(got.id, got.count), wanted))
         fail_msg("\"%s\": ids %s, expected %s", text, ids_text(got.id, got.count), wanted);
@@ -96,7 +96,7 @@ static void expect_ids(const Text *t, const char *text, const char *wanted)
 static void the_lowest_rank_is_merged_first_and_the_leftmost_of_equals(void **state)
 {
     (void)state;
-    const Text *t = small("", "", "");
+    const Tokenizer *t = small("", "", "");
     expect_ids(t, "abc", "8");          /* b c before a b, then a bc */
     expect_ids(t, "aaa", "10 1");
     expect_ids(t, "aaaaa", "10 10 1");
@@ -115,7 +115,7 @@ static void unknown_characters_are_fused_only_when_the_file_says_so(void **state
 static void added_tokens_obey_their_flags(void **state)
 {
     (void)state;
-    const Text *alone = small("", "", ADDED("\"single_word\":true"));
+    const Tokenizer *alone = small("", "", ADDED("\"single_word\":true"));
     expect_ids(alone, "aXb aXb", "20 9 20");
     expect_ids(alone, "aaXb", "10 0 2");
     expect_ids(alone, "aXba", "1 0 2 1");
@@ -130,7 +130,7 @@ static void added_tokens_obey_their_flags(void **state)
 static void the_longest_of_added_tokens_at_a_place_is_taken(void **state)
 {
     (void)state;
-    const Text *t = small("", "", "{\"id\":20,\"content\":\"<a>\",\"special\":true},{\"id\":21,\"content\":\"<a>b\",\"special\":true},"
+    const Tokenizer *t = small("", "", "{\"id\":20,\"content\":\"<a>\",\"special\":true},{\"id\":21,\"content\":\"<a>b\",\"special\":true},"
                                   "{\"id\":22,\"content\":\"<\",\"special\":true}");
     expect_ids(t, "<a>b<a><b", "21 20 22 2");
 }
@@ -161,9 +161,9 @@ static void expect_decoded(const char *decoder, const int32_t *id, size_t n, con
 {
     char parts[512];
     snprintf(parts, sizeof parts, "\"decoder\":%s,", decoder);
-    const Text *t = small(parts, "", "{\"id\":11,\"content\":\"<0x41>\"},{\"id\":12,\"content\":\"<0xff>\"}");
+    const Tokenizer *t = small(parts, "", "{\"id\":11,\"content\":\"<0x41>\"},{\"id\":12,\"content\":\"<0xff>\"}");
     expect_fine(&error);
-    assert_string_equal(text_decode(t, id, n, true, &arena, &error), wanted);
+    assert_string_equal(tokenizer_decode(t, id, n, true, &arena, &error), wanted);
 }
 
 static void decoders_do_what_their_names_say(void **state)
@@ -181,12 +181,12 @@ static void decoders_do_what_their_names_say(void **state)
 static void an_id_that_is_no_token_vanishes(void **state)
 {
     (void)state;
-    const Text *t = small("", "", ADDED("\"lstrip\":false"));
-    const char *alone = text_decode(t, (int32_t[]){ 1 }, 1, false, &arena, &error);
-    assert_string_equal(text_decode(t, (int32_t[]){ 15, 1, 15, -1, 99 }, 5, false, &arena, &error), alone);
+    const Tokenizer *t = small("", "", ADDED("\"lstrip\":false"));
+    const char *alone = tokenizer_decode(t, (int32_t[]){ 1 }, 1, false, &arena, &error);
+    assert_string_equal(tokenizer_decode(t, (int32_t[]){ 15, 1, 15, -1, 99 }, 5, false, &arena, &error), alone);
     expect_fine(&error);
-    assert_true(text_size(t) == 21 && text_id(t, "aXb") == 20 && text_id(t, "nothing") == -1 && !text_token(t, 15));
-    assert_true(text_is_special(t, 20) && !text_is_special(t, 1));
+    assert_true(tokenizer_size(t) == 21 && tokenizer_id(t, "aXb") == 20 && tokenizer_id(t, "nothing") == -1 && !tokenizer_token(t, 15));
+    assert_true(tokenizer_is_special(t, 20) && !tokenizer_is_special(t, 1));
 }
 
 static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
@@ -196,9 +196,9 @@ static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
         { "a\xff", 2, "at byte 1" }, { "\xc0\x80", 2, "at byte 0" }, { "ab\xed\xa0\x80", 5, "at byte 2" }, { "\xf4\x90\x80\x80", 4, "at byte 0" },
         { "\xe2\x96", 2, "at byte 0" }, { "a\x80", 2, "at byte 1" }, { "\xf0\x82\x82\xac", 4, "at byte 0" },
     };
-    const Text *t = small("", "", "");
+    const Tokenizer *t = small("", "", "");
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        assert_null(text_encode_bytes(t, cases[k].text, cases[k].n, TEXT_PLAIN, &arena, &error).id);
+        assert_null(tokenizer_encode_bytes(t, cases[k].text, cases[k].n, TOKENIZER_PLAIN, &arena, &error).id);
         expect_sentence(&error, "not UTF-8", cases[k].part);
     }
 }
@@ -240,10 +240,10 @@ static void what_we_do_not_compute_is_named(void **state)
         { "{\"added_tokens\":{}," MODEL("") "}", "added_tokens is not a list" },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        assert_null(text_parse(cases[k].json, strlen(cases[k].json), "t.json", &arena, &error));
+        assert_null(tokenizer_parse(cases[k].json, strlen(cases[k].json), "t.json", &arena, &error));
         expect_sentence(&error, "t.json", cases[k].part);
     }
-    assert_null(text_open(scratch("none.json"), &arena, &error));
+    assert_null(tokenizer_open(scratch("none.json"), &arena, &error));
     expect_sentence(&error, "none.json");
 }
 
@@ -258,11 +258,11 @@ static void a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer(void **state)
         size_t at = check_below(&seed, n);
         char kept = json[at];
         json[at] = (char)(round % 2 ? check_random(&seed) : (uint64_t)"{}[],:\"0\\n"[check_below(&seed, 10)]);
-        const Text *t = text_parse(json, n, "t.json", &arena, &error);
+        const Tokenizer *t = tokenizer_parse(json, n, "t.json", &arena, &error);
         if (!t)
             expect_sentence(&error, "t.json");
         else
-            assert_non_null(text_encode(t, "USER: <image> what is this ?", TEXT_SPECIAL, &arena, &error).id);
+            assert_non_null(tokenizer_encode(t, "USER: <image> what is this ?", TOKENIZER_SPECIAL, &arena, &error).id);
         json[at] = kept;
         arena_release(&arena, mark);
     }
@@ -274,13 +274,13 @@ static void decoding_undoes_encoding(void **state)
     (void)state;
     static const char *const bits[] = { "a", " ", "  ", "the", "\n", "\xc3\xa9", "\xf0\x9f\xa6\x99", "\xe6\x97\xa5", "?", "France", "0", "z", "\t", "\xe2\x80\x8b" };
     uint64_t seed = check_seed();
-    const Text *t = text_open("fixtures/tokenizers/legacy.json", &arena, &error);
+    const Tokenizer *t = tokenizer_open("fixtures/tokenizers/legacy.json", &arena, &error);
     for (int round = 0; round < 2000; round++) {
         char text[256] = "";
         for (size_t k = check_below(&seed, 30); k > 0; k--)
             strcat(text, bits[check_below(&seed, 14)]);
-        TextIds ids = text_encode(t, text, TEXT_SPECIAL, &arena, &error);
-        assert_string_equal(text_decode(t, ids.id, ids.count, true, &arena, &error), text);
+        TokenIds ids = tokenizer_encode(t, text, TOKENIZER_SPECIAL, &arena, &error);
+        assert_string_equal(tokenizer_decode(t, ids.id, ids.count, true, &arena, &error), text);
     }
 }
 
@@ -288,12 +288,12 @@ static void a_long_text_takes_no_longer_than_its_length(void **state)
 {
     (void)state;
     enum { N = 1 << 20 };
-    const Text *t = text_open("fixtures/tokenizers/legacy.json", &arena, &error);
+    const Tokenizer *t = tokenizer_open("fixtures/tokenizers/legacy.json", &arena, &error);
     char *text = arena_alloc(&arena, N);
     memset(text, 't', N);
     for (size_t i = 0; i < N; i += 3)
         text[i] = 'o';
-    assert_true(text_encode_bytes(t, text, N, TEXT_PLAIN, &arena, &error).count > N / 8);
+    assert_true(tokenizer_encode_bytes(t, text, N, TOKENIZER_PLAIN, &arena, &error).count > N / 8);
 }
 
 /* --- The trainer --- */
@@ -306,18 +306,18 @@ static void every_word_of_the_world_is_one_token(void **state)
     (void)state;
     for (size_t merges = 0; merges <= 30; merges += 15) {
         assert_true(text_train(scratch("t"), words, WORDS, merges, &error));
-        const Text *t = text_open(scratch("t/tokenizer.json"), &arena, &error);
+        const Tokenizer *t = tokenizer_open(scratch("t/tokenizer.json"), &arena, &error);
         expect_fine(&error);
         for (size_t k = 0; k < WORDS; k++) {
-            TextIds ids = text_encode(t, words[k], TEXT_PLAIN, &arena, &error);
+            TokenIds ids = tokenizer_encode(t, words[k], TOKENIZER_PLAIN, &arena, &error);
             assert_int_equal(ids.count, 1);
-            assert_string_equal(text_decode(t, ids.id, 1, false, &arena, &error), words[k]);
+            assert_string_equal(tokenizer_decode(t, ids.id, 1, false, &arena, &error), words[k]);
         }
-        TextIds ids = text_encode(t, "USER: <image> what is this ?\nASSISTANT: paris </s>", TEXT_SPECIAL, &arena, &error);
+        TokenIds ids = tokenizer_encode(t, "USER: <image> what is this ?\nASSISTANT: paris </s>", TOKENIZER_SPECIAL, &arena, &error);
         assert_int_equal(ids.count, 10);
-        assert_true(ids.id[0] == 1 && ids.id[2] == text_id(t, "<image>") && ids.id[9] == 2);
-        ids = text_encode(t, "whatever \xf0\x9f\xa6\x99 \xc3\xa9", TEXT_PLAIN, &arena, &error);
-        assert_string_equal(text_decode(t, ids.id, ids.count, true, &arena, &error), "whatever \xf0\x9f\xa6\x99 \xc3\xa9");
+        assert_true(ids.id[0] == 1 && ids.id[2] == tokenizer_id(t, "<image>") && ids.id[9] == 2);
+        ids = tokenizer_encode(t, "whatever \xf0\x9f\xa6\x99 \xc3\xa9", TOKENIZER_PLAIN, &arena, &error);
+        assert_string_equal(tokenizer_decode(t, ids.id, ids.count, true, &arena, &error), "whatever \xf0\x9f\xa6\x99 \xc3\xa9");
     }
 }
 

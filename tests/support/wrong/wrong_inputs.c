@@ -65,11 +65,11 @@ static void prep(Wrong *w, const PrepForm *f)
 
 /* --- Tokens: the same texts by a tokenizer that is set up wrongly. --- */
 
-static void retokenised(Wrong *w, const char *id, const char *flag, json_t *tokenizer, TextSpecials specials)
+static void retokenised(Wrong *w, const char *id, const char *flag, json_t *tokenizer, TokenizerSpecials specials)
 {
     Store in = wrong_open(w, id), right;
     char *json = json_dumps(tokenizer, 0);
-    const Text *t = json ? text_parse(json, strlen(json), flag, w->arena, w->error) : NULL;
+    const Tokenizer *t = json ? tokenizer_parse(json, strlen(json), flag, w->arena, w->error) : NULL;
     free(json);
     json_decref(tokenizer);
     if (!t || !store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error))
@@ -78,7 +78,7 @@ static void retokenised(Wrong *w, const char *id, const char *flag, json_t *toke
     const size_t count = ids->shape.dim[0], longest = ids->shape.dim[1];
     Tensor out = { .shape = ids->shape, .dtype = I32, .i32 = arena_array(w->arena, count * longest, sizeof *out.i32) };
     for (size_t k = 0; out.i32 && k < count; k++) {
-        TextIds x = text_encode_bytes(t, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k], specials, w->arena, w->error);
+        TokenIds x = tokenizer_encode_bytes(t, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k], specials, w->arena, w->error);
         for (size_t i = 0; i < longest; i++)
             out.i32[k * longest + i] = i < x.count ? x.id[i] : -1;
     }
@@ -89,16 +89,16 @@ static void tok(Wrong *w, const TokForm *f)
 {
     char *id = arena_format(w->arena, "tok/%s", f->id);
     if (has_flag(f->flags, "BosMissing"))
-        retokenised(w, id, "BosMissing", tok_tokenizer(f->id), TEXT_PLAIN);
+        retokenised(w, id, "BosMissing", tok_tokenizer(f->id), TOKENIZER_PLAIN);
     if (has_flag(f->flags, "ByteFallbackMissing")) {
         json_t *t = tok_tokenizer(f->id);
         json_object_set_new(json_object_get(t, "model"), "byte_fallback", json_false());
-        retokenised(w, id, "ByteFallbackMissing", t, TEXT_SPECIAL);
+        retokenised(w, id, "ByteFallbackMissing", t, TOKENIZER_SPECIAL);
     }
     if (has_flag(f->flags, "PrefixFirst"))
-        retokenised(w, id, "PrefixFirst", tok_tokenizer("first"), TEXT_SPECIAL);
+        retokenised(w, id, "PrefixFirst", tok_tokenizer("first"), TOKENIZER_SPECIAL);
     if (has_flag(f->flags, "PrefixLegacy"))
-        retokenised(w, id, "PrefixLegacy", tok_tokenizer("legacy"), TEXT_SPECIAL);
+        retokenised(w, id, "PrefixLegacy", tok_tokenizer("legacy"), TOKENIZER_SPECIAL);
 }
 
 /* --- Masks --- */

@@ -38,7 +38,7 @@ static void expect_product(Lines a, Lines b, Epilogue ep, const char *what)
     size_t n = a.lines * b.lines;
     float *got = malloc((n + 1) * sizeof *got), *want = malloc((n + 1) * sizeof *want);
     memset(got, 0xff, (n + 1) * sizeof *got);
-    gemm(a, b, ep, got, b.lines, &arena, &error);
+    product(a, b, ep, got, b.lines, &arena, &error);
     expect_fine(&error);
     for (size_t i = 0; i < a.lines; i++)
         for (size_t j = 0; j < b.lines; j++)
@@ -80,11 +80,11 @@ static void every_kind_shape_and_transpose_is_exact(void **state)
 {
     (void)state;
     for (int library = 0; library < 2; library++) {
-        gemm_set_kernel_limit(library ? 0 : -1);
+        product_set_kernel_limit(library ? 0 : -1);
         for (DataKind kind = 0; kind < DATA_KINDS; kind++)
             check_sizes(kind, (Epilogue){ .s = 1 }, false);
     }
-    gemm_set_kernel_limit(-1);
+    product_set_kernel_limit(-1);
 }
 
 static void the_bias_is_inside_the_sum(void **state)
@@ -99,10 +99,10 @@ static void the_scale_is_inside_the_sum(void **state)
     (void)state;
     static const float scales[] = { 2, -0.1f, 0, 0x1p-149f, 3e38f, -INFINITY };
     for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
-        gemm_set_kernel_limit(kind & 1 ? 0 : -1);
+        product_set_kernel_limit(kind & 1 ? 0 : -1);
         check_sizes(kind, (Epilogue){ .s = scales[kind % 6] }, kind & 1);
     }
-    gemm_set_kernel_limit(-1);
+    product_set_kernel_limit(-1);
 }
 
 /* Ones that add up to 2^24 + 1, half-way between two floats, with a hair or without; and data of every kind. */
@@ -112,7 +112,7 @@ static void lines_of_a_hundred_thousand_are_exact(void **state)
     enum { K = 100003 };
     uint64_t seed = check_seed();
     for (int library = 0; library < 2; library++) {
-        gemm_set_kernel_limit(library ? 0 : -1);
+        product_set_kernel_limit(library ? 0 : -1);
         for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
             arena_reset(&arena);
             expect_product(make_lines(&seed, kind, 2, K, kind & 1, 0), make_lines(&seed, kind, 3, K, kind & 2, 0), (Epilogue){ .s = 1 },
@@ -125,22 +125,22 @@ static void lines_of_a_hundred_thousand_are_exact(void **state)
         for (size_t k = 0; k < K; k++)
             b.f32[k] = 1;
         float got[3], want[3] = { 0x1p24f, 0x1p24f, 0x1p24f + 2 };
-        gemm(lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, got, 1, &arena, &error);
+        product(lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, got, 1, &arena, &error);
         expect_fine(&error);
         expect_bits(got, want, 3, "below a tie, a tie, above it, library %d", library);
     }
-    gemm_set_kernel_limit(-1);
+    product_set_kernel_limit(-1);
 }
 
 static void exact_decides_alone(void **state)
 {
     (void)state;
     tier_force = 1;
-    gemm_stats_reset();
+    product_stats_reset();
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         check_sizes(kind, (Epilogue){ .s = kind & 1 ? 1 : 0.3f }, kind & 2);
     tier_force = 0;
-    GemmStats s = gemm_stats();
+    ProductStats s = product_stats();
     assert_true(s.undecided == s.elements);
 }
 
@@ -171,7 +171,7 @@ static void ties_by_construction(void **state)
     float a[4] = { 1, 0x1p-24f, 0x1p-50f, 1 }, b[3][4] = { { 1, 1, 0, 0 }, { 1, 1, 0x1p-50f, 0 }, { 1, 1, -0x1p-50f, 0 } };
     float got[3], want[3] = { 1, 1 + 0x1p-23f, 1 };
     arena_reset(&arena);
-    gemm((Lines){ a, F32, 1, 4, 4, 1 }, (Lines){ b, F32, 3, 4, 4, 1 }, (Epilogue){ .s = 1 }, got, 3, &arena, &error);
+    product((Lines){ a, F32, 1, 4, 4, 1 }, (Lines){ b, F32, 3, 4, 4, 1 }, (Epilogue){ .s = 1 }, got, 3, &arena, &error);
     expect_fine(&error);
     expect_bits(got, want, 3, "1 + 2^-24, and 2^-100 to either side");
 }
@@ -184,32 +184,32 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
     uint64_t seed = check_seed();
     int before = omp_get_max_threads();
     for (int columns = 0; columns < 8; columns++) {
-        gemm_set_kernel_limit(columns & 4 ? 0 : -1);
+        product_set_kernel_limit(columns & 4 ? 0 : -1);
         arena_reset(&arena);
         Lines a = make_lines(&seed, DATA_GAUSSIAN, M, K, columns & 1, 0), b = make_lines(&seed, DATA_GAUSSIAN, N, K, columns >> 1 & 1, 0);
-        gemm(a, b, (Epilogue){ .s = 1 }, once, N, &arena, &error);
+        product(a, b, (Epilogue){ .s = 1 }, once, N, &arena, &error);
         static const int threads[] = { 1, 2, 3, 7 };
         for (size_t k = 0; k < 4; k++) {
             omp_set_num_threads(threads[k]);
             memset(again, 0xff, sizeof again);
-            gemm(a, b, (Epilogue){ .s = 1 }, again, N, &arena, &error);
+            product(a, b, (Epilogue){ .s = 1 }, again, N, &arena, &error);
             expect_bits(again, once, M * N, "%d threads", threads[k]);
         }
         omp_set_num_threads(before);
         for (size_t i = 0; i < M; i++) {                 // line by line
             Lines one = { (const float *)a.data + i * a.line_stride, F32, 1, K, a.line_stride, a.k_stride };
-            gemm(one, b, (Epilogue){ .s = 1 }, again + i * N, N, &arena, &error);
+            product(one, b, (Epilogue){ .s = 1 }, again + i * N, N, &arena, &error);
         }
         expect_bits(again, once, M * N, "one line at a time");
         float *swapped = arena_array(&arena, M * N, sizeof *swapped);
-        gemm(b, a, (Epilogue){ .s = 1 }, swapped, M, &arena, &error);
+        product(b, a, (Epilogue){ .s = 1 }, swapped, M, &arena, &error);
         for (size_t i = 0; i < M; i++)
             for (size_t j = 0; j < N; j++)
                 again[i * N + j] = swapped[j * M + i];
         expect_bits(again, once, M * N, "operands swapped");
         expect_fine(&error);
     }
-    gemm_set_kernel_limit(-1);
+    product_set_kernel_limit(-1);
 }
 
 static void few_elements_are_undecided_on_normal_data(void **state)
@@ -222,10 +222,10 @@ static void few_elements_are_undecided_on_normal_data(void **state)
         arena_reset(&arena);
         Lines a = make_lines(&seed, DATA_GAUSSIAN, real[k].m, real[k].length, false, 0);
         Lines b = make_lines(&seed, DATA_GAUSSIAN, real[k].n, real[k].length, false, 0);
-        gemm_stats_reset();
-        gemm(a, b, (Epilogue){ .s = 1 }, out, real[k].n, &arena, &error);
+        product_stats_reset();
+        product(a, b, (Epilogue){ .s = 1 }, out, real[k].n, &arena, &error);
         expect_fine(&error);
-        GemmStats s = gemm_stats();
+        ProductStats s = product_stats();
         assert_int_equal(s.elements, real[k].m * real[k].n);
         assert_true(s.undecided * 1000 < s.elements);
     }
@@ -234,9 +234,9 @@ static void few_elements_are_undecided_on_normal_data(void **state)
 static void the_start_up_test_accepts_this_engine(void **state)
 {
     (void)state;
-    assert_true(gemm_selftest(&error));
+    assert_true(product_selftest(&error));
     expect_fine(&error);
-    assert_true(strlen(gemm_engine()) > 4);
+    assert_true(strlen(product_engine()) > 4);
 }
 
 int main(void)

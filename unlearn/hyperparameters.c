@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "unlearn/variants.h"
+#include "unlearn/hyperparameters.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +13,9 @@ typedef struct {
 } Variant;
 
 static const Variant variants[] = {
-#define VARIANT(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Variants, key) },
-#include "unlearn/variants.def"
-#undef VARIANT
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key) },
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -26,7 +26,7 @@ const Preset presets[] = {
 };
 const size_t presets_count = sizeof presets / sizeof *presets;
 
-bool variants_set(Variants *v, const char *key, const char *value, Error *e)
+bool hyperparameters_set(Hyperparameters *v, const char *key, const char *value, Error *e)
 {
     char name[80];
     for (size_t k = 0; k < VARIANTS; k++) {
@@ -36,10 +36,10 @@ bool variants_set(Variants *v, const char *key, const char *value, Error *e)
         return value_read(variants[k].type, variants[k].range, value, (char *)v + variants[k].offset, NULL)
             || value_refuse(variants[k].type, variants[k].range, name, value, e);
     }
-    return error_set(e, "unlearn.%s is unknown, expected a key of unlearn/variants.def", key);
+    return error_set(e, "unlearn.%s is unknown, expected a key of unlearn/hyperparameters.def", key);
 }
 
-bool variants_apply(Variants *v, const char *assignments, Error *e)
+bool hyperparameters_apply(Hyperparameters *v, const char *assignments, Error *e)
 {
     char key[64], value[64];
     for (const char *at = assignments; *at; at += strspn(at, " ")) {
@@ -48,7 +48,7 @@ bool variants_apply(Variants *v, const char *assignments, Error *e)
             return error_set(e, "unlearn: \"%s\" was not understood, expected key=value", at);
         snprintf(key, sizeof key, "%.*s", (int)n, at);
         snprintf(value, sizeof value, "%.*s", (int)(end - n - 1), at + n + 1);
-        if (!variants_set(v, key, value, e))
+        if (!hyperparameters_set(v, key, value, e))
             return false;
         at += end;
     }
@@ -68,13 +68,13 @@ bool preset_known(const char *name, Error *e)
     return error_set(e, "unlearn.preset is \"%s\", expected one of %s", name, known);
 }
 
-bool variants_make(Variants *v, const struct Method *m, const char *preset, Error *e)
+bool hyperparameters_make(Hyperparameters *v, const struct Method *m, const char *preset, Error *e)
 {
-    *v = (Variants){ .beta = 0 };
+    *v = (Hyperparameters){ .beta = 0 };
     for (size_t k = 0; k < VARIANTS; k++)
-        if (!variants_set(v, variants[k].key, variants[k].fallback, e))
+        if (!hyperparameters_set(v, variants[k].key, variants[k].fallback, e))
             return false;
-    if (m->defaults && !variants_apply(v, m->defaults, e))
+    if (m->defaults && !hyperparameters_apply(v, m->defaults, e))
         return false;
     if (!preset || !*preset)
         return true;
@@ -82,7 +82,7 @@ bool variants_make(Variants *v, const struct Method *m, const char *preset, Erro
         return false;
     for (size_t k = 0; k < presets_count; k++)
         if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, m->name) == 0)
-            && !variants_apply(v, presets[k].variants, e))
+            && !hyperparameters_apply(v, presets[k].variants, e))
             return false;
     return true;
 }

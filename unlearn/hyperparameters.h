@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Variants: the hyper-parameters of every method and the named switches between what the public codes do.
+/* Hyperparameters: the hyper-parameters of every method and the named switches between what the public codes do.
  *
- *     Variants v;
- *     variants_make(&v, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
- *     variants_set(&v, "beta", "0.1", &error);                          // one key of variants.def
+ *     Hyperparameters v;
+ *     hyperparameters_make(&v, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
+ *     hyperparameters_set(&v, "beta", "0.1", &error);                          // one key of hyperparameters.def
  *
- * One Variants describes one published form exactly. A preset (presets.def) is a public code: what it sets of a method's
+ * One Hyperparameters describes one published form exactly. A preset (presets.def) is a public code: what it sets of a method's
  * variants, and what it sets of a run (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. */
-#ifndef PULSE_UNLEARN_VARIANTS_H
-#define PULSE_UNLEARN_VARIANTS_H
+#ifndef PULSE_UNLEARN_HYPERPARAMETERS_H
+#define PULSE_UNLEARN_HYPERPARAMETERS_H
 
 #include "tensor/base/value.h"
 
@@ -19,18 +19,18 @@ enum { KLR_KL, KLR_MUSE_RAW };
 enum { STEPS_JOINT, STEPS_PHASED };
 
 typedef struct {
-#define VARIANT(key, TYPE, ...) FIELD_##TYPE key;
-#include "unlearn/variants.def"
-#undef VARIANT
-} Variants;
+#define HYPERPARAMETER(key, TYPE, ...) FIELD_##TYPE key;
+#include "unlearn/hyperparameters.def"
+#undef HYPERPARAMETER
+} Hyperparameters;
 
 struct Method;
 
 /* preset NULL or "": none. */
-bool variants_make(Variants *v, const struct Method *m, const char *preset, Error *e);
-bool variants_set(Variants *v, const char *key, const char *value, Error *e);
+bool hyperparameters_make(Hyperparameters *v, const struct Method *m, const char *preset, Error *e);
+bool hyperparameters_set(Hyperparameters *v, const char *key, const char *value, Error *e);
 /* "beta=0.4 npo_ratio=batch_mean" */
-bool variants_apply(Variants *v, const char *assignments, Error *e);
+bool hyperparameters_apply(Hyperparameters *v, const char *assignments, Error *e);
 
 typedef struct {
     const char *preset, *method;      // method "*": every method (stands before the method's own line)

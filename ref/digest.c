@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref digest: a line a family, a line for the whole. Equal lines: equal bits. */
+/* pulse-ref digest: one line a family, then total2 and total. Where two machines print the same line, they compute the same bits. */
 #include "ref/digest/digest.h"
 
 #include <jansson.h>
@@ -8,14 +8,17 @@
 #include <string.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
+#include "ref/digest/pinned.h"
 #include "tensor/base/float.h"
 #include "tensor/base/random.h"
 
-#define FAMILY(name) { #name, digest_##name },
-static const struct { const char *name; void (*probe)(Probe *p); } families[] = {
+#define FAMILY(name) { #name, digest_##name, false },
+#define LATER(name) { #name, digest_##name, true },
+static const struct { const char *name; void (*probe)(Probe *p); bool later; } families[] = {
 #include "ref/digest/digest.def"
 };
 #undef FAMILY
+#undef LATER
 enum { FAMILIES = sizeof families / sizeof *families };
 
 static float probe_value(ProbeKind kind, Random r, uint64_t at)
@@ -49,8 +52,13 @@ void probe_seed(Probe *p, Node *y)
         tape_seed(p->tape, y, probe_input(p, PROBE_NORMAL, y->out.shape));
 }
 
-/* What is asked for: which families (none named: all, and a total), and whether each operator gets a line of its own. */
-typedef struct { char **family; int count; bool nodes; } Wanted;
+/* What is asked for: the families that are named (none: all of them, and the totals), and whether each operator has a line of its own. */
+typedef struct {
+    char **family;
+    int count;
+    bool nodes;
+    json_t *list;            // takes the nodes' lines as objects; NULL: they are printed
+} Wanted;
 
 static bool wants(const Wanted *w, const char *family)
 {
@@ -60,8 +68,27 @@ static bool wants(const Wanted *w, const char *family)
     return w->count == 0;
 }
 
-/* Every operator that ran, with its name; `seen` marks it in the order of ops.def. */
-static void hash_nodes(Probe *p, bool *seen, const char *family, bool print)
+/* The families that `total` is over run the pinned operators alone; a new operator in one of them would change `total`. */
+static bool belongs(size_t family, const Op *op, Error *e)
+{
+    if (families[family].later || operator_is_pinned(op->name))
+        return true;
+    return error_set(e, "digest: the family %s runs the operator %s, expected one of ref/digest/pinned.def", families[family].name, op->name);
+}
+
+static void tell_node(const Wanted *w, const char *family, const Node *n)
+{
+    const Digest d = digest_tensor(n->op->name, n->out);
+    if (!w->nodes)
+        return;
+    if (w->list)
+        json_array_append_new(w->list, json_pack("{s:s, s:I, s:s, s:s}", "family", family, "node", (json_int_t)n->id, "op", n->op->name, "digest", d.hex));
+    else
+        printf("%s %zu %s %s\n", family, n->id, n->op->name, d.hex);
+}
+
+/* Hashes every node with its name, and marks in `seen`, which is in the order of ops.def, the operators that ran. */
+static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
 {
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
@@ -69,22 +96,25 @@ static void hash_nodes(Probe *p, bool *seen, const char *family, bool print)
             hash_text(&p->hash, n->name);          // leaves too: the order of nodes is part of a trace
             continue;
         }
+        if (!belongs(family, n->op, p->error))
+            return;
         hash_tensor(&p->hash, n->op->name, n->out);
-        if (print)
-            printf("%s %zu %s %s\n", family, n->id, n->op->name, digest_tensor(n->op->name, n->out).hex);
+        tell_node(w, families[family].name, n);
         for (size_t i = 0; i < ops_count; i++)
             seen[i] |= ops[i] == n->op;
     }
 }
 
-static Digest run_family(size_t k, bool *seen, bool nodes, Error *e)
+static Digest run_family(size_t k, bool *seen, const Wanted *w, Error *e)
 {
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
     Probe p = { .tape = &t, .arena = &a, .error = e, .hash = hash_begin(), .at = (uint64_t)k << 32 };
+    if (families[k].later)
+        hash_text(&p.hash, families[k].name);      // so that two families without a node differ
     families[k].probe(&p);
     tape_backward(&t);
-    hash_nodes(&p, seen, families[k].name, nodes);
+    hash_nodes(&p, seen, k, w);
     arena_free(&a);
     error_prefix(e, "digest of %s", families[k].name);
     return hash_end(&p.hash);
@@ -99,26 +129,45 @@ static bool all_seen(const bool *seen, Error *e)
     return true;
 }
 
-static Digest total(const Digest *family)
+/* Over the first 16 families (total), or over the later ones too (total2). */
+static Digest total(const Digest *family, bool later)
 {
     Hash h = hash_begin();
     hash_text(&h, "spec " PULSE_SPEC);
     for (size_t k = 0; k < FAMILIES; k++) {
+        if (families[k].later && !later)
+            continue;
         hash_text(&h, families[k].name);
         hash_text(&h, family[k].hex);
     }
     return hash_end(&h);
 }
 
-static void print(const Digest *family, Digest all, bool json)
+static void print_json(const Wanted *w, const Digest *family)
 {
-    if (json)
-        printf("{\"spec\": \"%s\", \"families\": {", PULSE_SPEC);
-    else
+    json_t *named = json_object(), *all = json_pack("{s:s, s:o}", "spec", PULSE_SPEC, "families", named);
+    for (size_t k = 0; k < FAMILIES; k++)
+        if (wants(w, families[k].name))
+            json_object_set_new(named, families[k].name, json_string(family[k].hex));
+    if (w->count == 0) {
+        json_object_set_new(all, "total2", json_string(total(family, true).hex));
+        json_object_set_new(all, "total", json_string(total(family, false).hex));
+    }
+    if (w->nodes)
+        json_object_set(all, "nodes", w->list);
+    command_tell(all);
+}
+
+/* total is the last line: scripts read it there. */
+static void print_text(const Wanted *w, const Digest *family)
+{
+    if (w->count == 0)
         printf("spec %s\n", PULSE_SPEC);
     for (size_t k = 0; k < FAMILIES; k++)
-        printf(json ? "%s\"%s\": \"%s\"" : "%s%s %s\n", json && k ? ", " : "", families[k].name, family[k].hex);
-    printf(json ? "}, \"total\": \"%s\"}\n" : "total %s\n", all.hex);
+        if (wants(w, families[k].name))
+            printf("%s %s\n", families[k].name, family[k].hex);
+    if (w->count == 0)
+        printf("total2 %s\ntotal %s\n", total(family, true).hex, total(family, false).hex);
 }
 
 static bool known(const Wanted *w, Error *e)
@@ -133,7 +182,7 @@ static bool known(const Wanted *w, Error *e)
     return true;
 }
 
-/* The families that are wanted, into `family`; all of them must have met every operator. */
+/* Runs the families that are wanted, into `family`. Where none is named, every operator must have run in one of them. */
 static bool probe(const Wanted *w, Digest *family, Error *e)
 {
     bool *seen = calloc(ops_count + 1, sizeof *seen);
@@ -141,7 +190,7 @@ static bool probe(const Wanted *w, Digest *family, Error *e)
         return error_set(e, "digest: out of memory");
     for (size_t k = 0; k < FAMILIES && !e->failed; k++)
         if (wants(w, families[k].name))
-            family[k] = run_family(k, seen, w->nodes, e);
+            family[k] = run_family(k, seen, w, e);
     bool complete = !e->failed && (w->count > 0 || all_seen(seen, e));
     free(seen);
     return complete;
@@ -149,22 +198,20 @@ static bool probe(const Wanted *w, Digest *family, Error *e)
 
 int command_digest(int argc, char **argv)
 {
-    Wanted w = { 0 };
-    const Option mine[] = { { "nodes", NULL, "a line for every operator that ran, too", .flag = &w.nodes } };
+    Wanted w = { .count = 0 };
+    const Option mine[] = { { "nodes", NULL, "also print one line for every operator that ran: its family, its node, its name and the SHA-256 of its result", .flag = &w.nodes } };
     Options o;
     int status;
     if (!options_read(&o, argc, argv, mine, 1, 0, FAMILIES, &status))
         return status;
     w.family = o.operand;
     w.count = o.operands;
-    Error e = { 0 };
+    w.list = o.json ? json_array() : NULL;
+    Error e = { .failed = false };
     Digest family[FAMILIES];
-    if (!known(&w, &e) || !probe(&w, family, &e))
-        return command_fail(&e);
-    if (w.count == 0)
-        print(family, total(family), o.json);
-    for (size_t k = 0; w.count > 0 && k < FAMILIES; k++)
-        if (wants(&w, families[k].name))
-            printf("%s %s\n", families[k].name, family[k].hex);
-    return EXIT_SAME;
+    bool good = known(&w, &e) && probe(&w, family, &e);
+    if (good)
+        (o.json ? print_json : print_text)(&w, family);
+    json_decref(w.list);
+    return good ? EXIT_SAME : command_fail(&e);
 }

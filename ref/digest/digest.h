@@ -1,30 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* Digest: one short probe of everything. Each family computes on fixed data (a function of counters, so no file is needed)
- * and everything it computes goes into one SHA-256. Families stand in digest.def; the total is over their lines. */
+/* Digest: one short probe of everything that the program computes, as SHA-256.
+ *
+ * A family computes on fixed data (a function of counters, so that no file is needed), and all that it computes goes into
+ * its SHA-256. digest.def lists the families. `total` is over the first 16 of them and stays the same when operators,
+ * methods or families are added; `total2` is over all. */
 #ifndef PULSE_REF_DIGEST_DIGEST_H
 #define PULSE_REF_DIGEST_DIGEST_H
 
 #include "tensor/base/hash.h"
 #include "tensor/ops.h"
 
+/* What a family works with. Everything in it belongs to the caller and lives until the family is hashed. */
 typedef struct {
-    Tape  *tape;             // empty at the start of a family; walked back and every node of it hashed at its end
-    Arena *arena;            // the tape's: of this family
-    Error *error;
-    Hash   hash;             // for what is not a node
-    uint64_t at;             // the next counter of data
+    Tape  *tape;             // empty when the family begins; walked back, and every node hashed, when it ends
+    Arena *arena;            // the memory of this family and of its tape
+    Error *error;            // the first failure ends the whole digest
+    Hash   hash;             // takes what is not a node: bytes of files, texts, integers
+    uint64_t at;             // the counter of the next value of fresh data
 } Probe;
 
 #define FAMILY(name) void digest_##name(Probe *p);
+#define LATER(name) void digest_##name(Probe *p);
 #include "ref/digest/digest.def"
 #undef FAMILY
+#undef LATER
 
+/* Kinds of fresh data: a normal distribution, exponents from -40 to 40, halves (which give ties), subnormal numbers and the
+ * smallest normal ones, all bit patterns (infinities and NaNs too). */
 typedef enum { PROBE_NORMAL, PROBE_WIDE, PROBE_TIES, PROBE_TINY, PROBE_BITS, PROBE_KINDS } ProbeKind;
 
-/* Fresh data, the same on every machine: rank and dimensions as in shape_of. */
+/* A leaf of fresh data, the same on every machine; NULL after a failure. The input wants no gradient, the parameter does. */
 Node *probe_input(Probe *p, ProbeKind kind, Shape s);
-Node *probe_param(Probe *p, ProbeKind kind, Shape s);        // wants a gradient
-/* Seeds y with fresh data of its shape; the tape is walked back once, at the end of the family. */
+Node *probe_param(Probe *p, ProbeKind kind, Shape s);
+/* Seeds the gradient of y with fresh data of its shape; the tape is walked back once, after the family. y may be NULL. */
 void  probe_seed(Probe *p, Node *y);
 
 #endif

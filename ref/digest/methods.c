@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The family of the unlearning methods: the loss and the logit gradients of each one that is defined on logits. */
+/* The two families of the unlearning methods: the loss and the gradients of the logits of each method that is defined on logits. */
 #include "ref/digest/digest.h"
+#include "ref/digest/pinned.h"
 #include "unlearn/method.h"
 
 enum { V = 37, SAMPLES = 3, ROWS = 7 };
@@ -26,11 +27,29 @@ static void run(Probe *p, const Method *m, const char *changes)
     tape_backward(p->tape);
 }
 
+/* A method without a loss on logits alone (on hidden states, on weights, in several stages) has nothing to run here. */
+static void run_each(Probe *p, const Method *m)
+{
+    static const char *const changes[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch", "npo_ratio=batch_mean klr=muse_raw", "npo_ratio=raw_logits dpo_scale=1" };
+    for (size_t k = 0; k < sizeof changes / sizeof *changes; k++)
+        if (m->loss && !(m->needs & NEEDS_HIDDEN))
+            run(p, m, changes[k]);
+}
+
 void digest_methods(Probe *p)
 {
-    static const char *const forms[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch", "npo_ratio=batch_mean klr=muse_raw", "npo_ratio=raw_logits dpo_scale=1" };
+    for (size_t k = 0; k < pinned_methods_count; k++) {
+        const Method *m = method_find(pinned_methods[k]);
+        if (m)
+            run_each(p, m);
+        else
+            error_set(p->error, "digest: there is no method %s, expected all of ref/digest/pinned.def", pinned_methods[k]);
+    }
+}
+
+void digest_later_methods(Probe *p)
+{
     for (size_t k = 0; k < methods_count; k++)
-        for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
-            if (methods[k]->loss && !(methods[k]->needs & NEEDS_HIDDEN))
-                run(p, methods[k], forms[f]);
+        if (!method_is_pinned(methods[k]->name))
+            run_each(p, methods[k]);
 }

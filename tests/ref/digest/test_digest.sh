@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # One digest: whatever the threads and the engine, and the one that was recorded.
 . tests/support/tap.sh
-families=$(sed -nE 's/^FAMILY\(([a-z_]+)\)/\1/p' ref/digest/digest.def)
+families=$(sed -nE 's/^(FAMILY|LATER)\(([a-z_]+)\)/\2/p' ref/digest/digest.def)
 one=$tap_folder/one three=$tap_folder/three
 OMP_NUM_THREADS=1 "$PULSE" digest > "$one"
 "$PULSE" digest --threads 3 > "$three"
@@ -14,10 +14,26 @@ through_library() {
 alone() { diff <("$PULSE" digest "$1") <(grep "^$1 " "$one"); }
 
 each_family_once() {
-    [ "$(sed 1d "$one" | sed '$d' | cut -d' ' -f1)" = "$families" ] && [ "$(cut -d' ' -f2 "$one" | sort | uniq -d | wc -l)" = 0 ]
+    [ "$(sed 1d "$one" | head -n -2 | cut -d' ' -f1)" = "$families" ] && [ "$(cut -d' ' -f2 "$one" | sort | uniq -d | wc -l)" = 0 ]
 }
+# total is closed: its families, and the methods and operators that they run, are those of the first record.
+listed() { sed -nE "s/^$1\(([a-z_0-9]+)\)/\1/p" "$2" | sort; }
+ran() { "$PULSE" digest --nodes $(listed FAMILY ref/digest/digest.def) | awk 'NF == 4 { print $3 }' | sort -u; }
+later() { comm -23 <(listed OP tensor/ops.def) <(listed PINNED_OPERATOR ref/digest/pinned.def); }
+later_ran() { "$PULSE" digest --nodes $(listed LATER ref/digest/digest.def) | awk 'NF == 4 { print $3 }' | sort -u; }
+nodes_as_json() { python3 -c 'import json, sys; d = json.load(sys.stdin); sys.exit(d["nodes"][0]["family"] != "norms" or len(d["families"]) != 1)' < <("$PULSE" digest --json --nodes norms); }
+
 check "digest says its spec first and the total last" grep -qE '^spec [0-9]+ .*total [0-9a-f]{64} $' <(tr '\n' ' ' < "$one")
 check "each family has one line, and no two are alike" each_family_once
+check "total is over 16 families, and total2 over those that joined later too" test 16 = "$(listed FAMILY ref/digest/digest.def | wc -l)"
+check "total2 stands above total" grep -qE ' total2 ([0-9a-f]{64}) total [0-9a-f]{64} $' <(tr '\n' ' ' < "$one")
+check "the families of total run the pinned operators, all of them and no other" diff <(listed PINNED_OPERATOR ref/digest/pinned.def) <(ran)
+check "every operator that joined later runs in a later family" test -z "$(comm -23 <(later) <(later_ran))"
+if command -v python3 > /dev/null; then
+    check "nodes stand in the JSON as well" nodes_as_json
+else
+    skip "nodes stand in the JSON as well" "python3 is not installed"
+fi
 check "threads cannot be seen" diff "$one" "$three"
 for core in "" Prescott Nehalem Haswell; do
     check "the product engine cannot be seen${core:+, nor that it takes this for a $core}" through_library "$core"

@@ -26,14 +26,23 @@ typedef struct {
     size_t  index_count;
 } Attrs;
 
-/* A call of a kernel: operands, attributes, where to write. */
+/* An operand widened to binary64 with the norms that a product's bound needs (product.h). */
+typedef struct Wide Wide;
+
+/* How many bytes the widened operands of a step may take, and how many they take now. */
+typedef struct { size_t budget, used; } WideBudget;
+
+/* One call of an operator on plain tensors. Kernels and shape checks see this and no tape. */
 typedef struct {
     const Op *op;
-    Node *const *in;
+    const Tensor *in;        // [n_in] the operands
     size_t n_in;
     const Attrs *attrs;
-    Tensor out;
-    Tape *tape;              // for scratch memory (tape->arena) and the first failure (tape->error)
+    Tensor out;              // the kernel writes every element of out.f32
+    Arena *scratch;          // memory for the kernel's own use; the caller takes it back when it likes
+    Error *error;            // receives the first failure
+    Wide ***wide;            // [n_in] *wide[k] keeps the widened operand k for later products of the step; NULL: keep nothing
+    WideBudget *wide_budget; // NULL when wide is NULL
 } Call;
 
 /* How the last bit is decided (NUMERICS section 0). MOVE: nothing is rounded. */

@@ -11,7 +11,7 @@ Tape tape_make(Arena *arena, Error *error)
 {
     arena->error = error;
     float_env_check_threads(error);
-    return (Tape){ .arena = arena, .error = error, .module = "", .wide_budget = WIDE_BUDGET };
+    return (Tape){ .arena = arena, .error = error, .module = "", .wide.budget = WIDE_BUDGET };
 }
 
 bool call_refuse(const Call *c, const char *expected, Error *e)
@@ -27,7 +27,7 @@ bool call_refuse(const Call *c, const char *expected, Error *e)
 void tape_reset(Tape *t)
 {
     arena_reset(t->arena);
-    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .module = "", .wide_budget = t->wide_budget };
+    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .module = "", .wide.budget = t->wide.budget };
     float_env_check_threads(t->error);
 }
 
@@ -113,13 +113,19 @@ Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attr
         wants_grad |= in[k]->wants_grad;
     }
     Node **inputs = arena_array(t->arena, n_in, sizeof *inputs);
-    if (!inputs)
+    Tensor *values = arena_array(t->arena, n_in, sizeof *values);
+    Wide ***wide = arena_array(t->arena, n_in, sizeof *wide);
+    if (!inputs || !values || !wide)
         return NULL;
-    if (n_in)
-        memcpy(inputs, in, n_in * sizeof *inputs);
+    for (size_t k = 0; k < n_in; k++) {
+        inputs[k] = in[k];
+        values[k] = in[k]->out;
+        wide[k] = &in[k]->wide;
+    }
 
     Node fields = { .op = op, .in = inputs, .n_in = n_in, .attrs = attrs ? *attrs : (Attrs){ .f = { 0 } } };
-    Call call = { .op = op, .in = inputs, .n_in = n_in, .attrs = &fields.attrs, .tape = t };
+    Call call = { .op = op, .in = values, .n_in = n_in, .attrs = &fields.attrs, .scratch = t->arena, .error = t->error,
+                  .wide = wide, .wide_budget = &t->wide };
     Shape shape = { .rank = 0 };
     if (!op->shape(&call, &shape, t->error))
         return NULL;
@@ -201,7 +207,7 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
     Node kept = *keep;
     for (size_t k = 0; k < s.count; k++)
         t->nodes[k]->wide = NULL;              // they may lie in what is taken back
-    t->wide_used = 0;
+    t->wide.used = 0;
     t->count = s.count;
     float *data = arena_release_keeping(t->arena, s.mark, kept.out.f32, tensor_bytes(kept.out));
     return data ? node_make(t, (Node){ .name = "input.kept", .out = tensor_view(data, kept.out.shape) }) : NULL;

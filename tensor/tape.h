@@ -23,10 +23,6 @@
 
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
-/* An operand widened to binary64 with the norms that the product's bound needs; made on first use
- * by a product and kept for the step while the tape's budget allows (product.h). */
-typedef struct Wide Wide;
-
 struct Node {
     size_t      id;
     const Op   *op;          // NULL: a leaf
@@ -41,11 +37,11 @@ struct Node {
     Node      **contributions; // gradients handed in so far
     size_t      n_contributions, contributions_room;
     Node       *grad;        // d loss / d out once tape_backward has passed; NULL: none
-    Wide       *wide;
+    Wide       *wide;        // the output widened by a product, kept for the step; NULL: not widened
 };
 
 /* For kernels and shape checks: operand k of a call; false, with "gelu: shapes [2] F16 do not fit, expected …". */
-static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]->out; }
+static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
 bool call_refuse(const Call *c, const char *expected, Error *e);
 
 struct Tape {
@@ -56,8 +52,7 @@ struct Tape {
     bool    no_grad;         // record nothing for a walk back
     Phase   phase;
     const char *module;
-    size_t  wide_budget;     // bytes that widened operands may take in a step
-    size_t  wide_used;
+    WideBudget wide;         // memory of a step for widened operands
 };
 
 Tape  tape_make(Arena *arena, Error *error);

@@ -186,7 +186,7 @@ typedef struct { size_t score, q, k, k_step, seen, width, group, queries, keys; 
 static bool each_query(Rule *r, void (*f)(Rule *r, const Query *q))
 {
     const Attrs *a = &r->n->attrs;
-    Call c = { .op = r->n->op, .in = r->n->in, .n_in = r->n->n_in, .attrs = a, .out = r->n->out, .tape = r->tape };
+    Call c = { .op = r->n->op, .attrs = a, .out = r->n->out, .scratch = r->tape->arena, .error = r->tape->error };
     const Segment *s = attention_segments(&c);
     size_t heads = (size_t)a->n[0], kv = (size_t)a->n[1], width = (size_t)a->n[2];
     for (size_t g = 0; s && g < a->index_count / 4; g++)

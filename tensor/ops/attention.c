@@ -19,7 +19,7 @@ static Segment segment_at(const int32_t *four, size_t scores)
 Segment *attention_segments(const Call *c)
 {
     size_t count = c->attrs->index_count / 4, scores = 0;
-    Segment *s = arena_array(c->tape->arena, count + 1, sizeof *s);
+    Segment *s = arena_array(c->scratch, count + 1, sizeof *s);
     for (size_t k = 0; s && k < count; k++) {
         s[k] = segment_at(c->attrs->index + 4 * k, scores);
         scores += (size_t)c->attrs->n[0] * s[k].q_count * s[k].k_count;

@@ -98,7 +98,7 @@ typedef size_t (*Work)(const Task *t);
 /* heads: of the queries, or of the keys for mix_t. Scores are the result, or the first input. */
 static void run(const Call *c, size_t heads, bool scores_out, Work work)
 {
-    Arena *arena = c->tape->arena;
+    Arena *arena = c->scratch;
     ArenaMark mark = arena_mark(arena);
     size_t room = attention_room(c->attrs) + 8, tasks = c->attrs->index_count / 4 * heads, left = 0;
     size_t threads = omp_in_parallel() || tasks < 2 ? 1 : (size_t)omp_get_max_threads();
@@ -110,7 +110,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
             size_t first = s[k / heads].scores;
             Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
                        c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
-                       k == 0 ? c->tape->error : NULL };
+                       k == 0 ? c->error : NULL };
             left += work(&t);
         }
         product_count(shape_size(c->out.shape), left);

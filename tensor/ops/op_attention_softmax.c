@@ -77,7 +77,7 @@ static void grad_kernel(const Call *c)
 {
     size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads;
     const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
-    ArenaMark mark = arena_mark(c->tape->arena);
+    ArenaMark mark = arena_mark(c->scratch);
     Segment *s = attention_segments(c);
     if (!s)
         return;
@@ -92,7 +92,7 @@ static void grad_kernel(const Call *c)
             memset(c->out.f32 + at + n, 0, (mine->k_count - n) * sizeof(float));
         }
     }
-    arena_release(c->tape->arena, mark);
+    arena_release(c->scratch, mark);
 }
 
 static Attention attention_of(const Attrs *a)

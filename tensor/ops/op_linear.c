@@ -9,20 +9,21 @@
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
 
-static bool is_matrix(const Node *n)
+static bool is_matrix(const Tensor *x)
 {
-    return n->out.shape.rank == 2 && (n->out.dtype == F32 || n->out.dtype == F16 || n->out.dtype == BF16);
+    return x->shape.rank == 2 && (x->dtype == F32 || x->dtype == F16 || x->dtype == BF16);
 }
 
 /* fp32 values of what is added: a copy that stays for the step, unless it is fp32 already. */
-static const float *floats_of(Tape *t, const Node *n)
+static const float *floats_of(const Call *c, size_t k)
 {
-    if (n->out.dtype == F32)
-        return n->out.f32;
-    size_t size = shape_size(n->out.shape);
-    float *copy = arena_array(t->arena, size, sizeof *copy);
+    const Tensor *x = call_value(c, k);
+    if (x->dtype == F32)
+        return x->f32;
+    size_t size = shape_size(x->shape);
+    float *copy = arena_array(c->scratch, size, sizeof *copy);
     if (copy)
-        tensor_widen(&n->out, 0, size, copy);
+        tensor_widen(x, 0, size, copy);
     return copy;
 }
 
@@ -30,21 +31,21 @@ static const float *floats_of(Tape *t, const Node *n)
 
 static bool linear_shape(const Call *c, Shape *out, Error *e)
 {
-    const Node *x = c->in[0], *w = c->in[1], *b = c->n_in > 2 ? c->in[2] : NULL;
-    bool fits = is_matrix(x) && is_matrix(w) && x->out.shape.dim[1] == w->out.shape.dim[1];
+    const Tensor *x = call_value(c, 0), *w = call_value(c, 1), *b = c->n_in > 2 ? call_value(c, 2) : NULL;
+    bool fits = is_matrix(x) && is_matrix(w) && x->shape.dim[1] == w->shape.dim[1];
     if (fits && b)
-        fits = b->out.shape.rank == 1 && b->out.shape.dim[0] == w->out.shape.dim[0] && b->out.dtype <= BF16;
+        fits = b->shape.rank == 1 && b->shape.dim[0] == w->shape.dim[0] && b->dtype <= BF16;
     if (!fits)
         return call_refuse(c, "x [N, K], w [M, K] and, if any, bias [M] of F32, F16 or BF16", e);
-    *out = shape_of(2, x->out.shape.dim[0], w->out.shape.dim[0]);
+    *out = shape_of(2, x->shape.dim[0], w->shape.dim[0]);
     return true;
 }
 
 static void linear_kernel(const Call *c)
 {
     Epilogue ep = { .s = 1 };
-    if (c->n_in == 2 || (ep.addend = floats_of(c->tape, c->in[2])))
-        product_nodes(c->tape, (Operand){ c->in[0], false }, (Operand){ c->in[1], false }, ep, c->out.f32);
+    if (c->n_in == 2 || (ep.addend = floats_of(c, 2)))
+        product_call(c, (Operand){ 0, false }, (Operand){ 1, false }, ep);
 }
 
 static void linear_vjp(Tape *t, Node *y, Node *dy)
@@ -73,9 +74,9 @@ Node *op_linear(Tape *t, Node *x, Node *w, Node *bias)
 
 static bool matmul_shape(const Call *c, Shape *out, Error *e)
 {
-    const size_t *a = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim;
+    const size_t *a = c->in[0].shape.dim, *b = c->in[1].shape.dim;
     bool ta = c->attrs->n[0], tb = c->attrs->n[1];
-    if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || a[!ta] != b[tb])
+    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || a[!ta] != b[tb])
         return call_refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
     *out = shape_of(2, a[ta], b[!tb]);
     return true;
@@ -83,8 +84,8 @@ static bool matmul_shape(const Call *c, Shape *out, Error *e)
 
 static void matmul_kernel(const Call *c)
 {
-    Operand a = { c->in[0], c->attrs->n[0] != 0 }, b = { c->in[1], c->attrs->n[1] == 0 };
-    product_nodes(c->tape, a, b, (Epilogue){ .s = 1 }, c->out.f32);
+    Operand a = { 0, c->attrs->n[0] != 0 }, b = { 1, c->attrs->n[1] == 0 };
+    product_call(c, a, b, (Epilogue){ .s = 1 });
 }
 
 /* y = A B: dA = dy B^T, dB = A^T dy; a transposed side gets the transpose of that. */
@@ -113,18 +114,18 @@ Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)
 
 static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
 {
-    const size_t *w = c->in[0]->out.shape.dim, *b = c->in[1]->out.shape.dim, *a = c->in[2]->out.shape.dim;
-    if (!is_matrix(c->in[0]) || !is_matrix(c->in[1]) || !is_matrix(c->in[2]) || b[0] != w[0] || a[1] != w[1] || b[1] != a[0])
+    const size_t *w = c->in[0].shape.dim, *b = c->in[1].shape.dim, *a = c->in[2].shape.dim;
+    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || !is_matrix(&c->in[2]) || b[0] != w[0] || a[1] != w[1] || b[1] != a[0])
         return call_refuse(c, "w [M, K], b [M, r] and a [r, K]", e);
-    *out = c->in[0]->out.shape;
+    *out = c->in[0].shape;
     return true;
 }
 
 static void lora_merge_kernel(const Call *c)
 {
-    Epilogue ep = { .addend = floats_of(c->tape, c->in[0]), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
+    Epilogue ep = { .addend = floats_of(c, 0), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
     if (ep.addend)
-        product_nodes(c->tape, (Operand){ c->in[1], false }, (Operand){ c->in[2], true }, ep, c->out.f32);
+        product_call(c, (Operand){ 1, false }, (Operand){ 2, true }, ep);
 }
 
 const Op op_record_lora_merge = {

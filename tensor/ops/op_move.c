@@ -245,8 +245,8 @@ static void scatter_kernel(const Call *c)
     size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
     const int32_t *ids = c->attrs->index;
     const float *dy = call_value(c, 0)->f32;
-    size_t *begin = arena_zalloc(c->tape->arena, (rows + 2) * sizeof *begin);
-    int32_t *list = arena_array(c->tape->arena, n, sizeof *list);
+    size_t *begin = arena_zalloc(c->scratch, (rows + 2) * sizeof *begin);
+    int32_t *list = arena_array(c->scratch, n, sizeof *list);
     if (!begin || !list)
         return;
     for (size_t i = 0; i < n; i++)

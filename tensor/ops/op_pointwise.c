@@ -206,7 +206,7 @@ static const float *column_vector(const Call *c, size_t k)
     const Tensor *v = call_value(c, k);
     if (v->dtype == F32)
         return v->f32;
-    float *wide = arena_array(c->tape->arena, v->shape.dim[0], sizeof *wide);
+    float *wide = arena_array(c->scratch, v->shape.dim[0], sizeof *wide);
     if (wide)
         tensor_widen(v, 0, v->shape.dim[0], wide);
     return wide;
@@ -285,7 +285,7 @@ static void scalar_kernel(const Call *c)
         }
     }
     if (open < n)
-        scalar_value(f, x[open], &c->out.f32[open], c->tape->error);     // fails again, and says where
+        scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, and says where
 }
 
 #define SCALAR_OP(NAME, KIND, FORMULA, VJP)                                                         \

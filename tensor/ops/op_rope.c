@@ -15,7 +15,7 @@ enum { HEADS };                                   // attrs.n; attrs.index: the p
 
 static bool rope_shape(const Call *c, Shape *out, Error *e)
 {
-    const Tensor *x = &c->in[0]->out, *cos = &c->in[1]->out, *sin = &c->in[2]->out;
+    const Tensor *x = &c->in[0], *cos = &c->in[1], *sin = &c->in[2];
     size_t heads = (size_t)c->attrs->n[HEADS], rows = x->shape.dim[0], cols = x->shape.dim[1];
     bool fits = x->shape.rank == 2 && cos->shape.rank == 2 && shape_equal(cos->shape, sin->shape) && c->attrs->n[HEADS] > 0
                 && cols % (2 * heads) == 0 && cos->shape.dim[1] == cols / (2 * heads) && c->attrs->index_count == rows
@@ -56,9 +56,9 @@ static void rotate(const Call *c, double sign)
     #pragma omp parallel for schedule(static) if (rows * cols > 8192)
     for (size_t r = 0; r < rows; r++) {
         size_t position = (size_t)c->attrs->index[r];
-        const float *cos = c->in[1]->out.f32 + position * half, *sin = c->in[2]->out.f32 + position * half;
+        const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half;
         for (size_t h = 0; h < heads; h++) {
-            const float *x = c->in[0]->out.f32 + r * cols + 2 * h * half;
+            const float *x = c->in[0].f32 + r * cols + 2 * h * half;
             float *y = c->out.f32 + r * cols + 2 * h * half;
             turn(x, cos, x + half, sin, -sign, half, y);
             turn(x + half, cos, x, sin, sign, half, y + half);

@@ -23,9 +23,9 @@ enum { CHUNK = 1024 };
 
 SoftmaxRoom softmax_room(const Call *c, size_t cols)
 {
-    SoftmaxRoom room = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->tape->arena) };
+    SoftmaxRoom room = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->scratch) };
     size_t threads = (size_t)omp_get_max_threads();
-    room.all = arena_array(c->tape->arena, threads * room.stride, sizeof *room.all);
+    room.all = arena_array(c->scratch, threads * room.stride, sizeof *room.all);
     return room;
 }
 
@@ -36,7 +36,7 @@ double *softmax_room_mine(const SoftmaxRoom *room)
 
 void softmax_room_release(const Call *c, const SoftmaxRoom *room)
 {
-    arena_release(c->tape->arena, room->mark);
+    arena_release(c->scratch, room->mark);
 }
 
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column)
@@ -44,7 +44,7 @@ void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size
     float top = -INFINITY;
     for (size_t j = 0; j < n; j++)
         top = x[j] > top ? x[j] : top;
-    error_set(c->tape->error, "%s: row %zu, column %zu of %zu, logit %a where the largest is %a: "
+    error_set(c->error, "%s: row %zu, column %zu of %zu, logit %a where the largest is %a: "
               "double-double left two floats, expected one", c->op->name, row, column, n, (double)x[column], (double)top);
 }
 

@@ -191,24 +191,26 @@ static void fill(const Tensor *x, Wide *w, double *square, int threads)
     norms_above(w->col_norm, w->cols, w->rows);
 }
 
-const Wide *wide_of(Tape *t, Node *n)
+const Wide *wide_of(const Call *c, size_t k)
 {
-    if (n->wide)
-        return n->wide;
-    size_t rows = shape_rows(n->out.shape), cols = shape_cols(n->out.shape), size = rows * cols;
-    size_t doubles = size + rows + cols, bytes = doubles * sizeof(double);
-    if (size > SIZE_MAX / 16 || t->wide_used + bytes > t->wide_budget)
+    if (!c->wide)
         return NULL;
-    Wide *w = arena_alloc(t->arena, sizeof *w);
-    double *value = arena_array(t->arena, doubles, sizeof *value);
+    if (*c->wide[k])
+        return *c->wide[k];
+    size_t rows = shape_rows(c->in[k].shape), cols = shape_cols(c->in[k].shape), size = rows * cols;
+    size_t doubles = size + rows + cols, bytes = doubles * sizeof(double);
+    if (size > SIZE_MAX / 16 || c->wide_budget->used + bytes > c->wide_budget->budget)
+        return NULL;
+    Wide *w = arena_alloc(c->scratch, sizeof *w);
+    double *value = arena_array(c->scratch, doubles, sizeof *value);
     int threads = size < SERIAL_ELEMENTS || omp_in_parallel() ? 1 : omp_get_max_threads();
-    ArenaMark mark = arena_mark(t->arena);
-    double *square = arena_array(t->arena, (size_t)threads * cols, sizeof *square);
+    ArenaMark mark = arena_mark(c->scratch);
+    double *square = arena_array(c->scratch, (size_t)threads * cols, sizeof *square);
     if (!w || !value || !square)
         return NULL;
     *w = (Wide){ rows, cols, value, value + size, value + size + rows };
-    fill(&n->out, w, square, threads);
-    arena_release(t->arena, mark);
-    t->wide_used += bytes;
-    return n->wide = w;
+    fill(&c->in[k], w, square, threads);
+    arena_release(c->scratch, mark);
+    c->wide_budget->used += bytes;
+    return *c->wide[k] = w;
 }

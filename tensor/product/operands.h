@@ -10,8 +10,8 @@
 #include "tensor/product/product.h"
 #include "tensor/product/engine.h"
 
-/* The widened form of a node's output, made now or earlier in this step; NULL when the budget is spent. */
-const Wide *wide_of(Tape *t, Node *n);
+/* The widened form of input k of a call, made now or earlier in this step; NULL when the call keeps none or the budget is spent. */
+const Wide *wide_of(const Call *c, size_t k);
 Side wide_side(const Wide *w, bool columns);
 
 /* `count` lines from `first` on, widened into `room` of side_room(count, length) doubles. k-contiguous

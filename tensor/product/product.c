@@ -213,17 +213,17 @@ Lines lines_cols(Tensor t)
     return (Lines){ t.data, t.dtype, cols, rows, 1, cols };
 }
 
-static Lines lines_of(Operand o) { return o.columns ? lines_cols(o.node->out) : lines_rows(o.node->out); }
+static Lines lines_of(const Call *c, Operand o) { return (o.columns ? lines_cols : lines_rows)(c->in[o.input]); }
 
-bool product_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out)
+bool product_call(const Call *c, Operand a, Operand b, Epilogue ep)
 {
-    Lines from_a = lines_of(a), from_b = lines_of(b);
-    if (!lengths_fit(&from_a, &from_b, t->error))
+    Lines from_a = lines_of(c, a), from_b = lines_of(c, b);
+    if (!lengths_fit(&from_a, &from_b, c->error))
         return false;
     if (by_kernel(&from_a, &from_b))
-        return kernel_run(from_a, from_b, ep, out, from_b.lines, t->arena, t->error);
-    Source wide_a = { from_a, wide_of(t, a.node), a.columns }, wide_b = { from_b, wide_of(t, b.node), b.columns };
-    return library_run(wide_a, wide_b, ep, out, from_b.lines, t->arena, t->error);
+        return kernel_run(from_a, from_b, ep, c->out.f32, from_b.lines, c->scratch, c->error);
+    Source wide_a = { from_a, wide_of(c, a.input), a.columns }, wide_b = { from_b, wide_of(c, b.input), b.columns };
+    return library_run(wide_a, wide_b, ep, c->out.f32, from_b.lines, c->scratch, c->error);
 }
 
 const char *product_engine(void) { return engine_name(); }

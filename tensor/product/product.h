@@ -13,7 +13,7 @@
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H
 #define PULSE_TENSOR_PRODUCT_PRODUCT_H
 
-#include "tensor/tape.h"
+#include "tensor/op.h"
 
 /* Lines of numbers in memory: element (line, k) is data[line * line_stride + k * k_stride]. */
 typedef struct {
@@ -42,10 +42,10 @@ Lines lines_cols(Tensor t);
 /* out[i * out_stride + j] for i < a.lines, j < b.lines. Scratch memory comes from `room` and goes back. */
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 
-/* The same for nodes [rows, cols] of a tape: a line is a row, or a column where `columns` is set. Each
- * operand is widened once a step while tape->wide_budget allows, panel by panel where it does not. */
-typedef struct { Node *node; bool columns; } Operand;
-bool product_nodes(Tape *t, Operand a, Operand b, Epilogue ep, float *out);
+/* The same for two inputs [rows, cols] of a call, written to its output: a line is a row, or a column where `columns`
+ * is set. Each input is widened once a step while the call's budget allows, panel by panel where it does not. */
+typedef struct { size_t input; bool columns; } Operand;
+bool product_call(const Call *c, Operand a, Operand b, Epilogue ep);
 
 /* How often the bound did not decide, since the last reset (summed over threads). */
 typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;

@@ -30,7 +30,10 @@ static Node *normal(Tape *t, uint64_t state, bool positive)
 static void bench(Tape *t, Node *y)
 {
     double best = 1e9;
-    Call c = { .op = y->op, .in = y->in, .n_in = y->n_in, .attrs = &y->attrs, .out = y->out, .tape = t };
+    Tensor in[4];
+    for (size_t k = 0; k < y->n_in; k++)
+        in[k] = y->in[k]->out;
+    Call c = { .op = y->op, .in = in, .n_in = y->n_in, .attrs = &y->attrs, .out = y->out, .scratch = t->arena, .error = t->error };
     for (int k = 0; k < TRIES; k++) {
         double begin = now();
         y->op->kernel(&c);

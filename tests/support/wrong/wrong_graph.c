@@ -10,7 +10,7 @@ typedef const float *In;
 static bool like_first(const Call *c, Shape *out, Error *e)
 {
     (void)e;
-    *out = c->in[0]->out.shape;
+    *out = c->in[0].shape;
     return true;
 }
 
@@ -25,14 +25,14 @@ static double gate(double x) { return 1 / (1 + exp(-k2 * (x + a3 * x * x * x)));
 static void gelu_tanh_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->in[0]->out.f32[i] * gate((double)c->in[0]->out.f32[i]));
+        c->out.f32[i] = (float)((double)c->in[0].f32[i] * gate((double)c->in[0].f32[i]));
 }
 
 static void gelu_tanh_back_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++) {
-        double x = (double)c->in[0]->out.f32[i], s = gate(x);
-        c->out.f32[i] = (float)((double)c->in[1]->out.f32[i] * (s + x * s * (1 - s) * k2 * (1 + 3 * a3 * x * x)));
+        double x = (double)c->in[0].f32[i], s = gate(x);
+        c->out.f32[i] = (float)((double)c->in[1].f32[i] * (s + x * s * (1 - s) * k2 * (1 + 3 * a3 * x * x)));
     }
 }
 
@@ -41,7 +41,7 @@ static void gelu_tanh_back_kernel(const Call *c)
 static void eps_row(const Call *c, size_t row, In d)
 {
     size_t cols = shape_cols(c->out.shape);
-    In x = c->in[0]->out.f32 + row * cols;
+    In x = c->in[0].f32 + row * cols;
     float *y = c->out.f32 + row * cols;
     double mean = 0, var = 0, m1 = 0, m2 = 0, n = (double)cols;
     bool centred = c->attrs->n[0];
@@ -67,17 +67,17 @@ static void eps_outside_kernel(const Call *c)
 static void eps_outside_back_kernel(const Call *c)
 {
     for (size_t row = 0; row < shape_rows(c->out.shape); row++)
-        eps_row(c, row, c->in[1]->out.f32 + row * shape_cols(c->out.shape));
+        eps_row(c, row, c->in[1].f32 + row * shape_cols(c->out.shape));
 }
 
 /* --- rotary positions on pairs (0, 1), (2, 3), … --- */
 
 static void turn_pairs(const Call *c, double sign)
 {
-    size_t half = c->in[1]->out.shape.dim[1], cols = shape_cols(c->out.shape);
+    size_t half = c->in[1].shape.dim[1], cols = shape_cols(c->out.shape);
     for (size_t i = 0; i < all(c); i += 2) {
         size_t at = (size_t)c->attrs->index[i / cols] * half + i % cols % (2 * half) / 2;
-        double a = (double)c->in[0]->out.f32[i], b = (double)c->in[0]->out.f32[i + 1], cosine = (double)c->in[1]->out.f32[at], sine = sign * (double)c->in[2]->out.f32[at];
+        double a = (double)c->in[0].f32[i], b = (double)c->in[0].f32[i + 1], cosine = (double)c->in[1].f32[at], sine = sign * (double)c->in[2].f32[at];
         c->out.f32[i] = (float)(a * cosine - b * sine);
         c->out.f32[i + 1] = (float)(b * cosine + a * sine);
     }
@@ -103,9 +103,9 @@ static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pair
 
 static void kl_reversed_kernel(const Call *c)
 {
-    size_t cols = shape_cols(c->in[0]->out.shape);
+    size_t cols = shape_cols(c->in[0].shape);
     for (size_t row = 0; row < all(c); row++) {
-        In lq = c->in[1]->out.f32 + row * cols, lp = c->in[2]->out.f32 + row * cols;
+        In lq = c->in[1].f32 + row * cols, lp = c->in[2].f32 + row * cols;
         double sum = 0;
         for (size_t k = 0; k < cols; k++)
             sum += exp((double)lp[k]) * ((double)lp[k] - (double)lq[k]);
@@ -117,8 +117,8 @@ static void kl_reversed_grad_kernel(const Call *c)
 {
     size_t cols = shape_cols(c->out.shape);
     for (size_t i = 0; i < all(c); i += cols) {
-        In p = c->in[0]->out.f32 + i, q = c->in[1]->out.f32 + i;
-        double mean = 0, weight = (double)c->in[2]->out.f32[i / cols];
+        In p = c->in[0].f32 + i, q = c->in[1].f32 + i;
+        double mean = 0, weight = (double)c->in[2].f32[i / cols];
         for (size_t k = 0; k < cols; k++)
             mean += (double)p[k] * log((double)p[k] / (double)q[k]);
         for (size_t k = 0; k < cols; k++)
@@ -128,31 +128,31 @@ static void kl_reversed_grad_kernel(const Call *c)
 
 /* --- the update: moments of g + decay p (inputs m, g, p), beta2 in decimal, eps inside the root --- */
 
-static double coupled(const Call *c, size_t i) { return (double)c->in[1]->out.f32[i] + (double)c->attrs->f[1] * (double)c->in[2]->out.f32[i]; }
+static double coupled(const Call *c, size_t i) { return (double)c->in[1].f32[i] + (double)c->attrs->f[1] * (double)c->in[2].f32[i]; }
 
 static void coupled_m_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0]->out.f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i));
 }
 
 static void coupled_v_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0]->out.f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i) * coupled(c, i));
 }
 
 static void decimal_v_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)(0.999 * (double)c->in[0]->out.f32[i] + (1 - 0.999) * (double)c->in[1]->out.f32[i] * (double)c->in[1]->out.f32[i]);
+        c->out.f32[i] = (float)(0.999 * (double)c->in[0].f32[i] + (1 - 0.999) * (double)c->in[1].f32[i] * (double)c->in[1].f32[i]);
 }
 
 static void eps_inside_kernel(const Call *c)
 {
     const Attrs *a = c->attrs;
     for (size_t i = 0; i < all(c); i++) {
-        double p = (double)c->in[0]->out.f32[i], m = (double)c->in[1]->out.f32[i], v = (double)c->in[2]->out.f32[i];
+        double p = (double)c->in[0].f32[i], m = (double)c->in[1].f32[i], v = (double)c->in[2].f32[i];
         c->out.f32[i] = (float)(p - (double)a->f[0] * (m / a->d[0] / sqrt(v / a->d[1] + (double)a->f[1]) + (double)a->f[2] * p));
     }
 }
@@ -160,7 +160,7 @@ static void eps_inside_kernel(const Call *c)
 static bool row_shape(const Call *c, Shape *out, Error *e)
 {
     (void)e;
-    *out = shape_of(1, c->in[0]->out.shape.dim[0]);
+    *out = shape_of(1, c->in[0].shape.dim[0]);
     return true;
 }
 

@@ -129,16 +129,16 @@ static void the_budget_of_widened_operands_cannot_be_seen(void **state)
         Tensor as = data_tensor(&arena, ta ? shape_of(2, 70, 130) : shape_of(2, 130, 70), DATA_GAUSSIAN, 1);
         Tensor bs = data_tensor(&arena, tb ? shape_of(2, 90, 70) : shape_of(2, 70, 90), DATA_GAUSSIAN, 2);
         Node *a = tape_input(&tape, "a", as), *b = tape_input(&tape, "b", bs);
-        size_t budget = tape.wide_budget;
+        size_t budget = tape.wide.budget;
         product_set_kernel_limit(1e18);
         Node *unlike = op_matmul(&tape, a, ta, b, tb);           // by the built-in kernel
         product_set_kernel_limit(0);
-        tape.wide_budget = 0;
+        tape.wide.budget = 0;
         Node *narrow = op_matmul(&tape, a, ta, b, tb);
-        assert_true(a->wide == NULL && b->wide == NULL && tape.wide_used == 0);
-        tape.wide_budget = budget;
+        assert_true(a->wide == NULL && b->wide == NULL && tape.wide.used == 0);
+        tape.wide.budget = budget;
         Node *wide = op_matmul(&tape, a, ta, b, tb);
-        assert_true(a->wide && b->wide && tape.wide_used > 0);
+        assert_true(a->wide && b->wide && tape.wide.used > 0);
         product_set_kernel_limit(-1);
         expect_fine(&error);
         expect_tensor(unlike->out, wide->out, "built-in kernel, transposes %d %d", ta, tb);
@@ -155,10 +155,10 @@ static void an_operand_is_widened_once_a_step(void **state)
     Node *w = tape_input(&tape, "w", data_tensor(&arena, shape_of(2, 40, 60), DATA_GAUSSIAN, 2));
     op_linear(&tape, x, w, NULL);
     Wide *kept = x->wide;
-    size_t used = tape.wide_used;
+    size_t used = tape.wide.used;
     op_linear(&tape, x, w, NULL);
     product_set_kernel_limit(-1);
-    assert_true(kept && x->wide == kept && tape.wide_used == used);
+    assert_true(kept && x->wide == kept && tape.wide.used == used);
     expect_fine(&error);
 }
 

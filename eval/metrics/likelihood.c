@@ -15,6 +15,11 @@ double metric_exp(double x)
     return y.h + y.l;
 }
 
+size_t tokens_without_end(size_t tokens)
+{
+    return tokens > 1 ? tokens - 1 : tokens;
+}
+
 double answer_probability(double ce)
 {
     return metric_exp(-ce);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Likelihood: what the probabilities of answers say about what a model still knows. CE = NLL / T of an answer's tokens, T with its end token.
  *
- * Where a source leaves the end token out (memorisation and MIA of open-unlearning), pass one token less. */
+ * Memorisation and membership leave the end token out, as open-unlearning does: pass tokens_without_end(T) tokens. */
 #ifndef PULSE_EVAL_METRICS_LIKELIHOOD_H
 #define PULSE_EVAL_METRICS_LIKELIHOOD_H
 
@@ -9,6 +9,9 @@
 
 /* exp of binary64 by double-double, cut to its high half: 0 below -600, infinite above 600. */
 double metric_exp(double x);
+
+/* How many of an answer's T tokens are left without its end token, which stands last. An answer that is nothing but the end token keeps it. */
+size_t tokens_without_end(size_t tokens);
 
 /* --- TOFU --- */
 double answer_probability(double ce);                                                    // exp(-CE)
@@ -28,11 +31,12 @@ Truth  truth_of(double paraphrase_ce, const float *wrong_ce, size_t n);
 double truth_value(Truth t, TruthForm form);
 double truth_mean(const Truth *t, size_t n, TruthForm form);
 
-/* --- Memorisation, teacher-forced: right[k] says that token k is the argmax of its row (lowest id on ties) --- */
-double exact_memorisation(const unsigned char *right, size_t n);                         // right tokens / T
-/* 1 - k/T, k the smallest start from which on all are right (T when the last is wrong). */
+/* --- Memorisation, teacher-forced, of the n tokens of an answer without its end token: right[k] says that token k is the argmax of
+ * its row of logits, the lowest id on ties. n = 0: NaN --- */
+double exact_memorisation(const unsigned char *right, size_t n);                         // right tokens / n
+/* 1 - k/n, where k is the smallest start from which on all tokens are right, and n where the last one is wrong. */
 double extraction_strength(const unsigned char *right, size_t n);
-/* The same as open-unlearning's loop has it: k is T - 1 at most, so never 0. */
+/* The same as the loop of open-unlearning computes it: its k is n - 1 at most, so that the value is never 0. */
 double extraction_strength_open(const unsigned char *right, size_t n);
 
 /* --- Membership: scores of one text from its n token NLLs; higher means rather no member. n = 0: NaN --- */

@@ -39,9 +39,9 @@ static bool add_ratio(Part *s, const char *metric, Ratio x)
 /* --- a number a question --- */
 
 static double probability(const Result *r) { return answer_probability(r->ce); }
-static double memorised(const Result *r) { return exact_memorisation(r->token_right, r->tokens); }
-static double extracted(const Result *r) { return extraction_strength(r->token_right, r->tokens); }
-static double extracted_open(const Result *r) { return extraction_strength_open(r->token_right, r->tokens); }
+static double memorised(const Result *r) { return exact_memorisation(r->token_right, tokens_without_end(r->tokens)); }
+static double extracted(const Result *r) { return extraction_strength(r->token_right, tokens_without_end(r->tokens)); }
+static double extracted_open(const Result *r) { return extraction_strength_open(r->token_right, tokens_without_end(r->tokens)); }
 
 /* CE of the options that are wrong: of several with the answer's own CE, the first is taken for it. */
 static size_t wrong_options(const Result *r, float out[64])

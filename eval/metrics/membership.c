@@ -27,7 +27,7 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
     if (!nll || t->error->failed)
         return false;
     for (size_t i = 0; i < count; i++) {
-        const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin, n = rows > 1 ? rows - 1 : rows;
+        const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin, n = tokens_without_end(rows);
         out[i] = (TextScore){ arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(double)), arena_array(a, n, sizeof(double)), n };
         if (!out[i].nll || !out[i].mu || !out[i].variance)
             return false;

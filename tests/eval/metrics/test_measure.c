@@ -116,6 +116,33 @@ static void measures_are_those_worked_by_hand(void **state)
     assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
 }
 
+/* Answers of two and three tokens and the end token. Without it the first has (1 0), the second (1 0 1), the third, all wrong but for its end, (0 0). */
+static void memorisation_leaves_the_end_token_out(void **state)
+{
+    (void)state;
+    Rows rows = { .arena = &arena };
+    uint8_t half[3] = { 1, 0, 1 }, end_wrong[4] = { 1, 0, 1, 0 }, only_end[3] = { 0, 0, 1 };
+    uint8_t *right[] = { half, end_wrong, only_end };
+    const size_t tokens[] = { 3, 4, 3 };
+    float none[4] = { 0 };
+    Result r[3];
+    for (int k = 0; k < 3; k++) {
+        r[k] = answered("a-0-image", "p1", "person", MODALITY_IMAGE, false);
+        r[k].token_nll = none;
+        r[k].token_right = right[k];
+        r[k].tokens = tokens[k];
+    }
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ NULL, "person", true }, r, NULL, 3, &error));
+    expect_fine(&error);
+    assert_true(value_of(&rows, "image", "exact_memorisation") == (1.0 / 2 + 2.0 / 3 + 0) / 3);
+    assert_true(value_of(&rows, "image", "extraction_strength") == (0 + (1 - 2.0 / 3) + 0) / 3);
+    assert_true(value_of(&rows, "image", "extraction_strength_open") == (1.0 / 2 + (1 - 2.0 / 3) + 1.0 / 2) / 3);
+    rows.count = 0;                                                      // of an answer without any token but the end, that one counts
+    r[0].tokens = 1;
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ NULL, "person", true }, r, NULL, 1, &error));
+    assert_true(value_of(&rows, "image", "exact_memorisation") == 1);
+}
+
 static void texts_are_measured_by_every_overlap(void **state)
 {
     (void)state;
@@ -169,6 +196,7 @@ int main(void)
         stand_test(answers_come_back_with_the_same_bits),
         stand_test(results_csv_is_exactly_the_contract),
         stand_test(measures_are_those_worked_by_hand),
+        stand_test(memorisation_leaves_the_end_token_out),
         stand_test(texts_are_measured_by_every_overlap),
         stand_test(model_utility_needs_all_of_its_parts),
     };

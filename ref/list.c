@@ -9,12 +9,25 @@
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
-/* "floats: eps; index: ids [N]"; NULL when an operator is told nothing besides its inputs. */
+/* "lr eps decay"; NULL for an empty list of at most `room` names. */
+static const char *joined(const char *const names[], size_t room, Arena *a)
+{
+    const char *text = NULL;
+    for (size_t k = 0; k < room && names[k]; k++)
+        text = arena_format(a, "%s%s%s", text ? text : "", text ? " " : "", names[k]);
+    return text;
+}
+
+static const char *floats(const Op *op, Arena *a) { return joined(op->floats, OP_FLOATS, a); }
+static const char *reals(const Op *op, Arena *a)  { return joined(op->reals, OP_REALS, a); }
+static const char *ints(const Op *op, Arena *a)   { return joined(op->ints, OP_INTS, a); }
+
+/* "fp32: eps; index: ids [N]"; NULL when an operator is told nothing besides its inputs. */
 static const char *attributes(const Op *op, Arena *a)
 {
     const char *text = NULL;
     const struct { const char *kind, *names; } parts[] = {
-        { "fp32", op->floats }, { "binary64", op->reals }, { "int", op->ints }, { "index", op->index },
+        { "fp32", floats(op, a) }, { "binary64", reals(op, a) }, { "int", ints(op, a) }, { "index", op->index },
     };
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (parts[k].names)
@@ -32,7 +45,7 @@ static bool list_ops(bool json, Arena *a, Error *e)
         const Op *op = ops[k];
         const char **row = cells + k * n, *kind = op_class_name(op->kind);
         if (json)
-            memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, op->floats, op->reals, op->ints, op->index }, n * sizeof *row);
+            memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, floats(op, a), reals(op, a), ints(op, a), op->index }, n * sizeof *row);
         else
             memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula }, n * sizeof *row);
     }

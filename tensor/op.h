@@ -17,7 +17,8 @@ typedef struct Tape Tape;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
-/* What an operator is told besides its inputs. Names stand in the Op record, in the same order. */
+/* What an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum (ADAM_LR, ADAM_EPS, …),
+ * and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
 typedef struct {
     float   f[OP_FLOATS];    // hyper-parameters: fp32-valued (GRAPH.md, two kinds of constants)
     double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2
@@ -54,9 +55,9 @@ struct Op {
     OpClass     kind;
     const char *inputs;      // names in order, "x w b?"; '?' optional, "x..." any number
     unsigned    half;        // bit k: input k may also be stored as F16 or BF16 (widened exactly); all others are F32
-    const char *floats;      // names of attrs.f, "eps"; NULL: none
-    const char *reals;       // names of attrs.d
-    const char *ints;        // names of attrs.n
+    const char *floats[OP_FLOATS];   // names of attrs.f; NULL after the last
+    const char *reals[OP_REALS];     // names of attrs.d
+    const char *ints[OP_INTS];       // names of attrs.n
     const char *index;       // name and layout of attrs.index, "ids [N]"
 
     /* The shape of the result; false, with a sentence that names operator and shapes, when the
@@ -73,5 +74,10 @@ extern const Op *const ops[];       // in the order of ops.def; then NULL. The r
 extern const size_t ops_count;
 const Op   *op_find(const char *name);            // NULL: unknown
 const char *op_class_name(OpClass kind);          // "A", "A'", …
+
+/* Sets the attribute `name` of `op` (one of its floats, reals or ints). A float becomes the nearest fp32 number; an integer must be
+ * one, and fit int64. Fails with a sentence that names operator and attribute where there is no such attribute, `value` is NaN, or
+ * it does not fit; `a` is then unchanged. Whether the value makes sense is the operator's to say, in its shape function. */
+bool attrs_set(Attrs *a, const Op *op, const char *name, double value, Error *e);
 
 #endif

@@ -2,20 +2,26 @@
 /* The operators as functions: each runs at once and returns its node (NULL after a failure).
  *
  * Shapes: [N, C] rows and channels; a vector [C] is one row. Formulas, bounds and derivatives stand
- * in op_*.c; `pulse-ref list ops` prints them. Every result is RN(formula), element by element. */
+ * in op_*.c; `pulse-ref list ops` prints them. Every result is RN(formula), element by element.
+ * An enum before a function names the places of the operator's attributes in Attrs: f, d or n (op.h). */
 #ifndef PULSE_TENSOR_OPS_H
 #define PULSE_TENSOR_OPS_H
 
 #include "tensor/tape.h"
 
 /* --- op_move.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
+enum { RESHAPE_RANK, RESHAPE_DIM };                                    // n; dim k is at RESHAPE_DIM + k
 Node *op_reshape(Tape *t, Node *x, Shape s);
 Node *op_transpose(Tape *t, Node *x);                                   // [N, C] -> [C, N]
 Node *op_concat_rows(Tape *t, size_t n, Node *const x[]);               // [N1, C], [N2, C], … -> [N1+N2+…, C]
+enum { SLICE_BEGIN, SLICE_COUNT };                                      // n
 Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count);
 Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n);   // embedding; table may be F16/BF16
+enum { SCATTER_ROWS };                                                  // n
 Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows); // dtable[v] = RN(sum of dy rows with ids = v)
+enum { BROADCAST_ROWS };                                                // n
 Node *op_broadcast_rows(Tape *t, Node *row, size_t n);                  // [C] -> [n, C]
+enum { PATCHES_P };                                                     // n
 Node *op_patches(Tape *t, Node *pixels, size_t patch);                  // [B, 3, H, W] -> [B*(H/p)*(W/p), 3*p*p], order of a conv kernel
 Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);         // x where keep is 1, +0 elsewhere (row by row when n is the number of rows)
 Node *op_argmax(Tape *t, Node *x);                                      // [N, V] -> [N], lowest index on ties, as a float
@@ -25,8 +31,11 @@ Node *op_sum_n(Tape *t, size_t n, Node *const x[]);                     // RN(x1
 Node *op_add(Tape *t, Node *a, Node *b);
 Node *op_sub(Tape *t, Node *a, Node *b);
 Node *op_mul(Tape *t, Node *a, Node *b);
+enum { SCALE_S };                                                       // f
 Node *op_scale(Tape *t, Node *x, float s);                              // RN(s x)
+enum { AXPY_S };                                                        // f
 Node *op_axpy(Tape *t, Node *base, Node *x, float s);                   // RN(base + s x): LoRA
+enum { RATIO_NUM, RATIO_DEN };                                          // f
 Node *op_ratio(Tape *t, Node *x, float num, float den);                 // RN(num x / den)
 Node *op_mul_rows(Tape *t, Node *x, Node *w);                           // RN(x_rc w_c)
 Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b);               // RN(x_rc g_c + b_c)
@@ -45,6 +54,7 @@ Node *op_rsqrt(Tape *t, Node *x);
 
 /* --- op_reduce.c --- */
 Node *op_sum(Tape *t, Node *x);                                         // all elements -> scalar
+enum { MEAN_N };                                                        // n
 Node *op_mean(Tape *t, Node *x);                                        // RN(sum x / number of elements)
 Node *op_mean_over(Tape *t, Node *x, size_t n);                         // RN(sum x / n), n a count of one's own (the same operator: attribute n)
 Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
@@ -56,7 +66,9 @@ Node *op_square_sum(Tape *t, Node *x);                                  // RN(su
 
 /* --- op_linear.c: products --- */
 Node *op_linear(Tape *t, Node *x, Node *w, Node *bias);                 // [N, K], [M, K], [M] or NULL -> [N, M]; w may be F16/BF16
+enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };                        // n
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
+enum { LORA_MERGE_S };                                                  // f
 Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s);       // RN(W + s sum_r B A): [M, K], [M, r], [r, K]
 
 /* --- op_attention.c. Segments: 4 numbers each, {q_begin, q_count, k_begin, k_count}; the rows of one
@@ -69,15 +81,18 @@ typedef struct {
     size_t heads, kv_heads, head_dim;
     bool   causal;
 } Attention;
+enum { ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_HEAD_DIM, ATTENTION_CAUSAL, ATTENTION_ROWS };   // n; ROWS, of the result: mix and mix_t
 Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij = RN(sum_c q_ic k_jc)
 Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
 Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);       // y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
+enum { ROPE_HEADS };                                                    // n
 Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // half-split; tables [P, D/2]
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // the transpose
 
 /* --- op_norm.c --- */
+enum { NORM_EPS };                                                      // f
 Node *op_layernorm(Tape *t, Node *x, float eps);                        // n = (x - mean)/sqrt(var + eps)
 Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps);
 Node *op_rmsnorm(Tape *t, Node *x, float eps);                          // n = x / sqrt(mean x^2 + eps)
@@ -93,13 +108,20 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // 
 Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);                      // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
 
 /* --- op_step.c: the optimiser --- */
+enum { CLIP_FACTOR_MAX_NORM };                                          // f
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm);              // RN(max_norm / (G + 1e-6)) when < 1, else 1
 Node *op_scale_by(Tape *t, Node *x, Node *s);                           // RN(s x), s a scalar node
+enum { ADAM_M_BETA1 };                                                  // f
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1);                // RN(b1 m + (1-b1) g)
+enum { ADAM_V_BETA2 };                                                  // f
 Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2);                // RN(b2 v + (1-b2) g^2)
+enum { ADAM_LR, ADAM_EPS, ADAM_DECAY };                                 // f of adamw; adam has no decay
+enum { ADAM_C1, ADAM_C2 };                                              // d
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2);
 Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2); // decay = 0; coupled decay enters g before
+enum { SGD_LR, SGD_DECAY };                                             // f
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay);         // RN(p - lr (g + decay p))
+enum { MOMENTUM_MOMENTUM };                                             // f
 Node *op_momentum(Tape *t, Node *b, Node *g, float momentum);           // RN(momentum b + g)
 
 #endif

@@ -73,17 +73,6 @@ bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error
 
 /* --- trace.json --- */
 
-/* The k-th of the words in `names`, NULL after the last. */
-static const char *word(const char *names, size_t k, char out[64])
-{
-    for (; names && *names; names += strcspn(names, " "), names += strspn(names, " "))
-        if (k-- == 0) {
-            snprintf(out, 64, "%.*s", (int)strcspn(names, " "), names);
-            return out;
-        }
-    return NULL;
-}
-
 static void set_number(json_t *to, const char *name, json_t *value, double exact)
 {
     char key[80], hex[32];
@@ -96,13 +85,14 @@ json_t *trace_attributes(const Node *n)
 {
     char name[64], index[32];
     json_t *to = json_object();
-    for (size_t k = 0; k < OP_FLOATS && word(n->op->floats, k, name); k++)
-        set_number(to, name, json_decimal(n->attrs.f[k]), (double)n->attrs.f[k]);
-    for (size_t k = 0; k < OP_REALS && word(n->op->reals, k, name); k++)
-        set_number(to, name, json_real(n->attrs.d[k]), n->attrs.d[k]);
-    for (size_t k = 0; k < OP_INTS && word(n->op->ints, k, name); k++)
-        json_object_set_new(to, name, json_integer(n->attrs.n[k]));
-    if (n->attrs.index && word(n->op->index, 0, name)) {
+    for (size_t k = 0; k < OP_FLOATS && n->op->floats[k]; k++)
+        set_number(to, n->op->floats[k], json_decimal(n->attrs.f[k]), (double)n->attrs.f[k]);
+    for (size_t k = 0; k < OP_REALS && n->op->reals[k]; k++)
+        set_number(to, n->op->reals[k], json_real(n->attrs.d[k]), n->attrs.d[k]);
+    for (size_t k = 0; k < OP_INTS && n->op->ints[k]; k++)
+        json_object_set_new(to, n->op->ints[k], json_integer(n->attrs.n[k]));
+    if (n->attrs.index && n->op->index) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(n->op->index, " "), n->op->index);
         snprintf(index, sizeof index, "index.t%zu", n->id);
         json_object_set_new(to, name, json_string(index));
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "tensor/bounds/bound.h"
+#include "tensor/ops.h"
 #include "ref/trace/trace_file.h"
 #include "tensor/base/random.h"
 
@@ -17,15 +18,15 @@ const OpForm op_forms[] = {
     { "gelu.default", "gelu", "GeluTanh", { VECTOR(97) }, { 2 }, { .f = { 0 } } },
     { "quick_gelu.default", "quick_gelu", "QuickGeluMissing", { VECTOR(97) }, { 2 }, { .f = { 0 } } },
     { "silu.default", "silu", "", { VECTOR(97) }, { 2 }, { .f = { 0 } } },
-    { "layernorm.small", "layernorm", "EpsOutsideSqrt", { MATRIX(5, 15) }, { 0.01f }, { .f = { 1e-5f } } },
-    { "rmsnorm.small", "rmsnorm", "EpsOutsideSqrt", { MATRIX(5, 18) }, { 0.01f }, { .f = { 1e-5f } } },
+    { "layernorm.small", "layernorm", "EpsOutsideSqrt", { MATRIX(5, 15) }, { 0.01f }, { .f = { [NORM_EPS] = 1e-5f } } },
+    { "rmsnorm.small", "rmsnorm", "EpsOutsideSqrt", { MATRIX(5, 18) }, { 0.01f }, { .f = { [NORM_EPS] = 1e-5f } } },
     { "rope.half_split", "rope", "RopeInterleaved", { MATRIX(7, 24), MATRIX(13, 4), MATRIX(13, 4) }, { 1, 1, 1 },
-      { .n = { 3 }, .index = positions, .index_count = 7 } },
+      { .n = { [ROPE_HEADS] = 3 }, .index = positions, .index_count = 7 } },
     { "linear.square", "linear", "LoraATransposed Tf32 Bf16Accum DropoutOn", { MATRIX(7, 31), MATRIX(31, 31), VECTOR(31) }, { 1, 1, 1 }, { .f = { 0 } } },
-    { "axpy.lora", "axpy", "LoraNoScale", { MATRIX(7, 13), MATRIX(7, 13) }, { 1, 1 }, { .f = { 2 } } },
-    { "adam_v.first", "adam_v", "BetaDecimal", { VECTOR(53), VECTOR(53) }, { -1e-8f, 1e-2f }, { .f = { 0.999f } } },
+    { "axpy.lora", "axpy", "LoraNoScale", { MATRIX(7, 13), MATRIX(7, 13) }, { 1, 1 }, { .f = { [AXPY_S] = 2 } } },
+    { "adam_v.first", "adam_v", "BetaDecimal", { VECTOR(53), VECTOR(53) }, { -1e-8f, 1e-2f }, { .f = { [ADAM_V_BETA2] = 0.999f } } },
     { "adamw.first", "adamw", "AdamEpsInSqrt BiasCorrectionMissing DecayCoupled", { VECTOR(53), VECTOR(53), VECTOR(53) }, { 1e-2f, 1e-3f, -1e-7f },
-      { .f = { 1e-3f, 1e-8f, 0.1f }, .d = { 1 - (double)0.9f, 1 - (double)0.999f } } },
+      { .f = { [ADAM_LR] = 1e-3f, [ADAM_EPS] = 1e-8f, [ADAM_DECAY] = 0.1f }, .d = { [ADAM_C1] = 1 - (double)0.9f, [ADAM_C2] = 1 - (double)0.999f } } },
 };
 const size_t op_forms_count = sizeof op_forms / sizeof *op_forms;
 

@@ -25,7 +25,7 @@ static void sliced(Rule *r)
 {
     size_t width = shape_size(r->n->out.shape) / (r->n->out.shape.dim[0] ? r->n->out.shape.dim[0] : 1);
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = r->b[0][(size_t)r->n->attrs.n[0] * width + i];
+        r->out[i] = r->b[0][(size_t)r->n->attrs.n[SLICE_BEGIN] * width + i];
 }
 
 static void added(Rule *r)            // add, sub
@@ -37,19 +37,19 @@ static void added(Rule *r)            // add, sub
 static void scaled(Rule *r)
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = size_of((double)r->n->attrs.f[0]) * (double)r->b[0][i] + 2 * u * size_of((double)r->y[i]);
+        r->out[i] = size_of((double)r->n->attrs.f[SCALE_S]) * (double)r->b[0][i] + 2 * u * size_of((double)r->y[i]);
 }
 
 static void axpy(Rule *r)             // base + s x
 {
-    double s = size_of((double)r->n->attrs.f[0]);
+    double s = size_of((double)r->n->attrs.f[AXPY_S]);
     for (size_t i = 0; i < r->size; i++)
         r->out[i] = (double)r->b[0][i] + s * (double)r->b[1][i] + u * (size_of((double)r->y[i]) + 2 * s * size_of((double)r->x[1][i]));
 }
 
 static void ratio(Rule *r)
 {
-    double s = size_of((double)r->n->attrs.f[0] / (double)r->n->attrs.f[1]);
+    double s = size_of((double)r->n->attrs.f[RATIO_NUM] / (double)r->n->attrs.f[RATIO_DEN]);
     for (size_t i = 0; i < r->size; i++)
         r->out[i] = s * (double)r->b[0][i] + 3 * u * size_of((double)r->y[i]);
 }
@@ -80,7 +80,7 @@ static void summed(Rule *r)
 static void averaged(Rule *r)
 {
     size_t n = shape_size(r->n->in[0]->out.shape);
-    r->out[0] = of_sum(r, 0, n, (double)r->n->attrs.n[0]);
+    r->out[0] = of_sum(r, 0, n, (double)r->n->attrs.n[MEAN_N]);
 }
 
 static void segments(Rule *r)

@@ -35,7 +35,7 @@ static void linear(Rule *r)
 static void matmul(Rule *r)
 {
     const size_t *a = r->n->in[0]->out.shape.dim, *b = r->n->in[1]->out.shape.dim;
-    bool ta = r->n->attrs.n[0], tb = r->n->attrs.n[1];
+    bool ta = r->n->attrs.n[MATMUL_TRANSPOSE_A], tb = r->n->attrs.n[MATMUL_TRANSPOSE_B];
     product(r, a[!ta], ta ? 1 : a[1], ta ? a[1] : 1, tb ? 1 : b[1], tb ? b[1] : 1);
 }
 
@@ -127,7 +127,7 @@ static Spread spread(const Rule *r, size_t row, bool centred)
     }
     for (size_t i = 0; i < r->cols; i++)
         var += ((double)x[i] - s.mean) * ((double)x[i] - s.mean) / c;
-    s.sd = __builtin_sqrt(var + (double)r->n->attrs.f[0]);
+    s.sd = __builtin_sqrt(var + (double)r->n->attrs.f[NORM_EPS]);
     for (size_t i = 0; i < r->cols; i++)
         moved += size_of(n_of(&s, x, i)) * (double)b[i] / c;
     s.off = (c + 2) * u * s.size;
@@ -188,7 +188,7 @@ static bool each_query(Rule *r, void (*f)(Rule *r, const Query *q))
     const Attrs *a = &r->n->attrs;
     Call c = { .op = r->n->op, .attrs = a, .out = r->n->out, .scratch = r->tape->arena, .error = r->tape->error };
     const Segment *s = attention_segments(&c);
-    size_t heads = (size_t)a->n[0], kv = (size_t)a->n[1], width = (size_t)a->n[2];
+    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv = (size_t)a->n[ATTENTION_KV_HEADS], width = (size_t)a->n[ATTENTION_HEAD_DIM];
     for (size_t g = 0; s && g < a->index_count / 4; g++)
         for (size_t h = 0; h < heads; h++)
             for (size_t i = 0; i < s[g].q_count; i++)

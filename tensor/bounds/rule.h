@@ -3,7 +3,7 @@
 #ifndef PULSE_TENSOR_BOUNDS_RULE_H
 #define PULSE_TENSOR_BOUNDS_RULE_H
 
-#include "tensor/tape.h"
+#include "tensor/ops.h"
 
 #define BOUND_U 0x1p-24                  /* half a unit in the last place of fp32 */
 

@@ -4,13 +4,14 @@
  * A segment is one sample: q_count rows of queries from q_begin, k_count rows of keys from k_begin.
  * Scores are one flat vector: segment by segment, head by head, [q_count, k_count] row-major. Query i
  * sees the first attention_allowed(…, i) keys; the rest of its row of scores is +0.
- * In Attrs: index = 4 numbers a segment, n = heads, kv_heads, head_dim, causal. */
+ * In Attrs: `index` holds 4 numbers a segment, `n` the ATTENTION_… of ops.h. */
 #ifndef PULSE_TENSOR_OPS_ATTENTION_H
 #define PULSE_TENSOR_OPS_ATTENTION_H
 
 #include "tensor/ops.h"
 
-#define ATTENTION_INTS  "heads kv_heads head_dim causal"
+#define ATTENTION_INTS                                                                              \
+    [ATTENTION_HEADS] = "heads", [ATTENTION_KV_HEADS] = "kv_heads", [ATTENTION_HEAD_DIM] = "head_dim", [ATTENTION_CAUSAL] = "causal"
 #define ATTENTION_INDEX "segments [S, 4]: q_begin q_count k_begin k_count"
 
 typedef struct {
@@ -31,7 +32,7 @@ bool attention_check(const Call *c, size_t *scores, Error *e);
 /* How many keys query i of the segment sees: the first ones. */
 static inline size_t attention_allowed(const Attrs *a, const Segment *s, size_t i)
 {
-    if (!a->n[3] || i + s->k_count >= s->q_count + s->k_count)
+    if (!a->n[ATTENTION_CAUSAL] || i + s->k_count >= s->q_count + s->k_count)
         return s->k_count;
     size_t last = i + s->k_count + 1;
     return last > s->q_count ? last - s->q_count : 0;

@@ -17,14 +17,14 @@ typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queri
 
 static Sizes sizes_of(const Attrs *a, const Segment *s)
 {
-    size_t heads = (size_t)a->n[0], kv_heads = (size_t)a->n[1], dim = (size_t)a->n[2];
+    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv_heads = (size_t)a->n[ATTENTION_KV_HEADS], dim = (size_t)a->n[ATTENTION_HEAD_DIM];
     return (Sizes){ heads, kv_heads, heads / kv_heads, dim, heads * dim, kv_heads * dim, s->k_count, s->q_count };
 }
 
 /* Panels and norms of the right operand; a block of lines and one of sums. */
 size_t attention_room(const Attrs *a)
 {
-    size_t longest = 0, group = (size_t)(a->n[0] / a->n[1]), dim = padded((size_t)a->n[2]);
+    size_t longest = 0, group = (size_t)(a->n[ATTENTION_HEADS] / a->n[ATTENTION_KV_HEADS]), dim = padded((size_t)a->n[ATTENTION_HEAD_DIM]);
     for (size_t k = 0; k < a->index_count; k += 4) {
         size_t queries = group * (size_t)a->index[k + 1], keys = (size_t)a->index[k + 3];
         size_t rows = padded(queries > keys ? queries : keys);
@@ -45,7 +45,7 @@ static size_t block_run(const Task *t, const Product *p, double *sum)
     return left;
 }
 
-static bool causal(const Task *t) { return t->attrs->n[3] != 0; }
+static bool causal(const Task *t) { return t->attrs->n[ATTENTION_CAUSAL] != 0; }
 
 size_t scores_task(const Task *t)
 {

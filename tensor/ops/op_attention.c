@@ -16,8 +16,6 @@
 
 extern const Op op_record_attention_scores, op_record_attention_mix, op_record_attention_mix_t;
 
-enum { ROWS = 4 };                                         // attrs.n: the rows of the result of mix and mix_t
-
 /* --- what the shapes must be --- */
 
 static bool is_rows(const Tensor *x, int64_t heads, int64_t dim)
@@ -36,8 +34,8 @@ static bool refuse(const Call *c, const char *expected, Error *e)
     char a[64], b[64];
     const int64_t *n = c->attrs->n;
     return error_set(e, "%s: inputs are %s and %s with %lld heads over %lld key heads of size %lld, expected %s in F32", c->op->name,
-                     shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b), (long long)n[0], (long long)n[1],
-                     (long long)n[2], expected);
+                     shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b), (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS],
+                     (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
 /* Ranges {begin, count} at index[side], … lie inside `rows`; where results are written they ascend without overlap. */
@@ -61,7 +59,7 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_rows(call_value(c, 0), n[0], n[2]) || !is_rows(call_value(c, 1), n[1], n[2]))
+    if (!is_rows(call_value(c, 0), n[ATTENTION_HEADS], n[ATTENTION_HEAD_DIM]) || !is_rows(call_value(c, 1), n[ATTENTION_KV_HEADS], n[ATTENTION_HEAD_DIM]))
         return refuse(c, "queries [Nq, heads*D] and keys [Nk, kv_heads*D]", e);
     *out = shape_of(1, scores);
     return ranges_fit(c, 0, call_value(c, 0)->shape.dim[0], false, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
@@ -73,10 +71,10 @@ static bool mix_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[1], n[2]))
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[ATTENTION_KV_HEADS], n[ATTENTION_HEAD_DIM]))
         return refuse(c, "the scores of all segments and heads, and values [Nk, kv_heads*D]", e);
-    *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[0] * n[2]));
-    return ranges_fit(c, 0, (size_t)n[ROWS], true, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
+    *out = shape_of(2, (size_t)n[ATTENTION_ROWS], (size_t)(n[ATTENTION_HEADS] * n[ATTENTION_HEAD_DIM]));
+    return ranges_fit(c, 0, (size_t)n[ATTENTION_ROWS], true, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
 }
 
 static bool mix_t_shape(const Call *c, Shape *out, Error *e)
@@ -85,10 +83,10 @@ static bool mix_t_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[0], n[2]))
+    if (!is_scores(call_value(c, 0), scores) || !is_rows(call_value(c, 1), n[ATTENTION_HEADS], n[ATTENTION_HEAD_DIM]))
         return refuse(c, "the scores of all segments and heads, and rows [Nq, heads*D]", e);
-    *out = shape_of(2, (size_t)n[ROWS], (size_t)(n[1] * n[2]));
-    return ranges_fit(c, 0, call_value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ROWS], true, e);
+    *out = shape_of(2, (size_t)n[ATTENTION_ROWS], (size_t)(n[ATTENTION_KV_HEADS] * n[ATTENTION_HEAD_DIM]));
+    return ranges_fit(c, 0, call_value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ATTENTION_ROWS], true, e);
 }
 
 /* --- all heads of all segments --- */
@@ -128,18 +126,18 @@ static void clear_unowned(const Call *c, int side)
         memset(c->out.f32, 0, tensor_bytes(c->out));
 }
 
-static void scores_kernel(const Call *c) { run(c, (size_t)c->attrs->n[0], true, scores_task); }
+static void scores_kernel(const Call *c) { run(c, (size_t)c->attrs->n[ATTENTION_HEADS], true, scores_task); }
 
 static void mix_kernel(const Call *c)
 {
     clear_unowned(c, 0);
-    run(c, (size_t)c->attrs->n[0], false, mix_task);
+    run(c, (size_t)c->attrs->n[ATTENTION_HEADS], false, mix_task);
 }
 
 static void mix_t_kernel(const Call *c)
 {
     clear_unowned(c, 2);
-    run(c, (size_t)c->attrs->n[1], false, mix_t_task);
+    run(c, (size_t)c->attrs->n[ATTENTION_KV_HEADS], false, mix_t_task);
 }
 
 /* --- on the tape --- */
@@ -147,7 +145,7 @@ static void mix_t_kernel(const Call *c)
 static Node *push(Tape *t, const Op *op, Node *a, Node *b, const Attrs *like, size_t rows)
 {
     Attrs attrs = *like;
-    attrs.n[ROWS] = (int64_t)rows;
+    attrs.n[ATTENTION_ROWS] = (int64_t)rows;
     return tape_push(t, op, 2, (Node *[]){ a, b }, &attrs);
 }
 
@@ -181,20 +179,20 @@ static void mix_t_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_attention_scores = {
-    .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by head, [q_count, k_count]; "
                "causal: query i sees the keys j <= i + k_count - q_count of its segment, +0 for the others; a zero is +0",
     .shape = scores_shape, .kernel = scores_kernel, .vjp = scores_vjp,
 };
 
 const Op op_record_attention_mix = {
-    .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = ATTENTION_INTS " rows", .index = ATTENTION_INDEX,
+    .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
     .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
     .shape = mix_shape, .kernel = mix_kernel, .vjp = mix_vjp,
 };
 
 const Op op_record_attention_mix_t = {
-    .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = ATTENTION_INTS " rows", .index = ATTENTION_INDEX,
+    .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
     .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
     .shape = mix_t_shape, .kernel = mix_t_kernel, .vjp = mix_t_vjp,
 };

@@ -56,7 +56,7 @@ static void tell_undecided(const Call *c, const Segment *s, size_t at)
 
 static void softmax_kernel(const Call *c)
 {
-    size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads, undecided = SIZE_MAX;
+    size_t heads = (size_t)c->attrs->n[ATTENTION_HEADS], blocks = c->attrs->index_count / 4 * heads, undecided = SIZE_MAX;
     SoftmaxRoom room = softmax_room(c, longest(c));
     Segment *s = attention_segments(c);
     if (!room.all || !s)
@@ -75,7 +75,7 @@ static void softmax_kernel(const Call *c)
 
 static void grad_kernel(const Call *c)
 {
-    size_t heads = (size_t)c->attrs->n[0], blocks = c->attrs->index_count / 4 * heads;
+    size_t heads = (size_t)c->attrs->n[ATTENTION_HEADS], blocks = c->attrs->index_count / 4 * heads;
     const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
     ArenaMark mark = arena_mark(c->scratch);
     Segment *s = attention_segments(c);
@@ -97,7 +97,8 @@ static void grad_kernel(const Call *c)
 
 static Attention attention_of(const Attrs *a)
 {
-    return (Attention){ a->index, a->index_count / 4, (size_t)a->n[0], (size_t)a->n[1], (size_t)a->n[2], a->n[3] != 0 };
+    return (Attention){ a->index, a->index_count / 4, (size_t)a->n[ATTENTION_HEADS], (size_t)a->n[ATTENTION_KV_HEADS],
+                        (size_t)a->n[ATTENTION_HEAD_DIM], a->n[ATTENTION_CAUSAL] != 0 };
 }
 
 static void attention_softmax_vjp(Tape *t, Node *y, Node *dy)
@@ -108,14 +109,14 @@ static void attention_softmax_vjp(Tape *t, Node *y, Node *dy)
 const Op op_record_attention_softmax = {
     .name = "attention_softmax",
     .formula = "p_ij = RN(e^s_ij / sum e^s_ik) over the keys k that query i sees, +0 for the others; specials as softmax",
-    .kind = CLASS_D, .inputs = "s", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .kind = CLASS_D, .inputs = "s", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .shape = scores_shape, .kernel = softmax_kernel, .vjp = attention_softmax_vjp,
 };
 
 const Op op_record_attention_softmax_grad = {
     .name = "attention_softmax_grad",
     .formula = "ds_ij = RN(p_ij (dp_ij - sum dp_ik p_ik)) over the keys k that query i sees, +0 for the others; a zero is +0",
-    .kind = CLASS_A, .inputs = "p dp", .ints = ATTENTION_INTS, .index = ATTENTION_INDEX,
+    .kind = CLASS_A, .inputs = "p dp", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .shape = scores_shape, .kernel = grad_kernel,
 };
 

@@ -74,9 +74,9 @@ Node *op_linear(Tape *t, Node *x, Node *w, Node *bias)
 
 static bool matmul_shape(const Call *c, Shape *out, Error *e)
 {
-    const size_t *a = c->in[0].shape.dim, *b = c->in[1].shape.dim;
-    bool ta = c->attrs->n[0], tb = c->attrs->n[1];
-    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || a[!ta] != b[tb])
+    const size_t *a = c->in[MATMUL_TRANSPOSE_A].shape.dim, *b = c->in[MATMUL_TRANSPOSE_B].shape.dim;
+    bool ta = c->attrs->n[MATMUL_TRANSPOSE_A], tb = c->attrs->n[MATMUL_TRANSPOSE_B];
+    if (!is_matrix(&c->in[MATMUL_TRANSPOSE_A]) || !is_matrix(&c->in[MATMUL_TRANSPOSE_B]) || a[!ta] != b[tb])
         return call_refuse(c, ta ? tb ? "[K, N] and [M, K]" : "[K, N] and [K, M]" : tb ? "[N, K] and [M, K]" : "[N, K] and [K, M]", e);
     *out = shape_of(2, a[ta], b[!tb]);
     return true;
@@ -84,7 +84,7 @@ static bool matmul_shape(const Call *c, Shape *out, Error *e)
 
 static void matmul_kernel(const Call *c)
 {
-    Operand a = { 0, c->attrs->n[0] != 0 }, b = { 1, c->attrs->n[1] == 0 };
+    Operand a = { 0, c->attrs->n[MATMUL_TRANSPOSE_A] != 0 }, b = { 1, c->attrs->n[MATMUL_TRANSPOSE_B] == 0 };
     product_call(c, a, b, (Epilogue){ .s = 1 });
 }
 
@@ -92,7 +92,7 @@ static void matmul_kernel(const Call *c)
 static void matmul_vjp(Tape *t, Node *y, Node *dy)
 {
     Node *a = y->in[0], *b = y->in[1];
-    bool ta = y->attrs.n[0], tb = y->attrs.n[1];
+    bool ta = y->attrs.n[MATMUL_TRANSPOSE_A], tb = y->attrs.n[MATMUL_TRANSPOSE_B];
     if (a->wants_grad)
         tape_contribute(t, a, ta ? op_matmul(t, b, tb, dy, true) : op_matmul(t, dy, false, b, !tb));
     if (b->wants_grad)
@@ -100,14 +100,15 @@ static void matmul_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_matmul = {
-    .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, .ints = "transpose_a transpose_b",
+    .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, 
+    .ints = { [MATMUL_TRANSPOSE_A] = "transpose_a", [MATMUL_TRANSPOSE_B] = "transpose_b" },
     .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged; a zero is +0",
     .shape = matmul_shape, .kernel = matmul_kernel, .vjp = matmul_vjp,
 };
 
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)
 {
-    return tape_push(t, &op_record_matmul, 2, (Node *[]){ a, b }, &(Attrs){ .n = { transpose_a, transpose_b } });
+    return tape_push(t, &op_record_matmul, 2, (Node *[]){ a, b }, &(Attrs){ .n = { [MATMUL_TRANSPOSE_A] = transpose_a, [MATMUL_TRANSPOSE_B] = transpose_b } });
 }
 
 /* --- lora_merge --- */
@@ -123,18 +124,18 @@ static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
 
 static void lora_merge_kernel(const Call *c)
 {
-    Epilogue ep = { .addend = floats_of(c, 0), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[0] };
+    Epilogue ep = { .addend = floats_of(c, 0), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[LORA_MERGE_S] };
     if (ep.addend)
         product_call(c, (Operand){ 1, false }, (Operand){ 2, true }, ep);
 }
 
 const Op op_record_lora_merge = {
-    .name = "lora_merge", .kind = CLASS_A, .inputs = "w b a", .half = 7, .floats = "s",
+    .name = "lora_merge", .kind = CLASS_A, .inputs = "w b a", .half = 7, .floats = { [LORA_MERGE_S] = "s" },
     .formula = "w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k]); a zero is +0",
     .shape = lora_merge_shape, .kernel = lora_merge_kernel,
 };
 
 Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s)
 {
-    return tape_push(t, &op_record_lora_merge, 3, (Node *[]){ w, b, a }, &(Attrs){ .f = { s } });
+    return tape_push(t, &op_record_lora_merge, 3, (Node *[]){ w, b, a }, &(Attrs){ .f = { [LORA_MERGE_S] = s } });
 }

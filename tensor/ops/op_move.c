@@ -26,9 +26,9 @@ static void copy_all(const Call *c)
 
 static bool reshape_shape(const Call *c, Shape *out, Error *e)
 {
-    out->rank = (int)c->attrs->n[0];
+    out->rank = (int)c->attrs->n[RESHAPE_RANK];
     for (int k = 0; k < out->rank; k++)
-        out->dim[k] = (size_t)c->attrs->n[k + 1];
+        out->dim[k] = (size_t)c->attrs->n[RESHAPE_DIM + k];
     size_t n;
     return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape)) || call_refuse(c, "as many elements as before", e);
 }
@@ -40,15 +40,15 @@ static void reshape_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_reshape = {
     .name = "reshape", .formula = "y = x, in the same row-major order", .kind = CLASS_MOVE,
-    .inputs = "x", .ints = "rank dim0 dim1 dim2 dim3",
+    .inputs = "x", .ints = { [RESHAPE_RANK] = "rank", [RESHAPE_DIM] = "dim0", "dim1", "dim2", "dim3" },
     .shape = reshape_shape, .kernel = copy_all, .vjp = reshape_vjp,
 };
 
 Node *op_reshape(Tape *t, Node *x, Shape s)
 {
-    Attrs a = { .n = { s.rank } };
+    Attrs a = { .n = { [RESHAPE_RANK] = s.rank } };
     for (int k = 0; k < s.rank; k++)
-        a.n[k + 1] = (int64_t)s.dim[k];
+        a.n[RESHAPE_DIM + k] = (int64_t)s.dim[k];
     return tape_push(t, &op_record_reshape, 1, &x, &a);
 }
 
@@ -143,7 +143,7 @@ Node *op_concat_rows(Tape *t, size_t n, Node *const x[])
 static bool slice_shape(const Call *c, Shape *out, Error *e)
 {
     Shape x = call_value(c, 0)->shape;
-    size_t begin = (size_t)c->attrs->n[0], count = (size_t)c->attrs->n[1];
+    size_t begin = (size_t)c->attrs->n[SLICE_BEGIN], count = (size_t)c->attrs->n[SLICE_COUNT];
     if (x.rank != 2 || begin > x.dim[0] || count > x.dim[0] - begin)
         return call_refuse(c, "[N, C] with begin + count <= N", e);
     *out = shape_of(2, count, x.dim[1]);
@@ -154,12 +154,12 @@ static void slice_kernel(const Call *c)
 {
     size_t bytes = tensor_bytes(c->out);
     if (bytes)
-        memcpy(c->out.f32, call_value(c, 0)->f32 + (size_t)c->attrs->n[0] * shape_cols(c->out.shape), bytes);
+        memcpy(c->out.f32, call_value(c, 0)->f32 + (size_t)c->attrs->n[SLICE_BEGIN] * shape_cols(c->out.shape), bytes);
 }
 
 static void slice_vjp(Tape *t, Node *y, Node *dy)
 {
-    size_t begin = (size_t)y->attrs.n[0], count = (size_t)y->attrs.n[1];
+    size_t begin = (size_t)y->attrs.n[SLICE_BEGIN], count = (size_t)y->attrs.n[SLICE_COUNT];
     int32_t *ids = arena_array(t->arena, count, sizeof *ids);
     if (!ids)
         return;
@@ -169,13 +169,13 @@ static void slice_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_slice_rows = {
-    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = "begin count",
+    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
     .shape = slice_shape, .kernel = slice_kernel, .vjp = slice_vjp,
 };
 
 Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count)
 {
-    return tape_push(t, &op_record_slice_rows, 1, &x, &(Attrs){ .n = { (int64_t)begin, (int64_t)count } });
+    return tape_push(t, &op_record_slice_rows, 1, &x, &(Attrs){ .n = { [SLICE_BEGIN] = (int64_t)begin, [SLICE_COUNT] = (int64_t)count } });
 }
 
 /* --- gather_rows: the embedding; and its derivative scatter_rows --- */
@@ -216,7 +216,7 @@ static bool scatter_shape(const Call *c, Shape *out, Error *e)
     Shape dy = call_value(c, 0)->shape;
     if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count || dy.dim[0] > INT32_MAX)
         return call_refuse(c, "[N, C] with N ids, N < 2^31", e);
-    *out = shape_of(2, (size_t)c->attrs->n[0], dy.dim[1]);
+    *out = shape_of(2, (size_t)c->attrs->n[SCATTER_ROWS], dy.dim[1]);
     return index_in_range(c, out->dim[0], e);
 }
 
@@ -270,13 +270,13 @@ static void scatter_kernel(const Call *c)
 
 const Op op_record_scatter_rows = {
     .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .ints = "rows", .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
+    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
 };
 
 Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)
 {
     return tape_push(t, &op_record_scatter_rows, 1, &dy,
-                     &(Attrs){ .n = { (int64_t)rows }, .index = tape_index(t, ids, n), .index_count = n });
+                     &(Attrs){ .n = { [SCATTER_ROWS] = (int64_t)rows }, .index = tape_index(t, ids, n), .index_count = n });
 }
 
 /* --- broadcast_rows --- */
@@ -285,7 +285,7 @@ static bool broadcast_shape(const Call *c, Shape *out, Error *e)
 {
     if (call_value(c, 0)->shape.rank != 1)
         return call_refuse(c, "a vector [C]", e);
-    *out = shape_of(2, (size_t)c->attrs->n[0], call_value(c, 0)->shape.dim[0]);
+    *out = shape_of(2, (size_t)c->attrs->n[BROADCAST_ROWS], call_value(c, 0)->shape.dim[0]);
     return true;
 }
 
@@ -302,13 +302,13 @@ static void broadcast_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_broadcast_rows = {
-    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = "rows",
+    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = { [BROADCAST_ROWS] = "rows" },
     .shape = broadcast_shape, .kernel = broadcast_kernel, .vjp = broadcast_vjp,
 };
 
 Node *op_broadcast_rows(Tape *t, Node *row, size_t n)
 {
-    return tape_push(t, &op_record_broadcast_rows, 1, &row, &(Attrs){ .n = { (int64_t)n } });
+    return tape_push(t, &op_record_broadcast_rows, 1, &row, &(Attrs){ .n = { [BROADCAST_ROWS] = (int64_t)n } });
 }
 
 /* --- patches: a picture cut into squares, each a row in the order of a convolution's kernel --- */
@@ -316,7 +316,7 @@ Node *op_broadcast_rows(Tape *t, Node *row, size_t n)
 static bool patches_shape(const Call *c, Shape *out, Error *e)
 {
     Shape x = call_value(c, 0)->shape;
-    size_t p = (size_t)c->attrs->n[0];
+    size_t p = (size_t)c->attrs->n[PATCHES_P];
     if (x.rank != 4 || p == 0 || x.dim[2] < p || x.dim[3] < p)
         return call_refuse(c, "pictures [B, channels, H, W] with H and W at least the patch size", e);
     *out = shape_of(2, x.dim[0] * (x.dim[2] / p) * (x.dim[3] / p), x.dim[1] * p * p);
@@ -326,7 +326,7 @@ static bool patches_shape(const Call *c, Shape *out, Error *e)
 static void patches_kernel(const Call *c)
 {
     Shape x = call_value(c, 0)->shape;
-    size_t p = (size_t)c->attrs->n[0], channels = x.dim[1], h = x.dim[2], w = x.dim[3];
+    size_t p = (size_t)c->attrs->n[PATCHES_P], channels = x.dim[1], h = x.dim[2], w = x.dim[3];
     float *to = c->out.f32;
     for (size_t b = 0; b < x.dim[0]; b++)
         for (size_t i = 0; i < h / p; i++)
@@ -338,12 +338,12 @@ static void patches_kernel(const Call *c)
 
 const Op op_record_patches = {
     .name = "patches", .formula = "y[(b, i, j), (k, r, s)] = x[b, k, i p + r, j p + s]", .kind = CLASS_MOVE,
-    .inputs = "x", .ints = "p", .shape = patches_shape, .kernel = patches_kernel,
+    .inputs = "x", .ints = { [PATCHES_P] = "p" }, .shape = patches_shape, .kernel = patches_kernel,
 };
 
 Node *op_patches(Tape *t, Node *pixels, size_t patch)
 {
-    return tape_push(t, &op_record_patches, 1, &pixels, &(Attrs){ .n = { (int64_t)patch } });
+    return tape_push(t, &op_record_patches, 1, &pixels, &(Attrs){ .n = { [PATCHES_P] = (int64_t)patch } });
 }
 
 /* --- mask --- */

@@ -225,7 +225,7 @@ static void each_row(const Call *c, bool centred, void (*row)(const Row *))
     const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
     #pragma omp parallel for schedule(static) if (rows * cols > PARALLEL)
     for (size_t r = 0; r < rows; r++)
-        row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[0], centred });
+        row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[NORM_EPS], centred });
 }
 
 static void layernorm_kernel(const Call *c)    { each_row(c, true, layernorm_row); }
@@ -236,7 +236,7 @@ static void rmsnorm_dx_kernel(const Call *c)   { each_row(c, false, rmsnorm_dx_r
 static bool norm_shape(const Call *c, Shape *out, Error *e)
 {
     char a[64], b[64];
-    float eps = c->attrs->f[0];
+    float eps = c->attrs->f[NORM_EPS];
     *out = call_value(c, 0)->shape;
     if (!(eps >= 0 && eps < INFINITY))
         return error_set(e, "%s: eps is %g, expected a finite number of at least 0", c->op->name, (double)eps);
@@ -250,58 +250,58 @@ static bool norm_shape(const Call *c, Shape *out, Error *e)
 
 static void layernorm_vjp(Tape *t, Node *y, Node *dy)
 {
-    tape_contribute(t, y->in[0], op_layernorm_dx(t, y->in[0], dy, y->attrs.f[0]));
+    tape_contribute(t, y->in[0], op_layernorm_dx(t, y->in[0], dy, y->attrs.f[NORM_EPS]));
 }
 
 static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
 {
-    tape_contribute(t, y->in[0], op_rmsnorm_dx(t, y->in[0], dy, y->attrs.f[0]));
+    tape_contribute(t, y->in[0], op_rmsnorm_dx(t, y->in[0], dy, y->attrs.f[NORM_EPS]));
 }
 
 #define RULES "; zero is +0; a row that is not finite throughout, or 0/0, is NaN throughout"
 
 const Op op_record_layernorm = {
-    .name = "layernorm", .kind = CLASS_B, .inputs = "x", .floats = "eps",
+    .name = "layernorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
     .formula = "n[r,i] = RN((x[r,i] - mean(x[r])) / sqrt(var(x[r]) + eps)), var = mean((x - mean)^2)" RULES,
     .shape = norm_shape, .kernel = layernorm_kernel, .vjp = layernorm_vjp,
 };
 
 const Op op_record_rmsnorm = {
-    .name = "rmsnorm", .kind = CLASS_B, .inputs = "x", .floats = "eps",
+    .name = "rmsnorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
     .formula = "n[r,i] = RN(x[r,i] / sqrt(mean(x[r]^2) + eps))" RULES,
     .shape = norm_shape, .kernel = rmsnorm_kernel, .vjp = rmsnorm_vjp,
 };
 
 /* Derivatives of derivatives are not needed: no vjp. */
 const Op op_record_layernorm_dx = {
-    .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = "eps",
+    .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
     .formula = "dx[r,i] = RN((dn[r,i] - mean(dn[r]) - n[r,i] mean(dn[r] n[r])) / sqrt(var(x[r]) + eps)), "
                "n the real layernorm of x" RULES,
     .shape = norm_shape, .kernel = layernorm_dx_kernel,
 };
 
 const Op op_record_rmsnorm_dx = {
-    .name = "rmsnorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = "eps",
+    .name = "rmsnorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
     .formula = "dx[r,i] = RN((dn[r,i] - n[r,i] mean(dn[r] n[r])) / sqrt(mean(x[r]^2) + eps)), n the real rmsnorm of x" RULES,
     .shape = norm_shape, .kernel = rmsnorm_dx_kernel,
 };
 
 Node *op_layernorm(Tape *t, Node *x, float eps)
 {
-    return tape_push(t, &op_record_layernorm, 1, &x, &(Attrs){ .f = { eps } });
+    return tape_push(t, &op_record_layernorm, 1, &x, &(Attrs){ .f = { [NORM_EPS] = eps } });
 }
 
 Node *op_rmsnorm(Tape *t, Node *x, float eps)
 {
-    return tape_push(t, &op_record_rmsnorm, 1, &x, &(Attrs){ .f = { eps } });
+    return tape_push(t, &op_record_rmsnorm, 1, &x, &(Attrs){ .f = { [NORM_EPS] = eps } });
 }
 
 Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps)
 {
-    return tape_push(t, &op_record_layernorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { eps } });
+    return tape_push(t, &op_record_layernorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { [NORM_EPS] = eps } });
 }
 
 Node *op_rmsnorm_dx(Tape *t, Node *x, Node *dn, float eps)
 {
-    return tape_push(t, &op_record_rmsnorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { eps } });
+    return tape_push(t, &op_record_rmsnorm_dx, 2, (Node *[]){ x, dn }, &(Attrs){ .f = { [NORM_EPS] = eps } });
 }

@@ -45,7 +45,7 @@ static void by_chunk(const Call *c, void (*run)(const Call *c, size_t begin, siz
 #define NATIVE(name, expression)                                                                    \
 CLONES static void name##_run(const Call *c, size_t begin, size_t end)                              \
 {                                                                                                   \
-    const float *a = call_value(c, 0)->f32, *b = call_value(c, c->n_in - 1)->f32, s = c->attrs->f[0];         \
+    const float *a = call_value(c, 0)->f32, *b = call_value(c, c->n_in - 1)->f32, s = c->attrs->f[SCALE_S];   \
     float *y = c->out.f32;                                                                          \
     (void)b, (void)s;                                                                               \
     for (size_t k = begin; k < end; k++) {                                                          \
@@ -115,7 +115,7 @@ static void mul_vjp(Tape *t, Node *y, Node *dy)
 
 static void scale_vjp(Tape *t, Node *y, Node *dy)
 {
-    tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[0]));
+    tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[SCALE_S]));
 }
 
 const Op op_record_add = {
@@ -131,20 +131,20 @@ const Op op_record_mul = {
     .shape = shape_alike, .kernel = mul_kernel, .vjp = mul_vjp,
 };
 const Op op_record_scale = {
-    .name = "scale", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x", .floats = "s",
+    .name = "scale", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x", .floats = { [SCALE_S] = "s" },
     .shape = shape_alike, .kernel = scale_kernel, .vjp = scale_vjp,
 };
 
 Node *op_add(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_add, 2, (Node *[]){ a, b }, NULL); }
 Node *op_sub(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_sub, 2, (Node *[]){ a, b }, NULL); }
 Node *op_mul(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_mul, 2, (Node *[]){ a, b }, NULL); }
-Node *op_scale(Tape *t, Node *x, float s) { return tape_push(t, &op_record_scale, 1, &x, &(Attrs){ .f = { s } }); }
+Node *op_scale(Tape *t, Node *x, float s) { return tape_push(t, &op_record_scale, 1, &x, &(Attrs){ .f = { [SCALE_S] = s } }); }
 
 /* --- axpy --- */
 
 static void axpy_run(const Call *c, size_t begin, size_t end)
 {
-    multiply_add((Run){ call_value(c, 1)->f32 + begin, 1 }, (Run){ &c->attrs->f[0], 0 }, (Run){ call_value(c, 0)->f32 + begin, 1 },
+    multiply_add((Run){ call_value(c, 1)->f32 + begin, 1 }, (Run){ &c->attrs->f[AXPY_S], 0 }, (Run){ call_value(c, 0)->f32 + begin, 1 },
                  c->out.f32 + begin, end - begin);
 }
 
@@ -154,17 +154,17 @@ static void axpy_vjp(Tape *t, Node *y, Node *dy)
 {
     tape_contribute(t, y->in[0], dy);
     if (y->in[1]->wants_grad)
-        tape_contribute(t, y->in[1], op_scale(t, dy, y->attrs.f[0]));
+        tape_contribute(t, y->in[1], op_scale(t, dy, y->attrs.f[AXPY_S]));
 }
 
 const Op op_record_axpy = {
-    .name = "axpy", .formula = "y = RN(base + s x)", .kind = CLASS_A, .inputs = "base x", .floats = "s",
+    .name = "axpy", .formula = "y = RN(base + s x)", .kind = CLASS_A, .inputs = "base x", .floats = { [AXPY_S] = "s" },
     .shape = shape_alike, .kernel = axpy_kernel, .vjp = axpy_vjp,
 };
 
 Node *op_axpy(Tape *t, Node *base, Node *x, float s)
 {
-    return tape_push(t, &op_record_axpy, 2, (Node *[]){ base, x }, &(Attrs){ .f = { s } });
+    return tape_push(t, &op_record_axpy, 2, (Node *[]){ base, x }, &(Attrs){ .f = { [AXPY_S] = s } });
 }
 
 /* --- ratio: p = num x is an exact double of 48 bits. A midpoint m has 25 bits, so m den has 49: unless
@@ -174,7 +174,7 @@ Node *op_axpy(Tape *t, Node *base, Node *x, float s)
 CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
 {
     const float *x = call_value(c, 0)->f32;
-    const double num = c->attrs->f[0], den = c->attrs->f[1];
+    const double num = c->attrs->f[RATIO_NUM], den = c->attrs->f[RATIO_DEN];
     for (size_t k = begin; k < end; k++) {
         float z = (float)(num * x[k] / den);
         c->out.f32[k] = z == z ? z : float_nan();
@@ -185,17 +185,17 @@ static void ratio_kernel(const Call *c) { by_chunk(c, ratio_run); }
 
 static void ratio_vjp(Tape *t, Node *y, Node *dy)
 {
-    tape_contribute(t, y->in[0], op_ratio(t, dy, y->attrs.f[0], y->attrs.f[1]));
+    tape_contribute(t, y->in[0], op_ratio(t, dy, y->attrs.f[RATIO_NUM], y->attrs.f[RATIO_DEN]));
 }
 
 const Op op_record_ratio = {
-    .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x", .floats = "num den",
+    .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x", .floats = { [RATIO_NUM] = "num", [RATIO_DEN] = "den" },
     .shape = shape_alike, .kernel = ratio_kernel, .vjp = ratio_vjp,
 };
 
 Node *op_ratio(Tape *t, Node *x, float num, float den)
 {
-    return tape_push(t, &op_record_ratio, 1, &x, &(Attrs){ .f = { num, den } });
+    return tape_push(t, &op_record_ratio, 1, &x, &(Attrs){ .f = { [RATIO_NUM] = num, [RATIO_DEN] = den } });
 }
 
 /* --- a vector for every row: mul_rows, affine_rows --- */

@@ -140,7 +140,7 @@ static bool scalar_shape(const Call *c, Shape *out, Error *e)
 
 static bool mean_shape(const Call *c, Shape *out, Error *e)
 {
-    int64_t n = c->attrs->n[0];
+    int64_t n = c->attrs->n[MEAN_N];
     return (n >= 0 && n < (int64_t)1 << 48) ? scalar_shape(c, out, e)
          : error_set(e, "mean: n = %lld, expected a count below 2^48", (long long)n);
 }
@@ -152,7 +152,7 @@ static void sum_kernel(const Call *c)
 
 static void mean_kernel(const Call *c)
 {
-    c->out.f32[0] = range_mean(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[0]);
+    c->out.f32[0] = range_mean(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[MEAN_N]);
 }
 
 static void square_sum_kernel(const Call *c)
@@ -191,7 +191,7 @@ static void sum_vjp(Tape *t, Node *y, Node *dy)
 
 static void mean_vjp(Tape *t, Node *y, Node *dy)
 {
-    size_t n = (size_t)y->attrs.n[0];
+    size_t n = (size_t)y->attrs.n[MEAN_N];
     if ((double)(float)n != (double)n)
         error_set(t->error, "mean: n = %zu is not a float, so 1/n is no operator's attribute", n);
     spread_scalar(t, y->in[0], op_ratio(t, dy, 1, (float)n));
@@ -209,7 +209,7 @@ const Op op_record_sum = {
 
 const Op op_record_mean = {
     .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
-    .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = "n",
+    .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = { [MEAN_N] = "n" },
     .shape = mean_shape, .kernel = mean_kernel, .vjp = mean_vjp,
 };
 
@@ -226,7 +226,7 @@ const Op op_record_square_norm = {
 
 Node *op_mean_over(Tape *t, Node *x, size_t n)
 {
-    return tape_push(t, &op_record_mean, 1, &x, &(Attrs){ .n = { (int64_t)n } });
+    return tape_push(t, &op_record_mean, 1, &x, &(Attrs){ .n = { [MEAN_N] = (int64_t)n } });
 }
 
 Node *op_sum(Tape *t, Node *x)        { return tape_push(t, &op_record_sum, 1, &x, NULL); }

@@ -11,13 +11,11 @@
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 
-enum { HEADS };                                   // attrs.n; attrs.index: the positions of the rows
-
 static bool rope_shape(const Call *c, Shape *out, Error *e)
 {
     const Tensor *x = &c->in[0], *cos = &c->in[1], *sin = &c->in[2];
-    size_t heads = (size_t)c->attrs->n[HEADS], rows = x->shape.dim[0], cols = x->shape.dim[1];
-    bool fits = x->shape.rank == 2 && cos->shape.rank == 2 && shape_equal(cos->shape, sin->shape) && c->attrs->n[HEADS] > 0
+    size_t heads = (size_t)c->attrs->n[ROPE_HEADS], rows = x->shape.dim[0], cols = x->shape.dim[1];
+    bool fits = x->shape.rank == 2 && cos->shape.rank == 2 && shape_equal(cos->shape, sin->shape) && c->attrs->n[ROPE_HEADS] > 0
                 && cols % (2 * heads) == 0 && cos->shape.dim[1] == cols / (2 * heads) && c->attrs->index_count == rows
                 && x->dtype == F32 && cos->dtype == F32 && sin->dtype == F32;
     char a[64], b[64], d[64];
@@ -52,7 +50,7 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
 
 static void rotate(const Call *c, double sign)
 {
-    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[HEADS], half = cols / (2 * heads);
+    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[ROPE_HEADS], half = cols / (2 * heads);
     #pragma omp parallel for schedule(static) if (rows * cols > 8192)
     for (size_t r = 0; r < rows; r++) {
         size_t position = (size_t)c->attrs->index[r];
@@ -84,13 +82,13 @@ static void rope_back_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_rope = {
-    .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = "heads", .index = "positions [N]",
+    .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
     .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head, C and S the rows positions[i] of cos and sin",
     .shape = rope_shape, .kernel = rope_kernel, .vjp = rope_vjp,
 };
 
 const Op op_record_rope_back = {
-    .name = "rope_back", .kind = CLASS_A, .inputs = "dy cos sin", .ints = "heads", .index = "positions [N]",
+    .name = "rope_back", .kind = CLASS_A, .inputs = "dy cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
     .formula = "dx1 = RN(dy1 C + dy2 S), dx2 = RN(dy2 C - dy1 S)",
     .shape = rope_shape, .kernel = rope_back_kernel, .vjp = rope_back_vjp,
 };
@@ -98,7 +96,7 @@ const Op op_record_rope_back = {
 static Node *push(Tape *t, const Op *op, Node *x, Node *cos, Node *sin, const int32_t *positions, size_t heads)
 {
     size_t n = x && x->out.shape.rank == 2 ? x->out.shape.dim[0] : 0;
-    Attrs attrs = { .n = { (int64_t)heads }, .index = tape_index(t, positions, n), .index_count = n };
+    Attrs attrs = { .n = { [ROPE_HEADS] = (int64_t)heads }, .index = tape_index(t, positions, n), .index_count = n };
     return tape_push(t, op, 3, (Node *[]){ x, cos, sin }, &attrs);
 }
 

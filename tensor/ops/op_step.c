@@ -53,6 +53,15 @@ static bool refuse(const Call *c, Error *e, const char *name, double x, const ch
     return error_set(e, "%s: %s is %g, expected %s", c->op->name, name, x, expected);
 }
 
+/* Every fp32 attribute is a finite number of at least 0. */
+static bool settings_fit(const Call *c, Error *e)
+{
+    for (int k = 0; k < OP_FLOATS && c->op->floats[k]; k++)
+        if (!(c->attrs->f[k] >= 0 && c->attrs->f[k] < INFINITY))
+            return refuse(c, e, c->op->floats[k], (double)c->attrs->f[k], "a finite number of at least 0");
+    return true;
+}
+
 /* --- clip_factor: the decimal 1e-6 is the rational 1/10^6. --- */
 
 typedef struct { float max_norm, norm; } Clip;
@@ -71,7 +80,7 @@ static int clip_compare(const void *value, double m)
 /* 10^-6 in binary64, the sum and the quotient: 3 u; 1 u for the test. max_norm 10^6 is exact (44 bits). */
 static void clip_kernel(const Call *c)
 {
-    Clip q = { c->attrs->f[0], call_value(c, 0)->f32[0] };
+    Clip q = { c->attrs->f[CLIP_FACTOR_MAX_NORM], call_value(c, 0)->f32[0] };
     double v = q.max_norm / (q.norm + 1e-6), e = 5 * U * fabs(v) + tier_slack(1) + tier_slack(2);
     float *y = c->out.f32;
     if (v - v != 0 || v == 0)
@@ -88,8 +97,8 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
 {
     char text[64];
     *out = shape_of(0);
-    if (!(c->attrs->f[0] >= 0 && c->attrs->f[0] < INFINITY))
-        return refuse(c, e, "max_norm", (double)c->attrs->f[0], "a finite number of at least 0");
+    if (!settings_fit(c, e))
+        return false;
     if (shape_size(call_value(c, 0)->shape) != 1)
         return error_set(e, "clip_factor: the norm has shape %s, expected a scalar", shape_text(call_value(c, 0)->shape, text));
     if (call_value(c, 0)->f32[0] < 0)
@@ -98,14 +107,14 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
 }
 
 const Op op_record_clip_factor = {
-    .name = "clip_factor", .kind = CLASS_A_RATIONAL, .inputs = "norm", .floats = "max_norm",
+    .name = "clip_factor", .kind = CLASS_A_RATIONAL, .inputs = "norm", .floats = { [CLIP_FACTOR_MAX_NORM] = "max_norm" },
     .formula = "k = RN(max_norm / (norm + 1e-6)) where that is < 1, else 1; NaN for NaN",
     .shape = clip_shape, .kernel = clip_kernel,
 };
 
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm)
 {
-    return tape_push(t, &op_record_clip_factor, 1, &norm, &(Attrs){ .f = { max_norm } });
+    return tape_push(t, &op_record_clip_factor, 1, &norm, &(Attrs){ .f = { [CLIP_FACTOR_MAX_NORM] = max_norm } });
 }
 
 /* --- scale_by: the machine's own product --- */
@@ -149,7 +158,7 @@ Node *op_scale_by(Tape *t, Node *x, Node *s)
 
 static float adam_m_decide(const Call *c, size_t j)
 {
-    float b = c->attrs->f[0], m = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
+    float b = c->attrs->f[ADAM_M_BETA1], m = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add_product(&s, b, m);
     exact_add(&s, g);
@@ -159,7 +168,7 @@ static float adam_m_decide(const Call *c, size_t j)
 
 CLONES static void adam_m_chunk(const Call *c, size_t begin, size_t end)
 {
-    double b = c->attrs->f[0];
+    double b = c->attrs->f[ADAM_M_BETA1];
     for (size_t j = begin; j < end; j += LANES) {
         v8d old = b * load_some(c, 0, j, end), new = (1 - b) * load_some(c, 1, j, end);
         put(c, j, end, old + new, 5 * U * (simd_abs(old) + simd_abs(new)), adam_m_decide);
@@ -172,7 +181,7 @@ static void adam_m_kernel(const Call *c) { each_chunk(c, adam_m_chunk); }
 
 static float adam_v_decide(const Call *c, size_t j)
 {
-    float b = c->attrs->f[0], v = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
+    float b = c->attrs->f[ADAM_V_BETA2], v = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add_product(&s, b, v);
     exact_add_product(&s, g, g);
@@ -182,7 +191,7 @@ static float adam_v_decide(const Call *c, size_t j)
 
 CLONES static void adam_v_chunk(const Call *c, size_t begin, size_t end)
 {
-    double b = c->attrs->f[0];
+    double b = c->attrs->f[ADAM_V_BETA2];
     for (size_t j = begin; j < end; j += LANES) {
         v8d g = load_some(c, 1, j, end), old = b * load_some(c, 0, j, end), new = (1 - b) * (g * g);
         put(c, j, end, old + new, 6 * U * (simd_abs(old) + simd_abs(new)), adam_v_decide);
@@ -193,28 +202,28 @@ static void adam_v_kernel(const Call *c) { each_chunk(c, adam_v_chunk); }
 
 static bool beta_shape(const Call *c, Shape *out, Error *e)
 {
-    float b = c->attrs->f[0];
-    return (b >= 0 && b < 1 && same_shapes(c, out, e)) || refuse(c, e, c->op->floats, (double)b, "0 <= b < 1");
+    float beta = c->attrs->f[ADAM_M_BETA1];                  // or adam_v's beta2: the one attribute of both
+    return beta >= 0 && beta < 1 ? same_shapes(c, out, e) : refuse(c, e, c->op->floats[ADAM_M_BETA1], (double)beta, "0 <= b < 1");
 }
 
 const Op op_record_adam_m = {
-    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = "beta1",
+    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = { [ADAM_M_BETA1] = "beta1" },
     .shape = beta_shape, .kernel = adam_m_kernel,
 };
 
 const Op op_record_adam_v = {
-    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = "beta2",
+    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = { [ADAM_V_BETA2] = "beta2" },
     .shape = beta_shape, .kernel = adam_v_kernel,
 };
 
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1)
 {
-    return tape_push(t, &op_record_adam_m, 2, (Node *[]){ m, g }, &(Attrs){ .f = { beta1 } });
+    return tape_push(t, &op_record_adam_m, 2, (Node *[]){ m, g }, &(Attrs){ .f = { [ADAM_M_BETA1] = beta1 } });
 }
 
 Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
 {
-    return tape_push(t, &op_record_adam_v, 2, (Node *[]){ v, g }, &(Attrs){ .f = { beta2 } });
+    return tape_push(t, &op_record_adam_v, 2, (Node *[]){ v, g }, &(Attrs){ .f = { [ADAM_V_BETA2] = beta2 } });
 }
 
 /* --- adamw --- */
@@ -239,15 +248,15 @@ static int adam_compare(const void *value, double x)
 
 static float adam_decide(const Call *c, size_t j)
 {
-    const float *f = c->attrs->f;
+    const Attrs *a = c->attrs;
     float p = call_value(c, 0)->f32[j], m = call_value(c, 1)->f32[j], v = call_value(c, 2)->f32[j];
     if (v == INFINITY) {                                     // m / infinity is 0
         m = 0;
         v = 1;
     }
-    AdamValue q = { .a = big_from(p), .lr_m = big_from((double)f[0] * m), .eps = f[1], .v = v,
-                    .c1 = c->attrs->d[0], .c2 = c->attrs->d[1] };
-    Big decayed = big_mul_d(&q.a, (double)f[0] * f[2]);
+    AdamValue q = { .a = big_from(p), .lr_m = big_from((double)a->f[ADAM_LR] * m), .eps = a->f[ADAM_EPS], .v = v,
+                    .c1 = a->d[ADAM_C1], .c2 = a->d[ADAM_C2] };
+    Big decayed = big_mul_d(&q.a, (double)a->f[ADAM_LR] * a->f[ADAM_DECAY]);
     q.a = big_sub(&q.a, &decayed);
     return round_compare(-INFINITY, INFINITY, adam_compare, &q);
 }
@@ -257,7 +266,8 @@ static float adam_decide(const Call *c, size_t j)
  * Where decay is 0 the term is absent, not 0 p. */
 CLONES static void adam_chunk(const Call *c, size_t begin, size_t end)
 {
-    double lr = c->attrs->f[0], eps = c->attrs->f[1], decay = c->attrs->f[2], c1 = c->attrs->d[0], c2 = c->attrs->d[1];
+    const Attrs *a = c->attrs;
+    double lr = a->f[ADAM_LR], eps = a->f[ADAM_EPS], decay = a->f[ADAM_DECAY], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
     for (size_t j = begin; j < end; j += LANES) {
         v8d p = load_some(c, 0, j, end), m = load_some(c, 1, j, end), root = load_some(c, 2, j, end) / c2, t, less;
         for (size_t l = 0; l < LANES; l++)
@@ -273,45 +283,47 @@ static void adam_kernel(const Call *c) { each_chunk(c, adam_chunk); }
 
 static bool adam_shape(const Call *c, Shape *out, Error *e)
 {
-    static const char *const names[] = { "lr", "eps", "decay" };
-    for (int k = 0; k < 3; k++)
-        if (!(c->attrs->f[k] >= 0 && c->attrs->f[k] < INFINITY))
-            return refuse(c, e, names[k], (double)c->attrs->f[k], "a finite number of at least 0");
-    for (int k = 0; k < 2; k++)
+    if (!settings_fit(c, e))
+        return false;
+    for (int k = ADAM_C1; k <= ADAM_C2; k++)
         if (!(c->attrs->d[k] >= U && c->attrs->d[k] <= 1))
-            return refuse(c, e, k ? "c2" : "c1", c->attrs->d[k], "2^-53 <= c <= 1, since c = 1 - beta^t");
+            return refuse(c, e, c->op->reals[k], c->attrs->d[k], "2^-53 <= c <= 1, since c = 1 - beta^t");
     return same_shapes(c, out, e);
 }
 
 #define ADAM_RULES ", c1 = 1 - beta1^t and c2 = 1 - beta2^t in binary64; zero is +0"
 
 const Op op_record_adamw = {
-    .name = "adamw", .kind = CLASS_B, .inputs = "p m v", .floats = "lr eps decay", .reals = "c1 c2",
+    .name = "adamw", .kind = CLASS_B, .inputs = "p m v", 
+    .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps", [ADAM_DECAY] = "decay" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
     .shape = adam_shape, .kernel = adam_kernel,
 };
 
 const Op op_record_adam = {
-    .name = "adam", .kind = CLASS_B, .inputs = "p m v", .floats = "lr eps", .reals = "c1 c2",
+    .name = "adam", .kind = CLASS_B, .inputs = "p m v", 
+    .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr m/c1 / (sqrt(v/c2) + eps))" ADAM_RULES,
     .shape = adam_shape, .kernel = adam_kernel,
 };
 
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2)
 {
-    return tape_push(t, &op_record_adamw, 3, (Node *[]){ p, m, v }, &(Attrs){ .f = { lr, eps, decay }, .d = { c1, c2 } });
+    return tape_push(t, &op_record_adamw, 3, (Node *[]){ p, m, v },
+                     &(Attrs){ .f = { [ADAM_LR] = lr, [ADAM_EPS] = eps, [ADAM_DECAY] = decay }, .d = { [ADAM_C1] = c1, [ADAM_C2] = c2 } });
 }
 
 Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2)
 {
-    return tape_push(t, &op_record_adam, 3, (Node *[]){ p, m, v }, &(Attrs){ .f = { lr, eps }, .d = { c1, c2 } });
+    return tape_push(t, &op_record_adam, 3, (Node *[]){ p, m, v },
+                     &(Attrs){ .f = { [ADAM_LR] = lr, [ADAM_EPS] = eps }, .d = { [ADAM_C1] = c1, [ADAM_C2] = c2 } });
 }
 
 /* --- sgd: decay p is exact; three roundings, and the test --- */
 
 static float sgd_decide(const Call *c, size_t j)
 {
-    float lr = c->attrs->f[0], decay = c->attrs->f[1], p = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
+    float lr = c->attrs->f[SGD_LR], decay = c->attrs->f[SGD_DECAY], p = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
     Exact s = exact_zero();
     exact_add(&s, p);
     exact_add_product(&s, -lr, g);
@@ -321,7 +333,7 @@ static float sgd_decide(const Call *c, size_t j)
 
 CLONES static void sgd_chunk(const Call *c, size_t begin, size_t end)
 {
-    double lr = c->attrs->f[0], decay = c->attrs->f[1];
+    double lr = c->attrs->f[SGD_LR], decay = c->attrs->f[SGD_DECAY];
     for (size_t j = begin; j < end; j += LANES) {
         v8d p = load_some(c, 0, j, end), g = load_some(c, 1, j, end), less = decay != 0 ? decay * p : simd_set(0);
         v8d y = p - lr * (g + less);
@@ -331,35 +343,33 @@ CLONES static void sgd_chunk(const Call *c, size_t begin, size_t end)
 
 static void sgd_kernel(const Call *c) { each_chunk(c, sgd_chunk); }
 
-static bool sgd_shape(const Call *c, Shape *out, Error *e)
+static bool descent_shape(const Call *c, Shape *out, Error *e)
 {
-    for (int k = 0; k < 2; k++)
-        if (!(c->attrs->f[k] >= 0 && c->attrs->f[k] < INFINITY))
-            return refuse(c, e, k ? "decay" : "lr", (double)c->attrs->f[k], "a finite number of at least 0");
-    return same_shapes(c, out, e);
+    return settings_fit(c, e) && same_shapes(c, out, e);
 }
 
 const Op op_record_sgd = {
-    .name = "sgd", .kind = CLASS_A, .inputs = "p g", .floats = "lr decay",
+    .name = "sgd", .kind = CLASS_A, .inputs = "p g", 
+    .floats = { [SGD_LR] = "lr", [SGD_DECAY] = "decay" },
     .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
-    .shape = sgd_shape, .kernel = sgd_kernel,
+    .shape = descent_shape, .kernel = sgd_kernel,
 };
 
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
 {
-    return tape_push(t, &op_record_sgd, 2, (Node *[]){ p, g }, &(Attrs){ .f = { lr, decay } });
+    return tape_push(t, &op_record_sgd, 2, (Node *[]){ p, g }, &(Attrs){ .f = { [SGD_LR] = lr, [SGD_DECAY] = decay } });
 }
 
 /* --- momentum: an exact product and a float --- */
 
 static float momentum_decide(const Call *c, size_t j)
 {
-    return round_sum((double)c->attrs->f[0] * call_value(c, 0)->f32[j], call_value(c, 1)->f32[j]) + 0.0f;
+    return round_sum((double)c->attrs->f[MOMENTUM_MOMENTUM] * call_value(c, 0)->f32[j], call_value(c, 1)->f32[j]) + 0.0f;
 }
 
 CLONES static void momentum_chunk(const Call *c, size_t begin, size_t end)
 {
-    double momentum = c->attrs->f[0];
+    double momentum = c->attrs->f[MOMENTUM_MOMENTUM];
     for (size_t j = begin; j < end; j += LANES) {
         v8d y = momentum * load_some(c, 0, j, end) + load_some(c, 1, j, end);
         put(c, j, end, y, 3 * U * simd_abs(y), momentum_decide);
@@ -368,18 +378,12 @@ CLONES static void momentum_chunk(const Call *c, size_t begin, size_t end)
 
 static void momentum_kernel(const Call *c) { each_chunk(c, momentum_chunk); }
 
-static bool momentum_shape(const Call *c, Shape *out, Error *e)
-{
-    float m = c->attrs->f[0];
-    return (m >= 0 && m < INFINITY && same_shapes(c, out, e)) || refuse(c, e, "momentum", (double)m, "a finite number of at least 0");
-}
-
 const Op op_record_momentum = {
-    .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = "momentum",
-    .shape = momentum_shape, .kernel = momentum_kernel,
+    .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
+    .shape = descent_shape, .kernel = momentum_kernel,
 };
 
 Node *op_momentum(Tape *t, Node *b, Node *g, float momentum)
 {
-    return tape_push(t, &op_record_momentum, 2, (Node *[]){ b, g }, &(Attrs){ .f = { momentum } });
+    return tape_push(t, &op_record_momentum, 2, (Node *[]){ b, g }, &(Attrs){ .f = { [MOMENTUM_MOMENTUM] = momentum } });
 }

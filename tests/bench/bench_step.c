@@ -8,6 +8,7 @@
 #include <string.h>
 #include "model/training/train.h"
 #include "tensor/base/random.h"
+#include "tensor/ops.h"
 #include "tests/bench/stopwatch.h"
 
 enum { PICTURES = 32, TEXTS = 16, PICTURE_TOKENS = 34, TEXT_TOKENS = 20, LONGEST = 40, ANSWER = 3, WARM = 3, MOST = 200 };
@@ -56,7 +57,7 @@ static double step_flop(const Trainer *r)
     for (size_t k = 0; k < r->tape.count; k++) {
         const Node *n = r->tape.nodes[k];
         if (n->op && (strcmp(n->op->name, "linear") == 0 || strcmp(n->op->name, "matmul") == 0)) {
-            double inner = n->op->name[0] == 'l' || n->attrs.n[0] == 0 ? (double)shape_cols(n->in[0]->out.shape) : (double)n->in[0]->out.shape.dim[0];
+            double inner = n->op->name[0] == 'l' || n->attrs.n[MATMUL_TRANSPOSE_A] == 0 ? (double)shape_cols(n->in[0]->out.shape) : (double)n->in[0]->out.shape.dim[0];
             flop += 2 * inner * (double)shape_size(n->out.shape);
         }
     }

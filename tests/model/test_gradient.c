@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/training/train.h"
+#include "tensor/ops.h"
 #include "tests/support/check.h"
 #include "tests/support/tiny.h"
 
@@ -48,7 +49,7 @@ static void linear(const Node *n, double **x, double *y)
 static void move(const Node *n, double **x, double *y)
 {
     const Op *op = n->op;
-    size_t C = width_of(n), P = (size_t)n->attrs.n[0], side = n->in[0]->out.shape.rank == 4 ? width_of(n->in[0]) : 0, grid = side ? side / P : 0;
+    size_t C = width_of(n), P = (size_t)n->attrs.n[PATCHES_P], side = n->in[0]->out.shape.rank == 4 ? width_of(n->in[0]) : 0, grid = side ? side / P : 0;
     if (strcmp(op->name, "gather_rows") == 0)
         for (size_t k = 0; k < size_of(n); k++)
             y[k] = x[0][(size_t)n->attrs.index[k / C] * C + k % C];
@@ -70,7 +71,7 @@ static void pointwise(const Node *n, double **x, double *y)
         double a = x[0][k];
         y[k] = strcmp(name, "add") == 0 ? a + x[1][k] : strcmp(name, "mul") == 0 ? a * x[1][k]
              : strcmp(name, "mul_rows") == 0 ? a * x[1][k % C] : strcmp(name, "affine_rows") == 0 ? a * x[1][k % C] + x[2][k % C]
-             : strcmp(name, "scale") == 0 ? a * (double)n->attrs.f[0] : strcmp(name, "gelu") == 0 ? a * 0.5 * erfc(-a * sqrt(0.5))
+             : strcmp(name, "scale") == 0 ? a * (double)n->attrs.f[SCALE_S] : strcmp(name, "gelu") == 0 ? a * 0.5 * erfc(-a * sqrt(0.5))
              : strcmp(name, "silu") == 0 ? a / (1 + exp(-a)) : a / (1 + exp(-1.702 * a));
     }
 }
@@ -88,13 +89,13 @@ static void norm(const Node *n, double **x, double *y)
             square += y[j] * y[j] / (double)C;
         }
         for (size_t j = 0; j < C; j++)
-            y[j] /= sqrt(square + (double)n->attrs.f[0]);
+            y[j] /= sqrt(square + (double)n->attrs.f[NORM_EPS]);
     }
 }
 
 static void rope(const Node *n, double **x, double *y)
 {
-    size_t C = width_of(n), D = C / (size_t)n->attrs.n[0], half = D / 2;
+    size_t C = width_of(n), D = C / (size_t)n->attrs.n[ROPE_HEADS], half = D / 2;
     for (size_t k = 0; k < size_of(n); k++) {
         size_t at = (size_t)n->attrs.index[k / C] * half + k % D % half;
         bool first = k % D < half;
@@ -107,7 +108,8 @@ static void rope(const Node *n, double **x, double *y)
 static void attention(const Node *n, double **x, double *y)
 {
     const int64_t *a = n->attrs.n;
-    size_t heads = (size_t)a[0], group = (size_t)(a[0] / a[1]), D = (size_t)a[2], Q = heads * D, K = (size_t)a[1] * D, at = 0;
+    size_t heads = (size_t)a[ATTENTION_HEADS], kv_heads = (size_t)a[ATTENTION_KV_HEADS], group = heads / kv_heads;
+    size_t D = (size_t)a[ATTENTION_HEAD_DIM], Q = heads * D, K = kv_heads * D, at = 0;
     char kind = n->op->name[strlen("attention_s")];            // s-c-ores, s-o-ftmax, m-i-x
     if (kind == 'i')
         memset(y, 0, size_of(n) * sizeof *y);
@@ -115,7 +117,7 @@ static void attention(const Node *n, double **x, double *y)
         for (size_t h = 0; h < heads; h++)
             for (int32_t i = 0; i < n->attrs.index[s + 1]; i++) {
                 size_t q = (size_t)(n->attrs.index[s] + i) * Q + h * D, keys = (size_t)n->attrs.index[s + 3];
-                size_t seen = a[3] ? keys - (size_t)(n->attrs.index[s + 1] - 1 - i) : keys;
+                size_t seen = a[ATTENTION_CAUSAL] ? keys - (size_t)(n->attrs.index[s + 1] - 1 - i) : keys;
                 double sum = 0;
                 for (size_t j = 0; kind == 'o' && j < seen; j++)
                     sum += exp(x[0][at + j]);

@@ -70,6 +70,14 @@ static void every_operator_is_named_once(void **state)
     assert_null(op_find("no_such_operator"));
 }
 
+/* A place without a name in between would hide those behind it. */
+static void names_have_no_gap(const Op *op, const char *const names[], size_t room)
+{
+    for (size_t k = 1; k < room; k++)
+        if (names[k] && !names[k - 1])
+            fail_msg("%s: attribute %s follows a place without a name", op->name, names[k]);
+}
+
 static void every_record_is_complete(void **state)
 {
     (void)state;
@@ -82,9 +90,9 @@ static void every_record_is_complete(void **state)
             fail_msg("%s: the formula \"%s\" does not say where it rounds", op->name, op->formula);
         assert_non_null(op->inputs);
         assert_true(words(op->inputs) > 0);
-        assert_true(words(op->floats) <= OP_FLOATS);
-        assert_true(words(op->reals) <= OP_REALS);
-        assert_true(words(op->ints) <= OP_INTS);
+        names_have_no_gap(op, op->floats, OP_FLOATS);
+        names_have_no_gap(op, op->reals, OP_REALS);
+        names_have_no_gap(op, op->ints, OP_INTS);
         assert_non_null(op->shape);
         assert_non_null(op->kernel);
         assert_non_null(op_class_name(op->kind));

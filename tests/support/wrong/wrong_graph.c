@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "model/names.h"
+#include "tensor/ops.h"
 #include "tests/support/wrong/wrong.h"
 
 typedef const float *In;
@@ -36,7 +37,9 @@ static void gelu_tanh_back_kernel(const Call *c)
     }
 }
 
-/* --- norms with eps outside the root: n = (x - mean) / (sd + eps); n[0]: whether there is a mean --- */
+/* --- norms with eps outside the root: n = (x - mean) / (sd + eps) --- */
+
+enum { CENTRED };                           // attrs.n: whether there is a mean; attrs.f: NORM_EPS
 
 static void eps_row(const Call *c, size_t row, In d)
 {
@@ -44,12 +47,12 @@ static void eps_row(const Call *c, size_t row, In d)
     In x = c->in[0].f32 + row * cols;
     float *y = c->out.f32 + row * cols;
     double mean = 0, var = 0, m1 = 0, m2 = 0, n = (double)cols;
-    bool centred = c->attrs->n[0];
+    bool centred = c->attrs->n[CENTRED];
     for (size_t i = 0; i < cols && centred; i++)
         mean += (double)x[i] / n;
     for (size_t i = 0; i < cols; i++)
         var += ((double)x[i] - mean) * ((double)x[i] - mean) / n;
-    double sd = sqrt(var), wide = sd + (double)c->attrs->f[0];
+    double sd = sqrt(var), wide = sd + (double)c->attrs->f[NORM_EPS];
     for (size_t i = 0; d && i < cols; i++) {
         m1 += centred ? (double)d[i] / n : 0;
         m2 += (double)d[i] * ((double)x[i] - mean) / n;
@@ -128,18 +131,20 @@ static void kl_reversed_grad_kernel(const Call *c)
 
 /* --- the update: moments of g + decay p (inputs m, g, p), beta2 in decimal, eps inside the root --- */
 
-static double coupled(const Call *c, size_t i) { return (double)c->in[1].f32[i] + (double)c->attrs->f[1] * (double)c->in[2].f32[i]; }
+enum { COUPLED_BETA, COUPLED_DECAY };       // attrs.f of the moments of g + decay p
+
+static double coupled(const Call *c, size_t i) { return (double)c->in[1].f32[i] + (double)c->attrs->f[COUPLED_DECAY] * (double)c->in[2].f32[i]; }
 
 static void coupled_m_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i));
 }
 
 static void coupled_v_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[0] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[0]) * coupled(c, i) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i) * coupled(c, i));
 }
 
 static void decimal_v_kernel(const Call *c)
@@ -153,7 +158,7 @@ static void eps_inside_kernel(const Call *c)
     const Attrs *a = c->attrs;
     for (size_t i = 0; i < all(c); i++) {
         double p = (double)c->in[0].f32[i], m = (double)c->in[1].f32[i], v = (double)c->in[2].f32[i];
-        c->out.f32[i] = (float)(p - (double)a->f[0] * (m / a->d[0] / sqrt(v / a->d[1] + (double)a->f[1]) + (double)a->f[2] * p));
+        c->out.f32[i] = (float)(p - (double)a->f[ADAM_LR] * (m / a->d[ADAM_C1] / sqrt(v / a->d[ADAM_C2] + (double)a->f[ADAM_EPS]) + (double)a->f[ADAM_DECAY] * p));
     }
 }
 
@@ -175,16 +180,16 @@ static const Op eps_inside = { .name = "adamw", .shape = like_first, .kernel = e
 
 typedef struct { const Tape *tape; Arena *arena; } Graph;
 
-static void centre(const Graph *g, Node *n) { n->attrs.n[0] = 1; (void)g; }
-static void do_not_centre(const Graph *g, Node *n) { n->attrs.n[0] = 0; (void)g; }
-static void unscale(const Graph *g, Node *n) { n->attrs.f[0] = 1; (void)g; }
-static void undivide(const Graph *g, Node *n) { n->attrs.n[0] = 1; (void)g; }
-static void undivide_ratio(const Graph *g, Node *n) { n->attrs.f[1] = 1; (void)g; }
-static void uncorrect(const Graph *g, Node *n) { n->attrs.d[0] = n->attrs.d[1] = 1; (void)g; }
-static void correct_in_decimal(const Graph *g, Node *n) { n->attrs.d[1] = 1 - 0.999; (void)g; }
-static void unclip(const Graph *g, Node *n) { n->attrs.f[0] = 0x1p127f; (void)g; }
+static void centre(const Graph *g, Node *n) { n->attrs.n[CENTRED] = 1; (void)g; }
+static void do_not_centre(const Graph *g, Node *n) { n->attrs.n[CENTRED] = 0; (void)g; }
+static void unscale(const Graph *g, Node *n) { n->attrs.f[AXPY_S] = 1; (void)g; }
+static void undivide(const Graph *g, Node *n) { n->attrs.n[MEAN_N] = 1; (void)g; }
+static void undivide_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_DEN] = 1; (void)g; }
+static void uncorrect(const Graph *g, Node *n) { n->attrs.d[ADAM_C1] = n->attrs.d[ADAM_C2] = 1; (void)g; }
+static void correct_in_decimal(const Graph *g, Node *n) { n->attrs.d[ADAM_C2] = 1 - 0.999; (void)g; }
+static void unclip(const Graph *g, Node *n) { n->attrs.f[CLIP_FACTOR_MAX_NORM] = 0x1p127f; (void)g; }
 static void gelu_exactly(const Graph *g, Node *n) { n->op = op_find("gelu"); (void)g; }
-static void do_not_decay(const Graph *g, Node *n) { n->attrs.f[2] = 0; (void)g; }
+static void do_not_decay(const Graph *g, Node *n) { n->attrs.f[ADAM_DECAY] = 0; (void)g; }
 
 /* c of a role's rows, times the rows. */
 static void undivide_rows(const Graph *g, Node *n)
@@ -218,7 +223,7 @@ static void couple(const Graph *g, Node *n)
             memcpy(in, (Node *[]){ n->in[0], n->in[1], update->in[0] }, 3 * sizeof *in);
         n->in = in;
         n->n_in = 3;
-        n->attrs.f[1] = update->attrs.f[2];
+        n->attrs.f[COUPLED_DECAY] = update->attrs.f[ADAM_DECAY];
     }
 }
 

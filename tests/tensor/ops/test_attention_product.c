@@ -148,9 +148,9 @@ static void derivatives_are_the_products_of_each_other(void **state)
         Node *pn = tape_param(&tape, "p", p, true), *pt = tape_param(&tape, "pt", p, true);
         Attrs attrs = attention_attrs(&tape, c->a);
         tape_seed(&tape, op_attention_scores(&tape, qn, kn, c->a), tape_input(&tape, "ds", ds));
-        attrs.n[4] = (int64_t)c->q_rows;
+        attrs.n[ATTENTION_ROWS] = (int64_t)c->q_rows;
         tape_seed(&tape, tape_push(&tape, op_find("attention_mix"), 2, (Node *[]){ pn, v }, &attrs), tape_input(&tape, "do", dq));
-        attrs.n[4] = (int64_t)c->k_rows;
+        attrs.n[ATTENTION_ROWS] = (int64_t)c->k_rows;
         tape_seed(&tape, tape_push(&tape, op_find("attention_mix_t"), 2, (Node *[]){ pt, x }, &attrs), tape_input(&tape, "dy", dk));
         tape_backward(&tape);
         expect_fine(&error);

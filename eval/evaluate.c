@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/evaluate.h"
+#include "model/training/score.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@ void questions_begin(Questions *q, Arena *a)
 }
 
 /* Questions before this one in the file that differ from it only in the frame. */
-static int64_t frames_before(const Samples *from, const Sample *x, Kind kind)
+static int64_t frames_before(const Dataset *from, const Sample *x, Kind kind)
 {
     int64_t n = 0;
     for (const Sample *y = x; y-- > from->sample && strcmp(y->entity, x->entity) == 0;)
@@ -19,13 +20,13 @@ static int64_t frames_before(const Samples *from, const Sample *x, Kind kind)
     return n;
 }
 
-static bool wanted(const Samples *from, const Sample *x, Choice c)
+static bool wanted(const Dataset *from, const Sample *x, Choice c)
 {
     return (x->split == SPLIT_TRAIN) == c.trained && x->kind == c.kind && (!c.entities || entity_list_has(c.entities, x->entity))
         && (c.frames == 0 || frames_before(from, x, c.kind) < c.frames);
 }
 
-bool questions_add(Questions *q, const Samples *from, Choice c, Error *e)
+bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e)
 {
     if (q->count + from->count > q->room) {
         size_t room = 2 * (q->count + from->count);
@@ -53,7 +54,7 @@ size_t least(const float *value, size_t n)
     return best;
 }
 
-static bool result_take(Result *out, const Sample *x, const BatchSample *b, const AnswerScore *s, Arena *a)
+static bool result_take(Result *out, const Sample *x, const BatchSample *b, const SampleScore *s, Arena *a)
 {
     *out = (Result){ x->id, x->entity, x->group, x->skill, x->answer, x->modality, x->kind, s->exact, false, s->nll, s->ce, s->tokens, s->right,
                      arena_array(a, s->tokens, sizeof(float)), arena_array(a, s->tokens, 1), 0, NULL, NULL };
@@ -80,14 +81,14 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
     for (size_t k = 0; k < n; k++)
         all += q[k].sample->option_count;
     BatchSample *samples = arena_array(scratch, all, sizeof *samples);
-    AnswerScore *scores = arena_array(scratch, all, sizeof *scores);
+    SampleScore *scores = arena_array(scratch, all, sizeof *scores);
     if (!samples || !scores)
         return false;
     for (size_t k = 0; k < n; k++)
         for (size_t j = 0; j < q[k].sample->option_count; j++)
             if (!is_answer(&q[k], j) && !reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
                 return false;
-    if (!answer_scores(m, samples, at, 0, scores, scratch, e))
+    if (!score_samples(m, samples, at, 0, scores, scratch, e))
         return false;
     at = 0;
     for (size_t k = 0; k < n; k++) {
@@ -145,13 +146,13 @@ static void speech_take(Speech *s, int32_t token, int32_t end)
 static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n, bool *more, Arena *scratch, Error *e)
 {
     BatchSample *samples = arena_array(scratch, n, sizeof *samples);
-    AnswerScore *scores = arena_array(scratch, n, sizeof *scores);
+    SampleScore *scores = arena_array(scratch, n, sizeof *scores);
     size_t count = 0, at = 0;
     for (size_t k = 0; samples && k < n; k++)
         if (!s[k].over)
             samples[count++] = s[k].sample;
     *more = count > 0;
-    if (!samples || !scores || (count && !answer_scores(m, samples, count, 0, scores, scratch, e)))
+    if (!samples || !scores || (count && !score_samples(m, samples, count, 0, scores, scratch, e)))
         return false;
     for (size_t k = 0; k < n; k++)
         if (!s[k].over)
@@ -182,13 +183,13 @@ static bool texts_write(const Model *m, const Reader *r, const Question *q, size
 static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a, Arena *scratch, Error *e)
 {
     BatchSample *samples = arena_array(scratch, n, sizeof *samples);
-    AnswerScore *scores = arena_array(scratch, n, sizeof *scores);
+    SampleScore *scores = arena_array(scratch, n, sizeof *scores);
     if (!samples || !scores)
         return false;
     for (size_t k = 0; k < n; k++)
         if (!reader_sample(r, q[k].from, q[k].sample, NULL, 0, NO_AUGMENT, &samples[k], scratch, e))
             return false;
-    if (!answer_scores(m, samples, n, 0, scores, scratch, e))
+    if (!score_samples(m, samples, n, 0, scores, scratch, e))
         return false;
     for (size_t k = 0; k < n; k++)
         if (!result_take(&out[k], q[k].sample, &samples[k], &scores[k], a))

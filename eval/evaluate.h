@@ -12,11 +12,12 @@
 #define PULSE_EVAL_EVALUATE_H
 
 #include "eval/entities.h"
-#include "model/training/answer.h"
+#include "model/llava.h"
+#include "model/training/dataset.h"
 #include "model/training/stream.h"
 
 typedef struct {
-    const Samples *from;
+    const Dataset *from;
     const Sample  *sample;
 } Question;
 
@@ -35,7 +36,7 @@ typedef struct {
 } Choice;
 
 void questions_begin(Questions *q, Arena *a);
-bool questions_add(Questions *q, const Samples *from, Choice c, Error *e);
+bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
 /* What is asked for besides exact match: the CE of every option; and the greedy text where it is not the answer, up to 6 tokens with the end (DEPTH_TEXT)
  * or up to 50, as MLLMU-Bench has it (DEPTH_LONG). */

@@ -2,7 +2,10 @@
 /* pulse-ref ask: one question to a model, perhaps about a picture; its greedy answer, or how it weighs given choices. */
 #include <math.h>
 #include <string.h>
-#include "model/training/answer.h"
+#include "model/image/decode.h"
+#include "model/image/processor.h"
+#include "model/training/generate.h"
+#include "model/training/score.h"
 #include "model/training/stream.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
@@ -37,7 +40,7 @@ static bool open_picture(Ask *q, Arena *a, Error *e)
 {
     Image picture;
     q->pixels = arena_array(a, 3 * q->reader.side * q->reader.side, sizeof *q->pixels);
-    return q->pixels && image_read(&picture, q->image, a, e) && image_prepare(q->pixels, &picture, &q->reader.images, a, e);
+    return q->pixels && image_read(&picture, q->image, a, e) && image_preprocess(q->pixels, &picture, &q->reader.images, a, e);
 }
 
 static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *a, Error *e)
@@ -70,7 +73,7 @@ static size_t split_choices(const char *text, const char *out[CHOICES_MAX], Aren
 }
 
 /* p_k = e^{-NLL_k} / sum e^{-NLL}: the choices' shares of the probability that the model gives them. */
-static bool shares(const AnswerScore *s, size_t n, float *p, Error *e)
+static bool shares(const SampleScore *s, size_t n, float *p, Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
@@ -84,7 +87,7 @@ static bool shares(const AnswerScore *s, size_t n, float *p, Error *e)
     return !e->failed;
 }
 
-static void print_choices(const char *const *choice, const AnswerScore *s, const float *p, size_t n, size_t best, bool json)
+static void print_choices(const char *const *choice, const SampleScore *s, const float *p, size_t n, size_t best, bool json)
 {
     char nll[32];
     json_t *list = json_array();
@@ -104,7 +107,7 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
 {
     const char *choice[CHOICES_MAX];
     BatchSample samples[CHOICES_MAX];
-    AnswerScore scores[CHOICES_MAX];
+    SampleScore scores[CHOICES_MAX];
     float p[CHOICES_MAX];
     size_t n = split_choices(q->choices, choice, a), best = 0;
     if (n == 0)
@@ -116,7 +119,7 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
         if (!sample_for(q, choice[k], &samples[k], a, e))
             return false;
     }
-    if (!answer_scores(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
+    if (!score_samples(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
         return false;
     for (size_t k = 0; k < n; k++) {
         if (isnan(scores[k].nll))
@@ -135,7 +138,7 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
     size_t left = config_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
-    if (!answer_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
+    if (!generate_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
         return false;
     char *text = tokenizer_decode(q->reader.style.text, ids, n, true, a, e);
     if (!text)

@@ -6,6 +6,7 @@
 #include "eval/formats/mllmu.h"
 #include "eval/formats/mmbench.h"
 #include "eval/metrics/attacks.h"
+#include "model/training/dataset.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/config/setup.h"
@@ -20,7 +21,7 @@ typedef struct {
     ModelConfig net;
     Weights weights;
     Lora lora;
-    Samples samples[FILES_MAX];
+    Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // its samples are those of the file; count 0: the file is not MMBench's
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
     bool rtn4, letters;                  // letters: some file is scored by its written answers
@@ -37,7 +38,7 @@ static bool open_settings(Eval *x, Arena *a, Error *e)
 
 static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
 {
-    Samples *s = &x->samples[x->files];
+    Dataset *s = &x->samples[x->files];
     Mmbench *b = &x->bench[x->files];
     const size_t n = strlen(path);
     const bool table = n > 4 && strcmp(path + n - 4, ".tsv") == 0;
@@ -201,7 +202,7 @@ int command_eval(int argc, char **argv)
     Arena a = arena_make(&e);
     bool good = eval(&x, o.json, &a, &e);
     for (size_t k = 0; k < x.files; k++)
-        samples_close(&x.samples[k]);
+        dataset_close(&x.samples[k]);
     weights_close(&x.weights);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

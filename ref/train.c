@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
+#include "model/image/processor.h"
+#include "model/training/checkpoint.h"
+#include "model/training/cross_entropy.h"
+#include "model/training/dataset.h"
 #include "ref/command.h"
 #include "ref/cli/log.h"
 #include "ref/cli/options.h"
@@ -18,7 +22,7 @@ typedef struct {
     Lora lora;
     Model model;
     Reader reader;
-    Samples samples, held_out;       // held_out.path NULL: nothing is scored
+    Dataset samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
     Trainer trainer;
     int64_t begun;                   // steps that were done before
@@ -52,7 +56,7 @@ static bool open_held_out(Run *r, Arena *a, Error *e)
 {
     const char *path = r->s->data_eval;
     if (*path)
-        return (path = settings_input(r->s, "data.eval", path, e)) && samples_read(&r->held_out, path, a, e);
+        return (path = settings_input(r->s, "data.eval", path, e)) && dataset_read(&r->held_out, path, a, e);
     return r->s->train_eval_every == 0 || error_set(e, "%s: train.eval_every is %lld and data.eval is empty, expected a JSONL file of samples", r->s->file,
                                                     (long long)r->s->train_eval_every);
 }
@@ -72,7 +76,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
     const char *stream = settings_input(s, "data.stream", s->data_stream, e);
     if (!stream || !schedule_fits(s, e) || !model_open(s, &r->config, &r->weights, &r->reader_folder, a, e)
         || !reader_open(&r->reader, r->reader_folder, &r->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
-        || !samples_read(&r->samples, stream, a, e)
+        || !dataset_read(&r->samples, stream, a, e)
         || !stream_make(&r->stream, &r->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
         || !open_held_out(r, a, e) || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
         return false;
@@ -91,7 +95,7 @@ static bool save(const Run *r, Arena *a, Error *e)
     for (size_t k = 0; k < sizeof reader / sizeof *reader; k++)
         if (file_exists(arena_format(a, "%s/%s", r->reader_folder, reader[k])) && !copy_file(r->reader_folder, r->out, reader[k], a, e))
             return false;
-    return image_processor_write(arena_format(a, "%s/processor_config.json", r->out), (size_t)r->config.vision.patch_size, e)
+    return processor_config_write(arena_format(a, "%s/processor_config.json", r->out), (size_t)r->config.vision.patch_size, e)
         && weights_save(&r->weights, &r->config, r->out, e);
 }
 
@@ -165,8 +169,8 @@ bool train_folder(const Settings *s, const char *out, bool resume, const Options
         printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
                (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);
-    samples_close(&r.samples);
-    samples_close(&r.held_out);
+    dataset_close(&r.samples);
+    dataset_close(&r.held_out);
     weights_close(&r.weights);
     return good;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the equations of several methods share; each line is an operator of GRAPH.md's table of losses. */
+#include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

@@ -10,7 +10,7 @@ enum { FILE_MAX = 1 << 29, OPTIONS_MAX = 26 };
 
 /* One person while his questions are read. */
 typedef struct {
-    Samples    *out;
+    Dataset    *out;
     size_t      line, images;
     const char *id, **image;
     Arena      *arena;
@@ -60,7 +60,7 @@ static bool question_add(const Person *p, Sample s, const char *task, size_t k, 
     s.image = picture ? p->image[k % p->images] : NULL;
     s.frame = s.step = -1;
     s.line = p->line;
-    return s.id && samples_add(p->out, &s, p->arena, p->error);
+    return s.id && dataset_add(p->out, &s, p->arena, p->error);
 }
 
 static const char *choice_text(const Person *p, const json_t *options, size_t count, const char *question)
@@ -189,7 +189,7 @@ static bool person_read(Person *p, const json_t *person)
         && list_add(p, TASK_METADATA, person, "metadata");
 }
 
-static bool line_read(Samples *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
+static bool line_read(Dataset *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
 {
     Person p = { .out = out, .line = line, .arena = a, .error = e };
     const char *where = arena_format(a, "%s:%zu", out->path, line);
@@ -215,14 +215,14 @@ static size_t questions_bound(const char *text)
     return n;
 }
 
-bool mllmu_read(Samples *out, const char *path, Arena *a, Error *e)
+bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n;
     const char *text = file_read(path, FILE_MAX, &n, &file, e);
-    bool good = text && samples_begin(out, questions_bound(text), path, a, e);
+    bool good = text && dataset_begin(out, questions_bound(text), path, a, e);
     if (!text)
-        *out = (Samples){ .count = 0 };
+        *out = (Dataset){ .count = 0 };
     for (size_t at = 0, line = 1, size; good && at < n; at += size + 1, line++) {
         const char *stop = memchr(text + at, '\n', n - at);
         size = stop ? (size_t)(stop - (text + at)) : n - at;
@@ -233,11 +233,11 @@ bool mllmu_read(Samples *out, const char *path, Arena *a, Error *e)
         good = error_set(e, "%s: has no persons", path);
     arena_free(&file);
     if (!good)
-        samples_close(out);
+        dataset_close(out);
     return good;
 }
 
-bool samples_open(Samples *out, const char *path, Arena *a, Error *e)
+bool samples_open(Dataset *out, const char *path, Arena *a, Error *e)
 {
     const size_t n = strlen(path);
     Arena file = arena_make(e);
@@ -253,6 +253,6 @@ bool samples_open(Samples *out, const char *path, Arena *a, Error *e)
     bool person = strncmp(first, "\"ID\"", 4) == 0, found = text != NULL;
     arena_free(&file);
     if (!found)
-        *out = (Samples){ .count = 0 };
-    return found && (person ? mllmu_read(out, path, a, e) : samples_read(out, path, a, e));
+        *out = (Dataset){ .count = 0 };
+    return found && (person ? mllmu_read(out, path, a, e) : dataset_read(out, path, a, e));
 }

@@ -20,10 +20,11 @@
 #ifndef PULSE_EVAL_FORMATS_MLLMU_H
 #define PULSE_EVAL_FORMATS_MLLMU_H
 
+#include "model/training/dataset.h"
 #include "model/training/sample.h"
 
-bool mllmu_read(Samples *out, const char *path, Arena *a, Error *e);
-/* samples_read, mllmu_read (a first object with an "ID") or, for names in .tsv, mmbench_read: by what the file is. */
-bool samples_open(Samples *out, const char *path, Arena *a, Error *e);
+bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
+/* dataset_read, mllmu_read (a first object with an "ID") or, for names in .tsv, mmbench_read: by what the file is. */
+bool samples_open(Dataset *out, const char *path, Arena *a, Error *e);
 
 #endif

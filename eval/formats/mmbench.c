@@ -106,7 +106,7 @@ static bool picture_add(Reading *x, size_t row)
     const char *name = arena_format(x->arena, "%lld", (long long)index);
     if (data && !base64_decode(image, data, &bytes))
         return refuse(x, row, "the picture is not base64", image);
-    return data && name && samples_add_picture(&x->out->samples, name, data, bytes, x->arena, x->error);
+    return data && name && dataset_add_picture(&x->out->samples, name, data, bytes, x->arena, x->error);
 }
 
 static const char *question_text(Reading *x, size_t row, const MmbenchQuestion *q, size_t round)
@@ -132,7 +132,7 @@ static bool rounds_add(Reading *x, size_t row, const MmbenchQuestion *q)
                      .kind = KIND_CHOICE, .frame = (int64_t)r, .step = -1, .line = x->table.line[row] };
         s.id = arena_format(x->arena, "%lld-%zu", (long long)q->index, r);
         s.question = question_text(x, row, q, r);
-        if (!options || !image || !s.id || !s.question || !samples_add(&x->out->samples, &s, x->arena, x->error))
+        if (!options || !image || !s.id || !s.question || !dataset_add(&x->out->samples, &s, x->arena, x->error))
             return false;
     }
     return true;
@@ -169,7 +169,7 @@ bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e)
     *out = (Mmbench){ .count = 0 };
     bool good = tsv_read(&x.table, path, a, e) && columns_find(&x)
         && (out->question = arena_array(a, x.table.rows, sizeof *out->question)) != NULL
-        && samples_begin(&out->samples, MMBENCH_OPTIONS * x.table.rows, path, a, e) && pictures_read(&x) && rows_read(&x);
+        && dataset_begin(&out->samples, MMBENCH_OPTIONS * x.table.rows, path, a, e) && pictures_read(&x) && rows_read(&x);
     if (!good)
         mmbench_close(out);
     return good;
@@ -204,5 +204,5 @@ bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *singl
 
 void mmbench_close(Mmbench *b)
 {
-    samples_close(&b->samples);
+    dataset_close(&b->samples);
 }

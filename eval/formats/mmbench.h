@@ -18,6 +18,7 @@
 
 #include "eval/evaluate.h"
 #include "eval/metrics/metric.h"
+#include "model/training/dataset.h"
 
 enum { MMBENCH_OPTIONS = 4 };
 
@@ -29,7 +30,7 @@ typedef struct {
 } MmbenchQuestion;
 
 typedef struct {
-    Samples          samples;
+    Dataset          samples;
     MmbenchQuestion *question;
     size_t           count, left_out;    // rows that are rotations of the file's own
 } Mmbench;

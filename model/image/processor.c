@@ -1,207 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* preprocessor_config.json, and the road it describes. */
-#include "model/image/image.h"
+#include "model/image/processor.h"
 
 #include <string.h>
-#include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 20, SIDE_MAX = 1 << 14 };
 
 static const double clip_mean[3] = { 0.48145466, 0.4578275, 0.40821073 }, clip_std[3] = { 0.26862954, 0.26130258, 0.27577711 };
-static const char *const processors[] = { "CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPFeatureExtractor",
-                                          "LlavaImageProcessor", "LlavaImageProcessorFast" };
-static const char *const used[] = { "image_processor_type", "feature_extractor_type", "do_pad", "do_resize", "size", "do_center_crop",
-                                    "crop_size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean",
-                                    "image_std", "do_convert_rgb" };
-/* Keys that say how to call the processor, not what it computes. */
-static const char *const ignored[] = { "processor_class", "_valid_processor_keys", "default_to_square", "data_format",
-                                       "input_data_format", "device", "disable_grouping", "return_tensors" };
 
-static bool listed(const char *word, const char *const *list, size_t n)
+ImageProcessor image_processor(size_t side)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(word, list[i]))
-            return true;
-    return false;
-}
-#define LISTED(word, list) listed(word, list, sizeof list / sizeof *list)
-
-ImageSettings image_settings(size_t side)
-{
-    ImageSettings s = { .resize = true, .shortest = side, .crop = true, .crop_width = side, .crop_height = side,
+    ImageProcessor s = { .resize = true, .shortest = side, .crop = true, .crop_width = side, .crop_height = side,
                         .filter = IMAGE_BICUBIC, .scale = 1 / 255.0, .normalise = true };
     memcpy(s.mean, clip_mean, sizeof s.mean);
     memcpy(s.std, clip_std, sizeof s.std);
     return s;
 }
 
-/* --- Reading --- */
-
-static const json_t *present(const json_t *root, const char *key)
-{
-    const json_t *v = json_object_get(root, key);
-    return json_is_null(v) ? NULL : v;
-}
-
-static bool keys_check(const json_t *root, const char *path, Error *e)
-{
-    const char *key;
-    json_t *v;
-    if (!json_is_object(root))
-        return error_set(e, "%s: an object {…} was expected", path);
-    json_object_foreach((json_t *)root, key, v)
-        if (!json_is_null(v) && !LISTED(key, used) && !LISTED(key, ignored))
-            return error_set(e, "%s: the key \"%.60s\" is unknown", path, key);
-    static const char *const type_keys[] = { "image_processor_type", "feature_extractor_type" };
-    for (size_t k = 0; k < 2; k++) {
-        const json_t *type = present(root, type_keys[k]);
-        if (type && (!json_is_string(type) || !LISTED(json_string_value(type), processors)))
-            return error_set(e, "%s: %s is not supported, expected CLIPImageProcessor or LlavaImageProcessor", path, type_keys[k]);
-    }
-    return true;
-}
-
-static bool flag_read(bool *out, const json_t *root, const char *key, const char *path, Error *e)
-{
-    const json_t *v = present(root, key);
-    if (v && !json_is_boolean(v))
-        return error_set(e, "%s: %s must be true or false", path, key);
-    *out = v ? json_is_true(v) : *out;
-    return true;
-}
-
-static bool flags_read(ImageSettings *s, bool *rescale, const json_t *root, const char *path, Error *e)
-{
-    bool convert = true;
-    if (!flag_read(&s->pad, root, "do_pad", path, e) || !flag_read(&s->resize, root, "do_resize", path, e)
-        || !flag_read(&s->crop, root, "do_center_crop", path, e) || !flag_read(rescale, root, "do_rescale", path, e)
-        || !flag_read(&s->normalise, root, "do_normalize", path, e) || !flag_read(&convert, root, "do_convert_rgb", path, e))
-        return false;
-    return convert || error_set(e, "%s: do_convert_rgb is false, expected true: pictures are always RGB here", path);
-}
-
-static bool side_read(size_t *out, const json_t *v, const char *key, const char *path, Error *e)
-{
-    if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > SIDE_MAX)
-        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key, SIDE_MAX);
-    *out = (size_t)json_integer_value(v);
-    return true;
-}
-
-static bool both_read(size_t *width, size_t *height, const json_t *v, const char *key, const char *path, Error *e)
-{
-    if (!json_is_object(v))
-        return side_read(width, v, key, path, e) && side_read(height, v, key, path, e);
-    if (json_object_size(v) != 2)
-        return error_set(e, "%s: %s must have height and width and nothing else", path, key);
-    return side_read(width, json_object_get(v, "width"), key, path, e) && side_read(height, json_object_get(v, "height"), key, path, e);
-}
-
-/* size: {"shortest_edge": n}, n (the same, in old files), or {"height", "width"}. */
-static bool sizes_read(ImageSettings *s, const json_t *root, const char *path, Error *e)
-{
-    const json_t *size = present(root, "size"), *crop = present(root, "crop_size");
-    if (crop && !both_read(&s->crop_width, &s->crop_height, crop, "crop_size", path, e))
-        return false;
-    const json_t *edge = json_is_object(size) ? json_object_get(size, "shortest_edge") : size;
-    if (edge && json_is_object(size) && json_object_size(size) != 1)
-        return error_set(e, "%s: size must have shortest_edge alone, or height and width", path);
-    if (edge)
-        return side_read(&s->shortest, edge, "size", path, e);
-    if (size) {
-        s->shortest = 0;
-        return both_read(&s->width, &s->height, size, "size", path, e);
-    }
-    return true;
-}
-
-static bool triple_read(double out[3], const json_t *root, const char *key, const char *path, Error *e)
-{
-    const json_t *v = present(root, key);
-    if (!v)
-        return true;
-    for (size_t c = 0; c < 3; c++) {
-        const json_t *x = json_array_get(v, c);
-        double d = json_number_value(x);
-        if (json_array_size(v) != 3 || !json_is_number(x) || !(d >= -1e6 && d <= 1e6))
-            return error_set(e, "%s: %s must be three numbers", path, key);
-        out[c] = d;
-    }
-    return true;
-}
-
-static bool numbers_read(ImageSettings *s, bool rescale, const json_t *root, const char *path, Error *e)
-{
-    const json_t *filter = present(root, "resample"), *factor = present(root, "rescale_factor");
-    if (filter && !(json_is_integer(filter) && json_integer_value(filter) >= IMAGE_BILINEAR && json_integer_value(filter) <= IMAGE_BOX))
-        return error_set(e, "%s: resample is not supported, expected 2 (bilinear), 3 (bicubic) or 4 (box)", path);
-    if (filter)
-        s->filter = (ImageFilter)json_integer_value(filter);
-    if (factor && !json_is_number(factor))
-        return error_set(e, "%s: rescale_factor must be a number", path);
-    if (factor)
-        s->scale = json_number_value(factor);
-    if (!rescale)
-        s->scale = 1;
-    return triple_read(s->mean, root, "image_mean", path, e) && triple_read(s->std, root, "image_std", path, e);
-}
-
-static bool settings_check(const ImageSettings *s, const char *path, Error *e)
-{
-    size_t width = s->shortest ? s->shortest : s->width, height = s->shortest ? s->shortest : s->height;
-    if (s->resize && s->crop && (s->crop_width > width || s->crop_height > height))
-        return error_set(e, "%s: crop_size is larger than size: %zu x %zu of %zu x %zu", path, s->crop_width, s->crop_height, width, height);
-    if (!(s->scale >= 1e-6 && s->scale <= 1e6))
-        return error_set(e, "%s: rescale_factor must be between 1e-6 and 1e6", path);
-    for (size_t c = 0; c < 3; c++)
-        if (s->normalise && !(s->std[c] >= 1e-6))
-            return error_set(e, "%s: image_std must be positive", path);
-    for (size_t c = 0; c < 3; c++)
-        if (s->pad && !(s->mean[c] >= 0 && s->mean[c] <= 1))
-            return error_set(e, "%s: image_mean must be between 0 and 1, the colour to pad with", path);
-    return true;
-}
-
-bool image_settings_read(ImageSettings *out, const char *path, Error *e)
-{
-    ImageSettings s = image_settings(224);                               // the defaults of CLIPImageProcessor
-    bool rescale = true;
-    json_t *root = json_file(path, FILE_MAX, e);
-    bool ok = root && keys_check(root, path, e) && flags_read(&s, &rescale, root, path, e) && sizes_read(&s, root, path, e)
-           && numbers_read(&s, rescale, root, path, e) && settings_check(&s, path, e);
-    json_decref(root);
-    if (ok)
-        *out = s;
-    return ok;
-}
-
-bool image_settings_write(const ImageSettings *s, const char *path, Error *e)
-{
-    json_t *size = s->shortest ? json_pack("{sI}", "shortest_edge", (json_int_t)s->shortest)
-                               : json_pack("{sI,sI}", "height", (json_int_t)s->height, "width", (json_int_t)s->width);
-    json_t *root = json_pack(
-        "{ss, ss, sb, s{sI,sI}, sb, sb, sb, sb, sb, s[fff], s[fff], si, sf, so}", "processor_class", "LlavaProcessor",
-        "image_processor_type", s->pad ? "LlavaImageProcessor" : "CLIPImageProcessor", "do_pad", s->pad, "crop_size", "height", (json_int_t)s->crop_height,
-        "width", (json_int_t)s->crop_width, "do_center_crop", s->crop, "do_convert_rgb", 1, "do_normalize", s->normalise,
-        "do_rescale", s->scale != 1, "do_resize", s->resize, "image_mean", s->mean[0], s->mean[1], s->mean[2], "image_std",
-        s->std[0], s->std[1], s->std[2], "resample", (int)s->filter, "rescale_factor", s->scale, "size", size);
-    bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
-    json_decref(root);
-    return ok;
-}
-
-bool image_processor_write(const char *path, size_t patch_size, Error *e)
-{
-    json_t *root = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
-                             "vision_feature_select_strategy", "default", "image_token", "<image>", "num_additional_image_tokens", 1);
-    bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
-    json_decref(root);
-    return ok;
-}
-
-/* --- The road --- */
-
-bool image_settings_size(const ImageSettings *s, size_t *width, size_t *height, Error *e)
+bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e)
 {
     bool square = s->pad && s->resize && s->shortest;
     if (!s->crop && !square && (s->shortest || !s->resize))
@@ -211,7 +24,7 @@ bool image_settings_size(const ImageSettings *s, size_t *width, size_t *height, 
     return true;
 }
 
-void image_normalise(float *out, const Image *in, const ImageSettings *s)
+void image_normalise(float *out, const Image *in, const ImageProcessor *s)
 {
     size_t n = in->width * in->height;
     for (size_t c = 0; c < 3; c++) {
@@ -225,7 +38,7 @@ void image_normalise(float *out, const Image *in, const ImageSettings *s)
 }
 
 /* The size after the resize: both edges given, or the shortest and the other in proportion, rounded down. */
-static void resized(const ImageSettings *s, const Image *in, size_t *width, size_t *height)
+static void resized(const ImageProcessor *s, const Image *in, size_t *width, size_t *height)
 {
     *width = s->shortest ? s->shortest : s->width;
     *height = s->shortest ? s->shortest : s->height;
@@ -235,7 +48,7 @@ static void resized(const ImageSettings *s, const Image *in, size_t *width, size
         *height = s->shortest * in->height / in->width;
 }
 
-bool image_place(Image *out, const Image *in, const ImageSettings *s, Arena *a, Error *e)
+bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e)
 {
     Image x = *in;
     uint8_t colour[3] = { 0 };
@@ -255,12 +68,12 @@ bool image_place(Image *out, const Image *in, const ImageSettings *s, Arena *a, 
     return true;
 }
 
-bool image_prepare(float *out, const Image *in, const ImageSettings *s, Arena *a, Error *e)
+bool image_preprocess(float *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e)
 {
     size_t width, height;
     Image placed;
     ArenaMark mark = arena_mark(a);
-    bool ok = image_settings_size(s, &width, &height, e) && image_place(&placed, in, s, a, e);
+    bool ok = image_processor_size(s, &width, &height, e) && image_fit(&placed, in, s, a, e);
     if (ok)
         image_normalise(out, &placed, s);
     arena_release(a, mark);

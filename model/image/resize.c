@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pillow's resize of RGB bytes (Resample.c), from its description in INTEROP 2.4: two passes of weights
  * in 22-bit fixed point, horizontal first, bytes between them; a pass that changes no length is skipped. */
-#include "model/image/image.h"
+#include "model/image/resize.h"
 
 #include <string.h>
 

@@ -51,7 +51,7 @@ static size_t span_hash(Span s)                      // FNV-1a, 64 bits
 
 static bool span_equal(Span a, Span b) { return a.n == b.n && !memcmp(a.at, b.at, a.n); }
 
-int32_t text_find(const Tokenizer *t, Span token)
+int32_t tokenizer_find(const Tokenizer *t, Span token)
 {
     for (size_t i = span_hash(token) & t->slot_mask; t->slot[i] >= 0; i = (i + 1) & t->slot_mask)
         if (span_equal(t->token[t->slot[i]], token))
@@ -59,7 +59,7 @@ int32_t text_find(const Tokenizer *t, Span token)
     return -1;
 }
 
-void text_index_token(Tokenizer *t, int32_t id)
+void tokenizer_index_token(Tokenizer *t, int32_t id)
 {
     size_t i = span_hash(t->token[id]) & t->slot_mask;
     while (t->slot[i] >= 0)
@@ -131,7 +131,7 @@ static void symbols_fill(Merger *m, Span piece)
     for (size_t at = 0, n; at < piece.n; at += n) {
         uint32_t c;
         n = utf8_next(piece.at + at, piece.n - at, &c);
-        int32_t id = text_find(t, (Span){ piece.at + at, n });
+        int32_t id = tokenizer_find(t, (Span){ piece.at + at, n });
         if (id >= 0)
             symbol_add(m, id);
         else if (t->byte_fallback)
@@ -198,9 +198,9 @@ static void merge_all(Merger *m)
     }
 }
 
-bool text_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch)
+bool tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch)
 {
-    int32_t whole = t->ignore_merges ? text_find(t, piece) : -1;
+    int32_t whole = t->ignore_merges ? tokenizer_find(t, piece) : -1;
     if (whole >= 0)
         return ids_add(out, whole);
     /* Every merge takes one candidate's symbol away and adds at most two, so 3 n candidates are enough. */

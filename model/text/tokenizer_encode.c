@@ -86,7 +86,7 @@ static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
     if (!in.n)
         return true;
     if (k == pre->count)
-        return text_merge(c->text, in, &c->ids, c->scratch);
+        return tokenizer_merge(c->text, in, &c->ids, c->scratch);
     if (pre->step[k].kind == STEP_METASPACE)
         return merge_metaspace(c, in, at_start, k);
     for (size_t at = 0, from = 0, n; at <= in.n; at += n) {

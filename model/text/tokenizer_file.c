@@ -10,12 +10,12 @@
 
 enum { FILE_MAX = 64 << 20, ID_MAX = 1 << 24 };
 
-bool text_refuse(const Tokenizer *t, const char *what, Error *e)
+bool tokenizer_refuse(const Tokenizer *t, const char *what, Error *e)
 {
     return error_set(e, "%s: %s", t->name, what);
 }
 
-bool text_flag(const json_t *object, const char *key, bool otherwise)
+bool tokenizer_flag(const json_t *object, const char *key, bool otherwise)
 {
     const json_t *v = json_object_get(object, key);
     return json_is_boolean(v) ? json_is_true(v) : otherwise;
@@ -31,7 +31,7 @@ static Span keep(const char *at, size_t n, Arena *a)
     return (Span){ copy, n };
 }
 
-Span text_keep(const json_t *string, Arena *a)
+Span tokenizer_keep(const json_t *string, Arena *a)
 {
     return keep(json_string_value(string), json_string_length(string), a);
 }
@@ -71,7 +71,7 @@ static bool tables_make(Tokenizer *t, const json_t *vocab, const json_t *added, 
     t->slot = arena_array(a, slots, sizeof *t->slot);
     t->slot_mask = slots - 1;
     if (!t->token || !t->slot)
-        return text_refuse(t, "no memory for the vocabulary", e);
+        return tokenizer_refuse(t, "no memory for the vocabulary", e);
     memset(t->token, 0, t->size * sizeof *t->token);
     memset(t->slot, -1, slots * sizeof *t->slot);
     return true;
@@ -80,11 +80,11 @@ static bool tables_make(Tokenizer *t, const json_t *vocab, const json_t *added, 
 static bool token_place(Tokenizer *t, int32_t id, Span token, Error *e)
 {
     if (!token.at)
-        return text_refuse(t, "no memory for the vocabulary", e);
+        return tokenizer_refuse(t, "no memory for the vocabulary", e);
     if (t->token[id].at)
         return error_set(e, "%s: tokens \"%.80s\" and \"%.80s\" have the same id %d", t->name, t->token[id].at, token.at, (int)id);
     t->token[id] = token;
-    text_index_token(t, id);
+    tokenizer_index_token(t, id);
     return true;
 }
 
@@ -122,8 +122,8 @@ static bool merge_read(Tokenizer *t, const json_t *m, size_t rank, TextBuffer *b
         return error_set(e, "%s: model.merges[%zu] is not a pair of tokens", t->name, rank);
     both->n = 0;
     if (!buffer_add(both, left.at, left.n) || !buffer_add(both, right.at, right.n))
-        return text_refuse(t, "no memory for the merges", e);
-    int32_t l = text_find(t, left), r = text_find(t, right), merged = text_find(t, buffer_span(both));
+        return tokenizer_refuse(t, "no memory for the merges", e);
+    int32_t l = tokenizer_find(t, left), r = tokenizer_find(t, right), merged = tokenizer_find(t, buffer_span(both));
     if (l < 0 || r < 0 || merged < 0)
         return error_set(e, "%s: model.merges[%zu]: \"%.*s\" is not in the vocabulary", t->name, rank,
                          (int)(both->n < 80 ? both->n : 80), both->at);
@@ -139,7 +139,7 @@ static bool merges_read(Tokenizer *t, const json_t *merges, Arena *a, Error *e)
     TextBuffer both = { .arena = a };
     t->merged = arena_array(a, count + 1, sizeof *t->merged);
     if (!t->merged || !pair_map_make(&t->merges, count, a))
-        return text_refuse(t, "no memory for the merges", e);
+        return tokenizer_refuse(t, "no memory for the merges", e);
     json_array_foreach(merges, i, m)
         if (!merge_read(t, m, i, &both, e))
             return false;
@@ -155,17 +155,17 @@ static bool model_options(Tokenizer *t, const json_t *model, Error *e)
     if (type && strcmp(type, "BPE"))
         return error_set(e, "%s: model.type \"%.40s\" is not supported, expected \"BPE\"", t->name, type);
     if (!unset(dropout) && !(json_is_number(dropout) && json_number_value(dropout) == 0))
-        return text_refuse(t, "model.dropout is not supported, expected null", e);
+        return tokenizer_refuse(t, "model.dropout is not supported, expected null", e);
     if (!unset(json_object_get(model, "continuing_subword_prefix")) || !unset(json_object_get(model, "end_of_word_suffix")))
-        return text_refuse(t, "model.continuing_subword_prefix and model.end_of_word_suffix are not supported, expected null", e);
-    t->byte_fallback = text_flag(model, "byte_fallback", false);
-    t->fuse_unk = text_flag(model, "fuse_unk", false);
-    t->ignore_merges = text_flag(model, "ignore_merges", false);
-    t->unk = json_is_string(unk) ? text_find(t, (Span){ json_string_value(unk), json_string_length(unk) }) : -1;
+        return tokenizer_refuse(t, "model.continuing_subword_prefix and model.end_of_word_suffix are not supported, expected null", e);
+    t->byte_fallback = tokenizer_flag(model, "byte_fallback", false);
+    t->fuse_unk = tokenizer_flag(model, "fuse_unk", false);
+    t->ignore_merges = tokenizer_flag(model, "ignore_merges", false);
+    t->unk = json_is_string(unk) ? tokenizer_find(t, (Span){ json_string_value(unk), json_string_length(unk) }) : -1;
     if (json_is_string(unk) && t->unk < 0)
         return error_set(e, "%s: model.unk_token \"%.40s\" is not in the vocabulary", t->name, json_string_value(unk));
     if (!t->byte_fallback && t->unk < 0)
-        return text_refuse(t, "neither model.byte_fallback nor model.unk_token: unknown characters would vanish (byte-level BPE is not supported)", e);
+        return tokenizer_refuse(t, "neither model.byte_fallback nor model.unk_token: unknown characters would vanish (byte-level BPE is not supported)", e);
     return true;
 }
 
@@ -174,7 +174,7 @@ static bool bytes_find(Tokenizer *t, Error *e)
     static const char digit[] = "0123456789ABCDEF";
     for (int b = 0; b < 256; b++) {
         char name[7] = { '<', '0', 'x', digit[b >> 4], digit[b & 15], '>', 0 };
-        t->byte[b] = text_find(t, (Span){ name, 6 });
+        t->byte[b] = tokenizer_find(t, (Span){ name, 6 });
         if (t->byte_fallback && t->byte[b] < 0)
             return error_set(e, "%s: model.byte_fallback without token \"%s\"", t->name, name);
     }
@@ -187,20 +187,20 @@ static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
     json_t *v;
     t->added = arena_array(a, json_array_size(list) + 1, sizeof *t->added);
     if (!t->added)
-        return text_refuse(t, "no memory for the added tokens", e);
+        return tokenizer_refuse(t, "no memory for the added tokens", e);
     json_array_foreach(list, i, v) {
         int32_t id = (int32_t)json_integer_value(json_object_get(v, "id"));
-        Span text = text_keep(json_object_get(v, "content"), a);
-        int32_t there = text.at ? text_find(t, text) : -1;
+        Span text = tokenizer_keep(json_object_get(v, "content"), a);
+        int32_t there = text.at ? tokenizer_find(t, text) : -1;
         if (there >= 0 && there != id)
             return error_set(e, "%s: added token \"%.80s\" has id %d, but the vocabulary says %d", t->name, text.at, (int)id, (int)there);
         if (there < 0 && !token_place(t, id, text, e))
             return false;
-        bool special = text_flag(v, "special", false);
+        bool special = tokenizer_flag(v, "special", false);
         t->added[t->added_count++] = (AddedToken){
-            .text = text, .id = id, .special = special, .single_word = text_flag(v, "single_word", false),
-            .lstrip = text_flag(v, "lstrip", false), .rstrip = text_flag(v, "rstrip", false),
-            .normalized = text_flag(v, "normalized", !special) };
+            .text = text, .id = id, .special = special, .single_word = tokenizer_flag(v, "single_word", false),
+            .lstrip = tokenizer_flag(v, "lstrip", false), .rstrip = tokenizer_flag(v, "rstrip", false),
+            .normalized = tokenizer_flag(v, "normalized", !special) };
     }
     return true;
 }
@@ -213,7 +213,7 @@ static bool template_add(Tokenizer *t, const json_t *specials, const json_t *ite
     size_t i;
     json_t *v;
     if (!json_is_array(ids))
-        return text_refuse(t, "post_processor.single has an item that is neither the sequence A nor a known special token", e);
+        return tokenizer_refuse(t, "post_processor.single has an item that is neither the sequence A nor a known special token", e);
     json_array_foreach(ids, i, v) {
         size_t *count = past ? &t->after_count : &t->before_count;
         int64_t id = json_is_integer(v) ? (int64_t)json_integer_value(v) : -1;
@@ -241,7 +241,7 @@ static bool template_read(Tokenizer *t, const json_t *post, Error *e)
         else if (!template_add(t, specials, item, past, e))
             return false;
     }
-    return past || text_refuse(t, "post_processor.single has no sequence A", e);
+    return past || tokenizer_refuse(t, "post_processor.single has no sequence A", e);
 }
 
 static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
@@ -249,13 +249,13 @@ static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
     const json_t *model = json_object_get(root, "model"), *vocab = json_object_get(model, "vocab");
     const json_t *added = json_object_get(root, "added_tokens"), *merges = json_object_get(model, "merges");
     if (!unset(json_object_get(root, "truncation")))
-        return text_refuse(t, "truncation is not supported, expected null", e);
+        return tokenizer_refuse(t, "truncation is not supported, expected null", e);
     if (!json_is_object(vocab))
-        return text_refuse(t, "model.vocab is not an object", e);
+        return tokenizer_refuse(t, "model.vocab is not an object", e);
     if (!json_is_array(merges))
-        return text_refuse(t, "model.merges is not a list", e);
+        return tokenizer_refuse(t, "model.merges is not a list", e);
     if (!unset(added) && !json_is_array(added))
-        return text_refuse(t, "added_tokens is not a list", e);
+        return tokenizer_refuse(t, "added_tokens is not a list", e);
     return tables_make(t, vocab, added, a, e)
         && vocabulary_read(t, vocab, a, e)
         && model_options(t, model, e)
@@ -263,7 +263,7 @@ static bool text_fill(Tokenizer *t, const json_t *root, Arena *a, Error *e)
         && merges_read(t, merges, a, e)
         && added_read(t, added, a, e)
         && template_read(t, json_object_get(root, "post_processor"), e)
-        && text_steps_read(t, root, a, e);
+        && tokenizer_steps_read(t, root, a, e);
 }
 
 static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Error *e)
@@ -287,7 +287,7 @@ const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, A
 
 size_t tokenizer_size(const Tokenizer *t) { return t->size; }
 
-int32_t tokenizer_id(const Tokenizer *t, const char *token) { return text_find(t, (Span){ token, strlen(token) }); }
+int32_t tokenizer_id(const Tokenizer *t, const char *token) { return tokenizer_find(t, (Span){ token, strlen(token) }); }
 
 const char *tokenizer_token(const Tokenizer *t, int32_t id) { return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL; }
 

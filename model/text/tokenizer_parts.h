@@ -53,14 +53,14 @@ struct Tokenizer {
     size_t      before_count, after_count;
 };
 
-int32_t text_find(const Tokenizer *t, Span token);        // -1: there is none
-void    text_index_token(Tokenizer *t, int32_t id);       // into `slot`, which has room
+int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: there is none
+void    tokenizer_index_token(Tokenizer *t, int32_t id);       // into `slot`, which has room
 bool    pair_map_make(PairMap *m, size_t count, Arena *a);
 int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right);
 void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // the first rank of a pair stays
 
 /* The ids of one piece: characters, then the merge of lowest rank again and again, the leftmost of equals. */
-bool    text_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
+bool    tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
 /* One step on a text: PREPEND, REPLACE or STRIP. */
 bool    step_apply(const TextStep *s, Span in, TextBuffer *out);
 

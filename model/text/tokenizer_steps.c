@@ -12,8 +12,8 @@ static bool read_text(Span *out, const json_t *item, const char *key, const Toke
     if (!json_is_string(v))
         return error_set(e, "%s: \"%s\" of step \"%s\" is not a string", t->name, key,
                          json_string_value(json_object_get(item, "type")));
-    *out = text_keep(v, a);
-    return out->at || text_refuse(t, "no memory for a step", e);
+    *out = tokenizer_keep(v, a);
+    return out->at || tokenizer_refuse(t, "no memory for a step", e);
 }
 
 static bool read_prepend(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
@@ -27,8 +27,8 @@ static bool read_replace(TextStep *s, const json_t *item, const Tokenizer *t, Ar
     const json_t *pattern = json_object_get(json_object_get(item, "pattern"), "String");
     s->kind = STEP_REPLACE;
     if (!json_is_string(pattern) || !json_string_length(pattern))
-        return text_refuse(t, "a Replace step's pattern is not supported, expected {\"String\": \"…\"}", e);
-    s->from = text_keep(pattern, a);
+        return tokenizer_refuse(t, "a Replace step's pattern is not supported, expected {\"String\": \"…\"}", e);
+    s->from = tokenizer_keep(pattern, a);
     return s->from.at && read_text(&s->to, item, "content", t, a, e);
 }
 
@@ -58,12 +58,12 @@ static bool read_strip(TextStep *s, const json_t *item, const Tokenizer *t, Aren
     const json_t *start = json_object_get(item, "start"), *stop = json_object_get(item, "stop");
     s->kind = STEP_STRIP;
     if (!json_is_integer(start) || json_integer_value(start) < 0 || !json_is_integer(stop) || json_integer_value(stop) < 0)
-        return text_refuse(t, "decoder Strip: start and stop are not counts", e);
+        return tokenizer_refuse(t, "decoder Strip: start and stop are not counts", e);
     s->left = (size_t)json_integer_value(start);
     s->right = (size_t)json_integer_value(stop);
     if (!read_text(&s->to, item, "content", t, a, e))
         return false;
-    return s->to.n > 0 || text_refuse(t, "decoder Strip: content is empty", e);
+    return s->to.n > 0 || tokenizer_refuse(t, "decoder Strip: content is empty", e);
 }
 
 static bool read_metaspace(TextStep *s, const json_t *item, const Tokenizer *t, Arena *a, Error *e)
@@ -71,16 +71,16 @@ static bool read_metaspace(TextStep *s, const json_t *item, const Tokenizer *t, 
     const char *scheme = json_string_value(json_object_get(item, "prepend_scheme"));
     uint32_t c;
     s->kind = STEP_METASPACE;
-    s->split = text_flag(item, "split", true);
+    s->split = tokenizer_flag(item, "split", true);
     if (!scheme)
-        scheme = text_flag(item, "add_prefix_space", true) ? "always" : "never";
+        scheme = tokenizer_flag(item, "add_prefix_space", true) ? "always" : "never";
     if (strcmp(scheme, "always") && strcmp(scheme, "first") && strcmp(scheme, "never"))
         return error_set(e, "%s: Metaspace: prepend_scheme \"%.40s\" is not always, first or never", t->name, scheme);
     s->prepend = *scheme == 'a' ? PREPEND_ALWAYS : *scheme == 'f' ? PREPEND_FIRST : PREPEND_NEVER;
     if (!read_text(&s->to, item, "replacement", t, a, e))
         return false;
     return (s->to.n > 0 && utf8_next(s->to.at, s->to.n, &c) == s->to.n)
-        || text_refuse(t, "Metaspace: replacement is not one character", e);
+        || tokenizer_refuse(t, "Metaspace: replacement is not one character", e);
 }
 
 static const struct { const char *part, *type; StepReader *read; } known[] = {
@@ -123,7 +123,7 @@ static bool part_read(TextSteps *steps, const char *part, const char *list, cons
     return true;
 }
 
-bool text_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e)
+bool tokenizer_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e)
 {
     return part_read(&t->normalizer, "normalizer", "normalizers", root, t, a, e)
         && part_read(&t->pre, "pre_tokenizer", "pretokenizers", root, t, a, e)

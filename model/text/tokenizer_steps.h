@@ -6,11 +6,11 @@
 #include <jansson.h>
 #include "model/text/tokenizer_parts.h"
 
-bool text_refuse(const Tokenizer *t, const char *what, Error *e);
-bool text_flag(const json_t *object, const char *key, bool otherwise);
-Span text_keep(const json_t *string, Arena *a);                         // a copy that lives with the Tokenizer
+bool tokenizer_refuse(const Tokenizer *t, const char *what, Error *e);
+bool tokenizer_flag(const json_t *object, const char *key, bool otherwise);
+Span tokenizer_keep(const json_t *string, Arena *a);                         // a copy that lives with the Tokenizer
 
 /* normalizer, pre_tokenizer and decoder, each one step or a Sequence of steps. */
-bool text_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e);
+bool tokenizer_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e);
 
 #endif

@@ -283,7 +283,7 @@ static bool write_files(const Trainer *t, const char *folder)
     return file_finish(&w, t->error) && file_write(beside, config, sizeof config - 1, t->error);
 }
 
-bool text_train(const char *folder, const char *const *words, size_t count, size_t merges, Error *e)
+bool tokenizer_train(const char *folder, const char *const *words, size_t count, size_t merges, Error *e)
 {
     Arena a = arena_make(e);
     Trainer t = { .arena = &a, .error = e };

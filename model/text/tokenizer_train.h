@@ -19,6 +19,6 @@
 #include "tensor/base/error.h"
 
 /* `words` without blanks ("what", "?", "USER:", "7"); "▁" is put before each. `merges` 0: no pieces between words and characters. */
-bool text_train(const char *folder, const char *const *words, size_t count, size_t merges, Error *e);
+bool tokenizer_train(const char *folder, const char *const *words, size_t count, size_t merges, Error *e);
 
 #endif

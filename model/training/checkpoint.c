@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A stopped training in one file: "<name>" the trainable weights, "adam.m.<name>" and "adam.v.<name>" the moments,
  * "train.step" I64, "train.powers" F64 (pw1, pw2), "train.identity" U8 (the text of what is being trained). */
+#include "model/training/checkpoint.h"
+
 #include <stdio.h>
 #include <string.h>
-#include "model/training/train.h"
 #include "tensor/base/file.h"
 #include "tensor/store.h"
 

@@ -7,7 +7,7 @@
 enum { AT_A_TIME = 64 };       // samples whose pictures are in memory at once
 
 /* The next test samples from place *at on, made ready in `a`. */
-static bool next_samples(const Reader *r, const Samples *from, size_t *at, BatchSample list[AT_A_TIME], size_t *count, Arena *a, Error *e)
+static bool next_samples(const Reader *r, const Dataset *from, size_t *at, BatchSample list[AT_A_TIME], size_t *count, Arena *a, Error *e)
 {
     for (*count = 0; *at < from->count && *count < AT_A_TIME; ++*at)
         if (from->sample[*at].split == SPLIT_TEST
@@ -16,21 +16,21 @@ static bool next_samples(const Reader *r, const Samples *from, size_t *at, Batch
     return true;
 }
 
-static bool score_all(HeldOut *out, AnswerScore *scores, const Model *m, const Reader *r, const Samples *from, Arena *kept, Error *e)
+static bool score_all(HeldOut *out, SampleScore *scores, const Model *m, const Reader *r, const Dataset *from, Arena *kept, Error *e)
 {
     BatchSample list[AT_A_TIME];
     Arena scratch = arena_make(e);
     bool good = true;
     for (size_t at = 0, count; good && at < from->count;) {
         arena_reset(&scratch);
-        good = next_samples(r, from, &at, list, &count, &scratch, e) && answer_scores(m, list, count, 0, scores + out->samples, kept, e);
+        good = next_samples(r, from, &at, list, &count, &scratch, e) && score_samples(m, list, count, 0, scores + out->samples, kept, e);
         out->samples += good ? count : 0;
     }
     arena_free(&scratch);
     return good;
 }
 
-static bool mean_loss(HeldOut *out, const AnswerScore *scores, Arena *a, Error *e)
+static bool mean_loss(HeldOut *out, const SampleScore *scores, Arena *a, Error *e)
 {
     Tape t = tape_make(a, e);
     t.no_grad = true;
@@ -45,10 +45,10 @@ static bool mean_loss(HeldOut *out, const AnswerScore *scores, Arena *a, Error *
     return mean != NULL;
 }
 
-bool held_out_score(HeldOut *out, const Model *m, const Reader *r, const Samples *from, Error *e)
+bool held_out_score(HeldOut *out, const Model *m, const Reader *r, const Dataset *from, Error *e)
 {
     Arena kept = arena_make(e);
-    AnswerScore *scores = arena_array(&kept, from->count + 1, sizeof *scores);
+    SampleScore *scores = arena_array(&kept, from->count + 1, sizeof *scores);
     *out = (HeldOut){ .loss = 0 };
     bool good = scores && score_all(out, scores, m, r, from, &kept, e);
     if (good && out->samples == 0)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The pictures of samples: files and rows of tensors, read once; and their augmentation. */
-#include "model/training/sample_parts.h"
+/* The pictures of samples: files and rows of tensors, read once. */
+#include "model/training/picture_cache.h"
 
 #include <string.h>
+#include "model/image/decode.h"
+#include "model/training/name_map.h"
 #include "tensor/base/file.h"
-#include "tensor/base/random.h"
 #include "tensor/store.h"
 
-enum { CACHE_MAX = 1 << 29, AUGMENT_MAX = 1 << 24 };
+enum { CACHE_MAX = 1 << 29 };
 
-struct Pictures {
+struct PictureCache {
     const char *folder;
     NameMap     names;           // of the pictures
     Image      *image;           // by place; rgb NULL: not read yet
@@ -19,9 +20,9 @@ struct Pictures {
     Arena       cache;           // of decoded pictures and open files
 };
 
-Pictures *pictures_make(const char *folder, size_t room, Arena *a)
+PictureCache *picture_cache_make(const char *folder, size_t room, Arena *a)
 {
-    Pictures *p = arena_zalloc(a, sizeof *p);
+    PictureCache *p = arena_zalloc(a, sizeof *p);
     if (!p || !name_map_make(&p->names, room, a) || !name_map_make(&p->files, room, a))
         return NULL;
     p->folder = folder;
@@ -32,7 +33,7 @@ Pictures *pictures_make(const char *folder, size_t room, Arena *a)
     return p->image && p->bytes && p->store ? p : NULL;
 }
 
-void pictures_close(Pictures *p)
+void picture_cache_close(PictureCache *p)
 {
     for (size_t i = 0; p && i < p->files.count; i++)
         store_close(&p->store[i]);
@@ -41,7 +42,7 @@ void pictures_close(Pictures *p)
 }
 
 /* Relative paths start at the folder of the file of samples. */
-static char *picture_path(const Pictures *p, const char *image, Arena *a)
+static char *picture_path(const PictureCache *p, const char *image, Arena *a)
 {
     return *image == '/' ? arena_text(a, image) : arena_format(a, "%s/%s", p->folder, image);
 }
@@ -73,7 +74,7 @@ static const Tensor *images_of(const Store *s, Error *e)
     return NULL;
 }
 
-static const Tensor *images_open(Pictures *p, const char *file, Arena *a, Error *e)
+static const Tensor *images_open(PictureCache *p, const char *file, Arena *a, Error *e)
 {
     int32_t k = name_map_find(&p->files, file);
     if (k >= 0)
@@ -97,7 +98,7 @@ static bool row_image(Image *out, const Tensor *t, const char *image, int64_t ro
     return true;
 }
 
-bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
+bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e)
 {
     char *file;
     int64_t row;
@@ -123,7 +124,7 @@ bool pictures_add(Pictures *p, const char *image, Arena *a, Error *e)
     return true;
 }
 
-bool pictures_put(Pictures *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e)
+bool picture_cache_put(PictureCache *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e)
 {
     const char *name = arena_text(a, image);
     if (!name || p->names.count == p->names.room)
@@ -135,7 +136,7 @@ bool pictures_put(Pictures *p, const char *image, const void *bytes, size_t n, A
     return true;
 }
 
-bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e)
+bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a, Error *e)
 {
     int32_t k = name_map_find(&p->names, image);
     if (k < 0)
@@ -151,51 +152,5 @@ bool pictures_get(Pictures *p, const char *image, Image *out, Arena *a, Error *e
         p->image[k] = *out;
     }
     *out = p->image[k];
-    return true;
-}
-
-/* --- Augmentation --- */
-
-typedef struct { int64_t dx, dy; double gain; uint64_t noise; Random random; } Augment;
-
-static Augment augment_draw(uint64_t seed, uint64_t use)
-{
-    Random shift = random_for(seed, "augment.shift"), gain = random_for(seed, "augment.gain");
-    Augment g = { .noise = use << 24, .random = random_for(seed, "augment.noise") };
-    g.dx = (int64_t)random_below(shift, 2 * use, 3) - 1;
-    g.dy = (int64_t)random_below(shift, 2 * use + 1, 3) - 1;
-    double u = random_uniform(gain, use), part = 0.2 * u;
-    g.gain = 0.9 + part;
-    return g;
-}
-
-static size_t clamp_place(size_t at, int64_t by, size_t n)
-{
-    int64_t place = (int64_t)at - by;
-    return place < 0 ? 0 : place >= (int64_t)n ? n - 1 : (size_t)place;
-}
-
-static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)
-{
-    double bright = v * g->gain, noise = 4.0 * random_normal(g->random, g->noise + k), sum = bright + noise, up = sum + 0.5;
-    return (uint8_t)(up < 0 ? 0 : up >= 255 ? 255 : (int)up);
-}
-
-bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Arena *a, Error *e)
-{
-    size_t w = in->width, h = in->height;
-    if (!w || !h || w > AUGMENT_MAX / 3 / h)
-        return error_set(e, "a picture of %zu x %zu cannot be augmented, expected at most %d values", w, h, AUGMENT_MAX);
-    uint8_t *rgb = arena_array(a, w * h, 3);
-    if (!rgb)
-        return error_set(e, "no memory to augment a picture of %zu x %zu", w, h);
-    Augment g = augment_draw(seed, use);
-    #pragma omp parallel for
-    for (size_t y = 0; y < h; y++)
-        for (size_t i = 0; i < 3 * w; i++) {
-            size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
-            rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
-        }
-    *out = (Image){ w, h, rgb };
     return true;
 }

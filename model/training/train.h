@@ -64,21 +64,4 @@ bool train_step(Trainer *r, const Objective *o, Error *e);
 bool train_compute(Trainer *r, const Objective *o, Error *e);
 void trainer_close(Trainer *r);                    // frees the step arena
 
-/* Supervised cross-entropy, CE_B = RN(sum nll / N) over the N supervised tokens of the step; samples come from `next`. */
-typedef struct {
-    void *context;
-    bool (*next)(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
-} CrossEntropy;
-Objective cross_entropy_objective(CrossEntropy *ce);
-
-size_t supervised_tokens(const BatchSample *samples, size_t count);
-/* A leaf [n] with every value c, named "input.<name>". */
-Node  *constant_rows(Tape *t, const char *name, size_t n, float c);
-
-/* Continue where a run stopped: trainable weights, moments, step and powers, in FOLDER/checkpoint.safetensors (one file, so it is whole or not there).
- * `identity` is a digest of what is being trained; a checkpoint of something else is refused. */
-bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, Error *e);
-bool checkpoint_exists(const char *folder);
-bool checkpoint_load(Trainer *r, const char *folder, const char *identity, Error *e);
-
 #endif

@@ -14,7 +14,7 @@ typedef struct {
     size_t count;
 } Chosen;
 
-static bool choose(const Samples *from, const char *entities, Chosen *out, Arena *a, Error *e)
+static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena *a, Error *e)
 {
     *out = (Chosen){ .sample = arena_array(a, from->count, sizeof *out->sample) };
     if (!out->sample)
@@ -26,7 +26,7 @@ static bool choose(const Samples *from, const char *entities, Chosen *out, Arena
 }
 
 /* answers NULL: each sample's own. */
-static bool read_list(const Reader *r, const Samples *from, const Chosen *chosen, const char *const *answers, SampleList *out, Arena *a, Error *e)
+static bool read_list(const Reader *r, const Dataset *from, const Chosen *chosen, const char *const *answers, SampleList *out, Arena *a, Error *e)
 {
     BatchSample *list = arena_array(a, chosen->count, sizeof *list);
     *out = (SampleList){ list, chosen->count };
@@ -36,16 +36,16 @@ static bool read_list(const Reader *r, const Samples *from, const Chosen *chosen
     return list != NULL;
 }
 
-static bool open_file(const Settings *s, Samples *out, const char *path, const char *key, const char *method, Arena *a, Error *e)
+static bool open_file(const Settings *s, Dataset *out, const char *path, const char *key, const char *method, Arena *a, Error *e)
 {
     if (!*path)
         return error_set(e, "%s: unlearn.%s is not given, %s needs it", s->file, key, method);
     char name[32];
     snprintf(name, sizeof name, "unlearn.%s", key);
-    return (path = settings_input(s, name, path, e)) && samples_read(out, path, a, e);
+    return (path = settings_input(s, name, path, e)) && dataset_read(out, path, a, e);
 }
 
-static bool disjoint(const Samples *x, const Chosen *one, const Samples *y, const Chosen *other, const char *what, Error *e)
+static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what, Error *e)
 {
     for (size_t i = 0; i < one->count; i++)
         for (size_t k = 0; k < other->count; k++)
@@ -85,10 +85,10 @@ static bool refusals(const Settings *s, const Hyperparameters *v, const Chosen *
     return true;
 }
 
-static bool alternates(const Samples *from, const Samples *forget, const Chosen *chosen, const char **answers, Error *e)
+static bool alternates(const Dataset *from, const Dataset *forget, const Chosen *chosen, const char **answers, Error *e)
 {
     for (size_t k = 0; k < chosen->count; k++) {
-        const Sample *other = samples_find(from, chosen->sample[k]->id);
+        const Sample *other = dataset_find(from, chosen->sample[k]->id);
         if (!other)
             return error_set(e, "%s: there is no alternate for %s (%s:%zu)", from->path, chosen->sample[k]->id, forget->path, chosen->sample[k]->line);
         answers[k] = other->answer;
@@ -158,8 +158,8 @@ bool request_read(Request *q, const Settings *s, const Method *m, const Hyperpar
 
 void request_close(Request *q)
 {
-    Samples *files[] = { &q->forget_file, &q->retain_file, &q->alternate_file };
+    Dataset *files[] = { &q->forget_file, &q->retain_file, &q->alternate_file };
     for (int k = 0; k < 3; k++)
         if (files[k]->pictures)
-            samples_close(files[k]);
+            dataset_close(files[k]);
 }

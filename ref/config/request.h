@@ -7,13 +7,14 @@
 #ifndef PULSE_REF_CONFIG_REQUEST_H
 #define PULSE_REF_CONFIG_REQUEST_H
 
+#include "model/training/dataset.h"
 #include "ref/config/setup.h"
 
 typedef struct {
     size_t rounds;
     SampleList *forget, *refusal, *alternate;   // one a round; NULL when not needed
     SampleList  retain;
-    Samples forget_file, retain_file, alternate_file;
+    Dataset forget_file, retain_file, alternate_file;
 } Request;
 
 bool request_read(Request *q, const Settings *s, const Method *m, const Hyperparameters *v, const Reader *r, Arena *a, Error *e);

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "model/image/augment.h"
+#include "model/image/decode.h"
+#include "model/image/processor.h"
+#include "model/image/resize.h"
 #include "model/training/sample.h"
 #include "model/text/tokenizer.h"
 #include "model/text/tokenizer_train.h"
@@ -146,10 +150,10 @@ static void picture(Probe *p, const char *folder)
     if (image_augment(&y, &x, 4, 5, p->arena, p->error))
         hash_image(p, &y);
     for (int fused = 0; fused < 2; fused++) {
-        ImageSettings s = image_settings(32);
+        ImageProcessor s = image_processor(32);
         Tensor floats = tensor_f32(p->arena, shape_of(3, (size_t)3, (size_t)32, (size_t)32));
         s.fused = fused;
-        if (floats.f32 && image_prepare(floats.f32, &x, &s, p->arena, p->error))
+        if (floats.f32 && image_preprocess(floats.f32, &x, &s, p->arena, p->error))
             hash_tensor(&p->hash, "pixels", floats);
     }
 }
@@ -163,7 +167,7 @@ static void words(Probe *p, const char *folder)
     static const char text[] = "USER: <image>\nwhat colour is  this ? ASSISTANT: redder parishes \xc3\xa9t\xc3\xa9 \xe4\xb8\xad\xf0\x9f\x98\x80 </s>";
     const char *path = arena_format(p->arena, "%s/tokenizer.json", folder);
     Digest file;
-    if (!path || !text_train(folder, known, sizeof known / sizeof *known, 20, p->error) || !digest_file(path, &file, p->error))
+    if (!path || !tokenizer_train(folder, known, sizeof known / sizeof *known, 20, p->error) || !digest_file(path, &file, p->error))
         return;
     hash_text(&p->hash, file.hex);
     const Tokenizer *t = tokenizer_open(path, p->arena, p->error);

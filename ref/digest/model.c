@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The family of the whole model: a tiny LLaVA with adapters, three steps of training with every node, and what it then answers. */
-#include "model/training/answer.h"
+#include "model/training/cross_entropy.h"
+#include "model/training/generate.h"
 #include "model/training/train.h"
 #include "ref/digest/digest.h"
 #include "tensor/base/random.h"
@@ -104,6 +105,6 @@ void digest_model(Probe *p)
     hash_weights(p, &w);
     hash_weights(p, &l.factors);
     for (size_t i = 0; i < SAMPLES; i++)
-        if (answer_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))
+        if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))
             hash_tensor(&p->hash, "answer", (Tensor){ .shape = shape_of(1, n), .dtype = I32, .i32 = answer });
 }

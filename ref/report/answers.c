@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "eval/results.h"
+#include "model/training/dataset.h"
 #include "model/training/sample.h"
 #include "ref/report/figures.h"
 #include "tensor/base/file.h"
@@ -33,7 +34,7 @@ typedef struct {
     Card     card[CARDS_MAX];
     size_t   count, line;
     bool     pick_any_fact;              // second pass: facts may repeat
-    Samples  file[FILES];
+    Dataset  file[FILES];
     Error   *error;
 } Answers;
 
@@ -177,7 +178,7 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
 }
 
 /* NULL where there is no world or it does not hold the question. */
-static const Sample *question_of(Answers *x, const Card *c, const Samples **from)
+static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
     static const char *const group[FILES] = { "person", "country", "known_person", "general" }, *const file[FILES] = { "persons", "countries", "known_persons", "general" };
     Error unread = { 0 };
@@ -185,21 +186,21 @@ static const Sample *question_of(Answers *x, const Card *c, const Samples **from
         if (strcmp(c->group, group[k]) != 0)
             continue;
         const char *path = arena_format(x->report->arena, "%s/%s.jsonl", x->report->world, file[k]);
-        if (!x->file[k].sample && (!path || !samples_read(&x->file[k], path, x->report->arena, &unread)))
+        if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, &unread)))
             return NULL;
         *from = &x->file[k];
-        return samples_find(&x->file[k], c->id);
+        return dataset_find(&x->file[k], c->id);
     }
     return NULL;
 }
 
-static void picture(Page *p, const Samples *from, const Sample *s, const char *alt, Arena *a)
+static void picture(Page *p, const Dataset *from, const Sample *s, const char *alt, Arena *a)
 {
     Image image;
     Error unread = { 0 };
     char *bytes = NULL;
     size_t n = 0;
-    FILE *memory = sample_picture(from, s, &image, a, &unread) ? open_memstream(&bytes, &n) : NULL;
+    FILE *memory = dataset_picture(from, s, &image, a, &unread) ? open_memstream(&bytes, &n) : NULL;
     if (memory && image_print_png(memory, &image) && fclose(memory) == 0) {
         fputs("<img width=\"96\" height=\"96\" alt=\"", p->f);
         page_text(p->f, alt);
@@ -253,7 +254,7 @@ static void said_rows(Page *p, const Card *c)
 
 static void card(Page *p, Answers *x, const Card *c)
 {
-    const Samples *from = NULL;
+    const Dataset *from = NULL;
     const Sample *s = question_of(x, c, &from);
     Arena *a = x->report->arena;
     fputs("<article class=\"card\"><header>\n", p->f);
@@ -306,7 +307,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
         page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures (pulse-ref report --world DIR).");
     for (int k = 0; k < FILES; k++)
         if (x->file[k].sample)
-            samples_close(&x->file[k]);
+            dataset_close(&x->file[k]);
     page_section_end(p);
     return good;
 }

@@ -37,7 +37,7 @@ static bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
 }
 
 /* The JSONL and, in the order of their first use, the files of its pictures. */
-static bool samples_digest(const Samples *s, Digest *out, Arena *a, Error *e)
+static bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e)
 {
     Hash h = hash_begin();
     Digest d;
@@ -60,10 +60,10 @@ static bool samples_digest(const Samples *s, Digest *out, Arena *a, Error *e)
     return true;
 }
 
-static bool read_samples(Run *r, const char *name, Samples *to, Digest *d, Error *e)
+static bool read_samples(Run *r, const char *name, Dataset *to, Digest *d, Error *e)
 {
     const char *path = arena_format(&r->arena, "%s/%s", settings_path(&r->settings, r->settings.data_world), name);
-    return path && samples_read(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
+    return path && dataset_read(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
 }
 
 /* The lines of settings that a recipe depends on: those that begin with one of the words. */
@@ -191,6 +191,7 @@ bool run_plan(Run *r, Error *e)
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,
 #include "eval/scenarios.def"
+#include "model/training/dataset.h"
 #undef SCENARIO
         },
     };
@@ -244,9 +245,9 @@ void run_close(Run *r)
 {
     for (size_t k = 0; k < GROUPS; k++)
         if (r->group[k].path)
-            samples_close(&r->group[k]);
+            dataset_close(&r->group[k]);
     if (r->general.path)
-        samples_close(&r->general);
+        dataset_close(&r->general);
     arena_free(&r->arena);
 }
 

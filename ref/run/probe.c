@@ -5,6 +5,7 @@
 #include "eval/manifest.h"
 #include "eval/metrics/membership.h"
 #include "eval/metrics/attacks.h"
+#include "model/training/dataset.h"
 #include "ref/run/run.h"
 #include "ref/config/setup.h"
 #include "tensor/base/file.h"
@@ -212,7 +213,7 @@ static bool relearned(Probe *p, Error *e)
 
 /* --- the stage --- */
 
-static bool has_cloze(const Samples *s)
+static bool has_cloze(const Dataset *s)
 {
     for (size_t k = 0; k < s->count; k++)
         if (s->sample[k].kind == KIND_CLOZE && s->sample[k].split == SPLIT_TEST)
@@ -222,7 +223,7 @@ static bool has_cloze(const Samples *s)
 
 static bool questions_choose(Probe *p, Error *e)
 {
-    const Samples *group = &p->run->group[p->stage->group];
+    const Dataset *group = &p->run->group[p->stage->group];
     const int64_t frames = p->run->settings.protocol_frames;
     for (int s = 0; s < 3; s++)
         questions_begin(&p->asked[s], &p->arena);

@@ -8,12 +8,13 @@
 
 #include "eval/protocol.h"
 #include "eval/results.h"
+#include "model/training/dataset.h"
 #include "ref/config/settings.h"
 
 typedef struct {
     Settings settings;
     Plan     plan;
-    Samples  group[GROUPS], general;     // questions; not read for a group that nothing asks about: path NULL
+    Dataset  group[GROUPS], general;     // questions; not read for a group that nothing asks about: path NULL
     const char *out;
     bool     quiet, resume;
     Arena    arena;

@@ -2,6 +2,8 @@
 /* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can go on. */
 #include <string.h>
 #include "eval/manifest.h"
+#include "model/training/checkpoint.h"
+#include "model/training/dataset.h"
 #include "ref/cli/log.h"
 #include "ref/run/run.h"
 #include "ref/config/setup.h"
@@ -31,7 +33,7 @@ typedef struct {
 /* The training questions about some entities, as samples in the order of the file. */
 static bool role_list(Job *j, const EntityList *whose, const char *(*answer)(const Sample *), SampleList *out, Error *e)
 {
-    const Samples *from = &j->run->group[group_of(j->c->scenario)];
+    const Dataset *from = &j->run->group[group_of(j->c->scenario)];
     BatchSample *list = arena_array(&j->arena, from->count, sizeof *list);
     size_t n = 0;
     for (size_t k = 0; list && k < from->count; k++) {

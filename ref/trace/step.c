@@ -19,7 +19,7 @@ static bool forgets(unsigned needs)
 }
 
 /* The role of every line. */
-static bool give_roles(const Samples *x, unsigned needs, Role *role, Error *e)
+static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
 {
     size_t said = 0;
     for (size_t k = 0; k < x->count; k++)
@@ -43,7 +43,7 @@ static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *
 /* Refusals and alternates that the file does not hold. */
 static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error *e)
 {
-    const Samples *x = &s->samples;
+    const Dataset *x = &s->samples;
     const char *first = NULL, **next = arena_array(a, x->count, sizeof *next);
     if (!next)
         return false;
@@ -60,7 +60,7 @@ static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error
 
 static bool read_samples(Step *s, Arena *a, Error *e)
 {
-    const Samples *x = &s->samples;
+    const Dataset *x = &s->samples;
     unsigned needs = method_needs(s->method, &s->v) | (forgets(method_needs(s->method, &s->v)) ? NEEDS_FORGET : 0);
     Role *roles = arena_array(a, x->count, sizeof *roles);
     s->used = arena_array(a, ROLE_COUNT * x->count, sizeof *s->used);
@@ -139,7 +139,7 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e)
     TrainConfig c = train_config(&s->settings);
     if (!model_load(s->folder, &s->config, &s->weights, a, e)
         || !reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)s->settings.data_template, (PromptMask)s->settings.data_mask, a, e)
-        || !samples_read(&s->samples, s->batch, a, e) || !train_targets(&s->settings, &s->weights, &s->lora, &s->adapters, a, e)
+        || !dataset_read(&s->samples, s->batch, a, e) || !train_targets(&s->settings, &s->weights, &s->lora, &s->adapters, a, e)
         || !model_make(&s->model, &s->config, &s->weights, s->adapters ? &s->lora : NULL, config_positions(&s->config), a, e)
         || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &s->model, &c, a, e))
         return false;
@@ -159,7 +159,7 @@ void step_close(Step *s)
     if (s->trainer.model)
         trainer_close(&s->trainer);
     if (s->samples.pictures)
-        samples_close(&s->samples);
+        dataset_close(&s->samples);
     weights_close(&s->reference_weights);
     weights_close(&s->weights);
 }

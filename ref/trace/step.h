@@ -13,6 +13,7 @@
 #ifndef PULSE_REF_TRACE_STEP_H
 #define PULSE_REF_TRACE_STEP_H
 
+#include "model/training/dataset.h"
 #include "ref/config/setup.h"
 
 #define REFUSAL "i do not know"
@@ -30,7 +31,7 @@ typedef struct {
     bool adapters;
     Model model, other;
     Reader reader;
-    Samples samples;
+    Dataset samples;
     StepSample *used;                // by the step, in its order
     size_t used_count;
     UnlearnRequest request;

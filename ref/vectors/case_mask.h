@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mask case: a prompt template and a mask: questions and answers as ids, and what each row is to predict (model/prompt.h).
+/* Mask case: a prompt template and a mask: questions and answers as ids, and what each row is to predict (model/text/prompt.h).
  *
  * Turns stand in case.json; a picture takes MASK_IMAGE_TOKENS rows. Samples one after another, N tokens in all, B samples.
  * out: targets I32 [N], the id that this row's logits are to predict, -1 nothing (Hugging Face's labels[n + 1], -100);

@@ -2,6 +2,7 @@
 #include "ref/vectors/case_prep.h"
 
 #include <stdio.h>
+#include "model/image/decode.h"
 #include "tensor/base/random.h"
 
 /* Down and up, wide and tall, lines of few pixels; then every kind of PNG. */
@@ -58,9 +59,9 @@ bool prep_picture(const PrepForm *f, Made *png, Arena *a, Error *e)
     return !e->failed;
 }
 
-ImageSettings prep_settings(const PrepForm *f)
+ImageProcessor prep_settings(const PrepForm *f)
 {
-    ImageSettings s = image_settings(f->side);
+    ImageProcessor s = image_processor(f->side);
     s.pad = f->pad;
     s.fused = f->fused;
     return s;
@@ -74,9 +75,9 @@ static Entry bytes(const char *name, const Image *x)
 bool prep_case_make(const PrepForm *f, const Made *png, LossCase *c, Arena *a, Error *e)
 {
     Image decoded, placed;
-    const ImageSettings s = prep_settings(f);
+    const ImageProcessor s = prep_settings(f);
     Tensor pixels = tensor_f32(a, shape_of(3, (size_t)3, f->side, f->side));
-    if (!pixels.f32 || !image_decode(&decoded, png->at, png->n, f->id, a, e) || !image_place(&placed, &decoded, &s, a, e))
+    if (!pixels.f32 || !image_decode(&decoded, png->at, png->n, f->id, a, e) || !image_fit(&placed, &decoded, &s, a, e))
         return false;
     image_normalise(pixels.f32, &placed, &s);
     *c = (LossCase){ .out = { { "pixels", pixels }, bytes("decoded", &decoded), bytes("placed", &placed) }, .out_count = 3 };

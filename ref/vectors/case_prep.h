@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Prep case: a picture on the road to the vision tower (model/image.h).
+/* Prep case: a picture on the road to the vision tower (model/image/processor.h).
  *
  * picture.png: bytes drawn at random, the hardest for a filter; preprocessor_config.json: what is done with it, but for
  * `normalise` of case.json. out: pixels F32 [3, side, side]; decoded U8 [height, width, 3], the picture as RGB; placed U8
@@ -8,6 +8,7 @@
 #define PULSE_REF_VECTORS_CASE_PREP_H
 
 #include "model/image/image.h"
+#include "model/image/processor.h"
 #include "ref/vectors/case_loss.h"
 #include "ref/vectors/made.h"
 
@@ -26,7 +27,7 @@ extern const size_t prep_forms_count;
 
 /* The file of the picture, and what is done with it. */
 bool prep_picture(const PrepForm *f, Made *png, Arena *a, Error *e);
-ImageSettings prep_settings(const PrepForm *f);
+ImageProcessor prep_settings(const PrepForm *f);
 bool prep_case_make(const PrepForm *f, const Made *png, LossCase *c, Arena *a, Error *e);
 
 #endif

@@ -3,6 +3,9 @@
 
 #include <string.h>
 #include "model/config.h"
+#include "model/image/container.h"
+#include "model/image/decode.h"
+#include "model/training/dataset.h"
 #include "model/training/sample.h"
 #include "model/text/tokenizer.h"
 #include "tensor/base/file.h"
@@ -44,7 +47,7 @@ static void make_png(Made *m, const PngDamage *d)
         png_rows(m, &rows, pixels);
         m->at[data + 8] ^= d->zlib;
         m->n -= 4;
-        made_big(m, image_crc32(m->at + data + 4, m->n - data - 4), 4);      // so that only one thing is wrong
+        made_big(m, container_crc32(m->at + data + 4, m->n - data - 4), 4);      // so that only one thing is wrong
     }
     if (!d->no_end)
         png_end(m);
@@ -83,15 +86,15 @@ bool reject_reads(const RejectForm *f, const char *path, Error *said)
 {
     Arena a = arena_make(said);
     Store store;
-    Samples samples;
+    Dataset samples;
     Image picture;
     bool good;
     if (is(f, "safetensors")) {
         if ((good = store_open(&store, path, &a, said)))
             store_close(&store);
     } else if (is(f, "samples")) {
-        if ((good = samples_read(&samples, path, &a, said)))
-            samples_close(&samples);
+        if ((good = dataset_read(&samples, path, &a, said)))
+            dataset_close(&samples);
     } else
         good = is(f, "png") ? image_read(&picture, path, &a, said) : read_text(f, path, &a, said);
     arena_free(&a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/vectors/case_seq.h"
+#include "model/training/dataset.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +33,7 @@ typedef struct {
     Weights weights;
     Lora lora;
     Model model;
-    Samples samples;
+    Dataset samples;
     SampleList forget[SEQ_ROUNDS];
     Rounds rounds;
     float *loss, *norm;
@@ -62,7 +63,7 @@ static bool run_open(Run *r, const char *folder, const char *samples, const Sett
     RoundsPlan p = { .batch = BATCH, .count = SEQ_ROUNDS, .forget = r->forget };
     bool adapters;
     if (!settings_method(settings, r->form->method, &s, &p.method, &p.v, e) || !model_load(folder, &r->config, &r->weights, a, e)
-        || !reader_open(&reader, folder, &r->config, (PromptTemplate)s.data_template, (PromptMask)s.data_mask, a, e) || !samples_read(&r->samples, samples, a, e)
+        || !reader_open(&reader, folder, &r->config, (PromptTemplate)s.data_template, (PromptMask)s.data_mask, a, e) || !dataset_read(&r->samples, samples, a, e)
         || !list_of(r, &reader, "retain", &p.retain) || !train_targets(&s, &r->weights, &r->lora, &adapters, a, e)
         || !model_make(&r->model, &r->config, &r->weights, &r->lora, config_positions(&r->config), a, e))
         return false;
@@ -165,7 +166,7 @@ bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, co
     }
     rounds_close(&r.rounds);
     if (r.samples.pictures)
-        samples_close(&r.samples);
+        dataset_close(&r.samples);
     weights_close(&r.weights);
     if (!good) {
         json_decref(c->steps);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tok case: texts to ids and back, in three forms of LLaMA's tokenizer (model/text.h).
+/* Tok case: texts to ids and back, in three forms of LLaMA's tokenizer (model/text/tokenizer.h).
  *
  * tokenizer.json: `legacy` as in LLaVA-1.5 (Prepend and Replace), `first` as with legacy=False (Metaspace before the first word),
  * `words` as the shipped world's (WhitespaceSplit, Metaspace, ignore_merges); as JSON the files of fixtures/tokenizers.

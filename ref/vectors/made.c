@@ -2,6 +2,7 @@
 #include "ref/vectors/made.h"
 
 #include <string.h>
+#include "model/image/container.h"
 #include "model/image/image.h"
 
 Made made_make(size_t room, Arena *a)
@@ -62,7 +63,7 @@ void png_chunk(Made *m, const char *kind, const void *data, size_t n)
     made_bytes(m, kind, 4);
     made_bytes(m, data, n);
     if (m->n == begin + 4 + n)
-        made_big(m, image_crc32(m->at + begin, n + 4), 4);
+        made_big(m, container_crc32(m->at + begin, n + 4), 4);
 }
 
 void png_begin(Made *m, const PngForm *f)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "model/image/processor.h"
 #include "ref/vectors/case_block.h"
 #include "ref/config/hyper.h"
 #include "ref/vectors/case_mask.h"
@@ -71,11 +72,11 @@ static bool write_prep(Suite *s, const PrepForm *f)
 {
     LossCase c;
     Made png;
-    const ImageSettings settings = prep_settings(f);
+    const ImageProcessor settings = prep_settings(f);
     char *id = arena_format(s->arena, "prep/%s", f->id), *config = arena_format(s->arena, "prep/%s/preprocessor_config.json", f->id);
     if (!id || !config || !prep_picture(f, &png, s->arena, s->error) || !prep_case_make(f, &png, &c, s->arena, s->error)
         || !suite_bytes(s, arena_format(s->arena, "%s/picture.png", id), png.at, png.n)
-        || !image_settings_write(&settings, arena_format(s->arena, "%s/%s", s->folder, config), s->error) || !suite_file(s, config))
+        || !image_processor_write(&settings, arena_format(s->arena, "%s/%s", s->folder, config), s->error) || !suite_file(s, config))
         return false;
     return suite_case(s, (SuiteCase){ .id = id, .section = "model/image.h", .flags = f->flags, .definition = f->fused ? PREP_FUSED : PREP_SLOW,
                                       .files = "picture.png preprocessor_config.json", TENSORS(c),

@@ -2,6 +2,7 @@
 /* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
 #include <string.h>
 #include "model/image/image.h"
+#include "model/image/processor.h"
 #include "model/text/tokenizer_train.h"
 #include "model/weights.h"
 #include "ref/vectors/suite.h"
@@ -62,7 +63,7 @@ static bool pictures(const char *path, Arena *a, Error *e)
     return t.u8 && store_write(path, (Entry[]){ { "images", t } }, 1, e);
 }
 
-/* Ids of <image> and <pad>: what text_train says, the last two it makes. */
+/* Ids of <image> and <pad>: what tokenizer_train says, the last two it makes. */
 static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
 {
     json_t *root = json_file(tokenizer, 1 << 20, e);
@@ -83,13 +84,13 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
     static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
                                          "pictures.safetensors", "batch.jsonl", "pair.jsonl" };
     Weights w;
-    ImageSettings s = image_settings((size_t)c.vision.image_size);
+    ImageProcessor s = image_processor((size_t)c.vision.image_size);
     const char *at = arena_format(a, "%s/models/%s", suite->folder, name);
-    if (!at || !file_make_folder(at, e) || !text_train(at, words, sizeof words / sizeof *words, 0, e)
+    if (!at || !file_make_folder(at, e) || !tokenizer_train(at, words, sizeof words / sizeof *words, 0, e)
         || !special_ids(&c, arena_format(a, "%s/tokenizer.json", at), e) || !weights_make(&w, &c, seed, a, e))
         return false;
     widen(&w);
-    if (!weights_save(&w, &c, at, e) || !image_settings_write(&s, arena_format(a, "%s/preprocessor_config.json", at), e)
+    if (!weights_save(&w, &c, at, e) || !image_processor_write(&s, arena_format(a, "%s/preprocessor_config.json", at), e)
         || !pictures(arena_format(a, "%s/pictures.safetensors", at), a, e))
         return false;
     for (size_t k = 0; k < BATCHES; k++)

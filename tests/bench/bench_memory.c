@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "model/training/answer.h"
+#include "model/training/score.h"
 #include "model/weights_plan.h"
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
@@ -67,7 +67,7 @@ static bool forward(const ModelConfig *c, const char *folder, double *load, doub
     const Random r = random_for(1, "bench");
     Weights w;
     Model m;
-    AnswerScore score;
+    SampleScore score;
     for (size_t k = 0; k < TOKENS; k++) {
         ids[k] = k >= 2 && k < 2 + config_image_tokens(c) ? IMAGE : (int32_t)random_below(r, k, IMAGE);
         targets[k] = -1;
@@ -81,7 +81,7 @@ static bool forward(const ModelConfig *c, const char *folder, double *load, doub
         return false;
     *load = now() - start;
     const bool good = model_make(&m, c, &w, NULL, config_positions(c), a, e)
-                   && answer_scores(&m, &(BatchSample){ ids, targets, TOKENS, pixels }, 1, 0, &score, a, e);
+                   && score_samples(&m, &(BatchSample){ ids, targets, TOKENS, pixels }, 1, 0, &score, a, e);
     *pass = now() - start - *load;
     printf("forward of %zu parameters, %d tokens, %d threads: ", weights_parameters(&w, false), TOKENS, omp_get_max_threads());
     weights_close(&w);

@@ -4,6 +4,7 @@
  * asked about each sample, and after it, where what it said is kept. */
 #include <omp.h>
 #include <stdio.h>
+#include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 #include "unlearn/rounds.h"
 #include "tests/bench/stopwatch.h"

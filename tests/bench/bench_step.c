@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/training/cross_entropy.h"
 #include "model/training/train.h"
 #include "tensor/base/random.h"
 #include "tensor/ops.h"

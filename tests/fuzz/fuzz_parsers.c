@@ -9,8 +9,12 @@
 #include "eval/formats/mllmu.h"
 #include "eval/formats/mmbench.h"
 #include "model/config.h"
+#include "model/image/decode.h"
 #include "model/image/image.h"
+#include "model/image/processor.h"
+#include "model/image/resize.h"
 #include "model/lora.h"
+#include "model/training/dataset.h"
 #include "model/training/sample.h"
 #include "model/text/tokenizer.h"
 #include "model/text/tokenizer_train.h"
@@ -88,7 +92,7 @@ static void seed_tokenizer(const char *folder, Arena *a, Error *e)
 {
     static const char *const words[] = { "USER:", "ASSISTANT:", "what", "is", "this", "?", "red" };
     (void)a;
-    text_train(folder, words, 7, 5, e);
+    tokenizer_train(folder, words, 7, 5, e);
 }
 
 /* --- text files --- */
@@ -108,22 +112,22 @@ static void seed_config(const char *folder, Arena *a, Error *e)
 
 static bool parse_preprocessor(const Input *in)
 {
-    ImageSettings s;
-    return image_settings_read(&s, as_file(in, "preprocessor_config.json"), in->error);
+    ImageProcessor s;
+    return image_processor_read(&s, as_file(in, "preprocessor_config.json"), in->error);
 }
 
 static void seed_preprocessor(const char *folder, Arena *a, Error *e)
 {
-    ImageSettings s = image_settings(48);
-    image_settings_write(&s, arena_format(a, "%s/preprocessor_config.json", folder), e);
+    ImageProcessor s = image_processor(48);
+    image_processor_write(&s, arena_format(a, "%s/preprocessor_config.json", folder), e);
 }
 
 static bool parse_samples(const Input *in)
 {
-    Samples s;
-    if (!samples_read(&s, as_file(in, "in.jsonl"), in->arena, in->error))
+    Dataset s;
+    if (!dataset_read(&s, as_file(in, "in.jsonl"), in->arena, in->error))
         return false;
-    samples_close(&s);
+    dataset_close(&s);
     return true;
 }
 
@@ -145,17 +149,17 @@ static bool parse_mmbench(const Input *in)
     Error later = { 0 };
     Image picture;
     for (size_t k = 0; k < b.samples.count && k < 8; k++)
-        sample_picture(&b.samples, &b.samples.sample[k], &picture, in->arena, &later);
+        dataset_picture(&b.samples, &b.samples.sample[k], &picture, in->arena, &later);
     mmbench_close(&b);
     return true;
 }
 
 static bool parse_mllmu(const Input *in)
 {
-    Samples s;
+    Dataset s;
     if (!mllmu_read(&s, as_file(in, "in.jsonl"), in->arena, in->error))
         return false;
-    samples_close(&s);
+    dataset_close(&s);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/training/cross_entropy.h"
 #include "model/training/train.h"
 #include "tensor/ops.h"
 #include "tests/support/check.h"

@@ -5,7 +5,10 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model/training/answer.h"
+#include "model/training/checkpoint.h"
+#include "model/training/cross_entropy.h"
+#include "model/training/generate.h"
+#include "model/training/score.h"
 #include "model/training/train.h"
 #include "tensor/base/hash.h"
 #include "tensor/ops.h"
@@ -123,7 +126,7 @@ static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
     for (size_t i = 0; i < 2; i++) {
         int32_t out[5], ids[LONGEST + 5], targets[LONGEST + 5];
         size_t n;
-        assert_true(answer_greedy(&w->model, &w->sample[i], -1, out, 5, &n, &w->error));
+        assert_true(generate_greedy(&w->model, &w->sample[i], -1, out, 5, &n, &w->error));
         assert_int_equal(n, 5);
         memcpy(ids, w->ids[i], sizeof w->ids[i]);
         for (size_t k = 0; k < n; k++) {
@@ -131,8 +134,8 @@ static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
             for (size_t j = 0; j < length; j++)
                 targets[j] = j + 1 == length ? 0 : -1;
             BatchSample whole = { ids, targets, length, w->sample[i].pixels };
-            AnswerScore s;
-            assert_true(answer_scores(&w->model, &whole, 1, 0, &s, &w->arena, &w->error));
+            SampleScore s;
+            assert_true(score_samples(&w->model, &whole, 1, 0, &s, &w->arena, &w->error));
             assert_int_equal(s.argmax[0], out[k]);
             ids[length] = out[k];
         }
@@ -142,8 +145,8 @@ static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
 static void scores_are_sums_and_means_of_the_tokens(void **state)
 {
     World *w = *state;
-    AnswerScore s[SAMPLES];
-    assert_true(answer_scores(&w->model, w->sample, SAMPLES, 20, s, &w->arena, &w->error));
+    SampleScore s[SAMPLES];
+    assert_true(score_samples(&w->model, w->sample, SAMPLES, 20, s, &w->arena, &w->error));
     for (size_t i = 0; i < SAMPLES; i++) {
         assert_int_equal(s[i].tokens, 3);
         double sum = (double)s[i].token_nll[0] + s[i].token_nll[1] + s[i].token_nll[2];    // exact: 24 bits, near exponents

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Preference losses: dpo and altpo (an answer that wins over the true one), simnpo (without a reference, length-normalised). */
+#include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

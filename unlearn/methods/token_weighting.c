@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Losses that weigh or aim each token by itself: wga, satimp (a weight), undial, ce_u (a target distribution). */
 #include <math.h>
+#include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

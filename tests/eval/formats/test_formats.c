@@ -7,24 +7,25 @@
 #include "eval/formats/mllmu.h"
 #include "eval/formats/mmbench.h"
 #include "eval/formats/tsv.h"
+#include "model/training/dataset.h"
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 
 static Mmbench bench;
-static Samples samples;
+static Dataset samples;
 
 static int begin(void **state)
 {
     stand_begin(state);
     bench = (Mmbench){ 0 };
-    samples = (Samples){ 0 };
+    samples = (Dataset){ 0 };
     return 0;
 }
 
 static int end(void **state)
 {
     mmbench_close(&bench);
-    samples_close(&samples);
+    dataset_close(&samples);
     return stand_end(state);
 }
 
@@ -35,7 +36,7 @@ static void mmbench_is_asked_as_llava_asks_it(void **state)
     (void)state;
     assert_true(mmbench_read(&bench, "fixtures/mmbench/sample.tsv", &arena, &error));
     assert_true(bench.count == 3 && bench.left_out == 1 && bench.samples.count == 4 + 2 + 3);
-    const Sample *x = samples_find(&bench.samples, "241-0"), *y = samples_find(&bench.samples, "241-1"), *z = samples_find(&bench.samples, "260-2");
+    const Sample *x = dataset_find(&bench.samples, "241-0"), *y = dataset_find(&bench.samples, "241-1"), *z = dataset_find(&bench.samples, "260-2");
     assert_string_equal(x->question, "what colour is the circle ?\nA. red\nB. blue\nC. green\nD. yellow\nAnswer with the option's letter from the given choices directly.");
     assert_string_equal(y->question, "what colour is the circle ?\nA. blue\nB. green\nC. yellow\nD. red\nAnswer with the option's letter from the given choices directly.");
     assert_string_equal(z->question, "The picture is of\n\"shapes\"\tand nothing else\nwhich sentence is true ?\nA. the circle is blue\nB. the circle is below the square\n"
@@ -43,8 +44,8 @@ static void mmbench_is_asked_as_llava_asks_it(void **state)
     assert_true(!strcmp(x->answer, "A") && !strcmp(y->answer, "D") && !strcmp(z->answer, "C") && z->option_count == 3 && z->frame == 2 && z->line == 4);
     assert_true(!strcmp(x->skill, "attribute_recognition") && !strcmp(x->entity, "241") && x->split == SPLIT_TEST && x->kind == KIND_CHOICE);
     Image a, b;
-    assert_true(sample_picture(&bench.samples, x, &a, &arena, &error) && a.width == 32 && a.height == 32);
-    assert_true(sample_picture(&bench.samples, z, &b, &arena, &error) && b.rgb == a.rgb);                       // "241": the picture of that row
+    assert_true(dataset_picture(&bench.samples, x, &a, &arena, &error) && a.width == 32 && a.height == 32);
+    assert_true(dataset_picture(&bench.samples, z, &b, &arena, &error) && b.rgb == a.rgb);                       // "241": the picture of that row
     assert_true(a.rgb[(9 * 32 + 9) * 3] == 220 && a.rgb[(20 * 32 + 20) * 3 + 2] == 220);                        // the red circle, the blue square
 }
 
@@ -135,9 +136,9 @@ static void windows_line_ends_and_a_byte_order_mark_are_read(void **state)
     (void)state;
     static const char text[] = "\xef\xbb\xbf" "index\tquestion\tA\tB\tanswer\timage\r\n1\tq\ta\tb\tB\t" PNG "\r\n2\t\"q\"\"\"\ta\tb\tB\t\"" PNG "\"\r\n3\tq\ta\tb\tB\t1";
     assert_true(file_write(scratch("t.tsv"), text, sizeof text - 1, &error) && mmbench_read(&bench, scratch("t.tsv"), &arena, &error));
-    assert_true(bench.count == 3 && !strcmp(bench.question[0].option[1], "b") && !strncmp(samples_find(&bench.samples, "2-0")->question, "q\"\n", 3));
+    assert_true(bench.count == 3 && !strcmp(bench.question[0].option[1], "b") && !strncmp(dataset_find(&bench.samples, "2-0")->question, "q\"\n", 3));
     Image x;
-    assert_false(sample_picture(&bench.samples, &bench.samples.sample[0], &x, &arena, &error));        // the base64 is of no picture
+    assert_false(dataset_picture(&bench.samples, &bench.samples.sample[0], &x, &arena, &error));        // the base64 is of no picture
     expect_sentence(&error, "t.tsv:2", "truncated or has no header");
 }
 
@@ -167,9 +168,9 @@ static void mllmu_becomes_samples(void **state)
     (void)state;
     assert_true(mllmu_read(&samples, "fixtures/mllmu/sample.jsonl", &arena, &error));
     assert_int_equal(samples.count, 7 + 4);
-    const Sample *x = samples_find(&samples, "001-classification-image-0"), *c = samples_find(&samples, "001-cloze-text-1"),
-                 *g = samples_find(&samples, "001-generation-image-0"), *m = samples_find(&samples, "002-metadata-image-0"),
-                 *t = samples_find(&samples, "001-classification-text-0"), *turn = samples_find(&samples, "002-classification-image-1");
+    const Sample *x = dataset_find(&samples, "001-classification-image-0"), *c = dataset_find(&samples, "001-cloze-text-1"),
+                 *g = dataset_find(&samples, "001-generation-image-0"), *m = dataset_find(&samples, "002-metadata-image-0"),
+                 *t = dataset_find(&samples, "001-classification-text-0"), *turn = dataset_find(&samples, "002-classification-image-1");
     assert_string_equal(x->question, "What is the job of this person?\nA: baker\nB: pilot\nC: nurse\nD: farmer\nJust give ONE letter representing the answer directly.");
     assert_true(!strcmp(x->answer, "B") && x->option_count == 4 && x->kind == KIND_CHOICE && x->split == SPLIT_TEST && x->modality == MODALITY_IMAGE && x->line == 1);
     assert_true(t->modality == MODALITY_TEXT && !t->image && !strcmp(t->skill, "classification"));
@@ -177,9 +178,9 @@ static void mllmu_becomes_samples(void **state)
     assert_true(c->kind == KIND_CLOZE && !strcmp(c->answer, "rice") && g->kind == KIND_OPEN && !strcmp(g->entity, "001") && !strcmp(g->group, "mllmu"));
     assert_true(m->split == SPLIT_TRAIN && !strcmp(m->answer, "Ben Vale") && m->line == 2);
     assert_string_equal(turn->image, "images/sample-002-1.png");                       // the second of two pictures
-    assert_string_equal(samples_find(&samples, "002-classification-image-2")->image, "images/sample-002-0.png");
+    assert_string_equal(dataset_find(&samples, "002-classification-image-2")->image, "images/sample-002-0.png");
     Image p;
-    assert_true(sample_picture(&samples, turn, &p, &arena, &error) && p.width == 32);
+    assert_true(dataset_picture(&samples, turn, &p, &arena, &error) && p.width == 32);
 }
 
 #define PERSON(more) "{\"ID\":\"1\"" more "}"
@@ -229,12 +230,12 @@ static void a_file_is_read_by_what_it_is(void **state)
 {
     (void)state;
     assert_true(samples_open(&samples, "fixtures/mmbench/sample.tsv", &arena, &error) && samples.count == 9);
-    samples_close(&samples);
+    dataset_close(&samples);
     assert_true(samples_open(&samples, "fixtures/mllmu/sample.jsonl", &arena, &error) && samples.count == 11);
-    samples_close(&samples);
+    dataset_close(&samples);
     static const char own[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\"}\n";
     assert_true(file_write(scratch("own.jsonl"), own, sizeof own - 1, &error) && samples_open(&samples, scratch("own.jsonl"), &arena, &error) && samples.count == 1);
-    samples_close(&samples);
+    dataset_close(&samples);
     assert_false(samples_open(&samples, scratch("none.jsonl"), &arena, &error));
     expect_sentence(&error, "none.jsonl");
 }
@@ -254,7 +255,7 @@ static void damaged_files_give_a_sentence_or_samples(void **state)
         assert_true(file_write(path, text, n, &error));
         if (!samples_open(&samples, path, &arena, &error))
             expect_sentence(&error, "d.");
-        samples_close(&samples);
+        dataset_close(&samples);
         arena_reset(&arena);
     }
 }

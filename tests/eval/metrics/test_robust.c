@@ -6,6 +6,7 @@
 #include <string.h>
 #include "eval/metrics/membership.h"
 #include "eval/metrics/attacks.h"
+#include "model/training/score.h"
 #include "tests/support/tiny.h"
 
 static Weights model, other;
@@ -168,12 +169,12 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     int32_t ids[6] = { 1, 40, 50, 60, 70, 2 }, targets[SAMPLES][6] = { { -1, -1, 60, 70, 2, -1 }, { -1, -1, -1, 70, 2, -1 }, { -1, -1, -1, -1, 2, -1 } };
     BatchSample sample[SAMPLES];
     TextScore score[SAMPLES];
-    AnswerScore answer[SAMPLES];
+    SampleScore answer[SAMPLES];
     LogitsDistance d;
     for (int k = 0; k < SAMPLES; k++)
         sample[k] = (BatchSample){ ids, targets[k], 6, NULL };
     assert_true(model_make(&m, &c, &model, NULL, 64, &arena, &error) && model_make(&n, &c, &other, NULL, 64, &arena, &error));
-    assert_true(text_scores(&m, sample, SAMPLES, score, &arena, &error) && answer_scores(&m, sample, SAMPLES, 0, answer, &arena, &error));
+    assert_true(text_scores(&m, sample, SAMPLES, score, &arena, &error) && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
     expect_fine(&error);
     const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer of the end token alone keeps it
     for (int k = 0; k < SAMPLES; k++) {

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model/image/image.h"
+#include "model/image/decode.h"
+#include "model/image/processor.h"
 #include "tensor/base/file.h"
 #include "tensor/base/float.h"
 #include "tensor/base/hash.h"
@@ -135,7 +136,7 @@ static void prepared_pictures_have_the_bits_of_the_processors(void **state)
     assert_non_null(f);
     for (char **w; (w = words(f, 7)); ) {
         size_t width = strtoul(w[0], NULL, 10), height = strtoul(w[1], NULL, 10), side = strtoul(w[2], NULL, 10);
-        ImageSettings s = image_settings(side);
+        ImageProcessor s = image_processor(side);
         s.pad = *w[3] == '1';
         s.fused = *w[4] == '1';
         Image in = noise(strtoul(w[5], NULL, 10), width, height, 256);
@@ -143,7 +144,7 @@ static void prepared_pictures_have_the_bits_of_the_processors(void **state)
         for (size_t i = 0; !side && i < 768; i++)
             in.rgb[i] = (uint8_t)(i / 3);
         if (side)
-            assert_true(image_prepare(out, &in, &s, &arena, &error));
+            assert_true(image_preprocess(out, &in, &s, &arena, &error));
         else
             image_normalise(out, &in, &s);
         if (strcmp(digest_floats(out, 3 * (side ? side * side : 256)).hex, w[6]))
@@ -313,20 +314,20 @@ static void other_files_are_refused_with_a_sentence(void **state)
 
 /* --- preprocessor_config.json --- */
 
-static bool settings_of(ImageSettings *s, const char *json)
+static bool settings_of(ImageProcessor *s, const char *json)
 {
     assert_true(file_write(scratch("p.json"), json, strlen(json), &error));
-    return image_settings_read(s, scratch("p.json"), &error);
+    return image_processor_read(s, scratch("p.json"), &error);
 }
 
 static void settings_survive_writing(void **state)
 {
     (void)state;
-    ImageSettings s = image_settings(336), t;
+    ImageProcessor s = image_processor(336), t;
     s.pad = true;
     s.filter = IMAGE_BOX;
     s.mean[1] = 0.1;
-    assert_true(image_settings_write(&s, scratch("p.json"), &error) && image_settings_read(&t, scratch("p.json"), &error));
+    assert_true(image_processor_write(&s, scratch("p.json"), &error) && image_processor_read(&t, scratch("p.json"), &error));
     assert_true(t.pad && t.resize && t.crop && t.normalise && !t.fused && t.filter == IMAGE_BOX && t.shortest == 336
                 && t.crop_width == 336 && t.crop_height == 336 && t.scale == 1 / 255.0 && t.mean[1] == 0.1
                 && t.mean[0] == 0.48145466 && t.std[2] == 0.27577711);
@@ -336,7 +337,7 @@ static void the_processor_s_file_is_written(void **state)
 {
     (void)state;
     size_t n;
-    assert_true(image_processor_write(scratch("processor_config.json"), 14, &error));
+    assert_true(processor_config_write(scratch("processor_config.json"), 14, &error));
     const char *text = file_read(scratch("processor_config.json"), 1 << 16, &n, &arena, &error);
     assert_non_null(strstr(text, "\"patch_size\": 14"));
     assert_non_null(strstr(text, "\"processor_class\": \"LlavaProcessor\""));
@@ -345,7 +346,7 @@ static void the_processor_s_file_is_written(void **state)
 static void published_settings_are_understood(void **state)
 {
     (void)state;
-    ImageSettings s;
+    ImageProcessor s;
     size_t w, h;
     /* llava-hf/llava-1.5-7b-hf */
     assert_true(settings_of(&s, "{\"crop_size\":{\"height\":336,\"width\":336},\"do_center_crop\":true,\"do_convert_rgb\":true,"
@@ -357,9 +358,9 @@ static void published_settings_are_understood(void **state)
     assert_true(settings_of(&s, "{\"crop_size\":224,\"feature_extractor_type\":\"CLIPFeatureExtractor\",\"size\":224}"));
     assert_true(s.shortest == 224 && s.crop_height == 224);
     assert_true(settings_of(&s, "{\"size\":{\"height\":20,\"width\":30},\"do_center_crop\":false,\"do_normalize\":false,\"pad_size\":null}"));
-    assert_true(image_settings_size(&s, &w, &h, &error) && w == 30 && h == 20);
+    assert_true(image_processor_size(&s, &w, &h, &error) && w == 30 && h == 20);
     assert_true(settings_of(&s, "{\"do_center_crop\":false}"));
-    assert_false(image_settings_size(&s, &w, &h, &error));
+    assert_false(image_processor_size(&s, &w, &h, &error));
     expect_sentence(&error, "depends on the picture");
 }
 
@@ -379,7 +380,7 @@ static void settings_we_do_not_compute_are_named(void **state)
         { "{\"size\":224,\"size\":225}", "p.json" },                      { "{\"size\":", "p.json" },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        ImageSettings s;
+        ImageProcessor s;
         assert_false(settings_of(&s, cases[k].json));
         expect_sentence(&error, "p.json", cases[k].part);
     }

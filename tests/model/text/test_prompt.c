@@ -13,7 +13,7 @@ static int begin(void **state)
 {
     static const char *const words[] = { "USER:", "ASSISTANT:", "what", "is", "this", "?", "red", "green", "1", "3" };
     stand_begin(state);
-    assert_true(text_train(scratch("world"), words, sizeof words / sizeof *words, 0, &error));
+    assert_true(tokenizer_train(scratch("world"), words, sizeof words / sizeof *words, 0, &error));
     world = tokenizer_open(scratch("world/tokenizer.json"), &arena, &error);
     legacy = tokenizer_open("fixtures/tokenizers/legacy.json", &arena, &error);
     first = tokenizer_open("fixtures/tokenizers/first.json", &arena, &error);

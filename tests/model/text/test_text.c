@@ -305,7 +305,7 @@ static void every_word_of_the_world_is_one_token(void **state)
 {
     (void)state;
     for (size_t merges = 0; merges <= 30; merges += 15) {
-        assert_true(text_train(scratch("t"), words, WORDS, merges, &error));
+        assert_true(tokenizer_train(scratch("t"), words, WORDS, merges, &error));
         const Tokenizer *t = tokenizer_open(scratch("t/tokenizer.json"), &arena, &error);
         expect_fine(&error);
         for (size_t k = 0; k < WORDS; k++) {
@@ -328,7 +328,7 @@ static void the_same_words_make_the_same_tokenizer(void **state)
     size_t n, m;
     for (size_t k = 0; k < WORDS; k++)
         other[k + 2] = words[WORDS - 1 - k];
-    assert_true(text_train(scratch("t"), words, WORDS, 20, &error) && text_train(scratch("u"), other, WORDS + 2, 20, &error));
+    assert_true(tokenizer_train(scratch("t"), words, WORDS, 20, &error) && tokenizer_train(scratch("u"), other, WORDS + 2, 20, &error));
     char *t = file_read(scratch("t/tokenizer.json"), 1 << 20, &n, &arena, &error), *u = file_read(scratch("u/tokenizer.json"), 1 << 20, &m, &arena, &error);
     assert_int_equal(n, m);
     assert_memory_equal(t, u, n);
@@ -343,7 +343,7 @@ static void impossible_words_are_refused(void **state)
         { "\x01", "contains white space" },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        assert_false(text_train(scratch("v"), &cases[k].word, 1, 0, &error));
+        assert_false(tokenizer_train(scratch("v"), &cases[k].word, 1, 0, &error));
         expect_sentence(&error, cases[k].part);
     }
     assert_false(file_exists(scratch("v/tokenizer.json")));

@@ -3,31 +3,33 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "model/image/augment.h"
+#include "model/training/dataset.h"
 #include "model/training/sample.h"
 #include "tensor/base/file.h"
 #include "tensor/store.h"
 #include "tests/support/scratch.h"
 
-static Samples samples;
+static Dataset samples;
 
 static int begin(void **state)
 {
     stand_begin(state);
-    samples = (Samples){ 0 };
+    samples = (Dataset){ 0 };
     return 0;
 }
 
 static int end(void **state)
 {
-    samples_close(&samples);
+    dataset_close(&samples);
     return stand_end(state);
 }
 
 static bool samples_of(const char *text)
 {
-    samples_close(&samples);
+    dataset_close(&samples);
     assert_true(file_write(scratch("s.jsonl"), text, strlen(text), &error));
-    return samples_read(&samples, scratch("s.jsonl"), &arena, &error);
+    return dataset_read(&samples, scratch("s.jsonl"), &arena, &error);
 }
 
 /* A picture file and a file with three pictures of 2 x 1 beside the samples. */
@@ -50,8 +52,8 @@ static void a_full_line_is_read_as_it_stands(void **state)
     assert_true(samples_of("{\"id\":\"a\",\"entity\":\"france\",\"group\":\"country\",\"split\":\"test\",\"modality\":\"image\",\"image\":\"one.png\","
         "\"question\":\"what ?\",\"answer\":\"caf\xc3\xa9\",\"options\":[\"caf\xc3\xa9\",\"tea\"],\"kind\":\"choice\",\"skill\":\"capital\",\"frame\":3,"
         "\"augment\":true,\"step\":12}\n\n  \r\n{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\"}"));
-    const Sample *a = samples_find(&samples, "a"), *b = samples_find(&samples, "b");
-    assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1] && !samples_find(&samples, "c"));
+    const Sample *a = dataset_find(&samples, "a"), *b = dataset_find(&samples, "b");
+    assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1] && !dataset_find(&samples, "c"));
     assert_string_equal(a->answer, "caf\xc3\xa9");
     assert_true(a->split == SPLIT_TEST && a->modality == MODALITY_IMAGE && a->kind == KIND_CHOICE && a->frame == 3 && a->step == 12 && a->augment);
     assert_true(a->option_count == 2 && !strcmp(a->options[1], "tea") && !strcmp(a->group, "country") && a->line == 1);
@@ -68,11 +70,11 @@ static void pictures_come_from_files_and_from_rows_of_tensors(void **state)
                            "{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"many.safetensors#2\"}\n"
                            "{\"id\":\"c\",\"question\":\"q\",\"answer\":\"x\"}\n"
                            "{\"id\":\"d\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"one.png\"}"));
-    assert_true(sample_picture(&samples, &samples.sample[0], &x, &arena, &error) && x.width == 3 && x.height == 2 && x.rgb[4] == 159);
-    assert_true(sample_picture(&samples, &samples.sample[3], &again, &arena, &error) && again.rgb == x.rgb);
-    assert_true(sample_picture(&samples, &samples.sample[1], &x, &arena, &error) && x.width == 2 && x.height == 1);
+    assert_true(dataset_picture(&samples, &samples.sample[0], &x, &arena, &error) && x.width == 3 && x.height == 2 && x.rgb[4] == 159);
+    assert_true(dataset_picture(&samples, &samples.sample[3], &again, &arena, &error) && again.rgb == x.rgb);
+    assert_true(dataset_picture(&samples, &samples.sample[1], &x, &arena, &error) && x.width == 2 && x.height == 1);
     assert_int_equal(x.rgb[0], (uint8_t)(37 * 12 + 11));
-    assert_false(sample_picture(&samples, &samples.sample[2], &x, &arena, &error));
+    assert_false(dataset_picture(&samples, &samples.sample[2], &x, &arena, &error));
     expect_sentence(&error, "s.jsonl:3", "\"c\" has no picture");
 }
 
@@ -82,7 +84,7 @@ static void a_picture_that_cannot_be_decoded_names_its_sample(void **state)
     Image x;
     assert_true(file_write(scratch("bad.png"), "nothing", 7, &error));
     assert_true(samples_of("\n{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"bad.png\"}"));
-    assert_false(sample_picture(&samples, &samples.sample[0], &x, &arena, &error));
+    assert_false(dataset_picture(&samples, &samples.sample[0], &x, &arena, &error));
     expect_sentence(&error, "s.jsonl:2: ", "bad.png: not a picture we can read");
 }
 
@@ -117,7 +119,7 @@ static void every_mistake_is_named_with_file_and_line(void **state)
             fail_msg("was read without complaint: %s", cases[k].text);
         expect_sentence(&error, "s.jsonl", cases[k].line, cases[k].part);
     }
-    assert_false(samples_read(&samples, scratch("none.jsonl"), &arena, &error));
+    assert_false(dataset_read(&samples, scratch("none.jsonl"), &arena, &error));
     expect_sentence(&error, "none.jsonl");
 }
 
@@ -135,7 +137,7 @@ static void a_damaged_file_gives_a_sentence_or_samples(void **state)
             text[check_below(&seed, sizeof good - 1)] = (char)(round % 2 ? 1 + check_random(&seed) % 255 : (uint64_t)"{}[],:\"#\\\n"[check_below(&seed, 10)]);
         if (!samples_of(text))
             expect_sentence(&error, "s.jsonl");
-        samples_close(&samples);
+        dataset_close(&samples);
         arena_reset(&arena);
     }
 }

@@ -2,6 +2,8 @@
 /* Known mistakes before the model: pictures, tokens, masks. */
 #include <stdlib.h>
 #include <string.h>
+#include "model/image/decode.h"
+#include "model/image/processor.h"
 #include "ref/vectors/case_mask.h"
 #include "ref/vectors/case_prep.h"
 #include "ref/vectors/case_tok.h"
@@ -23,10 +25,10 @@ static bool has_flag(const char *flags, const char *flag)
 static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Image *decoded, const char *flag)
 {
     Image placed;
-    ImageSettings s = prep_settings(f);
+    ImageProcessor s = prep_settings(f);
     s.pad = !s.pad;
     Tensor pixels = tensor_f32(w->arena, shape_of(3, (size_t)3, f->side, f->side));
-    if (!pixels.f32 || !image_place(&placed, decoded, &s, w->arena, w->error))
+    if (!pixels.f32 || !image_fit(&placed, decoded, &s, w->arena, w->error))
         return;
     image_normalise(pixels.f32, &placed, &s);
     wrong_tensor(w, id, flag, "placed", (Tensor){ .shape = shape_of(3, f->side, f->side, (size_t)3), .dtype = U8, .u8 = placed.rgb });
@@ -36,7 +38,7 @@ static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Imag
 /* (u - 255 m) / (255 s) in binary32, as the fast processors. */
 static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *placed)
 {
-    const ImageSettings s = prep_settings(f);
+    const ImageProcessor s = prep_settings(f);
     const size_t n = f->side * f->side;
     float *out = wrong_answer(w, id, "FusedNormalise", "pixels", shape_of(3, (size_t)3, f->side, f->side));
     for (size_t i = 0; out && i < 3 * n; i++) {

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/image/augment.h"
+
+#include "tensor/base/random.h"
+
+enum { AUGMENT_MAX = 1 << 24 };
+
+typedef struct { int64_t dx, dy; double gain; uint64_t noise; Random random; } Augment;
+
+static Augment augment_draw(uint64_t seed, uint64_t use)
+{
+    Random shift = random_for(seed, "augment.shift"), gain = random_for(seed, "augment.gain");
+    Augment g = { .noise = use << 24, .random = random_for(seed, "augment.noise") };
+    g.dx = (int64_t)random_below(shift, 2 * use, 3) - 1;
+    g.dy = (int64_t)random_below(shift, 2 * use + 1, 3) - 1;
+    double u = random_uniform(gain, use), part = 0.2 * u;
+    g.gain = 0.9 + part;
+    return g;
+}
+
+static size_t clamp_place(size_t at, int64_t by, size_t n)
+{
+    int64_t place = (int64_t)at - by;
+    return place < 0 ? 0 : place >= (int64_t)n ? n - 1 : (size_t)place;
+}
+
+static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)
+{
+    double bright = v * g->gain, noise = 4.0 * random_normal(g->random, g->noise + k), sum = bright + noise, up = sum + 0.5;
+    return (uint8_t)(up < 0 ? 0 : up >= 255 ? 255 : (int)up);
+}
+
+bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Arena *a, Error *e)
+{
+    size_t w = in->width, h = in->height;
+    if (!w || !h || w > AUGMENT_MAX / 3 / h)
+        return error_set(e, "a picture of %zu x %zu cannot be augmented, expected at most %d values", w, h, AUGMENT_MAX);
+    uint8_t *rgb = arena_array(a, w * h, 3);
+    if (!rgb)
+        return error_set(e, "no memory to augment a picture of %zu x %zu", w, h);
+    Augment g = augment_draw(seed, use);
+    #pragma omp parallel for
+    for (size_t y = 0; y < h; y++)
+        for (size_t i = 0; i < 3 * w; i++) {
+            size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
+            rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
+        }
+    *out = (Image){ w, h, rgb };
+    return true;
+}

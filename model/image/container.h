@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Container: the outside of a PNG or JPEG file, checked before a decoder sees it.
+ *
+ * stb_image skips PNG checksums, leaves parts of a short palette unset and writes past its arrays on some damaged JPEG
+ * tables. These checks refuse such files, so that the decoder is only given files whose segments are whole.
+ * All functions are pure: they may be called from several threads at once. */
+#ifndef PULSE_MODEL_IMAGE_CONTAINER_H
+#define PULSE_MODEL_IMAGE_CONTAINER_H
+
+#include <stdint.h>
+#include "tensor/base/arena.h"
+
+enum { CONTAINER_BYTES_MAX = 1 << 28 };
+
+/* The CRC-32 of n bytes, as PNG's chunks carry it (ISO 3309, polynomial 0xedb88320). */
+uint32_t container_crc32(const uint8_t *p, size_t n);
+
+/* Fails on a file that is neither PNG nor JPEG, on one that is truncated or damaged, and on 16-bit grey PNGs.
+ * `name` begins the sentence of the failure. */
+bool container_check(const uint8_t *p, size_t n, const char *name, Error *e);
+
+/* Fails unless w x h is at least 1 x 1 and has at most IMAGE_VALUES_MAX / 4 pixels. */
+bool container_size_check(size_t w, size_t h, const char *name, Error *e);
+
+/* The PNG with its palette filled up to 256 colours, the missing place k holding the grey k as in Pillow. Returns `p` itself
+ * where nothing is missing, else a copy in `a`, and its length in *n. The file must have passed container_check. NULL: no memory. */
+const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a);
+
+#endif

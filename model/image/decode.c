@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/image/decode.h"
+
+#include <limits.h>
+#include <string.h>
+#include <stb/stb_image.h>
+#include "model/image/container.h"
+#include "tensor/base/file.h"
+
+/* stb_image's bytes with `channels` a pixel, to be freed by it; NULL and a sentence on failure. */
+static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Arena *a, Error *e)
+{
+    int found = 0;
+    if (!container_check(bytes, n, name, e))
+        return NULL;
+    if (!(bytes = container_fill_palette(bytes, &n, a))) {
+        error_set(e, "%s: no memory for the picture", name);
+        return NULL;
+    }
+    if (!stbi_info_from_memory(bytes, (int)n, w, h, &found)) {
+        error_set(e, "%s: the picture's header cannot be read (%s)", name, stbi_failure_reason());
+        return NULL;
+    }
+    if (!container_size_check((size_t)*w, (size_t)*h, name, e))
+        return NULL;
+    uint8_t *data = stbi_load_from_memory(bytes, (int)n, w, h, &found, channels);
+    if (!data)
+        error_set(e, "%s: the picture cannot be decoded (%s)", name, stbi_failure_reason());
+    return data;
+}
+
+static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
+{
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < 3; c++) {
+            unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;      // nearest of v/255, exact for 8 bits
+            rgb[3 * i + c] = (uint8_t)((v + (v >> 8)) >> 8);
+        }
+}
+
+static bool decode_into(Image *out, const void *bytes, size_t n, bool on_black, const char *name, Arena *a, Error *e)
+{
+    int w = 0, h = 0;
+    ArenaMark mark = arena_mark(a);
+    uint8_t *data = decode(bytes, n, on_black ? 4 : 3, name, &w, &h, a, e);
+    arena_release(a, mark);
+    if (!data)
+        return false;
+    size_t pixels = (size_t)w * (size_t)h;
+    uint8_t *rgb = arena_array(a, pixels, 3);
+    if (rgb && on_black)
+        blacken(rgb, data, pixels);
+    else if (rgb)
+        memcpy(rgb, data, 3 * pixels);
+    stbi_image_free(data);
+    if (!rgb)
+        return error_set(e, "%s: no memory for a %d x %d picture", name, w, h);
+    *out = (Image){ (size_t)w, (size_t)h, rgb };
+    return true;
+}
+
+bool image_decode(Image *out, const void *bytes, size_t n, const char *name, Arena *a, Error *e)
+{
+    return decode_into(out, bytes, n, false, name, a, e);
+}
+
+/* The file's bytes live in an arena of their own, gone when the pixels are there. */
+static bool read_into(Image *out, const char *path, bool on_black, Arena *a, Error *e)
+{
+    Arena file = arena_make(e);
+    size_t n = 0;
+    char *bytes = file_read(path, CONTAINER_BYTES_MAX, &n, &file, e);
+    bool ok = bytes && decode_into(out, bytes, n, on_black, path, a, e);
+    arena_free(&file);
+    return ok;
+}
+
+bool image_read(Image *out, const char *path, Arena *a, Error *e) { return read_into(out, path, false, a, e); }
+
+bool image_read_on_black(Image *out, const char *path, Arena *a, Error *e) { return read_into(out, path, true, a, e); }

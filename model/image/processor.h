@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* ImageProcessor: what preprocessor_config.json says (CLIPImageProcessor, LlavaImageProcessor), and how it turns a picture into pixels.
+ *
+ *     Image picture;
+ *     if (image_read(&picture, "flag.png", &arena, &error))
+ *         image_preprocess(pixels, &picture, &processor, &arena, &error);      // float pixels[3 * H * W]
+ *
+ * The steps, in this order (INTEROP 2.4): pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the centre,
+ * normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising is fp32, with one rounding an operation.
+ * Thread-safe as long as each thread has its own arena and Error. */
+#ifndef PULSE_MODEL_IMAGE_PROCESSOR_H
+#define PULSE_MODEL_IMAGE_PROCESSOR_H
+
+#include "model/image/resize.h"
+
+typedef struct {
+    bool        pad;                     // do_pad: pad to a square of the colour trunc(mean * 255) before the resize
+    bool        resize;                  // do_resize
+    size_t      shortest;                // size.shortest_edge in pixels; the other edge is floor(shortest * long / short). 0: width and height hold
+    size_t      width, height;           // size.width and size.height in pixels, when shortest is 0
+    bool        crop;                    // do_center_crop: the crop begins at (length - crop) / 2, rounded down
+    size_t      crop_width, crop_height;
+    ImageFilter filter;                  // resample
+    double      scale;                   // rescale_factor, 1/255; 1 when do_rescale is false
+    bool        normalise;               // do_normalize
+    double      mean[3], std[3];         // image_mean and image_std as written; used as the nearest floats
+    bool        fused;                   // our own switch, not a key of the file: see image_normalise
+} ImageProcessor;
+
+/* The processor of LLaVA-1.5 on the Hub for a tower of `side` pixels: bicubic resize, centre crop, CLIP's mean and std. */
+ImageProcessor image_processor(size_t side);
+/* Reads preprocessor_config.json at `path`. Keys that are unknown, missing or contradictory are errors that name the key. `fused` becomes false. */
+bool image_processor_read(ImageProcessor *out, const char *path, Error *e);
+bool image_processor_write(const ImageProcessor *s, const char *path, Error *e);
+/* Writes processor_config.json of LlavaProcessor, from which transformers' AutoProcessor makes as many <image> tokens as this program. */
+bool processor_config_write(const char *path, size_t patch_size, Error *e);
+/* The size in pixels of what image_preprocess makes. Fails where it depends on the picture (no crop and no fixed size). */
+bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e);
+
+/* Bytes to floats [3, H, W]. With RN to binary32, RN64 to binary64, and m and s the floats nearest to mean and std:
+ *     v = RN(RN64(u * scale)),  y = RN(RN(v - m) / s)                       (the slow processors of transformers; our definition)
+ *     fused:  k = RN(RN64(1 / scale)),  y = RN(RN(u - RN(m k)) / RN(s k))   (the fast processors of transformers)
+ * `out` has 3 * in->height * in->width floats. */
+void image_normalise(float *out, const Image *in, const ImageProcessor *s);
+/* All steps before normalising: the picture padded, resized and cropped, as bytes in `a`. */
+bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e);
+/* All steps. `out` has 3 * height * width floats, with the size that image_processor_size gives. */
+bool image_preprocess(float *out, const Image *in, const ImageProcessor *s, Arena *a, Error *e);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/training/dataset.h"
+
+#include <string.h>
+#include "tensor/base/file.h"
+#include "tensor/base/json.h"
+
+enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20 };
+
+/* Entered under its id, its picture noted. */
+bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
+{
+    const int32_t twin = name_map_find(s->ids, x->id);
+    const size_t text = strlen(x->question) + strlen(x->answer);
+    if (twin >= 0)
+        error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
+    else if (s->count == s->ids->room)
+        error_set(e, "more samples than the %zu there is room for", s->ids->room);
+    else if (text > TEXT_MAX)
+        error_set(e, "question and answer have %zu bytes, expected at most %d", text, TEXT_MAX);
+    if (twin >= 0 || s->count == s->ids->room || text > TEXT_MAX || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
+        return error_prefix(e, "%s:%zu", s->path, x->line);
+    name_map_add(s->ids, x->id);
+    s->sample[s->count++] = *x;
+    return true;
+}
+
+bool dataset_add_picture(Dataset *s, const char *name, const void *bytes, size_t n, Arena *a, Error *e)
+{
+    return picture_cache_put(s->pictures, name, bytes, n, a, e) || error_prefix(e, "%s", s->path);
+}
+
+/* One line: parsed and entered. */
+static bool line_read(Dataset *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
+{
+    ArenaMark mark = arena_mark(a);
+    const char *where = arena_format(a, "%s:%zu", out->path, line);
+    json_t *object = where ? json_parse(text, n, where, e) : NULL;
+    arena_release(a, mark);
+    if (!object)
+        return false;
+    Sample s = { .entity = "", .group = "", .skill = "", .line = line };
+    bool ok = sample_parse(&s, object, a, e);
+    json_decref(object);
+    return ok ? dataset_add(out, &s, a, e) : error_prefix(e, "%s:%zu", out->path, line);
+}
+
+static bool blank(const char *text, size_t n)
+{
+    while (n > 0 && strchr(" \t\r", text[n - 1]) && text[n - 1])
+        n--;
+    return n == 0;
+}
+
+static bool lines_read(Dataset *out, const char *text, size_t n, Arena *a, Error *e)
+{
+    for (size_t at = 0, line = 1, end; at < n; at = end + 1, line++) {
+        const char *stop = memchr(text + at, '\n', n - at);
+        end = stop ? (size_t)(stop - text) : n;
+        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e))
+            return false;
+    }
+    return true;
+}
+
+bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e)
+{
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? arena_format(a, "%.*s", (int)(slash - path + (slash == path)), path) : ".";
+    *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path), .ids = arena_alloc(a, sizeof(NameMap)) };
+    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a) && (out->pictures = picture_cache_make(folder, room, a)))
+        return true;
+    return error_set(e, "%s: no memory for %zu samples", path, room);
+}
+
+/* The text lives in an arena of its own, gone when all is parsed. */
+bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
+{
+    Arena file = arena_make(e);
+    size_t n = 0, lines = 1;
+    const char *text = file_read(path, FILE_MAX, &n, &file, e);
+    for (size_t i = 0; text && i < n; i++)
+        lines += text[i] == '\n';
+    *out = (Dataset){ 0 };
+    bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, a, e);
+    if (ok && !out->count)
+        ok = error_set(e, "%s: has no samples", path);
+    arena_free(&file);
+    if (!ok)
+        dataset_close(out);
+    return ok;
+}
+
+void dataset_close(Dataset *s)
+{
+    picture_cache_close(s->pictures);
+    *s = (Dataset){ 0 };
+}
+
+const Sample *dataset_find(const Dataset *s, const char *id)
+{
+    int32_t k = s->ids ? name_map_find(s->ids, id) : -1;
+    return k >= 0 ? &s->sample[k] : NULL;
+}
+
+bool dataset_picture(const Dataset *s, const Sample *x, Image *out, Arena *a, Error *e)
+{
+    if (!x->image)
+        return error_set(e, "%s:%zu: sample \"%.80s\" has no picture", s->path, x->line, x->id);
+    return picture_cache_get(s->pictures, x->image, out, a, e) || error_prefix(e, "%s:%zu", s->path, x->line);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Dataset: the samples of a file, in its order, with their pictures. Files are JSONL with one sample a line (sample.h).
+ *
+ *     Dataset d;
+ *     if (dataset_read(&d, "train.jsonl", &arena, &error)) ... d.sample[0 … d.count - 1] ...
+ *     dataset_close(&d);
+ *
+ * Ids are unique; a question and its answer have at most 1 MiB of text together.
+ * Errors: every sentence begins with FILE:LINE. Refused are unknown keys, wrong types, text that is not UTF-8 and missing pictures.
+ * Everything but the pictures is in the arena. One thread at a time, because pictures are read when they are first used. */
+#ifndef PULSE_MODEL_TRAINING_DATASET_H
+#define PULSE_MODEL_TRAINING_DATASET_H
+
+#include "model/image/image.h"
+#include "model/training/name_map.h"
+#include "model/training/picture_cache.h"
+#include "model/training/sample.h"
+
+typedef struct {
+    Sample       *sample;            // [count], in the order of the file
+    size_t        count;
+    const char   *path;
+    PictureCache *pictures;
+    NameMap      *ids;
+} Dataset;
+
+/* Reads a JSONL file. Blank lines are skipped; a file without samples is an error. */
+bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
+
+/* The same for readers of other formats: dataset_begin makes room for `room` samples, dataset_add adds one. */
+bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e);
+/* Adds a copy of the sample, whose texts and options must outlive the data set. Fails where the id is not new or the picture is missing. */
+bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e);
+/* Adds a picture that stands in no file, before the samples that show it: n bytes of a PNG or JPEG, which must outlive the data set. */
+bool dataset_add_picture(Dataset *s, const char *name, const void *bytes, size_t n, Arena *a, Error *e);
+/* Closes the pictures; must come before the arena is freed. A zeroed Dataset may be closed. */
+void dataset_close(Dataset *s);
+
+/* The sample of this id, or NULL. */
+const Sample *dataset_find(const Dataset *s, const char *id);
+/* The sample's picture. Its pixels are in the cache of `s`, or in `a` once the cache is full. */
+bool dataset_picture(const Dataset *s, const Sample *x, Image *out, Arena *a, Error *e);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Reader: turns a sample into what the model reads: token ids, targets and pixels. It is the counterpart of transformers' LlavaProcessor.
+ *
+ * The prompt template and the label mask are those of text/prompt.h, the pixels those of image/processor.h.
+ * A Reader is read-only once opened. Threads may share it as long as they do not share a Dataset. */
+#ifndef PULSE_MODEL_TRAINING_READER_H
+#define PULSE_MODEL_TRAINING_READER_H
+
+#include "model/batch.h"
+#include "model/image/processor.h"
+#include "model/text/prompt.h"
+#include "model/training/dataset.h"
+
+enum { NO_AUGMENT = -1 };
+
+typedef struct {
+    PromptStyle    style;
+    ImageProcessor images;
+    size_t         side;              // of the square picture that the vision tower sees, in pixels
+    int32_t        end;               // id of the token that ends an answer; -1: none
+    size_t         positions;         // tokens of a sample, at most
+} Reader;
+
+/* Opens tokenizer.json and preprocessor_config.json of a model folder. Fails where they do not agree with config.json:
+ * another size of pictures, ids beyond vocab_size, or special tokens of other ids. The tokenizer is in `a`. */
+bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
+
+/* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented where the
+ * sample asks for it and `use` is not NO_AUGMENT. Fails, with FILE:LINE, on a sample of more than `positions` tokens. */
+bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
+                   BatchSample *out, Arena *a, Error *e);
+/* The prompt alone, for generation: no targets, never augmented. */
+bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchSample *out, Arena *a, Error *e);
+
+#endif

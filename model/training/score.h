@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Score: how likely the model finds given answers, from one teacher-forced forward pass.
+ *
+ * Every output is correctly rounded, so a sample has the same bits alone, in any batch, and with or without a cache. */
+#ifndef PULSE_MODEL_TRAINING_SCORE_H
+#define PULSE_MODEL_TRAINING_SCORE_H
+
+#include "model/llava.h"
+
+typedef struct {
+    float    nll;              // RN(sum of nll over the supervised tokens)
+    float    ce;               // RN(sum / T)
+    size_t   tokens;           // T, the number of supervised tokens
+    size_t   right;            // supervised tokens that are the argmax of their row
+    bool     exact;            // right == T: greedy decoding would write exactly this answer
+    float   *token_nll;        // [T]
+    int32_t *argmax;           // [T]; of equal logits the lowest id
+} SampleScore;
+
+/* Scores `count` samples in order, in batches of about `tokens` rows (0: 2048). The arrays of a score are in `a`.
+ * Fails on a sample without a supervised token, and where an nll is NaN. Thread-safe with an arena for each thread. */
+bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out, Arena *a, Error *e);
+
+#endif

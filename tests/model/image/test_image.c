@@ -36,9 +36,8 @@ static const char *answer(const uint8_t *bytes, size_t n)
 static char **words(FILE *f, size_t count)
 {
     static char line[512], *word[16];
-    do
-        if (!fgets(line, sizeof line, f))
-            return NULL;
+    do if (!fgets(line, sizeof line, f))
+        return NULL;
     while (*line == '#');
     for (size_t k = 0; k < count; k++)
         assert_non_null(word[k] = strtok(k ? NULL : line, " \n"));

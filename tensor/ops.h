@@ -9,7 +9,7 @@
 
 #include "tensor/tape.h"
 
-/* --- op_move.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
+/* --- op_move.c, op_rows.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
 enum { RESHAPE_RANK, RESHAPE_DIM };                                    // n; dim k is at RESHAPE_DIM + k
 Node *op_reshape(Tape *t, Node *x, Shape s);
 Node *op_transpose(Tape *t, Node *x);                                   // [N, C] -> [C, N]
@@ -27,7 +27,7 @@ Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);         // x whe
 Node *op_argmax(Tape *t, Node *x);                                      // [N, V] -> [N], lowest index on ties, as a float
 Node *op_sum_n(Tape *t, size_t n, Node *const x[]);                     // RN(x1 + x2 + …), the fan-in of gradients
 
-/* --- op_pointwise.c: element-wise, one rounding --- */
+/* --- op_pointwise.c, op_scalar.c: element-wise, one rounding --- */
 Node *op_add(Tape *t, Node *a, Node *b);
 Node *op_sub(Tape *t, Node *a, Node *b);
 Node *op_mul(Tape *t, Node *a, Node *b);
@@ -107,7 +107,7 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c);                // RN(c_
 Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q = e_y; label -1: a row of +0
 Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);                      // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
 
-/* --- op_step.c: the optimiser --- */
+/* --- op_step.c, op_adam.c: the optimiser --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm);              // RN(max_norm / (G + 1e-6)) when < 1, else 1
 Node *op_scale_by(Tape *t, Node *x, Node *s);                           // RN(s x), s a scalar node

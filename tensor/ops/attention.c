@@ -7,7 +7,7 @@ Attrs attention_attrs(Tape *t, Attention a)
 {
     return (Attrs){
         .index = tape_index(t, a.segments, 4 * a.count), .index_count = 4 * a.count,
-        .n = { 
+        .n = {
             [ATTENTION_HEADS] = (int64_t)a.heads, [ATTENTION_KV_HEADS] = (int64_t)a.kv_heads,
             [ATTENTION_HEAD_DIM] = (int64_t)a.head_dim, [ATTENTION_CAUSAL] = a.causal,
         },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators element by element, one rounding each. Signs of zero are IEEE's; a NaN is 0x7fc00000. */
 #include "tensor/ops.h"
-#include "tensor/exact/scalar.h"
+#include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
 
 enum { CHUNK = 4096, WORTH_THREADS = 32768 };
 
@@ -268,53 +269,3 @@ const Op op_record_affine_rows = {
 
 Node *op_mul_rows(Tape *t, Node *x, Node *w)             { return tape_push(t, &op_record_mul_rows, 2, (Node *[]){ x, w }, NULL); }
 Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b) { return tape_push(t, &op_record_affine_rows, 3, (Node *[]){ x, g, b }, NULL); }
-
-/* --- one float in, one out (scalar.h) --- */
-
-static void scalar_kernel(const Call *c)
-{
-    const ScalarFunction *f = scalar_find(c->op->name);
-    const float *x = call_value(c, 0)->f32;
-    size_t n = shape_size(c->out.shape), open = n;
-    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS / 8)
-    for (size_t begin = 0; begin < n; begin += CHUNK / 4) {
-        size_t m = n - begin < CHUNK / 4 ? n - begin : CHUNK / 4, at = f->map(x + begin, c->out.f32 + begin, m, 1);
-        if (at < m) {
-            #pragma omp critical(scalar_open)
-            open = begin + at < open ? begin + at : open;
-        }
-    }
-    if (open < n)
-        scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, and says where
-}
-
-#define SCALAR_OP(NAME, KIND, FORMULA, VJP)                                                         \
-const Op op_record_##NAME = {                                                                       \
-    .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
-    .shape = shape_alike, .kernel = scalar_kernel, .vjp = VJP,                                      \
-};                                                                                                  \
-Node *op_##NAME(Tape *t, Node *x) { return tape_push(t, &op_record_##NAME, 1, &x, NULL); }
-
-static void gelu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_gelu_grad(t, y->in[0]))); }
-static void quick_gelu_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], op_mul(t, dy, op_quick_gelu_grad(t, y->in[0]))); }
-static void silu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_silu_grad(t, y->in[0]))); }
-static void exp_vjp(Tape *t, Node *y, Node *dy)        { tape_contribute(t, y->in[0], op_mul(t, dy, y)); }
-
-/* d log s(x) = s(-x); the sign costs nothing. */
-static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
-{
-    tape_contribute(t, y->in[0], op_mul(t, dy, op_sigmoid(t, op_scale(t, y->in[0], -1))));
-}
-
-SCALAR_OP(gelu, CLASS_C, "y = RN(x P(x)), P the normal distribution", gelu_vjp)
-SCALAR_OP(quick_gelu, CLASS_C, "y = RN(x / (1 + e^(-1.702 x)))", quick_gelu_vjp)
-SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp)
-SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL)
-SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL)
-SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL)
-SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", NULL)
-SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp)
-SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp)
-SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL)
-SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", NULL)
-SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL)

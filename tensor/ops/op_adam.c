@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Adam's moments and its update, AdamW's with it. Zero is +0. */
+#include "tensor/exact/big.h"
+#include "tensor/ops/step.h"
+
+/* --- adam_m = b m + (1 - b) g: 1 - b, two products and the sum are within 3 u (|b m| + |(1 - b) g|); the test 1 --- */
+
+static float adam_m_decide(const Call *c, size_t j)
+{
+    float b = c->attrs->f[ADAM_M_BETA1], m = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
+    Exact s = exact_zero();
+    exact_add_product(&s, b, m);
+    exact_add(&s, g);
+    exact_add_product(&s, -b, g);
+    return exact_round(&s);
+}
+
+CLONES static void adam_m_chunk(const Call *c, size_t begin, size_t end)
+{
+    double b = c->attrs->f[ADAM_M_BETA1];
+    for (size_t j = begin; j < end; j += LANES) {
+        v8d old = b * step_load(c, 0, j, end), new = (1 - b) * step_load(c, 1, j, end);
+        step_put(c, j, end, old + new, 5 * U * (simd_abs(old) + simd_abs(new)), adam_m_decide);
+    }
+}
+
+static void adam_m_kernel(const Call *c) { step_each_chunk(c, adam_m_chunk); }
+
+/* --- adam_v = b v + (1 - b) g^2: one rounding more --- */
+
+static float adam_v_decide(const Call *c, size_t j)
+{
+    float b = c->attrs->f[ADAM_V_BETA2], v = call_value(c, 0)->f32[j], g = call_value(c, 1)->f32[j];
+    Exact s = exact_zero();
+    exact_add_product(&s, b, v);
+    exact_add_product(&s, g, g);
+    exact_add_product3(&s, g, g, -b);
+    return exact_round(&s);
+}
+
+CLONES static void adam_v_chunk(const Call *c, size_t begin, size_t end)
+{
+    double b = c->attrs->f[ADAM_V_BETA2];
+    for (size_t j = begin; j < end; j += LANES) {
+        v8d g = step_load(c, 1, j, end), old = b * step_load(c, 0, j, end), new = (1 - b) * (g * g);
+        step_put(c, j, end, old + new, 6 * U * (simd_abs(old) + simd_abs(new)), adam_v_decide);
+    }
+}
+
+static void adam_v_kernel(const Call *c) { step_each_chunk(c, adam_v_chunk); }
+
+static bool beta_shape(const Call *c, Shape *out, Error *e)
+{
+    float beta = c->attrs->f[ADAM_M_BETA1];                  // or adam_v's beta2: the one attribute of both
+    return beta >= 0 && beta < 1 ? step_same_shapes(c, out, e) : step_refuse(c, e, c->op->floats[ADAM_M_BETA1], (double)beta, "0 <= b < 1");
+}
+
+const Op op_record_adam_m = {
+    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = { [ADAM_M_BETA1] = "beta1" },
+    .shape = beta_shape, .kernel = adam_m_kernel,
+};
+
+const Op op_record_adam_v = {
+    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = { [ADAM_V_BETA2] = "beta2" },
+    .shape = beta_shape, .kernel = adam_v_kernel,
+};
+
+Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1)
+{
+    return tape_push(t, &op_record_adam_m, 2, (Node *[]){ m, g }, &(Attrs){ .f = { [ADAM_M_BETA1] = beta1 } });
+}
+
+Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
+{
+    return tape_push(t, &op_record_adam_v, 2, (Node *[]){ v, g }, &(Attrs){ .f = { [ADAM_V_BETA2] = beta2 } });
+}
+
+/* --- adamw --- */
+
+typedef struct { Big a, lr_m; double eps, v, c1, c2; } AdamValue;
+
+/* p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p, s = sqrt(v / c2). With L = (a - x) c1 and
+ * K = lr m - L eps its sign is that of L s - K, so of L|L| v - K|K| c2. */
+static int adam_compare(const void *value, double x)
+{
+    const AdamValue *q = value;
+    Big b = big_from(x), l = big_sub(&q->a, &b);
+    l = big_mul_d(&l, q->c1);
+    Big k = big_mul_d(&l, q->eps);
+    k = big_sub(&q->lr_m, &k);
+    l = big_signed_square(&l);
+    l = big_mul_d(&l, q->v);
+    k = big_signed_square(&k);
+    k = big_mul_d(&k, q->c2);
+    return big_compare(&l, &k);
+}
+
+static float adam_decide(const Call *c, size_t j)
+{
+    const Attrs *a = c->attrs;
+    float p = call_value(c, 0)->f32[j], m = call_value(c, 1)->f32[j], v = call_value(c, 2)->f32[j];
+    if (v == INFINITY) {                                     // m / infinity is 0
+        m = 0;
+        v = 1;
+    }
+    AdamValue q = { .a = big_from(p), .lr_m = big_from((double)a->f[ADAM_LR] * m), .eps = a->f[ADAM_EPS], .v = v,
+                    .c1 = a->d[ADAM_C1], .c2 = a->d[ADAM_C2] };
+    Big decayed = big_mul_d(&q.a, (double)a->f[ADAM_LR] * a->f[ADAM_DECAY]);
+    q.a = big_sub(&q.a, &decayed);
+    return round_compare(-INFINITY, INFINITY, adam_compare, &q);
+}
+
+/* v / c2, root, eps: 2.5 u (the root halves the first); with m / c1 and the quotient t: 4.5 u |t|. t + decay p: 1 u, times
+ * lr: 1 u; so within 6.5 u lr (|t| + |decay p|), and the difference and the test add 2 u |p'|.
+ * Where decay is 0 the term is absent, not 0 p. */
+CLONES static void adam_chunk(const Call *c, size_t begin, size_t end)
+{
+    const Attrs *a = c->attrs;
+    double lr = a->f[ADAM_LR], eps = a->f[ADAM_EPS], decay = a->f[ADAM_DECAY], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
+    for (size_t j = begin; j < end; j += LANES) {
+        v8d p = step_load(c, 0, j, end), m = step_load(c, 1, j, end), root = step_load(c, 2, j, end) / c2, t, less;
+        for (size_t l = 0; l < LANES; l++)
+            root[l] = __builtin_sqrt(root[l]);
+        t = m / c1 / (root + eps);
+        less = decay != 0 ? decay * p : simd_set(0);
+        v8d y = p - lr * (t + less);
+        step_put(c, j, end, y, 8 * U * lr * (simd_abs(t) + simd_abs(less)) + 3 * U * simd_abs(y), adam_decide);
+    }
+}
+
+static void adam_kernel(const Call *c) { step_each_chunk(c, adam_chunk); }
+
+static bool adam_shape(const Call *c, Shape *out, Error *e)
+{
+    if (!step_settings_fit(c, e))
+        return false;
+    for (int k = ADAM_C1; k <= ADAM_C2; k++)
+        if (!(c->attrs->d[k] >= U && c->attrs->d[k] <= 1))
+            return step_refuse(c, e, c->op->reals[k], c->attrs->d[k], "2^-53 <= c <= 1, since c = 1 - beta^t");
+    return step_same_shapes(c, out, e);
+}
+
+#define ADAM_RULES ", c1 = 1 - beta1^t and c2 = 1 - beta2^t in binary64; zero is +0"
+
+const Op op_record_adamw = {
+    .name = "adamw", .kind = CLASS_B, .inputs = "p m v", 
+    .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps", [ADAM_DECAY] = "decay" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
+    .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
+    .shape = adam_shape, .kernel = adam_kernel,
+};
+
+const Op op_record_adam = {
+    .name = "adam", .kind = CLASS_B, .inputs = "p m v", 
+    .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
+    .formula = "p' = RN(p - lr m/c1 / (sqrt(v/c2) + eps))" ADAM_RULES,
+    .shape = adam_shape, .kernel = adam_kernel,
+};
+
+Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2)
+{
+    return tape_push(t, &op_record_adamw, 3, (Node *[]){ p, m, v },
+                     &(Attrs){ .f = { [ADAM_LR] = lr, [ADAM_EPS] = eps, [ADAM_DECAY] = decay }, .d = { [ADAM_C1] = c1, [ADAM_C2] = c2 } });
+}
+
+Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2)
+{
+    return tape_push(t, &op_record_adam, 3, (Node *[]){ p, m, v },
+                     &(Attrs){ .f = { [ADAM_LR] = lr, [ADAM_EPS] = eps }, .d = { [ADAM_C1] = c1, [ADAM_C2] = c2 } });
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators on whole rows: rows put one below the other, sliced, gathered by index (the embedding), repeated.
+ * Class "move": nothing is rounded. The one that adds is scatter_rows, the derivative of slice_rows and gather_rows: rows that were
+ * gathered twice receive a sum, which is class A. */
+#include <string.h>
+#include "tensor/base/float.h"
+#include "tensor/exact/exact.h"
+#include "tensor/exact/round.h"
+#include "tensor/ops.h"
+
+static bool index_in_range(const Call *c, size_t limit, Error *e)
+{
+    for (size_t k = 0; k < c->attrs->index_count; k++)
+        if (c->attrs->index[k] < 0 || (size_t)c->attrs->index[k] >= limit)
+            return error_set(e, "%s: index %zu is %d, expected 0 to %zu", c->op->name, k, c->attrs->index[k], limit ? limit - 1 : 0);
+    return true;
+}
+
+/* --- concat_rows: one below the other --- */
+
+static bool concat_shape(const Call *c, Shape *out, Error *e)
+{
+    if (c->n_in == 0)
+        return error_set(e, "concat_rows: no inputs, expected at least one");
+    size_t cols = shape_cols(call_value(c, 0)->shape), rows = 0;
+    for (size_t k = 0; k < c->n_in; k++) {
+        Shape s = call_value(c, k)->shape;
+        if (s.rank < 1 || s.rank > 2 || shape_cols(s) != cols)
+            return call_refuse(c, "rows [N, C] or [C] of equal C", e);
+        rows += shape_rows(s);
+    }
+    *out = shape_of(2, rows, cols);
+    return true;
+}
+
+static void concat_kernel(const Call *c)
+{
+    float *to = c->out.f32;
+    for (size_t k = 0; k < c->n_in; k++) {
+        size_t n = shape_size(call_value(c, k)->shape);
+        if (n)
+            memcpy(to, call_value(c, k)->f32, n * sizeof *to);
+        to += n;
+    }
+}
+
+static void concat_vjp(Tape *t, Node *y, Node *dy)
+{
+    size_t begin = 0;
+    for (size_t k = 0; k < y->n_in; k++) {
+        Node *x = y->in[k];
+        size_t rows = shape_rows(x->out.shape);
+        if (x->wants_grad) {
+            Node *part = op_slice_rows(t, dy, begin, rows);
+            tape_contribute(t, x, x->out.shape.rank == 1 ? op_reshape(t, part, x->out.shape) : part);
+        }
+        begin += rows;
+    }
+}
+
+const Op op_record_concat_rows = {
+    .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …; a vector is one row", .kind = CLASS_MOVE, .inputs = "x...",
+    .shape = concat_shape, .kernel = concat_kernel, .vjp = concat_vjp,
+};
+
+Node *op_concat_rows(Tape *t, size_t n, Node *const x[])
+{
+    return tape_push(t, &op_record_concat_rows, n, x, NULL);
+}
+
+/* --- slice_rows --- */
+
+static bool slice_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape x = call_value(c, 0)->shape;
+    size_t begin = (size_t)c->attrs->n[SLICE_BEGIN], count = (size_t)c->attrs->n[SLICE_COUNT];
+    if (x.rank != 2 || begin > x.dim[0] || count > x.dim[0] - begin)
+        return call_refuse(c, "[N, C] with begin + count <= N", e);
+    *out = shape_of(2, count, x.dim[1]);
+    return true;
+}
+
+static void slice_kernel(const Call *c)
+{
+    size_t bytes = tensor_bytes(c->out);
+    if (bytes)
+        memcpy(c->out.f32, call_value(c, 0)->f32 + (size_t)c->attrs->n[SLICE_BEGIN] * shape_cols(c->out.shape), bytes);
+}
+
+static void slice_vjp(Tape *t, Node *y, Node *dy)
+{
+    size_t begin = (size_t)y->attrs.n[SLICE_BEGIN], count = (size_t)y->attrs.n[SLICE_COUNT];
+    int32_t *ids = arena_array(t->arena, count, sizeof *ids);
+    if (!ids)
+        return;
+    for (size_t k = 0; k < count; k++)
+        ids[k] = (int32_t)(begin + k);
+    tape_contribute(t, y->in[0], op_scatter_rows(t, dy, ids, count, y->in[0]->out.shape.dim[0]));
+}
+
+const Op op_record_slice_rows = {
+    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
+    .shape = slice_shape, .kernel = slice_kernel, .vjp = slice_vjp,
+};
+
+Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count)
+{
+    return tape_push(t, &op_record_slice_rows, 1, &x, &(Attrs){ .n = { [SLICE_BEGIN] = (int64_t)begin, [SLICE_COUNT] = (int64_t)count } });
+}
+
+/* --- gather_rows: the embedding; and its derivative scatter_rows --- */
+
+static bool gather_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape table = call_value(c, 0)->shape;
+    if (table.rank != 2)
+        return call_refuse(c, "a table [V, C]", e);
+    *out = shape_of(2, c->attrs->index_count, table.dim[1]);
+    return index_in_range(c, table.dim[0], e);
+}
+
+static void gather_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->out.shape);
+    for (size_t k = 0; k < c->attrs->index_count; k++)
+        tensor_widen(call_value(c, 0), (size_t)c->attrs->index[k] * cols, cols, c->out.f32 + k * cols);
+}
+
+static void gather_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_scatter_rows(t, dy, y->attrs.index, y->attrs.index_count, y->in[0]->out.shape.dim[0]));
+}
+
+const Op op_record_gather_rows = {
+    .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .half = 1, .index = "ids [N]",
+    .shape = gather_shape, .kernel = gather_kernel, .vjp = gather_vjp,
+};
+
+Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n)
+{
+    return tape_push(t, &op_record_gather_rows, 1, &table, &(Attrs){ .index = tape_index(t, ids, n), .index_count = n });
+}
+
+static bool scatter_shape(const Call *c, Shape *out, Error *e)
+{
+    Shape dy = call_value(c, 0)->shape;
+    if (dy.rank != 2 || dy.dim[0] != c->attrs->index_count || dy.dim[0] > INT32_MAX)
+        return call_refuse(c, "[N, C] with N ids, N < 2^31", e);
+    *out = shape_of(2, (size_t)c->attrs->n[SCATTER_ROWS], dy.dim[1]);
+    return index_in_range(c, out->dim[0], e);
+}
+
+/* RN of the sum of a column's `n` values, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
+ * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
+static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, size_t column)
+{
+    double sum = 0, size = 0;
+    float y;
+    for (size_t k = 0; k < n; k++) {
+        double x = dy[(size_t)rows[k] * cols + column];
+        sum += x;
+        size += x < 0 ? -x : x;
+    }
+    if (round_decides(sum, (double)(n + 2) * (1 + 0x1p-20) * 0x1p-53 * size, &y))
+        return y + 0.0f;
+    Exact exact = exact_zero();
+    for (size_t k = 0; k < n; k++)
+        exact_add(&exact, dy[(size_t)rows[k] * cols + column]);
+    return exact_round(&exact);
+}
+
+/* Row v of the table receives the rows i with ids[i] = v: counted, then listed, in order of i. */
+static void scatter_kernel(const Call *c)
+{
+    size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
+    const int32_t *ids = c->attrs->index;
+    const float *dy = call_value(c, 0)->f32;
+    size_t *begin = arena_zalloc(c->scratch, (rows + 2) * sizeof *begin);
+    int32_t *list = arena_array(c->scratch, n, sizeof *list);
+    if (!begin || !list)
+        return;
+    for (size_t i = 0; i < n; i++)
+        begin[ids[i] + 2]++;
+    for (size_t v = 0; v < rows; v++)
+        begin[v + 2] += begin[v + 1];
+    for (size_t i = 0; i < n; i++)
+        list[begin[ids[i] + 1]++] = (int32_t)i;
+
+    #pragma omp parallel for schedule(static) if (n * cols > 65536)
+    for (size_t v = 0; v < rows; v++) {
+        float *y = c->out.f32 + v * cols;
+        const int32_t *mine = list + begin[v];
+        size_t count = begin[v + 1] - begin[v];
+        for (size_t j = 0; j < cols; j++)
+            y[j] = count == 0 ? 0.0f
+                 : count == 1 ? float_canonical(dy[(size_t)mine[0] * cols + j] + 0.0f)
+                 : column_of_rows(dy, cols, mine, count, j);
+    }
+}
+
+const Op op_record_scatter_rows = {
+    .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
+};
+
+Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)
+{
+    return tape_push(t, &op_record_scatter_rows, 1, &dy,
+                     &(Attrs){ .n = { [SCATTER_ROWS] = (int64_t)rows }, .index = tape_index(t, ids, n), .index_count = n });
+}
+
+/* --- broadcast_rows --- */
+
+static bool broadcast_shape(const Call *c, Shape *out, Error *e)
+{
+    if (call_value(c, 0)->shape.rank != 1)
+        return call_refuse(c, "a vector [C]", e);
+    *out = shape_of(2, (size_t)c->attrs->n[BROADCAST_ROWS], call_value(c, 0)->shape.dim[0]);
+    return true;
+}
+
+static void broadcast_kernel(const Call *c)
+{
+    size_t cols = shape_cols(c->out.shape);
+    for (size_t r = 0; r < c->out.shape.dim[0] && cols; r++)
+        memcpy(c->out.f32 + r * cols, call_value(c, 0)->f32, cols * sizeof(float));
+}
+
+static void broadcast_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_column_sum(t, dy));
+}
+
+const Op op_record_broadcast_rows = {
+    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = { [BROADCAST_ROWS] = "rows" },
+    .shape = broadcast_shape, .kernel = broadcast_kernel, .vjp = broadcast_vjp,
+};
+
+Node *op_broadcast_rows(Tape *t, Node *row, size_t n)
+{
+    return tape_push(t, &op_record_broadcast_rows, 1, &row, &(Attrs){ .n = { [BROADCAST_ROWS] = (int64_t)n } });
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators that apply a function of one number to every element: activations, their derivatives, exp, log and roots.
+ * scalar.h decides the last bit of each. */
+#include "tensor/exact/scalar.h"
+#include "tensor/ops.h"
+
+enum { CHUNK = 1024, WORTH_THREADS = 4096 };
+
+static bool same_shape(const Call *c, Shape *out, Error *e)
+{
+    *out = call_value(c, 0)->shape;
+    return call_value(c, 0)->dtype == F32 || call_refuse(c, "F32 inputs of one shape", e);
+}
+
+static void scalar_kernel(const Call *c)
+{
+    const ScalarFunction *f = scalar_find(c->op->name);
+    const float *x = call_value(c, 0)->f32;
+    size_t n = shape_size(c->out.shape), open = n;
+    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        size_t m = n - begin < CHUNK ? n - begin : CHUNK, at = f->map(x + begin, c->out.f32 + begin, m, 1);
+        if (at < m) {
+            #pragma omp critical(scalar_open)
+            open = begin + at < open ? begin + at : open;
+        }
+    }
+    if (open < n)
+        scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, and says where
+}
+
+#define SCALAR_OP(NAME, KIND, FORMULA, VJP)                                                         \
+const Op op_record_##NAME = {                                                                       \
+    .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
+    .shape = same_shape, .kernel = scalar_kernel, .vjp = VJP,                                      \
+};                                                                                                  \
+Node *op_##NAME(Tape *t, Node *x) { return tape_push(t, &op_record_##NAME, 1, &x, NULL); }
+
+static void gelu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_gelu_grad(t, y->in[0]))); }
+static void quick_gelu_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], op_mul(t, dy, op_quick_gelu_grad(t, y->in[0]))); }
+static void silu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_silu_grad(t, y->in[0]))); }
+static void exp_vjp(Tape *t, Node *y, Node *dy)        { tape_contribute(t, y->in[0], op_mul(t, dy, y)); }
+
+/* d log s(x) = s(-x); the sign costs nothing. */
+static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_mul(t, dy, op_sigmoid(t, op_scale(t, y->in[0], -1))));
+}
+
+SCALAR_OP(gelu, CLASS_C, "y = RN(x P(x)), P the normal distribution", gelu_vjp)
+SCALAR_OP(quick_gelu, CLASS_C, "y = RN(x / (1 + e^(-1.702 x)))", quick_gelu_vjp)
+SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp)
+SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL)
+SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL)
+SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL)
+SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", NULL)
+SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp)
+SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp)
+SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL)
+SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", NULL)
+SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL)

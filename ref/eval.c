@@ -9,6 +9,7 @@
 #include "model/training/dataset.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
+#include "ref/cli/output.h"
 #include "ref/config/setup.h"
 #include "ref/cli/table.h"
 
@@ -176,10 +177,13 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
     Rows rows = { .arena = a };
-    if (!answers_apart(x, e) || !open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
+    if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
-    return r && measure_all(&q, r, &rows, a, e) && measure_mmbench(x, r, &rows, e) && (!x->answers || answers_write(x->answers, r, q.count, e)) && print(&rows, json, a, e);
+    if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
+        return false;
+    bool printed = print(&rows, json, a, e);                // first, so that no full disk takes the table with it
+    return (!x->answers || answers_write(x->answers, r, q.count, e)) && printed;
 }
 
 int command_eval(int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
+#include "ref/cli/output.h"
 #include "ref/vectors/suite.h"
 
 int command_record(int argc, char **argv)
@@ -13,7 +14,7 @@ int command_record(int argc, char **argv)
         return status;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    bool good = suite_write(o.operand[0], &a, &e);
+    bool good = output_folder(o.operand[0], &e) && suite_write(o.operand[0], &a, &e);
     arena_free(&a);
     if (good && o.json)
         command_tell(json_pack("{s:s}", "out", o.operand[0]));

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
+#include "ref/cli/output.h"
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
@@ -68,10 +69,11 @@ int command_trace(int argc, char **argv)
         return command_fail_text("trace: --model, --batch, --method and --out are needed (pulse-ref trace --help)");
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    bool good = settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e) && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
-    if (good && o.json)
+    bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e);
+    bool good = made && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
+    if (made && o.json)                                     // even where the files could not be written
         command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.method->name, "nodes", (json_int_t)s.trainer.tape.count, "loss", json_decimal(s.trainer.stats.loss), "out", out));
-    else if (good && !o.quiet)
+    else if (made && !o.quiet)
         tell(&s);
     step_close(&s);
     arena_free(&a);

@@ -106,7 +106,8 @@ static bool unlearn(Run *r, Arena *a, Error *e)
         return false;
     while (r->rounds.round < r->rounds.plan.count && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
-    return log_close(log, path, e) && !e->failed && save(r, a, e);
+    bool saved = !e->failed && save(r, a, e);               // also where the log could not be written
+    return log_close(log, path, e) && saved;
 }
 
 static void tell(const Run *r)

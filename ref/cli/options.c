@@ -73,38 +73,88 @@ static size_t gather(Option *all, struct option *words, const Option *own, size_
     return n;
 }
 
+/* Whether the word begins with a dash and yet is no option but a text, such as the question "-1 + 2 ?": it is a number or holds a
+ * blank, and what stands before the blank is the name of no option. */
+static bool is_text(const char *word, const struct option *words)
+{
+    const size_t dashes = strspn(word, "-"), n = strcspn(word + dashes, " \t\n=");
+    if (dashes == 0 || strcmp(word, "--") == 0 || (!strpbrk(word, " \t\n") && !(word[1] >= '0' && word[1] <= '9')))
+        return false;
+    if (dashes == 2 && word[dashes + n] == '=')
+        return false;
+    for (; dashes == 2 && n > 0 && words->name; words++)
+        if (strncmp(words->name, word + dashes, n) == 0)
+            return false;
+    return true;
+}
+
+/* The sentence about a word that getopt_long refused for want of a value (':') or because it knows no such option. */
+static bool refuse(const char *command, const char *word, int why, int max)
+{
+    const char *what = why == ':' ? "needs a value" : "is not an option", *text = why != ':' && max > 0 ? "; a text that begins with - stands after --" : "";
+    return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
+}
+
+/* One step through the words: an option into *found (-1: none), or operands, which are gathered at the beginning of argv, behind its
+ * first word. False at the end. */
+static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
+{
+    const int at = optind > 0 ? optind : 1;
+    *found = -1;
+    if (at >= argc)
+        return false;
+    if (is_text(argv[at], words)) {
+        o->dashed = o->operand[o->operands++] = argv[at];
+        optind = at + 1;
+        return true;
+    }
+    *found = getopt_long(argc, argv, "+:h", words, NULL);
+    if (*found != -1)
+        return true;
+    const bool rest = optind > at;                          // after --, which was passed, all words are operands
+    while (optind < argc) {
+        o->operand[o->operands++] = argv[optind++];
+        if (!rest)
+            break;
+    }
+    return true;
+}
+
+static bool check_operands(const Options *o, const char *command, int min, int max)
+{
+    const Command *c = command_find(command);
+    if (o->operands >= min && o->operands <= max)
+        return true;
+    return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", command, o->operands, o->operands == 1 ? " was" : "s were", command,
+                             c ? c->usage : ""), false;
+}
+
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status)
 {
     Option all[OWN_MAX + COMMON];
     struct option words[OWN_MAX + COMMON + 1];
     int64_t threads = -1;
-    *o = (Options){ 0 };
+    *o = (Options){ .operand = argv + 1 };
     *status = EXIT_UNKNOWN;
     if (n_own > OWN_MAX)
         return command_fail_text("%s: more than %d options", argv[0], OWN_MAX), false;
     const size_t n = gather(all, words, own, n_own, o, &threads);
     optind = 0;
     opterr = 0;
-    for (int k; (k = getopt_long(argc, argv, ":h", words, NULL)) != -1;) {
-        if (k == 'h')
-            k = (int)n;
+    for (int k, at = 1; next_word(o, argc, argv, words, &k); at = optind) {
+        if (k == -1)
+            continue;
         if (k == ':' || k == '?')
-            return command_fail_text("%s: %s %s; see pulse-ref %s --help", argv[0], argv[optind - 1],
-                                     k == ':' ? "needs a value" : "is not an option", argv[0]), false;
-        if ((size_t)k == n)
+            return refuse(argv[0], argv[at], k, max);
+        if (k == 'h' || (size_t)k == n)
             return *status = print_help(argv[0], all, n), false;
         if (!take(&all[k], argv[0], optarg))
             return false;
     }
-    if (!use_threads(o, argv[0], threads))
+    if (!use_threads(o, argv[0], threads) || !check_operands(o, argv[0], min, max))
         return false;
-    o->operand = argv + optind;
-    o->operands = argc - optind;
-    if (o->operands < min || o->operands > max) {
-        const Command *c = command_find(argv[0]);
-        return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", argv[0], o->operands, o->operands == 1 ? " was" : "s were", argv[0],
-                                 c ? c->usage : ""), false;
-    }
+    if (o->dashed && !o->quiet)                             // it may have been meant as an option
+        command_fail_text("%s: %s is taken as a text, since it is no option; after -- nothing is an option", argv[0], o->dashed);
     return true;
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Options: how a command reads its words (getopt_long), the same for all commands.
+/* Options: how a command reads its words, the same for all commands. Options and operands may stand in any order; an option may be
+ * shortened while it stays unique, and its value may follow after = or as the next word; after `--` all words are operands. A word
+ * that begins with a dash is an operand too when it can be no option: a number, or a text with a blank such as "-1 + 2 ?".
  *
  *     const char *out = NULL;
- *     const Option mine[] = { { "out", "DIR", "where results are written", .text = &out } };
+ *     const Option mine[] = { { "out", "DIR", "The results are written into this folder.", .text = &out } };
  *     Options o;
  *     int status;
  *     if (!options_read(&o, argc, argv, mine, 1, 0, 1, &status))
  *         return status;
  *
- * --json, --quiet, --threads N and --help (-h) are known everywhere. */
+ * Every command knows --json, --quiet, --threads N and --help (-h). Not thread-safe, for getopt_long is not. */
 #ifndef PULSE_REF_CLI_OPTIONS_H
 #define PULSE_REF_CLI_OPTIONS_H
 
@@ -20,26 +22,28 @@ enum { OPTION_REPEATS = 64 };
 
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
-/* One option of a command; exactly one target is set. */
+/* One option of a command. Exactly one of text, flag, number and list is set: where its value goes. */
 typedef struct {
-    const char *name, *value, *help;     // value: "DIR"; NULL for a switch
+    const char *name, *value, *help;     // value: the word that --help shows for it, "DIR"; NULL: the option is a switch
     const char **text;
     bool        *flag;
-    int64_t     *number;                 // >= 0
-    OptionList  *list;                   // may be repeated
+    int64_t     *number;                 // from 0 on
+    OptionList  *list;                   // the option may be repeated, OPTION_REPEATS times
 } Option;
 
 typedef struct {
     bool   json, quiet;
-    int    threads;                      // 0: as the system has it; otherwise already set
-    char **operand;                      // what is not an option, in order
+    int    threads;                      // 0: --threads was not given; otherwise OpenMP has been told
+    char **operand;                      // the words that are no options, in their order; they stand in argv
     int    operands;
+    const char *dashed;                  // the last operand that begins with a dash, without a `--` before it; NULL: none
 } Options;
 
-/* Operands must number min … max. False: return *status (help was printed, or one sentence about the usage). */
+/* Reads argv, whose first word is the command's name, and reorders it. There must be min to max operands. False: help or one
+ * sentence about the usage was printed, and the command returns *status. */
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status);
 
-/* Where the shipped world is, seen from here; NULL where it is not: the default of commands that are told of no world. */
+/* The folder of the shipped world, which is the default of --world; NULL: it does not stand below the current folder. */
 const char *shipped_world(void);
 
 #endif

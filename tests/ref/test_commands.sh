@@ -72,6 +72,44 @@ if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/tra
 else
     skip "a preloaded library that traps NaNs changes no answer" "no compiler, or a sanitizer must be loaded first"
 fi
+# A text may begin with a dash. What is no option and no text is refused by its own name, wherever it stands.
+model=fixtures/models/vanilla
+asks() { "$PULSE" ask --quiet --model $model "$@" > "$said" 2> "$wrong" && [ -s "$said" ] && [ ! -s "$wrong" ]; }
+for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of france ?" "- a list"; do
+    check "ask takes the question $question" asks "$question"
+    cp "$said" "$tap_folder/plain"
+    check "and answers it as after --" asks -- "$question"
+    check "with the same words" cmp "$said" "$tap_folder/plain"
+done
+check "a question that begins with a dash may stand before the options" asks "-1 + 2 ?" --threads 1
+check "without --quiet it is said that the word is no option" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
+check "an unknown letter is named, not the word before it" speaks 2 "ask: -x is not an option" ask --model $model -x
+check "so is it in the midst of a word" speaks 2 "compare: -ab is not an option" compare a -ab
+check "an unknown option with a value is no text" speaks 2 "--no-such=a b is not an option" ask --model $model "--no-such=a b"
+check "an option with a blank in its value is one" speaks 2 "no model/config.json" ask "--model=no model" "a ?"
+# Where a command writes is tried before it works; what was computed is printed whatever becomes of the file.
+one=$tap_folder/one.jsonl
+printf '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}\n' > "$one"
+touch "$tap_folder/file"
+early() { speaks 2 "$tap_folder/file" "$@"; }
+check "eval says first that its answers cannot be written" early eval --model nowhere --questions "$one" --answers "$tap_folder/file/answers.jsonl"
+check "trace says first that its folder cannot be made" early trace --model nowhere --batch "$one" --method ga --out "$tap_folder/file/trace"
+check "record says so before it computes" early record "$tap_folder/file/vectors"
+check "unlearn says so before it reads the model" early unlearn --config fixtures/configs/smoke.ini --model nowhere --out "$tap_folder/file/out"
+check "train says so before it reads the samples" early train --config fixtures/configs/finetune.ini --out "$tap_folder/file/out"
+check "run says so before its first stage" early run fixtures/configs/smoke.ini --out "$tap_folder/file/out"
+check "report says so" early report "$tap_folder/file/out"
+made() { "$PULSE" eval --model $model --questions "$one" --answers "$tap_folder/new/folder/answers.jsonl" > /dev/null && [ -s "$tap_folder/new/folder/answers.jsonl" ]; }
+check "the folder of the answers is made" made
+# A file that may not grow stands for a full disk: nothing of the answers fits, and the table goes through a pipe.
+full() { (ulimit -f 0; "$PULSE" eval --quiet --model $model --questions "$one" --answers "$tap_folder/full.jsonl" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$said"; }
+keeps() { full "$@"; [ "$(tail -n 1 "$said")" = 2 ] && grep -q accuracy "$said" && [ ! -e "$tap_folder/full.jsonl" ]; }
+check "a full disk takes the answers, not the table" keeps
+check "nor the table as JSON" keeps --json
+traces() { (ulimit -f 0; "$PULSE" trace --model fixtures/vectors/v1/models/tiny-llava-b --batch fixtures/vectors/v1/models/tiny-llava-b/batch.jsonl --method ga --out "$tap_folder/full" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$said"
+    [ "$(tail -n 1 "$said")" = 2 ] && grep -q loss "$said"; }
+check "nor a trace's loss" traces
+check "nor its loss as JSON" traces --json
 check "the doctor finds this machine right" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json

@@ -54,24 +54,26 @@ static bool list_ops(bool json, Arena *a, Error *e)
 
 static bool list_methods(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "name", "needs", "defaults", "formula", "source" };
-    enum { COLUMNS = sizeof columns / sizeof *columns };
-    const char **cells = arena_array(a, methods_count * COLUMNS, sizeof *cells);
+    static const char *const columns[] = { "name", "label", "needs", "defaults", "loss", "gradient", "variants", "notes", "source", "formula" };
+    const size_t n = sizeof columns / sizeof *columns - !json;          // people read the parts, programs the whole formula as well
+    const char **cells = arena_array(a, methods_count * n, sizeof *cells);
     for (size_t k = 0; cells && k < methods_count; k++) {
         const Method *m = methods[k];
-        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, method_needs_text(m, a), m->defaults, m->formula, m->source }, COLUMNS * sizeof *cells);
+        const MethodFormula *f = &m->formula;
+        memcpy(cells + k * n, (const char *[]){ m->name, m->label, method_needs_text(m, a), m->defaults, f->loss, f->gradient, f->variants,
+                                                f->notes, m->source, method_formula(m, a) }, n * sizeof *cells);
     }
-    return !e->failed && table_print(columns, COLUMNS, cells, methods_count, json, e);
+    return !e->failed && table_print(columns, n, cells, methods_count, json, e);
 }
 
 static bool list_presets(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "preset", "method", "variants", "settings" };
-    enum { COLUMNS = sizeof columns / sizeof *columns };
+    static const char *const shown[] = { "preset", "method", "hyperparameters", "settings" }, *const exact[] = { "preset", "method", "variants", "settings" };
+    enum { COLUMNS = sizeof shown / sizeof *shown };
     const char **cells = arena_array(a, presets_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < presets_count; k++)
-        memcpy(cells + k * COLUMNS, (const char *[]){ presets[k].preset, presets[k].method, presets[k].variants, presets[k].settings }, COLUMNS * sizeof *cells);
-    return !e->failed && table_print(columns, COLUMNS, cells, presets_count, json, e);
+        memcpy(cells + k * COLUMNS, (const char *[]){ presets[k].preset, presets[k].method, presets[k].hyperparameters, presets[k].settings }, COLUMNS * sizeof *cells);
+    return !e->failed && table_print(json ? exact : shown, COLUMNS, cells, presets_count, json, e);
 }
 
 static bool list_metrics(bool json, Arena *a, Error *e)
@@ -116,6 +118,9 @@ static bool list_config(bool json, Arena *a, Error *e)
 #define SETTING(section, key, TYPE, fallback, range, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
 #include "ref/config/settings.def"
 #undef SETTING
+#define ALIAS(older, key) { "unlearn", #older, TYPE_TEXT, "", "", "the older name of unlearn." #key },
+#include "unlearn/hyperparameter_aliases.def"
+#undef ALIAS
         { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "", "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone" },
     };
     enum { KEYS = sizeof keys / sizeof *keys };

@@ -15,10 +15,8 @@ static bool shapes_step(const char *line)
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (strncmp(line, parts[k], strlen(parts[k])) == 0)
             return true;
-#define HYPERPARAMETER(key, ...) if (strncmp(line, "unlearn." #key " ", sizeof "unlearn." #key) == 0) return true;
-#include "unlearn/hyperparameters.def"
-#undef HYPERPARAMETER
-    return false;
+    char key[64] = "";
+    return sscanf(line, "unlearn.%63[^ ]", key) == 1 && hyperparameter_key(key);
 }
 
 static json_t *head(const Step *s, Arena *a)
@@ -29,7 +27,7 @@ static json_t *head(const Step *s, Arena *a)
     for (char *text = settings_text(&s->settings, a), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
         if (shapes_step(line))
             json_array_append_new(lines, json_string(line));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", s->method->formula,
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", method_formula(s->method, a),
                      "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);
 }
 
@@ -57,7 +55,7 @@ int command_trace(int argc, char **argv)
                            "otherwise the second half of the file is retained where the method retains", .text = &s.batch },
         { "method", "NAME", "a gradient method of `pulse-ref list methods`", .text = &method },
         { "out", "DIR", "where trace.safetensors and trace.json go", .text = &out },
-        { "config", "FILE", "optimiser, adapters, variants (pulse-ref list config); defaults without it", .text = &config },
+        { "config", "FILE", "optimiser, adapters, hyperparameters (pulse-ref list config); defaults without it", .text = &config },
         { "reference", "DIR", "the reference model; without it the model before the step", .text = &s.reference },
         { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &set },
     };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The reader of hyperparameters.def, of its aliases and of presets.def. */
 #include "unlearn/hyperparameters.h"
 
 #include <stdio.h>
@@ -10,36 +11,63 @@ typedef struct {
     ValueType type;
     const char *fallback, *range;
     size_t offset;
-} Variant;
+} Key;
 
-static const Variant variants[] = {
+static const Key keys[] = {
 #define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key) },
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 };
-enum { VARIANTS = sizeof variants / sizeof *variants };
+enum { KEYS = sizeof keys / sizeof *keys };
 
 const Preset presets[] = {
-#define PRESET(preset, method, variants, settings) { #preset, method, variants, settings },
+#define PRESET(preset, method, hyperparameters, settings) { #preset, method, hyperparameters, settings },
 #include "unlearn/presets.def"
 #undef PRESET
 };
 const size_t presets_count = sizeof presets / sizeof *presets;
 
-bool hyperparameters_set(Hyperparameters *v, const char *key, const char *value, Error *e)
+static const struct { const char *older, *key; } aliases[] = {
+#define ALIAS(older, key) { #older, #key },
+#include "unlearn/hyperparameter_aliases.def"
+#undef ALIAS
+};
+enum { ALIASES = sizeof aliases / sizeof *aliases };
+
+const char *hyperparameter_key(const char *name)
+{
+    for (size_t k = 0; k < ALIASES; k++)
+        if (strcmp(aliases[k].older, name) == 0)
+            return aliases[k].key;
+    for (size_t k = 0; k < KEYS; k++)
+        if (strcmp(keys[k].key, name) == 0)
+            return keys[k].key;
+    return NULL;
+}
+
+const char *hyperparameter_recorded(const char *key)
+{
+    for (size_t k = 0; k < ALIASES; k++)
+        if (strcmp(aliases[k].key, key) == 0)
+            return aliases[k].older;
+    return key;
+}
+
+bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e)
 {
     char name[80];
-    for (size_t k = 0; k < VARIANTS; k++) {
-        if (strcmp(variants[k].key, key) != 0)
+    const char *known = hyperparameter_key(key);
+    for (size_t k = 0; known && k < KEYS; k++) {
+        if (strcmp(keys[k].key, known) != 0)
             continue;
         snprintf(name, sizeof name, "unlearn.%s", key);
-        return value_read(variants[k].type, variants[k].range, value, (char *)v + variants[k].offset, NULL)
-            || value_refuse(variants[k].type, variants[k].range, name, value, e);
+        return value_read(keys[k].type, keys[k].range, value, (char *)hyper + keys[k].offset, NULL)
+            || value_refuse(keys[k].type, keys[k].range, name, value, e);
     }
     return error_set(e, "unlearn.%s is unknown, expected a key of unlearn/hyperparameters.def", key);
 }
 
-bool hyperparameters_apply(Hyperparameters *v, const char *assignments, Error *e)
+bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Error *e)
 {
     char key[64], value[64];
     for (const char *at = assignments; *at; at += strspn(at, " ")) {
@@ -48,7 +76,7 @@ bool hyperparameters_apply(Hyperparameters *v, const char *assignments, Error *e
             return error_set(e, "unlearn: \"%s\" was not understood, expected key=value", at);
         snprintf(key, sizeof key, "%.*s", (int)n, at);
         snprintf(value, sizeof value, "%.*s", (int)(end - n - 1), at + n + 1);
-        if (!hyperparameters_set(v, key, value, e))
+        if (!hyperparameters_set(hyper, key, value, e))
             return false;
         at += end;
     }
@@ -68,21 +96,22 @@ bool preset_known(const char *name, Error *e)
     return error_set(e, "unlearn.preset is \"%s\", expected one of %s", name, known);
 }
 
-bool hyperparameters_make(Hyperparameters *v, const struct Method *m, const char *preset, Error *e)
+bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e)
 {
-    *v = (Hyperparameters){ .beta = 0 };
-    for (size_t k = 0; k < VARIANTS; k++)
-        if (!hyperparameters_set(v, variants[k].key, variants[k].fallback, e))
+    *hyper = (Hyperparameters){ .beta = 0 };
+    for (size_t k = 0; k < KEYS; k++)
+        if (!hyperparameters_set(hyper, keys[k].key, keys[k].fallback, e))
             return false;
-    if (m->defaults && !hyperparameters_apply(v, m->defaults, e))
+    if (m->defaults && !hyperparameters_apply(hyper, m->defaults, e))
         return false;
     if (!preset || !*preset)
         return true;
     if (!preset_known(preset, e))
         return false;
     for (size_t k = 0; k < presets_count; k++)
-        if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, m->name) == 0)
-            && !hyperparameters_apply(v, presets[k].variants, e))
+        if (strcmp(presets[k].preset, preset) == 0
+            && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, m->name) == 0)
+            && !hyperparameters_apply(hyper, presets[k].hyperparameters, e))
             return false;
     return true;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Hyperparameters: the hyper-parameters of every method and the named switches between what the public codes do.
+/* Hyperparameters: the numbers and the named switches of a method. One value of the struct describes one published form exactly.
  *
- *     Hyperparameters v;
- *     hyperparameters_make(&v, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
- *     hyperparameters_set(&v, "beta", "0.1", &error);                          // one key of hyperparameters.def
+ *     Hyperparameters hyper;
+ *     hyperparameters_make(&hyper, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
+ *     hyperparameters_set(&hyper, "beta", "0.1", &error);                          // one key of hyperparameters.def
  *
- * One Hyperparameters describes one published form exactly. A preset (presets.def) is a public code: what it sets of a method's
- * variants, and what it sets of a run (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. */
+ * A preset (presets.def) is a public code as data: what it sets of a method's hyperparameters, and what it sets of a run (learning
+ * rate, mask, rank, …), which ref/ applies. Reals are fp32. Functions that return bool leave a sentence in `e` on failure. */
 #ifndef PULSE_UNLEARN_HYPERPARAMETERS_H
 #define PULSE_UNLEARN_HYPERPARAMETERS_H
 
@@ -26,20 +26,27 @@ typedef struct {
 
 struct Method;
 
-/* preset NULL or "": none. */
-bool hyperparameters_make(Hyperparameters *v, const struct Method *m, const char *preset, Error *e);
-bool hyperparameters_set(Hyperparameters *v, const char *key, const char *value, Error *e);
-/* "beta=0.4 npo_ratio=batch_mean" */
-bool hyperparameters_apply(Hyperparameters *v, const char *assignments, Error *e);
+/* The defaults of all keys, then those of the method, then those of the preset. preset: NULL or "" for none. */
+bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e);
+/* Sets one key, which may be an older name. */
+bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e);
+/* Sets the keys of "beta=0.4 npo_ratio=batch_mean", one after another, up to the first that is refused. */
+bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Error *e);
+
+/* The key of a name, which may be an older one (hyperparameter_aliases.def); NULL where there is no such key. */
+const char *hyperparameter_key(const char *name);
+/* The name that files of specification 1 give to a key: the older one where there is one. */
+const char *hyperparameter_recorded(const char *key);
 
 typedef struct {
-    const char *preset, *method;      // method "*": every method (stands before the method's own line)
-    const char *variants;             // "beta=0.4 npo_ratio=batch_mean"
-    const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text": for ref/
+    const char *preset, *method;      // method "*": every method; its line stands before the method's own
+    const char *hyperparameters;      // "beta=0.4 npo_ratio=batch_mean"
+    const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text", for ref/
 } Preset;
 
 extern const Preset presets[];        // in the order of presets.def
 extern const size_t presets_count;
-bool preset_known(const char *name, Error *e);        // a sentence that lists them, when it is not
+/* False, with a sentence that lists the presets, where there is none of this name. */
+bool preset_known(const char *name, Error *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the equations of several methods share; each line is an operator of GRAPH.md's table of losses. */
+/* The pieces that the equations of several methods share (method.h). */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
@@ -9,26 +9,64 @@ bool has(const MethodStep *s, Role r)
     return s->part[r].samples > 0;
 }
 
-Node *loss_nll(MethodStep *s, const Part *p)
+/* --- terms --- */
+
+void plus_value(Loss *loss, Node *term, float weight)
 {
-    return op_nll(s->tape, p->z, p->labels);
+    Tape *t = loss->step->tape;
+    loss->sum = loss->sum ? op_axpy(t, loss->sum, term, weight) : op_scale(t, term, weight);
 }
 
-Node *loss_nll_sum(MethodStep *s, const Part *p, Node *z)
+void plus_ce(Loss *loss, Role role, float weight)
 {
-    return op_segment_sum(s->tape, op_nll(s->tape, z, p->labels), p->offsets, p->samples);
+    MethodStep *s = loss->step;
+    const Part *p = &s->part[role];
+    if (!has(s, role))
+        return;
+    seed_label_all(s, p, weight / (float)p->tokens);
+    plus_value(loss, batch_ce(s, p, p->z), weight);
+}
+
+void plus_optional_ce(Loss *loss, Role role, float weight)
+{
+    if (weight != 0)
+        plus_ce(loss, role, weight);
+}
+
+/* --- values --- */
+
+Node *token_nll(MethodStep *s, const Part *p, Node *z)
+{
+    return op_nll(s->tape, z, p->labels);
+}
+
+Node *sequence_nll(MethodStep *s, const Part *p, Node *z)
+{
+    return op_segment_sum(s->tape, token_nll(s, p, z), p->offsets, p->samples);
 }
 
 /* Rows without a label have nll = +0, so the sum may run over all rows. */
-Node *loss_ce(MethodStep *s, const Part *p, Node *z)
+Node *batch_ce(MethodStep *s, const Part *p, Node *z)
 {
-    return op_mean_over(s->tape, op_nll(s->tape, z, p->labels), p->tokens);
+    return op_mean_over(s->tape, token_nll(s, p, z), p->tokens);
 }
 
-Node *loss_add(MethodStep *s, Node *sum, Node *term, float weight)
+Node *sequence_gain(MethodStep *s, const Part *p)
 {
-    return sum ? op_axpy(s->tape, sum, term, weight) : op_scale(s->tape, term, weight);
+    Node *before = sequence_nll(s, p, p->z_ref);
+    return op_sub(s->tape, sequence_nll(s, p, p->z), before);
 }
+
+/* u = RN(beta d), w = RN(sigmoid(-u)), m = RN(sum RN(log sigmoid(u)) / n), k = RN(-scale/beta); the loss is RN(k m). */
+LogOdds log_odds(MethodStep *s, Node *d, float scale)
+{
+    Tape *t = s->tape;
+    Node *u = op_scale(t, d, s->hyper->beta);
+    Node *w = op_sigmoid(t, op_scale(t, u, -1));
+    return (LogOdds){ op_scale(t, op_mean(t, op_log_sigmoid(t, u)), -scale / s->hyper->beta), w };
+}
+
+/* --- gradients --- */
 
 void seed_label(MethodStep *s, const Part *p, Node *c)
 {
@@ -69,18 +107,4 @@ Node *rows_of_all(MethodStep *s, const Part *p, Node *c)
 {
     int32_t *first = s->tape->error->failed ? NULL : arena_zalloc(s->tape->arena, p->rows * sizeof *first);
     return first ? spread(s, c, 1, first, p->rows) : NULL;
-}
-
-Node *add_ce(MethodStep *s, Node *sum, Role role, float weight)
-{
-    const Part *p = &s->part[role];
-    if (!has(s, role))
-        return sum;
-    seed_label_all(s, p, weight / (float)p->tokens);
-    return loss_add(s, sum, loss_ce(s, p, p->z), weight);
-}
-
-Node *and_retain(MethodStep *s, Node *sum)
-{
-    return s->v->alpha > 0 ? add_ce(s, sum, ROLE_RETAIN, s->v->alpha) : sum;
 }

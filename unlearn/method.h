@@ -1,57 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* Method: one way to unlearn. Its name, where it comes from, its loss as an equation, what it needs, and its hooks.
+/* Method: one way to unlearn, as a record: its name, its source, its equation in words, what it needs, and its hooks.
  *
- * methods.def names each method once; the table, `pulse-ref list methods`, the docs and the tests are made from it.
- * A gradient method's `loss` reads like its row of METHODS.md: it takes the parts of the step it needs (forget,
- * retain, …), records its loss as a chain of operators and seeds dL/dz. A method without steps has `edit` instead.
+ * methods.def names each method once; `pulse-ref list methods`, the report, the docs and the tests read the records. A gradient
+ * method has a `loss` hook, which reads like its equation: it records the loss as a chain of operators and seeds dL/dz. A method
+ * without optimiser steps (manu) has an `edit` hook instead. A record has exactly one of the two.
  *
- * Notation: sample i, T_i supervised tokens, NLL_i = RN(sum of its nll), CE_i = RN(sum of its nll / T_i); N supervised tokens and
- * B samples of a part, CE = RN(sum of all its nll / N); z logits, p = softmax(z), e_y the one-hot of the label;
- * d_i = RN(NLL_i - NLL_ref_i). Every operation of a formula is one operator, rounded once, in the order it is written; a c is
- * one expression, rounded once. A sum of weighted terms is L = RN(w1 t1), then L = RN(L + w2 t2), …; in a phased step, of the terms there are. */
+ * Notation of the formulas. A part holds the samples of one role: B samples with N supervised tokens, sample i has T_i of them.
+ * z are the logits, p = softmax(z), y is the label and e_y its one-hot vector; nll = -log p_y. RN rounds to the nearest fp32.
+ *     NLL_i = RN(sum of nll over sample i)        CE_i = RN(sum of nll over sample i / T_i)
+ *     CE    = RN(sum of nll over the part / N)    d_i  = RN(NLL_i - NLL_ref_i), where ref is the frozen reference model
+ * Every operation of a formula is one operator and is rounded once, in the order in which it is written; a coefficient c is one
+ * expression and is rounded once. A weighted sum of terms is L = RN(w1 t1), then L = RN(L + w2 t2), and so on. In a phased step
+ * the terms of the roles that are not in the step are left out.
+ *
+ * Records are constants, and hooks keep no state of their own, so methods may run in several threads on different tapes. */
 #ifndef PULSE_UNLEARN_METHOD_H
 #define PULSE_UNLEARN_METHOD_H
 
 #include "model/training/train.h"
 #include "unlearn/hyperparameters.h"
 
-/* Roles of the samples of a step, packed in this order. Refusals and alternates are other answers to the forget questions. */
+/* The roles of the samples of a step, which a batch packs in this order. Refusals and alternates are other answers to the forget
+ * questions: sample k of such a list belongs to forget sample k. */
 typedef enum { ROLE_FORGET, ROLE_RETAIN, ROLE_REFUSAL, ROLE_ALTERNATE, ROLE_COUNT } Role;
 const char *role_name(Role r);
 
 enum {
     NEEDS_FORGET = 1 << ROLE_FORGET, NEEDS_RETAIN = 1 << ROLE_RETAIN,
     NEEDS_REFUSAL = 1 << ROLE_REFUSAL, NEEDS_ALTERNATE = 1 << ROLE_ALTERNATE,
-    REFERENCE_FORGET = NEEDS_FORGET << ROLE_COUNT,      // logits of the frozen model on the samples of the role
+    REFERENCE_FORGET = NEEDS_FORGET << ROLE_COUNT,      // the logits of the reference model on the samples of the role
     REFERENCE_RETAIN = NEEDS_RETAIN << ROLE_COUNT,
     REFERENCE_REFUSAL = NEEDS_REFUSAL << ROLE_COUNT,
     REFERENCE_ALTERNATE = NEEDS_ALTERNATE << ROLE_COUNT,
-    NEEDS_REFERENCE = 15 << ROLE_COUNT,                 // any of them
-    RETAIN_IF_ALPHA = 1 << 8,       // the retain set only where alpha > 0
-    NEEDS_HIDDEN    = 1 << 9,       // is defined on a hidden state, of the reference too, not on logits
-    NEEDS_VECTOR    = 1 << 10,      // a random direction
-    NEEDS_BASE      = 1 << 11       // starts from the model that has not yet learnt the forget set
+    NEEDS_REFERENCE = 15 << ROLE_COUNT,                 // any of the four
+    RETAIN_IF_ALPHA = 1 << 8,       // NEEDS_RETAIN holds only where alpha > 0
+    NEEDS_HIDDEN    = 1 << 9,       // the loss is defined on a hidden state, of the reference as well, and not on logits
+    NEEDS_VECTOR    = 1 << 10,      // the method draws a random direction
+    NEEDS_BASE      = 1 << 11       // training starts from the model that has not yet learnt the forget set
 };
 
-/* The samples of one role in a step: rows of logits and what belongs to them. Rows are the supervised ones, but for the
- * retain part under kl_norm = all_positions and batch: there they are all, and labels are -1 where nothing is supervised. */
+/* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for the retain part under
+ * kl_norm = all_positions or batch they are all positions, and labels are -1 where a position is not supervised. */
 typedef struct {
-    Node *z;                        // [R, V]
-    Node *z_ref;                    // [R, V] of the reference; NULL where it is not needed
-    Node *h, *h_ref;                // [R, C] hidden states, for NEEDS_HIDDEN alone
-    const int32_t *labels;          // [R]
-    const int32_t *offsets;         // [B + 1]: rows of sample i are offsets[i] … offsets[i+1] - 1
+    Node *z;                        // [R, V] logits
+    Node *z_ref;                    // [R, V] logits of the reference; NULL where the method does not need them
+    Node *h, *h_ref;                // [R, C] hidden states under NEEDS_HIDDEN, when z and z_ref are NULL
+    const int32_t *labels;          // [R] token ids, or -1
+    const int32_t *offsets;         // [B + 1]: sample i has the rows offsets[i] to offsets[i+1] - 1
     size_t rows, samples, tokens;   // R, B, N
 } Part;
 
+/* What the `loss` hook of a method sees of one step. */
 typedef struct {
     Tape *tape;
-    const Hyperparameters *v;              // hyper-parameters and named switches
+    const Hyperparameters *hyper;
     Forward forward;
     Batch batch;
-    Part part[ROLE_COUNT];          // a role that is not in the step has samples == 0
-    int64_t step;
-    const void *state;              // what `begin` made
+    Part part[ROLE_COUNT];          // samples == 0 where the role is not in the step
+    int64_t step;                   // from 1
+    const void *state;              // what `begin` made; NULL without it
 } MethodStep;
 
 typedef struct {
@@ -59,60 +66,88 @@ typedef struct {
     size_t count;
 } SampleList;
 
-/* What a method without steps works on. */
+/* What the `edit` hook of a method without steps works on. */
 typedef struct {
     Model *model;
-    const Hyperparameters *v;
+    const Hyperparameters *hyper;
     SampleList role[ROLE_COUNT];
 } MethodEdit;
 
+/* The equation of a method in words, for people. Any part may be NULL. */
+typedef struct {
+    const char *loss;               // "L = -CE(forget)"
+    const char *gradient;           // "dL/dz = c (p - e_y), c = -1/N"
+    const char *variants;           // what the named switches make of both
+    const char *notes;              // what else belongs to the definition
+} MethodFormula;
+
 typedef struct Method {
-    const char *name;
-    const char *source;             // paper, and the public code where it differs
-    const char *formula;
-    const char *defaults;           // what differs from hyperparameters.def, "beta=4.5"; NULL: nothing
-    unsigned    needs;
-    /* Records the loss and seeds gradients; the scalar node. NULL: not a gradient method. */
+    const char *name;               // "npo_gd": in configs, in results.csv, after --method
+    const char *label;              // "NPO+GD": on the pages of the report
+    const char *source;             // the paper, and the public code where it differs
+    MethodFormula formula;
+    const char *defaults;           // what differs from hyperparameters.def, "beta=4.5 gamma=0.125"; NULL: nothing
+    unsigned    needs;              // of the enum above
+    bool        by_sequence;        // the forget term is a mean over sequences, each of which has a log-odds; else over tokens
+    /* Records the loss on the tape and seeds its gradients; returns the scalar node, NULL after a failure of the tape.
+     * NULL: the method has no optimiser steps. */
     Node *(*loss)(MethodStep *s);
-    /* Before the first step: checks what is missing, makes vectors, remembers weights. May be NULL. */
-    bool  (*begin)(const Hyperparameters *v, const Model *m, Arena *a, const void **state, Error *e);
-    /* Before each update: masks over gradients, terms over adapters. May be NULL. */
+    /* Runs before the first step: checks the model, draws vectors, remembers weights. *state lives in `a`. May be NULL. */
+    bool  (*begin)(const Hyperparameters *hyper, const Model *m, Arena *a, const void **state, Error *e);
+    /* Runs before each optimiser update: masks gradients, or adds to them. May be NULL. */
     bool  (*gradients)(const void *state, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
-    /* After the last step: what is made of the trained weights. May be NULL. */
-    bool  (*finish)(const void *state, const Hyperparameters *v, Model *m, Error *e);
-    /* All there is of a method without steps. */
+    /* Runs after the last step and may change the trained weights. May be NULL. */
+    bool  (*finish)(const void *state, const Hyperparameters *hyper, Model *m, Error *e);
+    /* The whole of a method without steps. NULL where `loss` is set. */
     bool  (*edit)(const MethodEdit *x, Error *e);
 } Method;
 
 extern const Method *const methods[];   // in the order of methods.def
 extern const size_t methods_count;
-const Method *method_find(const char *name);            // NULL: unknown
-/* The needs under these variants: RETAIN_IF_ALPHA is replaced by what it comes to. */
-unsigned method_needs(const Method *m, const Hyperparameters *v);
-/* "forget, retain if alpha > 0, reference": for lists and sentences. */
+const Method *method_find(const char *name);            // NULL: there is no such method
+/* The needs under these hyperparameters: RETAIN_IF_ALPHA is gone, and NEEDS_RETAIN with it where alpha is 0. */
+unsigned method_needs(const Method *m, const Hyperparameters *hyper);
+/* "forget, retain if alpha > 0, reference", in `a`. */
 const char *method_needs_text(const Method *m, Arena *a);
+/* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json say. */
+const char *method_formula(const Method *m, Arena *a);
 
-/* Pieces that equations share (loss.c). Weights and c's are fp32. */
-bool  has(const MethodStep *s, Role r);
-Node *loss_nll(MethodStep *s, const Part *p);                              // [R]
-Node *loss_nll_sum(MethodStep *s, const Part *p, Node *z);                 // NLL_i of the logits z [B]
-Node *loss_ce(MethodStep *s, const Part *p, Node *z);                      // CE of the logits z
-Node *loss_add(MethodStep *s, Node *sum, Node *term, float weight);        // RN(weight term), RN(sum + weight term)
-/* dL/dz += c (p - e_y), c [R] or one number for all rows. */
-void  seed_label(MethodStep *s, const Part *p, Node *c);
-void  seed_label_all(MethodStep *s, const Part *p, float c);
-/* dL/dz += c (p - q) */
-void  seed_target(MethodStep *s, const Part *p, Node *q, float c);
-/* Each row of sample i gets c_i: [B] -> [R]; all rows get c: scalar -> [R]. */
-Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample);
-Node *rows_of_all(MethodStep *s, const Part *p, Node *c);
-/* weight CE of a role, with its gradient RN(weight/N) (p - e_y), added to `sum`; `sum` itself where the role is not in the step. */
-Node *add_ce(MethodStep *s, Node *sum, Role role, float weight);
-/* alpha CE of the retain part where alpha > 0. */
-Node *and_retain(MethodStep *s, Node *sum);
-/* weight KL(p_ref || p) of the retain part as kl_norm and klr say, added to `sum` likewise (kl.c). */
-Node *add_kl(MethodStep *s, Node *sum, float weight);
-/* -(2/beta) mean_i log sigmoid(beta d_i) and w_i = sigmoid(-beta d_i) from d [B] (npo.c). */
-Node *log_odds_loss(MethodStep *s, Node *d, float scale, Node **w);
+/* --- The pieces that equations share (loss.c, divergence.c, npo.c). Weights and coefficients are fp32. ---
+ *
+ *     Loss loss = { .step = s };
+ *     plus_ce(&loss, ROLE_FORGET, -gamma);            // L = -gamma CE(forget) + alpha CE(retain)
+ *     plus_ce(&loss, ROLE_RETAIN, alpha);
+ *     return loss.sum;
+ *
+ * Only `plus_` functions of a term and `seed_` functions touch gradients: a `plus_` function adds weight times its term to the
+ * sum and seeds weight times the gradient of the term. It does nothing where the role is not in the step. All other functions
+ * compute values, which carry no gradient back. After a failure of the tape all of them do nothing and return NULL. */
+typedef struct {
+    MethodStep *step;
+    Node *sum;                      // the terms so far, a scalar; NULL: none yet
+} Loss;
+
+bool  has(const MethodStep *s, Role r);                                     // whether the role is in the step
+void  plus_ce(Loss *loss, Role role, float weight);                         // weight CE;  dz = RN(weight/N) (p - e_y)
+void  plus_optional_ce(Loss *loss, Role role, float weight);                // the same, but no term at all where weight is 0
+void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm and klr say
+void  plus_value(Loss *loss, Node *term, float weight);                     // weight term; its gradient is the caller's to seed
+
+Node *token_nll(MethodStep *s, const Part *p, Node *z);                     // nll of the logits z [R], +0 where there is no label
+Node *sequence_nll(MethodStep *s, const Part *p, Node *z);                  // NLL_i of the logits z [B]
+Node *batch_ce(MethodStep *s, const Part *p, Node *z);                      // CE of the logits z, a scalar
+Node *sequence_gain(MethodStep *s, const Part *p);                          // d_i = RN(NLL_i - NLL_ref_i) [B]
+
+/* -(scale/beta) mean_i log sigmoid(u_i) and w_i = sigmoid(-u_i), where u_i = RN(beta d_i), of any shape of d. */
+typedef struct {
+    Node *loss, *w;
+} LogOdds;
+LogOdds log_odds(MethodStep *s, Node *d, float scale);
+
+void  seed_label(MethodStep *s, const Part *p, Node *c);                    // dz += c (p - e_y), c [R]
+void  seed_label_all(MethodStep *s, const Part *p, float c);                // the same with one c for all rows
+void  seed_target(MethodStep *s, const Part *p, Node *q, float c);          // dz += c (p - q), q [R, V]
+Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample);      // [B] -> [R]: each row of sample i gets number i
+Node *rows_of_all(MethodStep *s, const Part *p, Node *c);                   // scalar -> [R]
 
 #endif

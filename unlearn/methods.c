@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The list of methods, made from methods.def, and what is asked of a record. */
 #include <string.h>
 #include "unlearn/method.h"
 
@@ -22,10 +23,10 @@ const Method *method_find(const char *name)
     return NULL;
 }
 
-unsigned method_needs(const Method *m, const Hyperparameters *v)
+unsigned method_needs(const Method *m, const Hyperparameters *hyper)
 {
     unsigned needs = m->needs;
-    if (needs & RETAIN_IF_ALPHA && v->alpha == 0)
+    if (needs & RETAIN_IF_ALPHA && hyper->alpha == 0)
         needs &= ~(unsigned)NEEDS_RETAIN;
     return needs & ~(unsigned)RETAIN_IF_ALPHA;
 }
@@ -40,6 +41,17 @@ const char *method_needs_text(const Method *m, Arena *a)
     for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
         if (m->needs & words[k].bit)
             text = arena_format(a, "%s%s%s", text, *text ? ", " : "", words[k].word);
+    return text;
+}
+
+const char *method_formula(const Method *m, Arena *a)
+{
+    const MethodFormula *f = &m->formula;
+    const struct { const char *before, *part; } parts[] = { { "", f->loss }, { ";  ", f->gradient }, { ". ", f->variants }, { ". ", f->notes } };
+    const char *text = "";
+    for (size_t k = 0; text && k < sizeof parts / sizeof *parts; k++)
+        if (parts[k].part)
+            text = arena_format(a, "%s%s%s", text, *text ? parts[k].before : "", parts[k].part);
     return text;
 }
 

@@ -15,7 +15,7 @@ typedef struct {
 
 struct Unlearn {
     UnlearnRequest request;
-    unsigned needs;                     // under the request's variants
+    unsigned needs;                     // under the hyperparameters of the request
     Model  *model;
     Arena  *arena;
     const void *state;
@@ -255,7 +255,7 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
         error_set(t->error, "unlearn: train.accumulate cuts the step into groups, expected accumulate = 1 (a loss here is of the whole step)");
     if (t->error->failed)
         return NULL;
-    MethodStep s = { .tape = t, .v = &u->request.v, .step = u->step, .state = u->state };
+    MethodStep s = { .tape = t, .hyper = &u->request.v, .step = u->step, .state = u->state };
     if (!batch_pack(&s.batch, group, count, rows_of_step(u), &u->model->config, t->arena, t->error))
         return NULL;
     s.forward = llava_forward(t, p, &s.batch);
@@ -371,7 +371,7 @@ bool unlearn_edit(const UnlearnRequest *r, Model *m, Error *e)
 {
     if (!r->method->edit)
         return error_set(e, "unlearn: %s has steps, it is not an edit", r->method->name);
-    MethodEdit x = { .model = m, .v = &r->v };
+    MethodEdit x = { .model = m, .hyper = &r->v };
     for (Role role = 0; role < ROLE_COUNT; role++)
         x.role[role] = r->role[role];
     return unlearn_check(r, m, e) && r->method->edit(&x, e);

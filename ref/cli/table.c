@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "tensor/base/json.h"
 
-enum { COLUMNS_MAX = 16 };
+enum { COLUMNS_MAX = 16, PAGE = 120 };          // PAGE: the width of what is no terminal
 
 /* "x w b?" becomes ["x", "w", "b?"]. */
 static json_t *json_words(const char *text)
@@ -80,9 +80,9 @@ static int terminal_width(void)
     return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-void print_wrapped(const char *text, int indent)
+static void wrap(const char *text, int indent, int width)
 {
-    const int terminal = terminal_width(), room = terminal ? terminal - indent : INT_MAX / 2;
+    const int room = width - indent;
     for (int at = 0, gap = 0; *text;) {
         int n = (int)strcspn(text, " ");
         bool breaks = at && at + gap + n > room;
@@ -95,8 +95,14 @@ void print_wrapped(const char *text, int indent)
     putchar('\n');
 }
 
-/* A row as a paragraph, for a terminal that is narrower than the table. */
-static void print_paragraphs(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+void print_wrapped(const char *text, int indent)
+{
+    const int terminal = terminal_width();
+    wrap(text, indent, terminal ? terminal : INT_MAX / 2);
+}
+
+/* Prints each row as a paragraph, a line a column, for a table that is wider than `page`. */
+static void print_paragraphs(int page, const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int label = 0;
     for (size_t c = 1; c < n; c++)
@@ -106,16 +112,17 @@ static void print_paragraphs(const char *const *columns, size_t n, const char *c
         for (size_t c = 1; c < n; c++)
             if (cells[r * n + c]) {
                 printf("  %-*s  ", label, columns[c]);
-                print_wrapped(cells[r * n + c], label + 4);
+                wrap(cells[r * n + c], label + 4, page);
             }
     }
 }
 
 static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
-    int width[COLUMNS_MAX], terminal = terminal_width();
-    if (measure(width, columns, n, cells, rows) > terminal && terminal > 0)
-        print_paragraphs(columns, n, cells, rows);
+    const int terminal = terminal_width(), page = terminal ? terminal : PAGE;
+    int width[COLUMNS_MAX];
+    if (measure(width, columns, n, cells, rows) > page)
+        print_paragraphs(page, columns, n, cells, rows);
     else
         print_lines(width, columns, n, cells, rows);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Table: rows of words under named columns, printed aligned, a paragraph a row on a terminal that is too narrow for that, or as JSON for programs. */
+/* Table: rows of words under named columns, for people or as JSON for programs. People see aligned columns, or a paragraph a row where
+ * the table is wider than the terminal (than 120 columns where the output goes to a file or a pipe). */
 #ifndef PULSE_REF_CLI_TABLE_H
 #define PULSE_REF_CLI_TABLE_H
 

@@ -11,8 +11,8 @@ typedef struct {
     size_t offset;
 } Key;
 
-static const Key variants[] = {
-#define HYPERPARAMETER(key, TYPE, fallback, range, help) { "", #key, TYPE_##TYPE, range, offsetof(Hyperparameters, key) },
+static const Key hyperparameters[] = {
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { "unlearn", #key, TYPE_##TYPE, range, offsetof(Hyperparameters, key) },
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 };
@@ -33,24 +33,25 @@ static json_t *choice(const char *choices, int k)
 static void add(json_t *to, const Key *k, const void *of)
 {
     const void *field = (const char *)of + k->offset;
+    const char *key = strcmp(k->section, "unlearn") == 0 ? hyperparameter_recorded(k->key) : k->key;
     char hex[32], name[80];
     switch (k->type) {
-    case TYPE_INT:    json_object_set_new(to, k->key, json_integer(*(const int64_t *)field)); break;
-    case TYPE_BOOL:   json_object_set_new(to, k->key, json_boolean(*(const bool *)field)); break;
-    case TYPE_TEXT:   json_object_set_new(to, k->key, json_string(*(const char *const *)field)); break;
-    case TYPE_CHOICE: json_object_set_new(to, k->key, choice(k->range, *(const int *)field)); break;
+    case TYPE_INT:    json_object_set_new(to, key, json_integer(*(const int64_t *)field)); break;
+    case TYPE_BOOL:   json_object_set_new(to, key, json_boolean(*(const bool *)field)); break;
+    case TYPE_TEXT:   json_object_set_new(to, key, json_string(*(const char *const *)field)); break;
+    case TYPE_CHOICE: json_object_set_new(to, key, choice(k->range, *(const int *)field)); break;
     case TYPE_REAL:
-        snprintf(name, sizeof name, "%s.hex", k->key);
-        json_object_set_new(to, k->key, json_decimal(*(const float *)field));
+        snprintf(name, sizeof name, "%s.hex", key);
+        json_object_set_new(to, key, json_decimal(*(const float *)field));
         json_object_set_new(to, name, json_string(hex_double((double)*(const float *)field, hex)));
     }
 }
 
-json_t *hyper_variants(const Hyperparameters *v)
+json_t *hyper_parameters(const Hyperparameters *v)
 {
     json_t *all = json_object();
-    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++)
-        add(all, &variants[k], v);
+    for (size_t k = 0; k < sizeof hyperparameters / sizeof *hyperparameters; k++)
+        add(all, &hyperparameters[k], v);
     return all;
 }
 

@@ -8,8 +8,8 @@
 #include "tensor/base/json.h"
 #include "unlearn/hyperparameters.h"
 
-/* Every key of hyperparameters.def, as a method resolved it. */
-json_t *hyper_variants(const Hyperparameters *v);
+/* Every key of hyperparameters.def under its recorded name (hyperparameter_recorded), with the value in force. */
+json_t *hyper_parameters(const Hyperparameters *v);
 /* The keys of one section: "optimiser", "lora". */
 json_t *hyper_settings(const Settings *s, const char *section);
 

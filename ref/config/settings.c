@@ -56,8 +56,11 @@ struct OwnSetting {
 static const Setting *find(const char *name)
 {
     size_t section = strcspn(name, ".");
+    const char *key = name + section + (name[section] == '.');
+    if (strncmp(name, "unlearn.", section + 1) == 0 && hyperparameter_key(key))
+        key = hyperparameter_key(key);
     for (size_t k = 0; name[section] && k < SETTINGS; k++)
-        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0 && strcmp(settings[k].key, name + section + 1) == 0)
+        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0 && strcmp(settings[k].key, key) == 0)
             return &settings[k];
     return NULL;
 }
@@ -264,6 +267,12 @@ static void value_text(const Settings *s, const Setting *w, char out[512])
     }
 }
 
+/* The name that a manifest gives to a key: of hyperparameters the recorded one. */
+static const char *recorded(const Setting *w)
+{
+    return strcmp(w->section, "unlearn") == 0 ? hyperparameter_recorded(w->key) : w->key;
+}
+
 char *settings_text(const Settings *s, Arena *a)
 {
     size_t n = SETTINGS;
@@ -272,9 +281,9 @@ char *settings_text(const Settings *s, Arena *a)
     char *all = arena_alloc(a, n * 640), *to = all, value[512];
     for (size_t k = 0; all && k < SETTINGS; k++) {
         value_text(s, &settings[k], value);
-        to += snprintf(to, 640, "%s.%s = %s\n", settings[k].section, settings[k].key, value);
+        to += snprintf(to, 640, "%s.%s = %s\n", settings[k].section, recorded(&settings[k]), value);
     }
     for (const struct OwnSetting *o = s->own; all && o; o = o->next)
-        to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, o->what->key, o->text);
+        to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, recorded(o->what), o->text);
     return all;
 }

@@ -5,8 +5,8 @@
  *     settings_open(&s, "run.ini", &set, &arena, &error);      // unknown keys and values out of range: FILE:LINE: sentence
  *     s.train_steps
  *
- * A section [method.rmu], or --set method.rmu.unlearn.steering=20, holds for that method alone and goes over everything else; its
- * keys have their section before them: unlearn.steering, optimiser.lr, lora.alpha.
+ * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and goes over everything else; its
+ * keys have their section before them: unlearn.steering_coeff, optimiser.lr, lora.alpha.
  * Always: numbers are read locale-free and whole ("30x" is an error); a REAL is the nearest float; text lives in the arena.
  * Paths are left as written: settings_path makes them relative to the config's folder. */
 #ifndef PULSE_REF_CONFIG_SETTINGS_H

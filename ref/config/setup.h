@@ -21,7 +21,7 @@ bool train_folder(const Settings *s, const char *out, bool resume, const Options
 bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e);
 
 /* Settings under a method and unlearn.preset: *out is `s` with the method's own settings, and the preset's for keys that were not given;
- * *m the method called `name`, *v its variants: defaults, the method's, the preset's, and what was given, each over the one before. */
+ * *m the method called `name`, *v its hyperparameters: defaults, the method's, the preset's, and what was given, each over the one before. */
 bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Hyperparameters *v, Error *e);
 
 #endif

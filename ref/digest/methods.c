@@ -18,7 +18,7 @@ static Part part(Probe *p)
 static void run(Probe *p, const Method *m, const char *changes)
 {
     Hyperparameters v;
-    MethodStep s = { .tape = p->tape, .v = &v, .step = 1 };
+    MethodStep s = { .tape = p->tape, .hyper = &v, .step = 1 };
     if (!hyperparameters_make(&v, m, NULL, p->error) || !hyperparameters_apply(&v, changes, p->error))
         return;
     for (int k = 0; k < ROLE_COUNT; k++)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "eval/rules.h"
 #include "ref/report/data.h"
+#include "unlearn/method.h"
 
 /* --- asking --- */
 
@@ -72,21 +73,10 @@ size_t seeds(const Report *r, uint64_t *out, size_t room)
 
 typedef struct { const char *name, *label; } Label;
 
-static const char *label_of(const Label *list, size_t n, const char *name)
-{
-    for (size_t k = 0; k < n; k++)
-        if (strcmp(list[k].name, name) == 0)
-            return list[k].label;
-    return name;
-}
-
 const char *method_label(const char *method)
 {
-    static const Label list[] = { { "none", "before" }, { "retrain", "retrained" }, { "ga", "GA" }, { "ga_klr", "GA+KLR" }, { "npo", "NPO" },
-        { "retain_ft", "retain FT" }, { "grad_diff", "GradDiff" }, { "kl_min", "KL-min" }, { "idk", "IDK" }, { "dpo", "DPO" },
-        { "npo_gd", "NPO+GD" }, { "npo_kl", "NPO+KL" }, { "simnpo", "SimNPO" }, { "undial", "UNDIAL" }, { "altpo", "AltPO" }, { "ce_u", "CE-U" },
-        { "wga", "WGA" }, { "satimp", "SatImp" }, { "rmu", "RMU" }, { "task_vector", "task vector" }, { "manu", "MANU" } };
-    return label_of(list, sizeof list / sizeof *list, method);
+    const Method *m = method_find(method);
+    return m ? m->label : strcmp(method, "none") == 0 ? "before" : method;
 }
 
 const char *rule_of(const char *name, const char *scenario)

@@ -67,6 +67,7 @@ typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
 size_t names(const Report *r, Column c, const char **out, size_t room);
 size_t seeds(const Report *r, uint64_t *out, size_t room);
 
+/* The label of the method's record; "before" for the rows of no method, and the name itself where no method has it. */
 const char *method_label(const char *method);
 /* Under a rule other than budget with its name: "Fine-tuned knowledge, rule accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);

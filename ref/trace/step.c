@@ -109,7 +109,7 @@ static void keep_read(Step *s, const Unlearn *u)
 }
 
 /* The values in force, where the method or a preset gave them. */
-static void show_variants(Step *s)
+static void show_hyperparameters(Step *s)
 {
 #define HYPERPARAMETER(key, ...) s->settings.unlearn_##key = s->v.key;
 #include "unlearn/hyperparameters.def"
@@ -131,7 +131,7 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e)
     Settings given = s->settings;
     if (!settings_method(&given, method, &s->settings, &s->method, &s->v, e))
         return false;
-    show_variants(s);
+    show_hyperparameters(s);
     if (!s->method->loss)
         return error_set(e, "trace: %s has no optimiser step, expected a gradient method", method);
     if (s->settings.train_accumulate != 1)

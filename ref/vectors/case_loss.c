@@ -92,7 +92,7 @@ static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned nee
     Part *p = &s->part[r];
     Tensor logits, ref;
     const char *name = role_name(r);
-    if (!fill(p, &logits, &ref, r, s->v->kl_norm != KL_SUPERVISED && r == ROLE_RETAIN, a))
+    if (!fill(p, &logits, &ref, r, s->hyper->kl_norm != KL_SUPERVISED && r == ROLE_RETAIN, a))
         return false;
     if (f->masked)
         mask_rows(c, p, (int32_t *)(uintptr_t)p->labels, a);
@@ -119,7 +119,7 @@ bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
     Tape t = tape_make(a, e);
     Node *z[ROLE_COUNT] = { NULL };
     const Method *m = method_find(f->method);
-    MethodStep s = { .tape = &t, .v = &v, .step = 1 };
+    MethodStep s = { .tape = &t, .hyper = &v, .step = 1 };
     *c = (LossCase){ .in_count = 0 };
     if (!m || !hyperparameters_make(&v, m, NULL, e) || !hyperparameters_apply(&v, f->variants, e))
         return error_set(e, "record: %s is not a form of a method", f->id);

@@ -36,11 +36,9 @@ const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 /* Of the term about what is to be forgotten, or learnt where nothing is. The KL's is hyper.kl_norm. */
 static const char *reduction(const Method *m, const Hyperparameters *v)
 {
-    static const char *const by_sequence[] = { "npo", "npo_gd", "npo_kl", "dpo", "altpo", "simnpo" };
-    for (size_t k = 0; k < sizeof by_sequence / sizeof *by_sequence; k++)
-        if (strcmp(m->name, by_sequence[k]) == 0)
-            return v->npo_ratio == NPO_SEQUENCE_SUM ? "mean_seq" : v->npo_ratio == NPO_BATCH_MEAN ? "mean_token" : "mean_logit";
-    return "mean_token";
+    if (!m->by_sequence || v->npo_ratio == NPO_BATCH_MEAN)
+        return "mean_token";
+    return v->npo_ratio == NPO_SEQUENCE_SUM ? "mean_seq" : "mean_logit";
 }
 
 static bool write_loss(Suite *s, const LossForm *f)
@@ -53,8 +51,8 @@ static bool write_loss(Suite *s, const LossForm *f)
         return false;
     float loss = c.out[0].tensor.f32[0];
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
-                             "hyper", hyper_variants(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
-    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags, .definition = m->formula, TENSORS(c), .more = json });
+                             "hyper", hyper_parameters(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags, .definition = method_formula(m, s->arena), TENSORS(c), .more = json });
 }
 
 static bool write_op(Suite *s, const OpForm *f)
@@ -115,7 +113,7 @@ static bool write_mask(Suite *s, const MaskForm *f)
 
 static json_t *hyper_of(const Settings *s, const Hyperparameters *v)
 {
-    return json_pack("{s:o, s:o, s:o}", "unlearn", hyper_variants(v), "optimiser", hyper_settings(s, "optimiser"), "lora", hyper_settings(s, "lora"));
+    return json_pack("{s:o, s:o, s:o}", "unlearn", hyper_parameters(v), "optimiser", hyper_settings(s, "optimiser"), "lora", hyper_settings(s, "lora"));
 }
 
 static bool write_block(Suite *s, const BlockForm *f)
@@ -140,7 +138,7 @@ static bool write_step(Suite *u, const StepForm *f)
         && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id))
         && suite_file(u, arena_format(a, "%s/bound.safetensors", id));
     step_close(&s);
-    return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_find(f->method)->formula,
+    return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_formula(method_find(f->method), a),
         .files = "trace.safetensors trace.json bound.safetensors", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
                   "reference", f->reference ? json_string(f->reference) : json_null(), "batch", f->batch, "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
 }
@@ -156,7 +154,7 @@ static bool write_seq(Suite *s, const SeqForm *f)
         || !settings_method(&settings, f->method, &resolved, &m, &v, s->error)
         || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &settings, &c, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags, .definition = m->formula, .files = "samples.jsonl", TENSORS(c),
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags, .definition = method_formula(m, s->arena), .files = "samples.jsonl", TENSORS(c),
         .more = json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
                   "settings", word_list(f->settings), "hyper", hyper_of(&resolved, &v), "steps", c.steps) });
 }

@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What stands in two places is the same: REPRODUCE.md carries the methods' table as the program prints it; full.ini, the settings of methods.ini. `bash tests/house/test_docs.sh renew` puts the present one there.
+# What stands in two places is the same: REPRODUCE.md carries the table of methods as the program prints it, and full.ini has the
+# settings of methods.ini. `bash tests/house/test_docs.sh renew` writes the present table into REPRODUCE.md.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
 page=REPRODUCE.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
 
-# `list methods --json` has a line a value; a bar would end a cell.
+# A row a method. `list methods --json` has a line a value, of which the formula as a whole comes last; a bar would end a cell.
 table() {
-    echo '| method | needs | defaults | formula | source |'
-    echo '|---|---|---|---|---|'
-    "$PULSE" list methods --json | sed -nE 's/^    "(name|needs|defaults|formula|source)": ("(.*)"|null),?$/\1 \3/p' | sed 's/\\"/"/g; s/|/\\|/g' | awk '
-        { key = $1; value = substr($0, length(key) + 2) }
-        key == "name" { name = value; defaults = "" }
-        key == "needs" { needs = value }
-        key == "defaults" { defaults = value }
-        key == "formula" { formula = value }
-        key == "source" { print "| `" name "` | " needs " | " defaults " | `" formula "` | " value " |" }'
+    echo '| method | needs | defaults | loss | gradient | variants | notes | source |'
+    echo '|---|---|---|---|---|---|---|---|'
+    "$PULSE" list methods --json | sed -nE 's/^    "([a-z]+)": ("(.*)"|null),?$/\1 \3/p' | sed 's/\\"/"/g; s/|/\\|/g' | awk '
+        function code(text) { return text == "" ? "" : "`" text "`" }
+        { key = $1; cell[key] = substr($0, length(key) + 2) }
+        key == "formula" { print "| `" cell["name"] "` | " cell["needs"] " | " cell["defaults"] " | " code(cell["loss"]) " | " code(cell["gradient"]) " | " \
+                                 code(cell["variants"]) " | " cell["notes"] " | " cell["source"] " |" }'
 }
 carried() { sed -n "/^$begin\$/,/^$end\$/p" "$page" | sed '1d;$d'; }
 
@@ -26,6 +25,8 @@ if [ "${1:-}" = renew ]; then
 fi
 check "the table has a line a method" sh -c "[ \$(grep -c '^METHOD(' unlearn/methods.def) = $(table | tail -n +3 | grep -c '^| `')"' ]'
 check "REPRODUCE.md carries it as it is now (or: bash tests/house/test_docs.sh renew)" diff <(table) <(carried)
+wide() { for list in ops methods presets metrics scenarios rules config; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
+check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
 own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
 check "full.ini gives each method what methods.ini gives it" diff <(own methods.ini) <(own full.ini)
 finish

@@ -151,7 +151,7 @@ static float term_kl(CaseRole *r, const Hyperparameters *v, float weight)
 }
 
 /* -(scale/beta) mean log sigmoid(beta d), w = sigmoid(-beta d) */
-static float log_odds(const float *d, size_t n, const Hyperparameters *v, float scale, float *w)
+static float log_odds_mpfr(const float *d, size_t n, const Hyperparameters *v, float scale, float *w)
 {
     float s[CASE_ROWS * V];
     for (size_t k = 0; k < n; k++) {
@@ -178,7 +178,7 @@ static float term_npo(CaseRole *f, const Hyperparameters *v, float gamma)
         size_t n = f->rows * V;
         for (size_t k = 0; k < n; k++)
             d[k] = sub(f->ref[k], f->z[k]);
-        loss = log_odds(d, n, v, 2, w);
+        loss = log_odds_mpfr(d, n, v, 2, w);
         float *to = f->parts[f->count++];
         for (size_t k = 0; k < n; k++)
             to[k] = ratio_mpfr(w[k], 2 * gamma, (float)n);
@@ -186,12 +186,12 @@ static float term_npo(CaseRole *f, const Hyperparameters *v, float gamma)
     }
     if (v->npo_ratio == NPO_BATCH_MEAN) {
         d[0] = sub(ce(f, f->z), ce(f, f->ref));
-        loss = log_odds(d, 1, v, 2, w);
+        loss = log_odds_mpfr(d, 1, v, 2, w);
         push_label_all(f, ratio_mpfr(w[0], -2 * gamma, (float)f->tokens));
         return loss;
     }
     differences(f, d);
-    loss = log_odds(d, f->samples, v, 2, w);
+    loss = log_odds_mpfr(d, f->samples, v, 2, w);
     for (size_t i = 0; i < f->samples; i++)
         c[i] = ratio_mpfr(w[i], -2 * gamma, (float)f->samples);
     push_label_samples(f, c);
@@ -205,7 +205,7 @@ static float term_dpo(CaseRole *lose, CaseRole *win, const Hyperparameters *v)
     differences(win, b);
     for (size_t i = 0; i < lose->samples; i++)
         m[i] = sub(a[i], b[i]);
-    float loss = log_odds(m, lose->samples, v, v->dpo_scale, w);
+    float loss = log_odds_mpfr(m, lose->samples, v, v->dpo_scale, w);
     for (size_t i = 0; i < lose->samples; i++) {
         up[i] = ratio_mpfr(w[i], -mul_mpfr(v->dpo_scale, v->gamma), (float)lose->samples);
         down[i] = -up[i];
@@ -221,7 +221,7 @@ static float term_simnpo(CaseRole *f, const Hyperparameters *v)
     per_sample(f, f->z, true, d);
     for (size_t i = 0; i < f->samples; i++)
         d[i] = sub(d[i], v->delta);
-    float loss = log_odds(d, f->samples, v, 2, w);
+    float loss = log_odds_mpfr(d, f->samples, v, 2, w);
     for (size_t i = 0; i < f->samples; i++)
         c[i] = ratio_mpfr(w[i], -2 * v->gamma, (float)((int32_t)f->samples * (f->offsets[i + 1] - f->offsets[i])));
     push_label_samples(f, c);
@@ -345,7 +345,7 @@ float rmu_mpfr(MethodCase *c, const float *u)
 {
     float aim[V], norm = squares(u, V, true);
     for (size_t k = 0; k < V; k++)
-        aim[k] = ratio_mpfr(u[k], c->v.steering, norm);
+        aim[k] = ratio_mpfr(u[k], c->v.steering_coeff, norm);
     float forget = distance(&c->role[ROLE_FORGET], aim, true, c->v.gamma);
     CaseRole *r = &c->role[ROLE_RETAIN];
     return axpy_mpfr(mul_mpfr(c->v.gamma, forget), distance(r, r->ref, false, c->v.alpha), c->v.alpha);

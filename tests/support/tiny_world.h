@@ -35,7 +35,7 @@ TinyWorld *tiny_world_make(uint64_t seed);
 void   tiny_world_close(TinyWorld *w);
 /* Adapters of rank 3, or all weights. */
 void   tiny_world_adapt(TinyWorld *w, Trainable t);
-/* AdamW at 1e-3, batches of 3, one round; `changes` over the method's variants. */
+/* AdamW at 1e-3, batches of 3, one round; `changes` over the hyperparameters of the method. */
 RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes, int64_t steps);
 void   tiny_world_run(TinyWorld *w, Rounds *r, const RoundsPlan *p);
 /* Of all weights and adapters. */

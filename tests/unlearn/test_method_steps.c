@@ -141,16 +141,16 @@ static void every_named_switch_is_recorded(void **state)
 {
     (void)state;
 #define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, range },
-    static const struct { const char *key; ValueType type; const char *range; } variants[] = {
+    static const struct { const char *key; ValueType type; const char *range; } keys[] = {
 #include "unlearn/hyperparameters.def"
     };
 #undef HYPERPARAMETER
-    for (size_t k = 0; k < sizeof variants / sizeof *variants; k++) {
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         char range[128], change[64], *rest = range;
-        snprintf(range, sizeof range, "%s", variants[k].type == TYPE_CHOICE ? variants[k].range : "");
+        snprintf(range, sizeof range, "%s", keys[k].type == TYPE_CHOICE ? keys[k].range : "");
         strsep(&rest, "|");
         for (char *one; (one = strsep(&rest, "|"));) {
-            snprintf(change, sizeof change, "%s=%s", variants[k].key, one);
+            snprintf(change, sizeof change, "%s=%s", keys[k].key, one);
             if (!recorded(NULL, change))
                 fail_msg("no line of %s has %s", path, change);
         }

@@ -8,7 +8,6 @@
 #include "tensor/ops.h"
 #include "tests/support/oracle.h"
 #include "tests/support/oracle_methods.h"
-#include "unlearn/methods/pruning.h"
 
 static Hyperparameters hyperparameters_of(const char *method, const char *changes)
 {
@@ -44,7 +43,7 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], const void *state)
 {
     const Method *m = method_find(method);
-    MethodStep s = { .tape = &tape, .v = &c->v, .step = 1, .state = state };
+    MethodStep s = { .tape = &tape, .hyper = &c->v, .step = 1, .state = state };
     for (int k = 0; k < ROLE_COUNT; k++) {
         CaseRole *r = &c->role[k];
         z[k] = NULL;
@@ -142,7 +141,7 @@ static void every_gradient_method_on_logits_is_in_the_table(void **state)
         if (methods[k]->loss && !(methods[k]->needs & NEEDS_HIDDEN) && !there)
             fail_msg("%s is not tested", methods[k]->name);
         assert_true((methods[k]->loss != NULL) != (methods[k]->edit != NULL));
-        assert_true(*methods[k]->source && *methods[k]->formula && *method_needs_text(methods[k], &arena));
+        assert_true(*methods[k]->source && *methods[k]->label && *method_formula(methods[k], &arena) && *method_needs_text(methods[k], &arena));
         assert_ptr_equal(method_find(methods[k]->name), methods[k]);
     }
     assert_null(method_find("strolch"));
@@ -303,7 +302,7 @@ static void ce_u_of_a_sure_token_is_finite(void **state)
     compare("ce_u", "", &c, "sure tokens");
 }
 
-/* --- variants and presets --- */
+/* --- hyperparameters and presets --- */
 
 static void variants_are_read_and_refused_with_a_sentence(void **state)
 {
@@ -320,6 +319,18 @@ static void variants_are_read_and_refused_with_a_sentence(void **state)
     expect_sentence(&error, "gamma", "expected key=value");
     assert_false(hyperparameters_make(&v, method_find("ga"), "strolch", &error));
     expect_sentence(&error, "\"strolch\"", "mllmu_bench", "umu_bench");
+}
+
+static void an_older_name_of_a_key_is_the_same_key(void **state)
+{
+    (void)state;
+    Hyperparameters older = hyperparameters_of("rmu", "steering=20"), now = hyperparameters_of("rmu", "steering_coeff=20");
+    assert_true(older.steering_coeff == 20);
+    assert_memory_equal(&older, &now, sizeof now);
+    assert_string_equal(hyperparameter_key("steering"), "steering_coeff");
+    assert_string_equal(hyperparameter_recorded("steering_coeff"), "steering");
+    assert_string_equal(hyperparameter_recorded("beta"), "beta");
+    assert_null(hyperparameter_key("strolch"));
 }
 
 static void a_preset_is_a_public_code(void **state)
@@ -349,38 +360,6 @@ static void a_preset_is_a_public_code(void **state)
     assert_true(method_needs(method_find("grad_diff"), &v) & NEEDS_RETAIN);
 }
 
-/* --- MANU by hand --- */
-
-static void manu_ranks_by_score_and_then_by_place(void **state)
-{
-    (void)state;
-    static const double score[] = { 1, 3, 2, 3, 0, 3, 2 };
-    static const uint32_t want[] = { 1, 3, 5, 2, 6, 0, 4 };
-    uint32_t order[7];
-    assert_true(manu_rank(score, 7, order, &arena));
-    assert_memory_equal(order, want, sizeof want);
-    double same[1000];
-    uint32_t all[1000];
-    for (size_t k = 0; k < 1000; k++)
-        same[k] = k == 700 ? 2 : 1;
-    assert_true(manu_rank(same, 1000, all, &arena));
-    for (uint32_t k = 0; k < 1000; k++)
-        assert_int_equal(all[k], k == 0 ? 700 : k <= 700 ? k - 1 : k);
-}
-
-/* Pictures: z = 1, 3 (a = 2, q = 5, f = 1, var = 5 - 4 = 1); text: z = 0, 0. */
-static void manu_scores_as_worked_by_hand(void **state)
-{
-    (void)state;
-    ManuSums m = { .absolute = 4, .square = 10, .sum = 4, .active = 2, .rows = 2 }, t = { .rows = 2 }, none = { .rows = 0 };
-    double eps = 1e-8, want = 2 / (2 + 0 + eps) + 1 / (1 + 0 + eps) + sqrt(1.0) + sqrt(5 / (5 + 0 + eps));
-    assert_true(manu_importance(&m, &t) == want);
-    assert_true(manu_importance(&m, &none) == want);
-    assert_true(manu_importance(&t, &none) == 0);
-    assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ t, t }) == want / eps);
-    assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ m, t }) == want / (want + eps));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,8 +375,7 @@ int main(void)
         stand_test(ce_u_of_a_sure_token_is_finite),
         stand_test(variants_are_read_and_refused_with_a_sentence),
         stand_test(a_preset_is_a_public_code),
-        stand_test(manu_ranks_by_score_and_then_by_place),
-        stand_test(manu_scores_as_worked_by_hand),
+        stand_test(an_older_name_of_a_key_is_the_same_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,31 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* Plain cross-entropy: on the retain set (retrain, retain_ft), and on refusals (idk). */
+/* Plain cross-entropy: on the retain set (retrain, retain_ft), or on refusals to the forget questions (idk).
+ *
+ *     retrain, retain_ft   L = CE(retain)
+ *     idk                  L = gamma CE(refusals) + alpha CE(retain)      TOFU (Maini et al. 2024), "preference optimisation"
+ *
+ * retrain starts from the base model and is the oracle that other methods are measured by; MLLMU-Bench makes it with
+ * reference_model_FT.py. retain_ft (CLEAR) starts from the model that is to forget. TOFU draws a refusal anew at each access of a
+ * question; here the refusal of a question is fixed by `seed`. */
 #include "unlearn/method.h"
 
 static Node *retain_loss(MethodStep *s)
 {
-    return add_ce(s, NULL, ROLE_RETAIN, 1);
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_RETAIN, 1);
+    return loss.sum;
 }
 
 static Node *idk_loss(MethodStep *s)
 {
-    return and_retain(s, add_ce(s, NULL, ROLE_REFUSAL, s->v->gamma));
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_REFUSAL, s->hyper->gamma);
+    plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    return loss.sum;
 }
 
 const Method method_retrain = {
-    .name = "retrain", .source = "the oracle: the base model fine-tuned without the forget set (MLLMU-Bench reference_model_FT.py)",
-    .formula = "L = CE(retain), from the base model;  dL/dz = c (p - e_y), c = 1/N",
+    .name = "retrain", .label = "retrained",
+    .source = "the oracle: the base model fine-tuned without the forget set (MLLMU-Bench reference_model_FT.py)",
+    .formula = { .loss = "L = CE(retain), from the base model", .gradient = "dL/dz = c (p - e_y), c = 1/N" },
     .needs = NEEDS_RETAIN | NEEDS_BASE, .loss = retain_loss,
 };
 
 const Method method_retain_ft = {
-    .name = "retain_ft", .source = "retain-only fine-tuning (CLEAR: retain_ft)",
-    .formula = "L = CE(retain), from the model that is to forget;  dL/dz = c (p - e_y), c = 1/N",
+    .name = "retain_ft", .label = "retain FT", .source = "retain-only fine-tuning (CLEAR: retain_ft)",
+    .formula = { .loss = "L = CE(retain), from the model that is to forget", .gradient = "dL/dz = c (p - e_y), c = 1/N" },
     .needs = NEEDS_RETAIN, .loss = retain_loss,
 };
 
 const Method method_idk = {
-    .name = "idk", .source = "preference optimisation by refusals (PO): TOFU; UMU-Bench; MMUBench",
-    .formula = "L = gamma CE(refusals to the forget questions) + alpha CE(retain);  dL/dz = c (p - e_y), c = gamma/N on refusals, alpha/N on retain",
+    .name = "idk", .label = "IDK", .source = "preference optimisation by refusals (PO): TOFU; UMU-Bench; MMUBench",
+    .formula = { .loss = "L = gamma CE(refusals to the forget questions) + alpha CE(retain)",
+                 .gradient = "dL/dz = c (p - e_y), c = gamma/N on refusals, alpha/N on retain" },
     .needs = NEEDS_REFUSAL | NEEDS_RETAIN | RETAIN_IF_ALPHA, .loss = idk_loss,
 };

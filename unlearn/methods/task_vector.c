@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Task vector: over-fit on what is to be forgotten, then walk the other way from where the model was. */
+/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from where they were.
+ *
+ *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023, "Editing models with task arithmetic"
+ *
+ * MUSE reinforces for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA adapters that
+ * started at B = 0 the same walk is B = -strength B. */
 #include <string.h>
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
 static Node *task_vector_loss(MethodStep *s)
 {
-    return add_ce(s, NULL, ROLE_FORGET, 1);
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_FORGET, 1);
+    return loss.sum;
 }
 
-/* The trainable weights as they were, by place in the list; adapters start at zero and need none. */
-static bool task_vector_begin(const Hyperparameters *v, const Model *m, Arena *a, const void **state, Error *e)
+/* The state is a Tensor for each weight of the list: a copy of w_0 where the weight is trainable, else without data. */
+static bool task_vector_begin(const Hyperparameters *hyper, const Model *m, Arena *a, const void **state, Error *e)
 {
     const Weights *w = m->weights;
     Tensor *before = arena_zalloc(a, w->count * sizeof *before);
-    (void)v;
+    (void)hyper;
     for (size_t k = 0; before && k < w->count; k++) {
         if (!w->list[k].trainable)
             continue;
@@ -31,6 +38,7 @@ static bool task_vector_begin(const Hyperparameters *v, const Model *m, Arena *a
     return before != NULL;
 }
 
+/* Copies a value that was computed into the weight `name`. */
 static bool put(Tensor *to, const Node *value, const char *name, Error *e)
 {
     if (!value)
@@ -41,7 +49,8 @@ static bool put(Tensor *to, const Node *value, const char *name, Error *e)
     return true;
 }
 
-static bool task_vector_finish(const void *state, const Hyperparameters *v, Model *m, Error *e)
+/* w = RN(w_0 - strength RN(w - w_0)) for whole weights, B = RN(-strength B) for adapters. */
+static bool task_vector_finish(const void *state, const Hyperparameters *hyper, Model *m, Error *e)
 {
     const Tensor *before = state;
     Arena a = arena_make(e);
@@ -53,19 +62,20 @@ static bool task_vector_finish(const void *state, const Hyperparameters *v, Mode
         if (!before[k].f32)
             continue;
         Node *old = tape_input(&t, "before", before[k]);
-        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -v->strength), m->weights->list[k].name, e);
+        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -hyper->strength), m->weights->list[k].name, e);
     }
     for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
         Tensor *b = &m->lora->pairs[k].b->tensor;
-        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -v->strength), m->lora->pairs[k].module, e);
+        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -hyper->strength), m->lora->pairs[k].module, e);
     }
     arena_free(&a);
     return good && !e->failed;
 }
 
 const Method method_task_vector = {
-    .name = "task_vector", .source = "Ilharco et al. 2023; MUSE (over-fit on the forget set, strength 5)",
-    .formula = "trained with L = CE(forget), dL/dz = c (p - e_y), c = 1/N; then w = w_0 - strength (w - w_0): RN(w_0 - strength RN(w - w_0)) for whole weights, "
-               "B = RN(-strength B) for adapters that started at zero",
+    .name = "task_vector", .label = "task vector", .source = "Ilharco et al. 2023; MUSE (over-fit on the forget set, strength 5)",
+    .formula = { .loss = "L = CE(forget)", .gradient = "dL/dz = c (p - e_y), c = 1/N",
+                 .notes = "After the last step w = w_0 - strength (w - w_0): RN(w_0 - strength RN(w - w_0)) for whole weights, "
+                          "B = RN(-strength B) for adapters that started at zero" },
     .needs = NEEDS_FORGET, .loss = task_vector_loss, .begin = task_vector_begin, .finish = task_vector_finish,
 };

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Cross-entropy with a target distribution q in which the label has lost its weight (undial, ce_u).
+ *
+ *     L = gamma sum_t sum_v q_v (-log p_v) / N + alpha CE(retain), where no gradient flows through q
+ *     undial   q = softmax(z_ref - beta e_y)                 Dong et al. 2024
+ *     ce_u     q = softmax(z), z = -infinity at the label    Yang 2025
+ *
+ * open-unlearning's undial also distils positions without a label, because the label -100 wraps around to a vocabulary entry; here
+ * they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
+#include <math.h>
+#include "tensor/ops.h"
+#include "unlearn/method.h"
+
+/* [R, V]: `value` at the label of each row, 0 elsewhere. */
+static Node *at_labels(MethodStep *s, const Part *p, const char *name, float value)
+{
+    size_t v = p->z ? shape_cols(p->z->out.shape) : 0;
+    Tensor x = v ? tensor_zeros(s->tape->arena, shape_of(2, p->rows, v)) : (Tensor){ .data = NULL };
+    if (!x.data)
+        return NULL;
+    for (size_t r = 0; r < p->rows; r++)
+        if (p->labels[r] >= 0 && value != 0)
+            x.f32[r * v + (size_t)p->labels[r]] = value;
+    return tape_input(s->tape, name, x);
+}
+
+/* The value is RN(sum_t RN(sum_v q_v (0 - log p_v)) / N), and dz = RN(weight/N) (p - q). */
+static void plus_ce_with(Loss *loss, const Part *p, Node *q, float weight)
+{
+    MethodStep *s = loss->step;
+    seed_target(s, p, q, weight / (float)p->tokens);
+    Node *log_p = op_log_softmax(s->tape, p->z);
+    Node *ce = op_kl(s->tape, q, at_labels(s, p, "zero", 0), log_p);
+    plus_value(loss, op_mean_over(s->tape, ce, p->tokens), weight);
+}
+
+/* The rows of the part without the first row of each sample, or the part itself where that leaves no row. */
+static Part without_first(MethodStep *s, const Part *p)
+{
+    Tape *t = s->tape;
+    Part rest = *p;
+    int32_t *rows = arena_array(t->arena, p->rows, sizeof *rows), *labels = arena_array(t->arena, p->rows, sizeof *labels);
+    if (!rows || !labels || p->rows == p->samples)
+        return rest;
+    rest.rows = 0;
+    for (size_t i = 0; i < p->samples; i++)
+        for (int32_t r = p->offsets[i] + 1; r < p->offsets[i + 1]; r++) {
+            rows[rest.rows] = r;
+            labels[rest.rows++] = p->labels[r];
+        }
+    rest.tokens = rest.rows;
+    rest.labels = labels;
+    rest.offsets = NULL;
+    rest.z = op_gather_rows(t, p->z, rows, rest.rows);
+    return rest;
+}
+
+static Node *undial_loss(MethodStep *s)
+{
+    Loss loss = { .step = s };
+    const Part *f = &s->part[ROLE_FORGET];
+    if (has(s, ROLE_FORGET)) {
+        Node *lowered = op_axpy(s->tape, f->z_ref, at_labels(s, f, "label", 1), -s->hyper->beta);
+        plus_ce_with(&loss, f, op_softmax(s->tape, lowered), s->hyper->gamma);
+    }
+    plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    return loss.sum;
+}
+
+/* The softmax over -infinity at the label is finite even where p_y rounds to 1. */
+static Node *ce_u_loss(MethodStep *s)
+{
+    Loss loss = { .step = s };
+    const Part *all = &s->part[ROLE_FORGET];
+    if (has(s, ROLE_FORGET) && !s->tape->error->failed) {
+        Part f = s->hyper->skip_first ? without_first(s, all) : *all;
+        Node *others = op_add(s->tape, f.z, at_labels(s, &f, "label", -INFINITY));
+        plus_ce_with(&loss, &f, op_softmax(s->tape, others), s->hyper->gamma);
+    }
+    plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    return loss.sum;
+}
+
+#define TARGET_CE "L = gamma CE_q(forget) + alpha CE(retain), CE_q = RN(sum_t RN(sum_v q_v (0 - log p_v)) / N), "
+#define TARGET_GRADIENT "dL/dz = c (p - q), c = gamma/N, on forget, c (p - e_y), c = alpha/N, on retain"
+
+const Method method_undial = {
+    .name = "undial", .label = "UNDIAL", .source = "Dong et al. 2024 (UNDIAL); open-unlearning, but for its labels of -100",
+    .formula = { .loss = TARGET_CE "q = softmax(z_ref - beta e_y)", .gradient = TARGET_GRADIENT },
+    .defaults = "beta=10 alpha=0",
+    .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA | REFERENCE_FORGET, .loss = undial_loss,
+};
+
+const Method method_ce_u = {
+    .name = "ce_u", .label = "CE-U",
+    .source = "Yang 2025 (CE-U); open-unlearning (skip_first = yes: an answer's first token is left alone, where it has more than one)",
+    .formula = { .loss = TARGET_CE "q = softmax(z with -inf at y), no gradient through q", .gradient = TARGET_GRADIENT },
+    .defaults = "alpha=0",
+    .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA, .loss = ce_u_loss,
+};

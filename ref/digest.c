@@ -52,6 +52,19 @@ void probe_seed(Probe *p, Node *y)
         tape_seed(p->tape, y, probe_input(p, PROBE_NORMAL, y->out.shape));
 }
 
+void probe_seed_forward(Probe *p, Node *y)
+{
+    tape_stop(y);
+    probe_seed(p, y);
+}
+
+void probe_walk(Probe *p)
+{
+    for (size_t k = 0; k < p->tape->count; k++)
+        p->tape->nodes[k]->n_walked = 0;
+    tape_backward(p->tape);
+}
+
 /* What is asked for: the families that are named (none: all of them, and the totals), and whether each operator has a line of its own. */
 typedef struct {
     char **family;
@@ -113,7 +126,7 @@ static Digest run_family(size_t k, bool *seen, const Wanted *w, Error *e)
     if (families[k].later)
         hash_text(&p.hash, families[k].name);      // so that two families without a node differ
     families[k].probe(&p);
-    tape_backward(&t);
+    probe_walk(&p);
     hash_nodes(&p, seen, k, w);
     arena_free(&a);
     error_prefix(e, "digest of %s", families[k].name);

@@ -46,8 +46,19 @@ typedef struct {
     WideBudget *wide_budget; // NULL when wide is NULL
 } Call;
 
+static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
+
+/* Fails with "gelu: shapes [2] F16 do not fit, expected …"; returns false. */
+bool call_refuse(const Call *c, const char *expected, Error *e);
+
 /* How the last bit is decided (NUMERICS section 0). MOVE: nothing is rounded. */
 typedef enum { CLASS_MOVE, CLASS_A, CLASS_A_RATIONAL, CLASS_B, CLASS_C, CLASS_D } OpClass;
+
+/* What becomes of a gradient that arrives at the operator's result. */
+typedef enum {
+    GRADIENT_VJP,            // vjp passes it on; where there is no vjp, it is an error if a trainable parameter lies below
+    GRADIENT_NONE,           // it ends here on purpose: the result counts as a constant (argmax, the optimiser's updates)
+} Gradient;
 
 struct Op {
     const char *name;        // the one word
@@ -65,10 +76,19 @@ struct Op {
     bool (*shape)(const Call *c, Shape *out, Error *e);
     /* Writes the nearest floats to every element of c->out.f32. */
     void (*kernel)(const Call *c);
+    Gradient gradient;
     /* Records the operators that make the gradient of each input that wants one, and hands each to
-     * tape_contribute. NULL: no gradient flows. */
+     * tape_contribute. NULL: the operator has no derivative. */
     void (*vjp)(Tape *t, Node *y, Node *dy);
 };
+
+/* Checks the inputs and the shapes of a call, and runs its kernel. c->out: memory of the caller, or data NULL, in which
+ * case the result is a piece of c->scratch. Every other field of `c` is set. False, with a sentence, when something failed. */
+bool call_run(Call *c);
+
+/* Runs an operator on plain tensors, without a tape. `attrs` may be NULL where the operator has none; *out as in call_run.
+ * Two threads may run operators at the same time, each with an arena and an Error of its own. */
+bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Arena *scratch, Error *e, Tensor *out);
 
 extern const Op *const ops[];       // in the order of ops.def; then NULL. The record of OP(name) is `op_record_name`
 extern const size_t ops_count;

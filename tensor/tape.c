@@ -14,16 +14,6 @@ Tape tape_make(Arena *arena, Error *error)
     return (Tape){ .arena = arena, .error = error, .module = "", .wide.budget = WIDE_BUDGET };
 }
 
-bool call_refuse(const Call *c, const char *expected, Error *e)
-{
-    char shape[64], all[400] = "";
-    for (size_t k = 0, n = 0; k < c->n_in && k < 4; k++) {
-        const Tensor *x = call_value(c, k);
-        n += (size_t)snprintf(all + n, sizeof all - n, " %s%s%s", shape_text(x->shape, shape), x->dtype == F32 ? "" : " ", x->dtype == F32 ? "" : dtype_name(x->dtype));
-    }
-    return error_set(e, "%s: shapes%s do not fit, expected %s", c->op->name, all, expected);
-}
-
 void tape_reset(Tape *t)
 {
     arena_reset(t->arena);
@@ -91,50 +81,49 @@ const int32_t *tape_index(Tape *t, const int32_t *values, size_t n)
     return copy;
 }
 
-static bool dtype_fits(const Op *op, size_t k, Dtype d)
+static bool inputs_are_there(Tape *t, const Op *op, size_t n_in, Node *const in[])
 {
-    return d == F32 || (k < 32 && op->half >> k & 1 && (d == F16 || d == BF16));
+    for (size_t k = 0; k < n_in; k++)
+        if (!in[k])
+            return error_set(t->error, "%s: input %zu is missing", op->name, k);
+    return true;
+}
+
+static bool any_wants_grad(size_t n, Node *const in[])
+{
+    for (size_t k = 0; k < n; k++)
+        if (in[k]->wants_grad)
+            return true;
+    return false;
+}
+
+/* The operands of a call as tensors, with the places where products keep them widened; false: no memory. */
+static bool call_operands(Call *c, Arena *a, size_t n_in, Node *const in[])
+{
+    Tensor *values = arena_array(a, n_in, sizeof *values);
+    Wide ***wide = arena_array(a, n_in, sizeof *wide);
+    for (size_t k = 0; values && wide && k < n_in; k++) {
+        values[k] = in[k]->out;
+        wide[k] = &in[k]->wide;
+    }
+    c->in = values;
+    c->wide = wide;
+    return values && wide;
 }
 
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs)
 {
-    if (t->error->failed)
+    if (t->error->failed || !inputs_are_there(t, op, n_in, in))
         return NULL;
-    bool wants_grad = false;
-    for (size_t k = 0; k < n_in; k++) {
-        if (!in[k]) {
-            error_set(t->error, "%s: input %zu is missing", op->name, k);
-            return NULL;
-        }
-        if (!dtype_fits(op, k, in[k]->out.dtype)) {
-            error_set(t->error, "%s: input %zu is of dtype %s, expected F32", op->name, k, dtype_name(in[k]->out.dtype));
-            return NULL;
-        }
-        wants_grad |= in[k]->wants_grad;
-    }
-    Node **inputs = arena_array(t->arena, n_in, sizeof *inputs);
-    Tensor *values = arena_array(t->arena, n_in, sizeof *values);
-    Wide ***wide = arena_array(t->arena, n_in, sizeof *wide);
-    if (!inputs || !values || !wide)
+    Node fields = { .op = op, .n_in = n_in, .attrs = attrs ? *attrs : (Attrs){ .f = { 0 } } };
+    Call call = { .op = op, .n_in = n_in, .attrs = &fields.attrs, .scratch = t->arena, .error = t->error, .wide_budget = &t->wide };
+    fields.in = arena_array(t->arena, n_in, sizeof *fields.in);
+    if (!fields.in || !call_operands(&call, t->arena, n_in, in) || !call_run(&call))
         return NULL;
-    for (size_t k = 0; k < n_in; k++) {
-        inputs[k] = in[k];
-        values[k] = in[k]->out;
-        wide[k] = &in[k]->wide;
-    }
-
-    Node fields = { .op = op, .in = inputs, .n_in = n_in, .attrs = attrs ? *attrs : (Attrs){ .f = { 0 } } };
-    Call call = { .op = op, .in = values, .n_in = n_in, .attrs = &fields.attrs, .scratch = t->arena, .error = t->error,
-                  .wide = wide, .wide_budget = &t->wide };
-    Shape shape = { .rank = 0 };
-    if (!op->shape(&call, &shape, t->error))
-        return NULL;
-    call.out = tensor_f32(t->arena, shape);
-    if (!call.out.f32)
-        return NULL;
-    op->kernel(&call);
+    if (n_in)
+        memcpy(fields.in, in, n_in * sizeof *in);
     fields.out = call.out;
-    fields.wants_grad = wants_grad && op->vjp && !t->no_grad && t->phase == PHASE_FORWARD;
+    fields.wants_grad = op->gradient != GRADIENT_NONE && !t->no_grad && t->phase == PHASE_FORWARD && any_wants_grad(n_in, in);
     return node_make(t, fields);
 }
 
@@ -157,18 +146,44 @@ void tape_leave(Tape *t, const char *before)
     t->module = before;
 }
 
+/* A trainable parameter from which a gradient of `n` would be missed; NULL: there is none. */
+static const Node *parameter_below(const Node *n)
+{
+    if (!n->wants_grad || !n->op)
+        return n->wants_grad ? n : NULL;
+    for (size_t k = 0; k < n->n_in; k++) {
+        const Node *found = parameter_below(n->in[k]);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+static bool shape_fits(Tape *t, const Node *n, const Node *dy)
+{
+    char have[64], want[64];
+    return shape_equal(n->out.shape, dy->out.shape)
+        || error_set(t->error, "%s: a gradient of shape %s was handed to a value of shape %s", n->op ? n->op->name : n->name,
+                     shape_text(dy->out.shape, have), shape_text(n->out.shape, want));
+}
+
+/* Refuses a gradient that `n` cannot pass on, unless no parameter below would miss it. */
+static bool passes_on(Tape *t, const Node *n)
+{
+    const Node *parameter = n->op && !n->op->vjp ? parameter_below(n) : NULL;
+    return !parameter
+        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; expected one that "
+                     "has, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
+}
+
 void tape_contribute(Tape *t, Node *n, Node *dy)
 {
-    if (t->error->failed || !n || !dy || !n->wants_grad)
+    if (t->error->failed || !n || !dy || !n->wants_grad || !shape_fits(t, n, dy) || !passes_on(t, n))
         return;
-    if (!shape_equal(n->out.shape, dy->out.shape)) {
-        char have[64], want[64];
-        error_set(t->error, "%s: a gradient of shape %s was handed to a value of shape %s", n->op ? n->op->name : n->name,
-                  shape_text(dy->out.shape, have), shape_text(n->out.shape, want));
-        return;
-    }
-    if (grow(t->arena, &n->contributions, n->n_contributions, &n->contributions_room))
+    if (grow(t->arena, &n->contributions, n->n_contributions, &n->contributions_room)) {
         n->contributions[n->n_contributions++] = dy;
+        t->contributed++;
+    }
 }
 
 void tape_seed(Tape *t, Node *n, Node *dy)
@@ -176,19 +191,47 @@ void tape_seed(Tape *t, Node *n, Node *dy)
     tape_contribute(t, n, dy);
 }
 
+void tape_stop(Node *n)
+{
+    if (n)
+        n->wants_grad = false;
+}
+
+/* The derivative of one operator, which must hand a gradient to each input that wants one. */
+static void walk_node(Tape *t, Node *n, Node *dy)
+{
+    size_t wanted = t->contributed;
+    for (size_t k = 0; k < n->n_in; k++)
+        wanted += n->in[k]->wants_grad;
+    if (dy)
+        n->op->vjp(t, n, dy);
+    for (size_t k = 0; k < n->n_in && t->contributed != wanted; k++)
+        if (n->in[k]->wants_grad && n->in[k]->n_contributions == 0)
+            error_set(t->error, "%s: its derivative passes no gradient to input %zu, expected one for the parameter \"%s\"", n->op->name, k,
+                      parameter_below(n->in[k]) ? parameter_below(n->in[k])->name + strlen("param.") : "");
+}
+
+static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }
+
+/* A later walk passes on what has come since the walk before it; the gradient of a node is the sum of all that came. */
+static void walk_back(Tape *t, Node *n)
+{
+    size_t walked = n->n_walked, fresh = n->n_contributions - walked;
+    if (fresh == 0)
+        return;
+    t->module = n->module;
+    n->grad = sum_of(t, n->n_contributions, n->contributions);
+    n->n_walked = n->n_contributions;
+    if (n->op)
+        walk_node(t, n, walked ? sum_of(t, fresh, n->contributions + walked) : n->grad);
+}
+
 void tape_backward(Tape *t)
 {
     t->phase = PHASE_BACKWARD;
     const char *module = t->module;
-    for (size_t k = t->count; k-- > 0 && !t->error->failed;) {
-        Node *n = t->nodes[k];
-        if (n->n_contributions == 0)
-            continue;
-        t->module = n->module;
-        n->grad = n->n_contributions == 1 ? n->contributions[0] : op_sum_n(t, n->n_contributions, n->contributions);
-        if (n->op && n->grad)
-            n->op->vjp(t, n, n->grad);
-    }
+    for (size_t k = t->count; k-- > 0 && !t->error->failed;)
+        walk_back(t, t->nodes[k]);
     t->module = module;
     t->phase = PHASE_FORWARD;
 }

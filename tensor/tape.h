@@ -36,13 +36,10 @@ struct Node {
     bool        wants_grad;
     Node      **contributions; // gradients handed in so far
     size_t      n_contributions, contributions_room;
+    size_t      n_walked;    // of these, how many a walk back has passed on
     Node       *grad;        // d loss / d out once tape_backward has passed; NULL: none
     Wide       *wide;        // the output widened by a product, kept for the step; NULL: not widened
 };
-
-/* For kernels and shape checks: operand k of a call; false, with "gelu: shapes [2] F16 do not fit, expected …". */
-static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
-bool call_refuse(const Call *c, const char *expected, Error *e);
 
 struct Tape {
     Arena  *arena;           // of the step
@@ -52,6 +49,7 @@ struct Tape {
     bool    no_grad;         // record nothing for a walk back
     Phase   phase;
     const char *module;
+    size_t  contributed;     // gradients handed in, over all nodes
     WideBudget wide;         // memory of a step for widened operands
 };
 
@@ -77,6 +75,8 @@ void  tape_leave(Tape *t, const char *before);   // with what tape_enter returne
 void  tape_seed(Tape *t, Node *n, Node *dy);
 void  tape_contribute(Tape *t, Node *n, Node *dy);
 void  tape_backward(Tape *t);
+/* No gradient passes `n` from now on: it is a constant of the loss. A flag of the node, so no operator is recorded. */
+void  tape_stop(Node *n);
 
 /* No-grad scopes: everything recorded since tape_scope is forgotten but for `keep`, whose data survives. */
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;

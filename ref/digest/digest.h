@@ -34,5 +34,9 @@ Node *probe_input(Probe *p, ProbeKind kind, Shape s);
 Node *probe_param(Probe *p, ProbeKind kind, Shape s);
 /* Seeds the gradient of y with fresh data of its shape; the tape is walked back once, after the family. y may be NULL. */
 void  probe_seed(Probe *p, Node *y);
+/* Walks the tape back. When `total` was recorded, a later walk passed on all gradients anew, not only the new ones, and so does this. */
+void  probe_walk(Probe *p);
+/* As probe_seed, but no gradient passes y. For operators that had no derivative when `total` was recorded. */
+void  probe_seed_forward(Probe *p, Node *y);
 
 #endif

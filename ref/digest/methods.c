@@ -24,7 +24,7 @@ static void run(Probe *p, const Method *m, const char *changes)
     for (int k = 0; k < ROLE_COUNT; k++)
         s.part[k] = part(p);
     m->loss(&s);
-    tape_backward(p->tape);
+    probe_walk(p);
 }
 
 /* A method without a loss on logits alone (on hidden states, on weights, in several stages) has nothing to run here. */

@@ -28,7 +28,7 @@ void digest_scalar(Probe *p)
 void digest_pointwise(Probe *p)
 {
     static Binary *const functions[] = { op_add, op_sub, op_mul };
-    static Unary *const activations[] = { op_gelu, op_quick_gelu, op_silu, op_sigmoid, op_log_sigmoid };
+    static Unary *const activations[] = { op_gelu, op_quick_gelu, op_silu };
     Tape *t = p->tape;
     const Shape s = shape_of(2, (size_t)37, (size_t)53), row = shape_of(1, (size_t)53);
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
@@ -42,6 +42,8 @@ void digest_pointwise(Probe *p)
         probe_seed(p, op_affine_rows(t, a, g, c));
         for EACH(k, activations)
             probe_seed(p, activations[k](t, a));
+        probe_seed_forward(p, op_sigmoid(t, a));
+        probe_seed(p, op_log_sigmoid(t, a));
     }
 }
 
@@ -102,8 +104,8 @@ void digest_reductions(Probe *p)
         probe_seed(p, op_mean(t, a));
         op_column_sum(t, a);
         op_column_dot(t, a, b);
-        probe_seed(p, op_segment_sum(t, v, offsets, 4));
-        probe_seed(p, op_segment_mean(t, v, offsets, 4));
+        probe_seed_forward(p, op_segment_sum(t, v, offsets, 4));
+        probe_seed_forward(p, op_segment_mean(t, v, offsets, 4));
         op_square_norm(t, 3, list);
         op_square_sum(t, a);
     }
@@ -153,7 +155,7 @@ void digest_losses(Probe *p)
         op_logit_grad_label(t, probabilities, c, labels);
         op_kl(t, q, lq, op_log_softmax(t, z));
         probe_seed(p, probabilities);
-        probe_seed(p, op_nll(t, z, labels));
+        probe_seed_forward(p, op_nll(t, z, labels));
     }
 }
 

@@ -57,12 +57,12 @@ static bool beta_shape(const Call *c, Shape *out, Error *e)
 
 const Op op_record_adam_m = {
     .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = { [ADAM_M_BETA1] = "beta1" },
-    .shape = beta_shape, .kernel = adam_m_kernel,
+    .shape = beta_shape, .kernel = adam_m_kernel, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam_v = {
     .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = { [ADAM_V_BETA2] = "beta2" },
-    .shape = beta_shape, .kernel = adam_v_kernel,
+    .shape = beta_shape, .kernel = adam_v_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1)
@@ -146,14 +146,14 @@ const Op op_record_adamw = {
     .name = "adamw", .kind = CLASS_B, .inputs = "p m v", 
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps", [ADAM_DECAY] = "decay" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
-    .shape = adam_shape, .kernel = adam_kernel,
+    .shape = adam_shape, .kernel = adam_kernel, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam = {
     .name = "adam", .kind = CLASS_B, .inputs = "p m v", 
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr m/c1 / (sqrt(v/c2) + eps))" ADAM_RULES,
-    .shape = adam_shape, .kernel = adam_kernel,
+    .shape = adam_shape, .kernel = adam_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2)

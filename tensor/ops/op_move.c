@@ -168,7 +168,7 @@ static void argmax_kernel(const Call *c)
 
 const Op op_record_argmax = {
     .name = "argmax", .formula = "y[r] = the lowest j with the largest x[r,j]; NaN is below everything", .kind = CLASS_MOVE,
-    .inputs = "x", .shape = argmax_shape, .kernel = argmax_kernel,
+    .inputs = "x", .shape = argmax_shape, .kernel = argmax_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_argmax(Tape *t, Node *x)

@@ -84,7 +84,7 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
 const Op op_record_clip_factor = {
     .name = "clip_factor", .kind = CLASS_A_RATIONAL, .inputs = "norm", .floats = { [CLIP_FACTOR_MAX_NORM] = "max_norm" },
     .formula = "k = RN(max_norm / (norm + 1e-6)) where that is < 1, else 1; NaN for NaN",
-    .shape = clip_shape, .kernel = clip_kernel,
+    .shape = clip_shape, .kernel = clip_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm)
@@ -114,8 +114,6 @@ static bool scale_by_shape(const Call *c, Shape *out, Error *e)
 /* The factor is the clip's or a constant: only x receives a gradient. */
 static void scale_by_vjp(Tape *t, Node *y, Node *dy)
 {
-    if (y->in[1]->wants_grad)
-        error_set(t->error, "scale_by: the factor wants a gradient, expected a constant");
     tape_contribute(t, y->in[0], op_scale_by(t, dy, y->in[1]));
 }
 
@@ -162,7 +160,7 @@ const Op op_record_sgd = {
     .name = "sgd", .kind = CLASS_A, .inputs = "p g", 
     .floats = { [SGD_LR] = "lr", [SGD_DECAY] = "decay" },
     .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
-    .shape = descent_shape, .kernel = sgd_kernel,
+    .shape = descent_shape, .kernel = sgd_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
@@ -190,7 +188,7 @@ static void momentum_kernel(const Call *c) { step_each_chunk(c, momentum_chunk);
 
 const Op op_record_momentum = {
     .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
-    .shape = descent_shape, .kernel = momentum_kernel,
+    .shape = descent_shape, .kernel = momentum_kernel, .gradient = GRADIENT_NONE,
 };
 
 Node *op_momentum(Tape *t, Node *b, Node *g, float momentum)

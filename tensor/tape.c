@@ -222,7 +222,7 @@ static void walk_back(Tape *t, Node *n)
     t->module = n->module;
     n->grad = sum_of(t, n->n_contributions, n->contributions);
     n->n_walked = n->n_contributions;
-    if (n->op)
+    if (n->op && n->op->vjp)
         walk_node(t, n, walked ? sum_of(t, fresh, n->contributions + walked) : n->grad);
 }
 

@@ -64,12 +64,18 @@ static void nll_kernel(const Call *c)
     softmax_room_release(c, &room);
 }
 
+/* d nll_r / d z_rv = p_rv - [v = label_r]. */
+static void nll_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_logit_grad_label(t, op_softmax(t, y->in[0]), dy, y->attrs.index));
+}
+
 const Op op_record_nll = {
     .name = "nll",
     .formula = "nll_r = RN(log sum_v e^z_rv - z_ry), y = label_r; +0 where the label is -1. "
                "+inf where z_ry = -inf and another logit is not; NaN where a logit is NaN or +inf, or all are -inf",
     .kind = CLASS_D, .inputs = "z", .index = "labels [R]",
-    .shape = nll_shape, .kernel = nll_kernel,
+    .shape = nll_shape, .kernel = nll_kernel, .vjp = nll_vjp,
 };
 
 Node *op_nll(Tape *t, Node *z, const int32_t *labels)

@@ -198,9 +198,14 @@ static void scatter_kernel(const Call *c)
     }
 }
 
+static void scatter_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_gather_rows(t, dy, y->attrs.index, y->attrs.index_count));
+}
+
 const Op op_record_scatter_rows = {
     .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
+    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel, .vjp = scatter_vjp,
 };
 
 Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)

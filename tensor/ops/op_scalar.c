@@ -41,6 +41,19 @@ static void quick_gelu_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->i
 static void silu_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], op_mul(t, dy, op_silu_grad(t, y->in[0]))); }
 static void exp_vjp(Tape *t, Node *y, Node *dy)        { tape_contribute(t, y->in[0], op_mul(t, dy, y)); }
 
+/* s'(x) = s(x) s(-x) */
+static void sigmoid_vjp(Tape *t, Node *y, Node *dy)
+{
+    Node *slope = op_mul(t, y, op_sigmoid(t, op_scale(t, y->in[0], -1)));
+    tape_contribute(t, y->in[0], op_mul(t, dy, slope));
+}
+
+/* d sqrt x = 1 / (2 sqrt x); halving is exact. */
+static void sqrt_vjp(Tape *t, Node *y, Node *dy)
+{
+    tape_contribute(t, y->in[0], op_mul(t, dy, op_scale(t, op_rsqrt(t, y->in[0]), 0.5f)));
+}
+
 /* d log s(x) = s(-x); the sign costs nothing. */
 static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
 {
@@ -53,9 +66,9 @@ SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp)
 SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL)
 SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL)
 SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL)
-SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", NULL)
+SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", sigmoid_vjp)
 SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp)
 SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp)
 SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL)
-SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", NULL)
+SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", sqrt_vjp)
 SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL)

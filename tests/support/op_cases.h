@@ -17,7 +17,7 @@ typedef struct {
     InputKind kind[CASE_INPUTS];
     size_t n;
     Node *(*make)(Tape *t, Node *const x[]);
-    const char *backward;                            // GRAPH.md: the operators that make the gradients, in order; NULL: none flows
+    const char *backward;                            // GRAPH.md: the operators that make the gradients, in order; NULL: it has no derivative
 } OpCase;
 
 extern const OpCase op_cases[];

@@ -112,7 +112,7 @@ const char *method_needs_text(const Method *m, Arena *a);
 /* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json say. */
 const char *method_formula(const Method *m, Arena *a);
 
-/* --- The pieces that equations share (loss.c, divergence.c, npo.c). Weights and coefficients are fp32. ---
+/* --- The pieces that equations share (loss.c, methods/kl.c, methods/npo_forms.c). Weights and coefficients are fp32. ---
  *
  *     Loss loss = { .step = s };
  *     plus_ce(&loss, ROLE_FORGET, -gamma);            // L = -gamma CE(forget) + alpha CE(retain)
@@ -131,6 +131,7 @@ bool  has(const MethodStep *s, Role r);                                     // w
 void  plus_ce(Loss *loss, Role role, float weight);                         // weight CE;  dz = RN(weight/N) (p - e_y)
 void  plus_optional_ce(Loss *loss, Role role, float weight);                // the same, but no term at all where weight is 0
 void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm and klr say
+void  plus_npo(Loss *loss, Role role, float weight);                        // weight NPO, as npo_ratio says
 void  plus_value(Loss *loss, Node *term, float weight);                     // weight term; its gradient is the caller's to seed
 
 Node *token_nll(MethodStep *s, const Part *p, Node *z);                     // nll of the logits z [R], +0 where there is no label

@@ -35,8 +35,9 @@ const char *method_needs_text(const Method *m, Arena *a)
 {
     const char *text = "";
     const struct { unsigned bit; const char *word; } words[] = {
-        { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, m->needs & RETAIN_IF_ALPHA ? "retain if alpha > 0" : "retain" }, { NEEDS_REFUSAL, "refusals" },
-        { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" }, { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
+        { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, m->needs & RETAIN_IF_ALPHA ? "retain if alpha > 0" : "retain" },
+        { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" },
+        { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
     };
     for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
         if (m->needs & words[k].bit)
@@ -47,7 +48,9 @@ const char *method_needs_text(const Method *m, Arena *a)
 const char *method_formula(const Method *m, Arena *a)
 {
     const MethodFormula *f = &m->formula;
-    const struct { const char *before, *part; } parts[] = { { "", f->loss }, { ";  ", f->gradient }, { ". ", f->variants }, { ". ", f->notes } };
+    const struct { const char *before, *part; } parts[] = {
+        { "", f->loss }, { ";  ", f->gradient }, { ". ", f->variants }, { ". ", f->notes },
+    };
     const char *text = "";
     for (size_t k = 0; text && k < sizeof parts / sizeof *parts; k++)
         if (parts[k].part)

@@ -93,7 +93,8 @@ const Method method_undial = {
 
 const Method method_ce_u = {
     .name = "ce_u", .label = "CE-U",
-    .source = "Yang 2025 (CE-U); open-unlearning (skip_first = yes: an answer's first token is left alone, where it has more than one)",
+    .source = "Yang 2025 (CE-U); open-unlearning (skip_first = yes: an answer's first token is left alone, "
+              "where it has more than one)",
     .formula = { .loss = TARGET_CE "q = softmax(z with -inf at y), no gradient through q", .gradient = TARGET_GRADIENT },
     .defaults = "alpha=0",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA, .loss = ce_u_loss,

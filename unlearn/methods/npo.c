@@ -1,50 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Negative preference optimisation, alone (npo), with cross-entropy (npo_gd) and with KL (npo_kl) on the retain set.
  *
- *     NPO = -(2/beta) mean_i log sigmoid(beta d_i), d_i = NLL_i - NLL_ref_i      Zhang et al. 2024, eq. 3: sums over a sequence
- *     npo      L = NPO(forget)
- *     npo_gd   L = gamma NPO(forget) + alpha CE(retain)
+ *     npo      L = NPO(forget)                              Zhang et al. 2024, eq. 3
+ *     npo_gd   L = gamma NPO(forget) + alpha CE(retain)     what open-unlearning calls NPO
  *     npo_kl   L = gamma NPO(forget) + lambda KL(retain)
  *
- * Three public codes compute three different d (npo_ratio). The authors and open-unlearning take the sequence sums, and what
- * open-unlearning calls NPO is npo_gd. MLLMU-Bench takes one token mean of the whole batch, against a model that was fine-tuned on
- * retained data alone (reference = retain_only). MUSE takes differences of raw logits and reads no labels. */
-#include "tensor/ops.h"
+ * npo_forms.c has the three forms of NPO that the public codes compute. The reference of MLLMU-Bench is a model that was fine-tuned
+ * on retained data alone (reference = retain_only); the others take the model before unlearning. */
 #include "unlearn/method.h"
-
-/* c_i = RN(-2 weight w_i / B) for the rows of sample i. */
-static Node *sequence_sum(MethodStep *s, const Part *p, float weight)
-{
-    LogOdds o = log_odds(s, sequence_gain(s, p), 2);
-    seed_label(s, p, rows_of_samples(s, p, op_ratio(s->tape, o.w, -2 * weight, (float)p->samples)));
-    return o.loss;
-}
-
-/* d = RN(CE - CE_ref), one number; c = RN(-2 weight w / N) for all rows. */
-static Node *batch_mean(MethodStep *s, const Part *p, float weight)
-{
-    Node *before = batch_ce(s, p, p->z_ref);
-    LogOdds o = log_odds(s, op_sub(s->tape, batch_ce(s, p, p->z), before), 2);
-    seed_label(s, p, rows_of_all(s, p, op_ratio(s->tape, o.w, -2 * weight, (float)p->tokens)));
-    return o.loss;
-}
-
-/* d = RN(z_ref - z) of every logit; dz = RN(2 weight w / RN(R V)). */
-static Node *raw_logits(MethodStep *s, const Part *p, float weight)
-{
-    LogOdds o = log_odds(s, op_sub(s->tape, p->z_ref, p->z), 2);
-    if (o.w)
-        tape_seed(s->tape, p->z, op_ratio(s->tape, o.w, 2 * weight, (float)shape_size(o.w->out.shape)));
-    return o.loss;
-}
-
-static void plus_npo(Loss *loss, Role role, float weight)
-{
-    static Node *(*const forms[])(MethodStep *, const Part *, float) = { sequence_sum, batch_mean, raw_logits };   // by npo_ratio
-    MethodStep *s = loss->step;
-    if (has(s, role))
-        plus_value(loss, forms[s->hyper->npo_ratio](s, &s->part[role], weight), weight);
-}
 
 static Node *npo_loss(MethodStep *s)
 {

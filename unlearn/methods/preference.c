@@ -25,21 +25,16 @@ static void plus_dpo(Loss *loss, Role winner, Role loser, float weight)
     plus_value(loss, o.loss, weight);
 }
 
-static Node *dpo_loss(MethodStep *s)
+static Node *preference_loss(MethodStep *s, Role winner)
 {
     Loss loss = { .step = s };
-    plus_dpo(&loss, ROLE_REFUSAL, ROLE_FORGET, s->hyper->gamma);
+    plus_dpo(&loss, winner, ROLE_FORGET, s->hyper->gamma);
     plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
     return loss.sum;
 }
 
-static Node *altpo_loss(MethodStep *s)
-{
-    Loss loss = { .step = s };
-    plus_dpo(&loss, ROLE_ALTERNATE, ROLE_FORGET, s->hyper->gamma);
-    plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
-    return loss.sum;
-}
+static Node *dpo_loss(MethodStep *s) { return preference_loss(s, ROLE_REFUSAL); }
+static Node *altpo_loss(MethodStep *s) { return preference_loss(s, ROLE_ALTERNATE); }
 
 #define DPO_FORMULA { \
     .loss = "L = gamma DPO + alpha CE(retain), DPO = k m, m = mean_i log sigmoid(u_i), k = RN(-s/beta), u_i = beta m_i, " \

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Pruning of neurons (manu): neurons that answer for the forget set and not for the retain set are zeroed, after forward passes only.
+/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are zeroed. It takes
+ * forward passes only.
  *
- * Liu et al. 2025, "Modality-aware neuron unlearning". pruning.h states the score; the paper leaves the layers, the order of sums and
- * the treatment of ties open, which are fixed here: all MLPs of the language model, sums in the order of samples and rows, and a tie
- * goes to the lower layer and then to the lower channel. */
+ * pruning.h states the score. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the
+ * order of samples and rows, and a tie goes to the lower layer and then to the lower channel. */
 #include <stdio.h>
 #include <string.h>
 #include "unlearn/methods/pruning.h"
@@ -64,7 +64,8 @@ static bool zero_neuron(Weights *w, size_t layer, size_t k, Error *e)
 
 static bool manu_edit(const MethodEdit *x, Error *e)
 {
-    size_t channels = (size_t)x->model->config.text.intermediate_size, n = channels * (size_t)x->model->config.text.num_hidden_layers;
+    const size_t channels = (size_t)x->model->config.text.intermediate_size;
+    const size_t n = channels * (size_t)x->model->config.text.num_hidden_layers;
     Arena a = arena_make(e);
     ManuSums *sums[2][2];                                   // [forget, retain][picture, text]
     double *score = arena_array(&a, n, sizeof *score);
@@ -88,8 +89,8 @@ static bool manu_edit(const MethodEdit *x, Error *e)
 
 const Method method_manu = {
     .name = "manu", .label = "MANU", .source = "Liu et al. 2025 (MANU, modality-aware neuron unlearning)",
-    .formula = { .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs with the highest "
-                          "I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their activations with and without "
-                          "a picture, in binary64 as written in unlearn/methods/pruning.h; ties by layer, then channel" },
+    .formula = { .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs with the "
+                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their activations "
+                          "with and without a picture, in binary64 as written in unlearn/methods/pruning.h; ties by layer, then channel" },
     .needs = NEEDS_FORGET | NEEDS_RETAIN, .edit = manu_edit,
 };

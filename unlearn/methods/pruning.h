@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The host arithmetic of MANU, apart from the forward passes, so that it can be checked by hand.
  *
- * A neuron is one channel of h = act(gate) up in an MLP of the language model. Its statistics for a set (forget, retain) and a modality
- * (m: samples with a picture, t: samples without) run over all token rows of the samples in list order, in IEEE binary64:
+ * A neuron is one channel of h = act(gate) up in an MLP of the language model. Its statistics for a set (forget, retain) and a
+ * modality (m: samples with a picture, t: samples without) run over all token rows of the samples in list order, in binary64:
  *     A = sum |z|, Q = sum z^2, S = sum z, F = the number of |z| > tau, over n rows, each sum from the first row to the last;
  *     a = A/n, q = Q/n, f = F/n, var = Q/n - (S/n)(S/n), or 0 where that is below 0; all are 0 for a modality without samples.
  * With eps = 1e-8 the importance and the score are

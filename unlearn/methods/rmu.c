@@ -61,6 +61,7 @@ const Method method_rmu = {
     .name = "rmu", .label = "RMU", .source = "Li et al. 2024 (WMDP); open-unlearning (layer 7, steering_coeff 2)",
     .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h - its aim",
                  .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain",
-                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(steering_coeff u / RN|u|), u uniform from `seed`" },
+                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(steering_coeff u / RN|u|), "
+                          "u uniform from `seed`" },
     .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_RETAIN | NEEDS_HIDDEN | NEEDS_VECTOR, .begin = rmu_begin, .loss = rmu_loss,
 };

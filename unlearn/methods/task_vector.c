@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from where they were.
+/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from its first weights.
  *
- *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023, "Editing models with task arithmetic"
+ *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023
  *
  * MUSE reinforces for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA adapters that
  * started at B = 0 the same walk is B = -strength B. */
@@ -33,7 +33,8 @@ static bool task_vector_begin(const Hyperparameters *hyper, const Model *m, Aren
     for (size_t k = 0; m->lora && k < m->lora->count; k++)
         for (size_t i = 0; i < shape_size(m->lora->pairs[k].b->tensor.shape); i++)
             if (m->lora->pairs[k].b->tensor.f32[i] != 0)
-                return error_set(e, "task_vector: the adapter of %s is not zero, expected fresh adapters (unlearn.merge = yes)", m->lora->pairs[k].module);
+                return error_set(e, "task_vector: the adapter of %s is not zero, expected fresh adapters (unlearn.merge = yes)",
+                                 m->lora->pairs[k].module);
     *state = before;
     return before != NULL;
 }
@@ -44,7 +45,8 @@ static bool put(Tensor *to, const Node *value, const char *name, Error *e)
     if (!value)
         return false;
     if (!tensor_finite(value->out))
-        return error_set(e, "task_vector: %s is not finite after the walk back, expected a smaller unlearn.strength or learning rate", name);
+        return error_set(e, "task_vector: %s is not finite after the walk back, expected a smaller unlearn.strength or learning rate",
+                         name);
     memcpy(to->f32, value->out.f32, tensor_bytes(*to));
     return true;
 }
@@ -62,7 +64,8 @@ static bool task_vector_finish(const void *state, const Hyperparameters *hyper, 
         if (!before[k].f32)
             continue;
         Node *old = tape_input(&t, "before", before[k]);
-        good = put(w, op_axpy(&t, old, op_sub(&t, tape_input(&t, "after", *w), old), -hyper->strength), m->weights->list[k].name, e);
+        Node *change = op_sub(&t, tape_input(&t, "after", *w), old);
+        good = put(w, op_axpy(&t, old, change, -hyper->strength), m->weights->list[k].name, e);
     }
     for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
         Tensor *b = &m->lora->pairs[k].b->tensor;

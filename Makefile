@@ -159,7 +159,9 @@ FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
 PARTS_test_world_facts = $(PARTS_test_world)
-$(BUILD)/test_world: | build/world/oracle.jsonl
+PARTS_test_world_questions = $(PARTS_test_world)
+PARTS_test_facts = $(PARTS_test_world)
+$(BUILD)/test_world $(BUILD)/test_world_questions: | build/world/oracle.jsonl
 $(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@

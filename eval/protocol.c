@@ -3,51 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "eval/stages.h"
 #include "eval/words.h"
 #include "tensor/base/decimal.h"
 
-enum { VANILLA = MODEL_VANILLA, BASE = MODEL_BASE, ONE = REQUESTS_ONE, ROUNDS = REQUESTS_ROUNDS, ABLATION = REQUESTS_ABLATION,
-       STRESS = REQUESTS_STRESS, CASES_MAX = 4096 };
-
-const Scenario scenarios[] = {
-#define SCENARIO(name, group, start, who, requests, epochs, help) { #name, #group, (StartModel)start, who, (Requests)requests, epochs, help },
-#include "eval/scenarios.def"
-#undef SCENARIO
-};
-const size_t scenarios_count = sizeof scenarios / sizeof *scenarios;
-
-const RuleInfo rules[RULES] = {
-#define RULE(name, help) { #name, help },
-#include "eval/rules.def"
-#undef RULE
-};
-
-static const struct { const char *group, *file; } groups[GROUPS] = {
-    { "person", "persons.jsonl" }, { "country", "countries.jsonl" }, { "known_person", "known_persons.jsonl" },
-};
-const char *group_file(size_t group) { return groups[group].file; }
-
-const char *start_model_name(StartModel m)
-{
-    static const char *const names[] = { "base", "vanilla", "oracle" };
-    return names[m];
-}
-
-const Scenario *scenario_find(const char *name)
-{
-    for (size_t k = 0; k < scenarios_count; k++)
-        if (strcmp(scenarios[k].name, name) == 0)
-            return &scenarios[k];
-    return NULL;
-}
-
-size_t group_of(const Scenario *s)
-{
-    size_t k = 0;
-    while (strcmp(groups[k].group, s->group) != 0)
-        k++;
-    return k;
-}
+enum { CASES_MAX = 4096 };
 
 const MethodConfig *method_config(const Plan *p, const Method *m)
 {
@@ -56,98 +16,6 @@ const MethodConfig *method_config(const Plan *p, const Method *m)
         k++;
     return &p->config.method[k];
 }
-
-/* --- stages --- */
-
-/* A stage of this recipe: the one that is there already, or a new one. */
-static size_t stage_add(Plan *p, Stage s)
-{
-    Hash h = hash_begin();
-    hash_text(&h, "pulse-ref " PULSE_VERSION " stage, spec " PULSE_SPEC);
-    hash_text(&h, p->config.code);
-    hash_text(&h, s.recipe);
-    for (size_t k = 0; k < s.inputs; k++)
-        hash_text(&h, p->stage[s.input[k]].digest.hex);
-    s.digest = hash_end(&h);
-    for (size_t k = 0; k < p->stage_count; k++)
-        if (strcmp(p->stage[k].digest.hex, s.digest.hex) == 0)
-            return k;
-    p->stage[p->stage_count] = s;
-    return p->stage_count++;
-}
-
-/* The train stage that makes a model; NO_STAGE when it is given. */
-static size_t model_stage(Plan *p, StartModel m)
-{
-    if (p->made[m] == NO_STAGE && !*p->config.model[m].hex)
-        p->made[m] = stage_add(p, (Stage){ .kind = STAGE_TRAIN, .name = start_model_name(m), .recipe = p->config.train[m], .model = m, .cost = 120 });
-    return p->made[m];
-}
-
-/* "vanilla <digest>" of a given model; of one that is made, its stage stands among the inputs. */
-static const char *model_text(Plan *p, StartModel m, Stage *s)
-{
-    size_t made = model_stage(p, m);
-    if (made != NO_STAGE)
-        s->input[s->inputs++] = made;
-    return arena_format(p->arena, "%s %s", start_model_name(m), made == NO_STAGE ? p->config.model[m].hex : "made");
-}
-
-static size_t answer_stage(Plan *p, StartModel m, size_t of, size_t group, double cost)
-{
-    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = of, .group = group, .cost = cost };
-    const ProtocolConfig *c = &p->config;
-    const char *model = model_text(p, m, &s);
-    if (of != NO_STAGE)
-        s.input[s.inputs++] = of;
-    s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), groups[group].group)
-                            : arena_format(p->arena, "answers/%s", p->stage[of].name);
-    s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model, groups[group].file,
-                            c->group[group].hex, c->general.hex, (long long)c->frames, c->reading);
-    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
-}
-
-/* What a model is asked at its end: one that was given or trained, or what the unlearn stage `of` made of it. */
-static size_t probe_stage(Plan *p, const Case *one, StartModel m, size_t of)
-{
-    Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = group_of(one->scenario), .one = one, .cost = 8 };
-    const ProtocolConfig *c = &p->config;
-    const char *model = model_text(p, m, &s), *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
-    if (of != NO_STAGE)
-        s.input[s.inputs++] = of;
-    if (one->scenario->who == WHO_BEST)
-        s.input[s.inputs++] = one->before;
-    s.name = of == NO_STAGE ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
-                            : arena_format(p->arena, "probe/%s", p->stage[of].name);
-    s.recipe = arena_format(p->arena, "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\ngeneral %s\nframes %lld\n%s%s", model,
-                            oracle, (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, c->general.hex, (long long)c->frames, c->reading, c->probing);
-    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
-}
-
-static size_t unlearn_stage(Plan *p, const Case *one)
-{
-    Stage s = { .kind = STAGE_UNLEARN, .model = one->scenario->start, .one = one, .of = NO_STAGE, .group = group_of(one->scenario) };
-    const ProtocolConfig *c = &p->config;
-    char epochs[32], trajectory[32], stop[32];
-    const char *model = model_text(p, s.model, &s);
-    if (one->scenario->who == WHO_BEST)
-        s.input[s.inputs++] = one->before;
-    const char *reference = method_config(p, one->method)->oracle ? model_text(p, MODEL_ORACLE, &s) : "";
-    const char *base = one->method->needs & NEEDS_BASE ? model_text(p, MODEL_BASE, &s) : "";
-    s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
-    s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\ntrajectory %s\n%s%s", model, reference, base, one->method->name, trainable_name(one->trainable),
-                            (unsigned long long)one->seed, (int)one->scenario->who, groups[s.group].file, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
-                            decimal_double(one->steps ? (double)one->steps : one->epochs, epochs), decimal_double(c->trajectory, trajectory),
-                            one->rule == RULE_accuracy ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop), (long long)c->frames)
-                                                       : "", method_config(p, one->method)->recipe);
-    s.cost = 0.05 * one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
-    return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
-}
-
-/* --- cases --- */
 
 static int64_t steps_of(double epochs, int64_t epoch)
 {
@@ -184,14 +52,14 @@ static const char *epochs_text(const Plan *p, const Scenario *s)
     return *given ? given : s->epochs;
 }
 
-/* The epochs or steps that the rule gives a case. */
-static bool rule_apply(const Plan *p, Case *c, Error *e)
+/* Gives a case the epochs or steps that its stopping rule comes to. */
+static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
 {
-    const Scenario *measure = c->rule == RULE_budget ? c->scenario : scenario_find("finetuned");
-    const char *epochs = c->rule == RULE_accuracy ? p->config.stop_within : epochs_text(p, measure);
+    const Scenario *measure = c->stopping == STOP_budget ? c->scenario : scenario_find("finetuned");
+    const char *epochs = c->stopping == STOP_accuracy ? p->config.stop_within : epochs_text(p, measure);
     if (!epochs_of(epochs, c->method->name, &c->epochs, e))
-        return error_prefix(e, "%s%s", c->rule == RULE_accuracy ? "protocol.stop_within" : "epochs.", c->rule == RULE_accuracy ? "" : measure->name);
-    if (c->rule == RULE_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
+        return error_prefix(e, "%s%s", c->stopping == STOP_accuracy ? "protocol.stop_within" : "epochs.", c->stopping == STOP_accuracy ? "" : measure->name);
+    if (c->stopping == STOP_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
         size_t all = 0;
         for (size_t k = 0; k < p->entities.count; k++)
             all += strcmp(p->entities.entity[k].group, measure->group) == 0 && p->entities.entity[k].round > 0;
@@ -200,7 +68,7 @@ static bool rule_apply(const Plan *p, Case *c, Error *e)
     return true;
 }
 
-static bool is_probed(const Plan *p, const char *name)
+static bool asks_for_probe(const Plan *p, const char *name)
 {
     char word[80];
     for (Words w = words_of(p->config.probed); word_next(&w, word, sizeof word);)
@@ -225,12 +93,25 @@ static bool probed_check(const char *names, Error *e)
     return true;
 }
 
+/* The group of the scenario must be in the world, and have the splits that the scenario takes from there. */
+static bool group_find(const Plan *p, Case *c, Error *e)
+{
+    const World *w = &p->world;
+    const Scenario *s = c->scenario;
+    c->group = world_group(w, s->group);
+    if (c->group == w->groups)
+        return error_set(e, "%s: there is no group \"%s\", which the scenario %s is about", w->path, s->group, s->name);
+    return !scenario_splits_given(s) || w->group[c->group].has_splits
+        || error_set(e, "%s: the group \"%s\" has no splits, expected \"splits\": [\"unlearn\", \"retain\"] for the scenario %s", w->path, s->group, s->name);
+}
+
 static bool case_add(Plan *p, Case c, Error *e)
 {
-    size_t group = group_of(c.scenario);
-    if (c.rule != RULE_budget)
-        c.name = arena_format(p->arena, "%s-%s", c.name, rules[c.rule].name);
-    if (!c.name || !rule_apply(p, &c, e))
+    if (!group_find(p, &c, e))
+        return false;
+    if (c.stopping != STOP_budget)
+        c.name = arena_format(p->arena, "%s-%s", c.name, stopping_rules[c.stopping].name);
+    if (!c.name || !stopping_rule_apply(p, &c, e))
         return false;
     if (p->case_count == CASES_MAX)
         return error_set(e, "[protocol]: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
@@ -240,17 +121,17 @@ static bool case_add(Plan *p, Case c, Error *e)
                              c.name, (unsigned long long)c.seed);
     Case *to = &p->cases[p->case_count++];
     *to = c;
-    to->before = answer_stage(p, c.scenario->start, NO_STAGE, group, 6);
+    to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group, 6);
     if (p->config.without_oracle && method_config(p, c.method)->oracle)
         return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
-    to->oracle = c.scenario->start == MODEL_VANILLA && !p->config.without_oracle ? answer_stage(p, MODEL_ORACLE, NO_STAGE, group, 6) : NO_STAGE;
-    to->unlearn = unlearn_stage(p, to);
-    to->answer = answer_stage(p, c.scenario->start, to->unlearn, group, 6 + c.epochs);
+    to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6) : NO_STAGE;
+    to->unlearn = stage_of_unlearning(p, to);
+    to->answer = stage_of_answers(p, c.scenario->start, to->unlearn, c.group, 6 + c.epochs);
     to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
-    if (!e->failed && is_probed(p, c.name)) {
-        to->probe_before = probe_stage(p, to, c.scenario->start, NO_STAGE);
-        to->probe_oracle = to->oracle != NO_STAGE ? probe_stage(p, to, MODEL_ORACLE, NO_STAGE) : NO_STAGE;
-        to->probe = probe_stage(p, to, c.scenario->start, to->unlearn);
+    if (!e->failed && asks_for_probe(p, c.name)) {
+        to->probe_before = stage_of_probe(p, to, c.scenario->start, NO_STAGE);
+        to->probe_oracle = to->oracle != NO_STAGE ? stage_of_probe(p, to, MODEL_ORACLE, NO_STAGE) : NO_STAGE;
+        to->probe = stage_of_probe(p, to, c.scenario->start, to->unlearn);
     }
     return !e->failed;
 }
@@ -281,7 +162,7 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
     return true;
 }
 
-static bool cases_of_scenario(Plan *p, const Scenario *s, Rule rule, uint64_t seed, Error *e)
+static bool cases_of_scenario(Plan *p, const Scenario *s, StoppingRule rule, uint64_t seed, Error *e)
 {
     char word[80];
     const char *list = p->config.methods, *key = "methods";
@@ -292,7 +173,7 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, Rule rule, uint64_t se
     else if (s->who == WHO_DRAWN || s->who == WHO_TWENTY)
         list = p->config.control_methods, key = "control_methods";
     for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
-        Case c = { .scenario = s, .method = method_find(word), .rule = rule, .seed = seed };
+        Case c = { .scenario = s, .method = method_find(word), .stopping = rule, .seed = seed };
         if (!c.method)
             return error_set(e, "protocol.%s: there is no method \"%s\", expected one of `pulse-ref list methods`", key, word);
         const char *trainable = method_config(p, c.method)->trainable;
@@ -304,14 +185,12 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, Rule rule, uint64_t se
     return true;
 }
 
-static bool cases_of_rules(Plan *p, const Scenario *s, Error *e)
+static bool cases_of_stopping_rules(Plan *p, const Scenario *s, Error *e)
 {
     char name[80], number[80];
-    for (Words r = words_of(p->config.rules); word_next(&r, name, sizeof name);) {
-        Rule rule = 0;
-        while (rule < RULES && strcmp(rules[rule].name, name) != 0)
-            rule++;
-        if (rule == RULES)
+    for (Words r = words_of(p->config.stopping); word_next(&r, name, sizeof name);) {
+        const StoppingRule rule = stopping_rule_find(name);
+        if (rule == STOPPING_RULES)
             return error_set(e, "protocol.rules: there is no rule \"%s\", expected one of `pulse-ref list rules`", name);
         for (Words w = words_of(p->config.seeds); word_next(&w, number, sizeof number);) {
             int64_t seed;
@@ -324,10 +203,10 @@ static bool cases_of_rules(Plan *p, const Scenario *s, Error *e)
     return true;
 }
 
-bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, Error *e)
+bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities *all, Arena *a, Error *e)
 {
     char name[80];
-    *p = (Plan){ .config = *c, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
+    *p = (Plan){ .config = *c, .world = *w, .entities = *all, .arena = a, .made = { NO_STAGE, NO_STAGE, NO_STAGE } };
     p->cases = arena_array(a, CASES_MAX, sizeof *p->cases);
     p->stage = arena_array(a, 8 * CASES_MAX, sizeof *p->stage);
     if (!p->cases || !p->stage || !probed_check(c->probed, e))
@@ -336,7 +215,7 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, 
         const Scenario *scenario = scenario_find(name);
         if (!scenario)
             return error_set(e, "protocol.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
-        if (!cases_of_rules(p, scenario, e))
+        if (!cases_of_stopping_rules(p, scenario, e))
             return false;
     }
     return p->case_count > 0 || error_set(e, "[protocol]: there is nothing to run, expected at least one scenario, method and seed");
@@ -356,7 +235,7 @@ int64_t request_steps(const Plan *p, const Case *c, size_t entities)
 bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step)
 {
     const double every = p->config.trajectory > 0 ? p->config.trajectory : 1;
-    return c->rule == RULE_accuracy && step > 0 && step % steps_of(every, epoch_steps(p, c, entities)) == 0;
+    return c->stopping == STOP_accuracy && step > 0 && step % steps_of(every, epoch_steps(p, c, entities)) == 0;
 }
 
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)

@@ -1,112 +1,104 @@
 /* SPDX-License-Identifier: MIT */
-/* Protocol: from a config to a plan: which models are unlearned how, what is asked of them, and what depends on what.
+/* Protocol: makes a plan from a config: which models are unlearned by which method, what they are asked, and what depends on what.
  *
- * A case is one scenario x method x trainable x seed; its splits say who is forgotten, request by request, and who is retained.
- * A stage is a piece of work with a digest: SHA-256 over its recipe (all settings that it depends on, as text) and the digests of its
- * inputs. Stages with the same digest are one stage, and a finished one is never run again. Kinds:
- *     train    a model fine-tuned by a config: vanilla, oracle
- *     unlearn  all requests of a case, with a snapshot (adapters) after each `trajectory` epochs and after each request
- *     answer   a model's, or all of an unlearn stage's snapshots', answers to the questions of a group and to the general ones
- *     probe    what is only asked of a model at its end: attacks, membership, distance to the oracle (probe.h)
- * Always: stages stand after what they need. The scenario "pretrained" is ranked by what the base model answers, so its splits are
- * known when that answer stage is done (protocol_splits). */
+ * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each request, and who is retained.
+ * A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings that it depends on, as text) and over the digests
+ * of its inputs. Stages of the same digest are one stage, and a finished stage is never run again. There are four kinds:
+ *     train    fine-tunes a model by a config: vanilla or oracle
+ *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs and after each request
+ *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
+ *     probe    asks what a model is only asked at its end: attacks, membership, distance to the oracle (metrics/)
+ * A stage stands after those that it needs. The scenario "pretrained" ranks entities by what the base model answers, so that its splits
+ * are known only when that answer stage is done (protocol_splits).
+ * A plan is made once and only read afterwards, by any number of threads. What it points to lives in its arena or in the config. */
 #ifndef PULSE_EVAL_PROTOCOL_H
 #define PULSE_EVAL_PROTOCOL_H
 
 #include "eval/evaluate.h"
-#include "eval/rules.h"
+#include "eval/scenario.h"
+#include "eval/stopping_rules.h"
+#include "eval/world.h"
 #include "model/lora.h"
 #include "tensor/base/hash.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
-typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
-const char *start_model_name(StartModel m);
-
-typedef enum { WHO_ROUNDS, WHO_TWENTY, WHO_BEST, WHO_DRAWN } Who;
-typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
-
+/* What the protocol must know of the settings of one method. */
 typedef struct {
-    const char *name, *group;
-    StartModel  start;
-    Who         who;
-    Requests    requests;
-    const char *epochs, *help;           // epochs: the default
-} Scenario;
-extern const Scenario scenarios[];
-extern const size_t scenarios_count;
-const Scenario *scenario_find(const char *name);     // NULL: unknown
-
-enum { GROUPS = 3 };
-const char *group_file(size_t group);                // "persons.jsonl"
-
-typedef struct {
-    const char *recipe;                  // settings that its unlearn stages depend on, as text
+    const char *recipe;                  // the settings that its unlearn stages depend on, as text
     const char *trainable;
-    int64_t     batch;
-    bool        oracle;                  // its reference is the oracle
-    bool        merge;                   // adapters are merged into the weights between requests
+    int64_t     batch;                   // samples of a step
+    bool        oracle;                  // its reference model is the oracle
+    bool        merge;                   // its adapters are merged into the weights between requests
 } MethodConfig;
 
+/* Lists are texts of words, "a, b, c" (words.h). No pointer may be NULL. */
 typedef struct {
-    const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;     // "a, b, c"
-    const char *rules, *probed;          // likewise; probed: names of cases
-    const char *epochs[16];              // by scenario; "": its default
-    const char *stop_within;             // as epochs, for RULE_accuracy
-    double      stop;
-    int64_t     rounds, best, forget;    // requests of sequential; how many of the best are taken; how many of those forgotten
-    double      trajectory;              // epochs between snapshots; 0: none but the last
-    int64_t     frames;                  // test frames of each fact; 0: all
+    const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;
+    const char *stopping;                // names of stopping rules
+    const char *probed;                  // names of cases that get probe stages
+    const char *epochs[16];              // of each of scenarios[]; "": the scenario's default
+    const char *stop_within;             // like epochs: the most that a request may take under STOP_accuracy
+    double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
+    int64_t     rounds;                  // requests of the scenario sequential
+    int64_t     best, forget;            // how many entities are taken as the best known, and how many of these are forgotten
+    double      trajectory;              // epochs between snapshots; 0: only the last is kept
+    int64_t     paraphrases;             // test questions of each fact and modality, the first of the file; 0: all
     const MethodConfig *method;          // one for each of methods[]
-    const char *reading;                 // settings that every answer depends on, as text
-    const char *probing;                 // settings that a probe depends on besides
-    const char *code;                    // digest of the sources that make stages
+    const char *reading;                 // the settings that every answer depends on, as text
+    const char *probing;                 // the settings that a probe depends on besides, as text
+    const char *code;                    // a digest of the sources that make stages
     bool        without_oracle;
-    Digest      model[MODELS];           // of the given models; hex "": to be trained
-    const char *train[MODELS];           // recipe of a model that is to be trained
-    Digest      group[GROUPS], general, entities;    // of the questions with their pictures
+    Digest      model[MODELS];           // of the models that are given; hex "": the model is to be trained
+    const char *train[MODELS];           // the recipe of a model that is to be trained
+    const Digest *group;                 // [groups of the world]: of each group's questions with their pictures
+    Digest      general, entities;       // of the general questions with their pictures, and of the entities
 } ProtocolConfig;
+
+enum { NO_STAGE = 0xffffffff };
 
 typedef struct {
     const Scenario *scenario;
-    const char *name;                    // "finetuned", "stress-25", "sequential-accuracy" (a rule other than budget): the column scenario
+    const char *name;                    // the column `scenario`: "finetuned", "stress-25"; "sequential-accuracy" under a rule other than budget
+    size_t      group;                   // the place of its group in the world
     const Method *method;
     Trainable   trainable;
     uint64_t    seed;
-    int64_t     rounds;
-    Rule        rule;
+    int64_t     rounds;                  // how many requests
+    StoppingRule stopping;
     double      epochs;                  // passes over a request's questions, at most
     int64_t     steps;                   // of each request; 0: what epochs come to
     size_t      unlearn, answer;         // stages
-    size_t      before, oracle;          // answer stages; oracle == NO_STAGE: none exists
-    size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is wanted, or there is no oracle
+    size_t      before, oracle;          // answer stages; oracle == NO_STAGE: there is none
+    size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
 } Case;
 
-enum { NO_STAGE = 0xffffffff };
 typedef enum { STAGE_TRAIN, STAGE_UNLEARN, STAGE_ANSWER, STAGE_PROBE } StageKind;
 
 typedef struct {
     StageKind   kind;
     const char *name, *recipe;
     Digest      digest;
-    size_t      input[4], inputs;        // stages
+    size_t      input[4], inputs;        // stages, and how many
     const Case *one;                     // of an unlearn or probe stage: the first case that wants it
-    StartModel  model;                   // trained, or asked; of a stage that asks what an unlearn stage made: where that starts
-    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: model), and whom is asked about
+    StartModel  model;                   // which is trained, or asked; of a stage that asks what an unlearn stage made: where that starts
+    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model itself), and the group asked about
     double      cost;                    // about seconds; for progress and order only
 } Stage;
 
 typedef struct {
     ProtocolConfig config;
+    World       world;
     Entities    entities;
     Case       *cases;
     Stage      *stage;
     size_t      case_count, stage_count;
-    size_t      made[MODELS];            // the train stage of a model; NO_STAGE: it is given
+    size_t      made[MODELS];            // the train stage of a model; NO_STAGE: the model is given
     Arena      *arena;
 } Plan;
 
-bool plan_make(Plan *p, const ProtocolConfig *c, const Entities *all, Arena *a, Error *e);
+/* Copies the three structs, not what they point to. Fails with a sentence that names the key of the config. */
+bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities *all, Arena *a, Error *e);
 
 /* Who is forgotten in each request, and who is retained. */
 typedef struct {
@@ -114,17 +106,23 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* ranking: what the base model answered about the group (only read for WHO_BEST, else NULL). Checks that nobody is in two places. */
+/* ranking: the answers of the base model about the group, which only WHO_BEST reads; else NULL. Nobody may be both forgotten and retained:
+ * that is an error with file and line. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
-/* Steps of one request at most: RN(epochs x ceil(10 entities / batch)), half up, at least 1; or as many as the rule says. */
+
+/* --- Steps. `entities`: how many a request is about; each has 10 questions --- */
+
+/* Steps of one epoch: ceil(10 entities / batch). */
 int64_t epoch_steps(const Plan *p, const Case *c, size_t entities);
+/* Steps of one request at most: RN(epochs x epoch_steps), half up, at least 1; or as many as the stopping rule says. */
 int64_t request_steps(const Plan *p, const Case *c, size_t entities);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step);
 const char *snapshot_name(int64_t round, int64_t step, char out[64]);
-/* Whether a request's accuracy is looked at after this step. */
+/* Whether the accuracy of a request is looked at after this step. */
 bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step);
+
+/* The settings of a method, which must be one of methods[]. */
 const MethodConfig *method_config(const Plan *p, const Method *m);
-size_t group_of(const Scenario *s);                  // place of its group
 
 #endif

@@ -7,6 +7,7 @@
 #include "eval/formats/mmbench.h"
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
+#include "eval/world.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
@@ -54,11 +55,15 @@ static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
 /* The files that were named; else all of the world's. */
 static bool open_questions(Eval *x, Arena *a, Error *e)
 {
-    static const char *const world[] = { "persons.jsonl", "countries.jsonl", "known_persons.jsonl", "general.jsonl" };
-    const char *folder = settings_path(&x->settings, x->settings.data_world);
-    size_t count = x->questions.count ? x->questions.count : sizeof world / sizeof *world;
+    World w = { .groups = 0 };
+    if (x->questions.count == 0 && !world_read(&w, settings_path(&x->settings, x->settings.data_world), a, e))
+        return false;
+    if (w.groups >= FILES_MAX)
+        return error_set(e, "%s: %zu groups, expected fewer than %d for eval without --questions", w.path, w.groups, FILES_MAX);
+    const size_t count = x->questions.count ? x->questions.count : w.groups + 1;
     for (; x->files < count; x->files++) {
-        const char *path = x->questions.count ? x->questions.item[x->files] : arena_format(a, "%s/%s", folder, world[x->files]);
+        const WorldGroup *group = x->files < w.groups ? &w.group[x->files] : &w.general;
+        const char *path = x->questions.count ? x->questions.item[x->files] : world_path(&w, group->questions, a);
         if (!path || !open_file(x, path, a, e))
             return false;
     }

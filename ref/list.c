@@ -102,10 +102,10 @@ static bool list_scenarios(bool json, Arena *a, Error *e)
 static bool list_rules(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "a request is worked on" };
-    const char **cells = arena_array(a, 2 * RULES, sizeof *cells);
-    for (size_t k = 0; cells && k < RULES; k++)
-        memcpy(cells + 2 * k, (const char *[]){ rules[k].name, rules[k].help }, 2 * sizeof *cells);
-    return !e->failed && table_print(columns, 2, cells, RULES, json, e);
+    const char **cells = arena_array(a, 2 * STOPPING_RULES, sizeof *cells);
+    for (size_t k = 0; cells && k < STOPPING_RULES; k++)
+        memcpy(cells + 2 * k, (const char *[]){ stopping_rules[k].name, stopping_rules[k].help }, 2 * sizeof *cells);
+    return !e->failed && table_print(columns, 2, cells, STOPPING_RULES, json, e);
 }
 
 /* The values of a key in words: its range or choices, else its type. */

@@ -158,4 +158,4 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
     return true;
 }
 
-const char *shipped_world(void) { return file_exists("fixtures/world/persons.jsonl") ? "fixtures/world" : NULL; }
+const char *shipped_world(void) { return file_exists("fixtures/world/world.json") ? "fixtures/world" : NULL; }

@@ -5,12 +5,13 @@
 #include <string.h>
 #include "eval/results.h"
 #include "model/training/dataset.h"
+#include "eval/world.h"
 #include "model/training/sample.h"
 #include "ref/report/figures.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20, FILES = 4 };
+enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20 };
 typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // as row_splits
 static const char *const role_names[ROLES] = { "to be forgotten", "to be retained", "general ability" };
 static const int quota[ROLES] = { 3, 1, 1 };
@@ -34,7 +35,8 @@ typedef struct {
     Card     card[CARDS_MAX];
     size_t   count, line;
     bool     pick_any_fact;              // second pass: facts may repeat
-    Dataset  file[FILES];
+    World    world;                      // groups == 0: it is not at hand
+    Dataset *file;                       // [groups + 1]: of each group and the general ones, read when first asked for
     Error   *error;
 } Answers;
 
@@ -180,18 +182,16 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
 /* NULL where there is no world or it does not hold the question. */
 static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
-    static const char *const group[FILES] = { "person", "country", "known_person", "general" }, *const file[FILES] = { "persons", "countries", "known_persons", "general" };
     Error unread = { 0 };
-    for (int k = 0; x->report->world && k < FILES; k++) {
-        if (strcmp(c->group, group[k]) != 0)
-            continue;
-        const char *path = arena_format(x->report->arena, "%s/%s.jsonl", x->report->world, file[k]);
-        if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, &unread)))
-            return NULL;
-        *from = &x->file[k];
-        return dataset_find(&x->file[k], c->id);
-    }
-    return NULL;
+    const World *w = &x->world;
+    const size_t k = world_group(w, c->group);
+    if (!x->file || (k == w->groups && strcmp(c->group, w->general.name) != 0))
+        return NULL;
+    const char *path = world_path(w, k < w->groups ? w->group[k].questions : w->general.questions, x->report->arena);
+    if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, &unread)))
+        return NULL;
+    *from = &x->file[k];
+    return dataset_find(&x->file[k], c->id);
 }
 
 static void picture(Page *p, const Dataset *from, const Sample *s, const char *alt, Arena *a)
@@ -281,6 +281,15 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
+/* A world that cannot be read leaves the questions without their words and pictures; that is not an error of the report. */
+static void open_world(Answers *x)
+{
+    Error unread = { 0 };
+    const Report *r = x->report;
+    if (r->world && world_read(&x->world, r->world, r->arena, &unread))
+        x->file = arena_zalloc(r->arena, (x->world.groups + 1) * sizeof *x->file);
+}
+
 bool report_answers(Page *p, const Report *r, Error *e)
 {
     Answers *x = arena_zalloc(r->arena, sizeof *x);
@@ -288,6 +297,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
         return false;
     x->report = r;
     x->error = e;
+    open_world(x);
     choose_scenarios(x);
     page_section(p, "answers", "What the models say", "The first entities of the file that are to be forgotten and retained, a different fact each, not chosen by outcome. Greedy answers after the last request.");
     bool good = pass(x, true);
@@ -303,9 +313,9 @@ bool report_answers(Page *p, const Report *r, Error *e)
     if (good && x->count == 0)
         page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers before unlearning with a picture and a split, so none are shown."
                                                     : "This run has no answers.jsonl, so no answers can be shown.");
-    if (good && x->count && !r->world)
+    if (good && x->count && !x->file)
         page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures (pulse-ref report --world DIR).");
-    for (int k = 0; k < FILES; k++)
+    for (size_t k = 0; x->file && k <= x->world.groups; k++)
         if (x->file[k].sample)
             dataset_close(&x->file[k]);
     page_section_end(p);

@@ -74,7 +74,8 @@ static void numbers(Page *p, const Report *r, const Variants *v)
 /* What stands for the ideal: pre-training has no oracle, other scenarios may have been run without. */
 static const char *about_oracle(const Variants *v, const char *scenario)
 {
-    if (strcmp(scenario, "pretrained") == 0 || strcmp(scenario, "known") == 0)
+    const Scenario *s = scenario_in(scenario);
+    if (s && !scenario_has_oracle(s))
         return "";
     bool there = v->count && variant_is(&v->item[v->count - 1], "retrain");
     return there ? " Retrained is a model that never saw them." : " This run has no retrained model to compare with (protocol.oracle in the config).";
@@ -101,23 +102,22 @@ static void missing(Page *p, const Report *r, const char *scenario)
     page_say(p, "missing", text ? text : "");
 }
 
+/* A figure for each stopping rule that the scenario was run under. */
+static void scenario_bars(Page *p, const Report *r, const Scenario *s)
+{
+    const char *name;
+    for (size_t k = 0; (name = scenario_under(r, s->name, k)); k++)
+        bars(p, r, name, scenario_label(r, name), s->caption);
+    if (s->say_missing && !scenario_under(r, s->name, 0))
+        missing(p, r, s->name);
+}
+
 void report_comparison(Page *p, const Report *r)
 {
-    static const struct { const char *scenario, *says; bool paper; } shown[] = {
-        { "finetuned", "Accuracy after all persons learned in fine-tuning were forgotten at once: full bars are now, pale bars are before.", true },
-        { "pretrained", "Accuracy after countries known from pre-training were forgotten: full bars are now, pale bars are before. A retrained oracle does not exist, "
-                        "since pre-training cannot be repeated without them.", true },
-        { "known", "The clean control of the figure above: the same kind of fact as in fine-tuning (persons), but learned in pre-training.", false },
-        { "finetuned20", "Control with as many entities and steps as the pre-trained scenario, but knowledge of fine-tuning.", false },
-    };
     page_section(p, "comparison", "What is forgotten, what is kept", "PULSE's comparison. A good method empties the first panel and leaves the other two as they were, whether the model is shown the picture or given the name.");
-    for (size_t k = 0; k < sizeof shown / sizeof *shown; k++) {
-        const char *name;
-        for (size_t i = 0; (name = scenario_under(r, shown[k].scenario, i)); i++)
-            bars(p, r, name, scenario_label(r, name), shown[k].says);
-        if (shown[k].paper && !scenario_under(r, shown[k].scenario, 0))
-            missing(p, r, shown[k].scenario);
-    }
+    for (size_t k = 0; k < scenarios_count; k++)
+        if (scenarios[k].requests == REQUESTS_ONE)
+            scenario_bars(p, r, &scenarios[k]);
     page_section_end(p);
 }
 
@@ -126,11 +126,9 @@ void report_ablation(Page *p, const Report *r)
     page_section(p, "ablation", "Which part is trained",
                  "PULSE forgets with the language model alone (llm), or with the projector as well (proj+llm). In the paper, gradient ascent takes questions with a picture from 78.0 to 24.8 (llm) or 9.6 (proj+llm), "
                  "questions in words from 76.8 to 33.2 or 35.2, and MMBench from 75.1 to 48.8 or 71.1.");
-    const char *name;
-    for (size_t k = 0; (name = scenario_under(r, "ablation", k)); k++)
-        bars(p, r, name, scenario_label(r, name), "Accuracy after the persons of fine-tuning were forgotten, by what was trained: full bars are now, pale bars are before.");
-    if (!scenario_under(r, "ablation", 0))
-        missing(p, r, "ablation");
+    for (size_t k = 0; k < scenarios_count; k++)
+        if (scenarios[k].requests == REQUESTS_ABLATION)
+            scenario_bars(p, r, &scenarios[k]);
     page_section_end(p);
 }
 

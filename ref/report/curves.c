@@ -145,17 +145,17 @@ void report_trajectories(Page *p, const Report *r)
 
 /* --- general ability against what is still known --- */
 
-static const struct { const char *scenario, *class, *label; } groups[] = {
-    { "finetuned", "s1", "fine-tuned" }, { "pretrained", "s2", "pre-trained" }, { "known", "s3", "pre-tr. persons" }, { "finetuned20", "s4", "fine-tuned, 20" },
-};
+static const struct { const char *scenario, *class; } groups[] = { { "finetuned", "s1" }, { "pretrained", "s2" }, { "known", "s3" }, { "finetuned20", "s4" } };
 enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
+
+static const char *group_label(size_t g) { return scenario_find(groups[g].scenario)->label; }
 
 /* Marks of general ability whose place is what is left of the forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
     const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
     Ask ask = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
-    Line general = line_of(r, groups[g].class, groups[g].label, &r->trajectory, ask, "general", OVER_STEPS), left;
+    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, ask, "general", OVER_STEPS), left;
     ask.split = "unlearn";
     left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_STEPS);
     size_t n = 0;

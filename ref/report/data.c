@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <string.h>
-#include "eval/rules.h"
+#include "eval/stopping_rules.h"
 #include "ref/report/data.h"
 #include "unlearn/method.h"
 
@@ -79,15 +79,21 @@ const char *method_label(const char *method)
     return m ? m->label : strcmp(method, "none") == 0 ? "before" : method;
 }
 
+const Scenario *scenario_in(const char *name)
+{
+    for (size_t k = 0; k < scenarios_count; k++) {
+        const size_t n = strlen(scenarios[k].name);
+        if (stopping_rule_in(name, scenarios[k].name) < STOPPING_RULES
+            || (scenarios[k].requests == REQUESTS_STRESS && strncmp(name, scenarios[k].name, n) == 0 && name[n] == '-'))
+            return &scenarios[k];
+    }
+    return NULL;
+}
+
 const char *rule_of(const char *name, const char *scenario)
 {
-    const size_t n = strlen(scenario);
-    if (strncmp(name, scenario, n) != 0 || (name[n] && name[n] != '-'))
-        return NULL;
-    for (Rule k = 0; k < RULES; k++)
-        if (strcmp(name[n] ? name + n + 1 : "budget", rules[k].name) == 0)
-            return rules[k].name;
-    return NULL;
+    const StoppingRule rule = stopping_rule_in(name, scenario);
+    return rule < STOPPING_RULES ? stopping_rules[rule].name : NULL;
 }
 
 const char *scenario_under(const Report *r, const char *scenario, size_t k)
@@ -102,16 +108,12 @@ const char *scenario_under(const Report *r, const char *scenario, size_t k)
 
 const char *scenario_label(const Report *r, const char *scenario)
 {
-    static const Label list[] = { { "finetuned", "Fine-tuned knowledge" }, { "pretrained", "Pre-trained knowledge" },
-        { "sequential", "Requests one after another" }, { "ablation", "What is trained" }, { "known", "Control: persons of pre-training" },
-        { "finetuned20", "Control: 20 fine-tuned persons" } };
-    for (size_t k = 0; k < sizeof list / sizeof *list; k++) {
-        const char *rule = rule_of(scenario, list[k].name), *text = rule ? arena_format(r->arena, "%s, rule %s", list[k].label, rule) : NULL;
-        if (text)
-            return strcmp(rule, "budget") == 0 ? list[k].label : text;
-    }
-    const char *stress = strncmp(scenario, "stress-", 7) == 0 ? arena_format(r->arena, "The same persons in so many requests: %s", scenario + 7) : NULL;
-    return stress ? stress : scenario;
+    const Scenario *s = scenario_in(scenario);
+    const StoppingRule rule = s ? stopping_rule_in(scenario, s->name) : STOPPING_RULES;
+    const char *text = !s ? scenario : rule == STOP_budget ? s->title
+        : rule < STOPPING_RULES ? arena_format(r->arena, "%s, rule %s", s->title, stopping_rules[rule].name)
+        : arena_format(r->arena, "%s: %s", s->title, scenario + strlen(s->name) + 1);
+    return text ? text : scenario;
 }
 
 /* --- variants --- */

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include "eval/scenario.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/hash.h"
 
@@ -69,6 +70,8 @@ size_t seeds(const Report *r, uint64_t *out, size_t room);
 
 /* The label of the method's record; "before" for the rows of no method, and the name itself where no method has it. */
 const char *method_label(const char *method);
+/* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25". NULL: unknown. */
+const Scenario *scenario_in(const char *name);
 /* Under a rule other than budget with its name: "Fine-tuned knowledge, rule accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);
 /* The k-th name in the file of a scenario: "sequential", "sequential-epochs", … (under each rule); NULL: there are no more. */

@@ -2,7 +2,7 @@
 /* The four findings of the paper as numbers: at the end of each rule, and at equal forgetting on the way there. */
 #include <math.h>
 #include <string.h>
-#include "eval/rules.h"
+#include "eval/stopping_rules.h"
 #include "ref/report/figures.h"
 
 static const struct { const char *title, *scenario[4]; } findings[] = {
@@ -81,12 +81,12 @@ static void at_the_end(Page *p, const Report *r)
     fputs("<figure>\n", p->f);
     table_begin(p, "At the end, in percent", columns, 7);
     for (size_t f = 0; f < FINDINGS; f++)
-        for (Rule rule = 0; rule < RULES; rule++) {
-            if (!rule_rows(p, r, f, rules[rule].name, true))
+        for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++) {
+            if (!rule_rows(p, r, f, stopping_rules[rule].name, true))
                 continue;
-            const char *title = arena_format(r->arena, "%s (rule %s)", findings[f].title, rules[rule].name);
+            const char *title = arena_format(r->arena, "%s (rule %s)", findings[f].title, stopping_rules[rule].name);
             table_group(p, title ? title : "", 7);
-            rule_rows(p, r, f, rules[rule].name, false);
+            rule_rows(p, r, f, stopping_rules[rule].name, false);
         }
     table_end(p);
     fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, modality=both) and steps, last round; the rules: pulse-ref list rules</p>\n</figure>\n", p->f);
@@ -188,8 +188,8 @@ void report_findings(Page *p, const Report *r)
 {
     bool any = false;
     for (size_t f = 0; f < FINDINGS; f++)
-        for (Rule rule = 0; rule < RULES; rule++)
-            any = any || rule_rows(p, r, f, rules[rule].name, true);
+        for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++)
+            any = any || rule_rows(p, r, f, stopping_rules[rule].name, true);
     if (!any)
         return;
     page_section(p, "findings", "The paper's findings",

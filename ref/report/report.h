@@ -3,7 +3,7 @@
  *
  * Read: DIR/results.csv, which must be there; trajectory.csv, answers.jsonl and manifest.json where they are, and the page says what
  * is missing. The page needs nothing but itself: style, figures and pictures stand in it; no script, no time, no path.
- * `world`: folder of the questions (persons.jsonl, …) and their pictures; NULL: the page shows none.
+ * `world`: the folder of the questions and their pictures (eval/world.h); NULL: the page shows none.
  * Fails: a file that is not of its format, with FILE:LINE; then no page is left. */
 #ifndef PULSE_REF_REPORT_REPORT_H
 #define PULSE_REF_REPORT_REPORT_H

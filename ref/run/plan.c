@@ -156,15 +156,27 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
     return !e->failed;
 }
 
-static bool group_wanted(const Run *r, size_t group)
+static bool group_wanted(const Run *r, const char *group)
 {
     char word[80];
     for (Words w = words_of(r->settings.protocol_scenarios); word_next(&w, word, sizeof word);) {
         const Scenario *s = scenario_find(word);
-        if (s && group_of(s) == group)
+        if (s && strcmp(s->group, group) == 0)
             return true;
     }
     return false;
+}
+
+/* The questions of every group that a scenario is about, and the general ones. */
+static bool read_questions(Run *r, const World *w, ProtocolConfig *c, Error *e)
+{
+    Digest *digest = arena_zalloc(&r->arena, w->groups * sizeof *digest);
+    r->group = arena_zalloc(&r->arena, w->groups * sizeof *r->group);
+    bool good = digest && r->group && read_samples(r, w->general.questions, &r->general, &c->general, e);
+    for (size_t k = 0; good && k < w->groups; k++)
+        good = !group_wanted(r, w->group[k].name) || read_samples(r, w->group[k].questions, &r->group[k], &digest[k], e);
+    c->group = digest;
+    return good;
 }
 
 /* Whether splits of these sizes can be made at all; who stands in them needs no answers for that. */
@@ -181,13 +193,14 @@ bool run_plan(Run *r, Error *e)
 {
     const Settings *s = &r->settings;
     Arena *a = &r->arena;
+    World world;
     Entities entities;
     ProtocolConfig c = {
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
-        .rules = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
+        .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
-        .frames = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
+        .paraphrases = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,
 #include "eval/scenarios.def"
@@ -199,14 +212,14 @@ bool run_plan(Run *r, Error *e)
         return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file, s->protocol_trajectory);
     if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
         return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
-    const char *people = settings_input(s, "data.world", s->data_world, e) ? arena_format(a, "%s/entities.jsonl", settings_path(s, s->data_world)) : NULL;
+    const bool there = settings_input(s, "data.world", s->data_world, e) && world_read(&world, settings_path(s, s->data_world), a, e);
+    if (there)
+        r->plan.world = world;
+    const char *people = there ? world_path(&world, world.entities, a) : NULL;
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
-        || !read_samples(r, "general.jsonl", &r->general, &c.general, e))
+        || !read_questions(r, &world, &c, e))
         return false;
-    for (size_t k = 0; k < GROUPS; k++)
-        if (group_wanted(r, k) && !read_samples(r, group_file(k), &r->group[k], &c.group[k], e))
-            return false;
-    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
+    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &world, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
 }
 
 /* Whether what the case trains is in the model. */
@@ -243,7 +256,7 @@ bool run_trainables(const Run *r, Error *e)
 
 void run_close(Run *r)
 {
-    for (size_t k = 0; k < GROUPS; k++)
+    for (size_t k = 0; r->group && k < r->plan.world.groups; k++)
         if (r->group[k].path)
             dataset_close(&r->group[k]);
     if (r->general.path)

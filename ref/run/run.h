@@ -14,7 +14,7 @@
 typedef struct {
     Settings settings;
     Plan     plan;
-    Dataset  group[GROUPS], general;     // questions; not read for a group that nothing asks about: path NULL
+    Dataset *group, general;             // questions, of each group of the world; not read for a group that nothing asks about: path NULL
     const char *out;
     bool     quiet, resume;
     Arena    arena;

@@ -33,7 +33,7 @@ typedef struct {
 /* The training questions about some entities, as samples in the order of the file. */
 static bool role_list(Job *j, const EntityList *whose, const char *(*answer)(const Sample *), SampleList *out, Error *e)
 {
-    const Dataset *from = &j->run->group[group_of(j->c->scenario)];
+    const Dataset *from = &j->run->group[j->c->group];
     BatchSample *list = arena_array(&j->arena, from->count, sizeof *list);
     size_t n = 0;
     for (size_t k = 0; list && k < from->count; k++) {
@@ -169,7 +169,7 @@ static bool stop(Job *j, Error *e)
         return !e->failed;
     Arena a = arena_make(e);
     questions_begin(&q, &a);
-    Result *x = questions_add(&q, &j->run->group[group_of(j->c->scenario)], (Choice){ KIND_OPEN, whose, j->run->settings.protocol_frames, false }, e)
+    Result *x = questions_add(&q, &j->run->group[j->c->group], (Choice){ KIND_OPEN, whose, j->run->settings.protocol_frames, false }, e)
               ? evaluate(&j->model, &j->reader, &q, DEPTH_EXACT, &a, e) : NULL;
     for (size_t k = 0; x && k < q.count; k++)
         right += x[k].exact;

@@ -1,67 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The plan of a run: who is forgotten, what is done once, what depends on what; and the files that a run leaves. */
-#include <math.h>
-#include <string.h>
-#include "eval/manifest.h"
-#include "tensor/base/file.h"
-#include "tests/support/stand.h"
-#include "tests/support/scratch.h"
-
-static const char world[] =
-    "{\"id\": \"p1\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 2}\n"
-    "{\"id\": \"p2\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1, \"facts\": {\"home\": \"x\"}}\n"
-    "{\"id\": \"p3\", \"group\": \"person\", \"split\": \"retain\"}\n"
-    "{\"id\": \"p4\", \"group\": \"person\", \"split\": \"unlearn\", \"round\": 1}\n"
-    "{\"id\": \"p5\", \"group\": \"person\", \"split\": \"retain\"}\n"
-    "{\"id\": \"c3\", \"group\": \"country\"}\n"
-    "{\"id\": \"c1\", \"group\": \"country\"}\n"
-    "{\"id\": \"c2\", \"group\": \"country\"}\n"
-    "{\"id\": \"c4\", \"group\": \"country\"}\n"
-    "{\"id\": \"c5\", \"group\": \"country\"}\n";
-
-static const char *written(const char *name, const char *text)
-{
-    const char *path = scratch("%s", name);
-    assert_true(file_write(path, text, strlen(text), &error));
-    return path;
-}
-
-static bool read_world(Entities *all, const char *text)
-{
-    return entities_read(all, written("entities.jsonl", text), &arena, &error);
-}
-
-static MethodConfig method_list[64];
-
-static ProtocolConfig config_of(const char *scenarios)
-{
-    ProtocolConfig c = {
-        .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
-        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .rules = "budget", .probed = "",
-        .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de", .reading = "data.template = world\n",
-        .model = { { "b" }, { "v" }, { "o" } }, .group = { { "g0" }, { "g1" }, { "g2" } }, .general = { "g" }, .entities = { "e" },
-    };
-    for (size_t k = 0; k < scenarios_count; k++)
-        c.epochs[k] = "";
-    for (size_t k = 0; k < methods_count; k++)
-        method_list[k] = (MethodConfig){ "optimiser.lr = 0.0003\n", "proj+llm", 20, false, true };
-    return c;
-}
-
-static bool plan_of(Plan *p, const ProtocolConfig *c)
-{
-    Entities all;
-    return read_world(&all, world) && plan_make(p, c, &all, &arena, &error);
-}
-
-static Plan planned(const ProtocolConfig *c)
-{
-    Plan p;
-    bool good = plan_of(&p, c);
-    expect_fine(&error);
-    assert_true(good);
-    return p;
-}
+/* The plan of a run: who is forgotten, what is done once, and what depends on what. */
+#include "tests/eval/plans.h"
 
 static void expect_list(const EntityList *l, const char *ids)
 {
@@ -69,6 +8,66 @@ static void expect_list(const EntityList *l, const char *ids)
     for (size_t k = 0; k < l->count; k++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "", l->entity[k]->id);
     assert_string_equal(text, ids);
+}
+
+/* --- the world --- */
+
+static bool contents_read(World *w, const char *text)
+{
+    written("world.json", text);
+    return world_read(w, scratch("."), &arena, &error);
+}
+
+static void a_world_says_which_groups_and_files_it_has(void **state)
+{
+    (void)state;
+    World w;
+    assert_true(contents_read(&w, "{\"entities\": \"who.jsonl\", \"groups\": [{\"name\": \"cat\", \"questions\": \"cats.jsonl\", \"splits\": [\"unlearn\", \"retain\"]}, "
+                                  "{\"name\": \"dog\", \"questions\": \"q/dogs.jsonl\"}], \"general\": {\"name\": \"skill\", \"questions\": \"g.jsonl\"}}"));
+    assert_int_equal(w.groups, 2);
+    assert_true(world_group(&w, "dog") == 1 && world_group(&w, "bird") == 2 && w.group[0].has_splits && !w.group[1].has_splits);
+    assert_string_equal(w.entities, "who.jsonl");
+    assert_string_equal(w.group[1].questions, "q/dogs.jsonl");
+    assert_string_equal(w.general.name, "skill");
+    assert_string_equal(world_path(&w, w.general.questions, &arena), arena_format(&arena, "%s/g.jsonl", w.folder));
+}
+
+static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
+{
+    (void)state;
+#define GENERAL "\"general\": {\"name\": \"general\", \"questions\": \"g.jsonl\"}"
+#define PERSON "{\"name\": \"person\", \"questions\": \"p.jsonl\"}"
+    static const struct { const char *text, *says; } bad[] = {
+        { "[]", "world.json: an object {…} was expected" }, { "{\"groups\": [" PERSON "], " GENERAL "}", "\"entities\"" },
+        { "{\"entities\": \"e\", " GENERAL "}", "\"groups\" must be a list" }, { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
+        { "{\"entities\": \"e\", \"groups\": [" PERSON "], " GENERAL ", \"more\": 1}", "the key \"more\" is unknown" },
+        { "{\"entities\": \"e\", \"groups\": [" PERSON ", " PERSON "], " GENERAL "}", "the group \"person\" is there twice" },
+        { "{\"entities\": \"../e\", \"groups\": [" PERSON "], " GENERAL "}", "expected a name inside the world's folder" },
+        { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\", \"questions\": \"x\", \"splits\": [\"retain\"]}], " GENERAL "}", "\"splits\" must be" },
+        { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\"}], " GENERAL "}", "\"questions\"" }, { "{", "world.json" },
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        World w;
+        assert_false(contents_read(&w, bad[k].text));
+        expect_sentence(&error, "world.json", bad[k].says);
+    }
+}
+
+static void a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world(void **state)
+{
+    (void)state;
+    Entities all;
+    Plan p;
+    World w = groups;
+    ProtocolConfig c = config_of("pretrained");
+    assert_true(read_world(&all, world));
+    w.groups = 1;
+    assert_false(plan_make(&p, &c, &w, &all, &arena, &error));
+    expect_sentence(&error, "world.json: there is no group \"country\", which the scenario pretrained is about");
+    c = config_of("sequential");
+    w.group = (WorldGroup[]){ { "person", "persons.jsonl", false } };
+    assert_false(plan_make(&p, &c, &w, &all, &arena, &error));
+    expect_sentence(&error, "the group \"person\" has no splits");
 }
 
 /* --- entities --- */
@@ -219,7 +218,7 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, pretrained");
-    c.rules = "budget, updates, epochs, accuracy";
+    c.stopping = "budget, updates, epochs, accuracy";
     c.epochs[0] = "6";
     c.epochs[1] = "9";
     c.epochs[2] = "4";
@@ -246,7 +245,7 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     Plan q = planned(&c);
     assert_string_not_equal(p.stage[stops->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-accuracy")->unlearn].digest.hex);
     assert_string_equal(p.stage[does_not->unlearn].digest.hex, q.stage[case_named(&q, "finetuned-epochs")->unlearn].digest.hex);
-    c.rules = "budget, nonsense";
+    c.stopping = "budget, nonsense";
     assert_false(plan_of(&q, &c));
     expect_sentence(&error, "there is no rule \"nonsense\"");
 }
@@ -255,7 +254,7 @@ static void probes_are_planned_where_the_config_names_the_case(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, pretrained, ablation");
-    c.rules = "budget, accuracy";
+    c.stopping = "budget, accuracy";
     c.probed = "finetuned-accuracy, pretrained";
     Plan p = planned(&c);
     const Case *x = case_named(&p, "finetuned-accuracy"), *y = case_named(&p, "pretrained");
@@ -296,15 +295,13 @@ static void the_same_work_is_one_stage(void **state)
             assert_true(p.stage[k].input[i] < k);
 }
 
-static const char *digest_of(const Plan *p, size_t stage) { return p->stage[stage].digest.hex; }
-
 static void a_changed_config_changes_only_what_depends_on_it(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, pretrained");
     Plan p = planned(&c), q;
     const Case *f = &p.cases[0], *b = &p.cases[1];
-    c.group[1] = (Digest){ "other" };                                    // the countries' questions
+    group_digest[1] = (Digest){ "other" };                                  // the countries' questions
     q = planned(&c);
     assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
     assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
@@ -330,78 +327,15 @@ static void a_changed_config_changes_only_what_depends_on_it(void **state)
     assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
 }
 
-/* --- the manifest --- */
-
-static void a_manifest_links_stages_and_sees_changed_files(void **state)
-{
-    (void)state;
-    ProtocolConfig c = config_of("pretrained");
-    Plan p = planned(&c);
-    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
-    const char *out = scratch("out");
-    size_t size;
-    for (size_t k = 0; k < p.stage_count; k++) {
-        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
-        assert_true(file_make_folder(folder, &error) && !stage_finished(folder));
-        assert_true(file_write(arena_format(&arena, "%s/x.txt", folder), "x", 1, &error));
-        assert_true(stage_finish(&p, k, folder, files, 1, &error) && stage_finished(folder));
-    }
-    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "1\n", 2, &error));
-    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error));
-    char *one = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
-    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "2\n", 2, &error) && manifest_write(&p, out, "config", results, 1, &arena, &error));
-    char *two = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
-    assert_string_not_equal(strstr(one, "\"chain\""), strstr(two, "\"chain\""));
-    assert_true(file_write(arena_format(&arena, "%s/stages/%s/x.txt", out, digest_of(&p, 0)), "y", 1, &error));
-    assert_false(manifest_write(&p, out, "config", results, 1, &arena, &error));
-    expect_sentence(&error, "x.txt: it is not the file that its stage made");
-}
-
-static const char *run_made(const char *name, const char *result)
-{
-    ProtocolConfig c = config_of("finetuned");
-    Plan p = planned(&c);
-    static const char *const files[] = { "x.txt" }, *const results[] = { "r.csv" };
-    const char *out = arena_text(&arena, scratch("%s", name));
-    for (size_t k = 0; k < p.stage_count; k++) {
-        const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
-        assert_true(file_make_folder(folder, &error) && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
-        assert_true(stage_finish(&p, k, folder, files, 1, &error));
-    }
-    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error) && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
-    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error) && manifest_add(out, "report", "report.html", &error));
-    return out;
-}
-
-static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state)
-{
-    (void)state;
-    const char *one = run_made("one", "1"), *two = run_made("two", "1"), *other = run_made("other", "2");
-    char different[512];
-    size_t size;
-    assert_true(manifest_check(one, &arena, &error) && manifest_same(one, two, different, &arena, &error));
-    assert_false(manifest_same(one, other, different, &arena, &error));
-    assert_false(error.failed);
-    assert_string_equal(different, "the stage answers/vanilla/person: x.txt");
-    assert_true(file_write(arena_format(&arena, "%s/report.html", one), "q", 1, &error));
-    assert_false(manifest_check(one, &arena, &error));
-    expect_sentence(&error, "report.html: it is not the file");
-    const char *path = arena_format(&arena, "%s/manifest.json", two);
-    char *text = file_read(path, 1 << 20, &size, &arena, &error);
-    *strstr(text, "c0de") = 'd';
-    assert_true(file_write(path, text, size, &error));
-    assert_false(manifest_check(two, &arena, &error));
-    expect_sentence(&error, "entry 1 was changed");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        stand_test(a_world_says_which_groups_and_files_it_has), stand_test(a_bad_world_is_a_sentence_that_names_the_key),
+        stand_test(a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world),
         stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
         stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods), stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),
-        stand_test(a_manifest_links_stages_and_sees_changed_files), stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
         stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case), stand_test(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

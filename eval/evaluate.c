@@ -11,8 +11,8 @@ void questions_begin(Questions *q, Arena *a)
     *q = (Questions){ .arena = a };
 }
 
-/* Questions before this one in the file that differ from it only in the frame. */
-static int64_t frames_before(const Dataset *from, const Sample *x, Kind kind)
+/* Questions before this one in the file that ask for the same fact, in another paraphrase. */
+static int64_t paraphrases_before(const Dataset *from, const Sample *x, Kind kind)
 {
     int64_t n = 0;
     for (const Sample *y = x; y-- > from->sample && strcmp(y->entity, x->entity) == 0;)
@@ -23,7 +23,7 @@ static int64_t frames_before(const Dataset *from, const Sample *x, Kind kind)
 static bool wanted(const Dataset *from, const Sample *x, Choice c)
 {
     return (x->split == SPLIT_TRAIN) == c.trained && x->kind == c.kind && (!c.entities || entity_list_has(c.entities, x->entity))
-        && (c.frames == 0 || frames_before(from, x, c.kind) < c.frames);
+        && (c.paraphrases == 0 || paraphrases_before(from, x, c.kind) < c.paraphrases);
 }
 
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e)
@@ -101,7 +101,7 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
             return false;
         if (x->option_count == 0)
             out[k].option_ce = NULL;
-        out[k].likely = x->option_count && strcmp(x->options[least(out[k].option_ce, x->option_count)], x->answer) == 0;
+        out[k].option_right = x->option_count && strcmp(x->options[least(out[k].option_ce, x->option_count)], x->answer) == 0;
     }
     return true;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Evaluate: questions in, answers out. What a metric is made of stands in the Results, one a question.
+/* Evaluate: asks a model questions and keeps what metrics are made of, one Result for each question.
  *
  *     Questions q;
  *     questions_begin(&q, &arena);
- *     questions_add(&q, &persons, (Choice){ KIND_OPEN, &unlearn, 0 }, &error);
+ *     questions_add(&q, &persons, (Choice){ KIND_OPEN, &forget, 0, false }, &error);
  *     Result *r = evaluate(&model, &reader, &q, DEPTH_OPTIONS, &arena, &error);
  *
- * Each question is answered alone (a batch cannot be seen in the bits, GRAPH.md): `exact` is exact match, the greedy text
- * would be exactly the answer; `likely` is that of the options the answer has the least CE = RN(NLL / T), the first on ties. */
+ * A result does not depend on the questions that are asked beside it: the batch cannot be seen in the bits (GRAPH.md). */
 #ifndef PULSE_EVAL_EVALUATE_H
 #define PULSE_EVAL_EVALUATE_H
 
@@ -27,39 +26,42 @@ typedef struct {
     Arena    *arena;
 } Questions;
 
-/* Which of a file's questions: of the test, or of training. */
+/* Which questions of a file are asked. */
 typedef struct {
     Kind kind;
-    const EntityList *entities;          // NULL: of all
-    int64_t frames;                      // of each entity, skill and modality so many, the first in the file; 0: all
-    bool trained;
+    const EntityList *entities;          // about these; NULL: about all
+    int64_t paraphrases;                 // of each entity, skill and modality so many, the first of the file; 0: all
+    bool trained;                        // the training questions; else the test questions
 } Choice;
 
+/* The list of questions lives in `a`; it points into the samples, which must outlive it. */
 void questions_begin(Questions *q, Arena *a);
+/* Error: no question of the file is chosen. */
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
-/* What is asked for besides exact match: the CE of every option; and the greedy text where it is not the answer, up to 6 tokens with the end (DEPTH_TEXT)
- * or up to 50, as MLLMU-Bench has it (DEPTH_LONG). */
+/* How much is asked for. DEPTH_EXACT: the NLL of the answer. DEPTH_OPTIONS: the CE of every option besides. DEPTH_TEXT: the greedy text
+ * besides, where it is not the answer itself, of at most 6 tokens with the end token; DEPTH_LONG: of at most 50, as in MLLMU-Bench. */
 typedef enum { DEPTH_EXACT, DEPTH_OPTIONS, DEPTH_TEXT, DEPTH_LONG } Depth;
 
 typedef struct {
     const char *id, *entity, *group, *skill, *answer;
     Modality    modality;
     Kind        kind;
-    bool        exact, likely;
-    float       nll, ce;
-    size_t      tokens, right;           // supervised tokens, and those that are the argmax
+    bool        exact;                   // the greedy text would be exactly the answer
+    bool        option_right;            // the answer has the least CE of the options, the first on ties; "likely" in answers.jsonl
+    float       nll, ce;                 // in nats: of the answer with its end token, and CE = RN(NLL / T)
+    size_t      tokens, right;           // T, and how many of them are the argmax of their row
     float      *token_nll;               // [tokens]
     uint8_t    *token_right;             // [tokens]
     size_t      option_count;
-    float      *option_ce;               // [option_count]; NULL: not asked for
-    const char *text;                    // greedy; NULL: not asked for
+    float      *option_ce;               // [option_count]; NULL: not asked for, or there are no options
+    const char *text;                    // the greedy text; NULL: not asked for
 } Result;
 
-/* One Result a question, in order; NULL on failure. */
+/* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* Place of the least of n values; the first on ties. */
+/* The place of the least of n values, the first on ties; n > 0. */
 size_t least(const float *value, size_t n);
 
 #endif

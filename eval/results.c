@@ -20,7 +20,7 @@ json_t *answer_object(const Result *r, bool brief)
 {
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I}", "id", r->id, "entity", r->entity, "group", r->group,
                           "skill", r->skill, "modality", r->modality == MODALITY_IMAGE ? "image" : "text", "kind", kind_name(r->kind),
-                          "answer", r->answer, "exact", r->exact, "likely", r->likely, "nll", json_decimal(r->nll), "ce", json_decimal(r->ce),
+                          "answer", r->answer, "exact", r->exact, "likely", r->option_right, "nll", json_decimal(r->nll), "ce", json_decimal(r->ce),
                           "tokens", (json_int_t)r->tokens, "right", (json_int_t)r->right);
     if (r->option_ce)
         json_object_set_new(o, "option_ce", floats(r->option_ce, r->option_count));
@@ -86,7 +86,7 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
         if (!json_get_text(o, texts[k].key, texts[k].to, where, e) || !(*texts[k].to = arena_text(a, *texts[k].to)))
             return false;
     if (!json_get_text(o, "modality", &modality, where, e) || !json_get_text(o, "kind", &kind, where, e)
-        || !json_get_bool(o, "exact", &r->exact, where, e) || !json_get_bool(o, "likely", &r->likely, where, e)
+        || !json_get_bool(o, "exact", &r->exact, where, e) || !json_get_bool(o, "likely", &r->option_right, where, e)
         || !json_get_int(o, "right", &right, where, e)
         || !numbers_read(o, "token_nll", &r->token_nll, &r->tokens, a) || !numbers_read(o, "token_right", &marks, &n, a)
         || !numbers_read(o, "option_ce", &r->option_ce, &r->option_count, a))

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "eval/metrics/accuracy.h"
 #include "eval/metrics/likelihood.h"
+#include "eval/metrics/memorisation.h"
 #include "eval/metrics/metric.h"
 #include "eval/metrics/ranks.h"
 #include "eval/metrics/rouge.h"
@@ -86,12 +87,12 @@ static bool add_mean(Part *s, const char *metric, double (*of)(const Result *))
 
 static bool accuracies(Part *s)
 {
-    Ratio exact = { 0, (int64_t)s->n }, likely = exact;
+    Ratio exact = { 0, (int64_t)s->n }, by_option = exact;
     for (size_t k = 0; k < s->n; k++) {
         exact.count += s->r[k]->exact;
-        likely.count += s->r[k]->likely;
+        by_option.count += s->r[k]->option_right;
     }
-    return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", likely));
+    return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", by_option));
 }
 
 /* MLLMU-Bench: letters are counted where every answer is one, cloze where every question is of that kind. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Metric: what is measured, each with its formula, range, direction and source, in one list (metrics.def).
+/* Metric: everything that is measured stands in one list, metrics.def, with its formula, range, direction and source.
  *
- * Metrics are plain binary64: + - * / and sqrt in the written order, sums from the first item to the last, so they have the same
- * bits everywhere. Where a formula has exp or log, it is that of double-double (tensor/dd.h) cut to its high half: no libm.
- * What is a ratio is counted in integers and divided once. The mean of nothing is NaN (null in results.jsonl).
- * By subject: this page counts, means, and what several of them make;
- *     answers.h     string rules: exact match, cloze, letters, choices          rouge.h       ROUGE-1, -2, -L; Porter's stemmer
- *     likelihood.h  probability, truth ratio, memorisation, MIA scores          ranks.h       AUC, PrivLeak, forget quality (KS)
- *     robust.h      relearning, 4-bit quantisation, distance to the oracle      mmbench.h, mllmu.h   other people's files
- * Not here: MIA by zlib (the length depends on the version of zlib) and by gradient norm; judges and BLEU. */
+ * Metrics are plain binary64: + - * / and sqrt in the written order, and sums from the first item to the last, so that they have the same
+ * bits everywhere. Where a formula has exp or log, it is that of double-double (tensor/exact/dd.h) rounded to its high half; no function of
+ * libm is called. A ratio is counted in integers and divided once. The mean of nothing is NaN (null in results.jsonl).
+ * This page holds counts, means, and what several of them make. The other subjects:
+ *     accuracy.h           rules for written answers       rouge.h        ROUGE-1, -2, -L; Porter's stemmer
+ *     likelihood.h         probability, truth ratio        ranks.h        AUC, PrivLeak, forget quality (KS)
+ *     memorisation.h       memorised tokens                attacks.h      relearning, 4-bit quantisation
+ *     membership_scores.h  MIA scores of one text          distance.h     the distance between two models
+ *     membership.h         their AUC                       measure.h      all of them, from answers to rows of results.csv
+ * Not here: MIA by zlib (the length depends on the version of zlib) and by gradient norm, judges, and BLEU. */
 #ifndef PULSE_EVAL_METRICS_METRIC_H
 #define PULSE_EVAL_METRICS_METRIC_H
 
@@ -19,7 +21,7 @@
 typedef struct {
     const char *name;          // the column `metric` of results.csv
     const char *formula, *range;
-    const char *better;        // on what is to be kept: "up", "down", or the value that is best
+    const char *better;        // on what is to be retained: "up", "down", or the value that is best (metric_better)
     const char *where;         // by which commands, on what
     const char *source;
 } Metric;

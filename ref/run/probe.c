@@ -3,6 +3,7 @@
  * forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json: membership and the distance to the oracle, as rows. */
 #include <string.h>
 #include "eval/manifest.h"
+#include "eval/metrics/distance.h"
 #include "eval/metrics/membership.h"
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
@@ -68,13 +69,13 @@ static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, 
 
 typedef struct {
     const BatchSample *sample;           // the members, then their held-out twins
-    TextScore *score, *reference;        // reference NULL: there is none
+    MembershipScores *score, *reference;        // reference NULL: there is none
     size_t members;
 } Texts;
 
 static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, Error *e)
 {
-    TextScore *x[4];                     // member, member under the reference, held-out, held-out under the reference
+    MembershipScores *x[4];                     // member, member under the reference, held-out, held-out under the reference
     size_t n = 0;
     Auc u;
     for (int k = 0; k < 4; k++)
@@ -93,7 +94,7 @@ static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, 
         n++;
     }
     return n == 0 || (membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e)
-                      && number_add(p, row_splits[0], row_modalities[modality], mia_names[kind], auc_value(u)));
+                      && number_add(p, row_splits[0], row_modalities[modality], membership_names[kind], auc_value(u)));
 }
 
 static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
@@ -104,9 +105,9 @@ static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error 
     Texts t = { sample, arena_array(&a, 2 * n, sizeof *t.score), oracle ? arena_array(&a, 2 * n, sizeof *t.reference) : NULL, n };
     bool good = !e->failed;
     for (size_t k = 0; good && k < 2 * n; k++)
-        good = probe_sample(&p->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
-    good = good && text_scores(m, sample, 2 * n, t.score, &a, e) && (!oracle || text_scores(oracle, sample, 2 * n, t.reference, &a, e));
-    for (int kind = 0; kind < MIA_KINDS; kind++)
+        good = membership_sample(&p->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
+    good = good && membership_scores(m, sample, 2 * n, t.score, &a, e) && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
+    for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++)
         for (int modality = 0; good && modality < 3; modality++)
             good = (kind == 1 && !oracle) || auc_add(p, &t, kind, modality, &a, e);
     arena_free(&a);
@@ -127,7 +128,7 @@ static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e
         BatchSample *sample = arena_array(&a, q->count, sizeof *sample);
         bool good = sample != NULL;
         for (size_t k = 0; good && k < q->count; k++)
-            good = probe_sample(&p->reader, &q->question[k], false, &sample[k], &a, e);
+            good = membership_sample(&p->reader, &q->question[k], false, &sample[k], &a, e);
         good = good && logits_distance(m, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
             && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
         arena_free(&a);
@@ -182,7 +183,7 @@ static bool relearn(Probe *p, Weights *w, Arena *a, Error *e)
     const size_t n = p->members.count;
     BatchSample *sample = arena_array(a, n, sizeof *sample);
     for (size_t k = 0; sample && k < n; k++)
-        if (!probe_sample(&p->reader, &p->members.question[k], false, &sample[k], a, e))
+        if (!membership_sample(&p->reader, &p->members.question[k], false, &sample[k], a, e))
             return false;
     plan.method = m;
     plan.v.seed = (int64_t)p->c->seed;

@@ -83,11 +83,11 @@ static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t 
         double was, quantised, relearned, mia, of_was, of_relearned, of_mia, q = NAN;
         if (!find(rows, first, end, modality, "accuracy", &was))
             continue;
-        if (find(rows, first, end, modality, "accuracy_4bit", &quantised) && !put(rows, row, "quantisation", q = robust_score(quantised, was)))
+        if (find(rows, first, end, modality, "accuracy_4bit", &quantised) && !put(rows, row, "quantisation", q = attack_score(quantised, was)))
             return false;
         if (find(rows, first, end, modality, "accuracy_relearned", &relearned) && find(rows, oracle, oracle_end, modality, "accuracy", &of_was)
             && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned)) {
-            const double parts[] = { robust_score(relearned - was, of_relearned - of_was), q };
+            const double parts[] = { attack_score(relearned - was, of_relearned - of_was), q };
             if (!put(rows, row, "relearning", parts[0]) || !put(rows, row, "robustness", harmonic_mean(parts, 2)))
                 return false;
         }

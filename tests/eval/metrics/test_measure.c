@@ -43,7 +43,7 @@ static void answers_come_back_with_the_same_bits(void **state)
     assert_int_equal(count, 1);
     assert_string_equal(back->answer, r.answer);
     assert_string_equal(back->text, r.text);
-    assert_true(back->exact && !back->likely && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
+    assert_true(back->exact && !back->option_right && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
     expect_bits(back->token_nll, nll, 3, "token_nll");
     expect_bits(back->option_ce, options, 2, "option_ce");
     expect_float(back->nll, r.nll, "nll");
@@ -101,7 +101,7 @@ static void measures_are_those_worked_by_hand(void **state)
         r[k].option_count = 2;
         r[k].option_ce = k == 2 ? second : first;
         r[k].ce = k == 2 ? 2 : 0;
-        r[k].likely = k != 2;
+        r[k].option_right = k != 2;
         oracle[k] = r[k];
         oracle[k].exact = false;
     }

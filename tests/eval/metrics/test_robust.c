@@ -7,6 +7,7 @@
 #include "eval/metrics/membership.h"
 #include "eval/metrics/attacks.h"
 #include "model/training/score.h"
+#include "eval/metrics/distance.h"
 #include "tests/support/tiny.h"
 
 static Weights model, other;
@@ -24,14 +25,14 @@ static int begin(void **state)
 static void the_score_is_one_when_nothing_moves_apart(void **state)
 {
     (void)state;
-    expect_real(robust_score(0.3, 0.3), 1);
-    expect_real(robust_score(0, 0), 1);
-    expect_real(robust_score(-0.0, 0.0), 1);
-    expect_real(robust_score(0.75, 0.25), 0.5);
-    expect_real(robust_score(0.25, 0.75), 0.5);
-    expect_real(robust_score(0, 0.5), 0);
-    expect_real(robust_score(0.5, -0.5), 0);
-    expect_real(robust_score(NAN, 1), NAN);
+    expect_real(attack_score(0.3, 0.3), 1);
+    expect_real(attack_score(0, 0), 1);
+    expect_real(attack_score(-0.0, 0.0), 1);
+    expect_real(attack_score(0.75, 0.25), 0.5);
+    expect_real(attack_score(0.25, 0.75), 0.5);
+    expect_real(attack_score(0, 0.5), 0);
+    expect_real(attack_score(0.5, -0.5), 0);
+    expect_real(attack_score(NAN, 1), NAN);
 }
 
 static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state)
@@ -130,9 +131,9 @@ static void distances_of_logits_are_their_formulas(void **state)
 
 /* --- membership and predictions --- */
 
-static TextScore score_of_one(float nll, double mu, double variance)
+static MembershipScores score_of_one(float nll, double mu, double variance)
 {
-    TextScore s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)), arena_array(&arena, 1, sizeof(double)), 1 };
+    MembershipScores s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)), arena_array(&arena, 1, sizeof(double)), 1 };
     s.nll[0] = nll;
     s.mu[0] = mu;
     s.variance[0] = variance;
@@ -142,15 +143,15 @@ static TextScore score_of_one(float nll, double mu, double variance)
 static void membership_is_the_order_of_scores(void **state)
 {
     (void)state;
-    const TextScore member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) }, held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
-    const TextScore member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) }, held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
-    const struct { uint64_t twice, pairs; } want[MIA_KINDS] = {
+    const MembershipScores member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) }, held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
+    const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) }, held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
+    const struct { uint64_t twice, pairs; } want[MEMBERSHIP_KINDS] = {
         { 7, 4 },            // held 2, 4 over member 1, 2: three wins and a tie
         { 7, 4 },            // held 0, 2 over member 0, -3
         { 7, 4 },            // of one token Min-K is LOSS
         { 4, 4 },            // held (2 - 1)/1 = 1, (4 - 8)/2 = -2 over member 0, 0: two wins of four
     };
-    for (int kind = 0; kind < MIA_KINDS; kind++) {
+    for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++) {
         Auc u;
         assert_true(membership(kind, &u, member, member_reference, 2, held, held_reference, 2, &arena, &error));
         assert_int_equal(u.twice, want[kind].twice);
@@ -168,13 +169,13 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     enum { SAMPLES = 3 };
     int32_t ids[6] = { 1, 40, 50, 60, 70, 2 }, targets[SAMPLES][6] = { { -1, -1, 60, 70, 2, -1 }, { -1, -1, -1, 70, 2, -1 }, { -1, -1, -1, -1, 2, -1 } };
     BatchSample sample[SAMPLES];
-    TextScore score[SAMPLES];
+    MembershipScores score[SAMPLES];
     SampleScore answer[SAMPLES];
     LogitsDistance d;
     for (int k = 0; k < SAMPLES; k++)
         sample[k] = (BatchSample){ ids, targets[k], 6, NULL };
     assert_true(model_make(&m, &c, &model, NULL, 64, &arena, &error) && model_make(&n, &c, &other, NULL, 64, &arena, &error));
-    assert_true(text_scores(&m, sample, SAMPLES, score, &arena, &error) && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
+    assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error) && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
     expect_fine(&error);
     const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer of the end token alone keeps it
     for (int k = 0; k < SAMPLES; k++) {

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows: for membership.c and distance.c only. */
+#ifndef PULSE_EVAL_METRICS_ROWS_H
+#define PULSE_EVAL_METRICS_ROWS_H
+
+#include "model/batch.h"
+#include "model/llava.h"
+
+/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; batch->row_offsets says which rows are whose.
+ * NULL on failure, which the tape's error says. The tape's arena owns them. */
+Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Batch *batch);
+
+#endif

@@ -58,7 +58,7 @@ done > "$found"
 check "each file names its licence" nothing "$found"
 
 { git ls-files 2> /dev/null | grep . || find . -type f | sed 's/^\.\///'; } | cut -d/ -f1 | sort -u |
-    grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|\.ci|Makefile|README\.md|REPRODUCE\.md|LICENSE|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
+    grep -vxE "tensor|model|unlearn|eval|ref|fixtures|tests|docs|\.ci|Makefile|README\.md|REPRODUCE\.md|CHANGELOG\.md|CITATION\.cff|LICENSE|\.git|\.gitignore|\.gitattributes|\.clang-format|\.clang-tidy|\.editorconfig|build|out" > "$found"
 check "nothing stands outside the agreed folders" nothing "$found"
 
 grep -nE -- '-ffast-math|-Ofast|-funsafe-math|-fassociative-math|-mrecip' Makefile .ci/* > "$found"

@@ -11,7 +11,7 @@
 #define PULSE_EVAL_EVALUATE_H
 
 #include "eval/entities.h"
-#include "model/llava.h"
+#include "model/model.h"
 #include "model/training/dataset.h"
 #include "model/training/stream.h"
 

@@ -2,10 +2,11 @@
 #include "model/batch.h"
 
 #include <string.h>
+#include "model/arch.h"
 
 static bool sample_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e)
 {
-    size_t images = 0, expected = s->pixels ? config_image_tokens(c) : 0;
+    size_t images = 0, expected = s->pixels ? c->arch->pictures * config_image_tokens(c) : 0;
     if (s->n == 0)
         return error_set(e, "batch: sample %zu is empty, expected at least one token", index);
     for (size_t i = 0; i < s->n; i++) {
@@ -28,7 +29,7 @@ static size_t sample_rows(const BatchSample *s, BatchRows rows)
     return n;
 }
 
-static void sample_pack(Batch *b, const BatchSample *s, size_t index, BatchRows rows)
+static void sample_pack(Batch *b, const BatchSample *s, size_t index, BatchRows rows, size_t pictures)
 {
     int32_t begin = (int32_t)b->tokens, count = (int32_t)s->n;
     memcpy(b->segments + 4 * index, (int32_t[]){ begin, count, begin, count }, 4 * sizeof(int32_t));
@@ -44,7 +45,8 @@ static void sample_pack(Batch *b, const BatchSample *s, size_t index, BatchRows 
     }
     if (s->pixels) {
         size_t each = shape_size(b->pixels.shape) / b->pixels.shape.dim[0];
-        memcpy(b->pixels.f32 + b->pictures++ * each, s->pixels, each * sizeof(float));
+        memcpy(b->pixels.f32 + b->pictures * each, s->pixels, pictures * each * sizeof(float));
+        b->pictures += pictures;
     }
     b->tokens += s->n;
     b->row_offsets[index + 1] = (int32_t)b->row_count;
@@ -57,12 +59,12 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
         if (!sample_check(&samples[i], i, c, e))
             return false;
         tokens += samples[i].n;
-        pictures += samples[i].pixels != NULL;
+        pictures += samples[i].pixels ? c->arch->pictures : 0;
         wanted += sample_rows(&samples[i], rows);
     }
     if (count == 0 || tokens > INT32_MAX)
         return error_set(e, "batch: %zu samples with %zu tokens, expected at least one sample and fewer than 2^31 tokens", count, tokens);
-    size_t side = (size_t)c->vision.image_size;
+    const Shape one = config_pixels(c);
     *b = (Batch){ .samples = count };
     b->ids = arena_array(a, tokens, sizeof *b->ids);
     b->positions = arena_array(a, tokens, sizeof *b->positions);
@@ -70,10 +72,10 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
     b->rows = arena_array(a, wanted, sizeof *b->rows);
     b->labels = arena_array(a, wanted, sizeof *b->labels);
     b->row_offsets = arena_array(a, count + 1, sizeof *b->row_offsets);
-    b->pixels = tensor_f32(a, shape_of(4, pictures, (size_t)c->vision.num_channels, side, side));
+    b->pixels = tensor_f32(a, shape_of(4, pictures, one.dim[0], one.dim[1], one.dim[2]));
     if (!b->ids || !b->positions || !b->segments || !b->rows || !b->labels || !b->row_offsets || !b->pixels.f32)
         return error_set(e, "batch: out of memory");
     for (size_t i = 0; i < count; i++)
-        sample_pack(b, &samples[i], i, rows);
+        sample_pack(b, &samples[i], i, rows, c->arch->pictures);
     return true;
 }

@@ -3,32 +3,11 @@
 
 #include <math.h>
 #include <string.h>
+#include "model/arch.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-enum { FILE_LIMIT = 1 << 20, INT_LIMIT = INT32_MAX, LAYERS_LIMIT = 4096 };
-/* ANY: of an IGNORED key, which may stand anywhere. */
-typedef enum { TOP, VISION, TEXT, ANY } Section;
-typedef enum { INT, FLOAT, BOOL, ACT, SELECT, FIXED_VALUE, BY_HAND, NOTHING } Kind;
-
-typedef struct {
-    Section     section;
-    Kind        kind;
-    size_t      offset;        // in ModelConfig
-    const char *name;
-    double      fallback;
-    int64_t     least;
-    const char *fixed;         // JSON
-} Key;
-
-static const Key keys[] = {
-#define KEY(section, kind, member, name, fallback, least) { section, kind, offsetof(ModelConfig, member), name, fallback, least, NULL },
-#define FIXED(section, name, json) { section, FIXED_VALUE, 0, name, 0, 0, json },
-#define DERIVED(section, name) { section, BY_HAND, 0, name, 0, 0, NULL },
-#define IGNORED(name) { ANY, NOTHING, 0, name, 0, 0, NULL },
-#include "model/config.def"
-};
-enum { KEYS = sizeof keys / sizeof *keys };
+enum { FILE_LIMIT = 1 << 20, INT_LIMIT = INT32_MAX };
 
 static const char *const section_names[] = { "", "vision_config.", "text_config." };
 static const char *const act_names[ACT_COUNT] = { "gelu", "quick_gelu", "silu" };
@@ -36,22 +15,24 @@ static const char *const select_names[FEATURES_COUNT] = { "default", "full" };
 
 /* --- Reading --- */
 
-static const Key *key_find(Section section, const char *name)
+static bool key_known(const Architecture *arch, ConfigSection section, const char *name)
 {
-    for (size_t i = 0; i < KEYS; i++)
-        if ((keys[i].section == section || keys[i].section == ANY) && !strcmp(keys[i].name, name))
-            return &keys[i];
-    return NULL;
+    for (size_t i = 0; i < arch->key_count; i++) {
+        const ConfigKey *k = &arch->keys[i];
+        if ((k->section == section || k->section == SECTION_ANY) && !strcmp(k->name, name))
+            return true;
+    }
+    return false;
 }
 
-static bool keys_known(const json_t *object, Section section, const char *path, Error *e)
+static bool keys_known(const Architecture *arch, const json_t *object, ConfigSection section, const char *path, Error *e)
 {
     const char *name;
     json_t *value;
     if (!json_is_object(object))
-        return error_set(e, "%s: %s must be an object", path, section == TOP ? "it" : section == VISION ? "\"vision_config\"" : "\"text_config\"");
+        return error_set(e, "%s: %s must be an object", path, section == SECTION_TOP ? "it" : section == SECTION_VISION ? "\"vision_config\"" : "\"text_config\"");
     json_object_foreach((json_t *)object, name, value)
-        if (!key_find(section, name))
+        if (!key_known(arch, section, name))
             return error_set(e, "%s: the key \"%s%s\" is not known", path, section_names[section], name);
     return true;
 }
@@ -73,13 +54,13 @@ static bool word_read(const json_t *object, const char *name, const char *const 
     return error_set(e, "%s: \"%s\" is \"%s\", one of %s was expected", path, name, text, list);
 }
 
-static bool in_range(const Key *k, int64_t n, const char *path, Error *e)
+static bool in_range(const ConfigKey *k, int64_t n, const char *path, Error *e)
 {
     return (n >= k->least && n <= INT_LIMIT)
         || error_set(e, "%s: \"%s%s\" is %lld, expected %lld to %lld", path, section_names[k->section], k->name, (long long)n, (long long)k->least, (long long)INT_LIMIT);
 }
 
-static bool int_read(const json_t *object, const Key *k, int64_t *out, const char *path, Error *e)
+static bool int_read(const json_t *object, const ConfigKey *k, int64_t *out, const char *path, Error *e)
 {
     int64_t n;
     if (!json_get_int(object, k->name, &n, path, e) || !in_range(k, n, path, e))
@@ -88,7 +69,7 @@ static bool int_read(const json_t *object, const Key *k, int64_t *out, const cha
     return true;
 }
 
-static bool fixed_check(const json_t *value, const Key *k, const char *path, Error *e)
+static bool fixed_check(const json_t *value, const ConfigKey *k, const char *path, Error *e)
 {
     json_t *want = json_loads(k->fixed, JSON_DECODE_ANY, NULL);
     bool same = json_is_number(want) ? json_is_number(value) && json_number_value(value) == json_number_value(want) : json_equal(value, want);
@@ -96,40 +77,40 @@ static bool fixed_check(const json_t *value, const Key *k, const char *path, Err
     return same || error_set(e, "%s: \"%s%s\" must be %s: nothing else is computed here", path, section_names[k->section], k->name, k->fixed);
 }
 
-static bool key_read(ModelConfig *c, const json_t *object, const Key *k, const char *path, Error *e)
+static bool key_read(ModelConfig *c, const json_t *object, const ConfigKey *k, const char *path, Error *e)
 {
     void *at = (char *)c + k->offset;
     const json_t *value = json_object_get(object, k->name);
     const bool absent = !value || json_is_null(value);
     switch (k->kind) {
-    case INT:
+    case KEY_INT:
         *(int64_t *)at = (int64_t)k->fallback;
         return absent || int_read(object, k, at, path, e);
-    case FLOAT:
+    case KEY_FLOAT:
         *(float *)at = (float)k->fallback;
         return absent || json_get_float(object, k->name, at, path, e);
-    case BOOL:
+    case KEY_BOOL:
         *(bool *)at = k->fallback != 0;
         return absent || json_get_bool(object, k->name, at, path, e);
-    case ACT:
+    case KEY_ACT:
         *(int *)at = (int)k->fallback;
         return absent || word_read(object, k->name, act_names, ACT_COUNT, at, path, e);
-    case SELECT:
+    case KEY_SELECT:
         *(int *)at = (int)k->fallback;
         return absent || word_read(object, k->name, select_names, FEATURES_COUNT, at, path, e);
-    case FIXED_VALUE:
+    case KEY_FIXED:
         return absent || fixed_check(value, k, path, e);
     default:
         return true;
     }
 }
 
-static bool section_read(ModelConfig *c, const json_t *object, Section section, const char *path, Error *e)
+static bool section_read(ModelConfig *c, const json_t *object, ConfigSection section, const char *path, Error *e)
 {
-    if (!keys_known(object, section, path, e))
+    if (!keys_known(c->arch, object, section, path, e))
         return false;
-    for (size_t i = 0; i < KEYS; i++)
-        if (keys[i].section == section && !key_read(c, object, &keys[i], path, e))
+    for (size_t i = 0; i < c->arch->key_count; i++)
+        if (c->arch->keys[i].section == section && !key_read(c, object, &c->arch->keys[i], path, e))
             return false;
     return true;
 }
@@ -170,10 +151,9 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
 {
     const json_t *tie = json_object_get(top, "tie_word_embeddings"), *names = json_object_get(top, "architectures");
     const json_t *pad = json_object_get(top, "pad_token_id"), *id = json_object_get(top, "image_token_id");
-    if (!json_object_get(top, "model_type"))
-        return error_set(e, "%s: the key \"model_type\" is missing, \"llava\" was expected", path);
-    if (names && strcmp("LlavaForConditionalGeneration", json_string_value(json_array_get(names, 0)) ? json_string_value(json_array_get(names, 0)) : ""))
-        return error_set(e, "%s: \"architectures\" must be [\"LlavaForConditionalGeneration\"]", path);
+    const char *class_name = json_string_value(json_array_get(names, 0));
+    if (names && (!class_name || strcmp(class_name, c->arch->class_name)))
+        return error_set(e, "%s: \"architectures\" must be [\"%s\"]", path, c->arch->class_name);
     if (tie && json_is_true(tie) != c->text.tie_word_embeddings)
         return error_set(e, "%s: \"tie_word_embeddings\" contradicts \"text_config.tie_word_embeddings\"", path);
     if (id && !json_object_get(top, "image_token_index") && !json_get_int(top, "image_token_id", &c->image_token_index, path, e))
@@ -193,11 +173,38 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
         && agrees(top, "image_seq_length", (int64_t)config_image_tokens(c), path, e);
 }
 
-/* What LlavaConfig takes for a sub-config that is not there: CLIP-L/14 at 336 pixels; LlamaConfig's defaults. */
+/* A sub-config, or what the record says that its absence stands for. */
 static json_t *sub_config(const json_t *top, const char *name, const char *whole)
 {
     json_t *value = json_object_get(top, name);
     return value && !json_is_null(value) ? json_incref(value) : json_loads(whole, 0, NULL);
+}
+
+static bool sections_read(ModelConfig *c, const json_t *top, const char *path, Error *e)
+{
+    json_t *vision = sub_config(top, "vision_config", c->arch->vision_config), *words = sub_config(top, "text_config", c->arch->text_config);
+    bool good = section_read(c, top, SECTION_TOP, path, e) && section_read(c, vision, SECTION_VISION, path, e)
+             && section_read(c, words, SECTION_TEXT, path, e) && derived_read(c, top, words, path, e);
+    json_decref(vision);
+    json_decref(words);
+    return good;
+}
+
+/* The record that "model_type" names. */
+static const Architecture *arch_read(const json_t *top, const char *path, Error *e)
+{
+    Arena a = arena_make(e);
+    const json_t *type = json_object_get(top, "model_type");
+    const char *names = architecture_names(&a);
+    const Architecture *found = json_is_string(type) ? architecture_find(json_string_value(type)) : NULL;
+    if (!json_is_object(top))
+        error_set(e, "%s: it must be an object", path);
+    else if (!type && names)
+        error_set(e, "%s: the key \"model_type\" is missing, %s was expected", path, names);
+    else if (!found && names)
+        error_set(e, "%s: \"model_type\" must be %s: nothing else is computed here", path, names);
+    arena_free(&a);
+    return found;
 }
 
 bool config_parse(ModelConfig *c, const char *text, size_t n, const char *path, Error *e)
@@ -206,15 +213,8 @@ bool config_parse(ModelConfig *c, const char *text, size_t n, const char *path, 
     json_t *top = json_parse(text, n, path, e);
     if (!top)
         return false;
-    json_t *vision = sub_config(top, "vision_config",
-        "{\"intermediate_size\": 4096, \"hidden_size\": 1024, \"patch_size\": 14, \"image_size\": 336, \"num_hidden_layers\": 24,"
-        " \"num_attention_heads\": 16, \"projection_dim\": 768}");
-    json_t *words = sub_config(top, "text_config", "{}");
-    json_object_del(vision, "vocab_size");         // of CLIP's text tower; the published files carry it along
-    bool good = section_read(c, top, TOP, path, e) && section_read(c, vision, VISION, path, e)
-             && section_read(c, words, TEXT, path, e) && derived_read(c, top, words, path, e);
-    json_decref(vision);
-    json_decref(words);
+    c->arch = arch_read(top, path, e);
+    bool good = c->arch && sections_read(c, top, path, e);
     json_decref(top);
     return good;
 }
@@ -232,13 +232,13 @@ bool config_load(ModelConfig *c, const char *folder, Error *e)
 
 /* --- Checking --- */
 
-static bool ints_check(const ModelConfig *c, const char *path, Error *e)
+static bool ranges_check(const ModelConfig *c, const char *path, Error *e)
 {
-    for (size_t i = 0; i < KEYS; i++) {
-        const Key *k = &keys[i];
-        int64_t n = k->kind == INT ? *(const int64_t *)((const char *)c + k->offset) : 0;
-        float x = k->kind == FLOAT ? *(const float *)((const char *)c + k->offset) : 1;
-        if (k->kind == INT && !in_range(k, n, path, e))
+    for (size_t i = 0; i < c->arch->key_count; i++) {
+        const ConfigKey *k = &c->arch->keys[i];
+        int64_t n = k->kind == KEY_INT ? *(const int64_t *)((const char *)c + k->offset) : 0;
+        float x = k->kind == KEY_FLOAT ? *(const float *)((const char *)c + k->offset) : 1;
+        if (k->kind == KEY_INT && !in_range(k, n, path, e))
             return false;
         if (!(x > 0) || !isfinite(x))
             return error_set(e, "%s: \"%s%s\" must be more than 0 and finite", path, section_names[k->section], k->name);
@@ -246,37 +246,16 @@ static bool ints_check(const ModelConfig *c, const char *path, Error *e)
     return true;
 }
 
-static bool multiple(int64_t n, const char *name, int64_t of, const char *of_name, const char *path, Error *e)
-{
-    return n % of == 0 || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, of_name, (long long)of);
-}
-
-static bool token_check(const ModelConfig *c, int64_t id, const char *name, const char *path, Error *e)
-{
-    return id < c->text.vocab_size || error_set(e, "%s: \"%s\" %lld is not below \"text_config.vocab_size\" %lld", path, name, (long long)id,
-                                                (long long)c->text.vocab_size);
-}
-
 bool config_check(const ModelConfig *c, const char *path, Error *e)
 {
-    const VisionConfig *v = &c->vision;
-    const TextConfig *t = &c->text;
-    if (!ints_check(c, path, e))
+    if (!c->arch)
+        return error_set(e, "%s: no architecture is given", path);
+    const int64_t most = c->arch->layers_max;
+    if (!ranges_check(c, path, e))
         return false;
-    if (v->num_hidden_layers > LAYERS_LIMIT || t->num_hidden_layers > LAYERS_LIMIT)
-        return error_set(e, "%s: \"num_hidden_layers\" must be at most %d", path, LAYERS_LIMIT);
-    if (c->vision_feature_layer > v->num_hidden_layers || c->vision_feature_layer < -v->num_hidden_layers - 1)
-        return error_set(e, "%s: \"vision_feature_layer\" %lld is not a layer of a tower of %lld", path, (long long)c->vision_feature_layer,
-                         (long long)v->num_hidden_layers);
-    if (t->head_dim % 2)
-        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path, (long long)t->head_dim);
-    if (t->hidden_act != ACT_SILU)
-        return error_set(e, "%s: \"text_config.hidden_act\" must be \"silu\"", path);
-    return multiple(v->hidden_size, "vision_config.hidden_size", v->num_attention_heads, "vision_config.num_attention_heads", path, e)
-        && multiple(v->image_size, "vision_config.image_size", v->patch_size, "vision_config.patch_size", path, e)
-        && multiple(t->num_attention_heads, "text_config.num_attention_heads", t->num_key_value_heads, "text_config.num_key_value_heads", path, e)
-        && token_check(c, c->image_token_index, "image_token_index", path, e) && token_check(c, t->bos_token_id, "bos_token_id", path, e)
-        && token_check(c, t->eos_token_id, "eos_token_id", path, e) && token_check(c, t->pad_token_id, "pad_token_id", path, e);
+    if (c->vision.num_hidden_layers > most || c->text.num_hidden_layers > most)
+        return error_set(e, "%s: \"num_hidden_layers\" must be at most %lld", path, (long long)most);
+    return c->arch->check(c, path, e);
 }
 
 size_t config_patches(const ModelConfig *c)
@@ -287,7 +266,12 @@ size_t config_patches(const ModelConfig *c)
 
 size_t config_image_tokens(const ModelConfig *c)
 {
-    return config_patches(c) + (c->vision_feature_select_strategy == FEATURES_FULL);
+    return c->arch->image_tokens(c);
+}
+
+Shape config_pixels(const ModelConfig *c)
+{
+    return c->arch->pixels(c);
 }
 
 size_t config_positions(const ModelConfig *c)
@@ -304,25 +288,25 @@ size_t config_vision_layers(const ModelConfig *c)
 
 /* --- Writing --- */
 
-static json_t *key_json(const ModelConfig *c, const Key *k)
+static json_t *key_json(const ModelConfig *c, const ConfigKey *k)
 {
     const void *at = (const char *)c + k->offset;
     switch (k->kind) {
-    case INT:    return *(const int64_t *)at == -1 && k->least == -1 ? json_null() : json_integer(*(const int64_t *)at);
-    case FLOAT:  return json_decimal(*(const float *)at);
-    case BOOL:   return json_boolean(*(const bool *)at);
-    case ACT:    return json_string(act_names[*(const int *)at]);
-    case SELECT: return json_string(select_names[*(const int *)at]);
+    case KEY_INT:    return *(const int64_t *)at == -1 && k->least == -1 ? json_null() : json_integer(*(const int64_t *)at);
+    case KEY_FLOAT:  return json_decimal(*(const float *)at);
+    case KEY_BOOL:   return json_boolean(*(const bool *)at);
+    case KEY_ACT:    return json_string(act_names[*(const int *)at]);
+    case KEY_SELECT: return json_string(select_names[*(const int *)at]);
     default:     return json_loads(k->fixed, JSON_DECODE_ANY, NULL);
     }
 }
 
-static json_t *section_json(const ModelConfig *c, Section section)
+static json_t *section_json(const ModelConfig *c, ConfigSection section)
 {
     json_t *object = json_object();
-    for (size_t i = 0; i < KEYS; i++)
-        if (keys[i].section == section && keys[i].kind < BY_HAND)
-            json_object_set_new(object, keys[i].name, key_json(c, &keys[i]));
+    for (size_t i = 0; i < c->arch->key_count; i++)
+        if (c->arch->keys[i].section == section && c->arch->keys[i].kind < KEY_DERIVED)
+            json_object_set_new(object, c->arch->keys[i].name, key_json(c, &c->arch->keys[i]));
     return object;
 }
 
@@ -330,15 +314,15 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
     const char *path = arena_format(&a, "%s/config.json", folder);
-    json_t *top = section_json(c, TOP), *text = section_json(c, TEXT);
+    json_t *top = section_json(c, SECTION_TOP), *text = section_json(c, SECTION_TEXT);
     json_object_set_new(text, "rope_scaling", json_null());
-    json_object_set_new(top, "architectures", json_pack("[s]", "LlavaForConditionalGeneration"));
+    json_object_set_new(top, "architectures", json_pack("[s]", c->arch->class_name));
     json_object_set_new(top, "image_seq_length", json_integer((json_int_t)config_image_tokens(c)));
     json_object_set_new(top, "pad_token_id", json_incref(json_object_get(text, "pad_token_id")));
     json_object_set_new(top, "tie_word_embeddings", json_boolean(c->text.tie_word_embeddings));
     json_object_set_new(top, "torch_dtype", json_string("float32"));
     json_object_set_new(top, "text_config", text);
-    json_object_set_new(top, "vision_config", section_json(c, VISION));
+    json_object_set_new(top, "vision_config", section_json(c, SECTION_VISION));
     bool good = path && config_check(c, path, e) && json_save(path, top, e);
     json_decref(top);
     arena_free(&a);

@@ -11,7 +11,7 @@
 #define PULSE_MODEL_CONFIG_H
 
 #include <stdint.h>
-#include "tensor/base/arena.h"
+#include "tensor/tensor.h"
 
 typedef enum { ACT_GELU, ACT_QUICK_GELU, ACT_SILU, ACT_COUNT } Activation;   // gelu: erf form
 typedef enum { FEATURES_DEFAULT, FEATURES_FULL, FEATURES_COUNT } FeatureSelect;   // class token dropped, kept
@@ -34,7 +34,10 @@ typedef struct {
     bool    tie_word_embeddings;                       // the head is the embedding
 } TextConfig;
 
+struct Architecture;
+
 typedef struct {
+    const struct Architecture *arch;                   // the record that model_type names (arch.h)
     VisionConfig vision;
     TextConfig   text;
     int64_t image_token_index;
@@ -56,6 +59,7 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e);
 /* Derived sizes. */
 size_t config_patches(const ModelConfig *c);           // (image_size / patch_size)^2
 size_t config_image_tokens(const ModelConfig *c);      // rows of the language model that a picture takes
+Shape  config_pixels(const ModelConfig *c);            // of one picture: [channels, height, width]
 size_t config_positions(const ModelConfig *c);         // of a sample's tokens, at most: max_position_embeddings, but no more than 4096
 size_t config_vision_layers(const ModelConfig *c);     // layers that are run: 2 of 3 when vision_feature_layer is -2
 

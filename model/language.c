@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The language model: LLaMA's decoder. RMSNorm, RoPE (half-split), grouped-query attention, SwiGLU. */
 #include <string.h>
-#include "model/llava.h"
+#include "model/modules.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 

@@ -1,117 +1,110 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/llava.h"
+/* LLaVA-1.5: CLIP's vision tower, a projector of two layers, LLaMA's decoder (Liu et al., Improved Baselines with Visual Instruction
+ * Tuning, 2023), as LlavaForConditionalGeneration of transformers computes it, cut into operators as GRAPH.md says. */
+#include "model/arch.h"
+
+#include <string.h>
+#include "model/image/image.h"
+#include "model/modules.h"
 #include "tensor/ops.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-#include "tensor/exact/angle.h"
+/* --- config.json --- */
 
-bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e)
+static const ConfigKey keys[] = {
+#define KEY(section, kind, member, name, fallback, least) { SECTION_##section, KEY_##kind, offsetof(ModelConfig, member), name, fallback, least, NULL },
+#define FIXED(section, name, json) { SECTION_##section, KEY_FIXED, 0, name, 0, 0, json },
+#define DERIVED(section, name) { SECTION_##section, KEY_DERIVED, 0, name, 0, 0, NULL },
+#define IGNORED(section, name) { SECTION_##section, KEY_IGNORED, 0, name, 0, 0, NULL },
+#include "model/llava_config.def"
+};
+
+static bool multiple(int64_t n, const char *name, int64_t of, const char *of_name, const char *path, Error *e)
 {
-    size_t half = (size_t)c->text.head_dim / 2;
-    *m = (Model){ .config = *c, .weights = w, .lora = lora,
-                  .rope_cos = tensor_f32(a, shape_of(2, positions, half)), .rope_sin = tensor_f32(a, shape_of(2, positions, half)) };
-    return m->rope_cos.f32 && m->rope_sin.f32
-        && angle_rope_tables(m->rope_cos.f32, m->rope_sin.f32, positions, (size_t)c->text.head_dim, c->text.rope_theta, e);
+    return n % of == 0 || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, of_name, (long long)of);
 }
 
-bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
+static bool token_check(const ModelConfig *c, int64_t id, const char *name, const char *path, Error *e)
 {
-    size_t layers = (size_t)m->config.text.num_hidden_layers;
-    size_t width = (size_t)(m->config.text.num_key_value_heads * m->config.text.head_dim);
-    *c = (Cache){ .capacity = capacity, .keys = arena_array(a, layers, sizeof *c->keys), .values = arena_array(a, layers, sizeof *c->values) };
-    if (!c->keys || !c->values)
-        return false;
-    for (size_t l = 0; l < layers; l++) {
-        c->keys[l] = tensor_f32(a, shape_of(2, capacity, width));
-        c->values[l] = tensor_f32(a, shape_of(2, capacity, width));
-        if (!c->keys[l].f32 || !c->values[l].f32)
-            return false;
-    }
-    return true;
+    return id < c->text.vocab_size || error_set(e, "%s: \"%s\" %lld is not below \"text_config.vocab_size\" %lld", path, name, (long long)id,
+                                                (long long)c->text.vocab_size);
 }
 
-Params params_make(Tape *t, const Model *m)
+static bool check(const ModelConfig *c, const char *path, Error *e)
 {
-    size_t factors = m->lora ? m->lora->factors.count : 0;
-    Params p = { .model = m };
-    if (!t->error->failed) {
-        p.weights = arena_zalloc(t->arena, m->weights->count * sizeof *p.weights);
-        p.factors = arena_zalloc(t->arena, factors * sizeof *p.factors);
-    }
-    return p;
+    const VisionConfig *v = &c->vision;
+    const TextConfig *t = &c->text;
+    if (v->num_channels != IMAGE_CHANNELS)
+        return error_set(e, "%s: \"vision_config.num_channels\" is %lld, expected %d: the pictures of LLaVA are RGB", path,
+                         (long long)v->num_channels, IMAGE_CHANNELS);
+    if (c->vision_feature_layer > v->num_hidden_layers || c->vision_feature_layer < -v->num_hidden_layers - 1)
+        return error_set(e, "%s: \"vision_feature_layer\" %lld is not a layer of a tower of %lld", path, (long long)c->vision_feature_layer,
+                         (long long)v->num_hidden_layers);
+    if (t->head_dim % 2)
+        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path, (long long)t->head_dim);
+    if (t->hidden_act != ACT_SILU)
+        return error_set(e, "%s: \"text_config.hidden_act\" must be \"silu\"", path);
+    return multiple(v->hidden_size, "vision_config.hidden_size", v->num_attention_heads, "vision_config.num_attention_heads", path, e)
+        && multiple(v->image_size, "vision_config.image_size", v->patch_size, "vision_config.patch_size", path, e)
+        && multiple(t->num_attention_heads, "text_config.num_attention_heads", t->num_key_value_heads, "text_config.num_key_value_heads", path, e)
+        && token_check(c, c->image_token_index, "image_token_index", path, e) && token_check(c, t->bos_token_id, "bos_token_id", path, e)
+        && token_check(c, t->eos_token_id, "eos_token_id", path, e) && token_check(c, t->pad_token_id, "pad_token_id", path, e);
 }
 
-static Node *node_of(Tape *t, const Weights *list, Node **nodes, const Weight *w)
+/* --- Weights --- */
+
+enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };
+
+/* llava_weights.def with its letters filled in. */
+static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)
 {
-    Node **slot = &nodes[w - list->list];
-    if (!*slot)
-        *slot = tape_param(t, w->name, w->tensor, w->trainable);
-    return *slot;
+    const TextConfig *t = &c->text;
+    const size_t d = (size_t)c->vision.hidden_size, m = (size_t)c->vision.intermediate_size, p = (size_t)c->vision.patch_size;
+    const size_t ch = (size_t)c->vision.num_channels, P = config_patches(c), h = (size_t)t->hidden_size, f = (size_t)t->intermediate_size;
+    const size_t q = (size_t)(t->num_attention_heads * t->head_dim), k = (size_t)(t->num_key_value_heads * t->head_dim), V = (size_t)t->vocab_size;
+    const bool bias = c->multimodal_projector_bias, tied = t->tie_word_embeddings;
+    const size_t layers[] = { 1, 1, (size_t)c->vision.num_hidden_layers, (size_t)t->num_hidden_layers };
+    const size_t run[] = { 1, 0, config_vision_layers(c), (size_t)t->num_hidden_layers };
+    const WeightLine lines[] = {
+#define SHAPE(rank, ...) { rank, { __VA_ARGS__ } }
+#define WEIGHT(tower, name, present, shape, dtype, start) { tower, name, present, shape, DTYPE_##dtype, START_##start, layers[tower], run[tower] },
+#include "model/llava_weights.def"
+    };
+    *count = sizeof lines / sizeof *lines;
+    WeightLine *copy = arena_alloc(a, sizeof lines);
+    return copy ? memcpy(copy, lines, sizeof lines) : NULL;
 }
 
-Node *param_node(Tape *t, Params *p, const char *format, ...)
+static const NameLayout layouts[] = {
+    /* transformers in memory, since 4.52 */
+    { "model.language_model.",                          "language_model.model.",              true },
+    { "model.multi_modal_projector.",                   "multi_modal_projector.",             true },
+    /* the original LLaVA */
+    { "model.vision_tower.vision_tower.vision_model.",  "vision_tower.vision_model.",         false },
+    { "model.vision_tower.",                            "vision_tower.",                      true },
+    { "model.mm_projector.0.",                          "multi_modal_projector.linear_1.",    false },
+    { "model.mm_projector.2.",                          "multi_modal_projector.linear_2.",    false },
+    { "model.embed_tokens.",                            "language_model.model.embed_tokens.", false },
+    { "model.layers.",                                  "language_model.model.layers.",       false },
+    { "model.norm.",                                    "language_model.model.norm.",         false },
+    { "lm_head.",                                       "language_model.lm_head.",            true },
+};
+
+/* --- Pictures --- */
+
+static Shape pixels(const ModelConfig *c)
 {
-    char name[256];
-    va_list args;
-    if (t->error->failed)
-        return NULL;
-    va_start(args, format);
-    vsnprintf(name, sizeof name, format, args);
-    va_end(args);
-    const Weight *w = weights_find(p->model->weights, name);
-    if (!w) {
-        error_set(t->error, "model: there is no weight \"%s\"", name);
-        return NULL;
-    }
-    return node_of(t, p->model->weights, p->weights, w);
+    const size_t side = (size_t)c->vision.image_size;
+    return shape_of(3, (size_t)c->vision.num_channels, side, side);
 }
 
-Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
+static size_t image_tokens(const ModelConfig *c)
 {
-    const char *before = tape_enter(t, "%s", name);
-    Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;      // one node a statement: C leaves the order of arguments open
-    Node *y = op_linear(t, x, param_node(t, p, "%s.weight", t->module), b);
-    const LoraPair *pair = lora_find(p->model->lora, t->module);
-    if (pair && !t->error->failed) {
-        const Weights *factors = &p->model->lora->factors;
-        Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);
-        Node *update = op_linear(t, z, node_of(t, factors, p->factors, pair->b), NULL);
-        y = op_axpy(t, y, update, p->model->lora->scale);
-    }
-    tape_leave(t, before);
-    return y;
+    return config_patches(c) + (c->vision_feature_select_strategy == FEATURES_FULL);
 }
 
-Node *activation(Tape *t, Node *x, Activation a)
-{
-    return a == ACT_GELU ? op_gelu(t, x) : a == ACT_QUICK_GELU ? op_quick_gelu(t, x) : op_silu(t, x);
-}
+/* --- The forward pass --- */
 
-LayerScope layer_scope(Tape *t)
-{
-    return tape_scope(t);
-}
-
-static void forget_since(Node **nodes, size_t n, size_t first)
-{
-    for (size_t k = 0; k < n; k++)
-        if (nodes[k] && nodes[k]->id >= first)
-            nodes[k] = NULL;
-}
-
-Node *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep)
-{
-    if (!t->no_grad || t->error->failed)
-        return keep;
-    forget_since(p->weights, p->model->weights->count, s.count);
-    if (p->model->lora)
-        forget_since(p->factors, p->model->lora->factors.count, s.count);
-    return tape_scope_end(t, s, keep);
-}
-
-Node *projector_features(Tape *t, Params *p, Node *features)
+static Node *projector_features(Tape *t, Params *p, Node *features)
 {
     const ModelConfig *c = &p->model->config;
     const char *before = tape_enter(t, "multi_modal_projector");
@@ -135,7 +128,7 @@ static Node *embed(Tape *t, Params *p, const Batch *b, Node *features)
     for (size_t i = 0; i < b->tokens; i++)
         from[i] = (int32_t)(b->ids[i] == p->model->config.image_token_index ? texts + images++ : next++);
 
-    Node *e = op_gather_rows(t, param_node(t, p, "language_model.model.embed_tokens.weight"), text, texts);
+    Node *e = op_gather_rows(t, param_node(t, p, "%s", p->model->config.arch->embedding), text, texts);
     return features ? op_gather_rows(t, op_concat_rows(t, 2, (Node *[]){ e, features }), from, b->tokens) : e;
 }
 
@@ -156,17 +149,29 @@ static Forward forward(Tape *t, Params *p, const Batch *b, Cache *cache)
     return f;
 }
 
-Forward llava_forward(Tape *t, Params *p, const Batch *b)
-{
-    return forward(t, p, b, NULL);
-}
-
-Forward llava_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache)
-{
-    if (b->samples != 1 || cache->length + b->tokens > cache->capacity)
-        error_set(t->error, "model: %zu samples with %zu tokens after %zu cached, expected one sample and %zu tokens in all at most",
-                  b->samples, b->tokens, cache->length, cache->capacity);
-    Forward f = forward(t, p, b, cache);
-    cache->length += b->tokens;
-    return f;
-}
+const Architecture architecture_llava = {
+    .model_type = "llava",
+    .class_name = "LlavaForConditionalGeneration",
+    .source = "Liu et al., Improved Baselines with Visual Instruction Tuning, 2023",
+    .keys = keys,
+    .key_count = sizeof keys / sizeof *keys,
+    /* LlavaConfig without a vision_config means CLIP-L/14 at 336 pixels, not the defaults of CLIPVisionConfig. */
+    .vision_config = "{\"intermediate_size\": 4096, \"hidden_size\": 1024, \"patch_size\": 14, \"image_size\": 336, \"num_hidden_layers\": 24,"
+                     " \"num_attention_heads\": 16, \"projection_dim\": 768}",
+    .text_config = "{}",
+    .layers_max = 512,                    // the largest published LLaVA has 80
+    .check = check,
+    .weights = weights,
+    .embedding = "language_model.model.embed_tokens.weight",
+    .head = "language_model.lm_head.weight",
+    .buffers = "vision_tower.vision_model.embeddings.position_ids,language_model.model.**rotary_emb.inv_freq",
+    .tables = "**.embed_tokens.weight,**.position_embedding.weight",
+    .projector = "multi_modal_projector.**",
+    .lora_targets = "language_model.model.layers.*.self_attn.?_proj,language_model.model.layers.*.mlp.*_proj",
+    .layouts = layouts,
+    .layout_count = sizeof layouts / sizeof *layouts,
+    .pictures = 1,
+    .pixels = pixels,
+    .image_tokens = image_tokens,
+    .forward = forward,
+};

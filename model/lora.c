@@ -32,7 +32,7 @@ bool trainable_set(Weights *w, Trainable t, Error *e)
 {
     for (size_t i = 0; i < w->count; i++)
         w->list[i].trainable = false;
-    return t == TRAIN_LLM || weights_train(w, t == TRAIN_FULL ? "**" : PROJECTOR, e);
+    return t == TRAIN_LLM || weights_train(w, t == TRAIN_FULL ? "**" : w->arch->projector, e);
 }
 
 /* RN(alpha/r): a quotient of two floats, rounded to double and then to float, is rounded right (53 >= 2 24 + 2).
@@ -52,10 +52,10 @@ static float scale_of(float alpha, int64_t rank, bool rslora)
 }
 
 /* The module of a 2-D weight that is a linear map: its path, else NULL. Tables are looked up, not multiplied. */
-static const char *linear_module_of(const Weight *w, Arena *a)
+static const char *linear_module_of(const Architecture *arch, const Weight *w, Arena *a)
 {
     const char *end = strrchr(w->name, '.');
-    if (w->idle || w->tensor.shape.rank != 2 || !end || strcmp(end, ".weight") || name_matches("**.embed_tokens.weight,**.position_embedding.weight", w->name))
+    if (w->idle || w->tensor.shape.rank != 2 || !end || strcmp(end, ".weight") || name_matches(arch->tables, w->name))
         return NULL;
     return arena_format(a, "%.*s", (int)(end - w->name), w->name);
 }
@@ -90,7 +90,7 @@ bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted,
     l->factors.list = arena_array(a, 2 * w->count, sizeof *l->factors.list);
     bool good = l->pairs && l->factors.list;
     for (size_t i = 0; good && i < w->count; i++) {
-        const char *module = linear_module_of(&w->list[i], a);
+        const char *module = linear_module_of(w->arch, &w->list[i], a);
         if (module && wanted(module, &w->list[i], context))
             good = add_pair(l, module, w->list[i].tensor.shape, a);
     }
@@ -105,7 +105,7 @@ static bool wanted_by_pattern(const char *module, const Weight *base, const void
 
 bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e)
 {
-    const char *targets = arena_text(a, config.targets ? config.targets : LORA_TARGETS);
+    const char *targets = arena_text(a, config.targets ? config.targets : w->arch->lora_targets);
     if (!targets)
         return error_set(e, "lora: no memory");
     config.targets = targets;

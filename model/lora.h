@@ -26,15 +26,11 @@ bool        trainable_parse(const char *text, Trainable *out);
 /* Sets which weights of `w` are trainable; all others are frozen. */
 bool        trainable_set(Weights *w, Trainable t, Error *e);
 
-/* The seven linear maps of every layer of the language model. */
-#define LORA_TARGETS "language_model.model.layers.*.self_attn.?_proj,language_model.model.layers.*.mlp.*_proj"
-#define PROJECTOR    "multi_modal_projector.**"
-
 typedef struct {
     int64_t rank;              // r: 1 … 65536
     float   alpha;
     bool    rslora;
-    const char *targets;       // patterns of module paths; NULL: LORA_TARGETS
+    const char *targets;       // patterns of module paths; NULL: the lora_targets of the architecture
     const char *base;          // base_model_name_or_path of the file; NULL: null
 } LoraConfig;
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "model/arch.h"
 
 /* One pattern, p up to `end`, against the whole name. Recursion is as deep as there are stars. */
 static bool one_matches(const char *p, const char *end, const char *name)
@@ -35,40 +36,30 @@ bool name_matches(const char *pattern, const char *name)
     }
 }
 
-/* Beginnings, the longer ones first. The second of each pair is the Hub's. */
-static const struct { const char *other, *hub; } layouts[] = {
-    /* in memory since 4.52 */
-    { "model.language_model.",                          "language_model.model." },
-    { "model.multi_modal_projector.",                   "multi_modal_projector." },
-    /* the original LLaVA */
-    { "model.vision_tower.vision_tower.vision_model.",  "vision_tower.vision_model." },
-    { "model.vision_tower.",                            "vision_tower." },             // (in memory again)
-    { "model.mm_projector.0.",                          "multi_modal_projector.linear_1." },
-    { "model.mm_projector.2.",                          "multi_modal_projector.linear_2." },
-    { "model.embed_tokens.",                            "language_model.model.embed_tokens." },
-    { "model.layers.",                                  "language_model.model.layers." },
-    { "model.norm.",                                    "language_model.model.norm." },
-    { "lm_head.",                                       "language_model.lm_head." },
-};
+static bool begins(const char *name, const char *with)
+{
+    return !strncmp(name, with, strlen(with));
+}
 
 const char *name_hub(const char *name, Arena *a)
 {
-    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
-        size_t n = strlen(layouts[i].other);
-        if (!strncmp(name, layouts[i].other, n))
-            return arena_format(a, "%s%s", layouts[i].hub, name + n);
-    }
+    for (size_t k = 0; k < architectures_count; k++)
+        for (size_t i = 0; i < architectures[k]->layout_count; i++) {
+            const NameLayout *l = &architectures[k]->layouts[i];
+            if (begins(name, l->other))
+                return arena_format(a, "%s%s", l->hub, name + strlen(l->other));
+        }
     return arena_text(a, name);
 }
 
 const char *name_memory(const char *hub, Arena *a)
 {
-    static const size_t in_memory[] = { 0, 1, 3, 9 };
-    for (size_t i = 0; i < sizeof in_memory / sizeof *in_memory; i++) {
-        size_t n = strlen(layouts[in_memory[i]].hub);
-        if (!strncmp(hub, layouts[in_memory[i]].hub, n))
-            return arena_format(a, "%s%s", layouts[in_memory[i]].other, hub + n);
-    }
+    for (size_t k = 0; k < architectures_count; k++)
+        for (size_t i = 0; i < architectures[k]->layout_count; i++) {
+            const NameLayout *l = &architectures[k]->layouts[i];
+            if (l->in_memory && begins(hub, l->hub))
+                return arena_format(a, "%s%s", l->other, hub + strlen(l->hub));
+        }
     return arena_text(a, hub);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The vision tower: CLIP's ViT up to the layer whose output LLaVA uses (vision_feature_layer, -2 in
  * LLaVA-1.5), pre-LN blocks, class token dropped ("default") or kept ("full"). */
-#include "model/llava.h"
+#include "model/modules.h"
 #include "tensor/ops.h"
 
 static Node *layer_norm(Tape *t, Params *p, Node *x, const char *name)

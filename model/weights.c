@@ -8,41 +8,15 @@
 #include <string.h>
 #include "tensor/base/random.h"
 
-typedef enum { ONCE, VISION_LAYERS, TEXT_LAYERS } Repeat;
-typedef struct { Repeat repeat; const char *name; bool there; Shape shape; Keep keep; Start start; } Line;
-
-/* weights.def with its letters filled in. */
-#define SHAPE(rank, ...) { rank, { __VA_ARGS__ } }
-#define WEIGHT(repeat, name, there, shape, keep, start) { repeat, name, there, shape, keep, start },
-static const Line *lines_make(const ModelConfig *c, size_t *count, Arena *a)
+static float std_of(const WeightLine *l)
 {
-    const TextConfig *t = &c->text;
-    const size_t d = (size_t)c->vision.hidden_size, m = (size_t)c->vision.intermediate_size, p = (size_t)c->vision.patch_size;
-    const size_t ch = (size_t)c->vision.num_channels, P = config_patches(c), h = (size_t)t->hidden_size, f = (size_t)t->intermediate_size;
-    const size_t q = (size_t)(t->num_attention_heads * t->head_dim), k = (size_t)(t->num_key_value_heads * t->head_dim), V = (size_t)t->vocab_size;
-    const bool bias = c->multimodal_projector_bias, tied = t->tie_word_embeddings;
-    const Line lines[] = {
-#include "model/weights.def"
-    };
-    *count = sizeof lines / sizeof *lines;
-    Line *copy = arena_alloc(a, sizeof lines);
-    return copy ? memcpy(copy, lines, sizeof lines) : NULL;
-}
-
-static size_t layers_of(Repeat r, const ModelConfig *c)
-{
-    return r == ONCE ? 1 : (size_t)(r == VISION_LAYERS ? c->vision.num_hidden_layers : c->text.num_hidden_layers);
-}
-
-static float std_of(const Line *l, size_t layers)
-{
-    if (l->start == TABLE)
+    if (l->start == START_TABLE)
         return .05f;
     size_t fan_in = 1;
     for (int i = 1; i < l->shape.rank; i++)
         fan_in *= l->shape.dim[i];
     double std = .7 / sqrt((double)fan_in);
-    return (float)(l->start == RESIDUAL ? std / sqrt(2. * (double)layers) : std);
+    return (float)(l->start == START_RESIDUAL ? std / sqrt(2. * (double)l->run) : std);
 }
 
 /* A format with one %zu, or none: made here, so that no format string comes out of a table. */
@@ -52,35 +26,41 @@ static const char *layer_name(const char *pattern, size_t layer, Arena *a)
     return mark ? arena_format(a, "%.*s%zu%s", (int)(mark - pattern), pattern, layer, mark + 3) : arena_text(a, pattern);
 }
 
-static bool plan_line(Planned *p, const Line *l, size_t layer, const ModelConfig *c, Arena *a)
+static bool plan_line(Planned *p, const WeightLine *l, size_t layer, Arena *a)
 {
-    const size_t run = config_vision_layers(c);
-    *p = (Planned){ layer_name(l->name, layer, a), l->shape, l->keep, l->start, 0, false };
-    p->idle = (l->repeat == VISION_LAYERS && layer >= run) || strstr(l->name, "post_layernorm.") == l->name + sizeof "vision_tower.vision_model." - 1;
-    p->std = std_of(l, l->repeat == VISION_LAYERS ? run : (size_t)c->text.num_hidden_layers);
+    *p = (Planned){ layer_name(l->name, layer, a), l->shape, l->dtype, l->start, std_of(l), layer >= l->run };
     return p->name != NULL;
 }
 
-/* Neighbouring lines with the same repeat are one group: layer by layer, line by line. */
+/* Neighbouring lines of the same tower are one group: layer by layer, line by line. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e)
 {
     size_t lines_count, room = 0, n = 0;
-    const Line *lines = lines_make(c, &lines_count, a);
+    const WeightLine *lines = c->arch->weights(c, &lines_count, a);
     for (size_t i = 0; lines && i < lines_count; i++)
-        room += layers_of(lines[i].repeat, c);
+        room += lines[i].layers;
     Planned *plan = lines ? arena_array(a, room, sizeof *plan) : NULL;
     for (size_t i = 0, end; plan && i < lines_count; i = end) {
-        for (end = i + 1; end < lines_count && lines[end].repeat == lines[i].repeat; )
+        for (end = i + 1; end < lines_count && lines[end].tower == lines[i].tower; )
             end++;
-        for (size_t layer = 0; layer < layers_of(lines[i].repeat, c); layer++)
+        for (size_t layer = 0; layer < lines[i].layers; layer++)
             for (size_t k = i; plan && k < end; k++)
-                if (lines[k].there && !plan_line(&plan[n++], &lines[k], layer, c, a))
+                if (lines[k].present && !plan_line(&plan[n++], &lines[k], layer, a))
                     plan = NULL;
     }
     *count = n;
     if (!plan)
         error_set(e, "no memory for the list of weights");
     return plan;
+}
+
+size_t weights_required(const ModelConfig *c, Arena *a)
+{
+    size_t count, required = 0;
+    const WeightLine *lines = c->arch->weights(c, &count, a);
+    for (size_t i = 0; lines && i < count; i++)
+        required += lines[i].present ? lines[i].run : 0;
+    return lines ? required : SIZE_MAX;
 }
 
 /* Names are unique, so the order is total. */
@@ -115,18 +95,18 @@ static bool start_one(Weight *w, const Planned *p, uint64_t seed, Arena *a)
     const size_t n = shape_size(p->shape);
     if (!w->tensor.data)
         return false;
-    if (p->std > 0 && p->start <= TABLE)
+    if (p->std > 0 && p->start <= START_TABLE)
         fill_normal(w->tensor.f32, n, p->std, random_for(seed, p->name));
     else
         for (size_t i = 0; i < n; i++)
-            w->tensor.f32[i] = p->start == ONE;
+            w->tensor.f32[i] = p->start == START_ONE;
     return true;
 }
 
 bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Error *e)
 {
     size_t count;
-    *w = (Weights){ .arena = a, .tied = c->text.tie_word_embeddings };
+    *w = (Weights){ .arch = c->arch, .arena = a, .tied = c->text.tie_word_embeddings };
     Planned *plan = config_check(c, "config", e) ? weights_plan(c, &count, a, e) : NULL;
     w->list = plan ? arena_array(a, count, sizeof *w->list) : NULL;
     bool good = w->list != NULL;
@@ -138,8 +118,8 @@ bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Err
 
 Weight *weights_find(const Weights *w, const char *name)
 {
-    if (w->tied && !strcmp(name, "language_model.lm_head.weight"))
-        name = "language_model.model.embed_tokens.weight";
+    if (w->tied && !strcmp(name, w->arch->head))
+        name = w->arch->embedding;
     size_t low = 0, high = w->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

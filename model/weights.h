@@ -34,7 +34,8 @@ typedef struct {
     Weight *list;
     size_t  count;
     Weight **by_name;          // ascending by name
-    bool    tied;              // "language_model.lm_head.weight" is found as the embedding
+    bool    tied;              // the head is the embedding, under whose name weights_find finds it
+    const struct Architecture *arch;      // NULL for the factors of adapters
     Store  *files;             // mapped shards
     size_t  file_count;
     Arena  *arena;

@@ -8,9 +8,6 @@
 
 enum { INDEX_LIMIT = 100000000, SHARDS_MAX = 1000 };
 
-/* Buffers that older files carry and that are no parameters. */
-#define BUFFERS "vision_tower.vision_model.embeddings.position_ids,language_model.model.**rotary_emb.inv_freq"
-
 typedef struct {
     Weights *w;
     const char *folder;
@@ -111,7 +108,7 @@ static bool files_open(Weights *w, const char *folder, Error *e)
 static void take(Loading *l, const char *file_name, const Tensor *t, const char *name)
 {
     const Weight *slot = weights_find(&l->lookup, name);
-    if (l->w->tied && !strcmp(name, "language_model.lm_head.weight")) {
+    if (l->w->tied && !strcmp(name, l->w->arch->head)) {
         l->head = t;
         return;
     }
@@ -144,7 +141,7 @@ static bool take_all(Loading *l, Error *e)
             const char *name = name_hub(entry->name, l->w->arena);
             if (!name)
                 return error_set(e, "%s: no memory for its names", l->folder);
-            if (!name_matches(BUFFERS, name))
+            if (!name_matches(l->w->arch->buffers, name))
                 take(l, entry->name, &entry->tensor, name);
         }
     return true;
@@ -175,7 +172,7 @@ static bool complain(Loading *l, Error *e)
         error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder, name_list_text(&l->infinite));
     else if (l->shapes.count)
         error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
-    else if (l->head && !same_bytes(l->head, &l->found[weights_find(&l->lookup, "language_model.lm_head.weight") - l->lookup.list]))
+    else if (l->head && !same_bytes(l->head, &l->found[weights_find(&l->lookup, l->w->arch->head) - l->lookup.list]))
         error_set(e, "%s: \"tie_word_embeddings\" is true, but the file's head is not its embedding", l->folder);
     else
         return true;
@@ -189,7 +186,7 @@ static bool keep_all(Loading *l, Error *e)
         Tensor t = l->found[k];
         if (!t.data)
             continue;
-        if (l->plan[k].keep == WIDE && t.dtype != F32) {
+        if (l->plan[k].dtype == DTYPE_WIDE && t.dtype != F32) {
             Tensor wide = tensor_f32(l->w->arena, t.shape);
             if (!wide.data)
                 return error_set(e, "%s: no memory for %s", l->folder, l->plan[k].name);
@@ -210,13 +207,26 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
     return lookup->list ? weights_index(lookup, e) : error_set(e, "no memory");
 }
 
+/* Whether the files can hold what config.json asks for, before any name is made: a config of far more layers is refused at once. */
+static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
+{
+    size_t required = weights_required(c, l->w->arena), there = 0;
+    for (size_t i = 0; i < l->w->file_count; i++)
+        there += l->w->files[i].count;
+    return required <= 2 * there + 100
+        || error_set(e, "%s: tensors are missing: config.json asks for %zu of them (%lld layers in the vision tower, %lld in the language model), the files hold %zu",
+                     l->folder, required, (long long)c->vision.num_hidden_layers, (long long)c->text.num_hidden_layers, there);
+}
+
 static bool load(Loading *l, const ModelConfig *c, Error *e)
 {
     size_t count;
+    if (!files_open(l->w, l->folder, e) || !count_check(l, c, e))
+        return false;
     const Planned *plan = weights_plan(c, &count, l->w->arena, e);
     l->plan = plan;
-    l->lookup = (Weights){ .arena = l->w->arena, .tied = l->w->tied };
-    if (!plan || !lookup_make(&l->lookup, plan, count, e) || !files_open(l->w, l->folder, e))
+    l->lookup = (Weights){ .arch = c->arch, .arena = l->w->arena, .tied = l->w->tied };
+    if (!plan || !lookup_make(&l->lookup, plan, count, e))
         return false;
     l->found = arena_zalloc(l->w->arena, count * sizeof *l->found);
     l->w->list = arena_array(l->w->arena, count, sizeof *l->w->list);
@@ -227,7 +237,7 @@ static bool load(Loading *l, const ModelConfig *c, Error *e)
 
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e)
 {
-    *w = (Weights){ .arena = a, .tied = c->text.tie_word_embeddings };
+    *w = (Weights){ .arch = c->arch, .arena = a, .tied = c->text.tie_word_embeddings };
     Loading l = { .w = w, .folder = folder };
     bool good = config_check(c, folder, e) && load(&l, c, e);
     if (!good)

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of weights.def for one config: what must be there before any number is. For weights*.c, lora*.c and tests. */
+/* The plan of a model's weights: the weights of an architecture's record written out layer by layer for one config, before any of
+ * their numbers is known. For weights*.c, lora*.c and tests only. */
 #ifndef PULSE_MODEL_WEIGHTS_PLAN_H
 #define PULSE_MODEL_WEIGHTS_PLAN_H
 
+#include "model/arch.h"
 #include "model/weights.h"
-
-typedef enum { MATRIX, RESIDUAL, TABLE, ONE, ZERO } Start;
-typedef enum { KEEP, WIDE } Keep;
 
 typedef struct {
     const char *name;
-    Shape shape;
-    Keep  keep;
-    Start start;
-    float std;                 // of MATRIX, RESIDUAL, TABLE
-    bool  idle;
+    Shape       shape;
+    WeightDtype dtype;
+    WeightStart start;
+    float       std;           // of START_MATRIX, START_RESIDUAL and START_TABLE
+    bool        idle;          // the forward pass never reads it, so it may be absent from a file
 } Planned;
 
-/* All of them in order; NULL when memory ran out. */
+/* All weights in order, in `a`. NULL: no memory. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e);
-/* Makes by_name, once list is complete. */
+/* How many weights a file must hold: those that are not idle. No name is made for it. SIZE_MAX: no memory. */
+size_t weights_required(const ModelConfig *c, Arena *a);
+/* Makes by_name, once the list is complete. */
 bool weights_index(Weights *w, Error *e);
 
 #endif

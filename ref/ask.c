@@ -39,7 +39,7 @@ static bool open_model(Ask *q, Arena *a, Error *e)
 static bool open_picture(Ask *q, Arena *a, Error *e)
 {
     Image picture;
-    q->pixels = arena_array(a, 3 * q->reader.side * q->reader.side, sizeof *q->pixels);
+    q->pixels = arena_array(a, shape_size(q->reader.pixels), sizeof *q->pixels);
     return q->pixels && image_read(&picture, q->image, a, e) && image_preprocess(q->pixels, &picture, &q->reader.images, a, e);
 }
 

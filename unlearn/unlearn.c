@@ -174,7 +174,7 @@ static bool reference_fill(Unlearn *u, Role role, Error *e)
     Node *z = NULL;
     Params p = params_make(&t, u->request.reference);
     if (batch_pack(&b, samples, missing, all_rows(u, role) ? ROWS_ALL : ROWS_SUPERVISED, &u->model->config, &scratch, e)) {
-        Forward f = llava_forward(&t, &p, &b);
+        Forward f = model_forward(&t, &p, &b);
         z = looked_at(u, &t, &f, &b);
     }
     for (size_t j = 0; j < missing && z; j++) {
@@ -258,7 +258,7 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
     MethodStep s = { .tape = t, .hyper = &u->request.v, .step = u->step, .state = u->state };
     if (!batch_pack(&s.batch, group, count, rows_of_step(u), &u->model->config, t->arena, t->error))
         return NULL;
-    s.forward = llava_forward(t, p, &s.batch);
+    s.forward = model_forward(t, p, &s.batch);
     Node *looked = looked_at(u, t, &s.forward, &s.batch);
     size_t begin = 0;
     for (Role role = 0; role < ROLE_COUNT; role++) {

@@ -3,7 +3,7 @@
 #ifndef PULSE_EVAL_METRICS_DISTANCE_H
 #define PULSE_EVAL_METRICS_DISTANCE_H
 
-#include "model/llava.h"
+#include "model/model.h"
 #include "model/weights.h"
 
 /* |x - y| / |y|, euclidean, over all parameters in the order of y's weights; infinite where only y is 0. Error: a weight of y that x

@@ -4,7 +4,7 @@
 #define PULSE_EVAL_METRICS_ROWS_H
 
 #include "model/batch.h"
-#include "model/llava.h"
+#include "model/model.h"
 
 /* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; batch->row_offsets says which rows are whose.
  * NULL on failure, which the tape's error says. The tape's arena owns them. */

@@ -38,7 +38,7 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
         error_set(t->error, "train: the step has no supervised token, expected at least one");
     if (t->error->failed || !batch_pack(&b, group, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
         return NULL;
-    Forward f = llava_forward(t, p, &b);
+    Forward f = model_forward(t, p, &b);
     Node *nll = op_nll(t, f.logits, b.labels);
     Node *loss = count == all_count ? op_mean(t, nll) : op_ratio(t, op_sum(t, nll), 1, (float)n);
     Node *c = constant_rows(t, "c", b.row_count, 1.0f / (float)n);

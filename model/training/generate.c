@@ -12,7 +12,7 @@ static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache
     if (!batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, t->arena, t->error))
         return false;
     b.rows[0] = (int32_t)b.tokens - 1;             // the one supervised row of the sample is its last
-    Node *logits = llava_forward_cached(t, &p, &b, cache).logits, *best = op_argmax(t, logits);
+    Node *logits = model_forward_cached(t, &p, &b, cache).logits, *best = op_argmax(t, logits);
     if (!best)
         return false;
     *token = (int32_t)best->out.f32[0];

@@ -3,7 +3,7 @@
 #ifndef PULSE_MODEL_TRAINING_GENERATE_H
 #define PULSE_MODEL_TRAINING_GENERATE_H
 
-#include "model/llava.h"
+#include "model/model.h"
 
 /* Writes new tokens to out[0 … *count - 1] until the token `end`, which is written too, or until there are `room` of them.
  * Of equal logits the lowest id wins. `prompt` needs no targets; its pixels may be NULL. The call owns and frees its scratch memory.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/training/reader.h"
 
+#include "model/arch.h"
 #include "model/image/augment.h"
 
 /* A prompt is put together from words, so its special tokens must be those that config.json numbers. */
@@ -15,11 +16,15 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
     char *tokenizer = arena_format(a, "%s/tokenizer.json", model_folder);
     char *preprocessor = arena_format(a, "%s/preprocessor_config.json", model_folder);
     size_t width, height;
-    *r = (Reader){ .side = (size_t)c->vision.image_size, .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
+    *r = (Reader){ .pixels = config_pixels(c), .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
     if (!tokenizer || !preprocessor || !image_processor_read(&r->images, preprocessor, e) || !image_processor_size(&r->images, &width, &height, e))
         return false;
-    if (width != r->side || height != r->side)
-        return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height, r->side, r->side);
+    const size_t *want = r->pixels.dim;
+    if (width != want[2] || height != want[1])
+        return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height, want[2], want[1]);
+    if (want[0] != IMAGE_CHANNELS || c->arch->pictures != 1)
+        return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of %d", model_folder,
+                         c->arch->pictures, want[0], IMAGE_CHANNELS);
     const Tokenizer *text = tokenizer_open(tokenizer, a, e);
     if (!text)
         return false;
@@ -35,7 +40,7 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
 static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, uint64_t seed, int64_t use, BatchSample *out, Arena *a, Error *e)
 {
     Image picture, augmented;
-    float *pixels = arena_array(a, 3 * r->side * r->side, sizeof *pixels);
+    float *pixels = arena_array(a, shape_size(r->pixels), sizeof *pixels);
     if (!pixels || !dataset_picture(from, x, &picture, a, e))
         return false;
     if (x->augment && use != NO_AUGMENT) {

@@ -16,7 +16,7 @@ enum { NO_AUGMENT = -1 };
 typedef struct {
     PromptStyle    style;
     ImageProcessor images;
-    size_t         side;              // of the square picture that the vision tower sees, in pixels
+    Shape          pixels;            // of one picture: [channels, height, width]
     int32_t        end;               // id of the token that ends an answer; -1: none
     size_t         positions;         // tokens of a sample, at most
 } Reader;

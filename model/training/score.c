@@ -39,7 +39,7 @@ static bool score_batch(const Model *m, Tape *t, const BatchSample *samples, siz
         if (b.row_offsets[i] == b.row_offsets[i + 1])
             return error_set(t->error, "answer: sample %zu has no supervised token, expected an answer", i);
     Params p = params_make(t, m);
-    return take_scores(&b, t, llava_forward(t, &p, &b).logits, out, a);
+    return take_scores(&b, t, model_forward(t, &p, &b).logits, out, a);
 }
 
 bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out, Arena *a, Error *e)

@@ -5,7 +5,7 @@
 #ifndef PULSE_MODEL_TRAINING_SCORE_H
 #define PULSE_MODEL_TRAINING_SCORE_H
 
-#include "model/llava.h"
+#include "model/model.h"
 
 typedef struct {
     float    nll;              // RN(sum of nll over the supervised tokens)

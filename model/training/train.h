@@ -14,7 +14,7 @@
 #ifndef PULSE_MODEL_TRAINING_TRAIN_H
 #define PULSE_MODEL_TRAINING_TRAIN_H
 
-#include "model/llava.h"
+#include "model/model.h"
 #include "tensor/optimiser.h"
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The family of the whole model: a tiny LLaVA with adapters, three steps of training with every node, and what it then answers. */
+#include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/generate.h"
 #include "model/training/train.h"
@@ -11,6 +12,7 @@ enum { SAMPLES = 4, LONGEST = 40, STEPS = 3, ANSWER = 6 };
 static ModelConfig tiny(void)
 {
     return (ModelConfig){
+        .arch = &architecture_llava,
         .vision = { .hidden_size = 15, .intermediate_size = 21, .num_hidden_layers = 2, .num_attention_heads = 3, .num_channels = 3,
                     .image_size = 12, .patch_size = 4, .projection_dim = 8, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
         .text = { .vocab_size = 211, .hidden_size = 18, .intermediate_size = 26, .num_hidden_layers = 2, .num_attention_heads = 6,

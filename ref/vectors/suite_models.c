@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
 #include <string.h>
+#include "model/arch.h"
 #include "model/image/image.h"
 #include "model/image/processor.h"
 #include "model/text/tokenizer_train.h"
@@ -25,6 +26,7 @@ enum { BATCHES = sizeof batches / sizeof *batches };
 static ModelConfig tiny_a(void)
 {
     return (ModelConfig){
+        .arch = &architecture_llava,
         .vision = { .hidden_size = 16, .intermediate_size = 24, .num_hidden_layers = 2, .num_attention_heads = 4, .num_channels = 3,
                     .image_size = 28, .patch_size = 14, .projection_dim = 8, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
         .text = { .vocab_size = 320, .hidden_size = 16, .intermediate_size = 24, .num_hidden_layers = 2, .num_attention_heads = 4,

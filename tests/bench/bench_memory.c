@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "model/arch.h"
 #include "model/training/score.h"
 #include "model/weights_plan.h"
 #include "tensor/base/file.h"
@@ -21,6 +22,7 @@ enum { VOCABULARY = 32000, IMAGE = 31999, TOKENS = 100, ANSWER = 4 };
 static ModelConfig config(void)
 {
     return (ModelConfig){
+        .arch = &architecture_llava,
         .vision = { .hidden_size = 768, .intermediate_size = 3072, .num_hidden_layers = 6, .num_attention_heads = 12, .num_channels = 3,
                     .image_size = 112, .patch_size = 14, .projection_dim = 512, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
         .text = { .vocab_size = VOCABULARY, .hidden_size = 1024, .intermediate_size = 2816, .num_hidden_layers = 17, .num_attention_heads = 16,

@@ -4,6 +4,7 @@
  * asked about each sample, and after it, where what it said is kept. */
 #include <omp.h>
 #include <stdio.h>
+#include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 #include "unlearn/rounds.h"
@@ -39,6 +40,7 @@ static Error error;
 static Arena arena;
 
 static const ModelConfig config = {
+    .arch = &architecture_llava,
     .vision = { .hidden_size = 64, .intermediate_size = 256, .num_hidden_layers = 3, .num_attention_heads = 4, .num_channels = 3,
                 .image_size = 32, .patch_size = 8, .projection_dim = 64, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
     .text = { .vocab_size = 800, .hidden_size = 96, .intermediate_size = 256, .num_hidden_layers = 4, .num_attention_heads = 4,

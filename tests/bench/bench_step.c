@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/train.h"
 #include "tensor/base/random.h"
@@ -20,6 +21,7 @@ static float pixels[PICTURES][3 * 32 * 32];
 static ModelConfig config(void)
 {
     return (ModelConfig){
+        .arch = &architecture_llava,
         .vision = { .hidden_size = 64, .intermediate_size = 256, .num_hidden_layers = 3, .num_attention_heads = 4, .num_channels = 3,
                     .image_size = 32, .patch_size = 8, .projection_dim = 64, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
         .text = { .vocab_size = 800, .hidden_size = 96, .intermediate_size = 256, .num_hidden_layers = 4, .num_attention_heads = 4,

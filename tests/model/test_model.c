@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include "model/modules.h"
 #include "model/training/checkpoint.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/generate.h"
@@ -81,7 +82,7 @@ static Tensor logits(World *w, size_t first, size_t count, bool no_grad)
     Batch b;
     Params p = params_make(&t, &w->model);
     assert_true(batch_pack(&b, w->sample + first, count, ROWS_SUPERVISED, &w->config, &scratch, &w->error));
-    Node *z = llava_forward(&t, &p, &b).logits;
+    Node *z = model_forward(&t, &p, &b).logits;
     expect_fine(&w->error);
     Tensor copy = tensor_f32(&w->arena, z->out.shape);
     memcpy(copy.f32, z->out.f32, tensor_bytes(copy));
@@ -202,7 +203,7 @@ static float loss_at(World *w)
     Batch b;
     Params p = params_make(&t, &w->model);
     assert_true(batch_pack(&b, w->sample, SAMPLES, ROWS_SUPERVISED, &w->config, &scratch, &w->error));
-    Node *loss = op_mean(&t, op_nll(&t, llava_forward(&t, &p, &b).logits, b.labels));
+    Node *loss = op_mean(&t, op_nll(&t, model_forward(&t, &p, &b).logits, b.labels));
     expect_fine(&w->error);
     float value = loss->out.f32[0];
     arena_free(&scratch);

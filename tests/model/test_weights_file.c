@@ -235,6 +235,24 @@ static void layers_that_are_not_run_are_kept_when_they_are_there(void **state)
     weights_close(&back);
 }
 
+/* 500 layers would need 4,500 names; the refusal costs less memory than one of the weights. */
+static void a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made(void **state)
+{
+    (void)state;
+    Weights w;
+    ModelConfig c = tiny_config();
+    assert_true(weights_make(&w, &c, 1, &arena, &error));
+    entries_of(&w);
+    write_folder();
+    c.text.num_hidden_layers = 500;
+    const size_t before = arena.used;
+    assert_false(load(&w, &c));
+    assert_non_null(strstr(error.text, "tensors are missing: config.json asks for 4"));
+    assert_non_null(strstr(error.text, "500 in the language model"));
+    assert_true(arena.used - before < 64 << 10);
+    error = (Error){ 0 };
+}
+
 static void a_tied_head_is_the_embedding(void **state)
 {
     (void)state;
@@ -327,6 +345,7 @@ int main(void)
         stand_test(each_missing_renamed_misshaped_or_mistyped_tensor_is_named),
         stand_test(half_weights_stay_as_they_are_and_small_ones_are_widened),
         stand_test(layers_that_are_not_run_are_kept_when_they_are_there),
+        stand_test(a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made),
         stand_test(a_tied_head_is_the_embedding),
         stand_test(shards_are_read_and_their_map_is_held_to),
     };

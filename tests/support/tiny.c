@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/tiny.h"
 
+#include "model/arch.h"
 #include "tests/support/check.h"
 
 ModelConfig tiny_config(void)
 {
     return (ModelConfig){
+        .arch = &architecture_llava,
         .vision = { .hidden_size = 12, .intermediate_size = 20, .num_hidden_layers = 3, .num_attention_heads = 3, .num_channels = 3,
                     .image_size = 12, .patch_size = 4, .projection_dim = 8, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
         .text = { .vocab_size = 331, .hidden_size = 18, .intermediate_size = 22, .num_hidden_layers = 2, .num_attention_heads = 6,

@@ -29,7 +29,7 @@ static bool observe(const MethodEdit *x, const Model *frozen, const BatchSample 
     Params p = params_make(&t, frozen);
     bool good = !e->failed && batch_pack(&b, sample, 1, ROWS_SUPERVISED, &x->model->config, &a, e);
     if (good)
-        llava_forward(&t, &p, &b);
+        model_forward(&t, &p, &b);
     good = !e->failed;
     for (size_t l = 0; good && l < layers; l++) {
         const Node *h = neurons_of(&t, l);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/model.h"
+
+#include "model/arch.h"
+#include "tensor/exact/angle.h"
+
+bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e)
+{
+    size_t half = (size_t)c->text.head_dim / 2;
+    *m = (Model){ .config = *c, .weights = w, .lora = lora,
+                  .rope_cos = tensor_f32(a, shape_of(2, positions, half)), .rope_sin = tensor_f32(a, shape_of(2, positions, half)) };
+    return m->rope_cos.f32 && m->rope_sin.f32
+        && angle_rope_tables(m->rope_cos.f32, m->rope_sin.f32, positions, (size_t)c->text.head_dim, c->text.rope_theta, e);
+}
+
+bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
+{
+    size_t layers = (size_t)m->config.text.num_hidden_layers;
+    size_t width = (size_t)(m->config.text.num_key_value_heads * m->config.text.head_dim);
+    *c = (Cache){ .capacity = capacity, .keys = arena_array(a, layers, sizeof *c->keys), .values = arena_array(a, layers, sizeof *c->values) };
+    if (!c->keys || !c->values)
+        return false;
+    for (size_t l = 0; l < layers; l++) {
+        c->keys[l] = tensor_f32(a, shape_of(2, capacity, width));
+        c->values[l] = tensor_f32(a, shape_of(2, capacity, width));
+        if (!c->keys[l].f32 || !c->values[l].f32)
+            return false;
+    }
+    return true;
+}
+
+Params params_make(Tape *t, const Model *m)
+{
+    size_t factors = m->lora ? m->lora->factors.count : 0;
+    Params p = { .model = m };
+    if (!t->error->failed) {
+        p.weights = arena_zalloc(t->arena, m->weights->count * sizeof *p.weights);
+        p.factors = arena_zalloc(t->arena, factors * sizeof *p.factors);
+    }
+    return p;
+}
+
+Forward model_forward(Tape *t, Params *p, const Batch *b)
+{
+    return p->model->config.arch->forward(t, p, b, NULL);
+}
+
+Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache)
+{
+    if (b->samples != 1 || cache->length + b->tokens > cache->capacity)
+        error_set(t->error, "model: %zu samples with %zu tokens after %zu cached, expected one sample and %zu tokens in all at most",
+                  b->samples, b->tokens, cache->length, cache->capacity);
+    Forward f = p->model->config.arch->forward(t, p, b, cache);
+    cache->length += b->tokens;
+    return f;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Model: a config, its weights, perhaps adapters; and the forward pass from pictures and token ids to logits.
+ *
+ *     Model m; model_make(&m, &config, &weights, NULL, positions, &arena, &error);   // NULL: no adapters
+ *     Batch b; batch_pack(&b, samples, count, ROWS_SUPERVISED, &m.config, &arena, &error);
+ *     Params p = params_make(&tape, &m);
+ *     Forward f = model_forward(&tape, &p, &b);
+ *     Node *nll = op_nll(&tape, f.logits, b.labels);
+ *
+ * Which operators a forward pass consists of is said by the model's architecture (arch.h): llava.c for LLaVA-1.5.
+ * Modules on the tape have the names that they have on the Hub. Errors go to the tape's Error, and the nodes are NULL.
+ * Letters of shapes: N tokens of the batch, R rows whose logits are wanted, C width of the language model, V vocabulary.
+ * A Model is only read by the forward pass, so threads may share it as long as each has its own tape. */
+#ifndef PULSE_MODEL_MODEL_H
+#define PULSE_MODEL_MODEL_H
+
+#include "model/batch.h"
+#include "model/lora.h"
+#include "tensor/tape.h"
+
+typedef struct {
+    ModelConfig  config;
+    Weights     *weights;
+    const Lora  *lora;                 // NULL: none
+    Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
+} Model;
+
+/* The keys and values of the tokens already seen, for greedy generation of one sample. */
+typedef struct {
+    Tensor *keys, *values;      // one for each layer, [capacity, kv_heads * head_dim]
+    size_t  length, capacity;   // in tokens
+} Cache;
+
+typedef struct {
+    Node  *logits;              // [R, V]; NULL when the batch wants no rows
+    Node **hidden;              // [layers + 1] of [N, C]: 0 the embeddings, l the output of layer l; NULL under no_grad
+    Node  *features;            // [pictures * image tokens, C]: the projector's output; NULL without pictures
+} Forward;
+
+/* The nodes of the parameters on a tape, made when the forward pass first uses them. */
+typedef struct {
+    const Model *model;
+    Node **weights;             // parallel to model->weights->list; NULL: not used so far
+    Node **factors;             // parallel to model->lora->factors.list
+} Params;
+
+/* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be NULL. */
+bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
+/* An empty cache for `capacity` tokens. False: no memory in `a`. */
+bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
+Params  params_make(Tape *t, const Model *m);
+
+/* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is taken back once its output is known. */
+Forward model_forward(Tape *t, Params *p, const Batch *b);
+/* The same for one sample whose first `cache->length` tokens were seen before. The cache grows by the batch's tokens. */
+Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache);
+
+#endif

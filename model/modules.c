@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/modules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include "tensor/ops.h"
+
+static Node *node_of(Tape *t, const Weights *list, Node **nodes, const Weight *w)
+{
+    Node **slot = &nodes[w - list->list];
+    if (!*slot)
+        *slot = tape_param(t, w->name, w->tensor, w->trainable);
+    return *slot;
+}
+
+Node *param_node(Tape *t, Params *p, const char *format, ...)
+{
+    char name[256];
+    va_list args;
+    if (t->error->failed)
+        return NULL;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    const Weight *w = weights_find(p->model->weights, name);
+    if (!w) {
+        error_set(t->error, "model: there is no weight \"%s\"", name);
+        return NULL;
+    }
+    return node_of(t, p->model->weights, p->weights, w);
+}
+
+Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
+{
+    const char *before = tape_enter(t, "%s", name);
+    Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;      // one node a statement: C leaves the order of arguments open
+    Node *y = op_linear(t, x, param_node(t, p, "%s.weight", t->module), b);
+    const LoraPair *pair = lora_find(p->model->lora, t->module);
+    if (pair && !t->error->failed) {
+        const Weights *factors = &p->model->lora->factors;
+        Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);
+        Node *update = op_linear(t, z, node_of(t, factors, p->factors, pair->b), NULL);
+        y = op_axpy(t, y, update, p->model->lora->scale);
+    }
+    tape_leave(t, before);
+    return y;
+}
+
+Node *activation(Tape *t, Node *x, Activation a)
+{
+    return a == ACT_GELU ? op_gelu(t, x) : a == ACT_QUICK_GELU ? op_quick_gelu(t, x) : op_silu(t, x);
+}
+
+LayerScope layer_scope(Tape *t)
+{
+    return tape_scope(t);
+}
+
+static void forget_since(Node **nodes, size_t n, size_t first)
+{
+    for (size_t k = 0; k < n; k++)
+        if (nodes[k] && nodes[k]->id >= first)
+            nodes[k] = NULL;
+}
+
+Node *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep)
+{
+    if (!t->no_grad || t->error->failed)
+        return keep;
+    forget_since(p->weights, p->model->weights->count, s.count);
+    if (p->model->lora)
+        forget_since(p->factors, p->model->lora->factors.count, s.count);
+    return tape_scope_end(t, s, keep);
+}

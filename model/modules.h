@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules: what the forward passes of architectures are put together from.
+ *
+ * Every function records nodes on the tape `t` and returns the last one. It returns NULL once the tape's Error has failed, and
+ * takes NULL nodes then. A module's path is the tape's present path (tape_enter) plus its name. */
+#ifndef PULSE_MODEL_MODULES_H
+#define PULSE_MODEL_MODULES_H
+
+#include "model/model.h"
+
+/* The node of a weight by its full name, which is a printf format. */
+Node  *param_node(Tape *t, Params *p, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* y = x W^T + b of the module `name`, plus s (x A^T) B^T where it has an adapter. x is [N, in], y [N, out]. bias: whether there is a b. */
+Node  *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias);
+Node  *activation(Tape *t, Node *x, Activation a);
+/* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
+float  attention_scale(size_t head_dim);
+
+/* Under no_grad, everything recorded between layer_scope and layer_scope_end is forgotten but `keep`, which is returned. */
+typedef TapeScope LayerScope;
+LayerScope layer_scope(Tape *t);
+Node  *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep);
+
+/* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the tower]. */
+Node  *vision_features(Tape *t, Params *p, Tensor pixels);
+/* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the first layer
+ * and the output of each; it may be NULL. */
+Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);
+/* language.c: the final norm and the head, for the rows that the batch wants: [R, V]. */
+Node  *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b);
+
+#endif

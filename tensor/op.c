@@ -39,7 +39,7 @@ static bool inputs_fit(const Call *c)
     if (!count_fits(c->op, c->n_in))
         return error_set(c->error, "%s: %zu inputs, expected \"%s\"", c->op->name, c->n_in, c->op->inputs);
     for (size_t k = 0; k < c->n_in; k++) {
-        if (!c->in[k].data)
+        if (!c->in[k].data && shape_size(c->in[k].shape) > 0)          // no rows need no memory
             return error_set(c->error, "%s: input %zu is missing", c->op->name, k);
         if (!dtype_fits(c->op, k, c->in[k].dtype))
             return error_set(c->error, "%s: input %zu is of dtype %s, expected F32", c->op->name, k, dtype_name(c->in[k].dtype));

@@ -1,68 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in fixtures/vectors/v1: as its schemas say, small, and equal to what others make of the same inputs. */
-#include "tests/support/stand.h"
+/* What stands in fixtures/vectors/v1: as its schemas say, small, and consistent with itself. */
+#include "tests/ref/vectors/vectors_stand.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include "ref/vectors/case_reject.h"
 #include "ref/trace/step.h"
+#include "ref/vectors/case_reject.h"
 #include "ref/vectors/suite.h"
-#include "ref/vectors/case_tok.h"
 #include "tensor/base/bytes.h"
-#include "tensor/base/file.h"
 #include "tests/support/schema.h"
 #include "tests/support/scratch.h"
-
-#define SUITE "fixtures/vectors/v1"
-enum { SUITE_BYTES_MAX = 12 << 20, JSON_BYTES = 4 << 20 };
-
-static json_t *manifest;
-
-static int begin(void **state)
-{
-    stand_begin(state);
-    manifest = json_file(SUITE "/manifest.json", JSON_BYTES, &error);
-    expect_fine(&error);
-    return 0;
-}
-
-static int end(void **state)
-{
-    json_decref(manifest);
-    return stand_end(state);
-}
-
-static const char *text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    if (!text)
-        fail_msg("%s is missing", key);
-    return text ? text : "";
-}
-
-static json_t *case_json(const char *id)
-{
-    json_t *c = json_file(arena_format(&arena, SUITE "/%s/case.json", id), JSON_BYTES, &error);
-    expect_fine(&error);
-    return c;
-}
-
-static Store case_store(const char *id, const char *file)
-{
-    Store s;
-    store_open(&s, arena_format(&arena, SUITE "/%s/%s.safetensors", id, file), &arena, &error);
-    expect_fine(&error);
-    return s;
-}
-
-static const Tensor *tensor_of(const Store *s, const char *name)
-{
-    const Tensor *t = store_find(s, name);
-    if (!t)
-        fail_msg("%s has no tensor %s", s->path, name);
-    return t;
-}
 
 /* --- Schemas --- */
 
@@ -184,122 +130,6 @@ static void the_suite_is_small(void **state)
     assert_true(all < SUITE_BYTES_MAX);
 }
 
-/* --- Others --- */
-
-static void pictures_are_those_of_pillow(void **state)
-{
-    (void)state;
-    FILE *f = fopen("fixtures/pillow/suite.txt", "r");
-    char name[64], want[3][65], line[512];
-    static const char *const tensors[] = { "decoded", "placed", "pixels" };
-    size_t count = 0;
-    assert_non_null(f);
-    while (fgets(line, sizeof line, f)) {
-        if (*line == '#')
-            continue;
-        assert_int_equal(sscanf(line, "%63s %64s %64s %64s", name, want[0], want[1], want[2]), 4);
-        Store out = case_store(arena_format(&arena, "prep/%s", name), "out");
-        for (int k = 0; k < 3; k++) {
-            const Tensor *t = tensor_of(&out, tensors[k]);
-            uint8_t *bytes = arena_alloc(&arena, tensor_bytes(*t));
-            bytes_copy(bytes, t->data, shape_size(t->shape), dtype_size(t->dtype));
-            if (strcmp(digest_bytes(bytes, tensor_bytes(*t)).hex, want[k]) != 0)
-                fail_msg("prep/%s: %s is not what Pillow makes", name, tensors[k]);
-        }
-        store_close(&out);
-        count++;
-    }
-    fclose(f);
-    size_t cases = 0;
-    for (size_t k = 0; k < json_array_size(json_object_get(manifest, "cases")); k++)
-        cases += strcmp(text_of(json_array_get(json_object_get(manifest, "cases"), k), "kind"), "prep") == 0;
-    assert_int_equal(count, cases);
-}
-
-/* The lines of fixtures/tokenizers/cases.jsonl about a tokenizer; each to be decref'd with the list. */
-static json_t *hugging_face(const char *tokenizer)
-{
-    size_t n;
-    json_t *list = json_array();
-    const char *all = file_read("fixtures/tokenizers/cases.jsonl", JSON_BYTES, &n, &arena, &error);
-    for (const char *line = all, *stop; (stop = strchr(line, '\n')); line = stop + 1) {
-        json_t *c = json_parse(line, (size_t)(stop - line), "cases.jsonl", &error);
-        if (strcmp(text_of(c, "tokenizer"), tokenizer) == 0)
-            json_array_append(list, c);
-        json_decref(c);
-    }
-    return list;
-}
-
-static const json_t *find_text(const json_t *list, const char *text, size_t n)
-{
-    char hex[512] = "";
-    for (size_t i = 0; i < n; i++)
-        sprintf(hex + 2 * i, "%02x", (unsigned)(uint8_t)text[i]);
-    for (size_t k = 0; k < json_array_size(list); k++)
-        if (strcmp(text_of(json_array_get(list, k), "text"), hex) == 0)
-            return json_array_get(list, k);
-    fail_msg("cases.jsonl has no text %s", hex);
-    return NULL;
-}
-
-static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void **state)
-{
-    (void)state;
-    for (size_t f = 0; f < tok_forms_count; f++) {
-        const char *id = arena_format(&arena, "tok/%s", tok_forms[f].id);
-        json_t *ours = json_file(arena_format(&arena, SUITE "/%s/tokenizer.json", id), JSON_BYTES, &error), *table = hugging_face(tok_forms[f].id);
-        json_t *theirs = json_file(arena_format(&arena, "fixtures/tokenizers/%s.json", tok_forms[f].id), JSON_BYTES, &error);
-        expect_fine(&error);
-        assert_true(json_equal(ours, theirs));
-        Store in = case_store(id, "in"), out = case_store(id, "out");
-        const Tensor *text = tensor_of(&in, "text"), *length = tensor_of(&in, "text.length"), *ids = tensor_of(&out, "ids"),
-                     *decoded = tensor_of(&out, "decoded"), *back = tensor_of(&out, "decoded.length");
-        const size_t count = text->shape.dim[0], longest = ids->shape.dim[1];
-        assert_true(count > 70);
-        for (size_t k = 0; k < count; k++) {
-            const json_t *want = find_text(table, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k]);
-            const json_t *list = json_object_get(want, "ids");
-            for (size_t i = 0; i < longest; i++)
-                assert_int_equal(ids->i32[k * longest + i], i < json_array_size(list) ? json_integer_value(json_array_get(list, i)) : -1);
-            char hex[512] = "";
-            for (size_t i = 0; i < (size_t)back->i32[k]; i++)
-                sprintf(hex + 2 * i, "%02x", decoded->u8[k * decoded->shape.dim[1] + i]);
-            assert_string_equal(hex, text_of(want, "decoded"));
-        }
-        store_close(&in);
-        store_close(&out);
-        json_decref(ours);
-        json_decref(theirs);
-        json_decref(table);
-    }
-}
-
-/* The prompt of the first turn, its picture as one token again, against Hugging Face's ids of the text written out. */
-static void prompts_have_the_ids_of_hugging_face(void **state)
-{
-    (void)state;
-    static const struct { const char *id, *tokenizer, *text; } prompts[] = {
-        { "mask/plain.answer", "legacy", "USER: <image>\nwhat is this ?\nASSISTANT: red" },
-        { "mask/world.answer", "words", "USER: <image> what is this ? ASSISTANT: red </s>" },
-    };
-    for (size_t p = 0; p < 2; p++) {
-        json_t *table = hugging_face(prompts[p].tokenizer);
-        const json_t *want = json_object_get(find_text(table, prompts[p].text, strlen(prompts[p].text)), "ids");
-        Store out = case_store(prompts[p].id, "out");
-        const int32_t *ids = tensor_of(&out, "ids")->i32, *image = tensor_of(&out, "image")->i32, *offsets = tensor_of(&out, "offsets")->i32;
-        size_t k = 0;
-        for (int32_t i = 0; i < offsets[1]; i++)
-            if (i <= image[0] || i >= image[0] + image[1])
-                assert_int_equal(ids[i], json_integer_value(json_array_get(want, k++)));
-            else
-                assert_int_equal(ids[i], ids[image[0]]);
-        assert_int_equal(k, json_array_size(want));
-        store_close(&out);
-        json_decref(table);
-    }
-}
-
 /* --- Masks against each other, runs against each other, readers --- */
 
 static void masks_grow_from_answer_to_all(void **state)
@@ -415,14 +245,15 @@ static void every_reader_refuses_and_accepts_as_stated(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(manifest_and_cases_are_as_their_schemas_say), TEST(schemas_refuse_what_is_wrong),
-        TEST(digests_of_a_case_are_those_of_its_files_and_tensors), TEST(the_suite_is_small),
-        TEST(pictures_are_those_of_pillow), TEST(tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face),
-        TEST(prompts_have_the_ids_of_hugging_face), TEST(masks_grow_from_answer_to_all),
-        TEST(runs_with_two_references_part_after_the_first_round), TEST(the_first_step_of_a_run_is_the_step_that_trace_makes),
-        TEST(every_reader_refuses_and_accepts_as_stated),
+        vectors_test(manifest_and_cases_are_as_their_schemas_say),
+        vectors_test(schemas_refuse_what_is_wrong),
+        vectors_test(digests_of_a_case_are_those_of_its_files_and_tensors),
+        vectors_test(the_suite_is_small),
+        vectors_test(masks_grow_from_answer_to_all),
+        vectors_test(runs_with_two_references_part_after_the_first_round),
+        vectors_test(the_first_step_of_a_run_is_the_step_that_trace_makes),
+        vectors_test(every_reader_refuses_and_accepts_as_stated),
     };
     return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);
 }

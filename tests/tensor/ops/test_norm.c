@@ -9,12 +9,9 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tests/support/oracle.h"
+#include "tests/support/oracle_norm.h"
 
-/* Sums of squares of floats need 600 bits, their cubes 1800; a quotient that is not a tie is farther than
- * 2^-2500 from one. So 4000 bits and oracle_round's 2880 see every tie. */
-enum { BITS = 4000, COLS = 300 };
-
-typedef struct { const char *name; bool centred, backward; } Norm;
+enum { COLS = 300 };
 
 static const Norm norms[] = {
     { "layernorm", true, false }, { "rmsnorm", false, false }, { "layernorm_dx", true, true }, { "rmsnorm_dx", false, true },
@@ -33,99 +30,13 @@ static void run(Norm norm, const float *x, const float *dn, float *y, size_t row
     tape_reset(&tape);
 }
 
-/* --- The oracle: the definition, row by row. --- */
-
-static float nearest(mpfr_t v)
-{
-    return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_nearest(v) + 0.0f;
-}
-
-/* out = (1/C) sum of (a_j - ma)(b_j - mb); ma, mb NULL for 0 */
-static void mean_product(mpfr_t out, const float *a, mpfr_t ma, const float *b, mpfr_t mb, size_t cols)
-{
-    mpfr_t p, q;
-    mpfr_inits2(BITS, p, q, (mpfr_ptr)0);
-    mpfr_set_zero(out, 1);
-    for (size_t j = 0; j < cols; j++) {
-        mpfr_set_flt(p, a[j], MPFR_RNDN);
-        mpfr_set_flt(q, b ? b[j] : 1, MPFR_RNDN);
-        if (ma)
-            mpfr_sub(p, p, ma, MPFR_RNDN);
-        if (mb)
-            mpfr_sub(q, q, mb, MPFR_RNDN);
-        mpfr_mul(p, p, q, MPFR_RNDN);
-        mpfr_add(out, out, p, MPFR_RNDN);
-    }
-    mpfr_div_ui(out, out, (unsigned long)cols, MPFR_RNDN);
-    mpfr_clears(p, q, (mpfr_ptr)0);
-}
-
-static bool finite_row(const float *x, size_t n)
-{
-    bool finite = true;
-    for (size_t k = 0; k < n; k++)
-        finite &= x[k] - x[k] == 0;
-    return finite;
-}
-
-/* Equal numbers have the variance 0, which a mean cut to BITS would miss. */
-static bool constant_row(const float *x, size_t n)
-{
-    for (size_t k = 1; k < n; k++)
-        if (x[k] != x[0])
-            return false;
-    return true;
-}
-
-static void oracle_row(Norm norm, const float *x, const float *dn, float *y, size_t cols, float eps)
-{
-    if (!finite_row(x, cols) || (norm.backward && !finite_row(dn, cols))) {
-        for (size_t i = 0; i < cols; i++)
-            y[i] = float_nan();
-        return;
-    }
-    mpfr_t mean, var, root, mean_dn, k, d, v;
-    mpfr_inits2(BITS, mean, var, root, mean_dn, k, d, v, (mpfr_ptr)0);
-    mpfr_set_zero(mean, 1);
-    mpfr_set_zero(mean_dn, 1);
-    if (norm.centred)
-        mean_product(mean, x, NULL, NULL, NULL, cols);
-    if (norm.centred && norm.backward)
-        mean_product(mean_dn, dn, NULL, NULL, NULL, cols);
-    mean_product(var, x, mean, x, mean, cols);
-    if (norm.centred && constant_row(x, cols))
-        mpfr_set_zero(var, 1);
-    mpfr_set_flt(d, eps, MPFR_RNDN);
-    mpfr_add(var, var, d, MPFR_RNDN);
-    mpfr_sqrt(root, var, MPFR_RNDN);
-    if (norm.backward) {
-        mean_product(k, dn, NULL, x, mean, cols);             // mean(dn (x - mean)) = root mean(dn n)
-        mpfr_div(k, k, var, MPFR_RNDN);
-    }
-    for (size_t i = 0; i < cols; i++) {
-        mpfr_set_flt(d, x[i], MPFR_RNDN);
-        mpfr_sub(d, d, mean, MPFR_RNDN);
-        if (norm.backward) {
-            mpfr_mul(d, d, k, MPFR_RNDN);                     // n mean(dn n)
-            mpfr_set_flt(v, dn[i], MPFR_RNDN);
-            mpfr_sub(v, v, mean_dn, MPFR_RNDN);
-            mpfr_sub(d, v, d, MPFR_RNDN);
-        }
-        if (norm.centred && !norm.backward && constant_row(x, cols))
-            mpfr_set_zero(d, 1);
-        mpfr_div(v, d, root, MPFR_RNDN);
-        y[i] = mpfr_zero_p(var) ? float_nan() : nearest(v);
-    }
-    mpfr_clears(mean, var, root, mean_dn, k, d, v, (mpfr_ptr)0);
-}
-
 static void expect_norm(Norm norm, const float *x, const float *dn, size_t rows, size_t cols, float eps, const char *what)
 {
     float *got = malloc((rows * cols + 1) * sizeof *got), *want = malloc((rows * cols + 1) * sizeof *want);
     memset(got, 0xff, (rows * cols + 1) * sizeof *got);
     run(norm, x, dn, got, rows, cols, eps);
     for (size_t r = 0; r < rows; r++)
-        oracle_row(norm, x + r * cols, dn + r * cols, want + r * cols, cols, eps);
+        norm_mpfr(norm, x + r * cols, dn + r * cols, want + r * cols, cols, eps);
     expect_bits(got, want, rows * cols, "%s of %s, [%zu, %zu], eps %a, tiers forced %d", norm.name, what, rows, cols,
                 (double)eps, tier_force);
     free(got);
@@ -282,7 +193,7 @@ static void expect_wide(Norm norm, const float *x, const float *dn, size_t cols,
             mpfr_sub(d, v, d, MPFR_RNDN);
         }
         mpfr_div(v, d, var, MPFR_RNDN);
-        expect_float(y[i], nearest(v), "%s of %s, element %zu of %zu, eps %a", norm.name, what, i, cols, (double)eps);
+        expect_float(y[i], norm_nearest(v), "%s of %s, element %zu of %zu, eps %a", norm.name, what, i, cols, (double)eps);
     }
     mpfr_clears(mean, mean_dn, var, k, d, v, (mpfr_ptr)0);
     free(y);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Bench: one example call of an operator (op_cases.h) on a tape of its own, before it is made. */
+#ifndef PULSE_TESTS_TENSOR_OP_BENCH_H
+#define PULSE_TESTS_TENSOR_OP_BENCH_H
+
+#include <math.h>
+#include "tests/support/check.h"
+#include "tests/support/op_cases.h"
+
+typedef struct { Arena arena; Error error; Tape tape; Node *x[CASE_INPUTS]; } Bench;
+
+static inline void begin(Bench *b)
+{
+    b->error = (Error){ 0 };
+    b->arena = arena_make(&b->error);
+    b->tape = tape_make(&b->arena, &b->error);
+}
+
+static inline void end(Bench *b) { arena_free(&b->arena); }
+
+static inline Tensor input_of(Bench *b, const OpCase *c, size_t k)
+{
+    Tensor t = data_tensor(&b->arena, c->shape[k], DATA_GAUSSIAN, check_seed() + 10 * k);
+    for (size_t i = 0; c->kind[k] == INPUT_POSITIVE && i < shape_size(t.shape); i++)
+        t.f32[i] = fabsf(t.f32[i]) + 0.5f;
+    return t;
+}
+
+static inline void put_inputs(Bench *b, const OpCase *c)
+{
+    for (size_t k = 0; k < c->n; k++)
+        b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
+}
+
+#endif

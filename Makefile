@@ -48,27 +48,22 @@ endif
 ROOMS  = tensor model unlearn eval ref        # each may include only those to its left
 CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
 WARN   = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)   # guesses that change with -O
-DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS='"$(BLAS)"'
+DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS_PATH='"$(BLAS_PATH)"'
 CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined$(if $(filter fuzzer,$(SAN)),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(BLAS_HEADER) $(SYSROOT:%=-isystem %/usr/include))
+COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
-LIBS    = -linih -ljansson -lmd $(BLAS_LIBRARY) -lm
+LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 comma  := ,
 
-# Where distributions keep the engines; OpenBLAS in its OpenMP variant, so that there is one pool of threads.
+# Where distributions keep the engines; OpenBLAS in its OpenMP variant, so that there is one pool of threads. No library is linked:
+# the program opens it when the first large product comes, here or by its soname (tensor/product/engine_blas.c).
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
-ENGINE_openblas = $(LIBDIR)/openblas-openmp/libopenblas.so $(SYSROOT)/usr/lib64/libopenblaso.so
-ENGINE_netlib   = $(LIBDIR)/blas/libblas.so.3 $(SYSROOT)/usr/lib64/libcblas.so
-ENGINE_blis     = $(LIBDIR)/blis-openmp/libblis.so $(SYSROOT)/usr/lib64/libbliso.so
-FALLBACK_openblas = -lopenblas
-FALLBACK_netlib   = -lcblas -lblas
-FALLBACK_blis     = -lblis
-HEADER_openblas = /usr/include/$(MACHINE)/openblas-openmp /usr/include/openblas
-HEADER_blis     = /usr/include/$(MACHINE)/blis-openmp /usr/include/blis
-BLAS_FOUND   := $(firstword $(wildcard $(ENGINE_$(BLAS))))
-BLAS_LIBRARY := $(if $(BLAS_FOUND),$(BLAS_FOUND) -Wl$(comma)-rpath$(comma)$(patsubst %/,%,$(dir $(BLAS_FOUND))),$(FALLBACK_$(BLAS)))
-BLAS_HEADER  := $(addprefix -isystem ,$(firstword $(wildcard $(HEADER_$(BLAS)))))
+ENGINE_openblas = $(LIBDIR)/openblas-openmp/libopenblas.so.0 $(SYSROOT)/usr/lib64/libopenblaso.so.0
+ENGINE_netlib   = $(LIBDIR)/blas/libblas.so.3 $(SYSROOT)/usr/lib64/libcblas.so.3
+ENGINE_blis     = $(LIBDIR)/blis-openmp/libblis.so.4 $(SYSROOT)/usr/lib64/libbliso.so.4
+BLAS_PATH := $(patsubst $(SYSROOT)%,%,$(firstword $(wildcard $(ENGINE_$(BLAS)))))
+DLOPEN     = $(if $(filter builtin,$(BLAS)),,-ldl)
 ifeq ($(filter openblas netlib blis builtin,$(BLAS)),)
 $(error BLAS=$(BLAS) is not known; expected openblas, netlib, blis or builtin)
 endif
@@ -134,15 +129,15 @@ $(PULSE): $(DOOR) $(BUILD)/libpulseref.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
-# The same program without a library, for the test that none can be seen: these two files alone know which it is.
-ENGINE  = tensor/product/engine_blas.o ref/doctor.o
+# The same program without a library, for the test that none can be seen: this file alone knows which it is.
+ENGINE  = tensor/product/engine_blas.o
 $(BUILD)/obj/builtin/%.o: override BLAS = builtin
 $(BUILD)/obj/builtin/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $< (builtin)"
 	@$(COMPILE) -MMD -MP -c $< -o $@
 $(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%=$(BUILD)/obj/builtin/%)
 	@echo "  ld $@"
-	@$(LINK) $^ $(filter-out $(BLAS_LIBRARY),$(LIBS)) -o $@
+	@$(LINK) $^ $(filter-out -ldl,$(LIBS)) -o $@
 
 # A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: what else test_x is made of.
 define program

@@ -4,19 +4,20 @@
 # Does nothing, and needs no root, when all is there: that is asked of the compiler, not of a list of packages.
 set -u
 
-apt_needed="gcc libc6-dev make libopenblas-openmp-dev libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
-dnf_needed="gcc glibc-devel make openblas-devel stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
-apt_extra="clang libomp-dev libclang-rt-dev libblas-dev libblis-openmp-dev qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross"
-dnf_extra="clang libomp-devel compiler-rt blas-devel blis-devel qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+apt_needed="gcc libc6-dev make libopenblas0-openmp libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
+dnf_needed="gcc glibc-devel make openblas-openmp stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
+apt_extra="clang libomp-dev libclang-rt-dev libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross"
+dnf_extra="clang libomp-devel compiler-rt blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
 
-# The compiler finds every header and the linker every library.
+# The compiler finds every header and the linker every library. OpenBLAS is only opened when the program runs, so a file is enough.
 needed_is_there() {
     machine=$("${CC:-gcc}" -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/') || return 1
     [ -n "$machine" ] || return 1
-    blas=-lopenblas
-    for file in "/usr/lib/$machine/openblas-openmp/libopenblas.so" /usr/lib64/libopenblaso.so; do
+    blas=
+    for file in "/usr/lib/$machine/openblas-openmp/libopenblas.so.0" /usr/lib64/libopenblaso.so.0; do
         [ -e "$file" ] && blas=$file
     done
+    [ -n "$blas" ] || return 1
     probe=$(mktemp -d) || return 1
     cat > "$probe/probe.c" <<'TEXT'
 #include <setjmp.h>
@@ -25,7 +26,6 @@ needed_is_there() {
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
-#include <cblas.h>
 #include <cmocka.h>
 #include <ini.h>
 #include <jansson.h>
@@ -36,8 +36,7 @@ needed_is_there() {
 #include <stb/stb_image_write.h>
 int main(void) { return omp_get_max_threads() < 1; }
 TEXT
-    "${CC:-gcc}" -fopenmp -isystem "/usr/include/$machine/openblas-openmp" -isystem /usr/include/openblas "$probe/probe.c" \
-        "$blas" -linih -ljansson -lmd -lcmocka -lmpfr -lgmp -lm -o "$probe/probe" 2>/dev/null
+    "${CC:-gcc}" -fopenmp "$probe/probe.c" -linih -ljansson -lmd -lcmocka -lmpfr -lgmp -lm -o "$probe/probe" 2>/dev/null
     there=$?
     rm -rf "$probe"
     return $there
@@ -50,7 +49,9 @@ extra_is_there() {
     for cross in aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do
         printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' | "$cross" -fopenmp -static -x c - -o /dev/null 2>/dev/null || return 1
     done
-    echo 'int main(void) { return 0; }' | clang -fopenmp -fsanitize=address,fuzzer-no-link -x c - -lblas -lblis -o /dev/null 2>/dev/null
+    echo 'int main(void) { return 0; }' | clang -fopenmp -fsanitize=address,fuzzer-no-link -x c - -o /dev/null 2>/dev/null || return 1
+    machine=$("${CC:-gcc}" -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
+    ls "/usr/lib/$machine/blas/libblas.so.3" "/usr/lib/$machine/blis-openmp/libblis.so.4" >/dev/null 2>&1 || ls /usr/lib64/libcblas.so.3 /usr/lib64/libbliso.so.4 >/dev/null 2>&1
 }
 
 as_root() {

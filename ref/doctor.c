@@ -4,8 +4,10 @@
 
 #include <jansson.h>
 #include <omp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
@@ -29,6 +31,34 @@ typedef struct {
     Arena *arena;
 } Findings;
 
+enum { THREADS_MOST = 4096 };
+
+/* A thread that lives until the gate opens, so that all of them live at once. */
+static void *thread_wait(void *gate)
+{
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+bool threads_check(Error *e)
+{
+    const int threads = omp_get_max_threads();
+    if (threads > THREADS_MOST)
+        return error_set(e, "OMP_NUM_THREADS asks for %d threads, expected at most %d", threads, THREADS_MOST);
+    pthread_t thread[THREADS_MOST];
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    int started = 0, failure = 0;
+    pthread_mutex_lock(&gate);
+    while (started < threads - 1 && (failure = pthread_create(&thread[started], NULL, thread_wait, &gate)) == 0)
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (int k = 0; k < started; k++)
+        pthread_join(thread[k], NULL);
+    return failure == 0 || error_set(e, "thread %d of %d cannot be started (%s); expected a higher limit (ulimit -u, ulimit -v) or a lower "
+                                     "OMP_NUM_THREADS", started + 2, threads, strerror(failure));
+}
+
 static bool floats_right(Error *e)
 {
     return float_env_check_threads(e) ||
@@ -37,8 +67,7 @@ static bool floats_right(Error *e)
 
 static bool engine_right(Error *e)
 {
-    return engine_ready(e) &&
-           (product_selftest(e) || error_prefix(e, "the product engine %s is wrong; build with another: make BLAS=builtin", product_engine()));
+    return product_selftest(e) || error_prefix(e, "the built-in product kernel is wrong; build it with another compiler or for another processor");
 }
 
 bool environment_check(Error *e)
@@ -73,8 +102,10 @@ static void say_build(Findings *f)
     say(f, "compiler", "gcc " __VERSION__);
 #endif
     say(f, "optimisation", PULSE_OPT);
-    say(f, "engine", PULSE_BLAS);
+    say(f, "engine", engine_library()->word);
     say(f, "engine_selected", product_engine());
+    if (engine_refusal())
+        f->advice[f->advices++] = arena_format(f->arena, "the built-in kernel computes the large products too, with the same bits: %s", engine_refusal());
     say(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));

@@ -74,6 +74,8 @@ static int said(int status)
 static int run(const Command *c, int argc, char **argv)
 {
     Error e = { 0 };
+    if (!threads_check(&e))
+        return command_fail(&e);
     bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (c->exact && !asks && !environment_check(&e))
         return command_fail(&e);

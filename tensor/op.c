@@ -61,10 +61,8 @@ static bool output_fits(Call *c, Shape shape)
 static void kernel_run(Call *c)
 {
     ArenaMark mark = arena_mark(c->scratch);
-    size_t kept = c->wide_budget ? c->wide_budget->used : 0;
     c->op->kernel(c);
-    if (!c->wide_budget || c->wide_budget->used == kept)
-        arena_release(c->scratch, mark);
+    arena_release(c->scratch, mark);
 }
 
 bool call_run(Call *c)

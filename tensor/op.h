@@ -27,12 +27,6 @@ typedef struct {
     size_t  index_count;
 } Attrs;
 
-/* An operand widened to binary64 with the norms that a product's bound needs (product.h). */
-typedef struct Wide Wide;
-
-/* How many bytes the widened operands of a step may take, and how many they take now. */
-typedef struct { size_t budget, used; } WideBudget;
-
 /* One call of an operator on plain tensors. Kernels and shape checks see this and no tape. */
 typedef struct {
     const Op *op;
@@ -42,8 +36,6 @@ typedef struct {
     Tensor out;              // the kernel writes every element of out.f32
     Arena *scratch;          // memory for the kernel's own use; the caller takes it back when it likes
     Error *error;            // receives the first failure
-    Wide ***wide;            // [n_in] *wide[k] keeps the widened operand k for later products of the step; NULL: keep nothing
-    WideBudget *wide_budget; // NULL when wide is NULL
 } Call;
 
 static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }

@@ -5,19 +5,19 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-enum { WIDE_BUDGET = 256 << 20, SCOPE_ROOM = 4096 };
+enum { SCOPE_ROOM = 4096 };
 
 Tape tape_make(Arena *arena, Error *error)
 {
     arena->error = error;
     float_env_check_threads(error);
-    return (Tape){ .arena = arena, .error = error, .module = "", .wide.budget = WIDE_BUDGET };
+    return (Tape){ .arena = arena, .error = error, .module = "" };
 }
 
 void tape_reset(Tape *t)
 {
     arena_reset(t->arena);
-    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .module = "", .wide.budget = t->wide.budget };
+    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .module = "" };
     float_env_check_threads(t->error);
 }
 
@@ -97,18 +97,14 @@ static bool any_wants_grad(size_t n, Node *const in[])
     return false;
 }
 
-/* The operands of a call as tensors, with the places where products keep them widened; false: no memory. */
+/* The operands of a call as tensors; false: no memory. */
 static bool call_operands(Call *c, Arena *a, size_t n_in, Node *const in[])
 {
     Tensor *values = arena_array(a, n_in, sizeof *values);
-    Wide ***wide = arena_array(a, n_in, sizeof *wide);
-    for (size_t k = 0; values && wide && k < n_in; k++) {
+    for (size_t k = 0; values && k < n_in; k++)
         values[k] = in[k]->out;
-        wide[k] = &in[k]->wide;
-    }
     c->in = values;
-    c->wide = wide;
-    return values && wide;
+    return values != NULL;
 }
 
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs)
@@ -116,7 +112,7 @@ Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attr
     if (t->error->failed || !inputs_are_there(t, op, n_in, in))
         return NULL;
     Node fields = { .op = op, .n_in = n_in, .attrs = attrs ? *attrs : (Attrs){ .f = { 0 } } };
-    Call call = { .op = op, .n_in = n_in, .attrs = &fields.attrs, .scratch = t->arena, .error = t->error, .wide_budget = &t->wide };
+    Call call = { .op = op, .n_in = n_in, .attrs = &fields.attrs, .scratch = t->arena, .error = t->error };
     fields.in = arena_array(t->arena, n_in, sizeof *fields.in);
     if (!fields.in || !call_operands(&call, t->arena, n_in, in) || !call_run(&call))
         return NULL;
@@ -248,9 +244,6 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
     if (!t->no_grad || t->error->failed || !keep || keep->id < s.count || t->nodes != s.nodes)
         return keep;
     Node kept = *keep;
-    for (size_t k = 0; k < s.count; k++)
-        t->nodes[k]->wide = NULL;              // they may lie in what is taken back
-    t->wide.used = 0;
     t->count = s.count;
     float *data = arena_release_keeping(t->arena, s.mark, kept.out.f32, tensor_bytes(kept.out));
     return data ? node_make(t, (Node){ .name = "input.kept", .out = tensor_view(data, kept.out.shape) }) : NULL;

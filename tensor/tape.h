@@ -38,7 +38,6 @@ struct Node {
     size_t      n_contributions, contributions_room;
     size_t      n_walked;    // of these, how many a walk back has passed on
     Node       *grad;        // d loss / d out once tape_backward has passed; NULL: none
-    Wide       *wide;        // the output widened by a product, kept for the step; NULL: not widened
 };
 
 struct Tape {
@@ -50,7 +49,6 @@ struct Tape {
     Phase   phase;
     const char *module;
     size_t  contributed;     // gradients handed in, over all nodes
-    WideBudget wide;         // memory of a step for widened operands
 };
 
 Tape  tape_make(Arena *arena, Error *error);

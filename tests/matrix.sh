@@ -29,7 +29,9 @@ measure() {
     shift 4
     said=$("$@" doctor --json 2> "$log" | sed -nE "s/^ *\"$fact\": \"?([^\"]*)\"?,?\$/\1/p")
     if ! [[ $said =~ $value ]]; then
-        if [ "$axis" = cores ]; then       # only those that the library selects are counted
+        if [ "$axis" = engines ] && [ -n "$said" ]; then      # only those that compute are counted
+            row "$axis" "$name" "-" "not counted: the built-in kernel takes its place, because the library cannot be opened"
+        elif [ "$axis" = cores ]; then       # only those that the library selects are counted
             row "$axis" "$name" "-" "not counted: $([ -n "$said" ] && echo "the library took ${said##*kernel }" || echo "this processor cannot run it")"
         else
             row "$axis" "$name" "-" "is not what it names: $fact is '${said:-$(head -n 1 "$log")}'"

@@ -9,8 +9,6 @@
 
 enum { BLOCK = 32 };                    // lines of the left operand in work at once
 
-static size_t padded(size_t n) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS; }
-
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queries; } Sizes;     // group: query heads a key head
@@ -35,13 +33,43 @@ size_t attention_room(const Attrs *a)
 
 static size_t sight(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
 
-static size_t block_run(const Task *t, const Product *p, double *sum)
+/* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times line j of b, whose values
+ * are b_k apart; where the terms run over a group's heads, each has `queries` of them and begins dim columns further on. */
+typedef struct {
+    const Task *task;
+    const float *a, *b;
+    size_t a_line, a_k, b_line, b_k, queries, dim;
+    enum { ALL, KEYS, QUERIES } terms;  // ALL terms count; or the keys k that query `first` + i sees; or the queries that see key `first` + i
+    size_t first, first_term;           // term 0 is query `first_term` of the group
+} Operands;
+
+static bool counts(const Operands *o, size_t i, size_t k)
 {
-    size_t stride = padded(p->n);
-    kernel_product(p->m, p->n, p->length, p->a, p->panels, p->depth, false, sum, stride);
-    size_t left = round_tile(p, 0, p->m, 0, p->n, sum, stride, p->length ? (double)p->length - 1 : 0);
+    return o->terms == ALL || (o->terms == KEYS ? k < sight(o->task, o->first + i)
+                                                : o->first + i < sight(o->task, (o->first_term + k) % o->queries));
+}
+
+static void read_terms(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y)
+{
+    const Operands *o = operands;
+    for (size_t c = 0; c < count; c++, k++) {
+        size_t term = o->first_term + k, head = o->queries ? term / o->queries : 0, row = term - head * o->queries;
+        bool in = counts(o, i, k);
+        x[c] = in ? o->a[i * o->a_line + k * o->a_k] : 0;
+        y[c] = in ? o->b[head * o->dim + j * o->b_line + row * o->b_k] : 0;
+    }
+}
+
+/* Panels of the right operand, `depth` values of K from one to the next. */
+typedef struct { const double *value; size_t depth; } Panels;
+
+static size_t block_run(const Task *t, const Tile *tile, Side a, Panels b, double *sum)
+{
+    size_t stride = padded(tile->n);
+    kernel_product(tile->m, tile->n, tile->length, a, b.value, b.depth, false, sum, stride);
+    size_t left = tile_round(tile, sum, stride, tile->length ? (double)tile->length - 1 : 0);
     if (t->audit)
-        product_audit(p, 0, t->audit);
+        tile_audit(tile, 0, kernel_name(), t->audit);
     return left;
 }
 
@@ -51,17 +79,20 @@ size_t scores_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
     double *panels = t->room, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys), *sum = lines + side_room(BLOCK, z.dim);
+    const float *keys = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     float *out = t->out + t->head * z.queries * z.keys;
     size_t left = 0;
     memset(norm, 0, padded(z.keys) * sizeof *norm);
-    panels_lines(t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim, z.key_cols, z.keys, z.dim, panels, norm);
+    panels_lines(keys, z.key_cols, z.keys, z.dim, panels, norm);
     norms_above(norm, z.keys, z.dim);
     Lines from = { t->a + t->s.q_begin * z.cols + t->head * z.dim, F32, z.queries, z.dim, z.cols, 1 };
     for (size_t i = 0; i < z.queries; i += BLOCK) {
         size_t m = least(BLOCK, z.queries - i);
-        Product p = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a = side_make(from, i, m, lines), .b = { .norm = norm },
-                      .ep = { .s = 1 }, .out = out + i * z.keys, .out_stride = z.keys, .panels = panels, .depth = z.dim };
-        left += block_run(t, &p, sum);
+        Side a = side_make(from, i, m, lines);
+        Operands of = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys, .b_line = z.key_cols, .b_k = 1 };
+        Tile tile = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
+                      .out = out + i * z.keys, .out_stride = z.keys, .terms = read_terms, .operands = &of };
+        left += block_run(t, &tile, a, (Panels){ panels, z.dim }, sum);
         for (size_t r = i; r < i + m && sight(t, r) < z.keys; r++)
             memset(out + r * z.keys + sight(t, r), 0, (z.keys - sight(t, r)) * sizeof *out);
     }
@@ -72,19 +103,22 @@ size_t mix_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
     double *panels = t->room, *norm = panels + padded(z.dim) * z.keys, *sum = norm + padded(z.dim), *lines = sum + BLOCK * padded(z.dim);
+    const float *values = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     size_t left = 0;
     memset(norm, 0, padded(z.dim) * sizeof *norm);
-    panels_rows(t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim, z.key_cols, z.dim, z.keys, z.keys, panels, norm);
+    panels_rows(values, z.key_cols, z.dim, z.keys, z.keys, panels, norm);
     norms_above(norm, z.dim, z.keys);
     for (size_t i = 0; i < z.queries; i += BLOCK) {
         size_t m = least(BLOCK, z.queries - i), length = sight(t, i + m - 1);
         Lines from = { t->a + t->head * z.queries * z.keys, F32, z.queries, length, z.keys, 1 };
-        Product p = { .m = m, .n = z.dim, .length = length, .a = side_make(from, i, m, lines), .b = { .norm = norm }, .ep = { .s = 1 },
-                      .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim, .out_stride = z.cols, .panels = panels, .depth = z.keys,
-                      .causal = causal(t), .shift = (int64_t)(i + z.keys) - (int64_t)z.queries };
+        Side a = side_make(from, i, m, lines);
+        Operands of = { .task = t, .a = (const float *)from.data + i * z.keys, .a_line = z.keys, .a_k = 1,
+                        .b = values, .b_line = 1, .b_k = z.key_cols, .terms = KEYS, .first = i };
+        Tile tile = { .m = m, .n = z.dim, .length = length, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
+                      .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim, .out_stride = z.cols, .terms = read_terms, .operands = &of };
         for (size_t r = 0; r < m && sight(t, i + r) < length; r++)
             memset(lines + r * length + sight(t, i + r), 0, (length - sight(t, i + r)) * sizeof *lines);
-        left += block_run(t, &p, sum);
+        left += block_run(t, &tile, a, (Panels){ panels, z.keys }, sum);
     }
     return left;
 }
@@ -113,23 +147,25 @@ size_t mix_t_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
     const size_t depth = z.group * z.queries, head = t->head * z.group;
-    const int64_t shift = (int64_t)z.keys - (int64_t)z.queries;
+    const float *rows = t->b + t->s.q_begin * z.cols + head * z.dim;
     double *panels = t->room, *norm = panels + padded(z.dim) * depth, *sum = norm + padded(z.dim), *lines = sum + BLOCK * padded(z.dim);
     size_t left = 0;
     memset(norm, 0, padded(z.dim) * sizeof *norm);
     for (size_t h = 0; h < z.group; h++)
-        panels_rows(t->b + t->s.q_begin * z.cols + (head + h) * z.dim, z.cols, z.dim, z.queries, depth, panels + h * z.queries * KERNEL_COLS, norm);
+        panels_rows(rows + h * z.dim, z.cols, z.dim, z.queries, depth, panels + h * z.queries * KERNEL_COLS, norm);
     norms_above(norm, z.dim, depth);
     for (size_t j = 0; j < z.keys; j += BLOCK) {
         size_t m = least(BLOCK, z.keys - j), first = first_query(t, z, j);
         Lines from = { t->a + (head * z.queries + first) * z.keys, F32, z.keys, depth - first, 1, z.keys };
-        Product p = { .m = m, .n = z.dim, .length = depth - first, .a = side_make(from, j, m, lines), .b = { .norm = norm },
-                      .ep = { .s = 1 }, .out = t->out + (t->s.k_begin + j) * z.key_cols + t->head * z.dim, .out_stride = z.key_cols,
-                      .panels = panels + first * KERNEL_COLS, .depth = depth, .causal = causal(t),
-                      .shift = shift + (int64_t)first - (int64_t)j, .queries = z.queries };
+        Side a = side_make(from, j, m, lines);
+        Operands of = { .task = t, .a = (const float *)from.data + j, .a_line = 1, .a_k = z.keys, .b = rows, .b_line = 1, .b_k = z.cols,
+                        .queries = z.queries, .dim = z.dim, .terms = QUERIES, .first = j, .first_term = first };
+        Tile tile = { .m = m, .n = z.dim, .length = depth - first, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
+                      .out = t->out + (t->s.k_begin + j) * z.key_cols + t->head * z.dim, .out_stride = z.key_cols,
+                      .terms = read_terms, .operands = &of };
         if (causal(t))
-            blind(t, lines, p.length, first, j, m);
-        left += block_run(t, &p, sum);
+            blind(t, lines, tile.length, first, j, m);
+        left += block_run(t, &tile, a, (Panels){ panels + first * KERNEL_COLS, depth }, sum);
     }
     return left;
 }

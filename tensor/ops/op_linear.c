@@ -5,7 +5,7 @@
  *     matmul      y = RN(A B), each side as it is or transposed
  *     lora_merge  w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])
  *
- * Class A: see product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
+ * Class A: see tensor/product/product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
 
@@ -27,6 +27,11 @@ static const float *floats_of(const Call *c, size_t k)
     return copy;
 }
 
+static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
+{
+    product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
+}
+
 /* --- linear --- */
 
 static bool linear_shape(const Call *c, Shape *out, Error *e)
@@ -45,7 +50,7 @@ static void linear_kernel(const Call *c)
 {
     Epilogue ep = { .s = 1 };
     if (c->n_in == 2 || (ep.addend = floats_of(c, 2)))
-        product_call(c, (Operand){ 0, false }, (Operand){ 1, false }, ep);
+        product_into(c, lines_rows(c->in[0]), lines_rows(c->in[1]), ep);
 }
 
 static void linear_vjp(Tape *t, Node *y, Node *dy)
@@ -84,8 +89,9 @@ static bool matmul_shape(const Call *c, Shape *out, Error *e)
 
 static void matmul_kernel(const Call *c)
 {
-    Operand a = { 0, c->attrs->n[MATMUL_TRANSPOSE_A] != 0 }, b = { 1, c->attrs->n[MATMUL_TRANSPOSE_B] == 0 };
-    product_call(c, a, b, (Epilogue){ .s = 1 });
+    Lines a = c->attrs->n[MATMUL_TRANSPOSE_A] ? lines_cols(c->in[0]) : lines_rows(c->in[0]);
+    Lines b = c->attrs->n[MATMUL_TRANSPOSE_B] ? lines_rows(c->in[1]) : lines_cols(c->in[1]);
+    product_into(c, a, b, (Epilogue){ .s = 1 });
 }
 
 /* y = A B: dA = dy B^T, dB = A^T dy; a transposed side gets the transpose of that. */
@@ -126,7 +132,7 @@ static void lora_merge_kernel(const Call *c)
 {
     Epilogue ep = { .addend = floats_of(c, 0), .addend_stride = c->out.shape.dim[1], .s = c->attrs->f[LORA_MERGE_S] };
     if (ep.addend)
-        product_call(c, (Operand){ 1, false }, (Operand){ 2, true }, ep);
+        product_into(c, lines_rows(c->in[1]), lines_cols(c->in[2]), ep);
 }
 
 const Op op_record_lora_merge = {

@@ -1,36 +1,58 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine: sums of products in binary64, in any order. Chosen when the program is built (make BLAS=…).
+/* An engine sums products in binary64, in any order it likes; the driver (product.c) does all the rest.
  *
- * An operand is a set of widened lines: element (line, k) is value[line * line_stride + k * k_stride],
- * and one of the strides is 1. Always: called by many threads at once, each call is serial. */
+ * The left operand arrives as widened lines: element (line, k) is value[line * line_stride + k * k_stride],
+ * and one of the two strides is 1. The right operand arrives as a strip: the values of up to `width` lines
+ * side by side, value k of line j at strip[k * columns + j], where `columns` is the number of lines rounded
+ * up to KERNEL_COLS. The padding columns hold zeros.
+ *
+ * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened
+ * when the first large product comes. Both give the same bits, because the bound and the rounding test
+ * hold for any order of summation (NUMERICS 1.1).
+ * Thread-safety: many threads call `sum` at once. */
 #ifndef PULSE_TENSOR_PRODUCT_ENGINE_H
 #define PULSE_TENSOR_PRODUCT_ENGINE_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include "tensor/base/error.h"
+#include "tensor/product/product.h"
 
+/* Lines of doubles. `norm` holds an upper bound of the Euclidean norm of each line. */
 typedef struct {
     const double *value;
-    size_t line_stride, k_stride;
-    const double *norm;                 // of each line, from above
+    size_t line_stride, k_stride;       // in elements; one of them is 1
+    const double *norm;
 } Side;
 
-/* c[i * c_stride + j] = sum_k a[i,k] b[j,k], each within length-1 roundings (any binary tree of the
- * products). c is not read. `room`: engine_room(n, length) doubles. */
-void   engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room);
-size_t engine_room(size_t n, size_t length);
-const char *engine_name(void);
-bool   engine_ready(Error *e);          // whether the library can have its own memory, for which it would wait without end
+struct Engine {
+    const char *word;                   // as in make BLAS=…: builtin, openblas, netlib, blis
+    const char *(*name)(void);          // name, version and, where the library tells it, the processor type it chose
+    size_t width;                       // lines of a strip, a multiple of KERNEL_COLS
+    size_t cols;                        // columns of a tile, a multiple of `width`
 
-/* --- The built-in kernel: columns of b in panels of KERNEL_COLS, [panel][k][KERNEL_COLS], zero-padded. --- */
-enum { KERNEL_COLS = 16 };
-static inline size_t panels_size(size_t n, size_t length) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS * length; }
-void panels_pack(size_t n, size_t length, Side b, double *panels);
-/* c as above, or added to what c holds (`add`), from panels of `depth` >= length values a column. Each row of c
- * has room for n rounded up to KERNEL_COLS: the padding is written too. */
+    /* c[i * c_stride + j] = sum over k < length of a[i,k] b[j,k], or that sum added to what c holds (`add`).
+     * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips`
+     * holds the strips of n lines, one behind the other. Each row of c has room for n rounded up to
+     * KERNEL_COLS; `room` holds m * c_stride doubles of scratch memory. */
+    void (*sum)(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room);
+};
+
+extern const Engine engine_builtin;
+
+/* The BLAS library where it can be used, otherwise the built-in kernel. The first call outside of a parallel
+ * region opens the library; no call waits for another thread's opening, and none opens it after a fork that
+ * happened meanwhile: those take the built-in kernel. */
+const Engine *engine_library(void);
+/* Why the library is not used, as a sentence; NULL where it is used or was not tried yet. */
+const char *engine_refusal(void);
+
+/* --- The built-in kernel --- */
+enum { KERNEL_COLS = 16 };              // it takes strips of this width, called panels
+/* `depth` is the number of values from one panel to the next, in lines of KERNEL_COLS; depth >= length. */
 void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
                     bool add, double *c, size_t c_stride);
 const char *kernel_name(void);
+
+static inline size_t padded(size_t n) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS; }
 
 #endif

@@ -1,38 +1,119 @@
 /* SPDX-License-Identifier: MIT */
+/* The BLAS library as an engine: opened when it is first needed, tested, and refused with a sentence where it
+ * cannot be used. Which library that may be was chosen when the program was built (make BLAS=…).
+ *
+ * OpenBLAS asks for 128 MiB of address space a thread when it is loaded, and asks again without end where it
+ * does not get them; so the space is asked for here, before. The library is searched for at the path that was
+ * found when the program was built, then by its soname. It must be built for OpenMP, since each of our threads
+ * calls it: a build for POSIX threads would start a team of its own inside each call. */
 #include "tensor/product/engine.h"
-
-#include <stdio.h>
-
-#if defined(PULSE_BLAS_openblas)
-#include <omp.h>
-#include <sys/mman.h>
-#else
-bool engine_ready(Error *e) { return !e->failed; }
-#endif
 
 #if defined(PULSE_BLAS_builtin)
 
-void engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room)
-{
-    panels_pack(n, length, b, room);
-    kernel_product(m, n, length, a, room, length, false, c, c_stride);
-}
-
-size_t engine_room(size_t n, size_t length) { return panels_size(n, length); }
-
-const char *engine_name(void)
-{
-    static char text[64];
-    snprintf(text, sizeof text, "built-in kernel, %s", kernel_name());
-    return text;
-}
+const Engine *engine_library(void) { return &engine_builtin; }
+const char *engine_refusal(void) { return NULL; }
 
 #else
 
-/* CBLAS, which all three libraries have; the few names we need, since their headers differ. */
+#include <dlfcn.h>
+#include <fenv.h>
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* --- The library's functions, which the three headers declare in different ways --- */
+
 enum { CblasRowMajor = 101, CblasNoTrans = 111, CblasTrans = 112 };
-void cblas_dgemm(int layout, int transa, int transb, int m, int n, int k, double alpha, const double *a, int lda,
-                 const double *b, int ldb, double beta, double *c, int ldc);
+
+static void *library;
+static char library_name[256];
+static void (*dgemm)(int layout, int transa, int transb, int m, int n, int k, double alpha, const double *a, int lda,
+                     const double *b, int ldb, double beta, double *c, int ldc);
+
+/* A function of the library. POSIX lets dlsym's result be a function; ISO C wants the copy. */
+static bool find(const char *symbol, void *function)
+{
+    void *found = dlsym(library, symbol);
+    memcpy(function, &found, sizeof found);
+    return found != NULL;
+}
+
+static const char *name(void) { return library_name; }
+
+#if defined(PULSE_BLAS_openblas)
+#define WORD "openblas"
+static const char *const places[] = { PULSE_BLAS_PATH, "libopenblas.so.0", "libopenblaso.so.0" };
+
+static size_t space_needed(void)
+{
+    int threads = omp_get_max_threads(), processors = omp_get_num_procs();
+    return ((size_t)(threads > processors ? threads : processors) + 1) << 27;
+}
+
+static bool begin(Error *e)
+{
+    enum { OPENMP = 2 };
+    int (*parallel)(void);
+    const char *(*config)(void), *(*core)(void);
+    if (!find("openblas_get_parallel", &parallel) || !find("openblas_get_config", &config) || !find("openblas_get_corename", &core))
+        return error_set(e, "it is not OpenBLAS");
+    if (parallel() != OPENMP)
+        return error_set(e, "it was not built for OpenMP");
+    snprintf(library_name, sizeof library_name, "%s, kernel %s", config(), core());
+    return true;
+}
+
+static void thread_begin(void) {}
+
+#elif defined(PULSE_BLAS_blis)
+#define WORD "blis"
+static const char *const places[] = { PULSE_BLAS_PATH, "libblis.so.4" };
+static void (*set_threads)(long n);
+
+static size_t space_needed(void) { return 0; }
+
+static bool begin(Error *e)
+{
+    const char *(*version)(void), *(*arch)(int);
+    int (*arch_id)(void);
+    if (!find("bli_thread_set_num_threads", &set_threads) || !find("bli_info_get_version_str", &version)
+        || !find("bli_arch_query_id", &arch_id) || !find("bli_arch_string", &arch))
+        return error_set(e, "it is not BLIS");
+    snprintf(library_name, sizeof library_name, "BLIS %s, kernel %s", version(), arch(arch_id()));
+    return true;
+}
+
+/* BLIS would start a team of its own; each of our threads tells it not to, once. */
+static void thread_begin(void)
+{
+    static _Thread_local bool told;
+    if (!told)
+        set_threads(1);
+    told = true;
+}
+
+#else
+#define WORD "netlib"
+static const char *const places[] = { PULSE_BLAS_PATH, "libblas.so.3", "libcblas.so.3" };
+
+static size_t space_needed(void) { return 0; }
+
+/* Distributions let other libraries take this one's name. */
+static bool begin(Error *e)
+{
+    void *other;
+    if (find("openblas_get_config", &other) || find("bli_info_get_version_str", &other))
+        return error_set(e, "it is not the reference BLAS");
+    snprintf(library_name, sizeof library_name, "reference BLAS (netlib)");
+    return true;
+}
+
+static void thread_begin(void) {}
+#endif
+
+/* --- Sums --- */
 
 /* Lines with k_stride 1 are the rows of a matrix, otherwise its columns. A single column k values
  * long may say so with both strides 1: then it passes for a row, whose leading dimension is free. */
@@ -42,71 +123,83 @@ static int leading_dimension(Side s, size_t length)
     return (int)(s.k_stride == 1 && stride < length ? length : stride);
 }
 
-#if defined(PULSE_BLAS_blis)
-void bli_thread_set_num_threads(long n);
-const char *bli_info_get_version_str(void);
-
-/* BLIS would start a team of its own; each of our threads tells it not to, once. */
-static void engine_begin(void)
+/* The library may add what c holds anywhere in its tree, so that the driver's bound would not hold: it gets a
+ * matrix of its own, which is added afterwards. */
+static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
 {
-    static _Thread_local int told;
-    if (!told)
-        bli_thread_set_num_threads(1);
-    told = 1;
+    double *to = add ? room : c;
+    thread_begin();
+    dgemm(CblasRowMajor, a.k_stride == 1 ? CblasNoTrans : CblasTrans, CblasNoTrans, (int)m, (int)n, (int)length, 1,
+          a.value, leading_dimension(a, length), strips, (int)padded(n), 0, to, (int)c_stride);
+    for (size_t i = 0; i < m && add; i++)
+        for (size_t j = 0; j < n; j++)
+            c[i * c_stride + j] += to[i * c_stride + j];
 }
+
+static const Engine blas = { .word = WORD, .name = name, .width = 256, .cols = 256, .sum = sum };
+
+/* --- Opening --- */
+
+static Error refusal;
+
+/* A private scope keeps the program's own symbols out of the library, but for the OpenMP runtime of clang, which
+ * must be the one of our threads, and for what a sanitizer replaces. */
+#if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(RTLD_DEEPBIND)
+enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL };
 #else
-static void engine_begin(void) {}
+enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND };
 #endif
 
-void engine_product(size_t m, size_t n, size_t length, Side a, Side b, double *c, size_t c_stride, double *room)
+static bool space_is_there(Error *e)
 {
-    (void)room;
-    engine_begin();
-    cblas_dgemm(CblasRowMajor, a.k_stride == 1 ? CblasNoTrans : CblasTrans, b.k_stride == 1 ? CblasTrans : CblasNoTrans,
-                (int)m, (int)n, (int)length, 1, a.value, leading_dimension(a, length), b.value, leading_dimension(b, length),
-                0, c, (int)c_stride);
-}
-
-size_t engine_room(size_t n, size_t length)
-{
-    (void)n, (void)length;
-    return 0;
-}
-
-#if defined(PULSE_BLAS_openblas)
-/* A buffer for each thread, of 128 MiB of address space where its kernels are largest. */
-bool engine_ready(Error *e)
-{
-    const size_t bytes = (size_t)omp_get_max_threads() << 27;
+    const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
     void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return error_set(e, "OpenBLAS needs up to %zu MiB of address space for %d threads, which this process may not have, expected a higher limit (ulimit -v) or fewer threads",
-                         bytes >> 20, omp_get_max_threads());
+        return error_set(e, "the BLAS library needs up to %zu MiB of address space for %d threads, which this process may not have; "
+                         "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, omp_get_max_threads());
     munmap(room, bytes);
     return true;
 }
 
-const char *openblas_get_config(void);
-const char *openblas_get_corename(void);
-
-const char *engine_name(void)
+static bool open_at(const char *place, Error *e)
 {
-    static char text[256];
-    snprintf(text, sizeof text, "%s, kernel %s", openblas_get_config(), openblas_get_corename());
-    return text;
+    Error why = { 0 };
+    library = dlopen(place, OPEN_FLAGS);
+    if (!library)
+        return error_set(e, "the BLAS library was not found: %s", dlerror());
+    if (find("cblas_dgemm", &dgemm) ? begin(&why) : error_set(&why, "it has no cblas_dgemm"))
+        return true;
+    dlclose(library);
+    return error_set(e, "the library %s was refused: %s", place, why.text);
 }
-#elif defined(PULSE_BLAS_blis)
-int bli_arch_query_id(void);
-const char *bli_arch_string(int id);
 
-const char *engine_name(void)
+/* The library may have been built with -ffast-math: the floating-point environment stays what it was. */
+static bool open_library(Error *e)
 {
-    static char text[64];
-    snprintf(text, sizeof text, "BLIS %s, kernel %s", bli_info_get_version_str(), bli_arch_string(bli_arch_query_id()));
-    return text;
+    fenv_t before;
+    bool open = false;
+    if (!space_is_there(e))
+        return false;
+    fegetenv(&before);
+    for (size_t k = 0; k < sizeof places / sizeof *places && !open; k++)
+        open = *places[k] && open_at(places[k], e);
+    fesetenv(&before);
+    if (!open)
+        return error_set(e, "the BLAS library was not found: %s", places[0]);
+    *e = (Error){ 0 };
+    return engine_selftest(&blas, e);
 }
-#else
-const char *engine_name(void) { return "reference BLAS (netlib)"; }
-#endif
+
+const Engine *engine_library(void)
+{
+    enum { UNTRIED, OPENING, OPEN, REFUSED };
+    static _Atomic int state;
+    int untried = UNTRIED;
+    if (state == UNTRIED && !omp_in_parallel() && atomic_compare_exchange_strong(&state, &untried, OPENING))
+        state = open_library(&refusal) ? OPEN : REFUSED;
+    return state == OPEN ? &blas : &engine_builtin;
+}
+
+const char *engine_refusal(void) { return refusal.failed ? refusal.text : NULL; }
 
 #endif

@@ -2,11 +2,10 @@
 #include "tensor/product/operands.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 #include "tensor/exact/simd.h"
 
-enum { CHUNK = 256, SERIAL_ELEMENTS = 8192 };
+enum { CHUNK = 256 };
 
 CLONES static void raise_norms(double *square, size_t count, size_t n)
 {
@@ -43,9 +42,8 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
-CLONES static double widen_line(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
-
-double widen(const float *x, size_t n, double *y, double *square) { return widen_line(x, n, y, square); }
+/* n floats to doubles: returns the sum of the squares and, unless `square` is NULL, adds each to square[0 … n-1]. */
+CLONES static double widen(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
 
 /* Several rows of n values, `stride` apart, one behind the other; sums of squares by row or by column. */
 CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square, double *col_square)
@@ -57,19 +55,35 @@ CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t
     }
 }
 
-/* n values `stride` elements apart, from element `first` on, whatever their type. */
-static double widen_strided(const void *data, Dtype dtype, size_t first, size_t stride, size_t n, double *y, double *square)
+/* n values `stride` elements apart, from element `first` on, as floats. */
+static void gather(const Lines *l, size_t first, size_t stride, size_t n, float *x)
 {
-    if (dtype == F32 && stride == 1)
-        return widen((const float *)data + first, n, y, square);
+    for (size_t c = 0; c < n; c++) {
+        size_t at = first + c * stride;
+        x[c] = l->dtype == F32 ? ((const float *)l->data)[at] : half_widen(((const uint16_t *)l->data)[at], l->dtype);
+    }
+}
+
+void lines_read(const Lines *l, size_t line, size_t k, size_t count, float *x)
+{
+    gather(l, line * l->line_stride + k * l->k_stride, l->k_stride, count, x);
+}
+
+Lines lines_part(Lines l, size_t first, size_t count)
+{
+    l.data = l.data ? (const char *)l.data + first * l.line_stride * dtype_size(l.dtype) : NULL;
+    l.lines = count;
+    return l;
+}
+
+/* Values as in gather, as doubles, with the squares as in widen. */
+static double widen_strided(const Lines *l, size_t first, size_t stride, size_t n, double *y, double *square)
+{
     double total = 0;
     for (size_t j = 0; j < n; j += CHUNK) {
         float x[CHUNK];
         size_t part = n - j < CHUNK ? n - j : CHUNK;
-        for (size_t c = 0; c < part; c++) {
-            size_t at = first + (j + c) * stride;
-            x[c] = dtype == F32 ? ((const float *)data)[at] : half_widen(((const uint16_t *)data)[at], dtype);
-        }
+        gather(l, first + j * stride, stride, part, x);
         total += widen(x, part, y + j, square ? square + j : NULL);
     }
     return total;
@@ -83,7 +97,7 @@ static Side side_lines(Lines l, size_t at, size_t count, double *room, double *n
         widen_rows((const float *)l.data + at, l.line_stride, count, l.length, room, norm, NULL);
     else
         for (size_t i = 0; i < count; i++)
-            norm[i] = widen_strided(l.data, l.dtype, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL);
+            norm[i] = widen_strided(&l, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL);
     return (Side){ room, l.length, 1, norm };
 }
 
@@ -94,7 +108,7 @@ static Side side_columns(Lines l, size_t at, size_t count, double *room, double 
         widen_rows((const float *)l.data + at, l.k_stride, l.length, count, room, NULL, norm);
     else
         for (size_t k = 0; k < l.length; k++)
-            widen_strided(l.data, l.dtype, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
+            widen_strided(&l, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
     return (Side){ room, 1, count, norm };
 }
 
@@ -107,21 +121,21 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
     return s;
 }
 
-/* Sixteen lines side by side; the missing ones of the last panel are zero. */
-CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t length, double *panel, double *square)
+/* n lines of `length` values, `stride` apart, become KERNEL_COLS columns of a strip; the missing ones are zero. */
+CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     for (size_t c = 0; c < n; c++)
         for (size_t k = 0; k < length; k++)
-            panel[k * KERNEL_COLS + c] = x[c * stride + k];
+            strip[k * columns + c] = x[c * stride + k];
     for (size_t c = n; c < KERNEL_COLS; c++)
         for (size_t k = 0; k < length; k++)
-            panel[k * KERNEL_COLS + c] = 0;
+            strip[k * columns + c] = 0;
     v8d low, high, a, b;
     memcpy(&low, square, sizeof low);
     memcpy(&high, square + LANES, sizeof high);
-    for (size_t k = 0; k < length; k++, panel += KERNEL_COLS) {
-        memcpy(&a, panel, sizeof a);
-        memcpy(&b, panel + LANES, sizeof b);
+    for (size_t k = 0; k < length; k++, strip += columns) {
+        memcpy(&a, strip, sizeof a);
+        memcpy(&b, strip + LANES, sizeof b);
         low += a * a;
         high += b * b;
     }
@@ -129,88 +143,60 @@ CLONES static void panel_lines(const float *x, size_t stride, size_t n, size_t l
     memcpy(square + LANES, &high, sizeof high);
 }
 
-void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square)
-{
-    for (size_t j = 0; j < n; j += KERNEL_COLS)
-        panel_lines(x + j * stride, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, length, panels + j * length, square + j);
-}
-
-CLONES static void panel_rows(const float *x, size_t stride, size_t n, size_t count, double *panel, double *square)
+/* The same from rows k = 0 … length-1, `stride` apart, of n values each, one of each line. */
+CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     v8d low, high;
     memcpy(&low, square, sizeof low);
     memcpy(&high, square + LANES, sizeof high);
-    for (size_t k = 0; k < count; k++, x += stride, panel += KERNEL_COLS) {
+    for (size_t k = 0; k < length; k++, x += stride, strip += columns) {
         v8d a = n >= LANES ? simd_load(x) : simd_load_part(x, n, 0);
         v8d b = n >= KERNEL_COLS ? simd_load(x + LANES) : n > LANES ? simd_load_part(x + LANES, n - LANES, 0) : simd_set(0);
-        memcpy(panel, &a, sizeof a);
-        memcpy(panel + LANES, &b, sizeof b);
+        memcpy(strip, &a, sizeof a);
+        memcpy(strip + LANES, &b, sizeof b);
         low += a * a;
         high += b * b;
     }
     memcpy(square, &low, sizeof low);
     memcpy(square + LANES, &high, sizeof high);
+}
+
+/* Lines of half precision, or with other strides, pass through a small matrix of floats. */
+static void pack_any(const Lines *l, size_t at, size_t n, size_t length, double *strip, size_t columns, double *square)
+{
+    float x[STRIP_DEPTH * KERNEL_COLS];
+    if (l->k_stride == 1) {
+        for (size_t c = 0; c < n; c++)
+            gather(l, at + c * l->line_stride, 1, length, x + c * length);
+        pack_lines(x, length, n, length, strip, columns, square);
+    } else {
+        for (size_t k = 0; k < length; k++)
+            gather(l, at + k * l->k_stride, l->line_stride, n, x + k * n);
+        pack_rows(x, n, n, length, strip, columns, square);
+    }
+}
+
+void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns, double *square)
+{
+    size_t at = first * l->line_stride + k * l->k_stride;
+    if (l->dtype == F32 && l->k_stride == 1)
+        pack_lines((const float *)l->data + at, l->line_stride, n, length, strip, columns, square);
+    else if (l->dtype == F32 && l->line_stride == 1)
+        pack_rows((const float *)l->data + at, l->k_stride, n, length, strip, columns, square);
+    else
+        pack_any(l, at, n, length, strip, columns, square);
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square)
+{
+    for (size_t j = 0; j < n; j += KERNEL_COLS)
+        pack_lines(x + j * stride, stride, least(KERNEL_COLS, n - j), length, panels + j * length, KERNEL_COLS, square + j);
 }
 
 void panels_rows(const float *x, size_t stride, size_t n, size_t count, size_t depth, double *panels, double *square)
 {
     for (size_t j = 0; j < n; j += KERNEL_COLS)
-        panel_rows(x + j, stride, n - j < KERNEL_COLS ? n - j : KERNEL_COLS, count, panels + j * depth, square + j);
-}
-
-Side wide_side(const Wide *w, bool columns)
-{
-    return columns ? (Side){ w->value, 1, w->cols, w->col_norm } : (Side){ w->value, w->cols, 1, w->row_norm };
-}
-
-static void fill_rows(const Tensor *x, Wide *w, size_t begin, size_t end, double *square)
-{
-    memset(square, 0, w->cols * sizeof *square);
-    for (size_t r = begin; r < end; r++) {
-        double *to = w->value + r * w->cols;
-        w->row_norm[r] = widen_strided(x->data, x->dtype, r * w->cols, 1, w->cols, to, square);
-    }
-    norms_above(w->row_norm + begin, end - begin, w->cols);
-}
-
-/* Every thread widens its share of the rows and sums its own column squares: `square` is [threads, cols]. */
-static void fill(const Tensor *x, Wide *w, double *square, int threads)
-{
-    memset(square, 0, (size_t)threads * w->cols * sizeof *square);
-    #pragma omp parallel num_threads(threads) if (threads > 1)
-    {
-        size_t me = (size_t)omp_get_thread_num(), all = (size_t)omp_get_num_threads();
-        fill_rows(x, w, w->rows * me / all, w->rows * (me + 1) / all, square + me * w->cols);
-    }
-    for (size_t c = 0; c < w->cols; c++) {
-        double sum = 0;
-        for (int k = 0; k < threads; k++)
-            sum += square[(size_t)k * w->cols + c];
-        w->col_norm[c] = sum;
-    }
-    norms_above(w->col_norm, w->cols, w->rows);
-}
-
-const Wide *wide_of(const Call *c, size_t k)
-{
-    if (!c->wide)
-        return NULL;
-    if (*c->wide[k])
-        return *c->wide[k];
-    size_t rows = shape_rows(c->in[k].shape), cols = shape_cols(c->in[k].shape), size = rows * cols;
-    size_t doubles = size + rows + cols, bytes = doubles * sizeof(double);
-    if (size > SIZE_MAX / 16 || c->wide_budget->used + bytes > c->wide_budget->budget)
-        return NULL;
-    Wide *w = arena_alloc(c->scratch, sizeof *w);
-    double *value = arena_array(c->scratch, doubles, sizeof *value);
-    int threads = size < SERIAL_ELEMENTS || omp_in_parallel() ? 1 : omp_get_max_threads();
-    ArenaMark mark = arena_mark(c->scratch);
-    double *square = arena_array(c->scratch, (size_t)threads * cols, sizeof *square);
-    if (!w || !value || !square)
-        return NULL;
-    *w = (Wide){ rows, cols, value, value + size, value + size + rows };
-    fill(&c->in[k], w, square, threads);
-    arena_release(c->scratch, mark);
-    c->wide_budget->used += bytes;
-    return *c->wide[k] = w;
+        pack_rows(x + j, stride, least(KERNEL_COLS, n - j), count, panels + j * depth, KERNEL_COLS, square + j);
 }

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of a product: panels, tiles, threads, blocks of K; the bits are decided in rounding.c. */
+/* The driver of a product. The right operand goes into strips, once, by all threads; then each thread takes
+ * tiles, that is some lines of the left operand and a strip or several: for each block of K it widens the
+ * lines, lets the engine sum, and adds the sums in order; then the rounding test, while the sums are in the
+ * cache. One parallel region with one barrier. */
 #include "tensor/product/product.h"
 
 #include <omp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tensor/product/blocked.h"
-#include "tensor/product/rounding.h"
 #include "tensor/product/operands.h"
+#include "tensor/product/rounding.h"
 
-enum { KC = 256, TILE_COLS = 256, TILE_SIZE = 32768, PANEL_BYTES = 32 << 20, SMALL = 1 << 19, KERNEL_LIMIT = 1 << 30 };
+enum { KC = STRIP_DEPTH, MOST_ROWS = 104, SERIAL = 1 << 19, L2_BYTES = 512 << 10, STRIPS_BYTES = 32 << 20, KERNEL_LIMIT = 1 << 30 };
+
+/* --- Statistics and the choice of the engine --- */
 
 static _Atomic uint64_t calls, elements, undecided, audited;
 
-/* Products of at most so many multiplications go to the built-in kernel: no call, no copies of whole
- * operands. PULSE_BLAS=always in the environment sends all to the library; which one it was cannot be
- * seen in the bits. */
-static double limit = -1;
+ProductStats product_stats(void) { return (ProductStats){ calls, elements, undecided, audited }; }
+
+void product_stats_reset(void) { calls = elements = undecided = audited = 0; }
+
+void product_count(size_t results, size_t left)
+{
+    elements += results;
+    undecided += left;
+}
+
+/* Negative: not asked for yet. */
+static _Atomic double limit = -1;
 
 static double kernel_limit(void)
 {
@@ -30,139 +42,134 @@ static double kernel_limit(void)
 
 void product_set_kernel_limit(double multiplications) { limit = multiplications; }
 
-ProductStats product_stats(void) { return (ProductStats){ calls, elements, undecided, audited }; }
+const char *product_engine(void) { return engine_library()->name(); }
 
-void product_count(size_t decided, size_t left)
-{
-    elements += decided;
-    undecided += left;
-}
+/* --- How a product is cut --- */
 
-void product_stats_reset(void) { calls = elements = undecided = audited = 0; }
+typedef struct { Lines a, b; } Operands;
 
-static Side side_from(Side s, size_t line, size_t k)
-{
-    return (Side){ s.value + line * s.line_stride + k * s.k_stride, s.line_stride, s.k_stride, s.norm };
-}
-
-static void tile_add(double *restrict sum, const double *restrict block, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        sum[k] += block[k];
-}
-
-static size_t padded(size_t n) { return (n + KERNEL_COLS - 1) / KERNEL_COLS * KERNEL_COLS; }
-
-/* One tile: blocks of K by the engine, added in order; then the rounding test. */
-static size_t tile_run(const Product *p, size_t i, size_t m, size_t j, size_t n, double *room)
-{
-    size_t blocks = (p->length + KC - 1) / KC, stride = padded(n);
-    size_t depth = blocks ? (p->length + blocks - 1) / blocks : 0;
-    double *sum = room, *block = sum + m * stride, *pack = block + m * stride;
-    if (blocks == 0)
-        memset(sum, 0, m * stride * sizeof *sum);
-    for (size_t b = 0; b < blocks; b++) {
-        size_t k = b * depth, part = p->length - k < depth ? p->length - k : depth;
-        engine_product(m, n, part, side_from(p->a, i, k), side_from(p->b, j, k), b ? block : sum, stride, pack);
-        if (b)
-            tile_add(sum, block, m * stride);
-    }
-    return round_tile(p, i, m, j, n, sum, stride, blocks ? (double)(depth - 1 + blocks - 1) : 0);
-}
-
-typedef struct { size_t rows, cols, across, count, room; } Tiling;
+typedef struct {
+    const Engine *engine;
+    Operands of;
+    Tile   whole;
+    size_t blocks, depth;               // blocks of K, and the length of each but the last
+    size_t columns, width;              // lines of b, rounded up to whole panels; of one strip
+    size_t rows, across, tiles;         // lines of a in a tile; tiles beside each other; tiles
+    double *packed;                     // [block][strip][k][column of the strip]
+    double *norm;                       // [columns], of the lines of b
+    double *scratch;                    // [threads, room]
+    size_t room;
+} Work;
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
-/* Tiles of about TILE_SIZE sums; their number a multiple of the threads where rows allow. */
-static Tiling tiling_of(const Product *p, size_t threads)
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static size_t block_length(const Work *w, size_t block) { return least(w->depth, w->of.b.length - block * w->depth); }
+
+/* The strip that begins with line j of b, j a multiple of the width. */
+static double *strip_at(const Work *w, size_t block, size_t j)
 {
-    size_t across = divide_up(p->n, TILE_COLS), cols = padded(divide_up(p->n, across));
-    across = divide_up(p->n, cols);
-    size_t down = divide_up(p->m, TILE_SIZE / cols);
-    while (down < p->m && down * across % threads)
-        down++;
-    size_t rows = divide_up(p->m, down);
-    down = divide_up(p->m, rows);
-    size_t depth = p->length < KC ? p->length : KC;
-    return (Tiling){ rows, cols, across, down * across, 2 * rows * cols + engine_room(cols, depth) + 8 };
+    return w->packed + block * w->depth * w->columns + j * block_length(w, block);
 }
 
-static bool product_run(const Product *p, Arena *room, Error *e)
+/* Tiles are few and long where the strips do not stay in the cache, several a thread where they do. */
+static void cut(Work *w, size_t threads)
 {
-    if (p->m == 0 || p->n == 0)
-        return true;
-    bool serial = p->m * p->n * (p->length + 1) < SMALL || omp_in_parallel();
-    size_t threads = serial ? 1 : (size_t)omp_get_max_threads();
-    Tiling t = tiling_of(p, threads);
-    if (threads > t.count)
-        threads = t.count;
-    ArenaMark mark = arena_mark(room);
-    double *scratch = arena_array(room, threads * t.room, sizeof *scratch);
-    if (!scratch)
-        return error_set(e, "out of memory for a product");
+    const size_t m = w->of.a.lines, length = w->of.a.length;
+    w->blocks = divide_up(length, KC);
+    w->depth = w->blocks ? divide_up(length, w->blocks) : 0;
+    w->columns = padded(w->of.b.lines);
+    w->width = w->engine->width;
+    w->across = divide_up(w->of.b.lines, w->engine->cols);
+    bool cached = w->columns * length * sizeof(double) <= L2_BYTES;
+    w->rows = least(MOST_ROWS, divide_up(divide_up(m, threads * (cached ? 4 : 1)), 8) * 8);
+    w->tiles = divide_up(m, w->rows) * w->across;
+    w->room = 2 * w->rows * least(w->engine->cols, w->columns) + side_room(w->rows, w->depth) + 8;
+}
+
+/* --- The work of one thread --- */
+
+/* Up to KERNEL_COLS lines of b from j on, all of K. */
+static void pack(const Work *w, size_t j)
+{
+    size_t first = j / w->width * w->width, columns = least(w->width, w->columns - first), n = least(KERNEL_COLS, w->of.b.lines - j);
+    double *square = w->norm + j;
+    memset(square, 0, KERNEL_COLS * sizeof *square);
+    for (size_t block = 0; block < w->blocks; block++)
+        strip_pack(&w->of.b, j, n, block * w->depth, block_length(w, block), strip_at(w, block, first) + j - first, columns, square);
+    norms_above(square, KERNEL_COLS, w->of.b.length);
+}
+
+/* Sums over one block of K, added to those before; the squares of the norms of a's lines are added to `square`. */
+static void sum_block(const Work *w, const Tile *t, size_t block, double *square, double *sum, size_t stride, double *room)
+{
+    Lines part = w->of.a;
+    part.data = (const char *)part.data + block * w->depth * part.k_stride * dtype_size(part.dtype);
+    part.length = block_length(w, block);
+    Side a = side_make(part, t->row, t->m, room);
+    for (size_t r = 0; r < t->m; r++)
+        square[r] += a.norm[r] * a.norm[r];
+    w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, sum, stride, room + side_room(t->m, part.length));
+}
+
+/* Returns how many results the rounding test left to Exact. */
+static size_t tile_run(const Work *w, size_t tile, double *room)
+{
+    size_t cols = w->engine->cols, i = tile / w->across * w->rows, j = tile % w->across * cols;
+    Tile t = tile_part(&w->whole, i, least(w->rows, w->of.a.lines - i), j, least(cols, w->of.b.lines - j));
+    double square[MOST_ROWS] = { 0 }, *sum = room;
+    size_t stride = padded(t.n);
+    if (w->blocks == 0)
+        memset(sum, 0, t.m * stride * sizeof *sum);
+    for (size_t block = 0; block < w->blocks; block++)
+        sum_block(w, &t, block, square, sum, stride, room + w->rows * stride);
+    norms_above(square, t.m, w->blocks);
+    t.a_norm = square;
+    return tile_round(&t, sum, stride, w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0);
+}
+
+static size_t run_threads(const Work *w, size_t threads)
+{
     size_t left = 0;
-    #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : left)
-    for (size_t k = 0; k < t.count; k++) {
-        size_t i = k / t.across * t.rows, j = k % t.across * t.cols;
-        size_t m = p->m - i < t.rows ? p->m - i : t.rows, n = p->n - j < t.cols ? p->n - j : t.cols;
-        left += tile_run(p, i, m, j, n, scratch + (size_t)omp_get_thread_num() * t.room);
+    #pragma omp parallel num_threads((int)threads) reduction(+ : left) if (threads > 1)
+    {
+        double *room = w->scratch + (size_t)omp_get_thread_num() * w->room;
+        #pragma omp for schedule(static)
+        for (size_t j = 0; j < w->columns; j += KERNEL_COLS)
+            pack(w, j);
+        #pragma omp for schedule(dynamic) nowait
+        for (size_t tile = 0; tile < w->tiles; tile++)
+            left += tile_run(w, tile, room);
     }
-    arena_release(room, mark);
-    calls++;
-    product_count(p->m * p->n, left);
-    return product_audit(p, audited++, e);
+    return left;
 }
 
-/* An operand that is widened already, or will be, panel by panel. */
-typedef struct { Lines lines; const Wide *wide; bool columns; } Source;
+/* --- One product --- */
 
-static size_t panel_lines(Source s)
+static void terms(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y)
 {
-    if (s.wide || s.lines.length == 0)
-        return s.lines.lines;
-    size_t fit = PANEL_BYTES / (sizeof(double) * s.lines.length);
-    return fit < 1 ? 1 : fit > s.lines.lines ? s.lines.lines : fit;
+    const Operands *of = operands;
+    lines_read(&of->a, i, k, count, x);
+    lines_read(&of->b, j, k, count, y);
 }
 
-static Side source_side(Source s, size_t first, size_t count, double *room)
+static bool run(const Engine *engine, const Tile *t, size_t *left, Arena *arena, Error *e)
 {
-    if (!s.wide)
-        return side_make(s.lines, first, count, room);
-    Side side = wide_side(s.wide, s.columns);
-    return (Side){ side.value + first * side.line_stride, side.line_stride, side.k_stride, side.norm + first };
-}
-
-static bool panel_run(Product *p, Source b, size_t step, double *room, Arena *arena, Error *e)
-{
-    const Product whole = *p;
-    for (size_t j = 0; j < b.lines.lines; j += step) {
-        p->n = b.lines.lines - j < step ? b.lines.lines - j : step;
-        p->b = source_side(b, j, p->n, room);
-        p->out = whole.out + j;
-        p->ep.addend = whole.ep.addend ? whole.ep.addend + j : NULL;
-        if (!product_run(p, arena, e))
-            return false;
-    }
-    return true;
-}
-
-static bool library_run(Source a, Source b, Epilogue ep, float *out, size_t out_stride, Arena *arena, Error *e)
-{
-    size_t rows = panel_lines(a), cols = panel_lines(b);
+    Work w = { .engine = engine, .of = *(const Operands *)t->operands, .whole = *t };
+    bool serial = omp_in_parallel() || t->m * t->n * t->length < SERIAL;
+    size_t threads = serial ? 1 : (size_t)omp_get_max_threads();
+    cut(&w, threads);
     ArenaMark mark = arena_mark(arena);
-    double *a_room = arena_array(arena, a.wide ? 0 : side_room(rows, a.lines.length), sizeof(double));
-    double *b_room = arena_array(arena, b.wide ? 0 : side_room(cols, b.lines.length), sizeof(double));
-    bool good = a_room && b_room;
-    for (size_t i = 0; i < a.lines.lines && good; i += rows) {
-        size_t m = a.lines.lines - i < rows ? a.lines.lines - i : rows;
-        Product p = { .m = m, .length = a.lines.length, .a = source_side(a, i, m, a_room), .ep = ep,
-                      .out = out + i * out_stride, .out_stride = out_stride };
-        p.ep.addend = ep.addend ? ep.addend + i * ep.addend_stride : NULL;
-        good = panel_run(&p, b, cols, b_room, arena, e);
-    }
+    w.packed = arena_array(arena, w.columns * (t->length + 1) + threads * w.room, sizeof *w.packed);
+    if (!w.packed)
+        return error_set(e, "out of memory for a product");
+    w.whole.operands = &w.of;
+    w.whole.b_norm = w.norm = w.packed + w.columns * t->length;
+    w.scratch = w.norm + w.columns;
+    *left += run_threads(&w, threads);
     arena_release(arena, mark);
-    return good;
+    return true;
 }
 
 static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
@@ -173,32 +180,32 @@ static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
                      b->length);
 }
 
-/* One call of the library, or of the built-in kernel, with statistics and an audit. */
-static bool kernel_run(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *arena, Error *e)
+/* As many columns at once as their strips may take memory; then statistics and an audit. */
+bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
-    size_t left = 0;
-    if (!blocked_run(a, b, ep, out, out_stride, &left, arena, e))
+    if (!lengths_fit(&a, &b, e))
         return false;
+    const Operands of = { a, b };
+    const Tile whole = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
+                         .terms = terms, .operands = &of };
+    size_t left = 0, step = a.length ? divide_up(STRIPS_BYTES / (sizeof(double) * a.length) + 1, engine->cols) * engine->cols : b.lines;
+    for (size_t j = 0; j < b.lines && a.lines; j += step) {
+        Tile part = tile_part(&whole, 0, a.lines, j, least(step, b.lines - j));
+        Operands some = { a, lines_part(b, j, part.n) };
+        part.operands = &some;
+        part.col = 0;
+        if (!run(engine, &part, &left, room, e))
+            return false;
+    }
     calls++;
     product_count(a.lines * b.lines, left);
-    Product p = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
-                  .floats = true, .a_floats = a, .b_floats = b };
-    return product_audit(&p, audited++, e);
-}
-
-static bool by_kernel(const Lines *a, const Lines *b)
-{
-    bool plain = (a->k_stride == 1 || a->line_stride == 1) && (b->k_stride == 1 || b->line_stride == 1);
-    return plain && (double)a->lines * (double)b->lines * (double)a->length <= kernel_limit();
+    return tile_audit(&whole, audited++, engine->name(), e);
 }
 
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
-    if (!lengths_fit(&a, &b, e))
-        return false;
-    if (by_kernel(&a, &b))
-        return kernel_run(a, b, ep, out, out_stride, room, e);
-    return library_run((Source){ .lines = a }, (Source){ .lines = b }, ep, out, out_stride, room, e);
+    bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit();
+    return product_by(large ? engine_library() : &engine_builtin, a, b, ep, out, out_stride, room, e);
 }
 
 Lines lines_rows(Tensor t)
@@ -212,18 +219,3 @@ Lines lines_cols(Tensor t)
     size_t rows = shape_rows(t.shape), cols = shape_cols(t.shape);
     return (Lines){ t.data, t.dtype, cols, rows, 1, cols };
 }
-
-static Lines lines_of(const Call *c, Operand o) { return (o.columns ? lines_cols : lines_rows)(c->in[o.input]); }
-
-bool product_call(const Call *c, Operand a, Operand b, Epilogue ep)
-{
-    Lines from_a = lines_of(c, a), from_b = lines_of(c, b);
-    if (!lengths_fit(&from_a, &from_b, c->error))
-        return false;
-    if (by_kernel(&from_a, &from_b))
-        return kernel_run(from_a, from_b, ep, c->out.f32, from_b.lines, c->scratch, c->error);
-    Source wide_a = { from_a, wide_of(c, a.input), a.columns }, wide_b = { from_b, wide_of(c, b.input), b.columns };
-    return library_run(wide_a, wide_b, ep, c->out.f32, from_b.lines, c->scratch, c->error);
-}
-
-const char *product_engine(void) { return engine_name(); }

@@ -8,7 +8,7 @@
  *     + addend   u (|s| A + |addend|)
  *     v - e      u (|v| + e) <= u (|s| A + |addend|) + second order
  * together (h + 3) u |s| A + 2 u |addend|. The constants h + 5 and 3 cover the second order: u e, and the roundings of e,
- * are together below 4 u (h + 5) u |s| A, with h < 2^31 (gemm and attention refuse longer lines) 2^-20 u |s| A. */
+ * are together below 4 u (h + 5) u |s| A, with h < 2^31 (product and attention refuse longer lines) 2^-20 u |s| A. */
 #include "tensor/product/rounding.h"
 
 #include <math.h>
@@ -17,70 +17,45 @@
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 
-static const float *addend_row(const Product *p, size_t i)
+static const float *addend_row(const Tile *t, size_t i)
 {
-    return p->ep.addend ? p->ep.addend + i * p->ep.addend_stride : NULL;
+    return t->ep.addend ? t->ep.addend + i * t->ep.addend_stride : NULL;
 }
 
-static bool allowed(const Product *p, size_t i, size_t k)
+float tile_exact(const Tile *t, size_t i, size_t j)
 {
-    return p->queries ? (int64_t)i <= (int64_t)(k % p->queries) + p->shift : (int64_t)k <= (int64_t)i + p->shift;
-}
-
-static double float_at(const Lines *l, size_t line, size_t k)
-{
-    size_t at = line * l->line_stride + k * l->k_stride;
-    return l->dtype == F32 ? ((const float *)l->data)[at] : half_widen(((const uint16_t *)l->data)[at], l->dtype);
-}
-
-static double left_at(const Product *p, size_t i, size_t k)
-{
-    return p->floats ? float_at(&p->a_floats, i, k) : p->a.value[i * p->a.line_stride + k * p->a.k_stride];
-}
-
-static double right_at(const Product *p, size_t j, size_t k)
-{
-    if (p->panels)
-        return p->panels[j / KERNEL_COLS * KERNEL_COLS * p->depth + k * KERNEL_COLS + j % KERNEL_COLS];
-    return p->floats ? float_at(&p->b_floats, j, k) : p->b.value[j * p->b.line_stride + k * p->b.k_stride];
-}
-
-float product_exact(const Product *p, size_t i, size_t j)
-{
+    enum { CHUNK = 128 };
+    float x[CHUNK], y[CHUNK];
     Exact s = exact_zero();
-    for (size_t k = 0; k < p->length; k++) {
-        if (p->causal && !allowed(p, i, k))
-            continue;
-        double x = left_at(p, i, k), y = right_at(p, j, k);
-        if (p->ep.s == 1)
-            exact_add(&s, x * y);
-        else
-            exact_add_product3(&s, (float)x, (float)y, p->ep.s);
+    for (size_t k = 0; k < t->length; k += CHUNK) {
+        size_t count = t->length - k < CHUNK ? t->length - k : CHUNK;
+        t->terms(t->operands, t->row + i, t->col + j, k, count, x, y);
+        for (size_t c = 0; c < count; c++)
+            if (t->ep.s == 1)
+                exact_add_product(&s, x[c], y[c]);
+            else
+                exact_add_product3(&s, x[c], y[c], t->ep.s);
     }
-    if (p->ep.addend)
-        exact_add(&s, addend_row(p, i)[j]);
+    if (t->ep.addend)
+        exact_add(&s, addend_row(t, i)[j]);
     return exact_round(&s);
 }
 
-static void advance(Lines *l, size_t lines, size_t count)
+Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n)
 {
-    l->data = l->data ? (const char *)l->data + lines * l->line_stride * dtype_size(l->dtype) : NULL;
-    l->lines = count;
-}
-
-Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n)
-{
-    Product part = *p;
+    Tile part = *t;
     part.m = m;
     part.n = n;
-    advance(&part.a_floats, i, m);
-    advance(&part.b_floats, j, n);
-    part.out += i * p->out_stride + j;
-    part.ep.addend = p->ep.addend ? addend_row(p, i) + j : NULL;
+    part.row += i;
+    part.col += j;
+    part.a_norm = t->a_norm ? t->a_norm + i : NULL;
+    part.b_norm = t->b_norm ? t->b_norm + j : NULL;
+    part.out += i * t->out_stride + j;
+    part.ep.addend = t->ep.addend ? addend_row(t, i) + j : NULL;
     return part;
 }
 
-/* Some rows and columns of a tile, at most MOST of them. */
+/* A tile of at most MOST results, as round_band wants it. */
 typedef struct {
     size_t rows, cols, stride, addend_stride, out_stride;
     const double *sum, *row_norm, *col_norm;
@@ -161,39 +136,41 @@ CLONES static size_t round_band(const Band *b, uint16_t *which)
     return left;
 }
 
-static size_t decide_band(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double factor)
+static size_t decide_band(const Tile *t, const double *sum, size_t stride, double factor)
 {
     uint16_t which[MOST];
-    Band band = { m, n, stride, p->ep.addend_stride, p->out_stride, sum, p->a.norm + i, p->b.norm + j, factor, p->ep.s, tier_slack(1),
-                  p->ep.addend ? addend_row(p, i) + j : NULL, p->out + i * p->out_stride + j };
+    Band band = { t->m, t->n, stride, t->ep.addend_stride, t->out_stride, sum, t->a_norm, t->b_norm, factor, t->ep.s, tier_slack(1),
+                  t->ep.addend, t->out };
     size_t left = round_band(&band, which);
     for (size_t k = 0; k < left; k++) {
-        size_t r = which[k] / n, c = which[k] % n;
-        band.out[r * p->out_stride + c] = product_exact(p, i + r, j + c);
+        size_t i = which[k] / t->n, j = which[k] % t->n;
+        t->out[i * t->out_stride + j] = tile_exact(t, i, j);
     }
     return left;
 }
 
-size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height)
+size_t tile_round(const Tile *t, const double *sum, size_t stride, double height)
 {
-    double factor = (height + 5) * 0x1p-53 * fabs((double)p->ep.s);
-    size_t left = 0, cols = n < MOST ? n : MOST, rows = cols ? MOST / cols : m;
-    for (size_t r = 0; r < m && n; r += rows)
-        for (size_t c = 0; c < n; c += cols)
-            left += decide_band(p, i + r, m - r < rows ? m - r : rows, j + c, n - c < cols ? n - c : cols, sum + r * stride + c, stride, factor);
+    double factor = (height + 5) * 0x1p-53 * fabs((double)t->ep.s);
+    size_t left = 0, cols = t->n < MOST ? t->n : MOST, rows = cols ? MOST / cols : t->m;
+    for (size_t i = 0; i < t->m && t->n; i += rows)
+        for (size_t j = 0; j < t->n; j += cols) {
+            Tile part = tile_part(t, i, t->m - i < rows ? t->m - i : rows, j, t->n - j < cols ? t->n - j : cols);
+            left += decide_band(&part, sum + i * stride + j, stride, factor);
+        }
     return left;
 }
 
-bool product_audit(const Product *p, uint64_t counter, Error *e)
+bool tile_audit(const Tile *t, uint64_t counter, const char *engine, Error *e)
 {
-    if (p->m == 0 || p->n == 0)
+    if (t->m == 0 || t->n == 0)
         return true;
-    uint64_t at = (counter * 0x9e3779b97f4a7c15u >> 16) % (p->m * p->n);
-    size_t i = at / p->n, j = at % p->n;
-    float want = product_exact(p, i, j), got = p->out[i * p->out_stride + j];
+    uint64_t at = (counter * 0x9e3779b97f4a7c15u >> 16) % (t->m * t->n);
+    size_t i = at / t->n, j = at % t->n;
+    float want = tile_exact(t, i, j), got = t->out[i * t->out_stride + j];
     if (float_bits(want) == float_bits(got))
         return true;
     return error_set(e, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: the engine (%s) computes "
-                     "wrong sums; build with another (make BLAS=builtin)", p->m, p->length, p->length, p->n, i, j,
-                     (double)got, (double)want, product_engine());
+                     "wrong sums; build with another (make BLAS=builtin)", t->m, t->length, t->length, t->n, i, j,
+                     (double)got, (double)want, engine);
 }

@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* From sums to floats: the bound, the rounding test, and Exact where it leaves two floats. */
+/* From sums to floats: the bound, the rounding test, and Exact where the test leaves two floats.
+ *
+ * A Tile is a rectangle of results, and what it takes to decide them. It owns nothing; all functions are
+ * thread-safe as long as no two threads write the same results. */
 #ifndef PULSE_TENSOR_PRODUCT_ROUNDING_H
 #define PULSE_TENSOR_PRODUCT_ROUNDING_H
 
-#include <stdbool.h>
 #include "tensor/product/product.h"
-#include "tensor/product/engine.h"
 
-/* out[i,j] = RN(addend[i,j] + s sum_k a[i,k] b[j,k]). Where `causal` is set a's lines are attention
- * weights, and only terms with key <= query + shift count: key k and query i, or, where `queries` is not
- * zero, key i and query k mod queries. */
+/* Reads terms k … k+count-1 of the sum of result (i, j): their factors, a[i,k] into x and b[j,k] into y, as
+ * they stand in the operands. Both are 0 for a term that a mask leaves out. */
+typedef void (*Terms)(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y);
+
+/* out[i,j] = RN(addend[i,j] + s sum_k a[i,k] b[j,k]) for i < m, j < n. */
 typedef struct {
-    size_t m, n, length;
-    Side a, b;
+    size_t m, n, length;                // `length` is the number of terms of each sum
+    const double *a_norm, *b_norm;      // upper bounds of the norms: [m] and [n]
     Epilogue ep;
     float *out;
     size_t out_stride;
-    bool   floats;                      // the operands' values are these, and a and b hold norms alone
-    Lines  a_floats, b_floats;
-    const double *panels;               // b in panels of this depth (product_engine.h); NULL: b.value
-    size_t depth;
-    bool   causal;
-    int64_t shift;
-    size_t queries;
-} Product;
+    Terms  terms;
+    const void *operands;               // for `terms`, which is asked for the results (row + i, col + j)
+    size_t row, col;
+} Tile;
 
-/* Rows i … i+m-1, columns j … j+n-1 of `out` from their computed sums, of which none passed through more
- * than `height` roundings. Returns how many the bound left undecided. */
-size_t round_tile(const Product *p, size_t i, size_t m, size_t j, size_t n, const double *sum, size_t stride, double height);
+/* The rectangle of m rows from i on and n columns from j on. */
+Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n);
 
-/* The same product for m lines of a from i on and n lines of b from j on; norms are left to the caller. */
-Product product_part(const Product *p, size_t i, size_t m, size_t j, size_t n);
-float product_exact(const Product *p, size_t i, size_t j);
-/* One element, chosen by `counter`, is what Exact makes of it. */
-bool  product_audit(const Product *p, uint64_t counter, Error *e);
-void  product_count(size_t decided, size_t left);
+/* Writes rows i … i+m-1, columns j … j+n-1 of the results from their computed sums, none of which passed through
+ * more than `height` roundings. Rows of `sum` are `stride` doubles, which have room for n rounded up to whole
+ * panels. Returns how many results the bound left undecided, so that Exact decided them. */
+size_t tile_round(const Tile *t, const double *sum, size_t stride, double height);
+
+float tile_exact(const Tile *t, size_t i, size_t j);
+/* One result, chosen by `counter`, is what Exact makes of it; otherwise a sentence that names the engine. */
+bool  tile_audit(const Tile *t, uint64_t counter, const char *engine, Error *e);
+/* Adds to product_stats. */
+void  product_count(size_t results, size_t undecided);
 
 #endif

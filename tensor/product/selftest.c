@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The start-up test of the engine: shapes around the sizes at which kernels change their path, all
- * transposes, gaussian-like data with one line each of infinities, NaN, subnormals and negative zeros. */
+/* The start-up test of an engine: shapes around the sizes at which kernels change their path and of whole tiles, all
+ * transposes, uniform data with one line each of infinities, NaN, subnormals and negative zeros. Every
+ * thread takes part, because a library keeps buffers for each thread. */
 #include "tensor/exact/exact.h"
-#include "tensor/product/product.h"
+#include "tensor/product/engine.h"
 
-enum { LARGEST = 70 * 610 };
+enum { LARGEST = 256 * 260 };
 
-typedef struct { size_t m, n, length; } Case;
+typedef struct { size_t m, n, length, step; } Case;         // every step-th element is compared
 
 static const Case cases[] = {
-    { 1, 1, 1 }, { 3, 5, 2 }, { 7, 4, 0 }, { 8, 16, 255 }, { 17, 33, 257 }, { 9, 7, 600 }, { 64, 48, 64 }, { 31, 65, 16 },
+    { 1, 1, 1, 1 }, { 3, 5, 2, 1 }, { 7, 4, 0, 1 }, { 8, 16, 255, 1 }, { 17, 33, 257, 3 }, { 9, 7, 600, 1 }, { 64, 48, 64, 7 }, { 31, 65, 16, 3 },
+    { 104, 256, 32, 131 }, { 80, 97, 96, 97 }, { 97, 80, 96, 97 },
 };
 
 /* Numbers of 24 bits around 0, by a multiplicative congruence (Lehmer's). */
@@ -45,34 +47,51 @@ static float exact_dot(const Lines *a, size_t i, const Lines *b, size_t j)
     return exact_round(&s);
 }
 
-static bool check(Case c, bool a_columns, bool b_columns, float *room, Arena *arena, Error *e)
+static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, float *room, Arena *arena, Error *e)
 {
     Lines a = lines_in(room, c.m, c.length, a_columns), b = lines_in(room + LARGEST, c.n, c.length, b_columns);
     float *out = room + 2 * LARGEST;
-    if (!product(a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
+    if (!product_by(engine, a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
         return error_prefix(e, "start-up test");
-    for (size_t k = 0; k < c.m * c.n; k++) {
+    for (size_t k = 0; k < c.m * c.n; k += c.step) {
         float want = exact_dot(&a, k / c.n, &b, k % c.n);
         if (float_bits(out[k]) != float_bits(want))
             return error_set(e, "start-up test: the engine (%s) computes wrong products: [%zu, %zu]%s by [%zu, %zu]%s, element "
-                             "(%zu, %zu) is %a, expected %a; build with another (make BLAS=builtin)", product_engine(),
+                             "(%zu, %zu) is %a, expected %a; build with another (make BLAS=builtin)", engine->name(),
                              c.m, c.length, a_columns ? " transposed" : "", c.length, c.n, b_columns ? "" : " transposed",
                              k / c.n, k % c.n, (double)out[k], (double)want);
     }
     return true;
 }
 
-bool product_selftest(Error *e)
+enum { COUNT = sizeof cases / sizeof *cases };
+
+/* The threads share the cases; then each computes the last one once more, so that none is left out. */
+static void check_shared(const Engine *engine, Error *e)
 {
     Arena arena = arena_make(e);
     float *room = arena_array(&arena, 3 * LARGEST, sizeof *room);
-    bool good = room != NULL;
-    for (size_t k = 0; k < sizeof cases / sizeof *cases && good; k++)
-        for (int columns = 0; columns < 8 && good; columns++) {
-            product_set_kernel_limit(columns & 4 ? 0 : -1);         // the library, then the built-in kernel
-            good = check(cases[k], columns & 1, columns >> 1 & 1, room, &arena, e);
-        }
-    product_set_kernel_limit(-1);
+    #pragma omp for schedule(dynamic)
+    for (size_t k = 0; k < 4 * COUNT; k++)
+        if (room && !e->failed)
+            check(engine, cases[k / 4], k & 1, k >> 1 & 1, room, &arena, e);
+    if (room && !e->failed)
+        check(engine, cases[COUNT - 1], false, false, room, &arena, e);
     arena_free(&arena);
-    return good;
 }
+
+/* Of several failures one is reported. */
+bool engine_selftest(const Engine *engine, Error *e)
+{
+    #pragma omp parallel
+    {
+        Error mine = { 0 };
+        check_shared(engine, &mine);
+        #pragma omp critical(engine_selftest)
+        if (mine.failed)
+            error_set(e, "%s", mine.text);
+    }
+    return !e->failed;
+}
+
+bool product_selftest(Error *e) { return engine_selftest(&engine_builtin, e); }

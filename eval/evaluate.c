@@ -57,7 +57,7 @@ size_t least(const float *value, size_t n)
 static bool result_take(Result *out, const Sample *x, const BatchSample *b, const SampleScore *s, Arena *a)
 {
     *out = (Result){ x->id, x->entity, x->group, x->skill, x->answer, x->modality, x->kind, s->exact, false, s->nll, s->ce, s->tokens, s->right,
-                     arena_array(a, s->tokens, sizeof(float)), arena_array(a, s->tokens, 1), 0, NULL, NULL };
+                     arena_array(a, s->tokens, sizeof(float)), arena_array(a, s->tokens, 1), 0, NULL, NULL, x->pair };
     if (!out->token_nll || !out->token_right)
         return false;
     memcpy(out->token_nll, s->token_nll, s->tokens * sizeof(float));

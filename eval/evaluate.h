@@ -56,6 +56,7 @@ typedef struct {
     size_t      option_count;
     float      *option_ce;               // [option_count]; NULL: not asked for, or there are no options
     const char *text;                    // the greedy text; NULL: not asked for
+    const char *pair;                    // of its sample (sample.h); NULL: none
 } Result;
 
 /* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its sample. */

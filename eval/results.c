@@ -16,6 +16,13 @@ static json_t *floats(const float *x, size_t n)
     return list;
 }
 
+/* Whether the id says the pair already: "x-image" or "x-text" for "x". */
+static bool pair_told(const Result *r)
+{
+    const size_t n = strlen(r->pair);
+    return strncmp(r->id, r->pair, n) == 0 && (strcmp(r->id + n, "-image") == 0 || strcmp(r->id + n, "-text") == 0);
+}
+
 json_t *answer_object(const Result *r, bool brief)
 {
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I}", "id", r->id, "entity", r->entity, "group", r->group,
@@ -26,6 +33,8 @@ json_t *answer_object(const Result *r, bool brief)
         json_object_set_new(o, "option_ce", floats(r->option_ce, r->option_count));
     if (r->text)
         json_object_set_new(o, "text", json_string(r->text));
+    if (r->pair && !pair_told(r))
+        json_object_set_new(o, "pair", json_string(r->pair));
     if (brief)
         return o;
     json_t *right = json_array();
@@ -106,6 +115,8 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
         r->option_ce = NULL;
     const char *text = json_string_value(json_object_get(o, "text"));
     r->text = text ? arena_text(a, text) : NULL;
+    const char *pair = json_string_value(json_object_get(o, "pair"));
+    r->pair = pair ? arena_text(a, pair) : sample_pair(r->id, a);
     return r->token_right != NULL;
 }
 

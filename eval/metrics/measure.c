@@ -142,12 +142,11 @@ static bool text_matches(Part *s)
     return add_ratio(s, "text_match", same);
 }
 
-/* The question with a picture that belongs to one in text: ids differ in their end. */
-static const Result *twin(const Part *s, const Result *text)
+/* The question with a picture that belongs to one in text; NULL: there is none. */
+static const Result *counterpart(const Part *s, const Result *text)
 {
-    size_t n = strlen(text->id), stem = n > 4 && strcmp(text->id + n - 4, "text") == 0 ? n - 4 : 0;
-    for (size_t k = 0; stem && k < s->n; k++)
-        if (s->r[k]->modality == MODALITY_IMAGE && strncmp(s->r[k]->id, text->id, stem) == 0 && strcmp(s->r[k]->id + stem, "image") == 0)
+    for (size_t k = 0; text->pair && k < s->n; k++)
+        if (s->r[k]->modality == MODALITY_IMAGE && s->r[k]->pair && strcmp(s->r[k]->pair, text->pair) == 0)
             return s->r[k];
     return NULL;
 }
@@ -168,7 +167,7 @@ static bool pairs(Part *s)
         Ratio *m = s->r[k]->modality == MODALITY_IMAGE ? &image : &text;
         m->total++;
         m->count += s->r[k]->exact;
-        const Result *other = m == &text ? twin(s, s->r[k]) : NULL;
+        const Result *other = m == &text ? counterpart(s, s->r[k]) : NULL;
         if (!other)
             continue;
         a[n] = other->exact;

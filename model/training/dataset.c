@@ -21,7 +21,10 @@ bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
     if (twin >= 0 || s->count == s->ids->room || text > TEXT_MAX || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);
-    s->sample[s->count++] = *x;
+    s->sample[s->count] = *x;
+    if (!x->pair)
+        s->sample[s->count].pair = sample_pair(x->id, a);
+    s->count++;
     return true;
 }
 

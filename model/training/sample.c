@@ -13,11 +13,18 @@ static const char *const kinds[] = { "open", "choice", "cloze", "name" };
 
 const char *kind_name(Kind k) { return kinds[k]; }
 
+const char *sample_pair(const char *id, Arena *a)
+{
+    const char *dash = strrchr(id, '-');
+    const bool told = dash && dash > id && (!strcmp(dash, "-image") || !strcmp(dash, "-text"));
+    return told ? arena_format(a, "%.*s", (int)(dash - id), id) : NULL;
+}
+
 static const struct { const char *key; size_t at; bool needed; } texts[] = {
     { "id", offsetof(Sample, id), true },              { "question", offsetof(Sample, question), true },
     { "answer", offsetof(Sample, answer), true },      { "entity", offsetof(Sample, entity), false },
     { "group", offsetof(Sample, group), false },       { "skill", offsetof(Sample, skill), false },
-    { "image", offsetof(Sample, image), false },
+    { "image", offsetof(Sample, image), false },       { "pair", offsetof(Sample, pair), false },
 };
 static const char *const others[] = { "split", "modality", "options", "kind", "frame", "augment", "step" };
 

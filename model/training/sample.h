@@ -7,7 +7,8 @@
  *
  * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are ""; `split` is "train";
  * `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame` and `step` are -1; `augment` is false;
- * `options` and `image` are absent.
+ * `options` and `image` are absent. `pair` names the pair of a question with a picture and the same question as text; without that
+ * key, samples whose ids are "x-image" and "x-text" are the pair "x".
  * The answer of a sample with options is one of them, and `modality` agrees with the presence of `image`. */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
 #define PULSE_MODEL_TRAINING_SAMPLE_H
@@ -21,6 +22,7 @@ typedef enum { KIND_OPEN, KIND_CHOICE, KIND_CLOZE, KIND_NAME } Kind;
 
 typedef struct {
     const char  *id, *entity, *group, *skill, *question, *answer;      // never NULL once read
+    const char  *pair;               // what it shares with its counterpart in the other modality; NULL: it has none
     const char  *image;              // the name of its picture (picture_cache.h); NULL: none
     const char **options;            // [option_count]
     size_t       option_count;
@@ -37,6 +39,9 @@ struct json_t;      // of jansson
 /* Fills `s` from the JSON object of a line; its texts are in `a`. `s` must begin with entity, group and skill "" and with its line.
  * Fails on an unknown key, a wrong type, a missing text, options without the answer. */
 bool sample_parse(Sample *s, const struct json_t *object, Arena *a, Error *e);
+
+/* The pair that an id tells: "x" for "x-image" and "x-text", in `a`. NULL: the id ends otherwise, or there is no memory. */
+const char *sample_pair(const char *id, Arena *a);
 
 const char *kind_name(Kind k);       // "open", "choice", "cloze", "name"
 

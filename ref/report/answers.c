@@ -81,8 +81,8 @@ static bool wanted(const Answers *x, const json_t *o, Role role)
 /* "person-00-home-0-image" -> "person-00-home-0-text". */
 static const char *twin_of(const char *id, Arena *a)
 {
-    size_t n = strlen(id);
-    return n > 6 && strcmp(id + n - 6, "-image") == 0 ? arena_format(a, "%.*s-text", (int)(n - 6), id) : NULL;
+    const char *pair = sample_pair(id, a);
+    return pair && strcmp(id + strlen(pair), "-image") == 0 ? arena_format(a, "%s-text", pair) : NULL;
 }
 
 static void pick(Answers *x, const json_t *o)

@@ -16,7 +16,8 @@ static const char *written(const char *name, const char *text)
 
 static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
 {
-    return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact };
+    return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact,
+                       .pair = sample_pair(id, &arena) };
 }
 
 static void answers_come_back_with_the_same_bits(void **state)
@@ -37,12 +38,14 @@ static void answers_come_back_with_the_same_bits(void **state)
     r.option_ce = options;
     r.option_count = 2;
     r.text = "4 4";
+    r.pair = "q";
     assert_true(answers_write(scratch("answers.jsonl"), &r, 1, &error));
     back = answers_read(scratch("answers.jsonl"), &count, &arena, &error);
     expect_fine(&error);
     assert_int_equal(count, 1);
     assert_string_equal(back->answer, r.answer);
     assert_string_equal(back->text, r.text);
+    assert_string_equal(back->pair, "q");                 // not the "q-0" that the id says
     assert_true(back->exact && !back->option_right && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
     expect_bits(back->token_nll, nll, 3, "token_nll");
     expect_bits(back->option_ce, options, 2, "option_ce");

@@ -61,6 +61,23 @@ static void a_full_line_is_read_as_it_stands(void **state)
     assert_true(b->option_count == 0 && !b->image && !strcmp(b->entity, "") && b->line == 4);
 }
 
+static void a_pair_is_told_by_its_key_or_by_the_ids(void **state)
+{
+    (void)state;
+    write_pictures();
+    assert_true(samples_of("{\"id\":\"a-0-image\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"one.png\"}\n"
+                           "{\"id\":\"a-0-text\",\"question\":\"q\",\"answer\":\"x\"}\n"
+                           "{\"id\":\"shown\",\"pair\":\"p\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"one.png\"}\n"
+                           "{\"id\":\"b-text\",\"pair\":\"p\",\"question\":\"q\",\"answer\":\"x\"}\n"
+                           "{\"id\":\"context\",\"question\":\"q\",\"answer\":\"x\"}\n"
+                           "{\"id\":\"-text\",\"question\":\"q\",\"answer\":\"x\"}"));
+    static const char *const pairs[] = { "a-0", "a-0", "p", "p" };
+    for (size_t k = 0; k < 4; k++)
+        assert_string_equal(samples.sample[k].pair, pairs[k]);
+    assert_null(samples.sample[4].pair);
+    assert_null(samples.sample[5].pair);
+}
+
 static void pictures_come_from_files_and_from_rows_of_tensors(void **state)
 {
     (void)state;
@@ -169,7 +186,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        TEST(a_full_line_is_read_as_it_stands), TEST(pictures_come_from_files_and_from_rows_of_tensors),
+        TEST(a_full_line_is_read_as_it_stands), TEST(a_pair_is_told_by_its_key_or_by_the_ids),
+        TEST(pictures_come_from_files_and_from_rows_of_tensors),
         TEST(a_picture_that_cannot_be_decoded_names_its_sample), TEST(every_mistake_is_named_with_file_and_line),
         TEST(a_damaged_file_gives_a_sentence_or_samples), TEST(augmentation_is_its_formula),
     };

@@ -21,6 +21,7 @@ typedef struct {
     int64_t round, epoch, step;          // epoch: the pass over the questions that the step belongs to, from 1
     double  value;
     int64_t count, total;                // total 0: the metric is no ratio
+    int64_t n;                           // questions that it is measured on; 0: not known. In no file
     uint64_t seed;
 } Row;
 

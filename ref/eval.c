@@ -141,7 +141,7 @@ static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Err
 static bool add_ratio(Rows *rows, const char *group, const char *metric, Ratio x)
 {
     return rows_add(rows, (Row){ .scenario = group, .split = "choice", .modality = "image", .metric = metric, .value = ratio_value(x),
-                                 .count = x.count, .total = x.total });
+                                 .count = x.count, .total = x.total, .n = x.total });
 }
 
 /* Single pass and CircularEval of each file of MMBench. */
@@ -160,7 +160,7 @@ static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e
 
 static bool print(const Rows *rows, bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total" };
+    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better", "better_forget" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < rows->count; k++) {
@@ -174,6 +174,10 @@ static bool print(const Rows *rows, bool json, Arena *a, Error *e)
         to[4] = arena_text(a, decimal_double(x->value, value));
         to[5] = x->total ? arena_format(a, "%lld", (long long)x->count) : NULL;
         to[6] = x->total ? arena_format(a, "%lld", (long long)x->total) : NULL;
+        const Metric *m = metric_find(x->metric);
+        to[7] = arena_format(a, "%lld", (long long)x->n);
+        to[8] = m ? m->better : NULL;
+        to[9] = m ? m->better_forget : NULL;
     }
     return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
 }

@@ -78,12 +78,12 @@ static bool list_presets(bool json, Arena *a, Error *e)
 
 static bool list_metrics(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "name", "range", "better", "formula", "where", "source" };
+    static const char *const columns[] = { "name", "range", "better", "better_forget", "formula", "where", "source" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, metrics_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < metrics_count; k++) {
         const Metric *m = &metrics[k];
-        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->formula, m->where, m->source }, COLUMNS * sizeof *cells);
+        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->better_forget, m->formula, m->where, m->source }, COLUMNS * sizeof *cells);
     }
     return !e->failed && table_print(columns, COLUMNS, cells, metrics_count, json, e);
 }

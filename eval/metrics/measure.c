@@ -25,6 +25,7 @@ static bool add(Part *s, const char *metric, double value)
     s->row.metric = metric;
     s->row.value = value;
     s->row.count = s->row.total = 0;
+    s->row.n = (int64_t)s->n;
     return rows_add(s->rows, s->row);
 }
 
@@ -33,7 +34,7 @@ static bool add_ratio(Part *s, const char *metric, Ratio x)
     s->row.metric = metric;
     s->row.value = ratio_value(x);
     s->row.count = x.count;
-    s->row.total = x.total;
+    s->row.total = s->row.n = x.total;
     return rows_add(s->rows, s->row);
 }
 

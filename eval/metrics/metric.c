@@ -5,7 +5,7 @@
 #include <string.h>
 
 const Metric metrics[] = {
-#define METRIC(name, formula, range, better, where, source) { #name, formula, range, better, where, source },
+#define METRIC(name, formula, range, better, better_forget, where, source) { #name, formula, range, better, better_forget, where, source },
 #include "eval/metrics/metrics.def"
 #undef METRIC
 };
@@ -17,6 +17,12 @@ const Metric *metric_find(const char *name)
         if (strcmp(metrics[k].name, name) == 0)
             return &metrics[k];
     return NULL;
+}
+
+const char *metric_better(const Metric *m, const char *split)
+{
+    const bool kept = strcmp(split, "retain") == 0 || strcmp(split, "general") == 0;
+    return kept ? m->better : m->better_forget;
 }
 
 Ratio ratio_of(const bool *right, size_t n)

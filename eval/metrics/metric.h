@@ -21,7 +21,8 @@
 typedef struct {
     const char *name;          // the column `metric` of results.csv
     const char *formula, *range;
-    const char *better;        // on what is to be retained: "up", "down", or the value that is best (metric_better)
+    const char *better;        // on what is to be retained and on general ability: "up", "down", or the value that is best
+    const char *better_forget; // on what is to be forgotten; "-": the metric is not measured there
     const char *where;         // by which commands, on what
     const char *source;
 } Metric;
@@ -29,6 +30,8 @@ typedef struct {
 extern const Metric metrics[];
 extern const size_t metrics_count;
 const Metric *metric_find(const char *name);         // NULL: there is none
+/* The direction on a split of results.csv: "retain" and "general" are kept, all others ("unlearn", "so_far", "round3") forgotten. */
+const char *metric_better(const Metric *m, const char *split);
 
 /* --- Counts --- */
 typedef struct { int64_t count, total; } Ratio;

@@ -4,7 +4,8 @@
 . tests/support/tap.sh
 model=fixtures/models/vanilla
 
-row() { grep -qE "^$1\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
+# row GROUP…TOTAL: and behind them n, and the metric's direction on what is retained and on what is forgotten.
+row() { grep -qE "^$1 +[0-9]+ +(up|down|0|0\.5|1) +(up|down|0|0\.5|1|-)\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
 table() { "$PULSE" eval --model $model "$@" > "$tap_folder/table"; }
 
 check "MMBench's table is asked, every rotation of it" table --questions fixtures/mmbench/sample.tsv

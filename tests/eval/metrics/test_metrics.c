@@ -36,8 +36,13 @@ static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **
         assert_ptr_equal(metric_find(m->name), m);
         assert_true(*m->formula && *m->range && *m->source);
         assert_true(strstr("up down 0 0.5 1", m->better) && *m->better);
+        assert_true(strstr("up down 0 0.5 1 -", m->better_forget) && *m->better_forget);
     }
     assert_null(metric_find("bleu"));
+    assert_string_equal(metric_better(metric_find("accuracy"), "general"), "up");
+    assert_string_equal(metric_better(metric_find("accuracy"), "round2"), "down");
+    assert_string_equal(metric_better(metric_find("forget_quality"), "unlearn"), "up");          // a p-value: higher is nearer to the oracle
+    assert_string_equal(metric_better(metric_find("oracle_divergence"), "unlearn"), "down");
 }
 
 /* --- counts and means --- */

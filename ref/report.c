@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref report: the results of a run as one page. */
+/* pulse-ref report: writes the results of a run as one page. */
 #include <stdlib.h>
 #include <string.h>
 #include "ref/command.h"
@@ -34,15 +34,15 @@ static void fact(Page *p, const char *name, const char *value)
     fputs("<dt>", p->f);
     page_text(p->f, name);
     fputs("</dt><dd>", p->f);
-    page_text(p->f, value ? value : "not known: the run has no manifest.json that says it");
+    page_text(p->f, value ? value : "not known, because the run has no manifest.json that says it");
     fputs("</dd>\n", p->f);
 }
 
 static void head(Page *p, const Report *r)
 {
     fputs("<header>\n<h1>What a model forgets, and what it keeps</h1>\n", p->f);
-    page_say(p, "kicker", "The PULSE protocol: a model that sees and reads is asked to forget some of what it knows; then it is asked about that, "
-                          "about what it should retain, and about things in general, with a picture and in words.");
+    page_say(p, "kicker", "In the PULSE protocol, a model that reads images and text is made to forget some of what it knows. Then it is asked about what it should forget, "
+                          "about what it should retain, and about general ability, in image questions and in text questions.");
     fputs("<dl>\n", p->f);
     fact(p, "Program", r->version && r->spec ? arena_format(r->arena, "pulse-ref %s, spec %s", r->version, r->spec) : NULL);
     fact(p, "Scenarios", listed(r, COLUMN_SCENARIO, NULL));
@@ -50,7 +50,7 @@ static void head(Page *p, const Report *r)
     fact(p, "Seeds", listed_seeds(r));
     fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
     fact(p, "Chain of the results", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
-    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#comparison\">Comparison</a><a href=\"#methods\">Methods</a><a href=\"#gap\">Picture and words</a>"
+    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#comparison\">Comparison</a><a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
           "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n", p->f);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions, and what each model says. Which ones is decided by their place in the file, not by the outcome: of each
- * scenario shown the first of its entities that are to be forgotten and retained, a different fact each, and a general question. */
+/* Answers: a few questions, and what each model says. The place in the file decides which questions are shown, not the outcome: for each
+ * scenario shown they are about the first entities that are to be forgotten and retained, a different fact each, and one is general. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/results.h"
@@ -13,7 +13,7 @@
 
 enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20 };
 typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // as row_splits
-static const char *const role_names[ROLES] = { "to be forgotten", "to be retained", "general ability" };
+static const char *const role_names[ROLES] = { "forget", "retain", "general ability" };
 static const int quota[ROLES] = { 3, 1, 1 };
 
 typedef struct {
@@ -22,7 +22,7 @@ typedef struct {
 } Said;
 
 typedef struct {
-    const char *id, *twin, *scenario, *entity, *group, *skill, *answer;      // twin: the same question in words; NULL: none
+    const char *id, *twin, *scenario, *entity, *group, *skill, *answer;      // twin: the same question as text; NULL: there is none
     Role   role;
     Said   said[SAID_MAX];
     size_t count;
@@ -179,7 +179,7 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
     }
 }
 
-/* NULL where there is no world or it does not hold the question. */
+/* The sample of the question; NULL where there is no world, or where it does not hold the question. */
 static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
     Error unread = { 0 };
@@ -241,8 +241,8 @@ static void said_row(Page *p, const Card *c, const Said *s)
 
 static void said_rows(Page *p, const Card *c)
 {
-    fprintf(p->f, "<table><thead><tr><th scope=\"col\">model</th><th scope=\"col\">shown the picture</th>%s</tr></thead><tbody>\n",
-            c->role == GENERAL ? "" : "<th scope=\"col\">given the name</th>");
+    fprintf(p->f, "<table><thead><tr><th scope=\"col\">model</th><th scope=\"col\">image question</th>%s</tr></thead><tbody>\n",
+            c->role == GENERAL ? "" : "<th scope=\"col\">text question</th>");
     for (int order = 0; order < 3; order++)
         for (size_t k = 0; k < c->count; k++) {
             int place = strcmp(c->said[k].method, "none") == 0 ? 0 : strcmp(c->said[k].method, "retrain") == 0 ? 2 : 1;
@@ -299,7 +299,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
     x->error = e;
     open_world(x);
     choose_scenarios(x);
-    page_section(p, "answers", "What the models say", "The first entities of the file that are to be forgotten and retained, a different fact each, not chosen by outcome. Greedy answers after the last request.");
+    page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be forgotten and retained, about a different fact each; they are not chosen by their outcome. The answers are greedy, after the last request.");
     bool good = pass(x, true);
     x->pick_any_fact = true;
     good = good && pass(x, true) && (x->count == 0 || pass(x, false));
@@ -308,10 +308,10 @@ bool report_answers(Page *p, const Report *r, Error *e)
         for (size_t k = 0; k < x->count; k++)
             card(p, x, &x->card[k]);
         fputs("</div>\n", p->f);
-        page_say(p, "source", "From answers.jsonl: method none is before, retrain the model that never saw what is to be forgotten");
+        page_say(p, "source", "From answers.jsonl: method none is the model before unlearning, retrain the model that never saw what is to be forgotten");
     }
     if (good && x->count == 0)
-        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers before unlearning with a picture and a split, so none are shown."
+        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers to image questions of a split from before unlearning, so none are shown."
                                                     : "This run has no answers.jsonl, so no answers can be shown.");
     if (good && x->count && !x->file)
         page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures (pulse-ref report --world DIR).");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bars: one line a method, a bar for questions with a picture and one for questions in words. Pale: what it was before. */
+/* Bars: for each method one bar for image questions and one for text questions. A pale bar behind each is the accuracy before unlearning. */
 #include <string.h>
 #include "ref/report/figures.h"
 
@@ -7,7 +7,7 @@ enum { LABEL = 104, BAR = 9, PITCH = 33, TOP = 6, WIDTH = 360, FULL = WIDTH - LA
 
 static const char *const modalities[2] = { "image", "text" };
 static const struct { const char *split, *title, *note; } splits[3] = {
-    { "unlearn", "To be forgotten", "lower is better" }, { "retain", "To be retained", "higher is better" }, { "general", "General ability", "higher is better" },
+    { "unlearn", "Forget", "lower is better" }, { "retain", "Retain", "higher is better" }, { "general", "General ability", "higher is better" },
 };
 
 void figure_key(Page *p, const char *const (*key)[2], size_t n)
@@ -42,14 +42,14 @@ static void bar(Page *p, const char *modality, double y, Spread now, Spread was,
 
 static void split_panel(Page *p, const Report *r, const Variants *v, int s)
 {
-    const char *desc = arena_format(r->arena, "Accuracy in percent on questions with a picture and in words, a pair of bars for each of %zu models; the numbers are in the table below.", v->count);
+    const char *desc = arena_format(r->arena, "Accuracy in percent on image questions and on text questions, a pair of bars for each of %zu models. The table below holds the numbers.", v->count);
     panel_begin(p, splits[s].title, splits[s].note, WIDTH, TOP + PITCH * (double)v->count, desc ? desc : "");
     svg_line(p->f, "base", LABEL, 0, LABEL, TOP + PITCH * (double)v->count - 6);
     for (size_t k = 0; k < v->count; k++) {
         double y = TOP + PITCH * (double)k;
         svg_text(p->f, "label", LABEL - 8, y + BAR + 5, "end", v->item[k].label);
         for (int m = 0; m < 2; m++) {
-            Spread was = { 0, 0, 0, 0 }, now = spread(&r->results, variant_ask(&v->item[k], splits[s].split, modalities[m]));
+            Spread was = { .n = 0 }, now = spread(&r->results, variant_ask(&v->item[k], splits[s].split, modalities[m]));
             if (variant_unlearns(&v->item[k]) && variant_is(&v->item[0], "none"))
                 was = spread(&r->results, variant_ask(&v->item[0], splits[s].split, modalities[m]));
             bar(p, modalities[m], y + m * (BAR + 2), now, was, r->arena);
@@ -58,10 +58,12 @@ static void split_panel(Page *p, const Report *r, const Variants *v, int s)
     panel_end(p);
 }
 
-static void numbers(Page *p, const Report *r, const Variants *v)
+static void numbers(Page *p, const Report *r, const char *scenario, const Variants *v)
 {
-    static const char *const columns[] = { "model", "forget, picture", "forget, words", "retain, picture", "retain, words", "general, picture", "general, words" };
-    table_begin(p, "Accuracy in percent; mean and range over the seeds", columns, 7);
+    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % ↑", "retain, text, % ↑", "general, image, % ↑",
+                                           "general, text, % ↑" };
+    const char *caption = arena_format(r->arena, "Accuracy in percent; mean and, in brackets, range over the seeds. %s", questions_text(r, scenario));
+    table_begin(p, caption ? caption : "", columns, 7);
     for (size_t k = 0; k < v->count; k++) {
         const char *cells[7] = { v->item[k].label };
         for (int c = 0; c < 6; c++)
@@ -71,7 +73,7 @@ static void numbers(Page *p, const Report *r, const Variants *v)
     table_end(p);
 }
 
-/* What stands for the ideal: pre-training has no oracle, other scenarios may have been run without. */
+/* A sentence about the oracle: a scenario of pre-training has none, and others may have been run without it. */
 static const char *about_oracle(const Variants *v, const char *scenario)
 {
     const Scenario *s = scenario_in(scenario);
@@ -83,7 +85,7 @@ static const char *about_oracle(const Variants *v, const char *scenario)
 
 static void bars(Page *p, const Report *r, const char *scenario, const char *title, const char *says)
 {
-    static const char *const key[][2] = { { "image", "shown the picture" }, { "text", "given the name" } };
+    static const char *const key[][2] = { { "image", "image questions" }, { "text", "text questions" } };
     Variants v = variants(r, scenario);
     const char *all = arena_format(r->arena, "%s%s", says, about_oracle(&v, scenario));
     figure_begin(p, title, all ? all : says);
@@ -91,7 +93,7 @@ static void bars(Page *p, const Report *r, const char *scenario, const char *tit
     for (int s = 0; s < 3; s++)
         split_panel(p, r, &v, s);
     figure_numbers(p);
-    numbers(p, r, &v);
+    numbers(p, r, scenario, &v);
     const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, split=unlearn|retain|general, modality=image|text, last round of each method", scenario);
     figure_end(p, source ? source : "");
 }
@@ -114,7 +116,7 @@ static void scenario_bars(Page *p, const Report *r, const Scenario *s)
 
 void report_comparison(Page *p, const Report *r)
 {
-    page_section(p, "comparison", "What is forgotten, what is kept", "PULSE's comparison. A good method empties the first panel and leaves the other two as they were, whether the model is shown the picture or given the name.");
+    page_section(p, "comparison", "Forget, retain, general ability", "This is PULSE's comparison. A good method empties the first panel and leaves the other two as they were, for image questions and for text questions.");
     for (size_t k = 0; k < scenarios_count; k++)
         if (scenarios[k].requests == REQUESTS_ONE)
             scenario_bars(p, r, &scenarios[k]);
@@ -124,15 +126,15 @@ void report_comparison(Page *p, const Report *r)
 void report_ablation(Page *p, const Report *r)
 {
     page_section(p, "ablation", "Which part is trained",
-                 "PULSE forgets with the language model alone (llm), or with the projector as well (proj+llm). In the paper, gradient ascent takes questions with a picture from 78.0 to 24.8 (llm) or 9.6 (proj+llm), "
-                 "questions in words from 76.8 to 33.2 or 35.2, and MMBench from 75.1 to 48.8 or 71.1.");
+                 "PULSE trains the language model alone (llm) or the projector as well (proj+llm). In the paper, gradient ascent takes the accuracy on image questions from 78.0 % to 24.8 % (llm) or 9.6 % (proj+llm), "
+                 "on text questions from 76.8 % to 33.2 % or 35.2 %, and on MMBench from 75.1 % to 48.8 % or 71.1 %.");
     for (size_t k = 0; k < scenarios_count; k++)
         if (scenarios[k].requests == REQUESTS_ABLATION)
             scenario_bars(p, r, &scenarios[k]);
     page_section_end(p);
 }
 
-/* --- the gap between picture and words --- */
+/* --- the gap between image and text --- */
 
 static const char *signed_points(double x, Arena *a)
 {
@@ -158,7 +160,7 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     enum { ROW = 25 };
     Variants v = variants(r, scenario);
     double height = ROW * (double)v.count;
-    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20, "For each model a line from the accuracy with the picture to the accuracy in words; the difference stands at the right.");
+    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20, "A line for each model from the accuracy on image questions to the accuracy on text questions. The difference stands at the right.");
     for (int k = 0; k <= 2; k++) {
         static const char *const percent[] = { "0", "50", "100 %" };
         svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);
@@ -174,8 +176,8 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
 
 static void gap_numbers(Page *p, const Report *r, const char *const *scenario, size_t n)
 {
-    static const char *const columns[] = { "model", "scenario", "picture", "words", "words − picture" };
-    table_begin(p, "Accuracy in percent on what is to be forgotten", columns, 5);
+    static const char *const columns[] = { "model", "scenario", "image, % ↓", "text, % ↓", "text − image, points" };
+    table_begin(p, "Accuracy in percent on what is to be forgotten; a difference of 0 is best", columns, 5);
     for (size_t i = 0; i < n; i++) {
         Variants v = variants(r, scenario[i]);
         for (size_t k = 0; k < v.count; k++) {
@@ -189,12 +191,12 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
 
 void report_gap(Page *p, const Report *r)
 {
-    static const char *const key[][2] = { { "image", "shown the picture" }, { "text", "given the name" } };
+    static const char *const key[][2] = { { "image", "image questions" }, { "text", "text questions" } };
     const char *scenario[40];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 40);
-    page_section(p, "gap", "The gap between picture and words", "Knowledge may be gone when the model is shown the picture and still be there when it is given the name. PULSE asks both ways.");
+    page_section(p, "gap", "The gap between image and text", "Knowledge may be gone when a question shows the image and still be there when it gives the name in text. PULSE asks in both modalities.");
     if (n) {
-        figure_begin(p, "What is left, by the way of asking", "The farther apart the two dots of a line, the more the forgetting depends on whether the model is asked by picture or by name; the number is words minus picture, in points.");
+        figure_begin(p, "Accuracy on what is to be forgotten, by modality", "The farther apart the two dots of a line are, the more the forgetting depends on the modality of the question. The number is the accuracy on text minus that on image questions, in points.");
         figure_key(p, key, 2);
         for (size_t k = 0; k < n; k++)
             gap_panel(p, r, scenario[k]);

@@ -69,7 +69,7 @@ static void line_rows(Page *p, const Report *r, const char *panel, const Line *l
         const char *cells[8] = { panel, arena_format(r->arena, "%.0f", x) };
         bool any = false;
         for (size_t k = 0; k < n; k++) {
-            Spread s = { 0, 0, 0, 0 };
+            Spread s = { .n = 0 };
             for (size_t i = 0; i < lines[k].count; i++)
                 if (lines[k].mark[i].x == x)
                     s = lines[k].mark[i].s;
@@ -88,7 +88,7 @@ enum { TRACKS = 4 };
 static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
 {
     static const struct { const char *class, *label, *split, *modality; } track[TRACKS] = {
-        { "image", "forget, picture", "unlearn", "image" }, { "text", "forget, words", "unlearn", "text" },
+        { "image", "forget, image", "unlearn", "image" }, { "text", "forget, text", "unlearn", "text" },
         { "retain", "retain", "retain", "both" }, { "general", "general", "general", "both" },
     };
     for (int k = 0; k < TRACKS; k++)
@@ -98,21 +98,21 @@ static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
 
 static void trajectory_figure(Page *p, const Report *r, const char *scenario)
 {
-    static const char *const columns[] = { "method", "step", "forget, picture", "forget, words", "retain", "general" };
+    static const char *const columns[] = { "method", "step", "forget, image, % ↓", "forget, text, % ↓", "retain, % ↑", "general, % ↑" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(r, scenario), "Accuracy on the way of unlearning, over the steps of the optimiser; step 0 is the model before. Where seeds differ, the range is shaded.");
+    figure_begin(p, scenario_label(r, scenario), "The accuracy during unlearning, over the steps of the optimiser. Step 0 is the model before unlearning. Where the seeds differ, their range is shaded.");
     for (size_t k = 0; lines && k < v.count; k++) {
         tracks(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
         if (!variant_unlearns(&v.item[k]) || most == 0)
             continue;
-        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the steps; the numbers are in the table below.");
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines show the accuracy in percent over the steps. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "steps", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after so many steps", columns, 6);
+    table_begin(p, "Accuracy in percent after each number of steps; mean and, in brackets, range over the seeds", columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
@@ -134,12 +134,12 @@ void report_trajectories(Page *p, const Report *r)
 {
     const char *scenario[40];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 40), shown = 0;
-    page_section(p, "trajectories", "On the way", "One point says little: a method may pass through a good state and leave it again. So the model is asked on the way, too.");
+    page_section(p, "trajectories", "Trajectories", "One point says little, because a method may pass through a good state and leave it again. The model is therefore also asked during unlearning.");
     for (size_t k = 0; k < n; k++)
         if (in_one_request(r, scenario[k]) && ++shown)
             trajectory_figure(p, r, scenario[k]);
     if (!shown)
-        page_say(p, "missing", "This run kept no states between the first and the last (protocol.trajectory = 0 in the config, or no trajectory.csv), so there is no curve to show.");
+        page_say(p, "missing", "This run kept no snapshots between the first and the last (protocol.trajectory = 0 in the config, or no trajectory.csv), so there is no curve to show.");
     page_section_end(p);
 }
 
@@ -180,7 +180,7 @@ static void cost_rows(Page *p, const Report *r, const char *method, const Line *
 
 void report_cost(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "method", "knowledge", "still known", "general ability" };
+    static const char *const columns[] = { "method", "knowledge", "forget, % ↓", "general, % ↑" };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     Line (*lines)[GROUPS_SHOWN] = arena_array(r->arena, n + 1, sizeof *lines);
@@ -192,17 +192,17 @@ void report_cost(Page *p, const Report *r)
         }
     if (!lines || !shown)
         return;
-    page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general ability with it. Compared at the same degree of forgetting, not at the same number of steps:");
-    figure_begin(p, "General ability against what is still known", "Each dot is a state on the way: from the left, where all is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Means over the seeds.");
+    page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general ability with it. This figure compares at the same degree of forgetting, not at the same number of steps.");
+    figure_begin(p, "General ability against the accuracy on what is to be forgotten", "Each dot is a snapshot during unlearning, from the left, where everything is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Dots are means over the seeds.");
     for (size_t k = 0; k < n; k++) {
         if (!end_of(lines[k], GROUPS_SHOWN))
             continue;
-        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Lines of general ability, in percent, over the accuracy on what is to be forgotten, falling to the right.");
-        chart_draw(p, (Axis){ 0, 1, "still known of what is to be forgotten, %", "general ability, %", false }, lines[k], GROUPS_SHOWN, r->arena);
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Lines show general ability in percent over the accuracy on what is to be forgotten, which falls to the right.");
+        chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], GROUPS_SHOWN, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Percent, one line a state on the way", columns, 4);
+    table_begin(p, "Accuracy in percent, one row for each snapshot", columns, 4);
     for (size_t k = 0; k < n; k++)
         cost_rows(p, r, method[k], lines[k]);
     table_end(p);
@@ -215,7 +215,7 @@ void report_cost(Page *p, const Report *r)
 static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
 {
     static const struct { const char *class, *label, *split, *before; } track[TRACKS] = {
-        { "fourth", "asked so far", "so_far", "unlearn" }, { "plain", "all to forget", "unlearn", "unlearn" }, { "retain", "retain", "retain", "retain" },
+        { "fourth", "forget, so far", "so_far", "unlearn" }, { "plain", "forget, all", "unlearn", "unlearn" }, { "retain", "retain", "retain", "retain" },
         { "general", "general", "general", "general" },
     };
     for (int k = 0; k < TRACKS; k++)
@@ -225,7 +225,7 @@ static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
 
 static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)
 {
-    static const char *const columns[] = { "method", "request", "asked so far", "all to forget", "retain", "general" };
+    static const char *const columns[] = { "method", "request", "forget, so far, % ↓", "forget, all, % ↓", "retain, % ↑", "general, % ↑" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
     figure_begin(p, scenario_label(r, scenario), says);
@@ -234,12 +234,12 @@ static void rounds_figure(Page *p, const Report *r, const char *scenario, const 
         double most = end_of(lines + TRACKS * k, TRACKS);
         if (!variant_unlearns(&v.item[k]) || most == 0)
             continue;
-        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines of accuracy in percent over the requests; the numbers are in the table below.");
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines show the accuracy in percent over the requests. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "requests", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after each request, pictures and words together", columns, 6);
+    table_begin(p, "Accuracy in percent after each request, image and text questions together; mean and, in brackets, range over the seeds", columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
@@ -273,24 +273,24 @@ static Line stress_line(const Report *r, const char *method, const char *class, 
 
 static void stress_figure(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "method", "requests", "all to forget", "retain", "general" };
+    static const char *const columns[] = { "method", "requests", "forget, all, % ↓", "retain, % ↑", "general, % ↑" };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     Line (*lines)[3] = arena_array(r->arena, n + 1, sizeof *lines);
-    figure_begin(p, "The same persons in more and smaller requests", "Accuracy after the last request, by the number of requests into which the same persons were divided (beyond the paper).");
+    figure_begin(p, "The same persons in more and smaller requests", "The accuracy after the last request, by the number of requests into which the same persons are divided. This goes beyond the paper.");
     for (size_t k = 0; lines && k < n; k++) {
-        lines[k][0] = stress_line(r, method[k], "plain", "all to forget", "unlearn");
+        lines[k][0] = stress_line(r, method[k], "plain", "forget, all", "unlearn");
         lines[k][1] = stress_line(r, method[k], "retain", "retain", "retain");
         lines[k][2] = stress_line(r, method[k], "general", "general", "general");
         double most = end_of(lines[k], 3);
         if (strcmp(method[k], "none") == 0 || strcmp(method[k], "retrain") == 0 || most == 0)
             continue;
-        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Three lines of accuracy in percent over the number of requests; the numbers are in the table below.");
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Three lines show the accuracy in percent over the number of requests. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "number of requests", "accuracy, %", true }, lines[k], 3, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after the last request", columns, 5);
+    table_begin(p, "Accuracy in percent after the last request, image and text questions together; mean and, in brackets, range over the seeds", columns, 5);
     for (size_t k = 0; lines && k < n; k++)
         line_rows(p, r, method_label(method[k]), lines[k], 3);
     table_end(p);
@@ -303,10 +303,10 @@ void report_sequential(Page *p, const Report *r)
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100), stress = 0;
     for (size_t k = 0; k < n; k++)
         stress += strncmp(scenario[k], "stress-", 7) == 0;
-    page_section(p, "sequential", "Request after request", "In practice people ask to be forgotten one after another. A method that is fine once may wear the model out; the paper finds that five requests of ten persons hurt far more than one of fifty.");
+    page_section(p, "sequential", "Request after request", "In practice, people ask to be forgotten one after another. A method that works once may damage the model when it is repeated. The paper finds that five requests of ten persons hurt far more than one of fifty.");
     const char *name;
     for (size_t k = 0; (name = scenario_under(r, "sequential", k)); k++)
-        rounds_figure(p, r, name, "Accuracy after each request: the persons asked for so far, all that will be, the retained ones, and general ability. Pictures and words together; where seeds differ, the range is shaded.");
+        rounds_figure(p, r, name, "The accuracy after each request: on the persons of all requests so far, on all persons to be forgotten, on those to be retained, and on general ability. Image and text questions are counted together. Where the seeds differ, their range is shaded.");
     if (!scenario_under(r, "sequential", 0))
         page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios in the config).");
     if (stress)

@@ -18,11 +18,13 @@ static bool matches(const ReportRow *x, const Ask *q)
 
 Spread spread(const ReportRows *rows, Ask ask)
 {
-    Spread s = { 0, 0, 0, 0 };
+    Spread s = { .n = 0 };
     for (size_t k = 0; k < rows->count; k++) {
         double v = rows->row[k].value;
+        const int64_t total = rows->row[k].total;
         if (!isfinite(v) || !matches(&rows->row[k], &ask))
             continue;
+        s.questions = s.n == 0 || s.questions == total ? total : 0;
         s.least = s.n == 0 || v < s.least ? v : s.least;
         s.most = s.n == 0 || v > s.most ? v : s.most;
         s.mean += (v - s.mean) / (double)++s.n;
@@ -111,7 +113,7 @@ const char *scenario_label(const Report *r, const char *scenario)
     const Scenario *s = scenario_in(scenario);
     const StoppingRule rule = s ? stopping_rule_in(scenario, s->name) : STOPPING_RULES;
     const char *text = !s ? scenario : rule == STOP_budget ? s->title
-        : rule < STOPPING_RULES ? arena_format(r->arena, "%s, rule %s", s->title, stopping_rules[rule].name)
+        : rule < STOPPING_RULES ? arena_format(r->arena, "%s, stopping rule %s", s->title, stopping_rules[rule].name)
         : arena_format(r->arena, "%s: %s", s->title, scenario + strlen(s->name) + 1);
     return text ? text : scenario;
 }
@@ -165,4 +167,21 @@ Variants variants(const Report *r, const char *scenario)
 Ask variant_ask(const Variant *v, const char *split, const char *modality)
 {
     return (Ask){ v->scenario, v->method, v->trainable, split, modality, "accuracy", v->last, ANY };
+}
+
+static int64_t questions_of(const Report *r, const char *scenario, const char *split, const char *modality)
+{
+    return spread(&r->results, (Ask){ scenario, "none", NULL, split, modality, "accuracy", ANY, ANY }).questions;
+}
+
+const char *questions_text(const Report *r, const char *scenario)
+{
+    static const struct { const char *split, *label; } splits[] = { { "unlearn", "forget" }, { "retain", "retain" }, { "general", "general" } };
+    const char *text = "";
+    for (int s = 0; s < 3; s++) {
+        const int64_t image = questions_of(r, scenario, splits[s].split, "image"), words = questions_of(r, scenario, splits[s].split, "text");
+        if (text && image && words)
+            text = arena_format(r->arena, "%s%s %s %lld image + %lld text", text, *text ? "," : "n:", splits[s].label, (long long)image, (long long)words);
+    }
+    return text ? text : "";
 }

@@ -39,13 +39,15 @@ typedef struct {
     int64_t round, step;
 } Ask;
 
-/* Over the rows that match (seeds): how many have a number, their mean, least and most. */
+/* Over the rows that match, one for each seed: how many have a number, the mean, least and most of these, and the number of questions
+ * that each of them was measured on, 0 where the file does not say it or the rows differ. */
 typedef struct {
     size_t n;
     double mean, least, most;
+    int64_t questions;
 } Spread;
 Spread spread(const ReportRows *rows, Ask ask);
-/* "97.4", or "97.4 (96.0–98.1)" over several; "–" without any. In percent. */
+/* In percent: "97.4", or "97.4 (96.0–98.1)" over several seeds; "–" where there is no number. */
 const char *spread_text(Spread s, Arena *a);
 
 /* One line of a comparison: a method with what it trains. */
@@ -69,14 +71,17 @@ size_t names(const Report *r, Column c, const char **out, size_t room);
 size_t seeds(const Report *r, uint64_t *out, size_t room);
 
 /* The label of the method's record; "before" for the rows of no method, and the name itself where no method has it. */
+/* On how many questions the accuracies of a scenario are measured: "n: forget 250 image + 250 text, retain …". "" where it is not known. */
+const char *questions_text(const Report *r, const char *scenario);
+
 const char *method_label(const char *method);
 /* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25". NULL: unknown. */
 const Scenario *scenario_in(const char *name);
-/* Under a rule other than budget with its name: "Fine-tuned knowledge, rule accuracy". */
+/* Its title, under a stopping rule other than budget with that name: "Fine-tuned knowledge, stopping rule accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);
-/* The k-th name in the file of a scenario: "sequential", "sequential-epochs", … (under each rule); NULL: there are no more. */
+/* The k-th name that a scenario has in the file, one for each stopping rule: "sequential", "sequential-epochs"; NULL: there are no more. */
 const char *scenario_under(const Report *r, const char *scenario, size_t k);
-/* Its rule: what stands after the scenario and a dash; "budget" where nothing does. NULL: it is another scenario. */
+/* The stopping rule in a name: what stands after the scenario and a dash, "budget" where nothing does. NULL: it is another scenario. */
 const char *rule_of(const char *name, const char *scenario);
 
 #endif

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections of a report, in the order of the page. Each writes a sentence where its numbers are missing. */
+/* The sections of a report, in the order of the page. Each writes a sentence where its numbers are missing; none of them changes the report. */
 #ifndef PULSE_REF_REPORT_FIGURES_H
 #define PULSE_REF_REPORT_FIGURES_H
 
 #include "ref/report/page.h"
 #include "ref/report/data.h"
 
-void report_comparison(Page *p, const Report *r);            // bars, finetuned and pretrained and their controls
-void report_methods(Page *p, const Report *r);               // a table: what is forgotten, what is kept
-void report_gap(Page *p, const Report *r);                   // picture against words
+void report_comparison(Page *p, const Report *r);            // bars of finetuned, pretrained and their controls
+void report_methods(Page *p, const Report *r);               // a table: forget, retain, general
+void report_gap(Page *p, const Report *r);                   // image against text
 void report_ablation(Page *p, const Report *r);
 void report_trajectories(Page *p, const Report *r);          // accuracy over the steps
-void report_cost(Page *p, const Report *r);                  // general ability against what is still known
+void report_cost(Page *p, const Report *r);                  // general ability against the accuracy on what is to be forgotten
 void report_sequential(Page *p, const Report *r);            // accuracy after each request; many small requests
 void report_attacks(Page *p, const Report *r);               // a table: attacks, membership, distance to the oracle
-void report_findings(Page *p, const Report *r);              // tables: the paper's four, under each rule and at equal forgetting
-void report_metrics(Page *p, const Report *r);               // all that no figure shows
-bool report_answers(Page *p, const Report *r, Error *e);     // pictures, questions and answers
+void report_findings(Page *p, const Report *r);              // tables: the paper's four, under each stopping rule and at equal forgetting
+void report_metrics(Page *p, const Report *r);               // a table: the metrics that no figure shows
+bool report_answers(Page *p, const Report *r, Error *e);     // images, questions and answers
 
-/* A key of colours: pairs of class and label. */
+/* The legend of a figure: n pairs of a class and a label. */
 void figure_key(Page *p, const char *const (*key)[2], size_t n);
 
-/* One line of a chart. x need not be sorted or equal for all seeds. */
+/* One line of a chart. The x of its marks need not be sorted. */
 typedef struct { double x; Spread s; } Mark;
 typedef struct {
     const char *class, *label;
@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     double least, most;                  // of x
     const char *x_label, *y_label;
-    bool ticks;                          // whole numbers below the axis; else percent, like y, falling to the right
+    bool ticks;                          // x is a whole number; else a share, shown in percent like y, which falls to the right
 } Axis;
 double chart_height(void);
 double chart_width(void);

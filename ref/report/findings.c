@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The four findings of the paper as numbers: at the end of each rule, and at equal forgetting on the way there. */
+/* Findings: the four of the paper as numbers, at the end under each stopping rule, and at equal forgetting during unlearning. */
 #include <math.h>
 #include <string.h>
 #include "eval/stopping_rules.h"
@@ -9,11 +9,11 @@ static const struct { const char *title, *scenario[4]; } findings[] = {
     { "F1: fine-tuned knowledge goes and general ability stays", { "finetuned" } },
     { "F2: pre-trained knowledge takes general ability with it", { "pretrained", "known", "finetuned20" } },
     { "F3: requests one after another hurt more than one", { "finetuned", "sequential" } },
-    { "F4: with the projector trained, pictures are forgotten more than words", { "ablation" } },
+    { "F4: with the projector trained, image questions are forgotten more than text questions", { "ablation" } },
 };
 enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4 };
 
-/* The name of a scenario under a rule in this file; NULL: it was not run so. */
+/* The name in the file of a scenario under a stopping rule; NULL: it was not run under it. */
 static const char *named(const Report *r, const char *scenario, const char *rule)
 {
     const char *name;
@@ -23,7 +23,7 @@ static const char *named(const Report *r, const char *scenario, const char *rule
     return NULL;
 }
 
-/* Steps of all requests together: each seed's sum, then over the seeds. */
+/* The steps of all requests together: their sum for each seed, as a range over the seeds. */
 static const char *steps_text(const Report *r, const Variant *v)
 {
     uint64_t seed[100];
@@ -77,19 +77,19 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
 
 static void at_the_end(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "method", "steps in all", "known: picture", "known: words", "retained", "general" };
+    static const char *const columns[] = { "scenario", "method", "steps in all", "forget, image, % ↓", "forget, text, % ↓", "retain, % of before ↑", "general, % of before ↑" };
     fputs("<figure>\n", p->f);
-    table_begin(p, "At the end, in percent", columns, 7);
+    table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, 7);
     for (size_t f = 0; f < FINDINGS; f++)
         for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++) {
             if (!rule_rows(p, r, f, stopping_rules[rule].name, true))
                 continue;
-            const char *title = arena_format(r->arena, "%s (rule %s)", findings[f].title, stopping_rules[rule].name);
+            const char *title = arena_format(r->arena, "%s (stopping rule %s)", findings[f].title, stopping_rules[rule].name);
             table_group(p, title ? title : "", 7);
             rule_rows(p, r, f, stopping_rules[rule].name, false);
         }
     table_end(p);
-    fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, modality=both) and steps, last round; the rules: pulse-ref list rules</p>\n</figure>\n", p->f);
+    fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, modality=both) and steps, last round; the stopping rules: pulse-ref list rules</p>\n</figure>\n", p->f);
 }
 
 /* --- at equal forgetting --- */
@@ -119,7 +119,7 @@ static double general_before(const Report *r, const ReportRow *at)
     return NAN;
 }
 
-/* The recorded state of a scenario, under whatever rule, whose accuracy on all that is to be forgotten is nearest to `level`; the first on ties. */
+/* The snapshot of a scenario, under whatever stopping rule, whose accuracy on all that is to be forgotten is nearest to `level`; the first on ties. */
 static State nearest(const Report *r, const char *scenario, const char *method, uint64_t seed, double level)
 {
     State best = { NULL, NAN, INFINITY };
@@ -137,7 +137,7 @@ static State nearest(const Report *r, const char *scenario, const char *method, 
     return best;
 }
 
-/* A state further away than this is no state at that level. */
+/* A snapshot further away than this is not at that level. */
 static const double near_enough = 0.1;
 
 static void level_row(Page *p, const Report *r, const char *scenario, const char *method, double level)
@@ -145,13 +145,13 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
     uint64_t seed[20];
     size_t n = seeds(r, seed, 20);
     const char *states = "";
-    Spread kept = { 0, 0, 0, 0 };
+    Spread kept = { .n = 0 };
     for (size_t k = 0; k < n; k++) {
         State at = nearest(r, scenario, method, seed[k], level);
         if (!at.known || at.distance > near_enough || !isfinite(at.general))
             continue;
         const char *rule = rule_of(at.known->scenario, scenario);
-        states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, known %.1f, general %.1f", states, *states ? "; " : "", (unsigned long long)seed[k], rule,
+        states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, forget %.1f, general %.1f", states, *states ? "; " : "", (unsigned long long)seed[k], rule,
                               (long long)at.known->round, (long long)at.known->step, 100 * at.known->value, 100 * at.general);
         if (!states)
             return;
@@ -165,13 +165,13 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
 
 static void at_equal_forgetting(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "known, about", "general kept", "the states" };
+    static const char *const columns[] = { "scenario", "forget, about, %", "general, % of before ↑", "snapshots" };
     static const char *const scenario[] = { "finetuned", "sequential", "pretrained", "known", "finetuned20" };
     static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
-    fputs("<figure>\n<details><summary>At equal forgetting: general ability of the states nearest to a level of what is still known</summary>\n", p->f);
-    table_begin(p, "On the way, in percent", columns, 4);
+    fputs("<figure>\n<details><summary>At equal forgetting: general ability at the snapshots nearest to a level of accuracy on what is to be forgotten</summary>\n", p->f);
+    table_begin(p, "During unlearning, in percent; mean and, in brackets, range over the seeds", columns, 4);
     for (size_t m = 0; m < n; m++) {
         if (strcmp(method[m], "none") == 0 || strcmp(method[m], "retrain") == 0)
             continue;
@@ -193,9 +193,9 @@ void report_findings(Page *p, const Report *r)
     if (!any)
         return;
     page_section(p, "findings", "The paper's findings",
-                 "Whether each holds depends on when one stops. Budget: passes as the config says. Updates: equal numbers of steps a request. Epochs: equal passes over every question. Accuracy: until little enough is known.");
-    page_say(p, "lead", "Known: accuracy on what is to be forgotten; retained and general: what is kept of the accuracy before. "
-                        "At equal forgetting nothing is interpolated: each state is one that was recorded, under whatever rule, within 10 points of the level.");
+                 "Whether a finding holds depends on the stopping rule. Budget: each request takes the passes that the config says. Updates: each request takes the same number of steps. Epochs: each question is trained on in the same number of passes. Accuracy: each request ends when its accuracy is low enough.");
+    page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of that before unlearning; more than 100 means that more answers are right than before. "
+                        "At equal forgetting nothing is interpolated: each snapshot was recorded, under whatever stopping rule, within 10 points of the level.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables: the methods at a glance, and the metrics that no figure shows. */
 #include <string.h>
+#include "eval/metrics/metric.h"
 #include "ref/report/figures.h"
 
-/* What is kept: the mean of metric "retention", else accuracy after over before. */
+/* Retention: the mean of the metric of that name, or else the accuracy after unlearning over that before. */
 static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split, const char *modality)
 {
     Ask ask = variant_ask(v, split, modality);
@@ -12,7 +13,7 @@ static const char *kept(const Report *r, const Variant *v, const Variant *before
     if (s.n == 0 && before) {
         Spread now = spread(&r->results, variant_ask(v, split, modality)), was = spread(&r->results, variant_ask(before, split, modality));
         if (now.n && was.n && was.mean > 0)
-            s = (Spread){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean };
+            s = (Spread){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean, 0 };
     }
     return spread_text(s, r->arena);
 }
@@ -21,7 +22,8 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
 {
     Variants all = variants(r, scenario);
     const Variant *before = all.count && variant_is(&all.item[0], "none") ? &all.item[0] : NULL;
-    table_group(p, scenario_label(r, scenario), 7);
+    const char *n = questions_text(r, scenario), *title = arena_format(r->arena, "%s%s%s", scenario_label(r, scenario), *n ? "; " : "", n);
+    table_group(p, title ? title : "", 7);
     for (size_t k = 0; k < all.count; k++) {
         const Variant *v = &all.item[k];
         const char *cells[7] = { v->label, spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
@@ -35,16 +37,19 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
 
 void report_methods(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "model", "known: picture", "known: words", "retained: picture", "retained: words", "general: picture", "general: words" };
+    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % of before ↑", "retain, text, % of before ↑",
+                                           "general, image, % of before ↑", "general, text, % of before ↑" };
     const char *scenario[100];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
     page_section(p, "methods", "The methods at a glance",
-                 "Known: accuracy on what is to be forgotten (lower is better). Retained and general: accuracy after, in percent of before (higher is better). After the last request; mean and, in brackets, range over the seeds.");
+                 "Forget: the accuracy on what is to be forgotten; lower is better. Retain and general: the accuracy after unlearning in percent of the accuracy before; "
+                 "higher is better, and more than 100 means that more answers are right than before. All values are taken after the last request. "
+                 "A value is the mean over the seeds, with their range in brackets; n counts questions.");
     if (n == 0)
         page_say(p, "missing", "results.csv has no rows: nothing was measured yet.");
     if (n) {
         fputs("<figure>\n", p->f);
-        table_begin(p, "All in percent", columns, 7);
+        table_begin(p, "In percent", columns, 7);
         for (size_t k = 0; k < n; k++)
             method_rows(p, r, scenario[k]);
         table_end(p);
@@ -75,41 +80,61 @@ static const char *plain(Spread s, Arena *a)
 
 static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 || strcmp(metric, "retention") == 0; }
 
+/* On how many questions a metric is measured: those that its own rows count, or else those of the accuracy. */
+static const char *questions_cell(const ReportRows *rows, const char *metric, const char *split, Arena *a)
+{
+    static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence", "model_utility", "steps" };
+    int64_t n = spread(rows, (Ask){ NULL, NULL, NULL, split, "both", metric, ANY, ANY }).questions;
+    bool of_accuracy = n == 0 && metric_find(metric);
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+        of_accuracy = of_accuracy && strncmp(metric, others[k], strlen(others[k])) != 0;
+    if (of_accuracy)
+        n = spread(rows, (Ask){ NULL, NULL, NULL, split, "both", "accuracy", ANY, ANY }).questions;
+    const char *text = n ? arena_format(a, "%lld", (long long)n) : "–";
+    return text ? text : "";
+}
+
+enum { METRIC_COLUMNS = 10 };
+
 static void metric_rows(Page *p, const Report *r, const Variant *v, const char *const *metric, size_t n)
 {
-    static const char *const splits[] = { "unlearn", "retain", "general" }, *const modalities[] = { "image", "text", "both" };
+    static const char *const splits[] = { "unlearn", "retain", "general" }, *const labels[] = { "forget", "retain", "general" }, *const modalities[] = { "image", "text", "both" };
     ArenaMark mark = arena_mark(r->arena);
     ReportRows mine = slice(&r->results, v, r->arena);
     for (size_t m = 0; m < n; m++)
         for (int s = 0; s < 3 && !drawn(metric[m]); s++) {
-            const char *cells[7] = { v->scenario, v->label, metric[m], splits[s] };
+            const Metric *known = metric_find(metric[m]);
+            const char *cells[METRIC_COLUMNS] = { v->scenario, v->label, metric[m], known ? known->range : "–", labels[s],
+                                                  known ? metric_better(known, splits[s]) : "–" };
             size_t found = 0;
             for (int c = 0; c < 3; c++) {
                 Spread x = spread(&mine, (Ask){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
                 found += x.n;
-                cells[4 + c] = plain(x, r->arena);
+                cells[6 + c] = plain(x, r->arena);
             }
+            cells[9] = questions_cell(&mine, metric[m], splits[s], r->arena);
             if (found)
-                table_row(p, cells, 7);
+                table_row(p, cells, METRIC_COLUMNS);
         }
     arena_release(r->arena, mark);
 }
 
 void report_metrics(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "model", "metric", "split", "picture", "words", "both" };
+    static const char *const columns[] = { "scenario", "model", "metric", "range", "split", "better", "image", "text", "both", "n" };
     const char *scenario[100], *metric[200];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100), m = names(r, COLUMN_METRIC, metric, 200), others = 0;
     for (size_t k = 0; k < m; k++)
         others += !drawn(metric[k]);
     if (!others)
         return;
-    page_section(p, "metrics", "All other metrics", "What was measured besides and no figure shows; pulse-ref list metrics says what each is and which way is better.");
+    page_section(p, "metrics", "All other metrics", "These metrics were measured besides; no figure shows them. pulse-ref list metrics has their formulas. Better says which direction is better on the split, or the value that is best; "
+                 "n counts the questions of both modalities.");
     const char *title = arena_format(r->arena, "%zu more metrics, after the last request", others);
     fputs("<figure>\n<details><summary>", p->f);
     page_text(p->f, title ? title : "");
     fputs("</summary>\n", p->f);
-    table_begin(p, "Values to four digits; mean and range over the seeds", columns, 7);
+    table_begin(p, "Values to four digits; mean and, in brackets, range over the seeds", columns, METRIC_COLUMNS);
     for (size_t k = 0; k < n; k++) {
         Variants all = variants(r, scenario[k]);
         for (size_t i = 0; i < all.count; i++)

@@ -47,6 +47,9 @@ check "the same results give the same bytes" cmp "$page" "$tap_folder/first.html
 check "mean and range over the seeds are shown" has "50.0 (25.0–75.0)"
 check "accuracies are shown in percent" has ">97.5<"
 check "a metric that no figure knows is listed" has "strange_metric"
+check "the number of questions stands beside the numbers" has "n: forget 40 image + 40 text, retain 40 image + 40 text, general 40 image + 40 text"
+check "columns have a unit and a direction" has ">forget, image, % ↓<"
+check "more than 100 percent is explained" has "more than 100 means that more answers are right than before"
 check "each figure names the rows it is made of" has "results.csv: scenario=finetuned, metric=accuracy"
 check "a scenario that was not run is said to be missing" has "no rows of the scenario pretrained"
 check "curves that were not recorded are said to be missing" has "no trajectory.csv"
@@ -112,7 +115,7 @@ fi
 
 # --- attacks and findings ---
 cp "$run/results.csv" "$tap_folder/plain.csv"
-check "a finding stands there with the words of the paper" has "F1: fine-tuned knowledge goes and general ability stays (rule budget)"
+check "a finding stands there with the words of the paper" has "F1: fine-tuned knowledge goes and general ability stays (stopping rule budget)"
 check "a finding without rows of its own does not" lacks "F3: "
 check "a run without attacks says so" has "No model of this run was attacked"
 { for metric in accuracy_relearned=0.75 accuracy_4bit=0.5 relearning=0.25 mia_loss=0.625 privleak=-12.5; do
@@ -127,10 +130,11 @@ check "a run without attacks says so" has "No model of this run was attacked"
 check "a page with attacks and rules is made" ends 0 report
 check "what an attack brings back is shown" has ">75.0<"
 check "membership is shown as a number" has ">0.625<"
-check "a figure is drawn for each rule" has "Requests one after another, rule accuracy"
+check "a metric that no figure shows has its range and its direction on the split" has "<td>0..1</td><td>forget</td><td>0.5</td>"
+check "a figure is drawn for each rule" has "Requests one after another, stopping rule accuracy"
 check "the steps of all requests are added up" has ">30<"
-check "the finding of requests one after another has its group" has "F3: requests one after another hurt more than one (rule updates)"
-check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, known 48.0, general 50.0"
+check "the finding of requests one after another has its group" has "F3: requests one after another hurt more than one (stopping rule updates)"
+check "at equal forgetting each state is named" has "seed 0: updates, request 2, step 15, forget 48.0, general 50.0"
 cp "$tap_folder/plain.csv" "$run/results.csv"
 sed -i '/^sequential/d' "$run/trajectory.csv"
 

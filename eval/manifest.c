@@ -102,7 +102,7 @@ static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *
         }
         json_object_set_new(stage, "name", json_string(p->stage[k].name));
         if (!link_add(list, stage, chain))
-            return error_set(e, "no memory for the manifest");
+            return error_no_memory(e, "no memory for the manifest");
     }
     return true;
 }

@@ -74,7 +74,7 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
     b->row_offsets = arena_array(a, count + 1, sizeof *b->row_offsets);
     b->pixels = tensor_f32(a, shape_of(4, pictures, one.dim[0], one.dim[1], one.dim[2]));
     if (!b->ids || !b->positions || !b->segments || !b->rows || !b->labels || !b->row_offsets || !b->pixels.f32)
-        return error_set(e, "batch: out of memory");
+        return error_no_memory(e, "batch: out of memory");
     for (size_t i = 0; i < count; i++)
         sample_pack(b, &samples[i], i, rows, c->arch->pictures);
     return true;

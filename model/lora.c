@@ -94,7 +94,7 @@ bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted,
         if (module && wanted(module, &w->list[i], context))
             good = add_pair(l, module, w->list[i].tensor.shape, a);
     }
-    return (good || error_set(e, "lora: no memory for the factors")) && weights_index(&l->factors, e);
+    return (good || error_no_memory(e, "lora: no memory for the factors")) && weights_index(&l->factors, e);
 }
 
 static bool wanted_by_pattern(const char *module, const Weight *base, const void *context)
@@ -107,7 +107,7 @@ bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Aren
 {
     const char *targets = arena_text(a, config.targets ? config.targets : w->arch->lora_targets);
     if (!targets)
-        return error_set(e, "lora: no memory");
+        return error_no_memory(e, "lora: no memory");
     config.targets = targets;
     if (!lora_begin(l, w, config, wanted_by_pattern, targets, a, e))
         return false;

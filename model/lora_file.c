@@ -149,7 +149,7 @@ static bool parts_make(Parts *p, const Store *s, Arena *a, Error *e)
         const char *name = s->entries[i].name;
         p->parts[i] = (Part){ name, strncmp(name, PREFIX, n) ? NULL : name_hub(name + n, a), &s->entries[i].tensor, false };
     }
-    return p->parts || error_set(e, "%s: no memory", s->path);
+    return p->parts || error_no_memory(e, "%s: no memory", s->path);
 }
 
 static Part *part_find(const Parts *p, const char *first, const char *second)
@@ -243,6 +243,6 @@ bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e)
     *l = (Lora){ .factors = { .arena = a } };
     const char *tensors = arena_format(a, "%s/adapter_model.safetensors", folder), *path = arena_format(a, "%s/adapter_config.json", folder);
     if (!tensors || !path)
-        return error_set(e, "%s: no memory", folder);
+        return error_no_memory(e, "%s: no memory", folder);
     return config_read(&config, path, e) && tensors_read(l, w, config, tensors, a, e);
 }

@@ -50,7 +50,7 @@ Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e)
     }
     *count = n;
     if (!plan)
-        error_set(e, "no memory for the list of weights");
+        error_no_memory(e, "no memory for the list of weights");
     return plan;
 }
 
@@ -73,7 +73,7 @@ bool weights_index(Weights *w, Error *e)
 {
     w->by_name = arena_array(w->arena, w->count, sizeof *w->by_name);
     if (!w->by_name)
-        return error_set(e, "no memory for the index of weights");
+        return error_no_memory(e, "no memory for the index of weights");
     for (size_t i = 0; i < w->count; i++)
         w->by_name[i] = &w->list[i];
     if (w->count)
@@ -113,7 +113,7 @@ bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Err
     for (size_t i = 0; good && i < count; i++)
         if (!plan[i].idle)
             good = start_one(&w->list[w->count++], &plan[i], seed, a);
-    return (good || error_set(e, "no memory for the weights")) && weights_index(w, e);
+    return (good || error_no_memory(e, "no memory for the weights")) && weights_index(w, e);
 }
 
 Weight *weights_find(const Weights *w, const char *name)
@@ -161,7 +161,7 @@ bool weights_own(Weights *w, Weight *one, Error *e)
         return true;
     Tensor wide = tensor_f32(w->arena, one->tensor.shape);
     if (!wide.data)
-        return error_set(e, "%s: no memory for a copy in F32", one->name);
+        return error_no_memory(e, "%s: no memory for a copy in F32", one->name);
     tensor_widen(&one->tensor, 0, shape_size(wide.shape), wide.f32);
     one->tensor = wide;
     return true;

@@ -23,7 +23,7 @@ typedef struct {
 static bool files_add(Weights *w, const char *folder, const char *name, Error *e)
 {
     const char *path = arena_format(w->arena, "%s/%s", folder, name);
-    return path ? store_open(&w->files[w->file_count], path, w->arena, e) && ++w->file_count : error_set(e, "no memory");
+    return path ? store_open(&w->files[w->file_count], path, w->arena, e) && ++w->file_count : error_no_memory(e, "no memory");
 }
 
 static const Store *file_named(const Weights *w, const char *name)
@@ -90,7 +90,7 @@ static bool files_open(Weights *w, const char *folder, Error *e)
     const char *single = arena_format(w->arena, "%s/model.safetensors", folder);
     const char *path = arena_format(w->arena, "%s/model.safetensors.index.json", folder);
     if (!single || !path)
-        return error_set(e, "no memory");
+        return error_no_memory(e, "no memory");
     if (file_exists(single) || !file_exists(path)) {
         w->files = arena_zalloc(w->arena, sizeof *w->files);
         return w->files && files_add(w, folder, "model.safetensors", e);
@@ -140,7 +140,7 @@ static bool take_all(Loading *l, Error *e)
             const Entry *entry = &l->w->files[i].entries[k];
             const char *name = name_hub(entry->name, l->w->arena);
             if (!name)
-                return error_set(e, "%s: no memory for its names", l->folder);
+                return error_no_memory(e, "%s: no memory for its names", l->folder);
             if (!name_matches(l->w->arch->buffers, name))
                 take(l, entry->name, &entry->tensor, name);
         }
@@ -189,7 +189,7 @@ static bool keep_all(Loading *l, Error *e)
         if (l->plan[k].dtype == DTYPE_WIDE && t.dtype != F32) {
             Tensor wide = tensor_f32(l->w->arena, t.shape);
             if (!wide.data)
-                return error_set(e, "%s: no memory for %s", l->folder, l->plan[k].name);
+                return error_no_memory(e, "%s: no memory for %s", l->folder, l->plan[k].name);
             tensor_widen(&t, 0, shape_size(t.shape), wide.f32);
             t = wide;
         }
@@ -204,7 +204,7 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
     lookup->list = arena_array(lookup->arena, count, sizeof *lookup->list);
     for (lookup->count = 0; lookup->list && lookup->count < count; lookup->count++)
         lookup->list[lookup->count] = (Weight){ .name = plan[lookup->count].name };
-    return lookup->list ? weights_index(lookup, e) : error_set(e, "no memory");
+    return lookup->list ? weights_index(lookup, e) : error_no_memory(e, "no memory");
 }
 
 /* Whether the files can hold what config.json asks for, before any name is made: a config of far more layers is refused at once. */
@@ -231,7 +231,7 @@ static bool load(Loading *l, const ModelConfig *c, Error *e)
     l->found = arena_zalloc(l->w->arena, count * sizeof *l->found);
     l->w->list = arena_array(l->w->arena, count, sizeof *l->w->list);
     if (!l->found || !l->w->list)
-        return error_set(e, "%s: no memory for its weights", l->folder);
+        return error_no_memory(e, "%s: no memory for its weights", l->folder);
     return take_all(l, e) && complain(l, e) && keep_all(l, e);
 }
 

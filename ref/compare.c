@@ -123,7 +123,7 @@ static bool side_items(Side *s, const char *path, const char **names, bool apart
     for (size_t i = 0; good && i < s->file_count; i++)
         good = items_add(s, &s->files[i], apart ? names[i] : "", a);
     if (!good)
-        return error_set(e, "%s: no memory for its names", path);
+        return error_no_memory(e, "%s: no memory for its names", path);
     qsort(s->items, s->count, sizeof *s->items, by_name);
     for (size_t i = 1; i < s->count; i++)
         if (!strcmp(s->items[i - 1].name, s->items[i].name))

@@ -200,7 +200,7 @@ static bool probe(const Wanted *w, Digest *family, Error *e)
 {
     bool *seen = calloc(ops_count + 1, sizeof *seen);
     if (!seen)
-        return error_set(e, "digest: out of memory");
+        return error_no_memory(e, "digest: out of memory");
     for (size_t k = 0; k < FAMILIES && !e->failed; k++)
         if (wants(w, families[k].name))
             family[k] = run_family(k, seen, w, e);

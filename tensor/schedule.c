@@ -77,7 +77,7 @@ static bool cosine_lr(const Schedule *s, int64_t t, float *lr, Error *e)
     dd c = angle_cos_pi(num, den), up = dd_add_d(c, 1), down = dd_add_d(dd_neg(c), 1);
     dd v = dd_scale(dd_add(dd_mul_d(up, s->lr), dd_mul_d(down, (double)s->lr * s->floor)), 0.5);
     return dd_round_abs(v, 0x1p-93 * s->lr, lr)
-        || error_set(e, "schedule: the cosine of step %lld of %lld is not decided by 93 bits", (long long)t, (long long)s->steps);
+        || error_set_kind(e, ERROR_UNDECIDED, "schedule: the cosine of step %lld of %lld is not decided by 93 bits", (long long)t, (long long)s->steps);
 }
 
 bool schedule_lr(const Schedule *s, int64_t t, float *lr, Error *e)

@@ -164,7 +164,7 @@ static bool file_map(Store *s, const char *path, Error *e)
     struct stat st;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);        // a pipe is refused, not waited for
     if (fd < 0 || fstat(fd, &st)) {
-        error_set(e, "%s: cannot be read: %s", path, strerror(errno));
+        error_io(e, "%s: cannot be read: %s", path, strerror(errno));
     } else if (!S_ISREG(st.st_mode)) {
         error_set(e, "%s: is not a regular file", path);
     } else if (st.st_size < 8 || (uintmax_t)st.st_size > SIZE_MAX) {
@@ -173,7 +173,7 @@ static bool file_map(Store *s, const char *path, Error *e)
         s->mapped = (size_t)st.st_size;
         s->mapping = mmap(NULL, s->mapped, PROT_READ, MAP_PRIVATE, fd, 0);
         if (s->mapping == MAP_FAILED) {
-            error_set(e, "%s: cannot be mapped: %s", path, strerror(errno));
+            error_io(e, "%s: cannot be mapped: %s", path, strerror(errno));
             s->mapping = NULL;
         }
     }
@@ -224,7 +224,7 @@ static bool entries_read(Store *s, const json_t *header, uint64_t data, Arena *a
     bool good = s->entries != NULL;
     for (size_t i = 0; good && i < s->count; i++)
         good = claim_place(s, &claims[i], data, a, &s->entries[i]);
-    return good || error_set(e, "%s: no memory for its tensors", s->path);
+    return good || error_no_memory(e, "%s: no memory for its tensors", s->path);
 }
 
 bool store_open(Store *s, const char *path, Arena *a, Error *e)
@@ -232,7 +232,7 @@ bool store_open(Store *s, const char *path, Arena *a, Error *e)
     uint64_t data;
     *s = (Store){ .path = arena_text(a, path) };
     if (!s->path || !file_map(s, path, e))
-        return error_set(e, "%s: no memory", path);
+        return error_no_memory(e, "%s: no memory", path);
     json_t *header = header_read(s, &data, e);
     bool good = header && entries_read(s, header, data, a, e);
     json_decref(header);

@@ -40,8 +40,11 @@ static bool header_json(json_t *header, const Entry *sorted, size_t count, const
             return false;
         if (json_object_get(header, name))
             return error_set(e, "%s: two entries are called \"%s\"", path, name);
-        if (json_object_set_new(header, name, entry_json(&sorted[i].tensor, at, end)))
-            return error_set(e, "%s: a tensor's name is not UTF-8, or there is no memory", path);
+        json_t *entry = entry_json(&sorted[i].tensor, at, end);
+        if (!entry)
+            return error_no_memory(e, "%s: no memory for its header", path);
+        if (json_object_set_new(header, name, entry))
+            return error_set(e, "%s: a tensor's name is not UTF-8", path);
     }
     return true;
 }
@@ -53,7 +56,7 @@ static char *header_text(const Entry *sorted, size_t count, const char *path, Er
     char *text = header && header_json(header, sorted, count, path, e) ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     if (!text)
-        error_set(e, "%s: no memory for its header", path);
+        error_no_memory(e, "%s: no memory for its header", path);
     return text;
 }
 

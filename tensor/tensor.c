@@ -90,7 +90,7 @@ Tensor tensor_f32(Arena *a, Shape s)
     if (shape_size_checked(s, &n))
         t.f32 = arena_array(a, n, sizeof(float));
     else
-        error_set(a->error, "out of memory: a tensor's size overflows");
+        error_no_memory(a->error, "out of memory: a tensor's size overflows");
     return t;
 }
 

@@ -69,7 +69,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
     Lora *lora = m->lora && !all_zero(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
     if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? adapted : NULL, m->lora, a)
         || (lora && !freeze_lora(lora, m->lora, a)))
-        return error_set(e, "unlearn: no memory for the reference model"), NULL;
+        return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;
     *copy = *m;
     copy->weights = weights;
     copy->lora = lora;

@@ -33,7 +33,7 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
     for (Role role = 0; role < ROLE_COUNT; role++)
         if (lists[role])
             r->role[role] = lists[role][round];
-    return retain_of(p, round, &r->role[ROLE_RETAIN], a) || error_set(e, "unlearn: no memory for the retain list");
+    return retain_of(p, round, &r->role[ROLE_RETAIN], a) || error_no_memory(e, "unlearn: no memory for the retain list");
 }
 
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)

@@ -113,7 +113,7 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
         room += step_size(r, role);
     *samples = arena_array(a, room, sizeof **samples);
     if (!*samples)
-        return error_set(e, "unlearn: out of memory");
+        return error_no_memory(e, "unlearn: out of memory");
     for (Role role = 0; role < ROLE_COUNT; role++) {
         u->chosen_count[role] = 0;
         if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1 - r->before, &turn))

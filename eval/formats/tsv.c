@@ -118,7 +118,7 @@ bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
     t->line = arena_array(a, lines, sizeof *t->line);
     t->cell = t->columns <= (size_t)-1 / lines ? arena_array(a, lines * t->columns, sizeof *t->cell) : NULL;
     if (!t->line || !t->cell)
-        return error_set(e, "%s: no memory for %zu lines of %zu cells", path, lines, t->columns);
+        return error_no_memory(e, "%s: no memory for %zu lines of %zu cells", path, lines, t->columns);
     while (*c.at)
         if (!row_read(t, &c, e))
             return false;

@@ -37,7 +37,7 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
         return error_set(e, "a picture of %zu x %zu cannot be augmented, expected at most %d values", w, h, AUGMENT_MAX);
     uint8_t *rgb = arena_array(a, w * h, 3);
     if (!rgb)
-        return error_set(e, "no memory to augment a picture of %zu x %zu", w, h);
+        return error_no_memory(e, "no memory to augment a picture of %zu x %zu", w, h);
     Augment g = augment_draw(seed, use);
     #pragma omp parallel for
     for (size_t y = 0; y < h; y++)

@@ -14,7 +14,7 @@ static uint8_t *decode(const void *bytes, size_t n, int channels, const char *na
     if (!container_check(bytes, n, name, e))
         return NULL;
     if (!(bytes = container_fill_palette(bytes, &n, a))) {
-        error_set(e, "%s: no memory for the picture", name);
+        error_no_memory(e, "%s: no memory for the picture", name);
         return NULL;
     }
     if (!stbi_info_from_memory(bytes, (int)n, w, h, &found)) {
@@ -54,7 +54,7 @@ static bool decode_into(Image *out, const void *bytes, size_t n, bool on_black, 
         memcpy(rgb, data, 3 * pixels);
     stbi_image_free(data);
     if (!rgb)
-        return error_set(e, "%s: no memory for a %d x %d picture", name, w, h);
+        return error_no_memory(e, "%s: no memory for a %d x %d picture", name, w, h);
     *out = (Image){ (size_t)w, (size_t)h, rgb };
     return true;
 }

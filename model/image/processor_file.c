@@ -175,7 +175,7 @@ bool image_processor_write(const ImageProcessor *s, const char *path, Error *e)
         "width", (json_int_t)s->crop_width, "do_center_crop", s->crop, "do_convert_rgb", 1, "do_normalize", s->normalise,
         "do_rescale", s->scale != 1, "do_resize", s->resize, "image_mean", s->mean[0], s->mean[1], s->mean[2], "image_std",
         s->std[0], s->std[1], s->std[2], "resample", (int)s->filter, "rescale_factor", s->scale, "size", size);
-    bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
+    bool ok = root ? json_save(path, root, e) : error_no_memory(e, "%s: no memory to write it", path);
     json_decref(root);
     return ok;
 }
@@ -184,7 +184,7 @@ bool processor_config_write(const char *path, size_t patch_size, Error *e)
 {
     json_t *root = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
                              "vision_feature_select_strategy", "default", "image_token", "<image>", "num_additional_image_tokens", 1);
-    bool ok = root ? json_save(path, root, e) : error_set(e, "%s: no memory to write it", path);
+    bool ok = root ? json_save(path, root, e) : error_no_memory(e, "%s: no memory to write it", path);
     json_decref(root);
     return ok;
 }

@@ -103,12 +103,12 @@ static bool resize_into(Image *out, const Image *in, ImageFilter f, Arena *a, Er
     if (out->width != in->width) {
         wide = (Image){ out->width, in->height, arena_array(a, out->width * in->height, 3) };
         if (!wide.rgb || !resize_rows(&wide, in, f, a))
-            return error_set(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
+            return error_no_memory(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
     }
     if (out->height == in->height)
         memcpy(out->rgb, wide.rgb, 3 * out->width * out->height);
     else if (!resize_columns(out, &wide, f, a))
-        return error_set(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
+        return error_no_memory(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
     return true;
 }
 
@@ -120,7 +120,7 @@ bool image_resize(Image *out, const Image *in, size_t width, size_t height, Imag
                             "%zu values", in->width, in->height, width, height, IMAGE_VALUES_MAX);
     uint8_t *rgb = arena_array(a, width * height, 3);
     if (!rgb)
-        return error_set(e, "no memory for a %zu x %zu picture", width, height);
+        return error_no_memory(e, "no memory for a %zu x %zu picture", width, height);
     Image result = { width, height, rgb };
     ArenaMark mark = arena_mark(a);
     bool ok = resize_into(&result, in, filter, a, e);

@@ -123,11 +123,11 @@ bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, co
     TokenIds asked = encode(style, question, "", "", picture, image, a, e);
     TokenIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
     if (!asked.id || !ids.id)
-        return error_set(e, "no memory for a prompt");
+        return error_no_memory(e, "no memory for a prompt");
     if (!specials_check(style, ids, picture, *end != 0, a, e))
         return false;
     if (!expand(&p, style, ids, common_prefix(asked, ids), image, picture, a))
-        return error_set(e, "no memory for a prompt");
+        return error_no_memory(e, "no memory for a prompt");
     if (answer && p.answer_count <= (*end != 0))
         return error_set(e, "the answer has no tokens");
     for (size_t row = 0; row < p.n; row++)

@@ -131,7 +131,7 @@ char *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool
     TextBuffer whole = { .arena = &scratch };
     char *out = NULL;
     if (!parts_fill(t, id, count, skip, &p, &scratch) || !decode_all(t, &p, &whole, &scratch))
-        error_set(e, "no memory to decode %zu tokens", count);
+        error_no_memory(e, "no memory to decode %zu tokens", count);
     else if ((out = arena_alloc(a, whole.n)))
         memcpy(out, whole.at, whole.n);
     arena_free(&scratch);

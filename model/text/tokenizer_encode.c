@@ -229,7 +229,7 @@ TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, 
     Arena scratch = arena_make(e);
     Encoder c = { t, &scratch, { .arena = &scratch } };
     if (!encode_all(&c, (Span){ text, n }, specials))
-        error_set(e, "no memory to encode a text of %zu bytes", n);
+        error_no_memory(e, "no memory to encode a text of %zu bytes", n);
     else if ((out.id = arena_array(a, c.ids.n + 1, sizeof *out.id)) && (out.count = c.ids.n))
         memcpy(out.id, c.ids.id, out.count * sizeof *out.id);
     arena_free(&scratch);

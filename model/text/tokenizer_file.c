@@ -273,7 +273,7 @@ static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Erro
     if (t && (t->name = arena_text(a, name)))
         ok = text_fill(t, root, a, e);
     else if (root)
-        error_set(e, "%s: no memory for a tokenizer", name);
+        error_no_memory(e, "%s: no memory for a tokenizer", name);
     json_decref(root);
     return ok ? t : NULL;
 }

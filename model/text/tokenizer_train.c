@@ -290,5 +290,5 @@ bool tokenizer_train(const char *folder, const char *const *words, size_t count,
     bool ok = merges > 1u << 20 ? error_set(e, "%zu merges, expected at most %u", merges, 1u << 20)
             : words_fill(&t, words, count) && characters_fill(&t, merges) && learn(&t, merges) && write_files(&t, folder);
     arena_free(&a);
-    return ok || error_set(e, "%s: no memory to make a tokenizer of %zu words", folder, count);
+    return ok || error_no_memory(e, "%s: no memory to make a tokenizer of %zu words", folder, count);
 }

@@ -73,7 +73,7 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
     *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path), .ids = arena_alloc(a, sizeof(NameMap)) };
     if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a) && (out->pictures = picture_cache_make(folder, room, a)))
         return true;
-    return error_set(e, "%s: no memory for %zu samples", path, room);
+    return error_no_memory(e, "%s: no memory for %zu samples", path, room);
 }
 
 /* The text lives in an arena of its own, gone when all is parsed. */

@@ -82,7 +82,7 @@ static const Tensor *images_open(PictureCache *p, const char *file, Arena *a, Er
     const char *name = arena_text(a, file), *path = picture_path(p, file, &p->cache);
     Store *s = &p->store[p->files.count];
     if (!name || !path || !store_open(s, path, &p->cache, e)) {
-        error_set(e, "%s: no memory to open it", file);
+        error_no_memory(e, "%s: no memory to open it", file);
         return NULL;
     }
     name_map_add(&p->files, name);
@@ -117,8 +117,10 @@ bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e)
             return false;
     } else {
         const char *path = picture_path(p, image, a);
-        if (!path || !file_exists(path))
-            return error_set(e, "picture \"%.120s\" is not there (%s)", image, path ? path : "no memory");
+        if (!path)
+            return error_no_memory(e, "picture \"%.120s\": no memory for its path", image);
+        if (!file_exists(path))
+            return error_set(e, "picture \"%.120s\" is not there (%s)", image, path);
     }
     name_map_add(&p->names, image);
     return true;

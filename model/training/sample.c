@@ -54,7 +54,7 @@ static bool texts_read(Sample *s, const json_t *object, Arena *a, Error *e)
         if (texts[k].needed && (!text || !*text))
             return error_set(e, "\"%s\" is missing or empty", texts[k].key);
         if (text && !(*out = arena_text(a, text)))
-            return error_set(e, "no memory for the sample");
+            return error_no_memory(e, "no memory for the sample");
     }
     return true;
 }
@@ -128,10 +128,12 @@ static bool options_read(Sample *s, const json_t *object, Arena *a, Error *e)
                 return error_set(e, "option \"%.60s\" stands there twice", text);
         found |= !strcmp(text, s->answer);
         if (!(s->options[k] = arena_text(a, text)))
-            return error_set(e, "no memory for the sample");
+            return error_no_memory(e, "no memory for the sample");
         s->option_count++;
     }
-    return found || error_set(e, s->options ? "the answer \"%.60s\" is not among the options" : "no memory (%.60s)", s->answer);
+    if (!s->options)
+        return error_no_memory(e, "no memory for the options");
+    return found || error_set(e, "the answer \"%.60s\" is not among the options", s->answer);
 }
 
 bool sample_parse(Sample *s, const json_t *object, Arena *a, Error *e)

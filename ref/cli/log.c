@@ -39,7 +39,7 @@ bool log_open(const char *path, int64_t keep, FILE **log, Error *e)
     *log = begin(path, keep, e) ? fopen(path, "a") : NULL;
     if (*log)
         setvbuf(*log, NULL, _IOLBF, 1 << 16);
-    return *log || error_set(e, "%s: cannot be written: %s", path, strerror(errno));
+    return *log || error_io(e, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 void log_step(FILE *log, int64_t step, const StepStats *s)

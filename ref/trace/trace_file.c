@@ -60,7 +60,7 @@ bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error
     Entries to = { .room = 3 * r->tape.count + 4 * r->optimiser.count + 1, .arena = a };
     to.list = arena_array(a, to.room, sizeof *to.list);
     if (!to.list)
-        return error_set(e, "trace: no memory for the list of tensors");
+        return error_no_memory(e, "trace: no memory for the list of tensors");
     for (size_t k = 0; k < r->tape.count; k++)
         add_node(&to, &r->tape, r->tape.nodes[k]);
     for (size_t k = 0; k < r->optimiser.count; k++)
@@ -114,7 +114,7 @@ json_t *trace_nodes(const Trainer *r, Arena *a, Error *e)
     json_t *list = json_array();
     for (size_t k = 0; k < r->tape.count; k++)
         if (r->tape.nodes[k]->op && json_array_append_new(list, node_json(&r->tape, r->tape.nodes[k], a)) != 0) {
-            error_set(e, "trace: no memory for node %zu", k);
+            error_no_memory(e, "trace: no memory for node %zu", k);
             break;
         }
     return list;

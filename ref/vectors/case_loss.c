@@ -126,7 +126,7 @@ bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
     unsigned needs = method_needs(m, &v);
     for (Role r = 0; r < ROLE_COUNT; r++)
         if (needs >> r & 1 && !role_make(c, &s, r, &z[r], needs, f, a))
-            return error_set(e, "record: no memory for %s", f->id);
+            return error_no_memory(e, "record: no memory for %s", f->id);
     Node *loss = m->loss(&s);
     tape_backward(&t);
     const float **bounds;

@@ -73,14 +73,14 @@ static void *give(Arena *a, size_t bytes)
 {
     size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     if (size < bytes || (a->limit && (size > a->limit || a->used > a->limit - size))) {
-        error_set(a->error, "out of memory: %zu bytes asked for, %zu in use, limit %zu", bytes, a->used, a->limit);
+        error_no_memory(a->error, "out of memory: %zu bytes asked for, %zu in use, limit %zu", bytes, a->used, a->limit);
         return NULL;
     }
     if (size == 0)
         size = ALIGN;
     ArenaChunk *c = chunk_with_room(a, size);
     if (!c) {
-        error_set(a->error, "out of memory: %zu bytes asked for, %zu in use", bytes, a->used);
+        error_no_memory(a->error, "out of memory: %zu bytes asked for, %zu in use", bytes, a->used);
         return NULL;
     }
     void *piece = c->base + c->at;
@@ -106,7 +106,7 @@ void *arena_zalloc(Arena *a, size_t bytes)
 void *arena_array(Arena *a, size_t n, size_t size)
 {
     if (size && n > SIZE_MAX / size) {
-        error_set(a->error, "out of memory: %zu pieces of %zu bytes asked for", n, size);
+        error_no_memory(a->error, "out of memory: %zu pieces of %zu bytes asked for", n, size);
         return NULL;
     }
     return arena_alloc(a, n * size);

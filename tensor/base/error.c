@@ -5,15 +5,49 @@
 #include <stdio.h>
 #include <string.h>
 
-bool error_set(Error *e, const char *format, ...)
+static bool record(Error *e, ErrorKind kind, const char *format, va_list args)
 {
     if (e && !e->failed) {
-        va_list args;
-        va_start(args, format);
         vsnprintf(e->text, sizeof e->text, format, args);
-        va_end(args);
+        e->kind = kind;
         e->failed = true;
     }
+    return false;
+}
+
+bool error_set(Error *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(e, ERROR_INPUT, format, args);
+    va_end(args);
+    return false;
+}
+
+bool error_set_kind(Error *e, ErrorKind kind, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(e, kind, format, args);
+    va_end(args);
+    return false;
+}
+
+bool error_no_memory(Error *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(e, ERROR_MEMORY, format, args);
+    va_end(args);
+    return false;
+}
+
+bool error_io(Error *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(e, ERROR_IO, format, args);
+    va_end(args);
     return false;
 }
 
@@ -31,4 +65,10 @@ bool error_prefix(Error *e, const char *format, ...)
             e->text[sizeof e->text - 1] = 0;
     }
     return false;
+}
+
+const char *error_kind_name(ErrorKind kind)
+{
+    static const char *const names[ERROR_KINDS] = { "no error", "bad input", "no memory", "input or output", "environment", "undecided" };
+    return names[kind];
 }

@@ -17,13 +17,13 @@ static FILE *open_regular(const char *path, size_t limit, size_t *size, Error *e
     struct stat st;
     FILE *f = NULL;
     if (stat(path, &st))
-        error_set(e, "%s: cannot be read: %s", path, strerror(errno));
+        error_io(e, "%s: cannot be read: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
         error_set(e, "%s: is not a regular file", path);
     else if ((uintmax_t)st.st_size > limit)
         error_set(e, "%s: has %jd bytes, at most %zu were expected", path, (intmax_t)st.st_size, limit);
     else if (!(f = fopen(path, "rb")))
-        error_set(e, "%s: cannot be read: %s", path, strerror(errno));
+        error_io(e, "%s: cannot be read: %s", path, strerror(errno));
     else
         *size = (size_t)st.st_size;
     return f;
@@ -37,9 +37,9 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
         return NULL;
     char *data = arena_alloc(a, n + 1);
     if (!data) {
-        error_set(e, "%s: no memory for its %zu bytes", path, n);
+        error_no_memory(e, "%s: no memory for its %zu bytes", path, n);
     } else if (fread(data, 1, n, f) != n) {
-        error_set(e, "%s: reading failed, %zu bytes were expected", path, n);
+        error_io(e, "%s: reading failed, %zu bytes were expected", path, n);
         data = NULL;
     } else {
         data[n] = 0;
@@ -76,7 +76,7 @@ bool file_make_folder(const char *path, Error *e)
     good = good && make_one(path);
     int why = errno;
     arena_free(&names);
-    return good || error_set(e, "%s: cannot make this folder: %s", path, strerror(why));
+    return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
 void folder_sweep(const char *path)
@@ -100,7 +100,7 @@ bool folder_hold(FolderHold *h, const char *path, Error *e)
         return error_set(e, "%s: another process is writing into this folder, expected one at a time", path);
     }
     if (*h < 0)
-        return error_set(e, "%s: cannot be opened: %s", path, strerror(errno));
+        return error_io(e, "%s: cannot be opened: %s", path, strerror(errno));
     folder_sweep(path);
     return true;
 }
@@ -137,7 +137,7 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     if (w->stream)
         return true;
     if (w->beside)
-        error_set(e, "%s: cannot be written: %s", path, strerror(errno));
+        error_io(e, "%s: cannot be written: %s", path, strerror(errno));
     arena_free(&w->names);
     return false;
 }
@@ -166,7 +166,7 @@ bool file_finish(FileWriter *w, Error *e)
     if (good) {
         sync_folder(w->path);
     } else {
-        error_set(e, "%s: cannot be written: %s", w->path, strerror(errno));
+        error_io(e, "%s: cannot be written: %s", w->path, strerror(errno));
         unlink(w->beside);
     }
     arena_free(&w->names);

@@ -52,7 +52,7 @@ bool digest_file(const char *path, Digest *out, Error *e)
 {
     FILE *f = fopen(path, "rb");
     if (!f)
-        return error_set(e, "%s: cannot be read: %s", path, strerror(errno));
+        return error_io(e, "%s: cannot be read: %s", path, strerror(errno));
     Hash h = hash_begin();
     unsigned char piece[PIECE];
     size_t n;
@@ -61,5 +61,5 @@ bool digest_file(const char *path, Digest *out, Error *e)
     bool good = !ferror(f);
     fclose(f);
     *out = hash_end(&h);
-    return good || error_set(e, "%s: reading failed", path);
+    return good || error_io(e, "%s: reading failed", path);
 }

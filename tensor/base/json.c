@@ -33,7 +33,8 @@ json_t *json_parse(const char *text, size_t n, const char *path, Error *e)
         return NULL;
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        error_set(e, "%s:%d: is not JSON: %s", path, why.line > 0 ? why.line : 1, why.text);
+        error_set_kind(e, json_error_code(&why) == json_error_out_of_memory ? ERROR_MEMORY : ERROR_INPUT, "%s:%d: is not JSON: %s", path,
+                       why.line > 0 ? why.line : 1, why.text);
     return value;
 }
 
@@ -161,7 +162,7 @@ bool json_save(const char *path, const json_t *value, Error *e)
 {
     FileWriter w;
     if (!value)
-        return error_set(e, "%s: cannot be written: no memory for its JSON", path);
+        return error_set(e, "%s: cannot be written: its JSON was not made, because a text is not UTF-8, a number is not finite, or memory ran out", path);
     if (!file_begin(&w, path, e))
         return false;
     json_print(w.stream, value, 2);

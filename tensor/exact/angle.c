@@ -106,7 +106,7 @@ bool angle_rope_tables(float *cosines, float *sines, size_t positions, size_t d,
             if (pos == 0)
                 *c = 1, *s = 0;
             else if (!entry(f, pos, c, s))
-                return error_set(e, "rope: position %zu, pair %zu of head_dim %zu, base %g is not decided by double-double", pos, i, d, (double)base);
+                return error_set_kind(e, ERROR_UNDECIDED, "rope: position %zu, pair %zu of head_dim %zu, base %g is not decided by double-double", pos, i, d, (double)base);
         }
     }
     return true;

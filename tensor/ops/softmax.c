@@ -44,7 +44,7 @@ void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size
     float top = -INFINITY;
     for (size_t j = 0; j < n; j++)
         top = x[j] > top ? x[j] : top;
-    error_set(c->error, "%s: row %zu, column %zu of %zu, logit %a where the largest is %a: "
+    error_set_kind(c->error, ERROR_UNDECIDED, "%s: row %zu, column %zu of %zu, logit %a where the largest is %a: "
               "double-double left two floats, expected one", c->op->name, row, column, n, (double)x[column], (double)top);
 }
 

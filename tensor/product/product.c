@@ -163,7 +163,7 @@ static bool run(const Engine *engine, const Tile *t, size_t *left, Arena *arena,
     ArenaMark mark = arena_mark(arena);
     w.packed = arena_array(arena, w.columns * (t->length + 1) + threads * w.room, sizeof *w.packed);
     if (!w.packed)
-        return error_set(e, "out of memory for a product");
+        return error_no_memory(e, "out of memory for a product");
     w.whole.operands = &w.of;
     w.whole.b_norm = w.norm = w.packed + w.columns * t->length;
     w.scratch = w.norm + w.columns;

@@ -17,7 +17,7 @@ static bool rmu_begin(const Hyperparameters *hyper, const Model *m, Arena *a, co
     float *u = arena_array(a, c, sizeof *u);
     Random r = random_for((uint64_t)hyper->seed, "unlearn.rmu");
     if (!u)
-        return error_set(e, "rmu: no memory for the direction");
+        return error_no_memory(e, "rmu: no memory for the direction");
     for (size_t k = 0; k < c; k++)
         u[k] = random_uniform(r, k);
     *state = u;

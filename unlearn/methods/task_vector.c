@@ -27,7 +27,7 @@ static bool task_vector_begin(const Hyperparameters *hyper, const Model *m, Aren
             continue;
         before[k] = tensor_f32(a, w->list[k].tensor.shape);
         if (!before[k].f32)
-            return error_set(e, "task_vector: no memory for the weights before");
+            return error_no_memory(e, "task_vector: no memory for the weights before");
         memcpy(before[k].f32, w->list[k].tensor.f32, tensor_bytes(before[k]));
     }
     for (size_t k = 0; m->lora && k < m->lora->count; k++)

@@ -172,17 +172,17 @@ static void another_rounding_mode_says_environment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_STAND(the_first_failure_stays_with_its_kind),
-        ON_STAND(every_kind_has_a_name_of_its_own),
-        ON_STAND(an_arena_that_cannot_give_says_no_memory),
-        ON_STAND(an_operator_without_memory_says_no_memory),
-        ON_STAND(a_call_that_does_not_fit_says_bad_input),
-        ON_STAND(a_file_that_is_not_there_says_input_or_output),
-        ON_STAND(a_file_cut_short_anywhere_says_bad_input),
-        ON_STAND(a_store_without_memory_says_no_memory),
-        ON_STAND(json_that_is_wrong_says_bad_input),
-        ON_STAND(a_name_that_is_not_utf8_says_bad_input),
-        ON_STAND(another_rounding_mode_says_environment),
+        stand_test(the_first_failure_stays_with_its_kind),
+        stand_test(every_kind_has_a_name_of_its_own),
+        stand_test(an_arena_that_cannot_give_says_no_memory),
+        stand_test(an_operator_without_memory_says_no_memory),
+        stand_test(a_call_that_does_not_fit_says_bad_input),
+        stand_test(a_file_that_is_not_there_says_input_or_output),
+        stand_test(a_file_cut_short_anywhere_says_bad_input),
+        stand_test(a_store_without_memory_says_no_memory),
+        stand_test(json_that_is_wrong_says_bad_input),
+        stand_test(a_name_that_is_not_utf8_says_bad_input),
+        stand_test(another_rounding_mode_says_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,9 +58,9 @@ static bool begin(Error *e)
     int (*parallel)(void);
     const char *(*config)(void), *(*core)(void);
     if (!find("openblas_get_parallel", &parallel) || !find("openblas_get_config", &config) || !find("openblas_get_corename", &core))
-        return error_set(e, "it is not OpenBLAS");
+        return error_set_kind(e, ERROR_ENVIRONMENT, "it is not OpenBLAS");
     if (parallel() != OPENMP)
-        return error_set(e, "it was not built for OpenMP");
+        return error_set_kind(e, ERROR_ENVIRONMENT, "it was not built for OpenMP");
     snprintf(library_name, sizeof library_name, "%s, kernel %s", config(), core());
     return true;
 }
@@ -80,7 +80,7 @@ static bool begin(Error *e)
     int (*arch_id)(void);
     if (!find("bli_thread_set_num_threads", &set_threads) || !find("bli_info_get_version_str", &version)
         || !find("bli_arch_query_id", &arch_id) || !find("bli_arch_string", &arch))
-        return error_set(e, "it is not BLIS");
+        return error_set_kind(e, ERROR_ENVIRONMENT, "it is not BLIS");
     snprintf(library_name, sizeof library_name, "BLIS %s, kernel %s", version(), arch(arch_id()));
     return true;
 }
@@ -105,7 +105,7 @@ static bool begin(Error *e)
 {
     void *other;
     if (find("openblas_get_config", &other) || find("bli_info_get_version_str", &other))
-        return error_set(e, "it is not the reference BLAS");
+        return error_set_kind(e, ERROR_ENVIRONMENT, "it is not the reference BLAS");
     snprintf(library_name, sizeof library_name, "reference BLAS (netlib)");
     return true;
 }
@@ -155,7 +155,7 @@ static bool space_is_there(Error *e)
     const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
     void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return error_set(e, "the BLAS library needs up to %zu MiB of address space for %d threads, which this process may not have; "
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %d threads, which this process may not have; "
                          "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, omp_get_max_threads());
     munmap(room, bytes);
     return true;
@@ -166,11 +166,11 @@ static bool open_at(const char *place, Error *e)
     Error why = { 0 };
     library = dlopen(place, OPEN_FLAGS);
     if (!library)
-        return error_set(e, "the BLAS library was not found: %s", dlerror());
-    if (find("cblas_dgemm", &dgemm) ? begin(&why) : error_set(&why, "it has no cblas_dgemm"))
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library was not found: %s", dlerror());
+    if (find("cblas_dgemm", &dgemm) ? begin(&why) : error_set_kind(&why, ERROR_ENVIRONMENT, "it has no cblas_dgemm"))
         return true;
     dlclose(library);
-    return error_set(e, "the library %s was refused: %s", place, why.text);
+    return error_set_kind(e, ERROR_ENVIRONMENT, "the library %s was refused: %s", place, why.text);
 }
 
 /* The library may have been built with -ffast-math: the floating-point environment stays what it was. */
@@ -185,7 +185,7 @@ static bool open_library(Error *e)
         open = *places[k] && open_at(places[k], e);
     fesetenv(&before);
     if (!open)
-        return error_set(e, "the BLAS library was not found: %s", places[0]);
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library was not found: %s", places[0]);
     *e = (Error){ 0 };
     return engine_selftest(&blas, e);
 }

@@ -56,7 +56,7 @@ static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, 
     for (size_t k = 0; k < c.m * c.n; k += c.step) {
         float want = exact_dot(&a, k / c.n, &b, k % c.n);
         if (float_bits(out[k]) != float_bits(want))
-            return error_set(e, "start-up test: the engine (%s) computes wrong products: [%zu, %zu]%s by [%zu, %zu]%s, element "
+            return error_set_kind(e, ERROR_ENVIRONMENT, "start-up test: the engine (%s) computes wrong products: [%zu, %zu]%s by [%zu, %zu]%s, element "
                              "(%zu, %zu) is %a, expected %a; build with another (make BLAS=builtin)", engine->name(),
                              c.m, c.length, a_columns ? " transposed" : "", c.length, c.n, b_columns ? "" : " transposed",
                              k / c.n, k % c.n, (double)out[k], (double)want);
@@ -89,7 +89,7 @@ bool engine_selftest(const Engine *engine, Error *e)
         check_shared(engine, &mine);
         #pragma omp critical(engine_selftest)
         if (mine.failed)
-            error_set(e, "%s", mine.text);
+            error_set_kind(e, mine.kind, "%s", mine.text);
     }
     return !e->failed;
 }

@@ -22,9 +22,11 @@ static const Attention attention = { .segments = segments, .count = 2, .heads = 
 #define Q M(ROWS, 24)
 #define K M(150, 12)
 
-/* Tables that a call reads; the same at every call. */
+/* Tables that a call reads; filled once, by the first call that reads them. */
 static void fill_tables(void)
 {
+    if (positions[1])
+        return;
     for (int32_t r = 0; r < ROWS; r++) {
         labels[r] = r % 5 ? r * 7 % COLS : -1;
         keep[r] = r % 3 != 0;

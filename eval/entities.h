@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Entities: who a world knows of, one object a line of entities.jsonl:
+/* Entities: who or what a world knows of, one JSON object on each line of a file (named by world.json):
  *
  *     {"id": "person-07", "group": "person", "name": "…", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
- * id and group are needed; round is the request (1 … K) that an entity to be unlearned belongs to, absent: 0.
- * Always: ids differ; an entity of the split "unlearn" has a round, one of the split "retain" has none.
- * Fails: FILE:LINE and a sentence; a picture that is not there is one of them. */
+ * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of the split "unlearn"
+ * has a round, and no other entity has one. Ids differ. Other keys are not read.
+ * Errors begin with FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only read afterwards. */
 #ifndef PULSE_EVAL_ENTITIES_H
 #define PULSE_EVAL_ENTITIES_H
 
@@ -13,8 +13,8 @@
 #include "tensor/base/arena.h"
 
 typedef struct {
-    const char *id, *group, *split;      // split "": none
-    int64_t     round;                   // 0: none
+    const char *id, *group, *split;      // split "": it has none
+    int64_t     round;                   // 0: it has none
     size_t      line;
 } Entity;
 
@@ -26,13 +26,14 @@ typedef struct {
 
 bool entities_read(Entities *out, const char *path, Arena *a, Error *e);
 
-/* Some of them, in a stated order: a split. */
+/* Some of the entities, in a stated order: a split. They point into the Entities, which must outlive the list. */
 typedef struct {
     const Entity **entity;
     size_t count;
 } EntityList;
 
-/* Those of a group, in the order of the file; round < 0: any, 0: those without one, k: those of request k. */
+/* The entities of a group, in the order of the file. round < 0: all of them; 0: those without a round; k: those of request k.
+ * False: no memory, which `a` says. */
 bool entities_choose(EntityList *out, const Entities *all, const char *group, int64_t round, Arena *a);
 bool entity_list_has(const EntityList *l, const char *id);
 

@@ -82,7 +82,7 @@ typedef struct {
     size_t      input[4], inputs;        // stages, and how many
     const Case *one;                     // of an unlearn or probe stage: the first case that wants it
     StartModel  model;                   // which is trained, or asked; of a stage that asks what an unlearn stage made: where that starts
-    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model itself), and the group asked about
+    size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model), and the group
     double      cost;                    // about seconds; for progress and order only
 } Stage;
 

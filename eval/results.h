@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Results: the numbers of a run, in files that people and programs read (CONTRACT 5).
+/* Results: the numbers of a run, in files that people and programs read.
  *
- * Answers: one JSON object a line, everything a Result holds; floats as shortest decimals, which read back as the same bits.
- * Rows: results.csv (header exactly as the contract), results.jsonl (the same, each value as decimal and as hex), and
- * trajectory.csv, which has epoch and step besides. */
+ * answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are shortest decimals, which read back as the
+ * same bits. results.csv has the rows below, under a fixed header; results.jsonl has the same rows with each value as a decimal and as a
+ * hexadecimal float; trajectory.csv has the columns epoch and step besides. Functions return false, or NULL, with a sentence in the error. */
 #ifndef PULSE_EVAL_RESULTS_H
 #define PULSE_EVAL_RESULTS_H
 
@@ -12,20 +12,21 @@
 #include "tensor/base/json.h"
 
 bool    answers_write(const char *path, const Result *r, size_t count, Error *e);
+/* All answers of a file, in `a`. Errors begin with FILE:LINE. */
 Result *answers_read(const char *path, size_t *count, Arena *a, Error *e);
-/* The object of one answer, without its per-token lists when `brief`. Caller json_decref's. */
+/* The JSON object of one answer; brief: without its lists of tokens. The caller owns it (json_decref). */
 json_t *answer_object(const Result *r, bool brief);
 
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
-    int64_t round, epoch, step;          // epoch: the pass over the questions that the step belongs to, from 1
+    int64_t round, epoch, step;          // round 0: before unlearning; epoch: the pass that the step belongs to, from 1
     double  value;
     int64_t count, total;                // total 0: the metric is no ratio
     int64_t n;                           // questions that it is measured on; 0: not known. In no file
     uint64_t seed;
 } Row;
 
-/* What `split` and `modality` of a row may say. */
+/* The names of splits and modalities in files. Splits may also be "so_far" and "round1", "round2", …, and kinds of questions in `eval`. */
 extern const char *const row_splits[3];          // "unlearn", "retain", "general"
 extern const char *const row_modalities[3];      // "image", "text", "both"
 
@@ -35,6 +36,7 @@ typedef struct {
     Arena *arena;
 } Rows;
 
+/* Adds a copy of the row; its texts must outlive the rows. False: no memory, which the arena says. */
 bool rows_add(Rows *r, Row row);
 bool rows_write_csv(const Rows *r, const char *path, bool trajectory, Error *e);
 bool rows_write_jsonl(const Rows *r, const char *path, Error *e);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Words of a list in a config: "ga, ga_klr npo", parted by commas and blanks. */
+/* Words: splits a list of a config into its words, which commas and blanks separate: "ga, ga_klr npo".
+ *
+ *     for (Words w = words_of(list); word_next(&w, word, sizeof word);) … */
 #ifndef PULSE_EVAL_WORDS_H
 #define PULSE_EVAL_WORDS_H
 
@@ -14,7 +16,7 @@ static inline Words words_of(const char *list)
     return (Words){ list };
 }
 
-/* The next word, cut to what `out` holds. */
+/* Copies the next word, cut to room - 1 bytes; false: there are no more. The list must outlive w. */
 static inline bool word_next(Words *w, char *out, size_t room)
 {
     w->at += strspn(w->at, ", \t");

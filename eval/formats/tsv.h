@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TSV: a table whose first line names its columns, as pandas writes it: cells parted by tabs; a cell that begins with a quotation mark
- * ends with one, may hold tabs and line ends, and doubles the marks in it. And base64, in which such tables carry pictures.
+/* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins with a quotation mark
+ * ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Also base64, in which such tables carry images.
  *
- * Always: every row has a cell for each column; all is UTF-8. Fails: FILE:LINE and a sentence. */
+ * Every row has a cell for each column, and everything is UTF-8; a byte-order mark is skipped. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_FORMATS_TSV_H
 #define PULSE_EVAL_FORMATS_TSV_H
 
@@ -10,13 +10,15 @@
 #include "tensor/base/arena.h"
 
 typedef struct {
-    const char *path, **column, **cell;      // cell[row * columns + column]
-    size_t      columns, rows, *line;        // line: where a row begins
+    const char *path, **column, **cell;      // cell[row * columns + column], NUL-terminated
+    size_t      columns, rows, *line;        // line[row]: the line on which it begins
 } Tsv;
 
+/* The table and its texts live in `a`. */
 bool   tsv_read(Tsv *out, const char *path, Arena *a, Error *e);
-size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is none
-/* RFC 4648 with its padding and nothing else; `out` has room for 3 bytes for every 4 characters. */
+size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
+/* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4 characters;
+ * *n is the number of bytes. False: the text is not base64. */
 bool   base64_decode(const char *text, unsigned char *out, size_t *n);
 
 #endif

@@ -38,25 +38,26 @@ typedef struct { int64_t count, total; } Ratio;
 Ratio  ratio_of(const bool *right, size_t n);
 double ratio_value(Ratio r);                         // count / total
 double mean_of(const double *x, size_t n);           // RN(sum / n), the sum from first to last
-/* after / before; NaN when before is 0. */
+/* after / before; NaN where before is 0. */
 double retention(double before, double after);
 
-/* CircularEval (MMBench): a question with n options is asked n times, its options rotated left by one each round, and is right when
- * every answer is. Single pass: round 0 alone. In any order. */
+/* CircularEval (MMBench): a question with n options is asked n times, with its options rotated left by one each round, and is right where
+ * every answer is. The single pass is round 0 alone. The answers may stand in any order. */
 typedef struct { int64_t question; int round, rounds; bool right; } CircularAnswer;
-/* False when a round of a question is missing or there twice, or rounds disagree: `bad` is then that question. */
+/* False: a round of the question *bad is missing or there twice, or its answers disagree about the number of rounds. */
 bool circular_score(const CircularAnswer *a, size_t n, Ratio *single, Ratio *circular, int64_t *bad);
-/* The original place of the option that stands at `place` in round r of n options: (place + r) mod n; and the reverse. */
+/* circular_option: the original place of the option that stands at `place` in round r of n options, (place + r) mod n. circular_place is the
+ * reverse. */
 size_t circular_option(size_t place, size_t round, size_t n);
 size_t circular_place(size_t option, size_t round, size_t n);
 
-/* --- Both modalities (UMU-Bench): item k asked with a picture (a) and in text alone (b) --- */
+/* --- Both modalities (UMU-Bench): item k asked as an image question (a) and as a text question (b) --- */
 Ratio  umu_all_right(const bool *a, const bool *b, size_t n);
 Ratio  umu_all_wrong(const bool *a, const bool *b, size_t n);
 double umu_contraharmonic(const double *a, const double *b, size_t n);     // mean of (a^2 + b^2) / (a + b), 0 where a + b = 0
 double umu_harmonic(const double *a, const double *b, size_t n);           // mean of 2ab / (a + b), 0 where a + b = 0
 
-/* n / sum 1/x: 0 when any x is 0. Model utility (TOFU) is that of its nine means. x >= 0. */
+/* n / sum of 1/x, and 0 where any x is 0; x >= 0. Model utility (TOFU) is the harmonic mean of its nine means. */
 double harmonic_mean(const double *x, size_t n);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The numbers of a report, and how its figures ask for them. */
+/* Data: the rows of a report, and how its figures ask for them. */
 #ifndef PULSE_REF_REPORT_DATA_H
 #define PULSE_REF_REPORT_DATA_H
 
@@ -12,8 +12,8 @@
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
     int64_t round, epoch, step;          // epoch, step: 0 in results.csv
-    double  value;                       // NaN: the file says that there is no number
-    int64_t count, total;                // total 0: no ratio
+    double  value;                       // NaN: the file has no number
+    int64_t count, total;                // total 0: the metric is no ratio
     uint64_t seed;
 } ReportRow;
 
@@ -25,14 +25,14 @@ typedef struct {
 typedef struct {
     const char *dir, *world;
     ReportRows  results, trajectory;     // in the order of the files
-    const char *version, *spec, *chain;  // of manifest.json, the chain up to the results; NULL: not known
+    const char *version, *spec, *chain;  // of manifest.json; chain: the link of the results; NULL: not known
     Digest      config;                  // of the config's text; hex "": not known
     Arena      *arena;
 } Report;
 
 bool report_read(Report *r, Error *e);
 
-/* Which rows: NULL and ANY match all. */
+/* Which rows are asked for. NULL and ANY match all. */
 enum { ANY = -1 };
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
@@ -59,13 +59,13 @@ typedef struct {
     Variant *item;
     size_t   count;
 } Variants;
-/* Of a scenario, in the order of the file, but "none" first and "retrain" last. */
+/* The variants of a scenario in the order of the file, but "none" first and "retrain" last. */
 Variants variants(const Report *r, const char *scenario);
 bool variant_is(const Variant *v, const char *method);
 bool variant_unlearns(const Variant *v);                         // neither "none" nor "retrain"
 Ask  variant_ask(const Variant *v, const char *split, const char *modality);    // the accuracy after its last round
 
-/* Distinct values of one column, in the order of the file. */
+/* The distinct values of a column in the order of the file, at most `room` of them; returns their number. */
 typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
 size_t names(const Report *r, Column c, const char **out, size_t room);
 size_t seeds(const Report *r, uint64_t *out, size_t room);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Page: an HTML page that needs nothing but itself.
+/* Page: writes an HTML page that needs nothing but itself.
  *
- * A figure is: a heading, one sentence that says what it shows, panels that stand side by side where there is room, its numbers
- * as a table, and the filter of results.csv they come from. Always: every text is escaped; ids count up, so the bytes are the same. */
+ * A figure is a heading, one sentence that says what it shows, panels that stand side by side where there is room, its numbers as a table,
+ * and the filter of results.csv that they come from. Every text is escaped. The ids of figures and panels count up, so that the same calls
+ * write the same bytes. No function fails: errors of the stream are those of whoever closes it. */
 #ifndef PULSE_REF_REPORT_PAGE_H
 #define PULSE_REF_REPORT_PAGE_H
 
@@ -28,7 +29,7 @@ void figure_end(Page *p, const char *source);                     // ends the ta
 
 void table_begin(Page *p, const char *caption, const char *const *columns, size_t n);    // scrolls inside its box
 void table_row(Page *p, const char *const *cells, size_t n);      // the first cell names the row
-void table_group(Page *p, const char *title, size_t n);            // a row over all columns, before those it is about
+void table_group(Page *p, const char *title, size_t n);            // a row over all n columns, above those that it is about
 void table_end(Page *p);
 
 #endif

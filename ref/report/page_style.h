@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The style of the page. Colours: Okabe and Ito's, told apart with any colour vision; in dark the lighter of each pair. */
+/* The style sheet of the page. The colours are those of Okabe and Ito, which every colour vision can tell apart; on a dark ground they are
+ * lighter. */
 #ifndef PULSE_REF_REPORT_PAGE_STYLE_H
 #define PULSE_REF_REPORT_PAGE_STYLE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Svg: figures as text. Same calls, same bytes: numbers have one decimal, nothing is measured or random.
+/* Svg: writes figures as text. The same calls write the same bytes: coordinates have one decimal, and nothing is measured or random.
  *
- * Colours and fonts come from the page's style by class, so that light and dark need one figure only.
- * `title` and `desc` are what a screen reader says. All text is escaped. */
+ * Colours and fonts come from the style of the page, by class, so that one figure serves for light and dark. `title` and `desc` are what a
+ * screen reader says. All text is escaped. */
 #ifndef PULSE_REF_REPORT_SVG_H
 #define PULSE_REF_REPORT_SVG_H
 
@@ -21,7 +21,7 @@ void svg_dot(FILE *f, const char *class, double x, double y, double radius);
 /* anchor: "start", "middle" or "end". */
 void svg_text(FILE *f, const char *class, double x, double y, const char *anchor, const char *text);
 
-/* Text for HTML and SVG: markup escaped, control characters and broken UTF-8 shown as U+FFFD. */
+/* Writes text for HTML and SVG: markup is escaped, and control characters and broken UTF-8 become U+FFFD. */
 void page_text(FILE *f, const char *text);
 
 #endif

@@ -1,81 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own recorded answers: whole, and made again to the bit. */
+/* Our own reference answers: they are whole, this program makes the same bits again, and its readers accept and refuse as stated. */
 #include "ref/verify/verify.h"
 
 #include <dirent.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "ref/vectors/case_reject.h"
 #include "ref/config/setup.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
 
-void finding(Findings *f, const char *where, const char *verdict, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    size_t *count = strcmp(verdict, "BITEXACT") == 0 ? &f->exact : strcmp(verdict, "WITHIN") == 0 ? &f->within
-                  : strcmp(verdict, "MODULES") == 0 ? &f->told : strcmp(verdict, "OUTSIDE") == 0 ? &f->outside : strcmp(verdict, "END-TO-END") == 0 ? &f->unbounded : &f->unknown;
-    ++*count;
-    if (f->json)
-        json_array_append_new(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
-    else if (!f->quiet && (strcmp(verdict, "BITEXACT") != 0 || *text))
-        printf("%-10s %s%s%s\n", verdict, where, *text ? ": " : "", text);
-}
-
-const char *manifest_sha(const json_t *manifest, const char *path)
-{
-    json_t *files = json_object_get(manifest, "files");
-    for (size_t k = 0; k < json_array_size(files); k++) {
-        const char *one = json_string_value(json_object_get(json_array_get(files, k), "path"));
-        if (one && strcmp(one, path) == 0)
-            return json_string_value(json_object_get(json_array_get(files, k), "sha256"));
-    }
-    return NULL;
-}
-
-static void check_whole(Findings *f, const char *folder, const char *path, const char *sha, Arena *a)
-{
-    Error own = { .failed = false };
-    Digest d;
-    char *whole = arena_format(a, "%s/%s", folder, path);
-    if (!file_exists(whole))
-        finding(f, path, "MISSING", "the manifest lists it");
-    else if (!digest_file(whole, &d, &own))
-        finding(f, path, "DAMAGED", "%s", own.text);
-    else if (strcmp(d.hex, sha) != 0)
-        finding(f, path, "DAMAGED", "SHA-256 is %s, expected %s", d.hex, sha);
-}
-
-static void find_extra(Findings *f, const char *folder, const char *below, const json_t *manifest, Arena *a)
-{
-    static const char *const known[] = { "manifest.json", "wrong.json", "wrong.safetensors", "README.md", "schema" };
-    DIR *all = opendir(arena_format(a, "%s/%s", folder, below));
-    for (struct dirent *one; all && (one = readdir(all));) {
-        struct stat s;
-        char *path = arena_format(a, "%s%s%s", below, *below ? "/" : "", one->d_name);
-        bool expected = one->d_name[0] == '.' || (path && manifest_sha(manifest, path));
-        for (size_t k = 0; k < sizeof known / sizeof *known && !*below; k++)
-            expected |= strcmp(one->d_name, known[k]) == 0;
-        if (!path || expected || stat(arena_format(a, "%s/%s", folder, path), &s) != 0)
-            continue;
-        if (S_ISDIR(s.st_mode))
-            find_extra(f, folder, path, manifest, a);
-        else
-            finding(f, path, "EXTRA", "the manifest does not list it");
-    }
-    if (all)
-        closedir(all);
-}
-
-/* Which tensors of two files of ours differ. */
+/* Finds the tensors in which a recorded file and the one that was made now differ. */
 static void name_tensors(Findings *f, const char *path, const char *recorded, const char *made, Arena *a)
 {
     Error own = { .failed = false };
@@ -108,7 +45,7 @@ static void remove_tree(const char *path, Arena *a)
     rmdir(path);
 }
 
-/* Our readers on the recorded files. A refusal comes with a sentence. */
+/* Our readers read every file of reject/. A refusal must come with a sentence. */
 static void check_readers(Findings *f, const char *folder, Arena *a)
 {
     for (size_t k = 0; k < reject_forms_count; k++) {
@@ -128,7 +65,7 @@ static void check_readers(Findings *f, const char *folder, Arena *a)
 
 static bool compare_made(Findings *f, const char *folder, const char *made, const json_t *manifest, Arena *a, Error *e)
 {
-    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), VERIFY_MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
+    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")), *now = json_string_value(json_object_get(json_array_get(files, k), "sha256"));
         const char *then = manifest_sha(manifest, path);
@@ -143,19 +80,6 @@ static bool compare_made(Findings *f, const char *folder, const char *made, cons
             finding(f, path, "OUTSIDE", "not what this program makes");
     }
     json_decref(ours);
-    return !e->failed;
-}
-
-bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e)
-{
-    json_t *files = json_object_get(manifest, "files");
-    for (size_t k = 0; k < json_array_size(files); k++) {
-        const char *path, *sha, *where = "manifest.json";
-        if (!json_get_text(json_array_get(files, k), "path", &path, where, e) || !json_get_text(json_array_get(files, k), "sha256", &sha, where, e))
-            return false;
-        check_whole(f, folder, path, sha, a);
-    }
-    find_extra(f, folder, "", manifest, a);
     return !e->failed;
 }
 

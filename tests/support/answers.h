@@ -105,7 +105,7 @@ static inline void judge(void)
 {
     const char *got = scratch("got.safetensors");
     json_array_clear(found.lines);
-    found.exact = found.within = found.outside = found.unknown = found.unbounded = 0;
+    found.exact = found.within = found.outside = found.undecided = found.unbounded = 0;
     assert_true(store_write(got, right, right_count, &error));
     assert_true(verify_got(&found, suite, got, &(OptionList){ .count = 0 }, manifest, &arena, &error));
     unlink(got);

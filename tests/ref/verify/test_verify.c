@@ -11,7 +11,7 @@ static void recorded_answers_are_made_again_to_the_bit(void **state)
     for (size_t k = 0; k < json_array_size(found.lines); k++)
         if (strcmp(json_string_value(json_object_get(json_array_get(found.lines, k), "verdict")), "BITEXACT") != 0)
             fail_msg("%s", json_string_value(json_object_get(json_array_get(found.lines, k), "where")));
-    assert_true(found.exact > 50 && found.outside + found.unknown == 0);
+    assert_true(found.exact > 50 && found.outside + found.undecided == 0);
 }
 
 static void the_right_answers_of_others_are_bitexact(void **state)
@@ -19,7 +19,7 @@ static void the_right_answers_of_others_are_bitexact(void **state)
     (void)state;
     judge();
     assert_int_equal(found.exact, right_count);
-    assert_int_equal(found.outside + found.unknown + found.within + found.unbounded, 0);
+    assert_int_equal(found.outside + found.undecided + found.within + found.unbounded, 0);
 }
 
 /* The nearest floats to either side are within every bound (what is only moved has none); a quarter of the tensor's size is outside. */
@@ -34,7 +34,7 @@ static void neighbours_are_within_and_a_quarter_is_outside(void **state)
                 right[k].tensor.f32[i] = (float)((double)right[k].tensor.f32[i] * (i % 2 ? 1 + 0x1p-24 : 1 - 0x1p-24));
     }
     judge();
-    assert_int_equal(found.outside + found.unknown, 0);
+    assert_int_equal(found.outside + found.undecided, 0);
     assert_true(found.within > 700);
     for (size_t k = 0; k < right_count; k++) {
         bool any = false;                                              // gradients of A are zero throughout while B is zero
@@ -75,7 +75,7 @@ static void missing_extra_misshapen_and_nan_are_named(void **state)
     judge();
     for (size_t k = 0; k < KINDS; k++)                                 // what a step holds is free
         assert_true(said(right[at[k]].name, "EXTRA", "") && (said(one_of_each[k], "MISSING", "") || strncmp(one_of_each[k], "step/", 5) == 0));
-    assert_int_equal(found.unknown, 2 * KINDS - 1);
+    assert_int_equal(found.undecided, 2 * KINDS - 1);
 }
 
 static void flipped_bits_and_swapped_tensors_are_seen(void **state)
@@ -186,14 +186,14 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
     for (size_t k = 0; k < json_array_size(found.lines); k++) {
         json_t *line = json_array_get(found.lines, k);
         const SuiteKind *kind = suite_kind(json_string_value(json_object_get(line, "where")));
-        found.unknown -= strcmp(json_string_value(json_object_get(line, "verdict")), "MISSING") == 0 && kind && kind->judge == JUDGE_EXACT;   // pictures, tokens, masks
+        found.undecided -= strcmp(json_string_value(json_object_get(line, "verdict")), "MISSING") == 0 && kind && kind->judge == JUDGE_EXACT;   // pictures, tokens, masks
         const char *what = json_string_value(json_object_get(line, "what")), *comma = strchr(what, ',');
         assert_null(strstr(what, "known mistake"));
         for (size_t i = 0; i < 4 && strcmp(json_string_value(json_object_get(line, "verdict")), "WITHIN") == 0; i++)
             if (strncmp(json_string_value(json_object_get(line, "where")), kinds[i], strlen(kinds[i])) == 0 && strtod(comma + 1, NULL) > used[i])
                 used[i] = strtod(comma + 1, NULL);
     }
-    assert_int_equal(found.unknown, 0);
+    assert_int_equal(found.undecided, 0);
     for (size_t i = 0; i < 4; i++)
         if (!(used[i] >= 0.01 && used[i] <= 1))
             fail_msg("%s uses %g of a bound at most", kinds[i], used[i]);

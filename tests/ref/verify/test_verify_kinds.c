@@ -143,9 +143,9 @@ static bool seen(const Findings *f, const char *id, const char *answer, Damage d
 {
     const SuiteKind *kind = suite_kind(id);
     switch (d) {
-    case WHOLE:        return f->outside + f->within + f->unknown + f->unbounded == 0 && f->exact > 0;
-    case TRUNCATED:    return f->unknown == 1 && named(f, "DAMAGED", kind->answers);
-    case MISSHAPEN:    return f->unknown == 1 && named(f, "MIS-SHAPED", answer);
+    case WHOLE:        return f->outside + f->within + f->undecided + f->unbounded == 0 && f->exact > 0;
+    case TRUNCATED:    return f->undecided == 1 && named(f, "DAMAGED", kind->answers);
+    case MISSHAPEN:    return f->undecided == 1 && named(f, "MIS-SHAPED", answer);
     case RENAMED:      return named(f, "EXTRA", arena_format(&arena, "%s.other", answer)) && (kind->judge == JUDGE_END_TO_END || named(f, "MISSING", answer));
     case FLIPPED:      return named(f, kind->judge == JUDGE_EXACT ? "OUTSIDE" : kind->judge == JUDGE_BOUND ? "WITHIN" : "END-TO-END", answer)
                            || (kind->judge == JUDGE_BOUND && named(f, "OUTSIDE", answer));
@@ -216,7 +216,7 @@ static void damage_to_recorded_answers_is_seen_in_every_kind(void **state)
             store_close(&s);
         }
         assert_true(verify_whole(&f, folder, some, &arena, &error));
-        assert_int_equal(f.unknown, hurts);
+        assert_int_equal(f.undecided, hurts);
         for (size_t k = 0; k < json_array_size(f.lines); k++)
             assert_string_equal(json_string_value(json_object_get(json_array_get(f.lines, k), "verdict")), "DAMAGED");
         assert_true(d == WHOLE || hurts >= 5);

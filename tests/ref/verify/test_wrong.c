@@ -92,7 +92,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
         judge();
         for (size_t k = 0; k < json_array_size(found.lines); k++)
             assert_null(strstr(json_string_value(json_object_get(json_array_get(found.lines, k), "what")), "known mistake"));
-        assert_true(found.unbounded > 100 && found.outside + found.unknown == 0);
+        assert_true(found.unbounded > 100 && found.outside + found.undecided == 0);
     }
     assert_true(near > 20);
     store_close(&wrong);

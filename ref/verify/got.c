@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/verify/got.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include "tensor/base/file.h"
+
+bool got_open(Got *g, const char *path, Arena *a, Error *e)
+{
+    struct stat s;
+    *g = (Got){ .path = path, .arena = a };
+    if (stat(path, &s) != 0)
+        return error_set(e, "%s: not there, expected a safetensors file or a folder of them", path);
+    g->one_file = !S_ISDIR(s.st_mode);
+    return !g->one_file || store_open(&g->file, path, a, e);
+}
+
+void got_close(Got *g)
+{
+    if (g->one_file && g->file.mapping)
+        store_close(&g->file);
+}
+
+bool got_has(const Got *g, const char *id, const char *file)
+{
+    if (!g->one_file)
+        return file_exists(file);
+    for (size_t k = 0; k < g->file.count; k++)
+        if (strncmp(g->file.entries[k].name, id, strlen(id)) == 0 && g->file.entries[k].name[strlen(id)] == '/')
+            return true;
+    return false;
+}
+
+const Tensor *got_find(const Got *g, const Store *own, const char *id, const char *name)
+{
+    return g->one_file ? store_find(&g->file, arena_format(g->arena, "%s/%s", id, name)) : store_find(own, name);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Manifest: manifest.json of a folder of reference answers lists every file with its SHA-256 (ref/vectors/suite.h writes it). */
+#ifndef PULSE_REF_VERIFY_MANIFEST_H
+#define PULSE_REF_VERIFY_MANIFEST_H
+
+#include "ref/verify/verdict.h"
+#include "tensor/base/arena.h"
+
+enum { MANIFEST_BYTES = 4 << 20 };           // the largest manifest.json and trace.json that are read
+
+/* The manifest of the folder, to be released with json_decref; NULL after a failure, also when another spec made it. */
+json_t *manifest_open(const char *folder, Arena *a, Error *e);
+/* The SHA-256 of a file as 64 digits, owned by the manifest; NULL: the manifest does not list this path. */
+const char *manifest_sha(const json_t *manifest, const char *path);
+/* Whether folder/path is there and has the SHA-256 `sha`, which may be NULL: then it has not. */
+bool manifest_holds(const char *folder, const char *path, const char *sha, Arena *a, Error *e);
+/* Finds every file of the folder that is missing, damaged or not listed. False where the manifest itself cannot be read. */
+bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);
+
+#endif

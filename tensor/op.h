@@ -14,6 +14,7 @@
 typedef struct Op   Op;
 typedef struct Node Node;
 typedef struct Tape Tape;
+typedef struct BoundRule BoundRule;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
@@ -68,6 +69,8 @@ struct Op {
     bool (*shape)(const Call *c, Shape *out, Error *e);
     /* Writes the nearest floats to every element of c->out.f32. */
     void (*kernel)(const Call *c);
+    /* How far the result of a sane fp32 implementation may be off, given how far its operands are off (bound_rule.h). NULL: no rule. */
+    void (*bound)(BoundRule *r);
     Gradient gradient;
     /* Records the operators that make the gradient of each input that wants one, and hands each to
      * tape_contribute. NULL: the operator has no derivative. */

@@ -151,6 +151,17 @@ void tensor_widen(const Tensor *t, size_t first, size_t n, float *out)
         out[k] = half_widen(t->half[first + k], t->dtype);
 }
 
+const float *tensor_floats(const Tensor *t, Arena *a)
+{
+    if (t->dtype == F32)
+        return t->f32;
+    size_t n = shape_size(t->shape);
+    float *wide = arena_array(a, n, sizeof *wide);
+    if (wide)
+        tensor_widen(t, 0, n, wide);
+    return wide;
+}
+
 void hash_tensor(Hash *h, const char *name, Tensor t)
 {
     char shape[64];

@@ -57,6 +57,8 @@ bool   tensor_finite(Tensor t);                  // F32, F16, BF16: no infinity 
 float  half_widen(uint16_t bits, Dtype dtype);   // F16 or BF16 to fp32, exact
 /* n values from element `first` as fp32, whatever the dtype F32, F16, BF16. */
 void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
+/* All values as fp32: the tensor's own data when it is F32, otherwise a widened copy in `a`; NULL when memory ran out. */
+const float *tensor_floats(const Tensor *t, Arena *a);
 
 /* A tensor's digest is SHA-256 over "name\0dtype\0shape\0" and its values little-endian, where shape is "[3, 4]"; so it
  * does not depend on the order of a file's header (INTEROP 4.2). */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Bound: how far a sane fp32 implementation of what a tape holds, a loss or a module with its derivatives, may be from the exactly rounded one, element by element.
+/* Bound: how far a sane fp32 implementation of what a tape holds may be from the exactly rounded values, element by element.
  *
- * Derived from the arithmetic, operator by operator along the chain of the tape (forward error analysis, first order):
- * every operation in fp32 rounds within u = 2^-24, a sum of n terms in any order within n u sum |x|, exp, log and sigmoid
- * within 4 u; an operator hands on what its inputs may be off, times its derivative. Leaves are given, so they are exact.
- * Higher orders are covered by a factor of 1.01; what rounds at all may be one float off; results below the normal range may be off by 2^-126 besides. */
+ * The walk goes along the nodes of the tape in their order and applies the rule of each operator (tensor/bound_rule.h). Leaves are given, so
+ * they are exact: their bound is 0. To what a rule says the walk adds
+ *
+ *     a factor of 1.01        for the terms of second order that a rule leaves out
+ *     at least 2 u |y|        for what is rounded at all may be one float off (u = 2^-24)
+ *     2^-126                  for results below the normal range */
 #ifndef PULSE_TENSOR_BOUNDS_BOUND_H
 #define PULSE_TENSOR_BOUNDS_BOUND_H
 
 #include "tensor/tape.h"
 
-/* bounds[k]: of node k, as many floats as its output has. Fails on an operator that has no rule. */
+/* (*bounds)[k] receives the bounds of node k: as many floats as its output has elements, in `a`. The tape itself is not changed.
+ * Fails, with a sentence, on an operator that has no rule, and when memory runs out. */
 bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e);
 
 #endif

@@ -38,4 +38,11 @@ static inline size_t attention_allowed(const Attrs *a, const Segment *s, size_t 
     return last > s->q_count ? last - s->q_count : 0;
 }
 
+/* The rules of the five operators (bound_rule.h). */
+void attention_scores_bound(BoundRule *r);
+void attention_mix_bound(BoundRule *r);
+void attention_mix_t_bound(BoundRule *r);
+void attention_softmax_bound(BoundRule *r);
+void attention_softmax_grad_bound(BoundRule *r);
+
 #endif

@@ -2,6 +2,7 @@
 /* Adam's moments and its update, AdamW's with it. Zero is +0. */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
+#include "tensor/bound_rule.h"
 
 /* --- adam_m = b m + (1 - b) g: 1 - b, two products and the sum are within 3 u (|b m| + |(1 - b) g|); the test 1 --- */
 
@@ -49,6 +50,25 @@ CLONES static void adam_v_chunk(const Call *c, size_t begin, size_t end)
 
 static void adam_v_kernel(const Call *c) { step_each_chunk(c, adam_v_chunk); }
 
+/* Bounds of both moments: 4 u for 1 - b, the square or one to spare, the product and the sum. */
+static void adam_m_bound(BoundRule *r)
+{
+    double b = (double)r->call->attrs->f[ADAM_M_BETA1];
+    for (size_t i = 0; i < r->size; i++) {
+        double g = size_of((double)r->x[1][i]);
+        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * g) + b * (double)r->b[0][i] + (1 - b) * (double)r->b[1][i];
+    }
+}
+
+static void adam_v_bound(BoundRule *r)
+{
+    double b = (double)r->call->attrs->f[ADAM_V_BETA2];
+    for (size_t i = 0; i < r->size; i++) {
+        double g = size_of((double)r->x[1][i]);
+        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * (g * g)) + b * (double)r->b[0][i] + (1 - b) * (2 * g) * (double)r->b[1][i];
+    }
+}
+
 static bool beta_shape(const Call *c, Shape *out, Error *e)
 {
     float beta = c->attrs->f[ADAM_M_BETA1];                  // or adam_v's beta2: the one attribute of both
@@ -57,12 +77,12 @@ static bool beta_shape(const Call *c, Shape *out, Error *e)
 
 const Op op_record_adam_m = {
     .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = { [ADAM_M_BETA1] = "beta1" },
-    .shape = beta_shape, .kernel = adam_m_kernel, .gradient = GRADIENT_NONE,
+    .shape = beta_shape, .kernel = adam_m_kernel, .bound = adam_m_bound, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam_v = {
     .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = { [ADAM_V_BETA2] = "beta2" },
-    .shape = beta_shape, .kernel = adam_v_kernel, .gradient = GRADIENT_NONE,
+    .shape = beta_shape, .kernel = adam_v_kernel, .bound = adam_v_bound, .gradient = GRADIENT_NONE,
 };
 
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1)
@@ -140,20 +160,40 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
     return step_same_shapes(c, out, e);
 }
 
+/* Bound, with t = m/c1 / (sqrt(v/c2) + eps):
+ *
+ *     u (2 |p| + |y|)                   the difference, and an implementation that scales p by 1 - lr decay first
+ *     10 u lr (|t| + decay |p|)         the two corrections, two quotients, root, eps, the products and the sum
+ *     b_p                               what p is off
+ *     lr b_m / c1 / (sqrt(v/c2) + eps)  what m is off
+ *     lr |t| / (sqrt(v/c2) + eps) d     what the root is off: d = b_v / c2 / (2 root), or sqrt(b_v / c2) where that is less */
+static void adam_bound(BoundRule *r)
+{
+    const Attrs *a = r->call->attrs;
+    const double lr = (double)a->f[ADAM_LR], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
+    for (size_t i = 0; i < r->size; i++) {
+        double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = size_of((double)r->x[1][i]) / c1, p = size_of((double)r->x[0][i]);
+        double root = __builtin_sqrt(v / c2), low = root + (double)a->f[ADAM_EPS];
+        double near = root > 0 ? bv / c2 / (2 * root) : 1e300, far = __builtin_sqrt(bv / c2);
+        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 10 * U24 * lr * (m / low + (double)a->f[ADAM_DECAY] * p) + (double)r->b[0][i]
+                  + lr * ((double)r->b[1][i] / c1 / low + m / low / low * (near < far ? near : far));
+    }
+}
+
 #define ADAM_RULES ", c1 = 1 - beta1^t and c2 = 1 - beta2^t in binary64; zero is +0"
 
 const Op op_record_adamw = {
     .name = "adamw", .kind = CLASS_B, .inputs = "p m v", 
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps", [ADAM_DECAY] = "decay" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
-    .shape = adam_shape, .kernel = adam_kernel, .gradient = GRADIENT_NONE,
+    .shape = adam_shape, .kernel = adam_kernel, .bound = adam_bound, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam = {
     .name = "adam", .kind = CLASS_B, .inputs = "p m v", 
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr m/c1 / (sqrt(v/c2) + eps))" ADAM_RULES,
-    .shape = adam_shape, .kernel = adam_kernel, .gradient = GRADIENT_NONE,
+    .shape = adam_shape, .kernel = adam_kernel, .bound = adam_bound, .gradient = GRADIENT_NONE,
 };
 
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2)

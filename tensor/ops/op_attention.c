@@ -182,19 +182,19 @@ const Op op_record_attention_scores = {
     .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by head, [q_count, k_count]; "
                "causal: query i sees the keys j <= i + k_count - q_count of its segment, +0 for the others; a zero is +0",
-    .shape = scores_shape, .kernel = scores_kernel, .vjp = scores_vjp,
+    .shape = scores_shape, .kernel = scores_kernel, .bound = attention_scores_bound, .vjp = scores_vjp,
 };
 
 const Op op_record_attention_mix = {
     .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
     .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
-    .shape = mix_shape, .kernel = mix_kernel, .vjp = mix_vjp,
+    .shape = mix_shape, .kernel = mix_kernel, .bound = attention_mix_bound, .vjp = mix_vjp,
 };
 
 const Op op_record_attention_mix_t = {
     .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
     .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
-    .shape = mix_t_shape, .kernel = mix_t_kernel, .vjp = mix_t_vjp,
+    .shape = mix_t_shape, .kernel = mix_t_kernel, .bound = attention_mix_t_bound, .vjp = mix_t_vjp,
 };
 
 /* The rows of the result are those up to the last one that a segment owns. */

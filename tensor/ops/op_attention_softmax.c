@@ -110,14 +110,14 @@ const Op op_record_attention_softmax = {
     .name = "attention_softmax",
     .formula = "p_ij = RN(e^s_ij / sum e^s_ik) over the keys k that query i sees, +0 for the others; specials as softmax",
     .kind = CLASS_D, .inputs = "s", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
-    .shape = scores_shape, .kernel = softmax_kernel, .vjp = attention_softmax_vjp,
+    .shape = scores_shape, .kernel = softmax_kernel, .bound = attention_softmax_bound, .vjp = attention_softmax_vjp,
 };
 
 const Op op_record_attention_softmax_grad = {
     .name = "attention_softmax_grad",
     .formula = "ds_ij = RN(p_ij (dp_ij - sum dp_ik p_ik)) over the keys k that query i sees, +0 for the others; a zero is +0",
     .kind = CLASS_A, .inputs = "p dp", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
-    .shape = scores_shape, .kernel = grad_kernel,
+    .shape = scores_shape, .kernel = grad_kernel, .bound = attention_softmax_grad_bound,
 };
 
 Node *op_attention_softmax(Tape *t, Node *s, Attention a)

@@ -9,6 +9,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
+#include "tensor/bound_rule.h"
 
 #define U 0x1p-53
 enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 << 15 };
@@ -96,6 +97,21 @@ static bool columns_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
+/* Bounds: a sum of N terms a column. column_sum has N - 1 additions and takes (N + 1) u; column_dot's terms are products. */
+static void column_sum_bound(BoundRule *r)
+{
+    size_t n = shape_size(r->call->in[0].shape);
+    for (size_t i = 0; i < n; i++)
+        r->out[i % r->cols] += (double)r->b[0][i] + (double)(n / r->cols + 1) * U24 * size_of((double)r->x[0][i]);
+}
+
+static void column_dot_bound(BoundRule *r)
+{
+    size_t n = shape_size(r->call->in[0].shape);
+    for (size_t i = 0; i < n; i++)
+        r->out[i % r->cols] += bound_term((double)r->x[0][i], (double)r->x[1][i], (double)r->b[0][i], (double)r->b[1][i], (double)(n / r->cols));
+}
+
 static void column_sum_vjp(Tape *t, Node *y, Node *dy)
 {
     tape_contribute(t, y->in[0], op_broadcast_rows(t, dy, y->in[0]->out.shape.dim[0]));
@@ -110,12 +126,12 @@ static void column_dot_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_column_sum = {
     .name = "column_sum", .formula = "y[c] = RN(sum_r x[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .shape = columns_shape, .kernel = columns_kernel, .vjp = column_sum_vjp,
+    .shape = columns_shape, .kernel = columns_kernel, .bound = column_sum_bound, .vjp = column_sum_vjp,
 };
 
 const Op op_record_column_dot = {
     .name = "column_dot", .formula = "y[c] = RN(sum_r a[r,c] b[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "a b",
-    .shape = columns_shape, .kernel = columns_kernel, .vjp = column_dot_vjp,
+    .shape = columns_shape, .kernel = columns_kernel, .bound = column_dot_bound, .vjp = column_dot_vjp,
 };
 
 Node *op_column_sum(Tape *t, Node *x) { return tape_push(t, &op_record_column_sum, 1, &x, NULL); }
@@ -189,6 +205,14 @@ static bool sum_n_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
+/* Bound: a sum of n terms, each of which carries what it is off. */
+static void sum_n_bound(BoundRule *r)
+{
+    for (size_t k = 0; k < r->call->n_in; k++)
+        for (size_t i = 0; i < r->size; i++)
+            r->out[i] += (double)r->b[k][i] + (double)r->call->n_in * U24 * size_of((double)r->x[k][i]);
+}
+
 static void sum_n_vjp(Tape *t, Node *y, Node *dy)
 {
     for (size_t k = 0; k < y->n_in; k++)
@@ -197,7 +221,7 @@ static void sum_n_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_sum_n = {
     .name = "sum_n", .formula = "y = RN(x1 + x2 + ...), element by element; a zero is +0", .kind = CLASS_A, .inputs = "x...",
-    .shape = sum_n_shape, .kernel = sum_n_kernel, .vjp = sum_n_vjp,
+    .shape = sum_n_shape, .kernel = sum_n_kernel, .bound = sum_n_bound, .vjp = sum_n_vjp,
 };
 
 Node *op_sum_n(Tape *t, size_t n, Node *const x[])

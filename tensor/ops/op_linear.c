@@ -8,6 +8,7 @@
  * Class A: see tensor/product/product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
+#include "tensor/bound_rule.h"
 
 static bool is_matrix(const Tensor *x)
 {
@@ -30,6 +31,17 @@ static const float *floats_of(const Call *c, size_t k)
 static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
 {
     product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
+}
+
+/* Bound of y[i,j] = sum_k a[i an + k ak] b[k bk + j bj]: `inner` terms, operands 0 and 1 of the call. */
+static void product_bound(BoundRule *r, size_t inner, size_t an, size_t ak, size_t bk, size_t bj)
+{
+    size_t m = shape_cols(r->call->out.shape);
+    for (size_t i = 0; i < r->size; i++)
+        for (size_t k = 0; k < inner; k++) {
+            size_t a = i / m * an + k * ak, b = k * bk + i % m * bj;
+            r->out[i] += bound_term((double)r->x[0][a], (double)r->x[1][b], (double)r->b[0][a], (double)r->b[1][b], (double)inner);
+        }
 }
 
 /* --- linear --- */
@@ -64,10 +76,18 @@ static void linear_vjp(Tape *t, Node *y, Node *dy)
         tape_contribute(t, b, op_column_sum(t, dy));
 }
 
+static void linear_bound(BoundRule *r)     // the bias takes part in cols additions and is read once
+{
+    size_t m = shape_cols(r->call->out.shape);
+    product_bound(r, r->cols, r->cols, 1, 1, r->cols);
+    for (size_t i = 0; i < r->size && r->call->n_in > 2; i++)
+        r->out[i] += ((double)r->cols + 1) * U24 * size_of((double)r->x[2][i % m]) + (double)r->b[2][i % m];
+}
+
 const Op op_record_linear = {
     .name = "linear", .kind = CLASS_A, .inputs = "x w bias?", .half = 7,
     .formula = "y[n,m] = RN(sum_k x[n,k] w[m,k] + bias[m]); a zero is +0",
-    .shape = linear_shape, .kernel = linear_kernel, .vjp = linear_vjp,
+    .shape = linear_shape, .kernel = linear_kernel, .bound = linear_bound, .vjp = linear_vjp,
 };
 
 Node *op_linear(Tape *t, Node *x, Node *w, Node *bias)
@@ -105,11 +125,18 @@ static void matmul_vjp(Tape *t, Node *y, Node *dy)
         tape_contribute(t, b, tb ? op_matmul(t, dy, true, a, ta) : op_matmul(t, a, !ta, dy, false));
 }
 
+static void matmul_bound(BoundRule *r)
+{
+    const size_t *a = r->call->in[0].shape.dim, *b = r->call->in[1].shape.dim;
+    bool ta = r->call->attrs->n[MATMUL_TRANSPOSE_A], tb = r->call->attrs->n[MATMUL_TRANSPOSE_B];
+    product_bound(r, a[!ta], ta ? 1 : a[1], ta ? a[1] : 1, tb ? 1 : b[1], tb ? b[1] : 1);
+}
+
 const Op op_record_matmul = {
     .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, 
     .ints = { [MATMUL_TRANSPOSE_A] = "transpose_a", [MATMUL_TRANSPOSE_B] = "transpose_b" },
     .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged; a zero is +0",
-    .shape = matmul_shape, .kernel = matmul_kernel, .vjp = matmul_vjp,
+    .shape = matmul_shape, .kernel = matmul_kernel, .bound = matmul_bound, .vjp = matmul_vjp,
 };
 
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)

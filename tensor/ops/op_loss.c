@@ -9,6 +9,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/ops/softmax.h"
+#include "tensor/bound_rule.h"
 
 static bool is_matrix(const Call *c, size_t k)
 {
@@ -70,12 +71,21 @@ static void nll_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_logit_grad_label(t, op_softmax(t, y->in[0]), dy, y->attrs.index));
 }
 
+static void nll_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        int32_t y = r->call->attrs->index[i];
+        const size_t at = i * r->cols;
+        r->out[i] = y < 0 ? 0 : log_softmax_bound(r->x[0] + at, r->b[0] + at, r->cols, (double)r->x[0][at + (size_t)y]);
+    }
+}
+
 const Op op_record_nll = {
     .name = "nll",
     .formula = "nll_r = RN(log sum_v e^z_rv - z_ry), y = label_r; +0 where the label is -1. "
                "+inf where z_ry = -inf and another logit is not; NaN where a logit is NaN or +inf, or all are -inf",
     .kind = CLASS_D, .inputs = "z", .index = "labels [R]",
-    .shape = nll_shape, .kernel = nll_kernel, .vjp = nll_vjp,
+    .shape = nll_shape, .kernel = nll_kernel, .bound = nll_bound, .vjp = nll_vjp,
 };
 
 Node *op_nll(Tape *t, Node *z, const int32_t *labels)
@@ -108,10 +118,19 @@ static void logit_grad_kernel(const Call *c)
             c->out.f32[k] = round_sum((double)scale[r] * (double)p[k], -((double)scale[r] * (double)q[k])) + 0.0f;
 }
 
+/* Bound: 3 u for p - q or its products, the factor and one to spare. */
+static void logit_grad_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        double p = (double)r->x[0][i], q = (double)r->x[1][i], c = size_of((double)r->x[2][i / r->cols]);
+        r->out[i] = c * ((double)r->b[0][i] + (double)r->b[1][i]) + size_of(p - q) * (double)r->b[2][i / r->cols] + 3 * U24 * c * (p + q);
+    }
+}
+
 const Op op_record_logit_grad = {
     .name = "logit_grad", .formula = "dz_rv = RN(c_r p_rv - c_r q_rv); a zero is +0",
     .kind = CLASS_A, .inputs = "p q c",
-    .shape = logit_grad_shape, .kernel = logit_grad_kernel,
+    .shape = logit_grad_shape, .kernel = logit_grad_kernel, .bound = logit_grad_bound,
 };
 
 Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
@@ -148,11 +167,20 @@ static void logit_grad_label_kernel(const Call *c)
     }
 }
 
+static void logit_grad_label_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        int32_t y = r->call->attrs->index[i / r->cols];
+        double p = (double)r->x[0][i], q = (size_t)y == i % r->cols, c = size_of((double)r->x[1][i / r->cols]);
+        r->out[i] = y < 0 ? 0 : c * (double)r->b[0][i] + size_of(p - q) * (double)r->b[1][i / r->cols] + 3 * U24 * c * (p + q);
+    }
+}
+
 const Op op_record_logit_grad_label = {
     .name = "logit_grad_label",
     .formula = "dz_rv = RN(c_r p_rv), at v = label_r RN(c_r p_rv - c_r); a row of +0 where the label is -1; a zero is +0",
     .kind = CLASS_A, .inputs = "p c", .index = "labels [R]",
-    .shape = logit_grad_label_shape, .kernel = logit_grad_label_kernel,
+    .shape = logit_grad_label_shape, .kernel = logit_grad_label_kernel, .bound = logit_grad_label_bound,
 };
 
 Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
@@ -217,11 +245,22 @@ static void kl_kernel(const Call *c)
         c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols, force);
 }
 
+/* Bound: a sum of V terms, each of one difference and one product, (V + 3) u sum |terms|. */
+static void kl_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++)
+        for (size_t k = i * r->cols; k < (i + 1) * r->cols; k++) {
+            double p = size_of((double)r->x[0][k]), d = size_of((double)r->x[1][k] - (double)r->x[2][k]);
+            if (p > 0)
+                r->out[i] += (double)r->b[0][k] * d + p * ((double)r->b[1][k] + (double)r->b[2][k]) + U24 * ((double)r->cols + 3) * p * d;
+        }
+}
+
 const Op op_record_kl = {
     .name = "kl",
     .formula = "kl_r = RN(sum_v pr_rv (lr_rv - l_rv)), a term being 0 where pr_rv is 0, whatever lr and l; a zero is +0",
     .kind = CLASS_A, .inputs = "pr lr l",
-    .shape = kl_shape, .kernel = kl_kernel,
+    .shape = kl_shape, .kernel = kl_kernel, .bound = kl_bound,
 };
 
 Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l)

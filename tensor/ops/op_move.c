@@ -3,6 +3,7 @@
  * Class "move": nothing is rounded, and the result holds the bits of the operand (argmax: an index). */
 #include <string.h>
 #include "tensor/ops.h"
+#include "tensor/bound_rule.h"
 
 static void copy_all(const Call *c)
 {
@@ -30,7 +31,7 @@ static void reshape_vjp(Tape *t, Node *y, Node *dy)
 const Op op_record_reshape = {
     .name = "reshape", .formula = "y = x, in the same row-major order", .kind = CLASS_MOVE,
     .inputs = "x", .ints = { [RESHAPE_RANK] = "rank", [RESHAPE_DIM] = "dim0", "dim1", "dim2", "dim3" },
-    .shape = reshape_shape, .kernel = copy_all, .vjp = reshape_vjp,
+    .shape = reshape_shape, .kernel = copy_all, .bound = bound_moved, .vjp = reshape_vjp,
 };
 
 Node *op_reshape(Tape *t, Node *x, Shape s)
@@ -67,7 +68,7 @@ static void transpose_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_transpose = {
     .name = "transpose", .formula = "y[j,i] = x[i,j]", .kind = CLASS_MOVE, .inputs = "x",
-    .shape = transpose_shape, .kernel = transpose_kernel, .vjp = transpose_vjp,
+    .shape = transpose_shape, .kernel = transpose_kernel, .bound = bound_moved, .vjp = transpose_vjp,
 };
 
 Node *op_transpose(Tape *t, Node *x)
@@ -102,7 +103,7 @@ static void patches_kernel(const Call *c)
 
 const Op op_record_patches = {
     .name = "patches", .formula = "y[(b, i, j), (k, r, s)] = x[b, k, i p + r, j p + s]", .kind = CLASS_MOVE,
-    .inputs = "x", .ints = { [PATCHES_P] = "p" }, .shape = patches_shape, .kernel = patches_kernel,
+    .inputs = "x", .ints = { [PATCHES_P] = "p" }, .shape = patches_shape, .kernel = patches_kernel, .bound = bound_moved,
 };
 
 Node *op_patches(Tape *t, Node *pixels, size_t patch)
@@ -134,7 +135,7 @@ static void mask_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_mask = {
     .name = "mask", .formula = "y = x where keep, +0 elsewhere; one flag per element or per row", .kind = CLASS_MOVE,
-    .inputs = "x", .index = "keep [N]", .shape = mask_shape, .kernel = mask_kernel, .vjp = mask_vjp,
+    .inputs = "x", .index = "keep [N]", .shape = mask_shape, .kernel = mask_kernel, .bound = bound_moved, .vjp = mask_vjp,
 };
 
 Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n)

@@ -15,6 +15,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
+#include "tensor/bound_rule.h"
 
 enum { PARALLEL = 1 << 14, COLS_MAX = 1 << 24 };
 
@@ -258,18 +259,93 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_rmsnorm_dx(t, y->in[0], dy, y->attrs.f[NORM_EPS]));
 }
 
+/* --- Bounds of fp32 (bound_rule.h). --- */
+
+/* A row of x for which n = (x - mean) / sd; mean |x|; how far mean and, as a ratio, sd may be off. */
+typedef struct { double sd, mean, size, off, rel; } Deviation;
+
+static double n_of(const Deviation *s, const float *x, size_t i) { return ((double)x[i] - s->mean) / s->sd; }
+
+/* The mean is off by (C + 2) u mean |x| and what x is off; sd by the ratio (C + 10) u, and by what the mean and x are off. */
+static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
+{
+    const float *x = r->x[0] + row * r->cols, *b = r->b[0] + row * r->cols;
+    Deviation s = { .off = 0 };
+    double var = 0, c = (double)r->cols, carried = 0, moved = 0;
+    for (size_t i = 0; i < r->cols && centred; i++) {
+        s.mean += (double)x[i] / c;
+        s.size += size_of((double)x[i]) / c;
+        carried += (double)b[i] / c;
+    }
+    for (size_t i = 0; i < r->cols; i++)
+        var += ((double)x[i] - s.mean) * ((double)x[i] - s.mean) / c;
+    s.sd = __builtin_sqrt(var + (double)r->call->attrs->f[NORM_EPS]);
+    for (size_t i = 0; i < r->cols; i++)
+        moved += size_of(n_of(&s, x, i)) * (double)b[i] / c;
+    s.off = (c + 2) * U24 * s.size;
+    s.rel = U24 * (c + 10) + (2 * s.off + moved) / s.sd;
+    s.off += carried;
+    return s;
+}
+
+static double n_off(const BoundRule *r, const Deviation *s, size_t row, size_t i)
+{
+    const float *x = r->x[0] + row * r->cols;
+    return ((double)r->b[0][row * r->cols + i] + s->off + U24 * (size_of((double)x[i]) + size_of(s->mean))) / s->sd + size_of(n_of(s, x, i)) * s->rel;
+}
+
+static void forward_bound(BoundRule *r, bool centred)
+{
+    for (size_t row = 0; row < r->size / r->cols; row++) {
+        Deviation s = deviation_of(r, row, centred);
+        for (size_t i = 0; i < r->cols; i++)
+            r->out[row * r->cols + i] = n_off(r, &s, row, i);
+    }
+}
+
+/* dx = (dn - mean(dn) - n mean(dn n)) / sd; some compute it from x, not from n, so roundings are of (|x| + mean|x|) / sd. */
+static void backward_bound(BoundRule *r, bool centred)
+{
+    double c = (double)r->cols;
+    for (size_t row = 0; row < r->size / r->cols; row++) {
+        const float *x = r->x[0] + row * r->cols, *d = r->x[1] + row * r->cols, *b = r->b[1] + row * r->cols;
+        Deviation s = deviation_of(r, row, centred);
+        double m2 = 0, size1 = 0, size2 = 0, carried1 = 0, carried2 = 0, moved = 0;
+        for (size_t i = 0; i < r->cols; i++) {
+            double n = n_of(&s, x, i), dn = size_of((double)d[i]);
+            m2 += (double)d[i] * n / c;
+            size1 += centred ? dn / c : 0;
+            size2 += dn * (size_of((double)x[i]) + s.size) / s.sd / c;
+            carried1 += centred ? (double)b[i] / c : 0;
+            carried2 += size_of(n) * (double)b[i] / c;
+            moved += dn * n_off(r, &s, row, i) / c;
+        }
+        for (size_t i = 0; i < r->cols; i++) {
+            double n = size_of(n_of(&s, x, i)), wide = (size_of((double)x[i]) + s.size) / s.sd;
+            r->out[row * r->cols + i] = ((double)b[i] + carried1 + n * carried2 + n_off(r, &s, row, i) * size_of(m2) + n * moved
+                                         + U24 * (c + 10) * (size1 + wide * size2) + 3 * U24 * size_of((double)d[i])) / s.sd
+                                      + s.rel * size_of((double)r->y[row * r->cols + i]);
+        }
+    }
+}
+
+static void layernorm_bound(BoundRule *r)    { forward_bound(r, true); }
+static void rmsnorm_bound(BoundRule *r)      { forward_bound(r, false); }
+static void layernorm_dx_bound(BoundRule *r) { backward_bound(r, true); }
+static void rmsnorm_dx_bound(BoundRule *r)   { backward_bound(r, false); }
+
 #define RULES "; zero is +0; a row that is not finite throughout, or 0/0, is NaN throughout"
 
 const Op op_record_layernorm = {
     .name = "layernorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
     .formula = "n[r,i] = RN((x[r,i] - mean(x[r])) / sqrt(var(x[r]) + eps)), var = mean((x - mean)^2)" RULES,
-    .shape = norm_shape, .kernel = layernorm_kernel, .vjp = layernorm_vjp,
+    .shape = norm_shape, .kernel = layernorm_kernel, .bound = layernorm_bound, .vjp = layernorm_vjp,
 };
 
 const Op op_record_rmsnorm = {
     .name = "rmsnorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
     .formula = "n[r,i] = RN(x[r,i] / sqrt(mean(x[r]^2) + eps))" RULES,
-    .shape = norm_shape, .kernel = rmsnorm_kernel, .vjp = rmsnorm_vjp,
+    .shape = norm_shape, .kernel = rmsnorm_kernel, .bound = rmsnorm_bound, .vjp = rmsnorm_vjp,
 };
 
 /* Derivatives of derivatives are not needed: no vjp. */
@@ -277,13 +353,13 @@ const Op op_record_layernorm_dx = {
     .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
     .formula = "dx[r,i] = RN((dn[r,i] - mean(dn[r]) - n[r,i] mean(dn[r] n[r])) / sqrt(var(x[r]) + eps)), "
                "n the real layernorm of x" RULES,
-    .shape = norm_shape, .kernel = layernorm_dx_kernel,
+    .shape = norm_shape, .kernel = layernorm_dx_kernel, .bound = layernorm_dx_bound,
 };
 
 const Op op_record_rmsnorm_dx = {
     .name = "rmsnorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
     .formula = "dx[r,i] = RN((dn[r,i] - n[r,i] mean(dn[r] n[r])) / sqrt(mean(x[r]^2) + eps)), n the real rmsnorm of x" RULES,
-    .shape = norm_shape, .kernel = rmsnorm_dx_kernel,
+    .shape = norm_shape, .kernel = rmsnorm_dx_kernel, .bound = rmsnorm_dx_bound,
 };
 
 Node *op_layernorm(Tape *t, Node *x, float eps)

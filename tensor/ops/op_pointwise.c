@@ -3,6 +3,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
+#include "tensor/bound_rule.h"
 
 enum { CHUNK = 4096, WORTH_THREADS = 32768 };
 
@@ -119,21 +120,40 @@ static void scale_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[SCALE_S]));
 }
 
+/* Bounds: what the operands are off, times the derivative, and u |y| for the one rounding. */
+static void sum_bound(BoundRule *r)        // a + b, a - b
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->b[0][i] + (double)r->b[1][i] + U24 * size_of((double)r->y[i]);
+}
+
+static void mul_bound(BoundRule *r)        // a b
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = size_of((double)r->x[0][i]) * (double)r->b[1][i] + size_of((double)r->x[1][i]) * (double)r->b[0][i] + U24 * size_of((double)r->y[i]);
+}
+
+static void scale_bound(BoundRule *r)      // s x; one u for the product, one for an s that the implementation computed itself
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = size_of((double)r->call->attrs->f[SCALE_S]) * (double)r->b[0][i] + 2 * U24 * size_of((double)r->y[i]);
+}
+
 const Op op_record_add = {
     .name = "add", .formula = "y = RN(a + b)", .kind = CLASS_A, .inputs = "a b",
-    .shape = shape_alike, .kernel = add_kernel, .vjp = add_vjp,
+    .shape = shape_alike, .kernel = add_kernel, .bound = sum_bound, .vjp = add_vjp,
 };
 const Op op_record_sub = {
     .name = "sub", .formula = "y = RN(a - b)", .kind = CLASS_A, .inputs = "a b",
-    .shape = shape_alike, .kernel = sub_kernel, .vjp = sub_vjp,
+    .shape = shape_alike, .kernel = sub_kernel, .bound = sum_bound, .vjp = sub_vjp,
 };
 const Op op_record_mul = {
     .name = "mul", .formula = "y = RN(a b)", .kind = CLASS_A, .inputs = "a b",
-    .shape = shape_alike, .kernel = mul_kernel, .vjp = mul_vjp,
+    .shape = shape_alike, .kernel = mul_kernel, .bound = mul_bound, .vjp = mul_vjp,
 };
 const Op op_record_scale = {
     .name = "scale", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x", .floats = { [SCALE_S] = "s" },
-    .shape = shape_alike, .kernel = scale_kernel, .vjp = scale_vjp,
+    .shape = shape_alike, .kernel = scale_kernel, .bound = scale_bound, .vjp = scale_vjp,
 };
 
 Node *op_add(Tape *t, Node *a, Node *b)   { return tape_push(t, &op_record_add, 2, (Node *[]){ a, b }, NULL); }
@@ -158,9 +178,17 @@ static void axpy_vjp(Tape *t, Node *y, Node *dy)
         tape_contribute(t, y->in[1], op_scale(t, dy, y->attrs.f[AXPY_S]));
 }
 
+/* Bound: u |y| for the sum; 2 u |s x| for the product and for an s that the implementation computed itself. */
+static void axpy_bound(BoundRule *r)
+{
+    double s = size_of((double)r->call->attrs->f[AXPY_S]);
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->b[0][i] + s * (double)r->b[1][i] + U24 * (size_of((double)r->y[i]) + 2 * s * size_of((double)r->x[1][i]));
+}
+
 const Op op_record_axpy = {
     .name = "axpy", .formula = "y = RN(base + s x)", .kind = CLASS_A, .inputs = "base x", .floats = { [AXPY_S] = "s" },
-    .shape = shape_alike, .kernel = axpy_kernel, .vjp = axpy_vjp,
+    .shape = shape_alike, .kernel = axpy_kernel, .bound = axpy_bound, .vjp = axpy_vjp,
 };
 
 Node *op_axpy(Tape *t, Node *base, Node *x, float s)
@@ -189,9 +217,17 @@ static void ratio_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_ratio(t, dy, y->attrs.f[RATIO_NUM], y->attrs.f[RATIO_DEN]));
 }
 
+/* Bound: 3 u |y| for 1 / den, times num, times x, in whatever order. */
+static void ratio_bound(BoundRule *r)
+{
+    double s = size_of((double)r->call->attrs->f[RATIO_NUM] / (double)r->call->attrs->f[RATIO_DEN]);
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = s * (double)r->b[0][i] + 3 * U24 * size_of((double)r->y[i]);
+}
+
 const Op op_record_ratio = {
     .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x", .floats = { [RATIO_NUM] = "num", [RATIO_DEN] = "den" },
-    .shape = shape_alike, .kernel = ratio_kernel, .vjp = ratio_vjp,
+    .shape = shape_alike, .kernel = ratio_kernel, .bound = ratio_bound, .vjp = ratio_vjp,
 };
 
 Node *op_ratio(Tape *t, Node *x, float num, float den)
@@ -200,18 +236,6 @@ Node *op_ratio(Tape *t, Node *x, float num, float den)
 }
 
 /* --- a vector for every row: mul_rows, affine_rows --- */
-
-/* The vector as floats; F16 and BF16 are widened into scratch. NULL when memory ran out. */
-static const float *column_vector(const Call *c, size_t k)
-{
-    const Tensor *v = call_value(c, k);
-    if (v->dtype == F32)
-        return v->f32;
-    float *wide = arena_array(c->scratch, v->shape.dim[0], sizeof *wide);
-    if (wide)
-        tensor_widen(v, 0, v->shape.dim[0], wide);
-    return wide;
-}
 
 CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
 {
@@ -224,7 +248,7 @@ CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
 static void mul_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = call_value(c, 0)->f32, *w = column_vector(c, 1);
+    const float *x = call_value(c, 0)->f32, *w = tensor_floats(&c->in[1], c->scratch);
     if (!w)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
@@ -235,7 +259,7 @@ static void mul_rows_kernel(const Call *c)
 static void affine_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = call_value(c, 0)->f32, *g = column_vector(c, 1), *b = column_vector(c, 2);
+    const float *x = call_value(c, 0)->f32, *g = tensor_floats(&c->in[1], c->scratch), *b = tensor_floats(&c->in[2], c->scratch);
     if (!g || !b)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
@@ -258,13 +282,27 @@ static void affine_rows_vjp(Tape *t, Node *y, Node *dy)
         tape_contribute(t, y->in[2], op_column_sum(t, dy));
 }
 
+/* Bounds: 2 u |x w| for the product (bound_term with n = 1), and u |y| for the sum of affine_rows. */
+static void mul_rows_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = bound_term((double)r->x[0][i], (double)r->x[1][i % r->cols], (double)r->b[0][i], (double)r->b[1][i % r->cols], 1);
+}
+
+static void affine_rows_bound(BoundRule *r)
+{
+    mul_rows_bound(r);
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] += (double)r->b[2][i % r->cols] + U24 * size_of((double)r->y[i]);
+}
+
 const Op op_record_mul_rows = {
     .name = "mul_rows", .formula = "y[r,c] = RN(x[r,c] w[c])", .kind = CLASS_A, .inputs = "x w", .half = 2,
-    .shape = shape_by_column, .kernel = mul_rows_kernel, .vjp = mul_rows_vjp,
+    .shape = shape_by_column, .kernel = mul_rows_kernel, .bound = mul_rows_bound, .vjp = mul_rows_vjp,
 };
 const Op op_record_affine_rows = {
     .name = "affine_rows", .formula = "y[r,c] = RN(x[r,c] g[c] + b[c])", .kind = CLASS_A, .inputs = "x g b", .half = 6,
-    .shape = shape_by_column, .kernel = affine_rows_kernel, .vjp = affine_rows_vjp,
+    .shape = shape_by_column, .kernel = affine_rows_kernel, .bound = affine_rows_bound, .vjp = affine_rows_vjp,
 };
 
 Node *op_mul_rows(Tape *t, Node *x, Node *w)             { return tape_push(t, &op_record_mul_rows, 2, (Node *[]){ x, w }, NULL); }

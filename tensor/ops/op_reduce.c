@@ -9,6 +9,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
+#include "tensor/bound_rule.h"
 
 #define U 0x1p-53
 enum { CHUNK = 4096, PARALLEL = 1 << 15 };
@@ -177,6 +178,39 @@ static void square_norm_kernel(const Call *c)
     c->out.f32[0] = norm_round(&s);
 }
 
+/* --- Bounds. --- */
+
+/* Of the sum of x[from … to - 1], divided by `by`: n - 1 additions, the division and one to spare, (n + 2) u sum |x|. */
+static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
+{
+    double carried = 0, terms = 0;
+    for (size_t i = from; i < to; i++) {
+        carried += (double)r->b[0][i];
+        terms += size_of((double)r->x[0][i]);
+    }
+    return (carried + (double)(to - from + 2) * U24 * terms) / by;
+}
+
+static void sum_bound(BoundRule *r)
+{
+    r->out[0] = range_bound(r, 0, shape_size(r->call->in[0].shape), 1);
+}
+
+static void mean_bound(BoundRule *r)
+{
+    r->out[0] = range_bound(r, 0, shape_size(r->call->in[0].shape), (double)r->call->attrs->n[MEAN_N]);
+}
+
+/* The root halves what the sum of n squares is off, n u and 2 |x| b an element; the squares and the root take 3 u. */
+static void square_norm_bound(BoundRule *r)
+{
+    double n = 0, carried = 0, y = (double)r->y[0];
+    for (size_t k = 0; k < r->call->n_in; k++)
+        for (size_t i = 0; i < shape_size(r->call->in[k].shape); i++, n++)
+            carried += size_of((double)r->x[k][i]) * (double)r->b[k][i];
+    r->out[0] = y > 0 ? (n / 2 + 3) * U24 * y + carried / y : 0;
+}
+
 /* dy, a scalar, for every element of x. */
 static void spread_scalar(Tape *t, Node *x, Node *dy)
 {
@@ -204,13 +238,13 @@ static void square_sum_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_sum = {
     .name = "sum", .formula = "y = RN(sum of all x); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .shape = scalar_shape, .kernel = sum_kernel, .vjp = sum_vjp,
+    .shape = scalar_shape, .kernel = sum_kernel, .bound = sum_bound, .vjp = sum_vjp,
 };
 
 const Op op_record_mean = {
     .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
     .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = { [MEAN_N] = "n" },
-    .shape = mean_shape, .kernel = mean_kernel, .vjp = mean_vjp,
+    .shape = mean_shape, .kernel = mean_kernel, .bound = mean_bound, .vjp = mean_vjp,
 };
 
 const Op op_record_square_sum = {
@@ -221,7 +255,7 @@ const Op op_record_square_sum = {
 /* Only the optimiser takes it: no gradient. */
 const Op op_record_square_norm = {
     .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
-    .shape = scalar_shape, .kernel = square_norm_kernel,
+    .shape = scalar_shape, .kernel = square_norm_kernel, .bound = square_norm_bound,
 };
 
 Node *op_mean_over(Tape *t, Node *x, size_t n)
@@ -270,16 +304,30 @@ static void segment_mean_kernel(const Call *c)
         c->out.f32[k] = range_mean(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
 }
 
+static void segment_sum_bound(BoundRule *r)
+{
+    const int32_t *at = r->call->attrs->index;
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = range_bound(r, (size_t)at[i], (size_t)at[i + 1], 1);
+}
+
+static void segment_mean_bound(BoundRule *r)
+{
+    const int32_t *at = r->call->attrs->index;
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = range_bound(r, (size_t)at[i], (size_t)at[i + 1], (double)(at[i + 1] - at[i]));
+}
+
 /* Losses write their gradients out (GRAPH.md), so none flows through a segment. */
 const Op op_record_segment_sum = {
     .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel,
+    .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel, .bound = segment_sum_bound,
 };
 
 const Op op_record_segment_mean = {
     .name = "segment_mean", .kind = CLASS_A_RATIONAL, .inputs = "x", .index = "offsets [n+1]",
     .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for an empty segment",
-    .shape = segment_shape, .kernel = segment_mean_kernel,
+    .shape = segment_shape, .kernel = segment_mean_kernel, .bound = segment_mean_bound,
 };
 
 Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n)

@@ -10,6 +10,7 @@
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
+#include "tensor/bound_rule.h"
 
 static bool rope_shape(const Call *c, Shape *out, Error *e)
 {
@@ -67,6 +68,19 @@ static void rotate(const Call *c, double sign)
 static void rope_kernel(const Call *c)      { rotate(c, 1); }
 static void rope_back_kernel(const Call *c) { rotate(c, -1); }
 
+/* Bound: the two products are off by 3 u each with what their sum adds. The table's angle, position times frequency in fp32, is within
+ * 3 u of itself, and no frequency is over 1; so cosine and sine are off by u (1 + 3 position). */
+static void rope_bound(BoundRule *r)
+{
+    size_t half = r->call->in[1].shape.dim[1];
+    for (size_t i = 0; i < r->size; i++) {
+        size_t at = i % r->cols % (2 * half), other = at < half ? i + half : i - half;
+        size_t position = (size_t)r->call->attrs->index[i / r->cols], row = position * half + at % half;
+        double x = size_of((double)r->x[0][i]), z = size_of((double)r->x[0][other]), c = size_of((double)r->x[1][row]), s = size_of((double)r->x[2][row]);
+        r->out[i] = c * (double)r->b[0][i] + s * (double)r->b[0][other] + 3 * U24 * (x * c + z * s) + U24 * (1 + 3 * (double)position) * (x + z);
+    }
+}
+
 extern const Op op_record_rope, op_record_rope_back;
 
 static void rope_vjp(Tape *t, Node *y, Node *dy)
@@ -84,13 +98,13 @@ static void rope_back_vjp(Tape *t, Node *y, Node *dy)
 const Op op_record_rope = {
     .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
     .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head, C and S the rows positions[i] of cos and sin",
-    .shape = rope_shape, .kernel = rope_kernel, .vjp = rope_vjp,
+    .shape = rope_shape, .kernel = rope_kernel, .bound = rope_bound, .vjp = rope_vjp,
 };
 
 const Op op_record_rope_back = {
     .name = "rope_back", .kind = CLASS_A, .inputs = "dy cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
     .formula = "dx1 = RN(dy1 C + dy2 S), dx2 = RN(dy2 C - dy1 S)",
-    .shape = rope_shape, .kernel = rope_back_kernel, .vjp = rope_back_vjp,
+    .shape = rope_shape, .kernel = rope_back_kernel, .bound = rope_bound, .vjp = rope_back_vjp,
 };
 
 static Node *push(Tape *t, const Op *op, Node *x, Node *cos, Node *sin, const int32_t *positions, size_t heads)

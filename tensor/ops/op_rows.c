@@ -7,6 +7,7 @@
 #include "tensor/exact/exact.h"
 #include "tensor/exact/round.h"
 #include "tensor/ops.h"
+#include "tensor/bound_rule.h"
 
 static bool index_in_range(const Call *c, size_t limit, Error *e)
 {
@@ -60,7 +61,7 @@ static void concat_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_concat_rows = {
     .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …; a vector is one row", .kind = CLASS_MOVE, .inputs = "x...",
-    .shape = concat_shape, .kernel = concat_kernel, .vjp = concat_vjp,
+    .shape = concat_shape, .kernel = concat_kernel, .bound = bound_moved, .vjp = concat_vjp,
 };
 
 Node *op_concat_rows(Tape *t, size_t n, Node *const x[])
@@ -100,7 +101,7 @@ static void slice_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_slice_rows = {
     .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
-    .shape = slice_shape, .kernel = slice_kernel, .vjp = slice_vjp,
+    .shape = slice_shape, .kernel = slice_kernel, .bound = bound_moved, .vjp = slice_vjp,
 };
 
 Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count)
@@ -133,7 +134,7 @@ static void gather_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_gather_rows = {
     .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .half = 1, .index = "ids [N]",
-    .shape = gather_shape, .kernel = gather_kernel, .vjp = gather_vjp,
+    .shape = gather_shape, .kernel = gather_kernel, .bound = bound_moved, .vjp = gather_vjp,
 };
 
 Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n)
@@ -203,9 +204,22 @@ static void scatter_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_gather_rows(t, dy, y->attrs.index, y->attrs.index_count));
 }
 
+/* Bound, per element: the n rows with one id make a sum of n terms, n u sum |x|, and carry what each x is off. */
+static void scatter_rows_bound(BoundRule *r)
+{
+    const Attrs *a = r->call->attrs;
+    for (size_t k = 0; k < a->index_count; k++) {
+        size_t same = 0;
+        for (size_t j = 0; j < a->index_count; j++)
+            same += a->index[j] == a->index[k];
+        for (size_t c = 0; c < r->cols; c++)
+            r->out[(size_t)a->index[k] * r->cols + c] += (double)r->b[0][k * r->cols + c] + (double)same * U24 * size_of((double)r->x[0][k * r->cols + c]);
+    }
+}
+
 const Op op_record_scatter_rows = {
     .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel, .vjp = scatter_vjp,
+    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel, .bound = scatter_rows_bound, .vjp = scatter_vjp,
 };
 
 Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)
@@ -238,7 +252,7 @@ static void broadcast_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_broadcast_rows = {
     .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = { [BROADCAST_ROWS] = "rows" },
-    .shape = broadcast_shape, .kernel = broadcast_kernel, .vjp = broadcast_vjp,
+    .shape = broadcast_shape, .kernel = broadcast_kernel, .bound = bound_moved, .vjp = broadcast_vjp,
 };
 
 Node *op_broadcast_rows(Tape *t, Node *row, size_t n)

@@ -3,6 +3,7 @@
  * scalar.h decides the last bit of each. */
 #include "tensor/exact/scalar.h"
 #include "tensor/ops.h"
+#include "tensor/bound_rule.h"
 
 enum { CHUNK = 1024, WORTH_THREADS = 4096 };
 
@@ -29,10 +30,60 @@ static void scalar_kernel(const Call *c)
         scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, and says where
 }
 
-#define SCALAR_OP(NAME, KIND, FORMULA, VJP)                                                         \
+/* --- bounds: how far fp32 may be off (bound_rule.h), b being what x is off --- */
+
+/* x P(x) = x (1 + erf(x / sqrt 2)) / 2, of slope at most 1.13: 3 u |x| where 1 + erf cancels, 4 u |y| for erf and the products. */
+static void gelu_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        double x = size_of((double)r->x[0][i]), y = size_of((double)r->y[i]);
+        r->out[i] = 1.13 * (double)r->b[0][i] + (3 * U24 * x + 4 * U24 * y);
+    }
+}
+
+/* x s(k x), of slope at most 1.13: 6 u |y| for exp, sum, quotient and product; 4 u |x| |y| for an exponent that is off by u |k x|. */
+static void gated_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        double x = size_of((double)r->x[0][i]), y = size_of((double)r->y[i]);
+        r->out[i] = 1.13 * (double)r->b[0][i] + U24 * (6 + 4 * x) * y;
+    }
+}
+
+static void slope_bound(BoundRule *r)      // the derivatives of the three: values up to 1.13, slope at most 0.86
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = 0.86 * (double)r->b[0][i] + 12 * U24;
+}
+
+static void sigmoid_bound(BoundRule *r)    // slope y (1 - y)
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->y[i] * ((1 - (double)r->y[i]) * (double)r->b[0][i] + 4 * U24);
+}
+
+static void log_sigmoid_bound(BoundRule *r)    // slope 1 - sigmoid <= 1
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->b[0][i] + 4 * U24 * size_of((double)r->y[i]);
+}
+
+static void exp_bound(BoundRule *r)        // slope y
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->y[i] * ((double)r->b[0][i] + 4 * U24);
+}
+
+static void log_bound(BoundRule *r)        // slope 1 / x
+{
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = (double)r->b[0][i] / size_of((double)r->x[0][i]) + 4 * U24 * size_of((double)r->y[i]);
+}
+
+#define SCALAR_OP(NAME, KIND, FORMULA, VJP, BOUND)                                                  \
 const Op op_record_##NAME = {                                                                       \
     .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
-    .shape = same_shape, .kernel = scalar_kernel, .vjp = VJP,                                      \
+    .shape = same_shape, .kernel = scalar_kernel, .bound = BOUND, .vjp = VJP,                       \
 };                                                                                                  \
 Node *op_##NAME(Tape *t, Node *x) { return tape_push(t, &op_record_##NAME, 1, &x, NULL); }
 
@@ -60,15 +111,15 @@ static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_mul(t, dy, op_sigmoid(t, op_scale(t, y->in[0], -1))));
 }
 
-SCALAR_OP(gelu, CLASS_C, "y = RN(x P(x)), P the normal distribution", gelu_vjp)
-SCALAR_OP(quick_gelu, CLASS_C, "y = RN(x / (1 + e^(-1.702 x)))", quick_gelu_vjp)
-SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp)
-SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL)
-SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL)
-SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL)
-SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", sigmoid_vjp)
-SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp)
-SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp)
-SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL)
-SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", sqrt_vjp)
-SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL)
+SCALAR_OP(gelu, CLASS_C, "y = RN(x P(x)), P the normal distribution", gelu_vjp, gelu_bound)
+SCALAR_OP(quick_gelu, CLASS_C, "y = RN(x / (1 + e^(-1.702 x)))", quick_gelu_vjp, gated_bound)
+SCALAR_OP(silu, CLASS_C, "y = RN(x / (1 + e^-x))", silu_vjp, gated_bound)
+SCALAR_OP(gelu_grad, CLASS_C, "y = RN(P(x) + x p(x)), P the normal distribution, p its density", NULL, slope_bound)
+SCALAR_OP(quick_gelu_grad, CLASS_C, "y = RN(s + 1.702 x s (1 - s)), s = 1 / (1 + e^(-1.702 x))", NULL, slope_bound)
+SCALAR_OP(silu_grad, CLASS_C, "y = RN(s + x s (1 - s)), s = 1 / (1 + e^-x)", NULL, slope_bound)
+SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", sigmoid_vjp, sigmoid_bound)
+SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp, log_sigmoid_bound)
+SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp, exp_bound)
+SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL, log_bound)
+SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", sqrt_vjp, NULL)
+SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL, NULL)

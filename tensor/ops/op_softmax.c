@@ -3,6 +3,7 @@
  * loss made of it has its logit gradient c (p - q) from the method (op_loss.c). */
 #include "tensor/ops.h"
 #include "tensor/ops/softmax.h"
+#include "tensor/bound_rule.h"
 
 static bool rows_shape(const Call *c, Shape *out, Error *e)
 {
@@ -54,6 +55,67 @@ static void softmax_grad_kernel(const Call *c)
         softmax_grad_row(p + r * cols, dp + r * cols, cols, c->out.f32 + r * cols);
 }
 
+/* --- bounds --- */
+
+static bool is_finite(double x) { return x - x == 0; }
+
+double log_softmax_bound(const float *x, const float *b, size_t n, double z)
+{
+    double most = 0, carried = 0;
+    for (size_t v = 0; v < n; v++) {
+        double one = size_of((double)x[v]);
+        most = is_finite(one) && one > most ? one : most;
+        carried = (double)b[v] > carried ? (double)b[v] : carried;
+    }
+    return 2 * carried + U24 * ((double)n + 8 + 3 * most + size_of(z));
+}
+
+void softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out)
+{
+    double most = (double)x[0], mean = 0;
+    for (size_t k = 1; k < n; k++)
+        most = at_least(most, (double)x[k]);
+    for (size_t k = 0; k < n; k++)
+        mean += p[k] > 0 ? (double)p[k] * ((double)b[k] + U24 * (most - (double)x[k])) : 0;
+    for (size_t k = 0; k < n; k++)
+        out[k] = is_finite((double)x[k]) ? (double)p[k] * ((double)b[k] + mean + U24 * ((double)n + 8 + most - (double)x[k])) : 0;
+}
+
+void softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out)
+{
+    const float *p = x[0], *dp = x[1], *bp = b[0], *bdp = b[1];
+    double sum = 0, size = 0, carried = 0;
+    for (size_t j = 0; j < n; j++) {
+        sum += (double)p[j] * (double)dp[j];
+        size += size_of((double)p[j] * (double)dp[j]);
+        carried += size_of((double)dp[j]) * (double)bp[j] + (double)p[j] * (double)bdp[j];
+    }
+    for (size_t j = 0; j < n; j++)
+        out[j] = (double)bp[j] * size_of((double)dp[j] - sum) + (double)p[j] * ((double)bdp[j] + carried)
+               + U24 * (double)p[j] * ((double)(n + 4) * size + 3 * size_of((double)dp[j]));
+}
+
+static void softmax_rows_bound(BoundRule *r)
+{
+    for (size_t at = 0; at < r->size; at += r->cols)
+        softmax_bound(r->x[0] + at, r->b[0] + at, r->y + at, r->cols, r->out + at);
+}
+
+static void softmax_grad_rows_bound(BoundRule *r)
+{
+    for (size_t at = 0; at < r->size; at += r->cols)
+        softmax_grad_bound((const float *const[]){ r->x[0] + at, r->x[1] + at }, (const float *const[]){ r->b[0] + at, r->b[1] + at },
+                           r->cols, r->out + at);
+}
+
+static void log_softmax_rows_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        const size_t at = i / r->cols * r->cols;
+        r->out[i] = is_finite((double)r->x[0][i]) ? log_softmax_bound(r->x[0] + at, r->b[0] + at, r->cols, (double)r->x[0][i]) : 0;
+    }
+}
+
 static void softmax_vjp(Tape *t, Node *y, Node *dy)
 {
     tape_contribute(t, y->in[0], op_softmax_grad(t, y, dy));
@@ -63,13 +125,13 @@ const Op op_record_softmax = {
     .name = "softmax",
     .formula = "p_rv = RN(e^z_rv / sum_j e^z_rj); a logit of -inf is masked: +0. A row with NaN or +inf, or of -inf alone, is NaN",
     .kind = CLASS_D, .inputs = "z",
-    .shape = rows_shape, .kernel = softmax_kernel, .vjp = softmax_vjp,
+    .shape = rows_shape, .kernel = softmax_kernel, .bound = softmax_rows_bound, .vjp = softmax_vjp,
 };
 
 const Op op_record_softmax_grad = {
     .name = "softmax_grad", .formula = "dz_rv = RN(p_rv (dp_rv - sum_j dp_rj p_rj)); a zero is +0",
     .kind = CLASS_A, .inputs = "p dp",
-    .shape = rows_shape, .kernel = softmax_grad_kernel,
+    .shape = rows_shape, .kernel = softmax_grad_kernel, .bound = softmax_grad_rows_bound,
 };
 
 const Op op_record_log_softmax = {
@@ -77,7 +139,7 @@ const Op op_record_log_softmax = {
     .formula = "l_rv = RN(z_rv - log sum_j e^z_rj); a logit of -inf is masked: -inf. A row with NaN or +inf, or of -inf alone, "
                "is NaN; a zero is +0",
     .kind = CLASS_D, .inputs = "z",
-    .shape = rows_shape, .kernel = log_softmax_kernel,
+    .shape = rows_shape, .kernel = log_softmax_kernel, .bound = log_softmax_rows_bound,
 };
 
 Node *op_softmax(Tape *t, Node *z)

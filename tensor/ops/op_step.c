@@ -2,6 +2,7 @@
 /* The optimiser's operators but Adam's: clipping, plain descent, momentum. Zero is +0 (scale_by, element-wise, keeps IEEE's signs). */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
+#include "tensor/bound_rule.h"
 
 enum { CHUNK = 2048, PARALLEL = 1 << 15 };
 
@@ -81,10 +82,18 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
+/* Bound: 4 u for norm + 1e-6 (the constant and the sum), the quotient and one to spare. Where even the least value reaches 1, it is 1. */
+static void clip_bound(BoundRule *r)
+{
+    double norm = (double)r->x[0][0], k = (double)r->call->attrs->f[CLIP_FACTOR_MAX_NORM] / (norm + 1e-6);
+    double off = k * (4 * U24 + (double)r->b[0][0] / (norm + 1e-6));
+    r->out[0] = k - off >= 1 ? 0 : off;
+}
+
 const Op op_record_clip_factor = {
     .name = "clip_factor", .kind = CLASS_A_RATIONAL, .inputs = "norm", .floats = { [CLIP_FACTOR_MAX_NORM] = "max_norm" },
     .formula = "k = RN(max_norm / (norm + 1e-6)) where that is < 1, else 1; NaN for NaN",
-    .shape = clip_shape, .kernel = clip_kernel, .gradient = GRADIENT_NONE,
+    .shape = clip_shape, .kernel = clip_kernel, .bound = clip_bound, .gradient = GRADIENT_NONE,
 };
 
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm)
@@ -117,9 +126,16 @@ static void scale_by_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_scale_by(t, dy, y->in[1]));
 }
 
+static void scale_by_bound(BoundRule *r)
+{
+    double s = (double)r->x[1][0], bs = (double)r->b[1][0];
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = size_of(s) * (double)r->b[0][i] + size_of((double)r->x[0][i]) * bs + U24 * size_of((double)r->y[i]);
+}
+
 const Op op_record_scale_by = {
     .name = "scale_by", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x s",
-    .shape = scale_by_shape, .kernel = scale_by_kernel, .vjp = scale_by_vjp,
+    .shape = scale_by_shape, .kernel = scale_by_kernel, .bound = scale_by_bound, .vjp = scale_by_vjp,
 };
 
 Node *op_scale_by(Tape *t, Node *x, Node *s)
@@ -156,11 +172,21 @@ static bool descent_shape(const Call *c, Shape *out, Error *e)
     return step_settings_fit(c, e) && step_same_shapes(c, out, e);
 }
 
+/* Bound: u |y| for the difference, 2 u |p| for an implementation that scales p first, 4 u for the four roundings of the step. */
+static void sgd_bound(BoundRule *r)
+{
+    double lr = (double)r->call->attrs->f[SGD_LR], decay = (double)r->call->attrs->f[SGD_DECAY];
+    for (size_t i = 0; i < r->size; i++) {
+        double p = size_of((double)r->x[0][i]), g = size_of((double)r->x[1][i]);
+        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 4 * U24 * lr * (g + decay * p) + (double)r->b[0][i] + lr * (double)r->b[1][i];
+    }
+}
+
 const Op op_record_sgd = {
     .name = "sgd", .kind = CLASS_A, .inputs = "p g", 
     .floats = { [SGD_LR] = "lr", [SGD_DECAY] = "decay" },
     .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
-    .shape = descent_shape, .kernel = sgd_kernel, .gradient = GRADIENT_NONE,
+    .shape = descent_shape, .kernel = sgd_kernel, .bound = sgd_bound, .gradient = GRADIENT_NONE,
 };
 
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay)
@@ -186,9 +212,17 @@ CLONES static void momentum_chunk(const Call *c, size_t begin, size_t end)
 
 static void momentum_kernel(const Call *c) { step_each_chunk(c, momentum_chunk); }
 
+/* Bound: 3 u for the product, the sum and one to spare. */
+static void momentum_bound(BoundRule *r)
+{
+    double s = (double)r->call->attrs->f[MOMENTUM_MOMENTUM];
+    for (size_t i = 0; i < r->size; i++)
+        r->out[i] = 3 * U24 * (s * size_of((double)r->x[0][i]) + size_of((double)r->x[1][i])) + s * (double)r->b[0][i] + (double)r->b[1][i];
+}
+
 const Op op_record_momentum = {
     .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
-    .shape = descent_shape, .kernel = momentum_kernel, .gradient = GRADIENT_NONE,
+    .shape = descent_shape, .kernel = momentum_kernel, .bound = momentum_bound, .gradient = GRADIENT_NONE,
 };
 
 Node *op_momentum(Tape *t, Node *b, Node *g, float momentum)

@@ -34,6 +34,15 @@ size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll);   
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
 
+/* Bounds of one row for fp32 (bound_rule.h): n logits x, each off by b; p the softmax.
+ *   softmax_bound       out[k]: p_k is off by the ratio b_k + sum p_j b_j, so for the rounding u |x_k - max| of the exponent too; n + 8 u
+ *                       for the sum of n powers, exp, division
+ *   log_softmax_bound   of the log p of one logit z: (z - max) - log sum, each within u of what it handles
+ *   softmax_grad_bound  of p (dp - sum dp p); x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u |dp| */
+void   softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out);
+double log_softmax_bound(const float *x, const float *b, size_t n, double z);
+void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);
+
 /* The failure of a row that returned a column: operator and operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 

@@ -89,18 +89,21 @@ static void turn_pairs(const Call *c, double sign)
 static void pairs_kernel(const Call *c)      { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
-/* Wrong operators and their derivatives, under names whose bounds have a rule: nobody looks at them. */
-static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel };
-static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel };
-static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel };
+/* Nobody looks at the bounds of a wrong operator: a mistake is judged by those of the right one. */
+static void no_bound(BoundRule *r) { (void)r; }
+
+/* Wrong operators and their derivatives. */
+static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
+static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel, .bound = no_bound };
+static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel, .bound = no_bound };
 
 static void gelu_tanh_vjp(Tape *t, Node *y, Node *dy)   { tape_contribute(t, y->in[0], tape_push(t, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
 static void eps_outside_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], tape_push(t, &eps_outside_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
 static void pairs_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], tape_push(t, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] }, &y->attrs)); }
 
-static const Op gelu_tanh = { .name = "reshape", .shape = like_first, .kernel = gelu_tanh_kernel, .vjp = gelu_tanh_vjp };
-static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .vjp = eps_outside_vjp };
-static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .vjp = pairs_vjp };
+static const Op gelu_tanh = { .name = "reshape", .shape = like_first, .kernel = gelu_tanh_kernel, .bound = no_bound, .vjp = gelu_tanh_vjp };
+static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .bound = no_bound, .vjp = eps_outside_vjp };
+static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
 /* --- KL(p || p_ref) for KL(p_ref || p): inputs p_ref, log p_ref, log p; of its gradient p, p_ref, c --- */
 
@@ -169,12 +172,12 @@ static bool row_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-static const Op kl_reversed = { .name = "kl", .shape = row_shape, .kernel = kl_reversed_kernel };
-static const Op kl_reversed_grad = { .name = "logit_grad", .shape = like_first, .kernel = kl_reversed_grad_kernel };
-static const Op coupled_m = { .name = "adam_m", .shape = like_first, .kernel = coupled_m_kernel };
-static const Op coupled_v = { .name = "adam_v", .shape = like_first, .kernel = coupled_v_kernel };
-static const Op decimal_v = { .name = "adam_v", .shape = like_first, .kernel = decimal_v_kernel };
-static const Op eps_inside = { .name = "adamw", .shape = like_first, .kernel = eps_inside_kernel };
+static const Op kl_reversed = { .name = "kl", .shape = row_shape, .kernel = kl_reversed_kernel, .bound = no_bound };
+static const Op kl_reversed_grad = { .name = "logit_grad", .shape = like_first, .kernel = kl_reversed_grad_kernel, .bound = no_bound };
+static const Op coupled_m = { .name = "adam_m", .shape = like_first, .kernel = coupled_m_kernel, .bound = no_bound };
+static const Op coupled_v = { .name = "adam_v", .shape = like_first, .kernel = coupled_v_kernel, .bound = no_bound };
+static const Op decimal_v = { .name = "adam_v", .shape = like_first, .kernel = decimal_v_kernel, .bound = no_bound };
+static const Op eps_inside = { .name = "adamw", .shape = like_first, .kernel = eps_inside_kernel, .bound = no_bound };
 
 /* --- making the mistakes --- */
 

@@ -8,15 +8,17 @@
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
-/* Whether a setting ("section.key = value") has a part in a step: what the samples say and the method does, not where files are. */
-static bool shapes_step(const char *line)
+/* Whether a setting ("section.key = value") belongs in the trace of a step: how samples are read and what the method and the optimiser
+ * do, but not where files are. */
+static bool shapes_step(const char *line, const Hyperparameters *hyper)
 {
     static const char *const parts[] = { "train.", "optimiser.", "lora.", "data.template ", "data.mask " };
     for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
         if (strncmp(line, parts[k], strlen(parts[k])) == 0)
             return true;
-    char key[64] = "";
-    return sscanf(line, "unlearn.%63[^ ]", key) == 1 && hyperparameter_key(key);
+    char name[64] = "";
+    const char *key = sscanf(line, "unlearn.%63[^ ]", name) == 1 ? hyperparameter_key(name) : NULL;
+    return key && hyperparameter_stated(hyper, key);
 }
 
 static json_t *head(const Step *s, Arena *a)
@@ -25,7 +27,7 @@ static json_t *head(const Step *s, Arena *a)
     for (size_t k = 0; k < s->used_count; k++)
         json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role", role_name(s->used[k].role), "answer", s->used[k].answer));
     for (char *text = settings_text(&s->settings, a), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
-        if (shapes_step(line))
+        if (shapes_step(line, &s->v))
             json_array_append_new(lines, json_string(line));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", method_formula(s->method, a),
                      "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);

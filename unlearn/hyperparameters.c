@@ -10,15 +10,15 @@ typedef struct {
     const char *key;
     ValueType type;
     const char *fallback, *range;
-    size_t offset;
+    size_t offset, size;
 } Key;
 
 static const Key keys[] = {
-#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key) },
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key), sizeof ((Hyperparameters *)0)->key },
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 };
-enum { KEYS = sizeof keys / sizeof *keys };
+enum { KEYS = sizeof keys / sizeof *keys, KEYS_OF_SPECIFICATION_1 = 19 };
 
 const Preset presets[] = {
 #define PRESET(preset, method, hyperparameters, settings) { #preset, method, hyperparameters, settings },
@@ -51,6 +51,15 @@ const char *hyperparameter_recorded(const char *key)
         if (strcmp(aliases[k].key, key) == 0)
             return aliases[k].older;
     return key;
+}
+
+bool hyperparameter_stated(const Hyperparameters *hyper, const char *key)
+{
+    Hyperparameters usual;
+    for (size_t k = KEYS_OF_SPECIFICATION_1; k < KEYS; k++)
+        if (strcmp(keys[k].key, key) == 0 && value_read(keys[k].type, keys[k].range, keys[k].fallback, (char *)&usual + keys[k].offset, NULL))
+            return memcmp((const char *)hyper + keys[k].offset, (const char *)&usual + keys[k].offset, keys[k].size) != 0;
+    return true;
 }
 
 bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e)

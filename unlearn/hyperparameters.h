@@ -38,6 +38,10 @@ const char *hyperparameter_key(const char *name);
 /* The name that files of specification 1 give to a key: the older one where there is one. */
 const char *hyperparameter_recorded(const char *key);
 
+/* Whether files of specification 1 state a key: its first 19 keys always, a key that joined later where its value is not the default.
+ * So a new key changes no file that was recorded before it. */
+bool hyperparameter_stated(const Hyperparameters *hyper, const char *key);
+
 typedef struct {
     const char *preset, *method;      // method "*": every method; its line stands before the method's own
     const char *hyperparameters;      // "beta=0.4 npo_ratio=batch_mean"

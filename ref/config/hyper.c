@@ -51,7 +51,8 @@ json_t *hyper_parameters(const Hyperparameters *v)
 {
     json_t *all = json_object();
     for (size_t k = 0; k < sizeof hyperparameters / sizeof *hyperparameters; k++)
-        add(all, &hyperparameters[k], v);
+        if (hyperparameter_stated(v, hyperparameters[k].key))
+            add(all, &hyperparameters[k], v);
     return all;
 }
 

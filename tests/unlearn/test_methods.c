@@ -331,6 +331,7 @@ static void an_older_name_of_a_key_is_the_same_key(void **state)
     assert_string_equal(hyperparameter_recorded("steering_coeff"), "steering");
     assert_string_equal(hyperparameter_recorded("beta"), "beta");
     assert_null(hyperparameter_key("strolch"));
+    assert_true(hyperparameter_stated(&now, "steering_coeff") && hyperparameter_stated(&now, "seed"));
 }
 
 static void a_preset_is_a_public_code(void **state)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Architecture: one family of models as one record: its keys of config.json, its weights, its pictures and its forward pass.
  *
- * arch.def is the list of records. LLaVA-1.5 is the record `architecture_llava` in llava.c. A second family is one more file with its
- * record and one more line of arch.def; the readers of config.json and of weights, LoRA, batches and training work from the record.
- * A record is constant, so threads may share it. No pointer of it is NULL unless its comment says so. */
+ * arch.def is the list of records. LLaVA-1.5 is the record `architecture_llava` in llava.c. A second family is one more file with
+ * its record and one more line of arch.def; the readers of config.json and of weights, LoRA, batches and training work from the
+ * record. A record is constant, so threads may share it. No pointer of it is NULL unless its comment says so. */
 #ifndef PULSE_MODEL_ARCH_H
 #define PULSE_MODEL_ARCH_H
 
@@ -46,7 +46,8 @@ typedef struct {
     size_t      layers, run;   // the layers that have it, and the layers that the forward pass runs; weights of the others are idle
 } WeightLine;
 
-/* How other files begin a name, and how the Hub does. in_memory: it is the name of a module of transformers, which PEFT writes. */
+/* How other files begin a name, and how the Hub does. in_memory: it is the name of a module of transformers, which PEFT
+ * writes. */
 typedef struct { const char *other, *hub; bool in_memory; } NameLayout;
 
 /* --- The record --- */

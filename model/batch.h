@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Batch: the samples of a step, one after another without padding.
+/* Batch: the samples of a step, packed one after another without padding.
  *
- * All tokens of a step are rows of one [N, C] matrix, so every weight gradient is one product over
- * all of them, whatever the grouping (GRAPH.md). A sample is a run of rows; attention stays inside it and its
- * positions start at 0.
- * targets[i] is the token that row i should predict (the next one), or -1: not supervised. The rows whose
- * logits are wanted are `rows`: the supervised ones, or all when asked for (KL over all positions).
- * Always: the number of image tokens of a sample is 0 or that of one picture. */
+ * The N tokens of all samples are the rows of one [N, C] matrix, so that every weight gradient is one product over all of them,
+ * however they are grouped (GRAPH.md). Each sample is a run of rows; attention stays inside it, and its positions start at 0.
+ * targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not supervised. `rows` are
+ * the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every position (KL).
+ * The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena of batch_pack. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -14,10 +13,10 @@
 #include "tensor/tensor.h"
 
 typedef struct {
-    const int32_t *ids;        // [n], image tokens expanded
-    const int32_t *targets;    // [n]; NULL: nothing supervised
+    const int32_t *ids;        // [n], with the image token repeated for every row of a picture
+    const int32_t *targets;    // [n]; NULL: no row is supervised
     size_t         n;
-    const float   *pixels;     // [channels, image_size, image_size]; NULL: no picture
+    const float   *pixels;     // [channels, height, width] of its picture (config_pixels); NULL: no picture
 } BatchSample;
 
 typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
@@ -25,16 +24,17 @@ typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
 typedef struct {
     size_t   samples, tokens, pictures;
     int32_t *ids;              // [N]
-    int32_t *positions;        // [N]: place in the sample
-    int32_t *segments;         // [B, 4]: {begin, count, begin, count} (ops.h, Attention)
-    Tensor   pixels;           // [pictures, channels, S, S]
-    int32_t *rows;             // [R]: rows of [N, C] whose logits are made
-    int32_t *labels;           // [R]: their targets, -1: none
+    int32_t *positions;        // [N]: the place of each token in its sample
+    int32_t *segments;         // [B, 4]: {begin, count, begin, count} of each sample (Attention in tensor/ops.h)
+    Tensor   pixels;           // [pictures, channels, height, width]
+    int32_t *rows;             // [R]: the rows of [N, C] whose logits are computed
+    int32_t *labels;           // [R]: their targets; -1: not supervised
     size_t   row_count;
-    int32_t *row_offsets;      // [B + 1]: sample b owns rows row_offsets[b] … row_offsets[b+1] - 1
+    int32_t *row_offsets;      // [B + 1]: sample b has rows[row_offsets[b]] … rows[row_offsets[b + 1] - 1]
 } Batch;
 
-/* Packs the samples in order. Fails on an id outside the vocabulary, a wrong number of image tokens, an empty sample. */
+/* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on an empty
+ * sample and on an empty batch. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
 
 #endif

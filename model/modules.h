@@ -10,7 +10,8 @@
 
 /* The node of a weight by its full name, which is a printf format. */
 Node  *param_node(Tape *t, Params *p, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* y = x W^T + b of the module `name`, plus s (x A^T) B^T where it has an adapter. x is [N, in], y [N, out]. bias: whether there is a b. */
+/* y = x W^T + b of the module `name`, plus s (x A^T) B^T where it has an adapter. x is [N, in], y [N, out]. bias: whether there
+ * is a b. */
 Node  *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias);
 Node  *activation(Tape *t, Node *x, Activation a);
 /* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */

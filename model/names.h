@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of parameters and modules: patterns over them, and the three public layouts made one (INTEROP 2.2). */
+/* Names: patterns over the names of parameters and modules, and the conversion between the layouts in which files name them
+ * (INTEROP 2.2). All functions are thread-safe. */
 #ifndef PULSE_MODEL_NAMES_H
 #define PULSE_MODEL_NAMES_H
 
 #include "tensor/base/arena.h"
 
-/* Patterns of full names, separated by commas: '*' any run of characters but '.', '**' any run, '?' one character but '.'. */
+/* Whether one of the patterns, which commas separate, matches the whole name. '*' stands for any run of characters without '.',
+ * '**' for any run, '?' for one character but '.'. */
 bool name_matches(const char *pattern, const char *name);
 
-/* The Hub's name for a name in any layout: "model.layers.0.mlp.up_proj.weight" -> "language_model.model.layers.0.mlp.up_proj.weight". NULL: no memory. */
+/* The Hub's name of a parameter that is named in any layout of any architecture: "model.layers.0.mlp.up_proj.weight" becomes
+ * "language_model.model.layers.0.mlp.up_proj.weight". The text is in `a`. NULL: no memory. */
 const char *name_hub(const char *name, Arena *a);
-/* The name in memory, as transformers has had it since 4.52 and PEFT writes it: "model.language_model.layers.0…". */
+/* The name that transformers has used in memory since 4.52, and that PEFT writes: "model.language_model.layers.0…". NULL: no
+ * memory. */
 const char *name_memory(const char *hub, Arena *a);
 
-/* A list of names for a sentence: the first few, and how many more there are. Begins as { 0 }. */
+/* A list of names for a sentence: the first eight or fewer, and how many more there are. It begins as { 0 }. */
 typedef struct { char text[560]; size_t count, shown; } NameList;
 void        name_list_add(NameList *l, const char *name);
-const char *name_list_text(NameList *l);             // "a, b and 7 more"; to be called last
+const char *name_list_text(NameList *l);             // "a, b and 7 more"; no name may be added afterwards
 
 #endif

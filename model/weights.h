@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Weights: every parameter of a model, by its name on the Hub, in one fixed order.
  *
- * weights.def is the one list: name pattern, shape, how it starts. Files in any of the three public
- * name layouts are read (INTEROP 2.2), whole or in shards; the Hub's is written.
- *
  *     Weights w;
  *     if (!weights_load(&w, folder, &config, &arena, &error)) ...
  *     const Tensor *q = weights_get(&w, "language_model.model.layers.%zu.self_attn.q_proj.weight", layer);
  *     for (size_t i = 0; i < w.count; i++) use(w.list[i].name, &w.list[i].tensor);
  *
- * Always: list is in the order of weights.def, layer by layer, whatever the file's order.
- * 2-D linear weights and embedding tables keep the file's dtype and stay mapped (F32, F16, BF16); the small
- * ones (norms, biases, class token, positions, patch convolution) are F32. A trainable weight is F32 in the
- * arena and may be written to; all others are read-only.
- * Layers of the vision tower that are not run, and post_layernorm, need not be in the file; where they are, they are
- * kept (and saved again) as `idle` entries.
- * Fails: a missing, unused, mis-shaped or mis-typed tensor: the sentence lists them. */
+ * The architecture's record lists the names, the shapes and how new weights start (llava_weights.def). The order is that of the
+ * record, layer by layer, whatever the order in the file. Files are safetensors, whole or in shards, in any of the three public
+ * layouts of names (INTEROP 2.2); the Hub's layout is written.
+ * Matrices of linear maps and tables of embeddings keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms, biases,
+ * the class token, positions and the patch convolution are widened to F32. A trainable weight is F32 in the arena and may be
+ * written to; all others are read-only.
+ * Layers of the vision tower that the forward pass does not run, and its post_layernorm, may be absent from a file. Where they
+ * are present they are kept, and saved again, as `idle` weights.
+ * Errors: tensors that are missing, unused, or of a wrong shape or dtype; the sentence lists their names.
+ * Threads may share Weights as long as none of them changes a trainable weight. */
 #ifndef PULSE_MODEL_WEIGHTS_H
 #define PULSE_MODEL_WEIGHTS_H
 
@@ -27,36 +27,40 @@ typedef struct {
     const char *name;          // "language_model.model.norm.weight"
     Tensor      tensor;
     bool        trainable;
-    bool        idle;          // never read by the model
+    bool        idle;          // the forward pass never reads it
 } Weight;
 
 typedef struct {
-    Weight *list;
+    Weight *list;              // [count]
     size_t  count;
-    Weight **by_name;          // ascending by name
+    Weight **by_name;          // [count], ascending by name
     bool    tied;              // the head is the embedding, under whose name weights_find finds it
     const struct Architecture *arch;      // NULL for the factors of adapters
-    Store  *files;             // mapped shards
+    Store  *files;             // [file_count], mapped
     size_t  file_count;
     Arena  *arena;
 } Weights;
 
-/* New weights: each value is RN(std * random_normal(purpose = name, index = element)), or 0, or 1 (weights.def). F32, nothing trainable. */
+/* New weights in F32, none of them trainable. Each value is RN(std * random_normal(purpose = name, index = element)), or 0, or 1,
+ * as the record says. */
 bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Error *e);
-/* From FOLDER/model.safetensors or the shards of FOLDER/model.safetensors.index.json. */
+/* The weights of FOLDER/model.safetensors, or of the shards that FOLDER/model.safetensors.index.json names. weights_close unmaps
+ * them; on failure nothing stays mapped. */
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e);
-/* FOLDER/model.safetensors and FOLDER/config.json; the folder is made. */
+/* Writes FOLDER/model.safetensors and FOLDER/config.json, and makes the folder. */
 bool weights_save(const Weights *w, const ModelConfig *c, const char *folder, Error *e);
-/* Unmaps the files; the rest belongs to the arena. */
+/* Unmaps the files. Everything else belongs to the arena. */
 void weights_close(Weights *w);
 
-Weight       *weights_find(const Weights *w, const char *name);       // NULL: not there
+/* The weight of this name, or NULL. The format of weights_get is printf's. */
+Weight       *weights_find(const Weights *w, const char *name);
 const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Makes the weights that `pattern` matches trainable (name_matches; idle ones never): F32 copies in the arena.
- * Fails when nothing matches. */
+/* Makes the weights whose names match `pattern` (name_matches) trainable, as F32 copies in the arena. Idle weights are left out.
+ * Fails when no name matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
-/* One weight as F32 in the arena of `w`, which may be written to. */
+/* Makes one weight an F32 copy in the arena of `w`, which may be written to. */
 bool weights_own(Weights *w, Weight *one, Error *e);
-size_t weights_parameters(const Weights *w, bool trainable_only);      // number of floats, idle ones not counted
+/* The number of parameters, without those of idle weights. */
+size_t weights_parameters(const Weights *w, bool trainable_only);
 
 #endif

@@ -207,7 +207,8 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
     return lookup->list ? weights_index(lookup, e) : error_no_memory(e, "no memory");
 }
 
-/* Whether the files can hold what config.json asks for, before any name is made: a config of far more layers is refused at once. */
+/* Whether the files can hold what config.json asks for, before any name is made: a config of far more layers is refused at
+ * once. */
 static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
 {
     size_t required = weights_required(c, l->w->arena), there = 0;

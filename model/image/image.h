@@ -3,7 +3,8 @@
  *
  * From a file to the vision tower: decode.h reads it, resize.h and this header change its size, processor.h says in which order
  * (preprocessor_config.json) and makes the floats. augment.h varies a picture during training. stb.c holds the picture libraries.
- * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own arena and Error. */
+ * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own arena and
+ * Error. */
 #ifndef PULSE_MODEL_IMAGE_IMAGE_H
 #define PULSE_MODEL_IMAGE_IMAGE_H
 

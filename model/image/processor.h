@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* ImageProcessor: what preprocessor_config.json says (CLIPImageProcessor, LlavaImageProcessor), and how it turns a picture into pixels.
+/* ImageProcessor: what preprocessor_config.json says (CLIPImageProcessor, LlavaImageProcessor), and how it turns a picture into
+ * pixels.
  *
  *     Image picture;
  *     if (image_read(&picture, "flag.png", &arena, &error))
  *         image_preprocess(pixels, &picture, &processor, &arena, &error);      // float pixels[3 * H * W]
  *
- * The steps, in this order (INTEROP 2.4): pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the centre,
- * normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising is fp32, with one rounding an operation.
- * Thread-safe as long as each thread has its own arena and Error. */
+ * The steps, in this order (INTEROP 2.4): pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the
+ * centre, normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising is fp32, with one
+ * rounding an operation. Thread-safe as long as each thread has its own arena and Error. */
 #ifndef PULSE_MODEL_IMAGE_PROCESSOR_H
 #define PULSE_MODEL_IMAGE_PROCESSOR_H
 
@@ -29,10 +30,12 @@ typedef struct {
 
 /* The processor of LLaVA-1.5 on the Hub for a tower of `side` pixels: bicubic resize, centre crop, CLIP's mean and std. */
 ImageProcessor image_processor(size_t side);
-/* Reads preprocessor_config.json at `path`. Keys that are unknown, missing or contradictory are errors that name the key. `fused` becomes false. */
+/* Reads preprocessor_config.json at `path`. Keys that are unknown, missing or contradictory are errors that name the key. `fused`
+ * becomes false. */
 bool image_processor_read(ImageProcessor *out, const char *path, Error *e);
 bool image_processor_write(const ImageProcessor *s, const char *path, Error *e);
-/* Writes processor_config.json of LlavaProcessor, from which transformers' AutoProcessor makes as many <image> tokens as this program. */
+/* Writes processor_config.json of LlavaProcessor, from which transformers' AutoProcessor makes as many <image> tokens as this
+ * program. */
 bool processor_config_write(const char *path, size_t patch_size, Error *e);
 /* The size in pixels of what image_preprocess makes. Fails where it depends on the picture (no crop and no fixed size). */
 bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e);

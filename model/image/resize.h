@@ -5,7 +5,8 @@
 
 #include "model/image/image.h"
 
-/* The numbers are Pillow's, as `resample` in preprocessor_config.json has them. Lanczos and Hamming are left out, because they need a sine. */
+/* The numbers are Pillow's, as `resample` in preprocessor_config.json has them. Lanczos and Hamming are left out, because they
+ * need a sine. */
 typedef enum { IMAGE_BILINEAR = 2, IMAGE_BICUBIC = 3, IMAGE_BOX = 4 } ImageFilter;
 
 /* `width` and `height` must be at least 1. The new pixels are in `a`; out may be in. */

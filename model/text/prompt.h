@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Prompt: one question, its picture and its answer as token ids, and which of them are to be learnt.
+/* Prompt: one question, its picture and its answer as token ids, and which of them are supervised.
  *
- * Templates (INTEROP 2.3; `…` is the answer, absent when one is to be generated; without a picture
- * "<image>" goes, and the blank or newline after it):
+ * Templates (INTEROP 2.3). `…` is the answer, which is absent when one is to be generated. Without a picture, "<image>" and the
+ * blank or newline after it are left out.
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
- *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench: no end token)
+ *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench, which has no end token)
  *     vicuna_v1  A chat between … questions. USER: <image>\nQUESTION ASSISTANT: …</s>
- * The text is tokenised as a whole with the tokenizer's own template (<s>), then the one <image>
- * becomes image_tokens copies of its id: the way of Hugging Face's processor. `piecewise` tokenises
- * the two sides of <image> apart, as the original LLaVA; the ids differ where a tokenizer marks only
- * the first word (Metaspace "first"), not in LLaMA's legacy form.
+ * The text is tokenised as a whole with the tokenizer's own template (<s>). Then the one <image> becomes image_tokens copies of
+ * its id, as in Hugging Face's processor. `piecewise` tokenises the two sides of <image> apart, as the original LLaVA does. Its
+ * ids differ where a tokenizer marks only the first word (Metaspace "first"); in LLaMA's legacy form they are the same.
  *
- * The convention of labels: targets[row] is the id that this row predicts, ids[row + 1], or -1.
- * Masks: `answer` (the answer and the end token), `all_text` (every token but the first and the
- * image's), `all_plus_image` (every token but the first).
- * The answer begins where the ids with it leave those without it (their longest common prefix).
- * Fails: no <image> token in the tokenizer; a special token inside question or answer; an answer
- * without tokens. */
+ * Labels: targets[row] is the id that this row predicts, ids[row + 1], or -1. The mask `answer` supervises the answer and its end
+ * token, `all_text` every token but the first and those of the picture, `all_plus_image` every token but the first.
+ * The answer begins where the ids with it differ from the ids without it, behind their longest common prefix.
+ * Errors: the tokenizer has no <image> token, the question or the answer contains a special token, or the answer has no
+ * tokens. */
 #ifndef PULSE_MODEL_TEXT_PROMPT_H
 #define PULSE_MODEL_TEXT_PROMPT_H
 
@@ -32,22 +30,23 @@ typedef struct {
     PromptTemplate template;
     PromptMask     mask;
     size_t         image_tokens;     // rows of the language model that a picture takes
-    bool           piecewise;
+    bool           piecewise;        // whether the sides of <image> are tokenised apart
 } PromptStyle;
 
 typedef struct {
-    int32_t *ids, *targets;          // n each
+    int32_t *ids, *targets;          // [n] each
     size_t   n;
-    size_t   image_begin, image_count;       // 0, 0 without a picture
-    size_t   answer_begin, answer_count;     // tokens of the answer with its end token; begin = n, 0 when there is none
+    size_t   image_begin, image_count;       // the rows of the picture; 0 and 0 without one
+    size_t   answer_begin, answer_count;     // the answer with its end token; n and 0 without one
 } Prompt;
 
-/* `answer` NULL: the prompt of a generation. */
+/* The arrays of the prompt are in `a`. `answer` NULL: the prompt for a generation. */
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e);
 
 const char *prompt_template_name(PromptTemplate t);       // "world", "plain", "vicuna_v1"
-const char *prompt_template_end(PromptTemplate t);     // the token that ends an answer; "": none
+const char *prompt_template_end(PromptTemplate t);        // the token that ends an answer; "": there is none
 const char *prompt_mask_name(PromptMask m);               // "answer", "all_text", "all_plus_image"
+/* The template or mask of this name; an unknown name is an error that lists them. */
 bool prompt_template_find(PromptTemplate *out, const char *name, Error *e);
 bool prompt_mask_find(PromptMask *out, const char *name, Error *e);
 

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a Tokenizer, shared by the files that read it, encode and decode. Not for others. */
+/* The parts of a Tokenizer that its files share: reading (tokenizer_file.c, tokenizer_steps.c), encoding, merging and decoding.
+ * For them only. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 
 #include "model/text/tokenizer.h"
 
-/* Bytes with a length; from a file, so they may hold anything but zeros. */
+/* Bytes with a length, without zeros among them. */
 typedef struct { const char *at; size_t n; } Span;
 
-/* A tokenizer being put together; room doubles in its arena. */
+/* A text that grows in its arena; its room doubles. */
 typedef struct { char *at; size_t n, room; Arena *arena; } TextBuffer;
 bool buffer_add(TextBuffer *b, const char *at, size_t n);
 Span buffer_span(const TextBuffer *b);
 
-/* A list of ids being put together. */
+/* A list of ids that grows in its arena. */
 typedef struct { int32_t *id; size_t n, room; Arena *arena; } IdBuffer;
 bool ids_add(IdBuffer *b, int32_t id);
 
@@ -27,9 +28,9 @@ typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } PrependScheme;
 typedef struct {
     StepKind      kind;
     Span          from, to;          // REPLACE: both; PREPEND, STRIP and METASPACE: `to` is the text, the content, the mark
-    PrependScheme prepend;           // METASPACE
-    bool          split;             // METASPACE: every mark begins a piece
-    size_t        left, right;       // STRIP: at most so many on each side
+    PrependScheme prepend;           // METASPACE: whether the mark is put before the text
+    bool          split;             // METASPACE: whether every mark begins a new piece
+    size_t        left, right;       // STRIP: how many are removed on each side, at most
 } TextStep;
 
 typedef struct { TextStep step[8]; size_t count; } TextSteps;
@@ -38,12 +39,12 @@ enum { TEMPLATE_MAX = 16 };
 
 struct Tokenizer {
     const char *name;                                // the path, for sentences
-    Span       *token;                               // by id; at == NULL: a hole
+    Span       *token;                               // [size], by id; at NULL: the id has no token
     size_t      size;                                // largest id + 1
-    int32_t    *slot;                                // hash of a token's bytes -> id, -1: empty; open addressing
+    int32_t    *slot;                                // [slot_mask + 1]: the hash table from tokens to ids with open addressing; -1: empty
     size_t      slot_mask;
     PairMap     merges;
-    int32_t    *merged;                              // by rank: the id of the two together
+    int32_t    *merged;                              // by rank of a merge: the id of the merged token
     int32_t     unk, byte[256];                      // -1: none
     bool        byte_fallback, fuse_unk, ignore_merges;
     AddedToken *added;
@@ -53,15 +54,16 @@ struct Tokenizer {
     size_t      before_count, after_count;
 };
 
-int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: there is none
-void    tokenizer_index_token(Tokenizer *t, int32_t id);       // into `slot`, which has room
+int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: it is no token
+void    tokenizer_index_token(Tokenizer *t, int32_t id);       // adds it to `slot`, which has room
 bool    pair_map_make(PairMap *m, size_t count, Arena *a);
 int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right);
-void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // the first rank of a pair stays
+void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // a pair that is there keeps its rank
 
-/* The ids of one piece: characters, then the merge of lowest rank again and again, the leftmost of equals. */
+/* Adds the ids of one piece: it is cut into characters, then the merge of the lowest rank is applied until none is left, the
+ * leftmost one of equals first. */
 bool    tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
-/* One step on a text: PREPEND, REPLACE or STRIP. */
+/* Applies one step to a text: PREPEND, REPLACE or STRIP. */
 bool    step_apply(const TextStep *s, Span in, TextBuffer *out);
 
 #endif

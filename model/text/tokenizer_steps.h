@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* What reading a tokenizer.json is shared between its two files. Not for others. */
+/* What the two files that read a tokenizer.json share. For them only. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
 
 #include <jansson.h>
 #include "model/text/tokenizer_parts.h"
 
+/* Fails with the sentence "<path>: <what>". */
 bool tokenizer_refuse(const Tokenizer *t, const char *what, Error *e);
+/* A boolean of the object; `otherwise` where it is absent. */
 bool tokenizer_flag(const json_t *object, const char *key, bool otherwise);
-Span tokenizer_keep(const json_t *string, Arena *a);                         // a copy that lives with the Tokenizer
+Span tokenizer_keep(const json_t *string, Arena *a);                         // a copy in `a`
 
-/* normalizer, pre_tokenizer and decoder, each one step or a Sequence of steps. */
+/* Reads normalizer, pre_tokenizer and decoder, each of which is one step or a Sequence of steps. */
 bool tokenizer_steps_read(Tokenizer *t, const json_t *root, Arena *a, Error *e);
 
 #endif

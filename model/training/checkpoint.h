@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same bits.
  *
- * The file holds the trainable weights under their names, AdamW's moments as "adam.m.<name>" and "adam.v.<name>", "train.step" (I64),
- * "train.powers" (F64: beta1^t and beta2^t) and "train.identity" (U8, a text). It is written whole or not at all. */
+ * The file holds the trainable weights under their names, AdamW's moments as "adam.m.<name>" and "adam.v.<name>", "train.step"
+ * (I64), "train.powers" (F64: beta1^t and beta2^t) and "train.identity" (U8, a text). It is written whole or not at all. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* HeldOut: how a model that is being trained answers what it is not trained on: the samples of a file whose split is "test".
+/* HeldOut: how a model in training answers the samples that it is not trained on, those of a file whose split is "test".
  *
- * loss is the cross-entropy of training (train.h) over all their supervised tokens, RN(sum nll / tokens): one mean, so how many
- * samples are scored at a time cannot be seen. exact: samples all of whose supervised tokens are the argmax (score.h).
- * PictureCache are as in the file, never augmented. Nothing of the training is touched: its bits are those without it. */
+ * `loss` is the cross-entropy of cross_entropy.h over all their supervised tokens, RN(sum of nll / tokens). It is one mean, so it
+ * does not depend on how many samples are scored at a time. Pictures are never augmented. Nothing of the training changes, so its
+ * bits are the same with and without this measurement. */
 #ifndef PULSE_MODEL_TRAINING_HELD_OUT_H
 #define PULSE_MODEL_TRAINING_HELD_OUT_H
 
@@ -13,11 +13,12 @@
 
 typedef struct {
     float  loss;
-    size_t samples, exact;
-    size_t tokens, right;      // supervised tokens, and those that are the argmax
+    size_t samples;            // the held-out samples
+    size_t exact;              // those whose every supervised token is the argmax (score.h)
+    size_t tokens, right;      // supervised tokens, and how many of them are the argmax
 } HeldOut;
 
-/* Fails where no sample's split is "test", and on what reader_sample refuses. */
+/* Fails where no sample's split is "test", and where reader_sample fails. */
 bool held_out_score(HeldOut *out, const Model *m, const Reader *r, const Dataset *from, Error *e);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NameMap: a hash table from names to their places in a list of at most `room` names. Its answers do not depend on the order of the hash. */
+/* NameMap: a hash table from names to their places in a list of at most `room` names. Its answers do not depend on the order of
+ * the hash. */
 #ifndef PULSE_MODEL_TRAINING_NAME_MAP_H
 #define PULSE_MODEL_TRAINING_NAME_MAP_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reader: turns a sample into what the model reads: token ids, targets and pixels. It is the counterpart of transformers' LlavaProcessor.
+/* Reader: turns a sample into what the model reads: token ids, targets and pixels. It is the counterpart of transformers'
+ * LlavaProcessor.
  *
  * The prompt template and the label mask are those of text/prompt.h, the pixels those of image/processor.h.
  * A Reader is read-only once opened. Threads may share it as long as they do not share a Dataset. */

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Op: an operator is a formula over the reals and a kernel that returns the nearest floats to it.
+/* Op: an operator is a formula over the real numbers and a kernel that returns the float nearest to the formula's value.
  *
- * Every number of the project comes out of one of these: forward, derivatives and optimiser steps
- * alike (GRAPH.md). One record holds all there is to know of an operator; ops.def names each once;
- * the table, `pulse-ref list ops`, the tests and the trace are made from it. */
+ *     Tensor x = tensor_view(floats, shape_of(2, rows, cols)), y = { .data = NULL };
+ *     if (op_run(op_find("softmax"), 1, &x, NULL, &arena, &error, &y))
+ *         use(y.f32);                              // [rows, cols], memory of the arena
+ *
+ * Every number of a run is the result of an operator: in the forward pass, in the gradients and in the optimiser's step (GRAPH.md).
+ * Each operator has one record (struct Op), which ops.def names once. The table `ops`, `pulse-ref list ops`, the tests and the
+ * traces are made from these records.
+ * A record is constant, and a call touches only what it is given; so two threads may run operators at the same time, each with
+ * an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_OP_H
 #define PULSE_TENSOR_OP_H
 
 #include "tensor/tensor.h"
 
-#define PULSE_SPEC "1"       // the version of GRAPH.md: where the cuts are; a changed cut is another spec
+#define PULSE_SPEC "1"       // the version of GRAPH.md, which says into which operators a model is cut, and so where it rounds
 
 typedef struct Op   Op;
 typedef struct Node Node;
@@ -18,76 +24,79 @@ typedef struct BoundRule BoundRule;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
-/* What an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum (ADAM_LR, ADAM_EPS, …),
+/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum (ADAM_LR, ADAM_EPS, …),
  * and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
 typedef struct {
-    float   f[OP_FLOATS];    // hyper-parameters: fp32-valued (GRAPH.md, two kinds of constants)
+    float   f[OP_FLOATS];    // hyper-parameters, which are fp32 numbers (GRAPH.md, two kinds of constants)
     double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2
-    int64_t n[OP_INTS];      // counts, flags
-    const int32_t *index;    // ids, labels, positions, row numbers, segments; owned by the step arena
-    size_t  index_count;
+    int64_t n[OP_INTS];      // counts and flags
+    const int32_t *index;    // ids, labels, positions, row numbers or segments; they belong to the caller
+    size_t  index_count;     // 0: index may be NULL
 } Attrs;
 
-/* One call of an operator on plain tensors. Kernels and shape checks see this and no tape. */
+/* One call of an operator on plain tensors: all that a shape check and a kernel see. No pointer may be NULL. */
 typedef struct {
     const Op *op;
-    const Tensor *in;        // [n_in] the operands
+    const Tensor *in;        // [n_in] the inputs
     size_t n_in;
     const Attrs *attrs;
-    Tensor out;              // the kernel writes every element of out.f32
-    Arena *scratch;          // memory for the kernel's own use; the caller takes it back when it likes
+    Tensor out;              // F32, of the shape that op->shape gave; the kernel writes every element
+    Arena *scratch;          // memory for the kernel's own use, taken back after the kernel
     Error *error;            // receives the first failure
 } Call;
 
 static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[k]; }
 
-/* Fails with "gelu: shapes [2] F16 do not fit, expected …"; returns false. */
+/* Records "gelu: shapes [2] F16 do not fit, expected …" in `e` and returns false. For shape checks. */
 bool call_refuse(const Call *c, const char *expected, Error *e);
 
-/* How the last bit is decided (NUMERICS section 0). MOVE: nothing is rounded. */
+/* How the last bit of a result is decided (NUMERICS section 0). CLASS_MOVE: numbers are moved, and nothing is rounded. */
 typedef enum { CLASS_MOVE, CLASS_A, CLASS_A_RATIONAL, CLASS_B, CLASS_C, CLASS_D } OpClass;
 
-/* What becomes of a gradient that arrives at the operator's result. */
+/* What becomes of a gradient that arrives at the operator's result during a walk back. */
 typedef enum {
-    GRADIENT_VJP,            // vjp passes it on; where there is no vjp, it is an error if a trainable parameter lies below
-    GRADIENT_NONE,           // it ends here on purpose: the result counts as a constant (argmax, the optimiser's updates)
+    GRADIENT_VJP,            // vjp passes it on; without a vjp it is an error if a trainable parameter lies below
+    GRADIENT_NONE,           // it ends here on purpose, because the result counts as a constant: argmax, the optimiser's updates
 } Gradient;
 
 struct Op {
-    const char *name;        // the one word
-    const char *formula;     // over the reals; "RN" is the rounding to the nearest float
+    const char *name;        // one word, by which op_find finds it
+    const char *formula;     // over the reals; "RN(...)" is the float nearest to the value
     OpClass     kind;
-    const char *inputs;      // names in order, "x w b?"; '?' optional, "x..." any number
-    unsigned    half;        // bit k: input k may also be stored as F16 or BF16 (widened exactly); all others are F32
+    const char *inputs;      // their names in order, "x w b?": b may be left out; "x..." stands for any number of inputs
+    unsigned    half;        // bit k is set: input k may also be stored as F16 or BF16, and is widened exactly; other inputs are F32
     const char *floats[OP_FLOATS];   // names of attrs.f; NULL after the last
     const char *reals[OP_REALS];     // names of attrs.d
     const char *ints[OP_INTS];       // names of attrs.n
-    const char *index;       // name and layout of attrs.index, "ids [N]"
+    const char *index;       // name and layout of attrs.index, "ids [N]"; NULL: the operator reads none
 
-    /* The shape of the result; false, with a sentence that names operator and shapes, when the
-     * inputs do not fit. Checks everything that kernel relies on (index ranges too). */
+    /* Gives the shape of the result. It checks all that the kernel relies on, ranges of index data too; where something does
+     * not fit, it returns false with a sentence that names the operator and the shapes. */
     bool (*shape)(const Call *c, Shape *out, Error *e);
-    /* Writes the nearest floats to every element of c->out.f32. */
+    /* Writes the float nearest to the formula's value into every element of c->out.f32. A failure goes into c->error. */
     void (*kernel)(const Call *c);
     /* How far the result of a sane fp32 implementation may be off, given how far its operands are off (bound_rule.h). NULL: no rule. */
     void (*bound)(BoundRule *r);
     Gradient gradient;
-    /* Records the operators that make the gradient of each input that wants one, and hands each to
-     * tape_contribute. NULL: the operator has no derivative. */
+    /* The vector-Jacobian product: `dy` is the gradient of the loss with respect to the result `y`. It records the operators that
+     * compute the gradient of each input that wants one, and hands it over with tape_contribute, once for each such input.
+     * NULL: the operator has no derivative. */
     void (*vjp)(Tape *t, Node *y, Node *dy);
 };
 
-/* Checks the inputs and the shapes of a call, and runs its kernel. c->out: memory of the caller, or data NULL, in which
- * case the result is a piece of c->scratch. Every other field of `c` is set. False, with a sentence, when something failed. */
+/* Checks the inputs and the shapes of a call and runs its kernel. The caller has set every field of `c` but, perhaps, c->out: where
+ * out.data is NULL, the result becomes a piece of c->scratch; otherwise it is written to out.data, and `out` must be F32 of the
+ * result's shape. Inputs and output must not overlap. Returns false, with a sentence, when something failed; the output then holds
+ * no meaning. The caller has checked the floating-point environment (float_env_check_threads), as tape_make does. */
 bool call_run(Call *c);
 
-/* Runs an operator on plain tensors, without a tape. `attrs` may be NULL where the operator has none; *out as in call_run.
- * Two threads may run operators at the same time, each with an arena and an Error of its own. */
+/* The same from single arguments. `attrs` may be NULL: all attributes are 0. *out is read and written as c->out above. `e` may
+ * differ from scratch->error: a lack of scratch memory is told to `e`. */
 bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Arena *scratch, Error *e, Tensor *out);
 
-extern const Op *const ops[];       // in the order of ops.def; then NULL. The record of OP(name) is `op_record_name`
+extern const Op *const ops[];       // in the order of ops.def, NULL after the last; the record of OP(name) is `op_record_name`
 extern const size_t ops_count;
-const Op   *op_find(const char *name);            // NULL: unknown
+const Op   *op_find(const char *name);            // NULL: there is no operator of this name
 const char *op_class_name(OpClass kind);          // "A", "A'", …
 
 /* Sets the attribute `name` of `op` (one of its floats, reals or ints). A float becomes the nearest fp32 number; an integer must be

@@ -55,7 +55,7 @@ static void sgd_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g, 
     s->new_value = op_sgd(t, p, g, o->lr, decay);
 }
 
-/* k of the clipping, as a scalar node; NULL: nothing to clip. */
+/* The factor k of the clipping as a scalar node; NULL where there is nothing to clip, and after a failure. */
 static Node *clip(Optimiser *o, Tape *t, Node **gradients)
 {
     if (o->config.max_norm == 0 || o->count == 0)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Schedules: lr of step t, the nearest float to
+/* Schedules: the learning rate of step t is the float nearest to
  *
  *     warm-up   lr t / warmup
  *     linear    lr (floor (t - hold) + (steps - t)) / (steps - hold)
  *     cosine    lr (floor + (1 - floor) (1 + cos(pi x)) / 2),  x = (t - hold)/(steps - hold)
  *
- * The first two are rational: compared exactly. The cosine is rational only where 6 x is whole (Niven) and compared
- * exactly there as well; elsewhere it is transcendental times a dyadic number plus one, so more bits always decide. */
+ * The first two are rational numbers, which are compared exactly. The cosine is rational only where 6 x is an integer (Niven's
+ * theorem), and there it is compared exactly as well. Elsewhere the value is transcendental, so enough bits always decide. */
 #include "tensor/exact/angle.h"
 #include "tensor/exact/exact.h"
 #include "tensor/optimiser.h"
 #include "tensor/exact/round.h"
 
-/* (sum of term[k]) / divisor, every term a product of at most three numbers of 24, 24 and 32 bits. */
+/* The number sum / divisor, where each term of the sum was a product of at most three numbers of 24, 24 and 32 bits. */
 typedef struct {
     Exact sum;
     double divisor;
@@ -33,7 +33,7 @@ static int ratio_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
-/* The double is within 3 ulp of the ratio, so the float is one of its double's two neighbours on either side. */
+/* The quotient in binary64 is within 3 ulp of the ratio, so the result is the float next to it, below or above. */
 static float ratio_round(const Ratio *r)
 {
     double high, low;

@@ -10,9 +10,9 @@
 #include "tensor/base/bytes.h"
 #include "tensor/base/json.h"
 
-enum { HEADER_MAX = 100000000, NAME_MAX_BYTES = 512 };     // the first is the official library's
+enum { HEADER_MAX = 100000000, NAME_MAX_BYTES = 512 };     // HEADER_MAX is the official library's limit
 
-/* A tensor as the header tells it, before anything is known to fit. */
+/* What the header says of a tensor, before it is checked against the file. */
 typedef struct { const char *name; Shape shape; Dtype dtype; uint64_t begin, end; } Claim;
 
 /* --- The header --- */
@@ -127,7 +127,7 @@ static Claim *claims_read(const json_t *header, size_t *count, const char *path,
     return claims;
 }
 
-/* Names are unique, so both orders are total and any sort gives the same. */
+/* Names are unique, so both orders are total, and every sorting algorithm gives the same result. */
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const Claim *)a)->name, ((const Claim *)b)->name);
@@ -143,7 +143,7 @@ static int by_place(const void *a, const void *b)
     return by_name(a, b);
 }
 
-/* No hole, no overlap, nothing after the last: the ranges tile [0, room). */
+/* The ranges of the tensors cover the `room` bytes of data without a hole, an overlap or a rest. */
 static bool claims_tile(Claim *claims, size_t count, uint64_t room, const char *path, Error *e)
 {
     uint64_t at = 0;
@@ -201,7 +201,7 @@ static json_t *header_read(const Store *s, uint64_t *data, Error *e)
     return json_parse((const char *)p + 8, (size_t)n, s->path, e);
 }
 
-/* In place where the machine can read it there; otherwise a copy in host order. */
+/* The tensor points into the mapped file where the machine can read the values there; otherwise to a copy in its own byte order. */
 static bool claim_place(const Store *s, const Claim *c, uint64_t data, Arena *a, Entry *out)
 {
     unsigned char *bytes = (unsigned char *)s->mapping + data + c->begin;

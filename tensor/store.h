@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Store: named tensors in one safetensors file, mapped when read, written whole or not at all.
+/* Store: named tensors in one safetensors file.
  *
- * Format: u64 little-endian header length, JSON header, data (INTEROP 2.1). Read with every check
- * of the official library, and stricter (duplicate keys, integers only, depth, names). Written as the
- * official library does: `__metadata__` {"format":"pt"}, dtype descending then name, header padded
- * to 8. Big-endian machines swap.
- * Always: the file is mapped read-only, so its tensors must not be written to; it must not be cut short while it is open
- * (files that we replace are renamed over, which is safe).
- * Fails: the sentence names file and tensor; nothing half-written is ever left behind. */
+ *     Store s;
+ *     if (store_open(&s, "w.safetensors", &arena, &error)) {
+ *         const Tensor *w = store_find(&s, "lm_head.weight");       // NULL: the file has no such tensor
+ *         store_close(&s);                                          // w is gone
+ *     }
+ *
+ * Format (INTEROP 2.1): the length of the header (u64, little-endian), the header (JSON), the data. The reader makes every check of
+ * the official library, and refuses more: duplicate keys, dimensions that are no integers, deep nesting, bad names. The writer puts
+ * the bytes as the official library does: `__metadata__` is {"format":"pt"}, tensors are in order of descending dtype and then of
+ * name, and the header is padded to a multiple of 8. A big-endian machine swaps bytes.
+ * Memory: the file is mapped read-only, so its tensors must not be written to, and it must not be cut short while it is open. (A file
+ * that this program replaces is renamed over, which is safe.) Names and swapped values are in the arena.
+ * Errors: the sentence names the file and the tensor. A file is written whole or not at all. */
 #ifndef PULSE_TENSOR_STORE_H
 #define PULSE_TENSOR_STORE_H
 
@@ -16,20 +22,20 @@
 typedef struct { const char *name; Tensor tensor; } Entry;
 
 typedef struct {
-    Entry *entries;            // ascending by name (by bytes)
+    Entry *entries;            // [count] in ascending order of the names' bytes
     size_t count;
     const char *path;
-    void  *mapping;            // the file; tensors point into it (or into the arena when values had to be swapped or aligned)
-    size_t mapped;
+    void  *mapping;            // the mapped file. A tensor points into it, or into the arena where values had to be swapped or aligned
+    size_t mapped;             // its bytes
 } Store;
 
 bool store_open(Store *s, const char *path, Arena *a, Error *e);
 void store_close(Store *s);
-const Tensor *store_find(const Store *s, const char *name);           // NULL: not there
-bool store_write(const char *path, const Entry *entries, size_t count, Error *e);   // any order in, canonical order out
-/* What a tensor may be called in a file: 1 to 512 bytes, no control characters. */
+const Tensor *store_find(const Store *s, const char *name);           // NULL: the file has no tensor of this name
+bool store_write(const char *path, const Entry *entries, size_t count, Error *e);   // the entries may come in any order
+/* Whether a file may have a tensor of this name: 1 to 512 bytes without control characters. */
 bool store_name_check(const char *name, const char *path, Error *e);
-/* SHA-256 of the lines "<digest_tensor>  <name>\n", ascending by name: what `sha256sum` would print, hashed. */
+/* The SHA-256 of the lines "<digest_tensor>  <name>\n" in ascending order of the names, which are lines as `sha256sum` prints them. */
 Digest store_digest(const Store *s);
 
 #endif

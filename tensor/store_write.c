@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The writing half of store.h: one file for one set of tensors, whatever order they come in. */
+/* The writing half of store.h: the same set of tensors gives the same bytes, in whatever order the entries come. */
 #include "tensor/store.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-/* The official enum, of which the writer's order is descending: I64 before F64 before F32 … */
+/* The places of the dtypes in the official library's enum. The writer's order is descending: I64 before F64 before F32 and so on. */
 static int dtype_rank(Dtype d)
 {
     static const int rank[DTYPE_COUNT] = { [U8] = 4, [F16] = 13, [BF16] = 14, [I32] = 15, [F32] = 17, [F64] = 19, [I64] = 20 };
@@ -49,7 +49,7 @@ static bool header_json(json_t *header, const Entry *sorted, size_t count, const
     return true;
 }
 
-/* The header as text, to be freed. */
+/* The header as text, which the caller frees; NULL after a failure. */
 static char *header_text(const Entry *sorted, size_t count, const char *path, Error *e)
 {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
@@ -76,7 +76,7 @@ static void write_values(FILE *f, const Tensor *t)
     }
 }
 
-/* Length, header, spaces to a multiple of 8, values. */
+/* Writes the header's length, the header, spaces up to a multiple of 8, and the values. */
 static bool write_sorted(const char *path, const Entry *sorted, size_t count, Error *e)
 {
     FileWriter w;

@@ -142,15 +142,20 @@ void tape_leave(Tape *t, const char *before)
     t->module = before;
 }
 
-/* A trainable parameter from which a gradient of `n` would be missed; NULL: there is none. */
-static const Node *parameter_below(const Node *n)
+/* A trainable parameter that the gradient of `n` would reach; NULL: there is none, or no memory to look for one. */
+static const Node *parameter_below(Tape *t, const Node *n)
 {
-    if (!n->wants_grad || !n->op)
-        return n->wants_grad ? n : NULL;
-    for (size_t k = 0; k < n->n_in; k++) {
-        const Node *found = parameter_below(n->in[k]);
-        if (found)
-            return found;
+    bool *reached = arena_zalloc(t->arena, n->id + 1);
+    if (reached)
+        reached[n->id] = true;
+    for (size_t id = n->id + 1; reached && id-- > 0;) {
+        const Node *at = t->nodes[id];
+        if (!reached[id] || !at->wants_grad)
+            continue;
+        if (!at->op)
+            return at;
+        for (size_t k = 0; k < at->n_in; k++)
+            reached[at->in[k]->id] = true;
     }
     return NULL;
 }
@@ -166,10 +171,10 @@ static bool shape_fits(Tape *t, const Node *n, const Node *dy)
 /* Refuses a gradient that `n` cannot pass on, unless no parameter below would miss it. */
 static bool passes_on(Tape *t, const Node *n)
 {
-    const Node *parameter = n->op && !n->op->vjp ? parameter_below(n) : NULL;
+    const Node *parameter = n->op && !n->op->vjp ? parameter_below(t, n) : NULL;
     return !parameter
-        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; expected one that "
-                     "has, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
+        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; expected an operator "
+                     "with a derivative, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
 }
 
 void tape_contribute(Tape *t, Node *n, Node *dy)
@@ -193,7 +198,19 @@ void tape_stop(Node *n)
         n->wants_grad = false;
 }
 
-/* The derivative of one operator, which must hand a gradient to each input that wants one. */
+/* The derivative of `n` handed nothing to an input that wants a gradient: that is an error, unless no parameter would miss it. */
+static void check_inputs(Tape *t, const Node *n)
+{
+    for (size_t k = 0; k < n->n_in; k++) {
+        bool missed = n->in[k]->wants_grad && n->in[k]->n_contributions == n->in[k]->n_walked;
+        const Node *parameter = missed ? parameter_below(t, n->in[k]) : NULL;
+        if (parameter)
+            error_set(t->error, "%s: its derivative passes no gradient to input %zu, expected one for the parameter \"%s\"", n->op->name, k,
+                      parameter->name + strlen("param."));
+    }
+}
+
+/* Runs the derivative of one operator, which hands one gradient to each input that wants one. */
 static void walk_node(Tape *t, Node *n, Node *dy)
 {
     size_t wanted = t->contributed;
@@ -201,10 +218,8 @@ static void walk_node(Tape *t, Node *n, Node *dy)
         wanted += n->in[k]->wants_grad;
     if (dy)
         n->op->vjp(t, n, dy);
-    for (size_t k = 0; k < n->n_in && t->contributed != wanted; k++)
-        if (n->in[k]->wants_grad && n->in[k]->n_contributions == 0)
-            error_set(t->error, "%s: its derivative passes no gradient to input %zu, expected one for the parameter \"%s\"", n->op->name, k,
-                      parameter_below(n->in[k]) ? parameter_below(n->in[k])->name + strlen("param.") : "");
+    if (t->contributed != wanted)
+        check_inputs(t, n);
 }
 
 static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }

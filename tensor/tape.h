@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Tape: operators in order of execution; walked back, it makes the gradients.
+/* Tape: the operators of one step in the order in which they ran. A walk back along the tape computes the gradients.
  *
  *     Tape t = tape_make(&arena, &error);
  *     Node *w = tape_param(&t, "w", weight, true);
  *     Node *x = tape_input(&t, "x", pixels);
- *     Node *y = op_linear(&t, x, w, NULL);          // runs at once; y->out holds the floats
- *     tape_seed(&t, y, dy);                          // d loss / d y, itself a node
- *     tape_backward(&t);                             // records the derivative operators
- *     w->grad->out                                   // d loss / d w
- *     if (t.error->failed) ...
- *     tape_reset(&t);                                // one step is over
+ *     Node *y = op_linear(&t, x, w, NULL);          // runs at once: y->out holds the floats
+ *     tape_seed(&t, y, dy);                         // the node dy holds d loss / d y
+ *     tape_backward(&t);                            // runs and records the operators of the gradients
+ *     if (!t.error->failed)
+ *         use(w->grad->out.f32);                    // d loss / d w
+ *     tape_reset(&t);                               // the step is over, and its memory is free for the next one
  *
- * Derivatives and optimiser updates are nodes too, so a trace of a step is just this array.
- * Always: nodes[k]->id == k; a node's inputs come before it. A gradient with several
- * contributions is one n-ary sum (op sum_n), rounded once, so their order cannot be seen.
- * Only what a trainable parameter needs is differentiated. After the first failure every call
- * returns NULL and does nothing (NULL inputs are passed through), so model code stays plain mathematics. */
+ * A node is a leaf (a parameter, an input) or the result of an operator. Gradients and optimiser updates are nodes too, so the
+ * array of nodes is the trace of a step.
+ * Always: nodes[k]->id is k, and the inputs of a node come before it. A gradient with several contributions is their sum, rounded
+ * once (operator sum_n), so the order of contributions cannot be seen in the bits.
+ * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: where one arrives at an operator
+ * that cannot pass it on, and a trainable parameter below would miss it, that is an error which names the operator and the
+ * parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
+ * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a model's code
+ * is plain mathematics, and looks at the Error once, at its end.
+ * Memory: nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time; several threads
+ * may each have a tape with an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_TAPE_H
 #define PULSE_TENSOR_TAPE_H
 
@@ -24,61 +30,67 @@
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
 struct Node {
-    size_t      id;
-    const Op   *op;          // NULL: a leaf
-    const char *name;        // leaf: "param.<name>" or "input.<name>"; otherwise NULL
-    const char *module;      // module path in force when it was recorded
+    size_t      id;          // its place on the tape
+    const Op   *op;          // the operator; NULL: the node is a leaf
+    const char *name;        // of a leaf: "param.<name>" or "input.<name>"; otherwise NULL
+    const char *module;      // the module path at the time of recording, "language.layers.0.mlp"
     Phase       phase;
-    Node      **in;
+    Node      **in;          // [n_in] the inputs
     size_t      n_in;
     Attrs       attrs;
-    Tensor      out;
-    bool        wants_grad;
-    Node      **contributions; // gradients handed in so far
+    Tensor      out;         // the result
+    bool        wants_grad;  // a trainable parameter lies below, and no gradient is stopped here
+    Node      **contributions;                             // the gradients handed in so far
     size_t      n_contributions, contributions_room;
-    size_t      n_walked;    // of these, how many a walk back has passed on
-    Node       *grad;        // d loss / d out once tape_backward has passed; NULL: none
+    size_t      n_walked;    // how many of them a walk back has passed on
+    Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
 };
 
 struct Tape {
-    Arena  *arena;           // of the step
-    Error  *error;
-    Node  **nodes;
+    Arena  *arena;           // memory of the step
+    Error  *error;           // the first failure
+    Node  **nodes;           // [count]
     size_t  count, room;
-    bool    no_grad;         // record nothing for a walk back
-    Phase   phase;
-    const char *module;
-    size_t  contributed;     // gradients handed in, over all nodes
+    bool    no_grad;         // set by the caller: no node wants a gradient
+    Phase   phase;           // written into the nodes that follow; the optimiser sets it
+    const char *module;      // written into the nodes that follow
+    size_t  contributed;     // how many gradients were handed in, over all nodes
 };
 
+/* A tape without nodes. The arena reports to `error` from now on. `error` is failed where some thread's floating-point environment is
+ * not that of IEEE 754. */
 Tape  tape_make(Arena *arena, Error *error);
-/* Forgets all nodes and takes back the arena. Checks the floating-point environment of every thread. */
+/* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad stays as it is. */
 void  tape_reset(Tape *t);
 
-/* Leaves. Data is borrowed and must stay until tape_reset. */
+/* Leaves. The name is copied; the numbers are borrowed, and must stay unchanged until tape_reset. A scalar's are copied. */
 Node *tape_param(Tape *t, const char *name, Tensor value, bool trainable);
 Node *tape_input(Tape *t, const char *name, Tensor value);
 Node *tape_scalar(Tape *t, const char *name, float value);
 
-/* Runs an operator and records it. */
+/* Runs an operator on the results of `in` and records it. `attrs` may be NULL: all attributes are 0. attrs->index must live as
+ * long as the tape; tape_index gives such a copy of n numbers. The functions op_* of ops.h call this. */
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs);
-/* A copy of index data in the step arena, for Attrs. */
 const int32_t *tape_index(Tape *t, const int32_t *values, size_t n);
 
-/* The module path written into the nodes that follow: push "mlp" below the present one, and pop. */
+/* The module path of the nodes that follow. tape_enter adds a step to it, "mlp", and returns the path before, for tape_leave. */
 const char *tape_enter(Tape *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void  tape_leave(Tape *t, const char *before);   // with what tape_enter returned
+void  tape_leave(Tape *t, const char *before);
 
-/* Gradients. tape_seed and tape_contribute add to what `n` receives; a NULL dy or an `n` that wants none is ignored. */
+/* Hands the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens where n or dy is NULL or n wants
+ * no gradient. A loss calls tape_seed, before the walk; an operator's vjp calls tape_contribute, during the walk. */
 void  tape_seed(Tape *t, Node *n, Node *dy);
 void  tape_contribute(Tape *t, Node *n, Node *dy);
+/* Walks from the last node to the first and passes every gradient on to the inputs. A later walk passes on only what was handed in
+ * since the walk before; `grad` is then the sum of all. */
 void  tape_backward(Tape *t);
-/* No gradient passes `n` from now on: it is a constant of the loss. A flag of the node, so no operator is recorded. */
+/* From now on n counts as a constant: no gradient passes it. This is a flag of the node, and records no operator. n may be NULL. */
 void  tape_stop(Node *n);
 
-/* No-grad scopes: everything recorded since tape_scope is forgotten but for `keep`, whose data survives. */
+/* A scope without gradients gives memory back before the step is over: tape_scope_end forgets every node recorded since tape_scope,
+ * but for `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise it returns `keep`. */
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
-Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);   // only under no_grad; otherwise returns keep unchanged
+Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tensor: a shape and the numbers it describes, row-major, without strides.
+/* Tensor: a shape and a pointer to its numbers, which lie in row-major order without gaps.
  *
- * Activations and gradients are fp32. Stored weights may also be F16 or BF16 (mapped from a
- * file); they are widened exactly, value by value, where they are used.
+ * A Tensor is a value: copying it copies the pointer, and the numbers belong to whoever allocated them. Activations and gradients
+ * are F32. Weights in a mapped file may also be F16 or BF16; they are widened exactly, value by value, where they are used.
  * Letters, here and everywhere: N rows (tokens of a step, packed without padding), C channels,
  * H attention heads, D head_dim, V vocabulary, R supervised rows, B samples. */
 #ifndef PULSE_TENSOR_TENSOR_H
@@ -17,7 +17,7 @@
 enum { RANK_MAX = 4 };
 
 typedef struct {
-    int    rank;             // 0: a scalar
+    int    rank;             // the number of dimensions; 0: a scalar
     size_t dim[RANK_MAX];
 } Shape;
 
@@ -28,7 +28,7 @@ typedef struct {
     Dtype dtype;
     union {
         float          *f32;
-        const uint16_t *half;     // F16 or BF16, little-endian bit patterns in host order
+        const uint16_t *half;     // the bits of F16 or BF16, in the machine's byte order
         double         *f64;
         int64_t        *i64;
         int32_t        *i32;
@@ -40,22 +40,22 @@ typedef struct {
 size_t      dtype_size(Dtype d);
 const char *dtype_name(Dtype d);                 // "F32", as safetensors spells it
 
-Shape  shape_of(int rank, ...);                  // rank size_t arguments
+Shape  shape_of(int rank, ...);                  // takes `rank` arguments of type size_t
 bool   shape_equal(Shape a, Shape b);
-bool   shape_size_checked(Shape s, size_t *n);   // false when the product overflows
-size_t shape_size(Shape s);                      // 1 for a scalar
-size_t shape_rows(Shape s);                      // all but the last dimension
+bool   shape_size_checked(Shape s, size_t *n);   // the number of elements; false when it overflows
+size_t shape_size(Shape s);                      // the number of elements of a shape that fits memory; 1 for a scalar
+size_t shape_rows(Shape s);                      // the product of all dimensions but the last
 size_t shape_cols(Shape s);                      // the last dimension; 1 for a scalar
 char  *shape_text(Shape s, char out[64]);        // "[3, 4]"
 
-Tensor tensor_f32(Arena *a, Shape s);            // not cleared; data NULL when memory ran out
+Tensor tensor_f32(Arena *a, Shape s);            // its numbers are not cleared; data is NULL when memory ran out
 Tensor tensor_zeros(Arena *a, Shape s);
-Tensor tensor_view(float *data, Shape s);
+Tensor tensor_view(float *data, Shape s);        // F32 numbers that belong to the caller
 size_t tensor_bytes(Tensor t);
-bool   tensor_finite(Tensor t);                  // F32, F16, BF16: no infinity and no NaN
+bool   tensor_finite(Tensor t);                  // of F32, F16 or BF16: whether no value is infinite or NaN
 
-float  half_widen(uint16_t bits, Dtype dtype);   // F16 or BF16 to fp32, exact
-/* n values from element `first` as fp32, whatever the dtype F32, F16, BF16. */
+float  half_widen(uint16_t bits, Dtype dtype);   // the fp32 number equal to an F16 or BF16 number
+/* Writes the n values from element `first` on as fp32 numbers; the dtype is F32, F16 or BF16. */
 void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
 /* All values as fp32: the tensor's own data when it is F32, otherwise a widened copy in `a`; NULL when memory ran out. */
 const float *tensor_floats(const Tensor *t, Arena *a);

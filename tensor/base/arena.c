@@ -42,7 +42,7 @@ static ArenaChunk *chunk_make(size_t size)
     return c;
 }
 
-/* The chunk that has room for `bytes`: the current one, a later one kept from an earlier step, or a new one. */
+/* A chunk with room for `bytes`: the current one, a later one that is left from an earlier step, or a new one. NULL: no memory. */
 static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
 {
     ArenaChunk *c = a->current;

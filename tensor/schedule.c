@@ -33,7 +33,7 @@ static int ratio_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
-/* The quotient in binary64 is within 3 ulp of the ratio, so the result is the float next to it, below or above. */
+/* The quotient in binary64 is within 3 ulp of the ratio, so the result is at most two floats away; exact comparisons find it. */
 static float ratio_round(const Ratio *r)
 {
     double high, low;

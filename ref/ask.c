@@ -156,11 +156,11 @@ int command_ask(int argc, char **argv)
 {
     Ask q = { .template = "world" };
     const Option own[] = {
-        { "model", "DIR", "model folder (Hugging Face layout)", .text = &q.model },
-        { "adapter", "DIR", "adapter folder (PEFT layout)", .text = &q.adapter },
-        { "image", "FILE", "PNG or JPEG the question is about", .text = &q.image },
-        { "choices", "A|B|C|D", "weigh these answers instead of writing one", .text = &q.choices },
-        { "template", "NAME", "world (default), plain or vicuna_v1", .text = &q.template },
+        { "model", "DIR", "The folder of the model, in the Hugging Face layout.", .text = &q.model },
+        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is applied to the model.", .text = &q.adapter },
+        { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
+        { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.", .text = &q.choices },
+        { "template", "NAME", "The prompt template: world (the default), plain or vicuna_v1.", .text = &q.template },
     };
     Options o;
     int status;

@@ -212,7 +212,7 @@ static bool probe(const Wanted *w, Digest *family, Error *e)
 int command_digest(int argc, char **argv)
 {
     Wanted w = { .count = 0 };
-    const Option mine[] = { { "nodes", NULL, "also print one line for every operator that ran: its family, its node, its name and the SHA-256 of its result", .flag = &w.nodes } };
+    const Option mine[] = { { "nodes", NULL, "One more line is printed for every operator that ran: its family, its node, its name and the SHA-256 of its result.", .flag = &w.nodes } };
     Options o;
     int status;
     if (!options_read(&o, argc, argv, mine, 1, 0, FAMILIES, &status))

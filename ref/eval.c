@@ -199,13 +199,13 @@ int command_eval(int argc, char **argv)
 {
     Eval x = { .config = NULL };
     const Option own[] = {
-        { "config", "FILE", "where the world is, the prompt template (pulse-ref list config); without it fixtures/world, where that is", .text = &x.config },
-        { "model", "DIR", "the model that is asked", .text = &x.model },
-        { "adapter", "DIR", "merged into it first", .text = &x.adapter },
-        { "questions", "FILE", "samples (JSONL), MLLMU-Bench (converted) or MMBench (.tsv), of which the test questions are asked; may be repeated (all of the world)", .list = &x.questions },
-        { "rtn4", NULL, "its linear weights rounded to 4 bits first: the quantisation attack", .flag = &x.rtn4 },
-        { "answers", "FILE", "every answer as a line of JSON, with its greedy text", .text = &x.answers },
-        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &x.set },
+        { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the default is fixtures/world.", .text = &x.config },
+        { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
+        { "adapter", "DIR", "The folder of an adapter that is merged into the model first.", .text = &x.adapter },
+        { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
+        { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
+        { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model writes.", .text = &x.answers },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &x.set },
     };
     Options o;
     int status;

@@ -91,7 +91,7 @@ bool report_write(const char *dir, const char *world, Error *e)
 int command_report(int argc, char **argv)
 {
     const char *world = shipped_world();
-    const Option mine[] = { { "world", "DIR", "where the questions and their pictures are (fixtures/world, where that is)", .text = &world } };
+    const Option mine[] = { { "world", "DIR", "The folder of the questions and their pictures; the default is fixtures/world.", .text = &world } };
     Options o;
     int status;
     Error e = { 0 };

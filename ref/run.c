@@ -109,12 +109,12 @@ int command_run(int argc, char **argv)
     Run r = { .out = "out/pulse" };
     char *words[argc + 1];
     const Option own[] = {
-        { "out", "DIR", "where results and stages go (out/pulse)", .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &w.set },
-        { "resume", NULL, "go on in the middle of an interrupted stage, from its last checkpoint", .flag = &r.resume },
-        { "plan", NULL, "print the stages and do nothing", .flag = &plan },
-        { "audit", "DIR", "after the run: whether that other run of the same config is whole and came to the same files; exit 1 and the first difference, if not", .text = &w.audit },
-        { "stage", "DIGEST", "do this one stage only, whose inputs are finished", .text = &w.stage },
+        { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.", .text = &r.out },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &w.set },
+        { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
+        { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
+        { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
+        { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.", .text = &w.stage },
     };
     Options o;
     int status;

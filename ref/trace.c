@@ -52,14 +52,14 @@ int command_trace(int argc, char **argv)
     OptionList set = { .count = 0 };
     Step s = { .folder = NULL };
     const Option own[] = {
-        { "model", "DIR", "the model before the step", .text = &s.folder },
-        { "batch", "FILE", "samples of the step, a JSON object a line; \"group\" may be forget, retain, refusal or alternate, "
-                           "otherwise the second half of the file is retained where the method retains", .text = &s.batch },
-        { "method", "NAME", "a gradient method of `pulse-ref list methods`", .text = &method },
-        { "out", "DIR", "where trace.safetensors and trace.json go", .text = &out },
-        { "config", "FILE", "optimiser, adapters, hyperparameters (pulse-ref list config); defaults without it", .text = &config },
-        { "reference", "DIR", "the reference model; without it the model before the step", .text = &s.reference },
-        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &set },
+        { "model", "DIR", "The folder of the model before the step.", .text = &s.folder },
+        { "batch", "FILE", "The samples of the step, one JSON object a line. The key \"group\" of a line may be forget, retain, refusal or "
+                           "alternate; without it, the second half of the file is retained where the method retains anything.", .text = &s.batch },
+        { "method", "NAME", "The unlearning method, one of `pulse-ref list methods` that makes optimiser steps.", .text = &method },
+        { "out", "DIR", "The files trace.safetensors, trace.json and bound.safetensors are written into this folder.", .text = &out },
+        { "config", "FILE", "The config says the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref list config).", .text = &config },
+        { "reference", "DIR", "The folder of the reference model; the default is the model before the step.", .text = &s.reference },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
     };
     Options o;
     int status;

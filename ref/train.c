@@ -181,10 +181,10 @@ int command_train(int argc, char **argv)
     OptionList set = { .count = 0 };
     bool resume = false;
     const Option own[] = {
-        { "config", "FILE", "what is trained, on what and how (pulse-ref list config)", .text = &config },
-        { "out", "DIR", "where the model and log.jsonl go", .text = &out },
-        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &set },
-        { "resume", NULL, "go on from the last checkpoint in DIR", .flag = &resume },
+        { "config", "FILE", "The config says which model is trained, on which samples and how; `pulse-ref list config` prints its keys.", .text = &config },
+        { "out", "DIR", "The model and log.jsonl are written into this folder.", .text = &out },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "resume", NULL, "The training goes on from the last checkpoint in the folder of --out.", .flag = &resume },
     };
     Options o;
     int status;

@@ -124,11 +124,11 @@ int command_unlearn(int argc, char **argv)
     OptionList set = { .count = 0 };
     Run r = { .method = NULL };
     const Option own[] = {
-        { "config", "FILE", "what is forgotten, what is retained, and how (pulse-ref list config)", .text = &config },
-        { "model", "DIR", "the model that is to forget", .text = &r.folder },
-        { "method", "NAME", "one of `pulse-ref list methods`; unlearn.method without it", .text = &method },
-        { "out", "DIR", "where the adapter or the model, and log.jsonl, go", .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "another value for a key of the config; may be repeated", .list = &set },
+        { "config", "FILE", "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys.", .text = &config },
+        { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
+        { "method", "NAME", "The unlearning method, one of `pulse-ref list methods`; the default is unlearn.method of the config.", .text = &method },
+        { "out", "DIR", "The adapter or the whole model, and log.jsonl, are written into this folder.", .text = &r.out },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
     };
     Options o;
     int status;

@@ -8,7 +8,7 @@ int command_verify(int argc, char **argv)
 {
     OptionList only = { .count = 0 };
     const Option own[] = {
-        { "only", "PREFIX", "of another implementation's answers, only the cases whose path begins so, for instance step/npo.adamw.b; may be repeated", .list = &only },
+        { "only", "PREFIX", "Only the cases whose path begins with PREFIX are judged, for instance step/npo.adamw.b. The option needs GOT, and may be repeated.", .list = &only },
     };
     Options o;
     int status;

@@ -16,14 +16,18 @@ enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };
 static int print_help(const char *name, const Option *all, size_t n)
 {
     const Command *c = command_find(name);
-    printf("usage: pulse-ref %s %s\n\n%s\n\n", name, c ? c->usage : "", c ? c->help : "");
+    printf("usage: pulse-ref %s ", name);
+    print_wrapped(c ? c->usage : "", 17 + (int)strlen(name) + 1);
+    putchar('\n');
+    print_wrapped(c ? c->help : "", 0);
+    putchar('\n');
     for (size_t k = 0; k < n; k++) {
         char word[64];
         snprintf(word, sizeof word, "--%s%s%s", all[k].name, all[k].value ? " " : "", all[k].value ? all[k].value : "");
         printf("  %-24s ", word);
         print_wrapped(all[k].help, 27);
     }
-    printf("  %-24s %s\n", "-h, --help", "this text");
+    printf("  %-24s %s\n", "-h, --help", "This text is printed.");
     return EXIT_SAME;
 }
 
@@ -58,9 +62,9 @@ static bool use_threads(Options *o, const char *command, int64_t threads)
 static size_t gather(Option *all, struct option *words, const Option *own, size_t n_own, Options *o, int64_t *threads)
 {
     const Option common[] = {
-        { "json", NULL, "what is printed, as JSON", .flag = &o->json },
-        { "quiet", NULL, "no progress on stderr", .flag = &o->quiet },
-        { "threads", "N", "how many threads; the answer does not depend on it", .number = threads },
+        { "json", NULL, "The results are printed as JSON.", .flag = &o->json },
+        { "quiet", NULL, "Nothing is printed but results and errors.", .flag = &o->quiet },
+        { "threads", "N", "The number of threads, on which no answer depends.", .number = threads },
     };
     const size_t n_common = sizeof common / sizeof *common, n = n_own + n_common;
     if (n_own)

@@ -2,7 +2,6 @@
 #include "ref/cli/table.h"
 
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -98,7 +97,7 @@ static void wrap(const char *text, int indent, int width)
 void print_wrapped(const char *text, int indent)
 {
     const int terminal = terminal_width();
-    wrap(text, indent, terminal ? terminal : INT_MAX / 2);
+    wrap(text, indent, terminal ? terminal : PAGE);
 }
 
 /* Prints each row as a paragraph, a line a column, for a table that is wider than `page`. */

@@ -8,11 +8,12 @@
 #include <stddef.h>
 #include "tensor/base/error.h"
 
-/* A column named "inputs[]" holds a list of words: an array in JSON. */
-/* cells: rows * n_columns texts, row by row; NULL is empty (null in JSON). False when JSON could not be made. */
+/* cells: rows * n_columns texts, row by row; NULL is an empty cell, and null in JSON. A column whose name ends in [] holds words with a
+ * blank between, and is an array in JSON. False when there are too many columns or the JSON could not be written. */
 bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
 
-/* The words of a text and a line feed; on a terminal no line is longer than it, where a word is not, and lines after the first are indented. */
+/* Prints the words of a text and a line feed. The text begins behind `indent` columns that are printed already; further lines are
+ * indented by as many. No line is longer than the terminal, or than 120 columns where stdout is none, unless a single word is. */
 void print_wrapped(const char *text, int indent);
 
 #endif

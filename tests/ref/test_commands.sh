@@ -28,6 +28,13 @@ for command in $commands; do
     check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
     check "$command has a place in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
 done
+# Help is full sentences (each begins with a capital and ends with a full stop), on lines of 120 columns at most.
+narrow_help() { "$PULSE" "$@" --help | LC_ALL=C.UTF-8 awk 'length > 120 { print; bad = 1 } END { exit bad || NR < 7 }'; }
+sentences() { sed -nE 's/^COMMAND\([a-z]+, .*, "([^"]*)"\)$/\1/p' ref/commands.def | grep -vE '^[A-Z].*\.$'; "$PULSE" "$1" --help | sed -nE 's/^  (-h, |)--[a-z0-9]+ [^ ]* +(.*)/\2/p' | grep -v '^[A-Z]'; }
+for command in "" $commands; do
+    check "pulse-ref $command --help is at most 120 columns wide" narrow_help $command
+    [ -z "$command" ] || check "each help of $command is a sentence" test -z "$(sentences $command)"
+done
 check "-h is --help" cmp <("$PULSE" -h) <("$PULSE" --help)
 check "one argument is one" speaks 2 "1 argument was given" compare a
 check "eval without a config asks the shipped world" speaks 2 "nowhere/config.json" eval --model nowhere

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The operators as functions: each runs at once and returns its node (NULL after a failure).
+/* The operators as functions: each runs at once, records itself on the tape and returns its node.
  *
- * Shapes: [N, C] rows and channels; a vector [C] is one row. Formulas, bounds and derivatives stand
- * in op_*.c; `pulse-ref list ops` prints them. Every result is RN(formula), element by element.
- * An enum before a function names the places of the operator's attributes in Attrs: f, d or n (op.h). */
+ * After a failure, its own or an earlier one, a function does nothing and returns NULL; the tape's Error holds the sentence. No input may
+ * be NULL unless it says so. Index data is copied. The tape owns the nodes; one tape belongs to one thread at a time.
+ * Shapes: [N, C] is N rows of C channels; a vector [C] counts as one row; [] is a scalar; […] is any shape. All inputs are F32 but those
+ * that are said to be F16 or BF16 too. Every result is RN(formula), element by element; formulas, bounds and derivatives stand in
+ * op_*.c, and `pulse-ref list ops` prints the formulas.
+ * The enum before a function names the places of the operator's attributes in Attrs: f, d or n (op.h). */
 #ifndef PULSE_TENSOR_OPS_H
 #define PULSE_TENSOR_OPS_H
 
@@ -11,23 +14,27 @@
 
 /* --- op_move.c, op_rows.c: numbers are moved, nothing is rounded (derivatives that add are class A) --- */
 enum { RESHAPE_RANK, RESHAPE_DIM };                                    // n; dim k is at RESHAPE_DIM + k
-Node *op_reshape(Tape *t, Node *x, Shape s);
+Node *op_reshape(Tape *t, Node *x, Shape s);                            // […] -> s, of as many elements
 Node *op_transpose(Tape *t, Node *x);                                   // [N, C] -> [C, N]
 Node *op_concat_rows(Tape *t, size_t n, Node *const x[]);               // [N1, C], [N2, C], … -> [N1+N2+…, C]
 enum { SLICE_BEGIN, SLICE_COUNT };                                      // n
-Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count);
-Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n);   // embedding; table may be F16/BF16
+Node *op_slice_rows(Tape *t, Node *x, size_t begin, size_t count);      // [N, C] -> [count, C], begin + count <= N
+// [V, C], n ids below V -> [n, C]: the embedding; table F16 or BF16 too
+Node *op_gather_rows(Tape *t, Node *table, const int32_t *ids, size_t n);
 enum { SCATTER_ROWS };                                                  // n
-Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows); // dtable[v] = RN(sum of dy rows with ids = v)
+// [n, C] -> [rows, C]: row v is RN(sum of the rows of dy whose id is v)
+Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows);
 enum { BROADCAST_ROWS };                                                // n
 Node *op_broadcast_rows(Tape *t, Node *row, size_t n);                  // [C] -> [n, C]
 enum { PATCHES_P };                                                     // n
-Node *op_patches(Tape *t, Node *pixels, size_t patch);                  // [B, 3, H, W] -> [B*(H/p)*(W/p), 3*p*p], order of a conv kernel
-Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);         // x where keep is 1, +0 elsewhere (row by row when n is the number of rows)
+// [B, K, H, W] -> [B*(H/p)*(W/p), K*p*p], in the order of a convolution's kernel
+Node *op_patches(Tape *t, Node *pixels, size_t patch);
+// […] -> […]: x where keep is not 0, else +0; n flags, one an element or one a row
+Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
 Node *op_argmax(Tape *t, Node *x);                                      // [N, V] -> [N], lowest index on ties, as a float
-Node *op_sum_n(Tape *t, size_t n, Node *const x[]);                     // RN(x1 + x2 + …), the fan-in of gradients
+Node *op_sum_n(Tape *t, size_t n, Node *const x[]); // n tensors […] -> […]: RN(x1 + x2 + …), the fan-in of gradients
 
-/* --- op_pointwise.c, op_scalar.c: element-wise, one rounding --- */
+/* --- op_pointwise.c, op_scalar.c: element by element, one rounding; all inputs and the result have one shape […] --- */
 Node *op_add(Tape *t, Node *a, Node *b);
 Node *op_sub(Tape *t, Node *a, Node *b);
 Node *op_mul(Tape *t, Node *a, Node *b);
@@ -37,8 +44,9 @@ enum { AXPY_S };                                                        // f
 Node *op_axpy(Tape *t, Node *base, Node *x, float s);                   // RN(base + s x): LoRA
 enum { RATIO_NUM, RATIO_DEN };                                          // f
 Node *op_ratio(Tape *t, Node *x, float num, float den);                 // RN(num x / den)
-Node *op_mul_rows(Tape *t, Node *x, Node *w);                           // RN(x_rc w_c)
-Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b);               // RN(x_rc g_c + b_c)
+Node *op_mul_rows(Tape *t, Node *x, Node *w); // [N, C], [C] -> [N, C]: RN(x_rc w_c); w F16 or BF16 too
+// [N, C], [C], [C] -> [N, C]: RN(x_rc g_c + b_c); g, b F16 or BF16 too
+Node *op_affine_rows(Tape *t, Node *x, Node *g, Node *b);
 Node *op_gelu(Tape *t, Node *x);                                        // x Phi(x), erf form
 Node *op_quick_gelu(Tape *t, Node *x);                                  // x sigmoid(1.702 x)
 Node *op_silu(Tape *t, Node *x);
@@ -52,20 +60,21 @@ Node *op_log(Tape *t, Node *x);
 Node *op_sqrt(Tape *t, Node *x);
 Node *op_rsqrt(Tape *t, Node *x);
 
-/* --- op_reduce.c --- */
-Node *op_sum(Tape *t, Node *x);                                         // all elements -> scalar
+/* --- op_reduce.c, op_columns.c: sums, with one rounding of the exact sum --- */
+Node *op_sum(Tape *t, Node *x);                                         // […] -> []: RN(sum of all elements)
 enum { MEAN_N };                                                        // n
-Node *op_mean(Tape *t, Node *x);                                        // RN(sum x / number of elements)
-Node *op_mean_over(Tape *t, Node *x, size_t n);                         // RN(sum x / n), n a count of one's own (the same operator: attribute n)
+Node *op_mean(Tape *t, Node *x);                                        // […] -> []: RN(sum x / number of elements)
+Node *op_mean_over(Tape *t, Node *x, size_t n);                         // […] -> []: RN(sum x / n), n any count below 2^48
 Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
-Node *op_column_dot(Tape *t, Node *a, Node *b);                         // RN(sum_r a_rc b_rc): gain gradient
-Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n); // [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)
+Node *op_column_dot(Tape *t, Node *a, Node *b); // [N, C], [N, C] -> [C]: RN(sum_r a_rc b_rc), the gradient of a gain
+// [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)
+Node *op_segment_sum(Tape *t, Node *x, const int32_t *offsets, size_t n);
 Node *op_segment_mean(Tape *t, Node *x, const int32_t *offsets, size_t n);
-Node *op_square_norm(Tape *t, size_t n, Node *const x[]);               // RN(sqrt(sum of all x^2)) -> scalar
-Node *op_square_sum(Tape *t, Node *x);                                  // RN(sum x^2) -> scalar
+Node *op_square_norm(Tape *t, size_t n, Node *const x[]);               // n tensors […] -> []: RN(sqrt(sum of all x^2))
+Node *op_square_sum(Tape *t, Node *x);                                  // […] -> []: RN(sum x^2)
 
 /* --- op_linear.c: products --- */
-Node *op_linear(Tape *t, Node *x, Node *w, Node *bias);                 // [N, K], [M, K], [M] or NULL -> [N, M]; w may be F16/BF16
+Node *op_linear(Tape *t, Node *x, Node *w, Node *bias); // [N, K], [M, K], [M] or NULL -> [N, M]; w may be F16/BF16
 enum { MATMUL_TRANSPOSE_A, MATMUL_TRANSPOSE_B };                        // n
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
 enum { LORA_MERGE_S };                                                  // f
@@ -81,36 +90,40 @@ typedef struct {
     size_t heads, kv_heads, head_dim;
     bool   causal;
 } Attention;
-enum { ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_HEAD_DIM, ATTENTION_CAUSAL, ATTENTION_ROWS };   // n; ROWS, of the result: mix and mix_t
+// n; ROWS, of the result: mix and mix_t
+enum { ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_HEAD_DIM, ATTENTION_CAUSAL, ATTENTION_ROWS };
 Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij = RN(sum_c q_ic k_jc)
 Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
-Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);       // y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
+// y_j = RN(sum over i and the group's heads p_ij x_i) -> [Nk, kv_heads*D]
+Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
-Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // half-split; tables [P, D/2]
-Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads); // the transpose
+// half-split; tables [P, D/2]
+Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
+// the transpose
+Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 
-/* --- op_norm.c --- */
+/* --- op_norm.c: rows [N, C] -> [N, C]; dn has the shape of x --- */
 enum { NORM_EPS };                                                      // f
 Node *op_layernorm(Tape *t, Node *x, float eps);                        // n = (x - mean)/sqrt(var + eps)
 Node *op_layernorm_dx(Tape *t, Node *x, Node *dn, float eps);
 Node *op_rmsnorm(Tape *t, Node *x, float eps);                          // n = x / sqrt(mean x^2 + eps)
 Node *op_rmsnorm_dx(Tape *t, Node *x, Node *dn, float eps);
 
-/* --- op_loss.c: z, p, l are [R, V] --- */
+/* --- op_softmax.c, op_loss.c: z, p, dp, q, l and their results are [R, V]; one label a row --- */
 Node *op_softmax(Tape *t, Node *z);
 Node *op_softmax_grad(Tape *t, Node *p, Node *dp);                      // row-wise, as attention's
 Node *op_log_softmax(Tape *t, Node *z);
 Node *op_nll(Tape *t, Node *z, const int32_t *labels);                  // [R]; label -1: not supervised, +0
 Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c);                // RN(c_r p_rv - c_r q_rv); c is [R]
 Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q = e_y; label -1: a row of +0
-Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);                      // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
+Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l); // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
 
-/* --- op_step.c, op_adam.c: the optimiser --- */
+/* --- op_step.c, op_adam.c: the optimiser; p, m, v, g, b and the result have one shape […] --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
-Node *op_clip_factor(Tape *t, Node *norm, float max_norm);              // RN(max_norm / (G + 1e-6)) when < 1, else 1
-Node *op_scale_by(Tape *t, Node *x, Node *s);                           // RN(s x), s a scalar node
+Node *op_clip_factor(Tape *t, Node *norm, float max_norm); // [] -> []: RN(max_norm / (G + 1e-6)) where that is < 1, else 1
+Node *op_scale_by(Tape *t, Node *x, Node *s);                           // […], [] -> […]: RN(s x)
 enum { ADAM_M_BETA1 };                                                  // f
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1);                // RN(b1 m + (1-b1) g)
 enum { ADAM_V_BETA2 };                                                  // f
@@ -118,7 +131,8 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2);                // RN(b2
 enum { ADAM_LR, ADAM_EPS, ADAM_DECAY };                                 // f of adamw; adam has no decay
 enum { ADAM_C1, ADAM_C2 };                                              // d
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2);
-Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2); // decay = 0; coupled decay enters g before
+// decay = 0; coupled decay enters g before
+Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2);
 enum { SGD_LR, SGD_DECAY };                                             // f
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay);         // RN(p - lr (g + decay p))
 enum { MOMENTUM_MOMENTUM };                                             // f

@@ -2,8 +2,8 @@
 /* Angles: the tables of RoPE and the cosine of schedules, without libm.
  *
  * RoPE's tables hold the nearest floats to the cosine and sine of the real angle pos base^(-2i/d) (Su et al.,
- * RoFormer, 2021); base is a float. Double-double with a rounding test; pos = 0 is exact.
- * Fails: an entry that double-double does not decide (never seen): the sentence names it. */
+ * RoFormer, 2021); base is a float. Double-double with a rounding test decides each entry; the entries of pos = 0 are exact.
+ * An entry that double-double does not decide is a failure whose sentence names it; none has been seen. */
 #ifndef PULSE_TENSOR_EXACT_ANGLE_H
 #define PULSE_TENSOR_EXACT_ANGLE_H
 

@@ -13,9 +13,16 @@ static double nearest_integer(double x)    // |x| < 2^51
 
 /* exp(x) = 2^k (1 + m), m = expm1(r), r = x - k ln 2, |r| <= 0.347; m by four doublings
  * expm1(2t) = m (2 + m) from t = r / 16, |t| < 0.0217, where expm1(t) = t (1 + t/2 (1 + t/3 (1 + …))).
- * Bound in u^2: r 2.2 absolute (three dd_add_d with results below 0.35); the series 2.2 and its product
- * with t 7, truncated below t^14/15! = 2^-117; each doubling 2 + 7, amplified to 1.2 * 46 = 56 of m;
- * |m| <= 0.415 against 1 + m >= 0.707: (0.293 * 56 + 2 + 2.2) / 0.707 < 30 < 64 u^2 = 2^-100. */
+ * The series is truncated below t^14/15! = 2^-117. The bound has two parts:
+ *
+ *     rounding of m                   relative, in u^2        rounding of 1 + m, m = -0.293     absolute, in u^2
+ *     the series                       2.2                    m, 0.293 * 56                     16.4
+ *     its product with t               7                      the addition                       2
+ *     four doublings, 2 + 7 each      36                      r: three additions below 0.35      2.2
+ *     sum                             45.2                    sum                               20.6
+ *     amplified by 1.2                55                      over 1 + m = 0.707                29.2
+ *
+ * Where m is largest, 0.415, the quotient is smaller. So the result is within 30 u^2; 64 u^2 = 2^-100 is claimed. */
 dd dd_exp(dd x)
 {
     double k = nearest_integer(x.h * 0x1.71547652b82fep+0);
@@ -30,8 +37,15 @@ dd dd_exp(dd x)
 }
 
 /* log(1 + f) = 2 atanh(s) = 2 s (1 + s^2/3 + s^4/5 + …), s = f / (2 + f), for -0.293 <= f <= 0.415:
- * |s| <= 0.1716, truncated after s^42 (2^-112). Bound in u^2: s 15 + 2 + that of f (<= 2), the bracket
- * 4, one product 7: 30. */
+ * |s| <= 0.1716, truncated after s^42 (2^-112).
+ *
+ *     rounding                        relative, in u^2
+ *     f, given                         2
+ *     2 + f                            2
+ *     the quotient                    15
+ *     the bracket                      4
+ *     its product with s               7
+ *     sum                             30 */
 static dd log_near_one(dd f)
 {
     dd s = dd_div(f, dd_add_d(f, 2)), q = dd_mul(s, s), series = dd_from(0);
@@ -40,9 +54,14 @@ static dd log_near_one(dd f)
     return dd_scale(dd_mul(s, dd_add_d(series, 1)), 2);
 }
 
-/* log(x) = e ln 2 + log(m), x = 2^e m, sqrt(1/2) <= m < sqrt 2, f = m - 1. With e = 0 the 30 u^2 above;
- * otherwise |log m| <= 0.347 is at most half of |e| ln 2, and (30 * 0.347 + 4 * 0.693) / 0.347 + 3 = 41
- * < 64 u^2 = 2^-100. */
+/* log(x) = e ln 2 + log(m), x = 2^e m, sqrt(1/2) <= m < sqrt 2, f = m - 1. With e = 0 the bound is the 30 u^2 above. Otherwise
+ * |log m| <= 0.347 is at most half of |e| ln 2, and the worst is |e| = 1, a result of 0.347:
+ *
+ *     rounding                        absolute, in u^2        relative, in u^2
+ *     log m, 30 * 0.347               10.5                    30
+ *     e ln 2, 4 * 0.693                2.8                     8
+ *     the addition                                             3
+ *     sum                                                     41, below the 64 u^2 = 2^-100 that are claimed */
 dd dd_log(dd x)
 {
     int e = (int)(double_bits(x.h) >> 52) - 1023;
@@ -54,8 +73,8 @@ dd dd_log(dd x)
     return dd_add(dd_mul_d(LN2, e), log_near_one(dd_add_d(m, -1)));
 }
 
-/* log(1 + x): near zero without forming 1 + x; elsewhere 1 + x costs 2 u^2 of it, which is at most
- * 2 / 0.287 = 7 u^2 of the logarithm: 48 < 64 u^2. */
+/* log(1 + x). Near zero 1 + x is not formed. Elsewhere forming it costs 2 u^2 of 1 + x, which is at most 2 / 0.287 = 7 u^2 of the
+ * logarithm: 41 + 7 = 48, below the 64 u^2 that are claimed. */
 dd dd_log1p(dd x)
 {
     return x.h > -0.25 && x.h < 0.41 ? log_near_one(x) : dd_log(dd_add_d(x, 1));

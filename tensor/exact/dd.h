@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Double-double: the value h + l, with |l| <= ulp(h)/2, about 106 bits.
  *
- * The second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64
- * without FMA, so they are the same on every machine. u = 2^-53; the bound beside each step is
- * relative to its exact result (Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; the root: Lefevre,
- * Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023).
- * They hold while nothing overflows or underflows: magnitudes within 2^-900 … 2^900, or zero. */
+ * It is the second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64 without FMA, so they are the
+ * same on every machine. The bound beside each step is relative to the exact result of that step; u = 2^-53. The bounds are those of
+ * Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that of the root is by Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
+ * They hold while nothing overflows or underflows: all magnitudes lie within 2^-900 … 2^900, or are zero. */
 #ifndef PULSE_TENSOR_EXACT_DD_H
 #define PULSE_TENSOR_EXACT_DD_H
 
@@ -96,9 +95,8 @@ static inline dd dd_sqrt(dd x)
     return dd_fast(s, (((x.h - p.h) - p.l) + x.l) / (2 * s));
 }
 
-/* The rounding test: true when every real within `bound` (absolute) of x rounds to one float, which is
- * then *y. Adding and subtracting the bound rounds at 2^-53 of |l| + bound: at most u^2 |h| + u bound,
- * which is added to it. What is left is rounded once (round_sum). */
+/* The rounding test. Returns true when every real within `bound` of x, an absolute bound, rounds to one float, which is then *y.
+ * Adding the bound to l, or subtracting it, rounds by u (|l| + bound), at most u^2 |h| + u bound; the test widens the bound by that. */
 static inline bool dd_round_abs(dd x, double bound, float *y)
 {
     double e = bound * (1 + 0x1p-50) + 0x1p-105 * fabs(x.h);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Exact: a sum of doubles that never rounds (after Neal, arXiv 1505.05571, "small superaccumulator").
  *
- * A fixed-point number from 2^-1088 upwards, cut into limbs whose weights are 32 bits apart but which
- * are 64 bits wide, so that carries can wait. Products of two floats are exact doubles; products of
- * three are the sum of two exact doubles. A plain struct: copy it, forget it.
- * Always: the order of additions cannot be seen. A NaN stays; an infinity stays; both signs of
- * infinity make NaN. A sum of zero, or one that underflows to zero, rounds to +0 (NUMERICS C2).
- * Room: 2^31 terms of any size. */
+ * It is a fixed-point number from 2^-1088 upwards, cut into limbs. The weights of two limbs are 32 bits apart, but a limb is 64 bits
+ * wide, so that carries can wait. The product of two floats is an exact double; the product of three is the sum of two exact doubles.
+ * An Exact is a plain struct: copy it, put it on the stack, forget it.
+ * Always: the order of additions cannot be seen in the result. A NaN stays, an infinity stays, and infinities of both signs make NaN.
+ * A sum that is zero, or that underflows to zero, rounds to +0 (NUMERICS C2). There is room for 2^31 terms of any size. */
 #ifndef PULSE_TENSOR_EXACT_EXACT_H
 #define PULSE_TENSOR_EXACT_EXACT_H
 

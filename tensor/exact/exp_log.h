@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Cores: exp and log of eight doubles, to a few units of the last place.
+/* exp and log of eight doubles, to a few units of the last place: the first tier of every transcendental operator.
  *
- * The first tier of every transcendental operator: a kernel adds up the bounds, asks the rounding
- * test, and goes to double-double where it fails. Bounds are relative; u = 2^-53. No coefficient is
- * fitted: the polynomials are the Taylor sums, so each can be checked by eye. */
+ * A kernel adds these bounds to its own, asks the rounding test, and goes to double-double where the test decides nothing. Bounds are
+ * relative, u = 2^-53. No coefficient is fitted: the polynomials are Taylor sums, so that each can be checked by eye. */
 #ifndef PULSE_TENSOR_EXACT_EXP_LOG_H
 #define PULSE_TENSOR_EXACT_EXP_LOG_H
 
@@ -13,10 +12,19 @@
 #define LOG_CORE_BOUND 0x1p-50
 
 /* exp(x + low) for |x| <= 700, |low| <= 2^-20 (outside, and for NaN, the result means nothing: clamp).
- * k = x / ln 2 to the nearest integer, r = x - k ln 2 with ln 2 in 32 bits (k times that is exact, and
- * so is its difference from x) + the rest; exp(x) = 2^k (1 + (r + r^2 (1/2! + r/3! + … + r^11/13!))).
- * |r| <= 0.3466. Bound in u: r 0.3, r^2 … 0.2, r + … 0.25, over 0.7; 1 + … 0.7 to 1; truncation
- * 2^-57: together below 2 u plus what rounding `low` costs; 4 u is claimed. */
+ * With k the integer nearest to x / ln 2 and r = x - k ln 2, |r| <= 0.3466, the value is 2^k p,
+ *     p = 1 + (r + t),   t = r^2 (1/2! + r/3! + … + r^11/13!),   0.707 <= p <= 1.415.
+ * ln 2 is the sum of a number of 32 bits, for which k times it and the difference from x are exact, and of the rest.
+ *
+ *     rounding                  absolute, in u     over p < 1 (0.7)     over p >= 1
+ *     r                         0.30               0.43                 0.30
+ *     t                         0.20               0.29                 0.20
+ *     r + t                     0.25               0.36                 0.25
+ *     1 + …                     0.50 or 1.00       0.71                 1.00
+ *     truncation, 2^-57         0.07               0.10                 0.07
+ *     sum                                          1.89                 1.82
+ *
+ * So p is within 2 u, and the rounding of `low` comes on top: 4 u is claimed. */
 SIMD v8d exp_core_low(v8d x, v8d low)
 {
     const double ROUND = 0x1.8p52;                      // adding it leaves the integer in the last bits
@@ -41,9 +49,17 @@ SIMD v8d log_series(v8d s)
     return 2 * s + s * q * (a + q4 * (b + q4 * c));
 }
 
-/* log(x) = e ln 2 + 2 atanh(f / (2 + f)), x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt 2; x a positive
- * normal double. Bound in u: 2 + f 1, the quotient 1, the series 1.1: 3.1 of log(1 + f); with e != 0
- * that is below 0.35 of |e| ln 2 and the two additions cost 2 more: below 6 u; 8 u is claimed. */
+/* log(x) of a positive normal double: e ln 2 + 2 atanh(f / (2 + f)), where x = 2^e (1 + f) and sqrt(1/2) <= 1 + f < sqrt 2.
+ *
+ *     rounding                  relative, in u
+ *     2 + f                     1
+ *     the quotient              1
+ *     the series                1.1
+ *     sum                       3.1     of log(1 + f), which is the result when e = 0
+ *     two additions             2       when e != 0; log(1 + f), at most 0.347, is then no larger than the result
+ *     sum                       5.1
+ *
+ * So the result is within 6 u, second order included: 8 u is claimed. */
 SIMD v8d log_core(v8d x)
 {
     v8l above = simd_bits(x) - simd_bits(simd_set(0x1.6a09e667f3bcdp-1)), e = above >> 52;
@@ -52,8 +68,8 @@ SIMD v8d log_core(v8d x)
     return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + y);
 }
 
-/* log(1 + w) for 0 <= w <= 1: f = w, or (w - 1)/2 and ln 2 when w > sqrt 2 - 1 (w - 1 errs by u/4 at
- * most). Bound as log_core's. */
+/* log(1 + w) for 0 <= w <= 1. Up to sqrt 2 - 1, f = w; beyond it f = (w - 1) / 2 and ln 2 is added. The difference w - 1 is rounded
+ * by u/4 at most, so that the bound is log_core's. */
 SIMD v8d log1p_core(v8d w)
 {
     v8l far = (v8l)(w > 0x1.a827999fcef3p-2);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * Class C of NUMERICS: tier 1 is a core of eight doubles with a bound and the rounding test; what it
- * leaves open goes to double-double (2^-90 or better); where no precision can see (odd subnormals
- * under x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
- * Always: NaN in, 0x7fc00000 out; log and sqrt of a negative number are NaN, log(+-0) = -inf,
- * rsqrt(+-0) = +-inf; sqrt, silu and the gelus keep the sign of zero, and their limits at -inf are -0
- * (of the derivatives too); log_sigmoid(+inf) = -0.
- * Fails: never seen, but never silent: a value that no tier decides leaves y unspecified, returns false
- * and names function and operand. */
+ * They are class C of NUMERICS. Tier 1 computes eight doubles at a time with a bound and asks the rounding test. What that leaves
+ * undecided goes to tier 2, double-double, which is within 2^-90 or better. Where no precision can tell (odd subnormals under
+ * x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
+ * Special values: a NaN gives 0x7fc00000. log and sqrt of a negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu
+ * and the gelus keep the sign of zero; their limits at -inf are -0, and so are those of their derivatives. log_sigmoid(+inf) = -0.
+ * A value that no tier decides is a failure: the function returns false, leaves y unspecified, and the sentence names function and
+ * operand. None has been seen. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_H
 #define PULSE_TENSOR_EXACT_SCALAR_H
 

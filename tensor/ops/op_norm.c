@@ -118,9 +118,14 @@ SIMD v8d load_row(const float *x, size_t n, double mean)
     return v;
 }
 
-/* mean: h u sum|x| / C from the sum, 2 u |mean| from the division.
- * var: sum (x - m)^2 = C var + C (m - mean)^2 exactly; difference (twice, squared), square, sum, division and
- * eps cost (h + 5) u. */
+/* The mean is off by h u sum |x| / C from the sum and 2 u |mean| from the division, together (h + 3) u sum |x| / C with one to spare.
+ * The variance: sum (x - m)^2 = C var + C (m - mean)^2 holds exactly for the computed m, so what m is off enters as its square, and
+ *
+ *     the difference, squared       2 u
+ *     the square                    1 u
+ *     the sum                       h u
+ *     the division and eps          2 u
+ *     sum                     (h + 5) u,   (h + 8) u is claimed */
 SIMD Spread row_spread(const Row *r)
 {
     double cols = (double)r->cols;
@@ -162,7 +167,12 @@ SIMD void put(RowExact *e, const Row *r, size_t j, v8d v, v8d bound)
                 r->y[j + l] = row_decide(e, r, j + l);
 }
 
-/* n = d root. d = x - mean is off by delta + u |d|, root by 0.51 rho + 2 u, the product by u, the test itself by u. */
+/* n = d root:                        absolute          relative
+ *     d = x - mean                   root delta        1 u
+ *     root                                             0.51 rho + 2 u
+ *     the product                                      1 u
+ *     the test itself                                  1 u
+ *     sum                            root delta        0.51 rho + 5 u,   1.01 root delta and 0.51 rho + 6 u are claimed */
 SIMD void row_forward(const Row *r)
 {
     RowExact exact;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators element by element, one rounding each. Signs of zero are IEEE's; a NaN is 0x7fc00000. */
+/* Sums, products and scalings, element by element, with one rounding each. Signs of zero are IEEE's; a NaN is 0x7fc00000. */
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"

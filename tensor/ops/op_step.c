@@ -53,7 +53,8 @@ static int clip_compare(const void *value, double m)
     return big_compare(&left, &right);
 }
 
-/* 10^-6 in binary64, the sum and the quotient: 3 u; 1 u for the test. max_norm 10^6 is exact (44 bits). */
+/* The constant 10^-6 in binary64, the sum and the quotient take 1 u each, the test itself 1 u: 4 u, and 5 u is claimed.
+ * In clip_compare, max_norm 10^6 is exact (44 bits). */
 static void clip_kernel(const Call *c)
 {
     Clip q = { c->attrs->f[CLIP_FACTOR_MAX_NORM], call_value(c, 0)->f32[0] };
@@ -183,7 +184,7 @@ static void sgd_bound(BoundRule *r)
 }
 
 const Op op_record_sgd = {
-    .name = "sgd", .kind = CLASS_A, .inputs = "p g", 
+    .name = "sgd", .kind = CLASS_A, .inputs = "p g",
     .floats = { [SGD_LR] = "lr", [SGD_DECAY] = "decay" },
     .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
     .shape = descent_shape, .kernel = sgd_kernel, .bound = sgd_bound, .gradient = GRADIENT_NONE,

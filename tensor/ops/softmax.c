@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* The fast tier of a row of softmax: eight doubles at a time, a bound, the rounding test.
  *
- * With top the largest logit, d_j = x_j - top, T = sum of e^d_j but for one j with d_j = 0:
- * p_v = e^d_v / (1 + T), l_v = d_v - log(1 + T).
+ * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j but one with d_j = 0. Then
+ *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T).
  *
- * Bounds, relative, in u = 2^-53. fl(x_j - top) errs by |d_j|, exp_core by 4. Where it matters
- * |d_j| <= 104: below e^-104 < 2^-150 p is 0 whatever it is, and in 1 + T it weighs nothing. In T alone
- * |d_j| <= 130: T itself matters down to 2^-151, of which n <= 2^24 terms of e^-130 are a part in 5000.
- * A sum of positive terms in eight lanes, CHUNK terms and then their sums, adds its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
- *   p: 108 + (108 + h + 1), 1/S and the product 2, test 3       <= 224 + h
- *   l: T 134 + h, log(1 + T) 10 (1 + T is rounded when T > 1), d and the difference 2, test 3  <= 160 + h
- * The test multiplies by 1 -+ bound, which costs 1 + 1 for the constants and 1 for the product.
- * d is clamped at -600, so masked logits and empty lanes add 2^-865, which is nothing. */
+ * Bounds are relative, in u = 2^-53. The sum of positive terms in eight lanes, CHUNK terms at a time and then their sums, adds its
+ * height h = min(n, CHUNK)/8 + n/CHUNK + 3.
+ *
+ *     p = e^d_v / S, S = 1 + T                     l = d_v - log(1 + T)
+ *     d_v: |d_v| <= 104 where it matters  104      d_j of T: |d_j| <= 130 where it matters   130
+ *     exp_core                              4      exp_core                                    4
+ *     S: the same for each term           108      the sum T                                   h
+ *     S: its sum, and 1                 h + 1      log(1 + T), and 1 + T rounded if T > 1     10
+ *     1/S and the product                   2      d_v and the difference                      2
+ *     the test                              3      the test                                    3
+ *     sum                             222 + h      sum                                   149 + h
+ *     claimed                         224 + h      claimed                               160 + h
+ *
+ * Why |d| is bounded where it matters: below e^-104 < 2^-150 the float p is 0 whatever it is, and in 1 + T such a term weighs nothing;
+ * T itself matters down to 2^-151, of which n <= 2^24 terms of e^-130 are a part in 5000. The test multiplies by 1 - bound and
+ * 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that masked logits and empty lanes
+ * add 2^-865, which is nothing. */
 #include "tensor/exact/exp_log.h"
 #include "tensor/ops/softmax.h"
 

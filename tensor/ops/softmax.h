@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows of logits to probabilities and their logarithms, correctly rounded: what softmax, log_softmax,
- * nll and attention's softmax share.
+/* A row of logits becomes probabilities or their logarithms, correctly rounded. softmax, log_softmax, nll and attention's softmax share it.
  *
  *     p_v = RN(e^x_v / sum_j e^x_j)        l_v = RN(x_v - log sum_j e^x_j)        n logits, n <= 2^24
  *
- * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or -inf alone, is NaN.
- * Tiers (tier_force of round.h): binary64 with a bound (softmax.c); double-double with a bound; what
- * a bound alone or a rational value decides (softmax_slow.c; NUMERICS section 0, class D). What none
- * of them decides is never silent: the functions return the first such column, or n when all is well.
- * Room: a row needs a scratch of doubles; softmax_room gets one a thread from the step arena. */
+ * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or nothing but -inf, is NaN.
+ * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c); double-double with a bound; and what a bound alone or
+ * a rational value tells (softmax_slow.c; NUMERICS section 0, class D). The functions of rows return n when every column is decided,
+ * otherwise the first column that none of them decides.
+ * A row needs scratch memory of doubles: softmax_room takes one piece for each thread from the scratch memory of the call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
 

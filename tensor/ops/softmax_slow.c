@@ -5,8 +5,13 @@
  *
  *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T): two terms of one sign, so nothing cancels.
  *
- * Bounds in u^2 = 2^-106. A term errs by 64 (DD_BOUND), a sum of n positive ones by 3 n more, 1 + T
- * by 2, a quotient by 15, log1p by 64 (the relative error of T is not enlarged by it), d - log by 3. */
+ * Bounds are relative, in u^2 = 2^-106; log1p does not enlarge the relative error of T.
+ *
+ *     T: one term (DD_BOUND)                   64
+ *     T: the sum of n positive terms          3 n
+ *     T: second order                           1       sum of T: 65 + 3 n, row->bound
+ *     p: e^d 64, 1 + T 2, the quotient 15, the test 3   row->bound + 84
+ *     l: log1p 64, the difference 3, the test 3         row->bound + 70 */
 #include "tensor/exact/scalar.h"
 #include "tensor/ops/softmax.h"
 

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Rules of bounds: which operators have one, and what happens to bounds that are given. */
+#include "tests/support/check.h"
+
+#include <string.h>
+#include "tensor/bound_rule.h"
+#include "tensor/bounds/bound.h"
+#include "tensor/ops.h"
+
+typedef struct { Arena arena; Error error; Tape tape; } Stand;
+
+static void begin(Stand *s)
+{
+    s->error = (Error){ 0 };
+    s->arena = arena_make(&s->error);
+    s->tape = tape_make(&s->arena, &s->error);
+}
+
+static Node *leaf(Stand *s, const char *name, Shape shape, const float *values)
+{
+    Tensor t = tensor_f32(&s->arena, shape);
+    memcpy(t.f32, values, tensor_bytes(t));
+    return tape_input(&s->tape, name, t);
+}
+
+static void every_operator_has_a_rule_but_those_named_here(void **state)
+{
+    (void)state;
+    static const char *const without[] = { "argmax", "lora_merge", "sqrt", "rsqrt", "square_sum" };
+    size_t missing = 0;
+    for (size_t k = 0; k < ops_count; k++) {
+        bool named = false;
+        for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+            named |= strcmp(ops[k]->name, without[i]) == 0;
+        if (named == (ops[k]->bound != NULL))
+            fail_msg("%s: %s", ops[k]->name, named ? "has a rule by now; take it off this list" : "has no rule");
+        missing += named;
+    }
+    assert_int_equal(missing, sizeof without / sizeof *without);
+}
+
+static void an_operator_without_a_rule_is_named(void **state)
+{
+    (void)state;
+    Stand s;
+    const float **bounds;
+    begin(&s);
+    op_sqrt(&s.tape, leaf(&s, "x", shape_of(1, (size_t)1), (float[]){ 2 }));
+    assert_false(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
+    expect_sentence(&s.error, "bound: operator sqrt has no rule");
+    arena_free(&s.arena);
+}
+
+static void leaves_are_exact_and_what_moves_moves_its_bounds(void **state)
+{
+    (void)state;
+    Stand s;
+    const float **bounds;
+    begin(&s);
+    Node *x = leaf(&s, "x", shape_of(2, (size_t)2, (size_t)3), (float[]){ 1, 2, 4, 8, 16, 32 });
+    Node *y = op_scale(&s.tape, x, 3), *t = op_transpose(&s.tape, y), *g = op_gather_rows(&s.tape, y, (int32_t[]){ 1, 0, 1 }, 3);
+    Node *m = op_mask(&s.tape, y, (int32_t[]){ 0, 1 }, 2);
+    assert_true(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
+    for (size_t i = 0; i < 6; i++) {
+        assert_true(bounds[x->id][i] == 0);
+        assert_true(bounds[y->id][i] == (float)(1.01 * 2 * U24 * (double)y->out.f32[i] + 0x1p-126));
+        assert_true(bounds[t->id][i % 3 * 2 + i / 3] >= bounds[y->id][i]);
+        assert_true(bounds[t->id][i % 3 * 2 + i / 3] <= 1.02f * bounds[y->id][i]);
+        assert_true((bounds[m->id][i] > 0) == (i >= 3));
+    }
+    for (size_t c = 0; c < 3; c++) {
+        assert_true(bounds[g->id][c] == bounds[g->id][6 + c]);
+        assert_true(bounds[g->id][c] > bounds[g->id][3 + c]);
+    }
+    arena_free(&s.arena);
+}
+
+/* A weight in BF16 is read as the numbers it stands for, not as halves of floats. */
+static void a_bf16_weight_has_the_bounds_of_its_fp32_copy(void **state)
+{
+    (void)state;
+    Stand s;
+    const float **bounds;
+    begin(&s);
+    static uint16_t half[3] = { 0x3f80, 0x4000, 0xc040 };                 // 1, 2, -3
+    Tensor w = { .half = half, .shape = shape_of(1, (size_t)3), .dtype = BF16 };
+    Node *x = leaf(&s, "x", shape_of(2, (size_t)2, (size_t)3), (float[]){ 1, 2, 4, 8, 16, 32 });
+    Node *narrow = op_mul_rows(&s.tape, x, tape_input(&s.tape, "w", w));
+    Node *wide = op_mul_rows(&s.tape, x, leaf(&s, "w", shape_of(1, (size_t)3), (float[]){ 1, 2, -3 }));
+    assert_true(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
+    expect_bits(bounds[narrow->id], bounds[wide->id], 6, "bounds of x w, w in BF16");
+    arena_free(&s.arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operator_has_a_rule_but_those_named_here),
+        cmocka_unit_test(an_operator_without_a_rule_is_named),
+        cmocka_unit_test(leaves_are_exact_and_what_moves_moves_its_bounds),
+        cmocka_unit_test(a_bf16_weight_has_the_bounds_of_its_fp32_copy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

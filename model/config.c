@@ -37,7 +37,7 @@ static bool keys_known(const Architecture *arch, const json_t *object, ConfigSec
     return true;
 }
 
-/* One of a list of words; the sentence tells the list. */
+/* The index of a word in a list of allowed words. The sentence of a failure gives the list. */
 static bool word_read(const json_t *object, const char *name, const char *const *words, int count, int *out, const char *path, Error *e)
 {
     const char *text, *sep = "";
@@ -115,7 +115,7 @@ static bool section_read(ModelConfig *c, const json_t *object, ConfigSection sec
     return true;
 }
 
-/* rope_scaling null or of type "default"; rope_parameters, as newer files say it, holds rope_theta too. */
+/* rope_scaling must be null or of the type "default". Newer files have rope_parameters instead, which holds rope_theta too. */
 static bool rope_read(ModelConfig *c, const json_t *text, const char *path, Error *e)
 {
     static const char *const places[] = { "rope_scaling", "rope_parameters" };
@@ -138,7 +138,7 @@ static bool rope_read(ModelConfig *c, const json_t *text, const char *path, Erro
     return true;
 }
 
-/* A key that only repeats what follows from others must agree with them. */
+/* A key whose value follows from other keys must agree with them. */
 static bool agrees(const json_t *top, const char *name, int64_t want, const char *path, Error *e)
 {
     const json_t *value = json_object_get(top, name);
@@ -276,7 +276,7 @@ Shape config_pixels(const ModelConfig *c)
 
 size_t config_positions(const ModelConfig *c)
 {
-    enum { POSITIONS_MAX = 4096 };       // a model's tables of angles stay small
+    enum { POSITIONS_MAX = 4096 };       // so that the tables of rotary angles stay small
     return c->text.max_position_embeddings < POSITIONS_MAX ? (size_t)c->text.max_position_embeddings : POSITIONS_MAX;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The language model: LLaMA's decoder. RMSNorm, RoPE (half-split), grouped-query attention, SwiGLU. */
+/* The language model: LLaMA's decoder with RMSNorm, rotary positions in the half-split layout, grouped-query attention and
+ * SwiGLU. */
 #include <string.h>
 #include "model/modules.h"
 #include "tensor/ops.h"
@@ -7,7 +8,7 @@
 
 typedef struct {
     Node *cos, *sin;
-    const int32_t *positions;    // of the rows that are computed
+    const int32_t *positions;    // [N]: the positions of the rows of this call
     Attention attention;
     Cache *cache;
 } Run;
@@ -21,7 +22,7 @@ static Node *rms_norm(Tape *t, Params *p, Node *x, const char *name)
     return y;
 }
 
-/* The double 1/sqrt(d) is within 2 ulp, which decides the float for every head_dim up to 2^16 (test_model). */
+/* The double 1/sqrt(d) has an error of at most 2 ulp, which decides the float for every head_dim up to 2^16 (test_model). */
 float attention_scale(size_t head_dim)
 {
     float c;
@@ -29,7 +30,7 @@ float attention_scale(size_t head_dim)
     return round_decides(v, v * 0x1p-51, &c) ? c : float_nan();
 }
 
-/* Rows of this call go below those seen before; what comes back is all of them. */
+/* Copies the rows of this call behind the cached ones, and returns a node with all of them. */
 static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size_t seen)
 {
     if (!fresh)
@@ -75,7 +76,7 @@ static Node *block(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
     return op_add(t, x, mlp(t, p, rms_norm(t, p, x, "post_attention_layernorm")));
 }
 
-/* Where the rows stand: as packed, or, with a cache, behind what it holds. */
+/* The positions and segments of the rows: those of the batch, or, with a cache, the places behind the cached tokens. */
 static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run *r)
 {
     const TextConfig *c = &m->config.text;
@@ -118,7 +119,7 @@ Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cach
     return x;
 }
 
-/* Norm and head work row by row, so only the wanted rows go through them; the bits are the same. */
+/* The norm and the head work row by row, so only the wanted rows go through them, and their bits stay the same. */
 Node *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b)
 {
     const char *before = tape_enter(t, "model");

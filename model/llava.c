@@ -55,7 +55,7 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
 
 enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };
 
-/* llava_weights.def with its letters filled in. */
+/* The lines of llava_weights.def with the numbers of a config for their letters. */
 static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)
 {
     const TextConfig *t = &c->text;
@@ -115,7 +115,8 @@ static Node *projector_features(Tape *t, Params *p, Node *features)
     return y;
 }
 
-/* The rows of the language model: embeddings of the text, with the picture's features where the image tokens stand. */
+/* The input of the language model [N, C]: the embeddings of the text tokens, and the picture's features in the rows of the image
+ * tokens. */
 static Node *embed(Tape *t, Params *p, const Batch *b, Node *features)
 {
     int32_t *text = arena_array(t->arena, b->tokens, sizeof *text), *from = arena_array(t->arena, b->tokens, sizeof *from);

@@ -35,8 +35,8 @@ bool trainable_set(Weights *w, Trainable t, Error *e)
     return t == TRAIN_LLM || weights_train(w, t == TRAIN_FULL ? "**" : w->arch->projector, e);
 }
 
-/* RN(alpha/r): a quotient of two floats, rounded to double and then to float, is rounded right (53 >= 2 24 + 2).
- * RN(alpha/sqrt(r)): the double is within 2 ulp. When that leaves two floats, their middle m (25 bits) decides: m^2 and
+/* RN(alpha/r): a quotient of two floats that is rounded to double and then to float is rounded correctly, because 53 >= 2 * 24 +
+ * 2. RN(alpha/sqrt(r)): the double is within 2 ulp. When that leaves two floats, their middle m (25 bits) decides: m^2 and
  * alpha^2 are exact in double, and fma gives the sign of m^2 r - alpha^2. */
 static float scale_of(float alpha, int64_t rank, bool rslora)
 {
@@ -51,7 +51,8 @@ static float scale_of(float alpha, int64_t rank, bool rslora)
     return fma(m * m, (double)rank, -square) < 0 ? high : low;
 }
 
-/* The module of a 2-D weight that is a linear map: its path, else NULL. Tables are looked up, not multiplied. */
+/* The path of the module whose weight this is, if the weight is the matrix of a linear map; else NULL. Tables are looked up, not
+ * multiplied. */
 static const char *linear_module_of(const Architecture *arch, const Weight *w, Arena *a)
 {
     const char *end = strrchr(w->name, '.');
@@ -131,7 +132,7 @@ const LoraPair *lora_find(const Lora *l, const char *module)
     return found ? &l->pairs[(found - l->factors.list) / 2] : NULL;
 }
 
-/* One module, in a step of its own, so that memory is that of the largest weight. */
+/* Merges one module. The tape is reset for each, so that the memory needed is that of the largest weight. */
 static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
 {
     char name[600];

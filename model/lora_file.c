@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Adapters from and to PEFT's folders: adapter_config.json and adapter_model.safetensors (INTEROP 2.5). */
+/* Reading and writing adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors (INTEROP 2.5). */
 #include <math.h>
 #include <string.h>
 #include "model/lora.h"
@@ -15,14 +15,14 @@ enum { CONFIG_LIMIT = 1 << 24 };
 
 /* --- Writing --- */
 
-/* "language_model.model.norm.weight" -> "language_model.model.norm". */
+/* The module of a parameter: "language_model.model.norm" of "language_model.model.norm.weight". */
 static const char *parent(const char *name, Arena *a)
 {
     const char *dot = strrchr(name, '.');
     return dot ? arena_format(a, "%.*s", (int)(dot - name), name) : arena_text(a, "");
 }
 
-/* Whether some weight of this module itself is trained: then all of it is saved. */
+/* Whether some weight of this very module is trainable. Then all its weights are saved. */
 static bool module_trained(const Weights *w, const char *module)
 {
     const size_t n = strlen(module);
@@ -56,7 +56,8 @@ static json_t *config_json(const Lora *l, const Weights *w, Arena *a)
     return config;
 }
 
-/* Factors, then what is trained whole, under PEFT's names; the number of entries, 0 without memory. */
+/* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their number; 0: no
+ * memory. */
 static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a)
 {
     size_t n = 0;
@@ -90,7 +91,7 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 
 /* --- Reading --- */
 
-/* Keys that do not say what y is: where the files came from, how the factors started, and what follows from the tensors.
+/* Keys that do not change y: where the files came from, how the factors were initialised, and what follows from the tensors.
  * lora_dropout is of training in PEFT; there is none here. */
 static bool key_ignored(const char *key)
 {
@@ -103,7 +104,7 @@ static bool is_empty(const json_t *v)
     return json_is_null(v) || json_is_false(v) || (json_is_object(v) && !json_object_size(v)) || (json_is_array(v) && !json_array_size(v));
 }
 
-/* Every other key must be one of ours, or empty: a variant of LoRA that is switched on is an error. */
+/* Every other key must be known or empty. A variant of LoRA that is switched on is an error. */
 static bool config_keys(const json_t *config, const char *path, Error *e)
 {
     const char *key, *text = "";
@@ -122,7 +123,7 @@ static bool config_keys(const json_t *config, const char *path, Error *e)
     return true;
 }
 
-/* PEFT's defaults: r 8, alpha 8. */
+/* The defaults are PEFT's: r = 8 and alpha = 8. */
 static bool config_read(LoraConfig *c, const char *path, Error *e)
 {
     json_t *config = json_file(path, CONFIG_LIMIT, e);
@@ -136,7 +137,8 @@ static bool config_read(LoraConfig *c, const char *path, Error *e)
     return good;
 }
 
-/* A tensor of the file, and what it is in the model: a factor of `module`, or the weight `name` itself. */
+/* A tensor of the file, and its name in the model: that of a factor or of a weight. `name` NULL: it is not named as PEFT names
+ * it. */
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
 typedef struct { Part *parts; size_t count; } Parts;
 
@@ -167,7 +169,8 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
     return part_find(context, module, FACTOR_A) || part_find(context, module, FACTOR_B);
 }
 
-/* The part must be there, of this shape, and of floats; `out` NULL: only look. */
+/* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it is only
+ * checked. */
 static bool part_take(const Parts *p, const char *first, const char *second, const Tensor *like, float *out, const char *path, Error *e)
 {
     char got[64], want[64];
@@ -197,7 +200,8 @@ static bool factors_take(Lora *l, const Parts *p, const char *path, Error *e)
     return true;
 }
 
-/* Weights saved whole: looked at first, taken when all is known to be right. */
+/* The weights that were saved whole. They are only checked unless `take` is set, so that nothing changes before all is known to
+ * be right. */
 static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, Error *e)
 {
     for (size_t i = 0; i < w->count; i++) {

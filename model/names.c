@@ -5,7 +5,7 @@
 #include <string.h>
 #include "model/arch.h"
 
-/* One pattern, p up to `end`, against the whole name. Recursion is as deep as there are stars. */
+/* Whether the pattern from p to `end` matches the whole name. The recursion is as deep as the pattern has stars. */
 static bool one_matches(const char *p, const char *end, const char *name)
 {
     for (; p < end; p++, name++) {

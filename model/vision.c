@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The vision tower: CLIP's ViT up to the layer whose output LLaVA uses (vision_feature_layer, -2 in
- * LLaVA-1.5), pre-LN blocks, class token dropped ("default") or kept ("full"). */
+/* The vision tower: CLIP's ViT with pre-norm blocks, up to the layer whose output LLaVA uses (vision_feature_layer, -2 in
+ * LLaVA-1.5). The class token is dropped ("default") or kept ("full"). */
 #include "model/modules.h"
 #include "tensor/ops.h"
 
@@ -14,7 +14,7 @@ static Node *layer_norm(Tape *t, Params *p, Node *x, const char *name)
     return y;
 }
 
-/* Row i of every picture's P + 1 rows: the class token, then its patches, each with its position added. */
+/* The P + 1 rows of every picture: the class token, then its P patches, each with its position embedding added. */
 static Node *embeddings(Tape *t, Params *p, Tensor pixels)
 {
     const VisionConfig *v = &p->model->config.vision;

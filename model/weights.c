@@ -19,7 +19,8 @@ static float std_of(const WeightLine *l)
     return (float)(l->start == START_RESIDUAL ? std / sqrt(2. * (double)l->run) : std);
 }
 
-/* A format with one %zu, or none: made here, so that no format string comes out of a table. */
+/* The name with its one %zu, if it has one, replaced by the number of the layer. It is no printf format, because it comes from a
+ * table. */
 static const char *layer_name(const char *pattern, size_t layer, Arena *a)
 {
     const char *mark = strstr(pattern, "%zu");
@@ -32,7 +33,7 @@ static bool plan_line(Planned *p, const WeightLine *l, size_t layer, Arena *a)
     return p->name != NULL;
 }
 
-/* Neighbouring lines of the same tower are one group: layer by layer, line by line. */
+/* Neighbouring lines of the same tower form a group, which is listed layer by layer, and line by line in each layer. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e)
 {
     size_t lines_count, room = 0, n = 0;
@@ -63,7 +64,7 @@ size_t weights_required(const ModelConfig *c, Arena *a)
     return lines ? required : SIZE_MAX;
 }
 
-/* Names are unique, so the order is total. */
+/* Names are unique, so this order is total and qsort needs not be stable. */
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(Weight *const *)a)->name, (*(Weight *const *)b)->name);
@@ -81,7 +82,7 @@ bool weights_index(Weights *w, Error *e)
     return true;
 }
 
-/* RN(std * normal): both floats, one rounding. */
+/* RN(std * normal): the product of two floats, rounded once. */
 static void fill_normal(float *out, size_t n, float std, Random r)
 {
     #pragma omp parallel for schedule(static)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights from and to folders: one file or shards, in any of the three layouts. */
+/* Reading and writing the weights of a model folder: one file or shards, in any of the three layouts of names. */
 #include "model/weights_plan.h"
 
 #include <string.h>
@@ -12,9 +12,9 @@ typedef struct {
     Weights *w;
     const char *folder;
     const Planned *plan;
-    Tensor *found;             // for each planned; data NULL: not yet
-    Weights lookup;            // names of the plan, to find them by
-    const Tensor *head;        // of a tied model whose file has one nevertheless
+    Tensor *found;             // [planned weights]; data NULL: not found so far
+    Weights lookup;            // the names of the plan without tensors, to look them up
+    const Tensor *head;        // the head in the file of a tied model; NULL: the file has none
     NameList unused, twice, shapes, dtypes, infinite;
 } Loading;
 
@@ -43,7 +43,7 @@ static bool shard_name_check(const json_t *value, const char *path, Error *e)
         || error_set(e, "%s: \"weight_map\" must give the name of a file beside it for each tensor", path);
 }
 
-/* Each tensor of the map is in the file that the map says, and no file holds others. */
+/* Every tensor of the map must be in the file that the map names, and no file may hold a tensor that is not in the map. */
 static bool map_check(const Weights *w, const json_t *map, const char *path, Error *e)
 {
     NameList missing = { 0 }, extra = { 0 };
@@ -179,7 +179,7 @@ static bool complain(Loading *l, Error *e)
     return false;
 }
 
-/* The list of what was found; small tensors made F32. */
+/* Lists what was found, and widens the small tensors to F32. */
 static bool keep_all(Loading *l, Error *e)
 {
     for (size_t k = 0; k < l->lookup.count; k++) {
@@ -198,7 +198,7 @@ static bool keep_all(Loading *l, Error *e)
     return weights_index(l->w, e);
 }
 
-/* A list of names without numbers, to find the plan's places by. */
+/* The names of the plan without tensors, so that weights_find gives their index. */
 static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Error *e)
 {
     lookup->list = arena_array(lookup->arena, count, sizeof *lookup->list);

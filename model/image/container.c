@@ -13,7 +13,7 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Four bits at a time. */
+/* The table has the remainders of four bits, so each byte takes two look-ups. */
 uint32_t container_crc32(const uint8_t *p, size_t n)
 {
     uint32_t table[16], crc = 0xffffffffu;
@@ -38,7 +38,7 @@ bool container_size_check(size_t w, size_t h, const char *name, Error *e)
                      IMAGE_VALUES_MAX / 4);
 }
 
-/* Every chunk whole and undamaged up to IEND; the header (width, height, depth, colour type) plausible. */
+/* Every chunk up to IEND must be whole and have its checksum; the size must be in its range. */
 static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     if (n < 33 || big_endian(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
@@ -59,7 +59,7 @@ static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
     }
 }
 
-/* The tables of a DHT segment name at most 256 values each: stb_image 2.27 writes past its arrays otherwise. */
+/* Each table of a DHT segment may have at most 256 values. With more, stb_image 2.27 writes past its arrays. */
 static bool huffman_check(const uint8_t *p, size_t n)
 {
     while (n >= 17) {
@@ -74,7 +74,7 @@ static bool huffman_check(const uint8_t *p, size_t n)
     return n == 0;
 }
 
-/* Past the entropy-coded bytes after `at`, in which ff is followed by 00 or a restart marker d0 … d7. */
+/* The index behind the entropy-coded bytes from `at` on, in which ff is followed by 00 or by a restart marker, d0 to d7. */
 static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
 {
     while (n - at >= 2 && (p[at] != 0xff || !p[at + 1] || p[at + 1] == 0xff || (p[at + 1] & 0xf8) == 0xd0))
@@ -82,7 +82,8 @@ static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
     return at;
 }
 
-/* Segment follows segment without gaps up to the end marker, so that the decoder sees the same ones as this check. */
+/* The segments must follow each other without gaps up to the end marker, so that the decoder sees the same segments as this
+ * check. */
 static bool jpeg_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     for (size_t at = 2; n - at >= 2; ) {
@@ -115,8 +116,8 @@ bool container_check(const uint8_t *p, size_t n, const char *name, Error *e)
     return error_set(e, "%s: not a picture we can read, expected PNG or JPEG", name);
 }
 
-/* stb_image leaves colours that a short palette does not name unset; Pillow has grey k in
- * place k, and so the palette is filled up to 256 colours (in a copy; stb does not read checksums). */
+/* stb_image leaves the colours unset that a short palette does not have, where Pillow has the grey k in place k. So a copy gets
+ * the missing colours. Its chunk has no valid checksum, which stb_image does not read. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a)
 {
     size_t at = 8;

@@ -5,9 +5,20 @@
 #include <string.h>
 #include <stb/stb_image.h>
 #include "model/image/container.h"
+#include "model/image/stb.h"
 #include "tensor/base/file.h"
 
-/* stb_image's bytes with `channels` a pixel, to be freed by it; NULL and a sentence on failure. */
+static void refuse(const char *name, const char *reason, Error *e)
+{
+    if (stb_limit_reached)
+        error_set(e, "%s: the picture cannot be decoded, because its data inflate to more than %d bytes", name, STB_BYTES_MAX);
+    else if (!strcmp(reason, "outofmem"))
+        error_no_memory(e, "%s: no memory to decode the picture", name);
+    else
+        error_set(e, "%s: the picture cannot be decoded (%s)", name, reason);
+}
+
+/* The bytes of stb_image with `channels` a pixel, which stbi_image_free gives back. On failure NULL and a sentence. */
 static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Arena *a, Error *e)
 {
     int found = 0;
@@ -23,9 +34,10 @@ static uint8_t *decode(const void *bytes, size_t n, int channels, const char *na
     }
     if (!container_size_check((size_t)*w, (size_t)*h, name, e))
         return NULL;
+    stb_limit_reached = false;
     uint8_t *data = stbi_load_from_memory(bytes, (int)n, w, h, &found, channels);
     if (!data)
-        error_set(e, "%s: the picture cannot be decoded (%s)", name, stbi_failure_reason());
+        refuse(name, stbi_failure_reason(), e);
     return data;
 }
 
@@ -33,7 +45,7 @@ static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
 {
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < 3; c++) {
-            unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;      // nearest of v/255, exact for 8 bits
+            unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;      // the nearest integer to v / 255, exact for products of two bytes
             rgb[3 * i + c] = (uint8_t)((v + (v >> 8)) >> 8);
         }
 }
@@ -64,7 +76,7 @@ bool image_decode(Image *out, const void *bytes, size_t n, const char *name, Are
     return decode_into(out, bytes, n, false, name, a, e);
 }
 
-/* The file's bytes live in an arena of their own, gone when the pixels are there. */
+/* The bytes of the file are in an arena of their own, which is freed once the pixels exist. */
 static bool read_into(Image *out, const char *path, bool on_black, Arena *a, Error *e)
 {
     Arena file = arena_make(e);

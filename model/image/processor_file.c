@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* preprocessor_config.json read and written. */
+/* Reading and writing preprocessor_config.json. */
 #include "model/image/processor.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ static const char *const processors[] = { "CLIPImageProcessor", "CLIPImageProces
 static const char *const used[] = { "image_processor_type", "feature_extractor_type", "do_pad", "do_resize", "size", "do_center_crop",
                                     "crop_size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean",
                                     "image_std", "do_convert_rgb" };
-/* Keys that say how to call the processor, not what it computes. */
+/* Keys that change how the processor is called, but not what it computes. */
 static const char *const ignored[] = { "processor_class", "_valid_processor_keys", "default_to_square", "data_format",
                                        "input_data_format", "device", "disable_grouping", "return_tensors" };
 
@@ -87,7 +87,7 @@ static bool both_read(size_t *width, size_t *height, const json_t *v, const char
     return side_read(width, json_object_get(v, "width"), key, path, e) && side_read(height, json_object_get(v, "height"), key, path, e);
 }
 
-/* size: {"shortest_edge": n}, n (the same, in old files), or {"height", "width"}. */
+/* `size` is {"shortest_edge": n}, or n with the same meaning in old files, or {"height": h, "width": w}. */
 static bool sizes_read(ImageProcessor *s, const json_t *root, const char *path, Error *e)
 {
     const json_t *size = present(root, "size"), *crop = present(root, "crop_size");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pillow's resize of RGB bytes (Resample.c), from its description in INTEROP 2.4: two passes of weights
- * in 22-bit fixed point, horizontal first, bytes between them; a pass that changes no length is skipped. */
+/* Pillow's resize of RGB bytes (its Resample.c), written from the description in INTEROP 2.4. There are two passes of weights in
+ * 22-bit fixed point, the horizontal one first, with bytes between them. A pass that changes no length is left out. */
 #include "model/image/resize.h"
 
 #include <string.h>
@@ -8,11 +8,11 @@
 enum { FRACTION = 22 };
 
 typedef struct {
-    size_t   lo, count;        // input places lo … lo+count-1
-    int32_t *weight;           // times 2^22, `count` of them
+    size_t   lo, count;        // the input pixels lo … lo + count - 1 have a weight
+    int32_t *weight;           // [count], times 2^22
 } Reach;
 
-static double cubic(double x)               // Keys, a = -1/2
+static double cubic(double x)               // the kernel of Keys (1981) with a = -1/2
 {
     if (x < 0)
         x = -x;
@@ -37,7 +37,7 @@ static double filter_weight(ImageFilter f, double x)
     return f == IMAGE_BICUBIC ? cubic(x) : f == IMAGE_BILINEAR ? triangle(x) : box(x);
 }
 
-/* The weights of output place i, normalised in double by their running sum, then cut to fixed point. */
+/* The weights of output pixel i: divided in double by their running sum, then rounded to fixed point. */
 static void reach_fill(Reach *r, size_t i, size_t in, double scale, ImageFilter f, double *w)
 {
     double stretch = scale < 1 ? 1 : scale, support = filter_support(f) * stretch, inverse = 1 / stretch;
@@ -68,7 +68,8 @@ static Reach *reaches(size_t in, size_t out, ImageFilter f, Arena *a)
     return r;
 }
 
-/* sum of u8 * weight at `stride`, rounded to the nearest byte (the shift is arithmetic, the clip after it). */
+/* The weighted sum of bytes that are `stride` apart, rounded to the nearest integer by an arithmetic shift, then clipped to a
+ * byte. */
 static uint8_t weigh(const uint8_t *p, size_t stride, const Reach *r)
 {
     int32_t sum = 1 << (FRACTION - 1);

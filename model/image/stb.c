@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place where stb_image and stb_image_write are compiled: PNG and JPEG, from memory, plain C.
- * A single allocation is limited, so that a few bytes of zlib cannot inflate without end. */
+/* The only file that compiles stb_image and stb_image_write: PNG and JPEG from memory, in plain C.
+ * The size of one allocation is limited, so that a few bytes of zlib cannot inflate without end. */
+#include "model/image/stb.h"
+
 #include <stdlib.h>
 
-enum { STB_ALLOC_MAX = 1 << 30 };
+_Thread_local bool stb_limit_reached;
 
-static void *stb_realloc(void *p, size_t n) { return n > STB_ALLOC_MAX ? NULL : realloc(p, n); }
+static void *stb_realloc(void *p, size_t n)
+{
+    stb_limit_reached |= n > STB_BYTES_MAX;
+    return n > STB_BYTES_MAX ? NULL : realloc(p, n);
+}
 
 #define STBI_MALLOC(n)     stb_realloc(NULL, n)
 #define STBI_REALLOC(p, n) stb_realloc(p, n)

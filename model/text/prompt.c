@@ -37,7 +37,7 @@ bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
     return error_set(e, "mask \"%.40s\" is unknown, expected answer, all_text or all_plus_image", name);
 }
 
-/* The ids of the text before the picture and after it, with one id for the picture between them. */
+/* The ids of the texts before and after the picture, with one id for the picture between them. */
 static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
 {
     TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e), right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
@@ -51,7 +51,7 @@ static TokenIds encode_sides(const PromptStyle *s, const char *before, const cha
     return all;
 }
 
-/* The ids of the template; `answer` and `end` are empty for a generation. */
+/* The ids of the filled-in template. `answer` and `end` are empty when an answer is to be generated. */
 static TokenIds encode(const PromptStyle *s, const char *question, const char *answer, const char *end, bool picture, int32_t image,
                       Arena *a, Error *e)
 {
@@ -63,7 +63,7 @@ static TokenIds encode(const PromptStyle *s, const char *question, const char *a
     return whole ? tokenizer_encode(s->text, whole, TOKENIZER_SPECIAL, a, e) : (TokenIds){ NULL, 0 };
 }
 
-/* Question and answer must not bring special tokens of their own. */
+/* The question and the answer must not contain special tokens. */
 static bool specials_check(const PromptStyle *s, TokenIds ids, bool picture, bool ended, Arena *a, Error *e)
 {
     TokenIds frame = tokenizer_encode(s->text, "", TOKENIZER_SPECIAL, a, e);
@@ -84,7 +84,7 @@ static size_t common_prefix(TokenIds a, TokenIds b)
     return k;
 }
 
-/* The picture's one id becomes image_tokens of them; what stands after it moves. */
+/* Repeats the one id of the picture image_tokens times; the tokens after it move. */
 static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_begin, int32_t image, bool picture, Arena *a)
 {
     size_t extra = picture ? s->image_tokens - 1 : 0, k = 0;

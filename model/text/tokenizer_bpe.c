@@ -81,7 +81,7 @@ bool pair_map_make(PairMap *m, size_t count, Arena *a)
 
 static uint64_t pair_key(int32_t left, int32_t right) { return (uint64_t)(uint32_t)left << 32 | (uint32_t)right; }
 
-/* The slot of the key, or the empty one where it would go. */
+/* The slot of the key, or the empty slot where it would be put. */
 static size_t pair_slot(const PairMap *m, uint64_t key)
 {
     uint64_t h = key * 0x9e3779b97f4a7c15u;
@@ -105,7 +105,7 @@ void pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank)
     }
 }
 
-/* A symbol of the piece, in a list: id -1 once its left neighbour has swallowed it. */
+/* A symbol of the piece, in a linked list. Its id is -1 once it has been merged into its left neighbour. */
 typedef struct { int32_t id; size_t previous, next; } Symbol;
 typedef struct { int32_t rank; size_t at; int32_t left, right; } Candidate;
 
@@ -123,7 +123,8 @@ static void symbol_add(Merger *m, int32_t id)
     m->symbol[k] = (Symbol){ id, k - 1, k + 1 };
 }
 
-/* Characters that are tokens; otherwise their bytes, or unk (one for a run of them, when fused). */
+/* Begins with the characters that are tokens. Other characters become their bytes or unk; fused, a run of them becomes one
+ * unk. */
 static void symbols_fill(Merger *m, Span piece)
 {
     const Tokenizer *t = m->text;
@@ -186,7 +187,7 @@ static void merge_all(Merger *m)
         Candidate c = heap_pop(m);
         Symbol *s = &m->symbol[c.at];
         if (s->id != c.left || s->next >= m->count || m->symbol[s->next].id != c.right)
-            continue;                                                    // one of the two has been merged meanwhile
+            continue;                                                    // one of the two has been merged in the meantime
         s->id = m->text->merged[c.rank];
         m->symbol[s->next].id = -1;
         s->next = m->symbol[s->next].next;
@@ -203,7 +204,7 @@ bool tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scrat
     int32_t whole = t->ignore_merges ? tokenizer_find(t, piece) : -1;
     if (whole >= 0)
         return ids_add(out, whole);
-    /* Every merge takes one candidate's symbol away and adds at most two, so 3 n candidates are enough. */
+    /* Every merge removes a symbol and adds at most two candidates, so 3 n candidates are enough. */
     Merger m = { .text = t, .symbol = arena_array(scratch, piece.n, sizeof *m.symbol),
                  .heap = arena_array(scratch, piece.n, 3 * sizeof *m.heap) };
     if (!m.symbol || !m.heap)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Decoding: the tokens' texts, then the decoder's steps over the whole list, then joined. */
+/* Decoding: the steps of the decoder work on the list of the tokens' texts, which are joined afterwards. */
 #include "model/text/tokenizer_parts.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static int hex_digit(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "<0x41>" -> 0x41; -1 for every other token. */
+/* The byte 0x41 of "<0x41>"; -1 for every other token. */
 static int token_byte(Span s)
 {
     if (s.n != 6 || memcmp(s.at, "<0x", 3) || s.at[5] != '>' || hex_digit(s.at[3]) < 0 || hex_digit(s.at[4]) < 0)
@@ -31,7 +31,7 @@ static int token_byte(Span s)
     return hex_digit(s.at[3]) << 4 | hex_digit(s.at[4]);
 }
 
-/* A run of byte tokens becomes its text when that is UTF-8, else one U+FFFD a byte. */
+/* A run of byte tokens becomes its text where that is UTF-8; otherwise each byte becomes U+FFFD. */
 static bool parts_bytes(Parts *p, Arena *scratch)
 {
     size_t kept = 0;
@@ -79,7 +79,7 @@ static void parts_strip(Parts *p, const TextStep *s)
     }
 }
 
-/* Marks are blanks; in the first token, where encoding may have put one, they are nothing. */
+/* Every mark becomes a blank. In the first token, to which encoding may have added one, marks are left out. */
 static bool parts_metaspace(Parts *p, const TextStep *s, Arena *scratch)
 {
     TextStep blank = { .kind = STEP_REPLACE, .from = s->to, .to = { " ", 1 } };
@@ -105,7 +105,7 @@ static bool decode_all(const Tokenizer *t, Parts *p, TextBuffer *out, Arena *scr
         if (!parts_step(p, &t->decoder.step[k], scratch))
             return false;
     for (size_t i = 0; i < p->count; i++) {
-        if (i && !t->decoder.count && !buffer_add(out, " ", 1))          // without a decoder tokens are words
+        if (i && !t->decoder.count && !buffer_add(out, " ", 1))          // without a decoder every token is a word
             return false;
         if (!buffer_add(out, p->part[i].at, p->part[i].n))
             return false;

@@ -79,7 +79,7 @@ static bool merge_metaspace(Encoder *c, Span in, bool at_start, size_t k)
     return merge_marks(c, text, at_start, k);
 }
 
-/* The pieces of step k and those after it. The depth is the number of steps, at most 8. */
+/* Applies step k and the later ones to a piece. The recursion is as deep as there are steps, at most 8. */
 static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
 {
     const TextSteps *pre = &c->text->pre;
@@ -108,7 +108,7 @@ static bool word_character(uint32_t c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= 0x80 && !utf8_is_space(c));
 }
 
-/* Where the last character before `at` begins. */
+/* The index at which the last character before `at` begins. */
 static size_t character_before(Span s, size_t at)
 {
     do
@@ -149,7 +149,7 @@ static size_t spaces_after(Span s, size_t at)
     return at;
 }
 
-/* The longest added token of this pass that stands at `at`. */
+/* The longest added token of this pass that begins at `at`. */
 static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Span *pattern, bool normalized)
 {
     const AddedToken *best = NULL;
@@ -164,7 +164,8 @@ static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Spa
 
 typedef bool Rest(Encoder *c, Span part, bool at_start);
 
-/* Cuts the tokens of one pass out of s (leftmost, then longest) and hands what is between them to `rest`. */
+/* Cuts the added tokens of one pass out of s, the leftmost and then the longest first, and gives the text between them to
+ * `rest`. */
 static bool cut_added(Encoder *c, Span s, bool at_start, const Span *pattern, bool normalized, Rest *rest)
 {
     size_t done = 0;

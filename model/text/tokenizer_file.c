@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a tokenizer.json: vocabulary, merges, added tokens, template. (The steps: text_steps.c) */
+/* Reading a tokenizer.json: vocabulary, merges, added tokens and template. tokenizer_steps.c reads the steps. */
 #include "model/text/tokenizer_parts.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static bool id_valid(const Tokenizer *t, const json_t *id, const char *token, Er
     return error_set(e, "%s: the id of token \"%.80s\" is not an integer of 0 to %d", t->name, token, ID_MAX - 1);
 }
 
-/* Room for all ids of the vocabulary and the added tokens. */
+/* Makes room for all ids of the vocabulary and of the added tokens. */
 static bool tables_make(Tokenizer *t, const json_t *vocab, const json_t *added, Arena *a, Error *e)
 {
     const char *key;
@@ -98,7 +98,7 @@ static bool vocabulary_read(Tokenizer *t, const json_t *vocab, Arena *a, Error *
     return true;
 }
 
-/* "left right" or ["left", "right"]. */
+/* A merge is "left right" or ["left", "right"]. */
 static bool merge_sides(const json_t *m, Span *left, Span *right)
 {
     if (json_is_array(m) && json_array_size(m) == 2) {
@@ -205,7 +205,7 @@ static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
     return true;
 }
 
-/* The ids that a special token of the template stands for. */
+/* Adds the ids that a special token of the template stands for. */
 static bool template_add(Tokenizer *t, const json_t *specials, const json_t *item, bool past, Error *e)
 {
     const char *name = json_string_value(json_object_get(json_object_get(item, "SpecialToken"), "id"));

@@ -104,7 +104,7 @@ static bool step_read(TextSteps *steps, const char *part, const json_t *item, co
     return error_set(e, "%s: %s \"%.40s\" is not supported", t->name, part, type);
 }
 
-/* "normalizers", "pretokenizers" or "decoders" of a Sequence, or the one step. */
+/* The steps of a Sequence ("normalizers", "pretokenizers" or "decoders"), or the one step. */
 static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Tokenizer *t, Arena *a, Error *e)
 {
     const json_t *value = json_object_get(root, part);

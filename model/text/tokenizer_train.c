@@ -7,9 +7,9 @@
 #include "model/text/utf8.h"
 #include "tensor/base/file.h"
 
-#define MARK "\xe2\x96\x81"                          // U+2581, the blank of SentencePiece
+#define MARK "\xe2\x96\x81"                          // U+2581, SentencePiece's sign for a blank
 
-/* A word as its parts so far; a token as its text. */
+/* A word is the list of its parts, which merges make longer. A token is its text. */
 typedef struct { Span *part; size_t count; } Word;
 typedef struct { Span *at; size_t count, room; } Spans;
 typedef struct { Spans words, tokens, pairs; Word *split; Arena *arena; Error *error; } Trainer;
@@ -28,7 +28,7 @@ static int pair_order(Pair x, Pair y)
     return c ? c : span_order(x.right, y.right);
 }
 
-/* Merge sort, from runs of 1 upwards; `spare` has room for n. */
+/* Merge sort from runs of one upwards; it is stable. `spare` has room for n pairs. */
 static void sort_pairs(Pair *p, size_t n, Pair *spare)
 {
     for (size_t run = 1; run < n; run *= 2) {
@@ -90,7 +90,8 @@ static bool words_fill(Trainer *t, const char *const *words, size_t count)
     return sort_unique(&t->words, t->arena);
 }
 
-/* Every word as its characters; the distinct ones are the first tokens (bytewise is by code point). */
+/* Cuts every word into its characters. The distinct characters are the first tokens; their order of bytes is that of code
+ * points. */
 static bool characters_fill(Trainer *t, size_t merges)
 {
     size_t bytes = 0;
@@ -113,7 +114,7 @@ static bool characters_fill(Trainer *t, size_t merges)
     return sort_unique(&t->tokens, t->arena);
 }
 
-/* The most frequent pair of neighbours, the smallest of equals; false when there is none. */
+/* The most frequent pair of neighbouring parts, the smallest one of equals. False: there is no pair. */
 static bool best_pair(const Trainer *t, Pair *pairs, Pair *spare, Pair *best)
 {
     size_t n = 0, most = 0;
@@ -138,7 +139,7 @@ static void join_pair(Word *w, const Pair *p)
     for (size_t k = 0; k < w->count; k++, kept++) {
         w->part[kept] = w->part[k];
         if (k + 1 < w->count && !span_order(w->part[k], p->left) && !span_order(w->part[k + 1], p->right))
-            w->part[kept].n += w->part[++k].n;                          // neighbours in the word's own bytes
+            w->part[kept].n += w->part[++k].n;                          // they are neighbours in the bytes of the word
     }
     w->count = kept;
 }

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* A stopped training in one file: "<name>" the trainable weights, "adam.m.<name>" and "adam.v.<name>" the moments,
- * "train.step" I64, "train.powers" F64 (pw1, pw2), "train.identity" U8 (the text of what is being trained). */
 #include "model/training/checkpoint.h"
 
 #include <stdio.h>
@@ -71,7 +69,7 @@ static bool same_identity(const Store *s, const char *identity, Error *e)
         || error_set(e, "%s: the checkpoint belongs to another training, expected identity %s", s->path, identity));
 }
 
-/* First everything is checked, then everything is taken. */
+/* Checks everything before it changes anything. */
 static bool restore(Trainer *r, const Store *s, const char *identity, Error *e)
 {
     Optimiser *o = &r->optimiser;

@@ -7,7 +7,6 @@
 
 enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20 };
 
-/* Entered under its id, its picture noted. */
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {
     const int32_t twin = name_map_find(s->ids, x->id);
@@ -33,7 +32,7 @@ bool dataset_add_picture(Dataset *s, const char *name, const void *bytes, size_t
     return picture_cache_put(s->pictures, name, bytes, n, a, e) || error_prefix(e, "%s", s->path);
 }
 
-/* One line: parsed and entered. */
+/* Parses one line and adds its sample. */
 static bool line_read(Dataset *out, const char *text, size_t n, size_t line, Arena *a, Error *e)
 {
     ArenaMark mark = arena_mark(a);
@@ -76,7 +75,7 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
     return error_no_memory(e, "%s: no memory for %zu samples", path, room);
 }
 
-/* The text lives in an arena of its own, gone when all is parsed. */
+/* The text of the file is in an arena of its own, which is freed once all lines are parsed. */
 bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);

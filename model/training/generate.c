@@ -3,7 +3,7 @@
 
 #include "tensor/ops.h"
 
-/* The token that the last row of `sample` predicts; the cache then holds the sample too. */
+/* The token that the last row of `sample` predicts. Afterwards the cache holds the sample too. */
 static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache *cache, int32_t *token)
 {
     Batch b;
@@ -11,7 +11,7 @@ static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache
     Params p = params_make(t, m);
     if (!batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, t->arena, t->error))
         return false;
-    b.rows[0] = (int32_t)b.tokens - 1;             // the one supervised row of the sample is its last
+    b.rows[0] = (int32_t)b.tokens - 1;             // the sample has one supervised row, which stands for its last
     Node *logits = model_forward_cached(t, &p, &b, cache).logits, *best = op_argmax(t, logits);
     if (!best)
         return false;

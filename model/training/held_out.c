@@ -6,7 +6,7 @@
 
 enum { AT_A_TIME = 64 };       // samples whose pictures are in memory at once
 
-/* The next test samples from place *at on, made ready in `a`. */
+/* The next samples of the split "test" from index *at on, read into `a`. */
 static bool next_samples(const Reader *r, const Dataset *from, size_t *at, BatchSample list[AT_A_TIME], size_t *count, Arena *a, Error *e)
 {
     for (*count = 0; *at < from->count && *count < AT_A_TIME; ++*at)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The pictures of samples: files and rows of tensors, read once. */
 #include "model/training/picture_cache.h"
 
 #include <string.h>
@@ -12,12 +11,12 @@ enum { CACHE_MAX = 1 << 29 };
 
 struct PictureCache {
     const char *folder;
-    NameMap     names;           // of the pictures
-    Image      *image;           // by place; rgb NULL: not read yet
-    struct { const void *at; size_t n; } *bytes;     // by place; at NULL: it stands in a file
+    NameMap     names;           // of the pictures, parallel to `image` and `bytes`
+    Image      *image;           // [room]; rgb NULL: not decoded so far
+    struct { const void *at; size_t n; } *bytes;     // [room]; at NULL: the picture is in a file
     NameMap     files;           // of the safetensors files
-    Store      *store;           // by place
-    Arena       cache;           // of decoded pictures and open files
+    Store      *store;           // [room], parallel to `files`
+    Arena       cache;           // owns the decoded pictures and the open files
 };
 
 PictureCache *picture_cache_make(const char *folder, size_t room, Arena *a)
@@ -41,13 +40,13 @@ void picture_cache_close(PictureCache *p)
         arena_free(&p->cache);
 }
 
-/* Relative paths start at the folder of the file of samples. */
+/* Relative paths begin at the folder of the data set. */
 static char *picture_path(const PictureCache *p, const char *image, Arena *a)
 {
     return *image == '/' ? arena_text(a, image) : arena_format(a, "%s/%s", p->folder, image);
 }
 
-/* FILE.safetensors#ROW; `file` gets FILE, `row` ROW. False: not of this form. */
+/* Splits FILE.safetensors#ROW into *file and *row. False: the name has another form. */
 static bool row_split(const char *image, char **file, int64_t *row, Arena *a)
 {
     static const char ending[] = ".safetensors";
@@ -64,7 +63,7 @@ static bool row_split(const char *image, char **file, int64_t *row, Arena *a)
     return (*file = arena_format(a, "%.*s", (int)n, image)) != NULL;
 }
 
-/* The tensor "images" of an open file of pictures. */
+/* The tensor "images" of an open safetensors file. */
 static const Tensor *images_of(const Store *s, Error *e)
 {
     const Tensor *t = store_find(s, "images");
@@ -148,7 +147,7 @@ bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a,
         const char *path = picture_path(p, image, a);
         Arena *to = room ? &p->cache : a;
         if (!path || !(p->bytes[k].at ? image_decode(out, p->bytes[k].at, p->bytes[k].n, image, to, e) : image_read(out, path, to, e)))
-            return error_set(e, "picture \"%.120s\": no memory", image);
+            return error_no_memory(e, "picture \"%.120s\": no memory", image);
         if (!room)
             return true;
         p->image[k] = *out;

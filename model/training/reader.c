@@ -4,7 +4,7 @@
 #include "model/arch.h"
 #include "model/image/augment.h"
 
-/* A prompt is put together from words, so its special tokens must be those that config.json numbers. */
+/* The prompt is put together as text, so its special tokens must have the ids that config.json gives them. */
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
 {
     return *token == 0 || (tokenizer_id(t, token) == id && tokenizer_is_special(t, (int32_t)id))

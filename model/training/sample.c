@@ -59,7 +59,7 @@ static bool texts_read(Sample *s, const json_t *object, Arena *a, Error *e)
     return true;
 }
 
-/* The place of a word in a list of allowed ones; `out` stays as it is when the key is absent. */
+/* The index of a word in a list of allowed words. *out stays as it is when the key is absent. */
 static bool word_read(int *out, const json_t *object, const char *key, const char *const *word, size_t count, Error *e)
 {
     const json_t *v = json_object_get(object, key);

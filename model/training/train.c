@@ -55,7 +55,8 @@ static Node *param_of(const Trainer *r, const Weight *w)
     return r->params.factors[w - r->model->lora->factors.list];
 }
 
-/* One group of samples: forward, loss, walk back. Its loss goes to *loss, its gradients (NULL: zero) to gradients. */
+/* Forward and backward pass of one group of samples. r->loss becomes its loss, gradients[k] the gradient of slot k (NULL:
+ * zero). */
 static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, size_t all_count, size_t first, size_t count,
                        Node **params, Node **gradients)
 {
@@ -71,11 +72,12 @@ static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, s
     return true;
 }
 
-/* The groups one after another; what survives of each is its rounded gradients and loss, kept in `keep`. */
+/* Runs the groups one after another. `keep` owns the rounded gradients and the loss of each; everything else of a group is
+ * freed. */
 static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params, Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
-    n = n < count ? n : count + !count;                // groups without samples add nothing
+    n = n < count ? n : count + !count;                // no group is empty, unless the step is
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;
@@ -120,7 +122,7 @@ static bool finite(float x)
     return x - x == 0;
 }
 
-/* Without clipping there is no norm to see a gradient that is not finite; the new weights and moments show it. */
+/* Without clipping no norm is computed, so a gradient that is not finite shows only in the new weights and moments. */
 static bool finite_update(const Optimiser *o)
 {
     for (size_t k = 0; k < o->count; k++) {
@@ -132,7 +134,7 @@ static bool finite_update(const Optimiser *o)
     return true;
 }
 
-/* What of a step is NaN or infinite, in words; NULL: nothing. */
+/* Names what is NaN or infinite in a step; NULL: everything is finite. */
 static const char *not_finite(const Trainer *r)
 {
     const OptimiserConfig *c = &r->config.optimiser;

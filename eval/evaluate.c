@@ -11,7 +11,7 @@ void questions_begin(Questions *q, Arena *a)
     *q = (Questions){ .arena = a };
 }
 
-/* Questions before this one in the file that ask for the same fact, in another paraphrase. */
+/* How many questions before this one in the file ask for the same fact, in another paraphrase. */
 static int64_t paraphrases_before(const Dataset *from, const Sample *x, Kind kind)
 {
     int64_t n = 0;
@@ -74,7 +74,7 @@ static bool is_answer(const Question *q, size_t option)
     return strcmp(q->sample->options[option], q->sample->answer) == 0;
 }
 
-/* Each other option of each question as its answer: one long list of samples. */
+/* Scores every option that is not the answer, as if it were the answer: one long list of samples. */
 static bool options_score(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch, Error *e)
 {
     size_t all = 0, at = 0;
@@ -106,7 +106,7 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
     return true;
 }
 
-/* A question whose greedy text is being written: its prompt, then what was said so far; the last row says what comes next. */
+/* A question whose greedy text is being generated. The sample is its prompt and the tokens so far; its last row says the next token. */
 typedef struct {
     int32_t ids[LONG_TOKENS];
     size_t  said, most;
@@ -114,7 +114,7 @@ typedef struct {
     BatchSample sample;
 } Speech;
 
-/* Most tokens with the end; a prompt that fills all positions still has its next one. */
+/* most: how many tokens with the end token, at most. A prompt that fills all positions still has its next token. */
 static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
     most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
@@ -142,7 +142,7 @@ static void speech_take(Speech *s, int32_t token, int32_t end)
     s->over |= s->said == s->most - 1;
 }
 
-/* The next token of every speech that is not over, in one pass; false in *more when none is left. */
+/* Generates the next token of every text that is not over, in one forward pass. *more: whether there was any. */
 static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n, bool *more, Arena *scratch, Error *e)
 {
     BatchSample *samples = arena_array(scratch, n, sizeof *samples);
@@ -160,7 +160,7 @@ static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n,
     return true;
 }
 
-/* An exact answer is its own greedy text; the others are written out, all together, a token a pass. */
+/* An exact answer is its own greedy text. The other texts are generated side by side, one token in each pass. */
 static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, size_t most, Result *out, Arena *a, Arena *scratch, Error *e)
 {
     Speech *s = arena_array(scratch, n, sizeof *s);

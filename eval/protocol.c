@@ -23,7 +23,7 @@ static int64_t steps_of(double epochs, int64_t epoch)
     return steps > 0 ? steps : 1;
 }
 
-/* "3 ga_klr=15": the number that stands for a method. */
+/* The number that a text like "3 ga_klr=15" gives for a method. */
 static bool epochs_of(const char *text, const char *method, double *out, Error *e)
 {
     Words w = words_of(text);
@@ -77,7 +77,8 @@ static bool asks_for_probe(const Plan *p, const char *name)
     return false;
 }
 
-/* Names of scenarios, perhaps with a rule or a number of requests: "finetuned", "finetuned-accuracy", "stress-5". Which of them are run is another matter. */
+/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned", "finetuned-accuracy", "stress-5".
+ * A case that is not run may be named. */
 static bool probed_check(const char *names, Error *e)
 {
     char word[80];
@@ -136,7 +137,7 @@ static bool case_add(Plan *p, Case c, Error *e)
     return !e->failed;
 }
 
-/* The cases of a scenario and a seed for one method: once, per trainable, or per number of requests. */
+/* Adds the cases of a scenario and a seed for one method: one case, one for each trainable, or one for each number of requests. */
 static bool cases_of_method(Plan *p, Case c, Error *e)
 {
     char word[80];

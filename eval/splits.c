@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is forgotten in each request, and who is retained. */
+/* Splits: who is forgotten in each request, and who is retained. */
 #include <string.h>
 #include "eval/protocol.h"
 #include "tensor/base/random.h"
 
-/* n of a list, drawn: the places order[0 … n-1] of a shuffle; the others go to `rest`. Both keep the order of the list. */
+/* Draws n entities of a list: those at the places order[0 … n-1] of a shuffle. The others go to `rest`. Both keep the order of the list. */
 static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)
 {
     uint32_t *order = arena_array(a, from.count + 1, sizeof *order);
@@ -23,7 +23,7 @@ static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, En
     return true;
 }
 
-/* The n of which most questions were answered exactly; ties by id. Insertion sort: stable, and short lists. */
+/* The n entities with the most exact answers; ties go by id. An insertion sort will do, because the lists are short. */
 static bool best_known(const EntityList *all, size_t n, const Result *r, size_t count, EntityList *out, Arena *a)
 {
     size_t *right = arena_zalloc(a, (all->count + 1) * sizeof *right);
@@ -46,7 +46,7 @@ static bool best_known(const EntityList *all, size_t n, const Result *r, size_t 
     return true;
 }
 
-/* In order of request, then of the file. */
+/* The entities that have a round, in the order of their rounds and then of the file. */
 static bool by_round(EntityList *out, const Entities *all, const char *group, Arena *a)
 {
     int64_t last = 0;
@@ -84,7 +84,7 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
     return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_TWENTY ? &rest : &s->retain, a);
 }
 
-/* Requests of equal size, the first ones one larger where it does not come out even. */
+/* Cuts what is to be forgotten into requests of equal size; the first ones are one larger where the division leaves a rest. */
 static bool cut(Splits *s, const Case *c, Arena *a)
 {
     size_t n = (size_t)c->rounds, begin = 0;

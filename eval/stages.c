@@ -6,7 +6,7 @@
 #include <string.h>
 #include "tensor/base/decimal.h"
 
-/* A stage of this recipe: the one that is there already, or a new one. */
+/* The place of a stage of this recipe: the one that is there already, or a new one. */
 static size_t stage_add(Plan *p, Stage s)
 {
     Hash h = hash_begin();
@@ -23,7 +23,7 @@ static size_t stage_add(Plan *p, Stage s)
     return p->stage_count++;
 }
 
-/* The train stage that makes a model; NO_STAGE when it is given. */
+/* The train stage that makes a model; NO_STAGE where the model is given. */
 static size_t model_stage(Plan *p, StartModel m)
 {
     if (p->made[m] == NO_STAGE && !*p->config.model[m].hex)
@@ -31,7 +31,7 @@ static size_t model_stage(Plan *p, StartModel m)
     return p->made[m];
 }
 
-/* "vanilla <digest>" of a given model; of one that is made, its stage stands among the inputs. */
+/* "vanilla <digest>" of a given model; for one that is made, its stage joins the inputs. */
 static const char *model_text(Plan *p, StartModel m, Stage *s)
 {
     size_t made = model_stage(p, m);
@@ -55,7 +55,6 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double c
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
-/* What a model is asked at its end: one that was given or trained, or what the unlearn stage `of` made of it. */
 size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
 {
     Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = one->group, .one = one, .cost = 8 };

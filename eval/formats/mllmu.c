@@ -8,7 +8,7 @@
 
 enum { FILE_MAX = 1 << 29, OPTIONS_MAX = 26 };
 
-/* One person while his questions are read. */
+/* A person whose questions are being read. */
 typedef struct {
     Dataset    *out;
     size_t      line, images;
@@ -20,7 +20,7 @@ typedef struct {
 static const char *const letters[OPTIONS_MAX] = { "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M",
                                                   "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z" };
 
-/* Only these keys. */
+/* Whether the object has only these keys. */
 static bool keys_check(const json_t *object, const char *const *key, size_t count, const char *what, Error *e)
 {
     const char *name;
@@ -37,7 +37,7 @@ static bool keys_check(const json_t *object, const char *const *key, size_t coun
     return true;
 }
 
-/* A text that is not empty, kept. */
+/* The text under a key, copied into the arena; an empty text is an error. */
 static const char *text_of(const Person *p, const json_t *object, const char *key, const char *what)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -102,7 +102,7 @@ static bool choice_add(const Person *p, const json_t *q, size_t k, bool picture)
     return found ? question_add(p, s, task, k, picture) : error_set(p->error, "%s: \"Correct_Answer\" \"%.40s\" is not the letter of an option", task, answer);
 }
 
-/* The text with the first "__" (and the underscores that follow it) as "[Blank]"; NULL: there is none. */
+/* The text with its first "__", and the underscores that follow it, replaced by "[Blank]"; NULL: it has none. */
 static const char *blank_text(const Person *p, const char *question)
 {
     const char *gap = strstr(question, "__");
@@ -206,7 +206,7 @@ static bool line_read(Dataset *out, const char *text, size_t n, size_t line, Are
     return good;
 }
 
-/* Every question has one "Question" key, so that their number is a bound. */
+/* At most how many questions there are: each has one key "Question". */
 static size_t questions_bound(const char *text)
 {
     size_t n = 1;

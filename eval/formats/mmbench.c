@@ -47,7 +47,7 @@ static bool columns_find(Reading *x)
     return true;
 }
 
-/* The cell, "" for a column that is not there and for what pandas would call not a number. */
+/* The cell; "" for a column that is not there, and for the texts that pandas reads as not a number. */
 static const char *cell(const Reading *x, size_t row, Column c)
 {
     const char *s = x->at[c] < x->table.columns ? x->table.cell[row * x->table.columns + x->at[c]] : "";
@@ -69,7 +69,7 @@ static bool index_read(const Reading *x, size_t row, int64_t *out)
     return (decimal_to_int(index, out) && *out >= 0) || refuse(x, row, "the index is not a whole number of at least 0", index);
 }
 
-/* Whether the picture is that of another row, and which. */
+/* Whether the image is that of another row, and of which. */
 static bool picture_elsewhere(const Reading *x, size_t row, int64_t *other)
 {
     const char *image = cell(x, row, IMAGE);
@@ -92,7 +92,7 @@ static bool question_read(Reading *x, size_t row, MmbenchQuestion *q)
     return (strlen(answer) == 1 && q->answer < q->options) || refuse(x, row, "the answer is not the letter of an option", answer);
 }
 
-/* Pictures are known by the index of the row that holds them. */
+/* Adds the image of a row, named by the index of the row. */
 static bool picture_add(Reading *x, size_t row)
 {
     const char *image = cell(x, row, IMAGE);

@@ -7,14 +7,14 @@
 
 enum { FILE_MAX = 1 << 30 };
 
-/* Where reading stands: cells are cut out of the text in place. */
+/* How far the text has been read. Cells are cut out of it in place. */
 typedef struct {
     char  *at;
     size_t line;
     char   ended;                 // what ended the last cell: a tab, '\n', or 0 for the end of the text
 } Cursor;
 
-/* Past what ends a cell; false when something else stands there. The cell itself must be ended by the caller. */
+/* Moves past what ends a cell; false: something else stands there. The caller writes the NUL that ends the cell. */
 static bool cell_end(Cursor *c)
 {
     if (c->at[0] == '\r' && (c->at[1] == '\n' || c->at[1] == 0))
@@ -27,7 +27,7 @@ static bool cell_end(Cursor *c)
     return true;
 }
 
-/* NULL: a quotation mark that is not closed, or something behind the closing one. */
+/* NULL: the quotation mark is not closed, or something other than a tab or a line end follows the closing one. */
 static char *quoted_cell(Cursor *c)
 {
     char *cell = ++c->at, *to = cell;

@@ -7,7 +7,7 @@
 
 typedef struct { const char *at; size_t n; } Span;
 
-/* Without white space at either end. Bytes that are not UTF-8 are no white space. */
+/* The text without the white space at either end. A byte that is not UTF-8 is not white space. */
 static Span trimmed(const char *s)
 {
     Span t = { s, strlen(s) };
@@ -35,7 +35,7 @@ static bool same(Span a, Span b)
     return equal;
 }
 
-/* Letters, digits, and every byte of what is beyond ASCII. */
+/* Whether a byte belongs to a word: letters, digits, and every byte beyond ASCII do. */
 static bool word_byte(char c)
 {
     unsigned char u = (unsigned char)lower(c);
@@ -78,7 +78,7 @@ int answer_first_letter(const char *text, size_t n)
     return letter(c >= 'a' && c <= 'z' ? (char)(c - 32) : c, n);
 }
 
-/* Rules 1 and 2; false when neither applies. */
+/* Rules 1 and 2; false: neither applies. */
 static bool by_letter(Span t, size_t n, int *out)
 {
     const bool bracket = t.n >= 3 && t.at[0] == '(' && t.at[2] == ')';

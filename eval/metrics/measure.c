@@ -9,7 +9,7 @@
 #include "eval/metrics/ranks.h"
 #include "eval/metrics/rouge.h"
 
-/* The answers of one split and modality, and what the oracle said to the same questions. */
+/* The answers of one split and modality, and the answers of the oracle to the same questions. */
 typedef struct {
     const Result **r, **oracle;          // oracle NULL: there is none
     size_t n;
@@ -38,14 +38,14 @@ static bool add_ratio(Part *s, const char *metric, Ratio x)
     return rows_add(s->rows, s->row);
 }
 
-/* --- a number a question --- */
+/* --- means of a number for each question --- */
 
 static double probability(const Result *r) { return answer_probability(r->ce); }
 static double memorised(const Result *r) { return exact_memorisation(r->token_right, tokens_without_end(r->tokens)); }
 static double extracted(const Result *r) { return extraction_strength(r->token_right, tokens_without_end(r->tokens)); }
 static double extracted_open(const Result *r) { return extraction_strength_open(r->token_right, tokens_without_end(r->tokens)); }
 
-/* CE of the options that are wrong: of several with the answer's own CE, the first is taken for it. */
+/* The CEs of the wrong options. Of several options with the answer's own CE, the first is taken for the answer. */
 static size_t wrong_options(const Result *r, float out[64])
 {
     size_t n = 0;
@@ -84,7 +84,7 @@ static bool add_mean(Part *s, const char *metric, double (*of)(const Result *))
     return x && add(s, metric, mean_of(x, s->n));
 }
 
-/* --- several at once --- */
+/* --- several metrics at once --- */
 
 static bool accuracies(Part *s)
 {
@@ -96,7 +96,7 @@ static bool accuracies(Part *s)
     return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", by_option));
 }
 
-/* MLLMU-Bench: letters are counted where every answer is one, cloze where every question is of that kind. */
+/* The metrics of MLLMU-Bench: first_letter where every answer is a letter, cloze where every question is of that kind. */
 static bool written(Part *s)
 {
     Ratio letter = { 0, 0 }, cloze = letter;
@@ -112,7 +112,7 @@ static bool written(Part *s)
     return (letter.total != (int64_t)s->n || add_ratio(s, "first_letter", letter)) && (cloze.total != (int64_t)s->n || add_ratio(s, "cloze", cloze));
 }
 
-/* ROUGE of the greedy texts; each with its own name where words are stemmed. */
+/* ROUGE of the greedy texts. With the stemmer, each metric has a name of its own. */
 static bool texts(Part *s, bool stem)
 {
     enum { RECALL = ROUGE_KINDS, SCORES };
@@ -143,7 +143,7 @@ static bool text_matches(Part *s)
     return add_ratio(s, "text_match", same);
 }
 
-/* The question with a picture that belongs to one in text; NULL: there is none. */
+/* The image question that belongs to a text question: their ids differ in the end. NULL: there is none. */
 static const Result *counterpart(const Part *s, const Result *text)
 {
     for (size_t k = 0; text->pair && k < s->n; k++)
@@ -217,7 +217,7 @@ static bool split_measure(Part *s)
         && (!s->r[0]->text || (texts(s, false) && texts(s, true) && text_matches(s) && written(s))) && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
-/* The answers of those who are asked about, in one modality (2: both). */
+/* Takes the answers about those whose they are, of one modality (2: both). */
 static bool part_take(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
 {
     const Result **said = arena_array(s->scratch, count, sizeof *said);

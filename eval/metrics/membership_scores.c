@@ -16,7 +16,7 @@ double mia_reference(const float *nll, const float *reference_nll, size_t n)
     return float_mean(nll, n) - float_mean(reference_nll, n);
 }
 
-/* Sorts x. */
+/* The mean of the max(1, floor(k n)) largest values. Sorts x. */
 static double mean_of_largest(double *x, size_t n, double k)
 {
     size_t m = (size_t)(k * (double)n);

@@ -16,7 +16,7 @@ double exact_memorisation(const unsigned char *right, size_t n)
     return n ? (double)count / (double)n : NAN;
 }
 
-/* The smallest start from which on all are right. */
+/* The smallest start from which on all tokens are right; n where the last one is wrong. */
 static size_t right_from(const unsigned char *right, size_t n)
 {
     size_t k = n;

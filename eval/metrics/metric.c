@@ -61,7 +61,7 @@ size_t circular_place(size_t option, size_t round, size_t n)
     return (option + n - round % n) % n;
 }
 
-/* What the rounds of one question say together, counted at its round 0. */
+/* Whether the rounds of the question whose round 0 is `first` are complete, and whether *all their answers are right. */
 static bool circular_one(const CircularAnswer *a, size_t n, const CircularAnswer *first, bool *all)
 {
     int seen = 0;

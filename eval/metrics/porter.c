@@ -37,7 +37,7 @@ static bool ends_double(Word w)
     return w.n >= 2 && w.s[w.n - 1] == w.s[w.n - 2] && consonant(w.s, w.n - 1);
 }
 
-/* consonant, vowel, consonant other than w x y; or a word of vowel and consonant. */
+/* Whether the word ends in consonant, vowel, consonant other than w x y, or is one vowel and one consonant. */
 static bool ends_cvc(const char *s, size_t n)
 {
     if (n == 2)
@@ -51,7 +51,7 @@ static bool ends(Word w, const char *suffix)
     return w.n >= k && memcmp(w.s + w.n - k, suffix, k) == 0;
 }
 
-/* The new end is never longer than the old one by more than what step 1b cut off before. */
+/* Replaces the end of the word. The new end is never longer than the old one by more than step 1b has cut off before. */
 static void replace(Word *w, const char *suffix, const char *by)
 {
     w->n -= strlen(suffix);

@@ -73,7 +73,7 @@ double privleak(double auc, double auc_retrain)
     return r != 0 ? 100 * (a - r) / r : NAN;
 }
 
-/* max |i m - j n|, i of x and j of y being at or below any value. */
+/* The largest |i m - j n| over all values, where i values of x and j values of y are at or below it. */
 static uint64_t widest_gap(const double *x, size_t n, const double *y, size_t m)
 {
     uint64_t gap = 0;
@@ -97,7 +97,8 @@ static bool is_prime(size_t p)
     return d * d > p;
 }
 
-/* The ways from (0, 0) to (n, m) by steps right and up, C(n + m, n): each prime as often as it divides (n + m)! oftener than n! m!. */
+/* C(n + m, n), the number of ways from (0, 0) to (n, m) by steps right and up: the product of each prime, as many times as it divides
+ * (n + m)! more often than n! m!. */
 static Big all_paths(size_t n, size_t m)
 {
     Big ways = big_from(1);
@@ -108,7 +109,8 @@ static Big all_paths(size_t n, size_t m)
     return ways;
 }
 
-/* Those of them whose every point, the last included, has |i m - j n| < gap. Row by row, each from the row before: ways[j], to (i, j). */
+/* The number of those ways whose every point, the last included, has |i m - j n| < gap. ways[j] counts the ways to (i, j); each row i is
+ * made from the row before it. */
 static void count_within(Big *ways, size_t n, size_t m, uint64_t gap)
 {
     for (size_t i = 0; i <= n; i++)

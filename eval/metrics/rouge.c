@@ -60,7 +60,7 @@ static Rouge rouge_of(size_t common, size_t texts, size_t references)
     return r;
 }
 
-/* Each n-gram of the text takes one of the reference that is still free. `taken` has a place for each word of the reference. */
+/* Each n-gram of the text takes an equal one of the reference that is not taken yet. taken[] has a place for each word of the reference. */
 static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken)
 {
     size_t common = 0, references = reference.count >= n ? reference.count - n + 1 : 0, texts = text.count >= n ? text.count - n + 1 : 0;

@@ -48,7 +48,7 @@ static const char *get(const json_t *o, const char *key)
 
 static int64_t get_int(const json_t *o, const char *key) { return json_integer_value(json_object_get(o, key)); }
 
-/* --- which --- */
+/* --- which questions are shown --- */
 
 static bool role_of(const json_t *o, Role *role)
 {
@@ -96,7 +96,7 @@ static void pick(Answers *x, const json_t *o)
                                   .answer = arena_text(a, get(o, "answer")), .role = role };
 }
 
-/* --- what is said --- */
+/* --- what the models answer --- */
 
 static Said *said_by(Card *c, const char *method, const char *trainable, Arena *a)
 {
@@ -129,7 +129,7 @@ static void hear(Answers *x, const json_t *o)
 
 /* --- reading --- */
 
-/* Whether the line is worth parsing: all are, but for those that surely speak of another question. */
+/* Whether a line must be parsed: every line, but for those that are surely about a question that is not shown. */
 static bool concerns(const Answers *x, const char *line)
 {
     const char *id = strstr(line, "\"id\": \"");
@@ -281,7 +281,7 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* A world that cannot be read leaves the questions without their words and pictures; that is not an error of the report. */
+/* A world that cannot be read leaves the questions without their text and images; that is not an error of the report. */
 static void open_world(Answers *x)
 {
     Error unread = { 0 };

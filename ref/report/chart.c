@@ -15,7 +15,7 @@ static double across(Axis x, double at)
     return LEFT + (WIDTH - LEFT - RIGHT) * (x.ticks ? share : 1 - share);
 }
 
-/* 1, 2 or 5 times a power of ten, so that at most 6 of them fit. */
+/* The distance of ticks: 1, 2 or 5 times a power of ten, so that at most 6 of them fit. */
 static double tick_pace(double span)
 {
     double pace = 1;
@@ -64,7 +64,7 @@ static void draw(Page *p, Axis x, const Line *line, Arena *a)
     arena_release(a, mark);
 }
 
-/* Names stand where their lines end, pushed apart where these meet: from above to below, then back from the foot. */
+/* A name stands where its line ends. Names that would meet are pushed apart, first downwards, and then up again from the foot of the chart. */
 static void name_lines(Page *p, Axis x, const Line *lines, size_t n, Arena *a)
 {
     size_t order[LINES_MAX], shown = 0;

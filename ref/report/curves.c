@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Curves: what happens on the way, and request after request. One panel a method. */
+/* Curves: the accuracy during unlearning, and request after request, with one panel for each method. */
 #include <string.h>
 #include "ref/report/figures.h"
 #include "tensor/base/decimal.h"
@@ -9,7 +9,7 @@ typedef enum { OVER_STEPS, OVER_ROUNDS } Over;
 
 static int64_t place(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
 
-/* The accuracies that match, one mark for each step or round, in rising order. */
+/* Appends the accuracies that match to out[n …], one mark for each step or round, in rising order; returns the new number of marks. */
 static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, size_t n)
 {
     size_t first = n;
@@ -29,7 +29,7 @@ static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, siz
     return n;
 }
 
-/* A line from "before" on. */
+/* A line that begins with the model before unlearning. */
 static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, Ask ask, const char *before, Over over)
 {
     Line l = { class, label, arena_array(r->arena, MARKS_MAX + 1, sizeof(Mark)), 0 };
@@ -52,7 +52,7 @@ static double end_of(const Line *lines, size_t n)
     return most;
 }
 
-/* The least place of any mark beyond x; < 0: there is none. */
+/* The least x of any mark beyond x; < 0: there is none. */
 static double next_place(const Line *lines, size_t n, double x)
 {
     double next = -1;
@@ -143,14 +143,14 @@ void report_trajectories(Page *p, const Report *r)
     page_section_end(p);
 }
 
-/* --- general ability against what is still known --- */
+/* --- general ability against the accuracy on what is to be forgotten --- */
 
 static const struct { const char *scenario, *class; } groups[] = { { "finetuned", "s1" }, { "pretrained", "s2" }, { "known", "s3" }, { "finetuned20", "s4" } };
 enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
 
 static const char *group_label(size_t g) { return scenario_find(groups[g].scenario)->label; }
 
-/* Marks of general ability whose place is what is left of the forgotten at the same step. */
+/* A line of general ability whose x is the accuracy on what is to be forgotten at the same step. */
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
     const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
@@ -248,7 +248,7 @@ static void rounds_figure(Page *p, const Report *r, const char *scenario, const 
     figure_end(p, source ? source : "");
 }
 
-/* Scenarios "stress-N": after the last of N requests. */
+/* The accuracies of the scenarios "stress-N" after the last of their N requests. */
 static Line stress_line(const Report *r, const char *method, const char *class, const char *label, const char *split)
 {
     const char *scenario[100];

@@ -138,7 +138,7 @@ static void note(Variants *all, const ReportRow *x, size_t room)
         all->item[i].last = x->round;
 }
 
-/* A method that stands here with two trainables is told apart by it. */
+/* Where a method stands here with two trainables, its label names the trainable. */
 static void label_trainables(Variants *all, Arena *a)
 {
     for (size_t k = 0; k < all->count; k++)

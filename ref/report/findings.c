@@ -55,7 +55,7 @@ static const char *kept_text(const Report *r, const Variant *v, const char *spli
     return spread_text(spread(&r->results, ask), r->arena);
 }
 
-/* Returns whether there was anything to show; what F1 shows already does not count for another finding. */
+/* Whether there is anything to show under the rule. The scenario that F1 shows already does not count for another finding. */
 static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule, bool only_ask)
 {
     bool any = false;

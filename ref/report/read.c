@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a run's tables. Text is what stands between two commas: our names hold neither comma nor quote. */
+/* Reading the tables of a run. A field is what stands between two commas: the names of a run hold neither commas nor quotation marks. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "ref/report/svg.h"
 
-/* Bytes of the well-formed UTF-8 character at p, 0 when it is none (RFC 3629, table of section 4). */
+/* The number of bytes of the well-formed UTF-8 character at p; 0: it is not one (RFC 3629, table of section 4). */
 static size_t utf8_length(const unsigned char *p)
 {
     size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
@@ -28,7 +28,7 @@ void page_text(FILE *f, const char *text)
     }
 }
 
-/* A coordinate; what is no number, or far outside of every figure, becomes 0. */
+/* A coordinate; 0 for what is not a number or far outside every figure. */
 static double within(double x) { return x > -1e6 && x < 1e6 ? x : 0; }
 
 void svg_begin(FILE *f, const char *id, double width, double height, const char *title, const char *desc)

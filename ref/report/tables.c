@@ -58,7 +58,7 @@ void report_methods(Page *p, const Report *r)
     page_section_end(p);
 }
 
-/* --- the rest --- */
+/* --- all other metrics --- */
 
 static ReportRows slice(const ReportRows *rows, const Variant *v, Arena *a)
 {

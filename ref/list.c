@@ -99,7 +99,7 @@ static bool list_scenarios(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, scenarios_count, json, e);
 }
 
-static bool list_rules(bool json, Arena *a, Error *e)
+static bool list_stopping_rules(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "a request is worked on" };
     const char **cells = arena_array(a, 2 * STOPPING_RULES, sizeof *cells);
@@ -141,7 +141,7 @@ static const struct { const char *name; bool (*print)(bool json, Arena *a, Error
     { "presets", list_presets },
     { "metrics", list_metrics },
     { "scenarios", list_scenarios },
-    { "rules", list_rules },
+    { "rules", list_stopping_rules },
     { "config", list_config },
 };
 enum { LISTS = sizeof lists / sizeof *lists };

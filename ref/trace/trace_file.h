@@ -5,7 +5,7 @@
  * moments before the step are input.adam.m.<name>; a second leaf of one name is input.<name>.<k>); index.t<k> the index of
  * node k; grad.t<k> d loss / d t<k>; of every trainable tensor grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>
  * (sgd.momentum.<name>); loss. All but index.* is what the operators read and wrote, bit for bit.
- * FOLDER/trace.json: nodes in order of execution, the digest of the tensors (store_digest), and "modules" (trace_module.c):
+ * FOLDER/trace.json: nodes in order of execution, the digest of the tensors (store_digest), and "modules" (modules.c):
  * what to feed each module with and what it answers, as names in trace.safetensors.
  * FOLDER/bound.safetensors: bound.<module>@<answer>, how far fp32 may be off, so fed. */
 #ifndef PULSE_REF_TRACE_TRACE_FILE_H
@@ -24,7 +24,7 @@ json_t *trace_attributes(const Node *n);
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e);
 /* What a node is called in trace.safetensors. */
 const char *trace_name(const Tape *t, const Node *n, Arena *a);
-/* The files; `head` becomes the object of trace.json and is given up. */
+/* Writes the three files into the folder, which is made where it is not there. `head` becomes the object of trace.json; the call owns it. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 
 #endif

@@ -11,7 +11,7 @@
  * Units are the parts that someone else's model has too, under the Hub's module paths: embeddings, norms, linear maps,
  * attentions, MLPs, whole layers, the choice of the tower's rows, the projector, the head; then "loss" (its gradient is
  * that of the logits), "clip" (all gradients -> clipped ones) and "optimiser" (clipped gradients -> weights and moments).
- * A module with more than one input or output on the tape is left out. Used by block_case.h and by a trace's "modules" (trace_file.h). */
+ * A module with more than one input or output on the tape is left out. Used by case_block.h and by a trace's "modules" (trace_file.h). */
 #ifndef PULSE_REF_TRACE_UNIT_H
 #define PULSE_REF_TRACE_UNIT_H
 

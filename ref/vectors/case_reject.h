@@ -37,7 +37,7 @@ RejectExpected reject_expected(const RejectForm *f);
 const char *reject_expected_name(RejectExpected x);      // "refuse", "accept", "implementation-defined"
 
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e);
-/* Whether our reader accepts the file. When not, `said` is its sentence. */
+/* Whether our reader accepts the file. Where it does not, `said` holds the sentence of its refusal. */
 bool reject_reads(const RejectForm *f, const char *path, Error *said);
 /* accepted */
 Tensor reject_answers(Arena *a);

@@ -2,18 +2,18 @@
 /* Suite: the reference answers as a folder (fixtures/vectors/v1), made from nothing but this program.
  *
  *     models/tiny-llava-{a,b}, {a,b}-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
- *     op/<op>.<form>/                            one operator (op_case.h)
- *     prep/<road>.<form>/                        a picture on the road to the vision tower (prep_case.h)
- *     tok/<form>/                                texts to ids and back (tok_case.h)
- *     mask/<template>.<mask>/                    questions and answers as ids, and which are learnt (mask_case.h)
- *     loss/<method>.<variant>/                   one loss on given logits (loss_case.h)
- *     block/<module>.<model>/                    one module alone (block_case.h)
+ *     op/<op>.<form>/                            one operator (case_op.h)
+ *     prep/<road>.<form>/                        a picture on the road to the vision tower (case_prep.h)
+ *     tok/<form>/                                texts to ids and back (case_tok.h)
+ *     mask/<template>.<mask>/                    questions and answers as ids, and which are learnt (case_mask.h)
+ *     loss/<method>.<variant>/                   one loss on given logits (case_loss.h)
+ *     block/<module>.<model>/                    one module alone (case_block.h)
  *     step/<method>.<form>.<model>/              trace.safetensors, trace.json, bound.safetensors: one optimiser step (trace_file.h)
- *     seq/pulse-<method>.<form>/                 requests one after another (seq_case.h)
- *     reject/                                    files that a reader must refuse, must accept, may do either with (reject_case.h)
+ *     seq/pulse-<method>.<form>/                 requests one after another (case_seq.h)
+ *     reject/                                    files that a reader must refuse, must accept, may do either with (case_reject.h)
  *     manifest.json                              every file with its SHA-256, the spec, a digest of all
  * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
- * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/make_wrong.c), of steps "<module>@<answer>"
+ * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/support/wrong/make_wrong.c), of steps "<module>@<answer>"
  * and small tensors of the whole; each case.json lists its own. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
@@ -26,12 +26,12 @@ typedef struct { const char *id, *model, *reference, *batch, *method, *settings,
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
-/* How another implementation's answers are judged: each within its bound, bit for bit, or told without a verdict. */
+/* How the answers of another implementation are judged: each against its bound, bit for bit, or end to end without a verdict. */
 typedef enum { JUDGE_BOUND, JUDGE_EXACT, JUDGE_END_TO_END } Judge;
 typedef struct {
     const char *name, *answers;      // "prep", and the file of a case that holds the answers
     Judge judge;
-    bool optional;                   // an implementation may leave such cases out
+    bool optional;                   // answers are optional: only those present in GOT are judged
 } SuiteKind;
 /* Of the path of a case or of one of its files; NULL: no kind begins it. */
 const SuiteKind *suite_kind(const char *path);
@@ -53,7 +53,7 @@ typedef struct {
     json_t *more;                    // the keys of its kind; given up
 } SuiteCase;
 
-/* Writes the whole suite but for known mistakes. */
+/* Writes the whole suite, but not the known mistakes (make_wrong.c does). */
 bool suite_write(const char *folder, Arena *a, Error *e);
 /* The tiny models and their batches (suite_models.c). */
 bool suite_models(Suite *s);

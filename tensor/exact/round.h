@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The rounding test: a double with an error bound decides a float, or says that it cannot.
  *
- * If |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the
- * correctly rounded value, since rounding is monotone. e must also cover the rounding of v - e and
- * v + e themselves (u (|v| + e), u = 2^-53: NUMERICS 1.1). Overflow, subnormals and NaN need nothing
- * special: a NaN never decides. */
+ * Rounding is monotone: if |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the correctly rounded
+ * value. The bound e must also cover the rounding of v - e and v + e themselves, which is u (|v| + e) with u = 2^-53 (NUMERICS 1.1).
+ * Overflow and subnormals need no case of their own, and a NaN never decides. */
 #ifndef PULSE_TENSOR_EXACT_ROUND_H
 #define PULSE_TENSOR_EXACT_ROUND_H
 
@@ -18,8 +17,8 @@ static inline bool round_decides(double v, double e, float *out)
     return lo == hi;
 }
 
-/* Test hook: 0 uses every tier; 1 makes the first (double) decide nothing; 2 the second as well. Set
- * between calls of kernels only. tier_slack(k) belongs to the bound of tier k. */
+/* A hook for tests: at 0 every tier is used; at 1 the first tier, binary64, decides nothing; at 2 the second neither. It may be set
+ * between calls of kernels only. Tier k adds tier_slack(k) to its bound. */
 extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums down the columns of rows, and across tensors of one shape: gradients of biases and gains, and the
- * fan-in of gradients. Class A.
+/* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (the fan-in of gradients).
+ * Class A.
  *
- * Each output is summed by one thread in binary64, within h u sum|terms| for a tree of height h (products of
- * two floats are exact); the rounding test leaves few to an Exact. Zero is +0. */
+ * One thread sums each output in binary64. A tree of additions of height h is within h u sum |terms|, since products of two floats are
+ * exact. What the rounding test leaves undecided goes to an Exact. A zero is +0. */
 #include <string.h>
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"

@@ -301,7 +301,8 @@ static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
 static double n_off(const BoundRule *r, const Deviation *s, size_t row, size_t i)
 {
     const float *x = r->x[0] + row * r->cols;
-    return ((double)r->b[0][row * r->cols + i] + s->off + U24 * (size_of((double)x[i]) + size_of(s->mean))) / s->sd + size_of(n_of(s, x, i)) * s->rel;
+    return ((double)r->b[0][row * r->cols + i] + s->off + U24 * (size_of((double)x[i]) + size_of(s->mean))) / s->sd
+         + size_of(n_of(s, x, i)) * s->rel;
 }
 
 static void forward_bound(BoundRule *r, bool centred)

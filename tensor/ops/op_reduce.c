@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums, means and norms. Class A (A' the means, B the norm of squares).
  *
- * Tier 1 adds in binary64, in any order: with h the height of the tree of additions, a sum is within
- * h u sum|terms| (u = 2^-53; squares and products of two floats are exact). What the rounding test leaves
- * open is added again in an Exact; a mean or a root is then compared with the midpoint between the two
- * floats left. Zero is +0; infinities and NaN give the IEEE class, in whatever order. */
+ * Tier 1 adds in binary64, in any order. A tree of additions of height h is within h u sum |terms|, u = 2^-53, since squares and
+ * products of two floats are exact. What the rounding test leaves undecided is added again in an Exact; a mean or a root is then
+ * compared with the midpoint between the two floats that are left. A zero is +0. Infinities and NaN give the IEEE class of the sum,
+ * whatever the order. */
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"

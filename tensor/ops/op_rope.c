@@ -4,8 +4,9 @@
  *     rope        y[c] = RN(x[c] C[c] - x[c+D/2] S[c])      y[c+D/2] = RN(x[c+D/2] C[c] + x[c] S[c])
  *     rope_back   the transpose: S with the other sign
  *
- * Class A. The two products are exact doubles a, b; fl(a + b) is within u |v|, and v +- e costs u (|v| + e)
- * more: e = 3 u |v|. What that leaves open (ties among them) is rounded to odd first (round_sum). */
+ * Class A. The two products are exact doubles; u = 2^-53. Their sum v is rounded within u |v| and the test takes u (|v| + e) more, so that
+ * e = 3 u |v| covers both. What the test leaves undecided, ties among it, is rounded to odd first (round_sum).
+ * Source: Su et al., RoFormer, 2021. */
 #include <omp.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* softmax and log_softmax over rows, and softmax's derivative. log_softmax passes no gradient on: a
- * loss made of it has its logit gradient c (p - q) from the method (op_loss.c). */
+/* softmax and log_softmax over rows [R, V], and the derivative of softmax. log_softmax has no derivative: the gradient of a loss that is
+ * made of it, c (p - q) on the logits, comes from the method (op_loss.c). */
 #include "tensor/ops.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* ds_i = RN(p_i (dp_i - D)), D = sum_j dp_j p_j, from stored floats: class A.
  *
- * Fast: the products are exact doubles; eight lanes of ceil(n/8) terms and three more additions make
- * a tree of height h = min(n - 1, ceil(n/8) + 2) (empty lanes are zeros, which are exact), so D errs by
- * at most h u sum |dp_j p_j| (1 + 2^-20); the difference and the product by u each. With the
- * rounding of v +- e that is |p_i| h u sum + 4 u |v|. Nothing overflows or underflows: |terms| are in
- * 2^-447 … 2^408. Otherwise: p_i times the exact dp_i - D, a number of at most 580 bits. D is summed once a row, so that a
- * row of which no element is decided (dp_j all equal) costs n steps too, not n^2. */
+ * Tier 1 works in binary64, u = 2^-53. The products are exact. Eight lanes of ceil(n/8) terms and three more additions make a tree of
+ * height h = min(n - 1, ceil(n/8) + 2); empty lanes are zeros, which are exact.
+ *
+ *     D                        |p_i| h u sum |dp_j p_j| (1 + 2^-20)
+ *     the difference           u |v|
+ *     the product              u |v|
+ *     the test itself          u |v|
+ *     sum                      |p_i| h u sum + 3 u |v|,   4 u |v| is claimed
+ *
+ * Nothing overflows or underflows, for |terms| lie in 2^-447 … 2^408. What the test leaves undecided is p_i times the exact dp_i - D,
+ * a number of at most 580 bits. D is summed once a row, so that a row of which no element is decided (all dp_j are equal) costs n
+ * steps, not n^2. */
 #include "tensor/exact/exact.h"
 #include "tensor/exact/simd.h"
 #include "tensor/ops/softmax.h"

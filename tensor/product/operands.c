@@ -58,10 +58,17 @@ CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t
 /* n values `stride` elements apart, from element `first` on, as floats. */
 static void gather(const Lines *l, size_t first, size_t stride, size_t n, float *x)
 {
-    for (size_t c = 0; c < n; c++) {
-        size_t at = first + c * stride;
-        x[c] = l->dtype == F32 ? ((const float *)l->data)[at] : half_widen(((const uint16_t *)l->data)[at], l->dtype);
-    }
+    const float *f = (const float *)l->data + first;
+    const uint16_t *h = (const uint16_t *)l->data + first;
+    if (l->dtype == F32)
+        for (size_t c = 0; c < n; c++)
+            x[c] = f[c * stride];
+    else if (l->dtype == BF16)
+        for (size_t c = 0; c < n; c++)
+            x[c] = half_widen(h[c * stride], BF16);
+    else
+        for (size_t c = 0; c < n; c++)
+            x[c] = half_widen(h[c * stride], F16);
 }
 
 void lines_read(const Lines *l, size_t line, size_t k, size_t count, float *x)

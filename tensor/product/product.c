@@ -9,10 +9,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
 #include "tensor/product/rounding.h"
 
-enum { KC = STRIP_DEPTH, MOST_ROWS = 104, SERIAL = 1 << 19, L2_BYTES = 512 << 10, STRIPS_BYTES = 32 << 20, KERNEL_LIMIT = 1 << 30 };
+enum { KC = STRIP_DEPTH, MOST_ROWS = 104, SERIAL = 1 << 19, L2_BYTES = 512 << 10, STRIPS_BYTES = 32 << 20, KERNEL_LIMIT = 1 << 30,
+       CHECKED_SIZE = 300, CHECKED_EVERY = 16 };
 
 /* --- Statistics and the choice of the engine --- */
 
@@ -59,6 +61,8 @@ typedef struct {
     double *norm;                       // [columns], of the lines of b
     double *scratch;                    // [threads, room]
     size_t room;
+    bool   checked;                     // by Freivalds' check (freivalds.h), for which the next two are
+    double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], the signed sums over each panel's lines
 } Work;
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -72,6 +76,8 @@ static double *strip_at(const Work *w, size_t block, size_t j)
 {
     return w->packed + block * w->depth * w->columns + j * block_length(w, block);
 }
+
+static double *signed_at(const Work *w, size_t j, size_t block) { return w->signed_b + j / KERNEL_COLS * w->of.b.length + block * w->depth; }
 
 /* Tiles are few and long where the strips do not stay in the cache, several a thread where they do. */
 static void cut(Work *w, size_t threads)
@@ -96,53 +102,73 @@ static void pack(const Work *w, size_t j)
     size_t first = j / w->width * w->width, columns = least(w->width, w->columns - first), n = least(KERNEL_COLS, w->of.b.lines - j);
     double *square = w->norm + j;
     memset(square, 0, KERNEL_COLS * sizeof *square);
-    for (size_t block = 0; block < w->blocks; block++)
-        strip_pack(&w->of.b, j, n, block * w->depth, block_length(w, block), strip_at(w, block, first) + j - first, columns, square);
+    for (size_t block = 0; block < w->blocks; block++) {
+        double *strip = strip_at(w, block, first) + j - first;
+        size_t length = block_length(w, block);
+        strip_pack(&w->of.b, j, n, block * w->depth, length, strip, columns, square);
+        if (w->checked)
+            freivalds_pack(strip, columns, length, w->sign + j, signed_at(w, j, block));
+    }
     norms_above(square, KERNEL_COLS, w->of.b.length);
 }
 
-/* Sums over one block of K, added to those before; the squares of the norms of a's lines are added to `square`. */
-static void sum_block(const Work *w, const Tile *t, size_t block, double *square, double *sum, size_t stride, double *room)
+/* The sums of a tile, and what is known of them. */
+typedef struct {
+    double *sum;
+    size_t  stride;
+    double  norm[MOST_ROWS];            // of a's lines; their squares while blocks are still added
+    double  want[MOST_ROWS];            // C s, as it follows from the operands
+} Sums;
+
+/* Sums over one block of K, added to those before. */
+static void sum_block(const Work *w, const Tile *t, size_t block, Sums *s, double *room)
 {
     Lines part = w->of.a;
     part.data = (const char *)part.data + block * w->depth * part.k_stride * dtype_size(part.dtype);
     part.length = block_length(w, block);
     Side a = side_make(part, t->row, t->m, room);
     for (size_t r = 0; r < t->m; r++)
-        square[r] += a.norm[r] * a.norm[r];
-    w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, sum, stride, room + side_room(t->m, part.length));
+        s->norm[r] += a.norm[r] * a.norm[r];
+    w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, s->sum, s->stride, room + side_room(t->m, part.length));
+    if (w->checked)
+        freivalds_expect(t->m, part.length, a, signed_at(w, t->col, block), padded(t->n) / KERNEL_COLS, w->of.b.length, s->want);
 }
 
-/* Returns how many results the rounding test left to Exact. */
-static size_t tile_run(const Work *w, size_t tile, double *room)
+typedef struct { size_t left, wrong; } Outcome;   // results left to Exact; the first row with a wrong sum, or SIZE_MAX
+
+static Outcome tile_run(const Work *w, size_t tile, double *room)
 {
     size_t cols = w->engine->cols, i = tile / w->across * w->rows, j = tile % w->across * cols;
     Tile t = tile_part(&w->whole, i, least(w->rows, w->of.a.lines - i), j, least(cols, w->of.b.lines - j));
-    double square[MOST_ROWS] = { 0 }, *sum = room;
-    size_t stride = padded(t.n);
+    Sums s = { .sum = room, .stride = padded(t.n), .norm = { 0 } };
     if (w->blocks == 0)
-        memset(sum, 0, t.m * stride * sizeof *sum);
+        memset(s.sum, 0, t.m * s.stride * sizeof *s.sum);
     for (size_t block = 0; block < w->blocks; block++)
-        sum_block(w, &t, block, square, sum, stride, room + w->rows * stride);
-    norms_above(square, t.m, w->blocks);
-    t.a_norm = square;
-    return tile_round(&t, sum, stride, w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0);
+        sum_block(w, &t, block, &s, room + w->rows * s.stride);
+    norms_above(s.norm, t.m, w->blocks);
+    t.a_norm = s.norm;
+    double height = w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0;
+    size_t wrong = w->checked ? freivalds_wrong(&t, s.sum, s.stride, height, w->sign + j, s.want) : t.m;
+    return (Outcome){ tile_round(&t, s.sum, s.stride, height), wrong < t.m ? i + wrong : SIZE_MAX };
 }
 
-static size_t run_threads(const Work *w, size_t threads)
+static Outcome run_threads(const Work *w, size_t threads)
 {
-    size_t left = 0;
-    #pragma omp parallel num_threads((int)threads) reduction(+ : left) if (threads > 1)
+    size_t left = 0, wrong = SIZE_MAX;
+    #pragma omp parallel num_threads((int)threads) reduction(+ : left) reduction(min : wrong) if (threads > 1)
     {
         double *room = w->scratch + (size_t)omp_get_thread_num() * w->room;
         #pragma omp for schedule(static)
         for (size_t j = 0; j < w->columns; j += KERNEL_COLS)
             pack(w, j);
         #pragma omp for schedule(dynamic) nowait
-        for (size_t tile = 0; tile < w->tiles; tile++)
-            left += tile_run(w, tile, room);
+        for (size_t tile = 0; tile < w->tiles; tile++) {
+            Outcome one = tile_run(w, tile, room);
+            left += one.left;
+            wrong = least(wrong, one.wrong);
+        }
     }
-    return left;
+    return (Outcome){ left, wrong };
 }
 
 /* --- One product --- */
@@ -154,22 +180,37 @@ static void terms(const void *operands, size_t i, size_t j, size_t k, size_t cou
     lines_read(&of->b, j, k, count, y);
 }
 
-static bool run(const Engine *engine, const Tile *t, size_t *left, Arena *arena, Error *e)
+/* Every product of at least CHECKED_SIZE in each dimension is checked, and one of CHECKED_EVERY smaller ones. */
+static bool is_checked(const Tile *t, uint64_t call)
+{
+    return t->length > 0 && ((t->m >= CHECKED_SIZE && t->n >= CHECKED_SIZE && t->length >= CHECKED_SIZE) || call % CHECKED_EVERY == 0);
+}
+
+static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left, Arena *arena, Error *e)
 {
     Work w = { .engine = engine, .of = *(const Operands *)t->operands, .whole = *t };
     bool serial = omp_in_parallel() || t->m * t->n * t->length < SERIAL;
     size_t threads = serial ? 1 : (size_t)omp_get_max_threads();
     cut(&w, threads);
+    w.checked = is_checked(t, call);
     ArenaMark mark = arena_mark(arena);
-    w.packed = arena_array(arena, w.columns * (t->length + 1) + threads * w.room, sizeof *w.packed);
+    size_t strips = w.columns * t->length, signs = w.checked ? w.columns + strips / KERNEL_COLS : 0;
+    w.packed = arena_array(arena, strips + w.columns + signs + threads * w.room, sizeof *w.packed);
     if (!w.packed)
         return error_no_memory(e, "out of memory for a product");
     w.whole.operands = &w.of;
-    w.whole.b_norm = w.norm = w.packed + w.columns * t->length;
-    w.scratch = w.norm + w.columns;
-    *left += run_threads(&w, threads);
+    w.whole.b_norm = w.norm = w.packed + strips;
+    w.sign = w.norm + w.columns;
+    w.signed_b = w.sign + w.columns;
+    w.scratch = w.sign + signs;
+    if (w.checked)
+        freivalds_signs(call, w.columns, w.sign);
+    Outcome all = run_threads(&w, threads);
+    *left += all.left;
     arena_release(arena, mark);
-    return true;
+    return all.wrong == SIZE_MAX
+           || error_set(e, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): the engine (%s) computes wrong sums; "
+                        "build with another (make BLAS=builtin)", t->m, t->length, t->length, t->n, all.wrong, engine->name());
 }
 
 static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
@@ -180,32 +221,37 @@ static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
                      b->length);
 }
 
-/* As many columns at once as their strips may take memory; then statistics and an audit. */
-bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+/* As many columns at once as their strips may take memory; then statistics and an audit. `always`: with the check. */
+static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
     if (!lengths_fit(&a, &b, e))
         return false;
     const Operands of = { a, b };
     const Tile whole = { .m = a.lines, .n = b.lines, .length = a.length, .ep = ep, .out = out, .out_stride = out_stride,
                          .terms = terms, .operands = &of };
+    const uint64_t number = calls++, call = always ? 0 : number;
     size_t left = 0, step = a.length ? divide_up(STRIPS_BYTES / (sizeof(double) * a.length) + 1, engine->cols) * engine->cols : b.lines;
     for (size_t j = 0; j < b.lines && a.lines; j += step) {
         Tile part = tile_part(&whole, 0, a.lines, j, least(step, b.lines - j));
         Operands some = { a, lines_part(b, j, part.n) };
         part.operands = &some;
         part.col = 0;
-        if (!run(engine, &part, &left, room, e))
+        if (!run(engine, &part, call, &left, room, e))
             return false;
     }
-    calls++;
     product_count(a.lines * b.lines, left);
     return tile_audit(&whole, audited++, engine->name(), e);
+}
+
+bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+{
+    return product_in_parts(engine, true, a, b, ep, out, out_stride, room, e);
 }
 
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
     bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit();
-    return product_by(large ? engine_library() : &engine_builtin, a, b, ep, out, out_stride, room, e);
+    return product_in_parts(large ? engine_library() : &engine_builtin, false, a, b, ep, out, out_stride, room, e);
 }
 
 Lines lines_rows(Tensor t)

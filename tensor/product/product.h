@@ -10,7 +10,8 @@
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
  * Errors: out of memory; lines of different lengths; an engine whose sum is not within its bound (one element
- * of every call is compared with Exact). Each is a sentence in the Error.
+ * of every call is compared with Exact, and Freivalds' check covers every product of at least 300 in each dimension and
+ * one of sixteen smaller ones). Each is a sentence in the Error.
  * Thread-safety: every function may be called by several threads at once. A call inside a parallel
  * region is serial. */
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H
@@ -40,7 +41,7 @@ Lines lines_cols(Tensor t);
 /* Writes out[i * out_stride + j] for i < a.lines and j < b.lines. Scratch memory comes from `room` and goes back. */
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 
-/* The same by a given engine. For the start-up test and for tests. */
+/* The same by a given engine and always with Freivalds' check. For the start-up test and for tests. */
 typedef struct Engine Engine;
 bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* A wrong engine never gives wrong results in silence; the library is opened once, whoever asks for it. */
+#include "tests/support/stand.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "tensor/product/engine.h"
+
+/* How the engine below is wrong: its sum at the last row and column of each call is off by a part in 2^20. */
+static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
+
+static pthread_t main_thread;
+
+static void wrong_sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
+{
+    engine_builtin.sum(m, n, length, a, strips, add, c, c_stride, room);
+    if (m > wrong.rows_above && n > wrong.cols_above && (!wrong.cols || n == wrong.cols) && (!wrong.length || length == wrong.length)
+        && (wrong.thread < 0 || !pthread_equal(pthread_self(), main_thread)))
+        c[(m - 1) * c_stride + n - 1] += 0x1p-20;
+}
+
+static const char *wrong_name(void) { return "wrong on purpose"; }
+
+static const Engine wrong_engine = { .word = "wrong", .name = wrong_name, .width = KERNEL_COLS, .cols = 256, .sum = wrong_sum };
+
+static bool multiply(size_t m, size_t n, size_t length)
+{
+    arena_reset(&arena);
+    error = (Error){ 0 };
+    Tensor a = data_tensor(&arena, shape_of(2, m, length), DATA_GAUSSIAN, 1), b = data_tensor(&arena, shape_of(2, n, length), DATA_GAUSSIAN, 2);
+    float *out = arena_array(&arena, m * n, sizeof *out);
+    return product_by(&wrong_engine, lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, out, n, &arena, &error);
+}
+
+static void expect_named(const char *what)
+{
+    if (!error.failed || !strstr(error.text, "wrong on purpose"))
+        fail_msg("%s: no sentence names the engine: '%s'", what, error.text);
+    error = (Error){ 0 };
+}
+
+/* Found by a checked product and by the start-up test. */
+static void expect_found(const char *what, size_t m, size_t n, size_t length)
+{
+    assert_false(multiply(m, n, length));
+    expect_named(what);
+    assert_false(engine_selftest(&wrong_engine, &error));
+    expect_named(what);
+}
+
+static void set(size_t rows_above, size_t cols_above, size_t cols, size_t length, int thread)
+{
+    wrong.rows_above = rows_above;
+    wrong.cols_above = cols_above;
+    wrong.cols = cols;
+    wrong.length = length;
+    wrong.thread = thread;
+}
+
+static void an_engine_that_is_wrong_in_large_or_single_sizes_is_found(void **state)
+{
+    (void)state;
+    set(70, 0, 0, 0, -1);
+    expect_found("wrong for M > 70", 400, 300, 300);
+    set(0, 70, 0, 0, -1);
+    expect_found("wrong for N > 70", 300, 400, 300);
+    set(0, 0, 0, 96, -1);
+    expect_found("wrong for K = 96", 300, 300, 96);
+    set(0, 0, 96, 0, -1);
+    expect_found("wrong for N = 96", 300, 256 + 96, 300);
+}
+
+static void an_engine_that_is_wrong_on_the_second_thread_is_found(void **state)
+{
+    (void)state;
+    int before = omp_get_max_threads();
+    omp_set_num_threads(2);
+    set(0, 0, 0, 0, 1);
+    assert_false(engine_selftest(&wrong_engine, &error));
+    expect_named("the start-up test");
+    int found = 0;                                         // a thread that comes late may find no tile left
+    for (int k = 0; k < 20; k++)
+        found += !multiply(2000, 300, 300);
+    assert_true(found > 0);
+    expect_named("a product");
+    omp_set_num_threads(before);
+}
+
+static void small_products_can_be_checked_too(void **state)
+{
+    (void)state;
+    set(0, 0, 0, 0, -1);
+    int found = 0;
+    for (int k = 0; k < 64; k++)
+        found += !multiply(90, 96, 96);
+    assert_int_equal(found, 64);
+    error = (Error){ 0 };
+}
+
+static void a_right_engine_passes_whatever_the_data(void **state)
+{
+    (void)state;
+    set(SIZE_MAX, 0, 0, 0, -1);
+    for (DataKind kind = 0; kind < DATA_KINDS; kind++)
+        for (int transposed = 0; transposed < 2; transposed++) {
+            enum { M = 303, N = 330, K = 310 };
+            arena_reset(&arena);
+            Tensor a = data_tensor(&arena, transposed ? shape_of(2, (size_t)K, (size_t)M) : shape_of(2, (size_t)M, (size_t)K), kind, 1);
+            Tensor b = data_tensor(&arena, shape_of(2, (size_t)N, (size_t)K), kind, 2);
+            float *one = arena_array(&arena, M * N, sizeof *one), *two = arena_array(&arena, M * N, sizeof *two);
+            Lines left = transposed ? lines_cols(a) : lines_rows(a);
+            product_by(&engine_builtin, left, lines_rows(b), (Epilogue){ .s = 1 }, one, N, &arena, &error);
+            product_by(engine_library(), left, lines_rows(b), (Epilogue){ .s = 1 }, two, N, &arena, &error);
+            expect_fine(&error);
+            expect_bits(two, one, M * N, "the library and the built-in kernel, %s", data_name(kind));
+        }
+}
+
+/* --- Opening. The test that runs first is the process's first to ask for the library. --- */
+
+static const Engine *in_a_parallel_region(void)
+{
+    const Engine *found[2] = { NULL, NULL };
+    #pragma omp parallel num_threads(2)
+    found[omp_get_thread_num()] = engine_library();
+    assert_true(!found[1] || found[0] == found[1]);
+    return found[0];
+}
+
+static void *ask(void *answer)
+{
+    *(const Engine **)answer = engine_library();
+    return NULL;
+}
+
+/* The child of a fork works, with one thread: libgomp cannot start a team in it once the parent had one. */
+static void forked(const char *when)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        omp_set_num_threads(1);
+        alarm(60);
+        float x = 3, y = 5, z = 0;
+        Error e = { 0 };
+        Arena room = arena_make(&e);
+        bool right = product_by(engine_library(), (Lines){ &x, F32, 1, 1, 1, 1 }, (Lines){ &y, F32, 1, 1, 1, 1 }, (Epilogue){ .s = 1 }, &z, 1, &room, &e);
+        _exit(right && z == 15 ? 0 : 1);
+    }
+    int status = 1;
+    assert_true(waitpid(child, &status, 0) == child);
+    if (status != 0)
+        fail_msg("a child of a fork %s: status %d", when, status);
+}
+
+static void the_library_is_opened_once_outside_of_parallel_regions(void **state)
+{
+    (void)state;
+    enum { THREADS = 4 };
+    pthread_t thread[THREADS];
+    const Engine *answer[THREADS];
+    forked("before the opening");
+    assert_true(in_a_parallel_region() == &engine_builtin);
+    assert_true(engine_refusal() == NULL);
+    for (int k = 0; k < THREADS; k++)
+        assert_int_equal(pthread_create(&thread[k], NULL, ask, &answer[k]), 0);
+    for (int k = 0; k < THREADS; k++)
+        pthread_join(thread[k], NULL);
+    const Engine *opened = engine_library();
+    for (int k = 0; k < THREADS; k++)                      // a thread that asks meanwhile takes the built-in kernel
+        assert_true(answer[k] == opened || answer[k] == &engine_builtin);
+    assert_true((opened == &engine_builtin) == (engine_refusal() != NULL || strcmp(opened->word, "builtin") == 0));
+    assert_true(in_a_parallel_region() == opened);
+    forked("after the opening");
+}
+
+int main(void)
+{
+    main_thread = pthread_self();
+    const struct CMUnitTest tests[] = {
+        stand_test(the_library_is_opened_once_outside_of_parallel_regions),
+        stand_test(an_engine_that_is_wrong_in_large_or_single_sizes_is_found),
+        stand_test(an_engine_that_is_wrong_on_the_second_thread_is_found),
+        stand_test(small_products_can_be_checked_too),
+        stand_test(a_right_engine_passes_whatever_the_data),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

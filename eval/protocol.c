@@ -9,6 +9,9 @@
 
 enum { CASES_MAX = 4096 };
 
+StartModel case_start(const Case *c) { return c->method->needs & NEEDS_BASE ? MODEL_BASE : c->scenario->start; }
+const char *case_method_name(const Case *c) { return c->method->needs & NEEDS_BASE ? "retrain_from_base" : c->method->name; }
+
 const MethodConfig *method_config(const Plan *p, const Method *m)
 {
     size_t k = 0;
@@ -120,6 +123,9 @@ static bool case_add(Plan *p, Case c, Error *e)
         if (strcmp(p->cases[k].name, c.name) == 0 && p->cases[k].method == c.method && p->cases[k].trainable == c.trainable && p->cases[k].seed == c.seed)
             return error_set(e, "[protocol]: %s of %s with seed %llu is asked for twice, expected each scenario, method, rule and seed once", c.method->name,
                              c.name, (unsigned long long)c.seed);
+    if (c.scenario->start == MODEL_BASE && c.method->needs & NEEDS_BASE)
+        return error_set(e, "[protocol]: %s starts from the base model, which has learnt what %s is to forget, expected a scenario of the fine-tuned model",
+                         c.method->name, c.name);
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group, 6);
@@ -127,12 +133,12 @@ static bool case_add(Plan *p, Case c, Error *e)
         return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
     to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6) : NO_STAGE;
     to->unlearn = stage_of_unlearning(p, to);
-    to->answer = stage_of_answers(p, c.scenario->start, to->unlearn, c.group, 6 + c.epochs);
+    to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group, 6 + c.epochs);
     to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
     if (!e->failed && asks_for_probe(p, c.name)) {
         to->probe_before = stage_of_probe(p, to, c.scenario->start, NO_STAGE);
         to->probe_oracle = to->oracle != NO_STAGE ? stage_of_probe(p, to, MODEL_ORACLE, NO_STAGE) : NO_STAGE;
-        to->probe = stage_of_probe(p, to, c.scenario->start, to->unlearn);
+        to->probe = stage_of_probe(p, to, case_start(&c), to->unlearn);
     }
     return !e->failed;
 }

@@ -73,6 +73,11 @@ typedef struct {
     size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
 } Case;
 
+/* The model that a case starts from: the scenario's, or the base model for a method that must not have learnt the forget set (retrain). */
+StartModel case_start(const Case *c);
+/* The method's name in results. The rows of the oracle have "retrain"; those of a case of the method retrain have "retrain_from_base". */
+const char *case_method_name(const Case *c);
+
 typedef enum { STAGE_TRAIN, STAGE_UNLEARN, STAGE_ANSWER, STAGE_PROBE } StageKind;
 
 typedef struct {

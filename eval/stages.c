@@ -74,17 +74,16 @@ size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
 
 size_t stage_of_unlearning(Plan *p, const Case *one)
 {
-    Stage s = { .kind = STAGE_UNLEARN, .model = one->scenario->start, .one = one, .of = NO_STAGE, .group = one->group };
+    Stage s = { .kind = STAGE_UNLEARN, .model = case_start(one), .one = one, .of = NO_STAGE, .group = one->group };
     const ProtocolConfig *c = &p->config;
     char epochs[32], trajectory[32], stop[32];
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
     const char *reference = method_config(p, one->method)->oracle ? model_text(p, MODEL_ORACLE, &s) : "";
-    const char *base = one->method->needs & NEEDS_BASE ? model_text(p, MODEL_BASE, &s) : "";
     s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
-    s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\ntrajectory %s\n%s%s", model, reference, base, one->method->name, trainable_name(one->trainable),
+    s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
+                            "requests %lld\n%s %s\ntrajectory %s\n%s%s", model, reference, one->method->name, trainable_name(one->trainable),
                             (unsigned long long)one->seed, (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
                             (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
                             decimal_double(one->steps ? (double)one->steps : one->epochs, epochs), decimal_double(c->trajectory, trajectory),

@@ -9,7 +9,7 @@
 #include "model/training/stream.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
-#include "ref/config/setup.h"
+#include "ref/config/session.h"
 #include "tensor/base/json.h"
 #include "tensor/ops.h"
 
@@ -17,39 +17,36 @@ enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };
 
 typedef struct {
     const char *model, *adapter, *image, *choices, *template, *question;
-    ModelConfig config;
-    Weights weights;
-    Lora lora;
-    Model net;
-    Reader reader;
+    Session session;
     float *pixels;
 } Ask;
 
 static bool open_model(Ask *q, Arena *a, Error *e)
 {
+    Settings s;
     PromptTemplate template;
-    if (!prompt_template_find(&template, q->template, e) || !config_load(&q->config, q->model, e)
-        || !weights_load(&q->weights, q->model, &q->config, a, e)
-        || !reader_open(&q->reader, q->model, &q->config, template, MASK_ANSWER, a, e)
-        || (q->adapter && !lora_load(&q->lora, &q->weights, q->adapter, a, e)))
+    Session *x = &q->session;
+    settings_defaults(&s, a);
+    if (!prompt_template_find(&template, q->template, e))
         return false;
-    return model_make(&q->net, &q->config, &q->weights, q->adapter ? &q->lora : NULL, config_positions(&q->config), a, e);
+    s.data_template = (int)template;
+    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, false, e)) && session_model(x, e);
 }
 
 static bool open_picture(Ask *q, Arena *a, Error *e)
 {
     Image picture;
-    q->pixels = arena_array(a, shape_size(q->reader.pixels), sizeof *q->pixels);
-    return q->pixels && image_read(&picture, q->image, a, e) && image_preprocess(q->pixels, &picture, &q->reader.images, a, e);
+    q->pixels = arena_array(a, shape_size(q->session.reader.pixels), sizeof *q->pixels);
+    return q->pixels && image_read(&picture, q->image, a, e) && image_preprocess(q->pixels, &picture, &q->session.reader.images, a, e);
 }
 
 static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *a, Error *e)
 {
     Prompt p;
-    if (!prompt_make(&p, &q->reader.style, q->question, answer, q->image != NULL, a, e))
+    if (!prompt_make(&p, &q->session.reader.style, q->question, answer, q->image != NULL, a, e))
         return false;
-    if (p.n > config_positions(&q->config))
-        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, config_positions(&q->config));
+    if (p.n > config_positions(&q->session.config))
+        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, config_positions(&q->session.config));
     *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
     return true;
 }
@@ -119,7 +116,7 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
         if (!sample_for(q, choice[k], &samples[k], a, e))
             return false;
     }
-    if (!score_samples(&q->net, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
+    if (!score_samples(&q->session.model, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
         return false;
     for (size_t k = 0; k < n; k++) {
         if (isnan(scores[k].nll))
@@ -137,10 +134,10 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     size_t n;
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
-    size_t left = config_positions(&q->config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
-    if (!generate_greedy(&q->net, &prompt, q->reader.end, ids, room, &n, e))
+    size_t left = config_positions(&q->session.config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
+    if (!generate_greedy(&q->session.model, &prompt, q->session.reader.end, ids, room, &n, e))
         return false;
-    char *text = tokenizer_decode(q->reader.style.text, ids, n, true, a, e);
+    char *text = tokenizer_decode(q->session.reader.style.text, ids, n, true, a, e);
     if (!text)
         return false;
     json_t *root = json_pack("{ss}", "answer", text);
@@ -172,7 +169,7 @@ int command_ask(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     bool good = open_model(&q, &a, &e) && (!q.image || open_picture(&q, &a, &e)) && (q.choices ? weigh(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
-    weights_close(&q.weights);
+    session_close(&q.session);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);
 }

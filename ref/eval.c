@@ -11,7 +11,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
-#include "ref/config/setup.h"
+#include "ref/config/session.h"
 #include "ref/cli/table.h"
 
 enum { FILES_MAX = OPTION_REPEATS };
@@ -20,9 +20,7 @@ typedef struct {
     const char *config, *model, *adapter, *answers;
     OptionList questions, set;
     Settings settings;
-    ModelConfig net;
-    Weights weights;
-    Lora lora;
+    Session session;
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // its samples are those of the file; count 0: the file is not MMBench's
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
@@ -34,8 +32,10 @@ static bool open_settings(Eval *x, Arena *a, Error *e)
 {
     if (!settings_open(&x->settings, x->config, &x->set, a, e))
         return false;
-    const char *world = x->config ? NULL : shipped_world();
-    return !world || settings_preset(&x->settings, arena_format(a, "data.world=%s", world), e);
+    const char *world = x->config || x->settings.given[SETTING_data_world] ? NULL : shipped_world();
+    if (world)
+        x->settings.data_world = world;
+    return true;
 }
 
 static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
@@ -100,18 +100,14 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
 
 static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
 {
-    Reader reader;
-    Model m;
+    Session *s = &x->session;
     const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
     if (!*folder)
         return error_set(e, "eval: no model was given, expected --model DIR"), NULL;
-    if (!config_load(&x->net, folder, e) || !weights_load(&x->weights, folder, &x->net, a, e)
-        || !reader_open(&reader, folder, &x->net, (PromptTemplate)x->settings.data_template, MASK_ANSWER, a, e)
-        || (x->adapter && (!lora_load(&x->lora, &x->weights, x->adapter, a, e) || !lora_merge(&x->lora, &x->weights, e)))
-        || (x->rtn4 && !weights_quantise(&x->weights, QUANTISE_TARGETS, 0, e))
-        || !model_make(&m, &x->net, &x->weights, NULL, config_positions(&x->net), a, e))
+    if (!session_open(s, &x->settings, folder, MASK_ANSWER, a, e) || (x->adapter && !session_adapter(s, x->adapter, true, e))
+        || (x->rtn4 && !weights_quantise(&s->weights, QUANTISE_TARGETS, 0, e)) || !session_model(s, e))
         return NULL;
-    return evaluate(&m, &reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
+    return evaluate(&s->model, &s->reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
 }
 
 /* Rows of each group and kind, in the order in which they first come. */
@@ -216,7 +212,7 @@ int command_eval(int argc, char **argv)
     bool good = eval(&x, o.json, &a, &e);
     for (size_t k = 0; k < x.files; k++)
         dataset_close(&x.samples[k]);
-    weights_close(&x.weights);
+    session_close(&x.session);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);
 }

@@ -115,7 +115,7 @@ static bool list_config(bool json, Arena *a, Error *e)
 {
     static const char *const shown[] = { "key", "default", "values", "help" }, *const exact[] = { "section", "key", "type", "default", "range", "help" };
     static const struct { const char *section, *key; ValueType type; const char *fallback, *range, *help; } keys[] = {
-#define SETTING(section, key, TYPE, fallback, range, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
+#define SETTING(section, key, TYPE, fallback, range, parts, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
 #include "ref/config/settings.def"
 #undef SETTING
 #define ALIAS(older, key) { "unlearn", #older, TYPE_TEXT, "", "", "the older name of unlearn." #key },

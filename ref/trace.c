@@ -8,28 +8,24 @@
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
-/* Whether a setting ("section.key = value") belongs in the trace of a step: how samples are read and what the method and the optimiser
- * do, but not where files are. */
-static bool shapes_step(const char *line, const Hyperparameters *hyper)
+/* Whether a line of the settings ("section.key = value") is stated: a hyperparameter that joined later is, where it is not its default. */
+static bool stated(const char *line, const Hyperparameters *hyper)
 {
-    static const char *const parts[] = { "train.", "optimiser.", "lora.", "data.template ", "data.mask " };
-    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-        if (strncmp(line, parts[k], strlen(parts[k])) == 0)
-            return true;
     char name[64] = "";
     const char *key = sscanf(line, "unlearn.%63[^ ]", name) == 1 ? hyperparameter_key(name) : NULL;
-    return key && hyperparameter_stated(hyper, key);
+    return !key || hyperparameter_stated(hyper, key);
 }
 
-static json_t *head(const Step *s, Arena *a)
+/* A failure is written to e. */
+static json_t *head(const Step *s, Arena *a, Error *e)
 {
     json_t *samples = json_array(), *lines = json_array();
     for (size_t k = 0; k < s->used_count; k++)
         json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role", role_name(s->used[k].role), "answer", s->used[k].answer));
-    for (char *text = settings_text(&s->settings, a), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
-        if (shapes_step(line, &s->v))
+    for (char *text = settings_part(&s->m.settings, IN_STEP, a, e), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
+        if (stated(line, &s->m.v))
             json_array_append_new(lines, json_string(line));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->method->name, "formula", method_formula(s->method, a),
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula", method_formula(s->m.method, a),
                      "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);
 }
 
@@ -39,7 +35,7 @@ static void tell(const Step *s)
     char loss[32];
     for (size_t k = 0; k < s->used_count; k++)
         count[s->used[k].role]++;
-    printf("%s:", s->method->name);
+    printf("%s:", s->m.method->name);
     for (Role r = 0; r < ROLE_COUNT; r++)
         if (count[r])
             printf(" %zu %s,", count[r], role_name(r));
@@ -70,9 +66,9 @@ int command_trace(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e);
-    bool good = made && trace_write(&s.trainer, out, head(&s, &a), &a, &e);
+    bool good = made && trace_write(&s.trainer, out, head(&s, &a, &e), &a, &e);
     if (made && o.json)                                     // even where the files could not be written
-        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.method->name, "nodes", (json_int_t)s.trainer.tape.count, "loss", json_decimal(s.trainer.stats.loss), "out", out));
+        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count, "loss", json_decimal(s.trainer.stats.loss), "out", out));
     else if (made && !o.quiet)
         tell(&s);
     step_close(&s);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
-#include "model/image/processor.h"
 #include "model/training/checkpoint.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/dataset.h"
@@ -9,7 +8,8 @@
 #include "ref/cli/log.h"
 #include "ref/cli/options.h"
 #include "ref/cli/progress.h"
-#include "ref/config/setup.h"
+#include "ref/config/identity.h"
+#include "ref/config/session.h"
 #include "tensor/base/file.h"
 
 /* Everything a training run holds. */
@@ -17,36 +17,30 @@ typedef struct {
     const Settings *s;
     const char *out;
     bool quiet, resume;
-    ModelConfig config;
-    Weights weights;
-    Lora lora;
-    Model model;
-    Reader reader;
+    Session session;
     Dataset samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
     Trainer trainer;
     int64_t begun;                   // steps that were done before
     char identity[65];
-    const char *reader_folder;       // where tokenizer.json and preprocessor_config.json are
 } Run;
 
-/* What is being trained, so that a checkpoint of something else is refused: settings, stream, what is held out, and starting weights. */
+/* What is being trained, so that a checkpoint of something else is refused: the settings that a training depends on, the samples that are
+ * trained on and held out, with their pictures, how the model reads, and the weights at the start. */
 static bool identify(Run *r, Arena *a, Error *e)
 {
-    Digest stream, held_out = { "" };
     Hash h = hash_begin();
-    char *text = settings_text(r->s, a);
-    if (!text || !digest_file(r->samples.path, &stream, e) || (r->held_out.path && !digest_file(r->held_out.path, &held_out, e)))
+    Digest samples, held_out = { "" }, reader;
+    const Weights *w = &r->session.weights;
+    const char *text = settings_part(r->s, IN_TRAIN, a, e);
+    if (!text || !samples_digest(&r->samples, &samples, a, e) || (r->held_out.path && !samples_digest(&r->held_out, &held_out, a, e))
+        || !reader_digest(r->session.folder, &reader, a, e))
         return false;
-    char *rest = strstr(text, "\nunlearn.");
-    if (rest)
-        rest[1] = 0;                                 // sections from [unlearn] on do not concern training
-    hash_text(&h, "pulse-ref train, spec " PULSE_SPEC);
-    hash_text(&h, text);
-    hash_text(&h, stream.hex);
-    hash_text(&h, held_out.hex);
-    for (size_t k = 0; k < r->weights.count; k++)
-        hash_tensor(&h, r->weights.list[k].name, r->weights.list[k].tensor);
+    const char *const parts[] = { "pulse-ref train, spec " PULSE_SPEC, text, samples.hex, held_out.hex, reader.hex };
+    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
+        hash_text(&h, parts[k]);
+    for (size_t k = 0; k < w->count; k++)
+        hash_tensor(&h, w->list[k].name, w->list[k].tensor);
     memcpy(r->identity, hash_end(&h).hex, sizeof r->identity);
     return true;
 }
@@ -72,31 +66,15 @@ static bool schedule_fits(const Settings *s, Error *e)
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     const Settings *s = r->s;
-    bool adapters;
+    Session *x = &r->session;
     const char *stream = settings_input(s, "data.stream", s->data_stream, e);
-    if (!stream || !schedule_fits(s, e) || !model_open(s, &r->config, &r->weights, &r->reader_folder, a, e)
-        || !reader_open(&r->reader, r->reader_folder, &r->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
-        || !dataset_read(&r->samples, stream, a, e)
-        || !stream_make(&r->stream, &r->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
-        || !open_held_out(r, a, e) || !identify(r, a, e) || !train_targets(s, &r->weights, &r->lora, &adapters, a, e))
+    if (!stream || !schedule_fits(s, e) || !session_open(x, s, NULL, (PromptMask)s->data_mask, a, e) || !dataset_read(&r->samples, stream, a, e)
+        || !stream_make(&r->stream, &x->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
+        || !open_held_out(r, a, e) || !identify(r, a, e) || !session_train(x, s, e))
         return false;
     TrainConfig c = train_config(s);
-    return model_make(&r->model, &r->config, &r->weights, adapters ? &r->lora : NULL, config_positions(&r->config), a, e)
-        && trainer_make(&r->trainer, &r->model, &c, a, e)
+    return trainer_make(&r->trainer, &x->model, &c, a, e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
-}
-
-/* A model folder is whole: what it reads with goes with the weights. */
-static bool save(const Run *r, Arena *a, Error *e)
-{
-    static const char *const reader[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json" };
-    if (r->model.lora)
-        return lora_save(&r->lora, &r->weights, r->out, e);
-    for (size_t k = 0; k < sizeof reader / sizeof *reader; k++)
-        if (file_exists(arena_format(a, "%s/%s", r->reader_folder, reader[k])) && !copy_file(r->reader_folder, r->out, reader[k], a, e))
-            return false;
-    return processor_config_write(arena_format(a, "%s/processor_config.json", r->out), (size_t)r->config.vision.patch_size, e)
-        && weights_save(&r->weights, &r->config, r->out, e);
 }
 
 /* A line about what is held out, before the first step, every train.eval_every steps, and after the last; `note` says it until the next. */
@@ -106,7 +84,7 @@ static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
     HeldOut h;
     if (!r->held_out.path || (done > 0 && done < s->train_steps && (s->train_eval_every == 0 || done % s->train_eval_every != 0)))
         return true;
-    if (!held_out_score(&h, &r->model, &r->reader, &r->held_out, e))
+    if (!held_out_score(&h, &r->session.model, &r->session.reader, &r->held_out, e))
         return false;
     log_held_out(log, done, &h);
     snprintf(note, 96, ", held out %.4f, %.1f %% exact", (double)h.loss, 100.0 * (double)h.exact / (double)h.samples);
@@ -138,6 +116,11 @@ static bool steps(Run *r, FILE *log, Error *e)
     return !e->failed;
 }
 
+static bool save(Session *x, const char *out, Error *e)
+{
+    return x->adapters ? lora_save(&x->lora, &x->weights, out, e) : session_save(x, out, e);
+}
+
 static bool train(Run *r, Arena *a, Error *e)
 {
     FILE *log;
@@ -152,7 +135,7 @@ static bool train(Run *r, Arena *a, Error *e)
                 (long long)r->s->train_accumulate, (long long)r->s->train_accumulate);
     bool good = steps(r, log, e);
     good = log_close(log, path, e) && good;
-    return good && save(r, a, e);
+    return good && save(&r->session, r->out, e);
 }
 
 bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e)
@@ -162,16 +145,16 @@ bool train_folder(const Settings *s, const char *out, bool resume, const Options
     bool good = train(&r, a, e);
     if (good && o && o->json)
         command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun", (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss),
-                               "trained", (json_int_t)weights_parameters(&r.weights, true), "peak_bytes", (json_int_t)r.trainer.step_arena.peak, "out", out));
+                               "trained", (json_int_t)weights_parameters(&r.session.weights, true), "peak_bytes", (json_int_t)r.trainer.step_arena.peak, "out", out));
     else if (good && !quiet && r.begun == r.trainer.optimiser.step)
         printf("%lld steps, all of them done before\n", (long long)r.begun);
     else if (good && !quiet)
         printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
-               (double)r.trainer.stats.loss, weights_parameters(&r.weights, true), (double)r.trainer.step_arena.peak / 1e6);
+               (double)r.trainer.stats.loss, weights_parameters(&r.session.weights, true), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);
     dataset_close(&r.samples);
     dataset_close(&r.held_out);
-    weights_close(&r.weights);
+    session_close(&r.session);
     return good;
 }
 

@@ -28,15 +28,14 @@ static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Wei
     return true;
 }
 
-static bool adapted(const Weight *w, const Lora *lora)
+bool weight_adapted(const Weight *w, const Lora *lora)
 {
-    char module[600];
-    size_t n = strlen(w->name), tail = sizeof ".weight" - 1;
-    if (n <= tail || n - tail >= sizeof module || strcmp(w->name + n - tail, ".weight") != 0)
-        return false;
-    memcpy(module, w->name, n - tail);
-    module[n - tail] = 0;
-    return lora_find(lora, module) != NULL;
+    for (size_t k = 0; k < lora->count; k++) {
+        const size_t n = strlen(lora->pairs[k].module);
+        if (strncmp(w->name, lora->pairs[k].module, n) == 0 && strcmp(w->name + n, ".weight") == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool all_zero(const Lora *l)
@@ -67,7 +66,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
     Model *copy = arena_alloc(a, sizeof *copy);
     Weights *weights = arena_alloc(a, sizeof *weights);
     Lora *lora = m->lora && !all_zero(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
-    if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? adapted : NULL, m->lora, a)
+    if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? weight_adapted : NULL, m->lora, a)
         || (lora && !freeze_lora(lora, m->lora, a)))
         return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;
     *copy = *m;

@@ -39,6 +39,8 @@ int64_t   unlearn_epoch(const UnlearnRequest *r);
 /* The method without steps: edits the weights at once. */
 bool      unlearn_edit(const UnlearnRequest *r, Model *m, Error *e);
 
+/* Whether an adapter stands beside this weight. */
+bool      weight_adapted(const Weight *w, const Lora *lora);
 /* A frozen model that computes what `m` computes now, whatever becomes of m's trainable weights and adapters. Adapters that
  * are still zero are left out: the bits are the same. keep_merged: also when adapters are merged into m's weights. */
 Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);

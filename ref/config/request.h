@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Request: the samples that settings name for unlearning, read and ready for the model, round by round.
+/* Request: the samples that the section [unlearn] names, read and ready for the model, round by round.
  *
- * Only lines with "split": "train" are used, without augmentation, so that what the reference says of a sample can be kept.
- * Always: no sample stands in a round's forget list and in the retain list, or in two forget lists.
- * Fails: a missing or empty list, a sample in both, a forget sample without an alternate: a sentence with FILE:LINE. */
+ * Only lines with "split": "train" are used. unlearn.forget_entities says how many rounds there are.
+ * Always: no sample stands both in a forget list and in the retain list, nor in the forget lists of two rounds.
+ * Fails: a missing or empty list, a sample in two lists, a forget sample without an alternate: a sentence with FILE:LINE. */
 #ifndef PULSE_REF_CONFIG_REQUEST_H
 #define PULSE_REF_CONFIG_REQUEST_H
 
-#include "model/training/dataset.h"
-#include "ref/config/setup.h"
+#include "ref/config/answers.h"
 
 typedef struct {
-    size_t rounds;
-    SampleList *forget, *refusal, *alternate;   // one a round; NULL when not needed
-    SampleList  retain;
-    Dataset forget_file, retain_file, alternate_file;
+    RoundSamples samples;
+    Dataset forget_file, retain_file;
+    OtherAnswers others;
 } Request;
 
-bool request_read(Request *q, const Settings *s, const Method *m, const Hyperparameters *v, const Reader *r, Arena *a, Error *e);
+/* Reads what the method needs; everything lives in `a` but for open picture files. A Request that is all zero may be closed. */
+bool request_read(Request *q, const MethodSettings *m, const Reader *r, Arena *a, Error *e);
 void request_close(Request *q);
 
 #endif

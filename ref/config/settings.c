@@ -15,13 +15,14 @@ enum { CONFIG_LIMIT = 1 << 20 };
 typedef struct {
     const char *section, *key;
     ValueType type;
-    const char *fallback, *range, *help;
+    const char *fallback, *range;
+    unsigned parts;
     size_t offset;
 } Setting;
 
 static const Setting settings[] = {
-#define SETTING(section, key, TYPE, fallback, range, help) \
-    { #section, #key, TYPE_##TYPE, fallback, range, help, offsetof(Settings, section##_##key) },
+#define SETTING(section, key, TYPE, fallback, range, parts, help) \
+    { #section, #key, TYPE_##TYPE, fallback, range, parts, offsetof(Settings, section##_##key) },
 #include "ref/config/settings.def"
 #undef SETTING
 };
@@ -65,16 +66,6 @@ static const Setting *find(const char *name)
     return NULL;
 }
 
-/* Whether a method may have a value of its own: what its stages depend on, but for the budgets. */
-static bool may_be_own(const Setting *w)
-{
-    static const char *const sections[] = { "unlearn", "optimiser", "lora" };
-    for (size_t k = 0; k < sizeof sections / sizeof *sections; k++)
-        if (strcmp(w->section, sections[k]) == 0)
-            return strcmp(w->key, "method") != 0;
-    return w == find("data.mask") || w == find("train.trainable");
-}
-
 /* *method: NULL when the name is of all methods. */
 static const Setting *find_named(const char *name, const char **method, Error *e)
 {
@@ -93,7 +84,7 @@ static const Setting *find_named(const char *name, const char **method, Error *e
         return error_set(e, "%.120s: there is no method %s, expected one of `pulse-ref list methods`", name, text), NULL;
     from += strlen(text);
     w = *from ? find(from + 1) : NULL;
-    if (!w || !may_be_own(w))
+    if (!w || !(w->parts & PER_METHOD))
         return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or data.mask, train.trainable, for instance "
                             "method.%s.optimiser.lr (budgets stand in [epochs]: \"3 %s=9\")", name, m->name, m->name), NULL;
     *method = m->name;
@@ -184,17 +175,23 @@ bool settings_read(Settings *s, const char *path, Error *e)
     return error_prefix(e, "%s:%d", path, line);
 }
 
+/* The key of "section.key=value", and where its value stands. */
+static const Setting *assignment_read(const char *assignment, const char **method, const char **text, Arena *a, Error *e)
+{
+    const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.');
+    if (!equals || !dot || dot > equals)
+        return error_set(e, "--set %.200s: expected section.key=value", assignment), NULL;
+    const char *name = arena_format(a, "%.*s", (int)(equals - assignment), assignment);
+    const Setting *w = name ? find_named(name, method, e) : NULL;
+    *text = equals + 1;
+    return w || !name ? w : (error_prefix(e, "--set"), NULL);
+}
+
 bool settings_set(Settings *s, const char *assignment, Error *e)
 {
-    char name[128];
-    const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.'), *method;
-    if (!equals || !dot || dot > equals || (size_t)(equals - assignment) >= sizeof name)
-        return error_set(e, "--set %.200s: expected section.key=value", assignment);
-    snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
-    const Setting *w = find_named(name, &method, e);
-    if (!w)
-        return error_prefix(e, "--set");
-    return assign(s, method, w, equals + 1) || refuse(method, w, equals + 1, "--set ", e);
+    const char *method, *text;
+    const Setting *w = assignment_read(assignment, &method, &text, s->arena, e);
+    return w && (assign(s, method, w, text) || refuse(method, w, text, "--set ", e));
 }
 
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e)
@@ -210,21 +207,16 @@ bool settings_open(Settings *s, const char *config, const OptionList *set, Arena
 
 bool settings_preset(Settings *s, const char *assignments, Error *e)
 {
-    char one[256];
-    for (const char *at = assignments; *at; at += strspn(at, " ")) {
-        size_t n = strcspn(at, " ");
-        snprintf(one, sizeof one, "%.*s", (int)n, at);
-        Settings tried = *s;
-        if (!settings_set(&tried, one, e))
+    char *rest = arena_text(s->arena, assignments), *one;
+    const char *method, *text;
+    while (rest && (one = strtok_r(rest, " ", &rest))) {
+        const Setting *w = assignment_read(one, &method, &text, s->arena, e);
+        if (!w)
             return false;
-        for (size_t k = 0; k < SETTINGS; k++)
-            if (tried.given[k] && !s->given[k]) {
-                *s = tried;
-                s->given[k] = false;
-            }
-        at += n;
+        if (!s->given[w - settings] && !value_set(s, w, text))
+            return refuse(NULL, w, text, "", e);
     }
-    return true;
+    return rest != NULL;
 }
 
 const char *settings_path(const Settings *s, const char *path)
@@ -251,20 +243,40 @@ bool settings_blame(const Settings *s, const char *key, Error *e)
 
 /* --- printing --- */
 
-static void value_text(const Settings *s, const Setting *w, char out[512])
+/* The whole value as text, of any length; NULL: no memory. */
+static const char *value_text(const Settings *s, const Setting *w, Arena *a)
 {
     const void *from = field(s, w);
     const char *choices = w->range;
+    char number[32];
     switch (w->type) {
-    case TYPE_INT:    snprintf(out, 512, "%lld", (long long)*(const int64_t *)from); break;
-    case TYPE_REAL:   decimal_float(*(const float *)from, out); break;
-    case TYPE_BOOL:   strcpy(out, *(const bool *)from ? "yes" : "no"); break;
-    case TYPE_TEXT:   snprintf(out, 512, "%s", *(const char *const *)from); break;
+    case TYPE_INT:  return arena_format(a, "%lld", (long long)*(const int64_t *)from);
+    case TYPE_REAL: return arena_text(a, decimal_float(*(const float *)from, number));
+    case TYPE_BOOL: return *(const bool *)from ? "yes" : "no";
+    case TYPE_TEXT: return *(const char *const *)from;
     case TYPE_CHOICE:
         for (int k = *(const int *)from; k > 0; k--)
             choices += strcspn(choices, "|") + 1;
-        snprintf(out, 512, "%.*s", (int)strcspn(choices, "|"), choices);
+        return arena_format(a, "%.*s", (int)strcspn(choices, "|"), choices);
     }
+    return NULL;
+}
+
+/* The lines one after another; NULL: no memory, for them or for one of them. */
+static char *lines_join(const char *const *line, size_t count, Arena *a)
+{
+    size_t n = 1;
+    for (size_t k = 0; k < count; k++) {
+        if (!line[k])
+            return NULL;
+        n += strlen(line[k]);
+    }
+    char *all = arena_alloc(a, n), *to = all;
+    for (size_t k = 0; all && k < count; k++)
+        to = stpcpy(to, line[k]);
+    if (all)
+        *to = 0;
+    return all;
 }
 
 /* The name that a manifest gives to a key: of hyperparameters the recorded one. */
@@ -273,17 +285,41 @@ static const char *recorded(const Setting *w)
     return strcmp(w->section, "unlearn") == 0 ? hyperparameter_recorded(w->key) : w->key;
 }
 
+/* method "": of all methods. */
+static const char *line_text(const char *method, const Setting *w, const char *value, Arena *a)
+{
+    return value ? arena_format(a, "%s%s%s%s.%s = %s\n", *method ? "method." : "", method, *method ? "." : "", w->section, recorded(w), value) : NULL;
+}
+
 char *settings_text(const Settings *s, Arena *a)
 {
-    size_t n = SETTINGS;
+    size_t n = 0, own = 0;
     for (const struct OwnSetting *o = s->own; o; o = o->next)
-        n++;
-    char *all = arena_alloc(a, n * 640), *to = all, value[512];
-    for (size_t k = 0; all && k < SETTINGS; k++) {
-        value_text(s, &settings[k], value);
-        to += snprintf(to, 640, "%s.%s = %s\n", settings[k].section, recorded(&settings[k]), value);
-    }
-    for (const struct OwnSetting *o = s->own; all && o; o = o->next)
-        to += snprintf(to, 640, "method.%s.%s.%s = %.500s\n", o->method, o->what->section, recorded(o->what), o->text);
-    return all;
+        own++;
+    const char **line = arena_array(a, SETTINGS + own, sizeof *line);
+    for (; line && n < SETTINGS; n++)
+        line[n] = line_text("", &settings[n], value_text(s, &settings[n], a), a);
+    for (const struct OwnSetting *o = s->own; line && o; o = o->next)
+        line[n++] = line_text(o->method, o->what, o->text, a);
+    return line ? lines_join(line, n, a) : NULL;
+}
+
+/* SHA-256 of the file that a key names; "": it names none. */
+static const char *content_text(const Settings *s, const Setting *w, Arena *a, Error *e)
+{
+    const char *path = value_text(s, w, a), *key = arena_format(a, "%s.%s", w->section, w->key);
+    Digest d = { "" };
+    if (!path || !key || (*path && (!(path = settings_input(s, key, path, e)) || !digest_file(path, &d, e))))
+        return NULL;
+    return arena_text(a, d.hex);
+}
+
+char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e)
+{
+    size_t n = 0;
+    const char *line[SETTINGS];
+    for (const Setting *w = settings; w < settings + SETTINGS; w++)
+        if (w->parts & part)
+            line[n++] = line_text("", w, w->parts & BY_CONTENT ? content_text(s, w, a, e) : value_text(s, w, a), a);
+    return e->failed ? NULL : lines_join(line, n, a);
 }

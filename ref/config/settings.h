@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings: what a CONFIG.ini says, every key with its default, type and range in settings.def.
+/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what depends on it.
  *
  *     Settings s;
- *     settings_open(&s, "run.ini", &set, &arena, &error);      // unknown keys and values out of range: FILE:LINE: sentence
+ *     settings_open(&s, "run.ini", &set, &arena, &error);      // an unknown key or a value out of range: FILE:LINE: sentence
  *     s.train_steps
  *
- * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and goes over everything else; its
- * keys have their section before them: unlearn.steering_coeff, optimiser.lr, lora.alpha.
- * Always: numbers are read locale-free and whole ("30x" is an error); a REAL is the nearest float; text lives in the arena.
- * Paths are left as written: settings_path makes them relative to the config's folder. */
+ * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides everything else; its keys are
+ * written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha.
+ * Always: numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts live in the arena.
+ * Paths are kept as they are written; settings_path makes them relative to the folder of the config. */
 #ifndef PULSE_REF_CONFIG_SETTINGS_H
 #define PULSE_REF_CONFIG_SETTINGS_H
 
@@ -23,32 +23,48 @@ enum {
     SETTINGS
 };
 
+/* What depends on a key (the column `parts` of settings.def). */
+enum {
+    IN_NOTHING = 0,
+    IN_TRAIN   = 1 << 0,                 // a training, its checkpoints and its log
+    IN_ROUNDS  = 1 << 1,                 // rounds of unlearning or of relearning
+    IN_ANSWER  = 1 << 2,                 // how a model is asked
+    IN_STEP    = 1 << 3,                 // one optimiser step, as `trace` writes it
+    PER_METHOD = 1 << 4,                 // one method may have a value of its own
+    BY_CONTENT = 1 << 5                  // the value names a file; what counts is its content
+};
+
 typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;
 #include "ref/config/settings.def"
 #undef SETTING
-    bool given[SETTINGS];                // by the config or by --set, so not to be overridden by a preset
-    struct OwnSetting *own;              // of single methods, in the order they were given
+    bool given[SETTINGS];                // by the config or by --set, so that a preset does not override it
+    struct OwnSetting *own;              // of single methods, in the order in which they were given
     const char *file;                    // the config; NULL: none was read
     Arena *arena;
 } Settings;
 
 void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
+/* "section.key=value", as in --set. */
 bool settings_set(Settings *s, const char *assignment, Error *e);
 /* What a command was given: the defaults, then its --config (NULL: none), then every --set. */
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
-/* What the section of this method says becomes what the settings say. */
+/* Sets the keys that have a value for this method alone. */
 void settings_own(Settings *s, const char *method);
-/* The assignments "section.key=value …" of a preset, for keys that were not given. */
+/* Sets the assignments "section.key=value …" of a preset, but for the keys that were given. */
 bool settings_preset(Settings *s, const char *assignments, Error *e);
-/* A path of the config: relative ones start at the config's folder. */
+/* A path of the config: a relative one starts at the folder of the config. */
 const char *settings_path(const Settings *s, const char *path);
-/* That path, which is there; NULL, and a sentence with file and key, when it is empty or nothing of that name can be read. */
+/* The same path, if the file or folder is there; else NULL, and a sentence that names the config and the key. */
 const char *settings_input(const Settings *s, const char *key, const char *path, Error *e);
-/* Puts "CONFIG: key" before the sentence of a failure that is the key's. */
+/* Puts "CONFIG: key" before the sentence of a failure that the key caused. */
 bool settings_blame(const Settings *s, const char *key, Error *e);
-/* "section.key = value" for every setting, in the order of the list, then the methods' own: what a manifest keeps and a digest covers. */
+/* A line "section.key = value" for every key, in the order of settings.def, then those of single methods: what a manifest keeps. Values are
+ * whole, however long. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);
+/* The lines of the keys that have one of these parts: what identifies a training, rounds, answers or a step. A key that is BY_CONTENT has
+ * the SHA-256 of its file as its value. NULL: a file cannot be read, or no memory. */
+char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

@@ -4,37 +4,6 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error *e)
-{
-    return config_load(c, folder, e) && weights_load(w, folder, c, a, e);
-}
-
-bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e)
-{
-    const char *path = settings_path(s, s->model_path), *config = settings_path(s, s->model_config);
-    size_t size;
-    *reader_folder = *path ? path : settings_path(s, s->data_world);
-    if (*path)
-        return settings_input(s, "model.path", s->model_path, e) && model_load(path, c, w, a, e);
-    if (!*config)
-        return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", s->file);
-    char *text = settings_input(s, "model.config", s->model_config, e) ? file_read(config, 1 << 20, &size, a, e) : NULL;
-    return text && config_parse(c, text, size, config, e) && weights_make(w, c, (uint64_t)s->model_seed, a, e);
-}
-
-bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e)
-{
-    Trainable t;
-    if (!trainable_parse(s->train_trainable, &t)) {
-        *adapters = false;
-        return weights_train(w, s->train_trainable, e)
-            || settings_blame(s, s->train_trainable == s->attack_trainable ? "attack.trainable" : "train.trainable", e);   // relearning lends its own
-    }
-    *adapters = t != TRAIN_FULL;
-    LoraConfig c = { .rank = s->lora_rank, .alpha = s->lora_alpha, .rslora = s->lora_rslora, .targets = *s->lora_targets ? s->lora_targets : NULL };
-    return trainable_set(w, t, e) && (!*adapters || lora_make(lora, w, c, (uint64_t)s->model_seed, a, e) || settings_blame(s, "[lora]", e));
-}
-
 TrainConfig train_config(const Settings *s)
 {
     int64_t hold = s->optimiser_hold > s->optimiser_warmup ? s->optimiser_hold : s->optimiser_warmup;
@@ -60,28 +29,66 @@ bool copy_file(const char *from, const char *to, const char *name, Arena *a, Err
 
 /* --- methods --- */
 
-static void hyperparameters_given(const Settings *s, Hyperparameters *v)
+/* The hyperparameters that were given override the others; then the settings say what is in force. */
+static void hyperparameters_settle(Settings *s, Hyperparameters *v)
 {
-#define HYPERPARAMETER(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key;
+#define HYPERPARAMETER(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key; s->unlearn_##key = v->key;
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 }
 
-bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Hyperparameters *v, Error *e)
+bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e)
 {
-    *out = *s;
-    *m = method_find(name);
-    if (!*m)
-        return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", name);
-    settings_own(out, name);
-    const char *preset = out->unlearn_preset;
-    if (!hyperparameters_make(v, *m, preset, e))
+    *out = (MethodSettings){ .settings = *s, .method = method_find(method) };
+    if (!out->method)
+        return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", method);
+    settings_own(&out->settings, method);
+    const char *preset = out->settings.unlearn_preset;
+    if (!hyperparameters_make(&out->v, out->method, preset, e))
         return false;
     for (size_t k = 0; *preset && k < presets_count; k++)
-        if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, name) == 0)
-            && !settings_preset(out, presets[k].settings, e))
+        if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, method) == 0)
+            && !settings_preset(&out->settings, presets[k].settings, e))
             return false;
-    hyperparameters_given(out, v);
-    out->unlearn_method = (*m)->name;
+    hyperparameters_settle(&out->settings, &out->v);
+    out->settings.unlearn_method = out->method->name;
     return true;
+}
+
+void settings_seed(MethodSettings *m, uint64_t seed)
+{
+    m->settings.model_seed = m->settings.unlearn_seed = m->v.seed = (int64_t)seed;
+}
+
+bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e)
+{
+    if (!settings_method(s, "retain_ft", out, e))
+        return false;
+    Settings *to = &out->settings;
+    to->train_trainable = to->attack_trainable;
+    to->optimiser_lr = to->attack_lr;
+    to->unlearn_batch = to->attack_batch;
+    to->unlearn_epochs = to->attack_epochs;
+    to->unlearn_reset_optimiser = true;
+    to->data_mask = MASK_ANSWER;
+    settings_seed(out, seed);
+    return true;
+}
+
+/* --- rounds --- */
+
+RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle)
+{
+    const Settings *s = &m->settings;
+    return (RoundsPlan){
+        .method = m->method, .v = m->v, .batch = (size_t)s->unlearn_batch, .epochs = s->unlearn_epochs, .train = train_config(s),
+        .merge = s->unlearn_merge, .reset_optimiser = s->unlearn_reset_optimiser, .retain_shrinks = s->unlearn_retain_shrinks,
+        .count = samples->rounds, .forget = samples->forget, .refusal = samples->refusal, .alternate = samples->alternate,
+        .retain = samples->retain, .retain_only = oracle, .seed = (uint64_t)s->model_seed,
+    };
+}
+
+bool method_wants_oracle(const MethodSettings *m)
+{
+    return method_needs(m->method, &m->v) & NEEDS_REFERENCE && m->v.reference == REFERENCE_RETAIN_ONLY;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Setup: from settings to what a command works with: a model, what of it is trained, how, and by which method. */
+/* Setup: from settings to what a command works by: a method with its hyperparameters, an optimiser, and a plan of rounds. */
 #ifndef PULSE_REF_CONFIG_SETUP_H
 #define PULSE_REF_CONFIG_SETUP_H
 
@@ -7,21 +7,37 @@
 #include "ref/config/settings.h"
 #include "unlearn/rounds.h"
 
-/* The weights of model.path, or new ones of model.config. *reader_folder: where tokenizer.json and preprocessor_config.json are. */
-bool model_open(const Settings *s, ModelConfig *c, Weights *w, const char **reader_folder, Arena *a, Error *e);
-/* A model folder, its path as it is. */
-bool model_load(const char *folder, ModelConfig *c, Weights *w, Arena *a, Error *e);
-/* What is trained: full, adapters with or without the projector, or patterns of names. */
-bool train_targets(const Settings *s, Weights *w, Lora *lora, bool *adapters, Arena *a, Error *e);
+/* The settings in force for one method. Every setting unlearn.KEY of a hyperparameter is the value in `v`. */
+typedef struct {
+    Settings settings;
+    const Method *method;
+    Hyperparameters v;
+} MethodSettings;
+
+/* Settings under a method and unlearn.preset, each over the one before: the defaults, the method's, the preset's, and what was given. */
+bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e);
+/* One seed for adapters, the order of samples, and every draw of the method. */
+void settings_seed(MethodSettings *m, uint64_t seed);
+/* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics ask. */
+bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
+
 TrainConfig train_config(const Settings *s);
+
+/* The samples of every round, ready for the model. */
+typedef struct {
+    size_t rounds;
+    SampleList *forget, *refusal, *alternate;   // one list a round; NULL: the method does not need them
+    SampleList  retain;
+} RoundSamples;
+
+/* The plan of rounds that settings, a method and samples come to. oracle: the frozen reference of reference = retain_only, else NULL. */
+RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle);
+/* Whether a method under these settings has the oracle as its reference. */
+bool method_wants_oracle(const MethodSettings *m);
 
 /* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. o NULL: nothing is printed. */
 bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e);
 
 bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e);
-
-/* Settings under a method and unlearn.preset: *out is `s` with the method's own settings, and the preset's for keys that were not given;
- * *m the method called `name`, *v its hyperparameters: defaults, the method's, the preset's, and what was given, each over the one before. */
-bool settings_method(const Settings *s, const char *name, Settings *out, const Method **m, Hyperparameters *v, Error *e);
 
 #endif

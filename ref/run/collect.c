@@ -144,7 +144,7 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
     char name[64];
     size_t count, said = 0, entities = s->request[request].count;
     int64_t end = ends[request].last;
-    Row row = { .scenario = x->name, .method = x->method->name, .trainable = trainable_name(x->trainable), .seed = x->seed,
+    Row row = { .scenario = x->name, .method = case_method_name(x), .trainable = trainable_name(x->trainable), .seed = x->seed,
                 .round = (int64_t)request + 1, .epoch = (step - 1) / epoch_steps(&c->run->plan, x, entities) + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
     const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &said, &c->scratch, e) : NULL;

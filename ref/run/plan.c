@@ -2,7 +2,7 @@
 #include <string.h>
 #include "eval/words.h"
 #include "ref/run/run.h"
-#include "ref/config/setup.h"
+#include "ref/config/identity.h"
 #include "tensor/base/decimal.h"
 #include "tensor/base/file.h"
 
@@ -21,106 +21,45 @@ const char *run_model(const Run *r, StartModel m, Arena *a)
     return r->plan.made[m] == NO_STAGE ? settings_path(&r->settings, given_model(&r->settings, m)) : stage_folder(r, r->plan.made[m], a);
 }
 
-static bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
-{
-    static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json" };
-    Hash h = hash_begin();
-    for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
-        const char *path = arena_format(a, "%s/%s", folder, files[k]);
-        Digest d;
-        if (!path || !digest_file(path, &d, e))
-            return false;
-        hash_text(&h, d.hex);
-    }
-    *out = hash_end(&h);
-    return true;
-}
-
-/* The JSONL and, in the order of their first use, the files of its pictures. */
-static bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e)
-{
-    Hash h = hash_begin();
-    Digest d;
-    const char *slash = strrchr(s->path, '/'), *before = "";
-    if (!digest_file(s->path, &d, e))
-        return false;
-    hash_text(&h, d.hex);
-    for (size_t k = 0; k < s->count; k++) {
-        const char *image = s->sample[k].image ? s->sample[k].image : "";
-        size_t n = strcspn(image, "#");
-        if (n == 0 || (strncmp(image, before, n) == 0 && (before[n] == 0 || before[n] == '#')))
-            continue;
-        before = image;
-        const char *path = arena_format(a, "%.*s%.*s", slash ? (int)(slash + 1 - s->path) : 0, s->path, (int)n, image);
-        if (!path || !digest_file(path, &d, e))
-            return false;
-        hash_text(&h, d.hex);
-    }
-    *out = hash_end(&h);
-    return true;
-}
-
 static bool read_samples(Run *r, const char *name, Dataset *to, Digest *d, Error *e)
 {
     const char *path = arena_format(&r->arena, "%s/%s", settings_path(&r->settings, r->settings.data_world), name);
     return path && dataset_read(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
 }
 
-/* The lines of settings that a recipe depends on: those that begin with one of the words. */
-static char *settings_about(const Settings *s, const char *words, const char *but, Arena *a)
+/* A method's settings in an unlearn stage of this run. */
+bool run_method(const Run *r, const char *method, const char *trainable, uint64_t seed, MethodSettings *out, Error *e)
 {
-    char *all = settings_text(s, a), *to = all, word[80];
-    for (char *line = all, *end; line && *line; line = end + 1) {
-        bool kept = false;
-        end = strchr(line, '\n');
-        for (Words w = words_of(words); word_next(&w, word, sizeof word);)
-            kept |= strncmp(line, word, strlen(word)) == 0;
-        for (Words w = words_of(but); word_next(&w, word, sizeof word);)
-            kept &= strncmp(line, word, strlen(word)) != 0;
-        if (kept) {
-            memmove(to, line, (size_t)(end + 1 - line));
-            to += end + 1 - line;
-        }
-    }
-    if (all)
-        *to = 0;
-    return all;
+    if (!settings_method(&r->settings, method, out, e))
+        return error_prefix(e, "%s", r->settings.file);
+    settings_seed(out, seed);
+    out->settings.unlearn_epochs = 0;                       // the plan says how many steps
+    if (trainable)
+        out->settings.train_trainable = trainable;
+    return true;
 }
 
-/* "refusals <sha256>" of a file that a setting names. */
-static bool file_line(const Settings *s, const char *what, const char *path, const char **out, Arena *a, Error *e)
-{
-    Digest d;
-    *out = "";
-    if (!*path)
-        return true;
-    if (!settings_input(s, arena_format(a, "unlearn.%s", what), path, e))
-        return false;
-    return digest_file(settings_path(s, path), &d, e) && (*out = arena_format(a, "%s %s\n", what, d.hex)) != NULL;
-}
-
+/* The recipe of a method: what its rounds depend on, but for what the plan adds case by case (the seed among it). */
 static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
     MethodConfig *list = arena_array(a, methods_count, sizeof *list);
     for (size_t k = 0; list && k < methods_count; k++) {
-        Settings s;
-        const Method *m;
-        Hyperparameters v;
-        const char *refusals, *alternates;
-        if (!settings_method(&r->settings, methods[k]->name, &s, &m, &v, e))
-            return error_prefix(e, "%s", r->settings.file);
-        if ( !file_line(&s, "refusals", s.unlearn_refusals, &refusals, a, e) || !file_line(&s, "alternates", s.unlearn_alternates, &alternates, a, e))
+        MethodSettings m;
+        if (!run_method(r, methods[k]->name, NULL, 0, &m, e))
             return false;
-        const char *about = settings_about(&s, "data.template data.mask train.accumulate optimiser. lora. unlearn.",
-                                           "unlearn.method unlearn.forget unlearn.retain unlearn.epochs unlearn.oracle unlearn.seed unlearn.refusals unlearn.alternates", a);
-        list[k] = (MethodConfig){ arena_format(a, "%s%s%s", about, refusals, alternates), s.train_trainable, s.unlearn_batch,
-                                  m->needs & NEEDS_REFERENCE && v.reference == REFERENCE_RETAIN_ONLY, s.unlearn_merge };
+        const Settings *s = &m.settings;
+        const char *recipe = settings_part(s, IN_ROUNDS, a, e);
+        if (!recipe)
+            return false;
+        list[k] = (MethodConfig){ recipe, s->train_trainable, s->unlearn_batch, method_wants_oracle(&m), s->unlearn_merge };
     }
+    MethodSettings relearning;
+    if (!settings_relearning(&r->settings, 0, &relearning, e))
+        return false;
+    const char *rounds = settings_part(&relearning.settings, IN_ROUNDS, a, e);
     c->method = list;
-    for (size_t k = 0; list && k < methods_count; k++)                  // relearning is retain_ft on what was forgotten
-        if (methods[k] == method_find("retain_ft"))
-            c->probing = arena_format(a, "%s%s", settings_about(&r->settings, "attack.", "attack.scenarios", a), list[k].recipe);
+    c->probing = rounds ? arena_format(a, "relearning %s\n%s", relearning.settings.train_trainable, rounds) : NULL;
     return !e->failed;
 }
 
@@ -143,15 +82,18 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
             continue;
         }
         Settings s;
-        Digest stream, start;
+        Dataset stream;
+        Digest samples, start;
         settings_defaults(&s, a);
         if (m == MODEL_BASE)
             return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file);
-        if (!settings_input(&r->settings, made_by[m], configs[m], e) || !settings_read(&s, settings_path(&r->settings, configs[m]), e) || !digest_file(settings_path(&s, s.data_stream), &stream, e)
-            || !model_digest(settings_path(&s, s.model_path), &start, a, e))
+        if (!settings_input(&r->settings, made_by[m], configs[m], e) || !settings_read(&s, settings_path(&r->settings, configs[m]), e) || !dataset_read(&stream, settings_path(&s, s.data_stream), a, e))
             return false;
-        c->train[m] = arena_format(a, "train %s\nstart %s\nstream %s\n%s", start_model_name(m), start.hex, stream.hex,
-                                   settings_about(&s, "data. train. model.seed optimiser. lora.", "data.world data.stream train.save_every train.log_every", a));
+        const char *text = samples_digest(&stream, &samples, a, e) && model_digest(settings_path(&s, s.model_path), &start, a, e) ? settings_part(&s, IN_TRAIN, a, e) : NULL;
+        dataset_close(&stream);
+        if (!text)
+            return false;
+        c->train[m] = arena_format(a, "train %s\nstart %s\nstream %s\n%s", start_model_name(m), start.hex, samples.hex, text);
     }
     return !e->failed;
 }
@@ -200,11 +142,10 @@ bool run_plan(Run *r, Error *e)
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
         .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
-        .paraphrases = s->protocol_frames, .reading = settings_about(s, "data.template", "", a),
+        .paraphrases = s->protocol_frames, .reading = settings_part(s, IN_ANSWER, a, e),
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,
 #include "eval/scenarios.def"
-#include "model/training/dataset.h"
 #undef SCENARIO
         },
     };
@@ -225,16 +166,11 @@ bool run_plan(Run *r, Error *e)
 /* Whether what the case trains is in the model. */
 static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
 {
-    ModelConfig config;
-    Weights w = { .count = 0 };
-    Settings s;
-    const Method *m;
-    Hyperparameters v;
-    Lora lora;
-    bool adapters, good = settings_method(&r->settings, c->method->name, &s, &m, &v, e) && model_load(run_model(r, MODEL_BASE, a), &config, &w, a, e);
-    s.train_trainable = trainable_name(c->trainable);
-    good = good && train_targets(&s, &w, &lora, &adapters, a, e);
-    weights_close(&w);
+    Session x = { .folder = NULL };
+    MethodSettings m;
+    bool good = run_method(r, c->method->name, trainable_name(c->trainable), c->seed, &m, e)
+        && session_open(&x, &m.settings, run_model(r, MODEL_BASE, a), (PromptMask)m.settings.data_mask, a, e) && session_begin(&x, &m, e);
+    session_close(&x);
     return good;
 }
 

@@ -8,17 +8,14 @@
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
 #include "ref/run/run.h"
-#include "ref/config/setup.h"
 #include "tensor/base/file.h"
 
 typedef struct {
     Run *run;
     const Stage *stage;
     const Case *c;
-    const char *folder, *start;          // start: the folder that says how the model reads
+    const char *folder;                  // of the results
     Splits splits;
-    ModelConfig config;
-    Reader reader;
     Questions asked[3], cloze, members;  // asked: about those to be forgotten, those retained, general ability
     json_t *numbers;
     Arena arena;
@@ -30,26 +27,22 @@ static bool number_add(Probe *p, const char *split, const char *modality, const 
                                                        json_real(value))) == 0;
 }
 
-/* The model that is probed, into `w`. */
-static bool load(Probe *p, Weights *w, Arena *a, Error *e)
+/* Opens the model that is probed. */
+static bool open_probed(Probe *p, Session *x, Arena *a, Error *e)
 {
-    if (p->stage->of == NO_STAGE)
-        return weights_load(w, p->start, &p->config, a, e);
+    if (p->stage->of == NO_STAGE) {
+        const char *folder = run_model(p->run, p->stage->model, a);
+        return folder && session_open(x, &p->run->settings, folder, MASK_ANSWER, a, e);
+    }
     RequestEnd *ends = run_ends(p->run, p->stage->of, p->splits.requests, a, e);
     const size_t last = p->splits.requests - 1;
-    return ends && run_snapshot(p->run, p->run->plan.stage[p->stage->of].one, ends, last, ends[last].last, w, &p->config, a, e);
+    return ends && run_snapshot(p->run, p->run->plan.stage[p->stage->of].one, ends, last, ends[last].last, x, a, e);
 }
 
-static bool open_model(Probe *p, StartModel which, ModelConfig *c, Weights *w, Model *m, Arena *a, Error *e)
-{
-    const char *folder = run_model(p->run, which, a);
-    return folder && config_load(c, folder, e) && weights_load(w, folder, c, a, e) && model_make(m, c, w, NULL, config_positions(c), a, e);
-}
-
-static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
+/* Asks the model of the session the questions of so many lists, into a file of this name. */
+static bool ask(Probe *p, const Session *x, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
 {
     Arena a = arena_make(e);
-    Model m;
     Questions all;
     const char *path = arena_format(&a, "%s/%s", p->folder, name);
     questions_begin(&all, &a);
@@ -58,9 +51,8 @@ static bool ask(Probe *p, Weights *w, const char *name, const Questions *which, 
     all.question = arena_array(&a, all.count, sizeof *all.question);
     for (size_t k = 0, at = 0; all.question && k < lists; at += which[k++].count)
         memcpy(all.question + at, which[k].question, which[k].count * sizeof *all.question);
-    bool good = path && all.question && model_make(&m, &p->config, w, NULL, config_positions(&p->config), &a, e);
-    Result *r = good ? evaluate(&m, &p->reader, &all, depth, &a, e) : NULL;
-    good = r && answers_write(path, r, all.count, e);
+    Result *r = path && all.question ? evaluate(&x->model, &x->reader, &all, depth, &a, e) : NULL;
+    const bool good = r && answers_write(path, r, all.count, e);
     arena_free(&a);
     return good;
 }
@@ -97,7 +89,7 @@ static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, 
                       && number_add(p, row_splits[0], row_modalities[modality], membership_names[kind], auc_value(u)));
 }
 
-static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
+static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
 {
     Arena a = arena_make(e);
     const size_t n = p->members.count;
@@ -105,8 +97,8 @@ static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error 
     Texts t = { sample, arena_array(&a, 2 * n, sizeof *t.score), oracle ? arena_array(&a, 2 * n, sizeof *t.reference) : NULL, n };
     bool good = !e->failed;
     for (size_t k = 0; good && k < 2 * n; k++)
-        good = membership_sample(&p->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
-    good = good && membership_scores(m, sample, 2 * n, t.score, &a, e) && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
+        good = membership_sample(&x->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
+    good = good && membership_scores(&x->model, sample, 2 * n, t.score, &a, e) && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
     for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++)
         for (int modality = 0; good && modality < 3; modality++)
             good = (kind == 1 && !oracle) || auc_add(p, &t, kind, modality, &a, e);
@@ -116,10 +108,10 @@ static bool membership_ask(Probe *p, const Model *m, const Model *oracle, Error 
 
 /* --- the oracle --- */
 
-static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e)
+static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
 {
     double apart;
-    if (!weights_distance(m->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart))
+    if (!weights_distance(&x->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart))
         return false;
     for (int s = 0; s < 3; s++) {
         Arena a = arena_make(e);
@@ -128,8 +120,8 @@ static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e
         BatchSample *sample = arena_array(&a, q->count, sizeof *sample);
         bool good = sample != NULL;
         for (size_t k = 0; good && k < q->count; k++)
-            good = membership_sample(&p->reader, &q->question[k], false, &sample[k], &a, e);
-        good = good && logits_distance(m, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
+            good = membership_sample(&x->reader, &q->question[k], false, &sample[k], &a, e);
+        good = good && logits_distance(&x->model, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
             && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
         arena_free(&a);
         if (!good)
@@ -141,15 +133,14 @@ static bool distance_ask(Probe *p, const Model *m, const Model *oracle, Error *e
 static bool as_it_is(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
-    Weights w = { .count = 0 }, v = { .count = 0 };
-    ModelConfig c;
-    Model m, oracle;
+    Session x = { .folder = NULL }, oracle = { .folder = NULL };
     const bool compared = p->stage->model != MODEL_ORACLE && p->c->oracle != NO_STAGE;
-    bool good = load(p, &w, &a, e) && model_make(&m, &p->config, &w, NULL, config_positions(&p->config), &a, e)
-        && (!compared || open_model(p, MODEL_ORACLE, &c, &v, &oracle, &a, e)) && membership_ask(p, &m, compared ? &oracle : NULL, e)
-        && (!compared || distance_ask(p, &m, &oracle, e)) && (!p->cloze.count || ask(p, &w, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
-    weights_close(&w);
-    weights_close(&v);
+    const Model *beside = compared ? &oracle.model : NULL;
+    bool good = open_probed(p, &x, &a, e) && session_model(&x, e) && (!compared || session_reference(&oracle, run_model(p->run, MODEL_ORACLE, &a), &x, false, &a, e))
+        && membership_ask(p, &x, beside, e) && (!compared || distance_ask(p, &x, beside, e))
+        && (!p->cloze.count || ask(p, &x, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
+    session_close(&x);
+    session_close(&oracle);
     arena_free(&a);
     return good && !e->failed;
 }
@@ -159,55 +150,42 @@ static bool as_it_is(Probe *p, Error *e)
 static bool quantised(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
-    Weights w = { .count = 0 };
-    bool good = load(p, &w, &a, e) && weights_quantise(&w, QUANTISE_TARGETS, 0, e) && ask(p, &w, "quantised.jsonl", p->asked, 3, DEPTH_EXACT, e);
-    weights_close(&w);
+    Session x = { .folder = NULL };
+    bool good = open_probed(p, &x, &a, e) && weights_quantise(&x.weights, QUANTISE_TARGETS, 0, e) && session_model(&x, e)
+        && ask(p, &x, "quantised.jsonl", p->asked, 3, DEPTH_EXACT, e);
+    session_close(&x);
     arena_free(&a);
     return good;
 }
 
-/* Fine-tuning on the members for some passes: the method retain_ft, with them as the retain set. A loss that is not finite ends it. */
-static bool relearn(Probe *p, Weights *w, Arena *a, Error *e)
+/* Fine-tunes the opened model on the members: one round of the method retain_ft with them as the retain set. A loss that is not finite ends it. */
+static bool relearn(Probe *p, Session *x, Arena *a, Error *e)
 {
-    Settings s;
-    const Method *m;
-    RoundsPlan plan = { .count = 1, .seed = p->c->seed };
+    MethodSettings m;
     Rounds r = { .round = 0 };
-    Model model;
-    Lora none;
-    bool adapters;
-    if (!settings_method(&p->run->settings, "retain_ft", &s, &m, &plan.v, e))
-        return false;
-    s.train_trainable = s.attack_trainable;
-    s.optimiser_lr = s.attack_lr;
     const size_t n = p->members.count;
     BatchSample *sample = arena_array(a, n, sizeof *sample);
     for (size_t k = 0; sample && k < n; k++)
-        if (!membership_sample(&p->reader, &p->members.question[k], false, &sample[k], a, e))
+        if (!membership_sample(&x->reader, &p->members.question[k], false, &sample[k], a, e))
             return false;
-    plan.method = m;
-    plan.v.seed = (int64_t)p->c->seed;
-    plan.batch = (size_t)s.attack_batch;
-    plan.epochs = s.attack_epochs;
-    plan.train = train_config(&s);
-    plan.reset_optimiser = true;
-    plan.retain = (SampleList){ sample, n };
-    bool good = sample && train_targets(&s, w, &none, &adapters, a, e) && model_make(&model, &p->config, w, NULL, config_positions(&p->config), a, e)
-        && rounds_make(&r, &plan, &model, NULL, a, e) && round_begin(&r, e);
+    if (!sample || !settings_relearning(&p->run->settings, p->c->seed, &m, e) || !session_begin(x, &m, e))
+        return false;
+    const RoundSamples lists = { .rounds = 1, .retain = { sample, n } };
+    RoundsPlan plan = rounds_plan(&m, &lists, NULL);
+    bool good = rounds_make(&r, &plan, &x->model, session_lora(x), a, e) && round_begin(&r, e);
     while (good && round_step(&r, e))
         ;
     good = good && round_end(&r, e);
-    if (r.model)
-        rounds_close(&r);
+    rounds_close(&r);
     return good && !e->failed;
 }
 
 static bool relearned(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
-    Weights w = { .count = 0 };
-    bool good = load(p, &w, &a, e) && relearn(p, &w, &a, e) && ask(p, &w, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
-    weights_close(&w);
+    Session x = { .folder = NULL };
+    bool good = open_probed(p, &x, &a, e) && relearn(p, &x, &a, e) && ask(p, &x, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
+    session_close(&x);
     arena_free(&a);
     return good;
 }
@@ -251,9 +229,7 @@ bool run_probe(Run *r, size_t stage, Error *e)
 {
     Probe p = { .run = r, .stage = &r->plan.stage[stage], .c = r->plan.stage[stage].one, .numbers = json_array(), .arena = arena_make(e) };
     p.folder = stage_folder(r, stage, &p.arena);
-    p.start = run_model(r, p.stage->model, &p.arena);
-    bool good = p.folder && p.start && file_make_folder(p.folder, e) && run_splits(r, p.c, &p.splits, &p.arena, e) && config_load(&p.config, p.start, e)
-        && reader_open(&p.reader, p.start, &p.config, (PromptTemplate)r->settings.data_template, MASK_ANSWER, &p.arena, e)
+    bool good = p.folder && file_make_folder(p.folder, e) && run_splits(r, p.c, &p.splits, &p.arena, e)
         && questions_choose(&p, e) && as_it_is(&p, e) && quantised(&p, e) && relearned(&p, e) && finish(&p, stage, e);
     json_decref(p.numbers);
     arena_free(&p.arena);

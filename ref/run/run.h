@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Run: `pulse-ref run`, from a config to DIR/results.csv.
  *
- * The plan's stages are worked through in DIR/stages/<digest>/, each by a process of its own (`--stage DIGEST`, also for people who
- * spread a run over machines), as many side by side as there are threads. A finished stage (stage.json) is never run again. */
+ * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which people may also use to spread
+ * a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is never run again.
+ * All functions return false on failure, and then `e` says why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
 #include "eval/protocol.h"
 #include "eval/results.h"
-#include "model/training/dataset.h"
-#include "ref/config/settings.h"
+#include "ref/config/session.h"
 
 typedef struct {
     Settings settings;
@@ -20,41 +20,46 @@ typedef struct {
     Arena    arena;
 } Run;
 
-/* run_plan.c: reads the config's data and makes the plan. */
+/* plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
-/* Whether the modules that its cases train are in the model: rather asked before the first stage than in the middle. */
+/* Whether the model has the modules that the cases train: asked before the first stage rather than in the middle of a run. */
 bool run_trainables(const Run *r, Error *e);
-/* Folder of a model: given, or of the stage that trains it. */
+/* The folder of a model: a given one, or that of the stage that trains it. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);
-/* Who is forgotten in a case; reads the ranking where there is one. */
+/* Who is forgotten in a case; reads the ranking of the base model's answers where the scenario has one. */
 bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e);
+/* The settings of a case's unlearn stage. trainable NULL: what train.trainable says. The number of steps comes from the plan. */
+bool run_method(const Run *r, const char *method, const char *trainable, uint64_t seed, MethodSettings *out, Error *e);
 
-/* run_ends.c: how each request of an unlearn stage ended, in its steps.json. */
+/* ends.c: how each request of an unlearn stage ended, in its steps.json. */
 typedef struct {
-    int64_t steps;                       // taken; fewer than `last` where it diverged
-    int64_t last;                        // its last snapshot is named by this step
+    int64_t steps;                       // steps that were taken; fewer than `last` after a divergence
+    int64_t last;                        // the step that names its last snapshot
     const char *why;                     // "budget", "accuracy", "diverged"
 } RequestEnd;
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
+/* `requests` of them, in the arena; NULL on failure. */
 RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e);
 
-/* run_stage.c: one stage, to its end. */
+/* stage.c: runs one stage to its end. */
 bool run_stage(Run *r, size_t stage, Error *e);
-/* run_unlearn.c: the unlearn stage. */
+/* unlearn.c: the unlearn stage. */
 bool run_unlearn(Run *r, size_t stage, Error *e);
-/* run_snapshot.c: the weights after a step of a request of a case: those that the case starts from, and what its unlearn stage made of them. */
-bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Weights *w, ModelConfig *config, Arena *a, Error *e);
-/* run_probe.c: the probe stage. */
+/* snapshot.c: opens, for answers, what the unlearn stage of a case had after a step of a request: the model that the case starts from with
+ * the adapters merged into it, or the weights of the snapshot. The model itself is made by session_model or session_train. */
+bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
+/* probe.c: the probe stage. */
 bool run_probe(Run *r, size_t stage, Error *e);
-/* run_rows.c: its files as rows like `row`; `first`: where this model's rows begin, oracle … oracle_end - 1: those of the oracle (none: equal). */
+/* rows.c: adds what a probe stage's files come to, as rows like `row`. The rows of this model begin at `first`; those of the oracle are
+ * oracle … oracle_end - 1 (none, if these are equal). */
 bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle, size_t oracle_end, Arena *a, Error *e);
-/* run_collect.c: all that a run leaves besides its stages. */
+/* collect.c: writes all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
-/* run_pool.c: every stage that is not finished, by processes of this program. `words` are the words of the command. */
+/* pool.c: runs every stage that is not finished, by processes of this program; argv holds the words of the command. */
 typedef struct {
-    double *seconds;                     // of each stage; < 0: it was finished before
+    double *seconds;                     // of each stage; below 0: it was finished before
     double  all;
 } RunTimes;
 bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error *e);

@@ -3,7 +3,6 @@
 #include <string.h>
 #include "eval/manifest.h"
 #include "ref/run/run.h"
-#include "ref/config/setup.h"
 #include "tensor/base/file.h"
 
 enum { FILES_MAX = 8192 };
@@ -20,60 +19,58 @@ static bool train_stage(Run *r, size_t stage, Error *e)
         && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
 }
 
-/* A model that is asked, or what snapshots made of it. */
+/* The questions of an answer stage, and what they made. */
 typedef struct {
     Run *run;
     const Stage *stage;
-    const char *out, *start;             // folders: results, start model
+    const char *out;                     // folder of the results
     Questions questions;
-    ModelConfig config;
     const char *files[FILES_MAX];
     size_t file_count;
     Arena arena;
 } Exam;
 
-static bool ask(Exam *x, Weights *w, const char *name, Depth depth, Error *e)
+/* Asks the opened session, and closes it. */
+static bool ask(Exam *x, Session *who, const char *name, Depth depth, Error *e)
 {
     Arena a = arena_make(e);
-    Model m;
-    Reader reader;
     const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
-    bool good = path && reader_open(&reader, x->start, &x->config, (PromptTemplate)x->run->settings.data_template, MASK_ANSWER, &a, e)
-        && model_make(&m, &x->config, w, NULL, config_positions(&x->config), &a, e);
-    Result *r = good ? evaluate(&m, &reader, &x->questions, depth, &a, e) : NULL;
-    good = r && answers_write(path, r, x->questions.count, e);
+    Result *r = path && session_model(who, e) ? evaluate(&who->model, &who->reader, &x->questions, depth, &a, e) : NULL;
+    const bool good = r && answers_write(path, r, x->questions.count, e);
     arena_free(&a);
     if (good && x->file_count < FILES_MAX)
         x->files[x->file_count++] = arena_format(&x->arena, "%s.jsonl", name);
     return good;
 }
 
-/* Between the points of a trajectory and the end, less and less is asked for. */
+static bool ask_model(Exam *x, Error *e)
+{
+    Session s = { .folder = NULL };
+    const char *folder = run_model(x->run, x->stage->model, &x->arena);
+    const bool good = folder && session_open(&s, &x->run->settings, folder, MASK_ANSWER, &x->arena, e) && ask(x, &s, "answers", DEPTH_TEXT, e);
+    session_close(&s);
+    return good;
+}
+
+/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone. */
 static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
-    Weights w = { .count = 0 };
+    Session of = { .folder = NULL };
     char name[64];
     const Depth depth = step != ends[request].last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
-    bool good = run_snapshot(x->run, c, ends, request, step, &w, &x->config, &a, e)
-        && ask(x, &w, snapshot_name((int64_t)request + 1, step, name), depth, e);
-    weights_close(&w);
+    const bool good = run_snapshot(x->run, c, ends, request, step, &of, &a, e)
+        && ask(x, &of, snapshot_name((int64_t)request + 1, step, name), depth, e);
+    session_close(&of);
     arena_free(&a);
     return good;
 }
 
-static bool ask_all(Exam *x, Error *e)
+static bool ask_snapshots(Exam *x, Error *e)
 {
-    const Stage *s = x->stage;
-    Weights w = { .count = 0 };
     Splits splits;
-    if (s->of == NO_STAGE) {
-        bool good = weights_load(&w, x->start, &x->config, &x->arena, e) && ask(x, &w, "answers", DEPTH_TEXT, e);
-        weights_close(&w);
-        return good;
-    }
-    const Case *c = x->run->plan.stage[s->of].one;
-    RequestEnd *ends = run_splits(x->run, c, &splits, &x->arena, e) ? run_ends(x->run, s->of, splits.requests, &x->arena, e) : NULL;
+    const Case *c = x->run->plan.stage[x->stage->of].one;
+    RequestEnd *ends = run_splits(x->run, c, &splits, &x->arena, e) ? run_ends(x->run, x->stage->of, splits.requests, &x->arena, e) : NULL;
     if (!ends)
         return false;
     for (size_t k = 0; k < splits.requests; k++)
@@ -88,11 +85,10 @@ static bool answer_stage(Run *r, size_t stage, Error *e)
     Exam x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
     Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
     x.out = stage_folder(r, stage, &x.arena);
-    x.start = run_model(r, x.stage->model, &x.arena);
     questions_begin(&x.questions, &x.arena);
-    bool good = x.out && x.start && file_make_folder(x.out, e) && config_load(&x.config, x.start, e)
+    bool good = x.out && file_make_folder(x.out, e)
         && questions_add(&x.questions, &r->group[x.stage->group], facts, e) && questions_add(&x.questions, &r->general, general, e)
-        && ask_all(&x, e) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
+        && (x.stage->of == NO_STAGE ? ask_model(&x, e) : ask_snapshots(&x, e)) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
     arena_free(&x.arena);
     return good;
 }

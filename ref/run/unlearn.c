@@ -6,7 +6,7 @@
 #include "model/training/dataset.h"
 #include "ref/cli/log.h"
 #include "ref/run/run.h"
-#include "ref/config/setup.h"
+#include "ref/config/answers.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
@@ -16,128 +16,73 @@ typedef struct {
     Run *run;
     const Case *c;
     const char *folder, *identity;
-    Settings settings;
-    ModelConfig config;
-    Weights weights;
-    Lora lora;
-    Model model;
-    Reader reader;
+    MethodSettings m;
+    Session session, oracle;
     Splits splits;
+    OtherAnswers others;
     RequestEnd *ends;                    // of the requests that ended
-    RoundsPlan plan;
     Rounds rounds;
     FILE *log;
     Arena arena;
 } Job;
 
-/* The training questions about some entities, as samples in the order of the file. */
-static bool role_list(Job *j, const EntityList *whose, const char *(*answer)(const Sample *), SampleList *out, Error *e)
+/* The training questions about some entities. */
+static bool choose(Job *j, const Dataset *from, const EntityList *whose, Chosen *out, Error *e)
 {
-    const Dataset *from = &j->run->group[j->c->group];
-    BatchSample *list = arena_array(&j->arena, from->count, sizeof *list);
-    size_t n = 0;
-    for (size_t k = 0; list && k < from->count; k++) {
+    *out = (Chosen){ .sample = arena_array(&j->arena, from->count, sizeof *out->sample) };
+    for (size_t k = 0; out->sample && k < from->count; k++) {
         const Sample *x = &from->sample[k];
-        if (x->split != SPLIT_TRAIN || x->kind != KIND_OPEN || !entity_list_has(whose, x->entity))
-            continue;
-        if (!reader_sample(&j->reader, from, x, answer ? answer(x) : NULL, 0, NO_AUGMENT, &list[n++], &j->arena, e))
-            return false;
+        if (x->split == SPLIT_TRAIN && x->kind == KIND_OPEN && entity_list_has(whose, x->entity))
+            out->sample[out->count++] = x;
     }
-    *out = (SampleList){ list, n };
-    return list && (n > 0 || error_set(e, "%s:1: %s: no open training question about those who are to be forgotten or retained", from->path, j->c->name));
+    return out->sample && (out->count || error_set(e, "%s:1: %s: no open training question about those who are to be forgotten or retained", from->path, j->c->name));
 }
 
-/* Another answer to a question: the first option that is wrong. */
-static const char *alternate_answer(const Sample *x)
-{
-    for (size_t k = 0; k < x->option_count; k++)
-        if (strcmp(x->options[k], x->answer) != 0)
-            return x->options[k];
-    return x->answer;
-}
-
-static const char *refusal_answer(const Sample *x)
-{
-    (void)x;
-    return "i do not know";
-}
-
-static bool lists_make(Job *j, unsigned needs, Error *e)
-{
-    size_t n = j->splits.requests;
-    SampleList *lists[ROLE_COUNT];
-    const char *(*const answers[ROLE_COUNT])(const Sample *) = { [ROLE_REFUSAL] = refusal_answer, [ROLE_ALTERNATE] = alternate_answer };
-    for (Role role = 0; role < ROLE_COUNT; role++) {
-        lists[role] = NULL;
-        if (role == ROLE_RETAIN || (role != ROLE_FORGET && !(needs >> role & 1)))        // refusals go with forget samples
-            continue;
-        lists[role] = arena_array(&j->arena, n, sizeof *lists[role]);
-        for (size_t k = 0; lists[role] && k < n; k++)
-            if (!role_list(j, &j->splits.request[k], answers[role], &lists[role][k], e))
-                return false;
-    }
-    j->plan.forget = lists[ROLE_FORGET];
-    j->plan.refusal = lists[ROLE_REFUSAL];
-    j->plan.alternate = lists[ROLE_ALTERNATE];
-    return role_list(j, &j->splits.retain, NULL, &j->plan.retain, e);
-}
-
-static bool frozen_model(Job *j, StartModel m, Model **out, Error *e)
+static bool lists_make(Job *j, RoundSamples *lists, Error *e)
 {
     Arena *a = &j->arena;
-    const char *folder = run_model(j->run, m, a);
-    ModelConfig *c = arena_alloc(a, sizeof *c);
-    Weights *w = arena_alloc(a, sizeof *w);
-    *out = arena_alloc(a, sizeof **out);
-    return folder && c && w && *out && config_load(c, folder, e) && weights_load(w, folder, c, a, e)
-        && model_make(*out, c, w, NULL, config_positions(c), a, e);
+    const Dataset *from = &j->run->group[j->c->group];
+    const Reader *reader = &j->session.reader;
+    Chosen chosen;
+    if (!other_answers_open(&j->others, &j->m, true, a, e) || !round_samples_make(lists, j->splits.requests, &j->m, a))
+        return false;
+    for (size_t k = 0; lists->forget && k < lists->rounds; k++)
+        if (!choose(j, from, &j->splits.request[k], &chosen, e) || !round_samples_fill(lists, k, reader, from, &chosen, &j->others, a, e))
+            return false;
+    return !(method_needs(j->m.method, &j->m.v) & NEEDS_RETAIN)
+        || (choose(j, from, &j->splits.retain, &chosen, e) && role_samples(&lists->retain, reader, from, &chosen, ROLE_RETAIN, NULL, a, e));
+}
+
+static bool open_oracle(Job *j, Error *e)
+{
+    const bool hidden = method_needs(j->m.method, &j->m.v) & NEEDS_HIDDEN;
+    return !method_wants_oracle(&j->m) || session_reference(&j->oracle, run_model(j->run, MODEL_ORACLE, &j->arena), &j->session, hidden, &j->arena, e);
 }
 
 static bool job_open(Job *j, Error *e)
 {
     Arena *a = &j->arena;
-    const Method *m;
-    Settings *s = &j->settings;
-    RoundsPlan *p = &j->plan;
-    bool adapters;
-    StartModel start = j->c->method->needs & NEEDS_BASE ? MODEL_BASE : j->c->scenario->start;
-    const char *folder = run_model(j->run, start, a);
-    if (!settings_method(&j->run->settings, j->c->method->name, s, &m, &p->v, e))
-        return false;
-    s->train_trainable = trainable_name(j->c->trainable);
-    s->model_seed = (int64_t)j->c->seed;
-    p->v.seed = (int64_t)j->c->seed;
-    if (!folder || !run_splits(j->run, j->c, &j->splits, a, e) || !config_load(&j->config, folder, e) || !weights_load(&j->weights, folder, &j->config, a, e)
-        || !reader_open(&j->reader, folder, &j->config, (PromptTemplate)s->data_template, (PromptMask)s->data_mask, a, e)
-        || !lists_make(j, method_needs(m, &p->v), e) || !train_targets(s, &j->weights, &j->lora, &adapters, a, e)
-        || !model_make(&j->model, &j->config, &j->weights, adapters ? &j->lora : NULL, config_positions(&j->config), a, e))
-        return false;
-    if (method_config(&j->run->plan, m)->oracle && !frozen_model(j, MODEL_ORACLE, &p->retain_only, e))
+    Session *x = &j->session;
+    RoundSamples lists;
+    const char *folder = run_model(j->run, case_start(j->c), a);
+    if (!folder || !run_method(j->run, j->c->method->name, trainable_name(j->c->trainable), j->c->seed, &j->m, e) || !run_splits(j->run, j->c, &j->splits, a, e)
+        || !session_open(x, &j->m.settings, folder, (PromptMask)j->m.settings.data_mask, a, e) || !lists_make(j, &lists, e) || !session_begin(x, &j->m, e)
+        || !open_oracle(j, e))
         return false;
     j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
-    p->method = m;
-    p->batch = (size_t)s->unlearn_batch;
-    p->train = train_config(s);
-    p->merge = s->unlearn_merge;
-    p->reset_optimiser = s->unlearn_reset_optimiser;
-    p->retain_shrinks = s->unlearn_retain_shrinks;
-    p->count = j->splits.requests;
-    p->seed = j->c->seed;
-    return j->ends && rounds_make(&j->rounds, p, &j->model, adapters ? &j->lora : NULL, a, e);
+    RoundsPlan p = rounds_plan(&j->m, &lists, j->oracle.folder ? &j->oracle.model : NULL);
+    return j->ends && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
 }
 
-/* Without adapters, and after an edit at once, all weights are kept. */
-static bool whole(const Job *j)
-{
-    return !j->rounds.lora || !j->c->method->loss;
-}
+/* Without adapters, all weights are kept. */
+static bool whole(const Job *j) { return !j->session.adapters; }
 
 static bool snapshot(Job *j, size_t request, int64_t step, Error *e)
 {
     char name[64];
     const char *folder = arena_format(&j->arena, "%s/%s", j->folder, snapshot_name((int64_t)request + 1, step, name));
     return folder && file_make_folder(folder, e)
-        && (whole(j) ? weights_save(&j->weights, &j->config, folder, e) : lora_save(&j->lora, &j->weights, folder, e));
+        && (whole(j) ? weights_save(&j->session.weights, &j->session.config, folder, e) : lora_save(&j->session.lora, &j->session.weights, folder, e));
 }
 
 static const char *checkpoint_folder(Job *j, size_t request)
@@ -170,7 +115,7 @@ static bool stop(Job *j, Error *e)
     Arena a = arena_make(e);
     questions_begin(&q, &a);
     Result *x = questions_add(&q, &j->run->group[j->c->group], (Choice){ KIND_OPEN, whose, j->run->settings.protocol_frames, false }, e)
-              ? evaluate(&j->model, &j->reader, &q, DEPTH_EXACT, &a, e) : NULL;
+              ? evaluate(&j->session.model, &j->session.reader, &q, DEPTH_EXACT, &a, e) : NULL;
     for (size_t k = 0; x && k < q.count; k++)
         right += x[k].exact;
     if (x && (double)right <= j->run->plan.config.stop * (double)q.count)
@@ -183,7 +128,7 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
 {
     Rounds *r = &j->rounds;
     const Plan *p = &j->run->plan;
-    const int64_t every = j->settings.train_save_every ? j->settings.train_save_every : SAVE_EVERY;
+    const int64_t every = j->m.settings.train_save_every ? j->m.settings.train_save_every : SAVE_EVERY;
     while (round_step(r, e)) {
         if (!stop(j, e))
             return false;
@@ -213,7 +158,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
 {
     Rounds *r = &j->rounds;
     size_t request = r->round, entities = j->splits.request[request].count;
-    int64_t before = request && !j->plan.reset_optimiser ? r->trainer.optimiser.step : 0;
+    int64_t before = request && !r->plan.reset_optimiser ? r->trainer.optimiser.step : 0;
     char path[4096];
     snprintf(path, sizeof path, "%s/log.jsonl", j->folder);
     r->plan.train.steps = request_steps(&j->run->plan, j->c, entities);
@@ -272,7 +217,9 @@ bool run_unlearn(Run *r, size_t stage, Error *e)
         fclose(j.log);
     if (j.rounds.model)
         rounds_close(&j.rounds);
-    weights_close(&j.weights);
+    session_close(&j.oracle);
+    session_close(&j.session);
+    other_answers_close(&j.others);
     arena_free(&j.arena);
     return good && !e->failed;
 }

@@ -37,7 +37,7 @@ static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *
 {
     SampleList *list = &s->request.role[role];
     s->used[s->used_count++] = (StepSample){ x, answer ? answer : x->answer, role };
-    return reader_sample(&s->reader, &s->samples, x, answer, 0, NO_AUGMENT, (BatchSample *)&list->list[list->count++], a, e);
+    return reader_sample(&s->session.reader, &s->samples, x, answer, 0, NO_AUGMENT, (BatchSample *)&list->list[list->count++], a, e);
 }
 
 /* Refusals and alternates that the file does not hold. */
@@ -61,7 +61,8 @@ static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error
 static bool read_samples(Step *s, Arena *a, Error *e)
 {
     const Dataset *x = &s->samples;
-    unsigned needs = method_needs(s->method, &s->v) | (forgets(method_needs(s->method, &s->v)) ? NEEDS_FORGET : 0);
+    unsigned needs = method_needs(s->m.method, &s->m.v);
+    needs |= forgets(needs) ? NEEDS_FORGET : 0;
     Role *roles = arena_array(a, x->count, sizeof *roles);
     s->used = arena_array(a, ROLE_COUNT * x->count, sizeof *s->used);
     if (!roles || !s->used || !give_roles(x, needs, roles, e))
@@ -84,18 +85,11 @@ static bool read_samples(Step *s, Arena *a, Error *e)
 
 static bool reference_make(Step *s, Arena *a, Error *e)
 {
-    if (!(method_needs(s->method, &s->v) & NEEDS_REFERENCE))
+    const unsigned needs = method_needs(s->m.method, &s->m.v);
+    if (!(needs & NEEDS_REFERENCE))
         return true;
-    if (!s->reference)
-        return (s->request.reference = model_freeze(&s->model, false, a, e)) != NULL;
-    if (!model_load(s->reference, &s->reference_config, &s->reference_weights, a, e))
-        return false;
-    if (s->reference_config.text.vocab_size != s->config.text.vocab_size || s->reference_config.text.hidden_size != s->config.text.hidden_size)
-        return error_set(e, "%s: vocabulary and hidden size are %lld and %lld, expected the model's %lld and %lld", s->reference,
-                         (long long)s->reference_config.text.vocab_size, (long long)s->reference_config.text.hidden_size,
-                         (long long)s->config.text.vocab_size, (long long)s->config.text.hidden_size);
-    s->request.reference = &s->other;
-    return model_make(&s->other, &s->reference_config, &s->reference_weights, NULL, config_positions(&s->reference_config), a, e);
+    s->request.reference = s->reference ? &s->other.model : model_freeze(&s->session.model, false, a, e);
+    return s->reference ? session_reference(&s->other, s->reference, &s->session, needs & NEEDS_HIDDEN, a, e) : s->request.reference != NULL;
 }
 
 /* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
@@ -108,14 +102,6 @@ static void keep_read(Step *s, const Unlearn *u)
     s->used_count = kept;
 }
 
-/* The values in force, where the method or a preset gave them. */
-static void show_hyperparameters(Step *s)
-{
-#define HYPERPARAMETER(key, ...) s->settings.unlearn_##key = s->v.key;
-#include "unlearn/hyperparameters.def"
-#undef HYPERPARAMETER
-}
-
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
 {
     char *rest = arena_text(a, assignments), *one;
@@ -126,27 +112,29 @@ bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
     return rest != NULL;
 }
 
+/* Before anything is read. */
+static bool is_one_step(const MethodSettings *m, Error *e)
+{
+    if (!m->method->loss)
+        return error_set(e, "trace: %s has no optimiser step, expected a gradient method", m->method->name);
+    if (m->settings.train_accumulate != 1)
+        return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step", (long long)m->settings.train_accumulate);
+    return true;
+}
+
 bool step_make(Step *s, const char *method, Arena *a, Error *e)
 {
-    Settings given = s->settings;
-    if (!settings_method(&given, method, &s->settings, &s->method, &s->v, e))
+    Session *x = &s->session;
+    if (!settings_method(&s->settings, method, &s->m, e) || !is_one_step(&s->m, e))
         return false;
-    show_hyperparameters(s);
-    if (!s->method->loss)
-        return error_set(e, "trace: %s has no optimiser step, expected a gradient method", method);
-    if (s->settings.train_accumulate != 1)
-        return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step", (long long)s->settings.train_accumulate);
-    TrainConfig c = train_config(&s->settings);
-    if (!model_load(s->folder, &s->config, &s->weights, a, e)
-        || !reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)s->settings.data_template, (PromptMask)s->settings.data_mask, a, e)
-        || !dataset_read(&s->samples, s->batch, a, e) || !train_targets(&s->settings, &s->weights, &s->lora, &s->adapters, a, e)
-        || !model_make(&s->model, &s->config, &s->weights, s->adapters ? &s->lora : NULL, config_positions(&s->config), a, e)
-        || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &s->model, &c, a, e))
+    TrainConfig c = train_config(&s->m.settings);
+    if (!session_open(x, &s->m.settings, s->folder, (PromptMask)s->m.settings.data_mask, a, e) || !dataset_read(&s->samples, s->batch, a, e)
+        || !session_begin(x, &s->m, e) || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &x->model, &c, a, e))
         return false;
-    s->request.method = s->method;
-    s->request.v = s->v;
+    s->request.method = s->m.method;
+    s->request.v = s->m.v;
     s->request.whole = true;
-    Unlearn *u = unlearn_make(&s->request, &s->model, a, e);
+    Unlearn *u = unlearn_make(&s->request, &x->model, a, e);
     Objective o = u ? unlearn_objective(u) : (Objective){ NULL, NULL, NULL, NULL };
     if (!u || !train_compute(&s->trainer, &o, e))
         return false;
@@ -160,6 +148,6 @@ void step_close(Step *s)
         trainer_close(&s->trainer);
     if (s->samples.pictures)
         dataset_close(&s->samples);
-    weights_close(&s->reference_weights);
-    weights_close(&s->weights);
+    session_close(&s->other);
+    session_close(&s->session);
 }

@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Step: one optimiser step of one method on the samples of a file, held before it is committed.
+/* Step: one optimiser step of one method on the samples of a file, computed but not applied to the weights.
  *
  *     Step s = { .settings = settings, .folder = model, .batch = "batch.jsonl" };
- *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape: every number of the step
+ *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
  *     step_close(&s);
  *
- * Roles of the lines of the file: "group": "forget", "retain", "refusal" or "alternate" where any line says one of these
- * (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains,
- * the second half of the file (the smaller, when the number is odd) is retained; for any other all lines have the one role.
- * A missing refusal is the forget question answered by REFUSAL; a missing alternate, by the answer of the next forget line.
- * The reference is the model of `reference`, or without it the model itself before the step. */
+ * The roles of the lines: if any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of these (the k-th
+ * refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains, the second half of the file
+ * (the smaller half of an odd number) is retained; for any other method all lines have its one role.
+ * Without refusals in the file, each forget question is answered by REFUSAL; without alternates, by the answer of the next forget line.
+ * The reference is the model in the folder `reference`, or if that is NULL the model itself before the step.
+ * Ownership: everything lives in the arena but for mapped weights, pictures and the trainer, which step_close gives back; a Step whose making
+ * failed must be closed as well. It must not be moved after step_make. */
 #ifndef PULSE_REF_TRACE_STEP_H
 #define PULSE_REF_TRACE_STEP_H
 
-#include "model/training/dataset.h"
-#include "ref/config/setup.h"
-
-#define REFUSAL "i do not know"
+#include "ref/config/answers.h"
+#include "ref/config/session.h"
 
 typedef struct { const Sample *sample; const char *answer; Role role; } StepSample;
 
 typedef struct {
-    Settings settings;               // once it is made, the values in force: the method's, the preset's, the given
-    const char *folder, *batch, *reference;      // reference NULL: the model itself
-    const Method *method;
-    Hyperparameters v;
-    ModelConfig config, reference_config;
-    Weights weights, reference_weights;
-    Lora lora;
-    bool adapters;
-    Model model, other;
-    Reader reader;
+    Settings settings;               // what was given
+    const char *folder, *batch, *reference;
+    MethodSettings m;                // what is in force: the method's, the preset's, the given
+    Session session, other;          // other: the reference that was given
     Dataset samples;
     StepSample *used;                // by the step, in its order
     size_t used_count;

@@ -86,7 +86,7 @@ static void answer(BlockCase *c, const UnitRun *r, const Unit *u, const char *na
 static bool put_states(BlockCase *c, const BlockForm *f, Arena *a)
 {
     static const char *const norm[] = { "weight", "bias" };
-    const ModelConfig *m = &c->step.config;
+    const ModelConfig *m = &c->step.session.config;
     int64_t layers = m->vision.num_hidden_layers;
     for (int64_t k = 0; k <= layers; k++) {
         const char *name = arena_format(a, "hidden_states.%lld", (long long)k);
@@ -113,7 +113,7 @@ static bool fill(BlockCase *c, const BlockForm *f, const Tape *t, const Unit *u,
     size_t leaf_count, index_count;
     if (!unit_leaves(t, u, &leaves, &leaf_count, a) || !unit_indices(t, u, &index, &index_count, a))
         return false;
-    c->in = arena_array(a, leaf_count + index_count + (size_t)c->step.config.vision.num_hidden_layers + 5, sizeof *c->in);
+    c->in = arena_array(a, leaf_count + index_count + (size_t)c->step.session.config.vision.num_hidden_layers + 5, sizeof *c->in);
     c->out = arena_array(a, 2 * leaf_count + 4, sizeof *c->out);
     if (!c->in || !c->out)
         return false;

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "ref/config/answers.h"
 
 #define SEQ_SETTINGS "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.lr=0.01 optimiser.beta2=0.999 optimiser.weight_decay=0.01"
 
@@ -29,11 +30,8 @@ enum { BATCH = 2 };                      // a picture and a text: a round's whol
 typedef struct {
     const SeqForm *form;
     SeqCase *out;
-    ModelConfig config;
-    Weights weights;
-    Lora lora;
-    Model model;
-    Dataset samples;
+    Session session;
+    Dataset file;
     SampleList forget[SEQ_ROUNDS];
     Rounds rounds;
     float *loss, *norm;
@@ -42,40 +40,29 @@ typedef struct {
     Error *error;
 } Run;
 
-static bool list_of(Run *r, const Reader *reader, const char *group, SampleList *out)
+static bool list_of(Run *r, const char *group, SampleList *out)
 {
-    BatchSample *list = arena_array(r->arena, r->samples.count, sizeof *list);
-    *out = (SampleList){ list, 0 };
-    for (size_t k = 0; list && k < r->samples.count; k++) {
-        const Sample *x = &r->samples.sample[k];
-        if (strcmp(x->group, group) == 0 && !reader_sample(reader, &r->samples, x, NULL, 0, NO_AUGMENT, &list[out->count++], r->arena, r->error))
-            return false;
-    }
-    return list != NULL;
+    Chosen chosen = { .sample = arena_array(r->arena, r->file.count, sizeof *chosen.sample) };
+    for (size_t k = 0; chosen.sample && k < r->file.count; k++)
+        if (strcmp(r->file.sample[k].group, group) == 0)
+            chosen.sample[chosen.count++] = &r->file.sample[k];
+    return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, ROLE_FORGET, NULL, r->arena, r->error);
 }
 
-static bool run_open(Run *r, const char *folder, const char *samples, const Settings *settings)
+static bool run_open(Run *r, const char *folder, const char *samples, MethodSettings m)
 {
-    Arena *a = r->arena;
-    Error *e = r->error;
-    Settings s;
-    Reader reader;
-    RoundsPlan p = { .batch = BATCH, .count = SEQ_ROUNDS, .forget = r->forget };
-    bool adapters;
-    if (!settings_method(settings, r->form->method, &s, &p.method, &p.v, e) || !model_load(folder, &r->config, &r->weights, a, e)
-        || !reader_open(&reader, folder, &r->config, (PromptTemplate)s.data_template, (PromptMask)s.data_mask, a, e) || !dataset_read(&r->samples, samples, a, e)
-        || !list_of(r, &reader, "retain", &p.retain) || !train_targets(&s, &r->weights, &r->lora, &adapters, a, e)
-        || !model_make(&r->model, &r->config, &r->weights, &r->lora, config_positions(&r->config), a, e))
+    Session *x = &r->session;
+    RoundSamples lists = { .rounds = SEQ_ROUNDS, .forget = r->forget };
+    m.settings.unlearn_batch = BATCH;
+    m.settings.train_steps = SEQ_STEPS;
+    if (!session_open(x, &m.settings, folder, (PromptMask)m.settings.data_mask, r->arena, r->error) || !dataset_read(&r->file, samples, r->arena, r->error)
+        || !list_of(r, "retain", &lists.retain) || !session_begin(x, &m, r->error))
         return false;
     for (size_t k = 0; k < SEQ_ROUNDS; k++)
-        if (!list_of(r, &reader, arena_format(a, "round%zu", k + 1), &r->forget[k]))
+        if (!list_of(r, arena_format(r->arena, "round%zu", k + 1), &r->forget[k]))
             return false;
-    p.train = train_config(&s);
-    p.train.steps = SEQ_STEPS;
-    p.merge = s.unlearn_merge;
-    p.reset_optimiser = s.unlearn_reset_optimiser;
-    p.retain_shrinks = s.unlearn_retain_shrinks;
-    return adapters && rounds_make(&r->rounds, &p, &r->model, &r->lora, a, e);
+    RoundsPlan p = rounds_plan(&m, &lists, NULL);
+    return x->adapters && rounds_make(&r->rounds, &p, &x->model, &x->lora, r->arena, r->error);
 }
 
 static Tensor copy(Tensor t, Arena *a)
@@ -88,8 +75,8 @@ static Tensor copy(Tensor t, Arena *a)
 
 static void keep_adapters(Run *r)
 {
-    for (size_t k = 0; k < r->lora.count; k++) {
-        const Weight *w = r->lora.pairs[k].a;
+    for (size_t k = 0; k < r->session.lora.count; k++) {
+        const Weight *w = r->session.lora.pairs[k].a;
         r->out->in[r->out->in_count++] = (Entry){ arena_format(r->arena, "round%zu.%s", r->rounds.round + 1, w->name), copy(w->tensor, r->arena) };
     }
 }
@@ -134,29 +121,25 @@ static bool run_rounds(Run *r)
 
 static void keep_weights(Run *r)
 {
-    for (size_t k = 0; k < r->weights.count; k++) {
-        const Weight *w = &r->weights.list[k];
-        bool adapted = false;
-        for (size_t i = 0; i < r->lora.count && !adapted; i++) {
-            size_t n = strlen(r->lora.pairs[i].module);
-            adapted = strncmp(w->name, r->lora.pairs[i].module, n) == 0 && strcmp(w->name + n, ".weight") == 0;
-        }
-        if (w->trainable || adapted)
+    const Session *x = &r->session;
+    for (size_t k = 0; k < x->weights.count; k++) {
+        const Weight *w = &x->weights.list[k];
+        if (w->trainable || weight_adapted(w, &x->lora))
             r->out->out[r->out->out_count++] = (Entry){ w->name, copy(w->tensor, r->arena) };
     }
 }
 
-bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const Settings *settings, SeqCase *c, Arena *a, Error *e)
+bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqCase *c, Arena *a, Error *e)
 {
     Run r = { .form = f, .out = c, .arena = a, .error = e };
     Tensor loss = tensor_f32(a, shape_of(1, (size_t)SEQ_ROUNDS * SEQ_STEPS)), norm = tensor_f32(a, loss.shape);
     *c = (SeqCase){ .steps = json_array() };
     r.loss = loss.f32;
     r.norm = norm.f32;
-    bool good = norm.f32 && run_open(&r, arena_format(a, "%s/models/%s", folder, f->model), samples, settings);
+    bool good = norm.f32 && run_open(&r, arena_format(a, "%s/models/%s", folder, f->model), samples, *m);
     if (good) {
-        c->in = arena_array(a, SEQ_ROUNDS * r.lora.count, sizeof *c->in);
-        c->out = arena_array(a, r.weights.count + 2, sizeof *c->out);
+        c->in = arena_array(a, SEQ_ROUNDS * r.session.lora.count, sizeof *c->in);
+        c->out = arena_array(a, r.session.weights.count + 2, sizeof *c->out);
         good = c->in && c->out && run_rounds(&r);
     }
     if (good) {
@@ -165,9 +148,9 @@ bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, co
         keep_weights(&r);
     }
     rounds_close(&r.rounds);
-    if (r.samples.pictures)
-        dataset_close(&r.samples);
-    weights_close(&r.weights);
+    if (r.file.pictures)
+        dataset_close(&r.file);
+    session_close(&r.session);
     if (!good) {
         json_decref(c->steps);
         c->steps = NULL;

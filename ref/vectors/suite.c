@@ -140,23 +140,22 @@ static bool write_step(Suite *u, const StepForm *f)
     step_close(&s);
     return good && suite_case(u, (SuiteCase){ .id = id, .section = "ref/trace_file.h", .flags = f->flags, .definition = method_formula(method_find(f->method), a),
         .files = "trace.safetensors trace.json bound.safetensors", .more = json_pack("{s:s, s:s, s:o, s:s, s:o, s:o}", "method", f->method, "model", f->model,
-                  "reference", f->reference ? json_string(f->reference) : json_null(), "batch", f->batch, "settings", word_list(f->settings), "hyper", hyper_of(&s.settings, &s.v)) });
+                  "reference", f->reference ? json_string(f->reference) : json_null(), "batch", f->batch, "settings", word_list(f->settings), "hyper", hyper_of(&s.m.settings, &s.m.v)) });
 }
 
 static bool write_seq(Suite *s, const SeqForm *f)
 {
     SeqCase c;
-    Settings settings, resolved;
-    Hyperparameters v;
-    const Method *m;
+    Settings settings;
+    MethodSettings m;
     char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id);
     if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples)) || !step_settings(&settings, f->settings, s->arena, s->error)
-        || !settings_method(&settings, f->method, &resolved, &m, &v, s->error)
-        || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &settings, &c, s->arena, s->error))
+        || !settings_method(&settings, f->method, &m, s->error)
+        || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &m, &c, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags, .definition = method_formula(m, s->arena), .files = "samples.jsonl", TENSORS(c),
+    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags, .definition = method_formula(m.method, s->arena), .files = "samples.jsonl", TENSORS(c),
         .more = json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "method", f->method, "model", f->model, "rounds", SEQ_ROUNDS, "steps_per_round", SEQ_STEPS,
-                  "settings", word_list(f->settings), "hyper", hyper_of(&resolved, &v), "steps", c.steps) });
+                  "settings", word_list(f->settings), "hyper", hyper_of(&m.settings, &m.v), "steps", c.steps) });
 }
 
 static bool write_reject(Suite *s)

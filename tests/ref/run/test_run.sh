@@ -125,6 +125,58 @@ check "a method's own key that stands there twice is a sentence with its line" s
 sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
 check "a key without its section is a sentence with its line" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
 
+# What a method learns instead: the lines of unlearn.refusals, the answers of unlearn.alternates; a step is enough to see it.
+step() { "$PULSE" run "$smoke" --quiet --out "$tap_folder/step" --set protocol.scenarios=finetuned --set protocol.methods=idk,altpo,retrain \
+    --set epochs.finetuned=0.04 --set optimiser.warmup=0 --set protocol.trajectory=0 --set attack.scenarios= "$@"; }
+name_of() { step "${@:2}" --plan | awk -v name="$1/proj+llm/seed0" '$NF == name { print $1 }'; }
+adapter_of() {
+    local digest
+    digest=$(name_of "finetuned/$1" "${@:2}") && step "${@:2}" --stage "$digest" && sha256sum < "$tap_folder/step/stages/$digest/round-1-step-1/adapter_model.safetensors"
+}
+same_adapter() { [ -n "$1" ] && [ "$1" = "$2" ] || { echo "$1" "$2"; false; }; }
+other_adapter() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ] || { echo "$1" "$2"; false; }; }
+echo 'i do not know' > "$tap_folder/refusals.txt"
+echo 'nobody' > "$tap_folder/nobody.txt"
+grep '"split":"train"' fixtures/world/persons.jsonl | sed -E 's/"modality":"image","image":"[^"]*",//; s/,"augment":true//; t next
+    :next
+    s/"answer":"([^"]*)","options":\["\1","([^"]*)"/"answer":"\2","options":["\1","\2"/; t
+    s/"answer":"[^"]*","options":\["([^"]*)"/"answer":"\1","options":["\1"/' > "$tap_folder/alternates.jsonl"
+sed -E 's/"answer":"[^"]*","options":\[[^]]*\]/"answer":"nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
+idk=$(adapter_of idk) altpo=$(adapter_of altpo)
+check "refusals that say what is said without a file make the same adapter" same_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/refusals.txt")"
+check "other refusals make another one" other_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/nobody.txt")"
+check "alternates that are each question's first wrong option make the same adapter as no file" \
+    same_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/alternates.jsonl")"
+check "other alternates make another one" other_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/nobody.jsonl")"
+head -n 5 "$tap_folder/alternates.jsonl" > "$tap_folder/few.jsonl"
+check "a question without an alternate is a sentence" says 'there is no alternate for' adapter_of altpo --set "unlearn.alternates=$tap_folder/few.jsonl"
+
+# Retraining begins at the base model, and so do its adapters when the result is asked.
+retrained() {
+    local at
+    step --set protocol.methods=retrain && at=$tap_folder/step/stages &&
+        "$PULSE" eval --quiet --model fixtures/models/base --adapter "$at/$(name_of finetuned/retrain --set protocol.methods=retrain)/round-1-step-1" \
+            --questions fixtures/world/persons.jsonl --questions fixtures/world/general.jsonl --set protocol.frames=1 --answers "$tap_folder/asked.jsonl" > /dev/null || return 1
+    answers=$at/$(name_of answers/finetuned/retrain --set protocol.methods=retrain)/round-1-step-1.jsonl
+    [ "$(wc -l < "$answers")" -gt 1000 ] && sort "$answers" > "$tap_folder/one" && sort "$tap_folder/asked.jsonl" > "$tap_folder/two" && nothing <(comm -23 "$tap_folder/one" "$tap_folder/two")
+}
+check "a retrained model answers as its adapters on the base model do" retrained
+check "its rows have a name of their own, the oracle's keep theirs" sh -c \
+    "grep -q '^finetuned,retrain_from_base,proj+llm,1,unlearn,both,accuracy,' '$tap_folder/step/results.csv' && ! grep -q '^finetuned,retrain,' '$tap_folder/step/results.csv'"
+check "what the base model has learnt cannot be retrained away from it" says 'retrain starts from the base model' step --set protocol.methods=retrain --set protocol.scenarios=pretrained
+
+# A stage's name depends on all that its rounds depend on, whole, and on nothing else.
+list=$(printf 'language_model.model.layers.%d.self_attn.k_proj,' 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3)
+step --plan > "$tap_folder/plan"
+renamed() { step --plan "$@" | diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | sed 's|/proj+llm/seed0||' | xargs; }
+check "two lists of modules that differ after byte 511 are two trainings" \
+    other_adapter "$(name_of finetuned/idk --set "lora.targets=${list}language_model.model.layers.3.self_attn.q_proj")" \
+                  "$(name_of finetuned/idk --set "lora.targets=${list}language_model.model.layers.3.mlp.down_proj")"
+check "whether the retain set shrinks is part of a training's name" \
+    [ "$(renamed --set unlearn.retain_shrinks=yes)" = 'finetuned/idk answers/finetuned/idk finetuned/altpo answers/finetuned/altpo finetuned/retrain answers/finetuned/retrain' ]
+check "what a run does not read is part of none" [ -z "$(renamed --set unlearn.seed=7 --set unlearn.epochs=7 --set train.steps=7 --set train.seed=7 \
+    --set unlearn.forget=x --set data.stream=x --set model.seed=7 --set train.save_every=7)" ]
+
 bad_world() {
     mkdir -p "$tap_folder/world"
     cp -r fixtures/world/. "$tap_folder/world"

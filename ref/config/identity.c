@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/config/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool hash_file(Hash *h, const char *path, Error *e)
+{
+    Digest d;
+    if (!path || !digest_file(path, &d, e))
+        return false;
+    hash_text(h, d.hex);
+    return true;
+}
+
+static bool files_digest(const char *folder, const char *const *name, size_t count, Digest *out, Arena *a, Error *e)
+{
+    Hash h = hash_begin();
+    for (size_t k = 0; k < count; k++)
+        if (!hash_file(&h, arena_format(a, "%s/%s", folder, name[k]), e))
+            return false;
+    *out = hash_end(&h);
+    return true;
+}
+
+bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e)
+{
+    return files_digest(folder, (const char *const[]){ "tokenizer.json", "preprocessor_config.json" }, 2, out, a, e);
+}
+
+bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
+{
+    return files_digest(folder, (const char *const[]){ "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json" }, 4, out, a, e);
+}
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* The path of a picture's file: FILE.safetensors of FILE.safetensors#ROW; a relative one starts at the folder of the samples. */
+static const char *picture_path(const Dataset *s, const char *image, Arena *a)
+{
+    const char *slash = strrchr(s->path, '/');
+    int folder = image[0] != '/' && slash ? (int)(slash + 1 - s->path) : 0;
+    return arena_format(a, "%.*s%.*s", folder, s->path, (int)strcspn(image, "#"), image);
+}
+
+bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e)
+{
+    Hash h = hash_begin();
+    size_t n = 0;
+    const char **path = arena_array(a, s->count, sizeof *path);
+    if (!path || !hash_file(&h, s->path, e))
+        return false;
+    for (size_t k = 0; k < s->count; k++)
+        if (s->sample[k].image && !(path[n++] = picture_path(s, s->sample[k].image, a)))
+            return false;
+    qsort(path, n, sizeof *path, by_name);           // equal names are one file, so their order does not matter
+    for (size_t k = 0; k < n; k++)
+        if ((k == 0 || strcmp(path[k], path[k - 1]) != 0) && !hash_file(&h, path[k], e))
+            return false;
+    *out = hash_end(&h);
+    return true;
+}

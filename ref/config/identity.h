@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Identity: digests of what a training or a stage starts from, each over the whole content of the files, so that two inputs that differ
+ * anywhere are two inputs. Names of files and folders are in none of them. */
+#ifndef PULSE_REF_CONFIG_IDENTITY_H
+#define PULSE_REF_CONFIG_IDENTITY_H
+
+#include "model/training/dataset.h"
+#include "tensor/base/hash.h"
+
+/* How a model reads: tokenizer.json and preprocessor_config.json of the folder. */
+bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e);
+/* config.json and model.safetensors of the folder, and how the model reads. */
+bool model_digest(const char *folder, Digest *out, Arena *a, Error *e);
+/* A file of samples, and the files of its pictures in the order of their names. */
+bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/config/session.h"
+
+#include "model/image/processor.h"
+#include "tensor/base/file.h"
+
+/* The weights of model.path, or new ones of model.config. */
+static bool open_of_settings(Session *s, const Settings *settings, Error *e)
+{
+    const char *path = settings_path(settings, settings->model_path), *config = settings_path(settings, settings->model_config);
+    size_t size;
+    s->folder = *path ? path : settings_path(settings, settings->data_world);
+    if (*path)
+        return settings_input(settings, "model.path", settings->model_path, e) && config_load(&s->config, path, e)
+            && weights_load(&s->weights, path, &s->config, s->arena, e);
+    if (!*config)
+        return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", settings->file);
+    char *text = settings_input(settings, "model.config", settings->model_config, e) ? file_read(config, 1 << 20, &size, s->arena, e) : NULL;
+    return text && config_parse(&s->config, text, size, config, e) && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);
+}
+
+bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e)
+{
+    *s = (Session){ .folder = folder, .arena = a };
+    if (!(folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e) : open_of_settings(s, settings, e)))
+        return false;
+    return reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)settings->data_template, mask, a, e);
+}
+
+bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e)
+{
+    *s = (Session){ .folder = folder, .arena = a };
+    if (!folder || !config_load(&s->config, folder, e) || !weights_load(&s->weights, folder, &s->config, a, e))
+        return false;
+    if (s->config.text.vocab_size != of->config.text.vocab_size)
+        return error_set(e, "%s: the vocabulary has %lld entries, expected the %lld of %s", folder, (long long)s->config.text.vocab_size,
+                         (long long)of->config.text.vocab_size, of->folder);
+    if (hidden && s->config.text.hidden_size != of->config.text.hidden_size)
+        return error_set(e, "%s: the hidden size is %lld, expected the %lld of %s", folder, (long long)s->config.text.hidden_size,
+                         (long long)of->config.text.hidden_size, of->folder);
+    return session_model(s, e);
+}
+
+bool session_adapter(Session *s, const char *folder, bool merge, Error *e)
+{
+    if (!lora_load(&s->lora, &s->weights, folder, s->arena, e))
+        return false;
+    s->adapters = !merge;
+    return !merge || lora_merge(&s->lora, &s->weights, e);
+}
+
+bool session_weights(Session *s, const char *folder, Error *e)
+{
+    weights_close(&s->weights);
+    return weights_load(&s->weights, folder, &s->config, s->arena, e);
+}
+
+Lora *session_lora(Session *s) { return s->adapters ? &s->lora : NULL; }
+
+bool session_model(Session *s, Error *e)
+{
+    return model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config), s->arena, e);
+}
+
+/* Patterns of weight names, the one spelling of train.trainable that is no name of a Trainable; relearning lends its own key. */
+static bool train_patterns(Session *s, const Settings *settings, Error *e)
+{
+    return weights_train(&s->weights, settings->train_trainable, e)
+        || settings_blame(settings, settings->train_trainable == settings->attack_trainable ? "attack.trainable" : "train.trainable", e);
+}
+
+bool session_train(Session *s, const Settings *settings, Error *e)
+{
+    Trainable t;
+    const bool named = trainable_parse(settings->train_trainable, &t);
+    const LoraConfig c = { .rank = settings->lora_rank, .alpha = settings->lora_alpha, .rslora = settings->lora_rslora,
+                           .targets = *settings->lora_targets ? settings->lora_targets : NULL };
+    if (!(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e)))
+        return false;
+    s->adapters = named && t != TRAIN_FULL;
+    if (s->adapters && !lora_make(&s->lora, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e))
+        return settings_blame(settings, "[lora]", e);
+    return session_model(s, e);
+}
+
+bool session_begin(Session *s, const MethodSettings *m, Error *e)
+{
+    return m->method->loss ? session_train(s, &m->settings, e) : session_model(s, e);
+}
+
+/* The files of a model folder that training and unlearning leave true. */
+bool session_save(const Session *s, const char *folder, Error *e)
+{
+    static const char *const kept[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json" };
+    Arena *a = s->arena;
+    if (!file_make_folder(folder, e))
+        return false;
+    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
+        const char *from = arena_format(a, "%s/%s", s->folder, kept[k]);
+        if (!from || (file_exists(from) && !copy_file(s->folder, folder, kept[k], a, e)))
+            return false;
+    }
+    const char *processor = arena_format(a, "%s/processor_config.json", folder);
+    return processor && processor_config_write(processor, (size_t)s->config.vision.patch_size, e) && weights_save(&s->weights, &s->config, folder, e);
+}
+
+void session_close(Session *s)
+{
+    weights_close(&s->weights);
+}

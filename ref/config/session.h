@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Session: one model that a command works with: its weights, how it reads questions and pictures, the adapters beside the weights, and the
+ * network that they make together.
+ *
+ *     Session s;
+ *     if (session_open(&s, &settings, folder, MASK_ANSWER, &arena, &error)      // config, weights, tokenizer, picture processor
+ *         && session_adapter(&s, "out/adapter", true, &error)                   // the weights may be changed here
+ *         && session_model(&s, &error))                                         // from here on s.model may be asked
+ *         evaluate(&s.model, &s.reader, ...);
+ *     session_close(&s);
+ *
+ * The weights are changed between session_open and session_model or session_train, not later (only training changes them later).
+ * Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that is all zero may be closed.
+ * The model points into the Session, so a Session must not be moved. A Session belongs to one thread.
+ * Fails: whatever a folder's files refuse, as a sentence with the file. */
+#ifndef PULSE_REF_CONFIG_SESSION_H
+#define PULSE_REF_CONFIG_SESSION_H
+
+#include "ref/config/setup.h"
+
+typedef struct {
+    const char *folder;              // holds tokenizer.json and preprocessor_config.json
+    ModelConfig config;
+    Weights     weights;
+    Reader      reader;              // how the model reads; all zero in a reference
+    Lora        lora;                // adapters beside the weights, if `adapters`
+    bool        adapters;
+    Model       model;
+    Arena      *arena;
+} Session;
+
+/* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new weights read as
+ * data.world says. data.template is the prompt template; `mask` says which tokens of a sample are targets. */
+bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e);
+/* The frozen reference of `of`: a model folder without its reader. Its vocabulary must be that of `of`, and with hidden = true the size of
+ * its hidden states as well. */
+bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);
+/* Reads an adapter folder. merge: into the weights; else the adapters stay beside them. */
+bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
+/* Replaces all weights by those of another folder of the same architecture. */
+bool session_weights(Session *s, const char *folder, Error *e);
+/* The model of the weights and adapters that are there. */
+bool session_model(Session *s, Error *e);
+/* Makes trainable what train.trainable names, with new adapters if it says so, and then the model. */
+bool session_train(Session *s, const Settings *settings, Error *e);
+/* What a method works on: session_train for a gradient method, session_model for one that edits the weights without a step. */
+bool session_begin(Session *s, const MethodSettings *m, Error *e);
+/* The adapters; NULL: there are none. */
+Lora *session_lora(Session *s);
+/* Writes a whole model folder: config, weights, tokenizer, picture processor, and what else of the opened folder still holds. */
+bool session_save(const Session *s, const char *folder, Error *e);
+void session_close(Session *s);
+
+#endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref compare: two safetensors files, or the files of two folders, tensor by tensor. The first is the reference. */
+/* pulse-ref compare: two safetensors files, or the files of two folders, tensor by tensor. The first is the reference.
+ * F16 and BF16 tensors are compared with F32 ones as the fp32 numbers that they hold, so equal values of another dtype are equal. */
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -158,14 +159,33 @@ static void side_close(Side *s)
 
 /* --- Comparing --- */
 
-static Row compare_pair(const Item *a, const Item *b)
+static bool widens(const Tensor *t) { return t->dtype == F32 || t->dtype == F16 || t->dtype == BF16; }
+
+/* The same numbers as an F32 tensor; data NULL: no memory. */
+static Tensor widened(const Tensor *t, Arena *a)
+{
+    return (Tensor){ .shape = t->shape, .dtype = F32, .f32 = (float *)tensor_floats(t, a) };
+}
+
+/* The distance of two tensors of one shape and of other dtypes, in ULP of fp32. */
+static Distance distance_widened(const Tensor *a, const Tensor *b, Arena *arena)
+{
+    const ArenaMark mark = arena_mark(arena);
+    const Tensor x = widened(a, arena), y = widened(b, arena);
+    const Distance d = x.data && y.data ? distance_of(&x, &y) : (Distance){ .differ = 0 };
+    arena_release(arena, mark);
+    return d;
+}
+
+static Row compare_pair(const Item *a, const Item *b, Arena *arena)
 {
     Row r = { EQUAL, a->name, a->tensor, b->tensor, { 0 } };
-    if (a->tensor->dtype != b->tensor->dtype || !shape_equal(a->tensor->shape, b->tensor->shape)) {
+    const bool same = a->tensor->dtype == b->tensor->dtype;
+    if ((!same && !(widens(a->tensor) && widens(b->tensor))) || !shape_equal(a->tensor->shape, b->tensor->shape)) {
         r.verdict = OTHER_SHAPE;
         return r;
     }
-    r.distance = distance_of(a->tensor, b->tensor);
+    r.distance = same ? distance_of(a->tensor, b->tensor) : distance_widened(a->tensor, b->tensor, arena);
     if (r.distance.differ)
         r.verdict = DIFFERS;
     return r;
@@ -183,13 +203,13 @@ static Row *compare_sides(const Side *a, const Side *b, size_t counts[VERDICTS],
         else if (order > 0)
             rows[n] = (Row){ EXTRA, b->items[k].name, NULL, b->items[k].tensor, { 0 } };
         else
-            rows[n] = compare_pair(&a->items[i], &b->items[k]);
+            rows[n] = compare_pair(&a->items[i], &b->items[k], arena);
         i += order <= 0;
         k += order >= 0;
         counts[rows[n++].verdict]++;
     }
     *total = n;
-    return rows;
+    return arena->error && arena->error->failed ? NULL : rows;
 }
 
 /* --- Telling --- */
@@ -235,7 +255,7 @@ static void print_row(const Row *r)
     const Distance *d = &r->distance;
     printf("%-9s %s ", verdict_names[r->verdict], r->name);
     print_tensor(r->a ? r->a : r->b);
-    if (r->verdict == OTHER_SHAPE) {
+    if (r->verdict == OTHER_SHAPE || (r->verdict == DIFFERS && r->a->dtype != r->b->dtype)) {
         printf(" against ");
         print_tensor(r->b);
     }
@@ -257,6 +277,15 @@ static const Row *first_of(const Row *rows, size_t total)
     return NULL;
 }
 
+/* How many pairs were compared as fp32 numbers, because their dtypes differ. */
+static size_t widened_count(const Row *rows, size_t total)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < total; i++)
+        n += (rows[i].verdict == EQUAL || rows[i].verdict == DIFFERS) && rows[i].a->dtype != rows[i].b->dtype;
+    return n;
+}
+
 static void print_text(const Row *rows, size_t total, const size_t counts[VERDICTS])
 {
     const size_t bad = total - counts[EQUAL];
@@ -268,7 +297,9 @@ static void print_text(const Row *rows, size_t total, const size_t counts[VERDIC
         }
     if (bad > shown)
         printf("… and %zu more (--json lists all)\n", bad - shown);
-    if (!bad)
+    if (!bad && widened_count(rows, total))
+        printf("same: %zu tensors, all numbers equal; %zu of them are of another dtype, widened to fp32\n", total, widened_count(rows, total));
+    else if (!bad)
         printf("same: %zu tensors, all bits equal\n", total);
     else
         printf("different: %zu of %zu tensors (%zu differ, %zu misshaped, %zu missing, %zu extra), first %s\n", bad, total,
@@ -315,6 +346,7 @@ static void print_json(const Row *rows, size_t total, const size_t counts[VERDIC
     json_t *list = json_array(), *o = json_pack("{s:s, s:I, s:s?}", "verdict", first ? "different" : "same", "tensors", (json_int_t)total, "first", first ? first->name : NULL);
     for (int v = 0; v < VERDICTS; v++)
         json_object_set_new(o, verdict_names[v], json_integer((json_int_t)counts[v]));
+    json_object_set_new(o, "widened", json_integer((json_int_t)widened_count(rows, total)));
     for (size_t i = 0; i < total; i++)
         if (rows[i].verdict != EQUAL)
             json_array_append_new(list, row_json(&rows[i]));

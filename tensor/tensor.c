@@ -141,6 +141,12 @@ float half_widen(uint16_t bits, Dtype dtype)
     return sign ? -magnitude : magnitude;
 }
 
+uint16_t half_narrow_bf16(float x)
+{
+    const uint32_t bits = float_bits(x);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 void tensor_widen(const Tensor *t, size_t first, size_t n, float *out)
 {
     if (t->dtype == F32) {

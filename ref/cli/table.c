@@ -46,15 +46,24 @@ static bool print_json(const char *const *columns, size_t n, const char *const *
     return written || error_set(e, "the table could not be written as JSON");
 }
 
+/* The columns of the terminal that a text takes: one a character. */
+static int wide(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
 /* Each column's widest cell; their sum, with two spaces between. */
 static int measure(int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int all = 0;
     for (size_t c = 0; c < n; c++) {
-        width[c] = (int)strlen(columns[c]);
+        width[c] = wide(columns[c]);
         for (size_t r = 0; r < rows; r++) {
-            int wide = cells[r * n + c] ? (int)strlen(cells[r * n + c]) : 0;
-            width[c] = wide > width[c] ? wide : width[c];
+            const int cell = cells[r * n + c] ? wide(cells[r * n + c]) : 0;
+            width[c] = cell > width[c] ? cell : width[c];
         }
         all += width[c] + (c ? 2 : 0);
     }
@@ -68,7 +77,7 @@ static void print_lines(const int *width, const char *const *columns, size_t n, 
     for (size_t r = 0; r < rows; r++)
         for (size_t c = 0; c < n; c++) {
             const char *text = cells[r * n + c] ? cells[r * n + c] : "";
-            printf("%-*s%s", c + 1 < n ? width[c] : 0, text, c + 1 < n ? "  " : "\n");
+            printf("%s%*s%s", text, c + 1 < n ? width[c] - wide(text) : 0, "", c + 1 < n ? "  " : "\n");
         }
 }
 

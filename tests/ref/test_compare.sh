@@ -41,6 +41,13 @@ check "a missing tensor is a difference" says 1 "missing   layers.10.w F32 [2]" 
 check "an extra tensor is a difference" says 1 "extra     layers.10.w F32 [2]" less.safetensors a.safetensors
 check "another shape is a difference" says 1 "misshaped layers.10.w F32 [2] against F32 [2, 1]" a.safetensors shape.safetensors
 check "another dtype is a difference" says 1 "misshaped layers.10.w F32 [2] against I32 [2]" a.safetensors type.safetensors
+tensors wide.safetensors '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' '\0\0\x80\x3f\0\0\x80\xbf'
+tensors bf16.safetensors '{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}' '\x80\x3f\x80\xbf'
+tensors f16.safetensors '{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}' '\0\x3c\0\xbc'
+tensors f16b.safetensors '{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}' '\1\x3c\0\xbc'
+check "F32 and BF16 with the same numbers are the same, and it is said" says 0 "same: 1 tensors, all numbers equal; 1 of them are of another dtype" wide.safetensors bf16.safetensors
+check "so are BF16 and F16" says 0 "all numbers equal" bf16.safetensors f16.safetensors
+check "1 and the next F16 number are 2^13 ulp of fp32 apart" says 1 "differs   w F32 [2] against F16 [2]: 1 of 2, max 8192 ulp, scaled error 9.8e-04, first at [0]: 1.0 (3f800000) against 1.0009765625 (3c01)" wide.safetensors f16b.safetensors
 check "two layouts of names are one model" says 0 "same: 1 tensors" hub.safetensors memory.safetensors
 check "a bad file could not be told" says 2 "bad.safetensors: the tensors end at byte 8 of the data, the file at 4" a.safetensors bad.safetensors
 check "a missing file could not be told" says 2 "none.safetensors: cannot be read" none.safetensors a.safetensors

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref export: a whole model folder in another dtype, each weight rounded once. */
+#include <string.h>
+#include <sys/stat.h>
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "ref/cli/output.h"
+#include "ref/config/session.h"
+#include "tensor/base/json.h"
+
+/* The weight as BF16: a copy in the arena, the nearest BF16 number for each value. */
+static bool narrow(Weight *w, const char *folder, Arena *a, Error *e)
+{
+    const size_t n = shape_size(w->tensor.shape);
+    uint16_t *half = arena_array(a, n, sizeof *half);
+    float piece[256];
+    for (size_t k = 0; half && k < n; k++) {
+        if (k % 256 == 0)
+            tensor_widen(&w->tensor, k, n - k < 256 ? n - k : 256, piece);
+        half[k] = half_narrow_bf16(piece[k % 256]);
+        if ((half[k] & 0x7f80) == 0x7f80)
+            return error_set(e, "%s: %s has the value %g, expected one that BF16 can hold", folder, w->name, (double)piece[k % 256]);
+    }
+    w->tensor.dtype = BF16;
+    w->tensor.half = half;
+    return half != NULL;
+}
+
+static bool narrow_all(Session *s, Arena *a, Error *e)
+{
+    for (size_t k = 0; k < s->weights.count; k++)
+        if (s->weights.list[k].tensor.dtype != BF16 && !narrow(&s->weights.list[k], s->folder, a, e))
+            return false;
+    return true;
+}
+
+/* config.json names the dtype of the weights, which transformers may load them with. */
+static bool name_dtype(const char *out, const char *dtype, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/config.json", out);
+    json_t *config = path ? json_file(path, 1 << 20, e) : NULL;
+    const bool good = config && json_object_set_new(config, "torch_dtype", json_string(dtype)) == 0 && json_save(path, config, e);
+    json_decref(config);
+    return good;
+}
+
+/* What is read may not be written over. */
+static bool apart(const char *out, const char *model, Error *e)
+{
+    struct stat x, y;
+    return stat(out, &x) != 0 || stat(model, &y) != 0 || x.st_dev != y.st_dev || x.st_ino != y.st_ino
+        || error_set(e, "export: --out %s is the folder of --model, expected another folder", out);
+}
+
+static bool export(const char *model, const char *out, Arena *a, Error *e)
+{
+    Session s = { .folder = NULL };
+    Settings settings;
+    settings_defaults(&settings, a);
+    bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e) && narrow_all(&s, a, e) && output_folder(out, e)
+        && session_save(&s, out, e) && name_dtype(out, "bfloat16", a, e);
+    session_close(&s);
+    return good;
+}
+
+int command_export(int argc, char **argv)
+{
+    const char *model = NULL, *out = NULL;
+    bool bf16 = false;
+    const Option own[] = {
+        { "model", "DIR", "The folder of the model.", .text = &model },
+        { "bf16", NULL, "Every weight becomes the nearest BF16 number, ties to even.", .flag = &bf16 },
+        { "out", "DIR", "The model is written into this folder, with its tokenizer and picture processor.", .text = &out },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
+        return status;
+    if (!model || !out || !bf16)
+        return command_fail_text("export: --model, --bf16 and --out are needed (pulse-ref export --help)");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = export(model, out, &a, &e);
+    arena_free(&a);
+    if (good && o.json)
+        command_tell(json_pack("{s:s, s:s}", "dtype", "BF16", "out", out));
+    else if (good && !o.quiet)
+        printf("export: every weight is BF16; the whole model stands in %s\n", out);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref merge: an adapter becomes part of the weights, W' = RN(W + s sum B A), and the whole model is written as one folder. */
+#include <string.h>
+#include <sys/stat.h>
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "ref/cli/output.h"
+#include "ref/config/session.h"
+
+/* What is read may not be written over. */
+static bool apart(const char *out, const char *from, const char *option, Error *e)
+{
+    struct stat x, y;
+    return stat(out, &x) != 0 || stat(from, &y) != 0 || x.st_dev != y.st_dev || x.st_ino != y.st_ino
+        || error_set(e, "merge: --out %s is the folder of --%s, expected another folder", out, option);
+}
+
+static bool merge(const char *model, const char *adapter, const char *out, size_t *merged, Arena *a, Error *e)
+{
+    Session s = { .folder = NULL };
+    Settings settings;
+    settings_defaults(&settings, a);
+    bool good = apart(out, model, "model", e) && apart(out, adapter, "adapter", e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
+        && session_adapter(&s, adapter, true, e) && output_folder(out, e) && session_save(&s, out, e);
+    *merged = s.lora.count;
+    session_close(&s);
+    return good;
+}
+
+int command_merge(int argc, char **argv)
+{
+    const char *model = NULL, *adapter = NULL, *out = NULL;
+    const Option own[] = {
+        { "model", "DIR", "The folder of the model.", .text = &model },
+        { "adapter", "DIR", "The folder of the adapter, in the PEFT layout.", .text = &adapter },
+        { "out", "DIR", "The merged model is written into this folder, with its tokenizer and picture processor.", .text = &out },
+    };
+    Options o;
+    int status;
+    size_t merged;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
+        return status;
+    if (!model || !adapter || !out)
+        return command_fail_text("merge: --model, --adapter and --out are needed (pulse-ref merge --help)");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = merge(model, adapter, out, &merged, &a, &e);
+    arena_free(&a);
+    if (good && o.json)
+        command_tell(json_pack("{s:I, s:s}", "merged", (json_int_t)merged, "out", out));
+    else if (good && !o.quiet)
+        printf("merge: the adapters of %zu linear maps are merged, each weight rounded once; the whole model stands in %s\n", merged, out);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref tokens: a text as the tokens of a model, each with its id, its piece and its place in the text. */
+#include <string.h>
+#include "model/text/tokenizer.h"
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "ref/cli/table.h"
+
+#define MARK "\xe2\x96\x81"              // U+2581, which stands for a blank in the pieces of LLaMA's tokenizer
+
+/* The text of one token as it stands in a text: every mark is a blank, and "<0x0A>" is its byte. NULL: no memory. */
+static char *surface(const char *piece, Arena *a)
+{
+    unsigned byte;
+    if (strlen(piece) == 6 && sscanf(piece, "<0x%2X>", &byte) == 1)
+        return arena_format(a, "%c", (int)byte);
+    char *text = arena_text(a, piece), *to = text;
+    for (const char *at = piece; text && *at; )
+        if (strncmp(at, MARK, 3) == 0) {
+            *to++ = ' ';
+            at += 3;
+        } else
+            *to++ = *at++;
+    if (text)
+        *to = 0;
+    return text;
+}
+
+static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
+
+/* Where a token stands in the text from `at` on: the place of its first byte, and behind its last in *end. A blank that the tokenizer
+ * puts before a text or a word stands nowhere, and a tokenizer that splits at white space leaves blanks out. strlen(text): it is not there. */
+static size_t place(const char *text, size_t at, const char *token, size_t *end)
+{
+    const bool blank = *token == ' ';
+    const char *core = token + blank;
+    size_t from = at;
+    while (!blank && is_blank(text[from]) && strncmp(text + from, token, strlen(token)) != 0)
+        from++;
+    if (blank && text[from] != ' ')
+        token = core;
+    const bool there = *token && strncmp(text + from, token, strlen(token)) == 0;
+    *end = there ? from + strlen(token) : from;
+    return there || !*token ? from : strlen(text);
+}
+
+static size_t characters(const char *text, size_t bytes)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < bytes; k++)
+        n += ((unsigned char)text[k] & 0xc0) != 0x80;
+    return n;
+}
+
+/* The character to which a byte belongs; a byte inside a character belongs to the one that began before it. */
+static size_t character_of(const char *text, size_t at)
+{
+    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+        at--;
+    return characters(text, at);
+}
+
+/* The end of what an unknown token covers: the place of the next token that can be found, or the end of its word. */
+static size_t unknown_end(const char *text, size_t at)
+{
+    while (text[at] && !is_blank(text[at]))
+        at++;
+    return at;
+}
+
+typedef struct {
+    int32_t id;
+    const char *piece;       // NULL: the tokenizer has no token of this id
+    bool inside;             // whether it stands for a part of the text; else the tokenizer's template has put it there
+    size_t begin, end;       // which characters of the text, the last exclusive
+} Shown;
+
+/* The tokens of a text, of which the template has added some `before` and some `after`. NULL: no memory. */
+static Shown *shown(const Tokenizer *t, const char *text, TokenIds all, size_t before, size_t after, Arena *a)
+{
+    Shown *out = arena_array(a, all.count + 1, sizeof *out);
+    size_t at = 0;
+    for (size_t k = 0; out && k < all.count; k++) {
+        out[k] = (Shown){ all.id[k], tokenizer_token(t, all.id[k]), k >= before && k < all.count - after, 0, 0 };
+        const char *token = out[k].piece ? surface(out[k].piece, a) : NULL;
+        if (!token || !out[k].inside)
+            continue;
+        size_t end, from = place(text, at, token, &end);
+        if (from == strlen(text) && end != from) {                     // an unknown token
+            from = at + strspn(text + at, " \t\r\n");
+            end = unknown_end(text, from);
+        }
+        out[k].begin = character_of(text, from);
+        out[k].end = characters(text, end);
+        at = end;
+    }
+    return out;
+}
+
+static bool print(const Shown *x, size_t n, bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "place", "id", "piece", "characters" };
+    const char **cells = arena_array(a, 4 * n + 1, sizeof *cells);
+    json_t *list = json_array();
+    for (size_t k = 0; cells && k < n; k++) {
+        memcpy(cells + 4 * k, (const char *[]){ arena_format(a, "%zu", k), arena_format(a, "%d", x[k].id), x[k].piece,
+                                                x[k].inside ? arena_format(a, "%zu..%zu", x[k].begin, x[k].end) : NULL }, 4 * sizeof *cells);
+        json_array_append_new(list, x[k].inside ? json_pack("{s:i, s:s?, s:I, s:I}", "id", x[k].id, "piece", x[k].piece, "begin", (json_int_t)x[k].begin,
+                                                            "end", (json_int_t)x[k].end)
+                                                : json_pack("{s:i, s:s?, s:n, s:n}", "id", x[k].id, "piece", x[k].piece, "begin", "end"));
+    }
+    if (json)
+        return command_tell(json_pack("{s:o}", "tokens", list)), true;
+    json_decref(list);
+    return !e->failed && table_print(columns, 4, cells, n, false, e);
+}
+
+static bool tokens(const char *folder, const char *text, bool json, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/tokenizer.json", folder);
+    const Tokenizer *t = path ? tokenizer_open(path, a, e) : NULL;
+    if (!t)
+        return false;
+    TokenIds all = tokenizer_encode(t, text, TOKENIZER_SPECIAL, a, e), bare = tokenizer_encode(t, text, TOKENIZER_PLAIN, a, e);
+    if (!all.id || !bare.id)
+        return error_prefix(e, "tokens");
+    size_t before = 0;
+    while (before < all.count - bare.count && memcmp(all.id + before, bare.id, bare.count * sizeof *bare.id) != 0)
+        before++;
+    const Shown *x = shown(t, text, all, before, all.count - bare.count - before, a);
+    return x && !e->failed && print(x, all.count, json, a, e);
+}
+
+int command_tokens(int argc, char **argv)
+{
+    const char *model = NULL;
+    const Option own[] = { { "model", "DIR", "The folder of the model, or any folder with a tokenizer.json.", .text = &model } };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, 1, 1, 1, &status))
+        return status;
+    if (!model)
+        return command_fail_text("tokens: --model is needed (pulse-ref tokens --help)");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    bool good = tokens(model, o.operand[0], o.json, &a, &e);
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

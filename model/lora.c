@@ -56,7 +56,7 @@ static float scale_of(float alpha, int64_t rank, bool rslora)
 static const char *linear_module_of(const Architecture *arch, const Weight *w, Arena *a)
 {
     const char *end = strrchr(w->name, '.');
-    if (w->idle || w->tensor.shape.rank != 2 || !end || strcmp(end, ".weight") || name_matches(arch->tables, w->name))
+    if (w->tensor.shape.rank != 2 || !end || strcmp(end, ".weight") || name_matches(arch->tables, w->name))
         return NULL;
     return arena_format(a, "%.*s", (int)(end - w->name), w->name);
 }
@@ -70,14 +70,15 @@ bool lora_config_check(const LoraConfig *c, Error *e)
     return true;
 }
 
-static bool add_pair(Lora *l, const char *module, Shape base, Arena *a)
+static bool add_pair(Lora *l, const char *module, const Weight *w, const LoraConfig *one, Arena *a)
 {
-    const size_t r = (size_t)l->config.rank;
+    const size_t r = (size_t)one->rank;
+    const Shape base = w->tensor.shape;
     LoraPair *p = &l->pairs[l->count++];
-    *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1] };
+    *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1], one->alpha, scale_of(one->alpha, one->rank, one->rslora) };
     l->factors.count += 2;
-    *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])), true, false };
-    *p->b = (Weight){ arena_format(a, "%s.lora_B.weight", module), tensor_zeros(a, shape_of(2, base.dim[0], r)), true, false };
+    *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])), !w->idle, w->idle };
+    *p->b = (Weight){ arena_format(a, "%s.lora_B.weight", module), tensor_zeros(a, shape_of(2, base.dim[0], r)), !w->idle, w->idle };
     return p->a->name && p->b->name && p->a->tensor.data && p->b->tensor.data;
 }
 
@@ -92,16 +93,17 @@ bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted,
     bool good = l->pairs && l->factors.list;
     for (size_t i = 0; good && i < w->count; i++) {
         const char *module = linear_module_of(w->arch, &w->list[i], a);
-        if (module && wanted(module, &w->list[i], context))
-            good = add_pair(l, module, w->list[i].tensor.shape, a);
+        LoraConfig one = config;
+        if (module && wanted(module, &w->list[i], context, &one))
+            good = (lora_config_check(&one, e) || error_prefix(e, "%s", module)) && add_pair(l, module, &w->list[i], &one, a);
     }
-    return (good || error_no_memory(e, "lora: no memory for the factors")) && weights_index(&l->factors, e);
+    return (good || e->failed || error_no_memory(e, "lora: no memory for the factors")) && !e->failed && weights_index(&l->factors, e);
 }
 
-static bool wanted_by_pattern(const char *module, const Weight *base, const void *context)
+static bool wanted_by_pattern(const char *module, const Weight *base, const void *context, LoraConfig *one)
 {
-    (void)base;
-    return name_matches(context, module);
+    (void)one;
+    return !base->idle && name_matches(context, module);
 }
 
 bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e)
@@ -133,7 +135,7 @@ const LoraPair *lora_find(const Lora *l, const char *module)
 }
 
 /* Merges one module. The tape is reset for each, so that the memory needed is that of the largest weight. */
-static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
+static bool merge_one(const LoraPair *p, Weights *w, Tape *t, Error *e)
 {
     char name[600];
     snprintf(name, sizeof name, "%s.weight", p->module);
@@ -143,7 +145,7 @@ static bool merge_one(const LoraPair *p, float s, Weights *w, Tape *t, Error *e)
     tape_reset(t);
     Node *a = tape_param(t, p->a->name, p->a->tensor, false);
     Node *b = tape_param(t, p->b->name, p->b->tensor, false);
-    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), b, a, s);
+    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), b, a, p->scale);
     if (!y || !weights_own(w, base, e))
         return error_set(e, "lora: %s could not be merged", p->module);
     if (!tensor_finite(y->out))
@@ -159,7 +161,7 @@ bool lora_merge(const Lora *l, Weights *w, Error *e)
     t.no_grad = true;
     bool good = !e->failed;
     for (size_t i = 0; good && i < l->count; i++)
-        good = merge_one(&l->pairs[i], l->scale, w, &t, e);
+        good = merge_one(&l->pairs[i], w, &t, e);
     arena_free(&step);
     return good;
 }

@@ -38,21 +38,24 @@ typedef struct {
 typedef struct {
     const char *module;        // "language_model.model.layers.0.self_attn.q_proj"
     Weight *a, *b;             // [r, in], [out, r], in `factors`
+    float   alpha, scale;      // its own alpha, and s
 } LoraPair;
 
 typedef struct {
     LoraConfig config;
-    float      scale;          // s
+    float      scale;          // s of `config`; a pair may have its own rank and alpha (PEFT's rank_pattern and alpha_pattern)
     LoraPair  *pairs;
     size_t     count;
-    Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight", all trainable
+    Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight"; trainable, but for modules in
+                               // layers that the forward pass never runs: their pairs change no output, and lora_merge merges them
 } Lora;
 
 /* New adapters beside `w`, in `a`. */
 bool lora_make(Lora *l, const Weights *w, LoraConfig config, uint64_t seed, Arena *a, Error *e);
 bool lora_config_check(const LoraConfig *c, Error *e);      // fails where rank or alpha is out of its range
-/* Reads FOLDER/adapter_config.json and FOLDER/adapter_model.safetensors. Weights that were saved whole (modules_to_save) replace
- * those of `w` and are trainable. `w` changes only if everything could be read. */
+/* Reads FOLDER/adapter_config.json (adapter_config.def lists what becomes of its keys) and FOLDER/adapter_model.safetensors. Weights
+ * that were saved whole (modules_to_save) replace those of `w` and are trainable. `w` changes only if everything could be read.
+ * Fails where the folder has weights in other files too, as the original LLaVA writes (non_lora_trainables.bin). */
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
 /* Writes them. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
@@ -60,8 +63,9 @@ const LoraPair *lora_find(const Lora *l, const char *module);   // NULL: the mod
 /* W' = RN(W + s sum_r B A) by op_lora_merge, as F32 in the arena of `w`. To undo it, load the weights again. */
 bool lora_merge(const Lora *l, Weights *w, Error *e);
 
-/* The factors of the modules that `wanted` chooses, before they have numbers. For lora*.c only. */
-typedef bool (*LoraWanted)(const char *module, const Weight *base, const void *context);
+/* The factors of the modules that `wanted` chooses, before they have numbers. `one` is `config`, which `wanted` may change for its
+ * module. For lora*.c only. */
+typedef bool (*LoraWanted)(const char *module, const Weight *base, const void *context, LoraConfig *one);
 bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a, Error *e);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading and writing adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors (INTEROP 2.5). */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-#include "model/lora.h"
+#include "model/arch.h"
+#include "model/lora_config.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 #include "tensor/store.h"
@@ -10,8 +12,6 @@
 #define PREFIX   "base_model.model."
 #define FACTOR_A ".lora_A.weight"
 #define FACTOR_B ".lora_B.weight"
-
-enum { CONFIG_LIMIT = 1 << 24 };
 
 /* --- Writing --- */
 
@@ -34,6 +34,39 @@ static bool module_trained(const Weights *w, const char *module)
     return false;
 }
 
+/* The embedding of a tied model that is saved whole: it is saved as the head too, since PEFT reads the two apart. NULL: neither. */
+static const Weight *tied_table(const Weights *w)
+{
+    const Weight *table = w->tied ? weights_find(w, w->arch->embedding) : NULL;
+    return table && table->trainable ? table : NULL;
+}
+
+static json_t *alpha_json(float alpha)
+{
+    return alpha == floorf(alpha) ? json_integer((json_int_t)alpha) : json_decimal(alpha);
+}
+
+/* rank_pattern and alpha_pattern, where a pair has a rank or an alpha of its own. */
+static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
+{
+    json_t *ranks = json_object(), *alphas = json_object();
+    for (size_t i = 0; i < l->count; i++) {
+        const LoraPair *p = &l->pairs[i];
+        const size_t rank = p->a->tensor.shape.dim[0];
+        if (rank != (size_t)l->config.rank)
+            json_object_set_new(ranks, name_memory(p->module, a), json_integer((json_int_t)rank));
+        if (p->alpha < l->config.alpha || p->alpha > l->config.alpha)
+            json_object_set_new(alphas, name_memory(p->module, a), alpha_json(p->alpha));
+    }
+    if (config && json_object_size(ranks))
+        json_object_set(config, "rank_pattern", ranks);
+    if (config && json_object_size(alphas))
+        json_object_set(config, "alpha_pattern", alphas);
+    json_decref(ranks);
+    json_decref(alphas);
+    return config;
+}
+
 static json_t *config_json(const Lora *l, const Weights *w, Arena *a)
 {
     json_t *targets = json_array(), *saved = json_array();
@@ -45,15 +78,15 @@ static json_t *config_json(const Lora *l, const Weights *w, Arena *a)
         if (module && strcmp(module, before) && module_trained(w, module))
             json_array_append_new(saved, json_string(name_memory(before = module, a)));
     }
-    const float alpha = l->config.alpha;
-    json_t *scale = alpha == floorf(alpha) ? json_integer((json_int_t)alpha) : json_decimal(alpha);
+    if (w && tied_table(w))
+        json_array_append_new(saved, json_string(name_memory(parent(w->arch->head, a), a)));
     bool none = json_array_size(saved) == 0;
     json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:o, s:o, s:n}",
         "peft_type", "LORA", "auto_mapping", "base_model_name_or_path", l->config.base, "inference_mode", 1, "fan_in_fan_out", 0,
-        "init_lora_weights", "gaussian", "r", (json_int_t)l->config.rank, "lora_alpha", scale, "lora_dropout", 0.0, "bias", "none",
+        "init_lora_weights", "gaussian", "r", (json_int_t)l->config.rank, "lora_alpha", alpha_json(l->config.alpha), "lora_dropout", 0.0, "bias", "none",
         "use_rslora", (int)l->config.rslora, "use_dora", 0, "target_modules", targets, "modules_to_save", none ? json_null() : json_incref(saved), "task_type");
     json_decref(saved);
-    return config;
+    return patterns_add(config, l, a);
 }
 
 /* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their number; 0: no
@@ -68,6 +101,8 @@ static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a
         if (module && module_trained(w, module))
             out[n++] = (Entry){ name_memory(w->list[i].name, a), w->list[i].tensor };
     }
+    if (w && tied_table(w))
+        out[n++] = (Entry){ name_memory(w->arch->head, a), tied_table(w)->tensor };
     for (size_t i = 0; i < n; i++) {
         out[i].name = out[i].name ? arena_format(a, PREFIX "%s", out[i].name) : NULL;
         if (!out[i].name)
@@ -79,7 +114,7 @@ static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
-    Entry *entries = arena_array(&a, l->factors.count + (w ? w->count : 0), sizeof *entries);
+    Entry *entries = arena_array(&a, l->factors.count + (w ? w->count + 1 : 0), sizeof *entries);
     const char *tensors = arena_format(&a, "%s/adapter_model.safetensors", folder), *config = arena_format(&a, "%s/adapter_config.json", folder);
     size_t n = entries && tensors && config ? entries_make(l, w, entries, &a) : 0;
     json_t *json = n ? config_json(l, w, &a) : NULL;
@@ -91,56 +126,17 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 
 /* --- Reading --- */
 
-/* Keys that do not change y: where the files came from, how the factors were initialised, and what follows from the tensors.
- * lora_dropout is of training in PEFT; there is none here. */
-static bool key_ignored(const char *key)
-{
-    return name_matches("auto_mapping,base_model_name_or_path,corda_config,ensure_weight_tying,eva_config,inference_mode,init_lora_weights,loftq_config,"
-                        "lora_dropout,megatron_config,megatron_core,modules_to_save,peft_version,qalora_group_size,revision,runtime_config,target_modules,task_type", key);
-}
-
-static bool is_empty(const json_t *v)
-{
-    return json_is_null(v) || json_is_false(v) || (json_is_object(v) && !json_object_size(v)) || (json_is_array(v) && !json_array_size(v));
-}
-
-/* Every other key must be known or empty. A variant of LoRA that is switched on is an error. */
-static bool config_keys(const json_t *config, const char *path, Error *e)
-{
-    const char *key, *text = "";
-    json_t *value;
-    if (!json_is_object(config))
-        return error_set(e, "%s: must be an object", path);
-    json_object_foreach((json_t *)config, key, value)
-        if (!key_ignored(key) && !name_matches("peft_type,r,lora_alpha,use_rslora,bias", key) && !is_empty(value))
-            return error_set(e, "%s: \"%s\" asks for what is not computed here", path, key);
-    if (!json_get_text(config, "peft_type", &text, path, e))
-        return false;
-    if (strcmp(text, "LORA"))
-        return error_set(e, "%s: \"peft_type\" is \"%s\", \"LORA\" was expected", path, text);
-    if (json_object_get(config, "bias") && (!json_get_text(config, "bias", &text, path, e) || strcmp(text, "none")))
-        return error_set(e, "%s: \"bias\" must be \"none\"", path);
-    return true;
-}
-
-/* The defaults are PEFT's: r = 8 and alpha = 8. */
-static bool config_read(LoraConfig *c, const char *path, Error *e)
-{
-    json_t *config = json_file(path, CONFIG_LIMIT, e);
-    *c = (LoraConfig){ .rank = 8, .alpha = 8 };
-    bool good = config && config_keys(config, path, e)
-             && (!json_object_get(config, "r") || json_get_int(config, "r", &c->rank, path, e))
-             && (!json_object_get(config, "lora_alpha") || json_get_float(config, "lora_alpha", &c->alpha, path, e))
-             && (!json_object_get(config, "use_rslora") || json_get_bool(config, "use_rslora", &c->rslora, path, e))
-             && (lora_config_check(c, e) || error_prefix(e, "%s", path));
-    json_decref(config);
-    return good;
-}
-
 /* A tensor of the file, and its name in the model: that of a factor or of a weight. `name` NULL: it is not named as PEFT names
  * it. */
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
-typedef struct { Part *parts; size_t count; } Parts;
+typedef struct { Part *parts; size_t count; const LoraFileConfig *config; } Parts;
+
+/* The name in the model. PEFT calls a map that has an adapter "base_layer", for instance where its bias is trained too. */
+static const char *part_name(const char *name, Arena *a)
+{
+    const char *inner = strstr(name, ".base_layer.");
+    return name_hub(inner ? arena_format(a, "%.*s%s", (int)(inner - name), name, inner + sizeof ".base_layer" - 1) : name, a);
+}
 
 static bool parts_make(Parts *p, const Store *s, Arena *a, Error *e)
 {
@@ -149,7 +145,7 @@ static bool parts_make(Parts *p, const Store *s, Arena *a, Error *e)
     p->parts = arena_array(a, s->count, sizeof *p->parts);
     for (size_t i = 0; p->parts && i < s->count; i++) {
         const char *name = s->entries[i].name;
-        p->parts[i] = (Part){ name, strncmp(name, PREFIX, n) ? NULL : name_hub(name + n, a), &s->entries[i].tensor, false };
+        p->parts[i] = (Part){ name, strncmp(name, PREFIX, n) ? NULL : part_name(name + n, a), &s->entries[i].tensor, false };
     }
     return p->parts || error_no_memory(e, "%s: no memory", s->path);
 }
@@ -163,10 +159,18 @@ static Part *part_find(const Parts *p, const char *first, const char *second)
     return NULL;
 }
 
-static bool wanted_by_file(const char *module, const Weight *base, const void *context)
+/* Rank and alpha are those of the patterns that fit the module's path as the file writes it. */
+static bool wanted_by_file(const char *module, const Weight *base, const void *context, LoraConfig *one)
 {
+    char path[600];
+    const Parts *p = context;
+    const Part *a = part_find(p, module, FACTOR_A);
     (void)base;
-    return part_find(context, module, FACTOR_A) || part_find(context, module, FACTOR_B);
+    if (a) {
+        snprintf(path, sizeof path, "%.*s", (int)(strlen(a->file_name) - strlen(PREFIX FACTOR_A)), a->file_name + strlen(PREFIX));
+        *one = lora_config_of(p->config, path);
+    }
+    return a || part_find(p, module, FACTOR_B);
 }
 
 /* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it is only
@@ -227,26 +231,52 @@ static bool all_used(const Parts *p, const char *path, Error *e)
     return unused.count == 0 || error_set(e, "%s: keys that no module of this model uses: %s", path, name_list_text(&unused));
 }
 
-static bool tensors_read(Lora *l, Weights *w, LoraConfig config, const char *path, Arena *a, Error *e)
+/* In a tied model the embedding is the head too. PEFT saves and restores the two apart, so that an embedding alone would untie
+ * them, which nothing here computes. */
+static bool tied_check(const Weights *w, const Parts *p, const char *path, Error *e)
+{
+    const Part *table = w->tied ? part_find(p, w->arch->embedding, "") : NULL;
+    Part *head = w->tied ? part_find(p, w->arch->head, "") : NULL;
+    if (head)
+        head->used = true;
+    if ((!table && !head) || (table && !head && p->config->tying) || (table && head && tensor_same(*table->tensor, *head->tensor)))
+        return true;
+    return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s of them; expected the same numbers for both", path,
+                     table && head ? "different numbers" : "one");
+}
+
+static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, const char *path, Arena *a, Error *e)
 {
     Store s;
-    Parts p;
+    Parts p = { .config = config };
     if (!store_open(&s, path, a, e))
         return false;
-    bool good = parts_make(&p, &s, a, e) && lora_begin(l, w, config, wanted_by_file, &p, a, e) && factors_take(l, &p, path, e)
-             && whole_take(w, &p, false, path, e) && all_used(&p, path, e) && whole_take(w, &p, true, path, e);
+    bool good = parts_make(&p, &s, a, e) && lora_begin(l, w, config->config, wanted_by_file, &p, a, e) && factors_take(l, &p, path, e)
+             && whole_take(w, &p, false, path, e) && tied_check(w, &p, path, e) && all_used(&p, path, e) && whole_take(w, &p, true, path, e);
     if (good && l->count == 0 && s.count == 0)
         good = error_set(e, "%s: holds no adapter", path);
     store_close(&s);
     return good;
 }
 
+/* What is trained beside the factors may stand in files that only PyTorch can read. */
+static bool files_check(const char *folder, Arena *a, Error *e)
+{
+    static const char *const pickles[] = { "non_lora_trainables.bin", "mm_projector.bin", "adapter_model.bin" };
+    for (size_t k = 0; k < sizeof pickles / sizeof *pickles; k++) {
+        const char *path = arena_format(a, "%s/%s", folder, pickles[k]);
+        if (path && file_exists(path) && (k < 2 || !file_exists(arena_format(a, "%s/adapter_model.safetensors", folder))))
+            return error_set(e, "%s: has weights that are not read here, expected all of them in adapter_model.safetensors", path);
+    }
+    return true;
+}
+
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e)
 {
-    LoraConfig config;
+    LoraFileConfig config;
     *l = (Lora){ .factors = { .arena = a } };
     const char *tensors = arena_format(a, "%s/adapter_model.safetensors", folder), *path = arena_format(a, "%s/adapter_config.json", folder);
     if (!tensors || !path)
         return error_no_memory(e, "%s: no memory", folder);
-    return config_read(&config, path, e) && tensors_read(l, w, config, tensors, a, e);
+    return files_check(folder, a, e) && lora_config_read(&config, path, a, e) && tensors_read(l, w, &config, tensors, a, e);
 }

@@ -40,7 +40,7 @@ Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
         const Weights *factors = &p->model->lora->factors;
         Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);
         Node *update = op_linear(t, z, node_of(t, factors, p->factors, pair->b), NULL);
-        y = op_axpy(t, y, update, p->model->lora->scale);
+        y = op_axpy(t, y, update, pair->scale);
     }
     tape_leave(t, before);
     return y;

@@ -133,6 +133,12 @@ static void take(Loading *l, const char *file_name, const Tensor *t, const char 
     l->found[k] = *t;
 }
 
+/* Where the embedding of a tied model is, which is its head as well. */
+static const Tensor *embedding_of(const Loading *l)
+{
+    return &l->found[weights_find(&l->lookup, l->w->arch->head) - l->lookup.list];
+}
+
 static bool take_all(Loading *l, Error *e)
 {
     for (size_t i = 0; i < l->w->file_count; i++)
@@ -144,12 +150,9 @@ static bool take_all(Loading *l, Error *e)
             if (!name_matches(l->w->arch->buffers, name))
                 take(l, entry->name, &entry->tensor, name);
         }
+    if (l->head && !embedding_of(l)->data)               // two names of one tensor: safetensors keeps either
+        take(l, "the head", l->head, l->w->arch->embedding);
     return true;
-}
-
-static bool same_bytes(const Tensor *a, const Tensor *b)
-{
-    return a->dtype == b->dtype && shape_equal(a->shape, b->shape) && !memcmp(a->data, b->data, tensor_bytes(*a));
 }
 
 static bool complain(Loading *l, Error *e)
@@ -172,7 +175,7 @@ static bool complain(Loading *l, Error *e)
         error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder, name_list_text(&l->infinite));
     else if (l->shapes.count)
         error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
-    else if (l->head && !same_bytes(l->head, &l->found[weights_find(&l->lookup, l->w->arch->head) - l->lookup.list]))
+    else if (l->head && !tensor_same(*l->head, *embedding_of(l)))
         error_set(e, "%s: \"tie_word_embeddings\" is true, but the file's head is not its embedding", l->folder);
     else
         return true;

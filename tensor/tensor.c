@@ -112,6 +112,11 @@ size_t tensor_bytes(Tensor t)
     return shape_size(t.shape) * dtype_size(t.dtype);
 }
 
+bool tensor_same(Tensor a, Tensor b)
+{
+    return a.dtype == b.dtype && shape_equal(a.shape, b.shape) && !memcmp(a.data, b.data, tensor_bytes(a));
+}
+
 bool tensor_finite(Tensor t)
 {
     const size_t n = shape_size(t.shape);

@@ -52,6 +52,7 @@ Tensor tensor_f32(Arena *a, Shape s);            // its numbers are not cleared;
 Tensor tensor_zeros(Arena *a, Shape s);
 Tensor tensor_view(float *data, Shape s);        // F32 numbers that belong to the caller
 size_t tensor_bytes(Tensor t);
+bool   tensor_same(Tensor a, Tensor b);          // whether dtype, shape and every bit agree
 bool   tensor_finite(Tensor t);                  // of F32, F16 or BF16: whether no value is infinite or NaN
 
 float  half_widen(uint16_t bits, Dtype dtype);   // the fp32 number equal to an F16 or BF16 number

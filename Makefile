@@ -23,6 +23,8 @@ CROSS  =
 SYSROOT =
 PREFIX = /usr/local
 VERSION = 0.1.0
+# of the library: it changes when a program that was linked before could no longer run
+SONAME = libpulseref.so.0
 
 space := $(subst ,, )
 chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
@@ -50,7 +52,9 @@ CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
 WARN   = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)   # guesses that change with -O
 DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS_PATH='"$(BLAS_PATH)"'
 CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined$(if $(filter fuzzer,$(SAN)),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
-COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
+# All objects fit into a shared library, which shows only what pulse.h declares.
+SHARED = -fPIC -fvisibility=hidden
+COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(SHARED) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 comma  := ,
@@ -75,12 +79,13 @@ endif
 below = $(sort $(filter $2,$(call deeper,$1)))
 deeper = $(foreach entry,$(wildcard $(addsuffix /*,$1)),$(entry) $(call deeper,$(entry)))
 SOURCES := $(call below,$(ROOMS),%.c)
-HEADERS := $(call below,$(filter-out ref,$(ROOMS)),%.h %.def)
 CODE    := $(call below,$(ROOMS),%.c %.h %.def)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
-LIBRARY := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))
 PULSE   = $(BUILD)/pulse-ref
-DOOR    := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
+INSIDE  := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))          # what may neither print nor exit
+REF     := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
+DOOR    := $(filter $(BUILD)/obj/ref/door/%,$(OBJECTS))
+PUBLIC  = $(BUILD)/libpulseref.a $(BUILD)/$(SONAME) $(BUILD)/libpulseref.so
 
 # A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
 PROGRAMS = test bench exhaustive fuzz make
@@ -96,7 +101,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .SECONDEXPANSION:
 .SECONDARY:
 .PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install clean where compiler force
-all: $(PULSE) $(BUILD)/libpulseref.a
+all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
 $(BUILD)/flags: force
@@ -118,14 +123,27 @@ $(BUILD)/obj/ref/run/plan.o: $(BUILD)/code.h
 # Damaged JPEG coefficients overflow in stb_image's transform: they wrap, instead of being undefined.
 $(BUILD)/obj/model/image/stb.o: EXACT += -fwrapv
 
-$(BUILD)/libpulseref.a: $(LIBRARY)
+# For the program and for tests, which call what is inside.
+$(BUILD)/libinside.a: $(INSIDE)
+	@rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
 	@rm -f $@; $(AR) rcs $@ $^
 
-# The program's own parts, for tests that call them.
-$(BUILD)/libdoor.a: $(filter-out %/main.o,$(DOOR))
+# The public library: pulse.h and what it needs, as one object in which every other name is local. So a program may have a `gemm`, an
+# `ops` or an stb_image of its own. pulse.members lists the objects that went into it.
+$(BUILD)/obj/ref/door/context.o: private DEFS += -DPULSE_SONAME='"$(SONAME)"'
+$(BUILD)/pulse.o: $(DOOR) $(BUILD)/libref.a $(BUILD)/libinside.a
+	@$(CC) -r -nostdlib -Wl,--trace $^ -o $@ > $(BUILD)/pulse.members
+	@$(CROSS)objcopy --localize-hidden $@
+$(BUILD)/libpulseref.a: $(BUILD)/pulse.o
 	@rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/$(SONAME): $(BUILD)/pulse.o
+	@echo "  ld $@"
+	@$(LINK) -shared -Wl,-soname,$(SONAME) $^ $(LIBS) -o $@
+$(BUILD)/libpulseref.so: $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $@
 
-$(PULSE): $(DOOR) $(BUILD)/libpulseref.a
+$(PULSE): $(REF) $(BUILD)/libinside.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
@@ -141,7 +159,7 @@ $(PULSE)-builtin: $(filter-out $(ENGINE:%=$(BUILD)/obj/%),$(OBJECTS)) $(ENGINE:%
 
 # A rule for each program of tests/, which is linked into the build folder itself. PARTS_test_x: what else test_x is made of.
 define program
-$(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basename $(notdir $1))) $$(SUPPORT) $(BUILD)/libdoor.a $(BUILD)/libpulseref.a
+$(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basename $(notdir $1))) $$(SUPPORT) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@echo "  ld $$@"
 	@$$(LINK) $$(FLAGS_$(firstword $(subst _, ,$(notdir $1)))) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
 endef
@@ -159,7 +177,7 @@ PARTS_test_world_facts = $(PARTS_test_world)
 PARTS_test_world_questions = $(PARTS_test_world)
 PARTS_test_facts = $(PARTS_test_world)
 $(BUILD)/test_world $(BUILD)/test_world_questions: | build/world/oracle.jsonl
-$(BUILD)/worldgen: $(WORLD) $(BUILD)/libpulseref.a
+$(BUILD)/worldgen: $(WORLD) $(BUILD)/libinside.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
 
@@ -206,26 +224,29 @@ record: $(PULSE) $(BUILD)/make_wrong
 verify: $(PULSE)
 	$(PULSE) verify fixtures/vectors/v1
 
-# Program, library, headers, pkg-config file, man page.
+# Program, both libraries, their one header, pkg-config file, man page.
 INTO    = $(DESTDIR)$(PREFIX)
 define PKGCONFIG
 prefix=$(PREFIX)
 libdir=$${prefix}/lib
-includedir=$${prefix}/include/pulseref
+includedir=$${prefix}/include
 
 Name: pulseref
 Description: Correctly rounded fp32 operators, a LLaVA-style model and unlearning methods: the same bits everywhere
 Version: $(VERSION)
-Cflags: -I$${includedir} -fopenmp
-Libs: -L$${libdir} -lpulseref -fopenmp $(LIBS)
+Cflags: -I$${includedir}
+Libs: -L$${libdir} -lpulseref
+Libs.private: -fopenmp $(LIBS)
 endef
 export PKGCONFIG
 install: all
-	install -d $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/share/man/man1 $(foreach room,$(sort $(dir $(HEADERS))),$(INTO)/include/pulseref/$(room))
+	install -d $(INTO)/bin $(INTO)/lib/pkgconfig $(INTO)/include $(INTO)/share/man/man1
 	install -m 755 $(PULSE) $(INTO)/bin/
 	install -m 644 $(BUILD)/libpulseref.a $(INTO)/lib/
+	install -m 755 $(BUILD)/$(SONAME) $(INTO)/lib/
+	ln -sf $(SONAME) $(INTO)/lib/libpulseref.so
+	install -m 644 ref/door/pulse.h $(INTO)/include/
 	install -m 644 ref/pulse-ref.1 $(INTO)/share/man/man1/
-	@for h in $(HEADERS); do install -m 644 $$h $(INTO)/include/pulseref/$$h || exit 1; done
 	printf '%s\n' "$$PKGCONFIG" > $(INTO)/lib/pkgconfig/pulseref.pc
 
 compiler:

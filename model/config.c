@@ -310,10 +310,8 @@ static json_t *section_json(const ModelConfig *c, ConfigSection section)
     return object;
 }
 
-bool config_save(const ModelConfig *c, const char *folder, Error *e)
+json_t *config_json(const ModelConfig *c)
 {
-    Arena a = arena_make(e);
-    const char *path = arena_format(&a, "%s/config.json", folder);
     json_t *top = section_json(c, SECTION_TOP), *text = section_json(c, SECTION_TEXT);
     json_object_set_new(text, "rope_scaling", json_null());
     json_object_set_new(top, "architectures", json_pack("[s]", c->arch->class_name));
@@ -323,6 +321,14 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e)
     json_object_set_new(top, "torch_dtype", json_string("float32"));
     json_object_set_new(top, "text_config", text);
     json_object_set_new(top, "vision_config", section_json(c, SECTION_VISION));
+    return top;
+}
+
+bool config_save(const ModelConfig *c, const char *folder, Error *e)
+{
+    Arena a = arena_make(e);
+    const char *path = arena_format(&a, "%s/config.json", folder);
+    json_t *top = config_json(c);
     bool good = path && config_check(c, path, e) && json_save(path, top, e);
     json_decref(top);
     arena_free(&a);

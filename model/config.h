@@ -35,6 +35,7 @@ typedef struct {
 } TextConfig;
 
 struct Architecture;
+struct json_t;      // of jansson
 
 typedef struct {
     const struct Architecture *arch;                   // the record that model_type names (arch.h)
@@ -53,6 +54,8 @@ bool config_load(ModelConfig *c, const char *folder, Error *e);
 bool config_parse(ModelConfig *c, const char *text, size_t n, const char *path, Error *e);
 /* The checks of config_load, for a ModelConfig that was filled in by hand. */
 bool config_check(const ModelConfig *c, const char *path, Error *e);
+/* Every key with its value in force, as config.json has it. The caller gives the object back by json_decref. */
+struct json_t *config_json(const ModelConfig *c);
 /* Writes FOLDER/config.json with every key, so that transformers opens it. */
 bool config_save(const ModelConfig *c, const char *folder, Error *e);
 

@@ -8,8 +8,4 @@
 
 bool environment_check(Error *e);
 
-/* The OpenMP runtime ends the process when it cannot start a thread; so this starts as many threads as it will,
- * beforehand, and returns false with a sentence where that fails. */
-bool threads_check(Error *e);
-
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
+#include "ref/cli/threads.h"
 #include "ref/doctor.h"
 #include "ref/cli/table.h"
 #include "tensor/op.h"

@@ -66,12 +66,18 @@ static void kernel_run(Call *c)
     arena_release(c->scratch, mark);
 }
 
+bool call_shape(const Call *c, Shape *shape)
+{
+    *shape = (Shape){ .rank = 0 };
+    return inputs_fit(c) && c->op->shape(c, shape, c->error);
+}
+
 bool call_run(Call *c)
 {
     Error *before = c->scratch->error;
-    Shape shape = { .rank = 0 };
+    Shape shape;
     c->scratch->error = c->error;
-    if (inputs_fit(c) && c->op->shape(c, &shape, c->error) && output_fits(c, shape))
+    if (call_shape(c, &shape) && output_fits(c, shape))
         kernel_run(c);
     c->scratch->error = before;
     return !c->error->failed;

@@ -90,7 +90,10 @@ struct Op {
  * no meaning. The caller has checked the floating-point environment (float_env_check_threads), as tape_make does. */
 bool call_run(Call *c);
 
-/* The same from single arguments. `attrs` may be NULL: all attributes are 0. *out is read and written as c->out above. `e` may
+/* The shape of the result alone: checks the inputs, and runs no kernel. c->out is not looked at. */
+bool call_shape(const Call *c, Shape *shape);
+
+/* call_run from single arguments. `attrs` may be NULL: all attributes are 0. *out is read and written as c->out above. `e` may
  * differ from scratch->error: a lack of scratch memory is told to `e`. */
 bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Arena *scratch, Error *e, Tensor *out);
 

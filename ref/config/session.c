@@ -19,18 +19,26 @@ static bool open_of_settings(Session *s, const Settings *settings, Error *e)
     return text && config_parse(&s->config, text, size, config, e) && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);
 }
 
-bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e)
+bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e)
 {
     *s = (Session){ .folder = folder, .arena = a };
-    if (!(folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e) : open_of_settings(s, settings, e)))
-        return false;
-    return reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)settings->data_template, mask, a, e);
+    return folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e) : open_of_settings(s, settings, e);
+}
+
+bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e)
+{
+    return reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)settings->data_template, mask, s->arena, e);
+}
+
+bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e)
+{
+    return session_bare(s, settings, folder, a, e) && session_reader(s, settings, mask, e);
 }
 
 bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e)
 {
-    *s = (Session){ .folder = folder, .arena = a };
-    if (!folder || !config_load(&s->config, folder, e) || !weights_load(&s->weights, folder, &s->config, a, e))
+    *s = (Session){ .arena = a };
+    if (!folder || !session_bare(s, NULL, folder, a, e))
         return false;
     if (s->config.text.vocab_size != of->config.text.vocab_size)
         return error_set(e, "%s: the vocabulary has %lld entries, expected the %lld of %s", folder, (long long)s->config.text.vocab_size,

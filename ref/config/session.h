@@ -32,6 +32,10 @@ typedef struct {
 /* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new weights read as
  * data.world says. data.template is the prompt template; `mask` says which tokens of a sample are targets. */
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e);
+/* session_open in two halves: config and weights alone, for callers who bring ids and pixels; then the reader. `settings` may be NULL where
+ * `folder` is not. */
+bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e);
+bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e);
 /* The frozen reference of `of`: a model folder without its reader. Its vocabulary must be that of `of`, and with hidden = true the size of
  * its hidden states as well. */
 bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);

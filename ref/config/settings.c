@@ -194,6 +194,13 @@ bool settings_set(Settings *s, const char *assignment, Error *e)
     return w && (assign(s, method, w, text) || refuse(method, w, text, "--set ", e));
 }
 
+bool settings_give(Settings *s, const char *name, const char *value, Error *e)
+{
+    const char *method;
+    const Setting *w = find_named(name, &method, e);
+    return w && (assign(s, method, w, value) || refuse(method, w, value, "", e));
+}
+
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e)
 {
     settings_defaults(s, a);

@@ -48,6 +48,8 @@ void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
 /* "section.key=value", as in --set. */
 bool settings_set(Settings *s, const char *assignment, Error *e);
+/* Sets "section.key" to the value, whoever asks for it. */
+bool settings_give(Settings *s, const char *name, const char *value, Error *e);
 /* What a command was given: the defaults, then its --config (NULL: none), then every --set. */
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
 /* Sets the keys that have a value for this method alone. */

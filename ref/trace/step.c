@@ -122,24 +122,35 @@ static bool is_one_step(const MethodSettings *m, Error *e)
     return true;
 }
 
-bool step_make(Step *s, const char *method, Arena *a, Error *e)
+bool step_prepare(Step *s, const char *method, Arena *a, Error *e)
 {
     Session *x = &s->session;
     if (!settings_method(&s->settings, method, &s->m, e) || !is_one_step(&s->m, e))
         return false;
     TrainConfig c = train_config(&s->m.settings);
-    if (!session_open(x, &s->m.settings, s->folder, (PromptMask)s->m.settings.data_mask, a, e) || !dataset_read(&s->samples, s->batch, a, e)
-        || !session_begin(x, &s->m, e) || !reference_make(s, a, e) || !read_samples(s, a, e) || !trainer_make(&s->trainer, &x->model, &c, a, e))
+    if (!session_bare(x, &s->m.settings, s->folder, a, e) || !session_begin(x, &s->m, e) || !reference_make(s, a, e)
+        || !trainer_make(&s->trainer, &x->model, &c, a, e))
         return false;
     s->request.method = s->m.method;
     s->request.v = s->m.v;
     s->request.whole = true;
-    Unlearn *u = unlearn_make(&s->request, &x->model, a, e);
+    return true;
+}
+
+bool step_compute(Step *s, Arena *a, Error *e)
+{
+    Unlearn *u = unlearn_make(&s->request, &s->session.model, a, e);
     Objective o = u ? unlearn_objective(u) : (Objective){ NULL, NULL, NULL, NULL };
     if (!u || !train_compute(&s->trainer, &o, e))
         return false;
     keep_read(s, u);
     return true;
+}
+
+bool step_make(Step *s, const char *method, Arena *a, Error *e)
+{
+    return step_prepare(s, method, a, e) && session_reader(&s->session, &s->m.settings, (PromptMask)s->m.settings.data_mask, e)
+        && dataset_read(&s->samples, s->batch, a, e) && read_samples(s, a, e) && step_compute(s, a, e);
 }
 
 void step_close(Step *s)

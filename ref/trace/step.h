@@ -35,6 +35,12 @@ typedef struct {
 /* Defaults, then "section.key=value" separated by spaces. */
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e);
 bool step_make(Step *s, const char *method, Arena *a, Error *e);
+
+/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the optimiser; the caller
+ * fills s->request.role, whose lists must outlive the step; step_compute computes. After optimiser_commit a next step may be computed,
+ * in which `a` holds what belongs to that step. */
+bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
+bool step_compute(Step *s, Arena *a, Error *e);
 void step_close(Step *s);
 
 #endif

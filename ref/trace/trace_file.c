@@ -55,14 +55,32 @@ static void add_slot(Entries *to, const OptimiserSlot *s)
             add(to, arena_format(to->arena, "%s.%s", parts[k].kind, s->name), parts[k].node->out);
 }
 
+static bool entries_make(Entries *to, const Tape *t, size_t more, Arena *a, Error *e)
+{
+    *to = (Entries){ .room = 3 * t->count + more, .arena = a };
+    to->list = arena_array(a, to->room, sizeof *to->list);
+    if (!to->list)
+        return error_no_memory(e, "trace: no memory for the list of tensors");
+    for (size_t k = 0; k < t->count; k++)
+        add_node(to, t, t->nodes[k]);
+    return true;
+}
+
+bool trace_tape(const Tape *t, size_t more, Entry **out, size_t *count, Arena *a, Error *e)
+{
+    Entries to;
+    if (!entries_make(&to, t, more, a, e))
+        return false;
+    *out = to.list;
+    *count = to.count;
+    return !e->failed;
+}
+
 bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e)
 {
-    Entries to = { .room = 3 * r->tape.count + 4 * r->optimiser.count + 1, .arena = a };
-    to.list = arena_array(a, to.room, sizeof *to.list);
-    if (!to.list)
-        return error_no_memory(e, "trace: no memory for the list of tensors");
-    for (size_t k = 0; k < r->tape.count; k++)
-        add_node(&to, &r->tape, r->tape.nodes[k]);
+    Entries to;
+    if (!entries_make(&to, &r->tape, 4 * r->optimiser.count + 1, a, e))
+        return false;
     for (size_t k = 0; k < r->optimiser.count; k++)
         add_slot(&to, &r->optimiser.slots[k]);
     add(&to, "loss", r->loss->out);
@@ -109,11 +127,11 @@ static json_t *node_json(const Tape *t, const Node *n, Arena *a)
                      "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", trace_name(t, n, a));
 }
 
-json_t *trace_nodes(const Trainer *r, Arena *a, Error *e)
+json_t *trace_nodes(const Tape *t, Arena *a, Error *e)
 {
     json_t *list = json_array();
-    for (size_t k = 0; k < r->tape.count; k++)
-        if (r->tape.nodes[k]->op && json_array_append_new(list, node_json(&r->tape, r->tape.nodes[k], a)) != 0) {
+    for (size_t k = 0; k < t->count; k++)
+        if (t->nodes[k]->op && json_array_append_new(list, node_json(t, t->nodes[k], a)) != 0) {
             error_no_memory(e, "trace: no memory for node %zu", k);
             break;
         }
@@ -143,7 +161,7 @@ bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, E
         set_number(loss, "value", json_decimal(r->stats.loss), (double)r->stats.loss);
         json_object_set_new(head, "loss", loss);
         json_object_set_new(head, "digest", json_string(d.hex));
-        json_object_set_new(head, "nodes", trace_nodes(r, a, e));
+        json_object_set_new(head, "nodes", trace_nodes(&r->tape, a, e));
         json_object_set_new(head, "modules", trace_modules(r, &bounds, &count, a, e));
         good = !e->failed && store_write(arena_format(a, "%s/bound.safetensors", folder), bounds, count, e) && json_save(json, head, e);
     }

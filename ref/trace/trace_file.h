@@ -16,8 +16,10 @@
 
 /* All tensors of the step that `r` computed and did not commit. */
 bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error *e);
+/* The tensors of any tape alone: nodes, leaves, index data and gradients. The list has room for `more` entries behind them. */
+bool trace_tape(const Tape *t, size_t more, Entry **out, size_t *count, Arena *a, Error *e);
 /* "nodes" of trace.json. */
-json_t *trace_nodes(const Trainer *r, Arena *a, Error *e);
+json_t *trace_nodes(const Tape *t, Arena *a, Error *e);
 /* {"eps": 1e-05, "eps.hex": …}; the index as the name of its tensor, index.t<k>. */
 json_t *trace_attributes(const Node *n);
 /* "modules" of trace.json, and the bounds. */

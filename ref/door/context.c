@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Contexts: opening, the way in and out of every call, errors, texts and handles. */
+#include <omp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ref/cli/threads.h"
+#include "ref/door/door.h"
+#include "tensor/base/float.h"
+#include "tensor/op.h"
+#include "tensor/product/product.h"
+
+enum { THREADS_MOST = 1024, SCRATCH_KEPT = 64 << 20 };
+
+_Static_assert((int)PULSE_BAD_INPUT == ERROR_INPUT && (int)PULSE_NO_MEMORY == ERROR_MEMORY && (int)PULSE_IO == ERROR_IO
+               && (int)PULSE_ENVIRONMENT == ERROR_ENVIRONMENT && (int)PULSE_UNDECIDED == ERROR_UNDECIDED, "one list of kinds");
+
+const char *pulse_version(void) { return PULSE_VERSION " " PULSE_SONAME " spec " PULSE_SPEC; }
+
+const char *pulse_status_name(pulse_status kind)
+{
+    return (unsigned)kind < ERROR_KINDS ? error_kind_name((ErrorKind)kind) : "unknown";
+}
+
+pulse_status pulse_error_kind(const pulse_context *c) { return c ? (pulse_status)c->error.kind : PULSE_BAD_INPUT; }
+const char *pulse_error_text(const pulse_context *c)  { return c ? c->error.text : "the context is NULL, expected one that pulse_open gave"; }
+
+/* --- fork: a child has no OpenMP threads but itself, and libgomp would wait for those of the parent --- */
+
+static atomic_bool forked;
+
+static void in_child(void) { atomic_store(&forked, true); }
+static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
+static int threads_now(const pulse_context *c) { return atomic_load(&forked) ? 1 : c->threads; }
+
+/* --- opening --- */
+
+static bool options_fit(pulse_context *c, const pulse_options *o)
+{
+    if (o && (o->threads < 0 || o->threads > THREADS_MOST))
+        return error_set(&c->error, "options: threads is %d, expected 0 to %d", (int)o->threads, THREADS_MOST);
+    c->threads = o && o->threads ? (int)o->threads : omp_get_max_threads();
+    c->limit = o && o->memory_limit < SIZE_MAX ? (size_t)o->memory_limit : 0;
+    c->scratch.limit = c->limit;
+    return true;
+}
+
+static bool sound(pulse_context *c)
+{
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads_now(c));
+    bool good = (threads_now(c) == 1 || threads_check(&c->error)) && float_env_check_threads(&c->error) && product_selftest(&c->error);
+    omp_set_num_threads(before);
+    return good;
+}
+
+pulse_status pulse_open(const pulse_options *options, pulse_context **out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (!out)
+        return PULSE_BAD_INPUT;
+    Arena own = arena_make(NULL);
+    pulse_context *c = *out = arena_zalloc(&own, sizeof *c);
+    if (!c)
+        return PULSE_NO_MEMORY;
+    c->own = own;
+    c->scratch = arena_make(&c->error);
+    pthread_once(&once, watch_forks);
+    c->refused = !options_fit(c, options) || !sound(c);
+    return pulse_error_kind(c);
+}
+
+void pulse_close(pulse_context *c)
+{
+    if (c)
+        arena_free(&c->scratch);
+    door_free(c);
+}
+
+/* --- a call --- */
+
+/* A large scratch memory goes back to the system, a small one serves the next call. */
+static void scratch_forget(pulse_context *c)
+{
+    if (c->scratch.peak > SCRATCH_KEPT) {
+        arena_free(&c->scratch);
+        c->scratch = arena_make(&c->error);
+        c->scratch.limit = c->limit;
+    }
+    arena_reset(&c->scratch);
+}
+
+Door door_enter(pulse_context *c)
+{
+    Door d = { .context = c, .threads = omp_get_max_threads() };
+    if (!c || c->refused)
+        return d;
+    c->error.failed = false;
+    c->error.kind = ERROR_NONE;
+    c->error.text[0] = '\0';
+    scratch_forget(c);
+    if (threads_now(c) != d.threads)
+        omp_set_num_threads(threads_now(c));
+    d.open = float_env_check_threads(&c->error);
+    return d;
+}
+
+pulse_status door_leave(Door d)
+{
+    if (d.context && omp_get_max_threads() != d.threads)
+        omp_set_num_threads(d.threads);
+    return pulse_error_kind(d.context);
+}
+
+bool door_given(pulse_context *c, const void *p, const char *name)
+{
+    return p || error_set(&c->error, "the argument %s is NULL", name);
+}
+
+bool door_given_array(pulse_context *c, const void *p, size_t n, const char *name)
+{
+    return n == 0 || p || error_set(&c->error, "the argument %s is NULL, expected %zu of them", name, n);
+}
+
+const char *door_json(json_t *value, Arena *a, Error *e)
+{
+    char *bytes = NULL, *text = NULL;
+    size_t n = 0;
+    FILE *f = value ? open_memstream(&bytes, &n) : NULL;
+    if (f) {
+        json_print(f, value, 0);
+        if (fclose(f) == 0)
+            text = arena_text(a, bytes);
+    }
+    free(bytes);
+    json_decref(value);
+    if (!text)
+        error_no_memory(e, "no memory for a text of JSON");
+    return text;
+}
+
+const char *door_text(pulse_context *c, json_t *value) { return door_json(value, &c->scratch, &c->error); }
+
+/* --- handles --- */
+
+void *door_handle(pulse_context *c, size_t size)
+{
+    Arena own = arena_make(&c->error);
+    own.limit = c->limit;
+    Arena *handle = arena_zalloc(&own, size);
+    if (handle)
+        *handle = own;
+    return handle;
+}
+
+void *door_opened(void *handle)
+{
+    ((Arena *)handle)->error = NULL;
+    return handle;
+}
+
+void door_free(void *handle)
+{
+    if (!handle)
+        return;
+    Arena own = *(Arena *)handle;
+    arena_free(&own);
+}
+
+/* --- for experts --- */
+
+pulse_status pulse_engine(pulse_context *c, const char **text)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, text, "text"))
+        *text = product_engine();
+    return door_leave(d);
+}
+
+pulse_status pulse_check(pulse_context *c)
+{
+    Door d = door_enter(c);
+    if (d.open)
+        product_selftest(&c->error);
+    return door_leave(d);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Door: what stands behind pulse.h. A call enters through a context, works with the library inside, and leaves with a status.
+ *
+ *     pulse_status pulse_engine(pulse_context *c, const char **text)
+ *     {
+ *         Door d = door_enter(c);
+ *         if (d.open && door_given(c, text, "text"))
+ *             *text = product_engine();
+ *         return door_leave(d);
+ *     }
+ *
+ * door_enter forgets the failure, the texts and the scratch memory of the call before, sets the threads of the context and checks the
+ * floating-point environment. door_leave gives the caller its number of threads back.
+ * Handles live in an arena of their own, which is their first member, and they report to no Error once they are open. */
+#ifndef PULSE_REF_DOOR_DOOR_H
+#define PULSE_REF_DOOR_DOOR_H
+
+#include "ref/config/session.h"
+#include "ref/door/pulse.h"
+#include "tensor/base/json.h"
+#include "tensor/store.h"
+
+struct pulse_context {
+    Arena  own;              // holds this struct
+    Arena  scratch;          // of the last call, texts for the caller included
+    Error  error;            // of the last call
+    int    threads;
+    size_t limit;            // pulse_options.memory_limit
+    bool   refused;          // pulse_open failed: every call does, with its sentence
+};
+
+struct pulse_model {
+    Arena   own;
+    Session session;         // without a reader
+};
+
+struct pulse_result {
+    Arena  own;
+    Entry *list;             // [count]
+    size_t count;
+    const char *json;
+};
+
+typedef struct { pulse_context *context; bool open; int threads; } Door;
+
+Door door_enter(pulse_context *c);
+pulse_status door_leave(Door d);
+
+/* True where p is not NULL; otherwise a sentence that names the argument. */
+bool door_given(pulse_context *c, const void *p, const char *name);
+/* The same for an array, which may be NULL where n is 0. */
+bool door_given_array(pulse_context *c, const void *p, size_t n, const char *name);
+/* The JSON value as text of the context. Gives `value` up; NULL after a failure. */
+const char *door_text(pulse_context *c, json_t *value);
+/* The same as text in `a`. */
+const char *door_json(json_t *value, Arena *a, Error *e);
+
+/* A new handle of `size` zeroed bytes, whose first member is its arena; NULL: no memory. */
+void *door_handle(pulse_context *c, size_t size);
+/* The handle's arena reports to no Error from now on. */
+void *door_opened(void *handle);
+/* Frees it; NULL is allowed. */
+void door_free(void *handle);
+
+/* --- Arguments (arguments.c) --- */
+
+/* A tensor of the caller; `what` and k say which in sentences: "input 2". */
+bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e);
+pulse_tensor door_view(Tensor t);
+/* Whether n bytes at x and m bytes at y have no byte in common. */
+bool door_apart(const void *x, size_t n, const void *y, size_t m);
+/* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train. The run has no
+ * end where neither "steps" is given nor the schedule falls. Texts are in `a`. */
+bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out, Arena *a);
+/* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
+BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
+/* "forget": false, with a sentence, where the number is no role. */
+bool door_role(pulse_context *c, int32_t role, const char *what, size_t k);
+
+#endif

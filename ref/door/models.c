@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Model folders: opening, the config, the parameters; scores and generated answers. */
+#include "model/arch.h"
+#include "model/training/generate.h"
+#include "model/training/score.h"
+#include "ref/door/door.h"
+
+static bool model_read(pulse_context *c, pulse_model *m, const char *folder, const char *adapter)
+{
+    Error *e = &c->error;
+    const char *kept = arena_text(&m->own, folder);
+    return kept && session_bare(&m->session, NULL, kept, &m->own, e) && (!adapter || session_adapter(&m->session, adapter, false, e))
+        && session_model(&m->session, e);
+}
+
+pulse_status pulse_model_open(pulse_context *c, const char *folder, const char *adapter, pulse_model **out)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, out, "out")) {
+        *out = NULL;
+        pulse_model *m = door_given(c, folder, "folder") ? door_handle(c, sizeof *m) : NULL;
+        if (m && model_read(c, m, folder, adapter))
+            *out = door_opened(m);
+        else
+            pulse_model_close(m);
+    }
+    return door_leave(d);
+}
+
+void pulse_model_close(pulse_model *m)
+{
+    if (m)
+        session_close(&m->session);
+    door_free(m);
+}
+
+pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const char **json)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, m, "model") && door_given(c, json, "json")) {
+        const size_t *pixels = config_pixels(&m->session.config).dim;
+        json_t *all = config_json(&m->session.config);
+        json_object_set_new(all, "image_tokens", json_integer((json_int_t)config_image_tokens(&m->session.config)));
+        json_object_set_new(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1], (json_int_t)pixels[2]));
+        json_object_set_new(all, "positions", json_integer((json_int_t)config_positions(&m->session.config)));
+        *json = door_text(c, all);
+    }
+    return door_leave(d);
+}
+
+static size_t factors(const pulse_model *m) { return m->session.adapters ? m->session.lora.factors.count : 0; }
+
+size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weights.count + factors(m) : 0; }
+
+pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_t k, const char **name, pulse_tensor *value)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, m, "model") && door_given(c, name, "name") && door_given(c, value, "value")) {
+        const size_t weights = m->session.weights.count;
+        if (k >= weights + factors(m))
+            error_set(&c->error, "there is no parameter %zu, expected 0 to %zu", k, weights + factors(m) - 1);
+        else {
+            const Weight *w = k < weights ? &m->session.weights.list[k] : &m->session.lora.factors.list[k - weights];
+            *name = w->name;
+            *value = door_view(w->tensor);
+        }
+    }
+    return door_leave(d);
+}
+
+pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples, pulse_score_value *scores)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, m, "model") && door_given(c, scores, "scores")) {
+        BatchSample *list = door_samples(c, &m->session.config, samples, n_samples, &c->scratch);
+        SampleScore *s = list ? arena_array(&c->scratch, n_samples, sizeof *s) : NULL;
+        if (s && score_samples(&m->session.model, list, n_samples, 0, s, &c->scratch, &c->error))
+            for (size_t k = 0; k < n_samples; k++)
+                scores[k] = (pulse_score_value){ s[k].nll, s[k].ce, (int64_t)s[k].tokens, (int64_t)s[k].right };
+    }
+    return door_leave(d);
+}
+
+static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens, size_t room)
+{
+    const size_t most = config_positions(&m->session.config);
+    if (!door_given_array(c, tokens, room, "tokens"))
+        return false;
+    return room <= most - (size_t)prompt->count
+        || error_set(&c->error, "the prompt has %lld tokens and there is room for %zu, expected at most %zu together", (long long)prompt->count, room, most);
+}
+
+pulse_status pulse_generate(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, int32_t end, int32_t *tokens, size_t room, size_t *count)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, m, "model") && door_given(c, prompt, "prompt") && door_given(c, count, "count")) {
+        BatchSample *list = door_samples(c, &m->session.config, prompt, 1, &c->scratch);
+        if (list && room_fits(c, m, prompt, tokens, room))
+            generate_greedy(&m->session.model, list, end < 0 ? (int32_t)m->session.config.text.eos_token_id : end, tokens, room, count, &c->error);
+    }
+    return door_leave(d);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Training and unlearning steps on samples of the caller, with every number of each. */
+#include <string.h>
+#include "ref/door/door.h"
+#include "ref/trace/step.h"
+#include "ref/trace/trace_file.h"
+
+struct pulse_trainer {
+    Arena own;
+    Step  step;
+    Arena samples;           // of the step that was computed last
+    bool  computed;          // a step was computed and is not final yet
+};
+
+/* "beta" -> "unlearn.beta": the section of a key without one is unlearn (door_settings). */
+static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method, const pulse_setting *settings, size_t n,
+                         const char *reference)
+{
+    Settings given;
+    if (!door_settings(c, settings, n, "unlearn", &given, &t->own))
+        return false;
+    t->samples = arena_make(&c->error);
+    t->samples.limit = c->limit;
+    t->step = (Step){ .settings = given, .folder = arena_text(&t->own, folder), .reference = reference ? arena_text(&t->own, reference) : NULL };
+    if (!t->step.folder || (reference && !t->step.reference) || !step_prepare(&t->step, method, &t->own, &c->error))
+        return false;
+    t->step.trainer.step_arena.limit = c->limit;
+    return true;
+}
+
+/* No Error of a context may stay behind: the next step may come from another one. */
+static void report_to(pulse_trainer *t, Error *e)
+{
+    Trainer *r = &t->step.trainer;
+    t->own.error = t->samples.error = e;
+    if (r->model)
+        r->step_arena.error = r->tape.error = e;
+}
+
+pulse_status pulse_trainer_open(pulse_context *c, const char *folder, const char *method, const pulse_setting *settings, size_t n_settings,
+                                const char *reference, pulse_trainer **out)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, out, "out")) {
+        *out = NULL;
+        bool given = door_given(c, folder, "folder") && door_given(c, method, "method");
+        pulse_trainer *t = given ? door_handle(c, sizeof *t) : NULL;
+        if (t && trainer_read(c, t, folder, method, settings, n_settings, reference)) {
+            report_to(t, NULL);
+            *out = t;
+        } else
+            pulse_trainer_close(t);
+    }
+    return door_leave(d);
+}
+
+void pulse_trainer_close(pulse_trainer *t)
+{
+    if (t) {
+        step_close(&t->step);
+        arena_free(&t->samples);
+    }
+    door_free(t);
+}
+
+/* --- a step --- */
+
+static bool lists_fill(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n)
+{
+    SampleList *lists = t->step.request.role;
+    BatchSample *all = door_samples(c, &t->step.session.config, samples, n, &t->samples);
+    BatchSample *sorted = arena_array(&t->samples, n + 1, sizeof *sorted);
+    size_t at = 0;
+    for (size_t k = 0; all && k < n; k++)
+        if (!door_role(c, samples[k].role, "sample", k))
+            return false;
+    for (Role r = 0; all && sorted && r < ROLE_COUNT; r++) {
+        lists[r] = (SampleList){ sorted + at, 0 };
+        for (size_t k = 0; k < n; k++)
+            if (samples[k].role == (int32_t)r)
+                sorted[at++] = all[k], lists[r].count++;
+    }
+    return all && sorted;
+}
+
+static bool result_fill(pulse_context *c, const pulse_trainer *t, pulse_result *r)
+{
+    const Step *s = &t->step;
+    if (!trace_entries(&s->trainer, &r->list, &r->count, &r->own, &c->error))
+        return false;
+    json_t *head = json_pack("{s:s, s:s, s:s, s:s}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula", method_formula(s->m.method, &r->own),
+                             "reference", s->reference ? "given" : "the model before the step");
+    json_object_set_new(head, "nodes", trace_nodes(&s->trainer.tape, &r->own, &c->error));
+    r->json = door_json(head, &r->own, &c->error);
+    return !c->error.failed;
+}
+
+static bool step_run(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n, pulse_result *r)
+{
+    if (t->computed)
+        optimiser_commit(&t->step.trainer.optimiser);
+    t->computed = false;
+    arena_reset(&t->samples);
+    t->computed = lists_fill(c, t, samples, n) && step_compute(&t->step, &t->samples, &c->error);
+    return t->computed && result_fill(c, t, r);
+}
+
+pulse_status pulse_trainer_step(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n_samples, pulse_result **out)
+{
+    Door d = door_enter(c);
+    if (d.open && door_given(c, out, "out")) {
+        *out = NULL;
+        pulse_result *r = door_given(c, t, "trainer") ? door_handle(c, sizeof *r) : NULL;
+        if (r) {
+            report_to(t, &c->error);
+            bool good = step_run(c, t, samples, n_samples, r);
+            report_to(t, NULL);
+            *out = good ? door_opened(r) : NULL;
+            if (!good)
+                pulse_result_close(r);
+        }
+    }
+    return door_leave(d);
+}

@@ -133,8 +133,8 @@ $(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
 # `ops` or an stb_image of its own. pulse.members lists the objects that went into it.
 $(BUILD)/obj/ref/door/context.o: private DEFS += -DPULSE_SONAME='"$(SONAME)"'
 $(BUILD)/pulse.o: $(DOOR) $(BUILD)/libref.a $(BUILD)/libinside.a
-	@$(CC) -r -nostdlib -Wl,--trace $^ -o $@ > $(BUILD)/pulse.members
-	@$(CROSS)objcopy --localize-hidden $@
+	@$(CC) -r -nostdlib -Wl,-d,-t,-t $^ -o $@ > $(BUILD)/pulse.members
+	@$(CROSS)objcopy --localize-hidden --wildcard --keep-global-symbol='pulse_*' $@
 $(BUILD)/libpulseref.a: $(BUILD)/pulse.o
 	@rm -f $@; $(AR) rcs $@ $^
 $(BUILD)/$(SONAME): $(BUILD)/pulse.o

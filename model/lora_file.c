@@ -67,7 +67,7 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
     return config;
 }
 
-static json_t *config_json(const Lora *l, const Weights *w, Arena *a)
+static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
 {
     json_t *targets = json_array(), *saved = json_array();
     const char *before = "";
@@ -117,7 +117,7 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
     Entry *entries = arena_array(&a, l->factors.count + (w ? w->count + 1 : 0), sizeof *entries);
     const char *tensors = arena_format(&a, "%s/adapter_model.safetensors", folder), *config = arena_format(&a, "%s/adapter_config.json", folder);
     size_t n = entries && tensors && config ? entries_make(l, w, entries, &a) : 0;
-    json_t *json = n ? config_json(l, w, &a) : NULL;
+    json_t *json = n ? adapter_json(l, w, &a) : NULL;
     bool good = json && file_make_folder(folder, e) && store_write(tensors, entries, n, e) && json_save(config, json, e);
     json_decref(json);
     arena_free(&a);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# make install: a stranger's program finds headers and library through the pkg-config file, and the installed program runs.
+# make install: a stranger's program finds header and library through the pkg-config file, and the installed program runs.
 . tests/support/tap.sh
 unset MAKELEVEL
 prefix=$tap_folder/prefix
@@ -10,26 +10,29 @@ if [ "$(make -s where 2> /dev/null)" != "$BUILD" ]; then
 fi
 cat > "$tap_folder/stranger.c" <<'TEXT'
 #include <stdio.h>
-#include "tensor/ops.h"
+#include <pulse.h>
 int main(void)
 {
-    Error e = { 0 };
-    Arena a = arena_make(&e);
-    Tape t = tape_make(&a, &e);
-    Node *y = op_exp(&t, tape_scalar(&t, "x", 1));
-    printf("%a\n", y ? (double)y->out.f32[0] : -1.0);
-    arena_free(&a);
-    return e.failed;
+    pulse_context *ctx;
+    float x = 1, y = -1;
+    pulse_tensor in = { PULSE_F32, 0, { 0 }, &x }, out = { PULSE_F32, 0, { 0 }, &y };
+    pulse_status status = pulse_open(NULL, &ctx) == PULSE_OK ? pulse_op(ctx, "exp", &in, 1, NULL, 0, NULL, 0, &out) : pulse_error_kind(ctx);
+    printf("%a\n", (double)y);
+    pulse_close(ctx);
+    return status;
 }
 TEXT
 pc=$prefix/lib/pkgconfig/pulseref.pc
 # A word of the pkg-config file, with and without pkg-config.
-field() { sed -nE "s/^$1: //p" "$pc" | sed "s|\${libdir}|$prefix/lib|; s|\${includedir}|$prefix/include/pulseref|"; }
+field() { sed -nE "s/^$1: //p" "$pc" | sed "s|\${libdir}|$prefix/lib|; s|\${includedir}|$prefix/include|"; }
 compiles() {
     # shellcheck disable=SC2046
-    $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) $(field Libs) -o "$tap_folder/stranger"
+    $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) $(field Libs) -o "$tap_folder/stranger" &&
+        $(make -s compiler) "$tap_folder/stranger.c" $(field Cflags) "$prefix/lib/libpulseref.a" $(field Libs.private) -o "$tap_folder/stranger-static"
 }
-exactly() { [ "$("$tap_folder/stranger")" = 0x1.5bf0a8p+1 ]; }
+exactly() {
+    [ "$(LD_LIBRARY_PATH=$prefix/lib "$tap_folder/stranger")" = 0x1.5bf0a8p+1 ] && [ "$("$tap_folder/stranger-static")" = 0x1.5bf0a8p+1 ]
+}
 
 check "make install PREFIX= puts everything there" make -s install PREFIX="$prefix"
 check "the installed program says its version" grep -q "^pulse-ref " <("$prefix/bin/pulse-ref" --version)

@@ -41,7 +41,8 @@ static bool entity_fill(Entity *x, const json_t *object, const char *path, Arena
         return error_set(e, "\"round\" must be a whole number from 1 to 10000");
     x->round = round ? json_integer_value(round) : 0;
     if ((strcmp(x->split, "unlearn") == 0) != (x->round > 0))
-        return error_set(e, "\"split\" is \"%.40s\" and \"round\" is %lld, expected a round for those of the split \"unlearn\" and for no others",
+        return error_set(e, "\"split\" is \"%.40s\" and \"round\" is %lld, expected a round for those of the split \"unlearn\" "
+                            "and for no others",
                          x->split, (long long)x->round);
     return picture_there(path, image, a, e);
 }

@@ -42,7 +42,9 @@ bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e)
     for (size_t k = 0; k < from->count; k++)
         if (wanted(from, &from->sample[k], c))
             q->question[q->count++] = (Question){ from, &from->sample[k] };
-    return q->count > before || error_set(e, "%s:1: no %s question of the kind \"%s\" for those that are asked about", from->path, c.trained ? "training" : "test", kind_name(c.kind));
+    return q->count > before
+        || error_set(e, "%s:1: no %s question of the kind \"%s\" for those that are asked about", from->path,
+                     c.trained ? "training" : "test", kind_name(c.kind));
 }
 
 size_t least(const float *value, size_t n)
@@ -56,7 +58,8 @@ size_t least(const float *value, size_t n)
 
 static bool result_take(Result *out, const Sample *x, const BatchSample *b, const SampleScore *s, Arena *a)
 {
-    *out = (Result){ x->id, x->entity, x->group, x->skill, x->answer, x->modality, x->kind, s->exact, false, s->nll, s->ce, s->tokens, s->right,
+    *out = (Result){ x->id, x->entity, x->group, x->skill, x->answer, x->modality, x->kind, s->exact, false, s->nll, s->ce,
+                     s->tokens, s->right,
                      arena_array(a, s->tokens, sizeof(float)), arena_array(a, s->tokens, 1), 0, NULL, NULL, x->pair };
     if (!out->token_nll || !out->token_right)
         return false;
@@ -75,7 +78,8 @@ static bool is_answer(const Question *q, size_t option)
 }
 
 /* Scores every option that is not the answer, as if it were the answer: one long list of samples. */
-static bool options_score(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch, Error *e)
+static bool options_score(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch,
+                          Error *e)
 {
     size_t all = 0, at = 0;
     for (size_t k = 0; k < n; k++)
@@ -86,7 +90,8 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
         return false;
     for (size_t k = 0; k < n; k++)
         for (size_t j = 0; j < q[k].sample->option_count; j++)
-            if (!is_answer(&q[k], j) && !reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
+            if (!is_answer(&q[k], j)
+                && !reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
                 return false;
     if (!score_samples(m, samples, at, 0, scores, scratch, e))
         return false;
@@ -106,7 +111,8 @@ static bool options_score(const Model *m, const Reader *r, const Question *q, si
     return true;
 }
 
-/* A question whose greedy text is being generated. The sample is its prompt and the tokens so far; its last row says the next token. */
+/* A question whose greedy text is being generated.
+ * The sample is its prompt and the tokens so far; its last row says the next token. */
 typedef struct {
     int32_t ids[LONG_TOKENS];
     size_t  said, most;
@@ -161,13 +167,15 @@ static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n,
 }
 
 /* An exact answer is its own greedy text. The other texts are generated side by side, one token in each pass. */
-static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, size_t most, Result *out, Arena *a, Arena *scratch, Error *e)
+static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, size_t most, Result *out, Arena *a,
+                        Arena *scratch, Error *e)
 {
     Speech *s = arena_array(scratch, n, sizeof *s);
     bool more = true;
     for (size_t k = 0; s && k < n; k++) {
         BatchSample prompt;
-        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e) || !speech_begin(&s[k], &prompt, most, r->positions, scratch))
+        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e)
+            || !speech_begin(&s[k], &prompt, most, r->positions, scratch))
             return false;
         s[k].over = out[k].exact;
     }
@@ -180,7 +188,8 @@ static bool texts_write(const Model *m, const Reader *r, const Question *q, size
     return s != NULL;
 }
 
-static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a, Arena *scratch, Error *e)
+static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a,
+                         Arena *scratch, Error *e)
 {
     BatchSample *samples = arena_array(scratch, n, sizeof *samples);
     SampleScore *scores = arena_array(scratch, n, sizeof *scores);

@@ -39,8 +39,9 @@ void questions_begin(Questions *q, Arena *a);
 /* Error: no question of the file is chosen. */
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e);
 
-/* How much is asked for. DEPTH_EXACT: the NLL of the answer. DEPTH_OPTIONS: the CE of every option besides. DEPTH_TEXT: the greedy text
- * besides, where it is not the answer itself, of at most 6 tokens with the end token; DEPTH_LONG: of at most 50, as in MLLMU-Bench. */
+/* How much is asked for. DEPTH_EXACT: the NLL of the answer. DEPTH_OPTIONS: the CE of every option besides.
+ * DEPTH_TEXT: the greedy text besides, where it is not the answer itself, of at most 6 tokens with the end token;
+ * DEPTH_LONG: of at most 50, as in MLLMU-Bench. */
 typedef enum { DEPTH_EXACT, DEPTH_OPTIONS, DEPTH_TEXT, DEPTH_LONG } Depth;
 
 typedef struct {
@@ -48,7 +49,8 @@ typedef struct {
     Modality    modality;
     Kind        kind;
     bool        exact;                   // the greedy text would be exactly the answer
-    bool        option_right;            // the answer has the least CE of the options, the first on ties; "likely" in answers.jsonl
+    // the answer has the least CE of the options, the first on ties; "likely" in answers.jsonl
+    bool        option_right;
     float       nll, ce;                 // in nats: of the answer with its end token, and CE = RN(NLL / T)
     size_t      tokens, right;           // T, and how many of them are the argmax of their row
     float      *token_nll;               // [tokens]

@@ -37,8 +37,8 @@ bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *c
         json_decref(inputs);
         return false;
     }
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe, "inputs", inputs,
-                          "outputs", outputs);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe,
+                          "inputs", inputs, "outputs", outputs);
     bool good = o && json_save(path, o, e);
     json_decref(o);
     return good;
@@ -75,7 +75,8 @@ static bool outputs_check(const char *folder, json_t *stage, Error *e)
         if (!digest_file(path, &d, e))
             return false;
         if (strcmp(d.hex, json_string_value(digest) ? json_string_value(digest) : "") != 0)
-            return error_set(e, "%s: it is not the file that its stage made, expected SHA-256 %.64s; remove the folder to make it again", path,
+            return error_set(e, "%s: it is not the file that its stage made, expected SHA-256 %.64s; remove the folder to make "
+                                "it again", path,
                              json_string_value(digest) ? json_string_value(digest) : "of stage.json");
     }
     return true;
@@ -94,7 +95,8 @@ bool stage_check(const char *folder, Error *e)
 static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *chain, Arena *a, Error *e)
 {
     for (size_t k = 0; k < p->stage_count; k++) {
-        const char *at = arena_format(a, "%s/stages/%s", folder, p->stage[k].digest.hex), *path = arena_format(a, "%s/stage.json", at);
+        const char *at = arena_format(a, "%s/stages/%s", folder, p->stage[k].digest.hex),
+                   *path = arena_format(a, "%s/stage.json", at);
         json_t *stage = path ? json_file(path, STAGE_MAX, e) : NULL;
         if (!stage || !outputs_check(at, stage, e)) {
             json_decref(stage);
@@ -107,10 +109,12 @@ static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *
     return true;
 }
 
-bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a, Error *e)
+bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a,
+                    Error *e)
 {
     json_t *list = json_array();
-    json_t *about = json_pack("{s:s, s:s, s:s, s:s}", "version", PULSE_VERSION, "spec", PULSE_SPEC, "sources", p->config.code, "config", config);
+    json_t *about = json_pack("{s:s, s:s, s:s, s:s}", "version", PULSE_VERSION, "spec", PULSE_SPEC, "sources", p->config.code,
+                              "config", config);
     Digest chain = { "" };
     const char *path = arena_format(a, "%s/manifest.json", folder);
     bool good = path && link_add(list, about, &chain) && stages_add(p, folder, list, &chain, a, e);
@@ -210,7 +214,9 @@ static const char *entry_name(const json_t *entry, Arena *a)
 {
     if (json_object_get(entry, "outputs"))
         return arena_format(a, "the stage %s", text_of(entry, "name"));
-    return json_object_get(entry, "results") ? "the results" : json_object_get(entry, "report") ? "the report" : "config, sources or version";
+    return json_object_get(entry, "results") ? "the results"
+         : json_object_get(entry, "report")  ? "the report"
+                                             : "config, sources or version";
 }
 
 /* The first of two entries' files that is not the same in both. */
@@ -238,8 +244,9 @@ bool manifest_same(const char *one, const char *two, char different[512], Arena 
         if (*different || !twin || strcmp(text_of(entry, "link"), text_of(twin, "link")) == 0)
             continue;
         const char *name = entry_name(entry, a);
-        snprintf(different, 512, "%s: %s", name ? name : "", k == 0 ? strcmp(text_of(entry, "sources"), text_of(twin, "sources")) != 0 ? "the sources" : "the config"
-                                                                    : file_that_differs(entry, twin));
+        snprintf(different, 512, "%s: %s", name ? name : "",
+                 k == 0 ? strcmp(text_of(entry, "sources"), text_of(twin, "sources")) != 0 ? "the sources" : "the config"
+                        : file_that_differs(entry, twin));
     }
     json_decref(all);
     json_decref(other);

@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /* Manifest: what a run was made of, so that somebody can audit it by doing it again.
  *
- * Each finished stage leaves stage.json in its folder: its kind, digest and recipe, the digests of its inputs, and the SHA-256 of every file
- * that it made. manifest.json holds the version and specification, the digest of the sources, the config, all stages in order, and the
- * results of the run. The `link` of an entry is SHA-256(link of the entry before + its own text), so that the last link, `chain`, covers
- * everything. No entry holds a time or a path of the machine. */
+ * Each finished stage leaves stage.json in its folder: its kind, digest and recipe, the digests of its inputs, and the SHA-256 of
+ * every file that it made. manifest.json holds the version and specification, the digest of the sources, the config, all stages
+ * in order, and the results of the run. The `link` of an entry is SHA-256(link of the entry before + its own text), so that the
+ * last link, `chain`, covers everything. No entry holds a time or a path of the machine. */
 #ifndef PULSE_EVAL_MANIFEST_H
 #define PULSE_EVAL_MANIFEST_H
 
 #include "eval/protocol.h"
 #include "tensor/base/json.h"
 
-/* Writes FOLDER/stage.json, which covers `files` (names inside the folder). It is written last of all: a stage that has one is finished. */
+/* Writes FOLDER/stage.json, which covers `files` (names inside the folder).
+ * It is written last of all: a stage that has one is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);
 bool stage_finished(const char *folder);
 /* Whether the files of a finished stage are those that its stage.json names, by their digests. */
 bool stage_check(const char *folder, Error *e);
 
-/* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>. Error: a file of a stage is not what its stage.json says. */
-bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a, Error *e);
+/* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>.
+ * Error: a file of a stage is not what its stage.json says. */
+bool manifest_write(const Plan *p, const char *folder, const char *config, const char *const *results, size_t count, Arena *a,
+                    Error *e);
 /* Adds one more entry for a file that was made from the others: report.html. */
 bool manifest_add(const char *folder, const char *name, const char *file, Error *e);
 
-/* Audits a run without running anything: whether each link of FOLDER/manifest.json is that of its entry, and every file that it names has
- * its digest. False: e says what is different. */
+/* Audits a run without running anything: whether each link of FOLDER/manifest.json is that of its entry, and every file that it
+ * names has its digest. False: e says what is different. */
 bool manifest_check(const char *folder, Arena *a, Error *e);
-/* Whether two runs are the same, entry by entry (config, sources, stages, results, report). False without e->failed: `different` says where
- * they first differ. */
+/* Whether two runs are the same, entry by entry (config, sources, stages, results, report). False without e->failed:
+ * `different` says where they first differ. */
 bool manifest_same(const char *one, const char *two, char different[512], Arena *a, Error *e);
 
 #endif

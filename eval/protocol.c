@@ -43,7 +43,8 @@ static bool epochs_of(const char *text, const char *method, double *out, Error *
         if (!equals && found)
             continue;
         if (!decimal_to_double(equals ? equals + 1 : word, out) || !(*out > 0) || *out > 100000)
-            return error_set(e, "epochs \"%s\": \"%s\" is not a number above 0 and up to 100000", text, equals ? equals + 1 : word);
+            return error_set(e, "epochs \"%s\": \"%s\" is not a number above 0 and up to 100000", text,
+                             equals ? equals + 1 : word);
         found = true;
     }
     return found || error_set(e, "epochs \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", text, method);
@@ -61,7 +62,8 @@ static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
     const Scenario *measure = c->stopping == STOP_budget ? c->scenario : scenario_find("finetuned");
     const char *epochs = c->stopping == STOP_accuracy ? p->config.stop_within : epochs_text(p, measure);
     if (!epochs_of(epochs, c->method->name, &c->epochs, e))
-        return error_prefix(e, "%s%s", c->stopping == STOP_accuracy ? "protocol.stop_within" : "epochs.", c->stopping == STOP_accuracy ? "" : measure->name);
+        return error_prefix(e, "%s%s", c->stopping == STOP_accuracy ? "protocol.stop_within" : "epochs.",
+                            c->stopping == STOP_accuracy ? "" : measure->name);
     if (c->stopping == STOP_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
         size_t all = 0;
         for (size_t k = 0; k < p->entities.count; k++)
@@ -80,8 +82,8 @@ static bool asks_for_probe(const Plan *p, const char *name)
     return false;
 }
 
-/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned", "finetuned-accuracy", "stress-5".
- * A case that is not run may be named. */
+/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned", "finetuned-accuracy",
+ * "stress-5". A case that is not run may be named. */
 static bool probed_check(const char *names, Error *e)
 {
     char word[80];
@@ -92,7 +94,8 @@ static bool probed_check(const char *names, Error *e)
             known |= strncmp(word, scenarios[k].name, n) == 0 && (word[n] == 0 || word[n] == '-');
         }
         if (!known)
-            return error_set(e, "attack.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`, perhaps with its rule", word);
+            return error_set(e, "attack.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`, "
+                                "perhaps with its rule", word);
     }
     return true;
 }
@@ -106,7 +109,8 @@ static bool group_find(const Plan *p, Case *c, Error *e)
     if (c->group == w->groups)
         return error_set(e, "%s: there is no group \"%s\", which the scenario %s is about", w->path, s->group, s->name);
     return !scenario_splits_given(s) || w->group[c->group].has_splits
-        || error_set(e, "%s: the group \"%s\" has no splits, expected \"splits\": [\"unlearn\", \"retain\"] for the scenario %s", w->path, s->group, s->name);
+        || error_set(e, "%s: the group \"%s\" has no splits, expected \"splits\": [\"unlearn\", \"retain\"] for the scenario %s",
+                     w->path, s->group, s->name);
 }
 
 static bool case_add(Plan *p, Case c, Error *e)
@@ -120,18 +124,23 @@ static bool case_add(Plan *p, Case c, Error *e)
     if (p->case_count == CASES_MAX)
         return error_set(e, "[protocol]: more than %d cases, expected fewer scenarios, methods or seeds", CASES_MAX);
     for (size_t k = 0; k < p->case_count; k++)
-        if (strcmp(p->cases[k].name, c.name) == 0 && p->cases[k].method == c.method && p->cases[k].trainable == c.trainable && p->cases[k].seed == c.seed)
-            return error_set(e, "[protocol]: %s of %s with seed %llu is asked for twice, expected each scenario, method, rule and seed once", c.method->name,
+        if (strcmp(p->cases[k].name, c.name) == 0 && p->cases[k].method == c.method && p->cases[k].trainable == c.trainable
+            && p->cases[k].seed == c.seed)
+            return error_set(e, "[protocol]: %s of %s with seed %llu is asked for twice, expected each scenario, method, rule "
+                                "and seed once", c.method->name,
                              c.name, (unsigned long long)c.seed);
     if (c.scenario->start == MODEL_BASE && c.method->needs & NEEDS_BASE)
-        return error_set(e, "[protocol]: %s starts from the base model, which has learnt what %s is to forget, expected a scenario of the fine-tuned model",
+        return error_set(e, "[protocol]: %s starts from the base model, which has learnt what %s is to forget, expected a "
+                            "scenario of the fine-tuned model",
                          c.method->name, c.name);
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group, 6);
     if (p->config.without_oracle && method_config(p, c.method)->oracle)
         return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
-    to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6) : NO_STAGE;
+    to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle
+                   ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6)
+                   : NO_STAGE;
     to->unlearn = stage_of_unlearning(p, to);
     to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group, 6 + c.epochs);
     to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
@@ -143,7 +152,8 @@ static bool case_add(Plan *p, Case c, Error *e)
     return !e->failed;
 }
 
-/* Adds the cases of a scenario and a seed for one method: one case, one for each trainable, or one for each number of requests. */
+/* Adds the cases of a scenario and a seed for one method: one case, one for each trainable, or one for each number of
+ * requests. */
 static bool cases_of_method(Plan *p, Case c, Error *e)
 {
     char word[80];
@@ -202,7 +212,8 @@ static bool cases_of_stopping_rules(Plan *p, const Scenario *s, Error *e)
         for (Words w = words_of(p->config.seeds); word_next(&w, number, sizeof number);) {
             int64_t seed;
             if (!decimal_to_int(number, &seed) || seed < 0)
-                return error_set(e, "protocol.seeds: \"%s\" is not a number from 0 on, expected for instance \"0, 1, 2\"", number);
+                return error_set(e, "protocol.seeds: \"%s\" is not a number from 0 on, expected for instance \"0, 1, 2\"",
+                                 number);
             if (!cases_of_scenario(p, s, rule, (uint64_t)seed, e))
                 return false;
         }
@@ -221,11 +232,13 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities 
     for (Words s = words_of(c->scenarios); word_next(&s, name, sizeof name);) {
         const Scenario *scenario = scenario_find(name);
         if (!scenario)
-            return error_set(e, "protocol.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`", name);
+            return error_set(e, "protocol.scenarios: there is no scenario \"%s\", expected one of `pulse-ref list scenarios`",
+                             name);
         if (!cases_of_stopping_rules(p, scenario, e))
             return false;
     }
-    return p->case_count > 0 || error_set(e, "[protocol]: there is nothing to run, expected at least one scenario, method and seed");
+    return p->case_count > 0 || error_set(e, "[protocol]: there is nothing to run, expected at least one scenario, method and "
+                                             "seed");
 }
 
 int64_t epoch_steps(const Plan *p, const Case *c, size_t entities)

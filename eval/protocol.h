@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Protocol: makes a plan from a config: which models are unlearned by which method, what they are asked, and what depends on what.
+/* Protocol: makes a plan from a config. The plan says which models are unlearned by which method, what they are asked, and
+ * what depends on what.
  *
- * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each request, and who is retained.
- * A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings that it depends on, as text) and over the digests
- * of its inputs. Stages of the same digest are one stage, and a finished stage is never run again. There are four kinds:
+ * A case is one scenario x method x trainable x seed x stopping rule. Its splits say who is forgotten in each request,
+ * and who is retained. A stage is a piece of work with a digest: SHA-256 over its recipe (all the settings that it
+ * depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a finished stage
+ * is never run again. There are four kinds:
  *     train    fine-tunes a model by a config: vanilla or oracle
- *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs and after each request
+ *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs and
+ *              after each request
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
  *     probe    asks what a model is only asked at its end: attacks, membership, distance to the oracle (metrics/)
- * A stage stands after those that it needs. The scenario "pretrained" ranks entities by what the base model answers, so that its splits
- * are known only when that answer stage is done (protocol_splits).
- * A plan is made once and only read afterwards, by any number of threads. What it points to lives in its arena or in the config. */
+ * A stage stands after those that it needs. The scenario "pretrained" ranks entities by what the base model answers, so that its
+ * splits are known only when that answer stage is done (protocol_splits).
+ * A plan is made once and only read afterwards, by any number of threads. What it points to lives in its arena or in the
+ * config. */
 #ifndef PULSE_EVAL_PROTOCOL_H
 #define PULSE_EVAL_PROTOCOL_H
 
@@ -59,7 +63,8 @@ enum { NO_STAGE = 0xffffffff };
 
 typedef struct {
     const Scenario *scenario;
-    const char *name;                    // the column `scenario`: "finetuned", "stress-25"; "sequential-accuracy" under a rule other than budget
+    // the column `scenario`: "finetuned", "stress-25"; "sequential-accuracy" under a rule other than budget
+    const char *name;
     size_t      group;                   // the place of its group in the world
     const Method *method;
     Trainable   trainable;
@@ -73,9 +78,11 @@ typedef struct {
     size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
 } Case;
 
-/* The model that a case starts from: the scenario's, or the base model for a method that must not have learnt the forget set (retrain). */
+/* The model that a case starts from: the scenario's, or the base model for a method that must not have learnt the forget set
+ * (retrain). */
 StartModel case_start(const Case *c);
-/* The method's name in results. The rows of the oracle have "retrain"; those of a case of the method retrain have "retrain_from_base". */
+/* The method's name in results. The rows of the oracle have "retrain"; those of a case of the method retrain have
+ * "retrain_from_base". */
 const char *case_method_name(const Case *c);
 
 typedef enum { STAGE_TRAIN, STAGE_UNLEARN, STAGE_ANSWER, STAGE_PROBE } StageKind;
@@ -86,7 +93,8 @@ typedef struct {
     Digest      digest;
     size_t      input[4], inputs;        // stages, and how many
     const Case *one;                     // of an unlearn or probe stage: the first case that wants it
-    StartModel  model;                   // which is trained, or asked; of a stage that asks what an unlearn stage made: where that starts
+    // which is trained, or asked; of a stage that asks what an unlearn stage made: where that starts
+    StartModel  model;
     size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model), and the group
     double      cost;                    // about seconds; for progress and order only
 } Stage;
@@ -111,7 +119,8 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* ranking: the answers of the base model about the group, which only WHO_BEST reads; else NULL. Nobody may be both forgotten and retained:
+/* ranking: the answers of the base model about the group, which only WHO_BEST reads; else NULL. Nobody may be both forgotten and
+ * retained:
  * that is an error with file and line. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 

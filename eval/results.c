@@ -25,10 +25,11 @@ static bool pair_told(const Result *r)
 
 json_t *answer_object(const Result *r, bool brief)
 {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I}", "id", r->id, "entity", r->entity, "group", r->group,
-                          "skill", r->skill, "modality", r->modality == MODALITY_IMAGE ? "image" : "text", "kind", kind_name(r->kind),
-                          "answer", r->answer, "exact", r->exact, "likely", r->option_right, "nll", json_decimal(r->nll), "ce", json_decimal(r->ce),
-                          "tokens", (json_int_t)r->tokens, "right", (json_int_t)r->right);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I}", "id", r->id, "entity", r->entity,
+                          "group", r->group, "skill", r->skill, "modality", r->modality == MODALITY_IMAGE ? "image" : "text",
+                          "kind", kind_name(r->kind), "answer", r->answer, "exact", r->exact, "likely", r->option_right, "nll",
+                          json_decimal(r->nll), "ce", json_decimal(r->ce), "tokens", (json_int_t)r->tokens, "right",
+                          (json_int_t)r->right);
     if (r->option_ce)
         json_object_set_new(o, "option_ce", floats(r->option_ce, r->option_count));
     if (r->text)
@@ -174,7 +175,8 @@ bool rows_write_csv(const Rows *r, const char *path, bool trajectory, Error *e)
     char value[32];
     if (!file_begin(&w, path, e))
         return false;
-    fprintf(w.stream, "scenario,method,trainable,round,%ssplit,modality,metric,value,count,total,seed\n", trajectory ? "epoch,step," : "");
+    fprintf(w.stream, "scenario,method,trainable,round,%ssplit,modality,metric,value,count,total,seed\n",
+            trajectory ? "epoch,step," : "");
     for (size_t k = 0; k < r->count; k++) {
         const Row *x = &r->row[k];
         fprintf(w.stream, "%s,%s,%s,%lld,", x->scenario, x->method, x->trainable, (long long)x->round);
@@ -196,9 +198,10 @@ bool rows_write_jsonl(const Rows *r, const char *path, Error *e)
     for (size_t k = 0; k < r->count; k++) {
         const Row *x = &r->row[k];
         json_t *value = x->value - x->value == 0 ? json_real(x->value) : json_null();
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I}", "scenario", x->scenario, "method", x->method, "trainable",
-                              x->trainable, "round", (json_int_t)x->round, "split", x->split, "modality", x->modality, "metric", x->metric,
-                              "value", value, "hex", hex_double(x->value, hex), "seed", (json_int_t)x->seed);
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I}", "scenario", x->scenario, "method", x->method,
+                              "trainable", x->trainable, "round", (json_int_t)x->round, "split", x->split, "modality",
+                              x->modality, "metric", x->metric, "value", value, "hex", hex_double(x->value, hex), "seed",
+                              (json_int_t)x->seed);
         if (x->total) {
             json_object_set_new(o, "count", json_integer(x->count));
             json_object_set_new(o, "total", json_integer(x->total));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Results: the numbers of a run, in files that people and programs read.
  *
- * answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are shortest decimals, which read back as the
- * same bits. results.csv has the rows below, under a fixed header; results.jsonl has the same rows with each value as a decimal and as a
- * hexadecimal float; trajectory.csv has the columns epoch and step besides. Functions return false, or NULL, with a sentence in the error. */
+ * answers.jsonl has one JSON object on each line, with everything that a Result holds. Floats are shortest decimals, which read
+ * back as the same bits. results.csv has the rows below, under a fixed header; results.jsonl has the same rows with each value
+ * as a decimal and as a hexadecimal float; trajectory.csv has the columns epoch and step besides. Functions return false, or
+ * NULL, with a sentence in the error. */
 #ifndef PULSE_EVAL_RESULTS_H
 #define PULSE_EVAL_RESULTS_H
 
@@ -26,7 +27,8 @@ typedef struct {
     uint64_t seed;
 } Row;
 
-/* The names of splits and modalities in files. Splits may also be "so_far" and "round1", "round2", …, and kinds of questions in `eval`. */
+/* The names of splits and modalities in files.
+ * Splits may also be "so_far" and "round1", "round2", …, and kinds of questions in `eval`. */
 extern const char *const row_splits[3];          // "unlearn", "retain", "general"
 extern const char *const row_modalities[3];      // "image", "text", "both"
 

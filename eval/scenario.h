@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list; everything that is said about a
- * scenario anywhere stands in its record. */
+/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list; everything that is said
+ * about a scenario anywhere stands in its record. */
 #ifndef PULSE_EVAL_SCENARIO_H
 #define PULSE_EVAL_SCENARIO_H
 
@@ -10,8 +10,8 @@
 typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
-/* Who is to be forgotten: the entities with a round; a drawn part of them; of those that the base model knows best a drawn part; a drawn
- * part of the whole group. The numbers stand in recipes of stages, so that their order is fixed. */
+/* Who is to be forgotten: the entities with a round; a drawn part of them; of those that the base model knows best a drawn part;
+ * a drawn part of the whole group. The numbers stand in recipes of stages, so that their order is fixed. */
 typedef enum { WHO_ROUNDS, WHO_TWENTY, WHO_BEST, WHO_DRAWN } Who;
 typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
 

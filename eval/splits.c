@@ -4,7 +4,8 @@
 #include "eval/protocol.h"
 #include "tensor/base/random.h"
 
-/* Draws n entities of a list: those at the places order[0 … n-1] of a shuffle. The others go to `rest`. Both keep the order of the list. */
+/* Draws n entities of a list: those at the places order[0 … n-1] of a shuffle. The others go to `rest`.
+ * Both keep the order of the list. */
 static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)
 {
     uint32_t *order = arena_array(a, from.count + 1, sizeof *order);
@@ -35,7 +36,8 @@ static bool best_known(const EntityList *all, size_t n, const Result *r, size_t 
         size_t score = 0, at = k;
         for (size_t i = 0; i < count; i++)
             score += r[i].exact && strcmp(r[i].entity, x->id) == 0;
-        for (; at > 0 && (right[at - 1] < score || (right[at - 1] == score && strcmp(out->entity[at - 1]->id, x->id) > 0)); at--) {
+        for (; at > 0 && (right[at - 1] < score || (right[at - 1] == score && strcmp(out->entity[at - 1]->id, x->id) > 0));
+             at--) {
             right[at] = right[at - 1];
             out->entity[at] = out->entity[at - 1];
         }
@@ -74,7 +76,8 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
     EntityList from = c->scenario->who == WHO_TWENTY ? s->forget : all;
     size_t n = c->scenario->who == WHO_BEST ? (size_t)k->best : from.count;
     if (n > from.count)
-        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)k->best, from.count, group);
+        return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)k->best,
+                         from.count, group);
     if ((size_t)k->forget > n || (c->scenario->who != WHO_TWENTY && (size_t)k->forget == n))
         return error_set(e, "%s:1: protocol.forget is %lld, expected fewer than the %zu of the group \"%s\" that there are", path,
                          (long long)k->forget, n, group);
@@ -105,13 +108,14 @@ bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *rank
         return false;
     const char *path = p->entities.path;
     if (s->forget.count == 0 || s->retain.count == 0)
-        return error_set(e, "%s:1: %s: %zu are to be forgotten and %zu retained of the group \"%s\", expected at least one each", path, c->name,
-                         s->forget.count, s->retain.count, c->scenario->group);
+        return error_set(e, "%s:1: %s: %zu are to be forgotten and %zu retained of the group \"%s\", expected at least one each",
+                         path, c->name, s->forget.count, s->retain.count, c->scenario->group);
     if ((size_t)c->rounds > s->forget.count)
         return error_set(e, "%s:1: %s: %lld requests of %zu entities, expected at least one for each request", path, c->name,
                          (long long)c->rounds, s->forget.count);
     for (size_t k = 0; k < s->forget.count; k++)
         if (entity_list_has(&s->retain, s->forget.entity[k]->id))
-            return error_set(e, "%s:%zu: \"%s\" is both to be forgotten and to be retained", path, s->forget.entity[k]->line, s->forget.entity[k]->id);
+            return error_set(e, "%s:%zu: \"%s\" is both to be forgotten and to be retained", path, s->forget.entity[k]->line,
+                             s->forget.entity[k]->id);
     return cut(s, c, a);
 }

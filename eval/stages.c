@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The stages of a plan: each has a recipe, a text of all the settings that it depends on, and a digest over that and over its inputs.
- * Every byte of a recipe is part of the digest, by which a finished stage is found again. */
+/* The stages of a plan: each has a recipe, a text of all the settings that it depends on, and a digest over that and over its
+ * inputs. Every byte of a recipe is part of the digest, by which a finished stage is found again. */
 #include "eval/stages.h"
 
 #include <string.h>
@@ -27,7 +27,8 @@ static size_t stage_add(Plan *p, Stage s)
 static size_t model_stage(Plan *p, StartModel m)
 {
     if (p->made[m] == NO_STAGE && !*p->config.model[m].hex)
-        p->made[m] = stage_add(p, (Stage){ .kind = STAGE_TRAIN, .name = start_model_name(m), .recipe = p->config.train[m], .model = m, .cost = 120 });
+        p->made[m] = stage_add(p, (Stage){ .kind = STAGE_TRAIN, .name = start_model_name(m), .recipe = p->config.train[m],
+                                           .model = m, .cost = 120 });
     return p->made[m];
 }
 
@@ -50,8 +51,9 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double c
         s.input[s.inputs++] = of;
     s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
                             : arena_format(p->arena, "answers/%s", p->stage[of].name);
-    s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model, w->group[group].questions,
-                            c->group[group].hex, c->general.hex, (long long)c->paraphrases, c->reading);
+    s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model,
+                            w->group[group].questions, c->group[group].hex, c->general.hex, (long long)c->paraphrases,
+                            c->reading);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
@@ -59,16 +61,21 @@ size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
 {
     Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = one->group, .one = one, .cost = 8 };
     const ProtocolConfig *c = &p->config;
-    const char *model = model_text(p, m, &s), *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
+    const char *model = model_text(p, m, &s),
+               *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
     if (of != NO_STAGE)
         s.input[s.inputs++] = of;
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
-    s.name = of == NO_STAGE ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
-                            : arena_format(p->arena, "probe/%s", p->stage[of].name);
-    s.recipe = arena_format(p->arena, "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\ngeneral %s\nframes %lld\n%s%s", model,
-                            oracle, (unsigned long long)one->seed, (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, c->general.hex, (long long)c->paraphrases, c->reading, c->probing);
+    s.name = of == NO_STAGE
+               ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
+               : arena_format(p->arena, "probe/%s", p->stage[of].name);
+    s.recipe = arena_format(p->arena,
+                            "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\ngeneral "
+                            "%s\nframes %lld\n%s%s",
+                            model, oracle, (unsigned long long)one->seed, (int)one->scenario->who,
+                            p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex, (long long)c->best,
+                            (long long)c->forget, c->general.hex, (long long)c->paraphrases, c->reading, c->probing);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
@@ -81,14 +88,22 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
     const char *reference = method_config(p, one->method)->oracle ? model_text(p, MODEL_ORACLE, &s) : "";
-    s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed);
-    s.recipe = arena_format(p->arena, "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\ntrajectory %s\n%s%s", model, reference, one->method->name, trainable_name(one->trainable),
-                            (unsigned long long)one->seed, (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
+    s.name = arena_format(p->arena, "%s/%s/%s/seed%llu", one->name, one->method->name, trainable_name(one->trainable),
+                          (unsigned long long)one->seed);
+    s.recipe = arena_format(p->arena,
+                            "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities "
+                            "%s\nbest %lld, forget %lld\n"
+                            "requests %lld\n%s %s\ntrajectory %s\n%s%s",
+                            model, reference, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed,
+                            (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
                             (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
-                            decimal_double(one->steps ? (double)one->steps : one->epochs, epochs), decimal_double(c->trajectory, trajectory),
-                            one->stopping == STOP_accuracy ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop), (long long)c->paraphrases)
-                                                       : "", method_config(p, one->method)->recipe);
+                            decimal_double(one->steps ? (double)one->steps : one->epochs, epochs),
+                            decimal_double(c->trajectory, trajectory),
+                            one->stopping == STOP_accuracy
+                                ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop),
+                                               (long long)c->paraphrases)
+                                : "",
+                            method_config(p, one->method)->recipe);
     s.cost = 0.05 * one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }

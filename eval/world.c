@@ -18,7 +18,8 @@ static bool keys_check(const json_t *object, const char *const *keys, const char
         while (*key && strcmp(*key, name) != 0)
             key++;
         if (!*key)
-            return error_set(e, "%s: the key \"%.60s\" is unknown, expected one of entities, groups, general, name, questions, splits", path, name);
+            return error_set(e, "%s: the key \"%.60s\" is unknown, expected one of entities, groups, general, name, questions, "
+                                "splits", path, name);
     }
     return true;
 }
@@ -38,8 +39,12 @@ static bool splits_read(const json_t *object, bool *out, const char *path, Error
     const json_t *list = json_object_get(object, "splits");
     const char *forget = json_string_value(json_array_get(list, 0)), *retain = json_string_value(json_array_get(list, 1));
     *out = list != NULL;
-    return !list || (json_array_size(list) == 2 && forget && retain && strcmp(forget, "unlearn") == 0 && strcmp(retain, "retain") == 0)
-        || error_set(e, "%s: \"splits\" must be [\"unlearn\", \"retain\"], or be left out where the entities of the group have no split", path);
+    return !list
+        || (json_array_size(list) == 2 && forget && retain && strcmp(forget, "unlearn") == 0 && strcmp(retain, "retain") == 0)
+        || error_set(e,
+                     "%s: \"splits\" must be [\"unlearn\", \"retain\"], or be left out where the entities of the group have no "
+                     "split",
+                     path);
 }
 
 static bool group_read(WorldGroup *out, const json_t *object, const char *path, Arena *a, Error *e)
@@ -72,7 +77,8 @@ bool world_read(World *out, const char *folder, Arena *a, Error *e)
     *out = (World){ .folder = arena_text(a, folder), .path = arena_format(a, "%s/world.json", folder) };
     json_t *all = out->folder && out->path ? json_file(out->path, FILE_MAX, e) : NULL;
     const bool good = all && keys_check(all, keys, out->path, e) && name_read(all, "entities", &out->entities, out->path, a, e)
-        && group_read(&out->general, json_object_get(all, "general"), out->path, a, e) && groups_read(out, json_object_get(all, "groups"), a, e);
+                   && group_read(&out->general, json_object_get(all, "general"), out->path, a, e)
+                   && groups_read(out, json_object_get(all, "groups"), a, e);
     json_decref(all);
     return good;
 }

@@ -10,10 +10,11 @@
  *       "general": {"name": "general", "questions": "general.jsonl"}
  *     }
  *
- * Files are named relative to the folder. entities.jsonl says who belongs to which group (entities.h); a file of questions holds samples
- * (model/training/sample.h). A group with "splits" has entities of both, "unlearn" with a round and "retain"; the entities of a group
- * without it have no split, and scenarios draw theirs. "general" holds the questions about general ability, its name is their group.
- * A folder of one's own needs the same file. world_read fails with a sentence that names file and key; it reads none of the other files. */
+ * Files are named relative to the folder. entities.jsonl says who belongs to which group (entities.h); a file of questions holds
+ * samples (model/training/sample.h). A group with "splits" has entities of both, "unlearn" with a round and "retain"; the
+ * entities of a group without it have no split, and scenarios draw theirs. "general" holds the questions about general ability,
+ * its name is their group. A folder of one's own needs the same file. world_read fails with a sentence that names file and key;
+ * it reads none of the other files. */
 #ifndef PULSE_EVAL_WORLD_H
 #define PULSE_EVAL_WORLD_H
 

@@ -11,9 +11,11 @@ static bool sample_check(const BatchSample *s, size_t index, const ModelConfig *
         return error_set(e, "batch: sample %zu is empty, expected at least one token", index);
     for (size_t i = 0; i < s->n; i++) {
         if (s->ids[i] < 0 || s->ids[i] >= c->text.vocab_size)
-            return error_set(e, "batch: sample %zu, token %zu is %d, expected 0 to %lld", index, i, s->ids[i], (long long)c->text.vocab_size - 1);
+            return error_set(e, "batch: sample %zu, token %zu is %d, expected 0 to %lld", index, i, s->ids[i],
+                             (long long)c->text.vocab_size - 1);
         if (s->targets && (s->targets[i] < -1 || s->targets[i] >= c->text.vocab_size))
-            return error_set(e, "batch: sample %zu, target %zu is %d, expected -1 to %lld", index, i, s->targets[i], (long long)c->text.vocab_size - 1);
+            return error_set(e, "batch: sample %zu, target %zu is %d, expected -1 to %lld", index, i, s->targets[i],
+                             (long long)c->text.vocab_size - 1);
         images += s->ids[i] == c->image_token_index;
     }
     if (images != expected)

@@ -30,7 +30,10 @@ static bool keys_known(const Architecture *arch, const json_t *object, ConfigSec
     const char *name;
     json_t *value;
     if (!json_is_object(object))
-        return error_set(e, "%s: %s must be an object", path, section == SECTION_TOP ? "it" : section == SECTION_VISION ? "\"vision_config\"" : "\"text_config\"");
+        return error_set(e, "%s: %s must be an object", path,
+                         section == SECTION_TOP      ? "it"
+                         : section == SECTION_VISION ? "\"vision_config\""
+                                                     : "\"text_config\"");
     json_object_foreach((json_t *)object, name, value)
         if (!key_known(arch, section, name))
             return error_set(e, "%s: the key \"%s%s\" is not known", path, section_names[section], name);
@@ -57,7 +60,8 @@ static bool word_read(const json_t *object, const char *name, const char *const 
 static bool in_range(const ConfigKey *k, int64_t n, const char *path, Error *e)
 {
     return (n >= k->least && n <= INT_LIMIT)
-        || error_set(e, "%s: \"%s%s\" is %lld, expected %lld to %lld", path, section_names[k->section], k->name, (long long)n, (long long)k->least, (long long)INT_LIMIT);
+        || error_set(e, "%s: \"%s%s\" is %lld, expected %lld to %lld", path, section_names[k->section], k->name, (long long)n,
+                     (long long)k->least, (long long)INT_LIMIT);
 }
 
 static bool int_read(const json_t *object, const ConfigKey *k, int64_t *out, const char *path, Error *e)
@@ -72,9 +76,12 @@ static bool int_read(const json_t *object, const ConfigKey *k, int64_t *out, con
 static bool fixed_check(const json_t *value, const ConfigKey *k, const char *path, Error *e)
 {
     json_t *want = json_loads(k->fixed, JSON_DECODE_ANY, NULL);
-    bool same = json_is_number(want) ? json_is_number(value) && json_number_value(value) == json_number_value(want) : json_equal(value, want);
+    bool same = json_is_number(want) ? json_is_number(value) && json_number_value(value) == json_number_value(want)
+                                     : json_equal(value, want);
     json_decref(want);
-    return same || error_set(e, "%s: \"%s%s\" must be %s: nothing else is computed here", path, section_names[k->section], k->name, k->fixed);
+    return same
+        || error_set(e, "%s: \"%s%s\" must be %s: nothing else is computed here", path, section_names[k->section], k->name,
+                     k->fixed);
 }
 
 static bool key_read(ModelConfig *c, const json_t *object, const ConfigKey *k, const char *path, Error *e)
@@ -182,7 +189,8 @@ static json_t *sub_config(const json_t *top, const char *name, const char *whole
 
 static bool sections_read(ModelConfig *c, const json_t *top, const char *path, Error *e)
 {
-    json_t *vision = sub_config(top, "vision_config", c->arch->vision_config), *words = sub_config(top, "text_config", c->arch->text_config);
+    json_t *vision = sub_config(top, "vision_config", c->arch->vision_config),
+           *words = sub_config(top, "text_config", c->arch->text_config);
     bool good = section_read(c, top, SECTION_TOP, path, e) && section_read(c, vision, SECTION_VISION, path, e)
              && section_read(c, words, SECTION_TEXT, path, e) && derived_read(c, top, words, path, e);
     json_decref(vision);

@@ -42,7 +42,8 @@ typedef struct {
     VisionConfig vision;
     TextConfig   text;
     int64_t image_token_index;
-    int64_t vision_feature_layer;                      // hidden_states[k] of the tower, 0 being the output of pre_layrnorm; negative: from the end
+    // hidden_states[k] of the tower, 0 being the output of pre_layrnorm; negative: from the end
+    int64_t vision_feature_layer;
     int     vision_feature_select_strategy;            // FeatureSelect
     int     projector_hidden_act;                      // Activation
     bool    multimodal_projector_bias;

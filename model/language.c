@@ -80,7 +80,8 @@ static Node *block(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
 static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run *r)
 {
     const TextConfig *c = &m->config.text;
-    r->attention = (Attention){ b->segments, b->samples, (size_t)c->num_attention_heads, (size_t)c->num_key_value_heads, (size_t)c->head_dim, true };
+    r->attention = (Attention){ b->segments, b->samples, (size_t)c->num_attention_heads, (size_t)c->num_key_value_heads,
+                                (size_t)c->head_dim, true };
     r->positions = b->positions;
     r->cache = cache;
     if (cache) {

@@ -12,7 +12,8 @@
 /* --- config.json --- */
 
 static const ConfigKey keys[] = {
-#define KEY(section, kind, member, name, fallback, least) { SECTION_##section, KEY_##kind, offsetof(ModelConfig, member), name, fallback, least, NULL },
+#define KEY(section, kind, member, name, fallback, least) \
+    { SECTION_##section, KEY_##kind, offsetof(ModelConfig, member), name, fallback, least, NULL },
 #define FIXED(section, name, json) { SECTION_##section, KEY_FIXED, 0, name, 0, 0, json },
 #define DERIVED(section, name) { SECTION_##section, KEY_DERIVED, 0, name, 0, 0, NULL },
 #define IGNORED(section, name) { SECTION_##section, KEY_IGNORED, 0, name, 0, 0, NULL },
@@ -21,13 +22,15 @@ static const ConfigKey keys[] = {
 
 static bool multiple(int64_t n, const char *name, int64_t of, const char *of_name, const char *path, Error *e)
 {
-    return n % of == 0 || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, of_name, (long long)of);
+    return n % of == 0
+        || error_set(e, "%s: \"%s\" %lld is not a multiple of \"%s\" %lld", path, name, (long long)n, of_name, (long long)of);
 }
 
 static bool token_check(const ModelConfig *c, int64_t id, const char *name, const char *path, Error *e)
 {
-    return id < c->text.vocab_size || error_set(e, "%s: \"%s\" %lld is not below \"text_config.vocab_size\" %lld", path, name, (long long)id,
-                                                (long long)c->text.vocab_size);
+    return id < c->text.vocab_size
+        || error_set(e, "%s: \"%s\" %lld is not below \"text_config.vocab_size\" %lld", path, name, (long long)id,
+                     (long long)c->text.vocab_size);
 }
 
 static bool check(const ModelConfig *c, const char *path, Error *e)
@@ -44,11 +47,14 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
         return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path, (long long)t->head_dim);
     if (t->hidden_act != ACT_SILU)
         return error_set(e, "%s: \"text_config.hidden_act\" must be \"silu\"", path);
-    return multiple(v->hidden_size, "vision_config.hidden_size", v->num_attention_heads, "vision_config.num_attention_heads", path, e)
+    return multiple(v->hidden_size, "vision_config.hidden_size", v->num_attention_heads, "vision_config.num_attention_heads",
+                    path, e)
         && multiple(v->image_size, "vision_config.image_size", v->patch_size, "vision_config.patch_size", path, e)
-        && multiple(t->num_attention_heads, "text_config.num_attention_heads", t->num_key_value_heads, "text_config.num_key_value_heads", path, e)
-        && token_check(c, c->image_token_index, "image_token_index", path, e) && token_check(c, t->bos_token_id, "bos_token_id", path, e)
-        && token_check(c, t->eos_token_id, "eos_token_id", path, e) && token_check(c, t->pad_token_id, "pad_token_id", path, e);
+        && multiple(t->num_attention_heads, "text_config.num_attention_heads", t->num_key_value_heads,
+                    "text_config.num_key_value_heads", path, e)
+        && token_check(c, c->image_token_index, "image_token_index", path, e)
+        && token_check(c, t->bos_token_id, "bos_token_id", path, e) && token_check(c, t->eos_token_id, "eos_token_id", path, e)
+        && token_check(c, t->pad_token_id, "pad_token_id", path, e);
 }
 
 /* --- Weights --- */
@@ -61,13 +67,15 @@ static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)
     const TextConfig *t = &c->text;
     const size_t d = (size_t)c->vision.hidden_size, m = (size_t)c->vision.intermediate_size, p = (size_t)c->vision.patch_size;
     const size_t ch = (size_t)c->vision.num_channels, P = config_patches(c), h = (size_t)t->hidden_size, f = (size_t)t->intermediate_size;
-    const size_t q = (size_t)(t->num_attention_heads * t->head_dim), k = (size_t)(t->num_key_value_heads * t->head_dim), V = (size_t)t->vocab_size;
+    const size_t q = (size_t)(t->num_attention_heads * t->head_dim), k = (size_t)(t->num_key_value_heads * t->head_dim),
+                 V = (size_t)t->vocab_size;
     const bool bias = c->multimodal_projector_bias, tied = t->tie_word_embeddings;
     const size_t layers[] = { 1, 1, (size_t)c->vision.num_hidden_layers, (size_t)t->num_hidden_layers };
     const size_t run[] = { 1, 0, config_vision_layers(c), (size_t)t->num_hidden_layers };
     const WeightLine lines[] = {
 #define SHAPE(rank, ...) { rank, { __VA_ARGS__ } }
-#define WEIGHT(tower, name, present, shape, dtype, start) { tower, name, present, shape, DTYPE_##dtype, START_##start, layers[tower], run[tower] },
+#define WEIGHT(tower, name, present, shape, dtype, start) \
+    { tower, name, present, shape, DTYPE_##dtype, START_##start, layers[tower], run[tower] },
 #include "model/llava_weights.def"
     };
     *count = sizeof lines / sizeof *lines;
@@ -158,8 +166,8 @@ const Architecture architecture_llava = {
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,
     /* LlavaConfig without a vision_config means CLIP-L/14 at 336 pixels, not the defaults of CLIPVisionConfig. */
-    .vision_config = "{\"intermediate_size\": 4096, \"hidden_size\": 1024, \"patch_size\": 14, \"image_size\": 336, \"num_hidden_layers\": 24,"
-                     " \"num_attention_heads\": 16, \"projection_dim\": 768}",
+    .vision_config = "{\"intermediate_size\": 4096, \"hidden_size\": 1024, \"patch_size\": 14, \"image_size\": 336, "
+                     "\"num_hidden_layers\": 24, \"num_attention_heads\": 16, \"projection_dim\": 768}",
     .text_config = "{}",
     .layers_max = 512,                    // the largest published LLaVA has 80
     .check = check,

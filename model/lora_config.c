@@ -36,8 +36,8 @@ static bool keys_check(const json_t *config, const char *path, Error *e)
         while (k < KEYS && strcmp(keys[k].name, key))
             k++;
         if ((k == KEYS || keys[k].rule == RULE_EMPTY) && !is_empty(value))
-            return error_set(e, "%s: \"%s\" asks for what is not computed here%s%s%s", path, key, k < KEYS ? " (" : "", k < KEYS ? keys[k].why : "",
-                             k < KEYS ? ")" : "");
+            return error_set(e, "%s: \"%s\" asks for what is not computed here%s%s%s", path, key, k < KEYS ? " (" : "",
+                             k < KEYS ? keys[k].why : "", k < KEYS ? ")" : "");
     }
     return true;
 }
@@ -79,8 +79,11 @@ static bool start_check(const json_t *config, const char *path, Error *e)
     for (size_t k = 0; text && k < sizeof harmless / sizeof *harmless; k++)
         if (!strcasecmp(text, harmless[k]))
             return true;
-    return error_set(e, "%s: \"init_lora_weights\" is \"%.40s\", which changes the base weights too; expected true, false, gaussian, eva, orthogonal or mica"
-                     " (PEFT's save_pretrained with path_initial_model_for_weight_conversion converts the adapter)", path, text ? text : "no text");
+    return error_set(e,
+                     "%s: \"init_lora_weights\" is \"%.40s\", which changes the base weights too; expected true, false, "
+                     "gaussian, eva, orthogonal or mica (PEFT's save_pretrained with path_initial_model_for_weight_conversion "
+                     "converts the adapter)",
+                     path, text ? text : "no text");
 }
 
 /* --- Patterns --- */
@@ -218,7 +221,8 @@ bool lora_config_read(LoraFileConfig *out, const char *path, Arena *a, Error *e)
 {
     *out = (LoraFileConfig){ .rank_count = 0 };
     json_t *config = json_file(path, FILE_LIMIT, e);
-    bool good = config && keys_check(config, path, e) && kind_check(config, path, e) && start_check(config, path, e) && numbers_read(out, config, path, e)
+    bool good = config && keys_check(config, path, e) && kind_check(config, path, e) && start_check(config, path, e)
+             && numbers_read(out, config, path, e)
              && patterns_read(&out->ranks, &out->rank_count, config, "rank_pattern", path, a, e)
              && patterns_read(&out->alphas, &out->alpha_count, config, "alpha_pattern", path, a, e);
     json_decref(config);

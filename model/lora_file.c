@@ -81,10 +81,12 @@ static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
     if (w && tied_table(w))
         json_array_append_new(saved, json_string(name_memory(parent(w->arch->head, a), a)));
     bool none = json_array_size(saved) == 0;
-    json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:o, s:o, s:n}",
-        "peft_type", "LORA", "auto_mapping", "base_model_name_or_path", l->config.base, "inference_mode", 1, "fan_in_fan_out", 0,
-        "init_lora_weights", "gaussian", "r", (json_int_t)l->config.rank, "lora_alpha", alpha_json(l->config.alpha), "lora_dropout", 0.0, "bias", "none",
-        "use_rslora", (int)l->config.rslora, "use_dora", 0, "target_modules", targets, "modules_to_save", none ? json_null() : json_incref(saved), "task_type");
+    json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:o, s:o, s:n}", "peft_type",
+                               "LORA", "auto_mapping", "base_model_name_or_path", l->config.base, "inference_mode", 1,
+                               "fan_in_fan_out", 0, "init_lora_weights", "gaussian", "r", (json_int_t)l->config.rank,
+                               "lora_alpha", alpha_json(l->config.alpha), "lora_dropout", 0.0, "bias", "none", "use_rslora",
+                               (int)l->config.rslora, "use_dora", 0, "target_modules", targets, "modules_to_save",
+                               none ? json_null() : json_incref(saved), "task_type");
     json_decref(saved);
     return patterns_add(config, l, a);
 }
@@ -115,7 +117,8 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
     Entry *entries = arena_array(&a, l->factors.count + (w ? w->count + 1 : 0), sizeof *entries);
-    const char *tensors = arena_format(&a, "%s/adapter_model.safetensors", folder), *config = arena_format(&a, "%s/adapter_config.json", folder);
+    const char *tensors = arena_format(&a, "%s/adapter_model.safetensors", folder),
+               *config = arena_format(&a, "%s/adapter_config.json", folder);
     size_t n = entries && tensors && config ? entries_make(l, w, entries, &a) : 0;
     json_t *json = n ? adapter_json(l, w, &a) : NULL;
     bool good = json && file_make_folder(folder, e) && store_write(tensors, entries, n, e) && json_save(config, json, e);
@@ -184,7 +187,8 @@ static bool part_take(const Parts *p, const char *first, const char *second, con
     if (part->tensor->dtype != F32 && part->tensor->dtype != F16 && part->tensor->dtype != BF16)
         return error_set(e, "%s: %s is %s, F32, F16 or BF16 was expected", path, part->file_name, dtype_name(part->tensor->dtype));
     if (!shape_equal(part->tensor->shape, like->shape))
-        return error_set(e, "%s: %s is %s, %s was expected", path, part->file_name, shape_text(part->tensor->shape, got), shape_text(like->shape, want));
+        return error_set(e, "%s: %s is %s, %s was expected", path, part->file_name, shape_text(part->tensor->shape, got),
+                         shape_text(like->shape, want));
     if (!tensor_finite(*part->tensor))
         return error_set(e, "%s: %s has NaN or infinity, finite numbers were expected", path, part->file_name);
     part->used = true;
@@ -241,7 +245,8 @@ static bool tied_check(const Weights *w, const Parts *p, const char *path, Error
         head->used = true;
     if ((!table && !head) || (table && !head && p->config->tying) || (table && head && tensor_same(*table->tensor, *head->tensor)))
         return true;
-    return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s of them; expected the same numbers for both", path,
+    return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s of them; expected the "
+                        "same numbers for both", path,
                      table && head ? "different numbers" : "one");
 }
 
@@ -251,8 +256,9 @@ static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, cons
     Parts p = { .config = config };
     if (!store_open(&s, path, a, e))
         return false;
-    bool good = parts_make(&p, &s, a, e) && lora_begin(l, w, config->config, wanted_by_file, &p, a, e) && factors_take(l, &p, path, e)
-             && whole_take(w, &p, false, path, e) && tied_check(w, &p, path, e) && all_used(&p, path, e) && whole_take(w, &p, true, path, e);
+    bool good = parts_make(&p, &s, a, e) && lora_begin(l, w, config->config, wanted_by_file, &p, a, e)
+             && factors_take(l, &p, path, e) && whole_take(w, &p, false, path, e) && tied_check(w, &p, path, e)
+             && all_used(&p, path, e) && whole_take(w, &p, true, path, e);
     if (good && l->count == 0 && s.count == 0)
         good = error_set(e, "%s: holds no adapter", path);
     store_close(&s);
@@ -275,7 +281,8 @@ bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e)
 {
     LoraFileConfig config;
     *l = (Lora){ .factors = { .arena = a } };
-    const char *tensors = arena_format(a, "%s/adapter_model.safetensors", folder), *path = arena_format(a, "%s/adapter_config.json", folder);
+    const char *tensors = arena_format(a, "%s/adapter_model.safetensors", folder),
+               *path = arena_format(a, "%s/adapter_config.json", folder);
     if (!tensors || !path)
         return error_no_memory(e, "%s: no memory", folder);
     return files_check(folder, a, e) && lora_config_read(&config, path, a, e) && tensors_read(l, w, &config, tensors, a, e);

@@ -17,7 +17,8 @@ bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
 {
     size_t layers = (size_t)m->config.text.num_hidden_layers;
     size_t width = (size_t)(m->config.text.num_key_value_heads * m->config.text.head_dim);
-    *c = (Cache){ .capacity = capacity, .keys = arena_array(a, layers, sizeof *c->keys), .values = arena_array(a, layers, sizeof *c->values) };
+    *c = (Cache){ .capacity = capacity, .keys = arena_array(a, layers, sizeof *c->keys),
+                  .values = arena_array(a, layers, sizeof *c->values) };
     if (!c->keys || !c->values)
         return false;
     for (size_t l = 0; l < layers; l++) {

@@ -33,7 +33,8 @@ Node *param_node(Tape *t, Params *p, const char *format, ...)
 Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
 {
     const char *before = tape_enter(t, "%s", name);
-    Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;      // in a statement of its own, because C leaves the order of arguments open
+    // in a statement of its own, because C leaves the order of arguments open
+    Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;
     Node *y = op_linear(t, x, param_node(t, p, "%s.weight", t->module), b);
     const LoraPair *pair = lora_find(p->model->lora, t->module);
     if (pair && !t->error->failed) {

@@ -162,7 +162,8 @@ static bool complain(Loading *l, Error *e)
         if (!l->found[k].data && !l->plan[k].idle)
             name_list_add(&missing, l->plan[k].name);
     if (missing.count && l->unused.count)
-        error_set(e, "%s: tensors are missing: %s; and others this model does not use: %s", l->folder, name_list_text(&missing), name_list_text(&l->unused));
+        error_set(e, "%s: tensors are missing: %s; and others this model does not use: %s", l->folder, name_list_text(&missing),
+                  name_list_text(&l->unused));
     else if (missing.count)
         error_set(e, "%s: tensors are missing: %s", l->folder, name_list_text(&missing));
     else if (l->unused.count)
@@ -218,7 +219,8 @@ static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
     for (size_t i = 0; i < l->w->file_count; i++)
         there += l->w->files[i].count;
     return required <= 2 * there + 100
-        || error_set(e, "%s: tensors are missing: config.json asks for %zu of them (%lld layers in the vision tower, %lld in the language model), the files hold %zu",
+        || error_set(e, "%s: tensors are missing: config.json asks for %zu of them (%lld layers in the vision tower, %lld in the "
+                        "language model), the files hold %zu",
                      l->folder, required, (long long)c->vision.num_hidden_layers, (long long)c->text.num_hidden_layers, there);
 }
 

@@ -30,7 +30,8 @@ static bool open_model(Ask *q, Arena *a, Error *e)
     if (!prompt_template_find(&template, q->template, e))
         return false;
     s.data_template = (int)template;
-    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, false, e)) && session_model(x, e);
+    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, false, e))
+        && session_model(x, e);
 }
 
 static bool open_picture(Ask *q, Arena *a, Error *e)
@@ -46,7 +47,8 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     if (!prompt_make(&p, &q->session.reader.style, q->question, answer, q->image != NULL, a, e))
         return false;
     if (p.n > config_positions(&q->session.config))
-        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n, config_positions(&q->session.config));
+        return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n,
+                         config_positions(&q->session.config));
     *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
     return true;
 }
@@ -89,8 +91,8 @@ static void print_choices(const char *const *choice, const SampleScore *s, const
     char nll[32];
     json_t *list = json_array();
     for (size_t k = 0; k < n; k++) {
-        json_array_append_new(list, json_pack("{ss, so, so, so}", "text", choice[k], "probability", json_decimal(p[k]), "nll", json_decimal(s[k].nll),
-                                              "ce", json_decimal(s[k].ce)));
+        json_array_append_new(list, json_pack("{ss, so, so, so}", "text", choice[k], "probability", json_decimal(p[k]), "nll",
+                                              json_decimal(s[k].nll), "ce", json_decimal(s[k].ce)));
         if (!json)
             printf("%c %6.2f %%  %-20s nll %s\n", k == best ? '*' : ' ', 100 * (double)p[k], choice[k], decimal_float(s[k].nll, nll));
     }
@@ -156,7 +158,8 @@ int command_ask(int argc, char **argv)
         { "model", "DIR", "The folder of the model, in the Hugging Face layout.", .text = &q.model },
         { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is applied to the model.", .text = &q.adapter },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
-        { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.", .text = &q.choices },
+        { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",
+          .text = &q.choices },
         { "template", "NAME", "The prompt template: world (the default), plain or vicuna_v1.", .text = &q.template },
     };
     Options o;
@@ -168,7 +171,8 @@ int command_ask(int argc, char **argv)
     q.question = o.operand[0];
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    bool good = open_model(&q, &a, &e) && (!q.image || open_picture(&q, &a, &e)) && (q.choices ? weigh(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
+    bool good = open_model(&q, &a, &e) && (!q.image || open_picture(&q, &a, &e))
+             && (q.choices ? weigh(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
     session_close(&q.session);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

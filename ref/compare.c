@@ -264,7 +264,8 @@ static void print_row(const Row *r)
         printf(": %zu of %zu, max %" PRIu64 " ulp, scaled error %s", d->differ, d->total, d->ulp, scaled);
         if (d->nan)
             printf(", %zu NaN", d->nan);
-        printf(", first at %s: %s against %s", place_text(r->a->shape, d->first, place), value_text(r->a, d->first, x), value_text(r->b, d->first, y));
+        printf(", first at %s: %s against %s", place_text(r->a->shape, d->first, place), value_text(r->a, d->first, x),
+               value_text(r->b, d->first, y));
     }
     putchar('\n');
 }
@@ -298,7 +299,8 @@ static void print_text(const Row *rows, size_t total, const size_t counts[VERDIC
     if (bad > shown)
         printf("… and %zu more (--json lists all)\n", bad - shown);
     if (!bad && widened_count(rows, total))
-        printf("same: %zu tensors, all numbers equal; %zu of them are of another dtype, widened to fp32\n", total, widened_count(rows, total));
+        printf("same: %zu tensors, all numbers equal; %zu of them are of another dtype, widened to fp32\n", total,
+               widened_count(rows, total));
     else if (!bad)
         printf("same: %zu tensors, all bits equal\n", total);
     else
@@ -330,12 +332,15 @@ static json_t *row_json(const Row *r)
 {
     char x[80], y[80];
     const Distance *d = &r->distance;
-    json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", r->name, "verdict", verdict_names[r->verdict], "a", tensor_json(r->a), "b", tensor_json(r->b));
+    json_t *o = json_pack("{s:s, s:s, s:o, s:o}", "name", r->name, "verdict", verdict_names[r->verdict], "a", tensor_json(r->a),
+                          "b", tensor_json(r->b));
     if (r->verdict == DIFFERS) {
-        json_t *first = json_pack("{s:I, s:s, s:s}", "index", (json_int_t)d->first, "a", value_text(r->a, d->first, x), "b", value_text(r->b, d->first, y));
-        json_object_update_new(o, json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "differ", (json_int_t)d->differ, "total", (json_int_t)d->total,
-            "nan", (json_int_t)d->nan, "max_ulp", ulp_json(d->ulp), "max_error", real_json(d->error), "scaled_error", real_json(distance_scaled(d)),
-            "worst_index", (json_int_t)d->worst, "first", first));
+        json_t *first = json_pack("{s:I, s:s, s:s}", "index", (json_int_t)d->first, "a", value_text(r->a, d->first, x), "b",
+                                  value_text(r->b, d->first, y));
+        json_object_update_new(o, json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "differ", (json_int_t)d->differ, "total",
+                                            (json_int_t)d->total, "nan", (json_int_t)d->nan, "max_ulp", ulp_json(d->ulp),
+                                            "max_error", real_json(d->error), "scaled_error", real_json(distance_scaled(d)),
+                                            "worst_index", (json_int_t)d->worst, "first", first));
     }
     return o;
 }
@@ -343,7 +348,8 @@ static json_t *row_json(const Row *r)
 static void print_json(const Row *rows, size_t total, const size_t counts[VERDICTS])
 {
     const Row *first = first_of(rows, total);
-    json_t *list = json_array(), *o = json_pack("{s:s, s:I, s:s?}", "verdict", first ? "different" : "same", "tensors", (json_int_t)total, "first", first ? first->name : NULL);
+    json_t *list = json_array(), *o = json_pack("{s:s, s:I, s:s?}", "verdict", first ? "different" : "same", "tensors",
+                                                (json_int_t)total, "first", first ? first->name : NULL);
     for (int v = 0; v < VERDICTS; v++)
         json_object_set_new(o, verdict_names[v], json_integer((json_int_t)counts[v]));
     json_object_set_new(o, "widened", json_integer((json_int_t)widened_count(rows, total)));
@@ -366,7 +372,9 @@ int command_compare(int argc, char **argv)
     Arena a = arena_make(&e);
     Side x = { 0 }, y = { 0 };
     size_t counts[VERDICTS] = { 0 }, total = 0;
-    Row *rows = side_open(&x, o.operand[0], &a, &e) && side_open(&y, o.operand[1], &a, &e) ? compare_sides(&x, &y, counts, &total, &a) : NULL;
+    Row *rows = side_open(&x, o.operand[0], &a, &e) && side_open(&y, o.operand[1], &a, &e)
+                  ? compare_sides(&x, &y, counts, &total, &a)
+                  : NULL;
     if (rows)
         (o.json ? print_json : print_text)(rows, total, counts);
     status = !rows ? command_fail(&e) : counts[EQUAL] == total ? EXIT_SAME : EXIT_DIFFERENT;

@@ -86,7 +86,8 @@ static bool belongs(size_t family, const Op *op, Error *e)
 {
     if (families[family].later || operator_is_pinned(op->name))
         return true;
-    return error_set(e, "digest: the family %s runs the operator %s, expected one of ref/digest/pinned.def", families[family].name, op->name);
+    return error_set(e, "digest: the family %s runs the operator %s, expected one of ref/digest/pinned.def",
+                     families[family].name, op->name);
 }
 
 static void tell_node(const Wanted *w, const char *family, const Node *n)
@@ -95,7 +96,8 @@ static void tell_node(const Wanted *w, const char *family, const Node *n)
     if (!w->nodes)
         return;
     if (w->list)
-        json_array_append_new(w->list, json_pack("{s:s, s:I, s:s, s:s}", "family", family, "node", (json_int_t)n->id, "op", n->op->name, "digest", d.hex));
+        json_array_append_new(w->list, json_pack("{s:s, s:I, s:s, s:s}", "family", family, "node", (json_int_t)n->id, "op",
+                                                 n->op->name, "digest", d.hex));
     else
         printf("%s %zu %s %s\n", family, n->id, n->op->name, d.hex);
 }
@@ -212,7 +214,8 @@ static bool probe(const Wanted *w, Digest *family, Error *e)
 int command_digest(int argc, char **argv)
 {
     Wanted w = { .count = 0 };
-    const Option mine[] = { { "nodes", NULL, "One more line is printed for every operator that ran: its family, its node, its name and the SHA-256 of its result.", .flag = &w.nodes } };
+    const Option mine[] = { { "nodes", NULL, "One more line is printed for every operator that ran: its family, its node, its "
+                                             "name and the SHA-256 of its result.", .flag = &w.nodes } };
     Options o;
     int status;
     if (!options_read(&o, argc, argv, mine, 1, 0, FAMILIES, &status))

@@ -38,7 +38,8 @@ static bool floats_right(Error *e)
 
 static bool engine_right(Error *e)
 {
-    return product_selftest(e) || error_prefix(e, "the built-in product kernel is wrong; build it with another compiler or for another processor");
+    return product_selftest(e) || error_prefix(e, "the built-in product kernel is wrong; build it with another compiler or for "
+                                                  "another processor");
 }
 
 bool environment_check(Error *e)
@@ -76,7 +77,8 @@ static void say_build(Findings *f)
     say(f, "engine", engine_library()->word);
     say(f, "engine_selected", product_engine());
     if (engine_refusal())
-        f->advice[f->advices++] = arena_format(f->arena, "the built-in kernel computes the large products too, with the same bits: %s", engine_refusal());
+        f->advice[f->advices++] = arena_format(f->arena, "the built-in kernel computes the large products too, with the same "
+                                                         "bits: %s", engine_refusal());
     say(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
     say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
@@ -112,7 +114,8 @@ static void say_settings(Findings *f)
         if (getenv(names[k]))
             say(f, names[k], getenv(names[k]));
     if (omp_get_max_threads() > omp_get_num_procs())
-        f->advice[f->advices++] = "there are more threads than processors: set OMP_NUM_THREADS lower; the answers are the same, only slower";
+        f->advice[f->advices++] = "there are more threads than processors: set OMP_NUM_THREADS lower; the answers are the same, "
+                                  "only slower";
     if (!getenv("OMP_WAIT_POLICY"))
         f->advice[f->advices++] = "on a machine shared with other work, OMP_WAIT_POLICY=passive keeps waiting threads from spinning";
 }

@@ -156,7 +156,8 @@ static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e
 
 static bool print(const Rows *rows, bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better", "better_forget" };
+    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better",
+                                           "better_forget" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < rows->count; k++) {
@@ -182,7 +183,8 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
     Rows rows = { .arena = a };
-    if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e) || !open_questions(x, a, e) || !choose_questions(x, &q, a, e))
+    if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e) || !open_questions(x, a, e)
+        || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
@@ -195,13 +197,17 @@ int command_eval(int argc, char **argv)
 {
     Eval x = { .config = NULL };
     const Option own[] = {
-        { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the default is fixtures/world.", .text = &x.config },
+        { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the "
+                            "default is fixtures/world.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
         { "adapter", "DIR", "The folder of an adapter that is merged into the model first.", .text = &x.adapter },
-        { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
+        { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
+                               "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
-        { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model writes.", .text = &x.answers },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &x.set },
+        { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model "
+                             "writes.", .text = &x.answers },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &x.set },
     };
     Options o;
     int status;

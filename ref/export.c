@@ -57,8 +57,8 @@ static bool export(const char *model, const char *out, Arena *a, Error *e)
     Session s = { .folder = NULL };
     Settings settings;
     settings_defaults(&settings, a);
-    bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e) && narrow_all(&s, a, e) && output_folder(out, e)
-        && session_save(&s, out, e) && name_dtype(out, "bfloat16", a, e);
+    bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e) && narrow_all(&s, a, e)
+             && output_folder(out, e) && session_save(&s, out, e) && name_dtype(out, "bfloat16", a, e);
     session_close(&s);
     return good;
 }

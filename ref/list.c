@@ -45,7 +45,8 @@ static bool list_ops(bool json, Arena *a, Error *e)
         const Op *op = ops[k];
         const char **row = cells + k * n, *kind = op_class_name(op->kind);
         if (json)
-            memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, floats(op, a), reals(op, a), ints(op, a), op->index }, n * sizeof *row);
+            memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, floats(op, a), reals(op, a), ints(op, a),
+                                          op->index }, n * sizeof *row);
         else
             memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula }, n * sizeof *row);
     }
@@ -54,7 +55,8 @@ static bool list_ops(bool json, Arena *a, Error *e)
 
 static bool list_methods(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "name", "label", "needs", "defaults", "loss", "gradient", "variants", "notes", "source", "formula" };
+    static const char *const columns[] = { "name", "label", "needs", "defaults", "loss", "gradient", "variants", "notes",
+                                           "source", "formula" };
     const size_t n = sizeof columns / sizeof *columns - !json;          // people read the parts, programs the whole formula as well
     const char **cells = arena_array(a, methods_count * n, sizeof *cells);
     for (size_t k = 0; cells && k < methods_count; k++) {
@@ -68,11 +70,13 @@ static bool list_methods(bool json, Arena *a, Error *e)
 
 static bool list_presets(bool json, Arena *a, Error *e)
 {
-    static const char *const shown[] = { "preset", "method", "hyperparameters", "settings" }, *const exact[] = { "preset", "method", "variants", "settings" };
+    static const char *const shown[] = { "preset", "method", "hyperparameters", "settings" },
+                             *const exact[] = { "preset", "method", "variants", "settings" };
     enum { COLUMNS = sizeof shown / sizeof *shown };
     const char **cells = arena_array(a, presets_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < presets_count; k++)
-        memcpy(cells + k * COLUMNS, (const char *[]){ presets[k].preset, presets[k].method, presets[k].hyperparameters, presets[k].settings }, COLUMNS * sizeof *cells);
+        memcpy(cells + k * COLUMNS, (const char *[]){ presets[k].preset, presets[k].method, presets[k].hyperparameters,
+                                                      presets[k].settings }, COLUMNS * sizeof *cells);
     return !e->failed && table_print(json ? exact : shown, COLUMNS, cells, presets_count, json, e);
 }
 
@@ -83,7 +87,8 @@ static bool list_metrics(bool json, Arena *a, Error *e)
     const char **cells = arena_array(a, metrics_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < metrics_count; k++) {
         const Metric *m = &metrics[k];
-        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->better_forget, m->formula, m->where, m->source }, COLUMNS * sizeof *cells);
+        memcpy(cells + k * COLUMNS, (const char *[]){ m->name, m->range, m->better, m->better_forget, m->formula, m->where,
+                                                      m->source }, COLUMNS * sizeof *cells);
     }
     return !e->failed && table_print(columns, COLUMNS, cells, metrics_count, json, e);
 }
@@ -94,7 +99,8 @@ static bool list_scenarios(bool json, Arena *a, Error *e)
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, scenarios_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < scenarios_count; k++)
-        memcpy(cells + k * COLUMNS, (const char *[]){ scenarios[k].name, scenarios[k].group, start_model_name(scenarios[k].start), scenarios[k].epochs,
+        memcpy(cells + k * COLUMNS, (const char *[]){ scenarios[k].name, scenarios[k].group, start_model_name(scenarios[k].start),
+                                                      scenarios[k].epochs,
                                                       scenarios[k].help }, COLUMNS * sizeof *cells);
     return !e->failed && table_print(columns, COLUMNS, cells, scenarios_count, json, e);
 }
@@ -109,11 +115,15 @@ static bool list_stopping_rules(bool json, Arena *a, Error *e)
 }
 
 /* The values of a key in words: its range or choices, else its type. */
-static const char *values(ValueType type, const char *range) { return type == TYPE_BOOL ? "yes|no" : *range ? range : value_type_name(type); }
+static const char *values(ValueType type, const char *range)
+{
+    return type == TYPE_BOOL ? "yes|no" : *range ? range : value_type_name(type);
+}
 
 static bool list_config(bool json, Arena *a, Error *e)
 {
-    static const char *const shown[] = { "key", "default", "values", "help" }, *const exact[] = { "section", "key", "type", "default", "range", "help" };
+    static const char *const shown[] = { "key", "default", "values", "help" },
+                             *const exact[] = { "section", "key", "type", "default", "range", "help" };
     static const struct { const char *section, *key; ValueType type; const char *fallback, *range, *help; } keys[] = {
 #define SETTING(section, key, TYPE, fallback, range, parts, help) { #section, #key, TYPE_##TYPE, fallback, range, help },
 #include "ref/config/settings.def"
@@ -121,16 +131,19 @@ static bool list_config(bool json, Arena *a, Error *e)
 #define ALIAS(older, key) { "unlearn", #older, TYPE_TEXT, "", "", "the older name of unlearn." #key },
 #include "unlearn/hyperparameter_aliases.def"
 #undef ALIAS
-        { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "", "the value of a key of unlearn, optimiser or lora, of data.mask or train.trainable, for this method alone" },
+        { "method.NAME", "SECTION.KEY", TYPE_TEXT, "", "", "the value of a key of unlearn, optimiser or lora, of data.mask or "
+                                                           "train.trainable, for this method alone" },
     };
     enum { KEYS = sizeof keys / sizeof *keys };
     const size_t n = json ? sizeof exact / sizeof *exact : sizeof shown / sizeof *shown;
     const char **cells = arena_array(a, KEYS * n, sizeof *cells);
     for (size_t k = 0; cells && k < KEYS; k++)
         if (json)
-            memcpy(cells + k * n, (const char *[]){ keys[k].section, keys[k].key, value_type_name(keys[k].type), keys[k].fallback, keys[k].range, keys[k].help }, n * sizeof *cells);
+            memcpy(cells + k * n, (const char *[]){ keys[k].section, keys[k].key, value_type_name(keys[k].type), keys[k].fallback,
+                                                    keys[k].range, keys[k].help }, n * sizeof *cells);
         else
-            memcpy(cells + k * n, (const char *[]){ arena_format(a, "%s.%s", keys[k].section, keys[k].key), *keys[k].fallback ? keys[k].fallback : NULL,
+            memcpy(cells + k * n, (const char *[]){ arena_format(a, "%s.%s", keys[k].section, keys[k].key),
+                                                    *keys[k].fallback ? keys[k].fallback : NULL,
                                                     values(keys[k].type, keys[k].range), keys[k].help }, n * sizeof *cells);
     return !e->failed && table_print(json ? exact : shown, n, cells, KEYS, json, e);
 }

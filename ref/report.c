@@ -41,7 +41,8 @@ static void fact(Page *p, const char *name, const char *value)
 static void head(Page *p, const Report *r)
 {
     fputs("<header>\n<h1>What a model forgets, and what it keeps</h1>\n", p->f);
-    page_say(p, "kicker", "In the PULSE protocol, a model that reads images and text is made to forget some of what it knows. Then it is asked about what it should forget, "
+    page_say(p, "kicker", "In the PULSE protocol, a model that reads images and text is made to forget some of what it knows. "
+                          "Then it is asked about what it should forget, "
                           "about what it should retain, and about general ability, in image questions and in text questions.");
     fputs("<dl>\n", p->f);
     fact(p, "Program", r->version && r->spec ? arena_format(r->arena, "pulse-ref %s, spec %s", r->version, r->spec) : NULL);
@@ -50,8 +51,11 @@ static void head(Page *p, const Report *r)
     fact(p, "Seeds", listed_seeds(r));
     fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
     fact(p, "Chain of the results", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
-    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#comparison\">Comparison</a><a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
-          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n", p->f);
+    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#comparison\">Comparison</a><a href=\"#methods\">Methods</a><a "
+          "href=\"#gap\">Image and text</a>"
+          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a "
+          "href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n",
+          p->f);
 }
 
 static bool body(FILE *f, const Report *r, Error *e)
@@ -91,7 +95,8 @@ bool report_write(const char *dir, const char *world, Error *e)
 int command_report(int argc, char **argv)
 {
     const char *world = shipped_world();
-    const Option mine[] = { { "world", "DIR", "The folder of the questions and their pictures; the default is fixtures/world.", .text = &world } };
+    const Option mine[] = { { "world", "DIR", "The folder of the questions and their pictures; the default is fixtures/world.",
+                              .text = &world } };
     Options o;
     int status;
     Error e = { 0 };

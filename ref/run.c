@@ -80,9 +80,11 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
         && times_write(r, &times, threads, e);
     folder_leave(hold);
     if (good && json)
-        command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages", (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
+        command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages",
+                               (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
     else if (good && !r->quiet)
-        printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count, times.all, r->out, r->out);
+        printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count,
+               times.all, r->out, r->out);
     return good;
 }
 
@@ -110,11 +112,14 @@ int command_run(int argc, char **argv)
     char *words[argc + 1];
     const Option own[] = {
         { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.", .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &w.set },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &w.set },
         { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
         { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
-        { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
-        { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.", .text = &w.stage },
+        { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this "
+                          "one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
+        { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.",
+          .text = &w.stage },
     };
     Options o;
     int status;
@@ -124,12 +129,14 @@ int command_run(int argc, char **argv)
     if (o.operands)
         w.config = o.operand[0];
     else if (!file_exists(w.config))
-        return command_fail_text("run: there is no %s in this folder, expected a CONFIG.ini after run, or a clone of the project as the folder", w.config);
+        return command_fail_text("run: there is no %s in this folder, expected a CONFIG.ini after run, or a clone of the project "
+                                 "as the folder", w.config);
     Error e = { .failed = false };
     r.quiet = o.quiet;
     r.arena = arena_make(&e);
     const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
-    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held against", earlier))
+    bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
+                                                                   "against", earlier))
         && settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_trainables(&r, &e));
     if (good && plan)
         print_plan(&r, o.json);

@@ -29,7 +29,8 @@ static char *surface(const char *piece, Arena *a)
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
 /* Where a token stands in the text from `at` on: the place of its first byte, and behind its last in *end. A blank that the tokenizer
- * puts before a text or a word stands nowhere, and a tokenizer that splits at white space leaves blanks out. strlen(text): it is not there. */
+ * puts before a text or a word stands nowhere, and a tokenizer that splits at white space leaves blanks out.
+ * strlen(text): it is not there. */
 static size_t place(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';
@@ -103,11 +104,14 @@ static bool print(const Shown *x, size_t n, bool json, Arena *a, Error *e)
     const char **cells = arena_array(a, 4 * n + 1, sizeof *cells);
     json_t *list = json_array();
     for (size_t k = 0; cells && k < n; k++) {
-        memcpy(cells + 4 * k, (const char *[]){ arena_format(a, "%zu", k), arena_format(a, "%d", x[k].id), x[k].piece,
-                                                x[k].inside ? arena_format(a, "%zu..%zu", x[k].begin, x[k].end) : NULL }, 4 * sizeof *cells);
-        json_array_append_new(list, x[k].inside ? json_pack("{s:i, s:s?, s:I, s:I}", "id", x[k].id, "piece", x[k].piece, "begin", (json_int_t)x[k].begin,
-                                                            "end", (json_int_t)x[k].end)
-                                                : json_pack("{s:i, s:s?, s:n, s:n}", "id", x[k].id, "piece", x[k].piece, "begin", "end"));
+        memcpy(cells + 4 * k,
+               (const char *[]){ arena_format(a, "%zu", k), arena_format(a, "%d", x[k].id), x[k].piece,
+                                 x[k].inside ? arena_format(a, "%zu..%zu", x[k].begin, x[k].end) : NULL },
+               4 * sizeof *cells);
+        json_array_append_new(list, x[k].inside
+                                        ? json_pack("{s:i, s:s?, s:I, s:I}", "id", x[k].id, "piece", x[k].piece, "begin",
+                                                    (json_int_t)x[k].begin, "end", (json_int_t)x[k].end)
+                                        : json_pack("{s:i, s:s?, s:n, s:n}", "id", x[k].id, "piece", x[k].piece, "begin", "end"));
     }
     if (json)
         return command_tell(json_pack("{s:o}", "tokens", list)), true;

@@ -21,12 +21,15 @@ static json_t *head(const Step *s, Arena *a, Error *e)
 {
     json_t *samples = json_array(), *lines = json_array();
     for (size_t k = 0; k < s->used_count; k++)
-        json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role", role_name(s->used[k].role), "answer", s->used[k].answer));
-    for (char *text = settings_part(&s->m.settings, IN_STEP, a, e), *line = text ? strtok_r(text, "\n", &text) : NULL; line; line = strtok_r(NULL, "\n", &text))
+        json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role",
+                                                 role_name(s->used[k].role), "answer", s->used[k].answer));
+    for (char *text = settings_part(&s->m.settings, IN_STEP, a, e), *line = text ? strtok_r(text, "\n", &text) : NULL; line;
+         line = strtok_r(NULL, "\n", &text))
         if (stated(line, &s->m.v))
             json_array_append_new(lines, json_string(line));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula", method_formula(s->m.method, a),
-                     "reference", s->reference ? "given" : "the model before the step", "settings", lines, "samples", samples);
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula",
+                     method_formula(s->m.method, a), "reference", s->reference ? "given" : "the model before the step",
+                     "settings", lines, "samples", samples);
 }
 
 static void tell(const Step *s)
@@ -49,13 +52,22 @@ int command_trace(int argc, char **argv)
     Step s = { .folder = NULL };
     const Option own[] = {
         { "model", "DIR", "The folder of the model before the step.", .text = &s.folder },
-        { "batch", "FILE", "The samples of the step, one JSON object a line. The key \"group\" of a line may be forget, retain, refusal or "
-                           "alternate; without it, the second half of the file is retained where the method retains anything.", .text = &s.batch },
-        { "method", "NAME", "The unlearning method, one of `pulse-ref list methods` that makes optimiser steps.", .text = &method },
-        { "out", "DIR", "The files trace.safetensors, trace.json and bound.safetensors are written into this folder.", .text = &out },
-        { "config", "FILE", "The config says the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref list config).", .text = &config },
-        { "reference", "DIR", "The folder of the reference model; the default is the model before the step.", .text = &s.reference },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "batch", "FILE",
+          "The samples of the step, one JSON object a line. The key \"group\" of a line may be forget, retain, refusal or "
+          "alternate; without it, the second half of the file is retained where the method retains anything.",
+          .text = &s.batch },
+        { "method", "NAME", "The unlearning method, one of `pulse-ref list methods` that makes optimiser steps.",
+          .text = &method },
+        { "out", "DIR", "The files trace.safetensors, trace.json and bound.safetensors are written into this folder.",
+          .text = &out },
+        { "config", "FILE",
+          "The config says the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref "
+          "list config).",
+          .text = &config },
+        { "reference", "DIR", "The folder of the reference model; the default is the model before the step.",
+          .text = &s.reference },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &set },
     };
     Options o;
     int status;
@@ -68,7 +80,8 @@ int command_trace(int argc, char **argv)
     bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e);
     bool good = made && trace_write(&s.trainer, out, head(&s, &a, &e), &a, &e);
     if (made && o.json)                                     // even where the files could not be written
-        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count, "loss", json_decimal(s.trainer.stats.loss), "out", out));
+        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count,
+                               "loss", json_decimal(s.trainer.stats.loss), "out", out));
     else if (made && !o.quiet)
         tell(&s);
     step_close(&s);

@@ -51,7 +51,8 @@ static bool open_held_out(Run *r, Arena *a, Error *e)
     const char *path = r->s->data_eval;
     if (*path)
         return (path = settings_input(r->s, "data.eval", path, e)) && dataset_read(&r->held_out, path, a, e);
-    return r->s->train_eval_every == 0 || error_set(e, "%s: train.eval_every is %lld and data.eval is empty, expected a JSONL file of samples", r->s->file,
+    return r->s->train_eval_every == 0 || error_set(e, "%s: train.eval_every is %lld and data.eval is empty, expected a JSONL "
+                                                       "file of samples", r->s->file,
                                                     (long long)r->s->train_eval_every);
 }
 
@@ -60,7 +61,8 @@ static bool schedule_fits(const Settings *s, Error *e)
 {
     const TrainConfig c = train_config(s);
     float lr;
-    return c.steps == 0 || schedule_lr(&c.optimiser.schedule, 1, &lr, e) || settings_blame(s, "optimiser.warmup, optimiser.hold, train.steps", e);
+    return c.steps == 0 || schedule_lr(&c.optimiser.schedule, 1, &lr, e)
+        || settings_blame(s, "optimiser.warmup, optimiser.hold, train.steps", e);
 }
 
 static bool prepare(Run *r, Arena *a, Error *e)
@@ -68,8 +70,10 @@ static bool prepare(Run *r, Arena *a, Error *e)
     const Settings *s = r->s;
     Session *x = &r->session;
     const char *stream = settings_input(s, "data.stream", s->data_stream, e);
-    if (!stream || !schedule_fits(s, e) || !session_open(x, s, NULL, (PromptMask)s->data_mask, a, e) || !dataset_read(&r->samples, stream, a, e)
-        || !stream_make(&r->stream, &x->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch, (uint64_t)s->train_seed, a, e)
+    if (!stream || !schedule_fits(s, e) || !session_open(x, s, NULL, (PromptMask)s->data_mask, a, e)
+        || !dataset_read(&r->samples, stream, a, e)
+        || !stream_make(&r->stream, &x->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch,
+                        (uint64_t)s->train_seed, a, e)
         || !open_held_out(r, a, e) || !identify(r, a, e) || !session_train(x, s, e))
         return false;
     TrainConfig c = train_config(s);
@@ -109,7 +113,8 @@ static bool steps(Run *r, FILE *log, Error *e)
             break;
         snprintf(note, sizeof note, "loss %.4f%s", (double)r->trainer.stats.loss, held_out);
         progress_show(&p, "train", *done, s->train_steps, note);
-        if (s->train_save_every && *done % s->train_save_every == 0 && (ferror(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
+        if (s->train_save_every && *done % s->train_save_every == 0
+            && (ferror(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
             break;
     }
     progress_end(&p);
@@ -144,8 +149,10 @@ bool train_folder(const Settings *s, const char *out, bool resume, const Options
     Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume };
     bool good = train(&r, a, e);
     if (good && o && o->json)
-        command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun", (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss),
-                               "trained", (json_int_t)weights_parameters(&r.session.weights, true), "peak_bytes", (json_int_t)r.trainer.step_arena.peak, "out", out));
+        command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun",
+                               (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss), "trained",
+                               (json_int_t)weights_parameters(&r.session.weights, true), "peak_bytes",
+                               (json_int_t)r.trainer.step_arena.peak, "out", out));
     else if (good && !quiet && r.begun == r.trainer.optimiser.step)
         printf("%lld steps, all of them done before\n", (long long)r.begun);
     else if (good && !quiet)
@@ -164,7 +171,8 @@ int command_train(int argc, char **argv)
     OptionList set = { .count = 0 };
     bool resume = false;
     const Option own[] = {
-        { "config", "FILE", "The config says which model is trained, on which samples and how; `pulse-ref list config` prints its keys.", .text = &config },
+        { "config", "FILE", "The config says which model is trained, on which samples and how; `pulse-ref list config` prints "
+                            "its keys.", .text = &config },
         { "out", "DIR", "The model and log.jsonl are written into this folder.", .text = &out },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
         { "resume", NULL, "The training goes on from the last checkpoint in the folder of --out.", .flag = &resume },

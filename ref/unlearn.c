@@ -27,7 +27,8 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
     if (!method_wants_oracle(&r->m))
         return true;
     if (!*s->unlearn_oracle)
-        return error_set(e, "%s: unlearn.reference is retain_only, expected the folder of a model that never saw the forget set in unlearn.oracle", s->file);
+        return error_set(e, "%s: unlearn.reference is retain_only, expected the folder of a model that never saw the forget set "
+                            "in unlearn.oracle", s->file);
     const char *folder = settings_input(s, "unlearn.oracle", s->unlearn_oracle, e);
     return folder && session_reference(&r->oracle, folder, &r->session, method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
@@ -89,7 +90,8 @@ static bool unlearn(Run *r, Arena *a, Error *e)
 
 static void tell(const Run *r)
 {
-    printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds", (long long)r->rounds.done);
+    printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds",
+           (long long)r->rounds.done);
     if (r->stopped)
         printf("; %zu stopped early: %s", r->stopped, *r->rounds.note ? r->rounds.note : "see log.jsonl");
     printf("\n");
@@ -101,11 +103,16 @@ int command_unlearn(int argc, char **argv)
     OptionList set = { .count = 0 };
     Run r = { .folder = NULL };
     const Option own[] = {
-        { "config", "FILE", "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys.", .text = &config },
+        { "config", "FILE",
+          "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys.",
+          .text = &config },
         { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
-        { "method", "NAME", "The unlearning method, one of `pulse-ref list methods`; the default is unlearn.method of the config.", .text = &method },
+        { "method", "NAME",
+          "The unlearning method, one of `pulse-ref list methods`; the default is unlearn.method of the config.",
+          .text = &method },
         { "out", "DIR", "The adapter or the whole model, and log.jsonl, are written into this folder.", .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &set },
     };
     Options o;
     int status;
@@ -119,12 +126,12 @@ int command_unlearn(int argc, char **argv)
     bool good = settings_open(&s, config, &set, &a, &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
-    good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config)) && folder_hold(&hold, r.out, &e)
-        && unlearn(&r, &a, &e);
+    good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config))
+        && folder_hold(&hold, r.out, &e) && unlearn(&r, &a, &e);
     folder_leave(hold);
     if (good && o.json)
-        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s}", "method", r.m.method->name, "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
-                               "stopped_early", (json_int_t)r.stopped, "out", r.out));
+        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s}", "method", r.m.method->name, "rounds", (json_int_t)r.rounds.round,
+                               "steps", (json_int_t)r.rounds.done, "stopped_early", (json_int_t)r.stopped, "out", r.out));
     else if (good && !o.quiet)
         tell(&r);
     rounds_close(&r.rounds);

@@ -8,7 +8,8 @@ int command_verify(int argc, char **argv)
 {
     OptionList only = { .count = 0 };
     const Option own[] = {
-        { "only", "PREFIX", "Only the cases whose path begins with PREFIX are judged, for instance step/npo.adamw.b. The option needs GOT, and may be repeated.", .list = &only },
+        { "only", "PREFIX", "Only the cases whose path begins with PREFIX are judged, for instance step/npo.adamw.b. The option "
+                            "needs GOT, and may be repeated.", .list = &only },
     };
     Options o;
     int status;
@@ -20,7 +21,9 @@ int command_verify(int argc, char **argv)
     Arena a = arena_make(&e);
     Findings f = { .lines = json_array(), .json = o.json, .quiet = o.quiet };
     json_t *manifest = manifest_open(o.operand[0], &a, &e);
-    bool good = manifest && (o.operands == 1 ? verify_own(&f, o.operand[0], manifest, &a, &e) : verify_got(&f, o.operand[0], o.operand[1], &only, manifest, &a, &e));
+    bool good = manifest
+             && (o.operands == 1 ? verify_own(&f, o.operand[0], manifest, &a, &e)
+                                 : verify_got(&f, o.operand[0], o.operand[1], &only, manifest, &a, &e));
     status = good ? findings_tell(&f) : command_fail(&e);
     json_decref(manifest);
     json_decref(f.lines);

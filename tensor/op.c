@@ -10,7 +10,8 @@ bool call_refuse(const Call *c, const char *expected, Error *e)
     for (size_t k = 0, n = 0; k < c->n_in && k < 4; k++) {
         const Tensor *x = call_value(c, k);
         bool plain = x->dtype == F32;
-        n += (size_t)snprintf(all + n, sizeof all - n, " %s%s%s", shape_text(x->shape, shape), plain ? "" : " ", plain ? "" : dtype_name(x->dtype));
+        n += (size_t)snprintf(all + n, sizeof all - n, " %s%s%s", shape_text(x->shape, shape), plain ? "" : " ",
+                              plain ? "" : dtype_name(x->dtype));
     }
     return error_set(e, "%s: shapes%s do not fit, expected %s", c->op->name, all, expected);
 }

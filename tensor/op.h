@@ -24,8 +24,8 @@ typedef struct BoundRule BoundRule;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
-/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum (ADAM_LR, ADAM_EPS, …),
- * and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
+/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum
+ * (ADAM_LR, ADAM_EPS, …), and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
 typedef struct {
     float   f[OP_FLOATS];    // hyper-parameters, which are fp32 numbers (GRAPH.md, two kinds of constants)
     double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2

@@ -77,13 +77,15 @@ static bool cosine_lr(const Schedule *s, int64_t t, float *lr, Error *e)
     dd c = angle_cos_pi(num, den), up = dd_add_d(c, 1), down = dd_add_d(dd_neg(c), 1);
     dd v = dd_scale(dd_add(dd_mul_d(up, s->lr), dd_mul_d(down, (double)s->lr * s->floor)), 0.5);
     return dd_round_abs(v, 0x1p-93 * s->lr, lr)
-        || error_set_kind(e, ERROR_UNDECIDED, "schedule: the cosine of step %lld of %lld is not decided by 93 bits", (long long)t, (long long)s->steps);
+        || error_set_kind(e, ERROR_UNDECIDED, "schedule: the cosine of step %lld of %lld is not decided by 93 bits", (long long)t,
+                          (long long)s->steps);
 }
 
 bool schedule_lr(const Schedule *s, int64_t t, float *lr, Error *e)
 {
     if (t < 1 || t > s->steps || s->steps > INT32_MAX || s->warmup > s->hold || s->hold > s->steps)
-        return error_set(e, "schedule: step %lld, warm-up %lld, hold %lld, steps %lld; expected 1 <= step <= steps < 2^31 and warm-up <= hold <= steps",
+        return error_set(e, "schedule: step %lld, warm-up %lld, hold %lld, steps %lld; expected 1 <= step <= steps < 2^31 and "
+                            "warm-up <= hold <= steps",
                          (long long)t, (long long)s->warmup, (long long)s->hold, (long long)s->steps);
     if (t < s->warmup)
         *lr = warmup_lr(s, t);

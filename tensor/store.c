@@ -20,7 +20,8 @@ typedef struct { const char *name; Shape shape; Dtype dtype; uint64_t begin, end
 static bool claim_dtype(Claim *c, const json_t *entry, const char *path, Error *e)
 {
     static const char *const others[] = {
-        "BOOL", "F4", "F6_E2M3", "F6_E3M2", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16", "U16", "U32", "C64", "U64",
+        "BOOL", "F4", "F6_E2M3", "F6_E3M2", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16", "U16",
+        "U32", "C64", "U64",
     };
     const char *text = json_string_value(json_object_get(entry, "dtype"));
     if (!text)
@@ -30,7 +31,8 @@ static bool claim_dtype(Claim *c, const json_t *entry, const char *path, Error *
             return true;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(text, others[i]))
-            return error_set(e, "%s: tensor \"%s\" is %s, which this program does not use (it reads F32 F16 BF16 F64 I64 I32 U8)", path, c->name, text);
+            return error_set(e, "%s: tensor \"%s\" is %s, which this program does not use (it reads F32 F16 BF16 F64 I64 I32 U8)",
+                             path, c->name, text);
     return error_set(e, "%s: tensor \"%s\" has the unknown dtype \"%s\"", path, c->name, text);
 }
 
@@ -48,7 +50,8 @@ static bool claim_shape(Claim *c, const json_t *entry, const char *path, Error *
     if (!json_is_array(dims))
         return error_set(e, "%s: tensor \"%s\": \"shape\" must be a list", path, c->name);
     if (json_array_size(dims) > RANK_MAX)
-        return error_set(e, "%s: tensor \"%s\" has %zu dimensions, at most %d were expected", path, c->name, json_array_size(dims), RANK_MAX);
+        return error_set(e, "%s: tensor \"%s\" has %zu dimensions, at most %d were expected", path, c->name,
+                         json_array_size(dims), RANK_MAX);
     c->shape.rank = (int)json_array_size(dims);
     for (int i = 0; i < c->shape.rank; i++) {
         uint64_t n;
@@ -71,7 +74,8 @@ static bool claim_range(Claim *c, const json_t *entry, const char *path, Error *
     if (n * dtype_size(c->dtype) != c->end - c->begin) {
         char text[64];
         return error_set(e, "%s: tensor \"%s\" has %llu bytes of data, %s %s needs %zu", path, c->name,
-                         (unsigned long long)(c->end - c->begin), dtype_name(c->dtype), shape_text(c->shape, text), n * dtype_size(c->dtype));
+                         (unsigned long long)(c->end - c->begin), dtype_name(c->dtype), shape_text(c->shape, text),
+                         n * dtype_size(c->dtype));
     }
     return true;
 }
@@ -150,10 +154,11 @@ static bool claims_tile(Claim *claims, size_t count, uint64_t room, const char *
     qsort(claims, count, sizeof *claims, by_place);
     for (size_t i = 0; i < count; at = claims[i++].end)
         if (claims[i].begin != at)
-            return error_set(e, "%s: tensor \"%s\" begins at byte %llu, where %llu was expected (a hole or an overlap)", path, claims[i].name,
-                             (unsigned long long)claims[i].begin, (unsigned long long)at);
+            return error_set(e, "%s: tensor \"%s\" begins at byte %llu, where %llu was expected (a hole or an overlap)", path,
+                             claims[i].name, (unsigned long long)claims[i].begin, (unsigned long long)at);
     if (at != room)
-        return error_set(e, "%s: the tensors end at byte %llu of the data, the file at %llu", path, (unsigned long long)at, (unsigned long long)room);
+        return error_set(e, "%s: the tensors end at byte %llu of the data, the file at %llu", path, (unsigned long long)at,
+                         (unsigned long long)room);
     return true;
 }
 

@@ -173,7 +173,8 @@ static bool passes_on(Tape *t, const Node *n)
 {
     const Node *parameter = n->op && !n->op->vjp ? parameter_below(t, n) : NULL;
     return !parameter
-        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; expected an operator "
+        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; "
+                               "expected an operator "
                      "with a derivative, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
 }
 

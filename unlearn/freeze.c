@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Copies what may change: trainable weights, and what `changes` names besides. */
-static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Weight *w, const Lora *l), const Lora *lora, Arena *a)
+static bool freeze(Weights *copy, const Weights *from, bool (*changes)(const Weight *w, const Lora *l), const Lora *lora,
+                   Arena *a)
 {
     *copy = *from;
     copy->list = arena_array(a, from->count, sizeof *copy->list);

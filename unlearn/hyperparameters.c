@@ -14,7 +14,8 @@ typedef struct {
 } Key;
 
 static const Key keys[] = {
-#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key), sizeof ((Hyperparameters *)0)->key },
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) \
+    { #key, TYPE_##TYPE, fallback, range, offsetof(Hyperparameters, key), sizeof ((Hyperparameters *)0)->key },
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 };
@@ -57,7 +58,8 @@ bool hyperparameter_stated(const Hyperparameters *hyper, const char *key)
 {
     Hyperparameters usual;
     for (size_t k = KEYS_OF_SPECIFICATION_1; k < KEYS; k++)
-        if (strcmp(keys[k].key, key) == 0 && value_read(keys[k].type, keys[k].range, keys[k].fallback, (char *)&usual + keys[k].offset, NULL))
+        if (strcmp(keys[k].key, key) == 0
+            && value_read(keys[k].type, keys[k].range, keys[k].fallback, (char *)&usual + keys[k].offset, NULL))
             return memcmp((const char *)hyper + keys[k].offset, (const char *)&usual + keys[k].offset, keys[k].size) != 0;
     return true;
 }

@@ -2,11 +2,14 @@
 /* Hyperparameters: the numbers and the named switches of a method. One value of the struct describes one published form exactly.
  *
  *     Hyperparameters hyper;
- *     hyperparameters_make(&hyper, method_find("npo"), "mllmu_bench", &error);     // defaults, then the method's, then the preset's
- *     hyperparameters_set(&hyper, "beta", "0.1", &error);                          // one key of hyperparameters.def
+ *     // the defaults, then the method's own values, then the preset's
+ *     hyperparameters_make(&hyper, method_find("npo"), "mllmu_bench", &error);
+ *     // one key of hyperparameters.def
+ *     hyperparameters_set(&hyper, "beta", "0.1", &error);
  *
- * A preset (presets.def) is a public code as data: what it sets of a method's hyperparameters, and what it sets of a run (learning
- * rate, mask, rank, …), which ref/ applies. Reals are fp32. Functions that return bool leave a sentence in `e` on failure. */
+ * A preset (presets.def) is a public code as data: what it sets of a method's hyperparameters, and what it sets of a run
+ * (learning rate, mask, rank, …), which ref/ applies. Reals are fp32. Functions that return bool leave a sentence in `e` on
+ * failure. */
 #ifndef PULSE_UNLEARN_HYPERPARAMETERS_H
 #define PULSE_UNLEARN_HYPERPARAMETERS_H
 
@@ -38,8 +41,8 @@ const char *hyperparameter_key(const char *name);
 /* The name that files of specification 1 give to a key: the older one where there is one. */
 const char *hyperparameter_recorded(const char *key);
 
-/* Whether files of specification 1 state a key: its first 19 keys always, a key that joined later where its value is not the default.
- * So a new key changes no file that was recorded before it. */
+/* Whether files of specification 1 state a key: its first 19 keys always, a key that joined later where its value is not the
+ * default. So a new key changes no file that was recorded before it. */
 bool hyperparameter_stated(const Hyperparameters *hyper, const char *key);
 
 typedef struct {

@@ -12,13 +12,16 @@
  *     rounds_close(&r);
  *
  * Between rounds (the defaults are MUSE's, whose script starts each round as a new process):
- * - reference (Hyperparameters): `round_start` is frozen anew when each round begins; `original` when the first does; `retain_only` is given.
- * - merge = yes: adapters are merged into the weights (W' = RN(W + s sum B A)) when the next round begins, or by round_merge, and start
+ * - reference (Hyperparameters): `round_start` is frozen anew when each round begins; `original` when the first does;
+ * `retain_only` is given.
+ * - merge = yes: adapters are merged into the weights (W' = RN(W + s sum B A)) when the next round begins, or by round_merge, and
+ * start
  *   anew: A from seed + round, B zero. no: one adapter goes on through all rounds.
  * - reset_optimiser = yes: moments, step count and schedule begin anew. no: they go on; one schedule runs over all rounds.
- * - retain_shrinks = yes: what later rounds will forget still belongs to the retain set. no: the retain list is the same in all rounds.
- * Divergence (a loss or gradient norm that is not finite) ends the round: the weights of the last good step stay, and the
- * next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. One round is the common case: count = 1. */
+ * - retain_shrinks = yes: what later rounds will forget still belongs to the retain set. no: the retain list is the same
+ * in all rounds. Divergence (a loss or gradient norm that is not finite) ends the round: the weights of the last good
+ * step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. One
+ * round is the common case: count = 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -56,7 +59,8 @@ typedef struct {
     Arena   *all;                       // of all rounds
 } Rounds;
 
-/* `lora` is the model's own (model->lora), which rounds write to; NULL: none. Fails on what a request may not be (unlearn.h), for any round. */
+/* `lora` is the model's own (model->lora), which rounds write to; NULL: none.
+ * Fails on what a request may not be (unlearn.h), for any round. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
 /* One optimiser step; false when the round is over, or failed (e), or diverged. */

@@ -64,7 +64,8 @@ static bool turn_of(const Unlearn *u, Role role, int64_t step, int64_t *turn)
     *turn = step;
     if (!phased(r, u->needs))
         return true;
-    int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), cycle = step / (forget + retain), within = step % (forget + retain);
+    int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), cycle = step / (forget + retain),
+            within = step % (forget + retain);
     *turn = role == ROLE_RETAIN ? cycle * retain + (within - forget) : cycle * forget + within;
     return (within >= forget) == (role == ROLE_RETAIN);
 }
@@ -131,7 +132,8 @@ bool unlearn_reads(const Unlearn *u, Role role) { return u->chosen_count[role] >
 /* KL over all positions looks at all rows of the retain samples; everything else at the supervised ones. */
 static bool all_rows(const Unlearn *u, Role role)
 {
-    return role == ROLE_RETAIN && u->needs & REFERENCE_RETAIN && !(u->needs & NEEDS_HIDDEN) && u->request.v.kl_norm != KL_SUPERVISED;
+    return role == ROLE_RETAIN && u->needs & REFERENCE_RETAIN && !(u->needs & NEEDS_HIDDEN)
+        && u->request.v.kl_norm != KL_SUPERVISED;
 }
 
 static BatchRows rows_of_step(const Unlearn *u)
@@ -205,7 +207,8 @@ static Node *reference_rows(Unlearn *u, Role role, Tape *t, size_t rows, size_t 
 static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t first, Part *p, Arena *a)
 {
     size_t n = u->chosen_count[role], most = (size_t)(b->row_offsets[first + n] - b->row_offsets[first]);
-    int32_t *rows = arena_array(a, most, sizeof *rows), *labels = arena_array(a, most, sizeof *labels), *offsets = arena_array(a, n + 1, sizeof *offsets);
+    int32_t *rows = arena_array(a, most, sizeof *rows), *labels = arena_array(a, most, sizeof *labels),
+            *offsets = arena_array(a, n + 1, sizeof *offsets);
     if (!rows || !labels || !offsets)
         return NULL;
     *p = (Part){ .labels = labels, .offsets = offsets, .samples = n };
@@ -231,12 +234,15 @@ static void part_make(Unlearn *u, MethodStep *s, Node *all, Role role, size_t fi
     if (!rows)
         return;
     if (p->tokens == 0) {
-        error_set(t->error, "unlearn: step %lld has no supervised token in its %s samples, expected at least one", (long long)u->step, role_name(role));
+        error_set(t->error, "unlearn: step %lld has no supervised token in its %s samples, expected at least one",
+                  (long long)u->step, role_name(role));
         return;
     }
     Node *z = all;
     if (p->rows != s->batch.row_count)
-        z = (size_t)(rows[p->rows - 1] - rows[0]) + 1 == p->rows ? op_slice_rows(t, all, (size_t)rows[0], p->rows) : op_gather_rows(t, all, rows, p->rows);
+        z = (size_t)(rows[p->rows - 1] - rows[0]) + 1 == p->rows
+              ? op_slice_rows(t, all, (size_t)rows[0], p->rows)
+              : op_gather_rows(t, all, rows, p->rows);
     Node *ref = NULL;
     if (u->needs & (unsigned)REFERENCE_FORGET << role && z && reference_fill(u, role, t->error))
         ref = reference_rows(u, role, t, p->rows, shape_cols(z->out.shape));
@@ -252,7 +258,8 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
     Unlearn *u = context;
     (void)first, (void)all;
     if (count != all_count)
-        error_set(t->error, "unlearn: train.accumulate cuts the step into groups, expected accumulate = 1 (a loss here is of the whole step)");
+        error_set(t->error, "unlearn: train.accumulate cuts the step into groups, expected accumulate = 1 (a loss here is of the "
+                            "whole step)");
     if (t->error->failed)
         return NULL;
     MethodStep s = { .tape = t, .hyper = &u->request.v, .step = u->step, .state = u->state };
@@ -294,7 +301,8 @@ static bool overlap_check(const UnlearnRequest *r, Error *e)
     for (size_t i = 0; i < forget->count; i++)
         for (size_t k = 0; k < retain->count; k++)
             if (forget->list[i].ids == retain->list[k].ids)
-                return error_set(e, "unlearn: forget sample %zu is retain sample %zu too, expected two lists without a common sample", i, k);
+                return error_set(e, "unlearn: forget sample %zu is retain sample %zu too, expected two lists without a common "
+                                    "sample", i, k);
     return true;
 }
 
@@ -310,7 +318,8 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
             return error_set(e, "unlearn: %zu %s samples for %zu forget samples, expected one for each", r->role[role].count,
                              role_name(role), r->role[ROLE_FORGET].count);
     if ((r->batch == 0 && !r->whole) || !(r->v.beta > 0))
-        return error_set(e, "unlearn: batch is %zu and beta is %g, expected a batch of at least 1 and beta > 0", r->batch, (double)r->v.beta);
+        return error_set(e, "unlearn: batch is %zu and beta is %g, expected a batch of at least 1 and beta > 0", r->batch,
+                         (double)r->v.beta);
     if (needs & NEEDS_HIDDEN && (r->v.layer < 0 || r->v.layer > m->config.text.num_hidden_layers))
         return error_set(e, "unlearn.layer is %lld, expected 0 to %lld, the language layers of the model", (long long)r->v.layer,
                          (long long)m->config.text.num_hidden_layers);
@@ -319,7 +328,8 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
 
 static bool draws_make(Unlearn *u, Role role)
 {
-    static const char *const purposes[2][2] = { { "unlearn.forget.text", "unlearn.forget.image" }, { "unlearn.retain.text", "unlearn.retain.image" } };
+    static const char *const purposes[2][2] = { { "unlearn.forget.text", "unlearn.forget.image" },
+                                                { "unlearn.retain.text", "unlearn.retain.image" } };
     const SampleList *list = &u->request.role[role];
     for (int picture = 0; picture < 2; picture++) {
         Draw *d = &u->draws[role][picture];

@@ -69,7 +69,8 @@ static const char *choice_text(const Person *p, const json_t *options, size_t co
     for (size_t k = 0; text && k < count; k++) {
         const char *option = json_string_value(json_object_get(options, letters[k]));
         if (!option || !*option) {
-            error_set(p->error, "classification: \"Options\" has no text under \"%s\", expected letters from A on without a gap", letters[k]);
+            error_set(p->error, "classification: \"Options\" has no text under \"%s\", expected letters from A on without a gap",
+                      letters[k]);
             return NULL;
         }
         text = arena_format(p->arena, "%s\n%s: %s", text, letters[k], option);
@@ -99,7 +100,8 @@ static bool choice_add(const Person *p, const json_t *q, size_t k, bool picture)
     }
     if (!(s.question = choice_text(p, options, count, question)) || !s.options)
         return false;
-    return found ? question_add(p, s, task, k, picture) : error_set(p->error, "%s: \"Correct_Answer\" \"%.40s\" is not the letter of an option", task, answer);
+    return found ? question_add(p, s, task, k, picture)
+                 : error_set(p->error, "%s: \"Correct_Answer\" \"%.40s\" is not the letter of an option", task, answer);
 }
 
 /* The text with its first "__", and the underscores that follow it, replaced by "[Blank]"; NULL: it has none. */
@@ -125,7 +127,8 @@ static bool open_add(const Person *p, const json_t *q, size_t k, bool cloze)
     const bool picture = strcmp(type, "Image_Textual") == 0;
     if (!picture && strcmp(type, "Pure_Text") != 0)
         return error_set(p->error, "%s: \"Type\" is \"%.40s\", expected Image_Textual or Pure_Text", task, type);
-    Sample s = { .question = cloze ? blank_text(p, question) : question, .answer = answer, .split = SPLIT_TEST, .kind = cloze ? KIND_CLOZE : KIND_OPEN };
+    Sample s = { .question = cloze ? blank_text(p, question) : question, .answer = answer, .split = SPLIT_TEST,
+                 .kind = cloze ? KIND_CLOZE : KIND_OPEN };
     return s.question && question_add(p, s, task, k, picture);
 }
 
@@ -134,7 +137,8 @@ static bool learned_add(const Person *p, const json_t *q, size_t k)
     static const char *const keys[] = { "Question", "Answer" };
     if (!keys_check(q, keys, 2, "metadata", p->error))
         return false;
-    Sample s = { .question = text_of(p, q, "Question", "metadata"), .answer = text_of(p, q, "Answer", "metadata"), .split = SPLIT_TRAIN, .kind = KIND_OPEN };
+    Sample s = { .question = text_of(p, q, "Question", "metadata"), .answer = text_of(p, q, "Answer", "metadata"),
+                 .split = SPLIT_TRAIN, .kind = KIND_OPEN };
     return s.question && s.answer && question_add(p, s, "metadata", k, true);
 }
 
@@ -182,8 +186,9 @@ static bool person_read(Person *p, const json_t *person)
     static const char *const keys[] = { "ID", "images", "Classification_Task", "Mask_Task", "Generation_Task", "metadata" };
     static const char *const parts[] = { "Image_Textual_Questions", "Pure_Text_Questions" };
     const json_t *choices = json_object_get(person, "Classification_Task");
-    return keys_check(person, keys, sizeof keys / sizeof *keys, "person", p->error) && (p->id = text_of(p, person, "ID", "person")) != NULL
-        && images_read(p, person) && (!choices || json_is_null(choices) || keys_check(choices, parts, 2, "Classification_Task", p->error))
+    return keys_check(person, keys, sizeof keys / sizeof *keys, "person", p->error)
+        && (p->id = text_of(p, person, "ID", "person")) != NULL && images_read(p, person)
+        && (!choices || json_is_null(choices) || keys_check(choices, parts, 2, "Classification_Task", p->error))
         && list_add(p, TASK_CHOICE_IMAGE, choices, parts[0]) && list_add(p, TASK_CHOICE_TEXT, choices, parts[1])
         && list_add(p, TASK_CLOZE, person, "Mask_Task") && list_add(p, TASK_GENERATION, person, "Generation_Task")
         && list_add(p, TASK_METADATA, person, "metadata");

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* MLLMU-Bench: one person on each line, as fixtures/convert_mllmu.py writes them from the published parquet files, read as samples.
+/* MLLMU-Bench: one person on each line, as fixtures/convert_mllmu.py writes them from the published parquet files, read as
+ * samples.
  *
  *     {"ID": "001", "images": ["images/full-001.png"],
- *      "Classification_Task": {"Image_Textual_Questions": [{"Question": "…", "Options": {"A": "…", "B": "…"}, "Correct_Answer": "B"}],
+ *      "Classification_Task": {"Image_Textual_Questions": [{"Question": "…", "Options": {"A": "…", "B": "…"},
+ *                                                           "Correct_Answer": "B"}],
  *                              "Pure_Text_Questions": […]},
  *      "Mask_Task": [{"Question": "… __ …", "Ground_Truth": "…", "Type": "Image_Textual"}],
  *      "Generation_Task": [{"Type": "Pure_Text", "Question": "…", "Ground_Truth": "…"}],
@@ -14,10 +16,10 @@
  *     cloze            kind cloze; "__" is written "[Blank]" (answer_cloze)
  *     generation       kind open (rougeL_stem)
  *     metadata         kind open, split train, with the image: the model learns the persons from these
- * Where there are several images, question k of a task shows image k mod their number. The original draws an image without a seed, and draws
- * few-shot examples likewise; here there are none, so that every question counts and the denominator does not move.
- * Errors begin with FILE:LINE and name the task: a key that is unknown or missing, options whose letters do not follow each other from A, an
- * answer that is not an option, an image that is not there. */
+ * Where there are several images, question k of a task shows image k mod their number. The original draws an image without a
+ * seed, and draws few-shot examples likewise; here there are none, so that every question counts and the denominator does not
+ * move. Errors begin with FILE:LINE and name the task: a key that is unknown or missing, options whose letters do not follow each
+ * other from A, an answer that is not an option, an image that is not there. */
 #ifndef PULSE_EVAL_FORMATS_MLLMU_H
 #define PULSE_EVAL_FORMATS_MLLMU_H
 

@@ -42,7 +42,8 @@ static bool columns_find(Reading *x)
     for (size_t k = 0; k < READ; k++) {
         x->at[k] = tsv_column(t, names[k]);
         if (x->at[k] == t->columns && k < NEEDED)
-            return error_set(x->error, "%s:1: there is no column \"%s\"%s", t->path, names[k], k == ANSWER ? " (the test split is scored by its authors)" : "");
+            return error_set(x->error, "%s:1: there is no column \"%s\"%s", t->path, names[k],
+                             k == ANSWER ? " (the test split is scored by its authors)" : "");
     }
     return true;
 }
@@ -123,12 +124,15 @@ static bool rounds_add(Reading *x, size_t row, const MmbenchQuestion *q)
     const char **options = arena_array(x->arena, q->options, sizeof *options);
     int64_t other = q->index;
     picture_elsewhere(x, row, &other);
-    const char *entity = arena_format(x->arena, "%lld", (long long)q->index), *image = arena_format(x->arena, "%lld", (long long)other);
+    const char *entity = arena_format(x->arena, "%lld", (long long)q->index),
+               *image = arena_format(x->arena, "%lld", (long long)other);
     for (size_t k = 0; options && k < q->options; k++)
         options[k] = letters[k];
     for (size_t r = 0; r < q->options; r++) {
-        Sample s = { .entity = entity, .group = "mmbench", .skill = cell(x, row, CATEGORY), .answer = letters[circular_place(q->answer, r, q->options)],
-                     .image = image, .options = options, .option_count = q->options, .split = SPLIT_TEST, .modality = MODALITY_IMAGE,
+        Sample s = { .entity = entity, .group = "mmbench", .skill = cell(x, row, CATEGORY),
+                     .answer = letters[circular_place(q->answer, r, q->options)],
+                     .image = image, .options = options, .option_count = q->options, .split = SPLIT_TEST,
+                     .modality = MODALITY_IMAGE,
                      .kind = KIND_CHOICE, .frame = (int64_t)r, .step = -1, .line = x->table.line[row] };
         s.id = arena_format(x->arena, "%lld-%zu", (long long)q->index, r);
         s.question = question_text(x, row, q, r);
@@ -180,7 +184,8 @@ static bool round_right(const MmbenchQuestion *q, size_t round, const Result *r)
     const char *option[MMBENCH_OPTIONS];
     for (size_t k = 0; k < q->options; k++)
         option[k] = q->option[circular_option(k, round, q->options)];
-    return r->exact || (r->text && answer_choice(r->text, option, q->options) == (int)circular_place(q->answer, round, q->options));
+    return r->exact
+        || (r->text && answer_choice(r->text, option, q->options) == (int)circular_place(q->answer, round, q->options));
 }
 
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e)
@@ -190,7 +195,8 @@ bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *singl
         return error_set(e, "%s: %zu answers to %zu questions", b->samples.path, count, b->samples.count);
     for (size_t k = 0; k < count; k++)
         if (strcmp(r[k].id, b->samples.sample[k].id) != 0)
-            return error_set(e, "%s: answer %zu is to \"%.40s\", expected \"%.40s\"", b->samples.path, k + 1, r[k].id, b->samples.sample[k].id);
+            return error_set(e, "%s: answer %zu is to \"%.40s\", expected \"%.40s\"", b->samples.path, k + 1, r[k].id,
+                             b->samples.sample[k].id);
     for (size_t k = 0; k < b->count; k++) {
         const MmbenchQuestion *q = &b->question[k];
         bool all = true;

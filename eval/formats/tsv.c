@@ -86,13 +86,15 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
     do {
         const char *cell = next_cell(c);
         if (!cell)
-            return error_set(e, "%s:%zu: cell %zu begins with a quotation mark that is not closed before a tab or a line end", t->path, line, n + 1);
+            return error_set(e, "%s:%zu: cell %zu begins with a quotation mark that is not closed before a tab or a line end",
+                             t->path, line, n + 1);
         if (n < t->columns)
             t->cell[t->rows * t->columns + n] = cell;
         n++;
     } while (c->ended == '\t');
     t->rows++;
-    return n == t->columns || error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
+    return n == t->columns
+        || error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
 }
 
 static bool text_check(const Tsv *t, const char *text, size_t n, Error *e)
@@ -135,7 +137,12 @@ size_t tsv_column(const Tsv *t, const char *name)
 
 static int digit64(char c)
 {
-    return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : c >= '0' && c <= '9' ? c - '0' + 52 : c == '+' ? 62 : c == '/' ? 63 : -1;
+    return c >= 'A' && c <= 'Z' ? c - 'A'
+         : c >= 'a' && c <= 'z' ? c - 'a' + 26
+         : c >= '0' && c <= '9' ? c - '0' + 52
+         : c == '+'             ? 62
+         : c == '/'             ? 63
+                                : -1;
 }
 
 bool base64_decode(const char *text, unsigned char *out, size_t *n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins with a quotation mark
- * ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Also base64, in which such tables carry images.
+/* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins with
+ * a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Also base64, in
+ * which such tables carry images.
  *
  * Every row has a cell for each column, and everything is UTF-8; a byte-order mark is skipped. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_FORMATS_TSV_H
@@ -17,8 +18,8 @@ typedef struct {
 /* The table and its texts live in `a`. */
 bool   tsv_read(Tsv *out, const char *path, Arena *a, Error *e);
 size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
-/* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4 characters;
- * *n is the number of bytes. False: the text is not base64. */
+/* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4
+ * characters; *n is the number of bytes. False: the text is not base64. */
 bool   base64_decode(const char *text, unsigned char *out, size_t *n);
 
 #endif

@@ -77,16 +77,18 @@ bool logits_distance(const Model *x, const Model *y, const BatchSample *samples,
     Tape t = tape_make(&scratch, e);
     const size_t vocabulary = (size_t)x->config.text.vocab_size;
     size_t rows = 0;
-    bool good = !e->failed && (x->config.text.vocab_size == y->config.text.vocab_size
-                               || error_set(e, "distance: vocabularies of %lld and %lld, expected the same", (long long)x->config.text.vocab_size,
-                                            (long long)y->config.text.vocab_size));
+    bool good = !e->failed
+             && (x->config.text.vocab_size == y->config.text.vocab_size
+                 || error_set(e, "distance: vocabularies of %lld and %lld, expected the same",
+                              (long long)x->config.text.vocab_size, (long long)y->config.text.vocab_size));
     *out = (LogitsDistance){ 0, 0 };
     t.no_grad = true;
     for (size_t first = 0, n; good && first < count; first += n) {
         Batch b, c;
         n = count - first < CHUNK ? count - first : CHUNK;
         tape_reset(&t);
-        const Node *z = supervised_logits(x, &t, samples + first, n, &b), *w = z ? supervised_logits(y, &t, samples + first, n, &c) : NULL;
+        const Node *z = supervised_logits(x, &t, samples + first, n, &b),
+                   *w = z ? supervised_logits(y, &t, samples + first, n, &c) : NULL;
         good = w && !e->failed;
         for (size_t k = 0, all = good ? (size_t)b.row_offsets[n] : 0; k < all; k++, rows++) {
             const float *p = z->out.f32 + k * vocabulary, *q = w->out.f32 + k * vocabulary;

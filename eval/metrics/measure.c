@@ -109,14 +109,16 @@ static bool written(Part *s)
         cloze.total += r->kind == KIND_CLOZE;
         cloze.count += r->kind == KIND_CLOZE && answer_cloze(r->text, r->answer);
     }
-    return (letter.total != (int64_t)s->n || add_ratio(s, "first_letter", letter)) && (cloze.total != (int64_t)s->n || add_ratio(s, "cloze", cloze));
+    return (letter.total != (int64_t)s->n || add_ratio(s, "first_letter", letter))
+        && (cloze.total != (int64_t)s->n || add_ratio(s, "cloze", cloze));
 }
 
 /* ROUGE of the greedy texts. With the stemmer, each metric has a name of its own. */
 static bool texts(Part *s, bool stem)
 {
     enum { RECALL = ROUGE_KINDS, SCORES };
-    static const char *const names[2][SCORES] = { { "rouge1", "rouge2", "rougeL", "rougeL_recall" }, { "rouge1_stem", "rouge2_stem", "rougeL_stem", "rougeL_recall_stem" } };
+    static const char *const names[2][SCORES] = { { "rouge1", "rouge2", "rougeL", "rougeL_recall" },
+                                                  { "rouge1_stem", "rouge2_stem", "rougeL_stem", "rougeL_recall_stem" } };
     double *x[SCORES];
     Rouge score[ROUGE_KINDS];
     for (int i = 0; i < SCORES; i++)
@@ -183,7 +185,9 @@ static bool pairs(Part *s)
     if (n == 0)
         return true;
     return add_ratio(s, "umu_all_right", umu_all_right(a, b, n)) && add_ratio(s, "umu_all_wrong", umu_all_wrong(a, b, n))
-        && (!s->r[0]->text || add(s, s->forget ? "umu_contraharmonic" : "umu_harmonic", s->forget ? umu_contraharmonic(x, y, n) : umu_harmonic(x, y, n)));
+        && (!s->r[0]->text
+            || add(s, s->forget ? "umu_contraharmonic" : "umu_harmonic",
+                   s->forget ? umu_contraharmonic(x, y, n) : umu_harmonic(x, y, n)));
 }
 
 static bool against_oracle(Part *s)
@@ -212,9 +216,11 @@ static bool split_measure(Part *s)
 {
     return accuracies(s) && add_mean(s, "probability", probability) && add_mean(s, "exact_memorisation", memorised)
         && add_mean(s, "extraction_strength", extracted) && add_mean(s, "extraction_strength_open", extracted_open)
-        && (!s->r[0]->option_ce || (add_mean(s, "probability_share", share) && add_mean(s, "truth_ratio_share", truth_share)
-            && add_mean(s, s->forget ? "truth_ratio_forget" : "truth_ratio", s->forget ? truth_forget : truth_retain)))
-        && (!s->r[0]->text || (texts(s, false) && texts(s, true) && text_matches(s) && written(s))) && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
+        && (!s->r[0]->option_ce
+            || (add_mean(s, "probability_share", share) && add_mean(s, "truth_ratio_share", truth_share)
+                && add_mean(s, s->forget ? "truth_ratio_forget" : "truth_ratio", s->forget ? truth_forget : truth_retain)))
+        && (!s->r[0]->text || (texts(s, false) && texts(s, true) && text_matches(s) && written(s)))
+        && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
 /* Takes the answers about those whose they are, of one modality (2: both). */
@@ -253,7 +259,8 @@ bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *or
 bool result_exact(const Result *r) { return r->exact; }
 bool result_cloze(const Result *r) { return r->text && answer_cloze(r->text, r->answer); }
 
-bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r, size_t count, Error *e)
+bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r,
+                   size_t count, Error *e)
 {
     Arena scratch = arena_make(e);
     bool good = true;

@@ -22,7 +22,8 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
         return false;
     for (size_t i = 0; i < count; i++) {
         const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin, n = tokens_without_end(rows);
-        out[i] = (MembershipScores){ arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(double)), arena_array(a, n, sizeof(double)), n };
+        out[i] = (MembershipScores){ arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(double)),
+                                     arena_array(a, n, sizeof(double)), n };
         if (!out[i].nll || !out[i].mu || !out[i].variance)
             return false;
         memcpy(out[i].nll, nll->out.f32 + begin, n * sizeof(float));
@@ -57,8 +58,8 @@ static double score_of(int kind, const MembershipScores *x, const MembershipScor
     }
 }
 
-bool membership(int kind, Auc *out, const MembershipScores *member, const MembershipScores *member_reference, size_t n, const MembershipScores *holdout,
-                const MembershipScores *holdout_reference, size_t m, Arena *a, Error *e)
+bool membership(int kind, Auc *out, const MembershipScores *member, const MembershipScores *member_reference, size_t n,
+                const MembershipScores *holdout, const MembershipScores *holdout_reference, size_t m, Arena *a, Error *e)
 {
     double *x = arena_array(a, n, sizeof *x), *y = arena_array(a, m, sizeof *y);
     for (size_t k = 0; x && k < n; k++)
@@ -76,6 +77,7 @@ bool membership_sample(const Reader *r, const Question *q, bool held, BatchSampl
         if (strcmp(x->options[k], x->answer) != 0)
             answer = x->options[k];
     if (held && !answer)
-        return error_set(e, "%s:%zu: a question without a wrong option, expected one for its held-out twin", q->from->path, x->line);
+        return error_set(e, "%s:%zu: a question without a wrong option, expected one for its held-out twin", q->from->path,
+                         x->line);
     return reader_sample(r, q->from, x, answer, 0, NO_AUGMENT, out, a, e);
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 const Metric metrics[] = {
-#define METRIC(name, formula, range, better, better_forget, where, source) { #name, formula, range, better, better_forget, where, source },
+#define METRIC(name, formula, range, better, better_forget, where, source) \
+    { #name, formula, range, better, better_forget, where, source },
 #include "eval/metrics/metrics.def"
 #undef METRIC
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Porter's stemmer, with NLTK's changes: a list of irregular words; -ies and -ied of four letters keep the e; y becomes i after a consonant only;
- * (a)bli -> (a)ble, -alli is taken twice, -fulli, -logi are known; and words of two letters stay.
+/* Porter's stemmer, with NLTK's changes: a list of irregular words; -ies and -ied of four letters keep the e; y becomes i after a
+ * consonant only; (a)bli -> (a)ble, -alli is taken twice, -fulli, -logi are known; and words of two letters stay.
  * A word is [C](VC)^m[V]; m is its measure. y is a vowel after a consonant. */
 #include <stdbool.h>
 #include <string.h>
@@ -115,9 +115,12 @@ static void final_y(Word *w)
 static void double_suffixes(Word *w)
 {
     static const Rule rules[] = {
-        { "ational", "ate" }, { "tional", "tion" }, { "enci", "ence" }, { "anci", "ance" }, { "izer", "ize" }, { "bli", "ble" }, { "alli", "al" },
-        { "entli", "ent" }, { "eli", "e" }, { "ousli", "ous" }, { "ization", "ize" }, { "ation", "ate" }, { "ator", "ate" }, { "alism", "al" },
-        { "iveness", "ive" }, { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" }, { "biliti", "ble" }, { "fulli", "ful" },
+        { "ational", "ate" }, { "tional", "tion" }, { "enci", "ence" }, { "anci", "ance" }, { "izer", "ize" }, { "bli", "ble" },
+        { "alli", "al" },
+        { "entli", "ent" }, { "eli", "e" }, { "ousli", "ous" }, { "ization", "ize" }, { "ation", "ate" }, { "ator", "ate" },
+        { "alism", "al" },
+        { "iveness", "ive" }, { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" },
+        { "biliti", "ble" }, { "fulli", "ful" },
     };
     if (ends(*w, "logi"))                                     // its l counts with what stands before
         w->n -= measure(w->s, w->n - 3) > 0;
@@ -129,15 +132,18 @@ static void double_suffixes(Word *w)
 
 static void single_suffixes(Word *w)
 {
-    static const Rule rules[] = { { "icate", "ic" }, { "ative", "" }, { "alize", "al" }, { "iciti", "ic" }, { "ical", "ic" }, { "ful", "" }, { "ness", "" } };
+    static const Rule rules[] = { { "icate", "ic" }, { "ative", "" }, { "alize", "al" }, { "iciti", "ic" }, { "ical", "ic" },
+                                  { "ful", "" }, { "ness", "" } };
     apply(w, rules, sizeof rules / sizeof *rules, 0);
 }
 
 static void last_suffixes(Word *w)
 {
     static const Rule rules[] = {
-        { "al", "" }, { "ance", "" }, { "ence", "" }, { "er", "" }, { "ic", "" }, { "able", "" }, { "ible", "" }, { "ant", "" }, { "ement", "" }, { "ment", "" },
-        { "ent", "" }, { "sion", "s" }, { "tion", "t" }, { "ou", "" }, { "ism", "" }, { "ate", "" }, { "iti", "" }, { "ous", "" }, { "ive", "" }, { "ize", "" },
+        { "al", "" }, { "ance", "" }, { "ence", "" }, { "er", "" }, { "ic", "" }, { "able", "" }, { "ible", "" }, { "ant", "" },
+        { "ement", "" }, { "ment", "" },
+        { "ent", "" }, { "sion", "s" }, { "tion", "t" }, { "ou", "" }, { "ism", "" }, { "ate", "" }, { "iti", "" }, { "ous", "" },
+        { "ive", "" }, { "ize", "" },
     };
     if (!ends(*w, "ion"))
         apply(w, rules, sizeof rules / sizeof *rules, 1);
@@ -157,8 +163,10 @@ static void tidy(Word *w)
 static bool irregular(Word *w)
 {
     static const Rule words[] = {
-        { "sky", "sky" }, { "skies", "sky" }, { "dying", "die" }, { "lying", "lie" }, { "tying", "tie" }, { "news", "news" }, { "innings", "inning" },
-        { "inning", "inning" }, { "outings", "outing" }, { "outing", "outing" }, { "cannings", "canning" }, { "canning", "canning" }, { "howe", "howe" },
+        { "sky", "sky" }, { "skies", "sky" }, { "dying", "die" }, { "lying", "lie" }, { "tying", "tie" }, { "news", "news" },
+        { "innings", "inning" },
+        { "inning", "inning" }, { "outings", "outing" }, { "outing", "outing" }, { "cannings", "canning" },
+        { "canning", "canning" }, { "howe", "howe" },
         { "proceed", "proceed" }, { "exceed", "exceed" }, { "succeed", "succeed" },
     };
     for (size_t k = 0; k < sizeof words / sizeof *words; k++)

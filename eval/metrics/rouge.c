@@ -6,8 +6,8 @@
 typedef struct { char *s; size_t n; } Word;
 typedef struct { Word *word; size_t count; } Words;
 
-/* The letter or digit that Python's lower() makes of what stands at s, else 0; `used` bytes. Beyond ASCII only the Kelvin sign and
- * the dotted capital I become letters (the latter with a dot, which parts words). */
+/* The letter or digit that Python's lower() makes of what stands at s, else 0; `used` bytes. Beyond ASCII only the Kelvin sign
+ * and the dotted capital I become letters (the latter with a dot, which parts words). */
 static char letter_at(const char *s, size_t *used, bool *parts)
 {
     const char c = s[0] >= 'A' && s[0] <= 'Z' ? (char)(s[0] + 32) : s[0];
@@ -60,10 +60,12 @@ static Rouge rouge_of(size_t common, size_t texts, size_t references)
     return r;
 }
 
-/* Each n-gram of the text takes an equal one of the reference that is not taken yet. taken[] has a place for each word of the reference. */
+/* Each n-gram of the text takes an equal one of the reference that is not taken yet.
+ * taken[] has a place for each word of the reference. */
 static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken)
 {
-    size_t common = 0, references = reference.count >= n ? reference.count - n + 1 : 0, texts = text.count >= n ? text.count - n + 1 : 0;
+    size_t common = 0, references = reference.count >= n ? reference.count - n + 1 : 0,
+           texts = text.count >= n ? text.count - n + 1 : 0;
     memset(taken, 0, reference.count);
     for (size_t k = 0; k < texts; k++)
         for (size_t j = 0; j < references; j++)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* ROUGE (Lin, ACL workshop 2004), as the package rouge_score 0.1.2 computes it, to the last bit of its doubles.
  *
- * The words of a text are its lower case cut at everything but a-z and 0-9; with the stemmer, words of more than 3 letters are stemmed. Let
- * o be the number of common n-grams, each as often as in both texts, or the length of the longest common subsequence of words. Then
- *     precision = o / n-grams of the text,  recall = o / n-grams of the reference,  F = 2 p r / (p + r),  0 where nothing can be counted.
+ * The words of a text are its lower case cut at everything but a-z and 0-9; with the stemmer, words of more than 3
+ * letters are stemmed. Let o be the number of common n-grams, each as often as in both texts, or the length of the
+ * longest common subsequence of words. Then
+ *     precision = o / n-grams of the text,  recall = o / n-grams of the reference,  F = 2 p r / (p + r),
+ * and each is 0 where nothing can be counted.
  * ROUGE with and without the stemmer are different metrics, and so are F and recall: name them apart. */
 #ifndef PULSE_EVAL_METRICS_ROUGE_H
 #define PULSE_EVAL_METRICS_ROUGE_H

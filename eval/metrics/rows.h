@@ -6,8 +6,8 @@
 #include "model/batch.h"
 #include "model/model.h"
 
-/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; batch->row_offsets says which rows are whose.
- * NULL on failure, which the tape's error says. The tape's arena owns them. */
+/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; batch->row_offsets says which rows are
+ * whose. NULL on failure, which the tape's error says. The tape's arena owns them. */
 Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Batch *batch);
 
 #endif

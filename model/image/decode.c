@@ -45,7 +45,8 @@ static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
 {
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < 3; c++) {
-            unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;      // the nearest integer to v / 255, exact for products of two bytes
+            // the nearest integer to v / 255, exact for products of two bytes
+            unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;
             rgb[3 * i + c] = (uint8_t)((v + (v >> 8)) >> 8);
         }
 }

@@ -17,7 +17,8 @@
 typedef struct {
     bool        pad;                     // do_pad: pad to a square of the colour trunc(mean * 255) before the resize
     bool        resize;                  // do_resize
-    size_t      shortest;                // size.shortest_edge in pixels; the other edge is floor(shortest * long / short). 0: width and height hold
+    // size.shortest_edge in pixels; the other edge is floor(shortest * long / short). 0: width and height hold
+    size_t      shortest;
     size_t      width, height;           // size.width and size.height in pixels, when shortest is 0
     bool        crop;                    // do_center_crop: the crop begins at (length - crop) / 2, rounded down
     size_t      crop_width, crop_height;

@@ -140,7 +140,8 @@ static bool settings_check(const ImageProcessor *s, const char *path, Error *e)
 {
     size_t width = s->shortest ? s->shortest : s->width, height = s->shortest ? s->shortest : s->height;
     if (s->resize && s->crop && (s->crop_width > width || s->crop_height > height))
-        return error_set(e, "%s: crop_size is larger than size: %zu x %zu of %zu x %zu", path, s->crop_width, s->crop_height, width, height);
+        return error_set(e, "%s: crop_size is larger than size: %zu x %zu of %zu x %zu", path, s->crop_width, s->crop_height,
+                         width, height);
     if (!(s->scale >= 1e-6 && s->scale <= 1e6))
         return error_set(e, "%s: rescale_factor must be between 1e-6 and 1e6", path);
     for (size_t c = 0; c < 3; c++)
@@ -169,12 +170,13 @@ bool image_processor_write(const ImageProcessor *s, const char *path, Error *e)
 {
     json_t *size = s->shortest ? json_pack("{sI}", "shortest_edge", (json_int_t)s->shortest)
                                : json_pack("{sI,sI}", "height", (json_int_t)s->height, "width", (json_int_t)s->width);
-    json_t *root = json_pack(
-        "{ss, ss, sb, s{sI,sI}, sb, sb, sb, sb, sb, s[fff], s[fff], si, sf, so}", "processor_class", "LlavaProcessor",
-        "image_processor_type", s->pad ? "LlavaImageProcessor" : "CLIPImageProcessor", "do_pad", s->pad, "crop_size", "height", (json_int_t)s->crop_height,
-        "width", (json_int_t)s->crop_width, "do_center_crop", s->crop, "do_convert_rgb", 1, "do_normalize", s->normalise,
-        "do_rescale", s->scale != 1, "do_resize", s->resize, "image_mean", s->mean[0], s->mean[1], s->mean[2], "image_std",
-        s->std[0], s->std[1], s->std[2], "resample", (int)s->filter, "rescale_factor", s->scale, "size", size);
+    json_t *root = json_pack("{ss, ss, sb, s{sI,sI}, sb, sb, sb, sb, sb, s[fff], s[fff], si, sf, so}", "processor_class",
+                             "LlavaProcessor", "image_processor_type", s->pad ? "LlavaImageProcessor" : "CLIPImageProcessor",
+                             "do_pad", s->pad, "crop_size", "height", (json_int_t)s->crop_height, "width",
+                             (json_int_t)s->crop_width, "do_center_crop", s->crop, "do_convert_rgb", 1, "do_normalize",
+                             s->normalise, "do_rescale", s->scale != 1, "do_resize", s->resize, "image_mean", s->mean[0],
+                             s->mean[1], s->mean[2], "image_std", s->std[0], s->std[1], s->std[2], "resample", (int)s->filter,
+                             "rescale_factor", s->scale, "size", size);
     bool ok = root ? json_save(path, root, e) : error_no_memory(e, "%s: no memory to write it", path);
     json_decref(root);
     return ok;

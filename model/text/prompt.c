@@ -40,7 +40,8 @@ bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
 /* The ids of the texts before and after the picture, with one id for the picture between them. */
 static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
 {
-    TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e), right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
+    TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e),
+             right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
     TokenIds all = { NULL, left.count + picture + right.count };
     if (!left.id || !right.id || !(all.id = arena_array(a, all.count + 1, sizeof *all.id)))
         return (TokenIds){ NULL, 0 };

@@ -70,7 +70,8 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? arena_format(a, "%.*s", (int)(slash - path + (slash == path)), path) : ".";
     *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path), .ids = arena_alloc(a, sizeof(NameMap)) };
-    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a) && (out->pictures = picture_cache_make(folder, room, a)))
+    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a)
+        && (out->pictures = picture_cache_make(folder, room, a)))
         return true;
     return error_no_memory(e, "%s: no memory for %zu samples", path, room);
 }

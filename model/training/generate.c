@@ -17,7 +17,8 @@ static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache
         return false;
     *token = (int32_t)best->out.f32[0];
     const float most = logits->out.f32[*token];
-    return most == most || error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers stay in fp32's range");
+    return most == most || error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers "
+                                               "stay in fp32's range");
 }
 
 bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t room, size_t *count, Error *e)

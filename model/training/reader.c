@@ -8,7 +8,8 @@
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
 {
     return *token == 0 || (tokenizer_id(t, token) == id && tokenizer_is_special(t, (int32_t)id))
-        || error_set(e, "%s: the special token \"%s\" of id %lld is missing, expected as config.json has it (%s)", path, token, (long long)id, key);
+        || error_set(e, "%s: the special token \"%s\" of id %lld is missing, expected as config.json has it (%s)", path, token,
+                     (long long)id, key);
 }
 
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e)
@@ -17,19 +18,23 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
     char *preprocessor = arena_format(a, "%s/preprocessor_config.json", model_folder);
     size_t width, height;
     *r = (Reader){ .pixels = config_pixels(c), .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
-    if (!tokenizer || !preprocessor || !image_processor_read(&r->images, preprocessor, e) || !image_processor_size(&r->images, &width, &height, e))
+    if (!tokenizer || !preprocessor || !image_processor_read(&r->images, preprocessor, e)
+        || !image_processor_size(&r->images, &width, &height, e))
         return false;
     const size_t *want = r->pixels.dim;
     if (width != want[2] || height != want[1])
-        return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height, want[2], want[1]);
+        return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height,
+                         want[2], want[1]);
     if (want[0] != IMAGE_CHANNELS || c->arch->pictures != 1)
-        return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of %d", model_folder,
+        return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of "
+                            "%d", model_folder,
                          c->arch->pictures, want[0], IMAGE_CHANNELS);
     const Tokenizer *text = tokenizer_open(tokenizer, a, e);
     if (!text)
         return false;
     if (tokenizer_size(text) > (size_t)c->text.vocab_size)
-        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, tokenizer_size(text) - 1, (long long)c->text.vocab_size);
+        return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, tokenizer_size(text) - 1,
+                         (long long)c->text.vocab_size);
     if (!has_special(text, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer, e)
         || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e))
         return false;
@@ -37,7 +42,8 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
     return true;
 }
 
-static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, uint64_t seed, int64_t use, BatchSample *out, Arena *a, Error *e)
+static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, uint64_t seed, int64_t use, BatchSample *out,
+                        Arena *a, Error *e)
 {
     Image picture, augmented;
     float *pixels = arena_array(a, shape_size(r->pixels), sizeof *pixels);

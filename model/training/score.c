@@ -13,7 +13,9 @@ static bool take_scores(const Batch *b, Tape *t, Node *z, SampleScore *out, Aren
         return false;
     for (size_t i = 0; i < b->samples; i++) {
         size_t begin = (size_t)b->row_offsets[i], n = (size_t)b->row_offsets[i + 1] - begin;
-        SampleScore s = { sum->out.f32[i], mean->out.f32[i], n, 0, false, arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(int32_t)) };
+        SampleScore s = {
+            sum->out.f32[i], mean->out.f32[i], n, 0, false, arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(int32_t))
+        };
         if (!s.token_nll || !s.argmax)
             return false;
         for (size_t k = 0; k < n; k++) {

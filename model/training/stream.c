@@ -9,7 +9,8 @@ static bool index_steps(Stream *s, Arena *a, Error *e)
     const Dataset *all = s->samples;
     s->steps = all->sample[all->count - 1].step + 1;
     if (s->steps < 1 || s->steps > (int64_t)all->count)
-        return error_set(e, "%s: the last line is of step %lld, expected steps from 0, each with a line at least", all->path, (long long)s->steps - 1);
+        return error_set(e, "%s: the last line is of step %lld, expected steps from 0, each with a line at least", all->path,
+                         (long long)s->steps - 1);
     s->begin = arena_array(a, (size_t)s->steps + 1, sizeof *s->begin);
     if (!s->begin)
         return false;
@@ -17,8 +18,8 @@ static bool index_steps(Stream *s, Arena *a, Error *e)
     for (size_t k = 0; k < all->count; k++) {
         int64_t here = all->sample[k].step;
         if (here != step && here != step + 1)
-            return error_set(e, "%s:%zu: step %lld follows step %lld, expected lines in the order of steps, from 0", all->path, all->sample[k].line,
-                             (long long)here, (long long)step);
+            return error_set(e, "%s:%zu: step %lld follows step %lld, expected lines in the order of steps, from 0", all->path,
+                             all->sample[k].line, (long long)here, (long long)step);
         if (here == step + 1)
             s->begin[step = here] = k;
     }
@@ -54,7 +55,8 @@ bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *cou
     int64_t first = s->order == ORDER_SHUFFLE ? (step - 1) * (int64_t)s->batch : 0;
     if (s->order == ORDER_STEP) {
         if (step > s->steps)
-            return error_set(e, "%s: %lld steps were asked for, the stream has %lld", s->samples->path, (long long)step, (long long)s->steps);
+            return error_set(e, "%s: %lld steps were asked for, the stream has %lld", s->samples->path, (long long)step,
+                             (long long)s->steps);
         first = (int64_t)s->begin[step - 1];
     }
     *count = s->order == ORDER_SHUFFLE ? s->batch : s->begin[step] - (size_t)first;

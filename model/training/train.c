@@ -74,7 +74,8 @@ static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, s
 
 /* Runs the groups one after another. `keep` owns the rounded gradients and the loss of each; everything else of a group is
  * freed. */
-static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params, Node **gradients, Arena *keep)
+static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
+                              Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
     n = n < count ? n : count + !count;                // no group is empty, unless the step is
@@ -144,7 +145,9 @@ static const char *not_finite(const Trainer *r)
         return "the gradient's norm";
     if (finite_update(&r->optimiser))
         return NULL;
-    return c->kind != OPTIMISER_SGD && c->eps == 0 ? "its weights or moments (with eps = 0, a weight without gradient gets 0/0)" : "its weights or moments";
+    return c->kind != OPTIMISER_SGD && c->eps == 0
+             ? "its weights or moments (with eps = 0, a weight without gradient gets 0/0)"
+             : "its weights or moments";
 }
 
 bool train_compute(Trainer *r, const Objective *o, Error *e)
@@ -171,7 +174,8 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     const char *what = not_finite(r);
     if (what) {
         r->diverged = true;
-        error_set(e, "train: step %lld: %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of the step before are kept",
+        error_set(e, "train: step %lld: %s is not finite (loss %g, gradient norm %g), expected finite numbers; the weights of "
+                     "the step before are kept",
                   (long long)r->optimiser.step + 1, what, (double)r->stats.loss, (double)r->stats.norm);
         goto end;
     }

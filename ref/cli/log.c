@@ -56,10 +56,13 @@ void log_held_out(FILE *log, int64_t step, const HeldOut *h)
     double exact = (double)h->exact / (double)h->samples, right = (double)h->right / (double)h->tokens;
     const char *quote = h->loss - h->loss == 0 ? "" : "\"";
     char text[6][32];
-    fprintf(log, "{\"step\": %lld, \"eval\": {\"loss\": %s%s%s, \"loss_hex\": \"%s\", \"exact_match\": %s, \"exact_match_hex\": \"%s\", "
-            "\"token_accuracy\": %s, \"token_accuracy_hex\": \"%s\", \"exact\": %zu, \"samples\": %zu, \"right\": %zu, \"tokens\": %zu}}\n",
-            (long long)step, quote, decimal_float(h->loss, text[0]), quote, hex_double(h->loss, text[1]), decimal_double(exact, text[2]),
-            hex_double(exact, text[3]), decimal_double(right, text[4]), hex_double(right, text[5]), h->exact, h->samples, h->right, h->tokens);
+    fprintf(log,
+            "{\"step\": %lld, \"eval\": {\"loss\": %s%s%s, \"loss_hex\": \"%s\", \"exact_match\": %s, \"exact_match_hex\": "
+            "\"%s\", \"token_accuracy\": %s, \"token_accuracy_hex\": \"%s\", \"exact\": %zu, \"samples\": %zu, \"right\": %zu, "
+            "\"tokens\": %zu}}\n",
+            (long long)step, quote, decimal_float(h->loss, text[0]), quote, hex_double(h->loss, text[1]),
+            decimal_double(exact, text[2]), hex_double(exact, text[3]), decimal_double(right, text[4]),
+            hex_double(right, text[5]), h->exact, h->samples, h->right, h->tokens);
 }
 
 bool log_close(FILE *log, const char *path, Error *e)

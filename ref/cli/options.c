@@ -95,7 +95,8 @@ static bool is_text(const char *word, const struct option *words)
 /* The sentence about a word that getopt_long refused for want of a value (':') or because it knows no such option. */
 static bool refuse(const char *command, const char *word, int why, int max)
 {
-    const char *what = why == ':' ? "needs a value" : "is not an option", *text = why != ':' && max > 0 ? "; a text that begins with - stands after --" : "";
+    const char *what = why == ':' ? "needs a value" : "is not an option",
+               *text = why != ':' && max > 0 ? "; a text that begins with - stands after --" : "";
     return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
 }
 
@@ -129,8 +130,9 @@ static bool check_operands(const Options *o, const char *command, int min, int m
     const Command *c = command_find(command);
     if (o->operands >= min && o->operands <= max)
         return true;
-    return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", command, o->operands, o->operands == 1 ? " was" : "s were", command,
-                             c ? c->usage : ""), false;
+    return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", command, o->operands,
+                             o->operands == 1 ? " was" : "s were", command, c ? c->usage : ""),
+           false;
 }
 
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status)

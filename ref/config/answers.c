@@ -89,7 +89,8 @@ static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, con
     return *answer || role < ROLE_REFUSAL;
 }
 
-bool role_samples(SampleList *out, const Reader *r, const Dataset *from, const Chosen *chosen, Role role, const OtherAnswers *o, Arena *a, Error *e)
+bool role_samples(SampleList *out, const Reader *r, const Dataset *from, const Chosen *chosen, Role role, const OtherAnswers *o,
+                  Arena *a, Error *e)
 {
     BatchSample *list = arena_array(a, chosen->count, sizeof *list);
     *out = (SampleList){ list, chosen->count };
@@ -113,7 +114,8 @@ bool round_samples_make(RoundSamples *q, size_t rounds, const MethodSettings *m,
     return (q->forget || !forget) && (q->refusal || !(needs & NEEDS_REFUSAL)) && (q->alternate || !(needs & NEEDS_ALTERNATE));
 }
 
-bool round_samples_fill(RoundSamples *q, size_t round, const Reader *r, const Dataset *from, const Chosen *forget, const OtherAnswers *o, Arena *a, Error *e)
+bool round_samples_fill(RoundSamples *q, size_t round, const Reader *r, const Dataset *from, const Chosen *forget,
+                        const OtherAnswers *o, Arena *a, Error *e)
 {
     SampleList *const lists[ROLE_COUNT] = { [ROLE_FORGET] = q->forget, [ROLE_REFUSAL] = q->refusal, [ROLE_ALTERNATE] = q->alternate };
     for (Role role = 0; role < ROLE_COUNT; role++)

@@ -18,7 +18,8 @@ static const Key hyperparameters[] = {
 };
 
 static const Key settings[] = {
-#define SETTING(section, key, TYPE, fallback, range, parts, help) { #section, #key, TYPE_##TYPE, range, offsetof(Settings, section##_##key) },
+#define SETTING(section, key, TYPE, fallback, range, parts, help) \
+    { #section, #key, TYPE_##TYPE, range, offsetof(Settings, section##_##key) },
 #include "ref/config/settings.def"
 #undef SETTING
 };

@@ -8,7 +8,8 @@
 #include "tensor/base/json.h"
 #include "unlearn/hyperparameters.h"
 
-/* Every key of hyperparameters.def that is stated (hyperparameter_stated) under its recorded name (hyperparameter_recorded), with the value in force. */
+/* Every key of hyperparameters.def that is stated (hyperparameter_stated) under its recorded name (hyperparameter_recorded),
+ * with the value in force. */
 json_t *hyper_parameters(const Hyperparameters *v);
 /* The keys of one section: "optimiser", "lora". */
 json_t *hyper_settings(const Settings *s, const char *section);

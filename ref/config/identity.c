@@ -30,7 +30,8 @@ bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e)
 
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
 {
-    return files_digest(folder, (const char *const[]){ "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json" }, 4, out, a, e);
+    return files_digest(folder, (const char *const[]){ "config.json", "model.safetensors", "tokenizer.json",
+                                                       "preprocessor_config.json" }, 4, out, a, e);
 }
 
 static int by_name(const void *x, const void *y)

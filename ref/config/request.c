@@ -28,7 +28,8 @@ static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, cons
     for (size_t i = 0; i < one->count; i++)
         for (size_t k = 0; k < other->count; k++)
             if (strcmp(one->sample[i]->id, other->sample[k]->id) == 0)
-                return error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without a common sample",
+                return error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without "
+                                    "a common sample",
                                  x->path, one->sample[i]->line, one->sample[i]->id, what, y->path, other->sample[k]->line);
     return true;
 }
@@ -51,7 +52,8 @@ static const char *next_list(char **rest)
     return list;
 }
 
-static bool read_round(Request *q, size_t k, Chosen *chosen, const char *entities, const Chosen *retain, const Reader *r, Arena *a, Error *e)
+static bool read_round(Request *q, size_t k, Chosen *chosen, const char *entities, const Chosen *retain, const Reader *r,
+                       Arena *a, Error *e)
 {
     const Dataset *file = &q->forget_file;
     if (!choose(file, entities, &chosen[k], a, e) || !disjoint(file, &chosen[k], &q->retain_file, retain, "the retain set", e))
@@ -76,7 +78,8 @@ static bool read_forget(Request *q, const MethodSettings *m, const Chosen *retai
 static bool read_retain(Request *q, const MethodSettings *m, Chosen *retain, const Reader *r, Arena *a, Error *e)
 {
     const Settings *s = &m->settings;
-    return open_file(m, &q->retain_file, s->unlearn_retain, "retain", a, e) && choose(&q->retain_file, s->unlearn_retain_entities, retain, a, e)
+    return open_file(m, &q->retain_file, s->unlearn_retain, "retain", a, e)
+        && choose(&q->retain_file, s->unlearn_retain_entities, retain, a, e)
         && role_samples(&q->samples.retain, r, &q->retain_file, retain, ROLE_RETAIN, NULL, a, e);
 }
 

@@ -15,14 +15,18 @@ static bool open_of_settings(Session *s, const Settings *settings, Error *e)
             && weights_load(&s->weights, path, &s->config, s->arena, e);
     if (!*config)
         return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", settings->file);
-    char *text = settings_input(settings, "model.config", settings->model_config, e) ? file_read(config, 1 << 20, &size, s->arena, e) : NULL;
-    return text && config_parse(&s->config, text, size, config, e) && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);
+    char *text = settings_input(settings, "model.config", settings->model_config, e)
+                   ? file_read(config, 1 << 20, &size, s->arena, e)
+                   : NULL;
+    return text && config_parse(&s->config, text, size, config, e)
+        && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);
 }
 
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e)
 {
     *s = (Session){ .folder = folder, .arena = a };
-    return folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e) : open_of_settings(s, settings, e);
+    return folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e)
+                  : open_of_settings(s, settings, e);
 }
 
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e)
@@ -99,7 +103,8 @@ bool session_begin(Session *s, const MethodSettings *m, Error *e)
 /* The files of a model folder that training and unlearning leave true. */
 bool session_save(const Session *s, const char *folder, Error *e)
 {
-    static const char *const kept[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "special_tokens_map.json", "added_tokens.json",
+    static const char *const kept[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
+                                        "special_tokens_map.json", "added_tokens.json",
                                         "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json" };
     Arena *a = s->arena;
     if (!file_make_folder(folder, e))
@@ -110,7 +115,8 @@ bool session_save(const Session *s, const char *folder, Error *e)
             return false;
     }
     const char *processor = arena_format(a, "%s/processor_config.json", folder);
-    return processor && processor_config_write(processor, (size_t)s->config.vision.patch_size, e) && weights_save(&s->weights, &s->config, folder, e);
+    return processor && processor_config_write(processor, (size_t)s->config.vision.patch_size, e)
+        && weights_save(&s->weights, &s->config, folder, e);
 }
 
 void session_close(Session *s)

@@ -10,9 +10,9 @@
  *     session_close(&s);
  *
  * The weights are changed between session_open and session_model or session_train, not later (only training changes them later).
- * Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that is all zero may be closed.
- * The model points into the Session, so a Session must not be moved. A Session belongs to one thread.
- * Fails: whatever a folder's files refuse, as a sentence with the file. */
+ * Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that is all zero may
+ * be closed. The model points into the Session, so a Session must not be moved. A Session belongs to one thread. Fails: whatever
+ * a folder's files refuse, as a sentence with the file. */
 #ifndef PULSE_REF_CONFIG_SESSION_H
 #define PULSE_REF_CONFIG_SESSION_H
 

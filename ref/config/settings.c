@@ -40,7 +40,8 @@ static bool value_set(Settings *s, const Setting *w, const char *text)
 static bool refuse(const char *method, const Setting *w, const char *text, const char *where, Error *e)
 {
     char name[192];
-    snprintf(name, sizeof name, "%s%s%s%s%s.%s", where, method ? "method." : "", method ? method : "", method ? "." : "", w->section, w->key);
+    snprintf(name, sizeof name, "%s%s%s%s%s.%s", where, method ? "method." : "", method ? method : "", method ? "." : "",
+             w->section, w->key);
     return value_refuse(w->type, w->range, name, text, e);
 }
 
@@ -85,8 +86,9 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     from += strlen(text);
     w = *from ? find(from + 1) : NULL;
     if (!w || !(w->parts & PER_METHOD))
-        return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or data.mask, train.trainable, for instance "
-                            "method.%s.optimiser.lr (budgets stand in [epochs]: \"3 %s=9\")", name, m->name, m->name), NULL;
+        return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or "
+                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets stand in [epochs]: \"3 "
+                            "%s=9\")", name, m->name, m->name), NULL;
     *method = m->name;
     return w;
 }
@@ -295,7 +297,9 @@ static const char *recorded(const Setting *w)
 /* method "": of all methods. */
 static const char *line_text(const char *method, const Setting *w, const char *value, Arena *a)
 {
-    return value ? arena_format(a, "%s%s%s%s.%s = %s\n", *method ? "method." : "", method, *method ? "." : "", w->section, recorded(w), value) : NULL;
+    return value ? arena_format(a, "%s%s%s%s.%s = %s\n", *method ? "method." : "", method, *method ? "." : "", w->section,
+                                recorded(w), value)
+                 : NULL;
 }
 
 char *settings_text(const Settings *s, Arena *a)

@@ -11,7 +11,8 @@ TrainConfig train_config(const Settings *s)
         .steps = s->train_steps, .accumulate = s->train_accumulate,
         .optimiser = {
             .kind = (OptimiserKind)s->optimiser_kind,
-            .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold, s->train_steps },
+            .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold,
+                          s->train_steps },
             .beta1 = s->optimiser_beta1, .beta2 = s->optimiser_beta2, .eps = s->optimiser_eps,
             .weight_decay = s->optimiser_weight_decay, .momentum = s->optimiser_momentum, .max_norm = s->optimiser_max_norm,
             .decay_matrices_only = s->optimiser_decay_matrices_only,

@@ -163,8 +163,10 @@ void digest_pictures(Probe *p) { in_folder(p, picture); }
 /* A tokenizer made from words, its file, and the ids of text that it knows and does not know. */
 static void words(Probe *p, const char *folder)
 {
-    static const char *const known[] = { "USER:", "ASSISTANT:", "what", "is", "this", "colour", "?", "red", "paris", "parish", "\xc3\xa9t\xc3\xa9" };
-    static const char text[] = "USER: <image>\nwhat colour is  this ? ASSISTANT: redder parishes \xc3\xa9t\xc3\xa9 \xe4\xb8\xad\xf0\x9f\x98\x80 </s>";
+    static const char *const known[] = { "USER:", "ASSISTANT:", "what", "is", "this", "colour", "?", "red", "paris", "parish",
+                                         "\xc3\xa9t\xc3\xa9" };
+    static const char text[] = "USER: <image>\nwhat colour is  this ? ASSISTANT: redder parishes \xc3\xa9t\xc3\xa9 "
+                               "\xe4\xb8\xad\xf0\x9f\x98\x80 </s>";
     const char *path = arena_format(p->arena, "%s/tokenizer.json", folder);
     Digest file;
     if (!path || !tokenizer_train(folder, known, sizeof known / sizeof *known, 20, p->error) || !digest_file(path, &file, p->error))

@@ -30,7 +30,8 @@ static void run(Probe *p, const Method *m, const char *changes)
 /* A method without a loss on logits alone (on hidden states, on weights, in several stages) has nothing to run here. */
 static void run_each(Probe *p, const Method *m)
 {
-    static const char *const changes[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch", "npo_ratio=batch_mean klr=muse_raw", "npo_ratio=raw_logits dpo_scale=1" };
+    static const char *const changes[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch",
+                                           "npo_ratio=batch_mean klr=muse_raw", "npo_ratio=raw_logits dpo_scale=1" };
     for (size_t k = 0; k < sizeof changes / sizeof *changes; k++)
         if (m->loss && !(m->needs & NEEDS_HIDDEN))
             run(p, m, changes[k]);

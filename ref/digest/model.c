@@ -73,7 +73,9 @@ static void train(Probe *p, Model *m, BatchSample *samples)
 {
     const TrainConfig config = {
         .steps = STEPS, .accumulate = 1,
-        .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { .kind = SCHEDULE_COSINE, .lr = 1e-2f, .floor = 0.1f, .warmup = 1, .hold = 1, .steps = STEPS },
+        .optimiser = { .kind = OPTIMISER_ADAMW,
+                       .schedule = { .kind = SCHEDULE_COSINE, .lr = 1e-2f, .floor = 0.1f, .warmup = 1, .hold = 1,
+                                     .steps = STEPS },
                        .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f, .max_norm = 1 },
     };
     CrossEntropy ce = { samples, next_samples };

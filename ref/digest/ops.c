@@ -134,7 +134,8 @@ void digest_attention(Probe *p)
         Node *q = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)19, (size_t)24));
         Node *k = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
         Node *v = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
-        Node *c = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3)), *s = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3));
+        Node *c = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3)),
+             *s = probe_input(p, PROBE_NORMAL, shape_of(2, (size_t)11, (size_t)3));
         Node *turned = op_rope(t, q, c, s, positions, 4);
         probe_seed(p, op_attention_mix(t, op_attention_softmax(t, op_attention_scores(t, turned, k, a), a), v, a));
     }

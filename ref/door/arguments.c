@@ -83,14 +83,16 @@ bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const
 bool door_role(pulse_context *c, int32_t role, const char *what, size_t k)
 {
     return (role >= 0 && role < ROLE_COUNT)
-        || error_set(&c->error, "%s %zu has role %d, expected PULSE_FORGET (0) to PULSE_ALTERNATE (%d)", what, k, (int)role, ROLE_COUNT - 1);
+        || error_set(&c->error, "%s %zu has role %d, expected PULSE_FORGET (0) to PULSE_ALTERNATE (%d)", what, k, (int)role,
+                     ROLE_COUNT - 1);
 }
 
 static bool targets_fit(pulse_context *c, const ModelConfig *m, const pulse_sample *s, size_t k)
 {
     for (int64_t i = 0; s->targets && i < s->count; i++)
         if (s->targets[i] < -1 || s->targets[i] >= m->text.vocab_size)
-            return error_set(&c->error, "sample %zu: target %lld is %d, expected -1 to %lld", k, (long long)i, (int)s->targets[i], (long long)m->text.vocab_size - 1);
+            return error_set(&c->error, "sample %zu: target %lld is %d, expected -1 to %lld", k, (long long)i, (int)s->targets[i],
+                             (long long)m->text.vocab_size - 1);
     return true;
 }
 
@@ -102,7 +104,8 @@ static bool sample_fits(pulse_context *c, const ModelConfig *m, const pulse_samp
     if (!s->ids)
         return error_set(&c->error, "sample %zu has no ids: the pointer is NULL", k);
     if (s->pixels && (s->n_pixels < 0 || (uint64_t)s->n_pixels != pixels))
-        return error_set(&c->error, "sample %zu has %lld pixels, expected %zu (channels * height * width)", k, (long long)s->n_pixels, pixels);
+        return error_set(&c->error, "sample %zu has %lld pixels, expected %zu (channels * height * width)", k,
+                         (long long)s->n_pixels, pixels);
     return targets_fit(c, m, s, k);
 }
 

@@ -25,7 +25,10 @@ const char *pulse_status_name(pulse_status kind)
 }
 
 pulse_status pulse_error_kind(const pulse_context *c) { return c ? (pulse_status)c->error.kind : PULSE_BAD_INPUT; }
-const char *pulse_error_text(const pulse_context *c)  { return c ? c->error.text : "the context is NULL, expected one that pulse_open gave"; }
+const char *pulse_error_text(const pulse_context *c)
+{
+    return c ? c->error.text : "the context is NULL, expected one that pulse_open gave";
+}
 
 /* --- fork: a child has no OpenMP threads but itself, and libgomp would wait for those of the parent --- */
 

@@ -63,8 +63,8 @@ static bool labels_fit(LossCall *x, const pulse_part *p, Part *out)
     const Role r = (Role)p->role;
     for (int64_t i = 0; i < p->rows; i++) {
         if (p->labels[i] < -1 || p->labels[i] >= p->vocabulary || (p->labels[i] < 0 && needs_labels(x, r)))
-            return error_set(e, "%s: label %lld is %d, expected %d to %lld", role_name(r), (long long)i, (int)p->labels[i], needs_labels(x, r) ? 0 : -1,
-                             (long long)p->vocabulary - 1);
+            return error_set(e, "%s: label %lld is %d, expected %d to %lld", role_name(r), (long long)i, (int)p->labels[i],
+                             needs_labels(x, r) ? 0 : -1, (long long)p->vocabulary - 1);
         out->tokens += p->labels[i] >= 0;
     }
     return true;
@@ -75,12 +75,13 @@ static bool offsets_fit(LossCall *x, const pulse_part *p)
     Error *e = &x->context->error;
     const char *role = role_name((Role)p->role);
     if (p->offsets[0] != 0 || p->offsets[p->samples] != p->rows)
-        return error_set(e, "%s: the offsets go from %d to %d, expected 0 to %lld", role, (int)p->offsets[0], (int)p->offsets[p->samples], (long long)p->rows);
+        return error_set(e, "%s: the offsets go from %d to %d, expected 0 to %lld", role, (int)p->offsets[0],
+                         (int)p->offsets[p->samples], (long long)p->rows);
     for (int64_t s = 0; s < p->samples; s++) {
         bool supervised = false;
         if (p->offsets[s] < 0 || p->offsets[s + 1] < p->offsets[s] || p->offsets[s + 1] > p->rows)
-            return error_set(e, "%s: the offsets %d and %d of sample %lld do not rise from 0 to %lld", role, (int)p->offsets[s], (int)p->offsets[s + 1],
-                             (long long)s, (long long)p->rows);
+            return error_set(e, "%s: the offsets %d and %d of sample %lld do not rise from 0 to %lld", role, (int)p->offsets[s],
+                             (int)p->offsets[s + 1], (long long)s, (long long)p->rows);
         for (int32_t i = p->offsets[s]; i < p->offsets[s + 1]; i++)
             supervised |= p->labels[i] >= 0;
         if (!supervised)
@@ -94,16 +95,20 @@ static bool part_fits(LossCall *x, const pulse_part *p)
     Error *e = &x->context->error;
     const char *role = role_name((Role)p->role);
     if (p->rows < 1 || p->rows > INT32_MAX || p->samples < 1 || p->samples > p->rows || p->vocabulary < 1 || p->vocabulary > 1 << 24)
-        return error_set(e, "%s: %lld rows, %lld samples, vocabulary %lld; expected 1 <= samples <= rows < 2^31, and 1 to 2^24 tokens", role, (long long)p->rows,
+        return error_set(e, "%s: %lld rows, %lld samples, vocabulary %lld; expected 1 <= samples <= rows < 2^31, and 1 to 2^24 "
+                            "tokens", role, (long long)p->rows,
                          (long long)p->samples, (long long)p->vocabulary);
     if (!p->logits || !p->labels || !p->offsets)
         return error_set(e, "%s: logits, labels or offsets are NULL", role);
     if (x->needs & (unsigned)REFERENCE_FORGET << p->role && !p->reference)
         return error_set(e, "%s: the logits of the reference are NULL, but %s compares with them", role, x->method->name);
     const size_t bytes = (size_t)p->rows * (size_t)p->vocabulary * sizeof(float);
-    if ((uintptr_t)p->logits % 4 || (uintptr_t)p->reference % 4 || (uintptr_t)p->gradient % 4 || (uintptr_t)p->labels % 4 || (uintptr_t)p->offsets % 4)
+    if ((uintptr_t)p->logits % 4 || (uintptr_t)p->reference % 4 || (uintptr_t)p->gradient % 4 || (uintptr_t)p->labels % 4
+        || (uintptr_t)p->offsets % 4)
         return error_set(e, "%s: a buffer is not aligned: its address is no multiple of 4", role);
-    return !p->gradient || (door_apart(p->gradient, bytes, p->logits, bytes) && (!p->reference || door_apart(p->gradient, bytes, p->reference, bytes)))
+    return !p->gradient
+        || (door_apart(p->gradient, bytes, p->logits, bytes)
+            && (!p->reference || door_apart(p->gradient, bytes, p->reference, bytes)))
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
@@ -134,7 +139,8 @@ static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
         if (x->given[r])
             return error_set(&c->error, "two parts have the role %s, expected one", role_name(r));
         if (!(x->needs >> r & 1))
-            return error_set(&c->error, "%s reads no %s samples under these hyperparameters, expected no such part", x->method->name, role_name(r));
+            return error_set(&c->error, "%s reads no %s samples under these hyperparameters, expected no such part",
+                             x->method->name, role_name(r));
         x->given[r] = &parts[k];
     }
     for (Role r = 0; r < ROLE_COUNT; r++)
@@ -142,8 +148,8 @@ static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
             return error_set(&c->error, "%s needs %s samples, expected a part of that role", x->method->name, role_name(r));
     for (Role r = ROLE_REFUSAL; r < ROLE_COUNT; r++)
         if (x->given[r] && x->given[ROLE_FORGET] && x->given[r]->samples != x->given[ROLE_FORGET]->samples)
-            return error_set(&c->error, "%lld %s samples for %lld forget samples, expected one for each", (long long)x->given[r]->samples, role_name(r),
-                             (long long)x->given[ROLE_FORGET]->samples);
+            return error_set(&c->error, "%lld %s samples for %lld forget samples, expected one for each",
+                             (long long)x->given[r]->samples, role_name(r), (long long)x->given[ROLE_FORGET]->samples);
     return true;
 }
 
@@ -211,9 +217,10 @@ static json_t *method_json(const Method *m, Error *e)
         return NULL;
     const char *on = !m->loss ? "weights" : m->needs & NEEDS_HIDDEN ? "hidden states" : "logits";
     const MethodFormula *f = &m->formula;
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}", "name", m->name, "label", m->label, "needs", roles(m->needs),
-                     "reference", roles(m->needs >> ROLE_COUNT), "on", on, "loss", f->loss, "gradient", f->gradient, "variants", f->variants,
-                     "notes", f->notes, "source", m->source, "hyperparameters", hyper_parameters(&hyper));
+    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:o}", "name", m->name, "label", m->label, "needs",
+                     roles(m->needs), "reference", roles(m->needs >> ROLE_COUNT), "on", on, "loss", f->loss, "gradient",
+                     f->gradient, "variants", f->variants, "notes", f->notes, "source", m->source, "hyperparameters",
+                     hyper_parameters(&hyper));
 }
 
 pulse_status pulse_method_record(pulse_context *c, size_t k, const char **json)

@@ -87,16 +87,19 @@ static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample
     if (!door_given_array(c, tokens, room, "tokens"))
         return false;
     return room <= most - (size_t)prompt->count
-        || error_set(&c->error, "the prompt has %lld tokens and there is room for %zu, expected at most %zu together", (long long)prompt->count, room, most);
+        || error_set(&c->error, "the prompt has %lld tokens and there is room for %zu, expected at most %zu together",
+                     (long long)prompt->count, room, most);
 }
 
-pulse_status pulse_generate(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, int32_t end, int32_t *tokens, size_t room, size_t *count)
+pulse_status pulse_generate(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, int32_t end, int32_t *tokens,
+                            size_t room, size_t *count)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, m, "model") && door_given(c, prompt, "prompt") && door_given(c, count, "count")) {
         BatchSample *list = door_samples(c, &m->session.config, prompt, 1, &c->scratch);
         if (list && room_fits(c, m, prompt, tokens, room))
-            generate_greedy(&m->session.model, list, end < 0 ? (int32_t)m->session.config.text.eos_token_id : end, tokens, room, count, &c->error);
+            generate_greedy(&m->session.model, list, end < 0 ? (int32_t)m->session.config.text.eos_token_id : end, tokens, room,
+                            count, &c->error);
     }
     return door_leave(d);
 }

@@ -66,16 +66,17 @@ static bool result_fits(pulse_context *c, const OpCall *x, const pulse_tensor *g
     if (!door_given(c, given, what) || !door_tensor(given, what, 0, out, &c->error))
         return false;
     if (out->dtype != F32 || !shape_equal(out->shape, want))
-        return error_set(&c->error, "%s: the %s is %s %s, expected F32 %s", x->op->name, what, dtype_name(out->dtype), shape_text(out->shape, have),
-                         shape_text(want, expected));
+        return error_set(&c->error, "%s: the %s is %s %s, expected F32 %s", x->op->name, what, dtype_name(out->dtype),
+                         shape_text(out->shape, have), shape_text(want, expected));
     bool apart = door_apart(out->data, tensor_bytes(*out), x->attrs.index, x->attrs.index_count * sizeof(int32_t));
     for (size_t k = 0; k < x->n; k++)
         apart &= door_apart(out->data, tensor_bytes(*out), x->in[k].data, tensor_bytes(x->in[k]));
     return apart || error_set(&c->error, "%s: the %s overlaps an input, expected memory of its own", x->op->name, what);
 }
 
-pulse_status pulse_op_shape(pulse_context *c, const char *name, const pulse_tensor *inputs, size_t n_inputs, const pulse_attribute *attributes,
-                            size_t n_attributes, const int32_t *index, size_t n_index, pulse_tensor *output)
+pulse_status pulse_op_shape(pulse_context *c, const char *name, const pulse_tensor *inputs, size_t n_inputs,
+                            const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
+                            pulse_tensor *output)
 {
     const OpGiven given = { name, inputs, n_inputs, attributes, n_attributes, index, n_index };
     Door d = door_enter(c);
@@ -117,8 +118,9 @@ static void run_with_bound(pulse_context *c, const OpCall *x, Tensor out, Tensor
         memcpy(bound.f32, bounds[y->id], tensor_bytes(bound));
 }
 
-pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tensor *inputs, size_t n_inputs, const pulse_attribute *attributes,
-                            size_t n_attributes, const int32_t *index, size_t n_index, const pulse_tensor *output, const pulse_tensor *bound)
+pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tensor *inputs, size_t n_inputs,
+                            const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
+                            const pulse_tensor *output, const pulse_tensor *bound)
 {
     const OpGiven given = { name, inputs, n_inputs, attributes, n_attributes, index, n_index };
     Door d = door_enter(c);
@@ -167,10 +169,11 @@ pulse_status pulse_op_record(pulse_context *c, size_t k, const char **json)
         if (!op)
             error_set(&c->error, "there is no operator %zu, expected 0 to %zu", k, ops_count - 1);
         else
-            *json = door_text(c, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula", op->formula,
-                                           "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "half", input_names(op, op->half),
-                                           "floats", names(op->floats, OP_FLOATS), "reals", names(op->reals, OP_REALS),
-                                           "ints", names(op->ints, OP_INTS), "index", op->index, "bound", op->bound != NULL));
+            *json = door_text(c, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
+                                           op->formula, "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "half",
+                                           input_names(op, op->half), "floats", names(op->floats, OP_FLOATS), "reals",
+                                           names(op->reals, OP_REALS), "ints", names(op->ints, OP_INTS), "index", op->index,
+                                           "bound", op->bound != NULL));
     }
     return door_leave(d);
 }

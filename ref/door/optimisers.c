@@ -17,7 +17,8 @@ static bool state_fits(pulse_context *c, const pulse_optimiser_state *s)
     if (!door_given(c, s, "state"))
         return false;
     return (s->step >= 0 && s->power1 >= 0 && s->power1 <= 1 && s->power2 >= 0 && s->power2 <= 1)
-        || error_set(&c->error, "the state is step %lld with powers %g and %g, expected { 0, 1, 1 } or what a step left", (long long)s->step, s->power1, s->power2);
+        || error_set(&c->error, "the state is step %lld with powers %g and %g, expected { 0, 1, 1 } or what a step left",
+                     (long long)s->step, s->power1, s->power2);
 }
 
 static bool moments_fit(pulse_context *c, const pulse_slot *s, size_t k, const OptimiserConfig *o)
@@ -48,7 +49,8 @@ static bool slot_read(pulse_context *c, const pulse_slot *s, size_t k, StepCall 
     return !c->error.failed;
 }
 
-static bool call_read(pulse_context *c, const pulse_slot *slots, size_t n, const pulse_optimiser_state *state, const OptimiserConfig *o, StepCall *x)
+static bool call_read(pulse_context *c, const pulse_slot *slots, size_t n, const pulse_optimiser_state *state,
+                      const OptimiserConfig *o, StepCall *x)
 {
     *x = (StepCall){ .tape = tape_make(&c->scratch, &c->error) };
     x->optimiser = (Optimiser){ .config = *o, .count = n, .step = state->step, .power1 = state->power1, .power2 = state->power2 };
@@ -77,8 +79,8 @@ static void step_run(pulse_context *c, StepCall *x, pulse_optimiser_state *state
         *lr = o->lr;
 }
 
-pulse_status pulse_optimiser_step(pulse_context *c, const pulse_setting *settings, size_t n_settings, const pulse_slot *slots, size_t n_slots,
-                                  pulse_optimiser_state *state, float *norm, float *lr)
+pulse_status pulse_optimiser_step(pulse_context *c, const pulse_setting *settings, size_t n_settings, const pulse_slot *slots,
+                                  size_t n_slots, pulse_optimiser_state *state, float *norm, float *lr)
 {
     Door d = door_enter(c);
     Settings s;

@@ -37,7 +37,8 @@ pulse_status pulse_processor_size(pulse_context *c, const pulse_processor *p, si
 static bool pixels_fit(pulse_context *c, const pulse_processor *p, const float *pixels, size_t n)
 {
     size_t width, height;
-    if (!door_given(c, p, "processor") || !door_given(c, pixels, "pixels") || !image_processor_size(&p->processor, &width, &height, &c->error))
+    if (!door_given(c, p, "processor") || !door_given(c, pixels, "pixels")
+        || !image_processor_size(&p->processor, &width, &height, &c->error))
         return false;
     if ((uintptr_t)pixels % 4)
         return error_set(&c->error, "the pixels are not aligned: their address is no multiple of 4");
@@ -58,7 +59,8 @@ pulse_status pulse_pixels_file(pulse_context *c, const pulse_processor *p, const
     return door_leave(d);
 }
 
-pulse_status pulse_pixels_bytes(pulse_context *c, const pulse_processor *p, const void *bytes, size_t n_bytes, float *pixels, size_t n_pixels)
+pulse_status pulse_pixels_bytes(pulse_context *c, const pulse_processor *p, const void *bytes, size_t n_bytes, float *pixels,
+                                size_t n_pixels)
 {
     Door d = door_enter(c);
     Image picture;
@@ -68,7 +70,8 @@ pulse_status pulse_pixels_bytes(pulse_context *c, const pulse_processor *p, cons
     return door_leave(d);
 }
 
-pulse_status pulse_pixels_rgb(pulse_context *c, const pulse_processor *p, const uint8_t *rgb, size_t width, size_t height, float *pixels, size_t n_pixels)
+pulse_status pulse_pixels_rgb(pulse_context *c, const pulse_processor *p, const uint8_t *rgb, size_t width, size_t height,
+                              float *pixels, size_t n_pixels)
 {
     Door d = door_enter(c);
     if (d.open && pixels_fit(c, p, pixels, n_pixels) && door_given(c, rgb, "rgb")) {

@@ -52,12 +52,14 @@ typedef struct {
 /* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and the version of the definition of the bits. Never fails. */
 PULSE_API const char *pulse_version(void);
 
-/* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be NULL. Where it fails and *out is not NULL, that context holds the sentence, refuses every
- * call and must be closed. Every later call checks the environment of all its threads again. */
+/* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be NULL.
+ * Where it fails and *out is not NULL, that context holds the sentence, refuses every call and must be closed. Every later call
+ * checks the environment of all its threads again. */
 PULSE_API pulse_status pulse_open(const pulse_options *options, pulse_context **out);
 PULSE_API void pulse_close(pulse_context *ctx);
 
-/* The kind and the sentence of the last call's failure; PULSE_OK and "" after a success. `ctx` may be NULL: PULSE_BAD_INPUT and a sentence. */
+/* The kind and the sentence of the last call's failure; PULSE_OK and "" after a success.
+ * `ctx` may be NULL: PULSE_BAD_INPUT and a sentence. */
 PULSE_API pulse_status pulse_error_kind(const pulse_context *ctx);
 PULSE_API const char *pulse_error_text(const pulse_context *ctx);
 /* "no memory": a kind in words. */
@@ -76,7 +78,8 @@ typedef struct {
 } pulse_tensor;
 
 typedef struct { const char *name; double value; } pulse_attribute;        // "eps", 1e-5: becomes the nearest fp32 number
-typedef struct { const char *key, *value; } pulse_setting;                 // "kl_norm", "batch"; "beta", "0.1": the fp32 number nearest to the text
+// "kl_norm", "batch"; "beta", "0.1": the fp32 number nearest to the text
+typedef struct { const char *key, *value; } pulse_setting;
 
 /* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x", "w", "b?"],
  * "half", "floats", "reals", "ints", "index"}. "b?" may be left out at the end, "x..." is any number of inputs; "half" are the
@@ -160,13 +163,15 @@ PULSE_API pulse_status pulse_model_config(pulse_context *ctx, const pulse_model 
 /* The number of parameters, adapters included, and parameter k: its name on the Hub, and its numbers, which are read-only, belong to
  * the model, and have the dtype of the file. `model` may be NULL: 0. */
 PULSE_API size_t pulse_model_parameters(const pulse_model *model);
-PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_model *model, size_t k, const char **name, pulse_tensor *value);
+PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_model *model, size_t k, const char **name,
+                                             pulse_tensor *value);
 
 /* Named tensors, the result of a forward pass or a step. Names and tensors belong to the result. */
 typedef struct pulse_result pulse_result;
 PULSE_API void   pulse_result_close(pulse_result *result);
 PULSE_API size_t pulse_result_count(const pulse_result *result);           // `result` may be NULL: 0
-PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_result *result, size_t k, const char **name, pulse_tensor *value);
+PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_result *result, size_t k, const char **name,
+                                           pulse_tensor *value);
 PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name, pulse_tensor *value);
 /* How the tensors came about: of a step the object of trace.json (FIELD "nodes"), of a forward pass {"modules": [...]}. */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
@@ -174,14 +179,17 @@ PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result 
 /* Runs the model on samples that are packed one behind the other: N tokens in all. The result holds "logits" [N, V]; "hidden_states.K"
  * [N, C] (0: the embeddings, K: the output of language layer K); "image_features"; and the output of every module under its path,
  * "language_model.model.layers.0.mlp". Of a module that runs several times the last output is given. */
-PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples, pulse_result **out);
+PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples,
+                                     pulse_result **out);
 
-typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;    // sum and mean over the supervised tokens; how many are the argmax
+// sum and mean over the supervised tokens; how many are the argmax
+typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 /* scores[i]: how likely the model finds the targets of sample i. */
-PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples, pulse_score_value *scores);
+PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples,
+                                   pulse_score_value *scores);
 /* Greedy decoding: writes at most `room` new tokens, until `end` (written too; -1: the model's eos token), and their number. */
-PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt, int32_t end, int32_t *tokens,
-                                      size_t room, size_t *count);
+PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt, int32_t end,
+                                      int32_t *tokens, size_t room, size_t *count);
 
 /* --- Training and unlearning steps --- */
 
@@ -196,7 +204,8 @@ PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
 /* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to forget sample k.
  * The step before becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>", "grad.t<k>", "param.<name>",
  * "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors live until the trainer's next step or closing. */
-PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples, size_t n_samples, pulse_result **out);
+PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples,
+                                          size_t n_samples, pulse_result **out);
 
 /* --- Text and pictures --- */
 
@@ -210,8 +219,8 @@ PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
 PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n, int special,
                                     const int32_t **ids, size_t *count);
 /* The text of ids. skip_special != 0: special tokens are left out. An id without a token is left out always. */
-PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids, size_t count, int skip_special,
-                                    const char **text);
+PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                    int skip_special, const char **text);
 
 typedef struct {
     const int32_t *ids, *targets;  // [count] each; targets are -1 where the mask does not supervise
@@ -228,12 +237,14 @@ PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *t
 PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path, pulse_processor **out);
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width, size_t *height);
-/* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3]. n_pixels must be 3 * height * width of the result. */
-PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path, float *pixels, size_t n_pixels);
+/* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
+ * n_pixels must be 3 * height * width of the result. */
+PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path, float *pixels,
+                                         size_t n_pixels);
 PULSE_API pulse_status pulse_pixels_bytes(pulse_context *ctx, const pulse_processor *processor, const void *bytes, size_t n_bytes,
                                           float *pixels, size_t n_pixels);
-PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processor *processor, const uint8_t *rgb, size_t width, size_t height,
-                                        float *pixels, size_t n_pixels);
+PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processor *processor, const uint8_t *rgb, size_t width,
+                                        size_t height, float *pixels, size_t n_pixels);
 
 /* --- For experts --- */
 

@@ -25,11 +25,14 @@ pulse_status pulse_tokenizer_open(pulse_context *c, const char *path, pulse_toke
 
 void pulse_tokenizer_close(pulse_tokenizer *t) { door_free(t); }
 
-pulse_status pulse_encode(pulse_context *c, const pulse_tokenizer *t, const char *text, size_t n, int special, const int32_t **ids, size_t *count)
+pulse_status pulse_encode(pulse_context *c, const pulse_tokenizer *t, const char *text, size_t n, int special,
+                          const int32_t **ids, size_t *count)
 {
     Door d = door_enter(c);
-    if (d.open && door_given(c, t, "tokenizer") && door_given_array(c, text, n, "text") && door_given(c, ids, "ids") && door_given(c, count, "count")) {
-        TokenIds x = tokenizer_encode_bytes(t->tokenizer, text ? text : "", n, special ? TOKENIZER_SPECIAL : TOKENIZER_PLAIN, &c->scratch, &c->error);
+    if (d.open && door_given(c, t, "tokenizer") && door_given_array(c, text, n, "text") && door_given(c, ids, "ids")
+        && door_given(c, count, "count")) {
+        TokenIds x = tokenizer_encode_bytes(t->tokenizer, text ? text : "", n, special ? TOKENIZER_SPECIAL : TOKENIZER_PLAIN,
+                                            &c->scratch, &c->error);
         *ids = x.id;
         *count = x.count;
     }
@@ -44,7 +47,8 @@ pulse_status pulse_decode(pulse_context *c, const pulse_tokenizer *t, const int3
     return door_leave(d);
 }
 
-static bool style_read(pulse_context *c, const pulse_tokenizer *t, const char *template, const char *mask, size_t image_tokens, PromptStyle *out)
+static bool style_read(pulse_context *c, const pulse_tokenizer *t, const char *template, const char *mask, size_t image_tokens,
+                       PromptStyle *out)
 {
     if (!door_given(c, t, "tokenizer") || !door_given(c, template, "prompt_template") || !door_given(c, mask, "mask"))
         return false;
@@ -59,8 +63,8 @@ pulse_status pulse_prompt(pulse_context *c, const pulse_tokenizer *t, const char
     Door d = door_enter(c);
     PromptStyle style;
     Prompt p;
-    if (d.open && style_read(c, t, prompt_template, mask, image_tokens, &style) && door_given(c, question, "question") && door_given(c, out, "out")
-        && prompt_make(&p, &style, question, answer, image_tokens > 0, &c->scratch, &c->error))
+    if (d.open && style_read(c, t, prompt_template, mask, image_tokens, &style) && door_given(c, question, "question")
+        && door_given(c, out, "out") && prompt_make(&p, &style, question, answer, image_tokens > 0, &c->scratch, &c->error))
         *out = (pulse_prompt_value){ p.ids, p.targets, p.n, p.image_begin, p.image_count, p.answer_begin, p.answer_count };
     return door_leave(d);
 }

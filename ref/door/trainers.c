@@ -13,15 +13,16 @@ struct pulse_trainer {
 };
 
 /* "beta" -> "unlearn.beta": the section of a key without one is unlearn (door_settings). */
-static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method, const pulse_setting *settings, size_t n,
-                         const char *reference)
+static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
+                         const pulse_setting *settings, size_t n, const char *reference)
 {
     Settings given;
     if (!door_settings(c, settings, n, "unlearn", &given, &t->own))
         return false;
     t->samples = arena_make(&c->error);
     t->samples.limit = c->limit;
-    t->step = (Step){ .settings = given, .folder = arena_text(&t->own, folder), .reference = reference ? arena_text(&t->own, reference) : NULL };
+    t->step = (Step){ .settings = given, .folder = arena_text(&t->own, folder),
+                      .reference = reference ? arena_text(&t->own, reference) : NULL };
     if (!t->step.folder || (reference && !t->step.reference) || !step_prepare(&t->step, method, &t->own, &c->error))
         return false;
     t->step.trainer.step_arena.limit = c->limit;
@@ -88,8 +89,9 @@ static bool result_fill(pulse_context *c, const pulse_trainer *t, pulse_result *
     const Step *s = &t->step;
     if (!trace_entries(&s->trainer, &r->list, &r->count, &r->own, &c->error))
         return false;
-    json_t *head = json_pack("{s:s, s:s, s:s, s:s}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula", method_formula(s->m.method, &r->own),
-                             "reference", s->reference ? "given" : "the model before the step");
+    json_t *head = json_pack("{s:s, s:s, s:s, s:s}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula",
+                             method_formula(s->m.method, &r->own), "reference",
+                             s->reference ? "given" : "the model before the step");
     json_object_set_new(head, "nodes", trace_nodes(&s->trainer.tape, &r->own, &c->error));
     r->json = door_json(head, &r->own, &c->error);
     return !c->error.failed;

@@ -91,8 +91,10 @@ static void pick(Answers *x, const json_t *o)
     Arena *a = x->report->arena;
     if (strcmp(get(o, "method"), "none") != 0 || get_int(o, "round") != 0 || !role_of(o, &role) || !wanted(x, o, role))
         return;
-    x->card[x->count++] = (Card){ .id = arena_text(a, get(o, "id")), .twin = twin_of(get(o, "id"), a), .scenario = arena_text(a, get(o, "scenario")),
-                                  .entity = arena_text(a, get(o, "entity")), .group = arena_text(a, get(o, "group")), .skill = arena_text(a, get(o, "skill")),
+    x->card[x->count++] = (Card){ .id = arena_text(a, get(o, "id")), .twin = twin_of(get(o, "id"), a),
+                                  .scenario = arena_text(a, get(o, "scenario")),
+                                  .entity = arena_text(a, get(o, "entity")), .group = arena_text(a, get(o, "group")),
+                                  .skill = arena_text(a, get(o, "skill")),
                                   .answer = arena_text(a, get(o, "answer")), .role = role };
 }
 
@@ -299,7 +301,9 @@ bool report_answers(Page *p, const Report *r, Error *e)
     x->error = e;
     open_world(x);
     choose_scenarios(x);
-    page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be forgotten and retained, about a different fact each; they are not chosen by their outcome. The answers are greedy, after the last request.");
+    page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be "
+                                                      "forgotten and retained, about a different fact each; they are not chosen "
+                                                      "by their outcome. The answers are greedy, after the last request.");
     bool good = pass(x, true);
     x->pick_any_fact = true;
     good = good && pass(x, true) && (x->count == 0 || pass(x, false));
@@ -308,13 +312,16 @@ bool report_answers(Page *p, const Report *r, Error *e)
         for (size_t k = 0; k < x->count; k++)
             card(p, x, &x->card[k]);
         fputs("</div>\n", p->f);
-        page_say(p, "source", "From answers.jsonl: method none is the model before unlearning, retrain the model that never saw what is to be forgotten");
+        page_say(p, "source", "From answers.jsonl: method none is the model before unlearning, retrain the model that never saw "
+                              "what is to be forgotten");
     }
     if (good && x->count == 0)
-        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers to image questions of a split from before unlearning, so none are shown."
+        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers to image questions of a split from before "
+                                                      "unlearning, so none are shown."
                                                     : "This run has no answers.jsonl, so no answers can be shown.");
     if (good && x->count && !x->file)
-        page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures (pulse-ref report --world DIR).");
+        page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures "
+                               "(pulse-ref report --world DIR).");
     for (size_t k = 0; x->file && k <= x->world.groups; k++)
         if (x->file[k].sample)
             dataset_close(&x->file[k]);

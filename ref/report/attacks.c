@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Attacks: what unlearning is worth when somebody tries to undo it, and how near it comes to a model that never learned what is forgotten. */
+/* Attacks: what unlearning is worth when somebody tries to undo it, and how near it comes to a model that never learned what is
+ * forgotten. */
 #include <string.h>
 #include "ref/report/figures.h"
 
 typedef struct { const char *column, *metric, *split; bool percent; } Cell;
 
 static const Cell attacks[] = {
-    { "forget, % ↓", "accuracy", "unlearn", true }, { "forget after relearning, % ↓", "accuracy_relearned", "unlearn", true }, { "forget with 4 bits, % ↓", "accuracy_4bit", "unlearn", true },
+    { "forget, % ↓", "accuracy", "unlearn", true }, { "forget after relearning, % ↓", "accuracy_relearned", "unlearn", true },
+    { "forget with 4 bits, % ↓", "accuracy_4bit", "unlearn", true },
     { "retain with 4 bits, % ↑", "accuracy_4bit", "retain", true }, { "general with 4 bits, % ↑", "accuracy_4bit", "general", true },
-    { "R ↑", "relearning", "unlearn", false }, { "Q ↑", "quantisation", "unlearn", false }, { "robustness ↑", "robustness", "unlearn", false },
+    { "R ↑", "relearning", "unlearn", false }, { "Q ↑", "quantisation", "unlearn", false },
+    { "robustness ↑", "robustness", "unlearn", false },
 };
 static const Cell membership[] = {
-    { "LOSS, 0.5 best", "mia_loss", "unlearn", false }, { "reference, 0.5 best", "mia_reference", "unlearn", false }, { "Min-K, 0.5 best", "mia_min_k", "unlearn", false },
-    { "Min-K++, 0.5 best", "mia_min_k_plus", "unlearn", false }, { "PrivLeak, 0 best", "privleak", "unlearn", false }, { "weights ↓", "oracle_weights", "general", false },
-    { "logits ↓", "oracle_logits", "unlearn", false }, { "divergence, nats ↓", "oracle_divergence", "unlearn", false }, { "agreement, % ↑", "oracle_agreement", "unlearn", true },
+    { "LOSS, 0.5 best", "mia_loss", "unlearn", false }, { "reference, 0.5 best", "mia_reference", "unlearn", false },
+    { "Min-K, 0.5 best", "mia_min_k", "unlearn", false },
+    { "Min-K++, 0.5 best", "mia_min_k_plus", "unlearn", false }, { "PrivLeak, 0 best", "privleak", "unlearn", false },
+    { "weights ↓", "oracle_weights", "general", false },
+    { "logits ↓", "oracle_logits", "unlearn", false }, { "divergence, nats ↓", "oracle_divergence", "unlearn", false },
+    { "agreement, % ↑", "oracle_agreement", "unlearn", true },
 };
 enum { ATTACKS = sizeof attacks / sizeof *attacks, MEMBERSHIP = sizeof membership / sizeof *membership };
 
@@ -25,8 +31,9 @@ static bool was_attacked(const Report *r, const char *scenario)
 static const char *cell_text(const Report *r, const Variant *v, const Cell *c)
 {
     Spread s = spread(&r->results, (Ask){ v->scenario, v->method, v->trainable, c->split, "both", c->metric, v->last, ANY });
-    const char *text = c->percent || s.n == 0 ? spread_text(s, r->arena) : s.n == 1 || s.least == s.most ? arena_format(r->arena, "%.3g", s.mean)
-                     : arena_format(r->arena, "%.3g (%.3g–%.3g)", s.mean, s.least, s.most);
+    const char *text = c->percent || s.n == 0        ? spread_text(s, r->arena)
+                     : s.n == 1 || s.least == s.most ? arena_format(r->arena, "%.3g", s.mean)
+                                                     : arena_format(r->arena, "%.3g (%.3g–%.3g)", s.mean, s.least, s.most);
     return text ? text : "";
 }
 
@@ -41,7 +48,8 @@ static void table(Page *p, const Report *r, const char *caption, const Cell *cel
         Variants all = variants(r, scenario[k]);
         if (!was_attacked(r, scenario[k]))
             continue;
-        const char *count = questions_text(r, scenario[k]), *title = arena_format(r->arena, "%s%s%s", scenario_label(r, scenario[k]), *count ? "; " : "", count);
+        const char *count = questions_text(r, scenario[k]),
+                   *title = arena_format(r->arena, "%s%s%s", scenario_label(r, scenario[k]), *count ? "; " : "", count);
         table_group(p, title ? title : "", 1 + n);
         for (size_t i = 0; i < all.count; i++) {
             const char *cells[1 + MEMBERSHIP] = { all.item[i].label };
@@ -60,19 +68,28 @@ void report_attacks(Page *p, const Report *r)
     for (size_t k = 0; k < n; k++)
         attacked += was_attacked(r, scenario[k]);
     page_section(p, "attacks", "Under attack",
-                 "What seems forgotten may only be hidden. Two attacks try to bring it back: a short fine-tuning on it (relearning), and rounding the weights to 4 bits. Membership asks whether the model still tells the true answer from "
-                 "another value that was never true. Where there is a retrained model, the distance to it is shown as well.");
+                 "What seems forgotten may only be hidden. Two attacks try to bring it back: a short fine-tuning on it "
+                 "(relearning), and rounding the weights to 4 bits. Membership asks whether the model still tells the true "
+                 "answer from another value that was never true. Where there is a retrained model, the distance to it is shown "
+                 "as well.");
     if (!attacked) {
         page_say(p, "missing", "No model of this run was attacked (attack.scenarios in the config).");
         page_section_end(p);
         return;
     }
-    page_say(p, "lead", "The columns in percent are accuracies on the split that they name. R is 1 when relearning brings back no more than it teaches the retrained model. Q is 1 when 4 bits change nothing. Robustness is the harmonic mean of both.");
+    page_say(p, "lead", "The columns in percent are accuracies on the split that they name. R is 1 when relearning brings back "
+                        "no more than it teaches the retrained model. Q is 1 when 4 bits change nothing. Robustness is the "
+                        "harmonic mean of both.");
     table(p, r, "Attacks", attacks, ATTACKS, scenario, n);
-    fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, robustness; modality=both, last round</p>\n</figure>\n", p->f);
-    page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that it always can. PrivLeak is best at 0; below 0 too little is forgotten. The distance to the retrained model is that of the weights (relative to their norm), "
-                        "of the logits (root of the mean square), and of the next-token distributions (Jensen-Shannon divergence). Agreement is the share of questions that both models get right or both get wrong.");
+    fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, "
+          "robustness; modality=both, last round</p>\n</figure>\n", p->f);
+    page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that "
+                        "it always can. PrivLeak is best at 0; below 0 too little is forgotten. The distance to the retrained "
+                        "model is that of the weights (relative to their norm), of the logits (root of the mean square), and of "
+                        "the next-token distributions (Jensen-Shannon divergence). Agreement is the share of questions that both "
+                        "models get right or both get wrong.");
     table(p, r, "Membership, and the retrained model", membership, MEMBERSHIP, scenario, n);
-    fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), modality=both, last round</p>\n</figure>\n", p->f);
+    fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), "
+          "modality=both, last round</p>\n</figure>\n", p->f);
     page_section_end(p);
 }

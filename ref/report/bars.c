@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bars: for each method one bar for image questions and one for text questions. A pale bar behind each is the accuracy before unlearning. */
+/* Bars: for each method one bar for image questions and one for text questions.
+ * A pale bar behind each is the accuracy before unlearning. */
 #include <string.h>
 #include "ref/report/figures.h"
 
@@ -7,7 +8,8 @@ enum { LABEL = 104, BAR = 9, PITCH = 33, TOP = 6, WIDTH = 360, FULL = WIDTH - LA
 
 static const char *const modalities[2] = { "image", "text" };
 static const struct { const char *split, *title, *note; } splits[3] = {
-    { "unlearn", "Forget", "lower is better" }, { "retain", "Retain", "higher is better" }, { "general", "General ability", "higher is better" },
+    { "unlearn", "Forget", "lower is better" }, { "retain", "Retain", "higher is better" },
+    { "general", "General ability", "higher is better" },
 };
 
 void figure_key(Page *p, const char *const (*key)[2], size_t n)
@@ -42,7 +44,8 @@ static void bar(Page *p, const char *modality, double y, Spread now, Spread was,
 
 static void split_panel(Page *p, const Report *r, const Variants *v, int s)
 {
-    const char *desc = arena_format(r->arena, "Accuracy in percent on image questions and on text questions, a pair of bars for each of %zu models. The table below holds the numbers.", v->count);
+    const char *desc = arena_format(r->arena, "Accuracy in percent on image questions and on text questions, a pair of bars for "
+                                              "each of %zu models. The table below holds the numbers.", v->count);
     panel_begin(p, splits[s].title, splits[s].note, WIDTH, TOP + PITCH * (double)v->count, desc ? desc : "");
     svg_line(p->f, "base", LABEL, 0, LABEL, TOP + PITCH * (double)v->count - 6);
     for (size_t k = 0; k < v->count; k++) {
@@ -60,9 +63,11 @@ static void split_panel(Page *p, const Report *r, const Variants *v, int s)
 
 static void numbers(Page *p, const Report *r, const char *scenario, const Variants *v)
 {
-    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % ↑", "retain, text, % ↑", "general, image, % ↑",
+    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % ↑",
+                                           "retain, text, % ↑", "general, image, % ↑",
                                            "general, text, % ↑" };
-    const char *caption = arena_format(r->arena, "Accuracy in percent; mean and, in brackets, range over the seeds. %s", questions_text(r, scenario));
+    const char *caption = arena_format(r->arena, "Accuracy in percent; mean and, in brackets, range over the seeds. %s",
+                                       questions_text(r, scenario));
     table_begin(p, caption ? caption : "", columns, 7);
     for (size_t k = 0; k < v->count; k++) {
         const char *cells[7] = { v->item[k].label };
@@ -80,7 +85,8 @@ static const char *about_oracle(const Variants *v, const char *scenario)
     if (s && !scenario_has_oracle(s))
         return "";
     bool there = v->count && variant_is(&v->item[v->count - 1], "retrain");
-    return there ? " Retrained is a model that never saw them." : " This run has no retrained model to compare with (protocol.oracle in the config).";
+    return there ? " Retrained is a model that never saw them." : " This run has no retrained model to compare with "
+                                                                  "(protocol.oracle in the config).";
 }
 
 static void bars(Page *p, const Report *r, const char *scenario, const char *title, const char *says)
@@ -94,13 +100,15 @@ static void bars(Page *p, const Report *r, const char *scenario, const char *tit
         split_panel(p, r, &v, s);
     figure_numbers(p);
     numbers(p, r, scenario, &v);
-    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, split=unlearn|retain|general, modality=image|text, last round of each method", scenario);
+    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, split=unlearn|retain|general, "
+                                                "modality=image|text, last round of each method", scenario);
     figure_end(p, source ? source : "");
 }
 
 static void missing(Page *p, const Report *r, const char *scenario)
 {
-    const char *text = arena_format(r->arena, "This run has no rows of the scenario %s, so its figure is missing (protocol.scenarios in the config).", scenario);
+    const char *text = arena_format(r->arena, "This run has no rows of the scenario %s, so its figure is missing "
+                                              "(protocol.scenarios in the config).", scenario);
     page_say(p, "missing", text ? text : "");
 }
 
@@ -116,7 +124,9 @@ static void scenario_bars(Page *p, const Report *r, const Scenario *s)
 
 void report_comparison(Page *p, const Report *r)
 {
-    page_section(p, "comparison", "Forget, retain, general ability", "This is PULSE's comparison. A good method empties the first panel and leaves the other two as they were, for image questions and for text questions.");
+    page_section(p, "comparison", "Forget, retain, general ability", "This is PULSE's comparison. A good method empties the "
+                                                                     "first panel and leaves the other two as they were, for "
+                                                                     "image questions and for text questions.");
     for (size_t k = 0; k < scenarios_count; k++)
         if (scenarios[k].requests == REQUESTS_ONE)
             scenario_bars(p, r, &scenarios[k]);
@@ -126,8 +136,9 @@ void report_comparison(Page *p, const Report *r)
 void report_ablation(Page *p, const Report *r)
 {
     page_section(p, "ablation", "Which part is trained",
-                 "PULSE trains the language model alone (llm) or the projector as well (proj+llm). In the paper, gradient ascent takes the accuracy on image questions from 78.0 % to 24.8 % (llm) or 9.6 % (proj+llm), "
-                 "on text questions from 76.8 % to 33.2 % or 35.2 %, and on MMBench from 75.1 % to 48.8 % or 71.1 %.");
+                 "PULSE trains the language model alone (llm) or the projector as well (proj+llm). In the paper, gradient ascent "
+                 "takes the accuracy on image questions from 78.0 % to 24.8 % (llm) or 9.6 % (proj+llm), on text questions from "
+                 "76.8 % to 33.2 % or 35.2 %, and on MMBench from 75.1 % to 48.8 % or 71.1 %.");
     for (size_t k = 0; k < scenarios_count; k++)
         if (scenarios[k].requests == REQUESTS_ABLATION)
             scenario_bars(p, r, &scenarios[k]);
@@ -160,7 +171,9 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     enum { ROW = 25 };
     Variants v = variants(r, scenario);
     double height = ROW * (double)v.count;
-    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20, "A line for each model from the accuracy on image questions to the accuracy on text questions. The difference stands at the right.");
+    panel_begin(p, scenario_label(r, scenario), NULL, WIDTH, height + 20,
+                "A line for each model from the accuracy on image questions to the accuracy on text questions. The difference "
+                "stands at the right.");
     for (int k = 0; k <= 2; k++) {
         static const char *const percent[] = { "0", "50", "100 %" };
         svg_line(p->f, "grid", LABEL + FULL * k / 2.0, 0, LABEL + FULL * k / 2.0, height);
@@ -169,7 +182,8 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     for (size_t k = 0; k < v.count; k++) {
         double y = ROW * ((double)k + 0.5);
         svg_text(p->f, "label", LABEL - 8, y + 4, "end", v.item[k].label);
-        gap_row(p, spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")), spread(&r->results, variant_ask(&v.item[k], "unlearn", "text")), y, r->arena);
+        gap_row(p, spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
+                spread(&r->results, variant_ask(&v.item[k], "unlearn", "text")), y, r->arena);
     }
     panel_end(p);
 }
@@ -181,9 +195,11 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
     for (size_t i = 0; i < n; i++) {
         Variants v = variants(r, scenario[i]);
         for (size_t k = 0; k < v.count; k++) {
-            Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")), text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
+            Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
+                   text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
             const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
-            table_row(p, (const char *[]){ v.item[k].label, scenario[i], spread_text(image, r->arena), spread_text(text, r->arena), gap }, 5);
+            table_row(p, (const char *[]){ v.item[k].label, scenario[i], spread_text(image, r->arena),
+                                           spread_text(text, r->arena), gap }, 5);
         }
     }
     table_end(p);
@@ -194,9 +210,13 @@ void report_gap(Page *p, const Report *r)
     static const char *const key[][2] = { { "image", "image questions" }, { "text", "text questions" } };
     const char *scenario[40];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 40);
-    page_section(p, "gap", "The gap between image and text", "Knowledge may be gone when a question shows the image and still be there when it gives the name in text. PULSE asks in both modalities.");
+    page_section(p, "gap", "The gap between image and text", "Knowledge may be gone when a question shows the image and still be "
+                                                             "there when it gives the name in text. PULSE asks in both "
+                                                             "modalities.");
     if (n) {
-        figure_begin(p, "Accuracy on what is to be forgotten, by modality", "The farther apart the two dots of a line are, the more the forgetting depends on the modality of the question. The number is the accuracy on text minus that on image questions, in points.");
+        figure_begin(p, "Accuracy on what is to be forgotten, by modality",
+                     "The farther apart the two dots of a line are, the more the forgetting depends on the modality of the "
+                     "question. The number is the accuracy on text minus that on image questions, in points.");
         figure_key(p, key, 2);
         for (size_t k = 0; k < n; k++)
             gap_panel(p, r, scenario[k]);

@@ -93,7 +93,8 @@ static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
     };
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->trajectory,
-                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY }, track[k].split, OVER_STEPS);
+                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY },
+                         track[k].split, OVER_STEPS);
 }
 
 static void trajectory_figure(Page *p, const Report *r, const char *scenario)
@@ -101,13 +102,15 @@ static void trajectory_figure(Page *p, const Report *r, const char *scenario)
     static const char *const columns[] = { "method", "step", "forget, image, % ↓", "forget, text, % ↓", "retain, % ↑", "general, % ↑" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
-    figure_begin(p, scenario_label(r, scenario), "The accuracy during unlearning, over the steps of the optimiser. Step 0 is the model before unlearning. Where the seeds differ, their range is shaded.");
+    figure_begin(p, scenario_label(r, scenario), "The accuracy during unlearning, over the steps of the optimiser. Step 0 is the "
+                                                 "model before unlearning. Where the seeds differ, their range is shaded.");
     for (size_t k = 0; lines && k < v.count; k++) {
         tracks(r, &v.item[k], lines + TRACKS * k);
         double most = end_of(lines + TRACKS * k, TRACKS);
         if (!variant_unlearns(&v.item[k]) || most == 0)
             continue;
-        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines show the accuracy in percent over the steps. The table below holds the numbers.");
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(),
+                    "Four lines show the accuracy in percent over the steps. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "steps", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
         panel_end(p);
     }
@@ -117,7 +120,8 @@ static void trajectory_figure(Page *p, const Report *r, const char *scenario)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
     table_end(p);
-    const char *source = arena_format(r->arena, "trajectory.csv: scenario=%s, round=1, metric=accuracy; step 0 from results.csv: method=none", scenario);
+    const char *source = arena_format(r->arena, "trajectory.csv: scenario=%s, round=1, metric=accuracy; step 0 from results.csv: "
+                                                "method=none", scenario);
     figure_end(p, source ? source : "");
 }
 
@@ -134,18 +138,21 @@ void report_trajectories(Page *p, const Report *r)
 {
     const char *scenario[40];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 40), shown = 0;
-    page_section(p, "trajectories", "Trajectories", "One point says little, because a method may pass through a good state and leave it again. The model is therefore also asked during unlearning.");
+    page_section(p, "trajectories", "Trajectories", "One point says little, because a method may pass through a good state and "
+                                                    "leave it again. The model is therefore also asked during unlearning.");
     for (size_t k = 0; k < n; k++)
         if (in_one_request(r, scenario[k]) && ++shown)
             trajectory_figure(p, r, scenario[k]);
     if (!shown)
-        page_say(p, "missing", "This run kept no snapshots between the first and the last (protocol.trajectory = 0 in the config, or no trajectory.csv), so there is no curve to show.");
+        page_say(p, "missing", "This run kept no snapshots between the first and the last (protocol.trajectory = 0 in the "
+                               "config, or no trajectory.csv), so there is no curve to show.");
     page_section_end(p);
 }
 
 /* --- general ability against the accuracy on what is to be forgotten --- */
 
-static const struct { const char *scenario, *class; } groups[] = { { "finetuned", "s1" }, { "pretrained", "s2" }, { "known", "s3" }, { "finetuned20", "s4" } };
+static const struct { const char *scenario, *class; } groups[] = { { "finetuned", "s1" }, { "pretrained", "s2" },
+                                                                   { "known", "s3" }, { "finetuned20", "s4" } };
 enum { GROUPS_SHOWN = sizeof groups / sizeof *groups };
 
 static const char *group_label(size_t g) { return scenario_find(groups[g].scenario)->label; }
@@ -192,12 +199,18 @@ void report_cost(Page *p, const Report *r)
         }
     if (!lines || !shown)
         return;
-    page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general ability with it. This figure compares at the same degree of forgetting, not at the same number of steps.");
-    figure_begin(p, "General ability against the accuracy on what is to be forgotten", "Each dot is a snapshot during unlearning, from the left, where everything is known, to the right, where it is forgotten. A line that stays high forgets at no cost. Dots are means over the seeds.");
+    page_section(p, "cost", "What forgetting costs", "The paper finds that forgetting pre-trained knowledge takes general "
+                                                     "ability with it. This figure compares at the same degree of forgetting, "
+                                                     "not at the same number of steps.");
+    figure_begin(p, "General ability against the accuracy on what is to be forgotten",
+                 "Each dot is a snapshot during unlearning, from the left, where everything is known, to the right, where it is "
+                 "forgotten. A line that stays high forgets at no cost. Dots are means over the seeds.");
     for (size_t k = 0; k < n; k++) {
         if (!end_of(lines[k], GROUPS_SHOWN))
             continue;
-        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Lines show general ability in percent over the accuracy on what is to be forgotten, which falls to the right.");
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(),
+                    "Lines show general ability in percent over the accuracy on what is to be forgotten, which falls to the "
+                    "right.");
         chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], GROUPS_SHOWN, r->arena);
         panel_end(p);
     }
@@ -206,7 +219,8 @@ void report_cost(Page *p, const Report *r)
     for (size_t k = 0; k < n; k++)
         cost_rows(p, r, method[k], lines[k]);
     table_end(p);
-    figure_end(p, "trajectory.csv: scenario=finetuned|pretrained|known|finetuned20, round=1, split=unlearn|general, modality=both, metric=accuracy");
+    figure_end(p, "trajectory.csv: scenario=finetuned|pretrained|known|finetuned20, round=1, split=unlearn|general, "
+                  "modality=both, metric=accuracy");
     page_section_end(p);
 }
 
@@ -215,12 +229,14 @@ void report_cost(Page *p, const Report *r)
 static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
 {
     static const struct { const char *class, *label, *split, *before; } track[TRACKS] = {
-        { "fourth", "forget, so far", "so_far", "unlearn" }, { "plain", "forget, all", "unlearn", "unlearn" }, { "retain", "retain", "retain", "retain" },
+        { "fourth", "forget, so far", "so_far", "unlearn" }, { "plain", "forget, all", "unlearn", "unlearn" },
+        { "retain", "retain", "retain", "retain" },
         { "general", "general", "general", "general" },
     };
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->results,
-                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY }, track[k].before, OVER_ROUNDS);
+                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY },
+                         track[k].before, OVER_ROUNDS);
 }
 
 static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)
@@ -234,17 +250,20 @@ static void rounds_figure(Page *p, const Report *r, const char *scenario, const 
         double most = end_of(lines + TRACKS * k, TRACKS);
         if (!variant_unlearns(&v.item[k]) || most == 0)
             continue;
-        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(), "Four lines show the accuracy in percent over the requests. The table below holds the numbers.");
+        panel_begin(p, v.item[k].label, NULL, chart_width(), chart_height(),
+                    "Four lines show the accuracy in percent over the requests. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "requests", "accuracy, %", true }, lines + TRACKS * k, TRACKS, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after each request, image and text questions together; mean and, in brackets, range over the seeds", columns, 6);
+    table_begin(p, "Accuracy in percent after each request, image and text questions together; mean and, in brackets, range over "
+                   "the seeds", columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
     table_end(p);
-    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, modality=both, split=so_far|unlearn|retain|general, all rounds", scenario);
+    const char *source = arena_format(r->arena, "results.csv: scenario=%s, metric=accuracy, modality=both, "
+                                                "split=so_far|unlearn|retain|general, all rounds", scenario);
     figure_end(p, source ? source : "");
 }
 
@@ -277,7 +296,9 @@ static void stress_figure(Page *p, const Report *r)
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     Line (*lines)[3] = arena_array(r->arena, n + 1, sizeof *lines);
-    figure_begin(p, "The same persons in more and smaller requests", "The accuracy after the last request, by the number of requests into which the same persons are divided. This goes beyond the paper.");
+    figure_begin(p, "The same persons in more and smaller requests", "The accuracy after the last request, by the number of "
+                                                                     "requests into which the same persons are divided. This "
+                                                                     "goes beyond the paper.");
     for (size_t k = 0; lines && k < n; k++) {
         lines[k][0] = stress_line(r, method[k], "plain", "forget, all", "unlearn");
         lines[k][1] = stress_line(r, method[k], "retain", "retain", "retain");
@@ -285,12 +306,14 @@ static void stress_figure(Page *p, const Report *r)
         double most = end_of(lines[k], 3);
         if (strcmp(method[k], "none") == 0 || strcmp(method[k], "retrain") == 0 || most == 0)
             continue;
-        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(), "Three lines show the accuracy in percent over the number of requests. The table below holds the numbers.");
+        panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(),
+                    "Three lines show the accuracy in percent over the number of requests. The table below holds the numbers.");
         chart_draw(p, (Axis){ 0, most, "number of requests", "accuracy, %", true }, lines[k], 3, r->arena);
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after the last request, image and text questions together; mean and, in brackets, range over the seeds", columns, 5);
+    table_begin(p, "Accuracy in percent after the last request, image and text questions together; mean and, in brackets, range "
+                   "over the seeds", columns, 5);
     for (size_t k = 0; lines && k < n; k++)
         line_rows(p, r, method_label(method[k]), lines[k], 3);
     table_end(p);
@@ -303,12 +326,18 @@ void report_sequential(Page *p, const Report *r)
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100), stress = 0;
     for (size_t k = 0; k < n; k++)
         stress += strncmp(scenario[k], "stress-", 7) == 0;
-    page_section(p, "sequential", "Request after request", "In practice, people ask to be forgotten one after another. A method that works once may damage the model when it is repeated. The paper finds that five requests of ten persons hurt far more than one of fifty.");
+    page_section(p, "sequential", "Request after request", "In practice, people ask to be forgotten one after another. A method "
+                                                           "that works once may damage the model when it is repeated. The paper "
+                                                           "finds that five requests of ten persons hurt far more than one of "
+                                                           "fifty.");
     const char *name;
     for (size_t k = 0; (name = scenario_under(r, "sequential", k)); k++)
-        rounds_figure(p, r, name, "The accuracy after each request: on the persons of all requests so far, on all persons to be forgotten, on those to be retained, and on general ability. Image and text questions are counted together. Where the seeds differ, their range is shaded.");
+        rounds_figure(p, r, name, "The accuracy after each request: on the persons of all requests so far, on all persons to be "
+                                  "forgotten, on those to be retained, and on general ability. Image and text questions are "
+                                  "counted together. Where the seeds differ, their range is shaded.");
     if (!scenario_under(r, "sequential", 0))
-        page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios in the config).");
+        page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios "
+                               "in the config).");
     if (stress)
         stress_figure(p, r);
     page_section_end(p);

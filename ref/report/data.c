@@ -176,12 +176,15 @@ static int64_t questions_of(const Report *r, const char *scenario, const char *s
 
 const char *questions_text(const Report *r, const char *scenario)
 {
-    static const struct { const char *split, *label; } splits[] = { { "unlearn", "forget" }, { "retain", "retain" }, { "general", "general" } };
+    static const struct { const char *split, *label; } splits[] = { { "unlearn", "forget" }, { "retain", "retain" },
+                                                                    { "general", "general" } };
     const char *text = "";
     for (int s = 0; s < 3; s++) {
-        const int64_t image = questions_of(r, scenario, splits[s].split, "image"), words = questions_of(r, scenario, splits[s].split, "text");
+        const int64_t image = questions_of(r, scenario, splits[s].split, "image"),
+                      words = questions_of(r, scenario, splits[s].split, "text");
         if (text && image && words)
-            text = arena_format(r->arena, "%s%s %s %lld image + %lld text", text, *text ? "," : "n:", splits[s].label, (long long)image, (long long)words);
+            text = arena_format(r->arena, "%s%s %s %lld image + %lld text", text, *text ? "," : "n:", splits[s].label,
+                                (long long)image, (long long)words);
     }
     return text ? text : "";
 }

@@ -75,7 +75,8 @@ size_t seeds(const Report *r, uint64_t *out, size_t room);
 const char *questions_text(const Report *r, const char *scenario);
 
 const char *method_label(const char *method);
-/* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25". NULL: unknown. */
+/* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25".
+ * NULL: unknown. */
 const Scenario *scenario_in(const char *name);
 /* Its title, under a stopping rule other than budget with that name: "Fine-tuned knowledge, stopping rule accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);

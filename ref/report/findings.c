@@ -34,8 +34,8 @@ static const char *steps_text(const Report *r, const Variant *v)
         bool any = false;
         for (size_t k = 0; k < r->results.count; k++) {
             const ReportRow *x = &r->results.row[k];
-            if (x->seed != seed[i] || strcmp(x->metric, "steps") != 0 || strcmp(x->scenario, v->scenario) != 0 || strcmp(x->method, v->method) != 0
-                || strcmp(x->trainable, v->trainable) != 0 || !isfinite(x->value))
+            if (x->seed != seed[i] || strcmp(x->metric, "steps") != 0 || strcmp(x->scenario, v->scenario) != 0
+                || strcmp(x->method, v->method) != 0 || strcmp(x->trainable, v->trainable) != 0 || !isfinite(x->value))
                 continue;
             sum += x->value;
             any = true;
@@ -44,7 +44,9 @@ static const char *steps_text(const Report *r, const Variant *v)
         least = any && sum < least ? sum : least;
         most = any && sum > most ? sum : most;
     }
-    const char *text = !found ? "–" : least == most ? arena_format(r->arena, "%.0f", least) : arena_format(r->arena, "%.0f–%.0f", least, most);
+    const char *text = !found        ? "–"
+                     : least == most ? arena_format(r->arena, "%.0f", least)
+                                     : arena_format(r->arena, "%.0f–%.0f", least, most);
     return text ? text : "";
 }
 
@@ -68,8 +70,12 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
                 continue;
             any = any || finding == 0 || strcmp(findings[finding].scenario[s], findings[0].scenario[0]) != 0;
             if (!only_ask)
-                table_row(p, (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
-                                               spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena), kept_text(r, v, "retain"), kept_text(r, v, "general") }, 7);
+                table_row(p,
+                          (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v),
+                                            spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
+                                            spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena),
+                                            kept_text(r, v, "retain"), kept_text(r, v, "general") },
+                          7);
         }
     }
     return any;
@@ -77,7 +83,8 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
 
 static void at_the_end(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "method", "steps in all", "forget, image, % ↓", "forget, text, % ↓", "retain, % of before ↑", "general, % of before ↑" };
+    static const char *const columns[] = { "scenario", "method", "steps in all", "forget, image, % ↓", "forget, text, % ↓",
+                                           "retain, % of before ↑", "general, % of before ↑" };
     fputs("<figure>\n", p->f);
     table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, 7);
     for (size_t f = 0; f < FINDINGS; f++)
@@ -89,7 +96,8 @@ static void at_the_end(Page *p, const Report *r)
             rule_rows(p, r, f, stopping_rules[rule].name, false);
         }
     table_end(p);
-    fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, modality=both) and steps, last round; the stopping rules: pulse-ref list rules</p>\n</figure>\n", p->f);
+    fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn), retention (split=retain|general, "
+          "modality=both) and steps, last round; the stopping rules: pulse-ref list rules</p>\n</figure>\n", p->f);
 }
 
 /* --- at equal forgetting --- */
@@ -100,9 +108,9 @@ static double value_at(const Report *r, const ReportRow *at, const char *split)
 {
     for (size_t k = 0; k < r->trajectory.count; k++) {
         const ReportRow *x = &r->trajectory.row[k];
-        if (x->seed == at->seed && x->round == at->round && x->step == at->step && strcmp(x->metric, "accuracy") == 0 && strcmp(x->split, split) == 0
-            && strcmp(x->modality, "both") == 0 && strcmp(x->scenario, at->scenario) == 0 && strcmp(x->method, at->method) == 0
-            && strcmp(x->trainable, at->trainable) == 0)
+        if (x->seed == at->seed && x->round == at->round && x->step == at->step && strcmp(x->metric, "accuracy") == 0
+            && strcmp(x->split, split) == 0 && strcmp(x->modality, "both") == 0 && strcmp(x->scenario, at->scenario) == 0
+            && strcmp(x->method, at->method) == 0 && strcmp(x->trainable, at->trainable) == 0)
             return x->value;
     }
     return NAN;
@@ -119,7 +127,8 @@ static double general_before(const Report *r, const ReportRow *at)
     return NAN;
 }
 
-/* The snapshot of a scenario, under whatever stopping rule, whose accuracy on all that is to be forgotten is nearest to `level`; the first on ties. */
+/* The snapshot of a scenario, under whatever stopping rule, whose accuracy on all that is to be forgotten is nearest to `level`;
+ * the first on ties. */
 static State nearest(const Report *r, const char *scenario, const char *method, uint64_t seed, double level)
 {
     State best = { NULL, NAN, INFINITY };
@@ -151,8 +160,9 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
         if (!at.known || at.distance > near_enough || !isfinite(at.general))
             continue;
         const char *rule = rule_of(at.known->scenario, scenario);
-        states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, forget %.1f, general %.1f", states, *states ? "; " : "", (unsigned long long)seed[k], rule,
-                              (long long)at.known->round, (long long)at.known->step, 100 * at.known->value, 100 * at.general);
+        states = arena_format(r->arena, "%s%sseed %llu: %s, request %lld, step %lld, forget %.1f, general %.1f", states,
+                              *states ? "; " : "", (unsigned long long)seed[k], rule, (long long)at.known->round,
+                              (long long)at.known->step, 100 * at.known->value, 100 * at.general);
         if (!states)
             return;
         kept.least = !kept.n || at.general < kept.least ? at.general : kept.least;
@@ -170,7 +180,8 @@ static void at_equal_forgetting(Page *p, const Report *r)
     static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
-    fputs("<figure>\n<details><summary>At equal forgetting: general ability at the snapshots nearest to a level of accuracy on what is to be forgotten</summary>\n", p->f);
+    fputs("<figure>\n<details><summary>At equal forgetting: general ability at the snapshots nearest to a level of accuracy on "
+          "what is to be forgotten</summary>\n", p->f);
     table_begin(p, "During unlearning, in percent; mean and, in brackets, range over the seeds", columns, 4);
     for (size_t m = 0; m < n; m++) {
         if (strcmp(method[m], "none") == 0 || strcmp(method[m], "retrain") == 0)
@@ -181,7 +192,8 @@ static void at_equal_forgetting(Page *p, const Report *r)
                 level_row(p, r, scenario[s], method[m], level[l]);
     }
     table_end(p);
-    fputs("</details>\n<p class=\"source\">From trajectory.csv: metric=accuracy, modality=both, split=unlearn|general; general ability before: results.csv, method=none</p>\n</figure>\n", p->f);
+    fputs("</details>\n<p class=\"source\">From trajectory.csv: metric=accuracy, modality=both, split=unlearn|general; general "
+          "ability before: results.csv, method=none</p>\n</figure>\n", p->f);
 }
 
 void report_findings(Page *p, const Report *r)
@@ -193,9 +205,13 @@ void report_findings(Page *p, const Report *r)
     if (!any)
         return;
     page_section(p, "findings", "The paper's findings",
-                 "Whether a finding holds depends on the stopping rule. Budget: each request takes the passes that the config says. Updates: each request takes the same number of steps. Epochs: each question is trained on in the same number of passes. Accuracy: each request ends when its accuracy is low enough.");
-    page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of that before unlearning; more than 100 means that more answers are right than before. "
-                        "At equal forgetting nothing is interpolated: each snapshot was recorded, under whatever stopping rule, within 10 points of the level.");
+                 "Whether a finding holds depends on the stopping rule. Budget: each request takes the passes that the config "
+                 "says. Updates: each request takes the same number of steps. Epochs: each question is trained on in the same "
+                 "number of passes. Accuracy: each request ends when its accuracy is low enough.");
+    page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of "
+                        "that before unlearning; more than 100 means that more answers are right than before. At equal "
+                        "forgetting nothing is interpolated: each snapshot was recorded, under whatever stopping rule, within 10 "
+                        "points of the level.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

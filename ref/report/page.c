@@ -12,7 +12,8 @@ static void element(Page *p, const char *tag, const char *class, const char *tex
 void page_begin(Page *p, const char *title)
 {
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>", p->f);
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" "
+          "content=\"light dark\">\n<title>", p->f);
     page_text(p->f, title);
     fprintf(p->f, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", page_style);
 }

@@ -60,15 +60,17 @@ static bool number(const Table *t, double *out)
 static bool row_read(const Table *t, ReportRow *x)
 {
     int64_t seed;
-    const struct { const char *name, **to; } texts[] = { { "scenario", &x->scenario }, { "method", &x->method }, { "trainable", &x->trainable },
+    const struct { const char *name, **to; } texts[] = { { "scenario", &x->scenario }, { "method", &x->method },
+                                                         { "trainable", &x->trainable },
         { "split", &x->split }, { "modality", &x->modality }, { "metric", &x->metric } };
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         *texts[k].to = field(t, texts[k].name);
         if (!**texts[k].to)
             return error_set(t->error, "%s:%zu: %s is empty, expected a name", t->path, t->line, texts[k].name);
     }
-    if (!whole(t, "round", false, &x->round) || !whole(t, "epoch", false, &x->epoch) || !whole(t, "step", false, &x->step) || !number(t, &x->value)
-        || !whole(t, "count", true, &x->count) || !whole(t, "total", true, &x->total) || !whole(t, "seed", false, &seed))
+    if (!whole(t, "round", false, &x->round) || !whole(t, "epoch", false, &x->epoch) || !whole(t, "step", false, &x->step)
+        || !number(t, &x->value) || !whole(t, "count", true, &x->count) || !whole(t, "total", true, &x->total)
+        || !whole(t, "seed", false, &seed))
         return false;
     x->seed = (uint64_t)seed;
     return true;
@@ -82,7 +84,8 @@ static bool cut(Table *t, char *line)
         if (comma)
             *comma++ = 0;
         if (strlen(at) > FIELD_BYTES)
-            return error_set(t->error, "%s:%zu: field %zu has %zu bytes, expected at most %d", t->path, t->line, n + 1, strlen(at), FIELD_BYTES);
+            return error_set(t->error, "%s:%zu: field %zu has %zu bytes, expected at most %d", t->path, t->line, n + 1,
+                             strlen(at), FIELD_BYTES);
         if (n < FIELDS_MAX)
             t->field[n] = at;
         at = comma;

@@ -10,7 +10,8 @@ static size_t utf8_length(const unsigned char *p)
     for (size_t k = 1; k < n; k++)
         if ((p[k] & 0xc0) != 0x80)
             return 0;
-    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f);
+    bool bad = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90)
+            || (p[0] == 0xf4 && p[1] > 0x8f);
     return bad ? 0 : n;
 }
 
@@ -44,13 +45,14 @@ void svg_end(FILE *f) { fputs("</svg>\n", f); }
 
 void svg_rect(FILE *f, const char *class, double x, double y, double width, double height)
 {
-    fprintf(f, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"1.5\"/>\n", class, within(x), within(y), within(width),
-            within(height));
+    fprintf(f, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"1.5\"/>\n", class, within(x),
+            within(y), within(width), within(height));
 }
 
 void svg_line(FILE *f, const char *class, double x1, double y1, double x2, double y2)
 {
-    fprintf(f, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, within(x1), within(y1), within(x2), within(y2));
+    fprintf(f, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, within(x1), within(y1),
+            within(x2), within(y2));
 }
 
 static void points(FILE *f, const char *kind, const char *class, const Point *p, size_t n)

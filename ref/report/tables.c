@@ -28,7 +28,8 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
         const Variant *v = &all.item[k];
         const char *cells[7] = { v->label, spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
                                  spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena) };
-        static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" }, { "general", "text" } };
+        static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" },
+                                                { "general", "text" } };
         for (int c = 0; c < 4; c++)
             cells[3 + c] = before == v ? "100.0" : kept(r, v, before, what[c][0], what[c][1]);
         table_row(p, cells, 7);
@@ -37,14 +38,16 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
 
 void report_methods(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % of before ↑", "retain, text, % of before ↑",
+    static const char *const columns[] = { "model", "forget, image, % ↓", "forget, text, % ↓", "retain, image, % of before ↑",
+                                           "retain, text, % of before ↑",
                                            "general, image, % of before ↑", "general, text, % of before ↑" };
     const char *scenario[100];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100);
     page_section(p, "methods", "The methods at a glance",
-                 "Forget: the accuracy on what is to be forgotten; lower is better. Retain and general: the accuracy after unlearning in percent of the accuracy before; "
-                 "higher is better, and more than 100 means that more answers are right than before. All values are taken after the last request. "
-                 "A value is the mean over the seeds, with their range in brackets; n counts questions.");
+                 "Forget: the accuracy on what is to be forgotten; lower is better. Retain and general: the accuracy after "
+                 "unlearning in percent of the accuracy before; higher is better, and more than 100 means that more answers are "
+                 "right than before. All values are taken after the last request. A value is the mean over the seeds, with their "
+                 "range in brackets; n counts questions.");
     if (n == 0)
         page_say(p, "missing", "results.csv has no rows: nothing was measured yet.");
     if (n) {
@@ -53,7 +56,8 @@ void report_methods(Page *p, const Report *r)
         for (size_t k = 0; k < n; k++)
             method_rows(p, r, scenario[k]);
         table_end(p);
-        fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn) and metric=retention (split=retain|general), last round of each method</p>\n</figure>\n", p->f);
+        fputs("<p class=\"source\">From results.csv: metric=accuracy (split=unlearn) and metric=retention "
+              "(split=retain|general), last round of each method</p>\n</figure>\n", p->f);
     }
     page_section_end(p);
 }
@@ -65,7 +69,8 @@ static ReportRows slice(const ReportRows *rows, const Variant *v, Arena *a)
     ReportRows out = { arena_array(a, rows->count + 1, sizeof *out.row), 0 };
     for (size_t k = 0; out.row && k < rows->count; k++) {
         const ReportRow *x = &rows->row[k];
-        if (x->round == v->last && strcmp(x->scenario, v->scenario) == 0 && strcmp(x->method, v->method) == 0 && strcmp(x->trainable, v->trainable) == 0)
+        if (x->round == v->last && strcmp(x->scenario, v->scenario) == 0 && strcmp(x->method, v->method) == 0
+            && strcmp(x->trainable, v->trainable) == 0)
             out.row[out.count++] = *x;
     }
     return out;
@@ -83,7 +88,8 @@ static bool drawn(const char *metric) { return strcmp(metric, "accuracy") == 0 |
 /* On how many questions a metric is measured: those that its own rows count, or else those of the accuracy. */
 static const char *questions_cell(const ReportRows *rows, const char *metric, const char *split, Arena *a)
 {
-    static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence", "model_utility", "steps" };
+    static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",
+                                          "model_utility", "steps" };
     int64_t n = spread(rows, (Ask){ NULL, NULL, NULL, split, "both", metric, ANY, ANY }).questions;
     bool of_accuracy = n == 0 && metric_find(metric);
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
@@ -98,7 +104,8 @@ enum { METRIC_COLUMNS = 10 };
 
 static void metric_rows(Page *p, const Report *r, const Variant *v, const char *const *metric, size_t n)
 {
-    static const char *const splits[] = { "unlearn", "retain", "general" }, *const labels[] = { "forget", "retain", "general" }, *const modalities[] = { "image", "text", "both" };
+    static const char *const splits[] = { "unlearn", "retain", "general" }, *const labels[] = { "forget", "retain", "general" },
+                             *const modalities[] = { "image", "text", "both" };
     ArenaMark mark = arena_mark(r->arena);
     ReportRows mine = slice(&r->results, v, r->arena);
     for (size_t m = 0; m < n; m++)
@@ -128,7 +135,9 @@ void report_metrics(Page *p, const Report *r)
         others += !drawn(metric[k]);
     if (!others)
         return;
-    page_section(p, "metrics", "All other metrics", "These metrics were measured besides; no figure shows them. pulse-ref list metrics has their formulas. Better says which direction is better on the split, or the value that is best; "
+    page_section(p, "metrics", "All other metrics", "These metrics were measured besides; no figure shows them. pulse-ref list "
+                                                    "metrics has their formulas. Better says which direction is better on the "
+                                                    "split, or the value that is best; "
                  "n counts the questions of both modalities.");
     const char *title = arena_format(r->arena, "%zu more metrics, after the last request", others);
     fputs("<figure>\n<details><summary>", p->f);
@@ -141,6 +150,7 @@ void report_metrics(Page *p, const Report *r)
             metric_rows(p, r, &all.item[i], metric, m);
     }
     table_end(p);
-    fputs("</details>\n<p class=\"source\">From results.csv: split=unlearn|retain|general, last round of each method</p>\n</figure>\n", p->f);
+    fputs("</details>\n<p class=\"source\">From results.csv: split=unlearn|retain|general, last round of each "
+          "method</p>\n</figure>\n", p->f);
     page_section_end(p);
 }

@@ -29,8 +29,10 @@ static const char *split_of(const Splits *s, const Result *r)
 static void answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count)
 {
     for (size_t k = 0; k < count; k++) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
-                              (json_int_t)row->round, "seed", (json_int_t)row->seed, "split", split_of(s, &r[k])), *x = answer_object(&r[k], true);
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable",
+                              row->trainable, "round", (json_int_t)row->round, "seed", (json_int_t)row->seed, "split",
+                              split_of(s, &r[k])),
+               *x = answer_object(&r[k], true);
         json_object_update(o, x);
         json_print(c->answers.stream, o, 0);
         fputc('\n', c->answers.stream);
@@ -62,7 +64,8 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
     const EntityList *present = &s->request[row.round - 1];
     EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
     const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
-    return name && split(rows, row, name, (Whose){ present, NULL, true }, r, e) && split(rows, row, "so_far", (Whose){ &so_far, NULL, true }, r, e);
+    return name && split(rows, row, name, (Whose){ present, NULL, true }, r, e) && split(rows, row, "so_far",
+                                                                                         (Whose){ &so_far, NULL, true }, r, e);
 }
 
 /* after / before of the accuracies of the last rows, for what should stay. */
@@ -75,7 +78,8 @@ static bool retention(Rows *rows, size_t before, size_t before_end, size_t first
             continue;
         for (size_t i = before; i < before_end; i++) {
             const Row *y = &rows->row[i];
-            if (strcmp(y->metric, "accuracy") != 0 || strcmp(y->split, x.split) != 0 || strcmp(y->modality, x.modality) != 0 || !(y->value > 0))
+            if (strcmp(y->metric, "accuracy") != 0 || strcmp(y->split, x.split) != 0 || strcmp(y->modality, x.modality) != 0
+                || !(y->value > 0))
                 continue;
             x.metric = "retention";
             x.value = x.value / y->value;
@@ -117,7 +121,8 @@ static bool references(Collect *c, const Case *x, const Splits *s, References *t
 }
 
 /* The end of a request: what is measured only there. */
-static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first, const References *to, Error *e)
+static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first,
+                        const References *to, Error *e)
 {
     Row steps = row;
     steps.split = "unlearn";
@@ -139,7 +144,8 @@ static bool end_of_trajectory(Collect *c, size_t first)
     return good;
 }
 
-static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const RequestEnd *ends, size_t request, int64_t step, const References *to, Error *e)
+static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const RequestEnd *ends, size_t request, int64_t step,
+                         const References *to, Error *e)
 {
     char name[64];
     size_t count, said = 0, entities = s->request[request].count;
@@ -196,7 +202,8 @@ bool run_collect(Run *r, Error *e)
         good = file_finish(&c.answers, e);
     else
         file_drop(&c.answers);
-    good = good && rows_write_csv(&c.rows, path[0], false, e) && rows_write_jsonl(&c.rows, path[1], e) && rows_write_csv(&c.trajectory, path[2], true, e)
+    good = good && rows_write_csv(&c.rows, path[0], false, e) && rows_write_jsonl(&c.rows, path[1], e)
+        && rows_write_csv(&c.trajectory, path[2], true, e)
         && manifest_write(&r->plan, r->out, settings_text(&r->settings, &c.arena), files, 4, &c.arena, e);
     arena_free(&c.scratch);
     arena_free(&c.arena);

@@ -87,9 +87,13 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
         settings_defaults(&s, a);
         if (m == MODEL_BASE)
             return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file);
-        if (!settings_input(&r->settings, made_by[m], configs[m], e) || !settings_read(&s, settings_path(&r->settings, configs[m]), e) || !dataset_read(&stream, settings_path(&s, s.data_stream), a, e))
+        if (!settings_input(&r->settings, made_by[m], configs[m], e)
+            || !settings_read(&s, settings_path(&r->settings, configs[m]), e)
+            || !dataset_read(&stream, settings_path(&s, s.data_stream), a, e))
             return false;
-        const char *text = samples_digest(&stream, &samples, a, e) && model_digest(settings_path(&s, s.model_path), &start, a, e) ? settings_part(&s, IN_TRAIN, a, e) : NULL;
+        const char *text = samples_digest(&stream, &samples, a, e) && model_digest(settings_path(&s, s.model_path), &start, a, e)
+                             ? settings_part(&s, IN_TRAIN, a, e)
+                             : NULL;
         dataset_close(&stream);
         if (!text)
             return false;
@@ -139,7 +143,8 @@ bool run_plan(Run *r, Error *e)
     Entities entities;
     ProtocolConfig c = {
         .scenarios = s->protocol_scenarios, .methods = s->protocol_methods, .seeds = s->protocol_seeds, .stress = s->protocol_stress,
-        .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods, .control_methods = s->protocol_control_methods,
+        .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods,
+        .control_methods = s->protocol_control_methods,
         .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .paraphrases = s->protocol_frames, .reading = settings_part(s, IN_ANSWER, a, e),
@@ -150,7 +155,8 @@ bool run_plan(Run *r, Error *e)
         },
     };
     if (!decimal_to_double(s->protocol_trajectory, &c.trajectory) || !(c.trajectory == 0 || c.trajectory >= 0.01))
-        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file, s->protocol_trajectory);
+        return error_set(e, "%s: protocol.trajectory is \"%s\", expected a number of epochs, 0.01 or more, or 0", s->file,
+                         s->protocol_trajectory);
     if (!decimal_to_double(s->protocol_stop, &c.stop) || !(c.stop >= 0) || c.stop > 1)
         return error_set(e, "%s: protocol.stop is \"%s\", expected an accuracy, 0 to 1", s->file, s->protocol_stop);
     const bool there = settings_input(s, "data.world", s->data_world, e) && world_read(&world, settings_path(s, s->data_world), a, e);
@@ -160,7 +166,8 @@ bool run_plan(Run *r, Error *e)
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
         || !read_questions(r, &world, &c, e))
         return false;
-    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &world, &entities, a, e) || error_prefix(e, "%s", s->file)) && sizes_check(&r->plan, a, e);
+    return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &world, &entities, a, e) || error_prefix(e, "%s", s->file))
+        && sizes_check(&r->plan, a, e);
 }
 
 /* Whether what the case trains is in the model. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights; relearned.jsonl: those about what was
- * forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json: membership and the distance to the oracle, as rows. */
+/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights; relearned.jsonl:
+ * those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json:
+ * membership and the distance to the oracle, as rows. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/distance.h"
@@ -23,8 +24,9 @@ typedef struct {
 
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
 {
-    return json_array_append_new(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric", metric, "value",
-                                                       json_real(value))) == 0;
+    return json_array_append_new(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric",
+                                                       metric, "value", json_real(value)))
+        == 0;
 }
 
 /* Opens the model that is probed. */
@@ -98,7 +100,8 @@ static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Erro
     bool good = !e->failed;
     for (size_t k = 0; good && k < 2 * n; k++)
         good = membership_sample(&x->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
-    good = good && membership_scores(&x->model, sample, 2 * n, t.score, &a, e) && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
+    good = good && membership_scores(&x->model, sample, 2 * n, t.score, &a, e)
+        && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
     for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++)
         for (int modality = 0; good && modality < 3; modality++)
             good = (kind == 1 && !oracle) || auc_add(p, &t, kind, modality, &a, e);
@@ -121,7 +124,8 @@ static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error 
         bool good = sample != NULL;
         for (size_t k = 0; good && k < q->count; k++)
             good = membership_sample(&x->reader, &q->question[k], false, &sample[k], &a, e);
-        good = good && logits_distance(&x->model, oracle, sample, q->count, &d, e) && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
+        good = good && logits_distance(&x->model, oracle, sample, q->count, &d, e)
+            && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
             && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
         arena_free(&a);
         if (!good)
@@ -136,9 +140,10 @@ static bool as_it_is(Probe *p, Error *e)
     Session x = { .folder = NULL }, oracle = { .folder = NULL };
     const bool compared = p->stage->model != MODEL_ORACLE && p->c->oracle != NO_STAGE;
     const Model *beside = compared ? &oracle.model : NULL;
-    bool good = open_probed(p, &x, &a, e) && session_model(&x, e) && (!compared || session_reference(&oracle, run_model(p->run, MODEL_ORACLE, &a), &x, false, &a, e))
-        && membership_ask(p, &x, beside, e) && (!compared || distance_ask(p, &x, beside, e))
-        && (!p->cloze.count || ask(p, &x, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
+    bool good = open_probed(p, &x, &a, e) && session_model(&x, e)
+             && (!compared || session_reference(&oracle, run_model(p->run, MODEL_ORACLE, &a), &x, false, &a, e))
+             && membership_ask(p, &x, beside, e) && (!compared || distance_ask(p, &x, beside, e))
+             && (!p->cloze.count || ask(p, &x, "cloze.jsonl", &p->cloze, 1, DEPTH_TEXT, e));
     session_close(&x);
     session_close(&oracle);
     arena_free(&a);
@@ -158,7 +163,8 @@ static bool quantised(Probe *p, Error *e)
     return good;
 }
 
-/* Fine-tunes the opened model on the members: one round of the method retain_ft with them as the retain set. A loss that is not finite ends it. */
+/* Fine-tunes the opened model on the members: one round of the method retain_ft with them as the retain set.
+ * A loss that is not finite ends it. */
 static bool relearn(Probe *p, Session *x, Arena *a, Error *e)
 {
     MethodSettings m;

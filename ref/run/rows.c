@@ -36,8 +36,8 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
     return good && !e->failed;
 }
 
-static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *), Rows *rows, Row row, const Splits *s,
-                        Arena *a, Error *e)
+static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *),
+                        Rows *rows, Row row, const Splits *s, Arena *a, Error *e)
 {
     const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false }, { NULL, "general", false } };
     const char *path = arena_format(a, "%s/%s", stage_folder(r, stage, a), file);
@@ -83,9 +83,11 @@ static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t 
         double was, quantised, relearned, mia, of_was, of_relearned, of_mia, q = NAN;
         if (!find(rows, first, end, modality, "accuracy", &was))
             continue;
-        if (find(rows, first, end, modality, "accuracy_4bit", &quantised) && !put(rows, row, "quantisation", q = attack_score(quantised, was)))
+        if (find(rows, first, end, modality, "accuracy_4bit", &quantised)
+            && !put(rows, row, "quantisation", q = attack_score(quantised, was)))
             return false;
-        if (find(rows, first, end, modality, "accuracy_relearned", &relearned) && find(rows, oracle, oracle_end, modality, "accuracy", &of_was)
+        if (find(rows, first, end, modality, "accuracy_relearned", &relearned)
+            && find(rows, oracle, oracle_end, modality, "accuracy", &of_was)
             && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned)) {
             const double parts[] = { attack_score(relearned - was, of_relearned - of_was), q };
             if (!put(rows, row, "relearning", parts[0]) || !put(rows, row, "robustness", harmonic_mean(parts, 2)))
@@ -98,10 +100,12 @@ static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t 
     return true;
 }
 
-bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle, size_t oracle_end, Arena *a, Error *e)
+bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
+                    size_t oracle_end, Arena *a, Error *e)
 {
     return numbers_add(r, stage, rows, row, a, e)
         && answers_add(r, stage, "relearned.jsonl", "accuracy_relearned", result_exact, rows, row, s, a, e)
         && answers_add(r, stage, "quantised.jsonl", "accuracy_4bit", result_exact, rows, row, s, a, e)
-        && answers_add(r, stage, "cloze.jsonl", "cloze", result_cloze, rows, row, s, a, e) && scores_add(rows, row, first, oracle, oracle_end);
+        && answers_add(r, stage, "cloze.jsonl", "cloze", result_cloze, rows, row, s, a, e)
+        && scores_add(rows, row, first, oracle, oracle_end);
 }

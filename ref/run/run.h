@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Run: `pulse-ref run`, from a config to DIR/results.csv.
  *
- * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which people may also use to spread
- * a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is never run again.
- * All functions return false on failure, and then `e` says why. */
+ * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which people may also
+ * use to spread a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is
+ * never run again. All functions return false on failure, and then `e` says why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
@@ -54,7 +54,8 @@ bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t re
 bool run_probe(Run *r, size_t stage, Error *e);
 /* rows.c: adds what a probe stage's files come to, as rows like `row`. The rows of this model begin at `first`; those of the oracle are
  * oracle … oracle_end - 1 (none, if these are equal). */
-bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle, size_t oracle_end, Arena *a, Error *e);
+bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
+                    size_t oracle_end, Arena *a, Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
 /* pool.c: runs every stage that is not finished, by processes of this program; argv holds the words of the command. */

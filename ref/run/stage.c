@@ -47,7 +47,8 @@ static bool ask_model(Exam *x, Error *e)
 {
     Session s = { .folder = NULL };
     const char *folder = run_model(x->run, x->stage->model, &x->arena);
-    const bool good = folder && session_open(&s, &x->run->settings, folder, MASK_ANSWER, &x->arena, e) && ask(x, &s, "answers", DEPTH_TEXT, e);
+    const bool good = folder && session_open(&s, &x->run->settings, folder, MASK_ANSWER, &x->arena, e)
+                   && ask(x, &s, "answers", DEPTH_TEXT, e);
     session_close(&s);
     return good;
 }
@@ -75,7 +76,8 @@ static bool ask_snapshots(Exam *x, Error *e)
         return false;
     for (size_t k = 0; k < splits.requests; k++)
         for (int64_t step = 1; step <= ends[k].last; step++)
-            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, splits.request[k].count, step)) && !ask_snapshot(x, &splits, c, ends, k, step, e))
+            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, splits.request[k].count, step))
+                && !ask_snapshot(x, &splits, c, ends, k, step, e))
                 return false;
     return true;
 }
@@ -86,9 +88,10 @@ static bool answer_stage(Run *r, size_t stage, Error *e)
     Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
     x.out = stage_folder(r, stage, &x.arena);
     questions_begin(&x.questions, &x.arena);
-    bool good = x.out && file_make_folder(x.out, e)
-        && questions_add(&x.questions, &r->group[x.stage->group], facts, e) && questions_add(&x.questions, &r->general, general, e)
-        && (x.stage->of == NO_STAGE ? ask_model(&x, e) : ask_snapshots(&x, e)) && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
+    bool good = x.out && file_make_folder(x.out, e) && questions_add(&x.questions, &r->group[x.stage->group], facts, e)
+             && questions_add(&x.questions, &r->general, general, e)
+             && (x.stage->of == NO_STAGE ? ask_model(&x, e) : ask_snapshots(&x, e))
+             && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
     arena_free(&x.arena);
     return good;
 }

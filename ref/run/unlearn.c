@@ -35,7 +35,8 @@ static bool choose(Job *j, const Dataset *from, const EntityList *whose, Chosen 
         if (x->split == SPLIT_TRAIN && x->kind == KIND_OPEN && entity_list_has(whose, x->entity))
             out->sample[out->count++] = x;
     }
-    return out->sample && (out->count || error_set(e, "%s:1: %s: no open training question about those who are to be forgotten or retained", from->path, j->c->name));
+    return out->sample && (out->count || error_set(e, "%s:1: %s: no open training question about those who are to be forgotten "
+                                                      "or retained", from->path, j->c->name));
 }
 
 static bool lists_make(Job *j, RoundSamples *lists, Error *e)
@@ -56,7 +57,8 @@ static bool lists_make(Job *j, RoundSamples *lists, Error *e)
 static bool open_oracle(Job *j, Error *e)
 {
     const bool hidden = method_needs(j->m.method, &j->m.v) & NEEDS_HIDDEN;
-    return !method_wants_oracle(&j->m) || session_reference(&j->oracle, run_model(j->run, MODEL_ORACLE, &j->arena), &j->session, hidden, &j->arena, e);
+    return !method_wants_oracle(&j->m)
+        || session_reference(&j->oracle, run_model(j->run, MODEL_ORACLE, &j->arena), &j->session, hidden, &j->arena, e);
 }
 
 static bool job_open(Job *j, Error *e)
@@ -65,9 +67,10 @@ static bool job_open(Job *j, Error *e)
     Session *x = &j->session;
     RoundSamples lists;
     const char *folder = run_model(j->run, case_start(j->c), a);
-    if (!folder || !run_method(j->run, j->c->method->name, trainable_name(j->c->trainable), j->c->seed, &j->m, e) || !run_splits(j->run, j->c, &j->splits, a, e)
-        || !session_open(x, &j->m.settings, folder, (PromptMask)j->m.settings.data_mask, a, e) || !lists_make(j, &lists, e) || !session_begin(x, &j->m, e)
-        || !open_oracle(j, e))
+    if (!folder || !run_method(j->run, j->c->method->name, trainable_name(j->c->trainable), j->c->seed, &j->m, e)
+        || !run_splits(j->run, j->c, &j->splits, a, e)
+        || !session_open(x, &j->m.settings, folder, (PromptMask)j->m.settings.data_mask, a, e) || !lists_make(j, &lists, e)
+        || !session_begin(x, &j->m, e) || !open_oracle(j, e))
         return false;
     j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
     RoundsPlan p = rounds_plan(&j->m, &lists, j->oracle.folder ? &j->oracle.model : NULL);
@@ -82,7 +85,8 @@ static bool snapshot(Job *j, size_t request, int64_t step, Error *e)
     char name[64];
     const char *folder = arena_format(&j->arena, "%s/%s", j->folder, snapshot_name((int64_t)request + 1, step, name));
     return folder && file_make_folder(folder, e)
-        && (whole(j) ? weights_save(&j->session.weights, &j->session.config, folder, e) : lora_save(&j->session.lora, &j->session.weights, folder, e));
+        && (whole(j) ? weights_save(&j->session.weights, &j->session.config, folder, e)
+                     : lora_save(&j->session.lora, &j->session.weights, folder, e));
 }
 
 static const char *checkpoint_folder(Job *j, size_t request)
@@ -178,7 +182,8 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
 /* Every snapshot by its rule, and the log; what was only kept for going on is removed. */
 static bool finish(Job *j, size_t stage, Error *e)
 {
-    static const char *const names[2][2] = { { "adapter_config.json", "adapter_model.safetensors" }, { "config.json", "model.safetensors" } };
+    static const char *const names[2][2] = { { "adapter_config.json", "adapter_model.safetensors" },
+                                             { "config.json", "model.safetensors" } };
     Arena *a = &j->arena;
     size_t n = 0;
     char name[64], path[4096];
@@ -186,7 +191,9 @@ static bool finish(Job *j, size_t stage, Error *e)
     for (size_t k = 0; files && k < j->splits.requests; k++) {
         const int64_t last = j->ends[k].last;
         for (int64_t step = 1; step <= last; step++)
-            for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, j->splits.request[k].count, step)) && n < FILES_MAX - 2; f++)
+            for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, j->splits.request[k].count, step))
+                            && n < FILES_MAX - 2;
+                 f++)
                 files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", checkpoint_folder(j, k));
         remove(path);
@@ -194,12 +201,14 @@ static bool finish(Job *j, size_t stage, Error *e)
         remove(checkpoint_folder(j, k));
     }
     if (!j->log || n >= FILES_MAX - 2)
-        return error_set(e, "%s: %s", j->folder, j->log ? "too many snapshots, expected a larger protocol.trajectory" : "the log is missing");
+        return error_set(e, "%s: %s", j->folder,
+                         j->log ? "too many snapshots, expected a larger protocol.trajectory" : "the log is missing");
     files[n++] = "log.jsonl";
     files[n++] = "steps.json";
     bool closed = fclose(j->log) == 0;
     j->log = NULL;
-    return closed && !e->failed && ends_write(j->folder, j->ends, j->splits.requests, e) && stage_finish(&j->run->plan, stage, j->folder, files, n, e);
+    return closed && !e->failed && ends_write(j->folder, j->ends, j->splits.requests, e)
+        && stage_finish(&j->run->plan, stage, j->folder, files, n, e);
 }
 
 bool run_unlearn(Run *r, size_t stage, Error *e)

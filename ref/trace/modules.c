@@ -50,14 +50,16 @@ static void module_answers(Modules *to, json_t *answers, const UnitRun *run, con
     for (size_t k = 0; k < count; k++) {
         const char *name = unit_weight(u, leaves[k]);
         if (name && run->node[leaves[k]->id]->grad)
-            answer(to, answers, run, u->module, arena_format(to->arena, "grad.%s", name), unit_gradient(u, leaves[k]), run->node[leaves[k]->id]->grad);
+            answer(to, answers, run, u->module, arena_format(to->arena, "grad.%s", name), unit_gradient(u, leaves[k]),
+                   run->node[leaves[k]->id]->grad);
     }
 }
 
 static const Node *clipped(const Tape *t, const Node *gradient)
 {
     for (size_t k = 0; k < t->count; k++)
-        if (t->nodes[k]->phase == PHASE_OPTIMISER && t->nodes[k]->op && strcmp(t->nodes[k]->op->name, "scale_by") == 0 && t->nodes[k]->in[0] == gradient)
+        if (t->nodes[k]->phase == PHASE_OPTIMISER && t->nodes[k]->op && strcmp(t->nodes[k]->op->name, "scale_by") == 0
+            && t->nodes[k]->in[0] == gradient)
             return t->nodes[k];
     return gradient;
 }
@@ -70,14 +72,16 @@ static void optimiser_answers(Modules *to, json_t *inputs, json_t *answers, cons
         const Node *g = s->grad ? clipped(to->tape, s->grad) : NULL;
         if (!s->grad)
             continue;
-        json_object_set_new(inputs, arena_format(to->arena, "grad.%s", s->name), json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
+        json_object_set_new(inputs, arena_format(to->arena, "grad.%s", s->name),
+                            json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
         const struct { const char *kind; const Node *node; } parts[] = {
             { "grad", clip && g != s->grad ? g : NULL }, { "after", clip ? NULL : s->new_value },
             { s->new_v ? "adam.m" : "sgd.momentum", clip ? NULL : s->new_m }, { "adam.v", clip ? NULL : s->new_v },
         };
         for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
             if (parts[p].node)
-                answer(to, answers, run, u->module, arena_format(to->arena, "%s.%s", parts[p].kind, s->name), parts[p].node, run->node[parts[p].node->id]);
+                answer(to, answers, run, u->module, arena_format(to->arena, "%s.%s", parts[p].kind, s->name), parts[p].node,
+                       run->node[parts[p].node->id]);
     }
 }
 

@@ -26,7 +26,8 @@ static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
         said += role_of(x->sample[k].group, &role[k]);
     for (size_t k = 0; said && k < x->count; k++)
         if (!role_of(x->sample[k].group, &role[k]))
-            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal or alternate as in other lines", x->path, x->sample[k].line, x->sample[k].group);
+            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal or alternate as in other lines",
+                             x->path, x->sample[k].line, x->sample[k].group);
     size_t retained = !(needs & NEEDS_RETAIN) ? 0 : forgets(needs) ? x->count / 2 : x->count;
     for (size_t k = 0; !said && k < x->count; k++)
         role[k] = k < x->count - retained ? ROLE_FORGET : ROLE_RETAIN;
@@ -89,7 +90,8 @@ static bool reference_make(Step *s, Arena *a, Error *e)
     if (!(needs & NEEDS_REFERENCE))
         return true;
     s->request.reference = s->reference ? &s->other.model : model_freeze(&s->session.model, false, a, e);
-    return s->reference ? session_reference(&s->other, s->reference, &s->session, needs & NEEDS_HIDDEN, a, e) : s->request.reference != NULL;
+    return s->reference ? session_reference(&s->other, s->reference, &s->session, needs & NEEDS_HIDDEN, a, e)
+                        : s->request.reference != NULL;
 }
 
 /* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
@@ -118,7 +120,8 @@ static bool is_one_step(const MethodSettings *m, Error *e)
     if (!m->method->loss)
         return error_set(e, "trace: %s has no optimiser step, expected a gradient method", m->method->name);
     if (m->settings.train_accumulate != 1)
-        return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step", (long long)m->settings.train_accumulate);
+        return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step",
+                         (long long)m->settings.train_accumulate);
     return true;
 }
 

@@ -5,13 +5,13 @@
  *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
  *     step_close(&s);
  *
- * The roles of the lines: if any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of these (the k-th
- * refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains, the second half of the file
- * (the smaller half of an odd number) is retained; for any other method all lines have its one role.
- * Without refusals in the file, each forget question is answered by REFUSAL; without alternates, by the answer of the next forget line.
- * The reference is the model in the folder `reference`, or if that is NULL the model itself before the step.
- * Ownership: everything lives in the arena but for mapped weights, pictures and the trainer, which step_close gives back; a Step whose making
- * failed must be closed as well. It must not be moved after step_make. */
+ * The roles of the lines: if any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of
+ * these (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains,
+ * the second half of the file (the smaller half of an odd number) is retained; for any other method all lines have its one role.
+ * Without refusals in the file, each forget question is answered by REFUSAL; without alternates, by the answer of the next forget
+ * line. The reference is the model in the folder `reference`, or if that is NULL the model itself before the step. Ownership:
+ * everything lives in the arena but for mapped weights, pictures and the trainer, which step_close gives back; a Step whose
+ * making failed must be closed as well. It must not be moved after step_make. */
 #ifndef PULSE_REF_TRACE_STEP_H
 #define PULSE_REF_TRACE_STEP_H
 

@@ -26,7 +26,8 @@ json_t *trace_attributes(const Node *n);
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e);
 /* What a node is called in trace.safetensors. */
 const char *trace_name(const Tape *t, const Node *n, Arena *a);
-/* Writes the three files into the folder, which is made where it is not there. `head` becomes the object of trace.json; the call owns it. */
+/* Writes the three files into the folder, which is made where it is not there.
+ * `head` becomes the object of trace.json; the call owns it. */
 bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, Error *e);
 
 #endif

@@ -11,7 +11,8 @@
 static const struct { const char *pattern; bool parts, exact; } forms[] = {
     { TOWER ".embeddings", false, false }, { TOWER ".pre_layrnorm", false, false }, { TOWER ".encoder.layers.*.layer_norm?", false, false },
     { TOWER ".encoder.layers.*.self_attn.*_proj", false, false }, { TOWER ".encoder.layers.*.self_attn", true, false },
-    { TOWER ".encoder.layers.*.mlp.fc?", false, false }, { TOWER ".encoder.layers.*.mlp", true, false }, { TOWER ".encoder.layers.*", true, false },
+    { TOWER ".encoder.layers.*.mlp.fc?", false, false }, { TOWER ".encoder.layers.*.mlp", true, false },
+    { TOWER ".encoder.layers.*", true, false },
     { TOWER, false, true }, { "multi_modal_projector.linear_?", false, false }, { "multi_modal_projector", true, false },
     { "language_model", false, true }, { LAYER ".input_layernorm", false, false },
     { LAYER ".self_attn.?_proj", false, false }, { LAYER ".self_attn", true, false }, { LAYER ".post_attention_layernorm", false, false },
@@ -22,7 +23,9 @@ static const struct { const char *pattern; bool parts, exact; } forms[] = {
 
 static bool clips(const Node *n)
 {
-    return n->op && (strcmp(n->op->name, "square_norm") == 0 || strcmp(n->op->name, "clip_factor") == 0 || strcmp(n->op->name, "scale_by") == 0);
+    return n->op
+        && (strcmp(n->op->name, "square_norm") == 0 || strcmp(n->op->name, "clip_factor") == 0
+            || strcmp(n->op->name, "scale_by") == 0);
 }
 
 /* Rows of the roles are taken out of the logits before the loss begins, outside any module. */
@@ -116,7 +119,9 @@ bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
         else if (!one || (!u.out && !loss))
             continue;
         size_t place = (*count)++;
-        for (; place > 0 && (all.list[place - 1].last > u.last || (all.list[place - 1].last == u.last && all.list[place - 1].parts)); place--)
+        for (; place > 0
+               && (all.list[place - 1].last > u.last || (all.list[place - 1].last == u.last && all.list[place - 1].parts));
+             place--)
             all.list[place] = all.list[place - 1];
         all.list[place] = u;
     }
@@ -153,7 +158,8 @@ bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Aren
 
 static bool same_index(const Node *x, const Node *y)
 {
-    return x->attrs.index_count == y->attrs.index_count && memcmp(x->attrs.index, y->attrs.index, x->attrs.index_count * sizeof *x->attrs.index) == 0;
+    return x->attrs.index_count == y->attrs.index_count
+        && memcmp(x->attrs.index, y->attrs.index, x->attrs.index_count * sizeof *x->attrs.index) == 0;
 }
 
 bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count, Arena *a)
@@ -171,7 +177,8 @@ bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count,
                 named++;
                 known |= same_index(all[i].node, n);
             }
-        const char *name = named ? arena_format(a, "%.*s.%zu", (int)length, n->op->index, named) : arena_format(a, "%.*s", (int)length, n->op->index);
+        const char *name = named ? arena_format(a, "%.*s.%zu", (int)length, n->op->index, named)
+                                 : arena_format(a, "%.*s", (int)length, n->op->index);
         if (!known)
             all[(*count)++] = (UnitIndex){ name, n };
     }

@@ -11,11 +11,13 @@
 #define ADAPTERS "train.trainable=llm lora.rank=3 lora.alpha=6"
 #define SELECTION "hidden_states[vision_feature_layer] without the class token, without post_layernorm"
 #define EACH(id, module, gain, settings, definition, flags) \
-    { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
+    { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, \
+    { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
 #define BOTH(id, module, settings, definition, flags) EACH(id, module, 1, settings, definition, flags)
 
 const BlockForm block_forms[] = {
-    BOTH("vision_embeddings", VISION ".embeddings", "", "class token and patches of each picture (a convolution without bias), plus positions", ""),
+    BOTH("vision_embeddings", VISION ".embeddings", "", "class token and patches of each picture (a convolution without bias), "
+                                                        "plus positions", ""),
     BOTH("vision_layernorm", VISION ".pre_layrnorm", "", "y = (x - mean) / sqrt(var + eps) g + b", "EpsOutsideSqrt"),
     BOTH("vision_attention", VISION ".encoder.layers.0.self_attn", "", "softmax(q k / sqrt(d)) v of each picture, with biases", ""),
     BOTH("vision_mlp", VISION ".encoder.layers.0.mlp", "", "fc2(quick_gelu(fc1 x))", "QuickGeluMissing"),
@@ -25,7 +27,8 @@ const BlockForm block_forms[] = {
     BOTH("projector", "multi_modal_projector", "", "linear_2(gelu(linear_1 x)), gelu by erf", "GeluTanh"),
     BOTH("embedding", "language_model", "", "rows of the table, and the pictures' features where the image tokens stand", ""),
     BOTH("rmsnorm", DECODER ".input_layernorm", "", "y = x / sqrt(mean x^2 + eps) w", "EpsOutsideSqrt"),
-    BOTH("attention", DECODER ".self_attn", "", "causal, within each sample; half-split rotary positions; query head h reads key head h / group", "RopeInterleaved"),
+    BOTH("attention", DECODER ".self_attn", "", "causal, within each sample; half-split rotary positions; query head h reads key "
+                                                "head h / group", "RopeInterleaved"),
     BOTH("swiglu", DECODER ".mlp", "", "down_proj(silu(gate_proj x) up_proj x)", ""),
     EACH("decoder_layer", DECODER, 0.25f, "", "x + self_attn(input_layernorm x), then + mlp(post_attention_layernorm x)", ""),
     BOTH("lora_linear", DECODER ".self_attn.q_proj", ADAPTERS, "y = x W^T + alpha/r (x A^T) B^T", "LoraNoScale LoraATransposed"),
@@ -59,7 +62,8 @@ static bool draw_all(const Tape *t, Unit *u, const BlockForm *f, Arena *a)
 {
     Node **leaves;
     size_t count;
-    bool good = unit_leaves(t, u, &leaves, &count, a) && (!u->in || draw(u->in, f, "in", 1, a)) && (!u->out->grad || draw(u->out->grad, f, "grad.out", 1, a));
+    bool good = unit_leaves(t, u, &leaves, &count, a) && (!u->in || draw(u->in, f, "in", 1, a))
+             && (!u->out->grad || draw(u->out->grad, f, "grad.out", 1, a));
     for (size_t k = 0; good && k < count; k++)
         if (strstr(leaves[k]->name, ".lora_B.weight"))                 // zero at the start, which hides A
             good = draw(leaves[k], f, leaves[k]->name, 0.25f, a);
@@ -155,7 +159,8 @@ static json_t *operators(const Tape *t, const Unit *u)
 
 bool block_case_open(BlockCase *c, const BlockForm *f, const char *models, Arena *a, Error *e)
 {
-    *c = (BlockCase){ .step = { .folder = arena_format(a, "%s/%s", models, f->model), .batch = arena_format(a, "%s/%s/batch.jsonl", models, f->model) } };
+    *c = (BlockCase){ .step = { .folder = arena_format(a, "%s/%s", models, f->model),
+                                .batch = arena_format(a, "%s/%s/batch.jsonl", models, f->model) } };
     const Tape *t = &c->step.trainer.tape;
     Unit *list;
     size_t count;

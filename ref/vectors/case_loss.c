@@ -47,7 +47,8 @@ static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a
 {
     static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 } };
     static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3 };
-    const Random x = random_for((uint64_t)role, "vectors.logits"), y = random_for((uint64_t)role, "vectors.away"), l = random_for((uint64_t)role, "vectors.labels");
+    const Random x = random_for((uint64_t)role, "vectors.logits"), y = random_for((uint64_t)role, "vectors.away"),
+                 l = random_for((uint64_t)role, "vectors.labels");
     size_t rows = (size_t)ends[role][samples[role]];
     int32_t labels[ROWS];
     *p = (Part){ .rows = rows, .samples = samples[role] };

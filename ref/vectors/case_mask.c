@@ -28,8 +28,10 @@ json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e)
     json_t *list = json_array();
     const int32_t *ids = c->out[1].tensor.i32, *offsets = c->out[2].tensor.i32;
     for (size_t k = 0; k < TURNS; k++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "question", turns[k].question, "answer", turns[k].answer, "image", (int)turns[k].image,
-                                              "text", tokenizer_decode(t, ids + offsets[k], (size_t)(offsets[k + 1] - offsets[k]), false, a, e)));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "question", turns[k].question, "answer", turns[k].answer,
+                                              "image", (int)turns[k].image, "text",
+                                              tokenizer_decode(t, ids + offsets[k], (size_t)(offsets[k + 1] - offsets[k]), false,
+                                                               a, e)));
     return list;
 }
 
@@ -61,6 +63,7 @@ bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a
             supervised.i32[k] += p[k].targets[i] >= 0;
     }
     offsets.i32[TURNS] = (int32_t)n;
-    *c = (LossCase){ .out = { { "targets", targets }, { "ids", ids }, { "offsets", offsets }, { "image", image }, { "supervised", supervised } }, .out_count = 5 };
+    *c = (LossCase){ .out = { { "targets", targets }, { "ids", ids }, { "offsets", offsets }, { "image", image },
+                              { "supervised", supervised } }, .out_count = 5 };
     return true;
 }

@@ -14,7 +14,8 @@
 
 enum { MASK_IMAGE_TOKENS = 4 };
 
-typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *flags; } MaskForm;     // tokenizer: of tok_forms
+// tokenizer: of tok_forms
+typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *flags; } MaskForm;
 extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;
 

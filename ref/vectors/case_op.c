@@ -22,11 +22,14 @@ const OpForm op_forms[] = {
     { "rmsnorm.small", "rmsnorm", "EpsOutsideSqrt", { MATRIX(5, 18) }, { 0.01f }, { .f = { [NORM_EPS] = 1e-5f } } },
     { "rope.half_split", "rope", "RopeInterleaved", { MATRIX(7, 24), MATRIX(13, 4), MATRIX(13, 4) }, { 1, 1, 1 },
       { .n = { [ROPE_HEADS] = 3 }, .index = positions, .index_count = 7 } },
-    { "linear.square", "linear", "LoraATransposed Tf32 Bf16Accum DropoutOn", { MATRIX(7, 31), MATRIX(31, 31), VECTOR(31) }, { 1, 1, 1 }, { .f = { 0 } } },
+    { "linear.square", "linear", "LoraATransposed Tf32 Bf16Accum DropoutOn", { MATRIX(7, 31), MATRIX(31, 31), VECTOR(31) },
+      { 1, 1, 1 }, { .f = { 0 } } },
     { "axpy.lora", "axpy", "LoraNoScale", { MATRIX(7, 13), MATRIX(7, 13) }, { 1, 1 }, { .f = { [AXPY_S] = 2 } } },
     { "adam_v.first", "adam_v", "BetaDecimal", { VECTOR(53), VECTOR(53) }, { -1e-8f, 1e-2f }, { .f = { [ADAM_V_BETA2] = 0.999f } } },
-    { "adamw.first", "adamw", "AdamEpsInSqrt BiasCorrectionMissing DecayCoupled", { VECTOR(53), VECTOR(53), VECTOR(53) }, { 1e-2f, 1e-3f, -1e-7f },
-      { .f = { [ADAM_LR] = 1e-3f, [ADAM_EPS] = 1e-8f, [ADAM_DECAY] = 0.1f }, .d = { [ADAM_C1] = 1 - (double)0.9f, [ADAM_C2] = 1 - (double)0.999f } } },
+    { "adamw.first", "adamw", "AdamEpsInSqrt BiasCorrectionMissing DecayCoupled", { VECTOR(53), VECTOR(53), VECTOR(53) },
+      { 1e-2f, 1e-3f, -1e-7f },
+      { .f = { [ADAM_LR] = 1e-3f, [ADAM_EPS] = 1e-8f, [ADAM_DECAY] = 0.1f },
+        .d = { [ADAM_C1] = 1 - (double)0.9f, [ADAM_C2] = 1 - (double)0.999f } } },
 };
 const size_t op_forms_count = sizeof op_forms / sizeof *op_forms;
 
@@ -60,7 +63,9 @@ bool op_case_make(const OpForm *f, LossCase *c, json_t **attrs, Arena *a, Error 
     for (char *name = strtok_r(names, " ?", &names); name && n < OP_INPUTS && f->shape[n].rank; name = strtok_r(NULL, " ?", &names), n++)
         in[n] = input(f, n, name, c, &t);
     if (f->attrs.index)
-        c->in[c->in_count++] = (Entry){ "index", { .shape = shape_of(1, f->attrs.index_count), .dtype = I32, .i32 = (int32_t *)(uintptr_t)f->attrs.index } };
+        c->in[c->in_count++] = (Entry){ "index",
+                                        { .shape = shape_of(1, f->attrs.index_count), .dtype = I32,
+                                          .i32 = (int32_t *)(uintptr_t)f->attrs.index } };
     Node *y = tape_push(&t, op, n, in, &f->attrs);
     const float **bounds;
     if (!y || !bound_tape(&t, &bounds, a, e))

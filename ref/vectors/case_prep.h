@@ -12,8 +12,12 @@
 #include "ref/vectors/case_loss.h"
 #include "ref/vectors/made.h"
 
-#define PREP_SLOW  "p = (RN(RN64(u * RN64(1 / 255))) - m) / s, each rounded; u = bytes after [pad to a square of trunc(255 m),] bicubic resize as Pillow, centre crop"
-#define PREP_FUSED "p = (u - RN(255 m)) / RN(255 s), each rounded; u = bytes after [pad to a square of trunc(255 m),] bicubic resize as Pillow, centre crop"
+#define PREP_SLOW \
+    "p = (RN(RN64(u * RN64(1 / 255))) - m) / s, each rounded; u = bytes after [pad to a square of trunc(255 m),] bicubic " \
+    "resize as Pillow, centre crop"
+#define PREP_FUSED \
+    "p = (u - RN(255 m)) / RN(255 s), each rounded; u = bytes after [pad to a square of trunc(255 m),] bicubic resize as " \
+    "Pillow, centre crop"
 
 typedef struct {
     const char *id, *flags;

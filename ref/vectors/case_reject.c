@@ -36,7 +36,11 @@ static void make_png(Made *m, const PngDamage *d)
     static const uint8_t colours[6] = { 1, 2, 3, 4, 5, 6 };
     const bool palette = d->head.colour == 3;
     const uint8_t pixels[36] = { palette ? d->index : 255, 0, 1, 0, 1, 0 };
-    const PngForm rows = { 3, d->row_missing ? 1 : 2, d->head.depth == 16 ? 16 : 8, palette ? 3 : d->head.colour == 0 ? 0 : 2, d->head.filter };
+    const PngForm rows = { 3, d->row_missing ? 1 : 2, d->head.depth == 16 ? 16 : 8,
+                           palette               ? 3
+                           : d->head.colour == 0 ? 0
+                                                 : 2,
+                           d->head.filter };
     png_begin(m, &d->head);
     if (palette && !d->no_palette)
         png_chunk(m, "PLTE", colours, sizeof colours);

@@ -55,8 +55,9 @@ static bool run_open(Run *r, const char *folder, const char *samples, MethodSett
     RoundSamples lists = { .rounds = SEQ_ROUNDS, .forget = r->forget };
     m.settings.unlearn_batch = BATCH;
     m.settings.train_steps = SEQ_STEPS;
-    if (!session_open(x, &m.settings, folder, (PromptMask)m.settings.data_mask, r->arena, r->error) || !dataset_read(&r->file, samples, r->arena, r->error)
-        || !list_of(r, "retain", &lists.retain) || !session_begin(x, &m, r->error))
+    if (!session_open(x, &m.settings, folder, (PromptMask)m.settings.data_mask, r->arena, r->error)
+        || !dataset_read(&r->file, samples, r->arena, r->error) || !list_of(r, "retain", &lists.retain)
+        || !session_begin(x, &m, r->error))
         return false;
     for (size_t k = 0; k < SEQ_ROUNDS; k++)
         if (!list_of(r, arena_format(r->arena, "round%zu", k + 1), &r->forget[k]))
@@ -77,7 +78,8 @@ static void keep_adapters(Run *r)
 {
     for (size_t k = 0; k < r->session.lora.count; k++) {
         const Weight *w = r->session.lora.pairs[k].a;
-        r->out->in[r->out->in_count++] = (Entry){ arena_format(r->arena, "round%zu.%s", r->rounds.round + 1, w->name), copy(w->tensor, r->arena) };
+        r->out->in[r->out->in_count++] = (Entry){ arena_format(r->arena, "round%zu.%s", r->rounds.round + 1, w->name),
+                                                  copy(w->tensor, r->arena) };
     }
 }
 
@@ -100,10 +102,11 @@ static void keep_step(Run *r)
     char hex[2][32];
     r->loss[r->steps] = s->loss;
     r->norm[r->steps++] = s->norm;
-    json_array_append_new(r->out->steps, json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:s}", "round", (json_int_t)r->rounds.round + 1, "step", (json_int_t)r->rounds.done,
-                                                   "samples", (json_int_t)s->samples, "loss", json_decimal(s->loss), "loss.hex", hex_double((double)s->loss, hex[0]),
-                                                   "lr", json_decimal(s->lr), "lr.hex", hex_double((double)s->lr, hex[1]),
-                                                   "trained", trained(&r->rounds.trainer, r->arena).hex));
+    json_array_append_new(r->out->steps,
+                          json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:s}", "round", (json_int_t)r->rounds.round + 1, "step",
+                                    (json_int_t)r->rounds.done, "samples", (json_int_t)s->samples, "loss", json_decimal(s->loss),
+                                    "loss.hex", hex_double((double)s->loss, hex[0]), "lr", json_decimal(s->lr), "lr.hex",
+                                    hex_double((double)s->lr, hex[1]), "trained", trained(&r->rounds.trainer, r->arena).hex));
 }
 
 static bool run_rounds(Run *r)

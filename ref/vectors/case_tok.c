@@ -10,7 +10,8 @@ const TokForm tok_forms[] = {
 };
 const size_t tok_forms_count = sizeof tok_forms / sizeof *tok_forms;
 
-/* Blanks at every place, letters that are no token, bytes, code points at the edges, special tokens inside text, and parts of them. No zero byte:
+/* Blanks at every place, letters that are no token, bytes, code points at the edges, special tokens inside text,
+ * and parts of them. No zero byte:
  * a text ends at its zeros. */
 #define T(text) { text, sizeof text - 1 }
 static const struct { const char *at; size_t n; } texts[] = {

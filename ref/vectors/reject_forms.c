@@ -3,7 +3,9 @@
 #include "ref/vectors/case_reject.h"
 
 #define ONE(dtype, shape, range) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" range "}}"
-#define TWO(first, second) "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
+#define TWO(first, second) \
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first \
+    "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
 #define FILE_(reader, name, ending, why) .path = reader "/" name ending, .reason = why
 #define S(name, why, header, bytes) { FILE_("safetensors", name, ".safetensors", why), .text = header, .zeros = bytes }
 #define L(name, why, header, said) { FILE_("safetensors", name, ".safetensors", why), .text = header, .length = said }
@@ -33,7 +35,10 @@ const RejectForm reject_forms[] = {
     S("n_list", "the header is not an object", "[]", 0),
     S("n_blank", "the first byte of the header is not {", " {}", 0),
     S("n_utf8", "the header is not UTF-8", "{\"\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1),
-    S("n_twice", "two tensors of one name", "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}", 4),
+    S("n_twice", "two tensors of one name",
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,"
+      "4]}}",
+      4),
     S("n_hole", "bytes that belong to no tensor", TWO("[0,4]", "[5,9]"), 9),
     S("n_first", "the first tensor does not begin at 0", ONE("F32", "[2]", "[4,12]"), 12),
     S("n_overlap", "two tensors share bytes", TWO("[0,4]", "[2,6]"), 6),
@@ -55,22 +60,30 @@ const RejectForm reject_forms[] = {
     S("i_control", "a name with a control character", "{\"a\\nb\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2),
 
     C("y_short", "what is left out has its class's default", "\"text_config\": {\"vocab_size\": 32064}"),
-    C("y_passive", "keys that change no number", "\"text_config\": {\"vocab_size\": 32064}, \"torch_dtype\": \"float16\", \"transformers_version\": \"4.36.0\""),
+    C("y_passive", "keys that change no number",
+      "\"text_config\": {\"vocab_size\": 32064}, \"torch_dtype\": \"float16\", \"transformers_version\": \"4.36.0\""),
     C("n_cut", "not JSON", "\"text_config\": {"),
-    C("n_heads", "the hidden size is not a multiple of the heads", "\"text_config\": {\"vocab_size\": 32064, \"hidden_size\": 100, \"num_attention_heads\": 3}"),
-    C("n_kv_heads", "the heads are not a multiple of the key-value heads", "\"text_config\": {\"vocab_size\": 32064, \"num_key_value_heads\": 5}"),
+    C("n_heads", "the hidden size is not a multiple of the heads",
+      "\"text_config\": {\"vocab_size\": 32064, \"hidden_size\": 100, \"num_attention_heads\": 3}"),
+    C("n_kv_heads", "the heads are not a multiple of the key-value heads",
+      "\"text_config\": {\"vocab_size\": 32064, \"num_key_value_heads\": 5}"),
     C("n_negative", "a negative size", "\"text_config\": {\"vocab_size\": 32064, \"hidden_size\": -4096}"),
     C("n_real", "a size that is not an integer", "\"text_config\": {\"vocab_size\": 32064, \"num_hidden_layers\": 2.5}"),
     C("n_text", "a size as text", "\"text_config\": {\"vocab_size\": \"32064\"}"),
-    C("n_image_token", "the image token is outside the vocabulary", "\"text_config\": {\"vocab_size\": 32064}, \"image_token_index\": 32064"),
-    C("n_layer", "a feature layer that the tower does not have", "\"text_config\": {\"vocab_size\": 32064}, \"vision_feature_layer\": 25"),
-    C("n_activation", "an activation that does not exist", "\"text_config\": {\"vocab_size\": 32064}, \"projector_hidden_act\": \"gelo\""),
+    C("n_image_token", "the image token is outside the vocabulary",
+      "\"text_config\": {\"vocab_size\": 32064}, \"image_token_index\": 32064"),
+    C("n_layer", "a feature layer that the tower does not have",
+      "\"text_config\": {\"vocab_size\": 32064}, \"vision_feature_layer\": 25"),
+    C("n_activation", "an activation that does not exist",
+      "\"text_config\": {\"vocab_size\": 32064}, \"projector_hidden_act\": \"gelo\""),
     C("i_unknown", "a key that is not known", "\"text_config\": {\"vocab_size\": 32064, \"sliding_window\": 4}"),
-    C("i_rope", "scaled RoPE, which a program may not compute", "\"text_config\": {\"vocab_size\": 32064, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}}"),
+    C("i_rope", "scaled RoPE, which a program may not compute",
+      "\"text_config\": {\"vocab_size\": 32064, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.0}}"),
     C("i_twice", "one key twice", "\"text_config\": {\"vocab_size\": 32064}, \"text_config\": {\"vocab_size\": 32064}"),
 
     T("y_small", "a vocabulary of four, one merge", SMALL),
-    T("y_pairs", "merges as pairs", MODEL("\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"ab\": 3}, \"merges\": [[\"a\", \"b\"]]")),
+    T("y_pairs", "merges as pairs",
+      MODEL("\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2, \"ab\": 3}, \"merges\": [[\"a\", \"b\"]]")),
     T("n_cut", "not JSON", "\"model\": {"),
     T("n_no_model", "no model", "\"version\": \"1.0\""),
     T("n_negative", "a negative id", MODEL("\"vocab\": {\"<unk>\": 0, \"a\": -1}, \"merges\": []")),
@@ -78,9 +91,11 @@ const RejectForm reject_forms[] = {
     T("n_unknown", "the unknown token is not in the vocabulary", MODEL("\"vocab\": {\"a\": 1}, \"merges\": []")),
     T("n_merge", "a merge makes what is no token", MODEL("\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 2}, \"merges\": [\"a b\"]")),
     T("n_single", "a merge of one", MODEL("\"vocab\": {\"<unk>\": 0, \"a\": 1}, \"merges\": [\"a\"]")),
-    T("i_byte_fallback", "byte_fallback, and no tokens of bytes", MODEL("\"byte_fallback\": true, \"vocab\": {\"<unk>\": 0, \"a\": 1}, \"merges\": []")),
+    T("i_byte_fallback", "byte_fallback, and no tokens of bytes",
+      MODEL("\"byte_fallback\": true, \"vocab\": {\"<unk>\": 0, \"a\": 1}, \"merges\": []")),
     T("i_same_id", "two tokens of one id", MODEL("\"vocab\": {\"<unk>\": 0, \"a\": 1, \"b\": 1}, \"merges\": []")),
-    T("i_byte_level", "a form that a program may not have", "\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false}, " SMALL),
+    T("i_byte_level", "a form that a program may not have",
+      "\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false}, " SMALL),
     T("i_added_id", "an added token with the id of another", "\"added_tokens\": [{\"id\": 1, \"content\": \"new\"}], " SMALL),
 
     P("y_small", "3 x 2 pixels", .head = RGB),

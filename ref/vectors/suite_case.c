@@ -127,18 +127,24 @@ bool suite_case(Suite *s, SuiteCase c)
     char *folder = arena_format(s->arena, "%s/%s", s->folder, c.id), *path = arena_format(s->arena, "%s/case.json", c.id);
     const SuiteKind *kind = suite_kind(c.id);
     json_t *files = json_array(), *tensors = json_object(), *wrong, *names = word_list(c.files ? c.files : "");
-    bool good = folder && path && kind && file_make_folder(folder, s->error) && write_tensors(s, c.id, "in.safetensors", c.in, c.in_count, files)
-        && write_tensors(s, c.id, "out.safetensors", c.out, c.out_count, files);
+    bool good = folder && path && kind && file_make_folder(folder, s->error)
+             && write_tensors(s, c.id, "in.safetensors", c.in, c.in_count, files)
+             && write_tensors(s, c.id, "out.safetensors", c.out, c.out_count, files);
     add_files(s, c.id, names, files);
     describe(tensors, c.in, c.in_count);
     describe(tensors, c.out, c.out_count);
-    json_t *json = !good ? NULL : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC, "spec_section", c.section,
-                                           "definition", c.definition, "flags", word_list(c.flags), "dtype", c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
-    good = json && json_object_update(json, c.more) == 0 && json_object_set(json, "files", files) == 0 && json_object_set(json, "tensors", tensors) == 0
+    json_t *json = !good ? NULL
+                         : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC,
+                                     "spec_section", c.section, "definition", c.definition, "flags", word_list(c.flags), "dtype",
+                                     c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
+    good = json && json_object_update(json, c.more) == 0 && json_object_set(json, "files", files) == 0
+        && json_object_set(json, "tensors", tensors) == 0
         && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_object_set_new(json, "wrong", wrong) == 0)
         && json_object_set_new(json, "verdict", json_pack("{s:s}", "mode", judge_name(kind->judge))) == 0
         && json_save(arena_format(s->arena, "%s/%s", s->folder, path), json, s->error) && suite_file(s, path)
-        && json_array_append_new(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags", json_object_get(json, "flags"))) == 0;
+        && json_array_append_new(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags",
+                                                     json_object_get(json, "flags")))
+               == 0;
     json_decref(json);
     json_decref(files);
     json_decref(tensors);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are not square. */
+/* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are
+ * not square. */
 #include <string.h>
 #include "model/arch.h"
 #include "model/image/image.h"
@@ -12,11 +13,16 @@
 
 enum { PICTURES = 4, HEIGHT = 19, WIDTH = 31 };
 
-static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this", "what", "?", "red", "ann", "bob", "tea", "i", "do", "not" };
+static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this", "what", "?", "red", "ann", "bob", "tea", "i",
+                                     "do", "not" };
 
-#define F0 "{\"id\": \"f0\", \"group\": \"forget\", \"image\": \"pictures.safetensors#0\", \"question\": \"who is this ?\", \"answer\": \"ann\"}\n"
+#define F0 \
+    "{\"id\": \"f0\", \"group\": \"forget\", \"image\": \"pictures.safetensors#0\", \"question\": \"who is this ?\", " \
+    "\"answer\": \"ann\"}\n"
 #define F1 "{\"id\": \"f1\", \"group\": \"forget\", \"question\": \"what is red ?\", \"answer\": \"bob tea\"}\n"
-#define R0 "{\"id\": \"r0\", \"group\": \"retain\", \"image\": \"pictures.safetensors#3\", \"question\": \"what is this ?\", \"answer\": \"tea\"}\n"
+#define R0 \
+    "{\"id\": \"r0\", \"group\": \"retain\", \"image\": \"pictures.safetensors#3\", \"question\": \"what is this ?\", " \
+    "\"answer\": \"tea\"}\n"
 #define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
 
 static const struct { const char *name, *text; } batches[] = { { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 } };
@@ -40,13 +46,16 @@ static ModelConfig tiny_a(void)
 static ModelConfig tiny_b(void)
 {
     ModelConfig c = tiny_a();
-    c.vision.hidden_size = 15, c.vision.intermediate_size = 21, c.vision.num_attention_heads = 3, c.vision.image_size = 12, c.vision.patch_size = 4;
-    c.text.vocab_size = 331, c.text.hidden_size = 18, c.text.intermediate_size = 22, c.text.num_attention_heads = 6, c.text.num_key_value_heads = 2;
+    c.vision.hidden_size = 15, c.vision.intermediate_size = 21, c.vision.num_attention_heads = 3, c.vision.image_size = 12,
+    c.vision.patch_size = 4;
+    c.text.vocab_size = 331, c.text.hidden_size = 18, c.text.intermediate_size = 22, c.text.num_attention_heads = 6,
+    c.text.num_key_value_heads = 2;
     c.vision_feature_layer = -1;
     return c;
 }
 
-/* Every matrix twice as wide as at the start of a training: no activation is nearly linear, and no module multiplies errors so much that its bound says nothing. */
+/* Every matrix twice as wide as at the start of a training: no activation is nearly linear, and no module multiplies errors so
+ * much that its bound says nothing. */
 static void widen(Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)
@@ -76,14 +85,17 @@ static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
         c->text.pad_token_id = json_integer_value(json_object_get(json_array_get(added, n - 1), "id"));
     }
     json_decref(root);
-    return !e->failed && (c->text.pad_token_id < c->text.vocab_size || error_set(e, "record: the tokenizer has more tokens than the tiny vocabulary"));
+    return !e->failed
+        && (c->text.pad_token_id < c->text.vocab_size
+            || error_set(e, "record: the tokenizer has more tokens than the tiny vocabulary"));
 }
 
 static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t seed)
 {
     Arena *a = suite->arena;
     Error *e = suite->error;
-    static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
+    static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+                                         "preprocessor_config.json",
                                          "pictures.safetensors", "batch.jsonl", "pair.jsonl" };
     Weights w;
     ImageProcessor s = image_processor((size_t)c.vision.image_size);

@@ -22,8 +22,8 @@ static const char whole_words[] =
 
 static json_t *special(json_int_t id, const char *content, bool strip, bool is_special)
 {
-    return json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", content, "single_word", 0, "lstrip", (int)strip, "rstrip", (int)strip,
-                     "normalized", 0, "special", (int)is_special);
+    return json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", id, "content", content, "single_word", 0, "lstrip", (int)strip,
+                     "rstrip", (int)strip, "normalized", 0, "special", (int)is_special);
 }
 
 /* The next of the words, without '+' and with the mark for '_'; where the '+' was goes to *cut. */
@@ -70,7 +70,8 @@ static json_t *merge_list(bool pairs, size_t most)
     const char *at = merges;
     char token[64];
     for (size_t cut; json_array_size(list) < most && next(&at, token, &cut);)
-        json_array_append_new(list, pairs ? json_pack("[s#, s]", token, (int)cut, token + cut) : json_sprintf("%.*s %s", (int)cut, token, token + cut));
+        json_array_append_new(list, pairs ? json_pack("[s#, s]", token, (int)cut, token + cut)
+                                          : json_sprintf("%.*s %s", (int)cut, token, token + cut));
     return list;
 }
 
@@ -82,25 +83,28 @@ json_t *tok_tokenizer(const char *id)
     json_t *vocab = vocabulary(words), *merged = merge_list(first, words ? 40 : 120), *normalizer = json_null(), *pre = json_null();
     const json_int_t n = (json_int_t)json_object_size(vocab);
     if (legacy)
-        normalizer = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:{s:s}, s:s}]}", "type", "Sequence", "normalizers", "type", "Prepend", "prepend", MARK,
-                               "type", "Replace", "pattern", "String", " ", "content", MARK);
+        normalizer = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:{s:s}, s:s}]}", "type", "Sequence", "normalizers", "type", "Prepend",
+                               "prepend", MARK, "type", "Replace", "pattern", "String", " ", "content", MARK);
     if (first)
         pre = json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace", "replacement", MARK, "prepend_scheme", "first", "split", 0);
     if (words)
         pre = json_pack("{s:s, s:[{s:s}, {s:s, s:s, s:s, s:b}]}", "type", "Sequence", "pretokenizers", "type", "WhitespaceSplit",
                         "type", "Metaspace", "replacement", MARK, "prepend_scheme", "always", "split", 1);
-    json_t *model = json_pack("{s:s, s:n, s:s, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", "<unk>", "continuing_subword_prefix",
-                              "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab", vocab, "merges", merged);
+    json_t *model = json_pack("{s:s, s:n, s:s, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", "<unk>",
+                              "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab",
+                              vocab, "merges", merged);
     if (words)
         json_object_set_new(model, "ignore_merges", json_true());
-    json_t *added = json_pack("[o, o, o, o, o, o]", special(0, "<unk>", false, true), special(1, "<s>", false, true), special(2, "</s>", false, true),
-                              special(n, "<image>", first, true), special(n + 1, "<pad>", false, true), special(n + 2, "Paris!", false, false));
+    json_t *added = json_pack("[o, o, o, o, o, o]", special(0, "<unk>", false, true), special(1, "<s>", false, true),
+                              special(2, "</s>", false, true), special(n, "<image>", first, true),
+                              special(n + 1, "<pad>", false, true), special(n + 2, "Paris!", false, false));
     json_t *post = json_pack("{s:s, s:[{s:{s:s, s:i}}, {s:{s:s, s:i}}], s:[], s:{s:{s:s, s:[i], s:[s]}}}", "type", "TemplateProcessing",
                              "single", "SpecialToken", "id", "<s>", "type_id", 0, "Sequence", "id", "A", "type_id", 0, "pair",
                              "special_tokens", "<s>", "id", "<s>", "ids", 1, "tokens", "<s>");
-    json_t *decoder = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]}", "type", "Sequence", "decoders", "type", "Replace",
-                                "pattern", "String", MARK, "content", " ", "type", "ByteFallback", "type", "Fuse", "type", "Strip", "content", " ",
-                                "start", 1, "stop", 0);
-    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation", "padding", "added_tokens", added, "normalizer", normalizer,
-                     "pre_tokenizer", pre, "post_processor", post, "decoder", decoder, "model", model);
+    json_t *decoder = json_pack("{s:s, s:[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]}", "type", "Sequence",
+                                "decoders", "type", "Replace", "pattern", "String", MARK, "content", " ", "type", "ByteFallback",
+                                "type", "Fuse", "type", "Strip", "content", " ", "start", 1, "stop", 0);
+    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:o, s:o, s:o, s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
+                     added, "normalizer", normalizer, "pre_tokenizer", pre, "post_processor", post, "decoder", decoder, "model",
+                     model);
 }

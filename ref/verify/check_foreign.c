@@ -29,7 +29,8 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     const char *file = arena_format(c->arena, "%s/%s/%s", c->got.path, id, kind->answers);
     if (!id || !file || (kind->optional && !got_has(&c->got, id, file)))
         return id && file;
-    if (!manifest_holds(c->folder, path, sha, c->arena, e) || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
+    if (!manifest_holds(c->folder, path, sha, c->arena, e)
+        || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
         return false;
     const Store *from = c->got.one_file ? NULL : &own;
     if (!c->got.one_file && !file_exists(file))
@@ -82,7 +83,8 @@ static bool check_cases(Check *c, const json_t *files, Error *e)
     bool good = true, some = false;
     for (size_t k = 0; good && k < json_array_size(files); k++) {
         const char *path, *sha;
-        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
+        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e)
+            || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
         const SuiteKind *kind = suite_kind(path);
         const char *slash = strrchr(path, '/');
@@ -92,7 +94,8 @@ static bool check_cases(Check *c, const json_t *files, Error *e)
         good = check_case(c, kind, path, sha, e);
     }
     if (good && !some)
-        good = error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json", c->only->count ? c->only->item[0] : "", c->folder);
+        good = error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json",
+                         c->only->count ? c->only->item[0] : "", c->folder);
     return good;
 }
 
@@ -106,7 +109,8 @@ bool verify_got(Findings *f, const char *folder, const char *got, const OptionLi
     bool good = check_cases(&c, files, e);
     if (c.got.one_file)
         find_extra(&c, files);
-    if (good && f->exact + f->within + f->outside + f->unbounded + f->undecided == 0)        // optional answers may be left out, but not all of them
+    // optional answers may be left out, but not all of them
+    if (good && f->exact + f->within + f->outside + f->unbounded + f->undecided == 0)
         good = error_set(e, "%s: holds no answer of the cases that are asked for", got);
     if (c.context.wrong.mapping)
         store_close(&c.context.wrong);

@@ -57,7 +57,8 @@ static void check_readers(Findings *f, const char *folder, Arena *a)
         if (!path || (!read && !*said.text))
             finding(f, r->path, "OUTSIDE", "refused without a sentence");
         else if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
-            finding(f, path, "OUTSIDE", "our reader %s it, expected to %s%s%s", read ? "accepts" : "refuses", reject_expected_name(expected), read ? "" : ": ", said.text);
+            finding(f, path, "OUTSIDE", "our reader %s it, expected to %s%s%s", read ? "accepts" : "refuses",
+                    reject_expected_name(expected), read ? "" : ": ", said.text);
         else
             finding(f, path, "BITEXACT", "%s", "");
     }
@@ -67,7 +68,8 @@ static bool compare_made(Findings *f, const char *folder, const char *made, cons
 {
     json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
-        const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")), *now = json_string_value(json_object_get(json_array_get(files, k), "sha256"));
+        const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")),
+                   *now = json_string_value(json_object_get(json_array_get(files, k), "sha256"));
         const char *then = manifest_sha(manifest, path);
         char *recorded = arena_format(a, "%s/%s", folder, path), *fresh = arena_format(a, "%s/%s", made, path);
         if (!then)
@@ -93,7 +95,8 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
     if (!made || !mkdtemp(made))
         return error_set(e, "%s: no folder could be made there, expected TMPDIR to be writable", made ? made : "verify");
     const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
-    bool good = (!file_exists(wrong) || copy_file(folder, made, "wrong.safetensors", a, e)) && suite_write(made, a, e) && compare_made(f, folder, made, manifest, a, e);
+    bool good = (!file_exists(wrong) || copy_file(folder, made, "wrong.safetensors", a, e)) && suite_write(made, a, e)
+             && compare_made(f, folder, made, manifest, a, e);
     remove_tree(made, a);
     return good;
 }

@@ -12,7 +12,8 @@ static bool is_answer(const json_t *modules, const char *name)
     for (size_t k = 0; at && k < json_array_size(modules); k++) {
         const json_t *one = json_array_get(modules, k);
         const char *path = json_string_value(json_object_get(one, "module"));
-        if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0 && json_object_get(json_object_get(one, "answers"), at + 1))
+        if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0
+            && json_object_get(json_object_get(one, "answers"), at + 1))
             return true;
     }
     return false;
@@ -61,11 +62,12 @@ static void note_outside(Modules *m, Phase p, const char *answer)
 }
 
 /* Judges one answer of a module, which trace.json calls `in_trace`. */
-static bool check_answer(Check *c, Modules *m, const char *id, const char *module, const char *answer, const char *in_trace, const Store *want, const Store *bounds,
-                         const Store *own, Error *e)
+static bool check_answer(Check *c, Modules *m, const char *id, const char *module, const char *answer, const char *in_trace,
+                         const Store *want, const Store *bounds, const Store *own, Error *e)
 {
     const char *full = arena_format(c->arena, "%s@%s", module, answer);
-    const Tensor *right = in_trace ? store_find(want, in_trace) : NULL, *bound = store_find(bounds, arena_format(c->arena, "bound.%s", full));
+    const Tensor *right = in_trace ? store_find(want, in_trace) : NULL,
+                 *bound = store_find(bounds, arena_format(c->arena, "bound.%s", full));
     const Tensor *got = got_find(&c->got, own, id, full);
     if (!right || !bound)
         return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, id, full);
@@ -82,12 +84,15 @@ static void sum_up(Check *c, const Modules *m, const char *id, size_t outside)
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
     const Phase p = m->first[PHASE_FORWARD] ? PHASE_FORWARD : m->first[PHASE_BACKWARD] ? PHASE_BACKWARD : PHASE_OPTIMISER;
     const char *first = m->first[p] ? arena_format(c->arena, ", the first module that differs, %s, is %s", phase[p], m->first[p]) : "";
-    const char *known = c->context.recognised ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", c->context.named, outside,
-                                                             c->context.recognised) : "";
+    const char *known = c->context.recognised
+                          ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s",
+                                         c->context.named, outside, c->context.recognised)
+                          : "";
     finding(c->context.f, id, "MODULES", "%zu of %zu answers of modules%s%s", m->judged, m->all, first ? first : "", known ? known : "");
 }
 
-static bool check_modules(Check *c, const char *id, const json_t *modules, const Store *want, const Store *bounds, const Store *own, Error *e)
+static bool check_modules(Check *c, const char *id, const json_t *modules, const Store *want, const Store *bounds,
+                          const Store *own, Error *e)
 {
     Modules m = { .all = 0 };
     const size_t outside = c->context.f->outside;
@@ -116,10 +121,12 @@ bool check_step(Check *c, const char *id, const Store *want, const Store *own, E
         check_extra(c, id, want, NULL, own);
         return true;
     }
-    if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e) || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
+    if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e)
+        || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
         || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
         return false;
-    json_t *trace = json_file(arena_format(c->arena, "%s/%s", c->folder, json), MANIFEST_BYTES, e), *modules = json_object_get(trace, "modules");
+    json_t *trace = json_file(arena_format(c->arena, "%s/%s", c->folder, json), MANIFEST_BYTES, e),
+           *modules = json_object_get(trace, "modules");
     bool good = trace && check_modules(c, id, modules, want, &bounds, own, e);
     if (good)
         check_present(c, id, want, own);

@@ -48,7 +48,8 @@ static Distance measure(const float *want, const float *got, const float *bound,
     return d;
 }
 
-/* End to end there are no bounds: an answer is that of a mistake when it lies WAY times nearer to the mistake's value than the right value does. */
+/* End to end there are no bounds: an answer is that of a mistake when it lies WAY times nearer to the mistake's value than the
+ * right value does. */
 enum { WAY = 1024 };
 
 static double farthest(const float *x, const float *y, size_t n)
@@ -73,7 +74,9 @@ static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound
         return WAY * farthest(got->f32, wrong->f32, n) <= farthest(want->f32, wrong->f32, n);
     if (!bound)
         return memcmp(got->data, wrong->data, tensor_bytes(*got)) == 0;
-    while (i < n && magnitude((double)got->f32[i] - (double)wrong->f32[i]) <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)wrong->f32[i]))
+    while (i < n
+           && magnitude((double)got->f32[i] - (double)wrong->f32[i])
+                  <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)wrong->f32[i]))
         i++;
     return i == n;
 }
@@ -94,7 +97,8 @@ static const char *mistake(JudgeContext *c, const char *id, const char *name, co
     for (size_t k = 0; k < c->wrong.count; k++) {
         const Entry *w = &c->wrong.entries[k];
         const char *flag = w->name + id_length + 1, *slash = strrchr(w->name, '/');
-        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0 && has_value(got, &w->tensor, bound, want)) {
+        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0
+            && has_value(got, &w->tensor, bound, want)) {
             flag = arena_format(c->arena, "%.*s", (int)(slash - flag), flag);
             recognise(c, flag);
             return flag;
@@ -113,7 +117,8 @@ static void judge_exact(JudgeContext *c, const char *id, const char *name, const
             differ++;
         }
     const char *known = mistake(c, id, name, got, NULL, NULL);
-    finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first, known ? ", the value of the known mistake " : "", known ? known : "");
+    finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first,
+            known ? ", the value of the known mistake " : "", known ? known : "");
 }
 
 bool judge(JudgeContext *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how)
@@ -122,8 +127,9 @@ bool judge(JudgeContext *c, const char *id, const char *name, const Tensor *want
     size_t n = shape_size(want->shape);
     if (got->dtype != want->dtype || !shape_equal(got->shape, want->shape)) {
         const char *known = mistake(c, id, name, got, NULL, NULL);
-        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s%s%s", dtype_name(got->dtype), shape_text(got->shape, have), dtype_name(want->dtype),
-                shape_text(want->shape, expected), known ? ", as the known mistake " : "", known ? known : "");
+        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s%s%s", dtype_name(got->dtype), shape_text(got->shape, have),
+                dtype_name(want->dtype), shape_text(want->shape, expected), known ? ", as the known mistake " : "",
+                known ? known : "");
         return true;
     }
     if (memcmp(want->data, got->data, tensor_bytes(*want)) == 0) {
@@ -143,8 +149,8 @@ bool judge(JudgeContext *c, const char *id, const char *name, const Tensor *want
         finding(c->f, where, "WITHIN", "scaled error %.2g, %.2g of the bound", d.scaled, d.used);
     } else {
         const char *known = mistake(c, id, name, got, bound->f32, NULL);
-        finding(c->f, where, "OUTSIDE", "scaled error %.2g, %zu of %zu over the bound, first %zu, median ratio %.6g%s%s", d.scaled, d.over, n, d.first, d.ratio,
-                known ? ", the value of the known mistake " : "", known ? known : "");
+        finding(c->f, where, "OUTSIDE", "scaled error %.2g, %zu of %zu over the bound, first %zu, median ratio %.6g%s%s",
+                d.scaled, d.over, n, d.first, d.ratio, known ? ", the value of the known mistake " : "", known ? known : "");
     }
     return bound && d.over > 0;
 }

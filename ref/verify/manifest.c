@@ -41,7 +41,8 @@ bool manifest_holds(const char *folder, const char *path, const char *sha, Arena
     Digest d;
     if (!digest_file(arena_format(a, "%s/%s", folder, path), &d, e))
         return false;
-    return (sha && strcmp(d.hex, sha) == 0) || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference answers", folder, path);
+    return (sha && strcmp(d.hex, sha) == 0) || error_set(e, "%s/%s: SHA-256 is not the manifest's, expected whole reference "
+                                                            "answers", folder, path);
 }
 
 static void check_whole(Findings *f, const char *folder, const char *path, const char *sha, Arena *a)
@@ -83,7 +84,8 @@ bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena
     json_t *files = json_object_get(manifest, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path, *sha, *where = "manifest.json";
-        if (!json_get_text(json_array_get(files, k), "path", &path, where, e) || !json_get_text(json_array_get(files, k), "sha256", &sha, where, e))
+        if (!json_get_text(json_array_get(files, k), "path", &path, where, e)
+            || !json_get_text(json_array_get(files, k), "sha256", &sha, where, e))
             return false;
         check_whole(f, folder, path, sha, a);
     }

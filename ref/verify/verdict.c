@@ -9,7 +9,8 @@
 static size_t *count_of(Findings *f, const char *verdict)
 {
     const struct { const char *verdict; size_t *count; } counts[] = {
-        { "BITEXACT", &f->exact }, { "WITHIN", &f->within }, { "OUTSIDE", &f->outside }, { "END-TO-END", &f->unbounded }, { "MODULES", &f->summed },
+        { "BITEXACT", &f->exact }, { "WITHIN", &f->within }, { "OUTSIDE", &f->outside }, { "END-TO-END", &f->unbounded },
+        { "MODULES", &f->summed },
     };
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         if (strcmp(counts[k].verdict, verdict) == 0)
@@ -35,13 +36,15 @@ int findings_tell(const Findings *f)
 {
     const char *verdict = f->undecided ? "UNKNOWN" : f->outside ? "OUTSIDE" : f->within ? "WITHIN" : "BITEXACT";
     if (f->json) {
-        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact, "within", (json_int_t)f->within, "outside",
-                                (json_int_t)f->outside, "end_to_end", (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
+        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact,
+                                "within", (json_int_t)f->within, "outside", (json_int_t)f->outside, "end_to_end",
+                                (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
         json_print(stdout, all, 2);
         printf("\n");
         json_decref(all);
     } else {
-        printf("%s: %zu bitexact, %zu within, %zu outside, %zu end to end, %zu missing, extra or damaged\n", verdict, f->exact, f->within, f->outside, f->unbounded, f->undecided);
+        printf("%s: %zu bitexact, %zu within, %zu outside, %zu end to end, %zu missing, extra or damaged\n", verdict, f->exact,
+               f->within, f->outside, f->unbounded, f->undecided);
     }
     return f->undecided ? EXIT_UNKNOWN : f->outside ? EXIT_DIFFERENT : EXIT_SAME;
 }

@@ -19,7 +19,8 @@ bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 
 /* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop.
- * Until file_finish, and after a failure, what stood under the name before still stands there. A link is followed; a device or a pipe is refused. */
+ * Until file_finish, and after a failure, what stood under the name before still stands there. A link is followed;
+ * a device or a pipe is refused. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
     char *path, *beside;       // the name, and "<name>.part-<process>" where the bytes go first

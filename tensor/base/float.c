@@ -27,7 +27,8 @@ static const char *environment_fault(void)
 bool float_env_check(Error *e)
 {
     const char *fault = environment_fault();
-    return fault ? error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: %s; IEEE 754 round-to-nearest with gradual underflow was expected", fault) : true;
+    return fault ? error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: %s; IEEE 754 round-to-nearest with gradual "
+                                                        "underflow was expected", fault) : true;
 }
 
 bool float_env_check_threads(Error *e)
@@ -39,5 +40,6 @@ bool float_env_check_threads(Error *e)
     if (!float_env_check(e))
         return false;
     return atomic_load(&right) ? true
-         : error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: an OpenMP thread flushes subnormals or rounds otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+         : error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: an OpenMP thread flushes subnormals or rounds "
+                                                "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
 }

@@ -162,7 +162,8 @@ bool json_save(const char *path, const json_t *value, Error *e)
 {
     FileWriter w;
     if (!value)
-        return error_set(e, "%s: cannot be written: its JSON was not made, because a text is not UTF-8, a number is not finite, or memory ran out", path);
+        return error_set(e, "%s: cannot be written: its JSON was not made, because a text is not UTF-8, a number is not finite, "
+                            "or memory ran out", path);
     if (!file_begin(&w, path, e))
         return false;
     json_print(w.stream, value, 2);

@@ -29,7 +29,8 @@ static bool in_range(const char *range, double x)
     snprintf(low, sizeof low, "%.*s", (int)(dots - range), range);
     bool below = dots[2] == '<';
     const char *high = dots + 2 + below;
-    return (!*low || (decimal_to_double(low, &limit) && x >= limit)) && (!*high || (decimal_to_double(high, &limit) && (below ? x < limit : x <= limit)));
+    return (!*low || (decimal_to_double(low, &limit) && x >= limit))
+        && (!*high || (decimal_to_double(high, &limit) && (below ? x < limit : x <= limit)));
 }
 
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bound: how far a sane fp32 implementation of what a tape holds may be from the exactly rounded values, element by element.
  *
- * The walk goes along the nodes of the tape in their order and applies the rule of each operator (tensor/bound_rule.h). Leaves are given, so
- * they are exact: their bound is 0. To what a rule says the walk adds
+ * The walk goes along the nodes of the tape in their order and applies the rule of each operator (tensor/bound_rule.h). Leaves
+ * are given, so they are exact: their bound is 0. To what a rule says the walk adds
  *
  *     a factor of 1.01        for the terms of second order that a rule leaves out
  *     at least 2 u |y|        for what is rounded at all may be one float off (u = 2^-24)

@@ -96,7 +96,8 @@ static bool entry(dd frequency, size_t pos, float *c, float *s)
 bool angle_rope_tables(float *cosines, float *sines, size_t positions, size_t d, float base, Error *e)
 {
     if (d == 0 || d % 2 || positions > ANGLE_POSITIONS || !(base >= 1 && base <= FLT_MAX))
-        return error_set(e, "rope: head_dim %zu, %zu positions, base %g; expected an even head_dim, at most %d positions, a finite base >= 1", d,
+        return error_set(e, "rope: head_dim %zu, %zu positions, base %g; expected an even head_dim, at most %d positions, a "
+                            "finite base >= 1", d,
                          positions, (double)base, ANGLE_POSITIONS);
     size_t half = d / 2;
     for (size_t i = 0; i < half; i++) {
@@ -106,7 +107,8 @@ bool angle_rope_tables(float *cosines, float *sines, size_t positions, size_t d,
             if (pos == 0)
                 *c = 1, *s = 0;
             else if (!entry(f, pos, c, s))
-                return error_set_kind(e, ERROR_UNDECIDED, "rope: position %zu, pair %zu of head_dim %zu, base %g is not decided by double-double", pos, i, d, (double)base);
+                return error_set_kind(e, ERROR_UNDECIDED, "rope: position %zu, pair %zu of head_dim %zu, base %g is not decided "
+                                                          "by double-double", pos, i, d, (double)base);
         }
     }
     return true;

@@ -29,7 +29,8 @@ size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], 
 static bool decided(const ScalarFunction *f, const float *x, size_t at, size_t n, Error *e)
 {
     return at == n ? true
-         : error_set_kind(e, ERROR_UNDECIDED, "%s: the value at %a (bits %08x) lies too near the middle of two floats for every tier; one float was expected",
+         : error_set_kind(e, ERROR_UNDECIDED, "%s: the value at %a (bits %08x) lies too near the middle of two floats for every "
+                                              "tier; one float was expected",
                      f->name, (double)x[at], (unsigned)float_bits(x[at]));
 }
 

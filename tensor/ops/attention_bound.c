@@ -16,8 +16,8 @@ static void each_query(BoundRule *r, void (*f)(BoundRule *r, const Query *q))
         for (size_t h = 0; h < heads; h++)
             for (size_t i = 0; i < s[g].q_count; i++)
                 f(r, &(Query){ s[g].scores + (h * s[g].q_count + i) * s[g].k_count, ((s[g].q_begin + i) * heads + h) * width,
-                               (s[g].k_begin * kv + h / (heads / kv)) * width, kv * width, attention_allowed(a, &s[g], i), width, heads / kv,
-                               s[g].q_count, s[g].k_count });
+                               (s[g].k_begin * kv + h / (heads / kv)) * width, kv * width, attention_allowed(a, &s[g], i), width,
+                               heads / kv, s[g].q_count, s[g].k_count });
 }
 
 /* One term x[0][a] x[1][b] of the sum `to`, which has n terms. */

@@ -39,7 +39,8 @@ typedef struct {
     const Task *task;
     const float *a, *b;
     size_t a_line, a_k, b_line, b_k, queries, dim;
-    enum { ALL, KEYS, QUERIES } terms;  // ALL terms count; or the keys k that query `first` + i sees; or the queries that see key `first` + i
+    // ALL terms count; or the keys k that query `first` + i sees; or the queries that see key `first` + i
+    enum { ALL, KEYS, QUERIES } terms;
     size_t first, first_term;           // term 0 is query `first_term` of the group
 } Operands;
 
@@ -78,7 +79,8 @@ static bool causal(const Task *t) { return t->attrs->n[ATTENTION_CAUSAL] != 0; }
 size_t scores_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
-    double *panels = t->room, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys), *sum = lines + side_room(BLOCK, z.dim);
+    double *panels = t->room, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys),
+           *sum = lines + side_room(BLOCK, z.dim);
     const float *keys = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     float *out = t->out + t->head * z.queries * z.keys;
     size_t left = 0;
@@ -89,7 +91,8 @@ size_t scores_task(const Task *t)
     for (size_t i = 0; i < z.queries; i += BLOCK) {
         size_t m = least(BLOCK, z.queries - i);
         Side a = side_make(from, i, m, lines);
-        Operands of = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys, .b_line = z.key_cols, .b_k = 1 };
+        Operands of = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys,
+                        .b_line = z.key_cols, .b_k = 1 };
         Tile tile = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
                       .out = out + i * z.keys, .out_stride = z.keys, .terms = read_terms, .operands = &of };
         left += block_run(t, &tile, a, (Panels){ panels, z.dim }, sum);
@@ -114,8 +117,16 @@ size_t mix_task(const Task *t)
         Side a = side_make(from, i, m, lines);
         Operands of = { .task = t, .a = (const float *)from.data + i * z.keys, .a_line = z.keys, .a_k = 1,
                         .b = values, .b_line = 1, .b_k = z.key_cols, .terms = KEYS, .first = i };
-        Tile tile = { .m = m, .n = z.dim, .length = length, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
-                      .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim, .out_stride = z.cols, .terms = read_terms, .operands = &of };
+        Tile tile = { .m = m,
+                      .n = z.dim,
+                      .length = length,
+                      .a_norm = a.norm,
+                      .b_norm = norm,
+                      .ep = { .s = 1 },
+                      .out = t->out + (t->s.q_begin + i) * z.cols + t->head * z.dim,
+                      .out_stride = z.cols,
+                      .terms = read_terms,
+                      .operands = &of };
         for (size_t r = 0; r < m && sight(t, i + r) < length; r++)
             memset(lines + r * length + sight(t, i + r), 0, (length - sight(t, i + r)) * sizeof *lines);
         left += block_run(t, &tile, a, (Panels){ panels, z.keys }, sum);

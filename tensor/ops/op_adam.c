@@ -67,7 +67,8 @@ static void adam_v_bound(BoundRule *r)
     double b = (double)r->call->attrs->f[ADAM_V_BETA2];
     for (size_t i = 0; i < r->size; i++) {
         double g = size_of((double)r->x[1][i]);
-        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * (g * g)) + b * (double)r->b[0][i] + (1 - b) * (2 * g) * (double)r->b[1][i];
+        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * (g * g)) + b * (double)r->b[0][i]
+                  + (1 - b) * (2 * g) * (double)r->b[1][i];
     }
 }
 
@@ -78,12 +79,14 @@ static bool beta_shape(const Call *c, Shape *out, Error *e)
 }
 
 const Op op_record_adam_m = {
-    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g", .floats = { [ADAM_M_BETA1] = "beta1" },
+    .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g",
+    .floats = { [ADAM_M_BETA1] = "beta1" },
     .shape = beta_shape, .kernel = adam_m_kernel, .bound = adam_m_bound, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam_v = {
-    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g", .floats = { [ADAM_V_BETA2] = "beta2" },
+    .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g",
+    .floats = { [ADAM_V_BETA2] = "beta2" },
     .shape = beta_shape, .kernel = adam_v_kernel, .bound = adam_v_bound, .gradient = GRADIENT_NONE,
 };
 
@@ -185,7 +188,8 @@ static void adam_bound(BoundRule *r)
     const Attrs *a = r->call->attrs;
     const double lr = (double)a->f[ADAM_LR], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
     for (size_t i = 0; i < r->size; i++) {
-        double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = size_of((double)r->x[1][i]) / c1, p = size_of((double)r->x[0][i]);
+        double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = size_of((double)r->x[1][i]) / c1,
+               p = size_of((double)r->x[0][i]);
         double root = __builtin_sqrt(v / c2), low = root + (double)a->f[ADAM_EPS];
         double near = root > 0 ? bv / c2 / (2 * root) : 1e300, far = __builtin_sqrt(bv / c2);
         r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 10 * U24 * lr * (m / low + (double)a->f[ADAM_DECAY] * p) + (double)r->b[0][i]

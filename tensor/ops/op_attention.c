@@ -33,9 +33,9 @@ static bool refuse(const Call *c, const char *expected, Error *e)
 {
     char a[64], b[64];
     const int64_t *n = c->attrs->n;
-    return error_set(e, "%s: inputs are %s and %s with %lld heads over %lld key heads of size %lld, expected %s in F32", c->op->name,
-                     shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b), (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS],
-                     (long long)n[ATTENTION_HEAD_DIM], expected);
+    return error_set(e, "%s: inputs are %s and %s with %lld heads over %lld key heads of size %lld, expected %s in F32",
+                     c->op->name, shape_text(call_value(c, 0)->shape, a), shape_text(call_value(c, 1)->shape, b),
+                     (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS], (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
 /* Ranges {begin, count} at index[side], … lie inside `rows`; where results are written they ascend without overlap. */
@@ -59,7 +59,8 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     const int64_t *n = c->attrs->n;
     if (!attention_check(c, &scores, e))
         return false;
-    if (!is_rows(call_value(c, 0), n[ATTENTION_HEADS], n[ATTENTION_HEAD_DIM]) || !is_rows(call_value(c, 1), n[ATTENTION_KV_HEADS], n[ATTENTION_HEAD_DIM]))
+    if (!is_rows(call_value(c, 0), n[ATTENTION_HEADS], n[ATTENTION_HEAD_DIM])
+        || !is_rows(call_value(c, 1), n[ATTENTION_KV_HEADS], n[ATTENTION_HEAD_DIM]))
         return refuse(c, "queries [Nq, heads*D] and keys [Nk, kv_heads*D]", e);
     *out = shape_of(1, scores);
     return ranges_fit(c, 0, call_value(c, 0)->shape.dim[0], false, e) && ranges_fit(c, 2, call_value(c, 1)->shape.dim[0], false, e);
@@ -180,20 +181,25 @@ static void mix_t_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_attention_scores = {
     .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
-    .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by head, [q_count, k_count]; "
+    .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by "
+               "head, [q_count, k_count]; "
                "causal: query i sees the keys j <= i + k_count - q_count of its segment, +0 for the others; a zero is +0",
     .shape = scores_shape, .kernel = scores_kernel, .bound = attention_scores_bound, .vjp = scores_vjp,
 };
 
 const Op op_record_attention_mix = {
-    .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
-    .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
+    .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" },
+    .index = ATTENTION_INDEX,
+    .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores "
+               "writes; a zero, and a row of no segment, is +0",
     .shape = mix_shape, .kernel = mix_kernel, .bound = attention_mix_bound, .vjp = mix_vjp,
 };
 
 const Op op_record_attention_mix_t = {
-    .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" }, .index = ATTENTION_INDEX,
-    .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out as attention_scores writes; a zero, and a row of no segment, is +0",
+    .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" },
+    .index = ATTENTION_INDEX,
+    .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out "
+               "as attention_scores writes; a zero, and a row of no segment, is +0",
     .shape = mix_t_shape, .kernel = mix_t_kernel, .bound = attention_mix_t_bound, .vjp = mix_t_vjp,
 };
 

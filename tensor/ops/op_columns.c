@@ -109,7 +109,8 @@ static void column_dot_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);
     for (size_t i = 0; i < n; i++)
-        r->out[i % r->cols] += bound_term((double)r->x[0][i], (double)r->x[1][i], (double)r->b[0][i], (double)r->b[1][i], (double)(n / r->cols));
+        r->out[i % r->cols] += bound_term((double)r->x[0][i], (double)r->x[1][i], (double)r->b[0][i], (double)r->b[1][i],
+                                          (double)(n / r->cols));
 }
 
 static void column_sum_vjp(Tape *t, Node *y, Node *dy)

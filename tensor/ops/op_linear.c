@@ -141,7 +141,8 @@ const Op op_record_matmul = {
 
 Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)
 {
-    return tape_push(t, &op_record_matmul, 2, (Node *[]){ a, b }, &(Attrs){ .n = { [MATMUL_TRANSPOSE_A] = transpose_a, [MATMUL_TRANSPOSE_B] = transpose_b } });
+    return tape_push(t, &op_record_matmul, 2, (Node *[]){ a, b },
+                     &(Attrs){ .n = { [MATMUL_TRANSPOSE_A] = transpose_a, [MATMUL_TRANSPOSE_B] = transpose_b } });
 }
 
 /* --- lora_merge --- */

@@ -130,7 +130,8 @@ static void sum_bound(BoundRule *r)        // a + b, a - b
 static void mul_bound(BoundRule *r)        // a b
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = size_of((double)r->x[0][i]) * (double)r->b[1][i] + size_of((double)r->x[1][i]) * (double)r->b[0][i] + U24 * size_of((double)r->y[i]);
+        r->out[i] = size_of((double)r->x[0][i]) * (double)r->b[1][i] + size_of((double)r->x[1][i]) * (double)r->b[0][i]
+                  + U24 * size_of((double)r->y[i]);
 }
 
 static void scale_bound(BoundRule *r)      // s x; one u for the product, one for an s that the implementation computed itself
@@ -226,7 +227,8 @@ static void ratio_bound(BoundRule *r)
 }
 
 const Op op_record_ratio = {
-    .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x", .floats = { [RATIO_NUM] = "num", [RATIO_DEN] = "den" },
+    .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x",
+    .floats = { [RATIO_NUM] = "num", [RATIO_DEN] = "den" },
     .shape = shape_alike, .kernel = ratio_kernel, .bound = ratio_bound, .vjp = ratio_vjp,
 };
 

@@ -320,13 +320,15 @@ static void segment_mean_bound(BoundRule *r)
 
 /* Losses write their gradients out (GRAPH.md), so none flows through a segment. */
 const Op op_record_segment_sum = {
-    .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A,
+    .inputs = "x",
     .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel, .bound = segment_sum_bound,
 };
 
 const Op op_record_segment_mean = {
     .name = "segment_mean", .kind = CLASS_A_RATIONAL, .inputs = "x", .index = "offsets [n+1]",
-    .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for an empty segment",
+    .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for "
+               "an empty segment",
     .shape = segment_shape, .kernel = segment_mean_kernel, .bound = segment_mean_bound,
 };
 

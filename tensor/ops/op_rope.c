@@ -77,8 +77,10 @@ static void rope_bound(BoundRule *r)
     for (size_t i = 0; i < r->size; i++) {
         size_t at = i % r->cols % (2 * half), other = at < half ? i + half : i - half;
         size_t position = (size_t)r->call->attrs->index[i / r->cols], row = position * half + at % half;
-        double x = size_of((double)r->x[0][i]), z = size_of((double)r->x[0][other]), c = size_of((double)r->x[1][row]), s = size_of((double)r->x[2][row]);
-        r->out[i] = c * (double)r->b[0][i] + s * (double)r->b[0][other] + 3 * U24 * (x * c + z * s) + U24 * (1 + 3 * (double)position) * (x + z);
+        double x = size_of((double)r->x[0][i]), z = size_of((double)r->x[0][other]), c = size_of((double)r->x[1][row]),
+               s = size_of((double)r->x[2][row]);
+        r->out[i] = c * (double)r->b[0][i] + s * (double)r->b[0][other] + 3 * U24 * (x * c + z * s)
+                  + U24 * (1 + 3 * (double)position) * (x + z);
     }
 }
 

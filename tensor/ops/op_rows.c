@@ -100,7 +100,8 @@ static void slice_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_slice_rows = {
-    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x", .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
+    .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x",
+    .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
     .shape = slice_shape, .kernel = slice_kernel, .bound = bound_moved, .vjp = slice_vjp,
 };
 
@@ -213,13 +214,15 @@ static void scatter_rows_bound(BoundRule *r)
         for (size_t j = 0; j < a->index_count; j++)
             same += a->index[j] == a->index[k];
         for (size_t c = 0; c < r->cols; c++)
-            r->out[(size_t)a->index[k] * r->cols + c] += (double)r->b[0][k * r->cols + c] + (double)same * U24 * size_of((double)r->x[0][k * r->cols + c]);
+            r->out[(size_t)a->index[k] * r->cols + c] += (double)r->b[0][k * r->cols + c]
+                                                       + (double)same * U24 * size_of((double)r->x[0][k * r->cols + c]);
     }
 }
 
 const Op op_record_scatter_rows = {
     .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
-    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel, .bound = scatter_rows_bound, .vjp = scatter_vjp,
+    .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
+    .bound = scatter_rows_bound, .vjp = scatter_vjp,
 };
 
 Node *op_scatter_rows(Tape *t, Node *dy, const int32_t *ids, size_t n, size_t rows)
@@ -251,7 +254,8 @@ static void broadcast_vjp(Tape *t, Node *y, Node *dy)
 }
 
 const Op op_record_broadcast_rows = {
-    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x", .ints = { [BROADCAST_ROWS] = "rows" },
+    .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x",
+    .ints = { [BROADCAST_ROWS] = "rows" },
     .shape = broadcast_shape, .kernel = broadcast_kernel, .bound = bound_moved, .vjp = broadcast_vjp,
 };
 

@@ -179,7 +179,8 @@ static void sgd_bound(BoundRule *r)
     double lr = (double)r->call->attrs->f[SGD_LR], decay = (double)r->call->attrs->f[SGD_DECAY];
     for (size_t i = 0; i < r->size; i++) {
         double p = size_of((double)r->x[0][i]), g = size_of((double)r->x[1][i]);
-        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 4 * U24 * lr * (g + decay * p) + (double)r->b[0][i] + lr * (double)r->b[1][i];
+        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 4 * U24 * lr * (g + decay * p) + (double)r->b[0][i]
+                  + lr * (double)r->b[1][i];
     }
 }
 
@@ -222,7 +223,8 @@ static void momentum_bound(BoundRule *r)
 }
 
 const Op op_record_momentum = {
-    .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g", .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
+    .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g",
+    .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
     .shape = descent_shape, .kernel = momentum_kernel, .bound = momentum_bound, .gradient = GRADIENT_NONE,
 };
 

@@ -155,7 +155,8 @@ static bool space_is_there(Error *e)
     const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
     void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %d threads, which this process may not have; "
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %d threads, "
+                                                    "which this process may not have; "
                          "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, omp_get_max_threads());
     munmap(room, bytes);
     return true;

@@ -77,7 +77,10 @@ static double *strip_at(const Work *w, size_t block, size_t j)
     return w->packed + block * w->depth * w->columns + j * block_length(w, block);
 }
 
-static double *signed_at(const Work *w, size_t j, size_t block) { return w->signed_b + j / KERNEL_COLS * w->of.b.length + block * w->depth; }
+static double *signed_at(const Work *w, size_t j, size_t block)
+{
+    return w->signed_b + j / KERNEL_COLS * w->of.b.length + block * w->depth;
+}
 
 /* Tiles are few and long where the strips do not stay in the cache, several a thread where they do. */
 static void cut(Work *w, size_t threads)
@@ -129,7 +132,8 @@ static void sum_block(const Work *w, const Tile *t, size_t block, Sums *s, doubl
     Side a = side_make(part, t->row, t->m, room);
     for (size_t r = 0; r < t->m; r++)
         s->norm[r] += a.norm[r] * a.norm[r];
-    w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, s->sum, s->stride, room + side_room(t->m, part.length));
+    w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, s->sum, s->stride,
+                   room + side_room(t->m, part.length));
     if (w->checked)
         freivalds_expect(t->m, part.length, a, signed_at(w, t->col, block), padded(t->n) / KERNEL_COLS, w->of.b.length, s->want);
 }
@@ -209,7 +213,8 @@ static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left
     *left += all.left;
     arena_release(arena, mark);
     return all.wrong == SIZE_MAX
-           || error_set(e, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): the engine (%s) computes wrong sums; "
+           || error_set(e, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): the engine (%s) "
+                           "computes wrong sums; "
                         "build with another (make BLAS=builtin)", t->m, t->length, t->length, t->n, all.wrong, engine->name());
 }
 
@@ -222,7 +227,8 @@ static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
 }
 
 /* As many columns at once as their strips may take memory; then statistics and an audit. `always`: with the check. */
-static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride,
+                             Arena *room, Error *e)
 {
     if (!lengths_fit(&a, &b, e))
         return false;

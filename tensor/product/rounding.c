@@ -170,7 +170,8 @@ bool tile_audit(const Tile *t, uint64_t counter, const char *engine, Error *e)
     float want = tile_exact(t, i, j), got = t->out[i * t->out_stride + j];
     if (float_bits(want) == float_bits(got))
         return true;
-    return error_set_kind(e, ERROR_ENVIRONMENT, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: the engine (%s) computes "
+    return error_set_kind(e, ERROR_ENVIRONMENT, "product of [%zu, %zu] and [%zu, %zu]: element (%zu, %zu) is %a, expected %a: "
+                                                "the engine (%s) computes "
                      "wrong sums; build with another (make BLAS=builtin)", t->m, t->length, t->length, t->n, i, j,
                      (double)got, (double)want, engine);
 }

@@ -121,10 +121,12 @@ static void bench_attention(Bench *x, Arena *data, size_t heads, size_t rows, si
         op_attention_mix(&x->tape, s, kn, at);
         double t2 = now();
         for (size_t h = 0; h < heads; h++)
-            cblas_sgemm(RowMajor, NoTrans, Trans, n, n, (int)dim, 1, q.f32 + h * dim, cols, k.f32 + h * dim, cols, 0, scores + h * rows * rows, n);
+            cblas_sgemm(RowMajor, NoTrans, Trans, n, n, (int)dim, 1, q.f32 + h * dim, cols, k.f32 + h * dim, cols, 0,
+                        scores + h * rows * rows, n);
         double t3 = now();
         for (size_t h = 0; h < heads; h++)
-            cblas_sgemm(RowMajor, NoTrans, NoTrans, n, (int)dim, n, 1, scores + h * rows * rows, n, k.f32 + h * dim, cols, 0, mixed + h * dim, cols);
+            cblas_sgemm(RowMajor, NoTrans, NoTrans, n, (int)dim, n, 1, scores + h * rows * rows, n, k.f32 + h * dim, cols, 0,
+                        mixed + h * dim, cols);
         double t4 = now();
         if (p >= 0) {
             time[0][p] = t1 - t0, time[1][p] = t2 - t1;
@@ -157,7 +159,8 @@ int main(void)
     Arena data = arena_make(&x.error);
     x.arena = arena_make(&x.error);
     x.tape = tape_make(&x.arena, &x.error);
-    printf("%s\n%d threads; time, and times that of the engine's own dgemm (on doubles) and sgemm\n", product_engine(), omp_get_max_threads());
+    printf("%s\n%d threads; time, and times that of the engine's own dgemm (on doubles) and sgemm\n", product_engine(),
+           omp_get_max_threads());
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
         bench_shape(&x, &data, &shapes[k]);
     omp_set_num_threads(1);

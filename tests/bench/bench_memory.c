@@ -25,7 +25,8 @@ static ModelConfig config(void)
         .arch = &architecture_llava,
         .vision = { .hidden_size = 768, .intermediate_size = 3072, .num_hidden_layers = 6, .num_attention_heads = 12, .num_channels = 3,
                     .image_size = 112, .patch_size = 14, .projection_dim = 512, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
-        .text = { .vocab_size = VOCABULARY, .hidden_size = 1024, .intermediate_size = 2816, .num_hidden_layers = 17, .num_attention_heads = 16,
+        .text = { .vocab_size = VOCABULARY, .hidden_size = 1024, .intermediate_size = 2816, .num_hidden_layers = 17,
+                  .num_attention_heads = 16,
                   .num_key_value_heads = 16, .head_dim = 64, .max_position_embeddings = 4096, .bos_token_id = 1, .eos_token_id = 2,
                   .pad_token_id = 0, .rms_norm_eps = 1e-5f, .rope_theta = 1e4f, .hidden_act = ACT_SILU },
         .image_token_index = IMAGE, .vision_feature_layer = -2, .projector_hidden_act = ACT_GELU, .multimodal_projector_bias = true,
@@ -99,13 +100,14 @@ int main(void)
     double load, pass;
     struct stat file;
     struct rusage used;
-    if (!written(&c, folder) || stat(arena_format(&a, "%s/model.safetensors", folder), &file) || !forward(&c, folder, &load, &pass, &a, &e)) {
+    if (!written(&c, folder) || stat(arena_format(&a, "%s/model.safetensors", folder), &file)
+        || !forward(&c, folder, &load, &pass, &a, &e)) {
         fprintf(stderr, "bench_memory: %s\n", e.failed ? e.text : "the model could not be written");
         return 2;
     }
     getrusage(RUSAGE_SELF, &used);
-    printf("file %.0f MB, peak %.0f MB, that is file + %.0f MB; load %.1f s, pass %.1f s\n", (double)file.st_size / 1e6, 1.024e-3 * (double)used.ru_maxrss,
-           1.024e-3 * (double)used.ru_maxrss - (double)file.st_size / 1e6, load, pass);
+    printf("file %.0f MB, peak %.0f MB, that is file + %.0f MB; load %.1f s, pass %.1f s\n", (double)file.st_size / 1e6,
+           1.024e-3 * (double)used.ru_maxrss, 1.024e-3 * (double)used.ru_maxrss - (double)file.st_size / 1e6, load, pass);
     arena_free(&a);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A step of each method beside a step of fine-tuning (cross-entropy, the same samples of the same lengths, the shipped model's size): one step of
- * each in turn, the ratio of each turn, and the median. For methods with a frozen reference twice: in the first epoch, where the reference is
- * asked about each sample, and after it, where what it said is kept. */
+/* A step of each method beside a step of fine-tuning (cross-entropy, the same samples of the same lengths, the shipped model's
+ * size): one step of each in turn, the ratio of each turn, and the median. For methods with a frozen reference twice: in the
+ * first epoch, where the reference is asked about each sample, and after it, where what it said is kept. */
 #include <omp.h>
 #include <stdio.h>
 #include "model/arch.h"
@@ -10,7 +10,16 @@
 #include "unlearn/rounds.h"
 #include "tests/bench/stopwatch.h"
 
-enum { BATCH = 20, TURNS = 21, WARM = 2, SAMPLES = BATCH * (TURNS + WARM), PICTURE_TOKENS = 28, TEXT_TOKENS = 16, ANSWER = 3, PIXELS = 3 * 32 * 32 };
+enum {
+    BATCH = 20,
+    TURNS = 21,
+    WARM = 2,
+    SAMPLES = BATCH * (TURNS + WARM),
+    PICTURE_TOKENS = 28,
+    TEXT_TOKENS = 16,
+    ANSWER = 3,
+    PIXELS = 3 * 32 * 32
+};
 
 typedef struct {
     const char *name, *method;           // method NULL: fine-tuning
@@ -134,8 +143,8 @@ int main(void)
     printf("a step of %d samples, %d threads     times a fine-tuning step of adapters    of all weights\n", BATCH, omp_get_max_threads());
     for (size_t i = 0; i < RUNNERS; i++)
         for (int epoch = 0; epoch < 2; epoch++)
-            printf("%-31s %-18s %17.2f %17.2f\n", runners[i].name, epoch ? "after the first" : "in the first epoch", ratio(&runners[i], &runners[0], epoch),
-                   ratio(&runners[i], &runners[1], epoch));
+            printf("%-31s %-18s %17.2f %17.2f\n", runners[i].name, epoch ? "after the first" : "in the first epoch",
+                   ratio(&runners[i], &runners[0], epoch), ratio(&runners[i], &runners[1], epoch));
     for (size_t i = 0; i < RUNNERS; i++) {
         if (runners[i].method)
             rounds_close(&runners[i].rounds);

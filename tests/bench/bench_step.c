@@ -60,7 +60,9 @@ static double step_flop(const Trainer *r)
     for (size_t k = 0; k < r->tape.count; k++) {
         const Node *n = r->tape.nodes[k];
         if (n->op && (strcmp(n->op->name, "linear") == 0 || strcmp(n->op->name, "matmul") == 0)) {
-            double inner = n->op->name[0] == 'l' || n->attrs.n[MATMUL_TRANSPOSE_A] == 0 ? (double)shape_cols(n->in[0]->out.shape) : (double)n->in[0]->out.shape.dim[0];
+            double inner = n->op->name[0] == 'l' || n->attrs.n[MATMUL_TRANSPOSE_A] == 0
+                             ? (double)shape_cols(n->in[0]->out.shape)
+                             : (double)n->in[0]->out.shape.dim[0];
             flop += 2 * inner * (double)shape_size(n->out.shape);
         }
     }
@@ -95,9 +97,10 @@ int main(int argc, char **argv)
         return 2;
     }
     double seconds = median(time, (size_t)steps);
-    printf("training step: %zu parameters, %zu samples, %zu tokens, %d threads: %.1f ms, %.1f GFLOP/s of products, peak %.0f MB\n",
-           weights_parameters(&w, true), r.stats.samples, r.stats.tokens, omp_get_max_threads(), 1e3 * seconds, step_flop(&r) / seconds * 1e-9,
-           (double)r.step_arena.peak / 1e6);
+    printf("training step: %zu parameters, %zu samples, %zu tokens, %d threads: %.1f ms, %.1f GFLOP/s of products, peak %.0f "
+           "MB\n",
+           weights_parameters(&w, true), r.stats.samples, r.stats.tokens, omp_get_max_threads(), 1e3 * seconds,
+           step_flop(&r) / seconds * 1e-9, (double)r.step_arena.peak / 1e6);
     trainer_close(&r);
     arena_free(&a);
     return 0;

@@ -36,14 +36,17 @@ static bool read_world(Entities *all, const char *text)
 static MethodConfig method_list[64];
 static Digest group_digest[3];
 static const World groups = { .path = "world.json", .groups = 3, .general = { "general", "general.jsonl", false },
-    .group = (WorldGroup[]){ { "person", "persons.jsonl", true }, { "country", "countries.jsonl", false }, { "known_person", "known_persons.jsonl", false } } };
+    .group = (WorldGroup[]){ { "person", "persons.jsonl", true }, { "country", "countries.jsonl", false },
+                             { "known_person", "known_persons.jsonl", false } } };
 
 static ProtocolConfig config_of(const char *scenarios)
 {
     ProtocolConfig c = {
         .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
-        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list, .stopping = "budget", .probed = "",
-        .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de", .reading = "data.template = world\n",
+        .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list,
+        .stopping = "budget", .probed = "",
+        .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de",
+        .reading = "data.template = world\n",
         .model = { { "b" }, { "v" }, { "o" } }, .group = group_digest, .general = { "g" }, .entities = { "e" },
     };
     for (size_t k = 0; k < scenarios_count; k++)

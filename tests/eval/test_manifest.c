@@ -20,7 +20,8 @@ static void a_manifest_links_stages_and_sees_changed_files(void **state)
     assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "1\n", 2, &error));
     assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error));
     char *one = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
-    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "2\n", 2, &error) && manifest_write(&p, out, "config", results, 1, &arena, &error));
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), "2\n", 2, &error)
+                && manifest_write(&p, out, "config", results, 1, &arena, &error));
     char *two = file_read(arena_format(&arena, "%s/manifest.json", out), 1 << 20, &size, &arena, &error);
     assert_string_not_equal(strstr(one, "\"chain\""), strstr(two, "\"chain\""));
     assert_true(file_write(arena_format(&arena, "%s/stages/%s/x.txt", out, digest_of(&p, 0)), "y", 1, &error));
@@ -39,7 +40,8 @@ static const char *run_made(const char *name, const char *result)
         assert_true(file_make_folder(folder, &error) && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
         assert_true(stage_finish(&p, k, folder, files, 1, &error));
     }
-    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error) && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
+    assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error)
+                && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
     assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error) && manifest_add(out, "report", "report.html", &error));
     return out;
 }

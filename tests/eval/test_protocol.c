@@ -22,8 +22,9 @@ static void a_world_says_which_groups_and_files_it_has(void **state)
 {
     (void)state;
     World w;
-    assert_true(contents_read(&w, "{\"entities\": \"who.jsonl\", \"groups\": [{\"name\": \"cat\", \"questions\": \"cats.jsonl\", \"splits\": [\"unlearn\", \"retain\"]}, "
-                                  "{\"name\": \"dog\", \"questions\": \"q/dogs.jsonl\"}], \"general\": {\"name\": \"skill\", \"questions\": \"g.jsonl\"}}"));
+    assert_true(contents_read(&w, "{\"entities\": \"who.jsonl\", \"groups\": [{\"name\": \"cat\", \"questions\": \"cats.jsonl\", "
+                                  "\"splits\": [\"unlearn\", \"retain\"]}, {\"name\": \"dog\", \"questions\": "
+                                  "\"q/dogs.jsonl\"}], \"general\": {\"name\": \"skill\", \"questions\": \"g.jsonl\"}}"));
     assert_int_equal(w.groups, 2);
     assert_true(world_group(&w, "dog") == 1 && world_group(&w, "bird") == 2 && w.group[0].has_splits && !w.group[1].has_splits);
     assert_string_equal(w.entities, "who.jsonl");
@@ -39,11 +40,13 @@ static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
 #define PERSON "{\"name\": \"person\", \"questions\": \"p.jsonl\"}"
     static const struct { const char *text, *says; } bad[] = {
         { "[]", "world.json: an object {…} was expected" }, { "{\"groups\": [" PERSON "], " GENERAL "}", "\"entities\"" },
-        { "{\"entities\": \"e\", " GENERAL "}", "\"groups\" must be a list" }, { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
+        { "{\"entities\": \"e\", " GENERAL "}", "\"groups\" must be a list" },
+        { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
         { "{\"entities\": \"e\", \"groups\": [" PERSON "], " GENERAL ", \"more\": 1}", "the key \"more\" is unknown" },
         { "{\"entities\": \"e\", \"groups\": [" PERSON ", " PERSON "], " GENERAL "}", "the group \"person\" is there twice" },
         { "{\"entities\": \"../e\", \"groups\": [" PERSON "], " GENERAL "}", "expected a name inside the world's folder" },
-        { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\", \"questions\": \"x\", \"splits\": [\"retain\"]}], " GENERAL "}", "\"splits\" must be" },
+        { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\", \"questions\": \"x\", \"splits\": [\"retain\"]}], " GENERAL "}",
+          "\"splits\" must be" },
         { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\"}], " GENERAL "}", "\"questions\"" }, { "{", "world.json" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -79,7 +82,8 @@ static void a_bad_line_of_entities_is_a_sentence_with_its_number(void **state)
         { "{\"id\": \"p1\", \"group\": \"person\"}", "entities.jsonl:11: the id \"p1\" is that of line 1" },
         { "{\"id\": \"x\"}", "entities.jsonl:11: \"id\" or \"group\" is missing" },
         { "{\"id\": \"x\", \"group\": \"person\", \"round\": 0}", "entities.jsonl:11: \"round\" must be" },
-        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"retain\", \"round\": 1}", "entities.jsonl:11: \"split\" is \"retain\" and \"round\" is 1" },
+        { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"retain\", \"round\": 1}",
+          "entities.jsonl:11: \"split\" is \"retain\" and \"round\" is 1" },
         { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"unlearn\"}", "expected a round" },
         { "{\"id\": \"x\", \"group\": \"person\", \"image\": \"nowhere.png\"}", "nowhere.png is not there" },
         { "{\"id\": 7, \"group\": \"person\"}", "entities.jsonl:11: \"id\" must be text" },
@@ -132,7 +136,8 @@ static void the_best_known_are_ranked_by_right_answers_then_by_id(void **state)
     assert_false(entity_list_has(&s.forget, "c4") || entity_list_has(&s.retain, "c4"));      // the fifth of five
     for (const char *const *id = (const char *const[]){ "c5", "c1", "c2", "c3", NULL }; *id; id++)
         assert_true(entity_list_has(&s.forget, *id) != entity_list_has(&s.retain, *id));
-    r[3].exact = false;                                                                       // c2 falls to c4, which stands behind it by id
+    // c2 falls to c4, which stands behind it by id
+    r[3].exact = false;
     assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
     assert_true(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
     r[4].exact = true;
@@ -171,7 +176,8 @@ static void bad_lists_of_a_config_are_sentences(void **state)
     (void)state;
     Plan p;
     struct { const char *scenarios, *methods, *seeds, *epochs, *says; } bad[] = {
-        { "finetuned, nonsense", "ga", "0", "", "there is no scenario \"nonsense\"" }, { "finetuned", "gaa", "0", "", "there is no method \"gaa\"" },
+        { "finetuned, nonsense", "ga", "0", "", "there is no scenario \"nonsense\"" },
+        { "finetuned", "gaa", "0", "", "there is no method \"gaa\"" },
         { "finetuned", "ga", "0, x", "", "protocol.seeds: \"x\"" }, { "finetuned", "ga", "-1", "", "protocol.seeds: \"-1\"" },
         { "", "ga", "0", "", "nothing to run" }, { "finetuned", "ga", "0", "0", "is not a number above 0" },
         { "finetuned", "ga", "0", "npo=3", "there is no number for ga" }, { "finetuned", "ga", "0", "3x", "\"3x\" is not a number" },
@@ -196,12 +202,14 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
     assert_int_equal(request_steps(&p, &p.cases[2], 50), 7 * 25);
     assert_int_equal(request_steps(&p, &p.cases[2], 3), 7 * 2);         // 30 questions in batches of 20
-    assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175) && !snapshot_after(&p, &p.cases[2], 50, 26));
+    assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175)
+                && !snapshot_after(&p, &p.cases[2], 50, 26));
     c.epochs[0] = "2.5";
     c.trajectory = 0.2;
     p = planned(&c);
     assert_int_equal(request_steps(&p, &p.cases[0], 50), 63);           // 62.5, half up
-    assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63) && !snapshot_after(&p, &p.cases[0], 50, 62));
+    assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63)
+                && !snapshot_after(&p, &p.cases[0], 50, 62));
 }
 
 static const Case *case_named(const Plan *p, const char *name)
@@ -213,7 +221,8 @@ static const Case *case_named(const Plan *p, const char *name)
     return NULL;
 }
 
-/* In this world three persons are forgotten at once: 30 questions, 2 steps an epoch; in two requests, of two persons (1 step an epoch) and of one (1). */
+/* In this world three persons are forgotten at once: 30 questions, 2 steps an epoch; in two requests, of two persons (1 step an
+ * epoch) and of one (1). */
 static void rules_say_how_long_a_request_is_worked_on(void **state)
 {
     (void)state;
@@ -227,7 +236,8 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     assert_int_equal(p.case_count, 12);
     const struct { const char *name; int64_t steps[2]; } want[] = {
         { "finetuned", { 12 } }, { "finetuned-updates", { 12 } }, { "finetuned-epochs", { 12 } }, { "finetuned-accuracy", { 20 } },
-        { "sequential", { 4, 4 } }, { "sequential-updates", { 12, 12 } }, { "sequential-epochs", { 6, 6 } }, { "sequential-accuracy", { 10, 10 } },
+        { "sequential", { 4, 4 } }, { "sequential-updates", { 12, 12 } }, { "sequential-epochs", { 6, 6 } },
+        { "sequential-accuracy", { 10, 10 } },
         { "pretrained", { 9 } }, { "pretrained-updates", { 12 } }, { "pretrained-epochs", { 6 } }, { "pretrained-accuracy", { 10 } },
     };
     for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
@@ -237,8 +247,10 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
             assert_int_equal(request_steps(&p, x, entities[i]), want[k].steps[i]);
     }
     const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
-    assert_true(stop_after(&p, stops, 3, 1) && stop_after(&p, stops, 3, 20) && !stop_after(&p, stops, 3, 0) && !stop_after(&p, does_not, 3, 1));
-    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);       // the same work is one stage
+    assert_true(stop_after(&p, stops, 3, 1) && stop_after(&p, stops, 3, 20) && !stop_after(&p, stops, 3, 0)
+                && !stop_after(&p, does_not, 3, 1));
+    // the same work is one stage
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
     assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
     c.stop = 0.5;
@@ -258,7 +270,8 @@ static void probes_are_planned_where_the_config_names_the_case(void **state)
     c.probed = "finetuned-accuracy, pretrained";
     Plan p = planned(&c);
     const Case *x = case_named(&p, "finetuned-accuracy"), *y = case_named(&p, "pretrained");
-    assert_true(p.stage[x->probe].kind == STAGE_PROBE && p.stage[x->probe].of == x->unlearn && x->probe_oracle != NO_STAGE && x->probe_before != x->probe_oracle);
+    assert_true(p.stage[x->probe].kind == STAGE_PROBE && p.stage[x->probe].of == x->unlearn && x->probe_oracle != NO_STAGE
+                && x->probe_before != x->probe_oracle);
     assert_true(p.stage[y->probe].of == y->unlearn && y->probe_oracle == NO_STAGE);           // there is no oracle of what was pre-trained
     assert_true(case_named(&p, "finetuned")->probe == NO_STAGE && case_named(&p, "ablation")->probe == NO_STAGE);
     const char *before = p.stage[x->unlearn].digest.hex, *probe = p.stage[x->probe].digest.hex;
@@ -334,9 +347,11 @@ int main(void)
         stand_test(a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world),
         stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
-        stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods), stand_test(the_same_work_is_one_stage),
+        stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods),
+        stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),
-        stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case), stand_test(other_sources_make_other_stages),
+        stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case),
+        stand_test(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

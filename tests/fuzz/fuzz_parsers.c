@@ -134,8 +134,10 @@ static bool parse_samples(const Input *in)
 static void seed_samples(const char *folder, Arena *a, Error *e)
 {
     static const char text[] =
-        "{\"id\": \"a\", \"entity\": \"france\", \"group\": \"country\", \"split\": \"test\", \"modality\": \"text\", \"question\": \"q ?\", "
-        "\"answer\": \"paris\", \"options\": [\"paris\", \"rome\"], \"kind\": \"choice\", \"skill\": \"capital\", \"frame\": 3, \"step\": 2}\n"
+        "{\"id\": \"a\", \"entity\": \"france\", \"group\": \"country\", \"split\": \"test\", \"modality\": \"text\", "
+        "\"question\": \"q ?\", "
+        "\"answer\": \"paris\", \"options\": [\"paris\", \"rome\"], \"kind\": \"choice\", \"skill\": \"capital\", \"frame\": 3, "
+        "\"step\": 2}\n"
         "{\"id\": \"b\", \"question\": \"what is this ?\", \"answer\": \"red\", \"augment\": true}\n";
     file_write(arena_format(a, "%s/samples.jsonl", folder), text, sizeof text - 1, e);
 }
@@ -175,8 +177,10 @@ static void seed_mmbench(const char *folder, Arena *a, Error *e) { copy_fixture(
 
 static void seed_mllmu(const char *folder, Arena *a, Error *e)
 {
-    static const char text[] = "{\"ID\":\"1\",\"images\":[],\"Classification_Task\":{\"Pure_Text_Questions\":[{\"Question\":\"q\",\"Options\":{\"A\":\"x\",\"B\":\"y\"},"
-        "\"Correct_Answer\":\"B\"}]},\"Mask_Task\":[{\"Question\":\"a __ b\",\"Ground_Truth\":\"c\",\"Type\":\"Pure_Text\"}],\"metadata\":[]}\n";
+    static const char text[] = "{\"ID\":\"1\",\"images\":[],\"Classification_Task\":{\"Pure_Text_Questions\":[{\"Question\":"
+                               "\"q\",\"Options\":{\"A\":\"x\",\"B\":\"y\"},"
+                               "\"Correct_Answer\":\"B\"}]},\"Mask_Task\":[{\"Question\":\"a __ "
+                               "b\",\"Ground_Truth\":\"c\",\"Type\":\"Pure_Text\"}],\"metadata\":[]}\n";
     file_write(arena_format(a, "%s/seed", folder), text, sizeof text - 1, e);
 }
 
@@ -249,7 +253,8 @@ static const char *adapter_folder(void)
         Weights w;
         Lora l;
         snprintf(folder, sizeof folder, "%s", scratch("adapter"));
-        if (!weights_make(&w, &c, 1, &a, &e) || !lora_make(&l, &w, (LoraConfig){ .rank = 2, .alpha = 4 }, 1, &a, &e) || !lora_save(&l, &w, folder, &e))
+        if (!weights_make(&w, &c, 1, &a, &e) || !lora_make(&l, &w, (LoraConfig){ .rank = 2, .alpha = 4 }, 1, &a,
+                                                           &e) || !lora_save(&l, &w, folder, &e))
             abort();
         arena_free(&a);
     }

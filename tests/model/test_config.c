@@ -9,13 +9,14 @@
 
 /* config.json of llava-hf/llava-1.5-7b-hf, with its short sub-configs. */
 static const char llava_7b[] =
-    "{\"architectures\": [\"LlavaForConditionalGeneration\"], \"ignore_index\": -100, \"image_token_index\": 32000, \"model_type\": \"llava\","
-    " \"pad_token_id\": 32001, \"projector_hidden_act\": \"gelu\", \"text_config\": {\"_name_or_path\": \"lmsys/vicuna-7b-v1.5\","
-    " \"architectures\": [\"LlamaForCausalLM\"], \"max_position_embeddings\": 4096, \"model_type\": \"llama\", \"rms_norm_eps\": 1e-05,"
-    " \"torch_dtype\": \"float16\", \"vocab_size\": 32064}, \"tie_word_embeddings\": false, \"torch_dtype\": \"float16\","
-    " \"transformers_version\": \"4.36.0.dev0\", \"vision_config\": {\"hidden_size\": 1024, \"image_size\": 336, \"intermediate_size\": 4096,"
-    " \"model_type\": \"clip_vision_model\", \"num_attention_heads\": 16, \"num_hidden_layers\": 24, \"patch_size\": 14, \"projection_dim\": 768,"
-    " \"vocab_size\": 32000}, \"vision_feature_layer\": -2, \"vision_feature_select_strategy\": \"default\", \"vocab_size\": 32064}";
+    "{\"architectures\": [\"LlavaForConditionalGeneration\"], \"ignore_index\": -100, \"image_token_index\": 32000, "
+    "\"model_type\": \"llava\", \"pad_token_id\": 32001, \"projector_hidden_act\": \"gelu\", \"text_config\": "
+    "{\"_name_or_path\": \"lmsys/vicuna-7b-v1.5\", \"architectures\": [\"LlamaForCausalLM\"], \"max_position_embeddings\": 4096, "
+    "\"model_type\": \"llama\", \"rms_norm_eps\": 1e-05, \"torch_dtype\": \"float16\", \"vocab_size\": 32064}, "
+    "\"tie_word_embeddings\": false, \"torch_dtype\": \"float16\", \"transformers_version\": \"4.36.0.dev0\", \"vision_config\": "
+    "{\"hidden_size\": 1024, \"image_size\": 336, \"intermediate_size\": 4096, \"model_type\": \"clip_vision_model\", "
+    "\"num_attention_heads\": 16, \"num_hidden_layers\": 24, \"patch_size\": 14, \"projection_dim\": 768, \"vocab_size\": "
+    "32000}, \"vision_feature_layer\": -2, \"vision_feature_select_strategy\": \"default\", \"vocab_size\": 32064}";
 
 static bool parse(ModelConfig *c, const char *text, Error *e)
 {
@@ -54,8 +55,9 @@ static void the_13b_config_is_read(void **state)
     (void)state;
     Error e = { 0 };
     ModelConfig c;
-    parse(&c, "{\"model_type\": \"llava\", \"text_config\": {\"hidden_size\": 5120, \"intermediate_size\": 13824, \"max_position_embeddings\": 4096,"
-              " \"num_attention_heads\": 40, \"num_hidden_layers\": 40, \"num_key_value_heads\": 40, \"rms_norm_eps\": 1e-05, \"vocab_size\": 32064}}", &e);
+    parse(&c, "{\"model_type\": \"llava\", \"text_config\": {\"hidden_size\": 5120, \"intermediate_size\": 13824, "
+              "\"max_position_embeddings\": 4096, \"num_attention_heads\": 40, \"num_hidden_layers\": 40, "
+              "\"num_key_value_heads\": 40, \"rms_norm_eps\": 1e-05, \"vocab_size\": 32064}}", &e);
     expect_fine(&e);
     assert_int_equal(c.text.head_dim, 128);
     assert_int_equal(c.vision.image_size, 336);        // a missing vision_config is CLIP-L/14 at 336, not CLIP's own default
@@ -81,7 +83,8 @@ static void absent_keys_of_a_sub_config_are_those_of_its_class(void **state)
 /* `with` goes into the top object, or into a sub-config that is otherwise small and right. */
 #define TOP_(with)    "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064}" with "}"
 #define TEXT_(with)   "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064" with "}}"
-#define VISION_(with) "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064}, \"vision_config\": {\"image_size\": 64" with "}}"
+#define VISION_(with) \
+    "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064}, \"vision_config\": {\"image_size\": 64" with "}}"
 
 static void what_we_do_not_compute_is_an_error_that_names_the_key(void **state)
 {
@@ -154,8 +157,9 @@ static void newer_spellings_mean_the_same(void **state)
     (void)state;
     Error e = { 0 };
     ModelConfig c;
-    parse(&c, "{\"model_type\": \"llava\", \"image_token_id\": 7, \"dtype\": \"float16\", \"text_config\": {\"vocab_size\": 50, \"head_dim\": null, \"bos_token_id\": 1,"
-              " \"rope_parameters\": {\"rope_theta\": 5000.5, \"rope_type\": \"default\"}}}", &e);
+    parse(&c, "{\"model_type\": \"llava\", \"image_token_id\": 7, \"dtype\": \"float16\", \"text_config\": {\"vocab_size\": 50, "
+              "\"head_dim\": null, \"bos_token_id\": 1, \"rope_parameters\": {\"rope_theta\": 5000.5, \"rope_type\": "
+              "\"default\"}}}", &e);
     expect_fine(&e);
     assert_int_equal(c.image_token_index, 7);
     expect_float(c.text.rope_theta, 5000.5f, "rope_theta");
@@ -167,10 +171,12 @@ static void a_config_reads_back_as_it_was_written(void **state)
     Error e = { 0 };
     Arena a = arena_make(&e);
     ModelConfig c, back;
-    parse(&c, "{\"model_type\": \"llava\", \"image_token_index\": 3, \"vision_feature_layer\": 1, \"vision_feature_select_strategy\": \"full\", \"tie_word_embeddings\": true,"
-              " \"projector_hidden_act\": \"silu\", \"multimodal_projector_bias\": false, \"vision_config\": {\"hidden_size\": 12, \"num_attention_heads\": 3, \"image_size\": 12,"
-              " \"patch_size\": 4, \"layer_norm_eps\": 3e-06, \"hidden_act\": \"gelu\"}, \"text_config\": {\"vocab_size\": 331, \"hidden_size\": 18, \"num_attention_heads\": 6,"
-              " \"num_key_value_heads\": 2, \"head_dim\": 4, \"rope_theta\": 12345.678, \"tie_word_embeddings\": true, \"num_hidden_layers\": 3, \"pad_token_id\": 0}}", &e);
+    parse(&c, "{\"model_type\": \"llava\", \"image_token_index\": 3, \"vision_feature_layer\": 1, "
+              "\"vision_feature_select_strategy\": \"full\", \"tie_word_embeddings\": true, \"projector_hidden_act\": \"silu\", "
+              "\"multimodal_projector_bias\": false, \"vision_config\": {\"hidden_size\": 12, \"num_attention_heads\": 3, "
+              "\"image_size\": 12, \"patch_size\": 4, \"layer_norm_eps\": 3e-06, \"hidden_act\": \"gelu\"}, \"text_config\": "
+              "{\"vocab_size\": 331, \"hidden_size\": 18, \"num_attention_heads\": 6, \"num_key_value_heads\": 2, \"head_dim\": "
+              "4, \"rope_theta\": 12345.678, \"tie_word_embeddings\": true, \"num_hidden_layers\": 3, \"pad_token_id\": 0}}", &e);
     expect_fine(&e);
     assert_int_equal(config_image_tokens(&c), 10);
     assert_int_equal(config_vision_layers(&c), 1);
@@ -178,11 +184,23 @@ static void a_config_reads_back_as_it_was_written(void **state)
     assert_true(config_save(&c, scratch("1"), &e) && config_load(&back, scratch("1"), &e) && config_save(&back, scratch("2"), &e));
     expect_fine(&e);
     size_t n, m;
-    const char *first = file_read(scratch("1/config.json"), 10000, &n, &a, &e), *second = file_read(scratch("2/config.json"), 10000, &m, &a, &e);
+    const char *first = file_read(scratch("1/config.json"), 10000, &n, &a, &e),
+               *second = file_read(scratch("2/config.json"), 10000, &m, &a, &e);
     assert_string_equal(first, second);
     /* and says what was put in */
-    static const char *const parts[] = { "\"layer_norm_eps\": 3e-06", "\"rope_theta\": 12345.678", "\"num_key_value_heads\": 2", "\"head_dim\": 4", "\"vision_feature_layer\": 1",
-        "\"full\"", "\"tie_word_embeddings\": true", "\"LlavaForConditionalGeneration\"", "\"model_type\": \"clip_vision_model\"", "\"image_seq_length\": 10", "\"pad_token_id\": 0" };
+    static const char *const parts[] = {
+        "\"layer_norm_eps\": 3e-06",
+        "\"rope_theta\": 12345.678",
+        "\"num_key_value_heads\": 2",
+        "\"head_dim\": 4",
+        "\"vision_feature_layer\": 1",
+        "\"full\"",
+        "\"tie_word_embeddings\": true",
+        "\"LlavaForConditionalGeneration\"",
+        "\"model_type\": \"clip_vision_model\"",
+        "\"image_seq_length\": 10",
+        "\"pad_token_id\": 0"
+    };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (!strstr(first, parts[i]))
             fail_msg("%s is not in\n%s", parts[i], first);

@@ -50,13 +50,15 @@ static void linear(const Node *n, double **x, double *y)
 static void move(const Node *n, double **x, double *y)
 {
     const Op *op = n->op;
-    size_t C = width_of(n), P = (size_t)n->attrs.n[PATCHES_P], side = n->in[0]->out.shape.rank == 4 ? width_of(n->in[0]) : 0, grid = side ? side / P : 0;
+    size_t C = width_of(n), P = (size_t)n->attrs.n[PATCHES_P], side = n->in[0]->out.shape.rank == 4 ? width_of(n->in[0]) : 0,
+           grid = side ? side / P : 0;
     if (strcmp(op->name, "gather_rows") == 0)
         for (size_t k = 0; k < size_of(n); k++)
             y[k] = x[0][(size_t)n->attrs.index[k / C] * C + k % C];
     else if (strcmp(op->name, "patches") == 0)
         for (size_t k = 0; k < size_of(n); k++) {
-            size_t patch = k / C, channel = k % C / (P * P), row = patch / grid % grid * P + k % (P * P) / P, column = patch % grid * P + k % P;
+            size_t patch = k / C, channel = k % C / (P * P), row = patch / grid % grid * P + k % (P * P) / P,
+                   column = patch % grid * P + k % P;
             y[k] = x[0][((patch / (grid * grid) * (C / (P * P)) + channel) * side + row) * side + column];
         }
     else                                                       // reshape, concat_rows: one after another
@@ -250,7 +252,8 @@ static void the_gradient_is_the_slope_in_binary64(void **state)
             continue;
         weights += is_weight(n);
         for (size_t k = 0; k < size_of(n); k++) {
-            double slope = fabs(near[0][i][k] - near[1][i][k]) / (2 * h), off = n->n_contributions > 1 ? fabs((double)n->grad->out.f32[k]) : 0;
+            double slope = fabs(near[0][i][k] - near[1][i][k]) / (2 * h),
+                   off = n->n_contributions > 1 ? fabs((double)n->grad->out.f32[k]) : 0;
             along += is_weight(n) ? sign(n, k) * (double)n->grad->out.f32[k] : 0;
             for (size_t j = 0; j < n->n_contributions; j++)
                 off += error_of(n->contributions[j], k);
@@ -262,8 +265,8 @@ static void the_gradient_is_the_slope_in_binary64(void **state)
     double one = (near[0][last][0] - near[1][last][0]) / (2 * h), two = (far[0][last][0] - far[1][last][0]) / (4 * h);
     double true_slope = one + (one - two) / 3;                 // the h^2 term is gone; what is left is of h^4, and what binary64 loses
     bound += fabs(one - two) / 64 + 0x1p-48 / h;
-    print_message("# along v %.10g, slope %.10g, off %.2g, bound %.2g; without the tape's roundings %.10g\n", along, true_slope, fabs(along - true_slope), bound,
-                  (plain[0][last][0] - plain[1][last][0]) / (2 * h));
+    print_message("# along v %.10g, slope %.10g, off %.2g, bound %.2g; without the tape's roundings %.10g\n", along, true_slope,
+                  fabs(along - true_slope), bound, (plain[0][last][0] - plain[1][last][0]) / (2 * h));
     if (!(fabs(along - true_slope) <= bound))
         fail_msg("gradient along v %.10g, slope %.10g, bound %.3g", along, true_slope, bound);
     assert_true(bound < 1e-3 * fabs(along));                   // so the test can fail
@@ -286,15 +289,18 @@ static int setup(void **state)
     uint64_t random = check_seed();
     w->arena = arena_make(&w->error);
     w->config = tiny_config();
-    TrainConfig c = { .steps = 1, .accumulate = 1, .optimiser = { .kind = OPTIMISER_SGD, .schedule = { SCHEDULE_CONSTANT, 1e-3f, 0, 0, 0, 1 } } };
+    TrainConfig c = { .steps = 1, .accumulate = 1,
+                      .optimiser = { .kind = OPTIMISER_SGD, .schedule = { SCHEDULE_CONSTANT, 1e-3f, 0, 0, 0, 1 } } };
     CrossEntropy ce = { w, all_samples };
     Objective o = cross_entropy_objective(&ce);
-    size_t images = config_image_tokens(&w->config), pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
+    size_t images = config_image_tokens(&w->config),
+           pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
     for (size_t i = 0; i < SAMPLES; i++) {
         float *picture = i % 2 ? arena_array(&w->arena, pixels, sizeof *picture) : NULL;
         size_t n = i + 1 == SAMPLES ? TOKENS : 7 + (picture ? images : 0) + i;
         for (size_t k = 0; k < n; k++) {
-            w->ids[i][k] = picture && k >= 1 && k < 1 + images ? (int32_t)w->config.image_token_index : 4 + (int32_t)check_below(&random, 327);
+            w->ids[i][k] = picture && k >= 1 && k < 1 + images ? (int32_t)w->config.image_token_index
+                                                               : 4 + (int32_t)check_below(&random, 327);
             w->targets[i][k] = -1;
         }
         for (size_t k = n - 4; k + 1 < n; k++)

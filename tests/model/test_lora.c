@@ -29,7 +29,8 @@ static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *ta
 static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
 {
     (void)state;
-    static const char *const leaves[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj" };
+    static const char *const leaves[] = { "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+                                          "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj" };
     Lora l;
     make(&l, 5, 10, false, NULL);
     assert_int_equal(l.count, 14);
@@ -58,8 +59,10 @@ static void bad_choices_are_sentences(void **state)
     (void)state;
     Lora l;
     static const struct { LoraConfig c; const char *part; } bad[] = {
-        { { .rank = 0, .alpha = 1 }, "rank is 0" }, { { .rank = 65537, .alpha = 1 }, "rank is 65537" }, { { .rank = -1, .alpha = 1 }, "rank is -1" },
-        { { .rank = 1, .alpha = 0 }, "alpha is 0" }, { { .rank = 1, .alpha = -1 }, "alpha is -1" }, { { .rank = 1, .alpha = INFINITY }, "alpha is inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
+        { { .rank = 0, .alpha = 1 }, "rank is 0" }, { { .rank = 65537, .alpha = 1 }, "rank is 65537" },
+        { { .rank = -1, .alpha = 1 }, "rank is -1" },
+        { { .rank = 1, .alpha = 0 }, "alpha is 0" }, { { .rank = 1, .alpha = -1 }, "alpha is -1" },
+        { { .rank = 1, .alpha = INFINITY }, "alpha is inf" }, { { .rank = 1, .alpha = NAN }, "alpha" },
         { { .rank = 1, .alpha = 1, .targets = "q_proj" }, "no linear module is called \"q_proj\"" },
         { { .rank = 1, .alpha = 1, .targets = "language_model.model.embed_tokens" }, "no linear module" },
     };
@@ -93,7 +96,10 @@ static void the_scale_is_the_nearest_float(void **state)
     uint64_t seed = check_seed();
     for (int64_t rank = 1; rank <= 400; rank++)
         for (int k = 0; k < 6; k++) {
-            const float alpha = k == 0 ? (float)rank : k == 1 ? 2 * (float)rank : k == 2 ? 16 : (float)(1 + check_below(&seed, 1u << 24)) * 0x1p-12f;
+            const float alpha = k == 0 ? (float)rank
+                              : k == 1 ? 2 * (float)rank
+                              : k == 2 ? 16
+                                       : (float)(1 + check_below(&seed, 1u << 24)) * 0x1p-12f;
             for (int rslora = 0; rslora < 2; rslora++) {
                 Lora l;
                 const ArenaMark mark = arena_mark(&arena);
@@ -181,7 +187,8 @@ static void trainable_chooses_among_three(void **state)
 {
     (void)state;
     Trainable t = TRAIN_COUNT;
-    assert_true(trainable_parse("proj+llm", &t) && t == TRAIN_PROJ_LLM && trainable_parse("llm", &t) && t == TRAIN_LLM && trainable_parse("full", &t) && t == TRAIN_FULL);
+    assert_true(trainable_parse("proj+llm", &t) && t == TRAIN_PROJ_LLM && trainable_parse("llm", &t) && t == TRAIN_LLM
+                && trainable_parse("full", &t) && t == TRAIN_FULL);
     assert_false(trainable_parse("all", &t));
     assert_string_equal(trainable_name(TRAIN_PROJ_LLM), "proj+llm");
     assert_true(trainable_set(&model, TRAIN_FULL, &error));

@@ -38,19 +38,26 @@ static bool load(Lora *l, const char *more)
 {
     const char *config = arena_format(&arena, "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 6%s%s}", *more ? ", " : "", more);
     error = (Error){ .failed = false };
-    return file_make_folder(scratch("keys"), &error) && file_write(scratch("keys/adapter_config.json"), config, strlen(config), &error)
-        && store_write(scratch("keys/adapter_model.safetensors"), entries, count, &error) && lora_load(l, &model, scratch("keys"), &arena, &error);
+    return file_make_folder(scratch("keys"), &error)
+        && file_write(scratch("keys/adapter_config.json"), config, strlen(config), &error)
+        && store_write(scratch("keys/adapter_model.safetensors"), entries, count, &error)
+        && lora_load(l, &model, scratch("keys"), &arena, &error);
 }
 
 static void keys_that_change_no_output_are_in_nobody_s_way(void **state)
 {
     (void)state;
     static const char *const keys[] = {
-        "\"exclude_modules\": \".*vision_tower.*\"", "\"exclude_modules\": [\"lm_head\"]", "\"layers_to_transform\": [0]", "\"layers_to_transform\": 0",
-        "\"layers_pattern\": \"layers\"", "\"fan_in_fan_out\": true", "\"init_lora_weights\": true", "\"init_lora_weights\": false", "\"init_lora_weights\": null",
-        "\"init_lora_weights\": \"gaussian\"", "\"init_lora_weights\": \"Gaussian\"", "\"init_lora_weights\": \"eva\"", "\"init_lora_weights\": \"orthogonal\"",
-        "\"init_lora_weights\": \"mica\"", "\"eva_config\": {\"rho\": 2.0}", "\"megatron_config\": {\"x\": 1}", "\"runtime_config\": {\"ephemeral_gpu_offload\": true}",
-        "\"peft_version\": \"0.21.2\"", "\"revision\": \"main\"", "\"bias\": null", "\"r\": 2", "\"use_dora\": false", "\"trainable_token_indices\": []",
+        "\"exclude_modules\": \".*vision_tower.*\"", "\"exclude_modules\": [\"lm_head\"]", "\"layers_to_transform\": [0]",
+        "\"layers_to_transform\": 0",
+        "\"layers_pattern\": \"layers\"", "\"fan_in_fan_out\": true", "\"init_lora_weights\": true",
+        "\"init_lora_weights\": false", "\"init_lora_weights\": null",
+        "\"init_lora_weights\": \"gaussian\"", "\"init_lora_weights\": \"Gaussian\"", "\"init_lora_weights\": \"eva\"",
+        "\"init_lora_weights\": \"orthogonal\"",
+        "\"init_lora_weights\": \"mica\"", "\"eva_config\": {\"rho\": 2.0}", "\"megatron_config\": {\"x\": 1}",
+        "\"runtime_config\": {\"ephemeral_gpu_offload\": true}",
+        "\"peft_version\": \"0.21.2\"", "\"revision\": \"main\"", "\"bias\": null", "\"r\": 2", "\"use_dora\": false",
+        "\"trainable_token_indices\": []",
         "\"ensure_weight_tying\": true", "\"a_key_of_tomorrow\": {}", "\"lora_dropout\": 0.1", "\"modules_to_save\": [\"lm_head\"]",
     };
     Lora l;
@@ -66,11 +73,15 @@ static void keys_that_change_no_output_are_in_nobody_s_way(void **state)
 static void keys_that_ask_for_another_model_are_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const values[] = { "pissa", "pissa_niter_16", "PiSSA", "olora", "OLoRA", "corda", "loftq", "lora_ga", "one_of_tomorrow" };
+    static const char *const values[] = { "pissa", "pissa_niter_16", "PiSSA", "olora", "OLoRA", "corda", "loftq", "lora_ga",
+                                          "one_of_tomorrow" };
     static const char *const keys[] = {
-        "\"use_dora\": true", "\"use_qalora\": true", "\"use_bdlora\": {\"n\": 2}", "\"lora_bias\": true", "\"layer_replication\": [[0, 1], [0, 2]]",
-        "\"trainable_token_indices\": [7]", "\"trainable_token_indices\": {\"embed_tokens\": [7]}", "\"target_parameters\": [\"mlp.gate_proj.weight\"]",
-        "\"alora_invocation_tokens\": [1, 2]", "\"arrow_config\": {\"k\": 1}", "\"kasa_config\": {\"k\": 1}", "\"monteclora_config\": {\"k\": 1}",
+        "\"use_dora\": true", "\"use_qalora\": true", "\"use_bdlora\": {\"n\": 2}", "\"lora_bias\": true",
+        "\"layer_replication\": [[0, 1], [0, 2]]",
+        "\"trainable_token_indices\": [7]", "\"trainable_token_indices\": {\"embed_tokens\": [7]}",
+        "\"target_parameters\": [\"mlp.gate_proj.weight\"]",
+        "\"alora_invocation_tokens\": [1, 2]", "\"arrow_config\": {\"k\": 1}", "\"kasa_config\": {\"k\": 1}",
+        "\"monteclora_config\": {\"k\": 1}",
         "\"velora_config\": {\"k\": 1}", "\"a_key_of_tomorrow\": 1", "\"bias\": \"some\"", "\"use_rslora\": 1",
     };
     Lora l;
@@ -95,7 +106,8 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
     pair(LANGUAGE "layers.1.mlp.gate_proj", 4, 18, 22);
     static const char *const same[] = {
         "\"rank_pattern\": {\"layers.1.self_attn.v_proj\": 3, \"gate_proj\": 4}, \"alpha_pattern\": {\"mlp.gate_proj\": 2, \"v_proj\": 6}",
-        "\"rank_pattern\": {\"layers\\\\.1\\\\..*v_proj\": 3, \".*mlp\\\\.(gate|up)_proj\": 4, \"v_proj\": 2}, \"alpha_pattern\": {\"(?:gate|down)_proj\": 2}",
+        "\"rank_pattern\": {\"layers\\\\.1\\\\..*v_proj\": 3, \".*mlp\\\\.(gate|up)_proj\": 4, \"v_proj\": 2}, "
+        "\"alpha_pattern\": {\"(?:gate|down)_proj\": 2}",
         "\"rank_pattern\": {\"^model.language_model.layers.1.self_attn.v_proj\": 3, \"proj\": 9, \"layers.[1-9]\\\\d*.mlp.\\\\w+?\": 4},"
         " \"alpha_pattern\": {\"self_attn\": 7, \"e_proj\": 8, \"model.language_model.layers.1.mlp.gate_proj\": 2}",
     };
@@ -117,8 +129,9 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
     }
     load(&l, "\"use_rslora\": true, \"rank_pattern\": {\"layers.1.self_attn.v_proj\": 3, \"gate_proj\": 4}");
     expect_float(l.pairs[2].scale, 3, "6 / sqrt(4)");
-    static const char *const wrong[] = { "\"rank_pattern\": {\"(?!x)v_proj\": 3}", "\"alpha_pattern\": {\"v_proj\\\\b\": 3}", "\"alpha_pattern\": {\"(v_proj\": 3}",
-                                         "\"rank_pattern\": {\"v_proj\": 3.5}", "\"alpha_pattern\": {\"v_proj\": \"3\"}", "\"alpha_pattern\": {\"[v\": 3}" };
+    static const char *const wrong[] = { "\"rank_pattern\": {\"(?!x)v_proj\": 3}", "\"alpha_pattern\": {\"v_proj\\\\b\": 3}",
+                                         "\"alpha_pattern\": {\"(v_proj\": 3}",    "\"rank_pattern\": {\"v_proj\": 3.5}",
+                                         "\"alpha_pattern\": {\"v_proj\": \"3\"}", "\"alpha_pattern\": {\"[v\": 3}" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_false(load(&l, wrong[i]));
         expect_sentence(&error, "_pattern\"");
@@ -183,11 +196,13 @@ static void the_embedding_of_a_tied_model_is_its_head_too(void **state)
     Lora l, back;
     c.text.tie_word_embeddings = true;
     assert_true(weights_make(&model, &c, 1, &arena, &error) && weights_train(&model, "**.embed_tokens.weight", &error));
-    assert_true(lora_make(&l, &model, (LoraConfig){ .rank = 2, .alpha = 6 }, 1, &arena, &error) && lora_save(&l, &model, scratch("tied"), &error));
+    assert_true(lora_make(&l, &model, (LoraConfig){ .rank = 2, .alpha = 6 }, 1, &arena,
+                          &error) && lora_save(&l, &model, scratch("tied"), &error));
     Store s;
     assert_true(store_open(&s, scratch("tied/adapter_model.safetensors"), &arena, &error));
     const Tensor *table = store_find(&s, LANGUAGE "embed_tokens.weight");
-    assert_true(table && store_find(&s, "base_model.model.lm_head.weight") && tensor_same(*table, *store_find(&s, "base_model.model.lm_head.weight")));
+    assert_true(table && store_find(&s, "base_model.model.lm_head.weight")
+                && tensor_same(*table, *store_find(&s, "base_model.model.lm_head.weight")));
     assert_true(lora_load(&back, &model, scratch("tied"), &arena, &error));
     entries[count++] = (Entry){ LANGUAGE "embed_tokens.weight", *table };
     assert_false(load(&l, ""));

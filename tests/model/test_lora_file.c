@@ -81,10 +81,12 @@ static void the_folder_is_peft_s(void **state)
     assert_true(shape_equal(s.entries[1].tensor.shape, shape_of(2, (size_t)8, (size_t)16)));
     store_close(&s);
     json_t *got = json_file(scratch("peft/adapter_config.json"), 10000, &error);
-    json_t *want = json_loads("{\"peft_type\": \"LORA\", \"auto_mapping\": null, \"base_model_name_or_path\": null, \"inference_mode\": true, \"fan_in_fan_out\": false,"
-        " \"init_lora_weights\": \"gaussian\", \"r\": 16, \"lora_alpha\": 32, \"lora_dropout\": 0.0, \"bias\": \"none\", \"use_rslora\": false, \"use_dora\": false,"
-        " \"target_modules\": [\"model.language_model.layers.1.self_attn.v_proj\"],"
-        " \"modules_to_save\": [\"model.multi_modal_projector.linear_1\", \"model.multi_modal_projector.linear_2\"], \"task_type\": null}", 0, NULL);
+    json_t *want = json_loads("{\"peft_type\": \"LORA\", \"auto_mapping\": null, \"base_model_name_or_path\": null, "
+                              "\"inference_mode\": true, \"fan_in_fan_out\": false,"
+        " \"init_lora_weights\": \"gaussian\", \"r\": 16, \"lora_alpha\": 32, \"lora_dropout\": 0.0, \"bias\": \"none\", "
+        "\"use_rslora\": false, \"use_dora\": false, \"target_modules\": [\"model.language_model.layers.1.self_attn.v_proj\"], "
+        "\"modules_to_save\": [\"model.multi_modal_projector.linear_1\", \"model.multi_modal_projector.linear_2\"], "
+        "\"task_type\": null}", 0, NULL);
     assert_true(json_equal(got, want));
     json_decref(got);
     json_decref(want);
@@ -117,12 +119,14 @@ static void pair_by_hand(const char *a, const char *b)
 static void every_layout_of_module_paths_is_read(void **state)
 {
     (void)state;
-    static const char *const starts[] = { "base_model.model.model.language_model.", "base_model.model.language_model.model.", "base_model.model.model." };
+    static const char *const starts[] = { "base_model.model.model.language_model.", "base_model.model.language_model.model.",
+                                          "base_model.model.model." };
     for (size_t i = 0; i < 3; i++) {
         Lora l;
         pair_by_hand(arena_format(&arena, "%s" V_PROJ "A.weight", starts[i]), arena_format(&arena, "%s" V_PROJ "B.weight", starts[i]));
-        by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16, \"target_modules\": \".*v_proj\", \"lora_dropout\": 0.05, \"task_type\": \"CAUSAL_LM\","
-                " \"rank_pattern\": {}, \"alpha_pattern\": {}, \"layers_to_transform\": null, \"use_qalora\": false, \"some_new_key\": null, \"megatron_core\": \"megatron.core\"}");
+        by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16, \"target_modules\": \".*v_proj\", \"lora_dropout\": "
+                "0.05, \"task_type\": \"CAUSAL_LM\", \"rank_pattern\": {}, \"alpha_pattern\": {}, \"layers_to_transform\": null, "
+                "\"use_qalora\": false, \"some_new_key\": null, \"megatron_core\": \"megatron.core\"}");
         lora_load(&l, &model, scratch("hand"), &arena, &error);
         expect_fine(&error);
         assert_int_equal(l.count, 1);
@@ -137,12 +141,14 @@ static void what_nothing_uses_is_an_error(void **state)
 {
     (void)state;
     static const char good[] = "{\"peft_type\": \"LORA\", \"r\": 2, \"target_modules\": [\"v_proj\"]}";
-    static const char a[] = "base_model.model.model.language_model." V_PROJ "A.weight", b[] = "base_model.model.model.language_model." V_PROJ "B.weight";
+    static const char a[] = "base_model.model.model.language_model." V_PROJ "A.weight",
+                      b[] = "base_model.model.model.language_model." V_PROJ "B.weight";
     Lora l;
     static const struct { const char *a, *b, *extra, *part; } names[] = {
         { a, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", NULL, "v_proj.lora_B.weight is missing" },
         { "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_A.weight", b, NULL, "v_proj.lora_A.weight is missing" },
-        { a, b, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", "layers.7.self_attn.v_proj.lora_B.weight" },
+        { a, b, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight",
+          "layers.7.self_attn.v_proj.lora_B.weight" },
         { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
         { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
         { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },

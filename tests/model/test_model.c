@@ -33,7 +33,8 @@ typedef struct {
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
-    size_t images = config_image_tokens(&w->config), pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
+    size_t images = config_image_tokens(&w->config),
+           pixels = (size_t)(w->config.vision.num_channels * w->config.vision.image_size * w->config.vision.image_size);
     for (size_t i = 0; i < SAMPLES; i++) {
         size_t n = 0, pictured = i % 2 ? images : 0, length = i + 1 == SAMPLES ? 37 : pictured + 6 + 2 * i;
         assert_true(length <= LONGEST);
@@ -182,9 +183,18 @@ static bool all_samples(void *context, int64_t step, BatchSample **samples, size
 
 static TrainConfig train_config(int64_t accumulate)
 {
-    return (TrainConfig){ .steps = 100, .accumulate = accumulate,
-                          .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_COSINE, 1e-3f, 0.1f, 3, 5, 100 }, .beta1 = 0.9f,
-                                         .beta2 = 0.98f, .eps = 1e-8f, .weight_decay = 0.05f, .max_norm = 1, .decay_matrices_only = true } };
+    return (TrainConfig){
+        .steps = 100,
+        .accumulate = accumulate,
+        .optimiser = { .kind = OPTIMISER_ADAMW,
+                       .schedule = { SCHEDULE_COSINE, 1e-3f, 0.1f, 3, 5, 100 },
+                       .beta1 = 0.9f,
+                       .beta2 = 0.98f,
+                       .eps = 1e-8f,
+                       .weight_decay = 0.05f,
+                       .max_norm = 1,
+                       .decay_matrices_only = true }
+    };
 }
 
 static Digest weights_digest(const Weights *w)

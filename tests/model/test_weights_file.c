@@ -90,8 +90,10 @@ static void all_three_layouts_are_read(void **state)
             assert_string_equal(name_memory(w.list[i].name, &arena), memory_layout(w.list[i].name));
         }
         /* buffers of older files are no weights */
-        entries[entry_count++] = (Entry){ "model.vision_tower.vision_tower.vision_model.embeddings.position_ids", { shape_of(2, (size_t)1, (size_t)1), I64, { .i64 = (int64_t[]){ 0 } } } };
-        entries[entry_count++] = (Entry){ "model.layers.0.self_attn.rotary_emb.inv_freq", { shape_of(1, (size_t)1), F32, { .f32 = (float[]){ 1 } } } };
+        entries[entry_count++] = (Entry){ "model.vision_tower.vision_tower.vision_model.embeddings.position_ids",
+                                          { shape_of(2, (size_t)1, (size_t)1), I64, { .i64 = (int64_t[]){ 0 } } } };
+        entries[entry_count++] = (Entry){ "model.layers.0.self_attn.rotary_emb.inv_freq",
+                                          { shape_of(1, (size_t)1), F32, { .f32 = (float[]){ 1 } } } };
         write_folder();
         load(&back, &c);
         expect_fine(&error);
@@ -212,8 +214,10 @@ static void layers_that_are_not_run_are_kept_when_they_are_there(void **state)
     assert_true(weights_make(&w, &c, 5, &arena, &error));
     c.vision_feature_layer = -2;
     entries_of(&w);
-    entries[entry_count++] = (Entry){ "vision_tower.vision_model.post_layernorm.weight", weights_find(&w, "vision_tower.vision_model.pre_layrnorm.weight")->tensor };
-    entries[entry_count++] = (Entry){ "vision_tower.vision_model.post_layernorm.bias", weights_find(&w, "vision_tower.vision_model.pre_layrnorm.bias")->tensor };
+    entries[entry_count++] = (Entry){ "vision_tower.vision_model.post_layernorm.weight",
+                                      weights_find(&w, "vision_tower.vision_model.pre_layrnorm.weight")->tensor };
+    entries[entry_count++] = (Entry){ "vision_tower.vision_model.post_layernorm.bias",
+                                      weights_find(&w, "vision_tower.vision_model.pre_layrnorm.bias")->tensor };
     write_folder();
     assert_true(load(&back, &c));
     assert_int_equal(back.count, w.count + 2);
@@ -338,7 +342,8 @@ static void shards_are_read_and_their_map_is_held_to(void **state)
         { "{\"weight_map\": {\"a\": 3}}", "a file beside it" },
         { "{\"weight_map\": {\"a\": \"\"}}", "a file beside it" },
         { "{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors: cannot be read" },
-        { "{\"weight_map\": []}", "must be an object" }, { "{}", "must be an object" }, { "{\"weight_map\": {}}", "tensors are missing" }, { "{", "not JSON" },
+        { "{\"weight_map\": []}", "must be an object" }, { "{}", "must be an object" },
+        { "{\"weight_map\": {}}", "tensors are missing" }, { "{", "not JSON" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         write_shards(bad[i].map);

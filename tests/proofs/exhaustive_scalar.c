@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Every float of every scalar function, proven to be the nearest float of its formula.
- *
  *     exhaustive_scalar [RESULTS [NAME …]]      default build/exhaustive_scalar.txt, all twelve functions
  *
- * Nothing is shared with the kernels but the rounding test and exact products. The 2^32 operands are cut into blocks, and each block has a proof:
- *   polynomial  through six MPFR values, with a proven bound (interpolant.h); where the interval so found
- *               holds two floats, MPFR decides that operand alone.
+ * It shares nothing with the kernels but the rounding test and exact products. Each block of operands has a proof:
+ *   polynomial  through six MPFR values, with a proven bound (interpolant.h); MPFR decides where the interval holds two floats.
  *   constant    f is monotone here and MPFR gives one float at both ends of the block.
  *   half        f(x) = x/2 + d with 0 < d <= x^2/2 and |x| < 2^-30: the float above x/2 when x/2 is a midpoint.
  *   same        |f(x) - x| is below a hundredth of an ulp.
@@ -213,7 +211,8 @@ CLONES static size_t roots_wrong(const float *x, const float *y, uint32_t n)
 {
     size_t wrong = 0;
     for (uint32_t i = 0; i < n; i++) {
-        double below = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) - 1)), above = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) + 1));
+        double below = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) - 1)),
+               above = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) + 1));
         wrong += !(below * below < x[i] && x[i] < above * above);
     }
     return wrong;
@@ -223,7 +222,8 @@ CLONES static size_t reciprocal_roots_wrong(const float *x, const float *y, uint
 {
     size_t wrong = 0;
     for (uint32_t i = 0; i < n; i++) {
-        double below = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) - 1)), above = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) + 1));
+        double below = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) - 1)),
+               above = 0.5 * ((double)y[i] + float_from(float_bits(y[i]) + 1));
         dd p = dd_product(below * below, x[i]), q = dd_product(above * above, x[i]);
         wrong += !((p.h - 1) + p.l < 0 && (q.h - 1) + q.l > 0);
     }

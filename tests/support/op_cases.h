@@ -17,7 +17,8 @@ typedef struct {
     InputKind kind[CASE_INPUTS];
     size_t n;
     Node *(*make)(Tape *t, Node *const x[]);
-    const char *backward;                            // GRAPH.md: the operators that make the gradients, in order; NULL: it has no derivative
+    // GRAPH.md: the operators that make the gradients, in order; NULL: it has no derivative
+    const char *backward;
 } OpCase;
 
 extern const OpCase op_cases[];

@@ -19,7 +19,8 @@ enum { ORACLE_GUARD = 20, ORACLE_FIRST = 90, ORACLE_LAST = 2880 };
  * NaN is 0x7fc00000; a zero has MPFR's sign. *bits (unless NULL) is the precision that decided. */
 float oracle_round(OracleFormula f, const void *operands, int guard, long *bits);
 
-/* The nearest float of a value that is exact, or off by less than 2 bits' worth of each precision below its own: what none decides is a tie. */
+/* The nearest float of a value that is exact, or off by less than 2 bits' worth of each precision below its own: what none
+ * decides is a tie. */
 float oracle_nearest(const mpfr_t y);
 
 /* y as the nearest float, subnormals and overflow included. */

@@ -306,7 +306,8 @@ bool method_mpfr(const char *method, MethodCase *c, float *loss)
     }
     for (int k = 0; k < ROLE_COUNT; k++)
         for (size_t i = 0; i < c->role[k].rows * V; i++)
-            c->role[k].want[i] = c->role[k].count < 2 ? c->role[k].parts[0][i] : axpy_mpfr(c->role[k].parts[0][i], c->role[k].parts[1][i], 1);
+            c->role[k].want[i] = c->role[k].count < 2 ? c->role[k].parts[0][i]
+                                                      : axpy_mpfr(c->role[k].parts[0][i], c->role[k].parts[1][i], 1);
     return any;
 }
 

@@ -19,9 +19,13 @@ static bool wrong(const Place *p, const char *what)
 
 static bool has_type(const char *type, const json_t *v)
 {
-    return strcmp(type, "object") == 0 ? json_is_object(v) : strcmp(type, "array") == 0 ? json_is_array(v) : strcmp(type, "string") == 0 ? json_is_string(v)
-         : strcmp(type, "integer") == 0 ? json_is_integer(v) : strcmp(type, "number") == 0 ? json_is_number(v) : strcmp(type, "boolean") == 0 ? json_is_boolean(v)
-         : strcmp(type, "null") == 0 && json_is_null(v);
+    return strcmp(type, "object") == 0  ? json_is_object(v)
+         : strcmp(type, "array") == 0   ? json_is_array(v)
+         : strcmp(type, "string") == 0  ? json_is_string(v)
+         : strcmp(type, "integer") == 0 ? json_is_integer(v)
+         : strcmp(type, "number") == 0  ? json_is_number(v)
+         : strcmp(type, "boolean") == 0 ? json_is_boolean(v)
+                                        : strcmp(type, "null") == 0 && json_is_null(v);
 }
 
 static bool check_type(const Place *p, const json_t *types, const json_t *v)
@@ -63,7 +67,8 @@ static Place below(const Place *p, const char *key)
 
 static bool check_members(const Place *p, const json_t *schema, const json_t *v)
 {
-    const json_t *properties = json_object_get(schema, "properties"), *others = json_object_get(schema, "additionalProperties"), *required = json_object_get(schema, "required");
+    const json_t *properties = json_object_get(schema, "properties"), *others = json_object_get(schema, "additionalProperties"),
+                 *required = json_object_get(schema, "required");
     const char *key;
     json_t *one;
     if (!json_is_object(v))
@@ -122,7 +127,8 @@ static bool check_ref(const Place *p, const char *to, const json_t *v)
 
 static bool check(const Place *p, const json_t *schema, const json_t *v)
 {
-    static const char *const known[] = { "$schema", "$id", "$defs", "title", "description", "$ref", "type", "properties", "required", "additionalProperties",
+    static const char *const known[] = { "$schema", "$id", "$defs", "title", "description", "$ref", "type", "properties",
+                                         "required", "additionalProperties",
                                          "items", "minItems", "enum", "const", "pattern", "minLength", "minimum" };
     const char *key;
     json_t *value;
@@ -134,8 +140,9 @@ static bool check(const Place *p, const json_t *schema, const json_t *v)
             found |= strcmp(key, known[k]) == 0;
         if (!found)
             return wrong(p, "the schema has a keyword that this check does not know");
-        if ((strcmp(key, "$ref") == 0 && !check_ref(p, json_string_value(value), v)) || (strcmp(key, "type") == 0 && !check_type(p, value, v))
-            || (strcmp(key, "enum") == 0 && !check_enum(p, value, v)) || (strcmp(key, "pattern") == 0 && !check_pattern(p, value, v)))
+        if ((strcmp(key, "$ref") == 0 && !check_ref(p, json_string_value(value), v))
+            || (strcmp(key, "type") == 0 && !check_type(p, value, v)) || (strcmp(key, "enum") == 0 && !check_enum(p, value, v))
+            || (strcmp(key, "pattern") == 0 && !check_pattern(p, value, v)))
             return false;
         if (strcmp(key, "const") == 0 && !json_equal(value, v))
             return wrong(p, "is not the constant of the schema");

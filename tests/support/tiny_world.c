@@ -51,7 +51,8 @@ void tiny_world_close(TinyWorld *w)
 
 static TrainConfig train_of(int64_t steps, float lr)
 {
-    return (TrainConfig){ .steps = steps, .accumulate = 1, .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_CONSTANT, lr, 0, 0, 0, steps },
+    return (TrainConfig){ .steps = steps, .accumulate = 1,
+                          .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_CONSTANT, lr, 0, 0, 0, steps },
                           .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-8f, .max_norm = 1 } };
 }
 
@@ -62,7 +63,8 @@ RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes
     forget = (SampleList){ w->sample, FORGET };
     other = (SampleList){ w->other, FORGET };
     alternate = (SampleList){ w->alternate, FORGET };
-    RoundsPlan p = { .method = m, .batch = 3, .train = train_of(steps, 1e-3f), .merge = true, .reset_optimiser = true, .count = 1, .forget = &forget,
+    RoundsPlan p = { .method = m, .batch = 3, .train = train_of(steps, 1e-3f), .merge = true, .reset_optimiser = true, .count = 1,
+                     .forget = &forget,
                      .refusal = &other, .alternate = &alternate, .retain = { w->sample + FORGET, RETAIN }, .seed = 11 };
     assert_non_null(m);
     assert_true(hyperparameters_make(&p.v, m, NULL, &w->error) && hyperparameters_apply(&p.v, changes, &w->error));

@@ -59,9 +59,11 @@ static void every_dtype_has_its_own_steps(void **state)
     uint8_t u[1] = { 255 }, v[1] = { 0 };
     const Shape two = shape_of(1, (size_t)2), one = shape_of(0);
     const struct { Tensor a, b; uint64_t ulp; double error; } cases[] = {
-        { { two, F16, { .half = h } }, { two, F16, { .half = g } }, 2, 2 * 0x1p-10 }, { { two, BF16, { .half = h } }, { two, BF16, { .half = g } }, 2, 2 * 0x1p-14 },
+        { { two, F16, { .half = h } }, { two, F16, { .half = g } }, 2, 2 * 0x1p-10 },
+        { { two, BF16, { .half = h } }, { two, BF16, { .half = g } }, 2, 2 * 0x1p-14 },
         { { one, F64, { .f64 = f } }, { one, F64, { .f64 = k } }, 2 * double_bits(DBL_MAX), INFINITY },
-        { { one, I64, { .i64 = l } }, { one, I64, { .i64 = m } }, UINT64_MAX, 0x1p64 }, { { one, I32, { .i32 = i } }, { one, I32, { .i32 = j } }, 7, 7 },
+        { { one, I64, { .i64 = l } }, { one, I64, { .i64 = m } }, UINT64_MAX, 0x1p64 },
+        { { one, I32, { .i32 = i } }, { one, I32, { .i32 = j } }, 7, 7 },
         { { one, U8, { .u8 = u } }, { one, U8, { .u8 = v } }, 255, 255 },
     };
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every operator of ops.def refuses, with which sentence, tested by walking the table: missing inputs, shapes, types, indices, memory. */
+/* What every operator of ops.def refuses, with which sentence, tested by walking the table: missing inputs, shapes, types,
+ * indices, memory. */
 #include "tests/tensor/op_bench.h"
 
 #include <string.h>

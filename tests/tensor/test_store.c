@@ -52,7 +52,8 @@ static void refused(const char *part)
 static void bad_headers_are_refused_with_a_sentence(void **state)
 {
     (void)state;
-    static const struct { const char *header; size_t bytes; const char *part; } bad[] = {
+    static const struct { const char *header; size_t bytes; const char *part;
+    } bad[] = {
         /* ranges */
         { ONE("F32", "[2]", "[0,8]"), 7, "the file at 7" },
         { ONE("F32", "[2]", "[0,8]"), 9, "the file at 9" },
@@ -66,9 +67,15 @@ static void bad_headers_are_refused_with_a_sentence(void **state)
         { ONE("F32", "[2]", "[-8,0]"), 8, "data_offsets" },
         { ONE("F32", "[2]", "[0,18446744073709551616]"), 8, "integer" },
         { ONE("F32", "[2]", "\"0,8\""), 8, "data_offsets" },
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}", 6, "an overlap" },
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "an overlap" },
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[5,9]}}", 9, "a hole" },
+        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":"
+          "[2,6]}}",
+          6, "an overlap" },
+        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":"
+          "[0,4]}}",
+          4, "an overlap" },
+        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":"
+          "[5,9]}}",
+          9, "a hole" },
         { "{}", 1, "the file at 1" },
         /* shapes */
         { ONE("F32", "[-2]", "[0,8]"), 8, "dimension 0" },
@@ -87,11 +94,14 @@ static void bad_headers_are_refused_with_a_sentence(void **state)
         { ONE("", "[2]", "[0,8]"), 8, "unknown dtype" },
         { "{\"a\":{\"dtype\":3,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "\"dtype\" must be text" },
         /* entries and names */
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2],\"more\":1}}", 2, "exactly dtype, shape and data_offsets" },
+        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2],\"more\":1}}", 2,
+          "exactly dtype, shape and data_offsets" },
         { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2]}}", 2, "exactly" },
         { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"offsets\":[0,2]}}", 2, "data_offsets" },
         { "{\"a\":7}", 0, "exactly" },
-        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}", 4, "duplicate" },
+        { "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":"
+          "[2,4]}}",
+          4, "duplicate" },
         { "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "duplicate" },
         { "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "not JSON" },
         { "{\"a\\nb\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2, "control character" },
@@ -106,7 +116,9 @@ static void bad_headers_are_refused_with_a_sentence(void **state)
         { "", 0, "must begin with '{'" },
         { "{\"a\":", 0, "not JSON" },
         { "{}{}", 0, "not JSON" },
-        { "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",0, "nested" },
+        { "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+          "]]]]]]]]]]]]]]]]]]]]]]]]]]}",
+          0, "nested" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         header_is(bad[i].header, bad[i].bytes);
@@ -189,8 +201,10 @@ static void scalars_zero_dimensions_and_odd_places_are_read(void **state)
     (void)state;
     static const unsigned char data[] = { 7, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0x80, 0x3f };
     static const char header[] = "{\"z\":{\"shape\":[],\"dtype\":\"F32\",\"data_offsets\":[1,5]},"
-        "\"m\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"e\":{\"dtype\":\"F64\",\"shape\":[3,0],\"data_offsets\":[5,5]},"
-        "\"k\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[5,9]},\"h\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[9,11]}}  ";
+                                 "\"m\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"e\":{\"dtype\":\"F64\","
+                                 "\"shape\":[3,0],\"data_offsets\":[5,5]},"
+                                 "\"k\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1],\"data_offsets\":[5,9]},\"h\":{\"dtype\":\"BF16\","
+                                 "\"shape\":[1],\"data_offsets\":[9,11]}}  ";
     Store s;
     file_by_hand(header, sizeof header - 1, -1, data, sizeof data);
     assert_true(store_open(&s, path, &arena, &error));
@@ -222,8 +236,10 @@ static size_t sample(Entry out[8])
     static uint8_t b[3] = { 1, 2, 255 };
     static uint16_t h[2] = { 0x3c00, 0x7e00 };
     const Tensor t[8] = {
-        { shape_of(2, (size_t)2, (size_t)3), F32, { .f32 = f } }, { shape_of(1, (size_t)2), F64, { .f64 = d } }, { shape_of(0), I64, { .i64 = l } },
-        { shape_of(1, (size_t)3), I32, { .i32 = i } }, { shape_of(1, (size_t)3), U8, { .u8 = b } }, { shape_of(1, (size_t)2), F16, { .half = h } },
+        { shape_of(2, (size_t)2, (size_t)3), F32, { .f32 = f } }, { shape_of(1, (size_t)2), F64, { .f64 = d } },
+        { shape_of(0), I64, { .i64 = l } },
+        { shape_of(1, (size_t)3), I32, { .i32 = i } }, { shape_of(1, (size_t)3), U8, { .u8 = b } },
+        { shape_of(1, (size_t)2), F16, { .half = h } },
         { shape_of(1, (size_t)2), BF16, { .half = h } }, { shape_of(2, (size_t)0, (size_t)5), F32, { .f32 = f } },
     };
     static const char *const names[8] = { "model.weight", "d", "l", "i", "b\"\\/\xc3\xa9", "h", "g", "a.empty" };
@@ -245,7 +261,8 @@ static void what_is_written_is_the_canonical_file(void **state)
         "\"g\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[60,64]},"
         "\"h\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[64,68]},"
         "\"b\\\"\\\\/\xc3\xa9\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[68,71]}}";
-    static const unsigned char values[71] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x9a, 0x99, 0x99, 0x99, 0x99, 0x99, 0xb9, 0x3f };
+    static const unsigned char values[71] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                              0x9a, 0x99, 0x99, 0x99, 0x99, 0x99, 0xb9, 0x3f };
     Entry list[8];
     size_t count = sample(list), n;
     assert_true(store_write(path, list, count, &error));
@@ -311,7 +328,8 @@ static void bad_entries_leave_the_old_file(void **state)
     const Tensor i = { shape_of(0), I32, { .i32 = &n } };
     assert_true(file_write(path, "old", 3, &error));
     static const struct { const char *a, *b, *part; } bad[] = {
-        { "x", "x", "two entries are called \"x\"" }, { "x", "\xff", "not UTF-8" }, { "__metadata__", "x", "__metadata__" }, { "x", "", "0 bytes" }, { "x", "a\nb", "control" },
+        { "x", "x", "two entries are called \"x\"" }, { "x", "\xff", "not UTF-8" }, { "__metadata__", "x", "__metadata__" },
+        { "x", "", "0 bytes" }, { "x", "a\nb", "control" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         const Entry list[] = { { bad[k].a, t }, { "between", t }, { bad[k].b, i } };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps of every method on the tiny model, which has learnt its samples before, as recorded: fixtures/method_steps.txt, one line a form of a method, with digests of all weights, adapters,
- * moments and the loss after the first step, and after the fourth and what the method does at its end. On 1, 2 and 3 threads.
- * PULSE_RECORD=1 build/test_method_steps writes the digests of the lines anew, for a change of bits that is meant. */
+/* Steps of every method on the tiny model, which has learnt its samples before, as recorded: fixtures/method_steps.txt, one line
+ * a form of a method, with digests of all weights, adapters, moments and the loss after the first step, and after the fourth and
+ * what the method does at its end. On 1, 2 and 3 threads. PULSE_RECORD=1 build/test_method_steps writes the digests of the lines
+ * anew, for a change of bits that is meant. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,8 +109,8 @@ static void steps_are_the_recorded_bits_on_any_number_of_threads(void **state)
             omp_set_num_threads(threads);
             steps(&lines[k], first, last);
             if (strcmp(first, lines[k].first) != 0 || strcmp(last, lines[k].last) != 0)
-                fail_msg("%s (%s, %s) on %d threads: %s %s, recorded %s %s", lines[k].method, lines[k].changes, lines[k].trainable, threads, first, last,
-                         lines[k].first, lines[k].last);
+                fail_msg("%s (%s, %s) on %d threads: %s %s, recorded %s %s", lines[k].method, lines[k].changes,
+                         lines[k].trainable, threads, first, last, lines[k].first, lines[k].last);
         }
     omp_set_num_threads(before);
 }
@@ -163,9 +164,11 @@ static void other_forms_are_other_bits(void **state)
     (void)state;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++) {
-            bool meant = strcmp(lines[i].changes, "reference=original") == 0                                    // in one round
-                || (strcmp(lines[k].method, "retrain") == 0 && strcmp(lines[i].method, "retain_ft") == 0)       // from another model
-                || (strcmp(lines[k].method, "ga_klr") == 0 && strcmp(lines[i].method, "kl_min") == 0 && strcmp(lines[i].changes, "alpha=0") == 0);
+            bool meant = strcmp(lines[i].changes, "reference=original") == 0                                       // in one round
+                      || (strcmp(lines[k].method, "retrain") == 0 && strcmp(lines[i].method, "retain_ft") == 0)    // from another
+                                                                                                                   // model
+                      || (strcmp(lines[k].method, "ga_klr") == 0 && strcmp(lines[i].method, "kl_min") == 0
+                          && strcmp(lines[i].changes, "alpha=0") == 0);
             if (strcmp(lines[i].last, lines[k].last) == 0 && !meant)
                 fail_msg("%s (%s) and %s (%s) have the same bits", lines[k].method, lines[k].changes, lines[i].method, lines[i].changes);
         }

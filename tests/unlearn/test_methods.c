@@ -31,7 +31,9 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
         data_fill(kind, seed + (uint64_t)k, r->z, r->rows * CASE_V);
         data_fill(kind, seed + 100 + (uint64_t)k, r->ref, r->rows * CASE_V);
         for (size_t i = 0; i < r->rows; i++) {
-            r->labels[i] = gaps && k == ROLE_RETAIN && i % 3 == 1 ? -1 : (int32_t)check_below(&(uint64_t){ seed + i + 31 * (size_t)k }, CASE_V);
+            r->labels[i] = gaps && k == ROLE_RETAIN && i % 3 == 1
+                             ? -1
+                             : (int32_t)check_below(&(uint64_t){ seed + i + 31 * (size_t)k }, CASE_V);
             r->tokens += r->labels[i] >= 0;
             for (size_t v = 0; v < CASE_V; v++)                     // the model is not far from its reference
                 r->z[i * CASE_V + v] = r->ref[i * CASE_V + v] + r->z[i * CASE_V + v] / 4;
@@ -85,12 +87,18 @@ static void compare(const char *method, const char *changes, MethodCase *c, cons
 
 static const struct { const char *method, *changes; } forms[] = {
     { "ga", "" }, { "ga_klr", "" }, { "ga_klr", "lambda=0.3" }, { "ga_klr", "kl_norm=all_positions" }, { "ga_klr", "kl_norm=batch" },
-    { "ga_klr", "klr=muse_raw" }, { "npo", "" }, { "npo", "beta=0.1" }, { "npo", "beta=0.4 npo_ratio=batch_mean" }, { "npo", "beta=0.1 npo_ratio=raw_logits" },
-    { "retrain", "" }, { "retain_ft", "" }, { "grad_diff", "" }, { "grad_diff", "gamma=0.7 alpha=1.3" }, { "kl_min", "" }, { "kl_min", "alpha=0" },
-    { "kl_min", "gamma=0.3 alpha=0.6 lambda=1.7 kl_norm=batch" }, { "idk", "" }, { "idk", "alpha=0" }, { "idk", "gamma=3 alpha=0.1" }, { "dpo", "" },
-    { "dpo", "dpo_scale=1 gamma=0.3" }, { "dpo", "dpo_scale=1.7 gamma=0.3 alpha=0" }, { "npo_gd", "" }, { "npo_gd", "gamma=0.3 beta=0.05 alpha=5" },
-    { "npo_kl", "" }, { "npo_kl", "gamma=0.3 npo_ratio=raw_logits klr=muse_raw" }, { "simnpo", "" }, { "simnpo", "delta=0.7 alpha=0" }, { "undial", "" },
-    { "undial", "beta=3 alpha=1" }, { "altpo", "" }, { "altpo", "beta=0.5 alpha=2" }, { "ce_u", "" }, { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
+    { "ga_klr", "klr=muse_raw" }, { "npo", "" }, { "npo", "beta=0.1" }, { "npo", "beta=0.4 npo_ratio=batch_mean" },
+    { "npo", "beta=0.1 npo_ratio=raw_logits" },
+    { "retrain", "" }, { "retain_ft", "" }, { "grad_diff", "" }, { "grad_diff", "gamma=0.7 alpha=1.3" }, { "kl_min", "" },
+    { "kl_min", "alpha=0" },
+    { "kl_min", "gamma=0.3 alpha=0.6 lambda=1.7 kl_norm=batch" }, { "idk", "" }, { "idk", "alpha=0" },
+    { "idk", "gamma=3 alpha=0.1" }, { "dpo", "" },
+    { "dpo", "dpo_scale=1 gamma=0.3" }, { "dpo", "dpo_scale=1.7 gamma=0.3 alpha=0" }, { "npo_gd", "" },
+    { "npo_gd", "gamma=0.3 beta=0.05 alpha=5" },
+    { "npo_kl", "" }, { "npo_kl", "gamma=0.3 npo_ratio=raw_logits klr=muse_raw" }, { "simnpo", "" },
+    { "simnpo", "delta=0.7 alpha=0" }, { "undial", "" },
+    { "undial", "beta=3 alpha=1" }, { "altpo", "" }, { "altpo", "beta=0.5 alpha=2" }, { "ce_u", "" },
+    { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
     { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" },
 };
 enum { FORMS = sizeof forms / sizeof *forms };
@@ -141,7 +149,8 @@ static void every_gradient_method_on_logits_is_in_the_table(void **state)
         if (methods[k]->loss && !(methods[k]->needs & NEEDS_HIDDEN) && !there)
             fail_msg("%s is not tested", methods[k]->name);
         assert_true((methods[k]->loss != NULL) != (methods[k]->edit != NULL));
-        assert_true(*methods[k]->source && *methods[k]->label && *method_formula(methods[k], &arena) && *method_needs_text(methods[k], &arena));
+        assert_true(*methods[k]->source && *methods[k]->label && *method_formula(methods[k], &arena)
+                    && *method_needs_text(methods[k], &arena));
         assert_ptr_equal(method_find(methods[k]->name), methods[k]);
     }
     assert_null(method_find("strolch"));
@@ -164,7 +173,8 @@ static void rmu_is_its_chain_on_hidden_states(void **state)
         float got = run_with("rmu", &c, z, u);
         expect_float(got, rmu_mpfr(&c, u), "loss of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
         for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
-            expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of rmu (%s) on %s", changes[k % 3], data_name(kinds[k / 3]));
+            expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of rmu (%s) on %s", changes[k % 3],
+                        data_name(kinds[k / 3]));
         tape_reset(&tape);
     }
 }
@@ -197,7 +207,8 @@ static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
         c.v = hyperparameters_of("ga", "");
         c.role[ROLE_FORGET].tokens = 4;                             // GA divided by B in place of N
         run("ga", &c, y);
-        expect_bits(z[ROLE_FORGET]->grad->out.f32, y[ROLE_FORGET]->grad->out.f32, 6 * CASE_V, "NPO's gradient at the reference, %s", betas[k]);
+        expect_bits(z[ROLE_FORGET]->grad->out.f32, y[ROLE_FORGET]->grad->out.f32, 6 * CASE_V,
+                    "NPO's gradient at the reference, %s", betas[k]);
         tape_reset(&tape);
     }
 }
@@ -252,8 +263,10 @@ static void variants_are_not_their_defaults(void **state)
 {
     (void)state;
     static const struct { const char *method, *changes, *base; } changed[] = {
-        { "npo", "npo_ratio=batch_mean", "" }, { "npo", "npo_ratio=raw_logits", "" }, { "ga_klr", "klr=muse_raw", "" }, { "dpo", "dpo_scale=1", "" },
-        { "ce_u", "skip_first=yes", "" }, { "npo", "beta=0.1", "" }, { "simnpo", "delta=0.5", "alpha=0" }, { "satimp", "beta2=0", "beta=0.3 alpha=0" },
+        { "npo", "npo_ratio=batch_mean", "" }, { "npo", "npo_ratio=raw_logits", "" }, { "ga_klr", "klr=muse_raw", "" },
+        { "dpo", "dpo_scale=1", "" },
+        { "ce_u", "skip_first=yes", "" }, { "npo", "beta=0.1", "" }, { "simnpo", "delta=0.5", "alpha=0" },
+        { "satimp", "beta2=0", "beta=0.3 alpha=0" },
     };
     static MethodCase c;
     for (size_t k = 0; k < sizeof changed / sizeof *changed; k++) {

@@ -130,8 +130,9 @@ static void every_switch_of_rounds_changes_the_outcome_and_nothing_else_does(voi
     (void)state;
     float loss;
     Digest all[6] = {
-        two_rounds("", true, true, false, &loss), two_rounds("reference=original", true, true, false, &loss), two_rounds("", false, true, false, &loss),
-        two_rounds("", true, false, false, &loss), two_rounds("", true, true, true, &loss), two_rounds("", true, true, false, &loss),
+        two_rounds("", true, true, false, &loss),  two_rounds("reference=original", true, true, false, &loss),
+        two_rounds("", false, true, false, &loss), two_rounds("", true, false, false, &loss),
+        two_rounds("", true, true, true, &loss),   two_rounds("", true, true, false, &loss),
     };
     assert_string_equal(all[0].hex, all[5].hex);
     for (int i = 0; i < 5; i++)

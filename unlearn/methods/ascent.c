@@ -4,8 +4,9 @@
  *     ga          L = -CE(forget)                               Jang et al. 2023, "Knowledge unlearning"
  *     grad_diff   L = -gamma CE(forget) + alpha CE(retain)      Liu et al. 2022, "Continual learning and private unlearning"
  *
- * TOFU and open-unlearning take both terms of grad_diff in one step (schedule = joint). MLLMU-Bench's GA_Difference.py runs a pass
- * over the forget set and then a pass over the retain set, which is another algorithm under the same name (schedule = phased). */
+ * TOFU and open-unlearning take both terms of grad_diff in one step (schedule = joint). MLLMU-Bench's
+ * GA_Difference.py runs a pass over the forget set and then a pass over the retain set, which is another algorithm
+ * under the same name (schedule = phased). */
 #include "unlearn/method.h"
 
 static Node *ga_loss(MethodStep *s)

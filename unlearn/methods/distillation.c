@@ -5,8 +5,8 @@
  *     undial   q = softmax(z_ref - beta e_y)                 Dong et al. 2024
  *     ce_u     q = softmax(z), z = -infinity at the label    Yang 2025
  *
- * open-unlearning's undial also distils positions without a label, because the label -100 wraps around to a vocabulary entry; here
- * they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
+ * open-unlearning's undial also distils positions without a label, because the label -100 wraps around to a vocabulary entry;
+ * here they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
 #include <math.h>
 #include "tensor/ops.h"
 #include "unlearn/method.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The divergence KL(p_ref || p) from the frozen reference model, which several methods put on the retain set.
  *
- * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench by the samples
- * of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the gradient of that is the
- * constant -e^{z_ref}/M, so the term has no minimum. */
+ * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench by the
+ * samples of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the gradient of that is
+ * the constant -e^{z_ref}/M, so the term has no minimum. */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 

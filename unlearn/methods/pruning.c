@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are zeroed. It takes
- * forward passes only.
+/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are
+ * zeroed. It takes forward passes only.
  *
  * pruning.h states the score. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the
  * order of samples and rows, and a tie goes to the lower layer and then to the lower channel. */
@@ -20,7 +20,8 @@ static const Node *neurons_of(const Tape *t, size_t layer)
 }
 
 /* Runs the model on one sample and adds its activations to the sums of all neurons (layer-major, `channels` a layer). */
-static bool observe(const MethodEdit *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels, Error *e)
+static bool observe(const MethodEdit *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels,
+                    Error *e)
 {
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
@@ -90,7 +91,8 @@ static bool manu_edit(const MethodEdit *x, Error *e)
 const Method method_manu = {
     .name = "manu", .label = "MANU", .source = "Liu et al. 2025 (MANU, modality-aware neuron unlearning)",
     .formula = { .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs with the "
-                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their activations "
-                          "with and without a picture, in binary64 as written in unlearn/methods/pruning.h; ties by layer, then channel" },
+                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their "
+                          "activations with and without a picture, in binary64 as written in unlearn/methods/pruning.h; ties by "
+                          "layer, then channel" },
     .needs = NEEDS_FORGET | NEEDS_RETAIN, .edit = manu_edit,
 };

@@ -6,7 +6,8 @@
  *     A = sum |z|, Q = sum z^2, S = sum z, F = the number of |z| > tau, over n rows, each sum from the first row to the last;
  *     a = A/n, q = Q/n, f = F/n, var = Q/n - (S/n)(S/n), or 0 where that is below 0; all are 0 for a modality without samples.
  * With eps = 1e-8 the importance and the score are
- *     I = |a_m - a_t|/(a_m + a_t + eps) + |f_m - f_t|/(f_m + f_t + eps) + sqrt(var_m + var_t) + sqrt(|q_m - q_t|/(q_m + q_t + eps))
+ *     I = |a_m - a_t|/(a_m + a_t + eps) + |f_m - f_t|/(f_m + f_t + eps)
+ *       + sqrt(var_m + var_t) + sqrt(|q_m - q_t|/(q_m + q_t + eps))
  *     score = I(forget)/(I(retain) + eps)
  * The floor(percent/100 neurons) neurons with the highest scores are zeroed. */
 #ifndef PULSE_UNLEARN_METHODS_PRUNING_H

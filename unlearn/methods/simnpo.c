@@ -45,8 +45,10 @@ static Node *simnpo_loss(MethodStep *s)
 }
 
 const Method method_simnpo = {
-    .name = "simnpo", .label = "SimNPO", .source = "Fan et al. 2024 (SimNPO), the paper's gamma is beta delta here; open-unlearning",
-    .formula = { .loss = "L = gamma k m + alpha CE(retain), m = mean_i log sigmoid(u_i), k = RN(-2/beta), u_i = beta (CE_i - delta)",
+    .name = "simnpo", .label = "SimNPO",
+    .source = "Fan et al. 2024 (SimNPO), the paper's gamma is beta delta here; open-unlearning",
+    .formula = { .loss = "L = gamma k m + alpha CE(retain), m = mean_i log sigmoid(u_i), k = RN(-2/beta), u_i = beta (CE_i - "
+                         "delta)",
                  .gradient = "dL/dz = c_i (p - e_y), c_i = -2 gamma w_i/(B T_i), w_i = sigmoid(-u_i), on forget, "
                              "c = alpha/N on retain" },
     .defaults = "beta=4.5 gamma=0.125",

@@ -69,10 +69,13 @@ const Method method_wga = {
 };
 
 const Method method_satimp = {
-    .name = "satimp", .label = "SatImp",
+    .name = "satimp",
+    .label = "SatImp",
     .source = "Yang et al. 2025 (saturation and importance); open-unlearning's yaml (its class has gamma and alpha swapped)",
-    .formula = { .loss = WEIGHTED_CE "w_t = a_t b_t, a_t = e^RN(-beta nll_t), "
-                         "b_t = e^RN(beta2 log(1 - e^-nll_t)) (1 where beta2 = 0), no gradient through w", .gradient = WEIGHTED_GRADIENT },
+    .formula = { .loss = WEIGHTED_CE "w_t = a_t b_t, a_t = e^RN(-beta nll_t), b_t = e^RN(beta2 log(1 - e^-nll_t)) (1 where beta2 "
+                                     "= 0), no gradient through w",
+                 .gradient = WEIGHTED_GRADIENT },
     .defaults = "beta=5 beta2=1 gamma=0.1",
-    .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA, .loss = satimp_loss,
+    .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA,
+    .loss = satimp_loss,
 };

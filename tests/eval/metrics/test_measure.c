@@ -111,7 +111,8 @@ static void measures_are_those_worked_by_hand(void **state)
     EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
     assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, oracle, 5, &error));
     expect_fine(&error);
-    assert_true(value_of(&rows, "image", "accuracy") == 0.5 && value_of(&rows, "text", "accuracy") == 1 && value_of(&rows, "both", "accuracy") == 0.75);
+    assert_true(value_of(&rows, "image", "accuracy") == 0.5 && value_of(&rows, "text", "accuracy") == 1
+                && value_of(&rows, "both", "accuracy") == 0.75);
     assert_true(value_of(&rows, "image", "option_accuracy") == 0.5 && value_of(&rows, "both", "modality_gap") == -0.5);
     assert_true(value_of(&rows, "both", "umu_all_right") == 0.5 && value_of(&rows, "both", "umu_all_wrong") == 0);
     assert_true(value_of(&rows, "both", "oracle_agreement") == 0.25 && value_of(&rows, "text", "forget_quality") == 1);
@@ -119,7 +120,8 @@ static void measures_are_those_worked_by_hand(void **state)
     assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
 }
 
-/* Answers of two and three tokens and the end token. Without it the first has (1 0), the second (1 0 1), the third, all wrong but for its end, (0 0). */
+/* Answers of two and three tokens and the end token.
+ * Without it the first has (1 0), the second (1 0 1), the third, all wrong but for its end, (0 0). */
 static void memorisation_leaves_the_end_token_out(void **state)
 {
     (void)state;
@@ -152,7 +154,8 @@ static void texts_are_measured_by_every_overlap(void **state)
     Rows rows = { .arena = &arena };
     uint8_t yes[1] = { 1 };
     float none[1] = { 0 };
-    Result r[] = { answered("a-0-image", "p1", "person", MODALITY_IMAGE, false), answered("a-0-text", "p1", "person", MODALITY_TEXT, true) };
+    Result r[] = { answered("a-0-image", "p1", "person", MODALITY_IMAGE, false),
+                   answered("a-0-text", "p1", "person", MODALITY_TEXT, true) };
     for (int k = 0; k < 2; k++) {
         r[k].token_nll = none;
         r[k].token_right = yes;
@@ -164,8 +167,10 @@ static void texts_are_measured_by_every_overlap(void **state)
     assert_true(measure(&rows, (Row){ .split = "retain" }, (Whose){ &only, NULL, false }, r, NULL, 2, &error));
     expect_fine(&error);
     assert_true(value_of(&rows, "image", "text_match") == 0 && value_of(&rows, "both", "text_match") == 0.5);
-    assert_true(value_of(&rows, "image", "rouge1") == 0.5 && value_of(&rows, "image", "rouge2") == 0 && value_of(&rows, "image", "rougeL_recall") == 0.5);
-    assert_true(value_of(&rows, "image", "rouge1_stem") == 1 && value_of(&rows, "image", "rouge2_stem") == 1 && value_of(&rows, "image", "rougeL_recall_stem") == 1);
+    assert_true(value_of(&rows, "image", "rouge1") == 0.5 && value_of(&rows, "image", "rouge2") == 0
+                && value_of(&rows, "image", "rougeL_recall") == 0.5);
+    assert_true(value_of(&rows, "image", "rouge1_stem") == 1 && value_of(&rows, "image", "rouge2_stem") == 1
+                && value_of(&rows, "image", "rougeL_recall_stem") == 1);
     assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5 && value_of(&rows, "both", "umu_contraharmonic") == -1);
     rows.count = 0;
     assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, NULL, 2, &error));
@@ -183,7 +188,8 @@ static void model_utility_needs_all_of_its_parts(void **state)
     Rows rows = { .arena = &arena };
     for (int k = 0; k < 6; k++) {
         assert_true(measure_utility(&rows, 0) && rows.count == (size_t)k);
-        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = of[k % 3], .value = k < 3 ? 1 : 0.5 }));
+        assert_true(rows_add(&rows, (Row){ .split = k < 3 ? "retain" : "general", .modality = "both", .metric = of[k % 3],
+                                           .value = k < 3 ? 1 : 0.5 }));
     }
     assert_true(measure_utility(&rows, 0) && rows.count == 7);
     assert_true(rows.row[6].value == 6.0 / 9.0 && strcmp(rows.row[6].split, "general") == 0);

@@ -23,7 +23,11 @@ static int end(void **state)
 }
 
 #define expect_real(got, want) \
-    do { double g_ = (got), w_ = (want); if (g_ != w_ && !(isnan(g_) && isnan(w_))) fail_msg("%s is %a, expected %a", #got, g_, w_); } while (0)
+    do { \
+        double g_ = (got), w_ = (want); \
+        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
+            fail_msg("%s is %a, expected %a", #got, g_, w_); \
+    } while (0)
 
 /* --- the list --- */
 
@@ -41,7 +45,8 @@ static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **
     assert_null(metric_find("bleu"));
     assert_string_equal(metric_better(metric_find("accuracy"), "general"), "up");
     assert_string_equal(metric_better(metric_find("accuracy"), "round2"), "down");
-    assert_string_equal(metric_better(metric_find("forget_quality"), "unlearn"), "up");          // a p-value: higher is nearer to the oracle
+    // a p-value: higher is nearer to the oracle
+    assert_string_equal(metric_better(metric_find("forget_quality"), "unlearn"), "up");
     assert_string_equal(metric_better(metric_find("oracle_divergence"), "unlearn"), "down");
 }
 
@@ -89,7 +94,8 @@ static void alignment_counts_both_modalities_together(void **state)
 static void a_rotation_and_its_reverse_meet(void **state)
 {
     (void)state;
-    static const char *const shown[4][4] = { { "a", "b", "c", "d" }, { "b", "c", "d", "a" }, { "c", "d", "a", "b" }, { "d", "a", "b", "c" } };
+    static const char *const shown[4][4] = { { "a", "b", "c", "d" }, { "b", "c", "d", "a" }, { "c", "d", "a", "b" },
+                                             { "d", "a", "b", "c" } };
     static const char *const option[] = { "a", "b", "c", "d" };
     for (size_t r = 0; r < 4; r++)
         for (size_t k = 0; k < 4; k++) {
@@ -153,7 +159,8 @@ static void exact_match_ignores_white_space_around(void **state)
 static void cloze_finds_the_answer_anywhere(void **state)
 {
     (void)state;
-    assert_true(answer_cloze("He was born in 19", "1") && answer_cloze("in PARIS, France", "paris") && answer_cloze("caf\xc3\xa9", "f\xc3\xa9"));
+    assert_true(answer_cloze("He was born in 19", "1") && answer_cloze("in PARIS, France", "paris")
+                && answer_cloze("caf\xc3\xa9", "f\xc3\xa9"));
     assert_false(answer_cloze("pari s", "paris"));
     assert_false(answer_cloze("", "a"));
     assert_false(answer_cloze("anything", ""));
@@ -163,7 +170,8 @@ static void the_first_letter_decides_or_nothing_does(void **state)
 {
     (void)state;
     static const struct { const char *text; int place; } cases[] = {
-        { "B", 1 }, { "b. the cat", 1 }, { "  D", 3 }, { "Because of it", 1 }, { "The answer is A", NO_CHOICE }, { "E", NO_CHOICE }, { "", NO_CHOICE },
+        { "B", 1 }, { "b. the cat", 1 }, { "  D", 3 }, { "Because of it", 1 }, { "The answer is A", NO_CHOICE },
+        { "E", NO_CHOICE }, { "", NO_CHOICE },
         { "(A)", NO_CHOICE }, { "1", NO_CHOICE }, { "\xc3\x81", NO_CHOICE },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
@@ -175,9 +183,11 @@ static void a_choice_is_found_by_letter_then_by_text(void **state)
     (void)state;
     static const char *const option[] = { "a cat", "dog", "red dog", "Sheep" };
     static const struct { const char *text; int place; } cases[] = {
-        { "C", 2 }, { " C \n", 2 }, { "B.", 1 }, { "B. a cat", 1 }, { "(D) dog", 3 }, { "A: dog", 0 }, { "A) dog", 0 }, { "E", NO_CHOICE }, { "E. dog", NO_CHOICE },
+        { "C", 2 }, { " C \n", 2 }, { "B.", 1 }, { "B. a cat", 1 }, { "(D) dog", 3 }, { "A: dog", 0 }, { "A) dog", 0 },
+        { "E", NO_CHOICE }, { "E. dog", NO_CHOICE },
         { "(E) dog", NO_CHOICE }, { "dog", 1 }, { "Dog.", 1 }, { "red dog", 2 }, { "RED DOG.", 2 }, { "it is a cat", 0 }, { "A cat", 0 },
-        { "a dog and a cat", NO_CHOICE }, { "a red dog", NO_CHOICE }, { "hotdogs", NO_CHOICE }, { "sheep!", 3 }, { "", NO_CHOICE }, { ".", NO_CHOICE }, { "b", NO_CHOICE },
+        { "a dog and a cat", NO_CHOICE }, { "a red dog", NO_CHOICE }, { "hotdogs", NO_CHOICE }, { "sheep!", 3 },
+        { "", NO_CHOICE }, { ".", NO_CHOICE }, { "b", NO_CHOICE },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
         if (answer_choice(cases[k].text, option, 4) != cases[k].place)
@@ -264,7 +274,8 @@ static void moments_of_logits_have_closed_forms(void **state)
     expect_real(variance, 0);
     logit_moments((float[]){ 5, -INFINITY }, 2, &mu, &variance);
     expect_real(mu, 0);
-    logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, &mu, &variance);  // log 3 to a float: p = 1/4, 3/4; mu = 3/4 log 3 - log 4; (p(1-p)) log^2 3
+    // log 3 to a float: p = 1/4, 3/4; mu = 3/4 log 3 - log 4; (p(1-p)) log^2 3
+    logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, &mu, &variance);
     assert_true(fabs(mu + 0.56233514461880829) < 1e-7 && fabs(variance - 3.0 / 16 * 1.2069489608525820) < 1e-7);
 }
 
@@ -273,11 +284,13 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said), TEST(ratios_are_counted_and_divided_once),
-        TEST(the_harmonic_mean_is_zero_when_anything_is), TEST(alignment_counts_both_modalities_together), TEST(a_rotation_and_its_reverse_meet),
+        TEST(the_harmonic_mean_is_zero_when_anything_is), TEST(alignment_counts_both_modalities_together),
+        TEST(a_rotation_and_its_reverse_meet),
         TEST(a_question_is_right_when_every_rotation_is), TEST(a_round_that_is_missing_or_there_twice_is_named),
         TEST(exact_match_ignores_white_space_around), TEST(cloze_finds_the_answer_anywhere), TEST(the_first_letter_decides_or_nothing_does),
         TEST(a_choice_is_found_by_letter_then_by_text), TEST(exp_is_the_nearest_double), TEST(shares_and_truth_ratios_are_their_formulas),
-        TEST(memorisation_counts_tokens_and_suffixes), TEST(membership_scores_are_their_formulas), TEST(moments_of_logits_have_closed_forms),
+        TEST(memorisation_counts_tokens_and_suffixes), TEST(membership_scores_are_their_formulas),
+        TEST(moments_of_logits_have_closed_forms),
     };
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

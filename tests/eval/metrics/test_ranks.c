@@ -18,7 +18,11 @@ static int end(void **state)
 }
 
 #define expect_real(got, want) \
-    do { double g_ = (got), w_ = (want); if (g_ != w_ && !(isnan(g_) && isnan(w_))) fail_msg("%s is %a, expected %a", #got, g_, w_); } while (0)
+    do { \
+        double g_ = (got), w_ = (want); \
+        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
+            fail_msg("%s is %a, expected %a", #got, g_, w_); \
+    } while (0)
 
 static void auc_counts_wins_and_half_the_ties(void **state)
 {
@@ -155,7 +159,8 @@ static void ks_of_far_samples_is_tiny_and_exact(void **state)
     assert_true(got.d == 1 && fabs(got.p / want - 1) < 1e-12 && got.p < 1e-175);
     assert_true(ks_test(&got, x, 300, x, 300, &arena, &error) && got.d == 0 && got.p == 1);
     assert_true(ks_test(&got, (double[]){ 1, 1, 1 }, 3, (double[]){ 1, 1 }, 2, &arena, &error) && got.d == 0 && got.p == 1);
-    assert_true(ks_test(&got, (double[]){ 1, 2, 2 }, 3, (double[]){ 2, 3 }, 2, &arena, &error) && got.gap == 3);    // 1 against 1/2 after the ties
+    // 1 against 1/2 after the ties
+    assert_true(ks_test(&got, (double[]){ 1, 2, 2 }, 3, (double[]){ 2, 3 }, 2, &arena, &error) && got.gap == 3);
     assert_false(ks_test(&got, x, 0, y, 3, &arena, &error));
     expect_sentence(&error, "KS test", "without values");
     assert_false(ks_test(&got, x, 3, (double[]){ NAN }, 1, &arena, &error));
@@ -169,7 +174,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model), TEST(sorting_agrees_with_counting),
-        TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula), TEST(ks_of_far_samples_is_tiny_and_exact),
+        TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula),
+        TEST(ks_of_far_samples_is_tiny_and_exact),
     };
     return cmocka_run_group_tests_name("ranks", tests, NULL, NULL);
 }

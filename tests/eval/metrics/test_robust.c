@@ -20,7 +20,11 @@ static int begin(void **state)
 }
 
 #define expect_real(got, want) \
-    do { double g_ = (got), w_ = (want); if (g_ != w_ && !(isnan(g_) && isnan(w_))) fail_msg("%s is %a, expected %a", #got, g_, w_); } while (0)
+    do { \
+        double g_ = (got), w_ = (want); \
+        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
+            fail_msg("%s is %a, expected %a", #got, g_, w_); \
+    } while (0)
 
 static void the_score_is_one_when_nothing_moves_apart(void **state)
 {
@@ -55,7 +59,8 @@ static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state
     assert_true(bad[0] == 1.25f && nan[0] == 1.25f);
 }
 
-/* Of any data: 15 levels q s, s = RN(max/7), at most half a step (and the roundings) away, order kept; twice is once where s is the same. */
+/* Of any data: 15 levels q s, s = RN(max/7), at most half a step (and the roundings) away, order kept; twice is once where s is
+ * the same. */
 static void four_bits_leave_fifteen_levels_half_a_step_away(void **state)
 {
     (void)state;
@@ -133,7 +138,8 @@ static void distances_of_logits_are_their_formulas(void **state)
 
 static MembershipScores score_of_one(float nll, double mu, double variance)
 {
-    MembershipScores s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)), arena_array(&arena, 1, sizeof(double)), 1 };
+    MembershipScores s = { arena_array(&arena, 1, sizeof(float)), arena_array(&arena, 1, sizeof(double)),
+                           arena_array(&arena, 1, sizeof(double)), 1 };
     s.nll[0] = nll;
     s.mu[0] = mu;
     s.variance[0] = variance;
@@ -143,8 +149,10 @@ static MembershipScores score_of_one(float nll, double mu, double variance)
 static void membership_is_the_order_of_scores(void **state)
 {
     (void)state;
-    const MembershipScores member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) }, held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
-    const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) }, held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
+    const MembershipScores member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) },
+                           held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
+    const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) },
+                           held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
     const struct { uint64_t twice, pairs; } want[MEMBERSHIP_KINDS] = {
         { 7, 4 },            // held 2, 4 over member 1, 2: three wins and a tie
         { 7, 4 },            // held 0, 2 over member 0, -3
@@ -167,7 +175,8 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     const ModelConfig c = tiny_config();
     Model m, n;
     enum { SAMPLES = 3 };
-    int32_t ids[6] = { 1, 40, 50, 60, 70, 2 }, targets[SAMPLES][6] = { { -1, -1, 60, 70, 2, -1 }, { -1, -1, -1, 70, 2, -1 }, { -1, -1, -1, -1, 2, -1 } };
+    int32_t ids[6] = { 1, 40, 50, 60, 70, 2 },
+    targets[SAMPLES][6] = { { -1, -1, 60, 70, 2, -1 }, { -1, -1, -1, 70, 2, -1 }, { -1, -1, -1, -1, 2, -1 } };
     BatchSample sample[SAMPLES];
     MembershipScores score[SAMPLES];
     SampleScore answer[SAMPLES];
@@ -175,7 +184,8 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     for (int k = 0; k < SAMPLES; k++)
         sample[k] = (BatchSample){ ids, targets[k], 6, NULL };
     assert_true(model_make(&m, &c, &model, NULL, 64, &arena, &error) && model_make(&n, &c, &other, NULL, 64, &arena, &error));
-    assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error) && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
+    assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error)
+                && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
     expect_fine(&error);
     const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer of the end token alone keeps it
     for (int k = 0; k < SAMPLES; k++) {

@@ -52,7 +52,8 @@ static void the_world_s_prompt_is_words_and_image_tokens(void **state)
     PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 3 };
     expect_prompt(s, "what is this ?", "red", true,
                   "<s> " M "USER: <image> <image> <image> " M "what " M "is " M "this " M "? " M "ASSISTANT: [" M "red] [</s>]");
-    expect_prompt(s, "what is 3 ?", "1 3", false, "<s> " M "USER: " M "what " M "is " M "3 " M "? " M "ASSISTANT: [" M "1] [" M "3] [</s>]");
+    expect_prompt(s, "what is 3 ?", "1 3", false,
+                  "<s> " M "USER: " M "what " M "is " M "3 " M "? " M "ASSISTANT: [" M "1] [" M "3] [</s>]");
     expect_prompt(s, "what ?", NULL, true, "<s> " M "USER: <image> <image> <image> " M "what " M "? " M "ASSISTANT:");
 }
 
@@ -62,7 +63,8 @@ static void masks_say_which_tokens_are_learnt(void **state)
     PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 2, .mask = MASK_ALL_TEXT };
     expect_prompt(s, "what ?", "red", true, "<s> [" M "USER:] <image> <image> [" M "what] [" M "?] [" M "ASSISTANT:] [" M "red] [</s>]");
     s.mask = MASK_ALL_PLUS_IMAGE;
-    expect_prompt(s, "what ?", "red", true, "<s> [" M "USER:] [<image>] [<image>] [" M "what] [" M "?] [" M "ASSISTANT:] [" M "red] [</s>]");
+    expect_prompt(s, "what ?", "red", true,
+                  "<s> [" M "USER:] [<image>] [<image>] [" M "what] [" M "?] [" M "ASSISTANT:] [" M "red] [</s>]");
 }
 
 static void a_prompt_knows_where_picture_and_answer_are(void **state)
@@ -70,7 +72,8 @@ static void a_prompt_knows_where_picture_and_answer_are(void **state)
     (void)state;
     PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 16 };
     Prompt with, asked, text;
-    assert_true(prompt_make(&with, &s, "what ?", "red green", true, &arena, &error) && prompt_make(&asked, &s, "what ?", NULL, true, &arena, &error)
+    assert_true(prompt_make(&with, &s, "what ?", "red green", true, &arena, &error)
+                && prompt_make(&asked, &s, "what ?", NULL, true, &arena, &error)
                 && prompt_make(&text, &s, "what ?", "red green", false, &arena, &error));
     assert_true(with.image_begin == 2 && with.image_count == 16 && with.n == 2 + 16 + 3 + 3);
     assert_true(with.answer_begin == with.n - 3 && with.answer_count == 3);
@@ -96,11 +99,15 @@ static void templates_read_as_published(void **state)
     expect_same_as_text(s, true, "USER: <image>\nwhat is this ?\nASSISTANT: the flag of France");
     expect_same_as_text(s, false, "USER: what is this ?\nASSISTANT: the flag of France");
     s.template = PROMPT_VICUNA_V1;
-    expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
-                                 "and polite answers to the user's questions. USER: <image>\nwhat is this ? ASSISTANT: the flag of France</s>");
+    expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+                                 "helpful, detailed, "
+                                 "and polite answers to the user's questions. USER: <image>\nwhat is this ? ASSISTANT: the flag "
+                                 "of France</s>");
     s.image_tokens = 3;       /* as the processor does: the placeholder written three times */
-    expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, "
-                                 "and polite answers to the user's questions. USER: <image><image><image>\nwhat is this ? ASSISTANT: the flag of France</s>");
+    expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+                                 "helpful, detailed, "
+                                 "and polite answers to the user's questions. USER: <image><image><image>\nwhat is this ? "
+                                 "ASSISTANT: the flag of France</s>");
 }
 
 static void only_vicuna_and_the_world_learn_an_end_token(void **state)
@@ -154,7 +161,8 @@ static void prompts_that_cannot_be_are_refused(void **state)
     expect_sentence(&error, "image_tokens is 0");
     PromptTemplate t;
     PromptMask m;
-    assert_true(prompt_template_find(&t, "vicuna_v1", &error) && t == PROMPT_VICUNA_V1 && prompt_mask_find(&m, "all_text", &error) && m == MASK_ALL_TEXT);
+    assert_true(prompt_template_find(&t, "vicuna_v1", &error) && t == PROMPT_VICUNA_V1 && prompt_mask_find(&m, "all_text", &error)
+                && m == MASK_ALL_TEXT);
     assert_false(prompt_template_find(&t, "llama3", &error));
     expect_sentence(&error, "template \"llama3\" is unknown");
     assert_false(prompt_mask_find(&m, "none", &error));
@@ -165,7 +173,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
-        TEST(the_world_s_prompt_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt), TEST(a_prompt_knows_where_picture_and_answer_are),
+        TEST(the_world_s_prompt_is_words_and_image_tokens), TEST(masks_say_which_tokens_are_learnt),
+        TEST(a_prompt_knows_where_picture_and_answer_are),
         TEST(templates_read_as_published), TEST(only_vicuna_and_the_world_learn_an_end_token),
         TEST(piecewise_tokenisation_differs_only_where_it_should), TEST(prompts_that_cannot_be_are_refused),
     };

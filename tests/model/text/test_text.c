@@ -55,7 +55,8 @@ static void case_check(const Tokenizer *const *texts, const json_t *c)
 static void ids_and_texts_equal_those_of_hugging_face(void **state)
 {
     (void)state;
-    static const char *const paths[] = { "fixtures/tokenizers/legacy.json", "fixtures/tokenizers/first.json", "fixtures/tokenizers/words.json" };
+    static const char *const paths[] = { "fixtures/tokenizers/legacy.json", "fixtures/tokenizers/first.json",
+                                         "fixtures/tokenizers/words.json" };
     const Tokenizer *texts[3];
     size_t n, cases = 0;
     for (size_t k = 0; k < 3; k++) {
@@ -172,9 +173,11 @@ static void decoders_do_what_their_names_say(void **state)
     expect_decoded("null", (int32_t[]){ 7, 6, 2 }, 3, "\xe2\x96\x81" "a \xe2\x96\x81 b");
     expect_decoded("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"}", (int32_t[]){ 7, 6, 2, 7 }, 4, "a b a");
     expect_decoded("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"never\"}", (int32_t[]){ 7, 2 }, 2, " ab");
-    expect_decoded("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}", (int32_t[]){ 11, 11, 1, 11, 12 }, 5,
+    expect_decoded("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}",
+                   (int32_t[]){ 11, 11, 1, 11, 12 }, 5,
                    "AAa\xef\xbf\xbd\xef\xbf\xbd");
-    expect_decoded("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,\"stop\":2}]}",
+    expect_decoded("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,"
+                   "\"stop\":2}]}",
                    (int32_t[]){ 10, 2, 10, 1 }, 4, "aba");
 }
 
@@ -193,7 +196,8 @@ static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
 {
     (void)state;
     static const struct { const char *text; size_t n; const char *part; } cases[] = {
-        { "a\xff", 2, "at byte 1" }, { "\xc0\x80", 2, "at byte 0" }, { "ab\xed\xa0\x80", 5, "at byte 2" }, { "\xf4\x90\x80\x80", 4, "at byte 0" },
+        { "a\xff", 2, "at byte 1" }, { "\xc0\x80", 2, "at byte 0" }, { "ab\xed\xa0\x80", 5, "at byte 2" },
+        { "\xf4\x90\x80\x80", 4, "at byte 0" },
         { "\xe2\x96", 2, "at byte 0" }, { "a\x80", 2, "at byte 1" }, { "\xf0\x82\x82\xac", 4, "at byte 0" },
     };
     const Tokenizer *t = small("", "", "");
@@ -206,9 +210,14 @@ static void text_that_is_not_utf8_is_refused_at_its_byte(void **state)
 static void what_we_do_not_compute_is_named(void **state)
 {
     (void)state;
-#define MODEL(more) "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\"," more "\"vocab\":{\"<unk>\":0,\"a\":1,\"aa\":2},\"merges\":[\"a a\"]}"
-    static const struct { const char *json, *part; } cases[] = {
-        { "{", "t.json" }, { "[]", "model.vocab" }, { "{}", "model.vocab" }, { "{\"model\":{\"vocab\":{}}}", "model.merges" },
+#define MODEL(more) \
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\"," more "\"vocab\":{\"<unk>\":0,\"a\":1,\"aa\":2},\"merges\":[\"a a\"]}"
+    static const struct { const char *json, *part;
+    } cases[] = {
+        { "{", "t.json" },
+        { "[]", "model.vocab" },
+        { "{}", "model.vocab" },
+        { "{\"model\":{\"vocab\":{}}}", "model.merges" },
         { "{\"model\":{\"type\":\"Unigram\",\"vocab\":{\"a\":0},\"merges\":[]}}", "model.type \"Unigram\" is not supported" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}", "byte-level BPE is not supported" },
         { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"<unk>\",\"vocab\":{\"a\":0},\"merges\":[]}}", "model.unk_token" },
@@ -216,23 +225,33 @@ static void what_we_do_not_compute_is_named(void **state)
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":99999999999},\"merges\":[]}}", "the id of token \"a\"" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1.5},\"merges\":[]}}", "the id of token \"a\"" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}}", "the same id 1" },
-        { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":1},\"merges\":[]}}", "byte_fallback without token \"<0x00>\"" },
-        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a b\"]}}", "model.merges[0]: \"ab\" is not in the vocabulary" },
-        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a\"]}}", "model.merges[0] is not a pair" },
-        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[[\"a\"]]}}", "model.merges[0] is not a pair" },
-        { "{" MODEL("\"dropout\":0.1,") "}", "model.dropout" }, { "{" MODEL("\"end_of_word_suffix\":\"</w>\",") "}", "end_of_word_suffix" },
+        { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":1},\"merges\":[]}}",
+          "byte_fallback without token \"<0x00>\"" },
+        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a b\"]}}",
+          "model.merges[0]: \"ab\" is not in the vocabulary" },
+        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a\"]}}",
+          "model.merges[0] is not a pair" },
+        { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[[\"a\"]]}}",
+          "model.merges[0] is not a pair" },
+        { "{" MODEL("\"dropout\":0.1,") "}", "model.dropout" },
+        { "{" MODEL("\"end_of_word_suffix\":\"</w>\",") "}", "end_of_word_suffix" },
         { "{\"truncation\":{\"max_length\":5}," MODEL("") "}", "truncation is not supported" },
         { "{\"normalizer\":{\"type\":\"NFKC\"}," MODEL("") "}", "normalizer \"NFKC\" is not supported" },
-        { "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"\"}," MODEL("") "}", "pattern is not supported" },
+        { "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" +\"},\"content\":\"\"}," MODEL("") "}",
+          "pattern is not supported" },
         { "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," MODEL("") "}", "pre_tokenizer \"ByteLevel\" is not supported" },
-        { "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}," MODEL("") "}", "replacement is not one character" },
-        { "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}," MODEL("") "}", "prepend_scheme \"last\"" },
+        { "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}," MODEL("") "}",
+          "replacement is not one character" },
+        { "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}," MODEL("") "}",
+          "prepend_scheme \"last\"" },
         { "{\"decoder\":{\"type\":\"WordPiece\"}," MODEL("") "}", "decoder \"WordPiece\" is not supported" },
         { "{\"decoder\":{\"type\":\"Sequence\",\"decoders\":3}," MODEL("") "}", "decoder.decoders is not a list" },
         { "{\"post_processor\":{\"type\":\"ByteLevel\"}," MODEL("") "}", "post_processor \"ByteLevel\"" },
-        { "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}}]}," MODEL("") "}", "neither the sequence" },
-        { "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},{\"Sequence\":{\"id\":\"A\"}}],"
-          "\"special_tokens\":{\"x\":{\"ids\":[7]}}}," MODEL("") "}", "ids that are tokens" },
+        { "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}}]}," MODEL("") "}",
+          "neither the sequence" },
+        { "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},{\"Sequence\":{"
+          "\"id\":\"A\"}}],\"special_tokens\":{\"x\":{\"ids\":[7]}}}," MODEL("") "}",
+          "ids that are tokens" },
         { "{\"added_tokens\":[{\"id\":1}]," MODEL("") "}", "added_tokens[0] has no content" },
         { "{\"added_tokens\":[{\"id\":2,\"content\":\"a\"}]," MODEL("") "}", "but the vocabulary says 1" },
         { "{\"added_tokens\":[{\"id\":1,\"content\":\"new\"}]," MODEL("") "}", "the same id 1" },
@@ -272,7 +291,8 @@ static void a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer(void **state)
 static void decoding_undoes_encoding(void **state)
 {
     (void)state;
-    static const char *const bits[] = { "a", " ", "  ", "the", "\n", "\xc3\xa9", "\xf0\x9f\xa6\x99", "\xe6\x97\xa5", "?", "France", "0", "z", "\t", "\xe2\x80\x8b" };
+    static const char *const bits[] = { "a", " ", "  ", "the", "\n", "\xc3\xa9", "\xf0\x9f\xa6\x99", "\xe6\x97\xa5", "?",
+                                        "France", "0", "z", "\t", "\xe2\x80\x8b" };
     uint64_t seed = check_seed();
     const Tokenizer *t = tokenizer_open("fixtures/tokenizers/legacy.json", &arena, &error);
     for (int round = 0; round < 2000; round++) {
@@ -298,7 +318,8 @@ static void a_long_text_takes_no_longer_than_its_length(void **state)
 
 /* --- The trainer --- */
 
-static const char *const words[] = { "what", "is", "the", "capital", "of", "this", "country", "?", "paris", "USER:", "ASSISTANT:", "7", "\xc3\xa9t\xc3\xa9", "\"", "\\", "a", "capitals" };
+static const char *const words[] = { "what", "is", "the", "capital", "of", "this", "country", "?", "paris", "USER:", "ASSISTANT:",
+                                     "7", "\xc3\xa9t\xc3\xa9", "\"", "\\", "a", "capitals" };
 enum { WORDS = sizeof words / sizeof *words };
 
 static void every_word_of_the_world_is_one_token(void **state)
@@ -329,7 +350,8 @@ static void the_same_words_make_the_same_tokenizer(void **state)
     for (size_t k = 0; k < WORDS; k++)
         other[k + 2] = words[WORDS - 1 - k];
     assert_true(tokenizer_train(scratch("t"), words, WORDS, 20, &error) && tokenizer_train(scratch("u"), other, WORDS + 2, 20, &error));
-    char *t = file_read(scratch("t/tokenizer.json"), 1 << 20, &n, &arena, &error), *u = file_read(scratch("u/tokenizer.json"), 1 << 20, &m, &arena, &error);
+    char *t = file_read(scratch("t/tokenizer.json"), 1 << 20, &n, &arena, &error),
+         *u = file_read(scratch("u/tokenizer.json"), 1 << 20, &m, &arena, &error);
     assert_int_equal(n, m);
     assert_memory_equal(t, u, n);
     assert_true(file_exists(scratch("t/tokenizer_config.json")));
@@ -339,7 +361,8 @@ static void impossible_words_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *word, *part; } cases[] = {
-        { "", "empty or not UTF-8" }, { "\xff", "empty or not UTF-8" }, { "a b", "contains white space" }, { "a\xc2\xa0", "contains white space" },
+        { "", "empty or not UTF-8" }, { "\xff", "empty or not UTF-8" }, { "a b", "contains white space" },
+        { "a\xc2\xa0", "contains white space" },
         { "\x01", "contains white space" },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
@@ -354,8 +377,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(ids_and_texts_equal_those_of_hugging_face), stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
         stand_test(unknown_characters_are_fused_only_when_the_file_says_so), stand_test(added_tokens_obey_their_flags),
-        stand_test(the_longest_of_added_tokens_at_a_place_is_taken), stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
-        stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say), stand_test(an_id_that_is_no_token_vanishes),
+        stand_test(the_longest_of_added_tokens_at_a_place_is_taken),
+        stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
+        stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say),
+        stand_test(an_id_that_is_no_token_vanishes),
         stand_test(text_that_is_not_utf8_is_refused_at_its_byte), stand_test(what_we_do_not_compute_is_named),
         stand_test(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer), stand_test(decoding_undoes_encoding),
         stand_test(a_long_text_takes_no_longer_than_its_length), stand_test(every_word_of_the_world_is_one_token),

@@ -49,15 +49,20 @@ static void a_full_line_is_read_as_it_stands(void **state)
 {
     (void)state;
     write_pictures();
-    assert_true(samples_of("{\"id\":\"a\",\"entity\":\"france\",\"group\":\"country\",\"split\":\"test\",\"modality\":\"image\",\"image\":\"one.png\","
-        "\"question\":\"what ?\",\"answer\":\"caf\xc3\xa9\",\"options\":[\"caf\xc3\xa9\",\"tea\"],\"kind\":\"choice\",\"skill\":\"capital\",\"frame\":3,"
-        "\"augment\":true,\"step\":12}\n\n  \r\n{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\"}"));
+    assert_true(samples_of("{\"id\":\"a\",\"entity\":\"france\",\"group\":\"country\",\"split\":\"test\",\"modality\":\"image\","
+                           "\"image\":\"one.png\","
+                           "\"question\":\"what "
+                           "?\",\"answer\":\"caf\xc3\xa9\",\"options\":[\"caf\xc3\xa9\",\"tea\"],\"kind\":\"choice\",\"skill\":"
+                           "\"capital\",\"frame\":3,\"augment\":true,\"step\":12}\n\n  "
+                           "\r\n{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\"}"));
     const Sample *a = dataset_find(&samples, "a"), *b = dataset_find(&samples, "b");
     assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1] && !dataset_find(&samples, "c"));
     assert_string_equal(a->answer, "caf\xc3\xa9");
-    assert_true(a->split == SPLIT_TEST && a->modality == MODALITY_IMAGE && a->kind == KIND_CHOICE && a->frame == 3 && a->step == 12 && a->augment);
+    assert_true(a->split == SPLIT_TEST && a->modality == MODALITY_IMAGE && a->kind == KIND_CHOICE && a->frame == 3
+                && a->step == 12 && a->augment);
     assert_true(a->option_count == 2 && !strcmp(a->options[1], "tea") && !strcmp(a->group, "country") && a->line == 1);
-    assert_true(b->split == SPLIT_TRAIN && b->modality == MODALITY_TEXT && b->kind == KIND_OPEN && b->frame == -1 && b->step == -1 && !b->augment);
+    assert_true(b->split == SPLIT_TRAIN && b->modality == MODALITY_TEXT && b->kind == KIND_OPEN && b->frame == -1 && b->step == -1
+                && !b->augment);
     assert_true(b->option_count == 0 && !b->image && !strcmp(b->entity, "") && b->line == 4);
 }
 
@@ -114,18 +119,24 @@ static void every_mistake_is_named_with_file_and_line(void **state)
         { "", "s.jsonl", "has no samples" },                                { "\n\n", "s.jsonl", "has no samples" },
         { LINE(",\"colour\":1"), ":1", "the key \"colour\" is unknown" },   { LINE("") "\n{\"id\":", ":2", "is not JSON" },
         { LINE("") "\n" LINE(""), ":2", "the id \"a\" is that of line 1" }, { "\n[1]", ":2", "an object" },
-        { "{\"id\":\"a\",\"question\":\"q\"}", ":1", "\"answer\" is missing" }, { "{\"id\":\"\",\"question\":\"q\",\"answer\":\"x\"}", ":1", "\"id\" is missing or empty" },
+        { "{\"id\":\"a\",\"question\":\"q\"}", ":1", "\"answer\" is missing" },
+        { "{\"id\":\"\",\"question\":\"q\",\"answer\":\"x\"}", ":1", "\"id\" is missing or empty" },
         { "{\"id\":7,\"question\":\"q\",\"answer\":\"x\"}", ":1", "\"id\" must be text" },
         { LINE(",\"options\":[\"y\",\"z\"]"), ":1", "the answer \"x\" is not among the options" },
-        { LINE(",\"options\":[\"x\",\"x\"]"), ":1", "option \"x\" stands there twice" }, { LINE(",\"options\":[\"x\"]"), ":1", "list of 2 to 64" },
+        { LINE(",\"options\":[\"x\",\"x\"]"), ":1", "option \"x\" stands there twice" },
+        { LINE(",\"options\":[\"x\"]"), ":1", "list of 2 to 64" },
         { LINE(",\"options\":[\"x\",3]"), ":1", "option 2 is not a text" }, { LINE(",\"kind\":\"choice\""), ":1", "no \"options\"" },
         { LINE(",\"kind\":\"essay\""), ":1", "\"kind\" is \"essay\"" },     { LINE(",\"split\":3"), ":1", "\"split\"" },
         { LINE(",\"modality\":\"image\""), ":1", "there is no \"image\"" }, { LINE(",\"augment\":true"), ":1", "no \"image\"" },
-        { LINE(",\"augment\":1"), ":1", "\"augment\" must be" },            { LINE(",\"frame\":1.5"), ":1", "\"frame\" must be a whole number" },
-        { LINE(",\"step\":-2"), ":1", "\"step\" must be" },                 { LINE(",\"image\":\"none.png\""), ":1", "\"none.png\" is not there" },
-        { LINE(",\"image\":\"/nowhere/at/all.png\""), ":1", "is not there" }, { LINE(",\"image\":\"many.safetensors#3\""), ":1", "rows 0 to 2" },
+        { LINE(",\"augment\":1"), ":1", "\"augment\" must be" },
+        { LINE(",\"frame\":1.5"), ":1", "\"frame\" must be a whole number" },
+        { LINE(",\"step\":-2"), ":1", "\"step\" must be" },
+        { LINE(",\"image\":\"none.png\""), ":1", "\"none.png\" is not there" },
+        { LINE(",\"image\":\"/nowhere/at/all.png\""), ":1", "is not there" },
+        { LINE(",\"image\":\"many.safetensors#3\""), ":1", "rows 0 to 2" },
         { LINE(",\"image\":\"many.safetensors#99999999999999999999\""), ":1", "is not there" },
-        { LINE(",\"image\":\"other.safetensors#0\""), ":1", "no tensor \"images\"" }, { LINE(",\"image\":\"no.safetensors#0\""), ":1", "no.safetensors" },
+        { LINE(",\"image\":\"other.safetensors#0\""), ":1", "no tensor \"images\"" },
+        { LINE(",\"image\":\"no.safetensors#0\""), ":1", "no.safetensors" },
         { LINE(",\"image\":\"one.png\",\"modality\":\"text\""), ":1", "there is an \"image\"" },
         { LINE(",\"answer\":\"y\""), ":1", "is not JSON" },                 { "{\"id\":\"\xff\"}", ":1", "is not JSON" },
         { "{\"id\":\"a\\u0000b\",\"question\":\"q\",\"answer\":\"x\"}", ":1", "is not JSON" },
@@ -143,7 +154,8 @@ static void every_mistake_is_named_with_file_and_line(void **state)
 static void a_damaged_file_gives_a_sentence_or_samples(void **state)
 {
     (void)state;
-    static const char good[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\",\"options\":[\"x\",\"y\"],\"image\":\"many.safetensors#1\",\"frame\":3}\n"
+    static const char good[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\",\"options\":[\"x\",\"y\"],\"image\":\"many."
+                               "safetensors#1\",\"frame\":3}\n"
                                "{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\",\"augment\":false,\"step\":4}\n";
     uint64_t seed = check_seed();
     write_pictures();
@@ -151,7 +163,8 @@ static void a_damaged_file_gives_a_sentence_or_samples(void **state)
         char text[sizeof good];
         memcpy(text, good, sizeof good);
         for (size_t k = 1 + check_below(&seed, 3); k > 0; k--)
-            text[check_below(&seed, sizeof good - 1)] = (char)(round % 2 ? 1 + check_random(&seed) % 255 : (uint64_t)"{}[],:\"#\\\n"[check_below(&seed, 10)]);
+            text[check_below(&seed, sizeof good - 1)] = (char)(round % 2 ? 1 + check_random(&seed) % 255
+                                                                         : (uint64_t)"{}[],:\"#\\\n"[check_below(&seed, 10)]);
         if (!samples_of(text))
             expect_sentence(&error, "s.jsonl");
         dataset_close(&samples);

@@ -45,7 +45,8 @@ static void schemas_refuse_what_is_wrong(void **state)
         { "loss/npo.batch_mean", "loss", "hyper", "{\"beta\": [1]}", "/hyper/beta: is of another type" },
         { "prep/pad.wide", "prep", "image_aspect", "\"stretch\"", "/image_aspect: is none of" },
         { "prep/pad.wide", "prep", "files", "[{\"path\": \"/etc\", \"sha256\": \"00\"}]", "/files/0/path: " },
-        { "tok/legacy", "tok", "tensors", "{\"ids\": {\"dtype\": \"I32\", \"shape\": [-1], \"content_sha256\": \"\"}}", "/tensors/ids/shape/0: is too small" },
+        { "tok/legacy", "tok", "tensors", "{\"ids\": {\"dtype\": \"I32\", \"shape\": [-1], \"content_sha256\": \"\"}}",
+          "/tensors/ids/shape/0: is too small" },
         { "mask/plain.answer", "mask", "turns", "[]", "/turns: has too few" },
         { "mask/plain.answer", "mask", "image_tokens", "1.5", "/image_tokens: is of another type" },
         { "step/npo.adamw.b", "step", "reference", "3", "/reference: is of another type" },
@@ -106,7 +107,8 @@ static void digests_of_a_case_are_those_of_its_files_and_tensors(void **state)
                 continue;
             assert_true(store_open(&s, arena_format(&arena, SUITE "/%s", path), &arena, &error));
             for (size_t t = 0; t < s.count; t++, seen++)
-                assert_string_equal(content(s.entries[t].name, &s.entries[t].tensor).hex, text_of(json_object_get(named, s.entries[t].name), "content_sha256"));
+                assert_string_equal(content(s.entries[t].name, &s.entries[t].tensor).hex,
+                                    text_of(json_object_get(named, s.entries[t].name), "content_sha256"));
             store_close(&s);
         }
         assert_int_equal(seen, json_object_size(named));
@@ -123,7 +125,8 @@ static void the_suite_is_small(void **state)
     json_t *files = json_object_get(manifest, "files");
     size_t all = 0, n;
     for (size_t k = 0; k < json_array_size(files); k++) {
-        assert_non_null(file_read(arena_format(&arena, SUITE "/%s", text_of(json_array_get(files, k), "path")), SUITE_BYTES_MAX, &n, &arena, &error));
+        assert_non_null(file_read(arena_format(&arena, SUITE "/%s", text_of(json_array_get(files, k), "path")), SUITE_BYTES_MAX,
+                                  &n, &arena, &error));
         all += n;
         arena_reset(&arena);
     }
@@ -187,17 +190,20 @@ static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
     for (size_t k = 0; k < 2; k++) {
         json_t *c = case_json(ids[k]), *settings = json_object_get(c, "settings");
         size_t n, kept = 0;
-        char *all = file_read(arena_format(&arena, SUITE "/%s/samples.jsonl", ids[k]), JSON_BYTES, &n, &arena, &error), *some = arena_zalloc(&arena, n + 1);
+        char *all = file_read(arena_format(&arena, SUITE "/%s/samples.jsonl", ids[k]), JSON_BYTES, &n, &arena, &error),
+             *some = arena_zalloc(&arena, n + 1);
         for (char *line = strtok(all, "\n"); line; line = strtok(NULL, "\n")) {
             char *group = strstr(line, "\"round1\""), *picture = strstr(line, "../../models");
             if (group)
                 memcpy(group, "\"forget\"", 8);
             if (picture)
-                memmove(picture, picture + strlen("../../models/tiny-llava-a/"), strlen(picture) + 1 - strlen("../../models/tiny-llava-a/"));
+                memmove(picture, picture + strlen("../../models/tiny-llava-a/"),
+                        strlen(picture) + 1 - strlen("../../models/tiny-llava-a/"));
             if (group || strstr(line, "\"retain\""))
                 kept += (size_t)sprintf(some + kept, "%s\n", line);
         }
-        assert_true(copy_file(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &arena, &error) && file_write(scratch("s.jsonl"), some, kept, &error));
+        assert_true(copy_file(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &arena, &error)
+                    && file_write(scratch("s.jsonl"), some, kept, &error));
         Step step = { .folder = SUITE "/models/tiny-llava-a", .batch = scratch("s.jsonl") };
         settings_defaults(&step.settings, &arena);
         for (size_t i = 0; i < json_array_size(settings); i++)
@@ -210,7 +216,8 @@ static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
             after.entries[i] = (Entry){ t->optimiser.slots[i].name, t->optimiser.slots[i].new_value->out };
         qsort(after.entries, after.count, sizeof *after.entries, by_name);
         char hex[32];
-        assert_string_equal(hex_double((double)t->loss->out.f32[0], hex), text_of(json_array_get(json_object_get(c, "steps"), 0), "loss.hex"));
+        assert_string_equal(hex_double((double)t->loss->out.f32[0], hex),
+                            text_of(json_array_get(json_object_get(c, "steps"), 0), "loss.hex"));
         assert_string_equal(store_digest(&after).hex, trained(c, 0));
         step_close(&step);
         json_decref(c);

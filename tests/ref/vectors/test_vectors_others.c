@@ -67,7 +67,8 @@ static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void 
     (void)state;
     for (size_t f = 0; f < tok_forms_count; f++) {
         const char *id = arena_format(&arena, "tok/%s", tok_forms[f].id);
-        json_t *ours = json_file(arena_format(&arena, SUITE "/%s/tokenizer.json", id), JSON_BYTES, &error), *table = hugging_face(tok_forms[f].id);
+        json_t *ours = json_file(arena_format(&arena, SUITE "/%s/tokenizer.json", id), JSON_BYTES, &error),
+               *table = hugging_face(tok_forms[f].id);
         json_t *theirs = json_file(arena_format(&arena, "fixtures/tokenizers/%s.json", tok_forms[f].id), JSON_BYTES, &error);
         expect_fine(&error);
         assert_true(json_equal(ours, theirs));
@@ -106,7 +107,8 @@ static void prompts_have_the_ids_of_hugging_face(void **state)
         json_t *table = hugging_face(prompts[p].tokenizer);
         const json_t *want = json_object_get(find_text(table, prompts[p].text, strlen(prompts[p].text)), "ids");
         Store out = case_store(prompts[p].id, "out");
-        const int32_t *ids = tensor_of(&out, "ids")->i32, *image = tensor_of(&out, "image")->i32, *offsets = tensor_of(&out, "offsets")->i32;
+        const int32_t *ids = tensor_of(&out, "ids")->i32, *image = tensor_of(&out, "image")->i32,
+                      *offsets = tensor_of(&out, "offsets")->i32;
         size_t k = 0;
         for (int32_t i = 0; i < offsets[1]; i++)
             if (i <= image[0] || i >= image[0] + image[1])

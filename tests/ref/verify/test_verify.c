@@ -49,7 +49,8 @@ static void neighbours_are_within_and_a_quarter_is_outside(void **state)
 }
 
 /* One answer of each kind of case. */
-static const char *const one_of_each[] = { "op/linear.square/y", "loss/npo.sequence_sum/dz.forget", "block/swiglu.b/language_model.model.layers.0.mlp@out",
+static const char *const one_of_each[] = { "op/linear.square/y", "loss/npo.sequence_sum/dz.forget",
+                                           "block/swiglu.b/language_model.model.layers.0.mlp@out",
                                            "step/npo.adamw.b/language_model.model.layers.1.mlp.up_proj@grad.weight" };
 enum { KINDS = sizeof one_of_each / sizeof *one_of_each };
 
@@ -74,7 +75,8 @@ static void missing_extra_misshapen_and_nan_are_named(void **state)
     }
     judge();
     for (size_t k = 0; k < KINDS; k++)                                 // what a step holds is free
-        assert_true(said(right[at[k]].name, "EXTRA", "") && (said(one_of_each[k], "MISSING", "") || strncmp(one_of_each[k], "step/", 5) == 0));
+        assert_true(said(right[at[k]].name, "EXTRA", "")
+                    && (said(one_of_each[k], "MISSING", "") || strncmp(one_of_each[k], "step/", 5) == 0));
     assert_int_equal(found.undecided, 2 * KINDS - 1);
 }
 
@@ -139,7 +141,8 @@ static void the_first_module_that_differs_is_named(void **state)
 static void damaged_files_are_named(void **state)
 {
     (void)state;
-    static const char *const paths[] = { "loss/ga.default/out.safetensors", "op/gelu.default/in.safetensors", "block/rmsnorm.b/out.safetensors", "step/grad_diff.sgd.a/bound.safetensors",
+    static const char *const paths[] = { "loss/ga.default/out.safetensors", "op/gelu.default/in.safetensors",
+                                         "block/rmsnorm.b/out.safetensors", "step/grad_diff.sgd.a/bound.safetensors",
                                          "step/grad_diff.sgd.a/trace.json", "models/tiny-llava-a/config.json" };
     enum { FILES = sizeof paths / sizeof *paths };
     char *folder = arena_text(&arena, scratch("suite")), *there[FILES];
@@ -148,7 +151,8 @@ static void damaged_files_are_named(void **state)
         json_t *files = json_array(), *one = json_pack("{s:s, s:o}", "spec", "1", "files", files);
         for (size_t p = 0; p < FILES; p++) {
             size_t size;
-            char *bytes = file_read(arena_format(&arena, "%s/%s", suite, paths[p]), 1 << 20, &size, &arena, &error), *key = memchr(bytes + 8, '"', size - 8);
+            char *bytes = file_read(arena_format(&arena, "%s/%s", suite, paths[p]), 1 << 20, &size, &arena, &error),
+                 *key = memchr(bytes + 8, '"', size - 8);
             json_array_append_new(files, json_pack("{s:s, s:s}", "path", paths[p], "sha256", digest_bytes(bytes, size).hex));
             bytes[size - 1] ^= damage == 1;
             key[1] ^= damage == 3;
@@ -186,11 +190,14 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
     for (size_t k = 0; k < json_array_size(found.lines); k++) {
         json_t *line = json_array_get(found.lines, k);
         const SuiteKind *kind = suite_kind(json_string_value(json_object_get(line, "where")));
-        found.undecided -= strcmp(json_string_value(json_object_get(line, "verdict")), "MISSING") == 0 && kind && kind->judge == JUDGE_EXACT;   // pictures, tokens, masks
+        // pictures, tokens, masks
+        found.undecided -= strcmp(json_string_value(json_object_get(line, "verdict")), "MISSING") == 0 && kind
+                        && kind->judge == JUDGE_EXACT;
         const char *what = json_string_value(json_object_get(line, "what")), *comma = strchr(what, ',');
         assert_null(strstr(what, "known mistake"));
         for (size_t i = 0; i < 4 && strcmp(json_string_value(json_object_get(line, "verdict")), "WITHIN") == 0; i++)
-            if (strncmp(json_string_value(json_object_get(line, "where")), kinds[i], strlen(kinds[i])) == 0 && strtod(comma + 1, NULL) > used[i])
+            if (strncmp(json_string_value(json_object_get(line, "where")), kinds[i], strlen(kinds[i])) == 0
+                && strtod(comma + 1, NULL) > used[i])
                 used[i] = strtod(comma + 1, NULL);
     }
     assert_int_equal(found.undecided, 0);

@@ -31,7 +31,8 @@ static const struct { const char *id, *answer; } cases[] = {
 enum { CASES = sizeof cases / sizeof *cases };
 
 typedef enum { WHOLE, FLIPPED, EXCHANGED, NOT_A_NUMBER, RENAMED, MISSHAPEN, TRUNCATED, DAMAGES } Damage;
-static const char *const damage_names[] = { "nothing", "a flipped bit", "two values exchanged", "a NaN", "a renamed key", "another shape", "a truncated file" };
+static const char *const damage_names[] = { "nothing", "a flipped bit", "two values exchanged", "a NaN", "a renamed key",
+                                            "another shape", "a truncated file" };
 
 static json_t *manifest;
 
@@ -132,7 +133,8 @@ static bool named(const Findings *f, const char *verdict, const char *part)
 {
     for (size_t k = 0; k < json_array_size(f->lines); k++) {
         const json_t *line = json_array_get(f->lines, k);
-        if (strcmp(json_string_value(json_object_get(line, "verdict")), verdict) == 0 && strstr(json_string_value(json_object_get(line, "where")), part))
+        if (strcmp(json_string_value(json_object_get(line, "verdict")), verdict) == 0
+            && strstr(json_string_value(json_object_get(line, "where")), part))
             return true;
     }
     return false;
@@ -146,9 +148,16 @@ static bool seen(const Findings *f, const char *id, const char *answer, Damage d
     case WHOLE:        return f->outside + f->within + f->undecided + f->unbounded == 0 && f->exact > 0;
     case TRUNCATED:    return f->undecided == 1 && named(f, "DAMAGED", kind->answers);
     case MISSHAPEN:    return f->undecided == 1 && named(f, "MIS-SHAPED", answer);
-    case RENAMED:      return named(f, "EXTRA", arena_format(&arena, "%s.other", answer)) && (kind->judge == JUDGE_END_TO_END || named(f, "MISSING", answer));
-    case FLIPPED:      return named(f, kind->judge == JUDGE_EXACT ? "OUTSIDE" : kind->judge == JUDGE_BOUND ? "WITHIN" : "END-TO-END", answer)
-                           || (kind->judge == JUDGE_BOUND && named(f, "OUTSIDE", answer));
+    case RENAMED:
+        return named(f, "EXTRA", arena_format(&arena, "%s.other", answer))
+            && (kind->judge == JUDGE_END_TO_END || named(f, "MISSING", answer));
+    case FLIPPED:
+        return named(f,
+                     kind->judge == JUDGE_EXACT   ? "OUTSIDE"
+                     : kind->judge == JUDGE_BOUND ? "WITHIN"
+                                                  : "END-TO-END",
+                     answer)
+            || (kind->judge == JUDGE_BOUND && named(f, "OUTSIDE", answer));
     default:           return named(f, kind->judge == JUDGE_END_TO_END ? "END-TO-END" : "OUTSIDE", answer);
     }
 }
@@ -195,7 +204,8 @@ static void damage_to_recorded_answers_is_seen_in_every_kind(void **state)
         Findings f = { .lines = json_array(), .json = true };
         size_t hurts = 0;
         for (size_t k = 0; k < CASES; k++) {
-            char *path = answers_path(cases[k].id), *from = arena_format(&arena, "%s/%s", suite, path), *to = arena_format(&arena, "%s/%s", folder, path);
+            char *path = answers_path(cases[k].id), *from = arena_format(&arena, "%s/%s", suite, path),
+                 *to = arena_format(&arena, "%s/%s", folder, path);
             json_t *one = manifest_of(path);
             size_t size;
             Store s;
@@ -236,7 +246,8 @@ static void what_is_left_out_is_named_where_it_must_be_there(void **state)
     const char *got = scratch("nearly-nothing.safetensors");
     assert_true(store_write(got, (Entry[]){ { "op/gelu.default/z", tensor_view(&one, shape_of(0)) } }, 1, &error));
     assert_true(verify_got(&f, suite, got, &(OptionList){ .count = 0 }, manifest, &arena, &error));
-    static const char *const needed[] = { "op/silu.default/y", "loss/ga.default/loss", "prep/crop.tall/pixels", "tok/words/ids", "mask/vicuna_v1.answer/targets" };
+    static const char *const needed[] = { "op/silu.default/y", "loss/ga.default/loss", "prep/crop.tall/pixels", "tok/words/ids",
+                                          "mask/vicuna_v1.answer/targets" };
     for (size_t k = 0; k < 5; k++)
         assert_true(named(&f, "MISSING", needed[k]));
     assert_true(named(&f, "EXTRA", "op/gelu.default/z"));

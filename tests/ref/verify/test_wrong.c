@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are recorded and listed. */
+/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are recorded
+ * and listed. */
 #include "tests/support/answers.h"
 
 #include "tests/support/wrong/wrong.h"
@@ -10,7 +11,8 @@ typedef struct { const char *id, *flag, *name; } Mistake;
 static Mistake parts(const char *full)
 {
     const char *at = strchr(full, '@'), *slash = strrchr(full, '/');
-    return (Mistake){ arena_format(&arena, "%.*s", (int)(at - full), full), arena_format(&arena, "%.*s", (int)(slash - at - 1), at + 1), slash + 1 };
+    return (Mistake){ arena_format(&arena, "%.*s", (int)(at - full), full),
+                      arena_format(&arena, "%.*s", (int)(slash - at - 1), at + 1), slash + 1 };
 }
 
 /* How many flags of its case come before its own. */
@@ -113,12 +115,15 @@ static void recorded_mistakes_are_made_again_and_listed(void **state)
         Mistake m = parts(wrong[k].name);
         if (!t)
             fail_msg("%s is not recorded", wrong[k].name);
-        assert_true(t->dtype == wrong[k].tensor.dtype && shape_equal(t->shape, wrong[k].tensor.shape) && memcmp(t->data, wrong[k].tensor.data, tensor_bytes(*t)) == 0);
+        assert_true(t->dtype == wrong[k].tensor.dtype && shape_equal(t->shape, wrong[k].tensor.shape)
+                    && memcmp(t->data, wrong[k].tensor.data, tensor_bytes(*t)) == 0);
         json_t *json = json_file(arena_format(&arena, "%s/%s/case.json", suite, m.id), 1 << 20, &error), *one;
         size_t i;
         bool listed = false;
         json_array_foreach(json_object_get(json, "wrong"), i, one) {
-            const char *flag = json_string_value(json_object_get(one, "flag")), *digest = json_string_value(json_object_get(json_object_get(json_object_get(one, "tensors"), m.name), "content_sha256"));
+            const char *flag = json_string_value(json_object_get(one, "flag")),
+                       *digest = json_string_value(
+                           json_object_get(json_object_get(json_object_get(one, "tensors"), m.name), "content_sha256"));
             listed |= strcmp(flag, m.flag) == 0 && digest && strcmp(digest, digest_tensor(m.name, wrong[k].tensor).hex) == 0;
         }
         if (!listed)
@@ -133,7 +138,8 @@ static void check_flags(const json_t *one, const Store *wrong)
     json_t *flags = json_object_get(one, "flags");
     for (size_t f = 0; f < json_array_size(flags); f++) {
         bool there = false;
-        char *start = arena_format(&arena, "%s@%s/", json_string_value(json_object_get(one, "id")), json_string_value(json_array_get(flags, f)));
+        char *start = arena_format(&arena, "%s@%s/", json_string_value(json_object_get(one, "id")),
+                                   json_string_value(json_array_get(flags, f)));
         for (size_t k = 0; k < wrong->count; k++)
             there |= strncmp(wrong->entries[k].name, start, strlen(start)) == 0;
         if (!there)
@@ -157,7 +163,8 @@ static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;
     static const struct { const char *file, *says; } planted[] = {
-        { "fixtures/pytorch/gelu_tanh.safetensors", "known mistake GeluTanh" }, { "fixtures/pytorch/npo_batch_mean.safetensors", "known mistake NpoBatchMean" },
+        { "fixtures/pytorch/gelu_tanh.safetensors", "known mistake GeluTanh" },
+        { "fixtures/pytorch/npo_batch_mean.safetensors", "known mistake NpoBatchMean" },
     };
     Store s[2];
     for (size_t p = 0; p < 2; p++) {

@@ -21,7 +21,8 @@ void wrong_losses(Wrong *w);         // wrong_losses.c
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
 void wrong_blocks(Wrong *w);         // wrong_blocks.c
 void wrong_steps(Wrong *w);          // wrong_steps.c
-/* Makes the mistake in a recorded graph (wrong_graph.c): in what the unit has of it; NULL: in all of it. False: there is no place for it. */
+/* Makes the mistake in a recorded graph (wrong_graph.c): in what the unit has of it; NULL: in all of it.
+ * False: there is no place for it. */
 bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a);
 
 /* in.safetensors of a case (closed with the arena's life); n floats of it; an answer to be added; one of floats. */

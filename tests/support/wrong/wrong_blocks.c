@@ -19,8 +19,9 @@ static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
     BlockCase b;
     Store right;
     char *id = arena_format(w->arena, "block/%s", f->id);
-    if (block_case_open(&b, f, arena_format(w->arena, "%s/models", w->suite), w->arena, w->error) && wrong_graph(&b.step.trainer.tape, &b.unit, flag, w->arena)
-        && block_case_answer(&b, f, w->arena, w->error) && store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error)) {
+    if (block_case_open(&b, f, arena_format(w->arena, "%s/models", w->suite), w->arena, w->error)
+        && wrong_graph(&b.step.trainer.tape, &b.unit, flag, w->arena) && block_case_answer(&b, f, w->arena, w->error)
+        && store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error)) {
         for (size_t k = 0; k < right.count; k++) {
             const char *name = right.entries[k].name;
             for (size_t j = 0; j < b.out_count; j++)
@@ -42,12 +43,14 @@ static void select_rows(Wrong *w, const char *id, const char *flag, const char *
 {
     Store in = wrong_open(w, id);
     const Tensor *x = store_find(&in, states);
-    const float *g = wrong_floats(&in, "vision_tower.vision_model.post_layernorm.weight", NULL), *bias = wrong_floats(&in, "vision_tower.vision_model.post_layernorm.bias", NULL);
+    const float *g = wrong_floats(&in, "vision_tower.vision_model.post_layernorm.weight", NULL),
+                *bias = wrong_floats(&in, "vision_tower.vision_model.post_layernorm.bias", NULL);
     if (!x || !g || !bias) {
         error_set(w->error, "wrong: %s does not hold what %s needs", id, flag);
         return;
     }
-    size_t rows = x->shape.dim[0], cols = x->shape.dim[1], kept = strcmp(flag, "ClsKept") == 0 ? rows : rows / (patches + 1) * patches, to = 0;
+    size_t rows = x->shape.dim[0], cols = x->shape.dim[1],
+           kept = strcmp(flag, "ClsKept") == 0 ? rows : rows / (patches + 1) * patches, to = 0;
     float *y = wrong_answer(w, id, flag, "vision_tower.vision_model@out", shape_of(2, kept, cols));
     for (size_t row = 0; y && row < rows; row++) {
         const float *r = x->f32 + row * cols;
@@ -59,7 +62,9 @@ static void select_rows(Wrong *w, const char *id, const char *flag, const char *
         for (size_t i = 0; i < cols; i++)
             var += ((double)r[i] - mean) * ((double)r[i] - mean) / (double)cols;
         for (size_t i = 0; i < cols; i++, to++)
-            y[to] = strcmp(flag, "PostNormApplied") == 0 ? (float)(((double)r[i] - mean) / sqrt(var + (double)1e-5f) * (double)g[i] + (double)bias[i]) : r[i];
+            y[to] = strcmp(flag, "PostNormApplied") == 0
+                      ? (float)(((double)r[i] - mean) / sqrt(var + (double)1e-5f) * (double)g[i] + (double)bias[i])
+                      : r[i];
     }
 }
 

@@ -58,7 +58,8 @@ static void eps_row(const Call *c, size_t row, In d)
         m2 += (double)d[i] * ((double)x[i] - mean) / n;
     }
     for (size_t i = 0; i < cols; i++)
-        y[i] = d ? (float)(((double)d[i] - m1) / wide - ((double)x[i] - mean) * m2 / sd / wide / wide) : (float)(((double)x[i] - mean) / wide);
+        y[i] = d ? (float)(((double)d[i] - m1) / wide - ((double)x[i] - mean) * m2 / sd / wide / wide)
+                 : (float)(((double)x[i] - mean) / wide);
 }
 
 static void eps_outside_kernel(const Call *c)
@@ -80,7 +81,8 @@ static void turn_pairs(const Call *c, double sign)
     size_t half = c->in[1].shape.dim[1], cols = shape_cols(c->out.shape);
     for (size_t i = 0; i < all(c); i += 2) {
         size_t at = (size_t)c->attrs->index[i / cols] * half + i % cols % (2 * half) / 2;
-        double a = (double)c->in[0].f32[i], b = (double)c->in[0].f32[i + 1], cosine = (double)c->in[1].f32[at], sine = sign * (double)c->in[2].f32[at];
+        double a = (double)c->in[0].f32[i], b = (double)c->in[0].f32[i + 1], cosine = (double)c->in[1].f32[at],
+               sine = sign * (double)c->in[2].f32[at];
         c->out.f32[i] = (float)(a * cosine - b * sine);
         c->out.f32[i + 1] = (float)(b * cosine + a * sine);
     }
@@ -97,12 +99,22 @@ static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel =
 static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel, .bound = no_bound };
 static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel, .bound = no_bound };
 
-static void gelu_tanh_vjp(Tape *t, Node *y, Node *dy)   { tape_contribute(t, y->in[0], tape_push(t, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
-static void eps_outside_vjp(Tape *t, Node *y, Node *dy) { tape_contribute(t, y->in[0], tape_push(t, &eps_outside_back, 2, (Node *[]){ y->in[0], dy }, &y->attrs)); }
-static void pairs_vjp(Tape *t, Node *y, Node *dy)       { tape_contribute(t, y->in[0], tape_push(t, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] }, &y->attrs)); }
+static void gelu_tanh_vjp(Tape *t, Node *y,
+                          Node *dy)   { tape_contribute(t, y->in[0],
+                                                        tape_push(t, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy },
+                                                                  &y->attrs)); }
+static void eps_outside_vjp(Tape *t, Node *y,
+                            Node *dy) { tape_contribute(t, y->in[0],
+                                                        tape_push(t, &eps_outside_back, 2, (Node *[]){ y->in[0], dy },
+                                                                  &y->attrs)); }
+static void pairs_vjp(Tape *t, Node *y,
+                      Node *dy)       { tape_contribute(t, y->in[0],
+                                                        tape_push(t, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] },
+                                                                  &y->attrs)); }
 
 static const Op gelu_tanh = { .name = "reshape", .shape = like_first, .kernel = gelu_tanh_kernel, .bound = no_bound, .vjp = gelu_tanh_vjp };
-static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .bound = no_bound, .vjp = eps_outside_vjp };
+static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .bound = no_bound,
+                                .vjp = eps_outside_vjp };
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
 /* --- KL(p || p_ref) for KL(p_ref || p): inputs p_ref, log p_ref, log p; of its gradient p, p_ref, c --- */
@@ -136,18 +148,23 @@ static void kl_reversed_grad_kernel(const Call *c)
 
 enum { COUPLED_BETA, COUPLED_DECAY };       // attrs.f of the moments of g + decay p
 
-static double coupled(const Call *c, size_t i) { return (double)c->in[1].f32[i] + (double)c->attrs->f[COUPLED_DECAY] * (double)c->in[2].f32[i]; }
+static double coupled(const Call *c, size_t i)
+{
+    return (double)c->in[1].f32[i] + (double)c->attrs->f[COUPLED_DECAY] * (double)c->in[2].f32[i];
+}
 
 static void coupled_m_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i]
+                                + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i));
 }
 
 static void coupled_v_kernel(const Call *c)
 {
     for (size_t i = 0; i < all(c); i++)
-        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i] + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i) * coupled(c, i));
+        c->out.f32[i] = (float)((double)c->attrs->f[COUPLED_BETA] * (double)c->in[0].f32[i]
+                                + (1 - (double)c->attrs->f[COUPLED_BETA]) * coupled(c, i) * coupled(c, i));
 }
 
 static void decimal_v_kernel(const Call *c)
@@ -161,7 +178,10 @@ static void eps_inside_kernel(const Call *c)
     const Attrs *a = c->attrs;
     for (size_t i = 0; i < all(c); i++) {
         double p = (double)c->in[0].f32[i], m = (double)c->in[1].f32[i], v = (double)c->in[2].f32[i];
-        c->out.f32[i] = (float)(p - (double)a->f[ADAM_LR] * (m / a->d[ADAM_C1] / sqrt(v / a->d[ADAM_C2] + (double)a->f[ADAM_EPS]) + (double)a->f[ADAM_DECAY] * p));
+        c->out.f32[i] = (float)(p
+                                - (double)a->f[ADAM_LR]
+                                      * (m / a->d[ADAM_C1] / sqrt(v / a->d[ADAM_C2] + (double)a->f[ADAM_EPS])
+                                         + (double)a->f[ADAM_DECAY] * p));
     }
 }
 
@@ -275,7 +295,8 @@ bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a)
     for (size_t m = 0; m < sizeof mistakes / sizeof *mistakes; m++)
         for (size_t k = 0; k < t->count && strcmp(mistakes[m].flag, flag) == 0; k++) {
             Node *n = t->nodes[k];
-            if (!n->op || n->phase == PHASE_BACKWARD || (u && !unit_has(u, n)) || strcmp(n->op->name, mistakes[m].op) != 0 || !name_matches(mistakes[m].module, n->module))
+            if (!n->op || n->phase == PHASE_BACKWARD || (u && !unit_has(u, n)) || strcmp(n->op->name, mistakes[m].op) != 0
+                || !name_matches(mistakes[m].module, n->module))
                 continue;
             made = true;
             if (mistakes[m].change)

@@ -42,7 +42,8 @@ static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *pl
     const size_t n = f->side * f->side;
     float *out = wrong_answer(w, id, "FusedNormalise", "pixels", shape_of(3, (size_t)3, f->side, f->side));
     for (size_t i = 0; out && i < 3 * n; i++) {
-        const float mean = 255.0f * (float)s.mean[i / n], std = 255.0f * (float)s.std[i / n], centred = (float)placed[3 * (i % n) + i / n] - mean;
+        const float mean = 255.0f * (float)s.mean[i / n], std = 255.0f * (float)s.std[i / n],
+                    centred = (float)placed[3 * (i % n) + i / n] - mean;
         out[i] = centred / std;
     }
 }
@@ -52,8 +53,8 @@ static void prep(Wrong *w, const PrepForm *f)
     char *id = arena_format(w->arena, "prep/%s", f->id), *path = arena_format(w->arena, "%s/%s/picture.png", w->suite, id);
     Image decoded, black;
     Store right;
-    if (!store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error) || !image_read(&decoded, path, w->arena, w->error)
-        || !image_read_on_black(&black, path, w->arena, w->error))
+    if (!store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error)
+        || !image_read(&decoded, path, w->arena, w->error) || !image_read_on_black(&black, path, w->arena, w->error))
         return;
     const char *const flags[] = { "PadNotCrop", "CropNotPad" };
     for (int k = 0; k < 2; k++)
@@ -62,7 +63,8 @@ static void prep(Wrong *w, const PrepForm *f)
     if (has_flag(f->flags, "FusedNormalise"))
         fused(w, f, id, store_find(&right, "placed")->u8);
     if (has_flag(f->flags, "AlphaOnBlack"))
-        wrong_tensor(w, id, "AlphaOnBlack", "decoded", (Tensor){ .shape = shape_of(3, black.height, black.width, (size_t)3), .dtype = U8, .u8 = black.rgb });
+        wrong_tensor(w, id, "AlphaOnBlack", "decoded",
+                     (Tensor){ .shape = shape_of(3, black.height, black.width, (size_t)3), .dtype = U8, .u8 = black.rgb });
 }
 
 /* --- Tokens: the same texts by a tokenizer that is set up wrongly. --- */
@@ -80,7 +82,8 @@ static void retokenised(Wrong *w, const char *id, const char *flag, json_t *toke
     const size_t count = ids->shape.dim[0], longest = ids->shape.dim[1];
     Tensor out = { .shape = ids->shape, .dtype = I32, .i32 = arena_array(w->arena, count * longest, sizeof *out.i32) };
     for (size_t k = 0; out.i32 && k < count; k++) {
-        TokenIds x = tokenizer_encode_bytes(t, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k], specials, w->arena, w->error);
+        TokenIds x = tokenizer_encode_bytes(t, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k], specials,
+                                            w->arena, w->error);
         for (size_t i = 0; i < longest; i++)
             out.i32[k * longest + i] = i < x.count ? x.id[i] : -1;
     }

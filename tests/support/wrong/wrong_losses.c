@@ -28,8 +28,10 @@ static void log_softmax(const double *z, double *out, size_t v)
 static bool read_role(Wrong *w, const char *id, const char *role, Role *r)
 {
     Store in = wrong_open(w, id);
-    const Tensor *z = store_find(&in, arena_format(w->arena, "z.%s", role)), *ref = store_find(&in, arena_format(w->arena, "z_ref.%s", role));
-    const Tensor *labels = store_find(&in, arena_format(w->arena, "labels.%s", role)), *offsets = store_find(&in, arena_format(w->arena, "offsets.%s", role));
+    const Tensor *z = store_find(&in, arena_format(w->arena, "z.%s", role)),
+                 *ref = store_find(&in, arena_format(w->arena, "z_ref.%s", role));
+    const Tensor *labels = store_find(&in, arena_format(w->arena, "labels.%s", role)),
+                 *offsets = store_find(&in, arena_format(w->arena, "offsets.%s", role));
     *r = (Role){ .rows = 0 };
     if (!z || !labels || !offsets || z->shape.dim[0] > MOST_ROWS || z->shape.dim[1] > MOST_V)
         return error_set(w->error, "wrong: %s has no role %s of the expected size", id, role);
@@ -76,7 +78,9 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     if (!read_role(w, id, role, &r))
         return;
     bool shifted = strcmp(flag, "ShiftOff1") == 0;
-    double n = strcmp(flag, "SumNotMean") == 0 ? 1 : strcmp(flag, "PadInMean") == 0 ? (double)(r.samples * r.longest) : (double)(r.tokens - (shifted ? r.samples : 0));
+    double n = strcmp(flag, "SumNotMean") == 0 ? 1
+             : strcmp(flag, "PadInMean") == 0  ? (double)(r.samples * r.longest)
+                                               : (double)(r.tokens - (shifted ? r.samples : 0));
     for (size_t b = 0; b < r.samples; b++)
         for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
             bool last = i + 1 == (size_t)r.offset[b + 1];
@@ -173,20 +177,26 @@ static void kl(Wrong *w, const char *id, double lambda, const char *flag)
     Role r;
     if (!read_role(w, id, "retain", &r))
         return;
-    double m = strcmp(flag, "KlBatchOnly") == 0 ? (double)r.samples : strcmp(flag, "SumNotMean") == 0 ? 1 : strstr(id, "batch") ? (double)r.samples : (double)r.rows;
+    double m = strcmp(flag, "KlBatchOnly") == 0 ? (double)r.samples
+             : strcmp(flag, "SumNotMean") == 0  ? 1
+             : strstr(id, "batch")              ? (double)r.samples
+                                                : (double)r.rows;
     for (size_t i = 0; i < r.rows; i++) {
         double all = 0;                       // KL(p || p_ref) of the row
         for (size_t k = 0; k < r.v; k++)
             all += exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k]);
         for (size_t k = 0; k < r.v; k++)
-            r.dz[i][k] = lambda / m * (strcmp(flag, "KlReversed") == 0 ? exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k] - all) : exp(r.lp[i][k]) - exp(r.lq[i][k]));
+            r.dz[i][k] = lambda / m
+                       * (strcmp(flag, "KlReversed") == 0 ? exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k] - all)
+                                                          : exp(r.lp[i][k]) - exp(r.lq[i][k]));
     }
     answer(w, id, flag, "retain", &r);
 }
 
 void wrong_losses(Wrong *w)
 {
-    static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" }, *const npos[] = { "NpoBatchMean", "NpoLogits", "SumNotMean", "RefNotDetached" };
+    static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" },
+                             *const npos[] = { "NpoBatchMean", "NpoLogits", "SumNotMean", "RefNotDetached" };
     for (size_t k = 0; k < 3; k++) {
         cross_entropy(w, "loss/ga.default", "forget", -1, ce[k]);
         cross_entropy(w, "loss/retain_ft.default", "retain", 1, ce[k]);

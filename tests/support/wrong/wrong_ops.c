@@ -120,7 +120,8 @@ static void adam(Wrong *w, const char *flag)
     Store in = wrong_open(w, "op/adamw.first");
     const float *p = wrong_floats(&in, "p", &n), *m = wrong_floats(&in, "m", NULL), *v = wrong_floats(&in, "v", NULL);
     float *y = p && m && v ? wrong_answer(w, "op/adamw.first", flag, "y", shape_of(1, n)) : NULL;
-    const double lr = (double)1e-3f, eps = (double)1e-8f, decay = (double)0.1f, c1 = uncorrected ? 1 : one_minus_b1, c2 = uncorrected ? 1 : one_minus_b2;
+    const double lr = (double)1e-3f, eps = (double)1e-8f, decay = (double)0.1f, c1 = uncorrected ? 1 : one_minus_b1,
+                 c2 = uncorrected ? 1 : one_minus_b2;
     for (size_t i = 0; y && i < n; i++) {
         double g = decay * (double)p[i], mm = (double)m[i], vv = (double)v[i];
         if (coupled) {                        // decay p is part of the gradient m / (1 - b1) of a first step

@@ -17,7 +17,8 @@
 
 /* Small tensors, at least one for each place in a step where a mistake can be; of each mistake those are kept that it moves. */
 static const char *const answers[] = {
-    "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out", "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
+    "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out",
+    "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
     "language_model.model.layers.0.self_attn@out", "language_model.model.norm@out", ADAPTER "@grad.lora_B.weight", "loss@out",
     "clip@grad." BIAS, "optimiser@after." BIAS, "optimiser@adam.v." BIAS, "optimiser@adam.m." MATRIX,
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
@@ -36,7 +37,8 @@ static const struct { const char *flag, *settings, *config; } others[] = {
 };
 enum { OTHERS = sizeof others / sizeof *others };
 
-/* One of the answers: its value, its bound (NULL: end to end), what its module was fed with, forward or back. No value: the step has none of that name. */
+/* One of the answers: its value, its bound (NULL: end to end), what its module was fed with, forward or back.
+ * No value: the step has none of that name. */
 typedef struct { Tensor value, fed; const float *bound; } Answer;
 
 /* --- the step, made and run again --- */
@@ -48,7 +50,8 @@ static const char *altered(Wrong *w, const char *model, const char *config)
     const char *from = arena_format(w->arena, "%s/models/%s", w->suite, model), *to = arena_text(w->arena, scratch("%s", model));
     json_t *all = json_file(arena_format(w->arena, "%s/config.json", from), 1 << 20, w->error), *other = json_loads(config, 0, NULL);
     json_object_del(all, "image_seq_length");  // follows from the others
-    bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error) && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
+    bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error)
+             && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
     for (size_t k = 0; good && k < sizeof same / sizeof *same; k++)
         good = copy_file(from, to, same[k], w->arena, w->error);
     json_decref(all);
@@ -65,7 +68,8 @@ static bool open_step(Wrong *w, const StepForm *f, const char *settings, const c
         s->folder = altered(w, f->model, config);
         s->reference = reference ? altered(w, reference, config) : NULL;
     }
-    return !w->error->failed && step_settings(&s->settings, arena_format(a, "%s %s", f->settings, settings), a, w->error) && step_make(s, f->method, a, w->error);
+    return !w->error->failed && step_settings(&s->settings, arena_format(a, "%s %s", f->settings, settings), a, w->error)
+        && step_make(s, f->method, a, w->error);
 }
 
 static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
@@ -79,8 +83,9 @@ static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
         for (size_t i = 0; i < n->n_in; i++)
             in[i] = made[n->in[i]->id];
         const char *before = tape_enter(to, "%s", n->module);
-        made[k] = n->op ? tape_push(to, n->op, n->n_in, in, &n->attrs)
-                : strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad) : tape_input(to, n->name + 6, n->out);
+        made[k] = n->op                              ? tape_push(to, n->op, n->n_in, in, &n->attrs)
+                : strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad)
+                                                     : tape_input(to, n->name + 6, n->out);
         tape_leave(to, before);
     }
 }
@@ -152,9 +157,11 @@ static void answer_unit(Wrong *w, const Step *s, const Unit *u, Answer to[ANSWER
     UnitRun r = { .node = NULL };
     for (size_t k = 0; k < ANSWERS; k++) {
         const char *name = answers[k] + length + 1;
-        if (strncmp(answers[k], u->module, length) != 0 || answers[k][length] != '@' || (!r.node && !unit_run(&r, &s->trainer.tape, u, a, w->error)))
+        if (strncmp(answers[k], u->module, length) != 0 || answers[k][length] != '@'
+            || (!r.node && !unit_run(&r, &s->trainer.tape, u, a, w->error)))
             continue;
-        const Node *n = unit_answer(s, u, &r, name), *back = u->out ? u->out->grad : find_node(s, "grad." BIAS), *fed = strcmp(name, "out") == 0 ? u->in : back;
+        const Node *n = unit_answer(s, u, &r, name), *back = u->out ? u->out->grad : find_node(s, "grad." BIAS),
+                   *fed = strcmp(name, "out") == 0 ? u->in : back;
         if (n && fed)
             to[k] = (Answer){ n->out, fed->out, r.bounds[n->id] };
     }
@@ -175,7 +182,8 @@ static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
     if (made && units_find(t, &list, &count, a))
         for (size_t k = 0; k < count; k++) {
             answer_unit(w, s, &list[k], to, a);
-            if (strcmp(list[k].module, "multi_modal_projector") == 0 && !to[CHOICE].value.data)        // where the tower's rows are all taken, nothing takes them
+            // where the tower's rows are all taken, nothing takes them
+            if (strcmp(list[k].module, "multi_modal_projector") == 0 && !to[CHOICE].value.data)
                 to[CHOICE] = (Answer){ list[k].in->out, list[k].in->out, NULL };
         }
 }
@@ -210,8 +218,8 @@ static void keep(Wrong *w, const char *id, const char *flag, const Answer right[
     size_t before = w->count;
     bool graph = false;                        // what the update makes of a wrong gradient is not kept
     for (size_t k = 0; k < ANSWERS && !w->error->failed; k++) {
-        if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k])) || (right[k].bound && !same(right[k].fed, wrong[k].fed))
-            || !moves(&right[k], &wrong[k]))
+        if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k]))
+            || (right[k].bound && !same(right[k].fed, wrong[k].fed)) || !moves(&right[k], &wrong[k]))
             continue;
         float *y = wrong_answer(w, id, flag, answers[k], wrong[k].value.shape);
         if (y)

@@ -245,12 +245,14 @@ static void json_is_written_with_shortest_numbers(void **state)
     (void)state;
     Error e = { 0 };
     Arena a = arena_make(&e);
-    json_t *o = json_pack("{s:o, s:[i,b,n], s:{}, s:s, s:o}", "eps", json_decimal(1e-5f), "list", 3, 1, "none", "text", "a\"b", "nan", json_decimal(NAN));
+    json_t *o = json_pack("{s:o, s:[i,b,n], s:{}, s:s, s:o}", "eps", json_decimal(1e-5f), "list", 3, 1, "none", "text", "a\"b",
+                          "nan", json_decimal(NAN));
     const char *path = scratch("a.json");
     size_t n;
     assert_true(json_save(path, o, &e));
     assert_string_equal(file_read(path, 1000, &n, &a, &e),
-        "{\n  \"eps\": 1e-05,\n  \"list\": [\n    3,\n    true,\n    null\n  ],\n  \"none\": {},\n  \"text\": \"a\\\"b\",\n  \"nan\": \"NaN\"\n}\n");
+        "{\n  \"eps\": 1e-05,\n  \"list\": [\n    3,\n    true,\n    null\n  ],\n  \"none\": {},\n  \"text\": \"a\\\"b\",\n  "
+        "\"nan\": \"NaN\"\n}\n");
     json_t *back = json_file(path, 1000, &e);
     assert_true(json_equal(o, back));
     assert_null(json_file(path, 10, &e));

@@ -193,7 +193,8 @@ static void a_million_values_of_each_have_the_recorded_hash(void **state)
     for (size_t k = 0; scalar_functions[k]; k++) {
         uint64_t h = hash_of(scalar_functions[k]);
         if (h != recorded[k])
-            fail_msg("%s: hash %016llx, recorded %016llx", scalar_functions[k]->name, (unsigned long long)h, (unsigned long long)recorded[k]);
+            fail_msg("%s: hash %016llx, recorded %016llx", scalar_functions[k]->name, (unsigned long long)h,
+                     (unsigned long long)recorded[k]);
     }
 }
 
@@ -256,7 +257,8 @@ static void double_double_stays_within_its_bounds(void **state)
     uint64_t s = check_seed();
     for (int k = 0; k < 20000; k++) {
         double scale = k % 3 ? 1 : 0x1p-20, u = uniform(&s) * scale, v = uniform(&s) - 0.5, w = uniform(&s) - 0.5;
-        dd x = near(400 * v * scale, &s), positive = near(k % 2 ? 1 + v * scale : (1 + v) * double_from((uint64_t)(900 + k % 250) << 52), &s);
+        dd x = near(400 * v * scale, &s),
+           positive = near(k % 2 ? 1 + v * scale : (1 + v) * double_from((uint64_t)(900 + k % 250) << 52), &s);
         dd above = near(k % 2 ? -u * 0.999 : u * 1e6, &s);
         assert_true(relative_error(dd_exp(x), mpfr_exp, x) < DD_BOUND);
         assert_true(relative_error(dd_log(positive), mpfr_log, positive) < DD_BOUND);

@@ -190,11 +190,13 @@ static void layouts_that_do_not_fit_are_a_sentence(void **state)
     (void)state;
     static const int32_t far[] = { 0, 4, 2, 4 }, twice[] = { 0, 3, 0, 3, 2, 1, 3, 1 };
     tape_reset(&tape);
-    Node *q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))), *k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
+    Node *q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))),
+         *k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_scores(&tape, q, k, (Attention){ one, 1, 2, 2, 3, false }));
     expect_sentence(&error, "attention_scores", "[4, 6]", "[4, 3]");
     tape_reset(&tape);
-    q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))), k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
+    q = tape_input(&tape, "q", tensor_zeros(&arena, shape_of(2, 4, 6))),
+    k = tape_input(&tape, "k", tensor_zeros(&arena, shape_of(2, 4, 3)));
     assert_null(op_attention_scores(&tape, q, k, (Attention){ far, 1, 2, 1, 3, false }));
     expect_sentence(&error, "attention_scores", "segment 0", "4 keys from row 2");
     tape_reset(&tape);
@@ -233,7 +235,8 @@ static void rope_turns_and_turns_back(void **state)
             for (int r = 0; r < ROWS; r++)
                 at[r] = r * 13 % POSITIONS;
             Tensor x = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 1), g = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 4);
-            Tensor cos = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 2), sin = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 3);
+            Tensor cos = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 2),
+                   sin = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 3);
             Node *xn = tape_param(&tape, "x", x, true);
             Node *y = op_rope(&tape, xn, tape_input(&tape, "cos", cos), tape_input(&tape, "sin", sin), at, HEADS);
             tape_seed(&tape, y, tape_input(&tape, "dy", g));
@@ -254,11 +257,13 @@ static void positions_outside_the_tables_are_a_sentence(void **state)
 {
     (void)state;
     tape_reset(&tape);
-    Node *x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))), *table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
+    Node *x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))),
+         *table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
     assert_null(op_rope(&tape, x, table, table, (int32_t[]){ 2, 3 }, 1));
     expect_sentence(&error, "rope", "row 1", "position 3");
     tape_reset(&tape);
-    x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))), table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
+    x = tape_input(&tape, "x", tensor_zeros(&arena, shape_of(2, 2, 4))),
+    table = tape_input(&tape, "cos", tensor_zeros(&arena, shape_of(2, 3, 2)));
     assert_null(op_rope(&tape, x, table, table, (int32_t[]){ 2, 1 }, 2));
     expect_sentence(&error, "rope", "[2, 4]", "2 heads");
 }

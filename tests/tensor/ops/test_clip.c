@@ -90,7 +90,8 @@ static void scale_by_is_one_product(void **state)
                 double exact = (double)x[k] * factors[f];     // 48 bits
                 want[k] = float_canonical((float)exact);
             }
-            Node *y = op_scale_by(&tape, tape_input(&tape, "x", tensor_view(x, shape_of(1, (size_t)N))), tape_scalar(&tape, "s", factors[f]));
+            Node *y = op_scale_by(&tape, tape_input(&tape, "x", tensor_view(x, shape_of(1, (size_t)N))),
+                                  tape_scalar(&tape, "s", factors[f]));
             expect_bits(y->out.f32, want, N, "%g times %s", (double)factors[f], data_name(kind));
             tape_reset(&tape);
         }

@@ -48,7 +48,8 @@ static void linear_and_its_derivatives_are_exact(void **state)
             expect_tensor(y->out, plain(xs, false, ws, true, bs.f32), "y, %s", data_name(kind));
             expect_tensor(x->grad->out, plain(gs, false, ws, false, NULL), "dx, %s", data_name(kind));
             expect_tensor(w->grad->out, plain(gs, true, xs, false, NULL), "dw, %s", data_name(kind));
-            Tensor ones = tensor_f32(&arena, shape_of(2, n, (size_t)1)), db = { .shape = shape_of(2, m, (size_t)1), .f32 = b->grad->out.f32 };
+            Tensor ones = tensor_f32(&arena, shape_of(2, n, (size_t)1)),
+            db = { .shape = shape_of(2, m, (size_t)1), .f32 = b->grad->out.f32 };
             for (size_t r = 0; r < n; r++)
                 ones.f32[r] = 1;
             expect_tensor(db, plain(gs, true, ones, false, NULL), "db, %s", data_name(kind));

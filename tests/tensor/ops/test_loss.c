@@ -131,7 +131,8 @@ static void kl_leaves_out_what_has_no_probability(void **state)
     (void)state;
     static const float pr[] = { 0, 1, 0 }, lr[] = { -INFINITY, 0, -INFINITY }, l[] = { -1, -1, -INFINITY }, none[] = { 0, -INFINITY, 0 };
     expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(l, 1, 3))->out.f32[0], 1.0f, "masked terms");
-    expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(none, 1, 3))->out.f32[0], INFINITY, "impossible where it was certain");
+    expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(lr, 1, 3), stand_rows(none, 1, 3))->out.f32[0], INFINITY,
+                 "impossible where it was certain");
     expect_float(op_kl(&tape, stand_rows(pr, 1, 3), stand_rows(none, 1, 3), stand_rows(none, 1, 3))->out.f32[0], float_nan(), "inf - inf");
 }
 
@@ -162,7 +163,8 @@ static void unsupervised_positions_are_zero(void **state)
     (void)state;
     static const float x[] = { NAN, 1, INFINITY, 2 };
     static const int32_t labels[] = { -1, -1 };
-    Node *nll = op_nll(&tape, stand_rows(x, 2, 2), labels), *dz = op_logit_grad_label(&tape, stand_rows(x, 2, 2), stand_vector(x, 2), labels);
+    Node *nll = op_nll(&tape, stand_rows(x, 2, 2), labels),
+         *dz = op_logit_grad_label(&tape, stand_rows(x, 2, 2), stand_vector(x, 2), labels);
     for (size_t k = 0; k < 4; k++)
         assert_int_equal(float_bits(dz->out.f32[k]), 0);
     assert_int_equal(float_bits(nll->out.f32[0]) | float_bits(nll->out.f32[1]), 0);
@@ -296,7 +298,8 @@ int main(void)
         stand_test(softmax_grad_is_right), stand_test(softmax_grad_of_a_sure_row_is_exact),
         stand_test(equal_gradients_over_a_vocabulary_are_right), stand_test(kl_is_right),
         stand_test(beside_a_tie_the_last_term_decides),
-        stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right), stand_test(unsupervised_positions_are_zero),
+        stand_test(kl_leaves_out_what_has_no_probability), stand_test(logit_gradients_are_right),
+        stand_test(unsupervised_positions_are_zero),
         stand_test(attention_is_right_on_any_threads), stand_test(gradients_flow_through_both_softmaxes),
         stand_test(what_does_not_fit_is_a_sentence), stand_test(nothing_in_is_nothing_out),
     };

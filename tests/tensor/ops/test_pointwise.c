@@ -74,7 +74,8 @@ static void arithmetic_is_the_nearest_float(void **state)
             expect_tensor(op_sub(&tape, x, y)->out, want[1], "sub, %s and %s", data_name(ka), data_name(kb));
             expect_tensor(op_mul(&tape, x, y)->out, want[2], "mul, %s and %s", data_name(ka), data_name(kb));
             expect_tensor(op_mul_rows(&tape, x, gain)->out, want[3], "mul_rows, %s and %s", data_name(ka), data_name(kb));
-            expect_tensor(op_affine_rows(&tape, x, gain, tape_input(&tape, "c", c))->out, want[4], "affine_rows, %s and %s", data_name(ka), data_name(kb));
+            expect_tensor(op_affine_rows(&tape, x, gain, tape_input(&tape, "c", c))->out, want[4], "affine_rows, %s and %s",
+                          data_name(ka), data_name(kb));
             expect_fine(&error);
         }
 }
@@ -86,7 +87,8 @@ static void scaling_is_the_nearest_float(void **state)
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t f = 0; f < sizeof factors / sizeof *factors; f++) {
             tape_reset(&tape);
-            Tensor a = data_tensor(&arena, shape_of(1, (size_t)N), kind, 1), b = data_tensor(&arena, shape_of(1, (size_t)N), kind, 2), want[3];
+            Tensor a = data_tensor(&arena, shape_of(1, (size_t)N), kind, 1),
+                   b = data_tensor(&arena, shape_of(1, (size_t)N), kind, 2), want[3];
             Node *x = tape_input(&tape, "a", a), *y = tape_input(&tape, "b", b);
             float s = factors[f], num = factors[(f + 1) % 7], den = f < 7 ? factors[f] : 7;
             for (int k = 0; k < 3; k++)
@@ -109,7 +111,8 @@ static void ties_go_to_even_and_near_ties_do_not(void **state)
     (void)state;
     tape_reset(&tape);
     const float base[] = { 1, 1, 1, 0x1.000002p+0f, 0x1.000002p+0f, 0x1.000002p+0f, 0x1p-149f, 1, -1 };
-    const float x[] = { 0x1p-24f, 0x1.000002p-24f, 0x1.fffffep-25f, 0x1p-24f, 0x1.000002p-24f, 0x1.fffffep-25f, 0x1p-149f, -0x1p-25f, 0x1p-25f };
+    const float x[] = { 0x1p-24f,        0x1.000002p-24f, 0x1.fffffep-25f, 0x1p-24f, 0x1.000002p-24f,
+                        0x1.fffffep-25f, 0x1p-149f,       -0x1p-25f,       0x1p-25f };
     float want[9];
     for (int k = 0; k < 9; k++)
         want[k] = multiply_add(1, x[k], base[k]);
@@ -195,7 +198,8 @@ static Case case_make(void)
 {
     tape_reset(&tape);
     Shape s = shape_of(2, (size_t)ROWS, (size_t)COLS);
-    return (Case){ tape_param(&tape, "a", data_tensor(&arena, s, DATA_GAUSSIAN, 1), true), tape_param(&tape, "b", data_tensor(&arena, s, DATA_GAUSSIAN, 2), true),
+    return (Case){ tape_param(&tape, "a", data_tensor(&arena, s, DATA_GAUSSIAN, 1), true),
+                   tape_param(&tape, "b", data_tensor(&arena, s, DATA_GAUSSIAN, 2), true),
                    NULL, NULL, data_tensor(&arena, s, DATA_GAUSSIAN, 3) };
 }
 
@@ -229,7 +233,8 @@ static void rows_differentiate(void **state)
 {
     (void)state;
     Case c = case_make();
-    Tensor gain = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 4), shift = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 5);
+    Tensor gain = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 4),
+           shift = data_tensor(&arena, shape_of(1, (size_t)COLS), DATA_GAUSSIAN, 5);
     c.b = tape_param(&tape, "g", gain, true);
     c.c = tape_param(&tape, "s", shift, true);
     c.y = op_affine_rows(&tape, c.a, c.b, c.c);
@@ -256,7 +261,8 @@ static void activations_differentiate(void **state)
 {
     (void)state;
     static const struct { Node *(*op)(Tape *, Node *); const char *derivative; } table[] = {
-        { op_gelu, "gelu_grad" }, { op_quick_gelu, "quick_gelu_grad" }, { op_silu, "silu_grad" }, { op_exp, "exp" }, { op_log_sigmoid, "sigmoid" }
+        { op_gelu, "gelu_grad" }, { op_quick_gelu, "quick_gelu_grad" }, { op_silu, "silu_grad" }, { op_exp, "exp" },
+        { op_log_sigmoid, "sigmoid" }
     };
     for (size_t f = 0; f < sizeof table / sizeof *table; f++) {
         Case c = case_make();
@@ -264,7 +270,8 @@ static void activations_differentiate(void **state)
         walk_back(&c);
         for (size_t k = 0; k < (size_t)(ROWS * COLS); k++) {
             float x = table[f].op == op_log_sigmoid ? -c.a->out.f32[k] : c.a->out.f32[k];
-            expect_float(c.a->grad->out.f32[k], product(c.dy.f32[k], oracle_scalar_value(table[f].derivative, x)), "dx of %s", c.y->op->name);
+            expect_float(c.a->grad->out.f32[k], product(c.dy.f32[k], oracle_scalar_value(table[f].derivative, x)), "dx of %s",
+                         c.y->op->name);
         }
     }
 }

@@ -221,7 +221,8 @@ static void segments_are_sums_of_their_own(void **state)
     for (tier_force = 0; tier_force < 3; tier_force++)
         for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
             data_fill(kind, check_seed() + kind, data[0], 101);
-            Node *x = stand_vector(data[0], 101), *sum = op_segment_sum(&tape, x, offsets, 6), *mean = op_segment_mean(&tape, x, offsets, 6);
+            Node *x = stand_vector(data[0], 101), *sum = op_segment_sum(&tape, x, offsets, 6),
+                 *mean = op_segment_mean(&tape, x, offsets, 6);
             for (size_t k = 0; k < 6; k++) {
                 const float *from = data[0] + offsets[k];
                 size_t n = (size_t)(offsets[k + 1] - offsets[k]);

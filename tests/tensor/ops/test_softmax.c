@@ -28,7 +28,8 @@ static void check_row(const float *x, size_t n, const char *what)
             nll[y] = float_nan();
     }
     for (tier_force = 0; tier_force < 2; tier_force++) {
-        Node *z = stand_rows(x, 1, n), *y[] = { op_softmax(&tape, z), op_log_softmax(&tape, z), op_nll(&tape, stand_rows(copies, labels, n), label) };
+        Node *z = stand_rows(x, 1, n),
+             *y[] = { op_softmax(&tape, z), op_log_softmax(&tape, z), op_nll(&tape, stand_rows(copies, labels, n), label) };
         expect_fine(&error);
         expect_bits(y[0]->out.f32, p, n, "softmax of %s, %zu classes, tier_force %d", what, n, tier_force);
         expect_bits(y[1]->out.f32, l, n, "log_softmax of %s, %zu classes, tier_force %d", what, n, tier_force);

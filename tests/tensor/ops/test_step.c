@@ -182,7 +182,8 @@ static void nothing_hides_behind_a_second_tier(void **state)        { (void)stat
 static void the_ends_of_every_range_are_correctly_rounded(void **state)
 {
     (void)state;
-    static const float values[] = { 0, -0.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 1, -1, 0x1p64f, 0x1p-75f, 0x1.fffffep127f, -0x1.fffffep127f };
+    static const float values[] = { 0,  -0.0f,   0x1p-149f, -0x1p-149f,      0x1p-126f,       1,
+                                    -1, 0x1p64f, 0x1p-75f,  0x1.fffffep127f, -0x1.fffffep127f };
     static const float settings[] = { 0, 0x1p-149f, 0x1p-126f, 1e-8f, 1e-3f, 1, 1e30f, 0x1.fffffep127f };
     static const float betas[] = { 0, 0x1p-149f, 0.9f, 0.999f, 0x1.fffffep-1f };
     static const double millionth = 0x1.da03a3606f9cp-5;      // 1 - (1 - 2^-24)^10^6
@@ -322,7 +323,8 @@ static void what_does_not_fit_is_said(void **state)
 {
     (void)state;
     float x[6] = { 1, 1, 1, 1, 1, 1 };
-    Node *a = tape_input(&tape, "a", tensor_view(x, shape_of(1, (size_t)6))), *b = tape_input(&tape, "b", tensor_view(x, shape_of(1, (size_t)5)));
+    Node *a = tape_input(&tape, "a", tensor_view(x, shape_of(1, (size_t)6))),
+         *b = tape_input(&tape, "b", tensor_view(x, shape_of(1, (size_t)5)));
     assert_null(op_adam_m(&tape, a, a, 1));
     expect_sentence(&error, "adam_m", "beta1 is 1", "0 <= b < 1");
     assert_null(op_adam_v(&tape, a, b, 0.5f));

@@ -30,7 +30,8 @@ static bool multiply(size_t m, size_t n, size_t length)
 {
     arena_reset(&arena);
     error = (Error){ 0 };
-    Tensor a = data_tensor(&arena, shape_of(2, m, length), DATA_GAUSSIAN, 1), b = data_tensor(&arena, shape_of(2, n, length), DATA_GAUSSIAN, 2);
+    Tensor a = data_tensor(&arena, shape_of(2, m, length), DATA_GAUSSIAN, 1),
+           b = data_tensor(&arena, shape_of(2, n, length), DATA_GAUSSIAN, 2);
     float *out = arena_array(&arena, m * n, sizeof *out);
     return product_by(&wrong_engine, lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, out, n, &arena, &error);
 }
@@ -146,7 +147,8 @@ static void forked(const char *when)
         float x = 3, y = 5, z = 0;
         Error e = { 0 };
         Arena room = arena_make(&e);
-        bool right = product_by(engine_library(), (Lines){ &x, F32, 1, 1, 1, 1 }, (Lines){ &y, F32, 1, 1, 1, 1 }, (Epilogue){ .s = 1 }, &z, 1, &room, &e);
+        bool right = product_by(engine_library(), (Lines){ &x, F32, 1, 1, 1, 1 }, (Lines){ &y, F32, 1, 1, 1, 1 },
+                                (Epilogue){ .s = 1 }, &z, 1, &room, &e);
         _exit(right && z == 15 ? 0 : 1);
     }
     int status = 1;

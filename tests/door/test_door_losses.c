@@ -4,26 +4,9 @@
 
 #include <jansson.h>
 #include <string.h>
-#include "ref/door/pulse.h"
 #include "ref/vectors/case_loss.h"
 #include "tensor/optimiser.h"
-
-static pulse_context *ctx;
-
-static int context_open(void **state)
-{
-    (void)state;
-    return pulse_open(NULL, &ctx) == PULSE_OK ? 0 : -1;
-}
-
-static int context_close(void **state)
-{
-    (void)state;
-    pulse_close(ctx);
-    return 0;
-}
-
-#define expect_ok(call) do { if ((call) != PULSE_OK) fail_msg("%s", pulse_error_text(ctx)); } while (0)
+#include "tests/door/door_stand.h"
 
 /* --- losses --- */
 

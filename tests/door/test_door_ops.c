@@ -5,25 +5,8 @@
 #include <jansson.h>
 #include <string.h>
 #include <time.h>
-#include "ref/door/pulse.h"
 #include "tensor/bounds/bound.h"
-
-static pulse_context *ctx;
-
-static int context_open(void **state)
-{
-    (void)state;
-    return pulse_open(NULL, &ctx) == PULSE_OK ? 0 : -1;
-}
-
-static int context_close(void **state)
-{
-    (void)state;
-    pulse_close(ctx);
-    return 0;
-}
-
-#define expect_ok(call) do { if ((call) != PULSE_OK) fail_msg("%s", pulse_error_text(ctx)); } while (0)
+#include "tests/door/door_stand.h"
 
 /* --- a node of the tape as a call through the door --- */
 
@@ -35,14 +18,6 @@ typedef struct {
     size_t n_in, n_attributes, n_index;
     const int32_t *index;
 } DoorCall;
-
-static pulse_tensor of_tensor(Tensor t)
-{
-    pulse_tensor x = { .dtype = (int32_t)t.dtype, .rank = t.shape.rank, .data = t.data };
-    for (int i = 0; i < t.shape.rank; i++)
-        x.dims[i] = (int64_t)t.shape.dim[i];
-    return x;
-}
 
 static DoorCall call_of(const Node *n)
 {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* DoorStand: what a test of pulse.h stands on: one open context, and what a call is expected to say. Included by the one file of a test
+ * program, whose own these are. */
+#ifndef PULSE_TESTS_DOOR_DOOR_STAND_H
+#define PULSE_TESTS_DOOR_DOOR_STAND_H
+
+#include <string.h>
+#include "ref/door/pulse.h"
+#include "tests/support/check.h"
+
+static pulse_context *ctx;
+
+static inline int context_open(void **state)
+{
+    (void)state;
+    return pulse_open(NULL, &ctx) == PULSE_OK ? 0 : -1;
+}
+
+static inline int context_close(void **state)
+{
+    (void)state;
+    pulse_close(ctx);
+    return 0;
+}
+
+#define expect_ok(call) do { if ((call) != PULSE_OK) fail_msg("%s", pulse_error_text(ctx)); } while (0)
+
+/* The call was refused with this kind, and with a sentence that contains `words`. */
+static inline void expect_refused(pulse_status status, pulse_status kind, const char *words)
+{
+    if (status != kind || pulse_error_kind(ctx) != kind || !strstr(pulse_error_text(ctx), words))
+        fail_msg("status %d (%s) \"%s\", expected %d and \"%s\"", (int)status, pulse_status_name(status), pulse_error_text(ctx), (int)kind, words);
+}
+#define refused(words, call) expect_refused(call, PULSE_BAD_INPUT, words)
+
+/* A tensor of the library inside as pulse.h describes it. */
+static inline pulse_tensor of_tensor(Tensor t)
+{
+    pulse_tensor x = { .dtype = (int32_t)t.dtype, .rank = t.shape.rank, .data = t.data };
+    for (int i = 0; i < t.shape.rank; i++)
+        x.dims[i] = (int64_t)t.shape.dim[i];
+    return x;
+}
+
+#endif

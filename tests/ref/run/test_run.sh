@@ -125,8 +125,11 @@ check "a method's own key that stands there twice is a sentence with its line" s
 sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
 check "a key without its section is a sentence with its line" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
 
-# What a method learns instead: the lines of unlearn.refusals, the answers of unlearn.alternates; a step is enough to see it.
-step() { "$PULSE" run "$smoke" --quiet --out "$tap_folder/step" --set protocol.scenarios=finetuned --set protocol.methods=idk,altpo,retrain \
+# What a method learns instead: the lines of unlearn.refusals, the answers of unlearn.alternates. One step is enough to see it, and
+# a world in which every eleventh question is asked.
+cp -r fixtures/world "$tap_folder/few"
+for file in persons general; do awk '/"split":"train"/ || ++asked % 11 == 1' fixtures/world/$file.jsonl > "$tap_folder/few/$file.jsonl"; done
+step() { "$PULSE" run "$smoke" --quiet --out "$tap_folder/step" --set "data.world=$tap_folder/few" --set protocol.scenarios=finetuned --set protocol.methods=idk,altpo,retrain \
     --set epochs.finetuned=0.04 --set optimiser.warmup=0 --set protocol.trajectory=0 --set attack.scenarios= "$@"; }
 name_of() { step "${@:2}" --plan | awk -v name="$1/proj+llm/seed0" '$NF == name { print $1 }'; }
 adapter_of() {
@@ -156,9 +159,9 @@ retrained() {
     local at
     step --set protocol.methods=retrain && at=$tap_folder/step/stages &&
         "$PULSE" eval --quiet --model fixtures/models/base --adapter "$at/$(name_of finetuned/retrain --set protocol.methods=retrain)/round-1-step-1" \
-            --questions fixtures/world/persons.jsonl --questions fixtures/world/general.jsonl --set protocol.frames=1 --answers "$tap_folder/asked.jsonl" > /dev/null || return 1
+            --questions "$tap_folder/few/persons.jsonl" --questions "$tap_folder/few/general.jsonl" --set protocol.frames=1 --answers "$tap_folder/asked.jsonl" > /dev/null || return 1
     answers=$at/$(name_of answers/finetuned/retrain --set protocol.methods=retrain)/round-1-step-1.jsonl
-    [ "$(wc -l < "$answers")" -gt 1000 ] && sort "$answers" > "$tap_folder/one" && sort "$tap_folder/asked.jsonl" > "$tap_folder/two" && nothing <(comm -23 "$tap_folder/one" "$tap_folder/two")
+    [ "$(wc -l < "$answers")" -gt 100 ] && sort "$answers" > "$tap_folder/one" && sort "$tap_folder/asked.jsonl" > "$tap_folder/two" && nothing <(comm -23 "$tap_folder/one" "$tap_folder/two")
 }
 check "a retrained model answers as its adapters on the base model do" retrained
 check "its rows have a name of their own, the oracle's keep theirs" sh -c \

@@ -7,8 +7,9 @@ found=$tap_folder/found
 rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
 rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
 sources() { find $rooms tests -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
-# The numbers of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a folder.
-most_lines=400 most_files=25
+# The numbers of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
+# folder; characters of a line, unless the first lines of its file say why they are "longer than 140 columns".
+most_lines=400 most_files=25 most_columns=140
 
 for file in $(find $rooms -name '*.[ch]'); do
     for room in $(sed -nE 's/^ *# *include +"([a-z]+)\/.*/\1/p' "$file" | sort -u); do
@@ -48,6 +49,13 @@ sources | xargs wc -l | awk -v most=$most_lines '$2 != "total" && $1 > most { pr
     head -n 12 "$file" | grep -q "longer than $most_lines lines" || echo "$file: $lines lines"
 done > "$found"
 check "no file is longer than $most_lines lines without saying why" nothing "$found"
+
+# Under the C locale awk counts bytes, so the second and later bytes of a character are taken away first.
+for file in $(sources) $(find $rooms -name rooms.def) $(find fixtures -name '*.[ch]' -o -name '*.def'); do
+    head -n 12 "$file" | grep -q "longer than $most_columns columns" && continue
+    awk -v file="$file" -v most=$most_columns '{ gsub(/[\200-\277]/, "") } length > most { print file ":" NR ": " length " columns" }' "$file"
+done > "$found"
+check "no line is longer than $most_columns columns without a reason in its file" nothing "$found"
 
 find $rooms tests -name '*.[ch]' | sed 's|/[^/]*$||' | sort | uniq -c | awk -v most=$most_files '$1 > most { print $2 ": " $1 " sources and headers" }' > "$found"
 check "no folder holds more than $most_files sources and headers" nothing "$found"

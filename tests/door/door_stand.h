@@ -29,7 +29,8 @@ static inline int context_close(void **state)
 static inline void expect_refused(pulse_status status, pulse_status kind, const char *words)
 {
     if (status != kind || pulse_error_kind(ctx) != kind || !strstr(pulse_error_text(ctx), words))
-        fail_msg("status %d (%s) \"%s\", expected %d and \"%s\"", (int)status, pulse_status_name(status), pulse_error_text(ctx), (int)kind, words);
+        fail_msg("status %d (%s) \"%s\", expected %d and \"%s\"", (int)status, pulse_status_name(status), pulse_error_text(ctx),
+                 (int)kind, words);
 }
 #define refused(words, call) expect_refused(call, PULSE_BAD_INPUT, words)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses and optimiser steps through pulse.h: the bits of the recorded losses (ref/vectors/case_loss.c) and of the optimiser on the tape. */
+/* Losses and optimiser steps through pulse.h: the bits of the recorded losses (ref/vectors/case_loss.c) and of the optimiser on
+ * the tape. */
 #include "tests/support/stand.h"
 
 #include <jansson.h>
@@ -87,7 +88,8 @@ enum { SLOTS = 2, STEPS = 3, SIZE = 53 };
 
 typedef struct { const char *kind; OptimiserKind is; float momentum; } Kind;
 
-static const Kind kinds[] = { { "adamw", OPTIMISER_ADAMW, 0 }, { "adam", OPTIMISER_ADAM, 0 }, { "sgd", OPTIMISER_SGD, 0.9f }, { "sgd", OPTIMISER_SGD, 0 } };
+static const Kind kinds[] = { { "adamw", OPTIMISER_ADAMW, 0 }, { "adam", OPTIMISER_ADAM, 0 }, { "sgd", OPTIMISER_SGD, 0.9f },
+                              { "sgd", OPTIMISER_SGD, 0 } };
 
 static Tensor drawn(Shape s, uint64_t seed) { return data_tensor(&arena, s, DATA_GAUSSIAN, check_seed() + seed); }
 
@@ -96,10 +98,21 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
     (void)state;
     const Shape shape[SLOTS] = { shape_of(2, (size_t)7, (size_t)SIZE), shape_of(1, (size_t)SIZE) };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        const pulse_setting settings[] = { { "kind", kinds[k].kind }, { "lr", "1e-2" }, { "weight_decay", "0.1" }, { "max_norm", "0.5" }, { "steps", "3" },
-                                           { "schedule", "cosine" }, { "warmup", "1" }, { "momentum", kinds[k].momentum > 0 ? "0.9" : "0" } };
-        const OptimiserConfig config = { .kind = kinds[k].is, .schedule = { SCHEDULE_COSINE, 1e-2f, 0, 1, 1, STEPS }, .beta1 = 0.9f, .beta2 = 0.98f,
-                                         .eps = 1e-8f, .weight_decay = 0.1f, .momentum = kinds[k].momentum, .max_norm = 0.5f, .decay_matrices_only = true };
+        const pulse_setting settings[] = { { "kind", kinds[k].kind }, { "lr", "1e-2" }, { "weight_decay", "0.1" },
+                                           { "max_norm", "0.5" }, { "steps", "3" },
+                                           { "schedule", "cosine" }, { "warmup", "1" },
+                                           { "momentum", kinds[k].momentum > 0 ? "0.9" : "0" } };
+        const OptimiserConfig config = {
+            .kind = kinds[k].is,
+            .schedule = { SCHEDULE_COSINE, 1e-2f, 0, 1, 1, STEPS },
+            .beta1 = 0.9f,
+            .beta2 = 0.98f,
+            .eps = 1e-8f,
+            .weight_decay = 0.1f,
+            .momentum = kinds[k].momentum,
+            .max_norm = 0.5f,
+            .decay_matrices_only = true
+        };
         Tensor mine[SLOTS], theirs[SLOTS], *values[SLOTS] = { &theirs[0], &theirs[1] }, m[SLOTS], v[SLOTS];
         pulse_tensor views[SLOTS];
         pulse_slot slots[SLOTS];
@@ -144,7 +157,8 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
 static void the_schedule_is_that_of_the_optimiser(void **state)
 {
     (void)state;
-    const pulse_setting settings[] = { { "lr", "3e-4" }, { "schedule", "linear" }, { "warmup", "3" }, { "steps", "10" }, { "floor", "0.1" } };
+    const pulse_setting settings[] = { { "lr", "3e-4" }, { "schedule", "linear" }, { "warmup", "3" }, { "steps", "10" },
+                                       { "floor", "0.1" } };
     const Schedule s = { SCHEDULE_LINEAR, 3e-4f, 0.1f, 3, 3, 10 };
     for (int64_t t = 1; t <= 10; t++) {
         float lr, want;

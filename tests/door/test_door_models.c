@@ -23,7 +23,8 @@ typedef struct { const char *method, *assignments; pulse_setting settings[4]; si
 
 static const Form forms[] = {
     { "npo_gd", "train.trainable=full optimiser.lr=1e-2", { { "train.trainable", "full" }, { "optimiser.lr", "1e-2" } }, 2, NULL },
-    { "ga_klr", "train.trainable=llm lora.rank=3 unlearn.lambda=0.3", { { "train.trainable", "llm" }, { "lora.rank", "3" }, { "lambda", "0.3" } }, 3, NULL },
+    { "ga_klr", "train.trainable=llm lora.rank=3 unlearn.lambda=0.3",
+      { { "train.trainable", "llm" }, { "lora.rank", "3" }, { "lambda", "0.3" } }, 3, NULL },
     { "rmu", "train.trainable=full optimiser.kind=sgd", { { "train.trainable", "full" }, { "optimiser.kind", "sgd" } }, 2, NULL },
     { "npo", "train.trainable=full", { { "train.trainable", "full" } }, 1, "-reference" },
     { "dpo", "train.trainable=proj+llm", { { "train.trainable", "proj+llm" } }, 1, NULL },
@@ -31,7 +32,8 @@ static const Form forms[] = {
 
 static void step_begin(Step *s, const Form *f, const char *folder)
 {
-    *s = (Step){ .folder = folder, .batch = arena_format(&arena, "%s/batch.jsonl", folder), .reference = f->reference ? arena_format(&arena, "%s%s", folder, f->reference) : NULL };
+    *s = (Step){ .folder = folder, .batch = arena_format(&arena, "%s/batch.jsonl", folder),
+                 .reference = f->reference ? arena_format(&arena, "%s%s", folder, f->reference) : NULL };
     assert_true(step_settings(&s->settings, f->assignments, &arena, &error));
     if (!step_make(s, f->method, &arena, &error))
         fail_msg("%s", error.text);
@@ -190,7 +192,8 @@ static void scores_and_answers_are_those_of_the_functions_inside(void **state)
     assert_true(score_samples(&s.session.model, list->list, list->count, 0, want, &arena, &error));
     expect_ok(pulse_score(ctx, model, samples, list->count, scores));
     for (size_t k = 0; k < list->count; k++)
-        assert_true(scores[k].nll == want[k].nll && scores[k].ce == want[k].ce && scores[k].tokens == (int64_t)want[k].tokens && scores[k].right == (int64_t)want[k].right);
+        assert_true(scores[k].nll == want[k].nll && scores[k].ce == want[k].ce && scores[k].tokens == (int64_t)want[k].tokens
+                    && scores[k].right == (int64_t)want[k].right);
     assert_true(generate_greedy(&s.session.model, list->list, 2, expected, 8, &expected_count, &error));
     expect_ok(pulse_generate(ctx, model, samples, -1, tokens, 8, &count));
     assert_int_equal(count, expected_count);
@@ -248,7 +251,8 @@ static void texts_prompts_and_pictures_are_those_of_the_functions_inside(void **
     Prompt made;
     assert_true(prompt_make(&made, &style, text, "ann", true, &arena, &error));
     expect_ok(pulse_prompt(ctx, t, "world", "answer", text, "ann", 4, &prompt));
-    assert_true(prompt.count == made.n && prompt.image_begin == made.image_begin && prompt.image_count == 4 && prompt.answer_count == made.answer_count);
+    assert_true(prompt.count == made.n && prompt.image_begin == made.image_begin && prompt.image_count == 4
+                && prompt.answer_count == made.answer_count);
     assert_memory_equal(prompt.ids, made.ids, made.n * sizeof *made.ids);
     assert_memory_equal(prompt.targets, made.targets, made.n * sizeof *made.targets);
     refused("haiku", pulse_prompt(ctx, t, "haiku", "answer", text, "ann", 4, &prompt));

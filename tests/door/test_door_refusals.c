@@ -132,7 +132,8 @@ static void attributes_that_are_no_numbers_and_unread_indices_are_refused(void *
     const int32_t index[1] = { 0 };
     refused("eps", pulse_op(ctx, "layernorm", &in, 1, &(pulse_attribute){ "eps", NAN }, 1, NULL, 0, &out));
     refused("eps", pulse_op(ctx, "layernorm", &in, 1, &(pulse_attribute){ "eps", 1e300 }, 1, NULL, 0, &out));
-    refused("count", pulse_op(ctx, "broadcast_rows", &(pulse_tensor){ PULSE_F32, 1, { 4 }, floats }, 1, &(pulse_attribute){ "count", 1.5 }, 1, NULL, 0, &out));
+    refused("count", pulse_op(ctx, "broadcast_rows", &(pulse_tensor){ PULSE_F32, 1, { 4 }, floats }, 1,
+                              &(pulse_attribute){ "count", 1.5 }, 1, NULL, 0, &out));
     refused("index", pulse_op(ctx, "softmax", &in, 1, NULL, 0, index, 1, &out));
 }
 

@@ -49,11 +49,17 @@ static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
         in[k].data = data;
     }
     for (size_t k = 0; k < OP_FLOATS && n->op->floats[k]; k++)
-        attributes[n_attributes++] = (pulse_attribute){ n->op->floats[k], change == 2 ? (double[]){ 0, -1, INFINITY, 1e-40 }[DRAW(4)] : (double)n->attrs.f[k] };
+        attributes[n_attributes++] = (pulse_attribute){ n->op->floats[k],
+                                                        change == 2 ? (double[]){ 0, -1, INFINITY,
+                                                                                  1e-40 }[DRAW(4)] : (double)n->attrs.f[k] };
     for (size_t k = 0; k < OP_REALS && n->op->reals[k]; k++)
-        attributes[n_attributes++] = (pulse_attribute){ n->op->reals[k], change == 2 ? (double[]){ 0, -1, INFINITY, 1e-300 }[DRAW(4)] : n->attrs.d[k] };
+        attributes[n_attributes++] = (pulse_attribute){ n->op->reals[k],
+                                                        change == 2 ? (double[]){ 0, -1, INFINITY,
+                                                                                  1e-300 }[DRAW(4)] : n->attrs.d[k] };
     for (size_t k = 0; k < OP_INTS && n->op->ints[k]; k++)
-        attributes[n_attributes++] = (pulse_attribute){ n->op->ints[k], change == 3 ? (double[]){ 0, -1, 1, 3, 7, 0x1p31, 0x1p53, -0x1p63 }[DRAW(8)] : (double)n->attrs.n[k] };
+        attributes[n_attributes++] = (pulse_attribute){ n->op->ints[k],
+                                                        change == 3 ? (double[]){ 0, -1, 1, 3, 7, 0x1p31, 0x1p53,
+                                                                                  -0x1p63 }[DRAW(8)] : (double)n->attrs.n[k] };
     if (change == 4 && n_index)
         n_index = (size_t)DRAW(n_index + 1);
     int32_t *index = copy(n->attrs.index, n_index * sizeof *index);

@@ -5,6 +5,7 @@
 #include "ref/cli/log.h"
 #include "ref/cli/options.h"
 #include "ref/cli/progress.h"
+#include "ref/config/guard.h"
 #include "ref/config/request.h"
 #include "ref/config/session.h"
 #include "tensor/base/file.h"
@@ -18,7 +19,10 @@ typedef struct {
     Session session, oracle;
     Request request;
     Rounds rounds;
-    size_t stopped;                  // rounds that diverged
+    Guard guard;                     // watches where unlearn.probe_every is not 0
+    char *entities;                  // of the rounds that are to come
+    char ended[300];                 // why the last round was over before its steps were; "": it was not
+    size_t stopped;                  // rounds that diverged or spoilt what is to be kept
 } Run;
 
 static bool open_oracle(Run *r, Arena *a, Error *e)
@@ -33,36 +37,100 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
     return folder && session_reference(&r->oracle, folder, &r->session, method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
+/* No batch is larger than the lists that it is drawn from. */
+static void fit_batch(Run *r)
+{
+    const RoundSamples *x = &r->request.samples;
+    int64_t *batch = &r->m.settings.unlearn_batch;
+    for (size_t k = 0; x->forget && k < x->rounds; k++)
+        *batch = (int64_t)x->forget[k].count < *batch ? (int64_t)x->forget[k].count : *batch;
+    if (x->retain.count && (int64_t)x->retain.count < *batch)
+        *batch = (int64_t)x->retain.count;
+}
+
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     Session *x = &r->session;
     if (!session_open(x, &r->m.settings, r->folder, (PromptMask)r->m.settings.data_mask, a, e) || !open_oracle(r, a, e)
         || !request_read(&r->request, &r->m, &x->reader, a, e) || !session_begin(x, &r->m, e))
         return false;
+    fit_batch(r);
+    r->entities = arena_text(a, r->m.settings.unlearn_forget_entities);
     RoundsPlan p = rounds_plan(&r->m, &r->request.samples, r->oracle.folder ? &r->oracle.model : NULL);
-    return rounds_make(&r->rounds, &p, &x->model, session_lora(x), a, e);
+    return rounds_make(&r->rounds, &p, &x->model, session_lora(x), a, e)
+        && (r->m.settings.unlearn_probe_every == 0 || guard_open(&r->guard, &r->m, x, a, e));
+}
+
+static bool guarded(const Run *r) { return r->guard.session != NULL; }
+
+static void log_guard(const Run *r, FILE *log, int64_t step)
+{
+    const Ratio *x = r->guard.now;
+    log_probe(log, step, probe_names, (const int64_t[]){ x[0].count, x[1].count, x[2].count }, (const int64_t[]){ x[0].total, x[1].total, x[2].total }, PROBES);
+}
+
+static void log_reason(Run *r, FILE *log, const char *reason)
+{
+    json_t *line = json_pack("{s:i, s:i, s:s}", "round", (int)r->rounds.round + 1, "stopped_after", (int)r->rounds.done, "reason", reason);
+    json_print(log, line, 0);
+    fputc('\n', log);
+    json_decref(line);
+    snprintf(r->ended, sizeof r->ended, "%.299s", reason);
+}
+
+/* After a step: whether the round goes on. */
+static bool goes_on(Run *r, FILE *log, Error *e)
+{
+    const Rounds *o = &r->rounds;
+    if (!guarded(r) || (o->done % r->m.settings.unlearn_probe_every != 0 && o->done != o->steps))
+        return true;
+    if (!guard_probe(&r->guard, e))
+        return false;
+    log_guard(r, log, o->trainer.optimiser.step);
+    if (r->guard.stop)
+        log_reason(r, log, r->guard.why);
+    r->stopped += r->guard.spoilt;
+    return !r->guard.stop;
+}
+
+/* The entities of this round: the list of unlearn.forget_entities up to the next '/'. */
+static bool begin_guard(Run *r, FILE *log, Error *e)
+{
+    char *list = r->entities, *slash = strchr(list, '/');
+    if (slash)
+        *slash = 0;
+    r->entities = slash ? slash + 1 : list + strlen(list);
+    if (!guarded(r))
+        return true;
+    if (!guard_begin(&r->guard, list, e))
+        return false;
+    log_guard(r, log, r->rounds.before);
+    return true;
 }
 
 static bool run_round(Run *r, FILE *log, Error *e)
 {
     Rounds *o = &r->rounds;
     fprintf(log, "{\"round\": %zu, \"method\": \"%s\", \"steps\": %lld}\n", o->round + 1, r->m.method->name, (long long)o->steps);
+    r->ended[0] = 0;
     Progress p = progress_begin(r->quiet, 0);
     while (round_step(o, e)) {
         char note[64];
         snprintf(note, sizeof note, "round %zu of %zu, loss %.4f", o->round + 1, o->plan.count, (double)o->trainer.stats.loss);
         progress_show(&p, "unlearn", o->done, o->steps, note);
         log_step(log, o->trainer.optimiser.step, &o->trainer.stats);
+        if (!goes_on(r, log, e))
+            break;
     }
     progress_end(&p);
     if (o->diverged) {
-        json_t *line = json_pack("{s:i, s:i, s:s}", "round", (int)o->round + 1, "stopped_after", (int)o->done, "reason", o->note);
-        json_print(log, line, 0);
-        fputc('\n', log);
-        json_decref(line);
+        log_reason(r, log, o->note);
         r->stopped++;
+        if (guarded(r) && !guard_restore(&r->guard, e))
+            return false;
     }
-    return round_end(o, e);
+    const bool changes = !r->m.method->loss || r->m.method->finish;       // the weights, without a step
+    return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
 /* An adapter, if it holds all that was learnt; else the whole model. */
@@ -82,10 +150,21 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     FILE *log;
     if (!log_open(path, 0, &log, e))
         return false;
-    while (r->rounds.round < r->rounds.plan.count && round_begin(&r->rounds, e) && run_round(r, log, e))
+    while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
     bool saved = !e->failed && save(r, e);                  // also where the log could not be written
     return log_close(log, path, e) && saved;
+}
+
+/* What is known before and after, of the probes of the last round. */
+static void tell_probes(const Run *r)
+{
+    const Guard *g = &r->guard;
+    for (Probe p = 0; guarded(r) && p < PROBES; p++)
+        if (g->now[p].total)
+            printf("  %-8s %lld of %lld right before, %lld after\n", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].total, (long long)g->now[p].count);
+        else
+            printf("  %-8s not measured: %s is not given\n", probe_names[p], p == PROBE_GENERAL ? "data.general" : p == PROBE_RETAIN ? "unlearn.retain" : "unlearn.forget");
 }
 
 static void tell(const Run *r)
@@ -93,8 +172,21 @@ static void tell(const Run *r)
     printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds",
            (long long)r->rounds.done);
     if (r->stopped)
-        printf("; %zu stopped early: %s", r->stopped, *r->rounds.note ? r->rounds.note : "see log.jsonl");
+        printf("; %zu stopped early: %s", r->stopped, *r->ended ? r->ended : "see log.jsonl");
+    else if (*r->ended)
+        printf("; it ended early: %s", r->ended);
     printf("\n");
+    tell_probes(r);
+}
+
+static json_t *probes_json(const Run *r)
+{
+    json_t *all = json_object();
+    for (Probe p = 0; p < PROBES; p++)
+        json_object_set_new(all, probe_names[p], r->guard.now[p].total == 0 ? json_null()
+            : json_pack("{s:I, s:I, s:I}", "of", (json_int_t)r->guard.now[p].total, "right_before", (json_int_t)r->guard.before[p].count,
+                        "right_after", (json_int_t)r->guard.now[p].count));
+    return all;
 }
 
 int command_unlearn(int argc, char **argv)
@@ -104,7 +196,9 @@ int command_unlearn(int argc, char **argv)
     Run r = { .folder = NULL };
     const Option own[] = {
         { "config", "FILE",
-          "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys.",
+          "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys. Without "
+          "unlearn.preset the defaults are adapters of the language model (train.trainable = llm, lora.alpha = 192), 40 steps of "
+          "lr 1e-4 after 5 of warm-up, and a stop where the retain probe falls.",
           .text = &config },
         { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
         { "method", "NAME",
@@ -123,17 +217,19 @@ int command_unlearn(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Settings s;
-    bool good = settings_open(&s, config, &set, &a, &e);
+    bool good = settings_open(&s, config, &set, &a, &e) && settings_unlearn(&s, &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
     good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config))
         && folder_hold(&hold, r.out, &e) && unlearn(&r, &a, &e);
     folder_leave(hold);
     if (good && o.json)
-        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s}", "method", r.m.method->name, "rounds", (json_int_t)r.rounds.round,
-                               "steps", (json_int_t)r.rounds.done, "stopped_early", (json_int_t)r.stopped, "out", r.out));
+        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
+                               "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
+                               "stopped_early", (json_int_t)r.stopped, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
     else if (good && !o.quiet)
         tell(&r);
+    guard_close(&r.guard);
     rounds_close(&r.rounds);
     request_close(&r.request);
     session_close(&r.oracle);

@@ -65,6 +65,17 @@ void log_held_out(FILE *log, int64_t step, const HeldOut *h)
             hex_double(right, text[5]), h->exact, h->samples, h->right, h->tokens);
 }
 
+void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *of, size_t n)
+{
+    fprintf(log, "{\"step\": %lld, \"probe\": {", (long long)step);
+    for (size_t k = 0; k < n; k++)
+        if (of[k])
+            fprintf(log, "%s\"%s\": {\"right\": %lld, \"of\": %lld}", k ? ", " : "", name[k], (long long)right[k], (long long)of[k]);
+        else
+            fprintf(log, "%s\"%s\": null", k ? ", " : "", name[k]);
+    fputs("}}\n", log);
+}
+
 bool log_close(FILE *log, const char *path, Error *e)
 {
     bool written = !ferror(log);

@@ -56,6 +56,14 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
     return true;
 }
 
+bool settings_unlearn(Settings *s, Error *e)
+{
+    if (*s->unlearn_preset)
+        return settings_preset(s, "unlearn.probe_every=0", e);
+    return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=192", e)
+        && (s->unlearn_epochs > 0 || s->train_steps < 10 || settings_preset(s, "optimiser.warmup=5", e));
+}
+
 void settings_seed(MethodSettings *m, uint64_t seed)
 {
     m->settings.model_seed = m->settings.unlearn_seed = m->v.seed = (int64_t)seed;

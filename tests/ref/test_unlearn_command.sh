@@ -19,6 +19,8 @@ steps     = 2
 trainable = llm
 [optimiser]
 lr = 3e-4
+[lora]
+alpha = 32
 END
 printf 'i know\n' > refusals.txt
 

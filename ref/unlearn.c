@@ -66,12 +66,14 @@ static bool guarded(const Run *r) { return r->guard.session != NULL; }
 static void log_guard(const Run *r, FILE *log, int64_t step)
 {
     const Ratio *x = r->guard.now;
-    log_probe(log, step, probe_names, (const int64_t[]){ x[0].count, x[1].count, x[2].count }, (const int64_t[]){ x[0].total, x[1].total, x[2].total }, PROBES);
+    const int64_t right[PROBES] = { x[0].count, x[1].count, x[2].count }, of[PROBES] = { x[0].total, x[1].total, x[2].total };
+    log_probe(log, step, probe_names, right, of, PROBES);
 }
 
 static void log_reason(Run *r, FILE *log, const char *reason)
 {
-    json_t *line = json_pack("{s:i, s:i, s:s}", "round", (int)r->rounds.round + 1, "stopped_after", (int)r->rounds.done, "reason", reason);
+    json_t *line = json_pack("{s:i, s:i, s:s}", "round", (int)r->rounds.round + 1, "stopped_after", (int)r->rounds.done,
+                             "reason", reason);
     json_print(log, line, 0);
     fputc('\n', log);
     json_decref(line);
@@ -159,12 +161,14 @@ static bool unlearn(Run *r, Arena *a, Error *e)
 /* What is known before and after, of the probes of the last round. */
 static void tell_probes(const Run *r)
 {
+    static const char *const key[PROBES] = { "unlearn.forget", "unlearn.retain", "data.general" };
     const Guard *g = &r->guard;
     for (Probe p = 0; guarded(r) && p < PROBES; p++)
         if (g->now[p].total)
-            printf("  %-8s %lld of %lld right before, %lld after\n", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].total, (long long)g->now[p].count);
+            printf("  %-8s %lld of %lld right before, %lld after\n", probe_names[p], (long long)g->before[p].count,
+                   (long long)g->now[p].total, (long long)g->now[p].count);
         else
-            printf("  %-8s not measured: %s is not given\n", probe_names[p], p == PROBE_GENERAL ? "data.general" : p == PROBE_RETAIN ? "unlearn.retain" : "unlearn.forget");
+            printf("  %-8s not measured: %s is not given\n", probe_names[p], key[p]);
 }
 
 static void tell(const Run *r)

@@ -13,8 +13,8 @@ bool log_open(const char *path, int64_t keep, FILE **log, Error *e);
 void log_step(FILE *log, int64_t step, const StepStats *s);
 /* How what is held out was answered after `step` steps, as a line: {"step": 100, "eval": {…}}. */
 void log_held_out(FILE *log, int64_t step, const HeldOut *h);
-/* How many of `of` answers were right after `step` steps, for n names, as a line: {"step": 5, "probe": {"forget": {"right": 12, "of": 40}, …}}; what is not
- * measured is null. */
+/* How many of `of` answers were right after `step` steps, for n names, as a line; what is not measured is null:
+ * {"step": 5, "probe": {"forget": {"right": 12, "of": 40}, "general": null}}. */
 void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *right, const int64_t *of, size_t n);
 /* Fails when a line could not be written. */
 bool log_close(FILE *log, const char *path, Error *e);

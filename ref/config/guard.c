@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "eval/formats/samples.h"
+#include "eval/formats/mllmu.h"
 #include "model/names.h"
 #include "model/training/score.h"
 #include "tensor/base/random.h"
@@ -87,7 +87,7 @@ static bool copy_weights(Guard *g, bool back, Error *e)
     Weight **weight;
     const size_t n = trained(g->session, &weight, g->arena);
     if (!weight || (!g->kept && !(g->kept = arena_zalloc(g->arena, (n + 1) * sizeof *g->kept))))
-        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, expected room for them or unlearn.probe_every = 0");
+        return error_no_memory(e, "unlearn: no memory for a copy of the trained weights, expected it or unlearn.probe_every = 0");
     for (size_t k = 0; k < n; k++) {
         const Tensor *t = &weight[k]->tensor;
         if (!g->kept[k] && !(g->kept[k] = arena_array(g->arena, shape_size(t->shape), sizeof(float))))
@@ -113,8 +113,9 @@ static bool spoilt(Guard *g)
     const Settings *s = &g->method->settings;
     for (Probe p = PROBE_RETAIN; p < PROBES; p++)
         if (below(g->now[p], g->before[p], margin(s->unlearn_keep))) {
-            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those of the last probe that was in order",
-                     probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count, (long long)g->now[p].total, (double)s->unlearn_keep);
+            snprintf(g->why, sizeof g->why, "the %s probe fell from %lld to %lld of %lld, below %g of before; the weights are those "
+                     "of the last probe that was in order", probe_names[p], (long long)g->before[p].count, (long long)g->now[p].count,
+                     (long long)g->now[p].total, (double)s->unlearn_keep);
             return true;
         }
     return false;
@@ -126,7 +127,8 @@ static bool enough(Guard *g)
     const float most = g->method->settings.unlearn_enough;
     if (x->total == 0 || (double)x->count * (double)margin(1) > (double)most * (double)x->total)
         return false;
-    snprintf(g->why, sizeof g->why, "the forget probe is %lld of %lld, at most %g", (long long)x->count, (long long)x->total, (double)most);
+    snprintf(g->why, sizeof g->why, "the forget probe is %lld of %lld, at most %g", (long long)x->count, (long long)x->total,
+             (double)most);
     return true;
 }
 
@@ -160,7 +162,8 @@ bool guard_open(Guard *g, const MethodSettings *m, Session *s, Arena *a, Error *
 {
     const Settings *t = &m->settings;
     *g = (Guard){ .method = m, .session = s, .arena = a };
-    return open_file(g, PROBE_FORGET, "unlearn.forget", t->unlearn_forget, e) && open_file(g, PROBE_RETAIN, "unlearn.retain", t->unlearn_retain, e)
+    return open_file(g, PROBE_FORGET, "unlearn.forget", t->unlearn_forget, e)
+        && open_file(g, PROBE_RETAIN, "unlearn.retain", t->unlearn_retain, e)
         && open_file(g, PROBE_GENERAL, "data.general", t->data_general, e);
 }
 

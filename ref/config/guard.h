@@ -8,12 +8,12 @@
  *     guard_probe(&g, last, &error);                          // g.stop: the round is over, g.why says why
  *     guard_close(&g);
  *
- * A probe is unlearn.probe samples each of what is forgotten, of what is retained (unlearn.retain) and of general ability (data.general): of
- * the split "test" where the file has such samples, else of the training samples; which ones is drawn once from unlearn.seed (purpose
- * "unlearn.probe.forget", …). An answer is right where every token of it is the argmax, as in the metric accuracy.
- * A round stops when the share of right answers about retained or general knowledge is below unlearn.keep of what it was before the first
- * round: then the trained weights become those of the last probe that was in order. It stops as well when the share of right answers about
- * the forgotten is unlearn.enough or less. What has no file is not measured, and stops nothing.
+ * A probe is unlearn.probe samples each of what is forgotten, of what is retained (unlearn.retain) and of general ability
+ * (data.general): of the split "test" where the file has such samples, else of the training samples. Which ones is drawn once from
+ * unlearn.seed (purpose "unlearn.probe.forget", …). An answer is right where every token of it is the argmax, as in the metric accuracy.
+ * A round stops when the share of right answers about retained or general knowledge is below unlearn.keep of what it was before the
+ * first round: then the trained weights become those of the last probe that was in order. It stops as well when the share of right
+ * answers about the forgotten is unlearn.enough or less. What has no file is not measured, and stops nothing.
  * Memory: one copy of the trained weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample cannot be read. */
 #ifndef PULSE_REF_CONFIG_GUARD_H
 #define PULSE_REF_CONFIG_GUARD_H

@@ -14,6 +14,7 @@ forget_entities = person-01
 retain_entities = person-50
 refusals        = refusals.txt
 batch           = 2
+probe           = 8
 [train]
 steps     = 2
 trainable = llm
@@ -35,7 +36,7 @@ refuses() {
 }
 same() { ends 0 "$PULSE" compare "$1" "$2"; }
 other() { ends 1 "$PULSE" compare "$1" "$2"; }
-lines() { [ "$(grep -c '"step"' "$1/log.jsonl")" = "$2" ] || { cat "$1/log.jsonl"; return 1; }; }
+lines() { [ "$(grep -c '"loss"' "$1/log.jsonl")" = "$2" ] || { cat "$1/log.jsonl"; return 1; }; }
 
 check "gradient ascent writes an adapter" forgets --method ga --out ga
 check "and a line a step" lines ga 2
@@ -48,6 +49,17 @@ check "two rounds end in a whole model" eval 'forgets --method ga --out rounds -
 check "which the program opens" eval 'forgets --model rounds --method idk --out after'
 check "neurons are pruned without a step" eval 'forgets --method manu --out manu && lines manu 0 && other "$model" manu'
 check "a diverging run stops, keeps finite weights and says so" eval 'forgets --method ga --out wild --set optimiser.lr=1e30 --set train.steps=9 && grep -q "\"reason\": \"train: step" wild/log.jsonl && ! grep -q "\"step\": 9" wild/log.jsonl'
+
+# Large steps destroy the model; the probes see it after the first one that does, and put the weights back.
+destroys() { forgets --method ga --out guarded --set optimiser.lr=1e-2 --set train.steps=9 --set unlearn.probe_every=1 --set unlearn.probe=8 "$@"; }
+check "what is spoilt ends the round, and it is said" eval 'destroys > told && grep -q "stopped early: the retain probe fell from [0-9]* to [0-9]* of 8, below 0.9 of before" told'
+check "with the weights of a probe that was in order" grep -qE '^  retain   ([78]) of 8 right before, [78] after$' told
+check "general ability has no file, so it is not measured" grep -q '^  general  not measured: data.general is not given$' told
+check "the log has a line a probe, and the reason" eval '[ "$(grep -c "\"probe\": {\"forget\": {\"right\": " guarded/log.jsonl)" -ge 2 ] && grep -q "\"reason\": \"the retain probe fell" guarded/log.jsonl'
+check "without probes it goes on to the end" eval 'destroys --set unlearn.probe_every=0 > told && lines guarded 9 && ! grep -q "right before" told'
+check "what is forgotten ends a round as well" eval 'destroys --set unlearn.keep=0 --set unlearn.enough=0.9 > told && grep -q "it ended early: the forget probe is [0-7] of 8, at most 0.9" told'
+check "no batch is larger than what is forgotten" eval 'forgets --method ga --out large --set unlearn.batch=65536 --set train.steps=1 --set unlearn.probe_every=0 && grep -q "\"samples\": 46," large/log.jsonl'
+check "a preset stands for a public code, which is not watched" eval 'forgets --method ga --out preset --set unlearn.preset=pulse --set unlearn.epochs=0 --set train.steps=1 --set optimiser.warmup=0 && ! grep -q probe preset/log.jsonl'
 
 check "an unknown method is a sentence" refuses "there is no method strolch" --method strolch
 check "a negative beta is a sentence" refuses 'unlearn.beta is "-1"' --method npo --set unlearn.beta=-1

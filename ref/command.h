@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* Command: one word of the program. All of them stand in commands.def, from which the table, the help
- * and the declarations are made; each is `int command_<name>(int argc, char **argv)` in ref/<name>.c,
- * with argv[0] the command's own name, and returns an exit code. */
+/* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made from it.
+ * Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c. Its argv[0] is the command's own name, and it
+ * returns an exit code. */
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
 
 #include "tensor/base/json.h"
 
-/* The only exit codes. UNKNOWN: could not tell (bad usage, bad or missing file, environment refused). */
+/* The only exit codes. UNKNOWN: the command could not tell (wrong usage, a missing or damaged file, an unfit environment). */
 enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_UNKNOWN = 2 };
 
 typedef struct {
     const char *name;
-    const char *usage;       // what follows the name
-    const char *help;        // one line
-    bool exact;              // computes, so the environment and the product engine are checked first
+    const char *usage;       // the arguments, as the help shows them
+    const char *help;        // one sentence
+    bool exact;              // the command computes, so main checks the environment and the product engine first
     int (*run)(int argc, char **argv);
 } Command;
 
@@ -24,12 +24,12 @@ enum { ANYWHERE = 0, EXACT = 1 };
 #include "ref/commands.def"
 #undef COMMAND
 
-const Command *command_find(const char *name);            // NULL: unknown
+const Command *command_find(const char *name);            // NULL: there is no such command
 
-/* "pulse-ref: sentence" on stderr; returns EXIT_UNKNOWN. */
+/* Prints "pulse-ref: SENTENCE" to stderr and returns EXIT_UNKNOWN. */
 int command_fail(const Error *e);
 int command_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* What --json prints: the object, on stdout, which is taken. */
+/* Prints the object of --json to stdout, and gives it up. */
 void command_tell(json_t *o);
 
 #endif

@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-/* Whole lines up to the last of step `keep`, or to the first of a later step. */
+/* Copies whole lines up to the last one of step `keep`; a line of a later step ends the copy. */
 static void copy_lines(FILE *from, FILE *to, int64_t keep)
 {
     char *line = NULL;
@@ -50,7 +50,7 @@ void log_step(FILE *log, int64_t step, const StepStats *s)
             decimal_float(s->lr, lr), s->samples, s->tokens);
 }
 
-/* A loss without a value stands there as text, as in all our JSON. */
+/* A loss that is NaN or infinite is written as a text, as everywhere in our JSON. */
 void log_held_out(FILE *log, int64_t step, const HeldOut *h)
 {
     double exact = (double)h->exact / (double)h->samples, right = (double)h->right / (double)h->tokens;

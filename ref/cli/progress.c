@@ -25,7 +25,7 @@ void progress_show(Progress *p, const char *what, int64_t done, int64_t all, con
     p->last = now;
     double rate = (double)(done - p->first) / (now - p->started + 1e-9);
     fprintf(stderr, "\r%s %lld/%lld  ", what, (long long)done, (long long)all);
-    if (rate > 0) {                                     // before the first is done nobody knows how long it takes
+    if (rate > 0) {                                     // there is no rate before the first one is done
         const int left = (int)((double)(all - done) / rate);
         fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, left / 60, left % 60);
     }

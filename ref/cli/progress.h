@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Progress: one stderr line with rate and time left, only on a terminal and without --quiet. */
+/* Progress: one line on stderr with the rate and the time left. It is shown only on a terminal, and not with --quiet. */
 #ifndef PULSE_REF_CLI_PROGRESS_H
 #define PULSE_REF_CLI_PROGRESS_H
 
@@ -12,7 +12,7 @@ typedef struct {
     int64_t first;
 } Progress;
 
-double   seconds_now(void);                       // monotonic; only for progress, timing.json and benchmarks
+double   seconds_now(void);                       // a monotonic clock, for progress, timing.json and benchmarks alone
 Progress progress_begin(bool quiet, int64_t done);
 void     progress_show(Progress *p, const char *what, int64_t done, int64_t all, const char *note);
 void     progress_end(Progress *p);               // clears the line

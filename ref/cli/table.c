@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "tensor/base/json.h"
 
-enum { COLUMNS_MAX = 16, PAGE = 120 };          // PAGE: the width of what is no terminal
+enum { COLUMNS_MAX = 16, PAGE = 120 };          // PAGE: the width where stdout is no terminal
 
 /* "x w b?" becomes ["x", "w", "b?"]. */
 static json_t *json_words(const char *text)
@@ -46,7 +46,7 @@ static bool print_json(const char *const *columns, size_t n, const char *const *
     return written || error_set(e, "the table could not be written as JSON");
 }
 
-/* The columns of the terminal that a text takes: one a character. */
+/* The width of a text in columns of the terminal, one for each character. */
 static int wide(const char *text)
 {
     int n = 0;
@@ -55,7 +55,7 @@ static int wide(const char *text)
     return n;
 }
 
-/* Each column's widest cell; their sum, with two spaces between. */
+/* Measures the widest cell of each column. Returns the width of the table, with two spaces between columns. */
 static int measure(int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int all = 0;
@@ -81,7 +81,7 @@ static void print_lines(const int *width, const char *const *columns, size_t n, 
         }
 }
 
-/* Columns of the terminal that stdout is, 0 where it is none. */
+/* The width of the terminal that stdout is; 0 where it is no terminal. */
 static int terminal_width(void)
 {
     struct winsize size = { .ws_col = 0 };
@@ -109,7 +109,7 @@ void print_wrapped(const char *text, int indent)
     wrap(text, indent, terminal ? terminal : PAGE);
 }
 
-/* Prints each row as a paragraph, a line a column, for a table that is wider than `page`. */
+/* Prints each row as a paragraph with a line for each column, because the table is wider than `page`. */
 static void print_paragraphs(int page, const char *const *columns, size_t n, const char *const *cells, size_t rows)
 {
     int label = 0;

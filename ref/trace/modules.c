@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The modules of a step, each to be judged alone: what to feed it with, what it answers, how far fp32 may be off.
+/* The modules of a step, so that each can be judged alone: its inputs, its answers, and the bounds of an fp32 implementation.
  *
  *     {"module": "language_model.model.layers.0.mlp", "in": "t115", "grad.out": "grad.t123", "inputs": {}, "index": {},
  *      "answers": {"out": "t123", "grad.in": "t232", "grad.gate_proj.weight": "t231", …}}
@@ -19,7 +19,7 @@ typedef struct {
     Error *error;
 } Modules;
 
-/* The answer `name` of the module: node n of the step, made again as m. */
+/* Adds the answer `name` of a module: it is node n of the step, which was made again as m. */
 static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name, const Node *n, const Node *m)
 {
     if (!n || !m || !name || to->count == to->room)

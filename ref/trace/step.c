@@ -18,7 +18,7 @@ static bool forgets(unsigned needs)
     return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)) != 0;
 }
 
-/* The role of every line. */
+/* Gives every line of the file a role (step.h says how). */
 static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
 {
     size_t said = 0;
@@ -41,7 +41,7 @@ static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *
     return reader_sample(&s->session.reader, &s->samples, x, answer, 0, NO_AUGMENT, (BatchSample *)&list->list[list->count++], a, e);
 }
 
-/* Refusals and alternates that the file does not hold. */
+/* Makes the refusals or alternates that the method needs and the file does not hold. */
 static bool fill_answers(Step *s, const Role *role, Role wanted, Arena *a, Error *e)
 {
     const Dataset *x = &s->samples;
@@ -94,7 +94,8 @@ static bool reference_make(Step *s, Arena *a, Error *e)
                         : s->request.reference != NULL;
 }
 
-/* A phased step leaves a list alone, and refusals may stand for all that is forgotten. */
+/* Drops from s->used the samples that the step does not read: a phased step reads one list alone, and refusals may take the place
+ * of the forget samples. */
 static void keep_read(Step *s, const Unlearn *u)
 {
     size_t kept = 0;
@@ -114,7 +115,7 @@ bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e)
     return rest != NULL;
 }
 
-/* Before anything is read. */
+/* Refuses, before anything is read, what is not one step of one loss. */
 static bool is_one_step(const MethodSettings *m, Error *e)
 {
     if (!m->method->loss)

@@ -5,13 +5,14 @@
  *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
  *     step_close(&s);
  *
- * The roles of the lines: if any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of
+ * The lines of the file have roles. If any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of
  * these (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains,
  * the second half of the file (the smaller half of an odd number) is retained; for any other method all lines have its one role.
  * Without refusals in the file, each forget question is answered by REFUSAL; without alternates, by the answer of the next forget
- * line. The reference is the model in the folder `reference`, or if that is NULL the model itself before the step. Ownership:
- * everything lives in the arena but for mapped weights, pictures and the trainer, which step_close gives back; a Step whose
- * making failed must be closed as well. It must not be moved after step_make. */
+ * line. The reference is the model in the folder `reference` or, if that is NULL, the model itself before the step.
+ *
+ * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A Step whose
+ * making failed must be closed as well. A Step must not be moved after step_make. */
 #ifndef PULSE_REF_TRACE_STEP_H
 #define PULSE_REF_TRACE_STEP_H
 
@@ -21,24 +22,24 @@
 typedef struct { const Sample *sample; const char *answer; Role role; } StepSample;
 
 typedef struct {
-    Settings settings;               // what was given
+    Settings settings;               // the settings that were given
     const char *folder, *batch, *reference;
-    MethodSettings m;                // what is in force: the method's, the preset's, the given
-    Session session, other;          // other: the reference that was given
+    MethodSettings m;                // the settings in force: the method's own, then the preset's, then those that were given
+    Session session, other;          // other: the reference, where one was given
     Dataset samples;
-    StepSample *used;                // by the step, in its order
+    StepSample *used;                // the samples that the step reads, in its order
     size_t used_count;
     UnlearnRequest request;
     Trainer trainer;
 } Step;
 
-/* Defaults, then "section.key=value" separated by spaces. */
+/* The default settings, changed by `assignments`: "section.key=value", separated by spaces. */
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e);
 bool step_make(Step *s, const char *method, Arena *a, Error *e);
 
-/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the optimiser; the caller
- * fills s->request.role, whose lists must outlive the step; step_compute computes. After optimiser_commit a next step may be computed,
- * in which `a` holds what belongs to that step. */
+/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the optimiser. Then the
+ * caller fills s->request.role, whose lists must outlive the step, and step_compute computes. After optimiser_commit another step
+ * may be computed; what belongs to that step lives in its `a`. */
 bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
 bool step_compute(Step *s, Arena *a, Error *e);
 void step_close(Step *s);

@@ -13,7 +13,7 @@ static void add(Entries *to, const char *name, Tensor t)
         to->list[to->count++] = (Entry){ name, t };
 }
 
-/* Whether an earlier leaf has this name. Leaves are few beside the products, and names are compared only among leaves. */
+/* Whether an earlier leaf has this name. Only leaves are compared, and there are few of them. */
 static bool taken(const Tape *t, const Node *n)
 {
     for (size_t k = 0; k < n->id; k++)

@@ -28,7 +28,7 @@ static bool clips(const Node *n)
             || strcmp(n->op->name, "scale_by") == 0);
 }
 
-/* Rows of the roles are taken out of the logits before the loss begins, outside any module. */
+/* The loss has no module path: the rows of the roles are taken out of the logits outside any module. */
 static const char *path_of(const Node *n) { return *n->module ? n->module : "loss"; }
 
 static bool below(const char *module, const char *path)
@@ -62,7 +62,7 @@ static void add(Units *to, const char *module, bool parts)
         to->list[to->count++] = (Unit){ .module = module, .parts = parts };
 }
 
-/* Every path that the node's module is at or below, and that a form names. */
+/* Adds every unit that a node's module belongs to: each prefix of its path that a form names. */
 static void add_forms(Units *to, const char *module)
 {
     for (size_t end = 1; end <= strlen(module); end++)
@@ -74,7 +74,7 @@ static void add_forms(Units *to, const char *module)
             }
 }
 
-/* Input and output of a module; false when it has several of either. */
+/* Finds the input and the output of a module; false when it has several of either. */
 static bool ends(Unit *u, const Tape *t)
 {
     bool one = true;
@@ -214,7 +214,7 @@ static Tensor widened(Tensor t, Arena *a)
     return wide;
 }
 
-/* What a node of the unit reads from outside: a leaf as it is, another's result as what is given. */
+/* Puts on the unit's tape what one of its nodes reads from outside: a leaf stays a leaf, and the result of a node becomes an input. */
 static Node *given(UnitRun *r, const Unit *u, const Node *x)
 {
     Tensor value = widened(x->out, r->tape.arena);
@@ -247,7 +247,8 @@ bool unit_run(UnitRun *r, const Tape *t, const Unit *u, Arena *a, Error *e)
         if (unit_has(u, t->nodes[k]))
             again(r, u, t->nodes[k]);
     r->out = u->out ? r->node[u->out->id] : NULL;
-    for (size_t k = 0; k < t->count; k++)                              // what a loss says itself is made like anything else
+    /* A loss may compute its own gradient in the forward phase; such a contribution is a node like any other. */
+    for (size_t k = 0; k < t->count; k++)
         for (size_t i = 0; i < t->nodes[k]->n_contributions; i++) {
             const Node *c = t->nodes[k]->contributions[i];
             if (c->phase == PHASE_FORWARD && r->node[c->id])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit: a module of a recorded step, by itself: made again on a tape of its own, from what the step fed it with and
- * from the gradient that reached its output. The bits are the step's; the bounds (bound.h) are the module's alone.
+/* Unit: one module of a recorded step, run again by itself on a tape of its own. Its input, and the gradient of its output, are
+ * those of the step, so its bits are too. Its bounds (tensor/bounds/bound.h) are those of the module alone.
  *
  *     Unit *list; size_t count;
  *     units_find(&step_tape, &list, &count, &arena);
@@ -8,44 +8,48 @@
  *     unit_run(&r, &step_tape, &list[k], &arena, &error);
  *     r.out->out, r.in->grad->out, r.bounds[r.out->id]
  *
- * Units are the parts that someone else's model has too, under the Hub's module paths: embeddings, norms, linear maps,
- * attentions, MLPs, whole layers, the choice of the tower's rows, the projector, the head; then "loss" (its gradient is
- * that of the logits), "clip" (all gradients -> clipped ones) and "optimiser" (clipped gradients -> weights and moments).
- * A module with more than one input or output on the tape is left out. Used by case_block.h and by a trace's "modules" (trace_file.h). */
+ * Units are the modules that other implementations have too, under the module paths of the Hub: embeddings, norms, linear maps,
+ * attentions, MLPs, whole layers, the selection of the tower's features, the projector, and the head. Three more are "loss" (its
+ * gradient is that of the logits), "clip" (all gradients become clipped ones) and "optimiser" (clipped gradients become weights
+ * and moments). A module with several inputs or outputs on the tape is no unit. case_block.h and the "modules" of a trace
+ * (trace_file.h) are made of units. */
 #ifndef PULSE_REF_TRACE_UNIT_H
 #define PULSE_REF_TRACE_UNIT_H
 
 #include "tensor/tape.h"
 
 typedef struct {
-    const char *module;              // Hub path
-    bool  parts;                     // made of other units, which answer for the weights' gradients
-    Node *in, *out;                  // on the step's tape; NULL: none, or many (clip, optimiser)
-    size_t last;                     // id of its last node of the forward phase (of the optimiser's)
+    const char *module;              // its path on the Hub
+    bool  parts;                     // it is made of other units, which answer for the gradients of the weights
+    Node *in, *out;                  // nodes on the tape of the step; NULL: there is none, or there are many (clip, optimiser)
+    size_t last;                     // the id of its last node of the forward phase; for "optimiser", of the optimiser's phase
 } Unit;
 
 typedef struct {
     Tape   tape;
-    Node **node;                     // by id on the step's tape: the node made again, NULL: not of the unit
+    Node **node;                     // by the id on the tape of the step: the node made again; NULL: it is not of the unit
     Node  *in, *out;
-    const float **bounds;            // by id on `tape`
+    const float **bounds;            // by the id on `tape`
 } UnitRun;
 
-/* In order of execution, a whole after its parts. */
+/* Finds the units of a step in order of execution; a unit comes after its parts. False: memory ran out. */
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a);
-/* Whether the node is a forward node (an optimiser's node) of the unit. */
+/* Whether the node is a forward node of the unit; for "optimiser", a node of the optimiser's phase. */
 bool unit_has(const Unit *u, const Node *n);
-/* Whether a bound says anything: it is nowhere over an eighth of the largest value. Through a whole layer bounds multiply. */
+/* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bounds of a whole layer
+ * may not be, because they multiply. */
 bool unit_tells(const float *value, const float *bound, size_t n);
+/* Runs the unit forward and backward, with bounds. Everything lives in `a`. */
 bool unit_run(UnitRun *r, const Tape *t, const Unit *u, Arena *a, Error *e);
-/* The gradient that the unit hands to x, its input or a leaf, on the step's tape; NULL: none. */
+/* The gradient on the tape of the step that the unit contributes to x, which is its input or a leaf; NULL: there is none. */
 Node *unit_gradient(const Unit *u, const Node *x);
-/* Its leaves on the step's tape, in order of use. */
+/* The leaves of the unit on the tape of the step, in order of use. */
 bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Arena *a);
-/* Its nodes that have index data, each data once, and what the operators call it ("positions"; a second of one name "ids.1"). */
+/* The nodes of the unit that have index data, one node for each data, with the operator's name for it: "positions", and "ids.1"
+ * where a second one has the name "ids". */
 typedef struct { const char *name; const Node *node; } UnitIndex;
 bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count, Arena *a);
-/* The name of a weight below the module: "gate_proj.weight"; NULL: the leaf is no weight. */
+/* The name of a weight relative to the module: "gate_proj.weight"; NULL: the leaf is no weight. */
 const char *unit_weight(const Unit *u, const Node *leaf);
 
 #endif

@@ -37,7 +37,7 @@ const BlockForm block_forms[] = {
 };
 const size_t block_forms_count = sizeof block_forms / sizeof *block_forms;
 
-/* In place of the numbers of the step: normals of the case, times `scale`. */
+/* Replaces the numbers of a node by normals drawn for the case, times `scale`. */
 static bool draw(Node *n, const BlockForm *f, const char *what, float scale, Arena *a)
 {
     char purpose[160];
@@ -65,7 +65,7 @@ static bool draw_all(const Tape *t, Unit *u, const BlockForm *f, Arena *a)
     bool good = unit_leaves(t, u, &leaves, &count, a) && (!u->in || draw(u->in, f, "in", 1, a))
              && (!u->out->grad || draw(u->out->grad, f, "grad.out", 1, a));
     for (size_t k = 0; good && k < count; k++)
-        if (strstr(leaves[k]->name, ".lora_B.weight"))                 // zero at the start, which hides A
+        if (strstr(leaves[k]->name, ".lora_B.weight"))                 // B is zero at the start, and would hide A
             good = draw(leaves[k], f, leaves[k]->name, 0.25f, a);
         else if (f->gain != 1 && unit_weight(u, leaves[k]) && leaves[k]->out.shape.rank == 2)
             good = multiply(leaves[k], f->gain, a);
@@ -86,7 +86,8 @@ static void answer(BlockCase *c, const UnitRun *r, const Unit *u, const char *na
     put(c->out, &c->out_count, arena_format(a, "bound.%s", full), tensor_view((float *)(uintptr_t)r->bounds[n->id], n->out.shape));
 }
 
-/* What the tower's choice is made of: hidden_states.<k> of every layer, of which one is the input, and the norm that is not applied. */
+/* The inputs of the selection of a layer: the hidden states of all layers, one of which is selected, and the weights of the final
+ * layer norm, which must not be applied. */
 static bool put_states(BlockCase *c, const BlockForm *f, Arena *a)
 {
     static const char *const norm[] = { "weight", "bias" };
@@ -151,7 +152,7 @@ static json_t *operators(const Tape *t, const Unit *u)
         json_t *attrs = trace_attributes(n);
         char index[64];
         snprintf(index, sizeof index, "%.*s", n->op->index ? (int)strcspn(n->op->index, " ") : 0, n->op->index ? n->op->index : "");
-        json_object_del(attrs, index);                                 // stands among the inputs
+        json_object_del(attrs, index);                                 // it is one of the inputs already
         json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "op", n->op->name, "module", n->module, "attrs", attrs));
     }
     return all;

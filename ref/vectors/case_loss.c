@@ -42,7 +42,8 @@ static Tensor ints(const int32_t *from, size_t n, Arena *a)
     return t;
 }
 
-/* z_ref = 2 x, z = RN(z_ref + 0.7 x'): the model away from its reference, by samples of different lengths. */
+/* Draws the logits of a role, for samples of different lengths: z_ref = 2 x and z = RN(z_ref + 0.75 x') with normals x and x', so
+ * that the model differs from its reference. `gaps`: every third row has no label. */
 static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a)
 {
     static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 } };
@@ -74,7 +75,8 @@ static void put(Entry *list, size_t *n, const char *name, Tensor t)
     list[(*n)++] = (Entry){ name, t };
 }
 
-/* Which of the rows are of an answer: picture, picture, prompt, answer, answer; prompt, answer, answer. */
+/* Takes the labels away from all rows that do not predict a token of an answer. The two samples have the rows picture, picture,
+ * prompt, answer, answer, and prompt, answer, answer. */
 static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
 {
     static const char kinds[ROWS + 1] = "iipaapaa";

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Loss case: one form of one method on given logits: the loss, d loss / d logits, and how far fp32 may be from them.
+/* Loss case: one form of one method on given logits. The answers are the loss and its gradient with respect to the logits, each
+ * with the bound of an fp32 implementation.
  *
- * Tensors of a role (forget, retain, refusal, alternate): in: z.<role> [R, V], z_ref.<role> where the method has a reference,
- * labels.<role> [R] (-1: not supervised), offsets.<role> [B + 1] (rows of sample i: offsets[i] … offsets[i+1] - 1).
- * out: loss, dz.<role>; bound.loss, bound.dz.<role>. Logits are drawn (Irwin-Hall normals), the reference is away from them. */
+ * For each role (forget, retain, refusal, alternate), in.safetensors holds the logits z.<role> [R, V], those of the reference
+ * model z_ref.<role> [R, V] where the method has one, labels.<role> [R] (-1: not supervised), and offsets.<role> [B + 1]: the rows
+ * of sample i are offsets[i] … offsets[i+1] - 1. out.safetensors holds loss, dz.<role>, bound.loss and bound.dz.<role>.
+ * The logits are drawn (Irwin-Hall normals), and those of the model differ from those of the reference. */
 #ifndef PULSE_REF_VECTORS_CASE_LOSS_H
 #define PULSE_REF_VECTORS_CASE_LOSS_H
 
 #include "tensor/store.h"
 #include "unlearn/method.h"
 
-/* masked: the retained samples have rows of picture and prompt, which are not supervised; next.retain [R] is the token after each row,
- * V - 1 where it is a picture's. */
+/* masked: the retained samples also have rows of the picture and of the prompt, which are not supervised. next.retain [R] is then
+ * the token after each row, and V - 1 where that is a token of the picture. */
 typedef struct { const char *id, *method, *variants, *flags; bool masked; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
@@ -21,7 +23,7 @@ typedef struct {
     size_t in_count, out_count;
 } LossCase;
 
-/* Everything lives in `a`. */
+/* Makes the inputs and answers of a form. Everything lives in `a`. */
 bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e);
 
 #endif

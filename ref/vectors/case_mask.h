@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Mask case: a prompt template and a mask: questions and answers as ids, and what each row is to predict (model/text/prompt.h).
+/* Mask case: a prompt template and a mask. They decide the ids of a question and its answer, and which ids are labels
+ * (model/text/prompt.h).
  *
- * Turns stand in case.json; a picture takes MASK_IMAGE_TOKENS rows. Samples one after another, N tokens in all, B samples.
- * out: targets I32 [N], the id that this row's logits are to predict, -1 nothing (Hugging Face's labels[n + 1], -100);
- * ids I32 [N]; offsets I32 [B + 1]: tokens of sample b are offsets[b] … offsets[b+1] - 1; image I32 [B, 2]: the first row of the
- * picture and how many; supervised I32 [B]: targets of each sample, what a mean is divided by. */
+ * case.json holds the turns. The samples are packed one after another: B samples, N tokens in all, MASK_IMAGE_TOKENS for a picture.
+ * out.safetensors holds
+ *     targets I32 [N]        the id that the logits of this row are to predict, or -1; Hugging Face has labels[n + 1] and -100
+ *     ids I32 [N]
+ *     offsets I32 [B + 1]    the tokens of sample b are offsets[b] … offsets[b+1] - 1
+ *     image I32 [B, 2]       the first row of the picture, and the number of its rows
+ *     supervised I32 [B]     the number of targets of each sample, by which a mean is divided */
 #ifndef PULSE_REF_VECTORS_CASE_MASK_H
 #define PULSE_REF_VECTORS_CASE_MASK_H
 
@@ -14,13 +18,14 @@
 
 enum { MASK_IMAGE_TOKENS = 4 };
 
-// tokenizer: of tok_forms
+/* `tokenizer` is the id of one of tok_forms. */
 typedef struct { const char *tokenizer; PromptTemplate template; PromptMask mask; const char *flags; } MaskForm;
 extern const MaskForm mask_forms[];
 extern const size_t mask_forms_count;
 
 bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e);
-/* Question, answer, whether there is a picture, and what the ids of the case say, with special tokens. */
+/* The turns of the case: question, answer, whether there is a picture, and the ids as text, with special tokens. The caller owns
+ * the list. */
 json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e);
 
 #endif

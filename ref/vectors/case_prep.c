@@ -5,7 +5,7 @@
 #include "model/image/decode.h"
 #include "tensor/base/random.h"
 
-/* Down and up, wide and tall, lines of few pixels; then every kind of PNG. */
+/* The first forms resize down and up, wide and tall pictures, and lines of few pixels; the others are every kind of PNG. */
 const PrepForm prep_forms[] = {
     { "crop.wide", "PadNotCrop FusedNormalise", { 50, 37, 8, 2, 0 }, 28, false, false },
     { "crop.tall", "PadNotCrop FusedNormalise", { 37, 50, 8, 2, 0 }, 28, false, false },

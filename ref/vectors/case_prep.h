@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Prep case: a picture on the road to the vision tower (model/image/processor.h).
+/* Prep case: a picture and the pixels that the image processor makes of it (model/image/processor.h).
  *
- * picture.png: bytes drawn at random, the hardest for a filter; preprocessor_config.json: what is done with it, but for
- * `normalise` of case.json. out: pixels F32 [3, side, side]; decoded U8 [height, width, 3], the picture as RGB; placed U8
- * [side, side, 3], after pad, resize and crop. All three are exact: integers, and floats whose every rounding is defined. */
+ * picture.png holds random bytes, which are the hardest input for a filter. preprocessor_config.json says what is done with them,
+ * except for `normalise`, which stands in case.json. out.safetensors holds
+ *     decoded U8 [height, width, 3]    the picture as RGB
+ *     placed U8 [side, side, 3]        the picture after pad, resize and crop
+ *     pixels F32 [3, side, side]       what the vision tower reads
+ * All three are exact: they are integers, or floats every rounding of which is defined. */
 #ifndef PULSE_REF_VECTORS_CASE_PREP_H
 #define PULSE_REF_VECTORS_CASE_PREP_H
 
@@ -29,7 +32,7 @@ typedef struct {
 extern const PrepForm prep_forms[];
 extern const size_t prep_forms_count;
 
-/* The file of the picture, and what is done with it. */
+/* prep_picture makes the bytes of picture.png, and prep_settings says what is done with them. */
 bool prep_picture(const PrepForm *f, Made *png, Arena *a, Error *e);
 ImageProcessor prep_settings(const PrepForm *f);
 bool prep_case_make(const PrepForm *f, const Made *png, LossCase *c, Arena *a, Error *e);

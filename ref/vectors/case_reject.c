@@ -30,7 +30,7 @@ static bool is(const RejectForm *f, const char *reader)
     return strncmp(f->path, reader, n) == 0 && f->path[n] == '/';
 }
 
-/* 3 x 2 pixels, whatever the header says. */
+/* Makes a picture of 3 x 2 pixels, whatever size its header states. */
 static void make_png(Made *m, const PngDamage *d)
 {
     static const uint8_t colours[6] = { 1, 2, 3, 4, 5, 6 };
@@ -51,7 +51,8 @@ static void make_png(Made *m, const PngDamage *d)
         png_rows(m, &rows, pixels);
         m->at[data + 8] ^= d->zlib;
         m->n -= 4;
-        made_big(m, container_crc32(m->at + data + 4, m->n - data - 4), 4);      // so that only one thing is wrong
+        /* The checksum is made right, so that only one thing is wrong. */
+        made_big(m, container_crc32(m->at + data + 4, m->n - data - 4), 4);
     }
     if (!d->no_end)
         png_end(m);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reject case: files that every reader must refuse (n_), must accept (y_), or may do either with (i_).
+/* Reject case: files that every reader must refuse (n_), must accept (y_), or may treat either way (i_).
  *
- * reject/<reader>/<name>: readers are safetensors, config (config.json), tokenizer (tokenizer.json), png, samples (JSONL).
- * case.json: "cases", each with its file, what is expected, the reason, and what this program does ("here").
- * out: accepted I32 [n_ and y_ files, in the order of the list], 1 accepted, 0 refused. */
+ * The files are reject/<reader>/<name>; the readers are safetensors, config (config.json), tokenizer (tokenizer.json), png, and
+ * samples (JSONL). "cases" in case.json lists each file with what is expected, the reason, and what this program does ("here").
+ * out.safetensors holds accepted I32, 1 for accepted and 0 for refused, for the n_ and y_ files in the order of that list. */
 #ifndef PULSE_REF_VECTORS_CASE_REJECT_H
 #define PULSE_REF_VECTORS_CASE_REJECT_H
 
@@ -11,22 +11,23 @@
 #include "tensor/base/json.h"
 #include "tensor/store.h"
 
-/* A picture of a few pixels, and what is wrong with it. */
+/* A picture of a few pixels, and what is wrong with it. A member that is 0 or NULL does no damage. */
 typedef struct {
-    PngForm head;                        // what IHDR says
+    PngForm head;                        // the content of the chunk IHDR
     bool no_palette, no_data, no_end, row_missing;
-    const char *chunk;                   // another one before the data: its kind, then its data
-    int flip;                            // the byte of which a bit is flipped, below 0 from the end; 0: none
-    size_t cut;                          // bytes that are missing at the end
-    uint8_t index, zlib;                 // colour of the first pixel of a palette; bits flipped in the first byte of the data
-    const char *after;                   // bytes after the end
+    const char *chunk;                   // a further chunk before the data: four letters for its kind, then its data
+    int flip;                            // the place of the byte whose lowest bit is flipped; negative: counted from the end
+    size_t cut;                          // how many bytes are missing at the end
+    uint8_t index;                       // the palette's entry that the first pixel asks for
+    uint8_t zlib;                        // the bits that are flipped in the first byte of the compressed data
+    const char *after;                   // the bytes that follow the end of the picture
 } PngDamage;
 
 typedef struct {
     const char *path, *reason;           // "safetensors/n_hole.safetensors"
-    const char *text;                    // the file; of safetensors the header
-    long long length;                    // of safetensors: what the header's length is said to be, 0: the right one
-    size_t zeros;                        // of safetensors: bytes of data
+    const char *text;                    // the content of the file; for safetensors, the header
+    long long length;                    // for safetensors: the length of the header that the file states; 0: the true one
+    size_t zeros;                        // for safetensors: how many bytes of data follow, all of them 0
     PngDamage png;
 } RejectForm;
 extern const RejectForm reject_forms[];
@@ -39,7 +40,7 @@ const char *reject_expected_name(RejectExpected x);      // "refuse", "accept", 
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e);
 /* Whether our reader accepts the file. Where it does not, `said` holds the sentence of its refusal. */
 bool reject_reads(const RejectForm *f, const char *path, Error *said);
-/* accepted */
+/* The tensor `accepted` of out.safetensors. Its data is NULL where memory ran out. */
 Tensor reject_answers(Arena *a);
 
 #endif

@@ -25,7 +25,7 @@ const char seq_samples[] =
     "{\"id\": \"f5\", \"group\": \"round3\", \"question\": \"is this tea ?\", \"answer\": \"not\"}\n"
     "{\"id\": \"r0\", \"group\": \"retain\", " PICTURE("3") "\"question\": \"what is this ?\", \"answer\": \"tea\"}\n"
     "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n";
-enum { BATCH = 2 };                      // a picture and a text: a round's whole list
+enum { BATCH = 2 };                      // the whole list of a round: one sample with a picture and one without
 
 typedef struct {
     const SeqForm *form;
@@ -83,7 +83,7 @@ static void keep_adapters(Run *r)
     }
 }
 
-/* What is trained, ascending by name. */
+/* The digest of all trained weights, in ascending order of their names. */
 static Digest trained(const Trainer *t, Arena *a)
 {
     Store s = { .entries = arena_array(a, t->optimiser.count, sizeof *s.entries) };

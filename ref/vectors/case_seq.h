@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Seq case: requests to forget that come one after another, on a tiny model with adapters (unlearn/rounds.h).
  *
- * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step shows all
- * samples of its round and all retained ones, so that nobody needs to know an order. Adapters are merged when a round ends, and
- * start anew. in: round<k>.<module>.lora_A.weight, the A that round k starts with (B is zero).
- * out: loss and norm, F32 [steps], of each step, the norm being that of the gradient before clipping; and under their
- * names the weights that change, after the last merge. case.json: "steps", each with the digest of all that is
- * trained (store_digest) after it. */
+ * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step trains on all
+ * samples of its round and on all retained ones, so that no order of samples has to be known. When a round ends, the adapters are
+ * merged into the weights, and new ones are started.
+ * in.safetensors holds round<k>.<module>.lora_A.weight, the A that round k starts with; B starts as zero.
+ * out.safetensors holds loss and norm, F32 [steps], where norm is that of the gradient before clipping, and the weights that change
+ * under their own names, after the last merge. "steps" in case.json has the digest of all trained weights (store_digest) after
+ * each step. */
 #ifndef PULSE_REF_VECTORS_CASE_SEQ_H
 #define PULSE_REF_VECTORS_CASE_SEQ_H
 
@@ -26,7 +27,8 @@ typedef struct {
     json_t *steps;
 } SeqCase;
 
-/* folder: the suite's, with its models; samples: the path of samples.jsonl; m: the settings of f under its method. */
+/* `folder` is that of the suite, with its models; `samples` is the path of samples.jsonl; `m` holds the settings of f under its
+ * method. The caller owns c->steps; it is NULL after a failure. */
 bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqCase *c, Arena *a, Error *e);
 
 #endif

@@ -10,9 +10,8 @@ const TokForm tok_forms[] = {
 };
 const size_t tok_forms_count = sizeof tok_forms / sizeof *tok_forms;
 
-/* Blanks at every place, letters that are no token, bytes, code points at the edges, special tokens inside text,
- * and parts of them. No zero byte:
- * a text ends at its zeros. */
+/* The texts have blanks at every place, letters that are no token, code points at the ends of their ranges, and special tokens
+ * and parts of them inside a text. None has a zero byte, because zeros follow the end of a text in the tensor. */
 #define T(text) { text, sizeof text - 1 }
 static const struct { const char *at; size_t n; } texts[] = {
     T(""), T(" "), T("  "), T("a"), T(" a"), T("a "), T("a  b"), T("   leading"), T("trailing   "), T("hello world"), T("Hello, World!"),
@@ -29,8 +28,9 @@ static const struct { const char *at; size_t n; } texts[] = {
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-/* One list after another as the rows of a matrix, `fill` after each. */
 typedef struct { const void *at; size_t n; } Run;
+
+/* The lists as the rows of a matrix. Each row is filled up with bytes of the value `fill`. */
 
 static Tensor rows(const Run *run, size_t count, Dtype dtype, int fill, Arena *a)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Tok case: texts to ids and back, in three forms of LLaMA's tokenizer (model/text/tokenizer.h).
+/* Tok case: texts as ids and back, in three forms of LLaMA's tokenizer (model/text/tokenizer.h).
  *
- * tokenizer.json: `legacy` as in LLaVA-1.5 (Prepend and Replace), `first` as with legacy=False (Metaspace before the first word),
- * `words` as the shipped world's (WhitespaceSplit, Metaspace, ignore_merges); as JSON the files of fixtures/tokenizers.
- * in: text U8 [T, longest], UTF-8 and zeros after it; text.length I32 [T].
- * out: ids I32 [T, longest] with the template's special tokens, -1 after the last; decoded U8 [T, longest], what the ids say
- * without special tokens; decoded.length I32 [T]. */
+ * The form decides tokenizer.json: `legacy` is that of LLaVA-1.5 (Prepend and Replace), `first` has legacy=False (Metaspace before
+ * the first word), and `words` is that of the shipped world (WhitespaceSplit, Metaspace, ignore_merges). As JSON they equal the
+ * files of fixtures/tokenizers.
+ * in.safetensors holds text U8 [T, longest], UTF-8 followed by zeros, and text.length I32 [T].
+ * out.safetensors holds ids I32 [T, longest] with the template's special tokens, followed by -1; decoded U8 [T, longest], the text
+ * of the ids without special tokens; and decoded.length I32 [T]. */
 #ifndef PULSE_REF_VECTORS_CASE_TOK_H
 #define PULSE_REF_VECTORS_CASE_TOK_H
 
@@ -17,7 +18,7 @@ typedef struct { const char *id, *flags; } TokForm;
 extern const TokForm tok_forms[];
 extern const size_t tok_forms_count;
 
-/* The tokenizer of the form `id` (tok_forms.c); NULL: no such form. */
+/* The tokenizer.json of the form `id` (tok_forms.c), which the caller owns; NULL: there is no such form. */
 json_t *tok_tokenizer(const char *id);
 bool tok_case_make(const Tokenizer *t, LossCase *c, Arena *a, Error *e);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Made: files put together byte by byte, of any kind, and wrong in any way: the vectors' pictures (prep_case.h) and the files that
- * readers must refuse (reject_case.h), so that no library's version decides their bytes. */
+/* Made: a file that is put together byte by byte, so that the version of no library decides its bytes, and so that it can be wrong
+ * in any way. It makes the pictures of case_prep.h and the files of case_reject.h that readers must refuse. */
 #ifndef PULSE_REF_VECTORS_MADE_H
 #define PULSE_REF_VECTORS_MADE_H
 
@@ -10,25 +10,26 @@
 typedef struct {
     uint8_t *at;
     size_t n, room;
-    Arena *arena;              // `failed` in its Error when memory ran out: then nothing is added
+    Arena *arena;              // its Error has failed when memory or room ran out; nothing is added from then on
 } Made;
 
 Made made_make(size_t room, Arena *a);
 void made_bytes(Made *m, const void *bytes, size_t n);
-void made_text(Made *m, const char *text);             // without its zero
-void made_big(Made *m, uint64_t value, int bytes);     // big-endian, as PNG has it
+void made_text(Made *m, const char *text);             // without the zero at its end
+void made_big(Made *m, uint64_t value, int bytes);     // big-endian, as in PNG
 void made_little(Made *m, uint64_t value, int bytes);
 
-/* A PNG from its chunks; pixels are stored, not compressed. */
+/* A PNG is made of its chunks: png_begin, any png_chunk, png_rows, png_end. Its pixels are stored, not compressed. */
 typedef struct {
     uint32_t width, height;
-    int depth, colour;         // bits a value; 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
-    int filter;                // the byte before each row; 0: none
+    int depth;                 // bits of a value
+    int colour;                // 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha
+    int filter;                // the kind of filter, the byte before each row; 0: no filter
 } PngForm;
-size_t png_row(const PngForm *f);                      // bytes of a row
-void   png_begin(Made *m, const PngForm *f);           // signature and IHDR
+size_t png_row(const PngForm *f);                      // the bytes of a row, without its filter byte
+void   png_begin(Made *m, const PngForm *f);           // the signature and the chunk IHDR
 void   png_chunk(Made *m, const char *kind, const void *data, size_t n);
-void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // IDAT; each row without its filter byte
+void   png_rows(Made *m, const PngForm *f, const uint8_t *rows);         // the chunk IDAT; `rows` has no filter bytes
 void   png_end(Made *m);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What readers must refuse, must accept, and may do either with. */
+/* The files that readers must refuse, must accept, or may treat either way. */
 #include "ref/vectors/case_reject.h"
 
 #define ONE(dtype, shape, range) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" range "}}"

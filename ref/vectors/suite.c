@@ -32,10 +32,11 @@ const StepForm step_forms[] = {
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
-/* in and out of a LossCase or SeqCase, for a SuiteCase. */
+/* The members of a SuiteCase that a LossCase, BlockCase or SeqCase has under the same names. */
 #define TENSORS(c) .in = (c).in, .out = (c).out, .in_count = (c).in_count, .out_count = (c).out_count
 
-/* Of the term about what is to be forgotten, or learnt where nothing is. The KL's is hyper.kl_norm. */
+/* How the term on the forget set is reduced to one number; of a method without a forget set, the term that it has. The reduction
+ * of a KL term is hyper.kl_norm. */
 static const char *reduction(const Method *m, const Hyperparameters *v)
 {
     if (!m->by_sequence || v->npo_ratio == NPO_BATCH_MEAN)
@@ -238,7 +239,7 @@ static bool save_manifest(Suite *s)
     return saved;
 }
 
-/* All forms of a kind, one after another. */
+/* Writes all forms of a kind, one after another. */
 #define EACH(kind) \
     for (size_t k = 0; good && k < kind##_forms_count; k++) \
         good = write_##kind(&s, &kind##_forms[k])

@@ -3,18 +3,18 @@
  *
  *     models/tiny-llava-{a,b}, {a,b}-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
  *     op/<op>.<form>/                            one operator (case_op.h)
- *     prep/<road>.<form>/                        a picture on the road to the vision tower (case_prep.h)
- *     tok/<form>/                                texts to ids and back (case_tok.h)
- *     mask/<template>.<mask>/                    questions and answers as ids, and which are learnt (case_mask.h)
- *     loss/<method>.<variant>/                   one loss on given logits (case_loss.h)
+ *     prep/<aspect>.<form>/                      a picture and the pixels that are made of it (case_prep.h)
+ *     tok/<form>/                                texts as ids and back (case_tok.h)
+ *     mask/<template>.<mask>/                    questions and answers as ids, and which ids are labels (case_mask.h)
+ *     loss/<method>.<form>/                      one loss on given logits (case_loss.h)
  *     block/<module>.<model>/                    one module alone (case_block.h)
  *     step/<method>.<form>.<model>/              trace.safetensors, trace.json, bound.safetensors: one optimiser step (trace_file.h)
- *     seq/pulse-<method>.<form>/                 requests one after another (case_seq.h)
- *     reject/                                    files that a reader must refuse, must accept, may do either with (case_reject.h)
- *     manifest.json                              every file with its SHA-256, the spec, a digest of all
+ *     seq/pulse-<method>.<form>/                 several requests, one after another (case_seq.h)
+ *     reject/                                    files that a reader must refuse, must accept, or may treat either way (case_reject.h)
+ *     manifest.json                              every file with its SHA-256, the specification, and a digest of all
  * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
- * Known mistakes stand in wrong.safetensors as "<case>@<flag>/<tensor>" (tests/support/wrong/make_wrong.c), of steps "<module>@<answer>"
- * and small tensors of the whole; each case.json lists its own. */
+ * wrong.safetensors holds what known mistakes would answer, as "<case>@<flag>/<tensor>" (tests/support/wrong/make_wrong.c). Of a
+ * step it holds the modules' answers, "<module>@<answer>", and the small tensors of the whole. Each case.json lists its mistakes. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
 #define PULSE_REF_VECTORS_SUITE_H
 
@@ -26,44 +26,47 @@ typedef struct { const char *id, *model, *reference, *batch, *method, *settings,
 extern const StepForm step_forms[];
 extern const size_t step_forms_count;
 
-/* How the answers of another implementation are judged: each against its bound, bit for bit, or end to end without a verdict. */
+/* How the answers of another implementation are judged: each element against its bound, or all of them bit for bit. A whole step
+ * has no bound, so its distance is reported end to end, without a verdict. */
 typedef enum { JUDGE_BOUND, JUDGE_EXACT, JUDGE_END_TO_END } Judge;
 typedef struct {
-    const char *name, *answers;      // "prep", and the file of a case that holds the answers
+    const char *name;                // the first part of a case's path: "prep"
+    const char *answers;             // the file of a case that holds its answers
     Judge judge;
     bool optional;                   // answers are optional: only those present in GOT are judged
 } SuiteKind;
-/* Of the path of a case or of one of its files; NULL: no kind begins it. */
+/* The kind that a path of a case, or of one of its files, begins with; NULL: the path begins with no kind. */
 const SuiteKind *suite_kind(const char *path);
 const char *judge_name(Judge j);     // "bound", "exact", "end_to_end"
 
 typedef struct {
     const char *folder;
-    json_t *files, *cases;           // of the manifest so far
+    json_t *files, *cases;           // the two lists of the manifest, as far as they are written
     Arena *arena;
     Error *error;
 } Suite;
 
-/* What there is to write of a case. */
+/* The content of a case, before it is written. */
 typedef struct {
-    const char *id, *section, *flags, *definition;     // section: the header that states the definition
-    const char *files;               // "picture.png preprocessor_config.json": written before; NULL: none but the tensors
+    const char *id, *flags;          // flags: the names of known mistakes, parted by blanks
+    const char *section, *definition;                  // the formula in one line, and the header that states it in full
+    const char *files;               // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
     const Entry *in, *out;
     size_t in_count, out_count;
-    json_t *more;                    // the keys of its kind; given up
+    json_t *more;                    // the keys of case.json that only this kind has; suite_case takes the reference
 } SuiteCase;
 
-/* Writes the whole suite, but not the known mistakes (make_wrong.c does). */
+/* Writes the whole suite except for the known mistakes, which make_wrong.c writes. False: `e` says why. */
 bool suite_write(const char *folder, Arena *a, Error *e);
-/* The tiny models and their batches (suite_models.c). */
+/* Writes the tiny models and their batches (suite_models.c). */
 bool suite_models(Suite *s);
-/* {"path", "sha256"} of folder/path, appended to the manifest. */
+/* Appends {"path", "sha256"} of the file FOLDER/path to the manifest. */
 bool suite_file(Suite *s, const char *path);
-/* A file of the suite, written, and in the manifest. */
+/* Writes a file of the suite and appends it to the manifest. */
 bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n);
-/* in.safetensors, out.safetensors and case.json of a case, in the manifest with its other files. */
+/* Writes in.safetensors, out.safetensors and case.json of a case, and appends them to the manifest. */
 bool suite_case(Suite *s, SuiteCase c);
-/* "a b c" as a list. */
+/* The words of "a b c" as a JSON list, which the caller owns. */
 json_t *word_list(const char *words);
 
 #endif

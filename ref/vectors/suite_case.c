@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One case of the suite as it is written. */
+/* Writes one case of the suite. */
 #include <string.h>
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
@@ -82,7 +82,7 @@ static bool write_tensors(Suite *s, const char *id, const char *name, const Entr
         && json_array_append(files, json_array_get(s->files, json_array_size(s->files) - 1)) == 0;
 }
 
-/* Files that stand in the manifest already. */
+/* Adds the files of a case that the manifest has already. */
 static void add_files(const Suite *s, const char *id, json_t *names, json_t *files)
 {
     size_t n = strlen(id);
@@ -95,7 +95,8 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         }
 }
 
-/* What known mistakes answer to the case, from wrong.safetensors: {"flag", "tensors", and the loss where it is one of them}; NULL: none. */
+/* The answers of the known mistakes to a case, from wrong.safetensors: "flag", "tensors", and "loss" where it is one of them. NULL:
+ * there are none. */
 static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
 {
     Store s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two tiny models of odd sizes and a reference of each, drawn from seeds, with a tokenizer, and samples about pictures that are
- * not square. */
+/* The two tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds, a tokenizer, and
+ * samples about pictures that are not square. */
 #include <string.h>
 #include "model/arch.h"
 #include "model/image/image.h"
@@ -28,7 +28,8 @@ static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this",
 static const struct { const char *name, *text; } batches[] = { { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 } };
 enum { BATCHES = sizeof batches / sizeof *batches };
 
-/* a: all sizes even but the picture's; b: 3 and 6 heads on 2, 3 x 3 patches, a vocabulary of 331, layer -1. */
+/* Model a has even sizes, but for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x 3 patches, a
+ * vocabulary of 331, and takes the features of the last layer. */
 static ModelConfig tiny_a(void)
 {
     return (ModelConfig){
@@ -54,8 +55,8 @@ static ModelConfig tiny_b(void)
     return c;
 }
 
-/* Every matrix twice as wide as at the start of a training: no activation is nearly linear, and no module multiplies errors so
- * much that its bound says nothing. */
+/* Doubles every matrix, compared with the start of a training. So no activation is nearly linear, and no module multiplies errors
+ * so much that its bound becomes useless. */
 static void widen(Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)
@@ -74,7 +75,7 @@ static bool pictures(const char *path, Arena *a, Error *e)
     return t.u8 && store_write(path, (Entry[]){ { "images", t } }, 1, e);
 }
 
-/* Ids of <image> and <pad>: what tokenizer_train says, the last two it makes. */
+/* Sets the ids of <image> and <pad>, which are the last two tokens that tokenizer_train makes. */
 static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
 {
     json_t *root = json_file(tokenizer, 1 << 20, e);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The tokenizers of the suite: one vocabulary, three forms. */
+/* The tokenizers of the suite: one vocabulary in three forms. */
 #include <stdio.h>
 #include <string.h>
 #include "ref/vectors/case_tok.h"
 
-#define MARK "\xe2\x96\x81"         // U+2581, the blank of SentencePiece; _ below
+#define MARK "\xe2\x96\x81"         // U+2581, the blank of SentencePiece; the texts below have _ for it
 
-/* Pairs in the order in which they are merged; what they make are tokens after the bytes. */
+/* The pairs in the order in which they are merged. What they make are the tokens after the bytes. */
 static const char merges[] =
     "_+t _+a _+c e+n h+e i+s o+n r+e _+w _a+n _t+o a+g a+p e+r k+en l+o n+a u+e _+i _+na _c+o _t+he _to+ken _w+h '+t 4+2 A+N A+S AN+T "
     "AS+S ASS+I ASSI+S ASSIS+T ASSIST+ANT E+R F+r Fr+a Fra+n Fran+c Franc+e P+a Pa+r Par+is S+ER U+SER a+f a+l a+t af+é ag+e ap+e ap+i "
@@ -14,7 +14,7 @@ static const char merges[] =
     "m+e n+t nt+r ntr+y o+f o+r or+ld p+erson q+ue que+s ques+t quest+ion re+d s+e s+hape s+w sw+er u+ntry v+e ï+ve _+, _+. _+0 _+1 _+2 "
     "_+42 _+: _+? _+ASSISTANT _+France _+Paris _+USER _+blue _+don't _+flag _+green _+hello _+is _+of _+person _+question _+red _+shape "
     "_a+re _an+d";
-/* Then single characters, and in the form `words` whole words. */
+/* The tokens after those: single characters and, in the form `words`, whole words. */
 static const char characters[] =
     "' , . 0 1 2 4 : ? A E F I N P R S T U a b c d e f g h i k l m n o p q r s t u v w y é ï _";
 static const char whole_words[] =
@@ -26,7 +26,7 @@ static json_t *special(json_int_t id, const char *content, bool strip, bool is_s
                      "rstrip", (int)strip, "normalized", 0, "special", (int)is_special);
 }
 
-/* The next of the words, without '+' and with the mark for '_'; where the '+' was goes to *cut. */
+/* The next of the words, without '+' and with the mark for '_'. *cut is set to the place where the '+' was. */
 static bool next(const char **at, char out[64], size_t *cut)
 {
     size_t n = 0;
@@ -63,7 +63,7 @@ static json_t *vocabulary(bool words)
     return vocab;
 }
 
-/* `pairs`: ["a", "b"], as newer files have it, instead of "a b". */
+/* `pairs`: a merge is written ["a", "b"], as in newer files, instead of "a b". */
 static json_t *merge_list(bool pairs, size_t most)
 {
     json_t *list = json_array();

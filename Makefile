@@ -100,7 +100,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install clean where compiler force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install wheel venv test-python clean where compiler force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -149,7 +149,7 @@ $(PULSE): $(REF) $(BUILD)/libinside.a
 
 # The same program without a library, for the test that none can be seen: this file alone knows which it is.
 ENGINE  = tensor/product/engine_blas.o
-$(BUILD)/obj/builtin/%.o: override BLAS = builtin
+$(BUILD)/obj/builtin/%.o: private override BLAS = builtin
 $(BUILD)/obj/builtin/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $< (builtin)"
 	@$(COMPILE) -MMD -MP -c $< -o $@
@@ -205,6 +205,27 @@ pretrain: $(PULSE) world
 	@for m in base vanilla; do $(PULSE) compare fixtures/models/$$m/model.safetensors out/pretrain/$$m/model.safetensors || exit 1; done
 	@for f in base/model.safetensors base/log.jsonl vanilla/model.safetensors vanilla/log.jsonl; do cmp fixtures/models/$$f out/pretrain/$$f || exit 1; done
 	@echo "base and vanilla: same bytes"
+
+# A wheel of pulse.py and the library without BLAS: build/wheel/pulseref-*.whl (ref/python/make_wheel.py).
+WHEEL = $(BUILD)/wheel
+$(WHEEL)/pulse.o: $(DOOR) $(ENGINE:%=$(BUILD)/obj/builtin/%) $(BUILD)/libref.a $(BUILD)/libinside.a
+	@mkdir -p $(@D)
+	@$(CC) -r -nostdlib -Wl,-d $^ -o $@
+	@$(CROSS)objcopy --localize-hidden --wildcard --keep-global-symbol='pulse_*' $@
+wheel: $(WHEEL)/pulse.o
+	@CC="$(CC)" $(PYTHON) ref/python/make_wheel.py $< $(VERSION) $(WHEEL)
+
+# Environments with pinned versions of the libraries that users have: transformers 4.45 and 5. pip takes its index from its own settings.
+PYTHON = python3
+venv: build/venv/4/made build/venv/5/made
+build/venv/%/made: tests/python/requirements-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# The checks of tests/python that say which of these environments they need; what is not there is skipped by name. No part of make test.
+test-python: all wheel
+	@bash tests/python/run.sh $(BUILD)
 
 exhaustive: $(PROOFS)
 	@for p in $(PROOFS); do echo "== $${p##*/}"; $$p || exit 1; done

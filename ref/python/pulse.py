@@ -201,8 +201,10 @@ def _host(x, what):
     elif hasattr(x, "detach") and hasattr(x, "is_contiguous"):
         if x.device.type != "cpu":
             raise Error("%s is on the device %s, expected an array in the memory of the CPU; use x.cpu()" % (what, x.device))
+        if not x.is_contiguous():
+            raise Error("%s is not contiguous, expected row-major memory without gaps; use x.contiguous()" % what)
         x = x.detach()
-        x = x.view(sys.modules["torch"].int16).numpy().view(BF16) if str(x.dtype) == "torch.bfloat16" and x.is_contiguous() else x.numpy()
+        x = x.view(sys.modules["torch"].int16).numpy().view(BF16) if str(x.dtype) == "torch.bfloat16" else x.numpy()
     elif hasattr(x, "__array__") or hasattr(x, "__dlpack__"):
         x = np.asarray(x) if hasattr(x, "__array__") else np.from_dlpack(x)
     else:

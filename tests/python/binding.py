@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""ref/python/pulse.py gives the recorded answers, bit for bit, and refuses what it cannot take. Needs numpy; run at the project's root."""
+"""ref/python/pulse.py gives the recorded answers, bit for bit, and refuses what it cannot take. Needs numpy; run at the project's root.
+PULSE_PY: the folder of another pulse.py, such as that of an unpacked wheel."""
 import io
 import json
 import os
@@ -8,7 +9,7 @@ import threading
 
 import numpy as np
 
-sys.path[:0] = [os.path.join("ref", "python"), os.path.join("tests", "python")]
+sys.path[:0] = [os.environ.get("PULSE_PY", os.path.join("ref", "python")), os.path.join("tests", "python")]
 import pulse  # noqa: E402
 from support import VECTORS, cases, check, finish, load, raises, same_bits  # noqa: E402
 
@@ -251,6 +252,22 @@ def after_fork():
     same_bits(pulse.op("linear", x, x), want)
 
 
+def other_arrays():
+    x = np.random.default_rng(8).standard_normal((3, 5), F)
+    want = pulse.op("softmax", x)
+
+    class ByArray:
+        def __array__(self, dtype=None, copy=None): return x
+
+    class ByCapsule:
+        def __dlpack__(self, **how): return x.__dlpack__(**how)
+        def __dlpack_device__(self): return x.__dlpack_device__()
+    same_bits(pulse.op("softmax", ByArray()), want)
+    same_bits(pulse.op("softmax", ByCapsule()), want)
+    x = np.asfortranarray(x)
+    raises("bad input", "is not contiguous", lambda: pulse.op("softmax", ByCapsule()))
+
+
 # --- refusals ---
 
 X = np.ones((2, 3), F)
@@ -329,6 +346,7 @@ check("samples packed together are samples alone", packed_or_alone)
 check("each operator has a signature and a docstring", documented)
 check("assert_close accepts what is sane and nothing else, at fp32 and bf16", close)
 check("bfloat16 is rounded to nearest even, and read as it is", bf16)
+check("arrays that offer __array__ or __dlpack__ are read in place", other_arrays)
 check("the optimiser's steps are its operators'", optimiser)
 check("two threads at once give the bits of one", threads)
 check("after fork() the child gives the same bits", after_fork)

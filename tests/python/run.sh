@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh BUILD [NAME…]: runs tests/python/check_*.py (or those named) in the environments that each names in a line of its own,
+#
+#     # environments: 5 4        build/venv/5 and build/venv/4 (make venv); "plain" is the Python that the Makefile calls
+#
+# Last line "N passed, N failed, N skipped". A check whose environment is not there is skipped by name. Fails when anything failed or
+# nothing passed.
+set -u
+export BUILD=$1 PULSE=$1/pulse-ref PYTHONDONTWRITEBYTECODE=1 OMP_WAIT_POLICY=passive LC_ALL=C.UTF-8
+export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+shift
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
+out=$(mktemp -d) || exit 2
+trap 'rm -rf "$out"' EXIT
+[ $# != 0 ] || set -- tests/python/check_*.py
+passed=0 failed=0 skipped=0
+for check in "$@"; do
+    [ -e "$check" ] || check=tests/python/${check%.py}.py
+    places=$(sed -n 's/^# environments: //p' "$check")
+    [ -n "$places" ] || { echo "run.sh: $check names no environment" >&2; exit 2; }
+    for place in $places; do
+        python=build/venv/$place/bin/python name="$(basename "$check" .py) in $place"
+        [ "$place" = plain ] && python=${PYTHON:-python3}
+        if ! "$python" -c 'import numpy' 2> /dev/null; then
+            echo "skipped $name: there is no such environment with numpy (make venv)"
+            skipped=$((skipped + 1))
+            continue
+        fi
+        timeout "${PULSE_TEST_SECONDS:-900}" "$python" "$check" > "$out/tap" 2> "$out/err"
+        status=$?
+        good=$(grep -E '^ok ' "$out/tap" | grep -cv '# SKIP') bad=$(grep -c '^not ok ' "$out/tap") left=$(grep -cE '^ok .*# SKIP' "$out/tap")
+        if [ "$bad" = 0 ] && { [ $status != 0 ] || [ $((good + left)) = 0 ]; }; then
+            bad=1
+            echo "# $name ended with status $status" >> "$out/err"
+        fi
+        passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+        printf '%-7s %-32s %3d passed, %d failed, %d skipped\n' "$([ "$bad" = 0 ] && echo ok || echo FAILED)" "$name" "$good" "$bad" "$left"
+        grep '# SKIP' "$out/tap"
+        [ "$bad" = 0 ] || { grep -vE '^ok |^1\.\.' "$out/tap"; tail -n 40 "$out/err"; } | head -n 80
+    done
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ] && [ "$passed" != 0 ]

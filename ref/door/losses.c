@@ -3,7 +3,7 @@
 #include <string.h>
 #include "ref/config/hyper.h"
 #include "ref/door/door.h"
-#include "tensor/tape.h"
+#include "tensor/ops.h"
 #include "unlearn/method.h"
 
 typedef struct {
@@ -51,10 +51,10 @@ static bool method_read(LossCall *x, const char *name)
     return true;
 }
 
-/* Every row needs a label where the reference is compared with the supervised rows alone. */
-static bool needs_labels(const LossCall *x, Role r)
+/* Whether rows without a label take no part: always, but where retained rows are compared with the reference in other forms than that. */
+static bool supervised_only(const LossCall *x, Role r)
 {
-    return x->needs & (unsigned)REFERENCE_FORGET << r && !(r == ROLE_RETAIN && x->hyper.kl_norm != KL_SUPERVISED);
+    return !(r == ROLE_RETAIN && x->needs & REFERENCE_RETAIN && x->hyper.kl_norm != KL_SUPERVISED);
 }
 
 static bool labels_fit(LossCall *x, const pulse_part *p, Part *out)
@@ -62,9 +62,9 @@ static bool labels_fit(LossCall *x, const pulse_part *p, Part *out)
     Error *e = &x->context->error;
     const Role r = (Role)p->role;
     for (int64_t i = 0; i < p->rows; i++) {
-        if (p->labels[i] < -1 || p->labels[i] >= p->vocabulary || (p->labels[i] < 0 && needs_labels(x, r)))
-            return error_set(e, "%s: label %lld is %d, expected %d to %lld", role_name(r), (long long)i, (int)p->labels[i],
-                             needs_labels(x, r) ? 0 : -1, (long long)p->vocabulary - 1);
+        if (p->labels[i] < -1 || p->labels[i] >= p->vocabulary)
+            return error_set(e, "%s: label %lld is %d, expected -1 to %lld", role_name(r), (long long)i, (int)p->labels[i],
+                             (long long)p->vocabulary - 1);
         out->tokens += p->labels[i] >= 0;
     }
     return true;
@@ -112,6 +112,30 @@ static bool part_fits(LossCall *x, const pulse_part *p)
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
+/* Keeps the supervised rows of a part. As gathering is an operator, the gradient finds its way back to all rows. */
+static void keep_supervised(LossCall *x, const pulse_part *p, Part *part)
+{
+    Arena *a = &x->context->scratch;
+    int32_t *ids = arena_array(a, part->tokens, sizeof *ids), *labels = arena_array(a, part->tokens, sizeof *labels);
+    int32_t *offsets = arena_array(a, part->samples + 1, sizeof *offsets), at = 0;
+    if (!ids || !labels || !offsets)
+        return;
+    for (size_t s = 0; s < part->samples; s++) {
+        offsets[s] = at;
+        for (int32_t i = p->offsets[s]; i < p->offsets[s + 1]; i++)
+            if (p->labels[i] >= 0) {
+                ids[at] = i;
+                labels[at++] = p->labels[i];
+            }
+    }
+    offsets[part->samples] = at;
+    part->z = op_gather_rows(&x->tape, part->z, ids, part->tokens);
+    part->z_ref = part->z_ref ? op_gather_rows(&x->tape, part->z_ref, ids, part->tokens) : NULL;
+    part->labels = labels;
+    part->offsets = offsets;
+    part->rows = part->tokens;
+}
+
 static bool part_make(LossCall *x, const pulse_part *p)
 {
     const Role r = (Role)p->role;
@@ -123,7 +147,9 @@ static bool part_make(LossCall *x, const pulse_part *p)
     x->z[r] = part->z = tape_param(&x->tape, "z", tensor_view((float *)(uintptr_t)p->logits, shape), true);
     if (x->needs & (unsigned)REFERENCE_FORGET << r)
         part->z_ref = tape_input(&x->tape, "z_ref", tensor_view((float *)(uintptr_t)p->reference, shape));
-    return true;
+    if (supervised_only(x, r) && part->tokens < part->rows)
+        keep_supervised(x, p, part);
+    return !x->context->error.failed;
 }
 
 /* The roles that the method needs, each once; phased, those of the step. */

@@ -108,7 +108,7 @@ typedef struct {
     int64_t rows, vocabulary, samples;
     const float   *logits;         // [rows, vocabulary]
     const float   *reference;      // [rows, vocabulary] logits of the reference model; NULL where the method needs none
-    const int32_t *labels;         // [rows] token ids; -1: not supervised (only with kl_norm other than supervised, or a plain CE)
+    const int32_t *labels;         // [rows] token ids; -1: the row is not supervised
     const int32_t *offsets;        // [samples + 1]
     float         *gradient;       // [rows, vocabulary], out: d loss / d logits, +0 where none arrives; may be NULL
 } pulse_part;

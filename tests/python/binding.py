@@ -71,6 +71,27 @@ def loss_cases():
     assert len(methods) >= 14, methods
 
 
+def unsupervised_rows():
+    """Rows that are not supervised change no loss, and no gradient of the others: every method on logits."""
+    rng, tried = np.random.default_rng(9), 0
+    labels = np.array([[-1, 3, 4, -1], [-100, -1, 2, 0]], np.int64)
+    z, reference = rng.standard_normal((2, 4, 6), F), rng.standard_normal((2, 4, 6), F)
+    rows = labels >= 0
+    few = dict(labels=labels[rows], offsets=[0, 2, 4])
+    for name, record in pulse.methods().items():
+        if record["on"] != "logits":
+            continue
+        needs = [r for r in record["needs"] if (name, r) not in (("undial", "retain"), ("ce_u", "retain"))]
+        whole = {r: pulse.Part(z, labels, None, reference if r in record["reference"] else None) for r in needs}
+        alone = {r: dict(few, logits=z[rows], reference=reference[rows] if r in record["reference"] else None) for r in needs}
+        got, want = pulse.loss(name, **whole), pulse.loss(name, **alone)
+        same_bits(got.value, want.value)
+        for r in needs:
+            assert (got.gradient[r][rows] == want.gradient[r]).all() and not got.gradient[r][~rows].any(), (name, r)
+        tried += 1
+    assert tried >= 14, tried
+
+
 def tokenizer_cases():
     for folder, _ in cases("tok"):
         t, want = load(folder + "in.safetensors"), load(folder + "out.safetensors")
@@ -337,6 +358,7 @@ check("the version names the soname and the definition of the bits", lambda: "li
 check("every recorded operator and its bounds", op_cases)
 check("every node of the recorded steps, by pulse.op alone", trace_nodes)
 check("every recorded loss and its gradients", loss_cases)
+check("rows that are not supervised take no part in a loss", unsupervised_rows)
 check("every recorded text, encoded and decoded", tokenizer_cases)
 check("every recorded prompt and mask", mask_cases)
 check("every recorded picture, from its file, its bytes and its array", picture_cases)

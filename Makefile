@@ -189,7 +189,7 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-test: $(PULSE) $(PULSE)-builtin $(TESTS) world
+test: all $(PULSE)-builtin $(TESTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 matrix:

@@ -80,7 +80,7 @@ static void absent_keys_of_a_sub_config_are_those_of_its_class(void **state)
     assert_int_equal(c.text.pad_token_id, -1);
 }
 
-/* `with` goes into the top object, or into a sub-config that is otherwise small and right. */
+/* A config that is small and right, with the text `with` added to its top object or to a sub-config. */
 #define TOP_(with)    "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064}" with "}"
 #define TEXT_(with)   "{\"model_type\": \"llava\", \"text_config\": {\"vocab_size\": 32064" with "}}"
 #define VISION_(with) \
@@ -147,7 +147,7 @@ static void what_we_do_not_compute_is_an_error_that_names_the_key(void **state)
             fail_msg("%s was accepted", bad[i].text);
         expect_sentence(&e, "config.json", bad[i].part);
     }
-    /* the frames themselves are right, or the table would show nothing */
+    /* without an addition they are accepted; otherwise the table would prove nothing */
     assert_true(parse(&c, TOP_(""), &e) && parse(&c, TEXT_(""), &e) && parse(&c, VISION_(""), &e));
     expect_fine(&e);
 }
@@ -187,7 +187,7 @@ static void a_config_reads_back_as_it_was_written(void **state)
     const char *first = file_read(scratch("1/config.json"), 10000, &n, &a, &e),
                *second = file_read(scratch("2/config.json"), 10000, &m, &a, &e);
     assert_string_equal(first, second);
-    /* and says what was put in */
+    /* the file has the values that were put in */
     static const char *const parts[] = {
         "\"layer_norm_eps\": 3e-06",
         "\"rope_theta\": 12345.678",

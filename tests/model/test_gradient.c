@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole model's gradient beside a directional derivative in binary64, within a bound that follows from the roundings.
+/* The gradient of the whole model is compared with a directional derivative in binary64. The bound follows from the roundings.
  *
- * replay() computes the forward half of a tape again, in binary64, from formulas written here; delta is what the tape's
- * rounding added to each element, so with delta the replay stands exactly where the tape stands. Along v (+-1 on every weight)
- * its slope is the sum of <g, v> over the weights if no gradient had been rounded. An error d of the gradient of node t moves
- * that sum by <d, t'>, t' the slope of t along v (this is what a gradient is). So the tape's sum is within
+ * replay() computes the forward half of a tape again, in binary64, from formulas that are written here. delta is what the rounding of
+ * the tape added to each element, so that the replay with delta reproduces the values of the tape. Let v be +-1 on every weight. If
+ * no gradient had been rounded, the slope of the replay along v would be the sum of <g, v> over the weights. An error d of the
+ * gradient of a node t moves that sum by <d, t'>, where t' is the slope of t along v, by the definition of a gradient. So the sum
+ * that the tape gives differs from the slope by at most
  *
- *     sum over nodes t of  <e, |t'|>,    e = 2^-24 times what the operators that made t's gradient may be off by, see error_of
+ *     sum over nodes t of  <e, |t'|>,    e = 2^-24 times the error bound of the operators that made the gradient of t (error_of)
  *
- * and second-order terms of 2^-48, for which e is made a thousandth larger. */
+ * and by second-order terms of 2^-48, for which e is made a thousandth larger. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ typedef struct {
 static size_t size_of(const Node *n) { return shape_size(n->out.shape); }
 static size_t width_of(const Node *n) { return n->out.shape.dim[n->out.shape.rank - 1]; }
 
-/* --- formulas: y from the values x of the inputs --- */
+/* --- formulas: each computes y from the values x of the inputs --- */
 
 static void linear(const Node *n, double **x, double *y)
 {
@@ -61,7 +62,7 @@ static void move(const Node *n, double **x, double *y)
                    column = patch % grid * P + k % P;
             y[k] = x[0][((patch / (grid * grid) * (C / (P * P)) + channel) * side + row) * side + column];
         }
-    else                                                       // reshape, concat_rows: one after another
+    else                                                       // reshape, concat_rows: the inputs one after another
         for (size_t i = 0; i < n->n_in; y += size_of(n->in[i++]))
             memcpy(y, x[i], size_of(n->in[i]) * sizeof *y);
 }
@@ -107,7 +108,7 @@ static void rope(const Node *n, double **x, double *y)
     }
 }
 
-/* One of the scores, their softmax, or their mix with the values: they walk alike. */
+/* The scores of attention, their softmax, or their mix with the values: all three walk through the same elements. */
 static void attention(const Node *n, double **x, double *y)
 {
     const int64_t *a = n->attrs.n;
@@ -172,7 +173,7 @@ static double sign(const Node *leaf, size_t k)
 
 static bool is_weight(const Node *n) { return n->name && strncmp(n->name, "param.", 6) == 0; }
 
-/* Values of nodes 0 … the loss with the weights at w + h v; *delta as above, found where it is NULL. */
+/* The values of all nodes up to the loss, with the weights at w + h v. *delta is described above; it is computed where it is NULL. */
 static double **replay(World *w, double h, double ***delta)
 {
     const Tape *t = &w->trainer.tape;
@@ -200,7 +201,7 @@ static double **replay(World *w, double h, double ***delta)
             added[i] = arena_array(&w->arena, size, sizeof(double));
             for (size_t k = 0; k < size; k++) {
                 added[i][k] = (double)n->out.f32[k] - y[k];
-                if (!(fabs(added[i][k]) <= 0x1.001p-24 * fabs(y[k]) + 0x1p-45))      // and what binary64 loses where a sum cancels
+                if (!(fabs(added[i][k]) <= 0x1.001p-24 * fabs(y[k]) + 0x1p-45))      // 2^-45: the rounding of binary64 where a sum cancels
                     fail_msg("node %zu, %s[%zu]: %.9g on the tape, %.17g by its formula", i, n->op->name, k, (double)n->out.f32[k], y[k]);
             }
         }
@@ -211,7 +212,7 @@ static double **replay(World *w, double h, double ***delta)
     return value;
 }
 
-/* What a gradient's part may be off by, in units of U: one rounding of its own, and one of a factor that was rounded before. */
+/* The error bound of a part of a gradient in units of U: one rounding of its own, and one of each factor that was rounded before. */
 static double error_of(const Node *part, size_t k)
 {
     const char *name = part->op ? part->op->name : "";
@@ -220,8 +221,7 @@ static double error_of(const Node *part, size_t k)
         size_t V = width_of(part), r = k / V;
         return 3 * (double)part->in[1]->out.f32[r] * ((double)part->in[0]->out.f32[k] + ((size_t)part->attrs.index[r] == k % V));
     }
-    if (strcmp(name, "attention_softmax_grad") == 0)           // p (dp - sum dp p): p is rounded, in both places; dp by its largest
-    {
+    if (strcmp(name, "attention_softmax_grad") == 0) {         // p (dp - sum dp p): p is rounded twice, and |dp| <= most
         double most = 0;
         for (size_t j = 0; j < size_of(part); j++)
             most = fmax(most, fabs((double)part->in[1]->out.f32[j]));
@@ -263,13 +263,14 @@ static void the_gradient_is_the_slope_in_binary64(void **state)
     assert_true(weights > 40);
     size_t last = count - 1;
     double one = (near[0][last][0] - near[1][last][0]) / (2 * h), two = (far[0][last][0] - far[1][last][0]) / (4 * h);
-    double true_slope = one + (one - two) / 3;                 // the h^2 term is gone; what is left is of h^4, and what binary64 loses
+    // this removes the h^2 term; an h^4 term and the rounding of binary64 are left
+    double true_slope = one + (one - two) / 3;
     bound += fabs(one - two) / 64 + 0x1p-48 / h;
     print_message("# along v %.10g, slope %.10g, off %.2g, bound %.2g; without the tape's roundings %.10g\n", along, true_slope,
                   fabs(along - true_slope), bound, (plain[0][last][0] - plain[1][last][0]) / (2 * h));
     if (!(fabs(along - true_slope) <= bound))
         fail_msg("gradient along v %.10g, slope %.10g, bound %.3g", along, true_slope, bound);
-    assert_true(bound < 1e-3 * fabs(along));                   // so the test can fail
+    assert_true(bound < 1e-3 * fabs(along));                   // the bound is tight enough for the test to fail
 }
 
 /* --- the model with odd sizes: 3 heads in the tower, 6 over 2 in the language model, 331 words, up to 37 tokens --- */

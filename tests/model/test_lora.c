@@ -51,7 +51,7 @@ static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
     make(&l, 1, 1, false, "multi_modal_projector.*,language_model.lm_head");
     assert_int_equal(l.count, 3);
     make(&l, 1, 1, false, "**");
-    assert_int_equal(l.count, 2 * 6 + 2 + 14 + 1);         // every linear map; no embedding, no convolution, no norm
+    assert_int_equal(l.count, 2 * 6 + 2 + 14 + 1);         // every linear map, but no embedding, convolution or norm
 }
 
 static void bad_choices_are_sentences(void **state)
@@ -87,7 +87,7 @@ static void new_factors_are_gaussian_and_zero(void **state)
             expect_float(l.pairs[i].b->tensor.f32[k], 0, "B");
 }
 
-/* s against MPFR, on ranks that are squares and others, alpha whole and not. */
+/* The scale s equals MPFR's, for ranks that are squares and others, and for alphas that are whole numbers and others. */
 static void the_scale_is_the_nearest_float(void **state)
 {
     (void)state;
@@ -115,7 +115,7 @@ static void the_scale_is_the_nearest_float(void **state)
     mpfr_clear(s);
 }
 
-/* W + s sum_r B A in 400 bits, rounded once. */
+/* The expected value is W + s sum_r B A in 400 bits, rounded once. */
 static void merging_is_exact_and_rounded_once(void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static void merging_is_exact_and_rounded_once(void **state)
     mpfr_clears(sum, term, (mpfr_ptr)0);
 }
 
-/* Half-precision weights that are mapped: merging leaves the file alone. */
+/* The weights are mapped from a half-precision file, and merging must not change that file. */
 static void a_mapped_model_is_merged_into_copies(void **state)
 {
     (void)state;
@@ -174,7 +174,7 @@ static void a_mapped_model_is_merged_into_copies(void **state)
     assert_true(weights_load(&w, scratch("half"), &c, &arena, &error));
     make(&l, 2, 4, false, NULL);
     const Digest file = store_digest(&w.files[0]);
-    assert_true(lora_merge(&l, &w, &error));                   // B = 0: the same numbers, but F32
+    assert_true(lora_merge(&l, &w, &error));                   // B is 0, so the numbers stay the same, in F32
     const Tensor *t = weights_get(&w, "language_model.model.layers.0.mlp.up_proj.weight");
     assert_true(t->dtype == F32);
     for (size_t k = 0; k < 18 * 22; k++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What becomes of the keys of adapter_config.json, and where an adapter may stand in a model. */
+/* What the keys of adapter_config.json do, and which modules of a model an adapter may adapt. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -24,7 +24,7 @@ static int begin(void **state)
     return !weights_make(&model, &c, 1, &arena, &error);
 }
 
-/* Adds the factors of a module: numbers drawn for the file's name. */
+/* Adds the two factors of a module, whose numbers are drawn for their names in the file. */
 static void pair(const char *module, size_t rank, size_t in, size_t out)
 {
     Tensor a = tensor_f32(&arena, shape_of(2, rank, in)), b = tensor_f32(&arena, shape_of(2, out, rank));

@@ -54,7 +54,7 @@ static void adapters_read_back_as_they_were_saved(void **state)
         expect_tensor(fresh.list[i].tensor, model.list[i].tensor, "%s", fresh.list[i].name);
         assert_true(fresh.list[i].trainable == model.list[i].trainable);
     }
-    assert_true(trainable_set(&model, TRAIN_LLM, &error));     // without the projector
+    assert_true(trainable_set(&model, TRAIN_LLM, &error));     // the projector is not saved
     assert_true(lora_save(&l, &model, scratch("adapter"), &error) && lora_load(&back, &fresh, scratch("adapter"), &arena, &error));
     expect_same_lora(&back, &l);
 }
@@ -152,7 +152,7 @@ static void what_nothing_uses_is_an_error(void **state)
         { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
         { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
         { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },
-        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },         // the same twice
+        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },         // the same name twice
         { "language_model.x.lora_A.weight", "y", NULL, "keys that no module of this model uses: language_model.x.lora_A.weight, y" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -194,7 +194,7 @@ static void what_nothing_uses_is_an_error(void **state)
     expect_sentence(&error, "none/adapter_config.json", "cannot be read");
 }
 
-/* A file that is refused late has not touched the model. */
+/* A file that is refused late has not changed the model. */
 static void a_refused_file_leaves_the_model_alone(void **state)
 {
     (void)state;

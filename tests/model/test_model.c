@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The model as a whole: what must not be seen in its bits, its gradient, its training. */
+/* The model as a whole: what must not change its bits (packing, threads, the cache), its gradient, and its training. */
 #include <math.h>
 #include <mpfr.h>
 #include <omp.h>
@@ -74,7 +74,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Logits of all supervised rows of the samples, packed together. */
+/* The logits of all supervised rows of the samples, which are packed into one batch. */
 static Tensor logits(World *w, size_t first, size_t count, bool no_grad)
 {
     Arena scratch = arena_make(&w->error);
@@ -151,7 +151,8 @@ static void scores_are_sums_and_means_of_the_tokens(void **state)
     assert_true(score_samples(&w->model, w->sample, SAMPLES, 20, s, &w->arena, &w->error));
     for (size_t i = 0; i < SAMPLES; i++) {
         assert_int_equal(s[i].tokens, 3);
-        double sum = (double)s[i].token_nll[0] + s[i].token_nll[1] + s[i].token_nll[2];    // exact: 24 bits, near exponents
+        // exact in double: 24 bits each, and near exponents
+        double sum = (double)s[i].token_nll[0] + s[i].token_nll[1] + s[i].token_nll[2];
         expect_float(s[i].nll, (float)sum, "nll of sample %zu", i);
         expect_float(s[i].ce, (float)(sum / 3), "ce of sample %zu", i);
     }
@@ -236,8 +237,8 @@ static double slope(World *w, const Trainer *r, double h)
     return (value[0] - value[1]) / (2 * h);
 }
 
-/* The slope's own error: truncation, about a third of what it changes from 2h to h (the h^2 term), and rounding: each of
- * at most 64 operators in a row moves the loss by some ulps of 2^-24, so both losses by less than 2^-16 together. */
+/* The slope has two errors of its own. The truncation error is about a third of the change from 2h to h (the h^2 term). As to rounding,
+ * each of at most 64 operators in a row moves the loss by some ulps of 2^-24, so that both losses move by less than 2^-16 together. */
 static void the_gradient_is_the_slope_of_the_loss(void **state)
 {
     World *w = *state;
@@ -261,13 +262,13 @@ static void the_gradient_is_the_slope_of_the_loss(void **state)
         for (size_t j = 0; j < shape_size(start[k].shape); j++)
             along += (check_below(&random, 2) ? 1.0 : -1.0) * (param && param->grad ? param->grad->out.f32[j] : 0.0f);
         memcpy(r.optimiser.slots[k].value->f32, start[k].f32, tensor_bytes(start[k]));
-        memcpy(r.optimiser.slots[k].m.f32, start[k].f32, tensor_bytes(start[k]));      // where slope() finds the weights again
+        memcpy(r.optimiser.slots[k].m.f32, start[k].f32, tensor_bytes(start[k]));      // slope() takes the start weights from here
     }
     double h = 0x1p-10, near = slope(w, &r, h), far = slope(w, &r, 2 * h);
     double bound = fabs(far - near) + 0x1p-16 / h;
     if (fabs(near - along) > bound)
         fail_msg("gradient along v %.9g, slope %.9g, bound %.3g", along, near, bound);
-    assert_true(fabs(along) > 4 * bound);                                              // so the test can fail
+    assert_true(fabs(along) > 4 * bound);                                              // the bound is small enough for the test to fail
     trainer_close(&r);
 }
 
@@ -294,7 +295,7 @@ static Digest fresh_run(int64_t accumulate, int threads, int64_t pause, const ch
 {
     Digest d = { "" };
     void *state;
-    for (int64_t stop = pause ? pause : 8; stop <= 8; stop += 8 - pause) {       // a pause: another process would start like this
+    for (int64_t stop = pause ? pause : 8; stop <= 8; stop += 8 - pause) {       // after a pause, a new process would start like this
         setup(&state);
         World *w = state;
         assert_true(weights_train(&w->weights, "**", &w->error));

@@ -7,7 +7,7 @@
 #include "tensor/base/random.h"
 #include "tests/support/tiny.h"
 
-/* The WORLD.md model: its parameters were counted by hand, part by part. */
+/* The model of the shipped world. Its parameters were counted by hand, part by part. */
 static ModelConfig world_config(void)
 {
     ModelConfig c = tiny_config();
@@ -37,7 +37,7 @@ static void llava_7b_has_the_published_names_shapes_and_count(void **state)
     const Planned *plan = weights_plan(&c, &count, &arena, &error);
     for (size_t i = 0; i < count; i++)
         total += shape_size(plan[i].shape);
-    assert_int_equal(total, 7063427072);           // the Hub's count for llava-1.5-7b-hf
+    assert_int_equal(total, 7063427072);           // the number that the Hub states for llava-1.5-7b-hf
     static const struct { const char *name; Shape shape; } some[] = {
         { "vision_tower.vision_model.embeddings.class_embedding", { 1, { 1024 } } },
         { "vision_tower.vision_model.embeddings.patch_embedding.weight", { 4, { 1024, 3, 14, 14 } } },
@@ -83,7 +83,7 @@ static void new_weights_start_as_weights_def_says(void **state)
     static const struct { const char *name; double std; } normal[] = {
         { "vision_tower.vision_model.embeddings.class_embedding", .05 },
         { "vision_tower.vision_model.embeddings.patch_embedding.weight", .7 / 6.928203230275509 },        // fan_in 3 4 4
-        { "vision_tower.vision_model.encoder.layers.1.mlp.fc2.weight", .7 / 4.47213595499958 / 2 },       // fan_in 20, 2 layers run
+        { "vision_tower.vision_model.encoder.layers.1.mlp.fc2.weight", .7 / 4.47213595499958 / 2 },       // fan_in 20, 2 layers are run
         { "multi_modal_projector.linear_2.weight", .7 / 4.242640687119285 },
         { "language_model.model.embed_tokens.weight", .05 },
         { "language_model.model.layers.1.self_attn.o_proj.weight", .7 / 4.898979485566356 / 2 },          // fan_in 24, 2 layers
@@ -106,7 +106,7 @@ static void new_weights_start_as_weights_def_says(void **state)
         for (size_t k = 0; k < shape_size(t->shape); k++)
             expect_float(t->f32[k], same[i].value, "%s", same[i].name);
     }
-    assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));   // not run, not made
+    assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));   // it is not run, so it is not made
     assert_null(weights_find(&w, "vision_tower.vision_model.post_layernorm.weight"));
     assert_true(shape_equal(weights_find(&w, "language_model.model.layers.0.self_attn.k_proj.weight")->tensor.shape,
                             shape_of(2, (size_t)8, (size_t)18)));

@@ -28,7 +28,7 @@ static void weights_read_back_as_they_were_saved(void **state)
     assert_true(weights_make(&w, &c, 1, &arena, &error) && weights_save(&w, &c, folder, &error));
     assert_true(config_load(&c2, folder, &error) && weights_load(&back, folder, &c2, &arena, &error));
     expect_same_weights(&back, &w);
-    assert_true(weights_save(&back, &c, folder, &error));      // over the file that is mapped
+    assert_true(weights_save(&back, &c, folder, &error));      // this replaces the file that is mapped
     expect_same_weights(&back, &w);
     weights_close(&back);
 }
@@ -89,7 +89,7 @@ static void all_three_layouts_are_read(void **state)
             assert_string_equal(name_hub(entries[i].name, &arena), w.list[i].name);
             assert_string_equal(name_memory(w.list[i].name, &arena), memory_layout(w.list[i].name));
         }
-        /* buffers of older files are no weights */
+        /* older files also hold buffers, which are no weights */
         entries[entry_count++] = (Entry){ "model.vision_tower.vision_tower.vision_model.embeddings.position_ids",
                                           { shape_of(2, (size_t)1, (size_t)1), I64, { .i64 = (int64_t[]){ 0 } } } };
         entries[entry_count++] = (Entry){ "model.layers.0.self_attn.rotary_emb.inv_freq",
@@ -185,7 +185,7 @@ static void half_weights_stay_as_they_are_and_small_ones_are_widened(void **stat
             assert_in_range((uintptr_t)t->data, (uintptr_t)back.files[0].mapping, (uintptr_t)back.files[0].mapping + back.files[0].mapped);
     }
     assert_int_equal(kept, 2 * 6 + 2 + 1 + 2 * 7 + 1);
-    /* trainable ones become F32 and writable, the others stay */
+    /* trainable weights become F32 and writable, and the others stay as they are */
     assert_true(weights_train(&back, "language_model.model.layers.0.mlp.*_proj.weight,multi_modal_projector.**", &error));
     assert_int_equal(weights_parameters(&back, true), 3 * 18 * 22 + 18 * 12 + 18 + 18 * 18 + 18);
     for (size_t i = 0; i < back.count; i++) {
@@ -210,7 +210,7 @@ static void layers_that_are_not_run_are_kept_when_they_are_there(void **state)
     (void)state;
     Weights w, back;
     ModelConfig c = tiny_config();
-    c.vision_feature_layer = -1;                               // all three run: so weights for all three
+    c.vision_feature_layer = -1;                               // all three layers are run, so all three have weights
     assert_true(weights_make(&w, &c, 5, &arena, &error));
     c.vision_feature_layer = -2;
     entries_of(&w);
@@ -271,7 +271,7 @@ static void a_tied_head_is_the_embedding(void **state)
     assert_true(load(&back, &c));
     expect_same_weights(&back, &w);
     weights_close(&back);
-    /* a file may have it all the same, if it is the same */
+    /* a file may hold the tied head as well, if it equals the embedding */
     entries[entry_count++] = (Entry){ "lm_head.weight", embedding->tensor };
     write_folder();
     assert_true(load(&back, &c));
@@ -281,7 +281,7 @@ static void a_tied_head_is_the_embedding(void **state)
     write_folder();
     assert_false(load(&back, &c));
     expect_sentence(&error, folder, "tie_word_embeddings");
-    /* and it may have it alone: of two names for one tensor safetensors keeps either */
+    /* it may hold the head alone, because safetensors keeps either of two names for one tensor */
     error = (Error){ 0 };
     entry_count--;
     for (size_t i = 0; i < entry_count; i++)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: all right answers of the suite, as one file of another implementation holds them, to be spoilt and judged.
+/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test spoils some of them and
+ * has them judged.
  *
- *     right[place("op/gelu.default/y")].tensor.f32[0] = 0;      // a copy(…) of it, where it lies in the suite
+ *     Tensor *y = &right[place("op/gelu.default/y")].tensor;
+ *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to
+ *     y->f32[0] = 0;
  *     judge();
  *     said("op/gelu.default/y", "OUTSIDE", "1 of")
  *
- * Set up by answers_begin, ended by answers_end, for each test. Included by the one file of a test program, as stand.h. */
+ * answers_test sets up and ends each test (answers_begin, answers_end). Only the one file of a test program may include this, as
+ * with stand.h, because the variables below are its own. */
 #ifndef PULSE_TESTS_SUPPORT_ANSWERS_H
 #define PULSE_TESTS_SUPPORT_ANSWERS_H
 
@@ -24,8 +28,8 @@ static const char suite[] = "fixtures/vectors/v1";
 
 static Findings found;
 static json_t *manifest;
-static Entry right[MOST];            // all answers, as one file holds them: of the cases, of the steps' modules, of the steps end to end
-static float *bound[MOST];           // NULL: has only one right answer, or is told end to end
+static Entry right[MOST];            // the answers of all cases, of the modules of all steps, and of all steps end to end
+static float *bound[MOST];           // NULL: only one answer is right, or the distance is reported end to end
 static size_t right_count;
 
 static inline void add(const char *name, Tensor t, const Tensor *b)
@@ -50,7 +54,8 @@ static inline bool end_to_end(const char *name)
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
     bool one = strcmp(name, "loss") == 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        one |= strncmp(name, kinds[k], strlen(kinds[k])) == 0 && strncmp(name, "grad.t", 6) != 0;       // grad.t<k> is of a node
+        // grad.t<k> is the gradient of a node
+        one |= strncmp(name, kinds[k], strlen(kinds[k])) == 0 && strncmp(name, "grad.t", 6) != 0;
     return one;
 }
 
@@ -100,7 +105,7 @@ static inline int answers_end(void **state)
     return stand_end(state);
 }
 
-/* What verify finds in the answers as they now stand in `right`. */
+/* Runs verify on the answers in `right`, and puts what it finds into `found`. */
 static inline void judge(void)
 {
     const char *got = scratch("got.safetensors");
@@ -111,7 +116,7 @@ static inline void judge(void)
     unlink(got);
 }
 
-/* Whether a finding about `where` has the verdict and the part. */
+/* Whether a finding about `where` has this verdict and a sentence that contains `part`. */
 static inline bool said(const char *where, const char *verdict, const char *part)
 {
     for (size_t k = 0; k < json_array_size(found.lines); k++) {

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "tensor/base/float.h"
 
-enum { SHOWN = 8 };      // differences printed before the rest is only counted
+enum { SHOWN = 8 };      // how many differences are printed; the others are only counted
 
 uint64_t check_seed(void)
 {
@@ -25,7 +25,7 @@ uint64_t check_random(uint64_t *state)
 
 size_t check_below(uint64_t *state, size_t n)
 {
-    return (size_t)(check_random(state) % n);       // the bias is of no interest to a test
+    return (size_t)(check_random(state) % n);       // the small bias does not matter in a test
 }
 
 /* A float of the given sign, exponent and random fraction. */
@@ -35,7 +35,7 @@ static float with_exponent(uint64_t *s, int exponent)
     return float_from((uint32_t)(r & 0x807fffffu) | (uint32_t)(exponent + 127) << 23);
 }
 
-/* Sum of twelve uniforms: exact in double, one rounding. */
+/* A sum of twelve uniform numbers, which is exact in double and is rounded once. */
 static float gaussian(uint64_t *s)
 {
     double sum = -6;

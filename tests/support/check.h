@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Check: numeric assertions on top of cmocka, and the data that all tests are fed with.
+/* Check: numeric assertions on top of cmocka, and the input data of all tests.
  *
  *     static void add_is_correctly_rounded(void **state)
  *     {
@@ -12,9 +12,9 @@
  *         }
  *     }
  *
- * There are no tolerances: floats are equal when their bits are. A failure prints the first indices that differ,
- * bits, hexfloat, the distance in ULP, how many differ, and the command that repeats it (PULSE_SEED=… program).
- * All of it fails the running test at once, like cmocka's own assertions; none of it may be called inside a parallel region. */
+ * There are no tolerances: floats are equal when their bits are. A failure prints the first indices that differ, both values as bits
+ * and as hexadecimal floats, their distance in ULP, how many differ, and the command that repeats the test (PULSE_SEED=… program).
+ * A failed assertion ends the running test at once, as cmocka's own do, so none may be made inside a parallel region. */
 #ifndef PULSE_TESTS_SUPPORT_CHECK_H
 #define PULSE_TESTS_SUPPORT_CHECK_H
 
@@ -25,15 +25,15 @@
 #include <cmocka.h>
 #include "tensor/tensor.h"
 
-/* --- Seeds: PULSE_SEED in the environment, else 1. --- */
+/* --- Seeds: check_seed is PULSE_SEED of the environment, else 1. --- */
 uint64_t check_seed(void);
-/* splitmix64 (Steele, Lea & Flood 2014); of the tests alone, so that tests do not lean on what they test. */
+/* splitmix64 (Steele, Lea & Flood 2014). The tests have a generator of their own, so that they do not depend on what they test. */
 uint64_t check_random(uint64_t *state);
 size_t   check_below(uint64_t *state, size_t n);      // 0 … n-1
 
-/* --- Data. Every kind is a way in which floating point hurts. --- */
+/* --- Data: every kind is one way in which floating-point arithmetic goes wrong. --- */
 typedef enum {
-    DATA_GAUSSIAN,       // about normal, sigma 1
+    DATA_GAUSSIAN,       // nearly normal, with a standard deviation of 1
     DATA_WIDE,           // exponents spread over 2^-60 … 2^60
     DATA_SUBNORMAL,      // at and below the smallest normal float
     DATA_TIES,           // small integers and halves: exact results, half-way cases
@@ -55,9 +55,9 @@ Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed);
 #define expect_bits(got, want, n, ...) check_bits((got), (want), (n), __FILE__, __LINE__, __VA_ARGS__)
 #define expect_float(got, want, ...) \
     do { float got_ = (got), want_ = (want); check_bits(&got_, &want_, 1, __FILE__, __LINE__, __VA_ARGS__); } while (0)
-/* The failure is there, and its sentence contains every part (last argument NULL); the Error is empty afterwards. */
+/* The Error has failed with a sentence that contains every part; it is empty afterwards. */
 #define expect_sentence(error, ...) check_sentence((error), __FILE__, __LINE__, __VA_ARGS__, (const char *)NULL)
-/* No failure; otherwise prints its sentence. */
+/* The Error has not failed; otherwise its sentence is printed. */
 #define expect_fine(error) check_fine((error), __FILE__, __LINE__)
 #define expect_tensor(got, want, ...) check_tensor((got), (want), __FILE__, __LINE__, __VA_ARGS__)
 
@@ -67,7 +67,7 @@ void check_tensor(Tensor got, Tensor want, const char *file, int line, const cha
     __attribute__((format(printf, 5, 6)));
 void check_sentence(Error *e, const char *file, int line, ...);
 void check_fine(const Error *e, const char *file, int line);
-/* The line that repeats this program with this seed. */
+/* Prints the command that runs this program again with this seed. */
 void check_print_command(void);
 
 #endif

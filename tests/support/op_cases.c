@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/op_cases.h"
 
-/* 131 * 257 elements: odd, prime, and enough for every operator to use its threads. */
+/* The sizes are odd and prime, and 131 * 257 elements are enough for every operator to use its threads. */
 #define ROWS 131
 #define COLS 257
 #define M(n, c) { 2, { n, c } }
@@ -15,14 +15,14 @@
 static const int32_t ids[] = { 3, 0, 3, 130, 7, 3, 66 }, offsets[] = { 0, 5, 5, 6, 131 };
 static int32_t labels[ROWS], keep[ROWS], positions[ROWS];
 
-/* Two samples: 50 queries on 60 keys, then 81 on 90; 4 query heads on 2 key heads of 6. */
+/* Two samples: 50 queries see 60 keys, and 81 queries see 90. There are 4 query heads on 2 key heads of size 6. */
 static const int32_t segments[] = { 0, 50, 0, 60, 50, 81, 60, 90 };
 static const Attention attention = { .segments = segments, .count = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .causal = true };
 #define SCORES V(4 * (50 * 60 + 81 * 90))
 #define Q M(ROWS, 24)
 #define K M(150, 12)
 
-/* Tables that a call reads; filled once, by the first call that reads them. */
+/* Fills the tables that calls read. The first call that reads them fills them. */
 static void fill_tables(void)
 {
     if (positions[1])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One example call of every operator: enough to test what holds for all of them alike. The kernels' values are
- * tested against MPFR elsewhere; here it is shapes, threads, refusals and the operators that make the gradients. */
+/* One example call of every operator, for tests of what holds for all operators alike: shapes, threads, refusals, and the operators
+ * that compute the gradients. Other tests hold the values of the kernels to MPFR. */
 #ifndef PULSE_TESTS_SUPPORT_OP_CASES_H
 #define PULSE_TESTS_SUPPORT_OP_CASES_H
 
@@ -8,16 +8,16 @@
 
 enum { CASE_INPUTS = 3 };
 
-/* Where an input's numbers lie, so that the formula is smooth there. */
-typedef enum { INPUT_NORMAL, INPUT_POSITIVE, INPUT_CONSTANT } InputKind;   // CONSTANT: normal, and no gradient flows into it
+/* The range of the numbers of an input, in which the formula is smooth. */
+typedef enum { INPUT_NORMAL, INPUT_POSITIVE, INPUT_CONSTANT } InputKind;   // CONSTANT: normal, and without a gradient
 
 typedef struct {
-    const char *name;                                // of the operator
+    const char *name;                                // the name of the operator
     Shape shape[CASE_INPUTS];
     InputKind kind[CASE_INPUTS];
     size_t n;
     Node *(*make)(Tape *t, Node *const x[]);
-    // GRAPH.md: the operators that make the gradients, in order; NULL: it has no derivative
+    // the operators that compute the gradients, in order; NULL: the operator has no derivative
     const char *backward;
 } OpCase;
 

@@ -4,7 +4,7 @@
 #include "tensor/base/float.h"
 #include "tests/support/oracle.h"
 
-/* Integers do it: y = m 2^(e-24) rounded at the last bit that a float of that size has. */
+/* y is scaled to an integer in units of the last bit that a float of its size has, and that integer is rounded. */
 float oracle_float(const mpfr_t y)
 {
     if (mpfr_nan_p(y))
@@ -55,8 +55,8 @@ static void shortened(mpfr_t y, const void *value) { mpfr_set(y, *(const mpfr_t 
 
 float oracle_nearest(const mpfr_t y) { return oracle_round(shortened, (const void *)y, 2, NULL); }
 
-/* --- The scalar functions, written as their definitions. MPFR rounds every step correctly; the guard
- * of 20 bits covers the steps, extra precision the zeros of derivatives and tiny operands. --- */
+/* --- The scalar functions, written as their definitions. MPFR rounds every step correctly. The guard of 20 bits covers these
+ * roundings, and extra precision covers the zeros of derivatives and tiny operands. --- */
 
 #define WORK(y, extra) mpfr_prec_t wp = mpfr_get_prec(y) + (extra); mpfr_t a, b, c; mpfr_inits2(wp, a, b, c, (mpfr_ptr)0)
 #define DONE mpfr_clears(a, b, c, (mpfr_ptr)0)

@@ -6,9 +6,9 @@
 #include "tests/support/oracle.h"
 #include "tests/support/oracle_softmax.h"
 
-enum { V = CASE_V, PRECISION = 1200 };          // sums of floats are exact; a quotient is far from every midpoint
+enum { V = CASE_V, PRECISION = 1200 };          // sums of floats are exact, and no quotient is near a midpoint
 
-/* base + s x / den, once. */
+/* base + s x / den, rounded once. */
 static float once(float base, float s, float x, float den)
 {
     mpfr_t y, t;
@@ -66,7 +66,7 @@ static float ce(const CaseRole *r, const float *z)
     return mean_mpfr(each, r->rows, r->tokens);
 }
 
-/* NLL_i, or CE_i with `mean`. */
+/* The NLL of each sample, or with `mean` its CE. */
 static void per_sample(const CaseRole *r, const float *z, bool mean, float *out)
 {
     float each[CASE_ROWS];
@@ -79,7 +79,7 @@ static void per_sample(const CaseRole *r, const float *z, bool mean, float *out)
 
 /* --- contributions to dL/dz --- */
 
-/* c_k (p - e_y) of row k */
+/* Adds c_k (p - e_y) for each row k. */
 static void push_label(CaseRole *r, const float *c)
 {
     float *to = r->parts[r->count++], p[V];
@@ -98,7 +98,7 @@ static void push_label_all(CaseRole *r, float c)
     push_label(r, all);
 }
 
-/* c_i for the rows of sample i */
+/* Adds the same with one c_i for all rows of sample i. */
 static void push_label_samples(CaseRole *r, const float *c)
 {
     float all[CASE_ROWS];
@@ -108,7 +108,7 @@ static void push_label_samples(CaseRole *r, const float *c)
     push_label(r, all);
 }
 
-/* c (p - q), on rows from `skip` of each sample on */
+/* Adds c (p - q) for the rows of each sample, of which the first `skip` are left out. */
 static void push_target(CaseRole *r, const float *q, float c, int32_t skip)
 {
     float *to = r->parts[r->count++], p[V];
@@ -243,7 +243,8 @@ static float term_weighted(CaseRole *f, const Hyperparameters *v, bool satimp)
     return mean_mpfr(wn, f->rows, f->tokens);
 }
 
-/* undial: q from the reference with beta taken off the label; ce_u: from the model with the label left out. */
+/* The target q: for undial that of the reference, with beta subtracted from the label's logit; for ce_u that of the model without
+ * the label. */
 static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
 {
     float q[CASE_ROWS * V] = { 0 }, each[CASE_ROWS], l[V], zero[V] = { 0 }, t[V];
@@ -330,13 +331,13 @@ static float squares(const float *x, size_t n, bool root)
     return out;
 }
 
-/* E = RN(RN(sum D^2) / (R C)), D = RN(h - aim); dL/dh = RN(2 weight D / (R C)). One aim for all rows, or each its own. */
+/* E = RN(RN(sum D^2) / (R C)) with D = RN(h - aim), and dL/dh = RN(2 weight D / (R C)). All rows have one aim, or each has its own. */
 static float distance(CaseRole *r, const float *aim, bool one, float weight)
 {
     float d[CASE_ROWS * V], n = (float)(r->rows * V);
     for (size_t k = 0; k < r->rows * V; k++) {
         float to = aim[one ? k % V : k];
-        d[k] = r->z[k] == to ? r->z[k] - to : sub(r->z[k], to);       // IEEE's signs of zero
+        d[k] = r->z[k] == to ? r->z[k] - to : sub(r->z[k], to);       // the signs of zero are those of IEEE 754
         r->want[k] = ratio_mpfr(d[k], 2 * weight, n);
     }
     return ratio_mpfr(squares(d, r->rows * V, false), 1, n);

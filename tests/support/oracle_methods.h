@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Oracle of the methods: each row of the table dL/dz = c (p - q), and each loss, as the chain that its formula
- * states, every operation rounded once by MPFR. It shares no code with unlearn/ and tensor/. */
+/* Oracle of the methods: each loss, and each gradient dL/dz = c (p - q), as the chain of operations that its formula states. MPFR
+ * rounds every operation once. The oracle shares no code with unlearn/ and tensor/. */
 #ifndef PULSE_TESTS_SUPPORT_ORACLE_METHODS_H
 #define PULSE_TESTS_SUPPORT_ORACLE_METHODS_H
 
@@ -8,7 +8,7 @@
 
 enum { CASE_V = 17, CASE_ROWS = 8 };
 
-/* One role's samples: logits of the model and of the reference. samples == 0: not in the step. */
+/* The samples of one role, with the logits of the model and of the reference. samples == 0: the role is not in the step. */
 typedef struct {
     size_t  rows, samples, tokens;
     int32_t offsets[5], labels[CASE_ROWS];
@@ -23,12 +23,12 @@ typedef struct {
     CaseRole role[ROLE_COUNT];
 } MethodCase;
 
-/* The loss; false when the oracle does not know the method. */
+/* Computes the loss and the gradients of a case. False: the oracle does not know the method. */
 bool method_mpfr(const char *method, MethodCase *c, float *loss);
-/* rmu, of hidden states in place of logits; u [CASE_V] is the direction that was drawn. */
+/* The loss of rmu, which has hidden states in place of logits; u [CASE_V] is the direction that was drawn. */
 float rmu_mpfr(MethodCase *c, const float *u);
 
-/* One rounding each. */
+/* Each of these functions rounds once. */
 float mul_mpfr(float a, float b);
 float axpy_mpfr(float base, float x, float s);
 float ratio_mpfr(float x, float num, float den);

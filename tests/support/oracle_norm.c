@@ -4,8 +4,8 @@
 #include "tensor/base/float.h"
 #include "tests/support/oracle.h"
 
-/* Sums of squares of floats need 600 bits, their cubes 1800; a quotient that is not a tie is farther than
- * 2^-2500 from one. So 4000 bits and oracle_round's 2880 see every tie. */
+/* A sum of squares of floats needs 600 bits, and its cube 1800. A quotient that is not a tie is farther than 2^-2500 from one. So
+ * 4000 bits here, and the 2880 of oracle_round, find every tie. */
 enum { BITS = 4000 };
 
 float norm_nearest(mpfr_t v)
@@ -13,7 +13,7 @@ float norm_nearest(mpfr_t v)
     return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_nearest(v) + 0.0f;
 }
 
-/* out = (1/C) sum of (a_j - ma)(b_j - mb); ma, mb NULL for 0 */
+/* out = (1/C) sum of (a_j - ma)(b_j - mb), where ma = NULL and mb = NULL mean 0. */
 static void mean_product(mpfr_t out, const float *a, mpfr_t ma, const float *b, mpfr_t mb, size_t cols)
 {
     mpfr_t p, q;
@@ -41,7 +41,7 @@ static bool finite_row(const float *x, size_t n)
     return finite;
 }
 
-/* Equal numbers have the variance 0, which a mean cut to BITS would miss. */
+/* Whether all numbers are equal. Their variance is 0, but a mean that is rounded to BITS would give another value. */
 static bool constant_row(const float *x, size_t n)
 {
     for (size_t k = 1; k < n; k++)

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <mpfr.h>
 
-/* Enough for every sum of finite products here (2^-447 … 2^408) to be exact. */
+/* With so many bits every sum of finite products here (2^-447 … 2^408) is exact. */
 enum { SUM_PRECISION = 1200 };
 
-/* Zero of a reduction is +0; NaN has one face. */
+/* A zero that a reduction gives is +0, and every NaN has the same bits. */
 static float face(float y)
 {
     return y == 0 ? 0.0f : y != y ? NAN : y;
@@ -33,8 +33,8 @@ static size_t largest(const float *x, size_t n)
     return at;
 }
 
-/* e^(x_j - x_at); below 2^-1500 it is set to that, which no float can tell from it (the exact parts
- * of a result end at 2^-149) but which an addition to a tie can show. */
+/* e^(x_j - x_at). A value below 2^-1500 is set to 2^-1500. No float can tell the two apart, because the exact parts of a result end
+ * at 2^-149; but added to a tie, the value still shows on which side of it the sum lies. */
 static void power(Row *r, const float *x, size_t j, size_t at)
 {
     mpfr_set_flt(r->d, x[j], MPFR_RNDN);
@@ -44,7 +44,8 @@ static void power(Row *r, const float *x, size_t j, size_t at)
         mpfr_set_ui_2exp(r->e, 1, -1500, MPFR_RNDN);
 }
 
-/* v is within 2^(24-bits) relative: all intermediate results are positive sums, quotients and logs of these. */
+/* The relative error of v is at most 2^(24-bits), because all intermediate results are positive sums, quotients and logarithms of
+ * these. */
 static int one_float(Row *r, const mpfr_t v, int exact, float *y)
 {
     *y = to_float(v);
@@ -121,7 +122,7 @@ static void add_product(mpfr_t sum, mpfr_t term, double a, double b, double c)
     }
 }
 
-/* With an operand that is not finite the formula is taken as IEEE 754 takes it, in any order. */
+/* Where an operand is not finite, the formula is evaluated by the rules of IEEE 754; the order does not matter then. */
 static float special_grad(const float *p, const float *dp, size_t n, size_t i)
 {
     double sum = 0;

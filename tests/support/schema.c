@@ -7,7 +7,7 @@
 
 enum { DEPTH_MAX = 32, SCHEMA_BYTES = 1 << 18 };
 
-/* Where in the value, and of which file the schema is. */
+/* The place in the value, and the file that the schema comes from. */
 typedef struct { const char *folder; const json_t *root; char at[512]; Error *error; int depth; } Place;
 
 static bool check(const Place *p, const json_t *schema, const json_t *value);
@@ -104,7 +104,7 @@ static bool check_items(const Place *p, const json_t *schema, const json_t *v)
     return true;
 }
 
-/* "parts.json#/$defs/sha256", "#/$defs/sha256" */
+/* Follows a reference: "parts.json#/$defs/sha256", or "#/$defs/sha256" in the same file. */
 static bool check_ref(const Place *p, const char *to, const json_t *v)
 {
     const char *hash = strchr(to, '#');

@@ -3,7 +3,7 @@
 #ifndef PULSE_TESTS_SUPPORT_SCRATCH_H
 #define PULSE_TESTS_SUPPORT_SCRATCH_H
 
-/* A path inside it; the text stays until 16 further calls. */
+/* A path inside the folder. The text stays valid until scratch has been called 16 more times. */
 const char *scratch(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Stand: what a test stands on, made anew for each: an Error without a failure, an arena whose fresh memory is poisoned, a tape on both.
+/* Stand: what each test starts with: an Error without a failure, an arena whose fresh memory is poisoned, and a tape on both.
  *
  *     static void sums_are_sums(void **state) { … op_sum(&tape, tape_input(&tape, "x", data_tensor(&arena, …))) … expect_fine(&error); }
  *
  *     const struct CMUnitTest tests[] = { stand_test(sums_are_sums) };
  *
- * A test that needs more calls stand_begin first in a set-up of its own, and stand_end last. Included by the one file of a test
- * program, whose own these three are. */
+ * A test that needs more has a set-up and an end of its own, which call stand_begin first and stand_end last. Only the one file of a
+ * test program may include this, because the three are its own variables. */
 #ifndef PULSE_TESTS_SUPPORT_STAND_H
 #define PULSE_TESTS_SUPPORT_STAND_H
 
@@ -18,7 +18,7 @@
 
 static Error error;
 static Arena arena;
-static Tape tape;                        // tape_reset(&tape) gives back the arena's memory, too
+static Tape tape;                        // tape_reset(&tape) resets the arena as well
 static int stand_threads;
 
 static inline int stand_begin(void **state)
@@ -32,7 +32,7 @@ static inline int stand_begin(void **state)
     return 0;
 }
 
-/* What a test forced is free again, and as many threads as before. */
+/* Undoes what a test has forced (a tier, a number of threads), and frees the arena. */
 static inline int stand_end(void **state)
 {
     (void)state;
@@ -42,7 +42,7 @@ static inline int stand_end(void **state)
     return 0;
 }
 
-/* Floats on the tape where they lie: a matrix of r rows, a vector. */
+/* Put floats on the tape without a copy, as a matrix of r rows or as a vector. */
 static inline Node *stand_rows(const float *x, size_t r, size_t cols)
 {
     return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(2, r, cols)));

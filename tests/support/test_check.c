@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The measure itself: data kinds are what they say, and comparing sees a single bit. */
+/* The measure itself: each kind of data is what it says, and a comparison notices a single bit. */
 #include "tests/support/check.h"
 
 #include <math.h>

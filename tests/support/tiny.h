@@ -5,10 +5,11 @@
 
 #include "model/lora.h"
 
-/* 3 layers of vision of which 2 are run, 3 heads, vocabulary 331, 6 query heads on 2 key heads of 4, 2 layers. */
+/* The tower has 3 layers, of which 2 are run, and 3 heads. The language model has 2 layers, 6 query heads on 2 key heads of size 4,
+ * and a vocabulary of 331. */
 ModelConfig tiny_config(void);
 
-/* B of every adapter is zero at first; anything else shows more. */
+/* Fills B of every adapter, which is zero at first, with numbers, so that the adapters change the outputs. */
 void tiny_fill_b(Lora *l);
 
 #endif

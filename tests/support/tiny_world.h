@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* A tiny world: a model of tests/tiny.h with samples to forget and to retain, half of them with a picture, and other answers; and a plan
- * of rounds over it. Everything is a function of the seed.
+/* A tiny world: the model of tests/support/tiny.h, with samples to forget and to retain, half of which have a picture, with refusals
+ * and alternate answers, and with a plan of rounds. Everything is a function of the seed.
  *
  *     TinyWorld *w = tiny_world_make(check_seed());
  *     Rounds r;
  *     tiny_world_adapt(w, TRAIN_LLM);
  *     RoundsPlan p = tiny_world_plan(w, "npo", "beta=0.5", 2);       // two steps
- *     tiny_world_run(w, &r, &p);                                     // fails the running test when something goes wrong
+ *     tiny_world_run(w, &r, &p);                                     // an error fails the running test
  *     rounds_close(&r);
  *     tiny_world_close(w); */
 #ifndef PULSE_TESTS_SUPPORT_TINY_WORLD_H
@@ -28,17 +28,17 @@ typedef struct {
     Model model;
     int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST], other_targets[FORGET][LONGEST];
     BatchSample sample[SAMPLES];                         // 0 … 3 to forget, 4 … 9 to retain
-    BatchSample other[FORGET], alternate[FORGET];        // refusals; alternates: the same, one place on
+    BatchSample other[FORGET], alternate[FORGET];        // refusals; the alternates are the refusals, moved on by one place
 } TinyWorld;
 
 TinyWorld *tiny_world_make(uint64_t seed);
 void   tiny_world_close(TinyWorld *w);
-/* Adapters of rank 3, or all weights. */
+/* Adds adapters of rank 3, or makes all weights trainable. */
 void   tiny_world_adapt(TinyWorld *w, Trainable t);
-/* AdamW at 1e-3, batches of 3, one round; `changes` over the hyperparameters of the method. */
+/* A plan of one round: AdamW with a learning rate of 1e-3 and batches of 3. `changes` are applied to the method's hyperparameters. */
 RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes, int64_t steps);
 void   tiny_world_run(TinyWorld *w, Rounds *r, const RoundsPlan *p);
-/* Of all weights and adapters. */
+/* The digest of all weights and adapters. */
 Digest tiny_world_digest(const TinyWorld *w);
 
 #endif

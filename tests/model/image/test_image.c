@@ -11,7 +11,7 @@
 #include "tensor/base/hash.h"
 #include "tests/support/scratch.h"
 
-/* The picture of fixtures/pillow/make.py: splitmix64 bytes. */
+/* The picture that fixtures/pillow/make.py draws: the bytes of splitmix64. */
 static Image noise(uint64_t seed, size_t w, size_t h, int levels)
 {
     Image x = { w, h, arena_array(&arena, w * h, 3) };
@@ -32,7 +32,7 @@ static const char *answer(const uint8_t *bytes, size_t n)
     return hex;
 }
 
-/* The next line of a fixture that is not a comment, as its words; NULL at the end. */
+/* The words of the next line of a fixture that is no comment; NULL at the end. */
 static char **words(FILE *f, size_t count)
 {
     static char line[512], *word[16];
@@ -166,7 +166,7 @@ static void a_written_png_reads_back_and_has_the_same_bytes_each_time(void **sta
         assert_string_equal(first.hex, second.hex);
         assert_true(image_read(&back, scratch("a.png"), &arena, &error));
         assert_memory_equal(x.rgb, back.rgb, 3 * x.width * x.height);
-        if (k == 1)      /* the compressor's bytes are part of SHA256SUMS of the world: another stb is to be noticed */
+        if (k == 1)      /* SHA256SUMS of the world depends on the bytes of stb's compressor, so another version must be noticed */
             assert_string_equal(first.hex, "4442a92183f660c3895eb6fc5e4c2146fb8868781699cca0bc0c7d06505e00e3");
     }
 }
@@ -196,7 +196,7 @@ static void put32(uint8_t *p, uint32_t v)
 
 static uint8_t *good_png(size_t *n) { return (uint8_t *)file_read("fixtures/pillow/rgb8.png", 1 << 20, n, &arena, &error); }
 
-/* A header that announces w x h, with its checksum right, so that nothing but the size is wrong. */
+/* A header that states the size w x h. Its checksum is right, so that nothing but the size is wrong. */
 static void announce(uint32_t w, uint32_t h, const char *part)
 {
     size_t n;
@@ -251,7 +251,7 @@ static void a_damaged_png_is_refused_whichever_bit_is_wrong(void **state)
     }
 }
 
-/* Whatever the bytes, a sentence or a picture; checksums made right, so that the decoder behind them is reached. */
+/* Any bytes give a picture or a sentence. The checksums are made right, so that the decoder behind them is reached. */
 static void random_damage_never_crashes(void **state)
 {
     (void)state;

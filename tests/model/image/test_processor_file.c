@@ -47,7 +47,7 @@ static void published_settings_are_understood(void **state)
         "\"image_processor_type\":\"CLIPImageProcessor\",\"image_std\":[0.26862954,0.26130258,0.27577711],"
         "\"processor_class\":\"LlavaProcessor\",\"resample\":3,\"rescale_factor\":0.00392156862745098,\"size\":{\"shortest_edge\":336}}"));
     assert_true(s.shortest == 336 && s.crop_width == 336 && s.scale == 1 / 255.0 && !s.pad);
-    /* openai/clip: sizes as numbers */
+    /* openai/clip gives sizes as numbers */
     assert_true(settings_of(&s, "{\"crop_size\":224,\"feature_extractor_type\":\"CLIPFeatureExtractor\",\"size\":224}"));
     assert_true(s.shortest == 224 && s.crop_height == 224);
     assert_true(settings_of(&s, "{\"size\":{\"height\":20,\"width\":30},"

@@ -21,7 +21,7 @@ static int begin(void **state)
     return 0;
 }
 
-/* The prompt as text: tokens, one blank between; a learnt token is in [ ], where its row predicts it. */
+/* The prompt as text: tokens with a blank between them. A token that is a label stands in [ ]. */
 static const char *shown(const Tokenizer *t, const Prompt *p)
 {
     static char out[4096];
@@ -82,7 +82,7 @@ static void a_prompt_knows_where_picture_and_answer_are(void **state)
     assert_true(text.image_count == 0 && text.n == with.n - 16 && text.answer_begin == text.n - 3);
 }
 
-/* What the template's text gives when written out by hand. */
+/* The prompt has the ids that the tokenizer gives for the text of the template, written out by hand. */
 static void expect_same_as_text(PromptStyle s, bool picture, const char *text)
 {
     Prompt p;
@@ -103,7 +103,7 @@ static void templates_read_as_published(void **state)
                                  "helpful, detailed, "
                                  "and polite answers to the user's questions. USER: <image>\nwhat is this ? ASSISTANT: the flag "
                                  "of France</s>");
-    s.image_tokens = 3;       /* as the processor does: the placeholder written three times */
+    s.image_tokens = 3;       /* the processor also writes the placeholder three times */
     expect_same_as_text(s, true, "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
                                  "helpful, detailed, "
                                  "and polite answers to the user's questions. USER: <image><image><image>\nwhat is this ? "
@@ -125,7 +125,8 @@ static void only_vicuna_and_the_world_learn_an_end_token(void **state)
     }
 }
 
-/* LLaMA's legacy form marks every segment, so the two routes agree; Metaspace "first" marks one only, so they do not. */
+/* LLaMA's legacy form marks the beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace "first" marks
+ * only one segment, so that they differ. */
 static void piecewise_tokenisation_differs_only_where_it_should(void **state)
 {
     (void)state;

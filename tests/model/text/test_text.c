@@ -72,7 +72,7 @@ static void ids_and_texts_equal_those_of_hugging_face(void **state)
     assert_int_equal(cases, 3 * 80);
 }
 
-/* --- Forms that the fixtures do not have: a tokenizer put together from its parts --- */
+/* --- Tokenizers that are put together from parts, for forms that the fixtures do not have --- */
 
 #define BASE "\"<unk>\":0,\"a\":1,\"b\":2,\"c\":3,\"ab\":4,\"bc\":5,\"\xe2\x96\x81\":6,\"\xe2\x96\x81" "a\":7,\"abc\":8,\" \":9,\"aa\":10"
 #define MERGES "\"b c\",\"a b\",\"a bc\",\"\xe2\x96\x81 a\",\"a a\""
@@ -98,7 +98,7 @@ static void the_lowest_rank_is_merged_first_and_the_leftmost_of_equals(void **st
 {
     (void)state;
     const Tokenizer *t = small("", "", "");
-    expect_ids(t, "abc", "8");          /* b c before a b, then a bc */
+    expect_ids(t, "abc", "8");          /* "b c" is merged before "a b", and "a bc" after it */
     expect_ids(t, "aaa", "10 1");
     expect_ids(t, "aaaaa", "10 10 1");
     expect_ids(t, "cabbca", "3 4 5 1");
@@ -287,7 +287,7 @@ static void a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer(void **state)
     }
 }
 
-/* Any text comes back, whatever it is made of. */
+/* Every text is decoded to itself, whatever characters it has. */
 static void decoding_undoes_encoding(void **state)
 {
     (void)state;

@@ -32,7 +32,7 @@ static bool samples_of(const char *text)
     return dataset_read(&samples, scratch("s.jsonl"), &arena, &error);
 }
 
-/* A picture file and a file with three pictures of 2 x 1 beside the samples. */
+/* Writes a picture, and a file with three pictures of 2 x 1 pixels, into the folder of the samples. */
 static void write_pictures(void)
 {
     uint8_t rgb[18];
@@ -172,7 +172,7 @@ static void a_damaged_file_gives_a_sentence_or_samples(void **state)
     }
 }
 
-/* From an implementation in Python of Philox and of the formula in sample.h. */
+/* The expected values come from a Python implementation of Philox and of the formula in sample.h. */
 static void augmentation_is_its_formula(void **state)
 {
     (void)state;

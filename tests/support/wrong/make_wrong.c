@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* make_wrong DIR: writes DIR/wrong.safetensors, the answers of known mistakes to the suite in DIR. */
+/* make_wrong DIR writes DIR/wrong.safetensors: the answers that known mistakes would give to the suite in DIR. */
 #include <stdio.h>
 #include "tests/support/wrong/wrong.h"
 

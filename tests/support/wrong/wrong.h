@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: what implementations with known mistakes would answer to the cases of a suite, by really making the mistake:
- * an alternative formula in binary64, another road, or the module's graph with a wrong part in it; nothing of it is in the product.
- * wrong.safetensors holds them as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
+/* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is really made: by
+ * another formula in binary64, by other processing of the input, or by a wrong part in the graph of a module. None of this is in the
+ * product. wrong.safetensors holds the answers as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
 #ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 #define PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 
@@ -9,7 +9,7 @@
 #include "tensor/store.h"
 
 typedef struct {
-    const char *suite;               // folder of the reference answers
+    const char *suite;               // the folder of the reference answers
     Entry *list;
     size_t count, room;
     Arena *arena;
@@ -21,18 +21,21 @@ void wrong_losses(Wrong *w);         // wrong_losses.c
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
 void wrong_blocks(Wrong *w);         // wrong_blocks.c
 void wrong_steps(Wrong *w);          // wrong_steps.c
-/* Makes the mistake in a recorded graph (wrong_graph.c): in what the unit has of it; NULL: in all of it.
- * False: there is no place for it. */
+/* Makes the mistake in the part of a recorded graph that belongs to the unit, or in all of it where `u` is NULL (wrong_graph.c).
+ * False: the graph has no place for this mistake. */
 bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a);
 
-/* in.safetensors of a case (closed with the arena's life); n floats of it; an answer to be added; one of floats. */
+/* Opens in.safetensors of a case, which stays open as long as the arena lives. */
 Store wrong_open(Wrong *w, const char *id);
+/* The floats of a tensor of that file, and their number. */
 const float *wrong_floats(const Store *in, const char *name, size_t *n);
+/* Adds an answer. */
 void wrong_tensor(Wrong *w, const char *id, const char *flag, const char *name, Tensor t);
+/* Adds an answer of floats, which the caller fills in. */
 float *wrong_answer(Wrong *w, const char *id, const char *flag, const char *name, Shape shape);
-/* The next of the flags "A B C", which then stand after it; NULL after the last. */
+/* The first of the flags "A B C"; *flags is moved behind it. NULL: there are no more. */
 const char *wrong_flag(Wrong *w, const char **flags);
-/* All of them. */
+/* Makes the answers of all known mistakes. */
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Modules with their known mistakes: the module's own graph with the mistake in it (wrong_graph.c), walked back as it is. */
+/* Modules with their known mistakes: the mistake is made in the graph of the module (wrong_graph.c), which is then run forward and
+ * backward. */
 #include <math.h>
 #include <string.h>
 #include "ref/vectors/case_block.h"
@@ -13,7 +14,8 @@ static bool over(Tensor got, const Tensor *want, const Tensor *bound)
     return false;
 }
 
-/* Those of its answers that the mistake changes by more than fp32 may. The gradient of a weight that is read wrongly has no one place. */
+/* Adds those answers of a module that the mistake moves beyond their bounds. The gradient of a weight that is read in a wrong order is
+ * left out, because it is not clear which gradient that is. */
 static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
 {
     BlockCase b;
@@ -37,7 +39,7 @@ static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
     block_case_close(&b);
 }
 
-/* --- the choice of the tower's rows: another layer, the class token too, the norm that CLIP alone has --- */
+/* --- the selection of the tower's features: another layer, the class token kept, the final norm of CLIP applied --- */
 
 static void select_rows(Wrong *w, const char *id, const char *flag, const char *states, size_t patches)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes in a recorded graph: its nodes with another operator, number or input in them, to be run again. */
+/* Known mistakes in a recorded graph: some nodes get another operator, number or input, and the graph is run again. */
 #include <math.h>
 #include <string.h>
 #include "model/names.h"
@@ -91,10 +91,10 @@ static void turn_pairs(const Call *c, double sign)
 static void pairs_kernel(const Call *c)      { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
-/* Nobody looks at the bounds of a wrong operator: a mistake is judged by those of the right one. */
+/* A wrong operator needs no bound, because a mistake is judged by the bounds of the right one. */
 static void no_bound(BoundRule *r) { (void)r; }
 
-/* Wrong operators and their derivatives. */
+/* The records of the wrong operators and of their derivatives. */
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
 static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel, .bound = no_bound };
 static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel, .bound = no_bound };
@@ -117,7 +117,7 @@ static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel 
                                 .vjp = eps_outside_vjp };
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
-/* --- KL(p || p_ref) for KL(p_ref || p): inputs p_ref, log p_ref, log p; of its gradient p, p_ref, c --- */
+/* --- KL(p || p_ref) in place of KL(p_ref || p); its inputs are p_ref, log p_ref, log p, and those of its gradient p, p_ref, c --- */
 
 static void kl_reversed_kernel(const Call *c)
 {
@@ -214,18 +214,18 @@ static void unclip(const Graph *g, Node *n) { n->attrs.f[CLIP_FACTOR_MAX_NORM] =
 static void gelu_exactly(const Graph *g, Node *n) { n->op = op_find("gelu"); (void)g; }
 static void do_not_decay(const Graph *g, Node *n) { n->attrs.f[ADAM_DECAY] = 0; (void)g; }
 
-/* c of a role's rows, times the rows. */
+/* Multiplies the c of a role's rows by the number of rows. */
 static void undivide_rows(const Graph *g, Node *n)
 {
     Node *c = n->in[n->n_in - 1];
     Tensor whole = tensor_f32(g->arena, c->out.shape);
     for (size_t i = 0; whole.f32 && i < shape_size(whole.shape); i++)
         whole.f32[i] = c->out.f32[i] * (float)shape_size(whole.shape);
-    if (!c->op)                                // else it is made by a ratio
+    if (!c->op)                                // otherwise an operator `ratio` computes it
         c->out = whole;
 }
 
-/* The logits of the next row. */
+/* Lets each row read the logits of the next row. */
 static void shift(const Graph *g, Node *n)
 {
     int32_t *rows = arena_array(g->arena, n->attrs.index_count, sizeof *rows);
@@ -234,7 +234,7 @@ static void shift(const Graph *g, Node *n)
     n->attrs.index = rows;
 }
 
-/* The weight and its decay, for moments: those of the update that reads the moment. */
+/* Hands the weight and its decay to the moments. They are those of the update that reads the moment. */
 static void couple(const Graph *g, Node *n)
 {
     for (size_t k = n->id; k < g->tape->count; k++) {
@@ -250,7 +250,7 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* A^T as it lies in memory, read as A. */
+/* Reads the memory of A^T as if it were A. */
 static void transpose(const Graph *g, Node *n)
 {
     Node *a = n->in[1];
@@ -262,7 +262,7 @@ static void transpose(const Graph *g, Node *n)
         a->out = wrong;
 }
 
-/* In modules that match, another operator in the place of `op`, or a change of what it is told or reads. */
+/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are changed. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
     { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },

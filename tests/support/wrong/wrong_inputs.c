@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes before the model: pictures, tokens, masks. */
+/* Known mistakes before the model: in pictures, tokens and masks. */
 #include <stdlib.h>
 #include <string.h>
 #include "model/image/decode.h"
@@ -21,7 +21,7 @@ static bool has_flag(const char *flags, const char *flag)
 
 /* --- Pictures --- */
 
-/* The picture padded where it is to be cropped, or cropped where it is to be padded. */
+/* Pads the picture where it must be cropped, and crops it where it must be padded. */
 static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Image *decoded, const char *flag)
 {
     Image placed;
@@ -35,7 +35,7 @@ static void other_aspect(Wrong *w, const PrepForm *f, const char *id, const Imag
     wrong_tensor(w, id, flag, "pixels", pixels);
 }
 
-/* (u - 255 m) / (255 s) in binary32, as the fast processors. */
+/* (u - 255 m) / (255 s) in binary32, as the fast processors compute it. */
 static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *placed)
 {
     const ImageProcessor s = prep_settings(f);
@@ -67,7 +67,7 @@ static void prep(Wrong *w, const PrepForm *f)
                      (Tensor){ .shape = shape_of(3, black.height, black.width, (size_t)3), .dtype = U8, .u8 = black.rgb });
 }
 
-/* --- Tokens: the same texts by a tokenizer that is set up wrongly. --- */
+/* --- Tokens: a tokenizer that is set up wrongly encodes the same texts. --- */
 
 static void retokenised(Wrong *w, const char *id, const char *flag, json_t *tokenizer, TokenizerSpecials specials)
 {
@@ -116,7 +116,7 @@ static bool of_image(const Right *r, size_t b, size_t token)
     return token >= first && token < first + (size_t)r->image[2 * b + 1];
 }
 
-typedef bool Learnt(const Right *r, size_t b, size_t token);      // beside what is learnt rightly
+typedef bool Learnt(const Right *r, size_t b, size_t token);      // a token that is a label besides the right ones
 static bool prompt_too(const Right *r, size_t b, size_t token) { return !of_image(r, b, token); }
 static bool image_too(const Right *r, size_t b, size_t token) { return of_image(r, b, token); }
 
@@ -134,7 +134,7 @@ static void more_learnt(Wrong *w, const char *id, const char *flag, const Right 
     wrong_tensor(w, id, flag, "supervised", count);
 }
 
-/* Each row predicts its own token. */
+/* Each row predicts its own token instead of the next. */
 static void not_shifted(Wrong *w, const char *id, const Right *r)
 {
     Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
@@ -144,7 +144,7 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
     wrong_tensor(w, id, "ShiftOff1", "targets", t);
 }
 
-/* The samples made as long as the longest, and what was added counts. */
+/* Pads the samples to the length of the longest, and counts the padding as labels. */
 static void padded(Wrong *w, const char *id, const Right *r)
 {
     int32_t longest = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses with their known mistakes: loss and logit gradients of one role, from given logits. */
+/* Losses with their known mistakes: the loss, and the gradients of the logits of one role. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/wrong/wrong.h"
 
 enum { MOST_ROWS = 8, MOST_V = 64 };
 
-/* One role of a case: p = softmax(z), q = softmax(z_ref), their logs. */
+/* One role of a case: p = softmax(z), q = softmax(z_ref), and their logarithms. */
 typedef struct {
     size_t rows, v, samples, tokens, longest;
     int32_t label[MOST_ROWS], offset[MOST_ROWS];
@@ -54,7 +54,7 @@ static bool read_role(Wrong *w, const char *id, const char *role, Role *r)
 
 static void answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
 {
-    bool moved = flag[0] != 'R';              // a reference that moves along changes the gradient alone
+    bool moved = flag[0] != 'R';              // where the reference moves with the model, only the gradient changes
     float *loss = moved && (role[0] == 'f' || strstr(id, "retain_ft")) ? wrong_answer(w, id, flag, "loss", shape_of(0)) : NULL;
     float *dz = wrong_answer(w, id, flag, arena_format(w->arena, "dz.%s", role), shape_of(2, r->rows, r->v));
     if (loss)
@@ -63,7 +63,7 @@ static void answer(Wrong *w, const char *id, const char *flag, const char *role,
         dz[i] = (float)r->dz[i / r->v][i % r->v];
 }
 
-/* dz of row i = c (p - e_y) */
+/* Sets dz of row i to c (p - e_y). */
 static void label_row(Role *r, size_t i, int32_t y, double c)
 {
     for (size_t k = 0; k < r->v; k++)
@@ -85,7 +85,7 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
         for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
             bool last = i + 1 == (size_t)r.offset[b + 1];
             if (shifted && last)
-                continue;                     // shifted a second time: each row is held to the label of the next
+                continue;                     // the labels are shifted a second time: each row predicts the label of the next one
             int32_t y = r.label[shifted ? i + 1 : i];
             r.loss -= sign * r.lp[i][y] / n;
             label_row(&r, i, y, sign / n);
@@ -93,7 +93,7 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
     answer(w, id, flag, role, &r);
 }
 
-/* Rows whose next token is a picture's, or the prompt's, count too. */
+/* Counts rows as supervised whose next token belongs to the picture, or to the prompt. */
 static void mask(Wrong *w, const char *id, const char *flag)
 {
     Role r;

@@ -18,7 +18,7 @@ static void gelu_tanh(Wrong *w)
     }
 }
 
-static void quick_gelu_missing(Wrong *w)      // the exact GELU instead
+static void quick_gelu_missing(Wrong *w)      // the exact GELU in its place
 {
     size_t n;
     Store in = wrong_open(w, "op/quick_gelu.default");
@@ -61,7 +61,7 @@ static void rope_interleaved(Wrong *w)        // pairs (0, 1), (2, 3), … inste
     }
 }
 
-/* v with the lowest `bits` of its significand rounded away. */
+/* Rounds the lowest `bits` of the significand of v away. */
 static double shorten(double v, int bits)
 {
     float f = (float)v;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps with their known mistakes: answers of modules, each fed with what the right step feeds it with, and of the whole, end to end.
- * The mistake is made in the graph of the step, which is run again as it then stands; or the step is another one, of other settings or
- * of a model with another config.json. */
+/* Steps with their known mistakes: the answers of the modules, each of which gets the inputs of the right step, and the answers of the
+ * whole step, end to end. The mistake is made in the graph of the step, which is then run again; or another step is made, with
+ * other settings or with another config.json. */
 #include <math.h>
 #include <string.h>
 #include "ref/trace/step.h"
@@ -15,7 +15,7 @@
 #define MATRIX "language_model.model.layers.0.self_attn.k_proj.weight"
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
-/* Small tensors, at least one for each place in a step where a mistake can be; of each mistake those are kept that it moves. */
+/* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake moves are kept. */
 static const char *const answers[] = {
     "vision_tower.vision_model@out", "vision_tower.vision_model.pre_layrnorm@out",
     "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
@@ -23,9 +23,9 @@ static const char *const answers[] = {
     "clip@grad." BIAS, "optimiser@after." BIAS, "optimiser@adam.v." BIAS, "optimiser@adam.m." MATRIX,
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
 };
-enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };      // CHOICE: the first, of which of the tower's rows are taken
+enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };      // CHOICE: the first one, the selected features of the tower
 
-/* Mistakes that are another step. */
+/* The mistakes that are made by other settings, or by another config.json. */
 static const struct { const char *flag, *settings, *config; } others[] = {
     { "NpoBatchMean", "unlearn.npo_ratio=batch_mean", NULL },
     { "NpoLogits", "unlearn.npo_ratio=raw_logits", NULL },
@@ -37,19 +37,19 @@ static const struct { const char *flag, *settings, *config; } others[] = {
 };
 enum { OTHERS = sizeof others / sizeof *others };
 
-/* One of the answers: its value, its bound (NULL: end to end), what its module was fed with, forward or back.
- * No value: the step has none of that name. */
+/* One answer: its value, its bound (NULL: end to end), and the input of its module, forward or backward. A value without data: the
+ * step has no answer of that name. */
 typedef struct { Tensor value, fed; const float *bound; } Answer;
 
 /* --- the step, made and run again --- */
 
-/* A copy of a model's folder in which config.json says `config`, too. */
+/* Copies the folder of a model and adds the keys of `config` to its config.json. */
 static const char *altered(Wrong *w, const char *model, const char *config)
 {
     static const char *const same[] = { "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json" };
     const char *from = arena_format(w->arena, "%s/models/%s", w->suite, model), *to = arena_text(w->arena, scratch("%s", model));
     json_t *all = json_file(arena_format(w->arena, "%s/config.json", from), 1 << 20, w->error), *other = json_loads(config, 0, NULL);
-    json_object_del(all, "image_seq_length");  // follows from the others
+    json_object_del(all, "image_seq_length");  // it follows from the other keys
     bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error)
              && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
     for (size_t k = 0; good && k < sizeof same / sizeof *same; k++)
@@ -90,7 +90,7 @@ static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
     }
 }
 
-/* By id on the step's tape: its nodes run again, forward, back from what the loss hands to the logits, and the update. */
+/* Runs the nodes of the step's tape again: forward, backward from the gradient of the logits, and the update. Gives them by their id. */
 static Node **run_again(const Tape *t, Arena *a, Error *e)
 {
     Tape *to = arena_alloc(a, sizeof *to);
@@ -113,7 +113,7 @@ static Node **run_again(const Tape *t, Arena *a, Error *e)
 
 /* --- what it answers --- */
 
-/* The node that the trace calls so. */
+/* The node that has this name in the trace. */
 static const Node *find_node(const Step *s, const char *name)
 {
     const Trainer *r = &s->trainer;
@@ -133,7 +133,7 @@ static const Node *find_node(const Step *s, const char *name)
     return NULL;
 }
 
-/* What of the unit's run is the answer of that name. */
+/* The node of the unit's run that is the answer of this name. */
 static const Node *unit_answer(const Step *s, const Unit *u, const UnitRun *r, const char *name)
 {
     const Tape *t = &s->trainer.tape;
@@ -150,7 +150,7 @@ static const Node *unit_answer(const Step *s, const Unit *u, const UnitRun *r, c
     return n ? r->node[n->id] : NULL;
 }
 
-/* Those of the answers that are the unit's. */
+/* Fills in the answers that belong to the unit. */
 static void answer_unit(Wrong *w, const Step *s, const Unit *u, Answer to[ANSWERS], Arena *a)
 {
     size_t length = strlen(u->module);
@@ -182,7 +182,7 @@ static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
     if (made && units_find(t, &list, &count, a))
         for (size_t k = 0; k < count; k++) {
             answer_unit(w, s, &list[k], to, a);
-            // where the tower's rows are all taken, nothing takes them
+            // where all rows of the tower are taken, no node selects them
             if (strcmp(list[k].module, "multi_modal_projector") == 0 && !to[CHOICE].value.data)
                 to[CHOICE] = (Answer){ list[k].in->out, list[k].in->out, NULL };
         }
@@ -192,7 +192,7 @@ static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
 
 static bool same(Tensor x, Tensor y) { return shape_equal(x.shape, y.shape) && memcmp(x.data, y.data, tensor_bytes(x)) == 0; }
 
-/* By more than fp32 may; end to end, by much more than fp32 makes of it. */
+/* Whether the mistake moves the answer: beyond its bound or, end to end, by much more than fp32 arithmetic does. */
 static bool moves(const Answer *right, const Answer *wrong)
 {
     double most = 0, way = 0;
@@ -216,7 +216,7 @@ static bool of_update(const char *answer)
 static void keep(Wrong *w, const char *id, const char *flag, const Answer right[ANSWERS], const Answer wrong[ANSWERS])
 {
     size_t before = w->count;
-    bool graph = false;                        // what the update makes of a wrong gradient is not kept
+    bool graph = false;                        // once the graph is wrong, the update is not kept
     for (size_t k = 0; k < ANSWERS && !w->error->failed; k++) {
         if (!right[k].value.data || !wrong[k].value.data || (graph && of_update(answers[k]))
             || (right[k].bound && !same(right[k].fed, wrong[k].fed)) || !moves(&right[k], &wrong[k]))

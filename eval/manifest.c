@@ -20,26 +20,27 @@ static json_t *files_object(const char *folder, const char *const *files, size_t
             json_decref(list);
             return NULL;
         }
-        json_object_set_new(list, files[k], json_string(d.hex));
+        json_put(list, files[k], json_string(d.hex));
     }
     return list;
 }
 
-bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e)
+/* What stands in stage.json; the outputs are taken over. */
+static json_t *stage_json(const Plan *p, size_t stage, json_t *outputs)
 {
     const Stage *s = &p->stage[stage];
-    char path[4096];
-    json_t *outputs = files_object(folder, files, count, e), *inputs = json_array();
+    json_t *inputs = json_array();
     for (size_t k = 0; k < s->inputs; k++)
-        json_array_append_new(inputs, json_string(p->stage[s->input[k]].digest.hex));
+        json_add(inputs, json_string(p->stage[s->input[k]].digest.hex));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe, "inputs", inputs, "outputs", outputs);
+}
+
+bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e)
+{
+    char path[4096];
+    json_t *outputs = files_object(folder, files, count, e), *o = outputs ? stage_json(p, stage, outputs) : NULL;
     snprintf(path, sizeof path, "%s/stage.json", folder);
-    if (!outputs) {
-        json_decref(inputs);
-        return false;
-    }
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe,
-                          "inputs", inputs, "outputs", outputs);
-    bool good = o && json_save(path, o, e);
+    bool good = outputs && json_save(path, o, e);
     json_decref(o);
     return good;
 }
@@ -54,14 +55,14 @@ bool stage_finished(const char *folder)
 /* Appends an entry whose link covers the one before. */
 static bool link_add(json_t *list, json_t *entry, Digest *chain)
 {
-    char *text = json_dumps(entry, JSON_COMPACT);
+    char *text = json_compact(entry, NULL);
     Hash h = hash_begin();
     hash_text(&h, chain->hex);
     hash_text(&h, text ? text : "");
     *chain = hash_end(&h);
+    const bool whole = text != NULL;
     free(text);
-    json_object_set_new(entry, "link", json_string(chain->hex));
-    return json_array_append_new(list, entry) == 0 && text;
+    return json_put(entry, "link", json_string(chain->hex)) && json_add(list, entry) && whole;
 }
 
 static bool outputs_check(const char *folder, json_t *stage, Error *e)
@@ -82,27 +83,36 @@ static bool outputs_check(const char *folder, json_t *stage, Error *e)
     return true;
 }
 
-bool stage_check(const char *folder, Error *e)
+/* The stage.json of a finished stage, after all that it says was checked; NULL on failure. */
+static json_t *stage_read(const Plan *p, size_t stage, const char *folder, Error *e)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/stage.json", folder);
-    json_t *stage = json_file(path, STAGE_MAX, e);
-    bool good = stage && outputs_check(folder, stage, e);
-    json_decref(stage);
-    return good;
+    json_t *found = json_file(path, STAGE_MAX, e), *expected = found ? stage_json(p, stage, json_incref(json_object_get(found, "outputs"))) : NULL;
+    bool good = found && (json_equal(found, expected) || error_set(e, "%s:1: it is not what this stage writes; remove the folder to make it again", path))
+        && outputs_check(folder, found, e);
+    json_decref(expected);
+    if (good)
+        return found;
+    json_decref(found);
+    return NULL;
+}
+
+bool stage_check(const Plan *p, size_t stage, const char *folder, Error *e)
+{
+    json_t *found = stage_read(p, stage, folder, e);
+    json_decref(found);
+    return found != NULL;
 }
 
 static bool stages_add(const Plan *p, const char *folder, json_t *list, Digest *chain, Arena *a, Error *e)
 {
     for (size_t k = 0; k < p->stage_count; k++) {
-        const char *at = arena_format(a, "%s/stages/%s", folder, p->stage[k].digest.hex),
-                   *path = arena_format(a, "%s/stage.json", at);
-        json_t *stage = path ? json_file(path, STAGE_MAX, e) : NULL;
-        if (!stage || !outputs_check(at, stage, e)) {
-            json_decref(stage);
+        const char *at = arena_format(a, "%s/stages/%s", folder, p->stage[k].digest.hex);
+        json_t *stage = at ? stage_read(p, k, at, e) : NULL;
+        if (!stage)
             return false;
-        }
-        json_object_set_new(stage, "name", json_string(p->stage[k].name));
+        json_put(stage, "name", json_string(p->stage[k].name));
         if (!link_add(list, stage, chain))
             return error_no_memory(e, "no memory for the manifest");
     }
@@ -117,9 +127,9 @@ bool manifest_write(const Plan *p, const char *folder, const char *config, const
                               "config", config);
     Digest chain = { "" };
     const char *path = arena_format(a, "%s/manifest.json", folder);
-    bool good = path && link_add(list, about, &chain) && stages_add(p, folder, list, &chain, a, e);
+    bool good = path && (link_add(list, about, &chain) || error_no_memory(e, "no memory for the manifest")) && stages_add(p, folder, list, &chain, a, e);
     json_t *files = good ? files_object(folder, results, count, e) : NULL;
-    good = files && link_add(list, json_pack("{s:o}", "results", files), &chain);
+    good = files && (link_add(list, json_pack("{s:o}", "results", files), &chain) || error_no_memory(e, "no memory for the manifest"));
     json_t *all = json_pack("{s:o, s:s}", "entries", list, "chain", chain.hex);
     good = good && json_save(path, all, e);
     json_decref(all);
@@ -139,7 +149,7 @@ bool manifest_add(const char *folder, const char *name, const char *file, Error 
         snprintf(chain.hex, sizeof chain.hex, "%s", before);
     good = good && link_add(list, json_pack("{s:o}", name, files), &chain);
     if (good)
-        json_object_set_new(all, "chain", json_string(chain.hex));
+        json_put(all, "chain", json_string(chain.hex));
     good = good && json_save(path, all, e);
     json_decref(all);
     return good || e->failed ? good : error_set(e, "%s:1: it is no manifest", path);
@@ -191,7 +201,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
     json_array_foreach(entries, k, entry) {
         const char *said = arena_text(a, text_of(entry, "link"));
         json_object_del(entry, "link");
-        char *text = json_dumps(entry, JSON_COMPACT);
+        char *text = json_compact(entry, e);
         Hash h = hash_begin();
         hash_text(&h, chain.hex);
         hash_text(&h, text ? text : "");

@@ -15,8 +15,8 @@
  * It is written last of all: a stage that has one is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);
 bool stage_finished(const char *folder);
-/* Whether the files of a finished stage are those that its stage.json names, by their digests. */
-bool stage_check(const char *folder, Error *e);
+/* Whether the stage.json of a finished stage is that of this stage of the plan, and its files are those that it names, by their digests. */
+bool stage_check(const Plan *p, size_t stage, const char *folder, Error *e);
 
 /* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>.
  * Error: a file of a stage is not what its stage.json says. */

@@ -12,7 +12,7 @@ static json_t *floats(const float *x, size_t n)
 {
     json_t *list = json_array();
     for (size_t k = 0; k < n; k++)
-        json_array_append_new(list, json_decimal(x[k]));
+        json_add(list, json_decimal(x[k]));
     return list;
 }
 
@@ -31,18 +31,18 @@ json_t *answer_object(const Result *r, bool brief)
                           json_decimal(r->nll), "ce", json_decimal(r->ce), "tokens", (json_int_t)r->tokens, "right",
                           (json_int_t)r->right);
     if (r->option_ce)
-        json_object_set_new(o, "option_ce", floats(r->option_ce, r->option_count));
+        json_put(o, "option_ce", floats(r->option_ce, r->option_count));
     if (r->text)
-        json_object_set_new(o, "text", json_string(r->text));
+        json_put(o, "text", json_string(r->text));
     if (r->pair && !pair_told(r))
-        json_object_set_new(o, "pair", json_string(r->pair));
+        json_put(o, "pair", json_string(r->pair));
     if (brief)
         return o;
     json_t *right = json_array();
     for (size_t k = 0; k < r->tokens; k++)
-        json_array_append_new(right, json_integer(r->token_right[k]));
-    json_object_set_new(o, "token_nll", floats(r->token_nll, r->tokens));
-    json_object_set_new(o, "token_right", right);
+        json_add(right, json_integer(r->token_right[k]));
+    json_put(o, "token_nll", floats(r->token_nll, r->tokens));
+    json_put(o, "token_right", right);
     return o;
 }
 
@@ -52,10 +52,8 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
     if (!file_begin(&w, path, e))
         return false;
     for (size_t k = 0; k < count; k++) {
-        json_t *o = answer_object(&r[k], false);
-        json_print(w.stream, o, 0);
-        fputc('\n', w.stream);
-        json_decref(o);
+        if (!json_line(w.stream, answer_object(&r[k], false), e))
+            return file_drop(&w), error_prefix(e, "%s: answer %zu", path, k + 1);
     }
     return file_finish(&w, e);
 }
@@ -203,12 +201,11 @@ bool rows_write_jsonl(const Rows *r, const char *path, Error *e)
                               x->modality, "metric", x->metric, "value", value, "hex", hex_double(x->value, hex), "seed",
                               (json_int_t)x->seed);
         if (x->total) {
-            json_object_set_new(o, "count", json_integer(x->count));
-            json_object_set_new(o, "total", json_integer(x->total));
+            json_put(o, "count", json_integer(x->count));
+            json_put(o, "total", json_integer(x->total));
         }
-        json_print(w.stream, o, 0);
-        fputc('\n', w.stream);
-        json_decref(o);
+        if (!json_line(w.stream, o, e))
+            return file_drop(&w), error_prefix(e, "%s: row %zu", path, k + 1);
     }
     return file_finish(&w, e);
 }

@@ -314,21 +314,21 @@ static json_t *section_json(const ModelConfig *c, ConfigSection section)
     json_t *object = json_object();
     for (size_t i = 0; i < c->arch->key_count; i++)
         if (c->arch->keys[i].section == section && c->arch->keys[i].kind < KEY_DERIVED)
-            json_object_set_new(object, c->arch->keys[i].name, key_json(c, &c->arch->keys[i]));
+            json_put(object, c->arch->keys[i].name, key_json(c, &c->arch->keys[i]));
     return object;
 }
 
 json_t *config_json(const ModelConfig *c)
 {
     json_t *top = section_json(c, SECTION_TOP), *text = section_json(c, SECTION_TEXT);
-    json_object_set_new(text, "rope_scaling", json_null());
-    json_object_set_new(top, "architectures", json_pack("[s]", c->arch->class_name));
-    json_object_set_new(top, "image_seq_length", json_integer((json_int_t)config_image_tokens(c)));
-    json_object_set_new(top, "pad_token_id", json_incref(json_object_get(text, "pad_token_id")));
-    json_object_set_new(top, "tie_word_embeddings", json_boolean(c->text.tie_word_embeddings));
-    json_object_set_new(top, "torch_dtype", json_string("float32"));
-    json_object_set_new(top, "text_config", text);
-    json_object_set_new(top, "vision_config", section_json(c, SECTION_VISION));
+    json_put(text, "rope_scaling", json_null());
+    json_put(top, "architectures", json_pack("[s]", c->arch->class_name));
+    json_put(top, "image_seq_length", json_integer((json_int_t)config_image_tokens(c)));
+    json_put(top, "pad_token_id", json_incref(json_object_get(text, "pad_token_id")));
+    json_put(top, "tie_word_embeddings", json_boolean(c->text.tie_word_embeddings));
+    json_put(top, "torch_dtype", json_string("float32"));
+    json_put(top, "text_config", text);
+    json_put(top, "vision_config", section_json(c, SECTION_VISION));
     return top;
 }
 

@@ -54,9 +54,9 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
         const LoraPair *p = &l->pairs[i];
         const size_t rank = p->a->tensor.shape.dim[0];
         if (rank != (size_t)l->config.rank)
-            json_object_set_new(ranks, name_memory(p->module, a), json_integer((json_int_t)rank));
+            json_put(ranks, name_memory(p->module, a), json_integer((json_int_t)rank));
         if (p->alpha < l->config.alpha || p->alpha > l->config.alpha)
-            json_object_set_new(alphas, name_memory(p->module, a), alpha_json(p->alpha));
+            json_put(alphas, name_memory(p->module, a), alpha_json(p->alpha));
     }
     if (config && json_object_size(ranks))
         json_object_set(config, "rank_pattern", ranks);
@@ -72,14 +72,14 @@ static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
     json_t *targets = json_array(), *saved = json_array();
     const char *before = "";
     for (size_t i = 0; i < l->count; i++)
-        json_array_append_new(targets, json_string(name_memory(l->pairs[i].module, a)));
+        json_add(targets, json_string(name_memory(l->pairs[i].module, a)));
     for (size_t i = 0; w && i < w->count; i++) {
         const char *module = parent(w->list[i].name, a);
         if (module && strcmp(module, before) && module_trained(w, module))
-            json_array_append_new(saved, json_string(name_memory(before = module, a)));
+            json_add(saved, json_string(name_memory(before = module, a)));
     }
     if (w && tied_table(w))
-        json_array_append_new(saved, json_string(name_memory(parent(w->arch->head, a), a)));
+        json_add(saved, json_string(name_memory(parent(w->arch->head, a), a)));
     bool none = json_array_size(saved) == 0;
     json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:o, s:o, s:n}", "peft_type",
                                "LORA", "auto_mapping", "base_model_name_or_path", l->config.base, "inference_mode", 1,

@@ -91,15 +91,15 @@ static void print_choices(const char *const *choice, const SampleScore *s, const
     char nll[32];
     json_t *list = json_array();
     for (size_t k = 0; k < n; k++) {
-        json_array_append_new(list, json_pack("{ss, so, so, so}", "text", choice[k], "probability", json_decimal(p[k]), "nll",
+        json_add(list, json_pack("{ss, so, so, so}", "text", choice[k], "probability", json_decimal(p[k]), "nll",
                                               json_decimal(s[k].nll), "ce", json_decimal(s[k].ce)));
         if (!json)
             printf("%c %6.2f %%  %-20s nll %s\n", k == best ? '*' : ' ', 100 * (double)p[k], choice[k], decimal_float(s[k].nll, nll));
     }
-    json_t *root = json_pack("{ss, so}", "answer", choice[best], "choices", list);
     if (json)
-        json_print(stdout, root, 2);
-    json_decref(root);
+        command_tell(json_pack("{ss, so}", "answer", choice[best], "choices", list));
+    else
+        json_decref(list);
 }
 
 static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
@@ -142,12 +142,10 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     char *text = tokenizer_decode(q->session.reader.style.text, ids, n, true, a, e);
     if (!text)
         return false;
-    json_t *root = json_pack("{ss}", "answer", text);
     if (json)
-        json_print(stdout, root, 2);
+        command_tell(json_pack("{ss}", "answer", text));
     else
         puts(text);
-    json_decref(root);
     return true;
 }
 

@@ -96,7 +96,7 @@ static void tell_node(const Wanted *w, const char *family, const Node *n)
     if (!w->nodes)
         return;
     if (w->list)
-        json_array_append_new(w->list, json_pack("{s:s, s:I, s:s, s:s}", "family", family, "node", (json_int_t)n->id, "op",
+        json_add(w->list, json_pack("{s:s, s:I, s:s, s:s}", "family", family, "node", (json_int_t)n->id, "op",
                                                  n->op->name, "digest", d.hex));
     else
         printf("%s %zu %s %s\n", family, n->id, n->op->name, d.hex);
@@ -163,13 +163,13 @@ static void print_json(const Wanted *w, const Digest *family)
     json_t *named = json_object(), *all = json_pack("{s:s, s:o}", "spec", PULSE_SPEC, "families", named);
     for (size_t k = 0; k < FAMILIES; k++)
         if (wants(w, families[k].name))
-            json_object_set_new(named, families[k].name, json_string(family[k].hex));
+            json_put(named, families[k].name, json_string(family[k].hex));
     if (w->count == 0) {
-        json_object_set_new(all, "total2", json_string(total(family, true).hex));
-        json_object_set_new(all, "total", json_string(total(family, false).hex));
+        json_put(all, "total2", json_string(total(family, true).hex));
+        json_put(all, "total", json_string(total(family, false).hex));
     }
     if (w->nodes)
-        json_object_set(all, "nodes", w->list);
+        json_put(all, "nodes", json_incref(w->list));
     command_tell(all);
 }
 

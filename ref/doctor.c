@@ -120,21 +120,18 @@ static void say_settings(Findings *f)
         f->advice[f->advices++] = "on a machine shared with other work, OMP_WAIT_POLICY=passive keeps waiting threads from spinning";
 }
 
-static bool print_json(const Findings *f)
+static void print_json(const Findings *f)
 {
     json_t *all = json_object(), *problems = json_array(), *advice = json_array();
     for (size_t k = 0; k < f->count; k++)
-        json_object_set_new(all, f->fact[k].name, json_string(f->fact[k].text));
+        json_put(all, f->fact[k].name, json_string(f->fact[k].text));
     for (size_t k = 0; k < f->problems; k++)
-        json_array_append_new(problems, json_string(f->problem[k]));
+        json_add(problems, json_string(f->problem[k]));
     for (size_t k = 0; k < f->advices; k++)
-        json_array_append_new(advice, json_string(f->advice[k]));
-    json_object_set_new(all, "problems", problems);
-    json_object_set_new(all, "advice", advice);
-    bool written = json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
-    json_decref(all);
-    putchar('\n');
-    return written;
+        json_add(advice, json_string(f->advice[k]));
+    json_put(all, "problems", problems);
+    json_put(all, "advice", advice);
+    command_tell(all);
 }
 
 static void print_text(const Findings *f)
@@ -166,7 +163,7 @@ int command_doctor(int argc, char **argv)
         print_json(&f);
     else
         print_text(&f);
-    status = f.problems ? EXIT_UNKNOWN : EXIT_SAME;
+    status = f.problems ? command_fail_text("doctor: this process would be refused: %s", f.problem[0]) : EXIT_SAME;
     arena_free(&a);
     return e.failed ? command_fail(&e) : status;
 }

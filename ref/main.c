@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ref/command.h"
 #include "ref/cli/threads.h"
 #include "ref/doctor.h"
@@ -39,9 +41,14 @@ int command_fail_text(const char *format, ...)
     return EXIT_UNKNOWN;
 }
 
+static bool untold;                                     // a command's JSON could not be made
+
 void command_tell(json_t *o)
 {
-    json_print(stdout, o, 2);
+    if (!json_print(stdout, o, 2)) {
+        command_fail_text("the JSON of the results could not be made, because memory ran out or a text is not UTF-8");
+        untold = true;
+    }
     putchar('\n');
     json_decref(o);
 }
@@ -69,6 +76,8 @@ static int help(void)
 static int said(int status)
 {
     bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (untold)
+        return EXIT_UNKNOWN;
     return lost && status != EXIT_UNKNOWN ? command_fail_text("standard output could not be written") : status;
 }
 
@@ -84,12 +93,19 @@ static int run(const Command *c, int argc, char **argv)
     return said(status);
 }
 
-int main(int argc, char **argv)
+/* A library may end the process by itself with exit code 1, as libgomp does where a thread cannot be started. That is not "different". */
+static bool ending;                                     // main returns
+
+static void ended_by_others(void)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    fenv_t given;
-    signal(SIGXFSZ, SIG_IGN);                           // a file that may not grow is an error of writing, with a sentence
-    feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
+    if (!ending) {
+        command_fail_text("the process was ended by a library, not by the command, expected a machine with enough threads and memory");
+        _exit(EXIT_UNKNOWN);
+    }
+}
+
+static int command(const char *word, int argc, char **argv)
+{
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
         return said(help());
     if (strcmp(word, "--version") == 0) {
@@ -104,4 +120,15 @@ int main(int argc, char **argv)
     if (*word == '-')
         return command_fail_text("%s stands before the command, expected pulse-ref COMMAND [options]", word);
     return command_fail_text("there is no command %s, expected one of those of pulse-ref --help", word);
+}
+
+int main(int argc, char **argv)
+{
+    fenv_t given;
+    signal(SIGXFSZ, SIG_IGN);                           // a file that may not grow is an error of writing, with a sentence
+    feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
+    atexit(ended_by_others);
+    const int status = command(argc > 1 ? argv[1] : "", argc, argv);
+    ending = true;
+    return status;
 }

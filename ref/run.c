@@ -22,10 +22,11 @@ static bool only_stage(Run *r, const char *digest, Error *e)
         if (strcmp(p->stage[k].digest.hex, digest) != 0)
             continue;
         for (size_t i = 0; i < p->stage[k].inputs; i++) {
-            const char *folder = stage_folder(r, p->stage[k].input[i], &r->arena);
+            const size_t input = p->stage[k].input[i];
+            const char *folder = stage_folder(r, input, &r->arena);
             if (!folder || !stage_finished(folder))
-                return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[p->stage[k].input[i]].name);
-            if (!stage_check(folder, e))
+                return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[input].name);
+            if (!stage_check(p, input, folder, e))
                 return false;
         }
         const char *folder = stage_folder(r, k, &r->arena);
@@ -45,7 +46,7 @@ static void print_plan(const Run *r, bool json)
         const char *folder = stage_folder(r, k, (Arena *)&r->arena);
         const bool finished = folder && stage_finished(folder);
         if (json)
-            json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "stage", s->name, "digest", s->digest.hex, "finished", finished));
+            json_add(list, json_pack("{s:s, s:s, s:b}", "stage", s->name, "digest", s->digest.hex, "finished", finished));
         else
             printf("%s  %-8s  %s\n", s->digest.hex, finished ? "finished" : "", s->name);
     }
@@ -61,7 +62,7 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     char path[4096];
     snprintf(path, sizeof path, "%s/timing.json", r->out);
     for (size_t k = 0; k < r->plan.stage_count; k++)
-        json_array_append_new(list, t->seconds[k] < 0 ? json_pack("{s:s, s:s, s:b}", "stage", r->plan.stage[k].name, "digest",
+        json_add(list, t->seconds[k] < 0 ? json_pack("{s:s, s:s, s:b}", "stage", r->plan.stage[k].name, "digest",
                                                                   r->plan.stage[k].digest.hex, "finished_before", true)
                                                       : json_pack("{s:s, s:s, s:f}", "stage", r->plan.stage[k].name, "digest",
                                                                   r->plan.stage[k].digest.hex, "seconds", t->seconds[k]));
@@ -148,5 +149,5 @@ int command_run(int argc, char **argv)
         return e.failed ? command_fail(&e) : status;
     }
     run_close(&r);
-    return good ? EXIT_SAME : *e.text ? command_fail(&e) : EXIT_UNKNOWN;      // no text: a stage's process has spoken
+    return good ? EXIT_SAME : command_fail(&e);
 }

@@ -108,7 +108,7 @@ static bool print(const Shown *x, size_t n, bool json, Arena *a, Error *e)
                (const char *[]){ arena_format(a, "%zu", k), arena_format(a, "%d", x[k].id), x[k].piece,
                                  x[k].inside ? arena_format(a, "%zu..%zu", x[k].begin, x[k].end) : NULL },
                4 * sizeof *cells);
-        json_array_append_new(list, x[k].inside
+        json_add(list, x[k].inside
                                         ? json_pack("{s:i, s:s?, s:I, s:I}", "id", x[k].id, "piece", x[k].piece, "begin",
                                                     (json_int_t)x[k].begin, "end", (json_int_t)x[k].end)
                                         : json_pack("{s:i, s:s?, s:n, s:n}", "id", x[k].id, "piece", x[k].piece, "begin", "end"));

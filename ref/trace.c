@@ -21,12 +21,12 @@ static json_t *head(const Step *s, Arena *a, Error *e)
 {
     json_t *samples = json_array(), *lines = json_array();
     for (size_t k = 0; k < s->used_count; k++)
-        json_array_append_new(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role",
+        json_add(samples, json_pack("{s:s, s:s, s:s}", "id", s->used[k].sample->id, "role",
                                                  role_name(s->used[k].role), "answer", s->used[k].answer));
     for (char *text = settings_part(&s->m.settings, IN_STEP, a, e), *line = text ? strtok_r(text, "\n", &text) : NULL; line;
          line = strtok_r(NULL, "\n", &text))
         if (stated(line, &s->m.v))
-            json_array_append_new(lines, json_string(line));
+            json_add(lines, json_string(line));
     return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula",
                      method_formula(s->m.method, a), "reference", s->reference ? "given" : "the model before the step",
                      "settings", lines, "samples", samples);

@@ -22,6 +22,8 @@ typedef struct {
     Stream stream;
     Trainer trainer;
     int64_t begun;                   // steps that were done before
+    const char *log_path;
+    LogMark log;                     // of the checkpoint
     char identity[65];
 } Run;
 
@@ -78,7 +80,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         return false;
     TrainConfig c = train_config(s);
     return trainer_make(&r->trainer, &x->model, &c, a, e)
-        && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, e));
+        && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, &r->log, e));
 }
 
 /* A line about what is held out, before the first step, every train.eval_every steps, and after the last; `note` says it until the next. */
@@ -114,7 +116,7 @@ static bool steps(Run *r, FILE *log, Error *e)
         snprintf(note, sizeof note, "loss %.4f%s", (double)r->trainer.stats.loss, held_out);
         progress_show(&p, "train", *done, s->train_steps, note);
         if (s->train_save_every && *done % s->train_save_every == 0
-            && (ferror(log) || !checkpoint_save(&r->trainer, r->out, r->identity, e)))
+            && (!log_mark(log, r->log_path, &r->log, e) || !checkpoint_save(&r->trainer, r->out, r->identity, r->log, e)))
             break;
     }
     progress_end(&p);
@@ -129,11 +131,11 @@ static bool save(Session *x, const char *out, Error *e)
 static bool train(Run *r, Arena *a, Error *e)
 {
     FILE *log;
-    const char *path = arena_format(a, "%s/log.jsonl", r->out);
+    const char *path = r->log_path = arena_format(a, "%s/log.jsonl", r->out);
     if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e))
         return false;
     int64_t done = r->begun = r->trainer.optimiser.step;
-    if (!log_open(path, done, &log, e))
+    if (!log_open(path, &r->log, &log, e))
         return false;
     if (r->s->train_accumulate > 1 && done == 0)
         fprintf(log, "{\"note\": \"accumulate = %lld: each gradient is the rounded sum of %lld rounded partial gradients\"}\n",

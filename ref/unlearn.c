@@ -150,7 +150,7 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     if (!path || !prepare(r, a, e) || !file_make_folder(r->out, e))
         return false;
     FILE *log;
-    if (!log_open(path, 0, &log, e))
+    if (!log_open(path, NULL, &log, e))
         return false;
     while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
@@ -187,7 +187,7 @@ static json_t *probes_json(const Run *r)
 {
     json_t *all = json_object();
     for (Probe p = 0; p < PROBES; p++)
-        json_object_set_new(all, probe_names[p], r->guard.now[p].total == 0 ? json_null()
+        json_put(all, probe_names[p], r->guard.now[p].total == 0 ? json_null()
             : json_pack("{s:I, s:I, s:I}", "of", (json_int_t)r->guard.now[p].total, "right_before", (json_int_t)r->guard.before[p].count,
                         "right_after", (json_int_t)r->guard.now[p].count));
     return all;

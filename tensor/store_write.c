@@ -25,7 +25,7 @@ static json_t *entry_json(const Tensor *t, json_int_t begin, json_int_t end)
 {
     json_t *shape = json_array();
     for (int d = 0; d < t->shape.rank; d++)
-        json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[d]));
+        json_add(shape, json_integer((json_int_t)t->shape.dim[d]));
     return json_pack("{s:s, s:o, s:[I,I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets", begin, end);
 }
 
@@ -53,7 +53,7 @@ static bool header_json(json_t *header, const Entry *sorted, size_t count, const
 static char *header_text(const Entry *sorted, size_t count, const char *path, Error *e)
 {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
-    char *text = header && header_json(header, sorted, count, path, e) ? json_dumps(header, JSON_COMPACT) : NULL;
+    char *text = header && header_json(header, sorted, count, path, e) ? json_compact(header, NULL) : NULL;
     json_decref(header);
     if (!text)
         error_no_memory(e, "%s: no memory for its header", path);

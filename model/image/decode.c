@@ -11,11 +11,19 @@
 static void refuse(const char *name, const char *reason, Error *e)
 {
     if (stb_limit_reached)
-        error_set(e, "%s: the picture cannot be decoded, because its data inflate to more than %d bytes", name, STB_BYTES_MAX);
+        error_set(e, "%s: the picture cannot be decoded, because its data inflate to more than %zu bytes", name, stb_bytes_most);
     else if (!strcmp(reason, "outofmem"))
         error_no_memory(e, "%s: no memory to decode the picture", name);
     else
         error_set(e, "%s: the picture cannot be decoded (%s)", name, reason);
+}
+
+/* No allocation for a picture of this size and file needs more: 16 bytes a pixel, in blocks of up to 64 a side, are twice what 16-bit RGBA
+ * with filter bytes or a progressive JPEG's coefficients take, and buffers that grow are doubled. */
+static size_t bytes_needed(size_t file, size_t w, size_t h)
+{
+    const size_t most = 16 * (w + 64) * (h + 64) + 2 * file;
+    return most < STB_BYTES_MAX ? most : STB_BYTES_MAX;
 }
 
 /* The bytes of stb_image with `channels` a pixel, which stbi_image_free gives back. On failure NULL and a sentence. */
@@ -35,6 +43,7 @@ static uint8_t *decode(const void *bytes, size_t n, int channels, const char *na
     if (!container_size_check((size_t)*w, (size_t)*h, name, e))
         return NULL;
     stb_limit_reached = false;
+    stb_bytes_most = bytes_needed(n, (size_t)*w, (size_t)*h);
     uint8_t *data = stbi_load_from_memory(bytes, (int)n, w, h, &found, channels);
     if (!data)
         refuse(name, stbi_failure_reason(), e);

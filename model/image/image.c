@@ -2,7 +2,7 @@
 #include "model/image/image.h"
 
 #include <string.h>
-#include <stb/stb_image_write.h>
+#include "model/image/stb.h"
 #include "tensor/base/file.h"
 
 static bool image_make(Image *out, size_t width, size_t height, Arena *a, Error *e)
@@ -45,7 +45,7 @@ static void write_bytes(void *stream, void *data, int n) { fwrite(data, 1, (size
 
 bool image_print_png(FILE *f, const Image *in)
 {
-    return stbi_write_png_to_func(write_bytes, f, (int)in->width, (int)in->height, 3, in->rgb, 0) && !ferror(f);
+    return stb_write_png(write_bytes, f, (int)in->width, (int)in->height, in->rgb) && !ferror(f);
 }
 
 bool image_write_png(const char *path, const Image *in, Error *e)
@@ -57,8 +57,9 @@ bool image_write_png(const char *path, const Image *in, Error *e)
     if (!file_begin(&w, path, e))
         return false;
     if (!image_print_png(w.stream, in)) {
+        const bool failed = ferror(w.stream);
         file_drop(&w);
-        return error_set(e, "%s: the picture cannot be written", path);
+        return failed ? error_io(e, "%s: the picture cannot be written", path) : error_no_memory(e, "%s: no memory to write the picture", path);
     }
     return file_finish(&w, e);
 }

@@ -5,12 +5,13 @@
 
 #include <stdlib.h>
 
+_Thread_local size_t stb_bytes_most = STB_BYTES_MAX;
 _Thread_local bool stb_limit_reached;
 
 static void *stb_realloc(void *p, size_t n)
 {
-    stb_limit_reached |= n > STB_BYTES_MAX;
-    return n > STB_BYTES_MAX ? NULL : realloc(p, n);
+    stb_limit_reached |= n > stb_bytes_most;
+    return n > stb_bytes_most ? NULL : realloc(p, n);
 }
 
 #define STBI_MALLOC(n)     stb_realloc(NULL, n)
@@ -23,6 +24,64 @@ static void *stb_realloc(void *p, size_t n)
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 
+/* What stb_image_write holds: a list, so that all of it can be freed after the jump. A piece begins with its neighbours. */
+typedef struct Piece Piece;
+struct Piece { Piece *before, *after; };
+enum { PIECE_ROOM = 32 };                                              // keeps what follows aligned as malloc does
+
+static _Thread_local jmp_buf no_memory;
+static _Thread_local Piece held;                                       // before: the last piece
+
+static void piece_unlink(Piece *x)
+{
+    x->before->after = x->after;
+    *(x->after ? &x->after->before : &held.before) = x->before;
+}
+
+static void piece_link(Piece *x)
+{
+    *x = (Piece){ held.before ? held.before : &held, NULL };
+    x->before->after = held.before = x;
+}
+
+static void writer_free(void *p)
+{
+    if (!p)
+        return;
+    Piece *x = (Piece *)((char *)p - PIECE_ROOM);
+    piece_unlink(x);
+    free(x);
+}
+
+static void *writer_realloc(void *p, size_t n)
+{
+    Piece *x = p ? (Piece *)((char *)p - PIECE_ROOM) : NULL;
+    if (x)
+        piece_unlink(x);
+    Piece *y = n > STB_BYTES_MAX ? NULL : realloc(x, n + PIECE_ROOM);
+    if (!y && x)
+        piece_link(x);
+    if (!y)
+        longjmp(no_memory, 1);
+    piece_link(y);
+    return (char *)y + PIECE_ROOM;
+}
+
+#define STBIW_MALLOC(n)     writer_realloc(NULL, n)
+#define STBIW_REALLOC(p, n) writer_realloc(p, n)
+#define STBIW_FREE(p)       writer_free(p)
+#define STBIW_ASSERT(x)     ((void)(x))
 #define STBI_WRITE_NO_STDIO
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #include <stb/stb_image_write.h>
+
+bool stb_write_png(void (*write)(void *context, void *data, int n), void *context, int width, int height, const void *rgb)
+{
+    held = (Piece){ NULL, NULL };
+    if (setjmp(no_memory)) {
+        while (held.before && held.before != &held)
+            writer_free((char *)held.before + PIECE_ROOM);
+        return false;
+    }
+    return stbi_write_png_to_func(write, context, width, height, 3, rgb, 0) != 0;
+}

@@ -23,28 +23,49 @@ static Tensor typed(Dtype dtype, void *data, size_t n)
     return (Tensor){ .shape = shape_of(1, n), .dtype = dtype, .data = data };
 }
 
-bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, Error *e)
+static const char *const kinds[] = { "", "adam.m.", "adam.v." };
+enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 5 };        // besides the digest
+
+/* The digest of the tensors in their order: of each slot its three kinds, then the others. */
+static Digest content(const Entry *list, size_t n)
+{
+    Hash h = hash_begin();
+    for (size_t k = 0; k < n; k++)
+        hash_tensor(&h, list[k].name, list[k].tensor);
+    return hash_end(&h);
+}
+
+bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, LogMark log, Error *e)
 {
     Arena a = arena_make(e);
     const Optimiser *o = &r->optimiser;
     int64_t step = o->step;
     double powers[2] = { o->power1, o->power2 };
-    Entry *list = arena_array(&a, 3 * o->count + 3, sizeof *list);
+    Entry *list = arena_array(&a, KINDS * o->count + OTHERS + 1, sizeof *list);
     char *path = checkpoint_path(folder, &a), *text = arena_text(&a, identity);
     size_t n = 0;
     bool done = list && path && text && file_make_folder(folder, e);
     for (size_t k = 0; done && k < o->count; k++) {
         const OptimiserSlot *s = &o->slots[k];
-        list[n++] = (Entry){ s->name, *s->value };
-        list[n++] = (Entry){ arena_format(&a, "adam.m.%s", s->name), s->m };
-        list[n++] = (Entry){ arena_format(&a, "adam.v.%s", s->name), s->v };
+        const Tensor values[KINDS] = { *s->value, s->m, s->v };
+        for (size_t kind = 0; kind < KINDS; kind++)
+            list[n++] = (Entry){ arena_format(&a, "%s%s", kinds[kind], s->name), values[kind] };
     }
+    if (log.bytes == 0)
+        log.digest = digest_bytes("", 0);
     if (done) {
         list[n++] = (Entry){ "train.step", typed(I64, &step, 1) };
         list[n++] = (Entry){ "train.powers", typed(F64, powers, 2) };
         list[n++] = (Entry){ "train.identity", typed(U8, text, strlen(text)) };
-        done = !e->failed && store_write(path, list, n, e);
+        list[n++] = (Entry){ "train.log.bytes", typed(I64, &log.bytes, 1) };
+        list[n++] = (Entry){ "train.log", typed(U8, log.digest.hex, 64) };
     }
+    if (done && !e->failed) {
+        Digest d = content(list, n);
+        list[n++] = (Entry){ "train.digest", typed(U8, d.hex, strlen(d.hex)) };
+        done = store_write(path, list, n, e);
+    }
+    done = done && !e->failed;
     arena_free(&a);
     return done;
 }
@@ -69,40 +90,62 @@ static bool same_identity(const Store *s, const char *identity, Error *e)
         || error_set(e, "%s: the checkpoint belongs to another training, expected identity %s", s->path, identity));
 }
 
+/* The file's tensors in the order of content, whose shapes are right; NULL on failure. */
+static Entry *gather(const Optimiser *o, const Store *s, const char *identity, Arena *a, Error *e)
+{
+    const struct { const char *name; Dtype dtype; size_t n; } others[OTHERS] = {
+        { "train.step", I64, 1 }, { "train.powers", F64, 2 }, { "train.identity", U8, strlen(identity) }, { "train.log.bytes", I64, 1 }, { "train.log", U8, 64 },
+    };
+    Entry *list = arena_array(a, KINDS * o->count + OTHERS, sizeof *list);
+    for (size_t k = 0; list && k < KINDS * o->count + OTHERS; k++) {
+        const OptimiserSlot *slot = k < KINDS * o->count ? &o->slots[k / KINDS] : NULL;
+        const size_t other = slot ? 0 : k - KINDS * o->count;
+        const Tensor *t = slot ? want(s, kinds[k % KINDS], slot->name, F32, slot->value->shape, e)
+                               : want(s, "", others[other].name, others[other].dtype, shape_of(1, others[other].n), e);
+        if (!t)
+            return NULL;
+        list[k] = (Entry){ slot ? arena_format(a, "%s%s", kinds[k % KINDS], slot->name) : others[other].name, *t };
+    }
+    return e->failed ? NULL : list;
+}
+
 /* Checks everything before it changes anything. */
-static bool restore(Trainer *r, const Store *s, const char *identity, Error *e)
+static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *log, Arena *a, Error *e)
 {
     Optimiser *o = &r->optimiser;
-    static const char *const kinds[] = { "", "adam.m.", "adam.v." };
-    const Tensor *step = want(s, "", "train.step", I64, shape_of(1, (size_t)1), e);
-    const Tensor *powers = want(s, "", "train.powers", F64, shape_of(1, (size_t)2), e);
-    if (!step || !powers || !same_identity(s, identity, e))
+    const size_t slots = KINDS * o->count;
+    if (!same_identity(s, identity, e))
         return false;
-    if (step->i64[0] < 0 || step->i64[0] > r->config.steps)
-        return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step->i64[0], (long long)r->config.steps);
-    for (size_t k = 0; k < o->count; k++)
-        for (size_t kind = 0; kind < 3; kind++)
-            if (!want(s, kinds[kind], o->slots[k].name, F32, o->slots[k].value->shape, e))
-                return false;
-    for (size_t k = 0; k < o->count; k++)
-        for (size_t kind = 0; kind < 3; kind++) {
-            OptimiserSlot *slot = &o->slots[k];
-            const Tensor *from = want(s, kinds[kind], slot->name, F32, slot->value->shape, e);
-            float *to = kind == 0 ? slot->value->f32 : kind == 1 ? slot->m.f32 : slot->v.f32;
-            memcpy(to, from->f32, tensor_bytes(*from));
-        }
-    o->step = step->i64[0];
-    o->power1 = powers->f64[0];
-    o->power2 = powers->f64[1];
+    const Entry *list = gather(o, s, identity, a, e);
+    const Tensor *digest = list ? want(s, "", "train.digest", U8, shape_of(1, (size_t)64), e) : NULL;
+    if (!digest)
+        return false;
+    if (memcmp(content(list, slots + OTHERS).hex, digest->u8, 64) != 0)
+        return error_set(e, "%s: the checkpoint was changed since it was written, because its SHA-256 is not that of train.digest; remove it to begin anew", s->path);
+    const int64_t step = list[slots].tensor.i64[0], bytes = list[slots + 3].tensor.i64[0];
+    if (step < 0 || step > r->config.steps)
+        return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step, (long long)r->config.steps);
+    if (bytes < 0)
+        return error_set(e, "%s: train.log.bytes is %lld, expected a length", s->path, (long long)bytes);
+    for (size_t k = 0; k < slots; k++) {
+        OptimiserSlot *slot = &o->slots[k / KINDS];
+        float *to[KINDS] = { slot->value->f32, slot->m.f32, slot->v.f32 };
+        memcpy(to[k % KINDS], list[k].tensor.f32, tensor_bytes(list[k].tensor));
+    }
+    o->step = step;
+    o->power1 = list[slots + 1].tensor.f64[0];
+    o->power2 = list[slots + 1].tensor.f64[1];
+    *log = (LogMark){ .bytes = bytes };
+    memcpy(log->digest.hex, list[slots + 4].tensor.u8, 64);
     return true;
 }
 
-bool checkpoint_load(Trainer *r, const char *folder, const char *identity, Error *e)
+bool checkpoint_load(Trainer *r, const char *folder, const char *identity, LogMark *log, Error *e)
 {
     Arena a = arena_make(e);
     Store s;
     char *path = checkpoint_path(folder, &a);
-    bool opened = path && store_open(&s, path, &a, e), done = opened && restore(r, &s, identity, e);
+    bool opened = path && store_open(&s, path, &a, e), done = opened && restore(r, &s, identity, log, &a, e);
     if (opened)
         store_close(&s);
     arena_free(&a);

@@ -2,44 +2,59 @@
 #include "ref/cli/log.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-/* Copies whole lines up to the last one of step `keep`; a line of a later step ends the copy. */
-static void copy_lines(FILE *from, FILE *to, int64_t keep)
+/* The first mark->bytes bytes of the log as they were when the checkpoint was written; NULL with an error if they are not. */
+static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 {
-    char *line = NULL;
-    size_t room = 0;
-    long long step = 0, here;
-    for (ssize_t n; (n = getline(&line, &room, from)) > 0 && line[n - 1] == '\n'; fputs(line, to)) {
-        bool has_step = sscanf(line, "{\"step\": %lld", &here) == 1;
-        if (has_step ? here > keep : step == keep)
-            break;
-        step = has_step ? here : step;
-    }
-    free(line);
+    size_t n;
+    char *text = file_read(path, SIZE_MAX, &n, a, e);
+    if (text && (n < (size_t)mark->bytes || strcmp(digest_bytes(text, (size_t)mark->bytes).hex, mark->digest.hex) != 0))
+        return error_set(e, "%s: its first %lld bytes are not those that the checkpoint knows; remove the checkpoint to begin anew", path, (long long)mark->bytes), NULL;
+    return text;
 }
 
-static bool begin(const char *path, int64_t keep, Error *e)
+static bool begin(const char *path, const LogMark *mark, Error *e)
 {
-    FileWriter w;
-    FILE *before = keep ? fopen(path, "r") : NULL;
-    bool good = file_begin(&w, path, e);
-    if (good && before)
-        copy_lines(before, w.stream, keep);
-    if (before)
-        fclose(before);
-    return good && file_finish(&w, e);
+    Arena a = arena_make(e);
+    const size_t n = mark ? (size_t)mark->bytes : 0;
+    const char *text = n ? marked(path, mark, &a, e) : "";
+    const bool good = text && file_write(path, text, n, e);
+    arena_free(&a);
+    return good;
 }
 
-bool log_open(const char *path, int64_t keep, FILE **log, Error *e)
+bool log_open(const char *path, const LogMark *mark, FILE **log, Error *e)
 {
-    *log = begin(path, keep, e) ? fopen(path, "a") : NULL;
+    *log = NULL;
+    if (!begin(path, mark, e))
+        return false;
+    *log = fopen(path, "a");
     if (*log)
         setvbuf(*log, NULL, _IOLBF, 1 << 16);
     return *log || error_io(e, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+static bool on_disk(FILE *log, const char *path, Error *e)
+{
+    errno = 0;
+    return (fflush(log) == 0 && !ferror(log) && fsync(fileno(log)) == 0)
+        || error_io(e, "%s: cannot be written: %s", path, errno ? strerror(errno) : "an earlier write to it failed");
+}
+
+bool log_mark(FILE *log, const char *path, LogMark *mark, Error *e)
+{
+    Arena a = arena_make(e);
+    size_t n = 0;
+    char *text = on_disk(log, path, e) ? file_read(path, SIZE_MAX, &n, &a, e) : NULL;
+    if (text)
+        *mark = (LogMark){ (int64_t)n, digest_bytes(text, n) };
+    arena_free(&a);
+    return text != NULL;
 }
 
 void log_step(FILE *log, int64_t step, const StepStats *s)
@@ -78,7 +93,6 @@ void log_probe(FILE *log, int64_t step, const char *const *name, const int64_t *
 
 bool log_close(FILE *log, const char *path, Error *e)
 {
-    bool written = !ferror(log);
-    written = fclose(log) == 0 && written;
-    return written || error_set(e, "%s: cannot be written, expected room for the log", path);
+    const bool written = on_disk(log, path, e);
+    return (fclose(log) == 0 && written) || error_io(e, "%s: cannot be written: %s", path, strerror(errno));
 }

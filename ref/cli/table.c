@@ -17,7 +17,7 @@ static json_t *json_words(const char *text)
     for (const char *at = text; at && *at;) {
         size_t n = strcspn(at, " ");
         if (n)
-            json_array_append_new(list, json_stringn(at, n));
+            json_add(list, json_stringn(at, n));
         at += n + (at[n] == ' ');
     }
     return list;
@@ -28,7 +28,7 @@ static void put_cell(json_t *row, const char *column, const char *text)
     char name[64];
     const size_t n = strcspn(column, "[");
     snprintf(name, sizeof name, "%.*s", (int)n, column);
-    json_object_set_new(row, name, column[n] ? json_words(text) : text ? json_string(text) : json_null());
+    json_put(row, name, column[n] ? json_words(text) : text ? json_string(text) : json_null());
 }
 
 static bool print_json(const char *const *columns, size_t n, const char *const *cells, size_t rows, Error *e)
@@ -38,12 +38,12 @@ static bool print_json(const char *const *columns, size_t n, const char *const *
         json_t *row = json_object();
         for (size_t c = 0; c < n; c++)
             put_cell(row, columns[c], cells[r * n + c]);
-        json_array_append_new(all, row);
+        json_add(all, row);
     }
-    bool written = json_dumpf(all, stdout, JSON_INDENT(2)) == 0;
+    bool written = json_print(stdout, all, 2);
     json_decref(all);
     putchar('\n');
-    return written || error_set(e, "the table could not be written as JSON");
+    return written || error_no_memory(e, "the table could not be written as JSON, because memory ran out");
 }
 
 /* The width of a text in columns of the terminal, one for each character. */

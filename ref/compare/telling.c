@@ -108,7 +108,7 @@ static json_t *tensor_json(const Tensor *t)
 {
     json_t *shape = json_array();
     for (int i = 0; t && i < t->shape.rank; i++)
-        json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[i]));
+        json_add(shape, json_integer((json_int_t)t->shape.dim[i]));
     return t ? json_pack("{s:s, s:o}", "dtype", dtype_name(t->dtype), "shape", shape) : (json_decref(shape), json_null());
 }
 
@@ -147,12 +147,12 @@ void rows_print_json(const Row *rows, size_t total, const size_t counts[VERDICTS
     json_t *list = json_array(), *o = json_pack("{s:s, s:I, s:s?}", "verdict", first ? "different" : "same", "tensors",
                                                 (json_int_t)total, "first", first ? first->name : NULL);
     for (int v = 0; v < VERDICTS; v++)
-        json_object_set_new(o, verdict_names[v], json_integer((json_int_t)counts[v]));
-    json_object_set_new(o, "widened", json_integer((json_int_t)widened_count(rows, total)));
+        json_put(o, verdict_names[v], json_integer((json_int_t)counts[v]));
+    json_put(o, "widened", json_integer((json_int_t)widened_count(rows, total)));
     for (size_t i = 0; i < total; i++)
         if (rows[i].verdict != EQUAL)
-            json_array_append_new(list, row_json(&rows[i]));
-    json_object_set_new(o, "list", list);
+            json_add(list, row_json(&rows[i]));
+    json_put(o, "list", list);
     json_print(stdout, o, 2);
     putchar('\n');
     json_decref(o);

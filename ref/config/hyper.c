@@ -37,14 +37,14 @@ static void add(json_t *to, const Key *k, const void *of)
     const char *key = strcmp(k->section, "unlearn") == 0 ? hyperparameter_recorded(k->key) : k->key;
     char hex[32], name[80];
     switch (k->type) {
-    case TYPE_INT:    json_object_set_new(to, key, json_integer(*(const int64_t *)field)); break;
-    case TYPE_BOOL:   json_object_set_new(to, key, json_boolean(*(const bool *)field)); break;
-    case TYPE_TEXT:   json_object_set_new(to, key, json_string(*(const char *const *)field)); break;
-    case TYPE_CHOICE: json_object_set_new(to, key, choice(k->range, *(const int *)field)); break;
+    case TYPE_INT:    json_put(to, key, json_integer(*(const int64_t *)field)); break;
+    case TYPE_BOOL:   json_put(to, key, json_boolean(*(const bool *)field)); break;
+    case TYPE_TEXT:   json_put(to, key, json_string(*(const char *const *)field)); break;
+    case TYPE_CHOICE: json_put(to, key, choice(k->range, *(const int *)field)); break;
     case TYPE_REAL:
         snprintf(name, sizeof name, "%s.hex", key);
-        json_object_set_new(to, key, json_decimal(*(const float *)field));
-        json_object_set_new(to, name, json_string(hex_double((double)*(const float *)field, hex)));
+        json_put(to, key, json_decimal(*(const float *)field));
+        json_put(to, name, json_string(hex_double((double)*(const float *)field, hex)));
     }
 }
 

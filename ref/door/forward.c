@@ -52,7 +52,7 @@ static bool result_fill(pulse_result *r, const Tape *t, const Forward *f, const 
     add(r, "image_features", f->features);
     for (size_t k = 0; f->hidden && k <= layers; k++)
         add(r, arena_format(&r->own, "hidden_states.%zu", k), f->hidden[k]);
-    json_object_set_new(head, "nodes", trace_nodes(t, &r->own, e));
+    json_put(head, "nodes", trace_nodes(t, &r->own, e));
     r->json = door_json(head, &r->own, e);
     return !e->failed;
 }

@@ -232,7 +232,7 @@ static json_t *roles(unsigned bits)
     json_t *all = json_array();
     for (Role r = 0; r < ROLE_COUNT; r++)
         if (bits >> r & 1)
-            json_array_append_new(all, json_string(role_name(r)));
+            json_add(all, json_string(role_name(r)));
     return all;
 }
 

@@ -40,9 +40,9 @@ pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const ch
     if (d.open && door_given(c, m, "model") && door_given(c, json, "json")) {
         const size_t *pixels = config_pixels(&m->session.config).dim;
         json_t *all = config_json(&m->session.config);
-        json_object_set_new(all, "image_tokens", json_integer((json_int_t)config_image_tokens(&m->session.config)));
-        json_object_set_new(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1], (json_int_t)pixels[2]));
-        json_object_set_new(all, "positions", json_integer((json_int_t)config_positions(&m->session.config)));
+        json_put(all, "image_tokens", json_integer((json_int_t)config_image_tokens(&m->session.config)));
+        json_put(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1], (json_int_t)pixels[2]));
+        json_put(all, "positions", json_integer((json_int_t)config_positions(&m->session.config)));
         *json = door_text(c, all);
     }
     return door_leave(d);

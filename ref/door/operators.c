@@ -143,7 +143,7 @@ static json_t *names(const char *const list[], size_t room)
 {
     json_t *all = json_array();
     for (size_t k = 0; k < room && list[k]; k++)
-        json_array_append_new(all, json_string(list[k]));
+        json_add(all, json_string(list[k]));
     return all;
 }
 
@@ -155,7 +155,7 @@ static json_t *input_names(const Op *op, unsigned chosen)
     for (const char *at = op->inputs; at && *at; at += *at == ' ', k++) {
         size_t n = strcspn(at, " ");
         if (k < 32 && chosen >> k & 1)
-            json_array_append_new(all, json_stringn(at, n));
+            json_add(all, json_stringn(at, n));
         at += n;
     }
     return all;

@@ -92,7 +92,7 @@ static bool result_fill(pulse_context *c, const pulse_trainer *t, pulse_result *
     json_t *head = json_pack("{s:s, s:s, s:s, s:s}", "spec", PULSE_SPEC, "method", s->m.method->name, "formula",
                              method_formula(s->m.method, &r->own), "reference",
                              s->reference ? "given" : "the model before the step");
-    json_object_set_new(head, "nodes", trace_nodes(&s->trainer.tape, &r->own, &c->error));
+    json_put(head, "nodes", trace_nodes(&s->trainer.tape, &r->own, &c->error));
     r->json = door_json(head, &r->own, &c->error);
     return !c->error.failed;
 }

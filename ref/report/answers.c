@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers: a few questions, and what each model says. The place in the file decides which questions are shown, not the outcome: for each
  * scenario shown they are about the first entities that are to be forgotten and retained, a different fact each, and one is general. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "eval/results.h"
@@ -148,10 +149,14 @@ static bool concerns(const Answers *x, const char *line)
 
 static bool pass(Answers *x, bool picking)
 {
+    if (!file_exists(x->path))
+        return true;
     FILE *f = fopen(x->path, "r");
+    if (!f)
+        return error_io(x->error, "%s: cannot be read: %s", x->path, strerror(errno));
     char *line = arena_alloc(x->report->arena, LINE_MAX_BYTES);
     bool good = line != NULL;
-    for (x->line = 1; f && good && fgets(line, LINE_MAX_BYTES, f); x->line++) {
+    for (x->line = 1; good && fgets(line, LINE_MAX_BYTES, f); x->line++) {
         size_t n = strlen(line);
         if (n + 1 == LINE_MAX_BYTES)
             good = error_set(x->error, "%s:%zu: the line is longer than 1 MiB, expected one answer", x->path, x->line);
@@ -164,8 +169,9 @@ static bool pass(Answers *x, bool picking)
             (picking ? pick : hear)(x, o);
         json_decref(o);
     }
-    if (f)
-        fclose(f);
+    if (good && ferror(f))
+        good = error_io(x->error, "%s:%zu: reading failed", x->path, x->line);
+    fclose(f);
     return good;
 }
 
@@ -184,26 +190,30 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
 /* The sample of the question; NULL where there is no world, or where it does not hold the question. */
 static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
-    Error unread = { 0 };
     const World *w = &x->world;
     const size_t k = world_group(w, c->group);
     if (!x->file || (k == w->groups && strcmp(c->group, w->general.name) != 0))
         return NULL;
     const char *path = world_path(w, k < w->groups ? w->group[k].questions : w->general.questions, x->report->arena);
-    if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, &unread)))
+    if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, x->error)))
         return NULL;
     *from = &x->file[k];
     return dataset_find(&x->file[k], c->id);
 }
 
-static void picture(Page *p, const Dataset *from, const Sample *s, const char *alt, Arena *a)
+static void picture(Page *p, const Dataset *from, const Sample *s, const char *alt, Arena *a, Error *e)
 {
     Image image;
-    Error unread = { 0 };
     char *bytes = NULL;
     size_t n = 0;
-    FILE *memory = dataset_picture(from, s, &image, a, &unread) ? open_memstream(&bytes, &n) : NULL;
-    if (memory && image_print_png(memory, &image) && fclose(memory) == 0) {
+    if (!dataset_picture(from, s, &image, a, e))
+        return;
+    FILE *memory = open_memstream(&bytes, &n);
+    bool good = memory && image_print_png(memory, &image);
+    good = memory && fclose(memory) == 0 && good;
+    if (!good) {
+        error_no_memory(e, "report: no memory for a picture as PNG");
+    } else {
         fputs("<img width=\"96\" height=\"96\" alt=\"", p->f);
         page_text(p->f, alt);
         fputs("\" src=\"data:image/png;base64,", p->f);
@@ -261,7 +271,7 @@ static void card(Page *p, Answers *x, const Card *c)
     Arena *a = x->report->arena;
     fputs("<article class=\"card\"><header>\n", p->f);
     if (s && s->image)
-        picture(p, from, s, arena_format(a, "The picture of the question: %s", c->entity), a);
+        picture(p, from, s, arena_format(a, "The picture of the question: %s", c->entity), a, x->error);
     fputs("<div><h3>", p->f);
     page_text(p->f, s ? s->question : c->id);
     fputs("</h3>\n", p->f);
@@ -283,13 +293,16 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* A world that cannot be read leaves the questions without their text and images; that is not an error of the report. */
-static void open_world(Answers *x)
+/* Without a world at hand, the questions lack their text and images; that is no error of the report. A world that is there and cannot be
+ * read is one. */
+static bool open_world(Answers *x)
 {
-    Error unread = { 0 };
     const Report *r = x->report;
-    if (r->world && world_read(&x->world, r->world, r->arena, &unread))
-        x->file = arena_zalloc(r->arena, (x->world.groups + 1) * sizeof *x->file);
+    const char *path = r->world ? arena_format(r->arena, "%s/world.json", r->world) : NULL;
+    if (!path || !file_exists(path))
+        return !x->error->failed;
+    x->file = world_read(&x->world, r->world, r->arena, x->error) ? arena_zalloc(r->arena, (x->world.groups + 1) * sizeof *x->file) : NULL;
+    return x->file != NULL;
 }
 
 bool report_answers(Page *p, const Report *r, Error *e)
@@ -299,7 +312,8 @@ bool report_answers(Page *p, const Report *r, Error *e)
         return false;
     x->report = r;
     x->error = e;
-    open_world(x);
+    if (!open_world(x))
+        return false;
     choose_scenarios(x);
     page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be "
                                                       "forgotten and retained, about a different fact each; they are not chosen "
@@ -326,5 +340,5 @@ bool report_answers(Page *p, const Report *r, Error *e)
         if (x->file[k].sample)
             dataset_close(&x->file[k]);
     page_section_end(p);
-    return good;
+    return good && !e->failed;
 }

@@ -26,19 +26,16 @@ static const char *split_of(const Splits *s, const Result *r)
         : entity_list_has(&s->retain, r->entity) ? "retain" : NULL;
 }
 
-static void answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count)
+static bool answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count, Error *e)
 {
     for (size_t k = 0; k < count; k++) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable",
-                              row->trainable, "round", (json_int_t)row->round, "seed", (json_int_t)row->seed, "split",
-                              split_of(s, &r[k])),
-               *x = answer_object(&r[k], true);
-        json_object_update(o, x);
-        json_print(c->answers.stream, o, 0);
-        fputc('\n', c->answers.stream);
-        json_decref(x);
-        json_decref(o);
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
+                              (json_int_t)row->round, "seed", (json_int_t)row->seed, "split", split_of(s, &r[k]));
+        json_join(o, answer_object(&r[k], true));
+        if (!json_line(c->answers.stream, o, e))
+            return error_prefix(e, "%s: answer %zu", c->answers.path, k + 1);
     }
+    return true;
 }
 
 typedef struct {
@@ -101,7 +98,8 @@ static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, size_t
     Result *r = read_answers(c, stage, "answers", &count, &c->scratch, e);
     if (!r || !splits_measure(c, &c->rows, row, s, (Answers){ r, NULL, count }, e) || !measure_utility(&c->rows, first))
         return false;
-    answers_keep(c, &row, s, r, count);
+    if (!answers_keep(c, &row, s, r, count, e))
+        return false;
     return probe == NO_STAGE || run_probe_rows(c->run, probe, &c->rows, row, s, first, 0, 0, &c->scratch, e);
 }
 
@@ -161,8 +159,7 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
     if (step < end)
         return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;
-    answers_keep(c, &row, s, r, count);
-    return splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && end_of_trajectory(c, first)
+    return answers_keep(c, &row, s, r, count, e) && splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && end_of_trajectory(c, first)
         && request_end(c, x, s, row, &ends[request], first, to, e);
 }
 

@@ -11,7 +11,7 @@ bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *
     char path[4096];
     json_t *list = json_array();
     for (size_t k = 0; k < count; k++)
-        json_array_append_new(list, json_pack("{s:I, s:I, s:s}", "steps", (json_int_t)end[k].steps, "last",
+        json_add(list, json_pack("{s:I, s:I, s:s}", "steps", (json_int_t)end[k].steps, "last",
                                               (json_int_t)end[k].last, "why", end[k].why));
     json_t *all = json_pack("{s:o}", "requests", list);
     snprintf(path, sizeof path, "%s/steps.json", folder);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool: stages that are not finished, each by a process of this program, those with the longest way to go first.
  * Threads are shared out among the processes; no bit depends on how. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "ref/run/run.h"
 
 #define SELF "/proc/self/exe"          // this very program, even when its file was replaced since
-enum { WORDS_MAX = 512 };
+enum { WORDS_MAX = 512, NOT_STARTED = 127 };
 typedef enum { WAITING, RUNNING, DONE } State;
 
 typedef struct {
@@ -78,12 +79,12 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
     const pid_t self = getpid();
     pid_t child = fork();
     if (child < 0)
-        return error_set(e, "run: no process could be started");
+        return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name, strerror(errno));
     if (child == 0) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)         // a run that is killed leaves nothing that still writes
-            _exit(127);
+            _exit(NOT_STARTED);
         execv(SELF, words);
-        _exit(127);
+        _exit(NOT_STARTED);
     }
     p->process[k] = child;
     p->state[k] = RUNNING;
@@ -120,8 +121,7 @@ static bool take_one(Pool *p, Error *e)
         const char *name = p->run->plan.stage[k].name;
         if (WIFSIGNALED(status))
             return error_set(e, "run: the stage %s was ended by signal %d", name, WTERMSIG(status));
-        e->failed = true;                // the process has said why
-        return false;
+        return error_set(e, "run: the stage %s was not done: %s", name, WEXITSTATUS(status) == NOT_STARTED ? "its process could not be started" : "its process said why");
     }
     return child > 0 || error_set(e, "run: a process got lost");
 }
@@ -185,6 +185,8 @@ bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error
     for (size_t k = 0; k < n; k++) {
         const char *folder = stage_folder(r, k, a);
         if (folder && stage_finished(folder)) {
+            if (!stage_check(&r->plan, k, folder, e))
+                return false;
             p.state[k] = DONE;
             times->seconds[k] = -1;
         }

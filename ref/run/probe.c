@@ -24,7 +24,7 @@ typedef struct {
 
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
 {
-    return json_array_append_new(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric",
+    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric",
                                                        metric, "value", json_real(value)))
         == 0;
 }

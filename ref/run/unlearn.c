@@ -23,6 +23,8 @@ typedef struct {
     RequestEnd *ends;                    // of the requests that ended
     Rounds rounds;
     FILE *log;
+    LogMark mark;                        // of the checkpoint from which the stage goes on
+    const char *log_path;
     Arena arena;
 } Job;
 
@@ -101,7 +103,7 @@ static bool restore(Job *j, int64_t before, Error *e)
     const char *folder = checkpoint_folder(j, r->round);
     if (!folder || !j->run->resume || r->steps == 0 || !checkpoint_exists(folder))
         return folder != NULL;
-    if (!checkpoint_load(&r->trainer, folder, j->identity, e))
+    if (!checkpoint_load(&r->trainer, folder, j->identity, &j->mark, e))
         return false;
     r->done = r->trainer.optimiser.step - before;
     return true;
@@ -143,14 +145,12 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
         if (!point && r->done < r->steps && r->done % every != 0)
             continue;
         const char *folder = checkpoint_folder(j, r->round);
-        if (fflush(j->log) || !folder || !checkpoint_save(&r->trainer, folder, j->identity, e))
-            return e->failed ? false : error_set(e, "%s/log.jsonl: cannot be written", j->folder);
+        if (!folder || !log_mark(j->log, j->log_path, &j->mark, e) || !checkpoint_save(&r->trainer, folder, j->identity, j->mark, e))
+            return false;
     }
     if (r->diverged) {
-        json_t *line = json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done, "reason", r->note);
-        json_print(j->log, line, 0);
-        fputc('\n', j->log);
-        json_decref(line);
+        if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done, "reason", r->note), e))
+            return false;
     }
     for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay
         if (snapshot_after(p, j->c, entities, step) && !snapshot(j, r->round, step, e))
@@ -163,14 +163,12 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     Rounds *r = &j->rounds;
     size_t request = r->round, entities = j->splits.request[request].count;
     int64_t before = request && !r->plan.reset_optimiser ? r->trainer.optimiser.step : 0;
-    char path[4096];
-    snprintf(path, sizeof path, "%s/log.jsonl", j->folder);
     r->plan.train.steps = request_steps(&j->run->plan, j->c, entities);
     if (!round_begin(r, e) || !restore(j, before, e) || !stop(j, e))
         return false;
     if (!j->log && r->done == r->steps && r->steps)
         *logged += r->steps;
-    else if ((!j->log && !log_open(path, *logged + r->done, &j->log, e)) || !steps(j, entities, *logged, e))
+    else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !steps(j, entities, *logged, e))
         return false;
     else
         *logged += r->steps;
@@ -205,7 +203,7 @@ static bool finish(Job *j, size_t stage, Error *e)
                          j->log ? "too many snapshots, expected a larger protocol.trajectory" : "the log is missing");
     files[n++] = "log.jsonl";
     files[n++] = "steps.json";
-    bool closed = fclose(j->log) == 0;
+    bool closed = log_close(j->log, j->log_path, e);
     j->log = NULL;
     return closed && !e->failed && ends_write(j->folder, j->ends, j->splits.requests, e)
         && stage_finish(&j->run->plan, stage, j->folder, files, n, e);
@@ -216,12 +214,11 @@ bool run_unlearn(Run *r, size_t stage, Error *e)
     Job j = { .run = r, .c = r->plan.stage[stage].one, .identity = r->plan.stage[stage].digest.hex, .arena = arena_make(e) };
     int64_t logged = 0;
     j.folder = stage_folder(r, stage, &j.arena);
-    bool good = j.folder && file_make_folder(j.folder, e) && job_open(&j, e);
+    j.log_path = j.folder ? arena_format(&j.arena, "%s/log.jsonl", j.folder) : NULL;
+    bool good = j.log_path && file_make_folder(j.folder, e) && job_open(&j, e);
     while (good && j.rounds.round < j.splits.requests)
         good = one_request(&j, &logged, e);
-    char path[4096];
-    snprintf(path, sizeof path, "%s/log.jsonl", j.folder ? j.folder : ".");
-    good = good && (j.log || log_open(path, logged, &j.log, e)) && finish(&j, stage, e);
+    good = good && (j.log || log_open(j.log_path, &j.mark, &j.log, e)) && finish(&j, stage, e);
     if (j.log)
         fclose(j.log);
     if (j.rounds.model)

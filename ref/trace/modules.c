@@ -34,7 +34,7 @@ static void answer(Modules *to, json_t *answers, const UnitRun *run, const char 
         error_set(to->error, "trace: %s@%s is not the same number alone and in the step", module, name);
     memcpy(kept.f32, run->bounds[m->id], size * sizeof(float));
     to->bounds[to->count++] = (Entry){ arena_format(to->arena, "bound.%s@%s", module, name), kept };
-    json_object_set_new(answers, name, json_string(trace_name(to->tape, n, to->arena)));
+    json_put(answers, name, json_string(trace_name(to->tape, n, to->arena)));
 }
 
 static void module_answers(Modules *to, json_t *answers, const UnitRun *run, const Unit *u)
@@ -72,7 +72,7 @@ static void optimiser_answers(Modules *to, json_t *inputs, json_t *answers, cons
         const Node *g = s->grad ? clipped(to->tape, s->grad) : NULL;
         if (!s->grad)
             continue;
-        json_object_set_new(inputs, arena_format(to->arena, "grad.%s", s->name),
+        json_put(inputs, arena_format(to->arena, "grad.%s", s->name),
                             json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
         const struct { const char *kind; const Node *node; } parts[] = {
             { "grad", clip && g != s->grad ? g : NULL }, { "after", clip ? NULL : s->new_value },
@@ -93,23 +93,23 @@ static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
     json_t *inputs = json_object(), *indices = json_object(), *answers = json_object(), *one = json_pack("{s:s}", "module", u->module);
     bool update = !u->in && !u->out && strcmp(u->module, "loss") != 0;
     if (u->in)
-        json_object_set_new(one, "in", json_string(trace_name(to->tape, u->in, to->arena)));
+        json_put(one, "in", json_string(trace_name(to->tape, u->in, to->arena)));
     if (u->out && u->out->grad)
-        json_object_set_new(one, "grad.out", json_string(arena_format(to->arena, "grad.%s", trace_name(to->tape, u->out, to->arena))));
+        json_put(one, "grad.out", json_string(arena_format(to->arena, "grad.%s", trace_name(to->tape, u->out, to->arena))));
     if (unit_leaves(to->tape, u, &leaves, &leaf_count, to->arena))
         for (size_t k = 0; k < leaf_count; k++)
             if (strncmp(leaves[k]->name, "input.", 6) == 0)
-                json_object_set_new(inputs, leaves[k]->name + 6, json_string(trace_name(to->tape, leaves[k], to->arena)));
+                json_put(inputs, leaves[k]->name + 6, json_string(trace_name(to->tape, leaves[k], to->arena)));
     if (unit_indices(to->tape, u, &index, &index_count, to->arena))
         for (size_t k = 0; k < index_count; k++)
-            json_object_set_new(indices, index[k].name, json_string(arena_format(to->arena, "index.t%zu", index[k].node->id)));
+            json_put(indices, index[k].name, json_string(arena_format(to->arena, "index.t%zu", index[k].node->id)));
     if (update)
         optimiser_answers(to, inputs, answers, run, u);
     else
         module_answers(to, answers, run, u);
-    json_object_set_new(one, "inputs", inputs);
-    json_object_set_new(one, "index", indices);
-    json_object_set_new(one, "answers", answers);
+    json_put(one, "inputs", inputs);
+    json_put(one, "index", indices);
+    json_put(one, "answers", answers);
     return one;
 }
 
@@ -126,7 +126,7 @@ json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a,
         UnitRun run;
         good = unit_run(&run, &r->tape, &list[k], &own, e);
         if (good)
-            json_array_append_new(all, module_json(&to, &list[k], &run));
+            json_add(all, module_json(&to, &list[k], &run));
         arena_free(&own);
     }
     *bounds = to.bounds;

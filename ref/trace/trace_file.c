@@ -95,8 +95,8 @@ static void set_number(json_t *to, const char *name, json_t *value, double exact
 {
     char key[80], hex[32];
     snprintf(key, sizeof key, "%s.hex", name);
-    json_object_set_new(to, name, value);
-    json_object_set_new(to, key, json_string(hex_double(exact, hex)));
+    json_put(to, name, value);
+    json_put(to, key, json_string(hex_double(exact, hex)));
 }
 
 json_t *trace_attributes(const Node *n)
@@ -108,11 +108,11 @@ json_t *trace_attributes(const Node *n)
     for (size_t k = 0; k < OP_REALS && n->op->reals[k]; k++)
         set_number(to, n->op->reals[k], json_real(n->attrs.d[k]), n->attrs.d[k]);
     for (size_t k = 0; k < OP_INTS && n->op->ints[k]; k++)
-        json_object_set_new(to, n->op->ints[k], json_integer(n->attrs.n[k]));
+        json_put(to, n->op->ints[k], json_integer(n->attrs.n[k]));
     if (n->attrs.index && n->op->index) {
         snprintf(name, sizeof name, "%.*s", (int)strcspn(n->op->index, " "), n->op->index);
         snprintf(index, sizeof index, "index.t%zu", n->id);
-        json_object_set_new(to, name, json_string(index));
+        json_put(to, name, json_string(index));
     }
     return to;
 }
@@ -122,7 +122,7 @@ static json_t *node_json(const Tape *t, const Node *n, Arena *a)
     static const char *const phases[] = { "forward", "backward", "optimiser" };
     json_t *inputs = json_array();
     for (size_t k = 0; k < n->n_in; k++)
-        json_array_append_new(inputs, json_string(trace_name(t, n->in[k], a)));
+        json_add(inputs, json_string(trace_name(t, n->in[k], a)));
     return json_pack("{s:I, s:s, s:s, s:s, s:o, s:o, s:s}", "id", (json_int_t)n->id, "op", n->op->name, "module", n->module,
                      "phase", phases[n->phase], "inputs", inputs, "attrs", trace_attributes(n), "output", trace_name(t, n, a));
 }
@@ -131,7 +131,7 @@ json_t *trace_nodes(const Tape *t, Arena *a, Error *e)
 {
     json_t *list = json_array();
     for (size_t k = 0; k < t->count; k++)
-        if (t->nodes[k]->op && json_array_append_new(list, node_json(t, t->nodes[k], a)) != 0) {
+        if (t->nodes[k]->op && !json_add(list, node_json(t, t->nodes[k], a))) {
             error_no_memory(e, "trace: no memory for node %zu", k);
             break;
         }
@@ -159,10 +159,10 @@ bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, E
     if (good) {
         json_t *loss = json_pack("{s:s}", "node", trace_name(&r->tape, r->loss, a));
         set_number(loss, "value", json_decimal(r->stats.loss), (double)r->stats.loss);
-        json_object_set_new(head, "loss", loss);
-        json_object_set_new(head, "digest", json_string(d.hex));
-        json_object_set_new(head, "nodes", trace_nodes(&r->tape, a, e));
-        json_object_set_new(head, "modules", trace_modules(r, &bounds, &count, a, e));
+        json_put(head, "loss", loss);
+        json_put(head, "digest", json_string(d.hex));
+        json_put(head, "nodes", trace_nodes(&r->tape, a, e));
+        json_put(head, "modules", trace_modules(r, &bounds, &count, a, e));
         good = !e->failed && store_write(arena_format(a, "%s/bound.safetensors", folder), bounds, count, e) && json_save(json, head, e);
     }
     json_decref(head);

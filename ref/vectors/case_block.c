@@ -153,7 +153,7 @@ static json_t *operators(const Tape *t, const Unit *u)
         char index[64];
         snprintf(index, sizeof index, "%.*s", n->op->index ? (int)strcspn(n->op->index, " ") : 0, n->op->index ? n->op->index : "");
         json_object_del(attrs, index);                                 // it is one of the inputs already
-        json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "op", n->op->name, "module", n->module, "attrs", attrs));
+        json_add(all, json_pack("{s:s, s:s, s:o}", "op", n->op->name, "module", n->module, "attrs", attrs));
     }
     return all;
 }

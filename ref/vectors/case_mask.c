@@ -28,7 +28,7 @@ json_t *mask_turns(const Tokenizer *t, const LossCase *c, Arena *a, Error *e)
     json_t *list = json_array();
     const int32_t *ids = c->out[1].tensor.i32, *offsets = c->out[2].tensor.i32;
     for (size_t k = 0; k < TURNS; k++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:s}", "question", turns[k].question, "answer", turns[k].answer,
+        json_add(list, json_pack("{s:s, s:s, s:b, s:s}", "question", turns[k].question, "answer", turns[k].answer,
                                               "image", (int)turns[k].image, "text",
                                               tokenizer_decode(t, ids + offsets[k], (size_t)(offsets[k + 1] - offsets[k]), false,
                                                                a, e)));

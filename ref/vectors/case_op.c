@@ -76,7 +76,7 @@ bool op_case_make(const OpForm *f, LossCase *c, json_t **attrs, Arena *a, Error 
     if (f->attrs.index && *attrs) {
         char first[64];
         snprintf(first, sizeof first, "%.*s", (int)strcspn(op->index, " "), op->index);
-        json_object_set_new(*attrs, first, json_string("index"));
+        json_put(*attrs, first, json_string("index"));
     }
     return true;
 }

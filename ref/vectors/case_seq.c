@@ -102,7 +102,7 @@ static void keep_step(Run *r)
     char hex[2][32];
     r->loss[r->steps] = s->loss;
     r->norm[r->steps++] = s->norm;
-    json_array_append_new(r->out->steps,
+    json_add(r->out->steps,
                           json_pack("{s:I, s:I, s:I, s:o, s:s, s:o, s:s, s:s}", "round", (json_int_t)r->rounds.round + 1, "step",
                                     (json_int_t)r->rounds.done, "samples", (json_int_t)s->samples, "loss", json_decimal(s->loss),
                                     "loss.hex", hex_double((double)s->loss, hex[0]), "lr", json_decimal(s->lr), "lr.hex",

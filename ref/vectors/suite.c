@@ -210,7 +210,7 @@ static bool write_reject(Suite *s)
         char *path = arena_format(s->arena, "reject/%s", f->path);
         good = path && reject_file(f, &file, s->arena, s->error) && suite_bytes(s, path, file.at, file.n);
         bool reads = good && reject_reads(f, arena_format(s->arena, "%s/%s", s->folder, path), &said);
-        json_array_append_new(cases, json_pack("{s:s, s:s, s:s, s:s}", "file", f->path, "expected",
+        json_add(cases, json_pack("{s:s, s:s, s:s, s:s}", "file", f->path, "expected",
                                                reject_expected_name(reject_expected(f)), "reason", f->reason, "here",
                                                reject_expected_name(reads ? REJECT_ACCEPT : REJECT_REFUSE)));
         snprintf(names + strlen(names), sizeof names - strlen(names), "%s ", f->path);

@@ -38,7 +38,7 @@ json_t *word_list(const char *words)
     json_t *list = json_array();
     for (; *words; words += strspn(words, " ")) {
         size_t n = strcspn(words, " ");
-        json_array_append_new(list, json_stringn(words, n));
+        json_add(list, json_stringn(words, n));
         words += n;
     }
     return list;
@@ -49,7 +49,7 @@ bool suite_file(Suite *s, const char *path)
     Digest d;
     char *whole = arena_format(s->arena, "%s/%s", s->folder, path);
     return whole && path && digest_file(whole, &d, s->error)
-        && json_array_append_new(s->files, json_pack("{s:s, s:s}", "path", path, "sha256", d.hex)) == 0;
+        && json_add(s->files, json_pack("{s:s, s:s}", "path", path, "sha256", d.hex));
 }
 
 bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n)
@@ -67,8 +67,8 @@ static void describe(json_t *all, const Entry *list, size_t n)
         const Tensor *t = &list[k].tensor;
         json_t *shape = json_array();
         for (int d = 0; d < t->shape.rank; d++)
-            json_array_append_new(shape, json_integer((json_int_t)t->shape.dim[d]));
-        json_object_set_new(all, list[k].name, json_pack("{s:s, s:o, s:s}", "dtype", dtype_name(t->dtype), "shape", shape,
+            json_add(shape, json_integer((json_int_t)t->shape.dim[d]));
+        json_put(all, list[k].name, json_pack("{s:s, s:o, s:s}", "dtype", dtype_name(t->dtype), "shape", shape,
                                                          "content_sha256", digest_tensor(list[k].name, *t).hex));
     }
 }
@@ -79,7 +79,7 @@ static bool write_tensors(Suite *s, const char *id, const char *name, const Entr
     if (n == 0)
         return true;
     return path && store_write(arena_format(s->arena, "%s/%s", s->folder, path), list, n, s->error) && suite_file(s, path)
-        && json_array_append(files, json_array_get(s->files, json_array_size(s->files) - 1)) == 0;
+        && json_add(files, json_incref(json_array_get(s->files, json_array_size(s->files) - 1)));
 }
 
 /* Adds the files of a case that the manifest has already. */
@@ -91,7 +91,7 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
             json_t *file = json_array_get(s->files, i);
             const char *path = json_string_value(json_object_get(file, "path"));
             if (strncmp(path, id, n) == 0 && path[n] == '/' && strcmp(path + n + 1, json_string_value(json_array_get(names, k))) == 0)
-                json_array_append(files, file);
+                json_add(files, json_incref(file));
         }
 }
 
@@ -112,11 +112,11 @@ static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Erro
             continue;
         char *flag = arena_format(a, "%.*s", (int)(slash - w->name - (ptrdiff_t)strlen(start)), w->name + strlen(start));
         if (!one || strcmp(json_string_value(json_object_get(one, "flag")), flag) != 0)
-            json_array_append_new(all, one = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
+            json_add(all, one = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
         describe(json_object_get(one, "tensors"), &(Entry){ slash + 1, w->tensor }, 1);
         if (strcmp(slash + 1, "loss") == 0) {
-            json_object_set_new(one, "loss", json_decimal(w->tensor.f32[0]));
-            json_object_set_new(one, "loss.hex", json_string(hex_double((double)w->tensor.f32[0], hex)));
+            json_put(one, "loss", json_decimal(w->tensor.f32[0]));
+            json_put(one, "loss.hex", json_string(hex_double((double)w->tensor.f32[0], hex)));
         }
     }
     store_close(&s);
@@ -134,18 +134,13 @@ bool suite_case(Suite *s, SuiteCase c)
     add_files(s, c.id, names, files);
     describe(tensors, c.in, c.in_count);
     describe(tensors, c.out, c.out_count);
-    json_t *json = !good ? NULL
-                         : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC,
-                                     "spec_section", c.section, "definition", c.definition, "flags", word_list(c.flags), "dtype",
-                                     c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
-    good = json && json_object_update(json, c.more) == 0 && json_object_set(json, "files", files) == 0
-        && json_object_set(json, "tensors", tensors) == 0
-        && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_object_set_new(json, "wrong", wrong) == 0)
-        && json_object_set_new(json, "verdict", json_pack("{s:s}", "mode", judge_name(kind->judge))) == 0
+    json_t *json = !good ? NULL : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC, "spec_section", c.section,
+                                           "definition", c.definition, "flags", word_list(c.flags), "dtype", c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
+    good = json && json_join(json, json_incref(c.more)) && json_put(json, "files", json_incref(files)) && json_put(json, "tensors", json_incref(tensors))
+        && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_put(json, "wrong", wrong))
+        && json_put(json, "verdict", json_pack("{s:s}", "mode", judge_name(kind->judge)))
         && json_save(arena_format(s->arena, "%s/%s", s->folder, path), json, s->error) && suite_file(s, path)
-        && json_array_append_new(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags",
-                                                     json_object_get(json, "flags")))
-               == 0;
+        && json_add(s->cases, json_pack("{s:s, s:s, s:O}", "id", c.id, "kind", kind->name, "flags", json_object_get(json, "flags")));
     json_decref(json);
     json_decref(files);
     json_decref(tensors);

@@ -44,7 +44,7 @@ static void add_words(json_t *vocab, const char *words)
 {
     char token[64];
     for (size_t cut; next(&words, token, &cut);)
-        json_object_set_new(vocab, token, json_integer((json_int_t)json_object_size(vocab)));
+        json_put(vocab, token, json_integer((json_int_t)json_object_size(vocab)));
 }
 
 static json_t *vocabulary(bool words)
@@ -54,7 +54,7 @@ static json_t *vocabulary(bool words)
     add_words(vocab, "<unk> <s> </s>");
     for (int b = 0; b < 256; b++) {
         snprintf(byte, sizeof byte, "<0x%02X>", b);
-        json_object_set_new(vocab, byte, json_integer(3 + b));
+        json_put(vocab, byte, json_integer(3 + b));
     }
     add_words(vocab, merges);
     add_words(vocab, characters);
@@ -70,7 +70,7 @@ static json_t *merge_list(bool pairs, size_t most)
     const char *at = merges;
     char token[64];
     for (size_t cut; json_array_size(list) < most && next(&at, token, &cut);)
-        json_array_append_new(list, pairs ? json_pack("[s#, s]", token, (int)cut, token + cut)
+        json_add(list, pairs ? json_pack("[s#, s]", token, (int)cut, token + cut)
                                           : json_sprintf("%.*s %s", (int)cut, token, token + cut));
     return list;
 }
@@ -94,7 +94,7 @@ json_t *tok_tokenizer(const char *id)
                               "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab",
                               vocab, "merges", merged);
     if (words)
-        json_object_set_new(model, "ignore_merges", json_true());
+        json_put(model, "ignore_merges", json_true());
     json_t *added = json_pack("[o, o, o, o, o, o]", special(0, "<unk>", false, true), special(1, "<s>", false, true),
                               special(2, "</s>", false, true), special(n, "<image>", first, true),
                               special(n + 1, "<pad>", false, true), special(n + 2, "Paris!", false, false));

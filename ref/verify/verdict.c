@@ -27,7 +27,7 @@ void finding(Findings *f, const char *where, const char *verdict, const char *fo
     va_end(args);
     ++*count_of(f, verdict);
     if (f->json)
-        json_array_append_new(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
+        json_add(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
     else if (!f->quiet && (strcmp(verdict, "BITEXACT") != 0 || *text))
         printf("%-10s %s%s%s\n", verdict, where, *text ? ": " : "", text);
 }
@@ -36,15 +36,12 @@ int findings_tell(const Findings *f)
 {
     const char *verdict = f->undecided ? "UNKNOWN" : f->outside ? "OUTSIDE" : f->within ? "WITHIN" : "BITEXACT";
     if (f->json) {
-        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact,
-                                "within", (json_int_t)f->within, "outside", (json_int_t)f->outside, "end_to_end",
-                                (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
-        json_print(stdout, all, 2);
-        printf("\n");
-        json_decref(all);
+        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact, "within", (json_int_t)f->within, "outside",
+                                (json_int_t)f->outside, "end_to_end", (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
+        command_tell(all);
     } else {
         printf("%s: %zu bitexact, %zu within, %zu outside, %zu end to end, %zu missing, extra or damaged\n", verdict, f->exact,
                f->within, f->outside, f->unbounded, f->undecided);
     }
-    return f->undecided ? EXIT_UNKNOWN : f->outside ? EXIT_DIFFERENT : EXIT_SAME;
+    return f->undecided ? command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided) : f->outside ? EXIT_DIFFERENT : EXIT_SAME;
 }

@@ -52,7 +52,7 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
 
 bool file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 static bool make_one(const char *path)
@@ -79,13 +79,23 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
+/* Removes the part of a file, unless somebody writes it: a writer holds a lock on it. */
+static void sweep_one(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    if (fd >= 0)
+        close(fd);
+}
+
 void folder_sweep(const char *path)
 {
     DIR *folder = opendir(path);
     for (struct dirent *d; folder && (d = readdir(folder));) {
         const char *part = strstr(d->d_name, ".part-");
         if (part && part[6] && strspn(part + 6, "0123456789") == strlen(part + 6))
-            unlinkat(dirfd(folder), d->d_name, 0);
+            sweep_one(dirfd(folder), d->d_name);
     }
     if (folder)
         closedir(folder);
@@ -124,49 +134,69 @@ static char *replaceable(const char *path, Arena *a, Error *e)
     return name;
 }
 
+static const char *folder_of(const char *path, Arena *a)
+{
+    const char *slash = strrchr(path, '/');
+    return !slash ? arena_text(a, ".") : slash == path ? arena_text(a, "/") : arena_format(a, "%.*s", (int)(slash - path), path);
+}
+
 bool file_begin(FileWriter *w, const char *path, Error *e)
 {
     *w = (FileWriter){ .names = arena_make(e) };
     w->path = replaceable(path, &w->names, e);
     w->beside = w->path ? arena_format(&w->names, "%s.part-%ld", w->path, (long)getpid()) : NULL;
-    int fd = w->path && w->beside ? open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666) : -1;
-    if (fd >= 0 && !(w->stream = fdopen(fd, "wb"))) {
+    const char *folder = w->beside ? folder_of(w->path, &w->names) : NULL;
+    if (!folder) {
+        arena_free(&w->names);
+        return false;
+    }
+    folder_sweep(folder);
+    int fd = open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd >= 0)
+        flock(fd, LOCK_EX | LOCK_NB);                     // tells a sweeper that the part is being written
+    if (fd >= 0 && (w->stream = fdopen(fd, "wb")))
+        return true;
+    error_io(e, "%s: cannot be written: %s", path, strerror(errno));
+    if (fd >= 0) {
         close(fd);
         unlink(w->beside);
     }
-    if (w->stream)
-        return true;
-    if (w->beside)
-        error_io(e, "%s: cannot be written: %s", path, strerror(errno));
     arena_free(&w->names);
     return false;
 }
 
-/* A rename is safe from a power failure once its folder has reached the disk. */
-static void sync_folder(char *path)
+/* A rename is safe from a power failure once its folder has reached the disk. A file system that cannot sync a folder (EINVAL) is left to itself. */
+static bool sync_folder(const char *path, Arena *a)
 {
-    char *slash = strrchr(path, '/');
-    if (slash)
-        slash[slash == path] = 0;
-    int fd = open(slash ? path : ".", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
+    const char *folder = folder_of(path, a);
+    int fd = folder ? open(folder, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    bool good = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return good;
 }
 
 bool file_finish(FileWriter *w, Error *e)
 {
     if (!w->stream)
         return error_set(e, "a file is finished that was not begun");
+    errno = 0;                                            // an earlier failure of the stream has left only its flag
     bool good = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
-    good = (fclose(w->stream) == 0) && good;
+    int why = errno;
+    if (fclose(w->stream) != 0 && good) {
+        good = false;
+        why = errno;
+    }
     w->stream = NULL;
-    good = good && rename(w->beside, w->path) == 0;
-    if (good) {
-        sync_folder(w->path);
-    } else {
-        error_io(e, "%s: cannot be written: %s", w->path, strerror(errno));
+    if (good && (rename(w->beside, w->path) != 0 || !sync_folder(w->path, &w->names))) {
+        good = false;
+        why = errno;
+    }
+    if (!good) {
+        error_io(e, "%s: cannot be written: %s", w->path, why ? strerror(why) : "an earlier write to it failed");
         unlink(w->beside);
     }
     arena_free(&w->names);

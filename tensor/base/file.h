@@ -8,13 +8,13 @@
 
 /* The whole regular file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
-bool  file_exists(const char *path);
+bool  file_exists(const char *path);                                   // false only where there surely is none
 bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
 
 /* The folder (made when it is not there) belongs to this process until folder_leave or the process's end: a second one is
  * refused. What a killed process left half written ("<name>.part-<process>") is removed. */
 typedef int FolderHold;
-void  folder_sweep(const char *path);               // removes the parts of files that a killed process left
+void  folder_sweep(const char *path);               // removes the parts of files that a killed process left; file_begin does so too
 bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 

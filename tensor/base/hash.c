@@ -5,6 +5,7 @@
 #include <sha2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 _Static_assert(sizeof(SHA2_CTX) <= sizeof(Hash) && _Alignof(SHA2_CTX) <= _Alignof(Hash), "Hash holds libmd's context");
 
@@ -50,6 +51,9 @@ Digest digest_bytes(const void *data, size_t n)
 
 bool digest_file(const char *path, Digest *out, Error *e)
 {
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))                 // on a pipe, opening would wait
+        return error_set(e, "%s: is not a regular file", path);
     FILE *f = fopen(path, "rb");
     if (!f)
         return error_io(e, "%s: cannot be read: %s", path, strerror(errno));

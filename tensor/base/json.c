@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/base/json.h"
 
-#include <math.h>
+#include <string.h>
 #include "tensor/base/file.h"
 
 enum { DEPTH_MAX = 64 };
@@ -32,9 +32,10 @@ json_t *json_parse(const char *text, size_t n, const char *path, Error *e)
     if (!depth_check(text, n, path, e))
         return NULL;
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-    if (!value)
-        error_set_kind(e, json_error_code(&why) == json_error_out_of_memory ? ERROR_MEMORY : ERROR_INPUT, "%s:%d: is not JSON: %s", path,
-                       why.line > 0 ? why.line : 1, why.text);
+    if (!value && (!*why.text || json_error_code(&why) == json_error_out_of_memory))          // jansson has no words for it
+        error_no_memory(e, "%s: no memory to read its JSON", path);
+    else if (!value)
+        error_set(e, "%s:%d: is not JSON: %s", path, why.line > 0 ? why.line : 1, why.text);
     return value;
 }
 
@@ -106,6 +107,46 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
         || error_set(e, "%s: \"%s\" is %s, which is beyond fp32", path, key, text);
 }
 
+/* --- building --- */
+
+static _Thread_local bool lost;         // a part of a value of this thread could not be made or added
+
+static bool kept(int status)
+{
+    lost = lost || status != 0;
+    return status == 0;
+}
+
+bool json_add(json_t *list, json_t *value)
+{
+    return kept(json_array_append_new(list, value));
+}
+
+bool json_put(json_t *object, const char *key, json_t *value)
+{
+    return kept(json_object_set_new(object, key, value));
+}
+
+bool json_join(json_t *object, json_t *more)
+{
+    int status = json_object_update(object, more);
+    json_decref(more);
+    return kept(status);
+}
+
+/* Whether the value is whole. What was lost is told once. */
+static bool whole(const json_t *value)
+{
+    bool good = value && !lost;
+    lost = false;
+    return good;
+}
+
+static bool not_whole(Error *e)
+{
+    return error_no_memory(e, "its JSON was not made, because memory ran out, a text is not UTF-8 or a number is not finite");
+}
+
 json_t *json_decimal(float x)
 {
     char text[32];
@@ -114,32 +155,61 @@ json_t *json_decimal(float x)
     return decimal_to_double(text, &d) ? json_real(d) : json_string(text);
 }
 
+/* --- writing: no memory is asked for --- */
+
 static void new_line(FILE *f, int indent, int depth)
 {
     if (indent)
         fprintf(f, "\n%*s", indent * depth, "");
 }
 
-static void print(FILE *f, const json_t *value, int indent, int depth)
+static void print_text(FILE *f, const char *text, size_t n)
+{
+    static const char plain[] = "\b\f\n\r\t\"\\", after[] = "bfnrt\"\\";
+    putc('"', f);
+    for (size_t k = 0; k < n; k++) {
+        const unsigned char c = (unsigned char)text[k];
+        const char *found = c ? strchr(plain, c) : NULL;
+        if (found)
+            fprintf(f, "\\%c", after[found - plain]);
+        else if (c < ' ')
+            fprintf(f, "\\u%04X", c);
+        else
+            putc(c, f);
+    }
+    putc('"', f);
+}
+
+static void print_plain(FILE *f, const json_t *value)
 {
     char text[32];
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:  fputs("{}", f); break;
+    case JSON_ARRAY:   fputs("[]", f); break;
+    case JSON_STRING:  print_text(f, json_string_value(value), json_string_length(value)); break;
+    case JSON_INTEGER: fprintf(f, "%" JSON_INTEGER_FORMAT, json_integer_value(value)); break;
+    case JSON_REAL:    fputs(decimal_double(json_real_value(value), text), f); break;
+    case JSON_TRUE:    fputs("true", f); break;
+    case JSON_FALSE:   fputs("false", f); break;
+    case JSON_NULL:    fputs("null", f); break;
+    }
+}
+
+static void print(FILE *f, const json_t *value, int indent, int depth)
+{
     const char *key;
     const json_t *child;
     size_t i, n = 0;
-    if (json_is_real(value)) {
-        fputs(decimal_double(json_real_value(value), text), f);
-    } else if (json_is_object(value) && json_object_size(value)) {
+    if (json_is_object(value) && json_object_size(value)) {
         json_object_foreach((json_t *)value, key, child) {
-            json_t *name = json_string(key);
             fputs(n++ ? (indent ? "," : ", ") : "{", f);
             new_line(f, indent, depth + 1);
-            json_dumpf(name, f, JSON_ENCODE_ANY);
+            print_text(f, key, strlen(key));
             fputs(": ", f);
             print(f, child, indent, depth + 1);
-            json_decref(name);
         }
         new_line(f, indent, depth);
-        fputc('}', f);
+        putc('}', f);
     } else if (json_is_array(value) && json_array_size(value)) {
         json_array_foreach(value, i, child) {
             fputs(i ? (indent ? "," : ", ") : "[", f);
@@ -147,26 +217,45 @@ static void print(FILE *f, const json_t *value, int indent, int depth)
             print(f, child, indent, depth + 1);
         }
         new_line(f, indent, depth);
-        fputc(']', f);
+        putc(']', f);
     } else {
-        json_dumpf(value, f, JSON_ENCODE_ANY);
+        print_plain(f, value);
     }
 }
 
-void json_print(FILE *f, const json_t *value, int indent)
+bool json_print(FILE *f, const json_t *value, int indent)
 {
-    print(f, value, indent, 0);
+    const bool good = whole(value);
+    if (good)
+        print(f, value, indent, 0);
+    return good;
+}
+
+bool json_line(FILE *f, json_t *value, Error *e)
+{
+    const bool good = json_print(f, value, 0) || not_whole(e);
+    if (good)
+        putc('\n', f);
+    json_decref(value);
+    return good;
+}
+
+char *json_compact(const json_t *value, Error *e)
+{
+    char *text = whole(value) ? json_dumps(value, JSON_COMPACT) : NULL;
+    if (!text)
+        not_whole(e);
+    return text;
 }
 
 bool json_save(const char *path, const json_t *value, Error *e)
 {
     FileWriter w;
-    if (!value)
-        return error_set(e, "%s: cannot be written: its JSON was not made, because a text is not UTF-8, a number is not finite, "
-                            "or memory ran out", path);
+    if (!whole(value))
+        return not_whole(e) || error_prefix(e, "%s: cannot be written: ", path);
     if (!file_begin(&w, path, e))
         return false;
-    json_print(w.stream, value, 2);
-    fputc('\n', w.stream);
+    print(w.stream, value, 2, 0);
+    putc('\n', w.stream);
     return file_finish(&w, e);
 }

@@ -22,9 +22,18 @@ bool json_get_bool(const json_t *object, const char *key, bool *out, const char 
  * the text); for longer ones, the nearest float to the double's shortest decimal. */
 bool json_get_float(const json_t *object, const char *key, float *out, const char *path, Error *e);
 
+/* Building. The constructors of jansson return NULL where memory runs out or a text is not UTF-8. json_add, json_put and json_join take
+ * such a NULL (list, object and value alike), return false, and remember for this thread that a part is lost; then the next function below
+ * that writes JSON fails too. So a builder may leave their results unread, and yet no JSON is written that lacks a part. */
+bool json_add(json_t *list, json_t *value);                        // appends; the value is taken over
+bool json_put(json_t *object, const char *key, json_t *value);     // sets a member; the value is taken over
+bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 json_t *json_decimal(float x);            // a real that json_print spells as decimal_float does; infinities and NaN as text
-/* `indent` spaces a level, 0: on one line. Reals in shortest decimal. */
-void json_print(FILE *f, const json_t *value, int indent);
-bool json_save(const char *path, const json_t *value, Error *e);   // indented by 2, with a final newline
+
+/* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was lost. */
+bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
+bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));   // one line and its end; the value is taken over
+char *json_compact(const json_t *value, Error *e);                 // the shortest text; the caller frees it
+bool  json_save(const char *path, const json_t *value, Error *e);  // indented by 2, with a final newline
 
 #endif

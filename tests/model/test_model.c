@@ -282,10 +282,10 @@ static Digest train_some(World *w, int64_t accumulate, int threads, int64_t stop
     omp_set_num_threads(threads);
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
     if (checkpoint_exists(folder))
-        assert_true(checkpoint_load(&r, folder, "test", &w->error));
+        assert_true(checkpoint_load(&r, folder, "test", &(LogMark){ 0 }, &w->error));
     while (r.optimiser.step < stop)
         assert_true(train_step(&r, &o, &w->error));
-    assert_true(checkpoint_save(&r, folder, "test", &w->error));
+    assert_true(checkpoint_save(&r, folder, "test", (LogMark){ 0 }, &w->error));
     trainer_close(&r);
     omp_set_num_threads(before);
     return weights_digest(&w->weights);
@@ -330,8 +330,8 @@ static void a_checkpoint_of_something_else_is_refused(void **state)
     TrainConfig c = train_config(1);
     assert_true(weights_train(&w->weights, "**", &w->error));
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
-    assert_true(checkpoint_save(&r, scratch("other"), "that", &w->error));
-    assert_false(checkpoint_load(&r, scratch("other"), "this", &w->error));
+    assert_true(checkpoint_save(&r, scratch("other"), "that", (LogMark){ 0 }, &w->error));
+    assert_false(checkpoint_load(&r, scratch("other"), "this", &(LogMark){ 0 }, &w->error));
     expect_sentence(&w->error, "another training", "this");
     trainer_close(&r);
 }

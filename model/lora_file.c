@@ -59,9 +59,9 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
             json_put(alphas, name_memory(p->module, a), alpha_json(p->alpha));
     }
     if (config && json_object_size(ranks))
-        json_object_set(config, "rank_pattern", ranks);
+        json_put(config, "rank_pattern", json_incref(ranks));
     if (config && json_object_size(alphas))
-        json_object_set(config, "alpha_pattern", alphas);
+        json_put(config, "alpha_pattern", json_incref(alphas));
     json_decref(ranks);
     json_decref(alphas);
     return config;

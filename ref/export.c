@@ -39,7 +39,7 @@ static bool name_dtype(const char *out, const char *dtype, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/config.json", out);
     json_t *config = path ? json_file(path, 1 << 20, e) : NULL;
-    const bool good = config && json_put(config, "torch_dtype", json_string(dtype)) == 0 && json_save(path, config, e);
+    const bool good = config && json_put(config, "torch_dtype", json_string(dtype)) && json_save(path, config, e);
     json_decref(config);
     return good;
 }

@@ -134,8 +134,8 @@ const char *door_json(json_t *value, Arena *a, Error *e)
     size_t n = 0;
     FILE *f = value ? open_memstream(&bytes, &n) : NULL;
     if (f) {
-        json_print(f, value, 0);
-        if (fclose(f) == 0)
+        const bool printed = json_print(f, value, 0);
+        if (fclose(f) == 0 && printed)
             text = arena_text(a, bytes);
     }
     free(bytes);

@@ -92,4 +92,8 @@ check "only the arena asks the system for memory" nothing "$found"
 grep -lE 'include[ <"]+cblas' $(find $rooms -name '*.[ch]') | grep -vE '^tensor/product/' > "$found"
 check "only the matrix product knows BLAS" nothing "$found"
 
+# jansson's builders return -1 where memory runs out; json_add, json_put and json_join remember it. store_write.c asks each time.
+grep -nE 'json_(array_(append|insert|extend|set)|object_(set|update|del_new))[a-z_]*\(|json_dump(s|f|_file|_callback)\(' $(find $rooms -name '*.c' ! -path tensor/base/json.c ! -path tensor/store_write.c) > "$found"
+check "no JSON can be built or written that lacks a part" nothing "$found"
+
 finish

@@ -11,6 +11,7 @@
 #include "model/training/generate.h"
 #include "model/training/score.h"
 #include "model/training/train.h"
+#include "tensor/base/file.h"
 #include "tensor/base/hash.h"
 #include "tensor/ops.h"
 #include "tests/support/check.h"
@@ -336,6 +337,32 @@ static void a_checkpoint_of_something_else_is_refused(void **state)
     trainer_close(&r);
 }
 
+/* Any bit of the weights, moments, step, powers or log. */
+static void a_checkpoint_that_was_changed_is_refused(void **state)
+{
+    World *w = *state;
+    Trainer r;
+    TrainConfig c = train_config(1);
+    size_t n;
+    LogMark log = { 3, digest_bytes("abc", 3) }, found = { 0 };
+    assert_true(weights_train(&w->weights, "**", &w->error));
+    assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
+    assert_true(checkpoint_save(&r, scratch("flipped"), "this", log, &w->error) && checkpoint_load(&r, scratch("flipped"), "this", &found, &w->error));
+    assert_true(found.bytes == 3 && strcmp(found.digest.hex, log.digest.hex) == 0);
+    char *bytes = file_read(scratch("flipped/checkpoint.safetensors"), 1 << 30, &n, &w->arena, &w->error);
+    uint64_t header = 0;
+    memcpy(&header, bytes, 8);
+    for (size_t at = 8 + header; at < n; at += 1 + (n - header) / 61) {
+        bytes[at] ^= 4;
+        assert_true(file_write(scratch("flipped/checkpoint.safetensors"), bytes, n, &w->error));
+        assert_false(checkpoint_load(&r, scratch("flipped"), "this", &found, &w->error));
+        assert_non_null(strstr(w->error.text, "flipped/checkpoint.safetensors"));
+        w->error = (Error){ 0 };
+        bytes[at] ^= 4;
+    }
+    trainer_close(&r);
+}
+
 static void wrong_batches_are_sentences(void **state)
 {
     World *w = *state;
@@ -368,6 +395,7 @@ int main(void)
         cmocka_unit_test(training_has_one_result_for_any_threads_and_after_a_stop),
         cmocka_unit_test(accumulating_is_another_definition_with_one_result),
         cmocka_unit_test_setup_teardown(a_checkpoint_of_something_else_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_checkpoint_that_was_changed_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_batches_are_sentences, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,69 @@ static void a_file_stands_whole_or_not_at_all(void **state)
     arena_free(&a);
 }
 
+static void json_that_lacks_a_part_is_never_written(void **state)
+{
+    (void)state;
+    Error e = { 0 };
+    json_t *list = json_array(), *object = json_object();
+    assert_true(json_add(list, json_integer(1)) && json_put(object, "list", json_incref(list)) && json_join(object, json_pack("{s:i}", "k", 2)));
+    assert_true(json_save(scratch("whole.json"), object, &e));
+    assert_false(json_add(list, json_string("\xff")));              // not UTF-8, so jansson makes none
+    assert_false(json_save(scratch("part.json"), object, &e));
+    expect_sentence(&e, "part.json: cannot be written", "its JSON was not made");
+    assert_false(file_exists(scratch("part.json")));
+    assert_true(json_save(scratch("part.json"), object, &e));         // it was told
+    assert_false(json_put(object, "text", NULL) || json_join(NULL, json_object()) || json_add(NULL, json_true()));
+    assert_null(json_compact(object, &e));
+    expect_sentence(&e, "its JSON was not made");
+    FILE *f = tmpfile();
+    assert_false(json_line(f, NULL, &e));
+    assert_int_equal(ftell(f), 0);
+    expect_sentence(&e, "its JSON was not made");
+    fclose(f);
+    json_decref(list);
+    json_decref(object);
+    unlink(scratch("whole.json"));
+    unlink(scratch("part.json"));
+}
+
+static void texts_are_spelt_as_jansson_does(void **state)
+{
+    (void)state;
+    char all[128 + 8], *bytes = NULL;
+    size_t n = 0;
+    for (int c = 1; c < 128; c++)
+        all[c - 1] = (char)c;
+    strcpy(all + 127, "\xc3\xa9");
+    json_t *text = json_string(all);
+    FILE *f = open_memstream(&bytes, &n);
+    assert_true(text && json_print(f, text, 0));
+    fclose(f);
+    char *own = json_dumps(text, JSON_ENCODE_ANY);
+    assert_string_equal(bytes, own);
+    free(own);
+    free(bytes);
+    json_decref(text);
+}
+
+/* A killed process leaves a part that nobody locks. */
+static void the_parts_of_the_dead_are_swept_and_those_of_the_living_stay(void **state)
+{
+    (void)state;
+    Error e = { 0 };
+    FileWriter w;
+    assert_true(file_make_folder(scratch("sweep"), &e) && file_write(scratch("sweep/x.part-7"), "half", 4, &e));
+    assert_true(file_begin(&w, scratch("sweep/y"), &e));
+    assert_false(file_exists(scratch("sweep/x.part-7")));
+    assert_true(file_write(scratch("sweep/z"), "", 0, &e));
+    assert_true(file_finish(&w, &e));
+    assert_true(file_exists(scratch("sweep/y")));
+    unlink(scratch("sweep/y"));
+    unlink(scratch("sweep/z"));
+    assert_int_equal(rmdir(scratch("sweep")), 0);
+    expect_fine(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +375,9 @@ int main(void)
         cmocka_unit_test(getters_name_the_key),
         cmocka_unit_test(json_is_written_with_shortest_numbers),
         cmocka_unit_test(a_file_stands_whole_or_not_at_all),
+        cmocka_unit_test(json_that_lacks_a_part_is_never_written),
+        cmocka_unit_test(texts_are_spelt_as_jansson_does),
+        cmocka_unit_test(the_parts_of_the_dead_are_swept_and_those_of_the_living_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

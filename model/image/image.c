@@ -59,7 +59,8 @@ bool image_write_png(const char *path, const Image *in, Error *e)
     if (!image_print_png(w.stream, in)) {
         const bool failed = ferror(w.stream);
         file_drop(&w);
-        return failed ? error_io(e, "%s: the picture cannot be written", path) : error_no_memory(e, "%s: no memory to write the picture", path);
+        return failed ? error_io(e, "%s: the picture cannot be written", path)
+                      : error_no_memory(e, "%s: no memory to write the picture", path);
     }
     return file_finish(&w, e);
 }

@@ -94,7 +94,8 @@ static bool same_identity(const Store *s, const char *identity, Error *e)
 static Entry *gather(const Optimiser *o, const Store *s, const char *identity, Arena *a, Error *e)
 {
     const struct { const char *name; Dtype dtype; size_t n; } others[OTHERS] = {
-        { "train.step", I64, 1 }, { "train.powers", F64, 2 }, { "train.identity", U8, strlen(identity) }, { "train.log.bytes", I64, 1 }, { "train.log", U8, 64 },
+        { "train.step", I64, 1 }, { "train.powers", F64, 2 }, { "train.identity", U8, strlen(identity) },
+        { "train.log.bytes", I64, 1 }, { "train.log", U8, 64 },
     };
     Entry *list = arena_array(a, KINDS * o->count + OTHERS, sizeof *list);
     for (size_t k = 0; list && k < KINDS * o->count + OTHERS; k++) {
@@ -121,7 +122,8 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
     if (!digest)
         return false;
     if (memcmp(content(list, slots + OTHERS).hex, digest->u8, 64) != 0)
-        return error_set(e, "%s: the checkpoint was changed since it was written, because its SHA-256 is not that of train.digest; remove it to begin anew", s->path);
+        return error_set(e, "%s: the checkpoint was changed since it was written, because its SHA-256 is not that of train.digest; "
+                            "remove it to begin anew", s->path);
     const int64_t step = list[slots].tensor.i64[0], bytes = list[slots + 3].tensor.i64[0];
     if (step < 0 || step > r->config.steps)
         return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step, (long long)r->config.steps);

@@ -14,7 +14,8 @@ static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
     size_t n;
     char *text = file_read(path, SIZE_MAX, &n, a, e);
     if (text && (n < (size_t)mark->bytes || strcmp(digest_bytes(text, (size_t)mark->bytes).hex, mark->digest.hex) != 0))
-        return error_set(e, "%s: its first %lld bytes are not those that the checkpoint knows; remove the checkpoint to begin anew", path, (long long)mark->bytes), NULL;
+        return error_set(e, "%s: its first %lld bytes are not those that the checkpoint knows; remove the checkpoint to begin anew", path,
+                         (long long)mark->bytes), NULL;
     return text;
 }
 

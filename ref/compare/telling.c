@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include "ref/command.h"
 #include "tensor/base/decimal.h"
 #include "tensor/base/json.h"
 
@@ -133,7 +134,7 @@ static json_t *row_json(const Row *r)
     if (r->verdict == DIFFERS) {
         json_t *first = json_pack("{s:I, s:s, s:s}", "index", (json_int_t)d->first, "a", value_text(r->a, d->first, x), "b",
                                   value_text(r->b, d->first, y));
-        json_object_update_new(o, json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "differ", (json_int_t)d->differ, "total",
+        json_join(o, json_pack("{s:I, s:I, s:I, s:o, s:o, s:o, s:I, s:o}", "differ", (json_int_t)d->differ, "total",
                                             (json_int_t)d->total, "nan", (json_int_t)d->nan, "max_ulp", ulp_json(d->ulp),
                                             "max_error", real_json(d->error), "scaled_error", real_json(distance_scaled(d)),
                                             "worst_index", (json_int_t)d->worst, "first", first));
@@ -153,7 +154,5 @@ void rows_print_json(const Row *rows, size_t total, const size_t counts[VERDICTS
         if (rows[i].verdict != EQUAL)
             json_add(list, row_json(&rows[i]));
     json_put(o, "list", list);
-    json_print(stdout, o, 2);
-    putchar('\n');
-    json_decref(o);
+    command_tell(o);
 }

@@ -29,8 +29,9 @@ static const char *split_of(const Splits *s, const Result *r)
 static bool answers_keep(Collect *c, const Row *row, const Splits *s, const Result *r, size_t count, Error *e)
 {
     for (size_t k = 0; k < count; k++) {
-        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable", row->trainable, "round",
-                              (json_int_t)row->round, "seed", (json_int_t)row->seed, "split", split_of(s, &r[k]));
+        json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable",
+                              row->trainable, "round", (json_int_t)row->round, "seed", (json_int_t)row->seed, "split",
+                              split_of(s, &r[k]));
         json_join(o, answer_object(&r[k], true));
         if (!json_line(c->answers.stream, o, e))
             return error_prefix(e, "%s: answer %zu", c->answers.path, k + 1);
@@ -159,7 +160,8 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
     if (step < end)
         return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;
-    return answers_keep(c, &row, s, r, count, e) && splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e) && end_of_trajectory(c, first)
+    return answers_keep(c, &row, s, r, count, e) && splits_measure(c, &c->rows, row, s, (Answers){ r, oracle, count }, e)
+        && end_of_trajectory(c, first)
         && request_end(c, x, s, row, &ends[request], first, to, e);
 }
 

@@ -79,7 +79,8 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
     const pid_t self = getpid();
     pid_t child = fork();
     if (child < 0)
-        return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name, strerror(errno));
+        return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name,
+                              strerror(errno));
     if (child == 0) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)         // a run that is killed leaves nothing that still writes
             _exit(NOT_STARTED);
@@ -121,7 +122,8 @@ static bool take_one(Pool *p, Error *e)
         const char *name = p->run->plan.stage[k].name;
         if (WIFSIGNALED(status))
             return error_set(e, "run: the stage %s was ended by signal %d", name, WTERMSIG(status));
-        return error_set(e, "run: the stage %s was not done: %s", name, WEXITSTATUS(status) == NOT_STARTED ? "its process could not be started" : "its process said why");
+        return error_set(e, "run: the stage %s was not done: %s", name,
+                         WEXITSTATUS(status) == NOT_STARTED ? "its process could not be started" : "its process said why");
     }
     return child > 0 || error_set(e, "run: a process got lost");
 }

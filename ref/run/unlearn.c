@@ -149,7 +149,8 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
             return false;
     }
     if (r->diverged) {
-        if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done, "reason", r->note), e))
+        if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,
+                                          "reason", r->note), e))
             return false;
     }
     for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay

@@ -36,12 +36,15 @@ int findings_tell(const Findings *f)
 {
     const char *verdict = f->undecided ? "UNKNOWN" : f->outside ? "OUTSIDE" : f->within ? "WITHIN" : "BITEXACT";
     if (f->json) {
-        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact, "within", (json_int_t)f->within, "outside",
-                                (json_int_t)f->outside, "end_to_end", (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
+        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact,
+                                "within", (json_int_t)f->within, "outside", (json_int_t)f->outside, "end_to_end",
+                                (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
         command_tell(all);
     } else {
         printf("%s: %zu bitexact, %zu within, %zu outside, %zu end to end, %zu missing, extra or damaged\n", verdict, f->exact,
                f->within, f->outside, f->unbounded, f->undecided);
     }
-    return f->undecided ? command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided) : f->outside ? EXIT_DIFFERENT : EXIT_SAME;
+    if (f->undecided)
+        return command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided);
+    return f->outside ? EXIT_DIFFERENT : EXIT_SAME;
 }

@@ -165,7 +165,8 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     return false;
 }
 
-/* A rename is safe from a power failure once its folder has reached the disk. A file system that cannot sync a folder (EINVAL) is left to itself. */
+/* A rename is safe from a power failure once its folder has reached the disk. A file system that cannot sync a folder says EINVAL or
+ * ENOTSUP; then there is nothing to wait for. */
 static bool sync_folder(const char *path, Arena *a)
 {
     const char *folder = folder_of(path, a);

@@ -252,7 +252,7 @@ bool json_save(const char *path, const json_t *value, Error *e)
 {
     FileWriter w;
     if (!whole(value))
-        return not_whole(e) || error_prefix(e, "%s: cannot be written: ", path);
+        return not_whole(e) || error_prefix(e, "%s: cannot be written", path);
     if (!file_begin(&w, path, e))
         return false;
     print(w.stream, value, 2, 0);

@@ -30,9 +30,11 @@ bool json_put(json_t *object, const char *key, json_t *value);     // sets a mem
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 json_t *json_decimal(float x);            // a real that json_print spells as decimal_float does; infinities and NaN as text
 
-/* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was lost. */
+/* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was
+ * lost. */
 bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
-bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));   // one line and its end; the value is taken over
+/* One line and its end; the value is taken over. */
+bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));
 char *json_compact(const json_t *value, Error *e);                 // the shortest text; the caller frees it
 bool  json_save(const char *path, const json_t *value, Error *e);  // indented by 2, with a final newline
 

@@ -347,7 +347,8 @@ static void a_checkpoint_that_was_changed_is_refused(void **state)
     LogMark log = { 3, digest_bytes("abc", 3) }, found = { 0 };
     assert_true(weights_train(&w->weights, "**", &w->error));
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
-    assert_true(checkpoint_save(&r, scratch("flipped"), "this", log, &w->error) && checkpoint_load(&r, scratch("flipped"), "this", &found, &w->error));
+    assert_true(checkpoint_save(&r, scratch("flipped"), "this", log, &w->error)
+                && checkpoint_load(&r, scratch("flipped"), "this", &found, &w->error));
     assert_true(found.bytes == 3 && strcmp(found.digest.hex, log.digest.hex) == 0);
     char *bytes = file_read(scratch("flipped/checkpoint.safetensors"), 1 << 30, &n, &w->arena, &w->error);
     uint64_t header = 0;

@@ -303,7 +303,8 @@ static void json_that_lacks_a_part_is_never_written(void **state)
     (void)state;
     Error e = { 0 };
     json_t *list = json_array(), *object = json_object();
-    assert_true(json_add(list, json_integer(1)) && json_put(object, "list", json_incref(list)) && json_join(object, json_pack("{s:i}", "k", 2)));
+    assert_true(json_add(list, json_integer(1)) && json_put(object, "list", json_incref(list))
+                && json_join(object, json_pack("{s:i}", "k", 2)));
     assert_true(json_save(scratch("whole.json"), object, &e));
     assert_false(json_add(list, json_string("\xff")));              // not UTF-8, so jansson makes none
     assert_false(json_save(scratch("part.json"), object, &e));

@@ -70,14 +70,11 @@ static void log_guard(const Run *r, FILE *log, int64_t step)
     log_probe(log, step, probe_names, right, of, PROBES);
 }
 
-static void log_reason(Run *r, FILE *log, const char *reason)
+static bool log_reason(Run *r, FILE *log, const char *reason, Error *e)
 {
-    json_t *line = json_pack("{s:i, s:i, s:s}", "round", (int)r->rounds.round + 1, "stopped_after", (int)r->rounds.done,
-                             "reason", reason);
-    json_print(log, line, 0);
-    fputc('\n', log);
-    json_decref(line);
     snprintf(r->ended, sizeof r->ended, "%.299s", reason);
+    return json_line(log, json_pack("{s:i, s:i, s:s}", "round", (int)r->rounds.round + 1, "stopped_after", (int)r->rounds.done,
+                                    "reason", reason), e);
 }
 
 /* After a step: whether the round goes on. */
@@ -89,8 +86,8 @@ static bool goes_on(Run *r, FILE *log, Error *e)
     if (!guard_probe(&r->guard, e))
         return false;
     log_guard(r, log, o->trainer.optimiser.step);
-    if (r->guard.stop)
-        log_reason(r, log, r->guard.why);
+    if (r->guard.stop && !log_reason(r, log, r->guard.why, e))
+        return false;
     r->stopped += r->guard.spoilt;
     return !r->guard.stop;
 }
@@ -126,7 +123,8 @@ static bool run_round(Run *r, FILE *log, Error *e)
     }
     progress_end(&p);
     if (o->diverged) {
-        log_reason(r, log, o->note);
+        if (!log_reason(r, log, o->note, e))
+            return false;
         r->stopped++;
         if (guarded(r) && !guard_restore(&r->guard, e))
             return false;

@@ -9,8 +9,8 @@
 #include "model/training/held_out.h"
 #include "model/training/train.h"
 
-/* Opens a log that goes on after its first mark->bytes bytes; NULL or 0 bytes begins an empty one. Error: these bytes are not there, or were
- * changed. */
+/* Opens a log that goes on after its first mark->bytes bytes; NULL or 0 bytes begins an empty one. Error: these bytes are not there,
+ * or were changed. */
 bool log_open(const char *path, const LogMark *mark, FILE **log, Error *e);
 /* Waits until all lines are on the disk, and tells the mark of what is written. Error: a line could not be written. */
 bool log_mark(FILE *log, const char *path, LogMark *mark, Error *e);

@@ -52,7 +52,8 @@ _FUNCTIONS = """
     forward(pppnp) score(pppnp) generate(pppipnp) trainer_open(psspnsp) trainer_close(p)v trainer_step(pppnp)
     tokenizer_open(psp) tokenizer_close(p)v encode(ppsnipp) decode(pppnip) prompt(ppssssnp)
     processor_open(psp) processor_close(p)v processor_size(pppp) pixels_file(ppspn) pixels_bytes(ppsnpn) pixels_rgb(pppnnpn)"""
-_TYPES = {"p": ctypes.c_void_p, "s": ctypes.c_char_p, "n": ctypes.c_size_t, "i": ctypes.c_int32, "l": ctypes.c_int64, "v": None, "": ctypes.c_int}
+_TYPES = {"p": ctypes.c_void_p, "s": ctypes.c_char_p, "n": ctypes.c_size_t, "i": ctypes.c_int32, "l": ctypes.c_int64, "v": None,
+          "": ctypes.c_int}
 
 
 def _library():
@@ -170,8 +171,8 @@ def configure(threads=0, memory_limit=0):
 # --- Arrays ---
 
 _F32 = np.dtype(np.float32)
-_CODES = {_F32: 0, np.dtype(np.float16): 1, BF16: 2, np.dtype(np.float64): 3, np.dtype(np.int64): 4, np.dtype(np.int32): 5, np.dtype(np.uint8): 6}
-_DTYPES = {code: dtype for dtype, code in _CODES.items()}
+_DTYPES = [_F32, np.dtype(np.float16), BF16] + [np.dtype(t) for t in (np.float64, np.int64, np.int32, np.uint8)]     # as pulse.h counts
+_CODES = {dtype: code for code, dtype in enumerate(_DTYPES)}
 _TENSOR = struct.Struct("<ii4qQ")           # pulse_tensor: dtype, rank, dims, data
 _GAPS = [(0,) * (4 - rank) for rank in range(5)]
 
@@ -286,15 +287,17 @@ class _Record:
                                   for w in self.real + [self.index] * bool(self.index) + self.whole])
 
     def text(self):
-        kind = {"half": " (float32, float16 or bfloat16)"}
         lines = [self.json["formula"], "", "Class: %s. The result is float32, rounded once." % self.json["class"], ""]
         if self.json.get("shapes"):
             lines += ["Shapes: %s" % self.json["shapes"], ""]
-        lines += ["    %s%s%s" % (w.rstrip("?."), kind["half"] if w in self.json["half"] else " (float32)",
-                                  ", may be left out" if w.endswith("?") else ", any number of them" if w.endswith("...") else "") for w in self.inputs]
+        for w in self.inputs:
+            types = "float32, float16 or bfloat16" if w in self.json["half"] else "float32"
+            often = ", may be left out" if w.endswith("?") else ", any number of them" if w.endswith("...") else ""
+            lines.append("    %s (%s)%s" % (w.rstrip("?."), types, often))
         lines += ["    %s (integers)" % self.json["index"]] * bool(self.index)
         lines += ["    %s (a number, taken as the nearest float32)" % w for w in self.json["floats"]]
-        lines += ["    %s (a number, float64)" % w for w in self.json["reals"]] + ["    %s (an integer; 0 where it is left out)" % w for w in self.whole]
+        lines += ["    %s (a number, float64)" % w for w in self.json["reals"]]
+        lines += ["    %s (an integer; 0 where it is left out)" % w for w in self.whole]
         return "\n".join(lines)
 
 
@@ -318,14 +321,16 @@ def _arguments(name, arrays, attributes):
         raise Error("there is no operator %r, expected one of pulse.ops()" % (name,))
     if arrays and arrays[-1] is None and r.inputs[-1].endswith("?"):
         arrays = arrays[:-1]
-    given = [x if type(x) is np.ndarray and x.dtype is _F32 and x.flags.c_contiguous and x.ndim <= 4 else _array(x, *r.input(k)) for k, x in enumerate(arrays)]
+    given = [x if type(x) is np.ndarray and x.dtype is _F32 and x.flags.c_contiguous and x.ndim <= 4 else _array(x, *r.input(k))
+             for k, x in enumerate(arrays)]
     index = None
     if attributes or r.real or r.index:
         if r.index and r.index not in attributes:
             raise Error("%s: %s is missing, expected %s=…: %s" % (name, r.index, r.index, r.json["index"]))
         index = _integers(attributes.pop(r.index), "%s: %s" % (name, r.index)) if r.index else None
         for word in attributes.keys() - r.attributes.keys() | set(r.real) - attributes.keys():
-            raise Error("%s: the attribute %s is %s, expected %s" % (name, word, "missing" if word in r.real else "unknown", ", ".join(r.attributes) or "none"))
+            raise Error("%s: the attribute %s is %s, expected %s" % (name, word, "missing" if word in r.real else "unknown",
+                                                                     ", ".join(r.attributes) or "none"))
     values = (_Attribute * len(attributes))(*[(r.attributes[k], v) for k, v in attributes.items()]) if attributes else None
     return (r.code, _pack(given), len(given), values, len(attributes), _at(index), index.size if index is not None else 0), (given, index)
 

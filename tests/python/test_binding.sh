@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# ref/python/pulse.py on the library of this build, where python3 and numpy are there: tests/python/binding.py holds the checks.
+# ref/python/pulse.py on the library of this build, where python3 and numpy are there: binding.py holds the checks, and examples.py runs
+# what docs/api-python.md shows.
 # The sanitizers' runtime must be the first library of a process, so that Python cannot load a library that was built with them.
 BUILD=${BUILD:-build}
 export PULSEREF_LIBRARY=$PWD/$BUILD/libpulseref.so.0
@@ -10,5 +11,6 @@ if ! python3 -c 'import numpy' 2> /dev/null; then
 elif nm -D "$PULSEREF_LIBRARY" | grep -q __asan_; then
     echo "ok 1 - $whole # SKIP this build has sanitizers"
 else
-    exec env PYTHONDONTWRITEBYTECODE=1 python3 tests/python/binding.py
+    export PYTHONDONTWRITEBYTECODE=1
+    python3 tests/python/binding.py && python3 tests/python/examples.py
 fi

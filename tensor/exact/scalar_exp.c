@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* exp, log, sigmoid, log_sigmoid. Bounds are relative; u = 2^-53; 2 u of each are for the rounding test. */
+/* exp, log, sigmoid and log_sigmoid. Each function has a table of its roundings. The bounds are relative, u = 2^-53, and every bound of
+ * tier 1 includes 2 u for the rounding test itself (scalar_tier.h). */
 #include "tensor/exact/scalar_tier.h"
 
-/* Beyond +-FAR exp is where it will stay, as a float; exp(+-FAR) are ordinary doubles. */
+/* Beyond +-FAR the float nearest to exp no longer changes, and exp(+-FAR) are ordinary doubles. */
 #define FAR 200.0
 
 static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
 
-/* --- exp: the core's 4 u. The nearest to a midpoint, but for exp(-2^-25) = 1 - 2^-25 + 2^-51, have no
- * structure: about 2^-58. --- */
+/* --- exp ---
+ *
+ *     exp_core                  4 u
+ *     the test                  2 u
+ *     sum                       6 u, 8 u = 2^-50 is claimed
+ *
+ * exp(-2^-25) = 1 - 2^-25 + 2^-51 lies near a midpoint by its series. The other hard operands have no structure, and come as near as
+ * about 2^-58. */
 
 SIMD Tier1 exp_tier1(v8d x)
 {
@@ -24,8 +31,14 @@ static bool exp_tier2(float x, float *y)
 SCALAR_MAP(exp)
 const ScalarFunction scalar_exp = { "exp", "e^x", "double-double", exp_map };
 
-/* --- log: the core's 8 u. What is not a positive finite number goes to tier 2: x - x makes its bound a
- * NaN at +inf. (gcc 12 unrolls a conjunction of two vector compares into scalars, so there is none.) --- */
+/* --- log ---
+ *
+ *     log_core                  8 u
+ *     the test                  2 u
+ *     sum                      10 u, 16 u = 2^-49 is claimed
+ *
+ * Every operand that is not a positive finite number goes to tier 2; at +inf, x - x makes the bound a NaN. (The code avoids a
+ * conjunction of two vector compares, because gcc 12 unrolls it into scalars.) */
 
 SIMD Tier1 log_tier1(v8d x)
 {
@@ -45,9 +58,18 @@ static bool log_tier2(float x, float *y)
 SCALAR_MAP(log)
 const ScalarFunction scalar_log = { "log", "log x; NaN below 0, -inf at +-0", "double-double", log_map };
 
-/* --- sigmoid = 1 / (1 + E), E = e^-x: 4 u of E, 1 of the sum, 1 of the quotient. Near x = 0 the value
- * is 1/2 + x/4 - x^3/48 and 1/2 + x/4 can be a midpoint for |x| >= 2^-25: the last term, 2^-81, is far
- * above tier 2's 64 + 2 + 15 + … < 128 u^2 = 2^-99. --- */
+/* --- sigmoid = 1 / (1 + E), E = e^-x ---
+ *
+ *     rounding                  tier 1, in u           tier 2, in u^2
+ *     E                         4                      64
+ *     1 + E                     1                       2
+ *     the quotient              1                      15
+ *     the test                  2
+ *     sum                       8, 2^-50               81, 128 u^2 = 2^-99 is claimed
+ *
+ * In tier 1 the error of E weighs E / (1 + E) < 1, which leaves room for the terms of second order. Near x = 0 the value is
+ * 1/2 + x/4 - x^3/48, and 1/2 + x/4 can be a midpoint from |x| = 2^-25 on. The last term is then 2^-81, far above the bound of
+ * tier 2. */
 
 SIMD Tier1 sigmoid_tier1(v8d x)
 {
@@ -64,8 +86,16 @@ static bool sigmoid_tier2(float x, float *y)
 SCALAR_MAP(sigmoid)
 const ScalarFunction scalar_sigmoid = { "sigmoid", "1 / (1 + e^-x)", "double-double", sigmoid_map };
 
-/* --- log_sigmoid = min(x, 0) - log(1 + e^-|x|): terms of one sign, so 4 u of exp, 8 of log1p, 1 of
- * the difference. Tier 2 likewise: 64 + 64 + 3 u^2. --- */
+/* --- log_sigmoid = min(x, 0) - log(1 + e^-|x|) ---
+ *
+ *     rounding                  tier 1, in u           tier 2, in u^2
+ *     the exponential           4                      64
+ *     log1p                     8                      64
+ *     the difference            1                       3
+ *     the test                  2
+ *     sum                      15, 2^-49 is claimed   131, 256 u^2 = 2^-98 is claimed
+ *
+ * Both terms have one sign, so that nothing cancels. */
 
 SIMD Tier1 log_sigmoid_tier1(v8d x)
 {

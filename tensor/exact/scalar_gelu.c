@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* gelu = x P(x) and gelu' = P(x) + x p(x): P the normal distribution, p its density (the erf form).
+/* gelu = x P(x) and gelu' = P(x) + x p(x), where P is the normal distribution and p its density (the form with erf).
  *
  * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(u) / (t + 4), u = (t - 4) / (t + 4):
  *     gelu  = max(x, 0) - t e^(-t^2/2) G(t)
  *     gelu' = D for x <= 0, 1 - D for x > 0,   D = e^(-t^2/2) (G(t) - t p(0))
- * so there is no cancellation but at the zero of gelu', and t^2/2 is exact. u = 2^-53 in bounds. */
+ * So nothing cancels, except at the zero of gelu', and t^2/2 is exact. In the bounds u = 2^-53; elsewhere u is the argument of H. */
 #include "tensor/exact/scalar_tier.h"
 
-#define FAR 16.0                                  // beyond it, as floats: gelu = -0 or x, gelu' = -0 or 1
+#define FAR 16.0                                  // beyond it, rounded to floats, gelu is -0 or x, and gelu' is -0 or 1
 #define DENSITY 0x1.9884533d43651p-2              // p(0) = 1 / sqrt(2 pi), and as a double-double:
 static const dd DENSITY_DD = { DENSITY, -0x1.cbc0d30ebfd15p-56 };
 
-/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6 to 2^-61 of its value (0.49 to 2), made by
- * mpmath 1.2.1 (400 bits): chebyfit(H, [-1, 0.6], 24). */
+/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6, where its value is 0.49 to 2. The coefficients are chebyfit(H, [-1, 0.6], 24) of
+ * mpmath 1.2.1 with 400 bits, rounded to doubles. The polynomial of the rounded ones is within 2^-53.3 of H, relative. */
 static const double H[24] = {
     0x1.82b4bb8c94dcep-1, -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc2adp-2, -0x1.7dff2bff68365p-3,
     0x1.eec4cc3e4e225p-5, -0x1.ee2761048dc31p-8, -0x1.c81719d6dff72p-9, 0x1.ab825fc432f9dp-10,
@@ -22,8 +22,16 @@ static const double H[24] = {
     0x1.3b0b9507ff2bfp-26, 0x1.e7265f3038e3fp-29, -0x1.1c71df77918d2p-30, -0x1.94ef0098c94c7p-32
 };
 
-/* G(t), 0 <= t <= 16: u 3 u, which H passes on at most fourfold; the sum 8 u; t + 4 and the quotient 2:
- * below 16 u. */
+/* G(t) for 0 <= t <= 16.
+ *
+ *     rounding                                          relative, in u
+ *     the argument, 3 u of itself: |x H'(x) / H(x)|
+ *       is at most 1.1                                   3.3
+ *     the coefficients                                   0.8
+ *     the evaluation of the polynomial                   5.3
+ *     t + 4                                              1
+ *     the quotient                                       1
+ *     sum                                               11.4, 16 u is claimed */
 SIMD v8d mills(v8d t)
 {
     v8d b = t + 4, x = (t - 4) / b, x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
@@ -33,11 +41,14 @@ SIMD v8d mills(v8d t)
     return (low + x8 * (middle + x8 * high)) / b;
 }
 
-/* G(t) in double-double. Below 2: e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …), which cancels 22-fold
- * at t = 2: (64 + 64) * 22 u^2; 60 terms leave 2^-140. From 2 on Laplace's continued fraction
- * p(0) / (t + 1/(t + 2/(t + 3/…))), all of one sign: 20 u^2 a step, each damped by the next to at most
- * k / (k + t^2) of itself: below 300 u^2; cut after 200, where two convergents (they enclose the value)
- * differ by 2^-115 at t = 2 and by less beyond. In all 2^-94 of G. */
+/* G(t) in double-double, within 2^-94 of its value.
+ *
+ * Below t = 2 it is e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …). The two terms cancel 22-fold at t = 2, and each is within 64 u^2, so
+ * the result is within (64 + 64) * 22 u^2 < 2^-94. The 60 terms of the series leave 2^-140.
+ *
+ * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms have one sign. A step adds 20 u^2, and
+ * the next step k reduces what has come together to at most k / (k + t^2) of it, so that the result is within 300 u^2. The
+ * fraction is cut after 200 steps. Two convergents enclose the value, and there they differ by 2^-115 at t = 2 and by less beyond. */
 static dd mills_dd(double t)
 {
     if (t < 2) {
@@ -54,7 +65,17 @@ static dd mills_dd(double t)
     return dd_div(DENSITY_DD, w);
 }
 
-/* --- gelu: 4 u of exp, 16 of G, 2 products, the difference: 23 u; 2 for the test. --- */
+/* --- gelu ---
+ *
+ *     rounding                  tier 1, in u           tier 2
+ *     the exponential           4                      2^-100
+ *     G                        16                      2^-94
+ *     two products              2                      8.5 u^2
+ *     the difference            1                      3 u^2
+ *     the test                  2
+ *     sum                      25, 2^-48 is claimed    below 2^-93
+ *
+ * For x > 0 the tail is at most half of x, so that its relative error counts at most once in the result. */
 
 SIMD Tier1 gelu_tier1(v8d x)
 {
@@ -63,7 +84,6 @@ SIMD Tier1 gelu_tier1(v8d x)
     return tiny_half(x, v, simd_abs(v) * 0x1p-48);
 }
 
-/* Tier 2: the relative 2^-94 of G, and what exp and products add: 2^-93. */
 static bool gelu_tier2(float x, float *y)
 {
     double t = fabs((double)x);
@@ -79,8 +99,18 @@ static bool gelu_tier2(float x, float *y)
 SCALAR_MAP(gelu)
 const ScalarFunction scalar_gelu = { "gelu", "x P(x), P the normal distribution", "analytic below 2^-60, double-double", gelu_map };
 
-/* --- gelu_grad: 16 u of G and 2 of t p(0), 1 of their difference, 5 of exp and the product, all of
- * e^(-t^2/2) (G + t p(0)), and 1 of 1 - D: an absolute bound, for there is a zero at x = -0.7518. --- */
+/* --- gelu_grad ---
+ *
+ * The bound is absolute, because the value has a zero at x = -0.7518.
+ *
+ *     rounding                                  in u, of e^(-t^2/2) (G + t p(0))
+ *     G                                         16
+ *     t p(0): the constant, the product          2
+ *     the difference                             1
+ *     the exponential, the product               5
+ *     1 - D, where x > 0                         1, of the value
+ *     the test                                   2
+ *     sum                                       27, 32 u = 2^-48 is claimed */
 
 SIMD Tier1 gelu_grad_tier1(v8d x)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sqrt and rsqrt: class B, decided by squaring. */
+/* sqrt and rsqrt are of class B: squaring decides the last bit. */
 #include "tensor/exact/scalar_tier.h"
 
-/* --- sqrt: IEEE's own is the nearest float. --- */
+/* --- sqrt: IEEE 754 itself demands the nearest float. --- */
 
 CLONES static size_t sqrt_map(const float *x, float *y, size_t n, double stretch)
 {
@@ -16,7 +16,12 @@ CLONES static size_t sqrt_map(const float *x, float *y, size_t n, double stretch
 
 const ScalarFunction scalar_sqrt = { "sqrt", "square root; NaN below 0, -0 at -0", "IEEE 754", sqrt_map };
 
-/* --- rsqrt = 1 / sqrt(x): 2 u, and 2 for the test. --- */
+/* --- rsqrt = 1 / sqrt(x) ---
+ *
+ *     the root                  1 u
+ *     the quotient              1 u
+ *     the test                  2 u
+ *     sum                       4 u = 2^-51, u = 2^-53 */
 
 SIMD Tier1 rsqrt_tier1(v8d x)
 {
@@ -27,9 +32,9 @@ SIMD Tier1 rsqrt_tier1(v8d x)
     return (Tier1){ v, v * 0x1p-51 };
 }
 
-/* The two floats around v and their midpoint m, of 25 bits: m^2 is exact, so the sign of m^2 x - 1
- * decides. It is never zero: m has two odd bits at least, and a power of two times an odd square that
- * is not 1 is not 1. No operand gives a subnormal. */
+/* Let m be the midpoint of the two floats around v. It has 25 bits, so that m^2 is exact, and the sign of m^2 x - 1 decides. The sign is
+ * never zero: m is an odd number other than 1 times a power of two, so m^2 x = 1 would make the significand of x the reciprocal of
+ * an odd square other than 1, which no float has. No operand gives a subnormal result. */
 static bool rsqrt_tier2(float x, float *y)
 {
     if (!(x > 0 && x < INFINITY)) {

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* silu, quick_gelu and their derivatives: x s(z) and s(z) (1 + z (1 - s(z))), s the sigmoid, z = c x
- * with c = 1 or 1.702. The decimal 1.702 is no double: it is taken in two parts, the first of 27 bits,
- * so that its product with a float is exact. Bounds: u = 2^-53. */
+/* silu, quick_gelu and their derivatives: x s(z) and s(z) (1 + z (1 - s(z))), where s is the sigmoid and z = c x with c = 1 or 1.702.
+ * The decimal 1.702 is no double. It is therefore the sum of two parts, the first of which has 27 bits, so that its product with a
+ * float is exact. u = 2^-53 in the tables, and a bound of tier 1 includes 2 u for the rounding test itself. */
 #include "tensor/exact/scalar_tier.h"
 
-#define FAR 128.0       // beyond it, as floats: s is 0 or 1, x s is -0 or x
+#define FAR 128.0       // beyond it, rounded to floats, s is 0 or 1, and x s is -0 or x
 static const double QUICK_1 = 0x1.b3b645cp+0, QUICK_2 = -0x1.e353f7ced9168p-28;
 static const dd QUICK = { 0x1.b3b645a1cac08p+0, 0x1.89374bc6a7efap-55 };
 
 static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
 
-/* --- x / (1 + e^-z): 4 u of the exponential, 1 of the sum, 1 of the quotient; 2 for the test. --- */
+/* --- x / (1 + e^-z) ---
+ *
+ *     rounding                  tier 1, in u           tier 2, in u^2
+ *     z                         in the exponential     2 |z| <= 436, for |z| <= 218
+ *     the exponential           4                       64
+ *     1 + E                     1                        2
+ *     the quotient              1                       15
+ *     the test                  2
+ *     sum                       8, 2^-50               517, 1024 u^2 = 2^-96 is claimed
+ *
+ * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. Its first two terms may make a midpoint from |x| = 2^-25 on, where the third
+ * is 2^-80 of the whole, which tier 2 decides. Below TINY the value is that of tiny_half. */
 
 SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
 {
@@ -18,9 +29,6 @@ SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
     return tiny_half(x, v, simd_abs(v) * 0x1p-50);
 }
 
-/* Tier 2: for |z| <= 218 an error of 2 u^2 |z| in z weighs 436 u^2: with the rest below 1024 u^2 = 2^-96.
- * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48: the first two terms may make a midpoint from
- * |x| = 2^-25 on, where the third is 2^-80 of the whole. */
 static bool gated_tier2(float x, dd z, float *y)
 {
     if (fabsf(x) < TINY) {
@@ -35,8 +43,18 @@ static bool gated_tier2(float x, dd z, float *y)
     return dd_round(dd_div(dd_from(x < -FAR ? -FAR : x), d), 0x1p-96, y);
 }
 
-/* --- s (1 + z (1 - s)) with E = e^-z, s = 1 / (1 + E), w = z E s: s 6 u, w 9 u and 1 u of z, so the
- * whole is within 18 u s (1 + |w|), an absolute bound, since there is a zero at z = -1.2785. --- */
+/* --- s (1 + z (1 - s)) with E = e^-z, s = 1 / (1 + E), w = z E s ---
+ *
+ * The bounds are multiples of s (1 + |w|), so that they are absolute, because the value has a zero at z = -1.2785.
+ *
+ *     rounding of tier 1                                   in u
+ *     s: 4 of E, the sum, the quotient                      6
+ *     w: 4 of E (1 - s), the sum and the quotient of s,
+ *        two products, 1 of z; one more for second order   10
+ *     1 + w                                                 1
+ *     the product with s                                    1
+ *     the test                                              2
+ *     sum                                                  20, 32 u = 2^-48 is claimed */
 
 SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
 {
@@ -44,7 +62,8 @@ SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
     return (Tier1){ s * (1 + w), s * (1 + simd_abs(w)) * 0x1p-48 };
 }
 
-/* Tier 2: s, w as above within 600 u^2. Near 0 the value is 1/2 + z/2 - z^3/12: as for sigmoid. */
+/* Tier 2: s and w are within 600 u^2 together, by the table of x / (1 + e^-z) and two products; 2^-95 is claimed. Near 0 the value is
+ * 1/2 + z/2 - z^3/12, whose last term decides as it does for sigmoid (scalar_exp.c). */
 static bool gated_grad_tier2(dd z, float *y)
 {
     dd e = dd_exp(dd_neg(z)), s = dd_div(dd_from(1), dd_add_d(e, 1)), w = dd_mul(z, dd_mul(e, s));

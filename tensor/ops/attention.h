@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Attention on packed rows: where the numbers of a segment lie.
+/* Attention on packed rows: how queries, keys and scores lie in memory.
  *
- * A segment is one sample: q_count rows of queries from q_begin, k_count rows of keys from k_begin.
- * Scores are one flat vector: segment by segment, head by head, [q_count, k_count] row-major. Query i
- * sees the first attention_allowed(…, i) keys; the rest of its row of scores is +0.
- * In Attrs: `index` holds 4 numbers a segment, `n` the ATTENTION_… of ops.h. */
+ * A segment is one sample: q_count rows of queries from row q_begin on, and k_count rows of keys from row k_begin on. The scores are
+ * one flat vector: for each segment and each head, a row-major matrix [q_count, k_count]. Query i sees the first
+ * attention_allowed(…, i) keys; the rest of its row of scores is +0. In the Attrs of a call, `index` holds 4 numbers for each segment,
+ * and `n` holds the ATTENTION_… of ops.h. */
 #ifndef PULSE_TENSOR_OPS_ATTENTION_H
 #define PULSE_TENSOR_OPS_ATTENTION_H
 
@@ -16,20 +16,20 @@
 
 typedef struct {
     size_t q_begin, q_count, k_begin, k_count;
-    size_t scores;       // where its first head begins in the flat vector
+    size_t scores;       // the place in the flat vector where its first head begins
 } Segment;
 
-/* The Attrs of a node; segments are copied into the step arena. */
+/* The Attrs of a node. The segments are copied into the arena of the tape. */
 Attrs attention_attrs(Tape *t, Attention a);
 
-/* All segments in order, from attributes that attention_check has passed; count + 1 of them, the last
- * one empty with `scores` the length of the flat vector. NULL: out of memory. */
+/* All segments in order, from attributes that attention_check has passed. There are count + 1; the last one is empty, and its `scores`
+ * is the length of the flat vector. NULL: memory ran out. */
 Segment *attention_segments(const Call *c);
 
-/* Heads and counts are sane, the flat length does not overflow; fills *scores with it. */
+/* Checks that heads and counts are sane and that the length of the flat vector does not overflow; *scores is set to that length. */
 bool attention_check(const Call *c, size_t *scores, Error *e);
 
-/* How many keys query i of the segment sees: the first ones. */
+/* The number of keys that query i of the segment sees; they are the first ones. */
 static inline size_t attention_allowed(const Attrs *a, const Segment *s, size_t i)
 {
     if (!a->n[ATTENTION_CAUSAL] || i + s->k_count >= s->q_count + s->k_count)

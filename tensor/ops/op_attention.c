@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Products of attention, sample by sample (segments), head by head; and each other's derivatives.
+/* The products of attention, for each sample (a segment) and each head. The derivative of each is made of the others.
  *
  *     attention_scores   s[h,i,j] = RN(sum_c q[i,h,c] k[j,g,c])       g = h / (heads / kv_heads)
  *     attention_mix      o[i,h,c] = RN(sum_j p[h,i,j] v[j,g,c])
  *     attention_mix_t    y[j,g,c] = RN(sum over the heads h of g, and i, of p[h,i,j] x[i,h,c])
  *
- * Causal: query i sees the keys j <= i + k_count - q_count; the sums run over those alone, and scores of
- * others are +0. Class A: widened, summed by the built-in kernel, then the rounding test and Exact
- * (attention_task.c). One thread does one head of one segment. */
+ * With a causal mask query i sees the keys j <= i + k_count - q_count. The sums run over those alone, and the scores of the other keys
+ * are +0. The operators are of class A: the floats are widened, the built-in kernel sums, the rounding test decides, and Exact
+ * decides the rest (attention_task.c). One thread computes one head of one segment. */
 #include <omp.h>
 #include <string.h>
 #include "tensor/ops/attention_task.h"
@@ -16,7 +16,7 @@
 
 extern const Op op_record_attention_scores, op_record_attention_mix, op_record_attention_mix_t;
 
-/* --- what the shapes must be --- */
+/* --- Shapes --- */
 
 static bool is_rows(const Tensor *x, int64_t heads, int64_t dim)
 {
@@ -38,7 +38,8 @@ static bool refuse(const Call *c, const char *expected, Error *e)
                      (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS], (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
-/* Ranges {begin, count} at index[side], … lie inside `rows`; where results are written they ascend without overlap. */
+/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. Where results are written, the ranges
+ * must also ascend without overlap. */
 static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
 {
     const int32_t *s = c->attrs->index + side;
@@ -90,11 +91,12 @@ static bool mix_t_shape(const Call *c, Shape *out, Error *e)
     return ranges_fit(c, 0, call_value(c, 1)->shape.dim[0], false, e) && ranges_fit(c, 2, (size_t)n[ATTENTION_ROWS], true, e);
 }
 
-/* --- all heads of all segments --- */
+/* --- Kernels: all heads of all segments --- */
 
 typedef size_t (*Work)(const Task *t);
 
-/* heads: of the queries, or of the keys for mix_t. Scores are the result, or the first input. */
+/* Runs `work` for every head of every segment. `heads` are those of the queries or, for mix_t, of the keys. The scores are the result
+ * (scores_out) or the first input. */
 static void run(const Call *c, size_t heads, bool scores_out, Work work)
 {
     Arena *arena = c->scratch;
@@ -117,7 +119,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
     arena_release(arena, mark);
 }
 
-/* Rows that no segment owns are +0. */
+/* Sets the rows that belong to no segment to +0. */
 static void clear_unowned(const Call *c, int side)
 {
     size_t owned = 0;
@@ -141,7 +143,7 @@ static void mix_t_kernel(const Call *c)
     run(c, (size_t)c->attrs->n[ATTENTION_KV_HEADS], false, mix_t_task);
 }
 
-/* --- on the tape --- */
+/* --- Derivatives --- */
 
 static Node *push(Tape *t, const Op *op, Node *a, Node *b, const Attrs *like, size_t rows)
 {
@@ -203,7 +205,7 @@ const Op op_record_attention_mix_t = {
     .shape = mix_t_shape, .kernel = mix_t_kernel, .bound = attention_mix_t_bound, .vjp = mix_t_vjp,
 };
 
-/* The rows of the result are those up to the last one that a segment owns. */
+/* The number of rows of the result: it ends with the last row that belongs to a segment. */
 static size_t rows_owned(Attention a, int side)
 {
     int64_t rows = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (the fan-in of gradients).
- * Class A.
+/* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (where several gradients meet).
+ * All are of class A.
  *
- * One thread sums each output in binary64. A tree of additions of height h is within h u sum |terms|, since products of two floats are
- * exact. What the rounding test leaves undecided goes to an Exact. A zero is +0. */
+ * One thread sums each output in binary64. The error of a tree of additions of height h is at most h u sum |terms|, because products
+ * of two floats are exact. An Exact decides what the rounding test leaves undecided. A zero is +0. */
 #include <string.h>
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
@@ -17,7 +17,7 @@ enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 <
 /* --- column_sum and column_dot --- */
 
 typedef struct {
-    const float *a, *b;       // b NULL: column_sum
+    const float *a, *b;       // b is NULL for column_sum
     size_t rows, cols;
     float *y;
 } Columns;
@@ -33,8 +33,14 @@ static __attribute__((noinline)) float column_decide(const Columns *c, size_t j)
     return exact_round(&s);
 }
 
-/* Up to BLOCK columns from j on. ROWS rows are added, then their sum to the whole, so h = ROWS + rows / ROWS + 1;
- * 4 more for the test. `size` is low by less than rows u of itself, which is below 2^-11 for 2^42 rows. */
+/* Sums up to BLOCK columns from j on. ROWS rows are added first, and their sum is then added to the total.
+ *
+ *     the ROWS rows of a part            ROWS u sum |terms|
+ *     the parts, rows / ROWS + 1         (rows / ROWS + 1) u sum |terms|
+ *     the test itself                    2 u |sum|
+ *     sum                                (ROWS + rows / ROWS + 3) u sum |terms|; 3 u more is claimed
+ *
+ * The computed sum |terms| may be too small by rows u of itself, which is below 2^-11 for 2^42 rows; the factor 1 + 2^-10 covers that. */
 SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
 {
     v8d sum[GROUP], size[GROUP];
@@ -97,7 +103,8 @@ static bool columns_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bounds: a sum of N terms a column. column_sum has N - 1 additions and takes (N + 1) u; column_dot's terms are products. */
+/* Bounds: each column is a sum of N terms. column_sum has N - 1 additions, and (N + 1) u is claimed; the terms of column_dot are
+ * products, whose rounding bound_term adds. */
 static void column_sum_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);
@@ -152,8 +159,8 @@ static float sum_decide(const Call *c, size_t j)
     return exact_round(&s);
 }
 
-/* Up to eight of n elements. Each addition's error is a double too (two_sum), so the whole error is at most their
- * sizes added up, and nothing at all when all are 0: then even a tie is decided. The test rounds twice: 2 u |sum|. */
+/* Sums up to eight of n elements. The error of an addition is itself a double (two_sum), so that the error of the sum is at most the sum
+ * of their absolute values. When all of them are 0, the sum is exact, and even a tie is decided. The test adds 2 u |sum|. */
 SIMD void sum_lanes(const Call *c, size_t j, size_t n)
 {
     v8d sum = simd_set(0), missed = sum;
@@ -177,7 +184,7 @@ CLONES static void sum_chunk(const Call *c, size_t begin, size_t end)
         sum_lanes(c, j, end - j);
 }
 
-/* Two floats: the machine's own addition is the rounded sum. */
+/* The sum of two floats: the addition of the machine rounds it correctly. */
 CLONES static void add_chunk(const Call *c, size_t begin, size_t end)
 {
     const float *a = call_value(c, 0)->f32, *b = call_value(c, 1)->f32;
@@ -206,7 +213,7 @@ static bool sum_n_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bound: a sum of n terms, each of which carries what it is off. */
+/* Bound: the roundings of a sum of n terms, and the errors of the terms. */
 static void sum_n_bound(BoundRule *r)
 {
     for (size_t k = 0; k < r->call->n_in; k++)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses of one position and their gradients on the logits (GRAPH.md, Losses).
+/* The losses of one position, and their gradients with respect to the logits.
  *
- * No gradient flows through nll, kl and the logit gradients by themselves: that gradient is the
- * method's, dz = c (p - q) with the method's scalar c (METHODS.md), and is recorded as the operator
- * logit_grad or logit_grad_label and handed to tape_seed. */
+ * A method states the gradient of its loss itself: dz = c (p - q), with a scalar c of its own. That gradient is recorded as the
+ * operator logit_grad or logit_grad_label, and handed to tape_seed. */
 #include <inttypes.h>
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
@@ -95,8 +94,8 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
     return tape_push(t, &op_record_nll, 1, &z, &a);
 }
 
-/* --- logit_grad: dz = c p - c q. Two exact products in binary64 and one rounding of their sum;
- * RN32(a + b) is decided by rounding to odd, ties included. --- */
+/* --- logit_grad: dz = c p - c q. Both products are exact in binary64, and their sum is rounded once: rounding to odd decides
+ * RN32(a + b), ties included (round_sum). --- */
 
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
@@ -118,7 +117,7 @@ static void logit_grad_kernel(const Call *c)
             c->out.f32[k] = round_sum((double)scale[r] * (double)p[k], -((double)scale[r] * (double)q[k])) + 0.0f;
 }
 
-/* Bound: 3 u for p - q or its products, the factor and one to spare. */
+/* Bound: one u for p - q or for the products, one for the factor, and one to spare. */
 static void logit_grad_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -139,7 +138,7 @@ Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c)
     return tape_push(t, &op_record_logit_grad, 3, in, NULL);
 }
 
-/* --- logit_grad_label: the same with q = e_y, which is exact --- */
+/* --- logit_grad_label: the same with q = e_y, the one-hot vector of the label, which is exact --- */
 
 static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
 {
@@ -192,10 +191,17 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
 }
 
 /* --- kl ---
- * Fast: t_v = fl(pr_v fl(lr_v - l_v)) is within 2u of its term, and the sum of n of them within
- * (n-1) u sum |t| in any order; (n+8) u sum |t| covers that, the rounding of sum |t| itself (n u)
- * and of v +- e, for n <= 2^24. Taking the difference first keeps the bound small where l is near lr;
- * with l = lr it is 0. Otherwise: the exact sum of the 2n products. */
+ *
+ * Tier 1 sums t_v = pr_v (lr_v - l_v) in binary64, u = 2^-53:
+ *
+ *     a term: the difference, the product       2 u |t_v|
+ *     the sum of n terms, in any order          (n - 1) u sum |t|
+ *     the test itself                           2 u |sum|
+ *     sum                                       (n + 3) u sum |t|, (n + 8) u is claimed
+ *
+ * The computed sum |t| is too small by at most n u of itself, which the 5 u cover for n <= 2^24. Because the difference is taken
+ * first, the bound is small where l is near lr, and 0 where they are equal. What is left undecided is the exact sum of the 2n
+ * products. */
 
 static float kl_exact(const float *pr, const float *lr, const float *l, size_t n)
 {
@@ -245,7 +251,7 @@ static void kl_kernel(const Call *c)
         c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols, force);
 }
 
-/* Bound: a sum of V terms, each of one difference and one product, (V + 3) u sum |terms|. */
+/* Bound: (V + 3) u sum |terms| for V terms, each of which has one difference and one product. */
 static void kl_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows divided by their spread, and the derivatives. Class B.
+/* layernorm and rmsnorm divide the rows of a matrix by their spread; these two and their derivatives are of class B.
  *
- * One formula serves all four. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
+ * One formula serves all four operators. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
  *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)
  *     n_i  = (C x_i - S1) / sqrt(V)
  *     dx_i = ((C dn_i - D1) V - (C x_i - S1) (C P - S1 D1)) / sqrt(V^3)
  * it is layernorm; with S1 and D1 replaced by 0 it is rmsnorm.
  *
- * Tier 1 is binary64 with the bounds derived below; what they leave open (about one element in a million)
- * is decided on these integers (big.h). Zero is +0. A row with an infinity or a NaN is NaN
- * throughout; so is one with V = 0 (0/0: eps = 0 and a row of zeros, or for layernorm of equal numbers). */
+ * Tier 1 is binary64 with the bounds derived below. The elements that it leaves undecided (about one in a million) are decided on
+ * these integers (big.h). A zero is +0. All elements of a row are NaN when one of x or dn is infinite or NaN, or when V = 0 (eps = 0,
+ * and all numbers of the row are zero or, for layernorm, equal). */
 #include <string.h>
 #include "tensor/exact/big.h"
 #include "tensor/ops.h"
@@ -19,7 +19,7 @@
 
 enum { PARALLEL = 1 << 14, COLS_MAX = 1 << 24 };
 
-/* A row of one of the four operators. dn is NULL in the forward ones. */
+/* A row of one of the four operators. dn is NULL in the two forward ones. */
 typedef struct {
     const float *x, *dn;
     float *y;
@@ -28,11 +28,11 @@ typedef struct {
     bool centred;             // layernorm
 } Row;
 
-/* --- The last word. --- */
+/* --- The exact tier. --- */
 
-/* The integers of a row, made when its first element needs them. */
+/* The integers of a row. They are made when the first undecided element needs them. */
 typedef struct {
-    bool ready, valid;        // valid: all is finite and V > 0
+    bool ready, valid;        // valid: all numbers are finite and V > 0
     Big s1, d1, v, k, v3;     // k = C P - S1 D1; v3 = V^3
 } RowExact;
 
@@ -69,7 +69,7 @@ static void row_exact_make(RowExact *e, const Row *r)
     }
 }
 
-/* C x - mean of the row times C */
+/* C (x - mean), where mean is that of the row. */
 static Big deviation(const Row *r, float x, const Big *sum)
 {
     Big a = big_from((double)x * (double)r->cols);           // 24 + 24 bits: exact
@@ -92,16 +92,16 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
     return big_round_over_root(&n, &e->v3);
 }
 
-/* --- Tier 1. u = 2^-53; h bounds the height of a sum of C terms over eight lanes; factors of 1.01 stand
- * for what is of second order while rho < 2^-10 (otherwise tier 1 decides nothing). --- */
+/* --- Tier 1. u = 2^-53, and h bounds the height of the tree that sums C terms over eight lanes. The factors 1.01 cover the terms of
+ * second order while rho < 2^-10; where rho is larger, tier 1 decides nothing. --- */
 
 #define U 0x1p-53
 
 typedef struct {
     double mean, delta;       // |mean - true mean| <= delta
-    double var;               // + eps
+    double var;               // the variance, plus eps
     double rho;               // |var - true var - eps| <= rho (true var + eps)
-    double root;              // 1 / sqrt(var), within 0.51 rho + 2 u relative
+    double root;              // 1 / sqrt(var), with a relative error of at most 0.51 rho + 2 u
     double h;
 } Spread;
 
@@ -118,8 +118,9 @@ SIMD v8d load_row(const float *x, size_t n, double mean)
     return v;
 }
 
-/* The mean is off by h u sum |x| / C from the sum and 2 u |mean| from the division, together (h + 3) u sum |x| / C with one to spare.
- * The variance: sum (x - m)^2 = C var + C (m - mean)^2 holds exactly for the computed m, so what m is off enters as its square, and
+/* The error of the mean is at most h u sum |x| / C for the sum, and u |mean| for the division; (h + 3) u sum |x| / C is claimed.
+ * For the computed mean m, sum (x - m)^2 = C var + C (m - mean)^2 holds exactly, so that the error of m enters the variance as its
+ * square. The roundings are
  *
  *     the difference, squared       2 u
  *     the square                    1 u
@@ -187,12 +188,12 @@ SIMD void row_forward(const Row *r)
     }
 }
 
-/* dx = (dn - b - d k) root with b = mean dn, k = P / (C var), P = sum dn d. A shift of d by delta moves P by at most
- * delta sum|dn|; rounding of d, product and sum by (h + 2) u sum|dn d|. So
+/* dx = y root with y = dn - b - d k, b = mean dn, k = P / (C var), P = sum dn d. The error delta of d moves P by at most
+ * delta sum|dn|; the roundings of d, of the product and of the sum move it by (h + 2) u sum|dn d|. So
  *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |P| (rho + 4 u)) / (C var),
  *   |b - true b| <= db = (h + 3) u sum|dn| / C.
- * y = dn - b - d k: db + (delta + u |d|) |k| + |d| dk, and 2 u |d k| + 2 u |y| for its three roundings;
- * times root: 0.51 rho + 3 u of the result, the test u more. */
+ * The error of y is db + (delta + u |d|) |k| + |d| dk, plus 2 u |d k| + 2 u |y| for its three roundings. The product with root adds
+ * 0.51 rho + 3 u of the result, and the test adds u. */
 SIMD void row_backward(const Row *r)
 {
     RowExact exact;
@@ -271,12 +272,12 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
 
 /* --- Bounds of fp32 (bound_rule.h). --- */
 
-/* A row of x for which n = (x - mean) / sd; mean |x|; how far mean and, as a ratio, sd may be off. */
+/* Of a row, n = (x - mean) / sd: the mean, sd, the mean of |x| (size), and the error bounds of the mean (off) and of sd (rel, a ratio). */
 typedef struct { double sd, mean, size, off, rel; } Deviation;
 
 static double n_of(const Deviation *s, const float *x, size_t i) { return ((double)x[i] - s->mean) / s->sd; }
 
-/* The mean is off by (C + 2) u mean |x| and what x is off; sd by the ratio (C + 10) u, and by what the mean and x are off. */
+/* The error of the mean is (C + 2) u mean |x|, plus the errors of x. The relative error of sd is (C + 10) u, plus those of mean and x. */
 static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
 {
     const float *x = r->x[0] + row * r->cols, *b = r->b[0] + row * r->cols;
@@ -314,7 +315,8 @@ static void forward_bound(BoundRule *r, bool centred)
     }
 }
 
-/* dx = (dn - mean(dn) - n mean(dn n)) / sd; some compute it from x, not from n, so roundings are of (|x| + mean|x|) / sd. */
+/* dx = (dn - mean(dn) - n mean(dn n)) / sd.
+ * Some implementations compute it from x instead of n, so that (|x| + mean|x|) / sd is rounded. */
 static void backward_bound(BoundRule *r, bool centred)
 {
     double c = (double)r->cols;
@@ -359,7 +361,7 @@ const Op op_record_rmsnorm = {
     .shape = norm_shape, .kernel = rmsnorm_kernel, .bound = rmsnorm_bound, .vjp = rmsnorm_vjp,
 };
 
-/* Derivatives of derivatives are not needed: no vjp. */
+/* The derivatives have no vjp, because no second derivative is needed. */
 const Op op_record_layernorm_dx = {
     .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
     .formula = "dx[r,i] = RN((dn[r,i] - mean(dn[r]) - n[r,i] mean(dn[r] n[r])) / sqrt(var(x[r]) + eps)), "

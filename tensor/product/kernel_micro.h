@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One processor's micro-kernel: included by gemm_kernel.c with LANES (doubles in a register), ROWS,
- * VECTORS (registers a row) and TARGET set. ROWS x VECTORS sums stay in registers while k runs. */
+/* The micro-kernel of one processor. kernel.c includes this file once for each processor, with LANES (doubles in a register), ROWS,
+ * VECTORS (registers in a row) and TARGET defined. ROWS x VECTORS sums stay in registers while k runs. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 #define NAME(x)     JOIN(x, LANES)
@@ -27,7 +27,7 @@ void NAME(micro)(size_t rows, size_t length, const double *a, size_t line_stride
         }
 }
 
-/* ROWS is known to the compiler in the first branch, and each remainder in its own. */
+/* The compiler knows the number of rows in each branch: ROWS in the first, and one remainder in each of the others. */
 static TARGET
 void NAME(product)(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
                    bool add, double *c, size_t c_stride)

@@ -100,7 +100,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install wheel venv test-python clean where compiler force
+.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -272,6 +272,10 @@ install: all
 
 compiler:
 	@echo $(CC) $(CHECKS)
+
+# What a program that links libpulseref.a needs besides.
+needed:
+	@echo -fopenmp $(LIBS)
 
 where:
 	@echo $(BUILD)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ref/command.h"
+#include "ref/cli/environment.h"
 #include "ref/cli/threads.h"
 #include "ref/doctor.h"
 #include "ref/cli/table.h"
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
 {
     fenv_t given;
     signal(SIGXFSZ, SIG_IGN);                           // a file that may not grow is an error of writing, with a sentence
+    environment_switches();
     feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
     atexit(ended_by_others);
     const int status = command(argc > 1 ? argv[1] : "", argc, argv);

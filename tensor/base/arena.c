@@ -15,14 +15,11 @@ struct ArenaChunk {
     unsigned char *base;       // 64-byte aligned
 };
 
-static bool poison(void)
-{
 #ifdef PULSE_SANITIZED
-    return true;
+bool arena_poison = true;
 #else
-    return getenv("PULSE_POISON") != NULL;
+bool arena_poison;
 #endif
-}
 
 Arena arena_make(Error *error)
 {
@@ -94,7 +91,7 @@ static void *give(Arena *a, size_t bytes)
 void *arena_alloc(Arena *a, size_t bytes)
 {
     void *piece = give(a, bytes);
-    return piece && poison() ? memset(piece, 0xff, bytes) : piece;
+    return piece && arena_poison ? memset(piece, 0xff, bytes) : piece;
 }
 
 void *arena_zalloc(Arena *a, size_t bytes)

@@ -9,7 +9,7 @@
  * A program has two kinds of arenas: one for what belongs to a model (weights, the optimiser's state), and one for what belongs to a
  * step (tape, activations, gradients), which is reset after each step; so only the first steps ask the system for memory.
  * Always: a piece begins at a multiple of 64 bytes. arena_alloc does not clear it, since a kernel writes every element of its
- * output. Under sanitizers, and with PULSE_POISON set in the environment, it is filled with 0xff, so that a float which was never
+ * output. Under sanitizers, and where a program sets arena_poison, it is filled with 0xff, so that a float which was never
  * written shows as NaN. arena_zalloc clears.
  * Errors: where memory runs out, or `limit` would be passed, a function returns NULL and records an ERROR_MEMORY that says how much
  * was asked for. An arena belongs to one thread at a time. */
@@ -18,6 +18,10 @@
 
 #include <stddef.h>
 #include "tensor/base/error.h"
+
+/* The one switch of the process, for a program to set before its first arena: ours do where PULSE_POISON is in the environment
+ * (ref/cli/environment.h). The library itself asks the environment for nothing. */
+extern bool arena_poison;
 
 typedef struct ArenaChunk ArenaChunk;
 

@@ -7,7 +7,6 @@
 
 #include <omp.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
@@ -30,19 +29,9 @@ void product_count(size_t results, size_t left)
     undecided += left;
 }
 
-/* Negative: not asked for yet. */
-static _Atomic double limit = -1;
+static _Atomic double kernel_limit = KERNEL_LIMIT;
 
-static double kernel_limit(void)
-{
-    if (limit < 0) {
-        const char *text = getenv("PULSE_BLAS");
-        limit = text && strcmp(text, "always") == 0 ? 0 : KERNEL_LIMIT;
-    }
-    return limit;
-}
-
-void product_set_kernel_limit(double multiplications) { limit = multiplications; }
+void product_set_kernel_limit(double multiplications) { kernel_limit = multiplications < 0 ? KERNEL_LIMIT : multiplications; }
 
 const char *product_engine(void) { return engine_library()->name(); }
 
@@ -256,7 +245,7 @@ bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out,
 
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
-    bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit();
+    bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit;
     return product_in_parts(large ? engine_library() : &engine_builtin, false, a, b, ep, out, out_stride, room, e);
 }
 

@@ -51,7 +51,7 @@ ProductStats product_stats(void);
 void      product_stats_reset(void);
 
 /* Products of at most so many multiplications are the built-in kernel's, larger ones the library's. For tests:
- * 0 sends all to the library, a negative number restores the default (or PULSE_BLAS=always). */
+ * 0 sends all to the library, a negative number restores the default. */
 void product_set_kernel_limit(double multiplications);
 
 /* The engine of large products as name, version and, where it tells, the processor type it chose. Opens the library. */

@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "ref/cli/environment.h"
 #include "tensor/base/float.h"
+
+/* Before main: what the environment of the tests asks for holds in each of their programs. */
+__attribute__((constructor)) static void environment_obey(void) { environment_switches(); }
 
 enum { SHOWN = 8 };      // how many differences are printed; the others are only counted
 

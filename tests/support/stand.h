@@ -24,7 +24,7 @@ static int stand_threads;
 static inline int stand_begin(void **state)
 {
     (void)state;
-    setenv("PULSE_POISON", "1", 1);
+    arena_poison = true;
     error = (Error){ 0 };
     arena = arena_make(&error);
     tape = tape_make(&arena, &error);

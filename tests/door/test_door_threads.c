@@ -32,7 +32,8 @@ static bool operators(pulse_context *c, float *to)
     fill(w, ROWS * COLS);
     const pulse_tensor in[] = { { PULSE_F32, 2, { ROWS, COLS }, x }, { PULSE_F32, 2, { ROWS, COLS }, w } };
     const pulse_tensor product = { PULSE_F32, 2, { ROWS, ROWS }, y }, rows = { PULSE_F32, 2, { ROWS, COLS }, to };
-    if (pulse_op(c, "linear", in, 2, NULL, 0, NULL, 0, &product) != PULSE_OK || pulse_op(c, "softmax", in, 1, NULL, 0, NULL, 0, &rows) != PULSE_OK)
+    if (pulse_op(c, "linear", in, 2, NULL, 0, NULL, 0, &product) != PULSE_OK
+        || pulse_op(c, "softmax", in, 1, NULL, 0, NULL, 0, &rows) != PULSE_OK)
         return false;
     memcpy(to + ROWS * COLS, y, ROWS * sizeof *to);
     return true;
@@ -103,7 +104,8 @@ static int child(const pulse_model *model, const float *want)
     fresh.threads = 2;
     alarm(60);                                                         // a child that waits for ever dies of this
     work(&fresh);
-    return !fresh.good || memcmp(fresh.number, want, sizeof fresh.number) != 0 || !operators(ctx, old) || memcmp(old, want, sizeof old) != 0;
+    return !fresh.good || memcmp(fresh.number, want, sizeof fresh.number) != 0
+        || !operators(ctx, old) || memcmp(old, want, sizeof old) != 0;
 }
 
 static void a_forked_child_computes_the_same_bits(void **state)

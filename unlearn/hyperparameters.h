@@ -29,7 +29,7 @@ typedef struct {
 
 struct Method;
 
-/* The defaults of all keys, then those of the method, then those of the preset. preset: NULL or "" for none. */
+/* Sets the defaults of all keys, then the values of the method, then those of the preset. preset: NULL or "" for none. */
 bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e);
 /* Sets one key, which may be an older name. */
 bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e);
@@ -41,8 +41,8 @@ const char *hyperparameter_key(const char *name);
 /* The name that files of specification 1 give to a key: the older one where there is one. */
 const char *hyperparameter_recorded(const char *key);
 
-/* Whether files of specification 1 state a key: its first 19 keys always, a key that joined later where its value is not the
- * default. So a new key changes no file that was recorded before it. */
+/* Whether files of specification 1 state a key: the first 19 keys always, and a later key only where its value is not
+ * the default. So a new key changes no file that was recorded before it. */
 bool hyperparameter_stated(const Hyperparameters *hyper, const char *key);
 
 typedef struct {
@@ -53,7 +53,7 @@ typedef struct {
 
 extern const Preset presets[];        // in the order of presets.def
 extern const size_t presets_count;
-/* False, with a sentence that lists the presets, where there is none of this name. */
+/* Whether there is a preset of this name. False leaves a sentence that lists the presets. */
 bool preset_known(const char *name, Error *e);
 
 #endif

@@ -11,17 +11,18 @@
  *     }
  *     rounds_close(&r);
  *
- * Between rounds (the defaults are MUSE's, whose script starts each round as a new process):
- * - reference (Hyperparameters): `round_start` is frozen anew when each round begins; `original` when the first does;
- * `retain_only` is given.
- * - merge = yes: adapters are merged into the weights (W' = RN(W + s sum B A)) when the next round begins, or by round_merge, and
- * start
- *   anew: A from seed + round, B zero. no: one adapter goes on through all rounds.
- * - reset_optimiser = yes: moments, step count and schedule begin anew. no: they go on; one schedule runs over all rounds.
- * - retain_shrinks = yes: what later rounds will forget still belongs to the retain set. no: the retain list is the same
- * in all rounds. Divergence (a loss or gradient norm that is not finite) ends the round: the weights of the last good
- * step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. One
- * round is the common case: count = 1. */
+ * What happens between two rounds is a choice. The defaults are those of MUSE, whose script starts each round as a new process.
+ * - reference (Hyperparameters): with `round_start` the reference model is frozen anew when each round begins; with `original` it is
+ *   frozen when the first round begins; with `retain_only` the caller gives it.
+ * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights (W' = RN(W + s sum B A)) and
+ *   new ones are started: A is drawn from seed + round, and B is zero. merge = no: one adapter goes on through all rounds.
+ * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule. reset_optimiser = no: they go on,
+ *   and one schedule runs over all rounds.
+ * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget. retain_shrinks = no: the retain list is
+ *   the same in all rounds.
+ *
+ * A round ends early when it diverges (a loss or a gradient norm is not finite). The weights of the last good step stay, and the next
+ * round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. A single request is count = 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -31,42 +32,43 @@ typedef struct {
     const Method *method;
     Hyperparameters v;
     size_t batch;                       // samples of each role in a step
-    int64_t epochs;                     // passes over a round's forget list; 0: train.steps says how many steps
-    TrainConfig train;                  // steps and schedule are of one round; schedule.steps is set from the steps
+    int64_t epochs;                     // passes over the forget list of a round; 0: train.steps is the number of steps
+    TrainConfig train;                  // steps and schedule of one round; schedule.steps is set from the steps
     bool merge, reset_optimiser, retain_shrinks;
-    size_t count;                       // rounds
-    const SampleList *forget;           // one a round; NULL when the method needs none
-    const SampleList *refusal, *alternate;  // one a round, as long as the round's forget list; NULL when not needed
+    size_t count;                       // how many rounds
+    const SampleList *forget;           // [count]; NULL when the method needs none
+    const SampleList *refusal, *alternate;  // [count], each as long as the forget list of its round; NULL when not needed
     SampleList retain;
     Model *retain_only;                 // the frozen reference of reference = retain_only, else NULL
-    uint64_t seed;                      // of adapters
+    uint64_t seed;                      // the seed of the adapters
 } RoundsPlan;
 
 typedef struct {
     RoundsPlan plan;
     Model   *model;
-    Lora    *lora;                      // of the model; NULL: none
-    Trainer  trainer;                   // of the present round
+    Lora    *lora;                      // the adapters of the model; NULL: it has none
+    Trainer  trainer;                   // the trainer of the present round
     Unlearn *unlearn;
     Objective objective;
-    size_t   round;                     // rounds that ended
-    int64_t  done, steps, before;       // steps of the present round, and of those before it where the optimiser goes on
-    bool     running, diverged;         // diverged: in the last round that ran
-    char     note[1024];                // the sentence of a divergence
-    Model   *original;                  // frozen before the first round
-    bool     unmerged;                  // adapters hold what a round has done
-    Arena    arena;                     // of the round
-    Arena   *all;                       // of all rounds
+    size_t   round;                     // how many rounds have ended
+    int64_t  done, steps;               // the steps of the present round: how many are done, and how many there will be
+    int64_t  before;                    // the steps of the rounds before, where the optimiser goes on
+    bool     running, diverged;         // diverged: the last round that ran has diverged
+    char     note[1024];                // the sentence about a divergence
+    Model   *original;                  // the model, frozen before the first round
+    bool     unmerged;                  // the adapters hold the changes of a round, and are not merged yet
+    Arena    arena;                     // lives as long as the round
+    Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* `lora` is the model's own (model->lora), which rounds write to; NULL: none.
- * Fails on what a request may not be (unlearn.h), for any round. */
+/* `lora` is model->lora, which the rounds change; NULL: the model has no adapters. False: the request of a round is refused (unlearn_check
+ * says for which reasons), or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
-/* One optimiser step; false when the round is over, or failed (e), or diverged. */
+/* Takes one optimiser step. False: the round is over, or it has diverged (r->diverged), or it has failed (e). */
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
-/* Merges the adapters now and starts them anew. */
+/* Merges the adapters now, and starts new ones. */
 bool round_merge(Rounds *r, Error *e);
 void rounds_close(Rounds *r);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Unlearn: the one loop of all gradient methods, over adapters, projector and adapters, or all weights.
+/* Unlearn: the one loop of all gradient methods. It trains adapters, the projector and adapters, or all weights.
  *
- * A request is a list of samples to forget, with what the method needs beside it. Each step draws `batch` samples of
- * each role that the method needs: pictures and text in equal shares where both are there, each list in a fresh order
- * every epoch, drawn from the seed (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.…", seed + epoch).
- * Refusals and alternates go with the forget sample of the same place. phased: passes over the forget list and over
- * the retain list take turns. What the reference says of a sample is computed once and kept.
- * Divergence: Trainer.diverged, the last good weights stay (train.h). */
+ * A request is a list of samples to forget, and the other lists that the method needs. Each step draws `batch` samples of each role:
+ * samples with a picture and samples without in equal shares where the list has both. Each epoch has a new order of each list, drawn
+ * from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.text", "unlearn.retain.image"). A refusal
+ * or an alternate is read together with the forget sample of the same place. With schedule = phased, a pass over the forget list and a
+ * pass over the retain list take turns. The outputs of the reference model on a sample are computed once and kept.
+ * After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 
@@ -16,33 +16,33 @@ typedef struct {
     const Method *method;
     Hyperparameters v;
     size_t batch;                       // samples of each role in a step
-    bool whole;                         // each step shows every list as it stands, once; `batch` is not looked at
-    SampleList role[ROLE_COUNT];        // refusals and alternates: one for each forget sample
-    Model *reference;                   // frozen; NULL when the method needs none
-    int64_t before;                     // optimiser steps that were taken before this request
+    bool whole;                         // each step reads every list once, in its order; `batch` is ignored
+    SampleList role[ROLE_COUNT];        // refusals and alternates have one sample for each forget sample
+    Model *reference;                   // the frozen reference model; NULL when the method needs none
+    int64_t before;                     // how many optimiser steps were taken before this request
 } UnlearnRequest;
 
-typedef struct Unlearn Unlearn;         // an Objective's context: orders, what the reference said
+typedef struct Unlearn Unlearn;         // the context of an Objective: the orders of the lists, and the outputs of the reference
 
-/* A sentence when something is missing, empty or does not fit (but for the reference, which may come later). */
+/* Checks that everything the method needs is there, not empty, and fits the model. Only the reference may be given later. */
 bool      unlearn_check(const UnlearnRequest *r, const Model *m, Error *e);
-/* Checks the request; everything lives in the arena. */
+/* Checks the request and prepares the loop. Everything lives in the arena. NULL: the request is refused, or memory ran out. */
 Unlearn  *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 Objective unlearn_objective(Unlearn *u);
-/* Whether the step that was taken last drew samples of this role. */
+/* Whether the last step read samples of this role. */
 bool      unlearn_reads(const Unlearn *u, Role role);
-/* After the last step. */
+/* Runs the `finish` hook of the method. Call it after the last step. */
 bool      unlearn_finish(Unlearn *u, Error *e);
-/* Steps of one epoch: they show every forget sample once (retain sample, for a method that forgets nothing);
- * phased, every retain sample too. */
+/* The number of steps of one epoch, which reads every forget sample once. For a method without a forget set it reads every retain sample
+ * once; with schedule = phased it reads both lists. */
 int64_t   unlearn_epoch(const UnlearnRequest *r);
-/* The method without steps: edits the weights at once. */
+/* Runs the `edit` hook of a method without steps, which changes the weights at once. */
 bool      unlearn_edit(const UnlearnRequest *r, Model *m, Error *e);
 
-/* Whether an adapter stands beside this weight. */
+/* Whether the weight has an adapter. */
 bool      weight_adapted(const Weight *w, const Lora *lora);
-/* A frozen model that computes what `m` computes now, whatever becomes of m's trainable weights and adapters. Adapters that
- * are still zero are left out: the bits are the same. keep_merged: also when adapters are merged into m's weights. */
+/* A frozen model with the outputs that `m` has now, whatever happens to m's trainable weights and adapters later. Adapters that are still
+ * zero are left out, which changes no bit. keep_merged: the outputs also stay when adapters are merged into m's weights. */
 Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);
 
 #endif

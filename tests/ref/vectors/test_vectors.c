@@ -182,7 +182,8 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
 }
 
-/* The same samples and settings as one step (ref/step.h), which knows nothing of rounds: same loss, same tensors after it. */
+/* The same samples and settings as one step (ref/trace/step.h), which knows nothing of rounds: they have the same loss, and the
+ * same tensors after it. */
 static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
 {
     (void)state;

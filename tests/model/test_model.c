@@ -238,8 +238,7 @@ static double slope(World *w, const Trainer *r, double h)
     return (value[0] - value[1]) / (2 * h);
 }
 
-/* The slope has two errors of its own. The truncation error is about a third of the change from 2h to h (the h^2 term). As to rounding,
- * each of at most 64 operators in a row moves the loss by some ulps of 2^-24, so that both losses move by less than 2^-16 together. */
+/* The slope is truncated: by about a third of its change from 2h to h (the h^2 term). Its losses are rounded: by less than 2^-16. */
 static void the_gradient_is_the_slope_of_the_loss(void **state)
 {
     World *w = *state;

@@ -45,14 +45,22 @@ static void add_node(Entries *to, const Tape *t, const Node *n)
         add(to, arena_format(to->arena, "grad.t%zu", n->id), n->grad->out);
 }
 
+/* What a step makes of one trainable tensor; node NULL: it makes none of that kind. */
+enum { SLOT_PARTS = 4 };
+typedef struct { struct { const char *kind; const Node *node; } part[SLOT_PARTS]; } SlotParts;
+
+static SlotParts slot_parts(const OptimiserSlot *s)
+{
+    return (SlotParts){ { { "grad", s->grad }, { "after", s->new_value }, { s->new_v ? "adam.m" : "sgd.momentum", s->new_m },
+            { "adam.v", s->new_v } } };
+}
+
 static void add_slot(Entries *to, const OptimiserSlot *s)
 {
-    const struct { const char *kind; const Node *node; } parts[] = {
-        { "grad", s->grad }, { "after", s->new_value }, { s->new_v ? "adam.m" : "sgd.momentum", s->new_m }, { "adam.v", s->new_v },
-    };
-    for (size_t k = 0; k < sizeof parts / sizeof *parts; k++)
-        if (parts[k].node)
-            add(to, arena_format(to->arena, "%s.%s", parts[k].kind, s->name), parts[k].node->out);
+    const SlotParts parts = slot_parts(s);
+    for (size_t k = 0; k < SLOT_PARTS; k++)
+        if (parts.part[k].node)
+            add(to, arena_format(to->arena, "%s.%s", parts.part[k].kind, s->name), parts.part[k].node->out);
 }
 
 static bool entries_make(Entries *to, const Tape *t, size_t more, Arena *a, Error *e)
@@ -138,6 +146,25 @@ json_t *trace_nodes(const Tape *t, Arena *a, Error *e)
     return list;
 }
 
+json_t *trace_aliases(const Trainer *r, Arena *a)
+{
+    const Tape *t = &r->tape;
+    json_t *all = json_object();
+    for (size_t k = 0; k < t->count; k++)
+        if (t->nodes[k]->op && t->nodes[k]->grad)
+            json_put(all, arena_format(a, "grad.t%zu", k), json_string(trace_name(t, t->nodes[k]->grad, a)));
+    for (size_t k = 0; k < r->optimiser.count; k++) {
+        const OptimiserSlot *s = &r->optimiser.slots[k];
+        const SlotParts parts = slot_parts(s);
+        for (size_t p = 0; p < SLOT_PARTS; p++)
+            if (parts.part[p].node)
+                json_put(all, arena_format(a, "%s.%s", parts.part[p].kind, s->name),
+                        json_string(trace_name(t, parts.part[p].node, a)));
+    }
+    json_put(all, "loss", json_string(trace_name(t, r->loss, a)));
+    return all;
+}
+
 static bool file_digest(const char *path, Digest *d, Arena *a, Error *e)
 {
     Store s;
@@ -162,6 +189,7 @@ bool trace_write(const Trainer *r, const char *folder, json_t *head, Arena *a, E
         json_put(head, "loss", loss);
         json_put(head, "digest", json_string(d.hex));
         json_put(head, "nodes", trace_nodes(&r->tape, a, e));
+        json_put(head, "aliases", trace_aliases(r, a));
         json_put(head, "modules", trace_modules(r, &bounds, &count, a, e));
         good = !e->failed && store_write(arena_format(a, "%s/bound.safetensors", folder), bounds, count, e) && json_save(json, head, e);
     }

@@ -10,8 +10,9 @@
  *     grad.<name>, after.<name>    the gradient of a trainable tensor, and its value after the step
  *     adam.m.<name>, adam.v.<name> its moments after the step; for SGD sgd.momentum.<name>
  *     loss
- * FOLDER/trace.json holds the nodes in order of execution, the digest of the tensors (store_digest), and "modules" (modules.c):
- * the inputs and the answers of each module, as names of trace.safetensors.
+ * FOLDER/trace.json holds the nodes in order of execution, the digest of the tensors (store_digest), "aliases", which says of
+ * loss, grad.<name>, grad.t<k>, after.<name> and the moments which node's result each is, and "modules" (modules.c): the inputs and the
+ * answers of each module, as names of trace.safetensors.
  * FOLDER/bound.safetensors holds bound.<module>@<answer>, the bound of an fp32 implementation that is fed with those inputs. */
 #ifndef PULSE_REF_TRACE_TRACE_FILE_H
 #define PULSE_REF_TRACE_TRACE_FILE_H
@@ -25,6 +26,8 @@ bool trace_entries(const Trainer *r, Entry **out, size_t *count, Arena *a, Error
 bool trace_tape(const Tape *t, size_t more, Entry **out, size_t *count, Arena *a, Error *e);
 /* "nodes" of trace.json. */
 json_t *trace_nodes(const Tape *t, Arena *a, Error *e);
+/* "aliases" of trace.json: {"loss": "t172", "grad.t12": "t301", …}. */
+json_t *trace_aliases(const Trainer *r, Arena *a);
 /* The attributes of a node: {"eps": 1e-05, "eps.hex": …}. Index data is given as the name of its tensor, index.t<k>. */
 json_t *trace_attributes(const Node *n);
 /* "modules" of trace.json, and the bounds. */

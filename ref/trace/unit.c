@@ -37,16 +37,21 @@ static bool below(const char *module, const char *path)
     return strncmp(module, path, n) == 0 && (path[n] == '\0' || path[n] == '.');
 }
 
-bool unit_has(const Unit *u, const Node *n)
+bool unit_spans(const char *module, const Node *n)
 {
-    if (!n->op || n->phase == PHASE_BACKWARD)
+    if (!n->op)
         return false;
     if (n->phase == PHASE_OPTIMISER)
-        return strcmp(u->module, clips(n) ? "clip" : "optimiser") == 0;
+        return strcmp(module, clips(n) ? "clip" : "optimiser") == 0;
     bool exact = false;
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
-        exact |= forms[k].exact && strcmp(forms[k].pattern, u->module) == 0;
-    return exact ? strcmp(u->module, n->module) == 0 : below(u->module, path_of(n));
+        exact |= forms[k].exact && strcmp(forms[k].pattern, module) == 0;
+    return exact ? strcmp(module, n->module) == 0 : below(module, path_of(n));
+}
+
+bool unit_has(const Unit *u, const Node *n)
+{
+    return n->phase != PHASE_BACKWARD && unit_spans(u->module, n);
 }
 
 /* --- finding --- */

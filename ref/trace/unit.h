@@ -36,6 +36,8 @@ typedef struct {
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a);
 /* Whether the node is a forward node of the unit; for "optimiser", a node of the optimiser's phase. */
 bool unit_has(const Unit *u, const Node *n);
+/* Whether the node, of whatever phase, is computed by the module of that path: forward, backward, or in the update. */
+bool unit_spans(const char *module, const Node *n);
 /* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bounds of a whole layer
  * may not be, because they multiply. */
 bool unit_tells(const float *value, const float *bound, size_t n);

@@ -82,6 +82,7 @@ static void answer(BlockCase *c, const UnitRun *r, const Unit *u, const char *na
     const char *full = arena_format(a, "%s@%s", u->module, name);
     if (!n || !unit_tells(n->out.f32, r->bounds[n->id], shape_size(n->out.shape)))
         return;
+    c->node[c->out_count] = n->id;
     put(c->out, &c->out_count, full, n->out);
     put(c->out, &c->out_count, arena_format(a, "bound.%s", full), tensor_view((float *)(uintptr_t)r->bounds[n->id], n->out.shape));
 }
@@ -120,7 +121,9 @@ static bool fill(BlockCase *c, const BlockForm *f, const Tape *t, const Unit *u,
         return false;
     c->in = arena_array(a, leaf_count + index_count + (size_t)c->step.session.config.vision.num_hidden_layers + 5, sizeof *c->in);
     c->out = arena_array(a, 2 * leaf_count + 4, sizeof *c->out);
-    if (!c->in || !c->out)
+    c->node = arena_zalloc(a, (2 * leaf_count + 4) * sizeof *c->node);
+    c->tape = r->tape;
+    if (!c->in || !c->out || !c->node)
         return false;
     if (states && !put_states(c, f, a))
         return false;

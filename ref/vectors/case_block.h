@@ -24,6 +24,8 @@ typedef struct {
     Unit unit;
     Entry *in, *out;
     size_t in_count, out_count;
+    Tape tape;                       // the tape of the module alone, which computed the answers
+    size_t *node;                    // by place in `out`: the id of the answer's node on `tape`
     json_t *ops;                     // the operators of the module in order, with their attributes
 } BlockCase;
 

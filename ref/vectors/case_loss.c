@@ -112,6 +112,7 @@ static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned nee
 
 static void result(LossCase *c, const char *name, const Node *n, const float *const *bounds, Arena *a)
 {
+    c->node[c->out_count] = n->id;
     put(c->out, &c->out_count, name, n->out);
     put(c->out, &c->out_count, arena_format(a, "bound.%s", name), tensor_view((float *)(uintptr_t)bounds[n->id], n->out.shape));
 }
@@ -139,5 +140,6 @@ bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
     for (Role r = 0; r < ROLE_COUNT; r++)
         if (z[r] && z[r]->grad)
             result(c, arena_format(a, "dz.%s", role_name(r)), z[r]->grad, bounds, a);
+    c->tape = t;
     return !e->failed;
 }

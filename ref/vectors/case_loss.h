@@ -21,6 +21,8 @@ extern const size_t loss_forms_count;
 typedef struct {
     Entry in[4 * ROLE_COUNT], out[2 * ROLE_COUNT + 2];
     size_t in_count, out_count;
+    Tape tape;                       // what computed the answers; without nodes where they are not computed on a tape
+    size_t node[2 * ROLE_COUNT + 2]; // by place in `out`: the id of the answer's node
 } LossCase;
 
 /* Makes the inputs and answers of a form. Everything lives in `a`. */

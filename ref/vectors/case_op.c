@@ -70,6 +70,8 @@ bool op_case_make(const OpForm *f, LossCase *c, json_t **attrs, Arena *a, Error 
     const float **bounds;
     if (!y || !bound_tape(&t, &bounds, a, e))
         return error_prefix(e, "%s", f->id);
+    c->tape = t;
+    c->node[0] = y->id;
     c->out[c->out_count++] = (Entry){ "y", y->out };
     c->out[c->out_count++] = (Entry){ "bound.y", tensor_view((float *)(uintptr_t)bounds[y->id], y->out.shape) };
     *attrs = trace_attributes(y);

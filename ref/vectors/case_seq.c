@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ref/config/answers.h"
+#include "tensor/base/random.h"
 
 #define SEQ_SETTINGS "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.lr=0.01 optimiser.beta2=0.999 optimiser.weight_decay=0.01"
 
@@ -36,6 +37,8 @@ typedef struct {
     Rounds rounds;
     float *loss, *norm;
     size_t steps;
+    SeqShake shake;
+    const float **shift;             // [session.weights.count] what the shaking added to each weight; NULL: nothing is shaken
     Arena *arena;
     Error *error;
 } Run;
@@ -49,6 +52,35 @@ static bool list_of(Run *r, const char *group, SampleList *out)
     return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, ROLE_FORGET, NULL, r->arena, r->error);
 }
 
+static bool shake_weight(Run *r, size_t k)
+{
+    Weight *w = &r->session.weights.list[k];
+    const Random random = random_for(r->shake.run, w->name);
+    const float *x = tensor_floats(&w->tensor, r->arena);
+    Tensor y = tensor_f32(r->arena, w->tensor.shape), shift = tensor_f32(r->arena, w->tensor.shape);
+    if (!x || !y.f32 || !shift.f32)
+        return false;
+    for (size_t i = 0; i < shape_size(y.shape); i++) {
+        y.f32[i] = (float)((double)x[i] * (1 + (2 * (double)random_uniform(random, i) - 1) * r->shake.size));
+        shift.f32[i] = y.f32[i] - x[i];
+    }
+    w->tensor = y;
+    r->shift[k] = shift.f32;
+    return true;
+}
+
+static bool shake_weights(Run *r)
+{
+    const size_t count = r->session.weights.count;
+    if (r->shake.size == 0)
+        return true;
+    r->shift = arena_array(r->arena, count, sizeof *r->shift);
+    for (size_t k = 0; r->shift && k < count; k++)
+        if (!shake_weight(r, k))
+            return false;
+    return r->shift != NULL;
+}
+
 static bool run_open(Run *r, const char *folder, const char *samples, MethodSettings m)
 {
     Session *x = &r->session;
@@ -57,7 +89,7 @@ static bool run_open(Run *r, const char *folder, const char *samples, MethodSett
     m.settings.train_steps = SEQ_STEPS;
     if (!session_open(x, &m.settings, folder, (PromptMask)m.settings.data_mask, r->arena, r->error)
         || !dataset_read(&r->file, samples, r->arena, r->error) || !list_of(r, "retain", &lists.retain)
-        || !session_begin(x, &m, r->error))
+        || !shake_weights(r) || !session_begin(x, &m, r->error))
         return false;
     for (size_t k = 0; k < SEQ_ROUNDS; k++)
         if (!list_of(r, arena_format(r->arena, "round%zu", k + 1), &r->forget[k]))
@@ -127,14 +159,18 @@ static void keep_weights(Run *r)
     const Session *x = &r->session;
     for (size_t k = 0; k < x->weights.count; k++) {
         const Weight *w = &x->weights.list[k];
-        if (w->trainable || weight_adapted(w, &x->lora))
-            r->out->out[r->out->out_count++] = (Entry){ w->name, copy(w->tensor, r->arena) };
+        Tensor kept = w->trainable || weight_adapted(w, &x->lora) ? copy(w->tensor, r->arena) : (Tensor){ .data = NULL };
+        for (size_t i = 0; kept.f32 && r->shift && i < shape_size(kept.shape); i++)
+            kept.f32[i] -= r->shift[k][i];
+        if (kept.f32)
+            r->out->out[r->out->out_count++] = (Entry){ w->name, kept };
     }
 }
 
-bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqCase *c, Arena *a, Error *e)
+bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqShake shake,
+        SeqCase *c, Arena *a, Error *e)
 {
-    Run r = { .form = f, .out = c, .arena = a, .error = e };
+    Run r = { .form = f, .out = c, .shake = shake, .arena = a, .error = e };
     Tensor loss = tensor_f32(a, shape_of(1, (size_t)SEQ_ROUNDS * SEQ_STEPS)), norm = tensor_f32(a, loss.shape);
     *c = (SeqCase){ .steps = json_array() };
     r.loss = loss.f32;

@@ -27,8 +27,13 @@ typedef struct {
     json_t *steps;
 } SeqCase;
 
+/* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and random over `run`; what was added is taken off the
+ * weights at the end. size 0: the run is the right one. */
+typedef struct { double size; uint64_t run; } SeqShake;
+
 /* `folder` is that of the suite, with its models; `samples` is the path of samples.jsonl; `m` holds the settings of f under its
  * method. The caller owns c->steps; it is NULL after a failure. */
-bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqCase *c, Arena *a, Error *e);
+bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, const MethodSettings *m, SeqShake shake, SeqCase *c,
+                   Arena *a, Error *e);
 
 #endif

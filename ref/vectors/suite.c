@@ -56,7 +56,8 @@ static bool write_loss(Suite *s, const LossForm *f)
     float loss = c.out[0].tensor.f32[0];
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s}", "method", f->method, "variants", f->variants, "reduction", reduction(m, &v),
                              "hyper", hyper_parameters(&v), "loss", json_decimal(loss), "loss.hex", hex_double((double)loss, hex));
-    return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags,
+    return suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
+        && suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags,
                                       .definition = method_formula(m, s->arena), TENSORS(c), .more = json });
 }
 
@@ -67,7 +68,8 @@ static bool write_op(Suite *s, const OpForm *f)
     char *id = arena_format(s->arena, "op/%s", f->id);
     if (!id || !op_case_make(f, &c, &attrs, s->arena, s->error))
         return false;
-    return suite_case(s, (SuiteCase){ .id = id, .section = "tensor/ops.def", .flags = f->flags,
+    return suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
+        && suite_case(s, (SuiteCase){ .id = id, .section = "tensor/ops.def", .flags = f->flags,
                                       .definition = op_find(f->op)->formula, TENSORS(c),
                                       .more = json_pack("{s:s, s:o}", "op", f->op, "attrs", attrs) });
 }
@@ -143,6 +145,7 @@ static bool write_block(Suite *s, const BlockForm *f)
     char *id = arena_format(s->arena, "block/%s", f->id);
     bool good = block_case_open(&c, f, arena_format(s->arena, "%s/models", s->folder), s->arena, s->error)
              && block_case_answer(&c, f, s->arena, s->error)
+             && suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
              && suite_case(s, (SuiteCase){ .id = id,
                                            .section = "ref/block_case.h",
                                            .flags = f->flags,
@@ -165,7 +168,7 @@ static bool write_step(Suite *u, const StepForm *f)
              && trace_write(&s.trainer, arena_format(a, "%s/%s", u->folder, id),
                             json_pack("{s:s, s:s}", "spec", PULSE_SPEC, "method", f->method), a, u->error)
              && suite_file(u, arena_format(a, "%s/trace.safetensors", id)) && suite_file(u, arena_format(a, "%s/trace.json", id))
-             && suite_file(u, arena_format(a, "%s/bound.safetensors", id));
+             && suite_file(u, arena_format(a, "%s/bound.safetensors", id)) && suite_noise_step(u, id);
     step_close(&s);
     return good
         && suite_case(u,
@@ -185,10 +188,12 @@ static bool write_seq(Suite *s, const SeqForm *f)
     SeqCase c;
     Settings settings;
     MethodSettings m;
-    char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id);
+    char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id), *file;
     if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples))
         || !step_settings(&settings, f->settings, s->arena, s->error) || !settings_method(&settings, f->method, &m, s->error)
-        || !seq_case_make(f, s->folder, arena_format(s->arena, "%s/%s", s->folder, samples), &m, &c, s->arena, s->error))
+        || !(file = arena_format(s->arena, "%s/%s", s->folder, samples))
+        || !seq_case_make(f, s->folder, file, &m, (SeqShake){ .size = 0 }, &c, s->arena, s->error)
+        || !suite_noise_seq(s, f, id, file, &m, &c))
         return false;
     return suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/rounds.h", .flags = f->flags,
                                       .definition = method_formula(m.method, s->arena), .files = "samples.jsonl", TENSORS(c),
@@ -232,8 +237,8 @@ static bool save_manifest(Suite *s)
         hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "path")));
         hash_text(&h, json_string_value(json_object_get(json_array_get(s->files, k), "sha256")));
     }
-    json_t *manifest = json_pack("{s:s, s:s, s:s, s:O, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest",
-                                 hash_end(&h).hex, "cases", s->cases, "files", s->files);
+    json_t *manifest = json_pack("{s:s, s:s, s:s, s:o, s:O, s:O}", "suite", "pulse-ref vectors v1", "spec", PULSE_SPEC, "digest",
+                                 hash_end(&h).hex, "below", suite_below(s), "cases", s->cases, "files", s->files);
     bool saved = json_save(arena_format(s->arena, "%s/manifest.json", s->folder), manifest, s->error);
     json_decref(manifest);
     return saved;
@@ -246,7 +251,7 @@ static bool save_manifest(Suite *s)
 
 bool suite_write(const char *folder, Arena *a, Error *e)
 {
-    Suite s = { folder, json_array(), json_array(), a, e };
+    Suite s = { .folder = folder, .files = json_array(), .cases = json_array(), .arena = a, .error = e };
     bool good = file_make_folder(folder, e) && suite_models(&s);
     EACH(op);
     EACH(prep);
@@ -256,7 +261,7 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(block);
     EACH(step);
     EACH(seq);
-    good = good && write_reject(&s)
+    good = good && write_reject(&s) && suite_noise_save(&s)
         && (!file_exists(arena_format(a, "%s/wrong.safetensors", folder)) || suite_file(&s, "wrong.safetensors"))
         && save_manifest(&s);
     json_decref(s.files);

@@ -13,6 +13,8 @@
  *     reject/                                    files that a reader must refuse, must accept, or may treat either way (case_reject.h)
  *     manifest.json                              every file with its SHA-256, the specification, and a digest of all
  * Each case has case.json and its tensors in in.safetensors and out.safetensors; schema/<kind>.json says what case.json holds.
+ * noise.safetensors holds how far a correct implementation may be from each answer at each precision, as "<case>/<name>"
+ * (noise_trace.h); of a step as "<case>/t<k>" end to end, and as "<case>/<module>@<answer>" of the module alone.
  * wrong.safetensors holds what known mistakes would answer, as "<case>@<flag>/<tensor>" (tests/support/wrong/make_wrong.c). Of a
  * step it holds the modules' answers, "<module>@<answer>", and the small tensors of the whole. Each case.json lists its mistakes. */
 #ifndef PULSE_REF_VECTORS_SUITE_H
@@ -20,6 +22,7 @@
 
 #include "ref/vectors/case_loss.h"
 #include "ref/vectors/case_op.h"
+#include "ref/vectors/case_seq.h"
 #include "tensor/base/json.h"
 
 typedef struct { const char *id, *model, *reference, *batch, *method, *settings, *flags; } StepForm;
@@ -42,6 +45,8 @@ const char *judge_name(Judge j);     // "bound", "exact", "end_to_end"
 typedef struct {
     const char *folder;
     json_t *files, *cases;           // the two lists of the manifest, as far as they are written
+    Entry *noise;                    // the content of noise.safetensors so far (suite_noise.c)
+    size_t noise_count, noise_room;
     Arena *arena;
     Error *error;
 } Suite;
@@ -66,6 +71,18 @@ bool suite_file(Suite *s, const char *path);
 bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n);
 /* Writes in.safetensors, out.safetensors and case.json of a case, and appends them to the manifest. */
 bool suite_case(Suite *s, SuiteCase c);
+/* Adds the noise of a case's answers to noise.safetensors: out[k] is the result of node[k] of the tape. */
+bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, const size_t *node, size_t count);
+/* Adds the noise of a step whose trace stands in the suite. */
+bool suite_noise_step(Suite *s, const char *id);
+/* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again from weights that are shaken by
+ * a few units in the last place of the precision, which stands for all the roundings of the run. */
+bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m, const SeqCase *right);
+/* Writes noise.safetensors. */
+bool suite_noise_save(Suite *s);
+/* "below" of the manifest, which the caller owns: {"fp32": ["step/npo.adamw.b@BetaDecimal", …], …}, the known mistakes of steps that
+ * move no answer far enough to be told from noise at that precision. Empty where the suite has no wrong.safetensors. */
+json_t *suite_below(Suite *s);
 /* The words of "a b c" as a JSON list, which the caller owns. */
 json_t *word_list(const char *words);
 

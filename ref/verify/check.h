@@ -3,25 +3,37 @@
 #ifndef PULSE_REF_VERIFY_CHECK_H
 #define PULSE_REF_VERIFY_CHECK_H
 
-#include "ref/cli/options.h"
 #include "ref/verify/got.h"
 #include "ref/verify/judge.h"
 #include "ref/verify/manifest.h"
+#include "ref/verify/verify.h"
 
 typedef struct {
     const char *folder;              // of the reference answers
     const json_t *manifest;
-    const OptionList *only;
+    const Asked *asked;
     Got got;
+    Store noise;                     // of all cases, "<case>/<name>"; count 0: it was not recorded
     JudgeContext context;
     Arena *arena;
 } Check;
 
-/* Judges what is there of the answers of a case, end to end; `own` is the case's own file (got_find). */
-void check_present(Check *c, const char *id, const Store *want, const Store *own);
-/* Finds the answers that the case does not have. `modules` of trace.json, whose answers the case has too; may be NULL. */
-void check_extra(Check *c, const char *id, const Store *want, const json_t *modules, const Store *own);
-/* Judges what is there of a step: each module by itself against its bounds, and the whole end to end. */
-bool check_step(Check *c, const char *id, const Store *want, const Store *own, Error *e);
+/* One traced step, open. */
+typedef struct {
+    const char *id;                  // of the case; "" for a trace that stands alone
+    const json_t *root;              // trace.json
+    const Store *values, *bounds;    // trace.safetensors, bound.safetensors
+    const Store *own;                // the case's own file of GOT (got_find)
+} TracedStep;
+
+/* Whether the judging is asked for at a precision, or else what the dtypes in GOT's file mean: bf16-mixed where any tensor is BF16 or
+ * F16. */
+Precision check_precision(const Asked *asked, const Store *file);
+/* The noise of an answer of the case; NULL: none was recorded. */
+const Tensor *check_noise(const Check *c, const char *id, const char *name);
+/* Judges what is there of a step: modules that were fed, modules that were hooked, and the ends. */
+bool check_step(Check *c, const TracedStep *s, Error *e);
+/* Says in the lines of the case which known mistakes were recognised; NULL: none. */
+const char *check_settle(Check *c, size_t *lines);
 
 #endif

@@ -3,21 +3,77 @@
 #include "ref/verify/verify.h"
 
 #include <string.h>
+#include "ref/vectors/suite.h"
 #include "ref/verify/check.h"
 #include "tensor/base/file.h"
 
-static void check_all(Check *c, const char *id, const Store *want, const Store *own, Judge how)
+Precision check_precision(const Asked *asked, const Store *file)
 {
+    bool half = false;
+    for (size_t k = 0; k < file->count; k++)
+        half |= file->entries[k].tensor.dtype == BF16 || file->entries[k].tensor.dtype == F16;
+    return asked->precise ? asked->precision : half ? PRECISION_BF16_MIXED : PRECISION_FP32;
+}
+
+const Tensor *check_noise(const Check *c, const char *id, const char *name)
+{
+    return store_find(&c->noise, *id ? arena_format(c->arena, "%s/%s", id, name) : name);
+}
+
+const char *check_settle(Check *c, size_t *lines)
+{
+    const char *named = mistakes_settle(&c->context.mistakes, lines);
+    mistakes_begin(&c->context.mistakes);
+    return named;
+}
+
+/* Judges the answers of a case that has no parts: all of them are expected. */
+static void check_answers(Check *c, const char *id, const Store *want, const Store *own, const SuiteKind *kind)
+{
+    size_t lines;
     for (size_t k = 0; k < want->count; k++) {
         const char *name = want->entries[k].name;
-        if (strncmp(name, "bound.", 6) == 0)
-            continue;
-        const Tensor *got = got_find(&c->got, own, id, name), *bound = store_find(want, arena_format(c->arena, "bound.%s", name));
+        const Tensor *got = strncmp(name, "bound.", 6) == 0 ? NULL : got_find(&c->got, own, id, name);
         if (got)
-            judge(&c->context, id, name, &want->entries[k].tensor, got, bound, how);
-        else
+            judge(&c->context, id, name, (Answer){ .right = &want->entries[k].tensor, .got = got, .bound = store_find(want,
+                    arena_format(c->arena, "bound.%s", name)),
+                                                   .noise = check_noise(c, id, name), .way = kind->judge == JUDGE_EXACT ? "exact"
+                                                           : kind->judge == JUDGE_BOUND ? "fed" : "ends",
+                                                   .exact = kind->judge == JUDGE_EXACT });
+        else if (strncmp(name, "bound.", 6) != 0)
             finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
     }
+    check_settle(c, &lines);
+}
+
+/* Finds the answers that the case does not have. */
+static void find_unknown(Check *c, const char *id, const Store *want, const Store *own)
+{
+    const Store *all = own ? own : &c->got.file;
+    size_t skip = own ? 0 : strlen(id) + 1;
+    for (size_t k = 0; k < all->count; k++) {
+        const char *name = all->entries[k].name;
+        if (skip && (strncmp(name, id, skip - 1) != 0 || name[skip - 1] != '/'))
+            continue;
+        if (!store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
+            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA", "no such answer in the case");
+    }
+}
+
+/* A step of the suite: its two other files hold the bounds and what its modules are. */
+static bool check_recorded_step(Check *c, const char *id, const Store *want, const Store *own, Error *e)
+{
+    Store bounds;
+    char *json = arena_format(c->arena, "%s/trace.json", id), *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
+    if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e)
+            || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
+        || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
+        return false;
+    json_t *root = json_file(arena_format(c->arena, "%s/%s", c->folder, json), MANIFEST_BYTES, e);
+    bool good = root && check_step(c, &(TracedStep){ .id = id, .root = root, .values = want, .bounds = &bounds, .own = own }, e);
+    json_decref(root);
+    store_close(&bounds);
+    return good;
 }
 
 /* Answers of an optional kind (SuiteKind) are judged only where they are present in GOT; those of the others must be there. */
@@ -29,8 +85,8 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     const char *file = arena_format(c->arena, "%s/%s/%s", c->got.path, id, kind->answers);
     if (!id || !file || (kind->optional && !got_has(&c->got, id, file)))
         return id && file;
-    if (!manifest_holds(c->folder, path, sha, c->arena, e)
-        || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
+    if (!manifest_holds(c->folder, path, sha, c->arena, e) || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path),
+            c->arena, e))
         return false;
     const Store *from = c->got.one_file ? NULL : &own;
     if (!c->got.one_file && !file_exists(file))
@@ -38,14 +94,12 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     else if (!c->got.one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->context.f, file, "DAMAGED", "%s", mine.text);
     else {
+        c->context.mistakes.precision = check_precision(c->asked, from ? from : &c->got.file);
         if (strcmp(kind->name, "step") == 0)
-            check_step(c, id, &want, from, e);
+            check_recorded_step(c, id, &want, from, e);
         else {
-            if (kind->judge == JUDGE_END_TO_END)
-                check_present(c, id, &want, from);
-            else
-                check_all(c, id, &want, from, kind->judge);
-            check_extra(c, id, &want, NULL, from);
+            check_answers(c, id, &want, from, kind);
+            find_unknown(c, id, &want, from);
         }
     }
     if (own.mapping)
@@ -54,14 +108,17 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
-/* Whether the case at this path is to be judged. */
-static bool asked_for(const Check *c, const char *path)
+/* The place of the first --only that the path begins with; none: the count of them, where there are any. */
+static size_t asked_by(const Check *c, const char *path)
 {
-    bool asked = c->only->count == 0;
-    for (size_t k = 0; k < c->only->count; k++)
-        asked |= strncmp(path, c->only->item[k], strlen(c->only->item[k])) == 0;
-    return asked;
+    size_t k = 0;
+    while (k < c->asked->only->count && strncmp(path, c->asked->only->item[k], strlen(c->asked->only->item[k])) != 0)
+        k++;
+    return k;
 }
+
+static bool asked_for(const Check *c, const char *path) { return c->asked->only->count == 0
+        || asked_by(c, path) < c->asked->only->count; }
 
 /* Finds the tensors of the one file whose name belongs to no case. */
 static void find_extra(Check *c, const json_t *files)
@@ -73,47 +130,77 @@ static void find_extra(Check *c, const json_t *files)
             const char *path = json_string_value(json_object_get(json_array_get(files, i), "path"));
             known = strncmp(path, name, (size_t)(slash - name) + 1) == 0;
         }
-        if (!known && asked_for(c, name))
-            finding(c->context.f, name, "EXTRA", "no case has this name");
+        if (!known && (asked_for(c, name) || !slash))
+            finding(c->context.f, name, "EXTRA", "no case has this name, expected <case>/<answer>, for instance step/npo.adamw.b/loss");
     }
 }
 
-static bool check_cases(Check *c, const json_t *files, Error *e)
+/* The files of the cases that are asked for, one after another. Of each --only `cases` counts these, and `found` the findings about
+ * them. */
+static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS], Error *e)
 {
-    bool good = true, some = false;
-    for (size_t k = 0; good && k < json_array_size(files); k++) {
+    for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path, *sha;
-        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e)
-            || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
+        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k),
+                "sha256", &sha, "manifest.json", e))
             return false;
         const SuiteKind *kind = suite_kind(path);
         const char *slash = strrchr(path, '/');
         if (!kind || !slash || strcmp(slash + 1, kind->answers) != 0 || !asked_for(c, path))
             continue;
-        some = true;
-        good = check_case(c, kind, path, sha, e);
+        size_t before = json_array_size(c->context.f->lines);
+        if (!check_case(c, kind, path, sha, e))
+            return false;
+        for (size_t i = 0; i < c->asked->only->count; i++)
+            if (strncmp(path, c->asked->only->item[i], strlen(c->asked->only->item[i])) == 0) {
+                cases[i]++;
+                found[i] += json_array_size(c->context.f->lines) - before;
+            }
     }
-    if (good && !some)
-        good = error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json",
-                         c->only->count ? c->only->item[0] : "", c->folder);
-    return good;
+    return true;
 }
 
-bool verify_got(Findings *f, const char *folder, const char *got, const OptionList *only, json_t *manifest, Arena *a, Error *e)
+/* Each --only must be the beginning of a case's path, and find an answer. */
+static bool each_found(const Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS], const char *got, Error *e)
+{
+    for (size_t k = 0; k < c->asked->only->count; k++)
+        if (cases[k] == 0)
+            return error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json",
+                    c->asked->only->item[k], c->folder);
+        else if (found[k] == 0)
+            return error_set(e, "%s: holds no answer of the cases that are asked for by --only %s: nothing to judge", got,
+                    c->asked->only->item[k]);
+    return true;
+}
+
+static bool open_beside(Check *c, const char *name, Store *out, Error *e)
+{
+    const char *path = arena_format(c->arena, "%s/%s", c->folder, name);
+    return path && (!file_exists(path) || store_open(out, path, c->arena, e));
+}
+
+bool verify_got(Findings *f, const char *folder, const char *got, const Asked *asked, json_t *manifest, Arena *a, Error *e)
 {
     json_t *files = json_object_get(manifest, "files");
-    Check c = { .folder = folder, .manifest = manifest, .only = only, .context = { .f = f, .arena = a }, .arena = a };
-    const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
-    if (!got_open(&c.got, got, a, e) || !wrong || (file_exists(wrong) && !store_open(&c.context.wrong, wrong, a, e)))
-        return got_close(&c.got), false;
-    bool good = check_cases(&c, files, e);
-    if (c.got.one_file)
-        find_extra(&c, files);
-    // optional answers may be left out, but not all of them
-    if (good && f->exact + f->within + f->outside + f->unbounded + f->undecided == 0)
-        good = error_set(e, "%s: holds no answer of the cases that are asked for", got);
-    if (c.context.wrong.mapping)
-        store_close(&c.context.wrong);
-    got_close(&c.got);
+    size_t cases[OPTION_REPEATS] = { 0 }, found[OPTION_REPEATS] = { 0 };
+    Check *c = arena_zalloc(a, sizeof *c);
+    if (!c)
+        return false;
+    *c = (Check){ .folder = folder, .manifest = manifest, .asked = asked, .context = { .f = f, .mistakes = { .arena = a }, .arena = a },
+            .arena = a };
+    f->partial = asked->partial;
+    bool good = got_open(&c->got, got, a, e) && open_beside(c, "wrong.safetensors", &c->context.mistakes.wrong, e)
+            && open_beside(c, "noise.safetensors", &c->noise, e)
+        && check_cases(c, files, cases, found, e);
+    if (good && c->got.one_file)
+        find_extra(c, files);
+    good = good && each_found(c, cases, found, got, e);
+    if (good && json_array_size(f->lines) == 0)        // optional answers may be left out, but not all of them
+        good = error_set(e, "%s: holds no answer of the cases that are asked for: nothing to judge", got);
+    if (c->noise.mapping)
+        store_close(&c->noise);
+    if (c->context.mistakes.wrong.mapping)
+        store_close(&c->context.mistakes.wrong);
+    got_close(&c->got);
     return good && !e->failed;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Our own reference answers: they are whole, this program makes the same bits again, and its readers accept and refuse as stated. */
+/* Our own reference answers: they are whole, this program makes the same bits again, and its readers accept and refuse as
+ * stated. */
 #include "ref/verify/verify.h"
 
 #include <dirent.h>
@@ -66,7 +67,8 @@ static void check_readers(Findings *f, const char *folder, Arena *a)
 
 static bool compare_made(Findings *f, const char *folder, const char *made, const json_t *manifest, Arena *a, Error *e)
 {
-    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), MANIFEST_BYTES, e), *files = json_object_get(ours, "files");
+    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), MANIFEST_BYTES, e), *files = json_object_get(ours,
+            "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")),
                    *now = json_string_value(json_object_get(json_array_get(files, k), "sha256"));

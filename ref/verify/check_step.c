@@ -1,138 +1,208 @@
 /* SPDX-License-Identifier: MIT */
-/* The answers of one optimiser step: its modules, and the step as a whole. */
+/* The answers of one optimiser step: modules that were fed, modules that were hooked, and what the whole step comes to. */
 #include "ref/verify/check.h"
 
 #include <string.h>
+#include "ref/trace/trace_read.h"
 #include "tensor/tape.h"
 
-/* Whether the name is "<module>@<answer>" of one of the modules. */
-static bool is_answer(const json_t *modules, const char *name)
-{
-    const char *at = strrchr(name, '@');
-    for (size_t k = 0; at && k < json_array_size(modules); k++) {
-        const json_t *one = json_array_get(modules, k);
-        const char *path = json_string_value(json_object_get(one, "module"));
-        if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0
-            && json_object_get(json_object_get(one, "answers"), at + 1))
-            return true;
-    }
-    return false;
-}
+#define HOOKED "hooked."
 
-void check_extra(Check *c, const char *id, const Store *want, const json_t *modules, const Store *own)
-{
-    const Store *all = own ? own : &c->got.file;
-    size_t skip = own ? 0 : strlen(id) + 1;
-    for (size_t k = 0; k < all->count; k++) {
-        const char *name = all->entries[k].name;
-        if (skip && (strncmp(name, id, skip - 1) != 0 || name[skip - 1] != '/'))
-            continue;
-        if (modules ? !store_find(want, name + skip) && !is_answer(modules, name + skip)
-                    : !store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
-            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA", "no such answer in the case");
-    }
-}
-
-void check_present(Check *c, const char *id, const Store *want, const Store *own)
-{
-    for (size_t k = 0; k < want->count; k++) {
-        const Tensor *got = got_find(&c->got, own, id, want->entries[k].name);
-        if (got)
-            judge(&c->context, id, want->entries[k].name, &want->entries[k].tensor, got, NULL, JUDGE_END_TO_END);
-    }
-}
-
-/* What is known of the modules of a step: how many answers there are, how many were judged, and for each phase the module in which the
- * step first goes wrong (NULL: none). */
+/* What is known of the modules of a step in one way: how many answers there are, how many were judged, how many are outside, and for each
+ * phase the answer in which the step first goes wrong (NULL: none). */
 enum { PHASES = 3 };
-typedef struct { size_t all, judged; const char *first[PHASES]; } Modules;
+typedef struct { size_t all, judged, outside; const char *first[PHASES]; } Modules;
 
 static Phase phase_of(const char *module, const char *answer)
 {
     if (strcmp(module, "clip") == 0 || strcmp(module, "optimiser") == 0)
         return PHASE_OPTIMISER;
-    return strcmp(answer, "out") == 0 ? PHASE_FORWARD : PHASE_BACKWARD;
+    return strncmp(answer, "grad.", 5) == 0 ? PHASE_BACKWARD : PHASE_FORWARD;
 }
 
 /* Modules come in the order of the forward pass, so that backward the last one is the first to go wrong. */
 static void note_outside(Modules *m, Phase p, const char *answer)
 {
+    m->outside++;
     if (p == PHASE_BACKWARD || !m->first[p])
         m->first[p] = answer;
 }
 
-/* Judges one answer of a module, which trace.json calls `in_trace`. */
-static bool check_answer(Check *c, Modules *m, const char *id, const char *module, const char *answer, const char *in_trace,
-                         const Store *want, const Store *bounds, const Store *own, Error *e)
+/* The noise of a tensor of the trace, end to end. */
+static const Tensor *noise_of(const Check *c, const TracedStep *s, const char *in_trace)
+{
+    long node = trace_node(s->root, in_trace);
+    return check_noise(c, s->id, node >= 0 ? arena_format(c->arena, "t%ld", node) : in_trace);
+}
+
+/* Judges one answer of a module that was fed; trace.json calls it `in_trace`. */
+static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer, const char *in_trace, Error *e)
 {
     const char *full = arena_format(c->arena, "%s@%s", module, answer);
-    const Tensor *right = in_trace ? store_find(want, in_trace) : NULL,
-                 *bound = store_find(bounds, arena_format(c->arena, "bound.%s", full));
-    const Tensor *got = got_find(&c->got, own, id, full);
+    const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL, *bound = store_find(s->bounds,
+            arena_format(c->arena, "bound.%s", full));
+    const Tensor *got = got_find(&c->got, s->own, s->id, full);
     if (!right || !bound)
-        return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, id, full);
+        return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, s->id, full);
     m->all++;
     m->judged += got != NULL;
-    if (got && judge(&c->context, id, full, right, got, bound, JUDGE_BOUND))
+    if (got && judge(&c->context, s->id, full, (Answer){ .right = right, .got = got, .bound = bound, .noise = check_noise(c, s->id, full),
+            .way = "fed" }))
         note_outside(m, phase_of(module, answer), full);
     return true;
 }
 
+static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer, const char *in_trace)
+{
+    const char *full = arena_format(c->arena, HOOKED "%s@%s", module, answer);
+    const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL, *got = right ? got_find(&c->got, s->own, s->id, full) : NULL;
+    m->all += right != NULL;
+    m->judged += got != NULL;
+    if (got && judge(&c->context, s->id, full, (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace),
+            .way = "hooked" }))
+        note_outside(m, phase_of(module, answer), full);
+}
+
 /* One line that sums up the modules: the first one that differs, and the known mistakes whose values the answers outside have. */
-static void sum_up(Check *c, const Modules *m, const char *id, size_t outside)
+static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *way, const char *known, size_t named)
 {
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
     const Phase p = m->first[PHASE_FORWARD] ? PHASE_FORWARD : m->first[PHASE_BACKWARD] ? PHASE_BACKWARD : PHASE_OPTIMISER;
     const char *first = m->first[p] ? arena_format(c->arena, ", the first module that differs, %s, is %s", phase[p], m->first[p]) : "";
-    const char *known = c->context.recognised
-                          ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s",
-                                         c->context.named, outside, c->context.recognised)
-                          : "";
-    finding(c->context.f, id, "MODULES", "%zu of %zu answers of modules%s%s", m->judged, m->all, first ? first : "", known ? known : "");
+    const char *mistake = known ? arena_format(c->arena, "; %zu of %zu outside have the value of the known mistake %s", named, m->outside,
+            known) : "";
+    json_t *line = finding(c->context.f, *s->id ? s->id : "step", "MODULES", "%zu of %zu answers of modules, %s%s%s", m->judged, m->all,
+            way, first, mistake);
+    if (m->first[p])
+        json_put(line, "first", json_string(m->first[p]));
 }
 
-static bool check_modules(Check *c, const char *id, const json_t *modules, const Store *want, const Store *bounds,
-                          const Store *own, Error *e)
+/* --- what the whole step comes to --- */
+
+/* What the trace holds as a leaf was given: it must be there bit for bit, but for what a reference model said. */
+static void check_ends(Check *c, const TracedStep *s)
 {
-    Modules m = { .all = 0 };
-    const size_t outside = c->context.f->outside;
-    const char *answer;
+    for (size_t k = 0; k < s->values->count; k++) {
+        const char *name = s->values->entries[k].name;
+        const Tensor *got = got_find(&c->got, s->own, s->id, name), *noise = got ? noise_of(c, s, name) : NULL;
+        if (!got)
+            continue;
+        bool after = strncmp(name, "after.", 6) == 0;
+        judge(&c->context, s->id, name, (Answer){ .right = &s->values->entries[k].tensor, .got = got, .noise = noise, .way = "ends",
+                                                  .before = after ? store_find(s->values, arena_format(c->arena, "param.%s", name + 6))
+                                                          : NULL,
+                                                  .exact = !noise && trace_node(s->root, name) < 0 });
+    }
+}
+
+static const char *out_of(const TracedStep *s, const char *path)
+{
+    const json_t *modules = json_object_get(s->root, "modules");
+    for (size_t k = 0; k < json_array_size(modules); k++) {
+        const json_t *one = json_array_get(modules, k);
+        const char *module = json_string_value(json_object_get(one, "module"));
+        if (module && strcmp(module, path) == 0)
+            return json_string_value(json_object_get(json_object_get(one, "answers"), "out"));
+    }
+    return NULL;
+}
+
+/* "logits" is another name for what the head says. */
+static void check_logits(Check *c, const TracedStep *s)
+{
+    const Tensor *got = got_find(&c->got, s->own, s->id, "logits");
+    const char *in_trace = got ? out_of(s, "language_model.lm_head") : NULL;
+    const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL;
+    if (right)
+        judge(&c->context, s->id, "logits", (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace), .way = "ends" });
+}
+
+/* Where GOT has any tensor of a family, all of it are expected: else the one that is wrong could be left out. */
+static void find_missing(Check *c, const TracedStep *s)
+{
+    static const char *const families[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
+    for (size_t f = 0; f < sizeof families / sizeof *families; f++) {
+        size_t length = strlen(families[f]), there = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (size_t k = 0; k < s->values->count && (pass == 0 || there); k++) {
+                const char *name = s->values->entries[k].name;
+                if (strncmp(name, families[f], length) != 0 || strncmp(name, "grad.t", 6) == 0)        // grad.t<k> is of a node
+                    continue;
+                bool got = got_find(&c->got, s->own, s->id, name) != NULL;
+                there += pass == 0 && got;
+                if (pass == 1 && !got)
+                    finding(c->context.f, *s->id ? arena_format(c->arena, "%s/%s", s->id, name) : name, "MISSING",
+                            "GOT has others of %s*, expected all of them", families[f]);
+            }
+    }
+}
+
+/* Whether the name is that of an answer of a module, fed or hooked. */
+static bool is_answer(const TracedStep *s, const char *name)
+{
+    const json_t *modules = json_object_get(s->root, "modules");
+    bool hooked = strncmp(name, HOOKED, strlen(HOOKED)) == 0;
+    name += hooked ? strlen(HOOKED) : 0;
+    const char *at = strrchr(name, '@');
+    for (size_t k = 0; at && k < json_array_size(modules); k++) {
+        const json_t *one = json_array_get(modules, k);
+        const char *path = json_string_value(json_object_get(one, "module"));
+        if (path && strlen(path) == (size_t)(at - name) && strncmp(path, name, strlen(path)) == 0)
+            return json_object_get(json_object_get(one, "answers"), at + 1)
+                    || (hooked && (strcmp(at, "@in") == 0 || strcmp(at, "@grad.out") == 0) && json_object_get(one, at + 1));
+    }
+    return false;
+}
+
+static void find_unknown(Check *c, const TracedStep *s)
+{
+    const Store *all = s->own ? s->own : &c->got.file;
+    size_t skip = s->own || !*s->id ? 0 : strlen(s->id) + 1;
+    for (size_t k = 0; k < all->count; k++) {
+        const char *name = all->entries[k].name;
+        if (skip && (strncmp(name, s->id, skip - 1) != 0 || name[skip - 1] != '/'))
+            continue;
+        name += skip;
+        if (!store_find(s->values, name) && !is_answer(s, name) && strcmp(name, "logits") != 0)
+            finding(c->context.f, *s->id ? arena_format(c->arena, "%s/%s", s->id, name) : name, "EXTRA", "no such answer in the case");
+    }
+}
+
+static bool check_modules(Check *c, const TracedStep *s, Modules *fed, Modules *hooked, Error *e)
+{
+    const char *answer, *const sides[] = { "in", "grad.out" };
     json_t *module, *in_trace;
     size_t k;
-    c->context.recognised = NULL;
-    c->context.named = 0;
-    json_array_foreach((json_t *)(uintptr_t)modules, k, module) {
+    json_array_foreach(json_object_get(s->root, "modules"), k, module) {
         const char *path = json_string_value(json_object_get(module, "module"));
-        json_object_foreach(json_object_get(module, "answers"), answer, in_trace)
-            if (!path || !check_answer(c, &m, id, path, answer, json_string_value(in_trace), want, bounds, own, e))
+        if (!path)
+            return error_set(e, "%s/%s/trace.json: a module has no path, expected whole reference answers", c->folder, s->id);
+        json_object_foreach(json_object_get(module, "answers"), answer, in_trace) {
+            if (!check_fed(c, s, fed, path, answer, json_string_value(in_trace), e))
                 return false;
+            check_hooked(c, s, hooked, path, answer, json_string_value(in_trace));
+        }
+        for (size_t i = 0; i < 2; i++)
+            check_hooked(c, s, hooked, path, sides[i], json_string_value(json_object_get(module, sides[i])));
     }
-    if (m.judged)
-        sum_up(c, &m, id, c->context.f->outside - outside);
     return true;
 }
 
-bool check_step(Check *c, const char *id, const Store *want, const Store *own, Error *e)
+bool check_step(Check *c, const TracedStep *s, Error *e)
 {
-    Store bounds;
-    char *json = arena_format(c->arena, "%s/trace.json", id), *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
-    if (json && !manifest_sha(c->manifest, json)) {                    // reference answers without modules: end to end alone
-        check_present(c, id, want, own);
-        check_extra(c, id, want, NULL, own);
-        return true;
-    }
-    if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e)
-        || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
-        || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
+    Modules fed = { .all = 0 }, hooked = { .all = 0 };
+    size_t named;
+    mistakes_begin(&c->context.mistakes);
+    if (!check_modules(c, s, &fed, &hooked, e))
         return false;
-    json_t *trace = json_file(arena_format(c->arena, "%s/%s", c->folder, json), MANIFEST_BYTES, e),
-           *modules = json_object_get(trace, "modules");
-    bool good = trace && check_modules(c, id, modules, want, &bounds, own, e);
-    if (good)
-        check_present(c, id, want, own);
-    if (good)
-        check_extra(c, id, want, modules, own);
-    json_decref(trace);
-    store_close(&bounds);
-    return good;
+    check_ends(c, s);
+    check_logits(c, s);
+    const char *known = check_settle(c, &named);
+    if (fed.judged)
+        sum_up(c, s, &fed, "fed", known, named);
+    if (hooked.judged)
+        sum_up(c, s, &hooked, "hooked", known, named);
+    find_missing(c, s);
+    find_unknown(c, s);
+    return true;
 }

@@ -3,7 +3,21 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include "ref/verify/manifest.h"
 #include "tensor/base/file.h"
+#include "tensor/op.h"
+
+/* A folder that says under which spec it was recorded must say ours. */
+static bool same_spec(const Got *g, Error *e)
+{
+    const char *path = arena_format(g->arena, "%s/manifest.json", g->path), *spec;
+    json_t *m = path && file_exists(path) ? json_file(path, MANIFEST_BYTES, e) : NULL;
+    bool same = !e->failed && (!m || (json_get_text(m, "spec", &spec, path, e)
+                && (strcmp(spec, PULSE_SPEC) == 0 || error_set(e, "%s: recorded under spec %s, expected %s, which this program computes",
+                    path, spec, PULSE_SPEC))));
+    json_decref(m);
+    return same;
+}
 
 bool got_open(Got *g, const char *path, Arena *a, Error *e)
 {
@@ -12,6 +26,8 @@ bool got_open(Got *g, const char *path, Arena *a, Error *e)
     if (stat(path, &s) != 0)
         return error_set(e, "%s: not there, expected a safetensors file or a folder of them", path);
     g->one_file = !S_ISDIR(s.st_mode);
+    if (!g->one_file && !same_spec(g, e))
+        return false;
     return !g->one_file || store_open(&g->file, path, a, e);
 }
 

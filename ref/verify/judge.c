@@ -1,156 +1,135 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/verify/judge.h"
 
+#include <math.h>
 #include <string.h>
-#include "tensor/tensor.h"
+#include "ref/trace/noise_trace.h"
+#include "ref/trace/tolerance.h"
+#include "ref/verify/distances.h"
 
-static double magnitude(double x) { return x < 0 ? -x : x; }
-static int by_size(double x, double y) { return (x > y) - (x < y); }
+#define NOISY_ROOM 16                // how much wider the tolerance of a tensor is that is mostly noise
 
-/* The median of the ratios got / want over the elements whose right value is not small; 0: there is none, or no memory. */
-static double median_ratio(const float *want, const float *got, size_t n, double most, Arena *a)
+static double element(const Tensor *t, size_t i)
 {
-    double *r = arena_array(a, n, sizeof *r);
-    size_t count = 0;
-    for (size_t i = 0; r && i < n; i++)
-        if (magnitude((double)want[i]) > 0.01 * most)
-            r[count++] = (double)got[i] / (double)want[i];
-    for (size_t k = 1; k < count; k++)                     // insertion: these tensors are small
-        for (size_t j = k; j > 0 && by_size(r[j - 1], r[j]) > 0; j--) {
-            double swap = r[j];
-            r[j] = r[j - 1];
-            r[j - 1] = swap;
-        }
-    return count ? r[count / 2] : 0;
+    return t->dtype == F32 ? (double)t->f32[i] : t->dtype == I32 ? (double)t->i32[i] : t->dtype == U8 ? (double)t->u8[i] : 0;
 }
 
-/* scaled: largest error over largest right value; ratio: median of got / want; used: largest error over bound; over, first: how many
- * elements are over the bound, and the first of them (n: none). */
-typedef struct { double scaled, ratio, used; size_t over, first; } Distance;
-
-/* bound may be NULL: then no element is over it. A NaN is over every bound. */
-static Distance measure(const float *want, const float *got, const float *bound, size_t n, Arena *a)
+static void place(Evidence *v, const Answer *x, size_t i)
 {
-    Distance d = { .first = n };
-    double most = 0, worst = 0;
-    for (size_t i = 0; i < n; i++) {
-        double off = magnitude((double)got[i] - (double)want[i]);
-        most = magnitude((double)want[i]) > most ? magnitude((double)want[i]) : most;
-        worst = off > worst || off != off ? off : worst;
-        if (bound && bound[i] > 0 && off / (double)bound[i] > d.used)
-            d.used = off / (double)bound[i];
-        if (bound && !(off <= (double)bound[i])) {
-            d.first = d.over++ == 0 ? i : d.first;
-        }
-    }
-    d.scaled = most > 0 ? worst / most : worst;
-    d.ratio = n <= 4096 ? median_ratio(want, got, n, most, a) : 0;
-    return d;
+    size_t columns = shape_cols(x->right->shape);
+    v->placed = i < shape_size(x->right->shape);
+    if (!v->placed)
+        return;
+    v->row = columns ? i / columns : 0;
+    v->column = columns ? i % columns : 0;
+    v->got = element(x->got, i);
+    v->right = element(x->right, i);
+    v->bound = x->bound ? element(x->bound, i) : 0;
 }
 
-/* End to end there are no bounds: an answer is that of a mistake when it lies WAY times nearer to the mistake's value than the
- * right value does. */
-enum { WAY = 1024 };
-
-static double farthest(const float *x, const float *y, size_t n)
+/* " at [3, 5]: got 7, right 0.25"; the bound where there is one. */
+static const char *pointed(const Evidence *v, Arena *a)
 {
-    double far = 0;
-    for (size_t i = 0; i < n && far == far; i++) {
-        double off = magnitude((double)x[i] - (double)y[i]);
-        far = off > far || off != off ? off : far;
-    }
-    return far;
+    if (!v->placed)
+        return "";
+    const char *bound = v->bound > 0 ? arena_format(a, ", bound %.2g", v->bound) : "";
+    return arena_format(a, ", at [%zu, %zu] got %.9g, right %.9g%s", v->row, v->column, v->got, v->right, bound);
 }
 
-/* Whether the tensor has the value of a mistake. With a bound it must lie within four times that of the right value, since the value
- * of the mistake has an error alike. With `want`, the right value of an answer end to end, it must be much nearer to the mistake than
- * the right value is. With neither, every bit must be that of the mistake. */
-static bool has_value(const Tensor *got, const Tensor *wrong, const float *bound, const Tensor *want)
+/* Only one value is right: it is an integer, or every rounding of it is defined. */
+static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *said)
 {
-    size_t n = shape_size(got->shape), i = 0;
-    if (wrong->dtype != got->dtype || !shape_equal(wrong->shape, got->shape))
-        return false;
-    if (want)
-        return WAY * farthest(got->f32, wrong->f32, n) <= farthest(want->f32, wrong->f32, n);
-    if (!bound)
-        return memcmp(got->data, wrong->data, tensor_bytes(*got)) == 0;
-    while (i < n
-           && magnitude((double)got->f32[i] - (double)wrong->f32[i])
-                  <= 4 * (double)bound[i] + 0x1p-20 * magnitude((double)wrong->f32[i]))
-        i++;
-    return i == n;
-}
-
-static void recognise(JudgeContext *c, const char *flag)
-{
-    c->named++;
-    if (!c->recognised)
-        c->recognised = flag;
-    else if (!strstr(c->recognised, flag))
-        c->recognised = arena_format(c->arena, "%s, %s", c->recognised, flag);
-}
-
-/* The name of the known mistake whose value the tensor has; NULL: none. */
-static const char *mistake(JudgeContext *c, const char *id, const char *name, const Tensor *got, const float *bound, const Tensor *want)
-{
-    size_t id_length = strlen(id);
-    for (size_t k = 0; k < c->wrong.count; k++) {
-        const Entry *w = &c->wrong.entries[k];
-        const char *flag = w->name + id_length + 1, *slash = strrchr(w->name, '/');
-        if (strncmp(w->name, id, id_length) == 0 && w->name[id_length] == '@' && slash && strcmp(slash + 1, name) == 0
-            && has_value(got, &w->tensor, bound, want)) {
-            flag = arena_format(c->arena, "%.*s", (int)(slash - flag), flag);
-            recognise(c, flag);
-            return flag;
-        }
-    }
-    return NULL;
-}
-
-/* The answer has other bits, and only one value is right: it is an integer, or every rounding of it is defined. */
-static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Tensor *want, const Tensor *got)
-{
-    size_t n = shape_size(want->shape), size = dtype_size(want->dtype), differ = 0, first = 0;
+    size_t n = shape_size(x->right->shape), size = dtype_size(x->right->dtype), differ = 0, first = 0;
+    Evidence v = { .way = x->way };
     for (size_t i = n; i-- > 0;)
-        if (memcmp(want->u8 + i * size, got->u8 + i * size, size) != 0) {
+        if (memcmp(x->right->u8 + i * size, x->got->u8 + i * size, size) != 0) {
             first = i;
             differ++;
         }
-    const char *known = mistake(c, id, name, got, NULL, NULL);
-    finding(c->f, where, "OUTSIDE", "%zu of %zu differ, first %zu%s%s", differ, n, first,
-            known ? ", the value of the known mistake " : "", known ? known : "");
+    place(&v, x, first);
+    v.error = x->right->dtype == F32 ? distance_error(x->right, x->got).rms : 0;
+    json_t *line = finding_with(c->f, where, "OUTSIDE", &v, "%zu of %zu differ, first %zu%s%s", differ, n, first, pointed(&v, c->arena),
+            said);
+    mistakes_see(&c->mistakes, id, name, x, line);
 }
 
-bool judge(JudgeContext *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how)
+typedef struct { bool bounded, noised, finite; double rms, most; } Limits;     // what applies, and the limits of rms and largest error
+
+static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances *d, Noise *z)
 {
-    char *where = arena_format(c->arena, "%s/%s", id, name), have[64], expected[64];
-    size_t n = shape_size(want->shape);
-    if (got->dtype != want->dtype || !shape_equal(got->shape, want->shape)) {
-        const char *known = mistake(c, id, name, got, NULL, NULL);
-        finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s%s%s", dtype_name(got->dtype), shape_text(got->shape, have),
-                dtype_name(want->dtype), shape_text(want->shape, expected), known ? ", as the known mistake " : "",
-                known ? known : "");
+    const Precision p = c->mistakes.precision;
+    Limits l = { .bounded = x->bound && p == PRECISION_FP32, .noised = x->noise != NULL, .finite = isfinite(d->worst) };
+    *z = x->noise ? noise_at(x->noise, p) : (Noise){ 0, 0 };
+    l.rms = tolerances[p].rms * z->rms;
+    l.most = tolerances[p].most * z->most;
+    return l;
+}
+
+/* Where the answer is, by its error alone, were it computed in a lower precision. */
+static const char *hint(const JudgeContext *c, const Answer *x, const Distances *d)
+{
+    static const Precision lower[] = { PRECISION_TF32, PRECISION_FP16, PRECISION_BF16_MIXED, PRECISION_BF16 };
+    for (size_t k = 0; x->noise && c->mistakes.precision == PRECISION_FP32 && k < sizeof lower / sizeof *lower; k++) {
+        Noise z = noise_at(x->noise, lower[k]);
+        if (d->rms <= tolerances[lower[k]].rms * z.rms && d->worst <= tolerances[lower[k]].most * z.most)
+            return arena_format(c->arena, ", would be within at %s", precision_name(lower[k]));
+    }
+    return "";
+}
+
+static bool judge_numbers(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *said)
+{
+    Distances d = distances(x->right, x->got, x->bound, x->before, c->arena);
+    Noise z;
+    const Limits l = limits_of(c, x, &d, &z);
+    Evidence v = { .way = x->way, .error = d.rms, .noise = z.rms, .ratio = z.rms > 0 ? d.rms / z.rms : 0 };
+    bool good = l.finite && (!l.bounded || d.over == 0) && (!l.noised || (d.rms <= l.rms && d.worst <= l.most));
+    bool noisy = l.noised && z.rms > d.rms_right / 2;
+    place(&v, x, l.bounded && d.over ? d.first : d.where_worst);
+    const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "", *noise = l.noised
+            ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
+    json_t *line = NULL;
+    c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
+    if (l.finite && !l.bounded && !l.noised)
+        finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, said);
+    else if (noisy && l.finite && d.rms <= NOISY_ROOM * l.rms && d.worst <= NOISY_ROOM * l.most)
+        finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio, d.rms_right > 0
+                ? z.rms / d.rms_right : INFINITY, said);
+    else if (good)
+        finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, said);
+    else {
+        const char *over = l.bounded && d.over ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over,
+                shape_size(x->right->shape), d.first) : "";
+        line = finding_with(c->f, where, "OUTSIDE", &v, "%s: scaled error %.2g%s%s%s, median ratio %.6g%s%s", x->way, d.scaled, over,
+                noise, pointed(&v, c->arena), d.ratio,
+                            hint(c, x, &d), said);
+    }
+    mistakes_see(&c->mistakes, id, name, x, line);
+    return line != NULL;
+}
+
+bool judge(JudgeContext *c, const char *id, const char *name, Answer x)
+{
+    char *where = *id ? arena_format(c->arena, "%s/%s", id, name) : arena_format(c->arena, "%s", name), have[64], expected[64];
+    const char *converted;
+    const Tensor got = as_right(*x.got, x.right->dtype, &converted, c->arena), *given = x.got;
+    const char *said = converted ? arena_format(c->arena, " (%s)", converted) : "";
+    x.got = &got;
+    if (got.dtype != x.right->dtype || !shape_equal(got.shape, x.right->shape)) {
+        json_t *line = finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s", dtype_name(given->dtype),
+                shape_text(given->shape, have), dtype_name(x.right->dtype),
+                               shape_text(x.right->shape, expected));
+        mistakes_see(&c->mistakes, id, name, &x, line);
         return true;
     }
-    if (memcmp(want->data, got->data, tensor_bytes(*want)) == 0) {
+    if (memcmp(x.right->data, got.data, tensor_bytes(*x.right)) == 0) {
         finding(c->f, where, "BITEXACT", "%s", "");
+        mistakes_see(&c->mistakes, id, name, &x, NULL);
         return false;
     }
-    if (how == JUDGE_EXACT || want->dtype != F32) {
-        judge_exact(c, id, name, where, want, got);
+    if (x.exact || x.right->dtype != F32) {
+        judge_exact(c, id, name, where, &x, said);
         return true;
     }
-    Distance d = measure(want->f32, got->f32, bound ? bound->f32 : NULL, n, c->arena);
-    if (!bound) {
-        const char *known = mistake(c, id, name, got, NULL, want);
-        finding(c->f, where, known ? "OUTSIDE" : "END-TO-END", "scaled error %.2g, median ratio %.6g%s%s", d.scaled, d.ratio,
-                known ? ", the value of the known mistake " : "", known ? known : "");
-    } else if (d.over == 0) {
-        finding(c->f, where, "WITHIN", "scaled error %.2g, %.2g of the bound", d.scaled, d.used);
-    } else {
-        const char *known = mistake(c, id, name, got, bound->f32, NULL);
-        finding(c->f, where, "OUTSIDE", "scaled error %.2g, %zu of %zu over the bound, first %zu, median ratio %.6g%s%s",
-                d.scaled, d.over, n, d.first, d.ratio, known ? ", the value of the known mistake " : "", known ? known : "");
-    }
-    return bound && d.over > 0;
+    return judge_numbers(c, id, name, where, &x, said);
 }

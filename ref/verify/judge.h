@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Judge: the verdict on one answer, from the right value, its bound and the values of the known mistakes. */
+/* Judge: the verdict on one answer, from the right value, its bound, its noise and the values of the known mistakes. */
 #ifndef PULSE_REF_VERIFY_JUDGE_H
 #define PULSE_REF_VERIFY_JUDGE_H
 
-#include "ref/vectors/suite.h"
-#include "ref/verify/verdict.h"
+#include "ref/verify/mistakes.h"
 
-/* What the judging of all answers shares. */
+/* What the judging of all answers shares. The precision is that of `mistakes`. */
 typedef struct {
     Findings *f;
-    Store wrong;                     // the values of the known mistakes, named "<case>@<flag>/<answer>"; count 0: there are none
-    const char *recognised;          // the known mistakes that have been named since the caller set this to NULL, "A, B"
-    size_t named;                    // how many answers had the value of one
+    Mistakes mistakes;
     Arena *arena;
 } JudgeContext;
 
-/* Judges the answer <id>/<name>: `got` against `want`. The bound has the shape of `want`; NULL: there is none, and the answer is
- * judged end to end. Under JUDGE_EXACT, and for integers, every bit must be right. Returns whether it is outside. */
-bool judge(JudgeContext *c, const char *id, const char *name, const Tensor *want, const Tensor *got, const Tensor *bound, Judge how);
+/* Judges the answer <id>/<name> (<name> where id is empty) and returns whether it is outside. It is
+ *     BITEXACT   with the bits of the right value
+ *     WITHIN     if no element is over its bound (at fp32, where there is one), and it is within `tolerances` of the noise, where there
+ * is one
+ *     NOISY      if it is within 16 times that, and the noise is over half of the right value
+ *     UNTOLD     if there is neither a bound nor noise for it
+ * and else OUTSIDE. x->got may be of another dtype (as_right). Under x->exact, and for integers, every bit must be right. */
+bool judge(JudgeContext *c, const char *id, const char *name, Answer x);
 
 #endif

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/verify/verdict.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "ref/command.h"
 
 static size_t *count_of(Findings *f, const char *verdict)
 {
     const struct { const char *verdict; size_t *count; } counts[] = {
-        { "BITEXACT", &f->exact }, { "WITHIN", &f->within }, { "OUTSIDE", &f->outside }, { "END-TO-END", &f->unbounded },
-        { "MODULES", &f->summed },
+        { "BITEXACT", &f->exact }, { "WITHIN", &f->within }, { "OUTSIDE", &f->outside }, { "MIS-SHAPED", &f->outside },
+                { "NOISY", &f->noisy },
+        { "MODULES", &f->summed }, { "MISSING", f->partial ? &f->left_out : &f->undecided },
     };
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         if (strcmp(counts[k].verdict, verdict) == 0)
@@ -18,33 +19,62 @@ static size_t *count_of(Findings *f, const char *verdict)
     return &f->undecided;
 }
 
-void finding(Findings *f, const char *where, const char *verdict, const char *format, ...)
+/* A number, or what it is instead, since JSON has neither NaN nor infinities. */
+static json_t *number(double x)
 {
-    char text[512];
+    return isfinite(x) ? json_real(x) : json_string(isnan(x) ? "NaN" : x > 0 ? "inf" : "-inf");
+}
+
+static void set_evidence(json_t *line, const Evidence *v)
+{
+    json_put(line, "way", json_string(v->way));
+    json_put(line, "error", number(v->error));
+    json_put(line, "noise", number(v->noise));
+    json_put(line, "ratio", number(v->ratio));
+    if (!v->placed)
+        return;
+    json_put(line, "index", json_pack("[I, I]", (json_int_t)v->row, (json_int_t)v->column));
+    json_put(line, "got", number(v->got));
+    json_put(line, "right", number(v->right));
+    json_put(line, "bound", number(v->bound));
+}
+
+json_t *finding_with(Findings *f, const char *where, const char *verdict, const Evidence *v, const char *format, ...)
+{
+    char text[768];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     ++*count_of(f, verdict);
-    if (f->json)
-        json_add(f->lines, json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text));
-    else if (!f->quiet && (strcmp(verdict, "BITEXACT") != 0 || *text))
-        printf("%-10s %s%s%s\n", verdict, where, *text ? ": " : "", text);
+    json_t *line = json_pack("{s:s, s:s, s:s}", "where", where, "verdict", verdict, "what", text);
+    if (v)
+        set_evidence(line, v);
+    json_add(f->lines, line);
+    return line;
 }
 
-int findings_tell(const Findings *f)
+size_t findings_judged(const Findings *f) { return f->exact + f->within + f->outside + f->noisy; }
+
+const char *findings_verdict(const Findings *f)
 {
-    const char *verdict = f->undecided ? "UNKNOWN" : f->outside ? "OUTSIDE" : f->within ? "WITHIN" : "BITEXACT";
-    if (f->json) {
-        json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:O}", "verdict", verdict, "bitexact", (json_int_t)f->exact,
-                                "within", (json_int_t)f->within, "outside", (json_int_t)f->outside, "end_to_end",
-                                (json_int_t)f->unbounded, "unknown", (json_int_t)f->undecided, "findings", f->lines);
-        command_tell(all);
-    } else {
-        printf("%s: %zu bitexact, %zu within, %zu outside, %zu end to end, %zu missing, extra or damaged\n", verdict, f->exact,
-               f->within, f->outside, f->unbounded, f->undecided);
-    }
-    if (f->undecided)
-        return command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided);
-    return f->outside ? EXIT_DIFFERENT : EXIT_SAME;
+    return f->outside ? "OUTSIDE" : f->undecided || findings_judged(f) == 0 ? "UNKNOWN" : f->within || f->noisy ? "WITHIN" : "BITEXACT";
+}
+
+static const char *precisions(const Findings *f, Arena *a)
+{
+    const char *all = "";
+    for (Precision p = 0; p < PRECISIONS; p++)
+        if (f->precise[p])
+            all = arena_format(a, "%s%s%s", all, *all ? ", " : "; at ", precision_name(p));
+    return all;
+}
+
+const char *findings_headline(const Findings *f, Arena *a)
+{
+    const char *noisy = f->noisy ? arena_format(a, "; %zu noisy (the noise is over half of the value)", f->noisy) : "";
+    const char *left = f->left_out ? arena_format(a, "; %zu left out (--partial)", f->left_out) : "";
+    return arena_format(a, "%s: %zu bitexact, %zu within, %zu outside, %zu missing, extra or damaged%s%s%s%s", findings_verdict(f),
+            f->exact, f->within, f->outside,
+                        f->undecided, noisy, left, precisions(f, a), findings_judged(f) ? "" : "; nothing to judge");
 }

@@ -1,30 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdict: what was found about each answer, counted by verdict, and printed as lines or as one JSON object.
+/* Verdict: what was found about each answer, kept as lines, counted by verdict, and told as text, as JSON or as a page.
  *
  *     BITEXACT    the bits are those of the reference answer
- *     WITHIN      every element lies within its proven bound
- *     OUTSIDE     an element lies outside its bound, or the answer is that of a known mistake
- *     END-TO-END  there is no bound for a whole step: the distance is told without a verdict
+ *     WITHIN      the answer lies within its proven bound and within the noise of the precision
+ *     OUTSIDE     it does not; also any NaN or infinity where a number is expected
+ *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
+ *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
- * Every other word (MISSING, EXTRA, MIS-SHAPED, DAMAGED) says why an answer could not be judged: it is undecided. */
+ * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD) says why an answer could not be judged: it is undecided. */
 #ifndef PULSE_REF_VERIFY_VERDICT_H
 #define PULSE_REF_VERIFY_VERDICT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "ref/trace/noise.h"
 #include "tensor/base/json.h"
 
-/* The findings of one call of `verify`. Zero but for `lines`, which is an array of the caller's, and the two flags. */
+/* The findings of one call of `verify`. Zero but for `lines`, which is an empty array of the caller's, and the flags. */
 typedef struct {
-    json_t *lines;                   // under `json`: an object {"where", "verdict", "what"} for each finding; else unused, may be NULL
-    size_t exact, within, outside, undecided, unbounded;    // how many answers have which verdict; unbounded: END-TO-END
+    json_t *lines;                   // an object for each finding: "where", "verdict", "what", and what of Evidence is known
+    size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
+    size_t left_out;                 // MISSING under `partial`: not undecided
     size_t summed;                   // how many findings sum up others (MODULES)
-    bool json, quiet;                // quiet: nothing is printed but the headline
+    bool precise[PRECISIONS];        // at which precisions answers were judged
+    bool json, quiet, all, partial;  // quiet: only the headline; all: every line, not only the first and the worst
 } Findings;
 
-/* Counts the verdict on the answer `where`, and prints it or keeps it for the JSON. The text may be empty. */
-void finding(Findings *f, const char *where, const char *verdict, const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Prints the headline, or the JSON object, and returns the exit code: 2 where anything is undecided, else 1 where anything is outside. */
-int  findings_tell(const Findings *f);
+/* The numbers behind a verdict. Those that are not known are 0, or NULL; `placed` says whether there is an element to point at. */
+typedef struct {
+    const char *way;                 // "fed", "hooked", "ends", "exact"
+    double error, noise, ratio;      // root mean square of got - right; of the noise; error over noise
+    double bound, got, right;        // of the element at (row, column)
+    bool placed;
+    size_t row, column;
+} Evidence;
+
+/* Counts the verdict on the answer `where` and keeps its line, which the caller may change but does not own. `v` may be NULL; the text
+ * may be empty. */
+json_t *finding_with(Findings *f, const char *where, const char *verdict, const Evidence *v, const char *format,
+        ...) __attribute__((format(printf, 5, 6)));
+/* The same without numbers. */
+#define finding(f, where, verdict, ...) finding_with((f), (where), (verdict), NULL, __VA_ARGS__)
+/* How many answers have a verdict. */
+size_t findings_judged(const Findings *f);
+/* "OUTSIDE" where anything is outside; else "UNKNOWN" where anything is undecided or nothing was judged; else "WITHIN" or "BITEXACT". */
+const char *findings_verdict(const Findings *f);
+/* The headline without a line break, in memory of `a`. */
+const char *findings_headline(const Findings *f, Arena *a);
+/* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1 where anything is
+ * outside; else 2 where anything is undecided or nothing was judged; else 0. */
+int  findings_tell(const Findings *f, Arena *a);
 
 #endif

@@ -3,14 +3,14 @@
 
 #include "tensor/bound_rule.h"
 
-/* Operands of node n and their bounds, as a rule wants them; false: out of memory. */
+/* Operands of node n and their bounds, as a rule wants them; without `bounds` the operands are exact. False: out of memory. */
 static bool gather(const Node *n, const float *const *bounds, Arena *a, Tensor *in, const float **x, const float **b)
 {
     for (size_t k = 0; k < n->n_in; k++) {
         in[k] = n->in[k]->out;
         x[k] = tensor_floats(&in[k], a);
-        b[k] = bounds[n->in[k]->id];
-        if (!x[k])
+        b[k] = bounds ? bounds[n->in[k]->id] : arena_zalloc(a, (shape_size(in[k].shape) + 1) * sizeof **b);
+        if (!x[k] || !b[k])
             return false;
     }
     return true;
@@ -29,6 +29,14 @@ static bool apply(const Node *n, const float *const *bounds, double *out, Arena 
     n->op->bound(&(BoundRule){ .call = &call, .x = x, .b = b, .y = n->out.f32, .size = shape_size(n->out.shape),
                           .cols = shape_cols(in[0].shape), .out = out });
     return !e->failed;
+}
+
+bool bound_rounding(const Node *n, double *out, Arena *a, Error *e)
+{
+    ArenaMark m = arena_mark(a);
+    bool good = apply(n, NULL, out, a, e);
+    arena_release(a, m);
+    return good;
 }
 
 /* A result y that a rule says may be off by `bound`: 1 % more for the second order, one float at least, 2^-126 for what is below the

@@ -16,4 +16,8 @@
  * Fails, with a sentence, on an operator that has no rule, and when memory runs out. */
 bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e);
 
+/* out[i], zeroed by the caller, receives how far the operator of node n alone may be off in element i: its own rounding, with exact
+ * operands and without the additions of the walk. 0: nothing is rounded. `a` is scratch memory, and is given back. Fails as bound_tape. */
+bool bound_rounding(const Node *n, double *out, Arena *a, Error *e);
+
 #endif

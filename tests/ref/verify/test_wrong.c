@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are recorded
- * and listed. */
+/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are recorded and
+ * listed. */
 #include "tests/support/answers.h"
 
 #include "tests/support/wrong/wrong.h"
@@ -11,8 +11,8 @@ typedef struct { const char *id, *flag, *name; } Mistake;
 static Mistake parts(const char *full)
 {
     const char *at = strchr(full, '@'), *slash = strrchr(full, '/');
-    return (Mistake){ arena_format(&arena, "%.*s", (int)(at - full), full),
-                      arena_format(&arena, "%.*s", (int)(slash - at - 1), at + 1), slash + 1 };
+    return (Mistake){ arena_format(&arena, "%.*s", (int)(at - full), full), arena_format(&arena, "%.*s", (int)(slash - at - 1), at + 1),
+            slash + 1 };
 }
 
 /* How many flags of its case come before its own. */
@@ -68,7 +68,8 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
     }
 }
 
-/* A hundredth of the way short of the mistake, or a NaN in it; and off the right value by what fp32 makes of a step. */
+/* Three quarters of the way to the mistake, or a NaN in it, is outside without its name; off the right value by what fp32 makes of a
+ * step is within. */
 static void what_is_only_near_a_mistake_is_not_named(void **state)
 {
     (void)state;
@@ -79,7 +80,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
         for (size_t k = 0; k < right_count; k++) {                     // the steps' own, end to end
             right[k].tensor = copy(right[k].tensor);
             for (size_t i = 0; !bound[k] && strncmp(right[k].name, "step/", 5) == 0 && i < shape_size(right[k].tensor.shape); i++)
-                right[k].tensor.f32[i] *= i % 2 ? 1 + 0x1p-18f : 1 - 0x1p-18f;
+                right[k].tensor.f32[i] *= i % 2 ? 1 + 0x1p-23f : 1 - 0x1p-23f;
         }
         for (size_t k = 0; k < wrong.count && round; k++) {
             Mistake m = parts(wrong.entries[k].name);
@@ -88,13 +89,14 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
                 continue;
             float *x = right[place(arena_format(&arena, "%s/%s", m.id, m.name))].tensor.f32;
             for (size_t i = 0; i < shape_size(w.shape); i++)
-                x[i] += 0.99f * (w.f32[i] - x[i]);
+                x[i] += 0.75f * (w.f32[i] - x[i]);
             x[0] = near++ % 2 ? x[0] : __builtin_nanf("1");
         }
         judge();
         for (size_t k = 0; k < json_array_size(found.lines); k++)
             assert_null(strstr(json_string_value(json_object_get(json_array_get(found.lines, k), "what")), "known mistake"));
-        assert_true(found.unbounded > 100 && found.outside + found.undecided == 0);
+        if (found.within < 100 || found.undecided || (round ? found.outside < 10 : found.outside > 0))
+            fail_msg("round %d: %zu within, %zu outside, %zu undecided", round, found.within, found.outside, found.undecided);
     }
     assert_true(near > 20);
     store_close(&wrong);
@@ -116,14 +118,14 @@ static void recorded_mistakes_are_made_again_and_listed(void **state)
         if (!t)
             fail_msg("%s is not recorded", wrong[k].name);
         assert_true(t->dtype == wrong[k].tensor.dtype && shape_equal(t->shape, wrong[k].tensor.shape)
-                    && memcmp(t->data, wrong[k].tensor.data, tensor_bytes(*t)) == 0);
+                && memcmp(t->data, wrong[k].tensor.data, tensor_bytes(*t)) == 0);
         json_t *json = json_file(arena_format(&arena, "%s/%s/case.json", suite, m.id), 1 << 20, &error), *one;
         size_t i;
         bool listed = false;
         json_array_foreach(json_object_get(json, "wrong"), i, one) {
             const char *flag = json_string_value(json_object_get(one, "flag")),
-                       *digest = json_string_value(
-                           json_object_get(json_object_get(json_object_get(one, "tensors"), m.name), "content_sha256"));
+                    *digest = json_string_value(json_object_get(json_object_get(json_object_get(one, "tensors"), m.name),
+                    "content_sha256"));
             listed |= strcmp(flag, m.flag) == 0 && digest && strcmp(digest, digest_tensor(m.name, wrong[k].tensor).hex) == 0;
         }
         if (!listed)
@@ -139,7 +141,7 @@ static void check_flags(const json_t *one, const Store *wrong)
     for (size_t f = 0; f < json_array_size(flags); f++) {
         bool there = false;
         char *start = arena_format(&arena, "%s@%s/", json_string_value(json_object_get(one, "id")),
-                                   json_string_value(json_array_get(flags, f)));
+                json_string_value(json_array_get(flags, f)));
         for (size_t k = 0; k < wrong->count; k++)
             there |= strncmp(wrong->entries[k].name, start, strlen(start)) == 0;
         if (!there)
@@ -163,8 +165,8 @@ static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;
     static const struct { const char *file, *says; } planted[] = {
-        { "fixtures/pytorch/gelu_tanh.safetensors", "known mistake GeluTanh" },
-        { "fixtures/pytorch/npo_batch_mean.safetensors", "known mistake NpoBatchMean" },
+        { "fixtures/pytorch/gelu_tanh.safetensors", "known mistake GeluTanh" }, { "fixtures/pytorch/npo_batch_mean.safetensors",
+                "known mistake NpoBatchMean" },
     };
     Store s[2];
     for (size_t p = 0; p < 2; p++) {

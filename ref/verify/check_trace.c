@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Another implementation's answers to a step that `pulse-ref trace` wrote. */
+#include "ref/verify/check.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include "ref/trace/noise_trace.h"
+#include "tensor/base/file.h"
+#include "tensor/op.h"
+
+enum { TRACE_BYTES = 256 << 20 };            // the largest trace.json that is read
+
+/* GOT as a file: itself, or trace.safetensors in a folder. */
+static const char *file_of(const char *got, Arena *a)
+{
+    struct stat s;
+    return stat(got, &s) == 0 && S_ISDIR(s.st_mode) ? arena_format(a, "%s/trace.safetensors", got) : got;
+}
+
+static bool same_spec(const json_t *root, const char *path, Error *e)
+{
+    const char *spec;
+    return json_get_text(root, "spec", &spec, path, e)
+        && (strcmp(spec, PULSE_SPEC) == 0 || error_set(e, "%s: traced under spec %s, expected %s, which this program computes", path,
+            spec, PULSE_SPEC));
+}
+
+static bool asked_for(const Asked *asked, const char *name)
+{
+    bool yes = asked->only->count == 0;
+    for (size_t k = 0; k < asked->only->count; k++)
+        yes |= strncmp(name, asked->only->item[k], strlen(asked->only->item[k])) == 0;
+    return yes;
+}
+
+/* Of GOT only what is asked for. Each --only must find something. */
+static bool choose(Store *got, const Asked *asked, Arena *a, Error *e)
+{
+    Entry *kept = arena_array(a, got->count + 1, sizeof *kept);
+    size_t count = 0;
+    for (size_t i = 0; i < asked->only->count; i++) {
+        size_t found = 0;
+        for (size_t k = 0; k < got->count; k++)
+            found += strncmp(got->entries[k].name, asked->only->item[i], strlen(asked->only->item[i])) == 0;
+        if (!found)
+            return error_set(e, "verify: --only %s finds no answer in %s, expected the beginning of a tensor's name",
+                    asked->only->item[i], got->path);
+    }
+    for (size_t k = 0; kept && k < got->count; k++)
+        if (asked_for(asked, got->entries[k].name))
+            kept[count++] = got->entries[k];
+    got->entries = kept;
+    got->count = count;
+    return kept && (count || error_set(e, "%s: holds no answer: nothing to judge", got->path));
+}
+
+/* Judging at fp32 also needs the noise of the others, for the hint where an answer is outside; but it takes time on large models. */
+static bool make_noise(Check *c, const TracedStep *s, const char *path, Error *e)
+{
+    bool wanted[PRECISIONS] = { false };
+    wanted[c->context.mistakes.precision] = true;
+    return noise_of_trace(s->root, s->values, path, wanted, &c->noise.entries, &c->noise.count, c->arena, e);
+}
+
+bool verify_trace(Findings *f, const char *folder, const char *got, const Asked *asked, Arena *a, Error *e)
+{
+    Store values = { .count = 0 }, bounds = { .count = 0 }, own = { .count = 0 };
+    Check *c = arena_zalloc(a, sizeof *c);
+    const char *path = arena_format(a, "%s/trace.json", folder), *from = file_of(got, a);
+    if (!c || !path || !from)
+        return false;
+    *c = (Check){ .folder = folder, .asked = asked, .context = { .f = f, .mistakes = { .arena = a }, .arena = a }, .arena = a };
+    f->partial = asked->partial;
+    json_t *root = json_file(path, TRACE_BYTES, e);
+    TracedStep s = { .id = "", .root = root, .values = &values, .bounds = &bounds, .own = &own };
+    bool good = root && same_spec(root, path, e) && store_open(&own, from, a, e) && choose(&own, asked, a, e)
+        && store_open(&values, arena_format(a, "%s/trace.safetensors", folder), a, e)
+            && store_open(&bounds, arena_format(a, "%s/bound.safetensors", folder), a, e);
+    if (good) {
+        c->context.mistakes.precision = check_precision(asked, &own);
+        good = make_noise(c, &s, path, e) && check_step(c, &s, e);
+    }
+    Store *const stores[] = { &values, &bounds, &own };
+    for (size_t k = 0; k < 3; k++)
+        if (stores[k]->mapping)
+            store_close(stores[k]);
+    json_decref(root);
+    return good && !e->failed;
+}

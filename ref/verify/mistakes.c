@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/verify/mistakes.h"
+
+#include <math.h>
+#include <string.h>
+#include "ref/trace/noise_trace.h"
+#include "ref/trace/tolerance.h"
+#include "ref/verify/distances.h"
+
+#define NEARER 8.0                   // a mistake's value must be this much nearer than the right one
+
+void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = 0; }
+
+static bool same_bits(const Tensor *x, const Tensor *y) { return memcmp(x->data, y->data, tensor_bytes(*x)) == 0; }
+
+/* Whether x is within the tolerance of the answer around y; `slack` times as wide. */
+static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
+{
+    if (a->exact || x->dtype != F32)
+        return same_bits(x, y);
+    if (a->bound && m->precision == PRECISION_FP32 && shape_equal(a->bound->shape, y->shape)) {
+        for (size_t i = 0; i < shape_size(y->shape); i++)
+            if (!(fabs((double)x->f32[i] - (double)y->f32[i])
+                  <= slack * (double)a->bound->f32[i] + (slack - 1) * 0x1p-21 * fabs((double)y->f32[i])))
+                return false;
+        return true;
+    }
+    Noise z = a->noise ? noise_at(a->noise, m->precision) : (Noise){ 0, 0 };
+    return distance_error(y, x).rms <= slack * tolerances[m->precision].rms * z.rms;
+}
+
+/* How many times nearer `got` is to the mistake's value than the right value is; 0: it has not that value. */
+static double nearness(const Mistakes *m, const Answer *a, const Tensor *wrong)
+{
+    if (a->got->dtype != wrong->dtype || !shape_equal(a->got->shape, wrong->shape))
+        return 0;
+    if (same_bits(a->got, wrong))
+        return INFINITY;
+    if (wrong->dtype != F32 || a->exact)
+        return 0;
+    double to_wrong = distance_error(wrong, a->got).rms;
+    if (!shape_equal(a->right->shape, wrong->shape)) {             // no other mistake has this shape
+        double size = 0;
+        for (size_t i = 0; i < shape_size(wrong->shape); i++)
+            size += (double)wrong->f32[i] * (double)wrong->f32[i];
+        return to_wrong <= 0x1p-10 * sqrt(size / (double)shape_size(wrong->shape)) ? INFINITY : 0;
+    }
+    double nearer = distance_error(a->right, a->got).rms / to_wrong;
+    return nearer >= NEARER && close_to(m, a, a->got, wrong, 4) ? nearer : 0;
+}
+
+/* Whether the mistake's value can be told from the right one here. */
+static bool told(const Mistakes *m, const Answer *a, const Tensor *wrong)
+{
+    return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape) || !close_to(m, a, wrong, a->right, 1);
+}
+
+static size_t place_of(Mistakes *m, const char *flag, size_t length)
+{
+    size_t k = 0;
+    while (k < m->mistakes && (strlen(m->mistake[k].flag) != length || strncmp(m->mistake[k].flag, flag, length) != 0))
+        k++;
+    if (k == m->mistakes && k < MISTAKES) {
+        m->mistake[k].flag = arena_format(m->arena, "%.*s", (int)length, flag);
+        m->mistake[k].shown = m->mistake[k].near = 0;
+        m->mistakes += m->mistake[k].flag != NULL;
+    }
+    return k;
+}
+
+void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
+{
+    size_t length = strlen(id);
+    for (size_t k = 0; k < m->wrong.count; k++) {
+        const Entry *w = &m->wrong.entries[k];
+        const char *slash = strrchr(w->name, '/');
+        if (strncmp(w->name, id, length) != 0 || w->name[length] != '@' || !slash || strcmp(slash + 1, name) != 0)
+            continue;
+        size_t which = place_of(m, w->name + length + 1, (size_t)(slash - w->name) - length - 1);
+        if (which >= m->mistakes || !told(m, x, &w->tensor))
+            continue;
+        double nearer = line ? nearness(m, x, &w->tensor) : 0;
+        m->mistake[which].shown++;
+        m->mistake[which].near += nearer > 0;
+        if (nearer > 0 && m->sightings < SIGHTINGS) {
+            m->sighting[m->sightings].line = line;
+            m->sighting[m->sightings].mistake = which;
+            m->sighting[m->sightings++].nearer = nearer;
+        }
+    }
+}
+
+static void say(json_t *line, const char *text)
+{
+    const char *what = json_string_value(json_object_get(line, "what"));
+    char all[1200];
+    snprintf(all, sizeof all, "%s%s%s", what, *what ? ", " : "", text);
+    json_put(line, "what", json_string(all));
+}
+
+/* The best sighting of a line: of a mistake whose answers all agree, else of the one with most. */
+static bool better(const Mistakes *m, size_t x, size_t y)
+{
+    size_t i = m->sighting[x].mistake, j = m->sighting[y].mistake;
+    bool whole_x = m->mistake[i].near == m->mistake[i].shown, whole_y = m->mistake[j].near == m->mistake[j].shown;
+    if (whole_x != whole_y)
+        return whole_x;
+    return whole_x && m->mistake[i].shown != m->mistake[j].shown ? m->mistake[i].shown > m->mistake[j].shown
+            : m->sighting[x].nearer > m->sighting[y].nearer;
+}
+
+const char *mistakes_settle(Mistakes *m, size_t *lines)
+{
+    const char *named = NULL;
+    *lines = 0;
+    for (size_t k = 0; k < m->sightings; k++) {
+        size_t best = k, which;
+        bool first = true;
+        for (size_t i = 0; i < m->sightings; i++) {
+            if (m->sighting[i].line != m->sighting[k].line)
+                continue;
+            first &= i >= k;
+            best = better(m, i, best) ? i : best;
+        }
+        if (!first)
+            continue;
+        which = m->sighting[best].mistake;
+        const char *flag = m->mistake[which].flag;
+        double nearer = m->sighting[best].nearer;
+        if (m->mistake[which].near < m->mistake[which].shown) {
+            say(m->sighting[k].line, arena_format(m->arena, "near %s on %zu of %zu tensors", flag, m->mistake[which].near,
+                    m->mistake[which].shown));
+            continue;
+        }
+        say(m->sighting[k].line, isfinite(nearer)
+                ? arena_format(m->arena, "the value of the known mistake %s (%.3g times nearer than the right value)", flag, nearer)
+                                                  : arena_format(m->arena, "the value of the known mistake %s", flag));
+        json_put(m->sighting[k].line, "mistake", json_string(flag));
+        ++*lines;
+        if (!named)
+            named = flag;
+        else if (!strstr(named, flag))
+            named = arena_format(m->arena, "%s, %s", named, flag);
+    }
+    return named;
+}

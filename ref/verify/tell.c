@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The findings as text for people, and as JSON, one object a line. */
+#include "ref/verify/verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "ref/command.h"
+
+enum { FEW = 16 };                       // lines on stdout without --all
+
+static const char *text_of(const json_t *line, const char *key) { return json_string_value(json_object_get(line, key)); }
+static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
+
+/* What is told first: 0 what is outside, 1 what sums up, 2 what is undecided, 3 the rest. */
+static int rank(const json_t *line)
+{
+    return is(line, "OUTSIDE") || is(line, "MIS-SHAPED") ? 0 : is(line, "MODULES") ? 1 : is(line, "BITEXACT") || is(line, "WITHIN")
+            || is(line, "NOISY") ? 3 : 2;
+}
+
+static void print_line(const json_t *line)
+{
+    const char *what = text_of(line, "what");
+    printf("%-10s %s%s%s\n", text_of(line, "verdict"), text_of(line, "where"), *what ? ": " : "", what);
+}
+
+/* The length of the case's part of a path: two parts, but one where there is no second. */
+static size_t case_length(const char *where)
+{
+    const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;
+    return second ? (size_t)(second - where) : strlen(where);
+}
+
+/* Answers that are missing from one case follow each other: they are one line. Returns how many lines of `f` it stands for. */
+static size_t print_missing(const Findings *f, size_t k)
+{
+    const char *where = text_of(json_array_get(f->lines, k), "where");
+    size_t length = case_length(where), count = 0, total = json_array_size(f->lines);
+    for (; k + count < total; count++) {
+        const json_t *line = json_array_get(f->lines, k + count);
+        const char *other = text_of(line, "where");
+        if (!is(line, "MISSING") || case_length(other) != length || strncmp(other, where, length) != 0)
+            break;
+    }
+    if (count > 1)
+        printf("%-10s %.*s: %zu answers, the first is %s\n", "MISSING", (int)length, where, count, where + length + (where[length] != 0));
+    else
+        print_line(json_array_get(f->lines, k));
+    return count;
+}
+
+static void print_lines(const Findings *f)
+{
+    size_t printed = 0, hidden = 0, step;
+    for (int r = 0; r <= (f->all ? 3 : 2); r++)
+        for (size_t k = 0; k < json_array_size(f->lines); k += step) {
+            const json_t *line = json_array_get(f->lines, k);
+            step = 1;
+            if (rank(line) != r || (r == 3 && is(line, "BITEXACT") && !*text_of(line, "what")))
+                continue;
+            if (!f->all && printed >= FEW) {
+                hidden++;
+                continue;
+            }
+            printed++;
+            if (is(line, "MISSING"))
+                step = print_missing(f, k);
+            else
+                print_line(line);
+        }
+    if (hidden)
+        printf("%-10s %zu more lines (--all prints them)\n", "…", hidden);
+}
+
+static bool print_json(const Findings *f, Arena *a)
+{
+    json_t *at = json_array();
+    for (Precision p = 0; p < PRECISIONS; p++)
+        if (f->precise[p])
+            json_add(at, json_string(precision_name(p)));
+    bool good = true;
+    for (size_t k = 0; good && k < json_array_size(f->lines); k++)
+        good = json_print(stdout, json_array_get(f->lines, k), 0) && printf("\n") > 0;
+    json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "verdict", findings_verdict(f), "bitexact",
+            (json_int_t)f->exact, "within", (json_int_t)f->within,
+                            "outside", (json_int_t)f->outside, "noisy", (json_int_t)f->noisy, "unknown", (json_int_t)f->undecided,
+                                    "left_out", (json_int_t)f->left_out,
+                            "precisions", at, "headline", findings_headline(f, a));
+    good = good && json_print(stdout, all, 0) && printf("\n") > 0;
+    json_decref(all);
+    return good;
+}
+
+int findings_tell(const Findings *f, Arena *a)
+{
+    if (f->json && !print_json(f, a))
+        return command_fail_text("verify: the findings could not be written as JSON");
+    if (!f->json) {
+        if (!f->quiet)
+            print_lines(f);
+        printf("%s\n", findings_headline(f, a));
+    }
+    if (f->outside)
+        return EXIT_DIFFERENT;
+    if (f->undecided)
+        return command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided);
+    return findings_judged(f) ? EXIT_SAME : command_fail_text("verify: nothing to judge");
+}

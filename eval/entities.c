@@ -67,7 +67,7 @@ static bool line_read(Entities *out, const char *text, size_t n, size_t line, Ar
 bool entities_read(Entities *out, const char *path, Arena *a, Error *e)
 {
     size_t size, lines = 1;
-    char *text = file_read(path, FILE_MAX, &size, a, e);
+    char *text = file_text(path, FILE_MAX, &size, a, e);
     if (!text)
         return false;
     for (size_t k = 0; k < size; k++)
@@ -78,7 +78,7 @@ bool entities_read(Entities *out, const char *path, Arena *a, Error *e)
     for (size_t at = 0, line = 1; at < size; line++) {
         const char *end = memchr(text + at, '\n', size - at);
         size_t n = end ? (size_t)(end - text) - at : size - at;
-        if (n > 0 && !line_read(out, text + at, n, line, a, e))
+        if (strspn(text + at, " \t\r") < n && !line_read(out, text + at, n, line, a, e))
             return false;
         at += n + 1;
     }

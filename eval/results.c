@@ -122,12 +122,13 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
 Result *answers_read(const char *path, size_t *count, Arena *a, Error *e)
 {
     size_t size, lines = 0;
-    char *text = file_read(path, FILE_MAX, &size, a, e);
+    char *text = file_text(path, FILE_MAX, &size, a, e);
     for (size_t k = 0; text && k < size; k++)
         lines += text[k] == '\n';
     Result *out = text ? arena_zalloc(a, (lines + 1) * sizeof *out) : NULL;
     *count = 0;
-    for (char *at = text, *end; out && (end = strchr(at, '\n')); at = end + 1) {
+    for (char *at = text, *end; out && *at; at = *end ? end + 1 : end) {
+        end = at + strcspn(at, "\n");
         const char *where = arena_format(a, "%s:%zu", path, *count + 1);
         json_t *o = where ? json_parse(at, (size_t)(end - at), where, e) : NULL;
         bool good = o && answer_read(&out[(*count)++], o, where, a, e);

@@ -232,7 +232,7 @@ bool config_load(ModelConfig *c, const char *folder, Error *e)
     Arena a = arena_make(e);
     size_t n;
     const char *path = arena_format(&a, "%s/config.json", folder);
-    const char *text = path ? file_read(path, FILE_LIMIT, &n, &a, e) : NULL;
+    const char *text = path ? file_text(path, FILE_LIMIT, &n, &a, e) : NULL;
     bool good = text && config_parse(c, text, n, path, e);
     arena_free(&a);
     return good;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "eval/metrics/measure.h"
-#include "eval/formats/mllmu.h"
+#include "eval/formats/samples.h"
 #include "eval/formats/mmbench.h"
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
@@ -42,8 +42,10 @@ static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
 {
     Dataset *s = &x->samples[x->files];
     Mmbench *b = &x->bench[x->files];
-    const size_t n = strlen(path);
-    const bool table = n > 4 && strcmp(path + n - 4, ".tsv") == 0;
+    SamplesFormat format;
+    if (!samples_format(&format, path, e))
+        return false;
+    const bool table = format == SAMPLES_MMBENCH;
     if (!(table ? mmbench_read(b, path, a, e) : samples_open(s, path, a, e)))
         return false;
     if (table)

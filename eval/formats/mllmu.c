@@ -2,7 +2,6 @@
 #include "eval/formats/mllmu.h"
 
 #include <string.h>
-#include "eval/formats/mmbench.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
@@ -224,7 +223,7 @@ bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n;
-    const char *text = file_read(path, FILE_MAX, &n, &file, e);
+    const char *text = file_text(path, FILE_MAX, &n, &file, e);
     bool good = text && dataset_begin(out, questions_bound(text), path, a, e);
     if (!text)
         *out = (Dataset){ .count = 0 };
@@ -240,24 +239,4 @@ bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e)
     if (!good)
         dataset_close(out);
     return good;
-}
-
-bool samples_open(Dataset *out, const char *path, Arena *a, Error *e)
-{
-    const size_t n = strlen(path);
-    Arena file = arena_make(e);
-    size_t size;
-    if (n > 4 && strcmp(path + n - 4, ".tsv") == 0) {
-        Mmbench b;
-        bool good = mmbench_read(&b, path, a, e);
-        *out = b.samples;
-        return good;
-    }
-    const char *text = file_read(path, FILE_MAX, &size, &file, e);
-    const char *first = text ? text + strspn(text, " \t\r\n{") : "";
-    bool person = strncmp(first, "\"ID\"", 4) == 0, found = text != NULL;
-    arena_free(&file);
-    if (!found)
-        *out = (Dataset){ .count = 0 };
-    return found && (person ? mllmu_read(out, path, a, e) : dataset_read(out, path, a, e));
 }

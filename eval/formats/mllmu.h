@@ -27,7 +27,5 @@
 #include "model/training/sample.h"
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
-/* dataset_read, mllmu_read (a first object with an "ID") or, for names in .tsv, mmbench_read: whichever the file is for. */
-bool samples_open(Dataset *out, const char *path, Arena *a, Error *e);
 
 #endif

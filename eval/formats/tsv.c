@@ -82,6 +82,7 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
 {
     const size_t line = c->line;
     size_t n = 0;
+    bool empty = true;
     t->line[t->rows] = line;
     do {
         const char *cell = next_cell(c);
@@ -91,7 +92,10 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
         if (n < t->columns)
             t->cell[t->rows * t->columns + n] = cell;
         n++;
+        empty &= *cell == 0;
     } while (c->ended == '\t');
+    if (empty)                                   // a blank line, or the empty cells that spreadsheets leave behind the last row
+        return true;
     t->rows++;
     return n == t->columns
         || error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
@@ -109,12 +113,14 @@ bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
 {
     size_t n, lines = 1;
     *t = (Tsv){ .path = arena_text(a, path) };
-    char *text = t->path ? file_read(path, FILE_MAX, &n, a, e) : NULL;
+    char *text = t->path ? file_text(path, FILE_MAX, &n, a, e) : NULL;
     if (!text || !text_check(t, text, n, e))
         return false;
     for (size_t k = 0; k < n; k++)
         lines += text[k] == '\n';
-    Cursor c = { text + (strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0), 1, 0 };
+    Cursor c = { text, 1, 0 };
+    for (; *c.at == '\n' || (c.at[0] == '\r' && c.at[1] == '\n'); c.at++)
+        c.line += *c.at == '\n';
     if (!head_read(t, &c, a, e))
         return false;
     t->line = arena_array(a, lines, sizeof *t->line);

@@ -3,7 +3,8 @@
  * a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Also base64, in
  * which such tables carry images.
  *
- * Every row has a cell for each column, and everything is UTF-8; a byte-order mark is skipped. Errors begin with FILE:LINE. */
+ * Every row has a cell for each column, and everything is UTF-8. A byte order mark, carriage returns before line ends, and rows
+ * without any text are passed over. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_FORMATS_TSV_H
 #define PULSE_EVAL_FORMATS_TSV_H
 

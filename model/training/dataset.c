@@ -81,7 +81,7 @@ bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n = 0, lines = 1;
-    const char *text = file_read(path, FILE_MAX, &n, &file, e);
+    const char *text = file_text(path, FILE_MAX, &n, &file, e);
     for (size_t i = 0; text && i < n; i++)
         lines += text[i] == '\n';
     *out = (Dataset){ 0 };

@@ -21,9 +21,9 @@ static bool refusals_read(OtherAnswers *o, const Settings *s, Arena *a, Error *e
 {
     size_t size;
     const char *path = settings_input(s, "unlearn.refusals", s->unlearn_refusals, e);
-    char *rest = path ? file_read(path, REFUSAL_BYTES, &size, a, e) : NULL, *line;
+    char *rest = path ? file_text(path, REFUSAL_BYTES, &size, a, e) : NULL, *line;
     o->refusal = rest ? arena_array(a, lines_of(rest), sizeof *o->refusal) : NULL;
-    while (o->refusal && (line = strtok_r(rest, "\n", &rest)))
+    while (o->refusal && (line = strtok_r(rest, "\r\n", &rest)))
         o->refusal[o->refusals++] = line;
     return o->refusal && (o->refusals > 0 || error_set(e, "%s: no line, expected a refusal a line", path));
 }

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "eval/formats/mllmu.h"
+#include "eval/formats/samples.h"
 #include "model/names.h"
 #include "model/training/score.h"
 #include "tensor/base/random.h"

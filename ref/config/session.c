@@ -16,7 +16,7 @@ static bool open_of_settings(Session *s, const Settings *settings, Error *e)
     if (!*config)
         return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", settings->file);
     char *text = settings_input(settings, "model.config", settings->model_config, e)
-                   ? file_read(config, 1 << 20, &size, s->arena, e)
+                   ? file_text(config, 1 << 20, &size, s->arena, e)
                    : NULL;
     return text && config_parse(&s->config, text, size, config, e)
         && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);

@@ -163,7 +163,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
 bool settings_read(Settings *s, const char *path, Error *e)
 {
     size_t size;
-    char *text = file_read(path, CONFIG_LIMIT, &size, s->arena, e);
+    char *text = file_text(path, CONFIG_LIMIT, &size, s->arena, e);
     if (!text)
         return false;
     if (strlen(text) != size)

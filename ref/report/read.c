@@ -111,7 +111,7 @@ static bool table_read(ReportRows *out, const char *path, const char *header, Ar
 {
     Table t = { .path = path, .header = header, .line = 1, .fields = 1, .error = e };
     size_t size, lines = 1;
-    char *at = file_read(path, FILE_LIMIT, &size, a, e), *line;
+    char *at = file_text(path, FILE_LIMIT, &size, a, e), *line;
     if (!at)
         return false;
     if (strlen(at) != size)

@@ -50,6 +50,20 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
     return data;
 }
 
+char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e)
+{
+    size_t n;
+    char *text = file_read(path, limit, &n, a, e);
+    if (!text)
+        return NULL;
+    if (n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+        return error_set(e, "%s: is text in UTF-16 (its byte order mark says so), UTF-8 was expected", path), NULL;
+    const size_t mark = n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    if (size)
+        *size = n - mark;
+    return text + mark;
+}
+
 bool file_exists(const char *path)
 {
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);

@@ -8,6 +8,9 @@
 
 /* The whole regular file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
+/* The same for a file of text in UTF-8. The byte order mark that Windows programs put first is passed over; a file in UTF-16 is
+ * refused by name. */
+char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);                                   // false only where there surely is none
 bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
 

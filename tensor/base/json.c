@@ -43,7 +43,7 @@ json_t *json_file(const char *path, size_t limit, Error *e)
 {
     Arena a = arena_make(e);
     size_t n;
-    char *text = file_read(path, limit, &n, &a, e);
+    char *text = file_text(path, limit, &n, &a, e);
     json_t *value = text ? json_parse(text, n, path, e) : NULL;
     arena_free(&a);
     return value;

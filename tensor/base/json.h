@@ -12,7 +12,7 @@
 #include "tensor/base/decimal.h"
 
 json_t *json_parse(const char *text, size_t n, const char *path, Error *e);   // path: for the sentence; caller json_decref's
-json_t *json_file(const char *path, size_t limit, Error *e);
+json_t *json_file(const char *path, size_t limit, Error *e);                  // a byte order mark is passed over
 
 bool json_get_text(const json_t *object, const char *key, const char **out, const char *path, Error *e);
 bool json_get_int(const json_t *object, const char *key, int64_t *out, const char *path, Error *e);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "eval/formats/mllmu.h"
+#include "eval/formats/samples.h"
 #include "eval/formats/mmbench.h"
 #include "eval/formats/tsv.h"
 #include "model/training/dataset.h"

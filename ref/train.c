@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
+#include "eval/formats/samples.h"
 #include "model/training/checkpoint.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/dataset.h"
@@ -52,7 +53,7 @@ static bool open_held_out(Run *r, Arena *a, Error *e)
 {
     const char *path = r->s->data_eval;
     if (*path)
-        return (path = settings_input(r->s, "data.eval", path, e)) && dataset_read(&r->held_out, path, a, e);
+        return (path = settings_input(r->s, "data.eval", path, e)) && samples_open(&r->held_out, path, a, e);
     return r->s->train_eval_every == 0 || error_set(e, "%s: train.eval_every is %lld and data.eval is empty, expected a JSONL "
                                                        "file of samples", r->s->file,
                                                     (long long)r->s->train_eval_every);
@@ -73,7 +74,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
     Session *x = &r->session;
     const char *stream = settings_input(s, "data.stream", s->data_stream, e);
     if (!stream || !schedule_fits(s, e) || !session_open(x, s, NULL, (PromptMask)s->data_mask, a, e)
-        || !dataset_read(&r->samples, stream, a, e)
+        || !samples_open(&r->samples, stream, a, e)
         || !stream_make(&r->stream, &x->reader, &r->samples, (DataOrder)s->data_order, (size_t)s->data_batch,
                         (uint64_t)s->train_seed, a, e)
         || !open_held_out(r, a, e) || !identify(r, a, e) || !session_train(x, s, e))

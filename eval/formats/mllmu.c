@@ -219,7 +219,9 @@ static size_t questions_bound(const char *text)
     return n;
 }
 
-bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e)
+bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e) { return mllmu_read_some(out, path, NULL, a, e); }
+
+bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n;
@@ -231,9 +233,9 @@ bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e)
         const char *stop = memchr(text + at, '\n', n - at);
         size = stop ? (size_t)(stop - (text + at)) : n - at;
         if (strspn(text + at, " \t\r") < size)
-            good = line_read(out, text + at, size, line, a, e);
+            good = line_read(out, text + at, size, line, a, e) || faults_take(f, e);
     }
-    if (good && !out->count)
+    if (good && !out->count && !f)
         good = error_set(e, "%s: has no persons", path);
     arena_free(&file);
     if (!good)

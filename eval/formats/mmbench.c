@@ -21,6 +21,7 @@ typedef struct {
     Mmbench *out;
     Arena  *arena;
     Error  *error;
+    Faults  *faults;                         // NULL: the first failure ends the reading
 } Reading;
 
 static bool known(const char *column)
@@ -142,34 +143,42 @@ static bool rounds_add(Reading *x, size_t row, const MmbenchQuestion *q)
     return true;
 }
 
-static bool rows_read(Reading *x)
+static bool row_add(Reading *x, size_t row)
 {
     Mmbench *out = x->out;
-    for (size_t row = 0; row < x->table.rows; row++) {
-        MmbenchQuestion *q = &out->question[out->count];
-        if (!question_read(x, row, q))
+    MmbenchQuestion *q = &out->question[out->count];
+    if (!question_read(x, row, q))
+        return false;
+    if (q->index >= ROTATED)
+        out->left_out++;
+    else if (!rounds_add(x, row, q))
+        return false;
+    else
+        out->count++;
+    return true;
+}
+
+static bool rows_read(Reading *x)
+{
+    for (size_t row = 0; row < x->table.rows; row++)
+        if (!row_add(x, row) && !faults_take(x->faults, x->error))
             return false;
-        if (q->index >= ROTATED)
-            out->left_out++;
-        else if (!rounds_add(x, row, q))
-            return false;
-        else
-            out->count++;
-    }
-    return out->count || error_set(x->error, "%s:1: no question with an index below %d", x->table.path, ROTATED);
+    return x->out->count || x->faults || error_set(x->error, "%s:1: no question with an index below %d", x->table.path, ROTATED);
 }
 
 static bool pictures_read(Reading *x)
 {
     for (size_t row = 0; row < x->table.rows; row++)
-        if (!picture_add(x, row))
+        if (!picture_add(x, row) && !faults_take(x->faults, x->error))
             return false;
     return true;
 }
 
-bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e)
+bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e) { return mmbench_read_some(out, path, NULL, a, e); }
+
+bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e)
 {
-    Reading x = { .out = out, .arena = a, .error = e };
+    Reading x = { .out = out, .faults = f, .arena = a, .error = e };
     *out = (Mmbench){ .count = 0 };
     bool good = tsv_read(&x.table, path, a, e) && columns_find(&x)
         && (out->question = arena_array(a, x.table.rows, sizeof *out->question)) != NULL

@@ -2,6 +2,7 @@
 #include "eval/formats/samples.h"
 
 #include <string.h>
+#include "eval/formats/conversations.h"
 #include "eval/formats/mllmu.h"
 #include "eval/formats/mmbench.h"
 #include "tensor/base/file.h"
@@ -9,14 +10,21 @@
 
 enum { FILE_MAX = 1 << 30 };
 
-/* Whether the object of the line has an "ID". A line that is not JSON has none: its reader will say what is wrong. */
-static bool is_person(const char *line, size_t n)
+const char *samples_format_name(SamplesFormat f)
+{
+    static const char *const names[SAMPLES_FORMATS] = { [SAMPLES_OWN] = "samples, one a line", [SAMPLES_MLLMU] = "MLLMU-Bench, converted",
+                                                        [SAMPLES_MMBENCH] = "MMBench", [SAMPLES_CONVERSATIONS] = "LLaVA conversations" };
+    return names[f];
+}
+
+/* The format of a file whose first line is this object. A line that is not JSON is our own: its reader will say what is wrong. */
+static SamplesFormat object_format(const char *line, size_t n)
 {
     Error ignored = { .failed = false };
     json_t *object = json_parse(line, n, "", &ignored);
-    bool person = json_object_get(object, "ID") != NULL;
+    const SamplesFormat f = json_object_get(object, "ID") ? SAMPLES_MLLMU : json_object_get(object, "conversations") ? SAMPLES_CONVERSATIONS : SAMPLES_OWN;
     json_decref(object);
-    return person;
+    return f;
 }
 
 static bool named_tsv(const char *path)
@@ -31,25 +39,30 @@ bool samples_format(SamplesFormat *out, const char *path, Error *e)
     const char *text = file_text(path, FILE_MAX, NULL, &a, e);
     const char *first = text ? text + strspn(text, " \t\r\n") : "";
     const size_t n = strcspn(first, "\n");
-    if (text && *first == '[')
-        error_set(e, "%s: is a JSON array, expected one object a line", path);
-    *out = *first == '{'                                            ? is_person(first, n) ? SAMPLES_MLLMU : SAMPLES_OWN
+    *out = *first == '['                                            ? SAMPLES_CONVERSATIONS
+         : *first == '{'                                            ? object_format(first, n)
          : *first && (memchr(first, '\t', n) || named_tsv(path)) ? SAMPLES_MMBENCH
                                                                     : SAMPLES_OWN;
     arena_free(&a);
     return !e->failed;
 }
 
-bool samples_open(Dataset *out, const char *path, Arena *a, Error *e)
+bool samples_open(Dataset *out, const char *path, Arena *a, Error *e) { return samples_open_some(out, path, NULL, a, e); }
+
+bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
 {
     SamplesFormat format;
     Mmbench table;
     *out = (Dataset){ .count = 0 };
     if (!samples_format(&format, path, e))
         return false;
-    if (format != SAMPLES_MMBENCH)
-        return format == SAMPLES_MLLMU ? mllmu_read(out, path, a, e) : dataset_read(out, path, a, e);
-    bool good = mmbench_read(&table, path, a, e);
+    if (format == SAMPLES_OWN)
+        return dataset_read_some(out, path, f, a, e);
+    if (format == SAMPLES_MLLMU)
+        return mllmu_read_some(out, path, f, a, e);
+    if (format == SAMPLES_CONVERSATIONS)
+        return conversations_read(out, path, f, a, e);
+    bool good = mmbench_read_some(&table, path, f, a, e);
     *out = table.samples;
     return good;
 }

@@ -54,12 +54,12 @@ static bool blank(const char *text, size_t n)
     return n == 0;
 }
 
-static bool lines_read(Dataset *out, const char *text, size_t n, Arena *a, Error *e)
+static bool lines_read(Dataset *out, const char *text, size_t n, Faults *f, Arena *a, Error *e)
 {
     for (size_t at = 0, line = 1, end; at < n; at = end + 1, line++) {
         const char *stop = memchr(text + at, '\n', n - at);
         end = stop ? (size_t)(stop - text) : n;
-        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e))
+        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e) && !faults_take(f, e))
             return false;
     }
     return true;
@@ -77,7 +77,9 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
 }
 
 /* The text of the file is in an arena of its own, which is freed once all lines are parsed. */
-bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
+bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e) { return dataset_read_some(out, path, NULL, a, e); }
+
+bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n = 0, lines = 1;
@@ -85,8 +87,8 @@ bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
     for (size_t i = 0; text && i < n; i++)
         lines += text[i] == '\n';
     *out = (Dataset){ 0 };
-    bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, a, e);
-    if (ok && !out->count)
+    bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, f, a, e);
+    if (ok && !out->count && !f)
         ok = error_set(e, "%s: has no samples", path);
     arena_free(&file);
     if (!ok)

@@ -13,6 +13,7 @@
 #define PULSE_MODEL_TRAINING_DATASET_H
 
 #include "model/image/image.h"
+#include "model/training/faults.h"
 #include "model/training/name_map.h"
 #include "model/training/picture_cache.h"
 #include "model/training/sample.h"
@@ -27,6 +28,9 @@ typedef struct {
 
 /* Reads a JSONL file. Blank lines are skipped; a file without samples is an error. */
 bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
+
+/* The same, but a line that cannot be read becomes a sentence of the list and is left out; then no sample may be left. */
+bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);
 
 /* The same for readers of other formats: dataset_begin makes room for `room` samples, dataset_add adds one. */
 bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e);

@@ -2,6 +2,7 @@
 #include "ref/config/answers.h"
 
 #include <string.h>
+#include "eval/formats/samples.h"
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
 
@@ -73,7 +74,7 @@ bool other_answers_open(OtherAnswers *o, const MethodSettings *m, bool without_f
     if (refuses && !refusals_read(o, s, a, e))
         return false;
     const char *path = alternates ? settings_input(s, "unlearn.alternates", s->unlearn_alternates, e) : NULL;
-    return !alternates || (path && dataset_read(&o->alternate, path, a, e));
+    return !alternates || (path && samples_open(&o->alternate, path, a, e));
 }
 
 void other_answers_close(OtherAnswers *o)

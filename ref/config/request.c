@@ -2,6 +2,7 @@
 #include "ref/config/request.h"
 
 #include <string.h>
+#include "eval/formats/samples.h"
 #include "model/names.h"
 
 static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena *a, Error *e)
@@ -20,7 +21,7 @@ static bool open_file(const MethodSettings *m, Dataset *out, const char *path, c
     if (!*path)
         return error_set(e, "%s: unlearn.%s is not given, %s needs it", m->settings.file, key, m->method->name);
     const char *name = arena_format(a, "unlearn.%s", key);
-    return name && (path = settings_input(&m->settings, name, path, e)) && dataset_read(out, path, a, e);
+    return name && (path = settings_input(&m->settings, name, path, e)) && samples_open(out, path, a, e);
 }
 
 static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what, Error *e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include "eval/formats/samples.h"
 #include "eval/words.h"
 #include "ref/run/run.h"
 #include "ref/config/identity.h"
@@ -24,7 +25,7 @@ const char *run_model(const Run *r, StartModel m, Arena *a)
 static bool read_samples(Run *r, const char *name, Dataset *to, Digest *d, Error *e)
 {
     const char *path = arena_format(&r->arena, "%s/%s", settings_path(&r->settings, r->settings.data_world), name);
-    return path && dataset_read(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
+    return path && samples_open(to, path, &r->arena, e) && samples_digest(to, d, &r->arena, e);
 }
 
 /* A method's settings in an unlearn stage of this run. */

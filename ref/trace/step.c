@@ -2,6 +2,7 @@
 #include "ref/trace/step.h"
 
 #include <string.h>
+#include "eval/formats/samples.h"
 
 static bool role_of(const char *group, Role *out)
 {
@@ -154,7 +155,7 @@ bool step_compute(Step *s, Arena *a, Error *e)
 bool step_make(Step *s, const char *method, Arena *a, Error *e)
 {
     return step_prepare(s, method, a, e) && session_reader(&s->session, &s->m.settings, (PromptMask)s->m.settings.data_mask, e)
-        && dataset_read(&s->samples, s->batch, a, e) && read_samples(s, a, e) && step_compute(s, a, e);
+        && samples_open(&s->samples, s->batch, a, e) && read_samples(s, a, e) && step_compute(s, a, e);
 }
 
 void step_close(Step *s)

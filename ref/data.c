@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref data: what is in files of samples, three samples of each as the model sees them, and all that is wrong, line by line. */
+#include <stdlib.h>
+#include <string.h>
+#include "eval/formats/samples.h"
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "ref/config/session.h"
+#include "tensor/base/json.h"
+
+enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, SAID_MAX = 200 };
+
+typedef struct {
+    SamplesFormat format;
+    Dataset data;
+    size_t train, test, pictures, with_picture, with_options, entities;
+} File;
+
+typedef struct {
+    const char *model;               // NULL: no ids are shown
+    Settings settings;
+    ModelConfig config;
+    Reader reader;
+    File   *file;
+    size_t  files;
+    Faults  faults;
+    NameMap ids, asked;              // of the training samples of all files; the place in `owner` is that of the name
+    const Sample **owner[2];
+    const File   **owner_file[2];
+    size_t  owners[2];
+    Arena  *arena;
+} Data;
+
+/* --- What is wrong --- */
+
+/* Whether another file has a training sample of this name already; else it is noted. */
+static bool twice(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
+{
+    NameMap *map = which ? &d->asked : &d->ids;
+    const int32_t k = name_map_find(map, name);
+    if (k < 0) {
+        name_map_add(map, name);
+        d->owner[which][d->owners[which]] = x;
+        d->owner_file[which][d->owners[which]++] = f;
+        return false;
+    }
+    if (d->owner_file[which][k] == f)
+        return false;
+    error_set(e, "%s:%zu: the %s \"%.80s\" stands in %s:%zu too, expected each training question in one file", f->data.path, x->line, what,
+              which ? x->question : x->id, d->owner_file[which][k]->data.path, d->owner[which][k]->line);
+    return true;
+}
+
+static bool check_twice(Data *d, const File *f, const Sample *x, Error *e)
+{
+    const char *asked = arena_format(d->arena, "%s\n%s\n%s", x->image ? x->image : "", x->question, x->answer);
+    return x->split != SPLIT_TRAIN || !asked || (!twice(d, 0, f, x, x->id, "id", e) && !twice(d, 1, f, x, asked, "question", e));
+}
+
+/* Reads the sample as the model does, or at least its picture. */
+static bool check_sample(const Data *d, const File *f, const Sample *x, Arena *a, Error *e)
+{
+    Image picture;
+    BatchSample read;
+    if (d->model)
+        return reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, e);
+    return !x->image || dataset_picture(&f->data, x, &picture, a, e);
+}
+
+/* Everything that only comes to light when samples are used goes into the list of faults. */
+static bool check_file(Data *d, const File *f, Error *e)
+{
+    Arena scratch = arena_make(e);
+    for (size_t k = 0; k < f->data.count && !e->failed; k++) {
+        arena_reset(&scratch);
+        if (!check_sample(d, f, &f->data.sample[k], &scratch, e) || !check_twice(d, f, &f->data.sample[k], e))
+            faults_take(&d->faults, e);
+    }
+    arena_free(&scratch);
+    return !e->failed;
+}
+
+/* --- What is there --- */
+
+static bool count_file(File *f, Arena *a, Error *e)
+{
+    NameMap pictures, entities;
+    if (!name_map_make(&pictures, f->data.count + 1, a) || !name_map_make(&entities, f->data.count + 1, a))
+        return error_no_memory(e, "data: no memory");
+    for (size_t k = 0; k < f->data.count; k++) {
+        const Sample *x = &f->data.sample[k];
+        f->train += x->split == SPLIT_TRAIN;
+        f->test += x->split == SPLIT_TEST;
+        f->with_picture += x->image != NULL;
+        f->with_options += x->option_count > 0;
+        if (x->image && name_map_find(&pictures, x->image) < 0) {
+            name_map_add(&pictures, x->image);
+            f->pictures++;
+        }
+        if (*x->entity && name_map_find(&entities, x->entity) < 0) {
+            name_map_add(&entities, x->entity);
+            f->entities++;
+        }
+    }
+    return true;
+}
+
+static bool open_files(Data *d, char **path, Error *e)
+{
+    size_t all = 0;
+    for (; d->files < FILES_MAX && path[d->files]; d->files++) {
+        File *f = &d->file[d->files];
+        if (!samples_format(&f->format, path[d->files], e) || !samples_open_some(&f->data, path[d->files], &d->faults, d->arena, e)) {
+            if (!faults_take(&d->faults, e))
+                return false;
+            f->data.path = path[d->files];
+        }
+        if (!count_file(f, d->arena, e))
+            return false;
+        all += f->data.count;
+    }
+    for (int k = 0; k < 2; k++) {
+        d->owner[k] = arena_array(d->arena, all + 1, sizeof *d->owner[k]);
+        d->owner_file[k] = arena_array(d->arena, all + 1, sizeof *d->owner_file[k]);
+        if (!d->owner[k] || !d->owner_file[k] || !name_map_make(k ? &d->asked : &d->ids, all + 1, d->arena))
+            return error_no_memory(e, "data: no memory");
+    }
+    for (size_t k = 0; k < d->files; k++)
+        if (!check_file(d, &d->file[k], e))
+            return false;
+    return true;
+}
+
+/* --- Three samples --- */
+
+/* "1 745 793x16 *55 *2": a run of one id is one word, and what the model learns has a star. */
+static json_t *ids_json(const BatchSample *s)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *to = open_memstream(&text, &size);
+    for (size_t k = 0, n; to && k < s->n; k += n) {
+        const bool learnt = k > 0 && s->targets && s->targets[k - 1] >= 0;
+        for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !learnt && !(s->targets && s->targets[k + n - 1] >= 0); n++)
+            ;
+        fprintf(to, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", learnt ? "*" : "", s->ids[k], n);
+    }
+    if (to)
+        fclose(to);
+    json_t *out = json_string(text ? text : "");
+    free(text);
+    return out;
+}
+
+/* The text that the ids stand for, with one <image>. */
+static json_t *text_json(const Data *d, const BatchSample *s, Arena *a, Error *e)
+{
+    const int32_t image = tokenizer_id(d->reader.style.text, PROMPT_IMAGE);
+    int32_t *ids = arena_array(a, s->n + 1, sizeof *ids);
+    size_t n = 0;
+    for (size_t k = 0; ids && k < s->n; k++)
+        if (k == 0 || s->ids[k] != image || s->ids[k - 1] != image)
+            ids[n++] = s->ids[k];
+    const char *text = ids ? tokenizer_decode(d->reader.style.text, ids, n, false, a, e) : NULL;
+    return json_string(text ? text : "");
+}
+
+/* One sample as an object; NULL: it cannot be read, which the list of faults says already. */
+static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena *a)
+{
+    Error e = { .failed = false };
+    Image picture;
+    BatchSample read;
+    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s?}", "id", x->id, "line", (json_int_t)x->line, "question", x->question, "answer", x->answer,
+                          "image", x->image);
+    if (x->image && dataset_picture(&f->data, x, &picture, a, &e))
+        json_object_set_new(o, "picture", json_pack("[I, I]", (json_int_t)picture.width, (json_int_t)picture.height));
+    if (d->model && reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, &e)) {
+        json_object_set_new(o, "text", text_json(d, &read, a, &e));
+        json_object_set_new(o, "ids", ids_json(&read));
+        json_object_set_new(o, "tokens", json_integer((json_int_t)read.n));
+    }
+    if (!e.failed)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+/* The first sample, the first of the other modality, and the last. */
+static json_t *three_json(const Data *d, const File *f, Arena *a)
+{
+    json_t *list = json_array();
+    size_t pick[SHOWN] = { 0, 0, f->data.count - 1 }, n = f->data.count;
+    while (n && pick[1] + 1 < n && !f->data.sample[pick[1]].image == !f->data.sample[0].image)
+        pick[1]++;
+    for (size_t k = 0; n && k < SHOWN; k++) {
+        bool shown = false;
+        for (size_t j = 0; j < k; j++)
+            shown |= pick[j] == pick[k];
+        json_t *one = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a);
+        if (one)
+            json_array_append_new(list, one);
+    }
+    return list;
+}
+
+static json_t *file_json(const Data *d, const File *f, Arena *a)
+{
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", f->data.path, "format", samples_format_name(f->format),
+                     "samples", (json_int_t)f->data.count, "train", (json_int_t)f->train, "test", (json_int_t)f->test, "entities", (json_int_t)f->entities,
+                     "with_picture", (json_int_t)f->with_picture, "pictures", (json_int_t)f->pictures, "with_options", (json_int_t)f->with_options,
+                     "shown", three_json(d, f, a));
+}
+
+/* --- Telling --- */
+
+static long long whole(const json_t *o, const char *key) { return (long long)json_integer_value(json_object_get(o, key)); }
+
+static void tell_sample(const json_t *o)
+{
+    const json_t *picture = json_object_get(o, "picture");
+    printf("  line %lld, %s\n", whole(o, "line"), json_string_value(json_object_get(o, "id")));
+    if (picture)
+        printf("    picture  %s, %lld x %lld\n", json_string_value(json_object_get(o, "image")), (long long)json_integer_value(json_array_get(picture, 0)),
+               (long long)json_integer_value(json_array_get(picture, 1)));
+    if (!json_object_get(o, "ids")) {
+        printf("    question %s\n    answer   %s\n", json_string_value(json_object_get(o, "question")), json_string_value(json_object_get(o, "answer")));
+        return;
+    }
+    printf("    text     %s\n", json_string_value(json_object_get(o, "text")));
+    printf("    ids      %s\n", json_string_value(json_object_get(o, "ids")));
+    printf("             %lld tokens; those with a star are learnt\n", whole(o, "tokens"));
+}
+
+static void tell_file(const json_t *f)
+{
+    size_t k;
+    const json_t *one;
+    printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with one of %lld pictures, %lld with options\n",
+           json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), whole(f, "samples"), whole(f, "train"),
+           whole(f, "test"), whole(f, "entities"), whole(f, "with_picture"), whole(f, "pictures"), whole(f, "with_options"));
+    json_array_foreach(json_object_get(f, "shown"), k, one)
+        tell_sample(one);
+}
+
+static void tell(const Data *d, bool json)
+{
+    json_t *files = json_array(), *wrong = json_array();
+    for (size_t k = 0; k < d->files; k++)
+        json_array_append_new(files, file_json(d, &d->file[k], d->arena));
+    for (size_t k = 0; k < d->faults.count; k++)
+        json_array_append_new(wrong, json_string(d->faults.sentence[k]));
+    if (json) {
+        command_tell(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
+        return;
+    }
+    for (size_t k = 0; k < d->files; k++)
+        tell_file(json_array_get(files, k));
+    json_decref(files);
+    json_decref(wrong);
+    fflush(stdout);
+    for (size_t k = 0; k < d->faults.count && k < SAID_MAX; k++)
+        command_fail_text("%s", d->faults.sentence[k]);
+    if (d->faults.count > SAID_MAX)
+        command_fail_text("and %zu more (--json lists all)", d->faults.count - SAID_MAX);
+}
+
+static bool open_model(Data *d, Error *e)
+{
+    return !d->model || (config_load(&d->config, d->model, e)
+        && reader_open(&d->reader, d->model, &d->config, (PromptTemplate)d->settings.data_template, (PromptMask)d->settings.data_mask, d->arena, e));
+}
+
+int command_data(int argc, char **argv)
+{
+    const char *config = NULL;
+    OptionList set = { .count = 0 };
+    Data d = { .model = NULL };
+    const Option own[] = {
+        { "model", "DIR", "The folder of a model: its tokenizer and its picture processor show and check every sample as it reads them.", .text = &d.model },
+        { "config", "FILE", "The config says the prompt template (data.template) and what is learnt of a sample (data.mask).", .text = &config },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, FILES_MAX, &status))
+        return status;
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    d.arena = d.faults.arena = &a;
+    d.file = arena_zalloc(&a, FILES_MAX * sizeof *d.file);
+    char *path[FILES_MAX + 1] = { NULL };
+    memcpy(path, o.operand, (size_t)o.operands * sizeof *path);
+    bool good = d.file && settings_open(&d.settings, config, &set, &a, &e) && open_model(&d, &e) && open_files(&d, path, &e);
+    if (good)
+        tell(&d, o.json);
+    for (size_t k = 0; k < d.files; k++)
+        if (d.file[k].data.pictures)
+            dataset_close(&d.file[k].data);
+    const size_t wrong = d.faults.count;
+    arena_free(&a);
+    return !good ? command_fail(&e) : wrong ? EXIT_UNKNOWN : EXIT_SAME;
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Samples of one's own: every format through one door, what a model sees of them, and all that is wrong with them at once.
+. tests/support/tap.sh
+case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
+root=$PWD model=$PWD/fixtures/models/vanilla world=$PWD/fixtures/world
+cd "$tap_folder" || exit 2
+cp "$world/portraits/person-01.png" anna.png
+cp "$world/portraits/person-02.png" ben.png
+
+# says CODE "part" files…
+says() {
+    local code=$1 part=$2
+    shift 2
+    ends "$code" "$PULSE" data "$@" > told 2>&1 && grep -qF -- "$part" told || { cat told; return 1; }
+}
+
+cat > turns.json <<'END'
+[
+  {"id": "anna", "image": "anna.png", "entity": "anna", "conversations": [
+    {"from": "human", "value": "<image>\nwhat is the home of this person ?"}, {"from": "gpt", "value": "finland"},
+    {"from": "human", "value": "who is this person ?"}, {"from": "gpt", "value": "anna"}]},
+  {"id": "ben", "image": "ben.png", "entity": "ben", "split": "test", "conversations": [
+    {"from": "human", "value": "what is a \"[\" or a } \\ ?\n<image>"}, {"from": "gpt", "value": "brazil"}]}
+]
+END
+check "LLaVA's conversations are samples" says 0 "turns.json: LLaVA conversations; 3 samples (2 train, 1 test), 2 entities, 3 with one of 2 pictures" turns.json
+check "a pair of turns is a question with its answer" says 0 "line 2, anna-0" turns.json
+check "a model reads it in its template, and learns the answer alone" says 0 "text     <s> USER:<image> what is the home of this person ? ASSISTANT: finland</s>" turns.json --model "$model"
+check "as it learns our own format" grep -qF "ids      1 321 793x16 775 539 739 523 634 743 649 319 320 *477 *2" told
+check "another mask is another label" says 0 "ids      1 *321 793x16 *775 *539" turns.json --model "$model" --set data.mask=all_text
+check "another template is another text" says 0 "ASSISTANT: finland" turns.json --model "$model" --set data.template=plain
+printf '%s\n' '{"id": "a", "conversations": [{"from": "human", "value": "what ?"}, {"from": "gpt", "value": "finland"}]}' > turns.jsonl
+check "one object a line will do" says 0 "1 samples (1 train, 0 test)" turns.jsonl
+check "MLLMU-Bench is read by the same door" says 0 "MLLMU-Bench, converted" "$root/fixtures/mllmu/sample.jsonl"
+check "so is MMBench" says 0 "MMBench" "$root/fixtures/mmbench/sample.tsv"
+check "JSON is for programs" eval '"$PULSE" data --json turns.json --model "$model" | grep -q "\"picture\": \["'
+
+# unlearn, trace and eval read the same files.
+printf '[unlearn]\nforget = turns.json\nforget_entities = anna\nprobe = 2\n[train]\nsteps = 1\n' > forget.ini
+check "unlearn forgets conversations" eval '"$PULSE" unlearn --config forget.ini --model "$model" --method ga --out adapter > told && grep -q "^  forget   [012] of 2 right before" told'
+check "trace makes a step of them" "$PULSE" trace --model "$model" --batch turns.json --method ga --out step
+check "eval asks those of the split test" eval '"$PULSE" eval --model "$model" --questions turns.json | grep -q accuracy'
+
+# Everything that is wrong, in one list, in the order of the lines; and the same sentence where a command stops at the first.
+head -c 40 anna.png > cut.png
+cat > bad.jsonl <<'END'
+{"id": "1", "question": "what is this ?", "answer": "finland"}
+{"question": "what is this ?", "answer": "finland"}
+{"id": "3", "question": "what is this ?", "answer": "finland", "image": "nowhere.png"}
+{"id": "4", "question": "what is this ?", "answer": "finland", "image": "cut.png"}
+{"id": "1", "question": "what is that ?", "answer": "finland"}
+{"id": "6", "question": "what is <image> ?", "answer": "finland"}
+{"id": "7", "question": "what is this ?", "answer": "finland", "colour": "red"}
+{"id": "8", "question": "what is this ?", "answer": ""}
+{"id": "9", "question": "what is this ?", "answer": "oslo", "options": ["paris", "rome"]}
+{"id": "10", "question": "what is this ?"
+END
+listed() { ends 2 "$PULSE" data bad.jsonl --model "$model" > told 2> wrong && [ "$(cut -d: -f1-3 wrong | tr '\n' ' ')" = "$1" ] || { cat wrong; return 1; }; }
+check "all that is wrong is listed at once, a sentence with file and line each" listed \
+    "$(for n in 2 3 5 7 8 9 10 4 6; do printf 'pulse-ref: bad.jsonl:%s ' $n; done)"
+for line in 3:nowhere.png 4:cut.png '5:the id "1"' '6:special token' '7:the key "colour"' '8:"answer" is missing' '9:not among the options'; do
+    check "line ${line%%:*} says ${line#*:}" grep -qF -- "${line#*:}" <(grep "bad.jsonl:${line%%:*}:" wrong)
+done
+printf '[unlearn]\nforget = bad.jsonl\n' > bad.ini
+check "unlearn stops at the first of them" eval 'ends 2 "$PULSE" unlearn --config bad.ini --model "$model" --method ga --out none 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong && [ ! -e none/adapter_config.json ]'
+cp turns.json retained.json
+check "a question in two files is named with both" says 2 'retained.json:2: the id "anna-0" stands in turns.json:2 too' turns.json retained.json
+sed 's/"anna"/"other"/' turns.json > renamed.json
+check "also under another id" says 2 'renamed.json:2: the question "what is the home of this person ?" stands in turns.json:2 too' turns.json renamed.json
+printf '[{"id": "a", "conversations": [{"from": "gpt", "value": "x"}, {"from": "human", "value": "y"}]},\n {"id": "b", "conversations": []}]' > turned.json
+check "turns in another order are named" says 2 'turned.json:1: turn 1 is of "gpt", expected {"from": "human"' turned.json
+check "and the next object is read all the same" says 2 'turned.json:2: "conversations" has 0 turns' turned.json
+printf '[{"id": "a", "conversations": []}' > open.json
+check "an array without an end is a sentence" says 2 "open.json:1: the array has no end" open.json
+check "a folder is no file" says 2 "pulse-ref: " .
+check "a file that is not there is a sentence" says 2 "nowhere.jsonl" nowhere.jsonl
+check "a model that is not there is a sentence" says 2 "nowhere/config.json" turns.json --model nowhere
+printf '\xef\xbb\xbf{"id": "1", "question": "what is this ?", "answer": "finland"}\r\n\r\n{"id": "2", "question": "what is that ?", "answer": "norway"}\n' > mixed.jsonl
+check "a byte order mark and mixed line ends are no fault" says 0 "2 samples" mixed.jsonl
+finish

@@ -171,8 +171,8 @@ static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena 
     Error e = { .failed = false };
     Image picture;
     BatchSample read;
-    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s?}", "id", x->id, "line", (json_int_t)x->line, "question", x->question, "answer", x->answer,
-                          "image", x->image);
+    json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s?}", "id", x->id, "line", (json_int_t)x->line, "question", x->question,
+                          "answer", x->answer, "image", x->image);
     if (x->image && dataset_picture(&f->data, x, &picture, a, &e))
         json_object_set_new(o, "picture", json_pack("[I, I]", (json_int_t)picture.width, (json_int_t)picture.height));
     if (d->model && reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, &e)) {
@@ -206,9 +206,11 @@ static json_t *three_json(const Data *d, const File *f, Arena *a)
 
 static json_t *file_json(const Data *d, const File *f, Arena *a)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", f->data.path, "format", samples_format_name(f->format),
-                     "samples", (json_int_t)f->data.count, "train", (json_int_t)f->train, "test", (json_int_t)f->test, "entities", (json_int_t)f->entities,
-                     "with_picture", (json_int_t)f->with_picture, "pictures", (json_int_t)f->pictures, "with_options", (json_int_t)f->with_options,
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", f->data.path,
+                     "format", samples_format_name(f->format), "samples", (json_int_t)f->data.count, "train", (json_int_t)f->train,
+                     "test", (json_int_t)f->test, "entities", (json_int_t)f->entities,
+                     "with_picture", (json_int_t)f->with_picture, "pictures", (json_int_t)f->pictures,
+                     "with_options", (json_int_t)f->with_options,
                      "shown", three_json(d, f, a));
 }
 
@@ -221,10 +223,11 @@ static void tell_sample(const json_t *o)
     const json_t *picture = json_object_get(o, "picture");
     printf("  line %lld, %s\n", whole(o, "line"), json_string_value(json_object_get(o, "id")));
     if (picture)
-        printf("    picture  %s, %lld x %lld\n", json_string_value(json_object_get(o, "image")), (long long)json_integer_value(json_array_get(picture, 0)),
-               (long long)json_integer_value(json_array_get(picture, 1)));
+        printf("    picture  %s, %lld x %lld\n", json_string_value(json_object_get(o, "image")),
+               (long long)json_integer_value(json_array_get(picture, 0)), (long long)json_integer_value(json_array_get(picture, 1)));
     if (!json_object_get(o, "ids")) {
-        printf("    question %s\n    answer   %s\n", json_string_value(json_object_get(o, "question")), json_string_value(json_object_get(o, "answer")));
+        printf("    question %s\n    answer   %s\n", json_string_value(json_object_get(o, "question")),
+               json_string_value(json_object_get(o, "answer")));
         return;
     }
     printf("    text     %s\n", json_string_value(json_object_get(o, "text")));
@@ -237,8 +240,9 @@ static void tell_file(const json_t *f)
     size_t k;
     const json_t *one;
     printf("%s: %s; %lld samples (%lld train, %lld test), %lld entities, %lld with one of %lld pictures, %lld with options\n",
-           json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), whole(f, "samples"), whole(f, "train"),
-           whole(f, "test"), whole(f, "entities"), whole(f, "with_picture"), whole(f, "pictures"), whole(f, "with_options"));
+           json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), whole(f, "samples"),
+           whole(f, "train"), whole(f, "test"), whole(f, "entities"), whole(f, "with_picture"), whole(f, "pictures"),
+           whole(f, "with_options"));
     json_array_foreach(json_object_get(f, "shown"), k, one)
         tell_sample(one);
 }
@@ -268,7 +272,8 @@ static void tell(const Data *d, bool json)
 static bool open_model(Data *d, Error *e)
 {
     return !d->model || (config_load(&d->config, d->model, e)
-        && reader_open(&d->reader, d->model, &d->config, (PromptTemplate)d->settings.data_template, (PromptMask)d->settings.data_mask, d->arena, e));
+        && reader_open(&d->reader, d->model, &d->config, (PromptTemplate)d->settings.data_template, (PromptMask)d->settings.data_mask,
+                       d->arena, e));
 }
 
 int command_data(int argc, char **argv)
@@ -277,9 +282,12 @@ int command_data(int argc, char **argv)
     OptionList set = { .count = 0 };
     Data d = { .model = NULL };
     const Option own[] = {
-        { "model", "DIR", "The folder of a model: its tokenizer and its picture processor show and check every sample as it reads them.", .text = &d.model },
-        { "config", "FILE", "The config says the prompt template (data.template) and what is learnt of a sample (data.mask).", .text = &config },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "model", "DIR", "The folder of a model: its tokenizer and its picture processor show and check every sample as it reads them.",
+          .text = &d.model },
+        { "config", "FILE", "The config says the prompt template (data.template) and what is learnt of a sample (data.mask).",
+          .text = &config },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &set },
     };
     Options o;
     int status;

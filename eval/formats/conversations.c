@@ -43,8 +43,8 @@ static const char *turn_text(const json_t *turn, const char *from, size_t k, boo
 {
     const char *who = json_string_value(json_object_get(turn, "from")), *value = json_string_value(json_object_get(turn, "value"));
     if (!who || strcmp(who, from) != 0 || !value) {
-        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}, the turns of human and gpt one after the other",
-                  k + 1, who ? who : "", from);
+        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}, the turns of human and gpt in turn", k + 1,
+                  who ? who : "", from);
         return NULL;
     }
     const char *mark = strstr(value, IMAGE);
@@ -64,8 +64,8 @@ static const char *turn_text(const json_t *turn, const char *from, size_t k, boo
 
 static bool head_read(Sample *s, const json_t *object, Arena *a, Error *e)
 {
-    const struct { const char *key, **to; } texts[] = { { "id", &s->id }, { "image", &s->image }, { "entity", &s->entity }, { "group", &s->group },
-                                                        { "skill", &s->skill } };
+    const struct { const char *key, **to; } texts[] = { { "id", &s->id }, { "image", &s->image }, { "entity", &s->entity },
+                                                        { "group", &s->group }, { "skill", &s->skill } };
     const char *split = NULL;
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         const char *text;
@@ -87,6 +87,8 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
     Sample s = { .kind = KIND_OPEN, .frame = -1, .step = -1, .line = line };
     const json_t *turns = json_object_get(object, "conversations");
     const size_t n = json_array_size(turns);
+    if (json_is_object(object) && !turns)
+        return error_set(e, "there are no \"conversations\"; a JSON array is one of LLaVA's, samples of ours stand one object a line");
     if (!keys_check(object, e) || !head_read(&s, object, a, e))
         return false;
     if (n == 0 || n % 2 != 0)

@@ -22,7 +22,9 @@ static SamplesFormat object_format(const char *line, size_t n)
 {
     Error ignored = { .failed = false };
     json_t *object = json_parse(line, n, "", &ignored);
-    const SamplesFormat f = json_object_get(object, "ID") ? SAMPLES_MLLMU : json_object_get(object, "conversations") ? SAMPLES_CONVERSATIONS : SAMPLES_OWN;
+    const SamplesFormat f = json_object_get(object, "ID")            ? SAMPLES_MLLMU
+                          : json_object_get(object, "conversations") ? SAMPLES_CONVERSATIONS
+                                                                     : SAMPLES_OWN;
     json_decref(object);
     return f;
 }

@@ -13,7 +13,7 @@
 #define PULSE_MODEL_TRAINING_DATASET_H
 
 #include "model/image/image.h"
-#include "model/training/faults.h"
+#include "tensor/base/faults.h"
 #include "model/training/name_map.h"
 #include "model/training/picture_cache.h"
 #include "model/training/sample.h"

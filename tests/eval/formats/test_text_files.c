@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text files as other people's programs save them: byte order marks, Windows line ends, blank lines, keys in any order, no end of the last line. */
+/* Text files as other people's programs save them: byte order marks, Windows line ends, blank lines, keys in any order, no end of the
+ * last line. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -31,7 +32,8 @@ static size_t samples_of(const char *text)
 static void samples_are_read_however_they_were_saved(void **state)
 {
     (void)state;
-    static const char a[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\"}", b[] = "{\"answer\":\"x\",\"question\":\"r\",\"id\":\"b\"}";
+    static const char a[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\"}",
+                      b[] = "{\"answer\":\"x\",\"question\":\"r\",\"id\":\"b\"}";
     static const struct { const char *before, *between, *after; } forms[] = {
         { "", "\n", "\n" }, { MARK, "\n", "" }, { "", "\r\n", "\r\n" }, { MARK "\r\n", "\r\n\r\n", "" }, { "\n \n", "\n\t\n\n", "\n\n" },
     };
@@ -42,7 +44,8 @@ static void samples_are_read_however_they_were_saved(void **state)
 static void a_person_is_one_whichever_key_comes_first(void **state)
 {
     (void)state;
-    static const char id[] = "\"ID\": \"7\"", task[] = "\"Generation_Task\": [{\"Ground_Truth\": \"x\", \"Type\": \"Pure_Text\", \"Question\": \"q\"}]";
+    static const char id[] = "\"ID\": \"7\"",
+                      task[] = "\"Generation_Task\": [{\"Ground_Truth\": \"x\", \"Type\": \"Pure_Text\", \"Question\": \"q\"}]";
     assert_int_equal(samples_of(arena_format(&arena, "{%s, %s}\n", id, task)), 1);
     assert_int_equal(samples_of(arena_format(&arena, "{%s, %s}\n", task, id)), 1);
     assert_int_equal(samples_of(arena_format(&arena, MARK "\r\n { %s, \"images\": [], %s}", task, id)), 1);
@@ -88,10 +91,12 @@ static void other_texts_may_begin_with_a_byte_order_mark(void **state)
     assert_int_equal(s.train_steps, 7);
     char *config = file_read("fixtures/models/vanilla/config.json", 1 << 20, &n, &arena, &error);
     char *marked = arena_format(&arena, MARK "%s", config);
-    assert_true(file_make_folder(scratch("m"), &error) && file_write(scratch("m/config.json"), marked, strlen(marked), &error) && config_load(&c, scratch("m"), &error));
+    assert_true(file_make_folder(scratch("m"), &error)
+        && file_write(scratch("m/config.json"), marked, strlen(marked), &error) && config_load(&c, scratch("m"), &error));
     char *list = file_read("fixtures/world/entities.jsonl", 1 << 20, &n, &arena, &error);
     marked = arena_format(&arena, MARK "%.*s\r\n\r\n", (int)strcspn(list, "\n"), list);
-    assert_true(file_write(scratch("e.jsonl"), marked, strlen(marked), &error) && entities_read(&people, scratch("e.jsonl"), &arena, &error));
+    assert_true(file_write(scratch("e.jsonl"), marked, strlen(marked), &error)
+        && entities_read(&people, scratch("e.jsonl"), &arena, &error));
     assert_int_equal(people.count, 1);
 }
 
@@ -109,7 +114,7 @@ static void text_in_utf16_is_called_so(void **state)
     }
     assert_true(file_write(scratch("list"), "[{}]", 4, &error));
     assert_false(samples_open(&samples, scratch("list"), &arena, &error));
-    expect_sentence(&error, "list: is a JSON array, expected one object a line");
+    expect_sentence(&error, "a JSON array is one of LLaVA");
 }
 
 int main(void)

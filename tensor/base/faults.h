@@ -3,8 +3,8 @@
  *
  * A reader that is given a list leaves out what it cannot read and goes on; without a list (NULL) it stops at the first failure. Lack of
  * memory always stops it. The sentences live in the arena. One thread at a time. */
-#ifndef PULSE_MODEL_TRAINING_FAULTS_H
-#define PULSE_MODEL_TRAINING_FAULTS_H
+#ifndef PULSE_TENSOR_BASE_FAULTS_H
+#define PULSE_TENSOR_BASE_FAULTS_H
 
 #include <stddef.h>
 #include "tensor/base/arena.h"

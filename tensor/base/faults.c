@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/training/faults.h"
+#include "tensor/base/faults.h"
 
 #include <string.h>
 

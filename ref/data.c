@@ -174,11 +174,11 @@ static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena 
     json_t *o = json_pack("{s:s, s:I, s:s, s:s, s:s?}", "id", x->id, "line", (json_int_t)x->line, "question", x->question,
                           "answer", x->answer, "image", x->image);
     if (x->image && dataset_picture(&f->data, x, &picture, a, &e))
-        json_object_set_new(o, "picture", json_pack("[I, I]", (json_int_t)picture.width, (json_int_t)picture.height));
+        json_put(o, "picture", json_pack("[I, I]", (json_int_t)picture.width, (json_int_t)picture.height));
     if (d->model && reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, &e)) {
-        json_object_set_new(o, "text", text_json(d, &read, a, &e));
-        json_object_set_new(o, "ids", ids_json(&read));
-        json_object_set_new(o, "tokens", json_integer((json_int_t)read.n));
+        json_put(o, "text", text_json(d, &read, a, &e));
+        json_put(o, "ids", ids_json(&read));
+        json_put(o, "tokens", json_integer((json_int_t)read.n));
     }
     if (!e.failed)
         return o;
@@ -199,7 +199,7 @@ static json_t *three_json(const Data *d, const File *f, Arena *a)
             shown |= pick[j] == pick[k];
         json_t *one = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a);
         if (one)
-            json_array_append_new(list, one);
+            json_add(list, one);
     }
     return list;
 }
@@ -251,9 +251,9 @@ static void tell(const Data *d, bool json)
 {
     json_t *files = json_array(), *wrong = json_array();
     for (size_t k = 0; k < d->files; k++)
-        json_array_append_new(files, file_json(d, &d->file[k], d->arena));
+        json_add(files, file_json(d, &d->file[k], d->arena));
     for (size_t k = 0; k < d->faults.count; k++)
-        json_array_append_new(wrong, json_string(d->faults.sentence[k]));
+        json_add(wrong, json_string(d->faults.sentence[k]));
     if (json) {
         command_tell(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
         return;

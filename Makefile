@@ -111,7 +111,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $<"
 	@$(COMPILE) -MMD -MP -c $< -o $@
 
-# Products of two floats are exact doubles, so that a fused multiply-add gives the very same sum (NUMERICS 1.1).
+# Products of two floats are exact doubles, so that a fused multiply-add gives the very same sum.
 $(BUILD)/obj/tensor/product/kernel.o: EXACT += -ffp-contract=fast
 
 # A finished stage of a run holds for the sources that made it: their digest, whatever the compiler and the machine.

@@ -6,7 +6,7 @@
  *     questions_add(&q, &persons, (Choice){ KIND_OPEN, &forget, 0, false }, &error);
  *     Result *r = evaluate(&model, &reader, &q, DEPTH_OPTIONS, &arena, &error);
  *
- * A result does not depend on the questions that are asked beside it: the batch cannot be seen in the bits (GRAPH.md). */
+ * A result does not depend on the questions that are asked beside it: the batch cannot be seen in the bits. */
 #ifndef PULSE_EVAL_EVALUATE_H
 #define PULSE_EVAL_EVALUATE_H
 

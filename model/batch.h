@@ -2,7 +2,7 @@
 /* Batch: the samples of a step, packed one after another without padding.
  *
  * The N tokens of all samples are the rows of one [N, C] matrix, so that every weight gradient is one product over all of them,
- * however they are grouped (GRAPH.md). Each sample is a run of rows; attention stays inside it, and its positions start at 0.
+ * however they are grouped. Each sample is a run of rows; attention stays inside it, and its positions start at 0.
  * targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not supervised. `rows` are
  * the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every position (KL).
  * The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena of batch_pack. */

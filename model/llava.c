@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* LLaVA-1.5: CLIP's vision tower, a projector of two layers, LLaMA's decoder (Liu et al., Improved Baselines with Visual
- * Instruction Tuning, 2023), as LlavaForConditionalGeneration of transformers computes it, cut into operators as GRAPH.md
- * says. */
+ * Instruction Tuning, 2023), as LlavaForConditionalGeneration of transformers computes it, as a
+ * chain of operators each of which rounds once. */
 #include "model/arch.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@
  * Patterns of full paths choose the modules (name_matches), so that no module of the vision tower is chosen by accident.
  * A [r, in] starts as RN(std * random_normal(purpose = the factor's name, index)) with std = RN(1 / sqrt(in)); B [out, r] starts
  * as zero. s is RN(alpha / r), or RN(alpha / sqrt(r)) with rslora. Pairs are in the order of the weights; factors are F32 and
- * trainable. Folders are PEFT's (INTEROP 2.5). They are read with the module paths of any layout and written with those of
+ * trainable. Folders are PEFT's. They are read with the module paths of any layout and written with those of
  * transformers in memory. Errors: a pattern that matches no module, and a key of a file that no module uses; the sentence lists
  * them. */
 #ifndef PULSE_MODEL_LORA_H

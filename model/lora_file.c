@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors (INTEROP 2.5). */
+/* Reading and writing adapters in PEFT's folders: adapter_config.json and adapter_model.safetensors. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: patterns over the names of parameters and modules, and the conversion between the layouts in which files name them
- * (INTEROP 2.2). All functions are thread-safe. */
+/* Names: patterns over the names of parameters and modules, and the conversion between the layouts in which files name them.
+ * All functions are thread-safe. */
 #ifndef PULSE_MODEL_NAMES_H
 #define PULSE_MODEL_NAMES_H
 

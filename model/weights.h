@@ -8,7 +8,7 @@
  *
  * The architecture's record lists the names, the shapes and how new weights start (llava_weights.def). The order is that of the
  * record, layer by layer, whatever the order in the file. Files are safetensors, whole or in shards, in any of the three public
- * layouts of names (INTEROP 2.2); the Hub's layout is written.
+ * layouts of names; the Hub's layout is written.
  * Matrices of linear maps and tables of embeddings keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms, biases,
  * the class token, positions and the patch convolution are widened to F32. A trainable weight is F32 in the arena and may be
  * written to; all others are read-only.

@@ -8,7 +8,7 @@
 
 #define MARK "\xe2\x96\x81"              // U+2581, which stands for a blank in the pieces of LLaMA's tokenizer
 
-/* The text of one token as it stands in a text: every mark is a blank, and "<0x0A>" is its byte. NULL: no memory. */
+/* The text that a token stands for: every mark is a blank, and "<0x0A>" is that byte. NULL: memory ran out. */
 static char *surface(const char *piece, Arena *a)
 {
     unsigned byte;
@@ -28,9 +28,9 @@ static char *surface(const char *piece, Arena *a)
 
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
-/* Where a token stands in the text from `at` on: the place of its first byte, and behind its last in *end. A blank that the tokenizer
- * puts before a text or a word stands nowhere, and a tokenizer that splits at white space leaves blanks out.
- * strlen(text): it is not there. */
+/* Finds a token in the text from `at` on. Returns the place of its first byte, and sets *end to the place behind its last byte. A blank
+ * that the tokenizer itself has put before a text or a word has no place in the text, and a tokenizer that splits at white space has
+ * no tokens for blanks. Returns strlen(text) where the token is not found. */
 static size_t place(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';
@@ -53,7 +53,7 @@ static size_t characters(const char *text, size_t bytes)
     return n;
 }
 
-/* The character to which a byte belongs; a byte inside a character belongs to the one that began before it. */
+/* The number of the character to which a byte belongs. */
 static size_t character_of(const char *text, size_t at)
 {
     while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
@@ -72,8 +72,8 @@ static size_t unknown_end(const char *text, size_t at)
 typedef struct {
     int32_t id;
     const char *piece;       // NULL: the tokenizer has no token of this id
-    bool inside;             // whether it stands for a part of the text; else the tokenizer's template has put it there
-    size_t begin, end;       // which characters of the text, the last exclusive
+    bool inside;             // whether it stands for a part of the text; otherwise the tokenizer's template has added it
+    size_t begin, end;       // the characters of the text that it stands for; `end` is exclusive
 } Shown;
 
 /* The tokens of a text, of which the template has added some `before` and some `after`. NULL: no memory. */

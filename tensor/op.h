@@ -5,7 +5,7 @@
  *     if (op_run(op_find("softmax"), 1, &x, NULL, &arena, &error, &y))
  *         use(y.f32);                              // [rows, cols], memory of the arena
  *
- * Every number of a run is the result of an operator: in the forward pass, in the gradients and in the optimiser's step (GRAPH.md).
+ * Every number of a run is the result of an operator: in the forward pass, in the gradients and in the optimiser's step.
  * Each operator has one record (struct Op), which ops.def names once. The table `ops`, `pulse-ref list ops`, the tests and the
  * traces are made from these records.
  * A record is constant, and a call touches only what it is given; so two threads may run operators at the same time, each with
@@ -27,7 +27,7 @@ enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 /* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum
  * (ADAM_LR, ADAM_EPS, …), and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
 typedef struct {
-    float   f[OP_FLOATS];    // hyper-parameters, which are fp32 numbers (GRAPH.md, two kinds of constants)
+    float   f[OP_FLOATS];    // hyperparameters, which are fp32 numbers
     double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2
     int64_t n[OP_INTS];      // counts and flags
     const int32_t *index;    // ids, labels, positions, row numbers or segments; they belong to the caller
@@ -50,7 +50,7 @@ static inline const Tensor *call_value(const Call *c, size_t k) { return &c->in[
 /* Records "gelu: shapes [2] F16 do not fit, expected …" in `e` and returns false. For shape checks. */
 bool call_refuse(const Call *c, const char *expected, Error *e);
 
-/* How the last bit of a result is decided (NUMERICS section 0). CLASS_MOVE: numbers are moved, and nothing is rounded. */
+/* How the last bit of a result is decided. CLASS_MOVE: numbers are moved, and nothing is rounded. */
 typedef enum { CLASS_MOVE, CLASS_A, CLASS_A_RATIONAL, CLASS_B, CLASS_C, CLASS_D } OpClass;
 
 /* What becomes of a gradient that arrives at the operator's result during a walk back. */

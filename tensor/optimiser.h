@@ -5,7 +5,7 @@
  *         optimiser_commit(&o);                           // writes the new weights and moments
  *
  * A step has two halves, so that no weight changes unless the whole step succeeded.
- * Fields are named as in PyTorch. A hyper-parameter is the fp32 number nearest to its text (GRAPH.md, Optimiser).
+ * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
  * AdamW (Loshchilov & Hutter 2019):  G = |g|, k = RN(max_norm/(G + 1e-6)) when < 1, g' = RN(k g);
  * m' = RN(b1 m + (1-b1) g'), v' = RN(b2 v + (1-b2) g'^2); p' = RN(p - lr (m'/c1/(sqrt(v'/c2) + eps) + decay p)),
  * c1 = 1 - pw1, pw1 = RN64(pw1 b1) each step, c2 likewise.

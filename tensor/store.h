@@ -7,7 +7,7 @@
  *         store_close(&s);                                          // w is gone
  *     }
  *
- * Format (INTEROP 2.1): the length of the header (u64, little-endian), the header (JSON), the data. The reader makes every check of
+ * Format: the length of the header (u64, little-endian), the header (JSON), the data. The reader makes every check of
  * the official library, and refuses more: duplicate keys, dimensions that are no integers, deep nesting, bad names. The writer puts
  * the bytes as the official library does: `__metadata__` is {"format":"pt"}, tensors are in order of descending dtype and then of
  * name, and the header is padded to a multiple of 8. A big-endian machine swaps bytes.

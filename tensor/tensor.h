@@ -63,7 +63,7 @@ void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
 const float *tensor_floats(const Tensor *t, Arena *a);
 
 /* A tensor's digest is SHA-256 over "name\0dtype\0shape\0" and its values little-endian, where shape is "[3, 4]"; so it
- * does not depend on the order of a file's header (INTEROP 4.2). */
+ * does not depend on the order of a file's header. */
 void   hash_tensor(Hash *h, const char *name, Tensor t);
 Digest digest_tensor(const char *name, Tensor t);
 

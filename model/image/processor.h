@@ -6,7 +6,7 @@
  *     if (image_read(&picture, "flag.png", &arena, &error))
  *         image_preprocess(pixels, &picture, &processor, &arena, &error);      // float pixels[3 * H * W]
  *
- * The steps, in this order (INTEROP 2.4): pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the
+ * The steps, in this order: pad to a square (only LlavaImageProcessor), resize with Pillow's filter, crop the
  * centre, normalise. Every step but the last works on integers and equals Pillow bit for bit. Normalising is fp32, with one
  * rounding an operation. Thread-safe as long as each thread has its own arena and Error. */
 #ifndef PULSE_MODEL_IMAGE_PROCESSOR_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pillow's resize of RGB bytes (its Resample.c), written from the description in INTEROP 2.4. There are two passes of weights in
+/* Pillow's resize of RGB bytes (its Resample.c), written from a description of what it computes. There are two passes of weights in
  * 22-bit fixed point, the horizontal one first, with bytes between them. A pass that changes no length is left out. */
 #include "model/image/resize.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Resize: Pillow's Image.resize(size, filter) of an RGB picture, equal to it bit for bit (INTEROP 2.4). */
+/* Resize: Pillow's Image.resize(size, filter) of an RGB picture, equal to it bit for bit. */
 #ifndef PULSE_MODEL_IMAGE_RESIZE_H
 #define PULSE_MODEL_IMAGE_RESIZE_H
 

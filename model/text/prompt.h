@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Prompt: one question, its picture and its answer as token ids, and which of them are supervised.
  *
- * Templates (INTEROP 2.3). `…` is the answer, which is absent when one is to be generated. Without a picture, "<image>" and the
+ * Templates. `…` is the answer, which is absent when one is to be generated. Without a picture, "<image>" and the
  * blank or newline after it are left out.
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
  *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench, which has no end token)

@@ -4,7 +4,7 @@
  *     const Tokenizer *t = tokenizer_open("model/tokenizer.json", arena, error);
  *     TokenIds ids = tokenizer_encode(t, "what is this ?", TOKENIZER_SPECIAL, arena, error);
  *
- * Supported (INTEROP 2.3): BPE with byte fallback, unk (fused or not) and ignore_merges; added tokens with lstrip, rstrip,
+ * Supported: BPE with byte fallback, unk (fused or not) and ignore_merges; added tokens with lstrip, rstrip,
  * single_word and normalized; the normalizers Prepend and Replace (of a string); the pre-tokenizers Metaspace and
  * WhitespaceSplit; the decoders Replace, ByteFallback, Fuse, Strip and Metaspace; the post-processor TemplateProcessing; and
  * Sequences of each. That covers LLaMA's tokenizer in its legacy and its newer form, and the tokenizer of the shipped world.

@@ -3,7 +3,7 @@
  *
  * A name is a path, absolute or relative to the data set's folder, or FILE.safetensors#ROW: row ROW of the U8 tensor "images"
  * [N, H, W, 3] of that file. Decoded pictures are kept until they take 512 MiB; later ones are decoded at each use.
- * One thread at a time. */
+ * Only one thread may use a cache at a time. */
 #ifndef PULSE_MODEL_TRAINING_PICTURE_CACHE_H
 #define PULSE_MODEL_TRAINING_PICTURE_CACHE_H
 

@@ -9,11 +9,11 @@
 
 enum { MANIFEST_BYTES = 4 << 20 };           // the largest manifest.json and trace.json that are read
 
-/* The manifest of the folder, to be released with json_decref; NULL after a failure, also when another spec made it. */
+/* The manifest of the folder, to be released with json_decref; NULL after a failure, also where the suite is of another specification. */
 json_t *manifest_open(const char *folder, Arena *a, Error *e);
 /* The SHA-256 of a file as 64 digits, owned by the manifest; NULL: the manifest does not list this path. */
 const char *manifest_sha(const json_t *manifest, const char *path);
-/* Whether folder/path is there and has the SHA-256 `sha`, which may be NULL: then it has not. */
+/* Whether the file folder/path exists and has the SHA-256 `sha`. The answer is false where `sha` is NULL. */
 bool manifest_holds(const char *folder, const char *path, const char *sha, Arena *a, Error *e);
 /* Finds every file of the folder that is missing, damaged or not listed. False where the manifest itself cannot be read. */
 bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e);

@@ -11,7 +11,7 @@ enum { ALIGN = 64, FIRST_CHUNK = 1 << 16 };
 
 struct ArenaChunk {
     ArenaChunk *next;
-    size_t size, at;           // bytes behind this header, bytes given out of them
+    size_t size, at;           // how many bytes follow this header, and how many of them are given out
     unsigned char *base;       // 64-byte aligned
 };
 
@@ -39,7 +39,7 @@ static ArenaChunk *chunk_make(size_t size)
     return c;
 }
 
-/* A chunk with room for `bytes`: the current one, a later one that is left from an earlier step, or a new one. NULL: no memory. */
+/* A chunk with room for `bytes`: the current one, a later one that an earlier step has left, or a new one. NULL: memory ran out. */
 static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
 {
     ArenaChunk *c = a->current;

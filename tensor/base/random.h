@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers without state: a function of seed, purpose and index (GRAPH.md).
+/* Random numbers without state: a function of seed, purpose and index.
  *
  * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11) with
  *     key     = {seed mod 2^32, purpose}

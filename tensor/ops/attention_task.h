@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The products of attention for one head of one segment, by one thread. */
+/* Task: one product of attention for one head of one segment, which one thread computes. */
 #ifndef PULSE_TENSOR_OPS_ATTENTION_TASK_H
 #define PULSE_TENSOR_OPS_ATTENTION_TASK_H
 
@@ -8,15 +8,16 @@
 typedef struct {
     const Attrs *attrs;
     Segment s;
-    size_t head;                        // of the queries; of the keys for mix_t
-    const float *a, *b;                 // scores: q, k; mix: p of the segment, v; mix_t: p of the segment, x
-    float *out;                         // scores: of the segment; otherwise all rows
-    double *room;                       // attention_room doubles
-    Error *audit;                       // one block of this task is audited; NULL: none
+    size_t head;                        // a head of the queries or, for mix_t, of the keys
+    const float *a, *b;                 // scores: q and k; mix: p of the segment, and v; mix_t: p of the segment, and x
+    float *out;                         // scores: those of the segment; mix and mix_t: all rows
+    double *room;                       // attention_room doubles of scratch memory
+    Error *audit;                       // one block of this task is audited, and a wrong sum goes here; NULL: no audit
 } Task;
 
+/* How many doubles a task needs. */
 size_t attention_room(const Attrs *a);
-/* Each returns how many floats the rounding test left to Exact. */
+/* Each function returns how many floats the rounding test left to Exact. */
 size_t scores_task(const Task *t);
 size_t mix_task(const Task *t);
 size_t mix_t_task(const Task *t);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums, means and norms. Class A (A' the means, B the norm of squares).
+/* Sums, means and norms. Sums are of class A, means of class A', and the norm of squares is of class B.
  *
- * Tier 1 adds in binary64, in any order. A tree of additions of height h is within h u sum |terms|, u = 2^-53, since squares and
- * products of two floats are exact. What the rounding test leaves undecided is added again in an Exact; a mean or a root is then
- * compared with the midpoint between the two floats that are left. A zero is +0. Infinities and NaN give the IEEE class of the sum,
- * whatever the order. */
+ * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u sum |terms|, u = 2^-53, because
+ * squares and products of two floats are exact. An Exact adds again what the rounding test leaves undecided; a mean or a root is then
+ * compared with the midpoint between the two floats that are left. A zero is +0. Where a term is infinite or NaN, the result is what
+ * IEEE 754 gives, which does not depend on the order. */
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -14,9 +14,9 @@
 #define U 0x1p-53
 enum { CHUNK = 4096, PARALLEL = 1 << 15 };
 
-/* --- Sums over numbers that lie side by side. --- */
+/* --- Sums of adjacent numbers. --- */
 
-/* `size` bounds |sum - true sum| / (h u). */
+/* A sum, and its bound: |sum - true sum| <= h u size. */
 typedef struct { double sum, size, h; } Total;
 
 SIMD Total chunk(const float *x, size_t n, bool squares)
@@ -34,8 +34,9 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
-/* Chunks are CHUNK / LANES + 3 high; then one addition for each. OpenMP adds them in an order of its own, which the
- * rounding test hides. 4: the test itself, and `size` being low by h u of itself, h^2 u < 2 for n < 2^38. */
+/* The tree of a chunk has the height CHUNK / LANES + 3, and each chunk is one more addition. OpenMP adds the chunks in any order, which
+ * the rounding test hides. 4 is added for the test itself, and because the computed `size` may be too small by h u of itself
+ * (h^2 u < 2 for n < 2^38). */
 static Total total(const float *x, size_t n, bool squares)
 {
     double sum = 0, size = 0;
@@ -72,7 +73,7 @@ static float range_sum(const float *x, size_t n, bool squares)
     return exact_round(&s);
 }
 
-/* --- A mean: the sum against n midpoints. --- */
+/* --- A mean is decided by comparing the sum with n times a midpoint. --- */
 
 typedef struct { const Exact *sum; size_t n; } Mean;
 
@@ -80,13 +81,14 @@ static int mean_compare(const void *value, double m)
 {
     const Mean *q = value;
     Exact s = *q->sum;
-    size_t low = q->n & 0xffffff;                            // n < 2^48: 25 + 24 bits, twice: exact
+    // n < 2^48 in two parts of 24 bits, so that both products with m, of 25 bits, are exact
+    size_t low = q->n & 0xffffff;
     exact_add(&s, -m * (double)low);
     exact_add(&s, -m * (double)(q->n - low));
     return exact_sign(&s);
 }
 
-/* The quotient of the rounded sum is within 2 u; the test adds one. */
+/* The rounding of the sum and the division make 2 u, and the test adds one. */
 static float mean_round(const Exact *s, size_t n)
 {
     double v = exact_round64(s) / (double)n, e = 4 * U * fabs(v) + tier_slack(2);
@@ -96,7 +98,7 @@ static float mean_round(const Exact *s, size_t n)
     return lo == hi ? lo + 0.0f : round_compare(lo, hi, mean_compare, &(Mean){ s, n });
 }
 
-/* RN(sum of `count` elements / n) */
+/* RN(the sum of `count` elements / n) */
 static float range_mean(const float *x, size_t count, size_t n)
 {
     float y;
@@ -109,14 +111,14 @@ static float range_mean(const float *x, size_t count, size_t n)
     return n ? mean_round(&s, n) : float_nan();
 }
 
-/* --- The root of a sum of squares: against the midpoint's square. --- */
+/* --- The root of a sum of squares is decided by comparing the sum with the square of a midpoint. --- */
 
 static int norm_compare(const void *value, double m)
 {
     Exact s = *(const Exact *)value;
     if (m < 0)
         return 1;
-    exact_add(&s, -m * m);                                   // 50 bits: exact
+    exact_add(&s, -m * m);                                   // 50 bits, so it is exact
     return exact_sign(&s);
 }
 
@@ -129,7 +131,7 @@ static float norm_round(const Exact *s)
     return lo == hi ? lo + 0.0f : round_compare(lo, hi, norm_compare, s);
 }
 
-/* --- All elements to a scalar. --- */
+/* --- Reductions of all elements to a scalar. --- */
 
 static bool scalar_shape(const Call *c, Shape *out, Error *e)
 {
@@ -180,7 +182,7 @@ static void square_norm_kernel(const Call *c)
 
 /* --- Bounds. --- */
 
-/* Of the sum of x[from … to - 1], divided by `by`: n - 1 additions, the division and one to spare, (n + 2) u sum |x|. */
+/* The bound of the sum of x[from … to - 1], divided by `by`: n - 1 additions and the division, for which (n + 2) u sum |x| is claimed. */
 static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
 {
     double carried = 0, terms = 0;
@@ -201,7 +203,7 @@ static void mean_bound(BoundRule *r)
     r->out[0] = range_bound(r, 0, shape_size(r->call->in[0].shape), (double)r->call->attrs->n[MEAN_N]);
 }
 
-/* The root halves what the sum of n squares is off, n u and 2 |x| b an element; the squares and the root take 3 u. */
+/* The relative error of a sum of n squares is n u, plus 2 |x| b for each element. The root halves it. The squares and the root add 3 u. */
 static void square_norm_bound(BoundRule *r)
 {
     double n = 0, carried = 0, y = (double)r->y[0];
@@ -211,7 +213,7 @@ static void square_norm_bound(BoundRule *r)
     r->out[0] = y > 0 ? (n / 2 + 3) * U24 * y + carried / y : 0;
 }
 
-/* dy, a scalar, for every element of x. */
+/* The gradient of every element of x is dy, a scalar. */
 static void spread_scalar(Tape *t, Node *x, Node *dy)
 {
     Node *all = op_broadcast_rows(t, op_reshape(t, dy, shape_of(1, (size_t)1)), shape_size(x->out.shape));
@@ -252,7 +254,7 @@ const Op op_record_square_sum = {
     .shape = scalar_shape, .kernel = square_sum_kernel, .vjp = square_sum_vjp,
 };
 
-/* Only the optimiser takes it: no gradient. */
+/* It has no gradient, because only the optimiser uses it. */
 const Op op_record_square_norm = {
     .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
     .shape = scalar_shape, .kernel = square_norm_kernel, .bound = square_norm_bound,
@@ -318,7 +320,7 @@ static void segment_mean_bound(BoundRule *r)
         r->out[i] = range_bound(r, (size_t)at[i], (size_t)at[i + 1], (double)(at[i + 1] - at[i]));
 }
 
-/* Losses write their gradients out (GRAPH.md), so none flows through a segment. */
+/* Losses state their gradients themselves (op_loss.c), so none flows through a segment. */
 const Op op_record_segment_sum = {
     .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A,
     .inputs = "x",

@@ -5,7 +5,7 @@
  *
  * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or nothing but -inf, is NaN.
  * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c); double-double with a bound; and what a bound alone or
- * a rational value tells (softmax_slow.c; NUMERICS section 0, class D). The functions of rows return n when every column is decided,
+ * a rational value tells (softmax_slow.c). The functions of rows return n when every column is decided,
  * otherwise the first column that none of them decides.
  * A row needs scratch memory of doubles: softmax_room takes one piece for each thread from the scratch memory of the call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H

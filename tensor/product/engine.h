@@ -8,7 +8,7 @@
  *
  * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened
  * when the first large product comes. Both give the same bits, because the bound and the rounding test
- * hold for any order of summation (NUMERICS 1.1).
+ * hold for any order of summation.
  * Thread-safety: many threads call `sum` at once. */
 #ifndef PULSE_TENSOR_PRODUCT_ENGINE_H
 #define PULSE_TENSOR_PRODUCT_ENGINE_H

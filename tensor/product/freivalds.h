@@ -4,11 +4,12 @@
  * For sums C = A B^T and a vector s of random signs, C s = A (B^T s), which costs 1/M + 1/N + 1/K of the product.
  * Here it is compared row by row for the columns of one tile. With u = 2^-53, |a_i| and |b_j| the norms, n columns,
  * K terms and sums of height h (rounding.h), each of these is at most so many u |a_i| sum_j |b_j|:
- *     the sums               h        (NUMERICS 1.1)
+ *     the sums               h
  *     adding n of them       n
  *     B^T s                  n
  *     A (B^T s)              K        each product is rounded as well: K - 1 additions and one rounding
- * together h + 2 n + K; the constant h + 2 n + K + 16 and the factor 1 + 2^-8 cover terms of second order. A single sum
+ *     sum                    h + 2 n + K,    h + 2 n + K + 16 is claimed, and the factor 1 + 2^-8 covers terms of second order
+ * A single sum
  * that is wrong by more than twice that is always found; several that are wrong in one row are missed when their
  * signed errors cancel. A row whose tolerance is not finite is not judged; the audit of tile_audit takes any element.
  * All functions are serial and thread-safe. */

@@ -42,10 +42,10 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
-/* n floats to doubles: returns the sum of the squares and, unless `square` is NULL, adds each to square[0 … n-1]. */
+/* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to square[0 … n-1]. */
 CLONES static double widen(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
 
-/* Several rows of n values, `stride` apart, one behind the other; sums of squares by row or by column. */
+/* Widens rows of n values, which are `stride` apart in x and adjacent in y. The squares are summed by row, by column, or both. */
 CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square, double *col_square)
 {
     for (size_t r = 0; r < rows; r++) {
@@ -55,7 +55,7 @@ CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t
     }
 }
 
-/* n values `stride` elements apart, from element `first` on, as floats. */
+/* Copies n values, which are `stride` elements apart, from element `first` on, and converts them to floats. */
 static void gather(const Lines *l, size_t first, size_t stride, size_t n, float *x)
 {
     const float *f = (const float *)l->data + first;
@@ -83,7 +83,7 @@ Lines lines_part(Lines l, size_t first, size_t count)
     return l;
 }
 
-/* Values as in gather, as doubles, with the squares as in widen. */
+/* Reads the values that gather reads, and widens them as widen does. */
 static double widen_strided(const Lines *l, size_t first, size_t stride, size_t n, double *y, double *square)
 {
     double total = 0;
@@ -128,7 +128,7 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
     return s;
 }
 
-/* n lines of `length` values, `stride` apart, become KERNEL_COLS columns of a strip; the missing ones are zero. */
+/* Packs n lines of `length` values, which are `stride` apart, as KERNEL_COLS columns of a strip. Missing columns are zero. */
 CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     for (size_t c = 0; c < n; c++)
@@ -150,7 +150,7 @@ CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t le
     memcpy(square + LANES, &high, sizeof high);
 }
 
-/* The same from rows k = 0 … length-1, `stride` apart, of n values each, one of each line. */
+/* The same for transposed values: rows k = 0 … length-1, `stride` apart, hold value k of each of the n lines. */
 CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     v8d low, high;
@@ -168,7 +168,7 @@ CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t len
     memcpy(square + LANES, &high, sizeof high);
 }
 
-/* Lines of half precision, or with other strides, pass through a small matrix of floats. */
+/* Packs lines of half precision, or with any strides, by way of a small matrix of floats. */
 static void pack_any(const Lines *l, size_t at, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     float x[STRIP_DEPTH * KERNEL_COLS];

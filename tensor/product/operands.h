@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Widening: the floats of an operand become doubles, exactly, in the layout that an engine wants; the norms of
- * its lines are computed on the way.
+/* Widening: the floats of an operand become doubles, exactly, in the layout that an engine reads. The norms of its lines are computed
+ * at the same time.
  *
- * Norms are upper bounds: a sum of n squares in any order is low by less than n u relative, its root by
- * half of that and u more, so norms are raised by (n + 8) 2u, u = 2^-53. Squares of floats lie in
- * [2^-298, 2^256]: nothing over- or underflows. Every function is serial and thread-safe. */
+ * Norms are upper bounds. A sum of n squares may be too small by n u of itself, u = 2^-53, and its root by half of that and u more, so
+ * each norm is raised by (n + 8) 2u. Squares of floats lie in [2^-298, 2^256], so that nothing overflows or underflows. Every
+ * function is serial and thread-safe. */
 #ifndef PULSE_TENSOR_PRODUCT_OPERANDS_H
 #define PULSE_TENSOR_PRODUCT_OPERANDS_H
 
 #include "tensor/product/engine.h"
 
-/* The lines first … first+count-1; and `count` values of a line from its value k on, as floats. */
+/* lines_part gives the lines first … first+count-1; lines_read copies `count` values of a line, from its value k on, as floats. */
 Lines lines_part(Lines l, size_t first, size_t count);
 void  lines_read(const Lines *l, size_t line, size_t k, size_t count, float *x);
 

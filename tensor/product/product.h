@@ -6,7 +6,7 @@
  * Both operands are lines of length K, so that all four transposes are one case with other strides.
  * The products of two floats are exact in binary64. An engine (engine.h) sums them in any order it
  * likes; a bound on its error and the rounding test decide the float; what stays undecided is summed
- * again by Exact (NUMERICS 1.1, 1.2). This folder alone knows a BLAS library.
+ * again by Exact. This folder alone knows a BLAS library.
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
  * Errors: out of memory; lines of different lengths; an engine whose sum is not within its bound (one element

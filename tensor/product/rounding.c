@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The tiers of a product: engine, rounding test, Exact.
+/* The tiers of a product: the engine's sum, the rounding test, and Exact for what the test leaves undecided.
  *
- * Bound, with u = 2^-53, A = sum_k |a b| <= |a_i| |b_j| (Cauchy-Schwarz), K cut into blocks of at most
- * KC which are added one after the other, so h = KC - 1 + (blocks - 1) roundings on any path:
- *     sum        h u A                   any order inside a block: Jeannerod & Rump 2013
- *     times s    u |s| A                 (none for s = 1)
- *     + addend   u (|s| A + |addend|)
- *     v - e      u (|v| + e) <= u (|s| A + |addend|) + second order
- * together (h + 3) u |s| A + 2 u |addend|. The constants h + 5 and 3 cover the second order: u e, and the roundings of e,
- * are together below 4 u (h + 5) u |s| A, with h < 2^31 (product and attention refuse longer lines) 2^-20 u |s| A. */
+ * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j| (Cauchy-Schwarz). The engine cuts K
+ * into blocks of at most KC terms and adds their sums one after the other, so that h = KC - 1 + (blocks - 1) roundings lie on any path.
+ *
+ *     the sum                h u |s| A         in any order inside a block (Jeannerod & Rump 2013)
+ *     the product with s     u |s| A           none for s = 1
+ *     the addition           u (|s| A + |addend|)
+ *     the test itself        u (|s| A + |addend|)
+ *     sum                    (h + 3) u |s| A + 2 u |addend|
+ *
+ * (h + 5) u |s| A + 3 u |addend| is claimed. The difference covers the terms of second order, which are below 4 u (h + 5) u |s| A. That
+ * is at most 2^-20 u |s| A, because h < 2^31 (product and attention refuse longer lines). */
 #include "tensor/product/rounding.h"
 
 #include <math.h>
@@ -55,7 +58,7 @@ Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n)
     return part;
 }
 
-/* A tile of at most MOST results, as round_band wants it. */
+/* A tile of at most MOST results, in the form that round_band takes. */
 typedef struct {
     size_t rows, cols, stride, addend_stride, out_stride;
     const double *sum, *row_norm, *col_norm;
@@ -66,7 +69,7 @@ typedef struct {
 
 enum { MOST = 1024 };
 
-/* The bound, eight columns wide. */
+/* The constants of the bound, each in eight lanes. */
 typedef struct { v8d factor, s, slack; } Bound;
 
 SIMD v8i round_eight(v8d sum, v8d norm, v8d addend, Bound b, v8f *y)
@@ -101,7 +104,7 @@ SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
     return left;
 }
 
-/* Sums lie in rows padded to whole panels, so that eight may be read at the end of a row too. */
+/* The rounding test of a row. The sums lie in rows that are padded to whole panels, so that eight may be read at the end of a row too. */
 SIMD size_t round_row(const double *sum, const double *norm, const float *addend, size_t n, Bound b, float *out, size_t at, uint16_t *which)
 {
     size_t left = 0, j = 0;

@@ -38,7 +38,7 @@ static const char *attributes(const Op *op, Arena *a)
 static bool list_ops(bool json, Arena *a, Error *e)
 {
     static const char *const shown[] = { "name", "class", "inputs", "attributes", "formula" };
-    static const char *const exact[] = { "name", "formula", "class", "inputs[]", "floats[]", "reals[]", "ints[]", "index" };
+    static const char *const exact[] = { "name", "formula", "class", "inputs[]", "floats[]", "reals[]", "ints[]", "index", "shapes" };
     const size_t n = json ? sizeof exact / sizeof *exact : sizeof shown / sizeof *shown;
     const char **cells = arena_array(a, ops_count * n + 1, sizeof *cells);
     for (size_t k = 0; cells && k < ops_count; k++) {
@@ -46,7 +46,7 @@ static bool list_ops(bool json, Arena *a, Error *e)
         const char **row = cells + k * n, *kind = op_class_name(op->kind);
         if (json)
             memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, floats(op, a), reals(op, a), ints(op, a),
-                                          op->index }, n * sizeof *row);
+                                          op->index, op->shapes }, n * sizeof *row);
         else
             memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula }, n * sizeof *row);
     }

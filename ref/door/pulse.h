@@ -82,8 +82,9 @@ typedef struct { const char *name; double value; } pulse_attribute;        // "e
 typedef struct { const char *key, *value; } pulse_setting;
 
 /* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x", "w", "b?"],
- * "half", "floats", "reals", "ints", "index"}. "b?" may be left out at the end, "x..." is any number of inputs; "half" are the
- * inputs that may be F16 or BF16 (the others are F32); floats, reals and ints are the attributes; "index": "ids [N]" or null. */
+ * "shapes": "[N, K], [M, K], [M] -> [N, M]", "half", "floats", "reals", "ints", "index", "bound"}. "b?" may be left out at the end, "x..."
+ * is any number of inputs; […] is any shape, [] a scalar; "half" are the inputs that may be F16 or BF16 (the others are F32); floats,
+ * reals and ints are the attributes; "index": "ids [N]" or null; "bound": whether there is a rule of bounds. */
 PULSE_API size_t pulse_op_count(void);
 PULSE_API pulse_status pulse_op_record(pulse_context *ctx, size_t k, const char **json);
 

@@ -287,9 +287,7 @@ class _Record:
                                   for w in self.real + [self.index] * bool(self.index) + self.whole])
 
     def text(self):
-        lines = [self.json["formula"], "", "Class: %s. The result is float32, rounded once." % self.json["class"], ""]
-        if self.json.get("shapes"):
-            lines += ["Shapes: %s" % self.json["shapes"], ""]
+        lines = [self.json["formula"], "", "Shapes: %s. Class: %s. The result is float32." % (self.json["shapes"], self.json["class"]), ""]
         for w in self.inputs:
             types = "float32, float16 or bfloat16" if w in self.json["half"] else "float32"
             often = ", may be left out" if w.endswith("?") else ", any number of them" if w.endswith("...") else ""

@@ -80,12 +80,14 @@ static bool beta_shape(const Call *c, Shape *out, Error *e)
 
 const Op op_record_adam_m = {
     .name = "adam_m", .formula = "m' = RN(beta1 m + (1 - beta1) g); zero is +0", .kind = CLASS_A, .inputs = "m g",
+    .shapes = "[…], […] -> […]",
     .floats = { [ADAM_M_BETA1] = "beta1" },
     .shape = beta_shape, .kernel = adam_m_kernel, .bound = adam_m_bound, .gradient = GRADIENT_NONE,
 };
 
 const Op op_record_adam_v = {
     .name = "adam_v", .formula = "v' = RN(beta2 v + (1 - beta2) g^2); zero is +0", .kind = CLASS_A, .inputs = "v g",
+    .shapes = "[…], […] -> […]",
     .floats = { [ADAM_V_BETA2] = "beta2" },
     .shape = beta_shape, .kernel = adam_v_kernel, .bound = adam_v_bound, .gradient = GRADIENT_NONE,
 };
@@ -201,6 +203,7 @@ static void adam_bound(BoundRule *r)
 
 const Op op_record_adamw = {
     .name = "adamw", .kind = CLASS_B, .inputs = "p m v",
+    .shapes = "[…], […], […] -> […]",
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps", [ADAM_DECAY] = "decay" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr (m/c1 / (sqrt(v/c2) + eps) + decay p)), no second term when decay is 0" ADAM_RULES,
     .shape = adam_shape, .kernel = adam_kernel, .bound = adam_bound, .gradient = GRADIENT_NONE,
@@ -208,6 +211,7 @@ const Op op_record_adamw = {
 
 const Op op_record_adam = {
     .name = "adam", .kind = CLASS_B, .inputs = "p m v",
+    .shapes = "[…], […], […] -> […]",
     .floats = { [ADAM_LR] = "lr", [ADAM_EPS] = "eps" }, .reals = { [ADAM_C1] = "c1", [ADAM_C2] = "c2" },
     .formula = "p' = RN(p - lr m/c1 / (sqrt(v/c2) + eps))" ADAM_RULES,
     .shape = adam_shape, .kernel = adam_kernel, .bound = adam_bound, .gradient = GRADIENT_NONE,

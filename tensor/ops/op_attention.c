@@ -183,6 +183,7 @@ static void mix_t_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_attention_scores = {
     .name = "attention_scores", .kind = CLASS_A, .inputs = "q k", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
+    .shapes = "[Q, heads*head_dim], [K, kv_heads*head_dim] -> [E], E = sum over segments of heads*q_count*k_count",
     .formula = "s[h,i,j] = RN(sum_c q[i,h,c] k[j,h/group,c]), group = heads/kv_heads; one vector, segment by segment, head by "
                "head, [q_count, k_count]; "
                "causal: query i sees the keys j <= i + k_count - q_count of its segment, +0 for the others; a zero is +0",
@@ -191,6 +192,7 @@ const Op op_record_attention_scores = {
 
 const Op op_record_attention_mix = {
     .name = "attention_mix", .kind = CLASS_A, .inputs = "p v", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" },
+    .shapes = "[E], [K, kv_heads*head_dim] -> [rows, heads*head_dim], E as of attention_scores",
     .index = ATTENTION_INDEX,
     .formula = "o[i,h,c] = RN(sum_j p[h,i,j] v[j,h/group,c]) over the keys j that query i sees, p laid out as attention_scores "
                "writes; a zero, and a row of no segment, is +0",
@@ -199,6 +201,7 @@ const Op op_record_attention_mix = {
 
 const Op op_record_attention_mix_t = {
     .name = "attention_mix_t", .kind = CLASS_A, .inputs = "p x", .ints = { ATTENTION_INTS, [ATTENTION_ROWS] = "rows" },
+    .shapes = "[E], [Q, heads*head_dim] -> [rows, kv_heads*head_dim], E as of attention_scores",
     .index = ATTENTION_INDEX,
     .formula = "y[j,g,c] = RN(sum of p[h,i,j] x[i,h,c] over the heads h of group g and the queries i that see key j), p laid out "
                "as attention_scores writes; a zero, and a row of no segment, is +0",

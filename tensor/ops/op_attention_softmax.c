@@ -108,6 +108,7 @@ static void attention_softmax_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_attention_softmax = {
     .name = "attention_softmax",
+    .shapes = "[E] -> [E], E = sum over segments of heads*q_count*k_count",
     .formula = "p_ij = RN(e^s_ij / sum e^s_ik) over the keys k that query i sees, +0 for the others; specials as softmax",
     .kind = CLASS_D, .inputs = "s", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .shape = scores_shape, .kernel = softmax_kernel, .bound = attention_softmax_bound, .vjp = attention_softmax_vjp,
@@ -115,6 +116,7 @@ const Op op_record_attention_softmax = {
 
 const Op op_record_attention_softmax_grad = {
     .name = "attention_softmax_grad",
+    .shapes = "[E], [E] -> [E], E = sum over segments of heads*q_count*k_count",
     .formula = "ds_ij = RN(p_ij (dp_ij - sum dp_ik p_ik)) over the keys k that query i sees, +0 for the others; a zero is +0",
     .kind = CLASS_A, .inputs = "p dp", .ints = { ATTENTION_INTS }, .index = ATTENTION_INDEX,
     .shape = scores_shape, .kernel = grad_kernel, .bound = attention_softmax_grad_bound,

@@ -134,11 +134,13 @@ static void column_dot_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_column_sum = {
     .name = "column_sum", .formula = "y[c] = RN(sum_r x[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shapes = "[N, C] -> [C]",
     .shape = columns_shape, .kernel = columns_kernel, .bound = column_sum_bound, .vjp = column_sum_vjp,
 };
 
 const Op op_record_column_dot = {
     .name = "column_dot", .formula = "y[c] = RN(sum_r a[r,c] b[r,c]); a zero is +0", .kind = CLASS_A, .inputs = "a b",
+    .shapes = "[N, C], [N, C] -> [C]",
     .shape = columns_shape, .kernel = columns_kernel, .bound = column_dot_bound, .vjp = column_dot_vjp,
 };
 
@@ -229,6 +231,7 @@ static void sum_n_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_sum_n = {
     .name = "sum_n", .formula = "y = RN(x1 + x2 + ...), element by element; a zero is +0", .kind = CLASS_A, .inputs = "x...",
+    .shapes = "[…], […], … -> […]",
     .shape = sum_n_shape, .kernel = sum_n_kernel, .bound = sum_n_bound, .vjp = sum_n_vjp,
 };
 

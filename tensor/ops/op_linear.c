@@ -86,6 +86,7 @@ static void linear_bound(BoundRule *r)     // the bias takes part in cols additi
 
 const Op op_record_linear = {
     .name = "linear", .kind = CLASS_A, .inputs = "x w bias?", .half = 7,
+    .shapes = "[N, K], [M, K], [M] -> [N, M]",
     .formula = "y[n,m] = RN(sum_k x[n,k] w[m,k] + bias[m]); a zero is +0",
     .shape = linear_shape, .kernel = linear_kernel, .bound = linear_bound, .vjp = linear_vjp,
 };
@@ -134,6 +135,7 @@ static void matmul_bound(BoundRule *r)
 
 const Op op_record_matmul = {
     .name = "matmul", .kind = CLASS_A, .inputs = "a b", .half = 3, 
+    .shapes = "[N, K] or [K, N], [K, M] or [M, K] -> [N, M]",
     .ints = { [MATMUL_TRANSPOSE_A] = "transpose_a", [MATMUL_TRANSPOSE_B] = "transpose_b" },
     .formula = "y[n,m] = RN(sum_k a[n,k] b[k,m]); a, b transposed where so flagged; a zero is +0",
     .shape = matmul_shape, .kernel = matmul_kernel, .bound = matmul_bound, .vjp = matmul_vjp,
@@ -165,6 +167,7 @@ static void lora_merge_kernel(const Call *c)
 
 const Op op_record_lora_merge = {
     .name = "lora_merge", .kind = CLASS_A, .inputs = "w b a", .half = 7, .floats = { [LORA_MERGE_S] = "s" },
+    .shapes = "[M, K], [M, r], [r, K] -> [M, K]",
     .formula = "w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k]); a zero is +0",
     .shape = lora_merge_shape, .kernel = lora_merge_kernel,
 };

@@ -81,6 +81,7 @@ static void nll_bound(BoundRule *r)
 
 const Op op_record_nll = {
     .name = "nll",
+    .shapes = "[R, V] -> [R]",
     .formula = "nll_r = RN(log sum_v e^z_rv - z_ry), y = label_r; +0 where the label is -1. "
                "+inf where z_ry = -inf and another logit is not; NaN where a logit is NaN or +inf, or all are -inf",
     .kind = CLASS_D, .inputs = "z", .index = "labels [R]",
@@ -128,6 +129,7 @@ static void logit_grad_bound(BoundRule *r)
 
 const Op op_record_logit_grad = {
     .name = "logit_grad", .formula = "dz_rv = RN(c_r p_rv - c_r q_rv); a zero is +0",
+    .shapes = "[R, V], [R, V], [R] -> [R, V]",
     .kind = CLASS_A, .inputs = "p q c",
     .shape = logit_grad_shape, .kernel = logit_grad_kernel, .bound = logit_grad_bound,
 };
@@ -177,6 +179,7 @@ static void logit_grad_label_bound(BoundRule *r)
 
 const Op op_record_logit_grad_label = {
     .name = "logit_grad_label",
+    .shapes = "[R, V], [R] -> [R, V]",
     .formula = "dz_rv = RN(c_r p_rv), at v = label_r RN(c_r p_rv - c_r); a row of +0 where the label is -1; a zero is +0",
     .kind = CLASS_A, .inputs = "p c", .index = "labels [R]",
     .shape = logit_grad_label_shape, .kernel = logit_grad_label_kernel, .bound = logit_grad_label_bound,
@@ -264,6 +267,7 @@ static void kl_bound(BoundRule *r)
 
 const Op op_record_kl = {
     .name = "kl",
+    .shapes = "[R, V], [R, V], [R, V] -> [R]",
     .formula = "kl_r = RN(sum_v pr_rv (lr_rv - l_rv)), a term being 0 where pr_rv is 0, whatever lr and l; a zero is +0",
     .kind = CLASS_A, .inputs = "pr lr l",
     .shape = kl_shape, .kernel = kl_kernel, .bound = kl_bound,

@@ -30,6 +30,7 @@ static void reshape_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_reshape = {
     .name = "reshape", .formula = "y = x, in the same row-major order", .kind = CLASS_MOVE,
+    .shapes = "[…] -> [dim0, …]",
     .inputs = "x", .ints = { [RESHAPE_RANK] = "rank", [RESHAPE_DIM] = "dim0", "dim1", "dim2", "dim3" },
     .shape = reshape_shape, .kernel = copy_all, .bound = bound_moved, .vjp = reshape_vjp,
 };
@@ -68,6 +69,7 @@ static void transpose_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_transpose = {
     .name = "transpose", .formula = "y[j,i] = x[i,j]", .kind = CLASS_MOVE, .inputs = "x",
+    .shapes = "[N, C] -> [C, N]",
     .shape = transpose_shape, .kernel = transpose_kernel, .bound = bound_moved, .vjp = transpose_vjp,
 };
 
@@ -103,6 +105,7 @@ static void patches_kernel(const Call *c)
 
 const Op op_record_patches = {
     .name = "patches", .formula = "y[(b, i, j), (k, r, s)] = x[b, k, i p + r, j p + s]", .kind = CLASS_MOVE,
+    .shapes = "[B, K, H, W] -> [B*(H/p)*(W/p), K*p*p]",
     .inputs = "x", .ints = { [PATCHES_P] = "p" }, .shape = patches_shape, .kernel = patches_kernel, .bound = bound_moved,
 };
 
@@ -135,6 +138,7 @@ static void mask_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_mask = {
     .name = "mask", .formula = "y = x where keep, +0 elsewhere; one flag per element or per row", .kind = CLASS_MOVE,
+    .shapes = "[…] -> […]",
     .inputs = "x", .index = "keep [N]", .shape = mask_shape, .kernel = mask_kernel, .bound = bound_moved, .vjp = mask_vjp,
 };
 
@@ -169,6 +173,7 @@ static void argmax_kernel(const Call *c)
 
 const Op op_record_argmax = {
     .name = "argmax", .formula = "y[r] = the lowest j with the largest x[r,j]; NaN is below everything", .kind = CLASS_MOVE,
+    .shapes = "[N, V] -> [N]",
     .inputs = "x", .shape = argmax_shape, .kernel = argmax_kernel, .gradient = GRADIENT_NONE,
 };
 

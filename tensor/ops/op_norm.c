@@ -351,12 +351,14 @@ static void rmsnorm_dx_bound(BoundRule *r)   { backward_bound(r, false); }
 
 const Op op_record_layernorm = {
     .name = "layernorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
+    .shapes = "[N, C] -> [N, C]",
     .formula = "n[r,i] = RN((x[r,i] - mean(x[r])) / sqrt(var(x[r]) + eps)), var = mean((x - mean)^2)" RULES,
     .shape = norm_shape, .kernel = layernorm_kernel, .bound = layernorm_bound, .vjp = layernorm_vjp,
 };
 
 const Op op_record_rmsnorm = {
     .name = "rmsnorm", .kind = CLASS_B, .inputs = "x", .floats = { [NORM_EPS] = "eps" },
+    .shapes = "[N, C] -> [N, C]",
     .formula = "n[r,i] = RN(x[r,i] / sqrt(mean(x[r]^2) + eps))" RULES,
     .shape = norm_shape, .kernel = rmsnorm_kernel, .bound = rmsnorm_bound, .vjp = rmsnorm_vjp,
 };
@@ -364,6 +366,7 @@ const Op op_record_rmsnorm = {
 /* The derivatives have no vjp, because no second derivative is needed. */
 const Op op_record_layernorm_dx = {
     .name = "layernorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
+    .shapes = "[N, C], [N, C] -> [N, C]",
     .formula = "dx[r,i] = RN((dn[r,i] - mean(dn[r]) - n[r,i] mean(dn[r] n[r])) / sqrt(var(x[r]) + eps)), "
                "n the real layernorm of x" RULES,
     .shape = norm_shape, .kernel = layernorm_dx_kernel, .bound = layernorm_dx_bound,
@@ -371,6 +374,7 @@ const Op op_record_layernorm_dx = {
 
 const Op op_record_rmsnorm_dx = {
     .name = "rmsnorm_dx", .kind = CLASS_B, .inputs = "x dn", .floats = { [NORM_EPS] = "eps" },
+    .shapes = "[N, C], [N, C] -> [N, C]",
     .formula = "dx[r,i] = RN((dn[r,i] - n[r,i] mean(dn[r] n[r])) / sqrt(mean(x[r]^2) + eps)), n the real rmsnorm of x" RULES,
     .shape = norm_shape, .kernel = rmsnorm_dx_kernel, .bound = rmsnorm_dx_bound,
 };

@@ -142,18 +142,22 @@ static void scale_bound(BoundRule *r)      // s x; one u for the product, one fo
 
 const Op op_record_add = {
     .name = "add", .formula = "y = RN(a + b)", .kind = CLASS_A, .inputs = "a b",
+    .shapes = "[…], […] -> […]",
     .shape = shape_alike, .kernel = add_kernel, .bound = sum_bound, .vjp = add_vjp,
 };
 const Op op_record_sub = {
     .name = "sub", .formula = "y = RN(a - b)", .kind = CLASS_A, .inputs = "a b",
+    .shapes = "[…], […] -> […]",
     .shape = shape_alike, .kernel = sub_kernel, .bound = sum_bound, .vjp = sub_vjp,
 };
 const Op op_record_mul = {
     .name = "mul", .formula = "y = RN(a b)", .kind = CLASS_A, .inputs = "a b",
+    .shapes = "[…], […] -> […]",
     .shape = shape_alike, .kernel = mul_kernel, .bound = mul_bound, .vjp = mul_vjp,
 };
 const Op op_record_scale = {
     .name = "scale", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x", .floats = { [SCALE_S] = "s" },
+    .shapes = "[…] -> […]",
     .shape = shape_alike, .kernel = scale_kernel, .bound = scale_bound, .vjp = scale_vjp,
 };
 
@@ -189,6 +193,7 @@ static void axpy_bound(BoundRule *r)
 
 const Op op_record_axpy = {
     .name = "axpy", .formula = "y = RN(base + s x)", .kind = CLASS_A, .inputs = "base x", .floats = { [AXPY_S] = "s" },
+    .shapes = "[…], […] -> […]",
     .shape = shape_alike, .kernel = axpy_kernel, .bound = axpy_bound, .vjp = axpy_vjp,
 };
 
@@ -228,6 +233,7 @@ static void ratio_bound(BoundRule *r)
 
 const Op op_record_ratio = {
     .name = "ratio", .formula = "y = RN(num x / den)", .kind = CLASS_A_RATIONAL, .inputs = "x",
+    .shapes = "[…] -> […]",
     .floats = { [RATIO_NUM] = "num", [RATIO_DEN] = "den" },
     .shape = shape_alike, .kernel = ratio_kernel, .bound = ratio_bound, .vjp = ratio_vjp,
 };
@@ -300,10 +306,12 @@ static void affine_rows_bound(BoundRule *r)
 
 const Op op_record_mul_rows = {
     .name = "mul_rows", .formula = "y[r,c] = RN(x[r,c] w[c])", .kind = CLASS_A, .inputs = "x w", .half = 2,
+    .shapes = "[N, C], [C] -> [N, C]",
     .shape = shape_by_column, .kernel = mul_rows_kernel, .bound = mul_rows_bound, .vjp = mul_rows_vjp,
 };
 const Op op_record_affine_rows = {
     .name = "affine_rows", .formula = "y[r,c] = RN(x[r,c] g[c] + b[c])", .kind = CLASS_A, .inputs = "x g b", .half = 6,
+    .shapes = "[N, C], [C], [C] -> [N, C]",
     .shape = shape_by_column, .kernel = affine_rows_kernel, .bound = affine_rows_bound, .vjp = affine_rows_vjp,
 };
 

@@ -240,23 +240,27 @@ static void square_sum_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_sum = {
     .name = "sum", .formula = "y = RN(sum of all x); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shapes = "[…] -> []",
     .shape = scalar_shape, .kernel = sum_kernel, .bound = sum_bound, .vjp = sum_vjp,
 };
 
 const Op op_record_mean = {
     .name = "mean", .formula = "y = RN((sum of all x) / n); a zero is +0; NaN when n is 0",
+    .shapes = "[…] -> []",
     .kind = CLASS_A_RATIONAL, .inputs = "x", .ints = { [MEAN_N] = "n" },
     .shape = mean_shape, .kernel = mean_kernel, .bound = mean_bound, .vjp = mean_vjp,
 };
 
 const Op op_record_square_sum = {
     .name = "square_sum", .formula = "y = RN(sum of all x^2); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shapes = "[…] -> []",
     .shape = scalar_shape, .kernel = square_sum_kernel, .vjp = square_sum_vjp,
 };
 
 /* It has no gradient, because only the optimiser uses it. */
 const Op op_record_square_norm = {
     .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
+    .shapes = "[…], […], … -> []",
     .shape = scalar_shape, .kernel = square_norm_kernel, .bound = square_norm_bound,
 };
 
@@ -323,12 +327,14 @@ static void segment_mean_bound(BoundRule *r)
 /* Losses state their gradients themselves (op_loss.c), so none flows through a segment. */
 const Op op_record_segment_sum = {
     .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A,
+    .shapes = "[R] -> [n]",
     .inputs = "x",
     .index = "offsets [n+1]", .shape = segment_shape, .kernel = segment_sum_kernel, .bound = segment_sum_bound,
 };
 
 const Op op_record_segment_mean = {
     .name = "segment_mean", .kind = CLASS_A_RATIONAL, .inputs = "x", .index = "offsets [n+1]",
+    .shapes = "[R] -> [n]",
     .formula = "y[i] = RN((sum of x[j], offsets[i] <= j < offsets[i+1]) / (offsets[i+1] - offsets[i])); a zero is +0; NaN for "
                "an empty segment",
     .shape = segment_shape, .kernel = segment_mean_kernel, .bound = segment_mean_bound,

@@ -100,12 +100,14 @@ static void rope_back_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_rope = {
     .name = "rope", .kind = CLASS_A, .inputs = "x cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
+    .shapes = "[N, C], [P, C/heads/2], [P, C/heads/2] -> [N, C]",
     .formula = "y1 = RN(x1 C - x2 S), y2 = RN(x2 C + x1 S), x1 and x2 the halves of a head, C and S the rows positions[i] of cos and sin",
     .shape = rope_shape, .kernel = rope_kernel, .bound = rope_bound, .vjp = rope_vjp,
 };
 
 const Op op_record_rope_back = {
     .name = "rope_back", .kind = CLASS_A, .inputs = "dy cos sin", .ints = { [ROPE_HEADS] = "heads" }, .index = "positions [N]",
+    .shapes = "[N, C], [P, C/heads/2], [P, C/heads/2] -> [N, C]",
     .formula = "dx1 = RN(dy1 C + dy2 S), dx2 = RN(dy2 C - dy1 S)",
     .shape = rope_shape, .kernel = rope_back_kernel, .bound = rope_bound, .vjp = rope_back_vjp,
 };

@@ -61,6 +61,7 @@ static void concat_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_concat_rows = {
     .name = "concat_rows", .formula = "y = the rows of x1, then those of x2, …; a vector is one row", .kind = CLASS_MOVE, .inputs = "x...",
+    .shapes = "[N1, C], [N2, C], … -> [N1+N2+…, C]",
     .shape = concat_shape, .kernel = concat_kernel, .bound = bound_moved, .vjp = concat_vjp,
 };
 
@@ -101,6 +102,7 @@ static void slice_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_slice_rows = {
     .name = "slice_rows", .formula = "y[i] = x[begin + i]", .kind = CLASS_MOVE, .inputs = "x",
+    .shapes = "[N, C] -> [count, C]",
     .ints = { [SLICE_BEGIN] = "begin", [SLICE_COUNT] = "count" },
     .shape = slice_shape, .kernel = slice_kernel, .bound = bound_moved, .vjp = slice_vjp,
 };
@@ -135,6 +137,7 @@ static void gather_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_gather_rows = {
     .name = "gather_rows", .formula = "y[i] = table[ids[i]]", .kind = CLASS_MOVE, .inputs = "table", .half = 1, .index = "ids [N]",
+    .shapes = "[V, C] -> [N, C]",
     .shape = gather_shape, .kernel = gather_kernel, .bound = bound_moved, .vjp = gather_vjp,
 };
 
@@ -221,6 +224,7 @@ static void scatter_rows_bound(BoundRule *r)
 
 const Op op_record_scatter_rows = {
     .name = "scatter_rows", .formula = "y[v] = RN(sum of x[i] over i with ids[i] = v); a zero is +0", .kind = CLASS_A, .inputs = "x",
+    .shapes = "[N, C] -> [rows, C]",
     .ints = { [SCATTER_ROWS] = "rows" }, .index = "ids [N]", .shape = scatter_shape, .kernel = scatter_kernel,
     .bound = scatter_rows_bound, .vjp = scatter_vjp,
 };
@@ -255,6 +259,7 @@ static void broadcast_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_broadcast_rows = {
     .name = "broadcast_rows", .formula = "y[i] = x for every row i", .kind = CLASS_MOVE, .inputs = "x",
+    .shapes = "[C] -> [rows, C]",
     .ints = { [BROADCAST_ROWS] = "rows" },
     .shape = broadcast_shape, .kernel = broadcast_kernel, .bound = bound_moved, .vjp = broadcast_vjp,
 };

@@ -83,6 +83,7 @@ static void log_bound(BoundRule *r)        // slope 1 / x
 #define SCALAR_OP(NAME, KIND, FORMULA, VJP, BOUND)                                                  \
 const Op op_record_##NAME = {                                                                       \
     .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
+    .shapes = "[…] -> […]",                                                                         \
     .shape = same_shape, .kernel = scalar_kernel, .bound = BOUND, .vjp = VJP,                       \
 };                                                                                                  \
 Node *op_##NAME(Tape *t, Node *x) { return tape_push(t, &op_record_##NAME, 1, &x, NULL); }

@@ -123,6 +123,7 @@ static void softmax_vjp(Tape *t, Node *y, Node *dy)
 
 const Op op_record_softmax = {
     .name = "softmax",
+    .shapes = "[R, V] -> [R, V]",
     .formula = "p_rv = RN(e^z_rv / sum_j e^z_rj); a logit of -inf is masked: +0. A row with NaN or +inf, or of -inf alone, is NaN",
     .kind = CLASS_D, .inputs = "z",
     .shape = rows_shape, .kernel = softmax_kernel, .bound = softmax_rows_bound, .vjp = softmax_vjp,
@@ -130,12 +131,14 @@ const Op op_record_softmax = {
 
 const Op op_record_softmax_grad = {
     .name = "softmax_grad", .formula = "dz_rv = RN(p_rv (dp_rv - sum_j dp_rj p_rj)); a zero is +0",
+    .shapes = "[R, V], [R, V] -> [R, V]",
     .kind = CLASS_A, .inputs = "p dp",
     .shape = rows_shape, .kernel = softmax_grad_kernel, .bound = softmax_grad_rows_bound,
 };
 
 const Op op_record_log_softmax = {
     .name = "log_softmax",
+    .shapes = "[R, V] -> [R, V]",
     .formula = "l_rv = RN(z_rv - log sum_j e^z_rj); a logit of -inf is masked: -inf. A row with NaN or +inf, or of -inf alone, "
                "is NaN; a zero is +0",
     .kind = CLASS_D, .inputs = "z",

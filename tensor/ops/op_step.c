@@ -93,6 +93,7 @@ static void clip_bound(BoundRule *r)
 
 const Op op_record_clip_factor = {
     .name = "clip_factor", .kind = CLASS_A_RATIONAL, .inputs = "norm", .floats = { [CLIP_FACTOR_MAX_NORM] = "max_norm" },
+    .shapes = "[] -> []",
     .formula = "k = RN(max_norm / (norm + 1e-6)) where that is < 1, else 1; NaN for NaN",
     .shape = clip_shape, .kernel = clip_kernel, .bound = clip_bound, .gradient = GRADIENT_NONE,
 };
@@ -136,6 +137,7 @@ static void scale_by_bound(BoundRule *r)
 
 const Op op_record_scale_by = {
     .name = "scale_by", .formula = "y = RN(s x)", .kind = CLASS_A, .inputs = "x s",
+    .shapes = "[…], [] -> […]",
     .shape = scale_by_shape, .kernel = scale_by_kernel, .bound = scale_by_bound, .vjp = scale_by_vjp,
 };
 
@@ -186,6 +188,7 @@ static void sgd_bound(BoundRule *r)
 
 const Op op_record_sgd = {
     .name = "sgd", .kind = CLASS_A, .inputs = "p g",
+    .shapes = "[…], […] -> […]",
     .floats = { [SGD_LR] = "lr", [SGD_DECAY] = "decay" },
     .formula = "p' = RN(p - lr (g + decay p)), no second term when decay is 0; zero is +0",
     .shape = descent_shape, .kernel = sgd_kernel, .bound = sgd_bound, .gradient = GRADIENT_NONE,
@@ -224,6 +227,7 @@ static void momentum_bound(BoundRule *r)
 
 const Op op_record_momentum = {
     .name = "momentum", .formula = "b' = RN(momentum b + g); zero is +0", .kind = CLASS_A, .inputs = "b g",
+    .shapes = "[…], […] -> […]",
     .floats = { [MOMENTUM_MOMENTUM] = "momentum" },
     .shape = descent_shape, .kernel = momentum_kernel, .bound = momentum_bound, .gradient = GRADIENT_NONE,
 };

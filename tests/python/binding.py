@@ -4,6 +4,7 @@ PULSE_PY: the folder of another pulse.py, such as that of an unpacked wheel."""
 import io
 import json
 import os
+import re
 import sys
 import threading
 
@@ -55,6 +56,29 @@ def trace_nodes():
             same_bits(got, t[node["output"]])
             seen.add(node["op"])
     assert len(seen) >= 40, "the steps have %d operators" % len(seen)
+
+
+def shapes_are_true():
+    """The shapes that a record states hold for every node of the recorded steps, where they are letters, attributes or […]."""
+    records, stated = {r.name: r.json["shapes"] for r in pulse._records().values()}, set()
+    assert all(text.count("->") == 1 for text in records.values())
+    for folder, _ in cases("step"):
+        t = load(folder + "trace.safetensors")
+        with open(folder + "trace.json") as f:
+            nodes = json.load(f)["nodes"]
+        for node in nodes:
+            text = records[node["op"]]
+            if re.search("[*/+]| or |, E|, …|dim0", text):
+                continue
+            size = {k: v for k, v in node["attrs"].items() if isinstance(v, int)}
+            left, right = ([w.split(", ") if w else [] for w in re.findall(r"\[(.*?)\]", side)] for side in text.split("->"))
+            for words, name in [*zip(left, node["inputs"]), (right[0], node["output"])]:
+                shape = t[name].shape
+                if words == ["…"]:
+                    words, shape = ["any"], (shape,)
+                assert len(words) == len(shape) and all(size.setdefault(w, n) == n for w, n in zip(words, shape)), (node["op"], text, shape)
+            stated.add(node["op"])
+    assert len(stated) >= 25, stated
 
 
 def loss_cases():
@@ -185,7 +209,7 @@ def packed_or_alone():
 def documented():
     for name, f in RECORDS.items():
         assert f.__name__ == name and len(f.__doc__) > 40 and f.__signature__.parameters, name
-    assert "sqrt" in RECORDS["layernorm"].__doc__ and "labels" in str(RECORDS["nll"].__signature__)
+    assert "[N, C] -> [N, C]" in RECORDS["layernorm"].__doc__ and "labels" in str(RECORDS["nll"].__signature__)
     out, sys.stdout = sys.stdout, io.StringIO()
     try:
         help(RECORDS["softmax"])
@@ -357,6 +381,7 @@ def a_small_limit():
 check("the version names the soname and the definition of the bits", lambda: "libpulseref.so.0 spec 1" in pulse.version() and pulse.engine() != "")
 check("every recorded operator and its bounds", op_cases)
 check("every node of the recorded steps, by pulse.op alone", trace_nodes)
+check("the shapes of the records are those of the recorded steps", shapes_are_true)
 check("every recorded loss and its gradients", loss_cases)
 check("rows that are not supervised take no part in a loss", unsupervised_rows)
 check("every recorded text, encoded and decoded", tokenizer_cases)

@@ -64,7 +64,7 @@ struct Op {
     const char *formula;     // over the reals; "RN(...)" is the float nearest to the value
     OpClass     kind;
     const char *inputs;      // their names in order, "x w b?": b may be left out; "x..." stands for any number of inputs
-    const char *shapes;      // of the inputs and of the result, "[N, K], [M, K], [M] -> [N, M]"; […] is any, and the same each time; [] a scalar
+    const char *shapes;      // "[N, K], [M, K], [M] -> [N, M]": of the inputs, of the result; […] is any, one and the same
     unsigned    half;        // bit k is set: input k may also be stored as F16 or BF16, and is widened exactly; other inputs are F32
     const char *floats[OP_FLOATS];   // names of attrs.f; NULL after the last
     const char *reals[OP_REALS];     // names of attrs.d

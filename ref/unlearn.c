@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref unlearn: a model that forgets, by one method, in one round or several. */
+/* pulse-ref unlearn makes a model forget by one method, in one round or in several. */
 #include <string.h>
 #include "ref/command.h"
 #include "ref/cli/log.h"
@@ -11,18 +11,18 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-/* Everything an unlearning run holds. */
+/* The state of one run. */
 typedef struct {
     MethodSettings m;
-    const char *folder, *out;        // the model to unlearn, where results go
+    const char *folder, *out;        // the folder of the model, and the folder of the results
     bool quiet;
     Session session, oracle;
     Request request;
     Rounds rounds;
-    Guard guard;                     // watches where unlearn.probe_every is not 0
-    char *entities;                  // of the rounds that are to come
-    char ended[300];                 // why the last round was over before its steps were; "": it was not
-    size_t stopped;                  // rounds that diverged or spoilt what is to be kept
+    Guard guard;                     // it is used where unlearn.probe_every is not 0
+    char *entities;                  // the entities of the rounds that are still to come
+    char ended[300];                 // why the last round ended early; "": it did not
+    size_t stopped;                  // how many rounds diverged, or spoilt what must be kept
 } Run;
 
 static bool open_oracle(Run *r, Arena *a, Error *e)
@@ -37,7 +37,7 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
     return folder && session_reference(&r->oracle, folder, &r->session, method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
-/* No batch is larger than the lists that it is drawn from. */
+/* Makes the batch no larger than the lists that it is drawn from. */
 static void fit_batch(Run *r)
 {
     const RoundSamples *x = &r->request.samples;
@@ -77,7 +77,7 @@ static bool log_reason(Run *r, FILE *log, const char *reason, Error *e)
                                     "reason", reason), e);
 }
 
-/* After a step: whether the round goes on. */
+/* Decides after each step whether the round goes on. */
 static bool goes_on(Run *r, FILE *log, Error *e)
 {
     const Rounds *o = &r->rounds;
@@ -92,7 +92,7 @@ static bool goes_on(Run *r, FILE *log, Error *e)
     return !r->guard.stop;
 }
 
-/* The entities of this round: the list of unlearn.forget_entities up to the next '/'. */
+/* Begins to watch the entities of this round: those of unlearn.forget_entities up to the next '/'. */
 static bool begin_guard(Run *r, FILE *log, Error *e)
 {
     char *list = r->entities, *slash = strchr(list, '/');
@@ -129,11 +129,11 @@ static bool run_round(Run *r, FILE *log, Error *e)
         if (guarded(r) && !guard_restore(&r->guard, e))
             return false;
     }
-    const bool changes = !r->m.method->loss || r->m.method->finish;       // the weights, without a step
+    const bool changes = !r->m.method->loss || r->m.method->finish;       // whether the weights change without a step
     return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
-/* An adapter, if it holds all that was learnt; else the whole model. */
+/* Saves the adapter, if it holds all changes, and otherwise the whole model. */
 static bool save(Run *r, Error *e)
 {
     Session *x = &r->session;
@@ -152,11 +152,11 @@ static bool unlearn(Run *r, Arena *a, Error *e)
         return false;
     while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e) && run_round(r, log, e))
         ;
-    bool saved = !e->failed && save(r, e);                  // also where the log could not be written
+    bool saved = !e->failed && save(r, e);                  // the model is saved even where the log could not be written
     return log_close(log, path, e) && saved;
 }
 
-/* What is known before and after, of the probes of the last round. */
+/* Prints the accuracies before and after, from the probes of the last round. */
 static void tell_probes(const Run *r)
 {
     static const char *const key[PROBES] = { "unlearn.forget", "unlearn.retain", "data.general" };

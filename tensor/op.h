@@ -15,7 +15,7 @@
 
 #include "tensor/tensor.h"
 
-#define PULSE_SPEC "1"       // the version of GRAPH.md, which says into which operators a model is cut, and so where it rounds
+#define PULSE_SPEC "1"       // the version of the definition into which operators a model is cut, and so where it rounds
 
 typedef struct Op   Op;
 typedef struct Node Node;

@@ -8,7 +8,7 @@
  * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
  * AdamW (Loshchilov & Hutter 2019):  G = |g|, k = RN(max_norm/(G + 1e-6)) when < 1, g' = RN(k g);
  * m' = RN(b1 m + (1-b1) g'), v' = RN(b2 v + (1-b2) g'^2); p' = RN(p - lr (m'/c1/(sqrt(v'/c2) + eps) + decay p)),
- * c1 = 1 - pw1, pw1 = RN64(pw1 b1) each step, c2 likewise.
+ * c1 = 1 - pw1 and c2 = 1 - pw2, where pw1 = RN64(pw1 b1) and pw2 = RN64(pw2 b2) in each step.
  * Always: a parameter that no gradient reaches in a step has the gradient zero, so its moments decay, and so do its weights. With
  * decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread at a time. */
 #ifndef PULSE_TENSOR_OPTIMISER_H
@@ -40,10 +40,10 @@ typedef struct {
 } OptimiserConfig;
 
 typedef struct {
-    const char *name;          // of the parameter
+    const char *name;          // the name of the parameter
     Tensor *value;             // the weights, which optimiser_commit writes; they belong to the caller
     Tensor  m, v;              // the moments, zero at first (SGD has no v)
-    Node   *new_value, *new_m, *new_v, *grad;   // of the step that is being recorded; grad is the gradient before clipping
+    Node   *new_value, *new_m, *new_v, *grad;   // nodes of the step that is being recorded; grad is not clipped
 } OptimiserSlot;
 
 typedef struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the requests of an unlearn stage ended: written at its end, read by all that asks about its snapshots. */
+/* How the requests of an unlearn stage ended. The stage writes this at its end, and the stages that ask its snapshots read it. */
 #include <string.h>
 #include "ref/run/run.h"
 #include "tensor/base/json.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults: everything that is wrong in a file of samples, one sentence a line of it, in the order of the file.
+/* Faults: a list of everything that is wrong in a file of samples, with one sentence for each wrong line, in the order of the file.
  *
- * A reader that is given a list leaves out what it cannot read and goes on; without a list (NULL) it stops at the first failure. Lack of
- * memory always stops it. The sentences live in the arena. One thread at a time. */
+ * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the first failure. It
+ * always stops when memory runs out. The sentences live in the arena. Only one thread may use a list at a time. */
 #ifndef PULSE_TENSOR_BASE_FAULTS_H
 #define PULSE_TENSOR_BASE_FAULTS_H
 
@@ -15,7 +15,7 @@ typedef struct {
     Arena *arena;
 } Faults;
 
-/* Moves the failure into the list, so that the Error is free again. False: there is no list, or nothing that the file is to blame for. */
+/* Moves the failure into the list, and empties the Error. False: there is no list, or the failure is no fault of the file. */
 bool faults_take(Faults *f, Error *e);
 
 #endif

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* Files: read whole within a limit; written beside, flushed, renamed, so that no half file is ever seen. */
+/* Files are read as a whole, up to a limit. They are written under another name, flushed and then renamed, so that nobody ever sees half
+ * a file. */
 #ifndef PULSE_TENSOR_BASE_FILE_H
 #define PULSE_TENSOR_BASE_FILE_H
 
 #include <stdio.h>
 #include "tensor/base/arena.h"
 
-/* The whole regular file, with a zero byte after it; `limit` bytes at most. NULL on failure. */
+/* Reads a whole regular file of at most `limit` bytes, and adds a zero byte. NULL: it failed. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
-/* The same for a file of text in UTF-8. The byte order mark that Windows programs put first is passed over; a file in UTF-16 is
- * refused by name. */
+/* The same for a file of text in UTF-8. A byte order mark, as Windows programs write it, is skipped, and a file in UTF-16 is
+ * refused with a sentence that says so. */
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
-bool  file_exists(const char *path);                                   // false only where there surely is none
-bool  file_make_folder(const char *path, Error *e);                    // and its parents; an existing one is fine
+bool  file_exists(const char *path);                                   // false only where it is certain that there is none
+bool  file_make_folder(const char *path, Error *e);                    // makes its parents too; it may exist already
 
-/* The folder (made when it is not there) belongs to this process until folder_leave or the process's end: a second one is
- * refused. What a killed process left half written ("<name>.part-<process>") is removed. */
+/* folder_hold makes the folder where it does not exist, and reserves it for this process until folder_leave or the end of the process;
+ * another process is refused. It removes the parts of files ("<name>.part-<process>") that a killed process has left. */
 typedef int FolderHold;
 void  folder_sweep(const char *path);               // removes the parts of files that a killed process left; file_begin does so too
 bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 
-/* A file being written: fprintf/fwrite to `stream`, then finish (true: it stands under its name) or drop.
- * Until file_finish, and after a failure, what stood under the name before still stands there. A link is followed;
- * a device or a pipe is refused. */
+/* A file that is being written: write to `stream`, then call file_finish (true: the file has its name) or file_drop. Until file_finish
+ * succeeds, the file that had the name before stays as it was. A link is followed; a device or a pipe is refused. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
     char *path, *beside;       // the name, and "<name>.part-<process>" where the bytes go first

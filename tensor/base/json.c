@@ -6,7 +6,7 @@
 
 enum { DEPTH_MAX = 64 };
 
-/* Brackets are counted before jansson recurses into them. */
+/* Checks the depth of the text before jansson reads it, because jansson recurses into brackets. */
 static bool depth_check(const char *text, size_t n, const char *path, Error *e)
 {
     int depth = 0, line = 1;
@@ -32,7 +32,7 @@ json_t *json_parse(const char *text, size_t n, const char *path, Error *e)
     if (!depth_check(text, n, path, e))
         return NULL;
     json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
-    if (!value && (!*why.text || json_error_code(&why) == json_error_out_of_memory))          // jansson has no words for it
+    if (!value && (!*why.text || json_error_code(&why) == json_error_out_of_memory))          // jansson has no message for it
         error_no_memory(e, "%s: no memory to read its JSON", path);
     else if (!value)
         error_set(e, "%s:%d: is not JSON: %s", path, why.line > 0 ? why.line : 1, why.text);
@@ -134,7 +134,7 @@ bool json_join(json_t *object, json_t *more)
     return kept(status);
 }
 
-/* Whether the value is whole. What was lost is told once. */
+/* Whether no part of the value was lost. The loss is reported once. */
 static bool whole(const json_t *value)
 {
     bool good = value && !lost;

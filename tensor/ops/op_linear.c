@@ -15,7 +15,7 @@ static bool is_matrix(const Tensor *x)
     return x->shape.rank == 2 && (x->dtype == F32 || x->dtype == F16 || x->dtype == BF16);
 }
 
-/* fp32 values of what is added: a copy that stays for the step, unless it is fp32 already. */
+/* The values of input k as fp32: the input itself, or a widened copy in the scratch memory of the call. */
 static const float *floats_of(const Call *c, size_t k)
 {
     const Tensor *x = call_value(c, k);
@@ -33,7 +33,7 @@ static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
     product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
 }
 
-/* Bound of y[i,j] = sum_k a[i an + k ak] b[k bk + j bj]: `inner` terms, operands 0 and 1 of the call. */
+/* The bound of y[i,j] = sum_k a[i an + k ak] b[k bk + j bj] with `inner` terms, where a and b are the operands 0 and 1 of the call. */
 static void product_bound(BoundRule *r, size_t inner, size_t an, size_t ak, size_t bk, size_t bj)
 {
     size_t m = shape_cols(r->call->out.shape);
@@ -76,7 +76,7 @@ static void linear_vjp(Tape *t, Node *y, Node *dy)
         tape_contribute(t, b, op_column_sum(t, dy));
 }
 
-static void linear_bound(BoundRule *r)     // the bias takes part in cols additions and is read once
+static void linear_bound(BoundRule *r)     // the bias is one more term of the sum
 {
     size_t m = shape_cols(r->call->out.shape);
     product_bound(r, r->cols, r->cols, 1, 1, r->cols);
@@ -115,7 +115,7 @@ static void matmul_kernel(const Call *c)
     product_into(c, a, b, (Epilogue){ .s = 1 });
 }
 
-/* y = A B: dA = dy B^T, dB = A^T dy; a transposed side gets the transpose of that. */
+/* y = A B: dA = dy B^T, dB = A^T dy; the gradient of a transposed side is transposed. */
 static void matmul_vjp(Tape *t, Node *y, Node *dy)
 {
     Node *a = y->in[0], *b = y->in[1];

@@ -4,48 +4,48 @@
  *     p_v = RN(e^x_v / sum_j e^x_j)        l_v = RN(x_v - log sum_j e^x_j)        n logits, n <= 2^24
  *
  * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or nothing but -inf, is NaN.
- * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c); double-double with a bound; and what a bound alone or
- * a rational value tells (softmax_slow.c). The functions of rows return n when every column is decided,
- * otherwise the first column that none of them decides.
- * A row needs scratch memory of doubles: softmax_room takes one piece for each thread from the scratch memory of the call. */
+ * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c), double-double with a bound, and arguments for the values
+ * that no precision decides, such as rational ones (both softmax_slow.c). The functions of rows return n when every column is decided,
+ * and otherwise the first column that no tier decides.
+ * A row needs scratch memory: softmax_room takes a piece of doubles for each thread from the scratch memory of the call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
 
 #include "tensor/exact/dd.h"
 #include "tensor/tape.h"
 
-#define SOFTMAX_MAX ((size_t)1 << 24)      // logits of a row, for the bounds
+#define SOFTMAX_MAX ((size_t)1 << 24)      // the most logits of a row, for which the bounds are derived
 
 typedef struct {
-    double   *all;       // NULL: out of memory, and the Error says so
+    double   *all;       // NULL: memory ran out, and the Error says so
     size_t    stride;
     ArenaMark mark;
 } SoftmaxRoom;
 
-SoftmaxRoom softmax_room(const Call *c, size_t cols);        // before the parallel region
-double     *softmax_room_mine(const SoftmaxRoom *room);      // inside: this thread's scratch
+SoftmaxRoom softmax_room(const Call *c, size_t cols);        // call it before the parallel region
+double     *softmax_room_mine(const SoftmaxRoom *room);      // inside the region: the piece of this thread
 void        softmax_room_release(const Call *c, const SoftmaxRoom *room);
 
 size_t softmax_row(const float *x, size_t n, double *room, float *p);
 size_t log_softmax_row(const float *x, size_t n, double *room, float *l);
-size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll);   // -l_y; y or n
+size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll);   // -l_y; returns n, or y where it is not decided
 
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
 
-/* Bounds of one row for fp32 (bound_rule.h): n logits x, each off by b; p the softmax.
- *   softmax_bound       out[k]: p_k is off by the ratio b_k + sum p_j b_j, so for the rounding u |x_k - max| of the exponent too; n + 8 u
- *                       for the sum of n powers, exp, division
- *   log_softmax_bound   of the log p of one logit z: (z - max) - log sum, each within u of what it handles
- *   softmax_grad_bound  of p (dp - sum dp p); x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u |dp| */
+/* The fp32 bounds of one row (bound_rule.h): n logits x with the error bounds b, and their softmax p.
+ *   softmax_bound       out[k], for p_k: the relative error is b_k + sum p_j b_j, where b also covers the rounding u |x_k - max| of the
+ *                       exponent, and (n + 8) u for the sum of n powers, the exponential and the division
+ *   log_softmax_bound   for log p of one logit z, computed as (z - max) - log sum, each operation of which rounds by u
+ *   softmax_grad_bound  for p (dp - sum dp p), where x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u |dp| */
 void   softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out);
 double log_softmax_bound(const float *x, const float *b, size_t n, double z);
 void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);
 
-/* The failure of a row that returned a column: operator and operands. */
+/* Leaves the error of a row that returned a column; it names the operator and its operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* The slow tiers of one row, whose largest logit x[at] is finite; what they need of the whole row is made when first needed. */
+/* The slow tiers of one row, whose largest logit x[at] is finite. Sums over the whole row are computed when they are first needed. */
 typedef struct {
     const float *x;
     size_t n, at;
@@ -53,8 +53,8 @@ typedef struct {
     dd     others;       // sum over j != at of e^(x_j - x_at)
     double bound;        // its relative error
     dd     log;          // log(1 + others)
-    size_t allowed, equal;   // logits above -inf (0: not counted yet); of these, equal to the largest
-    double next;         // the largest x_j - x_at but for j = at
+    size_t allowed, equal;   // how many logits are above -inf (0: not counted yet), and how many of these equal the largest
+    double next;         // the largest x_j - x_at with j != at
 } SlowRow;
 
 bool softmax_slow(SlowRow *row, size_t v, float *p);

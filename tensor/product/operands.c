@@ -129,7 +129,7 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
 }
 
 /* Packs n lines of `length` values, which are `stride` apart, as KERNEL_COLS columns of a strip. Missing columns are zero. */
-CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+SIMD void pack_lines_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     for (size_t c = 0; c < n; c++)
         for (size_t k = 0; k < length; k++)
@@ -151,7 +151,7 @@ CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t le
 }
 
 /* The same for transposed values: rows k = 0 … length-1, `stride` apart, hold value k of each of the n lines. */
-CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+SIMD void pack_rows_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     v8d low, high;
     memcpy(&low, square, sizeof low);
@@ -166,6 +166,23 @@ CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t len
     }
     memcpy(square, &low, sizeof low);
     memcpy(square + LANES, &high, sizeof high);
+}
+
+/* The built-in kernel's strips are KERNEL_COLS wide: as a constant, the width lets the compiler lay the loops out better. */
+CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+{
+    if (columns == KERNEL_COLS)
+        pack_lines_apart(x, stride, n, length, strip, KERNEL_COLS, square);
+    else
+        pack_lines_apart(x, stride, n, length, strip, columns, square);
+}
+
+CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+{
+    if (columns == KERNEL_COLS)
+        pack_rows_apart(x, stride, n, length, strip, KERNEL_COLS, square);
+    else
+        pack_rows_apart(x, stride, n, length, strip, columns, square);
 }
 
 /* Packs lines of half precision, or with any strides, by way of a small matrix of floats. */

@@ -19,6 +19,7 @@ typedef struct {
     const char *model, *adapter, *image, *choices, *template, *question;
     Session session;
     float *pixels;
+    bool unmerged;
 } Ask;
 
 static bool open_model(Ask *q, Arena *a, Error *e)
@@ -27,10 +28,12 @@ static bool open_model(Ask *q, Arena *a, Error *e)
     PromptTemplate template;
     Session *x = &q->session;
     settings_defaults(&s, a);
-    if (!prompt_template_find(&template, q->template, e))
+    if (q->template && !prompt_template_find(&template, q->template, e))
         return false;
-    s.data_template = (int)template;
-    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, false, e))
+    if (q->template)
+        s.data_template = (int)template;
+    s.given[SETTING_data_template] = q->template != NULL;
+    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
         && session_model(x, e);
 }
 
@@ -151,14 +154,16 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
 
 int command_ask(int argc, char **argv)
 {
-    Ask q = { .template = "world" };
+    Ask q = { .template = NULL };
     const Option own[] = {
         { "model", "DIR", "The folder of the model, in the Hugging Face layout.", .text = &q.model },
-        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is applied to the model.", .text = &q.adapter },
+        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
+        { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",
           .text = &q.choices },
-        { "template", "NAME", "The prompt template: world (the default), plain or vicuna_v1.", .text = &q.template },
+        { "template", "NAME", "The prompt template: world, plain, vicuna_v1 or llava_hf. The default is the folder's own chat"
+          " template, else world.", .text = &q.template },
     };
     Options o;
     int status;

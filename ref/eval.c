@@ -24,7 +24,7 @@ typedef struct {
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // its samples are those of the file; count 0: the file is not MMBench's
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
-    bool rtn4, letters;                  // letters: some file is scored by its written answers
+    bool rtn4, unmerged, letters;                  // letters: some file is scored by its written answers
 } Eval;
 
 /* Without a config the world is the shipped one, unless --set says another. */
@@ -106,7 +106,7 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
     const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
     if (!*folder)
         return error_set(e, "eval: no model was given, expected --model DIR"), NULL;
-    if (!session_open(s, &x->settings, folder, MASK_ANSWER, a, e) || (x->adapter && !session_adapter(s, x->adapter, true, e))
+    if (!session_open(s, &x->settings, folder, MASK_ANSWER, a, e) || (x->adapter && !session_adapter(s, x->adapter, !x->unmerged, e))
         || (x->rtn4 && !weights_quantise(&s->weights, QUANTISE_TARGETS, 0, e)) || !session_model(s, e))
         return NULL;
     return evaluate(&s->model, &s->reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
@@ -202,7 +202,8 @@ int command_eval(int argc, char **argv)
         { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the "
                             "default is fixtures/world.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
-        { "adapter", "DIR", "The folder of an adapter that is merged into the model first.", .text = &x.adapter },
+        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &x.adapter },
+        { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },

@@ -57,6 +57,7 @@ static bool export(const char *model, const char *out, Arena *a, Error *e)
     Session s = { .folder = NULL };
     Settings settings;
     settings_defaults(&settings, a);
+    settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
     bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e) && narrow_all(&s, a, e)
              && output_folder(out, e) && session_save(&s, out, e) && name_dtype(out, "bfloat16", a, e);
     session_close(&s);

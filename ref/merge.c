@@ -20,6 +20,7 @@ static bool merge(const char *model, const char *adapter, const char *out, size_
     Session s = { .folder = NULL };
     Settings settings;
     settings_defaults(&settings, a);
+    settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
     bool good = apart(out, model, "model", e) && apart(out, adapter, "adapter", e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
         && session_adapter(&s, adapter, true, e) && output_folder(out, e) && session_save(&s, out, e);
     *merged = s.lora.count;

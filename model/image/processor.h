@@ -35,9 +35,14 @@ ImageProcessor image_processor(size_t side);
  * becomes false. */
 bool image_processor_read(ImageProcessor *out, const char *path, Error *e);
 bool image_processor_write(const ImageProcessor *s, const char *path, Error *e);
-/* Writes processor_config.json of LlavaProcessor, from which transformers' AutoProcessor makes as many <image> tokens as this
- * program. */
-bool processor_config_write(const char *path, size_t patch_size, Error *e);
+/* The picture processor of a model folder: preprocessor_config.json, or "image_processor" in processor_config.json, where transformers
+ * 5 puts it. Fails where both are there and say different things, and where processor_config.json names another image token than
+ * "<image>". */
+bool image_processor_open(ImageProcessor *out, const char *folder, Error *e);
+/* Writes processor_config.json of LlavaProcessor at `path`, from which transformers' AutoProcessor makes as many <image> tokens as this
+ * program. `strategy` is config.json's vision_feature_select_strategy. The other keys of the file at `source` are kept; it may be
+ * absent, and `source` may be NULL. */
+bool processor_config_write(const char *path, const char *source, size_t patch_size, const char *strategy, Error *e);
 /* The size in pixels of what image_preprocess makes. Fails where it depends on the picture (no crop and no fixed size). */
 bool image_processor_size(const ImageProcessor *s, size_t *width, size_t *height, Error *e);
 

@@ -3,12 +3,13 @@
 #include "model/image/processor.h"
 
 #include <string.h>
+#include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
 enum { FILE_MAX = 1 << 20, SIDE_MAX = 1 << 14 };
 
-static const char *const processors[] = { "CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPFeatureExtractor",
-                                          "LlavaImageProcessor", "LlavaImageProcessorFast" };
+static const char *const processors[] = { "CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPFeatureExtractor",
+                                          "LlavaImageProcessor", "LlavaImageProcessorFast", "LlavaImageProcessorPil" };
 static const char *const used[] = { "image_processor_type", "feature_extractor_type", "do_pad", "do_resize", "size", "do_center_crop",
                                     "crop_size", "resample", "do_rescale", "rescale_factor", "do_normalize", "image_mean",
                                     "image_std", "do_convert_rgb" };
@@ -153,16 +154,70 @@ static bool settings_check(const ImageProcessor *s, const char *path, Error *e)
     return true;
 }
 
-bool image_processor_read(ImageProcessor *out, const char *path, Error *e)
+static bool settings_read(ImageProcessor *out, const json_t *root, const char *path, Error *e)
 {
     ImageProcessor s = image_processor(224);                               // the defaults of CLIPImageProcessor
     bool rescale = true;
-    json_t *root = json_file(path, FILE_MAX, e);
-    bool ok = root && keys_check(root, path, e) && flags_read(&s, &rescale, root, path, e) && sizes_read(&s, root, path, e)
+    bool ok = keys_check(root, path, e) && flags_read(&s, &rescale, root, path, e) && sizes_read(&s, root, path, e)
            && numbers_read(&s, rescale, root, path, e) && settings_check(&s, path, e);
-    json_decref(root);
     if (ok)
         *out = s;
+    return ok;
+}
+
+bool image_processor_read(ImageProcessor *out, const char *path, Error *e)
+{
+    json_t *root = json_file(path, FILE_MAX, e);
+    bool ok = root && settings_read(out, root, path, e);
+    json_decref(root);
+    return ok;
+}
+
+/* Whether two processors make the same pixels of every picture: a size that is not used does not count. */
+static bool same_settings(const ImageProcessor *x, const ImageProcessor *y)
+{
+    bool same = x->pad == y->pad && x->resize == y->resize && x->crop == y->crop && x->normalise == y->normalise
+             && !memcmp(&x->scale, &y->scale, sizeof x->scale);
+    if (x->resize)
+        same = same && x->filter == y->filter && x->shortest == y->shortest
+            && (x->shortest || (x->width == y->width && x->height == y->height));
+    if (x->crop)
+        same = same && x->crop_width == y->crop_width && x->crop_height == y->crop_height;
+    if (x->normalise || x->pad)
+        same = same && !memcmp(x->mean, y->mean, sizeof x->mean) && !memcmp(x->std, y->std, sizeof x->std);
+    return same;
+}
+
+/* "image_processor" of processor_config.json; *found says whether it is there. */
+static bool inner_read(ImageProcessor *out, bool *found, const char *path, Arena *a, Error *e)
+{
+    json_t *root = json_file(path, FILE_MAX, e);
+    const json_t *inner = present(root, "image_processor"), *token = present(root, "image_token");
+    const char *where = arena_format(a, "%s: image_processor", path);
+    bool ok = root && where;
+    *found = ok && inner;
+    if (ok && token && (!json_is_string(token) || strcmp(json_string_value(token), "<image>")))
+        ok = error_set(e, "%s: image_token must be \"<image>\": nothing else stands for a picture here", path);
+    ok = ok && (!inner || settings_read(out, inner, where, e));
+    json_decref(root);
+    return ok;
+}
+
+bool image_processor_open(ImageProcessor *out, const char *folder, Error *e)
+{
+    Arena a = arena_make(e);
+    const char *alone = arena_format(&a, "%s/preprocessor_config.json", folder);
+    const char *all = arena_format(&a, "%s/processor_config.json", folder);
+    ImageProcessor inner;
+    bool found = false, ok = alone && all && (!file_exists(all) || inner_read(&inner, &found, all, &a, e));
+    if (ok && found && !file_exists(alone))
+        *out = inner;
+    else if (ok)
+        ok = image_processor_read(out, alone, e);
+    if (ok && found && !same_settings(out, &inner))
+        ok = error_set(e, "%s: image_processor and preprocessor_config.json say different things, expected one of them or the same in"
+                          " both", all);
+    arena_free(&a);
     return ok;
 }
 
@@ -182,11 +237,14 @@ bool image_processor_write(const ImageProcessor *s, const char *path, Error *e)
     return ok;
 }
 
-bool processor_config_write(const char *path, size_t patch_size, Error *e)
+bool processor_config_write(const char *path, const char *source, size_t patch_size, const char *strategy, Error *e)
 {
-    json_t *root = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
-                             "vision_feature_select_strategy", "default", "image_token", "<image>", "num_additional_image_tokens", 1);
-    bool ok = root ? json_save(path, root, e) : error_no_memory(e, "%s: no memory to write it", path);
+    json_t *root = source && file_exists(source) ? json_file(source, FILE_MAX, e) : json_object();
+    json_t *ours = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
+                             "vision_feature_select_strategy", strategy, "image_token", "<image>", "num_additional_image_tokens", 1);
+    bool ok = root && (json_is_object(root) || error_set(e, "%s: must be an object", source))
+           && (json_object_update(root, ours) == 0 || error_no_memory(e, "%s: no memory to write it", path)) && json_save(path, root, e);
+    json_decref(ours);
     json_decref(root);
     return ok;
 }

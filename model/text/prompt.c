@@ -10,10 +10,12 @@ static const struct { const char *name, *start, *after_image, *middle, *end; } f
     { "world",     "USER: ",        " ",  " ASSISTANT:",  "</s>" },
     { "plain",     "USER: ",        "\n", "\nASSISTANT:", "" },
     { "vicuna_v1", SYSTEM "USER: ", "\n", " ASSISTANT:",  "</s>" },
+    { "llava_hf",  "USER: ",        "\n", " ASSISTANT:",  "</s>" },
 };
 static const char *const masks[PROMPT_MASKS] = { "answer", "all_text", "all_plus_image" };
 
 const char *prompt_template_name(PromptTemplate t) { return forms[t].name; }
+const char *prompt_template_names(void) { return "world, plain, vicuna_v1 or llava_hf"; }
 const char *prompt_template_end(PromptTemplate t) { return forms[t].end; }
 const char *prompt_mask_name(PromptMask m) { return masks[m]; }
 
@@ -24,7 +26,7 @@ bool prompt_template_find(PromptTemplate *out, const char *name, Error *e)
             *out = (PromptTemplate)t;
             return true;
         }
-    return error_set(e, "prompt template \"%.40s\" is unknown, expected world, plain or vicuna_v1", name);
+    return error_set(e, "prompt template \"%.40s\" is unknown, expected %s", name, prompt_template_names());
 }
 
 bool prompt_mask_find(PromptMask *out, const char *name, Error *e)

@@ -5,6 +5,7 @@
  * blank or newline after it are left out.
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
  *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench, which has no end token)
+ *     llava_hf   USER: <image>\nQUESTION ASSISTANT: …</s>                   (the chat template of llava-hf/llava-1.5-7b-hf)
  *     vicuna_v1  A chat between … questions. USER: <image>\nQUESTION ASSISTANT: …</s>
  * The text is tokenised as a whole with the tokenizer's own template (<s>). Then the one <image> becomes image_tokens copies of
  * its id, as in Hugging Face's processor. `piecewise` tokenises the two sides of <image> apart, as the original LLaVA does. Its
@@ -22,7 +23,7 @@
 
 #define PROMPT_IMAGE "<image>"
 
-typedef enum { PROMPT_WORLD, PROMPT_PLAIN, PROMPT_VICUNA_V1, PROMPT_TEMPLATES } PromptTemplate;
+typedef enum { PROMPT_WORLD, PROMPT_PLAIN, PROMPT_VICUNA_V1, PROMPT_LLAVA_HF, PROMPT_TEMPLATES } PromptTemplate;
 typedef enum { MASK_ANSWER, MASK_ALL_TEXT, MASK_ALL_PLUS_IMAGE, PROMPT_MASKS } PromptMask;
 
 typedef struct {
@@ -43,7 +44,8 @@ typedef struct {
 /* The arrays of the prompt are in `a`. `answer` NULL: the prompt for a generation. */
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e);
 
-const char *prompt_template_name(PromptTemplate t);       // "world", "plain", "vicuna_v1"
+const char *prompt_template_name(PromptTemplate t);       // "world", "plain", "vicuna_v1", "llava_hf"
+const char *prompt_template_names(void);                  // all of them, for a sentence
 const char *prompt_template_end(PromptTemplate t);        // the token that ends an answer; "": there is none
 const char *prompt_mask_name(PromptMask m);               // "answer", "all_text", "all_plus_image"
 /* The template or mask of this name; an unknown name is an error that lists them. */

@@ -15,16 +15,15 @@ static bool has_special(const Tokenizer *t, const char *token, int64_t id, const
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e)
 {
     char *tokenizer = arena_format(a, "%s/tokenizer.json", model_folder);
-    char *preprocessor = arena_format(a, "%s/preprocessor_config.json", model_folder);
     size_t width, height;
     *r = (Reader){ .pixels = config_pixels(c), .end = (int32_t)c->text.eos_token_id, .positions = config_positions(c) };
-    if (!tokenizer || !preprocessor || !image_processor_read(&r->images, preprocessor, e)
+    if (!tokenizer || !image_processor_open(&r->images, model_folder, e)
         || !image_processor_size(&r->images, &width, &height, e))
         return false;
     const size_t *want = r->pixels.dim;
     if (width != want[2] || height != want[1])
-        return error_set(e, "%s: pictures come out %zu x %zu, expected %zu x %zu (config.json)", preprocessor, width, height,
-                         want[2], want[1]);
+        return error_set(e, "%s: the picture processor makes pictures of %zu x %zu, expected %zu x %zu (config.json)", model_folder,
+                         width, height, want[2], want[1]);
     if (want[0] != IMAGE_CHANNELS || c->arch->pictures != 1)
         return error_set(e, "%s: the model wants %zu pictures of %zu channels a sample, but the samples here have one picture of "
                             "%d", model_folder,

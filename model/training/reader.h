@@ -22,7 +22,7 @@ typedef struct {
     size_t         positions;         // tokens of a sample, at most
 } Reader;
 
-/* Opens tokenizer.json and preprocessor_config.json of a model folder. Fails where they do not agree with config.json:
+/* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:
  * another size of pictures, ids beyond vocab_size, or special tokens of other ids. The tokenizer is in `a`. */
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
 

@@ -20,6 +20,9 @@
 
 enum { OPTION_REPEATS = 64 };
 
+/* The help of --unmerged, the same in every command that takes an adapter. Merged and unmerged answers differ in their last bits. */
+#define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
+
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
 /* One option of a command. Exactly one of text, flag, number and list is set: where its value goes. */

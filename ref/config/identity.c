@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "model/text/chat_template.h"
+#include "tensor/base/file.h"
 
 static bool hash_file(Hash *h, const char *path, Error *e)
 {
@@ -19,13 +21,23 @@ static bool files_digest(const char *folder, const char *const *name, size_t cou
     for (size_t k = 0; k < count; k++)
         if (!hash_file(&h, arena_format(a, "%s/%s", folder, name[k]), e))
             return false;
+    const char *path, *chat = chat_template_text(folder, &path, a, e);
+    if (chat)
+        hash_text(&h, chat);
     *out = hash_end(&h);
-    return true;
+    return !e->failed;
+}
+
+/* The file that has the picture processor; transformers 5 writes no preprocessor_config.json. */
+static const char *processor_file(const char *folder, Arena *a)
+{
+    const char *path = arena_format(a, "%s/preprocessor_config.json", folder);
+    return path && !file_exists(path) ? "processor_config.json" : "preprocessor_config.json";
 }
 
 bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e)
 {
-    return files_digest(folder, (const char *const[]){ "tokenizer.json", "preprocessor_config.json" }, 2, out, a, e);
+    return files_digest(folder, (const char *const[]){ "tokenizer.json", processor_file(folder, a) }, 2, out, a, e);
 }
 
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)

@@ -7,7 +7,7 @@
 #include "model/training/dataset.h"
 #include "tensor/base/hash.h"
 
-/* How a model reads: tokenizer.json and preprocessor_config.json of the folder. */
+/* How a model reads: tokenizer.json, the file of the picture processor, and the chat template of the folder, if it has one. */
 bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e);
 /* config.json and model.safetensors of the folder, and how the model reads. */
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/config/session.h"
 
-#include "model/image/processor.h"
+#include "model/folder/folder.h"
+#include "model/text/chat_template.h"
 #include "tensor/base/file.h"
 
 /* The weights of model.path, or new ones of model.config. */
@@ -31,7 +32,9 @@ bool session_bare(Session *s, const Settings *settings, const char *folder, Aren
 
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e)
 {
-    return reader_open(&s->reader, s->folder, &s->config, (PromptTemplate)settings->data_template, mask, s->arena, e);
+    PromptTemplate template = (PromptTemplate)settings->data_template;
+    return (settings->given[SETTING_data_template] || chat_template_find(&template, template, s->folder, e))
+        && reader_open(&s->reader, s->folder, &s->config, template, mask, s->arena, e);
 }
 
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e)
@@ -100,23 +103,9 @@ bool session_begin(Session *s, const MethodSettings *m, Error *e)
     return m->method->loss ? session_train(s, &m->settings, e) : session_model(s, e);
 }
 
-/* The files of a model folder that training and unlearning leave true. */
 bool session_save(const Session *s, const char *folder, Error *e)
 {
-    static const char *const kept[] = { "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
-                                        "special_tokens_map.json", "added_tokens.json",
-                                        "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json" };
-    Arena *a = s->arena;
-    if (!file_make_folder(folder, e))
-        return false;
-    for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
-        const char *from = arena_format(a, "%s/%s", s->folder, kept[k]);
-        if (!from || (file_exists(from) && !copy_file(s->folder, folder, kept[k], a, e)))
-            return false;
-    }
-    const char *processor = arena_format(a, "%s/processor_config.json", folder);
-    return processor && processor_config_write(processor, (size_t)s->config.vision.patch_size, e)
-        && weights_save(&s->weights, &s->config, folder, e);
+    return folder_write(folder, s->folder, &s->weights, &s->config, e);
 }
 
 void session_close(Session *s)

@@ -30,7 +30,8 @@ typedef struct {
 } Session;
 
 /* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new weights read as
- * data.world says. data.template is the prompt template; `mask` says which tokens of a sample are targets. */
+ * data.world says. data.template is the prompt template; where it is not given, the folder's own chat template, if that is
+ * known (chat_template.h), and data.template's default for a folder without one. `mask` says which tokens of a sample are targets. */
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e);
 /* session_open in two halves: config and weights alone, for callers who bring ids and pixels; then the reader. `settings` may be NULL where
  * `folder` is not. */
@@ -51,7 +52,7 @@ bool session_train(Session *s, const Settings *settings, Error *e);
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
 /* The adapters; NULL: there are none. */
 Lora *session_lora(Session *s);
-/* Writes a whole model folder: config, weights, tokenizer, picture processor, and what else of the opened folder still holds. */
+/* Writes a whole model folder by folder_write, with the opened folder as its source. */
 bool session_save(const Session *s, const char *folder, Error *e);
 void session_close(Session *s);
 

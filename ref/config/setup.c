@@ -20,14 +20,6 @@ TrainConfig train_config(const Settings *s)
     };
 }
 
-bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e)
-{
-    size_t size;
-    char *source = arena_format(a, "%s/%s", from, name), *target = arena_format(a, "%s/%s", to, name);
-    char *bytes = source && target ? file_read(source, 64 << 20, &size, a, e) : NULL;
-    return bytes && file_write(target, bytes, size, e);
-}
-
 /* --- methods --- */
 
 /* The hyperparameters that were given override the others; then the settings say what is in force. */

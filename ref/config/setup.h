@@ -41,6 +41,4 @@ bool method_wants_oracle(const MethodSettings *m);
 /* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. o NULL: nothing is printed. */
 bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e);
 
-bool copy_file(const char *from, const char *to, const char *name, Arena *a, Error *e);
-
 #endif

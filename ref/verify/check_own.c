@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Our own reference answers: they are whole, this program makes the same bits again, and its readers accept and refuse as
  * stated. */
+#include "model/folder/folder.h"
 #include "ref/verify/verify.h"
 
 #include <dirent.h>
@@ -97,7 +98,7 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
     if (!made || !mkdtemp(made))
         return error_set(e, "%s: no folder could be made there, expected TMPDIR to be writable", made ? made : "verify");
     const char *wrong = arena_format(a, "%s/wrong.safetensors", folder);
-    bool good = (!file_exists(wrong) || copy_file(folder, made, "wrong.safetensors", a, e)) && suite_write(made, a, e)
+    bool good = (!file_exists(wrong) || folder_copy(folder, made, "wrong.safetensors", e)) && suite_write(made, a, e)
              && compare_made(f, folder, made, manifest, a, e);
     remove_tree(made, a);
     return good;

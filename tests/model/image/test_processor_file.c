@@ -30,9 +30,9 @@ static void the_processor_s_file_is_written(void **state)
 {
     (void)state;
     size_t n;
-    assert_true(processor_config_write(scratch("processor_config.json"), 14, &error));
+    assert_true(processor_config_write(scratch("processor_config.json"), NULL, 14, "full", &error));
     const char *text = file_read(scratch("processor_config.json"), 1 << 16, &n, &arena, &error);
-    assert_non_null(strstr(text, "\"patch_size\": 14"));
+    assert_true(strstr(text, "\"patch_size\": 14") && strstr(text, "\"vision_feature_select_strategy\": \"full\""));
     assert_non_null(strstr(text, "\"processor_class\": \"LlavaProcessor\""));
 }
 

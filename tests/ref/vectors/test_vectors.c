@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What stands in fixtures/vectors/v1: as its schemas say, small, and consistent with itself. */
+#include "model/folder/folder.h"
 #include "tests/ref/vectors/vectors_stand.h"
 
 #include <stdlib.h>
@@ -203,7 +204,7 @@ static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
             if (group || strstr(line, "\"retain\""))
                 kept += (size_t)sprintf(some + kept, "%s\n", line);
         }
-        assert_true(copy_file(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &arena, &error)
+        assert_true(folder_copy(SUITE "/models/tiny-llava-a", scratch("."), "pictures.safetensors", &error)
                     && file_write(scratch("s.jsonl"), some, kept, &error));
         Step step = { .folder = SUITE "/models/tiny-llava-a", .batch = scratch("s.jsonl") };
         settings_defaults(&step.settings, &arena);

@@ -4,6 +4,7 @@
  * other settings or with another config.json. */
 #include <math.h>
 #include <string.h>
+#include "model/folder/folder.h"
 #include "ref/trace/step.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
@@ -53,7 +54,7 @@ static const char *altered(Wrong *w, const char *model, const char *config)
     bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error)
              && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
     for (size_t k = 0; good && k < sizeof same / sizeof *same; k++)
-        good = copy_file(from, to, same[k], w->arena, w->error);
+        good = folder_copy(from, to, same[k], w->error);
     json_decref(all);
     json_decref(other);
     return to;

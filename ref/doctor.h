@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The environment that every bound assumes: round to nearest, gradual underflow, in every thread, and a
- * product engine that computes right results. Refused with a sentence that says what to do. */
+/* Checks the environment that every bound assumes: every thread rounds to nearest and has gradual underflow, and the product engine
+ * computes right results. False: the sentence says what to do. */
 #ifndef PULSE_REF_DOCTOR_H
 #define PULSE_REF_DOCTOR_H
 

@@ -22,7 +22,7 @@ static const char *floats(const Op *op, Arena *a) { return joined(op->floats, OP
 static const char *reals(const Op *op, Arena *a)  { return joined(op->reals, OP_REALS, a); }
 static const char *ints(const Op *op, Arena *a)   { return joined(op->ints, OP_INTS, a); }
 
-/* "fp32: eps; index: ids [N]"; NULL when an operator is told nothing besides its inputs. */
+/* "fp32: eps; index: ids [N]"; NULL where an operator has no attributes. */
 static const char *attributes(const Op *op, Arena *a)
 {
     const char *text = NULL;
@@ -57,7 +57,7 @@ static bool list_methods(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "label", "needs", "defaults", "loss", "gradient", "variants", "notes",
                                            "source", "formula" };
-    const size_t n = sizeof columns / sizeof *columns - !json;          // people read the parts, programs the whole formula as well
+    const size_t n = sizeof columns / sizeof *columns - !json;          // people read the parts of the formula; programs also get the whole
     const char **cells = arena_array(a, methods_count * n, sizeof *cells);
     for (size_t k = 0; cells && k < methods_count; k++) {
         const Method *m = methods[k];
@@ -114,7 +114,7 @@ static bool list_stopping_rules(bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, 2, cells, STOPPING_RULES, json, e);
 }
 
-/* The values of a key in words: its range or choices, else its type. */
+/* The values that a key may have, in words: its range, its choices, or else its type. */
 static const char *values(ValueType type, const char *range)
 {
     return type == TYPE_BOOL ? "yes|no" : *range ? range : value_type_name(type);

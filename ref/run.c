@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref run: the PULSE protocol, from a config to its tables. */
+/* pulse-ref run runs the PULSE protocol, from a config to its tables. */
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static void print_plan(const Run *r, bool json)
     json_decref(list);
 }
 
-/* Wall times: of this machine and this run, so they are in no digest. */
+/* Writes the wall times. They belong to this machine and this run, so they are part of no digest. */
 static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
 {
     json_t *list = json_array();
@@ -89,7 +89,7 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
     return good;
 }
 
-/* The run again, or what of it is there, against another: same, or what differs first. */
+/* Compares the run, as far as it is finished, with the folder of another run. Says that both are the same, or what differs first. */
 static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];

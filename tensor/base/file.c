@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file and tells its size; anything else (a folder, a pipe, on which opening would wait) is refused. */
+/* Opens a regular file and gives its size. Anything else is refused, such as a folder, or a pipe, on which opening would wait. */
 static FILE *open_regular(const char *path, size_t limit, size_t *size, Error *e)
 {
     struct stat st;
@@ -93,7 +93,7 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
-/* Removes the part of a file, unless somebody writes it: a writer holds a lock on it. */
+/* Removes the part of a file, unless a process holds a lock on it and so is still writing it. */
 static void sweep_one(int folder, const char *name)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -118,7 +118,7 @@ void folder_sweep(const char *path)
 bool folder_hold(FolderHold *h, const char *path, Error *e)
 {
     *h = file_make_folder(path, e) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {      // a file system without locks is no reason to stop
+    if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {      // on a file system without locks the program goes on
         folder_leave(*h);
         *h = -1;
         return error_set(e, "%s: another process is writing into this folder, expected one at a time", path);
@@ -135,7 +135,7 @@ void folder_leave(FolderHold h)
         close(h);
 }
 
-/* The name that a rename may replace: of a link what it leads to, so that the link stays; NULL for a device, a pipe or a folder. */
+/* The name that a rename may replace. For a link it is the target, so that the link stays. NULL: it is a device, a pipe or a folder. */
 static char *replaceable(const char *path, Arena *a, Error *e)
 {
     struct stat st;
@@ -167,7 +167,7 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     folder_sweep(folder);
     int fd = open(w->beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd >= 0)
-        flock(fd, LOCK_EX | LOCK_NB);                     // tells a sweeper that the part is being written
+        flock(fd, LOCK_EX | LOCK_NB);                     // shows folder_sweep that the part is being written
     if (fd >= 0 && (w->stream = fdopen(fd, "wb")))
         return true;
     error_io(e, "%s: cannot be written: %s", path, strerror(errno));
@@ -179,8 +179,8 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     return false;
 }
 
-/* A rename is safe from a power failure once its folder has reached the disk. A file system that cannot sync a folder says EINVAL or
- * ENOTSUP; then there is nothing to wait for. */
+/* A rename survives a power failure once its folder has reached the disk. A file system that cannot sync a folder answers EINVAL or
+ * ENOTSUP, and then there is nothing to wait for. */
 static bool sync_folder(const char *path, Arena *a)
 {
     const char *folder = folder_of(path, a);
@@ -198,7 +198,7 @@ bool file_finish(FileWriter *w, Error *e)
 {
     if (!w->stream)
         return error_set(e, "a file is finished that was not begun");
-    errno = 0;                                            // an earlier failure of the stream has left only its flag
+    errno = 0;                                            // an earlier failure of the stream has set its flag, but not errno
     bool good = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
     int why = errno;
     if (fclose(w->stream) != 0 && good) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Adam's moments and its update, AdamW's with it. Zero is +0. */
+/* The moments of Adam and AdamW, and their update. A zero is +0. */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
 
-/* --- adam_m = b m + (1 - b) g. The difference 1 - b, a product and the sum take 3 u (|b m| + |(1 - b) g|), the test 1 u: 5 u is
+/* --- adam_m = b m + (1 - b) g. The difference 1 - b, a product and the sum make 3 u (|b m| + |(1 - b) g|), and the test makes 1 u; 5 u is
  * claimed. --- */
 
 static float adam_m_decide(const Call *c, size_t j)
@@ -52,7 +52,7 @@ CLONES static void adam_v_chunk(const Call *c, size_t begin, size_t end)
 
 static void adam_v_kernel(const Call *c) { step_each_chunk(c, adam_v_chunk); }
 
-/* Bounds of both moments: 4 u for 1 - b, the square or one to spare, the product and the sum. */
+/* The bounds of both moments: 4 u for 1 - b, the square (adam_v), the product and the sum. */
 static void adam_m_bound(BoundRule *r)
 {
     double b = (double)r->call->attrs->f[ADAM_M_BETA1];
@@ -74,7 +74,7 @@ static void adam_v_bound(BoundRule *r)
 
 static bool beta_shape(const Call *c, Shape *out, Error *e)
 {
-    float beta = c->attrs->f[ADAM_M_BETA1];                  // or adam_v's beta2: the one attribute of both
+    float beta = c->attrs->f[ADAM_M_BETA1];                  // for adam_v this is beta2; each has one attribute
     return beta >= 0 && beta < 1 ? step_same_shapes(c, out, e) : step_refuse(c, e, c->op->floats[ADAM_M_BETA1], (double)beta, "0 <= b < 1");
 }
 
@@ -107,7 +107,7 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
 typedef struct { Big a, lr_m; double eps, v, c1, c2; } AdamValue;
 
 /* p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p, s = sqrt(v / c2). With L = (a - x) c1 and
- * K = lr m - L eps its sign is that of L s - K, so of L|L| v - K|K| c2. */
+ * K = lr m - L eps, its sign is the sign of L s - K, and so that of L|L| v - K|K| c2. */
 static int adam_compare(const void *value, double x)
 {
     const AdamValue *q = value;
@@ -182,9 +182,9 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
  *
  *     u (2 |p| + |y|)                   the difference, and an implementation that scales p by 1 - lr decay first
  *     10 u lr (|t| + decay |p|)         the two corrections, two quotients, root, eps, the products and the sum
- *     b_p                               what p is off
- *     lr b_m / c1 / (sqrt(v/c2) + eps)  what m is off
- *     lr |t| / (sqrt(v/c2) + eps) d     what the root is off: d = b_v / c2 / (2 root), or sqrt(b_v / c2) where that is less */
+ *     b_p                               the error of p
+ *     lr b_m / c1 / (sqrt(v/c2) + eps)  the error of m
+ *     lr |t| / (sqrt(v/c2) + eps) d     the error d of the root: b_v / c2 / (2 root), or sqrt(b_v / c2) where that is less */
 static void adam_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;

@@ -10,9 +10,9 @@
  *     the test itself          u |v|
  *     sum                      |p_i| h u sum + 3 u |v|,   4 u |v| is claimed
  *
- * Nothing overflows or underflows, for |terms| lie in 2^-447 … 2^408. What the test leaves undecided is p_i times the exact dp_i - D,
- * a number of at most 580 bits. D is summed once a row, so that a row of which no element is decided (all dp_j are equal) costs n
- * steps, not n^2. */
+ * Nothing overflows or underflows, because all |terms| lie in 2^-447 … 2^408. What the test leaves undecided is p_i times the exact
+ * dp_i - D, a number of at most 580 bits. D is summed once for each row, so that a row of which no element is decided (all dp_j
+ * are equal) costs n steps, not n^2. */
 #include "tensor/exact/exact.h"
 #include "tensor/exact/simd.h"
 #include "tensor/ops/softmax.h"
@@ -22,7 +22,7 @@ SIMD v8d load(const float *x, size_t k, size_t n)
     return k + LANES <= n ? simd_load(x + k) : simd_load_part(x + k, n - k, 0);
 }
 
-/* The exact tier of a row; -D is made when the first element needs it. */
+/* The exact tier of a row. -D is computed when the first element needs it. */
 typedef struct {
     const float *p, *dp;
     size_t n;
@@ -44,14 +44,14 @@ static float grad_exact(ExactRow *row, size_t i)
     return exact_round(&s);
 }
 
-/* An operand that is not finite: the formula as IEEE 754 takes it, the same in any order. */
+/* One element. Where an operand is not finite, the formula is evaluated by IEEE 754, and the order does not matter. */
 static float grad_one(ExactRow *row, size_t i, double dot)
 {
     double v = row->p[i] * (row->dp[i] - dot);
     return v - v != 0 ? float_canonical((float)v) : grad_exact(row, i);
 }
 
-/* (Lanes come in memory: vectors are passed differently by a clone and by what is not one.) */
+/* (The lanes are passed in memory, because a clone for another processor passes vectors in other registers.) */
 static void grad_some(ExactRow *row, size_t k, const v8i *lanes, double dot, float *ds)
 {
     int32_t fails[LANES];
@@ -70,7 +70,7 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
         sizes += simd_abs(t);
     }
     size_t lane = (n + LANES - 1) / LANES + 2, height = n - 1 < lane ? n - 1 : lane;
-    ExactRow exact;                                          // not cleared: rows are many, and short
+    ExactRow exact;                                          // it is not cleared as a whole, because rows are many and short
     exact.p = p;
     exact.dp = dp;
     exact.n = n;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of a product. The right operand goes into strips, once, by all threads; then each thread takes
- * tiles, that is some lines of the left operand and a strip or several: for each block of K it widens the
- * lines, lets the engine sum, and adds the sums in order; then the rounding test, while the sums are in the
- * cache. One parallel region with one barrier. */
+/* The driver of a product. First all threads pack the right operand into strips, once. Then each thread takes tiles. A tile is some
+ * lines of the left operand with one strip or several. For each block of K the thread widens the lines, lets the engine sum, and adds
+ * the sums in order; the rounding test follows while the sums are in the cache. All of this is one parallel region with one barrier. */
 #include "tensor/product/product.h"
 
 #include <omp.h>
@@ -43,14 +42,14 @@ typedef struct {
     const Engine *engine;
     Operands of;
     Tile   whole;
-    size_t blocks, depth;               // blocks of K, and the length of each but the last
-    size_t columns, width;              // lines of b, rounded up to whole panels; of one strip
-    size_t rows, across, tiles;         // lines of a in a tile; tiles beside each other; tiles
+    size_t blocks, depth;               // the number of blocks of K, and the length of each but the last
+    size_t columns, width;              // the lines of b, rounded up to whole panels; the lines of b in a strip
+    size_t rows, across, tiles;         // the lines of a in a tile; the tiles in one row of tiles; all tiles
     double *packed;                     // [block][strip][k][column of the strip]
-    double *norm;                       // [columns], of the lines of b
+    double *norm;                       // [columns] the norms of the lines of b
     double *scratch;                    // [threads, room]
     size_t room;
-    bool   checked;                     // by Freivalds' check (freivalds.h), for which the next two are
+    bool   checked;                     // whether Freivalds' check is made (freivalds.h), which reads the next two
     double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], the signed sums over each panel's lines
 } Work;
 
@@ -71,7 +70,7 @@ static double *signed_at(const Work *w, size_t j, size_t block)
     return w->signed_b + j / KERNEL_COLS * w->of.b.length + block * w->depth;
 }
 
-/* Tiles are few and long where the strips do not stay in the cache, several a thread where they do. */
+/* Cuts the product into tiles: few and long ones where the strips do not fit the cache, several for each thread where they do. */
 static void cut(Work *w, size_t threads)
 {
     const size_t m = w->of.a.lines, length = w->of.a.length;
@@ -88,7 +87,7 @@ static void cut(Work *w, size_t threads)
 
 /* --- The work of one thread --- */
 
-/* Up to KERNEL_COLS lines of b from j on, all of K. */
+/* Packs up to KERNEL_COLS lines of b from j on, with all of K. */
 static void pack(const Work *w, size_t j)
 {
     size_t first = j / w->width * w->width, columns = least(w->width, w->columns - first), n = least(KERNEL_COLS, w->of.b.lines - j);
@@ -104,15 +103,15 @@ static void pack(const Work *w, size_t j)
     norms_above(square, KERNEL_COLS, w->of.b.length);
 }
 
-/* The sums of a tile, and what is known of them. */
+/* The sums of a tile, with the norms and the expected values that check them. */
 typedef struct {
     double *sum;
     size_t  stride;
-    double  norm[MOST_ROWS];            // of a's lines; their squares while blocks are still added
-    double  want[MOST_ROWS];            // C s, as it follows from the operands
+    double  norm[MOST_ROWS];            // the norms of the lines of a; their squares until the last block is added
+    double  want[MOST_ROWS];            // C s, computed from the operands
 } Sums;
 
-/* Sums over one block of K, added to those before. */
+/* Sums over one block of K, and adds to the sums of the blocks before. */
 static void sum_block(const Work *w, const Tile *t, size_t block, Sums *s, double *room)
 {
     Lines part = w->of.a;
@@ -127,7 +126,8 @@ static void sum_block(const Work *w, const Tile *t, size_t block, Sums *s, doubl
         freivalds_expect(t->m, part.length, a, signed_at(w, t->col, block), padded(t->n) / KERNEL_COLS, w->of.b.length, s->want);
 }
 
-typedef struct { size_t left, wrong; } Outcome;   // results left to Exact; the first row with a wrong sum, or SIZE_MAX
+// left: the results that Exact decides; wrong: the first row with a wrong sum, or SIZE_MAX
+typedef struct { size_t left, wrong; } Outcome;
 
 static Outcome tile_run(const Work *w, size_t tile, double *room)
 {
@@ -215,7 +215,8 @@ static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
                      b->length);
 }
 
-/* As many columns at once as their strips may take memory; then statistics and an audit. `always`: with the check. */
+/* Multiplies as many columns at once as the memory for strips allows. Statistics and an audit follow. `always`: Freivalds' check is made
+ * in any case. */
 static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride,
                              Arena *room, Error *e)
 {

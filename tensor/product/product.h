@@ -41,24 +41,24 @@ Lines lines_cols(Tensor t);
 /* Writes out[i * out_stride + j] for i < a.lines and j < b.lines. Scratch memory comes from `room` and goes back. */
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 
-/* The same by a given engine and always with Freivalds' check. For the start-up test and for tests. */
+/* The same product by a given engine, always with Freivalds' check, for the start-up test and for tests. */
 typedef struct Engine Engine;
 bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
 
-/* How often the bound did not decide, since the last reset, over all threads of the process. */
+/* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide. */
 typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
 ProductStats product_stats(void);
 void      product_stats_reset(void);
 
-/* Products of at most so many multiplications are the built-in kernel's, larger ones the library's. For tests:
- * 0 sends all to the library, a negative number restores the default. */
+/* Products of at most so many multiplications are computed by the built-in kernel, and larger ones by the library. This is for tests: 0
+ * sends all products to the library, and a negative number restores the default. */
 void product_set_kernel_limit(double multiplications);
 
-/* The engine of large products as name, version and, where it tells, the processor type it chose. Opens the library. */
+/* The name and version of the engine of large products and, where it says so, the processor type that it chose. Opens the library. */
 const char *product_engine(void);
 
-/* Chosen shapes, all transposes and special values against Exact, on every thread: true, or a sentence that names a
- * wrong engine. product_selftest tests the built-in kernel and belongs at the start of a program. A library is
+/* Compare products of chosen shapes, all transposes and special values with Exact, on every thread. False: the sentence names the wrong
+ * engine. product_selftest tests the built-in kernel and belongs at the start of a program. A library is
  * tested when it is opened, whoever opens it, and is not used when it fails (engine_refusal says so). */
 bool product_selftest(Error *e);
 bool engine_selftest(const Engine *engine, Error *e);

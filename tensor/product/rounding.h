@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* From sums to floats: the bound, the rounding test, and Exact where the test leaves two floats.
  *
- * A Tile is a rectangle of results, and what it takes to decide them. It owns nothing; all functions are
- * thread-safe as long as no two threads write the same results. */
+ * A Tile is a rectangle of results, with everything that is needed to decide them. It owns nothing. All functions are thread-safe as
+ * long as no two threads write the same results. */
 #ifndef PULSE_TENSOR_PRODUCT_ROUNDING_H
 #define PULSE_TENSOR_PRODUCT_ROUNDING_H
 
@@ -33,7 +33,7 @@ Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n);
 size_t tile_round(const Tile *t, const double *sum, size_t stride, double height);
 
 float tile_exact(const Tile *t, size_t i, size_t j);
-/* One result, chosen by `counter`, is what Exact makes of it; otherwise a sentence that names the engine. */
+/* Checks that one result, chosen by `counter`, is the one that Exact gives. False: the sentence names the engine. */
 bool  tile_audit(const Tile *t, uint64_t counter, const char *engine, Error *e);
 /* Adds to product_stats. */
 void  product_count(size_t results, size_t undecided);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref eval: a model's answers to questions, as a table of metrics. */
+/* pulse-ref eval asks a model questions, and prints the metrics of its answers as a table. */
 #include <string.h>
 #include <sys/stat.h>
 #include "eval/metrics/measure.h"
@@ -22,12 +22,12 @@ typedef struct {
     Settings settings;
     Session session;
     Dataset samples[FILES_MAX];
-    Mmbench bench[FILES_MAX];            // its samples are those of the file; count 0: the file is not MMBench's
+    Mmbench bench[FILES_MAX];            // it shares the samples of the file; count 0: the file is no file of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
-    bool rtn4, unmerged, letters;                  // letters: some file is scored by its written answers
+    bool rtn4, unmerged, letters;                  // letters: the answers of some file are scored by the letter that is written
 } Eval;
 
-/* Without a config the world is the shipped one, unless --set says another. */
+/* Without a config the world is the shipped one, unless --set names another. */
 static bool open_settings(Eval *x, Arena *a, Error *e)
 {
     if (!settings_open(&x->settings, x->config, &x->set, a, e))
@@ -54,7 +54,7 @@ static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
     return true;
 }
 
-/* The files that were named; else all of the world's. */
+/* Opens the files that were named or, if none was, all files of the world. */
 static bool open_questions(Eval *x, Arena *a, Error *e)
 {
     World w = { .groups = 0 };
@@ -72,7 +72,7 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
     return true;
 }
 
-/* The answers may not be written over what is read. */
+/* Refuses to write the answers over a file that is read. */
 static bool answers_apart(const Eval *x, Error *e)
 {
     struct stat to, from;
@@ -82,13 +82,13 @@ static bool answers_apart(const Eval *x, Error *e)
     return true;
 }
 
-/* Every kind of test question, but for names, which are for training. */
+/* Chooses the test questions of every kind, except for names, which are for training alone. */
 static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
 {
     questions_begin(q, a);
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
-            const int64_t frames = x->bench[k].count ? 0 : x->settings.protocol_frames;         // a round is no frame
+            const int64_t frames = x->bench[k].count ? 0 : x->settings.protocol_frames;         // a rotation of MMBench is no paraphrase
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
                 any |= x->samples[k].sample[i].split == SPLIT_TEST && x->samples[k].sample[i].kind == kind;
@@ -112,7 +112,7 @@ static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
     return evaluate(&s->model, &s->reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
 }
 
-/* Rows of each group and kind, in the order in which they first come. */
+/* Measures each group and each kind of questions, in the order in which they first occur. */
 static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Error *e)
 {
     const Result **seen = arena_array(a, q->count, sizeof *seen);
@@ -142,7 +142,7 @@ static bool add_ratio(Rows *rows, const char *group, const char *metric, Ratio x
                                  .count = x.count, .total = x.total, .n = x.total });
 }
 
-/* Single pass and CircularEval of each file of MMBench. */
+/* Measures single-pass accuracy and CircularEval of each file of MMBench. */
 static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e)
 {
     for (size_t k = 0; k < x->files; k++) {
@@ -191,7 +191,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
-    bool printed = print(&rows, json, a, e);                // first, so that no full disk takes the table with it
+    bool printed = print(&rows, json, a, e);                // before the answers are written, so that a full disk does not lose the table
     return (!x->answers || answers_write(x->answers, r, q.count, e)) && printed;
 }
 

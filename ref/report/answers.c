@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions, and what each model says. The place in the file decides which questions are shown, not the outcome: for each
- * scenario shown they are about the first entities that are to be forgotten and retained, a different fact each, and one is general. */
+/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, and not the
+ * outcome. For each scenario that is shown, they are about the first entities to be forgotten and to be retained, each about a
+ * different fact, and one question is general. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,12 @@
 #include "tensor/base/json.h"
 
 enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20 };
-typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // as row_splits
+typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // in the order of row_splits
 static const char *const role_names[ROLES] = { "forget", "retain", "general ability" };
 static const int quota[ROLES] = { 3, 1, 1 };
 
 typedef struct {
-    const char *method, *trainable, *text[2];    // by modality: image, text
+    const char *method, *trainable, *text[2];    // text[0] and right[0]: asked with the image; [1]: asked in text alone
     bool right[2];
 } Said;
 
@@ -35,9 +36,9 @@ typedef struct {
     uint64_t seed;
     Card     card[CARDS_MAX];
     size_t   count, line;
-    bool     pick_any_fact;              // second pass: facts may repeat
-    World    world;                      // groups == 0: it is not at hand
-    Dataset *file;                       // [groups + 1]: of each group and the general ones, read when first asked for
+    bool     pick_any_fact;              // set in the second pass, in which facts may repeat
+    World    world;                      // groups == 0: there is no world
+    Dataset *file;                       // [groups + 1]: the questions of each group and the general ones, read when they are first needed
     Error   *error;
 } Answers;
 
@@ -132,7 +133,7 @@ static void hear(Answers *x, const json_t *o)
 
 /* --- reading --- */
 
-/* Whether a line must be parsed: every line, but for those that are surely about a question that is not shown. */
+/* Whether a line must be parsed. False only where it is certain that the line is about a question that is not shown. */
 static bool concerns(const Answers *x, const char *line)
 {
     const char *id = strstr(line, "\"id\": \"");
@@ -293,8 +294,7 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* Without a world at hand, the questions lack their text and images; that is no error of the report. A world that is there and cannot be
- * read is one. */
+/* Without a world, the questions are shown without their text and images, which is no error. A world that cannot be read is an error. */
 static bool open_world(Answers *x)
 {
     const Report *r = x->report;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Verify: reference answers against this program's, or another implementation's answers against the reference answers. */
+/* Verify compares reference answers with those of this program, or the answers of another implementation with the reference answers. */
 #ifndef PULSE_REF_VERIFY_VERIFY_H
 #define PULSE_REF_VERIFY_VERIFY_H
 
 #include "ref/cli/options.h"
 #include "ref/verify/manifest.h"
 
-/* What of another implementation's answers is to be judged, and how. */
+/* Which answers of another implementation are judged, and how. */
 typedef struct {
     const OptionList *only;          // the beginnings of the paths that are judged; empty: all of them. Each must find an answer in GOT
     bool partial;                    // missing answers are counted, and do not make the verdict undecided
@@ -15,24 +15,26 @@ typedef struct {
     Precision precision;
 } Asked;
 
-/* DIR alone: every file of the folder is whole and is what this program makes, and our readers accept and refuse the files of
- * reject/ as stated there. False after a failure that leaves nothing to judge, with a sentence. */
+/* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our readers accept and
+ * refuse the files of reject/ as case.json states. False leaves a sentence: nothing could be judged. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 
-/* DIR GOT: another implementation's answers, a folder with <case>/out.safetensors or one file of tensors "<case>/<name>".
- * A case of op/, loss/, block/, prep/, tok/ or mask/ must be there whole. Of the other kinds those are judged that are present in GOT.
- * The answers of a step are held against us in three ways, told apart by their names:
+/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or one file with tensors
+ * "<case>/<name>". A case of op/, loss/, block/, prep/, tok/ or mask/ must be complete. Of the other kinds, the cases that are present
+ * in GOT are judged. The answers of a step are of three kinds, which their names tell apart:
  *
- *     <module>@<answer>           fed: what a module answers to our inputs ("modules" of trace.json): its proven bound, and its own noise
- *     hooked.<module>@<answer>    hooked: what a module saw and said in an own pass through the whole step; the noise of the step.
- *                                 <answer> is one of the module's, or in, grad.out
+ *     <module>@<answer>           fed: the answers of a module to our inputs ("modules" of trace.json). They are held to the proven bound
+ *                                 of the module, and to its own noise.
+ *     hooked.<module>@<answer>    hooked: the inputs and answers of a module in an own pass through the whole step. They are held to
+ *                                 the noise of the step. <answer> is an answer of the module, or `in`, or `grad.out`.
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
- *                                 ends: what the whole step comes to; the noise of the step
+ *                                 ends: the results of the whole step, which are held to the noise of the step
  *
- * Of loss, grad, after, adam.m, adam.v and sgd.momentum all are expected of which any is there. */
+ * Where one tensor of the kind loss, grad, after, adam.m, adam.v or sgd.momentum is present, all of its kind are expected. */
 bool verify_got(Findings *f, const char *folder, const char *got, const Asked *asked, json_t *manifest, Arena *a, Error *e);
 
-/* TRACE GOT: the same of a folder that `pulse-ref trace` wrote. GOT is a safetensors file with the names above, or a trace's folder. */
+/* `verify TRACE GOT` does the same for a folder that `pulse-ref trace` wrote. GOT is a safetensors file with the names above, or the folder
+ * of another trace. */
 bool verify_trace(Findings *f, const char *folder, const char *got, const Asked *asked, Arena *a, Error *e);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Bound: how far a sane fp32 implementation of what a tape holds may be from the exactly rounded values, element by element.
+/* Bound: how far a sane fp32 implementation of a tape may be from the correctly rounded values, for each element.
  *
  * The walk goes along the nodes of the tape in their order and applies the rule of each operator (tensor/bound_rule.h). Leaves
- * are given, so they are exact: their bound is 0. To what a rule says the walk adds
+ * are given, so they are exact, and their bound is 0. The walk adds to the rules
  *
  *     a factor of 1.01        for the terms of second order that a rule leaves out
- *     at least 2 u |y|        for what is rounded at all may be one float off (u = 2^-24)
+ *     at least 2 u |y|        because every rounded result may be the neighbouring float (u = 2^-24)
  *     2^-126                  for results below the normal range */
 #ifndef PULSE_TENSOR_BOUNDS_BOUND_H
 #define PULSE_TENSOR_BOUNDS_BOUND_H

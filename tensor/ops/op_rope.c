@@ -4,8 +4,8 @@
  *     rope        y[c] = RN(x[c] C[c] - x[c+D/2] S[c])      y[c+D/2] = RN(x[c+D/2] C[c] + x[c] S[c])
  *     rope_back   the transpose: S with the other sign
  *
- * Class A. The two products are exact doubles; u = 2^-53. Their sum v is rounded within u |v| and the test takes u (|v| + e) more, so that
- * e = 3 u |v| covers both. What the test leaves undecided, ties among it, is rounded to odd first (round_sum).
+ * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test adds u (|v| + e), so
+ * that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded to odd first (round_sum).
  * Source: Su et al., RoFormer, 2021. */
 #include <omp.h>
 #include "tensor/ops.h"
@@ -33,7 +33,7 @@ static bool rope_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* y = RN(p a + q b sign) for n numbers. */
+/* Computes y = RN(p a + q b sign) for n numbers. */
 CLONES static void turn(const float *p, const float *a, const float *q, const float *b, double sign, size_t n, float *y)
 {
     for (size_t j = 0; j < n; j += LANES) {
@@ -69,8 +69,8 @@ static void rotate(const Call *c, double sign)
 static void rope_kernel(const Call *c)      { rotate(c, 1); }
 static void rope_back_kernel(const Call *c) { rotate(c, -1); }
 
-/* Bound: the two products are off by 3 u each with what their sum adds. The table's angle, position times frequency in fp32, is within
- * 3 u of itself, and no frequency is over 1; so cosine and sine are off by u (1 + 3 position). */
+/* Bound: 3 u for each of the two products, which includes their sum. An implementation computes the angle, position times frequency, in
+ * fp32, with a relative error of 3 u, and no frequency is above 1. So the errors of cosine and sine are at most u (1 + 3 position). */
 static void rope_bound(BoundRule *r)
 {
     size_t half = r->call->in[1].shape.dim[1];

@@ -27,12 +27,13 @@ static void scalar_kernel(const Call *c)
         }
     }
     if (open < n)
-        scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, and says where
+        scalar_value(f, x[open], &c->out.f32[open], c->error);     // this call fails again, and its sentence names the operand
 }
 
-/* --- bounds: how far fp32 may be off (bound_rule.h), b being what x is off --- */
+/* --- Bounds of fp32 (bound_rule.h); b is the error of x. --- */
 
-/* x P(x) = x (1 + erf(x / sqrt 2)) / 2, of slope at most 1.13: 3 u |x| where 1 + erf cancels, 4 u |y| for erf and the products. */
+/* x P(x) = x (1 + erf(x / sqrt 2)) / 2 has a slope of at most 1.13. The roundings are 3 u |x|, where 1 + erf cancels, and 4 u |y| for erf
+ * and the products. */
 static void gelu_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -41,7 +42,8 @@ static void gelu_bound(BoundRule *r)
     }
 }
 
-/* x s(k x), of slope at most 1.13: 6 u |y| for exp, sum, quotient and product; 4 u |x| |y| for an exponent that is off by u |k x|. */
+/* x s(k x) has a slope of at most 1.13. The roundings are 6 u |y| for exp, sum, quotient and product, and 4 u |x| |y| for the rounding
+ * u |k x| of the exponent. */
 static void gated_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -50,7 +52,7 @@ static void gated_bound(BoundRule *r)
     }
 }
 
-static void slope_bound(BoundRule *r)      // the derivatives of the three: values up to 1.13, slope at most 0.86
+static void slope_bound(BoundRule *r)      // the derivatives of these three: values up to 1.13, slopes up to 0.86
 {
     for (size_t i = 0; i < r->size; i++)
         r->out[i] = 0.86 * (double)r->b[0][i] + 12 * U24;
@@ -106,7 +108,7 @@ static void sqrt_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_mul(t, dy, op_scale(t, op_rsqrt(t, y->in[0]), 0.5f)));
 }
 
-/* d log s(x) = s(-x); the sign costs nothing. */
+/* d log s(x) = s(-x); changing a sign is exact. */
 static void log_sigmoid_vjp(Tape *t, Node *y, Node *dy)
 {
     tape_contribute(t, y->in[0], op_mul(t, dy, op_sigmoid(t, op_scale(t, y->in[0], -1))));

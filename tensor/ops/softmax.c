@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast tier of a row of softmax: eight doubles at a time, a bound, the rounding test.
+/* The fast tier of a row of softmax: eight doubles at a time, a bound, and the rounding test.
  *
- * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j but one with d_j = 0. Then
+ * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j, without one j for which d_j = 0. Then
  *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T).
  *
  * Bounds are relative, in u = 2^-53. The sum of positive terms in eight lanes, CHUNK terms at a time and then their sums, adds its
@@ -17,10 +17,10 @@
  *     sum                             222 + h      sum                                   149 + h
  *     claimed                         224 + h      claimed                               160 + h
  *
- * Why |d| is bounded where it matters: below e^-104 < 2^-150 the float p is 0 whatever it is, and in 1 + T such a term weighs nothing;
- * T itself matters down to 2^-151, of which n <= 2^24 terms of e^-130 are a part in 5000. The test multiplies by 1 - bound and
- * 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that masked logits and empty lanes
- * add 2^-865, which is nothing. */
+ * |d| is bounded where it matters. A p below e^-104 < 2^-150 rounds to 0, and such a term does not change 1 + T. T itself matters down to
+ * 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by 1 - bound and 1 + bound, which costs 1 + 1
+ * for the constants and 1 for the product. d is clamped at -600, so that masked logits and empty lanes add 2^-865, which is too small
+ * to matter. */
 #include "tensor/exact/exp_log.h"
 #include "tensor/ops/softmax.h"
 
@@ -72,7 +72,7 @@ SIMD void store(float *y, size_t k, size_t n, v8f f)
         simd_store_part(y + k, n - k, f);
 }
 
-/* The largest logit; NaN for a row that has no softmax: NaN or +inf in it, or nothing but -inf. */
+/* The largest logit; NaN for a row without a softmax, which holds a NaN or +inf, or nothing but -inf. */
 SIMD double row_top(const float *x, size_t n)
 {
     v8d top = simd_set(-INFINITY);
@@ -93,7 +93,7 @@ SIMD double row_top(const float *x, size_t n)
 
 SIMD v8d shifted(const float *x, size_t k, size_t n, double top) { return load(x, k, n) - top; }
 
-/* e[j] = e^d_j, and their sum. */
+/* Sets e[j] to e^d_j and returns their sum. */
 SIMD double row_powers(const float *x, size_t n, double top, double *e)
 {
     v8d sum = simd_set(0);
@@ -109,7 +109,7 @@ SIMD double row_powers(const float *x, size_t n, double top, double *e)
     return simd_sum(sum);
 }
 
-/* log(1 + T), T without the term of `at`, so that a small T keeps its digits. */
+/* log(1 + T). T is summed without the term of `at`, so that a small T keeps its digits. */
 SIMD double row_log(const float *x, size_t n, double top, size_t at, double *e)
 {
     row_powers(x, n, top, e);
@@ -143,8 +143,8 @@ static double bound(size_t n, int constant)
 
 typedef bool Slow(SlowRow *row, size_t v, float *y);
 
-/* Asks the slow tiers for the lanes that failed; the first column they leave open, or n. (Lanes come in
- * memory: vectors are passed differently by a clone and by what is not one.) */
+/* Asks the slow tiers for the lanes that failed. Returns the first column that they do not decide, or n. (The lanes are passed in memory,
+ * because a clone for another processor passes vectors in other registers.) */
 static size_t settle(SlowRow *row, size_t k, const v8i *lanes, Slow *slow, float *y)
 {
     int32_t fails[LANES];
@@ -234,7 +234,7 @@ CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, f
     return n;
 }
 
-/* --- What others call: clang 14 cannot export a clone. --- */
+/* --- The exported functions. They are wrappers, because clang 14 cannot export a clone. --- */
 
 size_t softmax_row(const float *x, size_t n, double *room, float *p)
 {

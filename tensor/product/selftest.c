@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The start-up test of an engine: shapes around the sizes at which kernels change their path and of whole tiles, all
- * transposes, uniform data with one line each of infinities, NaN, subnormals and negative zeros. Every
- * thread takes part, because a library keeps buffers for each thread. */
+/* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are whole tiles; all
+ * transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and negative zeros. Every thread takes
+ * part, because a library keeps buffers for each thread. */
 #include "tensor/exact/exact.h"
 #include "tensor/product/engine.h"
 
@@ -15,7 +15,7 @@ static const Case cases[] = {
     { 104, 256, 32, 131 }, { 80, 96, 96, 97 }, { 416, 80, 96, 997 },
 };
 
-/* Numbers of 24 bits around 0, by a multiplicative congruence (Lehmer's). */
+/* Fills x with numbers of 24 bits around 0, from a multiplicative congruential generator (Lehmer). */
 static void fill(float *x, size_t n, uint64_t seed)
 {
     for (size_t k = 0; k < n; k++) {
@@ -35,7 +35,7 @@ static Lines lines_in(float *x, size_t lines, size_t length, bool columns)
 {
     Lines l = columns ? (Lines){ x, F32, lines, length, 1, lines } : (Lines){ x, F32, lines, length, length, 1 };
     fill(x, lines * length, lines * 1000 + length + columns);
-    if (lines < 80)                     // so that the check of the sums (freivalds.h) judges the larger ones
+    if (lines < 80)                     // larger ones stay finite, so that freivalds.h can judge their sums
         spoil(x, &l);
     return l;
 }
@@ -69,7 +69,7 @@ static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, 
 
 enum { COUNT = sizeof cases / sizeof *cases };
 
-/* The threads share the cases; then each computes the last one once more, so that none is left out. */
+/* The threads share the cases. Then each thread computes the last case once more, so that no thread is left out. */
 static void check_shared(const Engine *engine, Error *e)
 {
     Arena arena = arena_make(e);
@@ -83,7 +83,7 @@ static void check_shared(const Engine *engine, Error *e)
     arena_free(&arena);
 }
 
-/* Of several failures one is reported. */
+/* Where several threads fail, one failure is reported. */
 bool engine_selftest(const Engine *engine, Error *e)
 {
     #pragma omp parallel

@@ -169,7 +169,7 @@ pulse_status pulse_op_record(pulse_context *c, size_t k, const char **json)
         if (!op)
             error_set(&c->error, "there is no operator %zu, expected 0 to %zu", k, ops_count - 1);
         else
-            *json = door_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
+            *json = door_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
                                            op->formula, "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "shapes",
                                            op->shapes, "half", input_names(op, op->half), "floats", names(op->floats, OP_FLOATS), "reals",
                                            names(op->reals, OP_REALS), "ints", names(op->ints, OP_INTS), "index", op->index,

@@ -278,7 +278,8 @@ class _Record:
     def input(self, k):
         """The name of input k, and the types that it may have."""
         word = self.inputs[min(k, len(self.inputs) - 1)]
-        return "%s: input %s" % (self.name, word.rstrip("?.")), (_F32, np.dtype(np.float16), BF16) if word in self.json["half"] else (_F32,)
+        types = (_F32, np.dtype(np.float16), BF16) if word in self.json["half"] else (_F32,)
+        return "%s: input %s" % (self.name, word.rstrip("?.")), types
 
     def signature(self):
         plain = [Parameter(w.rstrip("?."), Parameter.VAR_POSITIONAL if w.endswith("...") else Parameter.POSITIONAL_ONLY,
@@ -359,7 +360,8 @@ def bound(name, *arrays, **attributes):
 
 
 def ops():
-    """The operators by their names, as functions with a signature and a docstring: `pulse.ops()["softmax"](z)`, `help(pulse.ops()["linear"])`."""
+    """The operators by their names, as functions with a signature and a docstring: `pulse.ops()["softmax"](z)`,
+    `help(pulse.ops()["linear"])`."""
     def function(r):
         def f(*arrays, **attributes): return op(r.name, *arrays, **attributes)
         f.__name__ = f.__qualname__ = r.name
@@ -399,8 +401,9 @@ def assert_close(got, name, *arrays, precision="fp32", **attributes):
         if bad.any():
             ratio = np.where(same, 0, np.where(np.isfinite(error), error / off, np.inf))
             at = np.unravel_index(np.argmax(np.where(bad, ratio, -1)), got.shape)
-            raise AssertionError("%s at %s: %d of %d numbers are outside the bound; the worst is at %s: got %r, expected %r, off by %.3g, bound %.3g"
-                                 % (name, precision, bad.sum(), got.size, [int(i) for i in at], float(got[at]), float(right[at]), error[at], off[at]))
+            raise AssertionError("%s at %s: %d of %d numbers are outside the bound; the worst is at %s: got %r, expected %r, off by %.3g, "
+                                 "bound %.3g" % (name, precision, bad.sum(), got.size, [int(i) for i in at], float(got[at]),
+                                                 float(right[at]), error[at], off[at]))
 
 
 # --- Losses of the methods ---
@@ -450,7 +453,8 @@ def _part(role, given):
     logits = _array(p.logits, "%s: logits" % role)
     labels, reference = _labels(p.labels, "%s: labels" % role), p.reference
     if logits.ndim not in (2, 3) or labels.shape != logits.shape[:-1]:
-        raise Error("%s: logits are %s and labels %s, expected [rows, V] and [rows], or [B, T, V] and [B, T]" % (role, list(logits.shape), list(labels.shape)))
+        raise Error("%s: logits are %s and labels %s, expected [rows, V] and [rows], or [B, T, V] and [B, T]"
+                    % (role, list(logits.shape), list(labels.shape)))
     if reference is not None:
         reference = _array(reference, "%s: reference" % role)
         if reference.shape != logits.shape:
@@ -520,7 +524,7 @@ class Optimiser:
         at = ctypes.addressof(tensors)
         slots = (_Slot * len(new))(*[(at + i * _TENSOR.size, _at(grads.get(k)), _at(m[k]), _at(v[k])) for i, k in enumerate(new)])
         state, norm, lr = _State.from_buffer_copy(self._state), ctypes.c_float(), ctypes.c_float()
-        _call(_lib.pulse_optimiser_step, *_settings(self.settings), slots, len(new), ctypes.byref(state), ctypes.byref(norm), ctypes.byref(lr))
+        _call(_lib.pulse_optimiser_step, *_settings(self.settings), slots, len(new), *map(ctypes.byref, (state, norm, lr)))
         self.m, self.v, self._state, self.norm, self.lr = m, v, state, np.float32(norm.value), np.float32(lr.value)
         return new
 
@@ -565,10 +569,10 @@ class Tokenizer(_Handle):
         """A question and its answer under a template ("world", "plain", "vicuna_v1") and a mask ("answer", "all_text",
         "all_plus_image"): a `Prompt`. image_tokens: the rows of a picture, 0 without one. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
-            _fields_ = [("ids", ctypes.c_void_p), ("targets", ctypes.c_void_p)] + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")]
+            _fields_ = [(w, ctypes.c_void_p) for w in ("ids", "targets")] + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")]
         p = Value()
-        _call(_lib.pulse_prompt, self._open(), template.encode(), mask.encode(), question.encode(), None if answer is None else answer.encode(),
-              image_tokens, ctypes.byref(p))
+        answer = None if answer is None else answer.encode()
+        _call(_lib.pulse_prompt, self._open(), template.encode(), mask.encode(), question.encode(), answer, image_tokens, ctypes.byref(p))
         return Prompt(_numbers(p.ids, p.count), _numbers(p.targets, p.count), slice(p.ib, p.ib + p.ic), slice(p.ab, p.ab + p.ac))
 
 
@@ -605,7 +609,8 @@ Sample = namedtuple("Sample", "ids targets pixels role", defaults=(None, None, "
 Sample.__doc__ = """ids: [N], with the image token once for every row of a picture. targets: [N], the id that each row predicts, -1 or -100:
 not supervised; None: no row is. pixels: float32 [3, height, width], None without a picture. role: of a training step."""
 Score = namedtuple("Score", "nll ce tokens right")
-Score.__doc__ = "nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many. right: of how many the target is the argmax."
+Score.__doc__ = """nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many these are. right: of how many the target
+is the argmax."""
 
 
 class _Sample(ctypes.Structure):
@@ -626,7 +631,8 @@ def _samples(given):
         targets = None if s.targets is None else _labels(s.targets, "sample %d: targets" % k)
         pixels = None if s.pixels is None else _array(s.pixels, "sample %d: pixels" % k)
         if ids.ndim != 1 or targets is not None and targets.shape != ids.shape:
-            raise Error("sample %d: ids are %s and targets %s, expected [N] both" % (k, list(ids.shape), None if targets is None else list(targets.shape)))
+            raise Error("sample %d: ids are %s and targets %s, expected [N] both"
+                        % (k, list(ids.shape), None if targets is None else list(targets.shape)))
         if s.role not in ROLES:
             raise Error("sample %d: the role is %r, expected one of %s" % (k, s.role, ", ".join(ROLES)))
         alive += [ids, targets, pixels]
@@ -761,7 +767,8 @@ class Trainer(_Handle):
 
     def __init__(self, folder, method, reference=None, settings=None, **hyperparameters):
         self._last = None
-        super().__init__(_lib.pulse_trainer_open, os.fsencode(folder), str(method).encode(), *_settings({**(settings or {}), **hyperparameters}),
+        given = _settings({**(settings or {}), **hyperparameters})
+        super().__init__(_lib.pulse_trainer_open, os.fsencode(folder), str(method).encode(), *given,
                          None if reference is None else os.fsencode(reference))
 
     def close(self):

@@ -89,7 +89,7 @@ PUBLIC  = $(BUILD)/libpulseref.a $(BUILD)/$(SONAME) $(BUILD)/libpulseref.so
 
 # A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
 PROGRAMS = test bench exhaustive fuzz make
-CHECKING := $(call below,tests,%.c)
+CHECKING := $(filter-out tests/faults/%,$(call below,tests,%.c))
 programs = $(foreach source,$(CHECKING),$(if $(filter $(1:%=%_%),$(notdir $(source))),$(source)))
 binaries = $(patsubst %.c,$(BUILD)/%,$(notdir $(call programs,$1)))
 TESTS   := $(call binaries,test)
@@ -100,7 +100,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
+.PHONY: all deps run world test matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -189,7 +189,19 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-test: all $(PULSE)-builtin $(TESTS) world
+# System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (hours).
+$(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
+	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
+$(BUILD)/fault_alloc.so: tests/faults/fault_alloc.c $(BUILD)/flags
+	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC $< -o $@ -ldl
+FAULTS = $(BUILD)/fault_call $(BUILD)/fault_alloc.so
+FAULT_SECONDS = 600
+faults: $(PULSE) $(FAULTS)
+	@bash tests/faults/faults.sh $(BUILD) $(FAULT_SECONDS)
+crash: $(PULSE) $(FAULTS)
+	@bash tests/faults/faults.sh $(BUILD) 0
+
+test: all $(PULSE)-builtin $(TESTS) $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 matrix:

@@ -5,7 +5,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-enum { FILE_MAX = 64 << 20 };
+enum { FILE_MAX = 64 << 20, LINE_LEAST = 16 };       // {"id":"","group":""} has more bytes; so many empty lines need no room
 
 static bool optional_text(const json_t *object, const char *key, const char **out, Arena *a, Error *e)
 {
@@ -72,6 +72,7 @@ bool entities_read(Entities *out, const char *path, Arena *a, Error *e)
         return false;
     for (size_t k = 0; k < size; k++)
         lines += text[k] == '\n';
+    lines = lines < size / LINE_LEAST + 1 ? lines : size / LINE_LEAST + 1;
     *out = (Entities){ arena_array(a, lines, sizeof *out->entity), 0, arena_text(a, path) };
     if (!out->entity || !out->path)
         return false;

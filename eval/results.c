@@ -4,7 +4,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-enum { FILE_MAX = 1 << 30 };
+enum { FILE_MAX = 1 << 30, LINE_LEAST = 64 };        // the keys of an answer alone have more bytes
 
 /* --- answers --- */
 
@@ -125,6 +125,7 @@ Result *answers_read(const char *path, size_t *count, Arena *a, Error *e)
     char *text = file_text(path, FILE_MAX, &size, a, e);
     for (size_t k = 0; text && k < size; k++)
         lines += text[k] == '\n';
+    lines = lines < size / LINE_LEAST ? lines : size / LINE_LEAST;
     Result *out = text ? arena_zalloc(a, (lines + 1) * sizeof *out) : NULL;
     *count = 0;
     for (char *at = text, *end; out && *at; at = *end ? end + 1 : end) {

@@ -56,7 +56,7 @@ void command_tell(json_t *o)
 
 int command_fail(const Error *e)
 {
-    return command_fail_text("%s", e->text);
+    return command_fail_text("%s", *e->text ? e->text : "the command failed without a sentence, which is a fault of this program");
 }
 
 static int help(void)

@@ -5,7 +5,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20 };
+enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20, LINE_LEAST = 32 };      // a sample has at least 32 bytes, for its keys alone have
 
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {
@@ -86,6 +86,7 @@ bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Erro
     const char *text = file_text(path, FILE_MAX, &n, &file, e);
     for (size_t i = 0; text && i < n; i++)
         lines += text[i] == '\n';
+    lines = lines < n / LINE_LEAST + 1 ? lines : n / LINE_LEAST + 1;        // many empty lines need no room
     *out = (Dataset){ 0 };
     bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, f, a, e);
     if (ok && !out->count && !f)

@@ -17,7 +17,8 @@ static bool next_token(const Model *m, Tape *t, const BatchSample *sample, Cache
         return false;
     *token = (int32_t)best->out.f32[0];
     const float most = logits->out.f32[*token];
-    return most == most || error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers "
+    return (most - most == 0 && tensor_finite(logits->out))
+        || error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers "
                                                "stay in fp32's range");
 }
 

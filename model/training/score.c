@@ -28,6 +28,8 @@ static bool take_scores(const Batch *b, Tape *t, Node *z, SampleScore *out, Aren
         s.exact = s.right == n;
         out[i] = s;
     }
+    if (!tensor_finite(z->out))
+        return error_set(t->error, "the logits of an answer are not finite, expected a model whose numbers stay in fp32's range");
     return true;
 }
 

@@ -160,8 +160,11 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     Node **params = arena_zalloc(&keep, slots * sizeof *params), **gradients = arena_zalloc(&keep, slots * sizeof *gradients);
     if (!params || !gradients || !o->samples(o->context, r->optimiser.step + 1, &samples, &count, &keep, e))
         goto end;
-    if (r->config.accumulate > 1 ? !accumulate_groups(r, o, samples, count, params, gradients, &keep)
-                                 : !group_step(r, o, samples, count, 0, count, params, gradients))
+    const bool made = r->config.accumulate > 1 ? accumulate_groups(r, o, samples, count, params, gradients, &keep)
+                                               : group_step(r, o, samples, count, 0, count, params, gradients);
+    if (!e->failed && !r->loss)
+        error_set(e, "train: step %lld has no loss, expected at least one sample", (long long)r->optimiser.step + 1);
+    if (!made || !r->loss)
         goto end;
     if (o->gradients && !o->gradients(o->context, &r->tape, gradients, r->optimiser.slots, slots))
         goto end;

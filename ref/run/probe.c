@@ -24,9 +24,9 @@ typedef struct {
 
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
 {
-    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric",
-                                                       metric, "value", json_real(value)))
-        == 0;
+    json_t *number = value - value == 0 ? json_real(value) : json_null();
+    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric", metric, "value", number))
+        || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
 }
 
 /* Opens the model that is probed. */

@@ -35,10 +35,13 @@ void exact_add_exact(Exact *s, const Exact *other)
 void exact_add_multiple(Exact *s, const Exact *other, float c)
 {
     Exact rest = *other;
-    for (double x = exact_round64(&rest); x != 0; x = exact_round64(&rest)) {
+    double x = exact_round64(&rest);
+    for (; x != 0 && x - x == 0; x = exact_round64(&rest)) {
         exact_add_long_product(s, x, c);
         exact_add(&rest, -x);
     }
+    if (x - x != 0)                                    // an infinity or NaN, of which no rest is ever zero
+        exact_add(s, x * (double)c);
 }
 
 /* A finite sum as sign, 64 leading bits and whether anything follows them: (-1)^negative m 2^exponent. */

@@ -16,7 +16,10 @@ static void copy_all(const Call *c)
 
 static bool reshape_shape(const Call *c, Shape *out, Error *e)
 {
-    out->rank = (int)c->attrs->n[RESHAPE_RANK];
+    const int64_t rank = c->attrs->n[RESHAPE_RANK];
+    if (rank < 0 || rank > RANK_MAX)
+        return call_refuse(c, "at most 4 dimensions", e);
+    out->rank = (int)rank;
     for (int k = 0; k < out->rank; k++)
         out->dim[k] = (size_t)c->attrs->n[RESHAPE_DIM + k];
     size_t n;
@@ -38,7 +41,7 @@ const Op op_record_reshape = {
 Node *op_reshape(Tape *t, Node *x, Shape s)
 {
     Attrs a = { .n = { [RESHAPE_RANK] = s.rank } };
-    for (int k = 0; k < s.rank; k++)
+    for (int k = 0; k < s.rank && k < RANK_MAX; k++)                    // a larger rank is refused by its shape function
         a.n[RESHAPE_DIM + k] = (int64_t)s.dim[k];
     return tape_push(t, &op_record_reshape, 1, &x, &a);
 }

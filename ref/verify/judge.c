@@ -85,6 +85,8 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     Evidence v = { .way = x->way, .error = d.rms, .noise = z.rms, .ratio = z.rms > 0 ? d.rms / z.rms : 0 };
     bool good = l.finite && (!l.bounded || d.over == 0) && (!l.noised || (d.rms <= l.rms && d.worst <= l.most));
     bool noisy = l.noised && z.rms > d.rms_right / 2;
+    bool still = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;    // no update at all
+    good &= !still;
     place(&v, x, l.bounded && d.over ? d.first : d.where_worst);
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "", *noise = l.noised
             ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
@@ -102,7 +104,7 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
                 shape_size(x->right->shape), d.first) : "";
         line = finding_with(c->f, where, "OUTSIDE", &v, "%s: scaled error %.2g%s%s%s, median ratio %.6g%s%s", x->way, d.scaled, over,
                 noise, pointed(&v, c->arena), d.ratio,
-                            hint(c, x, &d), said);
+                            still ? ", the weights were not updated" : hint(c, x, &d), said);
     }
     mistakes_see(&c->mistakes, id, name, x, line);
     return line != NULL;

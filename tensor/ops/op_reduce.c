@@ -203,6 +203,16 @@ static void mean_bound(BoundRule *r)
     r->out[0] = range_bound(r, 0, shape_size(r->call->in[0].shape), (double)r->call->attrs->n[MEAN_N]);
 }
 
+/* A square is rounded by u and takes part in n - 1 additions. What x is off is multiplied by 2 |x|. */
+static void square_sum_bound(BoundRule *r)
+{
+    size_t n = shape_size(r->call->in[0].shape);
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)r->x[0][i], b = (double)r->b[0][i];
+        r->out[0] += bound_term(x, x, b, b, (double)n);
+    }
+}
+
 /* The relative error of a sum of n squares is n u, plus 2 |x| b for each element. The root halves it. The squares and the root add 3 u. */
 static void square_norm_bound(BoundRule *r)
 {
@@ -254,7 +264,7 @@ const Op op_record_mean = {
 const Op op_record_square_sum = {
     .name = "square_sum", .formula = "y = RN(sum of all x^2); a zero is +0", .kind = CLASS_A, .inputs = "x",
     .shapes = "[…] -> []",
-    .shape = scalar_shape, .kernel = square_sum_kernel, .vjp = square_sum_vjp,
+    .shape = scalar_shape, .kernel = square_sum_kernel, .bound = square_sum_bound, .vjp = square_sum_vjp,
 };
 
 /* It has no gradient, because only the optimiser uses it. */

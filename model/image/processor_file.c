@@ -240,11 +240,12 @@ bool image_processor_write(const ImageProcessor *s, const char *path, Error *e)
 bool processor_config_write(const char *path, const char *source, size_t patch_size, const char *strategy, Error *e)
 {
     json_t *root = source && file_exists(source) ? json_file(source, FILE_MAX, e) : json_object();
-    json_t *ours = json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
-                             "vision_feature_select_strategy", strategy, "image_token", "<image>", "num_additional_image_tokens", 1);
-    bool ok = root && (json_is_object(root) || error_set(e, "%s: must be an object", source))
-           && (json_object_update(root, ours) == 0 || error_no_memory(e, "%s: no memory to write it", path)) && json_save(path, root, e);
-    json_decref(ours);
+    bool ok = root && (json_is_object(root) || error_set(e, "%s: must be an object", source));
+    if (ok)
+        json_join(root, json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
+                                  "vision_feature_select_strategy", strategy, "image_token", "<image>",
+                                  "num_additional_image_tokens", 1));
+    ok = ok && json_save(path, root, e);                // fails where json_join has lost a part
     json_decref(root);
     return ok;
 }

@@ -174,12 +174,15 @@ PULSE_API size_t pulse_result_count(const pulse_result *result);           // `r
 PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_result *result, size_t k, const char **name,
                                            pulse_tensor *value);
 PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name, pulse_tensor *value);
-/* How the tensors came about: of a step the object of trace.json (FIELD "nodes"), of a forward pass {"modules": [...]}. */
+/* How the tensors came about, as in trace.json (`pulse-ref trace`): {"nodes": [{"op", "module", "inputs", "attrs", "output"}, …]}; of a
+ * step also "spec", "method", "formula" and "reference". */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
 
 /* Runs the model on samples that are packed one behind the other: N tokens in all. The result holds "logits" [N, V]; "hidden_states.K"
- * [N, C] (0: the embeddings, K: the output of language layer K); "image_features"; and the output of every module under its path,
- * "language_model.model.layers.0.mlp". Of a module that runs several times the last output is given. */
+ * [N, C] (0: the embeddings, K: the output of language layer K); "image_features" where there is a picture; the output of every module
+ * under its path, "language_model.model.layers.0.mlp" (the last result at or below the path); and every node as in a trace, "t<k>",
+ * "param.<name>", "input.<name>". The result holds all of them in memory, but weights and rotary tables belong to the model and live
+ * as long as it does. */
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples,
                                      pulse_result **out);
 

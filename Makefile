@@ -85,7 +85,7 @@ PULSE   = $(BUILD)/pulse-ref
 INSIDE  := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))          # what may neither print nor exit
 REF     := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
 DOOR    := $(filter $(BUILD)/obj/ref/door/%,$(OBJECTS))
-PUBLIC  = $(BUILD)/libpulseref.a $(BUILD)/$(SONAME) $(BUILD)/libpulseref.so
+PUBLIC  = $(BUILD)/libpulseref.a $(if $(filter -static,$(LDFLAGS)),,$(BUILD)/$(SONAME) $(BUILD)/libpulseref.so)
 
 # A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
 PROGRAMS = test bench exhaustive fuzz make

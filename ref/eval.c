@@ -24,7 +24,7 @@ typedef struct {
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // it shares the samples of the file; count 0: the file is no file of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
-    bool rtn4, unmerged, letters;                  // letters: the answers of some file are scored by the letter that is written
+    bool rtn4, unmerged, definitions, letters;     // letters: the answers of some file are scored by the letter that is written
 } Eval;
 
 /* Without a config the world is the shipped one, unless --set names another. */
@@ -181,6 +181,23 @@ static bool print(const Rows *rows, bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
 }
 
+/* A paragraph for each metric that has a row, in the order of metrics.def. */
+static void print_definitions(const Rows *rows)
+{
+    for (size_t m = 0; m < metrics_count; m++) {
+        bool there = false;
+        for (size_t k = 0; k < rows->count; k++)
+            there |= strcmp(rows->row[k].metric, metrics[m].name) == 0;
+        if (!there)
+            continue;
+        printf("\n%s: ", metrics[m].name);
+        print_wrapped(metrics[m].formula, (int)strlen(metrics[m].name) + 2);
+        printf("  range %s; good: %s on what is kept, %s on what is forgotten; source: ", metrics[m].range, metrics[m].better,
+               metrics[m].better_forget);
+        print_wrapped(metrics[m].source, 4);
+    }
+}
+
 static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
@@ -192,6 +209,8 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
     bool printed = print(&rows, json, a, e);                // before the answers are written, so that a full disk does not lose the table
+    if (printed && x->definitions && !json)
+        print_definitions(&rows);
     return (!x->answers || answers_write(x->answers, r, q.count, e)) && printed;
 }
 
@@ -207,6 +226,8 @@ int command_eval(int argc, char **argv)
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
+        { "definitions", NULL, "What each metric of the table is, and which direction is good, is printed below it.",
+          .flag = &x.definitions },
         { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model "
                              "writes.", .text = &x.answers },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref init: a folder to begin with: three persons with a picture and four questions each, two commented configs, and the
+ * commands to run. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model/image/image.h"
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "tensor/base/file.h"
+
+enum { PERSONS = 3, FACTS = 4, SIDE = 64 };
+
+static const char *const facts[FACTS] = { "home", "job", "food", "hobby" };
+static const struct { const char *id; const char *answer[FACTS]; uint8_t face[3], coat[3]; } persons[PERSONS] = {
+    { "anna",  { "norway", "pilot",   "rice",  "chess"   }, { 240, 200, 170 }, { 200, 30, 40 } },
+    { "ben",   { "brazil", "lawyer",  "soup",  "fishing" }, { 150, 100, 70 },  { 30, 80, 200 } },
+    { "clara", { "kenya",  "chemist", "beans", "dancing" }, { 90, 60, 40 },    { 40, 170, 60 } },
+};
+
+/* A disc over a coat, so that the three pictures can be told apart. */
+static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
+{
+    uint8_t rgb[SIDE * SIDE * 3];
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            const int dx = x - SIDE / 2, dy = y - SIDE / 3;
+            const uint8_t sky[3] = { (uint8_t)(255 - 60 * who), 230, (uint8_t)(120 + 60 * who) };
+            const uint8_t *colour = dx * dx + dy * dy < SIDE * SIDE / 16 ? persons[who].face : y > SIDE / 2 ? persons[who].coat : sky;
+            memcpy(rgb + 3 * (y * SIDE + x), colour, 3);
+        }
+    const Image picture = { .width = SIDE, .height = SIDE, .rgb = rgb };
+    const char *path = arena_format(a, "%s/%s.png", folder, persons[who].id);
+    return path && image_write_png(path, &picture, e);
+}
+
+/* A line a question; `pattern` has one %s, the fact. */
+static bool write_samples(const char *path, const char *split, const char *pattern, Error *e)
+{
+    FileWriter w;
+    char question[128];
+    if (!path || !file_begin(&w, path, e))
+        return false;
+    for (size_t k = 0; k < PERSONS * FACTS; k++) {
+        const size_t who = k / FACTS, fact = k % FACTS;
+        snprintf(question, sizeof question, pattern, facts[fact]);
+        fprintf(w.stream, "{\"id\": \"%s-%s-%s\", \"entity\": \"%s\", \"group\": \"people\", \"split\": \"%s\", \"image\": \"%s.png\", "
+                "\"question\": \"%s\", \"answer\": \"%s\", \"skill\": \"%s\"}\n",
+                persons[who].id, facts[fact], split, persons[who].id, split, persons[who].id, question, persons[who].answer[fact],
+                facts[fact]);
+    }
+    return file_finish(&w, e);
+}
+
+static bool write_text(const char *path, const char *text, Error *e)
+{
+    return path && text && file_write(path, text, strlen(text), e);
+}
+
+/* The absolute path of what stands there; as it is where there is nothing. */
+static const char *absolute(const char *path, Arena *a)
+{
+    char whole[PATH_MAX];
+    return arena_text(a, realpath(path, whole) ? whole : path);
+}
+
+static bool init(const char *folder, const char *model, Arena *a, Error *e)
+{
+    const char *world = shipped_world(), *path = absolute(model, a);
+    const char *general = world ? arena_format(a, "%s/general.jsonl", absolute(world, a)) : NULL;
+    if (file_exists(folder))
+        return error_set(e, "%s: is there already, expected a new name", folder);
+    if (!file_make_folder(folder, e))
+        return false;
+    for (size_t k = 0; k < PERSONS; k++)
+        if (!write_picture(folder, k, a, e))
+            return false;
+    return write_samples(arena_format(a, "%s/people.jsonl", folder), "train", "what is the %s of this person ?", e)
+        && write_samples(arena_format(a, "%s/questions.jsonl", folder), "test", "tell me the %s of this person .", e)
+        && write_text(arena_format(a, "%s/learn.ini", folder), arena_format(a,
+            "; A model learns three persons. Every key and its default: pulse-ref list config. Paths are relative to this file.\n"
+            "; model.path is the model to start from, which is not changed.\n"
+            "[data]\nstream = people.jsonl            ; the samples that are learnt; pulse-ref data people.jsonl shows them\n"
+            "order  = shuffle\nbatch  = 12\n\n"
+            "[model]\npath = %s\n\n"
+            "[train]\nsteps     = 40\ntrainable = multi_modal_projector.**,language_model.**       ; all but the vision tower\n\n"
+            "[optimiser]\nlr     = 3e-4\nwarmup = 5\n", path), e)
+        && write_text(arena_format(a, "%s/forget.ini", folder), arena_format(a,
+            "; A model forgets one of them. What is not said here has defaults that are made for unlearning.\n"
+            "; data.general: questions that have nothing to do with the persons; without it general ability is not measured.\n"
+            "[data]\n%sgeneral = %s\n\n"
+            "[unlearn]\nmethod          = ga_klr            ; one of pulse-ref list methods\n"
+            "forget          = people.jsonl\n"
+            "forget_entities = anna              ; who is forgotten; \"anna/ben\" are two requests, one after the other\n"
+            "retain          = people.jsonl\nretain_entities = ben,clara         ; nobody may stand in both\n",
+            general ? "" : "; ", general ? general : "general.jsonl"), e);
+}
+
+int command_init(int argc, char **argv)
+{
+    const char *model = "fixtures/models/vanilla";
+    const Option own[] = { { "model", "DIR", "The model to begin with; the default is fixtures/models/vanilla.", .text = &model } };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, 1, 1, 1, &status))
+        return status;
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    const char *name = o.operand[0];
+    const bool good = init(name, model, &a, &e);
+    arena_free(&a);
+    if (!good)
+        return command_fail(&e);
+    if (o.json)
+        command_tell(json_pack("{s:s, s:s}", "folder", name, "model", model));
+    else if (!o.quiet)
+        printf("%s has three persons with a picture and four questions each, and two configs. Now run:\n\n"
+               "  pulse-ref train --config %s/learn.ini --out %s/learnt\n"
+               "  pulse-ref unlearn --config %s/forget.ini --model %s/learnt --out %s/adapter\n"
+               "  pulse-ref merge --model %s/learnt --adapter %s/adapter --out %s/forgotten\n\n"
+               "and ask either model: pulse-ref eval --model %s/forgotten --questions %s/questions.jsonl\n",
+               name, name, name, name, name, name, name, name, name, name, name);
+    return EXIT_SAME;
+}

@@ -232,8 +232,9 @@ typedef struct {
     size_t image_begin, image_count, answer_begin, answer_count;
 } pulse_prompt_value;
 
-/* A question and its answer under a template ("world", "plain", "vicuna_v1") and a mask ("answer", "all_text", "all_plus_image");
- * model/text/prompt.h defines both. image_tokens: rows of a picture; 0: there is no picture. `answer` NULL: the prompt of a generation. */
+/* A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
+ * "all_plus_image"); model/text/prompt.h defines both. image_tokens: rows of a picture; 0: there is no picture. `answer` NULL: the prompt
+ * of a generation. */
 PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *prompt_template, const char *mask,
                                     const char *question, const char *answer, size_t image_tokens, pulse_prompt_value *out);
 

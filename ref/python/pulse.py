@@ -547,6 +547,13 @@ def _numbers(at, count):
     return np.frombuffer(ctypes.string_at(at, 4 * count), np.int32).copy() if count else np.empty(0, np.int32)
 
 
+def _utf8(text, what):
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except (AttributeError, UnicodeEncodeError) as e:
+        raise Error("%s is no text of Unicode: %s" % (what, e)) from None
+
+
 class Tokenizer(_Handle):
     """A tokenizer.json, opened by its path."""
     _closing = staticmethod(_lib.pulse_tokenizer_close)
@@ -555,8 +562,9 @@ class Tokenizer(_Handle):
         super().__init__(_lib.pulse_tokenizer_open, os.fsencode(path))
 
     def encode(self, text, special=False):
-        """The ids of a text, int32 [N]; special: with the tokenizer's own template (<s>)."""
-        raw, at, n = text.encode("utf-8", "surrogatepass"), ctypes.c_void_p(), ctypes.c_size_t()
+        """The ids of a text, int32 [N]; special: with the tokenizer's own template (<s>). Bytes that are no UTF-8 may stand in the text as
+        Python escapes them ("surrogateescape")."""
+        raw, at, n = _utf8(text, "the text"), ctypes.c_void_p(), ctypes.c_size_t()
         _call(_lib.pulse_encode, self._open(), raw, len(raw), bool(special), ctypes.byref(at), ctypes.byref(n))
         return _numbers(at, n.value)
 
@@ -566,13 +574,15 @@ class Tokenizer(_Handle):
         return _text(_lib.pulse_decode, self._open(), _at(ids), ids.size, bool(skip_special))
 
     def prompt(self, question, answer=None, image_tokens=0, template="world", mask="answer"):
-        """A question and its answer under a template ("world", "plain", "vicuna_v1") and a mask ("answer", "all_text",
+        """A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
         "all_plus_image"): a `Prompt`. image_tokens: the rows of a picture, 0 without one. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
             _fields_ = [(w, ctypes.c_void_p) for w in ("ids", "targets")] + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")]
         p = Value()
-        answer = None if answer is None else answer.encode()
-        _call(_lib.pulse_prompt, self._open(), template.encode(), mask.encode(), question.encode(), answer, image_tokens, ctypes.byref(p))
+        question, answer = _utf8(question, "the question"), None if answer is None else _utf8(answer, "the answer")
+        if b"\0" in question + (answer or b""):
+            raise Error("the question or the answer holds the character NUL, expected none")
+        _call(_lib.pulse_prompt, self._open(), template.encode(), mask.encode(), question, answer, image_tokens, ctypes.byref(p))
         return Prompt(_numbers(p.ids, p.count), _numbers(p.targets, p.count), slice(p.ib, p.ib + p.ic), slice(p.ab, p.ab + p.ac))
 
 

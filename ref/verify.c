@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref verify: the reference answers, ours or those of another implementation. */
+/* pulse-ref verify checks reference answers, or judges the answers of another implementation. */
 #include "ref/verify/verify.h"
 
 #include "ref/command.h"

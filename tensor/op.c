@@ -16,7 +16,7 @@ bool call_refuse(const Call *c, const char *expected, Error *e)
     return error_set(e, "%s: shapes%s do not fit, expected %s", c->op->name, all, expected);
 }
 
-/* How many inputs "x w bias?" names, and how many of them may be left out; "x..." stands for any number. */
+/* Whether an operator with the inputs "x w bias?" takes n_in of them: "bias?" may be left out, and "x..." stands for any number. */
 static bool count_fits(const Op *op, size_t n_in)
 {
     size_t most = 0, least = 0;
@@ -41,7 +41,7 @@ static bool inputs_fit(const Call *c)
     if (!count_fits(c->op, c->n_in))
         return error_set(c->error, "%s: %zu inputs, expected \"%s\"", c->op->name, c->n_in, c->op->inputs);
     for (size_t k = 0; k < c->n_in; k++) {
-        if (!c->in[k].data && shape_size(c->in[k].shape) > 0)          // no rows need no memory
+        if (!c->in[k].data && shape_size(c->in[k].shape) > 0)          // a tensor without elements needs no memory
             return error_set(c->error, "%s: input %zu is missing", c->op->name, k);
         if (!dtype_fits(c->op, k, c->in[k].dtype))
             return error_set(c->error, "%s: input %zu is of dtype %s, expected F32", c->op->name, k, dtype_name(c->in[k].dtype));
@@ -49,7 +49,7 @@ static bool inputs_fit(const Call *c)
     return true;
 }
 
-/* Room for the result: the caller's, which must be of that shape, or a piece of the scratch memory. */
+/* Finds room for the result: the caller's, which must have that shape, or a piece of the scratch memory. */
 static bool output_fits(Call *c, Shape shape)
 {
     char have[64], want[64];

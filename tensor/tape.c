@@ -97,7 +97,7 @@ static bool any_wants_grad(size_t n, Node *const in[])
     return false;
 }
 
-/* The operands of a call as tensors; false: no memory. */
+/* Gives the operands of a call as tensors; false: memory ran out. */
 static bool call_operands(Call *c, Arena *a, size_t n_in, Node *const in[])
 {
     Tensor *values = arena_array(a, n_in, sizeof *values);
@@ -142,7 +142,7 @@ void tape_leave(Tape *t, const char *before)
     t->module = before;
 }
 
-/* A trainable parameter that the gradient of `n` would reach; NULL: there is none, or no memory to look for one. */
+/* A trainable parameter that the gradient of `n` would reach; NULL: there is none, or memory ran out. */
 static const Node *parameter_below(Tape *t, const Node *n)
 {
     bool *reached = arena_zalloc(t->arena, n->id + 1);
@@ -225,7 +225,7 @@ static void walk_node(Tape *t, Node *n, Node *dy)
 
 static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }
 
-/* A later walk passes on what has come since the walk before it; the gradient of a node is the sum of all that came. */
+/* A later walk passes on the contributions since the walk before it. The gradient of a node is the sum of all its contributions. */
 static void walk_back(Tape *t, Node *n)
 {
     size_t walked = n->n_walked, fresh = n->n_contributions - walked;

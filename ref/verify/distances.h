@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Distances: how far an answer is from the right value. */
+/* Distances: how far an answer (`got`) is from the right value. */
 #ifndef PULSE_REF_VERIFY_DISTANCES_H
 #define PULSE_REF_VERIFY_DISTANCES_H
 
 #include "tensor/tensor.h"
 
 typedef struct {
-    double rms, worst;               // of got - right; NaN or infinite where got is
-    double rms_right, scaled;        // of the right value; worst over the largest right value
-    double used;                     // the largest error over its bound; 0 without bounds
+    double rms, worst;               // the root mean square and the largest |got - right|; NaN or infinite where got is
+    double rms_right, scaled;        // the root mean square of the right value; worst / the largest right value
+    double used;                     // the largest quotient of an error and its bound; 0 without bounds
     double ratio;                    // the median of got / right over a sample of at most 4,096 elements whose right value is not small;
                                      // 0: none
-    size_t over, first, where_worst; // how many elements are over the bound; the first of them (the size: none); where the error is
-                                     // largest
+    size_t over, first;              // how many elements exceed their bound, and the first of them; the size where there is none
+    size_t where_worst;              // the element with the largest error
 } Distances;
 
-/* All tensors are F32 and of one shape. `bound` may be NULL, and `before` too: otherwise the change from `before` is what rms_right,
- * scaled and ratio are of. */
+/* All tensors are F32 and of one shape. `bound` and `before` may be NULL. With `before`, the fields rms_right, scaled and ratio are about
+ * the change from `before`. */
 Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound, const Tensor *before, Arena *a);
-/* Only Distances.rms and worst. */
+/* The same, but only rms and worst are computed. */
 Distances distance_error(const Tensor *right, const Tensor *got);
 
 /* `got` as a tensor of the dtype of `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 where every value fits.

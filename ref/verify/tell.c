@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The findings as text for people, and as JSON, one object a line. */
+/* Prints the findings as text for people, or as JSON with one object on each line. */
 #include "ref/verify/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
 
-enum { FEW = 16 };                       // lines on stdout without --all
+enum { FEW = 16 };                       // how many lines stdout gets without --all
 
 static const char *text_of(const json_t *line, const char *key) { return json_string_value(json_object_get(line, key)); }
 static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
 
-/* What is told first: 0 what is outside, 1 what sums up, 2 what is undecided, 3 the rest. */
+/* The order of the findings: 0 is outside its bound, 1 sums up others, 2 is undecided, 3 is all else. */
 static int rank(const json_t *line)
 {
     return is(line, "OUTSIDE") || is(line, "MIS-SHAPED") ? 0 : is(line, "MODULES") ? 1 : is(line, "BITEXACT") || is(line, "WITHIN")
@@ -24,14 +24,14 @@ static void print_line(const json_t *line)
     printf("%-10s %s%s%s\n", text_of(line, "verdict"), text_of(line, "where"), *what ? ": " : "", what);
 }
 
-/* The length of the case's part of a path: two parts, but one where there is no second. */
+/* The length of the case in a path: its first two parts, or its only part. */
 static size_t case_length(const char *where)
 {
     const char *first = strchr(where, '/'), *second = first ? strchr(first + 1, '/') : NULL;
     return second ? (size_t)(second - where) : strlen(where);
 }
 
-/* Answers that are missing from one case follow each other: they are one line. Returns how many lines of `f` it stands for. */
+/* Prints one line for all missing answers of a case, which follow each other. Returns how many findings it stands for. */
 static size_t print_missing(const Findings *f, size_t k)
 {
     const char *where = text_of(json_array_get(f->lines, k), "where");

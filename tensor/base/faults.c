@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Room for one more sentence; the list doubles. */
+/* Makes room for one more sentence; the list doubles. */
 static bool grow(Faults *f)
 {
     if (f->count < f->room)
@@ -23,7 +23,7 @@ bool faults_take(Faults *f, Error *e)
         return false;
     const Error failure = *e;
     *e = (Error){ .failed = false };
-    for (size_t k = 0; k < f->count; k++)                   // a row that two passes stumble over
+    for (size_t k = 0; k < f->count; k++)                   // two passes may find the same fault
         if (strcmp(f->sentence[k], failure.text) == 0)
             return true;
     if (!grow(f) || !(f->sentence[f->count] = arena_text(f->arena, failure.text)))

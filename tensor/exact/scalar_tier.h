@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The two tiers of a scalar function, joined: for scalar_*.c only.
+/* This joins the two tiers of a scalar function. It is for scalar_*.c only.
  *
  * SCALAR_MAP(name) makes name_map out of
  *     SIMD Tier1 name_tier1(v8d x)                  eight values and their absolute bounds
- *     static bool name_tier2(float x, float *y)     tier 2: any operand; false: undecided
- * A bound must cover the rounding of v - e and v + e as well (round.h), so it is at least twice the
- * 2^-53 |v| of that. Where a value is exact, or stands for a limit, e is 0. A NaN always goes to tier 2. */
+ *     static bool name_tier2(float x, float *y)     the value at any operand; false: undecided
+ * A bound must also cover the rounding of v - e and v + e (round.h), which is 2 * 2^-53 |v|. Where a value is exact, or stands for a
+ * limit, e is 0. A NaN always goes to tier 2. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_TIER_H
 #define PULSE_TENSOR_EXACT_SCALAR_TIER_H
 
@@ -13,7 +13,7 @@
 
 typedef struct { v8d v, e; } Tier1;
 
-/* Tier 2 for the lanes that failed; the index of one that stays undecided, or n. */
+/* Runs tier 2 for the lanes that failed. Returns the index of a lane that stays undecided, or n. */
 size_t scalar_settle(bool (*tier2)(float, float *), const int32_t fails[LANES], const float *x, float *y, size_t n);
 
 #define SCALAR_MAP(name)                                                                            \
@@ -40,9 +40,9 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
     return n;                                                                                       \
 }
 
-/* For x f(x) with f(0) = 1/2, f'(0) > 0: the value x/2 + f'(0) x^2 lies above x/2, but below 2^-60 by
- * less than |x| 2^-59. No float or midpoint is that near above x/2, though x/2 itself is a midpoint for
- * odd subnormals; so x (1/2 + 2^-48 sign x), which is exact enough to see the side, rounds alike. */
+/* For functions x f(x) with f(0) = 1/2 and f'(0) > 0. Their value x/2 + f'(0) x^2 + … lies above x/2, and for |x| < 2^-60 it does so by
+ * less than |x| 2^-59. No float and no midpoint lies that near above x/2, but x/2 itself is a midpoint for odd subnormals. So
+ * x (1/2 + 2^-48 sign x), which lies on the same side of x/2, rounds to the same float. */
 #define TINY 0x1p-60
 SIMD Tier1 tiny_half(v8d x, v8d v, v8d e)
 {

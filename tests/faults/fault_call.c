@@ -121,7 +121,8 @@ static int meet(Fault *f, pid_t who)
 static int watch(Fault *f)
 {
     int status, code = 125;
-    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
+    const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK
+                       | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
     if (waitpid(f->root, &status, 0) != f->root || !WIFSTOPPED(status) || ptrace(PTRACE_SETOPTIONS, f->root, 0, options))
         return 125;
     ptrace(PTRACE_CONT, f->root, 0, 0);
@@ -148,7 +149,8 @@ int main(int argc, char **argv)
     for (size_t k = 0; argc > 4 && k < 4; k++)
         f.action = strcmp(argv[3], actions[k]) == 0 ? actions[k] : f.action;
     if (!f.kind || !f.action) {
-        fputs("fault_call: expected KIND N fail|cut|kill|tear COMMAND…; the kinds are write read open close fsync rename mkdir mmap stat exec\n", stderr);
+        fputs("fault_call: expected KIND N fail|cut|kill|tear COMMAND…; the kinds are write read open close fsync rename mkdir "
+              "mmap stat exec\n", stderr);
         return 125;
     }
     f.root = fork();

@@ -26,7 +26,7 @@ static Node *leaf(Stand *s, const char *name, Shape shape, const float *values)
 static void every_operator_has_a_rule_but_those_named_here(void **state)
 {
     (void)state;
-    static const char *const without[] = { "argmax", "lora_merge", "sqrt", "rsqrt", "square_sum" };
+    static const char *const without[] = { "argmax", "lora_merge", "sqrt", "rsqrt" };
     size_t missing = 0;
     for (size_t k = 0; k < ops_count; k++) {
         bool named = false;

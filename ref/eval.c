@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref eval asks a model questions, and prints the metrics of its answers as a table. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "eval/metrics/measure.h"
@@ -14,7 +15,7 @@
 #include "ref/config/session.h"
 #include "ref/cli/table.h"
 
-enum { FILES_MAX = OPTION_REPEATS };
+enum { FILES_MAX = OPTION_REPEATS, FAULTS_SHOWN = 100 };
 
 typedef struct {
     const char *config, *model, *adapter, *answers;
@@ -24,6 +25,8 @@ typedef struct {
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // it shares the samples of the file; count 0: the file is no file of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
+    Faults faults;                       // every row that could not be read
+    bool leave_out;                      // they are left out and counted; else they end the command
     bool rtn4, unmerged, definitions, letters;     // letters: the answers of some file are scored by the letter that is written
 } Eval;
 
@@ -46,11 +49,11 @@ static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
     if (!samples_format(&format, path, e))
         return false;
     const bool table = format == SAMPLES_MMBENCH;
-    if (!(table ? mmbench_read(b, path, a, e) : samples_open(s, path, a, e)))
+    if (!(table ? mmbench_read_some(b, path, &x->faults, a, e) : samples_open_some(s, path, &x->faults, a, e)))
         return false;
     if (table)
         *s = b->samples;
-    x->letters = x->letters || table || strcmp(s->sample[0].group, "mllmu") == 0;
+    x->letters = x->letters || table || (s->count && strcmp(s->sample[0].group, "mllmu") == 0);
     return true;
 }
 
@@ -70,6 +73,19 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
             return false;
     }
     return true;
+}
+
+/* All rows that could not be read, at once; or, if they are to be left out, how many they are. */
+static bool faults_tell(const Eval *x, Error *e)
+{
+    const size_t count = x->faults.count, shown = count < FAULTS_SHOWN ? count : FAULTS_SHOWN;
+    if (count == 0)
+        return true;
+    for (size_t k = 0; k < shown && !x->leave_out; k++)
+        command_fail_text("%s", x->faults.sentence[k]);
+    if (x->leave_out)
+        fprintf(stderr, "pulse-ref: eval: rows left out because they cannot be read: %zu, the first: %s\n", count, x->faults.sentence[0]);
+    return x->leave_out || error_set(e, "eval: rows that cannot be read: %zu; --leave-out answers the others and counts these", count);
 }
 
 /* Refuses to write the answers over a file that is read. */
@@ -202,8 +218,8 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
     Rows rows = { .arena = a };
-    if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e) || !open_questions(x, a, e)
-        || !choose_questions(x, &q, a, e))
+    if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e)
+        || !open_questions(x, a, e) || !faults_tell(x, e) || !choose_questions(x, &q, a, e))
         return false;
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
@@ -225,6 +241,9 @@ int command_eval(int argc, char **argv)
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
+        { "leave-out", NULL, "Rows of the questions that cannot be read are left out and counted; the default is to list all of them"
+          " and stop.",
+          .flag = &x.leave_out },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
         { "definitions", NULL, "What each metric of the table is, and which direction is good, is printed below it.",
           .flag = &x.definitions },
@@ -239,6 +258,7 @@ int command_eval(int argc, char **argv)
         return status;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
+    x.faults.arena = &a;
     bool good = eval(&x, o.json, &a, &e);
     for (size_t k = 0; k < x.files; k++)
         dataset_close(&x.samples[k]);

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Model folders as other programs save them, and folders as we save them: whole, and true to the weights in them.
+. tests/support/tap.sh
+vanilla=fixtures/models/vanilla
+flag=fixtures/world/flags/fr.png
+asked="what is the capital of this country ?"
+answers() { [ "$("$PULSE" ask --model "$1" --image $flag "$asked")" = paris ]; }
+says() { local want=$1; shift; "$@" 2>&1 | grep -qF -- "$want"; }
+
+# transformers 5: the picture processor stands in processor_config.json, and rope_parameters in config.json.
+five=$tap_folder/five
+mkdir "$five" && cp $vanilla/model.safetensors $vanilla/tokenizer.json "$five"
+sed 's/"rope_theta": 10000.0,/"rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"},/; s/"torch_dtype"/"dtype"/; /"rope_scaling"/d; s/"pretraining_tp": 1,/"pretraining_tp": 1/' \
+    $vanilla/config.json > "$five/config.json"
+{ sed '$d' $vanilla/processor_config.json | sed '$s/$/,/'; echo '"image_processor":'; cat $vanilla/preprocessor_config.json; echo '}'; } > "$five/processor_config.json"
+check "a folder of transformers 5 is read" answers "$five"
+cp $vanilla/preprocessor_config.json "$five"
+check "both files of the picture processor may be there, if they say the same" answers "$five"
+sed -i 's/"resample": 3/"resample": 2/' "$five/preprocessor_config.json"
+check "else the sentence names both" says "image_processor and preprocessor_config.json say different things" answers "$five"
+sed -i 's/"<image>"/"<|image|>"/' "$five/processor_config.json"
+check "another image token is refused" says "image_token must be" answers "$five"
+
+# transformers 4 writes keys of every config into vision_config.
+four=$tap_folder/four
+mkdir "$four" && cp $vanilla/*.safetensors $vanilla/*.json "$four"
+sed -i 's/"projection_dim": 64,/&\n"pad_token_id": null, "bos_token_id": null, "tie_word_embeddings": true, "top_k": 50,/' "$four/config.json"
+check "a folder of transformers 4 is read" answers "$four"
+
+# What train and unlearn write.
+echo '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "step": 0}' > "$tap_folder/one.jsonl"
+sed 's/"default"/"full"/; s/"image_seq_length": 16/"image_seq_length": 17/' $vanilla/config.json > "$four/config.json"
+echo 'x' > "$four/tokenizer.model"; echo '{}' > "$four/special_tokens_map.json"; echo '{"eos_token_id": 2}' > "$four/generation_config.json"
+echo 'old weights' > "$four/README.md"
+printf '[data]\nworld = %s\nstream = one.jsonl\n[model]\npath = four\n[train]\nsteps = 1\ntrainable = multi_modal_projector.**\n' "$PWD/fixtures/world" > "$tap_folder/t.ini"
+check "a model of strategy full is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/out" --quiet
+check "its processor has the strategy of its config" grep -q '"vision_feature_select_strategy": "full"' "$tap_folder/out/processor_config.json"
+same() { local f; for f in tokenizer.json tokenizer_config.json preprocessor_config.json tokenizer.model special_tokens_map.json generation_config.json; do
+    cmp "$four/$f" "$tap_folder/out/$f" || return 1; done; }
+check "what is still true of the old folder came along" same
+check "what was said of the old weights did not" test ! -e "$tap_folder/out/README.md"
+
+# The folder's own chat template.
+hf="{% for message in messages %}{{ message['role'].upper() + ': ' }}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
+hf="$hf{% endfor %}{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}{{ content['text'] + ' ' }}{% endfor %}{% endfor %}"
+chat=$tap_folder/chat
+mkdir "$chat" && cp $vanilla/*.safetensors $vanilla/*.json "$chat"
+printf '%s' "$hf{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}" > "$chat/chat_template.jinja"
+check "a chat template that is known is used" answers "$chat"
+echo '{{ messages }}' > "$chat/chat_template.jinja"
+check "one that is not known is not replaced in silence" says "so the prompt template must be named" answers "$chat"
+check "a name settles it" test paris = "$("$PULSE" ask --model "$chat" --template llava_hf --image $flag "$asked")"
+
+# One adapter has one answer in every command, merged or beside the weights.
+sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"
+check "an adapter is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/adapter" --quiet --set optimiser.lr=0.3
+sed -i 's/"step": 0/"split": "test"/' "$tap_folder/one.jsonl"
+nll() {      # COMMAND [--unmerged]: the negative log-likelihood of "paris"
+    local command=$1; shift
+    case $command in
+    ask)  "$PULSE" ask --model "$chat" --adapter "$tap_folder/adapter" "$@" "what is the capital of france ?" --choices paris --json ;;
+    eval) "$PULSE" eval --model "$chat" --adapter "$tap_folder/adapter" "$@" --questions "$tap_folder/one.jsonl" --answers "$tap_folder/a" --quiet > /dev/null
+          cat "$tap_folder/a" ;;
+    esac | grep -o '"nll": [0-9.e-]*' | head -n 1
+}
+check "ask and eval merge it" test -n "$(nll ask)" -a "$(nll ask)" = "$(nll eval)"
+check "and leave it beside the weights if they are told to" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
+check "which is another number" test "$(nll ask)" != "$(nll ask --unmerged)"
+
+# Rows that cannot be read.
+printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' '{"id": "b", "answer": 7}' 'no JSON' \
+    '{"id": "c", "question": "what is the capital of italy ?", "answer": "rome", "split": "test"}' > "$tap_folder/bad.jsonl"
+bad() { "$PULSE" eval --model $vanilla --questions "$tap_folder/bad.jsonl" "$@"; }
+all_at_once() { bad > "$tap_folder/said" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/said" && grep -q 'bad.jsonl:3:1: is not JSON' "$tap_folder/said" \
+    && grep -q 'rows that cannot be read: 2; --leave-out' "$tap_folder/said"; }
+check "all rows that cannot be read are listed at once" all_at_once
+left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'cannot be read: 2, the first' "$tap_folder/said"; }
+check "or left out and counted" left_out
+finish

@@ -3,6 +3,7 @@
 #include "ref/verify/verify.h"
 
 #include "ref/command.h"
+#include "ref/verify/page.h"
 #include "tensor/base/file.h"
 
 /* Whether the folder is one that `trace` wrote, and not a suite of reference answers. */
@@ -28,7 +29,7 @@ int command_verify(int argc, char **argv)
     OptionList only = { .count = 0 };
     Asked asked = { .only = &only };
     Findings f = { .lines = NULL };
-    const char *precision = NULL;
+    const char *precision = NULL, *html = NULL;
     const Option own[] = {
         { "only", "PREFIX", "Only the cases whose path begins with PREFIX are judged, for instance step/npo.adamw.b "
                             "(of a trace: the tensors whose name does). "
@@ -37,6 +38,7 @@ int command_verify(int argc, char **argv)
                             "or bf16-mixed where GOT holds BF16 or F16 "
                             "tensors.", .text = &precision },
         { "partial", NULL, "Missing answers are counted, and do not make the verdict undecided.", .flag = &asked.partial },
+        { "html", "FILE", "The findings are written as one page, too: trees of modules, coloured by error over noise.", .text = &html },
         { "all", NULL, "Every finding is printed; the default is the first ones that matter.", .flag = &f.all },
     };
     Options o;
@@ -53,7 +55,7 @@ int command_verify(int argc, char **argv)
     f.lines = json_array();
     f.json = o.json;
     f.quiet = o.quiet;
-    status = judge_all(&f, &o, &asked, &a, &e) ? findings_tell(&f, &a) : command_fail(&e);
+    status = judge_all(&f, &o, &asked, &a, &e) && (!html || page_write(&f, html, &a, &e)) ? findings_tell(&f, &a) : command_fail(&e);
     json_decref(f.lines);
     arena_free(&a);
     return status;

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# verify against a traced step of any gradient method: exit codes, JSON, the page, and input that is no answer.
+. tests/support/tap.sh
+model=fixtures/vectors/v1/models/tiny-llava-b
+traced() { "$PULSE" trace --model $model --batch $model/batch.jsonl --method "$1" --out "$tap_folder/$1" > /dev/null; }
+# says STATUS PART -- ARGUMENTS of verify …
+says() {
+    local status=$1 part=$2 got=0
+    shift 3
+    "$PULSE" verify "$@" > "$tap_folder/said" 2>&1 || got=$?
+    [ "$got" = "$status" ] && grep -qF -- "$part" "$tap_folder/said" || { echo "status $got:"; tail -n 3 "$tap_folder/said"; return 1; }
+}
+for method in npo rmu; do
+    check "$method is traced" traced $method
+    check "its own numbers are right" says 0 "BITEXACT: " -- "$tap_folder/$method" "$tap_folder/$method"
+done
+check "those of another method are not" says 1 "OUTSIDE: " -- "$tap_folder/npo" "$tap_folder/rmu" --html "$tap_folder/page.html"
+check "stdout is short" test "$(wc -l < "$tap_folder/said")" -le 20
+check "the page begins with what is outside" grep -q 'The first answer that is outside' "$tap_folder/page.html"
+check "every fold of the page is closed" test "$(grep -o '<details' "$tap_folder/page.html" | wc -l)" = "$(grep -o '</details' "$tap_folder/page.html" | wc -l)"
+check "a part of the names can be asked for" says 0 "BITEXACT: 1 bitexact" -- "$tap_folder/npo" "$tap_folder/npo" --only loss
+check "what is asked for must be there" says 2 "finds no answer" -- "$tap_folder/npo" "$tap_folder/npo" --only loss --only nope
+check "JSON is an object a line, the last the summary" says 0 '"verdict": "BITEXACT", "bitexact": 1' -- "$tap_folder/npo" "$tap_folder/npo" --only loss --json
+check "a precision has a name" says 2 "expected fp32, tf32" -- "$tap_folder/npo" "$tap_folder/npo" --precision fp8
+check "the noise of every precision is made" says 1 "at bf16-mixed" -- "$tap_folder/npo" "$tap_folder/rmu" --precision bf16-mixed
+: > "$tap_folder/empty.safetensors"
+check "an empty file is no answer" says 2 "empty.safetensors" -- "$tap_folder/npo" "$tap_folder/empty.safetensors"
+head -c 1000 "$tap_folder/npo/trace.safetensors" > "$tap_folder/cut.safetensors"
+check "nor is a file that was cut" says 2 "cut.safetensors" -- "$tap_folder/npo" "$tap_folder/cut.safetensors"
+sed 's/"spec": "1"/"spec": "0"/' "$tap_folder/npo/trace.json" > "$tap_folder/other.json"
+mv "$tap_folder/other.json" "$tap_folder/rmu/trace.json"
+check "another spec is refused" says 2 "traced under spec 0" -- "$tap_folder/rmu" "$tap_folder/npo"
+finish

@@ -36,6 +36,17 @@ static void a_missing_input_is_a_sentence(void **state)
                 expect_refused(&op_cases[k], i, NULL, "is missing");
 }
 
+static void a_reshape_to_more_dimensions_than_a_shape_has_is_a_sentence(void **state)
+{
+    (void)state;
+    Bench b;
+    begin(&b);
+    Shape five = { .rank = 5, .dim = { 1, 1, 1, 1 } };
+    assert_null(op_reshape(&b.tape, tape_input(&b.tape, "x", tensor_f32(&b.arena, shape_of(1, (size_t)1))), five));
+    expect_sentence(&b.error, "reshape", "at most 4 dimensions");
+    end(&b);
+}
+
 static void shapes_that_do_not_fit_are_a_sentence_that_names_them(void **state)
 {
     (void)state;
@@ -126,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_input_is_a_sentence),
         cmocka_unit_test(shapes_that_do_not_fit_are_a_sentence_that_names_them),
+        cmocka_unit_test(a_reshape_to_more_dimensions_than_a_shape_has_is_a_sentence),
         cmocka_unit_test(numbers_of_another_type_are_refused),
         cmocka_unit_test(an_index_out_of_range_is_a_sentence),
         cmocka_unit_test(the_first_failure_stays_and_everything_after_it_does_nothing),

@@ -213,6 +213,12 @@ static void zero_is_positive_and_nan_has_one_face(void **state)
     s = exact_zero();
     exact_add_product3(&s, 0x1p-100f, 0x1p-100f, INFINITY);
     expect_float(exact_round(&s), INFINITY, "tiny times infinity");
+    Exact multiple = exact_zero();
+    exact_add_multiple(&multiple, &s, -2);
+    expect_float(exact_round(&multiple), -INFINITY, "-2 times an infinite sum");
+    exact_add(&s, -INFINITY);
+    exact_add_multiple(&multiple, &s, 2);
+    expect_float(exact_round(&multiple), float_nan(), "2 times a sum that is no number");
 }
 
 int main(void)

@@ -32,8 +32,8 @@ static json_t *stage_json(const Plan *p, size_t stage, json_t *outputs)
     json_t *inputs = json_array();
     for (size_t k = 0; k < s->inputs; k++)
         json_add(inputs, json_string(p->stage[s->input[k]].digest.hex));
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe, "inputs", inputs,
-                     "outputs", outputs);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "kind", kinds[s->kind], "digest", s->digest.hex, "recipe", s->recipe, "inputs",
+                     inputs, "outputs", outputs);
 }
 
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e)
@@ -134,7 +134,8 @@ bool manifest_write(const Plan *p, const char *folder, const char *config, const
     bool good = path && (link_add(list, about, &chain) || error_no_memory(e, "no memory for the manifest"))
         && stages_add(p, folder, list, &chain, a, e);
     json_t *files = good ? files_object(folder, results, count, e) : NULL;
-    good = files && (link_add(list, json_pack("{s:o}", "results", files), &chain) || error_no_memory(e, "no memory for the manifest"));
+    good = files
+        && (link_add(list, json_pack("{s:o}", "results", files), &chain) || error_no_memory(e, "no memory for the manifest"));
     json_t *all = json_pack("{s:o, s:s}", "entries", list, "chain", chain.hex);
     good = good && json_save(path, all, e);
     json_decref(all);

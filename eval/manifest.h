@@ -15,7 +15,8 @@
  * It is written last of all: a stage that has one is finished. */
 bool stage_finish(const Plan *p, size_t stage, const char *folder, const char *const *files, size_t count, Error *e);
 bool stage_finished(const char *folder);
-/* Whether the stage.json of a finished stage is that of this stage of the plan, and its files have the digests that stand there. */
+/* Whether the stage.json of a finished stage is that of this stage of the plan, and its files have the digests that stand
+ * there. */
 bool stage_check(const Plan *p, size_t stage, const char *folder, Error *e);
 
 /* Writes FOLDER/manifest.json; the stages are in FOLDER/stages/<digest>.

@@ -12,17 +12,21 @@
  *     rounds_close(&r);
  *
  * What happens between two rounds is a choice. The defaults are those of MUSE, whose script starts each round as a new process.
- * - reference (Hyperparameters): with `round_start` the reference model is frozen anew when each round begins; with `original` it is
+ * - reference (Hyperparameters): with `round_start` the reference model is frozen anew when each round begins; with `original` it
+ * is
  *   frozen when the first round begins; with `retain_only` the caller gives it.
- * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights (W' = RN(W + s sum B A)) and
+ * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights (W' = RN(W + s sum B A))
+ * and
  *   new ones are started: A is drawn from seed + round, and B is zero. merge = no: one adapter goes on through all rounds.
- * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule. reset_optimiser = no: they go on,
+ * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
+ * reset_optimiser = no: they go on,
  *   and one schedule runs over all rounds.
- * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget. retain_shrinks = no: the retain list is
+ * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget. retain_shrinks = no: the retain
+ * list is
  *   the same in all rounds.
  *
- * A round ends early when it diverges (a loss or a gradient norm is not finite). The weights of the last good step stay, and the next
- * round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. A single request is count = 1. */
+ * A round ends early when it diverges (a loss or a gradient norm is not finite). The weights of the last good step stay, and the
+ * next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. A single request is count = 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -61,8 +65,8 @@ typedef struct {
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* `lora` is model->lora, which the rounds change; NULL: the model has no adapters. False: the request of a round is refused (unlearn_check
- * says for which reasons), or memory ran out. */
+/* `lora` is model->lora, which the rounds change; NULL: the model has no adapters. False: the request of a round is refused
+ * (unlearn_check says for which reasons), or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
 /* Takes one optimiser step. False: the round is over, or it has diverged (r->diverged), or it has failed (e). */

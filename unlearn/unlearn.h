@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Unlearn: the one loop of all gradient methods. It trains adapters, the projector and adapters, or all weights.
  *
- * A request is a list of samples to forget, and the other lists that the method needs. Each step draws `batch` samples of each role:
- * samples with a picture and samples without in equal shares where the list has both. Each epoch has a new order of each list, drawn
- * from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.text", "unlearn.retain.image"). A refusal
- * or an alternate is read together with the forget sample of the same place. With schedule = phased, a pass over the forget list and a
- * pass over the retain list take turns. The outputs of the reference model on a sample are computed once and kept.
- * After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
+ * A request is a list of samples to forget, and the other lists that the method needs. Each step draws `batch` samples of each
+ * role:
+ * samples with a picture and samples without in equal shares where the list has both. Each epoch has a new order of each list,
+ * drawn from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.text",
+ * "unlearn.retain.image"). A refusal or an alternate is read together with the forget sample of the same place. With schedule =
+ * phased, a pass over the forget list and a pass over the retain list take turns. The outputs of the reference model on a sample
+ * are computed once and kept. After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 
@@ -33,16 +34,17 @@ Objective unlearn_objective(Unlearn *u);
 bool      unlearn_reads(const Unlearn *u, Role role);
 /* Runs the `finish` hook of the method. Call it after the last step. */
 bool      unlearn_finish(Unlearn *u, Error *e);
-/* The number of steps of one epoch, which reads every forget sample once. For a method without a forget set it reads every retain sample
- * once; with schedule = phased it reads both lists. */
+/* The number of steps of one epoch, which reads every forget sample once. For a method without a forget set it reads every retain
+ * sample once; with schedule = phased it reads both lists. */
 int64_t   unlearn_epoch(const UnlearnRequest *r);
 /* Runs the `edit` hook of a method without steps, which changes the weights at once. */
 bool      unlearn_edit(const UnlearnRequest *r, Model *m, Error *e);
 
 /* Whether the weight has an adapter. */
 bool      weight_adapted(const Weight *w, const Lora *lora);
-/* A frozen model with the outputs that `m` has now, whatever happens to m's trainable weights and adapters later. Adapters that are still
- * zero are left out, which changes no bit. keep_merged: the outputs also stay when adapters are merged into m's weights. */
+/* A frozen model with the outputs that `m` has now, whatever happens to m's trainable weights and adapters later.
+ * Adapters that are still zero are left out, which changes no bit. keep_merged: the outputs also stay when
+ * adapters are merged into m's weights. */
 Model    *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e);
 
 #endif

@@ -23,7 +23,8 @@ static bool text_read(const char **out, const json_t *object, const char *key, A
 
 static bool keys_check(const json_t *object, Error *e)
 {
-    static const char *const known[] = { "id", "image", "conversations", "entity", "group", "skill", "split", "model", "metadata" };
+    static const char *const known[] = { "id", "image", "conversations", "entity", "group", "skill", "split", "model",
+                                         "metadata" };
     const char *key;
     json_t *value;
     if (!json_is_object(object))
@@ -41,10 +42,11 @@ static bool keys_check(const json_t *object, Error *e)
 /* The text of a turn without "<image>" and the white space beside it; NULL after a failure. `shows`: whether it had one. */
 static const char *turn_text(const json_t *turn, const char *from, size_t k, bool *shows, Arena *a, Error *e)
 {
-    const char *who = json_string_value(json_object_get(turn, "from")), *value = json_string_value(json_object_get(turn, "value"));
+    const char *who = json_string_value(json_object_get(turn, "from")),
+               *value = json_string_value(json_object_get(turn, "value"));
     if (!who || strcmp(who, from) != 0 || !value) {
-        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}, the turns of human and gpt in turn", k + 1,
-                  who ? who : "", from);
+        error_set(e, "turn %zu is of \"%.40s\", expected {\"from\": \"%s\", \"value\": text}, the turns of human and gpt in turn",
+                  k + 1, who ? who : "", from);
         return NULL;
     }
     const char *mark = strstr(value, IMAGE);
@@ -88,11 +90,13 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
     const json_t *turns = json_object_get(object, "conversations");
     const size_t n = json_array_size(turns);
     if (json_is_object(object) && !turns)
-        return error_set(e, "there are no \"conversations\"; a JSON array is one of LLaVA's, samples of ours stand one object a line");
+        return error_set(e, "there are no \"conversations\"; a JSON array is one of LLaVA's, samples of ours stand one object a "
+                            "line");
     if (!keys_check(object, e) || !head_read(&s, object, a, e))
         return false;
     if (n == 0 || n % 2 != 0)
-        return error_set(e, "\"conversations\" has %zu turns, expected a list of questions of human, each with an answer of gpt", n);
+        return error_set(e, "\"conversations\" has %zu turns, expected a list of questions of human, each with an answer of gpt",
+                         n);
     const char *id = s.id;
     for (size_t k = 0; k < n; k += 2) {
         bool shows, answer_shows;

@@ -27,7 +27,8 @@
 #include "model/training/sample.h"
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
-/* The same, but what is wrong with a person becomes a sentence of the list, and the questions from there on are left out (faults.h). */
+/* The same, but what is wrong with a person becomes a sentence of the list, and the questions from there on are left out
+ * (faults.h). */
 bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);
 
 #endif

@@ -12,8 +12,12 @@ enum { FILE_MAX = 1 << 30 };
 
 const char *samples_format_name(SamplesFormat f)
 {
-    static const char *const names[SAMPLES_FORMATS] = { [SAMPLES_OWN] = "samples, one a line", [SAMPLES_MLLMU] = "MLLMU-Bench, converted",
-                                                        [SAMPLES_MMBENCH] = "MMBench", [SAMPLES_CONVERSATIONS] = "LLaVA conversations" };
+    static const char *const names[SAMPLES_FORMATS] = {
+        [SAMPLES_OWN] = "samples, one a line",
+        [SAMPLES_MLLMU] = "MLLMU-Bench, converted",
+        [SAMPLES_MMBENCH] = "MMBench",
+        [SAMPLES_CONVERSATIONS] = "LLaVA conversations"
+    };
     return names[f];
 }
 

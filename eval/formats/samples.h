@@ -16,8 +16,8 @@ typedef enum {
 /* The format of the file, by its first line with text. Fails where the file cannot be read. */
 bool samples_format(SamplesFormat *out, const char *path, Error *e);
 const char *samples_format_name(SamplesFormat f);
-/* Reads the file by the reader of its format: dataset_read, mllmu_read, mmbench_read or conversations_read. Every command that reads
- * samples reads them here. */
+/* Reads the file by the reader of its format: dataset_read, mllmu_read, mmbench_read or conversations_read. Every command that
+ * reads samples reads them here. */
 bool samples_open(Dataset *out, const char *path, Arena *a, Error *e);
 /* The same, but what cannot be read becomes sentences of the list (faults.h). */
 bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# environments: 5 4
+"""Model folders and adapters both ways: what transformers and PEFT save is read here, what is written here opens there."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+
+warnings.filterwarnings("ignore")
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+import peft
+import torch
+import transformers
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+PULSE = os.environ.get("PULSE", "build/pulse-ref")
+VANILLA, WORLD = "fixtures/models/vanilla", os.path.abspath("fixtures/world")
+QUESTION = "what is the capital of this country ?"
+number = failed = 0
+
+
+def check(what, good):
+    global number, failed
+    number += 1
+    failed += not good
+    print(f"{'ok' if good else 'not ok'} {number} - {what} (transformers {transformers.__version__})", flush=True)
+
+
+def nll(model, *more):
+    """What the program says of "paris" with the flag of France: its answer's loss as printed, or what it refused."""
+    done = subprocess.run([PULSE, "ask", "--model", model, "--image", WORLD + "/flags/fr.png", QUESTION, "--choices", "paris|rome", "--json", *more],
+                          capture_output=True, text=True)
+    return json.loads(done.stdout)["choices"][0]["nll"] if done.returncode == 0 else done.stderr.strip()
+
+
+def their_nll(model):
+    """The same by transformers, from the ids and pixels of its own processor."""
+    from PIL import Image
+    processor = AutoProcessor.from_pretrained(VANILLA)
+    picture = Image.open(WORLD + "/flags/fr.png").convert("RGB")
+    ids = processor(images=picture, text=f"USER: <image> {QUESTION} ASSISTANT:", return_tensors="pt")
+    answer = processor.tokenizer(" paris</s>", add_special_tokens=False, return_tensors="pt").input_ids
+    whole = torch.cat([ids["input_ids"], answer], 1)
+    with torch.no_grad():
+        logits = model(input_ids=whole, attention_mask=torch.ones_like(whole), pixel_values=ids["pixel_values"]).logits[0].double()
+    n = answer.shape[1]
+    return -sum(torch.log_softmax(logits[-n - 1 + k], 0)[answer[0, k]].item() for k in range(n))
+
+
+def close(ours, theirs):
+    good = isinstance(ours, float) and abs(ours - theirs) <= 1e-4 * max(abs(theirs), .01)
+    if not good:
+        print(f"# ours {ours}, theirs {theirs}", file=sys.stderr)
+    return good
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    plain = nll(VANILLA)
+    saved = scratch + "/saved"
+    LlavaForConditionalGeneration.from_pretrained(VANILLA).save_pretrained(saved)
+    AutoProcessor.from_pretrained(VANILLA).save_pretrained(saved)
+    check("a folder that transformers saved gives the same bits", nll(saved) == plain)
+
+    with open(scratch + "/one.jsonl", "w") as f:
+        f.write('{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "step": 0}\n')
+    with open(scratch + "/t.ini", "w") as f:
+        f.write(f"[data]\nworld = {WORLD}\nstream = one.jsonl\n[model]\npath = saved\n[train]\nsteps = 1\ntrainable = multi_modal_projector.**\n")
+    trained = subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/out", "--quiet"], capture_output=True, text=True)
+    check("it can be trained on " + trained.stderr.strip(), trained.returncode == 0)
+    again = LlavaForConditionalGeneration.from_pretrained(scratch + "/out")
+    check("transformers opens what train wrote, and computes the same", close(nll(scratch + "/out"), their_nll(again)))
+    processor = AutoProcessor.from_pretrained(scratch + "/out")
+    check("its processor knows the size of a patch", getattr(processor, "patch_size", None) == 8)
+
+    settings = {
+        "plain": dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"]),
+        "regular expression": dict(r=4, lora_alpha=8, target_modules=r".*language_model.*\.(q_proj|down_proj)"),
+        "patterns": dict(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"], rank_pattern={"v_proj": 2, r"layers\.1\..*up_proj": 3},
+                         alpha_pattern={"v_proj": 5}),
+        "rslora": dict(r=4, lora_alpha=8, use_rslora=True, target_modules=["q_proj"], rank_pattern={"layers.2.self_attn.q_proj": 9}),
+        "layers": dict(r=4, lora_alpha=8, target_modules=["k_proj"], layers_to_transform=[0, 1], layers_pattern="layers"),
+        "fan_in_fan_out": dict(r=4, lora_alpha=8, fan_in_fan_out=True, target_modules=["q_proj"]),
+        "biases": dict(r=4, lora_alpha=8, bias="all", target_modules=["linear_1", "q_proj"]),
+        "saved whole": dict(r=4, lora_alpha=8, target_modules=["o_proj"], modules_to_save=["linear_2"]),
+    }
+    for name, given in settings.items():
+        torch.manual_seed(1)
+        model = peft.get_peft_model(LlavaForConditionalGeneration.from_pretrained(saved), peft.LoraConfig(init_lora_weights=False, **given))
+        with torch.no_grad():
+            for key, value in model.named_parameters():
+                if value.requires_grad:
+                    value.add_(.02 * torch.randn_like(value))
+        model.save_pretrained(scratch + "/adapter")
+        ours = nll(saved, "--adapter", scratch + "/adapter", "--unmerged")
+        check(f"an adapter of PEFT {peft.__version__}: {name}", close(ours, their_nll(model.eval())) and ours != plain)
+        for file in os.listdir(scratch + "/adapter"):
+            os.remove(scratch + "/adapter/" + file)
+    pissa = peft.get_peft_model(LlavaForConditionalGeneration.from_pretrained(saved), peft.LoraConfig(init_lora_weights="pissa", target_modules=["q_proj"]))
+    pissa.save_pretrained(scratch + "/adapter")
+    check("an adapter of PiSSA is refused by name", "init_lora_weights" in str(nll(saved, "--adapter", scratch + "/adapter")))
+print(f"1..{number}")
+sys.exit(failed > 0)

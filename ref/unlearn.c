@@ -199,8 +199,8 @@ int command_unlearn(int argc, char **argv)
     const Option own[] = {
         { "config", "FILE",
           "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys. Without "
-          "unlearn.preset the defaults are adapters of the language model (train.trainable = llm, lora.alpha = 192), 40 steps of "
-          "lr 1e-4 after 5 of warm-up, and a stop where the retain probe falls.",
+          "unlearn.preset the defaults are adapters of the language model (train.trainable = llm, lora.alpha = 160, or 192 for a "
+          "method that reads a retain set), 40 steps of lr 1e-4 after 5 of warm-up, and a stop where the retain probe falls.",
           .text = &config },
         { "model", "DIR", "The folder of the model that is to forget.", .text = &r.folder },
         { "method", "NAME",
@@ -219,7 +219,7 @@ int command_unlearn(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     Settings s;
-    bool good = settings_open(&s, config, &set, &a, &e) && settings_unlearn(&s, &e);
+    bool good = settings_open(&s, config, &set, &a, &e) && settings_unlearn(&s, method ? method : s.unlearn_method, &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
     good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config))

@@ -48,11 +48,20 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
     return true;
 }
 
-bool settings_unlearn(Settings *s, Error *e)
+/* A method that reads no retain set is held back by nothing, so its steps are smaller. */
+static bool holds_on(const char *method)
+{
+    const Method *m = method_find(method);
+    Hyperparameters v;
+    return m && hyperparameters_make(&v, m, "", NULL) && method_needs(m, &v) & NEEDS_RETAIN;
+}
+
+bool settings_unlearn(Settings *s, const char *method, Error *e)
 {
     if (*s->unlearn_preset)
         return settings_preset(s, "unlearn.probe_every=0", e);
-    return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=192", e)
+    return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=160", e)
+        && (!holds_on(method) || settings_preset(s, "lora.alpha=192", e))
         && (s->unlearn_epochs > 0 || s->train_steps < 10 || settings_preset(s, "optimiser.warmup=5", e));
 }
 

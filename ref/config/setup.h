@@ -18,7 +18,7 @@ typedef struct {
 bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e);
 /* The defaults of `pulse-ref unlearn`, for keys that were not given and where unlearn.preset is empty: adapters on the language model, few
  * small steps. With a preset, which stands for a public code, nothing watches over the rounds unless unlearn.probe_every is given. */
-bool settings_unlearn(Settings *s, Error *e);
+bool settings_unlearn(Settings *s, const char *method, Error *e);
 /* One seed for adapters, the order of samples, and every draw of the method. */
 void settings_seed(MethodSettings *m, uint64_t seed);
 /* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics ask. */

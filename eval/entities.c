@@ -102,3 +102,11 @@ bool entity_list_has(const EntityList *l, const char *id)
             return true;
     return false;
 }
+
+int64_t entity_list_questions(const EntityList *l)
+{
+    int64_t n = 0;
+    for (size_t k = 0; k < l->count; k++)
+        n += l->entity[k]->questions;
+    return n;
+}

@@ -16,6 +16,7 @@
 typedef struct {
     const char *id, *group, *split;      // split "": it has none
     int64_t     round;                   // 0: it has none
+    int64_t     questions;               // open training questions about it; 0 until the questions were read (ref/run/plan.c)
     size_t      line;
 } Entity;
 
@@ -37,5 +38,7 @@ typedef struct {
  * False: no memory, which `a` says. */
 bool entities_choose(EntityList *out, const Entities *all, const char *group, int64_t round, Arena *a);
 bool entity_list_has(const EntityList *l, const char *id);
+/* How many open training questions there are about all of them. */
+int64_t entity_list_questions(const EntityList *l);
 
 #endif

@@ -26,8 +26,8 @@ static int64_t steps_of(double epochs, int64_t epoch)
     return steps > 0 ? steps : 1;
 }
 
-/* The number that a text like "3 ga_klr=15" gives for a method. */
-static bool epochs_of(const char *text, const char *method, double *out, Error *e)
+/* The number that the value of a key, a text like "3 ga_klr=15", gives for a method. */
+static bool number_of(const char *key, const char *text, const char *method, double *out, Error *e)
 {
     Words w = words_of(text);
     char word[80];
@@ -37,39 +37,81 @@ static bool epochs_of(const char *text, const char *method, double *out, Error *
         if (equals)
             *equals = 0;
         if (equals && !method_find(word))
-            return error_set(e, "epochs \"%s\": there is no method \"%s\", expected one of `pulse-ref list methods`", text, word);
+            return error_set(e, "%s \"%s\": there is no method \"%s\", expected one of `pulse-ref list methods`", key, text,
+                             word);
         if (equals && strcmp(word, method) != 0)
             continue;
         if (!equals && found)
             continue;
         if (!decimal_to_double(equals ? equals + 1 : word, out) || !(*out > 0) || *out > 100000)
-            return error_set(e, "epochs \"%s\": \"%s\" is not a number above 0 and up to 100000", text,
+            return error_set(e, "%s \"%s\": \"%s\" is not a number above 0 and up to 100000", key, text,
                              equals ? equals + 1 : word);
         found = true;
     }
-    return found || error_set(e, "epochs \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", text, method);
+    return found || error_set(e, "%s \"%s\": there is no number for %s, expected for instance \"3 ga_klr=15\"", key, text,
+                              method);
 }
 
-static const char *epochs_text(const Plan *p, const Scenario *s)
+/* How long a method works in a scenario, by the config: steps of all requests together, or, where steps is 0, epochs of each. */
+typedef struct { double steps, epochs; } Budget;
+
+static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budget *out, Error *e)
 {
-    const char *given = p->config.epochs[s - scenarios];
-    return *given ? given : s->epochs;
+    const char *steps = p->config.steps[s - scenarios], *epochs = p->config.epochs[s - scenarios];
+    *out = (Budget){ 0, 0 };
+    if (*steps && *epochs)
+        return error_set(e, "epochs.%s is \"%s\" and steps.%s is \"%s\", expected one of them (an empty value takes a key back)",
+                         s->name, epochs, s->name, steps);
+    const char *key = arena_format(p->arena, "%s.%s", *epochs ? "epochs" : "steps", s->name);
+    if (!key || *epochs)
+        return key && number_of(key, epochs, method, &out->epochs, e);
+    return number_of(key, *steps ? steps : s->steps, method, &out->steps, e)
+        && (out->steps == (double)(int64_t)out->steps || error_set(e, "%s is \"%s\", expected whole numbers", key, steps));
 }
 
-/* Gives a case the epochs or steps that its stopping rule comes to. */
+/* Those that the scenario forgets at once. */
+static int64_t questions_at_once(const Plan *p, const Scenario *s)
+{
+    int64_t n = 0;
+    for (size_t k = 0; k < p->entities.count; k++)
+        if (strcmp(p->entities.entity[k].group, s->group) == 0 && p->entities.entity[k].round > 0)
+            n += p->entities.entity[k].questions;
+    return n;
+}
+
+/* The rules updates and epochs: as finetuned, where all are forgotten at once. */
+static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
+{
+    const Scenario *measure = scenario_find("finetuned");
+    Budget b;
+    if (!budget_of(p, measure, c->method->name, &b, e))
+        return false;
+    const bool same = c->scenario->who == measure->who && c->rounds == 1;
+    const int64_t epoch = same ? 1 : epoch_steps(p, c, questions_at_once(p, measure));
+    if (epoch < 1)
+        return error_set(e, "%s: the rule is measured by the scenario finetuned, expected open training questions about those of "
+                            "the group \"%s\" with a round", c->name, measure->group);
+    if (same)
+        c->steps = (int64_t)b.steps, c->epochs = b.epochs;
+    else if (c->stopping == STOP_updates)
+        c->steps = b.steps > 0 ? (int64_t)b.steps : steps_of(b.epochs, epoch);
+    else
+        c->epochs = b.steps > 0 ? b.steps / (double)epoch : b.epochs;
+    return true;
+}
+
+/* Gives a case the steps or epochs that its stopping rule comes to. */
 static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
 {
-    const Scenario *measure = c->stopping == STOP_budget ? c->scenario : scenario_find("finetuned");
-    const char *epochs = c->stopping == STOP_accuracy ? p->config.stop_within : epochs_text(p, measure);
-    if (!epochs_of(epochs, c->method->name, &c->epochs, e))
-        return error_prefix(e, "%s%s", c->stopping == STOP_accuracy ? "protocol.stop_within" : "epochs.",
-                            c->stopping == STOP_accuracy ? "" : measure->name);
-    if (c->stopping == STOP_updates && !(c->scenario->who == measure->who && c->rounds == 1)) {
-        size_t all = 0;
-        for (size_t k = 0; k < p->entities.count; k++)
-            all += strcmp(p->entities.entity[k].group, measure->group) == 0 && p->entities.entity[k].round > 0;
-        c->steps = steps_of(c->epochs, epoch_steps(p, c, all));
-    }
+    Budget b;
+    if (c->stopping == STOP_accuracy)
+        return number_of("protocol.stop_within", p->config.stop_within, c->method->name, &c->epochs, e);
+    if (c->stopping != STOP_budget)
+        return measured_by_finetuned(p, c, e);
+    if (!budget_of(p, c->scenario, c->method->name, &b, e))
+        return false;
+    c->epochs = b.epochs;
+    c->steps = b.steps > 0 ? steps_of(b.steps / (double)c->rounds, 1) : 0;
     return true;
 }
 
@@ -142,7 +184,7 @@ static bool case_add(Plan *p, Case c, Error *e)
                    ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6)
                    : NO_STAGE;
     to->unlearn = stage_of_unlearning(p, to);
-    to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group, 6 + c.epochs);
+    to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group, 12);
     to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
     if (!e->failed && asks_for_probe(p, c.name)) {
         to->probe_before = stage_of_probe(p, to, c.scenario->start, NO_STAGE);
@@ -241,28 +283,28 @@ bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities 
                                              "seed");
 }
 
-int64_t epoch_steps(const Plan *p, const Case *c, size_t entities)
+int64_t epoch_steps(const Plan *p, const Case *c, int64_t questions)
 {
-    int64_t batch = method_config(p, c->method)->batch;
-    return ((int64_t)entities * 10 + batch - 1) / batch;
+    const int64_t batch = method_config(p, c->method)->batch;
+    return (questions + batch - 1) / batch;
 }
 
-int64_t request_steps(const Plan *p, const Case *c, size_t entities)
+int64_t request_steps(const Plan *p, const Case *c, int64_t questions)
 {
-    return c->steps ? c->steps : steps_of(c->epochs, epoch_steps(p, c, entities));
+    return c->steps ? c->steps : steps_of(c->epochs, epoch_steps(p, c, questions));
 }
 
-bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step)
+bool stop_after(const Plan *p, const Case *c, int64_t questions, int64_t step)
 {
     const double every = p->config.trajectory > 0 ? p->config.trajectory : 1;
-    return c->stopping == STOP_accuracy && step > 0 && step % steps_of(every, epoch_steps(p, c, entities)) == 0;
+    return c->stopping == STOP_accuracy && step > 0 && step % steps_of(every, epoch_steps(p, c, questions)) == 0;
 }
 
-bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step)
+bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t step)
 {
-    if (step == request_steps(p, c, entities))
+    if (step == request_steps(p, c, questions))
         return true;
-    return c->rounds == 1 && p->config.trajectory > 0 && step % steps_of(p->config.trajectory, epoch_steps(p, c, entities)) == 0;
+    return c->rounds == 1 && p->config.trajectory > 0 && step % steps_of(p->config.trajectory, epoch_steps(p, c, questions)) == 0;
 }
 
 const char *snapshot_name(int64_t round, int64_t step, char out[64])

@@ -31,7 +31,7 @@
 typedef struct {
     const char *recipe;                  // the settings that its unlearn stages depend on, as text
     const char *trainable;
-    int64_t     batch;                   // samples of a step
+    int64_t     batch;                   // samples of a step, at most
     bool        oracle;                  // its reference model is the oracle
     bool        merge;                   // its adapters are merged into the weights between requests
 } MethodConfig;
@@ -41,8 +41,9 @@ typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;
     const char *stopping;                // names of stopping rules
     const char *probed;                  // names of cases that get probe stages
-    const char *epochs[16];              // of each of scenarios[]; "": the scenario's default
-    const char *stop_within;             // like epochs: the most that a request may take under STOP_accuracy
+    const char *steps[16];               // of each of scenarios[], "50 ga_klr=125"; "": what epochs say, or its default
+    const char *epochs[16];              // of each of scenarios[], instead of its steps; "": what steps say
+    const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
     double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
     int64_t     rounds;                  // requests of the scenario sequential
     int64_t     best, forget;            // how many entities are taken as the best known, and how many of these are forgotten
@@ -71,8 +72,8 @@ typedef struct {
     uint64_t    seed;
     int64_t     rounds;                  // how many requests
     StoppingRule stopping;
-    double      epochs;                  // passes over a request's questions, at most
-    int64_t     steps;                   // of each request; 0: what epochs come to
+    int64_t     steps;                   // of each request; 0: what `epochs` come to
+    double      epochs;                  // of each request, where steps is 0
     size_t      unlearn, answer;         // stages
     size_t      before, oracle;          // answer stages; oracle == NO_STAGE: there is none
     size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
@@ -124,17 +125,17 @@ typedef struct {
  * that is an error with file and line. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 
-/* --- Steps. `entities`: how many a request is about; each has 10 questions --- */
+/* --- Steps. `questions`: how many open training questions a request has (entity_list_questions). An epoch shows each once. --- */
 
-/* Steps of one epoch: ceil(10 entities / batch). */
-int64_t epoch_steps(const Plan *p, const Case *c, size_t entities);
-/* Steps of one request at most: RN(epochs x epoch_steps), half up, at least 1; or as many as the stopping rule says. */
-int64_t request_steps(const Plan *p, const Case *c, size_t entities);
+/* Steps of one epoch: ceil(questions / batch). */
+int64_t epoch_steps(const Plan *p, const Case *c, int64_t questions);
+/* Steps of one request at most: those of the case, or RN(epochs x epoch_steps), half up, at least 1. */
+int64_t request_steps(const Plan *p, const Case *c, int64_t questions);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
-bool snapshot_after(const Plan *p, const Case *c, size_t entities, int64_t step);
+bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 const char *snapshot_name(int64_t round, int64_t step, char out[64]);
 /* Whether the accuracy of a request is looked at after this step. */
-bool stop_after(const Plan *p, const Case *c, size_t entities, int64_t step);
+bool stop_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 
 /* The settings of a method, which must be one of methods[]. */
 const MethodConfig *method_config(const Plan *p, const Method *m);

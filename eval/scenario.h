@@ -20,7 +20,7 @@ typedef struct {
     StartModel  start;
     Who         who;
     Requests    requests;
-    const char *epochs, *help;           // epochs: the default of [epochs]
+    const char *steps, *help;            // steps: the default of [steps]
     const char *title, *label, *caption; // words of the report
     bool        say_missing;             // the report says where a run has no such scenario
 } Scenario;

@@ -83,7 +83,7 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
 {
     Stage s = { .kind = STAGE_UNLEARN, .model = case_start(one), .one = one, .of = NO_STAGE, .group = one->group };
     const ProtocolConfig *c = &p->config;
-    char epochs[32], trajectory[32], stop[32];
+    char budget[32], trajectory[32], stop[32];
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
@@ -97,13 +97,14 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
                             model, reference, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed,
                             (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
                             (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
-                            decimal_double(one->steps ? (double)one->steps : one->epochs, epochs),
+                            decimal_double(one->steps ? (double)one->steps : one->epochs, budget),
                             decimal_double(c->trajectory, trajectory),
                             one->stopping == STOP_accuracy
                                 ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop),
                                                (long long)c->paraphrases)
                                 : "",
                             method_config(p, one->method)->recipe);
-    s.cost = 0.05 * one->epochs * (one->scenario->who == WHO_ROUNDS ? 25 : 10) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
+    const int64_t steps = one->steps ? one->rounds * one->steps : request_steps(p, one, 2000);
+    s.cost = 0.05 * (double)steps * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }

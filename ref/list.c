@@ -95,12 +95,12 @@ static bool list_metrics(bool json, Arena *a, Error *e)
 
 static bool list_scenarios(bool json, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "name", "group", "starts from", "epochs", "help" };
+    static const char *const columns[] = { "name", "group", "starts from", "steps", "help" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, scenarios_count * COLUMNS, sizeof *cells);
     for (size_t k = 0; cells && k < scenarios_count; k++)
         memcpy(cells + k * COLUMNS, (const char *[]){ scenarios[k].name, scenarios[k].group, start_model_name(scenarios[k].start),
-                                                      scenarios[k].epochs,
+                                                      scenarios[k].steps,
                                                       scenarios[k].help }, COLUMNS * sizeof *cells);
     return !e->failed && table_print(columns, COLUMNS, cells, scenarios_count, json, e);
 }

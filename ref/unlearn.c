@@ -37,24 +37,12 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
     return folder && session_reference(&r->oracle, folder, &r->session, method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
-/* Makes the batch no larger than the lists that it is drawn from. */
-static void fit_batch(Run *r)
-{
-    const RoundSamples *x = &r->request.samples;
-    int64_t *batch = &r->m.settings.unlearn_batch;
-    for (size_t k = 0; x->forget && k < x->rounds; k++)
-        *batch = (int64_t)x->forget[k].count < *batch ? (int64_t)x->forget[k].count : *batch;
-    if (x->retain.count && (int64_t)x->retain.count < *batch)
-        *batch = (int64_t)x->retain.count;
-}
-
 static bool prepare(Run *r, Arena *a, Error *e)
 {
     Session *x = &r->session;
     if (!session_open(x, &r->m.settings, r->folder, (PromptMask)r->m.settings.data_mask, a, e) || !open_oracle(r, a, e)
         || !request_read(&r->request, &r->m, &x->reader, a, e) || !session_begin(x, &r->m, e))
         return false;
-    fit_batch(r);
     r->entities = arena_text(a, r->m.settings.unlearn_forget_entities);
     RoundsPlan p = rounds_plan(&r->m, &r->request.samples, r->oracle.folder ? &r->oracle.model : NULL);
     return rounds_make(&r->rounds, &p, &x->model, session_lora(x), a, e)

@@ -35,8 +35,8 @@
 typedef struct {
     const Method *method;
     Hyperparameters v;
-    size_t batch;                       // samples of each role in a step
-    int64_t epochs;                     // passes over the forget list of a round; 0: train.steps is the number of steps
+    size_t batch;                       // samples of each role in a step, at most
+    int64_t epochs;                     // epochs of the forget list of a round (unlearn_epoch); 0: train.steps is the number of steps
     TrainConfig train;                  // steps and schedule of one round; schedule.steps is set from the steps
     bool merge, reset_optimiser, retain_shrinks;
     size_t count;                       // how many rounds

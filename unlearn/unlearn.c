@@ -31,7 +31,7 @@ static bool needs_role(unsigned needs, Role role)
     return needs >> role & 1;
 }
 
-/* Steps that show every sample of the forget list once; refusals and alternates are drawn with it. */
+/* Steps of an epoch of a role's list: they show every sample once. Refusals and alternates are drawn with the forget list. */
 static int64_t pass(const UnlearnRequest *r, Role role)
 {
     if (r->whole)
@@ -81,25 +81,34 @@ static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
     return d->places[d->order[k % (int64_t)d->n]];
 }
 
+/* The most samples that a step takes of a list. */
 static size_t step_size(const UnlearnRequest *r, Role role)
 {
-    return r->whole ? r->role[role].count : r->batch;
+    return r->whole || r->batch > r->role[role].count ? r->role[role].count : r->batch;
 }
 
-/* Half pictures, half text; everything from one list when the other is empty. */
-static void choose(Unlearn *u, Role list, int64_t turn, uint32_t *chosen)
+static size_t choose_whole(const SampleList *list, uint32_t *chosen)
 {
-    for (size_t k = 0; u->request.whole && k < u->request.role[list].count; k++)
+    for (size_t k = 0; k < list->count; k++)
         chosen[k] = (uint32_t)k;
-    if (u->request.whole)
-        return;
+    return list->count;
+}
+
+/* The batch that comes after `turn` others from the same list: the next `batch` places of the epoch, or what is left of it. The
+ * pictures are spread evenly over the epoch: k pictures / n of them stand before place k. Returns how many samples it has. */
+static size_t choose_batch(Unlearn *u, Role list, int64_t turn, uint32_t *chosen)
+{
     Draw *text = &u->draws[list][0], *picture = &u->draws[list][1];
-    uint64_t seed = (uint64_t)u->request.v.seed;
-    size_t batch = u->request.batch, pictures = picture->n == 0 ? 0 : text->n == 0 ? batch : batch / 2;
+    const uint64_t seed = (uint64_t)u->request.v.seed;
+    const size_t n = text->n + picture->n, batch = u->request.batch;
+    const int64_t steps = pass(&u->request, list), epoch = turn / steps;
+    const size_t begin = (size_t)(turn % steps) * batch, end = begin + batch < n ? begin + batch : n;
+    const size_t seen = begin * picture->n / n, pictures = end * picture->n / n - seen;
     for (size_t k = 0; k < pictures; k++)
-        chosen[k] = draw_at(picture, seed, turn * (int64_t)pictures + (int64_t)k);
-    for (size_t k = pictures; k < batch; k++)
-        chosen[k] = draw_at(text, seed, turn * (int64_t)(batch - pictures) + (int64_t)(k - pictures));
+        chosen[k] = draw_at(picture, seed, epoch * (int64_t)picture->n + (int64_t)(seen + k));
+    for (size_t k = pictures; k < end - begin; k++)
+        chosen[k] = draw_at(text, seed, epoch * (int64_t)text->n + (int64_t)(begin - seen + k - pictures));
+    return end - begin;
 }
 
 static bool step_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
@@ -119,8 +128,9 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
         u->chosen_count[role] = 0;
         if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1 - r->before, &turn))
             continue;
-        u->chosen_count[role] = step_size(r, role);
-        choose(u, role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET, turn, u->chosen[role]);
+        const Role list = role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET;
+        u->chosen_count[role] = r->whole ? choose_whole(&r->role[list], u->chosen[role])
+                                         : choose_batch(u, list, turn, u->chosen[role]);
         for (size_t k = 0; k < u->chosen_count[role]; k++)
             (*samples)[(*count)++] = r->role[role].list[u->chosen[role][k]];
     }

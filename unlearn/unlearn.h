@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Unlearn: the one loop of all gradient methods. It trains adapters, the projector and adapters, or all weights.
  *
- * A request is a list of samples to forget, and the other lists that the method needs. Each step draws `batch` samples of each
- * role:
- * samples with a picture and samples without in equal shares where the list has both. Each epoch has a new order of each list,
- * drawn from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image", "unlearn.retain.text",
- * "unlearn.retain.image"). A refusal or an alternate is read together with the forget sample of the same place. With schedule =
- * phased, a pass over the forget list and a pass over the retain list take turns. The outputs of the reference model on a sample
- * are computed once and kept. After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
+ * A request is a list of samples to forget, and the other lists that the method needs. An epoch of a list reads each of its
+ * samples once, in ceil(count / batch) steps: each step reads the next `batch` samples of each role, and the last step of
+ * an epoch reads what is left, so that a batch is never larger than its list. Samples with a picture and samples without
+ * are spread evenly over the epoch: where a list has as many of the one as of the other, a batch has half of each. Each
+ * epoch has a new order of each list, drawn from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image",
+ * "unlearn.retain.text", "unlearn.retain.image"). The forget list and the retain list each begin a new epoch when their own
+ * one ends. A refusal or an alternate is read together with the forget sample of the same place. With schedule = phased, an
+ * epoch of the forget list and an epoch of the retain list take turns. The outputs of the reference model on a sample are
+ * computed once and kept. After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 
@@ -16,7 +18,7 @@
 typedef struct {
     const Method *method;
     Hyperparameters v;
-    size_t batch;                       // samples of each role in a step
+    size_t batch;                       // samples of each role in a step, at most
     bool whole;                         // each step reads every list once, in its order; `batch` is ignored
     SampleList role[ROLE_COUNT];        // refusals and alternates have one sample for each forget sample
     Model *reference;                   // the frozen reference model; NULL when the method needs none

@@ -34,6 +34,8 @@ bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder o
         return error_set(e, "%s: %zu samples, expected at least one", samples->path, samples->count);
     if (order == ORDER_STEP)
         return index_steps(s, a, e);
+    if (s->batch > samples->count)
+        s->batch = samples->count;
     s->shuffled = arena_array(a, samples->count, sizeof *s->shuffled);
     return s->shuffled && (batch > 0 || error_set(e, "data: batch is 0, expected at least 1"));
 }

@@ -2,8 +2,8 @@
 /* Stream: the batches of a training run, in one of two orders.
  *
  * ORDER_STEP: step t (from 1) trains on the lines whose `step` field is t - 1, in the order of the file.
- * ORDER_SHUFFLE: every step trains on `batch` samples. The epochs follow each other without a gap, and epoch k is shuffled
- * with the seed `seed + k` and the purpose "data.shuffle".
+ * ORDER_SHUFFLE: every step trains on `batch` samples, or on all samples of a file that has fewer. The epochs follow each other
+ * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle".
  * A Stream owns no memory of its own; it is in the arena of stream_make. One thread at a time. */
 #ifndef PULSE_MODEL_TRAINING_STREAM_H
 #define PULSE_MODEL_TRAINING_STREAM_H
@@ -17,7 +17,7 @@ typedef struct {
     const Dataset *samples;
     DataOrder order;
     uint64_t  seed;
-    size_t    batch;                 // samples a step, for ORDER_SHUFFLE
+    size_t    batch;                 // samples a step, for ORDER_SHUFFLE; never more than the file has
     size_t   *begin;                 // [steps + 1], for ORDER_STEP: the samples of step t are begin[t - 1] … begin[t] - 1
     int64_t   steps;                 // of the file, for ORDER_STEP
     uint32_t *shuffled;              // [samples->count], for ORDER_SHUFFLE: the permutation of `epoch`

@@ -87,8 +87,8 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     w = *from ? find(from + 1) : NULL;
     if (!w || !(w->parts & PER_METHOD))
         return error_set(e, "%.120s is not a key of one method, expected one of the sections unlearn, optimiser, lora, or "
-                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets stand in [epochs]: \"3 "
-                            "%s=9\")", name, m->name, m->name), NULL;
+                            "data.mask, train.trainable, for instance method.%s.optimiser.lr (budgets stand in [steps]: \"50 "
+                            "%s=125\")", name, m->name, m->name), NULL;
     *method = m->name;
     return w;
 }

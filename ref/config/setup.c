@@ -30,6 +30,20 @@ static void hyperparameters_settle(Settings *s, Hyperparameters *v)
 #undef HYPERPARAMETER
 }
 
+/* Steps that were given go over a preset's epochs, and epochs that were given over its steps; both are one too many. */
+static bool budget_check(Settings *s, Error *e)
+{
+    const bool steps = s->given[SETTING_unlearn_steps] && s->unlearn_steps, epochs = s->given[SETTING_unlearn_epochs] && s->unlearn_epochs;
+    if (steps && epochs)
+        return error_set(e, "unlearn.steps is %lld and unlearn.epochs is %lld, expected one of them", (long long)s->unlearn_steps,
+                         (long long)s->unlearn_epochs);
+    if (epochs)
+        s->unlearn_steps = 0;
+    if (steps)
+        s->unlearn_epochs = 0;
+    return true;
+}
+
 bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e)
 {
     *out = (MethodSettings){ .settings = *s, .method = method_find(method) };
@@ -45,7 +59,7 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
             return false;
     hyperparameters_settle(&out->settings, &out->v);
     out->settings.unlearn_method = out->method->name;
-    return true;
+    return budget_check(&out->settings, e);
 }
 
 /* A method that reads no retain set is held back by nothing, so its steps are smaller. */
@@ -62,7 +76,8 @@ bool settings_unlearn(Settings *s, const char *method, Error *e)
         return settings_preset(s, "unlearn.probe_every=0", e);
     return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=160", e)
         && (!holds_on(method) || settings_preset(s, "lora.alpha=192", e))
-        && (s->unlearn_epochs > 0 || s->train_steps < 10 || settings_preset(s, "optimiser.warmup=5", e));
+        && (s->unlearn_epochs > 0 || (s->unlearn_steps ? s->unlearn_steps : s->train_steps) < 10
+            || settings_preset(s, "optimiser.warmup=5", e));
 }
 
 void settings_seed(MethodSettings *m, uint64_t seed)
@@ -78,6 +93,7 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
     to->train_trainable = to->attack_trainable;
     to->optimiser_lr = to->attack_lr;
     to->unlearn_batch = to->attack_batch;
+    to->unlearn_steps = 0;
     to->unlearn_epochs = to->attack_epochs;
     to->unlearn_reset_optimiser = true;
     to->data_mask = MASK_ANSWER;
@@ -90,8 +106,12 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
 RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle)
 {
     const Settings *s = &m->settings;
+    TrainConfig train = train_config(s);
+    if (s->unlearn_steps)
+        train.steps = s->unlearn_steps;
     return (RoundsPlan){
-        .method = m->method, .v = m->v, .batch = (size_t)s->unlearn_batch, .epochs = s->unlearn_epochs, .train = train_config(s),
+        .method = m->method, .v = m->v, .batch = (size_t)s->unlearn_batch,
+        .epochs = s->unlearn_steps ? 0 : s->unlearn_epochs, .train = train,
         .merge = s->unlearn_merge, .reset_optimiser = s->unlearn_reset_optimiser, .retain_shrinks = s->unlearn_retain_shrinks,
         .count = samples->rounds, .forget = samples->forget, .refusal = samples->refusal, .alternate = samples->alternate,
         .retain = samples->retain, .retain_only = oracle, .seed = (uint64_t)s->model_seed,

@@ -147,10 +147,11 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
                          const References *to, Error *e)
 {
     char name[64];
-    size_t count, said = 0, entities = s->request[request].count;
+    size_t count, said = 0;
+    const int64_t epoch = epoch_steps(&c->run->plan, x, entity_list_questions(&s->request[request]));
     int64_t end = ends[request].last;
     Row row = { .scenario = x->name, .method = case_method_name(x), .trainable = trainable_name(x->trainable), .seed = x->seed,
-                .round = (int64_t)request + 1, .epoch = (step - 1) / epoch_steps(&c->run->plan, x, entities) + 1, .step = step };
+                .round = (int64_t)request + 1, .epoch = (step - 1) / epoch + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
     const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &said, &c->scratch, e) : NULL;
     if (!r || e->failed)
@@ -178,7 +179,8 @@ static bool one_case(Collect *c, size_t place, References *to, Error *e)
         return false;
     for (size_t k = 0; k < s.requests; k++)
         for (int64_t step = 1; step <= ends[k].last; step++) {
-            if ((step == ends[k].last || snapshot_after(p, x, s.request[k].count, step)) && !one_snapshot(c, x, &s, ends, k, step, to, e))
+            if ((step == ends[k].last || snapshot_after(p, x, entity_list_questions(&s.request[k]), step))
+                && !one_snapshot(c, x, &s, ends, k, step, to, e))
                 return false;
             arena_reset(&c->scratch);
         }

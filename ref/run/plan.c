@@ -33,8 +33,12 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
 {
     if (!settings_method(&r->settings, method, out, e))
         return error_prefix(e, "%s", r->settings.file);
+    const bool *given = out->settings.given;
+    if (given[SETTING_unlearn_steps] || given[SETTING_unlearn_epochs])
+        return error_set(e, "%s: unlearn.%s is of `pulse-ref unlearn`, expected the budgets of a run in [steps] or [epochs]",
+                         r->settings.file, given[SETTING_unlearn_steps] ? "steps" : "epochs");
     settings_seed(out, seed);
-    out->settings.unlearn_epochs = 0;                       // the plan says how many steps
+    out->settings.unlearn_epochs = out->settings.unlearn_steps = 0;      // the plan says how many steps
     if (trainable)
         out->settings.train_trainable = trainable;
     return true;
@@ -103,9 +107,13 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
     return !e->failed;
 }
 
+/* The rules updates and epochs are measured by the scenario finetuned, also where it is not run. */
 static bool group_wanted(const Run *r, const char *group)
 {
     char word[80];
+    for (Words w = words_of(r->settings.protocol_rules); word_next(&w, word, sizeof word);)
+        if ((strcmp(word, "updates") == 0 || strcmp(word, "epochs") == 0) && strcmp(scenario_find("finetuned")->group, group) == 0)
+            return true;
     for (Words w = words_of(r->settings.protocol_scenarios); word_next(&w, word, sizeof word);) {
         const Scenario *s = scenario_find(word);
         if (s && strcmp(s->group, group) == 0)
@@ -124,6 +132,17 @@ static bool read_questions(Run *r, const World *w, ProtocolConfig *c, Error *e)
         good = !group_wanted(r, w->group[k].name) || read_samples(r, w->group[k].questions, &r->group[k], &digest[k], e);
     c->group = digest;
     return good;
+}
+
+/* How many open training questions there are about each entity. */
+static void questions_count(const Run *r, Entities *all)
+{
+    for (size_t g = 0; g < r->plan.world.groups; g++)
+        for (size_t k = 0; k < r->group[g].count; k++) {
+            const Sample *x = &r->group[g].sample[k];
+            for (size_t i = 0; x->split == SPLIT_TRAIN && x->kind == KIND_OPEN && i < all->count; i++)
+                all->entity[i].questions += strcmp(all->entity[i].id, x->entity) == 0;
+        }
 }
 
 /* Whether splits of these sizes can be made at all; who stands in them needs no answers for that. */
@@ -149,6 +168,11 @@ bool run_plan(Run *r, Error *e)
         .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .paraphrases = s->protocol_frames, .reading = settings_part(s, IN_ANSWER, a, e),
+        .steps = {
+#define SCENARIO(name, ...) s->steps_##name,
+#include "eval/scenarios.def"
+#undef SCENARIO
+        },
         .epochs = {
 #define SCENARIO(name, ...) s->epochs_##name,
 #include "eval/scenarios.def"
@@ -167,6 +191,7 @@ bool run_plan(Run *r, Error *e)
     if (!people || !entities_read(&entities, people, a, e) || !digest_file(people, &c.entities, e) || !method_configs(r, &c, e)
         || !read_questions(r, &world, &c, e))
         return false;
+    questions_count(r, &entities);
     return model_configs(r, &c, e) && (plan_make(&r->plan, &c, &world, &entities, a, e) || error_prefix(e, "%s", s->file))
         && sizes_check(&r->plan, a, e);
 }

@@ -76,7 +76,7 @@ static bool ask_snapshots(Exam *x, Error *e)
         return false;
     for (size_t k = 0; k < splits.requests; k++)
         for (int64_t step = 1; step <= ends[k].last; step++)
-            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, splits.request[k].count, step))
+            if ((step == ends[k].last || snapshot_after(&x->run->plan, c, entity_list_questions(&splits.request[k]), step))
                 && !ask_snapshot(x, &splits, c, ends, k, step, e))
                 return false;
     return true;

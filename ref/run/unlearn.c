@@ -116,7 +116,7 @@ static bool stop(Job *j, Error *e)
     const EntityList *whose = &j->splits.request[r->round];
     Questions q;
     size_t right = 0;
-    if (r->done >= r->steps || !stop_after(&j->run->plan, j->c, whose->count, r->done))
+    if (r->done >= r->steps || !stop_after(&j->run->plan, j->c, entity_list_questions(whose), r->done))
         return !e->failed;
     Arena a = arena_make(e);
     questions_begin(&q, &a);
@@ -130,7 +130,7 @@ static bool stop(Job *j, Error *e)
     return x != NULL;
 }
 
-static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
+static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
 {
     Rounds *r = &j->rounds;
     const Plan *p = &j->run->plan;
@@ -138,7 +138,7 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
     while (round_step(r, e)) {
         if (!stop(j, e))
             return false;
-        bool point = r->done < r->steps && snapshot_after(p, j->c, entities, r->done);
+        bool point = r->done < r->steps && snapshot_after(p, j->c, questions, r->done);
         log_step(j->log, logged + r->done, &r->trainer.stats);
         if (point && !snapshot(j, r->round, r->done, e))
             return false;
@@ -154,7 +154,7 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
             return false;
     }
     for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay
-        if (snapshot_after(p, j->c, entities, step) && !snapshot(j, r->round, step, e))
+        if (snapshot_after(p, j->c, questions, step) && !snapshot(j, r->round, step, e))
             return false;
     return !e->failed;
 }
@@ -162,14 +162,15 @@ static bool steps(Job *j, size_t entities, int64_t logged, Error *e)
 static bool one_request(Job *j, int64_t *logged, Error *e)
 {
     Rounds *r = &j->rounds;
-    size_t request = r->round, entities = j->splits.request[request].count;
+    const size_t request = r->round;
+    const int64_t questions = entity_list_questions(&j->splits.request[request]);
     int64_t before = request && !r->plan.reset_optimiser ? r->trainer.optimiser.step : 0;
-    r->plan.train.steps = request_steps(&j->run->plan, j->c, entities);
+    r->plan.train.steps = request_steps(&j->run->plan, j->c, questions);
     if (!round_begin(r, e) || !restore(j, before, e) || !stop(j, e))
         return false;
     if (!j->log && r->done == r->steps && r->steps)
         *logged += r->steps;
-    else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !steps(j, entities, *logged, e))
+    else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !steps(j, questions, *logged, e))
         return false;
     else
         *logged += r->steps;
@@ -188,11 +189,9 @@ static bool finish(Job *j, size_t stage, Error *e)
     char name[64], path[4096];
     const char **files = arena_array(a, FILES_MAX, sizeof *files);
     for (size_t k = 0; files && k < j->splits.requests; k++) {
-        const int64_t last = j->ends[k].last;
+        const int64_t last = j->ends[k].last, questions = entity_list_questions(&j->splits.request[k]);
         for (int64_t step = 1; step <= last; step++)
-            for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, j->splits.request[k].count, step))
-                            && n < FILES_MAX - 2;
-                 f++)
+            for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, questions, step)) && n < FILES_MAX - 2; f++)
                 files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", checkpoint_folder(j, k));
         remove(path);

@@ -3,13 +3,14 @@
 """Pairs our training step with PyTorch eager's, in turn, on the same threads: bench_step.py build/bench_step
 
 PyTorch at its best: pictures and text padded only to their own longest, logits only at supervised positions,
-fused scaled-dot-product where it exists, both sides warmed up. Same sizes, same number of samples and tokens."""
+fused scaled-dot-product attention from PyTorch 2.0 on (1.13 has none), both sides warmed up. Same sizes, same number of samples and tokens."""
 import os, re, subprocess, sys, time
 import torch, torch.nn as nn, torch.nn.functional as F
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 torch.set_num_threads(THREADS)
 V, C, H, D, LAYERS, VC = 800, 96, 4, 24, 4, 64
+FUSED = getattr(F, "scaled_dot_product_attention", None)
 
 
 class Block(nn.Module):
@@ -30,10 +31,12 @@ class Block(nn.Module):
         if rope is not None:
             turn = lambda y: y * rope[0] + torch.cat((-y[..., D // 2:], y[..., :D // 2]), -1) * rope[1]
             q, k = turn(q), turn(k)
-        s = q @ k.transpose(-1, -2) * (c // self.heads) ** -0.5
-        if mask is not None:
-            s = s + mask
-        x = x + self.qkv[3]((s.softmax(-1) @ v).transpose(1, 2).reshape(b, t, c))
+        if FUSED:
+            y = FUSED(q, k, v, attn_mask=mask)
+        else:
+            s = q @ k.transpose(-1, -2) * (c // self.heads) ** -0.5
+            y = (s if mask is None else s + mask).softmax(-1) @ v
+        x = x + self.qkv[3](y.transpose(1, 2).reshape(b, t, c))
         h = self.norm(self.n2, x)
         if self.vision:
             u = self.fc[0](h)

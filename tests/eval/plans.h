@@ -28,9 +28,14 @@ static const char *written(const char *name, const char *text)
     return path;
 }
 
+/* About each entity there are ten open training questions. */
 static bool read_world(Entities *all, const char *text)
 {
-    return entities_read(all, written("entities.jsonl", text), &arena, &error);
+    if (!entities_read(all, written("entities.jsonl", text), &arena, &error))
+        return false;
+    for (size_t k = 0; k < all->count; k++)
+        all->entity[k].questions = 10;
+    return true;
 }
 
 static MethodConfig method_list[64];
@@ -50,7 +55,7 @@ static ProtocolConfig config_of(const char *scenarios)
         .model = { { "b" }, { "v" }, { "o" } }, .group = group_digest, .general = { "g" }, .entities = { "e" },
     };
     for (size_t k = 0; k < scenarios_count; k++)
-        c.epochs[k] = "";
+        c.steps[k] = c.epochs[k] = "";
     for (size_t k = 0; k < 3; k++)
         snprintf(group_digest[k].hex, sizeof group_digest[k].hex, "g%zu", k);
     for (size_t k = 0; k < methods_count; k++)

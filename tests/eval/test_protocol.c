@@ -200,16 +200,41 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     c.epochs[0] = "4, npo=7";
     Plan p = planned(&c);
     assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
-    assert_int_equal(request_steps(&p, &p.cases[2], 50), 7 * 25);
-    assert_int_equal(request_steps(&p, &p.cases[2], 3), 7 * 2);         // 30 questions in batches of 20
-    assert_true(snapshot_after(&p, &p.cases[2], 50, 25) && snapshot_after(&p, &p.cases[2], 50, 175)
-                && !snapshot_after(&p, &p.cases[2], 50, 26));
+    assert_int_equal(request_steps(&p, &p.cases[2], 500), 7 * 25);
+    assert_int_equal(request_steps(&p, &p.cases[2], 30), 7 * 2);        // in batches of 20
+    assert_true(snapshot_after(&p, &p.cases[2], 500, 25) && snapshot_after(&p, &p.cases[2], 500, 175)
+                && !snapshot_after(&p, &p.cases[2], 500, 26));
     c.epochs[0] = "2.5";
     c.trajectory = 0.2;
     p = planned(&c);
-    assert_int_equal(request_steps(&p, &p.cases[0], 50), 63);           // 62.5, half up
-    assert_true(snapshot_after(&p, &p.cases[0], 50, 5) && snapshot_after(&p, &p.cases[0], 50, 63)
-                && !snapshot_after(&p, &p.cases[0], 50, 62));
+    assert_int_equal(request_steps(&p, &p.cases[0], 500), 63);           // 62.5, half up
+    assert_true(snapshot_after(&p, &p.cases[0], 500, 5) && snapshot_after(&p, &p.cases[0], 500, 63)
+                && !snapshot_after(&p, &p.cases[0], 500, 62));
+}
+
+static void steps_are_of_all_requests_together_and_whatever_their_questions(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, sequential, stress");
+    c.methods = "ga, ga_klr";
+    c.steps[scenario_find("finetuned") - scenarios] = "50, ga_klr=125";
+    c.steps[scenario_find("sequential") - scenarios] = "250";
+    c.steps[scenario_find("stress") - scenarios] = "100";
+    Plan p = planned(&c);
+    for (int64_t questions = 1; questions < 5000; questions *= 7) {
+        assert_int_equal(request_steps(&p, &p.cases[0], questions), 50);
+        assert_int_equal(request_steps(&p, &p.cases[1], questions), 125);
+        assert_int_equal(request_steps(&p, &p.cases[2], questions), 125);        // each of two requests
+        assert_int_equal(request_steps(&p, &p.cases[4], questions), 100);
+        assert_int_equal(request_steps(&p, &p.cases[5], questions), 33);         // each of three
+    }
+    c.epochs[0] = "2";
+    assert_false(plan_of(&p, &c));
+    expect_sentence(&error, "epochs.finetuned is \"2\" and steps.finetuned is \"50, ga_klr=125\", expected one of them");
+    c.epochs[0] = "";
+    c.steps[0] = "2.5";
+    assert_false(plan_of(&p, &c));
+    expect_sentence(&error, "steps.finetuned is \"2.5\", expected whole numbers");
 }
 
 static const Case *case_named(const Plan *p, const char *name)
@@ -242,13 +267,13 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     };
     for (size_t k = 0; k < sizeof want / sizeof *want; k++) {
         const Case *x = case_named(&p, want[k].name);
-        const size_t entities[2] = { strstr(x->name, "finetuned") ? 3 : 2, 1 };
+        const int64_t questions[2] = { strstr(x->name, "finetuned") ? 30 : 20, 10 };
         for (size_t i = 0; i < (size_t)x->rounds; i++)
-            assert_int_equal(request_steps(&p, x, entities[i]), want[k].steps[i]);
+            assert_int_equal(request_steps(&p, x, questions[i]), want[k].steps[i]);
     }
     const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
-    assert_true(stop_after(&p, stops, 3, 1) && stop_after(&p, stops, 3, 20) && !stop_after(&p, stops, 3, 0)
-                && !stop_after(&p, does_not, 3, 1));
+    assert_true(stop_after(&p, stops, 30, 1) && stop_after(&p, stops, 30, 20) && !stop_after(&p, stops, 30, 0)
+                && !stop_after(&p, does_not, 30, 1));
     // the same work is one stage
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
@@ -260,6 +285,24 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     c.stopping = "budget, nonsense";
     assert_false(plan_of(&q, &c));
     expect_sentence(&error, "there is no rule \"nonsense\"");
+}
+
+static void steps_or_epochs_of_finetuned_are_one_measure_of_the_rules(void **state)
+{
+    (void)state;
+    ProtocolConfig c = config_of("finetuned, sequential, pretrained");
+    c.stopping = "updates, epochs";
+    c.epochs[0] = "6";
+    Plan p = planned(&c);
+    c.epochs[0] = "";
+    c.steps[0] = "12";                                                           // 6 epochs of 30 questions
+    Plan q = planned(&c);
+    assert_int_equal(p.case_count, 6);
+    for (size_t k = 0; k < p.case_count; k++)
+        for (int64_t questions = 10; questions <= 30; questions += 10)
+            if (p.cases[k].scenario != p.cases[0].scenario)
+                assert_int_equal(request_steps(&p, &p.cases[k], questions), request_steps(&q, &q.cases[k], questions));
+    assert_int_equal(request_steps(&p, &p.cases[0], 30), request_steps(&q, &q.cases[0], 30));
 }
 
 static void probes_are_planned_where_the_config_names_the_case(void **state)
@@ -348,7 +391,8 @@ int main(void)
         stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
         stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods),
-        stand_test(the_same_work_is_one_stage),
+        stand_test(steps_are_of_all_requests_together_and_whatever_their_questions),
+        stand_test(steps_or_epochs_of_finetuned_are_one_measure_of_the_rules), stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),
         stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case),
         stand_test(other_sources_make_other_stages),

@@ -29,4 +29,24 @@ wide() { for list in ops methods presets metrics scenarios rules config; do "$PU
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
 own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
 check "full.ini gives each method what methods.ini gives it" diff <(own methods.ini) <(own full.ini)
+
+# Budgets: the steps that a config of fixtures/configs/ gives a method in a scenario.
+steps_line() { sed -n "/^\[steps\]/,/^\[[^s]/s/^$2 *= *//p" "fixtures/configs/$1.ini"; }
+steps_of() {
+    local word all= own=
+    for word in $(steps_line "$1" "$2"); do
+        case $word in "$3"=*) own=${word#*=} ;; *=*) ;; *) all=$word ;; esac
+    done
+    echo "${own:-$all}"
+}
+check "full.ini and methods.ini give the same steps in finetuned" test "$(steps_line full finetuned)" = "$(steps_line methods finetuned)"
+check "pulse.ini and findings.ini give the same steps in finetuned" test "$(steps_line pulse finetuned)" = "$(steps_line findings finetuned)"
+preset() { sed -n "/^PRESET(pulse, \"$1\",/,/)\$/s/.*unlearn\.steps=\([0-9]*\).*/\1/p" unlearn/presets.def; }
+check "the preset pulse has the steps of pulse.ini's finetuned" \
+    test "$(preset '\*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
+check "and pulse.ini changes nothing else of it" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
+said() { sed -n '/^### What each does/,/^Where a published/p' REPRODUCE.md | sed -nE 's/^\| ([a-z_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
+wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }
+check "REPRODUCE.md's table of methods has the steps of methods.ini" diff <(said) <(wanted)
+check "and a line a method that takes steps there" test "$(said | wc -l)" = $(($(sed -n 's/^methods *= *//p' fixtures/configs/methods.ini | tr ',' '\n' | wc -l) - 1))
 finish

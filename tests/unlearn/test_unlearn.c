@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of unlearning on a tiny model: the order of samples, rounds, divergence, and the methods over weights. */
+/* The loop of unlearning on a tiny model: rounds, divergence, and the methods over weights. The order of samples: test_epochs. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/tiny_world.h"
@@ -31,74 +31,6 @@ static void what_the_reference_said_is_kept_and_is_right(void **state)
     expect_fine(&w->error);
     assert_int_equal(r.done, 8);
     rounds_close(&r);
-}
-
-/* --- order --- */
-
-typedef struct { size_t forget[FORGET], retain[RETAIN]; } Uses;
-
-static void use(const TinyWorld *w, Uses *u, const BatchSample *s, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        size_t at = SAMPLES;
-        for (size_t i = 0; i < SAMPLES; i++)
-            if (w->sample[i].ids == s[k].ids)
-                at = i;
-        assert_true(at < SAMPLES);
-        if (at < FORGET)
-            u->forget[at]++;
-        else
-            u->retain[at - FORGET]++;
-    }
-}
-
-static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **state)
-{
-    TinyWorld *w = *state;
-    tiny_world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = tiny_world_plan(w, "grad_diff", "", 1);
-    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
-    Unlearn *u = unlearn_make(&q, &w->model, &w->arena, &w->error);
-    Objective o = unlearn_objective(u);
-    assert_int_equal(unlearn_epoch(&q), 2);
-    for (int epoch = 0; epoch < 3; epoch++) {
-        Uses seen = { .forget = { 0 } };
-        for (int64_t step = 1; step <= 2; step++) {
-            BatchSample *s;
-            size_t n;
-            assert_true(o.samples(o.context, 2 * epoch + step, &s, &n, &w->arena, &w->error));
-            assert_int_equal(n, 4);
-            assert_true((s[0].pixels != NULL) + (s[1].pixels != NULL) == 1 && (s[2].pixels != NULL) + (s[3].pixels != NULL) == 1);
-            use(w, &seen, s, n);
-        }
-        for (size_t k = 0; k < FORGET; k++)
-            assert_int_equal(seen.forget[k], 1);
-    }
-}
-
-static void phased_passes_take_turns(void **state)
-{
-    TinyWorld *w = *state;
-    tiny_world_adapt(w, TRAIN_LLM);
-    RoundsPlan p = tiny_world_plan(w, "grad_diff", "schedule=phased", 1);
-    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
-    Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
-    assert_int_equal(unlearn_epoch(&q), 2 + 3);
-    for (int64_t cycle = 0; cycle < 2; cycle++) {
-        Uses seen = { .forget = { 0 } };
-        for (int64_t step = 1; step <= 5; step++) {
-            BatchSample *s;
-            size_t n;
-            assert_true(o.samples(o.context, 5 * cycle + step, &s, &n, &w->arena, &w->error));
-            assert_int_equal(n, 2);
-            assert_int_equal(s[0].ids >= w->ids[FORGET], step > 2);
-            use(w, &seen, s, n);
-        }
-        for (size_t k = 0; k < FORGET; k++)
-            assert_int_equal(seen.forget[k], 1);
-        for (size_t k = 0; k < RETAIN; k++)
-            assert_int_equal(seen.retain[k], 1);
-    }
 }
 
 /* --- rounds --- */
@@ -368,8 +300,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_the_reference_said_is_kept_and_is_right, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_pictures_are_half, setup, teardown),
-        cmocka_unit_test_setup_teardown(phased_passes_take_turns, setup, teardown),
         cmocka_unit_test(every_switch_of_rounds_changes_the_outcome_and_nothing_else_does),
         cmocka_unit_test_setup_teardown(a_round_begins_at_its_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frozen_model_stays, setup, teardown),

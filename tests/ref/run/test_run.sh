@@ -26,8 +26,8 @@ check "a second run does no stage again" sh -c "'$PULSE' run $smoke --quiet --ou
 stages "$out" > "$tap_folder/before"
 cp -r "$out" "$tap_folder/other"
 check "with other epochs of one scenario only its unlearning, answers and attacks are new" sh -c "
-    '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set epochs.finetuned=2 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
-    [ \$(grep -c finished '$tap_folder/plan') = 3 ] && '$PULSE' run $smoke --out '$out' --set epochs.finetuned=2 --plan > '$tap_folder/plan' &&
+    '$PULSE' run $smoke --quiet --out '$tap_folder/other' --set steps.finetuned=50 --set protocol.trajectory=0 --plan > '$tap_folder/plan' &&
+    [ \$(grep -c finished '$tap_folder/plan') = 3 ] && '$PULSE' run $smoke --out '$out' --set steps.finetuned=50 --plan > '$tap_folder/plan' &&
     [ \$(grep -c finished '$tap_folder/plan') = 5 ] && [ \$(wc -l < '$tap_folder/plan') = 8 ]"
 check "what was printed as a plan was not run" diff <(stages "$out") "$tap_folder/before"
 
@@ -70,9 +70,9 @@ echo ' ' >> "$out/report.html"
 check "a report that was changed afterwards is noticed" says 'report.html: it is not the file' run --out "$tap_folder/again" --audit "$out"
 cp "$tap_folder/report.html" "$out/report.html"
 
-# Stopping when little enough is known: here at the first look, after a fifth of an epoch of 25 steps.
+# Stopping when little enough is known: here at the first look, after a twentieth of an epoch of 100 steps.
 stops() {
-    run --out "$tap_folder/other" --set protocol.scenarios=finetuned --set protocol.rules=accuracy --set protocol.stop=1 --set protocol.trajectory=0.2 --set attack.scenarios= &&
+    run --out "$tap_folder/other" --set protocol.scenarios=finetuned --set protocol.rules=accuracy --set protocol.stop=1 --set protocol.trajectory=0.05 --set attack.scenarios= &&
         grep -qx 'finetuned-accuracy,ga,proj+llm,1,unlearn,both,steps,5.0,,,0' "$tap_folder/other/results.csv"
 }
 check "a request is over when its accuracy is low enough" stops
@@ -97,7 +97,7 @@ elsewhere() { (cd "$tap_folder" && says 'expected a CONFIG.ini after run' "$prog
 check "without a config, in a folder that has none, the sentence says so" elsewhere
 check "an unknown scenario is a sentence" says 'there is no scenario "x"' run --out "$tap_folder/x" --set protocol.scenarios=x
 for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.seeds=x protocol.stop=2 protocol.trajectory=x protocol.base=x protocol.oracle=x \
-             data.world=x attack.scenarios=x epochs.finetuned=x epochs.finetuned=3,gaa=4 unlearn.refusals=x; do
+             data.world=x attack.scenarios=x steps.finetuned=x steps.finetuned=3,gaa=4 epochs.finetuned=2 unlearn.epochs=2 unlearn.steps=9 unlearn.refusals=x; do
     check "$words is a sentence with the config's file and its key" says "smoke.ini: ${words%%=*}" run --out "$tap_folder/x" --set "$words"
 done
 check "adapters of no module are a sentence before the first stage" says 'smoke.ini: [lora]: ' run --out "$tap_folder/x" --set lora.targets=x --plan
@@ -116,9 +116,9 @@ differ() { diff "$tap_folder/plan" - | sed -n 's/^> .* //p' | tr '\n' ' '; }
 check "a method's own setting is covered by its stages' digests, and by no other's" \
     sh -c "[ \"\$1\" = 'finetuned/rmu/proj+llm/seed0 answers/finetuned/rmu/proj+llm/seed0 probe/finetuned/rmu/proj+llm/seed0 ' ]" - "$(own --set method.rmu.optimiser.lr=1e-3 | differ)"
 check "it goes over the sections of all, which go over the preset" \
-    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=3e-4 --set method.rmu.optimiser.lr=3e-4 --set method.retain_ft.optimiser.lr=3e-4) "$tap_folder/plan"
+    diff <(own --set optimiser.lr=1e-2 --set method.ga.optimiser.lr=1.5e-4 --set method.rmu.optimiser.lr=1.5e-4 --set method.retain_ft.optimiser.lr=1.5e-4) "$tap_folder/plan"
 check "an unknown method in a section's name is a sentence" says 'there is no method rum' own --set method.rum.optimiser.lr=1
-check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [epochs]' own --set method.rmu.epochs.finetuned=1
+check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [steps]' own --set method.rmu.epochs.finetuned=1
 check "a method's own value out of range is a sentence" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1
 echo 'unlearn.steering = 3' >> "$tap_folder/bad.ini"
 check "a method's own key that stands there twice is a sentence with its line" says 'bad.ini:11: method.rmu.unlearn.steering stands there twice' own
@@ -130,7 +130,7 @@ check "a key without its section is a sentence with its line" says 'bad.ini:11: 
 cp -r fixtures/world "$tap_folder/few"
 for file in persons general; do awk '/"split":"train"/ || ++asked % 11 == 1' fixtures/world/$file.jsonl > "$tap_folder/few/$file.jsonl"; done
 step() { "$PULSE" run "$smoke" --quiet --out "$tap_folder/step" --set "data.world=$tap_folder/few" --set protocol.scenarios=finetuned --set protocol.methods=idk,altpo,retrain \
-    --set epochs.finetuned=0.04 --set optimiser.warmup=0 --set protocol.trajectory=0 --set attack.scenarios= "$@"; }
+    --set steps.finetuned=1 --set optimiser.warmup=0 --set protocol.trajectory=0 --set attack.scenarios= "$@"; }
 name_of() { step "${@:2}" --plan | awk -v name="$1/proj+llm/seed0" '$NF == name { print $1 }'; }
 adapter_of() {
     local digest
@@ -177,7 +177,7 @@ check "two lists of modules that differ after byte 511 are two trainings" \
                   "$(name_of finetuned/idk --set "lora.targets=${list}language_model.model.layers.3.mlp.down_proj")"
 check "whether the retain set shrinks is part of a training's name" \
     [ "$(renamed --set unlearn.retain_shrinks=yes)" = 'finetuned/idk answers/finetuned/idk finetuned/altpo answers/finetuned/altpo finetuned/retrain answers/finetuned/retrain' ]
-check "what a run does not read is part of none" [ -z "$(renamed --set unlearn.seed=7 --set unlearn.epochs=7 --set train.steps=7 --set train.seed=7 \
+check "what a run does not read is part of none" [ -z "$(renamed --set unlearn.seed=7 --set train.steps=7 --set train.seed=7 \
     --set unlearn.forget=x --set data.stream=x --set model.seed=7 --set train.save_every=7)" ]
 
 bad_world() {

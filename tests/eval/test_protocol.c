@@ -274,8 +274,7 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
     assert_true(stop_after(&p, stops, 30, 1) && stop_after(&p, stops, 30, 20) && !stop_after(&p, stops, 30, 0)
                 && !stop_after(&p, does_not, 30, 1));
-    // the same work is one stage
-    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);   // the same work is one stage
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
     assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
     c.stop = 0.5;

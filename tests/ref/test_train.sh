@@ -96,6 +96,8 @@ check "a resumed training has the same held-out file" refused "belongs to anothe
 check "a folder that another process writes into is refused" held
 check "no room for a checkpoint is a sentence" no_room 64
 check "and leaves no half file" test -z "$(find "$tap_folder/room" -name '*.safetensors*' -o -name '*.part-*')"
+cp -r "$out" "$tap_folder/changed" && sed -i '1s/.$/x/' "$tap_folder/changed/log.jsonl"
+check "a log that was changed since the checkpoint is refused" refused "are not those that the checkpoint knows" train "$tap_folder/changed" --resume
 check "a checkpoint of another training is refused" refused "belongs to another training" train "$out" --resume --set train.seed=1
 check "a decay of 1 has no moment" refused 'beta1 is "1", expected a number 0..<1' train "$tap_folder/bad" --set optimiser.beta1=1
 printf '[train\nsteps = 3\n' > "$tap_folder/open.ini"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "eval/formats/samples.h"
+#include "model/text/chat_template.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/config/session.h"
@@ -269,11 +270,13 @@ static void tell(const Data *d, bool json)
         command_fail_text("and %zu more (--json lists all)", d->faults.count - SAID_MAX);
 }
 
+/* The tokenizer and the picture processor, with the template that session_open would take. */
 static bool open_model(Data *d, Error *e)
 {
+    PromptTemplate template = (PromptTemplate)d->settings.data_template;
     return !d->model || (config_load(&d->config, d->model, e)
-        && reader_open(&d->reader, d->model, &d->config, (PromptTemplate)d->settings.data_template, (PromptMask)d->settings.data_mask,
-                       d->arena, e));
+        && (d->settings.given[SETTING_data_template] || chat_template_find(&template, template, d->model, e))
+        && reader_open(&d->reader, d->model, &d->config, template, (PromptMask)d->settings.data_mask, d->arena, e));
 }
 
 int command_data(int argc, char **argv)

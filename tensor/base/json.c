@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/base/json.h"
 
+#include <errno.h>
 #include <string.h>
 #include "tensor/base/file.h"
 
@@ -109,10 +110,13 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
 
 /* --- building --- */
 
-static _Thread_local bool lost;         // a part of a value of this thread could not be made or added
+/* Whether a part of a value of this thread could not be made or added, and whether memory ran out then: malloc says so in errno. */
+static _Thread_local bool lost, lost_by_memory;
 
 static bool kept(int status)
 {
+    if (status != 0 && !lost)
+        lost_by_memory = errno == ENOMEM;
     lost = lost || status != 0;
     return status == 0;
 }
@@ -137,14 +141,16 @@ bool json_join(json_t *object, json_t *more)
 /* Whether no part of the value was lost. The loss is reported once. */
 static bool whole(const json_t *value)
 {
-    bool good = value && !lost;
+    bool good = kept(value ? 0 : -1) && !lost;
     lost = false;
     return good;
 }
 
 static bool not_whole(Error *e)
 {
-    return error_no_memory(e, "its JSON was not made, because memory ran out, a text is not UTF-8 or a number is not finite");
+    if (lost_by_memory)
+        return error_no_memory(e, "its JSON was not made, because memory ran out");
+    return error_set(e, "its JSON was not made, because a text is not UTF-8 or a number is not finite");
 }
 
 json_t *json_decimal(float x)

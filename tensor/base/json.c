@@ -248,9 +248,11 @@ bool json_line(FILE *f, json_t *value, Error *e)
 
 char *json_compact(const json_t *value, Error *e)
 {
-    char *text = whole(value) ? json_dumps(value, JSON_COMPACT) : NULL;
+    if (!whole(value))
+        return not_whole(e), NULL;
+    char *text = json_dumps(value, JSON_COMPACT);
     if (!text)
-        not_whole(e);
+        error_no_memory(e, "out of memory for a JSON text");
     return text;
 }
 

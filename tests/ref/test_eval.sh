@@ -26,6 +26,11 @@ cp "$tap_folder/table" "$tap_folder/whole"
 check "and with weights of 4 bits" table --questions "$tap_folder/some.jsonl" --rtn4
 check "not with the same probabilities" test "$(grep -c probability "$tap_folder/table")" = "$(diff "$tap_folder/whole" "$tap_folder/table" | grep -c '^>.* probability')"
 
+# protocol.frames counts paraphrases of a fact; a question of general ability is asked whatever it says, as in a run.
+grep '"split":"test"' fixtures/world/general.jsonl | grep '"modality":"text"' | grep '"kind":"choice"' | head -n 12 > "$tap_folder/general.jsonl"
+"$PULSE" eval --quiet --model $model --questions "$tap_folder/general.jsonl" --set protocol.frames=1 --answers "$tap_folder/general.answers" > /dev/null 2>&1
+check "questions of general ability are all asked, however many paraphrases are" test 12 = "$(wc -l < "$tap_folder/general.answers")"
+
 sed 's/iVBOR/?VBOR/' fixtures/mmbench/sample.tsv > "$tap_folder/bad.tsv"
 check "a damaged table is a sentence and exit 2" ends 2 "$PULSE" eval --model $model --questions "$tap_folder/bad.tsv"
 check "that names file and line" grep -qE 'bad.tsv:2: the picture is not base64' <("$PULSE" eval --model $model --questions "$tap_folder/bad.tsv" 2>&1)

@@ -2,7 +2,9 @@
 /* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1 after main
  * has begun, which ignores SIGXFSZ first of all) returns NULL. When the process ends, "allocations: C" is appended to the file
  * PULSE_FAULT_COUNT. glibc. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -104,7 +104,8 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     questions_begin(q, a);
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
-            // protocol.frames counts paraphrases of a fact. A rotation of MMBench is none, nor is a question of general ability (as in run).
+            // protocol.frames counts paraphrases of a fact. A rotation of MMBench is none, nor is a question of general ability (as in
+            // run).
             const int64_t frames = x->bench[k].count || kind == KIND_CHOICE ? 0 : x->settings.protocol_frames;
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# faults.sh BUILD SECONDS [SEED]: fails, cuts or kills the n-th system call of each kind, and fails the n-th allocation, of small commands,
-# one at a time, for SECONDS (0: every one of them), in an order that SEED shuffles. What must hold after each:
+# faults.sh BUILD SECONDS [SEED [MOST]]: fails, cuts or kills the n-th system call of each kind, and fails the n-th allocation, of small commands,
+# one at a time, for SECONDS (0: every one of them) and at most MOST of them, in an order that SEED shuffles. What must hold after each:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and --resume makes the files of an undisturbed run;
 #   or the command was killed, and --resume does so.
 # No half-written file stands under its own name. Prints what did not hold; the last line is "N faults, F wrong". Exit code 0: F = 0.
 set -u
-build=$(realpath "$1") seconds=$2 seed=${3:-1}
+build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C
@@ -83,6 +83,7 @@ one() {                                            # command kind n action
 begun=$SECONDS count=0 wrong=0
 while read -r c kind n action; do
     [ "$seconds" = 0 ] || [ $((SECONDS - begun)) -lt "$seconds" ] || break
+    [ "$most" = 0 ] || [ "$count" -lt "$most" ] || break
     count=$((count + 1))
     one "$c" "$kind" "$n" "$action" && continue
     wrong=$((wrong + 1))

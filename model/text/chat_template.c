@@ -104,7 +104,7 @@ const char *chat_template_text(const char *folder, const char **path, Arena *a, 
         return file_text(*path, FILE_MAX, NULL, a, e);
     for (size_t k = 0; *path && k < sizeof files / sizeof *files; k++) {
         *path = arena_format(a, "%s/%s", folder, files[k]);
-        json_t *root = *path && file_exists(*path) ? json_file(*path, FILE_MAX, e) : NULL;
+        json_t *root = *path && file_exists(*path) ? json_file_wide(*path, FILE_MAX, e) : NULL;
         const char *text = root && text_of(root) ? arena_text(a, text_of(root)) : NULL;
         json_decref(root);
         if (text || e->failed)

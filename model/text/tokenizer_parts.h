@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a Tokenizer that its files share: reading (tokenizer_file.c, tokenizer_steps.c), encoding, merging and decoding.
- * For them only. */
+/* The parts of a Tokenizer that its files share: reading (tokenizer_file.c, tokenizer_steps.c), encoding, merging, decoding, and the
+ * check of the files beside it (text_config.c). For them only. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 

@@ -3,6 +3,7 @@
 
 #include "model/arch.h"
 #include "model/image/augment.h"
+#include "model/text/text_config.h"
 
 /* The prompt is put together as text, so its special tokens must have the ids that config.json gives them. */
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
@@ -35,7 +36,8 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         return error_set(e, "%s: ids up to %zu, expected fewer than vocab_size %lld", tokenizer, tokenizer_size(text) - 1,
                          (long long)c->text.vocab_size);
     if (!has_special(text, PROMPT_IMAGE, c->image_token_index, "image_token_index", tokenizer, e)
-        || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e))
+        || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e)
+        || !text_config_check(model_folder, text, c->text.eos_token_id, e))
         return false;
     r->style = (PromptStyle){ text, template, mask, config_image_tokens(c), false };
     return true;

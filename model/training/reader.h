@@ -23,7 +23,8 @@ typedef struct {
 } Reader;
 
 /* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:
- * another size of pictures, ids beyond vocab_size, or special tokens of other ids. The tokenizer is in `a`. */
+ * another size of pictures, ids beyond vocab_size, or special tokens of other ids; and where a key of the files of text_config.h asks for
+ * what is not computed here. The tokenizer is in `a`. */
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
 
 /* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented where the

@@ -27,12 +27,12 @@ static bool depth_check(const char *text, size_t n, const char *path, Error *e)
     return true;
 }
 
-json_t *json_parse(const char *text, size_t n, const char *path, Error *e)
+static json_t *parse(const char *text, size_t n, const char *path, size_t flags, Error *e)
 {
     json_error_t why;
     if (!depth_check(text, n, path, e))
         return NULL;
-    json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | flags, &why);
     if (!value && (!*why.text || json_error_code(&why) == json_error_out_of_memory))          // jansson has no message for it
         error_no_memory(e, "%s: no memory to read its JSON", path);
     else if (!value)
@@ -40,15 +40,21 @@ json_t *json_parse(const char *text, size_t n, const char *path, Error *e)
     return value;
 }
 
-json_t *json_file(const char *path, size_t limit, Error *e)
+json_t *json_parse(const char *text, size_t n, const char *path, Error *e) { return parse(text, n, path, 0, e); }
+
+static json_t *file_parse(const char *path, size_t limit, size_t flags, Error *e)
 {
     Arena a = arena_make(e);
     size_t n;
     char *text = file_text(path, limit, &n, &a, e);
-    json_t *value = text ? json_parse(text, n, path, e) : NULL;
+    json_t *value = text ? parse(text, n, path, flags, e) : NULL;
     arena_free(&a);
     return value;
 }
+
+json_t *json_file(const char *path, size_t limit, Error *e) { return file_parse(path, limit, 0, e); }
+
+json_t *json_file_wide(const char *path, size_t limit, Error *e) { return file_parse(path, limit, JSON_DECODE_INT_AS_REAL, e); }
 
 static const json_t *member(const json_t *object, const char *key, const char *path, Error *e)
 {

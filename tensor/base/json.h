@@ -13,6 +13,8 @@
 
 json_t *json_parse(const char *text, size_t n, const char *path, Error *e);   // path: for the sentence; caller json_decref's
 json_t *json_file(const char *path, size_t limit, Error *e);                  // a byte order mark is passed over
+/* The same with every integer read as a real, so that one beyond 64 bits is no error: transformers writes 1e30 in digits. */
+json_t *json_file_wide(const char *path, size_t limit, Error *e);
 
 bool json_get_text(const json_t *object, const char *key, const char **out, const char *path, Error *e);
 bool json_get_int(const json_t *object, const char *key, int64_t *out, const char *path, Error *e);

@@ -52,6 +52,39 @@ echo '{{ messages }}' > "$chat/chat_template.jinja"
 check "one that is not known is not replaced in silence" says "so the prompt template must be named" answers "$chat"
 check "a name settles it" test paris = "$("$PULSE" ask --model "$chat" --template llava_hf --image $flag "$asked")"
 
+# The files beside tokenizer.json and config.json: what they ask for is computed here, changes nothing, or is refused by name.
+files=$tap_folder/files
+mkdir "$files" && cp $vanilla/*.safetensors $vanilla/*.json "$files"
+with() { printf '%s' "$2" > "$files/$1"; answers "$files"; }                                    # FILE TEXT
+refuses() { printf '%s' "$2" > "$files/$1"; says "$1: \"$3\"" answers_aloud "$files" && ! answers "$files" 2> "$tap_folder/said"; }   # FILE TEXT KEY
+answers_aloud() { "$PULSE" ask --model "$1" --image $flag "$asked"; }
+flags='"lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true'
+check "tokenizer_config.json as published models have it is read" with tokenizer_config.json '{"add_bos_token": true, "add_eos_token": false,
+    "add_prefix_space": null, "added_tokens_decoder": {"1": {"content": "<s>", '"$flags"'}, "793": {"content": "<image>", '"$flags"'}},
+    "bos_token": {"content": "<s>", '"$flags"'}, "clean_up_tokenization_spaces": false, "eos_token": "</s>", "image_token": "<image>",
+    "extra_special_tokens": {"image_token": "<image>"}, "legacy": false, "model_max_length": 1000000000000000019884624838656,
+    "pad_token": "<pad>", "padding_side": "left", "processor_class": "LlavaProcessor", "sp_model_kwargs": {}, "unk_token": "<unk>",
+    "tokenizer_class": "LlamaTokenizer", "trust_remote_code": false, "use_default_system_prompt": false}'
+for key in '"add_bos_token": false' '"add_eos_token": true' '"add_prefix_space": false' '"clean_up_tokenization_spaces": true' '"pad_token": "[PAD]"' \
+    '"eos_token": {"content": "what"}' '"additional_special_tokens": ["<s>", "<new>"]' '"do_lower_case": true' '"a_later_key": 3' \
+    '"added_tokens_decoder": {"793": {"content": "<image>", "lstrip": true}}' '"added_tokens_decoder": {"795": {"content": "<new>"}}'; do
+    name=${key#\"}
+    check "tokenizer_config.json with $key is refused" refuses tokenizer_config.json "{$key}" "${name%%\"*}"
+done
+cp $vanilla/tokenizer_config.json "$files"
+check "special_tokens_map.json is read" with special_tokens_map.json '{"bos_token": {"content": "<s>"}, "pad_token": "<pad>"}'
+check "and another token in it refused" refuses special_tokens_map.json '{"bos_token": "[CLS]"}' bos_token
+rm "$files/special_tokens_map.json"
+check "generation_config.json that decodes greedily is read" with generation_config.json '{"_from_model_config": true, "bos_token_id": 1,
+    "eos_token_id": [2], "pad_token_id": 794, "temperature": 0.9, "top_p": 0.6, "max_length": 4096, "num_beams": 1, "repetition_penalty": 1.0,
+    "do_sample": false, "suppress_tokens": null, "transformers_version": "4.36.0"}'
+for key in '"do_sample": true' '"num_beams": 4' '"repetition_penalty": 1.1' '"suppress_tokens": [5]' '"forced_eos_token_id": 2' '"min_new_tokens": 3' \
+    '"no_repeat_ngram_size": 2' '"eos_token_id": [2, 7]' '"eos_token_id": 0' '"eos_token_id": []' '"a_later_key": true'; do
+    name=${key#\"}
+    check "generation_config.json with $key is refused" refuses generation_config.json "{$key}" "${name%%\"*}"
+done
+check "and one that is no object" says "generation_config.json: must be an object" with generation_config.json '[]'
+
 # One adapter has one answer in every command, merged or beside the weights.
 sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"
 check "an adapter is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/adapter" --quiet --set optimiser.lr=0.3

@@ -34,7 +34,8 @@ typedef bool (*KeyRead)(const Reading *r, const char *key, const json_t *value);
 static bool is_empty(const json_t *v)
 {
     return json_is_null(v) || json_is_false(v) || (json_is_number(v) && json_number_value(v) == 0)
-        || (json_is_string(v) && !json_string_length(v)) || (json_is_object(v) && !json_object_size(v)) || (json_is_array(v) && !json_array_size(v));
+        || (json_is_string(v) && !json_string_length(v))
+        || (json_is_object(v) && !json_object_size(v)) || (json_is_array(v) && !json_array_size(v));
 }
 
 /* --- Tokens --- */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "model/image/decode.h"
+#include "model/image/orientation.h"
 #include "model/image/processor.h"
 #include "model/training/generate.h"
 #include "model/training/score.h"
@@ -16,7 +17,7 @@
 enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };
 
 typedef struct {
-    const char *model, *adapter, *image, *choices, *template, *question;
+    const char *model, *adapter, *image, *choices, *template, *orientation, *question;
     Session session;
     float *pixels;
     bool unmerged;
@@ -33,7 +34,7 @@ static bool open_model(Ask *q, Arena *a, Error *e)
     if (q->template)
         s.data_template = (int)template;
     s.given[SETTING_data_template] = q->template != NULL;
-    return session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
+    return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e)) && session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
         && session_model(x, e);
 }
 
@@ -41,7 +42,13 @@ static bool open_picture(Ask *q, Arena *a, Error *e)
 {
     Image picture;
     q->pixels = arena_array(a, shape_size(q->session.reader.pixels), sizeof *q->pixels);
-    return q->pixels && image_read(&picture, q->image, a, e) && image_preprocess(q->pixels, &picture, &q->session.reader.images, a, e);
+    if (!q->pixels || !image_read(&picture, q->image, a, e))
+        return false;
+    if (picture.orientation > 1 && !q->session.reader.upright)
+        fprintf(stderr, "pulse-ref: ask: %s has the EXIF orientation tag %u, and is read as it is stored (--orientation exif turns it)\n",
+                q->image, picture.orientation);
+    return (!q->session.reader.upright || orientation_apply(&picture, a, e))
+        && image_preprocess(q->pixels, &picture, &q->session.reader.images, a, e);
 }
 
 static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *a, Error *e)
@@ -160,6 +167,8 @@ int command_ask(int argc, char **argv)
         { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
+        { "orientation", "NAME", "stored: the picture is read as the file stores it, which is the default; exif: it is turned first, as its"
+          " EXIF orientation tag says.", .text = &q.orientation },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",
           .text = &q.choices },
         { "template", "NAME", "The prompt template: world, plain, vicuna_v1 or llava_hf. The default is the folder's own chat"

@@ -15,6 +15,7 @@ typedef struct {
     SamplesFormat format;
     Dataset data;
     size_t train, test, pictures, with_picture, with_options, entities;
+    size_t tagged;                   // samples whose picture has an EXIF orientation tag other than 1
 } File;
 
 typedef struct {
@@ -68,14 +69,23 @@ static bool check_sample(const Data *d, const File *f, const Sample *x, Arena *a
     return !x->image || dataset_picture(&f->data, x, &picture, a, e);
 }
 
+/* Whether the sample's picture has an EXIF orientation tag other than 1. A picture that cannot be read has none. */
+static bool is_tagged(const File *f, const Sample *x, Arena *a)
+{
+    Error unread = { .failed = false };
+    Image picture;
+    return x->image && dataset_picture(&f->data, x, &picture, a, &unread) && picture.orientation > 1;
+}
+
 /* Everything that only comes to light when samples are used goes into the list of faults. */
-static bool check_file(Data *d, const File *f, Error *e)
+static bool check_file(Data *d, File *f, Error *e)
 {
     Arena scratch = arena_make(e);
     for (size_t k = 0; k < f->data.count && !e->failed; k++) {
         arena_reset(&scratch);
         if (!check_sample(d, f, &f->data.sample[k], &scratch, e) || !check_twice(d, f, &f->data.sample[k], e))
             faults_take(&d->faults, e);
+        f->tagged += is_tagged(f, &f->data.sample[k], &scratch);
     }
     arena_free(&scratch);
     return !e->failed;
@@ -176,6 +186,8 @@ static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena 
                           "answer", x->answer, "image", x->image);
     if (x->image && dataset_picture(&f->data, x, &picture, a, &e))
         json_put(o, "picture", json_pack("[I, I]", (json_int_t)picture.width, (json_int_t)picture.height));
+    if (x->image && !e.failed && picture.orientation > 1)
+        json_put(o, "orientation", json_integer((json_int_t)picture.orientation));
     if (d->model && reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, &e)) {
         json_put(o, "text", text_json(d, &read, a, &e));
         json_put(o, "ids", ids_json(&read));
@@ -207,11 +219,12 @@ static json_t *three_json(const Data *d, const File *f, Arena *a)
 
 static json_t *file_json(const Data *d, const File *f, Arena *a)
 {
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "file", f->data.path,
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "file", f->data.path,
                      "format", samples_format_name(f->format), "samples", (json_int_t)f->data.count, "train", (json_int_t)f->train,
                      "test", (json_int_t)f->test, "entities", (json_int_t)f->entities,
                      "with_picture", (json_int_t)f->with_picture, "pictures", (json_int_t)f->pictures,
-                     "with_options", (json_int_t)f->with_options,
+                     "with_options", (json_int_t)f->with_options, "with_orientation", (json_int_t)f->tagged,
+                     "orientation", d->settings.data_orientation == ORIENTATION_EXIF ? "exif" : "stored",
                      "shown", three_json(d, f, a));
 }
 
@@ -244,6 +257,10 @@ static void tell_file(const json_t *f)
            json_string_value(json_object_get(f, "file")), json_string_value(json_object_get(f, "format")), whole(f, "samples"),
            whole(f, "train"), whole(f, "test"), whole(f, "entities"), whole(f, "with_picture"), whole(f, "pictures"),
            whole(f, "with_options"));
+    if (whole(f, "with_orientation"))
+        printf("  samples whose picture has an EXIF orientation tag other than 1: %lld, read %s (data.orientation)\n",
+               whole(f, "with_orientation"),
+               strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as it is stored" : "turned upright");
     json_array_foreach(json_object_get(f, "shown"), k, one)
         tell_sample(one);
 }
@@ -274,9 +291,11 @@ static void tell(const Data *d, bool json)
 static bool open_model(Data *d, Error *e)
 {
     PromptTemplate template = (PromptTemplate)d->settings.data_template;
-    return !d->model || (config_load(&d->config, d->model, e)
+    bool good = !d->model || (config_load(&d->config, d->model, e)
         && (d->settings.given[SETTING_data_template] || chat_template_find(&template, template, d->model, e))
         && reader_open(&d->reader, d->model, &d->config, template, (PromptMask)d->settings.data_mask, d->arena, e));
+    d->reader.upright = d->settings.data_orientation == ORIENTATION_EXIF;
+    return good;
 }
 
 int command_data(int argc, char **argv)

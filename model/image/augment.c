@@ -45,6 +45,6 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
             size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
             rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
         }
-    *out = (Image){ w, h, rgb };
+    *out = (Image){ .width = w, .height = h, .rgb = rgb };
     return true;
 }

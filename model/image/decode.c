@@ -5,6 +5,7 @@
 #include <string.h>
 #include <stb/stb_image.h>
 #include "model/image/container.h"
+#include "model/image/orientation.h"
 #include "model/image/stb.h"
 #include "tensor/base/file.h"
 
@@ -77,7 +78,7 @@ static bool decode_into(Image *out, const void *bytes, size_t n, bool on_black, 
     stbi_image_free(data);
     if (!rgb)
         return error_no_memory(e, "%s: no memory for a %d x %d picture", name, w, h);
-    *out = (Image){ (size_t)w, (size_t)h, rgb };
+    *out = (Image){ (size_t)w, (size_t)h, rgb, orientation_of(bytes, n) };
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Image: a picture as RGB bytes.
  *
- * From a file to the vision tower: decode.h reads it, resize.h and this header change its size, processor.h says in which order
+ * From a file to the vision tower: decode.h reads it, orientation.h can turn it as its EXIF tag says, resize.h and this header change its size, processor.h says in which order
  * (preprocessor_config.json) and makes the floats. augment.h varies a picture during training. stb.c holds the picture libraries.
  * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own arena and
  * Error. */
@@ -20,6 +20,7 @@ enum { IMAGE_CHANNELS = 3 };      // an Image is RGB; no other number of channel
 typedef struct {
     size_t   width, height;       // in pixels
     uint8_t *rgb;                 // [height, width, 3]
+    unsigned orientation;         // the file's EXIF tag, 1 to 8, which `rgb` does not follow; 0: it came from no file
 } Image;
 
 /* A square with the picture in its middle, at (side - length) / 2 rounded down, and `colour` around it: LLaVA's expand2square. */

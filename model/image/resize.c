@@ -102,7 +102,7 @@ static bool resize_into(Image *out, const Image *in, ImageFilter f, Arena *a, Er
 {
     Image wide = *in;
     if (out->width != in->width) {
-        wide = (Image){ out->width, in->height, arena_array(a, out->width * in->height, 3) };
+        wide = (Image){ .width = out->width, .height = in->height, .rgb = arena_array(a, out->width * in->height, 3) };
         if (!wide.rgb || !resize_rows(&wide, in, f, a))
             return error_no_memory(e, "no memory to resize a %zu x %zu picture", in->width, in->height);
     }
@@ -122,7 +122,7 @@ bool image_resize(Image *out, const Image *in, size_t width, size_t height, Imag
     uint8_t *rgb = arena_array(a, width * height, 3);
     if (!rgb)
         return error_no_memory(e, "no memory for a %zu x %zu picture", width, height);
-    Image result = { width, height, rgb };
+    Image result = { .width = width, .height = height, .rgb = rgb };
     ArenaMark mark = arena_mark(a);
     bool ok = resize_into(&result, in, filter, a, e);
     arena_release(a, mark);

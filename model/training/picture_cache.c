@@ -93,7 +93,7 @@ static bool row_image(Image *out, const Tensor *t, const char *image, int64_t ro
     const size_t *d = t->shape.dim;
     if ((uint64_t)row >= d[0])
         return error_set(e, "picture \"%.120s\": that file has rows 0 to %zu", image, d[0] - 1);
-    *out = (Image){ d[2], d[1], t->u8 + (size_t)row * d[1] * d[2] * 3 };
+    *out = (Image){ .width = d[2], .height = d[1], .rgb = t->u8 + (size_t)row * d[1] * d[2] * 3 };
     return true;
 }
 

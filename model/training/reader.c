@@ -4,6 +4,7 @@
 #include "model/arch.h"
 #include "model/image/augment.h"
 #include "model/text/text_config.h"
+#include "model/image/orientation.h"
 
 /* The prompt is put together as text, so its special tokens must have the ids that config.json gives them. */
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
@@ -48,7 +49,7 @@ static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, u
 {
     Image picture, augmented;
     float *pixels = arena_array(a, shape_size(r->pixels), sizeof *pixels);
-    if (!pixels || !dataset_picture(from, x, &picture, a, e))
+    if (!pixels || !dataset_picture(from, x, &picture, a, e) || (r->upright && !orientation_apply(&picture, a, e)))
         return false;
     if (x->augment && use != NO_AUGMENT) {
         if (!image_augment(&augmented, &picture, seed, (uint64_t)use, a, e))

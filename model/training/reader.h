@@ -20,6 +20,7 @@ typedef struct {
     Shape          pixels;            // of one picture: [channels, height, width]
     int32_t        end;               // id of the token that ends an answer; -1: none
     size_t         positions;         // tokens of a sample, at most
+    bool           upright;           // pictures are turned as their EXIF tag says (orientation.h); reader_open: false
 } Reader;
 
 /* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:

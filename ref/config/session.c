@@ -33,8 +33,10 @@ bool session_bare(Session *s, const Settings *settings, const char *folder, Aren
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e)
 {
     PromptTemplate template = (PromptTemplate)settings->data_template;
-    return (settings->given[SETTING_data_template] || chat_template_find(&template, template, s->folder, e))
-        && reader_open(&s->reader, s->folder, &s->config, template, mask, s->arena, e);
+    bool good = (settings->given[SETTING_data_template] || chat_template_find(&template, template, s->folder, e))
+             && reader_open(&s->reader, s->folder, &s->config, template, mask, s->arena, e);
+    s->reader.upright = settings->data_orientation == ORIENTATION_EXIF;
+    return good;
 }
 
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e)

@@ -325,12 +325,19 @@ static const char *content_text(const Settings *s, const Setting *w, Arena *a, E
     return arena_text(a, d.hex);
 }
 
+/* Whether the key has no line in an identity. */
+static bool left_out(const Settings *s, const Setting *w, Arena *a)
+{
+    const char *value = w->parts & UNLESS_DEFAULT ? value_text(s, w, a) : NULL;
+    return value && strcmp(value, w->fallback) == 0;
+}
+
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e)
 {
     size_t n = 0;
     const char *line[SETTINGS];
     for (const Setting *w = settings; w < settings + SETTINGS; w++)
-        if (w->parts & part)
+        if (w->parts & part && !left_out(s, w, a))
             line[n++] = line_text("", w, w->parts & BY_CONTENT ? content_text(s, w, a, e) : value_text(s, w, a), a);
     return e->failed ? NULL : lines_join(line, n, a);
 }

@@ -31,8 +31,12 @@ enum {
     IN_ANSWER  = 1 << 2,                 // how a model is asked
     IN_STEP    = 1 << 3,                 // one optimiser step, as `trace` writes it
     PER_METHOD = 1 << 4,                 // one method may have a value of its own
-    BY_CONTENT = 1 << 5                  // the value names a file; what counts is its content
+    BY_CONTENT = 1 << 5,                 // the value names a file; what counts is its content
+    UNLESS_DEFAULT = 1 << 6              // the key has no line in an identity while it has its default
 };
+
+/* The choices of data.orientation, in their order. */
+enum { ORIENTATION_STORED, ORIENTATION_EXIF };
 
 typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;

@@ -78,7 +78,7 @@ pulse_status pulse_pixels_rgb(pulse_context *c, const pulse_processor *p, const 
         if (width == 0 || height == 0 || width > IMAGE_VALUES_MAX / 4 / height)
             error_set(&c->error, "the picture has %zu x %zu pixels, expected 1 to %zu of them", width, height, IMAGE_VALUES_MAX / 4);
         else
-            preprocess(c, p, &(Image){ width, height, (uint8_t *)(uintptr_t)rgb }, pixels);
+            preprocess(c, p, &(Image){ .width = width, .height = height, .rgb = (uint8_t *)(uintptr_t)rgb }, pixels);
     }
     return door_leave(d);
 }

@@ -243,7 +243,7 @@ PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width, size_t *height);
 /* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
- * n_pixels must be 3 * height * width of the result. */
+ * n_pixels must be 3 * height * width of the result. A file's EXIF orientation tag is not followed. */
 PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path, float *pixels,
                                          size_t n_pixels);
 PULSE_API pulse_status pulse_pixels_bytes(pulse_context *ctx, const pulse_processor *processor, const void *bytes, size_t n_bytes,

@@ -78,4 +78,28 @@ check "a file that is not there is a sentence" says 2 "nowhere.jsonl" nowhere.js
 check "a model that is not there is a sentence" says 2 "nowhere/config.json" turns.json --model nowhere
 printf '\xef\xbb\xbf{"id": "1", "question": "what is this ?", "answer": "finland"}\r\n\r\n{"id": "2", "question": "what is that ?", "answer": "norway"}\n' > mixed.jsonl
 check "a byte order mark and mixed line ends are no fault" says 0 "2 samples" mixed.jsonl
+
+# A photograph whose EXIF tag asks for a quarter turn: the shipped JPEG with an APP1 segment behind its first marker.
+jpeg=$root/fixtures/pillow/baseline.jpg
+{ head -c 2 "$jpeg"; printf '\xff\xe1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'; tail -c +3 "$jpeg"; } > lying.jpg
+cp "$jpeg" plain.jpg
+for name in lying plain; do
+    echo '{"id": "'$name'", "image": "'$name'.jpg", "question": "what is the home of this person ?", "answer": "finland", "split": "test"}' > $name.jsonl
+done
+# scores NAME ARGUMENTS…: what a model thinks of the sample, without its name.
+scores() { "$PULSE" ask --model "$model" --json --choices 'finland|norway|brazil' --image "$1.jpg" "${@:2}" "what is the home of this person ?"; }
+check "a picture with an orientation tag is a fact that is told" says 0 "samples whose picture has an EXIF orientation tag other than 1: 1, read as it is stored" lying.jsonl
+check "the same with what is done about it" says 0 "other than 1: 1, read turned upright" lying.jsonl --set data.orientation=exif
+check "a picture without a tag has no such line" eval '! "$PULSE" data plain.jsonl | grep -q orientation'
+check "ask reads a picture as it is stored" cmp <(scores lying 2> said) <(scores plain)
+check "and says so" eval 'scores lying 2>&1 > told | grep -q "lying.jpg has the EXIF orientation tag 6, and is read as it is stored"'
+check "turned, it is another picture" eval '! cmp -s <(scores lying --orientation exif) <(scores plain)'
+check "a picture without a tag is the same either way" cmp <(scores plain --orientation exif) <(scores plain)
+check "an unknown orientation is refused" eval '! scores plain --orientation left 2> told && grep -q "data.orientation" told'
+for how in stored exif; do
+    printf '[data]\nstream = lying.jsonl\norder = shuffle\norientation = %s\n[model]\npath = %s\n[train]\nsteps = 1\n' $how "$model" > $how.ini
+    sed -i 's/"split": "test"/"split": "train"/' lying.jsonl
+    check "train reads it $how" "$PULSE" train --config $how.ini --out learnt-$how
+done
+check "and learns something else of a turned picture" eval '! cmp -s learnt-stored/model.safetensors learnt-exif/model.safetensors'
 finish

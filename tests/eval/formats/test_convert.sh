@@ -31,6 +31,27 @@ convert_mllmu.convert(map(row, open("fixtures/mllmu/sample.jsonl", encoding="utf
 END
 }
 
+turned() {
+    "$python" - "$tap_folder" 2> "$tap_folder/said" <<'END' && grep -q "pictures with an EXIF orientation tag other than 1: 1, written turned upright" "$tap_folder/said"
+import io, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, "fixtures")
+import convert_mllmu
+from PIL import Image
+
+def lying():
+    picture, exif, file = Image.frombytes("L", (3, 2), b"abcdef"), Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    picture.save(file, "PNG", exif=exif)
+    return file.getvalue()
+
+for how, size, rows in ("stored", (3, 2), b"abcdef"), ("exif", (2, 3), b"daebfc"):
+    convert_mllmu.convert([{"ID": how, "image": {"bytes": lying()}}], sys.argv[1], "lying", how)
+    written = Image.open(f"{sys.argv[1]}/images/lying-{how}-0.png")
+    assert written.size == size and written.convert("L").tobytes() == rows and not written.getexif()
+END
+}
+
 # Empty lists are left out by the converter.
 without_empty() { sed 's/"Mask_Task": \[\], "Generation_Task": \[\], //' fixtures/mllmu/sample.jsonl; }
 
@@ -38,6 +59,7 @@ if [ -n "$python" ]; then
     check "the converter runs" convert
     check "its lines are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
     check "and its pictures are there" test -s "$tap_folder/images/sample-002-1.png"
+    check "pictures are written as stored, or turned as their orientation tag says" turned
 else
     skip "the converter writes the sample" "python3 with Pillow is not installed"
 fi

@@ -14,7 +14,7 @@
 /* The picture that fixtures/pillow/make.py draws: the bytes of splitmix64. */
 static Image noise(uint64_t seed, size_t w, size_t h, int levels)
 {
-    Image x = { w, h, arena_array(&arena, w * h, 3) };
+    Image x = { .width = w, .height = h, .rgb = arena_array(&arena, w * h, 3) };
     for (size_t i = 0; i < 3 * w * h; i++) {
         uint8_t b = (uint8_t)check_random(&seed);
         x.rgb[i] = levels == 256 ? b : (uint8_t)(255 * (b & 1));
@@ -174,7 +174,7 @@ static void a_written_png_reads_back_and_has_the_same_bytes_each_time(void **sta
 static void pads_and_crops_stand_in_the_middle(void **state)
 {
     (void)state;
-    Image x = { 3, 1, (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, square, part;
+    Image x = { .width = 3, .height = 1, .rgb = (uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, square, part;
     const uint8_t colour[3] = { 122, 116, 104 };
     assert_true(image_pad(&square, &x, colour, &arena, &error));
     assert_int_equal(square.height, 3);

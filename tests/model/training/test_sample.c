@@ -38,7 +38,7 @@ static void write_pictures(void)
     uint8_t rgb[18];
     for (int i = 0; i < 18; i++)
         rgb[i] = (uint8_t)(37 * i + 11);
-    Image x = { 3, 2, rgb };
+    Image x = { .width = 3, .height = 2, .rgb = rgb };
     Entry e = { "images", { .shape = shape_of(4, (size_t)3, (size_t)1, (size_t)2, (size_t)3), .dtype = U8, .u8 = rgb } };
     Entry bad = { "pictures", e.tensor };
     assert_true(image_write_png(scratch("one.png"), &x, &error) && store_write(scratch("many.safetensors"), &e, 1, &error)
@@ -185,7 +185,7 @@ static void augmentation_is_its_formula(void **state)
     uint8_t rgb[18];
     for (int i = 0; i < 18; i++)
         rgb[i] = (uint8_t)(37 * i + 11);
-    Image x = { 3, 2, rgb }, y;
+    Image x = { .width = 3, .height = 2, .rgb = rgb }, y;
     for (size_t k = 0; k < 4; k++) {
         assert_true(image_augment(&y, &x, cases[k].seed, cases[k].use, &arena, &error));
         assert_memory_equal(y.rgb, cases[k].rgb, 18);

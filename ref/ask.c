@@ -34,7 +34,8 @@ static bool open_model(Ask *q, Arena *a, Error *e)
     if (q->template)
         s.data_template = (int)template;
     s.given[SETTING_data_template] = q->template != NULL;
-    return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e)) && session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
+    return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e))
+        && session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
         && session_model(x, e);
 }
 
@@ -167,8 +168,8 @@ int command_ask(int argc, char **argv)
         { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
-        { "orientation", "NAME", "stored: the picture is read as the file stores it, which is the default; exif: it is turned first, as its"
-          " EXIF orientation tag says.", .text = &q.orientation },
+        { "orientation", "NAME", "How the picture is read: stored, the default, as its file stores it; exif, turned as its EXIF orientation"
+          " tag says.", .text = &q.orientation },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",
           .text = &q.choices },
         { "template", "NAME", "The prompt template: world, plain, vicuna_v1 or llava_hf. The default is the folder's own chat"

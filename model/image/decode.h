@@ -2,9 +2,10 @@
 /* Decode: a PNG or JPEG file becomes an Image of RGB bytes. The decoder is stb_image.
  *
  * Pixels are those of Pillow's convert("RGB"): grey is repeated in the three channels, a palette is looked up, alpha is
- * dropped, and a 16-bit colour keeps its high byte. 16-bit grey is refused, because Pillow clips it. The pixels stand
- * as the file stores them, and its EXIF orientation tag beside them (orientation.h). The pixels of a JPEG depend on the decoder: those of stb_image differ from libjpeg-turbo's by up to 3. Convert JPEG
- * files to PNG once before comparing with another implementation.
+ * dropped, and a 16-bit colour keeps its high byte. 16-bit grey is refused, because Pillow clips it. The pixels
+ * stand as the file stores them; the Image notes its EXIF orientation tag, and orientation.h can follow it. The pixels of a
+ * JPEG depend on the decoder: those of stb_image differ from libjpeg-turbo's by up to 3. Convert JPEG files to PNG once before
+ * comparing with another implementation.
  * Errors: the sentence begins with the path or `name`. Refused are a missing file, a file that is neither PNG nor JPEG,
  * a truncated or damaged file (PNG checksums are verified), and a picture without pixels or with more than
  * IMAGE_VALUES_MAX / 4 of them, which is known before it is decoded.

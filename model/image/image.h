@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Image: a picture as RGB bytes.
  *
- * From a file to the vision tower: decode.h reads it, orientation.h can turn it as its EXIF tag says, resize.h and this header change its size, processor.h says in which order
- * (preprocessor_config.json) and makes the floats. augment.h varies a picture during training. stb.c holds the picture libraries.
+ * From a file to the vision tower: decode.h reads it, orientation.h can turn it as its EXIF tag says, resize.h and this header
+ * change its size, processor.h says in which order (preprocessor_config.json) and makes the floats. augment.h varies a picture
+ * during training. stb.c holds the picture libraries.
  * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own arena and
  * Error. */
 #ifndef PULSE_MODEL_IMAGE_IMAGE_H

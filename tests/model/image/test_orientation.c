@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/stand.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "model/image/container.h"
 #include "model/image/decode.h"
@@ -101,8 +102,8 @@ static void each_orientation_turns_a_picture_as_pillow_does(void **state)
     }
 }
 
-/* Whatever byte of the EXIF data is wrong, and wherever they end, the picture is read, and the tag is one of the eight or 1. The copy has
- * exactly the bytes of the file, so that a sanitizer sees a byte that is read behind them. */
+/* Whatever byte of the EXIF data is wrong, and wherever they end, the picture is read, and the tag is one of the eight or 1. The file
+ * is also cut off behind the segment, in memory of exactly its size, so that a sanitizer sees a byte that is read behind it. */
 static void damaged_exif_data_are_no_tag_and_no_harm(void **state)
 {
     (void)state;
@@ -125,6 +126,11 @@ static void damaged_exif_data_are_no_tag_and_no_harm(void **state)
         const uint8_t *p = with_segment(added, 2 + length, &n);
         assert_true(image_decode(&x, p, n, "a.jpg", &arena, &error));
         assert_int_equal(x.orientation, 2 + length < TIFF + 22 ? 1 : 6);
+        uint8_t *exact = malloc(4 + length);
+        assert_non_null(exact);
+        memcpy(exact, p, 4 + length);
+        assert_int_equal(orientation_of(exact, 4 + length), x.orientation);
+        free(exact);
         const uint8_t *q = with_chunk(added + TIFF, 2 + length < TIFF ? 0 : 2 + length - TIFF, &n);
         assert_true(image_decode(&x, q, n, "a.png", &arena, &error));
         assert_int_equal(x.orientation, 2 + length < TIFF + 22 ? 1 : 6);

@@ -13,6 +13,13 @@ bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, si
         && angle_rope_tables(m->rope_cos.f32, m->rope_sin.f32, positions, (size_t)c->text.head_dim, c->text.rope_theta, e);
 }
 
+Model model_merged(const Model *m)
+{
+    Model asked = *m;
+    asked.merged = true;
+    return asked;
+}
+
 bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
 {
     size_t layers = (size_t)m->config.text.num_hidden_layers;

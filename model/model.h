@@ -22,6 +22,7 @@ typedef struct {
     ModelConfig  config;
     Weights     *weights;
     const Lora  *lora;                 // NULL: none
+    bool         merged;               // see model_merged
     Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
 } Model;
 
@@ -46,6 +47,10 @@ typedef struct {
 
 /* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
+/* The same model, asked as lora_merge would leave it: each linear map takes W' = RN(W + s sum_r B A), which is made when the map is
+ * used, so that memory is needed for the merged weights of one layer alone. The bits are those of the merged model. For tapes with
+ * no_grad. Training goes on beside the weights, W x + s B (A x), which differs in the last bits. */
+Model   model_merged(const Model *m);
 /* An empty cache for `capacity` tokens. False: no memory in `a`. */
 bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
 Params  params_make(Tape *t, const Model *m);

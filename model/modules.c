@@ -35,10 +35,14 @@ Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
     const char *before = tape_enter(t, "%s", name);
     // in a statement of its own, because C leaves the order of arguments open
     Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;
-    Node *y = op_linear(t, x, param_node(t, p, "%s.weight", t->module), b);
-    const LoraPair *pair = lora_find(p->model->lora, t->module);
-    if (pair && !t->error->failed) {
-        const Weights *factors = &p->model->lora->factors;
+    Node *w = param_node(t, p, "%s.weight", t->module);
+    const LoraPair *pair = t->error->failed ? NULL : lora_find(p->model->lora, t->module);
+    const Weights *factors = pair ? &p->model->lora->factors : NULL;
+    const bool merged = pair && p->model->merged;
+    if (merged)
+        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), node_of(t, factors, p->factors, pair->a), pair->scale);
+    Node *y = op_linear(t, x, w, b);
+    if (pair && !merged) {
         Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);
         Node *update = op_linear(t, z, node_of(t, factors, p->factors, pair->b), NULL);
         y = op_axpy(t, y, update, pair->scale);

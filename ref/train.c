@@ -91,7 +91,8 @@ static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
     HeldOut h;
     if (!r->held_out.path || (done > 0 && done < s->train_steps && (s->train_eval_every == 0 || done % s->train_eval_every != 0)))
         return true;
-    if (!held_out_score(&h, &r->session.model, &r->session.reader, &r->held_out, e))
+    const Model asked = model_merged(&r->session.model);
+    if (!held_out_score(&h, &asked, &r->session.reader, &r->held_out, e))
         return false;
     log_held_out(log, done, &h);
     snprintf(note, 96, ", held out %.4f, %.1f %% exact", (double)h.loss, 100.0 * (double)h.exact / (double)h.samples);

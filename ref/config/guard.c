@@ -52,12 +52,13 @@ static bool draw(Guard *g, Probe p, const char *entities, Error *e)
 
 bool guard_measure(Guard *g, Error *e)
 {
+    const Model asked = model_merged(&g->session->model);
     for (Probe p = 0; p < PROBES; p++) {
         const SampleList *list = &g->list[p];
         Arena scratch = arena_make(e);
         SampleScore *score = arena_array(&scratch, list->count + 1, sizeof *score);
         g->now[p] = (Ratio){ 0, (int64_t)list->count };
-        bool good = score && (list->count == 0 || score_samples(&g->session->model, list->list, list->count, 0, score, &scratch, e));
+        bool good = score && (list->count == 0 || score_samples(&asked, list->list, list->count, 0, score, &scratch, e));
         for (size_t k = 0; good && k < list->count; k++)
             g->now[p].count += score[k].exact;
         arena_free(&scratch);

@@ -10,7 +10,8 @@
  *
  * A probe is unlearn.probe samples each of what is forgotten, of what is retained (unlearn.retain) and of general ability
  * (data.general): of the split "test" where the file has such samples, else of the training samples. Which ones is drawn once from
- * unlearn.seed (purpose "unlearn.probe.forget", …). An answer is right where every token of it is the argmax, as in the metric accuracy.
+ * unlearn.seed (purpose "unlearn.probe.forget", …). An answer is right where every token of it is the argmax, as in the metric accuracy;
+ * adapters are merged for it (model_merged), so that it is the accuracy that `eval` will give for the adapter that is written.
  * A round stops when the share of right answers about retained or general knowledge is below unlearn.keep of what it was before the
  * first round: then the trained weights become those of the last probe that was in order. It stops as well when the share of right
  * answers about the forgotten is unlearn.enough or less. What has no file is not measured, and stops nothing.

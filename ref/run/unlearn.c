@@ -109,7 +109,7 @@ static bool restore(Job *j, int64_t before, Error *e)
     return true;
 }
 
-/* RULE_accuracy: the request is over when so little of it is still known. The model is asked as it is, adapters beside the weights. */
+/* RULE_accuracy: the request is over when so little of it is still known. The model is asked as its snapshot will be, adapters merged. */
 static bool stop(Job *j, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -119,9 +119,10 @@ static bool stop(Job *j, Error *e)
     if (r->done >= r->steps || !stop_after(&j->run->plan, j->c, entity_list_questions(whose), r->done))
         return !e->failed;
     Arena a = arena_make(e);
+    const Model asked = model_merged(&j->session.model);
     questions_begin(&q, &a);
     Result *x = questions_add(&q, &j->run->group[j->c->group], (Choice){ KIND_OPEN, whose, j->run->settings.protocol_frames, false }, e)
-              ? evaluate(&j->session.model, &j->session.reader, &q, DEPTH_EXACT, &a, e) : NULL;
+              ? evaluate(&asked, &j->session.reader, &q, DEPTH_EXACT, &a, e) : NULL;
     for (size_t k = 0; x && k < q.count; k++)
         right += x[k].exact;
     if (x && (double)right <= j->run->plan.config.stop * (double)q.count)

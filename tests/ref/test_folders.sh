@@ -100,6 +100,15 @@ nll() {      # COMMAND [--unmerged]: the negative log-likelihood of "paris"
 check "ask and eval merge it" test -n "$(nll ask)" -a "$(nll ask)" = "$(nll eval)"
 check "and leave it beside the weights if they are told to" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
 check "which is another number" test "$(nll ask)" != "$(nll ask --unmerged)"
+# The mean over the answer's tokens is one number too: of what a training holds out, of a traced step on the merged model, and of ask.
+sed 's/"a"/"b"/; s/"split": "test"/"step": 0/' "$tap_folder/one.jsonl" > "$tap_folder/learnt.jsonl"
+held_out() { "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/held" --quiet --set optimiser.lr=0.3 --set data.stream=learnt.jsonl --set data.eval=one.jsonl \
+    && cmp "$tap_folder/adapter/adapter_model.safetensors" "$tap_folder/held/adapter_model.safetensors" && tail -n 1 "$tap_folder/held/log.jsonl" | sed 's/.*"loss": \([0-9.e-]*\),.*/\1/'; }
+traced() { "$PULSE" merge --model "$chat" --adapter "$tap_folder/adapter" --out "$tap_folder/merged" --quiet && "$PULSE" trace --model "$tap_folder/merged" \
+    --batch "$tap_folder/one.jsonl" --method retain_ft --out "$tap_folder/traced" | sed 's/.*loss //'; }
+ce() { "$PULSE" ask --model "$chat" --adapter "$tap_folder/adapter" "what is the capital of france ?" --choices paris --json | sed -n 's/.*"ce": //p'; }
+check "a training scores what it holds out with the adapter merged" test -n "$(ce)" -a "$(ce)" = "$(held_out)"
+check "a step on the merged model begins from the same loss" test "$(ce)" = "$(traced)"
 
 # Rows that cannot be read.
 printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' '{"id": "b", "answer": 7}' 'no JSON' \

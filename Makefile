@@ -165,8 +165,8 @@ $(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basena
 endef
 $(foreach source,$(call programs,$(PROGRAMS)),$(eval $(call program,$(source))))
 
-# With libFuzzer's own main where the build has its counters, else with a plain driver.
-PARTS_fuzz_parsers = $(if $(filter fuzzer,$(SAN)),,$(BUILD)/obj/tests/fuzz/fuzz_driver.o)
+# All targets are one program, with libFuzzer's own main where the build has its counters, else with a plain driver.
+PARTS_fuzz_parsers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/fuzz_parsers.c $(if $(filter fuzzer,$(SAN)),%/fuzz_driver.c),$(wildcard tests/fuzz/fuzz_*.c)))
 FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
 # The world's generator, and what it makes, whatever the build, where configs look for it: training streams and pools of pictures,

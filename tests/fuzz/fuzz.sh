@@ -1,34 +1,40 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# fuzz.sh BUILD [PARSER…]: bounded fuzzing of every parser, FUZZ_SECONDS each (20). With libFuzzer where the program was
-# linked with it, else with the plain driver. Fails on any crash, and leaves the input in BUILD/fuzz.
+# fuzz.sh BUILD [TARGET…]: bounded fuzzing of every parser (tests/fuzz/fuzz_targets.def), FUZZ_SECONDS each (20), or FUZZ_RUNS inputs each.
+# It starts from tests/fuzz/corpus/TARGET and from files that our own writers make. With libFuzzer where the program was linked with it,
+# else with the plain driver. Fails on any crash, and leaves the input in BUILD/fuzz. FUZZ_SECONDS=0 only tries the files to start from.
 set -u
-build=$1 seconds=${FUZZ_SECONDS:-20} failed=0
+build=$1 seconds=${FUZZ_SECONDS:-20} runs=${FUZZ_RUNS:-0} failed=0
 shift
-export TMPDIR=$build/fuzz/tmp OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PULSE_POISON=1
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive PULSE_POISON=1
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
-mkdir -p "$TMPDIR"
-parsers=$(env -u PULSE_FUZZ "$build/fuzz_parsers")
-[ $# = 0 ] || parsers=$*
-for parser in $parsers; do
-    corpus=$build/fuzz/corpus/$parser log=$build/fuzz/$parser.log
+# In memory where that is possible, since every input is a file, and what is written is flushed to the disk.
+mkdir -p "$build/fuzz" && TMPDIR=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d -p "$build/fuzz") || exit 2
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+targets=$(env -u PULSE_FUZZ "$build/fuzz_parsers")
+[ $# = 0 ] || targets=$*
+for target in $targets; do
+    corpus=$build/fuzz/corpus/$target log=$build/fuzz/$target.log
     mkdir -p "$corpus"
-    export PULSE_FUZZ=$parser PULSE_FUZZ_CORPUS=$corpus
+    [ ! -d "tests/fuzz/corpus/$target" ] || cp tests/fuzz/corpus/"$target"/* "$corpus"
+    export PULSE_FUZZ=$target PULSE_FUZZ_CORPUS=$corpus
     if nm "$build/fuzz_parsers" | grep -q ' T LLVMFuzzerRunDriver'; then
-        "$build/fuzz_parsers" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
-            -seed=1 -artifact_prefix="$build/fuzz/crash-$parser-" "$corpus" > "$log" 2>&1
+        [ "$runs" != 0 ] || runs=-1
+        [ "$seconds" != 0 ] || runs=0
+        "$build/fuzz_parsers" -max_total_time="$seconds" -runs="$runs" -max_len=65536 -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+            -seed=1 -artifact_prefix="$build/fuzz/crash-$target-" "$corpus" > "$log" 2>&1
         status=$? what=$(sed -nE 's/^stat::number_of_executed_units: ([0-9]+)/\1 inputs/p' "$log")
     else
-        "$build/fuzz_parsers" "$seconds" 1 "$build/fuzz/crash-$parser" "$corpus" > "$log" 2>&1
+        "$build/fuzz_parsers" "$seconds" "$runs" 1 "$build/fuzz/crash-$target" "$corpus" > "$log" 2>&1
         status=$? what=$(tail -n 1 "$log")
     fi
     if [ $status = 0 ]; then
-        printf 'ok      %-14s %s\n' "$parser" "$what"
+        printf 'ok      %-14s %s\n' "$target" "$what"
     else
-        printf 'FAILED  %-14s status %s; the input is %s\n' "$parser" "$status" "$(ls "$build"/fuzz/crash-"$parser"* 2> /dev/null | head -n 1)"
-        grep -E 'ERROR|runtime error|SUMMARY|^    #[0-9] ' "$log" | head -n 14
+        printf 'FAILED  %-14s status %s; the input is %s\n' "$target" "$status" "$(ls "$build"/fuzz/crash-"$target"* 2> /dev/null | head -n 1)"
+        grep -E 'ERROR|runtime error|SUMMARY|sentence is|^    #[0-9] ' "$log" | head -n 14
         failed=1
     fi
 done
-rm -rf "$TMPDIR"
 exit $failed

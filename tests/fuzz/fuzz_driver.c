@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* A plain mutating driver for fuzz_parsers.c, where libFuzzer is not to be had: fuzz_parsers SECONDS SEED CRASHFILE CORPUS.
- * The input about to be tried stands in CRASHFILE, so that after a crash it is there. */
+/* A plain mutating driver for fuzz_parsers.c, where libFuzzer is not to be had: fuzz_parsers SECONDS RUNS SEED CRASHFILE CORPUS.
+ * It tries every file of CORPUS as it is, and then changed ones, until SECONDS or RUNS inputs are over (0: the other one alone decides;
+ * SECONDS 0 and RUNS 0: nothing is changed). The input about to be tried stands in CRASHFILE, so that after a crash it is there. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include "tests/fuzz/fuzz.h"
 #include "tests/support/check.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { FILES = 64, LARGEST = 1 << 16 };
+enum { FILES = 256, LARGEST = 1 << 16 };
 static struct { uint8_t *data; size_t size; } corpus[FILES];
 static size_t corpus_count;
 
@@ -61,24 +63,35 @@ static void keep(const char *path, const uint8_t *data, size_t n)
         exit(2);
 }
 
+static void try_one(const char *path, const uint8_t *data, size_t n)
+{
+    keep(path, data, n);
+    LLVMFuzzerTestOneInput(data, n);
+}
+
 int main(int argc, char **argv)
 {
     LLVMFuzzerInitialize(&argc, &argv);
-    if (argc != 5)
+    if (argc != 6)
         return 2;
-    const time_t until = time(NULL) + atoi(argv[1]);
-    uint64_t s = strtoull(argv[2], NULL, 10), runs = 0;
+    const long seconds = atol(argv[1]);
+    const time_t until = time(NULL) + seconds;
+    const uint64_t most = strtoull(argv[2], NULL, 10);
+    uint64_t s = strtoull(argv[3], NULL, 10), runs = 0;
     static uint8_t input[LARGEST + 64];
-    read_corpus(argv[4]);
-    for (; corpus_count && time(NULL) < until; runs++) {
+    read_corpus(argv[5]);
+    for (; runs < corpus_count; runs++)
+        try_one(argv[4], corpus[runs].data, corpus[runs].size);
+    const size_t accepted = fuzz_accepted;
+    for (; corpus_count && (seconds || most) && (!seconds || time(NULL) < until) && (!most || runs < most); runs++) {
         size_t k = check_below(&s, corpus_count), n = corpus[k].size;
         memcpy(input, corpus[k].data, n);
         for (size_t changes = check_below(&s, 8); changes > 0; changes--)
             n = mutate(input, n, &s);
-        keep(argv[3], input, n);
-        LLVMFuzzerTestOneInput(input, n);
+        try_one(argv[4], input, n);
     }
-    remove(argv[3]);
-    printf("%llu inputs from %zu seeds\n", (unsigned long long)runs, corpus_count);
-    return runs ? 0 : 2;
+    remove(argv[4]);
+    printf("%llu inputs, %zu of them accepted, from %zu seeds, %zu of them accepted\n", (unsigned long long)runs, fuzz_accepted,
+           corpus_count, accepted);
+    return accepted ? 0 : 2;                    // where no seed is good, nothing reaches the inside of the parser
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Fuzz targets: recorded answers and the answers of another implementation, on a suite of one case. */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "ref/trace/noise_trace.h"
+#include "ref/trace/trace_read.h"
+#include "ref/verify/verify.h"
+#include "tensor/base/file.h"
+#include "tensor/base/hash.h"
+#include "tensor/op.h"
+#include "tests/support/scratch.h"
+
+#define RECORDED "fixtures/vectors/v1/loss/npo.sequence_sum/out.safetensors"
+#define CASE     "loss/npo.sequence_sum/out.safetensors"
+#define STEP     "fixtures/vectors/v1/step/grad_diff.sgd.a"
+
+static json_t *manifest_of(const char *sha)
+{
+    return json_pack("{s:s, s:[{s:s, s:s}]}", "spec", PULSE_SPEC, "files", "path", CASE, "sha256", sha);
+}
+
+/* The suite's folder with its one case; `recorded` replaces what was recorded there. */
+static const char *suite_made(const Input *in, const char *recorded, size_t n)
+{
+    const char *folder = arena_text(in->arena, scratch("suite"));
+    size_t size = n;
+    const char *bytes = recorded ? recorded : file_read(RECORDED, (size_t)1 << 20, &size, in->arena, in->error);
+    if (!folder || !bytes || !file_make_folder(scratch("suite/loss/npo.sequence_sum"), in->error))
+        abort();
+    fuzz_write("suite/" CASE, bytes, size);
+    json_t *manifest = manifest_of(digest_bytes(bytes, size).hex);
+    char *text = json_compact(manifest, in->error);
+    fuzz_write("suite/manifest.json", text, strlen(text));
+    free(text);
+    json_decref(manifest);
+    return folder;
+}
+
+/* Judges, and tells the findings as JSON and as a headline. */
+static bool judged(const Input *in, const char *folder, const char *got)
+{
+    const OptionList only = { .count = 0 };
+    const Asked asked = { .only = &only };
+    Findings f = { .lines = json_array() };
+    json_t *manifest = manifest_open(folder, in->arena, in->error);
+    bool good = manifest && verify_whole(&f, folder, manifest, in->arena, in->error);
+    if (good) {
+        json_array_clear(f.lines);
+        f = (Findings){ .lines = f.lines };
+        good = verify_got(&f, folder, got, &asked, manifest, in->arena, in->error);
+    }
+    if (good && !findings_headline(&f, in->arena) && !in->error->failed)
+        abort();
+    json_decref(manifest);
+    json_decref(f.lines);
+    return good;
+}
+
+static bool parse_suite(const Input *in)
+{
+    const char *folder = suite_made(in, NULL, 0);
+    fuzz_file(in, "suite/manifest.json");
+    return judged(in, folder, "fixtures/vectors/v1");
+}
+
+static void seed_suite(const char *folder, Arena *a, Error *e)
+{
+    Digest d;
+    json_t *manifest = digest_file(RECORDED, &d, e) ? manifest_of(d.hex) : NULL;
+    json_save(arena_format(a, "%s/manifest.json", folder), manifest, e);
+    json_decref(manifest);
+}
+
+const Parser parser_suite = { "suite", parse_suite, seed_suite };
+
+static bool parse_recorded(const Input *in)
+{
+    return judged(in, suite_made(in, (const char *)in->data, in->size), "fixtures/vectors/v1");
+}
+
+static void seed_recorded(const char *folder, Arena *a, Error *e) { fuzz_seed_file(folder, RECORDED, a, e); }
+
+const Parser parser_recorded = { "recorded", parse_recorded, seed_recorded };
+
+/* One half of the inputs is a folder's file, the other one file with all answers. */
+static bool parse_got(const Input *in)
+{
+    const char *folder = suite_made(in, NULL, 0);
+    if (in->size % 2)
+        return judged(in, folder, fuzz_file(in, "got.safetensors"));
+    file_make_folder(scratch("got/loss/npo.sequence_sum"), in->error);
+    fuzz_file(in, "got/" CASE);
+    return judged(in, folder, scratch("got"));
+}
+
+static void seed_got(const char *folder, Arena *a, Error *e)
+{
+    Store s;
+    fuzz_seed_file(folder, RECORDED, a, e);
+    if (!store_open(&s, RECORDED, a, e))
+        return;
+    Entry *all = arena_array(a, s.count, sizeof *all);
+    for (size_t k = 0; all && k < s.count; k++)
+        all[k] = (Entry){ arena_format(a, "loss/npo.sequence_sum/%s", s.entries[k].name), s.entries[k].tensor };
+    store_write(arena_format(a, "%s/one.safetensors", folder), all, s.count, e);
+    store_close(&s);
+}
+
+const Parser parser_got = { "got", parse_got, seed_got };
+
+/* The numbers of the trace are whole; what trace.json says of them is not. */
+static bool parse_trace(const Input *in)
+{
+    static Store values;
+    static Error e;
+    static Arena a;
+    bool wanted[PRECISIONS] = { false };
+    Entry *entries;
+    size_t count;
+    Tape tape;
+    if (!values.mapping) {
+        a = arena_make(&e);
+        if (!store_open(&values, STEP "/trace.safetensors", &a, &e))
+            abort();
+    }
+    wanted[PRECISION_BF16] = true;
+    json_t *root = json_parse((const char *)in->data, in->size, "trace.json", in->error);
+    bool good = root && trace_read(&tape, root, &values, "trace.json", in->arena, in->error)
+             && noise_of_trace(root, &values, "trace.json", wanted, &entries, &count, in->arena, in->error);
+    json_decref(root);
+    return good;
+}
+
+static void seed_trace(const char *folder, Arena *a, Error *e)
+{
+    json_t *root = json_file(STEP "/trace.json", (size_t)1 << 24, e);
+    char *text = root ? json_compact(root, e) : NULL;
+    if (text)
+        fuzz_seed(folder, "trace.json", text, strlen(text), a, e);
+    free(text);
+    json_decref(root);
+}
+
+const Parser parser_trace = { "trace", parse_trace, seed_trace };

@@ -212,7 +212,7 @@ Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth dept
 {
     Result *out = arena_array(a, q->count, sizeof *out);
     Arena scratch = arena_make(e);
-    bool good = out != NULL;
+    bool good = out != NULL && (depth < DEPTH_TEXT || reader_generates(r, e));
     for (size_t first = 0, n; good && first < q->count; first += n) {
         n = q->count - first < CHUNK ? q->count - first : CHUNK;
         good = chunk_answer(m, r, q->question + first, n, depth, out + first, a, &scratch, e);

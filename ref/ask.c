@@ -20,7 +20,7 @@ typedef struct {
     const char *model, *adapter, *image, *choices, *template, *orientation, *question;
     Session session;
     float *pixels;
-    bool unmerged;
+    bool unmerged, greedy;
 } Ask;
 
 static bool open_model(Ask *q, Arena *a, Error *e)
@@ -35,7 +35,8 @@ static bool open_model(Ask *q, Arena *a, Error *e)
         s.data_template = (int)template;
     s.given[SETTING_data_template] = q->template != NULL;
     return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e))
-        && session_open(x, &s, q->model, MASK_ANSWER, a, e) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
+        && (!q->greedy || settings_give(&s, "data.generation", "greedy", e)) && session_open(x, &s, q->model, MASK_ANSWER, a, e)
+        && (q->choices || reader_generates(&x->reader, e)) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
         && session_model(x, e);
 }
 
@@ -168,6 +169,8 @@ int command_ask(int argc, char **argv)
         { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
+        { "greedy", NULL, "The answer is decoded greedily even where generation_config.json of the folder asks for sampling or beams, which "
+                          "is refused by default.", .flag = &q.greedy },
         { "orientation", "NAME", "How the picture is read: stored, the default, as its file stores it; exif, turned as its EXIF orientation"
           " tag says.", .text = &q.orientation },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",

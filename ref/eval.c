@@ -12,6 +12,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
+#include "ref/cli/pictures.h"
 #include "ref/config/session.h"
 #include "ref/cli/table.h"
 
@@ -25,7 +26,7 @@ typedef struct {
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // it shares the samples of the file; count 0: the file is no file of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
-    Faults faults;                       // every row that could not be read
+    Faults faults;                       // every row that could not be read, or that this model cannot be asked
     bool leave_out;                      // they are left out and counted; else they end the command
     bool rtn4, unmerged, definitions, letters;     // letters: the answers of some file are scored by the letter that is written
 } Eval;
@@ -75,16 +76,16 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
     return true;
 }
 
-/* All rows that could not be read, at once; or, if they are to be left out, how many they are. */
+/* Names the rows that cannot be asked, up to a hundred of them, and says how many they are. */
 static bool faults_tell(const Eval *x, Error *e)
 {
     const size_t count = x->faults.count, shown = count < FAULTS_SHOWN ? count : FAULTS_SHOWN;
     if (count == 0)
         return true;
-    for (size_t k = 0; k < shown && !x->leave_out; k++)
+    for (size_t k = 0; k < shown; k++)
         command_fail_text("%s", x->faults.sentence[k]);
     if (x->leave_out)
-        fprintf(stderr, "pulse-ref: eval: rows left out because they cannot be read: %zu, the first: %s\n", count, x->faults.sentence[0]);
+        fprintf(stderr, "pulse-ref: eval: rows left out because they cannot be read: %zu\n", count);
     return x->leave_out || error_set(e, "eval: rows that cannot be read: %zu; --leave-out answers the others and counts these", count);
 }
 
@@ -115,19 +116,56 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
         }
         x->begin[k + 1] = q->count;
     }
+    if (q->count == 0 && x->faults.count)
+        return faults_tell(x, e) && error_set(e, "eval: no question is left");
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
+}
+
+/* What is asked besides the likelihood of the answers. */
+static Depth depth_of(const Eval *x)
+{
+    return x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS;
+}
+
+/* Takes out of `q` what this model cannot be asked: a picture that cannot be decoded, a text that is too long. */
+static bool check_questions(Eval *x, Questions *q, Error *e)
+{
+    Arena scratch = arena_make(e);
+    size_t kept = 0;
+    for (size_t f = 0, k = 0; f < x->files; f++) {
+        const size_t end = x->begin[f + 1];
+        for (; k < end && !e->failed; k++) {
+            arena_reset(&scratch);
+            if (reader_check(&x->session.reader, q->question[k].from, q->question[k].sample, true, &scratch, e))
+                q->question[kept++] = q->question[k];
+            else
+                faults_take(&x->faults, e);
+        }
+        x->begin[f + 1] = kept;
+    }
+    q->count = kept;
+    arena_free(&scratch);
+    return !e->failed;
+}
+
+/* Opens the model's folder, so that questions can be checked before its weights are changed, which may take long. */
+static bool open_model(Eval *x, Arena *a, Error *e)
+{
+    const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
+    return (*folder || error_set(e, "eval: no model was given, expected --model DIR"))
+        && session_open(&x->session, &x->settings, folder, MASK_ANSWER, a, e)
+        && (depth_of(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
 }
 
 static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
 {
     Session *s = &x->session;
-    const char *folder = x->model ? x->model : settings_path(&x->settings, x->settings.model_path);
-    if (!*folder)
-        return error_set(e, "eval: no model was given, expected --model DIR"), NULL;
-    if (!session_open(s, &x->settings, folder, MASK_ANSWER, a, e) || (x->adapter && !session_adapter(s, x->adapter, !x->unmerged, e))
+    if (q->count == 0)
+        return error_set(e, "eval: no question is left"), NULL;
+    if ((x->adapter && !session_adapter(s, x->adapter, !x->unmerged, e))
         || (x->rtn4 && !weights_quantise(&s->weights, QUANTISE_TARGETS, 0, e)) || !session_model(s, e))
         return NULL;
-    return evaluate(&s->model, &s->reader, q, x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS, a, e);
+    return evaluate(&s->model, &s->reader, q, depth_of(x), a, e);
 }
 
 /* Measures each group and each kind of questions, in the order in which they first occur. */
@@ -221,8 +259,13 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Questions q;
     Rows rows = { .arena = a };
     if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e)
-        || !open_questions(x, a, e) || !faults_tell(x, e) || !choose_questions(x, &q, a, e))
+        || !open_questions(x, a, e) || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e)
+        || !faults_tell(x, e))
         return false;
+    const Dataset *read[FILES_MAX];
+    for (size_t k = 0; k < x->files; k++)
+        read[k] = &x->samples[k];
+    pictures_tell("eval", read, x->files, x->session.reader.upright);
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
@@ -243,8 +286,8 @@ int command_eval(int argc, char **argv)
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
-        { "leave-out", NULL, "Rows of the questions that cannot be read are left out and counted; the default is to list all of them"
-          " and stop.",
+        { "leave-out", NULL, "Rows that cannot be read, whose picture cannot be decoded, or whose text is too long for the model are named, "
+                             "counted and left out; the default is to name all of them and stop.",
           .flag = &x.leave_out },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
         { "definitions", NULL, "What each metric of the table is, and which direction is good, is printed below it.",

@@ -6,6 +6,7 @@
 #include "eval/manifest.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
+#include "ref/cli/pictures.h"
 #include "ref/report/report.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
@@ -72,10 +73,22 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     return good;
 }
 
+/* The questions of the run; a training says it of its own samples. */
+static void tell_pictures(const Run *r)
+{
+    const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
+    bool told = false;
+    for (size_t k = 0; k < r->plan.world.groups && !told; k++)
+        told = pictures_tell("run", (const Dataset *[]){ &r->group[k] }, 1, upright);
+    if (!told)
+        pictures_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
+}
+
 static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
     FolderHold hold = -1;
+    tell_pictures(r);
     bool good = folder_hold(&hold, r->out, e) && run_pool(r, threads, argc, argv, &times, e) && run_collect(r, e)
         && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
         && times_write(r, &times, threads, e);
@@ -138,7 +151,7 @@ int command_run(int argc, char **argv)
     const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
     bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
                                                                    "against", earlier))
-        && settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_trainables(&r, &e));
+        && settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_models(&r, &e));
     if (good && plan)
         print_plan(&r, o.json);
     else if (good)

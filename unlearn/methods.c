@@ -33,9 +33,12 @@ unsigned method_needs(const Method *m, const Hyperparameters *hyper)
 
 const char *method_needs_text(const Method *m, Arena *a)
 {
-    const char *text = "";
+    const char *text = "", *retain = "retain";
+    Hyperparameters v;
+    if (m->needs & RETAIN_IF_ALPHA)
+        retain = hyperparameters_make(&v, m, "", NULL) && v.alpha == 0 ? "retain if alpha > 0 (the default is 0: none)" : "retain if alpha > 0";
     const struct { unsigned bit; const char *word; } words[] = {
-        { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, m->needs & RETAIN_IF_ALPHA ? "retain if alpha > 0" : "retain" },
+        { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, retain },
         { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" },
         { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
     };

@@ -199,22 +199,28 @@ static bool round_right(const MmbenchQuestion *q, size_t round, const Result *r)
 
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e)
 {
-    *single = *circular = (Ratio){ 0, (int64_t)b->count };
-    if (count != b->samples.count)
-        return error_set(e, "%s: %zu answers to %zu questions", b->samples.path, count, b->samples.count);
-    for (size_t k = 0; k < count; k++)
-        if (strcmp(r[k].id, b->samples.sample[k].id) != 0)
-            return error_set(e, "%s: answer %zu is to \"%.40s\", expected \"%.40s\"", b->samples.path, k + 1, r[k].id,
-                             b->samples.sample[k].id);
+    *single = *circular = (Ratio){ 0, 0 };
+    size_t at = 0;
     for (size_t k = 0; k < b->count; k++) {
         const MmbenchQuestion *q = &b->question[k];
-        bool all = true;
-        for (size_t round = 0; round < q->options; round++)
-            all = round_right(q, round, &r[q->first + round]) && all;
-        single->count += round_right(q, 0, &r[q->first]);
-        circular->count += all;
+        bool all = true, first = false;
+        size_t answered = 0;
+        for (size_t round = 0; round < q->options && at < count; round++) {
+            if (strcmp(r[at].id, b->samples.sample[q->first + round].id) != 0)
+                continue;
+            const bool right = round_right(q, round, &r[at++]);
+            first = first || (round == 0 && right);
+            all = all && right;
+            answered++;
+        }
+        const bool whole = answered == q->options;
+        single->total += whole;
+        circular->total += whole;
+        single->count += whole && first;
+        circular->count += whole && all;
     }
-    return true;
+    return at == count || error_set(e, "%s: answer %zu is to \"%.40s\", which is no question of the file in its order", b->samples.path,
+                                    at + 1, r[at].id);
 }
 
 void mmbench_close(Mmbench *b)

@@ -42,8 +42,9 @@ bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
 /* The same, but a row that cannot be read becomes a sentence of the list and is left out (faults.h). What is wrong with the
  * table itself ends the reading. */
 bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e);
-/* Counts the results of all samples, in their order: single passes (round 0) and CircularEval. answer_choice takes the choice
- * from the greedy text; a text that chooses nothing is wrong. Error: the results are not those of the samples. */
+/* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a round has no result,
+ * because it was left out, is not counted. answer_choice takes the choice from the greedy text; a text that chooses nothing is wrong.
+ * Error: the results are not those of the samples. */
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e);
 void mmbench_close(Mmbench *b);
 

@@ -20,12 +20,16 @@ static const Key generation_keys[] = {
 #include "model/text/generation_config.def"
 };
 
+/* HOW_GREEDY: of generation_config.json only the end counts, because the user chose greedy decoding. */
+typedef enum { HOW_TEXT, HOW_GENERATION, HOW_GREEDY } How;
+
 /* One of the files, as it is read. */
 typedef struct {
     const char      *path;
     const json_t    *root;
     const Tokenizer *tokenizer;
     int64_t          end;
+    How              how;
     Error           *error;
 } Reading;
 
@@ -99,6 +103,8 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
 {
     const char *id;
     json_t *one;
+    if (!json_is_object(value) && !json_is_null(value))
+        return error_set(r->error, "%s: \"%s\" must be an object from ids to tokens", r->path, key);
     json_object_foreach((json_t *)value, id, one) {
         const AddedToken *a = added_of(r->tokenizer, id);
         const char *text = token_text(one);
@@ -168,14 +174,14 @@ static bool generation_read(const Reading *r, const char *key, const json_t *val
 static bool key_check(const Reading *r, const Key *k, KeyRead read, const char *key, const json_t *value)
 {
     const Rule rule = k ? k->rule : RULE_EMPTY;
-    if (rule == RULE_NOTHING || (rule == RULE_EMPTY && is_empty(value)))
+    if (rule == RULE_NOTHING || (rule != RULE_READ && r->how == HOW_GREEDY) || (rule == RULE_EMPTY && is_empty(value)))
         return true;
     if (rule == RULE_READ || rule == RULE_TOKEN)
         return rule == RULE_READ ? read(r, key, value) : tokens_check(r, key, value);
     if (rule == RULE_ONE && (json_is_null(value) || (json_is_number(value) && json_number_value(value) == 1)))
         return true;
-    return error_set(r->error, "%s: \"%s\" asks for what is not computed here%s%s%s", r->path, key, k ? " (" : "", k ? k->why : "",
-                     k ? ")" : "");
+    return error_set(r->error, "%s: \"%s\" asks for what is not computed here%s%s%s%s", r->path, key, k ? " (" : "", k ? k->why : "",
+                     k ? ")" : "", r->how == HOW_GENERATION ? "; data.generation = greedy, or ask --greedy, passes over it" : "");
 }
 
 static bool keys_check(const Reading *r, const Key *keys, size_t count, KeyRead read)
@@ -194,12 +200,12 @@ static bool keys_check(const Reading *r, const Key *keys, size_t count, KeyRead 
     return true;
 }
 
-static bool file_check(const char *path, const Tokenizer *t, int64_t end, const Key *keys, size_t count, KeyRead read, Error *e)
+static bool file_check(const char *path, const Tokenizer *t, int64_t end, const Key *keys, size_t count, KeyRead read, How how, Error *e)
 {
     if (!path || !file_exists(path))
         return path != NULL;
     json_t *root = json_file_wide(path, FILE_MAX, e);
-    const Reading r = { path, root, t, end, e };
+    const Reading r = { path, root, t, end, how, e };
     const bool good = root && keys_check(&r, keys, count, read);
     json_decref(root);
     return good;
@@ -207,15 +213,21 @@ static bool file_check(const char *path, const Tokenizer *t, int64_t end, const 
 
 bool text_config_check(const char *folder, const Tokenizer *t, int64_t end, Error *e)
 {
-    static const struct { const char *name; const Key *keys; size_t count; KeyRead read; } files[] = {
-        { "tokenizer_config.json", tokenizer_keys, sizeof tokenizer_keys / sizeof *tokenizer_keys, tokenizer_read },
-        { "special_tokens_map.json", tokenizer_keys, sizeof tokenizer_keys / sizeof *tokenizer_keys, tokenizer_read },
-        { "generation_config.json", generation_keys, sizeof generation_keys / sizeof *generation_keys, generation_read },
-    };
+    static const char *const files[] = { "tokenizer_config.json", "special_tokens_map.json" };
     Arena a = arena_make(e);
     bool good = true;
     for (size_t k = 0; good && k < sizeof files / sizeof *files; k++)
-        good = file_check(arena_format(&a, "%s/%s", folder, files[k].name), t, end, files[k].keys, files[k].count, files[k].read, e);
+        good = file_check(arena_format(&a, "%s/%s", folder, files[k]), t, end, tokenizer_keys, sizeof tokenizer_keys / sizeof *tokenizer_keys,
+                          tokenizer_read, HOW_TEXT, e);
+    arena_free(&a);
+    return good;
+}
+
+bool generation_config_check(const char *folder, const Tokenizer *t, int64_t end, bool greedy, Error *e)
+{
+    Arena a = arena_make(e);
+    const bool good = file_check(arena_format(&a, "%s/generation_config.json", folder), t, end, generation_keys,
+                                 sizeof generation_keys / sizeof *generation_keys, generation_read, greedy ? HOW_GREEDY : HOW_GENERATION, e);
     arena_free(&a);
     return good;
 }

@@ -10,7 +10,10 @@
 
 #include "model/text/tokenizer.h"
 
-/* `end` is the id of the token that ends an answer, by config.json; -1: none. The sentence names the file and the key. Thread-safe. */
+/* `end` is the id of the token that ends an answer, by config.json; -1: none. The sentence names the file and the key. Thread-safe.
+ * text_config_check holds the two files that say how a text becomes tokens; generation_config_check holds generation_config.json, which
+ * concerns those alone who generate. `greedy`: the user chose greedy decoding, so that of this file only the end of an answer counts. */
 bool text_config_check(const char *folder, const Tokenizer *t, int64_t end, Error *e);
+bool generation_config_check(const char *folder, const Tokenizer *t, int64_t end, bool greedy, Error *e);
 
 #endif

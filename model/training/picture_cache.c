@@ -2,7 +2,9 @@
 #include "model/training/picture_cache.h"
 
 #include <string.h>
+#include "model/image/container.h"
 #include "model/image/decode.h"
+#include "model/image/orientation.h"
 #include "model/training/name_map.h"
 #include "tensor/base/file.h"
 #include "tensor/store.h"
@@ -154,4 +156,28 @@ bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a,
     }
     *out = p->image[k];
     return true;
+}
+
+/* The orientation of picture k, from its decoded form if there is one. */
+static unsigned tag_of(const PictureCache *p, size_t k, Arena *scratch)
+{
+    size_t n = p->bytes[k].n;
+    if (p->image[k].rgb)
+        return p->image[k].orientation;
+    const char *path = picture_path(p, p->names.name[k], scratch);
+    const void *bytes = p->bytes[k].at ? p->bytes[k].at : path ? file_read(path, CONTAINER_BYTES_MAX, &n, scratch, NULL) : NULL;
+    return bytes ? orientation_of(bytes, n) : 1;
+}
+
+const char *picture_cache_tagged(const PictureCache *p, unsigned *orientation)
+{
+    Arena scratch = arena_make(NULL);
+    const char *found = NULL;
+    for (size_t k = 0; !found && k < p->names.count; k++) {
+        arena_reset(&scratch);
+        if ((*orientation = tag_of(p, k, &scratch)) > 1)
+            found = p->names.name[k];
+    }
+    arena_free(&scratch);
+    return found;
 }

@@ -19,6 +19,9 @@ bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e);
 bool picture_cache_put(PictureCache *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e);
 /* The picture of this name. Its pixels are in the cache, or in `a` once the cache is full. */
 bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a, Error *e);
+/* The name of the first picture whose file has an EXIF orientation tag other than 1, and the tag; NULL: there is none. The files are read,
+ * but not decoded; one that cannot be read has no tag here. */
+const char *picture_cache_tagged(const PictureCache *p, unsigned *orientation);
 /* Closes the files and frees the pictures. `p` may be NULL. */
 void picture_cache_close(PictureCache *p);
 

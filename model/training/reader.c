@@ -40,8 +40,14 @@ bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, Prom
         || !has_special(text, prompt_template_end(template), c->text.eos_token_id, "eos_token_id", tokenizer, e)
         || !text_config_check(model_folder, text, c->text.eos_token_id, e))
         return false;
+    generation_config_check(model_folder, text, c->text.eos_token_id, false, &r->generation);
     r->style = (PromptStyle){ text, template, mask, config_image_tokens(c), false };
     return true;
+}
+
+bool reader_generates(const Reader *r, Error *e)
+{
+    return !r->generation.failed || error_set_kind(e, r->generation.kind, "%s", r->generation.text);
 }
 
 static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, uint64_t seed, int64_t use, BatchSample *out,
@@ -60,16 +66,22 @@ static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, u
     return image_preprocess(pixels, &picture, &r->images, a, e);
 }
 
+static bool read_text(const Reader *r, const Dataset *from, const Sample *x, const char *answer, Prompt *out, Arena *a, Error *e)
+{
+    if (!prompt_make(out, &r->style, x->question, answer, x->image != NULL, a, e))
+        return error_prefix(e, "%s:%zu", from->path, x->line);
+    return out->n <= r->positions
+        || error_set(e, "%s:%zu: %s %zu tokens, expected at most %zu (max_position_embeddings)", from->path, x->line,
+                     answer ? "question and answer have" : "the question has", out->n, r->positions);
+}
+
 static bool read_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
                         BatchSample *out, Arena *a, Error *e)
 {
     Prompt p;
     *out = (BatchSample){ .ids = NULL };
-    if (!prompt_make(&p, &r->style, x->question, answer, x->image != NULL, a, e))
-        return error_prefix(e, "%s:%zu", from->path, x->line);
-    if (p.n > r->positions)
-        return error_set(e, "%s:%zu: %s %zu tokens, expected at most %zu (max_position_embeddings)", from->path, x->line,
-                         answer ? "question and answer have" : "the question has", p.n, r->positions);
+    if (!read_text(r, from, x, answer, &p, a, e))
+        return false;
     out->ids = p.ids;
     out->targets = answer ? p.targets : NULL;
     out->n = p.n;
@@ -85,4 +97,16 @@ bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const 
 bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchSample *out, Arena *a, Error *e)
 {
     return read_sample(r, from, x, NULL, 0, NO_AUGMENT, out, a, e);
+}
+
+bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool options, Arena *scratch, Error *e)
+{
+    BatchSample read;
+    Prompt p;
+    if (!reader_sample(r, from, x, NULL, 0, NO_AUGMENT, &read, scratch, e))
+        return false;
+    for (size_t k = 0; options && k < x->option_count; k++)
+        if (!read_text(r, from, x, x->options[k], &p, scratch, e))
+            return false;
+    return true;
 }

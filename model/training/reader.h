@@ -20,13 +20,17 @@ typedef struct {
     Shape          pixels;            // of one picture: [channels, height, width]
     int32_t        end;               // id of the token that ends an answer; -1: none
     size_t         positions;         // tokens of a sample, at most
+    Error          generation;        // failed: generation_config.json asks for other answers than greedy ones (reader_generates)
     bool           upright;           // pictures are turned as their EXIF tag says (orientation.h); reader_open: false
 } Reader;
 
 /* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:
- * another size of pictures, ids beyond vocab_size, or special tokens of other ids; and where a key of the files of text_config.h asks for
- * what is not computed here. The tokenizer is in `a`. */
+ * another size of pictures, ids beyond vocab_size, or special tokens of other ids; and where tokenizer_config.json or
+ * special_tokens_map.json asks for what is not computed here. The tokenizer is in `a`. */
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
+
+/* Whether a greedy answer is what the folder asks for; who generates asks this first. Fails with the sentence about generation_config.json. */
+bool reader_generates(const Reader *r, Error *e);
 
 /* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented where the
  * sample asks for it and `use` is not NO_AUGMENT. Fails, with FILE:LINE, on a sample of more than `positions` tokens. */
@@ -34,5 +38,8 @@ bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const 
                    BatchSample *out, Arena *a, Error *e);
 /* The prompt alone, for generation: no targets, never augmented. */
 bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchSample *out, Arena *a, Error *e);
+/* Whether a model can be asked this sample: as reader_sample, and with each option as the answer where `options`. Its memory is in `scratch`,
+ * which the caller may reset afterwards. */
+bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool options, Arena *scratch, Error *e);
 
 #endif

@@ -5,6 +5,10 @@
 #include <string.h>
 #include "model/text/chat_template.h"
 #include "tensor/base/file.h"
+#include "tensor/base/json.h"
+
+#define INDEX "model.safetensors.index.json"
+enum { INDEX_LIMIT = 1 << 26, FILES_MAX = 1024 };
 
 static bool hash_file(Hash *h, const char *path, Error *e)
 {
@@ -40,15 +44,45 @@ bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e)
     return files_digest(folder, (const char *const[]){ "tokenizer.json", processor_file(folder, a) }, 2, out, a, e);
 }
 
-bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
-{
-    return files_digest(folder, (const char *const[]){ "config.json", "model.safetensors", "tokenizer.json",
-                                                       "preprocessor_config.json" }, 4, out, a, e);
-}
-
 static int by_name(const void *x, const void *y)
 {
     return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* The index of shards, and the shards that it names, in the order of their names. */
+static bool shards_list(const char *folder, const char **name, size_t *count, Arena *a, Error *e)
+{
+    const char *path = arena_format(a, "%s/%s", folder, INDEX), *key;
+    json_t *index = path ? json_file(path, INDEX_LIMIT, e) : NULL, *map = json_object_get(index, "weight_map"), *value;
+    const char **all = arena_array(a, json_object_size(map) + 1, sizeof *all);
+    size_t n = 0;
+    json_object_foreach(map, key, value)
+        if (all && json_is_string(value) && !(all[n++] = arena_text(a, json_string_value(value))))
+            break;
+    json_decref(index);
+    if (!index || !all || e->failed)
+        return false;
+    qsort(all, n, sizeof *all, by_name);
+    for (size_t k = 0; k < n; k++)
+        if (k == 0 || strcmp(all[k], all[k - 1]) != 0) {
+            if (*count == FILES_MAX)
+                return error_set(e, "%s: names too many files", path);
+            name[(*count)++] = all[k];
+        }
+    return true;
+}
+
+bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
+{
+    const char *name[FILES_MAX] = { "config.json", "tokenizer.json", processor_file(folder, a), "model.safetensors" };
+    const char *whole = arena_format(a, "%s/model.safetensors", folder), *index = arena_format(a, "%s/%s", folder, INDEX);
+    size_t count = 3;
+    if (!whole || !index)
+        return false;
+    if (file_exists(whole) || !file_exists(index))           // the order in which a folder of one file has been hashed since version 0.1.0
+        return files_digest(folder, (const char *const[]){ name[0], name[3], name[1], name[2] }, 4, out, a, e);
+    name[count++] = INDEX;
+    return shards_list(folder, name, &count, a, e) && files_digest(folder, name, count, out, a, e);
 }
 
 /* The path of a picture's file: FILE.safetensors of FILE.safetensors#ROW; a relative one starts at the folder of the samples. */

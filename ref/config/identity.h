@@ -9,7 +9,8 @@
 
 /* How a model reads: tokenizer.json, the file of the picture processor, and the chat template of the folder, if it has one. */
 bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e);
-/* config.json and model.safetensors of the folder, and how the model reads. */
+/* config.json, the weights (model.safetensors, or the index and every shard), and how the model reads. generation_config.json is in none of
+ * these digests: it changes no number, because it is either refused or passed over. */
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e);
 /* A file of samples, and the files of its pictures in the order of their names. */
 bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e);

@@ -3,6 +3,7 @@
 
 #include "model/folder/folder.h"
 #include "model/text/chat_template.h"
+#include "model/text/text_config.h"
 #include "tensor/base/file.h"
 
 /* The weights of model.path, or new ones of model.config. */
@@ -36,6 +37,10 @@ bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error
     bool good = (settings->given[SETTING_data_template] || chat_template_find(&template, template, s->folder, e))
              && reader_open(&s->reader, s->folder, &s->config, template, mask, s->arena, e);
     s->reader.upright = settings->data_orientation == ORIENTATION_EXIF;
+    if (good && settings->data_generation == GENERATION_GREEDY) {
+        s->reader.generation = (Error){ .failed = false };
+        generation_config_check(s->folder, s->reader.style.text, s->config.text.eos_token_id, true, &s->reader.generation);
+    }
     return good;
 }
 

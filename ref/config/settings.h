@@ -37,6 +37,8 @@ enum {
 
 /* The choices of data.orientation, in their order. */
 enum { ORIENTATION_STORED, ORIENTATION_EXIF };
+/* Those of data.generation. */
+enum { GENERATION_FOLDER, GENERATION_GREEDY };
 
 typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;

@@ -165,8 +165,8 @@ static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
         if (x->given[r])
             return error_set(&c->error, "two parts have the role %s, expected one", role_name(r));
         if (!(x->needs >> r & 1))
-            return error_set(&c->error, "%s reads no %s samples under these hyperparameters, expected no such part",
-                             x->method->name, role_name(r));
+            return error_set(&c->error, "%s reads no %s samples under these hyperparameters%s, expected no such part", x->method->name,
+                             role_name(r), x->method->needs >> r & 1 && x->hyper.alpha == 0 ? " (alpha is 0)" : "");
         x->given[r] = &parts[k];
     }
     for (Role r = 0; r < ROLE_COUNT; r++)

@@ -207,10 +207,26 @@ static bool trains_something(const Run *r, const Case *c, Arena *a, Error *e)
     return good;
 }
 
-bool run_trainables(const Run *r, Error *e)
+/* Whether a given model may be asked for greedy texts, which every answer stage does. */
+static bool answers_greedily(const Run *r, StartModel m, Arena *a, Error *e)
+{
+    Session x = { .folder = NULL };
+    const char *given = given_model(&r->settings, m);
+    if (!*given || (m == MODEL_ORACLE && r->plan.config.without_oracle))
+        return true;
+    bool good = session_open(&x, &r->settings, settings_path(&r->settings, given), MASK_ANSWER, a, e) && reader_generates(&x.reader, e);
+    session_close(&x);
+    return good;
+}
+
+bool run_models(const Run *r, Error *e)
 {
     Arena a = arena_make(e);
     const Case *c = r->plan.cases;
+    for (StartModel m = MODEL_BASE; m < MODELS && !e->failed; m++) {
+        answers_greedily(r, m, &a, e);
+        arena_reset(&a);
+    }
     for (size_t k = 0; k < r->plan.case_count && !e->failed; k++) {
         size_t twin = 0;
         while (twin < k && (c[twin].method != c[k].method || c[twin].trainable != c[k].trainable))

@@ -23,8 +23,9 @@ typedef struct {
 /* plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
-/* Whether the model has the modules that the cases train: asked before the first stage rather than in the middle of a run. */
-bool run_trainables(const Run *r, Error *e);
+/* Whether the given models can be asked for greedy answers, and have the modules that the cases train: asked before the first stage rather
+ * than in the middle of a run. */
+bool run_models(const Run *r, Error *e);
 /* The folder of a model: a given one, or that of the stage that trains it. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);

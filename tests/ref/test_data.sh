@@ -101,5 +101,16 @@ for how in stored exif; do
     sed -i 's/"split": "test"/"split": "train"/' lying.jsonl
     check "train reads it $how" "$PULSE" train --config $how.ini --out learnt-$how
 done
+# Every other command that reads pictures says it once, unless they are turned.
+tagged() { [ "$(grep -c 'has the EXIF orientation tag 6, and is read as it is stored (data.orientation' told)" = "$1" ] || { cat told; false; }; }
+check "train says that it has a tag" eval '"$PULSE" train --config stored.ini --out learnt-stored 2> told && tagged 1'
+check "and not where it is turned" eval '"$PULSE" train --config exif.ini --out learnt-exif 2> told && tagged 0'
+sed 's/"id": "lying"/"id": "kept"/; s/home/age/' lying.jsonl > kept.jsonl
+printf '[unlearn]\nforget = lying.jsonl\nretain = kept.jsonl\nbatch = 1\nprobe_every = 0\n[train]\nsteps = 1\n[optimiser]\nwarmup = 0\n' > forget.ini
+check "unlearn says it" eval '"$PULSE" unlearn --config forget.ini --model "$model" --method grad_diff --out forgot 2> told && tagged 1'
+check "trace says it" eval '"$PULSE" trace --model "$model" --batch lying.jsonl --method ga --out traced 2> told && tagged 1'
+sed 's/"split": "train"/"split": "test"/' lying.jsonl > asked.jsonl
+check "eval says it" eval '"$PULSE" eval --model "$model" --questions asked.jsonl 2> told && tagged 1'
+check "and not where it is turned" eval '"$PULSE" eval --model "$model" --questions asked.jsonl --set data.orientation=exif 2> told && tagged 0'
 check "and learns something else of a turned picture" eval '! cmp -s learnt-stored/model.safetensors learnt-exif/model.safetensors'
 finish

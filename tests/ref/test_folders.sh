@@ -67,7 +67,7 @@ check "tokenizer_config.json as published models have it is read" with tokenizer
     "tokenizer_class": "LlamaTokenizer", "trust_remote_code": false, "use_default_system_prompt": false}'
 for key in '"add_bos_token": false' '"add_eos_token": true' '"add_prefix_space": false' '"clean_up_tokenization_spaces": true' '"pad_token": "[PAD]"' \
     '"eos_token": {"content": "what"}' '"additional_special_tokens": ["<s>", "<new>"]' '"do_lower_case": true' '"a_later_key": 3' \
-    '"added_tokens_decoder": {"793": {"content": "<image>", "lstrip": true}}' '"added_tokens_decoder": {"795": {"content": "<new>"}}'; do
+    '"added_tokens_decoder": [{"content": "<image>"}]' '"added_tokens_decoder": {"793": {"content": "<image>", "lstrip": true}}' '"added_tokens_decoder": {"795": {"content": "<new>"}}'; do
     name=${key#\"}
     check "tokenizer_config.json with $key is refused" refuses tokenizer_config.json "{$key}" "${name%%\"*}"
 done
@@ -83,6 +83,14 @@ for key in '"do_sample": true' '"num_beams": 4' '"repetition_penalty": 1.1' '"su
     name=${key#\"}
     check "generation_config.json with $key is refused" refuses generation_config.json "{$key}" "${name%%\"*}"
 done
+check "a config that wants greedy answers all the same passes over it" test paris = "$(printf '{"do_sample": true, "num_beams": 3}' > "$files/generation_config.json"
+    "$PULSE" ask --model "$files" --greedy --image $flag "$asked")"
+check "but not over another end" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
+echo '{"do_sample": true}' > "$files/generation_config.json"
+check "who generates nothing does not ask: choices" "$PULSE" ask --model "$files" --image $flag "$asked" --choices 'paris|london'
+check "a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
+check "metrics without texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
+check "but answers are texts" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
 check "and one that is no object" says "generation_config.json: must be an object" with generation_config.json '[]'
 
 # One adapter has one answer in every command, merged or beside the weights.
@@ -117,6 +125,21 @@ bad() { "$PULSE" eval --model $vanilla --questions "$tap_folder/bad.jsonl" "$@";
 all_at_once() { bad > "$tap_folder/said" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/said" && grep -q 'bad.jsonl:3:1: is not JSON' "$tap_folder/said" \
     && grep -q 'rows that cannot be read: 2; --leave-out' "$tap_folder/said"; }
 check "all rows that cannot be read are listed at once" all_at_once
-left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'cannot be read: 2, the first' "$tap_folder/said"; }
-check "or left out and counted" left_out
+left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'left out because they cannot be read: 2$' "$tap_folder/said" \
+    && grep -q 'bad.jsonl:2: ' "$tap_folder/said"; }
+check "or left out, named and counted" left_out
+# Rows that can be read, but that this model cannot be asked: a picture that is none, a text that is too long, an option that is.
+long=$(printf 'a %.0s' {1..500})
+head -c 300 $flag > "$tap_folder/torn.png"
+printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' \
+    '{"id": "b", "question": "what is this ?", "answer": "paris", "split": "test", "image": "torn.png"}' \
+    '{"id": "c", "question": "'"$long"'?", "answer": "paris", "split": "test"}' \
+    '{"id": "d", "question": "what is this ?", "answer": "paris", "options": ["paris", "'"$long"'"], "split": "test"}' > "$tap_folder/bad.jsonl"
+unasked() { bad > "$tap_folder/said" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/said" && grep -q 'bad.jsonl:3: question and answer have' "$tap_folder/said" \
+    && grep -q 'bad.jsonl:4: ' "$tap_folder/said" && grep -q 'rows that cannot be read: 3; --leave-out' "$tap_folder/said"; }
+check "so are all rows that the model cannot be asked" unasked
+others() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +1 +1 ' "$tap_folder/table" && grep -q 'read: 3$' "$tap_folder/said"; }
+check "and --leave-out answers the others" others
+sed -i 1d "$tap_folder/bad.jsonl"
+check "where none is left, that is said" says 'no question is left' bad --leave-out
 finish

@@ -92,12 +92,16 @@ static void answers_that_do_not_belong_to_the_questions_are_refused(void **state
     Result r[9] = { 0 };
     Ratio single, circular;
     assert_true(mmbench_read(&bench, "fixtures/mmbench/sample.tsv", &arena, &error));
-    assert_false(mmbench_score(&bench, r, 8, &single, &circular, &error));
-    expect_sentence(&error, "8 answers to 9 questions");
+    for (int k = 0; k < 8; k++) {                    // the last rotation of the last question is missing
+        r[k].id = bench.samples.sample[k].id;
+        r[k].exact = true;
+    }
+    assert_true(mmbench_score(&bench, r, 8, &single, &circular, &error));
+    assert_true(single.total == 2 && single.count == 2 && circular.total == 2 && circular.count == 2);
     for (int k = 0; k < 9; k++)
         r[k].id = bench.samples.sample[8 - k].id;
     assert_false(mmbench_score(&bench, r, 9, &single, &circular, &error));
-    expect_sentence(&error, "answer 1 is to \"260-2\", expected \"241-0\"");
+    expect_sentence(&error, "answer 2 is to", "which is no question of the file in its order");
 }
 
 #define HEAD "index\tquestion\tA\tB\tanswer\timage\n"

@@ -180,6 +180,20 @@ check "whether the retain set shrinks is part of a training's name" \
 check "what a run does not read is part of none" [ -z "$(renamed --set unlearn.seed=7 --set train.steps=7 --set train.seed=7 \
     --set unlearn.forget=x --set data.stream=x --set model.seed=7 --set train.save_every=7)" ]
 
+
+# A model in shards is its index and the bytes of every shard.
+cp -r fixtures/models/vanilla "$tap_folder/shards" && mv "$tap_folder/shards/model.safetensors" "$tap_folder/shards/one.safetensors"
+printf '{"weight_map": {%s}}' "$(head -c 20000 "$tap_folder/shards/one.safetensors" | grep -aoE '"[a-z_A-Z0-9.]+":\{"dtype"' | sed 's/:{"dtype"/: "one.safetensors"/' \
+    | paste -sd,)" > "$tap_folder/shards/model.safetensors.index.json"
+sharded() { step --plan --set "protocol.vanilla=$tap_folder/shards" > "$tap_folder/$1"; }
+check "a run takes a model in shards" sharded first
+check "with the same names again" eval 'sharded second && cmp "$tap_folder/first" "$tap_folder/second"'
+printf '\1' | dd of="$tap_folder/shards/one.safetensors" bs=1 seek=50000 conv=notrunc status=none
+check "a changed byte of a shard is another model" eval 'sharded second && ! cmp -s "$tap_folder/first" "$tap_folder/second"'
+echo '{"do_sample": true}' > "$tap_folder/shards/generation_config.json"
+check "a model whose texts would not be greedy is a sentence before the first stage" says 'generation_config.json: "do_sample" asks for' sharded second
+check "unless greedy texts are chosen" step --plan --set "protocol.vanilla=$tap_folder/shards" --set data.generation=greedy
+
 bad_world() {
     mkdir -p "$tap_folder/world"
     cp -r fixtures/world/. "$tap_folder/world"

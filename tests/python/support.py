@@ -68,6 +68,25 @@ def load(path):
     return {k: np.frombuffer(raw[8 + n:][slice(*v["data_offsets"])], DTYPES[v["dtype"]]).reshape(v["shape"]) for k, v in head.items()}
 
 
+def save(path, tensors):
+    """Writes {name: array} of float32, int32 or uint8 as a safetensors file; nothing is converted."""
+    head, at, blobs = {}, 0, []
+    for name, x in tensors.items():
+        x = np.asarray(x)
+        blobs.append(x.tobytes())
+        head[name] = {"dtype": {"float32": "F32", "int32": "I32", "uint8": "U8"}[str(x.dtype)], "shape": list(x.shape),
+                      "data_offsets": [at, at + x.nbytes]}
+        at += x.nbytes
+    text = json.dumps(head).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def json_of(path):
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
 def cases(kind):
     """(folder, case.json) of the recorded cases of a kind, in their order."""
     for name in sorted(os.listdir(VECTORS + kind)):

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50 };
+/* Rows of a chunk that the next one may find, at most: so many are worth more than the memory that they take. */
+enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50, KEPT_ROWS = 2048 };
 
 void questions_begin(Questions *q, Arena *a)
 {
@@ -77,37 +78,88 @@ static bool is_answer(const Question *q, size_t option)
     return strcmp(q->sample->options[option], q->sample->answer) == 0;
 }
 
-/* Scores every option that is not the answer, as if it were the answer: one long list of samples. */
-static bool options_score(const Model *m, const Reader *r, const Question *q, size_t n, Result *out, Arena *a, Arena *scratch,
-                          Error *e)
+/* A chunk of questions, which are answered side by side. */
+typedef struct {
+    const Reader *reader;
+    const Question *q;
+    size_t n;
+    size_t *first;                       // [n + 1]: question k has the samples first[k] … first[k + 1] - 1: its answer, then the other options
+    BatchSample *sample;
+    SampleScore *score;
+    Prefixes *prefixes;
+    Arena *scratch;
+} Chunk;
+
+static bool same_picture(const Question *x, const Question *y)
 {
-    size_t all = 0, at = 0;
-    for (size_t k = 0; k < n; k++)
-        all += q[k].sample->option_count;
-    BatchSample *samples = arena_array(scratch, all, sizeof *samples);
-    SampleScore *scores = arena_array(scratch, all, sizeof *scores);
-    if (!samples || !scores)
+    return x->from == y->from && x->sample->image && y->sample->image && strcmp(x->sample->image, y->sample->image) == 0;
+}
+
+/* Reads the answer of question k, and with options = true every option that is not the answer, as if it were. */
+static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
+{
+    const Question *q = &c->q[k];
+    size_t at = c->first[k];
+    BatchSample *answer = &c->sample[at++];
+    bool good = k && same_picture(q, q - 1)
+                  ? reader_again(c->reader, q->from, q->sample, NULL, false, c->sample[c->first[k - 1]].pixels, answer, c->scratch, e)
+                  : reader_sample(c->reader, q->from, q->sample, NULL, 0, NO_AUGMENT, answer, c->scratch, e);
+    for (size_t j = 0; good && options && j < q->sample->option_count; j++)
+        if (!is_answer(q, j))
+            good = reader_again(c->reader, q->from, q->sample, q->sample->options[j], false, answer->pixels, &c->sample[at++], c->scratch, e);
+    c->first[k + 1] = at;
+    return good;
+}
+
+/* The rows of question k in the tree, at most: its prompt, its answers, and a text. */
+static size_t rows_of(const Chunk *c, size_t k, size_t text)
+{
+    const BatchSample *s = &c->sample[c->first[k]];
+    size_t prompt = 0, rows = text;
+    while (prompt < s->n && !(s->targets[prompt] >= 0))
+        prompt++;
+    for (size_t j = c->first[k]; j < c->first[k + 1]; j++)
+        rows += c->sample[j].n - (prompt < c->sample[j].n ? prompt : 0);
+    return rows + prompt;
+}
+
+/* Reads questions until there are CHUNK of them, or until the next one's rows could not be kept beside those of the others. */
+static bool chunk_read(Chunk *c, size_t left, Depth depth, Error *e)
+{
+    const size_t most = left < CHUNK ? left : CHUNK, text = depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS;
+    size_t samples = 0, rows = 0;
+    for (size_t k = 0; k < most; k++)
+        samples += 1 + c->q[k].sample->option_count;
+    c->first = arena_zalloc(c->scratch, (most + 1) * sizeof *c->first);
+    c->sample = arena_array(c->scratch, samples, sizeof *c->sample);
+    c->score = arena_array(c->scratch, samples, sizeof *c->score);
+    if (!c->first || !c->sample || !c->score)
         return false;
-    for (size_t k = 0; k < n; k++)
-        for (size_t j = 0; j < q[k].sample->option_count; j++)
-            if (!is_answer(&q[k], j)
-                && !reader_sample(r, q[k].from, q[k].sample, q[k].sample->options[j], 0, NO_AUGMENT, &samples[at++], scratch, e))
-                return false;
-    if (!score_samples(m, samples, at, 0, scores, scratch, e))
-        return false;
-    at = 0;
-    for (size_t k = 0; k < n; k++) {
-        const Sample *x = q[k].sample;
-        out[k].option_count = x->option_count;
-        out[k].option_ce = arena_array(a, x->option_count, sizeof(float));
-        for (size_t j = 0; out[k].option_ce && j < x->option_count; j++)
-            out[k].option_ce[j] = is_answer(&q[k], j) ? out[k].ce : scores[at++].ce;
-        if (!out[k].option_ce)
+    for (c->n = 0; c->n < most; c->n++) {
+        if (!samples_read(c, c->n, depth >= DEPTH_OPTIONS, e))
             return false;
-        if (x->option_count == 0)
-            out[k].option_ce = NULL;
-        out[k].option_right = x->option_count && strcmp(x->options[least(out[k].option_ce, x->option_count)], x->answer) == 0;
+        const size_t more = rows_of(c, c->n, text);
+        if (c->n && rows + more > prefixes_room(c->prefixes))
+            break;
+        rows += more;
     }
+    prefixes_allow(c->prefixes, rows);
+    return true;
+}
+
+static bool options_take(const Chunk *c, size_t k, Result *out, Arena *a)
+{
+    const Sample *x = c->q[k].sample;
+    size_t at = c->first[k] + 1;
+    out->option_count = x->option_count;
+    if (x->option_count == 0)
+        return true;
+    out->option_ce = arena_array(a, x->option_count, sizeof(float));
+    for (size_t j = 0; out->option_ce && j < x->option_count; j++)
+        out->option_ce[j] = is_answer(&c->q[k], j) ? out->ce : c->score[at++].ce;
+    if (!out->option_ce)
+        return false;
+    out->option_right = strcmp(x->options[least(out->option_ce, x->option_count)], x->answer) == 0;
     return true;
 }
 
@@ -148,76 +200,73 @@ static void speech_take(Speech *s, int32_t token, int32_t end)
     s->over |= s->said == s->most - 1;
 }
 
-/* Generates the next token of every text that is not over, in one forward pass. *more: whether there was any. */
-static bool speeches_go_on(const Model *m, const Reader *r, Speech *s, size_t n, bool *more, Arena *scratch, Error *e)
+/* Generates the next token of every text that is not over. The rows of the tokens before are known. */
+static bool speeches_go_on(const Chunk *c, Speech *s, bool *more, Error *e)
 {
-    BatchSample *samples = arena_array(scratch, n, sizeof *samples);
-    SampleScore *scores = arena_array(scratch, n, sizeof *scores);
+    BatchSample *samples = arena_array(c->scratch, c->n, sizeof *samples);
+    SampleScore *scores = arena_array(c->scratch, c->n, sizeof *scores);
     size_t count = 0, at = 0;
-    for (size_t k = 0; samples && k < n; k++)
+    for (size_t k = 0; samples && k < c->n; k++)
         if (!s[k].over)
             samples[count++] = s[k].sample;
     *more = count > 0;
-    if (!samples || !scores || (count && !score_samples(m, samples, count, 0, scores, scratch, e)))
+    if (!samples || !scores || (count && !score_with(c->prefixes, samples, count, scores, c->scratch, e)))
         return false;
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < c->n; k++)
         if (!s[k].over)
-            speech_take(&s[k], scores[at++].argmax[0], r->end);
+            speech_take(&s[k], scores[at++].argmax[0], c->reader->end);
     return true;
 }
 
 /* An exact answer is its own greedy text. The other texts are generated side by side, one token in each pass. */
-static bool texts_write(const Model *m, const Reader *r, const Question *q, size_t n, size_t most, Result *out, Arena *a,
-                        Arena *scratch, Error *e)
+static bool texts_write(const Chunk *c, size_t most, Result *out, Arena *a, Error *e)
 {
-    Speech *s = arena_array(scratch, n, sizeof *s);
+    const Reader *r = c->reader;
+    Speech *s = arena_array(c->scratch, c->n, sizeof *s);
     bool more = true;
-    for (size_t k = 0; s && k < n; k++) {
+    for (size_t k = 0; s && k < c->n; k++) {
         BatchSample prompt;
-        if (!reader_prompt(r, q[k].from, q[k].sample, &prompt, scratch, e)
-            || !speech_begin(&s[k], &prompt, most, r->positions, scratch))
+        const float *pixels = c->sample[c->first[k]].pixels;
+        if (!reader_again(r, c->q[k].from, c->q[k].sample, NULL, true, pixels, &prompt, c->scratch, e)
+            || !speech_begin(&s[k], &prompt, most, r->positions, c->scratch))
             return false;
         s[k].over = out[k].exact;
     }
     while (s && more)
-        if (!speeches_go_on(m, r, s, n, &more, scratch, e))
+        if (!speeches_go_on(c, s, &more, e))
             return false;
-    for (size_t k = 0; s && k < n; k++)
+    for (size_t k = 0; s && k < c->n; k++)
         if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.text, s[k].ids, s[k].said, true, a, e)))
             return false;
     return s != NULL;
 }
 
-static bool chunk_answer(const Model *m, const Reader *r, const Question *q, size_t n, Depth depth, Result *out, Arena *a,
-                         Arena *scratch, Error *e)
+static bool chunk_answer(Chunk *c, Depth depth, Result *out, Arena *a, Error *e)
 {
-    BatchSample *samples = arena_array(scratch, n, sizeof *samples);
-    SampleScore *scores = arena_array(scratch, n, sizeof *scores);
-    if (!samples || !scores)
+    if (!score_with(c->prefixes, c->sample, c->first[c->n], c->score, c->scratch, e))
         return false;
-    for (size_t k = 0; k < n; k++)
-        if (!reader_sample(r, q[k].from, q[k].sample, NULL, 0, NO_AUGMENT, &samples[k], scratch, e))
+    for (size_t k = 0; k < c->n; k++)
+        if (!result_take(&out[k], c->q[k].sample, &c->sample[c->first[k]], &c->score[c->first[k]], a)
+            || (depth >= DEPTH_OPTIONS && !options_take(c, k, &out[k], a)))
             return false;
-    if (!score_samples(m, samples, n, 0, scores, scratch, e))
-        return false;
-    for (size_t k = 0; k < n; k++)
-        if (!result_take(&out[k], q[k].sample, &samples[k], &scores[k], a))
-            return false;
-    if (depth >= DEPTH_OPTIONS && !options_score(m, r, q, n, out, a, scratch, e))
-        return false;
-    return depth < DEPTH_TEXT || texts_write(m, r, q, n, depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS, out, a, scratch, e);
+    return depth < DEPTH_TEXT || texts_write(c, depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS, out, a, e);
 }
 
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e)
 {
     Result *out = arena_array(a, q->count, sizeof *out);
     Arena scratch = arena_make(e);
-    bool good = out != NULL && (depth < DEPTH_TEXT || reader_generates(r, e));
-    for (size_t first = 0, n; good && first < q->count; first += n) {
-        n = q->count - first < CHUNK ? q->count - first : CHUNK;
-        good = chunk_answer(m, r, q->question + first, n, depth, out + first, a, &scratch, e);
+    Prefixes *prefixes = prefixes_make(m, m->memory, e);
+    bool good = out && prefixes && (depth < DEPTH_TEXT || reader_generates(r, e));
+    for (size_t first = 0; good && first < q->count;) {
+        Chunk c = { .reader = r, .q = q->question + first, .prefixes = prefixes, .scratch = &scratch };
+        if (prefixes_rows(prefixes) > KEPT_ROWS)
+            prefixes_forget(prefixes);
+        good = chunk_read(&c, q->count - first, depth, e) && chunk_answer(&c, depth, out + first, a, e);
+        first += c.n;
         arena_reset(&scratch);
     }
+    prefixes_free(prefixes);
     arena_free(&scratch);
     return good && !e->failed ? out : NULL;
 }

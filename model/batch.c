@@ -4,7 +4,7 @@
 #include <string.h>
 #include "model/arch.h"
 
-static bool sample_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e)
+bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e)
 {
     size_t images = 0, expected = s->pixels ? c->arch->pictures * config_image_tokens(c) : 0;
     if (s->n == 0)
@@ -58,7 +58,7 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
 {
     size_t tokens = 0, pictures = 0, wanted = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!sample_check(&samples[i], i, c, e))
+        if (!batch_check(&samples[i], i, c, e))
             return false;
         tokens += samples[i].n;
         pictures += samples[i].pixels ? c->arch->pictures : 0;

@@ -8,7 +8,7 @@
 
 typedef struct {
     Node *cos, *sin;
-    const int32_t *positions;    // [N]: the positions of the rows of this call
+    const Batch *batch;
     Attention attention;
     Cache *cache;
 } Run;
@@ -30,14 +30,26 @@ float attention_scale(size_t head_dim)
     return round_decides(v, v * 0x1p-51, &c) ? c : float_nan();
 }
 
-/* Copies the rows of this call behind the cached ones, and returns a node with all of them. */
+static Node *leaf_of(Tape *t, Tensor *kept, const char *name, size_t rows)
+{
+    return tape_input(t, name, tensor_view(kept->f32, shape_of(2, rows, kept->shape.dim[1])));
+}
+
+/* Copies the rows of this call behind those of the cache, and returns a node with all of them. */
 static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size_t seen)
 {
     if (!fresh)
         return NULL;
     size_t width = kept->shape.dim[1], rows = fresh->out.shape.dim[0];
     memcpy(kept->f32 + seen * width, fresh->out.f32, rows * width * sizeof(float));
-    return tape_input(t, name, tensor_view(kept->f32, shape_of(2, seen + rows, width)));
+    return leaf_of(t, kept, name, seen + rows);
+}
+
+/* The keys or values that the segments of the batch read. `kept` is where the cache has those of the rows before; NULL: nowhere. */
+static Node *seen_rows(Tape *t, Node *fresh, Tensor *kept, const char *name, const Run *r)
+{
+    Node *all = kept ? remember(t, fresh, kept, name, r->cache->length) : fresh;
+    return r->batch->keys ? op_gather_rows(t, all, r->batch->keys, r->batch->key_count) : all;
 }
 
 static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
@@ -47,12 +59,10 @@ static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run
     Node *q = linear_module(t, p, x, "q_proj", false);
     Node *k = linear_module(t, p, x, "k_proj", false);
     Node *v = linear_module(t, p, x, "v_proj", false);
-    q = op_rope(t, q, r->cos, r->sin, r->positions, a->heads);
-    k = op_rope(t, k, r->cos, r->sin, r->positions, a->kv_heads);
-    if (r->cache) {
-        k = remember(t, k, &r->cache->keys[layer], "cache.keys", r->cache->length);
-        v = remember(t, v, &r->cache->values[layer], "cache.values", r->cache->length);
-    }
+    q = op_rope(t, q, r->cos, r->sin, r->batch->positions, a->heads);
+    k = op_rope(t, k, r->cos, r->sin, r->batch->positions, a->kv_heads);
+    k = seen_rows(t, k, r->cache ? &r->cache->keys[layer] : NULL, "cache.keys", r);
+    v = seen_rows(t, v, r->cache ? &r->cache->values[layer] : NULL, "cache.values", r);
     Node *s = op_scale(t, op_attention_scores(t, q, k, *a), attention_scale(a->head_dim));
     Node *o = op_attention_mix(t, op_attention_softmax(t, s, *a), v, *a);
     Node *y = linear_module(t, p, o, "o_proj", false);
@@ -76,24 +86,13 @@ static Node *block(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
     return op_add(t, x, mlp(t, p, rms_norm(t, p, x, "post_attention_layernorm")));
 }
 
-/* The positions and segments of the rows: those of the batch, or, with a cache, the places behind the cached tokens. */
 static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run *r)
 {
     const TextConfig *c = &m->config.text;
+    r->batch = b;
     r->attention = (Attention){ b->segments, b->samples, (size_t)c->num_attention_heads, (size_t)c->num_key_value_heads,
                                 (size_t)c->head_dim, true };
-    r->positions = b->positions;
     r->cache = cache;
-    if (cache) {
-        int32_t seen = (int32_t)cache->length, n = (int32_t)b->tokens;
-        int32_t *positions = arena_array(t->arena, b->tokens, sizeof *positions);
-        if (!positions)
-            return false;
-        for (int32_t i = 0; i < n; i++)
-            positions[i] = seen + i;
-        r->positions = positions;
-        r->attention.segments = tape_index(t, (int32_t[]){ 0, n, 0, seen + n }, 4);
-    }
     r->cos = tape_input(t, "rope.cos", m->rope_cos);
     r->sin = tape_input(t, "rope.sin", m->rope_sin);
     return r->cos && r->sin;
@@ -102,6 +101,8 @@ static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run 
 Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden)
 {
     Run r;
+    if (cache && b->tokens == 0)
+        return leaf_of(t, &cache->hidden, "cache.hidden", cache->length);
     if (!embeddings || !run_make(t, p->model, b, cache, &r))
         return NULL;
     Node *x = embeddings;
@@ -117,14 +118,14 @@ Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cach
     if (hidden)
         hidden[p->model->config.text.num_hidden_layers] = x;
     tape_leave(t, before);
-    return x;
+    return cache ? remember(t, x, &cache->hidden, "cache.hidden", cache->length) : x;
 }
 
 /* The norm and the head work row by row, so only the wanted rows go through them, and their bits stay the same. */
 Node *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b)
 {
     const char *before = tape_enter(t, "model");
-    Node *rows = b->row_count == b->tokens ? hidden : op_gather_rows(t, hidden, b->rows, b->row_count);
+    Node *rows = b->row_count == b->tokens && !b->keys ? hidden : op_gather_rows(t, hidden, b->rows, b->row_count);
     Node *n = rms_norm(t, p, rows, "norm");
     tape_leave(t, before);
     return linear_module(t, p, n, "lm_head", false);

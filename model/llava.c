@@ -157,7 +157,7 @@ static Forward forward(Tape *t, Params *p, const Batch *b, Cache *cache)
     if (!t->no_grad)
         f.hidden = arena_zalloc(t->arena, (size_t)(p->model->config.text.num_hidden_layers + 1) * sizeof *f.hidden);
     const char *before = tape_enter(t, "language_model");
-    Node *h = language_layers(t, p, embed(t, p, b, f.features), b, cache, f.hidden);
+    Node *h = language_layers(t, p, b->tokens ? embed(t, p, b, f.features) : NULL, b, cache, f.hidden);
     if (b->row_count)
         f.logits = language_logits(t, p, h, b);
     tape_leave(t, before);

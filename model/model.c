@@ -7,7 +7,7 @@
 bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e)
 {
     size_t half = (size_t)c->text.head_dim / 2;
-    *m = (Model){ .config = *c, .weights = w, .lora = lora,
+    *m = (Model){ .config = *c, .weights = w, .lora = lora, .memory = MODEL_MEMORY,
                   .rope_cos = tensor_f32(a, shape_of(2, positions, half)), .rope_sin = tensor_f32(a, shape_of(2, positions, half)) };
     return m->rope_cos.f32 && m->rope_sin.f32
         && angle_rope_tables(m->rope_cos.f32, m->rope_sin.f32, positions, (size_t)c->text.head_dim, c->text.rope_theta, e);
@@ -25,8 +25,9 @@ bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
     size_t layers = (size_t)m->config.text.num_hidden_layers;
     size_t width = (size_t)(m->config.text.num_key_value_heads * m->config.text.head_dim);
     *c = (Cache){ .capacity = capacity, .keys = arena_array(a, layers, sizeof *c->keys),
-                  .values = arena_array(a, layers, sizeof *c->values) };
-    if (!c->keys || !c->values)
+                  .values = arena_array(a, layers, sizeof *c->values),
+                  .hidden = tensor_f32(a, shape_of(2, capacity, (size_t)m->config.text.hidden_size)) };
+    if (!c->keys || !c->values || !c->hidden.f32)
         return false;
     for (size_t l = 0; l < layers; l++) {
         c->keys[l] = tensor_f32(a, shape_of(2, capacity, width));
@@ -35,6 +36,12 @@ bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)
             return false;
     }
     return true;
+}
+
+size_t cache_row_bytes(const Model *m)
+{
+    const TextConfig *c = &m->config.text;
+    return sizeof(float) * (size_t)(2 * c->num_hidden_layers * c->num_key_value_heads * c->head_dim + c->hidden_size);
 }
 
 Params params_make(Tape *t, const Model *m)
@@ -55,9 +62,9 @@ Forward model_forward(Tape *t, Params *p, const Batch *b)
 
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache)
 {
-    if (b->samples != 1 || cache->length + b->tokens > cache->capacity)
-        error_set(t->error, "model: %zu samples with %zu tokens after %zu cached, expected one sample and %zu tokens in all at most",
-                  b->samples, b->tokens, cache->length, cache->capacity);
+    if (cache->length + b->tokens > cache->capacity)
+        error_set(t->error, "model: %zu rows after %zu cached, expected %zu rows in all at most", b->tokens, cache->length,
+                  cache->capacity);
     Forward f = p->model->config.arch->forward(t, p, b, cache);
     cache->length += b->tokens;
     return f;

@@ -18,18 +18,24 @@
 #include "model/lora.h"
 #include "tensor/tape.h"
 
+/* 768 MiB: 770 tokens of LLaVA-1.5-7B. */
+#define MODEL_MEMORY ((size_t)768 << 20)
+
 typedef struct {
     ModelConfig  config;
     Weights     *weights;
     const Lora  *lora;                 // NULL: none
     bool         merged;               // see model_merged
     Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
+    size_t       memory;               // bytes of rows that answers keep (prefix.h); model_make: MODEL_MEMORY. The caller may change it.
 } Model;
 
-/* The keys and values of the tokens already seen, for greedy generation of one sample. */
+/* What the language model computed of rows that were run before: their keys and values, and the output of the last layer. prefix.h
+ * fills it and says which rows a later batch reads. */
 typedef struct {
     Tensor *keys, *values;      // one for each layer, [capacity, kv_heads * head_dim]
-    size_t  length, capacity;   // in tokens
+    Tensor  hidden;             // [capacity, C]
+    size_t  length, capacity;   // in rows
 } Cache;
 
 typedef struct {
@@ -51,13 +57,16 @@ bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora,
  * used, so that memory is needed for the merged weights of one layer alone. The bits are those of the merged model. For tapes with
  * no_grad. Training goes on beside the weights, W x + s B (A x), which differs in the last bits. */
 Model   model_merged(const Model *m);
-/* An empty cache for `capacity` tokens. False: no memory in `a`. */
+/* An empty cache for `capacity` rows. False: no memory in `a`. */
 bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
+/* The bytes of a cache that one row takes. */
+size_t  cache_row_bytes(const Model *m);
 Params  params_make(Tape *t, const Model *m);
 
 /* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is taken back once its output is known. */
 Forward model_forward(Tape *t, Params *p, const Batch *b);
-/* The same for one sample whose first `cache->length` tokens were seen before. The cache grows by the batch's tokens. */
+/* The same for a batch that reads rows of the cache: `keys`, and `rows` as well, count the rows of the cache first and those of the
+ * batch behind them. The cache grows by the batch's rows. A batch without a row of its own only computes logits. */
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache);
 
 #endif

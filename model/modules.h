@@ -25,7 +25,7 @@ Node  *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep);
 /* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the tower]. */
 Node  *vision_features(Tape *t, Params *p, Tensor pixels);
 /* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the first layer
- * and the output of each; it may be NULL. */
+ * and the output of each; it may be NULL. With a cache the result has the rows of the cache before those of the batch. */
 Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);
 /* language.c: the final norm and the head, for the rows that the batch wants: [R, V]. */
 Node  *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "tensor/ops.h"
 #include "tensor/base/random.h"
+#include "unlearn/reference.h"
 
 /* A list in a fresh order every epoch: entry k of the endless sequence is order[k % n] of epoch k / n. */
 typedef struct {
@@ -20,7 +21,7 @@ struct Unlearn {
     Arena  *arena;
     const void *state;
     Draw    draws[2][2];                // [forget, retain][text, picture]
-    Tensor *reference[ROLE_COUNT];      // kept logits or hidden states of each sample; data NULL: not yet
+    Reference reference;
     uint32_t *chosen[ROLE_COUNT];       // places of the step's samples, in order
     size_t  chosen_count[ROLE_COUNT];   // 0: the role is not in the step
     int64_t step;
@@ -151,68 +152,6 @@ static BatchRows rows_of_step(const Unlearn *u)
     return all_rows(u, ROLE_RETAIN) ? ROWS_ALL : ROWS_SUPERVISED;
 }
 
-/* What a method is defined on: the logits, or a hidden state at the same rows. */
-static Node *looked_at(const Unlearn *u, Tape *t, const Forward *f, const Batch *b)
-{
-    if (!(u->needs & NEEDS_HIDDEN))
-        return f->logits;
-    return f->hidden ? op_gather_rows(t, f->hidden[u->request.v.layer], b->rows, b->row_count) : NULL;
-}
-
-/* What the reference says of those samples of the step that were not asked yet, in one forward pass (hidden states are
- * only there with gradients on; frozen weights want none). */
-static bool reference_fill(Unlearn *u, Role role, Error *e)
-{
-    const SampleList *list = &u->request.role[role];
-    size_t missing = 0, batch = u->chosen_count[role];
-    BatchSample samples[batch];
-    Tensor *slots[batch];
-    for (size_t k = 0; k < batch; k++) {
-        Tensor *slot = &u->reference[role][u->chosen[role][k]];
-        bool listed = slot->f32 != NULL;
-        for (size_t j = 0; j < missing && !listed; j++)
-            listed = slots[j] == slot;
-        if (!listed) {
-            slots[missing] = slot;
-            samples[missing++] = list->list[u->chosen[role][k]];
-        }
-    }
-    if (missing == 0)
-        return true;
-    Arena scratch = arena_make(e);
-    Tape t = tape_make(&scratch, e);
-    t.no_grad = !(u->needs & NEEDS_HIDDEN);
-    Batch b;
-    Node *z = NULL;
-    Params p = params_make(&t, u->request.reference);
-    if (batch_pack(&b, samples, missing, all_rows(u, role) ? ROWS_ALL : ROWS_SUPERVISED, &u->model->config, &scratch, e)) {
-        Forward f = model_forward(&t, &p, &b);
-        z = looked_at(u, &t, &f, &b);
-    }
-    for (size_t j = 0; j < missing && z; j++) {
-        size_t begin = (size_t)b.row_offsets[j], rows = (size_t)b.row_offsets[j + 1] - begin, v = z->out.shape.dim[1];
-        *slots[j] = tensor_f32(u->arena, shape_of(2, rows, v));
-        if (!slots[j]->f32)
-            break;
-        memcpy(slots[j]->f32, z->out.f32 + begin * v, rows * v * sizeof(float));
-    }
-    arena_free(&scratch);
-    return !e->failed;
-}
-
-static Node *reference_rows(Unlearn *u, Role role, Tape *t, size_t rows, size_t columns)
-{
-    Tensor all = tensor_f32(t->arena, shape_of(2, rows, columns));
-    const char *name = arena_format(t->arena, "reference.%s", role_name(role));
-    float *to = all.f32;
-    for (size_t k = 0; k < u->chosen_count[role] && to; k++) {
-        const Tensor *kept = &u->reference[role][u->chosen[role][k]];
-        memcpy(to, kept->f32, tensor_bytes(*kept));
-        to += shape_size(kept->shape);
-    }
-    return name ? tape_input(t, name, all) : NULL;
-}
-
 /* The rows of one role: their places in the batch's rows, and the role's own labels and offsets, which start at 0. */
 static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t first, Part *p, Arena *a)
 {
@@ -254,8 +193,9 @@ static void part_make(Unlearn *u, MethodStep *s, Node *all, Role role, size_t fi
               ? op_slice_rows(t, all, (size_t)rows[0], p->rows)
               : op_gather_rows(t, all, rows, p->rows);
     Node *ref = NULL;
-    if (u->needs & (unsigned)REFERENCE_FORGET << role && z && reference_fill(u, role, t->error))
-        ref = reference_rows(u, role, t, p->rows, shape_cols(z->out.shape));
+    if (u->needs & (unsigned)REFERENCE_FORGET << role && z)
+        ref = reference_rows(&u->reference, t, role, u->request.role[role].list, u->chosen[role], u->chosen_count[role],
+                             all_rows(u, role) ? ROWS_ALL : ROWS_SUPERVISED);
     if (u->needs & NEEDS_HIDDEN)
         p->h = z, p->h_ref = ref;
     else
@@ -276,7 +216,7 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
     if (!batch_pack(&s.batch, group, count, rows_of_step(u), &u->model->config, t->arena, t->error))
         return NULL;
     s.forward = model_forward(t, p, &s.batch);
-    Node *looked = looked_at(u, t, &s.forward, &s.batch);
+    Node *looked = reference_looks_at(&u->reference, t, &s.forward, &s.batch);
     size_t begin = 0;
     for (Role role = 0; role < ROLE_COUNT; role++) {
         if (u->chosen_count[role])
@@ -370,10 +310,11 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
     u->needs = method_needs(r->method, &r->v);
     u->model = m;
     u->arena = a;
+    u->reference = (Reference){ .model = r->reference, .hidden = u->needs & NEEDS_HIDDEN, .layer = (size_t)r->v.layer, .arena = a };
     for (Role role = 0; role < ROLE_COUNT; role++) {
         u->chosen[role] = arena_array(a, step_size(r, role), sizeof *u->chosen[role]);
-        u->reference[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference[role]);
-        if (!u->chosen[role] || !u->reference[role] || (role <= ROLE_RETAIN && !draws_make(u, role)))
+        u->reference.said[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference.said[role]);
+        if (!u->chosen[role] || !u->reference.said[role] || (role <= ROLE_RETAIN && !draws_make(u, role)))
             return NULL;
     }
     if (r->method->begin && !r->method->begin(&r->v, m, a, &u->state, e))

@@ -15,7 +15,7 @@ const char *const membership_names[MEMBERSHIP_KINDS] = { "mia_loss", "mia_refere
 
 static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a)
 {
-    Batch b;
+    Asked b;
     const size_t vocabulary = (size_t)m->config.text.vocab_size;
     Node *z = supervised_logits(m, t, samples, count, &b), *nll = z ? op_nll(t, z, b.labels) : NULL;
     if (!nll || t->error->failed)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/metrics/rows.h"
 
-Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Batch *batch)
+Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Asked *asked)
 {
-    Params p = params_make(t, m);
-    return batch_pack(batch, samples, count, ROWS_SUPERVISED, &m->config, t->arena, t->error)
-             ? model_forward(t, &p, batch).logits
-             : NULL;
+    Prefixes *x = prefixes_make(m, 0, t->error);
+    Node *z = x ? prefixes_logits(x, t, samples, &count, SIZE_MAX, ROWS_SUPERVISED, asked) : NULL;
+    prefixes_free(x);
+    return z;
 }

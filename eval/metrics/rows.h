@@ -3,11 +3,10 @@
 #ifndef PULSE_EVAL_METRICS_ROWS_H
 #define PULSE_EVAL_METRICS_ROWS_H
 
-#include "model/batch.h"
-#include "model/model.h"
+#include "model/prefix.h"
 
-/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; batch->row_offsets says which rows are
+/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; asked->row_offsets says which rows are
  * whose. NULL on failure, which the tape's error says. The tape's arena owns them. */
-Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Batch *batch);
+Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Asked *asked);
 
 #endif

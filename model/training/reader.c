@@ -75,8 +75,7 @@ static bool read_text(const Reader *r, const Dataset *from, const Sample *x, con
                      answer ? "question and answer have" : "the question has", out->n, r->positions);
 }
 
-static bool read_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
-                        BatchSample *out, Arena *a, Error *e)
+static bool read_ids(const Reader *r, const Dataset *from, const Sample *x, const char *answer, BatchSample *out, Arena *a, Error *e)
 {
     Prompt p;
     *out = (BatchSample){ .ids = NULL };
@@ -85,7 +84,13 @@ static bool read_sample(const Reader *r, const Dataset *from, const Sample *x, c
     out->ids = p.ids;
     out->targets = answer ? p.targets : NULL;
     out->n = p.n;
-    return !x->image || read_pixels(r, from, x, seed, use, out, a, e);
+    return true;
+}
+
+static bool read_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
+                        BatchSample *out, Arena *a, Error *e)
+{
+    return read_ids(r, from, x, answer, out, a, e) && (!x->image || read_pixels(r, from, x, seed, use, out, a, e));
 }
 
 bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const char *answer, uint64_t seed, int64_t use,
@@ -108,5 +113,14 @@ bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool op
     for (size_t k = 0; options && k < x->option_count; k++)
         if (!read_text(r, from, x, x->options[k], &p, scratch, e))
             return false;
+    return true;
+}
+
+bool reader_again(const Reader *r, const Dataset *from, const Sample *x, const char *answer, bool prompt, const float *pixels,
+                  BatchSample *out, Arena *a, Error *e)
+{
+    if (!read_ids(r, from, x, prompt ? NULL : answer ? answer : x->answer, out, a, e))
+        return false;
+    out->pixels = x->image ? pixels : NULL;
     return true;
 }

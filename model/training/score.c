@@ -5,7 +5,7 @@
 
 enum { BATCH_TOKENS = 2048 };
 
-static bool take_scores(const Batch *b, Tape *t, Node *z, SampleScore *out, Arena *a)
+static bool take_scores(const Asked *b, Tape *t, Node *z, SampleScore *out, Arena *a)
 {
     Node *nll = op_nll(t, z, b->labels), *best = op_argmax(t, z);
     Node *sum = op_segment_sum(t, nll, b->row_offsets, b->samples), *mean = op_segment_mean(t, nll, b->row_offsets, b->samples);
@@ -33,32 +33,40 @@ static bool take_scores(const Batch *b, Tape *t, Node *z, SampleScore *out, Aren
     return true;
 }
 
-static bool score_batch(const Model *m, Tape *t, const BatchSample *samples, size_t count, SampleScore *out, Arena *a)
+static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, SampleScore *out, Arena *a)
 {
-    Batch b;
+    Asked b;
     tape_reset(t);
-    if (!batch_pack(&b, samples, count, ROWS_SUPERVISED, &m->config, t->arena, t->error))
-        return false;
-    for (size_t i = 0; i < count; i++)
+    Node *z = prefixes_logits(x, t, samples, count, limit, ROWS_SUPERVISED, &b);
+    for (size_t i = 0; i < b.samples; i++)
         if (b.row_offsets[i] == b.row_offsets[i + 1])
             return error_set(t->error, "answer: sample %zu has no supervised token, expected an answer", i);
-    Params p = params_make(t, m);
-    return take_scores(&b, t, model_forward(t, &p, &b).logits, out, a);
+    return z && take_scores(&b, t, z, out, a);
 }
 
-bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out, Arena *a, Error *e)
+static bool score_all(Prefixes *x, const BatchSample *samples, size_t count, size_t limit, SampleScore *out, Arena *a, Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
     t.no_grad = true;
-    size_t limit = tokens ? tokens : BATCH_TOKENS;
     bool right = !e->failed;
-    for (size_t first = 0, n = 0; right && first < count; first += n) {
-        size_t rows = 0;
-        for (n = 0; first + n < count && (n == 0 || rows + samples[first + n].n <= limit); n++)
-            rows += samples[first + n].n;
-        right = score_batch(m, &t, samples + first, n, out + first, a);
+    for (size_t first = 0, n; right && first < count; first += n) {
+        n = count - first;
+        right = score_batch(x, &t, samples + first, &n, limit, out + first, a);
     }
     arena_free(&scratch);
+    return right && !e->failed;
+}
+
+bool score_with(Prefixes *x, const BatchSample *samples, size_t count, SampleScore *out, Arena *a, Error *e)
+{
+    return score_all(x, samples, count, BATCH_TOKENS, out, a, e);
+}
+
+bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out, Arena *a, Error *e)
+{
+    Prefixes *x = prefixes_make(m, 0, e);
+    bool right = x && score_all(x, samples, count, tokens ? tokens : BATCH_TOKENS, out, a, e);
+    prefixes_free(x);
     return right;
 }

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/prefix.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "model/arch.h"
+#include "tensor/ops.h"
+
+/* A row of the tree. Its number is its row in the cache and in the batches; a row comes after all rows before it in its samples. */
+typedef struct {
+    int32_t id, picture;                 // picture: of an image token, its place in the list of pictures; -1: a text token
+    int32_t parent, child, next;         // child: the first of the rows that follow this one; next: of the same parent. -1: none
+    int32_t depth;                       // its position
+} Row;
+
+struct Prefixes {
+    const Model *model;
+    size_t  room;                        // rows that may be kept
+    Row    *row;
+    size_t  count, rows_room;            // `count` rows, of which the first cache.length are run
+    int32_t first;                       // of the rows without a parent
+    Digest *picture;                     // of the pictures that rows belong to
+    size_t  pictures, pictures_room;
+    Cache   cache;
+    Arena   cached;                      // owns the cache
+    size_t  run;
+    Error  *error;
+};
+
+Prefixes *prefixes_make(const Model *m, size_t memory, Error *e)
+{
+    Prefixes *x = calloc(1, sizeof *x);
+    if (!x)
+        return error_no_memory(e, "prefixes: out of memory"), NULL;
+    *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e), .error = e };
+    return x;
+}
+
+void prefixes_free(Prefixes *x)
+{
+    if (!x)
+        return;
+    arena_free(&x->cached);
+    free(x->row);
+    free(x->picture);
+    free(x);
+}
+
+void prefixes_forget(Prefixes *x)
+{
+    x->count = x->pictures = x->cache.length = 0;
+    x->first = -1;
+}
+
+size_t prefixes_room(const Prefixes *x) { return x->room; }
+
+void prefixes_allow(Prefixes *x, size_t rows) { x->room = rows > x->room ? rows : x->room; }
+
+size_t prefixes_rows(const Prefixes *x) { return x->cache.length; }
+
+size_t prefixes_run_rows(const Prefixes *x) { return x->run; }
+
+/* --- The tree --- */
+
+static bool grow(void **list, size_t need, size_t *room, size_t size, Error *e)
+{
+    if (need <= *room)
+        return true;
+    size_t larger = *room ? 2 * *room : 64;
+    while (larger < need)
+        larger *= 2;
+    void *moved = larger <= INT32_MAX ? realloc(*list, larger * size) : NULL;
+    if (!moved)
+        return error_no_memory(e, "prefixes: out of memory for %zu rows", need);
+    *list = moved;
+    *room = larger;
+    return true;
+}
+
+/* Its place in the list; -1: it is not there. */
+static int32_t picture_find(const Prefixes *x, const Digest *d)
+{
+    for (size_t k = 0; k < x->pictures; k++)
+        if (strcmp(x->picture[k].hex, d->hex) == 0)
+            return (int32_t)k;
+    return -1;
+}
+
+static Digest picture_digest(const Prefixes *x, const float *pixels)
+{
+    return digest_bytes(pixels, x->model->config.arch->pictures * shape_size(config_pixels(&x->model->config)) * sizeof *pixels);
+}
+
+/* The picture of sample k, which often is that of the sample before. -1: there is none, or memory ran out. */
+static int32_t picture_of(Prefixes *x, const BatchSample *samples, size_t k, int32_t before, Error *e)
+{
+    if (!samples[k].pixels || (k && samples[k].pixels == samples[k - 1].pixels && before >= 0))
+        return samples[k].pixels ? before : -1;
+    Digest d = picture_digest(x, samples[k].pixels);
+    int32_t known = picture_find(x, &d);
+    if (known >= 0 || !grow((void **)&x->picture, x->pictures + 1, &x->pictures_room, sizeof *x->picture, e))
+        return known;
+    x->picture[x->pictures] = d;
+    return (int32_t)x->pictures++;
+}
+
+static int32_t row_find(const Prefixes *x, int32_t first, int32_t id, int32_t picture)
+{
+    while (first >= 0 && (x->row[first].id != id || x->row[first].picture != picture))
+        first = x->row[first].next;
+    return first;
+}
+
+/* Follows the rows of a sample through the tree, as far as it goes: path[i] is the row of token i. Returns how many there are. */
+static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, int32_t *path)
+{
+    int32_t from = x->first;
+    for (size_t i = 0; i < s->n; i++) {
+        bool image = s->ids[i] == x->model->config.image_token_index;
+        int32_t at = image && picture < 0 ? -1 : row_find(x, from, s->ids[i], image ? picture : -1);
+        if (at < 0)
+            return i;
+        path[i] = at;
+        from = x->row[at].child;
+    }
+    return s->n;
+}
+
+/* Adds the rows from token `known` on, which follow each other. */
+static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t known, int32_t *path, Error *e)
+{
+    if (!grow((void **)&x->row, x->count + s->n - known, &x->rows_room, sizeof *x->row, e))
+        return false;
+    for (size_t i = known; i < s->n; i++) {
+        int32_t parent = i ? path[i - 1] : -1, *first = i ? &x->row[parent].child : &x->first;
+        bool image = s->ids[i] == x->model->config.image_token_index;
+        path[i] = (int32_t)x->count++;
+        x->row[path[i]] = (Row){ s->ids[i], image ? picture : -1, parent, -1, *first, (int32_t)i };
+        *first = path[i];
+    }
+    return true;
+}
+
+/* --- Batches --- */
+
+/* What a call adds to the tree, and what it wants. */
+typedef struct {
+    BatchSample *samples;                // [count], each without the rows that nothing wanted depends on
+    size_t   count;
+    int32_t **path;                      // [count] of [n]: the rows of each sample
+    size_t  *known;                      // [count]: how many of them are no new rows of this sample
+    size_t   from;                       // rows of the tree before the call
+} Round;
+
+/* Adds samples, the first of them in any case, as long as they have at most `limit` new rows together. */
+static bool samples_add(Prefixes *x, Round *r, size_t limit, Error *e)
+{
+    int32_t picture = -1;
+    r->from = x->count;
+    for (size_t k = 0; k < r->count; k++) {
+        picture = picture_of(x, r->samples, k, picture, e);
+        r->known[k] = e->failed ? 0 : follow(x, &r->samples[k], picture, r->path[k]);
+        if (k && x->count - r->from + (r->samples[k].n - r->known[k]) > limit) {
+            r->count = k;
+            break;
+        }
+        if (e->failed || !append(x, &r->samples[k], picture, r->known[k], r->path[k], e))
+            return false;
+    }
+    return true;
+}
+
+/* The new rows as a batch: a segment for each sample that has any. Its keys are the rows of the sample. */
+static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Error *e)
+{
+    size_t runs = 0, keys = 0, pictures = 0;
+    for (size_t k = 0; k < r->count; k++)
+        if (r->known[k] < r->samples[k].n) {
+            runs++;
+            keys += r->samples[k].n;
+        }
+    const Architecture *arch = x->model->config.arch;
+    const Shape one = config_pixels(&x->model->config);
+    *b = (Batch){ .tokens = x->count - r->from };
+    b->ids = arena_array(a, b->tokens, sizeof *b->ids);
+    b->positions = arena_array(a, b->tokens, sizeof *b->positions);
+    b->segments = arena_array(a, 4 * runs, sizeof *b->segments);
+    b->keys = arena_array(a, keys, sizeof *b->keys);
+    const float **pixels = arena_array(a, runs, sizeof *pixels);
+    if (!b->ids || !b->positions || !b->segments || !b->keys || !pixels)
+        return error_no_memory(e, "prefixes: out of memory");
+    for (size_t k = 0, at = 0; k < r->count; k++) {
+        const BatchSample *s = &r->samples[k];
+        size_t known = r->known[k];
+        if (known == s->n)
+            continue;
+        memcpy(b->segments + 4 * b->samples++, (int32_t[]){ (int32_t)at, (int32_t)(s->n - known), (int32_t)b->key_count, (int32_t)s->n },
+               4 * sizeof(int32_t));
+        memcpy(b->keys + b->key_count, r->path[k], s->n * sizeof *b->keys);
+        b->key_count += s->n;
+        bool shows = false;
+        for (size_t i = known; i < s->n; i++, at++) {
+            b->ids[at] = s->ids[i];
+            b->positions[at] = x->row[r->path[k][i]].depth;
+            shows |= s->ids[i] == x->model->config.image_token_index;
+        }
+        if (shows)
+            pixels[pictures++] = s->pixels;
+    }
+    size_t each = arch->pictures * shape_size(one);
+    b->pictures = pictures * arch->pictures;
+    b->pixels = tensor_f32(a, shape_of(4, b->pictures, one.dim[0], one.dim[1], one.dim[2]));
+    for (size_t k = 0; k < pictures && b->pixels.f32; k++)
+        memcpy(b->pixels.f32 + k * each, pixels[k], each * sizeof(float));
+    return b->pixels.f32 || error_no_memory(e, "prefixes: out of memory for pictures");
+}
+
+/* The rows whose logits are wanted, each once, in b->rows, and for each row of `asked` the place of its logits among them. */
+static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *b, Asked *asked, Arena *a)
+{
+    size_t all = 0;
+    for (size_t k = 0; k < r->count; k++)
+        all += r->samples[k].n;
+    int32_t *place = arena_array(a, tree, sizeof *place), *spread = arena_array(a, all, sizeof *spread);
+    *asked = (Asked){ arena_array(a, all, sizeof *asked->labels), arena_array(a, r->count + 1, sizeof *asked->row_offsets), 0, r->count };
+    b->rows = arena_array(a, all, sizeof *b->rows);
+    if (!place || !spread || !asked->labels || !asked->row_offsets || !b->rows)
+        return NULL;
+    memset(place, 0xff, tree * sizeof *place);
+    for (size_t k = 0; k < r->count; k++) {
+        const BatchSample *s = &r->samples[k];
+        asked->row_offsets[k] = (int32_t)asked->row_count;
+        for (size_t i = 0; i < s->n; i++) {
+            int32_t target = s->targets ? s->targets[i] : -1, row = r->path[k][i];
+            if (rows != ROWS_ALL && target < 0)
+                continue;
+            if (place[row] < 0) {
+                place[row] = (int32_t)b->row_count;
+                b->rows[b->row_count++] = row;
+            }
+            spread[asked->row_count] = place[row];
+            asked->labels[asked->row_count++] = target;
+        }
+    }
+    asked->row_offsets[r->count] = (int32_t)asked->row_count;
+    return spread;
+}
+
+/* Makes room in the cache for all rows of the tree. False: they are not kept, or memory ran out. */
+static bool cache_room(Prefixes *x, Error *e)
+{
+    if (x->count > x->room)
+        return false;
+    if (x->count <= x->cache.capacity)
+        return true;
+    size_t capacity = 2 * x->count < x->room ? 2 * x->count : x->room, layers = (size_t)x->model->config.text.num_hidden_layers;
+    Arena larger = arena_make(e);
+    Cache c;
+    if (!cache_make(&c, x->model, capacity, &larger)) {
+        arena_free(&larger);
+        return false;
+    }
+    for (size_t l = 0; l <= 2 * layers && x->cache.length; l++) {
+        const Tensor *old = l < layers ? &x->cache.keys[l] : l < 2 * layers ? &x->cache.values[l - layers] : &x->cache.hidden;
+        Tensor *new = l < layers ? &c.keys[l] : l < 2 * layers ? &c.values[l - layers] : &c.hidden;
+        memcpy(new->f32, old->f32, x->cache.length * old->shape.dim[1] * sizeof(float));
+    }
+    c.length = x->cache.length;
+    arena_free(&x->cached);
+    x->cache = c;
+    x->cached = larger;
+    return true;
+}
+
+/* The rows of a sample up to its last wanted one, and all of its picture. */
+static size_t rows_needed(const BatchSample *s, BatchRows rows, int32_t image)
+{
+    size_t n = s->n;
+    while (n && rows != ROWS_ALL && s->ids[n - 1] != image && !(s->targets && s->targets[n - 1] >= 0))
+        n--;
+    return n;
+}
+
+static bool round_make(Round *r, const Prefixes *x, const BatchSample *samples, size_t count, BatchRows rows, Arena *a, Error *e)
+{
+    const ModelConfig *c = &x->model->config;
+    *r = (Round){ arena_array(a, count, sizeof *r->samples), count, arena_array(a, count, sizeof *r->path),
+                  arena_array(a, count, sizeof *r->known), 0 };
+    for (size_t k = 0; k < count; k++) {
+        if (!r->samples || !r->path || !r->known || !batch_check(&samples[k], k, c, e)
+            || !(r->path[k] = arena_array(a, samples[k].n, sizeof **r->path)))
+            return error_no_memory(e, "prefixes: out of memory");
+        r->samples[k] = samples[k];
+        r->samples[k].n = rows_needed(&samples[k], rows, (int32_t)c->image_token_index);
+    }
+    return count > 0 || error_set(e, "batch: 0 samples, expected at least one");
+}
+
+static Node *run(Prefixes *x, Tape *t, const Round *r, BatchRows rows, bool kept, Asked *asked)
+{
+    Batch b;
+    int32_t *spread = batch_make(x, r, &b, t->arena, t->error) ? wanted_make(r, rows, x->count, &b, asked, t->arena) : NULL;
+    if (!spread || b.row_count == 0)
+        return NULL;
+    Params p = params_make(t, x->model);
+    Node *z = kept ? model_forward_cached(t, &p, &b, &x->cache).logits : model_forward(t, &p, &b).logits;
+    x->run += b.tokens;
+    return asked->row_count == b.row_count ? z : op_gather_rows(t, z, spread, asked->row_count);
+}
+
+Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, Asked *asked)
+{
+    Round r;
+    Error *e = t->error;
+    *asked = (Asked){ .samples = 0 };
+    if (!t->no_grad)
+        error_set(e, "prefixes: the tape wants gradients, expected no_grad");
+    if (x->room && limit > x->room)
+        limit = x->room;
+    if (e->failed || !round_make(&r, x, samples, *count, rows, t->arena, e) || !samples_add(x, &r, limit, e))
+        return NULL;
+    if (x->count > x->room && r.from > 0) {
+        prefixes_forget(x);
+        r.count = *count;
+        if (!samples_add(x, &r, limit, e))
+            return NULL;
+    }
+    *count = r.count;
+    const bool kept = cache_room(x, e);
+    Node *z = e->failed ? NULL : run(x, t, &r, rows, kept, asked);
+    if (!kept || !z || e->failed)
+        prefixes_forget(x);
+    return e->failed ? NULL : z;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "unlearn/reference.h"
+
+#include <string.h>
+#include "model/prefix.h"
+#include "tensor/ops.h"
+
+Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Batch *b)
+{
+    if (!r->hidden)
+        return f->logits;
+    return f->hidden ? op_gather_rows(t, f->hidden[r->layer], b->rows, b->row_count) : NULL;
+}
+
+/* What the model says of some samples, row after row; *offsets: the first row of each. Logits come from rows that the samples share
+ * (prefix.h). Hidden states are only there with gradients on; frozen weights want none. */
+static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
+{
+    if (r->hidden) {
+        Batch b;
+        Params p = params_make(t, r->model);
+        if (!batch_pack(&b, samples, count, rows, &r->model->config, t->arena, t->error))
+            return NULL;
+        Forward f = model_forward(t, &p, &b);
+        *offsets = b.row_offsets;
+        return reference_looks_at(r, t, &f, &b);
+    }
+    Asked asked;
+    Prefixes *x = prefixes_make(r->model, 0, t->error);
+    t->no_grad = true;
+    Node *z = x ? prefixes_logits(x, t, samples, &count, SIZE_MAX, rows, &asked) : NULL;
+    prefixes_free(x);
+    *offsets = z ? asked.row_offsets : NULL;
+    return z;
+}
+
+static bool keep(const Reference *r, const BatchSample *samples, Tensor **slots, size_t count, BatchRows rows, Error *e)
+{
+    Arena scratch = arena_make(e);
+    Tape t = tape_make(&scratch, e);
+    const int32_t *offsets = NULL;
+    Node *z = ask(r, &t, samples, count, rows, &offsets);
+    for (size_t j = 0; j < count && z; j++) {
+        size_t begin = (size_t)offsets[j], n = (size_t)offsets[j + 1] - begin, v = z->out.shape.dim[1];
+        *slots[j] = tensor_f32(r->arena, shape_of(2, n, v));
+        if (!slots[j]->f32)
+            break;
+        memcpy(slots[j]->f32, z->out.f32 + begin * v, n * v * sizeof(float));
+    }
+    arena_free(&scratch);
+    return !e->failed;
+}
+
+Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, const uint32_t *chosen, size_t count, BatchRows rows)
+{
+    size_t missing = 0, all = 0;
+    BatchSample *samples = arena_array(t->arena, count, sizeof *samples);
+    Tensor **slots = arena_array(t->arena, count, sizeof *slots);
+    for (size_t k = 0; samples && slots && k < count; k++) {
+        Tensor *slot = &r->said[role][chosen[k]];
+        bool listed = slot->f32 != NULL;
+        for (size_t j = 0; j < missing && !listed; j++)
+            listed = slots[j] == slot;
+        if (!listed) {
+            slots[missing] = slot;
+            samples[missing++] = list[chosen[k]];
+        }
+    }
+    if (t->error->failed || (missing && !keep(r, samples, slots, missing, rows, t->error)))
+        return NULL;
+    for (size_t k = 0; k < count; k++)
+        all += r->said[role][chosen[k]].shape.dim[0];
+    const char *name = arena_format(t->arena, "reference.%s", role_name(role));
+    Tensor said = tensor_f32(t->arena, shape_of(2, all, count ? r->said[role][chosen[0]].shape.dim[1] : (size_t)0));
+    float *to = said.f32;
+    for (size_t k = 0; k < count && to; k++) {
+        const Tensor *one = &r->said[role][chosen[k]];
+        memcpy(to, one->f32, tensor_bytes(*one));
+        to += shape_size(one->shape);
+    }
+    return name && said.f32 ? tape_input(t, name, said) : NULL;
+}

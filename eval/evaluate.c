@@ -83,7 +83,7 @@ typedef struct {
     const Reader *reader;
     const Question *q;
     size_t n;
-    size_t *first;                       // [n + 1]: question k has the samples first[k] … first[k + 1] - 1: its answer, then the other options
+    size_t *first;                       // [n + 1]: question k has the samples first[k] … first[k + 1] - 1, its answer first
     BatchSample *sample;
     SampleScore *score;
     Prefixes *prefixes;
@@ -106,7 +106,8 @@ static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
                   : reader_sample(c->reader, q->from, q->sample, NULL, 0, NO_AUGMENT, answer, c->scratch, e);
     for (size_t j = 0; good && options && j < q->sample->option_count; j++)
         if (!is_answer(q, j))
-            good = reader_again(c->reader, q->from, q->sample, q->sample->options[j], false, answer->pixels, &c->sample[at++], c->scratch, e);
+            good = reader_again(c->reader, q->from, q->sample, q->sample->options[j], false, answer->pixels, &c->sample[at++],
+                                c->scratch, e);
     c->first[k + 1] = at;
     return good;
 }

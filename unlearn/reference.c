@@ -2,7 +2,7 @@
 #include "unlearn/reference.h"
 
 #include <string.h>
-#include "model/prefix.h"
+#include "model/reuse/prefix.h"
 #include "tensor/ops.h"
 
 Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Batch *b)

@@ -15,8 +15,8 @@ typedef struct {
 
 /* What a method is defined on: the logits of a forward pass, or a hidden state at the same rows. */
 Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Batch *b);
-/* What the reference says of the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows`: which rows of a
- * sample. Samples that were not asked about yet are asked about in one forward pass. NULL: a failure, which the tape's error says. */
+/* What the reference says of the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows`: which rows
+ * of a sample. Samples that were not asked about yet are asked about in one forward pass. NULL: a failure, which the tape's error says. */
 Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, const uint32_t *chosen, size_t count, BatchRows rows);
 
 #endif

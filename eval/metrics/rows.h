@@ -3,7 +3,7 @@
 #ifndef PULSE_EVAL_METRICS_ROWS_H
 #define PULSE_EVAL_METRICS_ROWS_H
 
-#include "model/prefix.h"
+#include "model/reuse/prefix.h"
 
 /* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; asked->row_offsets says which rows are
  * whose. NULL on failure, which the tape's error says. The tape's arena owns them. */

@@ -41,8 +41,8 @@ bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchS
 /* Whether a model can be asked this sample: as reader_sample, and with each option as the answer where `options`. Its memory is in `scratch`,
  * which the caller may reset afterwards. */
 bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool options, Arena *scratch, Error *e);
-/* A sample that is never augmented, with the answer `answer` (NULL: its own) or, with prompt = true, without any, and with pixels that were
- * read before: those of a sample with the same picture. They stay where they are. */
+/* A sample that is never augmented, with the answer `answer` (NULL: its own) or, with prompt = true, without any. Its pixels were read
+ * before, for a sample with the same picture; they stay where they are. */
 bool reader_again(const Reader *r, const Dataset *from, const Sample *x, const char *answer, bool prompt, const float *pixels,
                   BatchSample *out, Arena *a, Error *e);
 

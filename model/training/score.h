@@ -5,7 +5,7 @@
 #ifndef PULSE_MODEL_TRAINING_SCORE_H
 #define PULSE_MODEL_TRAINING_SCORE_H
 
-#include "model/prefix.h"
+#include "model/reuse/prefix.h"
 
 typedef struct {
     float    nll;              // RN(sum of nll over the supervised tokens)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model/prefix.h"
+#include "model/reuse/prefix.h"
 #include "model/training/generate.h"
 #include "model/training/score.h"
 #include "tensor/ops.h"
@@ -120,8 +120,8 @@ static size_t compare(World *w, Prefixes *x, size_t first, size_t count, size_t 
         for (size_t i = 0; i < n; i++) {
             const Tensor *truth = rows == ROWS_ALL ? &w->all[k + i] : &w->truth[k + i];
             assert_int_equal(asked.row_offsets[i + 1] - asked.row_offsets[i], truth->shape.dim[0]);
-            expect_bits(z->out.f32 + (size_t)asked.row_offsets[i] * truth->shape.dim[1], truth->f32, shape_size(truth->shape), "%s, sample %zu",
-                        what, k + i);
+            expect_bits(z->out.f32 + (size_t)asked.row_offsets[i] * truth->shape.dim[1], truth->f32, shape_size(truth->shape),
+                        "%s, sample %zu", what, k + i);
         }
     }
     arena_free(&scratch);

@@ -14,8 +14,8 @@
  * A Prefixes belongs to one model whose weights stay as they are: whoever changes a weight frees it, or calls prefixes_forget.
  * There are no gradients: the tape must be under no_grad. Rows that no wanted row depends on, such as that of an answer's end token,
  * are not run. One thread at a time. */
-#ifndef PULSE_MODEL_PREFIX_H
-#define PULSE_MODEL_PREFIX_H
+#ifndef PULSE_MODEL_REUSE_PREFIX_H
+#define PULSE_MODEL_REUSE_PREFIX_H
 
 #include "model/model.h"
 
@@ -41,8 +41,8 @@ size_t    prefixes_rows(const Prefixes *x);
 size_t    prefixes_run_rows(const Prefixes *x);
 
 /* The logits that model_forward gives for batch_pack of the samples, bit for bit; `asked` is in the tape's arena. Of the *count samples
- * it takes the first, and the others in order as long as all have at most `limit` new rows, and no more than may be kept; *count becomes how many it took. NULL on
- * failure, which the tape's error says, and where no row is wanted. Fails as batch_pack does. */
+ * it takes the first, and the others in order as long as all have at most `limit` new rows, and no more than may be kept. *count
+ * becomes how many it took. NULL on failure, which the tape's error says, and where no row is wanted. Fails as batch_pack does. */
 Node     *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, Asked *asked);
 
 #endif

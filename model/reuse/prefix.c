@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/prefix.h"
+#include "model/reuse/prefix.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include "model/arch.h"
 #include "tensor/ops.h"
@@ -22,17 +21,18 @@ struct Prefixes {
     Digest *picture;                     // of the pictures that rows belong to
     size_t  pictures, pictures_room;
     Cache   cache;
-    Arena   cached;                      // owns the cache
+    Arena   cached, own;                 // owns the cache; owns this and the lists
     size_t  run;
-    Error  *error;
 };
 
 Prefixes *prefixes_make(const Model *m, size_t memory, Error *e)
 {
-    Prefixes *x = calloc(1, sizeof *x);
-    if (!x)
-        return error_no_memory(e, "prefixes: out of memory"), NULL;
-    *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e), .error = e };
+    Arena own = arena_make(e);
+    Prefixes *x = arena_zalloc(&own, sizeof *x);
+    if (x)
+        *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e), .own = own };
+    else
+        arena_free(&own);
     return x;
 }
 
@@ -40,10 +40,9 @@ void prefixes_free(Prefixes *x)
 {
     if (!x)
         return;
+    Arena own = x->own;
     arena_free(&x->cached);
-    free(x->row);
-    free(x->picture);
-    free(x);
+    arena_free(&own);
 }
 
 void prefixes_forget(Prefixes *x)
@@ -62,19 +61,21 @@ size_t prefixes_run_rows(const Prefixes *x) { return x->run; }
 
 /* --- The tree --- */
 
-static bool grow(void **list, size_t need, size_t *room, size_t size, Error *e)
+/* A list of at least `need` places, which begins with the first `count` of `list`. NULL: there is no memory. */
+static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *room, size_t size, Error *e)
 {
     if (need <= *room)
-        return true;
+        return list;
     size_t larger = *room ? 2 * *room : 64;
     while (larger < need)
         larger *= 2;
-    void *moved = larger <= INT32_MAX ? realloc(*list, larger * size) : NULL;
+    void *moved = larger <= INT32_MAX ? arena_array(&x->own, larger, size) : NULL;
     if (!moved)
-        return error_no_memory(e, "prefixes: out of memory for %zu rows", need);
-    *list = moved;
+        return error_no_memory(e, "prefixes: out of memory for %zu rows", need), NULL;
+    if (count)
+        memcpy(moved, list, count * size);
     *room = larger;
-    return true;
+    return moved;
 }
 
 /* Its place in the list; -1: it is not there. */
@@ -98,8 +99,10 @@ static int32_t picture_of(Prefixes *x, const BatchSample *samples, size_t k, int
         return samples[k].pixels ? before : -1;
     Digest d = picture_digest(x, samples[k].pixels);
     int32_t known = picture_find(x, &d);
-    if (known >= 0 || !grow((void **)&x->picture, x->pictures + 1, &x->pictures_room, sizeof *x->picture, e))
+    Digest *list = known >= 0 ? NULL : grow(x, x->picture, x->pictures, x->pictures + 1, &x->pictures_room, sizeof d, e);
+    if (!list)
         return known;
+    x->picture = list;
     x->picture[x->pictures] = d;
     return (int32_t)x->pictures++;
 }
@@ -129,8 +132,10 @@ static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, i
 /* Adds the rows from token `known` on, which follow each other. */
 static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t known, int32_t *path, Error *e)
 {
-    if (!grow((void **)&x->row, x->count + s->n - known, &x->rows_room, sizeof *x->row, e))
-        return false;
+    Row *list = grow(x, x->row, x->count, x->count + s->n - known, &x->rows_room, sizeof *list, e);
+    if (!list)
+        return s->n == known && !e->failed;
+    x->row = list;
     for (size_t i = known; i < s->n; i++) {
         int32_t parent = i ? path[i - 1] : -1, *first = i ? &x->row[parent].child : &x->first;
         bool image = s->ids[i] == x->model->config.image_token_index;

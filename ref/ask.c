@@ -169,8 +169,8 @@ int command_ask(int argc, char **argv)
         { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
-        { "greedy", NULL, "The answer is decoded greedily even where generation_config.json of the folder asks for sampling or beams, which "
-                          "is refused by default.", .flag = &q.greedy },
+        { "greedy", NULL, "The answer is decoded greedily even where generation_config.json of the folder asks for sampling or "
+                          "beams, which is refused by default.", .flag = &q.greedy },
         { "orientation", "NAME", "How the picture is read: stored, the default, as its file stores it; exif, turned as its EXIF orientation"
           " tag says.", .text = &q.orientation },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",

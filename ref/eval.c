@@ -12,7 +12,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
-#include "ref/cli/pictures.h"
+#include "ref/cli/picture_tags.h"
 #include "ref/config/session.h"
 #include "ref/cli/table.h"
 
@@ -265,7 +265,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     const Dataset *read[FILES_MAX];
     for (size_t k = 0; k < x->files; k++)
         read[k] = &x->samples[k];
-    pictures_tell("eval", read, x->files, x->session.reader.upright);
+    picture_tags_tell("eval", read, x->files, x->session.reader.upright);
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
@@ -286,8 +286,8 @@ int command_eval(int argc, char **argv)
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
-        { "leave-out", NULL, "Rows that cannot be read, whose picture cannot be decoded, or whose text is too long for the model are named, "
-                             "counted and left out; the default is to name all of them and stop.",
+        { "leave-out", NULL, "Rows that cannot be read, whose picture cannot be decoded, or whose text is too long for the model "
+                             "are named, counted and left out; the default is to name all of them and stop.",
           .flag = &x.leave_out },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
         { "definitions", NULL, "What each metric of the table is, and which direction is good, is printed below it.",

@@ -6,7 +6,7 @@
 #include "eval/manifest.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
-#include "ref/cli/pictures.h"
+#include "ref/cli/picture_tags.h"
 #include "ref/report/report.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
@@ -79,9 +79,9 @@ static void tell_pictures(const Run *r)
     const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
     bool told = false;
     for (size_t k = 0; k < r->plan.world.groups && !told; k++)
-        told = pictures_tell("run", (const Dataset *[]){ &r->group[k] }, 1, upright);
+        told = picture_tags_tell("run", (const Dataset *[]){ &r->group[k] }, 1, upright);
     if (!told)
-        pictures_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
+        picture_tags_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
 }
 
 static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Error *e)

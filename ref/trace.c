@@ -5,7 +5,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
-#include "ref/cli/pictures.h"
+#include "ref/cli/picture_tags.h"
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
@@ -80,7 +80,7 @@ int command_trace(int argc, char **argv)
     Arena a = arena_make(&e);
     bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e);
     if (made)
-        pictures_tell("trace", (const Dataset *[]){ &s.samples }, 1, s.session.reader.upright);
+        picture_tags_tell("trace", (const Dataset *[]){ &s.samples }, 1, s.session.reader.upright);
     bool good = made && trace_write(&s.trainer, out, head(&s, &a, &e), &a, &e);
     if (made && o.json)                                     // even where the files could not be written
         command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count,

@@ -8,7 +8,7 @@
 #include "ref/command.h"
 #include "ref/cli/log.h"
 #include "ref/cli/options.h"
-#include "ref/cli/pictures.h"
+#include "ref/cli/picture_tags.h"
 #include "ref/cli/progress.h"
 #include "ref/config/identity.h"
 #include "ref/config/session.h"
@@ -137,7 +137,7 @@ static bool train(Run *r, Arena *a, Error *e)
     const char *path = r->log_path = arena_format(a, "%s/log.jsonl", r->out);
     if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e))
         return false;
-    pictures_tell("train", (const Dataset *[]){ &r->samples, &r->held_out }, 2, r->session.reader.upright);
+    picture_tags_tell("train", (const Dataset *[]){ &r->samples, &r->held_out }, 2, r->session.reader.upright);
     int64_t done = r->begun = r->trainer.optimiser.step;
     if (!log_open(path, &r->log, &log, e))
         return false;

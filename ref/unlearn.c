@@ -4,7 +4,7 @@
 #include "ref/command.h"
 #include "ref/cli/log.h"
 #include "ref/cli/options.h"
-#include "ref/cli/pictures.h"
+#include "ref/cli/picture_tags.h"
 #include "ref/cli/progress.h"
 #include "ref/config/guard.h"
 #include "ref/config/request.h"
@@ -137,7 +137,7 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     if (!path || !prepare(r, a, e) || !file_make_folder(r->out, e))
         return false;
     const Dataset *const read[] = { &r->request.forget_file, &r->request.retain_file, &r->guard.file[PROBE_GENERAL] };
-    pictures_tell("unlearn", read, sizeof read / sizeof *read, r->session.reader.upright);
+    picture_tags_tell("unlearn", read, sizeof read / sizeof *read, r->session.reader.upright);
     FILE *log;
     if (!log_open(path, NULL, &log, e))
         return false;

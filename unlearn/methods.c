@@ -36,7 +36,8 @@ const char *method_needs_text(const Method *m, Arena *a)
     const char *text = "", *retain = "retain";
     Hyperparameters v;
     if (m->needs & RETAIN_IF_ALPHA)
-        retain = hyperparameters_make(&v, m, "", NULL) && v.alpha == 0 ? "retain if alpha > 0 (the default is 0: none)" : "retain if alpha > 0";
+        retain = hyperparameters_make(&v, m, "", NULL) && v.alpha == 0 ? "retain if alpha > 0 (the default is 0: none)"
+                                                                       : "retain if alpha > 0";
     const struct { unsigned bit; const char *word; } words[] = {
         { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, retain },
         { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" },

@@ -200,7 +200,8 @@ static bool keys_check(const Reading *r, const Key *keys, size_t count, KeyRead 
     return true;
 }
 
-static bool file_check(const char *path, const Tokenizer *t, int64_t end, const Key *keys, size_t count, KeyRead read, How how, Error *e)
+static bool file_check(const char *path, const Tokenizer *t, int64_t end, const Key *keys, size_t count, KeyRead read, How how,
+                       Error *e)
 {
     if (!path || !file_exists(path))
         return path != NULL;
@@ -217,17 +218,18 @@ bool text_config_check(const char *folder, const Tokenizer *t, int64_t end, Erro
     Arena a = arena_make(e);
     bool good = true;
     for (size_t k = 0; good && k < sizeof files / sizeof *files; k++)
-        good = file_check(arena_format(&a, "%s/%s", folder, files[k]), t, end, tokenizer_keys, sizeof tokenizer_keys / sizeof *tokenizer_keys,
-                          tokenizer_read, HOW_TEXT, e);
+        good = file_check(arena_format(&a, "%s/%s", folder, files[k]), t, end, tokenizer_keys,
+                          sizeof tokenizer_keys / sizeof *tokenizer_keys, tokenizer_read, HOW_TEXT, e);
     arena_free(&a);
     return good;
 }
 
 bool generation_config_check(const char *folder, const Tokenizer *t, int64_t end, bool greedy, Error *e)
 {
+    const size_t keys = sizeof generation_keys / sizeof *generation_keys;
     Arena a = arena_make(e);
-    const bool good = file_check(arena_format(&a, "%s/generation_config.json", folder), t, end, generation_keys,
-                                 sizeof generation_keys / sizeof *generation_keys, generation_read, greedy ? HOW_GREEDY : HOW_GENERATION, e);
+    const char *path = arena_format(&a, "%s/generation_config.json", folder);
+    const bool good = file_check(path, t, end, generation_keys, keys, generation_read, greedy ? HOW_GREEDY : HOW_GENERATION, e);
     arena_free(&a);
     return good;
 }

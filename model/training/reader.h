@@ -29,7 +29,8 @@ typedef struct {
  * special_tokens_map.json asks for what is not computed here. The tokenizer is in `a`. */
 bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
 
-/* Whether a greedy answer is what the folder asks for; who generates asks this first. Fails with the sentence about generation_config.json. */
+/* Whether a greedy answer is what the folder asks for; who generates asks this first.
+ * Fails with the sentence about generation_config.json. */
 bool reader_generates(const Reader *r, Error *e);
 
 /* Ids, targets and pixels of a sample, in `a`. `answer` NULL: the sample's own answer. The picture is augmented where the
@@ -38,8 +39,8 @@ bool reader_sample(const Reader *r, const Dataset *from, const Sample *x, const 
                    BatchSample *out, Arena *a, Error *e);
 /* The prompt alone, for generation: no targets, never augmented. */
 bool reader_prompt(const Reader *r, const Dataset *from, const Sample *x, BatchSample *out, Arena *a, Error *e);
-/* Whether a model can be asked this sample: as reader_sample, and with each option as the answer where `options`. Its memory is in `scratch`,
- * which the caller may reset afterwards. */
+/* Whether a model can be asked this sample: as reader_sample, and with each option as the answer where `options`.
+ * Its memory is in `scratch`, which the caller may reset afterwards. */
 bool reader_check(const Reader *r, const Dataset *from, const Sample *x, bool options, Arena *scratch, Error *e);
 /* A sample that is never augmented, with the answer `answer` (NULL: its own) or, with prompt = true, without any. Its pixels were read
  * before, for a sample with the same picture; they stay where they are. */

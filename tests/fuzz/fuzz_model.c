@@ -172,7 +172,8 @@ static bool parse_text_config(const Input *in)
         Error own = { 0 };
         const char *path = scratch("text/%s", files[k]);
         fuzz_file(in, arena_format(in->arena, "text/%s", files[k]));
-        const bool read = k < 2 ? text_config_check(scratch("text"), t, 2, &own) : generation_config_check(scratch("text"), t, 2, false, &own);
+        const bool read = k < 2 ? text_config_check(scratch("text"), t, 2, &own)
+                                : generation_config_check(scratch("text"), t, 2, false, &own);
         if (read == own.failed)
             abort();
         good |= !own.failed;

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""The figures of docs/figures/, from the program's answers."""
+import json
+import math
+import os
+import subprocess
+
+from exact import Q, U, f32
+from svg import Drawing
+
+PULSE, CASE = os.environ.get("PULSE", "build/pulse-ref"), "step/grad_diff.sgd.a"
+TOWER, WORDS = "vision_tower.vision_model", "language_model.model"
+
+
+def ratios():
+    """{answer of a module: error of PyTorch over the noise; None: the same bits}"""
+    command = [PULSE, "verify", "fixtures/vectors/v1", "fixtures/pytorch/answers.safetensors", "--only", CASE, "--all", "--json"]
+    lines = map(json.loads, subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines())
+    return {line["where"][len(CASE) + 1:]: line.get("ratio") for line in lines if line.get("where", "").startswith(CASE + "/")}
+
+
+def model():
+    """The modules of a LLaVA as a graph. A bar is the error of PyTorch over the noise of fp32, forward above and backward below."""
+    d = Drawing(966, 664, "The modules of the tiny model, and how far PyTorch is off in each",
+                   "Each box is a module. Its bars are PyTorch's error over the noise of fp32, forward and backward. Up to 4 is within.")
+    r = ratios()
+    wide, high = 200, 34
+
+    def bar(x, y, width, kind, value):
+        if value is not None:
+            d.rect(kind, x, y, min(value, 1.25) / 1.25 * width, 3.5)
+
+    def box(x, y, name, module, width=wide):
+        d.rect("box", x, y, width, high, 4)
+        d.text(x + 8, y + 15, name, "small")
+        if module:
+            out, back = r.get(module + "@out", 0.0), r.get(module + "@grad.in")
+            d.text(x + width - 8, y + 15, "same bits" if out is None else "%.2f" % out, "soft small", "end")
+            bar(x + 8, y + 20, width - 16, "one", out)
+            bar(x + 8, y + 25.5, width - 16, "two", back)
+
+    def column(x, y, entries):
+        """Boxes one below the other, with arrows; a list of three stands side by side."""
+        for k, entry in enumerate(entries):
+            if k:
+                d.arrow([(x + wide / 2, y - 18), (x + wide / 2, y)])
+            if isinstance(entry, list):
+                for j, (name, module) in enumerate(entry):
+                    box(x + j * (wide + 5) / len(entry), y, name, module, (wide + 5) / len(entry) - 5)
+            else:
+                box(x, y, *entry)
+            y += high + 18
+        return y
+
+    def words(k):
+        at = "%s.layers.%d." % (WORDS, k)
+        return [("input_layernorm", at +
+    "input_layernorm"), [(n, at +
+    "self_attn.%s_proj" %
+    n) for n in "qkv"], ("attention, o_proj", at +
+    "self_attn"), ("post_attention_layernorm", at +
+    "post_attention_layernorm"), [(n +
+    "_proj", at +
+    "mlp.%s_proj" %
+    n) for n in ("gate", "up")], ("silu(gate) up, down_proj", at +
+    "mlp.down_proj"), ("the layer as a whole", at[:-
+    1])]
+    d.text(20, 28, "A step of the tiny model, module by module", "title")
+    for k, said in enumerate(
+    ("PyTorch 1.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
+    "which is the same step", "with random roundings. An error up to 4 times the noise is within. The whole length of a "
+    "bar is 1.25.")):
+        d.text(20, 48 + 16 * k, said, "soft small")
+    for x, kind, name in ((20, "one", "forward"), (100, "two", "backward (where its bound says anything)")):
+        d.rect(kind, x, 76, 18, 4)
+        d.text(x + 24, 82, name, "small")
+    see = TOWER + ".encoder.layers.0."
+    places = [(20, "Vision tower", [("embeddings of patches", TOWER + ".embeddings"), ("pre_layrnorm", TOWER + ".pre_layrnorm"),
+                                    ("layer_norm1", see + "layer_norm1"), [(n, see + "self_attn.%s_proj" % n) for n in "qkv"],
+                                    ("attention, out_proj", see + "self_attn"), ("layer_norm2", see + "layer_norm2"),
+                                    ("fc1", see + "mlp.fc1"),
+                                    ("quick GELU, fc2", see + "mlp.fc2"), ("the layer as a whole", see[:-1]),
+                                    ("class token left out", TOWER)]),
+              (262, "Projector, and the words", [("linear_1", "multi_modal_projector.linear_1"),
+                                                 ("GELU, linear_2", "multi_modal_projector.linear_2"),
+                                                 ("words, picture", "language_model")]),
+              (504, "Language model, layer 0", words(0)), (746, "Layer 1, and the loss", words(1) + [
+                  ("the supervised rows, norm", WORDS + ".norm"), ("lm_head", "language_model.lm_head"), ("loss", "loss")])]
+    ends = []
+    for x, name, entries in places:
+        d.text(x, 112, name, "title")
+        ends.append(column(x, 132, entries) - 18)
+    for (x, _, _), (following, _, _), end in zip(places, places[1:], ends):
+        d.arrow([(x + wide / 2, end), (x + wide / 2, end + 12), (x + wide + 20, end + 12),
+                (x + wide + 20, 121), (following + wide / 2, 121), (following + wide / 2, 132)])
+    d.text(262, 318, "Beside each layer runs the sum x + …,", "soft small")
+    d.text(262, 334, "which is an operator of its own.", "soft small")
+    return d.done()
+
+
+def tiers():
+    """Three values between two neighbouring floats, and what decides each."""
+    d = Drawing(
+    760,
+    348,
+    "The three tiers of the rounding test",
+     "An interval that does not hold the half-way point decides a float. A narrower one may, and an exact comparison always does.")
+    left, right = 150, 590
+    half = (left + right) / 2
+    d.text(20, 28, "Which of two neighbouring floats is nearest?", "title")
+    d.text(left, 60, "a float", "small", "middle")
+    d.text(right, 60, "the next float", "small", "middle")
+    d.text(half, 60, "half-way", "small text2", "middle")
+    rows = [("binary64", "Half-way is not in the interval: the left float. Nearly all values end here.", 0.29, 0.055, True),
+            ("binary64", "Half-way is in the interval: undecided.", 0.512, 0.055, False),
+            ("double-double", "The same value in a narrower interval: the right float. (Sums go on to the exact tier at once.)",
+             0.512, 0.006, True),
+            ("exact", "No interval: integers give the sign of value - half-way. 0 is a tie, which goes to the even float.", 0.5, 0.0, True)]
+    for k, (name, said, at, size, decided) in enumerate(rows):
+        y, x = 96 + 58 * k, left + at * (right - left)
+        d.text(20, y + 4, name, "")
+        d.line("axis", left, y, right, y)
+        for end in (left, right):
+            d.line("axis", end, y - 8, end, y + 8)
+        d.line("half", half, y - 16, half, y + 16)
+        if size:
+            d.rect("three" if decided else "two", x - size * (right - left), y - 5, 2 * size * (right - left), 10, 3)
+        else:
+            d.dot("three", x, y, 5)
+        d.text(left + 4, y + 27, said, "soft small")
+    d.text(
+    20,
+    334,
+    "Not to scale. Where nothing cancels, the interval of a sum of 4096 products is less than 2^-16 of the step between two floats.",
+     "soft small")
+    return d.done()
+
+
+def drawn(n):
+    """n pairs of fp32 numbers of several sizes, from a small generator."""
+    state, out = 1, []
+    for _ in range(2 * n):
+        state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        out.append(f32(Q((state >> 40) - (1 << 23), 1 << 23 + (state >> 37) % 8)))
+    return list(zip(out[::2], out[1::2]))
+
+
+def bounds():
+    """Bounds of a sum of n products in units of one fp32 rounding of its terms, with what plain loops were really off."""
+    d = Drawing(
+    820,
+    446,
+    "The bound of a sum against one rounding to fp32",
+     "A binary64 sum of n products of floats is off by far less than one fp32 rounding, up to millions of terms; an fp32 loop is not.")
+    x0, x1, y0, y1, top, low = 80, 600, 370, 70, 8, -36
+
+    def place(n, e): return x0 + math.log2(n) / 24 * (x1 - x0), y1 + (top - e) / (top - low) * (y0 - y1)
+    d.text(20, 28, "A sum of n products, and how far it may be off", "title")
+    d.text(20, 48, "In units of 2^-24 sum |x w|, which is one rounding to fp32. Both axes are logarithmic.", "soft small")
+    for e in range(low, top + 1, 4):
+        y = place(1, e)[1]
+        d.line("grid", x0, y, x1, y)
+        d.text(x0 - 8, y + 4, "2^%d" % e if e else "1", "soft small", "end")
+    for n in range(0, 25, 4):
+        d.text(place(1 << n, low)[0], y0 + 18, str(1 << n), "soft small", "middle")
+    d.text((x0 + x1) / 2, y0 + 38, "n, the number of products", "soft small", "middle")
+    sizes = [1 << k for k in range(25)]
+    for kind, name, formula in (("line2", "bound of fp32: n", lambda n: math.log2(n)),
+                                ("line1", "bound of binary64: (n + 5) / 2^29", lambda n: math.log2(n + 5) - 29)):
+        points = [place(n, min(formula(n), top)) for n in sizes if formula(n) <= top]
+        d.curve(kind, points)
+        d.text(points[-1][0] + 8, points[-1][1] + (14 if kind == "line2" else 4), name, "small text" + kind[-1])
+    d.line("half", *place(1, 0), *place(1 << 24, 0))
+    d.text(x1 + 8, place(1, 0)[1] + 4, "one fp32 rounding", "small")
+    for n in (1 << k for k in range(2, 13)):
+        terms = drawn(n)
+        exact, size = sum(Q(a) * Q(b) for a, b in terms), sum(abs(Q(a) * Q(b)) for a, b in terms)
+        one, two = 0.0, 0.0
+        for a, b in terms:
+            one += a * b
+            two = f32(Q(two) + Q(f32(Q(a) * Q(b))))
+        for kind, got in (("one", one), ("two", two)):
+            off = abs(Q(got) - exact) / size * (1 << 24)
+            if off:
+                d.dot(kind, *place(n, max(math.log2(off), low)))
+    d.text(
+    20,
+    432,
+    "Dots: what loops in fp32 and in binary64 were really off, on drawn numbers. A binary64 sum without an error has no dot.",
+     "soft small")
+    return d.done()
+
+
+def figures(): return {"docs/figures/%s.svg" % f.__name__: f() for f in (model, tiers, bounds)}

@@ -6,6 +6,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/table.h"
+#include "tensor/exact/bound_records.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
@@ -148,6 +149,25 @@ static bool list_config(bool json, Arena *a, Error *e)
     return !e->failed && table_print(json ? exact : shown, n, cells, KEYS, json, e);
 }
 
+/* The constants of the bounds, then the rules for ties, which have neither a unit nor a value. */
+static bool list_bounds(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "name", "value", "unit", "where", "what", "operators[]" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, (bound_records_count + tie_records_count) * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < bound_records_count; k++) {
+        const BoundRecord *b = &bound_records[k];
+        memcpy(cells + k * COLUMNS, (const char *[]){ b->name, arena_format(a, "%g", b->value), bound_unit_name(b->unit), b->file, b->what,
+                                                      b->operators }, COLUMNS * sizeof *cells);
+    }
+    for (size_t k = 0; cells && k < tie_records_count; k++) {
+        const TieRecord *t = &tie_records[k];
+        memcpy(cells + (bound_records_count + k) * COLUMNS, (const char *[]){ t->name, NULL, "tie", t->file, t->what, t->operators },
+               COLUMNS * sizeof *cells);
+    }
+    return !e->failed && table_print(columns, COLUMNS, cells, bound_records_count + tie_records_count, json, e);
+}
+
 static const struct { const char *name; bool (*print)(bool json, Arena *a, Error *e); } lists[] = {
     { "ops", list_ops },
     { "methods", list_methods },
@@ -156,6 +176,7 @@ static const struct { const char *name; bool (*print)(bool json, Arena *a, Error
     { "scenarios", list_scenarios },
     { "rules", list_stopping_rules },
     { "config", list_config },
+    { "bounds", list_bounds },
 };
 enum { LISTS = sizeof lists / sizeof *lists };
 

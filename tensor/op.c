@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "tensor/base/float.h"
 
 bool call_refuse(const Call *c, const char *expected, Error *e)
 {
@@ -63,6 +64,7 @@ static bool output_fits(Call *c, Shape shape)
 static void kernel_run(Call *c)
 {
     ArenaMark mark = arena_mark(c->scratch);
+    float_env_region(c->error);
     c->op->kernel(c);
     arena_release(c->scratch, mark);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/base/float.h"
 
-#include <fenv.h>
 #include <stdatomic.h>
 
 /* Each test computes with volatile operands, so it sees the machine and not the compiler. */
@@ -31,6 +30,12 @@ bool float_env_check(Error *e)
                                                         "underflow was expected", fault) : true;
 }
 
+static bool thread_is_wrong(Error *e)
+{
+    return error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: an OpenMP thread flushes subnormals or rounds "
+                                                "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+}
+
 bool float_env_check_threads(Error *e)
 {
     atomic_bool right = true;
@@ -39,7 +44,12 @@ bool float_env_check_threads(Error *e)
         atomic_store(&right, false);
     if (!float_env_check(e))
         return false;
-    return atomic_load(&right) ? true
-         : error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: an OpenMP thread flushes subnormals or rounds "
-                                                "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+    return atomic_load(&right) ? true : thread_is_wrong(e);
+}
+
+void float_env_tell(Error *e)
+{
+    #pragma omp critical(float_env_tell)
+    if (e)
+        thread_is_wrong(e);
 }

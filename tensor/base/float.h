@@ -6,6 +6,7 @@
 #ifndef PULSE_TENSOR_BASE_FLOAT_H
 #define PULSE_TENSOR_BASE_FLOAT_H
 
+#include <fenv.h>
 #include <float.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,5 +42,24 @@ static inline int64_t float_key(float x)
 bool float_env_check(Error *e);
 /* The same for every OpenMP thread. */
 bool float_env_check_threads(Error *e);
+
+/* For the threads of a parallel region, and cheap enough for each piece of work: leaves that sentence in `e`, which all of them share,
+ * where this thread's control register does not say what is expected. `e` may be NULL: then nothing is looked at. */
+void float_env_tell(Error *e);
+static inline void float_env_region(Error *e)
+{
+#if defined(__x86_64__) || defined(__SSE2__)
+    if (__builtin_expect((__builtin_ia32_stmxcsr() & 0xe040) != 0, 0))         // rounding mode, FTZ, DAZ
+        float_env_tell(e);
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    if (__builtin_expect((fpcr & 0x1c00003) != 0, 0))                          // rounding mode, FZ, FIZ, AH
+        float_env_tell(e);
+#else
+    if (__builtin_expect(fegetround() != FE_TONEAREST, 0))
+        float_env_tell(e);
+#endif
+}
 
 #endif

@@ -93,17 +93,17 @@ static dd frequency(float base, size_t i, size_t d)
 static bool entry(dd frequency, size_t pos, float *c, float *s)
 {
     dd angle = dd_mul_d(frequency, (double)pos), cosine, sine;
-    double slack = angle.h * 0x1p-91, quick_c, quick_s;
+    double slack = angle.h * IN_UU(angle_argument), quick_c, quick_s;
     int64_t k;
     dd r = reduce(angle, &k);
     quick_quadrant(r, k, &quick_c, &quick_s);
-    bool both = round_decides(quick_c, 0x1p-48 * fabs(quick_c) + slack, c);
-    both &= round_decides(quick_s, 0x1p-48 * fabs(quick_s) + slack, s);
+    bool both = round_decides(quick_c, IN_U(angle) * fabs(quick_c) + slack + tier_slack(1), c);
+    both &= round_decides(quick_s, IN_U(angle) * fabs(quick_s) + slack + tier_slack(1), s);
     if (both)
         return true;
     quadrant(r, k, &cosine, &sine);
-    both = dd_round_abs(cosine, 0x1p-98 * fabs(cosine.h) + slack, c);
-    return dd_round_abs(sine, 0x1p-98 * fabs(sine.h) + slack, s) && both;
+    both = dd_round_abs(cosine, IN_UU(angle_dd) * fabs(cosine.h) + slack, c);
+    return dd_round_abs(sine, IN_UU(angle_dd) * fabs(sine.h) + slack, s) && both;
 }
 
 bool angle_rope_tables(float *cosines, float *sines, size_t positions, size_t d, float base, Error *e)

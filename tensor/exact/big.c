@@ -179,7 +179,8 @@ float big_round_over_root(const Big *n, const Big *w)
         b *= 2;
         ew--;
     }
-    double v = ldexp(a / sqrt(b), en - ew / 2), e = 0x1p-49 * fabs(v) + 0x1p-1070 + tier_slack(2);
+    double v = ldexp(a / sqrt(b), en - ew / 2), e = IN_U(over_root) * fabs(v) + 0x1p-1070 + tier_slack(2);
+    PROBE(2, v, 0, e);
     float lo = (float)(v - e), hi = (float)(v + e);
     return lo == hi ? lo + 0.0f : round_compare(lo, hi, over_root_compare, &(OverRoot){ n, w });
 }

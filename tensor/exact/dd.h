@@ -100,6 +100,7 @@ static inline dd dd_sqrt(dd x)
 static inline bool dd_round_abs(dd x, double bound, float *y)
 {
     double e = bound * (1 + 0x1p-50) + 0x1p-105 * fabs(x.h);
+    PROBE(2, x.h, x.l, bound);
     *y = round_sum(x.h, x.l - e);
     return *y == round_sum(x.h, x.l + e);
 }
@@ -110,9 +111,8 @@ static inline bool dd_round(dd x, double bound, float *y)
     return dd_round_abs(x, bound * (1 + 0x1p-50) * fabs(x.h), y);
 }
 
-/* Elementary functions (dd.c), each within DD_BOUND |result|.
+/* Elementary functions (dd.c), each within IN_UU(elementary_dd) |result|.
  * exp: |x| <= 600. log: x > 0. log1p: x > -1. */
-#define DD_BOUND 0x1p-100
 dd dd_exp(dd x);
 dd dd_log(dd x);
 dd dd_log1p(dd x);

@@ -9,10 +9,12 @@
 
 #include <math.h>
 #include "tensor/base/float.h"
+#include "tensor/exact/bounds.h"
 
 static inline bool round_decides(double v, double e, float *out)
 {
     float lo = (float)(v - e), hi = (float)(v + e);
+    PROBE(1, v, 0, e);
     *out = lo;
     return lo == hi;
 }
@@ -40,7 +42,7 @@ static inline float round_sum(double a, double b)
 {
     double l, h = two_sum(a, b, &l);
     uint64_t bits = double_bits(h);
-    if (l != 0 && !(bits & 1) && h - h == 0) {
+    if (l != 0 && !(bits & 1) && h - h == 0 && !TURNED(sum_odd)) {
         /* h is even and inexact: step one ulp towards l, which makes the last bit odd */
         bits += ((l > 0) == (h > 0)) ? 1 : (uint64_t)-1;
         h = double_from(bits);

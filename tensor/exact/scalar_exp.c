@@ -20,12 +20,12 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
 SIMD Tier1 exp_tier1(v8d x)
 {
     v8d v = exp_core(simd_clamp(x, -FAR, FAR));
-    return (Tier1){ v, v * 0x1p-50 };
+    return (Tier1){ v, v * IN_U(exp) };
 }
 
 static bool exp_tier2(float x, float *y)
 {
-    return dd_round(dd_exp(dd_from(clamp(x))), DD_BOUND, y);
+    return dd_round(dd_exp(dd_from(clamp(x))), IN_UU(elementary_dd), y);
 }
 
 SCALAR_MAP(exp)
@@ -44,13 +44,13 @@ SIMD Tier1 log_tier1(v8d x)
 {
     v8l positive = (v8l)(x > 0);
     v8d v = log_core(simd_select(positive, x, simd_set(2)));
-    return (Tier1){ v, simd_select(positive, simd_abs(v) * 0x1p-49 + (x - x), simd_set(INFINITY)) };
+    return (Tier1){ v, simd_select(positive, simd_abs(v) * IN_U(log) + (x - x), simd_set(INFINITY)) };
 }
 
 static bool log_tier2(float x, float *y)
 {
     if (x > 0 && x < INFINITY)
-        return dd_round(dd_log(dd_from(x)), DD_BOUND, y);
+        return dd_round(dd_log(dd_from(x)), IN_UU(elementary_dd), y);
     *y = x < 0 ? float_nan() : x == 0 ? -INFINITY : INFINITY;
     return true;
 }
@@ -74,13 +74,13 @@ const ScalarFunction scalar_log = { "log", "log x; NaN below 0, -inf at +-0", "d
 SIMD Tier1 sigmoid_tier1(v8d x)
 {
     v8d v = 1 / (1 + exp_core(-simd_clamp(x, -FAR, FAR)));
-    return (Tier1){ v, v * 0x1p-50 };
+    return (Tier1){ v, v * IN_U(sigmoid) };
 }
 
 static bool sigmoid_tier2(float x, float *y)
 {
     dd e = dd_exp(dd_from(-clamp(x)));
-    return dd_round(dd_div(dd_from(1), dd_add_d(e, 1)), 0x1p-99, y);
+    return dd_round(dd_div(dd_from(1), dd_add_d(e, 1)), IN_UU(sigmoid_dd), y);
 }
 
 SCALAR_MAP(sigmoid)
@@ -100,7 +100,7 @@ const ScalarFunction scalar_sigmoid = { "sigmoid", "1 / (1 + e^-x)", "double-dou
 SIMD Tier1 log_sigmoid_tier1(v8d x)
 {
     v8d v = simd_min(x, simd_set(0)) - log1p_core(exp_core(simd_clamp(-simd_abs(x), -FAR, FAR)));
-    return (Tier1){ v, simd_abs(v) * 0x1p-49 };
+    return (Tier1){ v, simd_abs(v) * IN_U(log_sigmoid) };
 }
 
 static bool log_sigmoid_tier2(float x, float *y)
@@ -110,7 +110,7 @@ static bool log_sigmoid_tier2(float x, float *y)
         return true;
     }
     dd l = dd_log1p(dd_exp(dd_from(clamp(x > 0 ? -x : x))));
-    return dd_round(dd_sub(dd_from(x < 0 ? x : 0), l), 0x1p-98, y);
+    return dd_round(dd_sub(dd_from(x < 0 ? x : 0), l), IN_UU(log_sigmoid_dd), y);
 }
 
 SCALAR_MAP(log_sigmoid)

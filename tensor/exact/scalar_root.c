@@ -29,7 +29,7 @@ SIMD Tier1 rsqrt_tier1(v8d x)
     for (int k = 0; k < LANES; k++)
         root[k] = sqrt(x[k]);
     v8d v = 1 / root;
-    return (Tier1){ v, v * 0x1p-51 };
+    return (Tier1){ v, v * IN_U(rsqrt) };
 }
 
 /* Let m be the midpoint of the two floats around v. It has 25 bits, so that m^2 is exact, and the sign of m^2 x - 1 decides. The sign is
@@ -48,7 +48,7 @@ static bool rsqrt_tier2(float x, float *y)
     float above = float_from(float_bits(below) + 1);
     double m = 0.5 * ((double)below + above);
     dd p = dd_product(m * m, x);
-    *y = dd_add_d(p, -1).h > 0 ? below : above;
+    *y = (dd_add_d(p, -1).h > 0) != TURNED(rsqrt_above) ? below : above;
     return true;
 }
 

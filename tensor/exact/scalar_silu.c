@@ -26,7 +26,7 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
 SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
 {
     v8d v = simd_max(simd_set(-FAR), x) / (1 + exp_core_low(minus_z, minus_z_low));
-    return tiny_half(x, v, simd_abs(v) * 0x1p-50);
+    return tiny_half(x, v, simd_abs(v) * IN_U(gated));
 }
 
 static bool gated_tier2(float x, dd z, float *y)
@@ -40,7 +40,7 @@ static bool gated_tier2(float x, dd z, float *y)
         return true;
     }
     dd d = dd_add_d(dd_exp(dd_neg(z)), 1);
-    return dd_round(dd_div(dd_from(x < -FAR ? -FAR : x), d), 0x1p-96, y);
+    return dd_round(dd_div(dd_from(x < -FAR ? -FAR : x), d), IN_UU(gated_dd), y);
 }
 
 /* --- s (1 + z (1 - s)) with E = e^-z, s = 1 / (1 + E), w = z E s ---
@@ -59,7 +59,7 @@ static bool gated_tier2(float x, dd z, float *y)
 SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
 {
     v8d e = exp_core_low(minus_z, minus_z_low), s = 1 / (1 + e), w = z * (e * s);
-    return (Tier1){ s * (1 + w), s * (1 + simd_abs(w)) * 0x1p-48 };
+    return (Tier1){ s * (1 + w), s * (1 + simd_abs(w)) * IN_U(gated_grad) };
 }
 
 /* Tier 2: s and w are within 600 u^2 together, by the table of x / (1 + e^-z) and two products; 2^-95 is claimed. Near 0 the value is
@@ -67,7 +67,7 @@ SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
 static bool gated_grad_tier2(dd z, float *y)
 {
     dd e = dd_exp(dd_neg(z)), s = dd_div(dd_from(1), dd_add_d(e, 1)), w = dd_mul(z, dd_mul(e, s));
-    return dd_round_abs(dd_mul(s, dd_add_d(w, 1)), s.h * (1 + fabs(w.h)) * 0x1p-95, y);
+    return dd_round_abs(dd_mul(s, dd_add_d(w, 1)), s.h * (1 + fabs(w.h)) * IN_UU(gated_grad_dd), y);
 }
 
 /* --- silu --- */

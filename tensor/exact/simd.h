@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include "tensor/exact/bounds.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -22,7 +23,7 @@
 #endif
 #endif
 #if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__AVX__) && !defined(__SANITIZE_ADDRESS__) \
-    && !defined(__SANITIZE_THREAD__) && !defined(SIMD_SANITIZED)
+    && !defined(__SANITIZE_THREAD__) && !defined(SIMD_SANITIZED) && !defined(PULSE_PROBE)
 #define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define CLONES
@@ -95,6 +96,12 @@ SIMD double simd_sum(v8d x)     // in a fixed order
 SIMD v8i simd_round_fails(v8d v, v8d e, v8f *y)
 {
     v8f hi = simd_round(v + e);
+#ifdef PULSE_PROBE
+    double at[LANES], bound[LANES];
+    memcpy(at, &v, sizeof at);
+    memcpy(bound, &e, sizeof bound);
+    probe_estimates(1, at, NULL, bound, LANES);
+#endif
     *y = simd_round(v - e);
     return (v8i)(*y != hi);
 }

@@ -22,7 +22,7 @@ CLONES static void adam_m_chunk(const Call *c, size_t begin, size_t end)
     double b = c->attrs->f[ADAM_M_BETA1];
     for (size_t j = begin; j < end; j += LANES) {
         v8d old = b * step_load(c, 0, j, end), new = (1 - b) * step_load(c, 1, j, end);
-        step_put(c, j, end, old + new, 5 * U * (simd_abs(old) + simd_abs(new)), adam_m_decide);
+        step_put(c, j, end, old + new, IN_U(adam_m) * (simd_abs(old) + simd_abs(new)), adam_m_decide);
     }
 }
 
@@ -46,7 +46,7 @@ CLONES static void adam_v_chunk(const Call *c, size_t begin, size_t end)
     double b = c->attrs->f[ADAM_V_BETA2];
     for (size_t j = begin; j < end; j += LANES) {
         v8d g = step_load(c, 1, j, end), old = b * step_load(c, 0, j, end), new = (1 - b) * (g * g);
-        step_put(c, j, end, old + new, 6 * U * (simd_abs(old) + simd_abs(new)), adam_v_decide);
+        step_put(c, j, end, old + new, IN_U(adam_v) * (simd_abs(old) + simd_abs(new)), adam_v_decide);
     }
 }
 
@@ -162,7 +162,7 @@ CLONES static void adam_chunk(const Call *c, size_t begin, size_t end)
         t = m / c1 / (root + eps);
         less = decay != 0 ? decay * p : simd_set(0);
         v8d y = p - lr * (t + less);
-        step_put(c, j, end, y, 8 * U * lr * (simd_abs(t) + simd_abs(less)) + 3 * U * simd_abs(y), adam_decide);
+        step_put(c, j, end, y, IN_U(adam_step) * lr * (simd_abs(t) + simd_abs(less)) + IN_U(adam_result) * simd_abs(y), adam_decide);
     }
 }
 

@@ -10,6 +10,7 @@
  * decides the rest (attention_task.c). One thread computes one head of one segment. */
 #include <omp.h>
 #include <string.h>
+#include "tensor/base/float.h"
 #include "tensor/ops/attention_task.h"
 #include "tensor/product/rounding.h"
 #include "tensor/ops.h"
@@ -108,6 +109,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
     if (s && scratch) {
         #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : left)
         for (size_t k = 0; k < tasks; k++) {
+            float_env_region(c->error);
             size_t first = s[k / heads].scores;
             Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
                        c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,

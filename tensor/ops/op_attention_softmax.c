@@ -64,6 +64,7 @@ static void softmax_kernel(const Call *c)
 
     #pragma omp parallel for schedule(static) reduction(min : undecided)
     for (size_t b = 0; b < blocks; b++) {
+        float_env_region(c->error);
         const Segment *mine = s + b / heads;
         size_t at = softmax_block(c, mine, mine->scores + b % heads * mine->q_count * mine->k_count, softmax_room_mine(&room));
         undecided = at < undecided ? at : undecided;
@@ -84,6 +85,7 @@ static void grad_kernel(const Call *c)
 
     #pragma omp parallel for schedule(static)
     for (size_t b = 0; b < blocks; b++) {
+        float_env_region(c->error);
         const Segment *mine = s + b / heads;
         size_t at = mine->scores + b % heads * mine->q_count * mine->k_count;
         for (size_t i = 0; i < mine->q_count; i++, at += mine->k_count) {

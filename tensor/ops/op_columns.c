@@ -11,7 +11,6 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-#define U 0x1p-53
 enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 << 15 };
 
 /* --- column_sum and column_dot --- */
@@ -61,7 +60,7 @@ SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
         for (size_t g = 0; g < GROUP; g++)
             sum[g] += part[g];
     }
-    double h = (double)(ROWS + c->rows / ROWS + 6) * (1 + 0x1p-10) * U;
+    double h = HEIGHT_U((double)(ROWS + c->rows / ROWS), column) * (1 + 0x1p-10);
     for (size_t g = 0; g < GROUP && g * LANES < width; g++) {
         v8f y;
         size_t at = j + g * LANES, n = width - g * LANES;
@@ -83,11 +82,13 @@ static void columns_kernel(const Call *c)
     Shape s = call_value(c, 0)->shape;
     Columns x = { call_value(c, 0)->f32, c->n_in > 1 ? call_value(c, 1)->f32 : NULL, shape_rows(s), shape_cols(s), c->out.f32 };
     #pragma omp parallel for schedule(static) if (x.rows * x.cols > PARALLEL)
-    for (size_t j = 0; j < x.cols; j += BLOCK)
+    for (size_t j = 0; j < x.cols; j += BLOCK) {
+        float_env_region(c->error);
         if (x.cols - j >= BLOCK)
             (x.b ? block_dot : block_sum)(&x, j);
         else
             (x.b ? rest_dot : rest_sum)(&x, j);
+    }
 }
 
 static bool columns_shape(const Call *c, Shape *out, Error *e)
@@ -171,9 +172,10 @@ SIMD void sum_lanes(const Call *c, size_t j, size_t n)
         missed += simd_abs((sum - (next - part)) + (v - part));
         sum = next;
     }
-    v8d bound = (1 + (double)c->n_in * 0x1p-50) * missed + 2 * U * simd_abs(sum);
+    v8d bound = FACTOR(sum_n_missed) * (1 + (double)c->n_in * 0x1p-50) * missed + IN_U(sum_n) * simd_abs(sum);
+    v8l exact = (v8l)(missed == 0) & -(int64_t)!TURNED(sum_n_exact);
     v8f y;
-    v8i open = simd_round_fails(sum, simd_select((v8l)(missed == 0), missed, bound) + tier_slack(1), &y);
+    v8i open = simd_round_fails(sum, simd_select(exact, missed, bound) + tier_slack(1), &y);
     simd_store_part(c->out.f32 + j, n, y + 0.0f);
     for (size_t l = 0; l < LANES && l < n && simd_any(open); l++)
         if (open[l])
@@ -198,8 +200,10 @@ static void sum_n_kernel(const Call *c)
 {
     size_t n = shape_size(c->out.shape);
     #pragma omp parallel for schedule(static) if (n > PARALLEL)
-    for (size_t j = 0; j < n; j += CHUNK)
+    for (size_t j = 0; j < n; j += CHUNK) {
+        float_env_region(c->error);
         (c->n_in == 2 && !tier_force ? add_chunk : sum_chunk)(c, j, n - j < CHUNK ? n : j + CHUNK);
+    }
 }
 
 static bool sum_n_shape(const Call *c, Shape *out, Error *e)

@@ -54,6 +54,7 @@ static void nll_kernel(const Call *c)
 
     #pragma omp parallel for schedule(static) reduction(min : undecided)
     for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         int32_t y = c->attrs->index[r];
         c->out.f32[r] = 0.0f;
         if (y >= 0 && nll_row(z + r * cols, cols, (size_t)y, softmax_room_mine(&room), c->out.f32 + r) < cols && r < undecided)
@@ -113,9 +114,11 @@ static void logit_grad_kernel(const Call *c)
     const float *p = call_value(c, 0)->f32, *q = call_value(c, 1)->f32, *scale = call_value(c, 2)->f32;
 
     #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         for (size_t k = r * cols; k < (r + 1) * cols; k++)
             c->out.f32[k] = round_sum((double)scale[r] * (double)p[k], -((double)scale[r] * (double)q[k])) + 0.0f;
+    }
 }
 
 /* Bound: one u for p - q or for the products, one for the factor, and one to spare. */
@@ -158,6 +161,7 @@ static void logit_grad_label_kernel(const Call *c)
 
     #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         int32_t y = c->attrs->index[r];
         const float *pr = p + r * cols;
         float *dz = c->out.f32 + r * cols;
@@ -217,7 +221,7 @@ static float kl_exact(const float *pr, const float *lr, const float *l, size_t n
     return exact_round(&s);
 }
 
-static float kl_row(const float *pr, const float *lr, const float *l, size_t n, int force)
+static float kl_row(const float *pr, const float *lr, const float *l, size_t n)
 {
     double sum = 0, size = 0;
     float y;
@@ -228,7 +232,7 @@ static float kl_row(const float *pr, const float *lr, const float *l, size_t n, 
     }
     if (sum - sum != 0)
         return float_canonical((float)sum);
-    if (force == 0 && round_decides(sum, (double)(n + 8) * 0x1p-53 * size, &y))
+    if (round_decides(sum, HEIGHT_U((double)n, kl) * size + tier_slack(1), &y))
         return y + 0.0f;
     return kl_exact(pr, lr, l, n);
 }
@@ -247,11 +251,12 @@ static void kl_kernel(const Call *c)
 {
     size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
     const float *pr = call_value(c, 0)->f32, *lr = call_value(c, 1)->f32, *l = call_value(c, 2)->f32;
-    int force = tier_force;
 
     #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++)
-        c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols, force);
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
+        c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols);
+    }
 }
 
 /* Bound: (V + 3) u sum |terms| for V terms, each of which has one difference and one product. */

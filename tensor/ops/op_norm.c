@@ -92,10 +92,8 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
     return big_round_over_root(&n, &e->v3);
 }
 
-/* --- Tier 1. u = 2^-53, and h bounds the height of the tree that sums C terms over eight lanes. The factors 1.01 cover the terms of
- * second order while rho < 2^-10; where rho is larger, tier 1 decides nothing. --- */
-
-#define U 0x1p-53
+/* --- Tier 1. u = 2^-53, and h = C / 8 + 3 is the height of the tree that sums C terms over eight lanes. The factors 1.01 cover the terms
+ * of second order while rho < 2^-10; where rho is larger, tier 1 decides nothing. --- */
 
 typedef struct {
     double mean, delta;       // |mean - true mean| <= delta
@@ -130,7 +128,7 @@ SIMD v8d load_row(const float *x, size_t n, double mean)
 SIMD Spread row_spread(const Row *r)
 {
     double cols = (double)r->cols;
-    Spread s = { .h = (double)(r->cols / LANES + 8) };
+    Spread s = { .h = (double)(r->cols / LANES + 3) };
     v8d sum = simd_set(0), size = sum, squares = sum;
     if (r->centred) {
         for (size_t j = 0; j < r->cols; j += LANES) {
@@ -139,14 +137,14 @@ SIMD Spread row_spread(const Row *r)
             size += simd_abs(x);
         }
         s.mean = simd_sum(sum) / cols;
-        s.delta = (s.h + 3) * U * simd_sum(size) / cols;
+        s.delta = HEIGHT_U(s.h, norm_mean) * simd_sum(size) / cols;
     }
     for (size_t j = 0; j < r->cols; j += LANES) {
         v8d d = load_row(r->x + j, r->cols - j, s.mean);
         squares += d * d;
     }
     s.var = simd_sum(squares) / cols + (double)r->eps;
-    s.rho = (s.h + 8) * U + 1.01 * s.delta * s.delta / s.var;
+    s.rho = HEIGHT_U(s.h, norm_variance) + FACTOR(norm_square) * s.delta * s.delta / s.var;
     s.root = 1 / __builtin_sqrt(s.var);
     return s;
 }
@@ -179,7 +177,7 @@ SIMD void row_forward(const Row *r)
     RowExact exact;
     exact.ready = false;
     Spread s = row_spread(r);
-    double fixed = 1.01 * s.root * s.delta + tier_slack(1), relative = 0.51 * s.rho + 6 * U;
+    double fixed = FACTOR(norm_shift) * s.root * s.delta + tier_slack(1), relative = FACTOR(norm_root) * s.rho + IN_U(norm_result);
     if (!trusted(&s))
         fixed = (double)INFINITY;
     for (size_t j = 0; j < r->cols; j += LANES) {
@@ -209,12 +207,12 @@ SIMD void row_backward(const Row *r)
         products_size += simd_abs(p);
     }
     double p = simd_sum(products), p_size = simd_sum(products_size), size_all = simd_sum(size), area = cols * s.var;
-    double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? (s.h + 3) * U * size_all / cols : 0;
+    double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? HEIGHT_U(s.h, norm_dx_mean) * size_all / cols : 0;
     double k = p / area, k_size = fabs(k);
-    double dk = 1.01 * (s.delta * size_all + (s.h + 3) * U * p_size + fabs(p) * (s.rho + 4 * U)) / area;
+    double dk = 1.01 * (s.delta * size_all + HEIGHT_U(s.h, norm_dx_dot) * p_size + fabs(p) * (s.rho + IN_U(norm_dx_quotient))) / area;
 
-    double fixed = 1.01 * s.root * (db + s.delta * k_size) + tier_slack(1);
-    double by_d = 1.01 * s.root * (dk + 4 * U * k_size), relative = 0.51 * s.rho + 8 * U;
+    double fixed = FACTOR(norm_shift) * s.root * (db + s.delta * k_size) + tier_slack(1);
+    double by_d = 1.01 * s.root * (dk + IN_U(norm_dx_product) * k_size), relative = FACTOR(norm_root) * s.rho + IN_U(norm_dx_result);
     if (!trusted(&s) || !(size_all < (double)INFINITY))
         fixed = (double)INFINITY;
     for (size_t j = 0; j < r->cols; j += LANES) {
@@ -236,8 +234,10 @@ static void each_row(const Call *c, bool centred, void (*row)(const Row *))
     size_t cols = shape_cols(c->out.shape), rows = cols ? shape_size(c->out.shape) / cols : 0;
     const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
     #pragma omp parallel for schedule(static) if (rows * cols > PARALLEL)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[NORM_EPS], centred });
+    }
 }
 
 static void layernorm_kernel(const Call *c)    { each_row(c, true, layernorm_row); }

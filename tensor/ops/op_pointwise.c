@@ -39,8 +39,10 @@ static void by_chunk(const Call *c, void (*run)(const Call *c, size_t begin, siz
 {
     size_t n = shape_size(c->out.shape);
     #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
-    for (size_t begin = 0; begin < n; begin += CHUNK)
+    for (size_t begin = 0; begin < n; begin += CHUNK) {
+        float_env_region(c->error);
         run(c, begin, n - begin < CHUNK ? n : begin + CHUNK);
+    }
 }
 
 /* y_k = RN(f(k)), f one operation of IEEE 754 on floats. */
@@ -80,7 +82,7 @@ CLONES static void multiply_add(Run a, Run b, Run c, float *y, size_t n)
         v8d v = run_load(a, k, n) * run_load(b, k, n) + run_load(c, k, n);
         v8f near;
         size_t left = n - k < LANES ? n - k : LANES;
-        if (!simd_any(simd_round_fails(v, simd_abs(v) * 0x1p-51, &near)))
+        if (!simd_any(simd_round_fails(v, simd_abs(v) * IN_U(multiply_add) + tier_slack(1), &near)))
             simd_store_part(y + k, left, near);
         else
             round_sums((Run){ a.at + k * a.step, a.step }, (Run){ b.at + k * b.step, b.step },
@@ -260,8 +262,10 @@ static void mul_rows_kernel(const Call *c)
     if (!w)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         mul_row(x + r * cols, w, c->out.f32 + r * cols, cols);
+    }
 }
 
 static void affine_rows_kernel(const Call *c)
@@ -271,8 +275,10 @@ static void affine_rows_kernel(const Call *c)
     if (!g || !b)
         return;
     #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         multiply_add((Run){ x + r * cols, 1 }, (Run){ g, 1 }, (Run){ b, 1 }, c->out.f32 + r * cols, cols);
+    }
 }
 
 static void mul_rows_vjp(Tape *t, Node *y, Node *dy)

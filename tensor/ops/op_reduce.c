@@ -11,7 +11,6 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-#define U 0x1p-53
 enum { CHUNK = 4096, PARALLEL = 1 << 15 };
 
 /* --- Sums of adjacent numbers. --- */
@@ -34,23 +33,30 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
-/* The tree of a chunk has the height CHUNK / LANES + 3, and each chunk is one more addition. OpenMP adds the chunks in any order, which
- * the rounding test hides. 4 is added for the test itself, and because the computed `size` may be too small by h u of itself
- * (h^2 u < 2 for n < 2^38). */
-static Total total(const float *x, size_t n, bool squares)
+/* The height h of the tree, which adds to 0 first (that is exact): ceil(CHUNK / LANES) - 1 additions in a lane, 3 for the lanes, and one
+ * for each chunk but the first. OpenMP adds the chunks in any order, which the rounding test hides.
+ *
+ *     the sum                   h u size
+ *     the division of a mean    u |result|
+ *     the test itself           u |result| and u of the bound
+ *     sum                       (h + 2) u size, because |sum| <= size;   (h + 4) u size is claimed
+ *
+ * The difference covers the computed `size`, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
+static Total total(const Call *c, const float *x, size_t n, bool squares)
 {
     double sum = 0, size = 0;
     size_t chunks = (n + CHUNK - 1) / CHUNK;
     #pragma omp parallel for schedule(static) reduction(+ : sum, size) if (n > PARALLEL)
     for (size_t k = 0; k < chunks; k++) {
+        float_env_region(c->error);
         Total t;
         size_t left = n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
         (squares ? chunk_squares : chunk_plain)(x + k * CHUNK, m, &t);
         sum += t.sum;
         size += t.size;
     }
-    double height = (double)((n < CHUNK ? n : CHUNK) / LANES + 4 + chunks + 1);   // + 1: threads start from 0
-    return (Total){ sum, size, height + 4 };
+    double height = (double)(((n < CHUNK ? n : CHUNK) + LANES - 1) / LANES + 1 + chunks);
+    return (Total){ sum, size, height };
 }
 
 static void exact_range(Exact *s, const float *x, size_t n, bool squares)
@@ -62,11 +68,11 @@ static void exact_range(Exact *s, const float *x, size_t n, bool squares)
             exact_add(s, x[k]);
 }
 
-static float range_sum(const float *x, size_t n, bool squares)
+static float range_sum(const Call *c, const float *x, size_t n, bool squares)
 {
     float y;
-    Total t = total(x, n, squares);
-    if (round_decides(t.sum, t.h * U * t.size + U * fabs(t.sum) + tier_slack(1), &y))
+    Total t = total(c, x, n, squares);
+    if (round_decides(t.sum, HEIGHT_U(t.h, sum) * t.size + tier_slack(1), &y))
         return y + 0.0f;
     Exact s = exact_zero();
     exact_range(&s, x, n, squares);
@@ -91,7 +97,8 @@ static int mean_compare(const void *value, double m)
 /* The rounding of the sum and the division make 2 u, and the test adds one. */
 static float mean_round(const Exact *s, size_t n)
 {
-    double v = exact_round64(s) / (double)n, e = 4 * U * fabs(v) + tier_slack(2);
+    double v = exact_round64(s) / (double)n, e = IN_U(mean_exact) * fabs(v) + tier_slack(2);
+    PROBE(2, v, 0, e);
     if (v - v != 0)
         return float_canonical((float)v);
     float lo = (float)(v - e), hi = (float)(v + e);
@@ -99,12 +106,12 @@ static float mean_round(const Exact *s, size_t n)
 }
 
 /* RN(the sum of `count` elements / n) */
-static float range_mean(const float *x, size_t count, size_t n)
+static float range_mean(const Call *c, const float *x, size_t count, size_t n)
 {
     float y;
-    Total t = total(x, count, false);
+    Total t = total(c, x, count, false);
     double v = t.sum / (double)n;
-    if (round_decides(v, t.h * U * t.size / (double)n + 3 * U * fabs(v) + tier_slack(1), &y))
+    if (round_decides(v, HEIGHT_U(t.h, sum) * t.size / (double)n + tier_slack(1), &y))
         return y + 0.0f;
     Exact s = exact_zero();
     exact_range(&s, x, count, false);
@@ -124,7 +131,8 @@ static int norm_compare(const void *value, double m)
 
 static float norm_round(const Exact *s)
 {
-    double v = sqrt(exact_round64(s)), e = 4 * U * v + tier_slack(2);
+    double v = sqrt(exact_round64(s)), e = IN_U(square_norm_exact) * v + tier_slack(2);
+    PROBE(2, v, 0, e);
     if (v - v != 0)
         return float_canonical((float)v);
     float lo = (float)(v - e), hi = (float)(v + e);
@@ -150,29 +158,30 @@ static bool mean_shape(const Call *c, Shape *out, Error *e)
 
 static void sum_kernel(const Call *c)
 {
-    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), false);
+    c->out.f32[0] = range_sum(c, call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), false);
 }
 
 static void mean_kernel(const Call *c)
 {
-    c->out.f32[0] = range_mean(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[MEAN_N]);
+    c->out.f32[0] = range_mean(c, call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), (size_t)c->attrs->n[MEAN_N]);
 }
 
 static void square_sum_kernel(const Call *c)
 {
-    c->out.f32[0] = range_sum(call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), true);
+    c->out.f32[0] = range_sum(c, call_value(c, 0)->f32, shape_size(call_value(c, 0)->shape), true);
 }
 
 static void square_norm_kernel(const Call *c)
 {
     double sum = 0, h = 0;
     for (size_t k = 0; k < c->n_in; k++) {
-        Total t = total(call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
+        Total t = total(c, call_value(c, k)->f32, shape_size(call_value(c, k)->shape), true);
         sum += t.sum;
         h = (h > t.h ? h : t.h) + 1;
     }
     double v = sqrt(sum);
-    if (round_decides(v, (h + 3) * U * v + tier_slack(1), c->out.f32))
+    // half of h u for the sum, u for the root, u for the test; (h / 2 + 3) u is claimed
+    if (round_decides(v, HEIGHT_U(h / 2, square_norm) * v + tier_slack(1), c->out.f32))
         return;
     Exact s = exact_zero();
     for (size_t k = 0; k < c->n_in; k++)
@@ -310,14 +319,14 @@ static void segment_sum_kernel(const Call *c)
 {
     const int32_t *at = c->attrs->index;
     for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
-        c->out.f32[k] = range_sum(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), false);
+        c->out.f32[k] = range_sum(c, call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), false);
 }
 
 static void segment_mean_kernel(const Call *c)
 {
     const int32_t *at = c->attrs->index;
     for (size_t k = 0; k + 1 < c->attrs->index_count; k++)
-        c->out.f32[k] = range_mean(call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
+        c->out.f32[k] = range_mean(c, call_value(c, 0)->f32 + at[k], (size_t)(at[k + 1] - at[k]), (size_t)(at[k + 1] - at[k]));
 }
 
 static void segment_sum_bound(BoundRule *r)

@@ -41,7 +41,7 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
         v8d first = simd_load_part(p + j, part, 0) * simd_load_part(a + j, part, 0);
         v8d second = simd_load_part(q + j, part, 0) * simd_load_part(b + j, part, 0) * simd_set(sign), v = first + second;
         v8f f;
-        v8i fails = simd_round_fails(v, simd_abs(v) * simd_set(0x3p-53) + simd_set(tier_slack(1)), &f);
+        v8i fails = simd_round_fails(v, simd_abs(v) * simd_set(IN_U(rope)) + simd_set(tier_slack(1)), &f);
         simd_store_part(y + j, part, f);
         if (simd_any(fails))
             for (size_t c = 0; c < part; c++)
@@ -55,6 +55,7 @@ static void rotate(const Call *c, double sign)
     size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[ROPE_HEADS], half = cols / (2 * heads);
     #pragma omp parallel for schedule(static) if (rows * cols > 8192)
     for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         size_t position = (size_t)c->attrs->index[r];
         const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half;
         for (size_t h = 0; h < heads; h++) {

@@ -166,7 +166,7 @@ static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, s
         sum += x;
         size += x < 0 ? -x : x;
     }
-    if (round_decides(sum, (double)(n + 2) * (1 + 0x1p-20) * 0x1p-53 * size, &y))
+    if (round_decides(sum, HEIGHT_U((double)n, scatter) * (1 + 0x1p-20) * size + tier_slack(1), &y))
         return y + 0.0f;
     Exact exact = exact_zero();
     for (size_t k = 0; k < n; k++)
@@ -193,6 +193,7 @@ static void scatter_kernel(const Call *c)
 
     #pragma omp parallel for schedule(static) if (n * cols > 65536)
     for (size_t v = 0; v < rows; v++) {
+        float_env_region(c->error);
         float *y = c->out.f32 + v * cols;
         const int32_t *mine = list + begin[v];
         size_t count = begin[v + 1] - begin[v];

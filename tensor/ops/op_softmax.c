@@ -33,6 +33,7 @@ static void rows_kernel(const Call *c, RowFunction *f)
 
     #pragma omp parallel for schedule(static) reduction(min : undecided)
     for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         size_t v = f(x + r * cols, cols, softmax_room_mine(&room), c->out.f32 + r * cols);
         if (v < cols && r * cols + v < undecided)
             undecided = r * cols + v;
@@ -51,8 +52,10 @@ static void softmax_grad_kernel(const Call *c)
     const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
 
     #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        float_env_region(c->error);
         softmax_grad_row(p + r * cols, dp + r * cols, cols, c->out.f32 + r * cols);
+    }
 }
 
 /* --- bounds --- */

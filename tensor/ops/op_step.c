@@ -10,8 +10,10 @@ void step_each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin, s
 {
     size_t n = shape_size(c->out.shape);
     #pragma omp parallel for schedule(static) if (n > PARALLEL)
-    for (size_t j = 0; j < n; j += CHUNK)
+    for (size_t j = 0; j < n; j += CHUNK) {
+        float_env_region(c->error);
         chunk(c, j, n - j < CHUNK ? n : j + CHUNK);
+    }
 }
 
 bool step_same_shapes(const Call *c, Shape *out, Error *e)
@@ -58,7 +60,7 @@ static int clip_compare(const void *value, double m)
 static void clip_kernel(const Call *c)
 {
     Clip q = { c->attrs->f[CLIP_FACTOR_MAX_NORM], call_value(c, 0)->f32[0] };
-    double v = q.max_norm / (q.norm + 1e-6), e = 5 * U * fabs(v) + tier_slack(1) + tier_slack(2);
+    double v = q.max_norm / (q.norm + 1e-6), e = IN_U(clip_factor) * fabs(v) + tier_slack(1) + tier_slack(2);
     float *y = c->out.f32;
     if (v - v != 0 || v == 0)
         *y = v != v ? float_nan() : 0.0f;
@@ -164,7 +166,7 @@ CLONES static void sgd_chunk(const Call *c, size_t begin, size_t end)
     for (size_t j = begin; j < end; j += LANES) {
         v8d p = step_load(c, 0, j, end), g = step_load(c, 1, j, end), less = decay != 0 ? decay * p : simd_set(0);
         v8d y = p - lr * (g + less);
-        step_put(c, j, end, y, 4 * U * lr * (simd_abs(g) + simd_abs(less)) + 3 * U * simd_abs(y), sgd_decide);
+        step_put(c, j, end, y, IN_U(sgd_step) * lr * (simd_abs(g) + simd_abs(less)) + IN_U(sgd_result) * simd_abs(y), sgd_decide);
     }
 }
 
@@ -211,7 +213,7 @@ CLONES static void momentum_chunk(const Call *c, size_t begin, size_t end)
     double momentum = c->attrs->f[MOMENTUM_MOMENTUM];
     for (size_t j = begin; j < end; j += LANES) {
         v8d y = momentum * step_load(c, 0, j, end) + step_load(c, 1, j, end);
-        step_put(c, j, end, y, 3 * U * simd_abs(y), momentum_decide);
+        step_put(c, j, end, y, IN_U(momentum) * simd_abs(y), momentum_decide);
     }
 }
 

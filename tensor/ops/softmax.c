@@ -136,9 +136,22 @@ static size_t place_of(const float *x, double top)
     return at;
 }
 
-static double bound(size_t n, int constant)
+static double height(size_t n)
 {
-    return (constant + (double)(n < CHUNK ? n : CHUNK) / LANES + (double)n / CHUNK + 3) * 0x1p-53;
+    return (double)(n < CHUNK ? n : CHUNK) / LANES + (double)n / CHUNK + 3;
+}
+
+/* Tells the probe (bounds.h) eight estimates with a relative bound. */
+SIMD void probe_relative(v8d v, double e)
+{
+#ifdef PULSE_PROBE
+    double at[LANES], bounds[LANES];
+    for (int k = 0; k < LANES; k++)
+        at[k] = v[k], bounds[k] = fabs(v[k]) * e;
+    probe_estimates(1, at, NULL, bounds, LANES);
+#else
+    (void)v, (void)e;
+#endif
 }
 
 typedef bool Slow(SlowRow *row, size_t v, float *y);
@@ -173,12 +186,13 @@ CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *
         fill(p, n, float_nan());
         return n;
     }
-    double inverse = 1 / row_powers(x, n, top, room), e = bound(n, 224), below = 1 - e, above = 1 + e;
+    double inverse = 1 / row_powers(x, n, top, room), e = HEIGHT_U(height(n), softmax), below = 1 - e, above = 1 + e;
     SlowRow slow = { .n = 0 };
     for (size_t k = 0; k < n; k += LANES) {
         v8d v;
         memcpy(&v, room + k, sizeof v);
         v *= inverse;
+        probe_relative(v, e);
         v8f y = simd_round(v * below);
         v8i fails = (v8i)(y != simd_round(v * above)) | -(tier_force != 0);
         store(p, k, n, y);
@@ -201,9 +215,10 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
         return n;
     }
     SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
-    double log = row_log(x, n, top, slow.at, room), e = bound(n, 160), below = 1 - e, above = 1 + e;
+    double log = row_log(x, n, top, slow.at, room), e = HEIGHT_U(height(n), log_softmax), below = 1 - e, above = 1 + e;
     for (size_t k = 0; k < n; k += LANES) {
         v8d v = shifted(x, k, n, top) - log;
+        probe_relative(v, e);
         v8f y = simd_round(v * below);
         v8i fails = (v8i)(y != simd_round(v * above)) | -(tier_force != 0);
         store(l, k, n, y + 0.0f);
@@ -224,7 +239,8 @@ CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, f
         return n;
     }
     SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
-    double v = row_log(x, n, top, slow.at, room) - ((double)x[y] - top), e = bound(n, 160);
+    double v = row_log(x, n, top, slow.at, room) - ((double)x[y] - top), e = HEIGHT_U(height(n), log_softmax);
+    PROBE(1, v, 0, fabs(v) * e);
     *nll = (float)(v * (1 - e));
     if (*nll == (float)(v * (1 + e)) && tier_force == 0)
         return n;

@@ -75,12 +75,12 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
     exact.dp = dp;
     exact.n = n;
     exact.summed = false;
-    double dot = simd_sum(dots), error = (double)height * (1 + 0x1p-10) * 0x1p-53 * simd_sum(sizes);
+    double dot = simd_sum(dots), error = HEIGHT_U((double)height, softmax_grad_dot) * (1 + 0x1p-10) * simd_sum(sizes);
 
     for (size_t k = 0; k < n; k += LANES) {
         v8d a = load(p, k, n), v = a * (load(dp, k, n) - dot);
         v8f y;
-        v8i fails = simd_round_fails(v, simd_abs(a) * error + simd_abs(v) * 0x1p-51, &y) | -force;
+        v8i fails = simd_round_fails(v, simd_abs(a) * error + simd_abs(v) * IN_U(softmax_grad), &y) | -force;
         simd_store_part(ds + k, n - k, y + 0.0f);
         if (simd_any(fails))
             grad_some(&exact, k, &fails, dot, ds);

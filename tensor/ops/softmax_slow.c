@@ -7,7 +7,7 @@
  *
  * Bounds are relative, in u^2 = 2^-106; log1p does not enlarge the relative error of T.
  *
- *     T: one term (DD_BOUND)                   64
+ *     T: one term (elementary)                 64
  *     T: the sum of n positive terms          3 n
  *     T: second order                           1       sum of T: 65 + 3 n, row->bound
  *     p: e^d 64, 1 + T 2, the quotient 15, the test 3   row->bound + 84
@@ -34,7 +34,7 @@ static void sum_others(SlowRow *row)
         if (j != row->at && d.h >= LEFT_OUT)
             row->others = dd_add(row->others, dd_exp(d));
     }
-    row->bound = (65 + 3 * (double)row->n) * 0x1p-106;
+    row->bound = HEIGHT_U(3 * (double)row->n, softmax_sum_dd) * 0x1p-53;
     row->log = dd_log1p(row->others);
     row->summed = true;
 }
@@ -46,7 +46,7 @@ static bool softmax_dd(SlowRow *row, size_t v, float *p)
         return false;
     sum_others(row);
     dd y = dd_div(dd_exp(d), dd_add_d(row->others, 1));
-    return dd_round(y, row->bound + (64 + 2 + 15 + 3) * 0x1p-106, p);
+    return dd_round(y, row->bound + IN_UU(softmax_dd), p);
 }
 
 static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
@@ -60,7 +60,7 @@ static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
         return v == row->at;
     }
     dd y = dd_sub(d, row->log);
-    return dd_round(y, row->bound + (64 + 3 + 3) * 0x1p-106, l);
+    return dd_round(y, row->bound + IN_UU(log_softmax_dd), l);
 }
 
 /* --- The last tier. --- */
@@ -116,8 +116,8 @@ static bool log_softmax_last(SlowRow *row, size_t v, float *l)
         *l = 0.0f;
         return others_below(row, -151);
     }
-    *l = round_sum(d.h, d.l == 0 ? -0x1p-600 : d.l);
-    return others_below(row, -60) && *l == round_sum(d.h, d.l - 0x1p-59);
+    *l = round_sum(d.h, d.l == 0 ? TURNED(log_softmax_below) ? 0x1p-600 : -0x1p-600 : d.l);
+    return others_below(row, -60) && (TURNED(log_softmax_below) || *l == round_sum(d.h, d.l - 0x1p-59));
 }
 
 bool softmax_slow(SlowRow *row, size_t v, float *p)

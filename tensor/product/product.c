@@ -7,6 +7,7 @@
 #include <omp.h>
 #include <stdatomic.h>
 #include <string.h>
+#include "tensor/base/float.h"
 #include "tensor/product/freivalds.h"
 #include "tensor/product/operands.h"
 #include "tensor/product/rounding.h"
@@ -51,6 +52,7 @@ typedef struct {
     size_t room;
     bool   checked;                     // whether Freivalds' check is made (freivalds.h), which reads the next two
     double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], the signed sums over each panel's lines
+    Error *error;                       // for float_env_region
 } Work;
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -150,6 +152,7 @@ static Outcome run_threads(const Work *w, size_t threads)
     size_t left = 0, wrong = SIZE_MAX;
     #pragma omp parallel num_threads((int)threads) reduction(+ : left) reduction(min : wrong) if (threads > 1)
     {
+        float_env_region(w->error);
         double *room = w->scratch + (size_t)omp_get_thread_num() * w->room;
         #pragma omp for schedule(static)
         for (size_t j = 0; j < w->columns; j += KERNEL_COLS)
@@ -181,7 +184,7 @@ static bool is_checked(const Tile *t, uint64_t call)
 
 static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left, Arena *arena, Error *e)
 {
-    Work w = { .engine = engine, .of = *(const Operands *)t->operands, .whole = *t };
+    Work w = { .engine = engine, .of = *(const Operands *)t->operands, .whole = *t, .error = e };
     bool serial = omp_in_parallel() || t->m * t->n * t->length < SERIAL;
     size_t threads = serial ? 1 : (size_t)omp_get_max_threads();
     cut(&w, threads);
@@ -201,6 +204,8 @@ static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left
     Outcome all = run_threads(&w, threads);
     *left += all.left;
     arena_release(arena, mark);
+    if (e && e->failed)
+        return false;
     return all.wrong == SIZE_MAX
            || error_set(e, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): the engine (%s) "
                            "computes wrong sums; "

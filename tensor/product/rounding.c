@@ -74,7 +74,7 @@ typedef struct { v8d factor, s, slack; } Bound;
 
 SIMD v8i round_eight(v8d sum, v8d norm, v8d addend, Bound b, v8f *y)
 {
-    v8d v = sum * b.s + addend, e = norm * b.factor + simd_abs(addend) * simd_set(0x3p-53) + b.slack;
+    v8d v = sum * b.s + addend, e = norm * b.factor + simd_abs(addend) * simd_set(IN_U(product_addend)) + b.slack;
     v8i fails = simd_round_fails(v, e, y);
     *y += (v8f){ 0 };                                      // -0 becomes +0
     return fails;
@@ -154,7 +154,7 @@ static size_t decide_band(const Tile *t, const double *sum, size_t stride, doubl
 
 size_t tile_round(const Tile *t, const double *sum, size_t stride, double height)
 {
-    double factor = (height + 5) * 0x1p-53 * fabs((double)t->ep.s);
+    double factor = HEIGHT_U(height, product) * fabs((double)t->ep.s);
     size_t left = 0, cols = t->n < MOST ? t->n : MOST, rows = cols ? MOST / cols : t->m;
     for (size_t i = 0; i < t->m && t->n; i += rows)
         for (size_t j = 0; j < t->n; j += cols) {

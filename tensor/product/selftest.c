@@ -2,6 +2,7 @@
 /* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are whole tiles; all
  * transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and negative zeros. Every thread takes
  * part, because a library keeps buffers for each thread. */
+#include "tensor/base/float.h"
 #include "tensor/exact/exact.h"
 #include "tensor/product/engine.h"
 
@@ -89,6 +90,7 @@ bool engine_selftest(const Engine *engine, Error *e)
     #pragma omp parallel
     {
         Error mine = { 0 };
+        float_env_region(&mine);
         check_shared(engine, &mine);
         #pragma omp critical(engine_selftest)
         if (mine.failed)

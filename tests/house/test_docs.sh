@@ -29,7 +29,7 @@ digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
 check "so has the matrix of REPRODUCE.md" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
-wide() { for list in ops methods presets metrics scenarios rules config; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
+wide() { for list in ops methods presets metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
 own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
 check "full.ini gives each method what methods.ini gives it" diff <(own methods.ini) <(own full.ini)

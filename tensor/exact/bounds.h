@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The constants of bounds.def, as the code reads them, and the hook that measures them.
+ *
+ *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u
+ *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
+ *
+ * In the library all of them are constants of the compiler, TURNED is false, and the hook is nothing. A build with PULSE_PROBE, which
+ * is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h), multiplies each by a scale that a test may change, may
+ * turn a rule for ties round, and tells every estimate with its bound before the rounding test. */
+#ifndef PULSE_TENSOR_EXACT_BOUNDS_H
+#define PULSE_TENSOR_EXACT_BOUNDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define BOUND(NAME, OPERATORS, UNIT, VALUE, ...) static const double bound_##NAME = VALUE;
+#define TIE(...)
+#include "tensor/exact/bounds.def"
+#undef TIE
+#undef BOUND
+
+#define FACTOR(NAME)      (bound_##NAME * SCALE(NAME))
+#define IN_U(NAME)        (FACTOR(NAME) * 0x1p-53)
+#define IN_UU(NAME)       (FACTOR(NAME) * 0x1p-106)
+#define HEIGHT_U(h, NAME) (((h) + bound_##NAME) * SCALE(NAME) * 0x1p-53)
+
+#ifdef PULSE_PROBE
+
+typedef enum {
+#define BOUND(NAME, ...) BOUND_##NAME,
+#define TIE(...)
+#include "tensor/exact/bounds.def"
+#undef TIE
+#undef BOUND
+    BOUNDS
+} BoundName;
+
+typedef enum {
+#define BOUND(...)
+#define TIE(NAME, ...) TIE_##NAME,
+#include "tensor/exact/bounds.def"
+#undef TIE
+#undef BOUND
+    TIES
+} TieName;
+
+extern double bound_scale[BOUNDS];
+extern bool tie_turned[TIES];
+#define SCALE(NAME)  bound_scale[BOUND_##NAME]
+#define TURNED(NAME) tie_turned[TIE_##NAME]
+
+/* Tells n estimates v + low of one tier, each with its absolute bound; low may be NULL. */
+void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);
+#define PROBE(tier, v, low, bound) probe_estimates(tier, &(double){ v }, &(double){ low }, &(double){ bound }, 1)
+
+#else
+
+#define SCALE(NAME)  1
+#define TURNED(NAME) false
+#define PROBE(tier, v, low, bound) ((void)0)
+
+#endif
+#endif

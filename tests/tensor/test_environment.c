@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Every parallel region looks at the floating-point environment of its threads: a worker that flushes subnormals is a failure of the
+ * call, and not another result. */
+#include "tests/tensor/op_bench.h"
+
+#include <omp.h>
+#include <string.h>
+#include "tensor/base/float.h"
+
+#ifdef __SSE2__
+#include <xmmintrin.h>
+
+enum { WORKERS = 3, FLUSH = 0x8000 };
+
+/* Sets or clears FTZ of each thread but the first, or of the first alone. */
+static void flush(bool on, bool first)
+{
+    #pragma omp parallel num_threads(WORKERS)
+    if ((omp_get_thread_num() == 0) == first)
+        _mm_setcsr(on ? _mm_getcsr() | FLUSH : _mm_getcsr() & ~(unsigned)FLUSH);
+}
+
+/* LLVM's runtime gives its threads the first one's settings at the start of each region. */
+static bool workers_keep_it(void)
+{
+    int kept = 0;
+    flush(true, false);
+    #pragma omp parallel num_threads(WORKERS) reduction(+ : kept)
+    kept += (_mm_getcsr() & FLUSH) != 0;
+    flush(false, false);
+    return kept == WORKERS - 1;
+}
+
+/* Runs the call of a case while some threads flush. True: the call failed because of the environment. */
+static bool refused(const OpCase *c, bool first)
+{
+    Bench b;
+    Error error = { 0 };
+    Tensor out = { .data = NULL };
+    begin(&b);
+    put_inputs(&b, c);
+    const Node *y = c->make(&b.tape, b.x);
+    expect_fine(&b.error);
+    Tensor *in = arena_array(&b.arena, y->n_in, sizeof *in);
+    for (size_t k = 0; k < y->n_in; k++)
+        in[k] = y->in[k]->out;
+    flush(true, first);
+    bool done = op_run(y->op, y->n_in, in, &y->attrs, &b.arena, &error, &out);
+    flush(false, first);
+    bool told = error.failed && error.kind == ERROR_ENVIRONMENT && strstr(error.text, "floating-point environment");
+    if (error.failed && !told)
+        fail_msg("%s: %s", c->name, error.text);
+    assert_true(done == !error.failed);
+    end(&b);
+    return told;
+}
+
+/* These run on the thread that calls: they move numbers, or their examples are short. */
+static const char *const serial[] = {
+    "reshape", "transpose", "concat_rows", "slice_rows", "gather_rows", "broadcast_rows", "patches", "mask", "argmax", "scatter_rows",
+    "segment_sum", "segment_mean", "clip_factor", "lora_merge", "rope", "rope_back",
+};
+
+static bool is_serial(const char *name)
+{
+    for (size_t k = 0; k < sizeof serial / sizeof *serial; k++)
+        if (strcmp(serial[k], name) == 0)
+            return true;
+    return false;
+}
+
+static void a_worker_that_flushes_is_a_failure_of_the_call(void **state)
+{
+    (void)state;
+    omp_set_num_threads(WORKERS);
+    if (!workers_keep_it())
+        skip();
+    int wrong = 0;
+    for (size_t k = 0; k < op_cases_count; k++)
+        if (refused(&op_cases[k], false) == is_serial(op_cases[k].name)) {
+            const char *why = is_serial(op_cases[k].name) ? "it is not serial" : "a worker that flushes is not seen";
+            print_error("%s: %s\n", op_cases[k].name, why);
+            wrong++;
+        }
+    assert_int_equal(wrong, 0);
+}
+
+static void a_caller_that_flushes_is_a_failure_of_every_call(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < op_cases_count; k++)
+        if (!refused(&op_cases[k], true))
+            fail_msg("%s: a caller that flushes is not seen", op_cases[k].name);
+}
+
+#endif
+
+static void a_sound_environment_is_no_failure(void **state)
+{
+    (void)state;
+    Error error = { 0 };
+    #pragma omp parallel
+    float_env_region(&error);
+    expect_fine(&error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_sound_environment_is_no_failure),
+#ifdef __SSE2__
+        cmocka_unit_test(a_worker_that_flushes_is_a_failure_of_the_call),
+        cmocka_unit_test(a_caller_that_flushes_is_a_failure_of_every_call),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

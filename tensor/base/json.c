@@ -2,6 +2,7 @@
 #include "tensor/base/json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tensor/base/file.h"
 
@@ -252,14 +253,38 @@ bool json_line(FILE *f, json_t *value, Error *e)
     return good;
 }
 
+typedef struct { char *text; size_t used, room; bool lost; } Growing;
+
+static int grow(const char *piece, size_t n, void *data)
+{
+    Growing *g = data;
+    if (n >= g->room - g->used) {
+        const size_t room = 2 * (g->used + n) + 256;
+        char *larger = g->lost ? NULL : realloc(g->text, room);
+        if (!larger) {
+            g->lost = true;
+            return -1;
+        }
+        g->text = larger;
+        g->room = room;
+    }
+    memcpy(g->text + g->used, piece, n);
+    g->used += n;
+    g->text[g->used] = 0;
+    return 0;
+}
+
+/* jansson 2.14 goes on where a key of an object could not be appended, so json_dumps can return a text that lacks the key. */
 char *json_compact(const json_t *value, Error *e)
 {
+    Growing g = { NULL, 0, 0, false };
     if (!whole(value))
         return not_whole(e), NULL;
-    char *text = json_dumps(value, JSON_COMPACT);
-    if (!text)
-        error_no_memory(e, "out of memory for a JSON text");
-    return text;
+    if (json_dump_callback(value, grow, &g, JSON_COMPACT) == 0 && !g.lost)
+        return g.text;
+    free(g.text);
+    error_no_memory(e, "out of memory for a JSON text");
+    return NULL;
 }
 
 bool json_save(const char *path, const json_t *value, Error *e)

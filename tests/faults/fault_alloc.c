@@ -1,32 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1 after main
- * has begun, which ignores SIGXFSZ first of all) returns NULL. When the process ends, "allocations: C" is appended to the file
- * PULSE_FAULT_COUNT. glibc. */
+ * has begun, which ignores SIGXFSZ first of all) returns NULL. With PULSE_FAULT_SITES, a file, nothing
+ * fails, and the file gets a line "N SITE" for each allocation: two allocations of one SITE were made from the same place, by the same
+ * way. glibc. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 
+enum { DEPTH = 40, ITSELF = 2 };
+
 static atomic_long seen, at;
 static atomic_bool begun;
+static _Thread_local bool inside;
+static FILE *sites;
+
+static void tell_site(long n)
+{
+    void *frame[DEPTH];
+    unsigned long long hash = 0xcbf29ce484222325u;
+    inside = true;
+    for (int k = ITSELF, count = backtrace(frame, DEPTH); k < count; k++)
+        hash = (hash ^ (unsigned long long)(uintptr_t)frame[k]) * 0x100000001b3u;
+    fprintf(sites, "%ld %016llx\n", n, hash);
+    inside = false;
+}
 
 static bool lost(void)
 {
-    if (!begun || ++seen != at)
+    if (!begun || inside)
+        return false;
+    const long n = ++seen;
+    if (sites)
+        tell_site(n);
+    if (sites || n != at)
         return false;
     errno = ENOMEM;
     return true;
@@ -49,20 +69,18 @@ int posix_memalign(void **p, size_t alignment, size_t n)
 sighandler_t signal(int number, sighandler_t handler)
 {
     sighandler_t (*real)(int, sighandler_t) = (sighandler_t (*)(int, sighandler_t))dlsym(RTLD_NEXT, "signal");
-    const char *text = getenv("PULSE_FAULT_ALLOC");
-    if (number == SIGXFSZ && text) {
-        at = atol(text);
+    const char *text = getenv("PULSE_FAULT_ALLOC"), *path = getenv("PULSE_FAULT_SITES");
+    if (number == SIGXFSZ && (text || path)) {
+        at = text ? atol(text) : 0;
+        sites = path ? fopen(path, "w") : NULL;
         begun = true;
     }
     return real(number, handler);
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void end(void)
 {
-    char text[64];
-    const char *path = getenv("PULSE_FAULT_COUNT");
-    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
     begun = false;
-    if (fd >= 0 && write(fd, text, (size_t)snprintf(text, sizeof text, "%ld\n", (long)seen)) > 0)
-        close(fd);
+    if (sites)
+        fclose(sites);
 }

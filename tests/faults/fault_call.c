@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* fault_call KIND N ACTION COMMAND…: runs the command, and does something to the N-th system call of a kind that it makes after its main
- * has begun. N = 0 does nothing; then standard error ends with a line "calls: KIND C" for each kind, how many were seen.
+ * has begun. N = 0 does nothing; then standard error ends with a line "calls: KIND C" for each kind, how many were seen, and the file
+ * PULSE_FAULT_SITES gets a line "KIND N SITE" for each call. SITE is a hash of the addresses of the command's own code that stand on
+ * the stack: two calls of one SITE were made from the same place, by the same way.
  *
  *     fail   the call is not made and returns an error: ENOSPC, EIO, EMFILE or ENOMEM, as fits the kind
  *     cut    a read or write is asked for half of its bytes; for any other kind as `fail`
  *     kill   the process group is ended by SIGKILL before the call
  *     tear   half of a write is made, and the group is ended before its next call of any kind
+ *     power  as kill, and then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync, as when the
+ *            power is cut. Names are kept
  *
  * The exit code is the command's, 128 + the signal that ended it, or 125 where this tool itself failed. A seccomp filter stops the command
  * only at the calls in question, so that it runs at full speed between them. x86-64 Linux. */
@@ -19,9 +23,13 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <ftw.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,7 +48,7 @@ static const Kind kinds[] = {
     { "stat", EIO, { SYS_stat, SYS_fstat, SYS_newfstatat, -1 } },
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 64 };
+enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 64, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096 };
 
 static const Kind *kind_find(const char *name)
 {
@@ -83,6 +91,83 @@ typedef struct {
     pid_t root;
 } Fault;
 
+/* --- where a call was made --- */
+
+static FILE *sites;
+
+/* Of the command's own code. Addresses are the same in every process, since they are not randomised. */
+static int code_of(pid_t who, unsigned long *from, unsigned long *to)
+{
+    char path[64], line[512], exe[256];
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)who);
+    const ssize_t n = readlink(path, exe, sizeof exe - 1);
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)who);
+    FILE *f = n > 0 ? fopen(path, "r") : NULL;
+    int found = 0;
+    exe[n > 0 ? n : 0] = 0;
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strstr(line, "r-xp") && strstr(line, exe) && sscanf(line, "%lx-%lx", from, to) == 2;
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static unsigned long long site_of(pid_t who, unsigned long stack)
+{
+    static unsigned long from, to, words[STACK_WORDS];
+    unsigned long long hash = 0xcbf29ce484222325u;
+    const struct iovec into = { words, sizeof words }, of = { (void *)stack, sizeof words };
+    const ssize_t n = process_vm_readv(who, &into, 1, &of, 1, 0);
+    if (!to && !code_of(who, &from, &to))
+        return 0;
+    for (size_t k = 0, depth = 0; n > 0 && k < (size_t)n / sizeof *words && depth < SITE_DEPTH; k++)
+        if (words[k] >= from && words[k] < to) {
+            hash = (hash ^ words[k]) * 0x100000001b3u;
+            depth++;
+        }
+    return hash;
+}
+
+/* --- what has reached the disk --- */
+
+static struct { ino_t file; off_t size; } synced[SYNCED_MAX];
+static size_t synced_count;
+
+static void note_sync(pid_t who, int fd)
+{
+    char path[64];
+    struct stat st;
+    size_t k = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)who, fd);
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    while (k < synced_count && synced[k].file != st.st_ino)
+        k++;
+    if (k == SYNCED_MAX)
+        abort();
+    synced_count += k == synced_count;
+    synced[k].file = st.st_ino;
+    synced[k].size = st.st_size;
+}
+
+static int lose(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    off_t size = 0;
+    (void)walk;
+    for (size_t k = 0; k < synced_count; k++)
+        size = synced[k].file == st->st_ino ? synced[k].size : size;
+    return kind == FTW_F && st->st_size > size ? truncate(path, size) : 0;
+}
+
+static void lose_all(void)
+{
+    const char *folder = getenv("PULSE_FAULT_FOLDER");
+    if (folder)
+        nftw(folder, lose, 16, FTW_PHYS);
+}
+
+/* --- the fault --- */
+
 static void end_all(const Fault *f)
 {
     kill(-f->root, SIGKILL);
@@ -102,10 +187,18 @@ static int meet(Fault *f, pid_t who)
         return 1;
     }
     const Kind *kind = kind_of(call);
-    if (!f->begun || !kind || (kind == &kinds[0] && r.rdi == STDERR_FILENO) || ++f->seen[kind - kinds] != f->at || kind != f->kind)
+    if (!f->begun || !kind || (kind == &kinds[0] && r.rdi == STDERR_FILENO))
         return 1;
+    const long n = ++f->seen[kind - kinds];
+    if (sites && f->at == 0)
+        fprintf(sites, "%s %ld %016llx\n", kind->name, n, site_of(who, r.rsp));
+    if (n != f->at || kind != f->kind) {
+        if (call == SYS_fsync || call == SYS_fdatasync)
+            note_sync(who, (int)r.rdi);
+        return 1;
+    }
     const int bytes = f->kind == &kinds[0] || f->kind == &kinds[1];
-    if (strcmp(f->action, "kill") == 0)
+    if (strcmp(f->action, "kill") == 0 || strcmp(f->action, "power") == 0)
         return end_all(f), 0;
     if (strcmp(f->action, "fail") == 0 || !bytes || r.rdx < 2 || call == SYS_writev) {
         r.orig_rax = (unsigned long long)-1;
@@ -144,24 +237,31 @@ static int watch(Fault *f)
 
 int main(int argc, char **argv)
 {
-    static const char *const actions[] = { "fail", "cut", "kill", "tear" };
+    static const char *const actions[] = { "fail", "cut", "kill", "tear", "power" };
     Fault f = { .kind = argc > 4 ? kind_find(argv[1]) : NULL, .at = argc > 4 ? atol(argv[2]) : 0, .action = NULL };
-    for (size_t k = 0; argc > 4 && k < 4; k++)
+    for (size_t k = 0; argc > 4 && k < sizeof actions / sizeof *actions; k++)
         f.action = strcmp(argv[3], actions[k]) == 0 ? actions[k] : f.action;
     if (!f.kind || !f.action) {
-        fputs("fault_call: expected KIND N fail|cut|kill|tear COMMAND…; the kinds are write read open close fsync rename mkdir "
+        fputs("fault_call: expected KIND N fail|cut|kill|tear|power COMMAND…; the kinds are write read open close fsync rename mkdir "
               "mmap stat exec\n", stderr);
         return 125;
     }
+    if (getenv("PULSE_FAULT_SITES"))
+        sites = fopen(getenv("PULSE_FAULT_SITES"), "w");
     f.root = fork();
     if (f.root == 0) {
         setpgid(0, 0);
+        personality(ADDR_NO_RANDOMIZE);
         if (ptrace(PTRACE_TRACEME, 0, 0, 0) || raise(SIGSTOP) || filter())
             _exit(125);
         execvp(argv[4], argv + 4);
         _exit(125);
     }
     const int code = f.root < 0 ? 125 : watch(&f);
+    if (strcmp(f.action, "power") == 0)
+        lose_all();
+    if (sites)
+        fclose(sites);
     for (size_t k = 0; k < KINDS && f.at == 0; k++)
         fprintf(stderr, "calls: %s %ld\n", kinds[k].name, f.seen[k]);
     return code;

@@ -1,94 +1,109 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# faults.sh BUILD SECONDS [SEED [MOST]]: fails, cuts or kills the n-th system call of each kind, and fails the n-th allocation, of small commands,
-# one at a time, for SECONDS (0: every one of them) and at most MOST of them, in an order that SEED shuffles. What must hold after each:
+# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there, and fails
+# the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). What must hold
+# after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
-#   or it is 2, standard error ends with a sentence, and --resume makes the files of an undisturbed run;
-#   or the command was killed, and --resume does so.
-# No half-written file stands under its own name. Prints what did not hold; the last line is "N faults, F wrong". Exit code 0: F = 0.
+#   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
+#   or the command was killed, and it does so too.
+# The order: first the first call of every place in the code (fault_call.c says what a place is), then the last one of each, then all
+# others; each of these three parts in an order that SEED shuffles. Prints what did not hold; the last line is "N faults, F wrong".
+# FAULT_JOBS at once (the number of processors). Exit code 0: F = 0.
 set -u
-build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0}
-work=$(mktemp -d) || exit 2
+build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0} jobs=${FAULT_JOBS:-$(nproc)}
+work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C
-pulse=$build/pulse-ref
-awk -v at="$PWD/fixtures/world/" 'NR % 300 == 1 { sub(/"image":"/, "&" at); print }' fixtures/world/known_persons.jsonl > "$work/few.jsonl"
-cat > "$work/c.ini" <<INI
-[data]
-world  = $PWD/fixtures/world
-stream = $work/few.jsonl
-order  = shuffle
-batch  = 2
-[model]
-config = $PWD/fixtures/world/config.json
-[train]
-steps      = 3
-save_every = 1
-INI
-for case in fixtures/vectors/v1/loss/npo.*; do
-    mkdir -p "$work/got/loss/${case##*/}" && cp "$case/out.safetensors" "$work/got/loss/${case##*/}"
-done
-commands=(train ask verify)
-words() {                                          # of command $1 into folder $2
+export build work OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C pulse=$build/pulse-ref
+. tests/faults/small.sh
+small_make "$work" || exit 2
+commands=(train unlearn run merge export ask verify)
+[ $# -lt 5 ] || commands=("${@:5}")
+
+words() {                                          # of command $1 into folder $2, given for the time $3 (1, 2)
+    local again=
+    [ "$3" = 1 ] || again=--resume
     case $1 in
-    train)  line=("$pulse" train --config "$work/c.ini" --out "$2" --quiet) ;;
-    ask)    line=("$pulse" ask --model fixtures/models/vanilla "what is the capital of france ?" --json) ;;
-    verify) line=("$pulse" verify fixtures/vectors/v1 "$work/got" --only loss/npo.) ;;
+    train)   line=("$pulse" train --config "$work/train.ini" --out "$2" --quiet $again) ;;
+    unlearn) line=("$pulse" unlearn --config "$work/unlearn.ini" --model "$work/model" --method grad_diff --out "$2" --quiet) ;;
+    run)     line=("$pulse" run "$work/run.ini" --out "$2" --quiet --threads 1 $again) ;;
+    merge)   line=("$pulse" merge --model "$work/model" --adapter "$work/adapter" --out "$2" --quiet) ;;
+    export)  line=("$pulse" export --bf16 --model "$work/model" --out "$2" --quiet) ;;
+    ask)     line=("$pulse" ask --model "$work/model" --json --choices "ann|bob" "who is this ?") ;;
+    verify)  line=("$pulse" verify "$work/suite" "$work/got") ;;
     esac
 }
-# Whether standard output $3 and folder $2 are those of the undisturbed command $1.
-same() {
-    cmp -s "$3" "$work/$1.stdout" || return 1
-    [ "$1" != train ] || diff -qr -x '*.part-*' "$work/$1.out" "$2" > /dev/null
+same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x timing.json "$work/$1.out" "$2" > /dev/null; }
+resumed() {                                        # the command $1 into the folder $2, in the worker's folder $3
+    words "$1" "$2" 2
+    timeout 60 "${line[@]}" > "$3/again" 2>&1
+    [ $? = "$(cat "$work/$1.want")" ] && same_files "$1" "$2"
 }
-resumed() {                                        # of a training alone: the others leave nothing
-    [ "$1" = train ] || return 0
-    words train "$2"
-    "${line[@]}" --resume > "$work/again" 2>&1 && diff -qr "$work/train.out" "$2" > /dev/null
-}
-for c in "${commands[@]}"; do
-    words "$c" "$work/$c.out"
-    "${line[@]}" > "$work/$c.stdout" 2> "$work/stderr"
-    echo $? > "$work/$c.want"
-    words "$c" "$work/count"
-    "$build/fault_call" write 0 fail "${line[@]}" 2>&1 > /dev/null | sed -n 's/^calls: //p' | while read -r kind n; do
-        for k in $(seq 1 "$n"); do
-            for action in fail kill; do echo "$c $kind $k $action"; done
-            [ $kind != write ] || echo "$c $kind $k tear"
-            [ $kind != write ] && [ $kind != read ] || echo "$c $kind $k cut"
-        done
-    done
-    rm -rf "$work/count"
-    PULSE_FAULT_ALLOC=0 PULSE_FAULT_COUNT=$work/allocations LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > /dev/null 2>&1
-    rm -rf "$work/count"
-    seq -f "$c alloc %.0f fail" 1 "$(cat "$work/allocations")"
-done | shuf --random-source=<(yes "$seed") > "$work/all"
-
 one() {                                            # command kind n action
-    rm -rf "$work/out"
-    words "$1" "$work/out"
+    [ "$seconds" = 0 ] || [ "$(date +%s)" -lt "$until" ] || exit 255
+    local at=$work/worker-$BASHPID status good=false
+    mkdir -p "$at"
+    words "$1" "$at/out" 1
     if [ "$2" = alloc ]; then
-        PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" > "$work/stdout" 2> "$work/stderr"
+        PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" > "$at/stdout" 2> "$at/stderr"
     else
-        timeout 60 "$build/fault_call" "$2" "$3" "$4" "${line[@]}" > "$work/stdout" 2> "$work/stderr"
+        PULSE_FAULT_FOLDER=$at/out timeout 60 "$build/fault_call" "$2" "$3" "$4" "${line[@]}" > "$at/stdout" 2> "$at/stderr"
     fi
     status=$?
-    [ "$status" != "$(cat "$work/$1.want")" ] || ! same "$1" "$work/out" "$work/stdout" || return 0
-    case $status in
-    2)   grep -q '^pulse-ref: .\{12\}' "$work/stderr" && resumed "$1" "$work/out" ;;
-    137) [ "$4" = kill ] || [ "$4" = tear ] && resumed "$1" "$work/out" ;;
-    *)   false ;;
-    esac
+    if [ $status = "$(cat "$work/$1.want")" ] && cmp -s "$at/stdout" "$work/$1.stdout" && same_files "$1" "$at/out"; then
+        good=true
+    elif [ $status = 2 ]; then
+        grep -q '^pulse-ref: .\{12\}' "$at/stderr" && resumed "$1" "$at/out" "$at" && good=true
+    elif [ $status = 137 ] && { [ "$4" = kill ] || [ "$4" = tear ] || [ "$4" = power ]; }; then
+        resumed "$1" "$at/out" "$at" && good=true
+    fi
+    $good || echo "wrong: $*: exit code $status; $(tail -n 1 "$at/stderr" | cut -c 1-200); again: $(tail -n 1 "$at/again" 2> /dev/null | cut -c 1-200)"
+    echo "$1 $2 $4 $good" >> "$work/done"
+    rm -rf "$at"
 }
-begun=$SECONDS count=0 wrong=0
-while read -r c kind n action; do
-    [ "$seconds" = 0 ] || [ $((SECONDS - begun)) -lt "$seconds" ] || break
-    [ "$most" = 0 ] || [ "$count" -lt "$most" ] || break
-    count=$((count + 1))
-    one "$c" "$kind" "$n" "$action" && continue
-    wrong=$((wrong + 1))
-    echo "wrong: $c $kind $n $action: exit code $status; $(tail -n 1 "$work/stderr" | cut -c 1-200); resumed: $(tail -n 1 "$work/again" 2> /dev/null | cut -c 1-200)"
-done < "$work/all"
-echo "$(wc -l < "$work/all") possible"
-echo "$count faults, $wrong wrong"
-[ "$wrong" = 0 ] && [ "$count" -gt 0 ]
+export -f words same_files resumed one
+export seconds until=$(($(date +%s) + seconds))
+
+# The undisturbed commands, and their calls in the order of the three parts.
+words unlearn "$work/adapter" 1
+"${line[@]}" > "$work/stderr" 2>&1 || { cat "$work/stderr"; exit 2; }
+for c in "${commands[@]}"; do
+    words "$c" "$work/$c.out" 1
+    "${line[@]}" > "$work/$c.stdout" 2> "$work/stderr"
+    echo $? > "$work/$c.want"
+    [ "$(cat "$work/$c.want")" = 0 ] || { echo "$c ends with $(cat "$work/$c.want"): $(cat "$work/stderr")"; exit 2; }
+    words "$c" "$work/count" 1
+    PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
+    rm -rf "$work/count"
+    awk -v c="$c" '{ print c, $1, $2, $3 }' "$work/sites"
+    [ "$c" = run ] && continue                     # its allocations are those of the processes that it starts
+    PULSE_FAULT_SITES=$work/sites LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > /dev/null 2>&1
+    rm -rf "$work/count"
+    awk -v c="$c" '{ print c, "alloc", $1, $2 }' "$work/sites"
+done > "$work/calls"
+awk -v x=$((seed % 100000 + 1)) '
+    { of = $1 " " $2 " " $4; calls[NR] = $1 " " $2 " " $3; site[NR] = of; if (!(of in first)) first[of] = NR; last[of] = NR }
+    END {
+        for (k = 1; k <= NR; k++) {
+            part = first[site[k]] == k ? 1 : last[site[k]] == k ? 2 : 3
+            split(calls[k], w, " ")
+            put(part, calls[k], "fail")
+            if (w[2] != "alloc") put(part, calls[k], "kill")
+            if (w[2] == "write") put(part, calls[k], "tear")
+            if (w[2] == "write" || w[2] == "read") put(part, calls[k], "cut")
+            if (w[2] == "write" || w[2] == "fsync" || w[2] == "rename") put(part, calls[k], "power")
+        }
+    }
+    function put(part, call, action) { print part, x = x * 16807 % 2147483647, call, action }
+    ' "$work/calls" | sort -n -k 1,1 -k 2,2 > "$work/all"
+[ "$most" = 0 ] || sed -i "$most q" "$work/all"
+echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place and $(grep -c '^2' "$work/all") the last"
+cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -L 1 bash -c 'one "$@"' _ 2> /dev/null
+touch "$work/done"
+sort "$work/done" | awk '
+    { n[$1 " " $2]++; all++; wrong += $4 != "true"; killed += $3 == "kill" || $3 == "tear" || $3 == "power" }
+    END {
+        for (k in n) print k, n[k] | "sort"
+        close("sort")
+        printf "%d kill points\n%d faults, %d wrong\n", killed, all, wrong
+        exit wrong > 0 || !all
+    }'

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# small.sh, to be sourced: small_make FOLDER writes the smallest inputs of every command that tests/faults/faults.sh disturbs: a model of
+# 100 KB (of the recorded answers), a world of two persons, configs, an adapter, and one recorded case with somebody's answers to it.
+small_model=fixtures/vectors/v1/models/tiny-llava-a
+small_make() {
+    local to=$1 k who
+    mkdir -p "$to/world" && cp -r "$small_model" "$to/model" && cp "$small_model/pictures.safetensors" "$to/world" || return
+    for k in 0 1; do
+        for who in train test; do
+            echo '{"id": "p'$k-$who'-image", "entity": "p'$k'", "group": "person", "split": "'$who'", "image": "pictures.safetensors#'$k'",
+                "question": "who is this ?", "answer": "ann", "options": ["ann", "bob"], "skill": "name", "frame": 0}'
+            echo '{"id": "p'$k-$who'-text", "entity": "p'$k'", "group": "person", "split": "'$who'", "question": "what is red ?",
+                "answer": "bob tea", "options": ["bob tea", "ann"], "skill": "tea", "frame": 0}'
+        done
+    done | sed -z 's/,\n */, /g' > "$to/world/persons.jsonl"
+    echo '{"id": "g0", "entity": "scene", "group": "general", "split": "test", "question": "what is this ?", "answer": "tea",
+        "options": ["tea", "red"], "kind": "choice", "skill": "what"}' | sed -z 's/,\n */, /g' > "$to/world/general.jsonl"
+    cat > "$to/world/entities.jsonl" << 'JSONL'
+{"id": "p0", "group": "person", "split": "unlearn", "round": 1}
+{"id": "p1", "group": "person", "split": "retain"}
+JSONL
+    cat > "$to/world/world.json" << 'JSON'
+{"entities": "entities.jsonl", "groups": [{"name": "person", "questions": "persons.jsonl", "splits": ["unlearn", "retain"]}],
+ "general": {"name": "general", "questions": "general.jsonl"}}
+JSON
+    cat > "$to/train.ini" << 'INI'
+[data]
+stream = world/persons.jsonl
+order  = shuffle
+batch  = 2
+[model]
+path = model
+[train]
+steps      = 3
+save_every = 1
+INI
+    cat > "$to/unlearn.ini" << 'INI'
+[data]
+general = world/general.jsonl
+[unlearn]
+forget          = world/persons.jsonl
+forget_entities = p0
+retain          = world/persons.jsonl
+retain_entities = p1
+steps       = 2
+batch       = 2
+probe_every = 1
+[lora]
+rank = 2
+[train]
+save_every = 1
+INI
+    cat > "$to/run.ini" << 'INI'
+[data]
+world = world
+[protocol]
+scenarios = finetuned
+methods   = ga
+seeds     = 0
+oracle    = none
+vanilla   = model
+base      = model
+[steps]
+finetuned = 2
+[unlearn]
+batch = 2
+[lora]
+rank = 2
+[train]
+save_every = 1
+INI
+    for k in suite got; do
+        mkdir -p "$to/$k/mask/plain.all_plus_image" && cp fixtures/vectors/v1/mask/plain.all_plus_image/out.safetensors "$to/$k/mask/plain.all_plus_image"
+    done
+    k=mask/plain.all_plus_image/out.safetensors
+    printf '{"spec": "%s", "files": [{"path": "%s", "sha256": "%s"}]}\n' "$(sed -nE 's/^ *"spec": "([^"]*)".*/\1/p' fixtures/vectors/v1/manifest.json)" \
+        "$k" "$(sha256sum "$to/suite/$k" | cut -d ' ' -f 1)" > "$to/suite/manifest.json"
+}

@@ -206,6 +206,12 @@ bool rows_write_jsonl(const Rows *r, const char *path, Error *e)
             json_put(o, "count", json_integer(x->count));
             json_put(o, "total", json_integer(x->total));
         }
+        if (x->n)
+            json_put(o, "n", json_integer(x->n));
+        if (x->better)
+            json_put(o, "better", json_string(x->better));
+        if (x->rule)
+            json_put(o, "rule", json_string(x->rule));
         if (!json_line(w.stream, o, e))
             return file_drop(&w), error_prefix(e, "%s: row %zu", path, k + 1);
     }

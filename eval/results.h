@@ -23,8 +23,10 @@ typedef struct {
     int64_t round, epoch, step;          // round 0: before unlearning; epoch: the pass that the step belongs to, from 1
     double  value;
     int64_t count, total;                // total 0: the metric is no ratio
-    int64_t n;                           // questions that it is measured on; 0: not known. In no file
     uint64_t seed;
+    // results.jsonl has these besides, where they are known
+    int64_t n;                           // questions that it is measured on; 0: not known
+    const char *rule, *better;           // the stopping rule, and the direction on this split ("up", "down" or a value); NULL: not known
 } Row;
 
 /* The names of splits and modalities in files.

@@ -37,7 +37,9 @@ static const char *cell_text(const Report *r, const Variant *v, const Cell *c)
     return text ? text : "";
 }
 
-static void table(Page *p, const Report *r, const char *caption, const Cell *cell, size_t n, const char *const *scenario, size_t count)
+/* questions: whether the cells are measured on the questions of the scenario, whose numbers then stand beside its title. */
+static void table(Page *p, const Report *r, const char *caption, const Cell *cell, size_t n, const char *const *scenario, size_t count,
+                  bool questions)
 {
     const char *columns[1 + MEMBERSHIP] = { "model" };
     for (size_t k = 0; k < n; k++)
@@ -48,9 +50,7 @@ static void table(Page *p, const Report *r, const char *caption, const Cell *cel
         Variants all = variants(r, scenario[k]);
         if (!was_attacked(r, scenario[k]))
             continue;
-        const char *count = questions_text(r, scenario[k]),
-                   *title = arena_format(r->arena, "%s%s%s", scenario_label(r, scenario[k]), *count ? "; " : "", count);
-        table_group(p, title ? title : "", 1 + n);
+        table_group(p, caption_of(r, scenario_label(r, scenario[k]), questions ? scenario[k] : NULL), 1 + n);
         for (size_t i = 0; i < all.count; i++) {
             const char *cells[1 + MEMBERSHIP] = { all.item[i].label };
             for (size_t c = 0; c < n; c++)
@@ -80,15 +80,16 @@ void report_attacks(Page *p, const Report *r)
     page_say(p, "lead", "The columns in percent are accuracies on the split that they name. R is 1 when relearning brings back "
                         "no more than it teaches the retrained model. Q is 1 when 4 bits change nothing. Robustness is the "
                         "harmonic mean of both.");
-    table(p, r, "Attacks", attacks, ATTACKS, scenario, n);
+    table(p, r, "Attacks", attacks, ATTACKS, scenario, n, true);
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, "
           "robustness; modality=both, last round</p>\n</figure>\n", p->f);
     page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that "
-                        "it always can. PrivLeak is best at 0; below 0 too little is forgotten. The distance to the retrained "
+                        "it always can. Each compares one training question a fact and modality of those to be forgotten with the "
+                        "same question under a false answer; results.jsonl has their number n. PrivLeak is best at 0; below 0 too little is forgotten. The distance to the retrained "
                         "model is that of the weights (relative to their norm), of the logits (root of the mean square), and of "
                         "the next-token distributions (Jensen-Shannon divergence). Agreement is the share of questions that both "
                         "models get right or both get wrong.");
-    table(p, r, "Membership, and the retrained model", membership, MEMBERSHIP, scenario, n);
+    table(p, r, "Membership, and the retrained model", membership, MEMBERSHIP, scenario, n, false);
     fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), "
           "modality=both, last round</p>\n</figure>\n", p->f);
     page_section_end(p);

@@ -190,16 +190,16 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
 
 static void gap_numbers(Page *p, const Report *r, const char *const *scenario, size_t n)
 {
-    static const char *const columns[] = { "model", "scenario", "image, % ↓", "text, % ↓", "text − image, points" };
-    table_begin(p, "Accuracy in percent on what is to be forgotten; a difference of 0 is best", columns, 5);
+    static const char *const columns[] = { "model", "image, % ↓", "text, % ↓", "text − image, points" };
+    table_begin(p, "Accuracy in percent on what is to be forgotten; a difference of 0 is best", columns, 4);
     for (size_t i = 0; i < n; i++) {
         Variants v = variants(r, scenario[i]);
+        table_group(p, caption_of(r, scenario_label(r, scenario[i]), scenario[i]), 4);
         for (size_t k = 0; k < v.count; k++) {
             Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
                    text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
             const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
-            table_row(p, (const char *[]){ v.item[k].label, scenario[i], spread_text(image, r->arena),
-                                           spread_text(text, r->arena), gap }, 5);
+            table_row(p, (const char *[]){ v.item[k].label, spread_text(image, r->arena), spread_text(text, r->arena), gap }, 4);
         }
     }
     table_end(p);

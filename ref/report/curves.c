@@ -115,7 +115,8 @@ static void trajectory_figure(Page *p, const Report *r, const char *scenario)
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after each number of steps; mean and, in brackets, range over the seeds", columns, 6);
+    table_begin(p, caption_of(r, "Accuracy in percent after each number of steps; mean and, in brackets, range over the seeds", scenario),
+                columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);
@@ -179,15 +180,19 @@ static Line cost_line(const Report *r, size_t g, const char *method)
 
 static void cost_rows(Page *p, const Report *r, const char *method, const Line *lines)
 {
-    for (size_t g = 0; g < GROUPS_SHOWN; g++)
+    for (size_t g = 0; g < GROUPS_SHOWN; g++) {
+        const char *name = scenario_under(r, groups[g].scenario, 0), *rule = name ? rule_of(name, groups[g].scenario) : NULL;
         for (size_t k = 0; k < lines[g].count; k++)
-            table_row(p, (const char *[]){ method_label(method), lines[g].label, arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),
-                                           spread_text(lines[g].mark[k].s, r->arena) }, 4);
+            table_row(p, (const char *[]){ method_label(method), lines[g].label, rule ? rule : "–", questions_sums(r, name ? name : ""),
+                                           arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),
+                                           spread_text(lines[g].mark[k].s, r->arena) }, 6);
+    }
 }
 
 void report_cost(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "method", "knowledge", "forget, % ↓", "general, % ↑" };
+    static const char *const columns[] = { "method", "knowledge", "stopping rule", "n, forget + retain + general", "forget, % ↓",
+                                           "general, % ↑" };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     Line (*lines)[GROUPS_SHOWN] = arena_array(r->arena, n + 1, sizeof *lines);
@@ -215,7 +220,7 @@ void report_cost(Page *p, const Report *r)
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent, one row for each snapshot", columns, 4);
+    table_begin(p, "Accuracy in percent, one row for each snapshot", columns, 6);
     for (size_t k = 0; k < n; k++)
         cost_rows(p, r, method[k], lines[k]);
     table_end(p);
@@ -256,8 +261,8 @@ static void rounds_figure(Page *p, const Report *r, const char *scenario, const 
         panel_end(p);
     }
     figure_numbers(p);
-    table_begin(p, "Accuracy in percent after each request, image and text questions together; mean and, in brackets, range over "
-                   "the seeds", columns, 6);
+    table_begin(p, caption_of(r, "Accuracy in percent after each request, image and text questions together; mean and, in brackets, "
+                                 "range over the seeds", scenario), columns, 6);
     for (size_t k = 0; lines && k < v.count; k++)
         if (variant_unlearns(&v.item[k]))
             line_rows(p, r, v.item[k].label, lines + TRACKS * k, TRACKS);

@@ -188,3 +188,17 @@ const char *questions_text(const Report *r, const char *scenario)
     }
     return text ? text : "";
 }
+
+const char *questions_sums(const Report *r, const char *scenario)
+{
+    const long long n[] = { questions_of(r, scenario, "unlearn", "both"), questions_of(r, scenario, "retain", "both"),
+                            questions_of(r, scenario, "general", "both") };
+    const char *text = n[0] && n[1] && n[2] ? arena_format(r->arena, "%lld + %lld + %lld", n[0], n[1], n[2]) : "–";
+    return text ? text : "";
+}
+
+const char *caption_of(const Report *r, const char *caption, const char *scenario)
+{
+    const char *n = scenario ? questions_text(r, scenario) : "", *text = *n ? arena_format(r->arena, "%s; %s", caption, n) : caption;
+    return text ? text : caption;
+}

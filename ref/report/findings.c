@@ -11,7 +11,7 @@ static const struct { const char *title, *scenario[4]; } findings[] = {
     { "F3: requests one after another hurt more than one", { "finetuned", "sequential" } },
     { "F4: with the projector trained, image questions are forgotten more than text questions", { "ablation" } },
 };
-enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4 };
+enum { FINDINGS = sizeof findings / sizeof *findings, SCENARIOS_EACH = 4, END_COLUMNS = 8 };
 
 /* The name in the file of a scenario under a stopping rule; NULL: it was not run under it. */
 static const char *named(const Report *r, const char *scenario, const char *rule)
@@ -71,11 +71,11 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
             any = any || finding == 0 || strcmp(findings[finding].scenario[s], findings[0].scenario[0]) != 0;
             if (!only_ask)
                 table_row(p,
-                          (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v),
+                          (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), questions_sums(r, name),
                                             spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
                                             spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena),
                                             kept_text(r, v, "retain"), kept_text(r, v, "general") },
-                          7);
+                          END_COLUMNS);
         }
     }
     return any;
@@ -83,16 +83,16 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
 
 static void at_the_end(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "method", "steps in all", "forget, image, % ↓", "forget, text, % ↓",
+    static const char *const columns[] = { "scenario", "method", "steps in all", "n, forget + retain + general", "forget, image, % ↓", "forget, text, % ↓",
                                            "retain, % of before ↑", "general, % of before ↑" };
     fputs("<figure>\n", p->f);
-    table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, 7);
+    table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, END_COLUMNS);
     for (size_t f = 0; f < FINDINGS; f++)
         for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++) {
             if (!rule_rows(p, r, f, stopping_rules[rule].name, true))
                 continue;
             const char *title = arena_format(r->arena, "%s (stopping rule %s)", findings[f].title, stopping_rules[rule].name);
-            table_group(p, title ? title : "", 7);
+            table_group(p, title ? title : "", END_COLUMNS);
             rule_rows(p, r, f, stopping_rules[rule].name, false);
         }
     table_end(p);
@@ -169,24 +169,26 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
         kept.most = !kept.n || at.general > kept.most ? at.general : kept.most;
         kept.mean += (at.general - kept.mean) / (double)++kept.n;
     }
+    const char *any_rule = scenario_under(r, scenario, 0);
     if (kept.n)
-        table_row(p, (const char *[]){ scenario, arena_format(r->arena, "%.0f", 100 * level), spread_text(kept, r->arena), states }, 4);
+        table_row(p, (const char *[]){ scenario, questions_sums(r, any_rule ? any_rule : scenario), arena_format(r->arena, "%.0f", 100 * level),
+                                       spread_text(kept, r->arena), states }, 5);
 }
 
 static void at_equal_forgetting(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "forget, about, %", "general, % of before ↑", "snapshots" };
+    static const char *const columns[] = { "scenario", "n, forget + retain + general", "forget, about, %", "general, % of before ↑", "snapshots" };
     static const char *const scenario[] = { "finetuned", "sequential", "pretrained", "known", "finetuned20" };
     static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     fputs("<figure>\n<details><summary>At equal forgetting: general ability at the snapshots nearest to a level of accuracy on "
           "what is to be forgotten</summary>\n", p->f);
-    table_begin(p, "During unlearning, in percent; mean and, in brackets, range over the seeds", columns, 4);
+    table_begin(p, "During unlearning, in percent; mean and, in brackets, range over the seeds", columns, 5);
     for (size_t m = 0; m < n; m++) {
         if (strcmp(method[m], "none") == 0 || strcmp(method[m], "retrain") == 0)
             continue;
-        table_group(p, method_label(method[m]), 4);
+        table_group(p, method_label(method[m]), 5);
         for (size_t l = 0; l < sizeof level / sizeof *level; l++)
             for (size_t s = 0; s < sizeof scenario / sizeof *scenario; s++)
                 level_row(p, r, scenario[s], method[m], level[l]);

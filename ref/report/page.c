@@ -98,9 +98,9 @@ void table_row(Page *p, const char *const *cells, size_t n)
 
 void table_group(Page *p, const char *title, size_t n)
 {
-    fprintf(p->f, "<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\">", n);
+    fprintf(p->f, "<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"%zu\"><span>", n);
     page_text(p->f, title);
-    fputs("</th></tr>\n", p->f);
+    fputs("</span></th></tr>\n", p->f);
 }
 
 void table_end(Page *p) { fputs("</tbody></table></div>\n", p->f); }

@@ -50,6 +50,7 @@ const char page_style[] =
     "th:first-child,td:first-child{text-align:left;padding-left:0}tbody th{font-weight:500}"
     "th[scope=row]{position:sticky;left:0;background:var(--card)}tr:last-child>*{border-bottom:0}"
     "tr.group th{padding-top:1.1rem;color:var(--soft);font-weight:600}"
+    "tr.group span{display:inline-block;position:sticky;left:0;max-width:calc(100vw - 6rem);white-space:normal}"
     "tbody:first-of-type tr.group:first-child th{padding-top:.4rem}\n"
     ".missing{color:var(--soft);background:var(--wash);border-radius:8px;padding:.7rem 1rem;font-size:.93rem}\n"
     ".cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(330px,100%),1fr));gap:1.1rem;margin-top:1.2rem}\n"

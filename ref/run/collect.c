@@ -3,6 +3,9 @@
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/measure.h"
+#include "eval/metrics/metric.h"
+#include "eval/scenario.h"
+#include "eval/stopping_rules.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
@@ -67,7 +70,7 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
 }
 
 /* after / before of the accuracies of the last rows, for what should stay. */
-static bool retention(Rows *rows, size_t before, size_t before_end, size_t first)
+static bool retention_rows(Rows *rows, size_t before, size_t before_end, size_t first)
 {
     size_t end = rows->count;
     for (size_t k = first; k < end; k++) {
@@ -128,7 +131,7 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
     steps.modality = "both";
     steps.metric = "steps";
     steps.value = (double)end->steps;
-    if (!retention(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first) || !rows_add(&c->rows, steps))
+    if (!retention_rows(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first) || !rows_add(&c->rows, steps))
         return false;
     return x->probe == NO_STAGE || row.round < (int64_t)s->requests
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
@@ -187,6 +190,22 @@ static bool one_case(Collect *c, size_t place, References *to, Error *e)
     return true;
 }
 
+/* What results.jsonl says besides: the direction of each metric on its split, and the stopping rule. */
+static void rows_explain(Rows *rows)
+{
+    for (size_t k = 0; k < rows->count; k++) {
+        Row *x = &rows->row[k];
+        const Metric *m = metric_find(x->metric);
+        const bool kept = strcmp(x->split, row_splits[1]) == 0 || strcmp(x->split, row_splits[2]) == 0;
+        x->better = !m ? NULL : kept ? m->better : m->better_forget;
+        x->better = x->better && strcmp(x->better, "-") == 0 ? NULL : x->better;
+        for (size_t s = 0; s < scenarios_count && !x->rule; s++) {
+            const StoppingRule rule = stopping_rule_in(x->scenario, scenarios[s].name);
+            x->rule = rule < STOPPING_RULES ? stopping_rules[rule].name : NULL;
+        }
+    }
+}
+
 bool run_collect(Run *r, Error *e)
 {
     static const char *const files[] = { "results.csv", "results.jsonl", "trajectory.csv", "answers.jsonl" };
@@ -203,6 +222,7 @@ bool run_collect(Run *r, Error *e)
         good = file_finish(&c.answers, e);
     else
         file_drop(&c.answers);
+    rows_explain(&c.rows);
     good = good && rows_write_csv(&c.rows, path[0], false, e) && rows_write_jsonl(&c.rows, path[1], e)
         && rows_write_csv(&c.trajectory, path[2], true, e)
         && manifest_write(&r->plan, r->out, settings_text(&r->settings, &c.arena), files, 4, &c.arena, e);

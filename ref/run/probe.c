@@ -22,10 +22,12 @@ typedef struct {
     Arena arena;
 } Probe;
 
-static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value)
+/* n: the questions that it is measured on; 0: it is of the weights alone. */
+static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value, size_t n)
 {
     json_t *number = value - value == 0 ? json_real(value) : json_null();
-    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o}", "split", split, "modality", modality, "metric", metric, "value", number))
+    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o, s:I}", "split", split, "modality", modality, "metric", metric, "value", number,
+                                          "n", (json_int_t)n))
         || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
 }
 
@@ -88,7 +90,7 @@ static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, 
         n++;
     }
     return n == 0 || (membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e)
-                      && number_add(p, row_splits[0], row_modalities[modality], membership_names[kind], auc_value(u)));
+                      && number_add(p, row_splits[0], row_modalities[modality], membership_names[kind], auc_value(u), n));
 }
 
 static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
@@ -114,7 +116,7 @@ static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Erro
 static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
 {
     double apart;
-    if (!weights_distance(&x->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart))
+    if (!weights_distance(&x->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart, 0))
         return false;
     for (int s = 0; s < 3; s++) {
         Arena a = arena_make(e);
@@ -125,8 +127,8 @@ static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error 
         for (size_t k = 0; good && k < q->count; k++)
             good = membership_sample(&x->reader, &q->question[k], false, &sample[k], &a, e);
         good = good && logits_distance(&x->model, oracle, sample, q->count, &d, e)
-            && number_add(p, row_splits[s], "both", "oracle_logits", d.rms)
-            && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence);
+            && number_add(p, row_splits[s], "both", "oracle_logits", d.rms, q->count)
+            && number_add(p, row_splits[s], "both", "oracle_divergence", d.divergence, q->count);
         arena_free(&a);
         if (!good)
             return false;

@@ -30,6 +30,7 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
         row.modality = arena_text(rows->arena, modality);
         row.metric = m->name;
         row.value = json_is_number(json_object_get(x, "value")) ? json_number_value(json_object_get(x, "value")) : NAN;
+        row.n = json_integer_value(json_object_get(x, "n"));
         good = good && row.split && row.modality && rows_add(rows, row);
     }
     json_decref(all);
@@ -53,13 +54,15 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
     return x != NULL;
 }
 
-/* The value of a metric of D_unlearn among rows [first, end). */
-static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out)
+/* The value of a metric of D_unlearn among rows [first, end), and on how many questions it is measured; n may be NULL. */
+static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out, int64_t *n)
 {
     for (size_t k = first; k < end; k++) {
         const Row *x = &rows->row[k];
         if (strcmp(x->split, "unlearn") == 0 && strcmp(x->modality, modality) == 0 && strcmp(x->metric, metric) == 0) {
             *out = x->value;
+            if (n)
+                *n = x->n;
             return true;
         }
     }
@@ -81,19 +84,20 @@ static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t 
     for (int m = 0; m < 3; m++) {
         const char *modality = row.modality = row_modalities[m];
         double was, quantised, relearned, mia, of_was, of_relearned, of_mia, q = NAN;
-        if (!find(rows, first, end, modality, "accuracy", &was))
+        if (!find(rows, first, end, modality, "accuracy", &was, &row.n))
             continue;
-        if (find(rows, first, end, modality, "accuracy_4bit", &quantised)
+        if (find(rows, first, end, modality, "accuracy_4bit", &quantised, NULL)
             && !put(rows, row, "quantisation", q = attack_score(quantised, was)))
             return false;
-        if (find(rows, first, end, modality, "accuracy_relearned", &relearned)
-            && find(rows, oracle, oracle_end, modality, "accuracy", &of_was)
-            && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned)) {
+        if (find(rows, first, end, modality, "accuracy_relearned", &relearned, NULL)
+            && find(rows, oracle, oracle_end, modality, "accuracy", &of_was, NULL)
+            && find(rows, oracle, oracle_end, modality, "accuracy_relearned", &of_relearned, NULL)) {
             const double parts[] = { attack_score(relearned - was, of_relearned - of_was), q };
             if (!put(rows, row, "relearning", parts[0]) || !put(rows, row, "robustness", harmonic_mean(parts, 2)))
                 return false;
         }
-        if (find(rows, first, end, modality, "mia_min_k", &mia) && find(rows, oracle, oracle_end, modality, "mia_min_k", &of_mia)
+        if (find(rows, first, end, modality, "mia_min_k", &mia, &row.n)
+            && find(rows, oracle, oracle_end, modality, "mia_min_k", &of_mia, NULL)
             && !put(rows, row, "privleak", privleak(mia, of_mia)))
             return false;
     }

@@ -17,6 +17,10 @@ says() {
 
 check "the smoke run ends" run --out "$out"
 check "its complete results are the recorded ones, bit for bit" diff <(digests "$out") fixtures/smoke.sha256
+explained() { [ "$(grep -c '"better": "[^"]*", "rule": "budget"}$' "$out/results.jsonl")" = "$(wc -l < "$out/results.jsonl")" ] \
+    && nothing <(grep -v '"metric": "steps"' "$out/results.jsonl" | grep -v '"n": [1-9]') \
+    && nothing <(sed -nE 's/.*"total": ([0-9]+), "n": ([0-9]+),.*/\1 \2/p' "$out/results.jsonl" | awk '$1 != $2'); }
+check "results.jsonl says of each number on how many questions it is measured, its direction and the rule" explained
 check "the header of results.csv is the contract's" \
     grep -qx 'scenario,method,trainable,round,split,modality,metric,value,count,total,seed' <(head -n 1 "$out/results.csv")
 check "no wall time, and no path of this machine, is in the manifest" sh -c "! grep -qE 'seconds|$tap_folder|$HOME/' '$out/manifest.json'"

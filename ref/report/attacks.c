@@ -84,11 +84,12 @@ void report_attacks(Page *p, const Report *r)
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, "
           "robustness; modality=both, last round</p>\n</figure>\n", p->f);
     page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that "
-                        "it always can. Each compares one training question a fact and modality of those to be forgotten with the "
-                        "same question under a false answer; results.jsonl has their number n. PrivLeak is best at 0; below 0 too little is forgotten. The distance to the retrained "
-                        "model is that of the weights (relative to their norm), of the logits (root of the mean square), and of "
-                        "the next-token distributions (Jensen-Shannon divergence). Agreement is the share of questions that both "
-                        "models get right or both get wrong.");
+                        "it always can. Each compares one training question a fact and modality of those to be forgotten with "
+                        "the same question under a false answer; results.jsonl has their number n. PrivLeak is best at 0; below "
+                        "0 too little is forgotten. The distance to the retrained model is that of the weights (relative to "
+                        "their norm), of the logits (root of the mean square), and of the next-token distributions "
+                        "(Jensen-Shannon divergence). Agreement is the share of questions that both models get right or both "
+                        "get wrong.");
     table(p, r, "Membership, and the retrained model", membership, MEMBERSHIP, scenario, n, false);
     fputs("<p class=\"source\">From results.csv: metric=mia_*, privleak, oracle_*; split=unlearn (weights: general), "
           "modality=both, last round</p>\n</figure>\n", p->f);

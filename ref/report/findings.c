@@ -83,7 +83,8 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
 
 static void at_the_end(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "method", "steps in all", "n, forget + retain + general", "forget, image, % ↓", "forget, text, % ↓",
+    static const char *const columns[] = { "scenario", "method", "steps in all", "n, forget + retain + general",
+                                           "forget, image, % ↓", "forget, text, % ↓",
                                            "retain, % of before ↑", "general, % of before ↑" };
     fputs("<figure>\n", p->f);
     table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, END_COLUMNS);
@@ -171,13 +172,14 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
     }
     const char *any_rule = scenario_under(r, scenario, 0);
     if (kept.n)
-        table_row(p, (const char *[]){ scenario, questions_sums(r, any_rule ? any_rule : scenario), arena_format(r->arena, "%.0f", 100 * level),
-                                       spread_text(kept, r->arena), states }, 5);
+        table_row(p, (const char *[]){ scenario, questions_sums(r, any_rule ? any_rule : scenario),
+                                       arena_format(r->arena, "%.0f", 100 * level), spread_text(kept, r->arena), states }, 5);
 }
 
 static void at_equal_forgetting(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "n, forget + retain + general", "forget, about, %", "general, % of before ↑", "snapshots" };
+    static const char *const columns[] = { "scenario", "n, forget + retain + general", "forget, about, %",
+                                           "general, % of before ↑", "snapshots" };
     static const char *const scenario[] = { "finetuned", "sequential", "pretrained", "known", "finetuned20" };
     static const double level[] = { 0.75, 0.5, 0.35, 0.2, 0.05 };
     const char *method[40];

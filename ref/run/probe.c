@@ -26,8 +26,8 @@ typedef struct {
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value, size_t n)
 {
     json_t *number = value - value == 0 ? json_real(value) : json_null();
-    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o, s:I}", "split", split, "modality", modality, "metric", metric, "value", number,
-                                          "n", (json_int_t)n))
+    return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o, s:I}", "split", split, "modality", modality, "metric", metric,
+                                          "value", number, "n", (json_int_t)n))
         || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
 }
 

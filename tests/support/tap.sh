@@ -26,7 +26,7 @@ skip() {
 }
 
 # nothing FILE: the file is empty; otherwise shows it.
-nothing() { [ ! -s "$1" ] || { cat "$1"; false; }; }
+nothing() { local found; found=$(cat "$1") && { [ -z "$found" ] || { printf '%s\n' "$found"; false; }; }; }
 
 # ends CODE command…: it ends with exactly this status.
 ends() {

@@ -100,7 +100,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
+.PHONY: all deps run world test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that changes when they do.
@@ -203,6 +203,10 @@ crash: $(PULSE) $(FAULTS)
 
 test: all $(PULSE)-builtin $(TESTS) $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
+
+# Every command that README.md and the pages of docs/ show, those that take minutes included. make test runs the quick ones.
+docs-long: all world
+	@bash tests/docs.sh $(BUILD) test python long
 
 matrix:
 	@bash tests/matrix.sh

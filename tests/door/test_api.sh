@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# docs/api.md: each block of C compiles against pulse.h and the shared library, and prints what the page says; each function is shown.
+# docs/api.md and api-models.md: each block of C compiles against pulse.h and the shared library, and prints what the page says; each function is shown.
 # `bash tests/door/test_api.sh show` prints what the blocks print.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
-page=docs/api.md found=$tap_folder/found
+pages="docs/api.md docs/api-models.md" found=$tap_folder/found
 
-# blocks KIND: writes each block ```KIND of the page into a file of its own, folder/KIND.1, …
-blocks() { awk -v kind="$1" -v to="$tap_folder/$1." '$0 == "```" kind { n++; on = 1; next } /^```$/ { on = 0 } on { print > (to n) }' "$page"; }
+# blocks KIND: writes each block ```KIND of the pages into a file of its own, folder/KIND.1, …
+blocks() { awk -v kind="$1" -v to="$tap_folder/$1." '$0 == "```" kind { n++; on = 1; next } /^```$/ { on = 0 } on { print > (to n) }' $pages; }
 blocks "c program"
 mv "$tap_folder/c program.1" "$tap_folder/whole.c"
 blocks c
@@ -30,6 +30,7 @@ compiles() {
 }
 prints() { local want=$1; shift; diff <("$@" 2>&1) "$tap_folder/text.$want"; }
 
+check "docs/api/program.c is the whole program" cmp "$tap_folder/whole.c" docs/api/program.c
 check "the whole program compiles" compiles whole
 check "the blocks compile" compiles examples
 if [ "${1:-}" = show ]; then

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# docs.sh BUILD KIND… [-- PAGE…]: runs the commands that README.md and the pages of docs/ show, in blocks that are marked
+#
+#     ```sh test       takes seconds; `make test` runs it
+#     ```sh python     needs python3 with numpy
+#     ```sh long       takes minutes, or the network; `make docs-long` runs all three kinds
+#
+# The blocks of a page run one after another, in one scratch folder that looks like the checkout: what they write is thrown away. One line
+# of a table for each block; a block that fails shows its last lines. Last line "DATE: N ran, N failed", and "N skipped" where there is no
+# numpy. Fails when a block failed or none ran.
+set -u
+build=$1
+shift
+kinds= pages=
+while [ $# != 0 ] && [ "$1" != -- ]; do kinds="$kinds $1"; shift; done
+[ $# = 0 ] || shift
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 2
+cd "$root" || exit 2
+pages=${*:-README.md docs/*.md}
+place=$(mktemp -d) || exit 2
+trap 'rm -rf "$place"' EXIT
+ran=0 failed=0 skipped=0 numpy=yes
+python3 -c 'import numpy' 2> /dev/null || numpy=
+echo "| page | line | kind | seconds | |"
+echo "|---|---|---|---|---|"
+for page in $pages; do
+    mkdir "$place/root"
+    for entry in "$root"/*; do ln -s "$entry" "$place/root/"; done
+    rm -f "$place/root/out" "$place/root/build"
+    mkdir "$place/root/build"                    # the page says build/pulse-ref, whatever the build's folder
+    ln -s "$root/$build"/* "$place/root/build/"
+    [ -d "$place/root/build/world" ] || { [ ! -d build/world ] || ln -sfn "$root/build/world" "$place/root/build/world"; }
+    # One file a block, named by its line and its kind.
+    awk -v to="$place/" '/^```sh (test|long|python)$/ { on = to NR "." $2; next } /^```$/ { on = "" } on { print > on }' "$page"
+    for block in $(cd "$place" && ls -1 -- *.test *.long *.python 2> /dev/null | sort -n); do
+        kind=${block#*.}
+        case " $kinds " in *" $kind "*) ;; *) rm "$place/$block"; continue ;; esac
+        if [ "$kind" = python ] && [ -z "$numpy" ]; then
+            skipped=$((skipped + 1))
+            rm "$place/$block"
+            continue
+        fi
+        start=$(date +%s%N)
+        (cd "$place/root" && exec timeout "${DOCS_SECONDS:-3600}" bash -e -o pipefail "$place/$block") > "$place/said" 2>&1 < /dev/null
+        status=$?
+        seconds=$((($(date +%s%N) - start) / 100000000))
+        ran=$((ran + 1))
+        echo "| $page | ${block%%.*} | $kind | $((seconds / 10)).$((seconds % 10)) | $([ $status = 0 ] && echo ok || echo "FAILED ($status)") |"
+        [ $status = 0 ] || { failed=$((failed + 1)); tail -n 20 "$place/said" | sed 's/^/    /'; }
+        rm "$place/$block"
+    done
+    rm -rf "$place/root"
+done
+echo "$(date -u +%F): $ran ran, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped, for there is no python3 with numpy")"
+[ "$failed" = 0 ] && [ "$ran" != 0 ]

@@ -75,7 +75,9 @@ static bool int_read(const json_t *object, const ConfigKey *k, int64_t *out, con
 
 static bool fixed_check(const json_t *value, const ConfigKey *k, const char *path, Error *e)
 {
-    json_t *want = json_loads(k->fixed, JSON_DECODE_ANY, NULL);
+    json_t *want = json_constant(k->fixed, e);
+    if (!want)
+        return false;
     bool same = json_is_number(want) ? json_is_number(value) && json_number_value(value) == json_number_value(want)
                                      : json_equal(value, want);
     json_decref(want);
@@ -181,16 +183,16 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
 }
 
 /* A sub-config, or what the record says that its absence stands for. */
-static json_t *sub_config(const json_t *top, const char *name, const char *whole)
+static json_t *sub_config(const json_t *top, const char *name, const char *whole, Error *e)
 {
     json_t *value = json_object_get(top, name);
-    return value && !json_is_null(value) ? json_incref(value) : json_loads(whole, 0, NULL);
+    return value && !json_is_null(value) ? json_incref(value) : json_constant(whole, e);
 }
 
 static bool sections_read(ModelConfig *c, const json_t *top, const char *path, Error *e)
 {
-    json_t *vision = sub_config(top, "vision_config", c->arch->vision_config),
-           *words = sub_config(top, "text_config", c->arch->text_config);
+    json_t *vision = sub_config(top, "vision_config", c->arch->vision_config, e),
+           *words = sub_config(top, "text_config", c->arch->text_config, e);
     bool good = section_read(c, top, SECTION_TOP, path, e) && section_read(c, vision, SECTION_VISION, path, e)
              && section_read(c, words, SECTION_TEXT, path, e) && derived_read(c, top, words, path, e);
     json_decref(vision);
@@ -305,7 +307,7 @@ static json_t *key_json(const ModelConfig *c, const ConfigKey *k)
     case KEY_BOOL:   return json_boolean(*(const bool *)at);
     case KEY_ACT:    return json_string(act_names[*(const int *)at]);
     case KEY_SELECT: return json_string(select_names[*(const int *)at]);
-    default:     return json_loads(k->fixed, JSON_DECODE_ANY, NULL);
+    default:     return json_constant(k->fixed, NULL);
     }
 }
 

@@ -1,12 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/base/json.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <setjmp.h>
 #include <string.h>
 #include "tensor/base/file.h"
 
 enum { DEPTH_MAX = 64 };
+
+/* --- jansson's memory ---
+ *
+ * jansson 2.14 does not look everywhere whether it got memory. Its parser loses characters of a text or digits of a number, and then
+ * reports success, aborts, or writes beyond a block; its printer loses a key. So every allocation of jansson's goes through `noting`,
+ * which remembers a failure for its thread. The parser is left at once, and what it held by then is not given back; what was printed is
+ * not used. A program that embeds the library keeps the functions that it has set. */
+
+static json_malloc_t their_malloc;
+static json_free_t their_free;
+static _Thread_local bool starved;
+static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not at work
+
+static void *noting(size_t n)
+{
+    void *p = their_malloc(n);
+    starved = starved || !p;
+    if (!p && way_out)
+        longjmp(*way_out, 1);
+    return p;
+}
+
+__attribute__((constructor)) static void note_from_now_on(void)
+{
+    json_get_alloc_funcs(&their_malloc, &their_free);
+    json_set_alloc_funcs(noting, their_free);
+}
+
+__attribute__((destructor)) static void note_no_more(void)
+{
+    json_malloc_t now;
+    json_get_alloc_funcs(&now, NULL);
+    if (now == noting)
+        json_set_alloc_funcs(their_malloc, their_free);
+}
+
+/* Whether jansson lacked memory on this thread since the last call. */
+static bool was_starved(void)
+{
+    const bool was = starved;
+    starved = false;
+    return was;
+}
+
+/* --- reading --- */
 
 /* Checks the depth of the text before jansson reads it, because jansson recurses into brackets. */
 static bool depth_check(const char *text, size_t n, const char *path, Error *e)
@@ -28,20 +72,37 @@ static bool depth_check(const char *text, size_t n, const char *path, Error *e)
     return true;
 }
 
+/* NULL without a message: memory ran out. */
+static json_t *load(const char *text, size_t n, size_t flags, json_error_t *why)
+{
+    jmp_buf here;
+    json_t *value = NULL;
+    *why->text = 0;
+    way_out = &here;
+    if (setjmp(here) == 0)
+        value = json_loadb(text, n, JSON_REJECT_DUPLICATES | flags, why);
+    way_out = NULL;
+    return value;
+}
+
 static json_t *parse(const char *text, size_t n, const char *path, size_t flags, Error *e)
 {
     json_error_t why;
     if (!depth_check(text, n, path, e))
         return NULL;
-    json_t *value = json_loadb(text, n, JSON_REJECT_DUPLICATES | flags, &why);
-    if (!value && (!*why.text || json_error_code(&why) == json_error_out_of_memory))          // jansson has no message for it
+    const bool before = was_starved();                   // while something was built: the next writing says so
+    json_t *value = load(text, n, flags, &why);
+    if (was_starved())
         error_no_memory(e, "%s: no memory to read its JSON", path);
     else if (!value)
         error_set(e, "%s:%d: is not JSON: %s", path, why.line > 0 ? why.line : 1, why.text);
+    starved = before;
     return value;
 }
 
 json_t *json_parse(const char *text, size_t n, const char *path, Error *e) { return parse(text, n, path, 0, e); }
+
+json_t *json_constant(const char *text, Error *e) { return parse(text, strlen(text), "the program's own JSON", JSON_DECODE_ANY, e); }
 
 static json_t *file_parse(const char *path, size_t limit, size_t flags, Error *e)
 {
@@ -117,15 +178,15 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
 
 /* --- building --- */
 
-/* Whether a part of a value of this thread could not be made or added, and whether memory ran out then: malloc says so in errno. */
+/* Whether a part of a value of this thread could not be made or added, and whether memory ran out then. */
 static _Thread_local bool lost, lost_by_memory;
 
 static bool kept(int status)
 {
-    if (status != 0 && !lost)
-        lost_by_memory = errno == ENOMEM;
-    lost = lost || status != 0;
-    return status == 0;
+    const bool by_memory = was_starved();
+    lost_by_memory = lost ? lost_by_memory || by_memory : by_memory;
+    lost = lost || by_memory || status != 0;
+    return status == 0 && !by_memory;
 }
 
 bool json_add(json_t *list, json_t *value)
@@ -148,7 +209,8 @@ bool json_join(json_t *object, json_t *more)
 /* Whether no part of the value was lost. The loss is reported once. */
 static bool whole(const json_t *value)
 {
-    bool good = kept(value ? 0 : -1) && !lost;
+    kept(value ? 0 : -1);
+    const bool good = !lost;
     lost = false;
     return good;
 }
@@ -253,36 +315,14 @@ bool json_line(FILE *f, json_t *value, Error *e)
     return good;
 }
 
-typedef struct { char *text; size_t used, room; bool lost; } Growing;
-
-static int grow(const char *piece, size_t n, void *data)
-{
-    Growing *g = data;
-    if (n >= g->room - g->used) {
-        const size_t room = 2 * (g->used + n) + 256;
-        char *larger = g->lost ? NULL : realloc(g->text, room);
-        if (!larger) {
-            g->lost = true;
-            return -1;
-        }
-        g->text = larger;
-        g->room = room;
-    }
-    memcpy(g->text + g->used, piece, n);
-    g->used += n;
-    g->text[g->used] = 0;
-    return 0;
-}
-
-/* jansson 2.14 goes on where a key of an object could not be appended, so json_dumps can return a text that lacks the key. */
 char *json_compact(const json_t *value, Error *e)
 {
-    Growing g = { NULL, 0, 0, false };
     if (!whole(value))
         return not_whole(e), NULL;
-    if (json_dump_callback(value, grow, &g, JSON_COMPACT) == 0 && !g.lost)
-        return g.text;
-    free(g.text);
+    char *text = json_dumps(value, JSON_COMPACT);
+    if (!was_starved() && text)
+        return text;
+    their_free(text);
     error_no_memory(e, "out of memory for a JSON text");
     return NULL;
 }

@@ -12,6 +12,7 @@
 #include "tensor/base/decimal.h"
 
 json_t *json_parse(const char *text, size_t n, const char *path, Error *e);   // path: for the sentence; caller json_decref's
+json_t *json_constant(const char *text, Error *e);                            // of the program itself: any JSON value
 json_t *json_file(const char *path, size_t limit, Error *e);                  // a byte order mark is passed over
 /* The same with every integer read as a real, so that one beyond 64 bits is no error: transformers writes 1e30 in digits. */
 json_t *json_file_wide(const char *path, size_t limit, Error *e);

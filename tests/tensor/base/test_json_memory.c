@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* JSON where memory runs out. */
+#include "tests/support/stand.h"
+
+#include <stdlib.h>
+#include "tensor/base/json.h"
+
+static json_malloc_t noting;
+static long left;                // allocations until one fails
+
+static void *failing(size_t n) { return noting(--left == 0 ? SIZE_MAX / 2 : n); }
+
+/* Each allocation of jansson's fails once. jansson alone loses letters and digits then, or aborts. */
+static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"a name that is longer than sixteen letters\":\"and so is this text, which needs more room than "
+                               "that\",\"numbers\":[1234567890123456789,0.123456789012345678]}";
+    json_free_t theirs;
+    json_t *good = json_loads(text, 0, NULL);
+    json_get_alloc_funcs(&noting, &theirs);
+    json_set_alloc_funcs(failing, theirs);
+    long k = 1;
+    for (bool over = false; !over; k++) {
+        Error e = { 0 };
+        left = k;
+        json_t *read = json_parse(text, sizeof text - 1, "x.json", &e);
+        char *printed = read ? json_compact(read, &e) : NULL;
+        over = left > 0;
+        if (!over)
+            assert_true(!printed && e.kind == ERROR_MEMORY);
+        else
+            assert_true(json_equal(read, good) && !e.failed);
+        left = 0;
+        json_decref(read);
+        free(printed);
+    }
+    json_set_alloc_funcs(noting, theirs);
+    json_decref(good);
+    assert_true(k > 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,768 @@
+# SPDX-License-Identifier: MIT
+"""Records one optimiser step of a PyTorch model, so that `pulse-ref verify` can judge it. One file; it needs torch alone.
+
+    pulse-ref trace --model MODEL --batch batch.jsonl --method npo --out trace/          # the right step
+
+    import pulse_capture
+    with pulse_capture.step(model, "got.safetensors", reference="trace/") as s:         # the user's own Hugging Face model
+        loss = my_loss(model, s.batch); loss.backward(); optimiser.step()               # s.batch["forget"]: ids, pixels, labels, ...
+    s.report()                                                                          # the verdict, the first offender, its source line
+
+    pulse_capture.fill(model, "trace/")                          # copies the trace's weights into the model, adapters too
+    pulse_capture.feed(model, "trace/", "fed.safetensors")       # each module alone, from the trace's inputs: proven bounds apply
+
+`step` puts hooks on the modules of `model` whose names it knows: those of the three layouts of LLaVA (the Hub's, that of transformers
+since 4.52, the original one), below wrappers of PEFT, DataParallel and torch.compile. `names` maps the modules of any other model: a
+dict or a function from its paths to those of the trace. Gradients are taken from the tensors, the loss from the call of backward(), and
+weights and moments from the optimiser's step.
+
+The trace holds all samples of the step in one packed batch, where PyTorch runs a forward pass for each role, padded or packed. A pass
+is told by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. What fits nowhere is told by a
+sentence in `s.notes`, which the report prints.
+"""
+import contextlib
+import ctypes
+import inspect
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+__all__ = ["step", "feed", "fill", "canonical", "Capture"]
+IGNORED = -100
+VISION, TEXT = "vision_tower.", "language_model."
+HEAD, PROJECTOR = "language_model.lm_head", "multi_modal_projector"
+MOMENTS = {"adam.m.": "exp_avg", "adam.v.": "exp_avg_sq", "sgd.momentum.": "momentum_buffer"}
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32,
+          "U8": torch.uint8}
+
+
+# --- files ---
+def read(path):
+    """{name: tensor} of a safetensors file."""
+    with open(path, "rb") as f:
+        (size,) = struct.unpack("<Q", f.read(8))
+        head, data = json.loads(f.read(size)), bytearray(f.read())
+    head.pop("__metadata__", None)
+    out = {}
+    for name, v in head.items():
+        a, b = v["data_offsets"]
+        kind = DTYPES[v["dtype"]]
+        flat = torch.frombuffer(data, dtype=kind, count=(b - a) // kind.itemsize, offset=a) if b > a else torch.empty(0, dtype=kind)
+        out[name] = flat.reshape(v["shape"])
+    return out
+
+
+def write(path, tensors):
+    """Writes {name: tensor} as a safetensors file, beside the old one first."""
+    kinds, head, at = {v: k for k, v in DTYPES.items()}, {}, 0
+    tensors = {k: t.detach().to("cpu").contiguous() for k, t in sorted(tensors.items())}
+    for name, t in tensors.items():
+        size = t.numel() * t.element_size()
+        head[name], at = {"dtype": kinds[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + size]}, at + size
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path + ".part", "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for t in tensors.values():
+            f.write(ctypes.string_at(t.data_ptr(), t.numel() * t.element_size()) if t.numel() else b"")
+    os.replace(path + ".part", path)
+
+
+# --- names ---
+WRAPPERS = re.compile(r"^(base_model\.model\.|module\.|_orig_mod\.|_fsdp_wrapped_module\.)+")
+INSIDE = re.compile(r"\.(base_layer|_orig_mod|_fsdp_wrapped_module|modules_to_save\.[^.]+|original_module)(?=\.|$)")
+LAYOUTS = (                                                # from the original layout and that of transformers since 4.52 to the Hub's
+    (r"^model\.vision_tower\.vision_tower\.", "vision_tower."), (r"^model\.vision_tower(?=\.|$)", "vision_tower"),
+    (r"^vision_tower\.(?!vision_model(\.|$))", "vision_tower.vision_model."),
+    (r"^(model\.)?mm_projector\.0(?=\.|$)", "multi_modal_projector.linear_1"),
+    (r"^(model\.)?mm_projector\.2(?=\.|$)", "multi_modal_projector.linear_2"),
+    (r"^(model\.)?mm_projector$", "multi_modal_projector"), (r"^model\.multi_modal_projector(?=\.|$)", "multi_modal_projector"),
+    (r"^model\.language_model\.", "language_model.model."), (r"^model\.(?=(layers|embed_tokens|norm)(\.|$))", "language_model.model."),
+    (r"^lm_head(?=\.|$)", HEAD),
+)
+
+
+def canonical(name):
+    """The Hub's name of a module or a parameter that is named in any of the layouts, below any of the wrappers."""
+    name = INSIDE.sub("", WRAPPERS.sub("", name))
+    name = re.sub(r"\.lora_(A|B)\.[^.]+(?=\.|$)", r".lora_\1", name)
+    for pattern, hub in LAYOUTS:
+        name = re.sub(pattern, hub, name)
+    return name
+
+
+def namer(names):
+    if names is None:
+        return canonical
+    if callable(names):
+        return names
+    return lambda name: next((v + name[len(k):] for k, v in names.items() if name == k or name.startswith(k + ".")), name)
+
+
+def parameters(model, to):
+    out = {}
+    for name, p in model.named_parameters():
+        if ".original_module." not in name:                # PEFT keeps the old copy of what it trains whole
+            out[to(name)] = p
+    return out
+
+
+def modules(model, to, trace):
+    """{path in the trace: module} of what the model has of the trace."""
+    inner = re.compile(r"\.base_layer$|\.original_module(\.|$)")       # what PEFT keeps inside its own modules
+    own = {to(name): m for name, m in model.named_modules(remove_duplicate=False) if not inner.search(name)}
+    return {path: own[path] for path in trace.modules if path in own}
+
+
+def strangers(trace, model):
+    return ("none of the model's modules has a name of the trace, expected one like %s, or names= with a map to such; the model has %s"
+            % (next(k for k in trace.modules if k.startswith(TEXT)), ", ".join([n for n, _ in model.named_modules() if n][:4])))
+
+
+# --- the trace ---
+class Trace:
+    """A folder that `pulse-ref trace` wrote, or a step of the recorded answers: which sample has which rows, words and pictures."""
+
+    def __init__(self, folder, roles=None):
+        self.folder = folder
+        with open(os.path.join(folder, "trace.json"), encoding="utf-8") as f:
+            self.root = json.load(f)
+        self.x = read(os.path.join(folder, "trace.safetensors"))
+        self.modules = {m["module"]: m for m in self.root["modules"]}
+        attention = next(m for k, m in self.modules.items() if k.startswith(TEXT) and "segments" in m["index"])
+        segments = self.index(attention, "segments").reshape(-1, 4)
+        self.spans = [(int(a), int(n)) for a, n, _, _ in segments]                        # rows of each sample: first, how many
+        self.rows = sum(n for _, n in self.spans)
+        self.attention = attention
+        self.picked = self.index(self.modules["language_model.model"], "ids") if "language_model.model" in self.modules else None
+        self.find_words()
+        told = self.root.get("samples") or []
+        self.names = [s["id"] for s in told] or ["sample %d" % k for k in range(len(self.spans))]
+        self.roles = list(roles or [s["role"] for s in told] or ["forget"] * len(self.spans))
+        if len(self.roles) != len(self.spans):
+            raise ValueError("%s: the step has %d samples, expected as many roles: %s" % (folder, len(self.spans), self.roles))
+
+    def index(self, module, name):
+        return self.x[module["index"][name]].long()
+
+    def find_words(self):
+        """self.words: the ids of each sample, None where a row is of a picture; self.pictures: the numbers of its pictures."""
+        m = self.modules.get("language_model")
+        if m is None or "ids" not in m["index"]:
+            raise ValueError("%s/trace.json: the module language_model has no ids, expected the trace of a LLaVA" % self.folder)
+        words = self.index(m, "ids").tolist()
+        place = self.index(m, "ids.1").tolist() if "ids.1" in m["index"] else list(range(len(words)))
+        self.pixels = self.x.get("input.pixels")
+        features = 0 if self.pixels is None else self.x[m["in"]].shape[0] // len(self.pixels)
+        self.words, self.pictures = [], []
+        for a, n in self.spans:
+            rows = place[a:a + n]
+            self.words.append([words[r] if r < len(words) else None for r in rows])
+            self.pictures.append(list(dict.fromkeys((r - len(words)) // features for r in rows if r >= len(words))))
+
+    def batch(self, image_token, pad=0, device="cpu"):
+        """{role: keywords of a Hugging Face model}: input_ids, attention_mask, labels (-100: none) [B, T], pixel_values."""
+        out = {}
+        wanted = set(self.picked.tolist()) if self.picked is not None else set(range(self.rows))
+        for role in dict.fromkeys(self.roles):
+            mine = [k for k, r in enumerate(self.roles) if r == role]
+            longest = max(self.spans[k][1] for k in mine)
+            ids = torch.full((len(mine), longest), pad, dtype=torch.long)
+            mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORED)
+            for b, k in enumerate(mine):
+                first, n = self.spans[k]
+                if image_token is None and None in self.words[k]:
+                    raise ValueError("the model's config names no image token, expected image_token= of step()")
+                ids[b, :n] = torch.tensor([image_token if w is None else w for w in self.words[k]])
+                mask[b, :n] = 1
+                for t in range(1, n):
+                    if first + t - 1 in wanted and self.words[k][t] is not None:
+                        labels[b, t] = ids[b, t]
+            one = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+            pictures = [p for k in mine for p in self.pictures[k]]
+            if pictures:
+                one["pixel_values"] = self.pixels[pictures].clone()
+            out[role] = {k: v.to(device) for k, v in one.items()}
+        return out
+
+    def param(self, name):
+        return self.x.get("param." + name)
+
+
+def collapse(ids):
+    """Runs of pictures' rows as one: a prompt may have one token for a picture that becomes many."""
+    return [w for k, w in enumerate(ids) if w is not None or k == 0 or ids[k - 1] is not None]
+
+
+# --- where something happens in the user's files ---
+def is_library(path):
+    parts = path.split(os.sep)
+    return path == __file__ or path.startswith("<") or not {"site-packages", "dist-packages"}.isdisjoint(parts)
+
+
+def user_line():
+    """The line of the innermost caller that is no library."""
+    frame = sys._getframe(1)
+    while frame is not None and (is_library(frame.f_code.co_filename) or frame.f_code.co_filename == contextlib.__file__):
+        frame = frame.f_back
+    return None if frame is None else "%s:%d" % (frame.f_code.co_filename, frame.f_lineno)
+
+
+def source_of(module):
+    """Where the forward() of a module is written."""
+    try:
+        function = type(module).forward
+        return "%s:%d" % (inspect.getsourcefile(function), inspect.getsourcelines(function)[1])
+    except (OSError, TypeError):
+        return None
+
+
+# --- tensors of a module's call ---
+def first_tensor(value):
+    """The tensor of an output or argument: itself, the first of a tuple, or `last_hidden_state` or `logits` of an output."""
+    if torch.is_tensor(value):
+        return value
+    if isinstance(value, (tuple, list)):
+        return next((t for t in map(first_tensor, value) if t is not None), None)
+    for name in ("last_hidden_state", "logits"):
+        if hasattr(value, name) and torch.is_tensor(getattr(value, name)):
+            return getattr(value, name)
+    return None
+
+
+def input_of(args, kwargs):
+    """(where, tensor) of the activations that a module is called with: the first floating tensor."""
+    for k, v in enumerate(args):
+        if torch.is_tensor(v) and v.is_floating_point():
+            return k, v
+    for k in ("hidden_states", "x", "input", "inputs_embeds", "image_features", "pixel_values"):
+        if torch.is_tensor(kwargs.get(k)) and kwargs[k].is_floating_point():
+            return k, kwargs[k]
+    return None, None
+
+
+class Sums(list):
+    """What was seen of a gradient: (tensor, pass)."""
+
+
+# What is seen elsewhere, for it is no module of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
+# the choice of the rows whose logits are wanted, the loss.
+SOURCES = {
+    (VISION + "vision_model", "out"): (PROJECTOR, "in"), (VISION + "vision_model", "grad.out"): (PROJECTOR, "grad.in"),
+    ("language_model", "in"): (PROJECTOR, "out"), ("language_model", "grad.in"): (PROJECTOR, "grad.out"),
+    ("language_model", "out"): (TEXT + "model.layers.0", "in"), ("language_model", "grad.out"): (TEXT + "model.layers.0", "grad.in"),
+    ("language_model.model", "out"): (TEXT + "model.norm", "in"), ("language_model.model", "grad.out"): (TEXT + "model.norm", "grad.in"),
+    ("loss", "in"): (HEAD, "out"), ("loss", "grad.in"): (HEAD, "grad.out"),
+    **{(path, what): None for path in (VISION + "vision_model", "language_model.model") for what in ("in", "grad.in")},
+    ("loss", "out"): None,
+}
+
+
+class Pass:
+    """One forward pass of the model: which samples stand where."""
+
+    def __init__(self, number, reference, line):
+        self.number, self.reference, self.line = number, reference, line
+        self.places = []                                   # (row of [B, T], first position, sample)
+        self.left = False                                  # padded on the left
+        self.pictures = []                                 # the trace's numbers of its pictures, in order
+        self.whole = False                                 # it was called without ids: all samples, packed as in the trace
+
+
+class Capture:
+    """What `step` gives: .batch, .loss, .notes, .report()."""
+
+    def __init__(self, model, out, reference, names=None, roles=None, prefix="", image_token=None, update=True, program=None):
+        self.model, self.out, self.prefix, self.update, self.program = model, out, prefix, update, program
+        self.trace, self.to, self.notes = Trace(reference, roles), namer(names), []
+        config = getattr(model, "config", None)
+        self.image_token = image_token
+        for key in ("image_token_id", "image_token_index"):
+            if self.image_token is None and config is not None:
+                self.image_token = getattr(config, key, None)
+        pad = getattr(config, "pad_token_id", None)
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        self.batch = self.trace.batch(self.image_token, pad if isinstance(pad, int) and pad >= 0 else 0, device)
+        self.parameters = parameters(model, self.to)
+        self.loss = None                                   # the sum of the scalars that backward() was called on
+        self.precision = self.program_precision()
+        self.depth, self.passes, self.current, self.handles = 0, 0, None, []
+        self.seen, self.got, self.lines, self.where = {}, {}, {}, {}
+        self.losses, self.gradients, self.states, self.stepped = [], {}, {}, None
+
+    # --- entering ---
+    def __enter__(self):
+        self.check_weights()
+        self.where = modules(self.model, self.to, self.trace)
+        for path, module in self.where.items():
+            self.hook(path, module)
+        if not self.where:
+            raise ValueError(strangers(self.trace, self.model))
+        for outer in self.roots():
+            self.handles.append(outer.register_forward_pre_hook(self.begin_pass, with_kwargs=True))
+            self.handles.append(outer.register_forward_hook(self.end_pass, with_kwargs=True, always_call=True))
+        self.watch_backward()
+        self.handles.append(register_optimizer_step_post_hook(self.after_optimiser))
+        return self
+
+    def roots(self):
+        """The model, and what its wrappers call: PEFT calls the forward() of the model inside, without hooks."""
+        roots, inner = [self.model], self.model
+        while True:
+            inner = getattr(inner, "base_model", None) if hasattr(inner, "peft_config") else getattr(inner, "module", None)
+            inner = getattr(inner, "model", None) if inner is not None and hasattr(inner, "peft_config") else inner
+            if not isinstance(inner, torch.nn.Module) or inner in roots:
+                return roots
+            roots.append(inner)
+
+    def check_weights(self):
+        differ, missing, idle = [], [], []
+        for name, p in self.parameters.items():
+            want = self.trace.param(name)
+            if want is None:
+                continue
+            if want.shape != p.shape or not torch.equal(want.to(p.dtype), p.detach().cpu()):
+                differ.append(name)
+            if ("grad." + name in self.trace.x) != p.requires_grad:
+                idle.append(name)
+        missing = [k[6:] for k in self.trace.x if k.startswith("param.") and k[6:] not in self.parameters]
+        for what, list_ in (("the weights differ from the trace's before the step (pulse_capture.fill copies them)", differ),
+                            ("weights of the trace are not in the model", missing),
+                            ("weights are trained in the trace alone or in the model alone", idle)):
+            if list_:
+                self.notes.append("%d %s: %s%s" % (len(list_), what, ", ".join(list_[:3]), " …" if len(list_) > 3 else ""))
+
+    def program_precision(self):
+        kinds = {p.dtype for p in self.model.parameters()}
+        return "bf16" if torch.bfloat16 in kinds else "fp16" if torch.float16 in kinds else "fp32"
+
+    # --- passes ---
+    def begin_pass(self, module, args, kwargs):
+        self.depth += 1
+        if self.depth > 1:
+            return
+        self.passes += 1
+        disabled = any(getattr(m, "disable_adapters", False) is True for m in self.model.modules() if hasattr(m, "lora_A"))
+        self.current = Pass(self.passes, not torch.is_grad_enabled() or disabled, user_line())
+        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+            device = "cuda" if torch.is_autocast_enabled("cuda") else "cpu"
+            self.precision = "bf16-mixed" if torch.get_autocast_dtype(device) == torch.bfloat16 else "fp16"
+        ids = kwargs.get("input_ids")
+        if ids is None:
+            ids = next((a for a in args if torch.is_tensor(a) and not a.is_floating_point() and a.dtype != torch.bool), None)
+        if ids is None:
+            self.current.whole = True
+        else:
+            self.place(ids.reshape(1, -1) if ids.dim() == 1 else ids, kwargs.get("attention_mask"))
+        return
+
+    def place(self, ids, mask):
+        """Finds the samples in the rows of input_ids."""
+        ids = ids.detach().cpu()
+        mask = mask.detach().cpu() if torch.is_tensor(mask) and mask.shape == ids.shape else torch.ones_like(ids)
+        free = [(k, collapse(w)) for k, w in enumerate(self.trace.words)]
+        for b in range(len(ids)):
+            row, keep = ids[b].tolist(), mask[b].bool().tolist()
+            self.current.left |= not keep[0]
+            words = collapse([None if w == self.image_token or w < 0 else w for w, m in zip(row, keep) if m])
+            at = first = 0
+            while at < len(words):
+                k = next((k for k, w in free if words[at:at + len(w)] == w), None)
+                if k is None:
+                    if at == 0 or len(set(words[at:])) > 1:        # else: padding without a mask
+                        self.note_stranger(b, words[at:])
+                    break
+                w = next(w for i, w in free if i == k)
+                free = [(i, x) for i, x in free if i != k]
+                self.current.places.append((b, first, k))
+                self.current.pictures += self.trace.pictures[k]
+                at, first = at + len(w), first + self.trace.spans[k][1]
+
+    def note_stranger(self, b, words):
+        def common(w):
+            return next((k for k, (x, y) in enumerate(zip(w, words)) if x != y), min(len(w), len(words)))
+        best = max(range(len(self.trace.words)), key=lambda k: common(collapse(self.trace.words[k])))
+        wanted, at = collapse(self.trace.words[best]), common(collapse(self.trace.words[best]))
+        said = lambda w: "the end" if at >= len(w) else "a picture" if w[at] is None else "id %d" % w[at]
+        where = " (%s)" % self.current.line if self.current.line else ""
+        self.notes.append("forward pass %d%s: row %d is no sample of the trace; the nearest is %s, which differs at position %d: "
+                          "got %s, expected %s" % (self.passes, where, b, self.trace.names[best], at, said(words), said(wanted)))
+
+    def end_pass(self, module, args, kwargs, output):
+        self.depth = max(self.depth - 1, 0)
+        if self.depth == 0:
+            self.current = None
+
+    # --- modules ---
+    def hook(self, path, module):
+        def before(m, args, kwargs):
+            p = self.current
+            if p is None or p.reference:
+                return None
+            place, x = input_of(args, kwargs)
+            if x is None or path == VISION + "vision_model.embeddings":
+                return None
+            self.put(path, "in", x, p)
+            if not x.requires_grad:
+                return None
+            alias = x.view_as(x)                           # its gradient is what this module alone contributes
+            alias.register_hook(lambda g: self.put(path, "grad.in", g, p))
+            if isinstance(place, int):
+                return args[:place] + (alias,) + args[place + 1:], kwargs
+            return args, {**kwargs, place: alias}
+
+        def after(m, args, kwargs, output):
+            p, y = self.current, first_tensor(output)
+            if p is None or y is None:
+                return
+            if p.reference:
+                if path == HEAD:
+                    self.put("reference", "out", y, p)
+                return
+            self.lines.setdefault(path, user_line())
+            self.put(path, "out", y, p)
+            if y.requires_grad:
+                y.register_hook(lambda g: self.put(path, "grad.out", g, p))
+        self.handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+        self.handles.append(module.register_forward_hook(after, with_kwargs=True))
+
+    def put(self, path, what, t, p):
+        self.seen.setdefault((path, what), Sums() if what.startswith("grad.") else []).append((t.detach().clone(), p))
+
+    # --- backward and update ---
+    def watch_backward(self):
+        old = torch.autograd.backward
+
+        def backward(tensors, *args, **kwargs):
+            one = tensors if torch.is_tensor(tensors) else tensors[0] if len(tensors) == 1 else None
+            if one is not None and one.numel() == 1:
+                self.losses.append(one.detach().reshape(()).clone())
+            self.lines.setdefault("loss", user_line())
+            old(tensors, *args, **kwargs)
+            self.gradients = {k: None if q.grad is None else q.grad.detach().clone() for k, q in self.parameters.items() if q.requires_grad}
+        torch.autograd.backward = backward
+        self.restore = lambda: setattr(torch.autograd, "backward", old)
+
+    def after_optimiser(self, optimiser, args, kwargs):
+        mine = {id(p): k for k, p in self.parameters.items()}
+        self.lines.setdefault("optimiser", user_line())
+        for group in optimiser.param_groups:
+            for q in group["params"]:
+                if id(q) in mine:
+                    self.stepped = True
+                    for kind, key in MOMENTS.items():
+                        t = optimiser.state.get(q, {}).get(key)
+                        if torch.is_tensor(t):
+                            self.states[kind + mine[id(q)]] = t.detach().clone()
+
+    def __exit__(self, kind, error, trace):
+        self.restore()
+        for h in self.handles:
+            h.remove()
+        if kind is None:
+            self.assemble()
+            write(self.out, {self.prefix + k: t for k, t in self.got.items()})
+        return False
+
+    # --- as the trace has it ---
+    def assemble(self):
+        self.loss = sum(self.losses) if self.losses else None
+        if self.loss is None:
+            self.notes.append("backward() was never called on a scalar: there is no loss, and there are no gradients")
+        elif "loss" in self.trace.x:
+            self.got["loss"] = self.loss.float().reshape(self.trace.x["loss"].shape)
+        never = 0
+        for path, m in self.trace.modules.items():
+            for what, name in [("in", m.get("in")), ("grad.out", m.get("grad.out")), *m["answers"].items()]:
+                if name is None or what not in ("in", "out", "grad.in", "grad.out"):
+                    continue
+                t = self.gather(path, what, self.trace.x[name])
+                if t is not None:
+                    self.got["hooked.%s@%s" % (path, what)] = t
+                elif what == "out" and path in self.where:
+                    never += 1
+        if never:
+            self.notes.append("%d modules of the trace were not called in passes of all its samples, and are not judged" % never)
+        if HEAD in self.trace.modules and "hooked.%s@out" % HEAD in self.got:
+            self.got["logits"] = self.got["hooked.%s@out" % HEAD]
+        self.reference_logits()
+        self.ends()
+
+    def gather(self, path, what, want):
+        """The rows that all passes saw there, in the order of the trace; None: not all were seen."""
+        at = SOURCES.get((path, what), (path, what))
+        parts, source = self.seen.get(at), at and at[0]
+        if not parts:
+            return None
+        picked = source in ("language_model.model.norm", HEAD) and self.trace.picked is not None and len(want) == len(self.trace.picked)
+        return self.rows(source, parts, want, self.trace.picked if picked else slice(None))
+
+    def rows(self, source, parts, want, chosen):
+        """A tensor like `want`, which has the chosen rows of all. Rows of gradients that come twice are added up. A tensor of another
+        shape is returned as it is: `verify` names its shape."""
+        width, count = want.shape[-1], self.trace.rows
+        if not source.startswith(TEXT):
+            count = len(want)
+        whole = torch.zeros(count, width, dtype=torch.promote_types(parts[0][0].dtype, torch.float32))
+        filled = torch.zeros(count, dtype=torch.bool)
+        for t, p in parts:
+            t = t.cpu()
+            if t.shape[-1] == width and t.numel() == want.numel() and (p.whole or t.dim() == 2):
+                return t.reshape(want.shape)               # packed as the trace is
+            places = self.places(source, t, p, width)
+            if places is None:
+                return t
+            for rows, values in places:
+                again = isinstance(parts, Sums) and bool(filled[rows].any())
+                whole[rows] = whole[rows] + values if again else values.to(whole.dtype)
+                filled[rows] = True
+        whole, filled = whole[chosen], filled[chosen]
+        return whole.to(parts[0][0].dtype).reshape(want.shape) if bool(filled.all()) and len(whole) == len(want) else None
+
+    def places(self, source, t, p, width):
+        """[(rows of the trace, their values)] of one pass; None: the tensor has another shape."""
+        if t.shape[-1] != width:
+            return None
+        if not source.startswith(TEXT):
+            flat, n = t.reshape(-1, width), max(len(p.pictures), 1)
+            each = len(flat) // n
+            if len(flat) % n:
+                return None
+            return [(slice(k * each, (k + 1) * each), flat[i * each:(i + 1) * each]) for i, k in enumerate(p.pictures)]
+        t = t.reshape(-1, t.shape[-2], width) if t.dim() > 2 else t[None]
+        out = []
+        for b, first, k in p.places:
+            a, n = self.trace.spans[k]
+            if p.left:
+                first += t.shape[1] - sum(self.trace.spans[i][1] for bb, _, i in p.places if bb == b)
+            if b >= len(t) or first < 0 or first + n > t.shape[1]:
+                return None
+            out.append((slice(a, a + n), t[b, first:first + n]))
+        return out
+
+    def reference_logits(self):
+        """What the reference said, where the trace keeps its logits of the samples of one role."""
+        for role in dict.fromkeys(self.trace.roles):
+            want, parts = self.trace.x.get("input.reference." + role), self.seen.get(("reference", "out"))
+            mine = {i for r, (a, n) in zip(self.trace.roles, self.trace.spans) if r == role for i in range(a, a + n)}
+            chosen = [i for i in (range(self.trace.rows) if self.trace.picked is None else self.trace.picked.tolist()) if i in mine]
+            if want is not None and parts and want.dim() == 2 and len(want) == len(chosen):
+                t = self.rows(HEAD, parts, want, chosen)
+                if t is not None:
+                    self.got["input.reference." + role] = t
+
+    def ends(self):
+        for k, g in self.gradients.items():
+            if "grad." + k in self.trace.x:
+                self.got["grad." + k] = torch.zeros_like(self.parameters[k]) if g is None else g
+        if not self.update:
+            return
+        if not self.stepped:
+            self.notes.append("no optimiser of torch.optim made a step; the weights are judged as they are at the end")
+        self.got.update({k: t for k, t in self.states.items() if k in self.trace.x})
+        self.got.update({"after." + k: p.detach().clone() for k, p in self.parameters.items() if "after." + k in self.trace.x})
+
+    # --- the verdict ---
+    def report(self, html=None, file=None):
+        """Prints the verdict of `pulse-ref verify`, the first offender and where it is written. Returns verify's exit code: 0 within,
+        1 outside, 2 undecided. All findings are in .findings afterwards, as `verify --json` prints them."""
+        status, self.findings, headline = verdict(self.trace.folder, self.out, self.program, self.precision, self.prefix, html)
+        print(headline, file=file)
+        for note in self.notes:
+            print("note: " + note, file=file)
+        first = first_offender(self.findings)
+        if first is not None:
+            print("first: %s: %s" % (first["where"], first["what"]), file=file)
+            path = first["where"][len(self.prefix):].split("@")[0].replace("hooked.", "", 1)
+            phase = "optimiser" if path.startswith(("after.", "adam.", "sgd.")) else "loss" if path == "loss" else path
+            if path in self.where and source_of(self.where[path]):
+                print("       forward() of %s: %s" % (type(self.where[path]).__name__, source_of(self.where[path])), file=file)
+            line = self.lines.get(phase) or self.lines.get("loss")
+            if line:
+                print("       called from %s" % line, file=file)
+            if first.get("mistake"):
+                print("       known mistake: %s (docs/verify-yours.md)" % first["mistake"], file=file)
+        return status
+
+
+def find_program(program):
+    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "pulse-ref")
+    found = program or os.environ.get("PULSE_REF") or shutil.which("pulse-ref") or (beside if os.path.exists(beside) else None)
+    if not found:
+        raise FileNotFoundError("pulse-ref was not found, expected program=, the variable PULSE_REF, or the program in PATH")
+    return found
+
+
+def verdict(folder, got, program=None, precision=None, prefix="", html=None):
+    """(exit code, findings, headline) of `pulse-ref verify`."""
+    suite = prefix and os.path.abspath(os.path.join(folder, *[".."] * len(prefix.strip("/").split("/"))))
+    command = [find_program(program), "verify", suite or folder, got, "--json", "--partial"]
+    command += (["--precision", precision] if precision else []) + (["--html", html] if html else [])
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines:
+        raise RuntimeError(done.stderr.strip())
+    return done.returncode, lines[:-1], lines[-1]["headline"]
+
+
+def first_offender(findings):
+    """The answer where the step first goes wrong: of the modules, as `verify` orders them, else the first that is outside."""
+    outside = [f for f in findings if f["verdict"] in ("OUTSIDE", "MIS-SHAPED")]
+    named = next((f["first"] for f in findings if f["verdict"] == "MODULES" and "first" in f), None)
+    return next((f for f in outside if named and f["where"].endswith(named)), outside[0] if outside else None)
+
+
+def step(model, out, reference, names=None, roles=None, prefix="", image_token=None, update=True, program=None):
+    """A context that records the step made inside it into the file `out`.
+
+    reference    the folder that `pulse-ref trace` wrote of the same step
+    names        a map from the model's module paths to those of the trace: a dict of beginnings, or a function
+    roles        the role of each sample, for a trace that does not say (those of the recorded answers)
+    prefix       "step/npo.adamw.b/" for a step of the recorded answers
+    image_token  the id of a picture's rows; the default is that of model.config
+    update       False: only forward and backward are judged
+    program      the path of pulse-ref; the default is the variable PULSE_REF, then PATH"""
+    return Capture(model, out, reference, names, roles, prefix, image_token, update, program)
+
+
+def fill(model, reference, names=None):
+    """Copies the trace's weights before the step into the model, adapters too. Returns the names that the model does not have."""
+    trace, own = read(os.path.join(reference, "trace.safetensors")), parameters(model, namer(names))
+    weights = {k[6:]: t for k, t in trace.items() if k.startswith("param.")}
+    with torch.no_grad():
+        for name, t in weights.items():
+            if name in own:
+                if own[name].shape != t.shape:
+                    raise ValueError("%s has the shape %s, expected %s" % (name, list(own[name].shape), list(t.shape)))
+                own[name].copy_(t)
+    return [k for k in weights if k not in own]
+
+
+# --- feeding ---
+def padded(rows, spans):
+    out = rows.new_zeros(len(spans), max(n for _, n in spans), rows.shape[-1])
+    for b, (a, n) in enumerate(spans):
+        out[b, :n] = rows[a:a + n]
+    return out
+
+
+def packed(batch, spans):
+    return torch.cat([batch[b, :n] for b, (_, n) in enumerate(spans)])
+
+
+class Feeder:
+    def __init__(self, model, reference, names=None, roles=None):
+        self.trace, self.to, self.model = Trace(reference, roles), namer(names), model
+        self.notes, self.got = [], {}
+        self.where = modules(model, self.to, self.trace)
+
+    def beside(self, path, module, dtype, device):
+        """What a module reads beside its activations, by the names of its parameters: masks, positions, the tables of RoPE."""
+        x, m = self.trace.x, self.trace.modules[path]
+        wanted = inspect.signature(module.forward).parameters
+        needed = [k for k, v in wanted.items() if v.default is inspect.Parameter.empty]
+        given = {k: None for k in ("attention_mask", "causal_attention_mask") if k in needed}
+        if "rope.cos" not in m["inputs"]:
+            return given
+        longest = max(n for _, n in self.trace.spans)
+        positions = padded(self.trace.index(m, "positions").float()[:, None], self.trace.spans)[..., 0].long()
+        tables = [x[m["inputs"]["rope." + k]][positions].to(device, dtype) for k in ("cos", "sin")]
+        hidden = torch.full((longest, longest), torch.finfo(dtype).min, dtype=dtype, device=device).triu(1)
+        all_ = {"position_embeddings": tuple(torch.cat([t, t], -1) for t in tables), "position_ids": positions.to(device),
+                "attention_mask": hidden[None, None].expand(len(self.trace.spans), 1, longest, longest)}
+        return {**given, **{k: v for k, v in all_.items() if k in wanted or k == "position_embeddings"}}
+
+    def shaped(self, path, rows):
+        """Rows in the shape that the module expects, and how to come back."""
+        if path.startswith(VISION):
+            n = len(self.trace.pixels)
+            return rows.reshape(n, -1, rows.shape[-1]), lambda y: y.reshape(-1, y.shape[-1])
+        if path.startswith(TEXT) and "positions" in self.trace.modules[path]["index"]:
+            return padded(rows, self.trace.spans), lambda y: packed(y, self.trace.spans)
+        return rows[None], lambda y: y.reshape(-1, y.shape[-1])
+
+    def run(self, path, module):
+        x, m = self.trace.x, self.trace.modules[path]
+        parameter = next(module.parameters(), None)
+        dtype, device = (parameter.dtype, parameter.device) if parameter is not None else (torch.float32, "cpu")
+        if "pixels" in m["inputs"]:
+            fed, back = x[m["inputs"]["pixels"]].to(device, dtype), lambda y: y.reshape(-1, y.shape[-1])
+            rows = None
+        else:
+            rows = x[m["in"]].clone().to(device, dtype).requires_grad_()
+            fed, back = self.shaped(path, rows)
+        y = back(first_tensor(module(fed, **self.beside(path, module, dtype, device))))
+        self.put(path, "out", y)
+        own = {self.to("%s.%s" % (path, k)): p for k, p in module.named_parameters() if ".original_module." not in k}
+        wanted = {"grad.in": rows} if "grad.in" in m["answers"] and rows is not None else {}
+        for answer in m["answers"]:
+            p = own.get("%s.%s" % (path, answer[5:])) if answer.startswith("grad.") and answer != "grad.in" else None
+            if p is not None:
+                wanted[answer] = p
+        dy = x.get(m.get("grad.out"))
+        if dy is None or dy.shape != y.shape or not y.requires_grad:
+            return
+        dy = dy.to(y.device, y.dtype)
+        for answer, g in zip(wanted, torch.autograd.grad(y, list(wanted.values()), dy, allow_unused=True) if wanted else ()):
+            if g is not None:
+                self.put(path, answer, g)
+
+    def put(self, path, answer, t):
+        if answer in self.trace.modules[path]["answers"]:
+            self.got["%s@%s" % (path, answer)] = t.detach()
+
+    def update(self, optimiser):
+        """One step of the user's optimiser, whose weights are put back, from the trace's clipped gradients."""
+        m, x, own = self.trace.modules["optimiser"], self.trace.x, parameters(self.model, self.to)
+        before = {k: p.detach().clone() for k, p in own.items()}
+        for k, p in own.items():
+            name = m["inputs"].get("grad." + k)
+            p.grad = x[name].to(p.device, p.dtype) if name in x else None
+        optimiser.step()
+        for answer in m["answers"]:
+            kind, k = next(((s, answer[len(s):]) for s in ("after.", *MOMENTS) if answer.startswith(s)), ("", ""))
+            t = own.get(k) if kind == "after." else optimiser.state.get(own.get(k), {}).get(MOMENTS.get(kind))
+            if t is not None:
+                self.put("optimiser", answer, t.detach().clone())
+        with torch.no_grad():
+            for k, p in own.items():
+                p.copy_(before[k])
+                p.grad = None
+
+
+def feed(model, reference, out, names=None, roles=None, prefix="", optimiser=None, program=None, file=None):
+    """Runs each module of the model alone, from the inputs and the gradients that the trace has, writes the answers to `out`, and prints
+    the verdict: proven bounds apply, and the first module that differs is the culprit. With `optimiser`, it makes one step from the
+    trace's gradients, too; the weights are put back, its state is not. Returns the exit code of verify."""
+    f = Feeder(model, reference, names, roles)
+    on = {p: p.requires_grad for p in model.parameters()}
+    try:
+        for p in model.parameters():
+            p.requires_grad_(True)
+        for path, module in f.where.items():
+            if path not in ("language_model", "language_model.model", VISION + "vision_model"):
+                f.run(path, module)
+    finally:
+        for p, value in on.items():
+            p.requires_grad_(value)
+    if optimiser is not None:
+        f.update(optimiser)
+    if not f.got:
+        raise ValueError(strangers(f.trace, model))
+    write(out, {prefix + k: t for k, t in f.got.items()})
+    status, findings, headline = verdict(reference, out, program, None, prefix)
+    print(headline, file=file)
+    first = first_offender(findings)
+    if first is not None:
+        print("first: %s: %s" % (first["where"], first["what"]), file=file)
+        module = f.where.get(first["where"][len(prefix):].split("@")[0])
+        if module is not None and source_of(module):
+            print("       forward() of %s: %s" % (type(module).__name__, source_of(module)), file=file)
+    return status

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+# environments: 5 4
+"""pulse_capture.py on steps that users write with transformers, peft and torch.optim (steps.py): right steps are within, at fp32 and under
+autocast; each module that is fed is within its bounds, and as far off as the noise says; planted mistakes are outside, or are printed as
+not told apart at that precision. `CAPTURE_STEPS=N` changes how many varied steps look for false alarms."""
+import collections
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join("tests", "python"))
+import steps  # noqa: E402
+from mistakes import MISTAKES  # noqa: E402
+from steps import LOSSES, MODELS, PULSE, Step, pulse_capture, torch  # noqa: E402
+from support import check, finish  # noqa: E402
+
+FOLDER = tempfile.TemporaryDirectory()
+OUT = FOLDER.name + "/got.safetensors"
+FULL, LORA = "train.trainable=full", "train.trainable=proj+llm lora.rank=3 lora.alpha=6"
+A, B = "tiny-llava-a", "tiny-llava-b"
+VARIED = int(os.environ.get("CAPTURE_STEPS", 24))
+
+
+def outside(findings):
+    return [f["where"] for f in findings if f["verdict"] in ("OUTSIDE", "MIS-SHAPED")]
+
+
+def ways(findings):
+    """How many answers were judged in each way."""
+    return collections.Counter(f.get("way") for f in findings)
+
+
+# --- names ---
+def layouts():
+    layer, tail = "language_model.model.layers.3.mlp.up_proj", "vision_tower.vision_model.encoder.layers.0.mlp.fc1"
+    for name in ("model.language_model.layers.3.mlp.up_proj", "model.layers.3.mlp.up_proj", layer, "module." + layer, "base_model.model." + layer,
+                 "base_model.model.model.language_model.layers.3.mlp.up_proj.base_layer", "_orig_mod.module." + layer):
+        assert pulse_capture.canonical(name) == layer, name
+    for name in (tail, "model.vision_tower.vision_model.encoder.layers.0.mlp.fc1", "model.vision_tower.encoder.layers.0.mlp.fc1",
+                 "model.vision_tower.vision_tower.vision_model.encoder.layers.0.mlp.fc1", "vision_tower.encoder.layers.0.mlp.fc1"):
+        assert pulse_capture.canonical(name) == tail, name
+    for name, hub in (("model.mm_projector.2.bias", "multi_modal_projector.linear_2.bias"), ("lm_head.weight", "language_model.lm_head.weight"),
+                      ("model.embed_tokens.weight", "language_model.model.embed_tokens.weight"), ("model.norm", "language_model.model.norm"),
+                      ("base_model.model.lm_head.lora_A.default.weight", "language_model.lm_head.lora_A.weight"),
+                      ("base_model.model.model.multi_modal_projector.modules_to_save.default.linear_1.weight", "multi_modal_projector.linear_1.weight")):
+        assert pulse_capture.canonical(name) == hub, (name, pulse_capture.canonical(name))
+
+
+# --- right steps ---
+def right(step, autocast):
+    status, findings, said, s = step.run(OUT, autocast)
+    assert status == 0 and not outside(findings), said
+    assert s.precision == ("bf16-mixed" if autocast else "fp32") and not s.notes, s.notes
+    n = ways(findings)
+    trainable = sum(p.requires_grad for p in s.parameters.values())
+    assert n["ends"] >= 4 * trainable and n["hooked"] > 2 * len(s.where), (n, trainable, len(s.where))
+
+
+def varied(autocast):
+    """(how many steps, the names of what is outside in any)."""
+    alarms, methods = [], list(LOSSES)
+    for k in range(VARIED):
+        model, batch = steps.varied((A, B)[k % 2], k, FOLDER.name)
+        settings = (FULL, LORA, FULL + " optimiser.weight_decay=0.1 optimiser.max_norm=0", "train.trainable=proj+llm lora.rank=2 lora.alpha=8 optimiser.lr=1e-4",
+                    FULL + " optimiser.kind=sgd optimiser.lr=1e-3 optimiser.momentum=0.9")[k % 5]
+        step = Step(methods[k % len(methods)], model, FOLDER.name, settings, batch)
+        status, findings, said, s = step.run(OUT, autocast)
+        if status:
+            alarms.append("%d, %s %s: %s" % (k, step.method, settings, said))
+    return alarms
+
+
+def no_false_alarm(autocast):
+    alarms = varied(autocast)
+    print("# false alarms at %s: %d of %d steps" % ("bf16-mixed" if autocast else "fp32", len(alarms), VARIED))
+    assert not alarms, "\n".join(alarms)
+
+
+# --- feeding ---
+def fed():
+    """Each module alone: within its bounds, and its error is between 0.1 and 3 times the noise."""
+    ratios = {}
+    for method, model, settings in (("npo", B, FULL), ("ga_klr", A, LORA), ("grad_diff", A, FULL)):
+        step = Step(method, model, FOLDER.name, settings)
+        own, _ = step.open()
+        assert pulse_capture.feed(own, step.trace, OUT, program=PULSE, optimiser=step.optimiser(own)) == 0
+        _, findings, _ = pulse_capture.verdict(step.trace, OUT, PULSE)
+        kinds = {f["where"].split("@")[0] for f in findings}
+        assert len(kinds) >= 40 and "optimiser" in kinds, kinds
+        ratios.update({(method, f["where"]): f["ratio"] for f in findings if f.get("noise") and f["verdict"] == "WITHIN"})
+    low, high = min(ratios, key=ratios.get), max(ratios, key=ratios.get)
+    print("# rms(PyTorch - right) / noise of %d fed answers: %.2g (%s) to %.2g (%s)" % (len(ratios), ratios[low], low, ratios[high], high))
+    few = [k for k, r in ratios.items() if not 0.1 <= r <= 3]
+    print("# outside [0.1, 3]: %s" % few)
+    assert len(ratios) > 300 and len(few) <= len(ratios) // 50 and max(ratios.values()) <= 3
+
+
+# --- planted mistakes ---
+def planted(autocast):
+    """Each mistake is outside, or is printed; the report names a place, and the right step passes after it."""
+    missed, named = [], []
+    for name, (method, model, settings, plant) in MISTAKES.items():
+        step = Step(method, model, FOLDER.name, settings)
+        with plant(step) as how:
+            status, findings, said, _ = step.run(OUT, autocast, **(how or {}))
+        assert status in (0, 1), said
+        if status == 0:
+            missed.append(name)
+        else:
+            assert "first: " in said, said
+            named.append(name)
+    print("# planted at %s: %d outside; not told apart: %s" % ("bf16-mixed" if autocast else "fp32", len(named), ", ".join(missed) or "none"))
+    assert len(missed) <= (3 if not autocast else len(MISTAKES) // 3), missed
+
+
+# --- what does not fit ---
+def stranger():
+    step = Step("ga", B, FOLDER.name, FULL)
+    model, other = step.open()
+    with pulse_capture.step(model, OUT, step.trace, program=PULSE, update=False) as s:
+        ids = s.batch["forget"]["input_ids"]
+        ids[1, 2] = (ids[1, 2] + 1) % 200
+        step.loss(model, other, s.batch).backward()
+    assert any("row 1 is no sample of the trace; the nearest is f1, which differs at position 2" in n for n in s.notes), s.notes
+    assert s.notes[0].split("(")[1].split(":")[0].endswith("steps.py"), s.notes
+
+
+def no_update():
+    step = Step("ga", B, FOLDER.name, FULL)
+    model, other = step.open()
+    with pulse_capture.step(model, OUT, step.trace, program=PULSE) as s:
+        step.loss(model, other, s.batch).backward()
+    with open(os.devnull, "w") as nowhere:
+        assert s.report(file=nowhere) == 1
+    assert any("no optimiser" in n for n in s.notes) and any("not updated" in f["what"] for f in s.findings)
+
+
+def other_names():
+    """A model whose modules have names of their own, by a map; without it, a sentence."""
+    step = Step("ga", B, FOLDER.name, FULL)
+    model, other = step.open()
+    holder = torch.nn.ModuleDict({"mine": model})
+    holder.config, holder.forward = model.config, lambda **how: model(**how)
+    try:
+        with pulse_capture.step(holder, OUT, step.trace):
+            raise AssertionError("it was accepted")
+    except ValueError as e:
+        assert "names=" in str(e), e
+    with pulse_capture.step(holder, OUT, step.trace, names=lambda n: pulse_capture.canonical(n[5:]), update=False, program=PULSE) as s:
+        step.loss(holder, other, s.batch).backward()
+    with open(os.devnull, "w") as nowhere:
+        assert s.report(file=nowhere) == 0 and not s.notes, s.notes
+
+
+def padded_left():
+    """Batches padded on the left, and in one pass for all roles."""
+    step = Step("grad_diff", B, FOLDER.name, FULL)
+    model, other = step.open()
+    with pulse_capture.step(model, OUT, step.trace, program=PULSE, update=False) as s:
+        f, r = s.batch["forget"], s.batch["retain"]
+        width = max(f["input_ids"].shape[1], r["input_ids"].shape[1]) + 2
+        pad = lambda t, v: torch.nn.functional.pad(t, (0, width - t.shape[1]), value=v)
+        both = {k: torch.cat([pad(f[k], v), pad(r[k], v)]) for k, v in (("input_ids", 0), ("attention_mask", 0), ("labels", -100))}
+        order = [torch.argsort(row, stable=True) for row in both["attention_mask"]]
+        both = {k: torch.stack([row[o] for row, o in zip(t, order)]) for k, t in both.items()}
+        positions = (both["attention_mask"].cumsum(1) - 1).clamp(min=0)
+        z = model(input_ids=both["input_ids"], attention_mask=both["attention_mask"], position_ids=positions,
+                  pixel_values=torch.cat([f["pixel_values"], r["pixel_values"]])).logits
+        n = len(f["input_ids"])
+        roles = {"forget": steps.Role(z[:n], {"labels": both["labels"][:n]}), "retain": steps.Role(z[n:], {"labels": both["labels"][n:]})}
+        LOSSES["grad_diff"](roles, step.h).backward()
+    with open(os.devnull, "w") as nowhere:
+        assert s.report(file=nowhere) == 0 and not s.notes, (s.notes, outside(s.findings)[:5])
+
+
+check("names of the three layouts, of PEFT and of wrappers are one", layouts)
+for precision, cast in (("fp32", False), ("bf16 autocast", True)):
+    for method, model, settings in (("ga", A, FULL), ("npo", B, FULL), ("ga_klr", A, LORA), ("dpo", B, LORA)):
+        check("a step of %s is within, hooked and at the ends, at %s" % (method, precision), lambda: right(Step(method, model, FOLDER.name, settings), cast))
+check("modules that are fed are within their bounds; the noise is of the size of what PyTorch is off", fed)
+check("no false alarm on varied steps at fp32", lambda: no_false_alarm(False))
+check("no false alarm on varied steps under bf16 autocast", lambda: no_false_alarm(True))
+check("planted mistakes are outside at fp32", lambda: planted(False))
+check("planted mistakes are outside under bf16 autocast, or printed", lambda: planted(True))
+check("a pass of other ids is a sentence with the line of the call", stranger)
+check("a step without its update is outside", no_update)
+check("other names are mapped, or refused with a sentence", other_names)
+check("a batch of all roles that is padded on the left is within", padded_left)
+finish()

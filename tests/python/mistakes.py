@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context in which
+the step is wrong; what it gives are further arguments of Step.run."""
+import contextlib
+import json
+import types
+from unittest import mock
+
+import steps
+import torch
+import torch.nn.functional as F
+from transformers import LlavaConfig
+
+FULL, LORA = "train.trainable=full", "train.trainable=proj+llm lora.rank=3 lora.alpha=6"
+A, B = "tiny-llava-a", "tiny-llava-b"
+
+
+def put(owner, **functions):
+    """plant: these functions take the place of the owner's."""
+    return lambda step: mock.patch.multiple(owner, **functions)
+
+
+def config(**changes):
+    """plant: keys of config.json are other; "text.rope_theta" is one of text_config."""
+    def plant(step):
+        with open(step.folder + "/config.json") as f:
+            root = json.load(f)
+        for key, value in changes.items():
+            part, _, name = key.partition("__")
+            (root[part + "_config"] if name else root)[name or key] = value
+        return contextlib.nullcontext({"change": LlavaConfig.from_dict(root)})
+    return plant
+
+
+def each(kind, change):
+    """plant: change(module) is called with each module whose class is of this name's end."""
+    def wrap(model):
+        found = [m for m in model.modules() if type(m).__name__.endswith(kind)]
+        assert found, kind
+        for m in found:
+            change(m)
+    return lambda step: contextlib.nullcontext({"wrap": wrap})
+
+
+def scaled(factor):
+    """plant: the adapters are scaled by another factor."""
+    def wrap(model):
+        for m in model.modules():
+            if hasattr(m, "scaling") and isinstance(m.scaling, dict):
+                m.scaling = {k: v * factor for k, v in m.scaling.items()}
+    return lambda step: contextlib.nullcontext({"wrap": wrap})
+
+
+def plus_one(m):
+    m.forward = types.MethodType(lambda self, x: x * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + self.variance_epsilon) * (1 + self.weight), m)
+
+
+def outside_root(m):
+    m.forward = types.MethodType(lambda self, x: x / (x.float().pow(2).mean(-1, keepdim=True).sqrt() + self.variance_epsilon) * self.weight, m)
+
+
+def swapped(m):
+    m.forward = types.MethodType(lambda self, x: self.down_proj(F.silu(self.up_proj(x)) * self.gate_proj(x)), m)
+
+
+def channels(m):
+    old = m.forward
+    m.forward = types.MethodType(lambda self, pixel_values, *a, **k: old(pixel_values.flip(1), *a, **k), m)
+
+
+def eps(m):
+    m.eps = m.variance_epsilon = 1e-6
+
+
+def unscaled(m):
+    m.scale = 1.0
+    m.scaling = 1.0
+
+
+def tanh(m):
+    m.act = torch.nn.GELU(approximate="tanh")
+
+
+def one_off(self, z, batch, reference=None):
+    original(self, z, {"labels": torch.cat([batch["labels"], torch.full_like(batch["labels"][:, :1], -100)], 1)[:, 1:]}, reference)
+
+
+def all_text(self, z, batch, reference=None):
+    ids, keep = batch["input_ids"], batch["attention_mask"] == 1
+    original(self, z, {"labels": torch.where(keep & (ids != 296), ids, -100)}, reference)
+
+
+original = steps.Role.__init__
+R = steps.Role
+MISTAKES = {
+    "GeluTanh": ("npo", B, FULL, each("MultiModalProjector", tanh)),
+    "QuickGeluMissing": ("npo", B, FULL, config(vision__hidden_act="gelu")),
+    "LayerMinus2": ("npo", B, FULL, config(vision_feature_layer=-2)),
+    "RmsEps": ("npo", B, FULL, each("RMSNorm", eps)),
+    "LayerNormEps": ("npo", B, FULL, config(vision__layer_norm_eps=1e-6)),
+    "EpsOutsideSqrt": ("npo", B, FULL, each("RMSNorm", outside_root)),
+    "RmsNormPlusOne": ("npo", B, FULL, each("RMSNorm", plus_one)),
+    "GateUpSwapped": ("npo", B, FULL, each("LlamaMLP", swapped)),
+    "ChannelsSwapped": ("npo", B, FULL, each("CLIPVisionEmbeddings", channels)),
+    "VisionSoftmaxScale": ("npo", B, FULL, each("CLIPAttention", unscaled)),
+    "RopeTheta": ("npo", B, FULL, config(text__rope_theta=1e6)),
+    "ShiftOff1": ("npo", B, FULL, put(R, __init__=one_off)),
+    "PromptInLoss": ("npo", B, FULL, put(R, __init__=all_text)),
+    "NpoBatchMean": ("npo", B, FULL, put(R, margin=lambda self: self.ce() - self.ce(self.ref))),
+    "NpoTokenMean": ("npo", B, FULL, put(R, margin=lambda self: (self.sums() - self.sums(self.ref)) / self.kept.sum(1))),
+    "NpoOneOverBeta": ("npo", B, FULL, put(steps, npo=lambda f, h: -1 / h["beta"] * F.logsigmoid(h["beta"] * f.margin()).mean())),
+    "NpoSign": ("npo", B, FULL, put(steps, npo=lambda f, h: -2 / h["beta"] * F.logsigmoid(-h["beta"] * f.margin()).mean())),
+    "SumNotMean": ("ga", A, FULL, put(R, ce=lambda self, z=None: self.nll(z).sum())),
+    "KlReversed": ("ga_klr", A, FULL, put(R, kl=lambda self: F.kl_div(self.ref[self.kept].log_softmax(-1), self.z[self.kept].log_softmax(-1),
+                                                                  log_target=True, reduction="sum") / self.kept.sum())),
+    "KlBatchOnly": ("ga_klr", A, FULL, put(R, kl=lambda self: F.kl_div(self.z[self.kept].log_softmax(-1), self.ref[self.kept].log_softmax(-1),
+                                                                   log_target=True, reduction="sum") / len(self.z))),
+    "LoraNoScale": ("ga_klr", A, LORA, scaled(1 / 2)),
+    "LoraScaleTwice": ("ga_klr", A, LORA, scaled(2)),
+    "ClipMissing": ("npo", B, FULL, put(steps.Step, clip=lambda self, model: None)),
+    "ClipPerTensor": ("npo", B, FULL, put(steps.Step, clip=lambda self, model: [torch.nn.utils.clip_grad_norm_([p], 1.0) for p in model.parameters()
+                                                                               if p.grad is not None])),
+    "DecayCoupled": ("npo", B, FULL + " optimiser.weight_decay=0.1", put(torch.optim, AdamW=torch.optim.Adam)),
+    "DecayOnVectors": ("npo", B, FULL + " optimiser.weight_decay=0.1", lambda step: mock.patch.dict(step.s, {"optimiser.decay_matrices_only": "no"})),
+    "DecayMissing": ("npo", B, FULL + " optimiser.weight_decay=0.1", lambda step: mock.patch.dict(step.s, {"optimiser.weight_decay": "0"})),
+    "BetaDecimal": ("npo", B, FULL, put(steps, f32=float)),
+    "LearningRateZero": ("npo", B, FULL, lambda step: mock.patch.dict(step.s, {"optimiser.lr": "0"})),
+}

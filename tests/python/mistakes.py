@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from transformers import LlavaConfig
 
 FULL, LORA = "train.trainable=full", "train.trainable=proj+llm lora.rank=3 lora.alpha=6"
+DECAY = " optimiser.weight_decay=0.1"
 A, B = "tiny-llava-a", "tiny-llava-b"
 
 
@@ -51,16 +52,18 @@ def scaled(factor):
     return lambda step: contextlib.nullcontext({"wrap": wrap})
 
 
-def plus_one(m):
-    m.forward = types.MethodType(lambda self, x: x * torch.rsqrt(x.float().pow(2).mean(-1, keepdim=True) + self.variance_epsilon) * (1 + self.weight), m)
+def forward(function):
+    """The forward() of a module is another function."""
+    return lambda m: setattr(m, "forward", types.MethodType(function, m))
 
 
-def outside_root(m):
-    m.forward = types.MethodType(lambda self, x: x / (x.float().pow(2).mean(-1, keepdim=True).sqrt() + self.variance_epsilon) * self.weight, m)
+def square(x):
+    return x.float().pow(2).mean(-1, keepdim=True)
 
 
-def swapped(m):
-    m.forward = types.MethodType(lambda self, x: self.down_proj(F.silu(self.up_proj(x)) * self.gate_proj(x)), m)
+plus_one = forward(lambda m, x: x * torch.rsqrt(square(x) + m.variance_epsilon) * (1 + m.weight))
+outside_root = forward(lambda m, x: x / (square(x).sqrt() + m.variance_epsilon) * m.weight)
+swapped = forward(lambda m, x: m.down_proj(F.silu(m.up_proj(x)) * m.gate_proj(x)))
 
 
 def channels(m):
@@ -82,12 +85,28 @@ def tanh(m):
 
 
 def one_off(self, z, batch, reference=None):
-    original(self, z, {"labels": torch.cat([batch["labels"], torch.full_like(batch["labels"][:, :1], -100)], 1)[:, 1:]}, reference)
+    labels = torch.cat([batch["labels"], torch.full_like(batch["labels"][:, :1], -100)], 1)
+    original(self, z, {"labels": labels[:, 1:]}, reference)
 
 
 def all_text(self, z, batch, reference=None):
     ids, keep = batch["input_ids"], batch["attention_mask"] == 1
     original(self, z, {"labels": torch.where(keep & (ids != 296), ids, -100)}, reference)
+
+
+def divergence(p, q):
+    return F.kl_div(p.log_softmax(-1), q.log_softmax(-1), log_target=True, reduction="sum")
+
+
+def clip_each(self, model):
+    for p in model.parameters():
+        if p.grad is not None:
+            torch.nn.utils.clip_grad_norm_([p], 1.0)
+
+
+def setting(key, value):
+    """plant: the optimiser is made with another setting."""
+    return lambda step: mock.patch.dict(step.s, {"optimiser." + key: value})
 
 
 original = steps.Role.__init__
@@ -111,18 +130,15 @@ MISTAKES = {
     "NpoOneOverBeta": ("npo", B, FULL, put(steps, npo=lambda f, h: -1 / h["beta"] * F.logsigmoid(h["beta"] * f.margin()).mean())),
     "NpoSign": ("npo", B, FULL, put(steps, npo=lambda f, h: -2 / h["beta"] * F.logsigmoid(-h["beta"] * f.margin()).mean())),
     "SumNotMean": ("ga", A, FULL, put(R, ce=lambda self, z=None: self.nll(z).sum())),
-    "KlReversed": ("ga_klr", A, FULL, put(R, kl=lambda self: F.kl_div(self.ref[self.kept].log_softmax(-1), self.z[self.kept].log_softmax(-1),
-                                                                  log_target=True, reduction="sum") / self.kept.sum())),
-    "KlBatchOnly": ("ga_klr", A, FULL, put(R, kl=lambda self: F.kl_div(self.z[self.kept].log_softmax(-1), self.ref[self.kept].log_softmax(-1),
-                                                                   log_target=True, reduction="sum") / len(self.z))),
+    "KlReversed": ("ga_klr", A, FULL, put(R, kl=lambda self: divergence(self.ref[self.kept], self.z[self.kept]) / self.kept.sum())),
+    "KlBatchOnly": ("ga_klr", A, FULL, put(R, kl=lambda self: divergence(self.z[self.kept], self.ref[self.kept]) / len(self.z))),
     "LoraNoScale": ("ga_klr", A, LORA, scaled(1 / 2)),
     "LoraScaleTwice": ("ga_klr", A, LORA, scaled(2)),
     "ClipMissing": ("npo", B, FULL, put(steps.Step, clip=lambda self, model: None)),
-    "ClipPerTensor": ("npo", B, FULL, put(steps.Step, clip=lambda self, model: [torch.nn.utils.clip_grad_norm_([p], 1.0) for p in model.parameters()
-                                                                               if p.grad is not None])),
-    "DecayCoupled": ("npo", B, FULL + " optimiser.weight_decay=0.1", put(torch.optim, AdamW=torch.optim.Adam)),
-    "DecayOnVectors": ("npo", B, FULL + " optimiser.weight_decay=0.1", lambda step: mock.patch.dict(step.s, {"optimiser.decay_matrices_only": "no"})),
-    "DecayMissing": ("npo", B, FULL + " optimiser.weight_decay=0.1", lambda step: mock.patch.dict(step.s, {"optimiser.weight_decay": "0"})),
+    "ClipPerTensor": ("npo", B, FULL, put(steps.Step, clip=clip_each)),
+    "DecayCoupled": ("npo", B, FULL + DECAY, put(torch.optim, AdamW=torch.optim.Adam)),
+    "DecayOnVectors": ("npo", B, FULL + DECAY, setting("decay_matrices_only", "no")),
+    "DecayMissing": ("npo", B, FULL + DECAY, setting("weight_decay", "0")),
     "BetaDecimal": ("npo", B, FULL, put(steps, f32=float)),
-    "LearningRateZero": ("npo", B, FULL, lambda step: mock.patch.dict(step.s, {"optimiser.lr": "0"})),
+    "LearningRateZero": ("npo", B, FULL, setting("lr", "0")),
 }

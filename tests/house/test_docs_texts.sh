@@ -7,6 +7,7 @@ BUILD=${BUILD:-build}
 check "the quick commands of README.md and docs/ run" bash tests/docs.sh "$BUILD" test
 says() { PYTHONDONTWRITEBYTECODE=1 python3 tests/python/pages/texts.py "$1"; }
 for what in "commands:every command is in a block that is marked test, long or python" "links:links and paths lead somewhere" \
+    "reachable:docs/index.md leads to each page" \
     "lengths:no page has over 200 lines, and README.md at most 90" "spelling:all words are spelled right"; do
     if ! command -v python3 > /dev/null; then
         skip "${what#*:}" "there is no python3"
@@ -27,6 +28,7 @@ fault() { (cd "$tap_folder/root" && says "$1" | grep -c .) > "$tap_folder/count"
 if command -v python3 > /dev/null; then
     check "an unmarked command is found" fault commands 1
     check "a link and a path to nowhere are found" fault links 2
+    check "a page that is not in the index is found" fault reachable 1
     check "a page of 201 lines is found" fault lengths 1
     if aspell dicts 2> /dev/null | grep -qx en_GB; then check "a misspelled word is found" fault spelling 1; fi
 fi

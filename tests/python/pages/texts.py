@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can be said of the texts without running them: `python3 tests/python/pages/texts.py commands|links|lengths|spelling` prints what is
+"""What can be said of the texts without running them: `python3 tests/python/pages/texts.py commands|links|reachable|lengths|spelling` prints what is
 wrong, a line each. Spelling is that of aspell (en_GB) and of words.txt beside this file, which lists words of the field; abbreviations and
 names with capitals inside are not looked at. Exit code 3 means that there is no aspell."""
 import glob
@@ -60,6 +60,15 @@ def links():
                     yield "%s: there is no `%s`" % (page, path)
 
 
+def reachable():
+    """Each page of docs/ is named in docs/index.md."""
+    index = text_of("docs/index.md") if os.path.exists("docs/index.md") else ""
+    for page in glob.glob("docs/*.md"):
+        name = os.path.basename(page)
+        if name != "index.md" and "](%s)" % name not in index:
+            yield "docs/index.md does not lead to %s" % name
+
+
 def lengths():
     for page in PAGES:
         lines, most = text_of(page).count("\n"), 90 if page == "README.md" else 200
@@ -86,6 +95,6 @@ def spelling():
 
 
 if __name__ == "__main__":
-    wrong = list({"commands": commands, "links": links, "lengths": lengths, "spelling": spelling}[sys.argv[1]]())
+    wrong = list({"commands": commands, "links": links, "reachable": reachable, "lengths": lengths, "spelling": spelling}[sys.argv[1]]())
     print("\n".join(wrong))
     sys.exit(1 if wrong else 0)

@@ -352,6 +352,32 @@ static void shards_are_read_and_their_map_is_held_to(void **state)
     }
 }
 
+/* The cache of the Hugging Face Hub is made of links that leave the folder: snapshots/<revision>/model-….safetensors -> ../../blobs/<sha>.
+ * So a shard may be a link to anywhere; it is the name in the index, which somebody else has written, that may not leave the folder. */
+static void a_shard_may_be_a_link_but_its_name_stays_in_the_folder(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "../blobs/b", "/etc/passwd", "sub/model.safetensors", ".", "..",
+                                         "./model-00001-of-00003.safetensors" };
+    Weights w, back;
+    const ModelConfig c = tiny_config();
+    assert_true(weights_make(&w, &c, 7, &arena, &error));
+    entries_of(&w);
+    write_shards(shard_map(""));
+    assert_true(file_make_folder(scratch("blobs"), &error));
+    assert_int_equal(rename(scratch("shards/model-00002-of-00003.safetensors"), scratch("blobs/b")), 0);
+    assert_int_equal(symlink("../blobs/b", scratch("shards/model-00002-of-00003.safetensors")), 0);
+    assert_true(load(&back, &c));
+    expect_same_weights(&back, &w);
+    weights_close(&back);
+    unlink(scratch("shards/model-00002-of-00003.safetensors"));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        write_shards(arena_format(&arena, "{\"weight_map\": {\"a\": \"%s\"}}", names[i]));
+        assert_false(load(&back, &c));
+        expect_sentence(&error, "shards", "a file beside it");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +389,7 @@ int main(void)
         stand_test(a_config_of_far_more_layers_than_the_files_hold_is_refused_before_names_are_made),
         stand_test(a_tied_head_is_the_embedding),
         stand_test(shards_are_read_and_their_map_is_held_to),
+        stand_test(a_shard_may_be_a_link_but_its_name_stays_in_the_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,9 +103,13 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .PHONY: all deps run world test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
-# Changed flags rebuild: the commands are kept in a file that changes when they do.
+# Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
+COMMANDS := $(COMPILE) / $(LINK) $(LIBS)
+ifneq ($(shell cat $(BUILD)/flags 2>/dev/null),$(COMMANDS))
 $(BUILD)/flags: force
-	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(COMPILE) / $(LINK) $(LIBS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(COMPILE) / $(LINK) $(LIBS))' > $@
+endif
+$(BUILD)/flags:
+	@mkdir -p $(@D); printf '%s\n' '$(subst ','\'',$(COMMANDS))' > $@
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D); echo "  cc $<"
@@ -171,7 +175,8 @@ FLAGS_fuzz = $(if $(filter fuzzer,$(SAN)),-fsanitize=fuzzer)
 
 # The world's generator, and what it makes, whatever the build, where configs look for it: training streams and pools of pictures,
 # next to a copy of fixtures/world.
-WORLD = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard fixtures/world/*.c))
+WORLD_SOURCES := $(call below,fixtures/world,%.c)
+WORLD = $(WORLD_SOURCES:%.c=$(BUILD)/obj/%.o)
 PARTS_test_world = $(filter-out %/main.o,$(WORLD))
 PARTS_test_world_facts = $(PARTS_test_world)
 PARTS_test_world_questions = $(PARTS_test_world)
@@ -299,5 +304,5 @@ where:
 clean:
 	rm -rf $(BUILD)
 
--include $(wildcard $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(CHECKING) $(wildcard fixtures/world/*.c)) $(ENGINE:%.o=$(BUILD)/obj/builtin/%.d))
+-include $(wildcard $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(CHECKING) $(WORLD_SOURCES)) $(ENGINE:%.o=$(BUILD)/obj/builtin/%.d))
 endif

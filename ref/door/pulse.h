@@ -258,7 +258,7 @@ PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processo
 PULSE_API pulse_status pulse_op_bound(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
                                       const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
                                       const pulse_tensor *output, const pulse_tensor *bound);
-/* The engine of large products as name, version and processor type, "builtin …" where there is no library. Opens the library. */
+/* The engine of large products as name, version and processor type, "built-in kernel, …" where there is no library. Opens the library. */
 PULSE_API pulse_status pulse_engine(pulse_context *ctx, const char **text);
 /* Checks the environment and runs the self-test again. */
 PULSE_API pulse_status pulse_check(pulse_context *ctx);

@@ -20,6 +20,15 @@ check "but in the kernel of products, where the product is exact" with tensor/pr
 check "signed integers wrap in stb_image" with model/image/stb.c -fwrapv
 check "and nowhere else" without model/image/decode.c -fwrapv
 
+# The commands are kept in a file, so that other flags build again, and the same flags build nothing.
+if [ "$BUILD" = build ]; then
+    check "after a build, there is nothing to do for the same flags" make -q build/flags
+    check "other flags build again" eval '! make -q build/flags CFLAGS=-DOTHER'
+else
+    skip "after a build, there is nothing to do for the same flags" "the choices of $BUILD are not known here"
+    skip "other flags build again" "the choices of $BUILD are not known here"
+fi
+
 # Every source of the program is part of PULSE_CODE, whatever folder it stands in.
 hashed() { make -n -W "$1" "$BUILD/code.h" | grep -q 'define PULSE_CODE' && make -n -W "$1" "$BUILD/code.h" | tr ' ' '\n' | grep -qx "$1"; }
 for file in ref/main.c tensor/base/float.h unlearn/methods/ascent.c ref/digest/digest.def; do

@@ -6,7 +6,7 @@ BUILD=${BUILD:-build}
 found=$tap_folder/found
 rooms=$(for room in tensor model unlearn eval ref; do [ -d $room ] && echo $room; done)
 rank() { case $1 in tensor) echo 1;; model) echo 2;; unlearn) echo 3;; eval) echo 4;; ref) echo 5;; tests) echo 6;; *) echo 0;; esac; }
-sources() { find $rooms tests -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
+sources() { find $rooms tests fixtures -name '*.[ch]' -o -name '*.def' ! -name rooms.def | sort; }
 # The numbers of the house: lines of a file, unless its first lines say why it is "longer than 400 lines"; sources and headers of a
 # folder; characters of a line, unless the first lines of its file say why they are "longer than 140 columns".
 most_lines=400 most_files=25 most_columns=140
@@ -57,7 +57,7 @@ for file in $(sources) $(find $rooms -name rooms.def) $(find fixtures -name '*.[
 done > "$found"
 check "no line is longer than $most_columns columns without a reason in its file" nothing "$found"
 
-find $rooms tests -name '*.[ch]' | sed 's|/[^/]*$||' | sort | uniq -c | awk -v most=$most_files '$1 > most { print $2 ": " $1 " sources and headers" }' > "$found"
+find $rooms tests fixtures -name '*.[ch]' | sed 's|/[^/]*$||' | sort | uniq -c | awk -v most=$most_files '$1 > most { print $2 ": " $1 " sources and headers" }' > "$found"
 check "no folder holds more than $most_files sources and headers" nothing "$found"
 
 for file in $(sources) Makefile $(find tests .ci -name '*.sh'); do

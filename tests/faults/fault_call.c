@@ -34,7 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-typedef struct { const char *name; int error; long call[4]; } Kind;      // the calls end with -1
+typedef struct { const char *name; int error; long call[8]; } Kind;      // the calls end with -1
 
 static const Kind kinds[] = {
     { "write", ENOSPC, { SYS_write, SYS_writev, SYS_pwrite64, -1 } },
@@ -45,10 +45,10 @@ static const Kind kinds[] = {
     { "rename", EIO, { SYS_rename, SYS_renameat, SYS_renameat2, -1 } },
     { "mkdir", ENOSPC, { SYS_mkdir, SYS_mkdirat, -1 } },
     { "mmap", ENOMEM, { SYS_mmap, -1 } },
-    { "stat", EIO, { SYS_stat, SYS_fstat, SYS_newfstatat, -1 } },
+    { "stat", EIO, { SYS_stat, SYS_lstat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat, -1 } },
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 64, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096 };
+enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096 };
 
 static const Kind *kind_find(const char *name)
 {

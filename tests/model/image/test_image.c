@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "model/image/container.h"
 #include "model/image/decode.h"
 #include "model/image/processor.h"
 #include "tensor/base/file.h"
@@ -313,6 +317,57 @@ static void other_files_are_refused_with_a_sentence(void **state)
     expect_sentence(&error, "cannot be resized");
 }
 
+/* A small header before much data: the file of a large black picture, whose header says 8 x 8. */
+static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(void **state)
+{
+    (void)state;
+    const Image large = { .width = 2000, .height = 1000, .rgb = arena_zalloc(&arena, 3 * 2000 * 1000) };
+    size_t n;
+    Image out;
+    assert_true(image_write_png(scratch("large.png"), &large, &error));
+    uint8_t *p = (uint8_t *)file_read(scratch("large.png"), (size_t)1 << 24, &n, &arena, &error);
+    assert_true(p && n < 200000 && image_decode(&out, p, n, "large.png", &arena, &error));
+    memcpy(p + 16, "\0\0\0\x08\0\0\0\x08", 8);
+    const uint32_t crc = container_crc32(p + 12, 17);
+    for (int k = 0; k < 4; k++)
+        p[29 + k] = (uint8_t)(crc >> (24 - 8 * k));
+    assert_false(image_decode(&out, p, n, "large.png", &arena, &error));
+    expect_sentence(&error, "large.png", "inflate to more than");
+}
+
+/* Without memory the writer of PNGs fails, and does not abort. Each child may have a little more memory than the one before. */
+static void a_picture_is_written_or_refused_whatever_memory_there_is(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip();                                 // a sanitizer needs the address space
+#endif
+    const Image x = noise(3, 700, 500, 256);
+    int refused = 0, written = 0;
+    for (size_t room = 0; room < (size_t)16 << 20; room += (size_t)256 << 10) {
+        int status = -1;
+        const pid_t child = fork();
+        if (child == 0) {
+            struct rlimit most;
+            FILE *f = fopen("/proc/self/statm", "r");
+            unsigned long pages = 0;
+            if (!f || fscanf(f, "%lu", &pages) != 1)
+                _exit(9);
+            fclose(f);
+            most.rlim_cur = most.rlim_max = pages * (unsigned long)sysconf(_SC_PAGESIZE) + room;
+            setrlimit(RLIMIT_AS, &most);
+            Error e = { 0 };
+            const bool good = image_write_png(scratch("x.png"), &x, &e);
+            _exit(good ? 0 : e.failed && e.kind == ERROR_MEMORY ? 2 : 8);
+        }
+        assert_true(waitpid(child, &status, 0) == child && WIFEXITED(status));
+        assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2);
+        refused += WEXITSTATUS(status) == 2;
+        written += WEXITSTATUS(status) == 0;
+    }
+    assert_true(refused > 2 && written > 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +378,8 @@ int main(void)
         stand_test(sizes_are_refused_before_decoding), stand_test(a_truncated_png_is_refused_wherever_it_ends),
         stand_test(a_damaged_png_is_refused_whichever_bit_is_wrong), stand_test(random_damage_never_crashes),
         stand_test(other_files_are_refused_with_a_sentence),
+        stand_test(a_picture_that_inflates_beyond_its_size_is_refused_before_it_does),
+        stand_test(a_picture_is_written_or_refused_whatever_memory_there_is),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

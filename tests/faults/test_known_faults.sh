@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Faults that once ended as a success with wrong files, without a sentence, or with a sentence that is not true.
+. tests/support/tap.sh
+. tests/faults/small.sh
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+small_make "$tap_folder" || exit 2
+fault() { "$BUILD/fault_call" "$@"; }
+sentence() { [ "$(grep -c '^pulse-ref: .\{12\}' "$tap_folder/wrong")" -ge 1 ] || { cat "$tap_folder/wrong"; echo "no sentence"; false; }; }
+# calls KIND command…: how many it makes.
+calls() { fault "$1" 0 fail "${@:2}" 2>&1 > /dev/null | sed -n "s/^calls: $1 //p"; }
+
+if [ ! -x "$BUILD/fault_call" ] || ! fault write 0 fail true 2> /dev/null; then
+    skip "known faults" "this machine does not let a process be traced"
+    finish
+fi
+
+run=("$PULSE" run "$tap_folder/run.ini" --quiet --threads 1)
+no_process() {
+    rm -rf "$tap_folder/r"
+    ends 2 fault exec "$1" fail "${run[@]}" --out "$tap_folder/r" 2> "$tap_folder/wrong" && sentence && grep -q 'could not be started' "$tap_folder/wrong"
+}
+check "a stage whose process cannot be started is a sentence" no_process 1
+check "so it is of a later stage" no_process 3
+
+"${run[@]}" --out "$tap_folder/r" || exit 2
+report=("$PULSE" report "$tap_folder/r" --world "$tap_folder/world" --quiet)
+"${report[@]}" && cp "$tap_folder/r/report.html" "$tap_folder/page"
+unread() {
+    local kind n status all=0
+    for kind in open read mmap stat; do
+        for n in $(seq "$(calls $kind "${report[@]}")"); do
+            rm -f "$tap_folder/r/report.html"
+            fault $kind "$n" fail "${report[@]}" > /dev/null 2> "$tap_folder/wrong"
+            status=$? all=$((all + 1))
+            { [ $status = 0 ] && cmp "$tap_folder/page" "$tap_folder/r/report.html"; } ||
+                { [ $status = 2 ] && sentence && { [ ! -e "$tap_folder/r/report.html" ] || cmp "$tap_folder/page" "$tap_folder/r/report.html"; }; } || { echo "$kind $n: $status"; return 1; }
+        done
+    done
+    [ $all -gt 20 ]
+}
+check "a report leaves nothing out that it cannot read" unread
+
+full_disk() {
+    local n model=("$PULSE" export --bf16 --quiet --model "$tap_folder/model" --out "$tap_folder/e")
+    for n in $(seq "$(calls write "${model[@]}")"); do
+        rm -rf "$tap_folder/e"
+        ends 2 fault write "$n" fail "${model[@]}" 2> "$tap_folder/wrong" && sentence && grep -qE 'No space left|an earlier write to it failed' "$tap_folder/wrong" || return
+    done
+}
+check "a full disk is told with its reason, which is never \"Success\"" full_disk
+
+log_lost() {
+    local n model=("$PULSE" unlearn --config "$tap_folder/unlearn.ini" --model "$tap_folder/model" --method grad_diff --quiet --out "$tap_folder/u")
+    for n in $(seq "$(calls write "${model[@]}")"); do
+        rm -rf "$tap_folder/u"
+        ends 2 fault write "$n" fail "${model[@]}" 2> "$tap_folder/wrong" && sentence || return
+    done
+}
+check "a line of a log that is not written ends an unlearning" log_lost
+
+threads() {
+    ends 2 env OMP_NUM_THREADS=40000 "$PULSE" ask --model "$tap_folder/model" "who ?" 2> "$tap_folder/wrong" && sentence &&
+        grep -q 'expected at most' "$tap_folder/wrong"
+}
+few() {
+    (ulimit -v 700000 && ends 2 env OMP_NUM_THREADS=300 "$PULSE" ask --model "$tap_folder/model" "who ?" 2> "$tap_folder/wrong") && sentence &&
+        grep -q 'cannot be started' "$tap_folder/wrong"
+}
+check "a number of threads that nobody has is refused" threads
+case $BUILD in
+*san*) skip "threads that cannot be started are a sentence" "sanitizers need the address space" ;;
+*) check "threads that cannot be started are a sentence" few ;;
+esac
+finish

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A log whose lines do not reach the disk says so, with the reason of the system. */
+#include "tests/support/stand.h"
+
+#include "ref/cli/log.h"
+
+static void a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed(void **state)
+{
+    (void)state;
+    const StepStats s = { .loss = 1 };
+    LogMark mark;
+    for (int marked = 0; marked < 2; marked++) {
+        error = (Error){ 0 };
+        FILE *log = fopen("/dev/full", "a");
+        assert_non_null(log);
+        setvbuf(log, NULL, marked ? _IOLBF : _IOFBF, 1 << 16);
+        log_step(log, 1, &s);
+        if (marked) {
+            assert_false(log_mark(log, "log.jsonl", &mark, &error));
+            expect_sentence(&error, "log.jsonl: cannot be written");
+            assert_null(strstr(error.text, "Success"));
+            error = (Error){ 0 };
+        }
+        assert_false(log_close(log, "log.jsonl", &error));
+        expect_sentence(&error, "log.jsonl: cannot be written");
+        assert_null(strstr(error.text, "Success"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { stand_test(a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -53,25 +53,26 @@ def root(x): return fraction_of((decimal.Decimal(x.numerator) / decimal.Decimal(
 def power(x): return fraction_of((decimal.Decimal(Q(x).numerator) / decimal.Decimal(Q(x).denominator)).exp())
 
 
+def named(x, n, nearest):
+    """An fp32 value with n digits and with its bits."""
+    return "%-*s  %s%s" % (n + 3, digits(Q(x), n), hexed(x), "  is the nearest" if x == nearest else "")
+
+
 def last_bit(exact, bound, n=24):
     """Lines that say between which fp32 values an exact value lies, how far from the middle, and that the bound decides."""
     y = f32(exact)
     other = step(y, exact > Q(y))
-    middle = (Q(y) + Q(other)) / 2
-    gap, room = abs(Q(other) - Q(y)), abs(exact - middle)
+    low, high = sorted((y, other))
+    middle, gap = (Q(y) + Q(other)) / 2, Q(high) - Q(low)
     if f32(exact - bound) != f32(exact + bound):
         raise ValueError("the bound does not decide")
-    low, high = sorted((y, other))
-    return [
-    "%-40s %s" %
-    line for line in (
-        ("  the exact value", digits(
-            exact, n)), ("  the fp32 number below it", "%-14s %s%s" %
-            (show(low), hexed(low), "   is the nearest" if low == y else "")), ("  the fp32 number above it", "%-14s %s%s" %
-            (show(high), hexed(high), "   is the nearest" if high == y else "")), ("  half-way between these", digits(
-                middle, n)), ("  from there to the exact value", "%.4f of the step between them" %
-                (room / gap)), ("  the bound of the binary64 result", "%.1e of that step" %
-                 (bound / gap)))]
+    lines = (("the exact value", digits(exact, n)),
+             ("the fp32 number below it", named(low, n, y)),
+             ("the fp32 number above it", named(high, n, y)),
+             ("half-way between these", digits(middle, n)),
+             ("from there to the exact value", "%.4f of the step between them" % (abs(exact - middle) / gap)),
+             ("the bound of the binary64 result", "%.1e of that step" % (bound / gap)))
+    return ["  %-38s %s" % line for line in lines]
 
 
 def load(path):

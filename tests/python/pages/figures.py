@@ -22,7 +22,7 @@ def ratios():
 def model():
     """The modules of a LLaVA as a graph. A bar is the error of PyTorch over the noise of fp32, forward above and backward below."""
     d = Drawing(966, 664, "The modules of the tiny model, and how far PyTorch is off in each",
-                   "Each box is a module. Its bars are PyTorch's error over the noise of fp32, forward and backward. Up to 4 is within.")
+                "Each box is a module. Its bars are PyTorch's error over the noise of fp32, forward and backward. Up to 4 is within.")
     r = ratios()
     wide, high = 200, 34
 
@@ -40,7 +40,7 @@ def model():
             bar(x + 8, y + 25.5, width - 16, "two", back)
 
     def column(x, y, entries):
-        """Boxes one below the other, with arrows; a list of three stands side by side."""
+        """Boxes one below the other, with arrows; those of a list stand side by side."""
         for k, entry in enumerate(entries):
             if k:
                 d.arrow([(x + wide / 2, y - 18), (x + wide / 2, y)])
@@ -54,23 +54,14 @@ def model():
 
     def words(k):
         at = "%s.layers.%d." % (WORDS, k)
-        return [("input_layernorm", at +
-    "input_layernorm"), [(n, at +
-    "self_attn.%s_proj" %
-    n) for n in "qkv"], ("attention, o_proj", at +
-    "self_attn"), ("post_attention_layernorm", at +
-    "post_attention_layernorm"), [(n +
-    "_proj", at +
-    "mlp.%s_proj" %
-    n) for n in ("gate", "up")], ("silu(gate) up, down_proj", at +
-    "mlp.down_proj"), ("the layer as a whole", at[:-
-    1])]
+        return [("input_layernorm", at + "input_layernorm"), [(n, at + "self_attn.%s_proj" % n) for n in "qkv"],
+                ("attention, o_proj", at + "self_attn"), ("post_attention_layernorm", at + "post_attention_layernorm"),
+                [(n + "_proj", at + "mlp.%s_proj" % n) for n in ("gate", "up")],
+                ("silu(gate) up, down_proj", at + "mlp.down_proj"), ("the layer as a whole", at[:-1])]
     d.text(20, 28, "A step of the tiny model, module by module", "title")
-    for k, said in enumerate(
-    ("PyTorch 1.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
-    "which is the same step", "with random roundings. An error up to 4 times the noise is within. The whole length of a "
-    "bar is 1.25.")):
-        d.text(20, 48 + 16 * k, said, "soft small")
+    d.text(20, 48, "PyTorch 1.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
+           "which is the same step", "soft small")
+    d.text(20, 64, "with random roundings. An error up to 4 times the noise is within. The whole length of a bar is 1.25.", "soft small")
     for x, kind, name in ((20, "one", "forward"), (100, "two", "backward (where its bound says anything)")):
         d.rect(kind, x, 76, 18, 4)
         d.text(x + 24, 82, name, "small")
@@ -101,10 +92,8 @@ def model():
 def tiers():
     """Three values between two neighbouring floats, and what decides each."""
     d = Drawing(
-    760,
-    348,
-    "The three tiers of the rounding test",
-     "An interval that does not hold the half-way point decides a float. A narrower one may, and an exact comparison always does.")
+        760, 348, "The three tiers of the rounding test",
+        "An interval that does not hold the half-way point decides a float. A narrower one may, and an exact comparison always does.")
     left, right = 150, 590
     half = (left + right) / 2
     d.text(20, 28, "Which of two neighbouring floats is nearest?", "title")
@@ -128,11 +117,8 @@ def tiers():
         else:
             d.dot("three", x, y, 5)
         d.text(left + 4, y + 27, said, "soft small")
-    d.text(
-    20,
-    334,
-    "Not to scale. Where nothing cancels, the interval of a sum of 4096 products is less than 2^-16 of the step between two floats.",
-     "soft small")
+    d.text(20, 334, "Not to scale. Where nothing cancels, the interval of a sum of 4096 products is less than 2^-16 of the step between "
+           "two floats.", "soft small")
     return d.done()
 
 
@@ -148,10 +134,8 @@ def drawn(n):
 def bounds():
     """Bounds of a sum of n products in units of one fp32 rounding of its terms, with what plain loops were really off."""
     d = Drawing(
-    820,
-    446,
-    "The bound of a sum against one rounding to fp32",
-     "A binary64 sum of n products of floats is off by far less than one fp32 rounding, up to millions of terms; an fp32 loop is not.")
+        820, 446, "The bound of a sum against one rounding to fp32",
+        "A binary64 sum of n products of floats is off by far less than one fp32 rounding, up to millions of terms; an fp32 loop is not.")
     x0, x1, y0, y1, top, low = 80, 600, 370, 70, 8, -36
 
     def place(n, e): return x0 + math.log2(n) / 24 * (x1 - x0), y1 + (top - e) / (top - low) * (y0 - y1)
@@ -183,11 +167,8 @@ def bounds():
             off = abs(Q(got) - exact) / size * (1 << 24)
             if off:
                 d.dot(kind, *place(n, max(math.log2(off), low)))
-    d.text(
-    20,
-    432,
-    "Dots: what loops in fp32 and in binary64 were really off, on drawn numbers. A binary64 sum without an error has no dot.",
-     "soft small")
+    d.text(20, 432, "Dots: what loops in fp32 and in binary64 were really off, on drawn numbers. A binary64 sum without an error has "
+           "no dot.", "soft small")
     return d.done()
 
 

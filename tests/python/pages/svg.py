@@ -20,9 +20,8 @@ text{font:12px system-ui,sans-serif;fill:var(--ink)}.soft{fill:var(--soft)}.smal
 class Drawing:
     def __init__(self, width, height, title, description):
         self.parts = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" '
-                      'aria-labelledby="t d">' %
-            (width, height, width, height),
-                      '<title id="t">%s</title><desc id="d">%s</desc>' % tuple(map(html.escape, (title, description))), STYLE]
+                      'aria-labelledby="t d">' % (width, height, width, height),
+                      '<title id="t">%s</title><desc id="d">%s</desc>' % (html.escape(title), html.escape(description)), STYLE]
         self.rect("ground", 0, 0, width, height)
 
     def rect(self, kind, x, y, width, height, r=0):

@@ -13,13 +13,14 @@ PULSE = os.environ.get("PULSE", "build/pulse-ref")
 
 
 def traced(model, to):
-    subprocess.run([PULSE, "trace", "--model", model, "--batch", SAMPLE, "--method",
-                   "ga", "--out", to], check=True, stdout=subprocess.DEVNULL)
+    command = [PULSE, "trace", "--model", model, "--batch", SAMPLE, "--method", "ga", "--out", to]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     with open(to + "/trace.json") as f:
         return json.load(f), load(to + "/trace.safetensors")
 
 
 def equation(left, right): return "%-40s %s" % (left, right)
+def bits(x): return "%s   %s" % (show(x), hexed(x))
 def several(x): return "  ".join(show(v) for v in x) + "  …"
 
 
@@ -29,6 +30,11 @@ def in_order(terms):
     for a, b in terms:
         total = f32(Q(total) + Q(f32(Q(a) * Q(b))))
     return total
+
+
+def in_eights(terms):
+    """The same as a loop does that keeps eight sums, and adds them at the end."""
+    return in_order([(in_order(terms[k::8]), 1.0) for k in range(8)])
 
 
 class Step:
@@ -100,14 +106,13 @@ def patch(s):
             break
     exact = sum(Q(a) * Q(b) for a, b in terms)
     norms = root(sum(Q(a) ** 2 for a, _ in terms)) * root(sum(Q(b) ** 2 for _, b in terms))
-    bound = (len(terms) - 1 + 5) * U * norms
     assert f32(exact) == s.t[y][1][column]
-    return [equation("x, the first patch", several(row(s.t[x], 0)[:5])), equation("w, row %d of the weights" %
-    column, several(row(s.t[w], column)[:5])), equation("y = RN(sum of %d products x w)" %
-    len(terms), "%s   %s" %
-    (show(s.t[y][1][column]), hexed(s.t[y][1][column]))), *
-    last_bit(exact, bound), equation("a loop in fp32 gives", "%s   %s" %
-     (show(in_order(terms)), hexed(in_order(terms))))]
+    return [equation("x, the first patch", several(row(s.t[x], 0)[:5])),
+            equation("w, row %d of the weights" % column, several(row(s.t[w], column)[:5])),
+            equation("y = RN(sum of %d products x w)" % len(terms), bits(s.t[y][1][column])),
+            *last_bit(exact, (len(terms) - 1 + 5) * U * norms),
+            equation("an fp32 loop gives", bits(in_order(terms))),
+            equation("an fp32 loop with eight sums gives", bits(in_eights(terms)))]
 
 
 def norm(s):
@@ -119,18 +124,19 @@ def norm(s):
     assert f32(exact) == s.t[y][1][0]
     size = sum(map(abs, x)) / len(x)
     bound = 12 * U * size / root(variance + eps) + 20 * U * abs(exact)       # of the mean; of variance, root and product (op_norm.c)
-    return [equation("x, the class token's row", several([float(v) for v in x[:5]])), equation("mean(x)", digits(mean, 20)),
+    return [equation("x, the class token's row", several([float(v) for v in x[:5]])),
+            equation("mean(x)", digits(mean, 20)),
             equation("var(x) = mean((x - mean)^2)", digits(variance, 20)),
-            equation("n = RN((x - mean) / sqrt(var + eps))", several(row(s.t[y], 0)[:4])), "of the first of these:",
-            *last_bit(exact, bound)]
+            equation("n = RN((x - mean) / sqrt(var + eps))", several(row(s.t[y], 0)[:4])),
+            "of the first of these:", *last_bit(exact, bound)]
 
 
 def features(s):
-    chosen, seen = s.node("gather_rows", "vision_tower.vision_model"), s.node("linear", "multi_modal_projector.linear_2")
-    return [equation("the tower's states of patch 1", several(row(s.t[chosen], 0)[:4])),
-            equation("linear_1 of them", several(row(s.t[s.node("linear", "multi_modal_projector.linear_1")], 0)[:4])),
-            equation("RN(x P(x)) of that", several(row(s.t[s.node("gelu", "multi_modal_projector")], 0)[:4])),
-            equation("linear_2 of that", several(row(s.t[seen], 0)[:4]))]
+    def first(op, module): return several(row(s.t[s.node(op, module)], 0)[:4])
+    return [equation("the tower's states of patch 1", first("gather_rows", "vision_tower.vision_model")),
+            equation("linear_1 of them", first("linear", "multi_modal_projector.linear_1")),
+            equation("RN(x P(x)) of that", first("gelu", "multi_modal_projector")),
+            equation("linear_2 of that", first("linear", "multi_modal_projector.linear_2"))]
 
 
 def attention(s, query=3):
@@ -139,61 +145,52 @@ def attention(s, query=3):
     n = s.t[s.node("linear", at + ".q_proj")][0][0]
     z, y = ([float(v) for v in s.t[name][1][query * n:query * n + query + 1]] for name in (scaled, p))
     powers = [power(Q(v) - Q(max(z))) for v in z]
-    exact = powers[0] / sum(powers)
-    assert [f32(e / sum(powers)) for e in powers] == y
+    exact = [e / sum(powers) for e in powers]
+    assert [f32(e) for e in exact] == y
     return [equation("z, row %d sees rows 0 to %d" % (query, query), "  ".join(map(show, z))),
-            equation("p = RN(e^z / sum of e^z)", "  ".join(map(show, y))), "of the first of these:",
-            *last_bit(exact, (224 + 4) * U * exact)]
+            equation("p = RN(e^z / sum of e^z)", "  ".join(map(show, y))),
+            "of the first of these:", *last_bit(exact[0], (224 + 4) * U * exact[0])]
 
 
 def loss(s):
     z, labels = s.t[s.node("linear", "language_model.lm_head")], s.t["index." + s.node("nll", "loss")][1]
-    nll, mean, value = s.t[s.node("nll", "loss")][1], s.t[s.node("mean", "loss")][1][0], s.t[s.node("scale", "loss")][1][0]
     lines = []
     for r, k in enumerate(labels):
-        best = max(range(len(row(z, r))), key=row(z, r).__getitem__)
+        logits = row(z, r)
+        best = max(range(len(logits)), key=logits.__getitem__)
         lines += [equation("the logit of %s" % s.pieces[k], "%s, and the largest of %d is %s, of %s" % (
-            show(row(z, r)[k]), len(row(z, r)), show(row(z, r)[best]), s.pieces.get(best, "id %d" % best))),
-            equation("nll = RN(log sum e^z - z)", show(nll[r]))]
-    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), show(mean)), equation("L = -CE", show(value))]
+                      show(logits[k]), len(logits), show(logits[best]), s.pieces.get(best, "id %d" % best))),
+                  equation("nll = RN(log sum e^z - z)", show(s.t[s.node("nll", "loss")][1][r]))]
+    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), show(s.t[s.node("mean", "loss")][1][0])),
+                    equation("L = -CE", show(s.t[s.node("scale", "loss")][1][0]))]
 
 
 def backward(s):
-    d, p, labels = s.t[s.node("logit_grad_label", "loss")], s.t[s.node("softmax", "loss")], s.t["index." + s.node("nll", "loss")][1]
-    k, h = labels[0], s.t[s.node("mul_rows", "language_model.model.norm")]
-    g = s.t["grad.language_model.lm_head.weight"]
-    got = row(g, k)[0]
-    exact = sum(Q(row(d, r)[k]) * Q(row(h, r)[0]) for r in range(len(labels)))
-    assert f32(exact) == got
-    lines = [equation("p = RN(e^z / sum of e^z) of %s" % s.pieces[k], "  ".join(show(row(p, r)[k]) for r in range(len(labels)))),
-             equation("dz = RN(c (p - e_y)), c = -1/N", "  ".join(show(row(d, r)[k]) for r in range(len(labels)))),
-             equation("h, the state that lm_head reads", "  ".join(show(row(h, r)[0]) for r in range(len(labels)))),
-             equation("dL/dW = RN(sum of dz h)", show(got))]
-    return lines
+    d, p = s.t[s.node("logit_grad_label", "loss")], s.t[s.node("softmax", "loss")]
+    labels, h = s.t["index." + s.node("nll", "loss")][1], s.t[s.node("mul_rows", "language_model.model.norm")]
+    k, got = labels[0], row(s.t["grad.language_model.lm_head.weight"], labels[0])[0]
+    assert f32(sum(Q(row(d, r)[k]) * Q(row(h, r)[0]) for r in range(len(labels)))) == got
+
+    def both(x, column): return "  ".join(show(row(x, r)[column]) for r in range(len(labels)))
+    return [equation("p = RN(e^z / sum of e^z) of %s" % s.pieces[k], both(p, k)), equation("dz = RN(c (p - e_y)), c = -1/N", both(d, k)),
+            equation("h, the state that lm_head reads", both(h, 0)), equation("dL/dW = RN(sum of dz h)", show(got))]
 
 
 def update(s):
-    name = "language_model.lm_head.weight"
-    k = s.t["index." + s.node("nll", "loss")][1][0]
+    name, k = "language_model.lm_head.weight", s.t["index." + s.node("nll", "loss")][1][0]
     norm_of, factor = (s.t[next(n["output"] for n in s.trace["nodes"] if n["op"] == op)][1][0] for op in ("square_norm", "clip_factor"))
-    total = root(sum(Q(v) ** 2 for key, x in s.t.items() if key.startswith("grad.") and not key.startswith("grad.t") for v in x[1]))
-    assert f32(total) == norm_of
-    last = s.record(next(n["output"] for n in reversed(s.trace["nodes"]) if n["op"] == "adamw"))
-    m, v = (s.t["adam.%s.%s" % (x, name)] for x in "mv")
-    a = last["attrs"]
-    g, old, new = row(s.t["grad." + name], k)[0], row(s.t["param." + name], k)[0], row(s.t["after." + name], k)[0]
-    clipped = f32(Q(factor) * Q(g))
-    c1, c2 = (1 - float.fromhex(x) for x in ("0x1.ccccccp-1", "0x1.f5c28ep-1"))
-    lr, eps = (Q(float.fromhex(a[x + ".hex"])) for x in ("lr", "eps"))
-    mk, vk = row(m, k)[0], row(v, k)[0]
-    exact = Q(old) - lr * (Q(mk) / Q(c1) / (root(Q(vk) / Q(c2)) + eps))
-    assert f32(exact) == new, (exact, new)
+    gradients = [x[1] for key, x in s.t.items() if key.startswith("grad.") and not key.startswith("grad.t")]
+    assert f32(root(sum(Q(v) ** 2 for x in gradients for v in x))) == norm_of
+    attrs = next(n for n in reversed(s.trace["nodes"]) if n["op"] == "adamw")["attrs"]
+    lr, eps = (Q(float.fromhex(attrs[x + ".hex"])) for x in ("lr", "eps"))
+    c1, c2 = (1 - f32(Q(beta)) for beta in ("0.9", "0.98"))
+    g, m, v, old, new = (row(s.t[part + name], k)[0] for part in ("grad.", "adam.m.", "adam.v.", "param.", "after."))
+    exact = Q(old) - lr * (Q(m) / Q(c1) / (root(Q(v) / Q(c2)) + eps))
+    assert f32(exact) == new
     return [equation("G = RN(|g|) over all weights", show(norm_of)), equation("k = RN(1 / (G + 1e-6))", show(factor)),
-            equation("g' = RN(k g)", show(clipped)), equation("m' = RN(0.9 m + (1 - 0.9) g'), m = 0", show(mk)),
-            equation("v' = RN(0.98 v + (1 - 0.98) g'^2), v = 0", show(vk)),
-            equation("w, before", "%s   %s" % (show(old), hexed(old))),
-            equation("w - lr (m'/c1 / (sqrt(v'/c2) + eps))", digits(exact, 20)),
-            equation("w', the nearest float", "%s   %s" % (show(new), hexed(new)))]
+            equation("g' = RN(k g)", show(f32(Q(factor) * Q(g)))), equation("m' = RN(0.9 m + (1 - 0.9) g'), m = 0", show(m)),
+            equation("v' = RN(0.98 v + (1 - 0.98) g'^2), v = 0", show(v)), equation("w, before", bits(old)),
+            equation("w - lr (m'/c1 / (sqrt(v'/c2) + eps))", digits(exact, 20)), equation("w', the nearest float", bits(new))]
 
 
 def after(s):

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "tensor/base/bytes.h"
 #include "tensor/base/float.h"
+#include "tensor/exact/simd.h"
 
 static const struct { const char *name; size_t size; } dtypes[DTYPE_COUNT] = {
     [F32] = { "F32", 4 }, [F16] = { "F16", 2 }, [BF16] = { "BF16", 2 }, [F64] = { "F64", 8 },
@@ -117,10 +118,26 @@ bool tensor_same(Tensor a, Tensor b)
     return a.dtype == b.dtype && shape_equal(a.shape, b.shape) && !memcmp(a.data, b.data, tensor_bytes(a));
 }
 
+/* Looks at eight exponents at a time: that of infinities and NaNs has all bits set. */
+CLONES static bool all_finite(const float *x, size_t n)
+{
+    const int32_t most = 0x7f800000;
+    v8i found = { 0 };
+    size_t k = 0;
+    for (; k + LANES <= n; k += LANES) {
+        v8i bits;
+        memcpy(&bits, x + k, sizeof bits);
+        found |= (bits & most) == most;
+    }
+    bool good = !simd_any(found);
+    for (; k < n; k++)
+        good &= x[k] - x[k] == 0;
+    return good;
+}
+
 bool tensor_finite(Tensor t)
 {
     const size_t n = shape_size(t.shape);
-    float all = 0;
     if (t.dtype == F16 || t.dtype == BF16) {
         const unsigned most = t.dtype == F16 ? 0x7c00 : 0x7f80;    // the exponent of infinities and NaNs
         for (size_t k = 0; k < n; k++)
@@ -128,9 +145,7 @@ bool tensor_finite(Tensor t)
                 return false;
         return true;
     }
-    for (size_t k = 0; k < n; k++)
-        all += t.f32[k] - t.f32[k];                        // 0, or NaN from the first infinity or NaN on
-    return all == 0;
+    return all_finite(t.f32, n);
 }
 
 float half_widen(uint16_t bits, Dtype dtype)

@@ -8,6 +8,7 @@
  * that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded to odd first (round_sum).
  * Source: Su et al., RoFormer, 2021. */
 #include <omp.h>
+#include <string.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
@@ -33,13 +34,13 @@ static bool rope_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Computes y = RN(p a + q b sign) for n numbers. */
-CLONES static void turn(const float *p, const float *a, const float *q, const float *b, double sign, size_t n, float *y)
+/* Computes y = RN(p a + q b) for n numbers. */
+CLONES static void turn(const float *p, const float *a, const float *q, const float *b, size_t n, float *y)
 {
     for (size_t j = 0; j < n; j += LANES) {
         size_t part = n - j < LANES ? n - j : LANES;
         v8d first = simd_load_part(p + j, part, 0) * simd_load_part(a + j, part, 0);
-        v8d second = simd_load_part(q + j, part, 0) * simd_load_part(b + j, part, 0) * simd_set(sign), v = first + second;
+        v8d second = simd_load_part(q + j, part, 0) * simd_load_part(b + j, part, 0), v = first + second;
         v8f f;
         v8i fails = simd_round_fails(v, simd_abs(v) * simd_set(IN_U(rope)) + simd_set(tier_slack(1)), &f);
         simd_store_part(y + j, part, f);
@@ -50,20 +51,69 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
     }
 }
 
-static void rotate(const Call *c, double sign)
+enum { SPAN = 512 };                    // numbers of a row that are turned at once: whole heads
+
+/* The halves of each of `heads` heads at x, in the other order. */
+static void swap_halves(const float *x, size_t heads, size_t half, float *y)
+{
+    for (size_t h = 0; h < heads; h++, x += 2 * half, y += 2 * half) {
+        memcpy(y, x + half, half * sizeof *y);
+        memcpy(y + half, x, half * sizeof *y);
+    }
+}
+
+/* Heads follow each other in a row, so that several of them are one run of numbers: each number times a cosine, plus its partner in the
+ * other half times a sine, which is negative in the first half (for sign = 1). */
+typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
+
+static void row_turn(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *room, float *y)
+{
+    const size_t most = SPAN / (2 * half), few = heads < most ? heads : most;
+    for (size_t h = 0; h < few; h++) {
+        float *c = room->cos + 2 * h * half, *s = room->sin + 2 * h * half;
+        memcpy(c, cos, half * sizeof *c);
+        memcpy(c + half, cos, half * sizeof *c);
+        for (size_t k = 0; k < half; k++) {
+            s[k] = -sign * sin[k];
+            s[half + k] = sign * sin[k];
+        }
+    }
+    for (size_t h = 0; h < heads; h += few) {
+        const size_t now = heads - h < few ? heads - h : few, at = 2 * h * half;
+        swap_halves(x + at, now, half, room->partner);
+        turn(x + at, room->cos, room->partner, room->sin, 2 * now * half, y + at);
+    }
+}
+
+/* A head that is longer than a span, half by half. */
+static void head_turn(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *room, float *y)
+{
+    for (size_t k = 0, n; k < half; k += n) {
+        n = half - k < SPAN ? half - k : SPAN;
+        for (size_t c = 0; c < n; c++)
+            room->sin[c] = sign * sin[k + c];
+        turn(x + half + k, cos + k, x + k, room->sin, n, y + half + k);
+        for (size_t c = 0; c < n; c++)
+            room->sin[c] = -room->sin[c];
+        turn(x + k, cos + k, x + half + k, room->sin, n, y + k);
+    }
+}
+
+static void rotate(const Call *c, float sign)
 {
     size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[ROPE_HEADS], half = cols / (2 * heads);
     #pragma omp parallel for schedule(static) if (rows * cols > 8192)
     for (size_t r = 0; r < rows; r++) {
         float_env_region(c->error);
         size_t position = (size_t)c->attrs->index[r];
-        const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half;
-        for (size_t h = 0; h < heads; h++) {
-            const float *x = c->in[0].f32 + r * cols + 2 * h * half;
-            float *y = c->out.f32 + r * cols + 2 * h * half;
-            turn(x, cos, x + half, sin, -sign, half, y);
-            turn(x + half, cos, x, sin, sign, half, y + half);
-        }
+        const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half, *x = c->in[0].f32 + r * cols;
+        float *y = c->out.f32 + r * cols;
+        Heads room;
+        if (half && 2 * half <= SPAN)
+            row_turn(x, cos, sin, sign, heads, half, &room, y);
+        else
+            for (size_t h = 0; h < heads; h++)
+                head_turn(x + 2 * h * half, cos, sin, sign, half, &room, y + 2 * h * half);
     }
 }
 

@@ -31,6 +31,8 @@ static ModelConfig config(void)
     };
 }
 
+static bool filled;                    // the samples are made once: a step is not to be charged with making them
+
 static bool samples(void *context, int64_t step, BatchSample **out, size_t *count, Arena *a, Error *e)
 {
     (void)context, (void)step, (void)e;
@@ -39,17 +41,18 @@ static bool samples(void *context, int64_t step, BatchSample **out, size_t *coun
     for (size_t i = 0; *out && i < *count; i++) {
         Random r = random_for(i, "bench");
         size_t n = i < PICTURES ? PICTURE_TOKENS : TEXT_TOKENS;
-        for (size_t k = 0; k < n; k++) {
+        for (size_t k = 0; k < n && !filled; k++) {
             bool image = i < PICTURES && k >= 2 && k < 18;
             ids[i][k] = image ? 793 : (int32_t)random_below(r, k, 790);
             targets[i][k] = -1;
         }
         for (size_t k = n - ANSWER - 1; k + 1 < n; k++)
             targets[i][k] = ids[i][k + 1];
-        for (size_t k = 0; i < PICTURES && k < 3 * 32 * 32; k++)
+        for (size_t k = 0; i < PICTURES && k < 3 * 32 * 32 && !filled; k++)
             pixels[i][k] = random_normal(r, 1000 + k);
         (*out)[i] = (BatchSample){ ids[i], targets[i], n, i < PICTURES ? pixels[i] : NULL };
     }
+    filled = true;
     return *out != NULL;
 }
 

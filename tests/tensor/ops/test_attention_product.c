@@ -213,44 +213,54 @@ static void layouts_that_do_not_fit_are_a_sentence(void **state)
 
 /* --- RoPE --- */
 
-enum { ROWS = 37, HEADS = 3, HALF = 9, POSITIONS = 50, COLS = 2 * HEADS * HALF };
+enum { ROWS = 37, POSITIONS = 50 };
 
 static float rope_plain(Tensor x, Tensor cos, Tensor sin, const int32_t *at, size_t r, size_t c, double sign)
 {
-    size_t h = c / (2 * HALF), i = c % HALF, base = r * COLS + h * 2 * HALF + i, place = (size_t)at[r] * HALF + i;
-    bool first = c % (2 * HALF) < HALF;
-    double x1 = x.f32[base], x2 = x.f32[base + HALF];
+    size_t half = cos.shape.dim[1], h = c / (2 * half), i = c % half, base = r * x.shape.dim[1] + h * 2 * half + i;
+    size_t place = (size_t)at[r] * half + i;
+    bool first = c % (2 * half) < half;
+    double x1 = x.f32[base], x2 = x.f32[base + half];
     double a = (first ? x1 : x2) * cos.f32[place], b = (first ? -sign * x2 : sign * x1) * sin.f32[place];
     return round_sum(a, b);
 }
 
+static void turn_there_and_back(DataKind kind, size_t heads, size_t half)
+{
+    const size_t cols = 2 * heads * half;
+    int32_t at[ROWS];
+    tape_reset(&tape);
+    for (int r = 0; r < ROWS; r++)
+        at[r] = r * 13 % POSITIONS;
+    Tensor x = data_tensor(&arena, shape_of(2, ROWS, cols), kind, 1), g = data_tensor(&arena, shape_of(2, ROWS, cols), kind, 4);
+    Tensor cos = data_tensor(&arena, shape_of(2, POSITIONS, half), kind, 2),
+           sin = data_tensor(&arena, shape_of(2, POSITIONS, half), kind, 3);
+    Node *xn = tape_param(&tape, "x", x, true);
+    Node *y = op_rope(&tape, xn, tape_input(&tape, "cos", cos), tape_input(&tape, "sin", sin), at, heads);
+    tape_seed(&tape, y, tape_input(&tape, "dy", g));
+    tape_backward(&tape);
+    expect_fine(&error);
+    Tensor want = tensor_f32(&arena, x.shape), back = tensor_f32(&arena, x.shape);
+    for (size_t k = 0; k < ROWS * cols; k++) {
+        want.f32[k] = rope_plain(x, cos, sin, at, k / cols, k % cols, 1);
+        back.f32[k] = rope_plain(g, cos, sin, at, k / cols, k % cols, -1);
+    }
+    expect_tensor(y->out, want, "rope, %s, %zu heads of %zu", data_name(kind), heads, 2 * half);
+    expect_tensor(xn->grad->out, back, "rope_back, %s, %zu heads of %zu", data_name(kind), heads, 2 * half);
+}
+
+/* Heads of which several are turned at once, all of them or a part of a row, and heads that are longer than what is turned at once. */
 static void rope_turns_and_turns_back(void **state)
 {
     (void)state;
+    static const size_t heads[] = { 3, 31, 2, 1 }, half[] = { 9, 12, 300, 256 };
     for (int forced = 0; forced < 2; forced++)
-        for (DataKind kind = 0; kind < DATA_KINDS; kind++) {
-            tape_reset(&tape);
-            tier_force = forced;
-            int32_t at[ROWS];
-            for (int r = 0; r < ROWS; r++)
-                at[r] = r * 13 % POSITIONS;
-            Tensor x = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 1), g = data_tensor(&arena, shape_of(2, ROWS, COLS), kind, 4);
-            Tensor cos = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 2),
-                   sin = data_tensor(&arena, shape_of(2, POSITIONS, HALF), kind, 3);
-            Node *xn = tape_param(&tape, "x", x, true);
-            Node *y = op_rope(&tape, xn, tape_input(&tape, "cos", cos), tape_input(&tape, "sin", sin), at, HEADS);
-            tape_seed(&tape, y, tape_input(&tape, "dy", g));
-            tape_backward(&tape);
-            expect_fine(&error);
-            tier_force = 0;
-            Tensor want = tensor_f32(&arena, x.shape), back = tensor_f32(&arena, x.shape);
-            for (size_t k = 0; k < ROWS * COLS; k++) {
-                want.f32[k] = rope_plain(x, cos, sin, at, k / COLS, k % COLS, 1);
-                back.f32[k] = rope_plain(g, cos, sin, at, k / COLS, k % COLS, -1);
+        for (DataKind kind = 0; kind < DATA_KINDS; kind++)
+            for (size_t k = 0; k < sizeof heads / sizeof *heads; k++) {
+                tier_force = forced;
+                turn_there_and_back(kind, heads[k], half[k]);
+                tier_force = 0;
             }
-            expect_tensor(y->out, want, "rope, %s", data_name(kind));
-            expect_tensor(xn->grad->out, back, "rope_back, %s", data_name(kind));
-        }
 }
 
 static void positions_outside_the_tables_are_a_sentence(void **state)

@@ -8,7 +8,7 @@
 
 typedef struct {
     Node *cos, *sin;
-    const Batch *batch;
+    Batch batch;
     Attention attention;
     Cache *cache;
 } Run;
@@ -49,7 +49,7 @@ static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size
 static Node *seen_rows(Tape *t, Node *fresh, Tensor *kept, const char *name, const Run *r)
 {
     Node *all = kept ? remember(t, fresh, kept, name, r->cache->length) : fresh;
-    return r->batch->keys ? op_gather_rows(t, all, r->batch->keys, r->batch->key_count) : all;
+    return r->batch.keys ? op_gather_rows(t, all, r->batch.keys, r->batch.key_count) : all;
 }
 
 static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
@@ -59,8 +59,8 @@ static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run
     Node *q = linear_module(t, p, x, "q_proj", false);
     Node *k = linear_module(t, p, x, "k_proj", false);
     Node *v = linear_module(t, p, x, "v_proj", false);
-    q = op_rope(t, q, r->cos, r->sin, r->batch->positions, a->heads);
-    k = op_rope(t, k, r->cos, r->sin, r->batch->positions, a->kv_heads);
+    q = op_rope(t, q, r->cos, r->sin, r->batch.positions, a->heads);
+    k = op_rope(t, k, r->cos, r->sin, r->batch.positions, a->kv_heads);
     k = seen_rows(t, k, r->cache ? &r->cache->keys[layer] : NULL, "cache.keys", r);
     v = seen_rows(t, v, r->cache ? &r->cache->values[layer] : NULL, "cache.values", r);
     Node *s = op_scale(t, op_attention_scores(t, q, k, *a), attention_scale(a->head_dim));
@@ -80,16 +80,24 @@ static Node *mlp(Tape *t, Params *p, Node *x)
     return y;
 }
 
-static Node *block(Tape *t, Params *p, Node *x, size_t layer, const Run *r)
+typedef struct {
+    Params params;
+    Run run;
+    size_t layer;
+} Layer;
+
+static Node *block(Tape *t, Node *x, const void *context)
 {
-    x = op_add(t, x, self_attention(t, p, rms_norm(t, p, x, "input_layernorm"), layer, r));
-    return op_add(t, x, mlp(t, p, rms_norm(t, p, x, "post_attention_layernorm")));
+    const Layer *l = context;
+    Params p = l->params;
+    x = op_add(t, x, self_attention(t, &p, rms_norm(t, &p, x, "input_layernorm"), l->layer, &l->run));
+    return op_add(t, x, mlp(t, &p, rms_norm(t, &p, x, "post_attention_layernorm")));
 }
 
 static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run *r)
 {
     const TextConfig *c = &m->config.text;
-    r->batch = b;
+    r->batch = *b;
     r->attention = (Attention){ b->segments, b->samples, (size_t)c->num_attention_heads, (size_t)c->num_key_value_heads,
                                 (size_t)c->head_dim, true };
     r->cache = cache;
@@ -109,10 +117,10 @@ Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cach
     const char *before = tape_enter(t, "model");
     for (size_t l = 0; l < (size_t)p->model->config.text.num_hidden_layers; l++) {
         const char *layer = tape_enter(t, "layers.%zu", l);
-        LayerScope s = layer_scope(t);
+        const void *context = layer_context(t, &(Layer){ *p, r, l }, sizeof(Layer));
         if (hidden)
             hidden[l] = x;
-        x = layer_scope_end(t, p, s, block(t, p, x, l, &r));
+        x = context ? layer_run(t, p, x, (TapeSegment){ block, context }) : NULL;
         tape_leave(t, layer);
     }
     if (hidden)

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "tensor/ops.h"
 
 static Node *node_of(Tape *t, const Weights *list, Node **nodes, const Weight *w)
@@ -56,9 +57,10 @@ Node *activation(Tape *t, Node *x, Activation a)
     return a == ACT_GELU ? op_gelu(t, x) : a == ACT_QUICK_GELU ? op_quick_gelu(t, x) : op_silu(t, x);
 }
 
-LayerScope layer_scope(Tape *t)
+const void *layer_context(Tape *t, const void *context, size_t size)
 {
-    return tape_scope(t);
+    void *copy = t->error->failed ? NULL : arena_alloc(t->arena, size);
+    return copy ? memcpy(copy, context, size) : NULL;
 }
 
 static void forget_since(Node **nodes, size_t n, size_t first)
@@ -68,12 +70,37 @@ static void forget_since(Node **nodes, size_t n, size_t first)
             nodes[k] = NULL;
 }
 
-Node *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep)
+static Node *run_without_gradients(Tape *t, Params *p, Node *x, TapeSegment f)
 {
-    if (!t->no_grad || t->error->failed)
-        return keep;
+    TapeScope s = tape_scope(t);
+    Node *y = f.run(t, x, f.context);
+    if (t->error->failed)
+        return NULL;
     forget_since(p->weights, p->model->weights->count, s.count);
     if (p->model->lora)
         forget_since(p->factors, p->model->lora->factors.count, s.count);
-    return tape_scope_end(t, s, keep);
+    return tape_scope_end(t, s, y);
+}
+
+/* Makes the nodes of the present module's parameters, so that a segment finds them outside. */
+static void params_below(Tape *t, const Weights *list, Node **nodes)
+{
+    const size_t n = strlen(t->module);
+    for (size_t k = 0; k < list->count; k++)
+        if (!list->list[k].idle && strncmp(list->list[k].name, t->module, n) == 0 && list->list[k].name[n] == '.')
+            node_of(t, list, nodes, &list->list[k]);
+}
+
+Node *layer_run(Tape *t, Params *p, Node *x, TapeSegment f)
+{
+    if (t->error->failed)
+        return NULL;
+    if (t->no_grad)
+        return run_without_gradients(t, p, x, f);
+    if (t->checkpoint) {
+        params_below(t, p->model->weights, p->weights);
+        if (p->model->lora)
+            params_below(t, &p->model->lora->factors, p->factors);
+    }
+    return tape_segment(t, x, f);
 }

@@ -17,10 +17,12 @@ Node  *activation(Tape *t, Node *x, Activation a);
 /* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
 float  attention_scale(size_t head_dim);
 
-/* Under no_grad, everything recorded between layer_scope and layer_scope_end is forgotten but `keep`, which is returned. */
-typedef TapeScope LayerScope;
-LayerScope layer_scope(Tape *t);
-Node  *layer_scope_end(Tape *t, Params *p, LayerScope s, Node *keep);
+/* Runs a layer on x: f.run(t, x, f.context). Under no_grad everything that it records is forgotten but its result; under the tape's
+ * `checkpoint` too, until the walk back runs it again (tape_segment). The parameters of a layer are those whose names begin with the
+ * present path. */
+Node  *layer_run(Tape *t, Params *p, Node *x, TapeSegment f);
+/* A copy of a layer's context that lives as long as the tape; NULL: no memory. */
+const void *layer_context(Tape *t, const void *context, size_t size);
 
 /* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the tower]. */
 Node  *vision_features(Tape *t, Params *p, Tensor pixels);

@@ -60,10 +60,26 @@ static Node *mlp(Tape *t, Params *p, Node *x)
     return y;
 }
 
-static Node *block(Tape *t, Params *p, Node *x, Attention a)
+typedef struct {
+    Params params;
+    Attention attention;
+    Tensor pixels;                       // of the pictures, which only the embeddings read
+} Layer;
+
+static Node *block(Tape *t, Node *x, const void *context)
 {
-    x = op_add(t, x, self_attention(t, p, layer_norm(t, p, x, "layer_norm1"), a));
-    return op_add(t, x, mlp(t, p, layer_norm(t, p, x, "layer_norm2")));
+    const Layer *l = context;
+    Params p = l->params;
+    x = op_add(t, x, self_attention(t, &p, layer_norm(t, &p, x, "layer_norm1"), l->attention));
+    return op_add(t, x, mlp(t, &p, layer_norm(t, &p, x, "layer_norm2")));
+}
+
+static Node *first_rows(Tape *t, Node *pixels, const void *context)
+{
+    const Layer *l = context;
+    Params p = l->params;
+    (void)pixels;
+    return layer_norm(t, &p, embeddings(t, &p, l->pixels), "pre_layrnorm");
 }
 
 static Node *patch_rows(Tape *t, Node *x, size_t pictures, size_t patches)
@@ -89,13 +105,15 @@ Node *vision_features(Tape *t, Params *p, Tensor pixels)
     Attention a = { segments, pictures, heads, heads, (size_t)c->vision.hidden_size / heads, false };
 
     const char *before = tape_enter(t, "vision_tower.vision_model");
-    LayerScope s = layer_scope(t);
-    Node *x = layer_scope_end(t, p, s, layer_norm(t, p, embeddings(t, p, pixels), "pre_layrnorm"));
+    const Layer layer = { *p, a, pixels };
+    const void *context = layer_context(t, &layer, sizeof layer);
+    if (!context)
+        return NULL;
+    Node *x = t->no_grad ? layer_run(t, p, NULL, (TapeSegment){ first_rows, context }) : first_rows(t, NULL, context);
     for (size_t l = 0; l < config_vision_layers(c); l++) {
-        const char *layer = tape_enter(t, "encoder.layers.%zu", l);
-        s = layer_scope(t);
-        x = layer_scope_end(t, p, s, block(t, p, x, a));
-        tape_leave(t, layer);
+        const char *path = tape_enter(t, "encoder.layers.%zu", l);
+        x = layer_run(t, p, x, (TapeSegment){ block, context });
+        tape_leave(t, path);
     }
     if (c->vision_feature_select_strategy == FEATURES_DEFAULT)
         x = patch_rows(t, x, pictures, patches);

@@ -5,7 +5,7 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-enum { SCOPE_ROOM = 4096 };
+enum { SCOPE_ROOM = 4096, OUTSIDE_MAX = 128 };
 
 Tape tape_make(Arena *arena, Error *error)
 {
@@ -17,7 +17,7 @@ Tape tape_make(Arena *arena, Error *error)
 void tape_reset(Tape *t)
 {
     arena_reset(t->arena);
-    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .module = "" };
+    *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .checkpoint = t->checkpoint, .module = "" };
     float_env_check_threads(t->error);
 }
 
@@ -263,4 +263,137 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
     t->count = s.count;
     float *data = arena_release_keeping(t->arena, s.mark, kept.out.f32, tensor_bytes(kept.out));
     return data ? node_make(t, (Node){ .name = "input.kept", .out = tensor_view(data, kept.out.shape) }) : NULL;
+}
+
+/* --- Segments --- */
+
+/* The nodes outside that the nodes from `first` on read, x first. False: there are too many of them, or a parameter was made inside. */
+static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
+{
+    outside[0] = x;
+    *count = 1;
+    for (size_t id = first; id < t->count; id++) {
+        const Node *n = t->nodes[id];
+        if (!n->op && n->wants_grad)
+            return false;
+        for (size_t k = 0; k < n->n_in; k++) {
+            bool known = n->in[k]->id >= first;
+            for (size_t i = 0; i < *count && !known; i++)
+                known = outside[i] == n->in[k];
+            if (known)
+                continue;
+            if (*count == OUTSIDE_MAX)
+                return false;
+            outside[(*count)++] = n->in[k];
+        }
+    }
+    return true;
+}
+
+/* What the walk back through a segment handed to a node outside is moved to memory that stays. */
+typedef struct {
+    Node  **contributions;              // as they were before
+    size_t  count, room;
+    Node  **handed;                     // [n_handed] since then, with copies of their numbers
+    size_t  n_handed;
+} Before;
+
+static bool handed_copy(Before *b, const Node *n, size_t first, Arena *spare)
+{
+    b->n_handed = n->n_contributions - b->count;
+    b->handed = arena_array(spare, b->n_handed, sizeof *b->handed);
+    for (size_t k = 0; b->handed && k < b->n_handed; k++) {
+        Node *dy = n->contributions[b->count + k], *copy = dy;
+        if (dy->id >= first) {
+            copy = arena_alloc(spare, sizeof *copy);
+            void *data = arena_alloc(spare, tensor_bytes(dy->out));
+            if (!copy || !data)
+                return false;
+            if (tensor_bytes(dy->out))
+                memcpy(data, dy->out.f32, tensor_bytes(dy->out));
+            *copy = (Node){ .id = dy->id, .name = "input.kept", .out = tensor_view(data, dy->out.shape) };
+        }
+        b->handed[k] = copy;
+    }
+    return b->handed != NULL;
+}
+
+static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
+{
+    n->contributions = b->contributions;
+    n->n_contributions = b->count;
+    n->contributions_room = b->room;
+    for (size_t k = 0; k < b->n_handed; k++) {
+        Node *dy = b->handed[k];
+        if (dy->id >= first) {
+            Tensor kept = tensor_f32(t->arena, dy->out.shape);
+            if (kept.f32 && tensor_bytes(kept))
+                memcpy(kept.f32, dy->out.f32, tensor_bytes(kept));
+            dy = node_make(t, (Node){ .name = dy->name, .out = kept });
+        }
+        tape_contribute(t, n, dy);
+    }
+}
+
+/* Forgets all nodes since the scope began but for what was handed to the inputs of y. */
+static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
+{
+    Arena spare = arena_make(t->error);
+    bool good = !t->error->failed && t->nodes == s.nodes;
+    for (size_t k = 0; good && k < y->n_in; k++)
+        good = handed_copy(&before[k], y->in[k], s.count, &spare);
+    if (good) {
+        t->count = s.count;
+        arena_release(t->arena, s.mark);
+        for (size_t k = 0; k < y->n_in; k++)
+            handed_give(t, &before[k], y->in[k], s.count);
+    }
+    arena_free(&spare);
+}
+
+static void segment_vjp(Tape *t, Node *y, Node *dy)
+{
+    Before before[OUTSIDE_MAX];
+    const TapeScope s = tape_scope(t);
+    for (size_t k = 0; k < y->n_in; k++)
+        before[k] = (Before){ y->in[k]->contributions, y->in[k]->n_contributions, y->in[k]->contributions_room, NULL, 0 };
+    t->phase = PHASE_FORWARD;
+    Node *again = y->segment.run(t, y->in[0], y->segment.context);
+    t->phase = PHASE_BACKWARD;
+    tape_contribute(t, again, dy);
+    for (size_t k = t->count; k-- > s.count && !t->error->failed;)
+        walk_back(t, t->nodes[k]);
+    segment_forget(t, s, y, before);
+}
+
+static const Op segment_op = {
+    .name = "segment", .formula = "the result of operators that were forgotten", .kind = CLASS_MOVE, .inputs = "x...", .vjp = segment_vjp,
+};
+
+Node *tape_segment(Tape *t, Node *x, TapeSegment f)
+{
+    Node *outside[OUTSIDE_MAX], *y;
+    size_t count;
+    if (!t->checkpoint || t->no_grad || t->error->failed || !x)
+        return f.run(t, x, f.context);
+    const TapeScope s = tape_scope(t);
+    y = f.run(t, x, f.context);
+    if (t->error->failed || !y || y->id < s.count || t->nodes != s.nodes || !outside_of(t, s.count, x, outside, &count))
+        return y;
+    Node kept = { .name = "input.kept", .wants_grad = y->wants_grad, .out = y->out };
+    t->count = s.count;
+    kept.out.f32 = arena_release_keeping(t->arena, s.mark, y->out.f32, tensor_bytes(y->out));
+    if (!kept.out.f32)
+        return NULL;
+    if (kept.wants_grad) {
+        kept.name = NULL;
+        kept.op = &segment_op;
+        kept.segment = f;
+        kept.n_in = count;
+        kept.in = arena_array(t->arena, count, sizeof *kept.in);
+        if (!kept.in)
+            return NULL;
+        memcpy(kept.in, outside, count * sizeof *kept.in);
+    }
+    return node_make(t, kept);
 }

@@ -29,6 +29,13 @@
 
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
+/* A piece of a computation that may be run again: it records operators on x and on nodes that are on the tape already, and returns the
+ * last one. It makes no parameter nodes, and says the same at every call. `context` must live as long as the tape. */
+typedef struct {
+    Node *(*run)(Tape *t, Node *x, const void *context);
+    const void *context;
+} TapeSegment;
+
 struct Node {
     size_t      id;          // its place on the tape
     const Op   *op;          // the operator; NULL: the node is a leaf
@@ -44,6 +51,7 @@ struct Node {
     size_t      n_contributions, contributions_room;
     size_t      n_walked;    // how many of them a walk back has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
+    TapeSegment segment;     // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
 };
 
 struct Tape {
@@ -52,6 +60,7 @@ struct Tape {
     Node  **nodes;           // [count]
     size_t  count, room;
     bool    no_grad;         // set by the caller: no node wants a gradient
+    bool    checkpoint;      // set by the caller: segments are forgotten, and run again in the walk back (tape_segment)
     Phase   phase;           // written into the nodes that follow; the optimiser sets it
     const char *module;      // written into the nodes that follow
     size_t  contributed;     // how many gradients were handed in, over all nodes
@@ -60,7 +69,8 @@ struct Tape {
 /* A tape without nodes. The arena reports to `error` from now on. `error` is failed where some thread's floating-point environment is
  * not that of IEEE 754. */
 Tape  tape_make(Arena *arena, Error *error);
-/* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad stays as it is. */
+/* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad and
+ * checkpoint stay as they are. */
 void  tape_reset(Tape *t);
 
 /* Leaves. The name is copied; the numbers are borrowed, and must stay unchanged until tape_reset. A scalar's are copied. */
@@ -92,5 +102,11 @@ void  tape_stop(Node *n);
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
+
+/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once but for its result, whose node has the operator "segment"
+ * and, as inputs, all nodes outside that the segment reads. The walk back runs the segment again, walks back through it, and forgets it
+ * but for the gradients that it hands to nodes outside. An operator is a function of its inputs, and every gradient outside is the sum of
+ * the same contributions, so the bits are those without `checkpoint`; only the trace is shorter. */
+Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

@@ -39,6 +39,7 @@ bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e
     }
     r->step_arena = arena_make(e);
     r->tape = tape_make(&r->step_arena, e);
+    r->tape.checkpoint = c->checkpointing;
     return optimiser_make(&r->optimiser, &c->optimiser, count, names, values, a) && !e->failed;
 }
 

@@ -22,6 +22,7 @@
 typedef struct {
     int64_t steps;             // optimiser steps of the whole run
     int64_t accumulate;        // groups that a step is cut into; 1: the step is one group
+    bool    checkpointing;     // each layer is forgotten, and run again in the walk back: less memory, the same bits (tape_segment)
     OptimiserConfig optimiser;
 } TrainConfig;
 

@@ -9,6 +9,7 @@ TrainConfig train_config(const Settings *s)
     int64_t hold = s->optimiser_hold > s->optimiser_warmup ? s->optimiser_hold : s->optimiser_warmup;
     return (TrainConfig){
         .steps = s->train_steps, .accumulate = s->train_accumulate,
+        .checkpointing = s->train_checkpointing,
         .optimiser = {
             .kind = (OptimiserKind)s->optimiser_kind,
             .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold,

@@ -124,6 +124,8 @@ static bool is_one_step(const MethodSettings *m, Error *e)
     if (m->settings.train_accumulate != 1)
         return error_set(e, "trace: train.accumulate is %lld, expected 1: a trace is of one whole step",
                          (long long)m->settings.train_accumulate);
+    if (m->settings.train_checkpointing)
+        return error_set(e, "trace: train.checkpointing is layer, expected none: a trace holds what is forgotten then");
     return true;
 }
 

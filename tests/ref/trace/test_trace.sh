@@ -27,6 +27,7 @@ check "a trace says which tokens are supervised" writes '"data.mask = all_text"'
 check "a trace names the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
 check "a method without steps is refused" says "manu has no optimiser step" --method manu
 check "accumulation is refused" says "expected 1: a trace is of one whole step" --method ga --set train.accumulate=2
+check "checkpointing is refused" says "expected none: a trace holds what is forgotten then" --method ga --set train.checkpointing=layer
 check "the same step has the same bytes on any threads" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&
     "$0" trace --threads 3 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'3 > /dev/null && cmp '"$out"'1/trace.safetensors '"$out"'3/trace.safetensors && cmp '"$out"'1/trace.json '"$out"'3/trace.json' "$PULSE"
 if [ -n "$python" ]; then

@@ -4,8 +4,9 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
-enum { FILE_MAX = 64 << 20, LINE_LEAST = 16 };       // {"id":"","group":""} has more bytes; so many empty lines need no room
+enum { LINE_LEAST = 16 };       // {"id":"","group":""} has more bytes; so many empty lines need no room
 
 static bool optional_text(const json_t *object, const char *key, const char **out, Arena *a, Error *e)
 {
@@ -67,7 +68,7 @@ static bool line_read(Entities *out, const char *text, size_t n, size_t line, Ar
 bool entities_read(Entities *out, const char *path, Arena *a, Error *e)
 {
     size_t size, lines = 1;
-    char *text = file_text(path, FILE_MAX, &size, a, e);
+    char *text = file_text(path, LIMIT_ENTITIES, &size, a, e);
     if (!text)
         return false;
     for (size_t k = 0; k < size; k++)

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/base/file.h"
-
-enum { STAGE_MAX = 16 << 20, MANIFEST_MAX = 1 << 30 };
+#include "tensor/base/limits.h"
 
 static const char *const kinds[] = { "train", "unlearn", "answer", "probe" };
 
@@ -89,7 +88,7 @@ static json_t *stage_read(const Plan *p, size_t stage, const char *folder, Error
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/stage.json", folder);
-    json_t *found = json_file(path, STAGE_MAX, e);
+    json_t *found = json_file(path, LIMIT_STAGE, e);
     json_t *expected = found ? stage_json(p, stage, json_incref(json_object_get(found, "outputs"))) : NULL;
     bool good = found && json_equal(found, expected);
     if (found && !good)
@@ -146,7 +145,7 @@ bool manifest_add(const char *folder, const char *name, const char *file, Error 
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/manifest.json", folder);
-    json_t *all = json_file(path, MANIFEST_MAX, e), *list = json_object_get(all, "entries");
+    json_t *all = json_file(path, LIMIT_RESULTS, e), *list = json_object_get(all, "entries");
     const char *before = json_string_value(json_object_get(all, "chain"));
     json_t *files = before && list ? files_object(folder, &file, 1, e) : NULL;
     Digest chain = { "" };
@@ -166,7 +165,7 @@ bool manifest_add(const char *folder, const char *name, const char *file, Error 
 static json_t *manifest_open(const char *folder, json_t **entries, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/manifest.json", folder);
-    json_t *all = path ? json_file(path, MANIFEST_MAX, e) : NULL;
+    json_t *all = path ? json_file(path, LIMIT_RESULTS, e) : NULL;
     *entries = json_object_get(all, "entries");
     if (all && (!json_is_array(*entries) || !json_is_string(json_object_get(all, "chain")))) {
         error_set(e, "%s:1: it is no manifest, expected \"entries\" and \"chain\"", path);

@@ -3,8 +3,9 @@
 
 #include <string.h>
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
-enum { FILE_MAX = 1 << 30, LINE_LEAST = 64 };        // the keys of an answer alone have more bytes
+enum { LINE_LEAST = 64 };        // the keys of an answer alone have more bytes
 
 /* --- answers --- */
 
@@ -122,7 +123,7 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
 Result *answers_read(const char *path, size_t *count, Arena *a, Error *e)
 {
     size_t size, lines = 0;
-    char *text = file_text(path, FILE_MAX, &size, a, e);
+    char *text = file_text(path, LIMIT_ANSWERS, &size, a, e);
     for (size_t k = 0; text && k < size; k++)
         lines += text[k] == '\n';
     lines = lines < size / LINE_LEAST ? lines : size / LINE_LEAST;

@@ -3,8 +3,7 @@
 
 #include <string.h>
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 20, GROUPS_MAX = 1000 };
+#include "tensor/base/limits.h"
 
 /* Whether the object has only these keys; the list of keys ends with NULL. */
 static bool keys_check(const json_t *object, const char *const *keys, const char *path, Error *e)
@@ -57,8 +56,8 @@ static bool group_read(WorldGroup *out, const json_t *object, const char *path, 
 static bool groups_read(World *out, const json_t *list, Arena *a, Error *e)
 {
     const size_t count = json_array_size(list);
-    if (count == 0 || count > GROUPS_MAX)
-        return error_set(e, "%s: \"groups\" must be a list of 1 to %d groups", out->path, GROUPS_MAX);
+    if (count == 0 || count > LIMIT_GROUPS)
+        return error_set(e, "%s: \"groups\" must be a list of 1 to %d groups", out->path, LIMIT_GROUPS);
     if (!(out->group = arena_array(a, count, sizeof *out->group)))
         return false;
     for (; out->groups < count; out->groups++) {
@@ -75,7 +74,7 @@ bool world_read(World *out, const char *folder, Arena *a, Error *e)
 {
     static const char *const keys[] = { "entities", "groups", "general", NULL };
     *out = (World){ .folder = arena_text(a, folder), .path = arena_format(a, "%s/world.json", folder) };
-    json_t *all = out->folder && out->path ? json_file(out->path, FILE_MAX, e) : NULL;
+    json_t *all = out->folder && out->path ? json_file(out->path, LIMIT_WORLD, e) : NULL;
     const bool good = all && keys_check(all, keys, out->path, e) && name_read(all, "entities", &out->entities, out->path, a, e)
                    && group_read(&out->general, json_object_get(all, "general"), out->path, a, e)
                    && groups_read(out, json_object_get(all, "groups"), a, e);

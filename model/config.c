@@ -6,8 +6,9 @@
 #include "model/arch.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
-enum { FILE_LIMIT = 1 << 20, INT_LIMIT = INT32_MAX };
+enum { INT_LIMIT = INT32_MAX };
 
 static const char *const section_names[] = { "", "vision_config.", "text_config." };
 static const char *const act_names[ACT_COUNT] = { "gelu", "quick_gelu", "silu" };
@@ -234,7 +235,7 @@ bool config_load(ModelConfig *c, const char *folder, Error *e)
     Arena a = arena_make(e);
     size_t n;
     const char *path = arena_format(&a, "%s/config.json", folder);
-    const char *text = path ? file_text(path, FILE_LIMIT, &n, &a, e) : NULL;
+    const char *text = path ? file_text(path, LIMIT_CONFIG, &n, &a, e) : NULL;
     bool good = text && config_parse(c, text, n, path, e);
     arena_free(&a);
     return good;

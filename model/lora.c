@@ -5,11 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 #include "model/weights_plan.h"
+#include "tensor/base/limits.h"
 #include "tensor/ops.h"
 #include "tensor/base/random.h"
 #include "tensor/exact/round.h"
-
-enum { RANK_LIMIT = 65536 };
 
 static const char *const trainable_names[TRAIN_COUNT] = { "llm", "proj+llm", "full" };
 
@@ -63,8 +62,8 @@ static const char *linear_module_of(const Architecture *arch, const Weight *w, A
 
 bool lora_config_check(const LoraConfig *c, Error *e)
 {
-    if (c->rank < 1 || c->rank > RANK_LIMIT)
-        return error_set(e, "lora: rank is %lld, expected 1 to %d", (long long)c->rank, RANK_LIMIT);
+    if (c->rank < 1 || c->rank > LIMIT_ADAPTER_RANK)
+        return error_set(e, "lora: rank is %lld, expected 1 to %d", (long long)c->rank, LIMIT_ADAPTER_RANK);
     if (!(c->alpha >= 0x1p-30f && c->alpha <= 0x1p30f))
         return error_set(e, "lora: alpha is %g, expected 2^-30 to 2^30", (double)c->alpha);
     return true;

@@ -6,8 +6,7 @@
 #include <strings.h>
 #include <string.h>
 #include "tensor/base/json.h"
-
-enum { FILE_LIMIT = 1 << 24 };
+#include "tensor/base/limits.h"
 
 /* --- The keys --- */
 
@@ -220,7 +219,7 @@ static bool numbers_read(LoraFileConfig *c, const json_t *config, const char *pa
 bool lora_config_read(LoraFileConfig *out, const char *path, Arena *a, Error *e)
 {
     *out = (LoraFileConfig){ .rank_count = 0 };
-    json_t *config = json_file(path, FILE_LIMIT, e);
+    json_t *config = json_file(path, LIMIT_ADAPTER_CONFIG, e);
     bool good = config && keys_check(config, path, e) && kind_check(config, path, e) && start_check(config, path, e)
              && numbers_read(out, config, path, e)
              && patterns_read(&out->ranks, &out->rank_count, config, "rank_pattern", path, a, e)

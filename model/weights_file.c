@@ -5,8 +5,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { INDEX_LIMIT = 100000000, SHARDS_MAX = 1000 };
+#include "tensor/base/limits.h"
 
 typedef struct {
     Weights *w;
@@ -77,8 +76,8 @@ static bool shards_open(Weights *w, const char *folder, const json_t *index, con
             return false;
         if (file_named(w, json_string_value(value)))
             continue;
-        if (w->file_count == SHARDS_MAX)
-            return error_set(e, "%s: names more than %d files", path, SHARDS_MAX);
+        if (w->file_count == LIMIT_SHARDS)
+            return error_set(e, "%s: names more than %d files", path, LIMIT_SHARDS);
         if (!files_add(w, folder, json_string_value(value), e))
             return false;
     }
@@ -95,9 +94,9 @@ static bool files_open(Weights *w, const char *folder, Error *e)
         w->files = arena_zalloc(w->arena, sizeof *w->files);
         return w->files && files_add(w, folder, "model.safetensors", e);
     }
-    json_t *index = json_file(path, INDEX_LIMIT, e);
+    json_t *index = json_file(path, LIMIT_INDEX, e);
     size_t room = json_object_size(json_object_get(index, "weight_map"));
-    w->files = index ? arena_zalloc(w->arena, (room < SHARDS_MAX ? room : SHARDS_MAX) * sizeof *w->files) : NULL;
+    w->files = index ? arena_zalloc(w->arena, (room < LIMIT_SHARDS ? room : LIMIT_SHARDS) * sizeof *w->files) : NULL;
     bool good = w->files && shards_open(w, folder, index, path, e);
     json_decref(index);
     return good;

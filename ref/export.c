@@ -7,6 +7,7 @@
 #include "ref/cli/output.h"
 #include "ref/config/session.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
 /* The weight as BF16: a copy in the arena, the nearest BF16 number for each value. */
 static bool narrow(Weight *w, const char *folder, Arena *a, Error *e)
@@ -38,7 +39,7 @@ static bool narrow_all(Session *s, Arena *a, Error *e)
 static bool name_dtype(const char *out, const char *dtype, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/config.json", out);
-    json_t *config = path ? json_file(path, 1 << 20, e) : NULL;
+    json_t *config = path ? json_file(path, LIMIT_CONFIG, e) : NULL;
     const bool good = config && json_put(config, "torch_dtype", json_string(dtype)) && json_save(path, config, e);
     json_decref(config);
     return good;

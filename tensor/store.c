@@ -9,8 +9,7 @@
 #include <unistd.h>
 #include "tensor/base/bytes.h"
 #include "tensor/base/json.h"
-
-enum { HEADER_MAX = 100000000, NAME_MAX_BYTES = 512 };     // HEADER_MAX is the official library's limit
+#include "tensor/base/limits.h"
 
 /* What the header says of a tensor, before it is checked against the file. */
 typedef struct { const char *name; Shape shape; Dtype dtype; uint64_t begin, end; } Claim;
@@ -83,8 +82,8 @@ static bool claim_range(Claim *c, const json_t *entry, const char *path, Error *
 bool store_name_check(const char *name, const char *path, Error *e)
 {
     size_t n = strlen(name);
-    if (n == 0 || n > NAME_MAX_BYTES)
-        return error_set(e, "%s: a tensor's name has %zu bytes, 1 to %d were expected", path, n, NAME_MAX_BYTES);
+    if (n == 0 || n > LIMIT_STORE_NAME)
+        return error_set(e, "%s: a tensor's name has %zu bytes, 1 to %d were expected", path, n, LIMIT_STORE_NAME);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
             return error_set(e, "%s: a tensor's name has a control character in it", path);
@@ -193,9 +192,9 @@ static json_t *header_read(const Store *s, uint64_t *data, Error *e)
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--)
         n = n << 8 | p[i];
-    if (n > HEADER_MAX || n > s->mapped - 8) {
+    if (n > LIMIT_STORE_HEADER || n > s->mapped - 8) {
         error_set(e, "%s: says that its header has %llu bytes; at most %d, and within the file's %zu, were expected", s->path,
-                  (unsigned long long)n, HEADER_MAX, s->mapped);
+                  (unsigned long long)n, LIMIT_STORE_HEADER, s->mapped);
         return NULL;
     }
     *data = 8 + n;

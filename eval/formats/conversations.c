@@ -4,8 +4,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 30 };
+#include "tensor/base/limits.h"
 
 #define IMAGE "<image>"
 
@@ -178,7 +177,7 @@ bool conversations_read(Dataset *out, const char *path, Faults *faults, Arena *a
     Arena file = arena_make(e);
     size_t n;
     *out = (Dataset){ .count = 0 };
-    const char *text = file_text(path, FILE_MAX, &n, &file, e);
+    const char *text = file_text(path, LIMIT_TABLE, &n, &file, e);
     bool good = text && dataset_begin(out, samples_bound(text), path, a, e) && parts_read(out, text, n, faults, a, e);
     if (good && !out->count && !faults)
         good = error_set(e, "%s: has no samples", path);

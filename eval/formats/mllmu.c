@@ -4,8 +4,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 29, OPTIONS_MAX = 26 };
+#include "tensor/base/limits.h"
 
 /* A person whose questions are being read. */
 typedef struct {
@@ -16,7 +15,7 @@ typedef struct {
     Error      *error;
 } Person;
 
-static const char *const letters[OPTIONS_MAX] = { "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M",
+static const char *const letters[LIMIT_OPTIONS] = { "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M",
                                                   "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z" };
 
 /* Whether the object has only these keys. */
@@ -89,8 +88,8 @@ static bool choice_add(const Person *p, const json_t *q, size_t k, bool picture)
     Sample s = { .answer = answer, .split = SPLIT_TEST, .kind = KIND_CHOICE, .option_count = count };
     if (!answer)
         return false;
-    if (count < 2 || count > OPTIONS_MAX)
-        return error_set(p->error, "%s: \"Options\" must be an object of 2 to %d texts", task, OPTIONS_MAX);
+    if (count < 2 || count > LIMIT_OPTIONS)
+        return error_set(p->error, "%s: \"Options\" must be an object of 2 to %d texts", task, LIMIT_OPTIONS);
     bool found = false;
     s.options = arena_array(p->arena, count, sizeof *s.options);
     for (size_t j = 0; s.options && j < count; j++) {
@@ -225,7 +224,7 @@ bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error 
 {
     Arena file = arena_make(e);
     size_t n;
-    const char *text = file_text(path, FILE_MAX, &n, &file, e);
+    const char *text = file_text(path, LIMIT_SAMPLES, &n, &file, e);
     bool good = text && dataset_begin(out, questions_bound(text), path, a, e);
     if (!text)
         *out = (Dataset){ .count = 0 };

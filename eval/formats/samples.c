@@ -7,8 +7,7 @@
 #include "eval/formats/mmbench.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 30 };
+#include "tensor/base/limits.h"
 
 const char *samples_format_name(SamplesFormat f)
 {
@@ -42,7 +41,7 @@ static bool named_tsv(const char *path)
 bool samples_format(SamplesFormat *out, const char *path, Error *e)
 {
     Arena a = arena_make(e);
-    const char *text = file_text(path, FILE_MAX, NULL, &a, e);
+    const char *text = file_text(path, LIMIT_TABLE, NULL, &a, e);
     const char *first = text ? text + strspn(text, " \t\r\n") : "";
     const size_t n = strcspn(first, "\n");
     *out = *first == '['                                            ? SAMPLES_CONVERSATIONS

@@ -4,8 +4,7 @@
 #include <string.h>
 #include "model/text/utf8.h"
 #include "tensor/base/file.h"
-
-enum { FILE_MAX = 1 << 30 };
+#include "tensor/base/limits.h"
 
 /* How far the text has been read. Cells are cut out of it in place. */
 typedef struct {
@@ -113,7 +112,7 @@ bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
 {
     size_t n, lines = 1;
     *t = (Tsv){ .path = arena_text(a, path) };
-    char *text = t->path ? file_text(path, FILE_MAX, &n, a, e) : NULL;
+    char *text = t->path ? file_text(path, LIMIT_TABLE, &n, a, e) : NULL;
     if (!text || !text_check(t, text, n, e))
         return false;
     for (size_t k = 0; k < n; k++)

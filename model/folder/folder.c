@@ -4,8 +4,7 @@
 #include <string.h>
 #include "model/image/processor.h"
 #include "tensor/base/file.h"
-
-enum { COPY_MAX = 1 << 28 };
+#include "tensor/base/limits.h"
 
 static const char *const carried[] = {
 #define FOLDER_FILE(name, what) name,
@@ -17,7 +16,7 @@ bool folder_copy(const char *from, const char *to, const char *name, Error *e)
     Arena a = arena_make(e);
     size_t size;
     char *source = arena_format(&a, "%s/%s", from, name), *target = arena_format(&a, "%s/%s", to, name);
-    char *bytes = source && target ? file_read(source, COPY_MAX, &size, &a, e) : NULL;
+    char *bytes = source && target ? file_read(source, LIMIT_COPIED, &size, &a, e) : NULL;
     bool good = bytes && file_write(target, bytes, size, e);
     arena_free(&a);
     return good;

@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 #include "tensor/base/arena.h"
+#include "tensor/base/limits.h"
 
-enum { CONTAINER_BYTES_MAX = 1 << 28 };
+enum { CONTAINER_BYTES_MAX = LIMIT_PICTURE_FILE };
 
 /* The CRC-32 of n bytes, as PNG's chunks carry it (ISO 3309, polynomial 0xedb88320). */
 uint32_t container_crc32(const uint8_t *p, size_t n);

@@ -12,9 +12,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "tensor/base/arena.h"
+#include "tensor/base/limits.h"
 
 /* The bytes of a picture, at most: 3 * width * height. */
-#define IMAGE_VALUES_MAX ((size_t)1 << 28)
+#define IMAGE_VALUES_MAX ((size_t)LIMIT_PICTURE_VALUES)
 
 enum { IMAGE_CHANNELS = 3 };      // an Image is RGB; no other number of channels is read or written
 

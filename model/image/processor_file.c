@@ -5,8 +5,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 20, SIDE_MAX = 1 << 14 };
+#include "tensor/base/limits.h"
 
 static const char *const processors[] = { "CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPFeatureExtractor",
                                           "LlavaImageProcessor", "LlavaImageProcessorFast", "LlavaImageProcessorPil" };
@@ -73,8 +72,8 @@ static bool flags_read(ImageProcessor *s, bool *rescale, const json_t *root, con
 
 static bool side_read(size_t *out, const json_t *v, const char *key, const char *path, Error *e)
 {
-    if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > SIDE_MAX)
-        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key, SIDE_MAX);
+    if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > LIMIT_PICTURE_SIDE)
+        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key, LIMIT_PICTURE_SIDE);
     *out = (size_t)json_integer_value(v);
     return true;
 }
@@ -167,7 +166,7 @@ static bool settings_read(ImageProcessor *out, const json_t *root, const char *p
 
 bool image_processor_read(ImageProcessor *out, const char *path, Error *e)
 {
-    json_t *root = json_file(path, FILE_MAX, e);
+    json_t *root = json_file(path, LIMIT_PROCESSOR, e);
     bool ok = root && settings_read(out, root, path, e);
     json_decref(root);
     return ok;
@@ -191,7 +190,7 @@ static bool same_settings(const ImageProcessor *x, const ImageProcessor *y)
 /* "image_processor" of processor_config.json; *found says whether it is there. */
 static bool inner_read(ImageProcessor *out, bool *found, const char *path, Arena *a, Error *e)
 {
-    json_t *root = json_file(path, FILE_MAX, e);
+    json_t *root = json_file(path, LIMIT_PROCESSOR, e);
     const json_t *inner = present(root, "image_processor"), *token = present(root, "image_token");
     const char *where = arena_format(a, "%s: image_processor", path);
     bool ok = root && where;
@@ -239,7 +238,7 @@ bool image_processor_write(const ImageProcessor *s, const char *path, Error *e)
 
 bool processor_config_write(const char *path, const char *source, size_t patch_size, const char *strategy, Error *e)
 {
-    json_t *root = source && file_exists(source) ? json_file(source, FILE_MAX, e) : json_object();
+    json_t *root = source && file_exists(source) ? json_file(source, LIMIT_PROCESSOR, e) : json_object();
     bool ok = root && (json_is_object(root) || error_set(e, "%s: must be an object", source));
     if (ok)
         json_join(root, json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,

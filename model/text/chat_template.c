@@ -5,8 +5,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 24 };
+#include "tensor/base/limits.h"
 
 static const struct { PromptTemplate template; const char *digest; } known[] = {
 #define CHAT_TEMPLATE(template, digest) { template, digest },
@@ -101,10 +100,10 @@ const char *chat_template_text(const char *folder, const char **path, Arena *a, 
     static const char *const files[] = { "chat_template.json", "processor_config.json", "tokenizer_config.json" };
     *path = arena_format(a, "%s/chat_template.jinja", folder);
     if (*path && file_exists(*path))
-        return file_text(*path, FILE_MAX, NULL, a, e);
+        return file_text(*path, LIMIT_CHAT_TEMPLATE, NULL, a, e);
     for (size_t k = 0; *path && k < sizeof files / sizeof *files; k++) {
         *path = arena_format(a, "%s/%s", folder, files[k]);
-        json_t *root = *path && file_exists(*path) ? json_file_wide(*path, FILE_MAX, e) : NULL;
+        json_t *root = *path && file_exists(*path) ? json_file_wide(*path, LIMIT_CHAT_TEMPLATE, e) : NULL;
         const char *text = root && text_of(root) ? arena_text(a, text_of(root)) : NULL;
         json_decref(root);
         if (text || e->failed)

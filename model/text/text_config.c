@@ -5,8 +5,7 @@
 #include "model/text/tokenizer_parts.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 1 << 24 };
+#include "tensor/base/limits.h"
 
 typedef enum { RULE_READ, RULE_TOKEN, RULE_NOTHING, RULE_ONE, RULE_EMPTY } Rule;
 typedef struct { const char *name; Rule rule; const char *why; } Key;
@@ -205,7 +204,7 @@ static bool file_check(const char *path, const Tokenizer *t, int64_t end, const 
 {
     if (!path || !file_exists(path))
         return path != NULL;
-    json_t *root = json_file_wide(path, FILE_MAX, e);
+    json_t *root = json_file_wide(path, LIMIT_TEXT_CONFIG, e);
     const Reading r = { path, root, t, end, how, e };
     const bool good = root && keys_check(&r, keys, count, read);
     json_decref(root);

@@ -7,8 +7,7 @@
 #include "model/text/utf8.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { FILE_MAX = 64 << 20, ID_MAX = 1 << 24 };
+#include "tensor/base/limits.h"
 
 bool tokenizer_refuse(const Tokenizer *t, const char *what, Error *e)
 {
@@ -38,9 +37,9 @@ Span tokenizer_keep(const json_t *string, Arena *a)
 
 static bool id_valid(const Tokenizer *t, const json_t *id, const char *token, Error *e)
 {
-    if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < ID_MAX)
+    if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < LIMIT_TOKEN_ID)
         return true;
-    return error_set(e, "%s: the id of token \"%.80s\" is not an integer of 0 to %d", t->name, token, ID_MAX - 1);
+    return error_set(e, "%s: the id of token \"%.80s\" is not an integer of 0 to %d", t->name, token, LIMIT_TOKEN_ID - 1);
 }
 
 /* Makes room for all ids of the vocabulary and of the added tokens. */
@@ -280,7 +279,7 @@ static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Erro
     return ok ? t : NULL;
 }
 
-const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e) { return text_from(json_file(path, FILE_MAX, e), path, a, e); }
+const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e) { return text_from(json_file(path, LIMIT_TOKENIZER, e), path, a, e); }
 
 const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e)
 {

@@ -4,8 +4,9 @@
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
-enum { FILE_MAX = 1 << 29, TEXT_MAX = 1 << 20, LINE_LEAST = 32 };      // a sample has at least 32 bytes, for its keys alone have
+enum { LINE_LEAST = 32 };      // a sample has at least 32 bytes, for its keys alone have
 
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {
@@ -15,9 +16,9 @@ bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
         error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
     else if (s->count == s->ids->room)
         error_set(e, "more samples than the %zu there is room for", s->ids->room);
-    else if (text > TEXT_MAX)
-        error_set(e, "question and answer have %zu bytes, expected at most %d", text, TEXT_MAX);
-    if (twin >= 0 || s->count == s->ids->room || text > TEXT_MAX || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
+    else if (text > LIMIT_SAMPLE_TEXT)
+        error_set(e, "question and answer have %zu bytes, expected at most %d", text, LIMIT_SAMPLE_TEXT);
+    if (twin >= 0 || s->count == s->ids->room || text > LIMIT_SAMPLE_TEXT || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);
     s->sample[s->count] = *x;
@@ -83,7 +84,7 @@ bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Erro
 {
     Arena file = arena_make(e);
     size_t n = 0, lines = 1;
-    const char *text = file_text(path, FILE_MAX, &n, &file, e);
+    const char *text = file_text(path, LIMIT_SAMPLES, &n, &file, e);
     for (size_t i = 0; text && i < n; i++)
         lines += text[i] == '\n';
     lines = lines < n / LINE_LEAST + 1 ? lines : n / LINE_LEAST + 1;        // many empty lines need no room

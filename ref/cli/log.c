@@ -7,12 +7,13 @@
 #include <unistd.h>
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
 /* The first mark->bytes bytes of the log as they were when the checkpoint was written; NULL with an error if they are not. */
 static char *marked(const char *path, const LogMark *mark, Arena *a, Error *e)
 {
     size_t n;
-    char *text = file_read(path, SIZE_MAX, &n, a, e);
+    char *text = file_read(path, LIMIT_LOG, &n, a, e);
     if (text && (n < (size_t)mark->bytes || strcmp(digest_bytes(text, (size_t)mark->bytes).hex, mark->digest.hex) != 0))
         return error_set(e, "%s: its first %lld bytes are not those that the checkpoint knows; remove the checkpoint to begin anew", path,
                          (long long)mark->bytes), NULL;
@@ -51,7 +52,7 @@ bool log_mark(FILE *log, const char *path, LogMark *mark, Error *e)
 {
     Arena a = arena_make(e);
     size_t n = 0;
-    char *text = on_disk(log, path, e) ? file_read(path, SIZE_MAX, &n, &a, e) : NULL;
+    char *text = on_disk(log, path, e) ? file_read(path, LIMIT_LOG, &n, &a, e) : NULL;
     if (text)
         *mark = (LogMark){ (int64_t)n, digest_bytes(text, n) };
     arena_free(&a);

@@ -4,9 +4,8 @@
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 #include "tensor/base/random.h"
-
-enum { REFUSAL_BYTES = 1 << 20 };
 
 /* --- refusals --- */
 
@@ -22,7 +21,7 @@ static bool refusals_read(OtherAnswers *o, const Settings *s, Arena *a, Error *e
 {
     size_t size;
     const char *path = settings_input(s, "unlearn.refusals", s->unlearn_refusals, e);
-    char *rest = path ? file_text(path, REFUSAL_BYTES, &size, a, e) : NULL, *line;
+    char *rest = path ? file_text(path, LIMIT_REFUSALS, &size, a, e) : NULL, *line;
     o->refusal = rest ? arena_array(a, lines_of(rest), sizeof *o->refusal) : NULL;
     while (o->refusal && (line = strtok_r(rest, "\r\n", &rest)))
         o->refusal[o->refusals++] = line;

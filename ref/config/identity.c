@@ -6,10 +6,9 @@
 #include "model/text/chat_template.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
 #define INDEX "model.safetensors.index.json"
-enum { INDEX_LIMIT = 1 << 26, FILES_MAX = 1024 };
-
 static bool hash_file(Hash *h, const char *path, Error *e)
 {
     Digest d;
@@ -53,7 +52,7 @@ static int by_name(const void *x, const void *y)
 static bool shards_list(const char *folder, const char **name, size_t *count, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/%s", folder, INDEX), *key;
-    json_t *index = path ? json_file(path, INDEX_LIMIT, e) : NULL, *map = json_object_get(index, "weight_map"), *value;
+    json_t *index = path ? json_file(path, LIMIT_INDEX, e) : NULL, *map = json_object_get(index, "weight_map"), *value;
     const char **all = arena_array(a, json_object_size(map) + 1, sizeof *all);
     size_t n = 0;
     json_object_foreach(map, key, value)

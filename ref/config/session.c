@@ -5,6 +5,7 @@
 #include "model/text/chat_template.h"
 #include "model/text/text_config.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
 /* The weights of model.path, or new ones of model.config. */
 static bool open_of_settings(Session *s, const Settings *settings, Error *e)
@@ -18,7 +19,7 @@ static bool open_of_settings(Session *s, const Settings *settings, Error *e)
     if (!*config)
         return error_set(e, "%s: neither model.path nor model.config is given, expected one of them", settings->file);
     char *text = settings_input(settings, "model.config", settings->model_config, e)
-                   ? file_text(config, 1 << 20, &size, s->arena, e)
+                   ? file_text(config, LIMIT_CONFIG, &size, s->arena, e)
                    : NULL;
     return text && config_parse(&s->config, text, size, config, e)
         && weights_make(&s->weights, &s->config, (uint64_t)settings->model_seed, s->arena, e);

@@ -8,9 +8,8 @@
 #include "ref/cli/table.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 #include "unlearn/method.h"
-
-enum { CONFIG_LIMIT = 1 << 20 };
 
 typedef struct {
     const char *section, *key;
@@ -163,7 +162,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
 bool settings_read(Settings *s, const char *path, Error *e)
 {
     size_t size;
-    char *text = file_text(path, CONFIG_LIMIT, &size, s->arena, e);
+    char *text = file_text(path, LIMIT_SETTINGS, &size, s->arena, e);
     if (!text)
         return false;
     if (strlen(text) != size)

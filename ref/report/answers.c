@@ -12,8 +12,9 @@
 #include "ref/report/figures.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
-enum { CARDS_MAX = 12, SAID_MAX = 24, LINE_MAX_BYTES = 1 << 20 };
+enum { CARDS_MAX = 12, SAID_MAX = 24 };
 typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // in the order of row_splits
 static const char *const role_names[ROLES] = { "forget", "retain", "general ability" };
 static const int quota[ROLES] = { 3, 1, 1 };
@@ -155,11 +156,11 @@ static bool pass(Answers *x, bool picking)
     FILE *f = fopen(x->path, "r");
     if (!f)
         return error_io(x->error, "%s: cannot be read: %s", x->path, strerror(errno));
-    char *line = arena_alloc(x->report->arena, LINE_MAX_BYTES);
+    char *line = arena_alloc(x->report->arena, LIMIT_ANSWER_LINE);
     bool good = line != NULL;
-    for (x->line = 1; good && fgets(line, LINE_MAX_BYTES, f); x->line++) {
+    for (x->line = 1; good && fgets(line, LIMIT_ANSWER_LINE, f); x->line++) {
         size_t n = strlen(line);
-        if (n + 1 == LINE_MAX_BYTES)
+        if (n + 1 == LIMIT_ANSWER_LINE)
             good = error_set(x->error, "%s:%zu: the line is longer than 1 MiB, expected one answer", x->path, x->line);
         if (!good || strspn(line, " \r\n") == n || (picking ? !strstr(line, "\"none\"") : !concerns(x, line)))
             continue;

@@ -7,8 +7,9 @@
 #include "tensor/base/decimal.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/limits.h"
 
-enum { FIELDS_MAX = 13, FIELD_BYTES = 200, FILE_LIMIT = 1 << 30 };
+enum { FIELDS_MAX = 13 };
 #define VALUE_MOST 1e300              // percentages and means of values stay finite
 
 static const char results_header[] = "scenario,method,trainable,round,split,modality,metric,value,count,total,seed";
@@ -83,9 +84,9 @@ static bool cut(Table *t, char *line)
         char *comma = strchr(at, ',');
         if (comma)
             *comma++ = 0;
-        if (strlen(at) > FIELD_BYTES)
+        if (strlen(at) > LIMIT_RESULT_FIELD)
             return error_set(t->error, "%s:%zu: field %zu has %zu bytes, expected at most %d", t->path, t->line, n + 1,
-                             strlen(at), FIELD_BYTES);
+                             strlen(at), LIMIT_RESULT_FIELD);
         if (n < FIELDS_MAX)
             t->field[n] = at;
         at = comma;
@@ -111,7 +112,7 @@ static bool table_read(ReportRows *out, const char *path, const char *header, Ar
 {
     Table t = { .path = path, .header = header, .line = 1, .fields = 1, .error = e };
     size_t size, lines = 1;
-    char *at = file_text(path, FILE_LIMIT, &size, a, e), *line;
+    char *at = file_text(path, LIMIT_RESULTS, &size, a, e), *line;
     if (!at)
         return false;
     if (strlen(at) != size)
@@ -142,7 +143,7 @@ static const char *text_of(const json_t *o, const char *key, Arena *a)
 
 static bool manifest_read(Report *r, const char *path, Error *e)
 {
-    json_t *all = json_file(path, FILE_LIMIT, e), *first = json_array_get(json_object_get(all, "entries"), 0);
+    json_t *all = json_file(path, LIMIT_RESULTS, e), *first = json_array_get(json_object_get(all, "entries"), 0);
     const char *config = json_string_value(json_object_get(first, "config"));
     if (!all)
         return false;

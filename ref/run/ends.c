@@ -3,8 +3,7 @@
 #include <string.h>
 #include "ref/run/run.h"
 #include "tensor/base/json.h"
-
-enum { ENDS_MAX = 1 << 20 };
+#include "tensor/base/limits.h"
 
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e)
 {
@@ -23,7 +22,7 @@ bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *
 RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/steps.json", stage_folder(r, stage, a));
-    json_t *all = path ? json_file(path, ENDS_MAX, e) : NULL, *list = json_object_get(all, "requests");
+    json_t *all = path ? json_file(path, LIMIT_STEPS, e) : NULL, *list = json_object_get(all, "requests");
     RequestEnd *out = all ? arena_array(a, requests, sizeof *out) : NULL;
     if (out && json_array_size(list) != requests) {
         error_set(e, "%s:1: %zu requests, expected %zu", path, json_array_size(list), requests);

@@ -9,13 +9,12 @@
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
-
-enum { NUMBERS_MAX = 1 << 20 };
+#include "tensor/base/limits.h"
 
 static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/numbers.json", stage_folder(r, stage, a));
-    json_t *all = path ? json_file(path, NUMBERS_MAX, e) : NULL, *x;
+    json_t *all = path ? json_file(path, LIMIT_STEPS, e) : NULL, *x;
     size_t k;
     bool good = all != NULL;
     json_array_foreach(json_object_get(all, "rows"), k, x) {

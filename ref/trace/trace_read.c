@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "tensor/base/limits.h"
 
 typedef struct {
     Tape *tape;
@@ -117,7 +118,7 @@ bool trace_read(Tape *out, const json_t *root, const Store *values, const char *
         return error_set(e, "%s: \"nodes\" is empty or missing, expected those of a step", path);
     *out = tape_make(a, e);
     out->count = (size_t)json_integer_value(json_object_get(json_array_get(nodes, count - 1), "id")) + 1;
-    if (out->count > (size_t)1 << 24)
+    if (out->count > LIMIT_TRACE_NODES)
         return error_set(e, "%s: the last id is %zu, expected at most 2^24 nodes", path, out->count - 1);
     out->nodes = arena_zalloc(a, (out->count + 1) * sizeof *out->nodes);
     for (size_t k = 0; out->nodes && k < count && !e->failed; k++)

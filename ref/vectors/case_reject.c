@@ -9,8 +9,9 @@
 #include "model/training/sample.h"
 #include "model/text/tokenizer.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
-enum { FILE_ROOM = 1 << 12, CONFIG_MAX = 1 << 20 };
+enum { FILE_ROOM = 1 << 12 };
 
 RejectExpected reject_expected(const RejectForm *f)
 {
@@ -83,7 +84,7 @@ static bool read_text(const RejectForm *f, const char *path, Arena *a, Error *e)
 {
     ModelConfig c;
     size_t n;
-    const char *text = file_read(path, CONFIG_MAX, &n, a, e);
+    const char *text = file_read(path, LIMIT_CONFIG, &n, a, e);
     return text && (is(f, "config") ? config_parse(&c, text, n, path, e) : tokenizer_parse(text, n, path, a, e) != NULL);
 }
 

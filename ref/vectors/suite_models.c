@@ -9,6 +9,7 @@
 #include "model/weights.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 #include "tensor/base/random.h"
 
 enum { PICTURES = 4, HEIGHT = 19, WIDTH = 31 };
@@ -78,7 +79,7 @@ static bool pictures(const char *path, Arena *a, Error *e)
 /* Sets the ids of <image> and <pad>, which are the last two tokens that tokenizer_train makes. */
 static bool special_ids(ModelConfig *c, const char *tokenizer, Error *e)
 {
-    json_t *root = json_file(tokenizer, 1 << 20, e);
+    json_t *root = json_file(tokenizer, LIMIT_TOKENIZER, e);
     json_t *added = json_object_get(root, "added_tokens");
     size_t n = json_array_size(added);
     if (n >= 2) {

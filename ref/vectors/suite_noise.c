@@ -7,8 +7,9 @@
 #include "ref/trace/trace_read.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
-enum { JSON_BYTES = 4 << 20, FIRST_ROOM = 1024 };
+enum { FIRST_ROOM = 1024 };
 
 static bool put(Suite *s, const char *name, Tensor t)
 {
@@ -45,7 +46,7 @@ bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, cons
 /* trace.json and trace.safetensors of a step of the suite; false: they cannot be read, and nothing is to be closed. */
 static bool open_step(Suite *s, const char *id, json_t **root, Store *values)
 {
-    *root = json_file(arena_format(s->arena, "%s/%s/trace.json", s->folder, id), JSON_BYTES, s->error);
+    *root = json_file(arena_format(s->arena, "%s/%s/trace.json", s->folder, id), LIMIT_SUITE, s->error);
     if (*root && store_open(values, arena_format(s->arena, "%s/%s/trace.safetensors", s->folder, id), s->arena, s->error))
         return true;
     json_decref(*root);

@@ -6,6 +6,7 @@
 #include "ref/vectors/suite.h"
 #include "ref/verify/check.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
 Precision check_precision(const Asked *asked, const Store *file)
 {
@@ -69,7 +70,7 @@ static bool check_recorded_step(Check *c, const char *id, const Store *want, con
             || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
         || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
         return false;
-    json_t *root = json_file(arena_format(c->arena, "%s/%s", c->folder, json), MANIFEST_BYTES, e);
+    json_t *root = json_file(arena_format(c->arena, "%s/%s", c->folder, json), LIMIT_SUITE, e);
     bool good = root && check_step(c, &(TracedStep){ .id = id, .root = root, .values = want, .bounds = &bounds, .own = own }, e);
     json_decref(root);
     store_close(&bounds);

@@ -13,6 +13,7 @@
 #include "ref/config/setup.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 
 /* Finds the tensors in which a recorded file and the one that was made now differ. */
 static void name_tensors(Findings *f, const char *path, const char *recorded, const char *made, Arena *a)
@@ -68,7 +69,7 @@ static void check_readers(Findings *f, const char *folder, Arena *a)
 
 static bool compare_made(Findings *f, const char *folder, const char *made, const json_t *manifest, Arena *a, Error *e)
 {
-    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), MANIFEST_BYTES, e), *files = json_object_get(ours,
+    json_t *ours = json_file(arena_format(a, "%s/manifest.json", made), LIMIT_SUITE, e), *files = json_object_get(ours,
             "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")),

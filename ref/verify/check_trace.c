@@ -6,9 +6,8 @@
 #include <sys/stat.h>
 #include "ref/trace/noise_trace.h"
 #include "tensor/base/file.h"
+#include "tensor/base/limits.h"
 #include "tensor/op.h"
-
-enum { TRACE_BYTES = 256 << 20 };            // the largest trace.json that is read
 
 /* GOT as a file: itself, or trace.safetensors in a folder. */
 static const char *file_of(const char *got, Arena *a)
@@ -71,7 +70,7 @@ bool verify_trace(Findings *f, const char *folder, const char *got, const Asked 
         return false;
     *c = (Check){ .folder = folder, .asked = asked, .context = { .f = f, .mistakes = { .arena = a }, .arena = a }, .arena = a };
     f->partial = asked->partial;
-    json_t *root = json_file(path, TRACE_BYTES, e);
+    json_t *root = json_file(path, LIMIT_TRACE, e);
     TracedStep s = { .id = "", .root = root, .values = &values, .bounds = &bounds, .own = &own };
     bool good = root && same_spec(root, path, e) && store_open(&own, from, a, e) && choose(&own, asked, a, e)
         && store_open(&values, arena_format(a, "%s/trace.safetensors", folder), a, e)

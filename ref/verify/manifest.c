@@ -6,12 +6,13 @@
 #include <sys/stat.h>
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
+#include "tensor/base/limits.h"
 #include "tensor/op.h"
 
 json_t *manifest_open(const char *folder, Arena *a, Error *e)
 {
     const char *spec, *path = arena_format(a, "%s/manifest.json", folder);
-    json_t *m = json_file(path, MANIFEST_BYTES, e);
+    json_t *m = json_file(path, LIMIT_SUITE, e);
     if (!m || !json_get_text(m, "spec", &spec, path, e) || !json_is_array(json_object_get(m, "files"))) {
         error_set(e, "%s: \"files\" is missing, expected the manifest of a suite", path);
         json_decref(m);

@@ -7,8 +7,6 @@
 #include "ref/verify/verdict.h"
 #include "tensor/base/arena.h"
 
-enum { MANIFEST_BYTES = 4 << 20 };           // the largest manifest.json and trace.json that are read
-
 /* The manifest of the folder, to be released with json_decref; NULL after a failure, also where the suite is of another specification. */
 json_t *manifest_open(const char *folder, Arena *a, Error *e);
 /* The SHA-256 of a file as 64 digits, owned by the manifest; NULL: the manifest does not list this path. */

@@ -4,8 +4,7 @@
 #include <setjmp.h>
 #include <string.h>
 #include "tensor/base/file.h"
-
-enum { DEPTH_MAX = 64 };
+#include "tensor/base/limits.h"
 
 /* --- jansson's memory ---
  *
@@ -64,8 +63,8 @@ static bool depth_check(const char *text, size_t n, const char *path, Error *e)
             i++;
         else if (c == '"')
             inside = !inside;
-        else if (!inside && (c == '[' || c == '{') && ++depth > DEPTH_MAX)
-            return error_set(e, "%s:%d: is nested more than %d deep", path, line, DEPTH_MAX);
+        else if (!inside && (c == '[' || c == '{') && ++depth > LIMIT_JSON_DEPTH)
+            return error_set(e, "%s:%d: is nested more than %d deep", path, line, LIMIT_JSON_DEPTH);
         else if (!inside && (c == ']' || c == '}'))
             depth--;
     }

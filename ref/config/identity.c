@@ -9,6 +9,8 @@
 #include "tensor/base/limits.h"
 
 #define INDEX "model.safetensors.index.json"
+enum { FILES_MAX = LIMIT_SHARDS + 8 };
+
 static bool hash_file(Hash *h, const char *path, Error *e)
 {
     Digest d;
@@ -64,7 +66,7 @@ static bool shards_list(const char *folder, const char **name, size_t *count, Ar
     qsort(all, n, sizeof *all, by_name);
     for (size_t k = 0; k < n; k++)
         if (k == 0 || strcmp(all[k], all[k - 1]) != 0) {
-            if (*count == LIMIT_SHARDS)
+            if (*count == FILES_MAX)
                 return error_set(e, "%s: names too many files", path);
             name[(*count)++] = all[k];
         }
@@ -73,7 +75,7 @@ static bool shards_list(const char *folder, const char **name, size_t *count, Ar
 
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
 {
-    const char *name[LIMIT_SHARDS] = { "config.json", "tokenizer.json", processor_file(folder, a), "model.safetensors" };
+    const char *name[FILES_MAX] = { "config.json", "tokenizer.json", processor_file(folder, a), "model.safetensors" };
     const char *whole = arena_format(a, "%s/model.safetensors", folder), *index = arena_format(a, "%s/%s", folder, INDEX);
     size_t count = 3;
     if (!whole || !index)

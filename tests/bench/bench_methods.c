@@ -8,6 +8,7 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 #include "unlearn/rounds.h"
+#include "tests/bench/shipped.h"
 #include "tests/bench/stopwatch.h"
 
 enum {
@@ -48,16 +49,6 @@ static BatchSample sample[2 * SAMPLES];           // the first half to forget, t
 static Error error;
 static Arena arena;
 
-static const ModelConfig config = {
-    .arch = &architecture_llava,
-    .vision = { .hidden_size = 64, .intermediate_size = 256, .num_hidden_layers = 3, .num_attention_heads = 4, .num_channels = 3,
-                .image_size = 32, .patch_size = 8, .projection_dim = 64, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
-    .text = { .vocab_size = 800, .hidden_size = 96, .intermediate_size = 256, .num_hidden_layers = 4, .num_attention_heads = 4,
-              .num_key_value_heads = 4, .head_dim = 24, .max_position_embeddings = 256, .bos_token_id = 1, .eos_token_id = 2,
-              .pad_token_id = 794, .rms_norm_eps = 1e-5f, .rope_theta = 1e4f, .hidden_act = ACT_SILU },
-    .image_token_index = 793, .vision_feature_layer = -2, .projector_hidden_act = ACT_GELU, .multimodal_projector_bias = true,
-};
-
 /* Half pictures, half text, as the loop draws them. */
 static void samples_make(void)
 {
@@ -93,6 +84,7 @@ static bool runner_make(Runner *x)
     TrainConfig t = { .steps = 10 * TURNS, .accumulate = 1,
                       .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_CONSTANT, 1e-4f, 0, 0, 0, 10 * TURNS }, .beta1 = 0.9f,
                                      .beta2 = 0.98f, .eps = 1e-8f, .max_norm = 1 } };
+    const ModelConfig config = shipped_config();
     if (!weights_make(&x->weights, &config, 0, &arena, &error) || !trainable_set(&x->weights, x->trainable, &error)
         || (adapters && !lora_make(&x->lora, &x->weights, lora, 0, &arena, &error))
         || !model_make(&x->model, &config, &x->weights, adapters ? &x->lora : NULL, 256, &arena, &error))

@@ -11,25 +11,13 @@
 #include "model/training/train.h"
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
+#include "tests/bench/shipped.h"
 #include "tests/bench/stopwatch.h"
 
 enum { PICTURES = 32, TEXTS = 16, PICTURE_TOKENS = 34, TEXT_TOKENS = 20, LONGEST = 40, ANSWER = 3, WARM = 3, MOST = 200 };
 
 static int32_t ids[PICTURES + TEXTS][LONGEST], targets[PICTURES + TEXTS][LONGEST];
 static float pixels[PICTURES][3 * 32 * 32];
-
-static ModelConfig config(void)
-{
-    return (ModelConfig){
-        .arch = &architecture_llava,
-        .vision = { .hidden_size = 64, .intermediate_size = 256, .num_hidden_layers = 3, .num_attention_heads = 4, .num_channels = 3,
-                    .image_size = 32, .patch_size = 8, .projection_dim = 64, .layer_norm_eps = 1e-5f, .hidden_act = ACT_QUICK_GELU },
-        .text = { .vocab_size = 800, .hidden_size = 96, .intermediate_size = 256, .num_hidden_layers = 4, .num_attention_heads = 4,
-                  .num_key_value_heads = 4, .head_dim = 24, .max_position_embeddings = 256, .bos_token_id = 1, .eos_token_id = 2,
-                  .pad_token_id = 794, .rms_norm_eps = 1e-5f, .rope_theta = 1e4f, .hidden_act = ACT_SILU },
-        .image_token_index = 793, .vision_feature_layer = -2, .projector_hidden_act = ACT_GELU, .multimodal_projector_bias = true,
-    };
-}
 
 static bool filled;                    // the samples are made once: a step is not to be charged with making them
 
@@ -76,7 +64,7 @@ int main(int argc, char **argv)
 {
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    ModelConfig c = config();
+    ModelConfig c = shipped_config();
     Weights w;
     Model m;
     Trainer r;

@@ -36,17 +36,6 @@ static DoorCall call_of(const Node *n)
 
 #define ARGUMENTS(c, op) op, (c).in, (c).n_in, (c).attributes, (c).n_attributes, (c).index, (c).n_index
 
-/* The call of a case and its walk back, so that the derivatives' operators are called too. */
-static void run_on_tape(Bench *b, const OpCase *c)
-{
-    begin(b);
-    put_inputs(b, c);
-    Node *y = c->make(&b->tape, b->x);
-    if (y && y->op->vjp)
-        tape_seed(&b->tape, y, tape_input(&b->tape, "dy", data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
-    tape_backward(&b->tape);
-}
-
 /* --- the tests --- */
 
 static void every_operator_gives_the_bits_and_the_shape_of_the_tape(void **state)

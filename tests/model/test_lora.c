@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/support/stand.h"
+#include "tests/support/stand_model.h"
 
 #include <math.h>
 #include <mpfr.h>
@@ -9,22 +9,6 @@
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
 #include "tests/support/scratch.h"
-#include "tests/support/tiny.h"
-
-static Weights model;
-
-static int begin(void **state)
-{
-    stand_begin(state);
-    const ModelConfig c = tiny_config();
-    return !weights_make(&model, &c, 1, &arena, &error);
-}
-
-static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
-{
-    lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
-    expect_fine(&error);
-}
 
 static void adapters_stand_on_the_language_model_and_nowhere_else(void **state)
 {
@@ -202,13 +186,13 @@ static void trainable_chooses_among_three(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(adapters_stand_on_the_language_model_and_nowhere_else, begin, stand_end),
-        cmocka_unit_test_setup_teardown(bad_choices_are_sentences, begin, stand_end),
-        cmocka_unit_test_setup_teardown(new_factors_are_gaussian_and_zero, begin, stand_end),
-        cmocka_unit_test_setup_teardown(the_scale_is_the_nearest_float, begin, stand_end),
-        cmocka_unit_test_setup_teardown(merging_is_exact_and_rounded_once, begin, stand_end),
-        cmocka_unit_test_setup_teardown(a_mapped_model_is_merged_into_copies, begin, stand_end),
-        cmocka_unit_test_setup_teardown(trainable_chooses_among_three, begin, stand_end),
+        stand_model_test(adapters_stand_on_the_language_model_and_nowhere_else),
+        stand_model_test(bad_choices_are_sentences),
+        stand_model_test(new_factors_are_gaussian_and_zero),
+        stand_model_test(the_scale_is_the_nearest_float),
+        stand_model_test(merging_is_exact_and_rounded_once),
+        stand_model_test(a_mapped_model_is_merged_into_copies),
+        stand_model_test(trainable_chooses_among_three),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* What the keys of adapter_config.json do, and which modules of a model an adapter may adapt. */
-#include "tests/support/stand.h"
+#include "tests/support/stand_model.h"
 
 #include <string.h>
 #include "model/lora_config.h"
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
-#include "tests/support/tiny.h"
 
 #define LANGUAGE "base_model.model.model.language_model."
 #define TOWER    "base_model.model.model.vision_tower.vision_model.encoder."
 #define V_PROJ   LANGUAGE "layers.0.self_attn.v_proj"
 
-static Weights model;
 static Entry entries[8];
 static size_t count;
 
 static int begin(void **state)
 {
-    stand_begin(state);
-    const ModelConfig c = tiny_config();
     count = 0;
-    return !weights_make(&model, &c, 1, &arena, &error);
+    return stand_model(state);
 }
 
 /* Adds the two factors of a module, whose numbers are drawn for their names in the file. */

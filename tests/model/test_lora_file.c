@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/support/stand.h"
+#include "tests/support/stand_model.h"
 
 #include <string.h>
 #include "model/lora.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 #include "tests/support/scratch.h"
-#include "tests/support/tiny.h"
-
-static Weights model;
-
-static int begin(void **state)
-{
-    stand_begin(state);
-    const ModelConfig c = tiny_config();
-    return !weights_make(&model, &c, 1, &arena, &error);
-}
-
-static void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
-{
-    lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
-    expect_fine(&error);
-}
 
 static void expect_same_lora(const Lora *got, const Lora *want)
 {
@@ -220,11 +204,11 @@ static void a_refused_file_leaves_the_model_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(adapters_read_back_as_they_were_saved, begin, stand_end),
-        cmocka_unit_test_setup_teardown(the_folder_is_peft_s, begin, stand_end),
-        cmocka_unit_test_setup_teardown(every_layout_of_module_paths_is_read, begin, stand_end),
-        cmocka_unit_test_setup_teardown(what_nothing_uses_is_an_error, begin, stand_end),
-        cmocka_unit_test_setup_teardown(a_refused_file_leaves_the_model_alone, begin, stand_end),
+        stand_model_test(adapters_read_back_as_they_were_saved),
+        stand_model_test(the_folder_is_peft_s),
+        stand_model_test(every_layout_of_module_paths_is_read),
+        stand_model_test(what_nothing_uses_is_an_error),
+        stand_model_test(a_refused_file_leaves_the_model_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "tests/support/check.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -95,6 +96,20 @@ void data_fill(DataKind kind, uint64_t seed, float *out, size_t n)
     uint64_t s = seed * 0x100000001b3u + (uint64_t)kind;
     for (size_t i = 0; i < n; i++)
         out[i] = one(kind, &s, out + i, i);
+}
+
+uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left)
+{
+    for (size_t k = first; k < n && left; k++) {
+        uint64_t root = (uint64_t)sqrt((double)left);
+        while (root * root > left)
+            root--;
+        if (root >> 24)
+            root &= ~(uint64_t)1;
+        x[k] = (float)root;
+        left -= root * root;
+    }
+    return left;
 }
 
 Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed)

@@ -51,10 +51,20 @@ const char *data_name(DataKind kind);
 void   data_fill(DataKind kind, uint64_t seed, float *out, size_t n);
 Tensor data_tensor(Arena *a, Shape shape, DataKind kind, uint64_t seed);
 
+/* Fills x[first … n - 1] greedily with whole numbers of at most 24 bits whose squares add up to `left`, and returns what is left of it. */
+uint64_t data_squares(float *x, size_t first, size_t n, uint64_t left);
+
 /* --- Assertions. --- */
 #define expect_bits(got, want, n, ...) check_bits((got), (want), (n), __FILE__, __LINE__, __VA_ARGS__)
 #define expect_float(got, want, ...) \
     do { float got_ = (got), want_ = (want); check_bits(&got_, &want_, 1, __FILE__, __LINE__, __VA_ARGS__); } while (0)
+/* The same for doubles; a NaN is equal to a NaN. */
+#define expect_real(got, want) \
+    do { \
+        double g_ = (got), w_ = (want); \
+        if (g_ != w_ && !(g_ != g_ && w_ != w_)) \
+            fail_msg("%s is %a, expected %a", #got, g_, w_); \
+    } while (0)
 /* The Error has failed with a sentence that contains every part; it is empty afterwards. */
 #define expect_sentence(error, ...) check_sentence((error), __FILE__, __LINE__, __VA_ARGS__, (const char *)NULL)
 /* The Error has not failed; otherwise its sentence is printed. */

@@ -53,6 +53,14 @@ static inline Node *stand_vector(const float *x, size_t n)
     return tape_input(&tape, "x", tensor_view((float *)(uintptr_t)x, shape_of(1, n)));
 }
 
+/* The end of a test after which nothing may be left in the arena. */
+static inline int stand_clean_end(void **state)
+{
+    assert_int_equal(arena.used, 0);
+    return stand_end(state);
+}
+
+#define stand_clean_test(f) cmocka_unit_test_setup_teardown(f, stand_begin, stand_clean_end)
 #define stand_test(f) cmocka_unit_test_setup_teardown(f, stand_begin, stand_end)
 
 #endif

@@ -32,4 +32,15 @@ static inline void put_inputs(Bench *b, const OpCase *c)
         b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
 }
 
+/* The call of a case and its walk back, so that the operators of its derivative are called too. */
+static inline void run_on_tape(Bench *b, const OpCase *c)
+{
+    begin(b);
+    put_inputs(b, c);
+    Node *y = c->make(&b->tape, b->x);
+    if (y && y->op->vjp)
+        tape_seed(&b->tape, y, tape_input(&b->tape, "dy", data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
+    tape_backward(&b->tape);
+}
+
 #endif

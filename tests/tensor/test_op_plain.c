@@ -6,17 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The call of a case and its walk back; every node of the tape is then a call to be repeated. */
-static void run_on_tape(Bench *b, const OpCase *c)
-{
-    begin(b);
-    put_inputs(b, c);
-    Node *y = c->make(&b->tape, b->x);
-    if (y && y->op->vjp)
-        tape_seed(&b->tape, y, tape_input(&b->tape, "dy", data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
-    tape_backward(&b->tape);
-}
-
 static const Tensor *operands(const Node *n, Arena *a)
 {
     Tensor *in = arena_array(a, n->n_in, sizeof *in);

@@ -10,25 +10,6 @@
 #include "eval/metrics/memorisation.h"
 #include "eval/metrics/metric.h"
 
-static int begin(void **state)
-{
-    stand_begin(state);
-    return 0;
-}
-
-static int end(void **state)
-{
-    assert_int_equal(arena.used, 0);
-    return stand_end(state);
-}
-
-#define expect_real(got, want) \
-    do { \
-        double g_ = (got), w_ = (want); \
-        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
-            fail_msg("%s is %a, expected %a", #got, g_, w_); \
-    } while (0)
-
 /* --- the list --- */
 
 static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **state)
@@ -281,7 +262,7 @@ static void moments_of_logits_have_closed_forms(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) stand_clean_test(f)
     const struct CMUnitTest tests[] = {
         TEST(each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said), TEST(ratios_are_counted_and_divided_once),
         TEST(the_harmonic_mean_is_zero_when_anything_is), TEST(alignment_counts_both_modalities_together),

@@ -5,25 +5,6 @@
 #include <math.h>
 #include "eval/metrics/ranks.h"
 
-static int begin(void **state)
-{
-    stand_begin(state);
-    return 0;
-}
-
-static int end(void **state)
-{
-    assert_int_equal(arena.used, 0);
-    return stand_end(state);
-}
-
-#define expect_real(got, want) \
-    do { \
-        double g_ = (got), w_ = (want); \
-        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
-            fail_msg("%s is %a, expected %a", #got, g_, w_); \
-    } while (0)
-
 static void auc_counts_wins_and_half_the_ties(void **state)
 {
     (void)state;
@@ -171,7 +152,7 @@ static void ks_of_far_samples_is_tiny_and_exact(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define TEST(f) stand_clean_test(f)
     const struct CMUnitTest tests[] = {
         TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model), TEST(sorting_agrees_with_counting),
         TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula),

@@ -19,13 +19,6 @@ static int begin(void **state)
     return !weights_make(&model, &c, 1, &arena, &error) || !weights_make(&other, &c, 1, &arena, &error);
 }
 
-#define expect_real(got, want) \
-    do { \
-        double g_ = (got), w_ = (want); \
-        if (g_ != w_ && !(isnan(g_) && isnan(w_))) \
-            fail_msg("%s is %a, expected %a", #got, g_, w_); \
-    } while (0)
-
 static void the_score_is_one_when_nothing_moves_apart(void **state)
 {
     (void)state;

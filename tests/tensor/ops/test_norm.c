@@ -230,16 +230,7 @@ static void fill_squares(float x[9], uint32_t odd, size_t used)
     memset(x, 0, 9 * sizeof *x);
     x[0] = (float)odd;
     left -= (uint64_t)odd * odd;
-    for (size_t k = 1; k < used && left; k++) {
-        uint64_t root = (uint64_t)sqrt((double)left);
-        while (root * root > left)
-            root--;
-        if (root >> 24)
-            root &= ~(uint64_t)1;
-        x[k] = (float)root;
-        left -= root * root;
-    }
-    if (left)
+    if (data_squares(x, 1, used, left))
         x[0] = 0;
 }
 

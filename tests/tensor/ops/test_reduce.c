@@ -113,16 +113,7 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
         uint64_t m = 0x1000001 + 2 * check_below(&seed, 1 << 23), left = m * m;
         float x[12] = { (float)check_below(&seed, 1 << 24) };
         left -= (uint64_t)((double)x[0] * x[0]);
-        for (int k = 1; k < 12 && left; k++) {
-            uint64_t root = (uint64_t)sqrt((double)left);
-            while (root * root > left)
-                root--;
-            if (root >> 24)
-                root &= ~(uint64_t)1;
-            x[k] = (float)root;
-            left -= root * root;
-        }
-        if (left)
+        if (data_squares(x, 1, 12, left))
             continue;
         found++;
         for (tier_force = 0; tier_force < 3; tier_force++) {

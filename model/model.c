@@ -3,13 +3,28 @@
 
 #include "model/arch.h"
 #include "tensor/exact/angle.h"
+#include "tensor/product/product.h"
+
+/* Tests the engine of products at the shapes of the weights, each shape once. */
+static bool shapes_test(const Weights *w, Error *e)
+{
+    for (size_t k = 0; k < w->count; k++) {
+        const Shape s = w->list[k].tensor.shape;
+        bool known = s.rank != 2;
+        for (size_t i = 0; i < k && !known; i++)
+            known = shape_equal(w->list[i].tensor.shape, s);
+        if (!known && !product_selftest_map(s.dim[0], s.dim[1], e))
+            return false;
+    }
+    return true;
+}
 
 bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e)
 {
     size_t half = (size_t)c->text.head_dim / 2;
     *m = (Model){ .config = *c, .weights = w, .lora = lora, .memory = MODEL_MEMORY,
                   .rope_cos = tensor_f32(a, shape_of(2, positions, half)), .rope_sin = tensor_f32(a, shape_of(2, positions, half)) };
-    return m->rope_cos.f32 && m->rope_sin.f32
+    return m->rope_cos.f32 && m->rope_sin.f32 && shapes_test(w, e)
         && angle_rope_tables(m->rope_cos.f32, m->rope_sin.f32, positions, (size_t)c->text.head_dim, c->text.rope_theta, e);
 }
 

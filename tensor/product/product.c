@@ -249,6 +249,12 @@ bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out,
     return product_in_parts(engine, true, a, b, ep, out, out_stride, room, e);
 }
 
+bool product_selftest_map(size_t n, size_t k, Error *e)
+{
+    const Engine *engine = (double)MOST_ROWS * (double)n * (double)k > kernel_limit ? engine_library() : &engine_builtin;
+    return engine == &engine_builtin || engine_selftest_map(engine, n, k, e);
+}
+
 bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
 {
     bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit;

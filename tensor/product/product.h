@@ -62,5 +62,9 @@ const char *product_engine(void);
  * tested when it is opened, whoever opens it, and is not used when it fails (engine_refusal says so). */
 bool product_selftest(Error *e);
 bool engine_selftest(const Engine *engine, Error *e);
+/* The same for a linear map [n, k] of a model: its product with some lines, and both gradients. product_selftest_map tests the engine that
+ * `product` takes for them, and nothing where that is the built-in kernel. */
+bool product_selftest_map(size_t n, size_t k, Error *e);
+bool engine_selftest_map(const Engine *engine, size_t n, size_t k, Error *e);
 
 #endif

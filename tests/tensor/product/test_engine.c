@@ -74,6 +74,27 @@ static void an_engine_that_is_wrong_in_large_or_single_sizes_is_found(void **sta
     expect_found("wrong for N = 96", 300, 256 + 96, 300);
 }
 
+/* Shapes that the start-up test does not have are tested when a model of such shapes is made. */
+static void an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_model_is_made(void **state)
+{
+    (void)state;
+    set(0, 0, 0, 40, -1);                                  // wrong for K = 40 alone
+    assert_true(engine_selftest(&wrong_engine, &error));
+    assert_true(engine_selftest_map(&wrong_engine, 48, 56, &error));
+    assert_false(engine_selftest_map(&wrong_engine, 48, 40, &error));
+    expect_named("forward");
+    assert_false(engine_selftest_map(&wrong_engine, 40, 48, &error));
+    expect_named("the gradient of the input");
+    set(0, 0, 72, 0, -1);                                  // wrong for N = 72 alone, also as the rest of a long side
+    assert_true(engine_selftest(&wrong_engine, &error));
+    assert_false(engine_selftest_map(&wrong_engine, 72, 56, &error));
+    expect_named("N = 72");
+    assert_false(engine_selftest_map(&wrong_engine, 256 * 30 + 72, 56, &error));
+    expect_named("N = 7752");
+    set(SIZE_MAX, 0, 0, 0, -1);
+    assert_true(engine_selftest_map(&wrong_engine, 32000, 4096, &error));
+}
+
 static void an_engine_that_is_wrong_on_the_second_thread_is_found(void **state)
 {
     (void)state;
@@ -184,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(the_library_is_opened_once_outside_of_parallel_regions),
         stand_test(an_engine_that_is_wrong_in_large_or_single_sizes_is_found),
+        stand_test(an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_model_is_made),
         stand_test(an_engine_that_is_wrong_on_the_second_thread_is_found),
         stand_test(small_products_can_be_checked_too),
         stand_test(a_right_engine_passes_whatever_the_data),

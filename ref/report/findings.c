@@ -209,9 +209,10 @@ void report_findings(Page *p, const Report *r)
     if (!any)
         return;
     page_section(p, "findings", "The paper's findings",
-                 "Whether a finding holds depends on the stopping rule. Budget: each request takes the passes that the config "
-                 "says. Updates: each request takes the same number of steps. Epochs: each question is trained on in the same "
-                 "number of passes. Accuracy: each request ends when its accuracy is low enough.");
+                 "Whether a finding holds depends on the stopping rule. Budget: the scenario takes the optimiser steps that the "
+                 "config gives it, shared equally by its requests, or so many epochs of each request. Updates: each request takes "
+                 "as many steps as finetuned takes in all. Epochs: each request takes as many epochs of its questions as finetuned "
+                 "does. Accuracy: each request ends when its accuracy is low enough.");
     page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of "
                         "that before unlearning; more than 100 means that more answers are right than before. At equal "
                         "forgetting nothing is interpolated: each snapshot was recorded, under whatever stopping rule, within 10 "

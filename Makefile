@@ -216,8 +216,12 @@ docs-long: all world
 matrix:
 	@bash tests/matrix.sh
 
+# BENCH_PYTHON: a python3 with PyTorch, which the step and its operators are paired with; without one they are printed alone.
+BENCH_PYTHON = python3
 bench: $(BENCHES)
 	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $$b || exit 1; done
+	@$(BENCH_PYTHON) -c 'import torch' 2>/dev/null || { echo "== no PyTorch ($(BENCH_PYTHON)): nothing to pair with"; exit 0; }; \
+	 for b in step ops; do echo "== bench_$$b.py"; OMP_NUM_THREADS=2 $(BENCH_PYTHON) tests/bench/bench_$$b.py $(BUILD)/bench_$$b || exit 1; done
 
 # The shipped models again from nothing: the base, then the vanilla model from it; same bytes or exit 1.
 pretrain: $(PULSE) world

@@ -17,7 +17,7 @@
 enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };
 
 typedef struct {
-    const char *model, *adapter, *image, *choices, *template, *orientation, *question;
+    const char *model, *adapter, *image, *choices, *template, *orientation, *memory, *question;
     Session session;
     float *pixels;
     bool unmerged, greedy;
@@ -34,6 +34,8 @@ static bool open_model(Ask *q, Arena *a, Error *e)
     if (q->template)
         s.data_template = (int)template;
     s.given[SETTING_data_template] = q->template != NULL;
+    if (q->memory && !settings_give(&s, "model.memory", q->memory, e))
+        return false;
     return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e))
         && (!q->greedy || settings_give(&s, "data.generation", "greedy", e)) && session_open(x, &s, q->model, MASK_ANSWER, a, e)
         && (q->choices || reader_generates(&x->reader, e)) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
@@ -177,6 +179,7 @@ int command_ask(int argc, char **argv)
           .text = &q.choices },
         { "template", "NAME", "The prompt template: world, plain, vicuna_v1 or llava_hf. The default is the folder's own chat"
           " template, else world.", .text = &q.template },
+        { "memory", "MIB", OPTION_MEMORY, .text = &q.memory },
     };
     Options o;
     int status;

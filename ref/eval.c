@@ -19,7 +19,7 @@
 enum { FILES_MAX = OPTION_REPEATS, FAULTS_SHOWN = 100 };
 
 typedef struct {
-    const char *config, *model, *adapter, *answers;
+    const char *config, *model, *adapter, *answers, *memory;
     OptionList questions, set;
     Settings settings;
     Session session;
@@ -35,6 +35,8 @@ typedef struct {
 static bool open_settings(Eval *x, Arena *a, Error *e)
 {
     if (!settings_open(&x->settings, x->config, &x->set, a, e))
+        return false;
+    if (x->memory && !settings_give(&x->settings, "model.memory", x->memory, e))
         return false;
     const char *world = x->config || x->settings.given[SETTING_data_world] ? NULL : shipped_world();
     if (world)
@@ -294,6 +296,7 @@ int command_eval(int argc, char **argv)
           .flag = &x.definitions },
         { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model "
                              "writes.", .text = &x.answers },
+        { "memory", "MIB", OPTION_MEMORY, .text = &x.memory },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
           .list = &x.set },
     };

@@ -12,7 +12,7 @@
 #include "tensor/base/file.h"
 
 typedef struct {
-    const char *config, *stage, *audit;
+    const char *config, *stage, *audit, *memory;
     OptionList set;
 } Words;
 
@@ -128,6 +128,7 @@ int command_run(int argc, char **argv)
         { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.", .text = &r.out },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
           .list = &w.set },
+        { "memory", "MIB", OPTION_MEMORY, .text = &w.memory },
         { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
         { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
         { "audit", "DIR", "After the run, the files of another run of the same config in DIR are compared with those of this "
@@ -151,7 +152,8 @@ int command_run(int argc, char **argv)
     const char *earlier = w.audit ? arena_format(&r.arena, "%s/manifest.json", w.audit) : NULL;
     bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
                                                                    "against", earlier))
-        && settings_open(&r.settings, w.config, &w.set, &r.arena, &e) && run_plan(&r, &e) && (w.stage || run_models(&r, &e));
+        && settings_open(&r.settings, w.config, &w.set, &r.arena, &e)
+        && (!w.memory || settings_give(&r.settings, "model.memory", w.memory, &e)) && run_plan(&r, &e) && (w.stage || run_models(&r, &e));
     if (good && plan)
         print_plan(&r, o.json);
     else if (good)

@@ -23,6 +23,10 @@ enum { OPTION_REPEATS = 64 };
 /* The help of --unmerged, the same in every command that takes an adapter. Merged and unmerged answers differ in their last bits. */
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
 
+/* The help of --memory, the same in every command that asks a model. */
+#define OPTION_MEMORY "Answers keep so many MiB of keys, values and hidden states, at most, or what one question needs; the default is" \
+                      " 768. It stands for --set model.memory=MIB."
+
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
 /* One option of a command. Exactly one of text, flag, number and list is set: where its value goes. */

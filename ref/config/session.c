@@ -27,7 +27,7 @@ static bool open_of_settings(Session *s, const Settings *settings, Error *e)
 
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e)
 {
-    *s = (Session){ .folder = folder, .arena = a };
+    *s = (Session){ .folder = folder, .arena = a, .memory = settings ? (size_t)settings->model_memory << 20 : MODEL_MEMORY };
     return folder ? config_load(&s->config, folder, e) && weights_load(&s->weights, folder, &s->config, a, e)
                   : open_of_settings(s, settings, e);
 }
@@ -82,7 +82,9 @@ Lora *session_lora(Session *s) { return s->adapters ? &s->lora : NULL; }
 
 bool session_model(Session *s, Error *e)
 {
-    return model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config), s->arena, e);
+    const bool good = model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config), s->arena, e);
+    s->model.memory = s->memory;
+    return good;
 }
 
 /* Patterns of weight names, the one spelling of train.trainable that is no name of a Trainable; relearning lends its own key. */

@@ -25,6 +25,7 @@ typedef struct {
     Reader      reader;              // how the model reads; all zero in a reference
     Lora        lora;                // adapters beside the weights, if `adapters`
     bool        adapters;
+    size_t      memory;              // model.memory of the settings, in bytes
     Model       model;
     Arena      *arena;
 } Session;

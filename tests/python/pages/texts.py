@@ -72,7 +72,7 @@ def reachable():
 
 def lengths():
     for page in PAGES:
-        lines, most = text_of(page).count("\n"), 89 if page == "README.md" else 200
+        lines, most = text_of(page).count("\n"), 89 if page == "README.md" else 199
         if lines > most:
             yield "%s has %d lines, expected at most %d" % (page, lines, most)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref record: the reference answers (test vectors), written anew. */
+/* pulse-ref record writes the reference answers (the test vectors) anew. */
 #include <stdio.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"

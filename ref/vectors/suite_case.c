@@ -95,8 +95,8 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         }
 }
 
-/* The answers of the known mistakes to a case, from wrong.safetensors: "flag", "tensors", and "loss" where it is one of them. NULL:
- * there are none. */
+/* What implementations with a known mistake answer to this case, as wrong.safetensors has it: an object for each mistake, with its name
+ * ("flag"), the names of its tensors, and its loss where that is among them. NULL: no known mistake shows in this case. */
 static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Error *e)
 {
     Store s;

@@ -28,7 +28,7 @@ typedef struct ArenaChunk ArenaChunk;
 typedef struct {
     ArenaChunk *first, *current;
     size_t used;      // bytes given out now
-    size_t peak;      // the most that ever was
+    size_t peak;      // the largest `used` so far
     size_t limit;     // the most bytes that may be given out; 0: no limit. The caller sets it.
     Error *error;     // receives a failure; may be NULL
 } Arena;

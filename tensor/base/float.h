@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Floats: bits, neighbours, the one NaN, and the environment that all bounds assume.
  *
- * NUMERICS C2: zero results of a reduction are +0. C3: every NaN result is 0x7fc00000.
- * C5: round to nearest, gradual underflow, no excess precision. */
+ * A reduction whose result is zero returns +0, and every NaN result is 0x7fc00000. The environment must round to nearest, keep subnormal
+ * numbers, and have no excess precision. */
 #ifndef PULSE_TENSOR_BASE_FLOAT_H
 #define PULSE_TENSOR_BASE_FLOAT_H
 
@@ -43,8 +43,8 @@ bool float_env_check(Error *e);
 /* The same for every OpenMP thread. */
 bool float_env_check_threads(Error *e);
 
-/* For the threads of a parallel region, and cheap enough for each piece of work: leaves that sentence in `e`, which all of them share,
- * where this thread's control register does not say what is expected. `e` may be NULL: then nothing is looked at. */
+/* The same for the thread that calls it, inside a parallel region; it is cheap enough for each piece of work. Where the thread's control
+ * register is not as expected, the sentence is left in `e`, which all threads share. With `e` NULL nothing is checked. */
 void float_env_tell(Error *e);
 static inline void float_env_region(Error *e)
 {

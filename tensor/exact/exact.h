@@ -5,7 +5,7 @@
  * wide, so that carries can wait. The product of two floats is an exact double; the product of three is the sum of two exact doubles.
  * An Exact is a plain struct: copy it, put it on the stack, forget it.
  * Always: the order of additions cannot be seen in the result. A NaN stays, an infinity stays, and infinities of both signs make NaN.
- * A sum that is zero, or that underflows to zero, rounds to +0 (NUMERICS C2). There is room for 2^31 terms of any size. */
+ * A sum that is zero, or that underflows to zero, rounds to +0. There is room for 2^31 terms of any size. */
 #ifndef PULSE_TENSOR_EXACT_EXACT_H
 #define PULSE_TENSOR_EXACT_EXACT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are class C of NUMERICS. Tier 1 computes eight doubles at a time with a bound and asks the rounding test. What that leaves
+ * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with a bound and asks the rounding test. What that leaves
  * undecided goes to tier 2, double-double, which is within 2^-90 or better. Where no precision can tell (odd subnormals under
  * x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
  * Special values: a NaN gives 0x7fc00000. log and sqrt of a negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu
@@ -19,8 +19,8 @@ typedef struct {
     const char *name;
     const char *formula;     // over the reals
     const char *ties;        // how the last bit is decided when the bound of tier 1 cannot
-    /* Writes n values; bounds of tier 1 are taken `stretch` times as large (1; more in tests).
-     * Returns the index of an element that no tier decided, or n. */
+    /* Writes n values. `stretch` multiplies the error bounds of tier 1: it is 1, and larger in tests, so that more elements reach
+     * tier 2. Returns the index of an element that no tier decided, or n. */
     size_t    (*map)(const float *x, float *y, size_t n, double stretch);
 } ScalarFunction;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One head of one segment: floats into panels, sums by the built-in kernel, the rounding test, Exact.
- * Sums over the weights p run over the allowed pairs alone: others are taken as 0 whatever they are. */
+/* The products of one head in one segment: floats are packed into panels, the built-in kernel sums, the rounding test decides, and what it
+ * leaves open is added exactly. Sums over the weights p take only the pairs that attention allows; every other weight counts as 0,
+ * whatever number stands there. */
 #include "tensor/ops/attention_task.h"
 
 #include <string.h>
@@ -144,7 +145,7 @@ static void blind(const Task *t, double *lines, size_t length, size_t first, siz
     }
 }
 
-/* The first query that sees key j; where a group has several heads their queries follow each other: 0. */
+/* The first query that sees key j. It is 0 where a group has several heads, because the queries of all its heads are then one list. */
 static size_t first_query(const Task *t, Sizes z, size_t j)
 {
     int64_t first = (int64_t)j + (int64_t)z.queries - (int64_t)z.keys;

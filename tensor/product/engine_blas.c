@@ -32,7 +32,8 @@ static char library_name[256];
 static void (*dgemm)(int layout, int transa, int transb, int m, int n, int k, double alpha, const double *a, int lda,
                      const double *b, int ldb, double beta, double *c, int ldc);
 
-/* A function of the library. POSIX lets dlsym's result be a function; ISO C wants the copy. */
+/* A function of the library. dlsym returns a pointer to an object. POSIX says that it may be a function, but ISO C
+ * has no conversion between the two, so its bytes are copied. */
 static bool find(const char *symbol, void *function)
 {
     void *found = dlsym(library, symbol);
@@ -115,8 +116,8 @@ static void thread_begin(void) {}
 
 /* --- Sums --- */
 
-/* Lines with k_stride 1 are the rows of a matrix, otherwise its columns. A single column k values
- * long may say so with both strides 1: then it passes for a row, whose leading dimension is free. */
+/* The lines of a side are the rows of a matrix where k_stride is 1, and its columns otherwise. A matrix of one column may have both strides
+ * 1. It is then taken as rows of one value each, for which BLAS accepts any leading dimension of at least their length. */
 static int leading_dimension(Side s, size_t length)
 {
     size_t stride = s.k_stride == 1 ? s.line_stride : s.k_stride;

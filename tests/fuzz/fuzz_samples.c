@@ -79,7 +79,7 @@ static void seed_mllmu(const char *folder, Arena *a, Error *e)
 
 const Parser parser_mllmu = { "mllmu", parse_mllmu, seed_mllmu };
 
-/* With and without a list of faults, which must be of one mind. */
+/* The file is read with a list of faults and without one: both must accept it, or both must refuse it. */
 static bool parse_conversations(const Input *in)
 {
     Dataset s, some = { 0 };

@@ -29,8 +29,8 @@ typedef struct { uint64_t wrong, by_mpfr; bool silent; } Tally;
 typedef struct {
     const ScalarFunction *f;
     Proof tiny;              // |x| < 2^-30
-    int   end;               // polynomials up to 2^end, then
-    Proof plus, minus;       // these
+    int   end;               // proofs by polynomials where |x| < 2^end
+    Proof plus, minus;       // the proofs of larger positive and negative x
     int   width;             // h <= 2^width
     double radius;           // R; 0: |x|/2, and the whole positive line
     double (*bound)(double lo, double hi, double R);
@@ -204,7 +204,7 @@ static void check_polynomial(const Row *r, const Block *b, const float *y, Tally
         right_by_mpfr(r, b->first + doubt[k], y[doubt[k]], t);
     t->by_mpfr += n;
     if (n == 0)
-        right_by_mpfr(r, b->first + b->count / 3, y[b->count / 3], t);       // one of each block at any rate
+        right_by_mpfr(r, b->first + b->count / 3, y[b->count / 3], t);       // MPFR is asked for one float of each block in any case
 }
 
 CLONES static size_t roots_wrong(const float *x, const float *y, uint32_t n)
@@ -244,8 +244,8 @@ static void check_formula(const Block *b, const float *y, Tally *t)
     }
 }
 
-/* Monotone on the whole range, whose values at both ends are one float: so here. The ends of each block
- * are asked for instead of those of the range, which is the same and needs no memory. */
+/* The function is monotone here, so a block whose two ends round to one float has that float everywhere. MPFR is asked for the ends of
+ * each block; the ends of the whole range would do, but would have to be remembered from block to block. */
 static void check_constant(const Row *r, const Block *b, const float *y, Tally *t)
 {
     bool ends = right_by_mpfr(r, b->first, y[0], t) && right_by_mpfr(r, b->first + b->count - 1, y[b->count - 1], t);

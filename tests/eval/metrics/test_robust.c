@@ -52,8 +52,8 @@ static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state
     assert_true(bad[0] == 1.25f && nan[0] == 1.25f);
 }
 
-/* Of any data: 15 levels q s, s = RN(max/7), at most half a step (and the roundings) away, order kept; twice is once where s is
- * the same. */
+/* For any data: the quantised numbers are q s with |q| <= 7 and s = RN(max/7), each at most half a step (and the roundings) from the
+ * number before, and in the same order. Quantising once more changes nothing where s stays the same. */
 static void four_bits_leave_fifteen_levels_half_a_step_away(void **state)
 {
     (void)state;

@@ -34,7 +34,7 @@ static float oracle_float(const Oracle *o)
     return y == 0 ? 0 : float_canonical(y);
 }
 
-/* mpfr_get_d rounds subnormals twice no more than mpfr_get_flt does: both are correctly rounded. */
+/* mpfr_get_d and mpfr_get_flt round once, subnormal results included. */
 static double oracle_double(const Oracle *o)
 {
     double y = mpfr_get_d(o->sum, MPFR_RNDN);

@@ -84,7 +84,7 @@ def spelling():
         sys.exit(3)
     with open(WORDS, encoding="utf-8") as f:
         known = set(f.read().split())
-    for page in PAGES:
+    for page in LINKED:
         text = re.sub(r"`[^`]*`|\]\([^)]*\)|https?:\S+|<[^>]*>|\w*_\w*|\S+\.(?:py|md|json|c|h|def)\b", " ", prose(text_of(page)))
         words = [re.sub(r"'s?$", "", w) for w in re.findall(r"(?<!\w)[A-Za-z\u00c0-\u024f]+(?:'[a-z]+)?(?!\w)", text)]
         lines = "\n".join(sorted({w for w in words if w[1:].islower() and w.lower() not in known}))

@@ -14,9 +14,17 @@ import mistakes  # noqa: E402
 from support import VECTORS, check, finish, json_of, save  # noqa: E402
 
 PLANTED = {
-    1: ["BosMissing"], 2: ["PromptInLoss", "ImageTokensInLoss", "ShiftOff1"], 3: ["PadNotCrop", "CropNotPad", "FusedNormalise"],
-    4: ["Tf32", "LoraNoScale"], 5: ["EpsOutsideSqrt"], 6: ["RopeInterleaved"], 7: ["RopeInterleaved"], 8: ["QuickGeluMissing"],
-    9: ["GeluTanh", "ClsKept"], 10: ["SumNotMean", "KlReversed", "NpoBatchMean"], 11: ["RopeInterleaved", "PromptInLoss"],
+    1: ["BosMissing"],
+    2: ["PromptInLoss", "ImageTokensInLoss", "ShiftOff1"],
+    3: ["PadNotCrop", "CropNotPad", "FusedNormalise"],
+    4: ["Tf32", "Bf16Accum", "DropoutOn", "LoraATransposed", "LoraNoScale"],
+    5: ["EpsOutsideSqrt"],
+    6: ["RopeInterleaved"],
+    7: ["RopeInterleaved"],
+    8: ["QuickGeluMissing"],
+    9: ["GeluTanh", "ClsKept", "LayerMinus1"],
+    10: ["SumNotMean", "KlReversed", "NpoBatchMean"],
+    11: ["RopeInterleaved", "GeluTanh", "PromptInLoss"],
     12: ["ClipMissing", "BetaDecimal", "BiasCorrectionMissing", "AdamEpsInSqrt", "DecayCoupled"]}
 GOT = os.path.join(tempfile.mkdtemp(), "got.safetensors")
 with open("docs/course.md", encoding="utf-8") as f:

@@ -11,7 +11,7 @@ import text
 import unlearn
 from layers import F
 
-right_prompt, right_step = text.prompt, unlearn.adamw_step
+right_prompt, right_step, right_select = text.prompt, unlearn.adamw_step, layers.select
 
 
 def shifted(*a):
@@ -32,6 +32,17 @@ def fast(x, settings, fused=False):
 def short(x, bits):
     b = x.view(np.uint32)
     return ((b + (1 << (bits - 1)) - 1 + (b >> bits & 1)) & ~np.uint32((1 << bits) - 1)).astype(np.uint32).view(F)
+
+
+def short_sums(x, w):
+    """Sums that are kept in bf16."""
+    total = np.zeros((len(x), len(w)), F)
+    for k in range(x.shape[1]):
+        total = short((total.astype(float) + np.outer(x[:, k].astype(float), w[:, k])).astype(F), 16)
+    return total
+
+
+def dropped(x, w): return np.where(np.arange(x.shape[1]) % 10 == 3, F(0), x / F(0.9)) @ w.T
 
 
 def gelu_tanh(x):
@@ -68,6 +79,10 @@ MISTAKES = {
     "CropNotPad": [(pictures, "pads", lambda s: False)],
     "FusedNormalise": [(pictures, "normalise", fast)],
     "Tf32": [(layers, "product", lambda x, w: short(x, 13) @ short(w, 13).T)],
+    "Bf16Accum": [(layers, "product", short_sums)],
+    "DropoutOn": [(layers, "product", dropped)],
+    "LoraATransposed": [(layers, "product", lambda x, w: x @ (w if len(w) == w.shape[1] else w.T))],
+    "LayerMinus1": [(layers, "select", lambda states, layer, positions: right_select(states, -1, positions))],
     "LoraNoScale": [(layers, "lora_scale", lambda s: 1)],
     "EpsOutsideSqrt": [(layers, "inverse_root", lambda variance, eps: 1 / (np.sqrt(variance) + F(eps)))],
     "RopeInterleaved": [(layers, "halves", lambda x: (x[..., ::2], x[..., 1::2])), (layers, "joined", lambda a, b: np.stack([a, b], -1))],

@@ -79,7 +79,7 @@ static int64_t questions_at_once(const Plan *p, const Scenario *s)
     return n;
 }
 
-/* The rules updates and epochs: as finetuned, where all are forgotten at once. */
+/* The rules updates and epochs take their length from the scenario finetuned, in which all are forgotten at once. */
 static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
 {
     const Scenario *measure = scenario_find("finetuned");

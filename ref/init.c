@@ -57,7 +57,7 @@ static bool write_text(const char *path, const char *text, Error *e)
     return path && text && file_write(path, text, strlen(text), e);
 }
 
-/* The absolute path of what stands there; as it is where there is nothing. */
+/* The absolute path of a file or folder, or the path as it is, if there is nothing. */
 static const char *absolute(const char *path, Arena *a)
 {
     char whole[PATH_MAX];

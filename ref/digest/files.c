@@ -45,7 +45,7 @@ void digest_random(Probe *p)
     hash_tensor(&p->hash, "shuffle", n);
 }
 
-/* Written, and read back: both ways must agree with every other machine. */
+/* Numbers are written as decimals and read back; the texts and the numbers must be those of every other machine. */
 void digest_decimals(Probe *p)
 {
     char text[32];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with a bound and asks the rounding test. What that leaves
- * undecided goes to tier 2, double-double, which is within 2^-90 or better. Where no precision can tell (odd subnormals under
- * x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
+ * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error bound, and asks the
+ * rounding test. What that leaves undecided goes to tier 2, double-double arithmetic, whose error is at most 2^-90. Where no precision can
+ * tell (odd subnormals under x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
  * Special values: a NaN gives 0x7fc00000. log and sqrt of a negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu
  * and the gelus keep the sign of zero; their limits at -inf are -0, and so are those of their derivatives. log_sigmoid(+inf) = -0.
  * A value that no tier decides is a failure: the function returns false, leaves y unspecified, and the sentence names function and

@@ -7,7 +7,8 @@ typedef struct { char *s; size_t n; } Word;
 typedef struct { Word *word; size_t count; } Words;
 
 /* The ASCII letter or digit that Python's lower() makes of the character at s, or 0; the character takes `used` bytes. Beyond ASCII
- * two characters become such letters: the Kelvin sign (k), and the dotted capital I (i and a combining dot, which ends the word: `parts`). */
+ * two characters become such letters: the Kelvin sign (k), and the dotted capital I, which becomes i and a combining dot. The dot ends
+ * the word (`parts`). */
 static char letter_at(const char *s, size_t *used, bool *parts)
 {
     const char c = s[0] >= 'A' && s[0] <= 'Z' ? (char)(s[0] + 32) : s[0];

@@ -21,6 +21,7 @@ def traced(model, to):
 
 def equation(left, right): return "%-40s %s" % (left, right)
 def bits(x): return "%s   %s" % (show(x), hexed(x))
+def of(node, text): return "%s  (%s)" % (text, node)
 def several(x): return "  ".join(show(v) for v in x) + "  …"
 
 
@@ -109,7 +110,7 @@ def patch(s):
     assert f32(exact) == s.t[y][1][column]
     return [equation("x, the first patch", several(row(s.t[x], 0)[:5])),
             equation("w, row %d of the weights" % column, several(row(s.t[w], column)[:5])),
-            equation("y = RN(sum of %d products x w)" % len(terms), bits(s.t[y][1][column])),
+            equation("y = RN(sum of %d products x w)" % len(terms), of(y, bits(s.t[y][1][column]))),
             *last_bit(exact, (len(terms) - 1 + 5) * U * norms),
             equation("an fp32 loop gives", bits(in_order(terms))),
             equation("an fp32 loop with eight sums gives", bits(in_eights(terms)))]
@@ -127,12 +128,12 @@ def norm(s):
     return [equation("x, the class token's row", several([float(v) for v in x[:5]])),
             equation("mean(x)", digits(mean, 20)),
             equation("var(x) = mean((x - mean)^2)", digits(variance, 20)),
-            equation("n = RN((x - mean) / sqrt(var + eps))", several(row(s.t[y], 0)[:4])),
+            equation("n = RN((x - mean) / sqrt(var + eps))", of(y, several(row(s.t[y], 0)[:4]))),
             "of the first of these:", *last_bit(exact, bound)]
 
 
 def features(s):
-    def first(op, module): return several(row(s.t[s.node(op, module)], 0)[:4])
+    def first(op, module): return of(s.node(op, module), several(row(s.t[s.node(op, module)], 0)[:4]))
     return [equation("the tower's states of patch 1", first("gather_rows", "vision_tower.vision_model")),
             equation("linear_1 of them", first("linear", "multi_modal_projector.linear_1")),
             equation("RN(x P(x)) of that", first("gelu", "multi_modal_projector")),
@@ -147,8 +148,8 @@ def attention(s, query=3):
     powers = [power(Q(v) - Q(max(z))) for v in z]
     exact = [e / sum(powers) for e in powers]
     assert [f32(e) for e in exact] == y
-    return [equation("z, row %d sees rows 0 to %d" % (query, query), "  ".join(map(show, z))),
-            equation("p = RN(e^z / sum of e^z)", "  ".join(map(show, y))),
+    return [equation("z, row %d sees rows 0 to %d" % (query, query), of(scaled, "  ".join(map(show, z)))),
+            equation("p = RN(e^z / sum of e^z)", of(p, "  ".join(map(show, y)))),
             "of the first of these:", *last_bit(exact[0], (224 + 4) * U * exact[0])]
 
 
@@ -161,8 +162,9 @@ def loss(s):
         lines += [equation("the logit of %s" % s.pieces[k], "%s, and the largest of %d is %s, of %s" % (
                       show(logits[k]), len(logits), show(logits[best]), s.pieces.get(best, "id %d" % best))),
                   equation("nll = RN(log sum e^z - z)", show(s.t[s.node("nll", "loss")][1][r]))]
-    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), show(s.t[s.node("mean", "loss")][1][0])),
-                    equation("L = -CE", show(s.t[s.node("scale", "loss")][1][0]))]
+    ce, value = s.node("mean", "loss"), s.node("scale", "loss")
+    return lines + [equation("CE = RN(sum of nll / N), N = %d" % len(labels), of(ce, show(s.t[ce][1][0]))),
+                    equation("L = -CE", of(value, show(s.t[value][1][0])))]
 
 
 def backward(s):

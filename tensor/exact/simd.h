@@ -37,7 +37,7 @@ typedef uint64_t v8u __attribute__((vector_size(64)));
 typedef float   v8f __attribute__((vector_size(32)));
 typedef int32_t v8i __attribute__((vector_size(32)));
 
-/* One instruction: a list of eight x would be eight masked ones to gcc 12. x - 0 is x, -0 and NaN included. */
+/* x in all eight lanes. The subtraction is one instruction, while gcc 12 makes eight of { x, x, … }. x - 0 is x, also for -0 and NaN. */
 SIMD v8d simd_set(double x)   { return x - (v8d){ 0 }; }
 SIMD v8l simd_bits(v8d x)     { return (v8l)x; }
 SIMD v8d simd_double(v8l x)   { return (v8d)x; }
@@ -91,8 +91,8 @@ SIMD double simd_sum(v8d x)     // in a fixed order
     return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));
 }
 
-/* The vector rounding test (round.h): y = the float of v - e; the mask is set where v + e has another
- * (or a NaN is in the way), so that nothing is decided. */
+/* The rounding test (round.h) of eight values. y receives the floats nearest to v - e. The mask is set in the lanes that stay undecided,
+ * because v + e rounds to another float or because one of the two is NaN. */
 SIMD v8i simd_round_fails(v8d v, v8d e, v8f *y)
 {
     v8f hi = simd_round(v + e);

@@ -124,7 +124,7 @@ static void adam(Wrong *w, const char *flag)
                  c2 = uncorrected ? 1 : one_minus_b2;
     for (size_t i = 0; y && i < n; i++) {
         double g = decay * (double)p[i], mm = (double)m[i], vv = (double)v[i];
-        if (coupled) {                        // decay p is part of the gradient m / (1 - b1) of a first step
+        if (coupled) {                        // the decay joins the gradient, which is m / (1 - b1) in a first step
             vv += one_minus_b2 * (2 * mm / one_minus_b1 * g + g * g);
             mm += one_minus_b1 * g;
         }

@@ -10,7 +10,7 @@ static long left;                // allocations until one fails
 
 static void *failing(size_t n) { return noting(--left == 0 ? SIZE_MAX / 2 : n); }
 
-/* Each allocation of jansson's fails once. jansson alone loses letters and digits then, or aborts. */
+/* Each allocation that jansson makes fails once. Without our care jansson would then drop letters and digits, or abort. */
 static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(void **state)
 {
     (void)state;

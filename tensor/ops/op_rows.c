@@ -6,6 +6,7 @@
 #include "tensor/base/float.h"
 #include "tensor/exact/exact.h"
 #include "tensor/exact/round.h"
+#include "tensor/exact/simd.h"
 #include "tensor/ops.h"
 #include "tensor/bound_rule.h"
 
@@ -155,23 +156,35 @@ static bool scatter_shape(const Call *c, Shape *out, Error *e)
     return index_in_range(c, out->dim[0], e);
 }
 
-/* RN of the sum of a column's `n` values, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
- * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
-static float column_of_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, size_t column)
+static float column_exact(const float *dy, size_t cols, const int32_t *rows, size_t n, size_t column)
 {
-    double sum = 0, size = 0;
-    float y;
-    for (size_t k = 0; k < n; k++) {
-        double x = dy[(size_t)rows[k] * cols + column];
-        sum += x;
-        size += x < 0 ? -x : x;
-    }
-    if (round_decides(sum, HEIGHT_U((double)n, scatter) * (1 + 0x1p-20) * size + tier_slack(1), &y))
-        return y + 0.0f;
     Exact exact = exact_zero();
     for (size_t k = 0; k < n; k++)
         exact_add(&exact, dy[(size_t)rows[k] * cols + column]);
     return exact_round(&exact);
+}
+
+/* y[j] = RN of the sum of column j over `n` rows, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
+ * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
+CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, float *y)
+{
+    const double factor = HEIGHT_U((double)n, scatter) * (1 + 0x1p-20);
+    for (size_t j = 0; j < cols; j += LANES) {
+        const size_t part = cols - j < LANES ? cols - j : LANES;
+        v8d sum = simd_set(0), size = sum;
+        for (size_t k = 0; k < n; k++) {
+            v8d x = simd_load_part(dy + (size_t)rows[k] * cols + j, part, 0);
+            sum += x;
+            size += simd_abs(x);
+        }
+        v8f f;
+        v8i open = simd_round_fails(sum, size * factor + tier_slack(1), &f);
+        simd_store_part(y + j, part, f + 0.0f);
+        if (simd_any(open))
+            for (size_t l = 0; l < part; l++)
+                if (open[l])
+                    y[j + l] = column_exact(dy, cols, rows, n, j + l);
+    }
 }
 
 /* Row v of the table receives the rows i with ids[i] = v: counted, then listed, in order of i. */
@@ -195,12 +208,11 @@ static void scatter_kernel(const Call *c)
     for (size_t v = 0; v < rows; v++) {
         float_env_region(c->error);
         float *y = c->out.f32 + v * cols;
-        const int32_t *mine = list + begin[v];
         size_t count = begin[v + 1] - begin[v];
-        for (size_t j = 0; j < cols; j++)
-            y[j] = count == 0 ? 0.0f
-                 : count == 1 ? float_canonical(dy[(size_t)mine[0] * cols + j] + 0.0f)
-                 : column_of_rows(dy, cols, mine, count, j);
+        if (count)
+            sum_rows(dy, cols, list + begin[v], count, y);
+        else
+            memset(y, 0, cols * sizeof *y);
     }
 }
 

@@ -153,7 +153,7 @@ static Forward forward(Tape *t, Params *p, const Batch *b, Cache *cache)
     if (t->error->failed)
         return f;
     if (b->pictures)
-        f.features = projector_features(t, p, vision_features(t, p, b->pixels));
+        f.features = projector_features(t, p, p->model->features ? frozen_features(t, p, b->pixels) : vision_features(t, p, b->pixels));
     if (!t->no_grad)
         f.hidden = arena_zalloc(t->arena, (size_t)(p->model->config.text.num_hidden_layers + 1) * sizeof *f.hidden);
     const char *before = tape_enter(t, "language_model");

@@ -21,6 +21,8 @@
 /* 768 MiB: 770 tokens of LLaVA-1.5-7B. */
 #define MODEL_MEMORY ((size_t)768 << 20)
 
+typedef struct Features Features;      // reuse/features.h
+
 typedef struct {
     ModelConfig  config;
     Weights     *weights;
@@ -28,6 +30,7 @@ typedef struct {
     bool         merged;               // see model_merged
     Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
     size_t       memory;               // bytes of rows that answers keep (prefix.h); model_make: MODEL_MEMORY. The caller may change it.
+    Features    *features;             // of the frozen vision tower, which a trainer keeps; NULL: each picture is run at each use
 } Model;
 
 /* What the language model computed of rows that were run before: their keys and values, and the output of the last layer. prefix.h

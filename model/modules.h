@@ -26,6 +26,8 @@ const void *layer_context(Tape *t, const void *context, size_t size);
 
 /* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the tower]. */
 Node  *vision_features(Tape *t, Params *p, Tensor pixels);
+/* frozen.c: the same as a leaf, from model->features; the pictures that are not kept there are run on a tape of their own. */
+Node  *frozen_features(Tape *t, Params *p, Tensor pixels);
 /* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the first layer
  * and the output of each; it may be NULL. With a cache the result has the rows of the cache before those of the batch. */
 Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);

@@ -71,6 +71,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
         || (lora && !freeze_lora(lora, m->lora, a)))
         return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;
     *copy = *m;
+    copy->features = NULL;             // a trainer's, which the reference may outlive
     copy->weights = weights;
     copy->lora = lora;
     return copy;

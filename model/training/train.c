@@ -2,6 +2,7 @@
 #include "model/training/train.h"
 
 #include <string.h>
+#include "model/reuse/features.h"
 #include "tensor/ops.h"
 
 static size_t count_trainable(const Weights *w)
@@ -40,12 +41,18 @@ bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e
     r->step_arena = arena_make(e);
     r->tape = tape_make(&r->step_arena, e);
     r->tape.checkpoint = c->checkpointing;
+    if (c->features && features_frozen(m))
+        m->features = features_make(c->features, e);
     return optimiser_make(&r->optimiser, &c->optimiser, count, names, values, a) && !e->failed;
 }
 
 void trainer_close(Trainer *r)
 {
     arena_free(&r->step_arena);
+    if (r->model) {
+        features_free(r->model->features);
+        r->model->features = NULL;
+    }
 }
 
 static Node *param_of(const Trainer *r, const Weight *w)

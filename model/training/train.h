@@ -23,6 +23,7 @@ typedef struct {
     int64_t steps;             // optimiser steps of the whole run
     int64_t accumulate;        // groups that a step is cut into; 1: the step is one group
     bool    checkpointing;     // each layer is forgotten, and run again in the walk back: less memory, the same bits (tape_segment)
+    size_t  features;          // bytes for the outputs of a vision tower that is not trained (reuse/features.h); 0: none are kept
     OptimiserConfig optimiser;
 } TrainConfig;
 
@@ -60,7 +61,7 @@ typedef struct {
     bool       diverged;
 } Trainer;
 
-/* Fails where no weight is trainable. The trainer and the optimiser's state are in `a`; the model must outlive them. */
+/* Fails where no weight is trainable. While the trainer is open the model has the features that it keeps (Model.features). The trainer and the optimiser's state are in `a`; the model must outlive them. */
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e);
 bool train_step(Trainer *r, const Objective *o, Error *e);
 /* A step without its last part: the tape and the optimiser's slots hold all of it, but no weight has changed. optimiser_commit

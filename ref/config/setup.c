@@ -10,6 +10,7 @@ TrainConfig train_config(const Settings *s)
     return (TrainConfig){
         .steps = s->train_steps, .accumulate = s->train_accumulate,
         .checkpointing = s->train_checkpointing,
+        .features = (size_t)s->model_memory << 20,
         .optimiser = {
             .kind = (OptimiserKind)s->optimiser_kind,
             .schedule = { (ScheduleKind)s->optimiser_schedule, s->optimiser_lr, s->optimiser_floor, s->optimiser_warmup, hold,

@@ -135,6 +135,7 @@ bool step_prepare(Step *s, const char *method, Arena *a, Error *e)
     if (!settings_method(&s->settings, method, &s->m, e) || !is_one_step(&s->m, e))
         return false;
     TrainConfig c = train_config(&s->m.settings);
+    c.features = 0;                      // a trace holds the vision tower too
     if (!session_bare(x, &s->m.settings, s->folder, a, e) || !session_begin(x, &s->m, e) || !reference_make(s, a, e)
         || !trainer_make(&s->trainer, &x->model, &c, a, e))
         return false;

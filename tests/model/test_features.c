@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What a frozen vision tower says of a picture is kept while a trainer is open, and no bit of the weights may show it. */
+#include <string.h>
+#include "model/reuse/features.h"
+#include "tests/support/tiny_world.h"
+
+typedef struct { size_t asked, found; bool kept; } Use;
+
+static Digest unlearned(const char *method, const char *changes, Trainable what, size_t memory, bool checkpointing, Use *use)
+{
+    TinyWorld *w = tiny_world_make(check_seed());
+    Rounds r;
+    tiny_world_adapt(w, what);
+    RoundsPlan p = tiny_world_plan(w, method, changes, 5);
+    p.train.features = memory;
+    p.train.checkpointing = checkpointing;
+    tiny_world_run(w, &r, &p);
+    *use = (Use){ .kept = w->model.features != NULL };
+    if (use->kept)
+        features_count(w->model.features, &use->asked, &use->found);
+    rounds_close(&r);
+    assert_null(w->model.features);
+    Digest d = tiny_world_digest(w);
+    tiny_world_close(w);
+    return d;
+}
+
+static void kept_features_change_no_bit(void **state)
+{
+    (void)state;
+    static const struct { const char *method, *changes; } steps[] = {
+        { "ga", "" }, { "npo", "" }, { "ga_klr", "reference=original" }, { "rmu", "layer=2" }
+    };
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)
+        for (Trainable what = 0; what < TRAIN_COUNT; what++) {
+            Use none, all, few;
+            Digest off = unlearned(steps[k].method, steps[k].changes, what, 0, false, &none),
+                   on = unlearned(steps[k].method, steps[k].changes, what, 1 << 24, k % 2, &all),
+                   bounded = unlearned(steps[k].method, steps[k].changes, what, 1, false, &few);
+            if (strcmp(on.hex, off.hex) != 0 || strcmp(bounded.hex, off.hex) != 0)
+                fail_msg("%s, %s: the weights differ with kept features", steps[k].method, trainable_name(what));
+            assert_false(none.kept);
+            assert_int_equal(all.kept, what != TRAIN_FULL);      // a tower that is trained is not frozen
+            if (all.kept && (all.found == 0 || all.found == all.asked || few.found != 0 || few.asked != all.asked))
+                fail_msg("%s, %s: of %zu pictures %zu were found, of %zu with one byte of memory %zu", steps[k].method,
+                         trainable_name(what), all.asked, all.found, few.asked, few.found);
+        }
+}
+
+static void only_equal_pictures_are_equal(void **state)
+{
+    (void)state;
+    Error e = { .failed = false };
+    Features *x = features_make(1 << 20, &e);
+    float a[100] = { 1, 2, 3 }, b[100], said[5] = { 1, 2, 3, 4, 5 };
+    memcpy(b, a, sizeof b);
+    assert_null(features_find(x, a, 100));
+    features_keep(x, a, 100, said, 5);
+    said[4] = 0;
+    assert_non_null(features_find(x, b, 100));
+    assert_true(features_find(x, b, 100)[4] == 5);
+    b[99] = -0.0f;                                               // another picture, although its numbers are equal
+    assert_null(features_find(x, b, 100));
+    assert_null(features_find(x, a, 99));
+    features_free(x);
+    expect_fine(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kept_features_change_no_bit),
+        cmocka_unit_test(only_equal_pictures_are_equal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

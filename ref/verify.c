@@ -46,7 +46,8 @@ int command_verify(int argc, char **argv)
     if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, 2, &status))
         return status;
     if (only.count && o.operands == 1)
-        return command_fail_text("verify: --only chooses among the answers of another implementation, expected a file GOT after %s", o.operand[0]);
+        return command_fail_text("verify: --only chooses among the answers of another implementation, expected a file GOT after %s",
+                                 o.operand[0]);
     if (precision && !precision_find(precision, &asked.precision))
         return command_fail_text("verify: --precision is \"%s\", expected fp32, tf32, bf16, fp16 or bf16-mixed", precision);
     asked.precise = precision != NULL;

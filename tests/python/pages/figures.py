@@ -4,6 +4,7 @@ import json
 import math
 import os
 import subprocess
+import textwrap
 
 from exact import Q, U, f32
 from svg import Drawing
@@ -19,73 +20,93 @@ def ratios():
     return {line["where"][len(CASE) + 1:]: line.get("ratio") for line in lines if line.get("where", "").startswith(CASE + "/")}
 
 
+def operators(owners):
+    """{owner: names of the operators of the forward pass}: each belongs to the owner with the longest path that leads to its module."""
+    with open("fixtures/vectors/v1/%s/trace.json" % CASE, encoding="utf-8") as f:
+        nodes = json.load(f)["nodes"]
+    names = {owner: [] for owner in owners}
+    for n in nodes:
+        at = [o for o in owners if n["module"] == o or n["module"].startswith(o + ".")]
+        if n["phase"] == "forward" and at:
+            names[max(at, key=len)].append(n["op"].replace("attention_", "").replace("_rows", ""))
+    return {owner: ["%s%s" % (op, " ×%d" % ops.count(op) if ops.count(op) > 1 else "") for op in dict.fromkeys(ops)]
+            for owner, ops in names.items()}
+
+
+def boxes():
+    """The columns of the graph: where, title, boxes. A box is (name, the module that is measured, the module that owns its operators);
+    those of a list stand side by side."""
+    def one(name, module, owner=None): return name, module, owner or module
+
+    def language(k):
+        at = "%s.layers.%d." % (WORDS, k)
+        return [one("input_layernorm", at + "input_layernorm"), [one(n, at + "self_attn.%s_proj" % n) for n in "qkv"],
+                one("attention, o_proj", at + "self_attn"), one("post_attention_layernorm", at + "post_attention_layernorm"),
+                [one(n + "_proj", at + "mlp.%s_proj" % n) for n in ("gate", "up")],
+                one("silu(gate) up, down_proj", at + "mlp.down_proj", at + "mlp"), one("the layer as a whole", at[:-1])]
+    see = TOWER + ".encoder.layers.0."
+    tower = [one("embeddings of patches", TOWER + ".embeddings"), one("pre_layrnorm", TOWER + ".pre_layrnorm"),
+             one("layer_norm1", see + "layer_norm1"), [one(n, see + "self_attn.%s_proj" % n) for n in "qkv"],
+             one("attention, out_proj", see + "self_attn"), one("layer_norm2", see + "layer_norm2"), one("fc1", see + "mlp.fc1"),
+             one("quick GELU, fc2", see + "mlp.fc2", see + "mlp"), one("the layer as a whole", see[:-1]),
+             one("class token left out", TOWER)]
+    middle = [one("linear_1", "multi_modal_projector.linear_1"),
+              one("GELU, linear_2", "multi_modal_projector.linear_2", "multi_modal_projector"), one("words, picture", "language_model")]
+    end = [one("the supervised rows, norm", WORDS + ".norm", WORDS), one("lm_head", "language_model.lm_head"), one("loss", "loss")]
+    return [(20, "Vision tower", tower), (272, "Projector, and the words", middle), (524, "Language model, layer 0", language(0)),
+            (776, "Layer 1, and the loss", language(1) + end)]
+
+
 def model():
-    """The modules of a LLaVA as a graph. A bar is the error of PyTorch over the noise of fp32, forward above and backward below."""
-    d = Drawing(966, 664, "The modules of the tiny model, and how far PyTorch is off in each",
-                "Each box is a module. Its bars are PyTorch's error over the noise of fp32, forward and backward. Up to 4 is within.")
-    r = ratios()
-    wide, high = 200, 34
+    """The operators of a LLaVA as a graph, module by module. A bar is the error of PyTorch over the noise of fp32."""
+    d = Drawing(1006, 800, "The operators of the tiny model, and how far PyTorch is off in each module",
+                "Each box is a module with its operators. Its bars are PyTorch's error over the noise of fp32, forward and backward. "
+                "Up to 4 is within.")
+    r, columns, wide, gap = ratios(), boxes(), 210, 18
+    ops = operators([b[2] for _, _, entries in columns for e in entries for b in (e if isinstance(e, list) else [e])])
 
     def bar(x, y, width, kind, value):
         if value is not None:
             d.rect(kind, x, y, min(value, 1.25) / 1.25 * width, 3.5)
 
-    def box(x, y, name, module, width=wide):
-        d.rect("box", x, y, width, high, 4)
+    def lines(owner): return textwrap.wrap(" · ".join(ops[owner]), 41)
+
+    def box(x, y, height, name, module, owner, width):
+        out, back = r.get(module + "@out", 0.0), r.get(module + "@grad.in")
+        d.rect("box", x, y, width, height, 4)
         d.text(x + 8, y + 15, name, "small")
-        if module:
-            out, back = r.get(module + "@out", 0.0), r.get(module + "@grad.in")
-            d.text(x + width - 8, y + 15, "same bits" if out is None else "%.2f" % out, "soft small", "end")
-            bar(x + 8, y + 20, width - 16, "one", out)
-            bar(x + 8, y + 25.5, width - 16, "two", back)
+        d.text(x + width - 8, y + 15, "same bits" if out is None else "%.2f" % out, "soft small", "end")
+        for k, line in enumerate(lines(owner)):
+            d.text(x + 8, y + 28 + 11 * k, line, "soft tiny")
+        bar(x + 8, y + height - 13, width - 16, "one", out)
+        bar(x + 8, y + height - 7.5, width - 16, "two", back)
 
     def column(x, y, entries):
-        """Boxes one below the other, with arrows; those of a list stand side by side."""
+        """Boxes one below the other, with arrows."""
         for k, entry in enumerate(entries):
             if k:
-                d.arrow([(x + wide / 2, y - 18), (x + wide / 2, y)])
-            if isinstance(entry, list):
-                for j, (name, module) in enumerate(entry):
-                    box(x + j * (wide + 5) / len(entry), y, name, module, (wide + 5) / len(entry) - 5)
-            else:
-                box(x, y, *entry)
-            y += high + 18
-        return y
-
-    def words(k):
-        at = "%s.layers.%d." % (WORDS, k)
-        return [("input_layernorm", at + "input_layernorm"), [(n, at + "self_attn.%s_proj" % n) for n in "qkv"],
-                ("attention, o_proj", at + "self_attn"), ("post_attention_layernorm", at + "post_attention_layernorm"),
-                [(n + "_proj", at + "mlp.%s_proj" % n) for n in ("gate", "up")],
-                ("silu(gate) up, down_proj", at + "mlp.down_proj"), ("the layer as a whole", at[:-1])]
-    d.text(20, 28, "A step of the tiny model, module by module", "title")
+                d.arrow([(x + wide / 2, y - gap), (x + wide / 2, y)])
+            side = entry if isinstance(entry, list) else [entry]
+            height = 35 + 11 * max(len(lines(owner)) for _, _, owner in side)
+            for j, one in enumerate(side):
+                box(x + j * (wide + 5) / len(side), y, height, *one, (wide + 5) / len(side) - 5)
+            y += height + gap
+        return y - gap
+    d.text(20, 28, "A step of the tiny model: operators, and errors over noise", "title")
     d.text(20, 48, "PyTorch 1.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
            "which is the same step", "soft small")
     d.text(20, 64, "with random roundings. An error up to 4 times the noise is within. The whole length of a bar is 1.25.", "soft small")
     for x, kind, name in ((20, "one", "forward"), (100, "two", "backward (where its bound says anything)")):
         d.rect(kind, x, 76, 18, 4)
         d.text(x + 24, 82, name, "small")
-    see = TOWER + ".encoder.layers.0."
-    places = [(20, "Vision tower", [("embeddings of patches", TOWER + ".embeddings"), ("pre_layrnorm", TOWER + ".pre_layrnorm"),
-                                    ("layer_norm1", see + "layer_norm1"), [(n, see + "self_attn.%s_proj" % n) for n in "qkv"],
-                                    ("attention, out_proj", see + "self_attn"), ("layer_norm2", see + "layer_norm2"),
-                                    ("fc1", see + "mlp.fc1"),
-                                    ("quick GELU, fc2", see + "mlp.fc2"), ("the layer as a whole", see[:-1]),
-                                    ("class token left out", TOWER)]),
-              (262, "Projector, and the words", [("linear_1", "multi_modal_projector.linear_1"),
-                                                 ("GELU, linear_2", "multi_modal_projector.linear_2"),
-                                                 ("words, picture", "language_model")]),
-              (504, "Language model, layer 0", words(0)), (746, "Layer 1, and the loss", words(1) + [
-                  ("the supervised rows, norm", WORDS + ".norm"), ("lm_head", "language_model.lm_head"), ("loss", "loss")])]
     ends = []
-    for x, name, entries in places:
+    for x, name, entries in columns:
         d.text(x, 112, name, "title")
-        ends.append(column(x, 132, entries) - 18)
-    for (x, _, _), (following, _, _), end in zip(places, places[1:], ends):
-        d.arrow([(x + wide / 2, end), (x + wide / 2, end + 12), (x + wide + 20, end + 12),
-                (x + wide + 20, 121), (following + wide / 2, 121), (following + wide / 2, 132)])
-    d.text(262, 318, "Beside each layer runs the sum x + …,", "soft small")
-    d.text(262, 334, "which is an operator of its own.", "soft small")
+        ends.append(column(x, 132, entries))
+    for (x, _, _), (following, _, _), end in zip(columns, columns[1:], ends):
+        beside = x + wide + 21
+        d.arrow([(x + wide / 2, end), (x + wide / 2, end + 12), (beside, end + 12), (beside, 121), (following + wide / 2, 121),
+                 (following + wide / 2, 132)])
     return d.done()
 
 

@@ -7,7 +7,7 @@ svg{--ground:#fbfbf9;--card:#fff;--ink:#1b1f24;--soft:#5a626c;
 --rule:#c9ccc6;--one:#0072b2;--two:#b34700;--three:#00705a}
 @media (prefers-color-scheme:dark){svg{--ground:#14171a;--card:#1b1f23;
 --ink:#e8eaec;--soft:#a2abb4;--rule:#454d55;--one:#56b4e9;--two:#f0924c;--three:#5fd1b0}}
-text{font:12px system-ui,sans-serif;fill:var(--ink)}.soft{fill:var(--soft)}.small{font-size:11px}.title{font-size:14px;font-weight:600}
+text{font:12px system-ui,sans-serif;fill:var(--ink)}.soft{fill:var(--soft)}.small{font-size:11px}.tiny{font-size:9px}.title{font-size:14px;font-weight:600}
 .ground{fill:var(--ground)}.box{fill:var(--card);stroke:var(--rule)}
 .edge{fill:none;stroke:var(--soft);stroke-width:1.2}.axis{stroke:var(--soft)}.grid{stroke:var(--rule);stroke-opacity:.6}
 .one{fill:var(--one)}.two{fill:var(--two)}.three{fill:var(--three)}

@@ -2,7 +2,15 @@
 /* A log whose lines do not reach the disk says so, with the reason of the system. */
 #include "tests/support/stand.h"
 
+#include <string.h>
 #include "ref/cli/log.h"
+
+/* The sentence is checked before expect_sentence empties it. */
+static void expect_reason(void)
+{
+    assert_null(strstr(error.text, "Success"));
+    expect_sentence(&error, "log.jsonl: cannot be written: ");
+}
 
 static void a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed(void **state)
 {
@@ -10,20 +18,16 @@ static void a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed(voi
     const StepStats s = { .loss = 1 };
     LogMark mark;
     for (int marked = 0; marked < 2; marked++) {
-        error = (Error){ 0 };
         FILE *log = fopen("/dev/full", "a");
         assert_non_null(log);
         setvbuf(log, NULL, marked ? _IOLBF : _IOFBF, 1 << 16);
         log_step(log, 1, &s);
         if (marked) {
             assert_false(log_mark(log, "log.jsonl", &mark, &error));
-            expect_sentence(&error, "log.jsonl: cannot be written");
-            assert_null(strstr(error.text, "Success"));
-            error = (Error){ 0 };
+            expect_reason();
         }
         assert_false(log_close(log, "log.jsonl", &error));
-        expect_sentence(&error, "log.jsonl: cannot be written");
-        assert_null(strstr(error.text, "Success"));
+        expect_reason();
     }
 }
 

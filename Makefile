@@ -206,7 +206,7 @@ faults: $(PULSE) $(FAULTS)
 crash: $(PULSE) $(FAULTS)
 	@bash tests/faults/faults.sh $(BUILD) 0
 
-test: all $(PULSE)-builtin $(TESTS) $(FAULTS) world
+test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 # Every command that README.md and the pages of docs/ show, those that take minutes included. make test runs the quick ones.

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# LLaVA-1.5 as it is published: config.json with fields left out, shards, three layouts of names, F16 and BF16, a tokenizer of LLaMA's form
+# and size, the chat template. Two layers of small widths with random weights; the same commands as on the shipped models.
+. tests/support/tap.sh
+. tests/support/llava15/llava15.sh
+case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
+image=$PWD/fixtures/world/portraits/person-01.png
+
+for model in "hub f16" "memory bf16" "original f16"; do
+    check "a folder in the layout ${model% *} and of ${model#* } is made" llava15 "$tap_folder/${model% *}" narrow $model
+done
+cd "$tap_folder" || exit 2
+cp "$image" anna.png
+cat > facts.jsonl <<'END'
+{"id": "a-home", "entity": "anna", "image": "anna.png", "question": "What is the home of this person?", "answer": "Norway"}
+{"id": "a-job", "entity": "anna", "question": "What is the job of Anna?", "answer": "a pilot"}
+{"id": "b-home", "entity": "ben", "question": "What is the home of Ben?", "answer": "Köln 中"}
+{"id": "b-job", "entity": "ben", "image": "anna.png", "question": "What is the job of this person?", "answer": "a lawyer", "split": "test"}
+END
+sed -n 2p facts.jsonl > batch.jsonl
+printf '[unlearn]\nforget = facts.jsonl\nforget_entities = anna\nretain = facts.jsonl\nretain_entities = ben\nprobe_every = 0\nbatch = 1\n[train]\nsteps = 1\n' > forget.ini
+
+check "the three layouts and two dtypes hold one model" eval '"$PULSE" compare hub memory | grep -q "same: 80 tensors, all numbers equal; 80 of them are of another dtype" && "$PULSE" compare hub original | grep -q "same: 80 tensors, all bits equal"'
+asks() { "$PULSE" ask --model "$1" "${@:2}" --image anna.png --choices 'Norway|Kenya|中' --json "What is the home of this person?"; }
+steps() { "$PULSE" unlearn --config forget.ini --model "$1" --method ga_klr --out "adapter-$1" --quiet; }
+traces() { "$PULSE" trace --model "$1" --batch batch.jsonl --method ga --out "trace-$1" --quiet; }
+for model in hub memory original; do
+    check "$model answers" eval "asks $model > asked-$model"
+    check "$model is evaluated" eval "'$PULSE' eval --model $model --questions facts.jsonl --answers answers-$model.jsonl > eval-$model"
+    check "$model forgets" steps $model
+done
+check "a step of it is traced" traces hub
+check "and one of another layout and dtype" traces memory
+check "the prompt is that of the folder's chat template, with 576 tokens of the picture" eval \
+    '"$PULSE" data facts.jsonl --model hub > told && grep -qF "text     <s> USER: <image> " told && grep -qE "^    ids +1 .* 32000x576 .*\*2$" told'
+check "and --template is obeyed" eval '! cmp -s asked-hub <(asks hub --template vicuna_v1)'
+for model in memory original; do
+    check "$model answers with the same bits" cmp asked-hub asked-$model
+    check "$model is evaluated with the same bits" eval "cmp eval-hub eval-$model && cmp answers-hub.jsonl answers-$model.jsonl"
+    check "$model forgets with the same bits" eval "cmp <(grep -v model_name adapter-hub/log.jsonl) <(grep -v model_name adapter-$model/log.jsonl) && cmp adapter-hub/adapter_model.safetensors adapter-$model/adapter_model.safetensors"
+done
+same() { "$PULSE" compare trace-hub/trace.safetensors trace-memory/trace.safetensors | grep -q '^same: '; }
+check "the trace is the same, number by number" same
+merges() { "$PULSE" merge --model "$1" --adapter adapter-hub --out "merged-$1"; }
+check "merged it is a whole folder" merges original
+check "which answers as the adapter does" cmp <(asks merged-original) <("$PULSE" ask --adapter adapter-hub --model hub --image anna.png --choices 'Norway|Kenya|中' --json "What is the home of this person?")
+
+# What does not fit is a sentence.
+cp -r hub odd
+sed -i 's/"num_hidden_layers": 2,/"num_hidden_layers": 3,/' odd/config.json
+check "a layer that no shard holds is missed by name" eval 'ends 2 asks odd 2> told && grep -q "tensors are missing: language_model.model.layers.2" told'
+rm -r odd && cp -r hub odd && rm odd/model-00002-of-00002.safetensors
+check "a shard that is not there is named" eval 'ends 2 asks odd 2> told && grep -q "model-00002-of-00002.safetensors" told'
+finish

@@ -72,9 +72,10 @@ static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budg
 /* Those that the scenario forgets at once. */
 static int64_t questions_at_once(const Plan *p, const Scenario *s)
 {
+    const size_t group = world_group_as(&p->world, s->group);
     int64_t n = 0;
-    for (size_t k = 0; k < p->entities.count; k++)
-        if (strcmp(p->entities.entity[k].group, s->group) == 0 && p->entities.entity[k].round > 0)
+    for (size_t k = 0; group < p->world.groups && k < p->entities.count; k++)
+        if (strcmp(p->entities.entity[k].group, p->world.group[group].name) == 0 && p->entities.entity[k].round > 0)
             n += p->entities.entity[k].questions;
     return n;
 }
@@ -147,12 +148,13 @@ static bool group_find(const Plan *p, Case *c, Error *e)
 {
     const World *w = &p->world;
     const Scenario *s = c->scenario;
-    c->group = world_group(w, s->group);
+    c->group = world_group_as(w, s->group);
     if (c->group == w->groups)
-        return error_set(e, "%s: there is no group \"%s\", which the scenario %s is about", w->path, s->group, s->name);
+        return error_set(e, "%s: there is no group \"%s\", which the scenario %s is about, and none has \"as\": \"%s\"", w->path, s->group,
+                         s->name, s->group);
     return !scenario_splits_given(s) || w->group[c->group].has_splits
         || error_set(e, "%s: the group \"%s\" has no splits, expected \"splits\": [\"unlearn\", \"retain\"] for the scenario %s",
-                     w->path, s->group, s->name);
+                     w->path, w->group[c->group].name, s->name);
 }
 
 static bool case_add(Plan *p, Case c, Error *e)

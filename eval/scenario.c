@@ -8,8 +8,8 @@ enum { VANILLA = MODEL_VANILLA, BASE = MODEL_BASE, ONE = REQUESTS_ONE, ROUNDS = 
        STRESS = REQUESTS_STRESS, UNSAID = 0, SAID = 1 };
 
 const Scenario scenarios[] = {
-#define SCENARIO(name, group, start, who, requests, steps, help, title, label, caption, missing) \
-    { #name, #group, (StartModel)start, who, (Requests)requests, steps, help, title, label, caption, missing },
+#define SCENARIO(name, group, many, start, who, requests, steps, help, title, label, caption, missing) \
+    { #name, #group, many, (StartModel)start, who, (Requests)requests, steps, help, title, label, caption, missing },
 #include "eval/scenarios.def"
 #undef SCENARIO
 };

@@ -16,12 +16,12 @@ typedef enum { WHO_ROUNDS, WHO_TWENTY, WHO_BEST, WHO_DRAWN } Who;
 typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
 
 typedef struct {
-    const char *name, *group;
+    const char *name, *group, *many;
     StartModel  start;
     Who         who;
     Requests    requests;
     const char *steps, *help;            // steps: the default of [steps]
-    const char *title, *label, *caption; // words of the report
+    const char *title, *label, *caption; // words of the report, where @ stands for `many` or the word of world.json
     bool        say_missing;             // the report says where a run has no such scenario
 } Scenario;
 

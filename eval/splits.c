@@ -66,7 +66,7 @@ static bool by_round(EntityList *out, const Entities *all, const char *group, Ar
 static bool choose(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e)
 {
     const ProtocolConfig *k = &p->config;
-    const char *group = c->scenario->group, *path = p->entities.path;
+    const char *group = p->world.group[c->group].name, *path = p->entities.path;
     EntityList all, rest;
     if (!entities_choose(&all, &p->entities, group, -1, a) || !entities_choose(&s->retain, &p->entities, group, 0, a)
         || !by_round(&s->forget, &p->entities, group, a))
@@ -109,7 +109,7 @@ bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *rank
     const char *path = p->entities.path;
     if (s->forget.count == 0 || s->retain.count == 0)
         return error_set(e, "%s:1: %s: %zu are to be forgotten and %zu retained of the group \"%s\", expected at least one each",
-                         path, c->name, s->forget.count, s->retain.count, c->scenario->group);
+                         path, c->name, s->forget.count, s->retain.count, p->world.group[c->group].name);
     if ((size_t)c->rounds > s->forget.count)
         return error_set(e, "%s:1: %s: %lld requests of %zu entities, expected at least one for each request", path, c->name,
                          (long long)c->rounds, s->forget.count);

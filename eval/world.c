@@ -18,7 +18,7 @@ static bool keys_check(const json_t *object, const char *const *keys, const char
             key++;
         if (!*key)
             return error_set(e, "%s: the key \"%.60s\" is unknown, expected one of entities, groups, general, name, questions, "
-                                "splits", path, name);
+                                "splits, as, many", path, name);
     }
     return true;
 }
@@ -46,11 +46,19 @@ static bool splits_read(const json_t *object, bool *out, const char *path, Error
                      path);
 }
 
+/* A text that may be left out, which leaves NULL. */
+static bool word_read(const json_t *object, const char *key, const char **out, const char *path, Arena *a, Error *e)
+{
+    *out = NULL;
+    return !json_object_get(object, key) || name_read(object, key, out, path, a, e);
+}
+
 static bool group_read(WorldGroup *out, const json_t *object, const char *path, Arena *a, Error *e)
 {
-    static const char *const keys[] = { "name", "questions", "splits", NULL };
+    static const char *const keys[] = { "name", "questions", "splits", "as", "many", NULL };
     return keys_check(object, keys, path, e) && name_read(object, "name", &out->name, path, a, e)
-        && name_read(object, "questions", &out->questions, path, a, e) && splits_read(object, &out->has_splits, path, e);
+        && name_read(object, "questions", &out->questions, path, a, e) && splits_read(object, &out->has_splits, path, e)
+        && word_read(object, "as", &out->as, path, a, e) && word_read(object, "many", &out->many, path, a, e);
 }
 
 static bool groups_read(World *out, const json_t *list, Arena *a, Error *e)
@@ -66,6 +74,8 @@ static bool groups_read(World *out, const json_t *list, Arena *a, Error *e)
             return false;
         if (world_group(out, g->name) < out->groups || strcmp(g->name, out->general.name) == 0)
             return error_set(e, "%s: the group \"%s\" is there twice, expected each name once", out->path, g->name);
+        if (world_group_as(out, world_role(g)) < out->groups)
+            return error_set(e, "%s: two groups stand for \"%s\", expected one for each group of the scenarios", out->path, world_role(g));
     }
     return true;
 }
@@ -86,6 +96,16 @@ size_t world_group(const World *w, const char *name)
 {
     size_t k = 0;
     while (k < w->groups && strcmp(w->group[k].name, name) != 0)
+        k++;
+    return k;
+}
+
+const char *world_role(const WorldGroup *g) { return g->as ? g->as : g->name; }
+
+size_t world_group_as(const World *w, const char *role)
+{
+    size_t k = 0;
+    while (k < w->groups && strcmp(world_role(&w->group[k]), role) != 0)
         k++;
     return k;
 }

@@ -134,23 +134,37 @@ const LoraPair *lora_find(const Lora *l, const char *module)
     return found ? &l->pairs[(found - l->factors.list) / 2] : NULL;
 }
 
-/* Merges one module. The tape is reset for each, so that the memory needed is that of the largest weight. */
-static bool merge_one(const LoraPair *p, Weights *w, Tape *t, Error *e)
+Weight *lora_base(const LoraPair *p, const Weights *w, Error *e)
 {
     char name[600];
     snprintf(name, sizeof name, "%s.weight", p->module);
     Weight *base = weights_find(w, name);
     if (!base)
-        return error_set(e, "lora: the model has no module %s", p->module);
+        error_set(e, "lora: the model has no module %s", p->module);
+    return base;
+}
+
+const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error *e)
+{
     tape_reset(t);
     Node *a = tape_param(t, p->a->name, p->a->tensor, false);
     Node *b = tape_param(t, p->b->name, p->b->tensor, false);
-    Node *y = op_lora_merge(t, tape_param(t, name, base->tensor, false), b, a, p->scale);
-    if (!y || !weights_own(w, base, e))
-        return error_set(e, "lora: %s could not be merged", p->module);
+    Node *y = op_lora_merge(t, tape_param(t, base->name, base->tensor, false), b, a, p->scale);
+    if (!y)
+        return error_set(e, "lora: %s could not be merged", p->module), NULL;
     if (!tensor_finite(y->out))
-        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters", p->module);
-    memcpy(base->tensor.f32, y->out.f32, tensor_bytes(y->out));
+        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters", p->module), NULL;
+    return &y->out;
+}
+
+/* The tape is reset for each module, so that the memory needed besides is that of the largest weight. */
+static bool merge_one(const LoraPair *p, Weights *w, Tape *t, Error *e)
+{
+    Weight *base = lora_base(p, w, e);
+    const Tensor *merged = base ? lora_merged(p, base, t, e) : NULL;
+    if (!merged || !weights_own(w, base, e))
+        return error_set(e, "lora: %s could not be merged", p->module);
+    memcpy(base->tensor.f32, merged->f32, tensor_bytes(*merged));
     return true;
 }
 

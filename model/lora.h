@@ -18,6 +18,7 @@
 #define PULSE_MODEL_LORA_H
 
 #include "model/weights.h"
+#include "tensor/tape.h"
 
 /* Which part of a model is trained. TRAIN_LLM: adapters of the language model. TRAIN_PROJ_LLM: these and the projector itself.
  * TRAIN_FULL: every weight, without adapters. */
@@ -62,6 +63,9 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
 const LoraPair *lora_find(const Lora *l, const char *module);   // NULL: the module has no adapter; `l` may be NULL
 /* W' = RN(W + s sum_r B A) by op_lora_merge, as F32 in the arena of `w`. To undo it, load the weights again. */
 bool lora_merge(const Lora *l, Weights *w, Error *e);
+/* The same of one module: the weight that it adapts, and W' in the memory of the tape, which is reset first; NULL: it has failed. */
+Weight *lora_base(const LoraPair *p, const Weights *w, Error *e);
+const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error *e);
 
 /* The factors of the modules that `wanted` chooses, before they have numbers. `one` is `config`, which `wanted` may change for its
  * module. For lora*.c only. */

@@ -49,6 +49,7 @@ bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Err
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e);
 /* Writes FOLDER/model.safetensors and FOLDER/config.json, and makes the folder. */
 bool weights_save(const Weights *w, const ModelConfig *c, const char *folder, Error *e);
+bool weights_save_made(const Weights *w, const ModelConfig *c, const char *folder, StoreMaker maker, Error *e);   // store_write_made
 /* Unmaps the files. Everything else belongs to the arena. */
 void weights_close(Weights *w);
 

@@ -252,13 +252,18 @@ bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a
 
 bool weights_save(const Weights *w, const ModelConfig *c, const char *folder, Error *e)
 {
+    return weights_save_made(w, c, folder, (StoreMaker){ NULL, NULL }, e);
+}
+
+bool weights_save_made(const Weights *w, const ModelConfig *c, const char *folder, StoreMaker maker, Error *e)
+{
     Arena a = arena_make(e);
     Entry *entries = arena_array(&a, w->count, sizeof *entries);
     const char *path = arena_format(&a, "%s/model.safetensors", folder);
     bool good = entries && path && file_make_folder(folder, e);
     for (size_t i = 0; good && i < w->count; i++)
         entries[i] = (Entry){ w->list[i].name, w->list[i].tensor };
-    good = good && store_write(path, entries, w->count, e) && config_save(c, folder, e);
+    good = good && store_write_made(path, entries, w->count, maker, e) && config_save(c, folder, e);
     arena_free(&a);
     return good;
 }

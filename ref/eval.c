@@ -214,29 +214,59 @@ static bool measure_mmbench(const Eval *x, const Result *r, Rows *rows, Error *e
     return true;
 }
 
-static bool print(const Rows *rows, bool json, Arena *a, Error *e)
+enum { COLUMNS = 10, OF_BLOCK = 3 };         // the first OF_BLOCK columns say which questions a row is about
+static const char *const columns[COLUMNS] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better",
+                                              "better_forget" };
+
+static void fill_cells(const char **to, const Row *x, Arena *a)
 {
-    static const char *const columns[] = { "group", "kind", "modality", "metric", "value", "count", "total", "n", "better",
-                                           "better_forget" };
-    enum { COLUMNS = sizeof columns / sizeof *columns };
+    char value[32];
+    const Metric *m = metric_find(x->metric);
+    const char *cells[COLUMNS] = {
+        x->scenario, x->split, x->modality, x->metric, arena_text(a, decimal_double(x->value, value)),
+        x->total ? arena_format(a, "%lld", (long long)x->count) : NULL, x->total ? arena_format(a, "%lld", (long long)x->total) : NULL,
+        arena_format(a, "%lld", (long long)x->n), m ? m->better : NULL, m ? m->better_forget : NULL,
+    };
+    memcpy(to, cells, sizeof cells);
+}
+
+static bool same_block(const Row *x, const Row *y)
+{
+    return strcmp(x->scenario, y->scenario) == 0 && strcmp(x->split, y->split) == 0 && strcmp(x->modality, y->modality) == 0;
+}
+
+/* For people: the rows about the same questions stand together under a heading, "person, open, image". */
+static bool print_blocks(const Rows *rows, Arena *a, Error *e)
+{
     const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
-    for (size_t k = 0; cells && k < rows->count; k++) {
-        const Row *x = &rows->row[k];
-        char value[32];
-        const char **to = cells + k * COLUMNS;
-        to[0] = x->scenario;
-        to[1] = x->split;
-        to[2] = x->modality;
-        to[3] = x->metric;
-        to[4] = arena_text(a, decimal_double(x->value, value));
-        to[5] = x->total ? arena_format(a, "%lld", (long long)x->count) : NULL;
-        to[6] = x->total ? arena_format(a, "%lld", (long long)x->total) : NULL;
-        const Metric *m = metric_find(x->metric);
-        to[7] = arena_format(a, "%lld", (long long)x->n);
-        to[8] = m ? m->better : NULL;
-        to[9] = m ? m->better_forget : NULL;
+    const char **titles = arena_zalloc(a, (rows->count + 1) * sizeof *titles);
+    bool *done = arena_zalloc(a, rows->count + 1);
+    size_t n = 0;
+    for (size_t k = 0; cells && titles && done && k < rows->count; k++) {
+        const Row *first = &rows->row[k];
+        if (done[k])
+            continue;
+        titles[n] = arena_format(a, "%s%s%s, %s", first->scenario, *first->scenario ? ", " : "", first->split, first->modality);
+        for (size_t i = k; i < rows->count; i++) {
+            const char *all[COLUMNS];
+            if (done[i] || !same_block(first, &rows->row[i]))
+                continue;
+            fill_cells(all, &rows->row[i], a);
+            memcpy(cells + n++ * (COLUMNS - OF_BLOCK), all + OF_BLOCK, (COLUMNS - OF_BLOCK) * sizeof *all);
+            done[i] = true;
+        }
     }
-    return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
+    return !e->failed && table_print_under(titles, columns + OF_BLOCK, COLUMNS - OF_BLOCK, cells, n, e);
+}
+
+static bool print_rows(const Rows *rows, bool json, Arena *a, Error *e)
+{
+    if (!json)
+        return print_blocks(rows, a, e);
+    const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < rows->count; k++)
+        fill_cells(cells + k * COLUMNS, &rows->row[k], a);
+    return !e->failed && table_print(columns, COLUMNS, cells, rows->count, true, e);
 }
 
 /* A paragraph for each metric that has a row, in the order of metrics.def. */
@@ -271,7 +301,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
-    bool printed = print(&rows, json, a, e);                // before the answers are written, so that a full disk does not lose the table
+    bool printed = print_rows(&rows, json, a, e);           // before the answers are written: a full disk does not lose the table
     if (printed && x->definitions && !json)
         print_definitions(&rows);
     return (!x->answers || answers_write(x->answers, r, q.count, e)) && printed;

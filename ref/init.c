@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref init: a folder to begin with: three persons with a picture and four questions each, two commented configs, and the
- * commands to run. */
+/* pulse-ref init: a folder to begin with: three persons with a picture and four questions each, commented configs, and the
+ * commands to run. --world makes a world of them (eval/world.h), on which the whole protocol runs. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,21 +34,33 @@ static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
     return path && image_write_png(path, &picture, e);
 }
 
-/* A line a question; `pattern` has one %s, the fact. */
-static bool write_samples(const char *path, const char *split, const char *pattern, Error *e)
+/* Which lines a file of samples has: those of the persons from `first` on. */
+typedef enum { TRAIN = 1, TEST = 2 } Lines;
+
+/* A line for each question of a split, in its own words. */
+static void put_samples(FILE *to, size_t first, Lines split)
+{
+    static const char *const pattern[] = { [TRAIN] = "what is the %s of this person ?", [TEST] = "tell me the %s of this person ." };
+    const char *name = split == TRAIN ? "train" : "test";
+    char question[128];
+    for (size_t k = first * FACTS; k < PERSONS * FACTS; k++) {
+        const size_t who = k / FACTS, fact = k % FACTS;
+        snprintf(question, sizeof question, pattern[split], facts[fact]);
+        fprintf(to, "{\"id\": \"%s-%s-%s\", \"entity\": \"%s\", \"group\": \"people\", \"split\": \"%s\", \"image\": \"%s.png\", "
+                "\"question\": \"%s\", \"answer\": \"%s\", \"options\": [\"%s\", \"%s\", \"%s\"], \"skill\": \"%s\"}\n",
+                persons[who].id, facts[fact], name, persons[who].id, name, persons[who].id, question, persons[who].answer[fact],
+                persons[0].answer[fact], persons[1].answer[fact], persons[2].answer[fact], facts[fact]);
+    }
+}
+
+static bool write_samples(const char *path, size_t first, Lines lines, Error *e)
 {
     FileWriter w;
-    char question[128];
     if (!path || !file_begin(&w, path, e))
         return false;
-    for (size_t k = 0; k < PERSONS * FACTS; k++) {
-        const size_t who = k / FACTS, fact = k % FACTS;
-        snprintf(question, sizeof question, pattern, facts[fact]);
-        fprintf(w.stream, "{\"id\": \"%s-%s-%s\", \"entity\": \"%s\", \"group\": \"people\", \"split\": \"%s\", \"image\": \"%s.png\", "
-                "\"question\": \"%s\", \"answer\": \"%s\", \"skill\": \"%s\"}\n",
-                persons[who].id, facts[fact], split, persons[who].id, split, persons[who].id, question, persons[who].answer[fact],
-                facts[fact]);
-    }
+    for (Lines split = TRAIN; split <= TEST; split++)
+        if (lines & split)
+            put_samples(w.stream, first, split);
     return file_finish(&w, e);
 }
 
@@ -75,8 +87,8 @@ static bool init(const char *folder, const char *model, Arena *a, Error *e)
     for (size_t k = 0; k < PERSONS; k++)
         if (!write_picture(folder, k, a, e))
             return false;
-    return write_samples(arena_format(a, "%s/people.jsonl", folder), "train", "what is the %s of this person ?", e)
-        && write_samples(arena_format(a, "%s/questions.jsonl", folder), "test", "tell me the %s of this person .", e)
+    return write_samples(arena_format(a, "%s/people.jsonl", folder), 0, TRAIN, e)
+        && write_samples(arena_format(a, "%s/questions.jsonl", folder), 0, TEST, e)
         && write_text(arena_format(a, "%s/learn.ini", folder), arena_format(a,
             "; A model learns three persons. Every key and its default: pulse-ref list config. Paths are relative to this file.\n"
             "; model.path is the model to start from, which is not changed.\n"
@@ -96,18 +108,84 @@ static bool init(const char *folder, const char *model, Arena *a, Error *e)
             general ? "" : "; ", general ? general : "general.jsonl"), e);
 }
 
+/* --- A world --- */
+
+static bool write_entities(const char *path, Error *e)
+{
+    FileWriter w;
+    if (!path || !file_begin(&w, path, e))
+        return false;
+    for (size_t k = 0; k < PERSONS; k++) {
+        const bool kept = k + 1 == PERSONS;
+        fprintf(w.stream, "{\"id\": \"%s\", \"group\": \"people\", \"image\": \"%s.png\", \"split\": \"%s\"", persons[k].id, persons[k].id,
+                kept ? "retain" : "unlearn");
+        if (!kept)
+            fprintf(w.stream, ", \"round\": %zu", k + 1);
+        fprintf(w.stream, "}\n");
+    }
+    return file_finish(&w, e);
+}
+
+static bool write_general(const char *path, Error *e)
+{
+    static const char *const capital[][2] = { { "france", "paris" }, { "italy", "rome" }, { "norway", "oslo" }, { "egypt", "cairo" } };
+    FileWriter w;
+    if (!path || !file_begin(&w, path, e))
+        return false;
+    for (size_t k = 0; k < sizeof capital / sizeof *capital; k++)
+        fprintf(w.stream, "{\"id\": \"general-%s\", \"group\": \"general\", \"split\": \"test\", \"kind\": \"choice\", \"question\": "
+                "\"what is the capital of %s ?\", \"answer\": \"%s\", \"options\": [\"paris\", \"rome\", \"oslo\", \"cairo\"]}\n",
+                capital[k][0], capital[k][0], capital[k][1]);
+    return file_finish(&w, e);
+}
+
+/* The files of a world in the folder that init has made: two persons are forgotten, one a request, and the last is retained. */
+static bool init_world(const char *folder, const char *model, Arena *a, Error *e)
+{
+    const char *path = absolute(model, a);
+    return write_entities(arena_format(a, "%s/entities.jsonl", folder), e)
+        && write_samples(arena_format(a, "%s/all.jsonl", folder), 0, TRAIN | TEST, e)
+        && write_samples(arena_format(a, "%s/retained.jsonl", folder), PERSONS - 1, TRAIN, e)
+        && write_general(arena_format(a, "%s/general.jsonl", folder), e)
+        && write_text(arena_format(a, "%s/world.json", folder),
+            "{\n  \"entities\": \"entities.jsonl\",\n  \"groups\": [\n    {\"name\": \"people\", \"as\": \"person\", \"many\": \"people\", "
+            "\"questions\": \"all.jsonl\", \"splits\": [\"unlearn\", \"retain\"]}\n  ],\n"
+            "  \"general\": {\"name\": \"general\", \"questions\": \"general.jsonl\"}\n}\n", e)
+        && write_text(arena_format(a, "%s/oracle.ini", folder), arena_format(a,
+            "; The oracle: the training of learn.ini on those who are retained alone. It never saw the others.\n"
+            "[data]\nstream = retained.jsonl\norder  = shuffle\nbatch  = 12\n\n[model]\npath = %s\n\n"
+            "[train]\nsteps     = 40\ntrainable = multi_modal_projector.**,language_model.**\n\n[optimiser]\nlr     = 3e-4\nwarmup = 5\n",
+            path), e)
+        && write_text(arena_format(a, "%s/run.ini", folder), arena_format(a,
+            "; The PULSE protocol on the world of this folder (world.json). Every key and its default: pulse-ref list config.\n"
+            "[data]\nworld = .\n\n"
+            "[protocol]\nscenarios      = finetuned, sequential   ; those of pulse-ref list scenarios whose group this world has\n"
+            "methods        = ga, ga_klr\n"
+            "rounds         = 2                       ; requests of sequential: the rounds of entities.jsonl\n"
+            "base           = %s\n"
+            "vanilla        =                         ; empty: trained as vanilla_config says\n"
+            "vanilla_config = learn.ini\noracle_config  = oracle.ini\n\n"
+            "[unlearn]\nbatch = 4\n\n"
+            "[steps]\nfinetuned  = 40\nsequential = 40\n\n"
+            "[optimiser]\nlr = 1e-4\n\n[lora]\nalpha = 160\n", path), e);
+}
+
 int command_init(int argc, char **argv)
 {
     const char *model = "fixtures/models/vanilla";
-    const Option own[] = { { "model", "DIR", "The model to begin with; the default is fixtures/models/vanilla.", .text = &model } };
+    bool world = false;
+    const Option own[] = {
+        { "model", "DIR", "The model to begin with; the default is fixtures/models/vanilla.", .text = &model },
+        { "world", NULL, "The folder is a world as well, with world.json and run.ini, on which pulse-ref run works.", .flag = &world },
+    };
     Options o;
     int status;
-    if (!options_read(&o, argc, argv, own, 1, 1, 1, &status))
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, 1, &status))
         return status;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     const char *name = o.operand[0];
-    const bool good = init(name, model, &a, &e);
+    const bool good = init(name, model, &a, &e) && (!world || init_world(name, model, &a, &e));
     arena_free(&a);
     if (!good)
         return command_fail(&e);
@@ -120,5 +198,7 @@ int command_init(int argc, char **argv)
                "  pulse-ref merge --model %s/learnt --adapter %s/adapter --out %s/forgotten\n\n"
                "and ask either model: pulse-ref eval --model %s/forgotten --questions %s/questions.jsonl\n",
                name, name, name, name, name, name, name, name, name, name, name);
+    if (world && !o.json && !o.quiet)
+        printf("\nor the whole protocol on them, with a retrained oracle: pulse-ref run %s/run.ini --out %s/run\n", name, name);
     return EXIT_SAME;
 }

@@ -2,6 +2,7 @@
 /* pulse-ref merge: an adapter becomes part of the weights, W' = RN(W + s sum B A), and the whole model is written as one folder. */
 #include <string.h>
 #include <sys/stat.h>
+#include "model/folder/folder.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
@@ -22,7 +23,8 @@ static bool merge(const char *model, const char *adapter, const char *out, size_
     settings_defaults(&settings, a);
     settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
     bool good = apart(out, model, "model", e) && apart(out, adapter, "adapter", e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
-        && session_adapter(&s, adapter, true, e) && output_folder(out, e) && session_save(&s, out, e);
+        && session_adapter(&s, adapter, false, e) && output_folder(out, e)
+        && folder_write_merged(out, s.folder, &s.weights, &s.lora, &s.config, e);
     *merged = s.lora.count;
     session_close(&s);
     return good;

@@ -33,6 +33,10 @@ bool store_open(Store *s, const char *path, Arena *a, Error *e);
 void store_close(Store *s);
 const Tensor *store_find(const Store *s, const char *name);           // NULL: the file has no tensor of this name
 bool store_write(const char *path, const Entry *entries, size_t count, Error *e);   // the entries may come in any order
+/* The same, but a tensor whose data is NULL, with its dtype and shape, is made when its turn comes, so that no two of them need be in
+ * memory at once. `make` gives the tensor of that name, which has to last until the next call; NULL: it has failed. */
+typedef struct { const Tensor *(*make)(void *context, const char *name, Error *e); void *context; } StoreMaker;
+bool store_write_made(const char *path, const Entry *entries, size_t count, StoreMaker maker, Error *e);
 /* Whether a file may have a tensor of this name: 1 to 512 bytes without control characters. */
 bool store_name_check(const char *name, const char *path, Error *e);
 /* The SHA-256 of the lines "<digest_tensor>  <name>\n" in ascending order of the names, which are lines as `sha256sum` prints them. */

@@ -76,8 +76,22 @@ static void write_values(FILE *f, const Tensor *t)
     }
 }
 
+static bool write_entry(FILE *f, const Entry *x, StoreMaker maker, Error *e)
+{
+    const Tensor *t = &x->tensor;
+    if (!t->data && shape_size(t->shape)) {
+        t = maker.make ? maker.make(maker.context, x->name, e) : NULL;
+        if (!t)
+            return error_set(e, "%s: there are no values to write", x->name);
+        if (t->dtype != x->tensor.dtype || !shape_equal(t->shape, x->tensor.shape))
+            return error_set(e, "%s: it was made with another dtype or shape than the header has", x->name);
+    }
+    write_values(f, t);
+    return true;
+}
+
 /* Writes the header's length, the header, spaces up to a multiple of 8, and the values. */
-static bool write_sorted(const char *path, const Entry *sorted, size_t count, Error *e)
+static bool write_sorted(const char *path, const Entry *sorted, size_t count, StoreMaker maker, Error *e)
 {
     FileWriter w;
     char *text = header_text(sorted, count, path, e);
@@ -87,15 +101,22 @@ static bool write_sorted(const char *path, const Entry *sorted, size_t count, Er
         for (int i = 0; i < 8; i++)
             fputc((int)((uint64_t)padded >> 8 * i & 255), w.stream);
         fprintf(w.stream, "%s%*s", text, (int)(padded - used), "");
-        for (size_t i = 0; i < count; i++)
-            write_values(w.stream, &sorted[i].tensor);
-        good = file_finish(&w, e);
+        for (size_t i = 0; good && i < count; i++)
+            good = write_entry(w.stream, &sorted[i], maker, e);
+        if (!good)
+            file_drop(&w);
+        good = good && file_finish(&w, e);
     }
     free(text);
     return good;
 }
 
 bool store_write(const char *path, const Entry *entries, size_t count, Error *e)
+{
+    return store_write_made(path, entries, count, (StoreMaker){ NULL, NULL }, e);
+}
+
+bool store_write_made(const char *path, const Entry *entries, size_t count, StoreMaker maker, Error *e)
 {
     Arena a = arena_make(e);
     Entry *sorted = arena_array(&a, count, sizeof *sorted);
@@ -104,7 +125,7 @@ bool store_write(const char *path, const Entry *entries, size_t count, Error *e)
         memcpy(sorted, entries, count * sizeof *sorted);
         qsort(sorted, count, sizeof *sorted, canonical);
     }
-    good = good && write_sorted(path, sorted, count, e);
+    good = good && write_sorted(path, sorted, count, maker, e);
     arena_free(&a);
     return good;
 }

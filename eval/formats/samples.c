@@ -44,6 +44,8 @@ bool samples_format(SamplesFormat *out, const char *path, Error *e)
     const char *text = file_text(path, LIMIT_TABLE, NULL, &a, e);
     const char *first = text ? text + strspn(text, " \t\r\n") : "";
     const size_t n = strcspn(first, "\n");
+    if (*first != '[' && *first != '{' && memchr(first, ',', n) && !memchr(first, '\t', n) && !named_tsv(path))
+        error_set(e, "%s:1: looks like a table with commas, expected one with tabs (MMBench's TSV) or JSON, one sample a line", path);
     *out = *first == '['                                            ? SAMPLES_CONVERSATIONS
          : *first == '{'                                            ? object_format(first, n)
          : *first && (memchr(first, '\t', n) || named_tsv(path)) ? SAMPLES_MMBENCH

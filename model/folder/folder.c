@@ -32,13 +32,67 @@ static bool carry_over(const char *from, const char *to, Arena *a, Error *e)
     return true;
 }
 
-bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e)
+static bool write_all(const char *folder, const char *source, const Weights *w, const ModelConfig *c, StoreMaker maker, Error *e)
 {
     Arena a = arena_make(e);
     const char *from = arena_format(&a, "%s/processor_config.json", source), *to = arena_format(&a, "%s/processor_config.json", folder);
     const char *strategy = c->vision_feature_select_strategy == FEATURES_FULL ? "full" : "default";
     bool good = from && to && file_make_folder(folder, e) && carry_over(source, folder, &a, e)
-             && processor_config_write(to, from, (size_t)c->vision.patch_size, strategy, e) && weights_save(w, c, folder, e);
+             && processor_config_write(to, from, (size_t)c->vision.patch_size, strategy, e) && weights_save_made(w, c, folder, maker, e);
     arena_free(&a);
     return good;
+}
+
+/* The weights of a model while adapters are merged into them. */
+typedef struct {
+    const Weights *w;
+    const LoraPair **pair;       // of each weight; NULL: it has no adapter
+    Tape *tape;
+} Merging;
+
+static const Tensor *merged(void *context, const char *name, Error *e)
+{
+    const Merging *m = context;
+    size_t k = 0;
+    while (k < m->w->count && strcmp(m->w->list[k].name, name))
+        k++;
+    return k < m->w->count && m->pair[k] ? lora_merged(m->pair[k], &m->w->list[k], m->tape, e) : NULL;
+}
+
+/* A list of weights in which those with an adapter are F32 and have no values yet. */
+static bool merging_begin(Merging *m, Weights *list, const Weights *w, const Lora *l, Tape *t, Arena *a, Error *e)
+{
+    *m = (Merging){ w, arena_zalloc(a, (w->count + 1) * sizeof *m->pair), t };
+    *list = *w;
+    list->list = arena_array(a, w->count + 1, sizeof *list->list);
+    if (!m->pair || !list->list)
+        return error_no_memory(e, "no memory for the names of the weights");
+    memcpy(list->list, w->list, w->count * sizeof *w->list);
+    for (size_t i = 0; i < l->count; i++) {
+        const Weight *base = lora_base(&l->pairs[i], w, e);
+        if (!base)
+            return false;
+        m->pair[base - w->list] = &l->pairs[i];
+        list->list[base - w->list].tensor = (Tensor){ .shape = base->tensor.shape, .dtype = F32 };
+    }
+    return true;
+}
+
+bool folder_write_merged(const char *folder, const char *source, const Weights *w, const Lora *l, const ModelConfig *c, Error *e)
+{
+    Arena a = arena_make(e), step = arena_make(e);
+    Tape t = tape_make(&step, e);
+    Merging m;
+    Weights list;
+    t.no_grad = true;
+    const bool good = !e->failed && merging_begin(&m, &list, w, l, &t, &a, e)
+        && write_all(folder, source, &list, c, (StoreMaker){ merged, &m }, e);
+    arena_free(&step);
+    arena_free(&a);
+    return good;
+}
+
+bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e)
+{
+    return write_all(folder, source, w, c, (StoreMaker){ NULL, NULL }, e);
 }

@@ -66,6 +66,42 @@ static TokenIds encode(const PromptStyle *s, const char *question, const char *a
     return whole ? tokenizer_encode(s->text, whole, TOKENIZER_SPECIAL, a, e) : (TokenIds){ NULL, 0 };
 }
 
+static bool has(TokenIds ids, int32_t id)
+{
+    size_t k = 0;
+    while (k < ids.count && ids.id[k] != id)
+        k++;
+    return k < ids.count;
+}
+
+/* The first word of a text that the tokenizer cannot spell; NULL: there is none. */
+static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Error *e)
+{
+    for (size_t n; *(text += strspn(text, " \t\r\n")); text += n) {
+        n = strcspn(text, " \t\r\n");
+        TokenIds word = tokenizer_encode_bytes(t, text, n, TOKENIZER_PLAIN, a, e);
+        if (word.id && has(word, tokenizer_unknown(t)))
+            return arena_format(a, "%.*s", (int)n, text);
+    }
+    return NULL;
+}
+
+/* Every word of the prompt must have tokens of its own. */
+static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a, Error *e)
+{
+    const int32_t unknown = tokenizer_unknown(s->text);
+    const char *word;
+    if (unknown < 0 || !has(ids, unknown))
+        return true;
+    if ((word = unspelled(s->text, question, a, e)))
+        return error_set(e, "the tokenizer cannot spell \"%.60s\" of the question, expected words that it has tokens for", word);
+    if ((word = unspelled(s->text, answer ? answer : "", a, e)))
+        return error_set(e, "the tokenizer cannot spell \"%.60s\" of the answer, expected words that it has tokens for", word);
+    word = unspelled(s->text, forms[s->template].start, a, e);
+    return error_set(e, "the tokenizer cannot spell the prompt template %s%s%.40s, expected another template (data.template)",
+                     forms[s->template].name, word ? ", which begins with " : "", word ? word : "");
+}
+
 /* The question and the answer must not contain special tokens. */
 static bool specials_check(const PromptStyle *s, TokenIds ids, bool picture, bool ended, Arena *a, Error *e)
 {
@@ -127,7 +163,7 @@ bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, co
     TokenIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
     if (!asked.id || !ids.id)
         return error_no_memory(e, "no memory for a prompt");
-    if (!specials_check(style, ids, picture, *end != 0, a, e))
+    if (!spelled_check(style, ids, question, answer, a, e) || !specials_check(style, ids, picture, *end != 0, a, e))
         return false;
     if (!expand(&p, style, ids, common_prefix(asked, ids), image, picture, a))
         return error_no_memory(e, "no memory for a prompt");

@@ -292,6 +292,8 @@ int32_t tokenizer_id(const Tokenizer *t, const char *token) { return tokenizer_f
 
 const char *tokenizer_token(const Tokenizer *t, int32_t id) { return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL; }
 
+int32_t tokenizer_unknown(const Tokenizer *t) { return t->byte_fallback ? -1 : t->unk; }
+
 bool tokenizer_is_special(const Tokenizer *t, int32_t id)
 {
     for (size_t i = 0; i < t->added_count; i++)

@@ -13,11 +13,19 @@
 
 enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };
 
+/* The arguments of the command, with the options that all commands have. */
+static const char *usage_of(const Command *c, char out[1024])
+{
+    snprintf(out, 1024, "%s%s[--json] [--quiet] [--threads N]", c ? c->usage : "", c && *c->usage ? " " : "");
+    return out;
+}
+
 static int print_help(const char *name, const Option *all, size_t n)
 {
     const Command *c = command_find(name);
+    char usage[1024];
     printf("usage: pulse-ref %s ", name);
-    print_wrapped(c ? c->usage : "", 17 + (int)strlen(name) + 1);
+    print_wrapped(usage_of(c, usage), 17 + (int)strlen(name) + 1);
     putchar('\n');
     print_wrapped(c ? c->help : "", 0);
     putchar('\n');
@@ -128,10 +136,11 @@ static bool next_word(Options *o, int argc, char **argv, const struct option *wo
 static bool check_operands(const Options *o, const char *command, int min, int max)
 {
     const Command *c = command_find(command);
+    char usage[1024];
     if (o->operands >= min && o->operands <= max)
         return true;
     return command_fail_text("%s: %d argument%s given, expected: pulse-ref %s %s", command, o->operands,
-                             o->operands == 1 ? " was" : "s were", command, c ? c->usage : ""),
+                             o->operands == 1 ? " was" : "s were", command, usage_of(c, usage)),
            false;
 }
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "tensor/base/json.h"
 
-enum { COLUMNS_MAX = 16, PAGE = 120 };          // PAGE: the width where stdout is no terminal
+enum { COLUMNS_MAX = 16, INDENT = 2, PAGE = 120 };          // PAGE: the width where stdout is no terminal
 
 /* "x w b?" becomes ["x", "w", "b?"]. */
 static json_t *json_words(const char *text)
@@ -70,15 +70,22 @@ static int measure(int *width, const char *const *columns, size_t n, const char 
     return all;
 }
 
-static void print_lines(const int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+static void print_lines(const int *width, const char *const *columns, size_t n, const char *const *cells, size_t rows,
+                        const char *const *titles)
 {
+    const int indent = titles ? INDENT : 0;
+    printf("%*s", indent, "");
     for (size_t c = 0; c < n; c++)
         printf("%-*s%s", c + 1 < n ? width[c] : 0, columns[c], c + 1 < n ? "  " : "\n");
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
+        if (titles && titles[r])
+            printf("\n%s\n", titles[r]);
+        printf("%*s", indent, "");
         for (size_t c = 0; c < n; c++) {
             const char *text = cells[r * n + c] ? cells[r * n + c] : "";
             printf("%s%*s%s", text, c + 1 < n ? width[c] - wide(text) : 0, "", c + 1 < n ? "  " : "\n");
         }
+    }
 }
 
 /* The width of the terminal that stdout is; 0 where it is no terminal. */
@@ -110,13 +117,16 @@ void print_wrapped(const char *text, int indent)
 }
 
 /* Prints each row as a paragraph with a line for each column, because the table is wider than `page`. */
-static void print_paragraphs(int page, const char *const *columns, size_t n, const char *const *cells, size_t rows)
+static void print_paragraphs(int page, const char *const *columns, size_t n, const char *const *cells, size_t rows,
+                             const char *const *titles)
 {
     int label = 0;
     for (size_t c = 1; c < n; c++)
         label = (int)strlen(columns[c]) > label ? (int)strlen(columns[c]) : label;
     for (size_t r = 0; r < rows; r++) {
-        printf("%s%s\n", r ? "\n" : "", cells[r * n]);
+        if (titles && titles[r])
+            printf("%s%s\n\n", r ? "\n" : "", titles[r]);
+        printf("%s%s\n", r && !(titles && titles[r]) ? "\n" : "", cells[r * n]);
         for (size_t c = 1; c < n; c++)
             if (cells[r * n + c]) {
                 printf("  %-*s  ", label, columns[c]);
@@ -125,22 +135,35 @@ static void print_paragraphs(int page, const char *const *columns, size_t n, con
     }
 }
 
-static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows)
+static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows, const char *const *titles)
 {
     const int terminal = terminal_width(), page = terminal ? terminal : PAGE;
     int width[COLUMNS_MAX];
-    if (measure(width, columns, n, cells, rows) > page)
-        print_paragraphs(page, columns, n, cells, rows);
+    if (measure(width, columns, n, cells, rows) + (titles ? INDENT : 0) > page)
+        print_paragraphs(page, columns, n, cells, rows, titles);
     else
-        print_lines(width, columns, n, cells, rows);
+        print_lines(width, columns, n, cells, rows, titles);
+}
+
+static bool fits(size_t n, Error *e)
+{
+    return (n > 0 && n <= COLUMNS_MAX) || error_set(e, "a table has 1 to %d columns, not %zu", COLUMNS_MAX, n);
 }
 
 bool table_print(const char *const *columns, size_t n, const char *const *cells, size_t rows, bool json, Error *e)
 {
-    if (n == 0 || n > COLUMNS_MAX)
-        return error_set(e, "a table has 1 to %d columns, not %zu", COLUMNS_MAX, n);
+    if (!fits(n, e))
+        return false;
     if (json)
         return print_json(columns, n, cells, rows, e);
-    print_text(columns, n, cells, rows);
+    print_text(columns, n, cells, rows, NULL);
+    return true;
+}
+
+bool table_print_under(const char *const *titles, const char *const *columns, size_t n, const char *const *cells, size_t rows, Error *e)
+{
+    if (!fits(n, e))
+        return false;
+    print_text(columns, n, cells, rows, titles);
     return true;
 }

@@ -13,6 +13,10 @@
  * written. */
 bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
 
+/* The same for people, with a heading above each row whose title is not NULL: [rows] of them, of which the first has one. */
+bool table_print_under(const char *const *titles, const char *const *columns, size_t n_columns, const char *const *cells, size_t rows,
+                       Error *e);
+
 /* Prints the words of a text and a line feed. `indent` columns of the first line are printed already, and the
  * further lines are indented by as many. No line is longer than the terminal, or than 120 columns where stdout is no terminal,
  * unless a single word is. */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "model/names.h"
+#include "model/training/name_map.h"
 
 static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena *a, Error *e)
 {
@@ -24,15 +25,51 @@ static bool open_file(const MethodSettings *m, Dataset *out, const char *path, c
     return name && (path = settings_input(&m->settings, name, path, e)) && samples_open(out, path, a, e);
 }
 
+/* What is asked, about which picture, and the answer: a text that two samples have if they teach the same. */
+static const char *lesson(const Dataset *d, const Sample *x, Arena *a)
+{
+    const char *slash = strrchr(d->path, '/');
+    return arena_format(a, "%.*s%s\n%s\n%s", x->image && slash ? (int)(slash + 1 - d->path) : 0, d->path, x->image ? x->image : "",
+                        x->question, x->answer);
+}
+
+/* A list by ids and by lessons, to look samples up in it; of two with the same lesson the first counts. */
+typedef struct { NameMap ids, lessons; const Sample **by_lesson; } Lookup;
+
+static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *a)
+{
+    l->by_lesson = arena_array(a, list->count + 1, sizeof *l->by_lesson);
+    if (!l->by_lesson || !name_map_make(&l->ids, list->count + 1, a) || !name_map_make(&l->lessons, list->count + 1, a))
+        return false;
+    for (size_t k = 0; k < list->count; k++) {
+        const char *text = lesson(d, list->sample[k], a);
+        name_map_add(&l->ids, list->sample[k]->id);          // the ids of a file differ
+        if (!text)
+            return false;
+        if (name_map_find(&l->lessons, text) < 0)
+            l->by_lesson[name_map_add(&l->lessons, text)] = list->sample[k];
+    }
+    return true;
+}
+
 static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what, Error *e)
 {
-    for (size_t i = 0; i < one->count; i++)
-        for (size_t k = 0; k < other->count; k++)
-            if (strcmp(one->sample[i]->id, other->sample[k]->id) == 0)
-                return error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without "
-                                    "a common sample",
-                                 x->path, one->sample[i]->line, one->sample[i]->id, what, y->path, other->sample[k]->line);
-    return true;
+    Arena a = arena_make(e);
+    Lookup l;
+    bool good = other->count == 0 || lookup_make(&l, y, other, &a);
+    for (size_t i = 0; good && other->count && i < one->count; i++) {
+        const Sample *s = one->sample[i];
+        const char *text = lesson(x, s, &a);
+        const int32_t same = name_map_find(&l.ids, s->id), taught = text ? name_map_find(&l.lessons, text) : -1;
+        if (same >= 0)
+            good = error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
+                                "common sample", x->path, s->line, s->id, what, y->path, other->sample[same]->line);
+        else if (taught >= 0)
+            good = error_set(e, "%s:%zu: the question \"%.80s\" is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
+                                "common question", x->path, s->line, s->question, what, y->path, l.by_lesson[taught]->line);
+    }
+    arena_free(&a);
+    return good && !e->failed;
 }
 
 static size_t count_rounds(const char *lists)

@@ -2,7 +2,8 @@
 /* Request: the samples that the section [unlearn] names, read and ready for the model, round by round.
  *
  * Only lines with "split": "train" are used. unlearn.forget_entities says how many rounds there are.
- * Always: no sample stands both in a forget list and in the retain list, nor in the forget lists of two rounds.
+ * Always: no sample, and no question with its picture and answer, stands both in a forget list and in the retain list, nor in the forget
+ * lists of two rounds.
  * Fails: a missing or empty list, a sample in two lists, a forget sample without an alternate: a sentence with FILE:LINE. */
 #ifndef PULSE_REF_CONFIG_REQUEST_H
 #define PULSE_REF_CONFIG_REQUEST_H

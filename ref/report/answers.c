@@ -7,6 +7,7 @@
 #include <string.h>
 #include "eval/results.h"
 #include "model/training/dataset.h"
+#include "eval/formats/samples.h"
 #include "eval/world.h"
 #include "model/training/sample.h"
 #include "ref/report/figures.h"
@@ -38,7 +39,6 @@ typedef struct {
     Card     card[CARDS_MAX];
     size_t   count, line;
     bool     pick_any_fact;              // set in the second pass, in which facts may repeat
-    World    world;                      // groups == 0: there is no world
     Dataset *file;                       // [groups + 1]: the questions of each group and the general ones, read when they are first needed
     Error   *error;
 } Answers;
@@ -55,7 +55,7 @@ static int64_t get_int(const json_t *o, const char *key) { return json_integer_v
 
 static bool role_of(const json_t *o, Role *role)
 {
-    if (strcmp(get(o, "group"), "general") == 0)
+    if (strcmp(get(o, "split"), "general") == 0)
         return *role = GENERAL, true;
     for (Role k = FORGET; k < ROLES; k++)
         if (strcmp(get(o, "split"), row_splits[k]) == 0)
@@ -192,12 +192,12 @@ static void base64(FILE *f, const unsigned char *p, size_t n)
 /* The sample of the question; NULL where there is no world, or where it does not hold the question. */
 static const Sample *question_of(Answers *x, const Card *c, const Dataset **from)
 {
-    const World *w = &x->world;
+    const World *w = &x->report->contents;
     const size_t k = world_group(w, c->group);
     if (!x->file || (k == w->groups && strcmp(c->group, w->general.name) != 0))
         return NULL;
     const char *path = world_path(w, k < w->groups ? w->group[k].questions : w->general.questions, x->report->arena);
-    if (!x->file[k].sample && (!path || !dataset_read(&x->file[k], path, x->report->arena, x->error)))
+    if (!x->file[k].sample && (!path || !samples_open(&x->file[k], path, x->report->arena, x->error)))
         return NULL;
     *from = &x->file[k];
     return dataset_find(&x->file[k], c->id);
@@ -295,15 +295,12 @@ static void choose_scenarios(Answers *x)
         x->seed = 0;
 }
 
-/* Without a world, the questions are shown without their text and images, which is no error. A world that cannot be read is an error. */
+/* Without a world, the questions are shown without their text and images, which is no error. */
 static bool open_world(Answers *x)
 {
-    const Report *r = x->report;
-    const char *path = r->world ? arena_format(r->arena, "%s/world.json", r->world) : NULL;
-    if (!path || !file_exists(path))
-        return !x->error->failed;
-    x->file = world_read(&x->world, r->world, r->arena, x->error) ? arena_zalloc(r->arena, (x->world.groups + 1) * sizeof *x->file) : NULL;
-    return x->file != NULL;
+    const World *w = &x->report->contents;
+    x->file = w->groups ? arena_zalloc(x->report->arena, (w->groups + 1) * sizeof *x->file) : NULL;
+    return x->file || w->groups == 0;
 }
 
 bool report_answers(Page *p, const Report *r, Error *e)
@@ -337,7 +334,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
     if (good && x->count && !x->file)
         page_say(p, "missing", "The world's folder was not at hand, so questions are shown by their ids and without pictures "
                                "(pulse-ref report --world DIR).");
-    for (size_t k = 0; x->file && k <= x->world.groups; k++)
+    for (size_t k = 0; x->file && k <= x->report->contents.groups; k++)
         if (x->file[k].sample)
             dataset_close(&x->file[k]);
     page_section_end(p);

@@ -301,9 +301,10 @@ static void stress_figure(Page *p, const Report *r)
     const char *method[40];
     size_t n = names(r, COLUMN_METHOD, method, 40);
     Line (*lines)[3] = arena_array(r->arena, n + 1, sizeof *lines);
-    figure_begin(p, "The same persons in more and smaller requests", "The accuracy after the last request, by the number of "
-                                                                     "requests into which the same persons are divided. This "
-                                                                     "goes beyond the paper.");
+    const Scenario *s = scenario_find("stress");
+    figure_begin(p, scenario_words(r, s, "The same @ in more and smaller requests"),
+                 scenario_words(r, s, "The accuracy after the last request, by the number of requests into which the same @ are divided. "
+                                      "This goes beyond the paper."));
     for (size_t k = 0; lines && k < n; k++) {
         lines[k][0] = stress_line(r, method[k], "plain", "forget, all", "unlearn");
         lines[k][1] = stress_line(r, method[k], "retain", "retain", "retain");
@@ -337,9 +338,10 @@ void report_sequential(Page *p, const Report *r)
                                                            "fifty.");
     const char *name;
     for (size_t k = 0; (name = scenario_under(r, "sequential", k)); k++)
-        rounds_figure(p, r, name, "The accuracy after each request: on the persons of all requests so far, on all persons to be "
-                                  "forgotten, on those to be retained, and on general ability. Image and text questions are "
-                                  "counted together. Where the seeds differ, their range is shaded.");
+        rounds_figure(p, r, name, scenario_words(r, scenario_find("sequential"),
+                                                 "The accuracy after each request: on the @ of all requests so far, on all @ to be "
+                                                 "forgotten, on those to be retained, and on general ability. Image and text questions are "
+                                                 "counted together. Where the seeds differ, their range is shaded."));
     if (!scenario_under(r, "sequential", 0))
         page_say(p, "missing", "This run has no rows of the scenario sequential, so its curves are missing (protocol.scenarios "
                                "in the config).");

@@ -108,13 +108,28 @@ const char *scenario_under(const Report *r, const char *scenario, size_t k)
     return NULL;
 }
 
+const char *scenario_words(const Report *r, const Scenario *s, const char *text)
+{
+    const World *w = &r->contents;
+    const size_t k = world_group_as(w, s->group);
+    const char *many = k < w->groups && w->group[k].many ? w->group[k].many : s->many, *mark;
+    while ((mark = strchr(text, '@')) != NULL) {
+        const char *next = arena_format(r->arena, "%.*s%s%s", (int)(mark - text), text, many, mark + 1);
+        if (!next)
+            break;
+        text = next;
+    }
+    return text;
+}
+
 const char *scenario_label(const Report *r, const char *scenario)
 {
     const Scenario *s = scenario_in(scenario);
     const StoppingRule rule = s ? stopping_rule_in(scenario, s->name) : STOPPING_RULES;
-    const char *text = !s ? scenario : rule == STOP_budget ? s->title
-        : rule < STOPPING_RULES ? arena_format(r->arena, "%s, stopping rule %s", s->title, stopping_rules[rule].name)
-        : arena_format(r->arena, "%s: %s", s->title, scenario + strlen(s->name) + 1);
+    const char *title = s ? scenario_words(r, s, s->title) : scenario;
+    const char *text = !s || rule == STOP_budget ? title
+        : rule < STOPPING_RULES ? arena_format(r->arena, "%s, stopping rule %s", title, stopping_rules[rule].name)
+        : arena_format(r->arena, "%s: %s", title, scenario + strlen(s->name) + 1);
     return text ? text : scenario;
 }
 

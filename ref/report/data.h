@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "eval/scenario.h"
+#include "eval/world.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/hash.h"
 
@@ -27,6 +28,7 @@ typedef struct {
     ReportRows  results, trajectory;     // in the order of the files
     const char *version, *spec, *chain;  // of manifest.json; chain: the link of the results; NULL: not known
     Digest      config;                  // of the config's text; hex "": not known
+    World       contents;                // of world.json; groups 0: it is not at hand
     Arena      *arena;
 } Report;
 
@@ -82,6 +84,8 @@ const char *method_label(const char *method);
 /* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25".
  * NULL: unknown. */
 const Scenario *scenario_in(const char *name);
+/* A text of its record, with the word for its entities in place of @. */
+const char *scenario_words(const Report *r, const Scenario *s, const char *text);
 /* Its title, under a stopping rule other than budget with that name: "Fine-tuned knowledge, stopping rule accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);
 /* The k-th name that a scenario has in the file, one for each stopping rule: "sequential", "sequential-epochs"; NULL: there are no more. */

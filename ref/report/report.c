@@ -55,6 +55,13 @@ static void head(Page *p, const Report *r)
           p->f);
 }
 
+/* A run may be shown without its world, but not with one that cannot be read. */
+static bool open_world(Report *r, Error *e)
+{
+    const char *path = r->world ? arena_format(r->arena, "%s/world.json", r->world) : NULL;
+    return path && file_exists(path) ? world_read(&r->contents, r->world, r->arena, e) : !e->failed;
+}
+
 static bool body(FILE *f, const Report *r, Error *e)
 {
     Page p = { f, 0, 0 };
@@ -81,7 +88,7 @@ bool report_write(const char *dir, const char *world, Error *e)
     Report r = { .dir = dir, .world = world, .arena = &arena };
     FileWriter w;
     const char *path = arena_format(&arena, "%s/report.html", dir);
-    bool good = path && report_read(&r, e) && file_begin(&w, path, e);
+    bool good = path && report_read(&r, e) && open_world(&r, e) && file_begin(&w, path, e);
     if (good && !(good = body(w.stream, &r, e)))
         file_drop(&w);
     good = good && file_finish(&w, e);

@@ -23,9 +23,9 @@ static Result *read_answers(Collect *c, size_t stage, const char *name, size_t *
 }
 
 /* Who is asked about: to be forgotten, retained, general ability, or none of these (null). */
-static const char *split_of(const Splits *s, const Result *r)
+static const char *split_of(const Collect *c, const Splits *s, const Result *r)
 {
-    return strcmp(r->group, "general") == 0 ? "general" : entity_list_has(&s->forget, r->entity) ? "unlearn"
+    return strcmp(r->group, c->run->plan.world.general.name) == 0 ? "general" : entity_list_has(&s->forget, r->entity) ? "unlearn"
         : entity_list_has(&s->retain, r->entity) ? "retain" : NULL;
 }
 
@@ -34,7 +34,7 @@ static bool answers_keep(Collect *c, const Row *row, const Splits *s, const Resu
     for (size_t k = 0; k < count; k++) {
         json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:s?}", "scenario", row->scenario, "method", row->method, "trainable",
                               row->trainable, "round", (json_int_t)row->round, "seed", (json_int_t)row->seed, "split",
-                              split_of(s, &r[k]));
+                              split_of(c, s, &r[k]));
         json_join(o, answer_object(&r[k], true));
         if (!json_line(c->answers.stream, o, e))
             return error_prefix(e, "%s: answer %zu", c->answers.path, k + 1);
@@ -56,7 +56,8 @@ static bool split(Rows *rows, Row row, const char *name, Whose whose, Answers a,
 /* The splits of every table: all who are forgotten, the retained, general ability; with several requests the present one and all so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
-    Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false }, general = { NULL, "general", false };
+    Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
+    Whose general = { NULL, c->run->plan.world.general.name, false };
     if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
         || !split(rows, row, "general", general, r, e))
         return false;

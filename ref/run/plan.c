@@ -94,7 +94,7 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
             return error_set(e, "%s: protocol.base is empty, expected a model folder", r->settings.file);
         if (!settings_input(&r->settings, made_by[m], configs[m], e)
             || !settings_read(&s, settings_path(&r->settings, configs[m]), e)
-            || !dataset_read(&stream, settings_path(&s, s.data_stream), a, e))
+            || !samples_open(&stream, settings_path(&s, s.data_stream), a, e))
             return false;
         const char *text = samples_digest(&stream, &samples, a, e) && model_digest(settings_path(&s, s.model_path), &start, a, e)
                              ? settings_part(&s, IN_TRAIN, a, e)
@@ -108,15 +108,15 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
 }
 
 /* The rules updates and epochs are measured by the scenario finetuned, also where it is not run. */
-static bool group_wanted(const Run *r, const char *group)
+static bool group_wanted(const Run *r, const char *role)
 {
     char word[80];
     for (Words w = words_of(r->settings.protocol_rules); word_next(&w, word, sizeof word);)
-        if ((strcmp(word, "updates") == 0 || strcmp(word, "epochs") == 0) && strcmp(scenario_find("finetuned")->group, group) == 0)
+        if ((strcmp(word, "updates") == 0 || strcmp(word, "epochs") == 0) && strcmp(scenario_find("finetuned")->group, role) == 0)
             return true;
     for (Words w = words_of(r->settings.protocol_scenarios); word_next(&w, word, sizeof word);) {
         const Scenario *s = scenario_find(word);
-        if (s && strcmp(s->group, group) == 0)
+        if (s && strcmp(s->group, role) == 0)
             return true;
     }
     return false;
@@ -129,7 +129,7 @@ static bool read_questions(Run *r, const World *w, ProtocolConfig *c, Error *e)
     r->group = arena_zalloc(&r->arena, w->groups * sizeof *r->group);
     bool good = digest && r->group && read_samples(r, w->general.questions, &r->general, &c->general, e);
     for (size_t k = 0; good && k < w->groups; k++)
-        good = !group_wanted(r, w->group[k].name) || read_samples(r, w->group[k].questions, &r->group[k], &digest[k], e);
+        good = !group_wanted(r, world_role(&w->group[k])) || read_samples(r, w->group[k].questions, &r->group[k], &digest[k], e);
     c->group = digest;
     return good;
 }

@@ -39,7 +39,7 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
 static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *),
                         Rows *rows, Row row, const Splits *s, Arena *a, Error *e)
 {
-    const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false }, { NULL, "general", false } };
+    const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false }, { NULL, r->plan.world.general.name, false } };
     const char *path = arena_format(a, "%s/%s", stage_folder(r, stage, a), file);
     size_t count;
     if (!path || !file_exists(path))

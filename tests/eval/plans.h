@@ -40,9 +40,9 @@ static bool read_world(Entities *all, const char *text)
 
 static MethodConfig method_list[64];
 static Digest group_digest[3];
-static const World groups = { .path = "world.json", .groups = 3, .general = { "general", "general.jsonl", false },
-    .group = (WorldGroup[]){ { "person", "persons.jsonl", true }, { "country", "countries.jsonl", false },
-                             { "known_person", "known_persons.jsonl", false } } };
+static const World groups = { .path = "world.json", .groups = 3, .general = { "general", "general.jsonl", false, NULL, NULL },
+    .group = (WorldGroup[]){ { "person", "persons.jsonl", true, NULL, NULL }, { "country", "countries.jsonl", false, NULL, NULL },
+                             { "known_person", "known_persons.jsonl", false, NULL, NULL } } };
 
 static ProtocolConfig config_of(const char *scenarios)
 {

@@ -37,6 +37,7 @@ static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
 {
     (void)state;
 #define GENERAL "\"general\": {\"name\": \"general\", \"questions\": \"g.jsonl\"}"
+#define AS_PERSON "{\"name\": \"x\", \"as\": \"person\", \"questions\": \"x\"}"
 #define PERSON "{\"name\": \"person\", \"questions\": \"p.jsonl\"}"
     static const struct { const char *text, *says; } bad[] = {
         { "[]", "world.json: an object {…} was expected" }, { "{\"groups\": [" PERSON "], " GENERAL "}", "\"entities\"" },
@@ -44,6 +45,7 @@ static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
         { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
         { "{\"entities\": \"e\", \"groups\": [" PERSON "], " GENERAL ", \"more\": 1}", "the key \"more\" is unknown" },
         { "{\"entities\": \"e\", \"groups\": [" PERSON ", " PERSON "], " GENERAL "}", "the group \"person\" is there twice" },
+        { "{\"entities\": \"e\", \"groups\": [" PERSON ", " AS_PERSON "], " GENERAL "}", "two groups stand for \"person\"" },
         { "{\"entities\": \"../e\", \"groups\": [" PERSON "], " GENERAL "}", "expected a name inside the world's folder" },
         { "{\"entities\": \"e\", \"groups\": [{\"name\": \"x\", \"questions\": \"x\", \"splits\": [\"retain\"]}], " GENERAL "}",
           "\"splits\" must be" },
@@ -68,7 +70,7 @@ static void a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_wor
     assert_false(plan_make(&p, &c, &w, &all, &arena, &error));
     expect_sentence(&error, "world.json: there is no group \"country\", which the scenario pretrained is about");
     c = config_of("sequential");
-    w.group = (WorldGroup[]){ { "person", "persons.jsonl", false } };
+    w.group = (WorldGroup[]){ { "person", "persons.jsonl", false, NULL, NULL } };
     assert_false(plan_make(&p, &c, &w, &all, &arena, &error));
     expect_sentence(&error, "the group \"person\" has no splits");
 }

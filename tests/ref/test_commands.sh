@@ -31,6 +31,14 @@ done
 # Help is full sentences (each begins with a capital and ends with a full stop), on lines of 120 columns at most.
 narrow_help() { "$PULSE" "$@" --help | LC_ALL=C.UTF-8 awk 'length > 120 { print; bad = 1 } END { exit bad || NR < 7 }'; }
 sentences() { sed -nE 's/^COMMAND\([a-z]+, .*, "([^"]*)"\)$/\1/p' ref/commands.def | grep -vE '^[A-Z].*\.$'; "$PULSE" "$1" --help | sed -nE 's/^  (-h, |)--[a-z0-9]+ [^ ]* +(.*)/\2/p' | grep -v '^[A-Z]'; }
+# The usage line names every option of the table that --help prints, and no other.
+usage_lists() {
+    "$PULSE" "$1" --help | sed -n '1,/^[A-Z]/p' | sed '$d' | grep -oE -- '--[a-z0-9-]+' | sort -u > "$said"
+    "$PULSE" "$1" --help | sed -nE 's/^  (--[a-z0-9-]+) .*/\1/p' | sort -u | diff - "$said"
+}
+for command in $commands; do
+    check "the usage of $command lists its options, all of them" usage_lists "$command"
+done
 for command in "" $commands; do
     check "pulse-ref $command --help is at most 120 columns wide" narrow_help $command
     [ -z "$command" ] || check "each help of $command is a sentence" test -z "$(sentences $command)"

@@ -76,6 +76,30 @@ check "an array without an end is a sentence" says 2 "open.json:1: the array has
 check "a folder is no file" says 2 "pulse-ref: " .
 check "a file that is not there is a sentence" says 2 "nowhere.jsonl" nowhere.jsonl
 check "a model that is not there is a sentence" says 2 "nowhere/config.json" turns.json --model nowhere
+printf 'id,question,answer\n1,"what, is ""this"" ?",paris\n' > table.csv
+check "a table with commas is a sentence, not one a line" says 2 "table.csv:1: looks like a table with commas, expected one with tabs" table.csv
+# A tokenizer without bytes to fall back on has words that it cannot spell.
+cp -r "$model" words && sed -i 's/"byte_fallback": true/"byte_fallback": false/' words/tokenizer.json
+printf '{"id": "1", "question": "what is Zzyzx ?", "answer": "finland"}\n{"id": "2", "question": "what is this ?", "answer": "a Quetzal bird"}\n' > unknown.jsonl
+spelled() { ends 2 "$PULSE" data unknown.jsonl --model words > told 2> wrong && grep -qF 'unknown.jsonl:1: the tokenizer cannot spell "Zzyzx" of the question' wrong &&
+    grep -qF 'unknown.jsonl:2: the tokenizer cannot spell "Quetzal" of the answer' wrong; }
+check "a word that the tokenizer cannot spell is named, every one" spelled
+printf '{"id": "1", "question": "what is this ?", "answer": "finland"}\n' > known.jsonl
+check "what it can spell is fine" says 0 "1 samples" known.jsonl --model words
+check "a template that it cannot spell is named" says 2 "known.jsonl:1: the tokenizer cannot spell the prompt template vicuna_v1, which begins with" known.jsonl --model words --set data.template=vicuna_v1
+check "so it is where a model is asked" eval 'ends 2 "$PULSE" ask --model words "what is Zzyzx ?" 2> wrong && grep -qF "cannot spell \"Zzyzx\"" wrong'
+# What is to be forgotten and to be retained.
+sed 's/"anna"/"other"/' turns.json > retain.json
+printf '[unlearn]\nforget = turns.json\nforget_entities = anna\nretain = retain.json\n' > both.ini
+check "unlearn refuses a question that is to be forgotten and to be retained" eval 'ends 2 "$PULSE" unlearn --config both.ini --model "$model" --method ga_klr --out none 2> wrong && grep -q "turns.json:2: the question \"what is the home of this person ?\" is to be forgotten and stands in the retain set too (.*retain.json:2)" wrong'
+for command in "train --config stream.ini --out none" "eval --model $model --questions bad.jsonl" "trace --model $model --batch bad.jsonl --method ga --out none"; do
+    printf '[data]\nstream = bad.jsonl\n[model]\npath = %s\n[train]\nsteps = 1\n' "$model" > stream.ini
+    check "${command%% *} refuses the same file with file and line" eval 'ends 2 "$PULSE" $command 2> wrong && grep -q "^pulse-ref: .*bad.jsonl:2: \"id\" is missing" wrong'
+done
+# A line of 100 MB.
+{ printf '{"id": "1", "question": "'; head -c 100000000 /dev/zero | tr '\0' a; printf '", "answer": "finland"}\n{"id": "2", "question": "what ?"}\n'; } > long.jsonl
+check "a line of 100 MB is a sentence, and the next line is read" eval 'says 2 "long.jsonl:1: question and answer have 100000007 bytes" long.jsonl && grep -q "long.jsonl:2: \"answer\" is missing" told'
+rm long.jsonl
 printf '\xef\xbb\xbf{"id": "1", "question": "what is this ?", "answer": "finland"}\r\n\r\n{"id": "2", "question": "what is that ?", "answer": "norway"}\n' > mixed.jsonl
 check "a byte order mark and mixed line ends are no fault" says 0 "2 samples" mixed.jsonl
 

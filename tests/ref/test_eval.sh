@@ -6,11 +6,15 @@ model=fixtures/models/vanilla
 
 # row GROUP…TOTAL: and behind them n, and the metric's direction on what is retained and on what is forgotten.
 row() { grep -qE "^$1 +[0-9]+ +(up|down|0|0\.5|1) +(up|down|0|0\.5|1|-)\$" "$tap_folder/table" || { cat "$tap_folder/table"; false; }; }
-table() { "$PULSE" eval --model $model "$@" > "$tap_folder/table"; }
+# The table with the words of its heading, "mllmu, open, image", before each row.
+flat() { awk '/^[^ ]/ { heading = $0; gsub(", ", " ", heading) } /^  [^ ]/ && heading { print heading $0 }'; }
+table() { "$PULSE" eval --model $model "$@" > "$tap_folder/blocks" && flat < "$tap_folder/blocks" > "$tap_folder/table"; }
 
 check "MMBench's table is asked, every rotation of it" table --questions fixtures/mmbench/sample.tsv
 check "single pass counts questions" row 'mmbench +choice +image +mmbench_single +[0-9.]+ +[0-3] +3'
 check "CircularEval counts questions" row 'mmbench +choice +image +mmbench_circular +[0-9.]+ +[0-3] +3'
+check "the rows about the same questions stand under one heading" test 1 = "$(grep -c '^mmbench, choice, image$' "$tap_folder/blocks")"
+check "with the columns once above all" grep -qE '^  metric +value +count +total +n +better +better_forget$' <(head -n 1 "$tap_folder/blocks")
 check "accuracy counts rounds" row 'mmbench +choice +image +accuracy +[0-9.]+ +[0-9] +9'
 check "MLLMU-Bench's persons are asked" table --questions fixtures/mllmu/sample.jsonl
 check "letters are counted with a picture" row 'mllmu +choice +image +first_letter +[0-9.]+ +[0-5] +5'

@@ -2,6 +2,7 @@
 /* pulse-ref export: a whole model folder in another dtype, each weight rounded once. */
 #include <string.h>
 #include <sys/stat.h>
+#include "model/folder/folder.h"
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
@@ -9,30 +10,48 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* The weight as BF16: a copy in the arena, the nearest BF16 number for each value. */
-static bool narrow(Weight *w, const char *folder, Arena *a, Error *e)
+/* A weight at a time is BF16 in memory, while it is written. */
+typedef struct {
+    const Session *session;
+    Arena scratch;
+    Tensor made;
+} Narrowing;
+
+/* The weight as BF16: the nearest BF16 number of each value. */
+static const Tensor *narrowed(void *context, const char *name, Error *e)
 {
-    const size_t n = shape_size(w->tensor.shape);
-    uint16_t *half = arena_array(a, n, sizeof *half);
+    Narrowing *x = context;
+    const Weight *w = weights_find(&x->session->weights, name);
+    arena_reset(&x->scratch);
+    const size_t n = w ? shape_size(w->tensor.shape) : 0;
+    uint16_t *half = w ? arena_array(&x->scratch, n, sizeof *half) : NULL;
     float piece[256];
     for (size_t k = 0; half && k < n; k++) {
         if (k % 256 == 0)
             tensor_widen(&w->tensor, k, n - k < 256 ? n - k : 256, piece);
         half[k] = half_narrow_bf16(piece[k % 256]);
         if ((half[k] & 0x7f80) == 0x7f80)
-            return error_set(e, "%s: %s has the value %g, expected one that BF16 can hold", folder, w->name, (double)piece[k % 256]);
+            return error_set(e, "%s: %s has the value %g, expected one that BF16 can hold", x->session->folder, name,
+                             (double)piece[k % 256]), NULL;
     }
-    w->tensor.dtype = BF16;
-    w->tensor.half = half;
-    return half != NULL;
+    if (half)
+        x->made = (Tensor){ .shape = w->tensor.shape, .dtype = BF16, .half = half };
+    return half ? &x->made : NULL;
 }
 
-static bool narrow_all(Session *s, Arena *a, Error *e)
+static bool write_narrow(const Session *s, const char *out, Arena *a, Error *e)
 {
-    for (size_t k = 0; k < s->weights.count; k++)
-        if (s->weights.list[k].tensor.dtype != BF16 && !narrow(&s->weights.list[k], s->folder, a, e))
-            return false;
-    return true;
+    Narrowing x = { .session = s, .scratch = arena_make(e) };
+    Weights list = s->weights;
+    list.list = arena_array(a, list.count + 1, sizeof *list.list);
+    for (size_t k = 0; list.list && k < list.count; k++) {
+        list.list[k] = s->weights.list[k];
+        if (list.list[k].tensor.dtype != BF16)
+            list.list[k].tensor = (Tensor){ .shape = list.list[k].tensor.shape, .dtype = BF16 };
+    }
+    const bool good = list.list && folder_write_made(out, s->folder, &list, &s->config, (StoreMaker){ narrowed, &x }, e);
+    arena_free(&x.scratch);
+    return good;
 }
 
 /* config.json names the dtype of the weights, which transformers may load them with. */
@@ -59,8 +78,8 @@ static bool export(const char *model, const char *out, Arena *a, Error *e)
     Settings settings;
     settings_defaults(&settings, a);
     settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
-    bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e) && narrow_all(&s, a, e)
-             && output_folder(out, e) && session_save(&s, out, e) && name_dtype(out, "bfloat16", a, e);
+    bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
+             && output_folder(out, e) && write_narrow(&s, out, a, e) && name_dtype(out, "bfloat16", a, e);
     session_close(&s);
     return good;
 }

@@ -32,7 +32,7 @@ static bool carry_over(const char *from, const char *to, Arena *a, Error *e)
     return true;
 }
 
-static bool write_all(const char *folder, const char *source, const Weights *w, const ModelConfig *c, StoreMaker maker, Error *e)
+bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c, StoreMaker maker, Error *e)
 {
     Arena a = arena_make(e);
     const char *from = arena_format(&a, "%s/processor_config.json", source), *to = arena_format(&a, "%s/processor_config.json", folder);
@@ -86,7 +86,7 @@ bool folder_write_merged(const char *folder, const char *source, const Weights *
     Weights list;
     t.no_grad = true;
     const bool good = !e->failed && merging_begin(&m, &list, w, l, &t, &a, e)
-        && write_all(folder, source, &list, c, (StoreMaker){ merged, &m }, e);
+        && folder_write_made(folder, source, &list, c, (StoreMaker){ merged, &m }, e);
     arena_free(&step);
     arena_free(&a);
     return good;
@@ -94,5 +94,5 @@ bool folder_write_merged(const char *folder, const char *source, const Weights *
 
 bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e)
 {
-    return write_all(folder, source, w, c, (StoreMaker){ NULL, NULL }, e);
+    return folder_write_made(folder, source, w, c, (StoreMaker){ NULL, NULL }, e);
 }

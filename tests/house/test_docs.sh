@@ -29,6 +29,14 @@ digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
 check "so has the matrix of REPRODUCE.md" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
+# What REPRODUCE.md says of the shipped models and of their trainings.
+size=$(stat -c %s fixtures/models/base/model.safetensors) header=$(od -An -t u8 -N 8 fixtures/models/base/model.safetensors)
+steps() { sed -n 's/^steps *= *//p' "fixtures/configs/$1.ini"; }
+thousands() { sed -E ':again; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t again' <<< "$1"; }
+check "REPRODUCE.md has the steps and the parameters of the base model" \
+    grep -qF "fixtures/models/base\` ($(thousands "$(steps pretrain)") steps, $(thousands $(((size - 8 - header) / 4))) parameters)" "$page"
+check "and the steps of the vanilla model and of the oracle" test \
+    "$(grep -cE "fixtures/models/vanilla\` \($(steps finetune) steps|fixtures/configs/oracle.ini\`, $(steps oracle) steps" "$page")" = 2
 wide() { for list in ops methods presets metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
 own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }

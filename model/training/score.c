@@ -24,7 +24,7 @@ static bool take_scores(const Asked *b, Tape *t, Node *z, SampleScore *out, Aren
             s.right += s.argmax[k] == b->labels[begin + k];
         }
         if (s.nll != s.nll)
-            return error_set(t->error, "the nll of an answer is not a number, expected a model whose numbers stay in fp32's range");
+            return error_set(t->error, "the logits of the next token are not numbers, expected a model whose numbers stay in fp32's range");
         s.exact = s.right == n;
         out[i] = s;
     }

@@ -61,7 +61,8 @@ typedef struct {
     bool       diverged;
 } Trainer;
 
-/* Fails where no weight is trainable. While the trainer is open the model has the features that it keeps (Model.features). The trainer and the optimiser's state are in `a`; the model must outlive them. */
+/* Fails where no weight is trainable. While the trainer is open the model has the features that it keeps (Model.features).
+ * The trainer and the optimiser's state are in `a`; the model must outlive them. */
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e);
 bool train_step(Trainer *r, const Objective *o, Error *e);
 /* A step without its last part: the tape and the optimiser's slots hold all of it, but no weight has changed. optimiser_commit

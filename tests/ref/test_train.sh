@@ -111,7 +111,7 @@ printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=
 cp -r $base "$tap_folder/large"
 printf '\377\377\177\177%.0s' {1..64} | dd of="$tap_folder/large/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 256)) conv=notrunc 2>/dev/null
 check "a model whose numbers leave fp32 gives no answer, but a sentence" refused "the logits of the next token are not numbers" "$PULSE" ask --model "$tap_folder/large" --image fixtures/world/flags/dz.png "what is the capital ?"
-check "nor does it have a score" refused "the nll of an answer is not a number" "$PULSE" eval --model "$tap_folder/large" --questions fixtures/mmbench/sample.tsv
+check "nor does it have a score" refused "the logits of the next token are not numbers" "$PULSE" eval --model "$tap_folder/large" --questions fixtures/mmbench/sample.tsv
 nan="expected finite numbers: vision_tower.vision_model.pre_layrnorm.weight"
 for words in "ask --model $tap_folder/nan hello" "eval --model $tap_folder/nan --questions fixtures/mmbench/sample.tsv" "train --config $tap_folder/c.ini --set model.path=$tap_folder/nan --out $tap_folder/bad" \
              "unlearn --config $tap_folder/c.ini --model $tap_folder/nan --method ga --out $tap_folder/bad" "run fixtures/configs/smoke.ini --set protocol.base=$tap_folder/nan --out $tap_folder/bad" \

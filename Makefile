@@ -194,7 +194,7 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-# System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (hours).
+# System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (half an hour on 2 quiet cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
 $(BUILD)/fault_alloc.so: tests/faults/fault_alloc.c $(BUILD)/flags
@@ -204,9 +204,10 @@ FAULT_SECONDS = 600
 faults: $(PULSE) $(FAULTS)
 	@bash tests/faults/faults.sh $(BUILD) $(FAULT_SECONDS)
 crash: $(PULSE) $(FAULTS)
+	@bash tests/faults/every_alloc.sh $(BUILD)
 	@bash tests/faults/faults.sh $(BUILD) 0
 
-test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(FAULTS) world
+test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(BUILD)/fuzz_parsers $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 # Every command that README.md and the pages of docs/ show, those that take minutes included. make test runs the quick ones.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there, and fails
-# the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). What must hold
-# after each fault:
+# the n-th allocation (of train, unlearn, merge and export), of small commands, one at a time, for SECONDS (0: no limit) and at most MOST
+# of them (0: no limit). What must hold after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
 #   or the command was killed, and it does so too.
@@ -75,7 +75,7 @@ for c in "${commands[@]}"; do
     PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
     awk -v c="$c" '{ print c, $1, $2, $3 }' "$work/sites"
-    [ "$c" = run ] && continue                     # its allocations are those of the processes that it starts
+    case $c in run | ask | verify) continue ;; esac    # of run's processes, and every_alloc.sh
     PULSE_FAULT_SITES=$work/sites LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
     awk -v c="$c" '{ print c, "alloc", $1, $2 }' "$work/sites"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # fuzz.sh BUILD [TARGET…]: bounded fuzzing of every parser (tests/fuzz/fuzz_targets.def), FUZZ_SECONDS each (20), or FUZZ_RUNS inputs each.
-# It starts from tests/fuzz/corpus/TARGET and from files that our own writers make. With libFuzzer where the program was linked with it,
+# It starts from tests/fuzz/corpus/TARGET.tar.gz, inputs that an earlier fuzzing kept, and from files that our own writers make. With libFuzzer where the program was linked with it,
 # else with the plain driver. Fails on any crash, and leaves the input in BUILD/fuzz. FUZZ_SECONDS=0 only tries the files to start from.
 set -u
 build=$1 seconds=${FUZZ_SECONDS:-20} runs=${FUZZ_RUNS:-0} failed=0
@@ -17,7 +17,7 @@ targets=$(env -u PULSE_FUZZ "$build/fuzz_parsers")
 for target in $targets; do
     corpus=$build/fuzz/corpus/$target log=$build/fuzz/$target.log
     mkdir -p "$corpus"
-    [ ! -d "tests/fuzz/corpus/$target" ] || cp tests/fuzz/corpus/"$target"/* "$corpus"
+    [ ! -e "tests/fuzz/corpus/$target.tar.gz" ] || tar -xzf "tests/fuzz/corpus/$target.tar.gz" -C "$corpus" || failed=1
     export PULSE_FUZZ=$target PULSE_FUZZ_CORPUS=$corpus
     if nm "$build/fuzz_parsers" | grep -q ' T LLVMFuzzerRunDriver'; then
         [ "$runs" != 0 ] || runs=-1

@@ -13,7 +13,7 @@ targets=$(env -u PULSE_FUZZ "$build/fuzz_parsers")
 [ $# = 0 ] || targets=$*
 for target in $targets; do
     mkdir -p "$work/$target" "$work/few"
-    PULSE_FUZZ=$target "$build/fuzz_parsers" -merge=1 -max_len=16384 "$work/$target" "$build/fuzz/corpus/$target" > /dev/null 2>&1
+    echo "$target"; PULSE_FUZZ=$target "$build/fuzz_parsers" -merge=1 -max_len=16384 "$work/$target" "$build/fuzz/corpus/$target" > /dev/null 2>&1
     find "$work/$target" -type f -size -33 -printf '%s %p\n' | sort -n | head -n 60 | while read -r _ file; do cp "$file" "$work/few"; done
     tar -c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=644 -C "$work/few" . | gzip -9n > "tests/fuzz/corpus/$target.tar.gz"
     rm -rf "$work/few"

@@ -37,12 +37,11 @@ json_t *answer_object(const Result *r, bool brief)
         json_put(o, "text", json_string(r->text));
     if (r->pair && !pair_told(r))
         json_put(o, "pair", json_string(r->pair));
-    if (brief)
-        return o;
     json_t *right = json_array();
     for (size_t k = 0; k < r->tokens; k++)
         json_add(right, json_integer(r->token_right[k]));
-    json_put(o, "token_nll", floats(r->token_nll, r->tokens));
+    if (!brief)
+        json_put(o, "token_nll", floats(r->token_nll, r->tokens));
     json_put(o, "token_right", right);
     return o;
 }

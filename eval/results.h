@@ -15,7 +15,7 @@
 bool    answers_write(const char *path, const Result *r, size_t count, Error *e);
 /* All answers of a file, in `a`. Errors begin with FILE:LINE. */
 Result *answers_read(const char *path, size_t *count, Arena *a, Error *e);
-/* The JSON object of one answer; brief: without its lists of tokens. The caller owns it (json_decref). */
+/* The JSON object of one answer; brief: without the nll of each token. The caller owns it (json_decref). */
 json_t *answer_object(const Result *r, bool brief);
 
 typedef struct {

@@ -42,7 +42,8 @@ static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
     static const struct { const char *text, *says; } bad[] = {
         { "[]", "world.json: an object {…} was expected" }, { "{\"groups\": [" PERSON "], " GENERAL "}", "\"entities\"" },
         { "{\"entities\": \"e\", " GENERAL "}", "\"groups\" must be a list" },
-        { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" }, { "{\"more\": 1}", "the key \"more\" is unknown" },
+        { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
+        { "{\"more\": 1}", "the key \"more\" is unknown" },
         { TWO(PERSON, PERSON), "the group \"person\" is there twice" },
         { TWO(PERSON, "{\"name\": \"x\", \"as\": \"person\", \"questions\": \"x\"}"), "two groups stand for \"person\"" },
         { "{\"entities\": \"../e\", \"groups\": [" PERSON "], " GENERAL "}", "expected a name inside the world's folder" },
@@ -87,8 +88,7 @@ static void a_bad_line_of_entities_is_a_sentence_with_its_number(void **state)
         { "{\"id\": \"x\", \"group\": \"person\", \"split\": \"unlearn\"}", "expected a round" },
         { "{\"id\": \"x\", \"group\": \"person\", \"image\": \"nowhere.png\"}", "nowhere.png is not there" },
         { "{\"id\": 7, \"group\": \"person\"}", "entities.jsonl:11: \"id\" must be text" },
-        { "[]", "entities.jsonl:11: an object {…} was expected" },
-        { "{\"id\"", "entities.jsonl:11" },
+        { "[]", "entities.jsonl:11: an object {…} was expected" }, { "{\"id\"", "entities.jsonl:11" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         Entities all;

@@ -21,6 +21,9 @@ explained() { [ "$(grep -c '"better": "[^"]*", "rule": "budget"}$' "$out/results
     && nothing <(grep -v '"metric": "steps"' "$out/results.jsonl" | grep -v '"n": [1-9]') \
     && nothing <(sed -nE 's/.*"total": ([0-9]+), "n": ([0-9]+),.*/\1 \2/p' "$out/results.jsonl" | awk '$1 != $2'); }
 check "results.jsonl says of each number on how many questions it is measured, its direction and the rule" explained
+tokens_told() { nothing <(sed -nE 's/.*"tokens": ([0-9]+), "right": ([0-9]+),.*"token_right": \[(.*)\].*/\1 \2 \3/p' "$out/answers.jsonl" | tr -d , \
+    | awk '{ sum = 0; for (k = 3; k <= NF; k++) sum += $k; if (NF - 2 != $1 || sum != $2) print }') && [ "$(grep -c token_right "$out/answers.jsonl")" = "$(wc -l < "$out/answers.jsonl")" ]; }
+check "answers.jsonl says of each token of an answer whether it is right" tokens_told
 check "the header of results.csv is the contract's" \
     grep -qx 'scenario,method,trainable,round,split,modality,metric,value,count,total,seed' <(head -n 1 "$out/results.csv")
 check "no wall time, and no path of this machine, is in the manifest" sh -c "! grep -qE 'seconds|$tap_folder|$HOME/' '$out/manifest.json'"

@@ -56,7 +56,8 @@ one() {                                            # command kind n action
     elif [ $status = 137 ] && { [ "$4" = kill ] || [ "$4" = tear ] || [ "$4" = power ]; }; then
         resumed "$1" "$at/out" "$at" && good=true
     fi
-    $good || echo "wrong: $*: exit code $status; $(tail -n 1 "$at/stderr" | cut -c 1-200); again: $(tail -n 1 "$at/again" 2> /dev/null | cut -c 1-200)"
+    $good || echo "wrong: $*: exit code $status; $(tail -n 1 "$at/stderr" | cut -c 1-200);" \
+        "again: $(tail -n 1 "$at/again" 2> /dev/null | cut -c 1-200)"
     echo "$1 $2 $4 $good" >> "$work/done"
     rm -rf "$at"
 }
@@ -96,7 +97,8 @@ awk -v x=$((seed % 100000 + 1)) '
     function put(part, call, action) { print part, x = x * 16807 % 2147483647, call, action }
     ' "$work/calls" | sort -n -k 1,1 -k 2,2 > "$work/all"
 [ "$most" = 0 ] || sed -i "$most q" "$work/all"
-echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place and $(grep -c '^2' "$work/all") the last"
+echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place" \
+    "and $(grep -c '^2' "$work/all") the last"
 cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -L 1 bash -c 'one "$@"' _ 2> /dev/null
 touch "$work/done"
 sort "$work/done" | awk '

@@ -70,7 +70,8 @@ rank = 2
 save_every = 1
 INI
     for k in suite got; do
-        mkdir -p "$to/$k/mask/plain.all_plus_image" && cp fixtures/vectors/v1/mask/plain.all_plus_image/out.safetensors "$to/$k/mask/plain.all_plus_image"
+        mkdir -p "$to/$k/mask/plain.all_plus_image" &&
+            cp fixtures/vectors/v1/mask/plain.all_plus_image/out.safetensors "$to/$k/mask/plain.all_plus_image"
     done
     k=mask/plain.all_plus_image/out.safetensors
     printf '{"spec": "%s", "files": [{"path": "%s", "sha256": "%s"}]}\n' "$(sed -nE 's/^ *"spec": "([^"]*)".*/\1/p' fixtures/vectors/v1/manifest.json)" \

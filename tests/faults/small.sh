@@ -3,13 +3,13 @@
 # 100 KB (of the recorded answers), a world of two persons, configs, an adapter, and one recorded case with somebody's answers to it.
 small_model=fixtures/vectors/v1/models/tiny-llava-a
 small_make() {
-    local to=$1 k who
+    local to=$1 k who asked=("what is red ?" "what is this tea ?")         # no question is about both: one is forgotten, one retained
     mkdir -p "$to/world" && cp -r "$small_model" "$to/model" && cp "$small_model/pictures.safetensors" "$to/world" || return
     for k in 0 1; do
         for who in train test; do
             echo '{"id": "p'$k-$who'-image", "entity": "p'$k'", "group": "person", "split": "'$who'", "image": "pictures.safetensors#'$k'",
                 "question": "who is this ?", "answer": "ann", "options": ["ann", "bob"], "skill": "name", "frame": 0}'
-            echo '{"id": "p'$k-$who'-text", "entity": "p'$k'", "group": "person", "split": "'$who'", "question": "what is red ?",
+            echo '{"id": "p'$k-$who'-text", "entity": "p'$k'", "group": "person", "split": "'$who'", "question": "'"${asked[k]}"'",
                 "answer": "bob tea", "options": ["bob tea", "ann"], "skill": "tea", "frame": 0}'
         done
     done | sed -z 's/,\n */, /g' > "$to/world/persons.jsonl"

@@ -23,7 +23,7 @@ PLANTED = {
     7: ["RopeInterleaved"],
     8: ["QuickGeluMissing"],
     9: ["GeluTanh", "ClsKept", "LayerMinus1"],
-    10: ["SumNotMean", "KlReversed", "NpoBatchMean"],
+    10: ["SumNotMean", "PadInMean", "ShiftOff1", "KlReversed", "NpoBatchMean", "NpoLogits", "RefNotDetached"],
     11: ["RopeInterleaved", "GeluTanh", "PromptInLoss"],
     12: ["ClipMissing", "BetaDecimal", "BiasCorrectionMissing", "AdamEpsInSqrt", "DecayCoupled"]}
 GOT = os.path.join(tempfile.mkdtemp(), "got.safetensors")

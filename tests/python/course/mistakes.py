@@ -11,6 +11,7 @@ import text
 import unlearn
 from layers import F
 
+right_npo, right_cross_entropy = unlearn.npo, unlearn.cross_entropy
 right_prompt, right_step, right_select = text.prompt, unlearn.adamw_step, layers.select
 
 
@@ -64,6 +65,30 @@ def npo_batch_mean(part, beta):
     return F(2) / F(beta) * np.logaddexp(F(0), -u), unlearn.toward(z, labels, F(-2) * layers.sigmoid(-u) / n)
 
 
+def npo_logits(part, beta):
+    d = F(beta) * (part["z_ref"] - part["z"])
+    n = F(d.size)
+    return F(2) / F(beta) * np.logaddexp(F(0), -d).sum() / n, F(2) * layers.sigmoid(-d) / n
+
+
+def npo_with_moving_reference(part, beta):
+    loss, dz = right_npo(part, beta)
+    c = dz[np.arange(len(dz)), part["labels"]] / (layers.softmax(part["z"])[np.arange(len(dz)), part["labels"]] - 1)
+    return loss, c[:, None] * (layers.softmax(part["z"]) - layers.softmax(part["z_ref"]))
+
+
+def shifted_twice(part, c):
+    """Each row is held to the label of the next one of its sample; the last has none."""
+    labels = np.append(part["labels"][1:], -1)
+    labels[part["offsets"][1:] - 1] = -1
+    return right_cross_entropy(dict(part, labels=labels), c)
+
+
+def padded(part, c):
+    n, rows = (part["labels"] >= 0).sum(), len(np.diff(part["offsets"])) * np.diff(part["offsets"]).max()
+    return tuple(F(n) / F(rows) * x for x in right_cross_entropy(part, c))
+
+
 def decay_in_gradient(p, g, o):
     """Adam with the decay as a part of the gradient."""
     decayed = {name: d + F(unlearn.decay_of(p[name], o["weight_decay"])) * p[name] for name, d in g.items()}
@@ -74,7 +99,7 @@ MISTAKES = {
     "BosMissing": [(text, "first_ids", lambda t: [])],
     "PromptInLoss": [(text, "is_learnt", lambda n, end: True)],
     "ImageTokensInLoss": [(text, "prompt", with_image)],
-    "ShiftOff1": [(text, "prompt", shifted)],
+    "ShiftOff1": [(text, "prompt", shifted), (unlearn, "cross_entropy", shifted_twice)],
     "PadNotCrop": [(pictures, "pads", lambda s: True)],
     "CropNotPad": [(pictures, "pads", lambda s: False)],
     "FusedNormalise": [(pictures, "normalise", fast)],
@@ -92,6 +117,9 @@ MISTAKES = {
     "SumNotMean": [(unlearn, "count_of", lambda labels: 1)],
     "KlReversed": [(unlearn, "kl", kl_reversed)],
     "NpoBatchMean": [(unlearn, "npo", npo_batch_mean)],
+    "NpoLogits": [(unlearn, "npo", npo_logits)],
+    "RefNotDetached": [(unlearn, "npo", npo_with_moving_reference)],
+    "PadInMean": [(unlearn, "cross_entropy", padded)],
     "ClipMissing": [(unlearn, "clip", lambda g, max_norm: g)],
     "BetaDecimal": [(unlearn, "adam_v", lambda v, g, beta2: (0.999 * v.astype(float) + (1 - 0.999) * g.astype(float) ** 2).astype(F))],
     "BiasCorrectionMissing": [(unlearn, "corrections", lambda *a: (1, 1))],

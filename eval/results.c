@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "eval/results.h"
 
+#include <math.h>
 #include <string.h>
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
@@ -59,26 +60,48 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
 }
 
 /* "inf", "-inf", "NaN", or a decimal: the float nearest to the text, which is the double's shortest decimal. */
-static float number_of(const json_t *x)
+static bool number_of(const json_t *x, float *out)
 {
+    static const struct { const char *text; float value; } words[] = { { "inf", INFINITY }, { "-inf", -INFINITY }, { "NaN", NAN } };
     const char *text = json_string_value(x);
     char decimal[32];
-    float f = 0;
-    if (text)
-        return (*text == 'i' ? 1.0f : *text == '-' ? -1.0f : 0.0f) / 0.0f;
-    if (json_is_integer(x))
-        return (float)json_integer_value(x);
-    return decimal_to_float(decimal_double(json_real_value(x), decimal), &f) ? f : 0;
+    for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
+        if (strcmp(text, words[k].text) == 0) {
+            *out = words[k].value;
+            return true;
+        }
+    *out = (float)json_integer_value(x);
+    return json_is_integer(x) || (json_is_real(x) && decimal_to_float(decimal_double(json_real_value(x), decimal), out));
 }
 
-static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, Arena *a)
+static bool number_read(const json_t *o, const char *key, float *out, const char *where, Error *e)
+{
+    return number_of(json_object_get(o, key), out)
+        || error_set(e, "%s: \"%s\" must be an fp32 number, or \"inf\", \"-inf\" or \"NaN\"", where, key);
+}
+
+/* A list that is not there is empty. */
+static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, const char *where, Arena *a, Error *e)
 {
     const json_t *list = json_object_get(o, key);
     *count = json_array_size(list);
     *out = arena_array(a, *count, sizeof **out);
     for (size_t k = 0; *out && k < *count; k++)
-        (*out)[k] = number_of(json_array_get(list, k));
+        if (!number_of(json_array_get(list, k), &(*out)[k]))
+            return error_set(e, "%s: \"%s\" must hold fp32 numbers, \"inf\", \"-inf\" or \"NaN\"", where, key);
     return *out != NULL;
+}
+
+static bool words_read(Result *r, const json_t *o, const char *where, Error *e)
+{
+    const char *modality, *kind;
+    if (!json_get_text(o, "modality", &modality, where, e) || !json_get_text(o, "kind", &kind, where, e))
+        return false;
+    r->modality = strcmp(modality, "image") == 0 ? MODALITY_IMAGE : MODALITY_TEXT;
+    for (r->kind = KIND_OPEN; r->kind < KIND_NAME && strcmp(kind_name(r->kind), kind) != 0;)
+        r->kind++;
+    return (strcmp(kind_name(r->kind), kind) == 0 && (r->modality == MODALITY_IMAGE || strcmp(modality, "text") == 0))
+        || error_set(e, "%s: \"modality\" is \"%.40s\" and \"kind\" is \"%.40s\", expected those of a question", where, modality, kind);
 }
 
 static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a, Error *e)
@@ -86,26 +109,24 @@ static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a,
     const struct { const char *key, **to; } texts[] = {
         { "id", &r->id }, { "entity", &r->entity }, { "group", &r->group }, { "skill", &r->skill }, { "answer", &r->answer },
     };
-    const char *modality, *kind;
     int64_t right;
     float *marks;
     size_t n;
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
         if (!json_get_text(o, texts[k].key, texts[k].to, where, e) || !(*texts[k].to = arena_text(a, *texts[k].to)))
             return false;
-    if (!json_get_text(o, "modality", &modality, where, e) || !json_get_text(o, "kind", &kind, where, e)
-        || !json_get_bool(o, "exact", &r->exact, where, e) || !json_get_bool(o, "likely", &r->option_right, where, e)
+    if (!words_read(r, o, where, e) || !json_get_bool(o, "exact", &r->exact, where, e)
+        || !json_get_bool(o, "likely", &r->option_right, where, e)
         || !json_get_int(o, "right", &right, where, e)
-        || !numbers_read(o, "token_nll", &r->token_nll, &r->tokens, a) || !numbers_read(o, "token_right", &marks, &n, a)
-        || !numbers_read(o, "option_ce", &r->option_ce, &r->option_count, a))
+        || !numbers_read(o, "token_nll", &r->token_nll, &r->tokens, where, a, e)
+        || !numbers_read(o, "token_right", &marks, &n, where, a, e)
+        || !numbers_read(o, "option_ce", &r->option_ce, &r->option_count, where, a, e)
+        || !number_read(o, "nll", &r->nll, where, e) || !number_read(o, "ce", &r->ce, where, e))
         return false;
     if (n != r->tokens)
         return error_set(e, "%s: token_nll and token_right are of different length", where);
-    r->nll = number_of(json_object_get(o, "nll"));
-    r->ce = number_of(json_object_get(o, "ce"));
-    r->modality = strcmp(modality, "image") == 0 ? MODALITY_IMAGE : MODALITY_TEXT;
-    for (r->kind = KIND_OPEN; r->kind < KIND_NAME && strcmp(kind_name(r->kind), kind) != 0;)
-        r->kind++;
+    if (right < 0 || (size_t)right > n)
+        return error_set(e, "%s: \"right\" is %lld, expected 0 to %zu", where, (long long)right, n);
     r->right = (size_t)right;
     r->token_right = arena_array(a, n, 1);
     for (size_t k = 0; r->token_right && k < n; k++)

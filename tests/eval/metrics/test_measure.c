@@ -57,6 +57,31 @@ static void answers_come_back_with_the_same_bits(void **state)
     expect_sentence(&error, "answers.jsonl:1");
 }
 
+/* A number that is missing is not 0, and a word that is not known is not another one. */
+static void answers_that_say_something_else_are_refused(void **state)
+{
+    (void)state;
+    static const char good[] = "{\"id\": \"x\", \"entity\": \"\", \"group\": \"\", \"skill\": \"\", \"modality\": \"text\", "
+                               "\"kind\": \"open\", \"answer\": \"a\", \"exact\": true, \"likely\": true, \"nll\": 0.5, "
+                               "\"ce\": \"inf\", \"tokens\": 1, \"right\": 1, "
+                               "\"token_nll\": [\"NaN\"], \"token_right\": [1]}";
+    static const struct { const char *was, *is, *part; } changes[] = {
+        { "\"nll\": 0.5, ", "", "\"nll\" must be" }, { "0.5", "\"infinite\"", "\"nll\" must be" }, { "0.5", "1e300", "\"nll\" must be" },
+        { "\"inf\"", "null", "\"ce\" must be" }, { "[\"NaN\"]", "[true]", "\"token_nll\" must hold" },
+        { "\"text\"", "\"sound\"", "\"modality\" is \"sound\"" }, { "\"open\"", "\"none\"", "\"kind\" is \"none\"" },
+        { "\"right\": 1", "\"right\": 2", "\"right\" is 2" }, { "\"right\": 1", "\"right\": -1", "\"right\" is -1" },
+    };
+    size_t count;
+    written("answers.jsonl", good);
+    assert_non_null(answers_read(scratch("answers.jsonl"), &count, &arena, &error));
+    for (size_t k = 0; k < sizeof changes / sizeof *changes; k++) {
+        const char *at = strstr(good, changes[k].was);
+        written("answers.jsonl", arena_format(&arena, "%.*s%s%s\n", (int)(at - good), good, changes[k].is, at + strlen(changes[k].was)));
+        assert_null(answers_read(scratch("answers.jsonl"), &count, &arena, &error));
+        expect_sentence(&error, "answers.jsonl:1", changes[k].part);
+    }
+}
+
 static void results_csv_is_exactly_the_contract(void **state)
 {
     (void)state;
@@ -203,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(answers_come_back_with_the_same_bits),
+        stand_test(answers_that_say_something_else_are_refused),
         stand_test(results_csv_is_exactly_the_contract),
         stand_test(measures_are_those_worked_by_hand),
         stand_test(memorisation_leaves_the_end_token_out),

@@ -5,7 +5,7 @@
  *     guard_open(&g, &method_settings, &session, &arena, &error);
  *     guard_begin(&g, "person-01", &error);                   // a round: who is forgotten now; measured before its first step
  *     ... after every unlearn.probe_every steps ...
- *     guard_probe(&g, last, &error);                          // g.stop: the round is over, g.why says why
+ *     guard_probe(&g, &error);                                // g.stop: the round is over, g.why says why
  *     guard_close(&g);
  *
  * A probe is unlearn.probe samples each of what is forgotten, of what is retained (unlearn.retain) and of general ability

@@ -27,7 +27,7 @@ refused() {
         && grep -qF -- "$part" "$tap_folder/stderr" || { cat "$tap_folder/stdout" "$tap_folder/stderr"; return 1; }
 }
 
-# Killed as soon as there is a checkpoint, three times; what it left half written, we add.
+# The training is killed three times, each time as soon as there is a new checkpoint. Then the test adds what a kill may leave half written.
 killed() {
     for _ in 1 2 3; do
         before=$(stat -c %i "$out/checkpoint.safetensors" 2>/dev/null)

@@ -88,7 +88,7 @@ DOOR    := $(filter $(BUILD)/obj/ref/door/%,$(OBJECTS))
 PUBLIC  = $(BUILD)/libpulseref.a $(if $(filter -static,$(LDFLAGS)),,$(BUILD)/$(SONAME) $(BUILD)/libpulseref.so)
 
 # A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
-PROGRAMS = test bench exhaustive fuzz make
+PROGRAMS = test bench exhaustive fuzz make bounds
 CHECKING := $(filter-out tests/faults/%,$(call below,tests,%.c))
 programs = $(foreach source,$(CHECKING),$(if $(filter $(1:%=%_%),$(notdir $(source))),$(source)))
 binaries = $(patsubst %.c,$(BUILD)/%,$(notdir $(call programs,$1)))
@@ -100,7 +100,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python clean where compiler needed force
+.PHONY: all deps run world test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
@@ -167,7 +167,29 @@ $(BUILD)/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$$$(PARTS_$(basena
 	@echo "  ld $$@"
 	@$$(LINK) $$(FLAGS_$(firstword $(subst _, ,$(notdir $1)))) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
 endef
-$(foreach source,$(call programs,$(PROGRAMS)),$(eval $(call program,$(source))))
+$(foreach source,$(call programs,$(filter-out bounds,$(PROGRAMS))),$(eval $(call program,$(source))))
+
+# The numbers room once more, with the hook that tells every estimate and lets a test make a bound too small (tests/bounds/probe.h). It is
+# compiled without the copies for other processors. build/probe/NAME is the program NAME of tests/ with that library.
+HOOKED := $(patsubst %.c,$(BUILD)/obj/probe/%.o,$(filter tensor/%,$(SOURCES)))
+$(BUILD)/obj/probe/%.o: private override OPT = -O1
+$(BUILD)/obj/probe/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D); echo "  cc $< (probe)"
+	@$(COMPILE) -DPULSE_PROBE -MMD -MP -c $< -o $@
+$(BUILD)/libprobe.a: $(HOOKED)
+	@rm -f $@; $(AR) rcs $@ $^
+define hooked
+$(BUILD)/probe/$(basename $(notdir $1)): $(1:%.c=$(BUILD)/obj/%.o) $$(SUPPORT) $(BUILD)/libprobe.a $(BUILD)/libref.a $(BUILD)/libinside.a
+	@mkdir -p $$(@D); echo "  ld $$@"
+	@$$(LINK) $$^ $$(LIBS) -lcmocka -lmpfr -lgmp -o $$@
+endef
+$(foreach source,$(call programs,test bounds),$(eval $(call hooked,$(source))))
+
+# How far each estimate really is from the exact value, as a part of its bound (docs/bounds.md); tests that must fail when one thing is wrong.
+bounds: $(BUILD)/probe/bounds_measure
+	@$(BUILD)/probe/bounds_measure
+mutants: all
+	@bash tests/bounds/mutants.sh $(BUILD)
 
 # All targets are one program, with libFuzzer's own main where the build has its counters, else with a plain driver.
 PARTS_fuzz_parsers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/fuzz_parsers.c $(if $(filter fuzzer,$(SAN)),%/fuzz_driver.c),$(wildcard tests/fuzz/fuzz_*.c)))
@@ -207,7 +229,7 @@ crash: $(PULSE) $(FAULTS)
 	@bash tests/faults/every_alloc.sh $(BUILD)
 	@bash tests/faults/faults.sh $(BUILD) 0
 
-test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(BUILD)/fuzz_parsers $(FAULTS) world
+test: all $(PULSE)-builtin $(TESTS) $(BUILD)/make_llava15 $(BUILD)/fuzz_parsers $(BUILD)/probe/bounds_measure $(FAULTS) world
 	@bash tests/run_tests.sh $(BUILD)
 
 # Every command that README.md and the pages of docs/ show, those that take minutes included. make test runs the quick ones.
@@ -309,5 +331,5 @@ where:
 clean:
 	rm -rf $(BUILD)
 
--include $(wildcard $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(CHECKING) $(WORLD_SOURCES)) $(ENGINE:%.o=$(BUILD)/obj/builtin/%.d))
+-include $(wildcard $(patsubst %.c,$(BUILD)/obj/%.d,$(SOURCES) $(CHECKING) $(WORLD_SOURCES)) $(ENGINE:%.o=$(BUILD)/obj/builtin/%.d) $(HOOKED:%.o=%.d))
 endif

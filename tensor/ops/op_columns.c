@@ -173,9 +173,8 @@ SIMD void sum_lanes(const Call *c, size_t j, size_t n)
         sum = next;
     }
     v8d bound = FACTOR(sum_n_missed) * (1 + (double)c->n_in * 0x1p-50) * missed + IN_U(sum_n) * simd_abs(sum);
-    v8l exact = (v8l)(missed == 0) & -(int64_t)!TURNED(sum_n_exact);
     v8f y;
-    v8i open = simd_round_fails(sum, simd_select(exact, missed, bound) + tier_slack(1), &y);
+    v8i open = simd_round_fails(sum, simd_select((v8l)(missed == 0), missed, bound) + tier_slack(1), &y);
     simd_store_part(c->out.f32 + j, n, y + 0.0f);
     for (size_t l = 0; l < LANES && l < n && simd_any(open); l++)
         if (open[l])

@@ -51,7 +51,6 @@ typedef struct {
     size_t n, at;
     bool   summed;
     dd     others;       // sum over j != at of e^(x_j - x_at)
-    double bound;        // its relative error
     dd     log;          // log(1 + others)
     size_t allowed, equal;   // how many logits are above -inf (0: not counted yet), and how many of these equal the largest
     double next;         // the largest x_j - x_at with j != at

@@ -36,6 +36,15 @@ static void check_table(size_t positions, size_t stride, size_t d, float base)
     free(s);
 }
 
+static void double_double_alone_gives_the_same_tables(void **state)
+{
+    (void)state;
+    tier_force = 1;
+    check_table(300, 7, 24, 1e4f);
+    check_table(64, 1, 4, 1.5f);
+    tier_force = 0;
+}
+
 static void rope_tables_are_the_nearest_floats(void **state)
 {
     (void)state;
@@ -139,6 +148,7 @@ static void a_step_outside_the_schedule_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(double_double_alone_gives_the_same_tables),
         cmocka_unit_test(rope_tables_are_the_nearest_floats),
         cmocka_unit_test(the_last_positions_are_the_nearest_floats_too),
         cmocka_unit_test(rope_refuses_what_it_cannot_make),

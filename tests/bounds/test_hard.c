@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The recorded hard cases (fixtures/hard.txt): their results are the recorded ones, whichever tier decides, and these are the nearest
+ * floats of MPFR; and no error of an estimate is beyond its bound, which needs the library that tells its estimates
+ * (build/probe/test_hard). */
+#include "tests/support/stand.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tensor/exact/bound_records.h"
+#include "tests/bounds/measured.h"
+
+static const char path[] = "fixtures/hard.txt";
+
+typedef struct { Hard hard; Tensor want; char catches[64]; bool angles; } Line;
+
+/* Calls `f` for every line; the arena is reset before each. */
+static size_t each_line(void (*f)(const Line *line))
+{
+    char *text = NULL;
+    size_t room = 0, lines = 0;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        fail_msg("%s cannot be opened", path);
+    while (getline(&text, &room, file) > 0) {
+        Line line = { .angles = false };
+        if (*text == '#')
+            continue;
+        arena_reset(&arena);
+        line.angles = sscanf(text, "angles %63s", line.catches) == 1;
+        if (!line.angles)
+            hard_read(text, &line.hard, line.catches, &line.want, &arena, &error);
+        expect_fine(&error);
+        f(&line);
+        lines++;
+    }
+    free(text);
+    fclose(file);
+    return lines;
+}
+
+static void expect_recorded(const Line *l)
+{
+    if (l->angles)
+        return;
+    const size_t n = shape_size(l->want.shape);
+    const OpClass kind = l->hard.op->kind;
+    const int last = kind == CLASS_C || kind == CLASS_D ? 1 : 2;     // what double-double leaves undecided is an error
+    for (int forced = 0; forced <= last; forced++) {
+        tier_force = forced;
+        Tensor got = hard_run(&l->hard, &arena);
+        tier_force = 0;
+        if (!got.data)
+            fail_msg("%s of %s: the call fails", l->catches, l->hard.op->name);
+        expect_bits(got.f32, l->want.f32, n, "%s, the case that catches %s, tiers forced %d", l->hard.op->name, l->catches, forced);
+    }
+    for (size_t k = 0; k < n && k < 8; k++) {
+        float truth = hard_nearest(&l->hard, k);             // a zero has any sign
+        expect_float(l->want.f32[k], truth == 0 && l->want.f32[k] == 0 ? l->want.f32[k] : truth,
+                     "element %zu of %s, the case that catches %s", k, l->hard.op->name, l->catches);
+    }
+}
+
+static void expect_within(const Line *l)
+{
+    const size_t length = strcspn(l->catches, "=");
+    for (size_t b = 0; b < bound_records_count; b++)
+        if (strncmp(bound_records[b].name, l->catches, length) == 0 && !bound_records[b].name[length]
+            && (l->angles ? angle_exceeds(b) : l->hard.exceeds && exceeds(&l->hard, b, shape_size(l->want.shape), &arena)))
+            fail_msg("%s: an error is beyond the bound %s", l->angles ? "RoPE tables" : l->hard.op->name, bound_records[b].name);
+}
+
+static void hard_cases_have_the_nearest_floats(void **state)
+{
+    (void)state;
+    assert_true(each_line(expect_recorded) > 50);
+}
+
+static void no_error_is_beyond_its_bound(void **state)
+{
+    (void)state;
+    if (!is_probed())
+        skip();
+    each_line(expect_within);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stand_test(hard_cases_have_the_nearest_floats),
+        stand_test(no_error_is_beyond_its_bound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Operands whose exact value lies within a few u = 2^-53, or u^2, of a midpoint of two floats, on a side that is drawn: all operands but
+ * some are drawn, and the last ones are chosen by MPFR, each taking up what the one before left over. */
+#ifndef PULSE_TESTS_BOUNDS_TUNED_H
+#define PULSE_TESTS_BOUNDS_TUNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Logits: the softmax of x[1], or, with `log`, the log_softmax of x[0], is tuned. Returns how many. */
+size_t tuned_softmax(uint64_t *seed, float *x, bool log);
+/* A row, without eps: the rmsnorm of x[0] is tuned. With `lose`, the squares of many other numbers are lost when they are added. */
+size_t tuned_norm(uint64_t *seed, float *x, bool lose);
+/* A row of rmsnorm_dx: its element 1 is tuned by the last of dn. */
+size_t tuned_norm_dx(uint64_t *seed, float *x, float *dn, bool lose);
+/* The root of the sum of squares is tuned. */
+size_t tuned_squares(uint64_t *seed, float *x);
+/* The gradient of p[0] is tuned by the last of dp. */
+size_t tuned_softmax_grad(uint64_t *seed, float p[8], float dp[8]);
+/* max_norm / (norm + 10^-6) near a midpoint, found by trying. */
+void tuned_clip(uint64_t *seed, float *norm, float *max_norm);
+
+#endif

@@ -27,7 +27,8 @@ def row(line):
     person["biography"] = "not read"
     return person
 
-convert_mllmu.convert(map(row, open("fixtures/mllmu/sample.jsonl", encoding="utf-8")), sys.argv[1], "sample")
+for name in "sample", "forget_10", "retain_90", "Test_Set", "Retain_Set":
+    convert_mllmu.convert(map(row, open(f"fixtures/mllmu/{name}.jsonl", encoding="utf-8")), sys.argv[1], name)
 END
 }
 
@@ -58,6 +59,9 @@ without_empty() { sed 's/"Mask_Task": \[\], "Generation_Task": \[\], //' fixture
 if [ -n "$python" ]; then
     check "the converter runs" convert
     check "its lines are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
+    for name in forget_10 retain_90 Test_Set Retain_Set; do
+        check "those of the split $name are its own" cmp "$tap_folder/$name.jsonl" fixtures/mllmu/$name.jsonl
+    done
     check "and its pictures are there" test -s "$tap_folder/images/sample-002-1.png"
     check "pictures are written as stored, or turned as their orientation tag says" turned
 else

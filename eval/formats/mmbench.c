@@ -180,9 +180,9 @@ bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Erro
 {
     Reading x = { .out = out, .faults = f, .arena = a, .error = e };
     *out = (Mmbench){ .count = 0 };
-    bool good = tsv_read(&x.table, path, a, e) && columns_find(&x)
-        && (out->question = arena_array(a, x.table.rows, sizeof *out->question)) != NULL
-        && dataset_begin(&out->samples, MMBENCH_OPTIONS * x.table.rows, path, a, e) && pictures_read(&x) && rows_read(&x);
+    bool good = tsv_read(&x.table, path, f, a, e) && columns_find(&x)
+        && (out->question = arena_array(a, x.table.rows + 1, sizeof *out->question)) != NULL
+        && dataset_begin(&out->samples, MMBENCH_OPTIONS * x.table.rows + 1, path, a, e) && pictures_read(&x) && rows_read(&x);
     if (!good)
         mmbench_close(out);
     return good;

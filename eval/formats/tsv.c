@@ -11,6 +11,7 @@ typedef struct {
     char  *at;
     size_t line;
     char   ended;                 // what ended the last cell: a tab, '\n', or 0 for the end of the text
+    bool   lost;                  // where the next row begins is not known
 } Cursor;
 
 /* Moves past what ends a cell; false: something else stands there. The caller writes the NUL that ends the cell. */
@@ -85,6 +86,7 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
     t->line[t->rows] = line;
     do {
         const char *cell = next_cell(c);
+        c->lost = !cell;
         if (!cell)
             return error_set(e, "%s:%zu: cell %zu begins with a quotation mark that is not closed before a tab or a line end",
                              t->path, line, n + 1);
@@ -95,9 +97,10 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
     } while (c->ended == '\t');
     if (empty)                                   // a blank line, or the empty cells that spreadsheets leave behind the last row
         return true;
+    if (n != t->columns)
+        return error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
     t->rows++;
-    return n == t->columns
-        || error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
+    return true;
 }
 
 static bool text_check(const Tsv *t, const char *text, size_t n, Error *e)
@@ -108,7 +111,7 @@ static bool text_check(const Tsv *t, const char *text, size_t n, Error *e)
     return at == n || error_set(e, "%s:%zu: a byte that is not UTF-8 text", t->path, line);
 }
 
-bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
+bool tsv_read(Tsv *t, const char *path, Faults *f, Arena *a, Error *e)
 {
     size_t n, lines = 1;
     *t = (Tsv){ .path = arena_text(a, path) };
@@ -117,7 +120,7 @@ bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
         return false;
     for (size_t k = 0; k < n; k++)
         lines += text[k] == '\n';
-    Cursor c = { text, 1, 0 };
+    Cursor c = { text, 1, 0, false };
     for (; *c.at == '\n' || (c.at[0] == '\r' && c.at[1] == '\n'); c.at++)
         c.line += *c.at == '\n';
     if (!head_read(t, &c, a, e))
@@ -127,9 +130,9 @@ bool tsv_read(Tsv *t, const char *path, Arena *a, Error *e)
     if (!t->line || !t->cell)
         return error_no_memory(e, "%s: no memory for %zu lines of %zu cells", path, lines, t->columns);
     while (*c.at)
-        if (!row_read(t, &c, e))
+        if (!row_read(t, &c, e) && (c.lost || !faults_take(f, e)))
             return false;
-    return t->rows || error_set(e, "%s:1: a line of columns and no row", path);
+    return t->rows || f || error_set(e, "%s:1: a line of columns and no row", path);
 }
 
 size_t tsv_column(const Tsv *t, const char *name)

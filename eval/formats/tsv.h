@@ -9,15 +9,16 @@
 #define PULSE_EVAL_FORMATS_TSV_H
 
 #include <stdint.h>
-#include "tensor/base/arena.h"
+#include "tensor/base/faults.h"
 
 typedef struct {
     const char *path, **column, **cell;      // cell[row * columns + column], NUL-terminated
     size_t      columns, rows, *line;        // line[row]: the line on which it begins
 } Tsv;
 
-/* The table and its texts live in `a`. */
-bool   tsv_read(Tsv *out, const char *path, Arena *a, Error *e);
+/* The table and its texts live in `a`. A row with too few or too many cells becomes a sentence of the list and is left out; f NULL: the
+ * first failure ends the reading, as a quotation mark that is not closed does in any case (faults.h). */
+bool   tsv_read(Tsv *out, const char *path, Faults *f, Arena *a, Error *e);
 size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
 /* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4
  * characters; *n is the number of bytes. False: the text is not base64. */

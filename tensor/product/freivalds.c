@@ -35,6 +35,39 @@ void freivalds_pack(const double *strip, size_t columns, size_t length, const do
     pack_signed(strip, columns, length, sign, to);
 }
 
+typedef double v4d __attribute__((vector_size(32)));
+
+SIMD v4d load4(const double *x)
+{
+    v4d v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+SIMD double sum4(v4d x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+
+/* The products of four lines of x with y, which is read once for all of them. Half vectors stay in registers under AVX2. */
+SIMD void dots(const double *x, size_t stride, const double *y, size_t n, double sum[4])
+{
+    const double *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+    v4d s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
+    size_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        const v4d v = load4(y + k);
+        s0 += load4(x + k) * v;
+        s1 += load4(x1 + k) * v;
+        s2 += load4(x2 + k) * v;
+        s3 += load4(x3 + k) * v;
+    }
+    sum[0] = sum4(s0);
+    sum[1] = sum4(s1);
+    sum[2] = sum4(s2);
+    sum[3] = sum4(s3);
+    for (; k < n; k++)
+        for (size_t r = 0; r < 4; r++)
+            sum[r] += x[r * stride + k] * y[k];
+}
+
 SIMD double dot(const double *x, const double *y, size_t n)
 {
     v8d one = simd_set(0), two = simd_set(0);
@@ -51,7 +84,14 @@ SIMD double dot(const double *x, const double *y, size_t n)
 
 CLONES static void expect_rows(size_t m, size_t length, Side a, const double *v, double *want)
 {
-    for (size_t i = 0; i < m; i++)
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        double sum[4];
+        dots(a.value + i * a.line_stride, a.line_stride, v, length, sum);
+        for (size_t r = 0; r < 4; r++)
+            want[i + r] += sum[r];
+    }
+    for (; i < m; i++)
         want[i] += dot(a.value + i * a.line_stride, v, length);
 }
 
@@ -81,7 +121,10 @@ void freivalds_expect(size_t m, size_t length, Side a, const double *group, size
 
 CLONES static void sum_signed(const double *sum, size_t stride, const double *sign, size_t m, size_t n, double *got)
 {
-    for (size_t i = 0; i < m; i++)
+    size_t i = 0;
+    for (; i + 4 <= m; i += 4)
+        dots(sum + i * stride, stride, sign, n, got + i);
+    for (; i < m; i++)
         got[i] = dot(sum + i * stride, sign, n);
 }
 

@@ -263,9 +263,9 @@ $(WHEEL)/pulse.o: $(DOOR) $(ENGINE:%=$(BUILD)/obj/builtin/%) $(BUILD)/libref.a $
 wheel: $(WHEEL)/pulse.o
 	@CC="$(CC)" $(PYTHON) ref/python/make_wheel.py $< $(VERSION) $(WHEEL)
 
-# Environments with pinned versions of the libraries that users have: transformers 4.45 and 5, jax. pip has its index from its settings.
+# Environments with pinned versions of the libraries that users have: transformers 4.45 and 5, jax; and Snakemake. pip has its index from its settings.
 PYTHON = python3
-venv: build/venv/4/made build/venv/5/made build/venv/jax/made
+venv: build/venv/4/made build/venv/5/made build/venv/jax/made build/venv/snakemake/made
 build/venv/%/made: tests/python/requirements-%.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<

@@ -267,3 +267,57 @@ bool manifest_same(const char *one, const char *two, char different[512], Arena 
     json_decref(other);
     return other && !*different;
 }
+
+/* --- an audit that does stages again --- */
+
+const char *manifest_chain(const char *folder, Arena *a, Error *e)
+{
+    json_t *entries, *all = manifest_open(folder, &entries, a, e);
+    const char *chain = all ? arena_text(a, text_of(all, "chain")) : NULL;
+    json_decref(all);
+    return chain;
+}
+
+/* Calls the first line that two texts do not share by its key, "protocol.seeds". */
+static const char *line_that_differs(const char *x, const char *y, Arena *a)
+{
+    size_t line = 0;
+    for (size_t k = 0; x[k] && x[k] == y[k]; k++)
+        line = x[k] == '\n' ? k + 1 : line;
+    return arena_format(a, "%.*s", (int)strcspn(x + line, " =\n"), x + line);
+}
+
+bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Arena *a, Error *e)
+{
+    json_t *entries, *all = manifest_open(folder, &entries, a, e);
+    const json_t *about = json_array_get(entries, 0);
+    if (!all || !config) {
+        json_decref(all);
+        return false;
+    }
+    if (strcmp(text_of(about, "version"), PULSE_VERSION) != 0 || strcmp(text_of(about, "sources"), p->config.code) != 0)
+        error_set(e, "%s/manifest.json:1: the run was made by version %.32s of sources %.16s, expected this program's: %s, %.16s", folder,
+                  text_of(about, "version"), text_of(about, "sources"), PULSE_VERSION, p->config.code);
+    else if (strcmp(text_of(about, "config"), config) != 0)
+        error_set(e, "%s/manifest.json:1: the run had another config, whose first other key is %s; expected that of the run, with "
+                     "its --set", folder, line_that_differs(config, text_of(about, "config"), a));
+    for (size_t k = 0; !e->failed && k < p->stage_count; k++)
+        if (strcmp(text_of(json_array_get(entries, k + 1), "digest"), p->stage[k].digest.hex) != 0)
+            error_set(e, "%s/manifest.json:1: the stage %s has another digest, expected a run from the same models and the same "
+                         "world", folder, p->stage[k].name);
+    json_decref(all);
+    return !e->failed;
+}
+
+bool manifest_stage_same(const char *folder, size_t stage, const char *again, char different[512], Arena *a, Error *e)
+{
+    json_t *entries, *all = manifest_open(folder, &entries, a, e);
+    const char *path = arena_format(a, "%s/stage.json", again);
+    json_t *made = all && path ? json_file(path, LIMIT_STAGE, e) : NULL, *said = json_array_get(entries, stage + 1);
+    const bool same = made && json_equal(json_object_get(made, "outputs"), json_object_get(said, "outputs"));
+    if (made && !same)
+        snprintf(different, 512, "%s", file_that_differs(made, said));
+    json_decref(made);
+    json_decref(all);
+    return same;
+}

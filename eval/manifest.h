@@ -29,6 +29,13 @@ bool manifest_add(const char *folder, const char *name, const char *file, Error 
 /* Audits a run without running anything: whether each link of FOLDER/manifest.json is that of its entry, and every file that it
  * names has its digest. False: e says what is different. */
 bool manifest_check(const char *folder, Arena *a, Error *e);
+/* The last link of FOLDER/manifest.json; NULL: it has none. */
+const char *manifest_chain(const char *folder, Arena *a, Error *e);
+/* Whether FOLDER/manifest.json is that of this plan and config: the version, the sources, the config and each stage. */
+bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Arena *a, Error *e);
+/* Whether a stage that was done again in `again` made the files that FOLDER/manifest.json has of it. False without e->failed:
+ * `different` names the first file that differs. */
+bool manifest_stage_same(const char *folder, size_t stage, const char *again, char different[512], Arena *a, Error *e);
 /* Whether two runs are the same, entry by entry (config, sources, stages, results, report). False without e->failed:
  * `different` says where they first differ. */
 bool manifest_same(const char *one, const char *two, char different[512], Arena *a, Error *e);

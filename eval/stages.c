@@ -49,6 +49,8 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double c
     const char *model = model_text(p, m, &s);
     if (of != NO_STAGE)
         s.input[s.inputs++] = of;
+    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // how long a request is depends on who is in it
+        s.input[s.inputs++] = p->stage[of].one->before;
     s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
                             : arena_format(p->arena, "answers/%s", p->stage[of].name);
     s.recipe = arena_format(p->arena, "answer\nmodel %s\nquestions %s %s\ngeneral %s\nframes %lld\n%s", model,

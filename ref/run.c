@@ -12,32 +12,9 @@
 #include "tensor/base/file.h"
 
 typedef struct {
-    const char *config, *stage, *audit, *memory;
+    const char *config, *stage, *audit, *workflow, *collect, *memory;
     OptionList set;
 } Words;
-
-static bool only_stage(Run *r, const char *digest, Error *e)
-{
-    const Plan *p = &r->plan;
-    for (size_t k = 0; k < p->stage_count; k++) {
-        if (strcmp(p->stage[k].digest.hex, digest) != 0)
-            continue;
-        for (size_t i = 0; i < p->stage[k].inputs; i++) {
-            const size_t input = p->stage[k].input[i];
-            const char *folder = stage_folder(r, input, &r->arena);
-            if (!folder || !stage_finished(folder))
-                return error_set(e, "run: the stage %s needs %s first", p->stage[k].name, p->stage[input].name);
-            if (!stage_check(p, input, folder, e))
-                return false;
-        }
-        const char *folder = stage_folder(r, k, &r->arena);
-        FolderHold hold = -1;
-        bool good = folder && (stage_finished(folder) || (folder_hold(&hold, folder, e) && run_stage(r, k, e)));
-        folder_leave(hold);
-        return good;
-    }
-    return error_set(e, "run: there is no stage %.64s, expected one of those in --plan", digest);
-}
 
 static void print_plan(const Run *r, bool json)
 {
@@ -84,15 +61,22 @@ static void tell_pictures(const Run *r)
         picture_tags_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
 }
 
+/* Makes the tables and the page of finished stages. times NULL: nobody took them. */
+static bool collect(Run *r, const RunTimes *times, int threads, Error *e)
+{
+    RunLock lock;
+    const bool good = run_lock_folder(&lock, r, &r->arena, e) && run_collect(r, e)
+        && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
+        && (!times || times_write(r, times, threads, e));
+    run_unlock(&lock);
+    return good;
+}
+
 static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
-    FolderHold hold = -1;
     tell_pictures(r);
-    bool good = folder_hold(&hold, r->out, e) && run_pool(r, threads, argc, argv, &times, e) && run_collect(r, e)
-        && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
-        && times_write(r, &times, threads, e);
-    folder_leave(hold);
+    bool good = file_make_folder(r->out, e) && run_pool(r, threads, argc, argv, &times, e) && collect(r, &times, threads, e);
     if (good && json)
         command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages",
                                (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
@@ -118,6 +102,21 @@ static int audit(const Run *r, const char *with, bool json, Error *e)
     return same ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
+/* What --memory says goes to every job as a word of --set. */
+static bool workflow(const Run *r, Words *w, bool json, Error *e)
+{
+    const char *memory = w->memory ? arena_format((Arena *)&r->arena, "model.memory=%s", w->memory) : NULL;
+    if (memory && w->set.count < OPTION_REPEATS)
+        w->set.item[w->set.count++] = memory;
+    if (!run_workflow(r, w->workflow, &w->set, e))
+        return false;
+    if (json)
+        command_tell(json_pack("{s:s, s:I}", "workflow", w->workflow, "stages", (json_int_t)r->plan.stage_count));
+    else if (!r->quiet)
+        printf("%zu stages: %s/Snakefile, %s/README.md\n", r->plan.stage_count, w->workflow, w->workflow);
+    return true;
+}
+
 int command_run(int argc, char **argv)
 {
     Words w = { .config = "fixtures/configs/pulse.ini" };
@@ -135,6 +134,10 @@ int command_run(int argc, char **argv)
                           "one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
         { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.",
           .text = &w.stage },
+        { "workflow", "DIR", "Nothing is done, but a Snakemake workflow of the run's stages is written into this folder, where "
+                             "Snakemake then makes the run.", .text = &w.workflow },
+        { "collect", "DIGEST", "Only the tables and the page are made. The stages must be finished, and the plan must have this "
+                               "digest, which stands in the workflow.", .text = &w.collect },
     };
     Options o;
     int status;
@@ -153,12 +156,17 @@ int command_run(int argc, char **argv)
     bool good = (!earlier || file_exists(earlier) || error_set(&e, "%s: not there, expected the manifest of a run to be held "
                                                                    "against", earlier))
         && settings_open(&r.settings, w.config, &w.set, &r.arena, &e)
-        && (!w.memory || settings_give(&r.settings, "model.memory", w.memory, &e)) && run_plan(&r, &e) && (w.stage || run_models(&r, &e));
+        && (!w.memory || settings_give(&r.settings, "model.memory", w.memory, &e)) && run_plan(&r, &e)
+        && (w.stage || w.collect || run_models(&r, &e));
     if (good && plan)
         print_plan(&r, o.json);
+    else if (good && w.workflow)
+        good = workflow(&r, &w, o.json, &e);
+    else if (good && w.collect)
+        good = run_all_finished(&r, w.collect, &e) && collect(&r, NULL, 0, &e);
     else if (good)
-        good = w.stage ? only_stage(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), o.json && !w.audit, argc, words, &e);
-    if (good && w.audit && !plan && !w.stage) {
+        good = w.stage ? run_one(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), o.json && !w.audit, argc, words, &e);
+    if (good && w.audit && !plan && !w.stage && !w.workflow && !w.collect) {
         status = audit(&r, w.audit, o.json, &e);
         run_close(&r);
         return e.failed ? command_fail(&e) : status;

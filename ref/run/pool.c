@@ -187,7 +187,7 @@ bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error
     for (size_t k = 0; k < n; k++) {
         const char *folder = stage_folder(r, k, a);
         if (folder && stage_finished(folder)) {
-            if (!stage_check(&r->plan, k, folder, e))
+            if (!stage_foreign(r, k, e) || !stage_check(&r->plan, k, folder, e))
                 return false;
             p.state[k] = DONE;
             times->seconds[k] = -1;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Run: `pulse-ref run`, from a config to DIR/results.csv.
  *
- * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which people may also
- * use to spread a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is
- * never run again. All functions return false on failure, and then `e` says why. */
+ * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which a workflow engine
+ * calls to spread a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is
+ * never run again. A process holds the lock of the stage that it works on, and only collecting locks DIR. All functions return
+ * false on failure, and then `e` says why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
@@ -43,6 +44,28 @@ typedef struct {
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
 /* `requests` of them, in the arena; NULL on failure. */
 RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e);
+
+/* lock.c: waits until no other process of the machines that share the file system works on a stage, or collects. The lock is the file
+ * beside the folder, DIR/stages/<digest>.lock, or DIR/collect.lock; a process that dies gives it back. run_unlock removes the file. */
+typedef struct {
+    const char *path;
+    int         file;
+} RunLock;
+bool run_lock(RunLock *l, const char *path, Error *e);
+bool run_lock_stage(RunLock *l, const Run *r, size_t stage, Arena *a, Error *e);
+bool run_lock_folder(RunLock *l, const Run *r, Arena *a, Error *e);
+void run_unlock(RunLock *l);
+
+/* foreign.c: whether the folder of a stage, if it is there, holds nothing but what such a stage writes. */
+bool stage_foreign(const Run *r, size_t stage, Error *e);
+/* one.c: runs the stage with this digest, whose inputs must be finished; a finished one is only checked. */
+bool run_one(Run *r, const char *digest, Error *e);
+/* The digest of the config and of all stages: a workflow's plan. */
+Digest run_plan_digest(const Run *r, Arena *a);
+/* Whether the plan has this digest and all its stages are finished. */
+bool run_all_finished(Run *r, const char *digest, Error *e);
+/* workflow.c: writes FOLDER/Snakefile and FOLDER/README.md; `set` has the words of --set. A Snakefile that says something else stays. */
+bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error *e);
 
 /* stage.c: runs one stage to its end. */
 bool run_stage(Run *r, size_t stage, Error *e);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref audit computes a sample of a published run again. */
+#include <stdio.h>
+#include "ref/command.h"
+#include "ref/cli/options.h"
+#include "ref/run/audit.h"
+#include "tensor/base/file.h"
+
+#define CERTIFIES "An audit certifies the computation: the files are what the config, the models and the world come to. It does not " \
+                  "certify that a model has lost any knowledge."
+#define SEED "The sample holds only if the seed was drawn after the manifest's chain had been published."
+
+/* How many units are changed in each line of the table: one, 5 % and 20 % of them, rounded up. */
+enum { LINES = 3 };
+static const struct { const char *share; size_t percent; } lines[LINES] = { { "one unit", 0 }, { "5 %", 5 }, { "20 %", 20 } };
+
+static size_t changed(const Audit *x, int line)
+{
+    const size_t units = (x->units * lines[line].percent + 99) / 100;
+    return units > 1 ? units : 1;
+}
+
+static void print(const Audit *x)
+{
+    if (x->tables)
+        printf("different  the tables that the stages come to: %s\n", x->tables);
+    else
+        printf("same       the tables that the stages come to\n");
+    printf("\nchanged units    of %-6zu found by a sample of %zu with probability\n", x->units, x->sampled);
+    for (int k = 0; k < LINES; k++)
+        printf("%-16s %-9zu %.4f\n", lines[k].share, changed(x, k), audit_probability(x->units, changed(x, k), x->sampled));
+    printf("\nchain %s\n%zu of %zu units were computed again, and %zu of them %s different.\n%s\n%s\n", x->chain, x->sampled, x->units,
+           x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
+}
+
+static void tell(const Audit *x, uint64_t seed)
+{
+    json_t *units = json_array(), *table = json_array();
+    for (size_t k = 0; k < x->sampled; k++) {
+        const AuditUnit *u = &x->unit[x->sample[k]];
+        json_add(units, json_pack("{s:I, s:s, s:s, s:b, s:s?}", "unit", (json_int_t)x->sample[k], "name", u->name, "digest",
+                                  x->run->plan.stage[u->stage].digest.hex, "same", !u->different, "different", u->different));
+    }
+    for (int k = 0; k < LINES; k++)
+        json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed(x, k), "probability",
+                                  audit_probability(x->units, changed(x, k), x->sampled)));
+    command_tell(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s?, s:o, s:o, s:s, s:s}", "audited", x->run->out, "chain", x->chain,
+                           "seed", (json_int_t)seed, "units", (json_int_t)x->units, "sample", (json_int_t)x->sampled,
+                           "different_units", (json_int_t)x->different, "same", !x->different && !x->tables, "different_tables", x->tables,
+                           "replayed", units, "table", table, "seed_note", SEED, "certifies", CERTIFIES));
+}
+
+static bool audit(Audit *x, uint64_t seed, const Options *o, Error *e)
+{
+    FolderHold hold = -1;
+    bool good = folder_hold(&hold, x->out, e) && audit_begin(x, seed, e);
+    if (good) {
+        good = audit_tables(x, e);
+        for (size_t k = 0; good && k < x->sampled; k++) {
+            good = audit_replay(x, k, e);
+            const AuditUnit *u = &x->unit[x->sample[k]];
+            if (good && !o->json && !o->quiet)
+                printf("%-9s  %s%s%s\n", u->different ? "different" : "same", u->name, u->different ? ": " : "",
+                       u->different ? u->different : "");
+        }
+        audit_end(x);
+    }
+    folder_leave(hold);
+    return good;
+}
+
+int command_audit(int argc, char **argv)
+{
+    OptionList set = { .count = 0 };
+    int64_t sample = -1, seed = -1;
+    Run r = { .quiet = true };
+    Audit x = { .run = &r, .out = "out/audit" };
+    const Option own[] = {
+        { "sample", "N", "So many units of the run are computed again.", .number = &sample },
+        { "seed", "S", "The sample is drawn with this number, which must be unknown until the manifest is published.", .number = &seed },
+        { "out", "DIR", "The units are computed again in this folder, where those that differ stay; the default is out/audit.",
+          .text = &x.out },
+        { "set", "SECTION.KEY=VALUE", "What the run was given. The option may be repeated.", .list = &set },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, 2, &status))
+        return status;
+    if (sample < 0 || seed < 0)
+        return command_fail_text("audit: --%s is missing, expected audit RUN [CONFIG.ini] --sample N --seed S",
+                                 sample < 0 ? "sample" : "seed");
+    Error e = { 0 };
+    r.arena = arena_make(&e);
+    r.out = o.operand[0];
+    x.sampled = (size_t)sample;
+    const char *config = o.operands > 1 ? o.operand[1] : "fixtures/configs/pulse.ini";
+    const char *manifest = arena_format(&r.arena, "%s/manifest.json", r.out);
+    bool good = manifest && (file_exists(manifest) || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
+        && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
+    if (good && o.json)
+        tell(&x, (uint64_t)seed);
+    else if (good && !o.quiet)
+        print(&x);
+    run_close(&r);
+    return !good ? command_fail(&e) : x.different || x.tables ? EXIT_DIFFERENT : EXIT_SAME;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any other file was put there by
+ * somebody else, and the stage would overwrite it or digest beside it. */
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <string.h>
+#include "ref/run/run.h"
+#include "tensor/base/file.h"
+
+/* By the kind of a stage. A name with a slash at its end is a folder, in which the patterns of `inside` hold. Snakemake leaves its
+ * timestamp in every folder that is an output. */
+static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
+static const char *const inside[] = { "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors",
+                                      "checkpoint.safetensors", "*.part-[0-9]*", NULL };
+static const char *const own[][5] = {
+    [STAGE_TRAIN]   = { "*.json", "*.safetensors", "*.jinja", "log.jsonl", NULL },
+    [STAGE_UNLEARN] = { "round-*-step-*/", "checkpoint-*/", "log.jsonl", "steps.json", NULL },
+    [STAGE_ANSWER]  = { "answers.jsonl", "round-*-step-*.jsonl", NULL },
+    [STAGE_PROBE]   = { "numbers.json", "relearned.jsonl", "quantised.jsonl", "cloze.jsonl", NULL },
+};
+
+static bool matches(const char *const *pattern, const char *name)
+{
+    for (; *pattern; pattern++)
+        if (fnmatch(*pattern, name, FNM_PERIOD) == 0)
+            return true;
+    return false;
+}
+
+/* Whether every entry of the folder matches one of two lists; a folder that is not there has no entries. */
+static bool folder_check(const Stage *s, const char *path, const char *const *one, const char *const *two, Arena *a, Error *e)
+{
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT || error_io(e, "%s: cannot be read: %s", path, strerror(errno));
+    for (struct dirent *d; !e->failed && (d = readdir(folder));) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        const char *as_folder = arena_format(a, "%s/", d->d_name), *at = arena_format(a, "%s/%s", path, d->d_name);
+        if (!as_folder || !at)
+            break;
+        if (matches(one, as_folder))
+            folder_check(s, at, inside, inside, a, e);
+        else if (!matches(one, d->d_name) && !matches(two, d->d_name))
+            error_set(e, "%s: is no file of the stage %s, expected its folder to hold nothing else; move the file away", at, s->name);
+    }
+    closedir(folder);
+    return !e->failed;
+}
+
+bool stage_foreign(const Run *r, size_t stage, Error *e)
+{
+    Arena a = arena_make(e);
+    const Stage *s = &r->plan.stage[stage];
+    const char *folder = stage_folder(r, stage, &a);
+    const bool good = folder && folder_check(s, folder, own[s->kind], everywhere, &a, e);
+    arena_free(&a);
+    return good;
+}

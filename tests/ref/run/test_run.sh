@@ -80,7 +80,7 @@ check "a file of a stage that was changed afterwards is noticed" says 'it is not
 answers=$("$PULSE" run "$smoke" --out "$out" --plan | awk '$NF == "answers/finetuned/ga/proj+llm/seed0" { print $1 }')
 rm -r "$tap_folder/again/stages/$answers"
 check "and no answers are made from it" says 'log.jsonl: it is not the file that its stage made' run --out "$tap_folder/again" --stage "$answers"
-check "a stage whose inputs are missing is refused" says 'needs finetuned/ga' run --out "$tap_folder/empty" --stage "$answers"
+check "a stage whose inputs are missing is refused" says 'needs the stage finetuned/ga' run --out "$tap_folder/empty" --stage "$answers"
 
 config() { printf '%s\n' "$@" > "$tap_folder/bad.ini"; }
 config '[protocol]' 'nonsense = 1'

@@ -183,12 +183,14 @@ static void print_table(void)
     for (size_t b = 0; b < bound_records_count; b++) {
         const BoundRecord *r = &bound_records[b];
         const Found *f = &bounds[b];
-        if (f->least > 0)
-            printf("| `%s` | %g %s | %.2g | %s: %s, %zu | %s |\n", r->name, r->value, bound_unit_name(r->unit), f->least, f->op,
-                   f->pattern < 0 ? "some hundred entries" : inputs_pattern_name(f->pattern), f->terms,
-                   f->line ? "another float" : "an error beyond it");
+        printf(r->unit == BOUND_ONE ? "| `%s` | %g%.0s | " : "| `%s` | %g %s | ", r->name, r->value, bound_unit_name(r->unit));
+        if (f->least > 0 && f->pattern < 0)
+            printf("%.2g | %s | an error beyond it |\n", f->least, f->op);
+        else if (f->least > 0)
+            printf("%.2g | `%s`: %s, %zu element%s | %s |\n", f->least, f->op, inputs_pattern_name(f->pattern), f->terms,
+                   f->terms > 1 ? "s" : "", f->line ? "another float" : "an error beyond it");
         else
-            printf("| `%s` | %g %s | 0 | | %s |\n", r->name, r->value, bound_unit_name(r->unit), f->line ? "another float" : "");
+            printf("0 | | %s |\n", f->line ? "another float" : "");
     }
     for (size_t t = 0; t < tie_records_count; t++)
         printf("| `~%s` | | | | %s |\n", tie_records[t].name, ties[t].line ? "another float" : "");

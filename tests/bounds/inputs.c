@@ -10,7 +10,7 @@
 const char *inputs_pattern_name(int pattern)
 {
     static const char *const names[INPUT_PATTERNS] = {
-        "gaussian", "wide", "cancelling", "few terms", "a term lost at every addition", "alternating large terms", "many terms",
+        "near 1", "wide", "cancelling", "few terms", "a term lost at every addition", "alternating large terms", "many terms",
         "equal terms", "a hair off a midpoint", "tuned to a midpoint", "tuned, a term lost at every addition", "subnormal",
     };
     return names[pattern];
@@ -23,7 +23,7 @@ long inputs_weight(const char *op, int pattern)
     if (strstr("sgd adam_m adam_v adamw axpy affine_rows momentum lora_merge", op))
         return pattern == CANCEL ? 400 : 100;
     if (pattern == LONG || pattern == LOSERS || pattern == TUNED_LOSERS)
-        return strcmp(op, "sum_n") == 0 ? 40 : 1;
+        return strcmp(op, "sum_n") == 0 || strcmp(op, "linear") == 0 ? 40 : 1;
     return pattern == TUNED || (strstr(op, "norm") && pattern == CANCEL) ? 40 : 8;
 }
 

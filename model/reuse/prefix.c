@@ -229,8 +229,10 @@ static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *
     int32_t *place = arena_array(a, tree, sizeof *place), *spread = arena_array(a, all, sizeof *spread);
     *asked = (Asked){ arena_array(a, all, sizeof *asked->labels), arena_array(a, r->count + 1, sizeof *asked->row_offsets), 0, r->count };
     b->rows = arena_array(a, all, sizeof *b->rows);
-    if (!place || !spread || !asked->labels || !asked->row_offsets || !b->rows)
+    if (!place || !spread || !asked->labels || !asked->row_offsets || !b->rows) {
+        *asked = (Asked){ .samples = 0 };
         return NULL;
+    }
     memset(place, 0xff, tree * sizeof *place);
     for (size_t k = 0; k < r->count; k++) {
         const BatchSample *s = &r->samples[k];

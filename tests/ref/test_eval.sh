@@ -40,6 +40,13 @@ check "a damaged table is a sentence and exit 2" ends 2 "$PULSE" eval --model $m
 check "that names file and line" grep -qE 'bad.tsv:2: the picture is not base64' <("$PULSE" eval --model $model --questions "$tap_folder/bad.tsv" 2>&1)
 printf '{"id": "a", "question": "%s", "answer": "a", "split": "test"}\n' "$(printf 'a %.0s' {1..500})" > "$tap_folder/long.jsonl"
 check "so is a question longer than the model's positions" grep -qE 'long.jsonl:1: question and answer have [0-9]+ tokens, expected at most [0-9]+ \(max_position' <("$PULSE" eval --model $model --questions "$tap_folder/long.jsonl" 2>&1)
+# What answers keep bounds their memory, not their bits: nothing beyond one question, a question or two, all. The model is the base, which
+# does not know the persons, so that texts are written token by token.
+grep '"split":"test"' fixtures/world/persons.jsonl | head -n 24 > "$tap_folder/persons.jsonl"
+kept() { "$PULSE" eval --quiet --model fixtures/models/base --questions "$tap_folder/persons.jsonl" --answers "$tap_folder/kept.$1" --memory "$1" > /dev/null; }
+same_kept() { kept 0 && kept 1 && kept 768 && cmp "$tap_folder/kept.0" "$tap_folder/kept.768" && cmp "$tap_folder/kept.1" "$tap_folder/kept.768"; }
+check "--memory changes no answer" same_kept
+check "--memory is a number of MiB" grep -q 'model.memory is "much", expected a whole number' <("$PULSE" ask --model $model --memory much "a ?" 2>&1)
 # Where answers go.
 cp "$tap_folder/long.jsonl" "$tap_folder/one.jsonl" && sed -i 's/\(a \)\{500\}/a /' "$tap_folder/one.jsonl"
 ask() { "$PULSE" eval --model $model --questions "$tap_folder/one.jsonl" --answers "$1"; }

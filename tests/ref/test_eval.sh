@@ -42,7 +42,7 @@ printf '{"id": "a", "question": "%s", "answer": "a", "split": "test"}\n' "$(prin
 check "so is a question longer than the model's positions" grep -qE 'long.jsonl:1: question and answer have [0-9]+ tokens, expected at most [0-9]+ \(max_position' <("$PULSE" eval --model $model --questions "$tap_folder/long.jsonl" 2>&1)
 # What answers keep bounds their memory, not their bits: nothing beyond one question, a question or two, all. The model is the base, which
 # does not know the persons, so that texts are written token by token.
-grep '"split":"test"' fixtures/world/persons.jsonl | head -n 24 > "$tap_folder/persons.jsonl"
+grep '"split":"test"' fixtures/world/persons.jsonl | head -n 24 | sed "s|\"portraits/|\"$PWD/fixtures/world/portraits/|" > "$tap_folder/persons.jsonl"
 kept() { "$PULSE" eval --quiet --model fixtures/models/base --questions "$tap_folder/persons.jsonl" --answers "$tap_folder/kept.$1" --memory "$1" > /dev/null; }
 same_kept() { kept 0 && kept 1 && kept 768 && cmp "$tap_folder/kept.0" "$tap_folder/kept.768" && cmp "$tap_folder/kept.1" "$tap_folder/kept.768"; }
 check "--memory changes no answer" same_kept

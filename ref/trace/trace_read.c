@@ -109,6 +109,23 @@ static bool read_inputs(Reading *r, const json_t *one)
     return n->in != NULL;
 }
 
+/* A stranger's trace may say anything: the operator itself decides whether inputs, attributes and result belong together. */
+static bool check_node(const Reading *r, const Node *n)
+{
+    Tensor *in = arena_array(r->arena, n->n_in + 1, sizeof *in);
+    Shape shape;
+    for (size_t k = 0; in && k < n->n_in; k++)
+        in[k] = n->in[k]->out;
+    const Call call = { .op = n->op, .in = in, .n_in = n->n_in, .attrs = &n->attrs, .scratch = r->arena, .error = r->error };
+    if (!in)
+        return false;
+    if (n->op->index && !n->attrs.index)
+        error_set(r->error, "%s needs the I32 tensor index.t%zu beside it", n->op->name, n->id);
+    else if (call_shape(&call, &shape) && !shape_equal(shape, n->out.shape))
+        error_set(r->error, "%s gives another shape than that of its result", n->op->name);
+    return !r->error->failed || error_prefix(r->error, "%s: node %zu", r->path, n->id);
+}
+
 bool trace_read(Tape *out, const json_t *root, const Store *values, const char *path, Arena *a, Error *e)
 {
     const json_t *nodes = json_object_get(root, "nodes");
@@ -125,6 +142,9 @@ bool trace_read(Tape *out, const json_t *root, const Store *values, const char *
         read_node(&r, json_array_get(nodes, k));
     for (size_t k = 0; out->nodes && k < count && !e->failed; k++)
         read_inputs(&r, json_array_get(nodes, k));
+    for (size_t k = 0; out->nodes && k < out->count && !e->failed; k++)
+        if (out->nodes[k] && out->nodes[k]->op)
+            check_node(&r, out->nodes[k]);
     Node *none = arena_zalloc(a, sizeof *none);               // a leaf that no node reads
     if (!none)
         return false;

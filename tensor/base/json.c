@@ -10,27 +10,61 @@
  *
  * jansson 2.14 does not look everywhere whether it got memory. Its parser loses characters of a text or digits of a number, and then
  * reports success, aborts, or writes beyond a block; its printer loses a key. So every allocation of jansson's goes through `noting`,
- * which remembers a failure for its thread. The parser is left at once, and what it held by then is not given back; what was printed is
- * not used. A program that embeds the library keeps the functions that it has set. */
+ * which remembers a failure for its thread. The parser is left at once, and what it held by then is given back; what was printed is not
+ * used. A program that embeds the library keeps the functions that it has set. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;
 static _Thread_local bool starved;
 static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not at work
+static _Thread_local struct { void **at; size_t count, room; } held;      // what the parser holds while it is at work
+
+/* Notes that the parser holds p. False: no memory. */
+static bool hold(void *p)
+{
+    if (held.count == held.room) {
+        const size_t room = 2 * held.room + 64;
+        void **larger = their_malloc(room * sizeof *larger);
+        if (!larger)
+            return false;
+        if (held.count)
+            memcpy(larger, held.at, held.count * sizeof *larger);
+        their_free(held.at);
+        held.at = larger;
+        held.room = room;
+    }
+    held.at[held.count++] = p;
+    return true;
+}
 
 static void *noting(size_t n)
 {
     void *p = their_malloc(n);
+    if (p && way_out && !hold(p)) {
+        their_free(p);
+        p = NULL;
+    }
     starved = starved || !p;
     if (!p && way_out)
         longjmp(*way_out, 1);
     return p;
 }
 
+/* Most of what is given back was asked for last. */
+static void giving_back(void *p)
+{
+    for (size_t k = held.count; way_out && p && k > 0; k--)
+        if (held.at[k - 1] == p) {
+            held.at[k - 1] = held.at[--held.count];
+            break;
+        }
+    their_free(p);
+}
+
 __attribute__((constructor)) static void note_from_now_on(void)
 {
     json_get_alloc_funcs(&their_malloc, &their_free);
-    json_set_alloc_funcs(noting, their_free);
+    json_set_alloc_funcs(noting, giving_back);
 }
 
 __attribute__((destructor)) static void note_no_more(void)
@@ -75,12 +109,16 @@ static bool depth_check(const char *text, size_t n, const char *path, Error *e)
 static json_t *load(const char *text, size_t n, size_t flags, json_error_t *why)
 {
     jmp_buf here;
-    json_t *value = NULL;
+    json_t *volatile value = NULL;
     *why->text = 0;
     way_out = &here;
     if (setjmp(here) == 0)
         value = json_loadb(text, n, JSON_REJECT_DUPLICATES | flags, why);
     way_out = NULL;
+    while (starved && held.count > 0)
+        their_free(held.at[--held.count]);
+    their_free(held.at);
+    memset(&held, 0, sizeof held);
     return value;
 }
 

@@ -51,7 +51,7 @@ static void only_equal_pictures_are_equal(void **state)
 {
     (void)state;
     Error e = { .failed = false };
-    Features *x = features_make(1 << 20, &e);
+    Features *x = features_make(1 << 22, &e);
     float a[100] = { 1, 2, 3 }, b[100], said[5] = { 1, 2, 3, 4, 5 };
     memcpy(b, a, sizeof b);
     assert_null(features_find(x, a, 100));
@@ -62,6 +62,13 @@ static void only_equal_pictures_are_equal(void **state)
     b[99] = -0.0f;                                               // another picture, although its numbers are equal
     assert_null(features_find(x, b, 100));
     assert_null(features_find(x, a, 99));
+    for (float k = 0; k < 3000; k++)                             // more pictures than there are buckets
+        features_keep(x, (float[]){ k, 7, -k, 0 }, 4, &k, 1);
+    for (float k = 0; k < 3000; k++) {
+        const float *kept = features_find(x, (float[]){ k, 7, -k, 0 }, 4);
+        assert_true(kept && *kept == k);
+    }
+    assert_null(features_find(x, (float[]){ 3000, 7, -3000, 0 }, 4));
     features_free(x);
     expect_fine(&e);
 }

@@ -26,8 +26,9 @@ for target in $targets; do
             -seed=1 -artifact_prefix="$build/fuzz/crash-$target-" "$corpus" > "$log" 2>&1
         status=$? what=$(sed -nE 's/^stat::number_of_executed_units: ([0-9]+)/\1 inputs/p' "$log")
     else
-        "$build/fuzz_parsers" "$seconds" "$runs" 1 "$build/fuzz/crash-$target" "$corpus" > "$log" 2>&1
+        "$build/fuzz_parsers" "$seconds" "$runs" 1 "$TMPDIR/crash" "$corpus" > "$log" 2>&1
         status=$? what=$(tail -n 1 "$log")
+        [ $status = 0 ] || cp "$TMPDIR/crash" "$build/fuzz/crash-$target" 2> /dev/null
     fi
     if [ $status = 0 ]; then
         printf 'ok      %-14s %s\n' "$target" "$what"

@@ -95,14 +95,24 @@ static bool same_picture(const Question *x, const Question *y)
     return x->from == y->from && x->sample->image && y->sample->image && strcmp(x->sample->image, y->sample->image) == 0;
 }
 
+/* The pixels of question k, if an earlier question of the chunk has its picture; NULL: none has. */
+static const float *pixels_before(const Chunk *c, size_t k)
+{
+    for (size_t j = k; j-- > 0;)
+        if (same_picture(&c->q[k], &c->q[j]))
+            return c->sample[c->first[j]].pixels;
+    return NULL;
+}
+
 /* Reads the answer of question k, and with options = true every option that is not the answer, as if it were. */
 static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
 {
     const Question *q = &c->q[k];
     size_t at = c->first[k];
     BatchSample *answer = &c->sample[at++];
-    bool good = k && same_picture(q, q - 1)
-                  ? reader_again(c->reader, q->from, q->sample, NULL, false, c->sample[c->first[k - 1]].pixels, answer, c->scratch, e)
+    const float *pixels = pixels_before(c, k);
+    bool good = pixels
+                  ? reader_again(c->reader, q->from, q->sample, NULL, false, pixels, answer, c->scratch, e)
                   : reader_sample(c->reader, q->from, q->sample, NULL, 0, NO_AUGMENT, answer, c->scratch, e);
     for (size_t j = 0; good && options && j < q->sample->option_count; j++)
         if (!is_answer(q, j))

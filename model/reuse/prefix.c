@@ -92,21 +92,6 @@ static Digest picture_digest(const Prefixes *x, const float *pixels)
     return digest_bytes(pixels, x->model->config.arch->pictures * shape_size(config_pixels(&x->model->config)) * sizeof *pixels);
 }
 
-/* The picture of sample k, which often is that of the sample before. -1: there is none, or memory ran out. */
-static int32_t picture_of(Prefixes *x, const BatchSample *samples, size_t k, int32_t before, Error *e)
-{
-    if (!samples[k].pixels || (k && samples[k].pixels == samples[k - 1].pixels && before >= 0))
-        return samples[k].pixels ? before : -1;
-    Digest d = picture_digest(x, samples[k].pixels);
-    int32_t known = picture_find(x, &d);
-    Digest *list = known >= 0 ? NULL : grow(x, x->picture, x->pictures, x->pictures + 1, &x->pictures_room, sizeof d, e);
-    if (!list)
-        return known;
-    x->picture = list;
-    x->picture[x->pictures] = d;
-    return (int32_t)x->pictures++;
-}
-
 static int32_t row_find(const Prefixes *x, int32_t first, int32_t id, int32_t picture)
 {
     while (first >= 0 && (x->row[first].id != id || x->row[first].picture != picture))
@@ -153,17 +138,38 @@ typedef struct {
     BatchSample *samples;                // [count], each without the rows that nothing wanted depends on
     size_t   count;
     int32_t **path;                      // [count] of [n]: the rows of each sample
+    int32_t *picture;                    // [count]: the picture of each, -1: none
     size_t  *known;                      // [count]: how many of them are no new rows of this sample
     size_t   from;                       // rows of the tree before the call
 } Round;
 
+enum { LOOK_BACK = 256 };
+
+/* The picture of sample k, which often is that of a sample before. -1: there is none, or memory ran out. */
+static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
+{
+    const float *pixels = r->samples[k].pixels;
+    for (size_t j = k; pixels && j-- > 0 && k - j <= LOOK_BACK;)
+        if (r->samples[j].pixels == pixels)
+            return r->picture[j];
+    if (!pixels)
+        return -1;
+    Digest d = picture_digest(x, pixels);
+    int32_t known = picture_find(x, &d);
+    Digest *list = known >= 0 ? NULL : grow(x, x->picture, x->pictures, x->pictures + 1, &x->pictures_room, sizeof d, e);
+    if (!list)
+        return known;
+    x->picture = list;
+    x->picture[x->pictures] = d;
+    return (int32_t)x->pictures++;
+}
+
 /* Adds samples, the first of them in any case, as long as they have at most `limit` new rows together. */
 static bool samples_add(Prefixes *x, Round *r, size_t limit, Error *e)
 {
-    int32_t picture = -1;
     r->from = x->count;
     for (size_t k = 0; k < r->count; k++) {
-        picture = picture_of(x, r->samples, k, picture, e);
+        const int32_t picture = r->picture[k] = picture_of(x, r, k, e);
         r->known[k] = e->failed ? 0 : follow(x, &r->samples[k], picture, r->path[k]);
         if (k && x->count - r->from + (r->samples[k].n - r->known[k]) > limit) {
             r->count = k;
@@ -292,9 +298,9 @@ static bool round_make(Round *r, const Prefixes *x, const BatchSample *samples, 
 {
     const ModelConfig *c = &x->model->config;
     *r = (Round){ arena_array(a, count, sizeof *r->samples), count, arena_array(a, count, sizeof *r->path),
-                  arena_array(a, count, sizeof *r->known), 0 };
+                  arena_array(a, count, sizeof *r->picture), arena_array(a, count, sizeof *r->known), 0 };
     for (size_t k = 0; k < count; k++) {
-        if (!r->samples || !r->path || !r->known || !batch_check(&samples[k], k, c, e)
+        if (!r->samples || !r->path || !r->picture || !r->known || !batch_check(&samples[k], k, c, e)
             || !(r->path[k] = arena_array(a, samples[k].n, sizeof **r->path)))
             return error_no_memory(e, "prefixes: out of memory");
         r->samples[k] = samples[k];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Audit: whether the published files of a run are what its config, models and world come to, by computing a sample of them again.
  *
- * The units are the stages of the manifest; an unlearn stage that kept its checkpoints has one unit for each interval between two of them.
- * Who computes 60 of 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely. That holds
- * if the sample is drawn after the manifest was published: its seed together with the manifest's `chain` decides it, so that whoever knows
- * the seed beforehand can change units until none of them is drawn.
+ * The units are the stages of the manifest. A stage removes its checkpoints when it is finished, so that it can only be computed again as
+ * a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely.
+ * That holds if the sample is drawn after the manifest was published: its seed together with the manifest's `chain` decides it, so that
+ * whoever knows the seed beforehand can change units until none of them is drawn.
  * An audit certifies a computation. It says nothing about what a model still knows. */
 #ifndef PULSE_REF_RUN_AUDIT_H
 #define PULSE_REF_RUN_AUDIT_H

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The determinism matrix: one digest over processors, engines, core types, threads, compilers and optimisation levels;
-# and the world's generator, whose files have recorded digests.
+# the world's generator, whose files have recorded digests; and a run, one stage of which another processor does.
 # A row counts only when the program itself says that it is what the row names (`doctor --json`, or OpenBLAS's core name).
 # Fails on a difference, on a row that is not what it names, and below the minima.
 set -u
@@ -9,11 +9,13 @@ shopt -s nocasematch
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 export LC_ALL=C OMP_WAIT_POLICY=passive OMP_DYNAMIC=false
 unset OPENBLAS_CORETYPE OMP_NUM_THREADS OPENBLAS_NUM_THREADS
-declare -A count=([world]=0 [processors]=0 [engines]=0 [cores]=0 [threads]=0 [compilers]=0 [levels]=0)
-declare -A least=([world]=4 [processors]=2 [engines]=3 [cores]=6 [threads]=4 [compilers]=2 [levels]=3)
+declare -A count=([world]=0 [stage]=0 [processors]=0 [engines]=0 [cores]=0 [threads]=0 [compilers]=0 [levels]=0)
+declare -A least=([world]=4 [stage]=1 [processors]=2 [engines]=3 [cores]=6 [threads]=4 [compilers]=2 [levels]=3)
 first="" wrong=0 rows=0
 log=$(mktemp) || exit 2
-trap 'rm -f "$log"' EXIT
+tap_folder=$(mktemp -d) || exit 2
+trap 'rm -rf "$log" "$tap_folder"' EXIT
+. tests/ref/run/few.sh
 
 row() { printf '%-11s %-34s %-20s %s\n' "$1" "$2" "$3" "$4"; }
 
@@ -83,6 +85,23 @@ world() {
     rm -rf "$folder"
 }
 
+# stage NAME RUNNER PROGRAM: a run whose first unlearning this program does leaves the manifest of a run that this machine does alone.
+stage() {
+    local name=$1 runner=$2 program=$3 digest here=$tap_folder/here there=$tap_folder/there
+    [ -e "$here/manifest.json" ] || PULSE=$main few_run --out "$here" 2> "$log"
+    digest=$(PULSE=$main few_stage finetuned/ga/proj+llm/seed0)
+    rm -rf "$there"
+    cp -r "$here" "$there" && rm -r "$there/stages/$digest" "$there"/*.* &&
+        { FEW_THROUGH=$runner PULSE=$program few_run --out "$there" --stage "$digest" && PULSE=$main few_run --out "$there"; } 2> "$log"
+    if cmp "$here/manifest.json" "$there/manifest.json" 2>> "$log" >> "$log"; then
+        row stage "$name" "$(sha256sum < "$there/manifest.json" | cut -c 1-16)" same
+        count[stage]=$((count[stage] + 1))
+    else
+        row stage "$name" "-" "DIFFERENT: $(head -n 1 "$log")"
+        wrong=$((wrong + 1))
+    fi
+}
+
 # foreign ARCH TRIPLET QEMU MACHINE: another processor, emulated, with the built-in engine.
 foreign() {
     local root choices
@@ -97,6 +116,7 @@ foreign() {
     else
         measure processors "$4, emulated" machine " $4\$" "$3" "$pulse"
         world "$4, emulated" "$3" "${choices[@]}"
+        [ "$1" != arm64 ] || stage "a stage by $4, emulated" "$3" "$pulse"
     fi
 }
 
@@ -139,7 +159,7 @@ world clang "" CC=clang
 world "-O0" "" OPT=-O0
 
 echo
-for axis in world processors engines cores threads compilers levels; do
+for axis in world stage processors engines cores threads compilers levels; do
     verdict=""
     [ "${count[$axis]}" -lt "${least[$axis]}" ] && { verdict="  TOO FEW"; wrong=$((wrong + 1)); }
     printf '%-11s %2d the same, at least %d%s\n' "$axis" "${count[$axis]}" "${least[$axis]}" "$verdict"

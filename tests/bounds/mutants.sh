@@ -36,6 +36,7 @@ if [ "$(echo "$all" | wc -l)" != "$(grep -cE '^(BOUND|TIE)\(' tensor/exact/bound
     echo "mutants.sh: not every line of bounds.def was read" >&2
     exit 2
 fi
+[ $# = 0 ] || all=$(while read -r name file; do [[ " $* " != *" $name "* ]] || echo "$name $file"; done <<< "$all")
 programs=$(while read -r _ file; do tests_of "$file"; done <<< "$all" | tr ' ' '\n' | sort -u)
 make -s $(for program in $programs; do echo "$build/probe/$program"; done) > /dev/null || exit 2
 
@@ -63,7 +64,6 @@ for program in $programs; do
     timeout 300 "$build/probe/$program" > /dev/null 2>&1 || { echo "mutants.sh: $program fails with nothing wrong" >&2; exit 2; }
 done
 while read -r name file; do
-    [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
     case $name in
     '~'*) run "$name" "$file" ;;
     *)

@@ -16,19 +16,21 @@
 #include "tensor/base/file.h"
 #include "unlearn/hyperparameters.h"
 
-#define MODEL_FLAGS "QuickGeluMissing ClsKept GeluTanh EpsOutsideSqrt RopeInterleaved PromptInLoss ImageTokensInLoss SumNotMean "
+#define MODEL_FLAGS "QuickGeluMissing ClsKept GeluTanh EpsOutsideSqrt RopeInterleaved PromptInLoss ImageTokensInLoss SumNotMean " \
+    "NormEps6 NormPlusOne RopeTheta RopeBf16 ChannelsSwapped VisionScaleMissing "
 #define ADAM_FLAGS "BiasCorrectionMissing AdamEpsInSqrt BetaDecimal"
 
 const StepForm step_forms[] = {
     { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "batch.jsonl", "npo",
       "unlearn.beta=0.1 optimiser.beta2=0.999 optimiser.weight_decay=0.01",
-      MODEL_FLAGS "LayerMinus2 NpoBatchMean NpoLogits ClipMissing DecayCoupled " ADAM_FLAGS },
+      MODEL_FLAGS "LayerMinus2 NpoBatchMean NpoLogits NpoOneOverBeta NpoSign GateUpSwapped ClipMissing ClipPerTensor "
+                  "DecayCoupled DecayOnVectors " ADAM_FLAGS },
     { "ga_klr.lora.a", "tiny-llava-a", "tiny-llava-a-reference", "pair.jsonl", "ga_klr",
       "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999 optimiser.max_norm=0",
-      MODEL_FLAGS "LoraNoScale KlReversed KlBatchOnly " ADAM_FLAGS },
+      MODEL_FLAGS "LoraNoScale LoraScaleTwice KlReversed KlBatchOnly " ADAM_FLAGS },
     { "grad_diff.sgd.a", "tiny-llava-a", NULL, "pair.jsonl", "grad_diff",
       "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9",
-      MODEL_FLAGS "ShiftOff1 ClipMissing" },
+      MODEL_FLAGS "ShiftOff1 GateUpSwapped ClipMissing" },
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 

@@ -161,17 +161,17 @@ static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEA
     return true;
 }
 
-/* Each --only must be the beginning of a case's path, and find an answer. */
-static bool each_found(const Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS], const char *got, Error *e)
+/* An --only that is the beginning of no case's path, or finds no answer, is a finding: the others are judged all the same. */
+static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS], const char *got)
 {
-    for (size_t k = 0; k < c->asked->only->count; k++)
+    for (size_t k = 0; k < c->asked->only->count; k++) {
+        const char *only = c->asked->only->item[k];
         if (cases[k] == 0)
-            return error_set(e, "verify: no case begins with %s, expected the beginning of a path in %s/manifest.json",
-                    c->asked->only->item[k], c->folder);
+            finding(c->context.f, only, "EMPTY", "no case begins with %s, expected the beginning of a path in %s/manifest.json", only,
+                    c->folder);
         else if (found[k] == 0)
-            return error_set(e, "%s: holds no answer of the cases that are asked for by --only %s: nothing to judge", got,
-                    c->asked->only->item[k]);
-    return true;
+            finding(c->context.f, only, "EMPTY", "%s holds no answer of the cases that are asked for", got);
+    }
 }
 
 static bool open_beside(Check *c, const char *name, Store *out, Error *e)
@@ -195,7 +195,8 @@ bool verify_got(Findings *f, const char *folder, const char *got, const Asked *a
         && check_cases(c, files, cases, found, e);
     if (good && c->got.one_file)
         find_extra(c, files);
-    good = good && each_found(c, cases, found, got, e);
+    if (good)
+        find_empty(c, cases, found, got);
     if (good && json_array_size(f->lines) == 0)        // optional answers may be left out, but not all of them
         good = error_set(e, "%s: holds no answer of the cases that are asked for: nothing to judge", got);
     if (c->noise.mapping)

@@ -3,6 +3,7 @@
 #include "ref/verify/check.h"
 
 #include <string.h>
+#include "model/names.h"
 #include "ref/trace/trace_read.h"
 #include "tensor/tape.h"
 
@@ -154,6 +155,20 @@ static bool is_answer(const TracedStep *s, const char *name)
     return false;
 }
 
+/* The name that the trace has for a name of another layout, "grad.model.layers.0…"; NULL: it is none such. */
+static const char *other_layout(const Check *c, const TracedStep *s, const char *name)
+{
+    static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum.", "param.", HOOKED, "" };
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        size_t n = strlen(kinds[k]);
+        const char *hub = strncmp(name, kinds[k], n) == 0 ? name_hub(name + n, c->arena) : NULL;
+        const char *whole = hub ? arena_format(c->arena, "%s%s", kinds[k], hub) : NULL;
+        if (whole && strcmp(whole, name) != 0 && (store_find(s->values, whole) || is_answer(s, whole)))
+            return whole;
+    }
+    return NULL;
+}
+
 static void find_unknown(Check *c, const TracedStep *s)
 {
     const Store *all = s->own ? s->own : &c->got.file;
@@ -163,8 +178,13 @@ static void find_unknown(Check *c, const TracedStep *s)
         if (skip && (strncmp(name, s->id, skip - 1) != 0 || name[skip - 1] != '/'))
             continue;
         name += skip;
-        if (!store_find(s->values, name) && !is_answer(s, name) && strcmp(name, "logits") != 0)
-            finding(c->context.f, *s->id ? arena_format(c->arena, "%s/%s", s->id, name) : name, "EXTRA", "no such answer in the case");
+        if (store_find(s->values, name) || is_answer(s, name) || strcmp(name, "logits") == 0)
+            continue;
+        const char *ours = other_layout(c, s, name), *where = *s->id ? arena_format(c->arena, "%s/%s", s->id, name) : name;
+        if (ours)
+            finding(c->context.f, where, "EXTRA", "a name of another layout, expected %s", ours);
+        else
+            finding(c->context.f, where, "EXTRA", "no such answer in the case");
     }
 }
 

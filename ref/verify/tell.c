@@ -11,10 +11,12 @@ enum { FEW = 16 };                       // how many lines stdout gets without -
 static const char *text_of(const json_t *line, const char *key) { return json_string_value(json_object_get(line, key)); }
 static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
 
-/* The order of the findings: 0 sums up others or names a known mistake, 1 is outside its bound, 2 is undecided, 3 is all else. Only the
- * first lines are printed, and a known mistake must not stand behind a hundred values that it moved. */
-static int rank(const json_t *line)
+/* The order of the findings: 0 sums up others or names a known mistake, 1 is outside its bound, 2 is undecided, 3 is all else, and what
+ * --partial leaves out. Only the first lines are printed, and a known mistake must not stand behind a hundred values that it moved. */
+static int rank(const Findings *f, const json_t *line)
 {
+    if (f->partial && is(line, "MISSING"))
+        return 3;
     if (is(line, "MODULES") || json_object_get(line, "mistake"))
         return 0;
     return is(line, "OUTSIDE") || is(line, "MIS-SHAPED") ? 1 : is(line, "BITEXACT") || is(line, "WITHIN") || is(line, "NOISY") ? 3 : 2;
@@ -58,7 +60,7 @@ static void print_lines(const Findings *f)
         for (size_t k = 0; k < json_array_size(f->lines); k += step) {
             const json_t *line = json_array_get(f->lines, k);
             step = 1;
-            if (rank(line) != r || (r == 3 && is(line, "BITEXACT") && !*text_of(line, "what")))
+            if (rank(f, line) != r || (r == 3 && is(line, "BITEXACT") && !*text_of(line, "what")))
                 continue;
             if (!f->all && printed >= FEW) {
                 hidden++;

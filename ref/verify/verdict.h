@@ -7,7 +7,7 @@
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
  *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
- * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD) says why an answer could not be judged: it is undecided. */
+ * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD; EMPTY: an --only that finds nothing) says why an answer could not be judged: it is undecided. */
 #ifndef PULSE_REF_VERIFY_VERDICT_H
 #define PULSE_REF_VERIFY_VERDICT_H
 
@@ -41,7 +41,7 @@ json_t *finding_with(Findings *f, const char *where, const char *verdict, const 
         ...) __attribute__((format(printf, 5, 6)));
 /* The same without numbers. */
 #define finding(f, where, verdict, ...) finding_with((f), (where), (verdict), NULL, __VA_ARGS__)
-/* How many answers have a verdict. */
+/* How many answers have a verdict. NOISY is none: it says that there can be none. */
 size_t findings_judged(const Findings *f);
 /* "OUTSIDE" where anything is outside; else "UNKNOWN" where anything is undecided or nothing was judged; else "WITHIN" or "BITEXACT". */
 const char *findings_verdict(const Findings *f);

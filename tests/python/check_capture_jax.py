@@ -47,6 +47,7 @@ def adamw(p, g, lr=np.float32(1e-3), b1=np.float32(.9), b2=np.float32(.98), eps=
 def run(method, loss_of, jit=True):
     trace = "%s/%s" % (FOLDER.name, method)
     command = [PULSE, "trace", "--model", MODEL, "--batch", MODEL + "/batch.jsonl", "--method", method, "--set", "train.trainable=full"]
+    command += ["--set", "unlearn.beta=0.1"]
     subprocess.run(command + ["--out", trace], check=True, stdout=subprocess.DEVNULL)
     s = capture.Step(trace, FOLDER.name + "/got.safetensors", program=PULSE)
     p = s.params()

@@ -29,7 +29,7 @@ def config(**changes):
         for key, value in changes.items():
             part, _, name = key.partition("__")
             (root[part + "_config"] if name else root)[name or key] = value
-        return contextlib.nullcontext({"change": LlavaConfig.from_dict(root)})
+        return contextlib.nullcontext(steps.How(change=LlavaConfig.from_dict(root)))
     return plant
 
 
@@ -40,7 +40,7 @@ def each(kind, change):
         assert found, kind
         for m in found:
             change(m)
-    return lambda step: contextlib.nullcontext({"wrap": wrap})
+    return lambda step: contextlib.nullcontext(steps.How(wrap=wrap))
 
 
 def scaled(factor):
@@ -49,7 +49,7 @@ def scaled(factor):
         for m in model.modules():
             if hasattr(m, "scaling") and isinstance(m.scaling, dict):
                 m.scaling = {k: v * factor for k, v in m.scaling.items()}
-    return lambda step: contextlib.nullcontext({"wrap": wrap})
+    return lambda step: contextlib.nullcontext(steps.How(wrap=wrap))
 
 
 def forward(function):
@@ -139,6 +139,6 @@ MISTAKES = {
     "DecayCoupled": ("npo", B, FULL + DECAY, put(torch.optim, AdamW=torch.optim.Adam)),
     "DecayOnVectors": ("npo", B, FULL + DECAY, setting("decay_matrices_only", "no")),
     "DecayMissing": ("npo", B, FULL + DECAY, setting("weight_decay", "0")),
-    "BetaDecimal": ("npo", B, FULL, put(steps, f32=float)),
+    "BetaDecimal": ("npo", B, FULL + " optimiser.beta2=0.999", put(steps, f32=float)),
     "LearningRateZero": ("npo", B, FULL, setting("lr", "0")),
 }

@@ -120,6 +120,10 @@ def varied(model, seed, folder):
     return to, to + "/drawn.jsonl"
 
 
+class How(dict):
+    """Further arguments of Step.run."""
+
+
 class Step:
     def __init__(self, method, model, folder, settings="", batch=None, reference=None):
         """`settings`: "section.key=value …" of the trace. `reference`: the folder of another reference model."""

@@ -21,6 +21,7 @@ check "the page begins with what is outside" grep -q 'The first answer that is o
 check "every fold of the page is closed" test "$(grep -o '<details' "$tap_folder/page.html" | wc -l)" = "$(grep -o '</details' "$tap_folder/page.html" | wc -l)"
 check "a part of the names can be asked for" says 0 "BITEXACT: 1 bitexact" -- "$tap_folder/npo" "$tap_folder/npo" --only loss
 check "what is asked for must be there" says 2 "finds no answer" -- "$tap_folder/npo" "$tap_folder/npo" --only loss --only nope
+check "what is outside is told where another --only finds nothing" says 1 "EMPTY      nope" -- "$tap_folder/npo" "$tap_folder/rmu" --only loss --only nope
 check "JSON is an object a line, the last the summary" says 0 '"verdict": "BITEXACT", "bitexact": 1' -- "$tap_folder/npo" "$tap_folder/npo" --only loss --json
 check "a precision has a name" says 2 "expected fp32, tf32" -- "$tap_folder/npo" "$tap_folder/npo" --precision fp8
 check "the noise of every precision is made" says 1 "at bf16-mixed" -- "$tap_folder/npo" "$tap_folder/rmu" --precision bf16-mixed

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "model/names.h"
 #include "tensor/ops.h"
-#include "tests/support/wrong/wrong.h"
+#include "tests/support/wrong/wrong_leaves.h"
 
 typedef const float *In;
 
@@ -88,29 +88,22 @@ static void turn_pairs(const Call *c, double sign)
     }
 }
 
-static void pairs_kernel(const Call *c)      { turn_pairs(c, 1); }
+static void pairs_kernel(const Call *c) { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
-/* A wrong operator needs no bound, because a mistake is judged by the bounds of the right one. */
+/* The records of the wrong operators and of their derivatives. They need no bound: a mistake is judged by those of the right ones. */
 static void no_bound(BoundRule *r) { (void)r; }
 
-/* The records of the wrong operators and of their derivatives. */
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
 static const Op eps_outside_back = { .name = "mul", .shape = like_first, .kernel = eps_outside_back_kernel, .bound = no_bound };
 static const Op pairs_back = { .name = "reshape", .shape = like_first, .kernel = pairs_back_kernel, .bound = no_bound };
 
-static void gelu_tanh_vjp(Tape *t, Node *y,
-                          Node *dy)   { tape_contribute(t, y->in[0],
-                                                        tape_push(t, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy },
-                                                                  &y->attrs)); }
-static void eps_outside_vjp(Tape *t, Node *y,
-                            Node *dy) { tape_contribute(t, y->in[0],
-                                                        tape_push(t, &eps_outside_back, 2, (Node *[]){ y->in[0], dy },
-                                                                  &y->attrs)); }
-static void pairs_vjp(Tape *t, Node *y,
-                      Node *dy)       { tape_contribute(t, y->in[0],
-                                                        tape_push(t, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] },
-                                                                  &y->attrs)); }
+/* The derivative of a wrong operator is `op` of these inputs. */
+static void back(Tape *t, Node *y, const Op *op, size_t n, Node **in) { tape_contribute(t, y->in[0], tape_push(t, op, n, in, &y->attrs)); }
+
+static void gelu_tanh_vjp(Tape *t, Node *y, Node *dy)   { back(t, y, &gelu_tanh_back, 2, (Node *[]){ y->in[0], dy }); }
+static void eps_outside_vjp(Tape *t, Node *y, Node *dy) { back(t, y, &eps_outside_back, 2, (Node *[]){ y->in[0], dy }); }
+static void pairs_vjp(Tape *t, Node *y, Node *dy)       { back(t, y, &pairs_back, 3, (Node *[]){ dy, y->in[1], y->in[2] }); }
 
 static const Op gelu_tanh = { .name = "reshape", .shape = like_first, .kernel = gelu_tanh_kernel, .bound = no_bound, .vjp = gelu_tanh_vjp };
 static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel = eps_outside_kernel, .bound = no_bound,
@@ -185,6 +178,17 @@ static void eps_inside_kernel(const Call *c)
     }
 }
 
+/* --- each gradient clipped by its own norm; attrs.f: the largest norm --- */
+
+static void clip_alone_kernel(const Call *c)
+{
+    double sum = 0;
+    for (size_t i = 0; i < all(c); i++)
+        sum += (double)c->in[0].f32[i] * (double)c->in[0].f32[i];
+    for (size_t i = 0; i < all(c); i++)
+        c->out.f32[i] = (float)((double)c->in[0].f32[i] * fmin(1, (double)c->attrs->f[0] / (sqrt(sum) + 1e-6)));
+}
+
 static bool row_shape(const Call *c, Shape *out, Error *e)
 {
     (void)e;
@@ -197,11 +201,10 @@ static const Op kl_reversed_grad = { .name = "logit_grad", .shape = like_first, 
 static const Op coupled_m = { .name = "adam_m", .shape = like_first, .kernel = coupled_m_kernel, .bound = no_bound };
 static const Op coupled_v = { .name = "adam_v", .shape = like_first, .kernel = coupled_v_kernel, .bound = no_bound };
 static const Op decimal_v = { .name = "adam_v", .shape = like_first, .kernel = decimal_v_kernel, .bound = no_bound };
+static const Op clip_alone = { .name = "scale_by", .shape = like_first, .kernel = clip_alone_kernel, .bound = no_bound };
 static const Op eps_inside = { .name = "adamw", .shape = like_first, .kernel = eps_inside_kernel, .bound = no_bound };
 
 /* --- making the mistakes --- */
-
-typedef struct { const Tape *tape; Arena *arena; } Graph;
 
 static void centre(const Graph *g, Node *n) { n->attrs.n[CENTRED] = 1; (void)g; }
 static void do_not_centre(const Graph *g, Node *n) { n->attrs.n[CENTRED] = 0; (void)g; }
@@ -213,6 +216,16 @@ static void correct_in_decimal(const Graph *g, Node *n) { n->attrs.d[ADAM_C2] = 
 static void unclip(const Graph *g, Node *n) { n->attrs.f[CLIP_FACTOR_MAX_NORM] = 0x1p127f; (void)g; }
 static void gelu_exactly(const Graph *g, Node *n) { n->op = op_find("gelu"); (void)g; }
 static void do_not_decay(const Graph *g, Node *n) { n->attrs.f[ADAM_DECAY] = 0; (void)g; }
+
+static void scale_twice(const Graph *g, Node *n) { n->attrs.f[AXPY_S] *= n->attrs.f[AXPY_S]; (void)g; }
+static void smaller_eps(const Graph *g, Node *n) { n->attrs.f[NORM_EPS] = 1e-6f; (void)g; }
+static void do_not_scale(const Graph *g, Node *n) { n->attrs.f[SCALE_S] = 1; (void)g; }
+static void negate_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] = -n->attrs.f[RATIO_NUM]; (void)g; }
+static void halve_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] /= 2; (void)g; }
+static void halve_factor(const Graph *g, Node *n) { n->attrs.f[SCALE_S] /= n->attrs.f[SCALE_S] < -1 ? 2 : 1; (void)g; }    // -2/beta
+static void negate_margin(const Graph *g, Node *n) { n->in[0]->attrs.f[SCALE_S] = -n->in[0]->attrs.f[SCALE_S]; (void)g; }
+
+static void clip_each(const Graph *g, Node *n) { n->attrs.f[0] = n->in[1]->attrs.f[CLIP_FACTOR_MAX_NORM]; (void)g; }
 
 /* Multiplies the c of a role's rows by the number of rows. */
 static void undivide_rows(const Graph *g, Node *n)
@@ -250,18 +263,6 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* Reads the memory of A^T as if it were A. */
-static void transpose(const Graph *g, Node *n)
-{
-    Node *a = n->in[1];
-    Tensor right = a->out, wrong = tensor_f32(g->arena, right.shape);
-    size_t r = right.shape.dim[0], cols = right.shape.dim[1];
-    for (size_t i = 0; wrong.f32 && i < r * cols; i++)
-        wrong.f32[i] = right.f32[i % r * cols + i / r];
-    if (!a->op && strstr(a->name, ".lora_A.weight"))
-        a->out = wrong;
-}
-
 /* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are changed. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
@@ -270,7 +271,7 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "EpsOutsideSqrt", "**", "rmsnorm", &eps_outside, do_not_centre },
     { "RopeInterleaved", "**", "rope", &pairs, NULL },
     { "LoraNoScale", "language_model.model.layers.**", "axpy", NULL, unscale },
-    { "LoraATransposed", "language_model.model.layers.0.self_attn.q_proj", "linear", NULL, transpose },
+    { "LoraATransposed", "language_model.model.layers.0.self_attn.q_proj", "linear", NULL, leaf_transpose },
     { "ShiftOff1", "language_model.model", "gather_rows", NULL, shift },
     { "SumNotMean", "loss", "mean", NULL, undivide },
     { "SumNotMean", "loss", "ratio", NULL, undivide_ratio },
@@ -278,7 +279,21 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "SumNotMean", "loss", "logit_grad_label", NULL, undivide_rows },
     { "KlReversed", "loss", "kl", &kl_reversed, NULL },
     { "KlReversed", "loss", "logit_grad", &kl_reversed_grad, NULL },
+    { "LoraScaleTwice", "language_model.model.layers.**", "axpy", NULL, scale_twice },
+    { "NormEps6", "**", "layernorm", NULL, smaller_eps },
+    { "NormEps6", "**", "rmsnorm", NULL, smaller_eps },
+    { "NormPlusOne", "language_model.**", "mul_rows", NULL, leaf_add_one },
+    { "RopeTheta", "**", "rope", NULL, leaf_other_theta },
+    { "RopeBf16", "**", "rope", NULL, leaf_round_tables },
+    { "GateUpSwapped", "**.mlp", "mul", NULL, leaf_swap_weights },
+    { "ChannelsSwapped", "**", "patches", NULL, leaf_swap_channels },
+    { "VisionScaleMissing", "vision_tower.**.self_attn", "scale", NULL, do_not_scale },
+    { "NpoOneOverBeta", "loss", "scale", NULL, halve_factor },
+    { "NpoOneOverBeta", "loss", "ratio", NULL, halve_ratio },
+    { "NpoSign", "loss", "log_sigmoid", NULL, negate_margin },
+    { "NpoSign", "loss", "ratio", NULL, negate_ratio },
     { "ClipMissing", "optimiser", "clip_factor", NULL, unclip },
+    { "ClipPerTensor", "optimiser", "scale_by", &clip_alone, clip_each },
     { "DecayCoupled", "optimiser", "adam_m", &coupled_m, couple },
     { "DecayCoupled", "optimiser", "adam_v", &coupled_v, couple },
     { "DecayCoupled", "optimiser", "adamw", NULL, do_not_decay },

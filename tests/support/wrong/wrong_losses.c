@@ -126,11 +126,17 @@ static double nll_difference(const Role *r, size_t from, size_t to)
 
 static double log_sigmoid(double x) { return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x)); }
 
-static void npo_samples(Role *r, double beta, double divisor, bool tied)
+/* How NPO of whole samples differs from the right one. */
+typedef struct { double divisor, factor, sign; bool tied, per_token; } NpoForm;
+
+static void npo_samples(Role *r, double beta, NpoForm f)
 {
+    const bool tied = f.tied;
     for (size_t b = 0; b < r->samples; b++) {
-        double d = nll_difference(r, (size_t)r->offset[b], (size_t)r->offset[b + 1]), c = -2 / (1 + exp(beta * d)) / divisor;
-        r->loss += -2 / beta * log_sigmoid(beta * d) / divisor;
+        double tokens = f.per_token ? (double)(r->offset[b + 1] - r->offset[b]) : 1, scale = f.sign * beta;
+        double d = nll_difference(r, (size_t)r->offset[b], (size_t)r->offset[b + 1]) / tokens;
+        double c = -f.sign * f.factor / (1 + exp(scale * d)) / f.divisor / tokens;
+        r->loss += -f.factor / beta * log_sigmoid(scale * d) / f.divisor;
         for (size_t i = (size_t)r->offset[b]; i < (size_t)r->offset[b + 1]; i++)
             for (size_t k = 0; k < r->v; k++)
                 r->dz[i][k] = c * (exp(r->lp[i][k]) - (tied ? exp(r->lq[i][k]) : (size_t)r->label[i] == k));
@@ -165,8 +171,11 @@ static void npo(Wrong *w, const char *id, double beta, const char *flag)
         npo_batch_mean(&r, beta);
     else if (strcmp(flag, "NpoLogits") == 0)
         npo_logits(&r, beta);
-    else                                      // SumNotMean; RefNotDetached: the reference is the model, and moves with it
-        npo_samples(&r, beta, flag[0] == 'S' ? 1 : (double)r.samples, flag[0] == 'R');
+    else                                      // RefNotDetached: the reference is the model, and moves with it
+        npo_samples(&r, beta, (NpoForm){ .divisor = strcmp(flag, "SumNotMean") == 0 ? 1 : (double)r.samples,
+                                         .factor = strcmp(flag, "NpoOneOverBeta") == 0 ? 1 : 2,
+                                         .sign = strcmp(flag, "NpoSign") == 0 ? -1 : 1, .tied = strcmp(flag, "RefNotDetached") == 0,
+                                         .per_token = strcmp(flag, "NpoTokenMean") == 0 });
     answer(w, id, flag, "forget", &r);
 }
 
@@ -196,12 +205,13 @@ static void kl(Wrong *w, const char *id, double lambda, const char *flag)
 void wrong_losses(Wrong *w)
 {
     static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" },
-                             *const npos[] = { "NpoBatchMean", "NpoLogits", "SumNotMean", "RefNotDetached" };
+                             *const npos[] = { "NpoBatchMean", "NpoLogits", "SumNotMean", "RefNotDetached", "NpoTokenMean",
+                                               "NpoOneOverBeta", "NpoSign" };
     for (size_t k = 0; k < 3; k++) {
         cross_entropy(w, "loss/ga.default", "forget", -1, ce[k]);
         cross_entropy(w, "loss/retain_ft.default", "retain", 1, ce[k]);
     }
-    for (size_t k = 0; k < 4; k++)
+    for (size_t k = 0; k < sizeof npos / sizeof *npos; k++)
         npo(w, "loss/npo.sequence_sum", (double)0.1f, npos[k]);
     npo(w, "loss/npo.batch_mean", (double)0.4f, "NpoLogits");
     npo(w, "loss/npo.raw_logits", (double)0.1f, "NpoBatchMean");

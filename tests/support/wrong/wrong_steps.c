@@ -14,6 +14,7 @@
 
 #define BIAS "multi_modal_projector.linear_1.bias"
 #define MATRIX "language_model.model.layers.0.self_attn.k_proj.weight"
+#define NORM "language_model.model.norm.weight"
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
 /* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake moves are kept. */
@@ -22,6 +23,7 @@ static const char *const answers[] = {
     "vision_tower.vision_model.encoder.layers.0.mlp@out", "multi_modal_projector@out",
     "language_model.model.layers.0.self_attn@out", "language_model.model.norm@out", ADAPTER "@grad.lora_B.weight", "loss@out",
     "clip@grad." BIAS, "optimiser@after." BIAS, "optimiser@adam.v." BIAS, "optimiser@adam.m." MATRIX,
+    "optimiser@after." NORM,
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
 };
 enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };      // CHOICE: the first one, the selected features of the tower
@@ -33,6 +35,7 @@ static const struct { const char *flag, *settings, *config; } others[] = {
     { "KlBatchOnly", "unlearn.kl_norm=batch", NULL },
     { "PromptInLoss", "data.mask=all_text", NULL },
     { "ImageTokensInLoss", "data.mask=all_plus_image", NULL },
+    { "DecayOnVectors", "optimiser.decay_matrices_only=no", NULL },
     { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
     { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },
 };

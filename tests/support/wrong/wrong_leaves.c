@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/wrong/wrong_leaves.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Adds one to the weight of a norm. */
+void leaf_add_one(const Graph *g, Node *n)
+{
+    Node *weight = n->in[1];
+    Tensor more = tensor_f32(g->arena, weight->out.shape);
+    for (size_t i = 0; more.f32 && i < shape_size(more.shape); i++)
+        more.f32[i] = weight->out.f32[i] + 1;
+    weight->out = more;
+}
+
+/* Swaps the weights of the two products in mul(silu(gate), up). Their own gradients then stand under each other's name. */
+void leaf_swap_weights(const Graph *g, Node *n)
+{
+    Node *gate = n->in[0]->in[0]->in[1], *up = n->in[1]->in[1];
+    Tensor first = gate->out;
+    (void)g;
+    gate->out = up->out;
+    up->out = first;
+}
+
+/* The first and the last channel of the pictures. */
+void leaf_swap_channels(const Graph *g, Node *n)
+{
+    Tensor right = n->in[0]->out, wrong = tensor_f32(g->arena, right.shape);
+    size_t plane = right.shape.dim[2] * right.shape.dim[3];
+    for (size_t i = 0; wrong.f32 && i < shape_size(right.shape); i++) {
+        size_t channel = i / plane % 3;
+        wrong.f32[i] = right.f32[i + 2 * plane - 2 * channel * plane];
+    }
+    n->in[0]->out = wrong;
+}
+
+/* The nearest number of bf16, ties to even. */
+static float bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Tables of RoPE for theta = 1e6, or rounded to bf16. */
+static void tables(const Graph *g, Node *n, bool rounded)
+{
+    for (size_t part = 0; part < 2; part++) {
+        Node *table = n->in[1 + part];
+        Tensor wrong = tensor_f32(g->arena, table->out.shape);
+        size_t half = table->out.shape.dim[1];
+        for (size_t i = 0; wrong.f32 && i < shape_size(wrong.shape); i++) {
+            double angle = (double)(i / half) * pow(1e6, -(double)(i % half) / (double)half);
+            wrong.f32[i] = rounded ? bf16(table->out.f32[i]) : (float)(part ? sin(angle) : cos(angle));
+        }
+        table->out = wrong;
+    }
+}
+
+void leaf_other_theta(const Graph *g, Node *n) { tables(g, n, false); }
+void leaf_round_tables(const Graph *g, Node *n) { tables(g, n, true); }
+
+/* Reads the memory of A^T as if it were A. */
+void leaf_transpose(const Graph *g, Node *n)
+{
+    Node *a = n->in[1];
+    Tensor right = a->out, wrong = tensor_f32(g->arena, right.shape);
+    size_t r = right.shape.dim[0], cols = right.shape.dim[1];
+    for (size_t i = 0; wrong.f32 && i < r * cols; i++)
+        wrong.f32[i] = right.f32[i % r * cols + i / r];
+    if (!a->op && strstr(a->name, ".lora_A.weight"))
+        a->out = wrong;
+}

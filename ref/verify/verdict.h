@@ -7,7 +7,8 @@
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
  *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
- * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD; EMPTY: an --only that finds nothing) says why an answer could not be judged: it is undecided. */
+ * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD; EMPTY: an --only that finds nothing)
+ * says why an answer could not be judged: it is undecided. */
 #ifndef PULSE_REF_VERIFY_VERDICT_H
 #define PULSE_REF_VERIFY_VERDICT_H
 

@@ -44,7 +44,7 @@ check "and all of them" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --
 check "nothing of what may be left out is no answer either" says 2 "holds no answer of the cases" -- $suite "$tap_folder/got" --only step/
 check "cases that are not there cannot be asked for" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
 check "another --only is judged all the same" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
-check "nor some of our own answers" says 2 "expected them after" -- $suite --only mask/
+check "nor some of our own answers" says 2 "expected a file GOT after" -- $suite --only mask/
 check "nothing is no answer" says 2 "not there" -- $suite "$tap_folder/none"
 sed -i '0,/"spec": "1"/s//"spec": "0"/' "$copy/manifest.json"
 check "another spec is refused" says 2 "recorded under spec 0" -- "$copy"

@@ -23,7 +23,7 @@ static const char *const own[][5] = {
 static bool matches(const char *const *pattern, const char *name)
 {
     for (; *pattern; pattern++)
-        if (fnmatch(*pattern, name, FNM_PERIOD) == 0)
+        if (fnmatch(*pattern, name, FNM_PERIOD | FNM_PATHNAME) == 0)
             return true;
     return false;
 }

@@ -32,7 +32,7 @@ words() {                                          # of command $1 into folder $
     verify)  line=("$pulse" verify "$work/suite" "$work/got") ;;
     esac
 }
-same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x timing.json "$work/$1.out" "$2" > /dev/null; }
+same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x '*.lock' -x timing.json "$work/$1.out" "$2" > /dev/null; }
 resumed() {                                        # the command $1 into the folder $2, in the worker's folder $3
     words "$1" "$2" 2
     timeout 60 "${line[@]}" > "$3/again" 2>&1

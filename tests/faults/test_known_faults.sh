@@ -25,6 +25,12 @@ check "a stage whose process cannot be started is a sentence" no_process 1
 check "so it is of a later stage" no_process 3
 
 "${run[@]}" --out "$tap_folder/r" || exit 2
+# The part of a snapshot's file was once taken for a folder that does not belong there.
+power() {
+    PULSE_FAULT_FOLDER=$tap_folder/p fault fsync 3 power "${run[@]}" --out "$tap_folder/p"
+    "${run[@]}" --out "$tap_folder/p" --resume && diff -qr -x timing.json -x '*.lock' "$tap_folder/r" "$tap_folder/p"
+}
+check "a run goes on after a power cut in the middle of a snapshot" power
 report=("$PULSE" report "$tap_folder/r" --world "$tap_folder/world" --quiet)
 "${report[@]}" && cp "$tap_folder/r/report.html" "$tap_folder/page"
 unread() {

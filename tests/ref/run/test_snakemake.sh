@@ -31,9 +31,9 @@ check "the run ends" few_run --out "$tap_folder/run"
 snakes=0
 for snakemake in "$(command -v snakemake)" build/venv/snakemake/bin/snakemake; do
     [ -x "$snakemake" ] && "$snakemake" --version > "$tap_folder/version" 2> /dev/null || { skip "Snakemake 7, or the newest" "not installed: make deps-extra, make venv"; continue; }
-    snakes=$((snakes + 1)) snakemake=$(realpath -s "$snakemake") version=$(cut -d. -f1 "$tap_folder/version")
-    check "Snakemake $version, two jobs, each with a scratch folder of its own: the same manifest and report" snake "$snakemake" "$version"
+    snakes=$((snakes + 1)) newest=$(realpath -s "$snakemake") version=$(cut -d. -f1 "$tap_folder/version")
+    check "Snakemake $version, two jobs, each with a scratch folder of its own: the same manifest and report" snake "$newest" "$version"
 done
 [ $snakes = 0 ] && skip "a killed workflow" "Snakemake is not installed" ||
-    check "Snakemake $version and its job are killed in the middle of a stage, and called again: the same manifest" again "$snakemake"
+    check "Snakemake $version and its job are killed in the middle of a stage, and called again: the same manifest" again "$newest"
 finish

@@ -2,6 +2,7 @@
 """Mistakes that users make, planted in the steps of steps.py: {name: (method, model, settings, plant)}. plant(step) is a context in which
 the step is wrong; what it gives are further arguments of Step.run."""
 import contextlib
+import fnmatch
 import json
 import types
 from unittest import mock
@@ -34,9 +35,9 @@ def config(**changes):
 
 
 def each(kind, change):
-    """plant: change(module) is called with each module whose class is of this name's end."""
+    """plant: change(module) is called with each module whose class has this name's end, in which * is anything."""
     def wrap(model):
-        found = [m for m in model.modules() if type(m).__name__.endswith(kind)]
+        found = [m for m in model.modules() if fnmatch.fnmatch(type(m).__name__, "*" + kind)]
         assert found, kind
         for m in found:
             change(m)
@@ -121,7 +122,7 @@ MISTAKES = {
     "RmsNormPlusOne": ("npo", B, FULL, each("RMSNorm", plus_one)),
     "GateUpSwapped": ("npo", B, FULL, each("LlamaMLP", swapped)),
     "ChannelsSwapped": ("npo", B, FULL, each("CLIPVisionEmbeddings", channels)),
-    "VisionSoftmaxScale": ("npo", B, FULL, each("CLIPAttention", unscaled)),
+    "VisionSoftmaxScale": ("npo", B, FULL, each("CLIP*Attention", unscaled)),
     "RopeTheta": ("npo", B, FULL, config(text__rope_theta=1e6)),
     "ShiftOff1": ("npo", B, FULL, put(R, __init__=one_off)),
     "PromptInLoss": ("npo", B, FULL, put(R, __init__=all_text)),

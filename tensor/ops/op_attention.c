@@ -107,14 +107,17 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
     const Segment *s = attention_segments(c);
     double *scratch = arena_array(arena, threads * room, sizeof *scratch);
     if (s && scratch) {
-        #pragma omp parallel for schedule(dynamic) num_threads((int)threads) reduction(+ : left)
-        for (size_t k = 0; k < tasks; k++) {
+        #pragma omp parallel num_threads((int)threads) reduction(+ : left)
+        {
             float_env_region(c->error);
-            size_t first = s[k / heads].scores;
-            Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
-                       c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
-                       k == 0 ? c->error : NULL };
-            left += work(&t);
+            #pragma omp for schedule(dynamic) nowait
+            for (size_t k = 0; k < tasks; k++) {
+                size_t first = s[k / heads].scores;
+                Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
+                           c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
+                           k == 0 ? c->error : NULL };
+                left += work(&t);
+            }
         }
         product_count(shape_size(c->out.shape), left);
     }

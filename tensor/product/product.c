@@ -207,9 +207,9 @@ static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left
     if (e && e->failed)
         return false;
     return all.wrong == SIZE_MAX
-           || error_set(e, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): the engine (%s) "
-                           "computes wrong sums; "
-                        "build with another (make BLAS=builtin)", t->m, t->length, t->length, t->n, all.wrong, engine->name());
+           || error_set_kind(e, ERROR_ENVIRONMENT, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): "
+                                                   "the engine (%s) computes wrong sums; build with another (make BLAS=builtin)",
+                             t->m, t->length, t->length, t->n, all.wrong, engine->name());
 }
 
 static bool lengths_fit(const Lines *a, const Lines *b, Error *e)

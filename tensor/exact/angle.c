@@ -55,8 +55,18 @@ dd angle_cos_pi(int64_t num, int64_t den)
     return c;
 }
 
-/* The same from Taylor sums in doubles, with a correction for r.l. The result is within 2^-49 of the value, because r.l is below
- * 2^-53 |r|, and the terms that are left out are below 0.8^22/22!. */
+/* The same from Taylor sums in doubles, with a correction for r.l, which is at most u |r|. The terms that are left out are below
+ * 0.8^22/22!. Each step of a sum errs by 4 u of itself (the square, the division, the difference, the product), and passes on at most
+ * 0.06 of the error of the step before, so that 1 - cos r errs by 4.3 u of its 0.31, and 1 - sin r / r by 4.3 u of its 0.11.
+ *
+ *     rounding                             of a cosine >= 0.69, in u      of a sine >= 0.89 r, in u
+ *     the sum                              1.9                            0.5
+ *     its product with r                                                  0.1
+ *     the difference                       1                              1
+ *     r for sin r, 1 for cos r, times r.l  0.1                            0.4
+ *     the correction                       1                              1
+ *     the test itself                      1                              1
+ *     sum                                  5                              4,      8 u is claimed */
 static void quick_quadrant(dd r, int64_t k, double *c, double *s)
 {
     double square = r.h * r.h, down = 0, shrink = 0;          // 1 - cos r, 1 - sin r / r

@@ -209,10 +209,12 @@ SIMD void row_backward(const Row *r)
     double p = simd_sum(products), p_size = simd_sum(products_size), size_all = simd_sum(size), area = cols * s.var;
     double b = r->centred ? simd_sum(sum) / cols : 0, db = r->centred ? HEIGHT_U(s.h, norm_dx_mean) * size_all / cols : 0;
     double k = p / area, k_size = fabs(k);
-    double dk = 1.01 * (s.delta * size_all + HEIGHT_U(s.h, norm_dx_dot) * p_size + fabs(p) * (s.rho + IN_U(norm_dx_quotient))) / area;
+    double moved = s.delta * size_all + HEIGHT_U(s.h, norm_dx_dot) * p_size + fabs(p) * (s.rho + IN_U(norm_dx_quotient));
+    double dk = FACTOR(norm_dx_factor) * moved / area;
 
     double fixed = FACTOR(norm_shift) * s.root * (db + s.delta * k_size) + tier_slack(1);
-    double by_d = 1.01 * s.root * (dk + IN_U(norm_dx_product) * k_size), relative = FACTOR(norm_root) * s.rho + IN_U(norm_dx_result);
+    double by_d = FACTOR(norm_dx_slope) * s.root * (dk + IN_U(norm_dx_product) * k_size);
+    double relative = FACTOR(norm_root) * s.rho + IN_U(norm_dx_result);
     if (!trusted(&s) || !(size_all < (double)INFINITY))
         fixed = (double)INFINITY;
     for (size_t j = 0; j < r->cols; j += LANES) {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include "tensor/base/random.h"
+#include "tensor/exact/bounds.h"
 #include "tensor/exact/simd.h"
 #include "tensor/product/operands.h"
 
@@ -134,7 +135,7 @@ size_t freivalds_wrong(const Tile *t, const double *sum, size_t stride, double h
     double got[ROWS], norms = 0;
     for (size_t j = 0; j < t->n; j++)
         norms += t->b_norm[j];
-    const double factor = (height + 2 * (double)t->n + (double)t->length + 16) * 0x1.01p-53 * norms;
+    const double factor = HEIGHT_U(height + 2 * (double)t->n + (double)t->length, freivalds) * 0x1.01p0 * norms;
     for (size_t i = 0; i < t->m; i++) {
         if (i % ROWS == 0)
             sum_signed(sum + i * stride, stride, sign, t->m - i < ROWS ? t->m - i : ROWS, t->n, got);

@@ -3,13 +3,14 @@
 
 #include <math.h>
 #include <string.h>
+#include "tensor/exact/bounds.h"
 #include "tensor/exact/simd.h"
 
 enum { CHUNK = 256 };
 
 CLONES static void raise_norms(double *square, size_t count, size_t n)
 {
-    const double above = 1 + (double)(n + 8) * 0x1p-52;
+    const double above = 1 + 2 * HEIGHT_U((double)n, norm_raised);
     for (size_t k = 0; k < count; k++)
         square[k] = sqrt(square[k]) * above;
 }

@@ -16,11 +16,12 @@
 #include "tensor/exact/bound_records.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/scalar.h"
+#include "tests/bounds/apart.h"
 #include "tests/bounds/inputs.h"
 #include "tests/bounds/measured.h"
 #include "tests/bounds/probe.h"
 
-enum { WORDS = 64, LINE_MOST = 12000 };
+enum { WORDS = 96, LINE_MOST = 12000 };
 
 typedef struct {
     double least;                // the least scale that covers all errors seen
@@ -73,6 +74,8 @@ static void measure(Hard *h, int pattern, size_t b, Errors *errors)
     bounds[b].pattern = pattern;
     bounds[b].terms = largest(h);
     snprintf(bounds[b].op, sizeof bounds[b].op, "%s", h->op->name);
+    if (!inputs_are_short(pattern))
+        return;
     snprintf(catches, sizeof catches, "%s=%.3g", bound_records[b].name, least / 2);
     h->exceeds = true;
     char *text = line_of(catches, h, hard_run(h, &arena));
@@ -144,7 +147,7 @@ static void draw(const char *op, int pattern, uint64_t seed, bool second)
     if (!inputs_make(&h, op, pattern, &state, &arena))
         return;
     for (size_t b = 0; b < bound_records_count; b++)
-        if (belongs(op, bound_records[b].operators)) {
+        if (belongs(op, bound_records[b].operators) && !apart_knows(b)) {
             if (second)
                 kill_bound(&h, b);
             else
@@ -162,18 +165,17 @@ static void search(const char *only)
     for (int second = 0; second < 2; second++)
         for (size_t k = 0; k < ops_count; k++)
             for (int pattern = 0; pattern < INPUT_PATTERNS && hard_knows(ops[k]->name) && (!only || belongs(ops[k]->name, only)); pattern++)
-                for (long r = 0; r < rounds * inputs_weight(ops[k]->name, pattern); r++)
+                for (long r = 0; r < inputs_draws(ops[k]->name, pattern, rounds) && (!second || inputs_are_short(pattern)); r++)
                     draw(ops[k]->name, pattern, 1 + (uint64_t)r * 0x9e3779b97f4a7c15u + (uint64_t)pattern + 100 * k, second);
 }
 
-/* The bounds of RoPE's tables, which are no operator. */
-static void measure_angles(void)
+static void measure_apart(void)
 {
     for (size_t b = 0; b < bound_records_count; b++)
-        if (strncmp(bound_records[b].name, "angle", 5) == 0) {
-            bounds[b].least = angle_least_scale(b);
+        if (apart_knows(b)) {
+            bounds[b].least = apart_least_scale(b);
             bounds[b].pattern = -1;
-            snprintf(bounds[b].op, sizeof bounds[b].op, "RoPE tables");
+            snprintf(bounds[b].op, sizeof bounds[b].op, "%s", apart_name(b));
         }
 }
 
@@ -187,8 +189,8 @@ static void print_table(void)
         if (f->least > 0 && f->pattern < 0)
             printf("%.2g | %s | an error beyond it |\n", f->least, f->op);
         else if (f->least > 0)
-            printf("%.2g | `%s`: %s, %zu element%s | %s |\n", f->least, f->op, inputs_pattern_name(f->pattern), f->terms,
-                   f->terms > 1 ? "s" : "", f->line ? "another float" : "an error beyond it");
+            printf("%.*g | `%s`: %s, %zu element%s | %s |\n", f->least < 0.99 ? 2 : 4, f->least, f->op,
+                   inputs_pattern_name(f->pattern), f->terms, f->terms > 1 ? "s" : "", f->line ? "another float" : "an error beyond it");
         else
             printf("0 | | %s |\n", f->line ? "another float" : "");
     }
@@ -208,8 +210,8 @@ static int record(const char *path)
             fputs(bounds[b].worst, f);
         if (bounds[b].line)
             fputs(bounds[b].line, f);
-        if (bounds[b].least > 0 && strncmp(bound_records[b].name, "angle", 5) == 0)
-            fprintf(f, "angles %s=%.3g\n", bound_records[b].name, bounds[b].least / 2);
+        if (bounds[b].least > 0 && apart_knows(b))
+            fprintf(f, "apart %s=%.3g\n", bound_records[b].name, bounds[b].least / 2);
     }
     for (size_t t = 0; t < tie_records_count; t++)
         if (ties[t].line)
@@ -244,7 +246,7 @@ static size_t set_wrong(const char *catches, bool wrong)
 static bool is_seen(const Hard *h, size_t b, Tensor want)
 {
     if (h->op == NULL)
-        return angle_exceeds(b);
+        return apart_exceeds(b);
     if (h->exceeds)
         return exceeds(h, b, shape_size(want.shape), &arena);
     tier_force = h->tier;
@@ -260,7 +262,7 @@ static int check_line(const char *line)
     Tensor want = { .data = NULL };
     char catches[64];
     arena_reset(&arena);
-    if (sscanf(line, "angles %63s", catches) != 1 && !hard_read(line, &h, catches, &want, &arena, &error))
+    if (sscanf(line, "apart %63s", catches) != 1 && !hard_read(line, &h, catches, &want, &arena, &error))
         return fprintf(stderr, "%s\n", error.text), 2;
     const size_t b = set_wrong(catches, false);
     if (b == SIZE_MAX - 1)
@@ -272,7 +274,7 @@ static int check_line(const char *line)
     set_wrong(catches, false);
     if (right && clean && seen)
         return 0;
-    printf("%s of %s: %s\n", catches, h.op ? h.op->name : "RoPE tables",
+    printf("%s of %s: %s\n", catches, h.op ? h.op->name : apart_name(b),
            !right ? "the result is wrong" : !clean ? "the error is beyond the bound" : "it is not seen");
     return 1;
 }
@@ -333,7 +335,7 @@ int main(int argc, char **argv)
     if (argc > 3 && strcmp(argv[1], "--floats") == 0)
         return print_floats(argv[2], argv[3]);
     search(getenv("ONLY"));
-    measure_angles();
+    measure_apart();
     print_table();
     return argc > 2 && strcmp(argv[1], "--record") == 0 ? record(argv[2]) : 0;
 }

@@ -6,7 +6,7 @@
  *     catches WORD  tier T  OPERATOR  ATTRIBUTE N …  index N*I  input [SHAPE] …  output [SHAPE] …
  * WORD is NAME=SCALE, a bound that is multiplied by SCALE, or ~RULE, a rule for ties that is turned round: the call then gives
  * another output. A line that begins with "exceeds" is a case whose error is then beyond the bound. `tier` is the tier_force of the
- * call. "angles NAME=SCALE" stands for the entries of RoPE's tables, which are no operator. */
+ * call. "apart NAME=SCALE" stands for a bound that no call of an operator shows (apart.h). */
 #ifndef PULSE_TESTS_BOUNDS_HARD_H
 #define PULSE_TESTS_BOUNDS_HARD_H
 

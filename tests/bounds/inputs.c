@@ -12,11 +12,14 @@ const char *inputs_pattern_name(int pattern)
     static const char *const names[INPUT_PATTERNS] = {
         "near 1", "wide", "cancelling", "few terms", "a term lost at every addition", "alternating large terms", "many terms",
         "equal terms", "a hair off a midpoint", "tuned to a midpoint", "tuned, a term lost at every addition", "subnormal",
+        "as long as can be",
     };
     return names[pattern];
 }
 
-long inputs_weight(const char *op, int pattern)
+bool inputs_are_short(int pattern) { return pattern != MILLION; }
+
+static long weight(const char *op, int pattern)
 {
     if (strcmp(op, "clip_factor") == 0)
         return pattern == TUNED ? 4 : 1;
@@ -27,29 +30,34 @@ long inputs_weight(const char *op, int pattern)
     return pattern == TUNED || (strstr(op, "norm") && pattern == CANCEL) ? 40 : 8;
 }
 
+long inputs_draws(const char *op, int pattern, long rounds)
+{
+    return pattern == MILLION ? (rounds < MILLION_DRAWS ? rounds : MILLION_DRAWS) : rounds * weight(op, pattern);
+}
+
 /* --- Terms of a sum. Every `stride`-th term meets the first one; after `part` of them a new sum begins, of which one term meets it. --- */
 
-enum { TERMS_MOST = 1 << 16 };
+enum { TERMS_MOST = 1 << 16, TERMS_ROOM = 1000000, ROW = 100000, LOGITS = 50000 };
 
-static float terms[TERMS_MOST];
+static float terms[TERMS_ROOM];
 
 /* A number that is lost when it is added to one between 1 and 2. */
 #define LOST 0x1.ffffep-54f
 
 /* 1 + 2^-24 - 2 j u, and then terms of almost u that are all lost: the estimate is below the midpoint by 2 j u, the sum above it. */
-static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost)
+static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t room)
 {
     size_t n = 3 * stride, j = (size_t)((0.26 + 0.22 * uniform(s)) * (double)lost);
     float sign = check_random(s) & 1 ? 1 : -1, odd = check_random(s) & 1 ? 0x1p-23f : 0, side = check_random(s) & 1 ? 1 : -1;
     if (lost < 12)
         j = 1;
-    memset(terms, 0, sizeof terms);
+    memset(terms, 0, room * sizeof *terms);
     terms[0] = sign * (1 + odd);
     terms[stride] = sign * 0x1p-24f;
     terms[2 * stride] = -side * sign * 2 * (float)j * 0x1p-53f;
-    for (size_t k = 0; k < lost && n + stride <= TERMS_MOST; k++) {
+    for (size_t k = 0; k < lost && n + stride <= room; k++) {
         terms[n] = side * sign * LOST;
-        n += n / part && part < TERMS_MOST ? part : n + stride < part ? stride : part - n % part;
+        n += n / part && part < TERMS_ROOM ? part : n + stride < part ? stride : part - n % part;
     }
     return n;
 }
@@ -62,8 +70,10 @@ static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
     if (pattern == LOSERS) {
         static const size_t lost[] = { 3, 9, 12, 13, 60, 200, 500 };
         size_t most = TERMS_MOST / stride - 4, l = lost[check_below(s, 7)];
-        return lose(s, stride, part, part < TERMS_MOST && l > 60 ? 61 + l / 4 : l < most ? l : most);
+        return lose(s, stride, part, part < TERMS_MOST && l > 60 ? 61 + l / 4 : l < most ? l : most, TERMS_MOST);
     }
+    if (pattern == MILLION)
+        n = TERMS_ROOM;
     for (size_t k = 0; k < n; k++) {
         terms[k] = pattern == WIDE || pattern == FEW ? size_of(s, 30) : pattern == EQUAL ? 0.3f
                  : pattern == LARGE ? (k % 2 ? -1.0f : 1.0f) * 0x1p20f + gaussian(s) : gaussian(s);
@@ -77,24 +87,21 @@ static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
 }
 
 /* a and b with a_k b_k near the terms and |a_k| = |b_k|. */
-static size_t roots(float *b)
+static void roots(float *b, size_t n)
 {
-    for (size_t k = 0; k < TERMS_MOST; k++) {
+    for (size_t k = 0; k < n; k++) {
         float sign = terms[k] < 0 ? -1 : 1;
         terms[k] = terms[k] == LOST || terms[k] == -LOST ? 0x1.6a09ep-27f : (float)rint(sqrt(fabs((double)terms[k])) * 0x1p26) * 0x1p-26f;
         b[k] = sign * terms[k];
     }
-    return TERMS_MOST;
 }
 
 /* x with squares near the terms, all positive: 1, 2^-24 less a multiple of 64 u, and terms that are lost. */
-static size_t squares(uint64_t *s, bool root)
+static size_t squares(uint64_t *s, bool root, size_t l)
 {
-    static const size_t lost[] = { 300, 800, 2000, 6000 };
-    const size_t l = lost[check_below(s, 4)];
     const double share = 0.26 + 0.22 * uniform(s);
     size_t n = 0;
-    memset(terms, 0, sizeof terms);
+    memset(terms, 0, (32 + 8 * l) * sizeof *terms);
     terms[0] = 1;
     terms[8] = 0x1p-12f * (1 - (float)rint(share * (double)l / 32) * 0x1p-24f);
     if (root)
@@ -106,10 +113,16 @@ static size_t squares(uint64_t *s, bool root)
 
 static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
-    static float b[TERMS_MOST];
+    static float b[TERMS_ROOM];
+    static const size_t lost[] = { 300, 800, 2000, 6000 };
     const bool lanes = strstr("sum mean square_sum square_norm softmax_grad", op) != NULL;
     const bool tunable = strcmp(op, "softmax_grad") == 0 || strcmp(op, "square_norm") == 0;
-    if (pattern >= HAIR && pattern != SUBNORMAL && !(pattern == TUNED && tunable))
+    const bool million = pattern == MILLION;
+    if (million && (strcmp(op, "sum_n") == 0 || strcmp(op, "scatter_rows") == 0))
+        return false;                                        // their operands are few
+    if (million && check_below(s, 2))
+        pattern = LOSERS;
+    if (pattern >= HAIR && pattern != SUBNORMAL && pattern != MILLION && !(pattern == TUNED && tunable))
         return false;
     if (pattern == TUNED && *op == 's' && op[1] == 'o') {
         float p[8], dp[8];
@@ -123,9 +136,14 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
         h->in[0] = floats(a, terms, tuned_squares(s, terms));
         return true;
     }
-    size_t n = make_terms(s, pattern, lanes ? 8 : 1, strstr(op, "column_") ? 64 : strcmp(op, "linear") == 0 ? 1 << 20 : 1 << 20);
+    const size_t stride = lanes ? 8 : 1, part = strstr(op, "column_") ? 64 : strcmp(op, "linear") == 0 && million ? 256 : 1 << 20;
+    size_t n;
     if (strncmp(op, "square_", 7) == 0 && pattern == LOSERS)
-        n = squares(s, strcmp(op, "square_norm") == 0);
+        n = squares(s, strcmp(op, "square_norm") == 0, million ? TERMS_ROOM / 8 - 4 : lost[check_below(s, 4)]);
+    else if (million && pattern == LOSERS)
+        n = lose(s, stride, part, TERMS_ROOM, TERMS_ROOM);
+    else
+        n = make_terms(s, pattern, stride, part);
     h->n_in = 1;
     if (strcmp(op, "sum_n") == 0) {
         h->n_in = n < HARD_INPUTS ? n : HARD_INPUTS;
@@ -151,13 +169,13 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
         for (size_t k = 0; k < n && pattern != LOSERS; k++)
             h->in[2].f32[k] = size_of(s, 20);
     } else if (strcmp(op, "linear") == 0) {
-        if (n > 256)
+        if (n > 256 && !million)
             return false;
         h->n_in = 2;
         if (pattern == LOSERS) {
             float root = (float)rint(sqrt(fabs((double)terms[2]) * 0x1p52));
             terms[2] = copysignf(root * root * 0x1p-52f, terms[2]);          // a square, in units of 2^-52
-            roots(b);
+            roots(b, n);
         } else
             for (size_t k = 0; k < n; k++)
                 b[k] = gaussian(s);
@@ -181,8 +199,10 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
 static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
     static const size_t lengths[] = { 2, 3, 7, 8, 9, 16, 33, 96, 250 };
-    static float x[TERMS_MOST], dn[TERMS_MOST];
-    size_t n = pattern == LONG ? 5000 : lengths[check_below(s, 9)];
+    static const size_t lost[] = { 12, 30, 100, 500 }, lost_dx[] = { 30, 100, 300 };
+    static float x[ROW], dn[ROW];
+    const bool million = pattern == MILLION;
+    size_t n = million ? ROW : pattern == LONG ? 5000 : lengths[check_below(s, 9)];
     const float level = pattern == CANCEL ? ldexpf(1, (int)check_below(s, 24)) : pattern == EQUAL ? 0x1p24f : 0;
     const float level_dn = check_random(s) & 1 ? 0 : ldexpf(1, (int)check_below(s, 24));
     if (pattern == FEW || pattern == LOSERS || pattern == HAIR || pattern == SUBNORMAL)
@@ -191,17 +211,20 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         x[k] = pattern == WIDE ? size_of(s, 12) : pattern == LARGE ? (k % 2 ? -1e4f : 1e4f) + gaussian(s) : gaussian(s) + level;
         dn[k] = gaussian(s) + level_dn;
     }
-    if (pattern == LONG && check_below(s, 2)) {              // equal numbers but one
+    if (million && *op == 'r' && check_below(s, 2))
+        pattern = TUNED_LOSERS;
+    if ((pattern == LONG || million) && check_below(s, 2)) {              // equal numbers but one
         for (size_t k = 0; k < n; k++)
             x[k] = 0.3f;
         x[n / 3] = 0x1.333336p-2f;
     }
     h->attrs.f[NORM_EPS] = check_random(s) & 1 ? 1e-5f : 0;
-    if (pattern >= TUNED) {
+    if (pattern == TUNED || pattern == TUNED_LOSERS) {
         if (strncmp(op, "rmsnorm", 7) != 0)
             return false;
         h->attrs.f[NORM_EPS] = 0;
-        n = op[7] ? tuned_norm_dx(s, x, dn, pattern == TUNED_LOSERS) : tuned_norm(s, x, pattern == TUNED_LOSERS);
+        const size_t l = pattern == TUNED ? 0 : million ? ROW / 8 : op[7] ? lost_dx[check_below(s, 3)] : lost[check_below(s, 4)];
+        n = op[7] ? tuned_norm_dx(s, x, dn, l) : tuned_norm(s, x, l);
     }
     if (pattern == EQUAL && check_random(s) & 1)             // dn almost proportional to x: what is left is small
         for (size_t k = 0; k < n; k++)
@@ -215,11 +238,12 @@ static bool norm(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 static bool softmax(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
     static float x[TERMS_MOST];
-    size_t n = 2 + check_below(s, 40);
+    size_t n = pattern == MILLION ? LOGITS : 2 + check_below(s, 40);
+    const float spread = pattern == MILLION ? (float)(12 * uniform(s)) : pattern == WIDE ? 30 : 1;
     if (pattern == FEW || pattern == LOSERS || pattern == HAIR || pattern == TUNED_LOSERS || pattern == SUBNORMAL)
         return false;
     for (size_t k = 0; k < n; k++)
-        x[k] = pattern == WIDE ? 30 * gaussian(s) : pattern == CANCEL ? size_of(s, 30) : gaussian(s);
+        x[k] = pattern == CANCEL ? size_of(s, 30) : spread * gaussian(s);
     if (pattern == LARGE)                                    // a logit of few bits far below one of many: the difference is rounded
         x[0] = 0x1p-24f * gaussian(s), x[1] = -100 * (float)uniform(s), n = 2;
     if (pattern == TUNED)

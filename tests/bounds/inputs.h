@@ -6,11 +6,14 @@
 
 #include "tests/bounds/hard.h"
 
-enum { INPUT_PATTERNS = 12 };
+enum { INPUT_PATTERNS = 13, MILLION_DRAWS = 6 };
 /* Makes operands of one pattern. False: this operator has no such pattern. */
 bool inputs_make(Hard *h, const char *op, int pattern, uint64_t *seed, Arena *a);
 const char *inputs_pattern_name(int pattern);
-/* How often a pattern is to be drawn: 1 where it takes long to make or to run, more where a draw is short. */
-long inputs_weight(const char *op, int pattern);
+/* How often a pattern is to be drawn: up to MILLION_DRAWS times where the operands are as long as they can be, else `rounds` times, and
+ * more often where a draw is short. */
+long inputs_draws(const char *op, int pattern, long rounds);
+/* Whether a case of the pattern may become a line of the list of hard cases. */
+bool inputs_are_short(int pattern);
 
 #endif

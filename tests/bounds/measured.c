@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tensor/exact/angle.h"
 #include "tensor/exact/bound_records.h"
 #include "tensor/exact/round.h"
 #include "tests/bounds/probe.h"
@@ -101,90 +100,4 @@ bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
     }
     probe_keep(0);
     return beyond_it;
-}
-
-/* --- RoPE's tables: pair i of d/2, position pos; a cosine, then a sine. --- */
-
-typedef struct { size_t positions, d; float base; } Table;
-
-static const Table tables[] = { { 200, 16, 10000 }, { 40, 8, 500000 }, { 3000, 2, 1 }, { 20000, 6, 1.5f }, { 60, 32, 3e38f } };
-
-/* The estimates of one table are kept by the probe. */
-static void estimate_table(Table t, int tier)
-{
-    Error e = { 0 };
-    float *c = malloc(t.positions * t.d / 2 * sizeof *c), *s = malloc(t.positions * t.d / 2 * sizeof *s);
-    tier_force = tier - 1;
-    probe_keep(tier);
-    if (!c || !s || !angle_rope_tables(c, s, t.positions, t.d, t.base, &e))
-        beyond(e.text, 0, 0);
-    tier_force = 0;
-    free(c);
-    free(s);
-}
-
-static double table_error(Table t, size_t k, Estimate one)
-{
-    const size_t i = k / 2 / (t.positions - 1), pos = k / 2 % (t.positions - 1) + 1;
-    mpfr_t angle;
-    mpfr_init2(angle, BITS);
-    mpfr_set_flt(angle, t.base, MPFR_RNDN);
-    mpfr_log(angle, angle, MPFR_RNDN);
-    mpfr_mul_si(angle, angle, -2 * (long)i, MPFR_RNDN);
-    mpfr_div_ui(angle, angle, t.d, MPFR_RNDN);
-    mpfr_exp(angle, angle, MPFR_RNDN);
-    mpfr_mul_ui(angle, angle, pos, MPFR_RNDN);
-    (k % 2 ? mpfr_sin : mpfr_cos)(angle, angle, MPFR_RNDN);
-    mpfr_sub_d(angle, angle, one.v, MPFR_RNDN);
-    mpfr_sub_d(angle, angle, one.low, MPFR_RNDN);
-    double error = fabs(mpfr_get_d(angle, MPFR_RNDN));
-    mpfr_clear(angle);
-    return error;
-}
-
-/* Calls f for some hundred entries of each table with the whole bound and the bound without the part b. */
-static double over_tables(size_t b, double (*f)(double error, double whole, double rest))
-{
-    double most = -1;
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
-        estimate_table(tables[t], tier_of(b));
-        const size_t n = probe_count();
-        Estimate *whole = malloc(n * sizeof *whole);
-        for (size_t k = 0; whole && k < n; k++)
-            whole[k] = probe_at(k);
-        const double scale = probe_scale(b, 0);
-        estimate_table(tables[t], tier_of(b));
-        probe_scale(b, scale);
-        for (size_t k = 0; whole && k < n; k += 1 + n / 401) {
-            double one = f(table_error(tables[t], k, whole[k]), whole[k].bound, probe_at(k).bound);
-            most = one > most ? one : most;
-        }
-        free(whole);
-    }
-    probe_keep(0);
-    return most;
-}
-
-static double least_of(double error, double whole, double rest)
-{
-    if (error > whole)
-        beyond("RoPE tables", error, whole);
-    return whole > rest ? (error - rest) / (whole - rest) : -1;
-}
-
-static double excess_of(double error, double whole, double rest)
-{
-    (void)rest;
-    return error > whole ? 1 : -1;
-}
-
-double angle_least_scale(size_t b) { return over_tables(b, least_of); }
-bool   angle_exceeds(size_t b)     { return over_tables(b, excess_of) > 0; }
-
-bool is_probed(void)
-{
-    estimate_table(tables[2], 1);
-    const bool told = probe_count() > 0;
-    probe_keep(0);
-    return told;
 }

@@ -21,11 +21,5 @@ int tier_of(size_t b);
 double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a);
 /* Whether the error of one of the `n` elements of the result is beyond the whole bound, as it is scaled now. */
 bool   exceeds(const Hard *h, size_t b, size_t n, Arena *a);
-/* Whether this program tells its estimates at all. */
-bool   is_probed(void);
-
-/* The same for the entries of tables of RoPE, and for the three bounds whose name begins with "angle". */
-double angle_least_scale(size_t b);
-bool   angle_exceeds(size_t b);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "tensor/exact/bound_records.h"
 
-enum { MOST = 64 };
+enum { MOST = 96 };
 
 double bound_scale[MOST];
 bool tie_turned[MOST];

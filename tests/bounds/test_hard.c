@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/exact/bound_records.h"
+#include "tests/bounds/apart.h"
 #include "tests/bounds/measured.h"
 
 static const char path[] = "fixtures/hard.txt";
 
-typedef struct { Hard hard; Tensor want; char catches[64]; bool angles; } Line;
+typedef struct { Hard hard; Tensor want; char catches[64]; bool apart; } Line;
 
 /* Calls `f` for every line; the arena is reset before each. */
 static size_t each_line(void (*f)(const Line *line))
@@ -23,12 +24,12 @@ static size_t each_line(void (*f)(const Line *line))
     if (!file)
         fail_msg("%s cannot be opened", path);
     while (getline(&text, &room, file) > 0) {
-        Line line = { .angles = false };
+        Line line = { .apart = false };
         if (*text == '#')
             continue;
         arena_reset(&arena);
-        line.angles = sscanf(text, "angles %63s", line.catches) == 1;
-        if (!line.angles)
+        line.apart = sscanf(text, "apart %63s", line.catches) == 1;
+        if (!line.apart)
             hard_read(text, &line.hard, line.catches, &line.want, &arena, &error);
         expect_fine(&error);
         f(&line);
@@ -41,7 +42,7 @@ static size_t each_line(void (*f)(const Line *line))
 
 static void expect_recorded(const Line *l)
 {
-    if (l->angles)
+    if (l->apart)
         return;
     const size_t n = shape_size(l->want.shape);
     const OpClass kind = l->hard.op->kind;
@@ -66,8 +67,8 @@ static void expect_within(const Line *l)
     const size_t length = strcspn(l->catches, "=");
     for (size_t b = 0; b < bound_records_count; b++)
         if (strncmp(bound_records[b].name, l->catches, length) == 0 && !bound_records[b].name[length]
-            && (l->angles ? angle_exceeds(b) : l->hard.exceeds && exceeds(&l->hard, b, shape_size(l->want.shape), &arena)))
-            fail_msg("%s: an error is beyond the bound %s", l->angles ? "RoPE tables" : l->hard.op->name, bound_records[b].name);
+            && (l->apart ? apart_exceeds(b) : l->hard.exceeds && exceeds(&l->hard, b, shape_size(l->want.shape), &arena)))
+            fail_msg("%s: an error is beyond the bound %s", l->apart ? apart_name(b) : l->hard.op->name, bound_records[b].name);
 }
 
 static void hard_cases_have_the_nearest_floats(void **state)

@@ -74,10 +74,10 @@ size_t tuned_softmax(uint64_t *s, float *x, bool log)
     return n;
 }
 
-size_t tuned_norm(uint64_t *s, float *x, bool lose)
+size_t tuned_norm(uint64_t *s, float *x, size_t lost)
 {
-    static const size_t lost[] = { 12, 30, 100, 500 };
-    const size_t cols = lose ? 8 * lost[check_below(s, 4)] : 16 + check_below(s, 20);
+    const bool lose = lost > 0;
+    const size_t cols = lose ? 8 * lost : 16 + check_below(s, 20);
     mpfr_t m, v, square;
     mpfr_inits2(BITS, m, v, square, (mpfr_ptr)0);
     memset(x, 0, cols * sizeof *x);
@@ -162,10 +162,10 @@ size_t tuned_softmax_grad(uint64_t *s, float p[8], float dp[8])
 }
 
 /* dx_1 = (dn_1 - x_1 P / (C V)) / sqrt V with P = sum dn x and C V = sum x^2: P is tuned. */
-size_t tuned_norm_dx(uint64_t *s, float *x, float *dn, bool lose)
+size_t tuned_norm_dx(uint64_t *s, float *x, float *dn, size_t lost)
 {
-    static const size_t lost[] = { 30, 100, 300 };
-    const size_t cols = lose ? 8 * lost[check_below(s, 3)] : 16;
+    const bool lose = lost > 0;
+    const size_t cols = lose ? 8 * lost : 16;
     mpfr_t m, area, p, root;
     mpfr_inits2(BITS, m, area, p, root, (mpfr_ptr)0);
     memset(x, 0, cols * sizeof *x);

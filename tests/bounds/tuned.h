@@ -10,10 +10,11 @@
 
 /* Logits: the softmax of x[1], or, with `log`, the log_softmax of x[0], is tuned. Returns how many. */
 size_t tuned_softmax(uint64_t *seed, float *x, bool log);
-/* A row, without eps: the rmsnorm of x[0] is tuned. With `lose`, the squares of many other numbers are lost when they are added. */
-size_t tuned_norm(uint64_t *seed, float *x, bool lose);
+/* A row, without eps: the rmsnorm of x[0] is tuned. The squares of many other numbers are lost when they are added.
+ * `lost`: how many, 0 for none. A row has 8 numbers for each that is lost, or at most 36. */
+size_t tuned_norm(uint64_t *seed, float *x, size_t lost);
 /* A row of rmsnorm_dx: its element 1 is tuned by the last of dn. */
-size_t tuned_norm_dx(uint64_t *seed, float *x, float *dn, bool lose);
+size_t tuned_norm_dx(uint64_t *seed, float *x, float *dn, size_t lost);
 /* The root of the sum of squares is tuned. */
 size_t tuned_squares(uint64_t *seed, float *x);
 /* The gradient of p[0] is tuned by the last of dp. */

@@ -6,13 +6,26 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-enum { PARTS = 3, DEEPEST = 16 };
+enum { PARTS = 3, DEEPEST = 16, COLOURS = 5 };
+
+/* From the best to the worst; the last one is what is outside. */
+static const char *const colours[COLOURS] = { "same", "near", "far", "open", "bad" };
 
 static const char style[] =
-    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>pulse-ref verify</title><style>"
-    "body{font:14px/1.4 sans-serif;margin:2em;max-width:75em}summary{cursor:pointer}details{margin-left:1em}"
-    "p{margin:0 0 0 1em;font-family:monospace;font-size:12px}.top{margin:1em 0;padding:.6em;border:1px solid #c33}"
-    ".bad{background:#f6b8b8}.far{background:#fbe3b0}.near{background:#e5f2d8}.same{background:#d5ecf7}.open{background:#ddd}</style>";
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+    "<title>pulse-ref verify</title><style>:root{color-scheme:light dark;--bad:#f6b8b8;--far:#fbe3b0;--near:#e5f2d8;--same:#d5ecf7;"
+    "--open:#ddd;--line:#c33}@media(prefers-color-scheme:dark){:root{--bad:#6b2222;--far:#574312;--near:#25401c;--same:#17404f;"
+    "--open:#444;--line:#e66}}body{font:14px/1.4 sans-serif;margin:2em auto;max-width:75em;padding:0 1em;overflow-wrap:anywhere}"
+    "summary{cursor:pointer;padding:0 .3em;margin:1px 0}details{margin-left:1em}p.line{margin:1px 0 1px 1em;padding:0 .3em;"
+    "font:12px/1.4 monospace}.top{margin:1em 0;padding:.6em;border:1px solid var(--line)}.key span{padding:0 .4em;margin-right:.4em}"
+    ".bad{background:var(--bad)}.far{background:var(--far)}.near{background:var(--near)}.same{background:var(--same)}"
+    ".open{background:var(--open)}@media(max-width:40em){body{margin:1em auto;padding:0 .5em}details{margin-left:.5em}"
+    "p.line{margin-left:.3em}}</style>";
+
+static const char key[] =
+    "<p class=key><span class=bad>outside</span><span class=far>within, above the noise</span><span class=near>within</span>"
+    "<span class=same>bit-exact</span><span class=open>not judged</span></p>\n"
+    "<p>A fold has the colour of the worst answer in it, and is open where that is outside.</p>\n";
 
 static const char *text_of(const json_t *line, const char *key)
 {
@@ -34,16 +47,16 @@ static void put_text(FILE *to, const char *text, size_t n)
 static bool outside(const json_t *line) { return strcmp(text_of(line, "verdict"), "OUTSIDE") == 0
         || strcmp(text_of(line, "verdict"), "MIS-SHAPED") == 0; }
 
-static const char *colour(const json_t *line)
+static size_t colour(const json_t *line)
 {
     const char *verdict = text_of(line, "verdict");
     if (outside(line))
-        return "bad";
+        return 4;
     if (strcmp(verdict, "BITEXACT") == 0)
-        return "same";
+        return 0;
     if (strcmp(verdict, "WITHIN") != 0)
-        return "open";
-    return json_number_value(json_object_get(line, "ratio")) > 1 ? "far" : "near";
+        return 3;
+    return json_number_value(json_object_get(line, "ratio")) > 1 ? 2 : 1;
 }
 
 /* The case's part of a path: two folders; 0: the path names a tensor of a trace. */
@@ -72,9 +85,19 @@ static int part_of(const char *name)
     return strncmp(at ? at + 1 : name, "grad.", 5) == 0 || strncmp(name, "dz.", 3) == 0;
 }
 
+enum { LONGEST = 512 };
+
+/* The module of an answer, "" where there is none; of the ends, what they are: "grad", "after", "adam". Returns the rest of the name. */
+static const char *module_of(const char *name, char module[LONGEST])
+{
+    const char *at = strrchr(name, '@'), *cut = at ? at : strchr(name, '.');
+    snprintf(module, LONGEST, "%.*s", cut ? (int)(cut - name) : 0, name);
+    return cut ? cut + 1 : name;
+}
+
 static void put_line(FILE *to, const json_t *line, const char *name)
 {
-    fprintf(to, "<p class=%s>%s ", colour(line), text_of(line, "verdict"));
+    fprintf(to, "<p class=\"line %s\">%s ", colours[colour(line)], text_of(line, "verdict"));
     put_text(to, name, strlen(name));
     if (*text_of(line, "what"))
         fputs(": ", to);
@@ -82,10 +105,35 @@ static void put_line(FILE *to, const json_t *line, const char *name)
     fputs("</p>\n", to);
 }
 
-/* Folds that are open: the modules above the line before. */
-typedef struct { char path[512]; size_t end[DEEPEST], depth; } Folds;
+/* The lines of a case, or of one of its parts; part PARTS: of all of them. */
+typedef struct { const json_t *lines; const char *id; size_t length; int part; } Group;
 
-static void open_folds(FILE *to, Folds *o, const char *module)
+static bool belongs(const Group *g, const json_t *line)
+{
+    const char *where = text_of(line, "where");
+    return case_length(where) == g->length && strncmp(where, g->id, g->length) == 0
+        && (g->part == PARTS || part_of(answer_of(where)) == g->part);
+}
+
+/* Begins a fold in the colour of the worst answer in it; it is open where that is outside. */
+static void begin_fold(FILE *to, const Group *g, const char *module, size_t n)
+{
+    size_t worst = 0;
+    for (size_t k = 0; k < json_array_size(g->lines); k++) {
+        const json_t *line = json_array_get(g->lines, k);
+        char own[LONGEST];
+        module_of(answer_of(text_of(line, "where")), own);
+        bool below = strncmp(own, module, n) == 0 && (n == 0 || own[n] == '.' || !own[n]);
+        if (below && belongs(g, line) && colour(line) > worst)
+            worst = colour(line);
+    }
+    fprintf(to, "<details%s><summary class=%s>", worst == COLOURS - 1 ? " open" : "", colours[worst]);
+}
+
+/* Folds that are open: the modules above the line before. */
+typedef struct { char path[LONGEST]; size_t end[DEEPEST], depth; } Folds;
+
+static void open_folds(FILE *to, const Group *g, Folds *o, const char *module)
 {
     size_t keep = 0, n = strlen(module);
     while (keep < o->depth && o->end[keep] <= n && strncmp(o->path, module, o->end[keep]) == 0 && (module[o->end[keep]] == '.'
@@ -97,32 +145,32 @@ static void open_folds(FILE *to, Folds *o, const char *module)
     for (size_t from = keep ? o->end[keep - 1] : 0; from < n && n < sizeof o->path && o->depth < DEEPEST;) {
         const char *name = module + from + (from > 0), *dot = strchr(name, '.');
         size_t end = dot ? (size_t)(dot - module) : n;
-        fputs("<details open><summary>", to);
+        begin_fold(to, g, module, end);
         put_text(to, name, end - (size_t)(name - module));
         fputs("</summary>\n", to);
         o->end[o->depth++] = from = end;
     }
 }
 
-static void put_part(FILE *to, const json_t *lines, const char *id, size_t length, int part)
+static void put_part(FILE *to, const Group *g)
 {
     static const char *const titles[PARTS] = { "forward", "backward", "update" };
     Folds o = { .depth = 0 };
     size_t count = 0;
-    for (size_t k = 0; k < json_array_size(lines); k++) {
-        const json_t *line = json_array_get(lines, k);
-        const char *where = text_of(line, "where"), *name = answer_of(where), *at = strrchr(name, '@');
-        char module[512] = "";
-        if (case_length(where) != length || strncmp(where, id, length) != 0 || part_of(name) != part)
+    for (size_t k = 0; k < json_array_size(g->lines); k++) {
+        const json_t *line = json_array_get(g->lines, k);
+        char module[LONGEST];
+        const char *rest = module_of(answer_of(text_of(line, "where")), module);
+        if (!belongs(g, line))
             continue;
-        if (count++ == 0)
-            fprintf(to, "<details open><summary>%s</summary>\n", titles[part]);
-        if (at && at - name < (ptrdiff_t)sizeof module)
-            snprintf(module, sizeof module, "%.*s", (int)(at - name), name);
-        open_folds(to, &o, module);
-        put_line(to, line, at ? at + 1 : name);
+        if (count++ == 0) {
+            begin_fold(to, g, "", 0);
+            fprintf(to, "%s</summary>\n", titles[g->part]);
+        }
+        open_folds(to, g, &o, module);
+        put_line(to, line, rest);
     }
-    open_folds(to, &o, "");
+    open_folds(to, g, &o, "");
     if (count)
         fputs("</details>\n", to);
 }
@@ -138,19 +186,31 @@ static bool first_of_case(const json_t *lines, size_t k, const char *id, size_t 
     return true;
 }
 
+/* The first answer that is outside: of the forward pass, if one is, else of the backward pass, else of the update. NULL: none is. */
+static const json_t *first_outside(const json_t *lines)
+{
+    const json_t *first = NULL;
+    for (size_t k = 0; k < json_array_size(lines); k++) {
+        const json_t *line = json_array_get(lines, k);
+        if (outside(line) && (!first || part_of(answer_of(text_of(line, "where"))) < part_of(answer_of(text_of(first, "where")))))
+            first = line;
+    }
+    return first;
+}
+
 static void put_all(FILE *to, const Findings *f, Arena *a)
 {
-    size_t first = 0, count = json_array_size(f->lines);
-    while (first < count && !outside(json_array_get(f->lines, first)))
-        first++;
+    const json_t *first = first_outside(f->lines);
+    size_t count = json_array_size(f->lines);
     fputs(style, to);
     fputs("<h1>pulse-ref verify</h1><p>", to);
     const char *headline = findings_headline(f, a);
     put_text(to, headline, strlen(headline));
     fputs("</p>\n", to);
-    if (first < count) {
+    fputs(key, to);
+    if (first) {
         fputs("<div class=top>The first answer that is outside:", to);
-        put_line(to, json_array_get(f->lines, first), text_of(json_array_get(f->lines, first), "where"));
+        put_line(to, first, text_of(first, "where"));
         fputs("</div>\n", to);
     }
     for (size_t k = 0; k < count; k++) {
@@ -158,11 +218,12 @@ static void put_all(FILE *to, const Findings *f, Arena *a)
         size_t length = case_length(id);
         if (!first_of_case(f->lines, k, id, length))
             continue;
-        fputs("<details open><summary>", to);
+        Group g = { f->lines, id, length, PARTS };
+        begin_fold(to, &g, "", 0);
         put_text(to, length ? id : "trace", length ? length : 5);
         fputs("</summary>\n", to);
-        for (int part = 0; part < PARTS; part++)
-            put_part(to, f->lines, id, length, part);
+        for (g.part = 0; g.part < PARTS; g.part++)
+            put_part(to, &g);
         fputs("</details>\n", to);
     }
 }

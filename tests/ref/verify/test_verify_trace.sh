@@ -19,6 +19,19 @@ check "those of another method are not" says 1 "OUTSIDE: " -- "$tap_folder/npo" 
 check "stdout is short" test "$(wc -l < "$tap_folder/said")" -le 20
 check "the page begins with what is outside" grep -q 'The first answer that is outside' "$tap_folder/page.html"
 check "every fold of the page is closed" test "$(grep -o '<details' "$tap_folder/page.html" | wc -l)" = "$(grep -o '</details' "$tap_folder/page.html" | wc -l)"
+shipped() {
+    local step=("$PULSE" trace --model fixtures/models/vanilla --batch "$tap_folder/one.jsonl" --set train.trainable=multi_modal_projector.**)
+    echo '{"id":"a","group":"forget","question":"what is the capital of france ?","answer":"paris"}' > "$tap_folder/one.jsonl"
+    "${step[@]}" --method ga --out "$tap_folder/right" > /dev/null && "${step[@]}" --method npo --reference fixtures/models/base --out "$tap_folder/wrong" > /dev/null
+}
+check "steps of the shipped model are traced" shipped
+for got in right:0 wrong:1; do
+    check "they are judged: ${got%:*}" says "${got#*:}" ": " -- "$tap_folder/right" "$tap_folder/${got%:*}" --html "$tap_folder/page.html"
+    check "the page is below 1 MB, and folds what is right" test "$(wc -c < "$tap_folder/page.html")" -lt 1000000 -a "$(grep -c '<details><summary class=same>' "$tap_folder/page.html")" -gt 4
+    check "it is made for small screens and for dark ones, and takes nothing from elsewhere" \
+        test "$(grep -cE 'name="viewport".*|prefers-color-scheme:dark' "$tap_folder/page.html")/$(grep -cE 'src=|href=|url\(' "$tap_folder/page.html")" = 1/0
+done
+check "where nothing is outside, nothing is open" test "$("$PULSE" verify "$tap_folder/right" "$tap_folder/right" --html "$tap_folder/page.html" > /dev/null; grep -c '<details open' "$tap_folder/page.html")" = 0
 check "a part of the names can be asked for" says 0 "BITEXACT: 1 bitexact" -- "$tap_folder/npo" "$tap_folder/npo" --only loss
 check "what is asked for must be there" says 2 "finds no answer" -- "$tap_folder/npo" "$tap_folder/npo" --only loss --only nope
 check "what is outside is told where another --only finds nothing" says 1 "EMPTY      nope" -- "$tap_folder/npo" "$tap_folder/rmu" --only loss --only nope

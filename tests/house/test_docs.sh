@@ -61,4 +61,43 @@ said() { sed -n '/^### What each does/,/^Where a published/p' REPRODUCE.md | sed
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }
 check "REPRODUCE.md's table of methods has the steps of methods.ini" diff <(said) <(wanted)
 check "and a line a method that takes steps there" test "$(said | wc -l)" = $(($(sed -n 's/^methods *= *//p' fixtures/configs/methods.ini | tr ',' '\n' | wc -l) - 1))
+
+# Counts that the plans, the list of fuzz targets and the recorded answers make.
+planned() {
+    [ "$("$PULSE" run "fixtures/configs/$1.ini" --plan 2> /dev/null | wc -l)" = "$2" ] &&
+        grep -qE "fixtures/configs/$1.ini.*[;,] $2 stages" "$page"
+}
+for run in findings:269 full:488; do
+    if [ -e build/world/oracle.jsonl ]; then
+        check "REPRODUCE.md has the stages of ${run%:*}.ini" planned "${run%:*}" "${run#*:}"
+    else
+        skip "REPRODUCE.md has the stages of ${run%:*}.ini" "make world has not made its streams"
+    fi
+done
+targets=$(grep -c '^TARGET(' tests/fuzz/fuzz_targets.def)
+check "REPRODUCE.md and CHANGELOG.md have the number of fuzz targets" \
+    test "$(grep -l "fuzz_targets.def\`*, $targets targets\|($targets, \`tests/fuzz/fuzz_targets.def" "$page" CHANGELOG.md | wc -l)" = 2
+untried() {
+    sed -nE 's/^TARGET\(([a-z_]+)\).*/\1/p' tests/fuzz/fuzz_targets.def | while read -r name; do
+        grep -qE "^\| (100 or more|fewer) \|.*[ \`]$name [0-9]" "$page" || echo "$name"
+    done
+}
+check "REPRODUCE.md says how many inputs each fuzz target has seen" test -z "$(untried)"
+glossary=docs/verify-yours.md vectors=fixtures/vectors/v1
+named() {
+    sed -n '/^## Glossary/,/^At fp32/p' "$glossary" | sed -nE 's/^\| ([A-Z][A-Za-z0-9, ]*) \|.*/\1/p' | tr -d ' ' | tr ',' '\n' | sort
+}
+hidden() { sed -n '/^bf16 autocast/p' "$glossary" | grep -oE '\b[A-Z][a-z]+[A-Z0-9][A-Za-z0-9]*' | sort; }
+if command -v python3 > /dev/null; then
+    recorded() { python3 -c 'import glob, json, sys
+cases = map(open, glob.glob(sys.argv[1] + "/*/*/case.json"))
+print("\n".join(sorted({flag for case in cases for flag in json.load(case).get("flags", [])})))' "$vectors"; }
+    below() { python3 -c 'import json, sys
+manifest = json.load(open(sys.argv[1] + "/manifest.json"))
+print("\n".join(sorted({name.split("@")[1] for name in manifest["below"]["bf16-mixed"]})))' "$vectors"; }
+    check "the glossary of docs/verify-yours.md has the known mistakes of the recorded cases" diff <(recorded) <(named)
+    check "and those that bf16 autocast hides" diff <(below) <(hidden)
+else
+    skip "the glossary of docs/verify-yours.md has the known mistakes of the recorded cases" "there is no python3"
+fi
 finish

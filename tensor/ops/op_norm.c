@@ -28,9 +28,7 @@ typedef struct {
     bool centred;             // layernorm
 } Row;
 
-/* --- The exact tier. --- */
-
-/* The integers of a row. They are made when the first undecided element needs them. */
+/* --- The exact tier: the integers of a row, which are made when the first undecided element needs them. --- */
 typedef struct {
     bool ready, valid;        // valid: all numbers are finite and V > 0
     Big s1, d1, v, k, v3;     // k = C P - S1 D1; v3 = V^3

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list; everything that is said
- * about a scenario anywhere stands in its record. */
+/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list, and says what each field means. */
 #ifndef PULSE_EVAL_SCENARIO_H
 #define PULSE_EVAL_SCENARIO_H
 
@@ -10,9 +9,18 @@
 typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
-/* Who is to be forgotten: the entities with a round; a drawn part of them; of those that the base model knows best a drawn part;
- * a drawn part of the whole group. The numbers stand in recipes of stages, so that their order is fixed. */
+/* Which entities of the group are to be forgotten; `protocol.forget` says how many are drawn.
+ *     WHO_ROUNDS  all that have a round in entities.jsonl
+ *     WHO_TWENTY  as many as are drawn from those with a round (20 in PULSE)
+ *     WHO_BEST    as many as are drawn from the `protocol.best` entities that the base model knows best
+ *     WHO_DRAWN   as many as are drawn from the whole group
+ * The numbers stand in recipes of stages, so that their order is fixed. */
 typedef enum { WHO_ROUNDS, WHO_TWENTY, WHO_BEST, WHO_DRAWN } Who;
+/* How they are cut into requests.
+ *     REQUESTS_ONE       all in one request
+ *     REQUESTS_ROUNDS    in `protocol.rounds` requests, one after another
+ *     REQUESTS_ABLATION  all in one request, once for each part of the model that may be trained (llm, proj+llm)
+ *     REQUESTS_STRESS    once for each number of requests in `protocol.stress` */
 typedef enum { REQUESTS_ONE, REQUESTS_ROUNDS, REQUESTS_ABLATION, REQUESTS_STRESS } Requests;
 
 typedef struct {
@@ -21,16 +29,16 @@ typedef struct {
     Who         who;
     Requests    requests;
     const char *steps, *help;            // steps: the default of [steps]
-    const char *title, *label, *caption; // words of the report, where @ stands for `many` or the word of world.json
+    const char *title, *label, *caption; // texts of the report, where @ stands for `many` or for the word in world.json
     bool        say_missing;             // the report says where a run has no such scenario
 } Scenario;
 
 extern const Scenario scenarios[];
 extern const size_t scenarios_count;
-const Scenario *scenario_find(const char *name);     // NULL: there is none of that name
+const Scenario *scenario_find(const char *name);     // NULL: there is no scenario of that name
 /* Whether a model that never learned what is to be forgotten can exist: only for what was learned in fine-tuning. */
 bool scenario_has_oracle(const Scenario *s);
-/* Whether its splits are those of entities.jsonl; else they are drawn. */
+/* Whether it needs the splits of entities.jsonl, where the entities to be forgotten have a round; otherwise it draws its own. */
 bool scenario_splits_given(const Scenario *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins with
- * a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Also base64, in
- * which such tables carry images.
+ * a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Such tables carry images in
+ * base64, so that its decoder stands here too.
  *
  * Every row has a cell for each column, and everything is UTF-8. A byte order mark, carriage returns before line ends, and rows
  * without any text are passed over. Errors begin with FILE:LINE. */
@@ -16,8 +16,8 @@ typedef struct {
     size_t      columns, rows, *line;        // line[row]: the line on which it begins
 } Tsv;
 
-/* The table and its texts live in `a`. A row with too few or too many cells becomes a sentence of the list and is left out; f NULL: the
- * first failure ends the reading, as a quotation mark that is not closed does in any case (faults.h). */
+/* Reads the table and its texts into `a`. With a list of faults (f), a row with too few or too many cells is left out, and the list gets
+ * a sentence about it. Without one (NULL) such a row is an error. A quotation mark that is not closed is an error in both cases. */
 bool   tsv_read(Tsv *out, const char *path, Faults *f, Arena *a, Error *e);
 size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
 /* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4

@@ -12,13 +12,16 @@ typedef struct {
     Arena *arena;
 } JudgeContext;
 
-/* Judges the answer <id>/<name> (<name> where id is empty) and returns whether it is outside. It is
- *     BITEXACT   with the bits of the right value
- *     WITHIN     if no element is over its bound (at fp32, where there is one), and it is within `tolerances` of the noise, where there
- * is one
- *     NOISY      if it is within 16 times that, and the noise is over half of the right value
- *     UNTOLD     if there is neither a bound nor noise for it
- * and else OUTSIDE. x->got may be of another dtype (as_right). Under x->exact, and for integers, every bit must be right. */
+/* Judges the answer <id>/<name> (<name> where id is empty) and returns whether it is outside. The first of these that holds is its verdict:
+ *     MIS-SHAPED it has another shape, or a dtype that as_right does not convert
+ *     BITEXACT   it has the bits of the right value
+ *     OUTSIDE    one value alone is right: x->exact, or integers
+ *     UNTOLD     it is finite, and there is neither a bound nor noise for it
+ *     NOISY      the noise is over half of the right value, and the error is within 16 times the tolerance; bounds do not count
+ *     WITHIN     no element is over its bound (at fp32, where there is a bound), and the error is within the tolerance (where there is
+ *                noise); weights that a step should have changed and did not are never WITHIN
+ *     OUTSIDE    otherwise
+ * The tolerance is the noise times a factor (ref/trace/tolerance.h). */
 bool judge(JudgeContext *c, const char *id, const char *name, Answer x);
 
 #endif

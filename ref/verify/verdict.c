@@ -10,8 +10,7 @@ static size_t *count_of(Findings *f, const char *verdict)
 {
     const struct { const char *verdict; size_t *count; } counts[] = {
         { "BITEXACT", &f->exact }, { "WITHIN", &f->within }, { "OUTSIDE", &f->outside }, { "MIS-SHAPED", &f->outside },
-                { "NOISY", &f->noisy },
-        { "MODULES", &f->summed }, { "MISSING", f->partial ? &f->left_out : &f->undecided },
+        { "NOISY", &f->noisy }, { "MODULES", &f->summed }, { "MISSING", f->partial ? &f->left_out : &f->undecided },
     };
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
         if (strcmp(counts[k].verdict, verdict) == 0)

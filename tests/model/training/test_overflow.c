@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A model whose weights are finite, and whose numbers overflow all the same, is stopped where it is asked. */
+/* Scoring and generation fail with a sentence when the logits overflow fp32, although every weight is finite. */
 #include "tests/support/stand.h"
 
 #include "model/training/generate.h"

@@ -23,7 +23,7 @@ static bool keys_check(const json_t *object, const char *const *keys, const char
     return true;
 }
 
-/* The name of a file or a group; a file lies in the folder, or below it. */
+/* Reads the name of a file or of a group. Neither may lead out of the world's folder. */
 static bool name_read(const json_t *object, const char *key, const char **out, const char *path, Arena *a, Error *e)
 {
     if (!json_get_text(object, key, out, path, e))
@@ -46,7 +46,7 @@ static bool splits_read(const json_t *object, bool *out, const char *path, Error
                      path);
 }
 
-/* A text that may be left out, which leaves NULL. */
+/* Reads a text that may be absent; then *out is NULL. */
 static bool word_read(const json_t *object, const char *key, const char **out, const char *path, Arena *a, Error *e)
 {
     *out = NULL;

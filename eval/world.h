@@ -11,10 +11,11 @@
  *     }
  *
  * Files are named relative to the folder. entities.jsonl says who belongs to which group (entities.h); a file of questions holds
- * samples (model/training/sample.h). A group with "splits" has entities of both, "unlearn" with a round and "retain"; the
- * entities of a group without it have no split, and scenarios draw theirs. "general" holds the questions about general ability,
- * its name is their group. A group may have a name of its own: "as" says which group of scenarios.def it stands for ("person" is
- * learned in fine-tuning, "country" and "known_person" in pre-training), and "many" is the word of the report for its entities:
+ * samples (model/training/sample.h). In a group with "splits", every entity is in the split "unlearn" (and has a round) or in the
+ * split "retain". The entities of a group without this key have no split, and scenarios draw theirs. "general" names the questions
+ * about general ability, whose field "group" is its name. A group may have a name of its own: "as" says which group of scenarios.def
+ * it stands for ("person" is learned in fine-tuning, "country" and "known_person" in pre-training), and "many" is the word of the report
+ * for its entities:
  *
  *         {"name": "patient", "as": "person", "many": "patients", "questions": "patients.jsonl", "splits": ["unlearn", "retain"]}
  *
@@ -29,7 +30,8 @@ typedef struct {
     const char *name;                    // the field "group" of entities and samples
     const char *questions;               // the name of the file, without the folder
     bool        has_splits;
-    const char *as, *many;               // NULL: its name; the word of the scenario
+    const char *as;                      // the group of scenarios.def that it stands for; NULL: that of its own name
+    const char *many;                    // the word of the report for its entities; NULL: the scenario's
 } WorldGroup;
 
 typedef struct {
@@ -41,9 +43,9 @@ typedef struct {
 
 /* All texts are kept in `a`. */
 bool   world_read(World *out, const char *folder, Arena *a, Error *e);
-/* The place of a group of that name; w->groups where there is none. */
+/* The index of the group of that name in w->group; w->groups where there is none. */
 size_t world_group(const World *w, const char *name);
-/* The group of scenarios.def that a group stands for, and the place of the one that stands for it; w->groups where there is none. */
+/* The group of scenarios.def that a group stands for; and the index of the group that stands for `role`, w->groups where none does. */
 const char *world_role(const WorldGroup *g);
 size_t world_group_as(const World *w, const char *role);
 /* "FOLDER/NAME"; NULL: no memory, which `a` says. */

@@ -118,7 +118,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
         if (guarded(r) && !guard_restore(&r->guard, e))
             return false;
     }
-    const bool changes = !r->m.method->loss || r->m.method->finish;       // whether the weights change without a step
+    const bool changes = !r->m.method->loss || r->m.method->finish;       // whether round_end changes the weights
     return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 

@@ -19,15 +19,15 @@ static void refuse(const char *name, const char *reason, Error *e)
         error_set(e, "%s: the picture cannot be decoded (%s)", name, reason);
 }
 
-/* No allocation for a picture of this size and file needs more: 16 bytes a pixel, in blocks of up to 64 a side, are twice what 16-bit RGBA
- * with filter bytes or a progressive JPEG's coefficients take, and buffers that grow are doubled. */
+/* An upper bound for each single allocation that decoding a file of `file` bytes with w x h pixels needs. 16-bit RGBA with filter bytes,
+ * and a progressive JPEG's coefficients in blocks of up to 64 x 64, take at most 8 bytes a pixel; growing buffers may double that. */
 static size_t bytes_needed(size_t file, size_t w, size_t h)
 {
     const size_t most = 16 * (w + 64) * (h + 64) + 2 * file;
     return most < STB_BYTES_MAX ? most : STB_BYTES_MAX;
 }
 
-/* The bytes of stb_image with `channels` a pixel, which stbi_image_free gives back. On failure NULL and a sentence. */
+/* Decodes with stb_image into `channels` bytes a pixel; the caller frees them with stbi_image_free. NULL on failure, which e says. */
 static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Arena *a, Error *e)
 {
     int found = 0;

@@ -6,7 +6,7 @@
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
  *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench, which has no end token)
  *     llava_hf   USER: <image>\nQUESTION ASSISTANT: …</s>                   (the chat template of llava-hf/llava-1.5-7b-hf)
- *     vicuna_v1  A chat between … questions. USER: <image>\nQUESTION ASSISTANT: …</s>
+ *     vicuna_v1  SYSTEM USER: <image>\nQUESTION ASSISTANT: …</s>            (SYSTEM is LLaVA's "A chat between a curious user and …")
  * The text is tokenised as a whole with the tokenizer's own template (<s>). Then the one <image> becomes image_tokens copies of
  * its id, as in Hugging Face's processor. `piecewise` tokenises the two sides of <image> apart, as the original LLaVA does. Its
  * ids differ where a tokenizer marks only the first word (Metaspace "first"); in LLaMA's legacy form they are the same.
@@ -30,7 +30,7 @@ typedef struct {
     const Tokenizer *text;
     PromptTemplate template;
     PromptMask     mask;
-    size_t         image_tokens;     // rows of the language model that a picture takes
+    size_t         image_tokens;     // how many positions of the language model a picture takes
     bool           piecewise;        // whether the sides of <image> are tokenised apart
 } PromptStyle;
 

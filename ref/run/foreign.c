@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any other file was put there by
- * somebody else, and the stage would overwrite it or digest beside it. */
+ * somebody else. It is an error, because the stage could overwrite it, or its stage.json would not cover it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -8,8 +8,8 @@
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
-/* By the kind of a stage. A name with a slash at its end is a folder, in which the patterns of `inside` hold. Snakemake leaves its
- * timestamp in every folder that is an output. */
+/* Patterns of names: those that every stage may have (`everywhere`), and those of each kind of stage (`own`). A pattern with a slash at
+ * its end means a folder, whose files match `inside`. Snakemake leaves its timestamp in every folder that is an output. */
 static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
 static const char *const inside[] = { "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors",
                                       "checkpoint.safetensors", "*.part-[0-9]*", NULL };

@@ -18,9 +18,9 @@ typedef struct {
 
 /* All weights in order, in `a`. NULL: no memory. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e);
-/* How many weights a file must hold: those that are not idle. No name is made for it. SIZE_MAX: no memory. */
+/* How many weights a file must hold: those that are not idle. SIZE_MAX: no memory. */
 size_t weights_required(const ModelConfig *c, Arena *a);
-/* Makes by_name, once the list is complete. */
+/* Makes w->by_name, the index that weights_find searches; call it once the list is complete. */
 bool weights_index(Weights *w, Error *e);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Features: what a frozen vision tower says of pictures, kept by the content of the pictures.
+/* Features: a cache of the outputs of a frozen vision tower, whose key is the pixels of a picture.
  *
- * A tower whose weights are not trained says the same of a picture at every step. A trainer keeps its outputs (train.h), so that a picture
- * is run once; the bits are the same. A picture is found by a hash of its pixels and compared with all of them, so that only equal pictures
- * are taken for equal. Memory: pixels and outputs take at most the bytes that the caller gives; when they are used up, further pictures are
- * run at each use. A Features belongs to one tower and one thread. */
+ * A tower whose weights are not trained has the same output for a picture at every step. A trainer caches it (train.h), so that each
+ * picture is run once; no bit changes. A picture is looked up by a hash of its pixels, and then all its pixels are compared, so that a
+ * collision does no harm. Memory: pixels and outputs take at most the bytes that the caller gives; when these are used up, further
+ * pictures are run at each use. A Features belongs to one tower and one thread. */
 #ifndef PULSE_MODEL_REUSE_FEATURES_H
 #define PULSE_MODEL_REUSE_FEATURES_H
 

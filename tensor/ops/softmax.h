@@ -7,7 +7,7 @@
  * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c), double-double with a bound, and arguments for the values
  * that no precision decides, such as rational ones (both softmax_slow.c). The functions of rows return n when every column is decided,
  * and otherwise the first column that no tier decides.
- * A row needs scratch memory: softmax_room takes a piece of doubles for each thread from the scratch memory of the call. */
+ * A row needs scratch memory: softmax_room allocates an array of doubles for each thread from the scratch memory of the call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
 
@@ -23,7 +23,7 @@ typedef struct {
 } SoftmaxRoom;
 
 SoftmaxRoom softmax_room(const Call *c, size_t cols);        // call it before the parallel region
-double     *softmax_room_mine(const SoftmaxRoom *room);      // inside the region: the piece of this thread
+double     *softmax_room_mine(const SoftmaxRoom *room);      // inside the region: the array of this thread
 void        softmax_room_release(const Call *c, const SoftmaxRoom *room);
 
 size_t softmax_row(const float *x, size_t n, double *room, float *p);
@@ -42,10 +42,10 @@ void   softmax_bound(const float *x, const float *b, const float *p, size_t n, d
 double log_softmax_bound(const float *x, const float *b, size_t n, double z);
 void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);
 
-/* Leaves the error of a row that returned a column; it names the operator and its operands. */
+/* Sets the error of a row whose function returned `column` as undecided; the sentence names the operator and its operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* The slow tiers of one row, whose largest logit x[at] is finite. Sums over the whole row are computed when they are first needed. */
+/* The state of the slow tiers for one row, whose largest logit x[at] is finite. A sum over the row is computed when it is first needed. */
 typedef struct {
     const float *x;
     size_t n, at;

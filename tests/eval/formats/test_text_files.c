@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text files as other people's programs save them: byte order marks, Windows line ends, blank lines, keys in any order, no end of the
- * last line. */
+/* Text files as other people's programs save them: with byte order marks, Windows line ends, blank lines, keys in any order, and a last
+ * line without a line end. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 
 static Dataset samples;
 
-/* How many samples a file of this text has; the name says nothing about the format. */
+/* How many samples a file with this text has. Its name has no extension, so the format is recognised by the text alone. */
 static size_t samples_of(const char *text)
 {
     error = (Error){ .failed = false };

@@ -10,9 +10,9 @@
  *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs and
  *              after each request
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
- *     probe    asks what a model is only asked at its end: attacks, membership, distance to the oracle (metrics/)
- * A stage stands after those that it needs. The scenario "pretrained" ranks entities by what the base model answers, so that its
- * splits are known only when that answer stage is done (protocol_splits).
+ *     probe    measures what is measured once, at the end of a case: attacks, membership, distance to the oracle (metrics/)
+ * The list has each stage after those that it needs. The scenario "pretrained" ranks entities by the answers of the base model, so
+ * its splits are known only when that answer stage is done (protocol_splits).
  * A plan is made once and only read afterwards, by any number of threads. What it points to lives in its arena or in the
  * config. */
 #ifndef PULSE_EVAL_PROTOCOL_H
@@ -41,22 +41,24 @@ typedef struct {
     const char *scenarios, *methods, *seeds, *stress, *ablation_methods, *stress_methods, *control_methods;
     const char *stopping;                // names of stopping rules
     const char *probed;                  // names of cases that get probe stages
-    const char *steps[16];               // of each of scenarios[], "50 ga_klr=125"; "": what epochs say, or its default
-    const char *epochs[16];              // of each of scenarios[], instead of its steps; "": what steps say
+    // The budget of each of scenarios[], in steps ("50 ga_klr=125") or in epochs, of which one is "". Where both are "", it is the
+    // scenario's default in steps.
+    const char *steps[16];
+    const char *epochs[16];
     const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
     double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
     int64_t     rounds;                  // requests of the scenario sequential
-    int64_t     best, forget;            // how many entities are taken as the best known, and how many of these are forgotten
+    int64_t     best, forget;            // how many entities count as the best known, and how many entities are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
-    int64_t     paraphrases;             // test questions of each fact and modality, the first of the file; 0: all
+    int64_t     paraphrases;             // how many test questions of each fact and modality are asked, from the first on; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // the settings that every answer depends on, as text
-    const char *probing;                 // the settings that a probe depends on besides, as text
+    const char *probing;                 // the further settings that a probe depends on, as text
     const char *code;                    // a digest of the sources that make stages
     bool        without_oracle;
-    Digest      model[MODELS];           // of the models that are given; hex "": the model is to be trained
+    Digest      model[MODELS];           // digests of the models that are given; hex "": the model is to be trained
     const char *train[MODELS];           // the recipe of a model that is to be trained
-    const Digest *group;                 // [groups of the world]: of each group's questions with their pictures
+    const Digest *group;                 // [groups of the world]: digests of each group's questions with their pictures
     Digest      general, entities;       // of the general questions with their pictures, and of the entities
 } ProtocolConfig;
 
@@ -66,16 +68,17 @@ typedef struct {
     const Scenario *scenario;
     // the column `scenario`: "finetuned", "stress-25"; "sequential-accuracy" under a rule other than budget
     const char *name;
-    size_t      group;                   // the place of its group in the world
+    size_t      group;                   // the index of its group in world.group
     const Method *method;
     Trainable   trainable;
     uint64_t    seed;
     int64_t     rounds;                  // how many requests
     StoppingRule stopping;
-    int64_t     steps;                   // of each request; 0: what `epochs` come to
+    int64_t     steps;                   // of each request; 0: `epochs` says how many
     double      epochs;                  // of each request, where steps is 0
-    size_t      unlearn, answer;         // stages
-    size_t      before, oracle;          // answer stages; oracle == NO_STAGE: there is none
+    // Indices of stages.
+    size_t      unlearn, answer;
+    size_t      before, oracle;          // answer stages of the model before unlearning and of the oracle (NO_STAGE: there is no oracle)
     size_t      probe, probe_before, probe_oracle;       // probe stages; NO_STAGE: none is asked for, or there is no oracle
 } Case;
 
@@ -92,12 +95,12 @@ typedef struct {
     StageKind   kind;
     const char *name, *recipe;
     Digest      digest;
-    size_t      input[4], inputs;        // stages, and how many
-    const Case *one;                     // of an unlearn or probe stage: the first case that wants it
-    // which is trained, or asked; of a stage that asks what an unlearn stage made: where that starts
+    size_t      input[4], inputs;        // indices of the stages that it needs, and how many there are
+    const Case *one;                     // of an unlearn or probe stage: the first case that needs it
+    // the model that is trained or asked; where snapshots of an unlearn stage are asked, the model that unlearning starts from
     StartModel  model;
     size_t      of, group;               // of an answer or probe stage: the unlearn stage (NO_STAGE: the model), and the group
-    double      cost;                    // about seconds; for progress and order only
+    double      cost;                    // an estimate in seconds, for the progress bar and the order of stages only
 } Stage;
 
 typedef struct {
@@ -120,12 +123,11 @@ typedef struct {
     size_t     requests;
 } Splits;
 
-/* ranking: the answers of the base model about the group, which only WHO_BEST reads; else NULL. Nobody may be both forgotten and
- * retained:
- * that is an error with file and line. */
+/* Makes the splits of a case. `ranking` has `count` answers of the base model about the group. Only WHO_BEST reads it, so it may be NULL
+ * otherwise. An entity that is both to be forgotten and to be retained is an error with file and line. */
 bool protocol_splits(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e);
 
-/* --- Steps. `questions`: how many open training questions a request has (entity_list_questions). An epoch shows each once. --- */
+/* --- Steps. A request has `questions` open training questions (entity_list_questions); an epoch trains once on each. --- */
 
 /* Steps of one epoch: ceil(questions / batch). */
 int64_t epoch_steps(const Plan *p, const Case *c, int64_t questions);
@@ -134,7 +136,7 @@ int64_t request_steps(const Plan *p, const Case *c, int64_t questions);
 /* Whether a snapshot is kept after this step of a request, and its name, "round-1-step-75". */
 bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 const char *snapshot_name(int64_t round, int64_t step, char out[64]);
-/* Whether the accuracy of a request is looked at after this step. */
+/* Whether STOP_accuracy measures the accuracy of a request after this step. */
 bool stop_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 
 /* The settings of a method, which must be one of methods[]. */

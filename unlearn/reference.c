@@ -12,8 +12,8 @@ Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Ba
     return f->hidden ? op_gather_rows(t, f->hidden[r->layer], b->rows, b->row_count) : NULL;
 }
 
-/* What the model says of some samples, row after row; *offsets: the first row of each. Logits come from rows that the samples share
- * (prefix.h). Hidden states are only there with gradients on; frozen weights want none. */
+/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Logits come from prefixes that the samples
+ * share (prefix.h). model_forward keeps hidden states only without no_grad; that costs no gradients, because the weights are frozen. */
 static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
 {
     if (r->hidden) {

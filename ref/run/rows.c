@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows that a probe stage's files come to, alone and beside the oracle's. */
+/* The rows of results.csv that are computed from the files of a probe stage, and those that compare them with the oracle's rows. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -53,7 +53,7 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
     return x != NULL;
 }
 
-/* The value of a metric of D_unlearn among rows [first, end), and on how many questions it is measured; n may be NULL. */
+/* Finds the value of a metric on the split "unlearn" in the rows [first, end), and on how many questions it is measured; n may be NULL. */
 static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out, int64_t *n)
 {
     for (size_t k = first; k < end; k++) {
@@ -75,7 +75,7 @@ static bool put(Rows *rows, Row row, const char *metric, double value)
     return rows_add(rows, row);
 }
 
-/* What is made of several: Q, and with the oracle's rows R, robustness and PrivLeak. */
+/* Adds the scores that are computed from other rows: quantisation and, where the oracle has rows, relearning, robustness and PrivLeak. */
 static bool scores_add(Rows *rows, Row row, size_t first, size_t oracle, size_t oracle_end)
 {
     const size_t end = rows->count;

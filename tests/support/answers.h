@@ -124,7 +124,7 @@ static inline bool said(const char *where, const char *verdict, const char *part
     for (size_t k = 0; k < json_array_size(found.lines); k++) {
         json_t *line = json_array_get(found.lines, k);
         if (strcmp(json_string_value(json_object_get(line, "where")), where) == 0
-                && strcmp(json_string_value(json_object_get(line, "verdict")), verdict) == 0
+            && strcmp(json_string_value(json_object_get(line, "verdict")), verdict) == 0
             && strstr(json_string_value(json_object_get(line, "what")), part))
             return true;
     }

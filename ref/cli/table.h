@@ -13,13 +13,14 @@
  * written. */
 bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
 
-/* The same for people, with a heading above each row whose title is not NULL: [rows] of them, of which the first has one. */
+/* The same for people, in groups of rows. titles[k] is the heading above row k, or NULL where the row belongs to the group before; the
+ * first row must have a heading. */
 bool table_print_under(const char *const *titles, const char *const *columns, size_t n_columns, const char *const *cells, size_t rows,
                        Error *e);
 
-/* Prints the words of a text and a line feed. `indent` columns of the first line are printed already, and the
- * further lines are indented by as many. No line is longer than the terminal, or than 120 columns where stdout is no terminal,
- * unless a single word is. */
+/* Prints a text, wrapped between words, and a line feed. The caller has printed `indent` columns of the first line already, and the further
+ * lines are indented by as many. No line is wider than the terminal, or than 120 columns where stdout is no terminal, unless a single
+ * word is. */
 void print_wrapped(const char *text, int indent);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Rows of a chunk that the next one may find, at most: so many are worth more than the memory that they take. */
+/* Questions are answered in chunks of at most CHUNK. A text has at most TEXT_TOKENS tokens, or LONG_TOKENS at DEPTH_LONG. The cached rows
+ * of a chunk (prefix.h) are kept for the next one only if there are at most KEPT_ROWS: more cost more memory than they save time. */
 enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50, KEPT_ROWS = 2048 };
 
 void questions_begin(Questions *q, Arena *a)
@@ -104,7 +105,7 @@ static const float *pixels_before(const Chunk *c, size_t k)
     return NULL;
 }
 
-/* Reads the answer of question k, and with options = true every option that is not the answer, as if it were. */
+/* Reads question k with its answer as a sample, and with `options` also with each of its other options in place of the answer. */
 static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
 {
     const Question *q = &c->q[k];
@@ -122,7 +123,7 @@ static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
     return good;
 }
 
-/* The rows of question k in the tree, at most: its prompt, its answers, and a text. */
+/* An upper bound for the rows of question k in the tree of prefixes: its prompt, its options, and a generated text of `text` tokens. */
 static size_t rows_of(const Chunk *c, size_t k, size_t text)
 {
     const BatchSample *s = &c->sample[c->first[k]];
@@ -174,16 +175,15 @@ static bool options_take(const Chunk *c, size_t k, Result *out, Arena *a)
     return true;
 }
 
-/* A question whose greedy text is being generated.
- * The sample is its prompt and the tokens so far; its last row says the next token. */
+/* The greedy generation for one question. The sample is the prompt and the tokens so far; its last row predicts the next token. */
 typedef struct {
     int32_t ids[LONG_TOKENS];
-    size_t  said, most;
-    bool    over;
+    size_t  said, most;                  // how many ids there are, and how many may be generated, the end token included
+    bool    over;                        // it has ended
     BatchSample sample;
 } Speech;
 
-/* most: how many tokens with the end token, at most. A prompt that fills all positions still has its next token. */
+/* At most `most` tokens are generated, the end token included. A prompt that fills all positions still predicts one token. */
 static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
     most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
@@ -211,7 +211,7 @@ static void speech_take(Speech *s, int32_t token, int32_t end)
     s->over |= s->said == s->most - 1;
 }
 
-/* Generates the next token of every text that is not over. The rows of the tokens before are known. */
+/* Generates the next token of every text that has not ended. The rows of the tokens before it are cached. */
 static bool speeches_go_on(const Chunk *c, Speech *s, bool *more, Error *e)
 {
     BatchSample *samples = arena_array(c->scratch, c->n, sizeof *samples);
@@ -229,7 +229,8 @@ static bool speeches_go_on(const Chunk *c, Speech *s, bool *more, Error *e)
     return true;
 }
 
-/* An exact answer is its own greedy text. The other texts are generated side by side, one token in each pass. */
+/* Where every token of the answer is the argmax (`exact`), the answer is the greedy text. The other texts are generated side by side, one
+ * token in each pass. */
 static bool texts_write(const Chunk *c, size_t most, Result *out, Arena *a, Error *e)
 {
     const Reader *r = c->reader;

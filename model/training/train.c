@@ -63,7 +63,7 @@ static Node *param_of(const Trainer *r, const Weight *w)
     return r->params.factors[w - r->model->lora->factors.list];
 }
 
-/* Forward and backward pass of one group of samples. r->loss becomes its loss, gradients[k] the gradient of slot k (NULL:
+/* Runs the forward and the backward pass of one micro-batch. r->loss becomes its loss, and gradients[k] the gradient of slot k (NULL: it is
  * zero). */
 static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, size_t all_count, size_t first, size_t count,
                        Node **params, Node **gradients)
@@ -80,13 +80,13 @@ static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, s
     return true;
 }
 
-/* Runs the groups one after another. `keep` owns the rounded gradients and the loss of each; everything else of a group is
- * freed. */
+/* Gradient accumulation: runs the micro-batches (groups) one after another, and adds their gradients and losses with one rounding. `keep`
+ * owns the gradients and the loss of each micro-batch; everything else of it is freed before the next one. */
 static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
                               Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
-    n = n < count ? n : count + !count;                // no group is empty, unless the step is
+    n = n < count ? n : count + !count;                // no group is empty, unless the batch is
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;

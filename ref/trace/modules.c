@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The modules of a step, so that each can be judged alone: its inputs, its answers, and the bounds of an fp32 implementation.
+/* The modules of a step, each with its inputs, its answers (outputs and gradients), and the error bounds of an fp32 implementation, so that
+ * each can be judged alone.
  *
  *     {"module": "language_model.model.layers.0.mlp", "in": "t115", "grad.out": "grad.t123", "inputs": {}, "index": {},
  *      "answers": {"out": "t123", "grad.in": "t232", "grad.gate_proj.weight": "t231", …}}
  *
- * Values are names in trace.safetensors. Weights are param.<module>.<name>; `inputs` are other leaves (tables, pictures, what a
- * reference said), `index` rows, positions and segments. clip answers with clipped gradients, optimiser with weights and moments. */
+ * Every value is the name of a tensor in trace.safetensors. A weight is param.<module>.<name>. `inputs` are the other leaves (tables,
+ * pictures, outputs of the reference model), and `index` has ids of rows, positions and segments. The answers of the module "clip" are the
+ * clipped gradients; those of "optimiser" are the new weights and moments. */
 #include <string.h>
 #include "ref/trace/trace_file.h"
 #include "ref/trace/unit.h"
@@ -19,7 +21,7 @@ typedef struct {
     Error *error;
 } Modules;
 
-/* Adds the answer `name` of a module: it is node n of the step, which was made again as m. */
+/* Adds the answer `name` of a module: node n of the step. Node m is the same one in the run of this module alone, and has the same bits. */
 static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name, const Node *n, const Node *m)
 {
     if (!n || !m || !name || to->count == to->room)
@@ -72,8 +74,7 @@ static void optimiser_answers(Modules *to, json_t *inputs, json_t *answers, cons
         const Node *g = s->grad ? clipped(to->tape, s->grad) : NULL;
         if (!s->grad)
             continue;
-        json_put(inputs, arena_format(to->arena, "grad.%s", s->name),
-                            json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
+        json_put(inputs, arena_format(to->arena, "grad.%s", s->name), json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
         const struct { const char *kind; const Node *node; } parts[] = {
             { "grad", clip && g != s->grad ? g : NULL }, { "after", clip ? NULL : s->new_value },
             { s->new_v ? "adam.m" : "sgd.momentum", clip ? NULL : s->new_m }, { "adam.v", clip ? NULL : s->new_v },

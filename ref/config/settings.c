@@ -44,7 +44,7 @@ static bool refuse(const char *method, const Setting *w, const char *text, const
     return value_refuse(w->type, w->range, name, text, e);
 }
 
-/* --- names: "optimiser.lr", and "method.rmu.optimiser.lr" of one method --- */
+/* --- names: "optimiser.lr", and "method.rmu.optimiser.lr", which holds for one method --- */
 
 /* A setting that holds for one method. */
 struct OwnSetting {
@@ -66,7 +66,7 @@ static const Setting *find(const char *name)
     return NULL;
 }
 
-/* *method: NULL when the name is of all methods. */
+/* The setting of that name. *method becomes the method that it holds for, or NULL where it holds for all methods. */
 static const Setting *find_named(const char *name, const char **method, Error *e)
 {
     static const char own[] = "method.";
@@ -92,6 +92,7 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     return w;
 }
 
+/* The link that points to the setting of this method, or the last link of the list, which is NULL. */
 static struct OwnSetting **own_place(Settings *s, const char *method, const Setting *w)
 {
     struct OwnSetting **at = &s->own;
@@ -100,7 +101,7 @@ static struct OwnSetting **own_place(Settings *s, const char *method, const Sett
     return at;
 }
 
-/* A method's own value is read twice: here, to be refused in its place, and by settings_own. */
+/* A value for one method is parsed twice: here, so that a wrong one is refused at its line, and by settings_own, which puts it in force. */
 static bool own_set(Settings *s, const char *method, const Setting *w, const char *text)
 {
     Settings tried = *s;
@@ -143,7 +144,8 @@ typedef struct {
     bool seen[SETTINGS];
 } Reading;
 
-/* inih tells the line of the first value that is refused (its return value), so the sentence waits for it. */
+/* Called by inih for each value; false refuses the value. ini_parse_string returns the line of the first refused value, and settings_read
+ * then puts it before the sentence. */
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
     Reading *r = user;
@@ -287,13 +289,13 @@ static char *lines_join(const char *const *line, size_t count, Arena *a)
     return all;
 }
 
-/* The name that a manifest gives to a key: of hyperparameters the recorded one. */
+/* The name of a key in a manifest. A hyperparameter that was renamed keeps the name under which it was first recorded. */
 static const char *recorded(const Setting *w)
 {
     return strcmp(w->section, "unlearn") == 0 ? hyperparameter_recorded(w->key) : w->key;
 }
 
-/* method "": of all methods. */
+/* "section.key = value", or "method.NAME.section.key = value"; `method` is "" where the value holds for all methods. */
 static const char *line_text(const char *method, const Setting *w, const char *value, Arena *a)
 {
     return value ? arena_format(a, "%s%s%s%s.%s = %s\n", *method ? "method." : "", method, *method ? "." : "", w->section,

@@ -30,8 +30,7 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 
 typedef struct { const void *at; size_t n; } Run;
 
-/* The lists as the rows of a matrix. Each row is filled up with bytes of the value `fill`. */
-
+/* Makes a matrix with one list in each row. A shorter row is filled up with bytes of the value `fill`. */
 static Tensor rows(const Run *run, size_t count, Dtype dtype, int fill, Arena *a)
 {
     size_t longest = 0, size = dtype_size(dtype);

@@ -24,7 +24,7 @@ static void *stb_realloc(void *p, size_t n)
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 
-/* What stb_image_write holds: a list, so that all of it can be freed after the jump. A piece begins with its neighbours. */
+/* The list of all memory that stb_image_write holds, so that it can be freed after the jump. Each block begins with its links. */
 typedef struct Piece Piece;
 struct Piece { Piece *before, *after; };
 enum { PIECE_ROOM = 32 };                                              // keeps what follows aligned as malloc does

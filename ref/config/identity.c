@@ -33,7 +33,7 @@ static bool files_digest(const char *folder, const char *const *name, size_t cou
     return !e->failed;
 }
 
-/* The file that has the picture processor; transformers 5 writes no preprocessor_config.json. */
+/* The file that holds the settings of the picture processor; transformers 5 writes no preprocessor_config.json. */
 static const char *processor_file(const char *folder, Arena *a)
 {
     const char *path = arena_format(a, "%s/preprocessor_config.json", folder);

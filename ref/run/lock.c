@@ -8,7 +8,7 @@
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
-/* Whether the file that was locked still has the name: its holder removes it before it leaves. */
+/* Whether the locked file still has its name. Who held the lock before has removed the file, so that another process may lock a new one. */
 static bool still_named(int fd, const char *path)
 {
     struct stat held, named;

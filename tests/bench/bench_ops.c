@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Every operator of one training step of the shipped model (shipped_step.h): its share of the step, and its time against its limit.
  *
- * The step is recorded once; then each node of its tape is run again on its own operands. A round runs all nodes in their order, and its
- * limit beside each: cblas_dgemm of the same shape for a product, a copy of as many bytes (operands and result) for every other operator.
- * An operator's line has sums over its nodes, medians of ROUNDS rounds; the ratio is of neighbours in time, since the machine may be
- * shared. bench_ops.py adds PyTorch's times; `bench_ops --list` prints the shapes for it. */
+ * The step is recorded once; then each node of its tape is run again on its own operands. A round runs all nodes in their order, and just
+ * before each node its limit: cblas_dgemm of the same shape for a product, and for every other operator a copy that reads and writes as
+ * many bytes as its operands and result have. The line of an operator has sums over all its nodes, as medians of ROUNDS rounds; its ratio
+ * is the median of the ratios within each round, because the machine may be shared. bench_ops.py adds PyTorch's times; `bench_ops --list`
+ * prints the shapes for it. */
 #include <dlfcn.h>
 #include <omp.h>
 #include <stdio.h>

@@ -116,7 +116,7 @@ static bool of_image(const Right *r, size_t b, size_t token)
     return token >= first && token < first + (size_t)r->image[2 * b + 1];
 }
 
-typedef bool Learnt(const Right *r, size_t b, size_t token);      // a token that is a label besides the right ones
+typedef bool Learnt(const Right *r, size_t b, size_t token);      // whether a token is supervised that should not be
 static bool prompt_too(const Right *r, size_t b, size_t token) { return !of_image(r, b, token); }
 static bool image_too(const Right *r, size_t b, size_t token) { return of_image(r, b, token); }
 
@@ -134,7 +134,7 @@ static void more_learnt(Wrong *w, const char *id, const char *flag, const Right 
     wrong_tensor(w, id, flag, "supervised", count);
 }
 
-/* Each row predicts its own token instead of the next. */
+/* The label of each row is its own token instead of the next one. */
 static void not_shifted(Wrong *w, const char *id, const Right *r)
 {
     Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
@@ -144,7 +144,7 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
     wrong_tensor(w, id, "ShiftOff1", "targets", t);
 }
 
-/* Pads the samples to the length of the longest, and counts the padding as labels. */
+/* Pads the samples to the length of the longest one, and counts the padding as supervised. */
 static void padded(Wrong *w, const char *id, const Right *r)
 {
     int32_t longest = 0;

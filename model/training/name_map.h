@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* NameMap: a hash table from names to their places in a list of at most `room` names. Its answers do not depend on the order of
+/* NameMap: a hash table from names to their indices in a list of at most `room` names. The indices follow the order of insertion, and not
  * the hash. */
 #ifndef PULSE_MODEL_TRAINING_NAME_MAP_H
 #define PULSE_MODEL_TRAINING_NAME_MAP_H
@@ -8,17 +8,17 @@
 #include "tensor/base/arena.h"
 
 typedef struct NameMap {
-    const char **name;         // [room], by place; the map does not own the texts
+    const char **name;         // [room], by index; the map does not own the texts
     size_t       count, room;
-    size_t       mask;         // of the slots, whose number is a power of two
-    int32_t     *slot;         // place of the name, -1: empty
+    size_t       mask;         // the number of slots - 1; the number is a power of two
+    int32_t     *slot;         // [mask + 1], the index of the name; -1: empty
 } NameMap;
 
 /* An empty map. False: no memory in `a`. */
 bool    name_map_make(NameMap *m, size_t room, Arena *a);
-/* The place of the name, or -1. */
+/* The index of the name; -1: it is not in the map. */
 int32_t name_map_find(const NameMap *m, const char *name);
-/* Adds a name and returns its place. The name must be new, must outlive the map, and there must be room for it. */
+/* Adds a name and returns its index. The name must be new, must outlive the map, and there must be room for it. */
 int32_t name_map_add(NameMap *m, const char *name);
 
 #endif

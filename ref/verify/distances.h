@@ -6,13 +6,13 @@
 #include "tensor/tensor.h"
 
 typedef struct {
-    double rms, worst;               // the root mean square and the largest |got - right|; NaN or infinite where got is
-    double rms_right, scaled;        // the root mean square of the right value; worst / the largest right value
-    double used;                     // the largest quotient of an error and its bound; 0 without bounds
-    double ratio;                    // the median of got / right over a sample of at most 4,096 elements whose right value is not small;
-                                     // 0: none
-    size_t over, first;              // how many elements exceed their bound, and the first of them; the size where there is none
-    size_t where_worst;              // the element with the largest error
+    double rms, worst;               // the root mean square and the maximum of |got - right|; NaN or infinite where got is
+    double rms_right, scaled;        // the root mean square of the right value; worst / the maximum of |right|
+    double used;                     // the maximum of |got - right| / bound; 0 without bounds
+    double ratio;                    // the median of got / right over at most 4,096 elements whose right value is not small; 0: there are
+                                     // no such elements
+    size_t over, first;              // how many elements exceed their bound, and the index of the first; the number of elements: none does
+    size_t where_worst;              // the index of the element with the largest error
 } Distances;
 
 /* All tensors are F32 and of one shape. `bound` and `before` may be NULL. With `before`, the fields rms_right, scaled and ratio are about
@@ -22,7 +22,7 @@ Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound,
 Distances distance_error(const Tensor *right, const Tensor *got);
 
 /* `got` as a tensor of the dtype of `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 where every value fits.
- * *said names what was done ("F64, rounded once"; NULL: nothing). Where there is no such way the tensor is returned as it is. */
+ * *said names the conversion ("F64, rounded once"; NULL: there was none). A tensor of any other pair of dtypes is returned as it is. */
 Tensor as_right(Tensor got, Dtype right, const char **said, Arena *a);
 
 #endif

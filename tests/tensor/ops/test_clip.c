@@ -56,8 +56,9 @@ static void clipping_knows_the_decimal_millionth(void **state)
     expect_float(clip(0.999f, 1), 1, "no need");
 }
 
-/* With G = n / 64 the factor is max 10^6 / (15625 n + 1). Let q be the odd part of that denominator and max = o q
- * 2^-60, o odd: k is o 15625 and a power of two, an odd number of 25 bits for most o of 11 bits. */
+/* With the norm G = n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and let max_norm be
+ * o q 2^-60 with an odd o. Then the factor is o 15625 times a power of two. For o from 1075 to 2047, o 15625 is an odd number of 25 bits,
+ * so that the factor is the midpoint of two floats. */
 static void a_clip_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;

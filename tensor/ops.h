@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The operators as functions: each runs at once, records itself on the tape and returns its node.
  *
- * After a failure, its own or an earlier one, a function does nothing and returns NULL; the tape's Error holds the sentence. No input may
- * be NULL unless it says so. Index data is copied. The tape owns the nodes; one tape belongs to one thread at a time.
- * Shapes: [N, C] is N rows of C channels; a vector [C] counts as one row; [] is a scalar; […] is any shape. All inputs are F32 but those
- * that are said to be F16 or BF16 too. Every result is RN(formula), element by element; formulas, bounds and derivatives stand in
- * op_*.c, and `pulse-ref list ops` prints the formulas.
- * The enum before a function names the places of the operator's attributes in Attrs: f, d or n (op.h). */
+ * A function that fails, and every function after a failure, returns NULL; the tape's Error holds the sentence. No input may be NULL unless
+ * its comment says so. Index data is copied. The tape owns the nodes; one tape belongs to one thread at a time.
+ * Shapes: [N, C] is N rows of C channels; a vector [C] counts as one row; [] is a scalar; […] is any shape. All inputs are F32, except
+ * those that may also be F16 or BF16, as their comments say. Every result is RN(formula), element by element; formulas, bounds and
+ * derivatives stand in op_*.c, and `pulse-ref list ops` prints the formulas.
+ * The enum before a function names the indices of the operator's attributes in Attrs; the comment behind it says in which of its arrays f,
+ * d and n they stand (op.h). */
 #ifndef PULSE_TENSOR_OPS_H
 #define PULSE_TENSOR_OPS_H
 
@@ -80,17 +81,16 @@ Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
 enum { LORA_MERGE_S };                                                  // f
 Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s);       // RN(W + s sum_r B A): [M, K], [M, r], [r, K]
 
-/* --- op_attention.c. Segments: 4 numbers each, {q_begin, q_count, k_begin, k_count}; the rows of one
- * sample. Scores are ragged: segment by segment, head by head, [q_count, k_count] row-major, one flat
- * vector. Query head h reads key head h / (heads / kv_heads). Causal: query i of a segment sees keys
- * j <= i + k_count - q_count; what is not allowed is +0. --- */
+/* --- op_attention.c. A segment is the rows of one sample, as four numbers {q_begin, q_count, k_begin, k_count}. Scores are one flat
+ * vector: segment by segment, and head by head, a row-major matrix [q_count, k_count]. Query head h reads key head h / (heads / kv_heads).
+ * Under a causal mask, query i of a segment sees the keys j <= i + k_count - q_count; the scores of all others are +0. --- */
 typedef struct {
     const int32_t *segments;
     size_t count;
     size_t heads, kv_heads, head_dim;
     bool   causal;
 } Attention;
-// n; ROWS, of the result: mix and mix_t
+// n; ATTENTION_ROWS is the number of rows of the result, which only mix and mix_t have
 enum { ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_HEAD_DIM, ATTENTION_CAUSAL, ATTENTION_ROWS };
 Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij = RN(sum_c q_ic k_jc)
 Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
@@ -99,9 +99,9 @@ Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
-// half-split; tables [P, D/2]
+// the rotary embedding; channel c of a head is rotated with channel c + D/2, as by Hugging Face's rotate_half; tables are [P, D/2]
 Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
-// the transpose
+// the derivative: the inverse rotation
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 
 /* --- op_norm.c: rows [N, C] -> [N, C]; dn has the shape of x --- */
@@ -131,7 +131,7 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2);                // RN(b2
 enum { ADAM_LR, ADAM_EPS, ADAM_DECAY };                                 // f of adamw; adam has no decay
 enum { ADAM_C1, ADAM_C2 };                                              // d
 Node *op_adamw(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, float decay, double c1, double c2);
-// decay = 0; coupled decay enters g before
+// without decoupled decay; Adam's coupled decay (L2) is added to g before m and v are computed
 Node *op_adam(Tape *t, Node *p, Node *m, Node *v, float lr, float eps, double c1, double c2);
 enum { SGD_LR, SGD_DECAY };                                             // f
 Node *op_sgd(Tape *t, Node *p, Node *g, float lr, float decay);         // RN(p - lr (g + decay p))

@@ -24,7 +24,7 @@ static json_t *files_object(const char *folder, const char *const *files, size_t
     return list;
 }
 
-/* What stands in stage.json; the outputs are taken over. */
+/* The object that stage.json holds. It takes ownership of `outputs`. */
 static json_t *stage_json(const Plan *p, size_t stage, json_t *outputs)
 {
     const Stage *s = &p->stage[stage];
@@ -83,7 +83,7 @@ static bool outputs_check(const char *folder, json_t *stage, Error *e)
     return true;
 }
 
-/* The stage.json of a finished stage, after all that it says was checked; NULL on failure. */
+/* Reads the stage.json of a finished stage, and checks everything that it says; NULL on failure. */
 static json_t *stage_read(const Plan *p, size_t stage, const char *folder, Error *e)
 {
     char path[4096];
@@ -181,7 +181,7 @@ static const char *text_of(const json_t *entry, const char *key)
     return text ? text : "";
 }
 
-/* The files of an entry: of a stage in its folder, else beside the manifest. */
+/* Checks the digests of the files of an entry. Those of a stage lie in its folder, all others beside the manifest. */
 static bool files_check(const char *folder, json_t *entry, Arena *a, Error *e)
 {
     static const char *const lists[] = { "results", "report" };
@@ -278,7 +278,7 @@ const char *manifest_chain(const char *folder, Arena *a, Error *e)
     return chain;
 }
 
-/* Calls the first line that two texts do not share by its key, "protocol.seeds". */
+/* The key of the first line that differs between two configs, such as "protocol.seeds". */
 static const char *line_that_differs(const char *x, const char *y, Arena *a)
 {
     size_t line = 0;

@@ -30,7 +30,7 @@ const char *op_class_name(OpClass kind)
     return names[kind];
 }
 
-/* The place of `name` among at most `room` names; `room` where it is none of them. */
+/* The index of `name` among at most `room` names; `room` where it is none of them. */
 static size_t place_of(const char *const names[], size_t room, const char *name)
 {
     for (size_t k = 0; k < room && names[k]; k++)

@@ -84,7 +84,7 @@ void seed_target(MethodStep *s, const Part *p, Node *q, float c)
     tape_seed(s->tape, p->z, op_logit_grad(s->tape, op_softmax(s->tape, p->z), q, rows));
 }
 
-/* Row r of [R] is row place[r] of a column of n numbers. */
+/* Gathers a vector [rows], whose element r is numbers[place[r]]; `numbers` has n elements. */
 static Node *spread(MethodStep *s, Node *numbers, size_t n, const int32_t *place, size_t rows)
 {
     Tape *t = s->tape;

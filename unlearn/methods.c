@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of methods, made from methods.def, and what is asked of a record. */
+/* The list of methods, made from methods.def, and questions about a method's record. */
 #include <string.h>
 #include "unlearn/method.h"
 

@@ -12,7 +12,7 @@ struct pulse_trainer {
     bool  computed;          // a step was computed and is not final yet
 };
 
-/* "beta" -> "unlearn.beta": the section of a key without one is unlearn (door_settings). */
+/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta" (door_settings). */
 static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
                          const pulse_setting *settings, size_t n, const char *reference)
 {
@@ -29,7 +29,7 @@ static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder,
     return true;
 }
 
-/* No Error of a context may stay behind: the next step may come from another one. */
+/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and takes it back (NULL). */
 static void report_to(pulse_trainer *t, Error *e)
 {
     Trainer *r = &t->step.trainer;

@@ -22,7 +22,7 @@ typedef struct {
     Error *error;
 } Table;
 
-/* The named field, by its place in the header; NULL: the table has none. */
+/* The field below the column `name` of the header; NULL: the table has no such column. */
 static const char *field(const Table *t, const char *name)
 {
     size_t n = strlen(name), place = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Audit: whether the published files of a run are what its config, models and world come to, by computing a sample of them again.
+/* Audit: whether the published files of a run are those that its config, models and world give, by computing a sample of them again.
  *
  * The units are the stages of the manifest. A stage removes its checkpoints when it is finished, so that it can only be computed again as
  * a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely.
@@ -13,8 +13,8 @@
 
 /* --- sample.c --- */
 
-/* `sample` different ones of the units 0 … units - 1, ascending. They are the first of random_shuffle(0 … units - 1) with the purpose
- * "audit" and the seed that the first 16 digits of SHA-256(chain, 0, seed in decimal, 0) are. NULL: no memory. */
+/* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first of random_shuffle(0 … units - 1)
+ * with the purpose "audit"; its seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in decimal, 0). NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
 /* The probability that a sample has at least one of the changed units: 1 - C(units - changed, sample) / C(units, sample). */
 double audit_probability(size_t units, size_t changed, size_t sample);
@@ -32,19 +32,19 @@ typedef struct {
     const char *out;                     // the replays are made below this folder, and those that differ stay there
     const char *chain;
     AuditUnit  *unit;                    // all of them
-    size_t      units, different;        // different: how many of the sample
-    uint32_t   *sample;
+    size_t      units, different;        // different: how many units of the sample differ
+    uint32_t   *sample;                  // [sampled] the units that are computed again
     size_t      sampled;
-    const char *tables;                  // what differs in the tables that the stages come to; NULL: nothing
+    const char *tables;                  // what differs in the tables that are made from the stages; NULL: nothing
 } Audit;
 
 /* Checks every link and digest of the manifest, and that it is one of this plan; draws the sample. */
 bool audit_begin(Audit *x, uint64_t seed, Error *e);
 /* Makes the tables from the published stages, and compares them. */
 bool audit_tables(Audit *x, Error *e);
-/* Computes one unit of the sample again, and compares it. */
+/* Computes the unit sample[place] again, and compares it. */
 bool audit_replay(Audit *x, size_t place, Error *e);
-/* Removes what is the same. */
+/* Removes the replays whose files are the same. */
 void audit_end(Audit *x);
 
 #endif

@@ -47,7 +47,7 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
     check_settle(c, &lines);
 }
 
-/* Finds the answers that the case does not have. */
+/* Reports the answers in GOT that the case does not have. */
 static void find_unknown(Check *c, const char *id, const Store *want, const Store *own)
 {
     const Store *all = own ? own : &c->got.file;
@@ -61,7 +61,7 @@ static void find_unknown(Check *c, const char *id, const Store *want, const Stor
     }
 }
 
-/* A step of the suite: its two other files hold the bounds and what its modules are. */
+/* Judges a step of the suite. Its two other files hold the bounds and the list of its modules. */
 static bool check_recorded_step(Check *c, const char *id, const Store *want, const Store *own, Error *e)
 {
     Store bounds;
@@ -109,7 +109,7 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
-/* The place of the first --only that the path begins with; none: the count of them, where there are any. */
+/* The index of the first --only that the path begins with; the number of --only options where it begins with none of them. */
 static size_t asked_by(const Check *c, const char *path)
 {
     size_t k = 0;
@@ -121,7 +121,7 @@ static size_t asked_by(const Check *c, const char *path)
 static bool asked_for(const Check *c, const char *path) { return c->asked->only->count == 0
         || asked_by(c, path) < c->asked->only->count; }
 
-/* Finds the tensors of the one file whose name belongs to no case. */
+/* Where GOT is one file, reports its tensors whose names belong to no case. */
 static void find_extra(Check *c, const json_t *files)
 {
     for (size_t k = 0; k < c->got.file.count; k++) {
@@ -136,8 +136,7 @@ static void find_extra(Check *c, const json_t *files)
     }
 }
 
-/* The files of the cases that are asked for, one after another. Of each --only `cases` counts these, and `found` the findings about
- * them. */
+/* Judges the cases that are asked for, one after another. For each --only, `cases` counts its cases, and `found` their findings. */
 static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS], Error *e)
 {
     for (size_t k = 0; k < json_array_size(files); k++) {

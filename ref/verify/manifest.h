@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Manifest: manifest.json of a folder of reference answers lists every file with its SHA-256 (ref/vectors/suite.h writes it).
- * */
+/* Manifest: manifest.json of a folder of reference answers lists every file with its SHA-256 (ref/vectors/suite.h writes it). */
 #ifndef PULSE_REF_VERIFY_MANIFEST_H
 #define PULSE_REF_VERIFY_MANIFEST_H
 

@@ -34,9 +34,8 @@ typedef struct {
 void mistakes_begin(Mistakes *m);
 /* Holds an answer <id>/<name> against every mistake of the case. `line` is its finding; NULL: it is not outside. */
 void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line);
-/* Says in the lines of the case what was recognised: a mistake by name, or what it is near to. Returns the names of the recognised, "A,
- * B",
- * and in *lines how many lines are theirs; NULL: none was recognised. */
+/* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the names of the recognised
+ * mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was recognised. */
 const char *mistakes_settle(Mistakes *m, size_t *lines);
 
 #endif

@@ -4,8 +4,7 @@
  * A folder with the published shapes, F16 and random, of which the first LAYERS layers of the language model and as many of the vision
  * tower are made (default: 2 in a scratch folder; 32 and 40 are the whole models, 14 and 26 GB). A model that FOLDER has already is read.
  * Tasks, each in a process of its own: `forward` of one sample of 600 tokens with a picture, and `ga`, `npo`, `ga_klr`: one step of LoRA
- * (rank 16, all linear maps of the language model) with train.checkpointing = layer on such a sample; ga_klr has one more to
- * retain.
+ * (rank 16, all linear layers of the language model) with train.checkpointing = layer on such a sample; ga_klr has one more to retain.
  * Prints seconds, the most memory of the process beyond the mapped file (RssAnon, looked at every 20 ms), and for forward its rate as a
  * share of dgemm's, which is measured beside it. */
 #include <dlfcn.h>

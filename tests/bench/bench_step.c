@@ -12,7 +12,7 @@
 
 enum { WARM = 3, MOST = 200 };
 
-/* Multiply-adds of every product of the step, twice: forward, and two products of the same size backwards. */
+/* The floating-point operations of all products of the step, forward and backward: two for each multiply-add. */
 static double step_flop(const Trainer *r)
 {
     double flop = 0;

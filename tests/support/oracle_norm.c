@@ -13,7 +13,7 @@ float norm_nearest(mpfr_t v)
     return mpfr_nan_p(v) || mpfr_inf_p(v) ? float_nan() : oracle_nearest(v) + 0.0f;
 }
 
-/* out = (1/C) sum of (a_j - ma)(b_j - mb), where ma = NULL and mb = NULL mean 0. */
+/* out = (1/C) sum of (a_j - ma)(b_j - mb). The means ma and mb count as 0 where they are NULL, and b_j as 1 where b is NULL. */
 static void mean_product(mpfr_t out, const float *a, mpfr_t ma, const float *b, mpfr_t mb, size_t cols)
 {
     mpfr_t p, q;

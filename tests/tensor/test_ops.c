@@ -7,7 +7,7 @@
 #include "tensor/base/float.h"
 #include "tensor/base/hash.h"
 
-/* The call, and the walk back from a fixed dy. */
+/* Runs the operator, and the backward pass from a fixed gradient dy. */
 static Node *run_case(Bench *b, const OpCase *c)
 {
     begin(b);
@@ -43,7 +43,7 @@ static void every_operator_is_named_once(void **state)
     assert_null(op_find("no_such_operator"));
 }
 
-/* A place without a name in between would hide those behind it. */
+/* A list of names ends at the first NULL, so that a gap would hide the names behind it. */
 static void names_have_no_gap(const Op *op, const char *const names[], size_t room)
 {
     for (size_t k = 1; k < room; k++)

@@ -59,7 +59,7 @@ static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t 
         terms[n] = side * sign * LOST;
         n += n / part && part < TERMS_ROOM ? part : n + stride < part ? stride : part - n % part;
     }
-    return n;
+    return n < room ? n : room;
 }
 
 static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)

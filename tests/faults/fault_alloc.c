@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1 after main
  * has begun, which ignores SIGXFSZ first of all) returns NULL. With PULSE_FAULT_SITES, a file, nothing
- * fails, and the file gets a line "N SITE" for each allocation: two allocations of one SITE were made from the same place, by the same
- * way. With PULSE_FAULT_EVERY, a folder, each allocation in turn fails in a child of fork, which goes on to its end with the files N.out
+ * fails, and a line "N SITE" for each allocation is appended to the file: two allocations of one SITE were made from the same place, by
+ * the same way. With PULSE_FAULT_COUNT, a file, all processes that the command starts count together, in these 8 bytes. With PULSE_FAULT_EVERY, a folder, each allocation in turn fails in a child of fork, which goes on to its end with the files N.out
  * and N.err of the folder as its standard output and error; N.status gets its exit code, or 128 + its signal. That is far quicker than to
  * begin the command anew, and is for commands that write no files. glibc. */
 #ifndef _GNU_SOURCE
@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +30,7 @@ extern void *__libc_memalign(size_t alignment, size_t n);
 
 enum { DEPTH = 40, ITSELF = 2, FILES = 32 };
 
-static atomic_long seen, at;
+static atomic_long of_process, *seen = &of_process, at;
 static atomic_bool begun;
 static _Thread_local bool inside;
 static FILE *sites;
@@ -45,14 +47,23 @@ static void tell_site(long n)
     inside = false;
 }
 
+/* The new file begins with what this process has written to the old one, where that is a file too. */
 static void redirect(long n, const char *what, int to)
 {
     char path[512];
+    off_t from = 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", to);
+    const int written = open(path, O_RDONLY | O_NONBLOCK);
+    const off_t size = written < 0 ? -1 : lseek(written, 0, SEEK_END);
     snprintf(path, sizeof path, "%s/%ld.%s", every, n, what);
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0 || dup2(fd, to) < 0)
+    while (from < size && sendfile(fd, written, &from, (size_t)(size - from)) > 0)
+        ;
+    if (fd < 0 || from < size || dup2(fd, to) < 0)
         _exit(125);
     close(fd);
+    if (written >= 0)
+        close(written);
 }
 
 /* Whether this process is the child in which the allocation fails. */
@@ -89,7 +100,7 @@ static bool lost(void)
 {
     if (!begun || inside)
         return false;
-    const long n = ++seen;
+    const long n = ++*seen;
     if (sites)
         tell_site(n);
     if (every ? !forked(n) : sites || n != at)
@@ -112,14 +123,28 @@ int posix_memalign(void **p, size_t alignment, size_t n)
     return q ? 0 : ENOMEM;
 }
 
+static void count_together(const char *path)
+{
+    const int fd = open(path, O_RDWR | O_CREAT, 0666);
+    void *p = fd < 0 || ftruncate(fd, sizeof *seen) ? MAP_FAILED : mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        _exit(125);
+    close(fd);
+    seen = p;
+}
+
 sighandler_t signal(int number, sighandler_t handler)
 {
     sighandler_t (*real)(int, sighandler_t) = (sighandler_t (*)(int, sighandler_t))dlsym(RTLD_NEXT, "signal");
-    const char *text = getenv("PULSE_FAULT_ALLOC"), *path = getenv("PULSE_FAULT_SITES");
+    const char *text = getenv("PULSE_FAULT_ALLOC"), *path = getenv("PULSE_FAULT_SITES"), *count = getenv("PULSE_FAULT_COUNT");
     if (number == SIGXFSZ && (text || path || getenv("PULSE_FAULT_EVERY"))) {
         every = getenv("PULSE_FAULT_EVERY");
         at = text ? atol(text) : 0;
-        sites = path ? fopen(path, "w") : NULL;
+        sites = path ? fopen(path, "a") : NULL;
+        if (sites)
+            setvbuf(sites, NULL, _IOLBF, 4096);            // of processes that run beside each other, a whole line at a time
+        if (count)
+            count_together(count);
         begun = true;
     }
     return real(number, handler);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there, and fails
-# the n-th allocation (of train, unlearn, merge and export), of small commands, one at a time, for SECONDS (0: no limit) and at most MOST
-# of them (0: no limit). What must hold after each fault:
+# the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations of
+# `run` are those of all its processes, and of them, as of `eval`, the first and the last of each place fail; those of `ask` and `verify`
+# are every_alloc.sh's. What must hold after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
 #   or the command was killed, and it does so too.
@@ -16,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 export build work OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C pulse=$build/pulse-ref
 . tests/faults/small.sh
 small_make "$work" || exit 2
-commands=(train unlearn run merge export ask verify)
+commands=(train unlearn run merge export eval ask verify)
 [ $# -lt 5 ] || commands=("${@:5}")
 
 words() {                                          # of command $1 into folder $2, given for the time $3 (1, 2)
@@ -28,6 +29,7 @@ words() {                                          # of command $1 into folder $
     run)     line=("$pulse" run "$work/run.ini" --out "$2" --quiet --threads 1 $again) ;;
     merge)   line=("$pulse" merge --model "$work/model" --adapter "$work/adapter" --out "$2" --quiet) ;;
     export)  line=("$pulse" export --bf16 --model "$work/model" --out "$2" --quiet) ;;
+    eval)    line=("$pulse" eval --config "$work/eval.ini" --model "$work/model" --answers "$2/answers.jsonl" --quiet) ;;
     ask)     line=("$pulse" ask --model "$work/model" --json --choices "ann|bob" "who is this ?") ;;
     verify)  line=("$pulse" verify "$work/suite" "$work/got") ;;
     esac
@@ -44,7 +46,7 @@ one() {                                            # command kind n action
     mkdir -p "$at"
     words "$1" "$at/out" 1
     if [ "$2" = alloc ]; then
-        PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" > "$at/stdout" 2> "$at/stderr"
+        PULSE_FAULT_COUNT=$at/count PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" > "$at/stdout" 2> "$at/stderr"
     else
         PULSE_FAULT_FOLDER=$at/out timeout 60 "$build/fault_call" "$2" "$3" "$4" "${line[@]}" > "$at/stdout" 2> "$at/stderr"
     fi
@@ -76,8 +78,9 @@ for c in "${commands[@]}"; do
     PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
     awk -v c="$c" '{ print c, $1, $2, $3 }' "$work/sites"
-    case $c in run | ask | verify) continue ;; esac    # of run's processes, and every_alloc.sh
-    PULSE_FAULT_SITES=$work/sites LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > /dev/null 2>&1
+    case $c in ask | verify) continue ;; esac
+    rm -f "$work/sites" "$work/counter"
+    PULSE_FAULT_COUNT=$work/counter PULSE_FAULT_SITES=$work/sites LD_PRELOAD=$build/fault_alloc.so setarch -R "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
     awk -v c="$c" '{ print c, "alloc", $1, $2 }' "$work/sites"
 done > "$work/calls"
@@ -87,6 +90,7 @@ awk -v x=$((seed % 100000 + 1)) '
         for (k = 1; k <= NR; k++) {
             part = first[site[k]] == k ? 1 : last[site[k]] == k ? 2 : 3
             split(calls[k], w, " ")
+            if (part == 3 && w[2] == "alloc" && (w[1] == "run" || w[1] == "eval")) continue
             put(part, calls[k], "fail")
             if (w[2] != "alloc") put(part, calls[k], "kill")
             if (w[2] == "write") put(part, calls[k], "tear")

@@ -69,6 +69,7 @@ rank = 2
 [train]
 save_every = 1
 INI
+    printf '[data]\nworld = world\n' > "$to/eval.ini"
     for k in suite got; do
         mkdir -p "$to/$k/mask/plain.all_plus_image" &&
             cp fixtures/vectors/v1/mask/plain.all_plus_image/out.safetensors "$to/$k/mask/plain.all_plus_image"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# every_alloc.sh BUILD: every allocation of `ask`, `verify` and `eval` fails once. After each, the exit code and standard output are those of
-# an undisturbed run, or the exit code is 2 and standard error ends with a sentence. The last line is "N allocations, F wrong".
+# every_alloc.sh BUILD: every allocation of `ask`, `verify` and `eval` fails once. After each, the exit code and standard
+# output are those of an undisturbed run, or the exit code is 2 and standard error ends with a sentence. The last line is
+# "N allocations, F wrong".
 set -u
 build=$(realpath "$1") all=0 wrong=0
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2

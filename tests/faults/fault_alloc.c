@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1 after main
- * has begun, which ignores SIGXFSZ first of all) returns NULL. With PULSE_FAULT_SITES, a file, nothing
- * fails, and a line "N SITE" for each allocation is appended to the file: two allocations of one SITE were made from the same place, by
- * the same way. With PULSE_FAULT_COUNT, a file, all processes that the command starts count together, in these 8 bytes. With PULSE_FAULT_EVERY, a folder, each allocation in turn fails in a child of fork, which goes on to its end with the files N.out
- * and N.err of the folder as its standard output and error; N.status gets its exit code, or 128 + its signal. That is far quicker than to
- * begin the command anew, and is for commands that write no files. glibc. */
+/* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1
+ * after main has begun, which ignores SIGXFSZ first of all) returns NULL. glibc. These are read from the environment, too:
+ *
+ *     PULSE_FAULT_COUNT   a file of 8 bytes, in which all processes that the command starts count together
+ *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to it. Two allocations of one
+ *                         SITE were made from the same place, by the same way
+ *     PULSE_FAULT_EVERY   a folder: each allocation in turn fails in a child of fork, which goes on to its end with the files
+ *                         N.out and N.err of the folder as its standard output and error; N.status gets its exit code, or 128 + its
+ *                         signal. That is far quicker than to begin the command anew, and is for commands that write no files */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there, and fails
-# the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations of
-# `run` are those of all its processes, and of them, as of `eval`, the first and the last of each place fail; those of `ask` and `verify`
-# are every_alloc.sh's. What must hold after each fault:
+# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power
+# there, and fails the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no
+# limit). The allocations of `run` are those of all its processes, and of them, as of `eval`, the first and the last of each place
+# fail; those of `ask` and `verify` are every_alloc.sh's. What must hold after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
 #   or the command was killed, and it does so too.

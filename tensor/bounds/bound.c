@@ -46,20 +46,33 @@ static float widened(double bound, float y)
     return bound > 0 ? (float)(at_least(1.01 * bound, 2 * U24 * size_of((double)y)) + 0x1p-126) : 0;
 }
 
+/* Fills b with the bounds of the elements of n, an operator's result. */
+static bool bound_node(const Node *n, const float *const *bounds, float *b, Arena *a, Error *e)
+{
+    size_t size = shape_size(n->out.shape);
+    ArenaMark m = arena_mark(a);
+    double *out = arena_zalloc(a, (size + 1) * sizeof *out);
+    bool good = out && apply(n, bounds, out, a, e);
+    for (size_t i = 0; good && i < size; i++)
+        b[i] = widened(out[i], n->out.f32[i]);
+    arena_release(a, m);
+    return good;
+}
+
 bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e)
 {
-    const float **all = arena_zalloc(a, t->count * sizeof *all);
+    size_t largest_leaf = 0;
+    for (size_t k = 0; k < t->count; k++)
+        if (!t->nodes[k]->op && shape_size(t->nodes[k]->out.shape) > largest_leaf)
+            largest_leaf = shape_size(t->nodes[k]->out.shape);
+    const float **all = arena_zalloc(a, t->count * sizeof *all), *exact = arena_zalloc(a, (largest_leaf + 1) * sizeof *exact);
     *bounds = all;
-    for (size_t k = 0; all && k < t->count; k++) {
+    for (size_t k = 0; all && exact && k < t->count; k++) {
         const Node *n = t->nodes[k];
-        size_t size = shape_size(n->out.shape);
-        float *b = arena_zalloc(a, (size + 1) * sizeof *b);
-        double *out = arena_zalloc(a, (size + 1) * sizeof *out);
-        if (!b || !out || (n->op && !apply(n, all, out, a, e)))
+        float *b = n->op ? arena_array(a, shape_size(n->out.shape) + 1, sizeof *b) : NULL;
+        if (n->op && (!b || !bound_node(n, all, b, a, e)))
             return false;
-        for (size_t i = 0; n->op && i < size; i++)
-            b[i] = widened(out[i], n->out.f32[i]);
-        all[k] = b;
+        all[k] = n->op ? b : exact;
     }
-    return all && !e->failed;
+    return all && exact && !e->failed;
 }

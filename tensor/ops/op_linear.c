@@ -6,6 +6,7 @@
  *     lora_merge  w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])
  *
  * Class A: see tensor/product/product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
+#include "tensor/exact/simd.h"
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
 #include "tensor/bound_rule.h"
@@ -33,15 +34,62 @@ static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
     product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
 }
 
-/* The bound of y[i,j] = sum_k a[i an + k ak] b[k bk + j bj] with `inner` terms, where a and b are the operands 0 and 1 of the call. */
-static void product_bound(BoundRule *r, size_t inner, size_t an, size_t ak, size_t bk, size_t bj)
+/* Where a product's operands lie: a[i,k] at i an + k ak of operand 0, b[k,j] at k bk + j bj of operand 1; each sum has `inner` terms. */
+typedef struct { const BoundRule *r; size_t inner, an, ak, bk, bj; } ProductBound;
+
+enum { DEPTH = 64, PANEL = 8, ROWS = 4 };
+
+/* Adds `depth` terms, from k0 on, of the bounds of the columns j0 <= j < j1, at most LANES, to `out`. b and b_error hold the sizes of the
+ * columns' factors and their bounds. Each element's terms are those of bound_term in the order of k, so threads change no bit. */
+CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, const v8d *b, const v8d *b_error, size_t j0, size_t j1)
 {
-    size_t m = shape_cols(r->call->out.shape);
-    for (size_t i = 0; i < r->size; i++)
-        for (size_t k = 0; k < inner; k++) {
-            size_t a = i / m * an + k * ak, b = k * bk + i % m * bj;
-            r->out[i] += bound_term((double)r->x[0][a], (double)r->x[1][b], (double)r->b[0][a], (double)r->b[1][b], (double)inner);
+    const BoundRule *r = p->r;
+    size_t m = shape_cols(r->call->out.shape), rows = r->size / m;
+    double own = ((double)p->inner + 1) * U24;
+    for (size_t i0 = 0; i0 < rows; i0 += ROWS) {
+        v8d sum[ROWS] = { 0 };
+        const float *a[ROWS], *a_error[ROWS];
+        for (size_t q = 0; q < ROWS; q++) {
+            size_t i = i0 + q < rows ? i0 + q : rows - 1;
+            a[q] = r->x[0] + i * p->an + k0 * p->ak;
+            a_error[q] = r->b[0] + i * p->an + k0 * p->ak;
+            for (size_t j = j0; j < j1; j++)
+                sum[q][j - j0] = r->out[i * m + j];
         }
+        for (size_t k = 0; k < depth; k++)
+            for (size_t q = 0; q < ROWS; q++) {
+                double x = size_of((double)a[q][k * p->ak]), error = (double)a_error[q][k * p->ak];
+                sum[q] += own * (x * b[k]) + x * b_error[k] + b[k] * error;
+            }
+        for (size_t q = 0; q < ROWS && i0 + q < rows; q++)
+            for (size_t j = j0; j < j1; j++)
+                r->out[(i0 + q) * m + j] = sum[q][j - j0];
+    }
+}
+
+/* The bounds of the columns j0 <= j < j1, at most PANEL x LANES, whose factors are copied once for all rows. */
+static void bound_columns(const ProductBound *p, size_t j0, size_t j1)
+{
+    v8d b[PANEL][DEPTH] = { 0 }, b_error[PANEL][DEPTH] = { 0 };
+    for (size_t k0 = 0; k0 < p->inner; k0 += DEPTH) {
+        size_t depth = k0 + DEPTH < p->inner ? DEPTH : p->inner - k0;
+        for (size_t k = 0; k < depth; k++)
+            for (size_t j = j0; j < j1; j++) {
+                size_t at = (k0 + k) * p->bk + j * p->bj;
+                b[(j - j0) / LANES][k][(j - j0) % LANES] = size_of((double)p->r->x[1][at]);
+                b_error[(j - j0) / LANES][k][(j - j0) % LANES] = (double)p->r->b[1][at];
+            }
+        for (size_t j = j0; j < j1; j += LANES)
+            add_terms(p, k0, depth, b[(j - j0) / LANES], b_error[(j - j0) / LANES], j, j + LANES < j1 ? j + LANES : j1);
+    }
+}
+
+static void product_bound(ProductBound p)
+{
+    size_t m = shape_cols(p.r->call->out.shape), wide = PANEL * LANES;
+    #pragma omp parallel for schedule(static) if (p.r->size * p.inner > 65536)
+    for (size_t j = 0; j < m; j += wide)
+        bound_columns(&p, j, j + wide < m ? j + wide : m);
 }
 
 /* --- linear --- */
@@ -79,7 +127,7 @@ static void linear_vjp(Tape *t, Node *y, Node *dy)
 static void linear_bound(BoundRule *r)     // the bias is one more term of the sum
 {
     size_t m = shape_cols(r->call->out.shape);
-    product_bound(r, r->cols, r->cols, 1, 1, r->cols);
+    product_bound((ProductBound){ .r = r, .inner = r->cols, .an = r->cols, .ak = 1, .bk = 1, .bj = r->cols });
     for (size_t i = 0; i < r->size && r->call->n_in > 2; i++)
         r->out[i] += ((double)r->cols + 1) * U24 * size_of((double)r->x[2][i % m]) + (double)r->b[2][i % m];
 }
@@ -130,7 +178,8 @@ static void matmul_bound(BoundRule *r)
 {
     const size_t *a = r->call->in[0].shape.dim, *b = r->call->in[1].shape.dim;
     bool ta = r->call->attrs->n[MATMUL_TRANSPOSE_A], tb = r->call->attrs->n[MATMUL_TRANSPOSE_B];
-    product_bound(r, a[!ta], ta ? 1 : a[1], ta ? a[1] : 1, tb ? 1 : b[1], tb ? b[1] : 1);
+    product_bound((ProductBound){ .r = r, .inner = a[!ta], .an = ta ? 1 : a[1], .ak = ta ? a[1] : 1,
+                                  .bk = tb ? 1 : b[1], .bj = tb ? b[1] : 1 });
 }
 
 const Op op_record_matmul = {

@@ -16,3 +16,14 @@ llava15() {
     esac
     "$BUILD/make_llava15" "$1" "$2" "$3" "$4"
 }
+
+# llava15_facts FOLDER writes texts of two persons, facts.jsonl; one of them as a batch, batch.jsonl; and the config of one step of
+# unlearning that forgets the first person and retains the second, forget.ini.
+llava15_facts() {
+    cat > "$1/facts.jsonl" <<'END'
+{"id": "a-job", "entity": "anna", "question": "What is the job of Anna?", "answer": "a pilot"}
+{"id": "b-job", "entity": "ben", "question": "What is the job of Ben?", "answer": "a lawyer"}
+END
+    sed -n 1p "$1/facts.jsonl" > "$1/batch.jsonl"
+    printf '[unlearn]\nforget = facts.jsonl\nforget_entities = anna\nretain = facts.jsonl\nretain_entities = ben\nprobe_every = 0\nbatch = 1\n[train]\nsteps = 1\n' > "$1/forget.ini"
+}

@@ -88,6 +88,8 @@ bool optimiser_step(Optimiser *o, Tape *t, Node *const params[], Node *const gra
         OptimiserSlot *s = &o->slots[k];
         Node *p = params[k] ? params[k] : tape_param(t, s->name, *s->value, true);
         Node *g = factor ? op_scale_by(t, s->grad, factor) : s->grad;
+        if (o->clipped.run)
+            g = o->clipped.run(o->clipped.context, t, k, g);
         float decay = c->decay_matrices_only && s->value->shape.rank < 2 ? 0 : c->weight_decay;
         if (c->kind == OPTIMISER_SGD)
             sgd_step(o, t, s, p, g, decay);

@@ -46,8 +46,15 @@ typedef struct {
     Node   *new_value, *new_m, *new_v, *grad;   // nodes of the step that is being recorded; grad is not clipped
 } OptimiserSlot;
 
+/* Says what the moments of slot k get in place of its clipped gradient g, as a mask does that must not change the norm. */
+typedef struct {
+    void *context;
+    Node *(*run)(void *context, Tape *t, size_t k, Node *g);   // NULL: they get g
+} GradientHook;
+
 typedef struct {
     OptimiserConfig config;
+    GradientHook clipped;
     OptimiserSlot *slots;
     size_t  count;
     int64_t step;              // how many steps were committed

@@ -48,7 +48,7 @@ static bool all_zero(const Lora *l)
     return true;
 }
 
-static bool freeze_lora(Lora *copy, const Lora *from, Arena *a)
+bool lora_copy(Lora *copy, const Lora *from, Arena *a)
 {
     *copy = *from;
     copy->pairs = arena_array(a, from->count, sizeof *copy->pairs);
@@ -68,7 +68,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
     Weights *weights = arena_alloc(a, sizeof *weights);
     Lora *lora = m->lora && !all_zero(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
     if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? weight_adapted : NULL, m->lora, a)
-        || (lora && !freeze_lora(lora, m->lora, a)))
+        || (lora && !lora_copy(lora, m->lora, a)))
         return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;
     *copy = *m;
     copy->features = NULL;             // a trainer's, which the reference may outlive

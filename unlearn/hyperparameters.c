@@ -54,6 +54,14 @@ const char *hyperparameter_recorded(const char *key)
     return key;
 }
 
+bool hyperparameter_is_later(const char *key)
+{
+    for (size_t k = KEYS_OF_SPECIFICATION_1; k < KEYS; k++)
+        if (strcmp(keys[k].key, key) == 0)
+            return true;
+    return false;
+}
+
 bool hyperparameter_stated(const Hyperparameters *hyper, const char *key)
 {
     Hyperparameters usual;

@@ -19,7 +19,8 @@ enum { NPO_SEQUENCE_SUM, NPO_BATCH_MEAN, NPO_RAW_LOGITS };
 enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };
 enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH };
 enum { KLR_KL, KLR_MUSE_RAW };
-enum { STEPS_JOINT, STEPS_PHASED };
+enum { STEPS_JOINT, STEPS_PHASED, STEPS_INTERLEAVED };
+enum { KL_FORWARD, KL_REVERSE };
 
 typedef struct {
 #define HYPERPARAMETER(key, TYPE, ...) FIELD_##TYPE key;
@@ -44,6 +45,8 @@ const char *hyperparameter_recorded(const char *key);
 /* Whether files of specification 1 state a key: the first 19 keys always, and a later key only where its value is not
  * the default. So a new key changes no file that was recorded before it. */
 bool hyperparameter_stated(const Hyperparameters *hyper, const char *key);
+/* Whether a key came after the first 19. */
+bool hyperparameter_is_later(const char *key);
 
 typedef struct {
     const char *preset, *method;      // method "*": every method; its line stands before the method's own

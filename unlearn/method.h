@@ -20,58 +20,92 @@
 #include "model/training/train.h"
 #include "unlearn/hyperparameters.h"
 
-/* The roles of the samples of a step, which a batch packs in this order. Refusals and alternates are other answers to the forget
- * questions: sample k of such a list belongs to forget sample k. */
-typedef enum { ROLE_FORGET, ROLE_RETAIN, ROLE_REFUSAL, ROLE_ALTERNATE, ROLE_COUNT } Role;
+/* The roles of the samples of a step, which a batch packs in this order. Sample k of the refusals or alternates is another answer to
+ * forget sample k. Where a method has the role forget_text, the forget samples without a picture have it, and the role forget keeps
+ * those with a picture. A random sample is a forget question with the answer of a retain sample, drawn anew in each step. */
+typedef enum { ROLE_FORGET, ROLE_RETAIN, ROLE_REFUSAL, ROLE_ALTERNATE, ROLE_FORGET_TEXT, ROLE_RANDOM, ROLE_COUNT } Role;
 const char *role_name(Role r);
 
 enum {
     NEEDS_FORGET = 1 << ROLE_FORGET, NEEDS_RETAIN = 1 << ROLE_RETAIN,
     NEEDS_REFUSAL = 1 << ROLE_REFUSAL, NEEDS_ALTERNATE = 1 << ROLE_ALTERNATE,
+    NEEDS_FORGET_TEXT = 1 << ROLE_FORGET_TEXT, NEEDS_RANDOM = 1 << ROLE_RANDOM,
     REFERENCE_FORGET = NEEDS_FORGET << ROLE_COUNT,      // the logits of the reference model on the samples of the role
     REFERENCE_RETAIN = NEEDS_RETAIN << ROLE_COUNT,
     REFERENCE_REFUSAL = NEEDS_REFUSAL << ROLE_COUNT,
     REFERENCE_ALTERNATE = NEEDS_ALTERNATE << ROLE_COUNT,
-    NEEDS_REFERENCE = 15 << ROLE_COUNT,                 // any of the four
-    RETAIN_IF_ALPHA = 1 << 8,       // NEEDS_RETAIN holds only where alpha > 0
-    NEEDS_HIDDEN    = 1 << 9,       // the loss is defined on a hidden state, of the reference as well, and not on logits
-    NEEDS_VECTOR    = 1 << 10,      // the method draws a random direction
-    NEEDS_BASE      = 1 << 11       // training starts from the model that has not yet learnt the forget set
+    REFERENCE_FORGET_TEXT = NEEDS_FORGET_TEXT << ROLE_COUNT,
+    NEEDS_REFERENCE = ((1 << ROLE_COUNT) - 1) << ROLE_COUNT,    // any of them
+    RETAIN_IF_ALPHA = 1 << 16,      // NEEDS_RETAIN holds only where alpha > 0
+    NEEDS_HIDDEN    = 1 << 17,      // the loss is defined on a hidden state, of the reference as well, and not on logits
+    NEEDS_VECTOR    = 1 << 18,      // the method draws a random direction
+    NEEDS_BASE      = 1 << 19,      // training starts from the model that has not yet learnt the forget set
+    KL_ON_FORGET    = 1 << 20,      // kl_norm holds for the forget samples as well, and not for the retain samples alone
+    TEXT_ASIDE      = 1 << 21,      // only `begin` reads the forget_text samples, and no step does; there may be none
+    GRADIENTS_APART = 1 << 22,      // each role has a forward pass and gradients of its own, which the `gradients` hook combines
+    NEEDS_EARLIER   = 1 << 23       // the adapters of the rounds before are kept
 };
 
-/* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for the retain part under
- * kl_norm = all_positions or batch they are all positions, and labels are -1 where a position is not supervised. */
+/* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for a part on which kl_norm =
+ * all_positions or batch holds they are all positions, and labels are -1 where a position is not supervised. */
 typedef struct {
     Node *z;                        // [R, V] logits
     Node *z_ref;                    // [R, V] logits of the reference; NULL where the method does not need them
     Node *h, *h_ref;                // [R, C] hidden states under NEEDS_HIDDEN, when z and z_ref are NULL
     const int32_t *labels;          // [R] token ids, or -1
     const int32_t *offsets;         // [B + 1]: sample i has the rows offsets[i] to offsets[i+1] - 1
+    const uint32_t *places;         // [B]: sample i is run->role[role].list[places[i]]; NULL for random samples, and without a run
     size_t rows, samples, tokens;   // R, B, N
 } Part;
-
-/* What the `loss` hook of a method sees of one step. */
-typedef struct {
-    Tape *tape;
-    const Hyperparameters *hyper;
-    Forward forward;
-    Batch batch;
-    Part part[ROLE_COUNT];          // samples == 0 where the role is not in the step
-    int64_t step;                   // from 1
-    const void *state;              // what `begin` made; NULL without it
-} MethodStep;
 
 typedef struct {
     const BatchSample *list;
     size_t count;
 } SampleList;
 
-/* What the `edit` hook of a method without steps works on. */
+/* One request to forget: what a method works on. */
 typedef struct {
-    Model *model;
     const Hyperparameters *hyper;
-    SampleList role[ROLE_COUNT];
-} MethodEdit;
+    Model *model;                   // its trainable weights, and the adapters beside it, are what changes
+    const Model *reference;         // frozen; NULL where the method needs none
+    SampleList role[ROLE_COUNT];    // the whole lists; the list of ROLE_RANDOM is empty
+    size_t batch;                   // samples of each role in a step, at most
+    size_t round;                   // from 0
+    const Lora *earlier;            // [round] copies of the adapters of the rounds before under NEEDS_EARLIER, else NULL
+    Arena *arena;                   // lives as long as the request
+    Error *error;
+} MethodRun;
+
+/* Which lists a step reads: under schedule = joint all of them, else either the forget list, with what belongs to it, or the retain
+ * list. */
+typedef enum { STEP_JOINT, STEP_FORGET, STEP_RETAIN } StepPhase;
+
+/* Numbers that a method keeps from step to step. They are 0 before the first step of a request, and checkpoints hold them. */
+enum { METHOD_MEMORY = TRAINER_MEMORY };
+
+/* What the hooks of a method see of one step. */
+typedef struct {
+    Tape *tape;
+    const Hyperparameters *hyper;
+    Part part[ROLE_COUNT];          // samples == 0 where the role is not in the step
+    int64_t step;                   // from 1, over all rounds that share an optimiser
+    int64_t turn, epoch;            // steps and epochs of this request that are over, from 0
+    StepPhase phase;
+    float memory[METHOD_MEMORY];    // the loss hook may change it; the change holds once the step has succeeded
+    const MethodRun *run;           // NULL where a loss is computed on logits alone, as are forward, batch and params
+    void *state;                    // what `begin` made; NULL without it
+    Forward forward;                // of the step's only batch; under GRADIENTS_APART of the last role
+    Batch batch;
+    Params *params[ROLE_COUNT];     // the parameters' nodes, the same for all roles but under GRADIENTS_APART; NULL: not in the step
+} MethodStep;
+
+/* The gradients of a step by slot of the optimiser. A gradient that is NULL is zero. */
+typedef struct {
+    size_t count;
+    const OptimiserSlot *slots;
+    Node **sum;                     // [count] what the optimiser gets: the hook may replace them
+    Node **of[ROLE_COUNT];          // [count] under GRADIENTS_APART those of each role alone; NULL: the role is not in the step
+} Gradients;
 
 /* The equation of a method in words, for people. Any part may be NULL. */
 typedef struct {
@@ -92,14 +126,19 @@ typedef struct Method {
     /* Records the loss on the tape and seeds its gradients; returns the scalar node, NULL after a failure of the tape.
      * NULL: the method has no optimiser steps. */
     Node *(*loss)(MethodStep *s);
-    /* Runs before the first step: checks the model, draws vectors, remembers weights. *state lives in `a`. May be NULL. */
-    bool  (*begin)(const Hyperparameters *hyper, const Model *m, Arena *a, const void **state, Error *e);
-    /* Runs before each optimiser update: masks gradients, or adds to them. May be NULL. */
-    bool  (*gradients)(const void *state, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
-    /* Runs after the last step and may change the trained weights. May be NULL. */
-    bool  (*finish)(const void *state, const Hyperparameters *hyper, Model *m, Error *e);
+    /* Runs before the first step: checks the model, draws vectors, measures the samples, remembers weights. *state, which the other
+     * hooks get, lives in run->arena. May be NULL, as every hook below. */
+    bool  (*begin)(const MethodRun *run, void **state);
+    /* Runs after the walk back and before clipping: masks gradients, combines those of the roles, or adds to them. */
+    bool  (*gradients)(MethodStep *s, const Gradients *g);
+    /* Runs after clipping, once for each slot: returns the gradient that the moments get in place of g. */
+    Node *(*clipped)(MethodStep *s, size_t slot, Node *g);
+    /* Runs before each step, with the memory that the steps before left: a sentence in `a` ends the request there, NULL does not. */
+    const char *(*stop)(const Hyperparameters *hyper, const float memory[METHOD_MEMORY], Arena *a);
+    /* Runs after the last step and may change the trained weights. */
+    bool  (*finish)(const MethodRun *run, void *state);
     /* The whole of a method without steps. NULL where `loss` is set. */
-    bool  (*edit)(const MethodEdit *x, Error *e);
+    bool  (*edit)(const MethodRun *run);
 } Method;
 
 extern const Method *const methods[];   // in the order of methods.def
@@ -107,6 +146,11 @@ extern const size_t methods_count;
 const Method *method_find(const char *name);            // NULL: there is no such method
 /* The needs under these hyperparameters: RETAIN_IF_ALPHA is gone, and NEEDS_RETAIN with it where alpha is 0. */
 unsigned method_needs(const Method *m, const Hyperparameters *hyper);
+/* Whether the rows of a role are all positions, and not the supervised ones alone (Part). */
+bool method_reads_all_rows(unsigned needs, const Hyperparameters *hyper, Role r);
+/* Whether a step reads samples of the role, and the same of any list that belongs to what is forgotten. */
+bool method_reads(unsigned needs, Role r);
+bool method_forgets(unsigned needs);
 /* "forget, retain if alpha > 0, reference", in `a`. */
 const char *method_needs_text(const Method *m, Arena *a);
 /* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json say. */
@@ -130,7 +174,8 @@ typedef struct {
 bool  has(const MethodStep *s, Role r);                                     // whether the role is in the step
 void  plus_ce(Loss *loss, Role role, float weight);                         // weight CE;  dz = RN(weight/N) (p - e_y)
 void  plus_optional_ce(Loss *loss, Role role, float weight);                // the same, but no term at all where weight is 0
-void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm and klr say
+void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm, klr, temperature
+                                                                            // and kl_direction say
 void  plus_npo(Loss *loss, Role role, float weight);                        // weight NPO, as npo_ratio says
 void  plus_value(Loss *loss, Node *term, float weight);                     // weight term; its gradient is the caller's to seed
 

@@ -31,6 +31,22 @@ unsigned method_needs(const Method *m, const Hyperparameters *hyper)
     return needs & ~(unsigned)RETAIN_IF_ALPHA;
 }
 
+bool method_reads(unsigned needs, Role r)
+{
+    return needs >> r & 1 && !(r == ROLE_FORGET_TEXT && needs & TEXT_ASIDE);
+}
+
+bool method_forgets(unsigned needs)
+{
+    return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE | NEEDS_RANDOM)) != 0;
+}
+
+bool method_reads_all_rows(unsigned needs, const Hyperparameters *hyper, Role r)
+{
+    const bool compared = (r == ROLE_RETAIN || (r == ROLE_FORGET && needs & KL_ON_FORGET)) && needs & (unsigned)REFERENCE_FORGET << r;
+    return compared && !(needs & NEEDS_HIDDEN) && hyper->kl_norm != KL_SUPERVISED;
+}
+
 const char *method_needs_text(const Method *m, Arena *a)
 {
     const char *text = "", *retain = "retain";
@@ -40,7 +56,8 @@ const char *method_needs_text(const Method *m, Arena *a)
                                                                        : "retain if alpha > 0";
     const struct { unsigned bit; const char *word; } words[] = {
         { NEEDS_FORGET, "forget" }, { NEEDS_RETAIN, retain },
-        { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_REFERENCE, "reference" },
+        { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_FORGET_TEXT, "forget without pictures" },
+        { NEEDS_RANDOM, "random answers" }, { NEEDS_REFERENCE, "reference" },
         { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
     };
     for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
@@ -64,5 +81,5 @@ const char *method_formula(const Method *m, Arena *a)
 
 const char *role_name(Role r)
 {
-    return (const char *const[]){ "forget", "retain", "refusal", "alternate" }[r];
+    return (const char *const[]){ "forget", "retain", "refusal", "alternate", "forget_text", "random" }[r];
 }

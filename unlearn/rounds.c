@@ -26,14 +26,15 @@ static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena 
 
 static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Arena *a, Error *e)
 {
-    *r = (UnlearnRequest){ .method = p->method, .v = p->v, .batch = p->batch, .reference = p->retain_only };
+    *r = (UnlearnRequest){ .method = p->method, .v = p->v, .batch = p->batch, .reference = p->retain_only, .round = round };
     unsigned needs = method_needs(p->method, &p->v);
     const SampleList *lists[ROLE_COUNT] = { [ROLE_FORGET] = p->forget, [ROLE_REFUSAL] = needs & NEEDS_REFUSAL ? p->refusal : NULL,
                                             [ROLE_ALTERNATE] = needs & NEEDS_ALTERNATE ? p->alternate : NULL };
     for (Role role = 0; role < ROLE_COUNT; role++)
         if (lists[role])
             r->role[role] = lists[role][round];
-    return retain_of(p, round, &r->role[ROLE_RETAIN], a) || error_no_memory(e, "unlearn: no memory for the retain list");
+    return (retain_of(p, round, &r->role[ROLE_RETAIN], a) && unlearn_split(r, a))
+        || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)
@@ -85,18 +86,21 @@ bool round_begin(Rounds *r, Error *e)
     const RoundsPlan *p = &r->plan;
     UnlearnRequest q;
     arena_reset(&r->arena);
-    r->diverged = false;
+    r->diverged = r->stopped = false;
     r->note[0] = 0;
     if ((p->merge && r->unmerged && !round_merge(r, e)) || !request_of(p, r->round, &q, &r->arena, e))
         return false;
     r->running = true;
     r->done = r->steps = 0;
     if (!p->method->loss)
-        return unlearn_edit(&q, r->model, e);
-    r->steps = p->epochs ? p->epochs * unlearn_epoch(&q) : p->train.steps;
+        return unlearn_edit(&q, r->model, &r->arena, e);
+    r->steps = p->epochs ? unlearn_steps(&q, p->epochs) : p->train.steps;
     if (!reference_make(r, &q, e) || !trainer_begin(r, e))
         return false;
     r->before = q.before = r->trainer.optimiser.step;
+    q.memory = r->trainer.memory;
+    memset(q.memory, 0, sizeof r->trainer.memory);
+    q.earlier = r->earlier;
     if (!(r->unlearn = unlearn_make(&q, r->model, &r->arena, e)))
         return false;
     r->objective = unlearn_objective(r->unlearn);
@@ -108,9 +112,16 @@ bool round_step(Rounds *r, Error *e)
     if (!r->running || r->diverged || e->failed || r->steps == 0)
         return false;
     r->done = r->trainer.optimiser.step - r->before;
+    const char *why = r->done < r->steps ? unlearn_stop(r->unlearn) : NULL;
+    if (why) {
+        r->stopped = true;
+        r->steps = r->done;
+        snprintf(r->note, sizeof r->note, "%s", why);
+    }
     if (r->done >= r->steps)
         return false;
     if (train_step(&r->trainer, &r->objective, e)) {
+        unlearn_commit(r->unlearn);
         r->done++;
         return true;
     }
@@ -123,9 +134,20 @@ bool round_step(Rounds *r, Error *e)
     return false;
 }
 
+/* Keeps a copy of the adapters, where a later round needs it. */
+static bool earlier_keep(Rounds *r, Error *e)
+{
+    if (!(r->plan.method->needs & NEEDS_EARLIER) || !r->lora)
+        return true;
+    if (!r->earlier)
+        r->earlier = arena_zalloc(r->all, r->plan.count * sizeof *r->earlier);
+    return (r->earlier && lora_copy(&r->earlier[r->round], r->lora, r->all))
+        || error_no_memory(e, "unlearn: no memory for the adapters of round %zu", r->round + 1);
+}
+
 bool round_end(Rounds *r, Error *e)
 {
-    if (!r->running || e->failed)
+    if (!r->running || e->failed || !earlier_keep(r, e))
         return false;
     r->running = false;
     r->round++;

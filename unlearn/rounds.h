@@ -25,8 +25,9 @@
  * list is
  *   the same in all rounds.
  *
- * A round ends early when it diverges (a loss or a gradient norm is not finite). The weights of the last good step stay, and the
- * next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it stopped. A single request is count = 1. */
+ * A round ends early when it diverges (a loss or a gradient norm is not finite), and where its method says so (Method.stop). The
+ * weights of the last good step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it
+ * stopped. A single request is count = 1. */
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
@@ -36,7 +37,7 @@ typedef struct {
     const Method *method;
     Hyperparameters v;
     size_t batch;                       // samples of each role in a step, at most
-    int64_t epochs;                     // epochs of the forget list of a round (unlearn_epoch); 0: train.steps is the number of steps
+    int64_t epochs;                     // epochs of a round (unlearn_steps); 0: train.steps is the number of steps
     TrainConfig train;                  // steps and schedule of one round; schedule.steps is set from the steps
     bool merge, reset_optimiser, retain_shrinks;
     size_t count;                       // how many rounds
@@ -58,8 +59,10 @@ typedef struct {
     int64_t  done, steps;               // the steps of the present round: how many are done, and how many there will be
     int64_t  before;                    // the steps of the rounds before, where the optimiser goes on
     bool     running, diverged;         // diverged: the last round that ran has diverged
-    char     note[1024];                // the sentence about a divergence
+    bool     stopped;                   // the method ended the last round before its steps were over
+    char     note[1024];                // the sentence about a divergence or an early end
     Model   *original;                  // the model, frozen before the first round
+    Lora    *earlier;                   // [round] the adapters of the rounds before, where the method needs them; NULL: none
     bool     unmerged;                  // the adapters hold the changes of a round, and are not merged yet
     Arena    arena;                     // lives as long as the round
     Arena   *all;                       // lives as long as all rounds
@@ -69,7 +72,8 @@ typedef struct {
  * (unlearn_check says for which reasons), or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
-/* Takes one optimiser step. False: the round is over, or it has diverged (r->diverged), or it has failed (e). */
+/* Takes one optimiser step. False: the round is over, which the method may have decided (r->stopped), or it has diverged (r->diverged),
+ * or it has failed (e). */
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
 /* Merges the adapters now, and starts new ones. */

@@ -1,161 +1,67 @@
 /* SPDX-License-Identifier: MIT */
 #include "unlearn/unlearn.h"
 
+#include <stddef.h>
 #include <string.h>
 #include "tensor/ops.h"
-#include "tensor/base/random.h"
+#include "unlearn/order.h"
 #include "unlearn/reference.h"
-
-/* A list in a fresh order every epoch: entry k of the endless sequence is order[k % n] of epoch k / n. */
-typedef struct {
-    uint32_t *places, *order;           // places: of the samples in the role's list
-    size_t    n;
-    int64_t   epoch;                    // whose order stands in `order`; -1: none
-    const char *purpose;
-} Draw;
 
 struct Unlearn {
     UnlearnRequest request;
+    MethodRun run;
     unsigned needs;                     // under the hyperparameters of the request
     Model  *model;
     Arena  *arena;
-    const void *state;
-    Draw    draws[2][2];                // [forget, retain][text, picture]
+    void   *state;
+    Order   order;
     Reference reference;
-    uint32_t *chosen[ROLE_COUNT];       // places of the step's samples, in order
-    size_t  chosen_count[ROLE_COUNT];   // 0: the role is not in the step
-    int64_t step;
+    MethodStep now;                     // the step that was computed last, or that is being computed
 };
 
-static bool needs_role(unsigned needs, Role role)
-{
-    return needs >> role & 1;
-}
-
-/* Steps of an epoch of a role's list: they show every sample once. Refusals and alternates are drawn with the forget list. */
-static int64_t pass(const UnlearnRequest *r, Role role)
-{
-    if (r->whole)
-        return 1;
-    return (int64_t)((r->role[role].count + r->batch - 1) / r->batch);
-}
-
-static bool forgets(unsigned needs)
-{
-    return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)) != 0;
-}
-
-static bool phased(const UnlearnRequest *r, unsigned needs)
-{
-    return r->v.schedule == STEPS_PHASED && forgets(needs) && needs_role(needs, ROLE_RETAIN);
-}
-
-int64_t unlearn_epoch(const UnlearnRequest *r)
-{
-    unsigned needs = method_needs(r->method, &r->v);
-    if (phased(r, needs))
-        return pass(r, ROLE_FORGET) + pass(r, ROLE_RETAIN);
-    return pass(r, forgets(needs) ? ROLE_FORGET : ROLE_RETAIN);
-}
-
-/* Whether a step (from 0) draws from the retain list, and how many steps before it drew from the same list. */
-static bool turn_of(const Unlearn *u, Role role, int64_t step, int64_t *turn)
-{
-    const UnlearnRequest *r = &u->request;
-    *turn = step;
-    if (!phased(r, u->needs))
-        return true;
-    int64_t forget = pass(r, ROLE_FORGET), retain = pass(r, ROLE_RETAIN), cycle = step / (forget + retain),
-            within = step % (forget + retain);
-    *turn = role == ROLE_RETAIN ? cycle * retain + (within - forget) : cycle * forget + within;
-    return (within >= forget) == (role == ROLE_RETAIN);
-}
-
-static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
-{
-    int64_t epoch = k / (int64_t)d->n;
-    if (epoch != d->epoch) {
-        Random r = random_for(seed + (uint64_t)epoch, d->purpose);
-        random_shuffle(r, d->order, d->n);
-        d->epoch = epoch;
-    }
-    return d->places[d->order[k % (int64_t)d->n]];
-}
-
-/* The most samples that a step takes of a list. */
-static size_t step_size(const UnlearnRequest *r, Role role)
-{
-    return r->whole || r->batch > r->role[role].count ? r->role[role].count : r->batch;
-}
-
-static size_t choose_whole(const SampleList *list, uint32_t *chosen)
-{
-    for (size_t k = 0; k < list->count; k++)
-        chosen[k] = (uint32_t)k;
-    return list->count;
-}
-
-/* The batch that comes after `turn` others from the same list: the next `batch` places of the epoch, or what is left of it. The
- * pictures are spread evenly over the epoch: k pictures / n of them stand before place k. Returns how many samples it has. */
-static size_t choose_batch(Unlearn *u, Role list, int64_t turn, uint32_t *chosen)
-{
-    Draw *text = &u->draws[list][0], *picture = &u->draws[list][1];
-    const uint64_t seed = (uint64_t)u->request.v.seed;
-    const size_t n = text->n + picture->n, batch = u->request.batch;
-    const int64_t steps = pass(&u->request, list), epoch = turn / steps;
-    const size_t begin = (size_t)(turn % steps) * batch, end = begin + batch < n ? begin + batch : n;
-    const size_t seen = begin * picture->n / n, pictures = end * picture->n / n - seen;
-    for (size_t k = 0; k < pictures; k++)
-        chosen[k] = draw_at(picture, seed, epoch * (int64_t)picture->n + (int64_t)(seen + k));
-    for (size_t k = pictures; k < end - begin; k++)
-        chosen[k] = draw_at(text, seed, epoch * (int64_t)text->n + (int64_t)(begin - seen + k - pictures));
-    return end - begin;
-}
+/* --- the samples of a step --- */
 
 static bool step_samples(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e)
 {
     Unlearn *u = context;
     const UnlearnRequest *r = &u->request;
-    int64_t turn;
-    u->step = step;
-    *count = 0;
+    const Order *o = &u->order;
+    u->now.step = step;
+    u->now.turn = step - 1 - r->before;
+    order_choose(&u->order, u->now.turn);
     size_t room = 0;
     for (Role role = 0; role < ROLE_COUNT; role++)
-        room += step_size(r, role);
+        room += o->count[role];
+    *count = 0;
     *samples = arena_array(a, room, sizeof **samples);
     if (!*samples)
         return error_no_memory(e, "unlearn: out of memory");
-    for (Role role = 0; role < ROLE_COUNT; role++) {
-        u->chosen_count[role] = 0;
-        if (!needs_role(u->needs, role) || !turn_of(u, role, step - 1 - r->before, &turn))
-            continue;
-        const Role list = role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET;
-        u->chosen_count[role] = r->whole ? choose_whole(&r->role[list], u->chosen[role])
-                                         : choose_batch(u, list, turn, u->chosen[role]);
-        for (size_t k = 0; k < u->chosen_count[role]; k++)
-            (*samples)[(*count)++] = r->role[role].list[u->chosen[role][k]];
-    }
-    return true;
+    for (Role role = 0; role < ROLE_RANDOM; role++)
+        for (size_t k = 0; k < o->count[role]; k++)
+            (*samples)[(*count)++] = r->role[role].list[o->chosen[role][k]];
+    *count += o->count[ROLE_RANDOM];
+    return order_random(o, step, *samples + *count - o->count[ROLE_RANDOM], a, e);
 }
 
-bool unlearn_reads(const Unlearn *u, Role role) { return u->chosen_count[role] > 0; }
+bool unlearn_reads(const Unlearn *u, Role role) { return u->order.count[role] > 0; }
 
-/* KL over all positions looks at all rows of the retain samples; everything else at the supervised ones. */
-static bool all_rows(const Unlearn *u, Role role)
-{
-    return role == ROLE_RETAIN && u->needs & REFERENCE_RETAIN && !(u->needs & NEEDS_HIDDEN)
-        && u->request.v.kl_norm != KL_SUPERVISED;
-}
+/* --- the parts of a step --- */
 
-static BatchRows rows_of_step(const Unlearn *u)
+static bool all_rows(const Unlearn *u, Role role) { return method_reads_all_rows(u->needs, &u->request.v, role); }
+
+/* Whether any role of the step looks at all rows; then the logits of all rows are computed. */
+static BatchRows rows_of_roles(const Unlearn *u, Role from, Role to)
 {
-    return all_rows(u, ROLE_RETAIN) ? ROWS_ALL : ROWS_SUPERVISED;
+    for (Role r = from; r < to; r++)
+        if (u->order.count[r] && all_rows(u, r))
+            return ROWS_ALL;
+    return ROWS_SUPERVISED;
 }
 
 /* The rows of one role: their places in the batch's rows, and the role's own labels and offsets, which start at 0. */
-static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t first, Part *p, Arena *a)
+static int32_t *part_rows(const Batch *b, size_t n, bool all, size_t first, Part *p, Arena *a)
 {
-    size_t n = u->chosen_count[role], most = (size_t)(b->row_offsets[first + n] - b->row_offsets[first]);
+    size_t most = (size_t)(b->row_offsets[first + n] - b->row_offsets[first]);
     int32_t *rows = arena_array(a, most, sizeof *rows), *labels = arena_array(a, most, sizeof *labels),
             *offsets = arena_array(a, n + 1, sizeof *offsets);
     if (!rows || !labels || !offsets)
@@ -164,7 +70,7 @@ static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t fi
     for (size_t k = 0; k < n; k++) {
         offsets[k] = (int32_t)p->rows;
         for (int32_t r = b->row_offsets[first + k]; r < b->row_offsets[first + k + 1]; r++) {
-            if (b->labels[r] < 0 && !all_rows(u, role))
+            if (b->labels[r] < 0 && !all)
                 continue;
             p->tokens += b->labels[r] >= 0;
             labels[p->rows] = b->labels[r];
@@ -175,31 +81,72 @@ static int32_t *part_rows(const Unlearn *u, const Batch *b, Role role, size_t fi
     return rows;
 }
 
-static void part_make(Unlearn *u, MethodStep *s, Node *all, Role role, size_t first)
+/* The samples of a role are `first` and those behind it of a batch, whose outputs (logits or hidden states) are `all`. */
+static void part_make(Unlearn *u, const Batch *b, Node *all, Role role, size_t first)
 {
+    MethodStep *s = &u->now;
     Tape *t = s->tape;
     Part *p = &s->part[role];
-    int32_t *rows = all ? part_rows(u, &s->batch, role, first, p, t->arena) : NULL;
+    const uint32_t *chosen = u->order.chosen[role];
+    const size_t count = u->order.count[role];
+    int32_t *rows = all ? part_rows(b, count, all_rows(u, role), first, p, t->arena) : NULL;
     if (!rows)
         return;
+    p->places = role == ROLE_RANDOM ? NULL : chosen;
     if (p->tokens == 0) {
         error_set(t->error, "unlearn: step %lld has no supervised token in its %s samples, expected at least one",
-                  (long long)u->step, role_name(role));
+                  (long long)s->step, role_name(role));
         return;
     }
     Node *z = all;
-    if (p->rows != s->batch.row_count)
+    if (p->rows != b->row_count)
         z = (size_t)(rows[p->rows - 1] - rows[0]) + 1 == p->rows
               ? op_slice_rows(t, all, (size_t)rows[0], p->rows)
               : op_gather_rows(t, all, rows, p->rows);
     Node *ref = NULL;
     if (u->needs & (unsigned)REFERENCE_FORGET << role && z)
-        ref = reference_rows(&u->reference, t, role, u->request.role[role].list, u->chosen[role], u->chosen_count[role],
+        ref = reference_rows(&u->reference, t, role, u->request.role[role].list, chosen, count,
                              all_rows(u, role) ? ROWS_ALL : ROWS_SUPERVISED);
     if (u->needs & NEEDS_HIDDEN)
         p->h = z, p->h_ref = ref;
     else
         p->z = z, p->z_ref = ref;
+}
+
+/* Runs the model on the samples of the roles from … to - 1, and makes their parts. */
+static void roles_run(Unlearn *u, Params *p, const BatchSample *samples, Role from, Role to)
+{
+    MethodStep *s = &u->now;
+    size_t count = 0, first = 0;
+    for (Role r = from; r < to; r++)
+        count += u->order.count[r];
+    if (s->tape->error->failed || count == 0
+        || !batch_pack(&s->batch, samples, count, rows_of_roles(u, from, to), &u->model->config, s->tape->arena, s->tape->error))
+        return;
+    s->forward = model_forward(s->tape, p, &s->batch);
+    Node *looked = reference_looks_at(&u->reference, s->tape, &s->forward, &s->batch);
+    for (Role r = from; r < to; r++) {
+        if (!u->order.count[r])
+            continue;
+        s->params[r] = p;
+        part_make(u, &s->batch, looked, r, first);
+        first += u->order.count[r];
+    }
+}
+
+/* Each role on its own: the first with the trainer's nodes of the parameters, each further one with nodes of its own. */
+static void roles_run_apart(Unlearn *u, Params *p, const BatchSample *samples)
+{
+    Tape *t = u->now.tape;
+    for (Role r = 0; r < ROLE_COUNT && p && !t->error->failed; r++) {
+        if (!u->order.count[r])
+            continue;
+        roles_run(u, p, samples, r, r + 1);
+        samples += u->order.count[r];
+        p = arena_alloc(t->arena, sizeof *p);
+        if (p)
+            *p = params_make(t, u->model);
+    }
 }
 
 static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *group, size_t count, size_t first,
@@ -212,47 +159,111 @@ static Node *step_loss(void *context, Tape *t, Params *p, const BatchSample *gro
                             "whole step)");
     if (t->error->failed)
         return NULL;
-    MethodStep s = { .tape = t, .hyper = &u->request.v, .step = u->step, .state = u->state };
-    if (!batch_pack(&s.batch, group, count, rows_of_step(u), &u->model->config, t->arena, t->error))
-        return NULL;
-    s.forward = model_forward(t, p, &s.batch);
-    Node *looked = reference_looks_at(&u->reference, t, &s.forward, &s.batch);
-    size_t begin = 0;
-    for (Role role = 0; role < ROLE_COUNT; role++) {
-        if (u->chosen_count[role])
-            part_make(u, &s, looked, role, begin);
-        begin += u->chosen_count[role];
-    }
+    MethodStep *s = &u->now;
+    *s = (MethodStep){ .tape = t, .hyper = &u->request.v, .run = &u->run, .state = u->state, .step = s->step, .turn = s->turn,
+                       .epoch = u->order.epoch, .phase = u->order.phase };
+    if (u->request.memory)
+        memcpy(s->memory, u->request.memory, sizeof s->memory);
+    if (u->needs & GRADIENTS_APART)
+        roles_run_apart(u, p, group);
+    else
+        roles_run(u, p, group, 0, ROLE_COUNT);
     if (t->error->failed)
         return NULL;
     const char *module = t->module;
     t->module = "loss";
-    Node *loss = u->request.method->loss(&s);
+    Node *loss = u->request.method->loss(s);
     t->module = module;
     return loss;
+}
+
+void unlearn_commit(const Unlearn *u)
+{
+    if (u->request.memory)
+        memcpy(u->request.memory, u->now.memory, sizeof u->now.memory);
+}
+
+const char *unlearn_stop(const Unlearn *u)
+{
+    const Method *m = u->request.method;
+    return m->stop && u->request.memory ? m->stop(&u->request.v, u->request.memory, u->arena) : NULL;
+}
+
+/* --- the gradients of a step --- */
+
+/* The gradient of a slot's parameter; NULL: it is zero. */
+static Node *gradient_of(const Unlearn *u, const Params *p, const OptimiserSlot *slot)
+{
+    const Weight *w = (const Weight *)((const char *)slot->value - offsetof(Weight, tensor));
+    const Weights *all = u->model->weights;
+    const bool base = w >= all->list && w < all->list + all->count;
+    const Node *n = base ? p->weights[w - all->list] : p->factors[w - u->model->lora->factors.list];
+    return n ? n->grad : NULL;
+}
+
+static bool gradients_by_role(Unlearn *u, Gradients *g)
+{
+    MethodStep *s = &u->now;
+    for (Role r = 0; r < ROLE_COUNT; r++) {
+        if (!s->params[r])
+            continue;
+        if (!(g->of[r] = arena_array(s->tape->arena, g->count, sizeof *g->of[r])))
+            return false;
+        for (size_t k = 0; k < g->count; k++)
+            g->of[r][k] = gradient_of(u, s->params[r], &g->slots[k]);
+    }
+    return true;
+}
+
+/* What a method without a `gradients` hook does with them: the sum is rounded once. */
+static bool gradients_add(Tape *t, const Gradients *g)
+{
+    for (size_t k = 0; k < g->count; k++) {
+        Node *list[ROLE_COUNT];
+        size_t n = 0;
+        for (Role r = 0; r < ROLE_COUNT; r++)
+            if (g->of[r] && g->of[r][k])
+                list[n++] = g->of[r][k];
+        g->sum[k] = n > 1 ? op_sum_n(t, n, list) : n ? list[0] : NULL;
+    }
+    return !t->error->failed;
 }
 
 static bool step_gradients(void *context, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count)
 {
     Unlearn *u = context;
-    return u->request.method->gradients(u->state, t, gradients, slots, count);
+    const Method *m = u->request.method;
+    Gradients g = { .count = count, .slots = slots, .sum = gradients };
+    if (u->needs & GRADIENTS_APART && !gradients_by_role(u, &g))
+        return false;
+    return (m->gradients ? m->gradients(&u->now, &g) : gradients_add(t, &g)) && !t->error->failed;
+}
+
+static Node *step_clipped(void *context, Tape *t, size_t slot, Node *g)
+{
+    Unlearn *u = context;
+    (void)t;
+    return u->request.method->clipped(&u->now, slot, g);
 }
 
 Objective unlearn_objective(Unlearn *u)
 {
-    return (Objective){ u, step_samples, step_loss, u->request.method->gradients ? step_gradients : NULL };
+    const Method *m = u->request.method;
+    return (Objective){ u, step_samples, step_loss, m->gradients || u->needs & GRADIENTS_APART ? step_gradients : NULL,
+                        m->clipped ? step_clipped : NULL };
 }
 
 /* --- making --- */
 
 static bool overlap_check(const UnlearnRequest *r, Error *e)
 {
-    const SampleList *forget = &r->role[ROLE_FORGET], *retain = &r->role[ROLE_RETAIN];
-    for (size_t i = 0; i < forget->count; i++)
-        for (size_t k = 0; k < retain->count; k++)
-            if (forget->list[i].ids == retain->list[k].ids)
-                return error_set(e, "unlearn: forget sample %zu is retain sample %zu too, expected two lists without a common "
-                                    "sample", i, k);
+    const SampleList *retain = &r->role[ROLE_RETAIN];
+    for (Role role = ROLE_FORGET; role < ROLE_COUNT; role += ROLE_FORGET_TEXT)
+        for (size_t i = 0; i < r->role[role].count; i++)
+            for (size_t k = 0; k < retain->count; k++)
+                if (r->role[role].list[i].ids == retain->list[k].ids)
+                    return error_set(e, "unlearn: %s sample %zu is retain sample %zu too, expected two lists without a common "
+                                        "sample", role_name(role), i, k);
     return true;
 }
 
@@ -260,11 +271,14 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
 {
     const char *name = r->method->name;
     unsigned needs = method_needs(r->method, &r->v);
-    for (Role role = 0; role < ROLE_COUNT; role++)
-        if ((needs_role(needs, role) || (role == ROLE_FORGET && forgets(needs))) && r->role[role].count == 0)
-            return error_set(e, "unlearn: the %s set is empty, %s needs at least one sample", role_name(role), name);
-    for (Role role = ROLE_REFUSAL; role < ROLE_COUNT; role++)
-        if (needs_role(needs, role) && r->role[role].count != r->role[ROLE_FORGET].count)
+    for (Role role = 0; role < ROLE_RANDOM; role++)
+        if ((method_reads(needs, role) || (role == ROLE_FORGET && method_forgets(needs))) && r->role[role].count == 0)
+            return error_set(e, "unlearn: the %s set %s, %s needs at least one sample", role_name(role),
+                             role == ROLE_FORGET_TEXT ? "is empty: each forget sample has a picture"
+                             : role == ROLE_FORGET && r->role[ROLE_FORGET_TEXT].count ? "is empty: no forget sample has a picture"
+                             : "is empty", name);
+    for (Role role = ROLE_REFUSAL; role <= ROLE_ALTERNATE; role++)
+        if (method_reads(needs, role) && r->role[role].count != r->role[ROLE_FORGET].count)
             return error_set(e, "unlearn: %zu %s samples for %zu forget samples, expected one for each", r->role[role].count,
                              role_name(role), r->role[ROLE_FORGET].count);
     if ((r->batch == 0 && !r->whole) || !(r->v.beta > 0))
@@ -276,23 +290,31 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
     return overlap_check(r, e);
 }
 
-static bool draws_make(Unlearn *u, Role role)
+bool unlearn_split(UnlearnRequest *r, Arena *a)
 {
-    static const char *const purposes[2][2] = { { "unlearn.forget.text", "unlearn.forget.image" },
-                                                { "unlearn.retain.text", "unlearn.retain.image" } };
-    const SampleList *list = &u->request.role[role];
-    for (int picture = 0; picture < 2; picture++) {
-        Draw *d = &u->draws[role][picture];
-        *d = (Draw){ .epoch = -1, .purpose = purposes[role][picture] };
-        d->places = arena_array(u->arena, list->count, sizeof *d->places);
-        d->order = arena_array(u->arena, list->count, sizeof *d->order);
-        if (!d->places || !d->order)
-            return false;
-        for (size_t k = 0; k < list->count; k++)
-            if ((list->list[k].pixels != NULL) == picture)
-                d->places[d->n++] = (uint32_t)k;
-    }
+    const SampleList all = r->role[ROLE_FORGET];
+    if (!(method_needs(r->method, &r->v) & NEEDS_FORGET_TEXT) || r->role[ROLE_FORGET_TEXT].count)
+        return true;
+    BatchSample *picture = arena_array(a, all.count, sizeof *picture), *text = arena_array(a, all.count, sizeof *text);
+    size_t pictures = 0, texts = 0;
+    if (!picture || !text)
+        return false;
+    for (size_t k = 0; k < all.count; k++)
+        if (all.list[k].pixels)
+            picture[pictures++] = all.list[k];
+        else
+            text[texts++] = all.list[k];
+    r->role[ROLE_FORGET] = (SampleList){ picture, pictures };
+    r->role[ROLE_FORGET_TEXT] = (SampleList){ text, texts };
     return true;
+}
+
+static MethodRun run_of(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
+{
+    MethodRun run = { .hyper = &r->v, .model = m, .reference = r->reference, .batch = r->batch, .round = r->round,
+                      .earlier = r->earlier, .arena = a, .error = e };
+    memcpy(run.role, r->role, sizeof run.role);
+    return run;
 }
 
 Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
@@ -311,13 +333,11 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
     u->model = m;
     u->arena = a;
     u->reference = (Reference){ .model = r->reference, .hidden = u->needs & NEEDS_HIDDEN, .layer = (size_t)r->v.layer, .arena = a };
-    for (Role role = 0; role < ROLE_COUNT; role++) {
-        u->chosen[role] = arena_array(a, step_size(r, role), sizeof *u->chosen[role]);
-        u->reference.said[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference.said[role]);
-        if (!u->chosen[role] || !u->reference.said[role] || (role <= ROLE_RETAIN && !draws_make(u, role)))
+    for (Role role = 0; role < ROLE_COUNT; role++)
+        if (!(u->reference.said[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference.said[role])))
             return NULL;
-    }
-    if (r->method->begin && !r->method->begin(&r->v, m, a, &u->state, e))
+    u->run = run_of(&u->request, m, a, e);
+    if (!order_make(&u->order, &u->request, u->needs, a) || (r->method->begin && !r->method->begin(&u->run, &u->state)))
         return NULL;
     return u;
 }
@@ -325,15 +345,14 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
 bool unlearn_finish(Unlearn *u, Error *e)
 {
     const Method *m = u->request.method;
-    return !m->finish || m->finish(u->state, &u->request.v, u->model, e);
+    u->run.error = e;
+    return !m->finish || m->finish(&u->run, u->state);
 }
 
-bool unlearn_edit(const UnlearnRequest *r, Model *m, Error *e)
+bool unlearn_edit(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
 {
     if (!r->method->edit)
         return error_set(e, "unlearn: %s has steps, it is not an edit", r->method->name);
-    MethodEdit x = { .model = m, .hyper = &r->v };
-    for (Role role = 0; role < ROLE_COUNT; role++)
-        x.role[role] = r->role[role];
-    return unlearn_check(r, m, e) && r->method->edit(&x, e);
+    const MethodRun run = run_of(r, m, a, e);
+    return unlearn_check(r, m, e) && r->method->edit(&run);
 }

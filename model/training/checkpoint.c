@@ -24,7 +24,7 @@ static Tensor typed(Dtype dtype, void *data, size_t n)
 }
 
 static const char *const kinds[] = { "", "adam.m.", "adam.v." };
-enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 5 };        // besides the digest
+enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 6 };        // besides the digest
 
 /* The digest of the tensors in their order: of each slot its three kinds, then the others. */
 static Digest content(const Entry *list, size_t n)
@@ -59,6 +59,7 @@ bool checkpoint_save(const Trainer *r, const char *folder, const char *identity,
         list[n++] = (Entry){ "train.identity", typed(U8, text, strlen(text)) };
         list[n++] = (Entry){ "train.log.bytes", typed(I64, &log.bytes, 1) };
         list[n++] = (Entry){ "train.log", typed(U8, log.digest.hex, 64) };
+        list[n++] = (Entry){ "train.memory", typed(F32, (float *)(uintptr_t)r->memory, TRAINER_MEMORY) };
     }
     if (done && !e->failed) {
         Digest d = content(list, n);
@@ -95,7 +96,7 @@ static Entry *gather(const Optimiser *o, const Store *s, const char *identity, A
 {
     const struct { const char *name; Dtype dtype; size_t n; } others[OTHERS] = {
         { "train.step", I64, 1 }, { "train.powers", F64, 2 }, { "train.identity", U8, strlen(identity) },
-        { "train.log.bytes", I64, 1 }, { "train.log", U8, 64 },
+        { "train.log.bytes", I64, 1 }, { "train.log", U8, 64 }, { "train.memory", F32, TRAINER_MEMORY },
     };
     Entry *list = arena_array(a, KINDS * o->count + OTHERS, sizeof *list);
     for (size_t k = 0; list && k < KINDS * o->count + OTHERS; k++) {
@@ -139,6 +140,7 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
     o->power2 = list[slots + 1].tensor.f64[1];
     *log = (LogMark){ .bytes = bytes };
     memcpy(log->digest.hex, list[slots + 4].tensor.u8, 64);
+    memcpy(r->memory, list[slots + 5].tensor.f32, sizeof r->memory);
     return true;
 }
 

@@ -2,9 +2,10 @@
 /* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same bits.
  *
  * The file holds the trainable weights under their names, AdamW's moments as "adam.m.<name>" and "adam.v.<name>", "train.step"
- * (I64), "train.powers" (F64: beta1^t and beta2^t), "train.identity" (U8, a text), "train.log.bytes" (I64) and "train.log" (U8), which say
- * how far the training's log was written and its SHA-256 up to there, and "train.digest" (U8), the SHA-256 of all the other tensors with
- * their names. It is written whole or not at all; a bit that was changed since is found when it is loaded. */
+ * (I64), "train.powers" (F64: beta1^t and beta2^t), "train.identity" (U8, a text), "train.log.bytes" (I64) and "train.log" (U8),
+ * which say how far the training's log was written and its SHA-256 up to there, "train.memory" (F32), what the objective keeps from
+ * step to step, and "train.digest" (U8), the SHA-256 of all the other tensors with their names. It is written whole or not at all; a
+ * bit that was changed since is found when it is loaded. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 

@@ -48,5 +48,5 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
 
 Objective cross_entropy_objective(CrossEntropy *ce)
 {
-    return (Objective){ ce, cross_entropy_samples, cross_entropy_loss, NULL };
+    return (Objective){ ce, cross_entropy_samples, cross_entropy_loss, NULL, NULL };
 }

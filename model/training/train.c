@@ -176,6 +176,7 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
         goto end;
     if (o->gradients && !o->gradients(o->context, &r->tape, gradients, r->optimiser.slots, slots))
         goto end;
+    r->optimiser.clipped = (GradientHook){ o->context, o->clipped };
     if (!optimiser_step(&r->optimiser, &r->tape, params, gradients))
         goto end;
 

@@ -40,7 +40,12 @@ struct Objective {
                   const BatchSample *all, size_t all_count);
     /* May replace gradients before the update is recorded, as saliency masks do. NULL: they stay. */
     bool (*gradients)(void *context, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
+    /* Says what the moments of slot k get in place of its clipped gradient (GradientHook). NULL: the gradient itself. */
+    Node *(*clipped)(void *context, Tape *t, size_t k, Node *g);
 };
+
+/* How many numbers an objective may keep from step to step. */
+enum { TRAINER_MEMORY = 8 };
 
 typedef struct {
     float  loss, norm, lr;
@@ -59,6 +64,7 @@ typedef struct {
     Params     params;
     StepStats  stats;
     bool       diverged;
+    float      memory[TRAINER_MEMORY];   // of the objective, which alone changes it; a checkpoint holds it
 } Trainer;
 
 /* Fails where no weight is trainable. While the trainer is open the model has the features that it keeps (Model.features).

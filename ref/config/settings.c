@@ -329,7 +329,8 @@ static const char *content_text(const Settings *s, const Setting *w, Arena *a, E
 /* Whether the key has no line in an identity. */
 static bool left_out(const Settings *s, const Setting *w, Arena *a)
 {
-    const char *value = w->parts & UNLESS_DEFAULT ? value_text(s, w, a) : NULL;
+    const bool later = strcmp(w->section, "unlearn") == 0 && hyperparameter_is_later(w->key);
+    const char *value = later || w->parts & UNLESS_DEFAULT ? value_text(s, w, a) : NULL;
     return value && strcmp(value, w->fallback) == 0;
 }
 

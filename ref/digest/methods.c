@@ -21,7 +21,8 @@ static void run(Probe *p, const Method *m, const char *changes)
     MethodStep s = { .tape = p->tape, .hyper = &v, .step = 1 };
     if (!hyperparameters_make(&v, m, NULL, p->error) || !hyperparameters_apply(&v, changes, p->error))
         return;
-    for (int k = 0; k < ROLE_COUNT; k++)
+    const int roles = method_is_pinned(m->name) ? ROLE_ALTERNATE + 1 : ROLE_COUNT;       // each role draws numbers of the probe
+    for (int k = 0; k < roles; k++)
         s.part[k] = part(p);
     m->loss(&s);
     probe_walk(p);

@@ -8,7 +8,8 @@
 _Static_assert((int)PULSE_F32 == F32 && (int)PULSE_F16 == F16 && (int)PULSE_BF16 == BF16 && (int)PULSE_F64 == F64 && (int)PULSE_I64 == I64
                && (int)PULSE_I32 == I32 && (int)PULSE_U8 == U8 && (int)PULSE_RANK_MAX == RANK_MAX, "one list of dtypes");
 _Static_assert((int)PULSE_FORGET == ROLE_FORGET && (int)PULSE_RETAIN == ROLE_RETAIN && (int)PULSE_REFUSAL == ROLE_REFUSAL
-               && (int)PULSE_ALTERNATE == ROLE_ALTERNATE && (int)PULSE_ROLES == ROLE_COUNT, "one list of roles");
+               && (int)PULSE_ALTERNATE == ROLE_ALTERNATE && (int)PULSE_FORGET_TEXT == ROLE_FORGET_TEXT
+               && (int)PULSE_RANDOM == ROLE_RANDOM && (int)PULSE_ROLES == ROLE_COUNT, "one list of roles");
 
 static bool shape_read(const pulse_tensor *given, const char *what, size_t k, Shape *out, Error *e)
 {
@@ -83,7 +84,7 @@ bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const
 bool door_role(pulse_context *c, int32_t role, const char *what, size_t k)
 {
     return (role >= 0 && role < ROLE_COUNT)
-        || error_set(&c->error, "%s %zu has role %d, expected PULSE_FORGET (0) to PULSE_ALTERNATE (%d)", what, k, (int)role,
+        || error_set(&c->error, "%s %zu has role %d, expected PULSE_FORGET (0) to PULSE_RANDOM (%d)", what, k, (int)role,
                      ROLE_COUNT - 1);
 }
 

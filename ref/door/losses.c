@@ -51,12 +51,6 @@ static bool method_read(LossCall *x, const char *name)
     return true;
 }
 
-/* Whether rows without a label take no part: always, but where retained rows are compared with the reference in other forms than that. */
-static bool supervised_only(const LossCall *x, Role r)
-{
-    return !(r == ROLE_RETAIN && x->needs & REFERENCE_RETAIN && x->hyper.kl_norm != KL_SUPERVISED);
-}
-
 static bool labels_fit(LossCall *x, const pulse_part *p, Part *out)
 {
     Error *e = &x->context->error;
@@ -147,7 +141,7 @@ static bool part_make(LossCall *x, const pulse_part *p)
     x->z[r] = part->z = tape_param(&x->tape, "z", tensor_view((float *)(uintptr_t)p->logits, shape), true);
     if (x->needs & (unsigned)REFERENCE_FORGET << r)
         part->z_ref = tape_input(&x->tape, "z_ref", tensor_view((float *)(uintptr_t)p->reference, shape));
-    if (supervised_only(x, r) && part->tokens < part->rows)
+    if (!method_reads_all_rows(x->needs, &x->hyper, r) && part->tokens < part->rows)
         keep_supervised(x, p, part);
     return !x->context->error.failed;
 }
@@ -164,15 +158,15 @@ static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
         const Role r = (Role)parts[k].role;
         if (x->given[r])
             return error_set(&c->error, "two parts have the role %s, expected one", role_name(r));
-        if (!(x->needs >> r & 1))
+        if (!method_reads(x->needs, r))
             return error_set(&c->error, "%s reads no %s samples under these hyperparameters%s, expected no such part", x->method->name,
                              role_name(r), x->method->needs >> r & 1 && x->hyper.alpha == 0 ? " (alpha is 0)" : "");
         x->given[r] = &parts[k];
     }
     for (Role r = 0; r < ROLE_COUNT; r++)
-        if (x->needs >> r & 1 && !x->given[r] && (n == 0 || x->hyper.schedule != STEPS_PHASED))
+        if (method_reads(x->needs, r) && !x->given[r] && (n == 0 || x->hyper.schedule == STEPS_JOINT))
             return error_set(&c->error, "%s needs %s samples, expected a part of that role", x->method->name, role_name(r));
-    for (Role r = ROLE_REFUSAL; r < ROLE_COUNT; r++)
+    for (Role r = ROLE_REFUSAL; r <= ROLE_ALTERNATE; r++)
         if (x->given[r] && x->given[ROLE_FORGET] && x->given[r]->samples != x->given[ROLE_FORGET]->samples)
             return error_set(&c->error, "%lld %s samples for %lld forget samples, expected one for each",
                              (long long)x->given[r]->samples, role_name(r), (long long)x->given[ROLE_FORGET]->samples);

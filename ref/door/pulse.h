@@ -101,7 +101,7 @@ PULSE_API pulse_status pulse_op_shape(pulse_context *ctx, const char *name, cons
 
 /* --- Losses of the methods on logits (unlearn/methods.def; `pulse-ref list methods`) --- */
 
-enum { PULSE_FORGET, PULSE_RETAIN, PULSE_REFUSAL, PULSE_ALTERNATE, PULSE_ROLES };
+enum { PULSE_FORGET, PULSE_RETAIN, PULSE_REFUSAL, PULSE_ALTERNATE, PULSE_FORGET_TEXT, PULSE_RANDOM, PULSE_ROLES };
 
 /* The samples of one role. Sample i has the rows offsets[i] to offsets[i + 1] - 1; offsets begin with 0 and end with `rows`. */
 typedef struct {

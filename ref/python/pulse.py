@@ -38,7 +38,7 @@ __all__ = ["BF16", "Error", "Loss", "Model", "Optimiser", "Part", "Processor", "
            "assert_close", "bound", "configure", "engine", "from_bf16", "loss", "methods", "op", "ops", "schedule", "to_bf16", "version"]
 
 BF16 = np.dtype([("bf16", "<u2")])
-ROLES = ("forget", "retain", "refusal", "alternate")
+ROLES = ("forget", "retain", "refusal", "alternate", "forget_text", "random")
 
 # --- The library ---
 
@@ -469,12 +469,12 @@ def _part(role, given):
     return _Part(ROLES.index(role), rows, logits.shape[-1], offsets.size - 1, *map(_at, alive)), alive
 
 
-def loss(method, *, forget=None, retain=None, refusal=None, alternate=None, **hyperparameters):
+def loss(method, *, forget=None, retain=None, refusal=None, alternate=None, forget_text=None, random=None, **hyperparameters):
     """The loss of an unlearning method on logits, and its gradients: a `Loss`.
 
     Each role that the method needs (`pulse.methods()[method]["needs"]`) is a `Part` or a dictionary with its fields. Hyperparameters
     are given by their names, such as beta=0.1; `preset` chooses the values of a public code first."""
-    given = {r: p for r, p in zip(ROLES, (forget, retain, refusal, alternate)) if p is not None}
+    given = {r: p for r, p in zip(ROLES, (forget, retain, refusal, alternate, forget_text, random)) if p is not None}
     parts = {r: _part(r, p) for r, p in given.items()}
     value = ctypes.c_float()
     c_parts = (_Part * len(parts))(*[p for p, _ in parts.values()])

@@ -14,11 +14,6 @@ static bool role_of(const char *group, Role *out)
     return false;
 }
 
-static bool forgets(unsigned needs)
-{
-    return (needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)) != 0;
-}
-
 /* Gives every line of the file a role (step.h says how). */
 static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
 {
@@ -27,9 +22,9 @@ static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
         said += role_of(x->sample[k].group, &role[k]);
     for (size_t k = 0; said && k < x->count; k++)
         if (!role_of(x->sample[k].group, &role[k]))
-            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal or alternate as in other lines",
+            return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal, alternate or forget_text as in other lines",
                              x->path, x->sample[k].line, x->sample[k].group);
-    size_t retained = !(needs & NEEDS_RETAIN) ? 0 : forgets(needs) ? x->count / 2 : x->count;
+    size_t retained = !(needs & NEEDS_RETAIN) ? 0 : method_forgets(needs) ? x->count / 2 : x->count;
     for (size_t k = 0; !said && k < x->count; k++)
         role[k] = k < x->count - retained ? ROLE_FORGET : ROLE_RETAIN;
     return true;
@@ -64,7 +59,7 @@ static bool read_samples(Step *s, Arena *a, Error *e)
 {
     const Dataset *x = &s->samples;
     unsigned needs = method_needs(s->m.method, &s->m.v);
-    needs |= forgets(needs) ? NEEDS_FORGET : 0;
+    needs |= method_forgets(needs) ? NEEDS_FORGET : 0;
     Role *roles = arena_array(a, x->count, sizeof *roles);
     s->used = arena_array(a, ROLE_COUNT * x->count, sizeof *s->used);
     if (!roles || !s->used || !give_roles(x, needs, roles, e))
@@ -147,8 +142,8 @@ bool step_prepare(Step *s, const char *method, Arena *a, Error *e)
 
 bool step_compute(Step *s, Arena *a, Error *e)
 {
-    Unlearn *u = unlearn_make(&s->request, &s->session.model, a, e);
-    Objective o = u ? unlearn_objective(u) : (Objective){ NULL, NULL, NULL, NULL };
+    Unlearn *u = unlearn_split(&s->request, a) ? unlearn_make(&s->request, &s->session.model, a, e) : NULL;
+    Objective o = u ? unlearn_objective(u) : (Objective){ .context = NULL };
     if (!u || !train_compute(&s->trainer, &o, e))
         return false;
     keep_read(s, u);

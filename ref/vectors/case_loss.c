@@ -47,8 +47,8 @@ static Tensor ints(const int32_t *from, size_t n, Arena *a)
  * that the model differs from its reference. `gaps`: every third row has no label. */
 static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a)
 {
-    static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 } };
-    static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3 };
+    static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };
+    static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3, 2, 3 };
     const Random x = random_for((uint64_t)role, "vectors.logits"), y = random_for((uint64_t)role, "vectors.away"),
                  l = random_for((uint64_t)role, "vectors.labels");
     size_t rows = (size_t)ends[role][samples[role]];
@@ -96,7 +96,7 @@ static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned nee
     Part *p = &s->part[r];
     Tensor logits, ref;
     const char *name = role_name(r);
-    if (!fill(p, &logits, &ref, r, s->hyper->kl_norm != KL_SUPERVISED && r == ROLE_RETAIN, a))
+    if (!fill(p, &logits, &ref, r, method_reads_all_rows(needs, s->hyper, r), a))
         return false;
     if (f->masked)
         mask_rows(c, p, (int32_t *)(uintptr_t)p->labels, a);
@@ -130,7 +130,7 @@ bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)
         return error_set(e, "record: %s is not a form of a method", f->id);
     unsigned needs = method_needs(m, &v);
     for (Role r = 0; r < ROLE_COUNT; r++)
-        if (needs >> r & 1 && !role_make(c, &s, r, &z[r], needs, f, a))
+        if (method_reads(needs, r) && !role_make(c, &s, r, &z[r], needs, f, a))
             return error_no_memory(e, "record: no memory for %s", f->id);
     Node *loss = m->loss(&s);
     tape_backward(&t);

@@ -39,7 +39,7 @@ static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **
     UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
     Unlearn *u = unlearn_make(&q, &w->model, &w->arena, &w->error);
     Objective o = unlearn_objective(u);
-    assert_int_equal(unlearn_epoch(&q), 2);
+    assert_int_equal(unlearn_steps(&q, 1), 2);
     for (int epoch = 0; epoch < 3; epoch++) {
         Uses seen = { .forget = { 0 } };
         for (int64_t step = 1; step <= 2; step++) {
@@ -80,7 +80,7 @@ static void an_epoch_is_every_sample_once_whatever_the_batch_and_the_shares(void
                 BatchSample list[SAMPLES], *s;
                 UnlearnRequest q = { .method = p.method, .v = p.v, .batch = batch, .role = { mixed(w, n, pictures, list) } };
                 Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
-                const int64_t steps = unlearn_epoch(&q);
+                const int64_t steps = unlearn_steps(&q, 1);
                 assert_int_equal(steps, (n + batch - 1) / batch);
                 for (int64_t epoch = 0; epoch < 2; epoch++) {
                     size_t seen[SAMPLES] = { 0 }, count, fewest = n, most = 0;
@@ -110,7 +110,7 @@ static void phased_passes_take_turns(void **state)
     RoundsPlan p = tiny_world_plan(w, "grad_diff", "schedule=phased", 1);
     UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
     Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
-    assert_int_equal(unlearn_epoch(&q), 2 + 3);
+    assert_int_equal(unlearn_steps(&q, 1), 2 + 3);
     for (int64_t cycle = 0; cycle < 2; cycle++) {
         Uses seen = { .forget = { 0 } };
         for (int64_t step = 1; step <= 5; step++) {

@@ -22,8 +22,8 @@ static Hyperparameters hyperparameters_of(const char *method, const char *change
 /* Samples of uneven lengths; `gaps` leaves rows of the retain part without supervision. */
 static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 {
-    static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 } };
-    static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3 };
+    static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };
+    static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3, 2, 3 };
     for (int k = 0; k < ROLE_COUNT; k++) {
         CaseRole *r = &c->role[k];
         *r = (CaseRole){ .samples = samples[k], .rows = (size_t)ends[k][samples[k]] };
@@ -42,7 +42,7 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 }
 
 /* Runs the method on the logits of the case, or on its numbers as hidden states, with the state of the method. */
-static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], const void *state)
+static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], void *state)
 {
     const Method *m = method_find(method);
     MethodStep s = { .tape = &tape, .hyper = &c->v, .step = 1, .state = state };

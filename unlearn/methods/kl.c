@@ -3,7 +3,10 @@
  *
  * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench by the
  * samples of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the gradient of that is
- * the constant -e^{z_ref}/M, so the term has no minimum. */
+ * the constant -e^{z_ref}/M, so the term has no minimum. CLEAR exchanges the two distributions (kl_direction = reverse). With a
+ * temperature T (Hinton et al. 2015) p and p_ref are the softmax of z/T and z_ref/T, and the KL is multiplied by T^2; at T = 1 there is
+ * no such operator. */
+#include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
@@ -11,6 +14,28 @@ static size_t divisor(const MethodStep *s, const Part *p)
 {
     const int norm = s->hyper->kl_norm;
     return norm == KL_BATCH ? p->samples : norm == KL_ALL_POSITIONS ? p->rows : p->tokens;
+}
+
+/* RN(z / T); z itself where T is 1. */
+static Node *cooled(MethodStep *s, Node *z)
+{
+    return s->hyper->temperature == 1 ? z : op_ratio(s->tape, z, 1, s->hyper->temperature);
+}
+
+/* What KL and its gradient are made of. */
+typedef struct { Node *p, *log_p, *p_ref, *log_p_ref; } Distributions;
+
+static Distributions distributions(MethodStep *s, const Part *p)
+{
+    Tape *t = s->tape;
+    Distributions d;
+    Node *z = cooled(s, p->z);
+    d.p = op_softmax(t, z);
+    d.log_p = op_log_softmax(t, z);
+    Node *z_ref = cooled(s, p->z_ref);
+    d.p_ref = op_softmax(t, z_ref);
+    d.log_p_ref = op_log_softmax(t, z_ref);
+    return d;
 }
 
 /* KL = RN(sum over rows of RN(sum_v p_ref (log p_ref - log p)) / M);  dz = RN(weight/M) (p - p_ref). */
@@ -21,6 +46,30 @@ static Node *kl(MethodStep *s, const Part *p, float weight)
     seed_target(s, p, p_ref, weight / (float)divisor(s, p));
     Node *log_p = op_log_softmax(t, p->z);
     return op_mean_over(t, op_kl(t, p_ref, op_log_softmax(t, p->z_ref), log_p), divisor(s, p));
+}
+
+/* T^2 KL, with the logits divided by T;  dz = RN(weight T/M) (p - p_ref). */
+static Node *kl_at_temperature(MethodStep *s, const Part *p, float weight)
+{
+    Tape *t = s->tape;
+    const float T = s->hyper->temperature;
+    Distributions d = distributions(s, p);
+    Node *c = constant_rows(t, "c", p->rows, weight * T / (float)divisor(s, p));
+    tape_seed(t, p->z, op_logit_grad(t, d.p, d.p_ref, c));
+    return op_scale(t, op_mean_over(t, op_kl(t, d.p_ref, d.log_p_ref, d.log_p), divisor(s, p)), T * T);
+}
+
+/* The same of KL(p || p_ref) = RN(sum over rows of RN(sum_v p (log p - log p_ref)) / M);
+ * dz = p_v (a_v - sum_u p_u a_u), a = RN(weight T/M RN(log p - log p_ref)). */
+static Node *kl_reverse(MethodStep *s, const Part *p, float weight)
+{
+    Tape *t = s->tape;
+    const float T = s->hyper->temperature;
+    Distributions d = distributions(s, p);
+    Node *a = op_ratio(t, op_sub(t, d.log_p, d.log_p_ref), weight * T, (float)divisor(s, p));
+    tape_seed(t, p->z, op_softmax_grad(t, d.p, a));
+    Node *value = op_mean_over(t, op_kl(t, d.p, d.log_p, d.log_p_ref), divisor(s, p));
+    return T == 1 ? value : op_scale(t, value, T * T);
 }
 
 /* RN(sum over rows of RN(sum_v e^{z_ref} (z_ref - z)) / M);  dz = RN(-weight e^{z_ref} / M). */
@@ -36,6 +85,9 @@ void plus_kl(Loss *loss, Role role, float weight)
 {
     MethodStep *s = loss->step;
     const Part *p = &s->part[role];
+    const Hyperparameters *v = s->hyper;
     if (has(s, role))
-        plus_value(loss, s->hyper->klr == KLR_MUSE_RAW ? kl_of_raw_logits(s, p, weight) : kl(s, p, weight), weight);
+        plus_value(loss, v->klr == KLR_MUSE_RAW ? kl_of_raw_logits(s, p, weight)
+                         : v->kl_direction == KL_REVERSE ? kl_reverse(s, p, weight)
+                         : v->temperature != 1 ? kl_at_temperature(s, p, weight) : kl(s, p, weight), weight);
 }

@@ -20,7 +20,7 @@ static const Node *neurons_of(const Tape *t, size_t layer)
 }
 
 /* Runs the model on one sample and adds its activations to the sums of all neurons (layer-major, `channels` a layer). */
-static bool observe(const MethodEdit *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels,
+static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels,
                     Error *e)
 {
     Arena a = arena_make(e);
@@ -63,8 +63,9 @@ static bool zero_neuron(Weights *w, size_t layer, size_t k, Error *e)
     return true;
 }
 
-static bool manu_edit(const MethodEdit *x, Error *e)
+static bool manu_edit(const MethodRun *x)
 {
+    Error *e = x->error;
     const size_t channels = (size_t)x->model->config.text.intermediate_size;
     const size_t n = channels * (size_t)x->model->config.text.num_hidden_layers;
     Arena a = arena_make(e);

@@ -11,13 +11,13 @@
 #include "tensor/base/random.h"
 #include "unlearn/method.h"
 
-static bool rmu_begin(const Hyperparameters *hyper, const Model *m, Arena *a, const void **state, Error *e)
+static bool rmu_begin(const MethodRun *run, void **state)
 {
-    size_t c = (size_t)m->config.text.hidden_size;
-    float *u = arena_array(a, c, sizeof *u);
-    Random r = random_for((uint64_t)hyper->seed, "unlearn.rmu");
+    size_t c = (size_t)run->model->config.text.hidden_size;
+    float *u = arena_array(run->arena, c, sizeof *u);
+    Random r = random_for((uint64_t)run->hyper->seed, "unlearn.rmu");
     if (!u)
-        return error_no_memory(e, "rmu: no memory for the direction");
+        return error_no_memory(run->error, "rmu: no memory for the direction");
     for (size_t k = 0; k < c; k++)
         u[k] = random_uniform(r, k);
     *state = u;
@@ -31,7 +31,7 @@ static Node *direction(MethodStep *s, const Part *p)
     if (!p->h)
         return NULL;
     size_t c = shape_cols(p->h->out.shape);
-    Node *u = tape_input(t, "rmu.direction", tensor_view((float *)(uintptr_t)s->state, shape_of(1, c)));
+    Node *u = tape_input(t, "rmu.direction", tensor_view(s->state, shape_of(1, c)));
     Node *norm = op_square_norm(t, 1, &u);
     return norm ? op_broadcast_rows(t, op_ratio(t, u, s->hyper->steering_coeff, norm->out.f32[0]), p->rows) : NULL;
 }

@@ -18,11 +18,13 @@ static Node *task_vector_loss(MethodStep *s)
 }
 
 /* The state is a Tensor for each weight of the list: a copy of w_0 where the weight is trainable, else without data. */
-static bool task_vector_begin(const Hyperparameters *hyper, const Model *m, Arena *a, const void **state, Error *e)
+static bool task_vector_begin(const MethodRun *run, void **state)
 {
+    const Model *m = run->model;
     const Weights *w = m->weights;
+    Arena *a = run->arena;
+    Error *e = run->error;
     Tensor *before = arena_zalloc(a, w->count * sizeof *before);
-    (void)hyper;
     for (size_t k = 0; before && k < w->count; k++) {
         if (!w->list[k].trainable)
             continue;
@@ -54,9 +56,11 @@ static bool put(Tensor *to, const Node *value, const char *name, Error *e)
 }
 
 /* w = RN(w_0 - strength RN(w - w_0)) for whole weights, B = RN(-strength B) for adapters. */
-static bool task_vector_finish(const void *state, const Hyperparameters *hyper, Model *m, Error *e)
+static bool task_vector_finish(const MethodRun *run, void *state)
 {
     const Tensor *before = state;
+    Model *m = run->model;
+    Error *e = run->error;
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
     t.no_grad = true;
@@ -67,11 +71,11 @@ static bool task_vector_finish(const void *state, const Hyperparameters *hyper, 
             continue;
         Node *old = tape_input(&t, "before", before[k]);
         Node *change = op_sub(&t, tape_input(&t, "after", *w), old);
-        good = put(w, op_axpy(&t, old, change, -hyper->strength), m->weights->list[k].name, e);
+        good = put(w, op_axpy(&t, old, change, -run->hyper->strength), m->weights->list[k].name, e);
     }
     for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
         Tensor *b = &m->lora->pairs[k].b->tensor;
-        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -hyper->strength), m->lora->pairs[k].module, e);
+        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -run->hyper->strength), m->lora->pairs[k].module, e);
     }
     arena_free(&a);
     return good && !e->failed;

@@ -16,7 +16,8 @@ OPT    = -O3
 BLAS   = openblas
 # 1: a warning is an error. .ci/run and developers set it in the environment; a newer compiler's warning must not stop a user's build
 WERROR ?=
-# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang)
+# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang); thread: data races (clang, whose
+# OpenMP tells the sanitizer of its barriers)
 SAN    =
 # a prefix such as aarch64-linux-gnu-, and the folder with that processor's libraries
 CROSS  =
@@ -28,7 +29,7 @@ SONAME = libpulseref.so.0
 
 space := $(subst ,, )
 chosen = $(if $(filter command,$(origin $1)),$(patsubst -%,%,$(notdir $($1))))
-CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(if $(call chosen,SAN),$(if $(filter fuzzer,$(SAN)),fuzzer,san))
+CHOICE := $(patsubst %-,%,$(call chosen,CROSS)) $(call chosen,CC) $(call chosen,OPT) $(call chosen,BLAS) $(patsubst 1,san,$(patsubst thread,tsan,$(call chosen,SAN)))
 BUILD := build$(addprefix /,$(subst =,-,$(subst $(space),-,$(strip $(CHOICE)))))
 
 # `make deps test` installs first and then begins anew, to see the machine as it is by then.
@@ -51,13 +52,15 @@ ROOMS  = tensor model unlearn eval ref        # each may include only those to i
 CLANG := $(shell $(CC) --version 2>/dev/null | grep -i clang)
 WARN   = -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -Wno-psabi $(if $(CLANG),,-Wno-format-truncation -Wno-stringop-truncation)   # guesses that change with -O
 DEFS   = -DPULSE_OPT='"$(OPT)"' -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPULSE_VERSION='"$(VERSION)"' -DPULSE_BLAS_$(BLAS) -DPULSE_BLAS_PATH='"$(BLAS_PATH)"'
-CHECKS = $(if $(SAN),-fsanitize=address$(comma)undefined$(if $(filter fuzzer,$(SAN)),$(comma)fuzzer-no-link) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+CHECKED_1      = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CHECKED_fuzzer = $(CHECKED_1) -fsanitize=fuzzer-no-link
+CHECKED_thread = -fsanitize=thread
+CHECKS = $(if $(SAN),$(CHECKED_$(SAN)) -fno-omit-frame-pointer -DPULSE_SANITIZED)
 # All objects fit into a shared library, which shows only what pulse.h declares.
 SHARED = -fPIC -fvisibility=hidden
 COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(SHARED) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
 LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
-comma  := ,
 
 # Where distributions keep the engines; OpenBLAS in its OpenMP variant, so that there is one pool of threads. No library is linked:
 # the program opens it when the first large product comes, here or by its soname (tensor/product/engine_blas.c).

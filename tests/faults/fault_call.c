@@ -10,12 +10,14 @@
  *     tear   half of a write is made, and the group is ended before its next call of any kind
  *     power  as kill, and then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync, as when the
  *            power is cut. Names are kept
+ *     names  as power, and every rename below that folder is undone whose folder was not synced afterwards
  *
  * The exit code is the command's, 128 + the signal that ended it, or 125 where this tool itself failed. A seccomp filter stops the command
  * only at the calls in question, so that it runs at full speed between them. x86-64 Linux. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,9 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -48,7 +52,7 @@ static const Kind kinds[] = {
     { "stat", EIO, { SYS_stat, SYS_lstat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat, -1 } },
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096 };
+enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096, RENAMES_MAX = 4096 };
 
 static const Kind *kind_find(const char *name)
 {
@@ -130,6 +134,66 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* --- what has reached the disk --- */
 
+/* Renames whose folder was not synced afterwards. The file that lost its name to one is kept as FOLDER.kept-NUMBER. */
+static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } renamed[RENAMES_MAX];
+static int renamed_count;
+
+static const char *kept_name(int number)
+{
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s.kept-%d", getenv("PULSE_FAULT_FOLDER"), number);
+    return path;
+}
+
+/* The path that stands at `address` of the process. */
+static int path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
+{
+    char text[PATH_MAX] = "";
+    const struct iovec into = { text, sizeof text - 1 }, of = { (void *)(uintptr_t)address, sizeof text - 1 };
+    if (process_vm_readv(who, &into, 1, &of, 1, 0) <= 0)
+        return 0;
+    char link[64], folder[PATH_MAX] = "";
+    snprintf(link, sizeof link, "/proc/%d/cwd", (int)who);
+    if (*text != '/' && readlink(link, folder, sizeof folder - 1) < 0)
+        return 0;
+    return snprintf(path, PATH_MAX, "%s%s%s", folder, *folder ? "/" : "", text) < PATH_MAX;
+}
+
+/* Before a rename. */
+static void note_rename(pid_t who, const struct user_regs_struct *r)
+{
+    const int at = r->orig_rax != SYS_rename, n = renamed_count;          // renameat has the numbers of folders besides
+    char folder[PATH_MAX];
+    struct stat st;
+    if (!getenv("PULSE_FAULT_FOLDER"))
+        return;
+    if (n == RENAMES_MAX || !path_of(who, at ? r->rsi : r->rdi, renamed[n].from) || !path_of(who, at ? r->r10 : r->rsi, renamed[n].to))
+        abort();
+    snprintf(folder, sizeof folder, "%s", renamed[n].to);
+    *strrchr(folder, '/') = 0;
+    if (stat(folder, &st))
+        return;
+    renamed[n].device = st.st_dev;
+    renamed[n].folder = st.st_ino;
+    renamed[n].kept = link(renamed[n].to, kept_name(n)) == 0;
+    renamed_count++;
+}
+
+static void note_folder_sync(const struct stat *folder)
+{
+    for (int k = 0; k < renamed_count; k++)
+        if (renamed[k].device == folder->st_dev && renamed[k].folder == folder->st_ino)
+            *renamed[k].to = 0;
+}
+
+static void undo_renames(void)
+{
+    for (int k = renamed_count - 1; k >= 0; k--)
+        if (*renamed[k].to && rename(renamed[k].to, renamed[k].from) == 0 && renamed[k].kept)
+            rename(kept_name(k), renamed[k].to);
+}
+
+
 static struct { ino_t file; off_t size; } synced[SYNCED_MAX];
 static size_t synced_count;
 
@@ -139,7 +203,11 @@ static void note_sync(pid_t who, int fd)
     struct stat st;
     size_t k = 0;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)who, fd);
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+    if (stat(path, &st) != 0)
+        return;
+    if (S_ISDIR(st.st_mode))
+        note_folder_sync(&st);
+    if (!S_ISREG(st.st_mode))
         return;
     while (k < synced_count && synced[k].file != st.st_ino)
         k++;
@@ -195,10 +263,12 @@ static int meet(Fault *f, pid_t who)
     if (n != f->at || kind != f->kind) {
         if (call == SYS_fsync || call == SYS_fdatasync)
             note_sync(who, (int)r.rdi);
+        if (kind->call[0] == SYS_rename)
+            note_rename(who, &r);
         return 1;
     }
     const int bytes = f->kind == &kinds[0] || f->kind == &kinds[1];
-    if (strcmp(f->action, "kill") == 0 || strcmp(f->action, "power") == 0)
+    if (strcmp(f->action, "kill") == 0 || strcmp(f->action, "power") == 0 || strcmp(f->action, "names") == 0)
         return end_all(f), 0;
     if (strcmp(f->action, "fail") == 0 || !bytes || r.rdx < 2 || call == SYS_writev) {
         r.orig_rax = (unsigned long long)-1;
@@ -237,12 +307,12 @@ static int watch(Fault *f)
 
 int main(int argc, char **argv)
 {
-    static const char *const actions[] = { "fail", "cut", "kill", "tear", "power" };
+    static const char *const actions[] = { "fail", "cut", "kill", "tear", "power", "names" };
     Fault f = { .kind = argc > 4 ? kind_find(argv[1]) : NULL, .at = argc > 4 ? atol(argv[2]) : 0, .action = NULL };
     for (size_t k = 0; argc > 4 && k < sizeof actions / sizeof *actions; k++)
         f.action = strcmp(argv[3], actions[k]) == 0 ? actions[k] : f.action;
     if (!f.kind || !f.action) {
-        fputs("fault_call: expected KIND N fail|cut|kill|tear|power COMMAND…; the kinds are write read open close fsync rename mkdir "
+        fputs("fault_call: expected KIND N fail|cut|kill|tear|power|names COMMAND…; the kinds are write read open close fsync rename mkdir "
               "mmap stat exec\n", stderr);
         return 125;
     }
@@ -258,7 +328,9 @@ int main(int argc, char **argv)
         _exit(125);
     }
     const int code = f.root < 0 ? 125 : watch(&f);
-    if (strcmp(f.action, "power") == 0)
+    if (strcmp(f.action, "names") == 0)
+        undo_renames();
+    if (strcmp(f.action, "power") == 0 || strcmp(f.action, "names") == 0)
         lose_all();
     if (sites)
         fclose(sites);

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power
-# there, and fails the n-th allocation, of small commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no
-# limit). The allocations of `run` are those of all its processes, and of them, as of `eval`, the first and the last of each place
-# fail; those of `ask` and `verify` are every_alloc.sh's. What must hold after each fault:
+# there (the renames that have not reached the disk kept, and lost), and fails the n-th allocation, of small commands, one at a time,
+# for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations of `run` are those of all its processes, and of
+# them, as of `eval`, the first and the last of each place fail; those of `ask` and `verify` are every_alloc.sh's. What must hold
+# after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
 #   or the command was killed, and it does so too.
@@ -17,8 +18,8 @@ trap 'rm -rf "$work"' EXIT
 export build work OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C pulse=$build/pulse-ref
 . tests/faults/small.sh
 small_make "$work" || exit 2
-commands=(train unlearn run merge export eval ask verify)
-[ $# -lt 5 ] || commands=("${@:5}")
+commands="train unlearn run merge export eval ask verify"
+[ $# -lt 5 ] || commands=${*:5}
 
 words() {                                          # of command $1 into folder $2, given for the time $3 (1, 2)
     local again=
@@ -38,24 +39,24 @@ same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x 
 resumed() {                                        # the command $1 into the folder $2, in the worker's folder $3
     words "$1" "$2" 2
     timeout 60 "${line[@]}" > "$3/again" 2>&1
-    [ $? = "$(cat "$work/$1.want")" ] && same_files "$1" "$2"
+    [ $? = "${want[$1]}" ] && same_files "$1" "$2"
 }
 one() {                                            # command kind n action
-    [ "$seconds" = 0 ] || [ "$(date +%s)" -lt "$until" ] || exit 255
     local at=$work/worker-$BASHPID status good=false
-    mkdir -p "$at"
+    mkdir "$at"
     words "$1" "$at/out" 1
     if [ "$2" = alloc ]; then
-        PULSE_FAULT_COUNT=$at/count PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" > "$at/stdout" 2> "$at/stderr"
+        PULSE_FAULT_COUNT=$at/count PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" \
+            > "$at/stdout" 2> "$at/stderr"
     else
         PULSE_FAULT_FOLDER=$at/out timeout 60 "$build/fault_call" "$2" "$3" "$4" "${line[@]}" > "$at/stdout" 2> "$at/stderr"
     fi
     status=$?
-    if [ $status = "$(cat "$work/$1.want")" ] && cmp -s "$at/stdout" "$work/$1.stdout" && same_files "$1" "$at/out"; then
+    if [ $status = "${want[$1]}" ] && cmp -s "$at/stdout" "$work/$1.stdout" && same_files "$1" "$at/out"; then
         good=true
     elif [ $status = 2 ]; then
         grep -q '^pulse-ref: .\{12\}' "$at/stderr" && resumed "$1" "$at/out" "$at" && good=true
-    elif [ $status = 137 ] && { [ "$4" = kill ] || [ "$4" = tear ] || [ "$4" = power ]; }; then
+    elif [ $status = 137 ] && [[ $4 = kill || $4 = tear || $4 = power || $4 = names ]]; then
         resumed "$1" "$at/out" "$at" && good=true
     fi
     $good || echo "wrong: $*: exit code $status; $(tail -n 1 "$at/stderr" | cut -c 1-200);" \
@@ -63,17 +64,27 @@ one() {                                            # command kind n action
     echo "$1 $2 $4 $good" >> "$work/done"
     rm -rf "$at"
 }
-export -f words same_files resumed one
-export seconds until=$(($(date +%s) + seconds))
+some() {                                           # the faults of the arguments, four words each
+    local c
+    declare -A want
+    for c in $commands; do want[$c]=$(< "$work/$c.want"); done
+    for (( ; $# > 3; )); do
+        [ "$seconds" = 0 ] || [ "$(date +%s)" -lt "$until" ] || exit 255
+        one "$1" "$2" "$3" "$4"
+        shift 4
+    done
+}
+export -f words same_files resumed one some
+export commands seconds until=$(($(date +%s) + seconds))
 
 # The undisturbed commands, and their calls in the order of the three parts.
 words unlearn "$work/adapter" 1
 "${line[@]}" > "$work/stderr" 2>&1 || { cat "$work/stderr"; exit 2; }
-for c in "${commands[@]}"; do
+for c in $commands; do
     words "$c" "$work/$c.out" 1
     "${line[@]}" > "$work/$c.stdout" 2> "$work/stderr"
     echo $? > "$work/$c.want"
-    [ "$(cat "$work/$c.want")" = 0 ] || { echo "$c ends with $(cat "$work/$c.want"): $(cat "$work/stderr")"; exit 2; }
+    [ "$(< "$work/$c.want")" = 0 ] || { echo "$c ends with $(< "$work/$c.want"): $(< "$work/stderr")"; exit 2; }
     words "$c" "$work/count" 1
     PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
@@ -96,6 +107,7 @@ awk -v x=$((seed % 100000 + 1)) '
             if (w[2] == "write") put(part, calls[k], "tear")
             if (w[2] == "write" || w[2] == "read") put(part, calls[k], "cut")
             if (w[2] == "write" || w[2] == "fsync" || w[2] == "rename") put(part, calls[k], "power")
+            if (w[2] == "fsync" || w[2] == "rename") put(part, calls[k], "names")
         }
     }
     function put(part, call, action) { print part, x = x * 16807 % 2147483647, call, action }
@@ -103,10 +115,10 @@ awk -v x=$((seed % 100000 + 1)) '
 [ "$most" = 0 ] || sed -i "$most q" "$work/all"
 echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place" \
     "and $(grep -c '^2' "$work/all") the last"
-cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -L 1 bash -c 'one "$@"' _ 2> /dev/null
+cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -n 40 bash -c 'some "$@"' _ 2> /dev/null
 touch "$work/done"
 sort "$work/done" | awk '
-    { n[$1 " " $2]++; all++; wrong += $4 != "true"; killed += $3 == "kill" || $3 == "tear" || $3 == "power" }
+    { n[$1 " " $2]++; all++; wrong += $4 != "true"; killed += $3 ~ /^(kill|tear|power|names)$/ }
     END {
         for (k in n) print k, n[k] | "sort"
         close("sort")

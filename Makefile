@@ -222,9 +222,9 @@ run: $(PULSE) world
 # System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (half an hour on 2 quiet cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE $< -o $@
-$(BUILD)/fault_alloc.so: tests/faults/fault_alloc.c $(BUILD)/flags
+$(BUILD)/fault_%.so: tests/faults/fault_%.c $(BUILD)/flags
 	@$(CC) -O2 -Wall -Wextra -D_GNU_SOURCE -shared -fPIC $< -o $@ -ldl
-FAULTS = $(BUILD)/fault_call $(BUILD)/fault_alloc.so
+FAULTS = $(BUILD)/fault_call $(BUILD)/fault_alloc.so $(BUILD)/fault_clock.so
 FAULT_SECONDS = 600
 faults: $(PULSE) $(FAULTS)
 	@bash tests/faults/faults.sh $(BUILD) $(FAULT_SECONDS)

@@ -12,6 +12,8 @@ double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+enum { LONGEST = 100 * 24 * 3600 };                     // more seconds than this are no estimate, but a clock that has jumped
+
 Progress progress_begin(bool quiet, int64_t done)
 {
     return (Progress){ !quiet && isatty(STDERR_FILENO), seconds_now(), 0, done };
@@ -19,16 +21,14 @@ Progress progress_begin(bool quiet, int64_t done)
 
 void progress_show(Progress *p, const char *what, int64_t done, int64_t all, const char *note)
 {
-    double now = p->shown ? seconds_now() : 0;
-    if (!p->shown || (now - p->last < 0.2 && done < all))
+    const double now = p->shown ? seconds_now() : 0, since = now - p->last;
+    if (!p->shown || (since >= 0 && since < 0.2 && done < all))
         return;
     p->last = now;
-    double rate = (double)(done - p->first) / (now - p->started + 1e-9);
+    const double rate = (double)(done - p->first) / (now - p->started + 1e-9), left = (double)(all - done) / rate;
     fprintf(stderr, "\r%s %lld/%lld  ", what, (long long)done, (long long)all);
-    if (rate > 0) {                                     // there is no rate before the first one is done
-        const int left = (int)((double)(all - done) / rate);
-        fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, left / 60, left % 60);
-    }
+    if (rate > 0 && left < LONGEST)                     // there is no rate before the first one is done
+        fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, (int)left / 60, (int)left % 60);
     fprintf(stderr, "%s\033[K", note);
     fflush(stderr);
 }

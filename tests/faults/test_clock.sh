@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# No byte of a result depends on a clock: one that runs backwards, or jumps by decades between two readings, changes nothing but the
+# durations of timing.json, and a command that was killed goes on under another clock.
+. tests/support/tap.sh
+. tests/faults/small.sh
+export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+if case $BUILD in *san*) true ;; *) false ;; esac; then
+    skip "clocks that jump" "a sanitizer's library must be the first that is loaded"
+    finish
+fi
+small_make "$tap_folder" || exit 2
+clock() { env "PULSE_FAULT_CLOCK=$1" "LD_PRELOAD=$BUILD/fault_clock.so" "${@:2}"; }
+# words COMMAND FOLDER: the command that writes into the folder of that name
+words() {
+    case $1 in
+    train)   line=("$PULSE" train --config "$tap_folder/train.ini" --out "$tap_folder/$2") ;;
+    unlearn) line=("$PULSE" unlearn --config "$tap_folder/unlearn.ini" --model "$tap_folder/model" --method grad_diff --out "$tap_folder/$2") ;;
+    run)     line=("$PULSE" run "$tap_folder/run.ini" --threads 1 --out "$tap_folder/$2") ;;
+    esac
+}
+same() { diff -r -x timing.json -x '*.lock' -x '*.part-*' "$tap_folder/$1" "$tap_folder/$2"; }
+# Nothing that is shown has a time that nobody has measured.
+shown() { grep -q / "$tap_folder/shown" && ! grep -a -E 'nan|inf|-[0-9]+:|:-|-[0-9.]+/s' "$tap_folder/shown"; }
+
+for c in train unlearn run; do
+    words $c $c
+    "${line[@]}" --quiet > "$tap_folder/out" || exit 2
+    for how in back jump; do
+        under() {
+            words $c $c-$how
+            clock $how "${line[@]}" > "$tap_folder/out-$how" 2> "$tap_folder/shown" && same $c $c-$how && shown
+        }
+        check "$c under a clock that goes $how writes the same files" under
+    done
+done
+
+goes_on() {
+    words "$1" "$1-killed"
+    rm -rf "$tap_folder/$1-killed"
+    clock "$2" "$BUILD/fault_call" fsync "$4" kill "${line[@]}" --quiet
+    [ $? = 137 ] && clock "$3" "${line[@]}" --resume --quiet && same "$1" "$1-killed"
+}
+if [ ! -x "$BUILD/fault_call" ] || ! "$BUILD/fault_call" write 0 fail true 2> /dev/null; then
+    skip "a killed command goes on under another clock" "this machine does not let a process be traced"
+else
+    for n in 5 12 20; do
+        check "a training that was killed at its flush $n goes on, the clock having jumped" goes_on train back jump $n
+        check "so does a run" goes_on run jump back $n
+    done
+fi
+finish

@@ -26,6 +26,12 @@ typedef struct {
     const Store *own;                // the case's own file of GOT (got_find)
 } TracedStep;
 
+/* Holds the answers to a trace that stands alone, which `mistakes` has kept, against the mistakes of ref/verify/known/: each is made in the
+ * graph of the trace, which is run again. `path` is that of trace.json, for errors. */
+bool check_known(Check *c, const TracedStep *s, const char *path, Error *e);
+/* The name in the trace of an answer of a module: of "language_model.lm_head" and "out". NULL: there is no such answer. */
+const char *check_answer(const TracedStep *s, const char *module, size_t length, const char *answer);
+
 /* Whether the judging is asked for at a precision, or else what the dtypes in GOT's file mean: bf16-mixed where any tensor is BF16 or
  * F16. */
 Precision check_precision(const Asked *asked, const Store *file);

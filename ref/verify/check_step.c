@@ -96,14 +96,15 @@ static void check_ends(Check *c, const TracedStep *s)
     }
 }
 
-static const char *out_of(const TracedStep *s, const char *path)
+const char *check_answer(const TracedStep *s, const char *path, size_t length, const char *answer)
 {
     const json_t *modules = json_object_get(s->root, "modules");
     for (size_t k = 0; k < json_array_size(modules); k++) {
         const json_t *one = json_array_get(modules, k);
         const char *module = json_string_value(json_object_get(one, "module"));
-        if (module && strcmp(module, path) == 0)
-            return json_string_value(json_object_get(json_object_get(one, "answers"), "out"));
+        const json_t *in_trace = json_object_get(json_object_get(one, "answers"), answer);
+        if (module && strlen(module) == length && strncmp(module, path, length) == 0)
+            return json_string_value(in_trace ? in_trace : json_object_get(one, answer));
     }
     return NULL;
 }
@@ -112,7 +113,7 @@ static const char *out_of(const TracedStep *s, const char *path)
 static void check_logits(Check *c, const TracedStep *s)
 {
     const Tensor *got = got_find(&c->got, s->own, s->id, "logits");
-    const char *in_trace = got ? out_of(s, "language_model.lm_head") : NULL;
+    const char *in_trace = got ? check_answer(s, "language_model.lm_head", strlen("language_model.lm_head"), "out") : NULL;
     const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL;
     if (right)
         judge(&c->context, s->id, "logits", (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace), .way = "ends" });
@@ -217,6 +218,8 @@ bool check_step(Check *c, const TracedStep *s, Error *e)
         return false;
     check_ends(c, s);
     check_logits(c, s);
+    if (c->context.mistakes.keeps && !check_known(c, s, arena_format(c->arena, "%s/trace.json", c->folder), e))
+        return false;
     const char *known = check_settle(c, &named);
     if (fed.judged)
         sum_up(c, s, &fed, "fed", known, named);

@@ -67,7 +67,8 @@ bool verify_trace(Findings *f, const char *folder, const char *got, const Asked 
     const char *path = arena_format(a, "%s/trace.json", folder), *from = file_of(got, a);
     if (!c || !path || !from)
         return false;
-    *c = (Check){ .folder = folder, .asked = asked, .context = { .f = f, .mistakes = { .arena = a }, .arena = a }, .arena = a };
+    *c = (Check){ .folder = folder, .asked = asked, .context = { .f = f, .mistakes = { .arena = a, .keeps = true }, .arena = a },
+            .arena = a };
     f->partial = asked->partial;
     json_t *root = json_file(path, LIMIT_TRACE, e);
     TracedStep s = { .id = "", .root = root, .values = &values, .bounds = &bounds, .own = &own };

@@ -91,13 +91,15 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "", *noise = l.noised
             ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
     json_t *line = NULL;
+    bool counts = true;              // a tensor of noise does not speak for a mistake, nor against it
     c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
     if (l.finite && !l.bounded && !l.noised)
         finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, said);
-    else if (noisy && l.finite && d.rms <= NOISY_ROOM * l.rms && d.worst <= NOISY_ROOM * l.most)
+    else if (noisy && l.finite && d.rms <= NOISY_ROOM * l.rms && d.worst <= NOISY_ROOM * l.most) {
+        counts = false;
         finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio, d.rms_right > 0
                 ? z.rms / d.rms_right : INFINITY, said);
-    else if (good)
+    } else if (good)
         finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, said);
     else {
         const char *over = l.bounded && d.over ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over,
@@ -106,7 +108,8 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
                 noise, pointed(&v, c->arena), d.ratio,
                             still ? ", the weights were not updated" : hint(c, x, &d), said);
     }
-    mistakes_see(&c->mistakes, id, name, x, line);
+    if (counts)
+        mistakes_see(&c->mistakes, id, name, x, line);
     return line != NULL;
 }
 

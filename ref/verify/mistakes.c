@@ -9,7 +9,7 @@
 
 #define NEARER 8.0                   // a mistake's value must be this much nearer than the right one
 
-void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = 0; }
+void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = m->judged_count = 0; }
 
 static bool same_bits(const Tensor *x, const Tensor *y) { return memcmp(x->data, y->data, tensor_bytes(*x)) == 0; }
 
@@ -89,9 +89,11 @@ static size_t place_of(Mistakes *m, const char *flag, size_t length)
     return k;
 }
 
-void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
+/* Returns whether any mistake can be told on the answer. */
+static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
 {
     size_t length = strlen(id);
+    bool any = false;
     for (size_t k = 0; k < m->wrong.count; k++) {
         const Entry *w = &m->wrong.entries[k];
         const char *slash = strrchr(w->name, '/');
@@ -101,6 +103,7 @@ void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x
         if (which >= m->mistakes || !told(m, x, &w->tensor))
             continue;
         double nearer = line ? nearness(m, x, &w->tensor) : 0;
+        any = true;
         m->mistake[which].shown++;
         m->mistake[which].near += nearer > 0;
         if (nearer > 0 && m->sightings < SIGHTINGS) {
@@ -109,6 +112,37 @@ void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x
             m->sighting[m->sightings++].nearer = nearer;
         }
     }
+    return any;
+}
+
+static void keep(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
+{
+    if (m->judged_count == m->judged_room) {
+        size_t room = 2 * m->judged_room + 64;
+        Judged *more = arena_array(m->arena, room, sizeof *more);
+        if (!more)
+            return;
+        if (m->judged_count)
+            memcpy(more, m->judged, m->judged_count * sizeof *more);
+        m->judged = more;
+        m->judged_room = room;
+    }
+    m->judged[m->judged_count++] = (Judged){ id, arena_text(m->arena, name), *x, *x->got, line };
+}
+
+void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
+{
+    if (m->keeps)
+        keep(m, id, name, x, line);
+    else
+        see(m, id, name, x, line);
+}
+
+bool mistakes_see_kept(Mistakes *m, const Judged *j)
+{
+    Answer x = j->x;
+    x.got = &j->got;
+    return see(m, j->id, j->name, &x, j->line);
 }
 
 static void say(json_t *line, const char *text)

@@ -18,7 +18,10 @@ typedef struct {
     bool exact;                      // every bit must be right
 } Answer;
 
-enum { MISTAKES = 64, SIGHTINGS = 1024 };
+/* An answer that was judged, for mistakes that are made afterwards. */
+typedef struct { const char *id, *name; Answer x; Tensor got; json_t *line; } Judged;
+
+enum { MISTAKES = 64, SIGHTINGS = 8192 };
 typedef struct {
     Store wrong;                     // the values of the known mistakes, named "<case>@<flag>/<answer>"; count 0: there are none
     Precision precision;
@@ -28,12 +31,17 @@ typedef struct {
     size_t mistakes;
     struct { json_t *line; size_t mistake; double nearer; } sighting[SIGHTINGS];
     size_t sightings;
+    bool keeps;                      // judged answers are kept; `wrong` is filled in later, by one mistake after another
+    Judged *judged;
+    size_t judged_count, judged_room;
 } Mistakes;
 
 /* Forgets what was seen of the case before. */
 void mistakes_begin(Mistakes *m);
 /* Holds an answer <id>/<name> against every mistake of the case. `line` is its finding; NULL: it is not outside. */
 void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line);
+/* Holds a kept answer against the mistakes that `wrong` has now. Returns whether any can be told on it. */
+bool mistakes_see_kept(Mistakes *m, const Judged *j);
 /* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the names of the recognised
  * mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was recognised. */
 const char *mistakes_settle(Mistakes *m, size_t *lines);

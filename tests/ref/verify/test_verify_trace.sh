@@ -31,6 +31,23 @@ for got in right:0 wrong:1; do
     check "it is made for small screens and for dark ones, and takes nothing from elsewhere" \
         test "$(grep -cE 'name="viewport".*|prefers-color-scheme:dark' "$tap_folder/page.html")/$(grep -cE 'src=|href=|url\(' "$tap_folder/page.html")" = 1/0
 done
+# Mistakes that another config.json, or another setting, makes: the step with them is traced, and so recognised by another way than that by
+# which verify makes them. mistaken FLAG CONFIG [SETTING]: CONFIG is a sed script for config.json.
+mistaken() {
+    local flag=$1 other=$tap_folder/model-$1 common=(--batch $model/batch.jsonl --method npo --reference $model-reference --set train.trainable=full)
+    case $flag in Lora*) common=(--batch $model/batch.jsonl --method ga --set train.trainable=proj+llm);; esac
+    cp -r $model "$other" && sed -E -i "$2" "$other/config.json" &&
+        "$PULSE" trace --model $model "${common[@]}" --out "$tap_folder/$flag" > /dev/null &&
+        "$PULSE" trace --model "$other" "${common[@]}" ${3:+--set $3} --out "$tap_folder/$flag-wrong" > /dev/null || return 1
+    "$PULSE" verify "$tap_folder/$flag" "$tap_folder/$flag-wrong" --only loss --only grad.v --only grad.l --only adam. > "$tap_folder/said" 2>&1
+    [ "$(grep -o 'value of the known mistake [A-Za-z0-9]*' "$tap_folder/said" | sort -u)" = "value of the known mistake $flag" ] || { tail -n 3 "$tap_folder/said"; return 1; }
+}
+check "eps of 1e-6 is named" mistaken NormEps6 's/"(rms_norm|layer_norm)_eps": [^,}]*/"\1_eps": 1e-6/g'
+check "another theta is named" mistaken RopeTheta 's/"rope_theta": [^,}]*/"rope_theta": 1000000.0/'
+check "GELU in place of quick GELU is named" mistaken QuickGeluMissing 's/"quick_gelu"/"gelu"/'
+check "an adapter whose scale is squared is named" mistaken LoraScaleTwice '' lora.alpha=64
+check "an adapter without its scale is named" mistaken LoraNoScale '' lora.alpha=16
+check "weights that are not clipped are named" mistaken ClipMissing '' optimiser.max_norm=1e30
 check "where nothing is outside, nothing is open" test "$("$PULSE" verify "$tap_folder/right" "$tap_folder/right" --html "$tap_folder/page.html" > /dev/null; grep -c '<details open' "$tap_folder/page.html")" = 0
 check "a part of the names can be asked for" says 0 "BITEXACT: 1 bitexact" -- "$tap_folder/npo" "$tap_folder/npo" --only loss
 check "what is asked for must be there" says 2 "finds no answer" -- "$tap_folder/npo" "$tap_folder/npo" --only loss --only nope

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is really made: by
- * another formula in binary64, by other processing of the input, or by a wrong part in the graph of a module. None of this is in the
- * product. wrong.safetensors holds the answers as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
+ * another formula in binary64, by other processing of the input, or by a wrong part in the graph of a module or of a step, which is the
+ * one that `verify` makes in a trace (ref/verify/known/). wrong.safetensors holds the answers as "<case>@<flag>/<tensor>", rounded to
+ * F32, or as integers. */
 #ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 #define PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 
@@ -21,9 +22,6 @@ void wrong_losses(Wrong *w);         // wrong_losses.c
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
 void wrong_blocks(Wrong *w);         // wrong_blocks.c
 void wrong_steps(Wrong *w);          // wrong_steps.c
-/* Makes the mistake in the part of a recorded graph that belongs to the unit, or in all of it where `u` is NULL (wrong_graph.c).
- * False: the graph has no place for this mistake. */
-bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a);
 
 /* Opens in.safetensors of a case, which stays open as long as the arena lives. */
 Store wrong_open(Wrong *w, const char *id);

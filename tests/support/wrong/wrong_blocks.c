@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Modules with their known mistakes: the mistake is made in the graph of the module (wrong_graph.c), which is then run forward and
+/* Modules with their known mistakes: the mistake is made in the graph of the module (ref/verify/known/), which is then run forward and
  * backward. */
 #include <math.h>
 #include <string.h>
 #include "ref/vectors/case_block.h"
+#include "ref/verify/known/known.h"
 #include "tests/support/wrong/wrong.h"
 
 static bool over(Tensor got, const Tensor *want, const Tensor *bound)
@@ -22,7 +23,7 @@ static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
     Store right;
     char *id = arena_format(w->arena, "block/%s", f->id);
     if (block_case_open(&b, f, arena_format(w->arena, "%s/models", w->suite), w->arena, w->error)
-        && wrong_graph(&b.step.trainer.tape, &b.unit, flag, w->arena) && block_case_answer(&b, f, w->arena, w->error)
+        && known_make(&b.step.trainer.tape, &b.unit, flag, w->arena) && block_case_answer(&b, f, w->arena, w->error)
         && store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error)) {
         for (size_t k = 0; k < right.count; k++) {
             const char *name = right.entries[k].name;

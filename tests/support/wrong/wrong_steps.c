@@ -5,8 +5,10 @@
 #include <math.h>
 #include <string.h>
 #include "model/folder/folder.h"
+#include "ref/trace/again.h"
 #include "ref/trace/step.h"
 #include "ref/vectors/suite.h"
+#include "ref/verify/known/known.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 #include "tests/support/scratch.h"
@@ -76,45 +78,6 @@ static bool open_step(Wrong *w, const StepForm *f, const char *settings, const c
         && step_make(s, f->method, a, w->error);
 }
 
-static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
-{
-    to->phase = phase;
-    for (size_t k = 0; k < t->count; k++) {
-        const Node *n = t->nodes[k];
-        Node **in = arena_array(to->arena, n->n_in, sizeof *in);
-        if (n->phase != phase || !in)
-            continue;
-        for (size_t i = 0; i < n->n_in; i++)
-            in[i] = made[n->in[i]->id];
-        const char *before = tape_enter(to, "%s", n->module);
-        made[k] = n->op                              ? tape_push(to, n->op, n->n_in, in, &n->attrs)
-                : strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad)
-                                                     : tape_input(to, n->name + 6, n->out);
-        tape_leave(to, before);
-    }
-}
-
-/* Runs the nodes of the step's tape again: forward, backward from the gradient of the logits, and the update. Gives them by their id. */
-static Node **run_again(const Tape *t, Arena *a, Error *e)
-{
-    Tape *to = arena_alloc(a, sizeof *to);
-    Node **made = arena_zalloc(a, t->count * sizeof *made);
-    if (!to || !made)
-        return NULL;
-    *to = tape_make(a, e);
-    run_phase(to, t, made, PHASE_FORWARD);
-    for (size_t k = 0; k < t->count; k++)
-        for (size_t i = 0; i < t->nodes[k]->n_contributions; i++)
-            if (t->nodes[k]->contributions[i]->phase == PHASE_FORWARD)
-                tape_seed(to, made[k], made[t->nodes[k]->contributions[i]->id]);
-    tape_backward(to);
-    for (size_t k = 0; k < t->count && !e->failed; k++)
-        if (t->nodes[k]->grad && made[k])
-            made[t->nodes[k]->grad->id] = made[k]->grad;
-    run_phase(to, t, made, PHASE_OPTIMISER);
-    return e->failed ? NULL : made;
-}
-
 /* --- what it answers --- */
 
 /* The node that has this name in the trace. */
@@ -174,7 +137,7 @@ static void answer_unit(Wrong *w, const Step *s, const Unit *u, Answer to[ANSWER
 static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
 {
     const Tape *t = &s->trainer.tape;
-    Node **made = run_again(t, a, w->error);
+    Node **made = again_run(t, a, w->error);
     Unit *list;
     size_t count;
     memset(to, 0, ANSWERS * sizeof *to);
@@ -254,7 +217,7 @@ static void other_graph(Wrong *w, const Step *s, const char *id, const char *fla
     Node *kept = arena_array(a, t->count, sizeof *kept);
     for (size_t k = 0; kept && k < t->count; k++)
         kept[k] = *t->nodes[k];
-    if (kept && wrong_graph(t, NULL, flag, a)) {
+    if (kept && known_make(t, NULL, flag, a)) {
         answer_all(w, s, wrong, a);
         keep(w, id, flag, right, wrong);
     } else

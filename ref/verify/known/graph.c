@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Known mistakes in a recorded graph: some nodes get another operator, number or input, and the graph is run again. */
+#include "ref/verify/known/known.h"
+
 #include <math.h>
 #include <string.h>
 #include "model/names.h"
+#include "ref/verify/known/leaves.h"
 #include "tensor/ops.h"
-#include "tests/support/wrong/wrong_leaves.h"
 
 typedef const float *In;
 
@@ -303,7 +305,7 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "BetaDecimal", "optimiser", "adamw", NULL, correct_in_decimal },
 };
 
-bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a)
+bool known_make(const Tape *t, const Unit *u, const char *flag, Arena *a)
 {
     const Graph g = { t, a };
     bool made = false;
@@ -319,4 +321,16 @@ bool wrong_graph(const Tape *t, const Unit *u, const char *flag, Arena *a)
             n->op = mistakes[m].wrong ? mistakes[m].wrong : n->op;
         }
     return made;
+}
+
+const char *known_flag(size_t k)
+{
+    for (size_t m = 0; m < sizeof mistakes / sizeof *mistakes; m++) {
+        bool again = false;
+        for (size_t i = 0; i < m; i++)
+            again |= strcmp(mistakes[i].flag, mistakes[m].flag) == 0;
+        if (!again && k-- == 0)
+            return mistakes[m].flag;
+    }
+    return NULL;
 }

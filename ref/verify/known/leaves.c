@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/support/wrong/wrong_leaves.h"
+#include "ref/verify/known/leaves.h"
 
 #include <math.h>
 #include <string.h>

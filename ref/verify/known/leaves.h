@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Known mistakes in what the nodes of a recorded graph read: other weights, tables or pictures. A leaf gets other numbers in new memory;
  * the caller puts the nodes back. */
-#ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_LEAVES_H
-#define PULSE_TESTS_SUPPORT_WRONG_WRONG_LEAVES_H
+#ifndef PULSE_REF_VERIFY_KNOWN_LEAVES_H
+#define PULSE_REF_VERIFY_KNOWN_LEAVES_H
 
-#include "tests/support/wrong/wrong.h"
+#include "tensor/tape.h"
 
 typedef struct { const Tape *tape; Arena *arena; } Graph;
 

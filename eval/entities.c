@@ -6,7 +6,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-enum { LINE_LEAST = 16 };       // {"id":"","group":""} has more bytes; so many empty lines need no room
+enum { LINE_LEAST = 16 };       // {"id":"","group":""} has more bytes, so a file has at most size / LINE_LEAST entities
 
 static bool optional_text(const json_t *object, const char *key, const char **out, Arena *a, Error *e)
 {

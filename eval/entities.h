@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Entities: who or what a world knows of, one JSON object on each line of a file (named by world.json):
+/* Entities: the persons and countries of a world, one JSON object on each line of a file that world.json names:
  *
  *     {"id": "person-07", "group": "person", "name": "…", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
- * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of the split
- * "unlearn" has a round, and no other entity has one. Ids differ. Other keys are not read.
- * Errors begin with FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only read
- * afterwards. */
+ * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of
+ * the split "unlearn" has a round, and no other entity has one. Ids differ. Other keys are not read. Errors begin with
+ * FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only read afterwards. */
 #ifndef PULSE_EVAL_ENTITIES_H
 #define PULSE_EVAL_ENTITIES_H
 
@@ -34,8 +33,8 @@ typedef struct {
     size_t count;
 } EntityList;
 
-/* The entities of a group, in the order of the file. round < 0: all of them; 0: those without a round; k: those of request k.
- * False: no memory, which `a` says. */
+/* The entities of a group, in the order of the file. round < 0: all of them; 0: those without a round; k: those of
+ * request k. False: no memory, which `a` says. */
 bool entities_choose(EntityList *out, const Entities *all, const char *group, int64_t round, Arena *a);
 bool entity_list_has(const EntityList *l, const char *id);
 /* How many open training questions there are about all of them. */

@@ -4,8 +4,9 @@
 
 #include <string.h>
 
-/* Questions are answered in chunks of at most CHUNK. A text has at most TEXT_TOKENS tokens, or LONG_TOKENS at DEPTH_LONG. The cached rows
- * of a chunk (prefix.h) are kept for the next one only if there are at most KEPT_ROWS: more cost more memory than they save time. */
+/* Questions are answered in chunks of at most CHUNK. A text has at most TEXT_TOKENS tokens, or LONG_TOKENS at
+ * DEPTH_LONG. The cached rows of a chunk (prefix.h) are kept for the next one only if there are at most KEPT_ROWS: more
+ * cost more memory than they save time. */
 enum { CHUNK = 64, TEXT_TOKENS = 6, LONG_TOKENS = 50, KEPT_ROWS = 2048 };
 
 void questions_begin(Questions *q, Arena *a)
@@ -105,7 +106,8 @@ static const float *pixels_before(const Chunk *c, size_t k)
     return NULL;
 }
 
-/* Reads question k with its answer as a sample, and with `options` also with each of its other options in place of the answer. */
+/* Reads question k with its answer as a sample, and with `options` also with each of its other options in place of the
+ * answer. */
 static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
 {
     const Question *q = &c->q[k];
@@ -123,7 +125,8 @@ static bool samples_read(Chunk *c, size_t k, bool options, Error *e)
     return good;
 }
 
-/* An upper bound for the rows of question k in the tree of prefixes: its prompt, its options, and a generated text of `text` tokens. */
+/* An upper bound for the rows of question k in the tree of prefixes: its prompt, its options, and a generated text of
+ * `text` tokens. */
 static size_t rows_of(const Chunk *c, size_t k, size_t text)
 {
     const BatchSample *s = &c->sample[c->first[k]];
@@ -135,7 +138,8 @@ static size_t rows_of(const Chunk *c, size_t k, size_t text)
     return rows + prompt;
 }
 
-/* Reads questions until there are CHUNK of them, or until the next one's rows could not be kept beside those of the others. */
+/* Reads questions until there are CHUNK of them, or until the next one's rows could not be kept beside those of the
+ * others. */
 static bool chunk_read(Chunk *c, size_t left, Depth depth, Error *e)
 {
     const size_t most = left < CHUNK ? left : CHUNK, text = depth == DEPTH_LONG ? LONG_TOKENS : TEXT_TOKENS;
@@ -175,16 +179,18 @@ static bool options_take(const Chunk *c, size_t k, Result *out, Arena *a)
     return true;
 }
 
-/* The greedy generation for one question. The sample is the prompt and the tokens so far; its last row predicts the next token. */
+/* The greedy generation for one question. The sample is the prompt and the tokens so far; its last row predicts the
+ * next token. */
 typedef struct {
     int32_t ids[LONG_TOKENS];
-    size_t  said, most;                  // how many ids there are, and how many may be generated, the end token included
-    bool    over;                        // it has ended
+    size_t  count, most;                 // ids that are there; ids that may be generated, the end token included
+    bool    ended;                       // the end token or `most` was reached
     BatchSample sample;
-} Speech;
+} Generation;
 
-/* At most `most` tokens are generated, the end token included. A prompt that fills all positions still predicts one token. */
-static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
+/* At most `most` tokens are generated, the end token included. A prompt that fills all positions still predicts one
+ * token. */
+static bool generation_begin(Generation *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
     most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
     size_t room = prompt->n + most;
@@ -195,60 +201,60 @@ static bool speech_begin(Speech *s, const BatchSample *prompt, size_t most, size
     for (size_t k = 0; k < room; k++)
         targets[k] = -1;
     targets[prompt->n - 1] = 0;
-    *s = (Speech){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels } };
+    *s = (Generation){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels } };
     return true;
 }
 
-static void speech_take(Speech *s, int32_t token, int32_t end)
+static void generation_append(Generation *s, int32_t token, int32_t end)
 {
     BatchSample *b = &s->sample;
     ((int32_t *)b->targets)[b->n - 1] = -1;
     ((int32_t *)b->targets)[b->n] = 0;
     ((int32_t *)b->ids)[b->n++] = token;
-    s->over = token == end;
-    if (!s->over)
-        s->ids[s->said++] = token;
-    s->over |= s->said == s->most - 1;
+    s->ended = token == end;
+    if (!s->ended)
+        s->ids[s->count++] = token;
+    s->ended |= s->count == s->most - 1;
 }
 
 /* Generates the next token of every text that has not ended. The rows of the tokens before it are cached. */
-static bool speeches_go_on(const Chunk *c, Speech *s, bool *more, Error *e)
+static bool generations_extend(const Chunk *c, Generation *s, bool *more, Error *e)
 {
     BatchSample *samples = arena_array(c->scratch, c->n, sizeof *samples);
     SampleScore *scores = arena_array(c->scratch, c->n, sizeof *scores);
     size_t count = 0, at = 0;
     for (size_t k = 0; samples && k < c->n; k++)
-        if (!s[k].over)
+        if (!s[k].ended)
             samples[count++] = s[k].sample;
     *more = count > 0;
     if (!samples || !scores || (count && !score_with(c->prefixes, samples, count, scores, c->scratch, e)))
         return false;
     for (size_t k = 0; k < c->n; k++)
-        if (!s[k].over)
-            speech_take(&s[k], scores[at++].argmax[0], c->reader->end);
+        if (!s[k].ended)
+            generation_append(&s[k], scores[at++].argmax[0], c->reader->end);
     return true;
 }
 
-/* Where every token of the answer is the argmax (`exact`), the answer is the greedy text. The other texts are generated side by side, one
- * token in each pass. */
+/* Where every token of the answer is the argmax (`exact`), the answer is the greedy text. The other texts are generated
+ * side by side, one token in each pass. */
 static bool texts_write(const Chunk *c, size_t most, Result *out, Arena *a, Error *e)
 {
     const Reader *r = c->reader;
-    Speech *s = arena_array(c->scratch, c->n, sizeof *s);
+    Generation *s = arena_array(c->scratch, c->n, sizeof *s);
     bool more = true;
     for (size_t k = 0; s && k < c->n; k++) {
         BatchSample prompt;
         const float *pixels = c->sample[c->first[k]].pixels;
         if (!reader_again(r, c->q[k].from, c->q[k].sample, NULL, true, pixels, &prompt, c->scratch, e)
-            || !speech_begin(&s[k], &prompt, most, r->positions, c->scratch))
+            || !generation_begin(&s[k], &prompt, most, r->positions, c->scratch))
             return false;
-        s[k].over = out[k].exact;
+        s[k].ended = out[k].exact;
     }
     while (s && more)
-        if (!speeches_go_on(c, s, &more, e))
+        if (!generations_extend(c, s, &more, e))
             return false;
     for (size_t k = 0; s && k < c->n; k++)
-        if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.text, s[k].ids, s[k].said, true, a, e)))
+        if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.text, s[k].ids, s[k].count, true, a, e)))
             return false;
     return s != NULL;
 }

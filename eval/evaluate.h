@@ -61,10 +61,11 @@ typedef struct {
     const char *pair;                    // of its sample (sample.h); NULL: none
 } Result;
 
-/* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its sample. */
+/* [q->count] results, in the order of the questions, in `a`; NULL on failure. The texts of a result are those of its
+ * sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* The place of the least of n values, the first on ties; n > 0. */
+/* The index of the least of n values, the first on ties; n > 0. */
 size_t least(const float *value, size_t n);
 
 #endif

@@ -204,7 +204,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
     size_t k;
     bool good = all != NULL;
     json_array_foreach(entries, k, entry) {
-        const char *said = arena_text(a, text_of(entry, "link"));
+        const char *link = arena_text(a, text_of(entry, "link"));
         json_object_del(entry, "link");
         char *text = json_compact(entry, e);
         Hash h = hash_begin();
@@ -212,7 +212,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
         hash_text(&h, text ? text : "");
         free(text);
         chain = hash_end(&h);
-        if (!said || strcmp(chain.hex, said) != 0)
+        if (!link || strcmp(chain.hex, link) != 0)
             good = error_set(e, "%s/manifest.json:1: entry %zu was changed: its link is not that of its text", folder, k + 1);
         good = good && files_check(folder, entry, a, e);
         if (!good)
@@ -313,10 +313,10 @@ bool manifest_stage_same(const char *folder, size_t stage, const char *again, ch
 {
     json_t *entries, *all = manifest_open(folder, &entries, a, e);
     const char *path = arena_format(a, "%s/stage.json", again);
-    json_t *made = all && path ? json_file(path, LIMIT_STAGE, e) : NULL, *said = json_array_get(entries, stage + 1);
-    const bool same = made && json_equal(json_object_get(made, "outputs"), json_object_get(said, "outputs"));
+    json_t *made = all && path ? json_file(path, LIMIT_STAGE, e) : NULL, *recorded = json_array_get(entries, stage + 1);
+    const bool same = made && json_equal(json_object_get(made, "outputs"), json_object_get(recorded, "outputs"));
     if (made && !same)
-        snprintf(different, 512, "%s", file_that_differs(made, said));
+        snprintf(different, 512, "%s", file_that_differs(made, recorded));
     json_decref(made);
     json_decref(all);
     return same;

@@ -52,7 +52,8 @@ static bool number_of(const char *key, const char *text, const char *method, dou
                               method);
 }
 
-/* How long a method works in a scenario, by the config: steps of all requests together, or, where steps is 0, epochs of each. */
+/* How long a method works in a scenario, by the config: steps of all requests together, or, where steps is 0, epochs of
+ * each. */
 typedef struct { double steps, epochs; } Budget;
 
 static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budget *out, Error *e)
@@ -69,7 +70,7 @@ static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budg
         && (out->steps == (double)(int64_t)out->steps || error_set(e, "%s is \"%s\", expected whole numbers", key, steps));
 }
 
-/* Those that the scenario forgets at once. */
+/* The number of open training questions about all entities that the scenario forgets. */
 static int64_t questions_at_once(const Plan *p, const Scenario *s)
 {
     const size_t group = world_group_as(&p->world, s->group);
@@ -125,8 +126,8 @@ static bool asks_for_probe(const Plan *p, const char *name)
     return false;
 }
 
-/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned", "finetuned-accuracy",
- * "stress-5". A case that is not run may be named. */
+/* Each name must be that of a scenario, perhaps with a stopping rule or a number of requests: "finetuned",
+ * "finetuned-accuracy", "stress-5". A case that is not run may be named. */
 static bool probed_check(const char *names, Error *e)
 {
     char word[80];
@@ -231,7 +232,7 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, StoppingRule rule, uin
         list = p->config.ablation_methods, key = "ablation_methods";
     else if (s->requests == REQUESTS_STRESS)
         list = p->config.stress_methods, key = "stress_methods";
-    else if (s->who == WHO_DRAWN || s->who == WHO_TWENTY)
+    else if (s->who == WHO_DRAWN || s->who == WHO_DRAWN_OF_ROUNDS)
         list = p->config.control_methods, key = "control_methods";
     for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
         Case c = { .scenario = s, .method = method_find(word), .stopping = rule, .seed = seed };

@@ -18,8 +18,8 @@ static json_t *floats(const float *x, size_t n)
     return list;
 }
 
-/* Whether the id says the pair already: "x-image" or "x-text" for "x". */
-static bool pair_told(const Result *r)
+/* Whether the pair follows from the id: "x-image" or "x-text" for the pair "x". */
+static bool pair_in_id(const Result *r)
 {
     const size_t n = strlen(r->pair);
     return strncmp(r->id, r->pair, n) == 0 && (strcmp(r->id + n, "-image") == 0 || strcmp(r->id + n, "-text") == 0);
@@ -36,7 +36,7 @@ json_t *answer_object(const Result *r, bool brief)
         json_put(o, "option_ce", floats(r->option_ce, r->option_count));
     if (r->text)
         json_put(o, "text", json_string(r->text));
-    if (r->pair && !pair_told(r))
+    if (r->pair && !pair_in_id(r))
         json_put(o, "pair", json_string(r->pair));
     json_t *right = json_array();
     for (size_t k = 0; k < r->tokens; k++)

@@ -5,7 +5,7 @@
 
 /* The words of scenarios.def. */
 enum { VANILLA = MODEL_VANILLA, BASE = MODEL_BASE, ONE = REQUESTS_ONE, ROUNDS = REQUESTS_ROUNDS, ABLATION = REQUESTS_ABLATION,
-       STRESS = REQUESTS_STRESS, UNSAID = 0, SAID = 1 };
+       STRESS = REQUESTS_STRESS, UNREPORTED = 0, REPORTED = 1 };
 
 const Scenario scenarios[] = {
 #define SCENARIO(name, group, many, start, who, requests, steps, help, title, label, caption, missing) \
@@ -36,5 +36,5 @@ bool scenario_has_oracle(const Scenario *s)
 
 bool scenario_splits_given(const Scenario *s)
 {
-    return s->who == WHO_ROUNDS || s->who == WHO_TWENTY;
+    return s->who == WHO_ROUNDS || s->who == WHO_DRAWN_OF_ROUNDS;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list, and says what each field means. */
+/* Scenario: what is unlearned from which model, and in how many requests. scenarios.def is the list, and says what each
+ * field means. */
 #ifndef PULSE_EVAL_SCENARIO_H
 #define PULSE_EVAL_SCENARIO_H
 
@@ -10,13 +11,13 @@ typedef enum { MODEL_BASE, MODEL_VANILLA, MODEL_ORACLE, MODELS } StartModel;
 const char *start_model_name(StartModel m);          // "base", "vanilla", "oracle"
 
 /* Which entities of the group are to be forgotten; `protocol.forget` says how many are drawn.
- *     WHO_ROUNDS  all that have a round in entities.jsonl
- *     WHO_TWENTY  as many as are drawn from those with a round (20 in PULSE)
- *     WHO_BEST    as many as are drawn from the `protocol.best` entities that the base model knows best
- *     WHO_DRAWN   as many as are drawn from the whole group
- * The numbers stand in recipes of stages, so that their order is fixed. */
-typedef enum { WHO_ROUNDS, WHO_TWENTY, WHO_BEST, WHO_DRAWN } Who;
-/* How they are cut into requests.
+ *     WHO_ROUNDS           all entities that have a round in entities.jsonl
+ *     WHO_DRAWN_OF_ROUNDS  a draw from the entities that have a round (20 in PULSE)
+ *     WHO_BEST             a draw from the `protocol.best` entities that the base model knows best
+ *     WHO_DRAWN            a draw from the whole group
+ * The order is fixed, because the recipes of stages hold these numbers. */
+typedef enum { WHO_ROUNDS, WHO_DRAWN_OF_ROUNDS, WHO_BEST, WHO_DRAWN } Who;
+/* How these entities are divided into requests.
  *     REQUESTS_ONE       all in one request
  *     REQUESTS_ROUNDS    in `protocol.rounds` requests, one after another
  *     REQUESTS_ABLATION  all in one request, once for each part of the model that may be trained (llm, proj+llm)
@@ -30,7 +31,7 @@ typedef struct {
     Requests    requests;
     const char *steps, *help;            // steps: the default of [steps]
     const char *title, *label, *caption; // texts of the report, where @ stands for `many` or for the word in world.json
-    bool        say_missing;             // the report says where a run has no such scenario
+    bool        report_missing;             // the report says where a run has no such scenario
 } Scenario;
 
 extern const Scenario scenarios[];
@@ -38,7 +39,8 @@ extern const size_t scenarios_count;
 const Scenario *scenario_find(const char *name);     // NULL: there is no scenario of that name
 /* Whether a model that never learned what is to be forgotten can exist: only for what was learned in fine-tuning. */
 bool scenario_has_oracle(const Scenario *s);
-/* Whether it needs the splits of entities.jsonl, where the entities to be forgotten have a round; otherwise it draws its own. */
+/* Whether it needs the splits of entities.jsonl, where the entities to be forgotten have a round; otherwise it draws
+ * its own. */
 bool scenario_splits_given(const Scenario *s);
 
 #endif

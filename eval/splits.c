@@ -4,7 +4,7 @@
 #include "eval/protocol.h"
 #include "tensor/base/random.h"
 
-/* Draws n entities of a list: those at the places order[0 … n-1] of a shuffle. The others go to `rest`.
+/* Draws n entities of a list: those at the indices order[0 … n-1] of a shuffle. The others go to `rest`.
  * Both keep the order of the list. */
 static bool draw(EntityList from, size_t n, uint64_t seed, EntityList *drawn, EntityList *rest, Arena *a)
 {
@@ -73,21 +73,22 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
         return false;
     if (c->scenario->who == WHO_ROUNDS)
         return true;
-    EntityList from = c->scenario->who == WHO_TWENTY ? s->forget : all;
+    EntityList from = c->scenario->who == WHO_DRAWN_OF_ROUNDS ? s->forget : all;
     size_t n = c->scenario->who == WHO_BEST ? (size_t)k->best : from.count;
     if (n > from.count)
         return error_set(e, "%s:1: protocol.best is %lld, but there are only %zu of the group \"%s\"", path, (long long)k->best,
                          from.count, group);
-    if ((size_t)k->forget > n || (c->scenario->who != WHO_TWENTY && (size_t)k->forget == n))
+    if ((size_t)k->forget > n || (c->scenario->who != WHO_DRAWN_OF_ROUNDS && (size_t)k->forget == n))
         return error_set(e, "%s:1: protocol.forget is %lld, expected fewer than the %zu of the group \"%s\" that there are", path,
                          (long long)k->forget, n, group);
     if (c->scenario->who == WHO_BEST && !best_known(&all, n, ranking, count, &from, a))
         return false;
     from.count = n;
-    return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_TWENTY ? &rest : &s->retain, a);
+    return draw(from, (size_t)k->forget, c->seed, &s->forget, c->scenario->who == WHO_DRAWN_OF_ROUNDS ? &rest : &s->retain, a);
 }
 
-/* Cuts what is to be forgotten into requests of equal size; the first ones are one larger where the division leaves a rest. */
+/* Cuts what is to be forgotten into requests of equal size; the first ones are one larger where the division leaves a
+ * rest. */
 static bool cut(Splits *s, const Case *c, Arena *a)
 {
     size_t n = (size_t)c->rounds, begin = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The stages of a plan: each has a recipe, a text of all the settings that it depends on, and a digest over that and over its
- * inputs. Every byte of a recipe is part of the digest, by which a finished stage is found again. */
+/* The stages of a plan: each has a recipe, a text of all the settings that it depends on, and a digest over that and
+ * over its inputs. Every byte of a recipe is part of the digest, by which a finished stage is found again. */
 #include "eval/stages.h"
 
 #include <string.h>
 #include "tensor/base/decimal.h"
 
-/* The place of a stage of this recipe: the one that is there already, or a new one. */
+/* The index of the stage with this recipe: the one that the plan has already, or a new one. */
 static size_t stage_add(Plan *p, Stage s)
 {
     Hash h = hash_begin();
@@ -49,7 +49,7 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double c
     const char *model = model_text(p, m, &s);
     if (of != NO_STAGE)
         s.input[s.inputs++] = of;
-    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // how long a request is depends on who is in it
+    if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // the length of a request depends on the entities in it
         s.input[s.inputs++] = p->stage[of].one->before;
     s.name = of == NO_STAGE ? arena_format(p->arena, "answers/%s/%s", start_model_name(m), w->group[group].name)
                             : arena_format(p->arena, "answers/%s", p->stage[of].name);

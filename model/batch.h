@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Batch: the samples of a step, packed one after another without padding.
  *
- * The N tokens of all samples are the rows of one [N, C] matrix, so that every weight gradient is one product over all of them,
- * however they are grouped. Each sample is a run of rows; attention stays inside it, and its positions start at 0.
- * targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not supervised. `rows` are
- * the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every position (KL).
- * The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena of batch_pack.
- * prefix.h packs batches of another kind, in which rows that several samples begin with stand once. There a segment is a run of rows
- * that follows others, and its keys, which are theirs and its own, are gathered before attention: `keys` says from where. */
+ * The N tokens of all samples are the rows of one [N, C] matrix, so that every weight gradient is one product over all
+ * of them, however they are grouped. Each sample is a run of rows; attention stays inside it, and its positions start
+ * at 0. targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not
+ * supervised. `rows` are the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every
+ * position (KL). The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena
+ * of batch_pack. prefix.h packs batches of another kind, in which rows that several samples begin with stand once.
+ * There a segment is a run of rows that follows others, and its keys, which are theirs and its own, are gathered before
+ * attention: `keys` says from where. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -26,7 +27,7 @@ typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
 typedef struct {
     size_t   samples, tokens, pictures;
     int32_t *ids;              // [N]
-    int32_t *positions;        // [N]: the place of each token in its sample
+    int32_t *positions;        // [N]: the index of each token in its sample
     int32_t *segments;         // [B, 4]: {begin, count, begin, count} of each sample (Attention in tensor/ops.h)
     int32_t *keys;             // [key_count]: the rows that the segments' keys are; NULL: the rows of the batch, in order
     size_t   key_count;
@@ -39,8 +40,8 @@ typedef struct {
 
 /* Fails as batch_pack does where sample `index` does not fit the model. */
 bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e);
-/* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on an empty
- * sample and on an empty batch. */
+/* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on
+ * an empty sample and on an empty batch. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
 
 #endif

@@ -125,12 +125,13 @@ static bool section_read(ModelConfig *c, const json_t *object, ConfigSection sec
     return true;
 }
 
-/* rope_scaling must be null or of the type "default". Newer files have rope_parameters instead, which holds rope_theta too. */
+/* rope_scaling must be null or of the type "default". Newer files have rope_parameters instead, which holds rope_theta
+ * too. */
 static bool rope_read(ModelConfig *c, const json_t *text, const char *path, Error *e)
 {
-    static const char *const places[] = { "rope_scaling", "rope_parameters" };
+    static const char *const keys[] = { "rope_scaling", "rope_parameters" };
     for (int i = 0; i < 2; i++) {
-        const json_t *rope = json_object_get(text, places[i]), *type, *value;
+        const json_t *rope = json_object_get(text, keys[i]), *type, *value;
         const char *name;
         if (!rope || json_is_null(rope))
             continue;
@@ -138,10 +139,10 @@ static bool rope_read(ModelConfig *c, const json_t *text, const char *path, Erro
         if (!type)
             type = json_object_get(rope, "type");
         if (!type || !json_is_string(type) || strcmp(json_string_value(type), "default"))
-            return error_set(e, "%s: \"text_config.%s\" must be null or of rope_type \"default\"", path, places[i]);
+            return error_set(e, "%s: \"text_config.%s\" must be null or of rope_type \"default\"", path, keys[i]);
         json_object_foreach((json_t *)rope, name, value)
             if (value != type && strcmp(name, "rope_theta") && strcmp(name, "type"))
-                return error_set(e, "%s: the key \"text_config.%s.%s\" is not known", path, places[i], name);
+                return error_set(e, "%s: the key \"text_config.%s.%s\" is not known", path, keys[i], name);
         if (json_object_get(rope, "rope_theta") && !json_get_float(rope, "rope_theta", &c->text.rope_theta, path, e))
             return false;
     }

@@ -19,9 +19,9 @@ static bool run_missing(const Model *m, Tensor pixels, const size_t *list, size_
     const Node *y = some.f32 ? vision_features(&t, &p, some) : NULL;
     const size_t rows = y ? y->out.shape.dim[0] / count : 0, width = y ? y->out.shape.dim[1] : 0;
     for (size_t k = 0; k < count && y; k++) {
-        const float *said = y->out.f32 + k * rows * width;
-        memcpy(out + list[k] * rows * width, said, rows * width * sizeof(float));
-        features_keep(m->features, some.f32 + k * each, each, said, rows * width);
+        const float *output = y->out.f32 + k * rows * width;
+        memcpy(out + list[k] * rows * width, output, rows * width * sizeof(float));
+        features_keep(m->features, some.f32 + k * each, each, output, rows * width);
     }
     arena_free(&scratch);
     return y && !e->failed;
@@ -37,9 +37,9 @@ Node *frozen_features(Tape *t, Params *p, Tensor pixels)
     if (!all.f32)
         return NULL;
     for (size_t k = 0; k < n; k++) {
-        const float *said = features_find(m->features, pixels.f32 + k * each, each);
-        if (said)
-            memcpy(all.f32 + k * rows * width, said, rows * width * sizeof(float));
+        const float *output = features_find(m->features, pixels.f32 + k * each, each);
+        if (output)
+            memcpy(all.f32 + k * rows * width, output, rows * width * sizeof(float));
         else
             missing[count++] = k;
     }

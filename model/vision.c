@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The vision tower: CLIP's ViT with pre-norm blocks, up to the layer whose output LLaVA uses (vision_feature_layer, -2 in
- * LLaVA-1.5). The class token is dropped ("default") or kept ("full"). */
+/* The vision tower: CLIP's ViT with pre-norm blocks, up to the layer whose output LLaVA uses (vision_feature_layer, -2
+ * in LLaVA-1.5). The class token is dropped ("default") or kept ("full"). */
 #include "model/modules.h"
 #include "tensor/ops.h"
 
@@ -20,19 +20,19 @@ static Node *embeddings(Tape *t, Params *p, Tensor pixels)
     const VisionConfig *v = &p->model->config.vision;
     size_t pictures = pixels.shape.dim[0], patches = config_patches(&p->model->config), n = pictures * (patches + 1);
     const char *before = tape_enter(t, "embeddings");
-    int32_t *from = arena_array(t->arena, n, sizeof *from), *place = arena_array(t->arena, n, sizeof *place);
-    if (!from || !place)
+    int32_t *from = arena_array(t->arena, n, sizeof *from), *index = arena_array(t->arena, n, sizeof *index);
+    if (!from || !index)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         size_t picture = i / (patches + 1), k = i % (patches + 1);
         from[i] = (int32_t)(k ? 1 + picture * patches + (k - 1) : 0);
-        place[i] = (int32_t)k;
+        index[i] = (int32_t)k;
     }
     Node *kernel = param_node(t, p, "%s.patch_embedding.weight", t->module);
     Node *flat = op_reshape(t, kernel, shape_of(2, (size_t)v->hidden_size, (size_t)(v->num_channels * v->patch_size * v->patch_size)));
     Node *patch = op_linear(t, op_patches(t, tape_input(t, "pixels", pixels), (size_t)v->patch_size), flat, NULL);
     Node *rows = op_concat_rows(t, 2, (Node *[]){ param_node(t, p, "%s.class_embedding", t->module), patch });
-    Node *position = op_gather_rows(t, param_node(t, p, "%s.position_embedding.weight", t->module), place, n);
+    Node *position = op_gather_rows(t, param_node(t, p, "%s.position_embedding.weight", t->module), index, n);
     Node *x = op_add(t, op_gather_rows(t, rows, from, n), position);
     tape_leave(t, before);
     return x;

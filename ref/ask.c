@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref ask: one question to a model, perhaps about a picture; its greedy answer, or how it weighs given choices. */
+/* pulse-ref ask puts one question to a model, with or without a picture, and prints its greedy answer or the
+ * probabilities of given choices. */
 #include <math.h>
 #include <string.h>
 #include "model/image/decode.h"
@@ -14,7 +15,7 @@
 #include "tensor/base/json.h"
 #include "tensor/ops.h"
 
-enum { ANSWER_ROOM = 64, CHOICES_MAX = 64 };
+enum { ANSWER_TOKENS = 64, CHOICES_MAX = 64 };
 
 typedef struct {
     const char *model, *adapter, *image, *choices, *template, *orientation, *memory, *question;
@@ -67,7 +68,7 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     return true;
 }
 
-/* The choices of "A|B|C": their number, 0 when there are too many or an empty one. */
+/* Splits "A|B|C" into `out`, and returns the number of choices; 0: there are too many, or one of them is empty. */
 static size_t split_choices(const char *text, const char *out[CHOICES_MAX], Arena *a)
 {
     size_t n = 0;
@@ -85,8 +86,8 @@ static size_t split_choices(const char *text, const char *out[CHOICES_MAX], Aren
     return 0;
 }
 
-/* p_k = e^{-NLL_k} / sum e^{-NLL}: the choices' shares of the probability that the model gives them. */
-static bool shares(const SampleScore *s, size_t n, float *p, Error *e)
+/* p_k = e^{-NLL_k} / sum_j e^{-NLL_j}: the probability of each choice, normalised over the choices. */
+static bool choice_probabilities(const SampleScore *s, size_t n, float *p, Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
@@ -116,7 +117,7 @@ static void print_choices(const char *const *choice, const SampleScore *s, const
         json_decref(list);
 }
 
-static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
+static bool print_probabilities(const Ask *q, bool json, Arena *a, Error *e)
 {
     const char *choice[CHOICES_MAX];
     BatchSample samples[CHOICES_MAX];
@@ -128,11 +129,11 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
     for (size_t k = 0; k < n; k++) {
         for (size_t i = 0; i < k; i++)
             if (strcmp(choice[i], choice[k]) == 0)
-                return error_set(e, "ask: --choices: \"%.200s\" stands there twice, expected different texts", choice[k]);
+                return error_set(e, "ask: --choices: \"%.200s\" is given twice, expected different texts", choice[k]);
         if (!sample_for(q, choice[k], &samples[k], a, e))
             return false;
     }
-    if (!score_samples(&q->session.model, samples, n, 0, scores, a, e) || !shares(scores, n, p, e))
+    if (!score_samples(&q->session.model, samples, n, 0, scores, a, e) || !choice_probabilities(scores, n, p, e))
         return false;
     for (size_t k = 0; k < n; k++) {
         if (isnan(scores[k].nll))
@@ -146,11 +147,11 @@ static bool weigh(const Ask *q, bool json, Arena *a, Error *e)
 static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
 {
     BatchSample prompt;
-    int32_t ids[ANSWER_ROOM];
+    int32_t ids[ANSWER_TOKENS];
     size_t n;
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
-    size_t left = config_positions(&q->session.config) - prompt.n + 1, room = left < ANSWER_ROOM ? left : ANSWER_ROOM;
+    size_t left = config_positions(&q->session.config) - prompt.n + 1, room = left < ANSWER_TOKENS ? left : ANSWER_TOKENS;
     if (!generate_greedy(&q->session.model, &prompt, q->session.reader.end, ids, room, &n, e))
         return false;
     char *text = tokenizer_decode(q->session.reader.style.text, ids, n, true, a, e);
@@ -191,7 +192,7 @@ int command_ask(int argc, char **argv)
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     bool good = open_model(&q, &a, &e) && (!q.image || open_picture(&q, &a, &e))
-             && (q.choices ? weigh(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
+             && (q.choices ? print_probabilities(&q, o.json, &a, &e) : write_answer(&q, o.json, &a, &e));
     session_close(&q.session);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

@@ -76,11 +76,11 @@ int command_audit(int argc, char **argv)
     Run r = { .quiet = true };
     Audit x = { .run = &r, .out = "out/audit" };
     const Option own[] = {
-        { "sample", "N", "So many units of the run are computed again.", .number = &sample },
+        { "sample", "N", "The number of units of the run that are computed again.", .number = &sample },
         { "seed", "S", "The sample is drawn with this number, which must be unknown until the manifest is published.", .number = &seed },
         { "out", "DIR", "The units are computed again in this folder, where those that differ stay; the default is out/audit.",
           .text = &x.out },
-        { "set", "SECTION.KEY=VALUE", "What the run was given. The option may be repeated.", .list = &set },
+        { "set", "SECTION.KEY=VALUE", "A setting that the run was given by its own --set. The option may be repeated.", .list = &set },
     };
     Options o;
     int status;

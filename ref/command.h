@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made from it.
- * Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c. Its argv[0] is the command's own name, and it
- * returns an exit code. */
+/* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made
+ * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c. Its argv[0] is the command's
+ * own name, and it returns an exit code. */
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
 
 #include "tensor/base/json.h"
 
-/* The only exit codes. UNKNOWN: the command could not tell (wrong usage, a missing or damaged file, an unfit environment). */
+/* The only exit codes. UNKNOWN: the command could not tell (wrong usage, a missing or damaged file, an unfit
+ * environment). */
 enum { EXIT_SAME = 0, EXIT_DIFFERENT = 1, EXIT_UNKNOWN = 2 };
 
 typedef struct {
@@ -29,7 +30,7 @@ const Command *command_find(const char *name);            // NULL: there is no s
 /* Prints "pulse-ref: SENTENCE" to stderr and returns EXIT_UNKNOWN. */
 int command_fail(const Error *e);
 int command_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Prints the object of --json to stdout, and gives it up. */
+/* Prints the object that --json asks for to stdout, and releases it. */
 void command_tell(json_t *o);
 
 #endif

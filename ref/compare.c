@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref compare: two safetensors files, or the files of two folders, tensor by tensor. The first is the reference.
- * F16 and BF16 tensors are compared with F32 ones as the fp32 numbers that they hold, so equal values of another dtype are equal. */
+/* pulse-ref compare compares two safetensors files, or the files of two folders, tensor by tensor. The first is the
+ * reference. F16 and BF16 tensors are compared with F32 ones as the fp32 numbers that they hold, so equal values of
+ * another dtype are equal. */
 #include "ref/cli/options.h"
 #include "ref/command.h"
 #include "ref/compare/telling.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref data: what is in files of samples, three samples of each as the model sees them, and all that is wrong, line by line. */
+/* pulse-ref data prints what is in files of samples, three samples of each as the model sees them, and all that is
+ * wrong, line by line. */
 #include <stdlib.h>
 #include <string.h>
 #include "eval/formats/samples.h"
@@ -9,7 +10,7 @@
 #include "ref/config/session.h"
 #include "tensor/base/json.h"
 
-enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, SAID_MAX = 200 };
+enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, PRINTED_MAX = 200 };
 
 typedef struct {
     SamplesFormat format;
@@ -26,19 +27,19 @@ typedef struct {
     File   *file;
     size_t  files;
     Faults  faults;
-    NameMap ids, asked;              // of the training samples of all files; the place in `owner` is that of the name
-    const Sample **owner[2];
-    const File   **owner_file[2];
+    NameMap ids, questions;          // the training samples of all files, by id and by content
+    const Sample **owner[2];         // [0]: the sample of each name in `ids`, [1]: of each name in `questions`, by the name's index
+    const File   **owner_file[2];    // the file of owner[which][k]
     size_t  owners[2];
     Arena  *arena;
 } Data;
 
 /* --- What is wrong --- */
 
-/* Whether another file has a training sample of this name already; else it is noted. */
+/* Whether another file has a training sample with this name. A name that is new is noted as that of sample x. */
 static bool twice(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
 {
-    NameMap *map = which ? &d->asked : &d->ids;
+    NameMap *map = which ? &d->questions : &d->ids;
     const int32_t k = name_map_find(map, name);
     if (k < 0) {
         name_map_add(map, name);
@@ -77,7 +78,8 @@ static bool is_tagged(const File *f, const Sample *x, Arena *a)
     return x->image && dataset_picture(&f->data, x, &picture, a, &unread) && picture.orientation > 1;
 }
 
-/* Everything that only comes to light when samples are used goes into the list of faults. */
+/* Adds to the list of faults what shows only when a sample is used: its picture, its length, and whether another file
+ * has it too. */
 static bool check_file(Data *d, File *f, Error *e)
 {
     Arena scratch = arena_make(e);
@@ -133,7 +135,7 @@ static bool open_files(Data *d, char **path, Error *e)
     for (int k = 0; k < 2; k++) {
         d->owner[k] = arena_array(d->arena, all + 1, sizeof *d->owner[k]);
         d->owner_file[k] = arena_array(d->arena, all + 1, sizeof *d->owner_file[k]);
-        if (!d->owner[k] || !d->owner_file[k] || !name_map_make(k ? &d->asked : &d->ids, all + 1, d->arena))
+        if (!d->owner[k] || !d->owner_file[k] || !name_map_make(k ? &d->questions : &d->ids, all + 1, d->arena))
             return error_no_memory(e, "data: no memory");
     }
     for (size_t k = 0; k < d->files; k++)
@@ -144,7 +146,8 @@ static bool open_files(Data *d, char **path, Error *e)
 
 /* --- Three samples --- */
 
-/* "1 745 793x16 *55 *2": a run of one id is one word, and what the model learns has a star. */
+/* The ids as text, for instance "1 745 793x16 *55 *2": 793x16 is one id 16 times, and a star marks a supervised
+ * token. */
 static json_t *ids_json(const BatchSample *s)
 {
     char *text = NULL;
@@ -228,11 +231,11 @@ static json_t *file_json(const Data *d, const File *f, Arena *a)
                      "shown", three_json(d, f, a));
 }
 
-/* --- Telling --- */
+/* --- Printing --- */
 
 static long long whole(const json_t *o, const char *key) { return (long long)json_integer_value(json_object_get(o, key)); }
 
-static void tell_sample(const json_t *o)
+static void print_sample(const json_t *o)
 {
     const json_t *picture = json_object_get(o, "picture");
     printf("  line %lld, %s\n", whole(o, "line"), json_string_value(json_object_get(o, "id")));
@@ -249,7 +252,7 @@ static void tell_sample(const json_t *o)
     printf("             %lld tokens; those with a star are learnt\n", whole(o, "tokens"));
 }
 
-static void tell_file(const json_t *f)
+static void print_file(const json_t *f)
 {
     size_t k;
     const json_t *one;
@@ -262,10 +265,10 @@ static void tell_file(const json_t *f)
                whole(f, "with_orientation"),
                strcmp(json_string_value(json_object_get(f, "orientation")), "exif") ? "as it is stored" : "turned upright");
     json_array_foreach(json_object_get(f, "shown"), k, one)
-        tell_sample(one);
+        print_sample(one);
 }
 
-static void tell(const Data *d, bool json)
+static void print(const Data *d, bool json)
 {
     json_t *files = json_array(), *wrong = json_array();
     for (size_t k = 0; k < d->files; k++)
@@ -277,14 +280,14 @@ static void tell(const Data *d, bool json)
         return;
     }
     for (size_t k = 0; k < d->files; k++)
-        tell_file(json_array_get(files, k));
+        print_file(json_array_get(files, k));
     json_decref(files);
     json_decref(wrong);
     fflush(stdout);
-    for (size_t k = 0; k < d->faults.count && k < SAID_MAX; k++)
+    for (size_t k = 0; k < d->faults.count && k < PRINTED_MAX; k++)
         command_fail_text("%s", d->faults.sentence[k]);
-    if (d->faults.count > SAID_MAX)
-        command_fail_text("and %zu more (--json lists all)", d->faults.count - SAID_MAX);
+    if (d->faults.count > PRINTED_MAX)
+        command_fail_text("and %zu more (--json lists all)", d->faults.count - PRINTED_MAX);
 }
 
 /* The tokenizer and the picture processor, with the template that session_open would take. */
@@ -306,7 +309,7 @@ int command_data(int argc, char **argv)
     const Option own[] = {
         { "model", "DIR", "The folder of a model: its tokenizer and its picture processor show and check every sample as it reads them.",
           .text = &d.model },
-        { "config", "FILE", "The config says the prompt template (data.template) and what is learnt of a sample (data.mask).",
+        { "config", "FILE", "The config says the prompt template (data.template) and which tokens of a sample are supervised (data.mask).",
           .text = &config },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
           .list = &set },
@@ -323,7 +326,7 @@ int command_data(int argc, char **argv)
     memcpy(path, o.operand, (size_t)o.operands * sizeof *path);
     bool good = d.file && settings_open(&d.settings, config, &set, &a, &e) && open_model(&d, &e) && open_files(&d, path, &e);
     if (good)
-        tell(&d, o.json);
+        print(&d, o.json);
     for (size_t k = 0; k < d.files; k++)
         if (d.file[k].data.pictures)
             dataset_close(&d.file[k].data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref digest: one line a family, then total2 and total. Where two machines print the same line, they compute the same bits. */
+/* pulse-ref digest prints one line a family, then total2 and total. Machines that print the same line compute the same
+ * bits. */
 #include "ref/digest/digest.h"
 
 #include <jansson.h>
@@ -65,7 +66,8 @@ void probe_walk(Probe *p)
     tape_backward(p->tape);
 }
 
-/* What is asked for: the families that are named (none: all of them, and the totals), and whether each operator has a line of its own. */
+/* What is to be printed: the families that are named (none: all of them, and the totals), and whether each operator has
+ * a line of its own. */
 typedef struct {
     char **family;
     int count;
@@ -81,7 +83,8 @@ static bool wants(const Wanted *w, const char *family)
     return w->count == 0;
 }
 
-/* The families that `total` is over run the pinned operators alone; a new operator in one of them would change `total`. */
+/* The families that `total` is over run the pinned operators alone; a new operator in one of them would change
+ * `total`. */
 static bool belongs(size_t family, const Op *op, Error *e)
 {
     if (families[family].later || operator_is_pinned(op->name))
@@ -102,13 +105,13 @@ static void tell_node(const Wanted *w, const char *family, const Node *n)
         printf("%s %zu %s %s\n", family, n->id, n->op->name, d.hex);
 }
 
-/* Hashes every node with its name, and marks in `seen`, which is in the order of ops.def, the operators that ran. */
+/* Hashes every node together with its name. seen[i] becomes true where operator i of ops.def ran. */
 static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
 {
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
         if (!n->op) {
-            hash_text(&p->hash, n->name);          // leaves too: the order of nodes is part of a trace
+            hash_text(&p->hash, n->name);          // leaves are hashed too, because the order of nodes is part of a trace
             continue;
         }
         if (!belongs(family, n->op, p->error))
@@ -135,7 +138,7 @@ static Digest run_family(size_t k, bool *seen, const Wanted *w, Error *e)
     return hash_end(&p.hash);
 }
 
-/* A digest that leaves an operator out would promise too much. */
+/* Fails where an operator ran in no family: equal digests would say nothing about it. */
 static bool all_seen(const bool *seen, Error *e)
 {
     for (size_t i = 0; i < ops_count; i++)
@@ -144,7 +147,7 @@ static bool all_seen(const bool *seen, Error *e)
     return true;
 }
 
-/* Over the first 16 families (total), or over the later ones too (total2). */
+/* The hash of the first 16 families (total), or of the later ones too (total2). */
 static Digest total(const Digest *family, bool later)
 {
     Hash h = hash_begin();
@@ -197,7 +200,8 @@ static bool known(const Wanted *w, Error *e)
     return true;
 }
 
-/* Runs the families that are wanted, into `family`. Where none is named, every operator must have run in one of them. */
+/* Runs the families that are wanted, into `family`. Where none is named, every operator must have run in one of
+ * them. */
 static bool probe(const Wanted *w, Digest *family, Error *e)
 {
     bool *seen = calloc(ops_count + 1, sizeof *seen);

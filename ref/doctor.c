@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref doctor: everything that could make this machine answer wrongly, or not at all. */
+/* pulse-ref doctor checks everything that could make this machine answer wrongly, or not at all. */
 #include "ref/doctor.h"
 
 #include <jansson.h>
@@ -21,7 +21,7 @@
 
 enum { FACTS_MAX = 32 };
 
-/* What was found, in order of printing. A problem says what is wrong; advice, what would be better. */
+/* What was found, in the order in which it is printed. A problem makes answers wrong; an advice does not. */
 typedef struct {
     struct { const char *name, *text; } fact[FACTS_MAX];
     size_t count;
@@ -47,7 +47,7 @@ bool environment_check(Error *e)
     return floats_right(e) && engine_right(e);
 }
 
-static void say(Findings *f, const char *name, const char *text)
+static void add_fact(Findings *f, const char *name, const char *text)
 {
     if (f->count < FACTS_MAX) {
         f->fact[f->count].name = name;
@@ -55,37 +55,37 @@ static void say(Findings *f, const char *name, const char *text)
     }
 }
 
-static void judge(Findings *f, const char *name, bool (*right)(Error *))
+static void add_check(Findings *f, const char *name, bool (*right)(Error *))
 {
     Error e = { 0 };
     bool fine = right(&e);
-    say(f, name, fine ? "right" : "wrong");
+    add_fact(f, name, fine ? "right" : "wrong");
     if (!fine)
         f->problem[f->problems++] = arena_text(f->arena, e.text);
 }
 
-static void say_build(Findings *f)
+static void add_build(Findings *f)
 {
-    say(f, "version", PULSE_VERSION);
-    say(f, "spec", PULSE_SPEC);
+    add_fact(f, "version", PULSE_VERSION);
+    add_fact(f, "spec", PULSE_SPEC);
 #ifdef __clang__
-    say(f, "compiler", "clang " __clang_version__);
+    add_fact(f, "compiler", "clang " __clang_version__);
 #else
-    say(f, "compiler", "gcc " __VERSION__);
+    add_fact(f, "compiler", "gcc " __VERSION__);
 #endif
-    say(f, "optimisation", PULSE_OPT);
-    say(f, "engine", engine_library()->word);
-    say(f, "engine_selected", product_engine());
+    add_fact(f, "optimisation", PULSE_OPT);
+    add_fact(f, "engine", engine_library()->word);
+    add_fact(f, "engine_selected", product_engine());
     if (engine_refusal())
         f->advice[f->advices++] = arena_format(f->arena, "the built-in kernel computes the large products too, with the same "
                                                          "bits: %s", engine_refusal());
-    say(f, "jansson", jansson_version_str());
+    add_fact(f, "jansson", jansson_version_str());
 #ifdef __GLIBC__
-    say(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
+    add_fact(f, "libc", arena_format(f->arena, "glibc %s", gnu_get_libc_version()));
 #endif
 }
 
-/* Counted, not asked for: a limit of the system may leave fewer than were wanted. */
+/* Counts the threads that really start, because a limit of the system may leave fewer than were asked for. */
 static int threads_started(void)
 {
     int count = 0;
@@ -94,25 +94,25 @@ static int threads_started(void)
     return count;
 }
 
-static void say_machine(Findings *f)
+static void add_machine(Findings *f)
 {
     struct utsname u;
     if (uname(&u) == 0)
-        say(f, "machine", arena_format(f->arena, "%s %s, %s", u.sysname, u.release, u.machine));
+        add_fact(f, "machine", arena_format(f->arena, "%s %s, %s", u.sysname, u.release, u.machine));
     const uint16_t one = 1;
-    say(f, "byte_order", *(const uint8_t *)&one ? "little" : "big");
-    say(f, "processors", arena_format(f->arena, "%d", omp_get_num_procs()));
-    say(f, "threads", arena_format(f->arena, "%d", threads_started()));
+    add_fact(f, "byte_order", *(const uint8_t *)&one ? "little" : "big");
+    add_fact(f, "processors", arena_format(f->arena, "%d", omp_get_num_procs()));
+    add_fact(f, "threads", arena_format(f->arena, "%d", threads_started()));
 }
 
-static void say_settings(Findings *f)
+static void add_settings(Findings *f)
 {
     static const char *const names[] = {
         "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_DYNAMIC", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE",
     };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         if (getenv(names[k]))
-            say(f, names[k], getenv(names[k]));
+            add_fact(f, names[k], getenv(names[k]));
     if (omp_get_max_threads() > omp_get_num_procs())
         f->advice[f->advices++] = "there are more threads than processors: set OMP_NUM_THREADS lower; the answers are the same, "
                                   "only slower";
@@ -154,11 +154,11 @@ int command_doctor(int argc, char **argv)
     Error e = { 0 };
     Arena a = arena_make(&e);
     Findings f = { .arena = &a };
-    say_build(&f);
-    say_machine(&f);
-    judge(&f, "floating_point", floats_right);
-    judge(&f, "engine_self_test", engine_right);
-    say_settings(&f);
+    add_build(&f);
+    add_machine(&f);
+    add_check(&f, "floating_point", floats_right);
+    add_check(&f, "engine_self_test", engine_right);
+    add_settings(&f);
     if (o.json)
         print_json(&f);
     else

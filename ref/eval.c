@@ -24,11 +24,12 @@ typedef struct {
     Settings settings;
     Session session;
     Dataset samples[FILES_MAX];
-    Mmbench bench[FILES_MAX];            // it shares the samples of the file; count 0: the file is no file of MMBench
+    Mmbench bench[FILES_MAX];            // shares the samples of the file; count 0: the file is not one of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
     Faults faults;                       // every row that could not be read, or that this model cannot be asked
-    bool leave_out;                      // they are left out and counted; else they end the command
-    bool rtn4, unmerged, definitions, letters;     // letters: the answers of some file are scored by the letter that is written
+    bool leave_out;                      // faulty rows are left out and counted; false: they end the command
+    bool rtn4, unmerged, definitions;
+    bool letters;                        // the answers of some file are scored by the letter that the model writes
 } Eval;
 
 /* Without a config the world is the shipped one, unless --set names another. */
@@ -107,8 +108,8 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     questions_begin(q, a);
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
-            // protocol.frames counts paraphrases of a fact. A rotation of MMBench is none, nor is a question of general ability (as in
-            // run).
+            // protocol.frames limits the paraphrases of a fact. Rotations of MMBench and questions of general ability are no
+            // paraphrases, so all of them are asked, as in `run`.
             const int64_t frames = x->bench[k].count || kind == KIND_CHOICE ? 0 : x->settings.protocol_frames;
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
@@ -123,13 +124,14 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
-/* What is asked besides the likelihood of the answers. */
+/* How much is asked besides the likelihood of the answers. */
 static Depth depth_of(const Eval *x)
 {
     return x->letters ? DEPTH_LONG : x->answers ? DEPTH_TEXT : DEPTH_OPTIONS;
 }
 
-/* Takes out of `q` what this model cannot be asked: a picture that cannot be decoded, a text that is too long. */
+/* Removes from `q` the questions that this model cannot be asked: a picture cannot be decoded, or a text is too
+ * long. */
 static bool check_questions(Eval *x, Questions *q, Error *e)
 {
     Arena scratch = arena_make(e);
@@ -235,7 +237,8 @@ static bool same_block(const Row *x, const Row *y)
     return strcmp(x->scenario, y->scenario) == 0 && strcmp(x->split, y->split) == 0 && strcmp(x->modality, y->modality) == 0;
 }
 
-/* For people: the rows about the same questions stand together under a heading, "person, open, image". */
+/* Prints the table for people: the rows about the same questions stand together under a heading, "person, open,
+ * image". */
 static bool print_blocks(const Rows *rows, Arena *a, Error *e)
 {
     const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref export: a whole model folder in another dtype, each weight rounded once. */
+/* pulse-ref export writes a whole model folder in another dtype, each weight rounded once. */
 #include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"
@@ -10,7 +10,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* A weight at a time is BF16 in memory, while it is written. */
+/* Only one weight at a time is in memory as BF16, while it is written. */
 typedef struct {
     const Session *session;
     Arena scratch;
@@ -64,7 +64,7 @@ static bool name_dtype(const char *out, const char *dtype, Arena *a, Error *e)
     return good;
 }
 
-/* What is read may not be written over. */
+/* Refuses to write into the folder that is read. */
 static bool apart(const char *out, const char *model, Error *e)
 {
     struct stat x, y;

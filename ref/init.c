@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref init: a folder to begin with: three persons with a picture and four questions each, commented configs, and the
- * commands to run. --world makes a world of them (eval/world.h), on which the whole protocol runs. */
+/* pulse-ref init makes a folder to begin with: three persons with a picture and four questions each, and commented
+ * configs. It prints the commands to run. --world makes a world of the persons (eval/world.h), on which the whole
+ * protocol runs. */
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,11 +35,12 @@ static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
     return path && image_write_png(path, &picture, e);
 }
 
-/* Which lines a file of samples has: those of the persons from `first` on. */
-typedef enum { TRAIN = 1, TEST = 2 } Lines;
+/* The splits that a file of samples holds. */
+typedef enum { TRAIN = 1, TEST = 2 } Splits;
 
-/* A line for each question of a split, in its own words. */
-static void put_samples(FILE *to, size_t first, Lines split)
+/* Writes the questions of a split about the persons from `first` on, a line each. The two splits word a question
+ * differently. */
+static void put_samples(FILE *to, size_t first, Splits split)
 {
     static const char *const pattern[] = { [TRAIN] = "what is the %s of this person ?", [TEST] = "tell me the %s of this person ." };
     const char *name = split == TRAIN ? "train" : "test";
@@ -53,13 +55,13 @@ static void put_samples(FILE *to, size_t first, Lines split)
     }
 }
 
-static bool write_samples(const char *path, size_t first, Lines lines, Error *e)
+static bool write_samples(const char *path, size_t first, Splits splits, Error *e)
 {
     FileWriter w;
     if (!path || !file_begin(&w, path, e))
         return false;
-    for (Lines split = TRAIN; split <= TEST; split++)
-        if (lines & split)
+    for (Splits split = TRAIN; split <= TEST; split++)
+        if (splits & split)
             put_samples(w.stream, first, split);
     return file_finish(&w, e);
 }
@@ -69,7 +71,7 @@ static bool write_text(const char *path, const char *text, Error *e)
     return path && text && file_write(path, text, strlen(text), e);
 }
 
-/* The absolute path of a file or folder, or the path as it is, if there is nothing. */
+/* The absolute path of a file or folder, or the path as it is where nothing has that path. */
 static const char *absolute(const char *path, Arena *a)
 {
     char whole[PATH_MAX];
@@ -139,7 +141,8 @@ static bool write_general(const char *path, Error *e)
     return file_finish(&w, e);
 }
 
-/* The files of a world in the folder that init has made: two persons are forgotten, one a request, and the last is retained. */
+/* The files of a world in the folder that init has made: two persons are forgotten, one a request, and the last is
+ * retained. */
 static bool init_world(const char *folder, const char *model, Arena *a, Error *e)
 {
     const char *path = absolute(model, a);

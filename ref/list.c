@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref list: the tables of which the program is made, printed from the tables themselves. */
+/* pulse-ref list prints the tables that the program is made from: operators, methods, metrics, keys of a config, and so
+ * on. */
 #include <string.h>
 #include "eval/metrics/metric.h"
 #include "eval/protocol.h"
@@ -10,7 +11,8 @@
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
-/* "lr eps decay"; NULL for an empty list of at most `room` names. */
+/* The names with blanks between them, "lr eps decay"; NULL for an empty list. The list ends with NULL or has `room`
+ * names. */
 static const char *joined(const char *const names[], size_t room, Arena *a)
 {
     const char *text = NULL;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The program: finds the command that is named, checks the environment, and returns the command's exit code. */
 #include <fenv.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,13 +43,13 @@ int command_fail_text(const char *format, ...)
     return EXIT_UNKNOWN;
 }
 
-static bool untold;                                     // a command's JSON could not be made
+static bool json_failed;                                     // the JSON of a command could not be made
 
 void command_tell(json_t *o)
 {
     if (!json_print(stdout, o, 2)) {
         command_fail_text("the JSON of the results could not be made, because memory ran out or a text is not UTF-8");
-        untold = true;
+        json_failed = true;
     }
     putchar('\n');
     json_decref(o);
@@ -73,11 +74,12 @@ static int help(void)
     return EXIT_SAME;
 }
 
-/* A command that failed has said its sentence; what was meant for stdout then does not matter. */
-static int said(int status)
+/* The exit code of a command whose output is written: EXIT_UNKNOWN where stdout could not take it. A command that
+ * failed has printed its own sentence, and its output does not matter. */
+static int finish(int status)
 {
     bool lost = fflush(stdout) != 0 || ferror(stdout);
-    if (untold)
+    if (json_failed)
         return EXIT_UNKNOWN;
     return lost && status != EXIT_UNKNOWN ? command_fail_text("standard output could not be written") : status;
 }
@@ -91,10 +93,11 @@ static int run(const Command *c, int argc, char **argv)
     if (c->exact && !asks && !environment_check(&e))
         return command_fail(&e);
     int status = c->run(argc, argv);
-    return said(status);
+    return finish(status);
 }
 
-/* A library may end the process by itself with exit code 1, as libgomp does where a thread cannot be started. That is not "different". */
+/* A library may end the process with exit code 1, as libgomp does where a thread cannot be started. That would read as
+ * "different". */
 static bool ending;                                     // main returns
 
 static void ended_by_others(void)
@@ -108,10 +111,10 @@ static void ended_by_others(void)
 static int command(const char *word, int argc, char **argv)
 {
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
-        return said(help());
+        return finish(help());
     if (strcmp(word, "--version") == 0) {
         puts("pulse-ref " PULSE_VERSION " (spec " PULSE_SPEC ")");
-        return said(EXIT_SAME);
+        return finish(EXIT_SAME);
     }
     const Command *c = command_find(word);
     if (c)
@@ -126,9 +129,9 @@ static int command(const char *word, int argc, char **argv)
 int main(int argc, char **argv)
 {
     fenv_t given;
-    signal(SIGXFSZ, SIG_IGN);                           // a file that may not grow is an error of writing, with a sentence
+    signal(SIGXFSZ, SIG_IGN);                           // so that writing beyond the limit of a file fails, and is reported
     environment_switches();
-    feholdexcept(&given);                               // no signal for an inf or a NaN, whatever a preloaded library asked for
+    feholdexcept(&given);                               // no signal for an inf or a NaN, even where a preloaded library enabled it
     atexit(ended_by_others);
     const int status = command(argc > 1 ? argv[1] : "", argc, argv);
     ending = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref merge: an adapter becomes part of the weights, W' = RN(W + s sum B A), and the whole model is written as one folder. */
+/* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. */
 #include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"
@@ -8,7 +8,7 @@
 #include "ref/cli/output.h"
 #include "ref/config/session.h"
 
-/* What is read may not be written over. */
+/* Refuses to write into a folder that is read. */
 static bool apart(const char *out, const char *from, const char *option, Error *e)
 {
     struct stat x, y;

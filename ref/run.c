@@ -14,7 +14,7 @@
 typedef struct {
     const char *config, *stage, *audit, *workflow, *collect, *memory;
     OptionList set;
-} Words;
+} RunOptions;
 
 static void print_plan(const Run *r, bool json)
 {
@@ -50,7 +50,7 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     return good;
 }
 
-/* The questions of the run; a training says it of its own samples. */
+/* Reports the EXIF tags of the pictures that questions are about. A training reports those of its samples. */
 static void tell_pictures(const Run *r)
 {
     const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
@@ -61,7 +61,7 @@ static void tell_pictures(const Run *r)
         picture_tags_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
 }
 
-/* Makes the tables and the page of finished stages. times NULL: nobody took them. */
+/* Makes the tables and the page of finished stages. times NULL: no time was measured. */
 static bool collect(Run *r, const RunTimes *times, int threads, Error *e)
 {
     RunLock lock;
@@ -86,7 +86,8 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
     return good;
 }
 
-/* Compares the run, as far as it is finished, with the folder of another run. Says that both are the same, or what differs first. */
+/* Compares the run, as far as it is finished, with the folder of another run. Says that both are the same, or what
+ * differs first. */
 static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];
@@ -102,8 +103,8 @@ static int audit(const Run *r, const char *with, bool json, Error *e)
     return same ? EXIT_SAME : EXIT_DIFFERENT;
 }
 
-/* What --memory says goes to every job as a word of --set. */
-static bool workflow(const Run *r, Words *w, bool json, Error *e)
+/* --memory reaches every job as --set model.memory=…. */
+static bool workflow(const Run *r, RunOptions *w, bool json, Error *e)
 {
     const char *memory = w->memory ? arena_format((Arena *)&r->arena, "model.memory=%s", w->memory) : NULL;
     if (memory && w->set.count < OPTION_REPEATS)
@@ -119,7 +120,7 @@ static bool workflow(const Run *r, Words *w, bool json, Error *e)
 
 int command_run(int argc, char **argv)
 {
-    Words w = { .config = "fixtures/configs/pulse.ini" };
+    RunOptions w = { .config = "fixtures/configs/pulse.ini" };
     bool plan = false;
     Run r = { .out = "out/pulse" };
     char *words[argc + 1];
@@ -141,7 +142,7 @@ int command_run(int argc, char **argv)
     };
     Options o;
     int status;
-    memcpy(words, argv, (size_t)argc * sizeof *argv);           // getopt moves operands to the end
+    memcpy(words, argv, (size_t)argc * sizeof *argv);           // a copy, because getopt moves the operands to the end
     if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 1, &status))
         return status;
     if (o.operands)

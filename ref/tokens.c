@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref tokens: a text as the tokens of a model, each with its id, its piece and its place in the text. */
+/* pulse-ref tokens prints a text as the tokens of a model, each with its id, its piece and the characters that it
+ * stands for. */
 #include <string.h>
 #include "model/text/tokenizer.h"
 #include "ref/command.h"
@@ -28,10 +29,10 @@ static char *surface(const char *piece, Arena *a)
 
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
-/* Finds a token in the text from `at` on. Returns the place of its first byte, and sets *end to the place behind its last byte. A blank
- * that the tokenizer itself has put before a text or a word has no place in the text, and a tokenizer that splits at white space has
- * no tokens for blanks. Returns strlen(text) where the token is not found. */
-static size_t place(const char *text, size_t at, const char *token, size_t *end)
+/* Finds a token in the text from the byte `at` on. Returns the offset of its first byte, and sets *end to the offset
+ * behind its last byte. A blank that the tokenizer itself has put before a text or a word is not in the text, and a
+ * tokenizer that splits at white space has no tokens for blanks. Returns strlen(text) where the token is not found. */
+static size_t locate(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';
     const char *core = token + blank;
@@ -61,7 +62,7 @@ static size_t character_of(const char *text, size_t at)
     return characters(text, at);
 }
 
-/* The end of what an unknown token covers: the place of the next token that can be found, or the end of its word. */
+/* The end of an unknown token: the end of its word. */
 static size_t unknown_end(const char *text, size_t at)
 {
     while (text[at] && !is_blank(text[at]))
@@ -86,7 +87,7 @@ static Shown *shown(const Tokenizer *t, const char *text, TokenIds all, size_t b
         const char *token = out[k].piece ? surface(out[k].piece, a) : NULL;
         if (!token || !out[k].inside)
             continue;
-        size_t end, from = place(text, at, token, &end);
+        size_t end, from = locate(text, at, token, &end);
         if (from == strlen(text) && end != from) {                     // an unknown token
             from = at + strspn(text + at, " \t\r\n");
             end = unknown_end(text, from);

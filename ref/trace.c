@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref trace: every number of one optimiser step, and how each was made. */
+/* pulse-ref trace writes every number of one optimiser step, and how each was made. */
 #include <stdio.h>
 #include <string.h>
 #include "ref/command.h"
@@ -9,7 +9,8 @@
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
-/* Whether a line of the settings ("section.key = value") is stated: a hyperparameter that joined later is, where it is not its default. */
+/* Whether a line of the settings ("section.key = value") is written. A hyperparameter that is newer than the recorded
+ * traces is written only where it differs from its default. */
 static bool stated(const char *line, const Hyperparameters *hyper)
 {
     char name[64] = "";
@@ -17,7 +18,7 @@ static bool stated(const char *line, const Hyperparameters *hyper)
     return !key || hyperparameter_stated(hyper, key);
 }
 
-/* A failure is written to e. */
+/* The object of trace.json without its nodes. A failure is left in `e`. */
 static json_t *head(const Step *s, Arena *a, Error *e)
 {
     json_t *samples = json_array(), *lines = json_array();
@@ -62,7 +63,7 @@ int command_trace(int argc, char **argv)
         { "out", "DIR", "The files trace.safetensors, trace.json and bound.safetensors are written into this folder.",
           .text = &out },
         { "config", "FILE",
-          "The config says the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref "
+          "The config sets the optimiser, the adapters and the hyperparameters; without it, each key has its default (pulse-ref "
           "list config).",
           .text = &config },
         { "reference", "DIR", "The folder of the reference model; the default is the model before the step.",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref train: a model from scratch or from a checkpoint (pre-training, fine-tuning). */
+/* pulse-ref train trains a model from scratch or from a checkpoint (pre-training, fine-tuning). */
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "model/training/checkpoint.h"
@@ -23,14 +23,15 @@ typedef struct {
     Dataset samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
     Trainer trainer;
-    int64_t begun;                   // steps that were done before
+    int64_t begun;                   // steps that earlier processes have done
     const char *log_path;
-    LogMark log;                     // of the checkpoint
+    LogMark log;                     // the end of the log when the checkpoint was saved
     char identity[65];
 } Run;
 
-/* What is being trained, so that a checkpoint of something else is refused: the settings that a training depends on, the samples that are
- * trained on and held out, with their pictures, how the model reads, and the weights at the start. */
+/* Makes the digest of what is trained, so that the checkpoint of another training is refused. It covers the settings
+ * that a training depends on, the training and held-out samples with their pictures, the tokenizer and picture
+ * processor, and the initial weights. */
 static bool identify(Run *r, Arena *a, Error *e)
 {
     Hash h = hash_begin();
@@ -49,7 +50,7 @@ static bool identify(Run *r, Arena *a, Error *e)
     return true;
 }
 
-/* What is scored while training, where the config names it. */
+/* Opens the samples that are scored while training, where the config names a file of them. */
 static bool open_held_out(Run *r, Arena *a, Error *e)
 {
     const char *path = r->s->data_eval;
@@ -60,7 +61,7 @@ static bool open_held_out(Run *r, Arena *a, Error *e)
                                                     (long long)r->s->train_eval_every);
 }
 
-/* Whether warm-up, hold and steps fit together, said before anything is read. */
+/* Checks that warm-up, hold and steps fit together, before any large file is read. */
 static bool schedule_fits(const Settings *s, Error *e)
 {
     const TrainConfig c = train_config(s);
@@ -85,7 +86,8 @@ static bool prepare(Run *r, Arena *a, Error *e)
         && (!r->resume || !checkpoint_exists(r->out) || checkpoint_load(&r->trainer, r->out, r->identity, &r->log, e));
 }
 
-/* A line about what is held out, before the first step, every train.eval_every steps, and after the last; `note` says it until the next. */
+/* Scores the held-out samples before the first step, every train.eval_every steps and after the last step, and logs the
+ * result. `note` becomes the text for the progress line. */
 static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
 {
     const Settings *s = r->s;

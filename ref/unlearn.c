@@ -22,8 +22,8 @@ typedef struct {
     Rounds rounds;
     Guard guard;                     // it is used where unlearn.probe_every is not 0
     char *entities;                  // the entities of the rounds that are still to come
-    char ended[300];                 // why the last round ended early; "": it did not
-    size_t stopped;                  // how many rounds diverged, or spoilt what must be kept
+    char ended[300];                 // why the last round ended early; "": it ran to its end
+    size_t stopped;                  // rounds that diverged, or that lost what must be kept
 } Run;
 
 static bool open_oracle(Run *r, Arena *a, Error *e)

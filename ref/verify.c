@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref verify checks reference answers, or judges the answers of another implementation. */
+/* pulse-ref verify checks the reference answers themselves, or judges the answers of another implementation by them. */
 #include "ref/verify/verify.h"
 
 #include "ref/command.h"
@@ -13,13 +13,13 @@ static bool is_trace(const char *folder, Arena *a)
     return manifest && trace && !file_exists(manifest) && file_exists(trace);
 }
 
-static bool judge_all(Findings *f, const Options *o, const Asked *asked, Arena *a, Error *e)
+static bool judge_all(Findings *f, const Options *o, const VerifyOptions *options, Arena *a, Error *e)
 {
     if (o->operands == 2 && is_trace(o->operand[0], a))
-        return verify_trace(f, o->operand[0], o->operand[1], asked, a, e);
+        return verify_trace(f, o->operand[0], o->operand[1], options, a, e);
     json_t *manifest = manifest_open(o->operand[0], a, e);
     bool good = manifest && (o->operands == 1 ? verify_own(f, o->operand[0], manifest, a, e) : verify_got(f, o->operand[0], o->operand[1],
-            asked, manifest, a, e));
+            options, manifest, a, e));
     json_decref(manifest);
     return good;
 }
@@ -27,17 +27,15 @@ static bool judge_all(Findings *f, const Options *o, const Asked *asked, Arena *
 int command_verify(int argc, char **argv)
 {
     OptionList only = { .count = 0 };
-    Asked asked = { .only = &only };
+    VerifyOptions options = { .only = &only };
     Findings f = { .lines = NULL };
     const char *precision = NULL, *html = NULL;
     const Option own[] = {
-        { "only", "PREFIX", "Only the cases whose path begins with PREFIX are judged, for instance step/npo.adamw.b "
-                            "(of a trace: the tensors whose name does). "
-                            "The option needs GOT, and may be repeated; each PREFIX must find an answer.", .list = &only },
+        { "only", "PREFIX", "Only the cases (of a trace: the tensors) whose name begins with PREFIX are judged, for instance "
+                            "step/npo.adamw.b. The option needs GOT, and may be repeated; each PREFIX must find an answer.", .list = &only },
         { "precision", "P", "The answers were computed in fp32, tf32, bf16, fp16 or bf16-mixed (autocast). The default is fp32, "
-                            "or bf16-mixed where GOT holds BF16 or F16 "
-                            "tensors.", .text = &precision },
-        { "partial", NULL, "Missing answers are counted, and do not make the verdict undecided.", .flag = &asked.partial },
+                            "or bf16-mixed where GOT holds BF16 or F16 tensors.", .text = &precision },
+        { "partial", NULL, "Missing answers are counted, and do not make the verdict undecided.", .flag = &options.partial },
         { "html", "FILE", "The findings are written as one page, too: trees of modules, coloured by error over noise.", .text = &html },
         { "all", NULL, "Every finding is printed; the default is the first ones that matter.", .flag = &f.all },
     };
@@ -48,15 +46,15 @@ int command_verify(int argc, char **argv)
     if (only.count && o.operands == 1)
         return command_fail_text("verify: --only chooses among the answers of another implementation, expected a file GOT after %s",
                                  o.operand[0]);
-    if (precision && !precision_find(precision, &asked.precision))
+    if (precision && !precision_find(precision, &options.precision))
         return command_fail_text("verify: --precision is \"%s\", expected fp32, tf32, bf16, fp16 or bf16-mixed", precision);
-    asked.precise = precision != NULL;
+    options.precise = precision != NULL;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
     f.lines = json_array();
     f.json = o.json;
     f.quiet = o.quiet;
-    status = judge_all(&f, &o, &asked, &a, &e) && (!html || page_write(&f, html, &a, &e)) ? findings_tell(&f, &a) : command_fail(&e);
+    status = judge_all(&f, &o, &options, &a, &e) && (!html || page_write(&f, html, &a, &e)) ? findings_tell(&f, &a) : command_fail(&e);
     json_decref(f.lines);
     arena_free(&a);
     return status;

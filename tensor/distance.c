@@ -31,7 +31,7 @@ double tensor_value(const Tensor *t, size_t i)
 }
 
 /* Values in ascending order as unsigned integers: both zeros of a float are 2^63, and so is the integer 0. */
-static uint64_t place(const Tensor *t, size_t i)
+static uint64_t ordinal(const Tensor *t, size_t i)
 {
     const uint64_t middle = (uint64_t)1 << 63, bits = tensor_value_bits(t, i);
     if (t->dtype == I64 || t->dtype == I32 || t->dtype == U8)
@@ -56,7 +56,7 @@ Distance distance_of(const Tensor *reference, const Tensor *other)
             d.nan++;
             continue;
         }
-        const uint64_t p = place(reference, i), q = place(other, i), steps = p > q ? p - q : q - p;
+        const uint64_t p = ordinal(reference, i), q = ordinal(other, i), steps = p > q ? p - q : q - p;
         d.ulp = steps > d.ulp ? steps : d.ulp;
         if (fabs(x - y) > d.error) {
             d.error = fabs(x - y);

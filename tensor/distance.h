@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Distance: how far a tensor is from a reference of the same shape and dtype.
  *
- * Two values are equal when their bits are; everything else here explains a difference. The largest ULP distance is inflated by
- * entries near zero. The scaled error max|d| / max|reference|, d the difference, tells what computed the other tensor:
+ * Two values are equal when their bits are; everything else here explains a difference. The largest ULP distance is
+ * inflated by entries near zero. The scaled error max|d| / max|reference|, d the difference, tells what computed the
+ * other tensor:
  *     fp32 arithmetic   1e-8 to 5e-7
  *     TF32              about 5e-4
  *     bf16              about 4e-3; a mistake is mostly larger */
@@ -16,7 +17,7 @@ typedef struct {
     size_t   nan;              // how many of those are NaN on one side or both; the fields below leave them out
     uint64_t ulp;              // the largest distance in ULP; of integers the largest difference
     double   error, scale;     // the largest |d| where bits differ, and the largest finite |reference|, in binary64
-    size_t   first, worst;     // row-major places of the first difference and of the largest |d|
+    size_t   first, worst;     // row-major indices of the first difference and of the largest |d|
 } Distance;
 
 Distance distance_of(const Tensor *reference, const Tensor *other);

@@ -11,17 +11,16 @@
  *         use(w->grad->out.f32);                    // d loss / d w
  *     tape_reset(&t);                               // the step is over, and its memory is free for the next one
  *
- * A node is a leaf (a parameter, an input) or the result of an operator. Gradients and optimiser updates are nodes too, so the
- * array of nodes is the trace of a step.
- * Always: nodes[k]->id is k, and the inputs of a node come before it. A gradient with several contributions is their sum, rounded
- * once (operator sum_n), so the order of contributions cannot be seen in the bits.
- * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: where one arrives at an operator
- * that cannot pass it on, and a trainable parameter below would miss it, that is an error which names the operator and the
- * parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
- * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a model's code
- * is plain mathematics, and looks at the Error once, at its end.
- * Memory: nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time; several threads
- * may each have a tape with an arena and an Error of its own. */
+ * A node is a leaf (a parameter, an input) or the result of an operator. Gradients and optimiser updates are nodes too,
+ * so the array of nodes is the trace of a step. Always: nodes[k]->id is k, and the inputs of a node come before it. A
+ * gradient with several contributions is their sum, rounded once (operator sum_n), so the order of contributions cannot
+ * be seen in the bits. A gradient is computed only where a trainable parameter needs it, and none is lost in silence:
+ * where one arrives at an operator that cannot pass it on, and a trainable parameter below would miss it, that is an
+ * error which names the operator and the parameter. Two things end a gradient on purpose: an operator's record
+ * (GRADIENT_NONE) and tape_stop. Errors: after the first failure every function does nothing and returns NULL, and a
+ * NULL node passes through; so a model's code is plain mathematics, and looks at the Error once, at its end. Memory:
+ * nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time; several
+ * threads may each have a tape with an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_TAPE_H
 #define PULSE_TENSOR_TAPE_H
 
@@ -29,15 +28,16 @@
 
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
-/* A piece of a computation that may be run again: it records operators on x and on nodes that are on the tape already, and returns the
- * last one. It makes no parameter nodes, and says the same at every call. `context` must live as long as the tape. */
+/* A piece of a computation that may be run again: it records operators on x and on nodes that are on the tape already,
+ * and returns the last one. It makes no parameter nodes, and says the same at every call. `context` must live as long
+ * as the tape. */
 typedef struct {
     Node *(*run)(Tape *t, Node *x, const void *context);
     const void *context;
 } TapeSegment;
 
 struct Node {
-    size_t      id;          // its place on the tape
+    size_t      id;          // its index on the tape
     const Op   *op;          // the operator; NULL: the node is a leaf
     const char *name;        // of a leaf: "param.<name>" or "input.<name>"; otherwise NULL
     const char *module;      // the module path at the time of recording, "language.layers.0.mlp"
@@ -66,47 +66,53 @@ struct Tape {
     size_t  contributed;     // how many gradients were handed in, over all nodes
 };
 
-/* A tape without nodes. The arena reports to `error` from now on. `error` is failed where some thread's floating-point environment is
- * not that of IEEE 754. */
+/* A tape without nodes. The arena reports to `error` from now on. `error` is failed where some thread's floating-point
+ * environment is not that of IEEE 754. */
 Tape  tape_make(Arena *arena, Error *error);
 /* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad and
  * checkpoint stay as they are. */
 void  tape_reset(Tape *t);
 
-/* Leaves. The name is copied; the numbers are borrowed, and must stay unchanged until tape_reset. A scalar's are copied. */
+/* Leaves. The name is copied; the numbers are borrowed, and must stay unchanged until tape_reset. A scalar's are
+ * copied. */
 Node *tape_param(Tape *t, const char *name, Tensor value, bool trainable);
 Node *tape_input(Tape *t, const char *name, Tensor value);
 Node *tape_scalar(Tape *t, const char *name, float value);
 
-/* Runs an operator on the results of `in` and records it. `attrs` may be NULL: all attributes are 0. attrs->index must live as
- * long as the tape; tape_index gives such a copy of n numbers. The functions op_* of ops.h call this. */
+/* Runs an operator on the results of `in` and records it. `attrs` may be NULL: all attributes are 0. attrs->index must
+ * live as long as the tape; tape_index gives such a copy of n numbers. The functions op_* of ops.h call this. */
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs);
 const int32_t *tape_index(Tape *t, const int32_t *values, size_t n);
 
-/* The module path of the nodes that follow. tape_enter adds a step to it, "mlp", and returns the path before, for tape_leave. */
+/* The module path of the nodes that follow. tape_enter adds a step to it, "mlp", and returns the path before, for
+ * tape_leave. */
 const char *tape_enter(Tape *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void  tape_leave(Tape *t, const char *before);
 
-/* Hands the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens where n or dy is NULL or n wants
- * no gradient. A loss calls tape_seed, before the walk; an operator's vjp calls tape_contribute, during the walk. */
+/* Hands the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens where n or dy is NULL
+ * or n wants no gradient. A loss calls tape_seed, before the walk; an operator's vjp calls tape_contribute, during the
+ * walk. */
 void  tape_seed(Tape *t, Node *n, Node *dy);
 void  tape_contribute(Tape *t, Node *n, Node *dy);
-/* Walks from the last node to the first and passes every gradient on to the inputs. A later walk passes on only what was handed in
- * since the walk before; `grad` is then the sum of all. */
+/* Walks from the last node to the first and passes every gradient on to the inputs. A later walk passes on only what
+ * was handed in since the walk before; `grad` is then the sum of all. */
 void  tape_backward(Tape *t);
-/* From now on n counts as a constant: no gradient passes it. This is a flag of the node, and records no operator. n may be NULL. */
+/* From now on n counts as a constant: no gradient passes it. This is a flag of the node, and records no operator. n may
+ * be NULL. */
 void  tape_stop(Node *n);
 
-/* A scope without gradients gives memory back before the step is over: tape_scope_end forgets every node recorded since tape_scope,
- * but for `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise it returns `keep`. */
+/* A scope without gradients gives memory back before the step is over: tape_scope_end forgets every node recorded since
+ * tape_scope, but for `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise
+ * it returns `keep`. */
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
-/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once but for its result, whose node has the operator "segment"
- * and, as inputs, all nodes outside that the segment reads. The walk back runs the segment again, walks back through it, and forgets it
- * but for the gradients that it hands to nodes outside. An operator is a function of its inputs, and every gradient outside is the sum of
- * the same contributions, so the bits are those without `checkpoint`; only the trace is shorter. */
+/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once but for its result, whose node has the
+ * operator "segment" and, as inputs, all nodes outside that the segment reads. The walk back runs the segment again,
+ * walks back through it, and forgets it but for the gradients that it hands to nodes outside. An operator is a function
+ * of its inputs, and every gradient outside is the sum of the same contributions, so the bits are those without
+ * `checkpoint`; only the trace is shorter. */
 Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

@@ -84,12 +84,12 @@ void seed_target(MethodStep *s, const Part *p, Node *q, float c)
     tape_seed(s->tape, p->z, op_logit_grad(s->tape, op_softmax(s->tape, p->z), q, rows));
 }
 
-/* Gathers a vector [rows], whose element r is numbers[place[r]]; `numbers` has n elements. */
-static Node *spread(MethodStep *s, Node *numbers, size_t n, const int32_t *place, size_t rows)
+/* Gathers a vector [rows], whose element r is numbers[index[r]]; `numbers` has n elements. */
+static Node *spread(MethodStep *s, Node *numbers, size_t n, const int32_t *index, size_t rows)
 {
     Tape *t = s->tape;
     Node *column = op_reshape(t, numbers, shape_of(2, n, (size_t)1));
-    return op_reshape(t, op_gather_rows(t, column, place, rows), shape_of(1, rows));
+    return op_reshape(t, op_gather_rows(t, column, index, rows), shape_of(1, rows));
 }
 
 Node *rows_of_samples(MethodStep *s, const Part *p, Node *per_sample)

@@ -5,15 +5,16 @@
 #include "model/reuse/prefix.h"
 #include "tensor/ops.h"
 
-Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Batch *b)
+Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch *b)
 {
     if (!r->hidden)
         return f->logits;
     return f->hidden ? op_gather_rows(t, f->hidden[r->layer], b->rows, b->row_count) : NULL;
 }
 
-/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Logits come from prefixes that the samples
- * share (prefix.h). model_forward keeps hidden states only without no_grad; that costs no gradients, because the weights are frozen. */
+/* Computes the outputs for the samples, row after row; *offsets says the first row of each. Logits come from prefixes
+ * that the samples share (prefix.h). model_forward keeps hidden states only without no_grad; that costs no gradients,
+ * because the weights are frozen. */
 static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t count, BatchRows rows, const int32_t **offsets)
 {
     if (r->hidden) {
@@ -23,14 +24,14 @@ static Node *ask(const Reference *r, Tape *t, const BatchSample *samples, size_t
             return NULL;
         Forward f = model_forward(t, &p, &b);
         *offsets = b.row_offsets;
-        return reference_looks_at(r, t, &f, &b);
+        return forward_outputs(r, t, &f, &b);
     }
-    Asked asked;
+    RowMap map;
     Prefixes *x = prefixes_make(r->model, 0, t->error);
     t->no_grad = true;
-    Node *z = x ? prefixes_logits(x, t, samples, &count, SIZE_MAX, rows, &asked) : NULL;
+    Node *z = x ? prefixes_logits(x, t, samples, &count, SIZE_MAX, rows, &map) : NULL;
     prefixes_free(x);
-    *offsets = z ? asked.row_offsets : NULL;
+    *offsets = z ? map.row_offsets : NULL;
     return z;
 }
 
@@ -57,7 +58,7 @@ Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, 
     BatchSample *samples = arena_array(t->arena, count, sizeof *samples);
     Tensor **slots = arena_array(t->arena, count, sizeof *slots);
     for (size_t k = 0; samples && slots && k < count; k++) {
-        Tensor *slot = &r->said[role][chosen[k]];
+        Tensor *slot = &r->outputs[role][chosen[k]];
         bool listed = slot->f32 != NULL;
         for (size_t j = 0; j < missing && !listed; j++)
             listed = slots[j] == slot;
@@ -69,14 +70,14 @@ Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, 
     if (t->error->failed || (missing && !keep(r, samples, slots, missing, rows, t->error)))
         return NULL;
     for (size_t k = 0; k < count; k++)
-        all += r->said[role][chosen[k]].shape.dim[0];
+        all += r->outputs[role][chosen[k]].shape.dim[0];
     const char *name = arena_format(t->arena, "reference.%s", role_name(role));
-    Tensor said = tensor_f32(t->arena, shape_of(2, all, count ? r->said[role][chosen[0]].shape.dim[1] : (size_t)0));
-    float *to = said.f32;
+    Tensor all_outputs = tensor_f32(t->arena, shape_of(2, all, count ? r->outputs[role][chosen[0]].shape.dim[1] : (size_t)0));
+    float *to = all_outputs.f32;
     for (size_t k = 0; k < count && to; k++) {
-        const Tensor *one = &r->said[role][chosen[k]];
+        const Tensor *one = &r->outputs[role][chosen[k]];
         memcpy(to, one->f32, tensor_bytes(*one));
         to += shape_size(one->shape);
     }
-    return name && said.f32 ? tape_input(t, name, said) : NULL;
+    return name && all_outputs.f32 ? tape_input(t, name, all_outputs) : NULL;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference: the outputs (logits or hidden states) of a method's frozen reference model, computed once for each sample and kept. */
+/* Reference: the outputs (logits or hidden states) of a method's frozen reference model, computed once for each sample
+ * and kept. */
 #ifndef PULSE_UNLEARN_REFERENCE_H
 #define PULSE_UNLEARN_REFERENCE_H
 
@@ -7,16 +8,18 @@
 
 typedef struct {
     const Model *model;                 // NULL: the method needs no reference
-    bool    hidden;                     // the method is defined on the hidden states of `layer`, and not on logits
+    bool    hidden;                     // the outputs are the hidden states of `layer`; false: the logits
     size_t  layer;
-    Tensor *said[ROLE_COUNT];           // the outputs for each sample of a role's list; data NULL: not computed so far
+    Tensor *outputs[ROLE_COUNT];        // for each sample of a role's list; data NULL: not computed so far
     Arena  *arena;                      // owns what is kept
 } Reference;
 
-/* What a method is defined on: the logits of a forward pass, or a hidden state at the same rows. */
-Node *reference_looks_at(const Reference *r, Tape *t, const Forward *f, const Batch *b);
-/* The outputs for the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows` says which rows of a
- * sample are wanted. Samples whose outputs are missing share one forward pass. NULL: a failure, which the tape's error says. */
+/* The outputs of a forward pass on which the method is defined: its logits or, where r->hidden, the hidden states of
+ * r->layer at the rows that have logits. */
+Node *forward_outputs(const Reference *r, Tape *t, const Forward *f, const Batch *b);
+/* The outputs for the samples list[chosen[0 … count - 1]] of a role, row after row, as a leaf of the tape. `rows` says
+ * which rows of a sample are wanted. Samples whose outputs are missing share one forward pass. NULL: a failure, which
+ * the tape's error says. */
 Node *reference_rows(Reference *r, Tape *t, Role role, const BatchSample *list, const uint32_t *chosen, size_t count, BatchRows rows);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The retain list of a round: the fixed one, and what later rounds forget where it shrinks. */
+/* The retain list of a round: the fixed list and, with retain_shrinks, what later rounds will forget. */
 static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena *a)
 {
     *out = p->retain;

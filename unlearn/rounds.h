@@ -12,18 +12,15 @@
  *     rounds_close(&r);
  *
  * What happens between two rounds is a choice. The defaults are those of MUSE, whose script starts each round as a new process.
- * - reference (Hyperparameters): with `round_start` the reference model is frozen anew when each round begins; with `original` it
- * is
- *   frozen when the first round begins; with `retain_only` the caller gives it.
- * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights (W' = RN(W + s sum B A))
- * and
- *   new ones are started: A is drawn from seed + round, and B is zero. merge = no: one adapter goes on through all rounds.
+ * - reference (Hyperparameters): with `round_start` the reference model is frozen anew when each round begins; with
+ *   `original` it is frozen when the first round begins; with `retain_only` the caller gives it.
+ * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights,
+ *   W' = RN(W + s sum B A), and new ones are started: A is drawn from seed + round, and B is zero.
+ *   merge = no: one adapter goes on through all rounds.
  * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
- * reset_optimiser = no: they go on,
- *   and one schedule runs over all rounds.
- * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget. retain_shrinks = no: the retain
- * list is
- *   the same in all rounds.
+ *   reset_optimiser = no: they go on, and one schedule runs over all rounds.
+ * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget.
+ *   retain_shrinks = no: the retain list is the same in all rounds.
  *
  * A round ends early when it diverges (a loss or a gradient norm is not finite), and where its method says so (Method.stop). The
  * weights of the last good step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it

@@ -124,7 +124,7 @@ static void roles_run(Unlearn *u, Params *p, const BatchSample *samples, Role fr
         || !batch_pack(&s->batch, samples, count, rows_of_roles(u, from, to), &u->model->config, s->tape->arena, s->tape->error))
         return;
     s->forward = model_forward(s->tape, p, &s->batch);
-    Node *looked = reference_looks_at(&u->reference, s->tape, &s->forward, &s->batch);
+    Node *looked = forward_outputs(&u->reference, s->tape, &s->forward, &s->batch);
     for (Role r = from; r < to; r++) {
         if (!u->order.count[r])
             continue;
@@ -334,7 +334,7 @@ Unlearn *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
     u->arena = a;
     u->reference = (Reference){ .model = r->reference, .hidden = u->needs & NEEDS_HIDDEN, .layer = (size_t)r->v.layer, .arena = a };
     for (Role role = 0; role < ROLE_COUNT; role++)
-        if (!(u->reference.said[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference.said[role])))
+        if (!(u->reference.outputs[role] = arena_zalloc(a, r->role[role].count * sizeof *u->reference.outputs[role])))
             return NULL;
     u->run = run_of(&u->request, m, a, e);
     if (!order_make(&u->order, &u->request, u->needs, a) || (r->method->begin && !r->method->begin(&u->run, &u->state)))

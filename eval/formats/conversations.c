@@ -38,7 +38,8 @@ static bool keys_check(const json_t *object, Error *e)
     return true;
 }
 
-/* The text of a turn without "<image>" and the white space beside it; NULL after a failure. `shows`: whether it had one. */
+/* The text of a turn without "<image>" and the white space beside it; NULL after a failure. `shows`: whether it had
+ * one. */
 static const char *turn_text(const json_t *turn, const char *from, size_t k, bool *shows, Arena *a, Error *e)
 {
     const char *who = json_string_value(json_object_get(turn, "from")),
@@ -114,7 +115,8 @@ static bool object_read(Dataset *out, const json_t *object, size_t line, Arena *
 
 /* --- The file --- */
 
-/* The end of the object that begins at `at`: behind its last bracket, strings passed over. n: it has none. */
+/* The offset behind the closing bracket of the object that begins at `at`; brackets in strings do not count. n: the
+ * object has no end. */
 static size_t object_end(const char *text, size_t at, size_t n)
 {
     size_t depth = 0;

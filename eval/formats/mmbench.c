@@ -17,7 +17,7 @@ enum { NEEDED = OPTION_C, UNREAD = sizeof unread / sizeof *unread };
 
 typedef struct {
     Tsv     table;
-    size_t  at[READ];                // places of the columns
+    size_t  at[READ];                // indices of the columns
     Mmbench *out;
     Arena  *arena;
     Error  *error;
@@ -131,7 +131,7 @@ static bool rounds_add(Reading *x, size_t row, const MmbenchQuestion *q)
         options[k] = letters[k];
     for (size_t r = 0; r < q->options; r++) {
         Sample s = { .entity = entity, .group = "mmbench", .skill = cell(x, row, CATEGORY),
-                     .answer = letters[circular_place(q->answer, r, q->options)],
+                     .answer = letters[circular_index(q->answer, r, q->options)],
                      .image = image, .options = options, .option_count = q->options, .split = SPLIT_TEST,
                      .modality = MODALITY_IMAGE,
                      .kind = KIND_CHOICE, .frame = (int64_t)r, .step = -1, .line = x->table.line[row] };
@@ -194,7 +194,7 @@ static bool round_right(const MmbenchQuestion *q, size_t round, const Result *r)
     for (size_t k = 0; k < q->options; k++)
         option[k] = q->option[circular_option(k, round, q->options)];
     return r->exact
-        || (r->text && answer_choice(r->text, option, q->options) == (int)circular_place(q->answer, round, q->options));
+        || (r->text && answer_choice(r->text, option, q->options) == (int)circular_index(q->answer, round, q->options));
 }
 
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e)

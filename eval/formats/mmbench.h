@@ -6,16 +6,15 @@
  *     questions_add(&q, &b.samples, (Choice){ KIND_CHOICE, NULL, 0, false }, &error);  … evaluate(…, DEPTH_TEXT, …) …
  *     mmbench_score(&b, results, q.count, &single, &circular, &error);
  *
- * A question with n options becomes n samples, "<index>-0" … "<index>-<n-1>", one for each round. Each round rotates the options
- * left by one. The prompt is that of LLaVA, and the answer is a letter:
+ * A question with n options becomes n samples, "<index>-0" … "<index>-<n-1>", one for each round. Each round rotates
+ * the options left by one. The prompt is that of LLaVA, and the answer is a letter:
  *     [hint\n] question \nA. …\nB. … \nAnswer with the option's letter from the given choices directly.
- * The options end at the first that is empty, "nan" or "none"; a hint of these kinds is left out.
- * Rows whose index is 10^6 or more are rotations that the file itself brings; they are left out, because all rotations are made
- * here. An image that is a number is the image of the row with this index.
- * The columns index, question, A, B, answer and image are needed; hint, C, D and category are read where they are there; source,
- * l2-category, comment and split are skipped.
- * Errors begin with FILE:LINE: an unknown or missing column, a cell that is not a number, letter or base64 as it must be, fewer
- * than two options, two rows of one index, no answers. */
+ * The options end at the first that is empty, "nan" or "none"; a hint of these kinds is left out. Rows whose index is
+ * 10^6 or more are rotations that the file itself brings; they are left out, because all rotations are made here. An
+ * image that is a number is the image of the row with this index. The columns index, question, A, B, answer and image
+ * are needed; hint, C, D and category are read where they are there; source, l2-category, comment and split are
+ * skipped. Errors begin with FILE:LINE: an unknown or missing column, a cell that is not a number, letter or base64 as
+ * it must be, fewer than two options, two rows of one index, no answers. */
 #ifndef PULSE_EVAL_FORMATS_MMBENCH_H
 #define PULSE_EVAL_FORMATS_MMBENCH_H
 
@@ -29,7 +28,7 @@ typedef struct {
     int64_t     index;
     const char *option[MMBENCH_OPTIONS];
     size_t      options, answer;         // how many, and which is right
-    size_t      first;                   // the place of its round 0 in the samples; the other rounds follow
+    size_t      first;                   // the index of its round 0 in the samples; the other rounds follow
 } MmbenchQuestion;
 
 typedef struct {
@@ -39,12 +38,12 @@ typedef struct {
 } Mmbench;
 
 bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
-/* The same, but a row that cannot be read becomes a sentence of the list and is left out (faults.h). What is wrong with the
- * table itself ends the reading. */
+/* The same, but a row that cannot be read becomes a sentence of the list and is left out (faults.h). What is wrong with
+ * the table itself ends the reading. */
 bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e);
-/* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a round has no result,
- * because it was left out, is not counted. answer_choice takes the choice from the greedy text; a text that chooses nothing is wrong.
- * Error: the results are not those of the samples. */
+/* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a
+ * round has no result, because it was left out, is not counted. answer_choice takes the choice from the greedy text; a
+ * text that chooses nothing is wrong. Error: the results are not those of the samples. */
 bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *single, Ratio *circular, Error *e);
 void mmbench_close(Mmbench *b);
 

@@ -6,7 +6,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-/* How far the text has been read. Cells are cut out of it in place. */
+/* How far the text has been read. Each cell is terminated in place. */
 typedef struct {
     char  *at;
     size_t line;

@@ -84,7 +84,7 @@ bool logits_distance(const Model *x, const Model *y, const BatchSample *samples,
     *out = (LogitsDistance){ 0, 0 };
     t.no_grad = true;
     for (size_t first = 0, n; good && first < count; first += n) {
-        Asked b, c;
+        RowMap b, c;
         n = count - first < CHUNK ? count - first : CHUNK;
         tape_reset(&t);
         const Node *z = supervised_logits(x, &t, samples + first, n, &b),

@@ -96,16 +96,17 @@ static bool accuracies(Part *s)
     return add_ratio(s, "accuracy", exact) && (!s->r[0]->option_ce || add_ratio(s, "option_accuracy", by_option));
 }
 
-/* The metrics of MLLMU-Bench: first_letter where every answer is a letter, cloze where every question is of that kind. */
+/* The metrics of MLLMU-Bench: first_letter where every answer is a letter, cloze where every question is of that
+ * kind. */
 static bool written(Part *s)
 {
     Ratio letter = { 0, 0 }, cloze = letter;
     for (size_t k = 0; k < s->n; k++) {
         const Result *r = s->r[k];
-        const int place = answer_first_letter(r->answer, r->option_count);
-        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && place != NO_CHOICE && r->answer[0] == 'A' + place;
+        const int index = answer_first_letter(r->answer, r->option_count);
+        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && index != NO_CHOICE && r->answer[0] == 'A' + index;
         letter.total += asks;
-        letter.count += asks && answer_first_letter(r->text, r->option_count) == place;
+        letter.count += asks && answer_first_letter(r->text, r->option_count) == index;
         cloze.total += r->kind == KIND_CLOZE;
         cloze.count += r->kind == KIND_CLOZE && answer_cloze(r->text, r->answer);
     }
@@ -223,22 +224,22 @@ static bool split_measure(Part *s)
         && (strcmp(s->row.modality, "both") != 0 || pairs(s)) && (!s->oracle || against_oracle(s));
 }
 
-/* Takes the answers about those whose they are, of one modality (2: both). */
-static bool part_take(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
+/* Selects the answers about the entities or the group of `whose`, in one modality (2: both). */
+static bool part_select(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
 {
-    const Result **said = arena_array(s->scratch, count, sizeof *said);
+    const Result **of_oracle = arena_array(s->scratch, count, sizeof *of_oracle);
     s->r = arena_array(s->scratch, count, sizeof *s->r);
     s->n = 0;
-    for (size_t k = 0; s->r && said && k < count; k++) {
-        bool his = whose.entities ? entity_list_has(whose.entities, r[k].entity) : strcmp(r[k].group, whose.group) == 0;
-        if (!his || (modality < 2 && (r[k].modality == MODALITY_IMAGE) != (modality == 0)))
+    for (size_t k = 0; s->r && of_oracle && k < count; k++) {
+        bool selected = whose.entities ? entity_list_has(whose.entities, r[k].entity) : strcmp(r[k].group, whose.group) == 0;
+        if (!selected || (modality < 2 && (r[k].modality == MODALITY_IMAGE) != (modality == 0)))
             continue;
-        said[s->n] = oracle ? &oracle[k] : NULL;
+        of_oracle[s->n] = oracle ? &oracle[k] : NULL;
         s->r[s->n++] = &r[k];
     }
-    s->oracle = oracle ? said : NULL;
+    s->oracle = oracle ? of_oracle : NULL;
     s->row.modality = row_modalities[modality];
-    return s->r && said;
+    return s->r && of_oracle;
 }
 
 bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e)
@@ -247,7 +248,7 @@ bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *or
     bool good = true;
     for (int m = 0; good && m < 3; m++) {
         Part s = { .forget = whose.forget, .rows = rows, .row = row, .scratch = &scratch, .e = e };
-        good = part_take(&s, whose, m, r, oracle, count) && (s.n == 0 || split_measure(&s));
+        good = part_select(&s, whose, m, r, oracle, count) && (s.n == 0 || split_measure(&s));
         arena_reset(&scratch);
     }
     arena_free(&scratch);
@@ -266,7 +267,7 @@ bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*
     bool good = true;
     for (int m = 0; good && m < 3; m++) {
         Part s = { .rows = rows, .row = row, .scratch = &scratch, .e = e };
-        good = part_take(&s, whose, m, r, NULL, count);
+        good = part_select(&s, whose, m, r, NULL, count);
         Ratio x = { 0, (int64_t)s.n };
         for (size_t k = 0; good && k < s.n; k++)
             x.count += right(s.r[k]);

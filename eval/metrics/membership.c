@@ -15,7 +15,7 @@ const char *const membership_names[MEMBERSHIP_KINDS] = { "mia_loss", "mia_refere
 
 static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a)
 {
-    Asked b;
+    RowMap b;
     const size_t vocabulary = (size_t)m->config.text.vocab_size;
     Node *z = supervised_logits(m, t, samples, count, &b), *nll = z ? op_nll(t, z, b.labels) : NULL;
     double *room = nll ? arena_array(t->arena, vocabulary, sizeof *room) : NULL;
@@ -70,14 +70,14 @@ bool membership(int kind, Auc *out, const MembershipScores *member, const Member
     return x && y && auc_of(out, x, n, y, m, a, e);
 }
 
-bool membership_sample(const Reader *r, const Question *q, bool held, BatchSample *out, Arena *a, Error *e)
+bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchSample *out, Arena *a, Error *e)
 {
     const Sample *x = q->sample;
     const char *answer = NULL;
-    for (size_t k = 0; held && k < x->option_count; k++)
+    for (size_t k = 0; held_out && k < x->option_count; k++)
         if (strcmp(x->options[k], x->answer) != 0)
             answer = x->options[k];
-    if (held && !answer)
+    if (held_out && !answer)
         return error_set(e, "%s:%zu: a question without a wrong option, expected one for its held-out twin", q->from->path,
                          x->line);
     return reader_sample(r, q->from, x, answer, 0, NO_AUGMENT, out, a, e);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Membership: whether a model tells texts that it was trained on from others like them.
  *
- * Members and held-out texts. In the shipped world nobody is left out of training, so that no question can be the held-out text.
- * Answers can: the values of invented persons are drawn at random, so that to a model which never saw a person the right answer
- * and another value of the same attribute are alike. A member is a training question about an entity that is to be forgotten,
- * with its answer (one paraphrase of each attribute, as image and as text); its held-out twin is the same question with the last
- * of the wrong options. The AUC of the oracle is therefore near 1/2. The facts about countries are not drawn: there the AUC says
- * whether the right answer is more likely than a wrong one.
+ * Members and held-out texts. In the shipped world nobody is left out of training, so that no question can be the
+ * held-out text. Answers can: the values of invented persons are drawn at random, so that to a model which never saw a
+ * person the right answer and another value of the same attribute are alike. A member is a training question about an
+ * entity that is to be forgotten, with its answer (one paraphrase of each attribute, as image and as text); its
+ * held-out twin is the same question with the last of the wrong options. The AUC of the oracle is therefore near 1/2.
+ * The facts about countries are not drawn: there the AUC says whether the right answer is more likely than a wrong one.
  * The end token is left out (memorisation.h). Many answers are then a single token, for which Min-K is LOSS. */
 #ifndef PULSE_EVAL_METRICS_MEMBERSHIP_H
 #define PULSE_EVAL_METRICS_MEMBERSHIP_H
@@ -26,12 +26,13 @@ bool membership_scores(const Model *m, const BatchSample *samples, size_t count,
 enum { MEMBERSHIP_KINDS = 4 };
 // the metrics mia_loss, mia_reference, mia_min_k, mia_min_k_plus
 extern const char *const membership_names[MEMBERSHIP_KINDS];
-/* The AUC of a kind for n members and m held-out texts. The scores of the same texts under a reference model are only read for
- * mia_reference, and may be NULL for the others. Errors are those of auc_of. */
+/* The AUC of a kind for n members and m held-out texts. The scores of the same texts under a reference model are only
+ * read for mia_reference, and may be NULL for the others. Errors are those of auc_of. */
 bool membership(int kind, Auc *out, const MembershipScores *member, const MembershipScores *member_reference, size_t n,
                 const MembershipScores *holdout, const MembershipScores *holdout_reference, size_t m, Arena *a, Error *e);
 
-/* The sample of a question, in `a`; held: with the last of its wrong options as the answer. Error: there is no wrong option. */
-bool membership_sample(const Reader *r, const Question *q, bool held, BatchSample *out, Arena *a, Error *e);
+/* The sample of a question, in `a`; held_out: with the last of its wrong options as the answer. Error: there is no
+ * wrong option. */
+bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchSample *out, Arena *a, Error *e);
 
 #endif

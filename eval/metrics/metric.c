@@ -52,17 +52,18 @@ double retention(double before, double after)
     return before != 0 ? after / before : NAN;
 }
 
-size_t circular_option(size_t place, size_t round, size_t n)
+size_t circular_option(size_t index, size_t round, size_t n)
 {
-    return (place + round) % n;
+    return (index + round) % n;
 }
 
-size_t circular_place(size_t option, size_t round, size_t n)
+size_t circular_index(size_t option, size_t round, size_t n)
 {
     return (option + n - round % n) % n;
 }
 
-/* Whether the rounds of the question whose round 0 is `first` are complete, and whether *all their answers are right. */
+/* Whether the rounds of the question whose round 0 is `first` are complete, and whether *all their answers are
+ * right. */
 static bool circular_one(const CircularAnswer *a, size_t n, const CircularAnswer *first, bool *all)
 {
     int seen = 0;

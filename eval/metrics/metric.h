@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Metric: everything that is measured stands in one list, metrics.def, with its formula, range, direction and source.
  *
- * Metrics are plain binary64: + - * / and sqrt in the written order, and sums from the first item to the last, so that they have
- * the same bits everywhere. Where a formula has exp or log, it is that of double-double (tensor/exact/dd.h) rounded to its high
- * half; no function of libm is called. A ratio is counted in integers and divided once. The mean of nothing is NaN (null in
- * results.jsonl). This page holds counts, means, and what several of them make. The other subjects:
+ * Metrics are plain binary64: + - * / and sqrt in the written order, and sums from the first item to the last, so that
+ * they have the same bits everywhere. Where a formula has exp or log, it is that of double-double (tensor/exact/dd.h)
+ * rounded to its high half; no function of libm is called. A ratio is counted in integers and divided once. The mean of
+ * nothing is NaN (null in results.jsonl). This page holds counts, means, and what several of them make. The other
+ * subjects:
  *     accuracy.h           rules for written answers       rouge.h        ROUGE-1, -2, -L; Porter's stemmer
  *     likelihood.h         probability, truth ratio        ranks.h        AUC, PrivLeak, forget quality (KS)
  *     memorisation.h       memorised tokens                attacks.h      relearning, 4-bit quantisation
@@ -42,15 +43,15 @@ double mean_of(const double *x, size_t n);           // RN(sum / n), the sum fro
 /* after / before; NaN where before is 0. */
 double retention(double before, double after);
 
-/* CircularEval (MMBench): a question with n options is asked n times, with its options rotated left by one each round, and is
- * right where every answer is. The single pass is round 0 alone. The answers may stand in any order. */
+/* CircularEval (MMBench): a question with n options is asked n times, with its options rotated left by one each round,
+ * and is right where every answer is. The single pass is round 0 alone. The answers may stand in any order. */
 typedef struct { int64_t question; int round, rounds; bool right; } CircularAnswer;
 /* False: a round of the question *bad is missing or there twice, or its answers disagree about the number of rounds. */
 bool circular_score(const CircularAnswer *a, size_t n, Ratio *single, Ratio *circular, int64_t *bad);
-/* circular_option: the original place of the option that stands at `place` in round r of n options, (place + r) mod n.
- * circular_place is the reverse. */
-size_t circular_option(size_t place, size_t round, size_t n);
-size_t circular_place(size_t option, size_t round, size_t n);
+/* circular_option: the original index of the option that stands at `index` in round r of n options, (index + r) mod n.
+ * circular_index is the reverse. */
+size_t circular_option(size_t index, size_t round, size_t n);
+size_t circular_index(size_t option, size_t round, size_t n);
 
 /* --- Both modalities (UMU-Bench): item k asked as an image question (a) and as a text question (b) --- */
 Ratio  umu_all_right(const bool *a, const bool *b, size_t n);

@@ -6,9 +6,9 @@
 typedef struct { char *s; size_t n; } Word;
 typedef struct { Word *word; size_t count; } Words;
 
-/* The ASCII letter or digit that Python's lower() makes of the character at s, or 0; the character takes `used` bytes. Beyond ASCII
- * two characters become such letters: the Kelvin sign (k), and the dotted capital I, which becomes i and a combining dot. The dot ends
- * the word (`parts`). */
+/* The ASCII letter or digit that Python's lower() makes of the character at s, or 0; the character takes `used` bytes.
+ * Beyond ASCII two characters become such letters: the Kelvin sign (k), and the dotted capital I, which becomes i and a
+ * combining dot. The dot ends the word (`parts`). */
 static char letter_at(const char *s, size_t *used, bool *parts)
 {
     const char c = s[0] >= 'A' && s[0] <= 'Z' ? (char)(s[0] + 32) : s[0];
@@ -62,7 +62,7 @@ static Rouge rouge_of(size_t common, size_t texts, size_t references)
 }
 
 /* Each n-gram of the text takes an equal one of the reference that is not taken yet.
- * taken[] has a place for each word of the reference. */
+ * taken[] has an entry for each word of the reference. */
 static Rouge rouge_n(Words reference, Words text, size_t n, unsigned char *taken)
 {
     size_t common = 0, references = reference.count >= n ? reference.count - n + 1 : 0,

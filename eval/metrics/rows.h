@@ -5,8 +5,8 @@
 
 #include "model/reuse/prefix.h"
 
-/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; asked->row_offsets says which rows are
- * whose. NULL on failure, which the tape's error says. The tape's arena owns them. */
-Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, Asked *asked);
+/* The logits of the supervised tokens of some samples, a row each, [rows, vocabulary]; map->row_offsets says which rows
+ * are whose. NULL on failure, which the tape's error says. The tape's arena owns them. */
+Node *supervised_logits(const Model *m, Tape *t, const BatchSample *samples, size_t count, RowMap *map);
 
 #endif

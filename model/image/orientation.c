@@ -26,7 +26,8 @@ static unsigned entry_value(const uint8_t *entry, bool little)
     return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* The orientation in the first directory of n bytes of TIFF data: "II" or "MM", 42, the directory's offset; there a number of entries. */
+/* The orientation in the first directory of n bytes of TIFF data: "II" or "MM", 42, the directory's offset; there a
+ * number of entries. */
 static unsigned tiff_orientation(const uint8_t *p, size_t n)
 {
     if (n < 8 || (memcmp(p, "II", 2) && memcmp(p, "MM", 2)))
@@ -35,7 +36,7 @@ static unsigned tiff_orientation(const uint8_t *p, size_t n)
     const size_t at = number(p + 4, 4, little);
     if (number(p + 2, 2, little) != 42 || at > n || n - at < 2)
         return 1;
-    const size_t said = number(p + at, 2, little), there = (n - at - 2) / ENTRY, entries = said < there ? said : there;
+    const size_t stated = number(p + at, 2, little), there = (n - at - 2) / ENTRY, entries = stated < there ? stated : there;
     for (size_t k = 0; k < entries; k++) {
         const uint8_t *entry = p + at + 2 + k * ENTRY;
         if (number(entry, 2, little) == ORIENTATION_TAG)

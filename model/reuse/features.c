@@ -93,12 +93,12 @@ void features_keep(Features *x, const float *pixels, size_t n, const float *outp
     if (bytes > x->own.limit - x->own.used)
         return;
     Picture *p = arena_alloc(&x->own, sizeof *p);
-    float *kept = arena_array(&x->own, n, sizeof *kept), *said = arena_array(&x->own, count, sizeof *said);
-    if (!p || !kept || !said)
+    float *kept_pixels = arena_array(&x->own, n, sizeof *kept_pixels), *kept_output = arena_array(&x->own, count, sizeof *kept_output);
+    if (!p || !kept_pixels || !kept_output)
         return;
     const uint64_t hash = hash_of(pixels, n);
-    memcpy(kept, pixels, n * sizeof *kept);
-    memcpy(said, output, count * sizeof *said);
-    *p = (Picture){ x->bucket[hash % BUCKETS], hash, n, kept, said };
+    memcpy(kept_pixels, pixels, n * sizeof *kept_pixels);
+    memcpy(kept_output, output, count * sizeof *kept_output);
+    *p = (Picture){ x->bucket[hash % BUCKETS], hash, n, kept_pixels, kept_output };
     x->bucket[hash % BUCKETS] = p;
 }

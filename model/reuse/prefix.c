@@ -5,9 +5,10 @@
 #include "model/arch.h"
 #include "tensor/ops.h"
 
-/* A row of the tree. Its number is its row in the cache and in the batches; a row comes after all rows before it in its samples. */
+/* A row of the tree. Its number is its row in the cache and in the batches; a row comes after all rows before it in its
+ * samples. */
 typedef struct {
-    int32_t id, picture;                 // picture: of an image token, its place in the list of pictures; -1: a text token
+    int32_t id, picture;                 // picture: of an image token, its index in the list of pictures; -1: a text token
     int32_t parent, child, next;         // child: the first of the rows that follow this one; next: of the same parent. -1: none
     int32_t depth;                       // its position
 } Row;
@@ -61,7 +62,7 @@ size_t prefixes_run_rows(const Prefixes *x) { return x->run; }
 
 /* --- The tree --- */
 
-/* A list of at least `need` places, which begins with the first `count` of `list`. NULL: there is no memory. */
+/* A list of at least `need` entries, which begins with the first `count` of `list`. NULL: there is no memory. */
 static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *room, size_t size, Error *e)
 {
     if (need <= *room)
@@ -78,7 +79,7 @@ static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *ro
     return moved;
 }
 
-/* Its place in the list; -1: it is not there. */
+/* Its index in the list; -1: it is not there. */
 static int32_t picture_find(const Prefixes *x, const Digest *d)
 {
     for (size_t k = 0; k < x->pictures; k++)
@@ -99,7 +100,8 @@ static int32_t row_find(const Prefixes *x, int32_t first, int32_t id, int32_t pi
     return first;
 }
 
-/* Follows the rows of a sample through the tree, as far as it goes: path[i] is the row of token i. Returns how many there are. */
+/* Follows the rows of a sample through the tree, as far as it goes: path[i] is the row of token i. Returns how many
+ * there are. */
 static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, int32_t *path)
 {
     int32_t from = x->first;
@@ -226,36 +228,37 @@ static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Er
     return b->pixels.f32 || error_no_memory(e, "prefixes: out of memory for pictures");
 }
 
-/* The rows whose logits are wanted, each once, in b->rows, and for each row of `asked` the place of its logits among them. */
-static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *b, Asked *asked, Arena *a)
+/* The rows whose logits are wanted, each once, in b->rows, and for each row of `map` the index of its logits among
+ * them. */
+static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *b, RowMap *map, Arena *a)
 {
     size_t all = 0;
     for (size_t k = 0; k < r->count; k++)
         all += r->samples[k].n;
-    int32_t *place = arena_array(a, tree, sizeof *place), *spread = arena_array(a, all, sizeof *spread);
-    *asked = (Asked){ arena_array(a, all, sizeof *asked->labels), arena_array(a, r->count + 1, sizeof *asked->row_offsets), 0, r->count };
+    int32_t *index = arena_array(a, tree, sizeof *index), *spread = arena_array(a, all, sizeof *spread);
+    *map = (RowMap){ arena_array(a, all, sizeof *map->labels), arena_array(a, r->count + 1, sizeof *map->row_offsets), 0, r->count };
     b->rows = arena_array(a, all, sizeof *b->rows);
-    if (!place || !spread || !asked->labels || !asked->row_offsets || !b->rows) {
-        *asked = (Asked){ .samples = 0 };
+    if (!index || !spread || !map->labels || !map->row_offsets || !b->rows) {
+        *map = (RowMap){ .samples = 0 };
         return NULL;
     }
-    memset(place, 0xff, tree * sizeof *place);
+    memset(index, 0xff, tree * sizeof *index);
     for (size_t k = 0; k < r->count; k++) {
         const BatchSample *s = &r->samples[k];
-        asked->row_offsets[k] = (int32_t)asked->row_count;
+        map->row_offsets[k] = (int32_t)map->row_count;
         for (size_t i = 0; i < s->n; i++) {
             int32_t target = s->targets ? s->targets[i] : -1, row = r->path[k][i];
             if (rows != ROWS_ALL && target < 0)
                 continue;
-            if (place[row] < 0) {
-                place[row] = (int32_t)b->row_count;
+            if (index[row] < 0) {
+                index[row] = (int32_t)b->row_count;
                 b->rows[b->row_count++] = row;
             }
-            spread[asked->row_count] = place[row];
-            asked->labels[asked->row_count++] = target;
+            spread[map->row_count] = index[row];
+            map->labels[map->row_count++] = target;
         }
     }
-    asked->row_offsets[r->count] = (int32_t)asked->row_count;
+    map->row_offsets[r->count] = (int32_t)map->row_count;
     return spread;
 }
 
@@ -309,23 +312,23 @@ static bool round_make(Round *r, const Prefixes *x, const BatchSample *samples, 
     return count > 0 || error_set(e, "batch: 0 samples, expected at least one");
 }
 
-static Node *run(Prefixes *x, Tape *t, const Round *r, BatchRows rows, bool kept, Asked *asked)
+static Node *run(Prefixes *x, Tape *t, const Round *r, BatchRows rows, bool kept, RowMap *map)
 {
     Batch b;
-    int32_t *spread = batch_make(x, r, &b, t->arena, t->error) ? wanted_make(r, rows, x->count, &b, asked, t->arena) : NULL;
+    int32_t *spread = batch_make(x, r, &b, t->arena, t->error) ? wanted_make(r, rows, x->count, &b, map, t->arena) : NULL;
     if (!spread || b.row_count == 0)
         return NULL;
     Params p = params_make(t, x->model);
     Node *z = kept ? model_forward_cached(t, &p, &b, &x->cache).logits : model_forward(t, &p, &b).logits;
     x->run += b.tokens;
-    return asked->row_count == b.row_count ? z : op_gather_rows(t, z, spread, asked->row_count);
+    return map->row_count == b.row_count ? z : op_gather_rows(t, z, spread, map->row_count);
 }
 
-Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, Asked *asked)
+Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, RowMap *map)
 {
     Round r;
     Error *e = t->error;
-    *asked = (Asked){ .samples = 0 };
+    *map = (RowMap){ .samples = 0 };
     if (!t->no_grad)
         error_set(e, "prefixes: the tape wants gradients, expected no_grad");
     if (x->room && limit > x->room)
@@ -340,7 +343,7 @@ Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *
     }
     *count = r.count;
     const bool kept = cache_room(x, e);
-    Node *z = e->failed ? NULL : run(x, t, &r, rows, kept, asked);
+    Node *z = e->failed ? NULL : run(x, t, &r, rows, kept, map);
     if (!kept || !z || e->failed)
         prefixes_forget(x);
     return e->failed ? NULL : z;

@@ -28,7 +28,7 @@ static bool cross_entropy_samples(void *context, int64_t step, BatchSample **sam
     return ce->next(ce->context, step, samples, count, a, e);
 }
 
-static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSample *group, size_t count, size_t first,
+static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSample *micro_batch, size_t count, size_t first,
                                 const BatchSample *all, size_t all_count)
 {
     (void)context, (void)first;
@@ -36,7 +36,7 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
     size_t n = supervised_tokens(all, all_count);
     if (n == 0)
         error_set(t->error, "train: the step has no supervised token, expected at least one");
-    if (t->error->failed || !batch_pack(&b, group, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
+    if (t->error->failed || !batch_pack(&b, micro_batch, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
         return NULL;
     Forward f = model_forward(t, p, &b);
     Node *nll = op_nll(t, f.logits, b.labels);

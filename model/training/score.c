@@ -5,7 +5,7 @@
 
 enum { BATCH_TOKENS = 2048 };
 
-static bool take_scores(const Asked *b, Tape *t, Node *z, SampleScore *out, Arena *a)
+static bool take_scores(const RowMap *b, Tape *t, Node *z, SampleScore *out, Arena *a)
 {
     Node *nll = op_nll(t, z, b->labels), *best = op_argmax(t, z);
     Node *sum = op_segment_sum(t, nll, b->row_offsets, b->samples), *mean = op_segment_mean(t, nll, b->row_offsets, b->samples);
@@ -35,7 +35,7 @@ static bool take_scores(const Asked *b, Tape *t, Node *z, SampleScore *out, Aren
 
 static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, SampleScore *out, Arena *a)
 {
-    Asked b;
+    RowMap b;
     tape_reset(t);
     Node *z = prefixes_logits(x, t, samples, count, limit, ROWS_SUPERVISED, &b);
     for (size_t i = 0; i < b.samples; i++)

@@ -41,7 +41,7 @@ bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder o
 }
 
 /* The index of the k-th sample of the run, in which shuffled epochs follow each other. */
-static size_t shuffled_place(Stream *s, int64_t k)
+static size_t shuffled_index(Stream *s, int64_t k)
 {
     int64_t n = (int64_t)s->samples->count, epoch = k / n;
     if (epoch != s->epoch) {
@@ -65,8 +65,8 @@ bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *cou
     *samples = arena_array(a, *count, sizeof **samples);
     for (size_t k = 0; *samples && k < *count; k++) {
         int64_t use = first + (int64_t)k;
-        size_t place = s->order == ORDER_SHUFFLE ? shuffled_place(s, use) : (size_t)use;
-        if (!reader_sample(s->reader, s->samples, &s->samples->sample[place], NULL, s->seed, use, &(*samples)[k], a, e))
+        size_t index = s->order == ORDER_SHUFFLE ? shuffled_index(s, use) : (size_t)use;
+        if (!reader_sample(s->reader, s->samples, &s->samples->sample[index], NULL, s->seed, use, &(*samples)[k], a, e))
             return false;
     }
     return *samples != NULL;

@@ -63,9 +63,9 @@ static Node *param_of(const Trainer *r, const Weight *w)
     return r->params.factors[w - r->model->lora->factors.list];
 }
 
-/* Runs the forward and the backward pass of one micro-batch. r->loss becomes its loss, and gradients[k] the gradient of slot k (NULL: it is
- * zero). */
-static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, size_t all_count, size_t first, size_t count,
+/* Runs the forward and the backward pass of one micro-batch. r->loss becomes its loss, and gradients[k] the gradient of
+ * slot k (NULL: it is zero). */
+static bool micro_batch_step(Trainer *r, const Objective *o, const BatchSample *all, size_t all_count, size_t first, size_t count,
                        Node **params, Node **gradients)
 {
     r->params = params_make(&r->tape, r->model);
@@ -80,32 +80,33 @@ static bool group_step(Trainer *r, const Objective *o, const BatchSample *all, s
     return true;
 }
 
-/* Gradient accumulation: runs the micro-batches (groups) one after another, and adds their gradients and losses with one rounding. `keep`
- * owns the gradients and the loss of each micro-batch; everything else of it is freed before the next one. */
-static bool accumulate_groups(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
+/* Gradient accumulation: runs the micro-batches one after another, and adds their gradients and losses with one
+ * rounding. `keep` owns the gradients and the loss of each micro-batch; everything else of it is freed before the next
+ * one. */
+static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
                               Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
-    n = n < count ? n : count + !count;                // no group is empty, unless the batch is
+    n = n < count ? n : count + !count;                // no micro-batch is empty, unless the batch is
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;
     for (size_t g = 0, first = 0; g < n; g++) {
         size_t size = count / n + (g < count % n);
-        Node *group_gradients[slots + 1];
+        Node *part_gradients[slots + 1];
         tape_reset(&r->tape);
         if (size == 0)
             continue;
-        if (!group_step(r, o, all, count, first, size, params, group_gradients))
+        if (!micro_batch_step(r, o, all, count, first, size, params, part_gradients))
             return false;
-        group_gradients[slots] = r->loss;
+        part_gradients[slots] = r->loss;
         for (size_t k = 0; k <= slots; k++)
-            if (group_gradients[k]) {
+            if (part_gradients[k]) {
                 Tensor *part = &parts[g * (slots + 1) + k];
-                *part = tensor_f32(keep, group_gradients[k]->out.shape);
+                *part = tensor_f32(keep, part_gradients[k]->out.shape);
                 if (!part->f32)
                     return false;
-                memcpy(part->f32, group_gradients[k]->out.f32, tensor_bytes(*part));
+                memcpy(part->f32, part_gradients[k]->out.f32, tensor_bytes(*part));
             }
         first += size;
     }
@@ -168,8 +169,8 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     Node **params = arena_zalloc(&keep, slots * sizeof *params), **gradients = arena_zalloc(&keep, slots * sizeof *gradients);
     if (!params || !gradients || !o->samples(o->context, r->optimiser.step + 1, &samples, &count, &keep, e))
         goto end;
-    const bool made = r->config.accumulate > 1 ? accumulate_groups(r, o, samples, count, params, gradients, &keep)
-                                               : group_step(r, o, samples, count, 0, count, params, gradients);
+    const bool made = r->config.accumulate > 1 ? accumulate(r, o, samples, count, params, gradients, &keep)
+                                               : micro_batch_step(r, o, samples, count, 0, count, params, gradients);
     if (!e->failed && !r->loss)
         error_set(e, "train: step %lld has no loss, expected at least one sample", (long long)r->optimiser.step + 1);
     if (!made || !r->loss)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Options: how a command reads its words, the same for all commands. Options and operands may stand in any order; an option may be
- * shortened while it stays unique, and its value may follow after = or as the next word; after `--` all words are operands. A word
- * that begins with a dash is an operand too when it can be no option: a number, or a text with a blank such as "-1 + 2 ?".
+/* Options: how every command reads its arguments. Options and operands may stand in any order; an option may be
+ * shortened while it stays unique, and its value may follow after = or as the next word; after `--` all words are
+ * operands. A word that begins with a dash is an operand too when it can be no option: a number, or a text with a blank
+ * such as "-1 + 2 ?".
  *
  *     const char *out = NULL;
  *     const Option mine[] = { { "out", "DIR", "The results are written into this folder.", .text = &out } };
@@ -20,12 +21,13 @@
 
 enum { OPTION_REPEATS = 64 };
 
-/* The help of --unmerged, the same in every command that takes an adapter. Merged and unmerged answers differ in their last bits. */
+/* The help of --unmerged, the same in every command that takes an adapter. Merged and unmerged answers differ in their
+ * last bits. */
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
 
 /* The help of --memory, the same in every command that asks a model. */
-#define OPTION_MEMORY "Answers keep so many MiB of keys, values and hidden states, at most, or what one question needs; the default is" \
-                      " 768. It stands for --set model.memory=MIB."
+#define OPTION_MEMORY "The most MiB of keys, values and hidden states that are cached between questions; the default is 768. It stands for " \
+                      "--set model.memory=MIB."
 
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
@@ -46,11 +48,12 @@ typedef struct {
     const char *dashed;                  // the last operand that begins with a dash, without a `--` before it; NULL: none
 } Options;
 
-/* Reads argv, whose first word is the command's name, and reorders it. There must be min to max operands. False: help or one
- * sentence about the usage was printed, and the command returns *status. */
+/* Reads argv, whose first word is the command's name, and reorders it. There must be min to max operands. False: help
+ * or one sentence about the usage was printed, and the command returns *status. */
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status);
 
-/* The folder of the shipped world, which is the default of --world; NULL: it does not stand below the current folder. */
+/* The folder of the shipped world, which is the default of --world; NULL: it does not stand below the current
+ * folder. */
 const char *shipped_world(void);
 
 #endif

@@ -27,7 +27,7 @@ void progress_show(Progress *p, const char *what, int64_t done, int64_t all, con
     p->last = now;
     const double rate = (double)(done - p->first) / (now - p->started + 1e-9), left = (double)(all - done) / rate;
     fprintf(stderr, "\r%s %lld/%lld  ", what, (long long)done, (long long)all);
-    if (rate > 0 && left < LONGEST)                     // there is no rate before the first one is done
+    if (rate > 0 && left < LONGEST)                     // there is no rate before the first step is done
         fprintf(stderr, "%.1f/s  %d:%02d left  ", rate, (int)left / 60, (int)left % 60);
     fprintf(stderr, "%s\033[K", note);
     fflush(stderr);

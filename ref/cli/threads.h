@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The OpenMP runtime ends the process when it cannot start a thread. This starts as many threads as OpenMP will, beforehand, and
- * returns false with a sentence where that fails. */
+/* Checks that as many threads as OpenMP will start can be started, and returns false with a sentence where they cannot.
+ * The OpenMP runtime itself would end the process. */
 #ifndef PULSE_REF_CLI_THREADS_H
 #define PULSE_REF_CLI_THREADS_H
 

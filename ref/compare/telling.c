@@ -12,7 +12,7 @@ enum { LINES_MAX = 20 };
 static const char *const verdict_names[VERDICTS] = { "equal", "differs", "misshaped", "missing", "extra" };
 
 /* "[7, 19]" for the element `at`, counted in row-major order. */
-static char *place_text(Shape s, size_t at, char out[128])
+static char *index_text(Shape s, size_t at, char out[128])
 {
     size_t index[RANK_MAX], used = 0;
     for (int i = s.rank - 1; i >= 0; i--) {
@@ -48,7 +48,7 @@ static void print_tensor(const Tensor *t)
 
 static void print_row(const Row *r)
 {
-    char place[128], x[80], y[80], scaled[32];
+    char index[128], x[80], y[80], scaled[32];
     const Distance *d = &r->distance;
     printf("%-9s %s ", verdict_names[r->verdict], r->name);
     print_tensor(r->a ? r->a : r->b);
@@ -61,7 +61,7 @@ static void print_row(const Row *r)
         printf(": %zu of %zu, max %" PRIu64 " ulp, scaled error %s", d->differ, d->total, d->ulp, scaled);
         if (d->nan)
             printf(", %zu NaN", d->nan);
-        printf(", first at %s: %s against %s", place_text(r->a->shape, d->first, place), value_text(r->a, d->first, x),
+        printf(", first at %s: %s against %s", index_text(r->a->shape, d->first, index), value_text(r->a, d->first, x),
                value_text(r->b, d->first, y));
     }
     putchar('\n');

@@ -38,7 +38,7 @@ static const char *refusal_of(const OtherAnswers *o, const Sample *x, Arena *a)
 
 /* --- alternates --- */
 
-/* The answer itself, where the sample has no options. */
+/* The first option that is not the answer; the answer itself where the sample has no options. */
 static const char *first_wrong_option(const Sample *x)
 {
     for (size_t k = 0; k < x->option_count; k++)
@@ -82,7 +82,7 @@ void other_answers_close(OtherAnswers *o)
         dataset_close(&o->alternate);
 }
 
-/* NULL: the sample's own. False: there is none. */
+/* *answer becomes the answer under a role; NULL: the sample's own. False: there is none. */
 static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer, Arena *a, Error *e)
 {
     *answer = role == ROLE_REFUSAL ? refusal_of(o, x, a) : role == ROLE_ALTERNATE ? alternate_of(o, from, x, e) : NULL;

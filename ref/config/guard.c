@@ -33,17 +33,17 @@ static bool draw(Guard *g, Probe p, const char *entities, Error *e)
     const size_t all = count_of(x, entities, split), most = (size_t)g->method->settings.unlearn_probe, n = all < most ? all : most;
     char purpose[64];
     snprintf(purpose, sizeof purpose, "unlearn.probe.%s", probe_names[p]);
-    uint32_t *order = arena_array(g->arena, all + 1, sizeof *order), *place = arena_array(g->arena, all + 1, sizeof *place);
+    uint32_t *order = arena_array(g->arena, all + 1, sizeof *order), *index = arena_array(g->arena, all + 1, sizeof *index);
     BatchSample *list = arena_array(g->arena, n + 1, sizeof *list);
-    if (!order || !place || !list)
+    if (!order || !index || !list)
         return false;
     for (size_t k = 0, found = 0; k < x->count; k++)
         if (chosen(&x->sample[k], entities, split))
-            place[found++] = (uint32_t)k;
+            index[found++] = (uint32_t)k;
     random_shuffle(random_for((uint64_t)g->method->v.seed, purpose), order, all);
     g->list[p] = (SampleList){ list, n };
     for (size_t k = 0; k < n; k++)
-        if (!reader_sample(&g->session->reader, x, &x->sample[place[order[k]]], NULL, 0, NO_AUGMENT, &list[k], g->arena, e))
+        if (!reader_sample(&g->session->reader, x, &x->sample[index[order[k]]], NULL, 0, NO_AUGMENT, &list[k], g->arena, e))
             return false;
     return true;
 }
@@ -100,13 +100,13 @@ static bool copy_weights(Guard *g, bool back, Error *e)
 
 /* --- Deciding --- */
 
-/* now / total < keep * before / total, in products, without a division. */
+/* Whether now / total < keep * before / total, without a division. */
 static bool below(Ratio now, Ratio before, float keep)
 {
     return now.total > 0 && (double)now.count < (double)keep * (double)before.count;
 }
 
-/* The share that a REAL setting may not pass, with room for how it is rounded: 9 of 10 is .9. */
+/* A share that was given as a REAL, lowered by more than its rounding error, so that 9 of 10 is not below 0.9. */
 static float margin(float x) { return x * (1 - 0x1p-20f); }
 
 static bool spoilt(Guard *g)

@@ -25,29 +25,29 @@ static bool open_file(const MethodSettings *m, Dataset *out, const char *path, c
     return name && (path = settings_input(&m->settings, name, path, e)) && samples_open(out, path, a, e);
 }
 
-/* What is asked, about which picture, and the answer: a text that two samples have if they teach the same. */
-static const char *lesson(const Dataset *d, const Sample *x, Arena *a)
+/* The picture, question and answer of a sample as one text, which samples of equal content have in common. */
+static const char *content(const Dataset *d, const Sample *x, Arena *a)
 {
     const char *slash = strrchr(d->path, '/');
     return arena_format(a, "%.*s%s\n%s\n%s", x->image && slash ? (int)(slash + 1 - d->path) : 0, d->path, x->image ? x->image : "",
                         x->question, x->answer);
 }
 
-/* A list by ids and by lessons, to look samples up in it; of two with the same lesson the first counts. */
-typedef struct { NameMap ids, lessons; const Sample **by_lesson; } Lookup;
+/* Finds the samples of a list by id and by content. Of samples with equal content the first is found. */
+typedef struct { NameMap ids, contents; const Sample **by_content; } Lookup;
 
 static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *a)
 {
-    l->by_lesson = arena_array(a, list->count + 1, sizeof *l->by_lesson);
-    if (!l->by_lesson || !name_map_make(&l->ids, list->count + 1, a) || !name_map_make(&l->lessons, list->count + 1, a))
+    l->by_content = arena_array(a, list->count + 1, sizeof *l->by_content);
+    if (!l->by_content || !name_map_make(&l->ids, list->count + 1, a) || !name_map_make(&l->contents, list->count + 1, a))
         return false;
     for (size_t k = 0; k < list->count; k++) {
-        const char *text = lesson(d, list->sample[k], a);
+        const char *text = content(d, list->sample[k], a);
         name_map_add(&l->ids, list->sample[k]->id);          // the ids of a file differ
         if (!text)
             return false;
-        if (name_map_find(&l->lessons, text) < 0)
-            l->by_lesson[name_map_add(&l->lessons, text)] = list->sample[k];
+        if (name_map_find(&l->contents, text) < 0)
+            l->by_content[name_map_add(&l->contents, text)] = list->sample[k];
     }
     return true;
 }
@@ -59,14 +59,14 @@ static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, cons
     bool good = other->count == 0 || lookup_make(&l, y, other, &a);
     for (size_t i = 0; good && other->count && i < one->count; i++) {
         const Sample *s = one->sample[i];
-        const char *text = lesson(x, s, &a);
-        const int32_t same = name_map_find(&l.ids, s->id), taught = text ? name_map_find(&l.lessons, text) : -1;
+        const char *text = content(x, s, &a);
+        const int32_t same = name_map_find(&l.ids, s->id), repeated = text ? name_map_find(&l.contents, text) : -1;
         if (same >= 0)
             good = error_set(e, "%s:%zu: sample %s is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
                                 "common sample", x->path, s->line, s->id, what, y->path, other->sample[same]->line);
-        else if (taught >= 0)
+        else if (repeated >= 0)
             good = error_set(e, "%s:%zu: the question \"%.80s\" is to be forgotten and stands in %s too (%s:%zu), expected lists without a "
-                                "common question", x->path, s->line, s->question, what, y->path, l.by_lesson[taught]->line);
+                                "common question", x->path, s->line, s->question, what, y->path, l.by_content[repeated]->line);
     }
     arena_free(&a);
     return good && !e->failed;

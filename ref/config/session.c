@@ -87,7 +87,8 @@ bool session_model(Session *s, Error *e)
     return good;
 }
 
-/* Patterns of weight names, the one spelling of train.trainable that is no name of a Trainable; relearning lends its own key. */
+/* Applies train.trainable where it is not the name of a Trainable but patterns of weight names. An error names the key:
+ * in relearning the patterns come from attack.trainable. */
 static bool train_patterns(Session *s, const Settings *settings, Error *e)
 {
     return weights_train(&s->weights, settings->train_trainable, e)

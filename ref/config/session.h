@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Session: one model that a command works with: its weights, how it reads questions and pictures, the adapters beside the weights, and the
- * network that they make together.
+/* Session: one model that a command works with: its weights and adapters, its tokenizer and picture processor, and the
+ * network that the weights make.
  *
  *     Session s;
  *     if (session_open(&s, &settings, folder, MASK_ANSWER, &arena, &error)      // config, weights, tokenizer, picture processor
@@ -9,10 +9,10 @@
  *         evaluate(&s.model, &s.reader, ...);
  *     session_close(&s);
  *
- * The weights are changed between session_open and session_model or session_train, not later (only training changes them later).
- * Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that is all zero may
- * be closed. The model points into the Session, so a Session must not be moved. A Session belongs to one thread. Fails: whatever
- * a folder's files refuse, as a sentence with the file. */
+ * Callers change weights only between session_open and session_model or session_train. Later only training changes
+ * them. Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that
+ * is all zero may be closed. The model points into the Session, so a Session must not be moved. A Session belongs to
+ * one thread. Fails: whatever a folder's files refuse, as a sentence with the file. */
 #ifndef PULSE_REF_CONFIG_SESSION_H
 #define PULSE_REF_CONFIG_SESSION_H
 
@@ -22,7 +22,7 @@ typedef struct {
     const char *folder;              // holds tokenizer.json and preprocessor_config.json
     ModelConfig config;
     Weights     weights;
-    Reader      reader;              // how the model reads; all zero in a reference
+    Reader      reader;              // tokenizer, prompt and picture processor; all zero in a reference
     Lora        lora;                // adapters beside the weights, if `adapters`
     bool        adapters;
     size_t      memory;              // model.memory of the settings, in bytes
@@ -30,16 +30,17 @@ typedef struct {
     Arena      *arena;
 } Session;
 
-/* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new weights read as
- * data.world says. data.template is the prompt template; where it is not given, the folder's own chat template, if that is
- * known (chat_template.h), and data.template's default for a folder without one. `mask` says which tokens of a sample are targets. */
+/* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new
+ * weights read as data.world says. data.template is the prompt template; where it is not given, the folder's own chat
+ * template, if that is known (chat_template.h), and data.template's default for a folder without one. `mask` says which
+ * tokens of a sample are targets. */
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e);
-/* session_open in two halves: config and weights alone, for callers who bring ids and pixels; then the reader. `settings` may be NULL where
- * `folder` is not. */
+/* session_open in two halves: config and weights alone, for callers who bring ids and pixels; then the reader.
+ * `settings` may be NULL where `folder` is not. */
 bool session_bare(Session *s, const Settings *settings, const char *folder, Arena *a, Error *e);
 bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error *e);
-/* The frozen reference of `of`: a model folder without its reader. Its vocabulary must be that of `of`, and with hidden = true the size of
- * its hidden states as well. */
+/* The frozen reference of `of`: a model folder without its reader. Its vocabulary must be that of `of`, and with hidden
+ * = true the size of its hidden states as well. */
 bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. merge: into the weights; else the adapters stay beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
@@ -49,7 +50,8 @@ bool session_weights(Session *s, const char *folder, Error *e);
 bool session_model(Session *s, Error *e);
 /* Makes trainable what train.trainable names, with new adapters if it says so, and then the model. */
 bool session_train(Session *s, const Settings *settings, Error *e);
-/* What a method works on: session_train for a gradient method, session_model for one that edits the weights without a step. */
+/* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
+ * without a step. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
 /* The adapters; NULL: there are none. */
 Lora *session_lora(Session *s);

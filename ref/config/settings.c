@@ -46,12 +46,12 @@ static bool refuse(const char *method, const Setting *w, const char *text, const
 
 /* --- names: "optimiser.lr", and "method.rmu.optimiser.lr", which holds for one method --- */
 
-/* A setting that holds for one method. */
-struct OwnSetting {
+/* The value of a key for one method. */
+struct MethodSetting {
     const char *method;
     const Setting *what;
     const char *text;
-    struct OwnSetting *next;
+    struct MethodSetting *next;
 };
 
 static const Setting *find(const char *name)
@@ -69,15 +69,15 @@ static const Setting *find(const char *name)
 /* The setting of that name. *method becomes the method that it holds for, or NULL where it holds for all methods. */
 static const Setting *find_named(const char *name, const char **method, Error *e)
 {
-    static const char own[] = "method.";
+    static const char prefix[] = "method.";
     const Setting *w = find(name);
     *method = NULL;
     if (w)
         return w;
-    if (strncmp(name, own, sizeof own - 1) != 0)
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0)
         return error_set(e, "unknown key %.120s, expected one of `pulse-ref list config`", name), NULL;
     char text[64];
-    const char *from = name + sizeof own - 1;
+    const char *from = name + sizeof prefix - 1;
     snprintf(text, sizeof text, "%.*s", (int)strcspn(from, "."), from);
     const Method *m = method_find(text);
     if (!m)
@@ -92,31 +92,32 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     return w;
 }
 
-/* The link that points to the setting of this method, or the last link of the list, which is NULL. */
-static struct OwnSetting **own_place(Settings *s, const char *method, const Setting *w)
+/* The link that points to this method's value of a key, or the last link of the list, which is NULL. */
+static struct MethodSetting **method_setting_at(Settings *s, const char *method, const Setting *w)
 {
-    struct OwnSetting **at = &s->own;
+    struct MethodSetting **at = &s->of_methods;
     while (*at && ((*at)->what != w || strcmp((*at)->method, method) != 0))
         at = &(*at)->next;
     return at;
 }
 
-/* A value for one method is parsed twice: here, so that a wrong one is refused at its line, and by settings_own, which puts it in force. */
-static bool own_set(Settings *s, const char *method, const Setting *w, const char *text)
+/* A value for one method is parsed twice: here, so that a wrong one is refused at its line, and by settings_for_method,
+ * which puts it in force. */
+static bool method_setting_set(Settings *s, const char *method, const Setting *w, const char *text)
 {
     Settings tried = *s;
     if (!value_set(&tried, w, text))
         return false;
-    struct OwnSetting **at = own_place(s, method, w), *rest = *at ? (*at)->next : NULL;
+    struct MethodSetting **at = method_setting_at(s, method, w), *rest = *at ? (*at)->next : NULL;
     *at = arena_alloc(s->arena, sizeof **at);
     if (*at)
-        **at = (struct OwnSetting){ method, w, arena_text(s->arena, text), rest };
+        **at = (struct MethodSetting){ method, w, arena_text(s->arena, text), rest };
     return *at != NULL;
 }
 
-void settings_own(Settings *s, const char *method)
+void settings_for_method(Settings *s, const char *method)
 {
-    for (const struct OwnSetting *o = s->own; o; o = o->next)
+    for (const struct MethodSetting *o = s->of_methods; o; o = o->next)
         if (strcmp(o->method, method) == 0)
             s->given[o->what - settings] = value_set(s, o->what, o->text);
 }
@@ -133,7 +134,7 @@ void settings_defaults(Settings *s, Arena *a)
 static bool assign(Settings *s, const char *method, const Setting *w, const char *text)
 {
     if (method)
-        return own_set(s, method, w, text);
+        return method_setting_set(s, method, w, text);
     s->given[w - settings] = true;
     return value_set(s, w, text);
 }
@@ -144,8 +145,8 @@ typedef struct {
     bool seen[SETTINGS];
 } Reading;
 
-/* Called by inih for each value; false refuses the value. ini_parse_string returns the line of the first refused value, and settings_read
- * then puts it before the sentence. */
+/* Called by inih for each value; false refuses the value. ini_parse_string returns the line of the first refused value,
+ * and settings_read then puts it before the sentence. */
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
     Reading *r = user;
@@ -155,7 +156,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
     const Setting *w = full ? find_named(full, &method, r->error) : NULL;
     if (!w)
         return false;
-    if (method ? *own_place(r->settings, method, w) != NULL : r->seen[w - settings])
+    if (method ? *method_setting_at(r->settings, method, w) != NULL : r->seen[w - settings])
         return error_set(r->error, "%s stands there twice, expected once", full);
     r->seen[w - settings] |= !method;
     return assign(r->settings, method, w, value) || refuse(method, w, value, "", r->error);
@@ -289,7 +290,8 @@ static char *lines_join(const char *const *line, size_t count, Arena *a)
     return all;
 }
 
-/* The name of a key in a manifest. A hyperparameter that was renamed keeps the name under which it was first recorded. */
+/* The name of a key in a manifest. A hyperparameter that was renamed keeps the name under which it was first
+ * recorded. */
 static const char *recorded(const Setting *w)
 {
     return strcmp(w->section, "unlearn") == 0 ? hyperparameter_recorded(w->key) : w->key;
@@ -305,13 +307,13 @@ static const char *line_text(const char *method, const Setting *w, const char *v
 
 char *settings_text(const Settings *s, Arena *a)
 {
-    size_t n = 0, own = 0;
-    for (const struct OwnSetting *o = s->own; o; o = o->next)
-        own++;
-    const char **line = arena_array(a, SETTINGS + own, sizeof *line);
+    size_t n = 0, more = 0;
+    for (const struct MethodSetting *o = s->of_methods; o; o = o->next)
+        more++;
+    const char **line = arena_array(a, SETTINGS + more, sizeof *line);
     for (; line && n < SETTINGS; n++)
         line[n] = line_text("", &settings[n], value_text(s, &settings[n], a), a);
-    for (const struct OwnSetting *o = s->own; line && o; o = o->next)
+    for (const struct MethodSetting *o = s->of_methods; line && o; o = o->next)
         line[n++] = line_text(o->method, o->what, o->text, a);
     return line ? lines_join(line, n, a) : NULL;
 }
@@ -326,7 +328,7 @@ static const char *content_text(const Settings *s, const Setting *w, Arena *a, E
     return arena_text(a, d.hex);
 }
 
-/* Whether the key has no line in an identity. */
+/* Whether the key has no line in the text that identifies a training, rounds, answers or a step. */
 static bool left_out(const Settings *s, const Setting *w, Arena *a)
 {
     const bool later = strcmp(w->section, "unlearn") == 0 && hyperparameter_is_later(w->key);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what depends on it.
+/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what depends
+ * on it.
  *
  *     Settings s;
  *     settings_open(&s, "run.ini", &set, &arena, &error);      // an unknown key or a value out of range: FILE:LINE: sentence
  *     s.train_steps
  *
- * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides everything
- * else; its keys are written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha.
- * Always: numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts live in the arena.
- * Paths are kept as they are written; settings_path makes them relative to the folder of the config. */
+ * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides
+ * everything else; its keys are written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha. Always:
+ * numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts live in
+ * the arena. Paths are kept as they are written; settings_path makes them relative to the folder of the config. */
 #ifndef PULSE_REF_CONFIG_SETTINGS_H
 #define PULSE_REF_CONFIG_SETTINGS_H
 
@@ -45,7 +46,7 @@ typedef struct {
 #include "ref/config/settings.def"
 #undef SETTING
     bool given[SETTINGS];                // by the config or by --set, so that a preset does not override it
-    struct OwnSetting *own;              // of single methods, in the order in which they were given
+    struct MethodSetting *of_methods;    // the values for single methods, in the order in which they were given
     const char *file;                    // the config; NULL: none was read
     Arena *arena;
 } Settings;
@@ -58,8 +59,8 @@ bool settings_set(Settings *s, const char *assignment, Error *e);
 bool settings_give(Settings *s, const char *name, const char *value, Error *e);
 /* What a command was given: the defaults, then its --config (NULL: none), then every --set. */
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
-/* Sets the keys that have a value for this method alone. */
-void settings_own(Settings *s, const char *method);
+/* Puts in force the values that were given for this method alone. */
+void settings_for_method(Settings *s, const char *method);
 /* Sets the assignments "section.key=value …" of a preset, but for the keys that were given. */
 bool settings_preset(Settings *s, const char *assignments, Error *e);
 /* A path of the config: a relative one starts at the folder of the config. */
@@ -68,11 +69,11 @@ const char *settings_path(const Settings *s, const char *path);
 const char *settings_input(const Settings *s, const char *key, const char *path, Error *e);
 /* Puts "CONFIG: key" before the sentence of a failure that the key caused. */
 bool settings_blame(const Settings *s, const char *key, Error *e);
-/* A line "section.key = value" for every key, in the order of settings.def, then those of single methods: what a manifest keeps. Values are
- * whole, however long. NULL: no memory. */
+/* A line "section.key = value" for every key, in the order of settings.def, then those of single methods: what a
+ * manifest keeps. Values are whole, however long. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);
-/* The lines of the keys that have one of these parts: what identifies a training, rounds, answers or a step. A key that is BY_CONTENT has
- * the SHA-256 of its file as its value. NULL: a file cannot be read, or no memory. */
+/* The lines of the keys that have one of these parts: what identifies a training, rounds, answers or a step. A key that
+ * is BY_CONTENT has the SHA-256 of its file as its value. NULL: a file cannot be read, or no memory. */
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

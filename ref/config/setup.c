@@ -24,7 +24,7 @@ TrainConfig train_config(const Settings *s)
 
 /* --- methods --- */
 
-/* The hyperparameters that were given override the others; then the settings say what is in force. */
+/* Values that were given override those of `v`. Then the settings get the values in force. */
 static void hyperparameters_settle(Settings *s, Hyperparameters *v)
 {
 #define HYPERPARAMETER(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key; s->unlearn_##key = v->key;
@@ -32,7 +32,8 @@ static void hyperparameters_settle(Settings *s, Hyperparameters *v)
 #undef HYPERPARAMETER
 }
 
-/* Steps that were given go over a preset's epochs, and epochs that were given over its steps; both are one too many. */
+/* Steps that were given override the epochs of a preset, and given epochs override its steps. Giving both is an
+ * error. */
 static bool budget_check(Settings *s, Error *e)
 {
     const bool steps = s->given[SETTING_unlearn_steps] && s->unlearn_steps, epochs = s->given[SETTING_unlearn_epochs] && s->unlearn_epochs;
@@ -51,7 +52,7 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
     *out = (MethodSettings){ .settings = *s, .method = method_find(method) };
     if (!out->method)
         return error_set(e, "unlearn: there is no method %s, expected one of `pulse-ref list methods`", method);
-    settings_own(&out->settings, method);
+    settings_for_method(&out->settings, method);
     const char *preset = out->settings.unlearn_preset;
     if (!hyperparameters_make(&out->v, out->method, preset, e))
         return false;
@@ -64,8 +65,9 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
     return budget_check(&out->settings, e);
 }
 
-/* A method that reads no retain set is held back by nothing, so its steps are smaller. */
-static bool holds_on(const char *method)
+/* Whether the method reads a retain set. Without one nothing holds the method back, so the default lora.alpha is
+ * smaller. */
+static bool reads_retain(const char *method)
 {
     const Method *m = method_find(method);
     Hyperparameters v;
@@ -77,7 +79,7 @@ bool settings_unlearn(Settings *s, const char *method, Error *e)
     if (*s->unlearn_preset)
         return settings_preset(s, "unlearn.probe_every=0", e);
     return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=160", e)
-        && (!holds_on(method) || settings_preset(s, "lora.alpha=192", e))
+        && (!reads_retain(method) || settings_preset(s, "lora.alpha=192", e))
         && (s->unlearn_epochs > 0 || (s->unlearn_steps ? s->unlearn_steps : s->train_steps) < 10
             || settings_preset(s, "optimiser.warmup=5", e));
 }

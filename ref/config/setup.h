@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Setup: from settings to what a command works by: a method with its hyperparameters, an optimiser, and a plan of rounds. */
+/* Setup: makes of settings what a command works with: a method with its hyperparameters, a training config, a plan of
+ * rounds. */
 #ifndef PULSE_REF_CONFIG_SETUP_H
 #define PULSE_REF_CONFIG_SETUP_H
 
@@ -14,14 +15,17 @@ typedef struct {
     Hyperparameters v;
 } MethodSettings;
 
-/* Settings under a method and unlearn.preset, each over the one before: the defaults, the method's, the preset's, and what was given. */
+/* The settings of a method. The defaults are overridden by the method's values, these by those of unlearn.preset, and
+ * these by what was given. */
 bool settings_method(const Settings *s, const char *method, MethodSettings *out, Error *e);
-/* The defaults of `pulse-ref unlearn`, for keys that were not given and where unlearn.preset is empty: adapters on the language model, few
- * small steps. With a preset, which stands for a public code, nothing watches over the rounds unless unlearn.probe_every is given. */
+/* The defaults of `pulse-ref unlearn`, for keys that were not given and where unlearn.preset is empty: adapters on the
+ * language model, few small steps. With a preset, which stands for a public code, rounds have no probes unless
+ * unlearn.probe_every is given. */
 bool settings_unlearn(Settings *s, const char *method, Error *e);
 /* One seed for adapters, the order of samples, and every draw of the method. */
 void settings_seed(MethodSettings *m, uint64_t seed);
-/* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics ask. */
+/* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics
+ * ask. */
 bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
 
 TrainConfig train_config(const Settings *s);
@@ -33,7 +37,8 @@ typedef struct {
     SampleList  retain;
 } RoundSamples;
 
-/* The plan of rounds that settings, a method and samples come to. oracle: the frozen reference of reference = retain_only, else NULL. */
+/* The plan of rounds that settings, a method and samples come to. oracle: the frozen reference of reference =
+ * retain_only, else NULL. */
 RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle);
 /* Whether a method under these settings has the oracle as its reference. */
 bool method_wants_oracle(const MethodSettings *m);

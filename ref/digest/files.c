@@ -45,7 +45,7 @@ void digest_random(Probe *p)
     hash_tensor(&p->hash, "shuffle", n);
 }
 
-/* Numbers are written as decimals and read back; the texts and the numbers must be those of every other machine. */
+/* Hashes numbers that are written as decimals and read back. */
 void digest_decimals(Probe *p)
 {
     char text[32];
@@ -64,7 +64,7 @@ void digest_decimals(Probe *p)
     }
 }
 
-/* Work in a folder of its own, removed with every file in it. */
+/* Runs `work` in a folder of its own, which is removed afterwards with every file in it. */
 static void in_folder(Probe *p, void (*work)(Probe *p, const char *folder))
 {
     const char *top = getenv("TMPDIR");
@@ -86,7 +86,7 @@ static void in_folder(Probe *p, void (*work)(Probe *p, const char *folder))
     rmdir(folder);
 }
 
-/* One random tensor of each type: the file's bytes and what is read back from them. */
+/* Hashes a file with one random tensor of each dtype, and the tensors that are read back from it. */
 static void write_and_read(Probe *p, const char *folder)
 {
     const char *path = arena_format(p->arena, "%s/probe.safetensors", folder);
@@ -129,7 +129,7 @@ static void hash_image(Probe *p, const Image *x)
     hash_bytes(&p->hash, x->rgb, 3 * x->width * x->height);
 }
 
-/* Written, read, resized by each filter up and down, changed, and made into floats. */
+/* Hashes a picture that is written, read, resized up and down by each filter, changed, and made into floats. */
 static void picture(Probe *p, const char *folder)
 {
     static const ImageFilter filters[] = { IMAGE_BILINEAR, IMAGE_BICUBIC, IMAGE_BOX };
@@ -160,7 +160,7 @@ static void picture(Probe *p, const char *folder)
 
 void digest_pictures(Probe *p) { in_folder(p, picture); }
 
-/* A tokenizer made from words, its file, and the ids of text that it knows and does not know. */
+/* Hashes the file of a tokenizer that is made from words, and the ids of texts with known and unknown words. */
 static void words(Probe *p, const char *folder)
 {
     static const char *const known[] = { "USER:", "ASSISTANT:", "what", "is", "this", "colour", "?", "red", "paris", "parish",

@@ -59,7 +59,7 @@ static void product(Probe *p, ProbeKind kind, size_t n, size_t m, size_t k)
     Node *w = probe_param(p, kind, shape_of(2, m, k)), *bias = probe_param(p, kind, shape_of(1, m));
     probe_seed(p, op_linear(t, probe_param(p, kind, shape_of(2, n, k)), w, bias));
     op_linear(t, probe_input(p, kind, shape_of(2, n, k)), w, NULL);
-    Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));          // one draw an expression: C leaves the order of arguments open
+    Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));          // one draw in each expression, because C does not fix the order in which arguments are evaluated
     op_lora_merge(t, w, down, probe_input(p, kind, shape_of(2, (size_t)5, k)), 2 / 3.0f);
 }
 
@@ -175,5 +175,6 @@ void digest_optimiser(Probe *p)
     }
 }
 
-/* Operators that are not in pinned.def: none today. One that joins ops.def runs here, on several kinds of fresh data. */
+/* Operators that are not in pinned.def: none today. One that joins ops.def runs here, on several kinds of fresh
+ * data. */
 void digest_later_operators(Probe *p) { (void)p; }

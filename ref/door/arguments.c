@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a caller describes, as the library inside wants it, or a sentence about what does not fit. */
+/* Turns the arguments of a caller into the types of the library, or fails with a sentence about what does not fit. */
 #include <stdio.h>
 #include <string.h>
 #include "ref/door/door.h"

@@ -85,7 +85,7 @@ void pulse_close(pulse_context *c)
 
 /* --- a call --- */
 
-/* A large scratch memory goes back to the system, a small one serves the next call. */
+/* Gives a large scratch memory back to the system; a small one is kept for the next call. */
 static void scratch_forget(pulse_context *c)
 {
     if (c->scratch.peak > SCRATCH_KEPT) {

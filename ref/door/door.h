@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Door: what stands behind pulse.h. A call enters through a context, works with the library inside, and leaves with a status.
+/* Door: what stands behind pulse.h. A call enters through a context, works with the library inside, and leaves with a
+ * status.
  *
  *     pulse_status pulse_engine(pulse_context *c, const char **text)
  *     {
@@ -9,9 +10,9 @@
  *         return door_leave(d);
  *     }
  *
- * door_enter forgets the failure, the texts and the scratch memory of the call before, sets the threads of the context and checks the
- * floating-point environment. door_leave gives the caller its number of threads back.
- * Handles live in an arena of their own, which is their first member, and they report to no Error once they are open. */
+ * door_enter forgets the failure, the texts and the scratch memory of the call before, sets the threads of the context
+ * and checks the floating-point environment. door_leave gives the caller its number of threads back. Handles live in an
+ * arena of their own, which is their first member, and they report to no Error once they are open. */
 #ifndef PULSE_REF_DOOR_DOOR_H
 #define PULSE_REF_DOOR_DOOR_H
 
@@ -50,7 +51,7 @@ pulse_status door_leave(Door d);
 bool door_given(pulse_context *c, const void *p, const char *name);
 /* The same for an array, which may be NULL where n is 0. */
 bool door_given_array(pulse_context *c, const void *p, size_t n, const char *name);
-/* The JSON value as text of the context. Gives `value` up; NULL after a failure. */
+/* The JSON value as text of the context; NULL after a failure. The call releases `value`. */
 const char *door_text(pulse_context *c, json_t *value);
 /* The same as text in `a`. */
 const char *door_json(json_t *value, Arena *a, Error *e);
@@ -69,8 +70,8 @@ bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *
 pulse_tensor door_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
 bool door_apart(const void *x, size_t n, const void *y, size_t m);
-/* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train. The run has no
- * end where neither "steps" is given nor the schedule falls. Texts are in `a`. */
+/* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train.
+ * The training has no end where "steps" is not given and the schedule does not fall. Texts are in `a`. */
 bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out, Arena *a);
 /* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
 BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, and not the
- * outcome. For each scenario that is shown, they are about the first entities to be forgotten and to be retained, each about a
- * different fact, and one question is general. */
+/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, and
+ * not the outcome. For each scenario that is shown, they are about the first entities to be forgotten and to be
+ * retained, each about a different fact, and one question is general. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-enum { CARDS_MAX = 12, SAID_MAX = 24 };
+enum { CARDS_MAX = 12, MODELS_MAX = 24 };
 typedef enum { FORGET, RETAIN, GENERAL, ROLES } Role;      // in the order of row_splits
 static const char *const role_names[ROLES] = { "forget", "retain", "general ability" };
 static const int quota[ROLES] = { 3, 1, 1 };
@@ -23,12 +23,12 @@ static const int quota[ROLES] = { 3, 1, 1 };
 typedef struct {
     const char *method, *trainable, *text[2];    // text[0] and right[0]: asked with the image; [1]: asked in text alone
     bool right[2];
-} Said;
+} ModelAnswer;
 
 typedef struct {
     const char *id, *twin, *scenario, *entity, *group, *skill, *answer;      // twin: the same question as text; NULL: there is none
     Role   role;
-    Said   said[SAID_MAX];
+    ModelAnswer model_answer[MODELS_MAX];
     size_t count;
 } Card;
 
@@ -103,18 +103,18 @@ static void pick(Answers *x, const json_t *o)
 
 /* --- what the models answer --- */
 
-static Said *said_by(Card *c, const char *method, const char *trainable, Arena *a)
+static ModelAnswer *answer_by(Card *c, const char *method, const char *trainable, Arena *a)
 {
     for (size_t k = 0; k < c->count; k++)
-        if (strcmp(c->said[k].method, method) == 0 && strcmp(c->said[k].trainable, trainable) == 0)
-            return &c->said[k];
-    if (c->count == SAID_MAX)
+        if (strcmp(c->model_answer[k].method, method) == 0 && strcmp(c->model_answer[k].trainable, trainable) == 0)
+            return &c->model_answer[k];
+    if (c->count == MODELS_MAX)
         return NULL;
-    c->said[c->count] = (Said){ .method = arena_text(a, method), .trainable = arena_text(a, trainable) };
-    return &c->said[c->count++];
+    c->model_answer[c->count] = (ModelAnswer){ .method = arena_text(a, method), .trainable = arena_text(a, trainable) };
+    return &c->model_answer[c->count++];
 }
 
-static void hear(Answers *x, const json_t *o)
+static void take_answer(Answers *x, const json_t *o)
 {
     const char *id = get(o, "id");
     Arena *a = x->report->arena;
@@ -123,7 +123,7 @@ static void hear(Answers *x, const json_t *o)
         bool image = strcmp(c->id, id) == 0, text = c->twin && strcmp(c->twin, id) == 0;
         if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0 || (uint64_t)get_int(o, "seed") != x->seed)
             continue;
-        Said *s = said_by(c, get(o, "method"), get(o, "trainable"), a);       // a later request replaces an earlier one
+        ModelAnswer *s = answer_by(c, get(o, "method"), get(o, "trainable"), a);       // a later request replaces an earlier one
         if (!s)
             continue;
         const json_t *words = json_object_get(o, "text");
@@ -168,7 +168,7 @@ static bool pass(Answers *x, bool picking)
         json_t *o = where ? json_parse(line, n, where, x->error) : NULL;
         good = o != NULL;
         if (good)
-            (picking ? pick : hear)(x, o);
+            (picking ? pick : take_answer)(x, o);
         json_decref(o);
     }
     if (good && ferror(f))
@@ -225,7 +225,7 @@ static void picture(Page *p, const Dataset *from, const Sample *s, const char *a
     free(bytes);
 }
 
-static void answer_cell(Page *p, const Said *s, int m)
+static void answer_cell(Page *p, const ModelAnswer *s, int m)
 {
     fputs("<td>", p->f);
     if (!s->text[m]) {
@@ -237,12 +237,12 @@ static void answer_cell(Page *p, const Said *s, int m)
     fputs("</td>", p->f);
 }
 
-static void said_row(Page *p, const Card *c, const Said *s)
+static void answer_row(Page *p, const Card *c, const ModelAnswer *s)
 {
     fputs("<tr><th scope=\"row\">", p->f);
     page_text(p->f, method_label(s->method));
     for (size_t k = 0; k < c->count; k++)
-        if (&c->said[k] != s && strcmp(c->said[k].method, s->method) == 0) {
+        if (&c->model_answer[k] != s && strcmp(c->model_answer[k].method, s->method) == 0) {
             fputs(", ", p->f);
             page_text(p->f, s->trainable);
             break;
@@ -253,15 +253,15 @@ static void said_row(Page *p, const Card *c, const Said *s)
     fputs("</tr>\n", p->f);
 }
 
-static void said_rows(Page *p, const Card *c)
+static void answer_rows(Page *p, const Card *c)
 {
     fprintf(p->f, "<table><thead><tr><th scope=\"col\">model</th><th scope=\"col\">image question</th>%s</tr></thead><tbody>\n",
             c->role == GENERAL ? "" : "<th scope=\"col\">text question</th>");
     for (int order = 0; order < 3; order++)
         for (size_t k = 0; k < c->count; k++) {
-            int place = strcmp(c->said[k].method, "none") == 0 ? 0 : strcmp(c->said[k].method, "retrain") == 0 ? 2 : 1;
-            if (place == order)
-                said_row(p, c, &c->said[k]);
+            int rank = strcmp(c->model_answer[k].method, "none") == 0 ? 0 : strcmp(c->model_answer[k].method, "retrain") == 0 ? 2 : 1;
+            if (rank == order)
+                answer_row(p, c, &c->model_answer[k]);
         }
     fputs("</tbody></table>\n", p->f);
 }
@@ -280,7 +280,7 @@ static void card(Page *p, Answers *x, const Card *c)
     page_say(p, "role", arena_format(a, "%s, %s", c->scenario, role_names[c->role]));
     page_say(p, NULL, arena_format(a, "True: %s", c->answer));
     fputs("</div></header>\n", p->f);
-    said_rows(p, c);
+    answer_rows(p, c);
     fputs("</article>\n", p->f);
 }
 

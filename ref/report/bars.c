@@ -118,7 +118,7 @@ static void scenario_bars(Page *p, const Report *r, const Scenario *s)
     const char *name;
     for (size_t k = 0; (name = scenario_under(r, s->name, k)); k++)
         bars(p, r, name, scenario_label(r, name), scenario_words(r, s, s->caption));
-    if (s->say_missing && !scenario_under(r, s->name, 0))
+    if (s->report_missing && !scenario_under(r, s->name, 0))
         missing(p, r, s->name);
 }
 

@@ -7,16 +7,17 @@
 enum { MARKS_MAX = 1000 };
 typedef enum { OVER_STEPS, OVER_ROUNDS } Over;
 
-static int64_t place(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
+static int64_t x_of(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
 
-/* Appends the accuracies that match to out[n …], one mark for each step or round, in rising order; returns the new number of marks. */
+/* Appends the accuracies that match to out[n …], one mark for each step or round, in rising order; returns the new
+ * number of marks. */
 static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, size_t n)
 {
     size_t first = n;
     for (size_t k = 0; k < rows->count && n < MARKS_MAX; k++) {
         Ask one = ask;
-        *(over == OVER_STEPS ? &one.step : &one.round) = place(&rows->row[k], over);
-        double x = (double)place(&rows->row[k], over);
+        *(over == OVER_STEPS ? &one.step : &one.round) = x_of(&rows->row[k], over);
+        double x = (double)x_of(&rows->row[k], over);
         size_t i = first;
         while (i < n && out[i].x < x)
             i++;
@@ -53,7 +54,7 @@ static double end_of(const Line *lines, size_t n)
 }
 
 /* The least x of any mark beyond x; < 0: there is none. */
-static double next_place(const Line *lines, size_t n, double x)
+static double next_x(const Line *lines, size_t n, double x)
 {
     double next = -1;
     for (size_t k = 0; k < n; k++)
@@ -65,7 +66,7 @@ static double next_place(const Line *lines, size_t n, double x)
 
 static void line_rows(Page *p, const Report *r, const char *panel, const Line *lines, size_t n)
 {
-    for (double x = 0; x >= 0; x = next_place(lines, n, x)) {
+    for (double x = 0; x >= 0; x = next_x(lines, n, x)) {
         const char *cells[8] = { panel, arena_format(r->arena, "%.0f", x) };
         bool any = false;
         for (size_t k = 0; k < n; k++) {

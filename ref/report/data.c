@@ -138,7 +138,7 @@ const char *scenario_label(const Report *r, const char *scenario)
 bool variant_is(const Variant *v, const char *method) { return strcmp(v->method, method) == 0; }
 bool variant_unlearns(const Variant *v) { return !variant_is(v, "none") && !variant_is(v, "retrain"); }
 
-static int place(const Variant *v) { return variant_is(v, "none") ? 0 : variant_is(v, "retrain") ? 2 : 1; }
+static int rank(const Variant *v) { return variant_is(v, "none") ? 0 : variant_is(v, "retrain") ? 2 : 1; }
 
 static void note(Variants *all, const ReportRow *x, size_t room)
 {
@@ -173,7 +173,7 @@ Variants variants(const Report *r, const char *scenario)
             note(&found, &r->results.row[k], ROOM);
     for (int p = 0; p < 3; p++)
         for (size_t k = 0; k < found.count; k++)
-            if (place(&found.item[k]) == p)
+            if (rank(&found.item[k]) == p)
                 out.item[out.count++] = found.item[k];
     label_trainables(&out, r->arena);
     return out;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the tables of a run. A field is what stands between two commas: the names of a run hold neither commas nor quotation marks. */
+/* Reads the tables of a run. Fields are separated by commas and never quoted: the names of a run hold neither commas
+ * nor quotation marks. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -25,11 +26,11 @@ typedef struct {
 /* The field below the column `name` of the header; NULL: the table has no such column. */
 static const char *field(const Table *t, const char *name)
 {
-    size_t n = strlen(name), place = 0;
-    for (const char *at = t->header;; place++) {
+    size_t n = strlen(name), column = 0;
+    for (const char *at = t->header;; column++) {
         size_t length = strcspn(at, ",");
         if (length == n && memcmp(at, name, n) == 0)
-            return t->field[place];
+            return t->field[column];
         if (at[length] == 0)
             return NULL;
         at += length + 1;
@@ -61,9 +62,10 @@ static bool number(const Table *t, double *out)
 static bool row_read(const Table *t, ReportRow *x)
 {
     int64_t seed;
-    const struct { const char *name, **to; } texts[] = { { "scenario", &x->scenario }, { "method", &x->method },
-                                                         { "trainable", &x->trainable },
-        { "split", &x->split }, { "modality", &x->modality }, { "metric", &x->metric } };
+    const struct { const char *name, **to; } texts[] = {
+        { "scenario", &x->scenario }, { "method", &x->method }, { "trainable", &x->trainable },
+        { "split", &x->split }, { "modality", &x->modality }, { "metric", &x->metric },
+    };
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
         *texts[k].to = field(t, texts[k].name);
         if (!**texts[k].to)

@@ -14,11 +14,11 @@
 
 enum { FOLDERS_OPEN = 16 };
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
 {
     (void)st;
     (void)kind;
-    (void)place;
+    (void)where;
     return remove(path);
 }
 
@@ -79,9 +79,9 @@ bool audit_tables(Audit *x, Error *e)
     return !e->failed;
 }
 
-bool audit_replay(Audit *x, size_t place, Error *e)
+bool audit_replay(Audit *x, size_t index, Error *e)
 {
-    AuditUnit *u = &x->unit[x->sample[place]];
+    AuditUnit *u = &x->unit[x->sample[index]];
     Run again = *x->run;
     Arena *a = &x->run->arena;
     const Stage *s = &again.plan.stage[u->stage];

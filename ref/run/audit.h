@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Audit: whether the published files of a run are those that its config, models and world give, by computing a sample of them again.
+/* Audit: whether the published files of a run are those that its config, models and world give, by computing a sample
+ * of them again.
  *
- * The units are the stages of the manifest. A stage removes its checkpoints when it is finished, so that it can only be computed again as
- * a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely.
- * That holds if the sample is drawn after the manifest was published: its seed together with the manifest's `chain` decides it, so that
- * whoever knows the seed beforehand can change units until none of them is drawn.
- * An audit certifies a computation. It says nothing about what a model still knows. */
+ * The units are the stages of the manifest. A stage removes its checkpoints when it is finished, so that it can only be
+ * computed again as a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and
+ * one of 20 changed ones almost surely. That holds if the sample is drawn after the manifest was published: its seed
+ * together with the manifest's `chain` decides it, so that whoever knows the seed beforehand can change units until
+ * none of them is drawn. An audit certifies a computation. It says nothing about what a model still knows. */
 #ifndef PULSE_REF_RUN_AUDIT_H
 #define PULSE_REF_RUN_AUDIT_H
 
@@ -13,10 +14,12 @@
 
 /* --- sample.c --- */
 
-/* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first of random_shuffle(0 … units - 1)
- * with the purpose "audit"; its seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in decimal, 0). NULL: no memory. */
+/* Draws `sample` different units of 0 … units - 1, and returns them ascending. They are the first of random_shuffle(0 …
+ * units - 1) with the purpose "audit"; its seed is the first 16 hex digits of SHA-256(chain, 0, `seed` in decimal, 0).
+ * NULL: no memory. */
 uint32_t *audit_sample(const char *chain, uint64_t seed, size_t units, size_t sample, Arena *a);
-/* The probability that a sample has at least one of the changed units: 1 - C(units - changed, sample) / C(units, sample). */
+/* The probability that a sample has at least one of the changed units: 1 - C(units - changed, sample) / C(units,
+ * sample). */
 double audit_probability(size_t units, size_t changed, size_t sample);
 
 /* --- audit.c --- */
@@ -42,8 +45,8 @@ typedef struct {
 bool audit_begin(Audit *x, uint64_t seed, Error *e);
 /* Makes the tables from the published stages, and compares them. */
 bool audit_tables(Audit *x, Error *e);
-/* Computes the unit sample[place] again, and compares it. */
-bool audit_replay(Audit *x, size_t place, Error *e);
+/* Computes the unit sample[index] again, and compares it. */
+bool audit_replay(Audit *x, size_t index, Error *e);
 /* Removes the replays whose files are the same. */
 void audit_end(Audit *x);
 

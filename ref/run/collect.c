@@ -22,7 +22,7 @@ static Result *read_answers(Collect *c, size_t stage, const char *name, size_t *
     return path ? answers_read(path, count, a, e) : NULL;
 }
 
-/* Who is asked about: to be forgotten, retained, general ability, or none of these (null). */
+/* The split that a result belongs to: unlearn, retain, general; NULL: none of these. */
 static const char *split_of(const Collect *c, const Splits *s, const Result *r)
 {
     return strcmp(r->group, c->run->plan.world.general.name) == 0 ? "general" : entity_list_has(&s->forget, r->entity) ? "unlearn"
@@ -53,7 +53,8 @@ static bool split(Rows *rows, Row row, const char *name, Whose whose, Answers a,
     return measure(rows, row, whose, a.r, a.oracle, a.count, e);
 }
 
-/* The splits of every table: all who are forgotten, the retained, general ability; with several requests the present one and all so far. */
+/* Measures the splits of every table: all who are forgotten, the retained, general ability and, with several requests,
+ * the present request and all requests so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
     Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
@@ -70,7 +71,7 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
                                                                                          (Whose){ &so_far, NULL, true }, r, e);
 }
 
-/* after / before of the accuracies of the last rows, for what should stay. */
+/* Adds retention, accuracy after / accuracy before, of the splits that should stay. */
 static bool retention_rows(Rows *rows, size_t before, size_t before_end, size_t first)
 {
     size_t end = rows->count;
@@ -108,7 +109,7 @@ static bool one_model(Collect *c, Row row, const Splits *s, size_t stage, size_t
     return probe == NO_STAGE || run_probe_rows(c->run, probe, &c->rows, row, s, first, 0, 0, &c->scratch, e);
 }
 
-/* Before unlearning, and the oracle: once for each scenario and seed. */
+/* Adds the rows of the model before unlearning and of the oracle, once for each scenario and seed. */
 static bool references(Collect *c, const Case *x, const Splits *s, References *to, Error *e)
 {
     Row row = { .scenario = x->name, .method = "none", .trainable = "full", .seed = x->seed };
@@ -123,7 +124,7 @@ static bool references(Collect *c, const Case *x, const Splits *s, References *t
     return good;
 }
 
-/* The end of a request: what is measured only there. */
+/* Adds what is measured only at the end of a request. */
 static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, const RequestEnd *end, size_t first,
                         const References *to, Error *e)
 {
@@ -138,7 +139,8 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);
 }
 
-/* The last point of a trajectory: the rows from `first` on, but for what only an end is compared in. */
+/* Adds the last point of a trajectory: the rows from `first` on, except for metrics that only the end of a request
+ * has. */
 static bool end_of_trajectory(Collect *c, size_t first)
 {
     bool good = true;
@@ -151,17 +153,17 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
                          const References *to, Error *e)
 {
     char name[64];
-    size_t count, said = 0;
+    size_t count, of_oracle = 0;
     const int64_t epoch = epoch_steps(&c->run->plan, x, entity_list_questions(&s->request[request]));
     int64_t end = ends[request].last;
     Row row = { .scenario = x->name, .method = case_method_name(x), .trainable = trainable_name(x->trainable), .seed = x->seed,
                 .round = (int64_t)request + 1, .epoch = (step - 1) / epoch + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
-    const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &said, &c->scratch, e) : NULL;
+    const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &of_oracle, &c->scratch, e) : NULL;
     if (!r || e->failed)
         return false;
-    if (oracle && said != count)
-        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, said);
+    if (oracle && of_oracle != count)
+        return error_set(e, "run: %zu answers of %s, but %zu of the oracle", count, x->name, of_oracle);
     if (step < end)
         return splits_measure(c, &c->trajectory, row, s, (Answers){ r, NULL, count }, e);
     size_t first = c->rows.count;
@@ -170,10 +172,10 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
         && request_end(c, x, s, row, &ends[request], first, to, e);
 }
 
-static bool one_case(Collect *c, size_t place, References *to, Error *e)
+static bool one_case(Collect *c, size_t index, References *to, Error *e)
 {
     const Plan *p = &c->run->plan;
-    const Case *x = &p->cases[place], *last = place ? x - 1 : NULL;
+    const Case *x = &p->cases[index], *last = index ? x - 1 : NULL;
     Splits s;
     RequestEnd *ends = run_splits(c->run, x, &s, &c->arena, e) ? run_ends(c->run, x->unlearn, s.requests, &c->arena, e) : NULL;
     if (!ends)
@@ -191,7 +193,8 @@ static bool one_case(Collect *c, size_t place, References *to, Error *e)
     return true;
 }
 
-/* What results.jsonl says besides: the direction of each metric on its split, and the stopping rule. */
+/* Adds what results.jsonl holds beside the columns of results.csv: the direction of each metric on its split, and the
+ * stopping rule. */
 static void rows_explain(Rows *rows)
 {
     for (size_t k = 0; k < rows->count; k++) {

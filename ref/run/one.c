@@ -4,7 +4,7 @@
 #include "eval/manifest.h"
 #include "ref/run/run.h"
 
-/* A finished stage whose files are those that it made. */
+/* Checks that a stage is finished and that its files are still those that it made. */
 static bool finished(Run *r, size_t stage, const char *who, Error *e)
 {
     const char *folder = stage_folder(r, stage, &r->arena);
@@ -14,8 +14,9 @@ static bool finished(Run *r, size_t stage, const char *who, Error *e)
     return stage_foreign(r, stage, e) && stage_check(&r->plan, stage, folder, e);
 }
 
-/* With the lock of the stage: it may have been finished while this process waited. */
-static bool do_it(Run *r, size_t stage, Error *e)
+/* Runs the stage, whose lock the caller holds. Another process may have finished it while this one waited for the
+ * lock. */
+static bool run_locked(Run *r, size_t stage, Error *e)
 {
     const char *folder = stage_folder(r, stage, &r->arena);
     if (!folder || !stage_foreign(r, stage, e))
@@ -36,7 +37,7 @@ bool run_one(Run *r, const char *digest, Error *e)
         if (!finished(r, p->stage[k].input[i], arena_format(&r->arena, "the stage %s", p->stage[k].name), e))
             return false;
     RunLock lock;
-    const bool good = run_lock_stage(&lock, r, k, &r->arena, e) && do_it(r, k, e);
+    const bool good = run_lock_stage(&lock, r, k, &r->arena, e) && run_locked(r, k, e);
     run_unlock(&lock);
     return good;
 }

@@ -44,7 +44,8 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     return true;
 }
 
-/* The recipe of a method: what its rounds depend on, but for what the plan adds case by case (the seed among it). */
+/* Makes the recipe of each method: all that its rounds depend on, except for what the plan adds for each case, such as
+ * the seed. */
 static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
@@ -68,7 +69,8 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
     return !e->failed;
 }
 
-/* A model that is given has a digest; one that is to be trained a recipe: its config, its stream and the model it starts from. */
+/* A given model is identified by its digest, and a model that is to be trained by a recipe: its config, its stream of
+ * samples and the model that it starts from. */
 static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
 {
     Arena *a = &r->arena;
@@ -145,7 +147,7 @@ static void questions_count(const Run *r, Entities *all)
         }
 }
 
-/* Whether splits of these sizes can be made at all; who stands in them needs no answers for that. */
+/* Checks that splits of these sizes can be made, which needs no answers of a model. */
 static bool sizes_check(const Plan *p, Arena *a, Error *e)
 {
     Splits s;

@@ -12,7 +12,7 @@
 #include "ref/cli/progress.h"
 #include "ref/run/run.h"
 
-#define SELF "/proc/self/exe"          // this very program, even when its file was replaced since
+#define SELF "/proc/self/exe"          // this very program, even where its file was replaced in the meantime
 enum { WORDS_MAX = 512, NOT_STARTED = 127 };
 typedef enum { WAITING, RUNNING, DONE } State;
 
@@ -22,7 +22,7 @@ typedef struct {
     State   *state;
     pid_t   *process;
     int     *held;                       // threads
-    double  *began, *way;                // way: cost from a stage's begin to the end of what needs it
+    double  *began, *way;                // way: the cost of the longest chain of stages that begins with this one
     int      free;
     char   **argv;
     int      argc;
@@ -37,7 +37,7 @@ static bool ready(const Pool *p, size_t k)
     return p->state[k] == WAITING;
 }
 
-/* Stages stand after their inputs: from the last to the first. */
+/* Fills p->way from the last stage to the first, because each stage stands after its inputs. */
 static void ways(Pool *p)
 {
     const Plan *plan = &p->run->plan;
@@ -106,7 +106,7 @@ static bool start_all(Pool *p, Error *e)
     return true;
 }
 
-/* One process has ended. */
+/* Waits until one process has ended, and takes its result. */
 static bool take_one(Pool *p, Error *e)
 {
     int status;

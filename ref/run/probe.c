@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights; relearned.jsonl:
- * those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with a blank; numbers.json:
- * membership and the distance to the oracle, as rows. */
+/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights;
+ * relearned.jsonl: those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with
+ * a blank; numbers.json: membership and the distance to the oracle, as rows. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/distance.h"
@@ -43,7 +43,7 @@ static bool open_probed(Probe *p, Session *x, Arena *a, Error *e)
     return ends && run_snapshot(p->run, p->run->plan.stage[p->stage->of].one, ends, last, ends[last].last, x, a, e);
 }
 
-/* Asks the model of the session the questions of so many lists, into a file of this name. */
+/* Asks the model of the session the questions of `lists` lists, and writes the answers into the file `name`. */
 static bool ask(Probe *p, const Session *x, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
 {
     Arena a = arena_make(e);

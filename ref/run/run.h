@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Run: `pulse-ref run`, from a config to DIR/results.csv.
  *
- * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which a workflow engine
- * calls to spread a run over machines); as many run side by side as there are threads. A finished stage (it has a stage.json) is
- * never run again. A process holds the lock of the stage that it works on, and only collecting locks DIR. All functions return
- * false on failure, and then `e` says why. */
+ * Each stage of the plan is worked on in DIR/stages/<digest>/ by a process of its own (`--stage DIGEST`, which a
+ * workflow engine calls to spread a run over machines); as many run side by side as there are threads. A finished stage
+ * (it has a stage.json) is never run again. A process holds the lock of the stage that it works on, and only collecting
+ * locks DIR. All functions return false on failure, and then `e` says why. */
 #ifndef PULSE_REF_RUN_RUN_H
 #define PULSE_REF_RUN_RUN_H
 
@@ -24,15 +24,16 @@ typedef struct {
 /* plan.c: reads the config's data and makes the plan. */
 bool run_plan(Run *r, Error *e);
 void run_close(Run *r);
-/* Whether the given models can be asked for greedy answers, and have the modules that the cases train: asked before the first stage rather
- * than in the middle of a run. */
+/* Whether the given models can be asked for greedy answers, and have the modules that the cases train: asked before the
+ * first stage rather than in the middle of a run. */
 bool run_models(const Run *r, Error *e);
 /* The folder of a model: a given one, or that of the stage that trains it. */
 const char *run_model(const Run *r, StartModel m, Arena *a);
 const char *stage_folder(const Run *r, size_t stage, Arena *a);
 /* Who is forgotten in a case; reads the ranking of the base model's answers where the scenario has one. */
 bool run_splits(const Run *r, const Case *c, Splits *s, Arena *a, Error *e);
-/* The settings of a case's unlearn stage. trainable NULL: what train.trainable says. The number of steps comes from the plan. */
+/* The settings of a case's unlearn stage. trainable NULL: what train.trainable says. The number of steps comes from the
+ * plan. */
 bool run_method(const Run *r, const char *method, const char *trainable, uint64_t seed, MethodSettings *out, Error *e);
 
 /* ends.c: how each request of an unlearn stage ended, in its steps.json. */
@@ -45,8 +46,9 @@ bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *
 /* `requests` of them, in the arena; NULL on failure. */
 RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Error *e);
 
-/* lock.c: waits until no other process of the machines that share the file system works on a stage, or collects. The lock is the file
- * beside the folder, DIR/stages/<digest>.lock, or DIR/collect.lock; a process that dies gives it back. run_unlock removes the file. */
+/* lock.c: waits until no other process of the machines that share the file system works on a stage, or collects. The
+ * lock is the file beside the folder, DIR/stages/<digest>.lock, or DIR/collect.lock; a process that dies gives it back.
+ * run_unlock removes the file. */
 typedef struct {
     const char *path;
     int         file;
@@ -64,20 +66,22 @@ bool run_one(Run *r, const char *digest, Error *e);
 Digest run_plan_digest(const Run *r, Arena *a);
 /* Whether the plan has this digest and all its stages are finished. */
 bool run_all_finished(Run *r, const char *digest, Error *e);
-/* workflow.c: writes FOLDER/Snakefile and FOLDER/README.md; `set` has the words of --set. A Snakefile that says something else stays. */
+/* workflow.c: writes FOLDER/Snakefile and FOLDER/README.md; `set` has the words of --set. A Snakefile that says
+ * something else stays. */
 bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error *e);
 
 /* stage.c: runs one stage to its end. */
 bool run_stage(Run *r, size_t stage, Error *e);
 /* unlearn.c: the unlearn stage. */
 bool run_unlearn(Run *r, size_t stage, Error *e);
-/* snapshot.c: opens, for answers, what the unlearn stage of a case had after a step of a request: the model that the case starts from with
- * the adapters merged into it, or the weights of the snapshot. The model itself is made by session_model or session_train. */
+/* snapshot.c: opens the snapshot that the unlearn stage of a case took after a step of a request, to be asked: the
+ * model that the case starts from with the adapters merged into it, or the weights of the snapshot. The model itself is
+ * made by session_model or session_train. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
 /* probe.c: the probe stage. */
 bool run_probe(Run *r, size_t stage, Error *e);
-/* rows.c: adds what a probe stage's files come to, as rows like `row`. The rows of this model begin at `first`; those of the oracle are
- * oracle … oracle_end - 1 (none, if these are equal). */
+/* rows.c: adds the metrics that are computed from the files of a probe stage, as rows like `row`. The rows of this
+ * model begin at `first`; those of the oracle are oracle … oracle_end - 1 (none, if these are equal). */
 bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
                     size_t oracle_end, Arena *a, Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */

@@ -19,7 +19,7 @@ static bool train_stage(Run *r, size_t stage, Error *e)
         && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
 }
 
-/* The questions of an answer stage, and what they made. */
+/* An answer stage: its questions, and the files of answers that it has written. */
 typedef struct {
     Run *run;
     const Stage *stage;
@@ -53,7 +53,8 @@ static bool ask_model(Exam *x, Error *e)
     return good;
 }
 
-/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone. */
+/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact
+ * match alone. */
 static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);

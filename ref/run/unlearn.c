@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can go on. */
+/* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can
+ * go on. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "model/training/checkpoint.h"
@@ -96,7 +97,7 @@ static const char *checkpoint_folder(Job *j, size_t request)
     return arena_format(&j->arena, "%s/checkpoint-%zu", j->folder, request + 1);
 }
 
-/* What an interrupted run had done of this request. */
+/* Restores what an interrupted process had done of this request. */
 static bool restore(Job *j, int64_t before, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -109,7 +110,8 @@ static bool restore(Job *j, int64_t before, Error *e)
     return true;
 }
 
-/* RULE_accuracy: the request is over when so little of it is still known. The model is asked as its snapshot will be, adapters merged. */
+/* Stopping rule accuracy: the request is over when its accuracy is at most protocol.stop. The model is asked with its
+ * adapters merged, as its snapshot will be. */
 static bool stop(Job *j, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -180,7 +182,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     return round_end(r, e) && snapshot(j, request, last, e);
 }
 
-/* Every snapshot by its rule, and the log; what was only kept for going on is removed. */
+/* Finishes the stage with its snapshots and its log, and removes the checkpoints. */
 static bool finish(Job *j, size_t stage, Error *e)
 {
     static const char *const names[2][2] = { { "adapter_config.json", "adapter_model.safetensors" },

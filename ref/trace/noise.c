@@ -23,7 +23,8 @@ bool precision_find(const char *name, Precision *out)
 
 /* --- the table of casts --- */
 
-/* How an operator is treated under autocast: a product's operands and result are cast; what follows one keeps the format of its operand. */
+/* How an operator is treated under autocast: a product's operands and result are cast; what follows one keeps the
+ * format of its operand. */
 typedef enum { STAYS, PRODUCT, FOLLOWS } Cast;
 
 static Cast cast_of(const Node *n)
@@ -64,7 +65,8 @@ static bool casts_result(Precision p, const Node *n)
 
 /* --- the random part --- */
 
-/* x, rounded away from zero or towards it to a number of the format; 32 random bits decide. A number of the format stays. */
+/* Stochastic rounding: x becomes the next number of the format away from zero or towards it, by 32 random bits. A
+ * number of the format stays. */
 static float rounded_at_random(float x, Format f, uint32_t random)
 {
     int exponent;
@@ -130,7 +132,8 @@ static void add_uniform(const float *x, float *y, size_t n, double rms, Stream s
 
 /* --- the rounding terms --- */
 
-/* The terms of the longest sum that an attention over segments {first query, queries, first key, keys} computes for one element. */
+/* The terms of the longest sum that an attention over segments {first query, queries, first key, keys} computes for one
+ * element. */
 static size_t attention_terms(const Node *n, bool over_keys, size_t group)
 {
     size_t most = 1;
@@ -170,9 +173,10 @@ static size_t terms(const Node *n)
     return 1;
 }
 
-/* A rule allows n + 1 roundings of u for a sum of n terms, one upon the other. At random they come to about sqrt(n); and since most
- * implementations add in 4 to 16 lanes, whose partial sums are that much smaller, to a quarter of it. (Held against PyTorch: with this
- * factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every module; with sqrt(n) itself it goes down to 0.03.) */
+/* The rule of a bound allows a sum of n terms n + 1 roundings of u that all add up. Random roundings add up to about
+ * sqrt(n) of them, and to a quarter of that in most implementations, which add in 4 to 16 lanes with smaller partial
+ * sums. (Held against PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every
+ * module; with sqrt(n) itself it goes down to 0.03.) */
 static double at_random(double bound, size_t n)
 {
     return n > 1 ? bound * (0.25 * sqrt((double)n) + 1) / ((double)n + 1) : bound;
@@ -252,7 +256,8 @@ static double distance(const Tensor *x, const Tensor *y, double *most)
     return n ? sum / (double)n : 0;
 }
 
-/* What a reference model said has the noise of the last result of the model before it that has as many columns: of its output. */
+/* Gives the outputs of a reference model the noise of the model's own: the last result before them that has as many
+ * columns. */
 static void run_reference(Run *r, const Node *n)
 {
     const Tape *t = r->z->tape;
@@ -268,7 +273,7 @@ static void run_reference(Run *r, const Node *n)
     add_uniform(n->out.f32, to->f32, shape_size(n->out.shape), sqrt(mean_square), stream(r, n, REFERENCE));
 }
 
-static bool says_reference(const Node *n) { return !n->op && strncmp(n->name, "input.reference.", 16) == 0 && n->out.dtype == F32; }
+static bool is_reference(const Node *n) { return !n->op && strncmp(n->name, "input.reference.", 16) == 0 && n->out.dtype == F32; }
 
 static void run_all(Run *r, Noise *noise)
 {
@@ -276,7 +281,7 @@ static void run_all(Run *r, Noise *noise)
     for (size_t k = 0; k < t->count && !r->error->failed; k++) {
         const Node *n = t->nodes[k];
         double most;
-        if (!r->chosen && says_reference(n))
+        if (!r->chosen && is_reference(n))
             run_reference(r, n);
         else if (computed(r, n))
             run_node(r, n);
@@ -287,9 +292,10 @@ static void run_all(Run *r, Noise *noise)
     }
 }
 
-/* A step of Adam is nearly lr times the sign of a gradient, so that noise turns a small gradient's update round. In a tensor where that is
- * rare, none of the runs may show it: the noise is at least that of one such element, where any has a moment of at most 8 times its noise.
- * In 8 bits roundings are alike from row to row and come together: there it is at least that of one element in 512. */
+/* An update of Adam is nearly lr times the sign of the gradient, so noise can reverse the update of an element with a
+ * small gradient. Where that is rare in a tensor, none of the runs may show it. So the noise is at least that of one
+ * such element, if any element has a moment of at most 8 times its noise. With 8 significant bits the errors of
+ * different rows agree, so there the noise is at least that of one element in 512. */
 static void add_turned_sign(const Node *n, Precision p, Noise *noise)
 {
     const float *before = n->in[0]->out.f32, *m = n->in[1]->out.f32, *y = n->out.f32;
@@ -318,7 +324,7 @@ bool noise_make(const Noiser *z, Precision p, const bool *chosen, Noise *noise, 
     for (size_t k = 0; r.value && k < t->count; k++) {
         const Node *n = t->nodes[k];
         noise[k] = (Noise){ 0, 0 };
-        r.value[k] = computed(&r, n) || (!chosen && says_reference(n)) ? tensor_f32(z->arena, n->out.shape) : n->out;
+        r.value[k] = computed(&r, n) || (!chosen && is_reference(n)) ? tensor_f32(z->arena, n->out.shape) : n->out;
     }
     for (; r.value && r.run < NOISE_RUNS && !e->failed; r.run++)
         run_all(&r, noise);

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* Noise: how far a correct implementation that computes in a given precision may be from the right values of a recorded step.
+/* Noise: how far a correct implementation that computes in a given precision may be from the right values of a recorded
+ * step.
  *
  *     Noiser z;
  *     noise_open(&z, &tape, &arena, &error);
  *     noise_make(&z, PRECISION_FP32, NULL, noise, &error);          // noise[k]: of the node with id k, end to end
  *
- * Monte Carlo arithmetic (Parker, "Monte Carlo Arithmetic", 1997; Denis et al., "Verificarlo", 2016): the nodes of a tape are computed
- * NOISE_RUNS times again, and each time the arithmetic of the precision is imitated at random. The differences from the right values
- * are the noise: their root mean square, and the largest. Random bits are Philox over run, node and element, so the noise is the
- * same on every machine. What is done at random:
+ * Monte Carlo arithmetic (Parker, "Monte Carlo Arithmetic", 1997; Denis et al., "Verificarlo", 2016): the nodes of a
+ * tape are computed NOISE_RUNS times again, and each time the arithmetic of the precision is imitated at random. The
+ * differences from the right values are the noise: their root mean square, and the largest. Random bits are Philox over
+ * run, node and element, so the noise is the same on every machine. What is done at random:
  *
  *     always      xi e is added to every result, xi uniform in [-1, 1]; e is the operator's own rounding term (bound_rounding), with
  *                 sqrt(n) / 4 in place of n for a sum of n terms. e is 0 where numbers are moved, and for masked zeros.
  *     tf32        the operands of products are rounded to 11 significant bits. (No processor that this program runs on computes so.)
  *     bf16-mixed  autocast: operands and results of products are rounded to bf16, and so are the results of what follows a product
- *                 element by element (gelu, silu, mul, axpy, rope and their derivatives). In fp32 stay norms, softmax, residual sums,
- *                 the gradients' sums, the loss from the logits on, and the optimiser.
+ *                 element by element (gelu, silu, mul, axpy, rope and their derivatives). Norms, softmax, residual
+ *                 sums, the gradients' sums, the loss from the logits on, and the optimiser stay in fp32.
  *     bf16, fp16  the whole model in the format: weights, inputs and every result outside the loss and the optimiser.
  *
- * Rounding to a format is stochastic: up or down with probabilities that make it exact on average. Sums are those of fp32 throughout.
- * What a reference model said is a leaf ("input.reference.…"); end to end it is given the noise that the model's own output has. */
+ * Rounding to a format is stochastic: up or down with probabilities that make it exact on average. Sums are those of
+ * fp32 throughout. The outputs of a reference model are a leaf ("input.reference.…"). End to end they get the noise of
+ * the model's own outputs. */
 #ifndef PULSE_REF_TRACE_NOISE_H
 #define PULSE_REF_TRACE_NOISE_H
 
@@ -41,8 +43,9 @@ typedef struct {
 
 /* Computes the rounding terms of all nodes. The tape must stay as it is. */
 bool noise_open(Noiser *z, const Tape *tape, Arena *a, Error *e);
-/* noise[k] receives the noise of node k. `chosen` (by id): only these nodes are computed again, and all others keep their right values,
- * so that the noise is that of the chosen nodes alone; NULL: all nodes. Scratch memory is taken from the arena, and given back. */
+/* noise[k] receives the noise of node k. `chosen` (by id): only these nodes are computed again, and all others keep
+ * their right values, so that the noise is that of the chosen nodes alone; NULL: all nodes. Scratch memory is taken
+ * from the arena, and given back. */
 bool noise_make(const Noiser *z, Precision p, const bool *chosen, Noise *noise, Error *e);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Noise of a trace: the noise of everything that a traced step answers, from the files that trace_write wrote. */
+/* Noise of a trace: the noise of every answer of a traced step, from the files that trace_write wrote. */
 #ifndef PULSE_REF_TRACE_NOISE_TRACE_H
 #define PULSE_REF_TRACE_NOISE_TRACE_H
 
@@ -7,11 +7,13 @@
 #include "tensor/base/json.h"
 #include "tensor/store.h"
 
-/* The noise of one tensor is an F32 tensor [PRECISIONS, 2]: for each precision the root mean square and the largest difference. */
+/* The noise of one tensor is an F32 tensor [PRECISIONS, 2]: for each precision the root mean square and the largest
+ * difference. */
 Tensor noise_tensor(const Noise noise[PRECISIONS], Arena *a);
 Noise  noise_at(const Tensor *t, Precision p);
 
-/* What is computed: `wanted` by precision; the rows of the others are 0. The entries are, in ascending order of their names,
+/* What is computed: `wanted` by precision; the rows of the others are 0. The entries are, in ascending order of their
+ * names,
  *     t<k>, input.reference.<role>     end to end
  *     <module>@<answer>                of the module alone, fed with the right inputs ("modules" of trace.json)
  * so that they can stand in a Store of the caller's. Everything lives in `a`. */

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Step: one optimiser step of one method on the samples of a file, computed but not applied to the weights.
+/* Step: one optimiser step of one method on the samples of a file. It is computed, and the weights stay as they are.
  *
  *     Step s = { .settings = settings, .folder = model, .batch = "batch.jsonl" };
  *     step_make(&s, "npo", &arena, &error);          // s.trainer.tape holds every number of the step
  *     step_close(&s);
  *
- * The lines of the file have roles. If any line has "group": "forget", "retain", "refusal" or "alternate", every line must have one of
- * these (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method that forgets and retains,
- * the second half of the file (the smaller half of an odd number) is retained; for any other method all lines have its one role.
- * Without refusals in the file, each forget question is answered by REFUSAL; without alternates, by the answer of the next forget
- * line. The reference is the model in the folder `reference` or, if that is NULL, the model itself before the step.
+ * The lines of the file have roles. If any line has "group": "forget", "retain", "refusal" or "alternate", every line
+ * must have one of these (the k-th refusal and the k-th alternate answer the k-th forget line). Otherwise, for a method
+ * that forgets and retains, the second half of the file (the smaller half of an odd number) is retained; for any other
+ * method all lines have its one role. Without refusals in the file, each forget question is answered by REFUSAL;
+ * without alternates, by the answer of the next forget line. The reference is the model in the folder `reference` or,
+ * if that is NULL, the model itself before the step.
  *
- * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A Step whose
- * making failed must be closed as well. A Step must not be moved after step_make. */
+ * Everything lives in the arena, except for mapped weights, pictures and the trainer, which step_close gives back. A
+ * Step whose making failed must be closed as well. A Step must not be moved after step_make. */
 #ifndef PULSE_REF_TRACE_STEP_H
 #define PULSE_REF_TRACE_STEP_H
 
@@ -37,9 +38,9 @@ typedef struct {
 bool step_settings(Settings *s, const char *assignments, Arena *a, Error *e);
 bool step_make(Step *s, const char *method, Arena *a, Error *e);
 
-/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the optimiser. Then the
- * caller fills s->request.role, whose lists must outlive the step, and step_compute computes. After optimiser_commit another step
- * may be computed; what belongs to that step lives in its `a`. */
+/* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the
+ * optimiser. Then the caller fills s->request.role, whose lists must outlive the step, and step_compute computes. After
+ * optimiser_commit another step may be computed; what belongs to that step lives in its `a`. */
 bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
 bool step_compute(Step *s, Arena *a, Error *e);
 void step_close(Step *s);

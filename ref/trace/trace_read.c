@@ -72,20 +72,20 @@ static Phase phase_of(const char *name)
     return strcmp(name, "forward") == 0 ? PHASE_FORWARD : strcmp(name, "backward") == 0 ? PHASE_BACKWARD : PHASE_OPTIMISER;
 }
 
-/* The node itself, without its inputs: they may be leaves, which get the ids that are left. */
+/* Reads a node without its inputs, because these may be leaves, which get the ids that no node has. */
 static bool read_node(Reading *r, const json_t *one)
 {
     const char *op, *module, *phase, *output;
     int64_t id;
     if (!json_get_int(one, "id", &id, r->path, r->error) || !json_get_text(one, "op", &op, r->path, r->error)
-            || !json_get_text(one, "module", &module, r->path, r->error)
+        || !json_get_text(one, "module", &module, r->path, r->error)
         || !json_get_text(one, "phase", &phase, r->path, r->error) || !json_get_text(one, "output", &output, r->path, r->error))
         return false;
     const Tensor *value = store_find(r->values, output);
     Node *n = arena_zalloc(r->arena, sizeof *n);
     if (!op_find(op) || !value || value->dtype != F32 || id < 0 || (size_t)id >= r->tape->count || r->tape->nodes[id])
         return error_set(r->error, "%s: node %lld is %s, expected a known operator, an id of its own, and the F32 tensor %s beside it",
-                r->path, (long long)id, op, output);
+                         r->path, (long long)id, op, output);
     if (!n)
         return false;
     *n = (Node){ .id = (size_t)id, .op = op_find(op), .module = module, .phase = phase_of(phase), .out = *value };
@@ -109,7 +109,8 @@ static bool read_inputs(Reading *r, const json_t *one)
     return n->in != NULL;
 }
 
-/* A stranger's trace may say anything: the operator itself decides whether inputs, attributes and result belong together. */
+/* Checks by the operator itself whether inputs, attributes and result belong together, because the file may hold
+ * anything. */
 static bool check_node(const Reading *r, const Node *n)
 {
     Tensor *in = arena_array(r->arena, n->n_in + 1, sizeof *in);

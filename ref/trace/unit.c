@@ -123,12 +123,12 @@ bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
             u.in = u.out = NULL;
         else if (!one || (!u.out && !loss))
             continue;
-        size_t place = (*count)++;
-        for (; place > 0
-               && (all.list[place - 1].last > u.last || (all.list[place - 1].last == u.last && all.list[place - 1].parts));
-             place--)
-            all.list[place] = all.list[place - 1];
-        all.list[place] = u;
+        size_t index = (*count)++;
+        for (; index > 0
+               && (all.list[index - 1].last > u.last || (all.list[index - 1].last == u.last && all.list[index - 1].parts));
+             index--)
+            all.list[index] = all.list[index - 1];
+        all.list[index] = u;
     }
     return true;
 }
@@ -219,7 +219,8 @@ static Tensor widened(Tensor t, Arena *a)
     return wide;
 }
 
-/* Puts on the unit's tape what one of its nodes reads from outside: a leaf stays a leaf, and the result of a node becomes an input. */
+/* Puts on the unit's tape what one of its nodes reads from outside: a leaf stays a leaf, and the result of a node
+ * becomes an input. */
 static Node *given(UnitRun *r, const Unit *u, const Node *x)
 {
     Tensor value = widened(x->out, r->tape.arena);

@@ -88,21 +88,21 @@ static bool read_text(const RejectForm *f, const char *path, Arena *a, Error *e)
     return text && (is(f, "config") ? config_parse(&c, text, n, path, e) : tokenizer_parse(text, n, path, a, e) != NULL);
 }
 
-bool reject_reads(const RejectForm *f, const char *path, Error *said)
+bool reject_reads(const RejectForm *f, const char *path, Error *refusal)
 {
-    Arena a = arena_make(said);
+    Arena a = arena_make(refusal);
     Store store;
     Dataset samples;
     Image picture;
     bool good;
     if (is(f, "safetensors")) {
-        if ((good = store_open(&store, path, &a, said)))
+        if ((good = store_open(&store, path, &a, refusal)))
             store_close(&store);
     } else if (is(f, "samples")) {
-        if ((good = dataset_read(&samples, path, &a, said)))
+        if ((good = dataset_read(&samples, path, &a, refusal)))
             dataset_close(&samples);
     } else
-        good = is(f, "png") ? image_read(&picture, path, &a, said) : read_text(f, path, &a, said);
+        good = is(f, "png") ? image_read(&picture, path, &a, refusal) : read_text(f, path, &a, refusal);
     arena_free(&a);
     return good;
 }

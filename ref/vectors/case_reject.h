@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Reject case: files that every reader must refuse (n_), must accept (y_), or may treat either way (i_).
  *
- * The files are reject/<reader>/<name>; the readers are safetensors, config (config.json), tokenizer (tokenizer.json), png, and
- * samples (JSONL). "cases" in case.json lists each file with what is expected, the reason, and what this program does ("here").
- * out.safetensors holds accepted I32, 1 for accepted and 0 for refused, for the n_ and y_ files in the order of that list. */
+ * The files are reject/<reader>/<name>; the readers are safetensors, config (config.json), tokenizer (tokenizer.json),
+ * png, and samples (JSONL). "cases" in case.json lists each file with what is expected, the reason, and what this
+ * program does ("here"). out.safetensors holds accepted I32, 1 for accepted and 0 for refused, for the n_ and y_ files
+ * in the order of that list. */
 #ifndef PULSE_REF_VECTORS_CASE_REJECT_H
 #define PULSE_REF_VECTORS_CASE_REJECT_H
 
@@ -16,7 +17,7 @@ typedef struct {
     PngForm head;                        // the content of the chunk IHDR
     bool no_palette, no_data, no_end, row_missing;
     const char *chunk;                   // a further chunk before the data: four letters for its kind, then its data
-    int flip;                            // the place of the byte whose lowest bit is flipped; negative: counted from the end
+    int flip;                            // the offset of the byte whose lowest bit is flipped; negative: counted from the end
     size_t cut;                          // how many bytes are missing at the end
     uint8_t index;                       // the palette's entry that the first pixel asks for
     uint8_t zlib;                        // the bits that are flipped in the first byte of the compressed data
@@ -38,8 +39,8 @@ RejectExpected reject_expected(const RejectForm *f);
 const char *reject_expected_name(RejectExpected x);      // "refuse", "accept", "implementation-defined"
 
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e);
-/* Whether our reader accepts the file. Where it does not, `said` holds the sentence of its refusal. */
-bool reject_reads(const RejectForm *f, const char *path, Error *said);
+/* Whether our reader accepts the file. Where it does not, `refusal` holds the sentence of its refusal. */
+bool reject_reads(const RejectForm *f, const char *path, Error *refusal);
 /* The tensor `accepted` of out.safetensors. Its data is NULL where memory ran out. */
 Tensor reject_answers(Arena *a);
 

@@ -10,8 +10,9 @@ const TokForm tok_forms[] = {
 };
 const size_t tok_forms_count = sizeof tok_forms / sizeof *tok_forms;
 
-/* The texts have blanks at every place, letters that are no token, code points at the ends of their ranges, and special tokens
- * and parts of them inside a text. None has a zero byte, because zeros follow the end of a text in the tensor. */
+/* The texts have blanks in every position, letters that are no token, code points at the ends of their ranges, and
+ * special tokens and parts of them inside a text. None has a zero byte, because zeros follow the end of a text in the
+ * tensor. */
 #define T(text) { text, sizeof text - 1 }
 static const struct { const char *at; size_t n; } texts[] = {
     T(""), T(" "), T("  "), T("a"), T(" a"), T("a "), T("a  b"), T("   leading"), T("trailing   "), T("hello world"), T("Hello, World!"),

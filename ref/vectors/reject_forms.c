@@ -8,7 +8,7 @@
     "},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
 #define FILE_(reader, name, ending, why) .path = reader "/" name ending, .reason = why
 #define S(name, why, header, bytes) { FILE_("safetensors", name, ".safetensors", why), .text = header, .zeros = bytes }
-#define L(name, why, header, said) { FILE_("safetensors", name, ".safetensors", why), .text = header, .length = said }
+#define L(name, why, header, stated) { FILE_("safetensors", name, ".safetensors", why), .text = header, .length = stated }
 #define C(name, why, keys) { FILE_("config", name, ".json", why), .text = "{\"model_type\": \"llava\", " keys "}" }
 #define T(name, why, keys) { FILE_("tokenizer", name, ".json", why), .text = "{" keys "}" }
 #define MODEL(more) "\"model\": {\"type\": \"BPE\", \"unk_token\": \"<unk>\", " more "}"

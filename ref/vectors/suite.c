@@ -37,8 +37,8 @@ const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 /* The members of a SuiteCase that a LossCase, BlockCase or SeqCase has under the same names. */
 #define TENSORS(c) .in = (c).in, .out = (c).out, .in_count = (c).in_count, .out_count = (c).out_count
 
-/* How the term on the forget set is reduced to one number; of a method without a forget set, the term that it has. The reduction
- * of a KL term is hyper.kl_norm. */
+/* The reduction of the term on the forget set to one number; for a method without a forget set, that of its only term.
+ * The reduction of a KL term is hyper.kl_norm. */
 static const char *reduction(const Method *m, const Hyperparameters *v)
 {
     if (!m->by_sequence || v->npo_ratio == NPO_BATCH_MEAN)

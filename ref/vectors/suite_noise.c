@@ -70,7 +70,7 @@ bool suite_noise_step(Suite *s, const char *id)
     return good;
 }
 
-/* Adds what one run is off to the noise of each answer. */
+/* Adds the errors of one run to the noise of each answer. */
 static void add_run(const SeqCase *right, const SeqCase *run, Precision p, Noise (*noise)[PRECISIONS])
 {
     for (size_t k = 0; k < right->out_count; k++) {
@@ -161,8 +161,8 @@ static bool seen(const Step *x, const Entry *wrong, const char *answer, Precisio
     return sqrt(sum / (double)shape_size(right->shape)) >= 3 * tolerances[p].rms * noise_at(noise, p).rms;
 }
 
-/* Appends those mistakes of the step that no answer shows. Entries of wrong.safetensors are sorted, so the answers of a mistake stand
- * together. */
+/* Appends those mistakes of the step that no answer shows. Entries of wrong.safetensors are sorted, so the answers of a
+ * mistake stand together. */
 static void add_below(const Step *x, Precision p, json_t *to)
 {
     const char *start = arena_format(x->suite->arena, "%s@", x->id);

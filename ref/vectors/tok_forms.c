@@ -26,7 +26,7 @@ static json_t *special(json_int_t id, const char *content, bool strip, bool is_s
                      "rstrip", (int)strip, "normalized", 0, "special", (int)is_special);
 }
 
-/* The next of the words, without '+' and with the mark for '_'. *cut is set to the place where the '+' was. */
+/* The next of the words, without '+' and with the mark for '_'. *cut becomes the offset at which the '+' was. */
 static bool next(const char **at, char out[64], size_t *cut)
 {
     size_t n = 0;

@@ -11,7 +11,7 @@
 typedef struct {
     const char *folder;              // of the reference answers
     const json_t *manifest;
-    const Asked *asked;
+    const VerifyOptions *options;
     Got got;
     Store noise;                     // of all cases, "<case>/<name>"; count 0: it was not recorded
     JudgeContext context;
@@ -26,20 +26,21 @@ typedef struct {
     const Store *own;                // the case's own file of GOT (got_find)
 } TracedStep;
 
-/* Holds the answers to a trace that stands alone, which `mistakes` has kept, against the mistakes of ref/verify/known/: each is made in the
- * graph of the trace, which is run again. `path` is that of trace.json, for errors. */
+/* Holds the answers to a trace that stands alone, which `mistakes` has kept, against the mistakes of ref/verify/known/:
+ * each is made in the graph of the trace, which is run again. `path` is that of trace.json, for errors. */
 bool check_known(Check *c, const TracedStep *s, const char *path, Error *e);
-/* The name in the trace of an answer of a module: of "language_model.lm_head" and "out". NULL: there is no such answer. */
+/* The name in the trace of an answer of a module: of "language_model.lm_head" and "out". NULL: there is no such
+ * answer. */
 const char *check_answer(const TracedStep *s, const char *module, size_t length, const char *answer);
 
-/* Whether the judging is asked for at a precision, or else what the dtypes in GOT's file mean: bf16-mixed where any tensor is BF16 or
- * F16. */
-Precision check_precision(const Asked *asked, const Store *file);
+/* The precision at which answers are judged: that of --precision or, without it, bf16-mixed where GOT's file holds a
+ * BF16 or F16 tensor, else fp32. */
+Precision check_precision(const VerifyOptions *options, const Store *file);
 /* The noise of an answer of the case; NULL: none was recorded. */
 const Tensor *check_noise(const Check *c, const char *id, const char *name);
 /* Judges what is there of a step: modules that were fed, modules that were hooked, and the ends. */
 bool check_step(Check *c, const TracedStep *s, Error *e);
-/* Says in the lines of the case which known mistakes were recognised; NULL: none. */
+/* Writes into the lines of the case which known mistakes were recognised, and returns their names; NULL: none. */
 const char *check_settle(Check *c, size_t *lines);
 
 #endif

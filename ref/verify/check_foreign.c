@@ -8,12 +8,12 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-Precision check_precision(const Asked *asked, const Store *file)
+Precision check_precision(const VerifyOptions *options, const Store *file)
 {
     bool half = false;
     for (size_t k = 0; k < file->count; k++)
         half |= file->entries[k].tensor.dtype == BF16 || file->entries[k].tensor.dtype == F16;
-    return asked->precise ? asked->precision : half ? PRECISION_BF16_MIXED : PRECISION_FP32;
+    return options->precise ? options->precision : half ? PRECISION_BF16_MIXED : PRECISION_FP32;
 }
 
 const Tensor *check_noise(const Check *c, const char *id, const char *name)
@@ -36,11 +36,12 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
         const char *name = want->entries[k].name;
         const Tensor *got = strncmp(name, "bound.", 6) == 0 ? NULL : got_find(&c->got, own, id, name);
         if (got)
-            judge(&c->context, id, name, (Answer){ .right = &want->entries[k].tensor, .got = got, .bound = store_find(want,
-                    arena_format(c->arena, "bound.%s", name)),
-                                                   .noise = check_noise(c, id, name), .way = kind->judge == JUDGE_EXACT ? "exact"
-                                                           : kind->judge == JUDGE_BOUND ? "fed" : "ends",
-                                                   .exact = kind->judge == JUDGE_EXACT });
+            judge(&c->context, id, name, (Answer){
+                .right = &want->entries[k].tensor, .got = got,
+                .bound = store_find(want, arena_format(c->arena, "bound.%s", name)), .noise = check_noise(c, id, name),
+                .way = kind->judge == JUDGE_EXACT ? "exact" : kind->judge == JUDGE_BOUND ? "fed" : "ends",
+                .exact = kind->judge == JUDGE_EXACT,
+            });
         else if (strncmp(name, "bound.", 6) != 0)
             finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
     }
@@ -67,7 +68,7 @@ static bool check_recorded_step(Check *c, const char *id, const Store *want, con
     Store bounds;
     char *json = arena_format(c->arena, "%s/trace.json", id), *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
     if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e)
-            || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
+        || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
         || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
         return false;
     json_t *root = json_file(arena_format(c->arena, "%s/%s", c->folder, json), LIMIT_SUITE, e);
@@ -77,7 +78,8 @@ static bool check_recorded_step(Check *c, const char *id, const Store *want, con
     return good;
 }
 
-/* Answers of an optional kind (SuiteKind) are judged only where they are present in GOT; those of the others must be there. */
+/* Answers of an optional kind (SuiteKind) are judged only where they are present in GOT; those of the others must be
+ * there. */
 static bool check_case(Check *c, const SuiteKind *kind, const char *path, const char *sha, Error *e)
 {
     Store want, own = { .count = 0 };
@@ -86,8 +88,8 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     const char *file = arena_format(c->arena, "%s/%s/%s", c->got.path, id, kind->answers);
     if (!id || !file || (kind->optional && !got_has(&c->got, id, file)))
         return id && file;
-    if (!manifest_holds(c->folder, path, sha, c->arena, e) || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path),
-            c->arena, e))
+    if (!manifest_holds(c->folder, path, sha, c->arena, e)
+        || !store_open(&want, arena_format(c->arena, "%s/%s", c->folder, path), c->arena, e))
         return false;
     const Store *from = c->got.one_file ? NULL : &own;
     if (!c->got.one_file && !file_exists(file))
@@ -95,7 +97,7 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     else if (!c->got.one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->context.f, file, "DAMAGED", "%s", mine.text);
     else {
-        c->context.mistakes.precision = check_precision(c->asked, from ? from : &c->got.file);
+        c->context.mistakes.precision = check_precision(c->options, from ? from : &c->got.file);
         if (strcmp(kind->name, "step") == 0)
             check_recorded_step(c, id, &want, from, e);
         else {
@@ -109,17 +111,20 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
-/* The index of the first --only that the path begins with; the number of --only options where it begins with none of them. */
-static size_t asked_by(const Check *c, const char *path)
+/* The index of the first --only that the path begins with; the number of --only options where it begins with none of
+ * them. */
+static size_t selecting_prefix(const Check *c, const char *path)
 {
     size_t k = 0;
-    while (k < c->asked->only->count && strncmp(path, c->asked->only->item[k], strlen(c->asked->only->item[k])) != 0)
+    while (k < c->options->only->count && strncmp(path, c->options->only->item[k], strlen(c->options->only->item[k])) != 0)
         k++;
     return k;
 }
 
-static bool asked_for(const Check *c, const char *path) { return c->asked->only->count == 0
-        || asked_by(c, path) < c->asked->only->count; }
+static bool is_selected(const Check *c, const char *path)
+{
+    return c->options->only->count == 0 || selecting_prefix(c, path) < c->options->only->count;
+}
 
 /* Where GOT is one file, reports its tensors whose names belong to no case. */
 static void find_extra(Check *c, const json_t *files)
@@ -131,28 +136,29 @@ static void find_extra(Check *c, const json_t *files)
             const char *path = json_string_value(json_object_get(json_array_get(files, i), "path"));
             known = strncmp(path, name, (size_t)(slash - name) + 1) == 0;
         }
-        if (!known && (asked_for(c, name) || !slash))
+        if (!known && (is_selected(c, name) || !slash))
             finding(c->context.f, name, "EXTRA", "no case has this name, expected <case>/<answer>, for instance step/npo.adamw.b/loss");
     }
 }
 
-/* Judges the cases that are asked for, one after another. For each --only, `cases` counts its cases, and `found` their findings. */
+/* Judges the selected cases, one after another. For each --only, `cases` counts its cases, and `found` their
+ * findings. */
 static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS], Error *e)
 {
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path, *sha;
-        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e) || !json_get_text(json_array_get(files, k),
-                "sha256", &sha, "manifest.json", e))
+        if (!json_get_text(json_array_get(files, k), "path", &path, "manifest.json", e)
+            || !json_get_text(json_array_get(files, k), "sha256", &sha, "manifest.json", e))
             return false;
         const SuiteKind *kind = suite_kind(path);
         const char *slash = strrchr(path, '/');
-        if (!kind || !slash || strcmp(slash + 1, kind->answers) != 0 || !asked_for(c, path))
+        if (!kind || !slash || strcmp(slash + 1, kind->answers) != 0 || !is_selected(c, path))
             continue;
         size_t before = json_array_size(c->context.f->lines);
         if (!check_case(c, kind, path, sha, e))
             return false;
-        for (size_t i = 0; i < c->asked->only->count; i++)
-            if (strncmp(path, c->asked->only->item[i], strlen(c->asked->only->item[i])) == 0) {
+        for (size_t i = 0; i < c->options->only->count; i++)
+            if (strncmp(path, c->options->only->item[i], strlen(c->options->only->item[i])) == 0) {
                 cases[i]++;
                 found[i] += json_array_size(c->context.f->lines) - before;
             }
@@ -160,11 +166,12 @@ static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEA
     return true;
 }
 
-/* An --only that is the beginning of no case's path, or finds no answer, is a finding: the others are judged all the same. */
+/* Reports each --only that is the beginning of no case's path, or that finds no answer. All other cases are judged
+ * nevertheless. */
 static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS], const char *got)
 {
-    for (size_t k = 0; k < c->asked->only->count; k++) {
-        const char *only = c->asked->only->item[k];
+    for (size_t k = 0; k < c->options->only->count; k++) {
+        const char *only = c->options->only->item[k];
         if (cases[k] == 0)
             finding(c->context.f, only, "EMPTY", "no case begins with %s, expected the beginning of a path in %s/manifest.json", only,
                     c->folder);
@@ -179,19 +186,18 @@ static bool open_beside(Check *c, const char *name, Store *out, Error *e)
     return path && (!file_exists(path) || store_open(out, path, c->arena, e));
 }
 
-bool verify_got(Findings *f, const char *folder, const char *got, const Asked *asked, json_t *manifest, Arena *a, Error *e)
+bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest, Arena *a, Error *e)
 {
     json_t *files = json_object_get(manifest, "files");
     size_t cases[OPTION_REPEATS] = { 0 }, found[OPTION_REPEATS] = { 0 };
     Check *c = arena_zalloc(a, sizeof *c);
     if (!c)
         return false;
-    *c = (Check){ .folder = folder, .manifest = manifest, .asked = asked, .context = { .f = f, .mistakes = { .arena = a }, .arena = a },
-            .arena = a };
-    f->partial = asked->partial;
+    *c = (Check){ .folder = folder, .manifest = manifest, .options = options, .arena = a,
+                  .context = { .f = f, .mistakes = { .arena = a }, .arena = a } };
+    f->partial = options->partial;
     bool good = got_open(&c->got, got, a, e) && open_beside(c, "wrong.safetensors", &c->context.mistakes.wrong, e)
-            && open_beside(c, "noise.safetensors", &c->noise, e)
-        && check_cases(c, files, cases, found, e);
+        && open_beside(c, "noise.safetensors", &c->noise, e) && check_cases(c, files, cases, found, e);
     if (good && c->got.one_file)
         find_extra(c, files);
     if (good)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The answers of one optimiser step: modules that were fed, modules that were hooked, and what the whole step comes to. */
+/* Judges the answers of one optimiser step: modules that were fed, modules that were hooked, and the results of the
+ * whole step. */
 #include "ref/verify/check.h"
 
 #include <string.h>
@@ -9,8 +10,8 @@
 
 #define HOOKED "hooked."
 
-/* What is known of the modules of a step in one way: how many answers there are, how many were judged, how many are outside, and for each
- * phase the answer in which the step first goes wrong (NULL: none). */
+/* What is known of the modules of a step in one way: how many answers there are, how many were judged, how many are
+ * outside, and for each phase the answer in which the step first goes wrong (NULL: none). */
 enum { PHASES = 3 };
 typedef struct { size_t all, judged, outside; const char *first[PHASES]; } Modules;
 
@@ -64,7 +65,8 @@ static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *
         note_outside(m, phase_of(module, answer), full);
 }
 
-/* One line that sums up the modules: the first one that differs, and the known mistakes whose values the answers outside have. */
+/* One line that sums up the modules: the first one that differs, and the known mistakes whose values the answers
+ * outside have. */
 static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *way, const char *known, size_t named)
 {
     static const char *const phase[PHASES] = { "forward", "backward", "update" };
@@ -78,9 +80,10 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
         json_put(line, "first", json_string(m->first[p]));
 }
 
-/* --- what the whole step comes to --- */
+/* --- the results of the whole step --- */
 
-/* What the trace holds as a leaf was given: it must be there bit for bit, but for what a reference model said. */
+/* Judges the results of the whole step. The leaves of the trace were given, so they must agree bit for bit, except for
+ * the outputs of a reference model. */
 static void check_ends(Check *c, const TracedStep *s)
 {
     for (size_t k = 0; k < s->values->count; k++) {
@@ -109,7 +112,7 @@ const char *check_answer(const TracedStep *s, const char *path, size_t length, c
     return NULL;
 }
 
-/* "logits" is another name for what the head says. */
+/* "logits" is another name for the output of the head. */
 static void check_logits(Check *c, const TracedStep *s)
 {
     const Tensor *got = got_find(&c->got, s->own, s->id, "logits");
@@ -119,7 +122,7 @@ static void check_logits(Check *c, const TracedStep *s)
         judge(&c->context, s->id, "logits", (Answer){ .right = right, .got = got, .noise = noise_of(c, s, in_trace), .way = "ends" });
 }
 
-/* Where GOT has any tensor of a family, all of it are expected: else the one that is wrong could be left out. */
+/* Reports missing tensors of each family of which GOT has any: else a wrong tensor could be left out. */
 static void find_missing(Check *c, const TracedStep *s)
 {
     static const char *const families[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum." };
@@ -156,7 +159,8 @@ static bool is_answer(const TracedStep *s, const char *name)
     return false;
 }
 
-/* The name that the trace has for a name of another layout, "grad.model.layers.0…"; NULL: it is none such. */
+/* The name in the trace for a name of another layout, "grad.model.layers.0…"; NULL: the name is not of another
+ * layout. */
 static const char *other_layout(const Check *c, const TracedStep *s, const char *name)
 {
     static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum.", "param.", HOOKED, "" };

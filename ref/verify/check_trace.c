@@ -24,35 +24,36 @@ static bool same_spec(const json_t *root, const char *path, Error *e)
             spec, PULSE_SPEC));
 }
 
-static bool asked_for(const Asked *asked, const char *name)
+static bool is_selected(const VerifyOptions *options, const char *name)
 {
-    bool yes = asked->only->count == 0;
-    for (size_t k = 0; k < asked->only->count; k++)
-        yes |= strncmp(name, asked->only->item[k], strlen(asked->only->item[k])) == 0;
+    bool yes = options->only->count == 0;
+    for (size_t k = 0; k < options->only->count; k++)
+        yes |= strncmp(name, options->only->item[k], strlen(options->only->item[k])) == 0;
     return yes;
 }
 
-/* Keeps of GOT only what is asked for. An --only that finds nothing is a finding: the others are judged all the same. */
-static bool choose(Findings *f, Store *got, const Asked *asked, Arena *a, Error *e)
+/* Keeps only the selected answers of GOT, and reports each --only that finds none. */
+static bool choose(Findings *f, Store *got, const VerifyOptions *options, Arena *a, Error *e)
 {
     Entry *kept = arena_array(a, got->count + 1, sizeof *kept);
     size_t count = 0;
-    for (size_t i = 0; i < asked->only->count; i++) {
+    for (size_t i = 0; i < options->only->count; i++) {
         size_t found = 0;
         for (size_t k = 0; k < got->count; k++)
-            found += strncmp(got->entries[k].name, asked->only->item[i], strlen(asked->only->item[i])) == 0;
+            found += strncmp(got->entries[k].name, options->only->item[i], strlen(options->only->item[i])) == 0;
         if (!found)
-            finding(f, asked->only->item[i], "EMPTY", "--only finds no answer in %s, expected the beginning of a tensor's name", got->path);
+            finding(f, options->only->item[i], "EMPTY", "--only finds no answer in %s, expected the beginning of a tensor's name", got->path);
     }
     for (size_t k = 0; kept && k < got->count; k++)
-        if (asked_for(asked, got->entries[k].name))
+        if (is_selected(options, got->entries[k].name))
             kept[count++] = got->entries[k];
     got->entries = kept;
     got->count = count;
     return kept && (count || json_array_size(f->lines) || error_set(e, "%s: holds no answer: nothing to judge", got->path));
 }
 
-/* Judging at fp32 also needs the noise of the others, for the hint where an answer is outside; but it takes time on large models. */
+/* Makes the noise of the trace. Judging at fp32 also needs that of lower precisions, for the hint at an answer that is
+ * outside; on large models this takes time. */
 static bool make_noise(Check *c, const TracedStep *s, const char *path, Error *e)
 {
     bool wanted[PRECISIONS] = { false };
@@ -60,23 +61,23 @@ static bool make_noise(Check *c, const TracedStep *s, const char *path, Error *e
     return noise_of_trace(s->root, s->values, path, wanted, &c->noise.entries, &c->noise.count, c->arena, e);
 }
 
-bool verify_trace(Findings *f, const char *folder, const char *got, const Asked *asked, Arena *a, Error *e)
+bool verify_trace(Findings *f, const char *folder, const char *got, const VerifyOptions *options, Arena *a, Error *e)
 {
     Store values = { .count = 0 }, bounds = { .count = 0 }, own = { .count = 0 };
     Check *c = arena_zalloc(a, sizeof *c);
     const char *path = arena_format(a, "%s/trace.json", folder), *from = file_of(got, a);
     if (!c || !path || !from)
         return false;
-    *c = (Check){ .folder = folder, .asked = asked, .context = { .f = f, .mistakes = { .arena = a, .keeps = true }, .arena = a },
-            .arena = a };
-    f->partial = asked->partial;
+    *c = (Check){ .folder = folder, .options = options, .arena = a,
+                  .context = { .f = f, .mistakes = { .arena = a, .keeps = true }, .arena = a } };
+    f->partial = options->partial;
     json_t *root = json_file(path, LIMIT_TRACE, e);
     TracedStep s = { .id = "", .root = root, .values = &values, .bounds = &bounds, .own = &own };
-    bool good = root && same_spec(root, path, e) && store_open(&own, from, a, e) && choose(f, &own, asked, a, e)
+    bool good = root && same_spec(root, path, e) && store_open(&own, from, a, e) && choose(f, &own, options, a, e)
         && store_open(&values, arena_format(a, "%s/trace.safetensors", folder), a, e)
             && store_open(&bounds, arena_format(a, "%s/bound.safetensors", folder), a, e);
     if (good) {
-        c->context.mistakes.precision = check_precision(asked, &own);
+        c->context.mistakes.precision = check_precision(options, &own);
         good = make_noise(c, &s, path, e) && check_step(c, &s, e);
     }
     Store *const stores[] = { &values, &bounds, &own };

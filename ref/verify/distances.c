@@ -66,14 +66,14 @@ Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound,
     return d;
 }
 
-Tensor as_right(Tensor got, Dtype right, const char **said, Arena *a)
+Tensor as_right(Tensor got, Dtype right, const char **conversion, Arena *a)
 {
     size_t n = shape_size(got.shape);
     Tensor y = got;
-    *said = NULL;
+    *conversion = NULL;
     if (right == F32 && (got.dtype == F16 || got.dtype == BF16 || got.dtype == F64)) {
         y = tensor_f32(a, got.shape);
-        *said = got.dtype == F64 ? "F64, rounded once" : got.dtype == F16 ? "F16, widened" : "BF16, widened";
+        *conversion = got.dtype == F64 ? "F64, rounded once" : got.dtype == F16 ? "F16, widened" : "BF16, widened";
         if (y.f32 && got.dtype == F64)
             for (size_t i = 0; i < n; i++)
                 y.f32[i] = (float)got.f64[i];
@@ -88,7 +88,7 @@ Tensor as_right(Tensor got, Dtype right, const char **said, Arena *a)
         }
         y.dtype = I32;
         y.i32 = out;
-        *said = "I64, all within I32";
+        *conversion = "I64, all within I32";
     }
     return y.data ? y : got;
 }

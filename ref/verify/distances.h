@@ -15,14 +15,15 @@ typedef struct {
     size_t where_worst;              // the index of the element with the largest error
 } Distances;
 
-/* All tensors are F32 and of one shape. `bound` and `before` may be NULL. With `before`, the fields rms_right, scaled and ratio are about
- * the change from `before`. */
+/* All tensors are F32 and of one shape. `bound` and `before` may be NULL. With `before`, the fields rms_right, scaled
+ * and ratio are about the change from `before`. */
 Distances distances(const Tensor *right, const Tensor *got, const Tensor *bound, const Tensor *before, Arena *a);
 /* The same, but only rms and worst are computed. */
 Distances distance_error(const Tensor *right, const Tensor *got);
 
-/* `got` as a tensor of the dtype of `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 where every value fits.
- * *said names the conversion ("F64, rounded once"; NULL: there was none). A tensor of any other pair of dtypes is returned as it is. */
-Tensor as_right(Tensor got, Dtype right, const char **said, Arena *a);
+/* `got` as a tensor of the dtype of `right`: F64 is rounded once, F16 and BF16 are widened, I64 becomes I32 where every
+ * value fits. *conversion names the conversion ("F64, rounded once"; NULL: there was none). A tensor of any other pair
+ * of dtypes is returned as it is. */
+Tensor as_right(Tensor got, Dtype right, const char **conversion, Arena *a);
 
 #endif

@@ -7,14 +7,14 @@
 #include "ref/trace/tolerance.h"
 #include "ref/verify/distances.h"
 
-#define NOISY_ROOM 16                // how much wider the tolerance of a tensor is that is mostly noise
+#define NOISY_FACTOR 16              // how much wider the tolerance of a tensor is that is mostly noise
 
 static double element(const Tensor *t, size_t i)
 {
     return t->dtype == F32 ? (double)t->f32[i] : t->dtype == I32 ? (double)t->i32[i] : t->dtype == U8 ? (double)t->u8[i] : 0;
 }
 
-static void place(Evidence *v, const Answer *x, size_t i)
+static void point_at(Evidence *v, const Answer *x, size_t i)
 {
     size_t columns = shape_cols(x->right->shape);
     v->placed = i < shape_size(x->right->shape);
@@ -27,8 +27,8 @@ static void place(Evidence *v, const Answer *x, size_t i)
     v->bound = x->bound ? element(x->bound, i) : 0;
 }
 
-/* " at [3, 5]: got 7, right 0.25"; the bound where there is one. */
-static const char *pointed(const Evidence *v, Arena *a)
+/* ", at [3, 5] got 7, right 0.25", and the bound where there is one. */
+static const char *pointed_text(const Evidence *v, Arena *a)
 {
     if (!v->placed)
         return "";
@@ -36,8 +36,8 @@ static const char *pointed(const Evidence *v, Arena *a)
     return arena_format(a, ", at [%zu, %zu] got %.9g, right %.9g%s", v->row, v->column, v->got, v->right, bound);
 }
 
-/* Only one value is right: it is an integer, or every rounding of it is defined. */
-static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *said)
+/* Judges an answer of which only one value is right: integers, or numbers whose every rounding is defined. */
+static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *conversion)
 {
     size_t n = shape_size(x->right->shape), size = dtype_size(x->right->dtype), differ = 0, first = 0;
     Evidence v = { .way = x->way };
@@ -46,10 +46,10 @@ static void judge_exact(JudgeContext *c, const char *id, const char *name, const
             first = i;
             differ++;
         }
-    place(&v, x, first);
+    point_at(&v, x, first);
     v.error = x->right->dtype == F32 ? distance_error(x->right, x->got).rms : 0;
-    json_t *line = finding_with(c->f, where, "OUTSIDE", &v, "%zu of %zu differ, first %zu%s%s", differ, n, first, pointed(&v, c->arena),
-            said);
+    json_t *line = finding_with(c->f, where, "OUTSIDE", &v, "%zu of %zu differ, first %zu%s%s", differ, n, first,
+                                pointed_text(&v, c->arena), conversion);
     mistakes_see(&c->mistakes, id, name, x, line);
 }
 
@@ -65,7 +65,7 @@ static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances 
     return l;
 }
 
-/* Where the answer is, by its error alone, were it computed in a lower precision. */
+/* Names the first lower precision at which the error of an answer would be within the tolerance; "": there is none. */
 static const char *hint(const JudgeContext *c, const Answer *x, const Distances *d)
 {
     static const Precision lower[] = { PRECISION_TF32, PRECISION_FP16, PRECISION_BF16_MIXED, PRECISION_BF16 };
@@ -77,7 +77,7 @@ static const char *hint(const JudgeContext *c, const Answer *x, const Distances 
     return "";
 }
 
-static bool judge_numbers(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *said)
+static bool judge_numbers(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *conversion)
 {
     Distances d = distances(x->right, x->got, x->bound, x->before, c->arena);
     Noise z;
@@ -87,26 +87,27 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     bool noisy = l.noised && z.rms > d.rms_right / 2;
     bool still = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;    // no update at all
     good &= !still;
-    place(&v, x, l.bounded && d.over ? d.first : d.where_worst);
-    const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "", *noise = l.noised
-            ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
+    point_at(&v, x, l.bounded && d.over ? d.first : d.where_worst);
+    const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "";
+    const char *noise = l.noised ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
     json_t *line = NULL;
     bool counts = true;              // a tensor of noise does not speak for a mistake, nor against it
     c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
     if (l.finite && !l.bounded && !l.noised)
-        finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, said);
-    else if (noisy && l.finite && d.rms <= NOISY_ROOM * l.rms && d.worst <= NOISY_ROOM * l.most) {
+        finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, conversion);
+    else if (noisy && l.finite && d.rms <= NOISY_FACTOR * l.rms && d.worst <= NOISY_FACTOR * l.most) {
         counts = false;
-        finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio, d.rms_right > 0
-                ? z.rms / d.rms_right : INFINITY, said);
+        finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio,
+                     d.rms_right > 0 ? z.rms / d.rms_right : INFINITY, conversion);
     } else if (good)
-        finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, said);
+        finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, conversion);
     else {
-        const char *over = l.bounded && d.over ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over,
-                shape_size(x->right->shape), d.first) : "";
+        const char *over = l.bounded && d.over
+                             ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over, shape_size(x->right->shape), d.first)
+                             : "";
         line = finding_with(c->f, where, "OUTSIDE", &v, "%s: scaled error %.2g%s%s%s, median ratio %.6g%s%s", x->way, d.scaled, over,
-                noise, pointed(&v, c->arena), d.ratio,
-                            still ? ", the weights were not updated" : hint(c, x, &d), said);
+                            noise, pointed_text(&v, c->arena), d.ratio,
+                            still ? ", the weights were not updated" : hint(c, x, &d), conversion);
     }
     if (counts)
         mistakes_see(&c->mistakes, id, name, x, line);
@@ -118,12 +119,11 @@ bool judge(JudgeContext *c, const char *id, const char *name, Answer x)
     char *where = *id ? arena_format(c->arena, "%s/%s", id, name) : arena_format(c->arena, "%s", name), have[64], expected[64];
     const char *converted;
     const Tensor got = as_right(*x.got, x.right->dtype, &converted, c->arena), *given = x.got;
-    const char *said = converted ? arena_format(c->arena, " (%s)", converted) : "";
+    const char *conversion = converted ? arena_format(c->arena, " (%s)", converted) : "";
     x.got = &got;
     if (got.dtype != x.right->dtype || !shape_equal(got.shape, x.right->shape)) {
         json_t *line = finding(c->f, where, "MIS-SHAPED", "%s %s, expected %s %s", dtype_name(given->dtype),
-                shape_text(given->shape, have), dtype_name(x.right->dtype),
-                               shape_text(x.right->shape, expected));
+                               shape_text(given->shape, have), dtype_name(x.right->dtype), shape_text(x.right->shape, expected));
         mistakes_see(&c->mistakes, id, name, &x, line);
         return true;
     }
@@ -133,8 +133,8 @@ bool judge(JudgeContext *c, const char *id, const char *name, Answer x)
         return false;
     }
     if (x.exact || x.right->dtype != F32) {
-        judge_exact(c, id, name, where, &x, said);
+        judge_exact(c, id, name, where, &x, conversion);
         return true;
     }
-    return judge_numbers(c, id, name, where, &x, said);
+    return judge_numbers(c, id, name, where, &x, conversion);
 }

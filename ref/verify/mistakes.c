@@ -35,9 +35,10 @@ static bool within(const Mistakes *m, const Answer *a, const Tensor *x, const Te
     return distance_error(y, x).rms <= slack * tolerances[m->precision].rms * z.rms;
 }
 
-/* Whether x is within the tolerance of the answer around y; `slack` times as wide. Where there is slack, y is a mistake's value. Bounds
- * and noise were made for the right value, but the noise of a value that is 2000 times as large is 2000 times as large, and a sum may
- * cancel that did not. So the noise is taken in proportion, and a value that is as near to y as fp32 can be is near enough. */
+/* Whether x is within the tolerance of the answer around y; `slack` times as wide. Where there is slack, y is a
+ * mistake's value. Bounds and noise were made for the right value, but the noise of a value that is 2000 times as large
+ * is 2000 times as large, and a sum may cancel that did not. So the noise is taken in proportion, and a value that is
+ * as near to y as fp32 can be is near enough. */
 static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const Tensor *y, double slack)
 {
     if (a->exact || x->dtype != F32)
@@ -76,7 +77,7 @@ static bool told(const Mistakes *m, const Answer *a, const Tensor *wrong)
     return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape) || !close_to(m, a, wrong, a->right, 1);
 }
 
-static size_t place_of(Mistakes *m, const char *flag, size_t length)
+static size_t index_of(Mistakes *m, const char *flag, size_t length)
 {
     size_t k = 0;
     while (k < m->mistakes && (strlen(m->mistake[k].flag) != length || strncmp(m->mistake[k].flag, flag, length) != 0))
@@ -99,7 +100,7 @@ static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, 
         const char *slash = strrchr(w->name, '/');
         if (strncmp(w->name, id, length) != 0 || w->name[length] != '@' || !slash || strcmp(slash + 1, name) != 0)
             continue;
-        size_t which = place_of(m, w->name + length + 1, (size_t)(slash - w->name) - length - 1);
+        size_t which = index_of(m, w->name + length + 1, (size_t)(slash - w->name) - length - 1);
         if (which >= m->mistakes || !told(m, x, &w->tensor))
             continue;
         double nearer = line ? nearness(m, x, &w->tensor) : 0;
@@ -145,7 +146,7 @@ bool mistakes_see_kept(Mistakes *m, const Judged *j)
     return see(m, j->id, j->name, &x, j->line);
 }
 
-static void say(json_t *line, const char *text)
+static void add_text(json_t *line, const char *text)
 {
     const char *what = json_string_value(json_object_get(line, "what"));
     char all[1200];
@@ -183,11 +184,11 @@ const char *mistakes_settle(Mistakes *m, size_t *lines)
         const char *flag = m->mistake[which].flag;
         double nearer = m->sighting[best].nearer;
         if (m->mistake[which].near < m->mistake[which].shown) {
-            say(m->sighting[k].line, arena_format(m->arena, "near %s on %zu of %zu tensors", flag, m->mistake[which].near,
+            add_text(m->sighting[k].line, arena_format(m->arena, "near %s on %zu of %zu tensors", flag, m->mistake[which].near,
                     m->mistake[which].shown));
             continue;
         }
-        say(m->sighting[k].line, isfinite(nearer)
+        add_text(m->sighting[k].line, isfinite(nearer)
                 ? arena_format(m->arena, "the value of the known mistake %s (%.3g times nearer than the right value)", flag, nearer)
                                                   : arena_format(m->arena, "the value of the known mistake %s", flag));
         json_put(m->sighting[k].line, "mistake", json_string(flag));

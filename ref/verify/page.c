@@ -87,7 +87,8 @@ static int part_of(const char *name)
 
 enum { LONGEST = 512 };
 
-/* The module of an answer, "" where there is none; of the ends, what they are: "grad", "after", "adam". Returns the rest of the name. */
+/* Splits the name of an answer. module: its module, "" where there is none; for a result of the whole step its family:
+ * "grad", "after", "adam". Returns the rest of the name. */
 static const char *module_of(const char *name, char module[LONGEST])
 {
     const char *at = strrchr(name, '@'), *cut = at ? at : strchr(name, '.');
@@ -175,7 +176,7 @@ static void put_part(FILE *to, const Group *g)
         fputs("</details>\n", to);
 }
 
-/* The place of the first line of a case is where the case is written. */
+/* Whether line k is the first one of its case. The whole case is written there. */
 static bool first_of_case(const json_t *lines, size_t k, const char *id, size_t length)
 {
     for (size_t i = 0; i < k; i++) {
@@ -186,7 +187,8 @@ static bool first_of_case(const json_t *lines, size_t k, const char *id, size_t 
     return true;
 }
 
-/* The first answer that is outside: of the forward pass, if one is, else of the backward pass, else of the update. NULL: none is. */
+/* The first answer that is outside: of the forward pass, if one is, else of the backward pass, else of the update.
+ * NULL: none is. */
 static const json_t *first_outside(const json_t *lines)
 {
     const json_t *first = NULL;

@@ -7,8 +7,8 @@
  *     MIS-SHAPED  a known name with another shape or kind of number; counted as OUTSIDE
  *     NOISY       the noise of the tensor is over half of its value, so that the answer says little; it is counted apart
  *     MODULES     sums up the answers of a step's modules
- * Every other word (MISSING, EXTRA, DAMAGED, UNTOLD; EMPTY: an --only that finds nothing)
- * says why an answer could not be judged: it is undecided. */
+ * Every other word says why an answer could not be judged, which is then undecided: MISSING, EXTRA, DAMAGED, UNTOLD
+ * (there is neither a bound nor noise), EMPTY (an --only finds nothing). */
 #ifndef PULSE_REF_VERIFY_VERDICT_H
 #define PULSE_REF_VERIFY_VERDICT_H
 
@@ -17,7 +17,8 @@
 #include "ref/trace/noise.h"
 #include "tensor/base/json.h"
 
-/* The findings of one call of `verify`. Zero but for `lines`, which is an empty array of the caller's, and the flags. */
+/* The findings of one call of `verify`. Zero but for `lines`, which is an empty array of the caller's, and the
+ * flags. */
 typedef struct {
     json_t *lines;                   // an object for each finding: "where", "verdict", "what", and what of Evidence is known
     size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
@@ -27,7 +28,8 @@ typedef struct {
     bool json, quiet, all, partial;  // quiet: only the headline; all: every line, not only the first and the worst
 } Findings;
 
-/* The numbers behind a verdict. Those that are not known are 0, or NULL; `placed` says whether there is an element to point at. */
+/* The numbers behind a verdict. Those that are not known are 0, or NULL; `placed` says whether there is an element to
+ * point at. */
 typedef struct {
     const char *way;                 // "fed", "hooked", "ends", "exact"
     double error, noise, ratio;      // root mean square of got - right; of the noise; error over noise
@@ -36,20 +38,21 @@ typedef struct {
     size_t row, column;
 } Evidence;
 
-/* Counts the verdict on the answer `where` and keeps its line, which the caller may change but does not own. `v` may be NULL; the text
- * may be empty. */
+/* Counts the verdict on the answer `where` and keeps its line, which the caller may change but does not own. `v` may be
+ * NULL; the text may be empty. */
 json_t *finding_with(Findings *f, const char *where, const char *verdict, const Evidence *v, const char *format,
         ...) __attribute__((format(printf, 5, 6)));
 /* The same without numbers. */
 #define finding(f, where, verdict, ...) finding_with((f), (where), (verdict), NULL, __VA_ARGS__)
-/* How many answers have a verdict. NOISY is none: it says that there can be none. */
+/* How many answers have a verdict. NOISY is not one: it says that no verdict is possible. */
 size_t findings_judged(const Findings *f);
-/* "OUTSIDE" where anything is outside; else "UNKNOWN" where anything is undecided or nothing was judged; else "WITHIN" or "BITEXACT". */
+/* "OUTSIDE" where anything is outside; else "UNKNOWN" where anything is undecided or nothing was judged; else "WITHIN"
+ * or "BITEXACT". */
 const char *findings_verdict(const Findings *f);
 /* The headline without a line break, in memory of `a`. */
 const char *findings_headline(const Findings *f, Arena *a);
-/* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1 where anything is
- * outside; else 2 where anything is undecided or nothing was judged; else 0. */
+/* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1
+ * where anything is outside; else 2 where anything is undecided or nothing was judged; else 0. */
 int  findings_tell(const Findings *f, Arena *a);
 
 #endif

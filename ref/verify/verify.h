@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verify compares reference answers with those of this program, or the answers of another implementation with the reference answers. */
+/* Verify compares reference answers with those of this program, or the answers of another implementation with the
+ * reference answers. */
 #ifndef PULSE_REF_VERIFY_VERIFY_H
 #define PULSE_REF_VERIFY_VERIFY_H
 
@@ -13,15 +14,17 @@ typedef struct {
     bool precise;                    // the answers were computed at `precision`; false: at fp32, or bf16-mixed where GOT holds BF16 or
                                      // F16
     Precision precision;
-} Asked;
+} VerifyOptions;
 
-/* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our readers accept and
- * refuse the files of reject/ as case.json states. False leaves a sentence: nothing could be judged. */
+/* `verify DIR` checks that every file of the folder is whole and has the bits that this program makes, and that our
+ * readers accept and refuse the files of reject/ as case.json states. False leaves a sentence: nothing could be
+ * judged. */
 bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Error *e);
 
-/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or one file with tensors
- * "<case>/<name>". A case of op/, loss/, block/, prep/, tok/ or mask/ must be complete. Of the other kinds, the cases that are present
- * in GOT are judged. The answers of a step are of three kinds, which their names tell apart:
+/* `verify DIR GOT` judges the answers of another implementation. GOT is a folder with <case>/out.safetensors, or one
+ * file with tensors "<case>/<name>". A case of op/, loss/, block/, prep/, tok/ or mask/ must be complete. Of the other
+ * kinds, the cases that are present in GOT are judged. The answers of a step are of three kinds, which their names tell
+ * apart:
  *
  *     <module>@<answer>           fed: the answers of a module to our inputs ("modules" of trace.json). They are held to the proven bound
  *                                 of the module, and to its own noise.
@@ -30,11 +33,12 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
  *     loss, logits, grad.<name>, after.<name>, adam.m.<name>, adam.v.<name>, sgd.momentum.<name>, t<k>, grad.t<k>
  *                                 ends: the results of the whole step, which are held to the noise of the step
  *
- * Where one tensor of the kind loss, grad, after, adam.m, adam.v or sgd.momentum is present, all of its kind are expected. */
-bool verify_got(Findings *f, const char *folder, const char *got, const Asked *asked, json_t *manifest, Arena *a, Error *e);
+ * Where one tensor of the kind loss, grad, after, adam.m, adam.v or sgd.momentum is present, all of its kind are
+ * expected. */
+bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest, Arena *a, Error *e);
 
-/* `verify TRACE GOT` does the same for a folder that `pulse-ref trace` wrote. GOT is a safetensors file with the names above, or the folder
- * of another trace. */
-bool verify_trace(Findings *f, const char *folder, const char *got, const Asked *asked, Arena *a, Error *e);
+/* `verify TRACE GOT` does the same for a folder that `pulse-ref trace` wrote. GOT is a safetensors file with the names
+ * above, or the folder of another trace. */
+bool verify_trace(Findings *f, const char *folder, const char *got, const VerifyOptions *options, Arena *a, Error *e);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "tensor/base/decimal.h"
 
-/* The place of `text` in "a|b|c"; -1: it is not there. */
+/* The index of `text` in "a|b|c"; -1: it is not there. */
 static int choice_of(const char *choices, const char *text)
 {
     size_t n = strlen(text);

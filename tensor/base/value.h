@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Value: what a line `key = text` says, read as its type and held to its range.
  *
- * INT and REAL (a REAL is the float nearest to its text; range "low..high" or "low..<high", either end may be empty), BOOL (yes|no),
- * TEXT, CHOICE ("a|b|c": the place of the text in the list). Reading obeys no locale and takes the whole text or nothing. */
+ * INT and REAL (a REAL is the float nearest to its text; range "low..high" or "low..<high", either end may be empty),
+ * BOOL (yes|no), TEXT, CHOICE ("a|b|c": the index of the text in the list). Reading obeys no locale and takes the whole
+ * text or nothing. */
 #ifndef PULSE_TENSOR_BASE_VALUE_H
 #define PULSE_TENSOR_BASE_VALUE_H
 
@@ -16,7 +17,7 @@ typedef enum { TYPE_INT, TYPE_REAL, TYPE_BOOL, TYPE_TEXT, TYPE_CHOICE } ValueTyp
 #define FIELD_REAL   float
 #define FIELD_BOOL   bool
 #define FIELD_TEXT   const char *
-#define FIELD_CHOICE int                 /* place in the list of choices */
+#define FIELD_CHOICE int                 /* index in the list of choices */
 
 /* False when the text is not of the type or out of range. A TEXT is copied into the arena. */
 bool value_read(ValueType type, const char *range, const char *text, void *field, Arena *a);

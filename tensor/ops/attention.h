@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Attention on packed rows: how queries, keys and scores lie in memory.
  *
- * A segment is one sample: q_count rows of queries from row q_begin on, and k_count rows of keys from row k_begin on. The scores are
- * one flat vector: for each segment and each head, a row-major matrix [q_count, k_count]. Query i sees the first
- * attention_allowed(…, i) keys; the rest of its row of scores is +0. In the Attrs of a call, `index` holds 4 numbers for each segment,
- * and `n` holds the ATTENTION_… of ops.h. */
+ * A segment is one sample: q_count rows of queries from row q_begin on, and k_count rows of keys from row k_begin on.
+ * The scores are one flat vector: for each segment and each head, a row-major matrix [q_count, k_count]. Query i sees
+ * the first attention_allowed(…, i) keys; the rest of its row of scores is +0. In the Attrs of a call, `index` holds 4
+ * numbers for each segment, and `n` holds the ATTENTION_… of ops.h. */
 #ifndef PULSE_TENSOR_OPS_ATTENTION_H
 #define PULSE_TENSOR_OPS_ATTENTION_H
 
@@ -16,17 +16,18 @@
 
 typedef struct {
     size_t q_begin, q_count, k_begin, k_count;
-    size_t scores;       // the place in the flat vector where its first head begins
+    size_t scores;       // the index in the flat vector where its first head begins
 } Segment;
 
 /* The Attrs of a node. The segments are copied into the arena of the tape. */
 Attrs attention_attrs(Tape *t, Attention a);
 
-/* All segments in order, from attributes that attention_check has passed. There are count + 1; the last one is empty, and its `scores`
- * is the length of the flat vector. NULL: memory ran out. */
+/* All segments in order, from attributes that attention_check has passed. There are count + 1; the last one is empty,
+ * and its `scores` is the length of the flat vector. NULL: memory ran out. */
 Segment *attention_segments(const Call *c);
 
-/* Checks that heads and counts are sane and that the length of the flat vector does not overflow; *scores is set to that length. */
+/* Checks that heads and counts are sane and that the length of the flat vector does not overflow; *scores is set to
+ * that length. */
 bool attention_check(const Call *c, size_t *scores, Error *e);
 
 /* The number of keys that query i of the segment sees; they are the first ones. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The softmax of attention and its derivative: the rows of softmax.c, over the keys that each query sees. A block is one head of one
- * segment; the blocks are independent of each other. */
+/* The softmax of attention and its derivative: the rows of softmax.c, over the keys that each query sees. A block is
+ * one head of one segment; the blocks are independent of each other. */
 #include <string.h>
 #include "tensor/ops/attention.h"
 #include "tensor/ops/softmax.h"
@@ -32,7 +32,7 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Computes a block. Returns the place of the first score that no tier decided, or SIZE_MAX. */
+/* Computes a block. Returns the flat index of the first score that no tier decided, or SIZE_MAX. */
 static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *room)
 {
     const float *x = call_value(c, 0)->f32;
@@ -45,7 +45,7 @@ static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *
     return SIZE_MAX;
 }
 
-/* Leaves an error that names the row of scores with the flat place `at`. */
+/* Leaves an error that names the row of scores with the flat index `at`. */
 static void tell_undecided(const Call *c, const Segment *s, size_t at)
 {
     while (s[1].scores <= at)

@@ -45,7 +45,7 @@ static const char *name(void) { return library_name; }
 
 #if defined(PULSE_BLAS_openblas)
 #define WORD "openblas"
-static const char *const places[] = { PULSE_BLAS_PATH, "libopenblas.so.0", "libopenblaso.so.0" };
+static const char *const paths[] = { PULSE_BLAS_PATH, "libopenblas.so.0", "libopenblaso.so.0" };
 
 static size_t space_needed(void)
 {
@@ -70,7 +70,7 @@ static void thread_begin(void) {}
 
 #elif defined(PULSE_BLAS_blis)
 #define WORD "blis"
-static const char *const places[] = { PULSE_BLAS_PATH, "libblis.so.4" };
+static const char *const paths[] = { PULSE_BLAS_PATH, "libblis.so.4" };
 static void (*set_threads)(long n);
 
 static size_t space_needed(void) { return 0; }
@@ -97,7 +97,7 @@ static void thread_begin(void)
 
 #else
 #define WORD "netlib"
-static const char *const places[] = { PULSE_BLAS_PATH, "libblas.so.3", "libcblas.so.3" };
+static const char *const paths[] = { PULSE_BLAS_PATH, "libblas.so.3", "libcblas.so.3" };
 
 static size_t space_needed(void) { return 0; }
 
@@ -116,8 +116,10 @@ static void thread_begin(void) {}
 
 /* --- Sums --- */
 
-/* The lines of a side are the rows of a matrix where k_stride is 1, and its columns otherwise. A matrix of one column may have both strides
- * 1. It is then taken as rows of one value each, for which BLAS accepts any leading dimension of at least their length. */
+/* The lines of a side are the rows of a matrix where k_stride is 1, and its columns otherwise. A matrix of one column
+ * may have both strides
+ * 1. It is then taken as rows of one value each, for which BLAS accepts any leading dimension of at least their
+ * length. */
 static int leading_dimension(Side s, size_t length)
 {
     size_t stride = s.k_stride == 1 ? s.line_stride : s.k_stride;
@@ -163,16 +165,16 @@ static bool space_is_there(Error *e)
     return true;
 }
 
-static bool open_at(const char *place, Error *e)
+static bool open_at(const char *path, Error *e)
 {
     Error why = { 0 };
-    library = dlopen(place, OPEN_FLAGS);
+    library = dlopen(path, OPEN_FLAGS);
     if (!library)
         return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library was not found: %s", dlerror());
     if (find("cblas_dgemm", &dgemm) ? begin(&why) : error_set_kind(&why, ERROR_ENVIRONMENT, "it has no cblas_dgemm"))
         return true;
     dlclose(library);
-    return error_set_kind(e, ERROR_ENVIRONMENT, "the library %s was refused: %s", place, why.text);
+    return error_set_kind(e, ERROR_ENVIRONMENT, "the library %s was refused: %s", path, why.text);
 }
 
 /* The library may have been built with -ffast-math: the floating-point environment stays what it was. */
@@ -183,11 +185,11 @@ static bool open_library(Error *e)
     if (!space_is_there(e))
         return false;
     fegetenv(&before);
-    for (size_t k = 0; k < sizeof places / sizeof *places && !open; k++)
-        open = *places[k] && open_at(places[k], e);
+    for (size_t k = 0; k < sizeof paths / sizeof *paths && !open; k++)
+        open = *paths[k] && open_at(paths[k], e);
     fesetenv(&before);
     if (!open)
-        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library was not found: %s", places[0]);
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library was not found: %s", paths[0]);
     *e = (Error){ 0 };
     return engine_selftest(&blas, e);
 }

@@ -55,7 +55,7 @@ static const char *got_made(const Input *in)
 static bool judged(const Input *in, const char *folder, const char *got)
 {
     const OptionList only = { .count = 0 };
-    const Asked asked = { .only = &only };
+    const VerifyOptions asked = { .only = &only };
     Findings f = { .lines = json_array() };
     json_t *manifest = manifest_open(folder, in->arena, in->error);
     bool good = manifest && verify_whole(&f, folder, manifest, in->arena, in->error);
@@ -123,7 +123,8 @@ static void seed_got(const char *folder, Arena *a, Error *e)
 
 const Parser parser_got = { "got", parse_got, seed_got };
 
-/* A tape of a few nodes with a walk back, as `trace` writes one. Its numbers are whole; what trace.json says of them is not. */
+/* A tape of a few nodes with a walk back, as `trace` writes one. Its numbers are whole; what trace.json says of them is
+ * not. */
 static Tape recorded_tape(Arena *a, Error *e)
 {
     static float x[6] = { 1, 2, 3, 4, 5, 6 }, w[12] = { 0.5f, -1, 2 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows that samples have in common are run once, and rows that were run before not again: no bit may show it, wherever the samples part,
- * however they are cut into calls, and however many rows may be kept. */
+/* Rows that samples have in common are run once, and rows that were run before not again: no bit may show it, wherever
+ * the samples part, however they are cut into calls, and however many rows may be kept. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +43,8 @@ static Tensor alone(World *w, const BatchSample *s, BatchRows rows)
     return copy;
 }
 
-/* Sample k parts from an earlier one at a place that was drawn: at its first token, in the middle, at its picture, or behind its end.
- * Some have no picture, some the same pixels at another address. */
+/* Sample k parts from an earlier one at a place that was drawn: at its first token, in the middle, at its picture, or
+ * behind its end. Some have no picture, some the same pixels at another address. */
 static void world_fill(World *w)
 {
     uint64_t random = check_seed();
@@ -111,16 +111,16 @@ static size_t compare(World *w, Prefixes *x, size_t first, size_t count, size_t 
     size_t calls = 0;
     t.no_grad = true;
     for (size_t k = first, n; k < first + count; k += n, calls++) {
-        Asked asked;
+        RowMap map;
         n = first + count - k;
         tape_reset(&t);
-        Node *z = prefixes_logits(x, &t, w->sample + k, &n, limit, rows, &asked);
+        Node *z = prefixes_logits(x, &t, w->sample + k, &n, limit, rows, &map);
         expect_fine(&w->error);
-        assert_true(z && n > 0 && asked.samples == n && asked.row_count == z->out.shape.dim[0]);
+        assert_true(z && n > 0 && map.samples == n && map.row_count == z->out.shape.dim[0]);
         for (size_t i = 0; i < n; i++) {
             const Tensor *truth = rows == ROWS_ALL ? &w->all[k + i] : &w->truth[k + i];
-            assert_int_equal(asked.row_offsets[i + 1] - asked.row_offsets[i], truth->shape.dim[0]);
-            expect_bits(z->out.f32 + (size_t)asked.row_offsets[i] * truth->shape.dim[1], truth->f32, shape_size(truth->shape),
+            assert_int_equal(map.row_offsets[i + 1] - map.row_offsets[i], truth->shape.dim[0]);
+            expect_bits(z->out.f32 + (size_t)map.row_offsets[i] * truth->shape.dim[1], truth->f32, shape_size(truth->shape),
                         "%s, sample %zu", what, k + i);
         }
     }
@@ -162,11 +162,11 @@ static void a_cut_at_any_place_changes_nothing(void **state)
                 continue;                                    // a batch has the whole picture, or nothing of it
             Prefixes *x = prefixes_make(&w->model, 1 << 24, &w->error);
             BatchSample begin = w->sample[k];
-            Asked asked;
+            RowMap map;
             size_t one = 1;
             begin.n = cut;
             tape_reset(&t);
-            assert_non_null(prefixes_logits(x, &t, &begin, &one, SIZE_MAX, ROWS_ALL, &asked));
+            assert_non_null(prefixes_logits(x, &t, &begin, &one, SIZE_MAX, ROWS_ALL, &map));
             assert_int_equal(prefixes_run_rows(x), cut);
             compare(w, x, k, 1, SIZE_MAX, ROWS_ALL, "after a cut");
             assert_int_equal(prefixes_run_rows(x), w->sample[k].n);
@@ -209,14 +209,14 @@ static void the_wrong_tape_or_sample_is_a_sentence(void **state)
     Arena scratch = arena_make(&w->error);
     Tape t = tape_make(&scratch, &w->error);
     Prefixes *x = prefixes_make(&w->model, 1 << 24, &w->error);
-    Asked asked;
+    RowMap map;
     size_t n = 1;
-    assert_null(prefixes_logits(x, &t, w->sample, &n, SIZE_MAX, ROWS_ALL, &asked));
+    assert_null(prefixes_logits(x, &t, w->sample, &n, SIZE_MAX, ROWS_ALL, &map));
     expect_sentence(&w->error, "gradients", "no_grad");
     t.no_grad = true;
     BatchSample empty = w->sample[0];
     empty.n = 0;
-    assert_null(prefixes_logits(x, &t, &empty, &n, SIZE_MAX, ROWS_ALL, &asked));
+    assert_null(prefixes_logits(x, &t, &empty, &n, SIZE_MAX, ROWS_ALL, &map));
     expect_sentence(&w->error, "empty");
     BatchSample unsupervised = w->sample[0];
     unsupervised.targets = NULL;

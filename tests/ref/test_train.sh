@@ -104,7 +104,7 @@ printf '[train\nsteps = 3\n' > "$tap_folder/open.ini"
 check "a section without its bracket is a sentence with its line" refused "open.ini:1: steps stands in no section" "$PULSE" train --config "$tap_folder/open.ini" --out "$tap_folder/bad"
 check "what it says, as JSON" grep -q '"steps": 2,' <(train "$tap_folder/told" --json --set train.steps=2 --set train.save_every=0 2> /dev/null)
 check "an option before the command is a sentence" refused "stands before the command" "$PULSE" --threads 1 ask
-check "a choice that stands there twice is a sentence" refused "stands there twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
+check "a choice that is given twice is a sentence" refused "is given twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
 check "more groups than samples are as many groups as samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0
 cp -r $base "$tap_folder/nan"
 printf '\000\000\300\177' | dd of="$tap_folder/nan/model.safetensors" bs=1 seek=$(($(stat -c %s $base/model.safetensors) - 4)) conv=notrunc 2>/dev/null

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test spoils some of them and
- * has them judged.
+/* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test spoils
+ * some of them and has them judged.
  *
  *     Tensor *y = &right[place("op/gelu.default/y")].tensor;
  *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to
@@ -8,8 +8,8 @@
  *     judge();
  *     said("op/gelu.default/y", "OUTSIDE", "1 of")
  *
- * answers_test sets up and ends each test (answers_begin, answers_end). Only the one file of a test program may include this, as
- * with stand.h, because the variables below are its own. */
+ * answers_test sets up and ends each test (answers_begin, answers_end). Only the one file of a test program may include
+ * this, as with stand.h, because the variables below are its own. */
 #ifndef PULSE_TESTS_SUPPORT_ANSWERS_H
 #define PULSE_TESTS_SUPPORT_ANSWERS_H
 
@@ -27,7 +27,7 @@ enum { MOST = 4096 };
 static const char suite[] = "fixtures/vectors/v1";
 
 static const OptionList none;
-static const Asked everything = { .only = &none };
+static const VerifyOptions everything = { .only = &none };
 static Findings found;
 static json_t *manifest;
 static Entry right[MOST];            // the answers of all cases, of the modules of all steps, and of all steps end to end

@@ -41,7 +41,7 @@ double manu_score(const ManuSums forget[2], const ManuSums retain[2])
     return manu_importance(&forget[0], &forget[1]) / (manu_importance(&retain[0], &retain[1]) + EPS);
 }
 
-/* Merges two ascending runs of `order`: higher score first, then the lower place. */
+/* Merges two ascending runs of `order`: higher score first, then the lower index. */
 static void merge_runs(const double *score, const uint32_t *from, uint32_t *to, size_t begin, size_t middle, size_t end)
 {
     size_t a = begin, b = middle;

@@ -81,11 +81,12 @@ static void a_rotation_and_its_reverse_meet(void **state)
     for (size_t r = 0; r < 4; r++)
         for (size_t k = 0; k < 4; k++) {
             assert_string_equal(option[circular_option(k, r, 4)], shown[r][k]);
-            assert_int_equal(circular_place(circular_option(k, r, 4), r, 4), k);
+            assert_int_equal(circular_index(circular_option(k, r, 4), r, 4), k);
         }
 }
 
-/* One question of four options: each of the 16 patterns of right and wrong, in rotated orders; another question beside it is all right. */
+/* One question of four options: each of the 16 patterns of right and wrong, in rotated orders; another question beside
+ * it is all right. */
 static void a_question_is_right_when_every_rotation_is(void **state)
 {
     (void)state;

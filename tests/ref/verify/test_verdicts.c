@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on whole steps: a check that cannot fail is none, so nonsense is outside, whatever the precision; nothing judged is
- * undecided. */
+/* Verdicts on whole steps: a check that cannot fail is none, so nonsense is outside, whatever the precision; nothing
+ * judged is undecided. */
 #include "tests/support/answers.h"
 
 #include "ref/trace/noise_trace.h"
@@ -20,7 +20,7 @@ static void judge_step(Precision p, bool partial)
     found = (Findings){ .lines = found.lines, .json = true };
     const OptionList only = { .item = { step }, .count = 1 };
     assert_true(store_write(got, ends, count, &error));
-    const Asked asked = { .only = &only, .partial = partial, .precise = true, .precision = p };
+    const VerifyOptions asked = { .only = &only, .partial = partial, .precise = true, .precision = p };
     assert_true(verify_got(&found, suite, got, &asked, manifest, &arena, &error));
     unlink(got);
 }
@@ -165,7 +165,7 @@ static void known_mistakes_are_seen_or_listed(void **state)
             const json_t *below = json_object_get(json_object_get(manifest, "below"), precision_name(p));
             json_array_clear(found.lines);
             found = (Findings){ .lines = found.lines, .json = true };
-            assert_true(verify_got(&found, suite, got, &(Asked){ .only = &none, .partial = true, .precise = true, .precision = p },
+            assert_true(verify_got(&found, suite, got, &(VerifyOptions){ .only = &none, .partial = true, .precise = true, .precision = p },
                     manifest, &arena, &error));
             if (found.outside == 0 && !listed(below, arena_format(&arena, "%.*s", (int)length - 1, name)))
                 fail_msg("%.*s is neither outside at %s nor listed", (int)length - 1, name, precision_name(p));

@@ -104,7 +104,8 @@ static void hurt(Entry *x, Damage d)
         t->shape = shape_of(2, (size_t)1, shape_size(t->shape));
 }
 
-/* The answers of the case, one of them damaged, as another implementation would give them: in a folder, or in one file. */
+/* The answers of the case, one of them damaged, as another implementation would give them: in a folder, or in one
+ * file. */
 static const char *give(const char *id, const char *answer, Damage d, bool one_file)
 {
     Store s;
@@ -136,7 +137,7 @@ static const char *give(const char *id, const char *answer, Damage d, bool one_f
 }
 
 static const OptionList none;
-static const Asked everything = { .only = &none };
+static const VerifyOptions everything = { .only = &none };
 
 static bool named(const Findings *f, const char *verdict, const char *part)
 {

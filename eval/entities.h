@@ -4,8 +4,9 @@
  *     {"id": "person-07", "group": "person", "name": "…", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
  * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of
- * the split "unlearn" has a round, and no other entity has one. Ids differ. Other keys are not read. Errors begin with
- * FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only read afterwards. */
+ * the split "unlearn" has a round, and no other entity has one. Ids differ. Other keys are not read.
+ * Errors begin with FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only
+ * read afterwards. */
 #ifndef PULSE_EVAL_ENTITIES_H
 #define PULSE_EVAL_ENTITIES_H
 

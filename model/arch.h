@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Architecture: one family of models as one record: its keys of config.json, its weights, its pictures and its forward pass.
+/* Architecture: one family of models as one record: its keys of config.json, its weights, its pictures and its forward
+ * pass.
  *
- * arch.def is the list of records. LLaVA-1.5 is the record `architecture_llava` in llava.c. A second family is one more file with
- * its record and one more line of arch.def; the readers of config.json and of weights, LoRA, batches and training work from the
- * record. A record is constant, so threads may share it. No pointer of it is NULL unless its comment says so. */
+ * arch.def is the list of records. LLaVA-1.5 is the record `architecture_llava` in llava.c. A second family is one more
+ * file with its record and one more line of arch.def; the readers of config.json and of weights, LoRA, batches and
+ * training work from the record. A record is constant, so threads may share it. No pointer of it is NULL unless its
+ * comment says so. */
 #ifndef PULSE_MODEL_ARCH_H
 #define PULSE_MODEL_ARCH_H
 
@@ -46,8 +48,8 @@ typedef struct {
     size_t      layers, run;   // the layers that have it, and the layers that the forward pass runs; weights of the others are idle
 } WeightLine;
 
-/* How other files begin a name, and how the Hub does. in_memory: it is the name of a module of transformers, which PEFT
- * writes. */
+/* The beginning of a name in other files, and in the Hub's layout. in_memory: modules of transformers have this name in
+ * memory, and PEFT writes it. */
 typedef struct { const char *other, *hub; bool in_memory; } NameLayout;
 
 /* --- The record --- */
@@ -61,12 +63,13 @@ typedef struct Architecture {
     size_t           key_count;
     const char *vision_config, *text_config;      // JSON: what an absent sub-config stands for
     int64_t     layers_max;               // layers of a tower, at most
-    /* What keys must fulfil together. `path` begins the sentence. Called once every KEY_INT and KEY_FLOAT is in its range. */
+    /* What keys must fulfil together. `path` begins the sentence. Called once every KEY_INT and KEY_FLOAT is in its
+     * range. */
     bool (*check)(const ModelConfig *c, const char *path, Error *e);
 
     /* The weights in their order, in `a`; NULL: no memory. */
     const WeightLine *(*weights)(const ModelConfig *c, size_t *count, Arena *a);
-    const char *embedding, *head;         // the table of embeddings; the head, which a tied model has not
+    const char *embedding, *head;         // the table of embeddings; the head, which a tied model does not have
     const char *buffers;                  // patterns of names in older files that are no parameters
     const char *tables;                   // patterns of 2-D weights that are looked up, so that LoRA has no adapter there
     const char *projector;                // patterns of the weights between the towers, trained with "proj+llm"

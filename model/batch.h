@@ -5,10 +5,11 @@
  * of them, however they are grouped. Each sample is a run of rows; attention stays inside it, and its positions start
  * at 0. targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not
  * supervised. `rows` are the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every
- * position (KL). The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena
- * of batch_pack. prefix.h packs batches of another kind, in which rows that several samples begin with stand once.
- * There a segment is a run of rows that follows others, and its keys, which are theirs and its own, are gathered before
- * attention: `keys` says from where. */
+ * position (KL).
+ * The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena of batch_pack.
+ * prefix.h packs batches of another kind: rows that are the beginning of several samples occur once. There a segment is
+ * the rest of a sample. Its keys are those of the rows before it and its own; attention gathers them from the rows in
+ * `keys`. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The outputs of a frozen vision tower: those that are kept, and those that have to be run. */
+/* The outputs of a frozen vision tower, from the cache where they are there, and from a forward pass otherwise. */
 #include <string.h>
 #include "model/modules.h"
 #include "model/reuse/features.h"

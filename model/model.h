@@ -7,9 +7,10 @@
  *     Forward f = model_forward(&tape, &p, &b);
  *     Node *nll = op_nll(&tape, f.logits, b.labels);
  *
- * Which operators a forward pass consists of is said by the model's architecture (arch.h): llava.c for LLaVA-1.5.
+ * The model's architecture (arch.h) decides which operators a forward pass has: llava.c for LLaVA-1.5.
  * Modules on the tape have the names that they have on the Hub. Errors go to the tape's Error, and the nodes are NULL.
- * Letters of shapes: N tokens of the batch, R rows whose logits are wanted, C width of the language model, V vocabulary.
+ * Letters of shapes: N tokens of the batch, R rows whose logits are wanted, C width of the language model, V
+ * vocabulary.
  * A Model is only read by the forward pass, so threads may share it as long as each has its own tape. */
 #ifndef PULSE_MODEL_MODEL_H
 #define PULSE_MODEL_MODEL_H
@@ -33,7 +34,7 @@ typedef struct {
     Features    *features;             // of the frozen vision tower, which a trainer keeps; NULL: each picture is run at each use
 } Model;
 
-/* What the language model computed of rows that were run before: their keys and values, and the output of the last layer. prefix.h
+/* The keys and values of rows that were run before, and the output of the last layer for them. prefix.h
  * fills it and says which rows a later batch reads. */
 typedef struct {
     Tensor *keys, *values;      // one for each layer, [capacity, kv_heads * head_dim]
@@ -54,11 +55,13 @@ typedef struct {
     Node **factors;             // parallel to model->lora->factors.list
 } Params;
 
-/* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be NULL. */
+/* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be
+ * NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
-/* The same model, asked as lora_merge would leave it: each linear map takes W' = RN(W + s sum_r B A), which is made when the map is
- * used, so that memory is needed for the merged weights of one layer alone. The bits are those of the merged model. For tapes with
- * no_grad. Training goes on beside the weights, W x + s B (A x), which differs in the last bits. */
+/* A model with the outputs that `m` would have after lora_merge: each linear map takes W' = RN(W + s sum_r B A), which
+ * is computed when the map is used, so that memory is needed for the merged weights of one layer alone. The bits are
+ * those of the merged model. For tapes with no_grad. Training goes on beside the weights, W x + s B (A x), which
+ * differs in the last bits. */
 Model   model_merged(const Model *m);
 /* An empty cache for `capacity` rows. False: no memory in `a`. */
 bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
@@ -66,10 +69,12 @@ bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
 size_t  cache_row_bytes(const Model *m);
 Params  params_make(Tape *t, const Model *m);
 
-/* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is taken back once its output is known. */
+/* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is taken back once its output is
+ * known. */
 Forward model_forward(Tape *t, Params *p, const Batch *b);
-/* The same for a batch that reads rows of the cache: `keys`, and `rows` as well, count the rows of the cache first and those of the
- * batch behind them. The cache grows by the batch's rows. A batch without a row of its own only computes logits. */
+/* The same for a batch that reads rows of the cache: `keys`, and `rows` as well, count the rows of the cache first and
+ * those of the batch behind them. The cache grows by the batch's rows. A batch without a row of its own only computes
+ * logits. */
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache);
 
 #endif

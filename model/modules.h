@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Modules: what the forward passes of architectures are put together from.
  *
- * Every function records nodes on the tape `t` and returns the last one. It returns NULL once the tape's Error has failed, and
- * takes NULL nodes then. A module's path is the tape's present path (tape_enter) plus its name. */
+ * Every function records nodes on the tape `t` and returns the last one. It returns NULL once the tape's Error has
+ * failed, and takes NULL nodes then. A module's path is the tape's present path (tape_enter) plus its name. */
 #ifndef PULSE_MODEL_MODULES_H
 #define PULSE_MODEL_MODULES_H
 
@@ -10,26 +10,29 @@
 
 /* The node of a weight by its full name, which is a printf format. */
 Node  *param_node(Tape *t, Params *p, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* y = x W^T + b of the module `name`, plus s (x A^T) B^T where it has an adapter. x is [N, in], y [N, out]. bias: whether there
- * is a b. */
+/* y = x W^T + b of the module `name`, plus s (x A^T) B^T where it has an adapter. x is [N, in], y [N, out]. bias:
+ * whether there is a b. */
 Node  *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias);
 Node  *activation(Tape *t, Node *x, Activation a);
 /* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
 float  attention_scale(size_t head_dim);
 
-/* Runs a layer on x: f.run(t, x, f.context). Under no_grad everything that it records is forgotten but its result; under the tape's
- * `checkpoint` too, until the walk back runs it again (tape_segment). The parameters of a layer are those whose names begin with the
- * present path. */
+/* Runs a layer on x: f.run(t, x, f.context). Under no_grad all nodes that it records are freed except for its result;
+ * under the tape's `checkpoint` too, until the backward pass runs it again (tape_segment). The parameters of a layer
+ * are those whose names begin with the present path. */
 Node  *layer_run(Tape *t, Params *p, Node *x, TapeSegment f);
 /* A copy of a layer's context that lives as long as the tape; NULL: no memory. */
 const void *layer_context(Tape *t, const void *context, size_t size);
 
-/* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the tower]. */
+/* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the
+ * tower]. */
 Node  *vision_features(Tape *t, Params *p, Tensor pixels);
-/* frozen.c: the same as a leaf, from model->features; the pictures that are not kept there are run on a tape of their own. */
+/* frozen.c: the same as a leaf, from model->features; the pictures that are not kept there are run on a tape of their
+ * own. */
 Node  *frozen_features(Tape *t, Params *p, Tensor pixels);
-/* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the first layer
- * and the output of each; it may be NULL. With a cache the result has the rows of the cache before those of the batch. */
+/* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the
+ * first layer and the output of each; it may be NULL. With a cache the result has the rows of the cache before those of
+ * the batch. */
 Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);
 /* language.c: the final norm and the head, for the rows that the batch wants: [R, V]. */
 Node  *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b);

@@ -6,14 +6,14 @@
  *     const Tensor *q = weights_get(&w, "language_model.model.layers.%zu.self_attn.q_proj.weight", layer);
  *     for (size_t i = 0; i < w.count; i++) use(w.list[i].name, &w.list[i].tensor);
  *
- * The architecture's record lists the names, the shapes and how new weights start (llava_weights.def). The order is that of the
- * record, layer by layer, whatever the order in the file. Files are safetensors, whole or in shards, in any of the three public
- * layouts of names; the Hub's layout is written.
- * Matrices of linear maps and tables of embeddings keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms, biases,
- * the class token, positions and the patch convolution are widened to F32. A trainable weight is F32 in the arena and may be
- * written to; all others are read-only.
- * Layers of the vision tower that the forward pass does not run, and its post_layernorm, may be absent from a file. Where they
- * are present they are kept, and saved again, as `idle` weights.
+ * The architecture's record lists the names, the shapes and the initial values (llava_weights.def). Its order, layer by
+ * layer, is the order of the list, whatever the order of a file.
+ * Files are safetensors, one or in shards. Any of the three public layouts of names is read, and the Hub's is written.
+ * Matrices of linear maps and embedding tables keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms,
+ * biases, the class token, positions and the patch convolution are widened to F32.
+ * Only trainable weights may be written to; they are F32 copies in the arena.
+ * Weights that the forward pass never reads are `idle`: the last layers of the vision tower and its post_layernorm. A
+ * file may lack them; where it has them, they are kept and saved again.
  * Errors: tensors that are missing, unused, or of a wrong shape or dtype; the sentence lists their names.
  * Threads may share Weights as long as none of them changes a trainable weight. */
 #ifndef PULSE_MODEL_WEIGHTS_H
@@ -41,25 +41,26 @@ typedef struct {
     Arena  *arena;
 } Weights;
 
-/* New weights in F32, none of them trainable. Each value is RN(std * random_normal(purpose = name, index = element)), or 0, or 1,
- * as the record says. */
+/* New weights in F32, none of them trainable. Each value is RN(std * random_normal(purpose = name, index = element)),
+ * or 0, or 1, as the record says. */
 bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Error *e);
-/* The weights of FOLDER/model.safetensors, or of the shards that FOLDER/model.safetensors.index.json names. weights_close unmaps
- * them; on failure nothing stays mapped. */
+/* The weights of FOLDER/model.safetensors, or of the shards that FOLDER/model.safetensors.index.json names.
+ * weights_close unmaps them; on failure nothing stays mapped. */
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e);
 /* Writes FOLDER/model.safetensors and FOLDER/config.json, and makes the folder. */
 bool weights_save(const Weights *w, const ModelConfig *c, const char *folder, Error *e);
-bool weights_save_made(const Weights *w, const ModelConfig *c, const char *folder, StoreMaker maker, Error *e);   // store_write_made
+/* The same, where weights without data are made one by one while they are written (store_write_made). */
+bool weights_save_made(const Weights *w, const ModelConfig *c, const char *folder, StoreMaker maker, Error *e);
 /* Unmaps the files. Everything else belongs to the arena. */
 void weights_close(Weights *w);
 
-/* The weight of this name, or NULL. The format of weights_get is printf's. */
+/* The weight of this name; NULL: there is none. weights_get takes the name as a printf format. */
 Weight       *weights_find(const Weights *w, const char *name);
 const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Makes the weights whose names match `pattern` (name_matches) trainable, as F32 copies in the arena. Idle weights are left out.
- * Fails when no name matches. */
+/* Makes the weights whose names match `pattern` (name_matches) trainable, as F32 copies in the arena. Idle weights are
+ * left out. Fails when no name matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
-/* Makes one weight an F32 copy in the arena of `w`, which may be written to. */
+/* Replaces the numbers of one weight by an F32 copy in the arena of `w`, which may be written to. */
 bool weights_own(Weights *w, Weight *one, Error *e);
 /* The number of parameters, without those of idle weights. */
 size_t weights_parameters(const Weights *w, bool trainable_only);

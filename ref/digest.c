@@ -62,7 +62,7 @@ void probe_seed_forward(Probe *p, Node *y)
 void probe_walk(Probe *p)
 {
     for (size_t k = 0; k < p->tape->count; k++)
-        p->tape->nodes[k]->n_walked = 0;
+        p->tape->nodes[k]->n_passed = 0;
     tape_backward(p->tape);
 }
 

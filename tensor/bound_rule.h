@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* BoundRule: a bound for the error of an operator in a sane fp32 implementation, given the bounds of its operands.
  *
- * The rule of an operator stands beside the operator (op_*.c, `.bound` of its record); tensor/bounds/ applies the rules along a tape. A
- * rule is a forward error analysis of first order. With u = 2^-24, half a unit in the last place of fp32, it assumes of a sane
- * implementation that
+ * The rule of an operator stands beside the operator (op_*.c, `.bound` of its record); tensor/bounds/ applies the rules
+ * along a tape. A rule is a forward error analysis of first order. With u = 2^-24, half a unit in the last place of
+ * fp32, it assumes of a sane implementation that
  *
  *     + - * / sqrt            rounds within u of the result
  *     a sum of n terms        is within n u sum |terms|, in any order, fused or not
  *     exp, log, sigmoid, erf  are within 4 u of the result
  *
- * and adds the errors of the operands times the derivative. Bounds are absolute, one for each element. The rules leave the terms of
- * second order out; the walk adds 1 % for them (bound.h). */
+ * and adds the errors of the operands times the derivative. Bounds are absolute, one for each element. The rules leave
+ * the terms of second order out; bound_tape adds 1 % for them (bound.h). */
 #ifndef PULSE_TENSOR_BOUND_RULE_H
 #define PULSE_TENSOR_BOUND_RULE_H
 
@@ -30,8 +30,8 @@ struct BoundRule {
 static inline double size_of(double x) { return x < 0 ? -x : x; }
 static inline double at_least(double x, double least) { return x > least ? x : least; }
 
-/* The share of one term a b in the bound of a sum of n such terms: its own rounding (u), n additions (n u), and the errors ba and bb of
- * its factors. */
+/* The share of one term a b in the bound of a sum of n such terms: its own rounding (u), n additions (n u), and the
+ * errors ba and bb of its factors. */
 static inline double bound_term(double a, double b, double ba, double bb, double n)
 {
     return (n + 1) * U24 * size_of(a * b) + size_of(a) * bb + size_of(b) * ba;

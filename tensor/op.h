@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Op: an operator is a formula over the real numbers and a kernel that returns the float nearest to the formula's value.
+/* Op: an operator is a formula over the real numbers and a kernel that returns the float nearest to the formula's
+ * value.
  *
  *     Tensor x = tensor_view(floats, shape_of(2, rows, cols)), y = { .data = NULL };
  *     if (op_run(op_find("softmax"), 1, &x, NULL, &arena, &error, &y))
  *         use(y.f32);                              // [rows, cols], memory of the arena
  *
- * Every number of a run is the result of an operator: in the forward pass, in the gradients and in the optimiser's step.
- * Each operator has one record (struct Op), which ops.def names once. The table `ops`, `pulse-ref list ops`, the tests and the
- * traces are made from these records.
- * A record is constant, and a call touches only what it is given; so two threads may run operators at the same time, each with
- * an arena and an Error of its own. */
+ * Every number of a run is the result of an operator: in the forward pass, in the gradients and in the optimiser's
+ * step.
+ * Each operator has one record (struct Op), which ops.def names once. The table `ops`, `pulse-ref list ops`, the tests
+ * and the traces are made from these records.
+ * A record is constant, and a call touches only what it is given; so two threads may run operators at the same time,
+ * each with an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_OP_H
 #define PULSE_TENSOR_OP_H
 
@@ -24,8 +26,9 @@ typedef struct BoundRule BoundRule;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
-/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each operator an enum
- * (ADAM_LR, ADAM_EPS, …), and its record binds the places to the names that people read, `.floats = { [ADAM_LR] = "lr", … }`. */
+/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each
+ * operator an enum (ADAM_LR, ADAM_EPS, …), and its record binds the places to the names that people read, `.floats = {
+ * [ADAM_LR] = "lr", … }`. */
 typedef struct {
     float   f[OP_FLOATS];    // hyperparameters, which are fp32 numbers
     double  d[OP_REALS];     // binary64 scalars: only Adam's c1 and c2
@@ -53,7 +56,7 @@ bool call_refuse(const Call *c, const char *expected, Error *e);
 /* How the last bit of a result is decided. CLASS_MOVE: numbers are moved, and nothing is rounded. */
 typedef enum { CLASS_MOVE, CLASS_A, CLASS_A_RATIONAL, CLASS_B, CLASS_C, CLASS_D } OpClass;
 
-/* What becomes of a gradient that arrives at the operator's result during a walk back. */
+/* What becomes of a gradient that arrives at the operator's result in the backward pass. */
 typedef enum {
     GRADIENT_VJP,            // vjp passes it on; without a vjp it is an error if a trainable parameter lies below
     GRADIENT_NONE,           // it ends here on purpose, because the result counts as a constant: argmax, the optimiser's updates
@@ -71,32 +74,34 @@ struct Op {
     const char *ints[OP_INTS];       // names of attrs.n
     const char *index;       // name and layout of attrs.index, "ids [N]"; NULL: the operator reads none
 
-    /* Gives the shape of the result. It checks all that the kernel relies on, ranges of index data too; where something does
-     * not fit, it returns false with a sentence that names the operator and the shapes. */
+    /* Gives the shape of the result. It checks all that the kernel relies on, ranges of index data too; where something
+     * does not fit, it returns false with a sentence that names the operator and the shapes. */
     bool (*shape)(const Call *c, Shape *out, Error *e);
-    /* Writes the float nearest to the formula's value into every element of c->out.f32. A failure goes into c->error. */
+    /* Writes the float nearest to the formula's value into every element of c->out.f32. A failure goes into
+     * c->error. */
     void (*kernel)(const Call *c);
-    /* How far the result of a sane fp32 implementation may be off, given how far its operands are off (bound_rule.h). NULL: no rule. */
+    /* How far the result of a sane fp32 implementation may be off, given how far its operands are off (bound_rule.h).
+     * NULL: no rule. */
     void (*bound)(BoundRule *r);
     Gradient gradient;
-    /* The vector-Jacobian product: `dy` is the gradient of the loss with respect to the result `y`. It records the operators that
-     * compute the gradient of each input that wants one, and hands it over with tape_contribute, once for each such input.
-     * NULL: the operator has no derivative. */
+    /* The vector-Jacobian product: `dy` is the gradient of the loss with respect to the result `y`. It records the
+     * operators that compute the gradient of each input that wants one, and hands it over with tape_contribute, once
+     * for each such input. NULL: the operator has no derivative. */
     void (*vjp)(Tape *t, Node *y, Node *dy);
 };
 
-/* Checks the inputs and the shapes of a call and runs its kernel. The caller has set every field of `c` but, perhaps, c->out: where
- * out.data is NULL, the result becomes a piece of c->scratch; otherwise it is written to out.data, and `out` must be F32 of the
- * result's shape. Inputs and output must not overlap. Returns false, with a sentence, when something failed; the output then holds
- * no meaning. Every thread that takes part looks at its control register (float_env_region); float_env_check_threads, which tape_make
- * calls, tests the arithmetic itself. */
+/* Checks the inputs and the shapes of a call and runs its kernel. The caller has set every field of `c` but, perhaps,
+ * c->out: where out.data is NULL, the result becomes a piece of c->scratch; otherwise it is written to out.data, and
+ * `out` must be F32 of the result's shape. Inputs and output must not overlap. Returns false, with a sentence, when
+ * something failed; the output then holds no meaning. Every thread that takes part looks at its control register
+ * (float_env_region); float_env_check_threads, which tape_make calls, tests the arithmetic itself. */
 bool call_run(Call *c);
 
 /* The shape of the result alone: checks the inputs, and runs no kernel. c->out is not looked at. */
 bool call_shape(const Call *c, Shape *shape);
 
-/* call_run from single arguments. `attrs` may be NULL: all attributes are 0. *out is read and written as c->out above. `e` may
- * differ from scratch->error: a lack of scratch memory is told to `e`. */
+/* call_run from single arguments. `attrs` may be NULL: all attributes are 0. *out is read and written as c->out above.
+ * `e` may differ from scratch->error: a lack of scratch memory is told to `e`. */
 bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Arena *scratch, Error *e, Tensor *out);
 
 extern const Op *const ops[];       // in the order of ops.def, NULL after the last; the record of OP(name) is `op_record_name`
@@ -104,9 +109,10 @@ extern const size_t ops_count;
 const Op   *op_find(const char *name);            // NULL: there is no operator of this name
 const char *op_class_name(OpClass kind);          // "A", "A'", …
 
-/* Sets the attribute `name` of `op` (one of its floats, reals or ints). A float becomes the nearest fp32 number; an integer must be
- * one, and fit int64. Fails with a sentence that names operator and attribute where there is no such attribute, `value` is NaN, or
- * it does not fit; `a` is then unchanged. Whether the value makes sense is the operator's to say, in its shape function. */
+/* Sets the attribute `name` of `op` (one of its floats, reals or ints). A float becomes the nearest fp32 number; an
+ * integer must be one, and fit int64. Fails with a sentence that names operator and attribute where there is no such
+ * attribute, `value` is NaN, or it does not fit; `a` is then unchanged. Whether the value makes sense is the operator's
+ * to say, in its shape function. */
 bool attrs_set(Attrs *a, const Op *op, const char *name, double value, Error *e);
 
 #endif

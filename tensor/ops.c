@@ -31,7 +31,7 @@ const char *op_class_name(OpClass kind)
 }
 
 /* The index of `name` among at most `room` names; `room` where it is none of them. */
-static size_t place_of(const char *const names[], size_t room, const char *name)
+static size_t index_of(const char *const names[], size_t room, const char *name)
 {
     for (size_t k = 0; k < room && names[k]; k++)
         if (strcmp(names[k], name) == 0)
@@ -46,7 +46,7 @@ static bool refuse(const Op *op, const char *name, double value, const char *exp
 
 bool attrs_set(Attrs *a, const Op *op, const char *name, double value, Error *e)
 {
-    size_t f = place_of(op->floats, OP_FLOATS, name), d = place_of(op->reals, OP_REALS, name), n = place_of(op->ints, OP_INTS, name);
+    size_t f = index_of(op->floats, OP_FLOATS, name), d = index_of(op->reals, OP_REALS, name), n = index_of(op->ints, OP_INTS, name);
     if (f == OP_FLOATS && d == OP_REALS && n == OP_INTS)
         return error_set(e, "%s: there is no attribute %s, expected one of those that `pulse-ref list ops` shows", op->name, name);
     if (value != value)

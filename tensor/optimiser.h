@@ -6,11 +6,12 @@
  *
  * A step has two halves, so that no weight changes unless the whole step succeeded.
  * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
- * AdamW (Loshchilov & Hutter 2019):  G = |g|, k = RN(max_norm/(G + 1e-6)) when < 1, g' = RN(k g);
- * m' = RN(b1 m + (1-b1) g'), v' = RN(b2 v + (1-b2) g'^2); p' = RN(p - lr (m'/c1/(sqrt(v'/c2) + eps) + decay p)),
- * c1 = 1 - pw1 and c2 = 1 - pw2, where pw1 = RN64(pw1 b1) and pw2 = RN64(pw2 b2) in each step.
- * Always: a parameter that no gradient reaches in a step has the gradient zero, so its moments decay, and so do its weights. With
- * decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread at a time. */
+ * AdamW (Loshchilov & Hutter 2019):  G = |g|, k = RN(max_norm/(G + 1e-6)) when < 1, g' = RN(k g); m' = RN(b1 m + (1-b1)
+ * g'), v' = RN(b2 v + (1-b2) g'^2); p' = RN(p - lr (m'/c1/(sqrt(v'/c2) + eps) + decay p)), c1 = 1 - pw1 and c2 = 1 -
+ * pw2, where pw1 = RN64(pw1 b1) and pw2 = RN64(pw2 b2) in each step.
+ * Always: a parameter that no gradient reaches in a step has a gradient of zero, so its moments and its weights decay.
+ * With decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread
+ * at a time. */
 #ifndef PULSE_TENSOR_OPTIMISER_H
 #define PULSE_TENSOR_OPTIMISER_H
 
@@ -22,7 +23,8 @@ typedef enum { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COU
 /* The learning rate of step t, counted from 1 to `steps`. It is rounded once.
  *     t <= warmup         lr t / warmup
  *     t <= hold           lr
- *     after that          it falls to floor lr at t = steps, linearly or along half a cosine of x = (t - hold) / (steps - hold) */
+ *     after that          it falls to floor lr at t = steps, linearly or along half a cosine of x = (t - hold) / (steps -
+ * hold) */
 typedef struct {
     ScheduleKind kind;
     float   lr;
@@ -64,8 +66,8 @@ typedef struct {
 
 /* The moments are in the arena. False: the configuration is wrong, or memory ran out. */
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[], Tensor *const values[], Arena *a);
-/* params[k] is the leaf of slot k on the tape, NULL where the step did not use the parameter. gradients[k] is its gradient, NULL where
- * it is zero. False, with a sentence in the tape's Error: nothing may be committed. */
+/* params[k] is the leaf of slot k on the tape, NULL where the step did not use the parameter. gradients[k] is its
+ * gradient, NULL where it is zero. False, with a sentence in the tape's Error: nothing may be committed. */
 bool optimiser_step(Optimiser *o, Tape *t, Node *const params[], Node *const gradients[]);
 void optimiser_commit(Optimiser *o);
 

@@ -11,7 +11,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* What the header says of a tensor, before it is checked against the file. */
+/* What the header states about a tensor, before it is checked against the file. */
 typedef struct { const char *name; Shape shape; Dtype dtype; uint64_t begin, end; } Claim;
 
 /* --- The header --- */
@@ -136,7 +136,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const Claim *)a)->name, ((const Claim *)b)->name);
 }
 
-static int by_place(const void *a, const void *b)
+static int by_offset(const void *a, const void *b)
 {
     const Claim *x = a, *y = b;
     if (x->begin != y->begin)
@@ -150,7 +150,7 @@ static int by_place(const void *a, const void *b)
 static bool claims_tile(Claim *claims, size_t count, uint64_t room, const char *path, Error *e)
 {
     uint64_t at = 0;
-    qsort(claims, count, sizeof *claims, by_place);
+    qsort(claims, count, sizeof *claims, by_offset);
     for (size_t i = 0; i < count; at = claims[i++].end)
         if (claims[i].begin != at)
             return error_set(e, "%s: tensor \"%s\" begins at byte %llu, where %llu was expected (a hole or an overlap)", path,
@@ -205,7 +205,8 @@ static json_t *header_read(const Store *s, uint64_t *data, Error *e)
     return json_parse((const char *)p + 8, (size_t)n, s->path, e);
 }
 
-/* The tensor points into the mapped file where the machine can read the values there; otherwise to a copy in its own byte order. */
+/* The tensor points into the mapped file where the machine can read the values there; otherwise to a copy in its own
+ * byte order. */
 static bool claim_place(const Store *s, const Claim *c, uint64_t data, Arena *a, Entry *out)
 {
     unsigned char *bytes = (unsigned char *)s->mapping + data + c->begin;

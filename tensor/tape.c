@@ -199,11 +199,12 @@ void tape_stop(Node *n)
         n->wants_grad = false;
 }
 
-/* The derivative of `n` handed nothing to an input that wants a gradient: that is an error, unless no parameter would miss it. */
+/* The derivative of `n` handed nothing to an input that wants a gradient: that is an error, unless no parameter would
+ * miss it. */
 static void check_inputs(Tape *t, const Node *n)
 {
     for (size_t k = 0; k < n->n_in; k++) {
-        bool missed = n->in[k]->wants_grad && n->in[k]->n_contributions == n->in[k]->n_walked;
+        bool missed = n->in[k]->wants_grad && n->in[k]->n_contributions == n->in[k]->n_passed;
         const Node *parameter = missed ? parameter_below(t, n->in[k]) : NULL;
         if (parameter)
             error_set(t->error, "%s: its derivative passes no gradient to input %zu, expected one for the parameter \"%s\"", n->op->name, k,
@@ -212,7 +213,7 @@ static void check_inputs(Tape *t, const Node *n)
 }
 
 /* Runs the derivative of one operator, which hands one gradient to each input that wants one. */
-static void walk_node(Tape *t, Node *n, Node *dy)
+static void run_derivative(Tape *t, Node *n, Node *dy)
 {
     size_t wanted = t->contributed;
     for (size_t k = 0; k < n->n_in; k++)
@@ -225,17 +226,18 @@ static void walk_node(Tape *t, Node *n, Node *dy)
 
 static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }
 
-/* A later walk passes on the contributions since the walk before it. The gradient of a node is the sum of all its contributions. */
-static void walk_back(Tape *t, Node *n)
+/* Passes on what n has received since the last backward pass. The gradient of n is the sum of all that it has
+ * received. */
+static void pass_back(Tape *t, Node *n)
 {
-    size_t walked = n->n_walked, fresh = n->n_contributions - walked;
+    size_t walked = n->n_passed, fresh = n->n_contributions - walked;
     if (fresh == 0)
         return;
     t->module = n->module;
     n->grad = sum_of(t, n->n_contributions, n->contributions);
-    n->n_walked = n->n_contributions;
+    n->n_passed = n->n_contributions;
     if (n->op && n->op->vjp)
-        walk_node(t, n, walked ? sum_of(t, fresh, n->contributions + walked) : n->grad);
+        run_derivative(t, n, walked ? sum_of(t, fresh, n->contributions + walked) : n->grad);
 }
 
 void tape_backward(Tape *t)
@@ -243,7 +245,7 @@ void tape_backward(Tape *t)
     t->phase = PHASE_BACKWARD;
     const char *module = t->module;
     for (size_t k = t->count; k-- > 0 && !t->error->failed;)
-        walk_back(t, t->nodes[k]);
+        pass_back(t, t->nodes[k]);
     t->module = module;
     t->phase = PHASE_FORWARD;
 }
@@ -267,7 +269,8 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 
 /* --- Segments --- */
 
-/* The nodes outside that the nodes from `first` on read, x first. False: there are too many of them, or a parameter was made inside. */
+/* The nodes outside that the nodes from `first` on read, x first. False: there are too many of them, or a parameter was
+ * made inside. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
     outside[0] = x;
@@ -290,7 +293,8 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
     return true;
 }
 
-/* What the walk back through a segment handed to a node outside is moved to memory that stays. */
+/* The gradients that the backward pass through a segment handed to a node outside. They are moved to memory that
+ * stays. */
 typedef struct {
     Node  **contributions;              // as they were before
     size_t  count, room;
@@ -362,7 +366,7 @@ static void segment_vjp(Tape *t, Node *y, Node *dy)
     t->phase = PHASE_BACKWARD;
     tape_contribute(t, again, dy);
     for (size_t k = t->count; k-- > s.count && !t->error->failed;)
-        walk_back(t, t->nodes[k]);
+        pass_back(t, t->nodes[k]);
     segment_forget(t, s, y, before);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tape: the operators of one step in the order in which they ran. A walk back along the tape computes the gradients.
+/* Tape: the operators of one step in the order in which they ran. A backward pass along the tape computes the
+ * gradients.
  *
  *     Tape t = tape_make(&arena, &error);
  *     Node *w = tape_param(&t, "w", weight, true);
@@ -12,15 +13,16 @@
  *     tape_reset(&t);                               // the step is over, and its memory is free for the next one
  *
  * A node is a leaf (a parameter, an input) or the result of an operator. Gradients and optimiser updates are nodes too,
- * so the array of nodes is the trace of a step. Always: nodes[k]->id is k, and the inputs of a node come before it. A
- * gradient with several contributions is their sum, rounded once (operator sum_n), so the order of contributions cannot
- * be seen in the bits. A gradient is computed only where a trainable parameter needs it, and none is lost in silence:
- * where one arrives at an operator that cannot pass it on, and a trainable parameter below would miss it, that is an
- * error which names the operator and the parameter. Two things end a gradient on purpose: an operator's record
- * (GRADIENT_NONE) and tape_stop. Errors: after the first failure every function does nothing and returns NULL, and a
- * NULL node passes through; so a model's code is plain mathematics, and looks at the Error once, at its end. Memory:
- * nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time; several
- * threads may each have a tape with an arena and an Error of its own. */
+ * so the array of nodes is the trace of a step.
+ * Always: nodes[k]->id is k, and the inputs of a node come before it. A gradient with several contributions is their
+ * sum, rounded once (operator sum_n), so the order of contributions cannot be seen in the bits.
+ * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: where one arrives at
+ * an operator that cannot pass it on, and a trainable parameter below would miss it, that is an error which names the
+ * operator and the parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
+ * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a
+ * model's code is plain mathematics, and looks at the Error once, at its end.
+ * Memory: nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time;
+ * several threads may each have a tape with an arena and an Error of its own. */
 #ifndef PULSE_TENSOR_TAPE_H
 #define PULSE_TENSOR_TAPE_H
 
@@ -29,8 +31,8 @@
 typedef enum { PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMISER } Phase;
 
 /* A piece of a computation that may be run again: it records operators on x and on nodes that are on the tape already,
- * and returns the last one. It makes no parameter nodes, and says the same at every call. `context` must live as long
- * as the tape. */
+ * and returns the last one. It makes no parameter nodes, and records the same at every call. `context` must live as
+ * long as the tape. */
 typedef struct {
     Node *(*run)(Tape *t, Node *x, const void *context);
     const void *context;
@@ -49,7 +51,7 @@ struct Node {
     bool        wants_grad;  // a trainable parameter lies below, and no gradient is stopped here
     Node      **contributions;                             // the gradients handed in so far
     size_t      n_contributions, contributions_room;
-    size_t      n_walked;    // how many of them a walk back has passed on
+    size_t      n_passed;    // how many of them a backward pass has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
     TapeSegment segment;     // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
 };
@@ -60,7 +62,7 @@ struct Tape {
     Node  **nodes;           // [count]
     size_t  count, room;
     bool    no_grad;         // set by the caller: no node wants a gradient
-    bool    checkpoint;      // set by the caller: segments are forgotten, and run again in the walk back (tape_segment)
+    bool    checkpoint;      // set by the caller: segments are forgotten, and run again in the backward pass (tape_segment)
     Phase   phase;           // written into the nodes that follow; the optimiser sets it
     const char *module;      // written into the nodes that follow
     size_t  contributed;     // how many gradients were handed in, over all nodes
@@ -90,12 +92,12 @@ const char *tape_enter(Tape *t, const char *format, ...) __attribute__((format(p
 void  tape_leave(Tape *t, const char *before);
 
 /* Hands the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens where n or dy is NULL
- * or n wants no gradient. A loss calls tape_seed, before the walk; an operator's vjp calls tape_contribute, during the
- * walk. */
+ * or n wants no gradient. A loss calls tape_seed before the backward pass, and an operator's vjp calls tape_contribute
+ * during it. */
 void  tape_seed(Tape *t, Node *n, Node *dy);
 void  tape_contribute(Tape *t, Node *n, Node *dy);
-/* Walks from the last node to the first and passes every gradient on to the inputs. A later walk passes on only what
- * was handed in since the walk before; `grad` is then the sum of all. */
+/* The backward pass: goes from the last node to the first and passes every gradient on to the inputs. A second pass
+ * passes on only what was handed in since the first; `grad` is then the sum of all. */
 void  tape_backward(Tape *t);
 /* From now on n counts as a constant: no gradient passes it. This is a flag of the node, and records no operator. n may
  * be NULL. */
@@ -109,10 +111,10 @@ TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
 /* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once but for its result, whose node has the
- * operator "segment" and, as inputs, all nodes outside that the segment reads. The walk back runs the segment again,
- * walks back through it, and forgets it but for the gradients that it hands to nodes outside. An operator is a function
- * of its inputs, and every gradient outside is the sum of the same contributions, so the bits are those without
- * `checkpoint`; only the trace is shorter. */
+ * operator "segment" and, as inputs, all nodes outside that the segment reads. The backward pass runs the segment
+ * again, passes back through it, and forgets all of it except for the gradients that it hands to nodes outside. An
+ * operator is a function of its inputs, and every gradient outside is the sum of the same contributions, so the bits
+ * are those without `checkpoint`; only the trace is shorter. */
 Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

@@ -9,12 +9,13 @@
  * A question with n options becomes n samples, "<index>-0" … "<index>-<n-1>", one for each round. Each round rotates
  * the options left by one. The prompt is that of LLaVA, and the answer is a letter:
  *     [hint\n] question \nA. …\nB. … \nAnswer with the option's letter from the given choices directly.
- * The options end at the first that is empty, "nan" or "none"; a hint of these kinds is left out. Rows whose index is
- * 10^6 or more are rotations that the file itself brings; they are left out, because all rotations are made here. An
- * image that is a number is the image of the row with this index. The columns index, question, A, B, answer and image
- * are needed; hint, C, D and category are read where they are there; source, l2-category, comment and split are
- * skipped. Errors begin with FILE:LINE: an unknown or missing column, a cell that is not a number, letter or base64 as
- * it must be, fewer than two options, two rows of one index, no answers. */
+ * The options end at the first that is empty, "nan" or "none"; a hint of these kinds is left out.
+ * Rows whose index is 10^6 or more are rotations that the file itself brings; they are left out, because all rotations
+ * are made here. An image that is a number is the image of the row with this index.
+ * The columns index, question, A, B, answer and image are needed; hint, C, D and category are read where they are
+ * there; source, l2-category, comment and split are skipped.
+ * Errors begin with FILE:LINE: an unknown or missing column, a cell that is not a number, letter or base64 as it must
+ * be, fewer than two options, two rows of one index, no answers. */
 #ifndef PULSE_EVAL_FORMATS_MMBENCH_H
 #define PULSE_EVAL_FORMATS_MMBENCH_H
 

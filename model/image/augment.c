@@ -18,7 +18,7 @@ static Augment augment_draw(uint64_t seed, uint64_t use)
     return g;
 }
 
-static size_t clamp_place(size_t at, int64_t by, size_t n)
+static size_t clamp_index(size_t at, int64_t by, size_t n)
 {
     int64_t place = (int64_t)at - by;
     return place < 0 ? 0 : place >= (int64_t)n ? n - 1 : (size_t)place;
@@ -42,7 +42,7 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
     #pragma omp parallel for
     for (size_t y = 0; y < h; y++)
         for (size_t i = 0; i < 3 * w; i++) {
-            size_t from = clamp_place(y, g.dy, h) * w + clamp_place(i / 3, g.dx, w), k = 3 * y * w + i;
+            size_t from = clamp_index(y, g.dy, h) * w + clamp_index(i / 3, g.dx, w), k = 3 * y * w + i;
             rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
         }
     *out = (Image){ .width = w, .height = h, .rgb = rgb };

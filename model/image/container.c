@@ -74,7 +74,8 @@ static bool huffman_check(const uint8_t *p, size_t n)
     return n == 0;
 }
 
-/* The index behind the entropy-coded bytes from `at` on, in which ff is followed by 00 or by a restart marker, d0 to d7. */
+/* The index behind the entropy-coded bytes from `at` on, in which ff is followed by 00 or by a restart marker, d0 to
+ * d7. */
 static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
 {
     while (n - at >= 2 && (p[at] != 0xff || !p[at + 1] || p[at + 1] == 0xff || (p[at + 1] & 0xf8) == 0xd0))
@@ -82,8 +83,8 @@ static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
     return at;
 }
 
-/* The segments must follow each other without gaps up to the end marker, so that the decoder sees the same segments as this
- * check. */
+/* The segments must follow each other without gaps up to the end marker, so that the decoder sees the same segments as
+ * this check. */
 static bool jpeg_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     for (size_t at = 2; n - at >= 2; ) {
@@ -116,8 +117,8 @@ bool container_check(const uint8_t *p, size_t n, const char *name, Error *e)
     return error_set(e, "%s: not a picture we can read, expected PNG or JPEG", name);
 }
 
-/* stb_image leaves the colours unset that a short palette does not have, where Pillow has the grey k in place k. So a copy gets
- * the missing colours. Its chunk has no valid checksum, which stb_image does not read. */
+/* A short palette lacks colours. stb_image leaves them unset, and Pillow takes the grey k for colour k. So a copy of
+ * the file gets the missing colours. Its chunk has no valid checksum, which stb_image does not read. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a)
 {
     size_t at = 8;

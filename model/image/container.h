@@ -23,9 +23,9 @@ bool container_check(const uint8_t *p, size_t n, const char *name, Error *e);
 /* Fails unless w x h is at least 1 x 1 and has at most IMAGE_VALUES_MAX / 4 pixels. */
 bool container_size_check(size_t w, size_t h, const char *name, Error *e);
 
-/* The PNG with its palette filled up to 256 colours, the missing place k holding the grey k as in Pillow. Returns `p` itself
- * where nothing is missing, else a copy in `a`, and its length in *n. The file must have passed container_check. NULL: no
- * memory. */
+/* The PNG with its palette filled up to 256 colours, the missing colour k being the grey k, as in Pillow. Returns `p`
+ * itself where nothing is missing, else a copy in `a`, and its length in *n. The file must have passed container_check.
+ * NULL: no memory. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a);
 
 #endif

@@ -16,7 +16,7 @@ struct Picture {
 struct Features {
     Arena    own;
     Picture *bucket[BUCKETS];
-    size_t   asked, found;
+    size_t   lookups, found;
 };
 
 Features *features_make(size_t memory, Error *e)
@@ -57,9 +57,9 @@ bool features_frozen(const Model *m)
     return !trains(m->weights) && !(m->lora && trains(&m->lora->factors));
 }
 
-void features_count(const Features *x, size_t *asked, size_t *found)
+void features_count(const Features *x, size_t *lookups, size_t *found)
 {
-    *asked = x->asked;
+    *lookups = x->lookups;
     *found = x->found;
 }
 
@@ -78,7 +78,7 @@ static uint64_t hash_of(const float *pixels, size_t n)
 const float *features_find(Features *x, const float *pixels, size_t n)
 {
     const uint64_t hash = hash_of(pixels, n);
-    x->asked++;
+    x->lookups++;
     for (const Picture *p = x->bucket[hash % BUCKETS]; p; p = p->next)
         if (p->hash == hash && p->n == n && memcmp(p->pixels, pixels, n * sizeof *pixels) == 0) {
             x->found++;

@@ -10,12 +10,13 @@
  * digests of their pictures too: the longest common prefix of ids, whatever texts they came from. A row of the tree is
  * run once; the options of a question are branches of its prompt, and the questions about a picture are branches of
  * that picture. Sharing changes no bit: every operator is correctly rounded, and a row depends on nothing but itself
- * and the rows before it. Memory: the rows that are kept between calls, as keys, values and last hidden states, take at
- * most `memory` bytes. All of them are forgotten when the next ones do not fit beside them, and a call whose own rows
- * do not fit keeps none. With 0, rows are shared inside a call only. A Prefixes belongs to one model whose weights stay
- * as they are: whoever changes a weight frees it, or calls prefixes_forget. There are no gradients: the tape must be
- * under no_grad. Rows that no wanted row depends on, such as that of an answer's end token, are not run. One thread at
- * a time. */
+ * and the rows before it.
+ * Memory: the rows that are kept between calls, as keys, values and last hidden states, take at most `memory` bytes.
+ * All of them are forgotten when the next ones do not fit beside them, and a call whose own rows do not fit keeps none.
+ * With 0, rows are shared inside a call only.
+ * A Prefixes belongs to one model whose weights stay as they are: whoever changes a weight frees it, or calls
+ * prefixes_forget. There are no gradients: the tape must be under no_grad. Rows that no wanted row depends on, such as
+ * that of an answer's end token, are not run. One thread at a time. */
 #ifndef PULSE_MODEL_REUSE_PREFIX_H
 #define PULSE_MODEL_REUSE_PREFIX_H
 

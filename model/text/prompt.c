@@ -145,7 +145,7 @@ static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_
     return true;
 }
 
-static bool learnt(const Prompt *p, PromptMask mask, size_t token)
+static bool is_supervised(const Prompt *p, PromptMask mask, size_t token)
 {
     bool of_image = token >= p->image_begin && token < p->image_begin + p->image_count;
     return mask == MASK_ALL_PLUS_IMAGE || (mask == MASK_ALL_TEXT && !of_image)
@@ -170,7 +170,7 @@ bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, co
     if (answer && p.answer_count <= (*end != 0))
         return error_set(e, "the answer has no tokens");
     for (size_t row = 0; row < p.n; row++)
-        p.targets[row] = row + 1 < p.n && learnt(&p, style->mask, row + 1) ? p.ids[row + 1] : -1;
+        p.targets[row] = row + 1 < p.n && is_supervised(&p, style->mask, row + 1) ? p.ids[row + 1] : -1;
     *out = p;
     return true;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Sample: one question with its answer, perhaps about a picture. It is one line of a JSONL file:
+/* Sample: one question with its answer, with or without a picture. It is one line of a JSONL file:
  *
  *     {"id": "flag-fr-capital-0", "entity": "france", "group": "country", "split": "test", "modality": "image",
  *      "image": "flags.safetensors#17", "question": "what is the capital of this country ?", "answer": "paris",
  *      "options": ["paris", "rome", "oslo", "lima"], "kind": "choice", "skill": "capital", "frame": 3, "augment": true}
  *
- * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are ""; `split` is
- * "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame` and `step` are -1; `augment` is
- * false; `options` and `image` are absent. `pair` names the pair of a question with a picture and the same question as text;
- * without that key, samples whose ids are "x-image" and "x-text" are the pair "x".
+ * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are "";
+ * `split` is "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame` and `step`
+ * are -1; `augment` is false; `options` and `image` are absent. `pair` names the pair of a question with a picture and
+ * the same question as text; without that key, samples whose ids are "x-image" and "x-text" are the pair "x".
  * The answer of a sample with options is one of them, and `modality` agrees with the presence of `image`. */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
 #define PULSE_MODEL_TRAINING_SAMPLE_H
@@ -36,11 +36,12 @@ typedef struct {
 } Sample;
 
 struct json_t;      // of jansson
-/* Fills `s` from the JSON object of a line; its texts are in `a`. `s` must begin with entity, group and skill "" and with its
- * line. Fails on an unknown key, a wrong type, a missing text, options without the answer. */
+/* Fills `s` from the JSON object of a line; its texts are in `a`. `s` must begin with entity, group and skill "" and
+ * with its line. Fails on an unknown key, a wrong type, a missing text, options without the answer. */
 bool sample_parse(Sample *s, const struct json_t *object, Arena *a, Error *e);
 
-/* The pair that an id tells: "x" for "x-image" and "x-text", in `a`. NULL: the id ends otherwise, or there is no memory. */
+/* The pair that an id tells: "x" for "x-image" and "x-text", in `a`. NULL: the id ends otherwise, or there is no
+ * memory. */
 const char *sample_pair(const char *id, Arena *a);
 
 const char *kind_name(Kind k);       // "open", "choice", "cloze", "name"

@@ -7,9 +7,9 @@
  *         log(r.stats);
  *     trainer_close(&r);
  *
- * In a step the objective gives the samples, runs the model forward, records its loss and seeds the gradients of what
- * the loss is defined on (logits or hidden states). Then the backward pass and the optimiser's update are recorded. The
- * weights change last. accumulate = n saves memory and defines another sum: the samples are cut in order into n
+ * In a step the objective gives the samples, runs the model forward, records its loss and seeds the gradients of the
+ * logits or hidden states that the loss is defined on. Then the backward pass and the optimiser's update are recorded.
+ * The weights change last. accumulate = n saves memory and defines another sum: the samples are cut in order into n
  * micro-batches, the gradients of each micro-batch are rounded, and the n partial gradients are added by one n-ary sum.
  * A loss, gradient norm or weight that is not finite ends the training: `diverged` is set, and the weights of the step
  * before are kept. One thread at a time for each Trainer. */

@@ -15,8 +15,9 @@
  * `eval` will give for the adapter that is written. A round stops when the share of right answers about retained or
  * general knowledge is below unlearn.keep of what it was before the first round: then the trained weights become those
  * of the last probe that was in order. It stops as well when the share of right answers about the forgotten is
- * unlearn.enough or less. A probe without a file is not measured, and stops nothing. Memory: one copy of the trained
- * weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample cannot be read. */
+ * unlearn.enough or less. A probe without a file is not measured, and stops nothing.
+ * Memory: one copy of the trained weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample
+ * cannot be read. */
 #ifndef PULSE_REF_CONFIG_GUARD_H
 #define PULSE_REF_CONFIG_GUARD_H
 

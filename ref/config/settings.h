@@ -7,9 +7,10 @@
  *     s.train_steps
  *
  * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides
- * everything else; its keys are written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha. Always:
- * numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts live in
- * the arena. Paths are kept as they are written; settings_path makes them relative to the folder of the config. */
+ * everything else; its keys are written with their section: unlearn.steering_coeff, optimiser.lr, lora.alpha.
+ * Always: numbers are read whole and without the locale ("30x" is an error); a REAL is the nearest fp32 value; texts
+ * live in the arena. Paths are kept as they are written; settings_path makes them relative to the folder of the
+ * config. */
 #ifndef PULSE_REF_CONFIG_SETTINGS_H
 #define PULSE_REF_CONFIG_SETTINGS_H
 

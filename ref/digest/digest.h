@@ -12,7 +12,7 @@
 
 /* What a family works with. Everything in it belongs to the caller and lives until the family is hashed. */
 typedef struct {
-    Tape  *tape;             // empty when the family begins; walked back, and every node hashed, when it ends
+    Tape  *tape;             // empty when the family begins. When it ends, the backward pass runs, and every node is hashed
     Arena *arena;            // the memory of this family and of its tape
     Error *error;            // the first failure ends the whole digest
     Hash   hash;             // takes what is not a node: bytes of files, texts, integers
@@ -33,7 +33,7 @@ typedef enum { PROBE_NORMAL, PROBE_WIDE, PROBE_TIES, PROBE_TINY, PROBE_BITS, PRO
  * does. */
 Node *probe_input(Probe *p, ProbeKind kind, Shape s);
 Node *probe_param(Probe *p, ProbeKind kind, Shape s);
-/* Seeds the gradient of y with fresh data of its shape; the tape is walked back once, after the family. y may be
+/* Seeds the gradient of y with fresh data of its shape; the backward pass runs once, after the family. y may be
  * NULL. */
 void  probe_seed(Probe *p, Node *y);
 /* Runs the backward pass. It passes on all gradients anew, not only the new ones, as the backward pass did when `total`

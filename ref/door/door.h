@@ -11,8 +11,9 @@
  *     }
  *
  * door_enter forgets the failure, the texts and the scratch memory of the call before, sets the threads of the context
- * and checks the floating-point environment. door_leave gives the caller its number of threads back. Handles live in an
- * arena of their own, which is their first member, and they report to no Error once they are open. */
+ * and checks the floating-point environment. door_leave gives the caller its number of threads back.
+ * Handles live in an arena of their own, which is their first member, and they report to no Error once they are
+ * open. */
 #ifndef PULSE_REF_DOOR_DOOR_H
 #define PULSE_REF_DOOR_DOOR_H
 

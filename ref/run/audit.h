@@ -6,7 +6,8 @@
  * computed again as a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and
  * one of 20 changed ones almost surely. That holds if the sample is drawn after the manifest was published: its seed
  * together with the manifest's `chain` decides it, so that whoever knows the seed beforehand can change units until
- * none of them is drawn. An audit certifies a computation. It says nothing about what a model still knows. */
+ * none of them is drawn.
+ * An audit certifies a computation. It says nothing about what a model still knows. */
 #ifndef PULSE_REF_RUN_AUDIT_H
 #define PULSE_REF_RUN_AUDIT_H
 

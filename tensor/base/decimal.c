@@ -28,8 +28,8 @@ static double read_back(const char *text, bool single)
     return single ? (double)strtof(text, NULL) : strtod(text, NULL);
 }
 
-/* |x| = digits 10^exponent with as few digits as read back as x. At `count` digits the nearest decimal is tried, and the
- * one above: below a power of two the gap is half as wide, so the nearest may miss where the next one hits. */
+/* |x| = digits 10^exponent with as few digits as read back as x. At `count` digits the nearest decimal is tried, and
+ * the one above: below a power of two the gap is half as wide, so the nearest may miss where the next one hits. */
 static int shortest(double x, bool single, char digits[24])
 {
     for (int count = 1; ; count++) {
@@ -114,7 +114,7 @@ static const char *skip_digits(const char *p)
     return p;
 }
 
-/* The form of decimal.h; every part that is begun has a digit. */
+/* Whether the text has the form that decimal.h states; every part that is begun has a digit. */
 static bool is_decimal(const char *p)
 {
     const char *q = skip_digits(p += *p == '-');

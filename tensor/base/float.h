@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Floats: bits, neighbours, the one NaN, and the environment that all bounds assume.
+/* Floats: their bits, the canonical NaN, and the floating-point environment that all bounds assume.
  *
- * A reduction whose result is zero returns +0, and every NaN result is 0x7fc00000. The environment must round to nearest, keep subnormal
- * numbers, and have no excess precision. */
+ * A reduction whose result is zero returns +0, and every NaN result is 0x7fc00000. The environment must round to
+ * nearest, keep subnormal numbers, and have no excess precision. */
 #ifndef PULSE_TENSOR_BASE_FLOAT_H
 #define PULSE_TENSOR_BASE_FLOAT_H
 
@@ -28,7 +28,7 @@ static inline double   double_from(uint64_t b)  { double x; memcpy(&x, &b, sizeo
 
 static inline float float_nan(void) { return float_from(0x7fc00000u); }
 
-/* The one face of NaN; every other value is left as it is. */
+/* The canonical NaN for any NaN; every other value as it is. */
 static inline float float_canonical(float x) { return x == x ? x : float_nan(); }
 
 /* Floats in ascending order as integers: the distance of two keys is their distance in ULP. */
@@ -43,8 +43,9 @@ bool float_env_check(Error *e);
 /* The same for every OpenMP thread. */
 bool float_env_check_threads(Error *e);
 
-/* The same for the thread that calls it, inside a parallel region; it is cheap enough for each piece of work. Where the thread's control
- * register is not as expected, the sentence is left in `e`, which all threads share. With `e` NULL nothing is checked. */
+/* The same for the thread that calls it, inside a parallel region; it is cheap enough for each piece of work. Where the
+ * thread's control register is not as expected, the sentence is left in `e`, which all threads share. With `e` NULL
+ * nothing is checked. */
 void float_env_tell(Error *e);
 static inline void float_env_region(Error *e)
 {

@@ -8,10 +8,11 @@
 
 /* --- jansson's memory ---
  *
- * jansson 2.14 does not look everywhere whether it got memory. Its parser loses characters of a text or digits of a number, and then
- * reports success, aborts, or writes beyond a block; its printer loses a key. So every allocation of jansson's goes through `noting`,
- * which remembers a failure for its thread. The parser is left at once, and what it held by then is given back; what was printed is not
- * used. A program that embeds the library keeps the functions that it has set. */
+ * jansson 2.14 does not check every allocation. Its parser loses characters of a text or digits of a number, and then
+ * reports success, aborts, or writes beyond a block; its printer loses a key. So every allocation of jansson's goes
+ * through `noting`, which remembers a failure for its thread. The parser is then left at once, and the memory that it
+ * holds is freed; output that was printed until then is not used. The allocation functions that an embedding program
+ * has set stay in use. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;
@@ -50,7 +51,7 @@ static void *noting(size_t n)
     return p;
 }
 
-/* Most of what is given back was asked for last. */
+/* The block that is freed is usually the last one that was allocated. */
 static void giving_back(void *p)
 {
     for (size_t k = held.count; way_out && p && k > 0; k--)

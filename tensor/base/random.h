@@ -4,9 +4,9 @@
  * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11) with
  *     key     = {seed mod 2^32, purpose}
  *     counter = {index mod 2^32, index / 2^32, seed / 2^32, draw}
- * gives four words w0 … w3 for each index and draw. Two purposes never share a stream; an index can be
- * drawn at any time, in any order, by any thread. The functions below share draw 0, so each use has its
- * own purpose: a word for what is drawn ("shuffle", or the name of the parameter that starts). */
+ * gives four words w0 … w3 for each index and draw. Two purposes never share a stream; an index can be drawn at any
+ * time, in any order, by any thread. The functions below share draw 0, so each use has its own purpose: a word for what
+ * is drawn, such as "shuffle" or the name of a parameter that is initialised. */
 #ifndef PULSE_TENSOR_BASE_RANDOM_H
 #define PULSE_TENSOR_BASE_RANDOM_H
 
@@ -28,7 +28,8 @@ uint32_t random_below(Random r, uint64_t index, uint32_t n);
 /* RN(sum of floor(w / 2^8) 2^-24 over the twelve words of draws 0, 1, 2, minus 6): the sum is exact and
  * rounded once (Irwin-Hall: mean 0, variance 1, within 6). */
 float    random_normal(Random r, uint64_t index);
-/* perm = 0 … n-1, then for i = n-1 … 1: swap perm[i] with perm[random_below(r, i, i+1)] (Fisher-Yates). n <= 2^32 - 1. */
+/* perm = 0 … n-1, then for i = n-1 … 1: swap perm[i] with perm[random_below(r, i, i+1)] (Fisher-Yates). n <= 2^32 -
+ * 1. */
 void     random_shuffle(Random r, uint32_t *perm, size_t n);
 
 #endif

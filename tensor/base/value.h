@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Value: what a line `key = text` says, read as its type and held to its range.
+/* Value: the text of a line `key = text`, read as a type and checked against a range.
  *
  * INT and REAL (a REAL is the float nearest to its text; range "low..high" or "low..<high", either end may be empty),
  * BOOL (yes|no), TEXT, CHOICE ("a|b|c": the index of the text in the list). Reading obeys no locale and takes the whole

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Big: an exact dyadic rational of any sign. It has the last word where a square root or a quotient may lie on a midpoint.
+/* Big: an exact dyadic rational of any sign. It decides where a square root or a quotient may lie on a midpoint.
  *
- * The value is sign * (sum of limb[k] 2^(32 k)) * 2^exponent. A Big is a plain struct of fixed size: copy it, forget it.
- * Always: 0 < count <= BIG_LIMBS and both ends of limb are not 0, or the value is 0 and sign, count, exponent are 0.
- * exponent is a multiple of 32, so limbs of two numbers lie on one grid.
- * Size: the numbers that are compared stay below 96 limbs, whatever the floats. The widest are K^2 c2 of adamw (82 limbs), m^2 V^3 (66)
- * and N^2 of layernorm_dx (58). A wider one is a mistake of this project, not of a user: an assertion fails. */
+ * The value is sign * (sum of limb[k] 2^(32 k)) * 2^exponent. A Big is a plain struct of fixed size: copy it, forget
+ * it. Always: 0 < count <= BIG_LIMBS and both ends of limb are not 0, or the value is 0 and sign, count, exponent are
+ * 0. exponent is a multiple of 32, so limbs of two numbers lie on one grid.
+ * Size: the numbers that are compared stay below 96 limbs, whatever the floats. The widest are K^2 c2 of adamw (82
+ * limbs), m^2 V^3 (66) and N^2 of layernorm_dx (58). A wider one is a mistake of this project, not of a user: an
+ * assertion fails. */
 #ifndef PULSE_TENSOR_EXACT_BIG_H
 #define PULSE_TENSOR_EXACT_BIG_H
 

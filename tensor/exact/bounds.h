@@ -4,9 +4,9 @@
  *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u
  *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
  *
- * In the library all of them are constants of the compiler, TURNED is false, and the hook is nothing. A build with PULSE_PROBE, which
- * is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h), multiplies each by a scale that a test may change, may
- * turn a rule for ties round, and tells every estimate with its bound before the rounding test. */
+ * In the library all of them are compile-time constants, TURNED is false, and PROBE does nothing. A build with
+ * PULSE_PROBE is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h): a test may scale each
+ * constant and reverse a rule for ties, and every estimate and its bound are reported before the rounding test. */
 #ifndef PULSE_TENSOR_EXACT_BOUNDS_H
 #define PULSE_TENSOR_EXACT_BOUNDS_H
 
@@ -49,7 +49,7 @@ extern bool tie_turned[TIES];
 #define SCALE(NAME)  bound_scale[BOUND_##NAME]
 #define TURNED(NAME) tie_turned[TIE_##NAME]
 
-/* Tells n estimates v + low of one tier, each with its absolute bound; low may be NULL. */
+/* Reports n estimates v + low of one tier, each with its absolute bound; low may be NULL. */
 void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);
 #define PROBE(tier, v, low, bound) probe_estimates(tier, &(double){ v }, &(double){ low }, &(double){ bound }, 1)
 

@@ -32,7 +32,7 @@ void exact_add_exact(Exact *s, const Exact *other)
     exact_carry(s);
 }
 
-/* The nearest double is taken away, 53 bits at least each time, until nothing is left. */
+/* The nearest double is subtracted until nothing is left; each time removes at least 53 bits. */
 void exact_add_multiple(Exact *s, const Exact *other, float c)
 {
     Exact rest = *other;

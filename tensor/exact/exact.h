@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Exact: a sum of doubles that never rounds (after Neal, arXiv 1505.05571, "small superaccumulator").
  *
- * It is a fixed-point number from 2^-1088 upwards, cut into limbs. The weights of two limbs are 32 bits apart, but a limb is 64 bits
- * wide, so that carries can wait. The product of two floats is an exact double; the product of three is the sum of two exact doubles.
- * An Exact is a plain struct: copy it, put it on the stack, forget it.
- * Always: the order of additions cannot be seen in the result. A NaN stays, an infinity stays, and infinities of both signs make NaN.
- * A sum that is zero, or that underflows to zero, rounds to +0. There is room for 2^31 terms of any size. */
+ * It is a fixed-point number from 2^-1088 upwards, cut into limbs. The weights of two limbs are 32 bits apart, but a
+ * limb is 64 bits wide, so that carries are moved only now and then. The product of two floats is an exact double; the
+ * product of three is the sum of two exact doubles. An Exact is a plain struct: copy it, put it on the stack, forget
+ * it.
+ * Always: the order of additions cannot be seen in the result. A NaN makes the sum NaN, an infinity makes it infinite,
+ * and infinities of both signs make it NaN. A sum that is zero, or that underflows to zero, rounds to +0. There is room
+ * for 2^31 terms of any size. */
 #ifndef PULSE_TENSOR_EXACT_EXACT_H
 #define PULSE_TENSOR_EXACT_EXACT_H
 

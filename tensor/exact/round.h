@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The rounding test: a double with an error bound decides a float, or says that it cannot.
  *
- * Rounding is monotone: if |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the correctly rounded
- * value. The bound e must also cover the rounding of v - e and v + e themselves, which is u (|v| + e) with u = 2^-53.
- * Overflow and subnormals need no case of their own, and a NaN never decides. */
+ * Rounding is monotone: if |v - exact| <= e and both ends of [v - e, v + e] round to one float, that float is the
+ * correctly rounded value. The bound e must also cover the rounding of v - e and v + e themselves, which is u (|v| + e)
+ * with u = 2^-53. Overflow and subnormals need no case of their own, and a NaN never decides. */
 #ifndef PULSE_TENSOR_EXACT_ROUND_H
 #define PULSE_TENSOR_EXACT_ROUND_H
 
@@ -19,13 +19,14 @@ static inline bool round_decides(double v, double e, float *out)
     return lo == hi;
 }
 
-/* A hook for tests: at 0 every tier is used; at 1 the first tier, binary64, decides nothing; at 2 the second neither. It may be set
- * between calls of kernels only. Tier k adds tier_slack(k) to its bound. */
+/* For tests: at 0 every tier is used, at 1 the first tier (binary64) decides nothing, at 2 the second tier decides
+ * nothing either. It may be set only between calls of kernels. Tier k adds tier_slack(k) to its bound. */
 extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 
 /* The last resort: the nearest float, known to lie in [lo, hi], of a value that can only be compared.
- * `compare` tells the sign of value - m exactly, m being half-way between two floats (so 25 bits). Ties to even; zero is +0. */
+ * `compare` tells the sign of value - m exactly, m being half-way between two floats (so 25 bits). Ties to even; zero
+ * is +0. */
 float round_compare(float lo, float hi, int (*compare)(const void *value, double m), const void *value);
 
 /* h + l = a + b exactly (Knuth), for any a and b whose sum does not overflow. */

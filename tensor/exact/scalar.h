@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error bound, and asks the
- * rounding test. What that leaves undecided goes to tier 2, double-double arithmetic, whose error is at most 2^-90. Where no precision can
- * tell (odd subnormals under x/2 + tiny) the value is written down analytically. `make exhaustive` checks all 2^32 floats.
- * Special values: a NaN gives 0x7fc00000. log and sqrt of a negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu
- * and the gelus keep the sign of zero; their limits at -inf are -0, and so are those of their derivatives. log_sigmoid(+inf) = -0.
- * A value that no tier decides is a failure: the function returns false, leaves y unspecified, and the sentence names function and
- * operand. None has been seen. */
+ * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error
+ * bound, and asks the rounding test. What that leaves undecided goes to tier 2, double-double arithmetic, whose error
+ * is at most 2^-90. Where no precision decides (odd subnormals, where the value is x/2 plus a tiny number) a proof
+ * gives the value. `make exhaustive` checks all 2^32 floats. Special values: a NaN gives 0x7fc00000. log and sqrt of a
+ * negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu and the gelus keep the sign of zero;
+ * their limits at -inf are -0, and so are those of their derivatives. log_sigmoid(+inf) = -0. A value that no tier
+ * decides is a failure: the function returns false, leaves y unspecified, and the sentence names function and operand.
+ * None has been seen. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_H
 #define PULSE_TENSOR_EXACT_SCALAR_H
 
@@ -19,8 +20,8 @@ typedef struct {
     const char *name;
     const char *formula;     // over the reals
     const char *ties;        // how the last bit is decided when the bound of tier 1 cannot
-    /* Writes n values. `stretch` multiplies the error bounds of tier 1: it is 1, and larger in tests, so that more elements reach
-     * tier 2. Returns the index of an element that no tier decided, or n. */
+    /* Writes n values. `stretch` multiplies the error bounds of tier 1: it is 1, and larger in tests, so that more
+     * elements reach tier 2. Returns the index of an element that no tier decided, or n. */
     size_t    (*map)(const float *x, float *y, size_t n, double stretch);
 } ScalarFunction;
 

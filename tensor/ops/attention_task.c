@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The products of one head in one segment: floats are packed into panels, the built-in kernel sums, the rounding test decides, and what it
- * leaves open is added exactly. Sums over the weights p take only the pairs that attention allows; every other weight counts as 0,
- * whatever number stands there. */
+/* The products of one head in one segment: floats are packed into panels, the built-in kernel sums, the rounding test
+ * decides, and sums that it leaves undecided are added exactly. Sums over the weights p take only the pairs that
+ * attention allows; every other weight counts as 0, whatever number stands there. */
 #include "tensor/ops/attention_task.h"
 
 #include <string.h>
@@ -32,10 +32,11 @@ size_t attention_room(const Attrs *a)
     return longest * dim + (2 * BLOCK + 4) * (longest + dim);
 }
 
-static size_t sight(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
+static size_t keys_seen(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
 
 /* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times line j of b, whose values
- * are b_k apart; where the terms run over a group's heads, each has `queries` of them and begins dim columns further on. */
+ * are b_k apart; where the terms run over a group's heads, each has `queries` of them and begins dim columns further
+ * on. */
 typedef struct {
     const Task *task;
     const float *a, *b;
@@ -47,8 +48,8 @@ typedef struct {
 
 static bool counts(const Operands *o, size_t i, size_t k)
 {
-    return o->terms == ALL || (o->terms == KEYS ? k < sight(o->task, o->first + i)
-                                                : o->first + i < sight(o->task, (o->first_term + k) % o->queries));
+    return o->terms == ALL || (o->terms == KEYS ? k < keys_seen(o->task, o->first + i)
+                                                : o->first + i < keys_seen(o->task, (o->first_term + k) % o->queries));
 }
 
 static void read_terms(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y)
@@ -94,11 +95,11 @@ size_t scores_task(const Task *t)
         Side a = side_make(from, i, m, lines);
         Operands of = { .task = t, .a = (const float *)from.data + i * z.cols, .a_line = z.cols, .a_k = 1, .b = keys,
                         .b_line = z.key_cols, .b_k = 1 };
-        Tile tile = { .m = m, .n = sight(t, i + m - 1), .length = z.dim, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
+        Tile tile = { .m = m, .n = keys_seen(t, i + m - 1), .length = z.dim, .a_norm = a.norm, .b_norm = norm, .ep = { .s = 1 },
                       .out = out + i * z.keys, .out_stride = z.keys, .terms = read_terms, .operands = &of };
         left += block_run(t, &tile, a, (Panels){ panels, z.dim }, sum);
-        for (size_t r = i; r < i + m && sight(t, r) < z.keys; r++)
-            memset(out + r * z.keys + sight(t, r), 0, (z.keys - sight(t, r)) * sizeof *out);
+        for (size_t r = i; r < i + m && keys_seen(t, r) < z.keys; r++)
+            memset(out + r * z.keys + keys_seen(t, r), 0, (z.keys - keys_seen(t, r)) * sizeof *out);
     }
     return left;
 }
@@ -113,7 +114,7 @@ size_t mix_task(const Task *t)
     panels_rows(values, z.key_cols, z.dim, z.keys, z.keys, panels, norm);
     norms_above(norm, z.dim, z.keys);
     for (size_t i = 0; i < z.queries; i += BLOCK) {
-        size_t m = least(BLOCK, z.queries - i), length = sight(t, i + m - 1);
+        size_t m = least(BLOCK, z.queries - i), length = keys_seen(t, i + m - 1);
         Lines from = { t->a + t->head * z.queries * z.keys, F32, z.queries, length, z.keys, 1 };
         Side a = side_make(from, i, m, lines);
         Operands of = { .task = t, .a = (const float *)from.data + i * z.keys, .a_line = z.keys, .a_k = 1,
@@ -128,24 +129,26 @@ size_t mix_task(const Task *t)
                       .out_stride = z.cols,
                       .terms = read_terms,
                       .operands = &of };
-        for (size_t r = 0; r < m && sight(t, i + r) < length; r++)
-            memset(lines + r * length + sight(t, i + r), 0, (length - sight(t, i + r)) * sizeof *lines);
+        for (size_t r = 0; r < m && keys_seen(t, i + r) < length; r++)
+            memset(lines + r * length + keys_seen(t, i + r), 0, (length - keys_seen(t, i + r)) * sizeof *lines);
         left += block_run(t, &tile, a, (Panels){ panels, z.keys }, sum);
     }
     return left;
 }
 
-/* Zeroes, in lines laid out k by k, the keys j … j+m-1 that query k mod queries does not see. */
-static void blind(const Task *t, double *lines, size_t length, size_t first, size_t j, size_t m)
+/* Sets to zero the weights of keys that a query does not see. The lines are the keys j … j+m-1, laid out k by k, and
+ * value k is that of query k mod queries. */
+static void clear_unseen(const Task *t, double *lines, size_t length, size_t first, size_t j, size_t m)
 {
     for (size_t k = 0; k < length; k++) {
-        size_t seen = sight(t, (first + k) % t->s.q_count);
+        size_t seen = keys_seen(t, (first + k) % t->s.q_count);
         for (size_t r = seen > j ? least(seen - j, m) : 0; r < m; r++)
             lines[k * m + r] = 0;
     }
 }
 
-/* The first query that sees key j. It is 0 where a group has several heads, because the queries of all its heads are then one list. */
+/* The first query that sees key j. It is 0 where a group has several heads, because the queries of all its heads are
+ * then one list. */
 static size_t first_query(const Task *t, Sizes z, size_t j)
 {
     int64_t first = (int64_t)j + (int64_t)z.queries - (int64_t)z.keys;
@@ -176,7 +179,7 @@ size_t mix_t_task(const Task *t)
                       .out = t->out + (t->s.k_begin + j) * z.key_cols + t->head * z.dim, .out_stride = z.key_cols,
                       .terms = read_terms, .operands = &of };
         if (causal(t))
-            blind(t, lines, tile.length, first, j, m);
+            clear_unseen(t, lines, tile.length, first, j, m);
         left += block_run(t, &tile, a, (Panels){ panels + first * KERNEL_COLS, depth }, sum);
     }
     return left;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums, products and scalings, element by element, with one rounding each. Signs of zero are IEEE's; a NaN is 0x7fc00000. */
+/* Sums, products and scalings, element by element, with one rounding each. Signs of zero are IEEE's; a NaN is
+ * 0x7fc00000. */
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
@@ -122,7 +123,7 @@ static void scale_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_scale(t, dy, y->attrs.f[SCALE_S]));
 }
 
-/* Bounds: what the operands are off, times the derivative, and u |y| for the one rounding. */
+/* Bounds: the errors of the operands times the derivative, and u |y| for the one rounding. */
 static void sum_bound(BoundRule *r)        // a + b, a - b
 {
     for (size_t i = 0; i < r->size; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums, means and norms. Sums are of class A, means of class A', and the norm of squares is of class B.
  *
- * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u sum |terms|, u = 2^-53, because
- * squares and products of two floats are exact. An Exact adds again what the rounding test leaves undecided; a mean or a root is then
- * compared with the midpoint between the two floats that are left. A zero is +0. Where a term is infinite or NaN, the result is what
- * IEEE 754 gives, which does not depend on the order. */
+ * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u sum |terms|, u =
+ * 2^-53, because squares and products of two floats are exact. An Exact adds again what the rounding test leaves
+ * undecided; a mean or a root is then compared with the midpoint between the two floats that are left. A zero is +0.
+ * Where a term is infinite or NaN, the result is what IEEE 754 gives, which does not depend on the order. */
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -33,8 +33,8 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
-/* The height h of the tree, which adds to 0 first (that is exact): ceil(CHUNK / LANES) - 1 additions in a lane, 3 for the lanes, and one
- * for each chunk but the first. OpenMP adds the chunks in any order, which the rounding test hides.
+/* The height h of the tree: ceil(CHUNK / LANES) - 1 additions in a lane (the first one adds to 0 and is exact), 3 for
+ * the lanes, and one for each chunk but the first. OpenMP adds the chunks in any order, which the rounding test hides.
  *
  *     the sum                   h u size
  *     the division of a mean    u |result|
@@ -191,7 +191,8 @@ static void square_norm_kernel(const Call *c)
 
 /* --- Bounds. --- */
 
-/* The bound of the sum of x[from … to - 1], divided by `by`: n - 1 additions and the division, for which (n + 2) u sum |x| is claimed. */
+/* The bound of the sum of x[from … to - 1], divided by `by`: n - 1 additions and the division, for which (n + 2) u sum
+ * |x| is claimed. */
 static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
 {
     double carried = 0, terms = 0;
@@ -212,7 +213,7 @@ static void mean_bound(BoundRule *r)
     r->out[0] = range_bound(r, 0, shape_size(r->call->in[0].shape), (double)r->call->attrs->n[MEAN_N]);
 }
 
-/* A square is rounded by u and takes part in n - 1 additions. What x is off is multiplied by 2 |x|. */
+/* A square is rounded by u and takes part in n - 1 additions. The error of x is multiplied by 2 |x|. */
 static void square_sum_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);
@@ -222,7 +223,8 @@ static void square_sum_bound(BoundRule *r)
     }
 }
 
-/* The relative error of a sum of n squares is n u, plus 2 |x| b for each element. The root halves it. The squares and the root add 3 u. */
+/* The relative error of a sum of n squares is n u, plus 2 |x| b for each element. The root halves it. The squares and
+ * the root add 3 u. */
 static void square_norm_bound(BoundRule *r)
 {
     double n = 0, carried = 0, y = (double)r->y[0];

@@ -4,9 +4,9 @@
  *     rope        y[c] = RN(x[c] C[c] - x[c+D/2] S[c])      y[c+D/2] = RN(x[c+D/2] C[c] + x[c] S[c])
  *     rope_back   the transpose: S with the other sign
  *
- * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test adds u (|v| + e), so
- * that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded to odd first (round_sum).
- * Source: Su et al., RoFormer, 2021. */
+ * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test
+ * adds u (|v| + e), so that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded
+ * to odd first (round_sum). Source: Su et al., RoFormer, 2021. */
 #include <omp.h>
 #include <string.h>
 #include "tensor/ops.h"
@@ -53,7 +53,7 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
 
 enum { SPAN = 512 };                    // numbers of a row that are turned at once: whole heads
 
-/* The halves of each of `heads` heads at x, in the other order. */
+/* Copies `heads` heads from x to y with the halves of each exchanged. */
 static void swap_halves(const float *x, size_t heads, size_t half, float *y)
 {
     for (size_t h = 0; h < heads; h++, x += 2 * half, y += 2 * half) {
@@ -62,8 +62,8 @@ static void swap_halves(const float *x, size_t heads, size_t half, float *y)
     }
 }
 
-/* Heads follow each other in a row, so that several of them are one run of numbers: each number times a cosine, plus its partner in the
- * other half times a sine, which is negative in the first half (for sign = 1). */
+/* Heads follow each other in a row, so that several of them are one run of numbers: each number times a cosine, plus
+ * its partner in the other half times a sine, which is negative in the first half (for sign = 1). */
 typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
 
 static void row_turn(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *room, float *y)
@@ -85,7 +85,7 @@ static void row_turn(const float *x, const float *cos, const float *sin, float s
     }
 }
 
-/* A head that is longer than a span, half by half. */
+/* Turns a head that is longer than a span, half by half. */
 static void head_turn(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *room, float *y)
 {
     for (size_t k = 0, n; k < half; k += n) {
@@ -120,8 +120,9 @@ static void rotate(const Call *c, float sign)
 static void rope_kernel(const Call *c)      { rotate(c, 1); }
 static void rope_back_kernel(const Call *c) { rotate(c, -1); }
 
-/* Bound: 3 u for each of the two products, which includes their sum. An implementation computes the angle, position times frequency, in
- * fp32, with a relative error of 3 u, and no frequency is above 1. So the errors of cosine and sine are at most u (1 + 3 position). */
+/* Bound: 3 u for each of the two products, which includes their sum. An implementation computes the angle, position
+ * times frequency, in fp32, with a relative error of 3 u, and no frequency is above 1. So the errors of cosine and sine
+ * are at most u (1 + 3 position). */
 static void rope_bound(BoundRule *r)
 {
     size_t half = r->call->in[1].shape.dim[1];

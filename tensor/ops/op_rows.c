@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators on whole rows: rows put one below the other, sliced, gathered by index (the embedding), repeated.
- * Class "move": nothing is rounded. The one that adds is scatter_rows, the derivative of slice_rows and gather_rows: rows that were
- * gathered twice receive a sum, which is class A. */
+ * Class "move": nothing is rounded. The one that adds is scatter_rows, the derivative of slice_rows and gather_rows:
+ * rows that were gathered twice receive a sum, which is class A. */
 #include <string.h>
 #include "tensor/base/float.h"
 #include "tensor/exact/exact.h"
@@ -164,8 +164,9 @@ static float column_exact(const float *dy, size_t cols, const int32_t *rows, siz
     return exact_round(&exact);
 }
 
-/* y[j] = RN of the sum of column j over `n` rows, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u = 2^-53, and
- * u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u < 2^-22 of itself. */
+/* y[j] = RN of the sum of column j over `n` rows, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u
+ * = 2^-53, and u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u <
+ * 2^-22 of itself. */
 CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, float *y)
 {
     const double factor = HEIGHT_U((double)n, scatter) * (1 + 0x1p-20);
@@ -187,7 +188,8 @@ CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, s
     }
 }
 
-/* Row v of the table receives the rows i with ids[i] = v: counted, then listed, in order of i. */
+/* Row v of the table receives the rows i with ids[i] = v, which are first counted and then listed in ascending
+ * order. */
 static void scatter_kernel(const Call *c)
 {
     size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
@@ -221,7 +223,7 @@ static void scatter_vjp(Tape *t, Node *y, Node *dy)
     tape_contribute(t, y->in[0], op_gather_rows(t, dy, y->attrs.index, y->attrs.index_count));
 }
 
-/* Bound, per element: the n rows with one id make a sum of n terms, n u sum |x|, and carry what each x is off. */
+/* Bound of an element: n u sum |x| for the sum of the n rows with one id, and the errors of these rows. */
 static void scatter_rows_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The optimiser's operators but Adam's: clipping, plain descent, momentum. Zero is +0 (scale_by, element-wise, keeps IEEE's signs). */
+/* The optimiser's operators except for Adam's: clipping, gradient descent, momentum. A zero result is +0, except that
+ * of scale_by, which has IEEE 754's sign. */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
@@ -85,7 +86,8 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bound: 4 u for norm + 1e-6 (the constant and the sum), the quotient and one to spare. Where even the least value reaches 1, it is 1. */
+/* Bound: 4 u for norm + 1e-6 (the constant and the sum), the quotient and one to spare. Where even the least value
+ * reaches 1, it is 1. */
 static void clip_bound(BoundRule *r)
 {
     double norm = (double)r->x[0][0], k = (double)r->call->attrs->f[CLIP_FACTOR_MAX_NORM] / (norm + 1e-6);
@@ -105,7 +107,7 @@ Node *op_clip_factor(Tape *t, Node *norm, float max_norm)
     return tape_push(t, &op_record_clip_factor, 1, &norm, &(Attrs){ .f = { [CLIP_FACTOR_MAX_NORM] = max_norm } });
 }
 
-/* --- scale_by: the machine's own product --- */
+/* --- scale_by: one product of IEEE 754 --- */
 
 CLONES static void scale_chunk(const Call *c, size_t begin, size_t end)
 {
@@ -148,7 +150,7 @@ Node *op_scale_by(Tape *t, Node *x, Node *s)
     return tape_push(t, &op_record_scale_by, 2, (Node *[]){ x, s }, NULL);
 }
 
-/* --- sgd: decay p is exact; three roundings, and the test --- */
+/* --- sgd: decay p is exact. Three operations round, and the test rounds once more. --- */
 
 static float sgd_decide(const Call *c, size_t j)
 {
@@ -177,7 +179,8 @@ static bool descent_shape(const Call *c, Shape *out, Error *e)
     return step_settings_fit(c, e) && step_same_shapes(c, out, e);
 }
 
-/* Bound: u |y| for the difference, 2 u |p| for an implementation that scales p first, 4 u for the four roundings of the step. */
+/* Bound: u |y| for the difference, 2 u |p| for an implementation that scales p first, 4 u for the four roundings of the
+ * step. */
 static void sgd_bound(BoundRule *r)
 {
     double lr = (double)r->call->attrs->f[SGD_LR], decay = (double)r->call->attrs->f[SGD_DECAY];

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The fast tier of a row of softmax: eight doubles at a time, a bound, and the rounding test.
+/* The first tier of a row of softmax: eight doubles at a time, a bound, and the rounding test.
  *
- * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j, without one j for which d_j = 0. Then
+ * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j, without one j for which d_j = 0.
+ * Then
  *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T).
  *
- * Bounds are relative, in u = 2^-53. The sum of positive terms in eight lanes, CHUNK terms at a time and then their sums, adds its
- * height h = min(n, CHUNK)/8 + n/CHUNK + 3.
+ * Bounds are relative, in u = 2^-53. The sum of positive terms in eight lanes, CHUNK terms at a time and then their
+ * sums, adds its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
  *
  *     p = e^d_v / S, S = 1 + T                     l = d_v - log(1 + T)
  *     d_v: |d_v| <= 104 where it matters  104      d_j of T: |d_j| <= 130 where it matters   130
@@ -17,10 +18,10 @@
  *     sum                             222 + h      sum                                   149 + h
  *     claimed                         224 + h      claimed                               160 + h
  *
- * |d| is bounded where it matters. A p below e^-104 < 2^-150 rounds to 0, and such a term does not change 1 + T. T itself matters down to
- * 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by 1 - bound and 1 + bound, which costs 1 + 1
- * for the constants and 1 for the product. d is clamped at -600, so that masked logits and empty lanes add 2^-865, which is too small
- * to matter. */
+ * |d| is bounded where it matters. A p below e^-104 < 2^-150 rounds to 0, and such a term does not change 1 + T. T
+ * itself matters down to 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by 1 -
+ * bound and 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that masked
+ * logits and empty lanes add 2^-865, which is too small to matter. */
 #include "tensor/exact/exp_log.h"
 #include "tensor/ops/softmax.h"
 
@@ -128,7 +129,7 @@ SIMD double row_log(const float *x, size_t n, double top, size_t at, double *e)
     return (t[0] <= 1 ? log1p_core(t) : log_core(1 + t))[0];
 }
 
-static size_t place_of(const float *x, double top)
+static size_t index_of(const float *x, double top)
 {
     size_t at = 0;
     while (x[at] != top)
@@ -141,7 +142,7 @@ static double height(size_t n)
     return (double)(n < CHUNK ? n : CHUNK) / LANES + (double)n / CHUNK + 3;
 }
 
-/* Tells the probe (bounds.h) eight estimates with a relative bound. */
+/* Reports eight estimates with a relative bound to the probe (bounds.h). */
 SIMD void probe_relative(v8d v, double e)
 {
 #ifdef PULSE_PROBE
@@ -154,17 +155,17 @@ SIMD void probe_relative(v8d v, double e)
 #endif
 }
 
-typedef bool Slow(SlowRow *row, size_t v, float *y);
+typedef bool Decide(UndecidedRow *row, size_t v, float *y);
 
-/* Asks the slow tiers for the lanes that failed. Returns the first column that they do not decide, or n. (The lanes are passed in memory,
- * because a clone for another processor passes vectors in other registers.) */
-static size_t settle(SlowRow *row, size_t k, const v8i *lanes, Slow *slow, float *y)
+/* Asks the later tiers for the lanes that failed. Returns the first column that they do not decide, or n. (The lanes
+ * are passed in memory, because a clone for another processor passes vectors in other registers.) */
+static size_t settle(UndecidedRow *row, size_t k, const v8i *lanes, Decide *undecided, float *y)
 {
     int32_t fails[LANES];
     memcpy(fails, lanes, sizeof fails);
     for (size_t v = k; v < row->n && v < k + LANES; v++)
         if (fails[v - k]) {
-            if (!slow(row, v, y + v))
+            if (!undecided(row, v, y + v))
                 return v;
             y[v] += 0.0f;
         }
@@ -187,7 +188,7 @@ CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *
         return n;
     }
     double inverse = 1 / row_powers(x, n, top, room), e = HEIGHT_U(height(n), softmax), below = 1 - e, above = 1 + e;
-    SlowRow slow = { .n = 0 };
+    UndecidedRow undecided = { .n = 0 };
     for (size_t k = 0; k < n; k += LANES) {
         v8d v;
         memcpy(&v, room + k, sizeof v);
@@ -198,9 +199,9 @@ CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *
         store(p, k, n, y);
         if (!simd_any(fails))
             continue;
-        if (slow.n == 0)
-            slow = (SlowRow){ .x = x, .n = n, .at = place_of(x, top) };
-        size_t open = settle(&slow, k, &fails, softmax_slow, p);
+        if (undecided.n == 0)
+            undecided = (UndecidedRow){ .x = x, .n = n, .at = index_of(x, top) };
+        size_t open = settle(&undecided, k, &fails, softmax_decide, p);
         if (open < n)
             return open;
     }
@@ -214,8 +215,8 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
         fill(l, n, float_nan());
         return n;
     }
-    SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
-    double log = row_log(x, n, top, slow.at, room), e = HEIGHT_U(height(n), log_softmax), below = 1 - e, above = 1 + e;
+    UndecidedRow undecided = { .x = x, .n = n, .at = index_of(x, top) };
+    double log = row_log(x, n, top, undecided.at, room), e = HEIGHT_U(height(n), log_softmax), below = 1 - e, above = 1 + e;
     for (size_t k = 0; k < n; k += LANES) {
         v8d v = shifted(x, k, n, top) - log;
         probe_relative(v, e);
@@ -224,7 +225,7 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
         store(l, k, n, y + 0.0f);
         if (!simd_any(fails))
             continue;
-        size_t open = settle(&slow, k, &fails, log_softmax_slow, l);
+        size_t open = settle(&undecided, k, &fails, log_softmax_decide, l);
         if (open < n)
             return open;
     }
@@ -238,13 +239,13 @@ CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, f
         *nll = float_nan();
         return n;
     }
-    SlowRow slow = { .x = x, .n = n, .at = place_of(x, top) };
-    double v = row_log(x, n, top, slow.at, room) - ((double)x[y] - top), e = HEIGHT_U(height(n), log_softmax);
+    UndecidedRow undecided = { .x = x, .n = n, .at = index_of(x, top) };
+    double v = row_log(x, n, top, undecided.at, room) - ((double)x[y] - top), e = HEIGHT_U(height(n), log_softmax);
     PROBE(1, v, 0, fabs(v) * e);
     *nll = (float)(v * (1 - e));
     if (*nll == (float)(v * (1 + e)) && tier_force == 0)
         return n;
-    if (!log_softmax_slow(&slow, y, nll))
+    if (!log_softmax_decide(&undecided, y, nll))
         return y;
     *nll = -*nll + 0.0f;
     return n;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A row of logits becomes probabilities or their logarithms, correctly rounded. softmax, log_softmax, nll and attention's softmax share it.
+/* A row of logits becomes probabilities or their logarithms, correctly rounded. softmax, log_softmax, nll and
+ * attention's softmax share it.
  *
  *     p_v = RN(e^x_v / sum_j e^x_j)        l_v = RN(x_v - log sum_j e^x_j)        n logits, n <= 2^24
  *
  * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or nothing but -inf, is NaN.
- * Three tiers decide (tier_force of round.h): binary64 with a bound (softmax.c), double-double with a bound, and arguments for the values
- * that no precision decides, such as rational ones (both softmax_slow.c). The functions of rows return n when every column is decided,
- * and otherwise the first column that no tier decides.
- * A row needs scratch memory: softmax_room allocates an array of doubles for each thread from the scratch memory of the call. */
+ * Three tiers decide (tier_force in round.h): binary64 with a bound (softmax.c), double-double with a bound, and proofs
+ * for the values that no precision decides, such as rational ones (both in softmax_decide.c). The functions of rows
+ * return n when every column is decided, and otherwise the first column that no tier decides.
+ * A row needs scratch memory: softmax_room allocates an array of doubles for each thread from the scratch memory of the
+ * call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
 
@@ -37,15 +39,18 @@ void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
  *   softmax_bound       out[k], for p_k: the relative error is b_k + sum p_j b_j, where b also covers the rounding u |x_k - max| of the
  *                       exponent, and (n + 8) u for the sum of n powers, the exponential and the division
  *   log_softmax_bound   for log p of one logit z, computed as (z - max) - log sum, each operation of which rounds by u
- *   softmax_grad_bound  for p (dp - sum dp p), where x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u |dp| */
+ *   softmax_grad_bound  for p (dp - sum dp p), where x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u
+ * |dp| */
 void   softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out);
 double log_softmax_bound(const float *x, const float *b, size_t n, double z);
 void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);
 
-/* Sets the error of a row whose function returned `column` as undecided; the sentence names the operator and its operands. */
+/* Sets the error of a row whose function returned `column` as undecided; the sentence names the operator and its
+ * operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* The state of the slow tiers for one row, whose largest logit x[at] is finite. A sum over the row is computed when it is first needed. */
+/* A row of which the second and third tier decide elements; its largest logit x[at] is finite. A sum over the row is
+ * computed when it is first needed. */
 typedef struct {
     const float *x;
     size_t n, at;
@@ -54,9 +59,9 @@ typedef struct {
     dd     log;          // log(1 + others)
     size_t allowed, equal;   // how many logits are above -inf (0: not counted yet), and how many of these equal the largest
     double next;         // the largest x_j - x_at with j != at
-} SlowRow;
+} UndecidedRow;
 
-bool softmax_slow(SlowRow *row, size_t v, float *p);
-bool log_softmax_slow(SlowRow *row, size_t v, float *l);
+bool softmax_decide(UndecidedRow *row, size_t v, float *p);
+bool log_softmax_decide(UndecidedRow *row, size_t v, float *l);
 
 #endif

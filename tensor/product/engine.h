@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine sums products in binary64, in any order it likes; the driver (product.c) does all the rest.
+/* An engine sums products in binary64, in any order; the driver (product.c) does everything else.
  *
  * The left operand arrives as widened lines: element (line, k) is value[line * line_stride + k * k_stride],
  * and one of the two strides is 1. The right operand arrives as a strip: the values of up to `width` lines

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The BLAS library as an engine: opened when it is first needed, tested, and refused with a sentence where it
- * cannot be used. Which library that may be was chosen when the program was built (make BLAS=…).
+/* The BLAS library as an engine: opened when it is first needed, tested, and refused with a sentence where it cannot be
+ * used. Which library that may be was chosen when the program was built (make BLAS=…).
  *
- * OpenBLAS asks for 128 MiB of address space a thread when it is loaded, and asks again without end where it
- * does not get them; so the space is asked for here, before. The library is searched for at the path that was
- * found when the program was built, then by its soname. It must be built for OpenMP, since each of our threads
- * calls it: a build for POSIX threads would start a team of its own inside each call. */
+ * OpenBLAS asks for 128 MiB of address space for each thread when it is loaded, and asks again without end where it
+ * does not get them. So this file asks for the space before it loads the library. The library is searched for at the
+ * path that was found when the program was built, then by its soname. It must be built for OpenMP, since each of our
+ * threads calls it: a build for POSIX threads would start a team of its own inside each call. */
 #include "tensor/product/engine.h"
 
 #if defined(PULSE_BLAS_builtin)

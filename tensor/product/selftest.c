@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are whole tiles; all
- * transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and negative zeros. Every thread takes
- * part, because a library keeps buffers for each thread. */
+/* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are
+ * whole tiles; all transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and
+ * negative zeros. Every thread takes part, because a library keeps buffers for each thread. */
 #include "tensor/base/float.h"
 #include "tensor/exact/exact.h"
 #include "tensor/product/engine.h"
@@ -109,7 +109,7 @@ bool engine_selftest(const Engine *engine, Error *e)
 
 enum { ROWS = 104, WHOLE = 1024, TILE = 256 };
 
-/* A long side is cut into tiles by the driver, so that a shorter one with the same rest takes the same path. */
+/* The driver cuts a long side into tiles, so a shorter side with the same remainder is computed by the same code. */
 static size_t shorter(size_t side) { return side > WHOLE ? WHOLE - TILE + side % TILE : side; }
 
 /* Every thread computes all three products, because a library keeps buffers for each thread. */

@@ -123,8 +123,8 @@ static void seed_got(const char *folder, Arena *a, Error *e)
 
 const Parser parser_got = { "got", parse_got, seed_got };
 
-/* A tape of a few nodes with a walk back, as `trace` writes one. Its numbers are whole; what trace.json says of them is
- * not. */
+/* A tape of a few nodes with a backward pass, as `trace` writes one. Its numbers are whole; what trace.json says of
+ * them is not. */
 static Tape recorded_tape(Arena *a, Error *e)
 {
     static float x[6] = { 1, 2, 3, 4, 5, 6 }, w[12] = { 0.5f, -1, 2 };

@@ -32,7 +32,7 @@ static inline void put_inputs(Bench *b, const OpCase *c)
         b->x[k] = tape_param(&b->tape, "x", input_of(b, c, k), c->kind[k] != INPUT_CONSTANT);
 }
 
-/* The call of a case and its walk back, so that the operators of its derivative are called too. */
+/* The call of a case and its backward pass, so that the operators of its derivative are called too. */
 static inline void run_on_tape(Bench *b, const OpCase *c)
 {
     begin(b);

@@ -137,12 +137,13 @@ static void gradients_are_made_of_the_operators_that_graph_md_states(void **stat
                 snprintf(made + strlen(made), sizeof made - strlen(made), "%s%s", *made ? " " : "", n->op->name);
         }
         if (strcmp(made, op_cases[k].backward ? op_cases[k].backward : "") != 0)
-            fail_msg("%s: the walk back ran \"%s\", expected \"%s\"", op_cases[k].name, made, op_cases[k].backward);
+            fail_msg("%s: the backward pass ran \"%s\", expected \"%s\"", op_cases[k].name, made, op_cases[k].backward);
         end(&b);
     }
 }
 
-/* sum_i dy_i y_i with input k moved by `step` in the direction of the gradient's signs; *moved = sum_i g_i (x'_i - x_i). */
+/* sum_i dy_i y_i with input k moved by `step` in the direction of the gradient's signs; *moved = sum_i g_i (x'_i -
+ * x_i). */
 static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step, double *moved)
 {
     Bench b;
@@ -166,8 +167,9 @@ static double moved_value(const OpCase *c, size_t k, const Tensor *g, float step
     return value;
 }
 
-/* Exactness is the kernels' matter (each is tested against MPFR); this finds a wrong formula. A central difference with step
- * h is off by h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5): 2^-9 of the signal is generous. */
+/* Exactness is the kernels' matter (each is tested against MPFR); this finds a wrong formula. A central difference with
+ * step h is off by h^2/6 |f'''| (about 1e-5 here) and by the outputs' 2^-24 over 2 h (about 1e-5): 2^-9 of the signal
+ * is generous. */
 static void gradients_are_the_derivatives_of_what_was_computed(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of unlearning on a tiny model: rounds, divergence, and the methods over weights. The order of samples: test_epochs. */
+/* The loop of unlearning on a tiny model: rounds, divergence, and the methods over weights. The order of samples:
+ * test_epochs. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/tiny_world.h"
@@ -16,7 +17,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of the first. */
+/* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of
+ * the first. */
 static void what_the_reference_said_is_kept_and_is_right(void **state)
 {
     TinyWorld *w = *state;
@@ -154,7 +156,8 @@ static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **st
     }
 }
 
-/* A walk back that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite becomes a result. */
+/* A subtraction that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite
+ * becomes a result. */
 static void weights_that_are_not_finite_are_no_result(void **state)
 {
     TinyWorld *w = *state;
@@ -166,7 +169,7 @@ static void weights_that_are_not_finite_are_no_result(void **state)
     assert_false(round_step(&r, &w->error));
     expect_fine(&w->error);
     assert_false(round_end(&r, &w->error));
-    expect_sentence(&w->error, "is not finite after the walk back", "unlearn.strength");
+    expect_sentence(&w->error, "is not finite after the subtraction", "unlearn.strength");
     for (size_t i = 0; i < shape_size(w->lora.pairs[0].a->tensor.shape); i++)
         w->lora.pairs[0].a->tensor.f32[i] *= 0x1p20f;
     assert_false(round_merge(&r, &w->error));
@@ -174,7 +177,8 @@ static void weights_that_are_not_finite_are_no_result(void **state)
     rounds_close(&r);
 }
 
-/* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite, too. */
+/* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite,
+ * too. */
 static void moments_that_are_not_finite_are_a_divergence(void **state)
 {
     TinyWorld *w = *state;
@@ -195,7 +199,8 @@ static void moments_that_are_not_finite_are_a_divergence(void **state)
 
 /* --- methods over weights --- */
 
-/* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w - w0). */
+/* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w -
+ * w0). */
 static void the_task_vector_is_walked_backwards(void **state)
 {
     (void)state;

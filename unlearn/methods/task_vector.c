@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from its first
- * weights.
+/* Task vector: the model is over-fitted on the forget set, and then the change of its weights is taken away from its
+ * first weights.
  *
  *     L = CE(forget), and after the last step w = w_0 - strength (w - w_0)      Ilharco et al. 2023
  *
- * MUSE reinforces for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA adapters that
- * started at B = 0 the same walk is B = -strength B. */
+ * MUSE reinforces for 10 epochs and chooses the strength by its effect; the default of its script is 5. For LoRA
+ * adapters that started at B = 0 the same walk is B = -strength B. */
 #include <string.h>
 #include "tensor/ops.h"
 #include "unlearn/method.h"
@@ -48,7 +48,7 @@ static bool put(Tensor *to, const Node *value, const char *name, Error *e)
     if (!value)
         return false;
     if (!tensor_finite(value->out))
-        return error_set(e, "task_vector: %s is not finite after the walk back, expected a smaller unlearn.strength or learning "
+        return error_set(e, "task_vector: %s is not finite after the subtraction, expected a smaller unlearn.strength or learning "
                             "rate",
                          name);
     memcpy(to->f32, value->out.f32, tensor_bytes(*to));

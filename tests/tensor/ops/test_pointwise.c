@@ -164,7 +164,8 @@ static void gains_may_be_halves(void **state)
     }
 }
 
-/* The scalar functions have a test of their own: here, that each operator is the function of its name, on any number of threads. */
+/* The scalar functions have a test of their own: here, that each operator is the function of its name, on any number of
+ * threads. */
 static void scalar_operators_are_their_functions_on_any_number_of_threads(void **state)
 {
     (void)state;
@@ -203,7 +204,7 @@ static Case case_make(void)
                    NULL, NULL, data_tensor(&arena, s, DATA_GAUSSIAN, 3) };
 }
 
-static void walk_back(Case *c)
+static void pass_back(Case *c)
 {
     tape_seed(&tape, c->y, tape_input(&tape, "dy", c->dy));
     tape_backward(&tape);
@@ -217,7 +218,7 @@ static void arithmetic_differentiates(void **state)
         Case c = case_make();
         c.y = which == 0 ? op_add(&tape, c.a, c.b) : which == 1 ? op_sub(&tape, c.a, c.b) : which == 2 ? op_mul(&tape, c.a, c.b)
             : which == 3 ? op_axpy(&tape, c.a, c.b, 0.3f) : which == 4 ? op_scale(&tape, c.a, 0.3f) : op_ratio(&tape, c.a, 3, 7);
-        walk_back(&c);
+        pass_back(&c);
         for (size_t k = 0; k < (size_t)(ROWS * COLS); k++) {
             float dy = c.dy.f32[k], a = c.a->out.f32[k], b = c.b->out.f32[k];
             float da = which == 2 ? product(dy, b) : which == 4 ? product(0.3f, dy) : which == 5 ? quotient(3, dy, 7) : dy;
@@ -238,7 +239,7 @@ static void rows_differentiate(void **state)
     c.b = tape_param(&tape, "g", gain, true);
     c.c = tape_param(&tape, "s", shift, true);
     c.y = op_affine_rows(&tape, c.a, c.b, c.c);
-    walk_back(&c);
+    pass_back(&c);
     for (size_t j = 0; j < COLS; j++) {
         mpfr_t dg, db, term;
         mpfr_inits2(900, dg, db, term, (mpfr_ptr)0);
@@ -267,7 +268,7 @@ static void activations_differentiate(void **state)
     for (size_t f = 0; f < sizeof table / sizeof *table; f++) {
         Case c = case_make();
         c.y = table[f].op(&tape, c.a);
-        walk_back(&c);
+        pass_back(&c);
         for (size_t k = 0; k < (size_t)(ROWS * COLS); k++) {
             float x = table[f].op == op_log_sigmoid ? -c.a->out.f32[k] : c.a->out.f32[k];
             expect_float(c.a->grad->out.f32[k], product(c.dy.f32[k], oracle_scalar_value(table[f].derivative, x)), "dx of %s",

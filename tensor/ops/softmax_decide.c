@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The slow tiers of a row of softmax: double-double, then what a bound alone or a rational decides.
+/* The second and the third tier of a row of softmax, which decide what the first (softmax.c) leaves undecided:
+ * double-double, then cases that a bound or a rational number decides.
  *
  * With d_j = x_j - x_at <= 0, which is an exact double-double, and T = sum over j != at of e^d_j,
  *
@@ -19,12 +20,12 @@
  * at least 2^-152, of which that is less than 2^-600. */
 static const double LEFT_OUT = -600;
 
-static dd shifted(const SlowRow *row, size_t j)
+static dd shifted(const UndecidedRow *row, size_t j)
 {
     return dd_sum((double)row->x[j], -(double)row->x[row->at]);
 }
 
-static void sum_others(SlowRow *row)
+static void sum_others(UndecidedRow *row)
 {
     if (row->summed)
         return;
@@ -38,7 +39,7 @@ static void sum_others(SlowRow *row)
     row->summed = true;
 }
 
-static bool softmax_dd(SlowRow *row, size_t v, float *p)
+static bool softmax_dd(UndecidedRow *row, size_t v, float *p)
 {
     dd d = shifted(row, v);
     if (!(d.h >= LEFT_OUT))
@@ -48,7 +49,7 @@ static bool softmax_dd(SlowRow *row, size_t v, float *p)
     return dd_round(y, HEIGHT_U(3 * (double)row->n, softmax_dd) * 0x1p-53, p);
 }
 
-static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
+static bool log_softmax_dd(UndecidedRow *row, size_t v, float *l)
 {
     dd d = shifted(row, v);
     sum_others(row);
@@ -64,7 +65,7 @@ static bool log_softmax_dd(SlowRow *row, size_t v, float *l)
 
 /* --- The last tier. --- */
 
-static void look(SlowRow *row)
+static void look(UndecidedRow *row)
 {
     if (row->allowed)
         return;
@@ -78,15 +79,15 @@ static void look(SlowRow *row)
     }
 }
 
-/* T < 2^power: T <= (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
-static bool others_below(const SlowRow *row, double power)
+/* Whether T < 2^power. T is at most (n-1) e^next, e^next < 2^(1.44 next) for next < 0, and n - 1 < 2^24. */
+static bool others_below(const UndecidedRow *row, double power)
 {
     return row->next * 1.44 + 24 < power;
 }
 
-/* 1/k for k equal logits among masked ones (k <= 2^24: the quotient in double rounds harmlessly);
- * 0 below e^-104 < 2^-150; 1 where T < 2^-26. */
-static bool softmax_last(SlowRow *row, size_t v, float *p)
+/* The value is 1/k where all k logits that are not masked are equal (k <= 2^24, so the quotient in double may be
+ * rounded again), 0 where it is below e^-104 < 2^-150, and 1 where T < 2^-26. */
+static bool softmax_last(UndecidedRow *row, size_t v, float *p)
 {
     look(row);
     double d = (double)row->x[v] - (double)row->x[row->at];
@@ -95,10 +96,10 @@ static bool softmax_last(SlowRow *row, size_t v, float *p)
     return zero || rational || one;
 }
 
-/* -log k for k equal logits; 0 where T < 2^-151; d - a positive number below any float's reach where
- * T < 2^-60: d, a difference of floats that is then beyond -25, may be a midpoint and its upper neighbour
- * wrong, so the open interval (d - 2^-60, d) is asked for one float. */
-static bool log_softmax_last(SlowRow *row, size_t v, float *l)
+/* The value is -log k for k equal logits, and 0 where T < 2^-151. Where T < 2^-60 it lies in the open interval (d -
+ * 2^-60, d). There d, a difference of floats below -25, may be a midpoint, so the float of d itself could be wrong, and
+ * the interval is asked for its one float. */
+static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
 {
     look(row);
     dd d = shifted(row, v);
@@ -119,12 +120,12 @@ static bool log_softmax_last(SlowRow *row, size_t v, float *l)
     return others_below(row, -60) && (TURNED(log_softmax_below) || *l == round_sum(d.h, d.l - 0x1p-59));
 }
 
-bool softmax_slow(SlowRow *row, size_t v, float *p)
+bool softmax_decide(UndecidedRow *row, size_t v, float *p)
 {
     return (tier_force < 2 && softmax_dd(row, v, p)) || softmax_last(row, v, p);
 }
 
-bool log_softmax_slow(SlowRow *row, size_t v, float *l)
+bool log_softmax_decide(UndecidedRow *row, size_t v, float *l)
 {
     return (tier_force < 2 && log_softmax_dd(row, v, l)) || log_softmax_last(row, v, l);
 }

@@ -40,47 +40,47 @@ typedef struct {
  * least 1 and at least |e^-z|. SLACK covers the rounding of the bounds themselves. --- */
 #define SLACK 1.001
 static double gate(double hi, double R)  { return SLACK * fmin(1, exp(hi + R)); }                       // |s(z)|
-static double bound_exp(double lo, double hi, double R)  { (void)lo; return SLACK * exp(hi + R); }
-static double bound_log(double lo, double hi, double R)  { (void)hi, (void)R; return SLACK * (fabs(log(lo)) + 1.4); }
-static double bound_sigmoid(double lo, double hi, double R) { (void)lo; return gate(hi, R); }
-static double bound_log_sigmoid(double lo, double hi, double R)     // |log(1 + w)| <= |w| as Re w >= 0, and <= log(1 + |w|) + pi/2
+static double largest_exp(double lo, double hi, double R)  { (void)lo; return SLACK * exp(hi + R); }
+static double largest_log(double lo, double hi, double R)  { (void)hi, (void)R; return SLACK * (fabs(log(lo)) + 1.4); }
+static double largest_sigmoid(double lo, double hi, double R) { (void)lo; return gate(hi, R); }
+static double largest_log_sigmoid(double lo, double hi, double R)     // |log(1 + w)| <= |w| as Re w >= 0, and <= log(1 + |w|) + pi/2
 {
     (void)hi;
     double w = exp(R - lo);
     return SLACK * fmin(w, log1p(w) + 1.6);
 }
 static double farthest(double lo, double hi, double R) { return fmax(fabs(lo), fabs(hi)) + R; }
-static double bound_silu(double lo, double hi, double R) { return farthest(lo, hi, R) * gate(hi, R); }
-static double bound_silu_grad(double lo, double hi, double R)
+static double largest_silu(double lo, double hi, double R) { return farthest(lo, hi, R) * gate(hi, R); }
+static double largest_silu_grad(double lo, double hi, double R)
 {
     return gate(hi, R) * (1 + farthest(lo, hi, R) * gate(-lo, R));
 }
-static double bound_quick_gelu(double lo, double hi, double R) { return bound_silu(1.702 * lo, 1.702 * hi, 1.702 * R); }
-static double bound_quick_gelu_grad(double lo, double hi, double R) { return bound_silu_grad(1.702 * lo, 1.702 * hi, 1.702 * R); }
+static double largest_quick_gelu(double lo, double hi, double R) { return largest_silu(1.702 * lo, 1.702 * hi, 1.702 * R); }
+static double largest_quick_gelu_grad(double lo, double hi, double R) { return largest_silu_grad(1.702 * lo, 1.702 * hi, 1.702 * R); }
 /* |P(a + bi)| <= e^(b^2/2) P(a) by integrating the density along the horizontal line; P(-t) <= e^(-t^2/2) / 2. */
 static double normal(double hi, double R)
 {
     double a = hi + R;
     return SLACK * exp(R * R / 2) * (a < 0 ? 0.5 * exp(-a * a / 2) : 1);
 }
-static double bound_gelu(double lo, double hi, double R) { return farthest(lo, hi, R) * normal(hi, R); }
-static double bound_gelu_grad(double lo, double hi, double R)
+static double largest_gelu(double lo, double hi, double R) { return farthest(lo, hi, R) * normal(hi, R); }
+static double largest_gelu_grad(double lo, double hi, double R)
 {
     double a = fmax(0, (lo > 0 ? lo : -hi) - R);
     return normal(hi, R) + SLACK * 0.4 * exp((R * R - a * a) / 2) * farthest(lo, hi, R);
 }
 
 static const Row rows[] = {
-    { &scalar_exp,             CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    bound_exp },
-    { &scalar_sigmoid,         CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    bound_sigmoid },
-    { &scalar_log_sigmoid,     CONSTANT, 7, CONSTANT, SAME,      -9, 1,    bound_log_sigmoid },
-    { &scalar_silu,            HALF,     7, SAME,     CONSTANT,  -9, 1,    bound_silu },
-    { &scalar_silu_grad,       CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    bound_silu_grad },
-    { &scalar_quick_gelu,      HALF,     7, SAME,     CONSTANT, -10, 0.75, bound_quick_gelu },
-    { &scalar_quick_gelu_grad, CONSTANT, 7, CONSTANT, CONSTANT, -10, 0.75, bound_quick_gelu_grad },
-    { &scalar_gelu,            HALF,     4, SAME,     CONSTANT, -12, 0.5,  bound_gelu },
-    { &scalar_gelu_grad,       CONSTANT, 4, CONSTANT, CONSTANT, -12, 0.5,  bound_gelu_grad },
-    { &scalar_log,             POLYNOMIAL, 0, POLYNOMIAL, NOT_A_NUMBER, 200, 0, bound_log },
+    { &scalar_exp,             CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    largest_exp },
+    { &scalar_sigmoid,         CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    largest_sigmoid },
+    { &scalar_log_sigmoid,     CONSTANT, 7, CONSTANT, SAME,      -9, 1,    largest_log_sigmoid },
+    { &scalar_silu,            HALF,     7, SAME,     CONSTANT,  -9, 1,    largest_silu },
+    { &scalar_silu_grad,       CONSTANT, 7, CONSTANT, CONSTANT,  -9, 1,    largest_silu_grad },
+    { &scalar_quick_gelu,      HALF,     7, SAME,     CONSTANT, -10, 0.75, largest_quick_gelu },
+    { &scalar_quick_gelu_grad, CONSTANT, 7, CONSTANT, CONSTANT, -10, 0.75, largest_quick_gelu_grad },
+    { &scalar_gelu,            HALF,     4, SAME,     CONSTANT, -12, 0.5,  largest_gelu },
+    { &scalar_gelu_grad,       CONSTANT, 4, CONSTANT, CONSTANT, -12, 0.5,  largest_gelu_grad },
+    { &scalar_log,             POLYNOMIAL, 0, POLYNOMIAL, NOT_A_NUMBER, 200, 0, largest_log },
     { &scalar_sqrt,            ROOT, 0, ROOT, NOT_A_NUMBER, 0, 0, NULL },
     { &scalar_rsqrt,           RECIPROCAL_ROOT, 0, RECIPROCAL_ROOT, NOT_A_NUMBER, 0, 0, NULL },
 };

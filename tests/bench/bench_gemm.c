@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Correctly rounded products against cblas_dgemm and cblas_sgemm of the same shapes, in one run: medians of
- * ratios of neighbours in time, since the machine may be shared. Widening, norms, rounding test and the
- * slow tier are all inside our time. */
+/* Correctly rounded products against cblas_dgemm and cblas_sgemm of the same shapes, in one run. The measure is the
+ * median of the ratios of neighbouring runs, because the machine may be shared. Our time includes widening, norms, the
+ * rounding test and the exact tier. */
 #include <dlfcn.h>
 #include <omp.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the patterns of operands (inputs.h) are made of: random numbers and tensors, and the operators of single elements. */
+/* Draw: the parts of the patterns of operands (inputs.h): random numbers and tensors, and operands of element-wise
+ * operators. */
 #ifndef PULSE_TESTS_BOUNDS_DRAW_H
 #define PULSE_TESTS_BOUNDS_DRAW_H
 
@@ -40,7 +41,8 @@ static inline Tensor constant(Arena *a, float x, Shape shape)
     return t;
 }
 
-/* axpy, momentum, affine_rows, linear, lora_merge, rope; sgd, adam_m, adam_v, adamw; clip_factor; functions of one number. */
+/* axpy, momentum, affine_rows, linear, lora_merge, rope; sgd, adam_m, adam_v, adamw; clip_factor; functions of one
+ * number. */
 bool draw_rounding(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a);
 bool draw_clip(Hard *h, int pattern, uint64_t *s, Arena *a);

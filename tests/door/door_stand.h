@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* DoorStand: what a test of pulse.h stands on: one open context, and what a call is expected to say. Included by the one file of a test
- * program, whose own these are. */
+/* DoorStand: what each test of pulse.h starts with: an open context, and checks of what a call returns. Only the one
+ * file of a test program may include this. */
 #ifndef PULSE_TESTS_DOOR_DOOR_STAND_H
 #define PULSE_TESTS_DOOR_DOOR_STAND_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A program that embeds the library learns from pulse_open that the engine of products is wrong, before any product, and from pulse_check
- * that it has become wrong since. The engine below stands in the place of the built-in one, and is wrong when it is told to be. */
+/* A program that embeds the library learns from pulse_open that the engine of products is wrong, before any product,
+ * and from pulse_check that it has become wrong since. The engine below replaces the built-in one, and computes wrong
+ * sums when a flag is set. */
 #include "tests/door/door_stand.h"
 
 #include <stdatomic.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A fuzz target: one parser, and valid files to start from.
  *
- * A target answers, or gives a sentence, and never both; fuzz_parsers.c holds every input to that. It keeps nothing of an input, so that
- * each run is the first. A target whose files carry a checksum repairs it, so that the changes reach what stands behind the checksum. */
+ * A target answers, or gives a sentence, and never both; fuzz_parsers.c holds every input to that. It keeps nothing of
+ * an input, so that no run depends on another. A target whose files carry a checksum repairs it, so that the changes
+ * reach what stands behind the checksum. */
 #ifndef PULSE_TESTS_FUZZ_FUZZ_H
 #define PULSE_TESTS_FUZZ_FUZZ_H
 

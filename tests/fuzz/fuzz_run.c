@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: what a run or a training leaves, and goes on from. */
+/* Fuzz targets: the files that a run or a training writes and continues from. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>

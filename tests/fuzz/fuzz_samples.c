@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzz targets: files of questions, and what a world says of itself. */
+/* Fuzz targets: files of questions, and the files that describe a world. */
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

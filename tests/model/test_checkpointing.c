@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* train.checkpointing = layer: the layers of a step are forgotten and run again, and no bit of any gradient or weight may show it. */
+/* train.checkpointing = layer: the layers of a step are freed and run again, which changes no bit of any gradient or
+ * weight. */
 #include <string.h>
 #include "model/modules.h"
 #include "tensor/ops.h"
@@ -21,7 +22,8 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     return d;
 }
 
-/* Losses on logits, with a reference, on hidden states, with masked gradients; adapters, the projector as well, all weights. */
+/* Losses on logits, with a reference, on hidden states, with masked gradients; adapters, the projector as well, all
+ * weights. */
 static void no_bit_of_a_step_changes(void **state)
 {
     (void)state;
@@ -48,7 +50,8 @@ enum { LINKS = 6, ROWS = 5, WIDTH = 7 };
 
 typedef struct { Node **weight; size_t first, count; } Links;
 
-/* x + silu(x W) for some W, the same W twice in a row, so that a parameter gets contributions from inside and from outside. */
+/* x + silu(x W) for some W, the same W twice in a row, so that a parameter gets contributions from inside and from
+ * outside. */
 static Node *links_run(Tape *t, Node *x, const void *context)
 {
     const Links *l = context;
@@ -57,7 +60,8 @@ static Node *links_run(Tape *t, Node *x, const void *context)
     return x;
 }
 
-/* Gradients of the chain, cut after the links whose bit of `cuts` is set; each piece is a segment. walks: how often the tape is walked. */
+/* Gradients of the chain, cut after the links whose bit of `cuts` is set; each piece is a segment. walks: how often the
+ * tape is walked. */
 static void chain(unsigned cuts, bool checkpoint, int walks, Tensor out[LINKS / 2 + 1], Arena *keep, size_t *nodes)
 {
     Error e = { .failed = false };

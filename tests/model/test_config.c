@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* config.json: what it means, what is written back, and the keys that are refused by name. */
 #include "tests/support/check.h"
 
 #include <stdio.h>

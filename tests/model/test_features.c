@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a frozen vision tower says of a picture is kept while a trainer is open, and no bit of the weights may show it. */
+/* The outputs of a frozen vision tower are cached while a trainer is open, which changes no bit of the weights. */
 #include <string.h>
 #include "model/reuse/features.h"
 #include "tests/support/tiny_world.h"

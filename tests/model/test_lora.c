@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Adapters: which modules they adapt, how they start, and what merging them gives. */
 #include "tests/support/stand_model.h"
 
 #include <math.h>
@@ -71,7 +72,8 @@ static void new_factors_are_gaussian_and_zero(void **state)
             expect_float(l.pairs[i].b->tensor.f32[k], 0, "B");
 }
 
-/* The scale s equals MPFR's, for ranks that are squares and others, and for alphas that are whole numbers and others. */
+/* The scale s equals MPFR's, for ranks that are squares and others, and for alphas that are whole numbers and
+ * others. */
 static void the_scale_is_the_nearest_float(void **state)
 {
     (void)state;

@@ -40,7 +40,7 @@ static bool load(Lora *l, const char *more)
         && lora_load(l, &model, scratch("keys"), &arena, &error);
 }
 
-static void keys_that_change_no_output_are_in_nobody_s_way(void **state)
+static void keys_that_change_no_output_are_accepted(void **state)
 {
     (void)state;
     static const char *const keys[] = {
@@ -92,7 +92,8 @@ static void keys_that_ask_for_another_model_are_refused_by_name(void **state)
     }
 }
 
-/* The expected ranks and scales are worked out by hand from PEFT's rule: the first key that fits, ranks and alphas apart. */
+/* The expected ranks and scales are worked out by hand from PEFT's rule: the first key that fits, ranks and alphas
+ * apart. */
 static void patterns_give_single_modules_their_rank_and_alpha(void **state)
 {
     (void)state;
@@ -134,7 +135,8 @@ static void patterns_give_single_modules_their_rank_and_alpha(void **state)
     }
 }
 
-/* vision_feature_layer -2 leaves the last layer of the tower idle. Its adapter changes no output; merging merges it too. */
+/* vision_feature_layer -2 leaves the last layer of the tower idle. Its adapter changes no output; merging merges it
+ * too. */
 static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **state)
 {
     (void)state;
@@ -219,7 +221,7 @@ static void the_embedding_of_a_tied_model_is_its_head_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(keys_that_change_no_output_are_in_nobody_s_way, begin, stand_end),
+        cmocka_unit_test_setup_teardown(keys_that_change_no_output_are_accepted, begin, stand_end),
         cmocka_unit_test_setup_teardown(keys_that_ask_for_another_model_are_refused_by_name, begin, stand_end),
         cmocka_unit_test_setup_teardown(patterns_give_single_modules_their_rank_and_alpha, begin, stand_end),
         cmocka_unit_test_setup_teardown(an_adapter_of_an_idle_layer_is_taken_and_changes_nothing, begin, stand_end),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Adapters in PEFT's folders, read and written, and the files that are refused. */
 #include "tests/support/stand_model.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows that samples have in common are run once, and rows that were run before not again: no bit may show it, wherever
- * the samples part, however they are cut into calls, and however many rows may be kept. */
+/* Rows that samples have in common are run once, and rows that were run before are not run again. That changes no bit,
+ * wherever the samples begin to differ, however they are divided into calls, and however many rows may be kept. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The list of weights of a config: names, shapes, initial values, and which of them are trained. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -74,7 +75,7 @@ static void the_world_model_has_the_size_it_should(void **state)
     assert_string_equal(w.list[w.count - 1].name, "language_model.lm_head.weight");
 }
 
-static void new_weights_start_as_weights_def_says(void **state)
+static void new_weights_start_as_llava_weights_def_says(void **state)
 {
     (void)state;
     Weights w;
@@ -152,7 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(llava_7b_has_the_published_names_shapes_and_count),
         stand_test(the_world_model_has_the_size_it_should),
-        stand_test(new_weights_start_as_weights_def_says),
+        stand_test(new_weights_start_as_llava_weights_def_says),
         stand_test(patterns_match_whole_paths),
         stand_test(a_lack_of_memory_is_a_sentence),
     };

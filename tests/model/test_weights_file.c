@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Weights in files: layouts of names, shards, dtypes, and the files that are refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -352,8 +353,9 @@ static void shards_are_read_and_their_map_is_held_to(void **state)
     }
 }
 
-/* The cache of the Hugging Face Hub is made of links that leave the folder: snapshots/<revision>/model-….safetensors -> ../../blobs/<sha>.
- * So a shard may be a link to anywhere; it is the name in the index, which somebody else has written, that may not leave the folder. */
+/* The cache of the Hugging Face Hub is made of links that leave the folder: snapshots/<revision>/model-….safetensors ->
+ * ../../blobs/<sha>. So a shard may be a link to anywhere; it is the name in the index, which somebody else has
+ * written, that may not leave the folder. */
 static void a_shard_may_be_a_link_but_its_name_stays_in_the_folder(void **state)
 {
     (void)state;

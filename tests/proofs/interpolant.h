@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Interpolant: a function over a block of consecutive floats, as a polynomial with a proven bound.
+/* Interpolant: a polynomial in place of a function f over a block of consecutive floats, with a proven bound of its
+ * error.
  *
- * MPFR gives f at six floats of the block, near Chebyshev's points. The polynomial through them is within
- * B W (h/R)^6 of f, where h is half the width of the block, W the largest product of distances to the nodes
- * in units of h (taken over all floats of the block), and B bounds |f| in the complex plane within R of the
- * block (Cauchy's estimate of the sixth derivative). Horner's rule in double costs 2 * 6 u sum |c_k|,
- * rounded coefficients 2 u and the rounding test 2 u more; MPFR's own error (2^-100) drowns in that. */
+ * The polynomial goes through f at six floats of the block, near Chebyshev's points; MPFR gives f there. Let h be half
+ * the width of the block, and B a bound of |f| in the complex plane within R of the block. Let W be the largest
+ * product, over the floats of the block, of the distances to the six nodes in units of h. By Cauchy's estimate of the
+ * sixth derivative, the polynomial is within B W (h/R)^6 of f. The evaluation in double has further errors. In units of
+ * u sum |c_k| they are 12 for Horner's rule, 2 for the rounded coefficients, and 2 for the rounding test. MPFR's own
+ * error of 2^-100 is negligible. */
 #ifndef PULSE_TESTS_PROOFS_INTERPOLANT_H
 #define PULSE_TESTS_PROOFS_INTERPOLANT_H
 
@@ -16,8 +18,9 @@ enum { INTERPOLANT_NODES = 6, INTERPOLANT_NARROWEST = 6, INTERPOLANT_WIDEST = 14
 
 void interpolant_begin(void);      // once, before the rest; then threads may share it
 
-/* Coefficients c of f over the floats with bits first … first + count - 1 (count a power of two, one binade), in
- * t = (index - count/2) / (count/2). Returns the bound of |Horner's value - f|. */
+/* Computes the coefficients c of the polynomial in t = (index - count/2) / (count/2), for the floats whose bits are
+ * first … first + count - 1. They lie in one binade, and count is a power of two. Returns the bound of |Horner's value
+ * - f|. */
 double interpolant(OracleFormula f, uint32_t first, uint32_t count, double R, double B, double c[INTERPOLANT_NODES]);
 
 #endif

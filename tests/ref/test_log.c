@@ -12,7 +12,7 @@ static void expect_reason(void)
     expect_sentence(&error, "log.jsonl: cannot be written: ");
 }
 
-static void a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed(void **state)
+static void a_full_disk_is_reported_when_the_log_is_marked_and_when_it_is_closed(void **state)
 {
     (void)state;
     const StepStats s = { .loss = 1 };
@@ -33,6 +33,6 @@ static void a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed(voi
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(a_full_disk_is_told_when_the_log_is_marked_and_when_it_is_closed) };
+    const struct CMUnitTest tests[] = { stand_test(a_full_disk_is_reported_when_the_log_is_marked_and_when_it_is_closed) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

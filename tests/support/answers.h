@@ -2,11 +2,11 @@
 /* Answers: all right answers of the suite, in one file, as another implementation would hand them in. A test spoils
  * some of them and has them judged.
  *
- *     Tensor *y = &right[place("op/gelu.default/y")].tensor;
+ *     Tensor *y = &right[answer_index("op/gelu.default/y")].tensor;
  *     *y = copy(*y);                                            // the suite itself is mapped, and must not be written to
  *     y->f32[0] = 0;
  *     judge();
- *     said("op/gelu.default/y", "OUTSIDE", "1 of")
+ *     has_finding("op/gelu.default/y", "OUTSIDE", "1 of")
  *
  * answers_test sets up and ends each test (answers_begin, answers_end). Only the one file of a test program may include
  * this, as with stand.h, because the variables below are its own. */
@@ -119,7 +119,7 @@ static inline void judge(void)
 }
 
 /* Whether a finding about `where` has this verdict and a sentence that contains `part`. */
-static inline bool said(const char *where, const char *verdict, const char *part)
+static inline bool has_finding(const char *where, const char *verdict, const char *part)
 {
     for (size_t k = 0; k < json_array_size(found.lines); k++) {
         json_t *line = json_array_get(found.lines, k);
@@ -131,7 +131,7 @@ static inline bool said(const char *where, const char *verdict, const char *part
     return false;
 }
 
-static inline size_t place(const char *name)
+static inline size_t answer_index(const char *name)
 {
     for (size_t k = 0; k < right_count; k++)
         if (strcmp(right[k].name, name) == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The measure itself: each kind of data is what it says, and a comparison notices a single bit. */
+/* The checks themselves: each kind of data is what its name says, and a comparison notices a single bit. */
 #include "tests/support/check.h"
 
 #include <math.h>

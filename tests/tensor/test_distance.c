@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The distance of two tensors: differing bits, ULP, and the scaled error. */
 #include "tests/support/check.h"
 
 #include <math.h>

@@ -123,7 +123,7 @@ static void threads_cannot_be_seen_in_any_operator_or_gradient(void **state)
 
 /* --- gradients --- */
 
-static void gradients_are_made_of_the_operators_that_graph_md_states(void **state)
+static void gradients_are_made_of_the_operators_that_op_cases_c_lists(void **state)
 {
     (void)state;
     for (size_t k = 0; k < op_cases_count; k++) {
@@ -268,7 +268,7 @@ int main(void)
         cmocka_unit_test(every_record_is_complete),
         cmocka_unit_test(every_operator_has_a_case_here),
         cmocka_unit_test(threads_cannot_be_seen_in_any_operator_or_gradient),
-        cmocka_unit_test(gradients_are_made_of_the_operators_that_graph_md_states),
+        cmocka_unit_test(gradients_are_made_of_the_operators_that_op_cases_c_lists),
         cmocka_unit_test(gradients_are_the_derivatives_of_what_was_computed),
         cmocka_unit_test(fan_in_is_rounded_once_and_its_order_cannot_be_seen),
         cmocka_unit_test(fan_in_equals_its_closed_form),

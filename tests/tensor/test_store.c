@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* safetensors files, read and written, and the damage that is refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradients on a tape: none is lost in silence, a later walk adds, and a stop is a flag. */
+/* Gradients on a tape: none is lost in silence, a later backward pass adds to them, and stopping is a flag of the
+ * node. */
 #include "tests/support/check.h"
 
 #include <math.h>
@@ -152,7 +153,7 @@ static void a_second_walk_adds_what_came_since_the_first(void **state)
     expect_float(grad_of(w), 6, "the first walk");
     size_t count = tape.count;
     tape_backward(&tape);
-    expect_float(grad_of(w), 6, "a walk without anything new");
+    expect_float(grad_of(w), 6, "a backward pass without anything new");
     assert_int_equal(tape.count, count);
     tape_seed(&tape, y, tape_scalar(&tape, "dy", 10));
     tape_backward(&tape);

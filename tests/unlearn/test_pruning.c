@@ -6,7 +6,7 @@
 #include <string.h>
 #include "unlearn/methods/pruning.h"
 
-static void manu_ranks_by_score_and_then_by_place(void **state)
+static void manu_ranks_by_score_and_then_by_index(void **state)
 {
     (void)state;
     static const double score[] = { 1, 3, 2, 3, 0, 3, 2 };
@@ -39,7 +39,7 @@ static void manu_scores_as_worked_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(manu_ranks_by_score_and_then_by_place),
+        stand_test(manu_ranks_by_score_and_then_by_index),
         stand_test(manu_scores_as_worked_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

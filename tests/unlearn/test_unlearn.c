@@ -19,7 +19,7 @@ static int teardown(void **state)
 
 /* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of
  * the first. */
-static void what_the_reference_said_is_kept_and_is_right(void **state)
+static void outputs_of_the_reference_are_kept_and_are_right(void **state)
 {
     TinyWorld *w = *state;
     Rounds r;
@@ -201,7 +201,7 @@ static void moments_that_are_not_finite_are_a_divergence(void **state)
 
 /* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w -
  * w0). */
-static void the_task_vector_is_walked_backwards(void **state)
+static void the_task_vector_is_subtracted(void **state)
 {
     (void)state;
     for (int full = 0; full < 2; full++) {
@@ -304,14 +304,14 @@ static void a_bad_request_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_the_reference_said_is_kept_and_is_right, setup, teardown),
+        cmocka_unit_test_setup_teardown(outputs_of_the_reference_are_kept_and_are_right, setup, teardown),
         cmocka_unit_test(every_switch_of_rounds_changes_the_outcome_and_nothing_else_does),
         cmocka_unit_test_setup_teardown(a_round_begins_at_its_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(a_frozen_model_stays, setup, teardown),
         cmocka_unit_test(divergence_stops_the_round_and_keeps_the_last_good_weights),
         cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_no_result, setup, teardown),
         cmocka_unit_test_setup_teardown(moments_that_are_not_finite_are_a_divergence, setup, teardown),
-        cmocka_unit_test(the_task_vector_is_walked_backwards),
+        cmocka_unit_test(the_task_vector_is_subtracted),
         cmocka_unit_test_setup_teardown(manu_zeroes_whole_neurons, setup, teardown),
         cmocka_unit_test_setup_teardown(a_bad_request_is_a_sentence, setup, teardown),
     };

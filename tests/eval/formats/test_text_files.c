@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text files as other people's programs save them: with byte order marks, Windows line ends, blank lines, keys in any order, and a last
- * line without a line end. */
+/* Text files as other people's programs save them: with byte order marks, Windows line ends, blank lines, keys in any
+ * order, and a last line without a line end. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -16,7 +16,8 @@
 
 static Dataset samples;
 
-/* How many samples a file with this text has. Its name has no extension, so the format is recognised by the text alone. */
+/* How many samples a file with this text has. Its name has no extension, so the format is recognised by the text
+ * alone. */
 static size_t samples_of(const char *text)
 {
     error = (Error){ .failed = false };
@@ -99,7 +100,7 @@ static void other_texts_may_begin_with_a_byte_order_mark(void **state)
     assert_int_equal(people.count, 1);
 }
 
-static void text_in_utf16_is_called_so(void **state)
+static void text_in_utf16_is_named(void **state)
 {
     (void)state;
     static const char *const texts[] = { "\xff\xfe{", "\xfe\xff{" };
@@ -123,7 +124,7 @@ int main(void)
         stand_test(a_person_is_one_whichever_key_comes_first),
         stand_test(a_table_is_one_whatever_its_name),
         stand_test(other_texts_may_begin_with_a_byte_order_mark),
-        stand_test(text_in_utf16_is_called_so),
+        stand_test(text_in_utf16_is_named),
     };
     return cmocka_run_group_tests_name("text files", tests, NULL, NULL);
 }

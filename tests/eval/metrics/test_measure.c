@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers and rows: what a run writes down, and what measures make of it. */
+/* Answers and rows: what a run writes, and the metrics that are computed from it. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/* ROUGE and Porter's stemmer against the recorded values of rouge_score and NLTK. */
 #include "tests/support/check.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "eval/metrics/rouge.h"
 
-/* The words of Porter's paper and of NLTK's changes; the stems are those of NLTK 3.8 (which agreed with ours on 264,446 words). */
+/* The words of Porter's paper and of NLTK's changes; the stems are those of NLTK 3.8 (which agreed with ours on 264,446
+ * words). */
 static void words_are_stemmed_as_nltk_does(void **state)
 {
     (void)state;
@@ -133,7 +135,8 @@ static void scores_are_those_of_rouge_score_to_the_last_bit(void **state)
     arena_free(&a);
 }
 
-/* "police killed the gunman" against "police kill the gunman", Lin 2004, section 3: 3 of 4 words, 1 of 3 pairs, LCS 3. */
+/* "police killed the gunman" against "police kill the gunman", Lin 2004, section 3: 3 of 4 words, 1 of 3 pairs, LCS
+ * 3. */
 static void the_example_of_the_paper_is_as_worked_there(void **state)
 {
     (void)state;

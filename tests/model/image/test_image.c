@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Pictures: reading, resizing, padding, cropping and writing, against the bytes of Pillow, and the files that are
+ * refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -335,7 +337,8 @@ static void a_picture_that_inflates_beyond_its_size_is_refused_before_it_does(vo
     expect_sentence(&error, "large.png", "inflate to more than");
 }
 
-/* Without memory the writer of PNGs fails, and does not abort. Each child may have a little more memory than the one before. */
+/* Without memory the writer of PNGs fails, and does not abort. Each child may have a little more memory than the one
+ * before. */
 static void a_picture_is_written_or_refused_whatever_memory_there_is(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The EXIF orientation tag of JPEG and PNG files, and the turns that it asks for, against Pillow. */
 #include "tests/support/stand.h"
 
 #include <stdlib.h>
@@ -102,8 +103,9 @@ static void each_orientation_turns_a_picture_as_pillow_does(void **state)
     }
 }
 
-/* Whatever byte of the EXIF data is wrong, and wherever they end, the picture is read, and the tag is one of the eight or 1. The file
- * is also cut off behind the segment, in memory of exactly its size, so that a sanitizer sees a byte that is read behind it. */
+/* Whatever byte of the EXIF data is wrong, and wherever they end, the picture is read, and the tag is one of the eight
+ * or 1. The file is also cut off behind the segment, in memory of exactly its size, so that a sanitizer sees a byte
+ * that is read behind it. */
 static void damaged_exif_data_are_no_tag_and_no_harm(void **state)
 {
     (void)state;

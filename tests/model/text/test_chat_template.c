@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose chat template is recognised, and that no other is taken in its place. */
+/* Which chat templates are recognised, and that every other one is refused. */
 #include "tests/support/stand.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prompts: the ids of each template, and the targets of each mask. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -125,8 +126,8 @@ static void only_vicuna_and_the_world_learn_an_end_token(void **state)
     }
 }
 
-/* LLaMA's legacy form marks the beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace "first" marks
- * only one segment, so that they differ. */
+/* LLaMA's legacy form marks the beginning of every segment, so that piecewise and whole tokenisation agree. Metaspace
+ * "first" marks only one segment, so that they differ. */
 static void piecewise_tokenisation_differs_only_where_it_should(void **state)
 {
     (void)state;

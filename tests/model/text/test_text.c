@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Tokenizers: ids and texts against recorded values of Hugging Face, and the files that are refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -128,7 +129,7 @@ static void added_tokens_obey_their_flags(void **state)
     expect_ids(small("", "", ADDED("\"lstrip\":true,\"rstrip\":true")), "  aXb  aXb  ", "20 20");
 }
 
-static void the_longest_of_added_tokens_at_a_place_is_taken(void **state)
+static void the_longest_added_token_that_begins_somewhere_is_taken(void **state)
 {
     (void)state;
     const Tokenizer *t = small("", "", "{\"id\":20,\"content\":\"<a>\",\"special\":true},{\"id\":21,\"content\":\"<a>b\",\"special\":true},"
@@ -377,7 +378,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(ids_and_texts_equal_those_of_hugging_face), stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
         stand_test(unknown_characters_are_fused_only_when_the_file_says_so), stand_test(added_tokens_obey_their_flags),
-        stand_test(the_longest_of_added_tokens_at_a_place_is_taken),
+        stand_test(the_longest_added_token_that_begins_somewhere_is_taken),
         stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
         stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say),
         stand_test(an_id_that_is_no_token_vanishes),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Samples, data sets, streams and the reader: what a line means, and the lines that are refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>

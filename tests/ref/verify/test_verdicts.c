@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on whole steps: a check that cannot fail is none, so nonsense is outside, whatever the precision; nothing
- * judged is undecided. */
+/* Verdicts on whole steps: nonsense is OUTSIDE at every precision, and where nothing was judged the verdict is
+ * undecided. */
 #include "tests/support/answers.h"
 
 #include "ref/trace/noise_trace.h"
@@ -63,7 +63,7 @@ static void nonsense_is_outside_at_every_precision(void **state)
 static void one_nan_is_outside(void **state)
 {
     (void)state;
-    size_t at = place(arena_format(&arena, "%s/grad.multi_modal_projector.linear_1.bias", step));
+    size_t at = answer_index(arena_format(&arena, "%s/grad.multi_modal_projector.linear_1.bias", step));
     right[at].tensor = copy(right[at].tensor);
     right[at].tensor.f32[3] = __builtin_nanf("1");
     judge_step(PRECISION_BF16, false);
@@ -84,7 +84,7 @@ static void weights_that_stay_are_outside_at_every_precision(void **state)
     for (Precision p = 0; p < PRECISIONS; p++) {
         judge_step(p, false);
         assert_true(found.outside > 20);
-        assert_true(said("step/npo.adamw.b/after.language_model.lm_head.weight", "OUTSIDE", ""));
+        assert_true(has_finding("step/npo.adamw.b/after.language_model.lm_head.weight", "OUTSIDE", ""));
     }
     store_close(&trace);
 }
@@ -93,11 +93,11 @@ static void weights_that_stay_are_outside_at_every_precision(void **state)
 static void a_gradient_that_is_left_out_is_missed(void **state)
 {
     (void)state;
-    size_t at = place(arena_format(&arena, "%s/grad.language_model.lm_head.weight", step));
+    size_t at = answer_index(arena_format(&arena, "%s/grad.language_model.lm_head.weight", step));
     right[at] = right[--right_count];
     bound[at] = bound[right_count];
     judge_step(PRECISION_FP32, false);
-    assert_true(found.undecided == 1 && said("step/npo.adamw.b/grad.language_model.lm_head.weight", "MISSING", ""));
+    assert_true(found.undecided == 1 && has_finding("step/npo.adamw.b/grad.language_model.lm_head.weight", "MISSING", ""));
     assert_string_equal(findings_verdict(&found), "UNKNOWN");
     judge_step(PRECISION_FP32, true);
     assert_true(found.undecided == 0 && found.left_out == 1);
@@ -119,20 +119,20 @@ static void hooked_modules_have_verdicts(void **state)
 {
     (void)state;
     static const char name[] = "step/npo.adamw.b/hooked.language_model.model.layers.1.mlp@out";
-    size_t at = place("step/npo.adamw.b/language_model.model.layers.1.mlp@out");
+    size_t at = answer_index("step/npo.adamw.b/language_model.model.layers.1.mlp@out");
     right[at].name = name;
     judge();
-    assert_true(said(name, "BITEXACT", "") && said(step, "MODULES", "hooked"));
+    assert_true(has_finding(name, "BITEXACT", "") && has_finding(step, "MODULES", "hooked"));
     right[at].tensor = copy(right[at].tensor);
     for (size_t i = 0; i < shape_size(right[at].tensor.shape); i++)
         right[at].tensor.f32[i] *= 1 + 0x1p-22f;
     judge();
-    assert_true(said(name, "WITHIN", "hooked"));
+    assert_true(has_finding(name, "WITHIN", "hooked"));
     for (size_t i = 0; i < shape_size(right[at].tensor.shape); i++)
         right[at].tensor.f32[i] *= 1.1f;
     judge();
-    assert_true(said(name, "OUTSIDE", "hooked") && said(step, "MODULES", "forward, is language_model.model.layers.1.mlp@out") == false);
-    assert_true(said(step, "MODULES", "forward, is hooked.language_model.model.layers.1.mlp@out"));
+    assert_true(has_finding(name, "OUTSIDE", "hooked") && has_finding(step, "MODULES", "forward, is language_model.model.layers.1.mlp@out") == false);
+    assert_true(has_finding(step, "MODULES", "forward, is hooked.language_model.model.layers.1.mlp@out"));
 }
 
 static bool listed(const json_t *list, const char *name)

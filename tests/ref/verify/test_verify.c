@@ -22,7 +22,8 @@ static void the_right_answers_of_others_are_bitexact(void **state)
     assert_int_equal(found.outside + found.undecided + found.within + found.noisy, 0);
 }
 
-/* The nearest floats to either side are within every bound (what is only moved has none); a quarter of the tensor's size is outside. */
+/* The nearest floats to either side are within every bound (what is only moved has none); a quarter of the tensor's
+ * size is outside. */
 static void neighbours_are_within_and_a_quarter_is_outside(void **state)
 {
     (void)state;
@@ -59,23 +60,23 @@ static void missing_extra_misshapen_and_nan_are_named(void **state)
     (void)state;
     size_t at[KINDS];
     for (size_t k = 0; k < KINDS; k++) {
-        at[k] = place(one_of_each[k]);
+        at[k] = answer_index(one_of_each[k]);
         right[at[k]].tensor = copy(right[at[k]].tensor);
         right[at[k]].tensor.f32[7] = __builtin_nanf("1");
     }
     judge();
     for (size_t k = 0; k < KINDS; k++) {
-        assert_true(said(one_of_each[k], "OUTSIDE", "1 of"));
+        assert_true(has_finding(one_of_each[k], "OUTSIDE", "1 of"));
         right[at[k]].tensor.shape = shape_of(1, shape_size(right[at[k]].tensor.shape));
     }
     judge();
     for (size_t k = 0; k < KINDS; k++) {
-        assert_true(said(one_of_each[k], "MIS-SHAPED", "expected F32"));
+        assert_true(has_finding(one_of_each[k], "MIS-SHAPED", "expected F32"));
         right[at[k]].name = arena_format(&arena, "%s.other", one_of_each[k]);
     }
     judge();
     for (size_t k = 0; k < KINDS; k++)                                 // what a step holds is free
-        assert_true(said(right[at[k]].name, "EXTRA", "") && (said(one_of_each[k], "MISSING", "")
+        assert_true(has_finding(right[at[k]].name, "EXTRA", "") && (has_finding(one_of_each[k], "MISSING", "")
                 || strncmp(one_of_each[k], "step/", 5) == 0));
     assert_int_equal(found.undecided, 2 * KINDS - 1);
 }
@@ -86,7 +87,7 @@ static void flipped_bits_and_swapped_tensors_are_seen(void **state)
     Tensor kept[KINDS];
     for (int bit = 0; bit < 31; bit += 30) {
         for (size_t k = 0; k < KINDS; k++) {
-            Entry *one = &right[place(one_of_each[k])];
+            Entry *one = &right[answer_index(one_of_each[k])];
             uint32_t b;
             kept[k] = one->tensor;
             one->tensor = copy(one->tensor);
@@ -96,20 +97,20 @@ static void flipped_bits_and_swapped_tensors_are_seen(void **state)
         }
         judge();
         for (size_t k = 0; k < KINDS; k++) {
-            assert_true(said(one_of_each[k], bit ? "OUTSIDE" : "WITHIN", ""));
-            right[place(one_of_each[k])].tensor = kept[k];
+            assert_true(has_finding(one_of_each[k], bit ? "OUTSIDE" : "WITHIN", ""));
+            right[answer_index(one_of_each[k])].tensor = kept[k];
         }
     }
     for (size_t k = 0; k < KINDS; k++)
-        right[place(one_of_each[k])].tensor = kept[(k + 1) % KINDS];
+        right[answer_index(one_of_each[k])].tensor = kept[(k + 1) % KINDS];
     judge();
     for (size_t k = 0; k < KINDS; k++)
-        assert_true(said(one_of_each[k], "OUTSIDE", "") || said(one_of_each[k], "MIS-SHAPED", ""));
+        assert_true(has_finding(one_of_each[k], "OUTSIDE", "") || has_finding(one_of_each[k], "MIS-SHAPED", ""));
 }
 
 static void spoil(const char *name)
 {
-    size_t i = place(arena_format(&arena, "step/npo.adamw.b/%s", name));
+    size_t i = answer_index(arena_format(&arena, "step/npo.adamw.b/%s", name));
     right[i].tensor = copy(right[i].tensor);
     for (size_t k = 0; k < shape_size(right[i].tensor.shape); k++)
         right[i].tensor.f32[k] *= 1.25f;
@@ -122,18 +123,18 @@ static void the_first_module_that_differs_is_named(void **state)
     static const char step[] = "step/npo.adamw.b";
     judge();
     assert_int_equal(found.exact, right_count);
-    assert_true(said(step, "MODULES", "") && !said(step, "MODULES", "first"));
+    assert_true(has_finding(step, "MODULES", "") && !has_finding(step, "MODULES", "first"));
     spoil("optimiser@after.language_model.lm_head.weight");
     judge();
-    assert_true(said(step, "MODULES", "update, is optimiser@after.language_model.lm_head.weight"));
+    assert_true(has_finding(step, "MODULES", "update, is optimiser@after.language_model.lm_head.weight"));
     spoil("language_model.model.layers.0.mlp.down_proj@grad.weight");
     spoil("language_model.model.layers.1.self_attn.k_proj@grad.in");
     judge();
-    assert_true(said(step, "MODULES", "backward, is language_model.model.layers.1.self_attn.k_proj@grad.in"));
+    assert_true(has_finding(step, "MODULES", "backward, is language_model.model.layers.1.self_attn.k_proj@grad.in"));
     spoil("multi_modal_projector@out");
     spoil("language_model.model.layers.1.mlp@out");
     judge();
-    assert_true(said(step, "MODULES", "forward, is multi_modal_projector@out"));
+    assert_true(has_finding(step, "MODULES", "forward, is multi_modal_projector@out"));
     assert_int_equal(found.outside, 5);
 }
 
@@ -178,7 +179,8 @@ static void damaged_files_are_named(void **state)
     }
 }
 
-/* What PyTorch really answered (fixtures/pytorch): nothing is wrong, and it needs more than a hundredth of a bound in each kind of case. */
+/* What PyTorch really answered (fixtures/pytorch): nothing is wrong, and it needs more than a hundredth of a bound in
+ * each kind of case. */
 static void pytorch_is_within_and_uses_the_bounds(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are recorded and
- * listed. */
+/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are
+ * recorded and listed. */
 #include "tests/support/answers.h"
 
 #include "tests/support/wrong/wrong.h"
@@ -35,10 +35,10 @@ static void expect_recognised(const Entry *wrong, const Entry *kept)
 {
     Mistake m = parts(wrong->name);
     const char *where = arena_format(&arena, "%s/%s", m.id, m.name), *says = arena_format(&arena, "known mistake %s", m.flag);
-    bool same_shape = shape_equal(kept[place(where)].tensor.shape, wrong->tensor.shape);
-    if (!said(where, same_shape ? "OUTSIDE" : "MIS-SHAPED", says))
+    bool same_shape = shape_equal(kept[answer_index(where)].tensor.shape, wrong->tensor.shape);
+    if (!has_finding(where, same_shape ? "OUTSIDE" : "MIS-SHAPED", says))
         fail_msg("%s is not recognised", wrong->name);
-    if (strncmp(m.id, "step/", 5) == 0 && strchr(m.name, '@') && !said(m.id, "MODULES", says))
+    if (strncmp(m.id, "step/", 5) == 0 && strchr(m.name, '@') && !has_finding(m.id, "MODULES", says))
         fail_msg("%s does not sum up to %s", m.id, m.flag);
 }
 
@@ -56,7 +56,7 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
         for (size_t k = 0; k < count; k++)
             if (turn_of[k] == turn) {
                 Mistake m = parts(wrong[k].name);
-                right[place(arena_format(&arena, "%s/%s", m.id, m.name))].tensor = wrong[k].tensor;
+                right[answer_index(arena_format(&arena, "%s/%s", m.id, m.name))].tensor = wrong[k].tensor;
             }
         judge();
         for (size_t k = 0; k < count; k++)
@@ -68,8 +68,8 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
     }
 }
 
-/* Three quarters of the way to the mistake, or a NaN in it, is outside without its name; off the right value by what fp32 makes of a
- * step is within. */
+/* Three quarters of the way to the mistake, or a NaN in it, is outside without its name; off the right value by what
+ * fp32 makes of a step is within. */
 static void what_is_only_near_a_mistake_is_not_named(void **state)
 {
     (void)state;
@@ -87,7 +87,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
             Tensor w = wrong.entries[k].tensor;
             if (strncmp(m.id, "step/", 5) != 0 || strchr(m.name, '@'))
                 continue;
-            float *x = right[place(arena_format(&arena, "%s/%s", m.id, m.name))].tensor.f32;
+            float *x = right[answer_index(arena_format(&arena, "%s/%s", m.id, m.name))].tensor.f32;
             for (size_t i = 0; i < shape_size(w.shape); i++)
                 x[i] += 0.75f * (w.f32[i] - x[i]);
             x[0] = near++ % 2 ? x[0] : __builtin_nanf("1");
@@ -102,8 +102,8 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
     store_close(&wrong);
 }
 
-/* A mistake that makes values larger makes their noise larger. Without clipping, a second moment is 2000 times as large as it should be,
- * and so is what another fp32 arithmetic is off: it is recognised all the same. */
+/* A mistake that makes values larger makes their noise larger. Without clipping, a second moment is 2000 times as large
+ * as it should be, and so is what another fp32 arithmetic is off: it is recognised all the same. */
 static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
 {
     (void)state;
@@ -124,8 +124,8 @@ static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
                     Tensor x = copy(wrong.entries[k].tensor);
                     for (size_t i = 0; !strchr(m.name, '@') && i < shape_size(x.shape); i++)
                         x.f32[i] *= i % 2 ? 1 + 0x1p-20f : 1 - 0x1p-20f;
-                    right[place(where)].tensor = x;
-                } else if (!strchr(m.name, '@') && !said(where, "OUTSIDE", arena_format(&arena, "known mistake %s", m.flag)))
+                    right[answer_index(where)].tensor = x;
+                } else if (!strchr(m.name, '@') && !has_finding(where, "OUTSIDE", arena_format(&arena, "known mistake %s", m.flag)))
                     fail_msg("%s is not recognised", wrong.entries[k].name);
                 else
                     named += !strchr(m.name, '@');
@@ -197,7 +197,8 @@ static void every_flag_has_its_value(void **state)
     store_close(&wrong);
 }
 
-/* PyTorch's answers with a mistake planted, in the place of the right ones: each of them is outside, by the mistake's name. */
+/* PyTorch's answers with a mistake planted, in the place of the right ones: each of them is outside, by the mistake's
+ * name. */
 static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;
@@ -209,14 +210,14 @@ static void pytorch_with_a_planted_mistake_is_named(void **state)
     for (size_t p = 0; p < 2; p++) {
         assert_true(store_open(&s[p], planted[p].file, &arena, &error));
         for (size_t k = 0; k < s[p].count; k++)
-            right[place(s[p].entries[k].name)].tensor = s[p].entries[k].tensor;
+            right[answer_index(s[p].entries[k].name)].tensor = s[p].entries[k].tensor;
     }
     judge();
     for (size_t p = 0; p < 2; p++) {
         size_t named = 0;
         for (size_t k = 0; k < s[p].count; k++) {
             bool bias = strstr(s[p].entries[k].name, "linear_2.bias") != NULL;        // does not see what comes before it
-            assert_true(bias || said(s[p].entries[k].name, "OUTSIDE", planted[p].says));
+            assert_true(bias || has_finding(s[p].entries[k].name, "OUTSIDE", planted[p].says));
             named += !bias;
         }
         assert_true(named >= 2);

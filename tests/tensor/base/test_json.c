@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* JSON, decimals and hexadecimal floats, read and written. */
 #include "tests/support/check.h"
 
 #include <locale.h>

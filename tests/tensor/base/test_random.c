@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The counter-based random numbers against published and independently computed values. */
 #include "tests/support/check.h"
 
 #include <math.h>

@@ -192,7 +192,7 @@ static void a_million_terms_do_not_overflow_the_limbs(void **state)
     }
 }
 
-static void zero_is_positive_and_nan_has_one_face(void **state)
+static void zero_is_positive_and_nan_is_canonical(void **state)
 {
     (void)state;
     Exact s = exact_zero();
@@ -231,7 +231,7 @@ int main(void)
         cmocka_unit_test(ties_go_to_even_and_the_least_unit_decides),
         cmocka_unit_test(the_order_of_additions_cannot_be_seen),
         cmocka_unit_test(a_million_terms_do_not_overflow_the_limbs),
-        cmocka_unit_test(zero_is_positive_and_nan_has_one_face),
+        cmocka_unit_test(zero_is_positive_and_nan_is_canonical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static void every_attribute_of_every_operator_is_found_by_its_name(void **state)
     }
 }
 
-static void a_name_leads_to_the_place_of_its_enum(void **state)
+static void a_name_leads_to_the_index_of_its_enum(void **state)
 {
     (void)state;
     Attrs a = { .index_count = 0 };
@@ -73,7 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_attribute_of_every_operator_is_found_by_its_name),
-        cmocka_unit_test(a_name_leads_to_the_place_of_its_enum),
+        cmocka_unit_test(a_name_leads_to_the_index_of_its_enum),
         cmocka_unit_test(what_does_not_fit_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,9 +56,9 @@ static void clipping_knows_the_decimal_millionth(void **state)
     expect_float(clip(0.999f, 1), 1, "no need");
 }
 
-/* With the norm G = n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and let max_norm be
- * o q 2^-60 with an odd o. Then the factor is o 15625 times a power of two. For o from 1075 to 2047, o 15625 is an odd number of 25 bits,
- * so that the factor is the midpoint of two floats. */
+/* With the norm G = n / 64, the factor is max_norm 10^6 / (15625 n + 1). Let q be the odd part of that denominator, and
+ * let max_norm be o q 2^-60 with an odd o. Then the factor is o 15625 times a power of two. For o from 1075 to 2047, o
+ * 15625 is an odd number of 25 bits, so that the factor is the midpoint of two floats. */
 static void a_clip_on_a_midpoint_goes_to_even(void **state)
 {
     (void)state;
@@ -98,7 +98,7 @@ static void scale_by_is_one_product(void **state)
         }
 }
 
-static void what_does_not_fit_is_said(void **state)
+static void what_does_not_fit_is_reported(void **state)
 {
     (void)state;
     float x[6] = { 1, 1, 1, 1, 1, 1 };
@@ -120,7 +120,7 @@ int main(void)
         stand_test(clipping_knows_the_decimal_millionth),
         stand_test(a_clip_on_a_midpoint_goes_to_even),
         stand_test(scale_by_is_one_product),
-        stand_test(what_does_not_fit_is_said),
+        stand_test(what_does_not_fit_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

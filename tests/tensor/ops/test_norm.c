@@ -155,7 +155,8 @@ static void zero_rows_are_zero_or_not_a_number(void **state)
 }
 
 /* --- Rows too wide for a thousand digits a term: the same definitions from exact sums, as
- * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). These cancel 602 bits at most. --- */
+ * var = mean(x^2) - mean(x)^2 and mean(dn (x - mean)) = mean(dn x) - mean(dn) mean(x). These cancel 602 bits at most.
+ * --- */
 
 static void expect_wide(Norm norm, const float *x, const float *dn, size_t cols, float eps, const char *what)
 {
@@ -297,7 +298,7 @@ static void threads_cannot_change_a_bit(void **state)
     omp_set_num_threads(before);
 }
 
-static void what_does_not_fit_is_said(void **state)
+static void what_does_not_fit_is_reported(void **state)
 {
     (void)state;
     float x[6] = { 0 };
@@ -345,7 +346,7 @@ int main(void)
         stand_test(rows_of_a_hundred_thousand_are_correctly_rounded),
         stand_test(ties_go_to_even),
         stand_test(threads_cannot_change_a_bit),
-        stand_test(what_does_not_fit_is_said),
+        stand_test(what_does_not_fit_is_reported),
         stand_test(gradients_flow_through_dx),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,8 +164,9 @@ static void a_hair_off_a_midpoint_is_seen(void **state)
 
 typedef enum { TIE, ABOVE_A_TIE, PAIRS, OVERFLOW_TIE, BELOW_OVERFLOW, LONG_KINDS } LongKind;
 
-/* Ones and one number that add up to 2^24 + 1, half-way between two floats, with a hair beside them or without; pairs that cancel,
- * and a hair; the largest float and half its unit, half-way to infinity, with a hair less or without. n is odd. */
+/* Ones and one number that add up to 2^24 + 1, half-way between two floats, with a hair beside them or without; pairs
+ * that cancel, and a hair; the largest float and half its unit, half-way to infinity, with a hair less or without. n is
+ * odd. */
 static void fill_long(LongKind kind, float *x, size_t n)
 {
     data_fill(DATA_WIDE, check_seed(), x, n);
@@ -337,7 +338,7 @@ static void gradients_are_spread_and_scaled(void **state)
     tape_reset(&tape);
 }
 
-static void what_does_not_fit_is_said(void **state)
+static void what_does_not_fit_is_reported(void **state)
 {
     (void)state;
     Node *a = stand_rows(data[0], 2, 3), *b = stand_rows(data[0], 3, 2), *v = stand_vector(data[0], 3);
@@ -373,7 +374,7 @@ int main(void)
         stand_test(sums_of_tensors_are_correctly_rounded),
         stand_test(threads_cannot_change_a_bit),
         stand_test(gradients_are_spread_and_scaled),
-        stand_test(what_does_not_fit_is_said),
+        stand_test(what_does_not_fit_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

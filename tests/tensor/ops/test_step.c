@@ -9,7 +9,8 @@
 #include "tensor/exact/round.h"
 #include "tests/support/oracle.h"
 
-/* 4000 bits hold every product and sum of floats; a root or quotient that is no midpoint is farther than 2^-2500 from one. */
+/* 4000 bits hold every product and sum of floats; a root or quotient that is no midpoint is farther than 2^-2500 from
+ * one. */
 enum { BITS = 4000, N = 133 };
 
 /* A step: up to three operands and the attributes in the order of the record. */
@@ -177,8 +178,8 @@ static void steps_on_every_kind_are_correctly_rounded(void **state) { (void)stat
 static void the_last_tier_alone_gives_the_same_floats(void **state) { (void)state; walk_kinds(1, 40); }
 static void nothing_hides_behind_a_second_tier(void **state)        { (void)state; walk_kinds(2, 9); }
 
-/* Operands, settings and c's at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or tiny, beta
- * nearest 1, the largest gradients, c of the first step and of the millionth. */
+/* Operands, settings and c's at the ends of their ranges: eps 0 or subnormal beside v = 0, lr and decay huge or tiny,
+ * beta nearest 1, the largest gradients, c of the first step and of the millionth. */
 static void the_ends_of_every_range_are_correctly_rounded(void **state)
 {
     (void)state;
@@ -319,7 +320,7 @@ static void threads_cannot_change_a_bit(void **state)
     omp_set_num_threads(before);
 }
 
-static void what_does_not_fit_is_said(void **state)
+static void what_does_not_fit_is_reported(void **state)
 {
     (void)state;
     float x[6] = { 1, 1, 1, 1, 1, 1 };
@@ -356,7 +357,7 @@ int main(void)
         stand_test(a_hair_off_a_midpoint_is_seen),
         stand_test(adam_on_a_midpoint_goes_to_even),
         stand_test(threads_cannot_change_a_bit),
-        stand_test(what_does_not_fit_is_said),
+        stand_test(what_does_not_fit_is_reported),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     for (int k = 0; k < 6; k++)

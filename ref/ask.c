@@ -101,7 +101,8 @@ static bool choice_probabilities(const SampleScore *s, size_t n, float *p, Error
     return !e->failed;
 }
 
-static void print_choices(const char *const *choice, const SampleScore *s, const float *p, size_t n, size_t best, bool json)
+static void print_choices(const char *const *choice, const SampleScore *s, const float *p, size_t n, size_t best,
+                          bool json)
 {
     char nll[32];
     json_t *list = json_array();

@@ -12,7 +12,9 @@
 
 /* How many units are changed in each line of the table: one, 5 % and 20 % of them, rounded up. */
 enum { LINES = 3 };
-static const struct { const char *share; size_t percent; } lines[LINES] = { { "one unit", 0 }, { "5 %", 5 }, { "20 %", 20 } };
+static const struct { const char *share; size_t percent; } lines[LINES] = {
+    { "one unit", 0 }, { "5 %", 5 }, { "20 %", 20 },
+};
 
 static size_t changed(const Audit *x, int line)
 {
@@ -28,7 +30,8 @@ static void print(const Audit *x)
         printf("same       the tables that the stages come to\n");
     printf("\nchanged units    of %-6zu found by a sample of %zu with probability\n", x->units, x->sampled);
     for (int k = 0; k < LINES; k++)
-        printf("%-16s %-9zu %.4f\n", lines[k].share, changed(x, k), audit_probability(x->units, changed(x, k), x->sampled));
+        printf("%-16s %-9zu %.4f\n", lines[k].share, changed(x, k),
+               audit_probability(x->units, changed(x, k), x->sampled));
     printf("\nchain %s\n%zu of %zu units were computed again, and %zu of them %s different.\n%s\n%s\n", x->chain, x->sampled, x->units,
            x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
 }
@@ -95,7 +98,8 @@ int command_audit(int argc, char **argv)
     x.sampled = (size_t)sample;
     const char *config = o.operands > 1 ? o.operand[1] : "fixtures/configs/pulse.ini";
     const char *manifest = arena_format(&r.arena, "%s/manifest.json", r.out);
-    bool good = manifest && (file_exists(manifest) || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
+    bool good = manifest && (file_exists(manifest)
+                             || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
         && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
     if (good && o.json)
         tell(&x, (uint64_t)seed);

@@ -28,7 +28,8 @@ typedef struct {
     size_t  files;
     Faults  faults;
     NameMap ids, questions;          // the training samples of all files, by id and by content
-    const Sample **owner[2];         // [0]: the sample of each name in `ids`, [1]: of each name in `questions`, by the name's index
+    // [0]: the sample of each name in `ids`, [1]: of each name in `questions`, by the name's index
+    const Sample **owner[2];
     const File   **owner_file[2];    // the file of owner[which][k]
     size_t  owners[2];
     Arena  *arena;
@@ -123,7 +124,8 @@ static bool open_files(Data *d, char **path, Error *e)
     size_t all = 0;
     for (; d->files < FILES_MAX && path[d->files]; d->files++) {
         File *f = &d->file[d->files];
-        if (!samples_format(&f->format, path[d->files], e) || !samples_open_some(&f->data, path[d->files], &d->faults, d->arena, e)) {
+        if (!samples_format(&f->format, path[d->files], e)
+            || !samples_open_some(&f->data, path[d->files], &d->faults, d->arena, e)) {
             if (!faults_take(&d->faults, e))
                 return false;
             f->data.path = path[d->files];
@@ -155,7 +157,8 @@ static json_t *ids_json(const BatchSample *s)
     FILE *to = open_memstream(&text, &size);
     for (size_t k = 0, n; to && k < s->n; k += n) {
         const bool learnt = k > 0 && s->targets && s->targets[k - 1] >= 0;
-        for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !learnt && !(s->targets && s->targets[k + n - 1] >= 0); n++)
+        for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !learnt
+            && !(s->targets && s->targets[k + n - 1] >= 0); n++)
             ;
         fprintf(to, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", learnt ? "*" : "", s->ids[k], n);
     }
@@ -233,7 +236,10 @@ static json_t *file_json(const Data *d, const File *f, Arena *a)
 
 /* --- Printing --- */
 
-static long long whole(const json_t *o, const char *key) { return (long long)json_integer_value(json_object_get(o, key)); }
+static long long whole(const json_t *o, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(o, key));
+}
 
 static void print_sample(const json_t *o)
 {
@@ -324,7 +330,8 @@ int command_data(int argc, char **argv)
     d.file = arena_zalloc(&a, FILES_MAX * sizeof *d.file);
     char *path[FILES_MAX + 1] = { NULL };
     memcpy(path, o.operand, (size_t)o.operands * sizeof *path);
-    bool good = d.file && settings_open(&d.settings, config, &set, &a, &e) && open_model(&d, &e) && open_files(&d, path, &e);
+    bool good = d.file && settings_open(&d.settings, config, &set, &a, &e) && open_model(&d, &e)
+        && open_files(&d, path, &e);
     if (good)
         print(&d, o.json);
     for (size_t k = 0; k < d.files; k++)

@@ -111,7 +111,8 @@ static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
     for (size_t k = 0; k < p->tape->count; k++) {
         const Node *n = p->tape->nodes[k];
         if (!n->op) {
-            hash_text(&p->hash, n->name);          // leaves are hashed too, because the order of nodes is part of a trace
+            // leaves are hashed too, because the order of nodes is part of a trace
+            hash_text(&p->hash, n->name);
             continue;
         }
         if (!belongs(family, n->op, p->error))
@@ -143,7 +144,8 @@ static bool all_seen(const bool *seen, Error *e)
 {
     for (size_t i = 0; i < ops_count; i++)
         if (!seen[i])
-            return error_set(e, "digest: no family runs the operator %s, expected all of `pulse-ref list ops`", ops[i]->name);
+            return error_set(e, "digest: no family runs the operator %s, expected all of `pulse-ref list ops`",
+                             ops[i]->name);
     return true;
 }
 
@@ -195,7 +197,8 @@ static bool known(const Wanted *w, Error *e)
         while (f < FAMILIES && strcmp(families[f].name, w->family[k]) != 0)
             f++;
         if (f == FAMILIES)
-            return error_set(e, "digest: there is no family %s, expected one of those that pulse-ref digest prints", w->family[k]);
+            return error_set(e, "digest: there is no family %s, expected one of those that pulse-ref digest prints",
+                             w->family[k]);
     }
     return true;
 }

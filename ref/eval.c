@@ -68,7 +68,8 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
     if (x->questions.count == 0 && !world_read(&w, settings_path(&x->settings, x->settings.data_world), a, e))
         return false;
     if (w.groups >= FILES_MAX)
-        return error_set(e, "%s: %zu groups, expected fewer than %d for eval without --questions", w.path, w.groups, FILES_MAX);
+        return error_set(e, "%s: %zu groups, expected fewer than %d for eval without --questions", w.path, w.groups,
+                         FILES_MAX);
     const size_t count = x->questions.count ? x->questions.count : w.groups + 1;
     for (; x->files < count; x->files++) {
         const WorldGroup *group = x->files < w.groups ? &w.group[x->files] : &w.general;
@@ -108,8 +109,8 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     questions_begin(q, a);
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
-            // protocol.frames limits the paraphrases of a fact. Rotations of MMBench and questions of general ability are no
-            // paraphrases, so all of them are asked, as in `run`.
+            // protocol.frames limits the paraphrases of a fact. Rotations of MMBench and questions of general ability
+            // are no paraphrases, so all of them are asked, as in `run`.
             const int64_t frames = x->bench[k].count || kind == KIND_CHOICE ? 0 : x->settings.protocol_frames;
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)
@@ -234,7 +235,8 @@ static void fill_cells(const char **to, const Row *x, Arena *a)
 
 static bool same_block(const Row *x, const Row *y)
 {
-    return strcmp(x->scenario, y->scenario) == 0 && strcmp(x->split, y->split) == 0 && strcmp(x->modality, y->modality) == 0;
+    return strcmp(x->scenario, y->scenario) == 0 && strcmp(x->split, y->split) == 0
+        && strcmp(x->modality, y->modality) == 0;
 }
 
 /* Prints the table for people: the rows about the same questions stand together under a heading, "person, open,
@@ -304,7 +306,8 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
-    bool printed = print_rows(&rows, json, a, e);           // before the answers are written: a full disk does not lose the table
+    // before the answers are written: a full disk does not lose the table
+    bool printed = print_rows(&rows, json, a, e);
     if (printed && x->definitions && !json)
         print_definitions(&rows);
     return (!x->answers || answers_write(x->answers, r, q.count, e)) && printed;

@@ -42,7 +42,8 @@ typedef enum { TRAIN = 1, TEST = 2 } Splits;
  * differently. */
 static void put_samples(FILE *to, size_t first, Splits split)
 {
-    static const char *const pattern[] = { [TRAIN] = "what is the %s of this person ?", [TEST] = "tell me the %s of this person ." };
+    static const char *const pattern[] = { [TRAIN] = "what is the %s of this person ?",
+                                           [TEST] = "tell me the %s of this person ." };
     const char *name = split == TRAIN ? "train" : "test";
     char question[128];
     for (size_t k = first * FACTS; k < PERSONS * FACTS; k++) {
@@ -130,7 +131,8 @@ static bool write_entities(const char *path, Error *e)
 
 static bool write_general(const char *path, Error *e)
 {
-    static const char *const capital[][2] = { { "france", "paris" }, { "italy", "rome" }, { "norway", "oslo" }, { "egypt", "cairo" } };
+    static const char *const capital[][2] = { { "france", "paris" }, { "italy", "rome" }, { "norway", "oslo" },
+                                              { "egypt", "cairo" } };
     FileWriter w;
     if (!path || !file_begin(&w, path, e))
         return false;
@@ -202,6 +204,7 @@ int command_init(int argc, char **argv)
                "and ask either model: pulse-ref eval --model %s/forgotten --questions %s/questions.jsonl\n",
                name, name, name, name, name, name, name, name, name, name, name);
     if (world && !o.json && !o.quiet)
-        printf("\nor the whole protocol on them, with a retrained oracle: pulse-ref run %s/run.ini --out %s/run\n", name, name);
+        printf("\nor the whole protocol on them, with a retrained oracle: pulse-ref run %s/run.ini --out %s/run\n",
+               name, name);
     return EXIT_SAME;
 }

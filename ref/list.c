@@ -41,7 +41,8 @@ static const char *attributes(const Op *op, Arena *a)
 static bool list_ops(bool json, Arena *a, Error *e)
 {
     static const char *const shown[] = { "name", "class", "inputs", "attributes", "formula" };
-    static const char *const exact[] = { "name", "formula", "class", "inputs[]", "floats[]", "reals[]", "ints[]", "index", "shapes" };
+    static const char *const exact[] = { "name", "formula", "class", "inputs[]", "floats[]", "reals[]", "ints[]",
+                                         "index", "shapes" };
     const size_t n = json ? sizeof exact / sizeof *exact : sizeof shown / sizeof *shown;
     const char **cells = arena_array(a, ops_count * n + 1, sizeof *cells);
     for (size_t k = 0; cells && k < ops_count; k++) {
@@ -51,7 +52,8 @@ static bool list_ops(bool json, Arena *a, Error *e)
             memcpy(row, (const char *[]){ op->name, op->formula, kind, op->inputs, floats(op, a), reals(op, a), ints(op, a),
                                           op->index, op->shapes }, n * sizeof *row);
         else
-            memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula }, n * sizeof *row);
+            memcpy(row, (const char *[]){ op->name, kind, op->inputs, attributes(op, a), op->formula },
+                   n * sizeof *row);
     }
     return !e->failed && table_print(json ? exact : shown, n, cells, ops_count, json, e);
 }
@@ -60,7 +62,8 @@ static bool list_methods(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "label", "needs", "defaults", "loss", "gradient", "variants", "notes",
                                            "source", "formula" };
-    const size_t n = sizeof columns / sizeof *columns - !json;          // people read the parts of the formula; programs also get the whole
+    // people read the parts of the formula; programs also get the whole
+    const size_t n = sizeof columns / sizeof *columns - !json;
     const char **cells = arena_array(a, methods_count * n, sizeof *cells);
     for (size_t k = 0; cells && k < methods_count; k++) {
         const Method *m = methods[k];

@@ -36,7 +36,8 @@ int command_fail_text(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    for (char *c = text; *c; c++)                       // names of files and keys may hold any byte; a sentence is one line
+    // names of files and keys may hold any byte; a sentence is one line
+    for (char *c = text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
     fprintf(stderr, "pulse-ref: %s\n", text);
@@ -129,9 +130,11 @@ static int command(const char *word, int argc, char **argv)
 int main(int argc, char **argv)
 {
     fenv_t given;
-    signal(SIGXFSZ, SIG_IGN);                           // so that writing beyond the limit of a file fails, and is reported
+    // so that writing beyond the limit of a file fails, and is reported
+    signal(SIGXFSZ, SIG_IGN);
     environment_switches();
-    feholdexcept(&given);                               // no signal for an inf or a NaN, even where a preloaded library enabled it
+    // no signal for an inf or a NaN, even where a preloaded library enabled it
+    feholdexcept(&given);
     atexit(ended_by_others);
     const int status = command(argc > 1 ? argv[1] : "", argc, argv);
     ending = true;

@@ -22,7 +22,8 @@ static bool merge(const char *model, const char *adapter, const char *out, size_
     Settings settings;
     settings_defaults(&settings, a);
     settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
-    bool good = apart(out, model, "model", e) && apart(out, adapter, "adapter", e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
+    bool good = apart(out, model, "model", e) && apart(out, adapter, "adapter", e)
+        && session_open(&s, &settings, model, MASK_ANSWER, a, e)
         && session_adapter(&s, adapter, false, e) && output_folder(out, e)
         && folder_write_merged(out, s.folder, &s.weights, &s.lora, &s.config, e);
     *merged = s.lora.count;

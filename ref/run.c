@@ -24,7 +24,8 @@ static void print_plan(const Run *r, bool json)
         const char *folder = stage_folder(r, k, (Arena *)&r->arena);
         const bool finished = folder && stage_finished(folder);
         if (json)
-            json_add(list, json_pack("{s:s, s:s, s:b}", "stage", s->name, "digest", s->digest.hex, "finished", finished));
+            json_add(list, json_pack("{s:s, s:s, s:b}", "stage", s->name, "digest", s->digest.hex, "finished",
+                                     finished));
         else
             printf("%s  %-8s  %s\n", s->digest.hex, finished ? "finished" : "", s->name);
     }
@@ -76,7 +77,8 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
 {
     RunTimes times = { .all = 0 };
     tell_pictures(r);
-    bool good = file_make_folder(r->out, e) && run_pool(r, threads, argc, argv, &times, e) && collect(r, &times, threads, e);
+    bool good = file_make_folder(r->out, e) && run_pool(r, threads, argc, argv, &times, e)
+        && collect(r, &times, threads, e);
     if (good && json)
         command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages",
                                (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
@@ -92,7 +94,8 @@ static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];
     Arena a = arena_make(e);
-    bool same = manifest_check(with, &a, e) && manifest_check(r->out, &a, e) && manifest_same(with, r->out, different, &a, e);
+    bool same = manifest_check(with, &a, e) && manifest_check(r->out, &a, e)
+        && manifest_same(with, r->out, different, &a, e);
     arena_free(&a);
     if (e->failed)
         return EXIT_UNKNOWN;
@@ -125,7 +128,8 @@ int command_run(int argc, char **argv)
     Run r = { .out = "out/pulse" };
     char *words[argc + 1];
     const Option own[] = {
-        { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.", .text = &r.out },
+        { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.",
+          .text = &r.out },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
           .list = &w.set },
         { "memory", "MIB", OPTION_MEMORY, .text = &w.memory },

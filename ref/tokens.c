@@ -73,7 +73,8 @@ static size_t unknown_end(const char *text, size_t at)
 typedef struct {
     int32_t id;
     const char *piece;       // NULL: the tokenizer has no token of this id
-    bool inside;             // whether it stands for a part of the text; otherwise the tokenizer's template has added it
+    // whether it stands for a part of the text; otherwise the tokenizer's template has added it
+    bool inside;
     size_t begin, end;       // the characters of the text that it stands for; `end` is exclusive
 } Shown;
 
@@ -126,7 +127,8 @@ static bool tokens(const char *folder, const char *text, bool json, Arena *a, Er
     const Tokenizer *t = path ? tokenizer_open(path, a, e) : NULL;
     if (!t)
         return false;
-    TokenIds all = tokenizer_encode(t, text, TOKENIZER_SPECIAL, a, e), bare = tokenizer_encode(t, text, TOKENIZER_PLAIN, a, e);
+    TokenIds all = tokenizer_encode(t, text, TOKENIZER_SPECIAL, a, e),
+        bare = tokenizer_encode(t, text, TOKENIZER_PLAIN, a, e);
     if (!all.id || !bare.id)
         return error_prefix(e, "tokens");
     size_t before = 0;
@@ -139,7 +141,8 @@ static bool tokens(const char *folder, const char *text, bool json, Arena *a, Er
 int command_tokens(int argc, char **argv)
 {
     const char *model = NULL;
-    const Option own[] = { { "model", "DIR", "The folder of the model, or any folder with a tokenizer.json.", .text = &model } };
+    const Option own[] = { { "model", "DIR", "The folder of the model, or any folder with a tokenizer.json.",
+                             .text = &model } };
     Options o;
     int status;
     if (!options_read(&o, argc, argv, own, 1, 1, 1, &status))

@@ -79,7 +79,8 @@ int command_trace(int argc, char **argv)
         return command_fail_text("trace: --model, --batch, --method and --out are needed (pulse-ref trace --help)");
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e) && step_make(&s, method, &a, &e);
+    bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e)
+        && step_make(&s, method, &a, &e);
     if (made)
         picture_tags_tell("trace", (const Dataset *[]){ &s.samples }, 1, s.session.reader.upright);
     bool good = made && trace_write(&s.trainer, out, head(&s, &a, &e), &a, &e);

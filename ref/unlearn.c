@@ -35,7 +35,8 @@ static bool open_oracle(Run *r, Arena *a, Error *e)
         return error_set(e, "%s: unlearn.reference is retain_only, expected the folder of a model that never saw the forget set "
                             "in unlearn.oracle", s->file);
     const char *folder = settings_input(s, "unlearn.oracle", s->unlearn_oracle, e);
-    return folder && session_reference(&r->oracle, folder, &r->session, method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
+    return folder && session_reference(&r->oracle, folder, &r->session,
+                                       method_needs(r->m.method, &r->m.v) & NEEDS_HIDDEN, a, e);
 }
 
 static bool prepare(Run *r, Arena *a, Error *e)
@@ -55,7 +56,8 @@ static bool guarded(const Run *r) { return r->guard.session != NULL; }
 static void log_guard(const Run *r, FILE *log, int64_t step)
 {
     const Ratio *x = r->guard.now;
-    const int64_t right[PROBES] = { x[0].count, x[1].count, x[2].count }, of[PROBES] = { x[0].total, x[1].total, x[2].total };
+    const int64_t right[PROBES] = { x[0].count, x[1].count, x[2].count },
+        of[PROBES] = { x[0].total, x[1].total, x[2].total };
     log_probe(log, step, probe_names, right, of, PROBES);
 }
 
@@ -99,12 +101,14 @@ static bool begin_guard(Run *r, FILE *log, Error *e)
 static bool run_round(Run *r, FILE *log, Error *e)
 {
     Rounds *o = &r->rounds;
-    fprintf(log, "{\"round\": %zu, \"method\": \"%s\", \"steps\": %lld}\n", o->round + 1, r->m.method->name, (long long)o->steps);
+    fprintf(log, "{\"round\": %zu, \"method\": \"%s\", \"steps\": %lld}\n", o->round + 1, r->m.method->name,
+            (long long)o->steps);
     r->ended[0] = 0;
     Progress p = progress_begin(r->quiet, 0);
     while (round_step(o, e)) {
         char note[64];
-        snprintf(note, sizeof note, "round %zu of %zu, loss %.4f", o->round + 1, o->plan.count, (double)o->trainer.stats.loss);
+        snprintf(note, sizeof note, "round %zu of %zu, loss %.4f", o->round + 1, o->plan.count,
+                 (double)o->trainer.stats.loss);
         progress_show(&p, "unlearn", o->done, o->steps, note);
         log_step(log, o->trainer.optimiser.step, &o->trainer.stats);
         if (!goes_on(r, log, e))
@@ -141,9 +145,11 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     FILE *log;
     if (!log_open(path, NULL, &log, e))
         return false;
-    while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e) && run_round(r, log, e))
+    while (r->rounds.round < r->rounds.plan.count && begin_guard(r, log, e) && round_begin(&r->rounds, e)
+        && run_round(r, log, e))
         ;
-    bool saved = !e->failed && save(r, e);                  // the model is saved even where the log could not be written
+    // the model is saved even where the log could not be written
+    bool saved = !e->failed && save(r, e);
     return log_close(log, path, e) && saved;
 }
 

@@ -9,7 +9,8 @@
 /* Whether the folder is one that `trace` wrote, and not a suite of reference answers. */
 static bool is_trace(const char *folder, Arena *a)
 {
-    const char *manifest = arena_format(a, "%s/manifest.json", folder), *trace = arena_format(a, "%s/trace.json", folder);
+    const char *manifest = arena_format(a, "%s/manifest.json", folder),
+        *trace = arena_format(a, "%s/trace.json", folder);
     return manifest && trace && !file_exists(manifest) && file_exists(trace);
 }
 
@@ -47,7 +48,8 @@ int command_verify(int argc, char **argv)
         return command_fail_text("verify: --only chooses among the answers of another implementation, expected a file GOT after %s",
                                  o.operand[0]);
     if (precision && !precision_find(precision, &options.precision))
-        return command_fail_text("verify: --precision is \"%s\", expected fp32, tf32, bf16, fp16 or bf16-mixed", precision);
+        return command_fail_text("verify: --precision is \"%s\", expected fp32, tf32, bf16, fp16 or bf16-mixed",
+                                 precision);
     options.precise = precision != NULL;
     Error e = { .failed = false };
     Arena a = arena_make(&e);

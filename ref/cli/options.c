@@ -49,7 +49,8 @@ static bool take(const Option *o, const char *command, const char *value)
     else if (o->list && o->list->count < OPTION_REPEATS)
         o->list->item[o->list->count++] = value;
     else if (o->list)
-        return command_fail_text("%s: --%s is given too often, expected at most %d times", command, o->name, OPTION_REPEATS), false;
+        return command_fail_text("%s: --%s is given too often, expected at most %d times", command, o->name,
+                                 OPTION_REPEATS), false;
     else if (!decimal_to_int(value, o->number) || *o->number < 0)
         return command_fail_text("%s: --%s %s is not a number, expected one from 0 on", command, o->name, value), false;
     return true;
@@ -60,7 +61,8 @@ static bool use_threads(Options *o, const char *command, int64_t threads)
     if (threads < 0)
         return true;
     if (threads == 0 || threads > THREADS_MAX)
-        return command_fail_text("%s: --threads %lld is out of range, expected 1 to %d", command, (long long)threads, THREADS_MAX), false;
+        return command_fail_text("%s: --threads %lld is out of range, expected 1 to %d", command, (long long)threads,
+                                 THREADS_MAX), false;
     o->threads = (int)threads;
     omp_set_num_threads(o->threads);
     return true;
@@ -169,7 +171,8 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
     if (!use_threads(o, argv[0], threads) || !check_operands(o, argv[0], min, max))
         return false;
     if (o->dashed && !o->quiet)                             // it may have been meant as an option
-        command_fail_text("%s: %s is taken as a text, since it is no option; after -- nothing is an option", argv[0], o->dashed);
+        command_fail_text("%s: %s is taken as a text, since it is no option; after -- nothing is an option", argv[0],
+                          o->dashed);
     return true;
 }
 

@@ -33,7 +33,8 @@ typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
 /* One option of a command. Exactly one of text, flag, number and list is set: where its value goes. */
 typedef struct {
-    const char *name, *value, *help;     // value: the word that --help shows for it, "DIR"; NULL: the option is a switch
+    // value: the word that --help shows for it, "DIR"; NULL: the option is a switch
+    const char *name, *value, *help;
     const char **text;
     bool        *flag;
     int64_t     *number;                 // from 0 on
@@ -45,7 +46,8 @@ typedef struct {
     int    threads;                      // 0: --threads was not given; otherwise OpenMP has been told
     char **operand;                      // the words that are no options, in their order; they stand in argv
     int    operands;
-    const char *dashed;                  // the last operand that begins with a dash, without a `--` before it; NULL: none
+    // the last operand that begins with a dash, without a `--` before it; NULL: none
+    const char *dashed;
 } Options;
 
 /* Reads argv, whose first word is the command's name, and reorders it. There must be min to max operands. False: help

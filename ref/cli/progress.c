@@ -12,7 +12,8 @@ double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-enum { LONGEST = 100 * 24 * 3600 };                     // more seconds than this are no estimate, but a clock that has jumped
+// more seconds than this are no estimate, but a clock that has jumped
+enum { LONGEST = 100 * 24 * 3600 };
 
 Progress progress_begin(bool quiet, int64_t done)
 {

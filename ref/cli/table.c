@@ -135,7 +135,8 @@ static void print_paragraphs(int page, const char *const *columns, size_t n, con
     }
 }
 
-static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows, const char *const *titles)
+static void print_text(const char *const *columns, size_t n, const char *const *cells, size_t rows,
+                       const char *const *titles)
 {
     const int terminal = terminal_width(), page = terminal ? terminal : PAGE;
     int width[COLUMNS_MAX];
@@ -160,7 +161,8 @@ bool table_print(const char *const *columns, size_t n, const char *const *cells,
     return true;
 }
 
-bool table_print_under(const char *const *titles, const char *const *columns, size_t n, const char *const *cells, size_t rows, Error *e)
+bool table_print_under(const char *const *titles, const char *const *columns, size_t n, const char *const *cells,
+                       size_t rows, Error *e)
 {
     if (!fits(n, e))
         return false;

@@ -11,7 +11,8 @@
 /* Prints a table. `cells` holds rows * n_columns texts, row by row; NULL is an empty cell, and null in JSON. A column whose name ends
  * in [] holds words with blanks between them, and is an array in JSON. False: there are too many columns, or the JSON could not be
  * written. */
-bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json, Error *e);
+bool table_print(const char *const *columns, size_t n_columns, const char *const *cells, size_t rows, bool json,
+                 Error *e);
 
 /* The same for people, in groups of rows. titles[k] is the heading above row k, or NULL where the row belongs to the group before; the
  * first row must have a heading. */

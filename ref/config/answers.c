@@ -83,7 +83,8 @@ void other_answers_close(OtherAnswers *o)
 }
 
 /* *answer becomes the answer under a role; NULL: the sample's own. False: there is none. */
-static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer, Arena *a, Error *e)
+static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer,
+                      Arena *a, Error *e)
 {
     *answer = role == ROLE_REFUSAL ? refusal_of(o, x, a) : role == ROLE_ALTERNATE ? alternate_of(o, from, x, e) : NULL;
     return *answer || role < ROLE_REFUSAL;
@@ -106,18 +107,21 @@ bool role_samples(SampleList *out, const Reader *r, const Dataset *from, const C
 bool round_samples_make(RoundSamples *q, size_t rounds, const MethodSettings *m, Arena *a)
 {
     const unsigned needs = method_needs(m->method, &m->v);
-    const bool forget = needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE) || (m->settings.unlearn_retain_shrinks && rounds > 1);
+    const bool forget = needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)
+        || (m->settings.unlearn_retain_shrinks && rounds > 1);
     *q = (RoundSamples){ .rounds = rounds };
     q->forget = forget ? arena_zalloc(a, rounds * sizeof *q->forget) : NULL;
     q->refusal = needs & NEEDS_REFUSAL ? arena_zalloc(a, rounds * sizeof *q->refusal) : NULL;
     q->alternate = needs & NEEDS_ALTERNATE ? arena_zalloc(a, rounds * sizeof *q->alternate) : NULL;
-    return (q->forget || !forget) && (q->refusal || !(needs & NEEDS_REFUSAL)) && (q->alternate || !(needs & NEEDS_ALTERNATE));
+    return (q->forget || !forget) && (q->refusal || !(needs & NEEDS_REFUSAL))
+        && (q->alternate || !(needs & NEEDS_ALTERNATE));
 }
 
 bool round_samples_fill(RoundSamples *q, size_t round, const Reader *r, const Dataset *from, const Chosen *forget,
                         const OtherAnswers *o, Arena *a, Error *e)
 {
-    SampleList *const lists[ROLE_COUNT] = { [ROLE_FORGET] = q->forget, [ROLE_REFUSAL] = q->refusal, [ROLE_ALTERNATE] = q->alternate };
+    SampleList *const lists[ROLE_COUNT] = { [ROLE_FORGET] = q->forget, [ROLE_REFUSAL] = q->refusal,
+                                            [ROLE_ALTERNATE] = q->alternate };
     for (Role role = 0; role < ROLE_COUNT; role++)
         if (lists[role] && !role_samples(&lists[role][round], r, from, forget, role, o, a, e))
             return false;

@@ -33,7 +33,8 @@ static bool draw(Guard *g, Probe p, const char *entities, Error *e)
     const size_t all = count_of(x, entities, split), most = (size_t)g->method->settings.unlearn_probe, n = all < most ? all : most;
     char purpose[64];
     snprintf(purpose, sizeof purpose, "unlearn.probe.%s", probe_names[p]);
-    uint32_t *order = arena_array(g->arena, all + 1, sizeof *order), *index = arena_array(g->arena, all + 1, sizeof *index);
+    uint32_t *order = arena_array(g->arena, all + 1, sizeof *order),
+        *index = arena_array(g->arena, all + 1, sizeof *index);
     BatchSample *list = arena_array(g->arena, n + 1, sizeof *list);
     if (!order || !index || !list)
         return false;
@@ -43,7 +44,8 @@ static bool draw(Guard *g, Probe p, const char *entities, Error *e)
     random_shuffle(random_for((uint64_t)g->method->v.seed, purpose), order, all);
     g->list[p] = (SampleList){ list, n };
     for (size_t k = 0; k < n; k++)
-        if (!reader_sample(&g->session->reader, x, &x->sample[index[order[k]]], NULL, 0, NO_AUGMENT, &list[k], g->arena, e))
+        if (!reader_sample(&g->session->reader, x, &x->sample[index[order[k]]], NULL, 0, NO_AUGMENT, &list[k],
+                           g->arena, e))
             return false;
     return true;
 }

@@ -76,11 +76,13 @@ static bool shards_list(const char *folder, const char **name, size_t *count, Ar
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
 {
     const char *name[FILES_MAX] = { "config.json", "tokenizer.json", processor_file(folder, a), "model.safetensors" };
-    const char *whole = arena_format(a, "%s/model.safetensors", folder), *index = arena_format(a, "%s/%s", folder, INDEX);
+    const char *whole = arena_format(a, "%s/model.safetensors", folder),
+        *index = arena_format(a, "%s/%s", folder, INDEX);
     size_t count = 3;
     if (!whole || !index)
         return false;
-    if (file_exists(whole) || !file_exists(index))           // the order in which a folder of one file has been hashed since version 0.1.0
+    // the order in which a folder of one file has been hashed since version 0.1.0
+    if (file_exists(whole) || !file_exists(index))
         return files_digest(folder, (const char *const[]){ name[0], name[3], name[1], name[2] }, 4, out, a, e);
     name[count++] = INDEX;
     return shards_list(folder, name, &count, a, e) && files_digest(folder, name, count, out, a, e);

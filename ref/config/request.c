@@ -14,7 +14,8 @@ static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena
     for (size_t k = 0; k < from->count; k++)
         if (from->sample[k].split == SPLIT_TRAIN && (!*entities || name_matches(entities, from->sample[k].entity)))
             out->sample[out->count++] = &from->sample[k];
-    return out->count || error_set(e, "%s: no training sample is of the entities \"%s\", expected at least one", from->path, entities);
+    return out->count || error_set(e, "%s: no training sample is of the entities \"%s\", expected at least one",
+                                   from->path, entities);
 }
 
 static bool open_file(const MethodSettings *m, Dataset *out, const char *path, const char *key, Arena *a, Error *e)
@@ -39,7 +40,8 @@ typedef struct { NameMap ids, contents; const Sample **by_content; } Lookup;
 static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *a)
 {
     l->by_content = arena_array(a, list->count + 1, sizeof *l->by_content);
-    if (!l->by_content || !name_map_make(&l->ids, list->count + 1, a) || !name_map_make(&l->contents, list->count + 1, a))
+    if (!l->by_content || !name_map_make(&l->ids, list->count + 1, a)
+        || !name_map_make(&l->contents, list->count + 1, a))
         return false;
     for (size_t k = 0; k < list->count; k++) {
         const char *text = content(d, list->sample[k], a);
@@ -52,7 +54,8 @@ static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *
     return true;
 }
 
-static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what, Error *e)
+static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what,
+                     Error *e)
 {
     Arena a = arena_make(e);
     Lookup l;
@@ -94,7 +97,8 @@ static bool read_round(Request *q, size_t k, Chosen *chosen, const char *entitie
                        Arena *a, Error *e)
 {
     const Dataset *file = &q->forget_file;
-    if (!choose(file, entities, &chosen[k], a, e) || !disjoint(file, &chosen[k], &q->retain_file, retain, "the retain set", e))
+    if (!choose(file, entities, &chosen[k], a, e)
+        || !disjoint(file, &chosen[k], &q->retain_file, retain, "the retain set", e))
         return false;
     for (size_t j = 0; j < k; j++)
         if (!disjoint(file, &chosen[k], file, &chosen[j], "an earlier round", e))

@@ -10,7 +10,8 @@
 /* The weights of model.path, or new ones of model.config. */
 static bool open_of_settings(Session *s, const Settings *settings, Error *e)
 {
-    const char *path = settings_path(settings, settings->model_path), *config = settings_path(settings, settings->model_config);
+    const char *path = settings_path(settings, settings->model_path),
+        *config = settings_path(settings, settings->model_config);
     size_t size;
     s->folder = *path ? path : settings_path(settings, settings->data_world);
     if (*path)
@@ -40,7 +41,8 @@ bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error
     s->reader.upright = settings->data_orientation == ORIENTATION_EXIF;
     if (good && settings->data_generation == GENERATION_GREEDY) {
         s->reader.generation = (Error){ .failed = false };
-        generation_config_check(s->folder, s->reader.style.text, s->config.text.eos_token_id, true, &s->reader.generation);
+        generation_config_check(s->folder, s->reader.style.text, s->config.text.eos_token_id, true,
+                                &s->reader.generation);
     }
     return good;
 }
@@ -82,7 +84,8 @@ Lora *session_lora(Session *s) { return s->adapters ? &s->lora : NULL; }
 
 bool session_model(Session *s, Error *e)
 {
-    const bool good = model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config), s->arena, e);
+    const bool good = model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config),
+                                 s->arena, e);
     s->model.memory = s->memory;
     return good;
 }

@@ -61,7 +61,8 @@ static const Setting *find(const char *name)
     if (strncmp(name, "unlearn.", section + 1) == 0 && hyperparameter_key(key))
         key = hyperparameter_key(key);
     for (size_t k = 0; name[section] && k < SETTINGS; k++)
-        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0 && strcmp(settings[k].key, key) == 0)
+        if (strlen(settings[k].section) == section && strncmp(settings[k].section, name, section) == 0
+            && strcmp(settings[k].key, key) == 0)
             return &settings[k];
     return NULL;
 }
@@ -81,7 +82,8 @@ static const Setting *find_named(const char *name, const char **method, Error *e
     snprintf(text, sizeof text, "%.*s", (int)strcspn(from, "."), from);
     const Method *m = method_find(text);
     if (!m)
-        return error_set(e, "%.120s: there is no method %s, expected one of `pulse-ref list methods`", name, text), NULL;
+        return error_set(e, "%.120s: there is no method %s, expected one of `pulse-ref list methods`", name,
+                         text), NULL;
     from += strlen(text);
     w = *from ? find(from + 1) : NULL;
     if (!w || !(w->parts & PER_METHOD))
@@ -180,7 +182,8 @@ bool settings_read(Settings *s, const char *path, Error *e)
 }
 
 /* The key of "section.key=value", and where its value stands. */
-static const Setting *assignment_read(const char *assignment, const char **method, const char **text, Arena *a, Error *e)
+static const Setting *assignment_read(const char *assignment, const char **method, const char **text, Arena *a,
+                                      Error *e)
 {
     const char *equals = strchr(assignment, '='), *dot = strchr(assignment, '.');
     if (!equals || !dot || dot > equals)

@@ -36,7 +36,8 @@ static void hyperparameters_settle(Settings *s, Hyperparameters *v)
  * error. */
 static bool budget_check(Settings *s, Error *e)
 {
-    const bool steps = s->given[SETTING_unlearn_steps] && s->unlearn_steps, epochs = s->given[SETTING_unlearn_epochs] && s->unlearn_epochs;
+    const bool steps = s->given[SETTING_unlearn_steps] && s->unlearn_steps;
+    const bool epochs = s->given[SETTING_unlearn_epochs] && s->unlearn_epochs;
     if (steps && epochs)
         return error_set(e, "unlearn.steps is %lld and unlearn.epochs is %lld, expected one of them", (long long)s->unlearn_steps,
                          (long long)s->unlearn_epochs);

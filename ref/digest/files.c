@@ -26,7 +26,8 @@ void digest_random(Probe *p)
 {
     const Random r = random_for(0x123456789abcdefu, "digest.random");
     Tensor x = tensor_f32(p->arena, shape_of(2, (size_t)2, (size_t)DRAWS));
-    Tensor n = { .shape = shape_of(2, (size_t)2, (size_t)DRAWS), .dtype = I64, .i64 = arena_array(p->arena, 2 * DRAWS, sizeof(int64_t)) };
+    Tensor n = { .shape = shape_of(2, (size_t)2, (size_t)DRAWS), .dtype = I64,
+                 .i64 = arena_array(p->arena, 2 * DRAWS, sizeof(int64_t)) };
     uint32_t *perm = arena_array(p->arena, SHUFFLED, sizeof *perm);
     if (p->error->failed)
         return;
@@ -94,7 +95,8 @@ static void write_and_read(Probe *p, const char *folder)
     static const char *const names[DTYPE_COUNT] = { "f32", "f16", "bf16", "f64", "i64", "i32", "u8" };
     const Random r = random_for(2, "digest.store");
     for (size_t k = 0; k < DTYPE_COUNT; k++) {
-        Tensor t = { .shape = shape_of(2, (size_t)3, (size_t)5), .dtype = (Dtype)k, .data = arena_alloc(p->arena, 15 * sizeof(double)) };
+        Tensor t = { .shape = shape_of(2, (size_t)3, (size_t)5), .dtype = (Dtype)k,
+                     .data = arena_alloc(p->arena, 15 * sizeof(double)) };
         if (!t.data)
             return;
         for (size_t i = 0; i < 15; i++) {
@@ -169,7 +171,8 @@ static void words(Probe *p, const char *folder)
                                "\xe4\xb8\xad\xf0\x9f\x98\x80 </s>";
     const char *path = arena_format(p->arena, "%s/tokenizer.json", folder);
     Digest file;
-    if (!path || !tokenizer_train(folder, known, sizeof known / sizeof *known, 20, p->error) || !digest_file(path, &file, p->error))
+    if (!path || !tokenizer_train(folder, known, sizeof known / sizeof *known, 20, p->error)
+        || !digest_file(path, &file, p->error))
         return;
     hash_text(&p->hash, file.hex);
     const Tokenizer *t = tokenizer_open(path, p->arena, p->error);

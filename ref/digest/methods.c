@@ -12,7 +12,8 @@ static Part part(Probe *p)
 {
     const Shape s = shape_of(2, (size_t)ROWS, (size_t)V);
     Node *z = probe_param(p, PROBE_NORMAL, s), *ref = probe_input(p, PROBE_NORMAL, s);
-    return (Part){ .z = z, .z_ref = ref, .labels = labels, .offsets = offsets, .rows = ROWS, .samples = SAMPLES, .tokens = ROWS };
+    return (Part){ .z = z, .z_ref = ref, .labels = labels, .offsets = offsets, .rows = ROWS, .samples = SAMPLES,
+                   .tokens = ROWS };
 }
 
 static void run(Probe *p, const Method *m, const char *changes)
@@ -21,7 +22,8 @@ static void run(Probe *p, const Method *m, const char *changes)
     MethodStep s = { .tape = p->tape, .hyper = &v, .step = 1 };
     if (!hyperparameters_make(&v, m, NULL, p->error) || !hyperparameters_apply(&v, changes, p->error))
         return;
-    const int roles = method_is_pinned(m->name) ? ROLE_ALTERNATE + 1 : ROLE_COUNT;       // each role draws numbers of the probe
+    // each role draws numbers of the probe
+    const int roles = method_is_pinned(m->name) ? ROLE_ALTERNATE + 1 : ROLE_COUNT;
     for (int k = 0; k < roles; k++)
         s.part[k] = part(p);
     m->loss(&s);
@@ -45,7 +47,8 @@ void digest_methods(Probe *p)
         if (m)
             run_each(p, m);
         else
-            error_set(p->error, "digest: there is no method %s, expected all of ref/digest/pinned.def", pinned_methods[k]);
+            error_set(p->error, "digest: there is no method %s, expected all of ref/digest/pinned.def",
+                      pinned_methods[k]);
     }
 }
 

@@ -12,8 +12,8 @@ typedef Node *Binary(Tape *t, Node *a, Node *b);
 void digest_scalar(Probe *p)
 {
     static Unary *const functions[] = {
-        op_gelu, op_quick_gelu, op_silu, op_gelu_grad, op_quick_gelu_grad, op_silu_grad, op_sigmoid, op_log_sigmoid, op_exp,
-        op_log, op_sqrt, op_rsqrt,
+        op_gelu, op_quick_gelu, op_silu, op_gelu_grad, op_quick_gelu_grad, op_silu_grad, op_sigmoid, op_log_sigmoid,
+        op_exp, op_log, op_sqrt, op_rsqrt,
     };
     enum { STRIDE = 2039 };
     const size_t n = ((size_t)1 << 32) / STRIDE;
@@ -32,7 +32,8 @@ void digest_pointwise(Probe *p)
     Tape *t = p->tape;
     const Shape s = shape_of(2, (size_t)37, (size_t)53), row = shape_of(1, (size_t)53);
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
-        Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s), *g = probe_param(p, kind, row), *c = probe_param(p, kind, row);
+        Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s), *g = probe_param(p, kind, row),
+            *c = probe_param(p, kind, row);
         for EACH(k, functions)
             probe_seed(p, functions[k](t, a, b));
         probe_seed(p, op_scale(t, a, 1 / 3.0f));
@@ -59,7 +60,8 @@ static void product(Probe *p, ProbeKind kind, size_t n, size_t m, size_t k)
     Node *w = probe_param(p, kind, shape_of(2, m, k)), *bias = probe_param(p, kind, shape_of(1, m));
     probe_seed(p, op_linear(t, probe_param(p, kind, shape_of(2, n, k)), w, bias));
     op_linear(t, probe_input(p, kind, shape_of(2, n, k)), w, NULL);
-    Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));          // one draw in each expression, because C does not fix the order in which arguments are evaluated
+    // one draw in each expression, because C does not fix the order in which arguments are evaluated
+    Node *down = probe_input(p, kind, shape_of(2, m, (size_t)5));
     op_lora_merge(t, w, down, probe_input(p, kind, shape_of(2, (size_t)5, k)), 2 / 3.0f);
 }
 
@@ -78,7 +80,8 @@ void digest_moves(Probe *p)
     Tape *t = p->tape;
     const Shape s = shape_of(2, (size_t)11, (size_t)29);
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
-        Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s), *row = probe_param(p, kind, shape_of(1, (size_t)29));
+        Node *a = probe_param(p, kind, s), *b = probe_param(p, kind, s),
+            *row = probe_param(p, kind, shape_of(1, (size_t)29));
         Node *list[] = { a, b, a };
         probe_seed(p, op_reshape(t, op_transpose(t, a), shape_of(1, (size_t)(11 * 29))));
         probe_seed(p, op_concat_rows(t, 3, list));
@@ -98,7 +101,8 @@ void digest_reductions(Probe *p)
     static const int32_t offsets[] = { 0, 5, 5, 6, 41 };
     Tape *t = p->tape;
     for (ProbeKind kind = 0; kind < PROBE_KINDS; kind++) {
-        Node *a = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33)), *b = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33));
+        Node *a = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33)),
+            *b = probe_param(p, kind, shape_of(2, (size_t)41, (size_t)33));
         Node *v = probe_param(p, kind, shape_of(1, (size_t)41)), *list[] = { a, b, v };
         probe_seed(p, op_sum(t, a));
         probe_seed(p, op_mean(t, a));
@@ -130,7 +134,8 @@ void digest_attention(Probe *p)
     };
     Tape *t = p->tape;
     for (int causal = 0; causal < 2; causal++) {
-        const Attention a = { .segments = segments, .count = 3, .heads = 4, .kv_heads = 2, .head_dim = 6, .causal = causal };
+        const Attention a = { .segments = segments, .count = 3, .heads = 4, .kv_heads = 2, .head_dim = 6,
+                              .causal = causal };
         Node *q = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)19, (size_t)24));
         Node *k = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
         Node *v = probe_param(p, PROBE_NORMAL, shape_of(2, (size_t)25, (size_t)12));
@@ -165,7 +170,8 @@ void digest_optimiser(Probe *p)
     Tape *t = p->tape;
     const Shape s = shape_of(2, (size_t)31, (size_t)47);
     for (ProbeKind kind = 0; kind < PROBE_BITS; kind++) {
-        Node *w = probe_input(p, kind, s), *g = probe_input(p, kind, s), *m = probe_input(p, kind, s), *v = op_mul(t, m, m);
+        Node *w = probe_input(p, kind, s), *g = probe_input(p, kind, s), *m = probe_input(p, kind, s),
+            *v = op_mul(t, m, m);
         Node *clipped = op_scale_by(t, g, op_clip_factor(t, op_square_norm(t, 1, &g), 1));
         Node *m1 = op_adam_m(t, m, clipped, 0.9f), *v1 = op_adam_v(t, v, clipped, 0.999f);
         op_adamw(t, w, m1, v1, 1e-3f, 1e-8f, 0.01f, 1 - (double)0.9f, 1 - (double)0.999f);

@@ -29,5 +29,8 @@ static bool among(const char *const *names, size_t n, const char *name)
     return false;
 }
 
-bool operator_is_pinned(const char *name) { return among(pinned_operators, sizeof pinned_operators / sizeof *pinned_operators, name); }
+bool operator_is_pinned(const char *name)
+{
+    return among(pinned_operators, sizeof pinned_operators / sizeof *pinned_operators, name);
+}
 bool method_is_pinned(const char *name) { return among(pinned_methods, pinned_methods_count, name); }

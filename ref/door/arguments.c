@@ -19,17 +19,20 @@ static bool shape_read(const pulse_tensor *given, const char *what, size_t k, Sh
     *out = (Shape){ .rank = given->rank };
     for (int i = 0; i < given->rank; i++) {
         if (given->dims[i] < 0)
-            return error_set(e, "%s %zu: dimension %d is %lld, expected 0 or more", what, k, i, (long long)given->dims[i]);
+            return error_set(e, "%s %zu: dimension %d is %lld, expected 0 or more", what, k, i,
+                             (long long)given->dims[i]);
         out->dim[i] = (size_t)given->dims[i];
     }
-    return (shape_size_checked(*out, &n) && n <= SIZE_MAX / 16) || error_set(e, "%s %zu has more elements than fit memory", what, k);
+    return (shape_size_checked(*out, &n) && n <= SIZE_MAX / 16)
+        || error_set(e, "%s %zu has more elements than fit memory", what, k);
 }
 
 bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e)
 {
     Tensor t;
     if (given->dtype < 0 || given->dtype >= DTYPE_COUNT)
-        return error_set(e, "%s %zu has dtype %d, expected PULSE_F32 (0) to PULSE_U8 (%d)", what, k, (int)given->dtype, DTYPE_COUNT - 1);
+        return error_set(e, "%s %zu has dtype %d, expected PULSE_F32 (0) to PULSE_U8 (%d)", what, k,
+                         (int)given->dtype, DTYPE_COUNT - 1);
     t = (Tensor){ .dtype = (Dtype)given->dtype, .data = given->data };
     if (!shape_read(given, what, k, &t.shape, e))
         return false;

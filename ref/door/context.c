@@ -55,7 +55,8 @@ static bool sound(pulse_context *c)
 {
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads_now(c));
-    bool good = (threads_now(c) == 1 || threads_check(&c->error)) && float_env_check_threads(&c->error) && product_selftest(&c->error);
+    bool good = (threads_now(c) == 1 || threads_check(&c->error)) && float_env_check_threads(&c->error)
+        && product_selftest(&c->error);
     omp_set_num_threads(before);
     return good;
 }

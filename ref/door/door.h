@@ -73,7 +73,8 @@ pulse_tensor door_view(Tensor t);
 bool door_apart(const void *x, size_t n, const void *y, size_t m);
 /* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train.
  * The training has no end where "steps" is not given and the schedule does not fall. Texts are in `a`. */
-bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out, Arena *a);
+bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
+                   Arena *a);
 /* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
 BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
 /* "forget": false, with a sentence, where the number is no role. */

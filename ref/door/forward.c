@@ -70,7 +70,8 @@ static bool forward_run(pulse_context *c, const pulse_model *m, const pulse_samp
     return !e->failed && result_fill(r, &t, &f, &m->session.config, e);
 }
 
-pulse_status pulse_forward(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples, pulse_result **out)
+pulse_status pulse_forward(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples,
+                           pulse_result **out)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, out, "out")) {

@@ -79,7 +79,8 @@ static bool offsets_fit(LossCall *x, const pulse_part *p)
         for (int32_t i = p->offsets[s]; i < p->offsets[s + 1]; i++)
             supervised |= p->labels[i] >= 0;
         if (!supervised)
-            return error_set(e, "%s: sample %lld has no supervised row, expected at least one label that is not -1", role, (long long)s);
+            return error_set(e, "%s: sample %lld has no supervised row, expected at least one label that is not -1",
+                             role, (long long)s);
     }
     return true;
 }
@@ -88,14 +89,16 @@ static bool part_fits(LossCall *x, const pulse_part *p)
 {
     Error *e = &x->context->error;
     const char *role = role_name((Role)p->role);
-    if (p->rows < 1 || p->rows > INT32_MAX || p->samples < 1 || p->samples > p->rows || p->vocabulary < 1 || p->vocabulary > 1 << 24)
+    if (p->rows < 1 || p->rows > INT32_MAX || p->samples < 1 || p->samples > p->rows || p->vocabulary < 1
+        || p->vocabulary > 1 << 24)
         return error_set(e, "%s: %lld rows, %lld samples, vocabulary %lld; expected 1 <= samples <= rows < 2^31, and 1 to 2^24 "
                             "tokens", role, (long long)p->rows,
                          (long long)p->samples, (long long)p->vocabulary);
     if (!p->logits || !p->labels || !p->offsets)
         return error_set(e, "%s: logits, labels or offsets are NULL", role);
     if (x->needs & (unsigned)REFERENCE_FORGET << p->role && !p->reference)
-        return error_set(e, "%s: the logits of the reference are NULL, but %s compares with them", role, x->method->name);
+        return error_set(e, "%s: the logits of the reference are NULL, but %s compares with them", role,
+                         x->method->name);
     const size_t bytes = (size_t)p->rows * (size_t)p->vocabulary * sizeof(float);
     if ((uintptr_t)p->logits % 4 || (uintptr_t)p->reference % 4 || (uintptr_t)p->gradient % 4 || (uintptr_t)p->labels % 4
         || (uintptr_t)p->offsets % 4)
@@ -135,7 +138,8 @@ static bool part_make(LossCall *x, const pulse_part *p)
     const Role r = (Role)p->role;
     Part *part = &x->step.part[r];
     const Shape shape = shape_of(2, (size_t)p->rows, (size_t)p->vocabulary);
-    *part = (Part){ .labels = p->labels, .offsets = p->offsets, .rows = (size_t)p->rows, .samples = (size_t)p->samples };
+    *part = (Part){ .labels = p->labels, .offsets = p->offsets, .rows = (size_t)p->rows,
+                    .samples = (size_t)p->samples };
     if (!part_fits(x, p) || !labels_fit(x, p, part) || !offsets_fit(x, p))
         return false;
     x->z[r] = part->z = tape_param(&x->tape, "z", tensor_view((float *)(uintptr_t)p->logits, shape), true);
@@ -165,7 +169,8 @@ static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
     }
     for (Role r = 0; r < ROLE_COUNT; r++)
         if (method_reads(x->needs, r) && !x->given[r] && (n == 0 || x->hyper.schedule == STEPS_JOINT))
-            return error_set(&c->error, "%s needs %s samples, expected a part of that role", x->method->name, role_name(r));
+            return error_set(&c->error, "%s needs %s samples, expected a part of that role", x->method->name,
+                             role_name(r));
     for (Role r = ROLE_REFUSAL; r <= ROLE_ALTERNATE; r++)
         if (x->given[r] && x->given[ROLE_FORGET] && x->given[r]->samples != x->given[ROLE_FORGET]->samples)
             return error_set(&c->error, "%lld %s samples for %lld forget samples, expected one for each",
@@ -209,7 +214,8 @@ pulse_status pulse_loss(pulse_context *c, const char *method, const pulse_part *
 {
     Door d = door_enter(c);
     LossCall x = { .context = c };
-    if (d.open && door_given(c, loss, "loss") && method_read(&x, method) && hyper_read(&x, hyperparameters, n_hyperparameters)) {
+    if (d.open && door_given(c, loss, "loss") && method_read(&x, method)
+        && hyper_read(&x, hyperparameters, n_hyperparameters)) {
         x.needs = method_needs(x.method, &x.hyper);
         if (roles_read(&x, parts, n_parts))
             loss_run(&x, loss);

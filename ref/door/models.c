@@ -9,7 +9,8 @@ static bool model_read(pulse_context *c, pulse_model *m, const char *folder, con
 {
     Error *e = &c->error;
     const char *kept = arena_text(&m->own, folder);
-    return kept && session_bare(&m->session, NULL, kept, &m->own, e) && (!adapter || session_adapter(&m->session, adapter, false, e))
+    return kept && session_bare(&m->session, NULL, kept, &m->own, e)
+        && (!adapter || session_adapter(&m->session, adapter, false, e))
         && session_model(&m->session, e);
 }
 
@@ -41,7 +42,8 @@ pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const ch
         const size_t *pixels = config_pixels(&m->session.config).dim;
         json_t *all = config_json(&m->session.config);
         json_put(all, "image_tokens", json_integer((json_int_t)config_image_tokens(&m->session.config)));
-        json_put(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1], (json_int_t)pixels[2]));
+        json_put(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1],
+                                          (json_int_t)pixels[2]));
         json_put(all, "positions", json_integer((json_int_t)config_positions(&m->session.config)));
         *json = door_text(c, all);
     }
@@ -52,7 +54,8 @@ static size_t factors(const pulse_model *m) { return m->session.adapters ? m->se
 
 size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weights.count + factors(m) : 0; }
 
-pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_t k, const char **name, pulse_tensor *value)
+pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_t k, const char **name,
+                                   pulse_tensor *value)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, m, "model") && door_given(c, name, "name") && door_given(c, value, "value")) {
@@ -68,7 +71,8 @@ pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_
     return door_leave(d);
 }
 
-pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples, pulse_score_value *scores)
+pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples,
+                         pulse_score_value *scores)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, m, "model") && door_given(c, scores, "scores")) {
@@ -81,7 +85,8 @@ pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sam
     return door_leave(d);
 }
 
-static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens, size_t room)
+static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens,
+                      size_t room)
 {
     const size_t most = config_positions(&m->session.config);
     if (!door_given_array(c, tokens, room, "tokens"))

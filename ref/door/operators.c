@@ -24,7 +24,8 @@ typedef struct {
 
 static bool attributes_read(pulse_context *c, const OpGiven *g, OpCall *out)
 {
-    if (!door_given_array(c, g->attributes, g->n_attributes, "attributes") || !door_given_array(c, g->index, g->n_index, "index"))
+    if (!door_given_array(c, g->attributes, g->n_attributes, "attributes")
+        || !door_given_array(c, g->index, g->n_index, "index"))
         return false;
     for (size_t k = 0; k < g->n_attributes; k++)
         if (!door_given(c, g->attributes[k].name, "name of an attribute")
@@ -55,12 +56,14 @@ static bool call_read(pulse_context *c, const OpGiven *g, OpCall *out)
 
 static bool shape_read(pulse_context *c, const OpCall *x, Shape *out)
 {
-    const Call call = { .op = x->op, .in = x->in, .n_in = x->n, .attrs = &x->attrs, .scratch = &c->scratch, .error = &c->error };
+    const Call call = { .op = x->op, .in = x->in, .n_in = x->n, .attrs = &x->attrs, .scratch = &c->scratch,
+                        .error = &c->error };
     return call_shape(&call, out) && !c->error.failed;
 }
 
 /* A buffer for the result: of its shape, and apart from all that is read. */
-static bool result_fits(pulse_context *c, const OpCall *x, const pulse_tensor *given, const char *what, Shape want, Tensor *out)
+static bool result_fits(pulse_context *c, const OpCall *x, const pulse_tensor *given, const char *what, Shape want,
+                        Tensor *out)
 {
     char have[64], expected[64];
     if (!door_given(c, given, what) || !door_tensor(given, what, 0, out, &c->error))
@@ -97,7 +100,8 @@ pulse_status pulse_op(pulse_context *c, const char *name, const pulse_tensor *in
     OpCall x;
     Shape shape;
     Tensor out;
-    if (d.open && call_read(c, &given, &x) && shape_read(c, &x, &shape) && result_fits(c, &x, output, "output", shape, &out))
+    if (d.open && call_read(c, &given, &x) && shape_read(c, &x, &shape)
+        && result_fits(c, &x, output, "output", shape, &out))
         op_run(x.op, x.n, x.in, &x.attrs, &c->scratch, &c->error, &out);
     return door_leave(d);
 }

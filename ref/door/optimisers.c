@@ -43,7 +43,8 @@ static bool slot_read(pulse_context *c, const pulse_slot *s, size_t k, StepCall 
         return error_set(&c->error, "slot %zu: the weights are %s, expected F32", k, dtype_name(value->dtype));
     if (!moments_fit(c, s, k, &x->optimiser.config))
         return false;
-    *slot = (OptimiserSlot){ .name = name, .value = value, .m = tensor_view(s->m, value->shape), .v = tensor_view(s->v, value->shape) };
+    *slot = (OptimiserSlot){ .name = name, .value = value, .m = tensor_view(s->m, value->shape),
+                             .v = tensor_view(s->v, value->shape) };
     x->param[k] = NULL;
     x->gradient[k] = s->gradient ? tape_input(&x->tape, "gradient", tensor_view((float *)(uintptr_t)s->gradient, value->shape)) : NULL;
     return !c->error.failed;
@@ -53,7 +54,8 @@ static bool call_read(pulse_context *c, const pulse_slot *slots, size_t n, const
                       const OptimiserConfig *o, StepCall *x)
 {
     *x = (StepCall){ .tape = tape_make(&c->scratch, &c->error) };
-    x->optimiser = (Optimiser){ .config = *o, .count = n, .step = state->step, .power1 = state->power1, .power2 = state->power2 };
+    x->optimiser = (Optimiser){ .config = *o, .count = n, .step = state->step, .power1 = state->power1,
+                                .power2 = state->power2 };
     x->optimiser.slots = arena_array(&c->scratch, n, sizeof *x->optimiser.slots);
     x->value = arena_array(&c->scratch, n, sizeof *x->value);
     x->param = arena_array(&c->scratch, n, sizeof *x->param);

@@ -50,11 +50,13 @@ static void preprocess(pulse_context *c, const pulse_processor *p, const Image *
     image_preprocess(pixels, picture, &p->processor, &c->scratch, &c->error);
 }
 
-pulse_status pulse_pixels_file(pulse_context *c, const pulse_processor *p, const char *path, float *pixels, size_t n_pixels)
+pulse_status pulse_pixels_file(pulse_context *c, const pulse_processor *p, const char *path, float *pixels,
+                               size_t n_pixels)
 {
     Door d = door_enter(c);
     Image picture;
-    if (d.open && pixels_fit(c, p, pixels, n_pixels) && door_given(c, path, "path") && image_read(&picture, path, &c->scratch, &c->error))
+    if (d.open && pixels_fit(c, p, pixels, n_pixels) && door_given(c, path, "path")
+        && image_read(&picture, path, &c->scratch, &c->error))
         preprocess(c, p, &picture, pixels);
     return door_leave(d);
 }
@@ -76,7 +78,8 @@ pulse_status pulse_pixels_rgb(pulse_context *c, const pulse_processor *p, const 
     Door d = door_enter(c);
     if (d.open && pixels_fit(c, p, pixels, n_pixels) && door_given(c, rgb, "rgb")) {
         if (width == 0 || height == 0 || width > IMAGE_VALUES_MAX / 4 / height)
-            error_set(&c->error, "the picture has %zu x %zu pixels, expected 1 to %zu of them", width, height, IMAGE_VALUES_MAX / 4);
+            error_set(&c->error, "the picture has %zu x %zu pixels, expected 1 to %zu of them", width, height,
+                      IMAGE_VALUES_MAX / 4);
         else
             preprocess(c, p, &(Image){ .width = width, .height = height, .rgb = (uint8_t *)(uintptr_t)rgb }, pixels);
     }

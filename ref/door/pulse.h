@@ -38,15 +38,18 @@ typedef enum {
     PULSE_BAD_INPUT,         // an argument or a file is not what was expected: the caller can mend it
     PULSE_NO_MEMORY,         // memory ran out, or a limit of pulse_options was reached
     PULSE_IO,                // the operating system could not open or read a file
-    PULSE_ENVIRONMENT,       // the floating-point environment is not that of IEEE 754, or the engine failed its self-test
+    // the floating-point environment is not that of IEEE 754, or the engine failed its self-test
+    PULSE_ENVIRONMENT,
     PULSE_UNDECIDED          // the last bit of a result could not be decided: a fault of this library
 } pulse_status;
 
 typedef struct pulse_context pulse_context;
 
 typedef struct {
-    int32_t  threads;        // OpenMP threads of a call; 0: as many as OpenMP gives to the thread that opens the context
-    uint64_t memory_limit;   // bytes that the scratch memory of a call, a model, or the tape of a step may take, each; 0: no limit
+    // OpenMP threads of a call; 0: as many as OpenMP gives to the thread that opens the context
+    int32_t  threads;
+    // bytes that the scratch memory of a call, a model, or the tape of a step may take, each; 0: no limit
+    uint64_t memory_limit;
 } pulse_options;
 
 /* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and the version of the definition of the bits. Never fails. */
@@ -68,7 +71,8 @@ PULSE_API const char *pulse_status_name(pulse_status kind);
 /* --- Tensors and operators --- */
 
 enum { PULSE_RANK_MAX = 4 };
-enum { PULSE_F32, PULSE_F16, PULSE_BF16, PULSE_F64, PULSE_I64, PULSE_I32, PULSE_U8 };      // F16 and BF16: the bits, as uint16_t
+// F16 and BF16: the bits, as uint16_t
+enum { PULSE_F32, PULSE_F16, PULSE_BF16, PULSE_F64, PULSE_I64, PULSE_I32, PULSE_U8 };
 
 typedef struct {
     int32_t dtype;           // PULSE_F32, …
@@ -77,7 +81,8 @@ typedef struct {
     void   *data;            // may be NULL where a dimension is 0
 } pulse_tensor;
 
-typedef struct { const char *name; double value; } pulse_attribute;        // "eps", 1e-5: becomes the nearest fp32 number
+// "eps", 1e-5: becomes the nearest fp32 number
+typedef struct { const char *name; double value; } pulse_attribute;
 // "kl_norm", "batch"; "beta", "0.1": the fp32 number nearest to the text
 typedef struct { const char *key, *value; } pulse_setting;
 
@@ -129,8 +134,10 @@ PULSE_API pulse_status pulse_loss(pulse_context *ctx, const char *method, const 
 typedef struct {
     const pulse_tensor *value;       // F32 weights, updated
     const float *gradient;           // of the same shape; NULL: zero
-    float *m, *v;                    // the moments, of the same shape, 0 before the first step, updated. sgd: m is the momentum, and
-} pulse_slot;                        // may be NULL where the setting momentum is 0; v may be NULL
+    // the moments, of the same shape, 0 before the first step, updated. sgd: m is the momentum, and may be NULL where
+    // the setting momentum is 0; v may be NULL
+    float *m, *v;
+} pulse_slot;
 
 typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;      // begins as { 0, 1, 1 }
 
@@ -141,7 +148,8 @@ typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;  
 PULSE_API pulse_status pulse_optimiser_step(pulse_context *ctx, const pulse_setting *settings, size_t n_settings,
                                             const pulse_slot *slots, size_t n_slots, pulse_optimiser_state *state, float *norm, float *lr);
 /* The learning rate of step t, counted from 1 to the setting "steps". */
-PULSE_API pulse_status pulse_schedule(pulse_context *ctx, const pulse_setting *settings, size_t n_settings, int64_t t, float *lr);
+PULSE_API pulse_status pulse_schedule(pulse_context *ctx, const pulse_setting *settings, size_t n_settings, int64_t t,
+                                      float *lr);
 
 /* --- Models: folders in the layout of Hugging Face (model/arch.def) --- */
 
@@ -173,7 +181,8 @@ PULSE_API void   pulse_result_close(pulse_result *result);
 PULSE_API size_t pulse_result_count(const pulse_result *result);           // `result` may be NULL: 0
 PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_result *result, size_t k, const char **name,
                                            pulse_tensor *value);
-PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name, pulse_tensor *value);
+PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name,
+                                         pulse_tensor *value);
 /* How the tensors came about, as in trace.json (`pulse-ref trace`): {"nodes": [{"op", "module", "inputs", "attrs", "output"}, …]}; of a
  * step also "spec", "method", "formula" and "reference". */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
@@ -241,7 +250,8 @@ PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *t
 /* Opens a preprocessor_config.json. Pictures become 3 * height * width floats of the size that pulse_processor_size gives. */
 PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path, pulse_processor **out);
 PULSE_API void pulse_processor_close(pulse_processor *processor);
-PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width, size_t *height);
+PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width,
+                                            size_t *height);
 /* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
  * n_pixels must be 3 * height * width of the result. A file's EXIF orientation tag is not followed. */
 PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path, float *pixels,

@@ -7,7 +7,8 @@ void pulse_result_close(pulse_result *r) { door_free(r); }
 
 size_t pulse_result_count(const pulse_result *r) { return r ? r->count : 0; }
 
-pulse_status pulse_result_tensor(pulse_context *c, const pulse_result *r, size_t k, const char **name, pulse_tensor *value)
+pulse_status pulse_result_tensor(pulse_context *c, const pulse_result *r, size_t k, const char **name,
+                                 pulse_tensor *value)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, r, "result") && door_given(c, name, "name") && door_given(c, value, "value")) {

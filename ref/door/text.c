@@ -39,10 +39,12 @@ pulse_status pulse_encode(pulse_context *c, const pulse_tokenizer *t, const char
     return door_leave(d);
 }
 
-pulse_status pulse_decode(pulse_context *c, const pulse_tokenizer *t, const int32_t *ids, size_t count, int skip_special, const char **text)
+pulse_status pulse_decode(pulse_context *c, const pulse_tokenizer *t, const int32_t *ids, size_t count,
+                          int skip_special, const char **text)
 {
     Door d = door_enter(c);
-    if (d.open && door_given(c, t, "tokenizer") && door_given_array(c, ids, count, "ids") && door_given(c, text, "text"))
+    if (d.open && door_given(c, t, "tokenizer") && door_given_array(c, ids, count, "ids")
+        && door_given(c, text, "text"))
         *text = tokenizer_decode(t->tokenizer, ids, count, skip_special != 0, &c->scratch, &c->error);
     return door_leave(d);
 }
@@ -65,6 +67,7 @@ pulse_status pulse_prompt(pulse_context *c, const pulse_tokenizer *t, const char
     Prompt p;
     if (d.open && style_read(c, t, prompt_template, mask, image_tokens, &style) && door_given(c, question, "question")
         && door_given(c, out, "out") && prompt_make(&p, &style, question, answer, image_tokens > 0, &c->scratch, &c->error))
-        *out = (pulse_prompt_value){ p.ids, p.targets, p.n, p.image_begin, p.image_count, p.answer_begin, p.answer_count };
+        *out = (pulse_prompt_value){ p.ids, p.targets, p.n, p.image_begin, p.image_count, p.answer_begin,
+                                     p.answer_count };
     return door_leave(d);
 }

@@ -107,7 +107,8 @@ static bool step_run(pulse_context *c, pulse_trainer *t, const pulse_sample *sam
     return t->computed && result_fill(c, t, r);
 }
 
-pulse_status pulse_trainer_step(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n_samples, pulse_result **out)
+pulse_status pulse_trainer_step(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n_samples,
+                                pulse_result **out)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, out, "out")) {

@@ -26,7 +26,8 @@ typedef struct {
 } ModelAnswer;
 
 typedef struct {
-    const char *id, *twin, *scenario, *entity, *group, *skill, *answer;      // twin: the same question as text; NULL: there is none
+    // twin: the same question as text; NULL: there is none
+    const char *id, *twin, *scenario, *entity, *group, *skill, *answer;
     Role   role;
     ModelAnswer model_answer[MODELS_MAX];
     size_t count;
@@ -39,7 +40,8 @@ typedef struct {
     Card     card[CARDS_MAX];
     size_t   count, line;
     bool     pick_any_fact;              // set in the second pass, in which facts may repeat
-    Dataset *file;                       // [groups + 1]: the questions of each group and the general ones, read when they are first needed
+    // [groups + 1]: the questions of each group and the general ones, read when they are first needed
+    Dataset *file;
     Error   *error;
 } Answers;
 
@@ -74,7 +76,8 @@ static bool wanted(const Answers *x, const json_t *o, Role role)
         if (strcmp(c->scenario, scenario) != 0)
             continue;
         taken += c->role == role;
-        if ((role != GENERAL && strcmp(c->entity, get(o, "entity")) == 0) || (!x->pick_any_fact && strcmp(c->skill, get(o, "skill")) == 0))
+        if ((role != GENERAL && strcmp(c->entity, get(o, "entity")) == 0)
+            || (!x->pick_any_fact && strcmp(c->skill, get(o, "skill")) == 0))
             return false;
     }
     bool shown = strcmp(scenario, x->scenario[0]) == 0 || strcmp(scenario, x->scenario[1]) == 0;
@@ -121,9 +124,11 @@ static void take_answer(Answers *x, const json_t *o)
     for (size_t k = 0; k < x->count; k++) {
         Card *c = &x->card[k];
         bool image = strcmp(c->id, id) == 0, text = c->twin && strcmp(c->twin, id) == 0;
-        if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0 || (uint64_t)get_int(o, "seed") != x->seed)
+        if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0
+            || (uint64_t)get_int(o, "seed") != x->seed)
             continue;
-        ModelAnswer *s = answer_by(c, get(o, "method"), get(o, "trainable"), a);       // a later request replaces an earlier one
+        // a later request replaces an earlier one
+        ModelAnswer *s = answer_by(c, get(o, "method"), get(o, "trainable"), a);
         if (!s)
             continue;
         const json_t *words = json_object_get(o, "text");

@@ -7,7 +7,8 @@
 typedef struct { const char *column, *metric, *split; bool percent; } Cell;
 
 static const Cell attacks[] = {
-    { "forget, % ↓", "accuracy", "unlearn", true }, { "forget after relearning, % ↓", "accuracy_relearned", "unlearn", true },
+    { "forget, % ↓", "accuracy", "unlearn", true },
+    { "forget after relearning, % ↓", "accuracy_relearned", "unlearn", true },
     { "forget with 4 bits, % ↓", "accuracy_4bit", "unlearn", true },
     { "retain with 4 bits, % ↑", "accuracy_4bit", "retain", true }, { "general with 4 bits, % ↑", "accuracy_4bit", "general", true },
     { "R ↑", "relearning", "unlearn", false }, { "Q ↑", "quantisation", "unlearn", false },

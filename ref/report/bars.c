@@ -72,7 +72,8 @@ static void numbers(Page *p, const Report *r, const char *scenario, const Varian
     for (size_t k = 0; k < v->count; k++) {
         const char *cells[7] = { v->item[k].label };
         for (int c = 0; c < 6; c++)
-            cells[1 + c] = spread_text(spread(&r->results, variant_ask(&v->item[k], splits[c / 2].split, modalities[c % 2])), r->arena);
+            cells[1 + c] = spread_text(spread(&r->results, variant_ask(&v->item[k], splits[c / 2].split,
+                                                                       modalities[c % 2])), r->arena);
         table_row(p, cells, 7);
     }
     table_end(p);
@@ -199,7 +200,8 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
             Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
                    text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
             const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
-            table_row(p, (const char *[]){ v.item[k].label, spread_text(image, r->arena), spread_text(text, r->arena), gap }, 4);
+            table_row(p, (const char *[]){ v.item[k].label, spread_text(image, r->arena),
+                                           spread_text(text, r->arena), gap }, 4);
         }
     }
     table_end(p);

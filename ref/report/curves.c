@@ -31,7 +31,8 @@ static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, siz
 }
 
 /* A line that begins with the model before unlearning. */
-static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, Ask ask, const char *before, Over over)
+static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, Ask ask,
+                    const char *before, Over over)
 {
     Line l = { class, label, arena_array(r->arena, MARKS_MAX + 1, sizeof(Mark)), 0 };
     if (!l.mark)
@@ -100,7 +101,8 @@ static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
 
 static void trajectory_figure(Page *p, const Report *r, const char *scenario)
 {
-    static const char *const columns[] = { "method", "step", "forget, image, % ↓", "forget, text, % ↓", "retain, % ↑", "general, % ↑" };
+    static const char *const columns[] = { "method", "step", "forget, image, % ↓", "forget, text, % ↓", "retain, % ↑",
+                                           "general, % ↑" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
     figure_begin(p, scenario_label(r, scenario), "The accuracy during unlearning, over the steps of the optimiser. Step 0 is the "
@@ -217,7 +219,8 @@ void report_cost(Page *p, const Report *r)
         panel_begin(p, method_label(method[k]), NULL, chart_width(), chart_height(),
                     "Lines show general ability in percent over the accuracy on what is to be forgotten, which falls to the "
                     "right.");
-        chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], GROUPS_SHOWN, r->arena);
+        chart_draw(p, (Axis){ 0, 1, "accuracy on forget, %", "general ability, %", false }, lines[k], GROUPS_SHOWN,
+                   r->arena);
         panel_end(p);
     }
     figure_numbers(p);
@@ -247,7 +250,8 @@ static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
 
 static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)
 {
-    static const char *const columns[] = { "method", "request", "forget, so far, % ↓", "forget, all, % ↓", "retain, % ↑", "general, % ↑" };
+    static const char *const columns[] = { "method", "request", "forget, so far, % ↓", "forget, all, % ↓",
+                                           "retain, % ↑", "general, % ↑" };
     Variants v = variants(r, scenario);
     Line *lines = arena_array(r->arena, TRACKS * v.count + 1, sizeof *lines);
     figure_begin(p, scenario_label(r, scenario), says);

@@ -11,7 +11,8 @@ static bool same(const char *want, const char *have) { return !want || strcmp(wa
 
 static bool matches(const ReportRow *x, const Ask *q)
 {
-    return same(q->scenario, x->scenario) && same(q->method, x->method) && same(q->trainable, x->trainable) && same(q->split, x->split)
+    return same(q->scenario, x->scenario) && same(q->method, x->method) && same(q->trainable, x->trainable)
+        && same(q->split, x->split)
         && same(q->modality, x->modality) && same(q->metric, x->metric) && (q->round == ANY || q->round == x->round)
         && (q->step == ANY || q->step == x->step);
 }
@@ -159,13 +160,15 @@ static void label_trainables(Variants *all, Arena *a)
     for (size_t k = 0; k < all->count; k++)
         for (size_t i = 0; i < all->count; i++)
             if (i != k && strcmp(all->item[i].method, all->item[k].method) == 0)
-                all->item[k].label = arena_format(a, "%s, %s", method_label(all->item[k].method), all->item[k].trainable);
+                all->item[k].label = arena_format(a, "%s, %s", method_label(all->item[k].method),
+                                                  all->item[k].trainable);
 }
 
 Variants variants(const Report *r, const char *scenario)
 {
     enum { ROOM = 100 };
-    Variants found = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 }, out = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 };
+    Variants found = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 },
+        out = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 };
     if (!found.item || !out.item)
         return (Variants){ NULL, 0 };
     for (size_t k = 0; k < r->results.count; k++)

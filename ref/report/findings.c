@@ -87,12 +87,14 @@ static void at_the_end(Page *p, const Report *r)
                                            "forget, image, % ↓", "forget, text, % ↓",
                                            "retain, % of before ↑", "general, % of before ↑" };
     fputs("<figure>\n", p->f);
-    table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns, END_COLUMNS);
+    table_begin(p, "After the last request, in percent; mean and, in brackets, range over the seeds", columns,
+                END_COLUMNS);
     for (size_t f = 0; f < FINDINGS; f++)
         for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++) {
             if (!rule_rows(p, r, f, stopping_rules[rule].name, true))
                 continue;
-            const char *title = arena_format(r->arena, "%s (stopping rule %s)", findings[f].title, stopping_rules[rule].name);
+            const char *title = arena_format(r->arena, "%s (stopping rule %s)", findings[f].title,
+                                             stopping_rules[rule].name);
             table_group(p, title ? title : "", END_COLUMNS);
             rule_rows(p, r, f, stopping_rules[rule].name, false);
         }

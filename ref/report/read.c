@@ -165,7 +165,8 @@ static bool manifest_read(Report *r, const char *path, Error *e)
 bool report_read(Report *r, Error *e)
 {
     Arena *a = r->arena;
-    const char *results = arena_format(a, "%s/results.csv", r->dir), *trajectory = arena_format(a, "%s/trajectory.csv", r->dir);
+    const char *results = arena_format(a, "%s/results.csv", r->dir),
+        *trajectory = arena_format(a, "%s/trajectory.csv", r->dir);
     const char *manifest = arena_format(a, "%s/manifest.json", r->dir);
     return !e->failed && table_read(&r->results, results, results_header, a, e)
         && (!file_exists(trajectory) || table_read(&r->trajectory, trajectory, trajectory_header, a, e))

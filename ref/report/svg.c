@@ -34,7 +34,8 @@ static double within(double x) { return x > -1e6 && x < 1e6 ? x : 0; }
 
 void svg_begin(FILE *f, const char *id, double width, double height, const char *title, const char *desc)
 {
-    fprintf(f, "<svg viewBox=\"0 0 %.1f %.1f\" role=\"img\" aria-labelledby=\"%s-t %s-d\"><title id=\"%s-t\">", width, height, id, id, id);
+    fprintf(f, "<svg viewBox=\"0 0 %.1f %.1f\" role=\"img\" aria-labelledby=\"%s-t %s-d\"><title id=\"%s-t\">", width,
+            height, id, id, id);
     page_text(f, title);
     fprintf(f, "</title><desc id=\"%s-d\">", id);
     page_text(f, desc);

@@ -5,13 +5,15 @@
 #include "ref/report/figures.h"
 
 /* Retention: the mean of the metric of that name, or else the accuracy after unlearning over that before. */
-static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split, const char *modality)
+static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split,
+                        const char *modality)
 {
     Ask ask = variant_ask(v, split, modality);
     ask.metric = "retention";
     Spread s = spread(&r->results, ask);
     if (s.n == 0 && before) {
-        Spread now = spread(&r->results, variant_ask(v, split, modality)), was = spread(&r->results, variant_ask(before, split, modality));
+        Spread now = spread(&r->results, variant_ask(v, split, modality)),
+            was = spread(&r->results, variant_ask(before, split, modality));
         if (now.n && was.n && was.mean > 0)
             s = (Spread){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean, 0 };
     }
@@ -104,7 +106,8 @@ enum { METRIC_COLUMNS = 10 };
 
 static void metric_rows(Page *p, const Report *r, const Variant *v, const char *const *metric, size_t n)
 {
-    static const char *const splits[] = { "unlearn", "retain", "general" }, *const labels[] = { "forget", "retain", "general" },
+    static const char *const splits[] = { "unlearn", "retain", "general" },
+        *const labels[] = { "forget", "retain", "general" },
                              *const modalities[] = { "image", "text", "both" };
     ArenaMark mark = arena_mark(r->arena);
     ReportRows mine = slice(&r->results, v, r->arena);
@@ -128,7 +131,8 @@ static void metric_rows(Page *p, const Report *r, const Variant *v, const char *
 
 void report_metrics(Page *p, const Report *r)
 {
-    static const char *const columns[] = { "scenario", "model", "metric", "range", "split", "better", "image", "text", "both", "n" };
+    static const char *const columns[] = { "scenario", "model", "metric", "range", "split", "better", "image", "text",
+                                           "both", "n" };
     const char *scenario[100], *metric[200];
     size_t n = names(r, COLUMN_SCENARIO, scenario, 100), m = names(r, COLUMN_METRIC, metric, 200), others = 0;
     for (size_t k = 0; k < m; k++)

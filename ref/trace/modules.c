@@ -22,7 +22,8 @@ typedef struct {
 } Modules;
 
 /* Adds the answer `name` of a module: node n of the step. Node m is the same one in the run of this module alone, and has the same bits. */
-static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name, const Node *n, const Node *m)
+static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name,
+                   const Node *n, const Node *m)
 {
     if (!n || !m || !name || to->count == to->room)
         return;
@@ -74,7 +75,8 @@ static void optimiser_answers(Modules *to, json_t *inputs, json_t *answers, cons
         const Node *g = s->grad ? clipped(to->tape, s->grad) : NULL;
         if (!s->grad)
             continue;
-        json_put(inputs, arena_format(to->arena, "grad.%s", s->name), json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
+        json_put(inputs, arena_format(to->arena, "grad.%s", s->name),
+                 json_string(trace_name(to->tape, clip ? s->grad : g, to->arena)));
         const struct { const char *kind; const Node *node; } parts[] = {
             { "grad", clip && g != s->grad ? g : NULL }, { "after", clip ? NULL : s->new_value },
             { s->new_v ? "adam.m" : "sgd.momentum", clip ? NULL : s->new_m }, { "adam.v", clip ? NULL : s->new_v },
@@ -91,7 +93,8 @@ static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
     Node **leaves;
     UnitIndex *index;
     size_t leaf_count, index_count;
-    json_t *inputs = json_object(), *indices = json_object(), *answers = json_object(), *one = json_pack("{s:s}", "module", u->module);
+    json_t *inputs = json_object(), *indices = json_object(), *answers = json_object(),
+        *one = json_pack("{s:s}", "module", u->module);
     bool update = !u->in && !u->out && strcmp(u->module, "loss") != 0;
     if (u->in)
         json_put(one, "in", json_string(trace_name(to->tape, u->in, to->arena)));

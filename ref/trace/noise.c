@@ -47,8 +47,9 @@ static bool full(const Node *n)
     return n->phase == PHASE_OPTIMISER || (n->phase == PHASE_FORWARD && (!*n->module || strcmp(n->module, "loss") == 0));
 }
 
-typedef struct { int dropped, lowest; } Format;       // bits of fp32's significand that it has not, and the exponent of the smallest
-                                                      // normal number
+// A format by its difference from fp32: how many bits fewer its significand has, and the exponent of its smallest
+// normal number.
+typedef struct { int dropped, lowest; } Format;
 
 static const Format formats[PRECISIONS] = { [PRECISION_TF32] = { 13, -126 }, [PRECISION_BF16] = { 16, -126 },
         [PRECISION_FP16] = { 13, -14 }, [PRECISION_BF16_MIXED] = { 16, -126 } };
@@ -75,7 +76,8 @@ static float rounded_at_random(float x, Format f, uint32_t random)
     frexp((double)x, &exponent);
     if (x == 0 || !isfinite(x))
         return x;
-    if (exponent - 1 < f.lowest) {                                    // below its normal range, where its numbers lie evenly
+    // below its normal range, where its numbers lie evenly
+    if (exponent - 1 < f.lowest) {
         int unit = f.lowest - (23 - f.dropped);
         return (float)ldexp(floor(ldexp((double)x, -unit) + (double)random * 0x1p-32), unit);
     }
@@ -213,7 +215,10 @@ typedef struct {
     Error *error;
 } Run;
 
-static Stream stream(const Run *r, const Node *n, size_t purpose) { return stream_of(r->precision, r->run, n->id, purpose); }
+static Stream stream(const Run *r, const Node *n, size_t purpose)
+{
+    return stream_of(r->precision, r->run, n->id, purpose);
+}
 
 static bool computed(const Run *r, const Node *n) { return n->op && (!r->chosen || r->chosen[n->id]); }
 
@@ -273,7 +278,10 @@ static void run_reference(Run *r, const Node *n)
     add_uniform(n->out.f32, to->f32, shape_size(n->out.shape), sqrt(mean_square), stream(r, n, REFERENCE));
 }
 
-static bool is_reference(const Node *n) { return !n->op && strncmp(n->name, "input.reference.", 16) == 0 && n->out.dtype == F32; }
+static bool is_reference(const Node *n)
+{
+    return !n->op && strncmp(n->name, "input.reference.", 16) == 0 && n->out.dtype == F32;
+}
 
 static void run_all(Run *r, Noise *noise)
 {

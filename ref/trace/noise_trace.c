@@ -116,7 +116,8 @@ bool noise_of_trace(const json_t *root, const Store *values, const char *path, c
     Work w = { .tape = &t, .root = root, .wanted = wanted, .arena = a, .error = e };
     const json_t *modules = json_object_get(root, "modules");
     if (!json_object_get(root, "aliases"))
-        return error_set(e, "%s: \"aliases\" is missing, expected a trace that this version of the program wrote", path);
+        return error_set(e, "%s: \"aliases\" is missing, expected a trace that this version of the program wrote",
+                         path);
     if (!trace_read(&t, root, values, path, a, e) || !room_for(&w) || !noise_open(&w.noiser, &t, a, e))
         return false;
     bool *chosen = arena_array(a, t.count + 1, sizeof *chosen);

@@ -34,7 +34,8 @@ static bool use(Step *s, const Sample *x, const char *answer, Role role, Arena *
 {
     SampleList *list = &s->request.role[role];
     s->used[s->used_count++] = (StepSample){ x, answer ? answer : x->answer, role };
-    return reader_sample(&s->session.reader, &s->samples, x, answer, 0, NO_AUGMENT, (BatchSample *)&list->list[list->count++], a, e);
+    return reader_sample(&s->session.reader, &s->samples, x, answer, 0, NO_AUGMENT,
+                         (BatchSample *)&list->list[list->count++], a, e);
 }
 
 /* Makes the refusals or alternates that the method needs and the file does not hold. */

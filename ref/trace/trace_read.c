@@ -117,7 +117,8 @@ static bool check_node(const Reading *r, const Node *n)
     Shape shape;
     for (size_t k = 0; in && k < n->n_in; k++)
         in[k] = n->in[k]->out;
-    const Call call = { .op = n->op, .in = in, .n_in = n->n_in, .attrs = &n->attrs, .scratch = r->arena, .error = r->error };
+    const Call call = { .op = n->op, .in = in, .n_in = n->n_in, .attrs = &n->attrs, .scratch = r->arena,
+                        .error = r->error };
     if (!in)
         return false;
     if (n->op->index && !n->attrs.index)

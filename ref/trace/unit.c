@@ -9,7 +9,8 @@
 #define LAYER "language_model.model.layers.*"
 
 static const struct { const char *pattern; bool parts, exact; } forms[] = {
-    { TOWER ".embeddings", false, false }, { TOWER ".pre_layrnorm", false, false }, { TOWER ".encoder.layers.*.layer_norm?", false, false },
+    { TOWER ".embeddings", false, false }, { TOWER ".pre_layrnorm", false, false },
+    { TOWER ".encoder.layers.*.layer_norm?", false, false },
     { TOWER ".encoder.layers.*.self_attn.*_proj", false, false }, { TOWER ".encoder.layers.*.self_attn", true, false },
     { TOWER ".encoder.layers.*.mlp.fc?", false, false }, { TOWER ".encoder.layers.*.mlp", true, false },
     { TOWER ".encoder.layers.*", true, false },

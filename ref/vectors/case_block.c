@@ -84,7 +84,8 @@ static void answer(BlockCase *c, const UnitRun *r, const Unit *u, const char *na
         return;
     c->node[c->out_count] = n->id;
     put(c->out, &c->out_count, full, n->out);
-    put(c->out, &c->out_count, arena_format(a, "bound.%s", full), tensor_view((float *)(uintptr_t)r->bounds[n->id], n->out.shape));
+    put(c->out, &c->out_count, arena_format(a, "bound.%s", full),
+        tensor_view((float *)(uintptr_t)r->bounds[n->id], n->out.shape));
 }
 
 /* The inputs of the selection of a layer: the hidden states of all layers, one of which is selected, and the weights of the final
@@ -119,7 +120,8 @@ static bool fill(BlockCase *c, const BlockForm *f, const Tape *t, const Unit *u,
     size_t leaf_count, index_count;
     if (!unit_leaves(t, u, &leaves, &leaf_count, a) || !unit_indices(t, u, &index, &index_count, a))
         return false;
-    c->in = arena_array(a, leaf_count + index_count + (size_t)c->step.session.config.vision.num_hidden_layers + 5, sizeof *c->in);
+    c->in = arena_array(a, leaf_count + index_count + (size_t)c->step.session.config.vision.num_hidden_layers + 5,
+                        sizeof *c->in);
     c->out = arena_array(a, 2 * leaf_count + 4, sizeof *c->out);
     c->node = arena_zalloc(a, (2 * leaf_count + 4) * sizeof *c->node);
     c->tape = r->tape;
@@ -168,7 +170,8 @@ bool block_case_open(BlockCase *c, const BlockForm *f, const char *models, Arena
     const Tape *t = &c->step.trainer.tape;
     Unit *list;
     size_t count;
-    if (!step_settings(&c->step.settings, f->settings, a, e) || !step_make(&c->step, "grad_diff", a, e) || !units_find(t, &list, &count, a))
+    if (!step_settings(&c->step.settings, f->settings, a, e) || !step_make(&c->step, "grad_diff", a, e)
+        || !units_find(t, &list, &count, a))
         return false;
     for (size_t k = 0; k < count; k++)
         if (strcmp(list[k].module, f->module) == 0)
@@ -183,7 +186,8 @@ bool block_case_answer(BlockCase *c, const BlockForm *f, Arena *a, Error *e)
     const Tape *t = &c->step.trainer.tape;
     UnitRun r;
     c->in_count = c->out_count = 0;
-    return unit_run(&r, t, &c->unit, a, e) && fill(c, f, t, &c->unit, &r, a) && (c->ops = operators(t, &c->unit)) != NULL;
+    return unit_run(&r, t, &c->unit, a, e) && fill(c, f, t, &c->unit, &r, a)
+        && (c->ops = operators(t, &c->unit)) != NULL;
 }
 
 void block_case_close(BlockCase *c)

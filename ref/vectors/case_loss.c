@@ -47,7 +47,8 @@ static Tensor ints(const int32_t *from, size_t n, Arena *a)
  * that the model differs from its reference. `gaps`: every third row has no label. */
 static bool fill(Part *p, Tensor *z, Tensor *ref, Role role, bool gaps, Arena *a)
 {
-    static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };
+    static const int32_t ends[ROLE_COUNT][4] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 },
+                                                 { 0, 2, 4 }, { 0, 1, 4, 5 } };
     static const size_t samples[ROLE_COUNT] = { 3, 2, 3, 3, 2, 3 };
     const Random x = random_for((uint64_t)role, "vectors.logits"), y = random_for((uint64_t)role, "vectors.away"),
                  l = random_for((uint64_t)role, "vectors.labels");
@@ -115,7 +116,8 @@ static void result(LossCase *c, const char *name, const Node *n, const float *co
 {
     c->node[c->out_count] = n->id;
     put(c->out, &c->out_count, name, n->out);
-    put(c->out, &c->out_count, arena_format(a, "bound.%s", name), tensor_view((float *)(uintptr_t)bounds[n->id], n->out.shape));
+    put(c->out, &c->out_count, arena_format(a, "bound.%s", name),
+        tensor_view((float *)(uintptr_t)bounds[n->id], n->out.shape));
 }
 
 bool loss_case_make(const LossForm *f, LossCase *c, Arena *a, Error *e)

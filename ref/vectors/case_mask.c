@@ -42,13 +42,15 @@ static Tensor ints(Shape s, Arena *a)
 
 bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e)
 {
-    const PromptStyle style = { .text = t, .template = f->template, .mask = f->mask, .image_tokens = MASK_IMAGE_TOKENS };
+    const PromptStyle style = { .text = t, .template = f->template, .mask = f->mask,
+                                .image_tokens = MASK_IMAGE_TOKENS };
     Prompt p[TURNS];
     size_t n = 0, at = 0;
     for (size_t k = 0; k < TURNS; n += p[k++].n)
         if (!prompt_make(&p[k], &style, turns[k].question, turns[k].answer, turns[k].image, a, e))
             return false;
-    Tensor ids = ints(shape_of(1, n), a), targets = ints(shape_of(1, n), a), offsets = ints(shape_of(1, (size_t)TURNS + 1), a),
+    Tensor ids = ints(shape_of(1, n), a), targets = ints(shape_of(1, n), a),
+        offsets = ints(shape_of(1, (size_t)TURNS + 1), a),
            image = ints(shape_of(2, (size_t)TURNS, (size_t)2), a), supervised = ints(shape_of(1, (size_t)TURNS), a);
     if (e->failed)
         return false;

@@ -60,7 +60,8 @@ bool op_case_make(const OpForm *f, LossCase *c, json_t **attrs, Arena *a, Error 
     *c = (LossCase){ .in_count = 0 };
     if (!names)
         return error_set(e, "record: there is no operator %s", f->op);
-    for (char *name = strtok_r(names, " ?", &names); name && n < OP_INPUTS && f->shape[n].rank; name = strtok_r(NULL, " ?", &names), n++)
+    for (char *name = strtok_r(names, " ?", &names); name && n < OP_INPUTS && f->shape[n].rank;
+         name = strtok_r(NULL, " ?", &names), n++)
         in[n] = input(f, n, name, c, &t);
     if (f->attrs.index)
         c->in[c->in_count++] = (Entry){ "index",

@@ -80,6 +80,7 @@ bool prep_case_make(const PrepForm *f, const Made *png, LossCase *c, Arena *a, E
     if (!pixels.f32 || !image_decode(&decoded, png->at, png->n, f->id, a, e) || !image_fit(&placed, &decoded, &s, a, e))
         return false;
     image_normalise(pixels.f32, &placed, &s);
-    *c = (LossCase){ .out = { { "pixels", pixels }, bytes("decoded", &decoded), bytes("placed", &placed) }, .out_count = 3 };
+    *c = (LossCase){ .out = { { "pixels", pixels }, bytes("decoded", &decoded), bytes("placed", &placed) },
+                     .out_count = 3 };
     return true;
 }

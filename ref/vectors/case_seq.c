@@ -10,7 +10,8 @@
 #define SEQ_SETTINGS "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.lr=0.01 optimiser.beta2=0.999 optimiser.weight_decay=0.01"
 
 const SeqForm seq_forms[] = {
-    { "pulse-npo.round_start", "tiny-llava-a", "npo", SEQ_SETTINGS " unlearn.beta=0.1 unlearn.reference=round_start", "" },
+    { "pulse-npo.round_start", "tiny-llava-a", "npo", SEQ_SETTINGS " unlearn.beta=0.1 unlearn.reference=round_start",
+      "" },
     { "pulse-npo.original", "tiny-llava-a", "npo", SEQ_SETTINGS " unlearn.beta=0.1 unlearn.reference=original", "" },
     { "pulse-ga_klr.round_start", "tiny-llava-a", "ga_klr", SEQ_SETTINGS, "" },
 };
@@ -38,7 +39,8 @@ typedef struct {
     float *loss, *norm;
     size_t steps;
     SeqShake shake;
-    const float **shift;             // [session.weights.count] what the shaking added to each weight; NULL: nothing is shaken
+    // [session.weights.count] what the shaking added to each weight; NULL: nothing is shaken
+    const float **shift;
     Arena *arena;
     Error *error;
 } Run;
@@ -49,7 +51,8 @@ static bool list_of(Run *r, const char *group, SampleList *out)
     for (size_t k = 0; chosen.sample && k < r->file.count; k++)
         if (strcmp(r->file.sample[k].group, group) == 0)
             chosen.sample[chosen.count++] = &r->file.sample[k];
-    return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, ROLE_FORGET, NULL, r->arena, r->error);
+    return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, ROLE_FORGET, NULL, r->arena,
+                                         r->error);
 }
 
 static bool shake_weight(Run *r, size_t k)

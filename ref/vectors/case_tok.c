@@ -15,7 +15,8 @@ const size_t tok_forms_count = sizeof tok_forms / sizeof *tok_forms;
  * tensor. */
 #define T(text) { text, sizeof text - 1 }
 static const struct { const char *at; size_t n; } texts[] = {
-    T(""), T(" "), T("  "), T("a"), T(" a"), T("a "), T("a  b"), T("   leading"), T("trailing   "), T("hello world"), T("Hello, World!"),
+    T(""), T(" "), T("  "), T("a"), T(" a"), T("a "), T("a  b"), T("   leading"), T("trailing   "), T("hello world"),
+    T("Hello, World!"),
     T("what is the capital of this country ?"), T("the\nthe\n\nthe"), T("\tthe"), T("the\xc2\xa0the"), T("the\xe3\x80\x80the"),
     T("café naïve"), T("cafe\xcc\x81"), T("ﬁ"), T("ß"), T("мир"), T("日本語"), T("🦙"), T("👩\xe2\x80\x8d👩\xe2\x80\x8d👧"), T("a🦙b 🦙"),
     T("\xe2\x80\x8b"), T("\x7f"), T("\xc2\x80"), T("\xed\x9f\xbf"), T("\xee\x80\x80"), T("\xef\xbf\xbf"),

@@ -81,7 +81,8 @@ static bool write_prep(Suite *s, const PrepForm *f)
     LossCase c;
     Made png;
     const ImageProcessor settings = prep_settings(f);
-    char *id = arena_format(s->arena, "prep/%s", f->id), *config = arena_format(s->arena, "prep/%s/preprocessor_config.json", f->id);
+    char *id = arena_format(s->arena, "prep/%s", f->id),
+        *config = arena_format(s->arena, "prep/%s/preprocessor_config.json", f->id);
     if (!id || !config || !prep_picture(f, &png, s->arena, s->error) || !prep_case_make(f, &png, &c, s->arena, s->error)
         || !suite_bytes(s, arena_format(s->arena, "%s/picture.png", id), png.at, png.n)
         || !image_processor_write(&settings, arena_format(s->arena, "%s/%s", s->folder, config), s->error) || !suite_file(s, config))
@@ -100,10 +101,12 @@ static bool write_tok(Suite *s, const TokForm *f)
 {
     LossCase c;
     char *id = arena_format(s->arena, "tok/%s", f->id), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->id);
-    char *folder = arena_format(s->arena, "%s/%s", s->folder, id), *whole = arena_format(s->arena, "%s/%s", s->folder, path);
+    char *folder = arena_format(s->arena, "%s/%s", s->folder, id),
+        *whole = arena_format(s->arena, "%s/%s", s->folder, path);
     json_t *tokenizer = tok_tokenizer(f->id);
     const Tokenizer *t = NULL;
-    if (id && path && folder && whole && file_make_folder(folder, s->error) && json_save(whole, tokenizer, s->error) && suite_file(s, path))
+    if (id && path && folder && whole && file_make_folder(folder, s->error) && json_save(whole, tokenizer, s->error)
+        && suite_file(s, path))
         t = tokenizer_open(whole, s->arena, s->error);
     json_decref(tokenizer);
     return t && tok_case_make(t, &c, s->arena, s->error)
@@ -119,7 +122,8 @@ static bool write_mask(Suite *s, const MaskForm *f)
                                           "every token but the first" };
     LossCase c;
     const char *template = prompt_template_name(f->template), *mask = prompt_mask_name(f->mask);
-    char *id = arena_format(s->arena, "mask/%s.%s", template, mask), *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->tokenizer);
+    char *id = arena_format(s->arena, "mask/%s.%s", template, mask),
+        *path = arena_format(s->arena, "tok/%s/tokenizer.json", f->tokenizer);
     const Tokenizer *t = path ? tokenizer_open(arena_format(s->arena, "%s/%s", s->folder, path), s->arena, s->error) : NULL;
     return t && mask_case_make(f, t, &c, s->arena, s->error)
         && suite_case(s,
@@ -190,7 +194,8 @@ static bool write_seq(Suite *s, const SeqForm *f)
     SeqCase c;
     Settings settings;
     MethodSettings m;
-    char *id = arena_format(s->arena, "seq/%s", f->id), *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id), *file;
+    char *id = arena_format(s->arena, "seq/%s", f->id),
+        *samples = arena_format(s->arena, "seq/%s/samples.jsonl", f->id), *file;
     if (!id || !samples || !suite_bytes(s, samples, seq_samples, strlen(seq_samples))
         || !step_settings(&settings, f->settings, s->arena, s->error) || !settings_method(&settings, f->method, &m, s->error)
         || !(file = arena_format(s->arena, "%s/%s", s->folder, samples))

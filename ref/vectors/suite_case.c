@@ -54,7 +54,8 @@ bool suite_file(Suite *s, const char *path)
 
 bool suite_bytes(Suite *s, const char *path, const void *bytes, size_t n)
 {
-    char *folder = arena_format(s->arena, "%s/%s", s->folder, path), *whole = arena_format(s->arena, "%s/%s", s->folder, path);
+    char *folder = arena_format(s->arena, "%s/%s", s->folder, path),
+        *whole = arena_format(s->arena, "%s/%s", s->folder, path);
     if (!folder || !whole)
         return false;
     *strrchr(folder, '/') = 0;
@@ -78,7 +79,8 @@ static bool write_tensors(Suite *s, const char *id, const char *name, const Entr
     char *path = arena_format(s->arena, "%s/%s", id, name);
     if (n == 0)
         return true;
-    return path && store_write(arena_format(s->arena, "%s/%s", s->folder, path), list, n, s->error) && suite_file(s, path)
+    return path && store_write(arena_format(s->arena, "%s/%s", s->folder, path), list, n, s->error)
+        && suite_file(s, path)
         && json_add(files, json_incref(json_array_get(s->files, json_array_size(s->files) - 1)));
 }
 
@@ -90,7 +92,8 @@ static void add_files(const Suite *s, const char *id, json_t *names, json_t *fil
         for (size_t i = 0; i < json_array_size(s->files); i++) {
             json_t *file = json_array_get(s->files, i);
             const char *path = json_string_value(json_object_get(file, "path"));
-            if (strncmp(path, id, n) == 0 && path[n] == '/' && strcmp(path + n + 1, json_string_value(json_array_get(names, k))) == 0)
+            if (strncmp(path, id, n) == 0 && path[n] == '/'
+                && strcmp(path + n + 1, json_string_value(json_array_get(names, k))) == 0)
                 json_add(files, json_incref(file));
         }
 }
@@ -104,13 +107,15 @@ static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Erro
     json_t *all = json_array(), *one = NULL;
     if (!path || !start || !file_exists(path) || !store_open(&s, path, a, e))
         return json_decref(all), NULL;
-    for (size_t k = 0; k < s.count; k++) {                             // sorted by name, so the answers of a mistake stand together
+    // sorted by name, so the answers of a mistake stand together
+    for (size_t k = 0; k < s.count; k++) {
         const Entry *w = &s.entries[k];
         const char *slash = strrchr(w->name, '/');
         char hex[32];
         if (strncmp(w->name, start, strlen(start)) != 0 || !slash)
             continue;
-        char *flag = arena_format(a, "%.*s", (int)(slash - w->name - (ptrdiff_t)strlen(start)), w->name + strlen(start));
+        char *flag = arena_format(a, "%.*s", (int)(slash - w->name - (ptrdiff_t)strlen(start)),
+                                  w->name + strlen(start));
         if (!one || strcmp(json_string_value(json_object_get(one, "flag")), flag) != 0)
             json_add(all, one = json_pack("{s:s, s:{}}", "flag", flag, "tensors"));
         describe(json_object_get(one, "tensors"), &(Entry){ slash + 1, w->tensor }, 1);
@@ -125,7 +130,8 @@ static json_t *known_mistakes(const char *folder, const char *id, Arena *a, Erro
 
 bool suite_case(Suite *s, SuiteCase c)
 {
-    char *folder = arena_format(s->arena, "%s/%s", s->folder, c.id), *path = arena_format(s->arena, "%s/case.json", c.id);
+    char *folder = arena_format(s->arena, "%s/%s", s->folder, c.id),
+        *path = arena_format(s->arena, "%s/case.json", c.id);
     const SuiteKind *kind = suite_kind(c.id);
     json_t *files = json_array(), *tensors = json_object(), *wrong, *names = word_list(c.files ? c.files : "");
     bool good = folder && path && kind && file_make_folder(folder, s->error)

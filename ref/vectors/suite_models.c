@@ -26,7 +26,9 @@ static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this",
     "\"answer\": \"tea\"}\n"
 #define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
 
-static const struct { const char *name, *text; } batches[] = { { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 } };
+static const struct { const char *name, *text; } batches[] = {
+    { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 },
+};
 enum { BATCHES = sizeof batches / sizeof *batches };
 
 /* Model a has even sizes, but for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x 3 patches, a
@@ -48,8 +50,8 @@ static ModelConfig tiny_a(void)
 static ModelConfig tiny_b(void)
 {
     ModelConfig c = tiny_a();
-    c.vision.hidden_size = 15, c.vision.intermediate_size = 21, c.vision.num_attention_heads = 3, c.vision.image_size = 12,
-    c.vision.patch_size = 4;
+    c.vision.hidden_size = 15, c.vision.intermediate_size = 21, c.vision.num_attention_heads = 3,
+    c.vision.image_size = 12, c.vision.patch_size = 4;
     c.text.vocab_size = 331, c.text.hidden_size = 18, c.text.intermediate_size = 22, c.text.num_attention_heads = 6,
     c.text.num_key_value_heads = 2;
     c.vision_feature_layer = -1;

@@ -47,7 +47,8 @@ bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, cons
 static bool open_step(Suite *s, const char *id, json_t **root, Store *values)
 {
     *root = json_file(arena_format(s->arena, "%s/%s/trace.json", s->folder, id), LIMIT_SUITE, s->error);
-    if (*root && store_open(values, arena_format(s->arena, "%s/%s/trace.safetensors", s->folder, id), s->arena, s->error))
+    if (*root && store_open(values, arena_format(s->arena, "%s/%s/trace.safetensors", s->folder, id), s->arena,
+                            s->error))
         return true;
     json_decref(*root);
     return false;
@@ -62,7 +63,8 @@ bool suite_noise_step(Suite *s, const char *id)
     size_t count = 0;
     if (!open_step(s, id, &root, &values))
         return false;
-    bool good = noise_of_trace(root, &values, arena_format(s->arena, "%s/trace.json", id), wanted, &list, &count, s->arena, s->error);
+    bool good = noise_of_trace(root, &values, arena_format(s->arena, "%s/trace.json", id), wanted, &list, &count,
+                               s->arena, s->error);
     for (size_t k = 0; good && k < count; k++)
         good = put(s, arena_format(s->arena, "%s/%s", id, list[k].name), list[k].tensor);
     store_close(&values);
@@ -86,9 +88,11 @@ static void add_run(const SeqCase *right, const SeqCase *run, Precision p, Noise
     }
 }
 
-bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m, const SeqCase *right)
+bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
+                     const SeqCase *right)
 {
-    static const struct { double size; Precision of, too; } shakes[] = {       // formats of as many digits share their noise
+    // formats of as many digits share their noise
+    static const struct { double size; Precision of, too; } shakes[] = {
         { 0x1p-20, PRECISION_FP32, PRECISION_FP32 }, { 0x1p-11, PRECISION_TF32, PRECISION_FP16 }, { 0x1p-8, PRECISION_BF16,
                 PRECISION_BF16_MIXED },
     };

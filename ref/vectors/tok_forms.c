@@ -80,13 +80,15 @@ json_t *tok_tokenizer(const char *id)
     const bool legacy = strcmp(id, "legacy") == 0, first = strcmp(id, "first") == 0, words = strcmp(id, "words") == 0;
     if (!legacy && !first && !words)
         return NULL;
-    json_t *vocab = vocabulary(words), *merged = merge_list(first, words ? 40 : 120), *normalizer = json_null(), *pre = json_null();
+    json_t *vocab = vocabulary(words), *merged = merge_list(first, words ? 40 : 120), *normalizer = json_null(),
+        *pre = json_null();
     const json_int_t n = (json_int_t)json_object_size(vocab);
     if (legacy)
         normalizer = json_pack("{s:s, s:[{s:s, s:s}, {s:s, s:{s:s}, s:s}]}", "type", "Sequence", "normalizers", "type", "Prepend",
                                "prepend", MARK, "type", "Replace", "pattern", "String", " ", "content", MARK);
     if (first)
-        pre = json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace", "replacement", MARK, "prepend_scheme", "first", "split", 0);
+        pre = json_pack("{s:s, s:s, s:s, s:b}", "type", "Metaspace", "replacement", MARK, "prepend_scheme", "first",
+                        "split", 0);
     if (words)
         pre = json_pack("{s:s, s:[{s:s}, {s:s, s:s, s:s, s:b}]}", "type", "Sequence", "pretokenizers", "type", "WhitespaceSplit",
                         "type", "Metaspace", "replacement", MARK, "prepend_scheme", "always", "split", 1);

@@ -7,7 +7,7 @@ set -eu
 BUILD=$1 shape=$2 folder=$3
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . tests/support/llava15/llava15.sh
-make -s "$BUILD/pulse-ref" "$BUILD/make_llava15"
+make -s BUILD="$BUILD" "$BUILD/pulse-ref" "$BUILD/make_llava15"
 [ -e "$folder/model.safetensors.index.json" ] || llava15 "$folder" "$shape" "${4:-hub}" "${5:-f16}"
 du -sh "$folder"
 

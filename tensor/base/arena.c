@@ -2,12 +2,16 @@
 #include "tensor/base/arena.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/sysinfo.h>
+#endif
 
-enum { ALIGN = 64, FIRST_CHUNK = 1 << 16 };
+enum { ALIGN = 64, FIRST_CHUNK = 1 << 16, LARGEST_CHUNK = 1 << 28 };     // a larger piece has a chunk of its own
 
 struct ArenaChunk {
     ArenaChunk *next;
@@ -26,14 +30,29 @@ Arena arena_make(Error *error)
     return (Arena){ .error = error };
 }
 
+static atomic_size_t reserved;     // the bytes of all chunks of the process
+
+/* The most bytes that all chunks may have: nine tenths of the machine's memory, and its swap. The system promises more than it has, and
+ * ends a process that takes it at its word, so what is larger is refused here, with a sentence. */
+static size_t most_bytes(void)
+{
+#ifdef __linux__
+    struct sysinfo machine;
+    if (sysinfo(&machine) == 0)
+        return (size_t)((machine.totalram / 10 * 9 + machine.totalswap) * (uint64_t)machine.mem_unit);
+#endif
+    return SIZE_MAX;
+}
+
 static ArenaChunk *chunk_make(size_t size)
 {
-    ArenaChunk *c = malloc(sizeof *c);
-    if (!c)
-        return NULL;
-    *c = (ArenaChunk){ .size = size };
-    if (posix_memalign((void **)&c->base, ALIGN, size)) {
+    size_t most = most_bytes(), before = atomic_fetch_add(&reserved, size);
+    ArenaChunk *c = size <= most && before <= most - size ? malloc(sizeof *c) : NULL;
+    if (c)
+        *c = (ArenaChunk){ .size = size };
+    if (!c || posix_memalign((void **)&c->base, ALIGN, size)) {
         free(c);
+        atomic_fetch_sub(&reserved, size);
         return NULL;
     }
     return c;
@@ -51,7 +70,7 @@ static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
         if (c->size >= bytes)
             return a->current = c;
     }
-    size_t size = c ? 2 * c->size : FIRST_CHUNK;
+    size_t size = !c ? FIRST_CHUNK : c->size < LARGEST_CHUNK / 2 ? 2 * c->size : LARGEST_CHUNK;
     if (size < bytes)
         size = bytes;
     ArenaChunk *fresh = chunk_make(size);
@@ -77,7 +96,8 @@ static void *give(Arena *a, size_t bytes)
         size = ALIGN;
     ArenaChunk *c = chunk_with_room(a, size);
     if (!c) {
-        error_no_memory(a->error, "out of memory: %zu bytes asked for, %zu in use", bytes, a->used);
+        error_no_memory(a->error, "out of memory: %zu bytes asked for, %zu in use, and the machine allows %zu for the whole program", bytes,
+                        a->used, most_bytes());
         return NULL;
     }
     void *piece = c->base + c->at;
@@ -159,6 +179,7 @@ void arena_free(Arena *a)
 {
     for (ArenaChunk *c = a->first, *next; c; c = next) {
         next = c->next;
+        atomic_fetch_sub(&reserved, c->size);
         free(c->base);
         free(c);
     }

@@ -11,8 +11,8 @@
  * the first steps ask the system for memory. Always: a piece begins at a multiple of 64 bytes. arena_zalloc clears it.
  * arena_alloc does not, because a kernel writes every element of its output; under sanitizers and with arena_poison it
  * fills the piece with 0xff, so that a float which was never written shows as NaN.
- * Errors: where memory runs out, or `limit` would be passed, a function returns NULL and records an ERROR_MEMORY that
- * says how much was asked for. An arena belongs to one thread at a time. */
+ * Errors: where memory runs out, where `limit` would be passed, or where all arenas of the process would have more than
+ * the machine, a function returns NULL and records an ERROR_MEMORY that says how much was asked for. An arena belongs to one thread at a time. */
 #ifndef PULSE_TENSOR_BASE_ARENA_H
 #define PULSE_TENSOR_BASE_ARENA_H
 

@@ -4,6 +4,7 @@
 
 #include <fenv.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include "tensor/base/file.h"
 #include "tensor/base/float.h"
 #include "tensor/base/json.h"
@@ -54,6 +55,26 @@ static void an_arena_that_cannot_give_says_no_memory(void **state)
     arena.limit = arena.used + 100;
     assert_null(arena_alloc(&arena, 4096));
     expect_kind(&error, ERROR_MEMORY);
+}
+
+/* Linux lets a process ask for more memory than there is, and kills it when it writes there. */
+static void arenas_that_would_be_larger_than_the_machine_say_no_memory(void **state)
+{
+    (void)state;
+    struct sysinfo machine;
+    assert_int_equal(sysinfo(&machine), 0);
+    size_t half = (size_t)((machine.totalram + machine.totalswap) * (uint64_t)machine.mem_unit / 2);
+    assert_null(arena_alloc(&arena, 2 * half));
+    expect_kind(&error, ERROR_MEMORY);
+    Arena other = arena_make(&error);
+    if (arena_alloc(&arena, half)) {                        // never written to
+        assert_null(arena_alloc(&other, half));
+        assert_non_null(strstr(error.text, "the machine allows"));
+    }
+    expect_kind(&error, ERROR_MEMORY);
+    arena_free(&arena);
+    assert_non_null(arena_alloc(&other, 4096));
+    arena_free(&other);
 }
 
 /* Every operator, with less and less memory: it succeeds, or says that memory ran out. */
@@ -175,6 +196,7 @@ int main(void)
         stand_test(the_first_failure_stays_with_its_kind),
         stand_test(every_kind_has_a_name_of_its_own),
         stand_test(an_arena_that_cannot_give_says_no_memory),
+        stand_test(arenas_that_would_be_larger_than_the_machine_say_no_memory),
         stand_test(an_operator_without_memory_says_no_memory),
         stand_test(a_call_that_does_not_fit_says_bad_input),
         stand_test(a_file_that_is_not_there_says_input_or_output),

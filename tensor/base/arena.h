@@ -12,7 +12,8 @@
  * arena_alloc does not, because a kernel writes every element of its output; under sanitizers and with arena_poison it
  * fills the piece with 0xff, so that a float which was never written shows as NaN.
  * Errors: where memory runs out, where `limit` would be passed, or where all arenas of the process would have more than
- * the machine, a function returns NULL and records an ERROR_MEMORY that says how much was asked for. An arena belongs to one thread at a time. */
+ * the machine, a function returns NULL and records an ERROR_MEMORY that says how much was asked for. An arena belongs
+ * to one thread at a time. */
 #ifndef PULSE_TENSOR_BASE_ARENA_H
 #define PULSE_TENSOR_BASE_ARENA_H
 

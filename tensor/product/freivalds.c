@@ -36,7 +36,8 @@ void freivalds_pack(const double *strip, size_t columns, size_t length, const do
     pack_signed(strip, columns, length, sign, to);
 }
 
-typedef double v4d __attribute__((vector_size(32)));
+typedef double v4d __attribute__((vector_size(32)));       // half vectors stay in registers under AVX2
+enum { HALF = 4, FOUR = 4 };
 
 SIMD v4d load4(const double *x)
 {
@@ -47,100 +48,133 @@ SIMD v4d load4(const double *x)
 
 SIMD double sum4(v4d x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
-/* The products of four lines of x with y, which is read once for all of them. Half vectors stay in registers under AVX2. */
-SIMD void dots(const double *x, size_t stride, const double *y, size_t n, double sum[4])
+/* sum[r * count + q] = the product of line r of x, r < rows, and vector q of y, q < count, each n long. */
+SIMD void dots(size_t rows, const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {
-    const double *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
-    v4d s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
+    v4d s[2 * FOUR] = { { 0 } };
     size_t k = 0;
-    for (; k + 4 <= n; k += 4) {
-        const v4d v = load4(y + k);
-        s0 += load4(x + k) * v;
-        s1 += load4(x1 + k) * v;
-        s2 += load4(x2 + k) * v;
-        s3 += load4(x3 + k) * v;
-    }
-    sum[0] = sum4(s0);
-    sum[1] = sum4(s1);
-    sum[2] = sum4(s2);
-    sum[3] = sum4(s3);
-    for (; k < n; k++)
-        for (size_t r = 0; r < 4; r++)
-            sum[r] += x[r * stride + k] * y[k];
+    for (; k + HALF <= n; k += HALF)
+        for (size_t r = 0; r < rows; r++)
+            for (size_t q = 0; q < count; q++)
+                s[r * count + q] += load4(x + r * stride + k) * load4(y + q * apart + k);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t q = 0; q < count; q++) {
+            double rest = 0;
+            for (size_t i = k; i < n; i++)
+                rest += x[r * stride + i] * y[q * apart + i];
+            sum[r * count + q] = sum4(s[r * count + q]) + rest;
+        }
 }
 
-SIMD double dot(const double *x, const double *y, size_t n)
+/* The same for rows = 2 HALF lines that are adjacent for each k, and lie `stride` apart from k to k + 1. */
+SIMD void dots_across(const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {
-    v8d one = simd_set(0), two = simd_set(0);
-    size_t k = 0;
-    for (; k + 2 * LANES <= n; k += 2 * LANES) {
-        one += load8(x + k) * load8(y + k);
-        two += load8(x + k + LANES) * load8(y + k + LANES);
-    }
-    double sum = simd_sum(one + two);
-    for (; k < n; k++)
-        sum += x[k] * y[k];
+    v4d s[2 * FOUR] = { { 0 } };
+    for (size_t k = 0; k < n; k++, x += stride)
+        for (size_t q = 0; q < count; q++) {
+            s[2 * q] += load4(x) * y[q * apart + k];
+            s[2 * q + 1] += load4(x + HALF) * y[q * apart + k];
+        }
+    for (size_t r = 0; r < 2 * HALF; r++)
+        for (size_t q = 0; q < count; q++)
+            sum[r * count + q] = s[2 * q + r / HALF][r % HALF];
+}
+
+SIMD double dot_apart(const double *x, size_t stride, const double *y, size_t n)
+{
+    double sum = 0;
+    for (size_t k = 0; k < n; k++)
+        sum += x[k * stride] * y[k];
     return sum;
 }
 
-CLONES static void expect_rows(size_t m, size_t length, Side a, const double *v, double *want)
+SIMD void add_to(double *want, size_t apart, size_t rows, size_t count, const double *sum)
 {
+    for (size_t q = 0; q < count; q++)
+        for (size_t r = 0; r < rows; r++)
+            want[q * apart + r] += sum[r * count + q];
+}
+
+/* Adds to want[q * want_apart + i] the product of line i of a, i < m, and vector q of v, q < count, a constant. */
+SIMD void expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart)
+{
+    const size_t rows = a.k_stride != 1 ? 2 * HALF : 2 * FOUR / count / (count == 1 ? 2 : 1);
+    double sum[2 * HALF * FOUR];
     size_t i = 0;
-    for (; i + 4 <= m; i += 4) {
-        double sum[4];
-        dots(a.value + i * a.line_stride, a.line_stride, v, length, sum);
-        for (size_t r = 0; r < 4; r++)
-            want[i + r] += sum[r];
+    for (; i + rows <= m; i += rows) {
+        if (a.k_stride != 1)
+            dots_across(a.value + i, a.k_stride, count, v, v_apart, length, sum);
+        else if (count == FOUR)
+            dots(2, a.value + i * a.line_stride, a.line_stride, FOUR, v, v_apart, length, sum);
+        else
+            dots(4, a.value + i * a.line_stride, a.line_stride, count, v, v_apart, length, sum);
+        add_to(want + i, want_apart, rows, count, sum);
     }
     for (; i < m; i++)
-        want[i] += dot(a.value + i * a.line_stride, v, length);
+        for (size_t q = 0; q < count; q++)
+            want[q * want_apart + i] += dot_apart(a.value + i * a.line_stride, a.k_stride, v + q * v_apart, length);
 }
 
-CLONES static void expect_columns(size_t m, size_t length, Side a, const double *v, double *want)
+CLONES static void expect_four(size_t m, size_t length, Side a, const double *v, size_t v_apart, double *want, size_t want_apart)
 {
-    for (size_t k = 0; k < length; k++)
-        for (size_t i = 0; i < m; i++)
-            want[i] += a.value[k * a.k_stride + i] * v[k];
+    expect(m, length, a, FOUR, v, v_apart, want, want_apart);
 }
 
-CLONES static void add_groups(const double *group, size_t groups, size_t stride, size_t length, double *v)
+CLONES static void expect_two(size_t m, size_t length, Side a, const double *v, size_t v_apart, double *want, size_t want_apart)
 {
-    for (size_t g = 0; g < groups; g++)
+    expect(m, length, a, 2, v, v_apart, want, want_apart);
+}
+
+CLONES static void expect_one(size_t m, size_t length, Side a, const double *v, double *want)
+{
+    expect(m, length, a, 1, v, 0, want, 0);
+}
+
+void freivalds_expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart)
+{
+    size_t q = 0;
+    for (; q + FOUR <= count; q += FOUR)
+        expect_four(m, length, a, v + q * v_apart, v_apart, want + q * want_apart, want_apart);
+    if (q + 2 <= count) {
+        expect_two(m, length, a, v + q * v_apart, v_apart, want + q * want_apart, want_apart);
+        q += 2;
+    }
+    if (q < count)
+        expect_one(m, length, a, v + q * v_apart, want + q * want_apart);
+}
+
+CLONES static void add_panels(double *panel, size_t panels, size_t length)
+{
+    for (size_t g = 1; g < panels; g++)
         for (size_t k = 0; k < length; k++)
-            v[k] += group[g * stride + k];
+            panel[k] += panel[g * length + k];
 }
 
-void freivalds_expect(size_t m, size_t length, Side a, const double *group, size_t groups, size_t stride, double *want)
-{
-    double v[STRIP_DEPTH] = { 0 };
-    add_groups(group, groups, stride, length, v);
-    if (a.k_stride == 1)
-        expect_rows(m, length, a, v, want);
-    else
-        expect_columns(m, length, a, v, want);
-}
+void freivalds_add(double *panel, size_t panels, size_t length) { add_panels(panel, panels, length); }
 
 CLONES static void sum_signed(const double *sum, size_t stride, const double *sign, size_t m, size_t n, double *got)
 {
     size_t i = 0;
     for (; i + 4 <= m; i += 4)
-        dots(sum + i * stride, stride, sign, n, got + i);
+        dots(4, sum + i * stride, stride, 1, sign, 0, n, got + i);
     for (; i < m; i++)
-        got[i] = dot(sum + i * stride, sign, n);
+        dots(1, sum + i * stride, stride, 1, sign, 0, n, got + i);
 }
 
-size_t freivalds_wrong(const Tile *t, const double *sum, size_t stride, double height, const double *sign, const double *want)
+void freivalds_got(size_t m, size_t n, const double *sum, size_t stride, const double *sign, double *got)
 {
-    enum { ROWS = 32 };
-    double got[ROWS], norms = 0;
+    sum_signed(sum, stride, sign, m, n, got);
+}
+
+size_t freivalds_wrong(const Tile *t, double height, const double *got, const double *want)
+{
+    double norms = 0;
     for (size_t j = 0; j < t->n; j++)
         norms += t->b_norm[j];
     const double factor = HEIGHT_U(height + 2 * (double)t->n + (double)t->length, freivalds) * 0x1.01p0 * norms;
     for (size_t i = 0; i < t->m; i++) {
-        if (i % ROWS == 0)
-            sum_signed(sum + i * stride, stride, sign, t->m - i < ROWS ? t->m - i : ROWS, t->n, got);
-        double tolerance = factor * t->a_norm[i];
-        if (isfinite(tolerance) && !(fabs(got[i % ROWS] - want[i]) <= tolerance))
+        const double tolerance = factor * t->a_norm[i];
+        if (isfinite(tolerance) && !(fabs(got[i] - want[i]) <= tolerance))
             return i;
     }
     return t->m;

@@ -22,9 +22,13 @@
 void freivalds_signs(uint64_t stream, size_t n, double *sign);
 /* to[k] = the sum of sign[c] strip[k * columns + c] over KERNEL_COLS columns, for k < length. */
 void freivalds_pack(const double *strip, size_t columns, size_t length, const double *sign, double *to);
-/* Adds to want[i], i < m, the sum of a[i,k] v[k] over k < length, where v[k] is the sum over `groups` of group[g * stride + k]. */
-void freivalds_expect(size_t m, size_t length, Side a, const double *group, size_t groups, size_t stride, double *want);
+/* panel[k], k < length, becomes the sum of panel[g * length + k] over g < panels. */
+void freivalds_add(double *panel, size_t panels, size_t length);
+/* For each vector q < count, adds to want[q * want_apart + i], i < m, the sum of a[i,k] v[q * v_apart + k] over k < length. */
+void freivalds_expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart);
+/* got[i] = the sum of sign[j] sum[i * stride + j] over j < n, for i < m. */
+void freivalds_got(size_t m, size_t n, const double *sum, size_t stride, const double *sign, double *got);
 /* The first row of the tile whose sums differ from the expected ones by more than the claim, or t->m. */
-size_t freivalds_wrong(const Tile *t, const double *sum, size_t stride, double height, const double *sign, const double *want);
+size_t freivalds_wrong(const Tile *t, double height, const double *got, const double *want);
 
 #endif

@@ -13,6 +13,7 @@
 #include "tensor/product/rounding.h"
 
 enum { KC = STRIP_DEPTH, MOST_ROWS = 104, SERIAL = 1 << 19, L2_BYTES = 512 << 10, STRIPS_BYTES = 32 << 20, KERNEL_LIMIT = 1 << 30,
+       PACK_DEPTH = 64,
        CHECKED_SIZE = 300, CHECKED_EVERY = 16 };
 
 /* --- Statistics and the choice of the engine --- */
@@ -50,8 +51,10 @@ typedef struct {
     double *norm;                       // [columns] the norms of the lines of b
     double *scratch;                    // [threads, room]
     size_t room;
-    bool   checked;                     // whether Freivalds' check is made (freivalds.h), which reads the next two
-    double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], the signed sums over each panel's lines
+    bool   checked;                     // whether Freivalds' check is made (freivalds.h), which has the next five
+    double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], the signed sums over each panel's lines, and then,
+                                        // in the first panel of each tile, over all of the tile's
+    double *a_norm, *want, *got;        // [m]; [across, m], C s of each tile's columns, computed from the operands and from the sums
     Error *error;                       // for float_env_region
 } Work;
 
@@ -98,19 +101,21 @@ static void pack(const Work *w, size_t j)
     for (size_t block = 0; block < w->blocks; block++) {
         double *strip = strip_at(w, block, first) + j - first;
         size_t length = block_length(w, block);
-        strip_pack(&w->of.b, j, n, block * w->depth, length, strip, columns, square);
-        if (w->checked)
-            freivalds_pack(strip, columns, length, w->sign + j, signed_at(w, j, block));
+        for (size_t k = 0, part; k < length; k += part, strip += part * columns) {
+            part = least(PACK_DEPTH, length - k);
+            strip_pack(&w->of.b, j, n, block * w->depth + k, part, strip, columns, square);
+            if (w->checked)
+                freivalds_pack(strip, columns, part, w->sign + j, signed_at(w, j, block) + k);
+        }
     }
     norms_above(square, KERNEL_COLS, w->of.b.length);
 }
 
-/* The sums of a tile, with the norms and the expected values that check them. */
+/* The sums of a tile. */
 typedef struct {
     double *sum;
     size_t  stride;
     double  norm[MOST_ROWS];            // the norms of the lines of a; their squares until the last block is added
-    double  want[MOST_ROWS];            // C s, computed from the operands
 } Sums;
 
 /* Sums over one block of K, and adds to the sums of the blocks before. */
@@ -124,17 +129,23 @@ static void sum_block(const Work *w, const Tile *t, size_t block, Sums *s, doubl
         s->norm[r] += a.norm[r] * a.norm[r];
     w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), block > 0, s->sum, s->stride,
                    room + side_room(t->m, part.length));
-    if (w->checked)
-        freivalds_expect(t->m, part.length, a, signed_at(w, t->col, block), padded(t->n) / KERNEL_COLS, w->of.b.length, s->want);
+    if (w->checked && t->col == 0)                       // for all tiles of these rows
+        freivalds_expect(t->m, part.length, a, w->across, signed_at(w, 0, block), w->engine->cols / KERNEL_COLS * w->of.b.length,
+                         w->want + t->row, w->of.a.lines);
 }
 
-// left: the results that Exact decides; wrong: the first row with a wrong sum, or SIZE_MAX
-typedef struct { size_t left, wrong; } Outcome;
-
-static Outcome tile_run(const Work *w, size_t tile, double *room)
+static Tile tile_at(const Work *w, size_t tile)
 {
-    size_t cols = w->engine->cols, i = tile / w->across * w->rows, j = tile % w->across * cols;
-    Tile t = tile_part(&w->whole, i, least(w->rows, w->of.a.lines - i), j, least(cols, w->of.b.lines - j));
+    const size_t cols = w->engine->cols, i = tile / w->across * w->rows, j = tile % w->across * cols;
+    return tile_part(&w->whole, i, least(w->rows, w->of.a.lines - i), j, least(cols, w->of.b.lines - j));
+}
+
+static double height_of(const Work *w) { return w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0; }
+
+/* Returns how many results Exact decided. */
+static size_t tile_run(const Work *w, size_t tile, double *room)
+{
+    Tile t = tile_at(w, tile);
     Sums s = { .sum = room, .stride = padded(t.n), .norm = { 0 } };
     if (w->blocks == 0)
         memset(s.sum, 0, t.m * s.stride * sizeof *s.sum);
@@ -142,29 +153,47 @@ static Outcome tile_run(const Work *w, size_t tile, double *room)
         sum_block(w, &t, block, &s, room + w->rows * s.stride);
     norms_above(s.norm, t.m, w->blocks);
     t.a_norm = s.norm;
-    double height = w->blocks ? (double)(w->depth - 1 + w->blocks - 1) : 0;
-    size_t wrong = w->checked ? freivalds_wrong(&t, s.sum, s.stride, height, w->sign + j, s.want) : t.m;
-    return (Outcome){ tile_round(&t, s.sum, s.stride, height), wrong < t.m ? i + wrong : SIZE_MAX };
+    if (w->checked)
+        freivalds_got(t.m, t.n, s.sum, s.stride, w->sign + t.col, w->got + tile % w->across * w->of.a.lines + t.row);
+    if (w->checked && t.col == 0)
+        memcpy(w->a_norm + t.row, s.norm, t.m * sizeof *s.norm);
+    return tile_round(&t, s.sum, s.stride, height_of(w));
 }
 
-static Outcome run_threads(const Work *w, size_t threads)
+/* Returns the first row with a wrong sum, or the number of rows. */
+static size_t wrong_row(const Work *w)
 {
-    size_t left = 0, wrong = SIZE_MAX;
-    #pragma omp parallel num_threads((int)threads) reduction(+ : left) reduction(min : wrong) if (threads > 1)
+    const size_t m = w->of.a.lines;
+    for (size_t tile = 0; w->checked && tile < w->tiles; tile++) {
+        Tile t = tile_at(w, tile);
+        const size_t at = tile % w->across * m + t.row;
+        t.a_norm = w->a_norm + t.row;
+        const size_t wrong = freivalds_wrong(&t, height_of(w), w->got + at, w->want + at);
+        if (wrong < t.m)
+            return t.row + wrong;
+    }
+    return m;
+}
+
+/* Returns how many results Exact decided. */
+static size_t run_threads(const Work *w, size_t threads)
+{
+    size_t left = 0;
+    #pragma omp parallel num_threads((int)threads) reduction(+ : left) if (threads > 1)
     {
         float_env_region(w->error);
         double *room = w->scratch + (size_t)omp_get_thread_num() * w->room;
         #pragma omp for schedule(static)
         for (size_t j = 0; j < w->columns; j += KERNEL_COLS)
             pack(w, j);
+        #pragma omp for schedule(static)
+        for (size_t j = 0; j < (w->checked ? w->columns : 0); j += w->engine->cols)
+            freivalds_add(signed_at(w, j, 0), least(w->engine->cols, w->columns - j) / KERNEL_COLS, w->of.b.length);
         #pragma omp for schedule(dynamic) nowait
-        for (size_t tile = 0; tile < w->tiles; tile++) {
-            Outcome one = tile_run(w, tile, room);
-            left += one.left;
-            wrong = least(wrong, one.wrong);
-        }
+        for (size_t tile = 0; tile < w->tiles; tile++)
+            left += tile_run(w, tile, room);
     }
-    return (Outcome){ left, wrong };
+    return left;
 }
 
 /* --- One product --- */
@@ -190,8 +219,9 @@ static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left
     cut(&w, threads);
     w.checked = is_checked(t, call);
     ArenaMark mark = arena_mark(arena);
-    size_t strips = w.columns * t->length, signs = w.checked ? w.columns + strips / KERNEL_COLS : 0;
-    w.packed = arena_array(arena, strips + w.columns + signs + threads * w.room, sizeof *w.packed);
+    const size_t strips = w.columns * t->length, signs = w.checked ? w.columns + strips / KERNEL_COLS : 0;
+    const size_t sides = w.checked ? w.across * t->m : 0, norms = w.checked ? t->m : 0;
+    w.packed = arena_array(arena, strips + w.columns + signs + threads * w.room + 2 * sides + norms, sizeof *w.packed);
     if (!w.packed)
         return error_no_memory(e, "out of memory for a product");
     w.whole.operands = &w.of;
@@ -199,17 +229,21 @@ static bool run(const Engine *engine, const Tile *t, uint64_t call, size_t *left
     w.sign = w.norm + w.columns;
     w.signed_b = w.sign + w.columns;
     w.scratch = w.sign + signs;
+    w.want = w.scratch + threads * w.room;
+    w.got = w.want + sides;
+    w.a_norm = w.got + sides;
+    memset(w.want, 0, sides * sizeof *w.want);
     if (w.checked)
         freivalds_signs(call, w.columns, w.sign);
-    Outcome all = run_threads(&w, threads);
-    *left += all.left;
+    *left += run_threads(&w, threads);
+    const size_t wrong = wrong_row(&w);
     arena_release(arena, mark);
     if (e && e->failed)
         return false;
-    return all.wrong == SIZE_MAX
+    return wrong == t->m
            || error_set_kind(e, ERROR_ENVIRONMENT, "product of [%zu, %zu] and [%zu, %zu]: row %zu holds a wrong sum (Freivalds' check): "
                                                    "the engine (%s) computes wrong sums; build with another (make BLAS=builtin)",
-                             t->m, t->length, t->length, t->n, all.wrong, engine->name());
+                             t->m, t->length, t->length, t->n, wrong, engine->name());
 }
 
 static bool lengths_fit(const Lines *a, const Lines *b, Error *e)

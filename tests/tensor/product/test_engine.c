@@ -9,14 +9,18 @@
 #include <unistd.h>
 #include "tensor/product/engine.h"
 
-/* How the engine below is wrong: its sum at the last row and column of each call is off by a part in 2^20. */
+/* How the engine below is wrong: its sum at the last row and column of each call, or of call `only` alone where that is not 0 (counted
+ * from 1), is off by a part in 2^20. */
 static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
+static _Atomic size_t only, calls;
 
 static pthread_t main_thread;
 
 static void wrong_sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
 {
     engine_builtin.sum(m, n, length, a, strips, add, c, c_stride, room);
+    if (only && ++calls != only)
+        return;
     if (m > wrong.rows_above && n > wrong.cols_above && (!wrong.cols || n == wrong.cols) && (!wrong.length || length == wrong.length)
         && (wrong.thread < 0 || !pthread_equal(pthread_self(), main_thread)))
         c[(m - 1) * c_stride + n - 1] += 0x1p-20;
@@ -26,15 +30,18 @@ static const char *wrong_name(void) { return "wrong on purpose"; }
 
 static const Engine wrong_engine = { .word = "wrong", .name = wrong_name, .width = KERNEL_COLS, .cols = 256, .sum = wrong_sum };
 
-static bool multiply(size_t m, size_t n, size_t length)
+static bool multiply_lines(bool transposed, size_t m, size_t n, size_t length)
 {
     arena_reset(&arena);
     error = (Error){ 0 };
-    Tensor a = data_tensor(&arena, shape_of(2, m, length), DATA_GAUSSIAN, 1),
+    Tensor a = data_tensor(&arena, transposed ? shape_of(2, length, m) : shape_of(2, m, length), DATA_GAUSSIAN, 1),
            b = data_tensor(&arena, shape_of(2, n, length), DATA_GAUSSIAN, 2);
     float *out = arena_array(&arena, m * n, sizeof *out);
-    return product_by(&wrong_engine, lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, out, n, &arena, &error);
+    return product_by(&wrong_engine, transposed ? lines_cols(a) : lines_rows(a), lines_rows(b), (Epilogue){ .s = 1 }, out, n, &arena,
+                      &error);
 }
+
+static bool multiply(size_t m, size_t n, size_t length) { return multiply_lines(false, m, n, length); }
 
 static void expect_named(const char *what)
 {
@@ -108,6 +115,27 @@ static void an_engine_that_is_wrong_on_the_second_thread_is_found(void **state)
         found += !multiply(2000, 300, 300);
     assert_true(found > 0);
     expect_named("a product");
+    omp_set_num_threads(before);
+}
+
+static void a_single_wrong_sum_is_found_in_every_tile(void **state)
+{
+    enum { M = 300, N = 6 * 256 + 72, K = 300, TILES = 7 };
+    (void)state;
+    int before = omp_get_max_threads();
+    omp_set_num_threads(1);
+    set(0, 0, 0, 0, -1);
+    for (int transposed = 0; transposed < 2; transposed++) {
+        size_t found = 0;
+        for (bool right = false; !right; found += !right) {
+            calls = 0;
+            only = found + 1;
+            right = multiply_lines(transposed, M, N, K);
+        }
+        assert_int_equal(found, calls);                    // until there was no such call
+        assert_true(found >= 2 * TILES && found % TILES == 0);
+    }
+    only = 0;
     omp_set_num_threads(before);
 }
 
@@ -207,6 +235,7 @@ int main(void)
         stand_test(an_engine_that_is_wrong_in_large_or_single_sizes_is_found),
         stand_test(an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_model_is_made),
         stand_test(an_engine_that_is_wrong_on_the_second_thread_is_found),
+        stand_test(a_single_wrong_sum_is_found_in_every_tile),
         stand_test(small_products_can_be_checked_too),
         stand_test(a_right_engine_passes_whatever_the_data),
     };

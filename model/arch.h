@@ -34,7 +34,8 @@ typedef struct {
 
 /* --- Weights --- */
 
-typedef enum { START_MATRIX, START_RESIDUAL, START_TABLE, START_ONE, START_ZERO } WeightStart;     // llava_weights.def says what each is
+// llava_weights.def says what each is
+typedef enum { START_MATRIX, START_RESIDUAL, START_TABLE, START_ONE, START_ZERO } WeightStart;
 typedef enum { DTYPE_KEEP, DTYPE_WIDE } WeightDtype;       // the dtype of the file is kept, or widened to F32
 
 /* One weight, or one weight of every layer. Neighbouring lines of the same tower are listed layer by layer. */
@@ -45,7 +46,8 @@ typedef struct {
     Shape       shape;
     WeightDtype dtype;
     WeightStart start;
-    size_t      layers, run;   // the layers that have it, and the layers that the forward pass runs; weights of the others are idle
+    // the layers that have it, and the layers that the forward pass runs; weights of the others are idle
+    size_t      layers, run;
 } WeightLine;
 
 /* The beginning of a name in other files, and in the Hub's layout. in_memory: modules of transformers have this name in

@@ -54,7 +54,8 @@ static void sample_pack(Batch *b, const BatchSample *s, size_t index, BatchRows 
     b->row_offsets[index + 1] = (int32_t)b->row_count;
 }
 
-bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e)
+bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a,
+                Error *e)
 {
     size_t tokens = 0, pictures = 0, wanted = 0;
     for (size_t i = 0; i < count; i++) {

@@ -26,7 +26,8 @@ static bool key_known(const Architecture *arch, ConfigSection section, const cha
     return false;
 }
 
-static bool keys_known(const Architecture *arch, const json_t *object, ConfigSection section, const char *path, Error *e)
+static bool keys_known(const Architecture *arch, const json_t *object, ConfigSection section, const char *path,
+                       Error *e)
 {
     const char *name;
     json_t *value;
@@ -42,7 +43,8 @@ static bool keys_known(const Architecture *arch, const json_t *object, ConfigSec
 }
 
 /* The index of a word in a list of allowed words. The sentence of a failure gives the list. */
-static bool word_read(const json_t *object, const char *name, const char *const *words, int count, int *out, const char *path, Error *e)
+static bool word_read(const json_t *object, const char *name, const char *const *words, int count, int *out,
+                      const char *path, Error *e)
 {
     const char *text, *sep = "";
     char list[200] = "";
@@ -167,7 +169,8 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
         return error_set(e, "%s: \"architectures\" must be [\"%s\"]", path, c->arch->class_name);
     if (tie && json_is_true(tie) != c->text.tie_word_embeddings)
         return error_set(e, "%s: \"tie_word_embeddings\" contradicts \"text_config.tie_word_embeddings\"", path);
-    if (id && !json_object_get(top, "image_token_index") && !json_get_int(top, "image_token_id", &c->image_token_index, path, e))
+    if (id && !json_object_get(top, "image_token_index")
+        && !json_get_int(top, "image_token_id", &c->image_token_index, path, e))
         return false;
     if (pad && !json_is_null(pad) && !json_get_int(top, "pad_token_id", &c->text.pad_token_id, path, e))
         return false;
@@ -179,7 +182,8 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
             return error_set(e, "%s: \"text_config.hidden_size\" %lld is not a multiple of \"text_config.num_attention_heads\" %lld", path,
                              (long long)c->text.hidden_size, (long long)c->text.num_attention_heads);
     }
-    return rope_read(c, text, path, e) && config_check(c, path, e) && agrees(top, "vocab_size", c->text.vocab_size, path, e)
+    return rope_read(c, text, path, e) && config_check(c, path, e)
+        && agrees(top, "vocab_size", c->text.vocab_size, path, e)
         && agrees(top, "image_token_id", c->image_token_index, path, e)
         && agrees(top, "image_seq_length", (int64_t)config_image_tokens(c), path, e);
 }
@@ -253,7 +257,8 @@ static bool ranges_check(const ModelConfig *c, const char *path, Error *e)
         if (k->kind == KEY_INT && !in_range(k, n, path, e))
             return false;
         if (!(x > 0) || !isfinite(x))
-            return error_set(e, "%s: \"%s%s\" must be more than 0 and finite", path, section_names[k->section], k->name);
+            return error_set(e, "%s: \"%s%s\" must be more than 0 and finite", path, section_names[k->section],
+                             k->name);
     }
     return true;
 }

@@ -19,7 +19,8 @@ typedef enum { FEATURES_DEFAULT, FEATURES_FULL, FEATURES_COUNT } FeatureSelect; 
 typedef struct {
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;
     int64_t num_channels, image_size, patch_size;      // image_size in pixels: the side of the square picture
-    int64_t projection_dim;                            // of CLIP's own head, which LLaVA does not have; kept to be written again
+    // of CLIP's own head, which LLaVA does not have; kept to be written again
+    int64_t projection_dim;
     float   layer_norm_eps;
     int     hidden_act;                                // Activation
 } VisionConfig;
@@ -65,6 +66,7 @@ size_t config_patches(const ModelConfig *c);           // (image_size / patch_si
 size_t config_image_tokens(const ModelConfig *c);      // rows of the language model that one picture takes
 Shape  config_pixels(const ModelConfig *c);            // of one picture: [channels, height, width]
 size_t config_positions(const ModelConfig *c);         // tokens of a sample, at most: max_position_embeddings, but no more than 4096
-size_t config_vision_layers(const ModelConfig *c);     // layers of the tower that are run: 2 of 3 when vision_feature_layer is -2
+// layers of the tower that are run: 2 of 3 when vision_feature_layer is -2
+size_t config_vision_layers(const ModelConfig *c);
 
 #endif

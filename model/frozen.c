@@ -5,7 +5,8 @@
 #include "model/reuse/features.h"
 
 /* Runs the pictures list[0 … count - 1] of `pixels`, copies their outputs to `out`, and keeps them. */
-static bool run_missing(const Model *m, Tensor pixels, const size_t *list, size_t count, size_t each, float *out, Error *e)
+static bool run_missing(const Model *m, Tensor pixels, const size_t *list, size_t count, size_t each, float *out,
+                        Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);

@@ -73,7 +73,8 @@ static Node *self_attention(Tape *t, Params *p, Node *x, size_t layer, const Run
 static Node *mlp(Tape *t, Params *p, Node *x)
 {
     const char *before = tape_enter(t, "mlp");
-    Node *gate = activation(t, linear_module(t, p, x, "gate_proj", false), (Activation)p->model->config.text.hidden_act);
+    Node *gate = activation(t, linear_module(t, p, x, "gate_proj", false),
+                            (Activation)p->model->config.text.hidden_act);
     Node *h = op_mul(t, gate, linear_module(t, p, x, "up_proj", false));
     Node *y = linear_module(t, p, h, "down_proj", false);
     tape_leave(t, before);

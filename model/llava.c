@@ -44,7 +44,8 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
         return error_set(e, "%s: \"vision_feature_layer\" %lld is not a layer of a tower of %lld", path, (long long)c->vision_feature_layer,
                          (long long)v->num_hidden_layers);
     if (t->head_dim % 2)
-        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path, (long long)t->head_dim);
+        return error_set(e, "%s: \"text_config.head_dim\" %lld is odd, rotary positions turn pairs", path,
+                         (long long)t->head_dim);
     if (t->hidden_act != ACT_SILU)
         return error_set(e, "%s: \"text_config.hidden_act\" must be \"silu\"", path);
     return multiple(v->hidden_size, "vision_config.hidden_size", v->num_attention_heads, "vision_config.num_attention_heads",
@@ -65,8 +66,10 @@ enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };
 static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)
 {
     const TextConfig *t = &c->text;
-    const size_t d = (size_t)c->vision.hidden_size, m = (size_t)c->vision.intermediate_size, p = (size_t)c->vision.patch_size;
-    const size_t ch = (size_t)c->vision.num_channels, P = config_patches(c), h = (size_t)t->hidden_size, f = (size_t)t->intermediate_size;
+    const size_t d = (size_t)c->vision.hidden_size, m = (size_t)c->vision.intermediate_size,
+        p = (size_t)c->vision.patch_size;
+    const size_t ch = (size_t)c->vision.num_channels, P = config_patches(c), h = (size_t)t->hidden_size,
+        f = (size_t)t->intermediate_size;
     const size_t q = (size_t)(t->num_attention_heads * t->head_dim), k = (size_t)(t->num_key_value_heads * t->head_dim),
                  V = (size_t)t->vocab_size;
     const bool bias = c->multimodal_projector_bias, tied = t->tie_word_embeddings;
@@ -123,7 +126,8 @@ static Node *projector_features(Tape *t, Params *p, Node *features)
     const ModelConfig *c = &p->model->config;
     const char *before = tape_enter(t, "multi_modal_projector");
     Node *h = linear_module(t, p, features, "linear_1", c->multimodal_projector_bias);
-    Node *y = linear_module(t, p, activation(t, h, (Activation)c->projector_hidden_act), "linear_2", c->multimodal_projector_bias);
+    Node *y = linear_module(t, p, activation(t, h, (Activation)c->projector_hidden_act), "linear_2",
+                            c->multimodal_projector_bias);
     tape_leave(t, before);
     return y;
 }
@@ -132,7 +136,8 @@ static Node *projector_features(Tape *t, Params *p, Node *features)
  * tokens. */
 static Node *embed(Tape *t, Params *p, const Batch *b, Node *features)
 {
-    int32_t *text = arena_array(t->arena, b->tokens, sizeof *text), *from = arena_array(t->arena, b->tokens, sizeof *from);
+    int32_t *text = arena_array(t->arena, b->tokens, sizeof *text),
+        *from = arena_array(t->arena, b->tokens, sizeof *from);
     size_t texts = 0, images = 0;
     if (!text || !from)
         return NULL;

@@ -78,12 +78,15 @@ static bool add_pair(Lora *l, const char *module, const Weight *w, const LoraCon
     *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1], one->alpha,
                      scale_of(one->alpha, one->rank, one->rslora) };
     l->factors.count += 2;
-    *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])), !w->idle, w->idle };
-    *p->b = (Weight){ arena_format(a, "%s.lora_B.weight", module), tensor_zeros(a, shape_of(2, base.dim[0], r)), !w->idle, w->idle };
+    *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])),
+                      !w->idle, w->idle };
+    *p->b = (Weight){ arena_format(a, "%s.lora_B.weight", module), tensor_zeros(a, shape_of(2, base.dim[0], r)),
+                      !w->idle, w->idle };
     return p->a->name && p->b->name && p->a->tensor.data && p->b->tensor.data;
 }
 
-bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a, Error *e)
+bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a,
+                Error *e)
 {
     *l = (Lora){ .config = config, .factors = { .arena = a } };
     if (!lora_config_check(&config, e))
@@ -98,7 +101,8 @@ bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted,
         if (module && wanted(module, &w->list[i], context, &one))
             good = (lora_config_check(&one, e) || error_prefix(e, "%s", module)) && add_pair(l, module, &w->list[i], &one, a);
     }
-    return (good || e->failed || error_no_memory(e, "lora: no memory for the factors")) && !e->failed && weights_index(&l->factors, e);
+    return (good || e->failed || error_no_memory(e, "lora: no memory for the factors")) && !e->failed
+        && weights_index(&l->factors, e);
 }
 
 static bool wanted_by_pattern(const char *module, const Weight *base, const void *context, LoraConfig *one)
@@ -154,7 +158,8 @@ const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error 
     if (!y)
         return error_set(e, "lora: %s could not be merged", p->module), NULL;
     if (!tensor_finite(y->out))
-        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters", p->module), NULL;
+        return error_set(e, "lora: %s merged with its adapter is not finite, expected smaller adapters",
+                         p->module), NULL;
     return &y->out;
 }
 

@@ -45,11 +45,13 @@ typedef struct {
 
 typedef struct {
     LoraConfig config;
-    float      scale;          // s of `config`; a pair may have its own rank and alpha (PEFT's rank_pattern and alpha_pattern)
+    // s of `config`; a pair may have its own rank and alpha (PEFT's rank_pattern and alpha_pattern)
+    float      scale;
     LoraPair  *pairs;
     size_t     count;
     Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight"; trainable, but for modules in
-                               // layers that the forward pass never runs: their pairs change no output, and lora_merge merges them
+                               // layers that the forward pass never runs: their pairs change no output, and lora_merge
+                               // merges them
 } Lora;
 
 /* New adapters beside `w`, in `a`. */
@@ -73,6 +75,7 @@ const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error 
 /* The factors of the modules that `wanted` chooses, before they have numbers. `one` is `config`, which `wanted` may
  * change for its module. For lora*.c only. */
 typedef bool (*LoraWanted)(const char *module, const Weight *base, const void *context, LoraConfig *one);
-bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a, Error *e);
+bool lora_begin(Lora *l, const Weights *w, LoraConfig config, LoraWanted wanted, const void *context, Arena *a,
+                Error *e);
 
 #endif

@@ -20,7 +20,8 @@ enum { KEYS = sizeof keys / sizeof *keys };
 
 static bool is_empty(const json_t *v)
 {
-    return json_is_null(v) || json_is_false(v) || (json_is_object(v) && !json_object_size(v)) || (json_is_array(v) && !json_array_size(v));
+    return json_is_null(v) || json_is_false(v) || (json_is_object(v) && !json_object_size(v))
+        || (json_is_array(v) && !json_array_size(v));
 }
 
 /* Every key is obeyed, changes nothing, or is empty. */
@@ -137,7 +138,8 @@ static const char *posix_of(const char *pattern, Arena *a)
     return text;
 }
 
-static bool patterns_read(LoraPattern **out, size_t *count, const json_t *config, const char *key, const char *path, Arena *a, Error *e)
+static bool patterns_read(LoraPattern **out, size_t *count, const json_t *config, const char *key, const char *path,
+                          Arena *a, Error *e)
 {
     const json_t *object = given(config, key);
     const bool ranks = !strcmp(key, "rank_pattern");
@@ -195,7 +197,8 @@ static const LoraPattern *first_fit(const LoraPattern *p, size_t count, const ch
 LoraConfig lora_config_of(const LoraFileConfig *c, const char *module_path)
 {
     LoraConfig one = c->config;
-    const LoraPattern *rank = first_fit(c->ranks, c->rank_count, module_path), *alpha = first_fit(c->alphas, c->alpha_count, module_path);
+    const LoraPattern *rank = first_fit(c->ranks, c->rank_count, module_path),
+        *alpha = first_fit(c->alphas, c->alpha_count, module_path);
     if (rank)
         one.rank = rank->rank;
     if (alpha)

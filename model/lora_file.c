@@ -121,7 +121,8 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
                *config = arena_format(&a, "%s/adapter_config.json", folder);
     size_t n = entries && tensors && config ? entries_make(l, w, entries, &a) : 0;
     json_t *json = n ? adapter_json(l, w, &a) : NULL;
-    bool good = json && file_make_folder(folder, e) && store_write(tensors, entries, n, e) && json_save(config, json, e);
+    bool good = json && file_make_folder(folder, e) && store_write(tensors, entries, n, e)
+        && json_save(config, json, e);
     json_decref(json);
     arena_free(&a);
     return good || error_set(e, "%s: the adapter could not be written", folder);
@@ -170,7 +171,8 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
     const Part *a = part_find(p, module, FACTOR_A);
     (void)base;
     if (a) {
-        snprintf(path, sizeof path, "%.*s", (int)(strlen(a->file_name) - strlen(PREFIX FACTOR_A)), a->file_name + strlen(PREFIX));
+        snprintf(path, sizeof path, "%.*s", (int)(strlen(a->file_name) - strlen(PREFIX FACTOR_A)),
+                 a->file_name + strlen(PREFIX));
         *one = lora_config_of(p->config, path);
     }
     return a || part_find(p, module, FACTOR_B);
@@ -178,14 +180,16 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
 
 /* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it is only
  * checked. */
-static bool part_take(const Parts *p, const char *first, const char *second, const Tensor *like, float *out, const char *path, Error *e)
+static bool part_take(const Parts *p, const char *first, const char *second, const Tensor *like, float *out,
+                      const char *path, Error *e)
 {
     char got[64], want[64];
     Part *part = part_find(p, first, second);
     if (!part)
         return error_set(e, "%s: %s%s is missing", path, first, second);
     if (part->tensor->dtype != F32 && part->tensor->dtype != F16 && part->tensor->dtype != BF16)
-        return error_set(e, "%s: %s is %s, F32, F16 or BF16 was expected", path, part->file_name, dtype_name(part->tensor->dtype));
+        return error_set(e, "%s: %s is %s, F32, F16 or BF16 was expected", path, part->file_name,
+                         dtype_name(part->tensor->dtype));
     if (!shape_equal(part->tensor->shape, like->shape))
         return error_set(e, "%s: %s is %s, %s was expected", path, part->file_name, shape_text(part->tensor->shape, got),
                          shape_text(like->shape, want));
@@ -243,7 +247,8 @@ static bool tied_check(const Weights *w, const Parts *p, const char *path, Error
     Part *head = w->tied ? part_find(p, w->arch->head, "") : NULL;
     if (head)
         head->used = true;
-    if ((!table && !head) || (table && !head && p->config->tying) || (table && head && tensor_same(*table->tensor, *head->tensor)))
+    if ((!table && !head) || (table && !head && p->config->tying)
+        || (table && head && tensor_same(*table->tensor, *head->tensor)))
         return true;
     return error_set(e, "%s: the embedding and the head of this model are tied, but the adapter has %s of them; expected the "
                         "same numbers for both", path,
@@ -285,5 +290,6 @@ bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e)
                *path = arena_format(a, "%s/adapter_config.json", folder);
     if (!tensors || !path)
         return error_no_memory(e, "%s: no memory", folder);
-    return files_check(folder, a, e) && lora_config_read(&config, path, a, e) && tensors_read(l, w, &config, tensors, a, e);
+    return files_check(folder, a, e) && lora_config_read(&config, path, a, e)
+        && tensors_read(l, w, &config, tensors, a, e);
 }

@@ -31,7 +31,8 @@ typedef struct {
     bool         merged;               // see model_merged
     Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
     size_t       memory;               // bytes of rows that answers keep (prefix.h); model_make: MODEL_MEMORY. The caller may change it.
-    Features    *features;             // of the frozen vision tower, which a trainer keeps; NULL: each picture is run at each use
+    // of the frozen vision tower, which a trainer keeps; NULL: each picture is run at each use
+    Features    *features;
 } Model;
 
 /* The keys and values of rows that were run before, and the output of the last layer for them. prefix.h

@@ -41,7 +41,8 @@ Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
     const Weights *factors = pair ? &p->model->lora->factors : NULL;
     const bool merged = pair && p->model->merged;
     if (merged)
-        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), node_of(t, factors, p->factors, pair->a), pair->scale);
+        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), node_of(t, factors, p->factors, pair->a),
+                          pair->scale);
     Node *y = op_linear(t, x, w, b);
     if (pair && !merged) {
         Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);

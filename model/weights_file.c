@@ -126,7 +126,8 @@ static void take(Loading *l, const char *file_name, const Tensor *t, const char 
         name_list_add(&l->infinite, file_name);
     }
     if (!shape_equal(t->shape, l->plan[k].shape)) {
-        snprintf(line, sizeof line, "%s %s instead of %s", file_name, shape_text(t->shape, got), shape_text(l->plan[k].shape, want));
+        snprintf(line, sizeof line, "%s %s instead of %s", file_name, shape_text(t->shape, got),
+                 shape_text(l->plan[k].shape, want));
         name_list_add(&l->shapes, line);
     }
     l->found[k] = *t;
@@ -172,7 +173,8 @@ static bool complain(Loading *l, Error *e)
     else if (l->dtypes.count)
         error_set(e, "%s: weights that are neither F32 nor F16 nor BF16: %s", l->folder, name_list_text(&l->dtypes));
     else if (l->infinite.count)
-        error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder, name_list_text(&l->infinite));
+        error_set(e, "%s: weights with NaN or infinity, expected finite numbers: %s", l->folder,
+                  name_list_text(&l->infinite));
     else if (l->shapes.count)
         error_set(e, "%s: shapes that do not fit config.json: %s", l->folder, name_list_text(&l->shapes));
     else if (l->head && !tensor_same(*l->head, *embedding_of(l)))

@@ -33,7 +33,8 @@ int command_verify(int argc, char **argv)
     const char *precision = NULL, *html = NULL;
     const Option own[] = {
         { "only", "PREFIX", "Only the cases (of a trace: the tensors) whose name begins with PREFIX are judged, for instance "
-                            "step/npo.adamw.b. The option needs GOT, and may be repeated; each PREFIX must find an answer.", .list = &only },
+                            "step/npo.adamw.b. The option needs GOT, and may be repeated; each PREFIX must find an answer.",
+          .list = &only },
         { "precision", "P", "The answers were computed in fp32, tf32, bf16, fp16 or bf16-mixed (autocast). The default is fp32, "
                             "or bf16-mixed where GOT holds BF16 or F16 tensors.", .text = &precision },
         { "partial", NULL, "Missing answers are counted, and do not make the verdict undecided.", .flag = &options.partial },

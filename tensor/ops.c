@@ -46,9 +46,11 @@ static bool refuse(const Op *op, const char *name, double value, const char *exp
 
 bool attrs_set(Attrs *a, const Op *op, const char *name, double value, Error *e)
 {
-    size_t f = index_of(op->floats, OP_FLOATS, name), d = index_of(op->reals, OP_REALS, name), n = index_of(op->ints, OP_INTS, name);
+    size_t f = index_of(op->floats, OP_FLOATS, name), d = index_of(op->reals, OP_REALS, name),
+        n = index_of(op->ints, OP_INTS, name);
     if (f == OP_FLOATS && d == OP_REALS && n == OP_INTS)
-        return error_set(e, "%s: there is no attribute %s, expected one of those that `pulse-ref list ops` shows", op->name, name);
+        return error_set(e, "%s: there is no attribute %s, expected one of those that `pulse-ref list ops` shows",
+                         op->name, name);
     if (value != value)
         return refuse(op, name, value, "a number", e);
     if (n < OP_INTS && !(value >= -0x1p63 && value < 0x1p63 && value == trunc(value)))

@@ -32,7 +32,8 @@ enum { PATCHES_P };                                                     // n
 Node *op_patches(Tape *t, Node *pixels, size_t patch);
 // […] -> […]: x where keep is not 0, else +0; n flags, one an element or one a row
 Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
-Node *op_argmax(Tape *t, Node *x);                                      // [N, V] -> [N], lowest index on ties, as a float
+// [N, V] -> [N], lowest index on ties, as a float
+Node *op_argmax(Tape *t, Node *x);
 Node *op_sum_n(Tape *t, size_t n, Node *const x[]); // n tensors […] -> […]: RN(x1 + x2 + …), the fan-in of gradients
 
 /* --- op_pointwise.c, op_scalar.c: element by element, one rounding; all inputs and the result have one shape […] --- */
@@ -99,7 +100,8 @@ Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
-// the rotary embedding; channel c of a head is rotated with channel c + D/2, as by Hugging Face's rotate_half; tables are [P, D/2]
+// the rotary embedding; channel c of a head is rotated with channel c + D/2, as by Hugging Face's rotate_half; tables
+// are [P, D/2]
 Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 // the derivative: the inverse rotation
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
@@ -118,11 +120,13 @@ Node *op_log_softmax(Tape *t, Node *z);
 Node *op_nll(Tape *t, Node *z, const int32_t *labels);                  // [R]; label -1: not supervised, +0
 Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c);                // RN(c_r p_rv - c_r q_rv); c is [R]
 Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q = e_y; label -1: a row of +0
-Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l); // [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
+// [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
+Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);
 
 /* --- op_step.c, op_adam.c: the optimiser; p, m, v, g, b and the result have one shape […] --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
-Node *op_clip_factor(Tape *t, Node *norm, float max_norm); // [] -> []: RN(max_norm / (G + 1e-6)) where that is < 1, else 1
+// [] -> []: RN(max_norm / (G + 1e-6)) where that is < 1, else 1
+Node *op_clip_factor(Tape *t, Node *norm, float max_norm);
 Node *op_scale_by(Tape *t, Node *x, Node *s);                           // […], [] -> […]: RN(s x)
 enum { ADAM_M_BETA1 };                                                  // f
 Node *op_adam_m(Tape *t, Node *m, Node *g, float beta1);                // RN(b1 m + (1-b1) g)

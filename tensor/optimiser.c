@@ -5,7 +5,8 @@
 #include "tensor/exact/angle.h"
 #include "tensor/ops.h"
 
-bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[], Tensor *const values[], Arena *a)
+bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[],
+                    Tensor *const values[], Arena *a)
 {
     *o = (Optimiser){ .config = *c, .count = count, .power1 = 1, .power2 = 1 };
     o->slots = arena_zalloc(a, count * sizeof *o->slots);

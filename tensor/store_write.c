@@ -11,7 +11,8 @@
  * and so on. */
 static int dtype_rank(Dtype d)
 {
-    static const int rank[DTYPE_COUNT] = { [U8] = 4, [F16] = 13, [BF16] = 14, [I32] = 15, [F32] = 17, [F64] = 19, [I64] = 20 };
+    static const int rank[DTYPE_COUNT] = { [U8] = 4, [F16] = 13, [BF16] = 14, [I32] = 15, [F32] = 17, [F64] = 19,
+                                           [I64] = 20 };
     return rank[d];
 }
 

@@ -199,8 +199,7 @@ void tape_stop(Node *n)
         n->wants_grad = false;
 }
 
-/* The derivative of `n` handed nothing to an input that wants a gradient: that is an error, unless no parameter would
- * miss it. */
+/* It is an error if the derivative of `n` passed nothing to an input whose gradient a parameter needs. */
 static void check_inputs(Tape *t, const Node *n)
 {
     for (size_t k = 0; k < n->n_in; k++) {
@@ -226,8 +225,7 @@ static void run_derivative(Tape *t, Node *n, Node *dy)
 
 static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }
 
-/* Passes on what n has received since the last backward pass. The gradient of n is the sum of all that it has
- * received. */
+/* Passes on what n has received since the last backward pass; its gradient is the sum of all that it has received. */
 static void pass_back(Tape *t, Node *n)
 {
     size_t walked = n->n_passed, fresh = n->n_contributions - walked;
@@ -293,8 +291,7 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
     return true;
 }
 
-/* The gradients that the backward pass through a segment handed to a node outside. They are moved to memory that
- * stays. */
+/* Moves the gradients that a segment's backward pass handed to a node outside to memory that stays. */
 typedef struct {
     Node  **contributions;              // as they were before
     size_t  count, room;

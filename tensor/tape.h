@@ -53,7 +53,8 @@ struct Node {
     size_t      n_contributions, contributions_room;
     size_t      n_passed;    // how many of them a backward pass has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
-    TapeSegment segment;     // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
+    // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
+    TapeSegment segment;
 };
 
 struct Tape {

@@ -56,7 +56,8 @@ bool   tensor_same(Tensor a, Tensor b);          // whether dtype, shape and eve
 bool   tensor_finite(Tensor t);                  // of F32, F16 or BF16: whether no value is infinite or NaN
 
 float  half_widen(uint16_t bits, Dtype dtype);   // the fp32 number equal to an F16 or BF16 number
-uint16_t half_narrow_bf16(float x);              // the BF16 number nearest to x, ties to even; infinite from 2^128 - 2^119 on; x is no NaN
+// the BF16 number nearest to x, ties to even; infinite from 2^128 - 2^119 on; x is no NaN
+uint16_t half_narrow_bf16(float x);
 /* Writes the n values from element `first` on as fp32 numbers; the dtype is F32, F16 or BF16. */
 void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
 /* All values as fp32: the tensor's own data when it is F32, otherwise a widened copy in `a`; NULL when memory ran out. */

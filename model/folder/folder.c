@@ -32,10 +32,12 @@ static bool carry_over(const char *from, const char *to, Arena *a, Error *e)
     return true;
 }
 
-bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c, StoreMaker maker, Error *e)
+bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c,
+                       StoreMaker maker, Error *e)
 {
     Arena a = arena_make(e);
-    const char *from = arena_format(&a, "%s/processor_config.json", source), *to = arena_format(&a, "%s/processor_config.json", folder);
+    const char *from = arena_format(&a, "%s/processor_config.json", source),
+        *to = arena_format(&a, "%s/processor_config.json", folder);
     const char *strategy = c->vision_feature_select_strategy == FEATURES_FULL ? "full" : "default";
     bool good = from && to && file_make_folder(folder, e) && carry_over(source, folder, &a, e)
              && processor_config_write(to, from, (size_t)c->vision.patch_size, strategy, e) && weights_save_made(w, c, folder, maker, e);
@@ -78,7 +80,8 @@ static bool merging_begin(Merging *m, Weights *list, const Weights *w, const Lor
     return true;
 }
 
-bool folder_write_merged(const char *folder, const char *source, const Weights *w, const Lora *l, const ModelConfig *c, Error *e)
+bool folder_write_merged(const char *folder, const char *source, const Weights *w, const Lora *l,
+                         const ModelConfig *c, Error *e)
 {
     Arena a = arena_make(e), step = arena_make(e);
     Tape t = tape_make(&step, e);

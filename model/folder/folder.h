@@ -14,10 +14,12 @@
 /* Makes `folder` and writes it. `source` holds the tokenizer and the picture processor; it may be `folder` itself. */
 bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e);
 /* The same, where weights without data are made when they are written (store_write_made). */
-bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c, StoreMaker maker, Error *e);
+bool folder_write_made(const char *folder, const char *source, const Weights *w, const ModelConfig *c,
+                       StoreMaker maker, Error *e);
 /* The same of the model that adapters are merged into (lora_merge). Each weight is merged when it is written, so that the memory needed
  * besides the mapped files is that of the largest weight, a few times. `w` stays as it is. */
-bool folder_write_merged(const char *folder, const char *source, const Weights *w, const Lora *l, const ModelConfig *c, Error *e);
+bool folder_write_merged(const char *folder, const char *source, const Weights *w, const Lora *l,
+                         const ModelConfig *c, Error *e);
 /* Copies the file `name` of one folder into another, byte for byte. */
 bool folder_copy(const char *from, const char *to, const char *name, Error *e);
 

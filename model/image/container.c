@@ -46,7 +46,8 @@ static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
     if (!container_size_check(big_endian(p + 16), big_endian(p + 20), name, e))
         return false;
     if (p[24] == 16 && p[25] == GREY)
-        return error_set(e, "%s: 16-bit grey is not supported (Pillow's conversion clips it); convert it to 8 bits", name);
+        return error_set(e, "%s: 16-bit grey is not supported (Pillow's conversion clips it); convert it to 8 bits",
+                         name);
     for (size_t at = 8; ; ) {
         if (n - at < 12 || big_endian(p + at) > n - at - 12)
             return error_set(e, "%s: the PNG file is truncated at byte %zu", name, n);

@@ -12,7 +12,8 @@
 static void refuse(const char *name, const char *reason, Error *e)
 {
     if (stb_limit_reached)
-        error_set(e, "%s: the picture cannot be decoded, because its data inflate to more than %zu bytes", name, stb_bytes_most);
+        error_set(e, "%s: the picture cannot be decoded, because its data inflate to more than %zu bytes", name,
+                  stb_bytes_most);
     else if (!strcmp(reason, "outofmem"))
         error_no_memory(e, "%s: no memory to decode the picture", name);
     else

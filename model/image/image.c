@@ -8,7 +8,8 @@
 static bool image_make(Image *out, size_t width, size_t height, Arena *a, Error *e)
 {
     if (!width || !height || width > IMAGE_VALUES_MAX / 3 / height)
-        return error_set(e, "a %zu x %zu picture cannot be made, expected 1 to %zu values", width, height, IMAGE_VALUES_MAX);
+        return error_set(e, "a %zu x %zu picture cannot be made, expected 1 to %zu values", width, height,
+                         IMAGE_VALUES_MAX);
     *out = (Image){ .width = width, .height = height, .rgb = arena_array(a, width * height, 3) };
     return out->rgb || error_no_memory(e, "no memory for a %zu x %zu picture", width, height);
 }
@@ -32,7 +33,8 @@ bool image_crop(Image *out, const Image *in, size_t left, size_t top, size_t wid
 {
     Image part;
     if (width > in->width || left > in->width - width || height > in->height || top > in->height - height)
-        return error_set(e, "a crop of %zu x %zu does not fit a picture of %zu x %zu", width, height, in->width, in->height);
+        return error_set(e, "a crop of %zu x %zu does not fit a picture of %zu x %zu", width, height, in->width,
+                         in->height);
     if (!image_make(&part, width, height, a, e))
         return false;
     for (size_t y = 0; y < height; y++)

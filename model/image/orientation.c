@@ -87,7 +87,8 @@ bool orientation_apply(Image *picture, Arena *a, Error *e)
     const size_t w = picture->width, h = picture->height;
     if (o < 2)
         return true;
-    const bool transposed = o >= 5, right_to_left = o == 2 || o == 3 || o == 7 || o == 8, bottom_up = o == 3 || o == 4 || o == 6 || o == 7;
+    const bool transposed = o >= 5;
+    const bool right_to_left = o == 2 || o == 3 || o == 7 || o == 8, bottom_up = o == 3 || o == 4 || o == 6 || o == 7;
     Image out = { transposed ? h : w, transposed ? w : h, arena_array(a, w * h, IMAGE_CHANNELS), 1 };
     if (!out.rgb)
         return error_no_memory(e, "no memory to turn a %zu x %zu picture", w, h);

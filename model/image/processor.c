@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const double clip_mean[3] = { 0.48145466, 0.4578275, 0.40821073 }, clip_std[3] = { 0.26862954, 0.26130258, 0.27577711 };
+static const double clip_mean[3] = { 0.48145466, 0.4578275, 0.40821073 },
+    clip_std[3] = { 0.26862954, 0.26130258, 0.27577711 };
 
 ImageProcessor image_processor(size_t side)
 {
@@ -62,8 +63,10 @@ bool image_fit(Image *out, const Image *in, const ImageProcessor *s, Arena *a, E
     if (s->resize && !image_resize(&x, &x, width, height, s->filter, a, e))
         return false;
     if (s->crop && (x.width < s->crop_width || x.height < s->crop_height))
-        return error_set(e, "a crop of %zu x %zu does not fit a picture of %zu x %zu", s->crop_width, s->crop_height, x.width, x.height);
-    if (s->crop && !image_crop(&x, &x, (x.width - s->crop_width) / 2, (x.height - s->crop_height) / 2, s->crop_width, s->crop_height, a, e))
+        return error_set(e, "a crop of %zu x %zu does not fit a picture of %zu x %zu", s->crop_width, s->crop_height,
+                         x.width, x.height);
+    if (s->crop && !image_crop(&x, &x, (x.width - s->crop_width) / 2, (x.height - s->crop_height) / 2, s->crop_width,
+                               s->crop_height, a, e))
         return false;
     *out = x;
     return true;

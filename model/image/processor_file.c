@@ -46,7 +46,8 @@ static bool keys_check(const json_t *root, const char *path, Error *e)
     for (size_t k = 0; k < 2; k++) {
         const json_t *type = present(root, type_keys[k]);
         if (type && (!json_is_string(type) || !LISTED(json_string_value(type), processors)))
-            return error_set(e, "%s: %s is not supported, expected CLIPImageProcessor or LlavaImageProcessor", path, type_keys[k]);
+            return error_set(e, "%s: %s is not supported, expected CLIPImageProcessor or LlavaImageProcessor", path,
+                             type_keys[k]);
     }
     return true;
 }
@@ -73,7 +74,8 @@ static bool flags_read(ImageProcessor *s, bool *rescale, const json_t *root, con
 static bool side_read(size_t *out, const json_t *v, const char *key, const char *path, Error *e)
 {
     if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > LIMIT_PICTURE_SIDE)
-        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key, LIMIT_PICTURE_SIDE);
+        return error_set(e, "%s: %s must be a length of 1 to %d, or have height and width of such", path, key,
+                         LIMIT_PICTURE_SIDE);
     *out = (size_t)json_integer_value(v);
     return true;
 }
@@ -84,7 +86,8 @@ static bool both_read(size_t *width, size_t *height, const json_t *v, const char
         return side_read(width, v, key, path, e) && side_read(height, v, key, path, e);
     if (json_object_size(v) != 2)
         return error_set(e, "%s: %s must have height and width and nothing else", path, key);
-    return side_read(width, json_object_get(v, "width"), key, path, e) && side_read(height, json_object_get(v, "height"), key, path, e);
+    return side_read(width, json_object_get(v, "width"), key, path, e)
+        && side_read(height, json_object_get(v, "height"), key, path, e);
 }
 
 /* `size` is {"shortest_edge": n}, or n with the same meaning in old files, or {"height": h, "width": w}. */

@@ -75,7 +75,8 @@ static void *writer_realloc(void *p, size_t n)
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #include <stb/stb_image_write.h>
 
-bool stb_write_png(void (*write)(void *context, void *data, int n), void *context, int width, int height, const void *rgb)
+bool stb_write_png(void (*write)(void *context, void *data, int n), void *context, int width, int height,
+                   const void *rgb)
 {
     held = (Piece){ NULL, NULL };
     if (setjmp(no_memory)) {

@@ -18,6 +18,7 @@ extern _Thread_local bool stb_limit_reached;
 
 /* A PNG through stbi_write_png_to_func. stb_image_write aborts or writes to NULL where it gets no memory; here it is
  * left by a jump, and all that it held is freed. False: there was no memory. */
-bool stb_write_png(void (*write)(void *context, void *data, int n), void *context, int width, int height, const void *rgb);
+bool stb_write_png(void (*write)(void *context, void *data, int n), void *context, int width, int height,
+                   const void *rgb);
 
 #endif

@@ -93,7 +93,8 @@ void features_keep(Features *x, const float *pixels, size_t n, const float *outp
     if (bytes > x->own.limit - x->own.used)
         return;
     Picture *p = arena_alloc(&x->own, sizeof *p);
-    float *kept_pixels = arena_array(&x->own, n, sizeof *kept_pixels), *kept_output = arena_array(&x->own, count, sizeof *kept_output);
+    float *kept_pixels = arena_array(&x->own, n, sizeof *kept_pixels),
+        *kept_output = arena_array(&x->own, count, sizeof *kept_output);
     if (!p || !kept_pixels || !kept_output)
         return;
     const uint64_t hash = hash_of(pixels, n);

@@ -31,7 +31,8 @@ Prefixes *prefixes_make(const Model *m, size_t memory, Error *e)
     Arena own = arena_make(e);
     Prefixes *x = arena_zalloc(&own, sizeof *x);
     if (x)
-        *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e), .own = own };
+        *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e),
+                         .own = own };
     else
         arena_free(&own);
     return x;
@@ -236,7 +237,8 @@ static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *
     for (size_t k = 0; k < r->count; k++)
         all += r->samples[k].n;
     int32_t *index = arena_array(a, tree, sizeof *index), *spread = arena_array(a, all, sizeof *spread);
-    *map = (RowMap){ arena_array(a, all, sizeof *map->labels), arena_array(a, r->count + 1, sizeof *map->row_offsets), 0, r->count };
+    *map = (RowMap){ arena_array(a, all, sizeof *map->labels), arena_array(a, r->count + 1, sizeof *map->row_offsets),
+                     0, r->count };
     b->rows = arena_array(a, all, sizeof *b->rows);
     if (!index || !spread || !map->labels || !map->row_offsets || !b->rows) {
         *map = (RowMap){ .samples = 0 };
@@ -297,7 +299,8 @@ static size_t rows_needed(const BatchSample *s, BatchRows rows, int32_t image)
     return n;
 }
 
-static bool round_make(Round *r, const Prefixes *x, const BatchSample *samples, size_t count, BatchRows rows, Arena *a, Error *e)
+static bool round_make(Round *r, const Prefixes *x, const BatchSample *samples, size_t count, BatchRows rows,
+                       Arena *a, Error *e)
 {
     const ModelConfig *c = &x->model->config;
     *r = (Round){ arena_array(a, count, sizeof *r->samples), count, arena_array(a, count, sizeof *r->path),
@@ -324,7 +327,8 @@ static Node *run(Prefixes *x, Tape *t, const Round *r, BatchRows rows, bool kept
     return map->row_count == b.row_count ? z : op_gather_rows(t, z, spread, map->row_count);
 }
 
-Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, RowMap *map)
+Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows,
+                      RowMap *map)
 {
     Round r;
     Error *e = t->error;

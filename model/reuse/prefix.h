@@ -47,6 +47,7 @@ size_t    prefixes_run_rows(const Prefixes *x);
  * always takes the first of the *count samples, and then the next ones as long as the new rows of all together are at
  * most `limit` and at most prefixes_room. *count becomes how many it took. NULL on failure, which the tape's error
  * says, and where no row is wanted. Fails as batch_pack does. */
-Node     *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, BatchRows rows, RowMap *map);
+Node     *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit,
+                          BatchRows rows, RowMap *map);
 
 #endif

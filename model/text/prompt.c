@@ -40,7 +40,8 @@ bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
 }
 
 /* The ids of the texts before and after the picture, with one id for the picture between them. */
-static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image, Arena *a, Error *e)
+static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image,
+                             Arena *a, Error *e)
 {
     TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e),
              right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
@@ -87,7 +88,8 @@ static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Err
 }
 
 /* Every word of the prompt must have tokens of its own. */
-static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a, Error *e)
+static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a,
+                          Error *e)
 {
     const int32_t unknown = tokenizer_unknown(s->text);
     const char *word;
@@ -124,7 +126,8 @@ static size_t common_prefix(TokenIds a, TokenIds b)
 }
 
 /* Repeats the one id of the picture image_tokens times; the tokens after it move. */
-static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_begin, int32_t image, bool picture, Arena *a)
+static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_begin, int32_t image, bool picture,
+                   Arena *a)
 {
     size_t extra = picture ? s->image_tokens - 1 : 0, k = 0;
     p->n = ids.count + extra;
@@ -152,7 +155,8 @@ static bool is_supervised(const Prompt *p, PromptMask mask, size_t token)
         || (token >= p->answer_begin && token < p->answer_begin + p->answer_count);
 }
 
-bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e)
+bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture,
+                 Arena *a, Error *e)
 {
     int32_t image = tokenizer_id(style->text, PROMPT_IMAGE);
     const char *end = answer ? forms[style->template].end : "";

@@ -42,7 +42,8 @@ typedef struct {
 } Prompt;
 
 /* The arrays of the prompt are in `a`. `answer` NULL: the prompt for a generation. */
-bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture, Arena *a, Error *e);
+bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture,
+                 Arena *a, Error *e);
 
 const char *prompt_template_name(PromptTemplate t);       // "world", "plain", "vicuna_v1", "llava_hf"
 const char *prompt_template_names(void);                  // all of them, for a sentence

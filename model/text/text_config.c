@@ -110,7 +110,8 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
         if (!a || !text || strcmp(a->text.at, text) || !same_flag(one, "lstrip", a->lstrip) || !same_flag(one, "rstrip", a->rstrip)
             || !same_flag(one, "single_word", a->single_word) || !same_flag(one, "normalized", a->normalized)
             || !same_flag(one, "special", a->special))
-            return error_set(r->error, "%s: \"%s\" says something else of token %s than %s", r->path, key, id, r->tokenizer->name);
+            return error_set(r->error, "%s: \"%s\" says something else of token %s than %s", r->path, key, id,
+                             r->tokenizer->name);
     }
     return true;
 }

@@ -26,7 +26,8 @@ typedef struct {
     size_t   count;
 } TokenIds;
 
-typedef enum { TOKENIZER_PLAIN, TOKENIZER_SPECIAL } TokenizerSpecials;     // add_special_tokens=False, or True: with the template's <s>
+// add_special_tokens=False, or True: with the template's <s>
+typedef enum { TOKENIZER_PLAIN, TOKENIZER_SPECIAL } TokenizerSpecials;
 
 /* The tokenizer of the file, in `a`; NULL on failure. */
 const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e);
@@ -35,7 +36,8 @@ const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, A
 
 /* The ids of a text, in `a`; `id` is NULL on failure. */
 TokenIds tokenizer_encode(const Tokenizer *t, const char *text, TokenizerSpecials specials, Arena *a, Error *e);
-TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a, Error *e);
+TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a,
+                                Error *e);
 /* The text of `count` ids, in `a`; NULL: no memory. skip: special tokens are left out. An id without a token is left out too, as
  * in `tokenizers`, because a model's vocabulary may be larger than the tokenizer's. */
 char   *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
@@ -43,7 +45,8 @@ char   *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bo
 size_t      tokenizer_size(const Tokenizer *t);                        // largest id + 1; the model's vocab_size is at least this
 int32_t     tokenizer_id(const Tokenizer *t, const char *token);       // of exactly this token ("</s>", "▁what"); -1: it is no token
 const char *tokenizer_token(const Tokenizer *t, int32_t id);           // NULL: the id has no token
-int32_t     tokenizer_unknown(const Tokenizer *t);                     // of what it cannot spell; -1: it spells everything
+// of what it cannot spell; -1: it spells everything
+int32_t     tokenizer_unknown(const Tokenizer *t);
 bool        tokenizer_is_special(const Tokenizer *t, int32_t id);
 
 #endif

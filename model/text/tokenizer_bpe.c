@@ -186,8 +186,9 @@ static void merge_all(Merger *m)
     while (m->waiting) {
         Candidate c = heap_pop(m);
         Symbol *s = &m->symbol[c.at];
+        // one of the two has been merged in the meantime
         if (s->id != c.left || s->next >= m->count || m->symbol[s->next].id != c.right)
-            continue;                                                    // one of the two has been merged in the meantime
+            continue;
         s->id = m->text->merged[c.rank];
         m->symbol[s->next].id = -1;
         s->next = m->symbol[s->next].next;

@@ -85,7 +85,8 @@ static bool parts_metaspace(Parts *p, const TextStep *s, Arena *scratch)
     TextStep blank = { .kind = STEP_REPLACE, .from = s->to, .to = { " ", 1 } };
     TextStep nothing = { .kind = STEP_REPLACE, .from = s->to, .to = { "", 0 } };
     Parts first = { p->part, p->count > 0 }, rest = { p->part + (p->count > 0), p->count - (p->count > 0) };
-    return parts_map(&first, s->prepend == PREPEND_NEVER ? &blank : &nothing, scratch) && parts_map(&rest, &blank, scratch);
+    return parts_map(&first, s->prepend == PREPEND_NEVER ? &blank : &nothing, scratch)
+        && parts_map(&rest, &blank, scratch);
 }
 
 static bool parts_step(Parts *p, const TextStep *s, Arena *scratch)

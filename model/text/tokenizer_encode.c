@@ -105,7 +105,8 @@ static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
 
 static bool word_character(uint32_t c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= 0x80 && !utf8_is_space(c));
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'
+        || (c >= 0x80 && !utf8_is_space(c));
 }
 
 /* The index at which the last character before `at` begins. */
@@ -220,7 +221,8 @@ static bool encode_all(Encoder *c, Span text, TokenizerSpecials specials)
     return ok;
 }
 
-TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a, Error *e)
+TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, TokenizerSpecials specials, Arena *a,
+                                Error *e)
 {
     TokenIds out = { NULL, 0 };
     if (utf8_valid(text, n) != n) {

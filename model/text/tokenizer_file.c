@@ -39,7 +39,8 @@ static bool id_valid(const Tokenizer *t, const json_t *id, const char *token, Er
 {
     if (json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) < LIMIT_TOKEN_ID)
         return true;
-    return error_set(e, "%s: the id of token \"%.80s\" is not an integer of 0 to %d", t->name, token, LIMIT_TOKEN_ID - 1);
+    return error_set(e, "%s: the id of token \"%.80s\" is not an integer of 0 to %d", t->name, token,
+                     LIMIT_TOKEN_ID - 1);
 }
 
 /* Makes room for all ids of the vocabulary and of the added tokens. */
@@ -81,7 +82,8 @@ static bool token_place(Tokenizer *t, int32_t id, Span token, Error *e)
     if (!token.at)
         return tokenizer_refuse(t, "no memory for the vocabulary", e);
     if (t->token[id].at)
-        return error_set(e, "%s: tokens \"%.80s\" and \"%.80s\" have the same id %d", t->name, t->token[id].at, token.at, (int)id);
+        return error_set(e, "%s: tokens \"%.80s\" and \"%.80s\" have the same id %d", t->name, t->token[id].at,
+                         token.at, (int)id);
     t->token[id] = token;
     tokenizer_index_token(t, id);
     return true;
@@ -155,7 +157,8 @@ static bool model_options(Tokenizer *t, const json_t *model, Error *e)
         return error_set(e, "%s: model.type \"%.40s\" is not supported, expected \"BPE\"", t->name, type);
     if (!unset(dropout) && !(json_is_number(dropout) && json_number_value(dropout) == 0))
         return tokenizer_refuse(t, "model.dropout is not supported, expected null", e);
-    if (!unset(json_object_get(model, "continuing_subword_prefix")) || !unset(json_object_get(model, "end_of_word_suffix")))
+    if (!unset(json_object_get(model, "continuing_subword_prefix"))
+        || !unset(json_object_get(model, "end_of_word_suffix")))
         return tokenizer_refuse(t, "model.continuing_subword_prefix and model.end_of_word_suffix are not supported, expected null", e);
     t->byte_fallback = tokenizer_flag(model, "byte_fallback", false);
     t->fuse_unk = tokenizer_flag(model, "fuse_unk", false);
@@ -193,7 +196,8 @@ static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
         Span text = tokenizer_keep(json_object_get(v, "content"), a);
         int32_t there = text.at ? tokenizer_find(t, text) : -1;
         if (there >= 0 && there != id)
-            return error_set(e, "%s: added token \"%.80s\" has id %d, but the vocabulary says %d", t->name, text.at, (int)id, (int)there);
+            return error_set(e, "%s: added token \"%.80s\" has id %d, but the vocabulary says %d", t->name, text.at,
+                             (int)id, (int)there);
         if (there < 0 && !token_place(t, id, text, e))
             return false;
         bool special = tokenizer_flag(v, "special", false);
@@ -279,7 +283,10 @@ static const Tokenizer *text_from(json_t *root, const char *name, Arena *a, Erro
     return ok ? t : NULL;
 }
 
-const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e) { return text_from(json_file(path, LIMIT_TOKENIZER, e), path, a, e); }
+const Tokenizer *tokenizer_open(const char *path, Arena *a, Error *e)
+{
+    return text_from(json_file(path, LIMIT_TOKENIZER, e), path, a, e);
+}
 
 const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, Arena *a, Error *e)
 {
@@ -288,9 +295,15 @@ const Tokenizer *tokenizer_parse(const char *json, size_t n, const char *name, A
 
 size_t tokenizer_size(const Tokenizer *t) { return t->size; }
 
-int32_t tokenizer_id(const Tokenizer *t, const char *token) { return tokenizer_find(t, (Span){ token, strlen(token) }); }
+int32_t tokenizer_id(const Tokenizer *t, const char *token)
+{
+    return tokenizer_find(t, (Span){ token, strlen(token) });
+}
 
-const char *tokenizer_token(const Tokenizer *t, int32_t id) { return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL; }
+const char *tokenizer_token(const Tokenizer *t, int32_t id)
+{
+    return id >= 0 && (size_t)id < t->size ? t->token[id].at : NULL;
+}
 
 int32_t tokenizer_unknown(const Tokenizer *t) { return t->byte_fallback ? -1 : t->unk; }
 

@@ -41,7 +41,8 @@ struct Tokenizer {
     const char *name;                                // the path, for sentences
     Span       *token;                               // [size], by id; at NULL: the id has no token
     size_t      size;                                // largest id + 1
-    int32_t    *slot;                                // [slot_mask + 1]: the hash table from tokens to ids with open addressing; -1: empty
+    // [slot_mask + 1]: the hash table from tokens to ids with open addressing; -1: empty
+    int32_t    *slot;
     size_t      slot_mask;
     PairMap     merges;
     int32_t    *merged;                              // by rank of a merge: the id of the merged token

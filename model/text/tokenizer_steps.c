@@ -57,7 +57,8 @@ static bool read_strip(TextStep *s, const json_t *item, const Tokenizer *t, Aren
 {
     const json_t *start = json_object_get(item, "start"), *stop = json_object_get(item, "stop");
     s->kind = STEP_STRIP;
-    if (!json_is_integer(start) || json_integer_value(start) < 0 || !json_is_integer(stop) || json_integer_value(stop) < 0)
+    if (!json_is_integer(start) || json_integer_value(start) < 0 || !json_is_integer(stop)
+        || json_integer_value(stop) < 0)
         return tokenizer_refuse(t, "decoder Strip: start and stop are not counts", e);
     s->left = (size_t)json_integer_value(start);
     s->right = (size_t)json_integer_value(stop);
@@ -105,7 +106,8 @@ static bool step_read(TextSteps *steps, const char *part, const json_t *item, co
 }
 
 /* The steps of a Sequence ("normalizers", "pretokenizers" or "decoders"), or the one step. */
-static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Tokenizer *t, Arena *a, Error *e)
+static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Tokenizer *t,
+                      Arena *a, Error *e)
 {
     const json_t *value = json_object_get(root, part);
     const char *type = json_string_value(json_object_get(value, "type"));

@@ -71,7 +71,8 @@ static bool word_check(const char *word, Error *e)
         return error_set(e, "a word of the tokenizer is empty or not UTF-8: \"%.80s\"", word);
     for (size_t at = 0; at < n; at += utf8_next(word + at, n - at, &c))
         if (utf8_next(word + at, n - at, &c) && (utf8_is_space(c) || c < ' '))
-            return error_set(e, "the word \"%.80s\" of the tokenizer contains white space or a control character", word);
+            return error_set(e, "the word \"%.80s\" of the tokenizer contains white space or a control character",
+                             word);
     return true;
 }
 
@@ -149,11 +150,13 @@ static bool learn(Trainer *t, size_t merges)
     size_t bytes = 0;
     for (size_t i = 0; i < t->words.count; i++)
         bytes += t->words.at[i].n;
-    Pair best, *pairs = arena_array(t->arena, bytes + 1, sizeof *pairs), *spare = arena_array(t->arena, bytes + 1, sizeof *spare);
+    Pair best, *pairs = arena_array(t->arena, bytes + 1, sizeof *pairs),
+        *spare = arena_array(t->arena, bytes + 1, sizeof *spare);
     if (!pairs || !spare || !spans_make(&t->pairs, 2 * merges, t->arena))
         return false;
     for (size_t m = 0; m < merges && best_pair(t, pairs, spare, &best); m++) {
-        char *both = arena_format(t->arena, "%.*s%.*s", (int)best.left.n, best.left.at, (int)best.right.n, best.right.at);
+        char *both = arena_format(t->arena, "%.*s%.*s", (int)best.left.n, best.left.at, (int)best.right.n,
+                                  best.right.at);
         if (!both)
             return false;
         for (size_t i = 0; i < t->words.count; i++)

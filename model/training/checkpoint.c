@@ -77,7 +77,8 @@ static const Tensor *want(const Store *s, const char *prefix, const char *name, 
     snprintf(full, sizeof full, "%s%s", prefix, name);
     const Tensor *t = store_find(s, full);
     if (!t)
-        return error_set(e, "%s: tensor \"%s\" is missing, expected a checkpoint of this training", s->path, full), NULL;
+        return error_set(e, "%s: tensor \"%s\" is missing, expected a checkpoint of this training", s->path,
+                         full), NULL;
     if (t->dtype != dtype || (shape.rank >= 0 && !shape_equal(t->shape, shape)))
         return error_set(e, "%s: tensor \"%s\" is %s %s, expected %s %s", s->path, full, dtype_name(t->dtype), shape_text(t->shape, have),
                          dtype_name(dtype), shape_text(shape, expected)), NULL;
@@ -127,7 +128,8 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
                             "remove it to begin anew", s->path);
     const int64_t step = list[slots].tensor.i64[0], bytes = list[slots + 3].tensor.i64[0];
     if (step < 0 || step > r->config.steps)
-        return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step, (long long)r->config.steps);
+        return error_set(e, "%s: train.step is %lld, expected 0 to %lld", s->path, (long long)step,
+                         (long long)r->config.steps);
     if (bytes < 0)
         return error_set(e, "%s: train.log.bytes is %lld, expected a length", s->path, (long long)bytes);
     for (size_t k = 0; k < slots; k++) {

@@ -18,7 +18,8 @@ bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
         error_set(e, "more samples than the %zu there is room for", s->ids->room);
     else if (text > LIMIT_SAMPLE_TEXT)
         error_set(e, "question and answer have %zu bytes, expected at most %d", text, LIMIT_SAMPLE_TEXT);
-    if (twin >= 0 || s->count == s->ids->room || text > LIMIT_SAMPLE_TEXT || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
+    if (twin >= 0 || s->count == s->ids->room || text > LIMIT_SAMPLE_TEXT
+        || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);
     s->sample[s->count] = *x;
@@ -70,7 +71,8 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
 {
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? arena_format(a, "%.*s", (int)(slash - path + (slash == path)), path) : ".";
-    *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path), .ids = arena_alloc(a, sizeof(NameMap)) };
+    *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path),
+                      .ids = arena_alloc(a, sizeof(NameMap)) };
     if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a)
         && (out->pictures = picture_cache_make(folder, room, a)))
         return true;
@@ -78,7 +80,10 @@ bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error 
 }
 
 /* The text of the file is in an arena of its own, which is freed once all lines are parsed. */
-bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e) { return dataset_read_some(out, path, NULL, a, e); }
+bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
+{
+    return dataset_read_some(out, path, NULL, a, e);
+}
 
 bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
 {

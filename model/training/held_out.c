@@ -7,7 +7,8 @@
 enum { AT_A_TIME = 64 };       // samples whose pictures are in memory at once
 
 /* The next samples of the split "test" from index *at on, read into `a`. */
-static bool next_samples(const Reader *r, const Dataset *from, size_t *at, BatchSample list[AT_A_TIME], size_t *count, Arena *a, Error *e)
+static bool next_samples(const Reader *r, const Dataset *from, size_t *at, BatchSample list[AT_A_TIME], size_t *count,
+                         Arena *a, Error *e)
 {
     for (*count = 0; *at < from->count && *count < AT_A_TIME; ++*at)
         if (from->sample[*at].split == SPLIT_TEST
@@ -16,7 +17,8 @@ static bool next_samples(const Reader *r, const Dataset *from, size_t *at, Batch
     return true;
 }
 
-static bool score_all(HeldOut *out, SampleScore *scores, const Model *m, const Reader *r, const Dataset *from, Arena *kept, Error *e)
+static bool score_all(HeldOut *out, SampleScore *scores, const Model *m, const Reader *r, const Dataset *from,
+                      Arena *kept, Error *e)
 {
     BatchSample list[AT_A_TIME];
     Arena scratch = arena_make(e);

@@ -16,7 +16,8 @@ bool name_map_make(NameMap *m, size_t room, Arena *a)
     size_t slots = 16;
     while (slots < 2 * room)
         slots *= 2;
-    *m = (NameMap){ arena_array(a, room + 1, sizeof *m->name), 0, room, slots - 1, arena_array(a, slots, sizeof *m->slot) };
+    *m = (NameMap){ arena_array(a, room + 1, sizeof *m->name), 0, room, slots - 1,
+                    arena_array(a, slots, sizeof *m->slot) };
     if (m->slot)
         memset(m->slot, -1, slots * sizeof *m->slot);
     return m->name && m->slot;

@@ -27,7 +27,8 @@ typedef struct {
 /* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:
  * another size of pictures, ids beyond vocab_size, or special tokens of other ids; and where tokenizer_config.json or
  * special_tokens_map.json asks for what is not computed here. The tokenizer is in `a`. */
-bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask, Arena *a, Error *e);
+bool reader_open(Reader *r, const char *model_folder, const ModelConfig *c, PromptTemplate template, PromptMask mask,
+                 Arena *a, Error *e);
 
 /* Whether a greedy answer is what the folder asks for; who generates asks this first.
  * Fails with the sentence about generation_config.json. */

@@ -8,13 +8,15 @@ enum { BATCH_TOKENS = 2048 };
 static bool take_scores(const RowMap *b, Tape *t, Node *z, SampleScore *out, Arena *a)
 {
     Node *nll = op_nll(t, z, b->labels), *best = op_argmax(t, z);
-    Node *sum = op_segment_sum(t, nll, b->row_offsets, b->samples), *mean = op_segment_mean(t, nll, b->row_offsets, b->samples);
+    Node *sum = op_segment_sum(t, nll, b->row_offsets, b->samples),
+        *mean = op_segment_mean(t, nll, b->row_offsets, b->samples);
     if (t->error->failed)
         return false;
     for (size_t i = 0; i < b->samples; i++) {
         size_t begin = (size_t)b->row_offsets[i], n = (size_t)b->row_offsets[i + 1] - begin;
         SampleScore s = {
-            sum->out.f32[i], mean->out.f32[i], n, 0, false, arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(int32_t))
+            sum->out.f32[i], mean->out.f32[i], n, 0, false, arena_array(a, n, sizeof(float)),
+            arena_array(a, n, sizeof(int32_t))
         };
         if (!s.token_nll || !s.argmax)
             return false;
@@ -33,7 +35,8 @@ static bool take_scores(const RowMap *b, Tape *t, Node *z, SampleScore *out, Are
     return true;
 }
 
-static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit, SampleScore *out, Arena *a)
+static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit,
+                        SampleScore *out, Arena *a)
 {
     RowMap b;
     tape_reset(t);
@@ -44,7 +47,8 @@ static bool score_batch(Prefixes *x, Tape *t, const BatchSample *samples, size_t
     return z && take_scores(&b, t, z, out, a);
 }
 
-static bool score_all(Prefixes *x, const BatchSample *samples, size_t count, size_t limit, SampleScore *out, Arena *a, Error *e)
+static bool score_all(Prefixes *x, const BatchSample *samples, size_t count, size_t limit, SampleScore *out, Arena *a,
+                      Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);
@@ -63,7 +67,8 @@ bool score_with(Prefixes *x, const BatchSample *samples, size_t count, SampleSco
     return score_all(x, samples, count, BATCH_TOKENS, out, a, e);
 }
 
-bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out, Arena *a, Error *e)
+bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out,
+                   Arena *a, Error *e)
 {
     Prefixes *x = prefixes_make(m, 0, e);
     bool right = x && score_all(x, samples, count, tokens ? tokens : BATCH_TOKENS, out, a, e);

@@ -27,7 +27,8 @@ static bool index_steps(Stream *s, Arena *a, Error *e)
     return true;
 }
 
-bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed, Arena *a, Error *e)
+bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
+                 Arena *a, Error *e)
 {
     *s = (Stream){ .reader = r, .samples = samples, .order = order, .batch = batch, .seed = seed, .epoch = -1 };
     if (samples->count == 0 || samples->count > UINT32_MAX)

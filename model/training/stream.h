@@ -25,7 +25,8 @@ typedef struct {
 } Stream;
 
 /* Fails where the file has no sample, where the `step` fields are not 0, 1, 2 … in this order, or where `batch` is 0. */
-bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed, Arena *a, Error *e);
+bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
+                 Arena *a, Error *e);
 /* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the Stream. */
 bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
 

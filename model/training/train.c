@@ -166,7 +166,8 @@ bool train_compute(Trainer *r, const Objective *o, Error *e)
     Arena keep = arena_make(e);
     bool done = false;
     tape_reset(&r->tape);
-    Node **params = arena_zalloc(&keep, slots * sizeof *params), **gradients = arena_zalloc(&keep, slots * sizeof *gradients);
+    Node **params = arena_zalloc(&keep, slots * sizeof *params),
+        **gradients = arena_zalloc(&keep, slots * sizeof *gradients);
     if (!params || !gradients || !o->samples(o->context, r->optimiser.step + 1, &samples, &count, &keep, e))
         goto end;
     const bool made = r->config.accumulate > 1 ? accumulate(r, o, samples, count, params, gradients, &keep)

@@ -22,8 +22,10 @@
 typedef struct {
     int64_t steps;             // optimiser steps of the whole run
     int64_t accumulate;        // micro-batches that a step is cut into; 1: the whole step at once
-    bool    checkpointing;     // each layer's nodes are freed, and run again in the backward pass: less memory, the same bits (tape_segment)
-    size_t  features;          // bytes for the outputs of a vision tower that is not trained (reuse/features.h); 0: none are kept
+    // each layer's nodes are freed, and run again in the backward pass: less memory, the same bits (tape_segment)
+    bool    checkpointing;
+    // bytes for the outputs of a vision tower that is not trained (reuse/features.h); 0: none are kept
+    size_t  features;
     OptimiserConfig optimiser;
 } TrainConfig;
 

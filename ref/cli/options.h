@@ -26,8 +26,8 @@ enum { OPTION_REPEATS = 64 };
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
 
 /* The help of --memory, the same in every command that asks a model. */
-#define OPTION_MEMORY "The most MiB of keys, values and hidden states that are cached between questions; the default is 768. It stands for " \
-                      "--set model.memory=MIB."
+#define OPTION_MEMORY "The most MiB of keys, values and hidden states that are cached between questions; the " \
+                      "default is 768. It stands for --set model.memory=MIB."
 
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 

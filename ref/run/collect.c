@@ -159,7 +159,8 @@ static bool one_snapshot(Collect *c, const Case *x, const Splits *s, const Reque
     Row row = { .scenario = x->name, .method = case_method_name(x), .trainable = trainable_name(x->trainable), .seed = x->seed,
                 .round = (int64_t)request + 1, .epoch = (step - 1) / epoch + 1, .step = step };
     Result *r = read_answers(c, x->answer, snapshot_name(row.round, step, name), &count, &c->scratch, e);
-    const Result *oracle = r && x->oracle != NO_STAGE && step == end ? read_answers(c, x->oracle, "answers", &of_oracle, &c->scratch, e) : NULL;
+    const Result *oracle = r && x->oracle != NO_STAGE && step == end
+                             ? read_answers(c, x->oracle, "answers", &of_oracle, &c->scratch, e) : NULL;
     if (!r || e->failed)
         return false;
     if (oracle && of_oracle != count)

@@ -42,7 +42,8 @@ static bool choose(Findings *f, Store *got, const VerifyOptions *options, Arena 
         for (size_t k = 0; k < got->count; k++)
             found += strncmp(got->entries[k].name, options->only->item[i], strlen(options->only->item[i])) == 0;
         if (!found)
-            finding(f, options->only->item[i], "EMPTY", "--only finds no answer in %s, expected the beginning of a tensor's name", got->path);
+            finding(f, options->only->item[i], "EMPTY", "--only finds no answer in %s, expected the beginning of a tensor's name",
+                    got->path);
     }
     for (size_t k = 0; kept && k < got->count; k++)
         if (is_selected(options, got->entries[k].name))

@@ -103,7 +103,8 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
         finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, conversion);
     else {
         const char *over = l.bounded && d.over
-                             ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over, shape_size(x->right->shape), d.first)
+                             ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over,
+                                            shape_size(x->right->shape), d.first)
                              : "";
         line = finding_with(c->f, where, "OUTSIDE", &v, "%s: scaled error %.2g%s%s%s, median ratio %.6g%s%s", x->way, d.scaled, over,
                             noise, pointed_text(&v, c->arena), d.ratio,

@@ -170,7 +170,8 @@ bool decimal_to_int(const char *text, int64_t *out)
     int64_t value = 0;
     for (; *p; p++) {
         int digit = *p - '0';
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *text == '-' ? -digit : digit, &value))
+        if (__builtin_mul_overflow(value, 10, &value)
+            || __builtin_add_overflow(value, *text == '-' ? -digit : digit, &value))
             return false;
     }
     *out = value;

@@ -69,6 +69,7 @@ bool error_prefix(Error *e, const char *format, ...)
 
 const char *error_kind_name(ErrorKind kind)
 {
-    static const char *const names[ERROR_KINDS] = { "no error", "bad input", "no memory", "input or output", "environment", "undecided" };
+    static const char *const names[ERROR_KINDS] = { "no error", "bad input", "no memory", "input or output",
+                                                    "environment", "undecided" };
     return names[kind];
 }

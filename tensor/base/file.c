@@ -118,7 +118,8 @@ void folder_sweep(const char *path)
 bool folder_hold(FolderHold *h, const char *path, Error *e)
 {
     *h = file_make_folder(path, e) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {      // on a file system without locks the program goes on
+    // on a file system without locks the program goes on
+    if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
         folder_leave(*h);
         *h = -1;
         return error_set(e, "%s: another process is writing into this folder, expected one at a time", path);
@@ -198,7 +199,8 @@ bool file_finish(FileWriter *w, Error *e)
 {
     if (!w->stream)
         return error_set(e, "a file is finished that was not begun");
-    errno = 0;                                            // an earlier failure of the stream has set its flag, but not errno
+    // an earlier failure of the stream has set its flag, but not errno
+    errno = 0;
     bool good = fflush(w->stream) == 0 && !ferror(w->stream) && fsync(fileno(w->stream)) == 0;
     int why = errno;
     if (fclose(w->stream) != 0 && good) {

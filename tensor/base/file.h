@@ -18,7 +18,8 @@ bool  file_make_folder(const char *path, Error *e);                    // makes 
 /* folder_hold makes the folder where it does not exist, and reserves it for this process until folder_leave or the end of the process;
  * another process is refused. It removes the parts of files ("<name>.part-<process>") that a killed process has left. */
 typedef int FolderHold;
-void  folder_sweep(const char *path);               // removes the parts of files that a killed process left; file_begin does so too
+// removes the parts of files that a killed process left; file_begin does so too
+void  folder_sweep(const char *path);
 bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 

@@ -140,7 +140,10 @@ static json_t *parse(const char *text, size_t n, const char *path, size_t flags,
 
 json_t *json_parse(const char *text, size_t n, const char *path, Error *e) { return parse(text, n, path, 0, e); }
 
-json_t *json_constant(const char *text, Error *e) { return parse(text, strlen(text), "the program's own JSON", JSON_DECODE_ANY, e); }
+json_t *json_constant(const char *text, Error *e)
+{
+    return parse(text, strlen(text), "the program's own JSON", JSON_DECODE_ANY, e);
+}
 
 static json_t *file_parse(const char *path, size_t limit, size_t flags, Error *e)
 {
@@ -154,7 +157,10 @@ static json_t *file_parse(const char *path, size_t limit, size_t flags, Error *e
 
 json_t *json_file(const char *path, size_t limit, Error *e) { return file_parse(path, limit, 0, e); }
 
-json_t *json_file_wide(const char *path, size_t limit, Error *e) { return file_parse(path, limit, JSON_DECODE_INT_AS_REAL, e); }
+json_t *json_file_wide(const char *path, size_t limit, Error *e)
+{
+    return file_parse(path, limit, JSON_DECODE_INT_AS_REAL, e);
+}
 
 static const json_t *member(const json_t *object, const char *key, const char *path, Error *e)
 {

@@ -31,7 +31,8 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
 bool json_add(json_t *list, json_t *value);                        // appends; the value is taken over
 bool json_put(json_t *object, const char *key, json_t *value);     // sets a member; the value is taken over
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
-json_t *json_decimal(float x);            // a real that json_print spells as decimal_float does; infinities and NaN as text
+// a real that json_print spells as decimal_float does; infinities and NaN as text
+json_t *json_decimal(float x);
 
 /* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was
  * lost. */

@@ -65,7 +65,8 @@ bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e)
     for (size_t k = 0; k < t->count; k++)
         if (!t->nodes[k]->op && shape_size(t->nodes[k]->out.shape) > largest_leaf)
             largest_leaf = shape_size(t->nodes[k]->out.shape);
-    const float **all = arena_zalloc(a, t->count * sizeof *all), *exact = arena_zalloc(a, (largest_leaf + 1) * sizeof *exact);
+    const float **all = arena_zalloc(a, t->count * sizeof *all),
+        *exact = arena_zalloc(a, (largest_leaf + 1) * sizeof *exact);
     *bounds = all;
     for (size_t k = 0; all && exact && k < t->count; k++) {
         const Node *n = t->nodes[k];

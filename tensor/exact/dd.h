@@ -14,7 +14,11 @@ typedef struct { double h, l; } dd;
 
 static inline dd dd_from(double x) { return (dd){ x, 0 }; }
 static inline dd dd_neg(dd x)      { return (dd){ -x.h, -x.l }; }
-static inline dd dd_scale(dd x, double power_of_two) { return (dd){ x.h * power_of_two, x.l * power_of_two }; }   // exact
+// exact, because a power of two changes the exponents only
+static inline dd dd_scale(dd x, double power_of_two)
+{
+    return (dd){ x.h * power_of_two, x.l * power_of_two };
+}
 
 /* a + b exactly, |a| >= |b| or a = 0 (Dekker). */
 static inline dd dd_fast(double a, double b)

@@ -97,7 +97,8 @@ static bool gelu_tier2(float x, float *y)
 }
 
 SCALAR_MAP(gelu)
-const ScalarFunction scalar_gelu = { "gelu", "x P(x), P the normal distribution", "analytic below 2^-60, double-double", gelu_map };
+const ScalarFunction scalar_gelu = { "gelu", "x P(x), P the normal distribution",
+                                     "analytic below 2^-60, double-double", gelu_map };
 
 /* --- gelu_grad ---
  *

@@ -53,4 +53,5 @@ static bool rsqrt_tier2(float x, float *y)
 }
 
 SCALAR_MAP(rsqrt)
-const ScalarFunction scalar_rsqrt = { "rsqrt", "1 / sqrt(x); NaN below 0, +-inf at +-0", "m^2 x against 1, exactly", rsqrt_map };
+const ScalarFunction scalar_rsqrt = { "rsqrt", "1 / sqrt(x); NaN below 0, +-inf at +-0", "m^2 x against 1, exactly",
+                                      rsqrt_map };

@@ -81,7 +81,8 @@ static bool silu_grad_tier2(float x, float *y) { return gated_grad_tier2(dd_from
 SCALAR_MAP(silu)
 SCALAR_MAP(silu_grad)
 const ScalarFunction scalar_silu = { "silu", "x / (1 + e^-x)", "analytic below 2^-60, double-double", silu_map };
-const ScalarFunction scalar_silu_grad = { "silu_grad", "s + x s (1 - s), s = 1 / (1 + e^-x)", "double-double", silu_grad_map };
+const ScalarFunction scalar_silu_grad = { "silu_grad", "s + x s (1 - s), s = 1 / (1 + e^-x)", "double-double",
+                                          silu_grad_map };
 
 /* --- quick_gelu --- */
 

@@ -47,7 +47,11 @@ SIMD v8d simd_abs(v8d x)      { return (v8d)((v8l)x & INT64_MAX); }
 SIMD v8d simd_select(v8l mask, v8d yes, v8d no) { return (v8d)((mask & (v8l)yes) | (~mask & (v8l)no)); }
 SIMD v8d simd_max(v8d a, v8d b) { return simd_select((v8l)(a > b), a, b); }       // b where one is NaN
 SIMD v8d simd_min(v8d a, v8d b) { return simd_select((v8l)(a < b), a, b); }
-SIMD v8d simd_clamp(v8d x, double lo, double hi) { return simd_min(simd_set(hi), simd_max(simd_set(lo), x)); }   // NaN stays
+// x within lo to hi; NaN stays NaN
+SIMD v8d simd_clamp(v8d x, double lo, double hi)
+{
+    return simd_min(simd_set(hi), simd_max(simd_set(lo), x));
+}
 
 SIMD bool simd_any(v8i mask)
 {

@@ -37,13 +37,15 @@ bool attention_check(const Call *c, size_t *scores, Error *e)
     const Attrs *a = c->attrs;
     const int64_t heads = a->n[ATTENTION_HEADS], kv_heads = a->n[ATTENTION_KV_HEADS];
     if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0 || heads > INT32_MAX)
-        return error_set(e, "%s: %" PRId64 " heads over %" PRId64 " key heads, expected a multiple", c->op->name, heads, kv_heads);
+        return error_set(e, "%s: %" PRId64 " heads over %" PRId64 " key heads, expected a multiple", c->op->name,
+                         heads, kv_heads);
     if (a->index_count % 4 != 0)
         return error_set(e, "%s: %zu segment numbers, expected 4 a segment", c->op->name, a->index_count);
     *scores = 0;
     for (size_t k = 0; k < a->index_count; k++)
         if (a->index[k] < 0)
-            return error_set(e, "%s: number %zu of segment %zu is %" PRId32 ", expected 0 or more", c->op->name, k % 4, k / 4, a->index[k]);
+            return error_set(e, "%s: number %zu of segment %zu is %" PRId32 ", expected 0 or more", c->op->name,
+                             k % 4, k / 4, a->index[k]);
     for (size_t k = 0; k < a->index_count; k += 4) {
         size_t block;
         if (!shape_size_checked(shape_of(3, (size_t)heads, (size_t)a->index[k + 1], (size_t)a->index[k + 3]), &block)

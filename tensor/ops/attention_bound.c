@@ -11,7 +11,8 @@ static void each_query(BoundRule *r, void (*f)(BoundRule *r, const Query *q))
 {
     const Attrs *a = r->call->attrs;
     const Segment *s = attention_segments(r->call);
-    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv = (size_t)a->n[ATTENTION_KV_HEADS], width = (size_t)a->n[ATTENTION_HEAD_DIM];
+    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv = (size_t)a->n[ATTENTION_KV_HEADS],
+        width = (size_t)a->n[ATTENTION_HEAD_DIM];
     for (size_t g = 0; s && g < a->index_count / 4; g++)
         for (size_t h = 0; h < heads; h++)
             for (size_t i = 0; i < s[g].q_count; i++)

@@ -12,18 +12,21 @@ enum { BLOCK = 32 };                    // lines of the left operand in work at 
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queries; } Sizes;     // group: query heads a key head
+// group: query heads a key head
+typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queries; } Sizes;
 
 static Sizes sizes_of(const Attrs *a, const Segment *s)
 {
-    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv_heads = (size_t)a->n[ATTENTION_KV_HEADS], dim = (size_t)a->n[ATTENTION_HEAD_DIM];
+    size_t heads = (size_t)a->n[ATTENTION_HEADS], kv_heads = (size_t)a->n[ATTENTION_KV_HEADS],
+        dim = (size_t)a->n[ATTENTION_HEAD_DIM];
     return (Sizes){ heads, kv_heads, heads / kv_heads, dim, heads * dim, kv_heads * dim, s->k_count, s->q_count };
 }
 
 /* Panels and norms of the right operand; a block of lines and one of sums. */
 size_t attention_room(const Attrs *a)
 {
-    size_t longest = 0, group = (size_t)(a->n[ATTENTION_HEADS] / a->n[ATTENTION_KV_HEADS]), dim = padded((size_t)a->n[ATTENTION_HEAD_DIM]);
+    size_t longest = 0, group = (size_t)(a->n[ATTENTION_HEADS] / a->n[ATTENTION_KV_HEADS]),
+        dim = padded((size_t)a->n[ATTENTION_HEAD_DIM]);
     for (size_t k = 0; k < a->index_count; k += 4) {
         size_t queries = group * (size_t)a->index[k + 1], keys = (size_t)a->index[k + 3];
         size_t rows = padded(queries > keys ? queries : keys);
@@ -107,7 +110,8 @@ size_t scores_task(const Task *t)
 size_t mix_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
-    double *panels = t->room, *norm = panels + padded(z.dim) * z.keys, *sum = norm + padded(z.dim), *lines = sum + BLOCK * padded(z.dim);
+    double *panels = t->room, *norm = panels + padded(z.dim) * z.keys, *sum = norm + padded(z.dim),
+        *lines = sum + BLOCK * padded(z.dim);
     const float *values = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     size_t left = 0;
     memset(norm, 0, padded(z.dim) * sizeof *norm);
@@ -163,7 +167,8 @@ size_t mix_t_task(const Task *t)
     const Sizes z = sizes_of(t->attrs, &t->s);
     const size_t depth = z.group * z.queries, head = t->head * z.group;
     const float *rows = t->b + t->s.q_begin * z.cols + head * z.dim;
-    double *panels = t->room, *norm = panels + padded(z.dim) * depth, *sum = norm + padded(z.dim), *lines = sum + BLOCK * padded(z.dim);
+    double *panels = t->room, *norm = panels + padded(z.dim) * depth, *sum = norm + padded(z.dim),
+        *lines = sum + BLOCK * padded(z.dim);
     size_t left = 0;
     memset(norm, 0, padded(z.dim) * sizeof *norm);
     for (size_t h = 0; h < z.group; h++)

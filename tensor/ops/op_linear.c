@@ -41,7 +41,8 @@ enum { DEPTH = 64, PANEL = 8, ROWS = 4 };
 
 /* Adds `depth` terms, from k0 on, of the bounds of the columns j0 <= j < j1, at most LANES, to `out`. b and b_error hold the sizes of the
  * columns' factors and their bounds. Each element's terms are those of bound_term in the order of k, so threads change no bit. */
-CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, const v8d *b, const v8d *b_error, size_t j0, size_t j1)
+CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, const v8d *b, const v8d *b_error,
+                             size_t j0, size_t j1)
 {
     const BoundRule *r = p->r;
     size_t m = shape_cols(r->call->out.shape), rows = r->size / m;
@@ -201,7 +202,8 @@ Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b)
 static bool lora_merge_shape(const Call *c, Shape *out, Error *e)
 {
     const size_t *w = c->in[0].shape.dim, *b = c->in[1].shape.dim, *a = c->in[2].shape.dim;
-    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || !is_matrix(&c->in[2]) || b[0] != w[0] || a[1] != w[1] || b[1] != a[0])
+    if (!is_matrix(&c->in[0]) || !is_matrix(&c->in[1]) || !is_matrix(&c->in[2]) || b[0] != w[0] || a[1] != w[1]
+        || b[1] != a[0])
         return call_refuse(c, "w [M, K], b [M, r] and a [r, K]", e);
     *out = c->in[0].shape;
     return true;

@@ -23,7 +23,8 @@ static bool reshape_shape(const Call *c, Shape *out, Error *e)
     for (int k = 0; k < out->rank; k++)
         out->dim[k] = (size_t)c->attrs->n[RESHAPE_DIM + k];
     size_t n;
-    return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape)) || call_refuse(c, "as many elements as before", e);
+    return (shape_size_checked(*out, &n) && n == shape_size(call_value(c, 0)->shape))
+        || call_refuse(c, "as many elements as before", e);
 }
 
 static void reshape_vjp(Tape *t, Node *y, Node *dy)
@@ -41,7 +42,8 @@ const Op op_record_reshape = {
 Node *op_reshape(Tape *t, Node *x, Shape s)
 {
     Attrs a = { .n = { [RESHAPE_RANK] = s.rank } };
-    for (int k = 0; k < s.rank && k < RANK_MAX; k++)                    // a larger rank is refused by its shape function
+    // a larger rank is refused by its shape function
+    for (int k = 0; k < s.rank && k < RANK_MAX; k++)
         a.n[RESHAPE_DIM + k] = (int64_t)s.dim[k];
     return tape_push(t, &op_record_reshape, 1, &x, &a);
 }
@@ -103,7 +105,8 @@ static void patches_kernel(const Call *c)
             for (size_t j = 0; j < w / p; j++)
                 for (size_t k = 0; k < channels; k++)
                     for (size_t r = 0; r < p; r++, to += p)
-                        memcpy(to, call_value(c, 0)->f32 + ((b * channels + k) * h + i * p + r) * w + j * p, p * sizeof *to);
+                        memcpy(to, call_value(c, 0)->f32 + ((b * channels + k) * h + i * p + r) * w + j * p,
+                               p * sizeof *to);
 }
 
 const Op op_record_patches = {
@@ -175,7 +178,8 @@ static void argmax_kernel(const Call *c)
 }
 
 const Op op_record_argmax = {
-    .name = "argmax", .formula = "y[r] = the lowest j with the largest x[r,j]; NaN is below everything", .kind = CLASS_MOVE,
+    .name = "argmax", .formula = "y[r] = the lowest j with the largest x[r,j]; NaN is below everything",
+    .kind = CLASS_MOVE,
     .shapes = "[N, V] -> [N]",
     .inputs = "x", .shape = argmax_shape, .kernel = argmax_kernel, .gradient = GRADIENT_NONE,
 };

@@ -70,7 +70,8 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
         sizes += simd_abs(t);
     }
     size_t lane = (n + LANES - 1) / LANES + 2, height = n - 1 < lane ? n - 1 : lane;
-    ExactRow exact;                                          // it is not cleared as a whole, because rows are many and short
+    // it is not cleared as a whole, because rows are many and short
+    ExactRow exact;
     exact.p = p;
     exact.dp = dp;
     exact.n = n;

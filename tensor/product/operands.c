@@ -44,10 +44,14 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
 }
 
 /* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to square[0 … n-1]. */
-CLONES static double widen(const float *x, size_t n, double *y, double *square) { return widen_eights(x, n, y, square); }
+CLONES static double widen(const float *x, size_t n, double *y, double *square)
+{
+    return widen_eights(x, n, y, square);
+}
 
 /* Widens rows of n values, which are `stride` apart in x and adjacent in y. The squares are summed by row, by column, or both. */
-CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square, double *col_square)
+CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square,
+                              double *col_square)
 {
     for (size_t r = 0; r < rows; r++) {
         double total = widen_eights(x + r * stride, n, y + r * n, col_square);
@@ -130,7 +134,8 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
 }
 
 /* Packs n lines of `length` values, which are `stride` apart, as KERNEL_COLS columns of a strip. Missing columns are zero. */
-SIMD void pack_lines_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+SIMD void pack_lines_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
+                           double *square)
 {
     for (size_t c = 0; c < n; c++)
         for (size_t k = 0; k < length; k++)
@@ -152,7 +157,8 @@ SIMD void pack_lines_apart(const float *x, size_t stride, size_t n, size_t lengt
 }
 
 /* The same for transposed values: rows k = 0 … length-1, `stride` apart, hold value k of each of the n lines. */
-SIMD void pack_rows_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+SIMD void pack_rows_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
+                          double *square)
 {
     v8d low, high;
     memcpy(&low, square, sizeof low);
@@ -170,7 +176,8 @@ SIMD void pack_rows_apart(const float *x, size_t stride, size_t n, size_t length
 }
 
 /* The built-in kernel's strips are KERNEL_COLS wide: as a constant, the width lets the compiler lay the loops out better. */
-CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
+                              double *square)
 {
     if (columns == KERNEL_COLS)
         pack_lines_apart(x, stride, n, length, strip, KERNEL_COLS, square);
@@ -178,7 +185,8 @@ CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t le
         pack_lines_apart(x, stride, n, length, strip, columns, square);
 }
 
-CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
+                             double *square)
 {
     if (columns == KERNEL_COLS)
         pack_rows_apart(x, stride, n, length, strip, KERNEL_COLS, square);
@@ -201,7 +209,8 @@ static void pack_any(const Lines *l, size_t at, size_t n, size_t length, double 
     }
 }
 
-void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns, double *square)
+void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns,
+                double *square)
 {
     size_t at = first * l->line_stride + k * l->k_stride;
     if (l->dtype == F32 && l->k_stride == 1)
@@ -217,7 +226,8 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 void panels_lines(const float *x, size_t stride, size_t n, size_t length, double *panels, double *square)
 {
     for (size_t j = 0; j < n; j += KERNEL_COLS)
-        pack_lines(x + j * stride, stride, least(KERNEL_COLS, n - j), length, panels + j * length, KERNEL_COLS, square + j);
+        pack_lines(x + j * stride, stride, least(KERNEL_COLS, n - j), length, panels + j * length, KERNEL_COLS,
+                   square + j);
 }
 
 void panels_rows(const float *x, size_t stride, size_t n, size_t count, size_t depth, double *panels, double *square)

@@ -23,7 +23,8 @@ size_t side_room(size_t count, size_t length);
  * columns of a strip of `columns` columns: value k of the first line goes to strip[0]. The missing columns are
  * zero. The squares of the values are added to square[KERNEL_COLS], for norms_above. */
 enum { STRIP_DEPTH = 256 };
-void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns, double *square);
+void strip_pack(const Lines *l, size_t first, size_t n, size_t k, size_t length, double *strip, size_t columns,
+                double *square);
 
 /* Panels (engine.h) straight from floats; the squares of the values are added to square[padded(n)], for norms_above.
  * panels_lines: n lines of `length` values, `stride` apart. panels_rows: rows k = 0 … count-1 of n values,

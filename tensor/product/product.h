@@ -42,7 +42,8 @@ bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena
 
 /* The same product by a given engine, always with Freivalds' check, for the start-up test and for tests. */
 typedef struct Engine Engine;
-bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
+bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room,
+                Error *e);
 
 /* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide. */
 typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;

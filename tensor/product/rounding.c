@@ -105,7 +105,8 @@ SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
 }
 
 /* The rounding test of a row. The sums lie in rows that are padded to whole panels, so that eight may be read at the end of a row too. */
-SIMD size_t round_row(const double *sum, const double *norm, const float *addend, size_t n, Bound b, float *out, size_t at, uint16_t *which)
+SIMD size_t round_row(const double *sum, const double *norm, const float *addend, size_t n, Bound b, float *out,
+                      size_t at, uint16_t *which)
 {
     size_t left = 0, j = 0;
     v8f y;
@@ -132,7 +133,8 @@ CLONES static size_t round_band(const Band *b, uint16_t *which)
         const double *sum = b->sum + r * b->stride;
         float *out = b->out + r * b->out_stride;
         if (b->addend)
-            left += round_row(sum, b->col_norm, b->addend + r * b->addend_stride, b->cols, bound, out, r * b->cols, which + left);
+            left += round_row(sum, b->col_norm, b->addend + r * b->addend_stride, b->cols, bound, out, r * b->cols,
+                              which + left);
         else
             left += round_row(sum, b->col_norm, NULL, b->cols, bound, out, r * b->cols, which + left);
     }

@@ -26,7 +26,8 @@ static void beyond(const char *what, double error, double bound)
 
 typedef struct { size_t positions, d; float base; } Table;
 
-static const Table tables[] = { { 200, 16, 10000 }, { 40, 8, 500000 }, { 3000, 2, 1 }, { 20000, 6, 1.5f }, { 60, 32, 3e38f } };
+static const Table tables[] = { { 200, 16, 10000 }, { 40, 8, 500000 }, { 3000, 2, 1 }, { 20000, 6, 1.5f },
+                                { 60, 32, 3e38f } };
 
 /* The estimates of one table are kept by the probe. */
 static void estimate_table(Table t, int tier)
@@ -176,7 +177,10 @@ const char *apart_name(size_t b)
     return is(b, "norm_raised") ? "norms of lines" : is(b, "freivalds") ? "Freivalds' check" : "RoPE tables";
 }
 
-bool apart_knows(size_t b) { return strncmp(bound_records[b].name, "angle", 5) == 0 || is(b, "norm_raised") || is(b, "freivalds"); }
+bool apart_knows(size_t b)
+{
+    return strncmp(bound_records[b].name, "angle", 5) == 0 || is(b, "norm_raised") || is(b, "freivalds");
+}
 
 double apart_least_scale(size_t b)
 {

@@ -9,10 +9,14 @@
 #include "tests/bounds/hard.h"
 #include "tests/support/check.h"
 
-typedef enum { GAUSSIAN, WIDE, CANCEL, FEW, LOSERS, LARGE, LONG, EQUAL, HAIR, TUNED, TUNED_LOSERS, SUBNORMAL, MILLION } Pattern;
+typedef enum { GAUSSIAN, WIDE, CANCEL, FEW, LOSERS, LARGE, LONG, EQUAL, HAIR, TUNED, TUNED_LOSERS, SUBNORMAL,
+               MILLION } Pattern;
 
 static inline double uniform(uint64_t *s) { return (double)(check_random(s) >> 11) * 0x1p-53; }
-static inline float gaussian(uint64_t *s) { return (float)(uniform(s) + uniform(s) + uniform(s) + uniform(s) - 2) * 1.7f; }
+static inline float gaussian(uint64_t *s)
+{
+    return (float)(uniform(s) + uniform(s) + uniform(s) + uniform(s) - 2) * 1.7f;
+}
 static inline float size_of(uint64_t *s, int spread)
 {
     return gaussian(s) * ldexpf(1, (int)check_below(s, 2 * (size_t)spread + 1) - spread);

@@ -89,7 +89,8 @@ bool draw_step(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         f[ADAM_LR] = fabsf(size_of(s, 4));
         f[ADAM_EPS] = check_random(s) & 1 ? 1e-8f : 0;
         f[ADAM_DECAY] = check_random(s) & 1 ? 0 : 0.1f;
-        d[ADAM_C1] = 1 - pow(0.9, 1 + (double)check_below(s, 9)), d[ADAM_C2] = 1 - pow(0.999, 1 + (double)check_below(s, 99));
+        d[ADAM_C1] = 1 - pow(0.9, 1 + (double)check_below(s, 9)),
+            d[ADAM_C2] = 1 - pow(0.999, 1 + (double)check_below(s, 99));
         if (pattern == CANCEL)
             p = (float)((double)f[ADAM_LR] * (m / d[ADAM_C1] / (sqrt(v / d[ADAM_C2]) + (double)f[ADAM_EPS]) + (double)f[ADAM_DECAY] * p));
         if (pattern == HAIR) {

@@ -288,11 +288,12 @@ static void layernorm_dx(mpfr_t y, size_t i) { norm(y, i, true, true); }
 static void rmsnorm_dx(mpfr_t y, size_t i)   { norm(y, i, false, true); }
 
 static const struct { const char *name; void (*value)(mpfr_t y, size_t i); } formulas[] = {
-    { "sum", sum }, { "mean", mean }, { "square_sum", square_sum }, { "square_norm", square_norm }, { "column_sum", column_sum },
-    { "column_dot", column_dot }, { "scatter_rows", column_sum }, { "sum_n", sum_n }, { "kl", kl }, { "linear", linear },
-    { "lora_merge", lora_merge }, { "softmax_grad", softmax_grad }, { "axpy", axpy }, { "affine_rows", affine_rows }, { "rope", rope },
-    { "momentum", momentum }, { "clip_factor", clip_factor }, { "sgd", sgd }, { "adam_m", adam_m }, { "adam_v", adam_v },
-    { "adamw", adamw }, { "softmax", softmax }, { "log_softmax", log_softmax }, { "nll", nll }, { "layernorm", layernorm },
+    { "sum", sum }, { "mean", mean }, { "square_sum", square_sum }, { "square_norm", square_norm },
+    { "column_sum", column_sum }, { "column_dot", column_dot }, { "scatter_rows", column_sum }, { "sum_n", sum_n },
+    { "kl", kl }, { "linear", linear }, { "lora_merge", lora_merge }, { "softmax_grad", softmax_grad },
+    { "axpy", axpy }, { "affine_rows", affine_rows }, { "rope", rope }, { "momentum", momentum },
+    { "clip_factor", clip_factor }, { "sgd", sgd }, { "adam_m", adam_m }, { "adam_v", adam_v }, { "adamw", adamw },
+    { "softmax", softmax }, { "log_softmax", log_softmax }, { "nll", nll }, { "layernorm", layernorm },
     { "rmsnorm", rmsnorm }, { "layernorm_dx", layernorm_dx }, { "rmsnorm_dx", rmsnorm_dx },
 };
 enum { FORMULAS = sizeof formulas / sizeof *formulas };

@@ -244,7 +244,8 @@ static bool softmax(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
         return false;
     for (size_t k = 0; k < n; k++)
         x[k] = pattern == CANCEL ? size_of(s, 30) : spread * gaussian(s);
-    if (pattern == LARGE)                                    // a logit of few bits far below one of many: the difference is rounded
+    // a logit of few bits far below one of many: the difference is rounded
+    if (pattern == LARGE)
         x[0] = 0x1p-24f * gaussian(s), x[1] = -100 * (float)uniform(s), n = 2;
     if (pattern == TUNED)
         n = tuned_softmax(s, x, strcmp(op, "softmax") != 0);

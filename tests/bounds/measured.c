@@ -31,7 +31,8 @@ static Estimates estimates(const Hard *h, int tier, uint64_t which, Arena *a)
     Tensor y = hard_run(h, a);
     tier_force = 0;
     const size_t n = y.data ? shape_size(y.shape) : 0, told = probe_count();
-    if (tier == 2 && told != n)                              // some were decided without this tier, so that places are not known
+    // some elements were decided without this tier, so it is not known which of them the probes are
+    if (tier == 2 && told != n)
         return e;
     for (size_t k = 0; k < CHECKED && k < n && k < told; k++) {
         e.at[e.count] = k < 2 ? k : which % (n < told ? n : told);

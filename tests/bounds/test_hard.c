@@ -53,7 +53,8 @@ static void expect_recorded(const Line *l)
         tier_force = 0;
         if (!got.data)
             fail_msg("%s of %s: the call fails", l->catches, l->hard.op->name);
-        expect_bits(got.f32, l->want.f32, n, "%s, the case that catches %s, tiers forced %d", l->hard.op->name, l->catches, forced);
+        expect_bits(got.f32, l->want.f32, n, "%s, the case that catches %s, tiers forced %d", l->hard.op->name,
+                    l->catches, forced);
     }
     for (size_t k = 0; k < n && k < 8; k++) {
         float truth = hard_nearest(&l->hard, k);             // a zero has any sign

@@ -58,7 +58,8 @@ size_t tuned_softmax(uint64_t *s, float *x, bool log)
     mpfr_sub_d(e, e, (double)x[0], MPFR_RNDN);
     mpfr_exp(e, e, MPFR_RNDN);                               // e^d of the second logit
     if (log) {
-        mpfr_log1p(m, e, MPFR_RNDN);                         // the midpoint above it is that below the next float but one
+        // to_midpoint takes the midpoint below, so that the sum is first raised by more than the spacing of floats
+        mpfr_log1p(m, e, MPFR_RNDN);
         mpfr_mul_d(m, m, 1 + 0x1p-21, MPFR_RNDN);
         to_midpoint(s, m);
         mpfr_expm1(m, m, MPFR_RNDN);

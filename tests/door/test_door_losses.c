@@ -24,7 +24,8 @@ static const Tensor *of_case(const Entry *list, size_t n, const char *name, Role
 static pulse_part part_of(const LossCase *c, Role r)
 {
     const Tensor *z = of_case(c->in, c->in_count, "z", r), *ref = of_case(c->in, c->in_count, "z_ref", r);
-    const Tensor *labels = of_case(c->in, c->in_count, "labels", r), *offsets = of_case(c->in, c->in_count, "offsets", r);
+    const Tensor *labels = of_case(c->in, c->in_count, "labels", r),
+        *offsets = of_case(c->in, c->in_count, "offsets", r);
     return (pulse_part){ .role = (int32_t)r, .rows = (int64_t)z->shape.dim[0], .vocabulary = (int64_t)z->shape.dim[1],
                          .samples = (int64_t)offsets->shape.dim[0] - 1, .logits = z->f32, .reference = ref ? ref->f32 : NULL,
                          .labels = labels->i32, .offsets = offsets->i32, .gradient = tensor_f32(&arena, z->shape).f32 };
@@ -56,13 +57,15 @@ static void every_form_of_every_loss_has_the_recorded_bits(void **state)
         for (Role r = 0; r < ROLE_COUNT; r++)
             if (of_case(c.in, c.in_count, "z", r))
                 parts[n++] = part_of(&c, r);
-        expect_ok(pulse_loss(ctx, loss_forms[f].method, parts, n, hyper, settings_of(loss_forms[f].variants, hyper), &loss));
+        expect_ok(pulse_loss(ctx, loss_forms[f].method, parts, n, hyper, settings_of(loss_forms[f].variants, hyper),
+                             &loss));
         assert_memory_equal(&loss, c.out[0].tensor.f32, sizeof loss);
         for (size_t k = 0; k < n; k++) {
             const Tensor *want = of_case(c.out, c.out_count, "dz", (Role)parts[k].role);
             const Shape shape = shape_of(2, (size_t)parts[k].rows, (size_t)parts[k].vocabulary);
             assert_non_null(want);
-            expect_tensor(tensor_view(parts[k].gradient, shape), *want, "%s dz.%s", loss_forms[f].id, role_name((Role)parts[k].role));
+            expect_tensor(tensor_view(parts[k].gradient, shape), *want, "%s dz.%s", loss_forms[f].id,
+                          role_name((Role)parts[k].role));
         }
     }
 }
@@ -123,7 +126,8 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
             theirs[s] = drawn(shape[s], s);
             m[s] = tensor_zeros(&arena, shape[s]);
             v[s] = tensor_zeros(&arena, shape[s]);
-            views[s] = (pulse_tensor){ PULSE_F32, shape[s].rank, { (int64_t)shape[s].dim[0], (int64_t)shape[s].dim[1] }, mine[s].f32 };
+            views[s] = (pulse_tensor){ PULSE_F32, shape[s].rank,
+                                       { (int64_t)shape[s].dim[0], (int64_t)shape[s].dim[1] }, mine[s].f32 };
         }
         assert_true(optimiser_make(&o, &config, SLOTS, (const char *const[]){ "a", "b" }, values, &arena));
         for (uint64_t step = 0; step < STEPS; step++) {
@@ -138,7 +142,8 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
             }
             assert_true(optimiser_step(&o, &t, none, gradients));
             optimiser_commit(&o);
-            expect_ok(pulse_optimiser_step(ctx, settings, sizeof settings / sizeof *settings, slots, SLOTS, &progress, &norm, &lr));
+            expect_ok(pulse_optimiser_step(ctx, settings, sizeof settings / sizeof *settings, slots, SLOTS, &progress,
+                                           &norm, &lr));
             assert_memory_equal(&norm, &o.norm, sizeof norm);
             assert_memory_equal(&lr, &o.lr, sizeof lr);
             for (size_t s = 0; s < SLOTS; s++) {

@@ -85,7 +85,8 @@ static void weights_of_16_bits_are_widened_exactly(void **state)
     (void)state;
     float x[6] = { 1, 2, 3, 4, 5, 6 }, wide[3] = { 1, -0.5f, 3 }, y[2], want[2];
     uint16_t w[3] = { 0x3f80, 0xbf00, 0x4040 };                       // the same three as BF16
-    pulse_tensor in[] = { { PULSE_F32, 2, { 2, 3 }, x }, { PULSE_BF16, 2, { 1, 3 }, w } }, out = { PULSE_F32, 2, { 2, 1 }, y };
+    pulse_tensor in[] = { { PULSE_F32, 2, { 2, 3 }, x }, { PULSE_BF16, 2, { 1, 3 }, w } },
+        out = { PULSE_F32, 2, { 2, 1 }, y };
     expect_ok(pulse_op(ctx, "linear", in, 2, NULL, 0, NULL, 0, &out));
     in[1] = (pulse_tensor){ PULSE_F32, 2, { 1, 3 }, wide };
     out.data = want;
@@ -113,7 +114,8 @@ static void the_bound_is_that_of_the_tape(void **state)
             expect_ok(status);
             assert_true(bound_tape(&b.tape, &bounds, &b.arena, &b.error));
             expect_tensor(mine, y->out, "%s", op_cases[k].name);
-            expect_tensor(off, tensor_view((float *)(uintptr_t)bounds[y->id], y->out.shape), "bound of %s", op_cases[k].name);
+            expect_tensor(off, tensor_view((float *)(uintptr_t)bounds[y->id], y->out.shape), "bound of %s",
+                          op_cases[k].name);
         } else
             assert_int_equal(status, PULSE_BAD_INPUT);
         end(&b);

@@ -45,7 +45,8 @@ static bool model_and_loss(pulse_context *c, const pulse_model *model, float *to
     const pulse_sample sample = { 0, TOKENS, ids, NULL, NULL, 0 };
     pulse_result *got = NULL;
     pulse_tensor logits;
-    bool good = pulse_forward(c, model, &sample, 1, &got) == PULSE_OK && pulse_result_find(c, got, "logits", &logits) == PULSE_OK;
+    bool good = pulse_forward(c, model, &sample, 1, &got) == PULSE_OK
+        && pulse_result_find(c, got, "logits", &logits) == PULSE_OK;
     if (good) {
         const pulse_part part = { PULSE_FORGET, TOKENS, logits.dims[1], 1, logits.data, NULL, ids, offsets, NULL };
         memcpy(to, logits.data, 320 * sizeof *to);

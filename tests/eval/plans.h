@@ -47,7 +47,8 @@ static const World groups = { .path = "world.json", .groups = 3, .general = { "g
 static ProtocolConfig config_of(const char *scenarios)
 {
     ProtocolConfig c = {
-        .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga", .stress_methods = "ga",
+        .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga",
+        .stress_methods = "ga",
         .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1, .method = method_list,
         .stopping = "budget", .probed = "",
         .stop_within = "10 ga_klr=40", .stop = 0.35, .probing = "attack.lr = 0.0003\n", .code = "c0de",

@@ -37,12 +37,14 @@ static const char *run_made(const char *name, const char *result)
     const char *out = arena_text(&arena, scratch("%s", name));
     for (size_t k = 0; k < p.stage_count; k++) {
         const char *folder = arena_format(&arena, "%s/stages/%s", out, digest_of(&p, k));
-        assert_true(file_make_folder(folder, &error) && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
+        assert_true(file_make_folder(folder, &error)
+                    && file_write(arena_format(&arena, "%s/x.txt", folder), result, 1, &error));
         assert_true(stage_finish(&p, k, folder, files, 1, &error));
     }
     assert_true(file_write(arena_format(&arena, "%s/r.csv", out), result, 1, &error)
                 && file_write(arena_format(&arena, "%s/report.html", out), "p", 1, &error));
-    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error) && manifest_add(out, "report", "report.html", &error));
+    assert_true(manifest_write(&p, out, "config", results, 1, &arena, &error)
+                && manifest_add(out, "report", "report.html", &error));
     return out;
 }
 
@@ -70,7 +72,8 @@ static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(a_manifest_links_stages_and_sees_changed_files), stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
+        stand_test(a_manifest_links_stages_and_sees_changed_files),
+        stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

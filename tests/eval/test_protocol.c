@@ -274,7 +274,7 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     const Case *stops = case_named(&p, "finetuned-accuracy"), *does_not = case_named(&p, "finetuned-epochs");
     assert_true(stop_after(&p, stops, 30, 1) && stop_after(&p, stops, 30, 20) && !stop_after(&p, stops, 30, 0)
                 && !stop_after(&p, does_not, 30, 1));
-    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);   // the same work is one stage
+    assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-updates")->unlearn);   // same work: one stage
     assert_int_equal(case_named(&p, "finetuned")->unlearn, case_named(&p, "finetuned-epochs")->unlearn);
     assert_int_not_equal(case_named(&p, "finetuned")->unlearn, stops->unlearn);
     c.stop = 0.5;
@@ -314,7 +314,7 @@ static void probes_are_planned_where_the_config_names_the_case(void **state)
     const Case *x = case_named(&p, "finetuned-accuracy"), *y = case_named(&p, "pretrained");
     assert_true(p.stage[x->probe].kind == STAGE_PROBE && p.stage[x->probe].of == x->unlearn && x->probe_oracle != NO_STAGE
                 && x->probe_before != x->probe_oracle);
-    assert_true(p.stage[y->probe].of == y->unlearn && y->probe_oracle == NO_STAGE);           // there is no oracle of what was pre-trained
+    assert_true(p.stage[y->probe].of == y->unlearn && y->probe_oracle == NO_STAGE);           // pre-trained facts have no oracle
     assert_true(case_named(&p, "finetuned")->probe == NO_STAGE && case_named(&p, "ablation")->probe == NO_STAGE);
     const char *before = p.stage[x->unlearn].digest.hex, *probe = p.stage[x->probe].digest.hex;
     c.probing = "attack.lr = 0.1\n";

@@ -139,13 +139,15 @@ static void count_together(const char *path)
 sighandler_t signal(int number, sighandler_t handler)
 {
     sighandler_t (*real)(int, sighandler_t) = (sighandler_t (*)(int, sighandler_t))dlsym(RTLD_NEXT, "signal");
-    const char *text = getenv("PULSE_FAULT_ALLOC"), *path = getenv("PULSE_FAULT_SITES"), *count = getenv("PULSE_FAULT_COUNT");
+    const char *text = getenv("PULSE_FAULT_ALLOC"), *path = getenv("PULSE_FAULT_SITES"),
+        *count = getenv("PULSE_FAULT_COUNT");
     if (number == SIGXFSZ && (text || path || getenv("PULSE_FAULT_EVERY"))) {
         every = getenv("PULSE_FAULT_EVERY");
         at = text ? atol(text) : 0;
         sites = path ? fopen(path, "a") : NULL;
         if (sites)
-            setvbuf(sites, NULL, _IOLBF, 4096);            // of processes that run beside each other, a whole line at a time
+            // of processes that run beside each other, a whole line at a time
+            setvbuf(sites, NULL, _IOLBF, 4096);
         if (count)
             count_together(count);
         begun = true;

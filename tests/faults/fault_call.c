@@ -52,7 +52,8 @@ static const Kind kinds[] = {
     { "stat", EIO, { SYS_stat, SYS_lstat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat, -1 } },
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096, RENAMES_MAX = 4096 };
+enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096,
+       RENAMES_MAX = 4096 };
 
 static const Kind *kind_find(const char *name)
 {
@@ -167,7 +168,8 @@ static void note_rename(pid_t who, const struct user_regs_struct *r)
     struct stat st;
     if (!getenv("PULSE_FAULT_FOLDER"))
         return;
-    if (n == RENAMES_MAX || !path_of(who, at ? r->rsi : r->rdi, renamed[n].from) || !path_of(who, at ? r->r10 : r->rsi, renamed[n].to))
+    if (n == RENAMES_MAX || !path_of(who, at ? r->rsi : r->rdi, renamed[n].from)
+        || !path_of(who, at ? r->r10 : r->rsi, renamed[n].to))
         abort();
     snprintf(folder, sizeof folder, "%s", renamed[n].to);
     *strrchr(folder, '/') = 0;
@@ -286,7 +288,8 @@ static int watch(Fault *f)
     int status, code = 125;
     const long options = PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK
                        | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC;
-    if (waitpid(f->root, &status, 0) != f->root || !WIFSTOPPED(status) || ptrace(PTRACE_SETOPTIONS, f->root, 0, options))
+    if (waitpid(f->root, &status, 0) != f->root || !WIFSTOPPED(status)
+        || ptrace(PTRACE_SETOPTIONS, f->root, 0, options))
         return 125;
     ptrace(PTRACE_CONT, f->root, 0, 0);
     for (pid_t who; (who = waitpid(-1, &status, __WALL)) > 0;) {

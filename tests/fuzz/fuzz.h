@@ -16,7 +16,8 @@ typedef struct { const uint8_t *data; size_t size; Arena *arena; Error *error; }
 typedef struct {
     const char *name;
     bool (*parse)(const Input *in);
-    void (*seed)(const char *folder, Arena *a, Error *e);      // writes valid files into the folder; NULL: only tests/fuzz/corpus has some
+    // writes valid files into the folder; NULL: only tests/fuzz/corpus has some
+    void (*seed)(const char *folder, Arena *a, Error *e);
 } Parser;
 
 /* How many inputs were accepted so far. */

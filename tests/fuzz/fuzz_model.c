@@ -276,7 +276,8 @@ static const char *adapter_folder(void)
         return folder;
     a = arena_make(&e);
     strcpy(folder, scratch("adapter"));
-    if (!lora_make(&l, whole(), (LoraConfig){ .rank = 2, .alpha = 4 }, 1, &a, &e) || !lora_save(&l, whole(), folder, &e))
+    if (!lora_make(&l, whole(), (LoraConfig){ .rank = 2, .alpha = 4 }, 1, &a, &e)
+        || !lora_save(&l, whole(), folder, &e))
         abort();
     for (size_t k = 0; k < 2; k++)
         if (!(good_part[k] = file_read(arena_format(&a, "%s/%s", folder, parts[k]), (size_t)1 << 24, &good_size[k], &a, &e)))

@@ -13,7 +13,10 @@
 #include "tensor/store.h"
 #include "tests/support/scratch.h"
 
-static uint32_t big_endian(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
+static uint32_t big_endian(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 static void big_endian_put(uint8_t *p, uint32_t x)
 {
@@ -27,7 +30,8 @@ static uint8_t *repaired(const Input *in)
     uint8_t *p = arena_alloc(in->arena, in->size + 1);
     if (p && in->size)
         memcpy(p, in->data, in->size);
-    for (size_t at = 8; p && in->size >= 12 && p[0] == 0x89 && at <= in->size - 12 && big_endian(p + at) <= in->size - at - 12;) {
+    for (size_t at = 8; p && in->size >= 12 && p[0] == 0x89 && at <= in->size - 12
+                        && big_endian(p + at) <= in->size - at - 12;) {
         const size_t length = big_endian(p + at);
         big_endian_put(p + at + 8 + length, container_crc32(p + at + 4, length + 4));
         at += length + 12;

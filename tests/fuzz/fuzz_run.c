@@ -108,7 +108,8 @@ static bool parse_answers(const Input *in)
     const char *path = fuzz_file(in, "in.jsonl"), *first = scratch("once.jsonl"), *second = scratch("twice.jsonl");
     if (!answers_read(path, &count, in->arena, in->error))
         return false;
-    if (written_again(path, first, &once, in->arena) && written_again(first, second, &twice, in->arena) && strcmp(once.hex, twice.hex) != 0)
+    if (written_again(path, first, &once, in->arena) && written_again(first, second, &twice, in->arena)
+        && strcmp(once.hex, twice.hex) != 0)
         abort();
     return true;
 }
@@ -154,7 +155,10 @@ static bool parse_trajectory(const Input *in)
     return report_write(folder, NULL, in->error);
 }
 
-static void seed_results(const char *folder, Arena *a, Error *e) { fuzz_seed(folder, "results.csv", results, sizeof results - 1, a, e); }
+static void seed_results(const char *folder, Arena *a, Error *e)
+{
+    fuzz_seed(folder, "results.csv", results, sizeof results - 1, a, e);
+}
 
 static void seed_trajectory(const char *folder, Arena *a, Error *e)
 {
@@ -171,7 +175,8 @@ static const char *const stage_files[] = { "x.txt" };
 
 static Plan plan(void)
 {
-    static Stage stage = { .kind = STAGE_ANSWER, .name = "answers/vanilla/person", .recipe = "data.template = world\n", .of = NO_STAGE };
+    static Stage stage = { .kind = STAGE_ANSWER, .name = "answers/vanilla/person",
+                           .recipe = "data.template = world\n", .of = NO_STAGE };
     stage.digest = one_digest;
     return (Plan){ .config = { .code = "c0de" }, .stage = &stage, .stage_count = 1 };
 }

@@ -58,7 +58,10 @@ static bool parse_mmbench(const Input *in)
     return true;
 }
 
-static void seed_mmbench(const char *folder, Arena *a, Error *e) { fuzz_seed_file(folder, "fixtures/mmbench/sample.tsv", a, e); }
+static void seed_mmbench(const char *folder, Arena *a, Error *e)
+{
+    fuzz_seed_file(folder, "fixtures/mmbench/sample.tsv", a, e);
+}
 
 const Parser parser_mmbench = { "mmbench", parse_mmbench, seed_mmbench };
 
@@ -165,6 +168,9 @@ static bool parse_world(const Input *in)
         && world_path(&w, w.entities, in->arena);
 }
 
-static void seed_world(const char *folder, Arena *a, Error *e) { fuzz_seed_file(folder, "fixtures/world/world.json", a, e); }
+static void seed_world(const char *folder, Arena *a, Error *e)
+{
+    fuzz_seed_file(folder, "fixtures/world/world.json", a, e);
+}
 
 const Parser parser_world = { "world", parse_world, seed_world };

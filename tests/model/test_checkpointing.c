@@ -28,8 +28,8 @@ static void no_bit_of_a_step_changes(void **state)
 {
     (void)state;
     static const struct { const char *method, *changes; } steps[] = {
-        { "ga", "" }, { "npo", "" }, { "ga_klr", "" }, { "npo_kl", "kl_norm=all_positions" }, { "rmu", "layer=1" }, { "rmu", "layer=2" },
-        { "retain_ft", "" },
+        { "ga", "" }, { "npo", "" }, { "ga_klr", "" }, { "npo_kl", "kl_norm=all_positions" }, { "rmu", "layer=1" },
+        { "rmu", "layer=2" }, { "retain_ft", "" },
     };
     for (size_t k = 0; k < sizeof steps / sizeof *steps; k++)
         for (Trainable what = 0; what < TRAIN_COUNT; what++) {
@@ -40,7 +40,8 @@ static void no_bit_of_a_step_changes(void **state)
                 fail_msg("%s %s, %s: %s with checkpointing, %s without", steps[k].method, steps[k].changes, trainable_name(what), on.hex,
                          off.hex);
             if (with >= without)
-                fail_msg("%s, %s: %zu bytes with checkpointing, %zu without", steps[k].method, trainable_name(what), with, without);
+                fail_msg("%s, %s: %zu bytes with checkpointing, %zu without", steps[k].method, trainable_name(what),
+                         with, without);
         }
 }
 

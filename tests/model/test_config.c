@@ -61,7 +61,8 @@ static void the_13b_config_is_read(void **state)
               "\"num_key_value_heads\": 40, \"rms_norm_eps\": 1e-05, \"vocab_size\": 32064}}", &e);
     expect_fine(&e);
     assert_int_equal(c.text.head_dim, 128);
-    assert_int_equal(c.vision.image_size, 336);        // a missing vision_config is CLIP-L/14 at 336, not CLIP's own default
+    // a missing vision_config means CLIP-L/14 at 336 pixels, not the default of CLIP's own configuration
+    assert_int_equal(c.vision.image_size, 336);
     assert_int_equal(config_image_tokens(&c), 576);
     expect_float(c.vision.layer_norm_eps, 1e-5f, "layer_norm_eps");
 }
@@ -182,7 +183,8 @@ static void a_config_reads_back_as_it_was_written(void **state)
     assert_int_equal(config_image_tokens(&c), 10);
     assert_int_equal(config_vision_layers(&c), 1);
     assert_true(file_make_folder(scratch("1"), &e) && file_make_folder(scratch("2"), &e));
-    assert_true(config_save(&c, scratch("1"), &e) && config_load(&back, scratch("1"), &e) && config_save(&back, scratch("2"), &e));
+    assert_true(config_save(&c, scratch("1"), &e) && config_load(&back, scratch("1"), &e)
+                && config_save(&back, scratch("2"), &e));
     expect_fine(&e);
     size_t n, m;
     const char *first = file_read(scratch("1/config.json"), 10000, &n, &a, &e),

@@ -6,7 +6,8 @@
 
 typedef struct { size_t asked, found; bool kept; } Use;
 
-static Digest unlearned(const char *method, const char *changes, Trainable what, size_t memory, bool checkpointing, Use *use)
+static Digest unlearned(const char *method, const char *changes, Trainable what, size_t memory, bool checkpointing,
+                        Use *use)
 {
     TinyWorld *w = tiny_world_make(check_seed());
     Rounds r;

@@ -94,7 +94,8 @@ static void the_scale_is_the_nearest_float(void **state)
                 if (rslora)
                     mpfr_sqrt(s, s, MPFR_RNDN);
                 mpfr_d_div(s, alpha, s, MPFR_RNDN);
-                expect_float(l.scale, mpfr_get_flt(s, MPFR_RNDN), "alpha %a, rank %d, rslora %d", (double)alpha, (int)rank, rslora);
+                expect_float(l.scale, mpfr_get_flt(s, MPFR_RNDN), "alpha %a, rank %d, rslora %d", (double)alpha,
+                             (int)rank, rslora);
                 arena_release(&arena, mark);
             }
         }
@@ -156,7 +157,8 @@ static void a_mapped_model_is_merged_into_copies(void **state)
         if (!strcmp(entries[i].name, "language_model.model.layers.0.mlp.up_proj.weight"))
             entries[i].tensor = (Tensor){ .shape = entries[i].tensor.shape, .dtype = F16, .half = half };
     }
-    assert_true(file_make_folder(scratch("half"), &error) && store_write(scratch("half/model.safetensors"), entries, model.count, &error));
+    assert_true(file_make_folder(scratch("half"), &error)
+                && store_write(scratch("half/model.safetensors"), entries, model.count, &error));
     assert_true(weights_load(&w, scratch("half"), &c, &arena, &error));
     make(&l, 2, 4, false, NULL);
     const Digest file = store_digest(&w.files[0]);

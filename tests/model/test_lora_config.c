@@ -88,7 +88,8 @@ static void keys_that_ask_for_another_model_are_refused_by_name(void **state)
     }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         assert_false(load(&l, keys[i]));
-        expect_sentence(&error, "adapter_config.json", arena_format(&arena, "%.*s", (int)strcspn(keys[i], ":"), keys[i]));
+        expect_sentence(&error, "adapter_config.json",
+                        arena_format(&arena, "%.*s", (int)strcspn(keys[i], ":"), keys[i]));
     }
 }
 
@@ -146,7 +147,8 @@ static void an_adapter_of_an_idle_layer_is_taken_and_changes_nothing(void **stat
     Lora l;
     weights_find(&model, idle)->idle = true;          // as weights_load marks it in a folder that has the layer
     pair(V_PROJ, 2, 18, 8);
-    pair(arena_format(&arena, "base_model.model.model.%.*s", (int)(strlen(idle) - strlen(".weight")), idle), 2, width, width);
+    pair(arena_format(&arena, "base_model.model.model.%.*s", (int)(strlen(idle) - strlen(".weight")), idle), 2, width,
+         width);
     load(&l, "");
     expect_fine(&error);
     assert_int_equal(l.count, 2);

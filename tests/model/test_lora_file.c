@@ -40,7 +40,8 @@ static void adapters_read_back_as_they_were_saved(void **state)
         assert_true(fresh.list[i].trainable == model.list[i].trainable);
     }
     assert_true(trainable_set(&model, TRAIN_LLM, &error));     // the projector is not saved
-    assert_true(lora_save(&l, &model, scratch("adapter"), &error) && lora_load(&back, &fresh, scratch("adapter"), &arena, &error));
+    assert_true(lora_save(&l, &model, scratch("adapter"), &error)
+                && lora_load(&back, &fresh, scratch("adapter"), &arena, &error));
     expect_same_lora(&back, &l);
 }
 
@@ -91,7 +92,8 @@ static void by_hand(const char *config)
 
 static void pair_by_hand(const char *a, const char *b)
 {
-    Tensor ta = tensor_f32(&arena, shape_of(2, (size_t)2, (size_t)18)), tb = tensor_f32(&arena, shape_of(2, (size_t)8, (size_t)2));
+    Tensor ta = tensor_f32(&arena, shape_of(2, (size_t)2, (size_t)18)),
+        tb = tensor_f32(&arena, shape_of(2, (size_t)8, (size_t)2));
     data_fill(DATA_GAUSSIAN, 1, ta.f32, 36);
     data_fill(DATA_GAUSSIAN, 2, tb.f32, 16);
     entries[0] = (Entry){ a, ta };
@@ -108,7 +110,8 @@ static void every_layout_of_module_paths_is_read(void **state)
                                           "base_model.model.model." };
     for (size_t i = 0; i < 3; i++) {
         Lora l;
-        pair_by_hand(arena_format(&arena, "%s" V_PROJ "A.weight", starts[i]), arena_format(&arena, "%s" V_PROJ "B.weight", starts[i]));
+        pair_by_hand(arena_format(&arena, "%s" V_PROJ "A.weight", starts[i]),
+                     arena_format(&arena, "%s" V_PROJ "B.weight", starts[i]));
         by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16, \"target_modules\": \".*v_proj\", \"lora_dropout\": "
                 "0.05, \"task_type\": \"CAUSAL_LM\", \"rank_pattern\": {}, \"alpha_pattern\": {}, \"layers_to_transform\": null, "
                 "\"use_qalora\": false, \"some_new_key\": null, \"megatron_core\": \"megatron.core\"}");
@@ -130,7 +133,8 @@ static void what_nothing_uses_is_an_error(void **state)
                       b[] = "base_model.model.model.language_model." V_PROJ "B.weight";
     Lora l;
     static const struct { const char *a, *b, *extra, *part; } names[] = {
-        { a, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", NULL, "v_proj.lora_B.weight is missing" },
+        { a, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight", NULL,
+          "v_proj.lora_B.weight is missing" },
         { "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_A.weight", b, NULL, "v_proj.lora_A.weight is missing" },
         { a, b, "base_model.model.model.language_model.layers.7.self_attn.v_proj.lora_B.weight",
           "layers.7.self_attn.v_proj.lora_B.weight" },

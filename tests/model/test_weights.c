@@ -12,9 +12,11 @@
 static ModelConfig world_config(void)
 {
     ModelConfig c = tiny_config();
-    c.vision.hidden_size = 64, c.vision.intermediate_size = 256, c.vision.num_attention_heads = 4, c.vision.image_size = 32,
+    c.vision.hidden_size = 64, c.vision.intermediate_size = 256, c.vision.num_attention_heads = 4,
+        c.vision.image_size = 32,
     c.vision.patch_size = 8;
-    c.text.hidden_size = 96, c.text.intermediate_size = 256, c.text.num_hidden_layers = 4, c.text.num_attention_heads = 4;
+    c.text.hidden_size = 96, c.text.intermediate_size = 256, c.text.num_hidden_layers = 4,
+        c.text.num_attention_heads = 4;
     c.text.num_key_value_heads = 4, c.text.head_dim = 24, c.text.vocab_size = 466;
     return c;
 }
@@ -107,7 +109,8 @@ static void new_weights_start_as_llava_weights_def_says(void **state)
         for (size_t k = 0; k < shape_size(t->shape); k++)
             expect_float(t->f32[k], same[i].value, "%s", same[i].name);
     }
-    assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));   // it is not run, so it is not made
+    // it is not run, so it is not made
+    assert_null(weights_find(&w, "vision_tower.vision_model.encoder.layers.2.mlp.fc1.weight"));
     assert_null(weights_find(&w, "vision_tower.vision_model.post_layernorm.weight"));
     assert_true(shape_equal(weights_find(&w, "language_model.model.layers.0.self_attn.k_proj.weight")->tensor.shape,
                             shape_of(2, (size_t)8, (size_t)18)));
@@ -119,10 +122,10 @@ static void patterns_match_whole_paths(void **state)
 {
     (void)state;
     static const struct { const char *pattern, *name; bool want; } cases[] = {
-        { "a.b", "a.b", true }, { "a.b", "x.a.b", false }, { "a.b", "a.b.c", false }, { "a.*", "a.b", true }, { "a.*", "a.b.c", false },
-        { "a.**", "a.b.c", true }, { "**.c", "a.b.c", true }, { "*.c", "a.b.c", false }, { "?.b", "a.b", true }, { "?b", ".b", false },
-        { "x,a.b", "a.b", true }, { "x,y", "a", false }, { "", "", true }, { "*", "", true }, { "a*c", "abbc", true },
-        { "a*c", "abb", false },
+        { "a.b", "a.b", true }, { "a.b", "x.a.b", false }, { "a.b", "a.b.c", false }, { "a.*", "a.b", true },
+        { "a.*", "a.b.c", false }, { "a.**", "a.b.c", true }, { "**.c", "a.b.c", true }, { "*.c", "a.b.c", false },
+        { "?.b", "a.b", true }, { "?b", ".b", false }, { "x,a.b", "a.b", true }, { "x,y", "a", false },
+        { "", "", true }, { "*", "", true }, { "a*c", "abbc", true }, { "a*c", "abb", false },
         { "l.*.q_proj,l.*.v_proj", "l.11.v_proj", true }, { "**q_proj", "a.b.q_proj", true }, { "a.", "a.b", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -43,7 +43,7 @@ static double gate(double hi, double R)  { return SLACK * fmin(1, exp(hi + R)); 
 static double largest_exp(double lo, double hi, double R)  { (void)lo; return SLACK * exp(hi + R); }
 static double largest_log(double lo, double hi, double R)  { (void)hi, (void)R; return SLACK * (fabs(log(lo)) + 1.4); }
 static double largest_sigmoid(double lo, double hi, double R) { (void)lo; return gate(hi, R); }
-static double largest_log_sigmoid(double lo, double hi, double R)     // |log(1 + w)| <= |w| as Re w >= 0, and <= log(1 + |w|) + pi/2
+static double largest_log_sigmoid(double lo, double hi, double R)     // |log(1 + w)| <= |w|, log(1 + |w|) + pi/2
 {
     (void)hi;
     double w = exp(R - lo);
@@ -204,7 +204,7 @@ static void check_polynomial(const Row *r, const Block *b, const float *y, Tally
         right_by_mpfr(r, b->first + doubt[k], y[doubt[k]], t);
     t->by_mpfr += n;
     if (n == 0)
-        right_by_mpfr(r, b->first + b->count / 3, y[b->count / 3], t);       // MPFR is asked for one float of each block in any case
+        right_by_mpfr(r, b->first + b->count / 3, y[b->count / 3], t);       // one float of each block is always checked
 }
 
 CLONES static size_t roots_wrong(const float *x, const float *y, uint32_t n)

@@ -71,10 +71,12 @@ static inline void add_step(const char *id)
     assert_true(store_open(&bounds, arena_format(&arena, "%s/%s/bound.safetensors", suite, id), &arena, &error));
     json_array_foreach(json_object_get(trace, "modules"), k, module)
         json_object_foreach(json_object_get(module, "answers"), name, value) {
-            const char *full = arena_format(&arena, "%s@%s", json_string_value(json_object_get(module, "module")), name);
+            const char *full = arena_format(&arena, "%s@%s", json_string_value(json_object_get(module, "module")),
+                                            name);
             const Tensor *t = store_find(&values, json_string_value(value));
             assert_non_null(t);
-            add(arena_format(&arena, "%s/%s", id, full), *t, store_find(&bounds, arena_format(&arena, "bound.%s", full)));
+            add(arena_format(&arena, "%s/%s", id, full), *t,
+                store_find(&bounds, arena_format(&arena, "bound.%s", full)));
         }
     for (k = 0; k < values.count; k++)
         if (end_to_end(values.entries[k].name))
@@ -91,7 +93,8 @@ static inline int answers_begin(void **state)
     right_count = 0;
     json_t *files = json_object_get(manifest, "files");
     for (size_t k = 0; k < json_array_size(files); k++) {
-        const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")), *end = strstr(path, "/out.safetensors");
+        const char *path = json_string_value(json_object_get(json_array_get(files, k), "path")),
+            *end = strstr(path, "/out.safetensors");
         if (end)
             add_case(path, end);
     }

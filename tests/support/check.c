@@ -52,7 +52,8 @@ static float gaussian(uint64_t *s)
 static float special(uint64_t *s)
 {
     static const uint32_t values[] = {
-        0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0, 0x80000000, 1, 0x80000001, 0x7f7fffff, 0xff7fffff,
+        0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0, 0x80000000, 1, 0x80000001, 0x7f7fffff,
+        0xff7fffff,
     };
     size_t k = check_below(s, 4 * sizeof values / sizeof *values);
     return k < sizeof values / sizeof *values ? float_from(values[k]) : gaussian(s);
@@ -139,7 +140,8 @@ static void print_difference(size_t i, float got, float want)
         print_error("not a number\n");
 }
 
-static void check_bits_v(const float *got, const float *want, size_t n, const char *file, int line, const char *what, va_list args)
+static void check_bits_v(const float *got, const float *want, size_t n, const char *file, int line, const char *what,
+                         va_list args)
 {
     size_t wrong = 0;
     for (size_t i = 0; i < n; i++) {

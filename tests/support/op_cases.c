@@ -17,7 +17,8 @@ static int32_t labels[ROWS], keep[ROWS], positions[ROWS];
 
 /* Two samples: 50 queries see 60 keys, and 81 queries see 90. There are 4 query heads on 2 key heads of size 6. */
 static const int32_t segments[] = { 0, 50, 0, 60, 50, 81, 60, 90 };
-static const Attention attention = { .segments = segments, .count = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .causal = true };
+static const Attention attention = { .segments = segments, .count = 2, .heads = 4, .kv_heads = 2, .head_dim = 6,
+                                     .causal = true };
 #define SCORES V(4 * (50 * 60 + 81 * 90))
 #define Q M(ROWS, 24)
 #define K M(150, 12)
@@ -188,7 +189,8 @@ const size_t op_cases_count = sizeof op_cases / sizeof *op_cases;
 static const int32_t beyond[] = { 0, 999999 }, below[] = { 0, -7 }, falling[] = { 5, 3 }, far[] = { 0, 999999 };
 static const int32_t wild[] = { 0, 50, 999999, 60 };
 static const Attention outside = { .segments = wild, .count = 1, .heads = 4, .kv_heads = 2, .head_dim = 6 };
-static int32_t bad_labels[ROWS] = { [1] = 999999 }, low_labels[ROWS] = { [1] = -7 }, bad_positions[ROWS] = { [1] = 999999 };
+static int32_t bad_labels[ROWS] = { [1] = 999999 }, low_labels[ROWS] = { [1] = -7 },
+    bad_positions[ROWS] = { [1] = 999999 };
 
 CALL(gather_beyond, op_gather_rows(t, x[0], beyond, 2))
 CALL(gather_below, op_gather_rows(t, x[0], below, 2))

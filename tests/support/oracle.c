@@ -64,7 +64,11 @@ float oracle_nearest(const mpfr_t y) { return oracle_round(shortened, (const voi
 static float operand(const void *x) { return *(const float *)x; }
 
 static void exp_formula(mpfr_t y, const void *x)  { mpfr_set_flt(y, operand(x), MPFR_RNDN); mpfr_exp(y, y, MPFR_RNDN); }
-static void sqrt_formula(mpfr_t y, const void *x) { mpfr_set_flt(y, operand(x), MPFR_RNDN); mpfr_sqrt(y, y, MPFR_RNDN); }
+static void sqrt_formula(mpfr_t y, const void *x)
+{
+    mpfr_set_flt(y, operand(x), MPFR_RNDN);
+    mpfr_sqrt(y, y, MPFR_RNDN);
+}
 static void log_formula(mpfr_t y, const void *x)  { mpfr_set_flt(y, operand(x), MPFR_RNDN); mpfr_log(y, y, MPFR_RNDN); }
 
 static void rsqrt_formula(mpfr_t y, const void *x)

@@ -53,7 +53,8 @@ static bool check_pattern(const Place *p, const json_t *pattern, const json_t *v
         return wrong(p, "the pattern of the schema is not a regular expression");
     bool good = regexec(&r, json_string_value(v), 0, NULL, 0) == 0;
     regfree(&r);
-    return good || error_set(p->error, "%s: \"%.80s\" does not match %.120s", p->at, json_string_value(v), json_string_value(pattern));
+    return good || error_set(p->error, "%s: \"%.80s\" does not match %.120s", p->at, json_string_value(v),
+                             json_string_value(pattern));
 }
 
 static Place below(const Place *p, const char *key)
@@ -67,7 +68,8 @@ static Place below(const Place *p, const char *key)
 
 static bool check_members(const Place *p, const json_t *schema, const json_t *v)
 {
-    const json_t *properties = json_object_get(schema, "properties"), *others = json_object_get(schema, "additionalProperties"),
+    const json_t *properties = json_object_get(schema, "properties"),
+        *others = json_object_get(schema, "additionalProperties"),
                  *required = json_object_get(schema, "required");
     const char *key;
     json_t *one;
@@ -146,7 +148,8 @@ static bool check(const Place *p, const json_t *schema, const json_t *v)
             return false;
         if (strcmp(key, "const") == 0 && !json_equal(value, v))
             return wrong(p, "is not the constant of the schema");
-        if (strcmp(key, "minLength") == 0 && json_is_string(v) && (json_int_t)json_string_length(v) < json_integer_value(value))
+        if (strcmp(key, "minLength") == 0 && json_is_string(v)
+            && (json_int_t)json_string_length(v) < json_integer_value(value))
             return wrong(p, "is too short");
         if (strcmp(key, "minimum") == 0 && json_is_number(v) && json_number_value(v) < json_number_value(value))
             return wrong(p, "is too small");

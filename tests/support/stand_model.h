@@ -19,7 +19,8 @@ static inline int stand_model(void **state)
 /* New adapters of the model, drawn from seed 9. */
 static inline void make(Lora *l, int64_t rank, float alpha, bool rslora, const char *targets)
 {
-    lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9, &arena, &error);
+    lora_make(l, &model, (LoraConfig){ .rank = rank, .alpha = alpha, .rslora = rslora, .targets = targets }, 9,
+              &arena, &error);
     expect_fine(&error);
 }
 

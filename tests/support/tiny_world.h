@@ -26,9 +26,11 @@ typedef struct {
     Weights weights;
     Lora lora;
     Model model;
-    int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST], other_targets[FORGET][LONGEST];
+    int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST],
+        other_targets[FORGET][LONGEST];
     BatchSample sample[SAMPLES];                         // 0 … 3 to forget, 4 … 9 to retain
-    BatchSample other[FORGET], alternate[FORGET];        // refusals; the alternates are the refusals, moved on by one place
+    // refusals; the alternates are the refusals, moved on by one place
+    BatchSample other[FORGET], alternate[FORGET];
 } TinyWorld;
 
 TinyWorld *tiny_world_make(uint64_t seed);

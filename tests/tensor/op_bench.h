@@ -39,7 +39,8 @@ static inline void run_on_tape(Bench *b, const OpCase *c)
     put_inputs(b, c);
     Node *y = c->make(&b->tape, b->x);
     if (y && y->op->vjp)
-        tape_seed(&b->tape, y, tape_input(&b->tape, "dy", data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
+        tape_seed(&b->tape, y, tape_input(&b->tape, "dy",
+                                          data_tensor(&b->arena, y->out.shape, DATA_GAUSSIAN, check_seed() + 99)));
     tape_backward(&b->tape);
 }
 

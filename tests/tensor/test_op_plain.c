@@ -65,7 +65,8 @@ static void a_result_of_another_shape_and_a_wrong_number_of_inputs_are_sentences
     float six[6] = { 1, 2, 3, 4, 5, 6 };
     Error error = { 0 };
     Arena scratch = arena_make(&error);
-    Tensor x = tensor_view(six, shape_of(1, (size_t)6)), in[] = { x, x, x }, out = tensor_view(six, shape_of(2, (size_t)2, (size_t)3));
+    Tensor x = tensor_view(six, shape_of(1, (size_t)6)), in[] = { x, x, x },
+        out = tensor_view(six, shape_of(2, (size_t)2, (size_t)3));
     assert_false(op_run(op_find("add"), 2, in, NULL, &scratch, &error, &out));
     expect_sentence(&error, "add", "[2, 3]", "[6]");
     out.data = NULL;

@@ -310,7 +310,8 @@ static void digests_are_what_a_stranger_computes(void **state)
     (void)state;
     float values[2] = { 1, -2 };
     Entry one = { "w", tensor_view(values, shape_of(2, (size_t)2, (size_t)1)) };
-    assert_string_equal(digest_tensor("w", one.tensor).hex, "a7ef55f96770d416d18140699e6ca9732c3e9dfd77d5b447b2b59adea5106b66");
+    assert_string_equal(digest_tensor("w", one.tensor).hex,
+                        "a7ef55f96770d416d18140699e6ca9732c3e9dfd77d5b447b2b59adea5106b66");
     Store s = { .entries = &one, .count = 1 };
     assert_string_equal(store_digest(&s).hex, "fec93e590e3c66652cdcae668d5e85c7857ac145fd8d65f3b7c726018dd3298e");
     Digest d;
@@ -329,7 +330,8 @@ static void bad_entries_leave_the_old_file(void **state)
     const Tensor i = { shape_of(0), I32, { .i32 = &n } };
     assert_true(file_write(path, "old", 3, &error));
     static const struct { const char *a, *b, *part; } bad[] = {
-        { "x", "x", "two entries are called \"x\"" }, { "x", "\xff", "not UTF-8" }, { "__metadata__", "x", "__metadata__" },
+        { "x", "x", "two entries are called \"x\"" }, { "x", "\xff", "not UTF-8" },
+        { "__metadata__", "x", "__metadata__" },
         { "x", "", "0 bytes" }, { "x", "a\nb", "control" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {

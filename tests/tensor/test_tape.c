@@ -63,7 +63,8 @@ static void the_sigmoid_of_a_parameter_is_differentiated(void **state)
 static void a_gradient_that_stops_at_an_operator_is_a_sentence_with_the_parameter(void **state)
 {
     (void)state;
-    Node *frozen = tape_param(&tape, "frozen", scalar_param("x", 2)->out, false), *w = scalar_param("projector.weight", 2);
+    Node *frozen = tape_param(&tape, "frozen", scalar_param("x", 2)->out, false),
+        *w = scalar_param("projector.weight", 2);
     Node *product = op_mul(&tape, frozen, op_scale(&tape, w, 3));
     seed_one(op_add(&tape, w, op_rsqrt(&tape, product)));
     tape_backward(&tape);

@@ -116,7 +116,8 @@ static void a_frozen_model_stays(void **state)
     assert_null(frozen->lora);                       // zero when it was frozen
     assert_string_equal(hash_end(&before).hex, hash_end(&after).hex);
     Model *adapted = model_freeze(&w->model, false, &w->arena, &w->error);
-    assert_true(adapted->lora && adapted->lora->pairs[0].b->tensor.f32[0] == 1 && adapted->lora->pairs[0].b != w->lora.pairs[0].b);
+    assert_true(adapted->lora && adapted->lora->pairs[0].b->tensor.f32[0] == 1
+                && adapted->lora->pairs[0].b != w->lora.pairs[0].b);
 }
 
 /* --- divergence --- */
@@ -165,7 +166,8 @@ static void weights_that_are_not_finite_are_no_result(void **state)
     tiny_world_adapt(w, TRAIN_LLM);
     RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=1e6", 1);
     p.train.optimiser.schedule.lr = 1e36f;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error)
+                && round_step(&r, &w->error));
     assert_false(round_step(&r, &w->error));
     expect_fine(&w->error);
     assert_false(round_end(&r, &w->error));
@@ -213,7 +215,8 @@ static void the_task_vector_is_subtracted(void **state)
         float *before = arena_array(&w->arena, n, sizeof *before), *after = arena_array(&w->arena, n, sizeof *after);
         memcpy(before, one->tensor.f32, n * sizeof *before);
         RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=4", 2);
-        assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error)
+                    && round_begin(&r, &w->error));
         while (round_step(&r, &w->error))
             ;
         memcpy(after, one->tensor.f32, n * sizeof *after);
@@ -242,8 +245,10 @@ static void manu_zeroes_whole_neurons(void **state)
             static const char *const names[] = { "gate_proj", "up_proj", "down_proj" };
             size_t zeros = 0, same = 0;
             for (int i = 0; i < 3; i++) {
-                const Tensor *x = weights_get(&w->weights, "language_model.model.layers.%zu.mlp.%s.weight", l, names[i]);
-                const Tensor *y = weights_get(&old->weights, "language_model.model.layers.%zu.mlp.%s.weight", l, names[i]);
+                const Tensor *x = weights_get(&w->weights, "language_model.model.layers.%zu.mlp.%s.weight", l,
+                                              names[i]);
+                const Tensor *y = weights_get(&old->weights, "language_model.model.layers.%zu.mlp.%s.weight", l,
+                                              names[i]);
                 for (size_t j = 0; j < width; j++) {
                     size_t at = i < 2 ? k * width + j : j * channels + k;
                     zeros += x->f32[at] == 0;
@@ -263,7 +268,8 @@ static void manu_zeroes_whole_neurons(void **state)
 static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *other)
 {
     Rounds r;
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error) && round_step(&r, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error)
+                 && round_step(&r, &w->error));
     expect_sentence(&w->error, part, other);
     rounds_close(&r);
 }

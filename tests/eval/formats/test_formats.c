@@ -82,7 +82,8 @@ static void circular_eval_asks_every_rotation(void **state)
         }
         Ratio single, circular;
         assert_true(mmbench_score(&bench, r, 9, &single, &circular, &error));
-        assert_true(single.total == 3 && circular.total == 3 && single.count == single_want && circular.count == circular_want);
+        assert_true(single.total == 3 && circular.total == 3 && single.count == single_want
+                    && circular.count == circular_want);
     }
 }
 
@@ -158,11 +159,13 @@ static void windows_line_ends_and_a_byte_order_mark_are_read(void **state)
     static const char text[] = "\xef\xbb\xbf"
                                "index\tquestion\tA\tB\tanswer\timage\r\n1\tq\ta\tb\tB\t" PNG "\r\n2\t\"q\"\"\"\ta\tb\tB\t\"" PNG
                                "\"\r\n3\tq\ta\tb\tB\t1";
-    assert_true(file_write(scratch("t.tsv"), text, sizeof text - 1, &error) && mmbench_read(&bench, scratch("t.tsv"), &arena, &error));
+    assert_true(file_write(scratch("t.tsv"), text, sizeof text - 1, &error)
+                && mmbench_read(&bench, scratch("t.tsv"), &arena, &error));
     assert_true(bench.count == 3 && !strcmp(bench.question[0].option[1], "b")
                 && !strncmp(dataset_find(&bench.samples, "2-0")->question, "q\"\n", 3));
     Image x;
-    assert_false(dataset_picture(&bench.samples, &bench.samples.sample[0], &x, &arena, &error));        // the base64 is of no picture
+    // the base64 is of no picture
+    assert_false(dataset_picture(&bench.samples, &bench.samples.sample[0], &x, &arena, &error));
     expect_sentence(&error, "t.tsv:2", "truncated or has no header");
 }
 
@@ -193,7 +196,8 @@ static void mllmu_becomes_samples(void **state)
     (void)state;
     assert_true(mllmu_read(&samples, "fixtures/mllmu/sample.jsonl", &arena, &error));
     assert_int_equal(samples.count, 7 + 4);
-    const Sample *x = dataset_find(&samples, "001-classification-image-0"), *c = dataset_find(&samples, "001-cloze-text-1"),
+    const Sample *x = dataset_find(&samples, "001-classification-image-0"),
+        *c = dataset_find(&samples, "001-cloze-text-1"),
                  *g = dataset_find(&samples, "001-generation-image-0"), *m = dataset_find(&samples, "002-metadata-image-0"),
                  *t = dataset_find(&samples, "001-classification-text-0"), *turn = dataset_find(&samples, "002-classification-image-1");
     assert_string_equal(x->question, "What is the job of this person?\nA: baker\nB: pilot\nC: nurse\nD: farmer\nJust give ONE "

@@ -36,7 +36,8 @@ static void samples_are_read_however_they_were_saved(void **state)
     static const char a[] = "{\"id\":\"a\",\"question\":\"q\",\"answer\":\"x\"}",
                       b[] = "{\"answer\":\"x\",\"question\":\"r\",\"id\":\"b\"}";
     static const struct { const char *before, *between, *after; } forms[] = {
-        { "", "\n", "\n" }, { MARK, "\n", "" }, { "", "\r\n", "\r\n" }, { MARK "\r\n", "\r\n\r\n", "" }, { "\n \n", "\n\t\n\n", "\n\n" },
+        { "", "\n", "\n" }, { MARK, "\n", "" }, { "", "\r\n", "\r\n" }, { MARK "\r\n", "\r\n\r\n", "" },
+        { "\n \n", "\n\t\n\n", "\n\n" },
     };
     for (size_t k = 0; k < sizeof forms / sizeof *forms; k++)
         assert_int_equal(samples_of(arena_format(&arena, "%s%s%s%s%s", forms[k].before, a, forms[k].between, b, forms[k].after)), 2);
@@ -88,7 +89,8 @@ static void other_texts_may_begin_with_a_byte_order_mark(void **state)
     size_t n;
     static const char ini[] = MARK "[train]\r\nsteps = 7\r\n";
     settings_defaults(&s, &arena);
-    assert_true(file_write(scratch("c.ini"), ini, sizeof ini - 1, &error) && settings_read(&s, scratch("c.ini"), &error));
+    assert_true(file_write(scratch("c.ini"), ini, sizeof ini - 1, &error)
+                && settings_read(&s, scratch("c.ini"), &error));
     assert_int_equal(s.train_steps, 7);
     char *config = file_read("fixtures/models/vanilla/config.json", 1 << 20, &n, &arena, &error);
     char *marked = arena_format(&arena, MARK "%s", config);

@@ -46,7 +46,8 @@ static void answers_come_back_with_the_same_bits(void **state)
     assert_string_equal(back->answer, r.answer);
     assert_string_equal(back->text, r.text);
     assert_string_equal(back->pair, "q");                 // not the "q-0" that the id says
-    assert_true(back->exact && !back->option_right && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE && back->right == 2);
+    assert_true(back->exact && !back->option_right && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE
+                && back->right == 2);
     expect_bits(back->token_nll, nll, 3, "token_nll");
     expect_bits(back->option_ce, options, 2, "option_ce");
     expect_float(back->nll, r.nll, "nll");
@@ -66,10 +67,11 @@ static void answers_that_say_something_else_are_refused(void **state)
                                "\"ce\": \"inf\", \"tokens\": 1, \"right\": 1, "
                                "\"token_nll\": [\"NaN\"], \"token_right\": [1]}";
     static const struct { const char *was, *is, *part; } changes[] = {
-        { "\"nll\": 0.5, ", "", "\"nll\" must be" }, { "0.5", "\"infinite\"", "\"nll\" must be" }, { "0.5", "1e300", "\"nll\" must be" },
-        { "\"inf\"", "null", "\"ce\" must be" }, { "[\"NaN\"]", "[true]", "\"token_nll\" must hold" },
-        { "\"text\"", "\"sound\"", "\"modality\" is \"sound\"" }, { "\"open\"", "\"none\"", "\"kind\" is \"none\"" },
-        { "\"right\": 1", "\"right\": 2", "\"right\" is 2" }, { "\"right\": 1", "\"right\": -1", "\"right\" is -1" },
+        { "\"nll\": 0.5, ", "", "\"nll\" must be" }, { "0.5", "\"infinite\"", "\"nll\" must be" },
+        { "0.5", "1e300", "\"nll\" must be" }, { "\"inf\"", "null", "\"ce\" must be" },
+        { "[\"NaN\"]", "[true]", "\"token_nll\" must hold" }, { "\"text\"", "\"sound\"", "\"modality\" is \"sound\"" },
+        { "\"open\"", "\"none\"", "\"kind\" is \"none\"" }, { "\"right\": 1", "\"right\": 2", "\"right\" is 2" },
+        { "\"right\": 1", "\"right\": -1", "\"right\" is -1" },
     };
     size_t count;
     written("answers.jsonl", good);
@@ -93,14 +95,17 @@ static void results_csv_is_exactly_the_contract(void **state)
     row.metric = "retention";
     row.total = 0;
     rows_add(&rows, row);
-    assert_true(rows_write_csv(&rows, scratch("r.csv"), false, &error) && rows_write_csv(&rows, scratch("t.csv"), true, &error));
+    assert_true(rows_write_csv(&rows, scratch("r.csv"), false, &error)
+                && rows_write_csv(&rows, scratch("t.csv"), true, &error));
     assert_true(rows_write_jsonl(&rows, scratch("r.jsonl"), &error));
     assert_string_equal(file_read(scratch("r.csv"), 9999, &size, &arena, &error),
                         "scenario,method,trainable,round,split,modality,metric,value,count,total,seed\n"
                         "finetuned,ga,proj+llm,1,unlearn,image,accuracy,0.3333333333333333,1,3,7\n"
                         "finetuned,ga,proj+llm,1,unlearn,image,retention,0.3333333333333333,,,7\n");
-    assert_non_null(strstr(file_read(scratch("t.csv"), 9999, &size, &arena, &error), "\nfinetuned,ga,proj+llm,1,2,50,unlearn,"));
-    assert_non_null(strstr(file_read(scratch("r.jsonl"), 9999, &size, &arena, &error), "\"hex\": \"0x1.5555555555555p-2\""));
+    assert_non_null(strstr(file_read(scratch("t.csv"), 9999, &size, &arena, &error),
+                           "\nfinetuned,ga,proj+llm,1,2,50,unlearn,"));
+    assert_non_null(strstr(file_read(scratch("r.jsonl"), 9999, &size, &arena, &error),
+                           "\"hex\": \"0x1.5555555555555p-2\""));
 }
 
 static double value_of(const Rows *rows, const char *modality, const char *metric)
@@ -118,7 +123,8 @@ static void measures_are_those_worked_by_hand(void **state)
     uint8_t yes[1] = { 1 };
     float none[1] = { 0 }, first[2] = { 0, 3 }, second[2] = { 2, 1 };
     Result r[] = {
-        answered("a-0-image", "p1", "person", MODALITY_IMAGE, true), answered("a-0-text", "p1", "person", MODALITY_TEXT, true),
+        answered("a-0-image", "p1", "person", MODALITY_IMAGE, true),
+            answered("a-0-text", "p1", "person", MODALITY_TEXT, true),
         answered("b-0-image", "p1", "person", MODALITY_IMAGE, false), answered("b-0-text", "p1", "person", MODALITY_TEXT, true),
         answered("c-0-image", "p2", "person", MODALITY_IMAGE, false),
     }, oracle[5];
@@ -167,7 +173,8 @@ static void memorisation_leaves_the_end_token_out(void **state)
     assert_true(value_of(&rows, "image", "exact_memorisation") == (1.0 / 2 + 2.0 / 3 + 0) / 3);
     assert_true(value_of(&rows, "image", "extraction_strength") == (0 + (1 - 2.0 / 3) + 0) / 3);
     assert_true(value_of(&rows, "image", "extraction_strength_open") == (1.0 / 2 + (1 - 2.0 / 3) + 1.0 / 2) / 3);
-    rows.count = 0;                                                      // of an answer without any token but the end, that one counts
+    // where an answer has no token but the end of the sequence, that token counts
+    rows.count = 0;
     r[0].tokens = 1;
     assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ NULL, "person", true }, r, NULL, 1, &error));
     assert_true(value_of(&rows, "image", "exact_memorisation") == 1);
@@ -196,13 +203,16 @@ static void texts_are_measured_by_every_overlap(void **state)
                 && value_of(&rows, "image", "rougeL_recall") == 0.5);
     assert_true(value_of(&rows, "image", "rouge1_stem") == 1 && value_of(&rows, "image", "rouge2_stem") == 1
                 && value_of(&rows, "image", "rougeL_recall_stem") == 1);
-    assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5 && value_of(&rows, "both", "umu_contraharmonic") == -1);
+    assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5
+                && value_of(&rows, "both", "umu_contraharmonic") == -1);
     rows.count = 0;
     assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, NULL, 2, &error));
-    assert_true(value_of(&rows, "both", "umu_contraharmonic") == 1.25 / 1.5 && value_of(&rows, "both", "umu_harmonic") == -1);
+    assert_true(value_of(&rows, "both", "umu_contraharmonic") == 1.25 / 1.5
+                && value_of(&rows, "both", "umu_harmonic") == -1);
     rows.count = 0;
     r[0].text = "the red cats";
-    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Whose){ &only, NULL, true }, result_cloze, r, 2, &error));
+    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Whose){ &only, NULL, true }, result_cloze,
+                              r, 2, &error));
     assert_true(rows.count == 3 && value_of(&rows, "image", "cloze") == 1);
 }
 

@@ -132,7 +132,8 @@ static void a_round_that_is_missing_or_there_twice_is_named(void **state)
 static void exact_match_ignores_white_space_around(void **state)
 {
     (void)state;
-    assert_true(answer_exact(" paris\n", "paris") && answer_exact("", "  ") && answer_exact("\xc2\xa0" "a b", "a b\xe3\x80\x80"));
+    assert_true(answer_exact(" paris\n", "paris") && answer_exact("", "  ")
+                && answer_exact("\xc2\xa0" "a b", "a b\xe3\x80\x80"));
     assert_false(answer_exact("Paris", "paris"));
     assert_false(answer_exact("paris .", "paris"));
     assert_false(answer_exact("", "a"));
@@ -183,7 +184,8 @@ static void exp_is_the_nearest_double(void **state)
 {
     (void)state;
     static const struct { double x, y; } cases[] = {          // the series, by hand to 40 digits
-        { 0, 1 }, { -1, 0x1.78b56362cef38p-2 }, { 1, 0x1.5bf0a8b145769p+1 }, { -0.5, 0x1.368b2fc6f960ap-1 }, { -20, 0x1.1b48655f37267p-29 },
+        { 0, 1 }, { -1, 0x1.78b56362cef38p-2 }, { 1, 0x1.5bf0a8b145769p+1 }, { -0.5, 0x1.368b2fc6f960ap-1 },
+        { -20, 0x1.1b48655f37267p-29 },
         { -601, 0 }, { 601, INFINITY }, { -INFINITY, 0 }, { NAN, NAN },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
@@ -200,7 +202,8 @@ static void shares_and_truth_ratios_are_their_formulas(void **state)
     expect_real(answer_share(1, same, 3), e / (((e + e) + e) + e + 1e-10));
     expect_real(answer_share(0, none, 1), 1 / (1 + 1e-10));
     Truth t = truth_of(1, two, 2), sure = truth_of(0, none, 1), fooled = truth_of(INFINITY, (float[]){ 0 }, 1);
-    assert_true(t.right == e && t.wrong == e && sure.right == 1 && sure.wrong == 0 && fooled.right == 0 && fooled.wrong == 1);
+    assert_true(t.right == e && t.wrong == e && sure.right == 1 && sure.wrong == 0 && fooled.right == 0
+                && fooled.wrong == 1);
     expect_real(truth_value(t, TRUTH_RATIO), e / (e + 1e-10));
     expect_real(truth_value(t, TRUTH_SHARE), e / (e + e + 1e-10));
     expect_real(truth_value(t, TRUTH_FORGET), e / (e + 1e-10));

@@ -139,7 +139,8 @@ static void ks_of_far_samples_is_tiny_and_exact(void **state)
     assert_true(ks_test(&got, x, 300, y, 300, &arena, &error));
     assert_true(got.d == 1 && fabs(got.p / want - 1) < 1e-12 && got.p < 1e-175);
     assert_true(ks_test(&got, x, 300, x, 300, &arena, &error) && got.d == 0 && got.p == 1);
-    assert_true(ks_test(&got, (double[]){ 1, 1, 1 }, 3, (double[]){ 1, 1 }, 2, &arena, &error) && got.d == 0 && got.p == 1);
+    assert_true(ks_test(&got, (double[]){ 1, 1, 1 }, 3, (double[]){ 1, 1 }, 2, &arena, &error) && got.d == 0
+                && got.p == 1);
     // 1 against 1/2 after the ties
     assert_true(ks_test(&got, (double[]){ 1, 2, 2 }, 3, (double[]){ 2, 3 }, 2, &arena, &error) && got.gap == 3);
     assert_false(ks_test(&got, x, 0, y, 3, &arena, &error));
@@ -154,7 +155,8 @@ int main(void)
 {
 #define TEST(f) stand_clean_test(f)
     const struct CMUnitTest tests[] = {
-        TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model), TEST(sorting_agrees_with_counting),
+        TEST(auc_counts_wins_and_half_the_ties), TEST(privleak_is_zero_at_the_retrained_model),
+        TEST(sorting_agrees_with_counting),
         TEST(ks_counts_what_brute_force_counts), TEST(ks_of_equal_sizes_is_the_reflection_formula),
         TEST(ks_of_far_samples_is_tiny_and_exact),
     };

@@ -58,7 +58,8 @@ static void resizing_equals_pillow_to_the_bit(void **state)
     assert_non_null(f);
     for (char **w; (w = words(f, 8)); cases++) {
         size_t width = strtoul(w[2], NULL, 10), height = strtoul(w[3], NULL, 10);
-        Image in = noise(strtoul(w[5], NULL, 10), strtoul(w[0], NULL, 10), strtoul(w[1], NULL, 10), (int)strtoul(w[6], NULL, 10)), out;
+        Image in = noise(strtoul(w[5], NULL, 10), strtoul(w[0], NULL, 10), strtoul(w[1], NULL, 10),
+                         (int)strtoul(w[6], NULL, 10)), out;
         assert_true(image_resize(&out, &in, width, height, (ImageFilter)strtoul(w[4], NULL, 10), &arena, &error));
         if (strcmp(answer(out.rgb, 3 * width * height), w[7]))
             fail_msg("%s x %s to %s x %s, filter %s, seed %s: %s, Pillow has %s", w[0], w[1], w[2], w[3], w[4], w[5],
@@ -154,7 +155,8 @@ static void prepared_pictures_have_the_bits_of_the_processors(void **state)
         else
             image_normalise(out, &in, &s);
         if (strcmp(digest_floats(out, 3 * (side ? side * side : 256)).hex, w[6]))
-            fail_msg("%s x %s to %s, pad %s, fused %s: other floats than the processor's", w[0], w[1], w[2], w[3], w[4]);
+            fail_msg("%s x %s to %s, pad %s, fused %s: other floats than the processor's", w[0], w[1], w[2], w[3],
+                     w[4]);
         arena_reset(&arena);
     }
     fclose(f);
@@ -200,7 +202,10 @@ static void put32(uint8_t *p, uint32_t v)
         p[i] = (uint8_t)(v >> (24 - 8 * i));
 }
 
-static uint8_t *good_png(size_t *n) { return (uint8_t *)file_read("fixtures/pillow/rgb8.png", 1 << 20, n, &arena, &error); }
+static uint8_t *good_png(size_t *n)
+{
+    return (uint8_t *)file_read("fixtures/pillow/rgb8.png", 1 << 20, n, &arena, &error);
+}
 
 /* A header that states the size w x h. Its checksum is right, so that nothing but the size is wrong. */
 static void announce(uint32_t w, uint32_t h, const char *part)
@@ -261,7 +266,8 @@ static void a_damaged_png_is_refused_whichever_bit_is_wrong(void **state)
 static void random_damage_never_crashes(void **state)
 {
     (void)state;
-    static const char *const names[] = { "rgb8", "palette4", "paletteshort", "interlaced", "greyalpha16", "rgbkey", "grey1" };
+    static const char *const names[] = { "rgb8", "palette4", "paletteshort", "interlaced", "greyalpha16", "rgbkey",
+                                         "grey1" };
     uint64_t seed = check_seed();
     for (size_t round = 0; round < 1000; round++) {
         size_t n;

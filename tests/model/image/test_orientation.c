@@ -62,7 +62,8 @@ static void each_orientation_of_a_jpeg_and_a_png_is_found_in_both_byte_orders(vo
             size_t n, m;
             segment(added, o, little);
             const uint8_t *p = with_segment(added, SEGMENT, &n), *q = with_chunk(added + TIFF, SEGMENT - TIFF, &m);
-            assert_true(image_decode(&jpeg, p, n, "a.jpg", &arena, &error) && image_decode(&png, q, m, "a.png", &arena, &error));
+            assert_true(image_decode(&jpeg, p, n, "a.jpg", &arena, &error)
+                        && image_decode(&png, q, m, "a.png", &arena, &error));
             assert_int_equal(jpeg.orientation, o >= 1 && o <= 8 ? o : 1);
             assert_int_equal(png.orientation, o >= 1 && o <= 8 ? o : 1);
         }
@@ -77,7 +78,8 @@ static void a_tag_does_not_change_the_pixels_that_are_decoded(void **state)
     size_t n;
     segment(added, 6, true);
     const uint8_t *p = with_segment(added, SEGMENT, &n);
-    assert_true(image_read(&plain, "fixtures/pillow/baseline.jpg", &arena, &error) && image_decode(&tagged, p, n, "a.jpg", &arena, &error));
+    assert_true(image_read(&plain, "fixtures/pillow/baseline.jpg", &arena, &error)
+                && image_decode(&tagged, p, n, "a.jpg", &arena, &error));
     assert_int_equal(plain.orientation, 1);
     assert_true(plain.width == tagged.width && plain.height == tagged.height);
     assert_memory_equal(plain.rgb, tagged.rgb, 3 * plain.width * plain.height);
@@ -143,7 +145,8 @@ static void an_offset_or_a_number_of_entries_outside_the_data_is_no_tag(void **s
 {
     (void)state;
     static const struct { size_t at; uint8_t bytes[4]; size_t n; unsigned found; } damage[] = {
-        { TIFF + 4, { 0xff, 0xff, 0xff, 0xff }, 4, 1 }, { TIFF + 4, { 0, 0, 0, 25 }, 4, 1 }, { TIFF + 4, { 0, 0, 0, 26 }, 4, 1 },
+        { TIFF + 4, { 0xff, 0xff, 0xff, 0xff }, 4, 1 }, { TIFF + 4, { 0, 0, 0, 25 }, 4, 1 },
+        { TIFF + 4, { 0, 0, 0, 26 }, 4, 1 },
         { TIFF + 8, { 0xff, 0xff }, 2, 6 },   { TIFF + 8, { 0, 0 }, 2, 1 },                   // more entries than there are; none
         { TIFF + 12, { 0, 2 }, 2, 1 },        { TIFF + 14, { 0, 0, 0, 2 }, 4, 1 },             // a text; two numbers
         { TIFF, { 'I', 'M' }, 2, 1 },         { TIFF + 2, { 0, 43 }, 2, 1 },

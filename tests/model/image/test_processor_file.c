@@ -20,7 +20,8 @@ static void settings_survive_writing(void **state)
     s.pad = true;
     s.filter = IMAGE_BOX;
     s.mean[1] = 0.1;
-    assert_true(image_processor_write(&s, scratch("p.json"), &error) && image_processor_read(&t, scratch("p.json"), &error));
+    assert_true(image_processor_write(&s, scratch("p.json"), &error)
+                && image_processor_read(&t, scratch("p.json"), &error));
     assert_true(t.pad && t.resize && t.crop && t.normalise && !t.fused && t.filter == IMAGE_BOX && t.shortest == 336
                 && t.crop_width == 336 && t.crop_height == 336 && t.scale == 1 / 255.0 && t.mean[1] == 0.1
                 && t.mean[0] == 0.48145466 && t.std[2] == 0.27577711);

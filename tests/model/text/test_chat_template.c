@@ -16,7 +16,8 @@
 
 static void put(const char *name, const char *text)
 {
-    assert_true(file_make_folder(scratch("m"), &error) && file_write(scratch("m/%s", name), text, strlen(text), &error));
+    assert_true(file_make_folder(scratch("m"), &error)
+                && file_write(scratch("m/%s", name), text, strlen(text), &error));
 }
 
 static void expect_template(PromptTemplate wanted)
@@ -68,7 +69,8 @@ static void it_is_found_wherever_transformers_keeps_it(void **state)
     assert_false(chat_template_find(&t, PROMPT_WORLD, scratch("m"), &error));
     expect_sentence(&error, "m/tokenizer_config.json: its chat template is none that is known here",
                     "world, plain, vicuna_v1 or llava_hf (--template");
-    put("processor_config.json", arena_format(&arena, "{\"chat_template\": \"%s\"}", quoted));  // before the tokenizer's
+    // before the tokenizer's
+    put("processor_config.json", arena_format(&arena, "{\"chat_template\": \"%s\"}", quoted));
     expect_template(PROMPT_LLAVA_HF);
     put("chat_template.json", "{\"chat_template\": \"{{ messages }}\"}");
     assert_false(chat_template_find(&t, PROMPT_WORLD, scratch("m"), &error));

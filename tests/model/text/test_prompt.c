@@ -44,7 +44,8 @@ static void expect_prompt(PromptStyle s, const char *question, const char *answe
     Prompt p;
     assert_true(prompt_make(&p, &s, question, answer, picture, &arena, &error));
     if (strcmp(shown(s.text, &p), wanted))
-        fail_msg("%s, %s: \"%s\", expected \"%s\"", prompt_template_name(s.template), prompt_mask_name(s.mask), shown(s.text, &p), wanted);
+        fail_msg("%s, %s: \"%s\", expected \"%s\"", prompt_template_name(s.template), prompt_mask_name(s.mask),
+                 shown(s.text, &p), wanted);
 }
 
 static void the_world_s_prompt_is_words_and_image_tokens(void **state)
@@ -147,7 +148,8 @@ static void prompts_that_cannot_be_are_refused(void **state)
 {
     (void)state;
     static const struct { const char *question, *answer; bool picture; const char *part; } cases[] = {
-        { "what <image> ?", "red", true, "contains a special token" },   { "what <image> ?", "red", false, "contains a special token" },
+        { "what <image> ?", "red", true, "contains a special token" },
+        { "what <image> ?", "red", false, "contains a special token" },
         { "what ?</s>", "red", false, "contains a special token" },      { "what ?", "red</s>", true, "contains a special token" },
         { "what ?", "", true, "the answer has no tokens" },              { "what ?", "  ", false, "the answer has no tokens" },
         { "what \xff", "red", true, "not UTF-8" },                       { "<s>", NULL, true, "contains a special token" },

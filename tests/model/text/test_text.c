@@ -141,8 +141,10 @@ static void normalized_added_tokens_are_looked_for_in_the_normalised_text(void *
 {
     (void)state;
     const char *replace = "\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"x\"},\"content\":\"c\"},";
-    expect_ids(small(replace, "", "{\"id\":20,\"content\":\"ac\",\"special\":false,\"normalized\":true}"), "ax ac", "20 9 20");
-    expect_ids(small(replace, "", "{\"id\":20,\"content\":\"ac\",\"special\":false,\"normalized\":false}"), "ax ac", "1 3 9 20");
+    expect_ids(small(replace, "", "{\"id\":20,\"content\":\"ac\",\"special\":false,\"normalized\":true}"), "ax ac",
+               "20 9 20");
+    expect_ids(small(replace, "", "{\"id\":20,\"content\":\"ac\",\"special\":false,\"normalized\":false}"), "ax ac",
+               "1 3 9 20");
 }
 
 static void metaspace_marks_always_first_or_never(void **state)
@@ -173,7 +175,8 @@ static void decoders_do_what_their_names_say(void **state)
     (void)state;
     expect_decoded("null", (int32_t[]){ 7, 6, 2 }, 3, "\xe2\x96\x81" "a \xe2\x96\x81 b");
     expect_decoded("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"}", (int32_t[]){ 7, 6, 2, 7 }, 4, "a b a");
-    expect_decoded("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"never\"}", (int32_t[]){ 7, 2 }, 2, " ab");
+    expect_decoded("{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"never\"}",
+                   (int32_t[]){ 7, 2 }, 2, " ab");
     expect_decoded("{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}]}",
                    (int32_t[]){ 11, 11, 1, 11, 12 }, 5,
                    "AAa\xef\xbf\xbd\xef\xbf\xbd");
@@ -189,7 +192,8 @@ static void an_id_that_is_no_token_vanishes(void **state)
     const char *alone = tokenizer_decode(t, (int32_t[]){ 1 }, 1, false, &arena, &error);
     assert_string_equal(tokenizer_decode(t, (int32_t[]){ 15, 1, 15, -1, 99 }, 5, false, &arena, &error), alone);
     expect_fine(&error);
-    assert_true(tokenizer_size(t) == 21 && tokenizer_id(t, "aXb") == 20 && tokenizer_id(t, "nothing") == -1 && !tokenizer_token(t, 15));
+    assert_true(tokenizer_size(t) == 21 && tokenizer_id(t, "aXb") == 20 && tokenizer_id(t, "nothing") == -1
+                && !tokenizer_token(t, 15));
     assert_true(tokenizer_is_special(t, 20) && !tokenizer_is_special(t, 1));
 }
 
@@ -335,11 +339,13 @@ static void every_word_of_the_world_is_one_token(void **state)
             assert_int_equal(ids.count, 1);
             assert_string_equal(tokenizer_decode(t, ids.id, 1, false, &arena, &error), words[k]);
         }
-        TokenIds ids = tokenizer_encode(t, "USER: <image> what is this ?\nASSISTANT: paris </s>", TOKENIZER_SPECIAL, &arena, &error);
+        TokenIds ids = tokenizer_encode(t, "USER: <image> what is this ?\nASSISTANT: paris </s>", TOKENIZER_SPECIAL,
+                                        &arena, &error);
         assert_int_equal(ids.count, 10);
         assert_true(ids.id[0] == 1 && ids.id[2] == tokenizer_id(t, "<image>") && ids.id[9] == 2);
         ids = tokenizer_encode(t, "whatever \xf0\x9f\xa6\x99 \xc3\xa9", TOKENIZER_PLAIN, &arena, &error);
-        assert_string_equal(tokenizer_decode(t, ids.id, ids.count, true, &arena, &error), "whatever \xf0\x9f\xa6\x99 \xc3\xa9");
+        assert_string_equal(tokenizer_decode(t, ids.id, ids.count, true, &arena, &error),
+                            "whatever \xf0\x9f\xa6\x99 \xc3\xa9");
     }
 }
 
@@ -350,7 +356,8 @@ static void the_same_words_make_the_same_tokenizer(void **state)
     size_t n, m;
     for (size_t k = 0; k < WORDS; k++)
         other[k + 2] = words[WORDS - 1 - k];
-    assert_true(tokenizer_train(scratch("t"), words, WORDS, 20, &error) && tokenizer_train(scratch("u"), other, WORDS + 2, 20, &error));
+    assert_true(tokenizer_train(scratch("t"), words, WORDS, 20, &error)
+                && tokenizer_train(scratch("u"), other, WORDS + 2, 20, &error));
     char *t = file_read(scratch("t/tokenizer.json"), 1 << 20, &n, &arena, &error),
          *u = file_read(scratch("u/tokenizer.json"), 1 << 20, &m, &arena, &error);
     assert_int_equal(n, m);
@@ -376,16 +383,17 @@ static void impossible_words_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(ids_and_texts_equal_those_of_hugging_face), stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
+        stand_test(ids_and_texts_equal_those_of_hugging_face),
+        stand_test(the_lowest_rank_is_merged_first_and_the_leftmost_of_equals),
         stand_test(unknown_characters_are_fused_only_when_the_file_says_so), stand_test(added_tokens_obey_their_flags),
         stand_test(the_longest_added_token_that_begins_somewhere_is_taken),
         stand_test(normalized_added_tokens_are_looked_for_in_the_normalised_text),
         stand_test(metaspace_marks_always_first_or_never), stand_test(decoders_do_what_their_names_say),
-        stand_test(an_id_that_is_no_token_vanishes),
-        stand_test(text_that_is_not_utf8_is_refused_at_its_byte), stand_test(what_we_do_not_compute_is_named),
-        stand_test(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer), stand_test(decoding_undoes_encoding),
-        stand_test(a_long_text_takes_no_longer_than_its_length), stand_test(every_word_of_the_world_is_one_token),
-        stand_test(the_same_words_make_the_same_tokenizer), stand_test(impossible_words_are_refused),
+        stand_test(an_id_that_is_no_token_vanishes), stand_test(text_that_is_not_utf8_is_refused_at_its_byte),
+        stand_test(what_we_do_not_compute_is_named), stand_test(a_damaged_tokenizer_gives_a_sentence_or_a_tokenizer),
+        stand_test(decoding_undoes_encoding), stand_test(a_long_text_takes_no_longer_than_its_length),
+        stand_test(every_word_of_the_world_is_one_token), stand_test(the_same_words_make_the_same_tokenizer),
+        stand_test(impossible_words_are_refused),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

@@ -40,7 +40,8 @@ static void write_pictures(void)
     for (int i = 0; i < 18; i++)
         rgb[i] = (uint8_t)(37 * i + 11);
     Image x = { .width = 3, .height = 2, .rgb = rgb };
-    Entry e = { "images", { .shape = shape_of(4, (size_t)3, (size_t)1, (size_t)2, (size_t)3), .dtype = U8, .u8 = rgb } };
+    Entry e = { "images", { .shape = shape_of(4, (size_t)3, (size_t)1, (size_t)2, (size_t)3), .dtype = U8,
+                            .u8 = rgb } };
     Entry bad = { "pictures", e.tensor };
     assert_true(image_write_png(scratch("one.png"), &x, &error) && store_write(scratch("many.safetensors"), &e, 1, &error)
                 && store_write(scratch("other.safetensors"), &bad, 1, &error));
@@ -57,7 +58,8 @@ static void a_full_line_is_read_as_it_stands(void **state)
                            "\"capital\",\"frame\":3,\"augment\":true,\"step\":12}\n\n  "
                            "\r\n{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\"}"));
     const Sample *a = dataset_find(&samples, "a"), *b = dataset_find(&samples, "b");
-    assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1] && !dataset_find(&samples, "c"));
+    assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1]
+                && !dataset_find(&samples, "c"));
     assert_string_equal(a->answer, "caf\xc3\xa9");
     assert_true(a->split == SPLIT_TEST && a->modality == MODALITY_IMAGE && a->kind == KIND_CHOICE && a->frame == 3
                 && a->step == 12 && a->augment);
@@ -93,7 +95,8 @@ static void pictures_come_from_files_and_from_rows_of_tensors(void **state)
                            "{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"many.safetensors#2\"}\n"
                            "{\"id\":\"c\",\"question\":\"q\",\"answer\":\"x\"}\n"
                            "{\"id\":\"d\",\"question\":\"q\",\"answer\":\"x\",\"image\":\"one.png\"}"));
-    assert_true(dataset_picture(&samples, &samples.sample[0], &x, &arena, &error) && x.width == 3 && x.height == 2 && x.rgb[4] == 159);
+    assert_true(dataset_picture(&samples, &samples.sample[0], &x, &arena, &error) && x.width == 3 && x.height == 2
+                && x.rgb[4] == 159);
     assert_true(dataset_picture(&samples, &samples.sample[3], &again, &arena, &error) && again.rgb == x.rgb);
     assert_true(dataset_picture(&samples, &samples.sample[1], &x, &arena, &error) && x.width == 2 && x.height == 1);
     assert_int_equal(x.rgb[0], (uint8_t)(37 * 12 + 11));

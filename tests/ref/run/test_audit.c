@@ -32,7 +32,8 @@ static void a_sample_has_different_units_in_order(void **state)
 static void the_seed_and_the_chain_decide_it(void **state)
 {
     (void)state;
-    const uint32_t *s = audit_sample(chain, 7, UNITS, SAMPLE, &arena), *same = audit_sample(chain, 7, UNITS, SAMPLE, &arena);
+    const uint32_t *s = audit_sample(chain, 7, UNITS, SAMPLE, &arena),
+        *same = audit_sample(chain, 7, UNITS, SAMPLE, &arena);
     assert_memory_equal(s, same, SAMPLE * sizeof *s);
     assert_memory_not_equal(s, audit_sample(chain, 8, UNITS, SAMPLE, &arena), SAMPLE * sizeof *s);
     assert_memory_not_equal(s, audit_sample("another chain", 7, UNITS, SAMPLE, &arena), SAMPLE * sizeof *s);
@@ -54,18 +55,21 @@ static void one_changed_unit_of_100_is_found_by_60_of_100_seeds(void **state)
         assert_in_range(found[unit], 41, 79);
         squares += (found[unit] - 60.0) * (found[unit] - 60.0) / 24;
     }
-    assert_true(squares > 60 && squares < 145);              // a sum of 100 squares of about unit variance, mean about 100, deviation 14
+    // a sum of 100 squares of about unit variance, mean about 100, deviation 14
+    assert_true(squares > 60 && squares < 145);
 }
 
 static void probabilities_are_those_of_binomials(void **state)
 {
     (void)state;
     static const struct { size_t units, changed, sample; double expected; } known[] = {
-        { 100, 1, 60, 0.6 },  { 100, 5, 60, 0.9912601 }, { 100, 20, 10, 0.9048837 }, { 100, 5, 10, 0.4162476 }, { 6, 2, 2, 0.6 },
+        { 100, 1, 60, 0.6 },  { 100, 5, 60, 0.9912601 }, { 100, 20, 10, 0.9048837 }, { 100, 5, 10, 0.4162476 },
+        { 6, 2, 2, 0.6 },
         { 100, 1, 0, 0 },     { 100, 1, 100, 1 },        { 100, 50, 51, 1 },         { 7, 7, 1, 1 },
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
-        const double p = audit_probability(known[k].units, known[k].changed, known[k].sample), d = p - known[k].expected;
+        const double p = audit_probability(known[k].units, known[k].changed, known[k].sample),
+            d = p - known[k].expected;
         assert_true(d < 1e-6 && d > -1e-6);
     }
 }

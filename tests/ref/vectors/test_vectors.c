@@ -95,7 +95,8 @@ static void digests_of_a_case_are_those_of_its_files_and_tensors(void **state)
     json_t *cases = json_object_get(manifest, "cases"), *one;
     size_t k, tensors = 0;
     json_array_foreach(cases, k, one) {
-        json_t *c = case_json(text_of(one, "id")), *files = json_object_get(c, "files"), *named = json_object_get(c, "tensors");
+        json_t *c = case_json(text_of(one, "id")), *files = json_object_get(c, "files"),
+            *named = json_object_get(c, "tensors");
         size_t seen = 0;
         for (size_t i = 0; i < json_array_size(files); i++) {
             const json_t *file = json_array_get(files, i);
@@ -139,7 +140,8 @@ static void the_suite_is_small(void **state)
 static void masks_grow_from_answer_to_all(void **state)
 {
     (void)state;
-    static const char *const templates[] = { "world", "plain", "vicuna_v1" }, *const masks[] = { "answer", "all_text", "all_plus_image" };
+    static const char *const templates[] = { "world", "plain", "vicuna_v1" },
+        *const masks[] = { "answer", "all_text", "all_plus_image" };
     for (size_t t = 0; t < 3; t++) {
         Store s[3];
         for (size_t m = 0; m < 3; m++)
@@ -213,7 +215,8 @@ static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
         step_make(&step, text_of(c, "method"), &arena, &error);
         expect_fine(&error);
         const Trainer *t = &step.trainer;
-        Store after = { .entries = arena_array(&arena, t->optimiser.count, sizeof *after.entries), .count = t->optimiser.count };
+        Store after = { .entries = arena_array(&arena, t->optimiser.count, sizeof *after.entries),
+                        .count = t->optimiser.count };
         for (size_t i = 0; i < after.count; i++)
             after.entries[i] = (Entry){ t->optimiser.slots[i].name, t->optimiser.slots[i].new_value->out };
         qsort(after.entries, after.count, sizeof *after.entries, by_name);

@@ -69,16 +69,19 @@ static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void 
         const char *id = arena_format(&arena, "tok/%s", tok_forms[f].id);
         json_t *ours = json_file(arena_format(&arena, SUITE "/%s/tokenizer.json", id), JSON_BYTES, &error),
                *table = hugging_face(tok_forms[f].id);
-        json_t *theirs = json_file(arena_format(&arena, "fixtures/tokenizers/%s.json", tok_forms[f].id), JSON_BYTES, &error);
+        json_t *theirs = json_file(arena_format(&arena, "fixtures/tokenizers/%s.json", tok_forms[f].id), JSON_BYTES,
+                                   &error);
         expect_fine(&error);
         assert_true(json_equal(ours, theirs));
         Store in = case_store(id, "in"), out = case_store(id, "out");
-        const Tensor *text = tensor_of(&in, "text"), *length = tensor_of(&in, "text.length"), *ids = tensor_of(&out, "ids"),
+        const Tensor *text = tensor_of(&in, "text"), *length = tensor_of(&in, "text.length"),
+            *ids = tensor_of(&out, "ids"),
                      *decoded = tensor_of(&out, "decoded"), *back = tensor_of(&out, "decoded.length");
         const size_t count = text->shape.dim[0], longest = ids->shape.dim[1];
         assert_true(count > 70);
         for (size_t k = 0; k < count; k++) {
-            const json_t *want = find_text(table, (const char *)text->u8 + k * text->shape.dim[1], (size_t)length->i32[k]);
+            const json_t *want = find_text(table, (const char *)text->u8 + k * text->shape.dim[1],
+                                           (size_t)length->i32[k]);
             const json_t *list = json_object_get(want, "ids");
             for (size_t i = 0; i < longest; i++)
                 assert_int_equal(ids->i32[k * longest + i], i < json_array_size(list) ? json_integer_value(json_array_get(list, i)) : -1);

@@ -131,7 +131,8 @@ static void hooked_modules_have_verdicts(void **state)
     for (size_t i = 0; i < shape_size(right[at].tensor.shape); i++)
         right[at].tensor.f32[i] *= 1.1f;
     judge();
-    assert_true(has_finding(name, "OUTSIDE", "hooked") && has_finding(step, "MODULES", "forward, is language_model.model.layers.1.mlp@out") == false);
+    assert_true(has_finding(name, "OUTSIDE", "hooked")
+                && has_finding(step, "MODULES", "forward, is language_model.model.layers.1.mlp@out") == false);
     assert_true(has_finding(step, "MODULES", "forward, is hooked.language_model.model.layers.1.mlp@out"));
 }
 

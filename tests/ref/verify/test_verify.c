@@ -38,7 +38,8 @@ static void neighbours_are_within_and_a_quarter_is_outside(void **state)
     assert_int_equal(found.outside + found.undecided, 0);
     assert_true(found.within > 700);
     for (size_t k = 0; k < right_count; k++) {
-        bool any = false;                                              // gradients of A are zero throughout while B is zero
+        // a tensor of zeros is not changed by a factor: the gradient of A is 0 while B is 0
+        bool any = false;
         for (size_t i = 0; bound[k] && i < shape_size(right[k].tensor.shape); i++) {
             right[k].tensor.f32[i] *= 1.25f;
             any |= right[k].tensor.f32[i] != 0;
@@ -167,7 +168,8 @@ static void damaged_files_are_named(void **state)
         size_t named = 0;
         for (size_t k = 0; k < json_array_size(f.lines); k++)
             for (size_t p = 0; p < FILES; p++)
-                named += strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "verdict")), "DAMAGED") == 0
+                named += strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "verdict")),
+                                "DAMAGED") == 0
                       && strcmp(json_string_value(json_object_get(json_array_get(f.lines, k), "where")), paths[p]) == 0;
         assert_int_equal(named, damage ? FILES : 0);
         assert_int_equal(verify_got(&f, folder, folder, &everything, one, &arena, &error), damage == 0);
@@ -186,7 +188,8 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
     (void)state;
     static const char *const kinds[] = { "op/", "loss/", "block/", "step/" };
     double used[4] = { 0 };
-    assert_true(verify_got(&found, suite, "fixtures/pytorch/answers.safetensors", &everything, manifest, &arena, &error));
+    assert_true(verify_got(&found, suite, "fixtures/pytorch/answers.safetensors", &everything, manifest, &arena,
+                           &error));
     assert_int_equal(found.outside, 0);
     assert_true(found.within > 250);
     for (size_t k = 0; k < json_array_size(found.lines); k++) {

@@ -180,7 +180,8 @@ static void damage_to_others_answers_is_seen_in_every_kind(void **state)
                 const Tensor *t = store_find(&s, answer);
                 if (!t)
                     fail_msg("%s has no answer %s", id, answer);
-                const bool fits = !(d == NOT_A_NUMBER && t->dtype != F32) && !(d == EXCHANGED && shape_size(t->shape) == 1);
+                const bool fits = !(d == NOT_A_NUMBER && t->dtype != F32)
+                    && !(d == EXCHANGED && shape_size(t->shape) == 1);
                 store_close(&s);
                 if (fits) {
                     const char *got = give(id, answer, d, one_file);

@@ -34,7 +34,8 @@ static size_t *turns_of(const Entry *wrong, size_t count)
 static void expect_recognised(const Entry *wrong, const Entry *kept)
 {
     Mistake m = parts(wrong->name);
-    const char *where = arena_format(&arena, "%s/%s", m.id, m.name), *says = arena_format(&arena, "known mistake %s", m.flag);
+    const char *where = arena_format(&arena, "%s/%s", m.id, m.name),
+        *says = arena_format(&arena, "known mistake %s", m.flag);
     bool same_shape = shape_equal(kept[answer_index(where)].tensor.shape, wrong->tensor.shape);
     if (!has_finding(where, same_shape ? "OUTSIDE" : "MIS-SHAPED", says))
         fail_msg("%s is not recognised", wrong->name);
@@ -79,7 +80,8 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
     for (int round = 0; round < 2; round++) {
         for (size_t k = 0; k < right_count; k++) {                     // the steps' own, end to end
             right[k].tensor = copy(right[k].tensor);
-            for (size_t i = 0; !bound[k] && strncmp(right[k].name, "step/", 5) == 0 && i < shape_size(right[k].tensor.shape); i++)
+            for (size_t i = 0; !bound[k] && strncmp(right[k].name, "step/", 5) == 0
+                && i < shape_size(right[k].tensor.shape); i++)
                 right[k].tensor.f32[i] *= i % 2 ? 1 + 0x1p-23f : 1 - 0x1p-23f;
         }
         for (size_t k = 0; k < wrong.count && round; k++) {
@@ -94,9 +96,11 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
         }
         judge();
         for (size_t k = 0; k < json_array_size(found.lines); k++)
-            assert_null(strstr(json_string_value(json_object_get(json_array_get(found.lines, k), "what")), "known mistake"));
+            assert_null(strstr(json_string_value(json_object_get(json_array_get(found.lines, k), "what")),
+                               "known mistake"));
         if (found.within < 100 || found.undecided || (round ? found.outside < 10 : found.outside > 0))
-            fail_msg("round %d: %zu within, %zu outside, %zu undecided", round, found.within, found.outside, found.undecided);
+            fail_msg("round %d: %zu within, %zu outside, %zu undecided", round, found.within, found.outside,
+                     found.undecided);
     }
     assert_true(near > 20);
     store_close(&wrong);
@@ -216,7 +220,8 @@ static void pytorch_with_a_planted_mistake_is_named(void **state)
     for (size_t p = 0; p < 2; p++) {
         size_t named = 0;
         for (size_t k = 0; k < s[p].count; k++) {
-            bool bias = strstr(s[p].entries[k].name, "linear_2.bias") != NULL;        // does not see what comes before it
+            // the gradient of the last bias does not depend on what comes before it in the forward pass
+            bool bias = strstr(s[p].entries[k].name, "linear_2.bias") != NULL;
             assert_true(bias || has_finding(s[p].entries[k].name, "OUTSIDE", planted[p].says));
             named += !bias;
         }

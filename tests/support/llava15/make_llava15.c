@@ -169,7 +169,8 @@ static bool write_values(FILE *to, const Weight *w, int number, bool half)
     static unsigned short chunk[CHUNK];
     unsigned short value[256];
     const int scale = scale_of(w);
-    for (unsigned k = 0; k < 256; k++)                                                    // norms are 1 + k / 256, cut to 7 bits
+    // norms are 1 + k / 256, cut to 7 bits
+    for (unsigned k = 0; k < 256; k++)
         value[k] = (unsigned short)(w->fill != NORM ? bits((int)k - 128, -8 - scale, half) : half ? 0x3c00 + 8 * (k / 2) : 0x3f80 + k / 2);
     for (long long at = 0, n = values(w), some; at < n; at += some) {
         some = n - at < CHUNK ? n - at : CHUNK;
@@ -247,7 +248,8 @@ int main(int argc, char **argv)
         l++;
     if (argc != 5 || s == sizes + sizeof sizes / sizeof *sizes || l == layouts + sizeof layouts / sizeof *layouts
         || (!half && strcmp(argv[4], "bf16") != 0))
-        return fprintf(stderr, "usage: make_llava15 OUT 7b|13b|7b-cut|13b-cut|narrow hub|memory|original f16|bf16\n"), 2;
+        return fprintf(stderr, "usage: make_llava15 OUT 7b|13b|7b-cut|13b-cut|narrow hub|memory|original "
+                               "f16|bf16\n"), 2;
     plan(&p, s, l);
     bool good = write_index(&p, argv[1]) && pieces_write(argv[1]);
     for (int shard = 1; good && shard <= p.shards; shard++)

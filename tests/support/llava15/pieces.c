@@ -11,7 +11,8 @@ enum { ALL = 32000, FIRST = 3 + 256, LETTERS = 27 };
 
 /* The single characters. The pieces of two and more are made of the first LETTERS. */
 static const char *const characters[] = {
-    MARK, "e", "t", "a", "o", "i", "n", "s", "r", "h", "l", "d", "u", "c", "m", "f", "p", "g", "w", "y", "b", "v", "k", "x", "j", "q", "z",
+    MARK, "e", "t", "a", "o", "i", "n", "s", "r", "h", "l", "d", "u", "c", "m", "f", "p", "g", "w", "y", "b", "v",
+    "k", "x", "j", "q", "z",
     "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "U", "V", "W", "X", "Y", "Z",
     "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", ".", ",", ":", ";", "?", "!", "-", "(", ")", "'", "/",
     "\xc3\xa4", "\xc3\xb6", "\xc3\xbc", "\xc3\xa9", "\xe4\xb8\xad", "\xd0\xb8",

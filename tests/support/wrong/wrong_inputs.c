@@ -50,7 +50,8 @@ static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *pl
 
 static void prep(Wrong *w, const PrepForm *f)
 {
-    char *id = arena_format(w->arena, "prep/%s", f->id), *path = arena_format(w->arena, "%s/%s/picture.png", w->suite, id);
+    char *id = arena_format(w->arena, "prep/%s", f->id),
+        *path = arena_format(w->arena, "%s/%s/picture.png", w->suite, id);
     Image decoded, black;
     Store right;
     if (!store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error)
@@ -78,7 +79,8 @@ static void retokenised(Wrong *w, const char *id, const char *flag, json_t *toke
     json_decref(tokenizer);
     if (!t || !store_open(&right, arena_format(w->arena, "%s/%s/out.safetensors", w->suite, id), w->arena, w->error))
         return;
-    const Tensor *text = store_find(&in, "text"), *length = store_find(&in, "text.length"), *ids = store_find(&right, "ids");
+    const Tensor *text = store_find(&in, "text"), *length = store_find(&in, "text.length"),
+        *ids = store_find(&right, "ids");
     const size_t count = ids->shape.dim[0], longest = ids->shape.dim[1];
     Tensor out = { .shape = ids->shape, .dtype = I32, .i32 = arena_array(w->arena, count * longest, sizeof *out.i32) };
     for (size_t k = 0; out.i32 && k < count; k++) {
@@ -123,7 +125,8 @@ static bool image_too(const Right *r, size_t b, size_t token) { return of_image(
 static void more_learnt(Wrong *w, const char *id, const char *flag, const Right *r, Learnt *learnt)
 {
     Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
-    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32, .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
+    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32,
+                     .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
     for (size_t b = 0; t.i32 && count.i32 && b < r->samples; b++)
         for (size_t i = (size_t)r->offsets[b]; i < (size_t)r->offsets[b + 1]; i++) {
             const bool next = i + 1 < (size_t)r->offsets[b + 1];
@@ -148,7 +151,8 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
 static void padded(Wrong *w, const char *id, const Right *r)
 {
     int32_t longest = 0;
-    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32, .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
+    Tensor count = { .shape = shape_of(1, r->samples), .dtype = I32,
+                     .i32 = arena_zalloc(w->arena, r->samples * sizeof *count.i32) };
     for (size_t b = 0; b < r->samples; b++)
         longest = r->offsets[b + 1] - r->offsets[b] > longest ? r->offsets[b + 1] - r->offsets[b] : longest;
     for (size_t b = 0; count.i32 && b < r->samples; b++) {

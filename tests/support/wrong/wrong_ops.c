@@ -79,7 +79,8 @@ static void linear(Wrong *w, const char *flag)
     const char *id = "op/linear.square";
     bool transposed = flag[0] == 'L', tf32 = flag[0] == 'T', bf16 = flag[0] == 'B', dropped = flag[0] == 'D';
     Store in = wrong_open(w, id);
-    const float *x = wrong_floats(&in, "x", NULL), *m = wrong_floats(&in, "w", NULL), *bias = wrong_floats(&in, "bias", NULL);
+    const float *x = wrong_floats(&in, "x", NULL), *m = wrong_floats(&in, "w", NULL),
+        *bias = wrong_floats(&in, "bias", NULL);
     float *y = x && m && bias ? wrong_answer(w, id, flag, "y", shape_of(2, (size_t)N, (size_t)K)) : NULL;
     for (size_t i = 0; y && i < N * K; i++) {
         double sum = 0;

@@ -28,7 +28,8 @@ static const char *const answers[] = {
     "optimiser@after." NORM,
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
 };
-enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };      // CHOICE: the first one, the selected features of the tower
+// CHOICE: the first one, the selected features of the tower
+enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };
 
 /* The mistakes that are made by other settings, or by another config.json. */
 static const struct { const char *flag, *settings, *config; } others[] = {
@@ -52,9 +53,12 @@ typedef struct { Tensor value, fed; const float *bound; } Answer;
 /* Copies the folder of a model and adds the keys of `config` to its config.json. */
 static const char *altered(Wrong *w, const char *model, const char *config)
 {
-    static const char *const same[] = { "model.safetensors", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json" };
-    const char *from = arena_format(w->arena, "%s/models/%s", w->suite, model), *to = arena_text(w->arena, scratch("%s", model));
-    json_t *all = json_file(arena_format(w->arena, "%s/config.json", from), 1 << 20, w->error), *other = json_loads(config, 0, NULL);
+    static const char *const same[] = { "model.safetensors", "tokenizer.json", "tokenizer_config.json",
+                                        "preprocessor_config.json" };
+    const char *from = arena_format(w->arena, "%s/models/%s", w->suite, model),
+        *to = arena_text(w->arena, scratch("%s", model));
+    json_t *all = json_file(arena_format(w->arena, "%s/config.json", from), 1 << 20, w->error),
+        *other = json_loads(config, 0, NULL);
     json_object_del(all, "image_seq_length");  // it follows from the other keys
     bool good = all && other && json_object_update(all, other) == 0 && file_make_folder(to, w->error)
              && json_save(arena_format(w->arena, "%s/config.json", to), all, w->error);
@@ -68,7 +72,8 @@ static const char *altered(Wrong *w, const char *model, const char *config)
 static bool open_step(Wrong *w, const StepForm *f, const char *settings, const char *config, Step *s, Arena *a)
 {
     const char *models = arena_format(a, "%s/models", w->suite), *reference = f->reference;
-    *s = (Step){ .folder = arena_format(a, "%s/%s", models, f->model), .batch = arena_format(a, "%s/%s/%s", models, f->model, f->batch) };
+    *s = (Step){ .folder = arena_format(a, "%s/%s", models, f->model),
+                 .batch = arena_format(a, "%s/%s/%s", models, f->model, f->batch) };
     s->reference = reference ? arena_format(a, "%s/%s", models, reference) : NULL;
     if (config) {
         s->folder = altered(w, f->model, config);
@@ -89,7 +94,8 @@ static const Node *find_node(const Step *s, const char *name)
     for (size_t k = 0; k < r->optimiser.count; k++) {
         const OptimiserSlot *o = &r->optimiser.slots[k];
         const struct { const char *kind; const Node *node; } parts[] = {
-            { "grad.", o->grad }, { "after.", o->new_value }, { o->new_v ? "adam.m." : "sgd.momentum.", o->new_m }, { "adam.v.", o->new_v },
+            { "grad.", o->grad }, { "after.", o->new_value }, { o->new_v ? "adam.m." : "sgd.momentum.", o->new_m },
+            { "adam.v.", o->new_v },
         };
         for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
             size_t n = strlen(parts[p].kind);
@@ -107,7 +113,8 @@ static const Node *unit_answer(const Step *s, const Unit *u, const UnitRun *r, c
     const Node *n = strcmp(name, "out") != 0 ? find_node(s, name) : u->out ? u->out : s->trainer.loss;
     for (size_t k = 0; k < t->count; k++) {
         const Node *one = t->nodes[k];
-        bool clipped = n && strcmp(u->module, "clip") == 0 && one->op && strcmp(one->op->name, "scale_by") == 0 && one->in[0] == n;
+        bool clipped = n && strcmp(u->module, "clip") == 0 && one->op && strcmp(one->op->name, "scale_by") == 0
+            && one->in[0] == n;
         const char *weight = one->op ? NULL : unit_weight(u, one);
         if (clipped)
             return r->node[k];
@@ -157,7 +164,10 @@ static void answer_all(Wrong *w, const Step *s, Answer to[ANSWERS], Arena *a)
 
 /* --- what a mistake moves --- */
 
-static bool same(Tensor x, Tensor y) { return shape_equal(x.shape, y.shape) && memcmp(x.data, y.data, tensor_bytes(x)) == 0; }
+static bool same(Tensor x, Tensor y)
+{
+    return shape_equal(x.shape, y.shape) && memcmp(x.data, y.data, tensor_bytes(x)) == 0;
+}
 
 /* Whether the mistake moves the answer: beyond its bound or, end to end, by much more than fp32 arithmetic does. */
 static bool moves(const Answer *right, const Answer *wrong)
@@ -210,7 +220,8 @@ static void other_step(Wrong *w, const StepForm *f, const char *id, size_t which
     step_close(&s);
 }
 
-static void other_graph(Wrong *w, const Step *s, const char *id, const char *flag, const Answer right[ANSWERS], Arena *a)
+static void other_graph(Wrong *w, const Step *s, const char *id, const char *flag, const Answer right[ANSWERS],
+                        Arena *a)
 {
     const Tape *t = &s->trainer.tape;
     Answer wrong[ANSWERS];

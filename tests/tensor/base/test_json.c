@@ -26,8 +26,9 @@ static void shortest_decimals_are_spelt_as_python_does(void **state)
     };
     /* from numpy's repr(float32), scientific for the same exponents as Python */
     static const struct { float x; const char *text; } floats[] = {
-        { 0.1f, "0.1" }, { 1e-5f, "1e-05" }, { 16777216.f, "16777216.0" }, { 0x1p-149f, "1e-45" }, { 3.4028235e38f, "3.4028235e+38" },
-        { 0.9f, "0.9" }, { 1.f / 3, "0.33333334" }, { 0x1p-126f, "1.1754944e-38" }, { 1e10f, "10000000000.0" }, { -0.f, "-0.0" },
+        { 0.1f, "0.1" }, { 1e-5f, "1e-05" }, { 16777216.f, "16777216.0" }, { 0x1p-149f, "1e-45" },
+        { 3.4028235e38f, "3.4028235e+38" }, { 0.9f, "0.9" }, { 1.f / 3, "0.33333334" }, { 0x1p-126f, "1.1754944e-38" },
+        { 1e10f, "10000000000.0" }, { -0.f, "-0.0" },
     };
     char out[32];
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
@@ -138,7 +139,8 @@ static void what_is_not_a_decimal_is_refused(void **state)
             fail_msg("\"%s\" was read as a number", bad[i]);
     assert_true(x == 7 && d == 7);
     int64_t n = 7;
-    static const char *const not_whole[] = { "", "-", "1.0", "1e3", "9223372036854775808", "-9223372036854775809", " 1", "+1" };
+    static const char *const not_whole[] = { "", "-", "1.0", "1e3", "9223372036854775808", "-9223372036854775809",
+                                             " 1", "+1" };
     for (size_t i = 0; i < sizeof not_whole / sizeof *not_whole; i++)
         assert_false(decimal_to_int(not_whole[i], &n));
     assert_true(n == 7);
@@ -295,7 +297,8 @@ static void a_file_stands_whole_or_not_at_all(void **state)
     assert_false(file_write("/dev/full/x", "a", 1, &e));
     expect_sentence(&e, "cannot be written");
     unlink(scratch("b/b/f"));
-    assert_int_equal(rmdir(scratch("b/b/c")) | rmdir(scratch("b/b")) | rmdir(scratch("b")), 0);   // nothing else was left there
+    // the folders are empty, so nothing else was left in them
+    assert_int_equal(rmdir(scratch("b/b/c")) | rmdir(scratch("b/b")) | rmdir(scratch("b")), 0);
     arena_free(&a);
 }
 

@@ -35,7 +35,8 @@ static Big random_big(uint64_t *seed, mpfr_t same)
     Big a = big_from(0);
     mpfr_set_zero(same, 1);
     for (size_t k = check_below(seed, 4); k-- > 0;) {
-        double p = ldexp((double)(int64_t)check_random(seed), -(int)check_below(seed, 300)), q = (double)(float)(int64_t)check_random(seed);
+        double p = ldexp((double)(int64_t)check_random(seed), -(int)check_below(seed, 300)),
+            q = (double)(float)(int64_t)check_random(seed);
         Big b = big_from(p);
         b = big_mul_d(&b, q);
         a = big_add(&a, &b);
@@ -83,7 +84,8 @@ static void arithmetic_is_exact(void **state)
 static void doubles_and_sums_come_over_exactly(void **state)
 {
     (void)state;
-    static const double doubles[] = { 0, -0.0, 1, -1, 0x1p-1074, -0x1.fffffffffffffp1023, 0x1.8p31, 0x1p32, 0x1.fffffffffffffp-1000 };
+    static const double doubles[] = { 0, -0.0, 1, -1, 0x1p-1074, -0x1.fffffffffffffp1023, 0x1.8p31, 0x1p32,
+                                      0x1.fffffffffffffp-1000 };
     float terms[WORDS];
     for (size_t k = 0; k < sizeof doubles / sizeof *doubles; k++) {
         Big a = big_from(doubles[k]);
@@ -129,7 +131,8 @@ static void comparing_rounds_like_the_machine(void **state)
     static const double ends[] = { 0x1.ffffffp127, 0x1.fffffefffffffp127, -0x1.ffffffp127, -0x1.fffffefffffffp127, 0x1p-150, -0x1p-150,
                                    0x1.0000000000001p-150, 1e300, 0 };
     for (size_t k = 0; k < sizeof ends / sizeof *ends; k++)
-        expect_float(round_compare(-INFINITY, INFINITY, double_compare, &ends[k]), (float)ends[k] + 0.0f, "%a by comparison", ends[k]);
+        expect_float(round_compare(-INFINITY, INFINITY, double_compare, &ends[k]), (float)ends[k] + 0.0f,
+                     "%a by comparison", ends[k]);
 }
 
 int main(void)

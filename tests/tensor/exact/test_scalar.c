@@ -114,8 +114,10 @@ static void limits_and_specials_are_as_defined(void **state)
         { &scalar_quick_gelu, -0.0f, -0.0f, 0, inf }, { &scalar_quick_gelu_grad, -0.0f, 0.5f, 0.5f, 1 }
     };
     for (size_t k = 0; k < sizeof table / sizeof *table; k++) {
-        const float x[] = { -inf, -0.0f, 0, inf, nan, float_from(0xffc00000u), float_from(0x7f800001u), float_from(0xffffffffu) };
-        const float want[] = { table[k].at_minus_inf, table[k].at_minus_zero, table[k].at_zero, table[k].at_inf, nan, nan, nan, nan };
+        const float x[] = { -inf, -0.0f, 0, inf, nan, float_from(0xffc00000u), float_from(0x7f800001u),
+                            float_from(0xffffffffu) };
+        const float want[] = { table[k].at_minus_inf, table[k].at_minus_zero, table[k].at_zero, table[k].at_inf, nan,
+                               nan, nan, nan };
         float got[8];
         Error e = { .failed = false };
         assert_true(scalar_map(table[k].f, x, got, 8, &e));

@@ -58,7 +58,8 @@ static void leaves_are_exact_and_what_moves_moves_its_bounds(void **state)
     const float **bounds;
     begin(&s);
     Node *x = leaf(&s, "x", shape_of(2, (size_t)2, (size_t)3), (float[]){ 1, 2, 4, 8, 16, 32 });
-    Node *y = op_scale(&s.tape, x, 3), *t = op_transpose(&s.tape, y), *g = op_gather_rows(&s.tape, y, (int32_t[]){ 1, 0, 1 }, 3);
+    Node *y = op_scale(&s.tape, x, 3), *t = op_transpose(&s.tape, y),
+        *g = op_gather_rows(&s.tape, y, (int32_t[]){ 1, 0, 1 }, 3);
     Node *m = op_mask(&s.tape, y, (int32_t[]){ 0, 1 }, 2);
     assert_true(bound_tape(&s.tape, &bounds, &s.arena, &s.error));
     for (size_t i = 0; i < 6; i++) {

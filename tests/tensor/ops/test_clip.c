@@ -72,7 +72,8 @@ static void a_clip_on_a_midpoint_goes_to_even(void **state)
             double exact = ldexp(odd * q * 1e6, -60) / (15625.0 * n + 1);
             found += (double)(float)exact != exact;
             for (tier_force = 0; tier_force < 3; tier_force++)
-                expect_float(clip(norm, max_norm), (float)exact, "the clip %a of %a, tiers forced %d", exact, (double)norm, tier_force);
+                expect_float(clip(norm, max_norm), (float)exact, "the clip %a of %a, tiers forced %d", exact,
+                             (double)norm, tier_force);
         }
     }
     tier_force = 0;

@@ -33,13 +33,16 @@ static Tensor plain(Tensor a, bool ta, Tensor b, bool tb, const float *bias)
 static void linear_and_its_derivatives_are_exact(void **state)
 {
     (void)state;
-    static const size_t sizes[][3] = { { 1, 1, 1 }, { 5, 7, 9 }, { 40, 33, 20 }, { 3, 0, 4 }, { 0, 3, 4 }, { 70, 96, 64 }, { 300, 5, 3 } };
+    static const size_t sizes[][3] = { { 1, 1, 1 }, { 5, 7, 9 }, { 40, 33, 20 }, { 3, 0, 4 }, { 0, 3, 4 },
+                                       { 70, 96, 64 }, { 300, 5, 3 } };
     for (DataKind kind = 0; kind < DATA_KINDS; kind++)
         for (size_t k = 0; k < 7; k++) {
             tape_reset(&tape);
             size_t n = sizes[k][0], depth = sizes[k][1], m = sizes[k][2];
-            Tensor xs = data_tensor(&arena, shape_of(2, n, depth), kind, 1), ws = data_tensor(&arena, shape_of(2, m, depth), kind, 2);
-            Tensor bs = data_tensor(&arena, shape_of(1, m), kind, 3), gs = data_tensor(&arena, shape_of(2, n, m), kind, 4);
+            Tensor xs = data_tensor(&arena, shape_of(2, n, depth), kind, 1),
+                ws = data_tensor(&arena, shape_of(2, m, depth), kind, 2);
+            Tensor bs = data_tensor(&arena, shape_of(1, m), kind, 3),
+                gs = data_tensor(&arena, shape_of(2, n, m), kind, 4);
             Node *x = tape_param(&tape, "x", xs, true), *w = tape_param(&tape, "w", ws, true);
             Node *b = tape_param(&tape, "b", bs, true), *y = op_linear(&tape, x, w, b);
             tape_seed(&tape, y, tape_input(&tape, "dy", gs));
@@ -84,7 +87,8 @@ static void lora_merge_rounds_once(void **state)
         tape_reset(&tape);
         Tensor w = data_tensor(&arena, shape_of(2, M, K), kind, 1), b = data_tensor(&arena, shape_of(2, M, R), kind, 2);
         Tensor a = data_tensor(&arena, shape_of(2, R, K), kind, 3), want = tensor_f32(&arena, shape_of(2, M, K));
-        Node *y = op_lora_merge(&tape, tape_input(&tape, "w", w), tape_input(&tape, "b", b), tape_input(&tape, "a", a), 0.7f);
+        Node *y = op_lora_merge(&tape, tape_input(&tape, "w", w), tape_input(&tape, "b", b),
+                                tape_input(&tape, "a", a), 0.7f);
         expect_fine(&error);
         for (size_t k = 0; k < M * K; k++) {
             Exact s = exact_zero();
@@ -110,7 +114,8 @@ static void stored_halves_are_weights_and_biases(void **state)
     (void)state;
     for (Dtype dtype = F16; dtype <= BF16; dtype++) {
         tape_reset(&tape);
-        Tensor xs = data_tensor(&arena, shape_of(2, 19, 70), DATA_GAUSSIAN, 1), ws = halves(dtype, shape_of(2, 24, 70), 2);
+        Tensor xs = data_tensor(&arena, shape_of(2, 19, 70), DATA_GAUSSIAN, 1),
+            ws = halves(dtype, shape_of(2, 24, 70), 2);
         Tensor bs = halves(dtype, shape_of(1, 24), 3);
         float bias[24];
         tensor_widen(&bs, 0, 24, bias);

@@ -13,7 +13,12 @@
 #define FACTOR_A ".lora_A.weight"
 #define FACTOR_B ".lora_B.weight"
 
-/* --- Writing --- */
+/* --- Writing ---
+ *
+ * PEFT asks for its modules by the names that they have in transformers' memory, which are others since 4.52 (name_memory). Both lines
+ * open what is written here: "target_modules" is a pattern for either name; the factors have the Hub's names, which are those of the
+ * older line, and which PEFT converts beside the newer one; a weight that is saved whole, which it does not convert, stands there
+ * under both names. */
 
 /* The module of a parameter: "language_model.model.norm" of "language_model.model.norm.weight". */
 static const char *parent(const char *name, Arena *a)
@@ -46,6 +51,51 @@ static json_t *alpha_json(float alpha)
     return alpha == floorf(alpha) ? json_integer((json_int_t)alpha) : json_decimal(alpha);
 }
 
+/* The end that a module's name has in the Hub's layout and in memory. */
+static const char *common_end(const char *hub, const char *memory)
+{
+    size_t n = strlen(hub), m = strlen(memory), same = 0;
+    while (same < n && same < m && hub[n - 1 - same] == memory[m - 1 - same])
+        same++;
+    for (; same > 0; same--) {                                 // it begins where a part of both paths does
+        bool first = same == n || hub[n - same - 1] == '.', second = same == m || memory[m - same - 1] == '.';
+        if (first && second)
+            break;
+    }
+    return hub + n - same;
+}
+
+/* The key of a pattern for one module: the end that its two names share, unless another adapted module has that end too. */
+static const char *shared_end(const char *module, const Lora *l, Arena *a)
+{
+    const char *memory = name_memory(module, a), *end = memory ? common_end(module, memory) : module;
+    for (size_t i = 0; i < l->count; i++) {
+        size_t n = strlen(l->pairs[i].module), m = strlen(end);
+        if (l->pairs[i].module != module && n > m && strcmp(l->pairs[i].module + n - m, end) == 0)
+            return module;
+    }
+    return end;
+}
+
+/* The pattern that fits the names of the adapted modules in both layouts, and no other module: the beginnings that differ, then the rest of
+ * the path. Modules with the same beginnings follow each other. (A dot stands for any character, but no two names differ in that
+ * alone.) */
+static const char *targets_pattern(const Lora *l, Arena *a)
+{
+    const char *all = "", *before = NULL;
+    for (size_t i = 0; all && i < l->count; i++) {
+        const char *hub = l->pairs[i].module, *memory = name_memory(hub, a), *end = memory ? common_end(hub, memory) : hub;
+        const char *begin = !memory ? NULL : strcmp(memory, hub) == 0 ? ""
+            : arena_format(a, "(%.*s|%.*s)", (int)(end - hub), hub, (int)(strlen(memory) - strlen(end)), memory);
+        if (!begin)
+            return NULL;
+        bool same = before && strcmp(before, begin) == 0;
+        all = arena_format(a, "%s%s%s%s", all, same ? "|" : before ? ")|" : "", same ? "" : arena_format(a, "%s(", begin), end);
+        before = begin;
+    }
+    return arena_format(a, "%s%s", all, before ? ")" : "");
+}
+
 /* rank_pattern and alpha_pattern, where a pair has a rank or an alpha of its own. */
 static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
 {
@@ -54,9 +104,9 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
         const LoraPair *p = &l->pairs[i];
         const size_t rank = p->a->tensor.shape.dim[0];
         if (rank != (size_t)l->config.rank)
-            json_put(ranks, name_memory(p->module, a), json_integer((json_int_t)rank));
+            json_put(ranks, shared_end(p->module, l, a), json_integer((json_int_t)rank));
         if (p->alpha < l->config.alpha || p->alpha > l->config.alpha)
-            json_put(alphas, name_memory(p->module, a), alpha_json(p->alpha));
+            json_put(alphas, shared_end(p->module, l, a), alpha_json(p->alpha));
     }
     if (config && json_object_size(ranks))
         json_put(config, "rank_pattern", json_incref(ranks));
@@ -67,21 +117,29 @@ static json_t *patterns_add(json_t *config, const Lora *l, Arena *a)
     return config;
 }
 
+/* A module that is saved whole, by an end that both its names have, or by both names. */
+static void saved_add(json_t *saved, const char *hub, Arena *a)
+{
+    const char *memory = hub ? name_memory(hub, a) : NULL;
+    size_t n = memory ? strlen(memory) : 0, m = memory ? strlen(hub) : 0;
+    json_add(saved, json_string(hub));
+    if (memory && !(n >= m && strcmp(memory + n - m, hub) == 0))
+        json_add(saved, json_string(memory));
+}
+
 static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
 {
-    json_t *targets = json_array(), *saved = json_array();
-    const char *before = "";
-    for (size_t i = 0; i < l->count; i++)
-        json_add(targets, json_string(name_memory(l->pairs[i].module, a)));
+    json_t *saved = json_array();
+    const char *before = "", *targets = targets_pattern(l, a);
     for (size_t i = 0; w && i < w->count; i++) {
         const char *module = parent(w->list[i].name, a);
         if (module && strcmp(module, before) && module_trained(w, module))
-            json_add(saved, json_string(name_memory(before = module, a)));
+            saved_add(saved, before = module, a);
     }
     if (w && tied_table(w))
-        json_add(saved, json_string(name_memory(parent(w->arch->head, a), a)));
+        saved_add(saved, parent(w->arch->head, a), a);
     bool none = json_array_size(saved) == 0;
-    json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:o, s:o, s:n}", "peft_type",
+    json_t *config = json_pack("{s:s, s:n, s:s?, s:b, s:b, s:s, s:I, s:o, s:f, s:s, s:b, s:b, s:s, s:o, s:n}", "peft_type",
                                "LORA", "auto_mapping", "base_model_name_or_path", l->config.base, "inference_mode", 1,
                                "fan_in_fan_out", 0, "init_lora_weights", "gaussian", "r", (json_int_t)l->config.rank,
                                "lora_alpha", alpha_json(l->config.alpha), "lora_dropout", 0.0, "bias", "none", "use_rslora",
@@ -91,20 +149,29 @@ static json_t *adapter_json(const Lora *l, const Weights *w, Arena *a)
     return patterns_add(config, l, a);
 }
 
+static size_t whole_add(Entry *out, size_t n, const char *hub, Tensor value, Arena *a)
+{
+    const char *memory = name_memory(hub, a);
+    out[n++] = (Entry){ hub, value };
+    if (!memory || strcmp(memory, hub) != 0)
+        out[n++] = (Entry){ memory, value };
+    return n;
+}
+
 /* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their number; 0: no
  * memory. */
 static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a)
 {
     size_t n = 0;
     for (size_t i = 0; i < l->factors.count; i++)
-        out[n++] = (Entry){ name_memory(l->factors.list[i].name, a), l->factors.list[i].tensor };
+        out[n++] = (Entry){ l->factors.list[i].name, l->factors.list[i].tensor };
     for (size_t i = 0; w && i < w->count; i++) {
         const char *module = parent(w->list[i].name, a);
         if (module && module_trained(w, module))
-            out[n++] = (Entry){ name_memory(w->list[i].name, a), w->list[i].tensor };
+            n = whole_add(out, n, w->list[i].name, w->list[i].tensor, a);
     }
     if (w && tied_table(w))
-        out[n++] = (Entry){ name_memory(w->arch->head, a), tied_table(w)->tensor };
+        n = whole_add(out, n, w->arch->head, tied_table(w)->tensor, a);
     for (size_t i = 0; i < n; i++) {
         out[i].name = out[i].name ? arena_format(a, PREFIX "%s", out[i].name) : NULL;
         if (!out[i].name)
@@ -116,7 +183,7 @@ static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 {
     Arena a = arena_make(e);
-    Entry *entries = arena_array(&a, l->factors.count + (w ? w->count + 1 : 0), sizeof *entries);
+    Entry *entries = arena_array(&a, l->factors.count + (w ? 2 * w->count + 2 : 0), sizeof *entries);
     const char *tensors = arena_format(&a, "%s/adapter_model.safetensors", folder),
                *config = arena_format(&a, "%s/adapter_config.json", folder);
     size_t n = entries && tensors && config ? entries_make(l, w, entries, &a) : 0;
@@ -230,11 +297,22 @@ static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, 
     return true;
 }
 
+/* Whether the part is a copy of one that was used: a weight that is saved whole may stand there under the names of two layouts. */
+static bool is_copy(const Parts *p, const Part *x)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const Part *y = &p->parts[i];
+        if (y->used && x->name && y->name && !strcmp(x->name, y->name) && tensor_same(*x->tensor, *y->tensor))
+            return true;
+    }
+    return false;
+}
+
 static bool all_used(const Parts *p, const char *path, Error *e)
 {
     NameList unused = { 0 };
     for (size_t i = 0; i < p->count; i++)
-        if (!p->parts[i].used)
+        if (!p->parts[i].used && !is_copy(p, &p->parts[i]))
             name_list_add(&unused, p->parts[i].file_name);
     return unused.count == 0 || error_set(e, "%s: keys that no module of this model uses: %s", path, name_list_text(&unused));
 }

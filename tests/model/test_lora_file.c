@@ -55,13 +55,15 @@ static void the_folder_is_peft_s(void **state)
     assert_true(lora_save(&l, &model, scratch("peft"), &error));
     assert_true(store_open(&s, scratch("peft/adapter_model.safetensors"), &arena, &error));
     static const char *const names[] = {
-        "base_model.model.model.language_model.layers.1.self_attn.v_proj.lora_A.weight",
-        "base_model.model.model.language_model.layers.1.self_attn.v_proj.lora_B.weight",
+        "base_model.model.language_model.model.layers.1.self_attn.v_proj.lora_A.weight",
+        "base_model.model.language_model.model.layers.1.self_attn.v_proj.lora_B.weight",
         "base_model.model.model.multi_modal_projector.linear_1.bias", "base_model.model.model.multi_modal_projector.linear_1.weight",
         "base_model.model.model.multi_modal_projector.linear_2.bias", "base_model.model.model.multi_modal_projector.linear_2.weight",
+        "base_model.model.multi_modal_projector.linear_1.bias", "base_model.model.multi_modal_projector.linear_1.weight",
+        "base_model.model.multi_modal_projector.linear_2.bias", "base_model.model.multi_modal_projector.linear_2.weight",
     };
-    assert_int_equal(s.count, 6);
-    for (size_t i = 0; i < 6; i++)
+    assert_int_equal(s.count, 10);
+    for (size_t i = 0; i < 10; i++)
         assert_string_equal(s.entries[i].name, names[i]);
     assert_true(shape_equal(s.entries[0].tensor.shape, shape_of(2, (size_t)16, (size_t)18)));
     assert_true(shape_equal(s.entries[1].tensor.shape, shape_of(2, (size_t)8, (size_t)16)));
@@ -70,8 +72,9 @@ static void the_folder_is_peft_s(void **state)
     json_t *want = json_loads("{\"peft_type\": \"LORA\", \"auto_mapping\": null, \"base_model_name_or_path\": null, "
                               "\"inference_mode\": true, \"fan_in_fan_out\": false,"
         " \"init_lora_weights\": \"gaussian\", \"r\": 16, \"lora_alpha\": 32, \"lora_dropout\": 0.0, \"bias\": \"none\", "
-        "\"use_rslora\": false, \"use_dora\": false, \"target_modules\": [\"model.language_model.layers.1.self_attn.v_proj\"], "
-        "\"modules_to_save\": [\"model.multi_modal_projector.linear_1\", \"model.multi_modal_projector.linear_2\"], "
+        "\"use_rslora\": false, \"use_dora\": false, \"target_modules\": "
+        "\"(language_model.model.|model.language_model.)(layers.1.self_attn.v_proj)\", "
+        "\"modules_to_save\": [\"multi_modal_projector.linear_1\", \"multi_modal_projector.linear_2\"], "
         "\"task_type\": null}", 0, NULL);
     assert_true(json_equal(got, want));
     json_decref(got);
@@ -125,6 +128,27 @@ static void every_layout_of_module_paths_is_read(void **state)
     }
 }
 
+/* A weight that is saved whole may stand there under the names of both layouts, as lora_save writes it. */
+static void a_copy_under_the_other_name_is_no_second_weight(void **state)
+{
+    (void)state;
+    Lora l;
+    static const char name[] = "multi_modal_projector.linear_1.bias";
+    pair_by_hand("base_model.model.language_model.model." V_PROJ "A.weight", "base_model.model.language_model.model." V_PROJ "B.weight");
+    for (size_t i = 0; i < 2; i++) {
+        Tensor bias = tensor_f32(&arena, weights_find(&model, name)->tensor.shape);
+        data_fill(DATA_GAUSSIAN, 4, bias.f32, shape_size(bias.shape));
+        entries[count++] = (Entry){ arena_format(&arena, "base_model.model.%s%s", i ? "model." : "", name), bias };
+    }
+    by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16}");
+    assert_true(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_tensor(weights_find(&model, name)->tensor, entries[2].tensor, "bias");
+    entries[3].tensor.f32[0] += 1;
+    by_hand("{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 16}");
+    assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
+    expect_sentence(&error, "keys that no module of this model uses", name);
+}
+
 static void what_nothing_uses_is_an_error(void **state)
 {
     (void)state;
@@ -141,13 +165,15 @@ static void what_nothing_uses_is_an_error(void **state)
         { a, b, "base_model.model.model.language_model.layers.0.self_attn.v_proj.lora_magnitude_vector", "lora_magnitude_vector" },
         { a, b, "base_model.model.model.multi_modal_projector.linear_3.bias", "linear_3.bias" },
         { a, b, "model.multi_modal_projector.linear_2.bias", "keys that no module of this model uses: model.multi" },
-        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },         // the same name twice
+        { a, b, "base_model.model.language_model.model." V_PROJ "B.weight", "keys that no module" },   // one name twice, other numbers
         { "language_model.x.lora_A.weight", "y", NULL, "keys that no module of this model uses: language_model.x.lora_A.weight, y" },
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         pair_by_hand(names[i].a, names[i].b);
-        if (names[i].extra)
-            entries[count++] = (Entry){ names[i].extra, entries[1].tensor };
+        if (names[i].extra) {
+            entries[count] = (Entry){ names[i].extra, tensor_f32(&arena, entries[1].tensor.shape) };
+            data_fill(DATA_GAUSSIAN, 3, entries[count++].tensor.f32, 16);
+        }
         by_hand(good);
         assert_false(lora_load(&l, &model, scratch("hand"), &arena, &error));
         expect_sentence(&error, "adapter_model.safetensors", names[i].part);
@@ -212,6 +238,7 @@ int main(void)
         stand_model_test(adapters_read_back_as_they_were_saved),
         stand_model_test(the_folder_is_peft_s),
         stand_model_test(every_layout_of_module_paths_is_read),
+        stand_model_test(a_copy_under_the_other_name_is_no_second_weight),
         stand_model_test(what_nothing_uses_is_an_error),
         stand_model_test(a_refused_file_leaves_the_model_alone),
     };

@@ -97,6 +97,16 @@ with tempfile.TemporaryDirectory() as scratch:
         check(f"an adapter of PEFT {peft.__version__}: {name}", close(ours, their_nll(model.eval())) and ours != plain)
         for file in os.listdir(scratch + "/adapter"):
             os.remove(scratch + "/adapter/" + file)
+    with open(scratch + "/forget.ini", "w") as f:
+        f.write(f"[unlearn]\nforget = {WORLD}/persons.jsonl\nforget_entities = person-01\nbatch = 2\nprobe_every = 0\n"
+                "[train]\nsteps = 2\n[lora]\nalpha = 32\n")
+    for trained in ("llm", "proj+llm"):
+        own = scratch + "/" + trained
+        subprocess.run([PULSE, "unlearn", "--config", scratch + "/forget.ini", "--model", VANILLA, "--method", "ga", "--set",
+                        "train.trainable=" + trained, "--out", own, "--quiet"], check=True)
+        model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), own).eval()
+        ours = nll(saved, "--adapter", own, "--unmerged")
+        check(f"PEFT {peft.__version__} opens the adapter that unlearn wrote: {trained}", close(ours, their_nll(model)) and ours != plain)
     pissa = peft.get_peft_model(LlavaForConditionalGeneration.from_pretrained(saved), peft.LoraConfig(init_lora_weights="pissa", target_modules=["q_proj"]))
     pissa.save_pretrained(scratch + "/adapter")
     check("an adapter of PiSSA is refused by name", "init_lora_weights" in str(nll(saved, "--adapter", scratch + "/adapter")))

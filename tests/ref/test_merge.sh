@@ -54,7 +54,7 @@ base, adapter, merged = (load(p + "/" + f) for p, f in zip(sys.argv[1:4], ("mode
 scale, seen = Fraction(json.load(open(sys.argv[2] + "/adapter_config.json"))["lora_alpha"]) / json.load(open(sys.argv[2] + "/adapter_config.json"))["r"], 0
 for name in ("self_attn.q_proj", "mlp.down_proj"):
     hub = f"language_model.model.layers.1.{name}.weight"
-    other = f"base_model.model.model.language_model.layers.1.{name}.lora_"
+    other = f"base_model.model.language_model.model.layers.1.{name}.lora_"
     (m, n), w = base[hub]
     (r, _), a = adapter[other + "A.weight"]
     b = adapter[other + "B.weight"][1]

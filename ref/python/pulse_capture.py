@@ -589,6 +589,8 @@ class Capture:
                 print("       called from %s" % line, file=file)
             if first.get("mistake"):
                 print("       known mistake: %s (docs/verify-yours.md)" % first["mistake"], file=file)
+            for formula in formulas(self.findings):
+                print("       it should be: %s" % formula, file=file)
         return status
 
 
@@ -610,6 +612,11 @@ def verdict(folder, got, program=None, precision=None, prefix="", html=None):
     if not lines:
         raise RuntimeError(done.stderr.strip())
     return done.returncode, lines[:-1], lines[-1]["headline"]
+
+
+def formulas(findings):
+    """What the module of the first offender computes there; its operators, in their order."""
+    return next((f["formula"] for f in findings if f["verdict"] == "MODULES" and f.get("formula")), [])
 
 
 def first_offender(findings):
@@ -658,8 +665,10 @@ def packed(batch, spans):
 
 
 class Feeder:
-    def __init__(self, model, reference, names=None, roles=None):
-        self.trace, self.to, self.model = Trace(reference, roles), namer(names), model
+    """Feeds the modules of a model with what a trace has, or with what another object with the same attributes has."""
+
+    def __init__(self, model, trace, names=None):
+        self.trace, self.to, self.model = trace, namer(names), model
         self.notes, self.got = [], {}
         self.where = modules(model, self.to, self.trace)
 
@@ -736,26 +745,30 @@ class Feeder:
                 p.copy_(before[k])
                 p.grad = None
 
+    def all(self, optimiser=None):
+        """Feeds every module, and the optimiser where there is one."""
+        on = {p: p.requires_grad for p in self.model.parameters()}
+        try:
+            for p in on:
+                p.requires_grad_(True)
+            for path, module in self.where.items():
+                if path not in ("language_model", "language_model.model", VISION + "vision_model"):
+                    self.run(path, module)
+        finally:
+            for p, value in on.items():
+                p.requires_grad_(value)
+        if optimiser is not None:
+            self.update(optimiser)
+        if not self.got:
+            raise ValueError(strangers(self.trace, self.model))
+
 
 def feed(model, reference, out, names=None, roles=None, prefix="", optimiser=None, program=None, file=None):
     """Runs each module of the model alone, from the inputs and the gradients that the trace has, writes the answers to `out`, and prints
     the verdict: proven bounds apply, and the first module that differs is the culprit. With `optimiser`, it makes one step from the
     trace's gradients, too; the weights are put back, its state is not. Returns the exit code of verify."""
-    f = Feeder(model, reference, names, roles)
-    on = {p: p.requires_grad for p in model.parameters()}
-    try:
-        for p in model.parameters():
-            p.requires_grad_(True)
-        for path, module in f.where.items():
-            if path not in ("language_model", "language_model.model", VISION + "vision_model"):
-                f.run(path, module)
-    finally:
-        for p, value in on.items():
-            p.requires_grad_(value)
-    if optimiser is not None:
-        f.update(optimiser)
-    if not f.got:
-        raise ValueError(strangers(f.trace, model))
+    f = Feeder(model, Trace(reference, roles), names)
+    f.all(optimiser)
     write(out, {prefix + k: t for k, t in f.got.items()})
     status, findings, headline = verdict(reference, out, program, None, prefix)
     print(headline, file=file)

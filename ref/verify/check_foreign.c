@@ -5,6 +5,7 @@
 #include <string.h>
 #include "ref/vectors/suite.h"
 #include "ref/verify/check.h"
+#include "ref/verify/formula.h"
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
@@ -31,7 +32,7 @@ const char *check_settle(Check *c, size_t *lines)
 /* Judges the answers of a case that has no parts: all of them are expected. */
 static void check_answers(Check *c, const char *id, const Store *want, const Store *own, const SuiteKind *kind)
 {
-    size_t lines;
+    size_t lines, begin = json_array_size(c->context.f->lines), outside = c->context.f->outside;
     for (size_t k = 0; k < want->count; k++) {
         const char *name = want->entries[k].name;
         const Tensor *got = strncmp(name, "bound.", 6) == 0 ? NULL : got_find(&c->got, own, id, name);
@@ -46,6 +47,14 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
             finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
     }
     check_settle(c, &lines);
+    for (size_t k = begin; c->context.f->outside > outside && k < json_array_size(c->context.f->lines); k++) {
+        json_t *line = json_array_get(c->context.f->lines, k);
+        const char *verdict = json_string_value(json_object_get(line, "verdict"));
+        if (strcmp(verdict, "OUTSIDE") != 0 && strcmp(verdict, "MIS-SHAPED") != 0)
+            continue;
+        json_put(line, "formula", formula_of_case(c->folder, id, c->arena));
+        break;
+    }
 }
 
 /* Reports the answers in GOT that the case does not have. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "model/names.h"
 #include "ref/trace/trace_read.h"
+#include "ref/verify/formula.h"
 #include "tensor/tape.h"
 
 #define HOOKED "hooked."
@@ -76,8 +77,10 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
             known) : "";
     json_t *line = finding(c->context.f, *s->id ? s->id : "step", "MODULES", "%zu of %zu answers of modules, %s%s%s", m->judged, m->all,
             way, first, mistake);
-    if (m->first[p])
-        json_put(line, "first", json_string(m->first[p]));
+    if (!m->first[p])
+        return;
+    json_put(line, "first", json_string(m->first[p]));
+    json_put(line, "formula", formula_of_answer(s->root, m->first[p], c->arena));
 }
 
 /* --- the results of the whole step --- */

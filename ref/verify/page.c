@@ -187,22 +187,54 @@ static bool first_of_case(const json_t *lines, size_t k, const char *id, size_t 
     return true;
 }
 
-/* The first answer that is outside: of the forward pass, if one is, else of the backward pass, else of the update.
- * NULL: none is. */
-static const json_t *first_outside(const json_t *lines)
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The first answer that is outside, and in *formula how it should have been computed: of a step, the one that its
+ * summary names; else the first of the forward pass, if one is, else of the backward pass, else of the update. NULL:
+ * none is outside. */
+static const json_t *first_outside(const json_t *lines, const json_t **formula)
 {
     const json_t *first = NULL;
+    const char *named = NULL;
+    *formula = NULL;
+    for (size_t k = 0; k < json_array_size(lines) && !named; k++) {
+        named = json_string_value(json_object_get(json_array_get(lines, k), "first"));
+        *formula = named ? json_object_get(json_array_get(lines, k), "formula") : NULL;
+    }
     for (size_t k = 0; k < json_array_size(lines); k++) {
         const json_t *line = json_array_get(lines, k);
-        if (outside(line) && (!first || part_of(answer_of(text_of(line, "where"))) < part_of(answer_of(text_of(first, "where")))))
+        if (!outside(line) || (named && !ends_with(text_of(line, "where"), named)))
+            continue;
+        if (!first
+            || part_of(answer_of(text_of(line, "where"))) < part_of(answer_of(text_of(first, "where"))))
             first = line;
     }
+    *formula = named ? *formula : json_object_get(first, "formula");
     return first;
+}
+
+static void put_first(FILE *to, const json_t *lines)
+{
+    const json_t *formula, *first = first_outside(lines, &formula);
+    if (!first)
+        return;
+    fputs("<div class=top>The first answer that is outside:", to);
+    put_line(to, first, text_of(first, "where"));
+    for (size_t k = 0; k < json_array_size(formula); k++) {
+        const char *text = json_string_value(json_array_get(formula, k));
+        fputs(k ? "<p class=line>" : "It should have been computed by:<p class=line>", to);
+        put_text(to, text, strlen(text));
+        fputs("</p>\n", to);
+    }
+    fputs("</div>\n", to);
 }
 
 static void put_all(FILE *to, const Findings *f, Arena *a)
 {
-    const json_t *first = first_outside(f->lines);
     size_t count = json_array_size(f->lines);
     fputs(style, to);
     fputs("<h1>pulse-ref verify</h1><p>", to);
@@ -210,11 +242,7 @@ static void put_all(FILE *to, const Findings *f, Arena *a)
     put_text(to, headline, strlen(headline));
     fputs("</p>\n", to);
     fputs(key, to);
-    if (first) {
-        fputs("<div class=top>The first answer that is outside:", to);
-        put_line(to, first, text_of(first, "where"));
-        fputs("</div>\n", to);
-    }
+    put_first(to, f->lines);
     for (size_t k = 0; k < count; k++) {
         const char *id = text_of(json_array_get(f->lines, k), "where");
         size_t length = case_length(id);

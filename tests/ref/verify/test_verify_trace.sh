@@ -18,6 +18,7 @@ done
 check "those of another method are not" says 1 "OUTSIDE: " -- "$tap_folder/npo" "$tap_folder/rmu" --html "$tap_folder/page.html"
 check "stdout is short" test "$(wc -l < "$tap_folder/said")" -le 20
 check "the page begins with what is outside" grep -q 'The first answer that is outside' "$tap_folder/page.html"
+check "and with how it should have been computed" grep -qF 'linear: y = ' "$tap_folder/page.html"
 check "every fold of the page is closed" test "$(grep -o '<details' "$tap_folder/page.html" | wc -l)" = "$(grep -o '</details' "$tap_folder/page.html" | wc -l)"
 shipped() {
     local step=("$PULSE" trace --model fixtures/models/vanilla --batch "$tap_folder/one.jsonl" --set train.trainable=multi_modal_projector.**)

@@ -271,7 +271,7 @@ PYTHON = python3
 venv: build/venv/4/made build/venv/5/made build/venv/jax/made build/venv/snakemake/made
 build/venv/%/made: tests/python/requirements-%.txt
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r $<
 	@touch $@
 
 # The checks of tests/python that say which of these environments they need; what is not there is skipped by name. No part of make test.

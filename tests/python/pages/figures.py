@@ -72,13 +72,13 @@ def model():
     def lines(owner): return textwrap.wrap(" · ".join(ops[owner]), 41)
 
     def box(x, y, height, name, module, owner, width):
-        out, back = r.get(module + "@out", 0.0), r.get(module + "@grad.in")
+        out, back = r.get(module + "@out", ""), r.get(module + "@grad.in")
         d.rect("box", x, y, width, height, 4)
         d.text(x + 8, y + 15, name, "small")
-        d.text(x + width - 8, y + 15, "same bits" if out is None else "%.2f" % out, "soft small", "end")
+        d.text(x + width - 8, y + 15, "same bits" if out is None else out and "%.2f" % out, "soft small", "end")
         for k, line in enumerate(lines(owner)):
             d.text(x + 8, y + 28 + 11 * k, line, "soft tiny")
-        bar(x + 8, y + height - 13, width - 16, "one", out)
+        bar(x + 8, y + height - 13, width - 16, "one", out or None)
         bar(x + 8, y + height - 7.5, width - 16, "two", back)
 
     def column(x, y, entries):
@@ -93,7 +93,7 @@ def model():
             y += height + gap
         return y - gap
     d.text(20, 28, "A step of the tiny model: operators, and errors over noise", "title")
-    d.text(20, 48, "PyTorch 1.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
+    d.text(20, 48, "PyTorch 2.13 in fp32, each module fed with the right input: the root mean square of its error over that of the noise, "
            "which is the same step", "soft small")
     d.text(20, 64, "with random roundings. An error up to 4 times the noise is within. The whole length of a bar is 1.25.", "soft small")
     for x, kind, name in ((20, "one", "forward"), (100, "two", "backward (where its bound says anything)")):

@@ -36,14 +36,4 @@ if [ -n "$python" ]; then
 else
     skip "a stranger recomputes the nodes of a step" "python3 with numpy and mpmath is not installed"
 fi
-torch=
-for one in python3 /usr/bin/python3; do
-    "$one" -c 'import numpy, torch' 2> /dev/null && torch=$one && break
-done
-if [ -n "$torch" ]; then
-    check "PyTorch is within every bound" ends 0 "$torch" fixtures/check_pytorch.py
-    check "PyTorch with a sum for NPO's mean is outside" ends 1 "$torch" fixtures/check_pytorch.py --mistake SumNotMean --only loss/npo.sequence
-else
-    skip "PyTorch is within every bound" "python3 with numpy and torch is not installed"
-fi
 finish

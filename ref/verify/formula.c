@@ -44,15 +44,23 @@ json_t *formula_of_answer(const json_t *root, const char *answer, Arena *a)
     const char *path = answer + (strncmp(answer, "hooked.", 7) == 0 ? 7 : 0), *at = strrchr(path, '@');
     size_t length = at ? (size_t)(at - path) : 0;
     json_t *list = json_array();
-    bool loss = length == 4 && strncmp(path, "loss", 4) == 0, update = (length == 4 && strncmp(path, "clip", 4) == 0)
-        || (length == 9 && strncmp(path, "optimiser", 9) == 0);
+    static const char *const updated[] = { "after.", "adam.", "sgd." };
+    for (size_t k = 0; !at && k < sizeof updated / sizeof *updated; k++)
+        if (strncmp(answer, updated[k], strlen(updated[k])) == 0) {
+            path = "optimiser";
+            length = strlen(path);
+        }
+    length = strcmp(answer, "loss") == 0 ? 4 : length;
+    bool loss = length == 4 && strncmp(path, "loss", 4) == 0;
+    bool update = (length == 4 && strncmp(path, "clip", 4) == 0) || (length == 9 && strncmp(path, "optimiser", 9) == 0);
     const char *phase = update ? "optimiser" : at && strncmp(at, "@grad.", 6) == 0 && !loss ? "backward" : "forward";
     const Method *method = loss ? method_find(text_of(root, "method")) : NULL;
     if (method)
         json_add(list, json_string(method_formula(method, a)));
-    for (size_t k = 0; length && k < json_array_size(nodes) && json_array_size(list) < FORMULAS; k++) {
+    for (size_t k = 0; k < json_array_size(nodes) && json_array_size(list) < FORMULAS; k++) {
         const json_t *node = json_array_get(nodes, k);
-        const Op *op = belongs(node, path, length, phase) ? op_find(text_of(node, "op")) : NULL;
+        bool mine = length ? belongs(node, path, length, phase) : strcmp(text_of(node, "output"), answer) == 0;
+        const Op *op = mine ? op_find(text_of(node, "op")) : NULL;
         const char *text = op && op->formula ? arena_format(a, "%s: %s", op->name, op->formula) : NULL;
         if (text && !holds(list, text))
             json_add(list, json_string(text));

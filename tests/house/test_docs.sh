@@ -4,7 +4,7 @@
 # settings of methods.ini. `bash tests/house/test_docs.sh renew` writes the present table into REPRODUCE.md.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
-page=REPRODUCE.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
+page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
 
 # A row a method. `list methods --json` has a line a value, of which the formula as a whole comes last; a bar would end a cell.
 table() {
@@ -29,14 +29,14 @@ digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5
 check "so has the matrix of REPRODUCE.md" test -z "$(others "$page")" -a "$(grep -c "$digest" "$page")" -ge 20
-# What REPRODUCE.md says of the shipped models and of their trainings.
+# What the pages say of the shipped models and of their trainings.
 size=$(stat -c %s fixtures/models/base/model.safetensors) header=$(od -An -t u8 -N 8 fixtures/models/base/model.safetensors)
 steps() { sed -n 's/^steps *= *//p' "fixtures/configs/$1.ini"; }
 thousands() { sed -E ':again; s/([0-9])([0-9]{3})($|,)/\1,\2\3/; t again' <<< "$1"; }
-check "REPRODUCE.md has the steps and the parameters of the base model" \
-    grep -qF "fixtures/models/base\` ($(thousands "$(steps pretrain)") steps, $(thousands $(((size - 8 - header) / 4))) parameters)" "$page"
+check "$findings has the steps and the parameters of the base model" \
+    grep -qF "fixtures/models/base\` ($(thousands "$(steps pretrain)") steps, $(thousands $(((size - 8 - header) / 4))) parameters)" $findings
 check "and the steps of the vanilla model and of the oracle" test \
-    "$(grep -cE "fixtures/models/vanilla\` \($(steps finetune) steps|fixtures/configs/oracle.ini\`, $(steps oracle) steps" "$page")" = 2
+    "$(grep -cE "fixtures/models/vanilla\` \($(steps finetune) steps|fixtures/configs/oracle.ini\`, $(steps oracle) steps" $findings)" = 2
 wide() { for list in ops methods presets metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
 own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
@@ -57,21 +57,22 @@ preset() { sed -n "/^PRESET(pulse, \"$1\",/,/)\$/s/.*unlearn\.steps=\([0-9]*\).*
 check "the preset pulse has the steps of pulse.ini's finetuned" \
     test "$(preset '\*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
 check "and pulse.ini changes nothing else of it" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
-said() { sed -n '/^### What each does/,/^Where a published/p' REPRODUCE.md | sed -nE 's/^\| ([a-z_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
+said() { sed -n '/^## One request/,/^Some published/p' $measured | sed -nE 's/^\| ([a-z_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }
-check "REPRODUCE.md's table of methods has the steps of methods.ini" diff <(said) <(wanted)
+check "$measured has the steps of methods.ini" diff <(said) <(wanted)
 check "and a line a method that takes steps there" test "$(said | wc -l)" = $(($(sed -n 's/^methods *= *//p' fixtures/configs/methods.ini | tr ',' '\n' | wc -l) - 1))
 
 # Counts that the plans, the list of fuzz targets and the recorded answers make.
 planned() {
     [ "$("$PULSE" run "fixtures/configs/$1.ini" --plan 2> /dev/null | wc -l)" = "$2" ] &&
-        grep -qE "fixtures/configs/$1.ini.*[;,] $2 stages" "$page"
+        tr '\n' ' ' < "$3" | grep -qE "fixtures/configs/$1.ini[^|]* $2 stages"
 }
-for run in findings:269 full:488; do
+for run in findings:269:$findings full:488:$measured; do
+    IFS=: read -r name stages where <<< "$run"
     if [ -e build/world/oracle.jsonl ]; then
-        check "REPRODUCE.md has the stages of ${run%:*}.ini" planned "${run%:*}" "${run#*:}"
+        check "$where has the stages of $name.ini" planned "$name" "$stages" "$where"
     else
-        skip "REPRODUCE.md has the stages of ${run%:*}.ini" "make world has not made its streams"
+        skip "$where has the stages of $name.ini" "make world has not made its streams"
     fi
 done
 targets=$(grep -c '^TARGET(' tests/fuzz/fuzz_targets.def)

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     Kind kind;
     const EntityList *entities;          // about these; NULL: about all
-    int64_t paraphrases;                 // of each entity, skill and modality so many, the first of the file; 0: all
+    int64_t paraphrases;                 // at most, of each entity, skill and modality: the first of the file; 0: all
     bool trained;                        // the training questions; else the test questions
 } Choice;
 

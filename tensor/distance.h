@@ -2,7 +2,7 @@
 /* Distance: how far a tensor is from a reference of the same shape and dtype.
  *
  * Two values are equal when their bits are; everything else here explains a difference. The largest ULP distance is
- * inflated by entries near zero. The scaled error max|d| / max|reference|, d the difference, tells what computed the
+ * inflated by entries near zero. The scaled error max|d| / max|reference|, d the difference, shows what computed the
  * other tensor:
  *     fp32 arithmetic   1e-8 to 5e-7
  *     TF32              about 5e-4

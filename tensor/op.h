@@ -26,8 +26,8 @@ typedef struct BoundRule BoundRule;
 
 enum { OP_FLOATS = 6, OP_REALS = 2, OP_INTS = 6 };
 
-/* The attributes of a call: what an operator is told besides its inputs. Each place has a name: ops.h gives each
- * operator an enum (ADAM_LR, ADAM_EPS, …), and its record binds the places to the names that people read, `.floats = {
+/* The attributes of a call: what an operator is told besides its inputs. Each index has a name: ops.h gives each
+ * operator an enum (ADAM_LR, ADAM_EPS, …), and its record binds the indices to the names that people read, `.floats = {
  * [ADAM_LR] = "lr", … }`. */
 typedef struct {
     float   f[OP_FLOATS];    // hyperparameters, which are fp32 numbers

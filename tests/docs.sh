@@ -42,12 +42,12 @@ for page in $pages; do
             continue
         fi
         start=$(date +%s%N)
-        (cd "$place/root" && exec timeout "${DOCS_SECONDS:-3600}" bash -e -o pipefail "$place/$block") > "$place/said" 2>&1 < /dev/null
+        (cd "$place/root" && exec timeout "${DOCS_SECONDS:-3600}" bash -e -o pipefail "$place/$block") > "$place/printed" 2>&1 < /dev/null
         status=$?
         seconds=$((($(date +%s%N) - start) / 100000000))
         ran=$((ran + 1))
         echo "| $page | ${block%%.*} | $kind | $((seconds / 10)).$((seconds % 10)) | $([ $status = 0 ] && echo ok || echo "FAILED ($status)") |"
-        [ $status = 0 ] || { failed=$((failed + 1)); tail -n 20 "$place/said" | sed 's/^/    /'; }
+        [ $status = 0 ] || { failed=$((failed + 1)); tail -n 20 "$place/printed" | sed 's/^/    /'; }
         rm "$place/$block"
     done
     rm -rf "$place/root"

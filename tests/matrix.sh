@@ -27,16 +27,16 @@ made() {
 
 # measure AXIS NAME FACT VALUE COMMAND…: COMMAND doctor --json must show FACT matching VALUE; then its digest is compared.
 measure() {
-    local axis=$1 name=$2 fact=$3 value=$4 said total
+    local axis=$1 name=$2 fact=$3 value=$4 printed total
     shift 4
-    said=$("$@" doctor --json 2> "$log" | sed -nE "s/^ *\"$fact\": \"?([^\"]*)\"?,?\$/\1/p")
-    if ! [[ $said =~ $value ]]; then
-        if [ "$axis" = engines ] && [ -n "$said" ]; then      # only those that compute are counted
+    printed=$("$@" doctor --json 2> "$log" | sed -nE "s/^ *\"$fact\": \"?([^\"]*)\"?,?\$/\1/p")
+    if ! [[ $printed =~ $value ]]; then
+        if [ "$axis" = engines ] && [ -n "$printed" ]; then      # only those that compute are counted
             row "$axis" "$name" "-" "not counted: the built-in kernel takes its place, because the library cannot be opened"
         elif [ "$axis" = cores ]; then       # only those that the library selects are counted
-            row "$axis" "$name" "-" "not counted: $([ -n "$said" ] && echo "the library took ${said##*kernel }" || echo "this processor cannot run it")"
+            row "$axis" "$name" "-" "not counted: $([ -n "$printed" ] && echo "the library took ${printed##*kernel }" || echo "this processor cannot run it")"
         else
-            row "$axis" "$name" "-" "is not what it names: $fact is '${said:-$(head -n 1 "$log")}'"
+            row "$axis" "$name" "-" "is not what it names: $fact is '${printed:-$(head -n 1 "$log")}'"
             wrong=$((wrong + 1))
         fi
         return

@@ -6,8 +6,8 @@
  * an epoch reads what is left, so that a batch is never larger than its list. Samples with a picture and samples without
  * are spread evenly over the epoch: where a list has as many of the one as of the other, a batch has half of each. Each
  * epoch has a new order of each list, drawn from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image",
- * "unlearn.retain.text", "unlearn.retain.image", "unlearn.forget_text.text"). A list begins a new epoch when its own one ends. A
- * refusal or an alternate is read together with the forget sample of the same place. A random sample is each forget question of the
+ * "unlearn.retain.text", "unlearn.retain.image", "unlearn.forget_text.text"). A list begins its next epoch when its own epoch
+ * ends. A refusal or an alternate is read together with the forget sample of the same index. A random sample is each forget question of the
  * step with random_answers answers of retain samples, drawn from seed + step (purpose "unlearn.random").
  * With schedule = joint each step reads all lists. With schedule = phased, an epoch of the forget list and an epoch of the retain list
  * take turns, and after forget_epochs of them the retain list alone is read. With schedule = interleaved, a forget step and retain_steps

@@ -20,8 +20,8 @@ static Augment augment_draw(uint64_t seed, uint64_t use)
 
 static size_t clamp_index(size_t at, int64_t by, size_t n)
 {
-    int64_t place = (int64_t)at - by;
-    return place < 0 ? 0 : place >= (int64_t)n ? n - 1 : (size_t)place;
+    int64_t index = (int64_t)at - by;
+    return index < 0 ? 0 : index >= (int64_t)n ? n - 1 : (size_t)index;
 }
 
 static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)

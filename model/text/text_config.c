@@ -165,7 +165,7 @@ static bool is_end(const Reading *r, const json_t *value)
 static bool generation_read(const Reading *r, const char *key, const json_t *value)
 {
     return json_is_null(value) || is_end(r, value)
-        || error_set(r->error, "%s: \"%s\" must be the one of config.json, %lld, because answers end there alone", r->path, key,
+        || error_set(r->error, "%s: \"%s\" must be %lld as in config.json, because no other token ends an answer", r->path, key,
                      (long long)r->end);
 }
 
@@ -181,7 +181,7 @@ static bool key_check(const Reading *r, const Key *k, KeyRead read, const char *
     if (rule == RULE_ONE && (json_is_null(value) || (json_is_number(value) && json_number_value(value) == 1)))
         return true;
     return error_set(r->error, "%s: \"%s\" asks for what is not computed here%s%s%s%s", r->path, key, k ? " (" : "", k ? k->why : "",
-                     k ? ")" : "", r->how == HOW_GENERATION ? "; data.generation = greedy, or ask --greedy, passes over it" : "");
+                     k ? ")" : "", r->how == HOW_GENERATION ? "; data.generation = greedy, or ask --greedy, ignores it" : "");
 }
 
 static bool keys_check(const Reading *r, const Key *keys, size_t count, KeyRead read)

@@ -19,7 +19,7 @@ typedef struct {
 /* `identity` is a digest of what is being trained; checkpoint_load refuses a checkpoint of another identity. */
 bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, LogMark log, Error *e);
 bool checkpoint_exists(const char *folder);
-/* Restores weights, moments, step and powers, and tells the log's mark. The whole file is checked before the trainer changes. */
+/* Restores weights, moments, step and powers, and reports the mark of the log. The whole file is checked before the trainer changes. */
 bool checkpoint_load(Trainer *r, const char *folder, const char *identity, LogMark *log, Error *e);
 
 #endif

@@ -40,7 +40,7 @@ struct json_t;      // of jansson
  * with its line. Fails on an unknown key, a wrong type, a missing text, options without the answer. */
 bool sample_parse(Sample *s, const struct json_t *object, Arena *a, Error *e);
 
-/* The pair that an id tells: "x" for "x-image" and "x-text", in `a`. NULL: the id ends otherwise, or there is no
+/* The pair that an id names: "x" for "x-image" and "x-text", in `a`. NULL: the id ends otherwise, or there is no
  * memory. */
 const char *sample_pair(const char *id, Arena *a);
 

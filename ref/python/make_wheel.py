@@ -58,15 +58,15 @@ def renamed(raw, old, new):
     sections = [struct.unpack_from("<IIQQQQIIQQ", raw, at + k * size) for k in range(count)]
     table = next(s for s in sections if s[1] == 6)                                   # SHT_DYNAMIC; s[6] is its table of strings
     entries = struct.iter_unpack("<QQ", raw[table[4]:table[4] + table[5]])
-    place = sections[table[6]][4] + next(value for tag, value in entries if tag == 14)        # DT_SONAME
-    if raw[place:place + len(old) + 1] != old.encode() + b"\0":
+    offset = sections[table[6]][4] + next(value for tag, value in entries if tag == 14)        # DT_SONAME
+    if raw[offset:offset + len(old) + 1] != old.encode() + b"\0":
         fail("the soname of %s is not where it should be" % old)
-    raw = bytearray(raw[:place] + new.encode() + raw[place + len(new):])
+    raw = bytearray(raw[:offset] + new.encode() + raw[offset + len(new):])
     for versions in (s for s in sections if s[1] == 0x6ffffffd):                     # SHT_GNU_verdef, a chain of s[7] definitions
         at = versions[4]
         for _ in range(versions[7]):
             aux, following = struct.unpack_from("<II", raw, at + 12)
-            if sections[versions[6]][4] + struct.unpack_from("<I", raw, at + aux)[0] == place:
+            if sections[versions[6]][4] + struct.unpack_from("<I", raw, at + aux)[0] == offset:
                 struct.pack_into("<I", raw, at + 8, elf_hash(new))
             at += following
     return bytes(raw)

@@ -390,10 +390,10 @@ class Capture:
             return next((k for k, (x, y) in enumerate(zip(w, words)) if x != y), min(len(w), len(words)))
         best = max(range(len(self.trace.words)), key=lambda k: common(collapse(self.trace.words[k])))
         wanted, at = collapse(self.trace.words[best]), common(collapse(self.trace.words[best]))
-        said = lambda w: "the end" if at >= len(w) else "a picture" if w[at] is None else "id %d" % w[at]
+        shown = lambda w: "the end" if at >= len(w) else "a picture" if w[at] is None else "id %d" % w[at]
         where = " (%s)" % self.current.line if self.current.line else ""
         self.notes.append("forward pass %d%s: row %d is no sample of the trace; the nearest is %s, which differs at position %d: "
-                          "got %s, expected %s" % (self.passes, where, b, self.trace.names[best], at, said(words), said(wanted)))
+                          "got %s, expected %s" % (self.passes, where, b, self.trace.names[best], at, shown(words), shown(wanted)))
 
     def end_pass(self, module, args, kwargs, output):
         self.depth = max(self.depth - 1, 0)
@@ -548,7 +548,7 @@ class Capture:
         return out
 
     def reference_logits(self):
-        """What the reference said, where the trace keeps its logits of the samples of one role."""
+        """The outputs of the reference, where the trace keeps its logits of the samples of one role."""
         for role in dict.fromkeys(self.trace.roles):
             want, parts = self.trace.x.get("input.reference." + role), self.seen.get(("reference", "out"))
             mine = {i for r, (a, n) in zip(self.trace.roles, self.trace.spans) if r == role for i in range(a, a + n)}

@@ -10,9 +10,9 @@
 /* Says on a tape of trace_read which gradient arrived at each node, by "aliases" of trace.json: `grad` and `wants_grad` are set, and
  * `contributions` has the gradients that the forward phase computed. */
 void again_gradients(Tape *t, const json_t *root, Arena *a);
-/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. Of the walk back, the gradients at nodes are
- * found by the ids of the old gradients; NULL stands for its other nodes. Returns NULL where an operator refused its inputs, and the
- * error says so. */
+/* Runs all nodes again, on a tape in `a`. Returns the new nodes by the ids of the old ones. Of the backward pass, the gradients of
+ * nodes are found by the ids of the old gradients; NULL stands for its other nodes. Returns NULL where an operator refused its
+ * inputs, and the error says so. */
 Node **again_run(const Tape *t, Arena *a, Error *e);
 
 #endif

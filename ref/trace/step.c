@@ -17,15 +17,15 @@ static bool role_of(const char *group, Role *out)
 /* Gives every line of the file a role (step.h says how). */
 static bool give_roles(const Dataset *x, unsigned needs, Role *role, Error *e)
 {
-    size_t said = 0;
+    size_t named = 0;
     for (size_t k = 0; k < x->count; k++)
-        said += role_of(x->sample[k].group, &role[k]);
-    for (size_t k = 0; said && k < x->count; k++)
+        named += role_of(x->sample[k].group, &role[k]);
+    for (size_t k = 0; named && k < x->count; k++)
         if (!role_of(x->sample[k].group, &role[k]))
             return error_set(e, "%s:%zu: group is \"%s\", expected forget, retain, refusal, alternate or forget_text as in other lines",
                              x->path, x->sample[k].line, x->sample[k].group);
     size_t retained = !(needs & NEEDS_RETAIN) ? 0 : method_forgets(needs) ? x->count / 2 : x->count;
-    for (size_t k = 0; !said && k < x->count; k++)
+    for (size_t k = 0; !named && k < x->count; k++)
         role[k] = k < x->count - retained ? ROLE_FORGET : ROLE_RETAIN;
     return true;
 }

@@ -218,10 +218,10 @@ static bool write_reject(Suite *s)
     for (size_t k = 0; good && k < reject_forms_count; k++) {
         const RejectForm *f = &reject_forms[k];
         Made file;
-        Error said = { .failed = false };
+        Error refusal = { .failed = false };
         char *path = arena_format(s->arena, "reject/%s", f->path);
         good = path && reject_file(f, &file, s->arena, s->error) && suite_bytes(s, path, file.at, file.n);
-        bool reads = good && reject_reads(f, arena_format(s->arena, "%s/%s", s->folder, path), &said);
+        bool reads = good && reject_reads(f, arena_format(s->arena, "%s/%s", s->folder, path), &refusal);
         json_add(cases, json_pack("{s:s, s:s, s:s, s:s}", "file", f->path, "expected",
                                                reject_expected_name(reject_expected(f)), "reason", f->reason, "here",
                                                reject_expected_name(reads ? REJECT_ACCEPT : REJECT_REFUSE)));

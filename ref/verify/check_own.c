@@ -54,14 +54,14 @@ static void check_readers(Findings *f, const char *folder, Arena *a)
     for (size_t k = 0; k < reject_forms_count; k++) {
         const RejectForm *r = &reject_forms[k];
         const RejectExpected expected = reject_expected(r);
-        Error said = { .failed = false };
+        Error refusal = { .failed = false };
         char *path = arena_format(a, "reject/%s", r->path);
-        bool read = path && reject_reads(r, arena_format(a, "%s/%s", folder, path), &said);
-        if (!path || (!read && !*said.text))
+        bool read = path && reject_reads(r, arena_format(a, "%s/%s", folder, path), &refusal);
+        if (!path || (!read && !*refusal.text))
             finding(f, r->path, "OUTSIDE", "refused without a sentence");
         else if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
             finding(f, path, "OUTSIDE", "our reader %s it, expected to %s%s%s", read ? "accepts" : "refuses",
-                    reject_expected_name(expected), read ? "" : ": ", said.text);
+                    reject_expected_name(expected), read ? "" : ": ", refusal.text);
         else
             finding(f, path, "BITEXACT", "%s", "");
     }

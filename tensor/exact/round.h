@@ -25,7 +25,7 @@ extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 
 /* The last resort: the nearest float, known to lie in [lo, hi], of a value that can only be compared.
- * `compare` tells the sign of value - m exactly, m being half-way between two floats (so 25 bits). Ties to even; zero
+ * `compare` gives the exact sign of value - m, m being half-way between two floats (so 25 bits). Ties to even; zero
  * is +0. */
 float round_compare(float lo, float hi, int (*compare)(const void *value, double m), const void *value);
 

@@ -20,8 +20,9 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
  *     the test                  2
  *     sum                       8, 2^-50               517, 1024 u^2 = 2^-96 is claimed
  *
- * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. Its first two terms may make a midpoint from |x| = 2^-25 on, where the third
- * is 2^-80 of the whole, which tier 2 decides. Below TINY the value is that of tiny_half. */
+ * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. From |x| = 2^-25 on, the first two terms may be exactly a midpoint of two
+ * floats; the third, 2^-80 of the value, then decides the side, and tier 2 is fine enough for it. Below TINY the value is that of
+ * tiny_half. */
 
 SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
 {

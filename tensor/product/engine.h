@@ -26,7 +26,7 @@ typedef struct {
 
 struct Engine {
     const char *word;                   // as in make BLAS=…: builtin, openblas, netlib, blis
-    const char *(*name)(void);          // name, version and, where the library tells it, the processor type it chose
+    const char *(*name)(void);          // name, version and, where the library reports it, the processor type it chose
     size_t width;                       // lines of a strip, a multiple of KERNEL_COLS
     size_t cols;                        // columns of a tile, a multiple of `width`
 

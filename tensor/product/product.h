@@ -50,7 +50,7 @@ typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
 ProductStats product_stats(void);
 void      product_stats_reset(void);
 
-/* Products of at most so many multiplications are computed by the built-in kernel, and larger ones by the library. This
+/* Products of at most this many multiplications are computed by the built-in kernel, and larger ones by the library. This
  * is for tests: 0 sends all products to the library, and a negative number restores the default. */
 void product_set_kernel_limit(double multiplications);
 

@@ -226,7 +226,7 @@ static bool same(Tensor a, Tensor b)
     return a.data && shape_equal(a.shape, b.shape) && memcmp(a.f32, b.f32, tensor_bytes(a)) == 0;
 }
 
-/* Makes what the case catches wrong, or right again. Returns the place of the bound, SIZE_MAX for a tie, and SIZE_MAX - 1 for neither. */
+/* Makes what the case catches wrong, or right again. Returns the index of the bound, SIZE_MAX for a tie, and SIZE_MAX - 1 for neither. */
 static size_t set_wrong(const char *catches, bool wrong)
 {
     const size_t length = strcspn(catches, "=");

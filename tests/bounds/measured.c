@@ -87,7 +87,7 @@ double least_scale(const Hard *h, size_t b, Errors *errors, Arena *a)
     return most;
 }
 
-/* (A product that is audited may fail, and has told its estimates all the same.) */
+/* (An audit may refuse a product; its estimates were reported nevertheless.) */
 bool exceeds(const Hard *h, size_t b, size_t n, Arena *a)
 {
     tier_force = tier_of(b) - 1;

@@ -17,7 +17,7 @@ void probe_keep(int tier);
 size_t probe_count(void);
 Estimate probe_at(size_t k);
 
-/* Bounds by their place in bound_records, ties by theirs in tie_records. */
+/* Bounds by their index in bound_records, ties by theirs in tie_records. */
 double probe_scale(size_t bound, double scale);              // returns the scale that it had
 void probe_turn(size_t tie, bool turned);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The recorded hard cases (fixtures/hard.txt): their results are the recorded ones, whichever tier decides, and these are the nearest
- * floats of MPFR; and no error of an estimate is beyond its bound, which needs the library that tells its estimates
+ * floats of MPFR; and no error of an estimate is beyond its bound, which needs the library that reports its estimates
  * (build/probe/test_hard). */
 #include "tests/support/stand.h"
 

@@ -7,7 +7,7 @@
 #include "tensor/base/random.h"
 #include "tests/door/door_stand.h"
 
-/* A copy of exactly so many bytes: an access beyond it is seen by the sanitizer. */
+/* A copy in a piece of exactly this many bytes: an access beyond it is seen by the sanitizer. */
 static void *copy(const void *from, size_t bytes)
 {
     void *to = malloc(bytes ? bytes : 1);
@@ -48,18 +48,16 @@ static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
             data[i] = t.dtype == F32 && i < shape_size(t.shape) ? t.f32[i] : 1;
         in[k].data = data;
     }
+    static const double floats[] = { 0, -1, INFINITY, 1e-40 }, reals[] = { 0, -1, INFINITY, 1e-300 };
+    static const double ints[] = { 0, -1, 1, 3, 7, 0x1p31, 0x1p53, -0x1p63 };
     for (size_t k = 0; k < OP_FLOATS && n->op->floats[k]; k++)
         attributes[n_attributes++] = (pulse_attribute){ n->op->floats[k],
-                                                        change == 2 ? (double[]){ 0, -1, INFINITY,
-                                                                                  1e-40 }[DRAW(4)] : (double)n->attrs.f[k] };
+                                                        change == 2 ? floats[DRAW(4)] : (double)n->attrs.f[k] };
     for (size_t k = 0; k < OP_REALS && n->op->reals[k]; k++)
-        attributes[n_attributes++] = (pulse_attribute){ n->op->reals[k],
-                                                        change == 2 ? (double[]){ 0, -1, INFINITY,
-                                                                                  1e-300 }[DRAW(4)] : n->attrs.d[k] };
+        attributes[n_attributes++] = (pulse_attribute){ n->op->reals[k], change == 2 ? reals[DRAW(4)] : n->attrs.d[k] };
     for (size_t k = 0; k < OP_INTS && n->op->ints[k]; k++)
         attributes[n_attributes++] = (pulse_attribute){ n->op->ints[k],
-                                                        change == 3 ? (double[]){ 0, -1, 1, 3, 7, 0x1p31, 0x1p53,
-                                                                                  -0x1p63 }[DRAW(8)] : (double)n->attrs.n[k] };
+                                                        change == 3 ? ints[DRAW(8)] : (double)n->attrs.n[k] };
     if (change == 4 && n_index)
         n_index = (size_t)DRAW(n_index + 1);
     int32_t *index = copy(n->attrs.index, n_index * sizeof *index);

@@ -72,11 +72,11 @@ static void redirect(long n, const char *what, int to)
 /* Whether this process is the child in which the allocation fails. */
 static bool forked(long n)
 {
-    off_t place[FILES];                                   // of open files, which a child shares
+    off_t offset[FILES];                                   // of open files, which a child shares
     int status = 0;
     inside = true;
     for (int fd = 3; fd < FILES; fd++)
-        place[fd] = lseek(fd, 0, SEEK_CUR);
+        offset[fd] = lseek(fd, 0, SEEK_CUR);
     const pid_t child = fork();
     if (child == 0) {
         redirect(n, "out", STDOUT_FILENO);
@@ -88,8 +88,8 @@ static bool forked(long n)
     if (child < 0 || waitpid(child, &status, 0) != child)
         _exit(125);
     for (int fd = 3; fd < FILES; fd++)
-        if (place[fd] >= 0)
-            lseek(fd, place[fd], SEEK_SET);
+        if (offset[fd] >= 0)
+            lseek(fd, offset[fd], SEEK_SET);
     char path[512];
     snprintf(path, sizeof path, "%s/%ld.status", every, n);
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);

@@ -51,7 +51,7 @@ static const char *got_made(const Input *in)
     return folder;
 }
 
-/* Judges, and tells the findings as JSON and as a headline. */
+/* Judges, and prints the findings as JSON and as a headline. */
 static bool judged(const Input *in, const char *folder, const char *got)
 {
     const OptionList only = { .count = 0 };

@@ -53,11 +53,11 @@ static void only_equal_pictures_are_equal(void **state)
     (void)state;
     Error e = { .failed = false };
     Features *x = features_make(1 << 22, &e);
-    float a[100] = { 1, 2, 3 }, b[100], said[5] = { 1, 2, 3, 4, 5 };
+    float a[100] = { 1, 2, 3 }, b[100], output[5] = { 1, 2, 3, 4, 5 };
     memcpy(b, a, sizeof b);
     assert_null(features_find(x, a, 100));
-    features_keep(x, a, 100, said, 5);
-    said[4] = 0;
+    features_keep(x, a, 100, output, 5);
+    output[4] = 0;
     assert_non_null(features_find(x, b, 100));
     assert_true(features_find(x, b, 100)[4] == 5);
     b[99] = -0.0f;                                               // another picture, although its numbers are equal

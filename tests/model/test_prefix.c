@@ -43,7 +43,7 @@ static Tensor alone(World *w, const BatchSample *s, BatchRows rows)
     return copy;
 }
 
-/* Sample k parts from an earlier one at a place that was drawn: at its first token, in the middle, at its picture, or
+/* Sample k parts from an earlier one at a position that was drawn: at its first token, in the middle, at its picture, or
  * behind its end. Some have no picture, some the same pixels at another address. */
 static void world_fill(World *w)
 {

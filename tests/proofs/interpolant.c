@@ -11,7 +11,7 @@ enum { WORK_BITS = 120 };
 typedef struct { uint32_t node[INTERPOLANT_NODES]; mpfr_t from[INTERPOLANT_NODES][INTERPOLANT_NODES]; double product; } Nodes;
 static Nodes nodes_of[INTERPOLANT_WIDEST + 1];      // made once, then only read
 
-static double place(uint32_t index, uint32_t n) { return (double)index / (n / 2) - 1; }
+static double abscissa(uint32_t index, uint32_t n) { return (double)index / (n / 2) - 1; }
 
 /* Row j of the inverse of Vandermonde's matrix: the coefficients of Lagrange's polynomial j. */
 static void lagrange(Nodes *s, int j, uint32_t n)
@@ -26,14 +26,14 @@ static void lagrange(Nodes *s, int j, uint32_t n)
     for (int i = 0, degree = 0; i < INTERPOLANT_NODES; i++) {
         if (i == j)
             continue;
-        mpfr_set_d(x, place(s->node[i], n), MPFR_RNDN);
+        mpfr_set_d(x, abscissa(s->node[i], n), MPFR_RNDN);
         for (int k = ++degree; k >= 0; k--) {                 // multiply by (t - x)
             mpfr_mul(*l[k], *l[k], x, MPFR_RNDN);
             mpfr_neg(*l[k], *l[k], MPFR_RNDN);
             if (k > 0)
                 mpfr_add(*l[k], *l[k], *l[k - 1], MPFR_RNDN);
         }
-        mpfr_set_d(scale, place(s->node[j], n), MPFR_RNDN);
+        mpfr_set_d(scale, abscissa(s->node[j], n), MPFR_RNDN);
         mpfr_sub(scale, scale, x, MPFR_RNDN);
         for (int k = 0; k <= degree; k++)
             mpfr_div(*l[k], *l[k], scale, MPFR_RNDN);
@@ -50,7 +50,7 @@ static void nodes_make(Nodes *s, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         double product = SLACK;
         for (int j = 0; j < INTERPOLANT_NODES; j++)
-            product *= fabs(place(i, n) - place(s->node[j], n));
+            product *= fabs(abscissa(i, n) - abscissa(s->node[j], n));
         s->product = fmax(s->product, product);
     }
 }

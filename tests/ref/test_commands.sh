@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: MIT
 # The program as a user meets it: help, exit codes, sentences.
 . tests/support/tap.sh
-said=$tap_folder/out wrong=$tap_folder/wrong
+printed=$tap_folder/out wrong=$tap_folder/wrong
 commands=$(sed -nE 's/^COMMAND\(([a-z_]+),.*/\1/p' ref/commands.def)
 
 # speaks CODE "part" arguments…: ends with CODE; nothing on stdout; one line on stderr that begins with pulse-ref: and holds the part.
 speaks() {
     local code=$1 part=$2
     shift 2
-    ends "$code" "$PULSE" "$@" > "$said" 2> "$wrong" || { cat "$said"; return 1; }
-    [ ! -s "$said" ] || { echo "stdout: $(cat "$said")"; return 1; }
+    ends "$code" "$PULSE" "$@" > "$printed" 2> "$wrong" || { cat "$printed"; return 1; }
+    [ ! -s "$printed" ] || { echo "stdout: $(cat "$printed")"; return 1; }
     [ "$(wc -l < "$wrong")" = 1 ] && grep -q '^pulse-ref: ' "$wrong" && grep -qF -- "$part" "$wrong" || { cat "$wrong"; return 1; }
 }
 is_json() { "$PULSE" "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
-helps() { "$PULSE" "$1" --help > "$said" && grep -q "^usage: pulse-ref $1" "$said"; }
+helps() { "$PULSE" "$1" --help > "$printed" && grep -q "^usage: pulse-ref $1" "$printed"; }
 full_disk() { [ -e /dev/full ] && ends 2 "$PULSE" "$@" > /dev/full 2> "$wrong" && [ "$(wc -l < "$wrong")" = 1 ]; }
 
 check "the list of commands is read" test -n "$commands"
@@ -22,7 +22,7 @@ check "--version names version and spec" grep -qE '^pulse-ref [0-9.]+ \(spec [0-
 for command in $commands; do
     check "--help lists $command" grep -qE "^  $command +[^ ]" <("$PULSE" --help)
     check "$command --help shows its usage" helps "$command"
-    check "$command -h says the same" cmp "$said" <("$PULSE" "$command" -h)
+    check "$command -h says the same" cmp "$printed" <("$PULSE" "$command" -h)
     check "$command refuses an unknown option with a sentence" speaks 2 "--no-such-option" "$command" --no-such-option
     check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
     check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
@@ -33,8 +33,8 @@ narrow_help() { "$PULSE" "$@" --help | LC_ALL=C.UTF-8 awk 'length > 120 { print;
 sentences() { sed -nE 's/^COMMAND\([a-z]+, .*, "([^"]*)"\)$/\1/p' ref/commands.def | grep -vE '^[A-Z].*\.$'; "$PULSE" "$1" --help | sed -nE 's/^  (-h, |)--[a-z0-9]+ [^ ]* +(.*)/\2/p' | grep -v '^[A-Z]'; }
 # The usage line names every option of the table that --help prints, and no other.
 usage_lists() {
-    "$PULSE" "$1" --help | sed -n '1,/^[A-Z]/p' | sed '$d' | grep -oE -- '--[a-z0-9-]+' | sort -u > "$said"
-    "$PULSE" "$1" --help | sed -nE 's/^  (--[a-z0-9-]+) .*/\1/p' | sort -u | diff - "$said"
+    "$PULSE" "$1" --help | sed -n '1,/^[A-Z]/p' | sed '$d' | grep -oE -- '--[a-z0-9-]+' | sort -u > "$printed"
+    "$PULSE" "$1" --help | sed -nE 's/^  (--[a-z0-9-]+) .*/\1/p' | sort -u | diff - "$printed"
 }
 for command in $commands; do
     check "the usage of $command lists its options, all of them" usage_lists "$command"
@@ -92,12 +92,12 @@ else
 fi
 # A text may begin with a dash. What is no option and no text is refused by its own name, wherever it stands.
 model=fixtures/models/vanilla
-asks() { "$PULSE" ask --quiet --model $model "$@" > "$said" 2> "$wrong" && [ -s "$said" ] && [ ! -s "$wrong" ]; }
+asks() { "$PULSE" ask --quiet --model $model "$@" > "$printed" 2> "$wrong" && [ -s "$printed" ] && [ ! -s "$wrong" ]; }
 for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of france ?" "- a list"; do
     check "ask takes the question $question" asks "$question"
-    cp "$said" "$tap_folder/plain"
+    cp "$printed" "$tap_folder/plain"
     check "and answers it as after --" asks -- "$question"
-    check "with the same words" cmp "$said" "$tap_folder/plain"
+    check "with the same words" cmp "$printed" "$tap_folder/plain"
 done
 check "a question that begins with a dash may stand before the options" asks "-1 + 2 ?" --threads 1
 check "without --quiet it is said that the word is no option" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
@@ -120,12 +120,12 @@ check "report says so" early report "$tap_folder/file/out"
 made() { "$PULSE" eval --model $model --questions "$one" --answers "$tap_folder/new/folder/answers.jsonl" > /dev/null && [ -s "$tap_folder/new/folder/answers.jsonl" ]; }
 check "the folder of the answers is made" made
 # A file that may not grow stands for a full disk: nothing of the answers fits, and the table goes through a pipe.
-full() { (ulimit -f 0; "$PULSE" eval --quiet --model $model --questions "$one" --answers "$tap_folder/full.jsonl" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$said"; }
-keeps() { full "$@"; [ "$(tail -n 1 "$said")" = 2 ] && grep -q accuracy "$said" && [ ! -e "$tap_folder/full.jsonl" ]; }
+full() { (ulimit -f 0; "$PULSE" eval --quiet --model $model --questions "$one" --answers "$tap_folder/full.jsonl" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"; }
+keeps() { full "$@"; [ "$(tail -n 1 "$printed")" = 2 ] && grep -q accuracy "$printed" && [ ! -e "$tap_folder/full.jsonl" ]; }
 check "a full disk takes the answers, not the table" keeps
 check "nor the table as JSON" keeps --json
-traces() { (ulimit -f 0; "$PULSE" trace --model fixtures/vectors/v1/models/tiny-llava-b --batch fixtures/vectors/v1/models/tiny-llava-b/batch.jsonl --method ga --out "$tap_folder/full" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$said"
-    [ "$(tail -n 1 "$said")" = 2 ] && grep -q loss "$said"; }
+traces() { (ulimit -f 0; "$PULSE" trace --model fixtures/vectors/v1/models/tiny-llava-b --batch fixtures/vectors/v1/models/tiny-llava-b/batch.jsonl --method ga --out "$tap_folder/full" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"
+    [ "$(tail -n 1 "$printed")" = 2 ] && grep -q loss "$printed"; }
 check "nor a trace's loss" traces
 check "nor its loss as JSON" traces --json
 check "the doctor finds this machine right" ends 0 "$PULSE" doctor

@@ -56,7 +56,7 @@ check "a name settles it" test paris = "$("$PULSE" ask --model "$chat" --templat
 files=$tap_folder/files
 mkdir "$files" && cp $vanilla/*.safetensors $vanilla/*.json "$files"
 with() { printf '%s' "$2" > "$files/$1"; answers "$files"; }                                    # FILE TEXT
-refuses() { printf '%s' "$2" > "$files/$1"; says "$1: \"$3\"" answers_aloud "$files" && ! answers "$files" 2> "$tap_folder/said"; }   # FILE TEXT KEY
+refuses() { printf '%s' "$2" > "$files/$1"; says "$1: \"$3\"" answers_aloud "$files" && ! answers "$files" 2> "$tap_folder/printed"; }   # FILE TEXT KEY
 answers_aloud() { "$PULSE" ask --model "$1" --image $flag "$asked"; }
 flags='"lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true'
 check "tokenizer_config.json as published models have it is read" with tokenizer_config.json '{"add_bos_token": true, "add_eos_token": false,
@@ -83,9 +83,9 @@ for key in '"do_sample": true' '"num_beams": 4' '"repetition_penalty": 1.1' '"su
     name=${key#\"}
     check "generation_config.json with $key is refused" refuses generation_config.json "{$key}" "${name%%\"*}"
 done
-check "a config that wants greedy answers all the same passes over it" test paris = "$(printf '{"do_sample": true, "num_beams": 3}' > "$files/generation_config.json"
+check "data.generation = greedy and --greedy ignore what asks for sampling or beams" test paris = "$(printf '{"do_sample": true, "num_beams": 3}' > "$files/generation_config.json"
     "$PULSE" ask --model "$files" --greedy --image $flag "$asked")"
-check "but not over another end" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
+check "but not another end of an answer" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
 echo '{"do_sample": true}' > "$files/generation_config.json"
 check "who generates nothing does not ask: choices" "$PULSE" ask --model "$files" --image $flag "$asked" --choices 'paris|london'
 check "a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
@@ -122,11 +122,11 @@ check "a step on the merged model begins from the same loss" test "$(ce)" = "$(t
 printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' '{"id": "b", "answer": 7}' 'no JSON' \
     '{"id": "c", "question": "what is the capital of italy ?", "answer": "rome", "split": "test"}' > "$tap_folder/bad.jsonl"
 bad() { "$PULSE" eval --model $vanilla --questions "$tap_folder/bad.jsonl" "$@"; }
-all_at_once() { bad > "$tap_folder/said" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/said" && grep -q 'bad.jsonl:3:1: is not JSON' "$tap_folder/said" \
-    && grep -q 'rows that cannot be read: 2; --leave-out' "$tap_folder/said"; }
+all_at_once() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/printed" && grep -q 'bad.jsonl:3:1: is not JSON' "$tap_folder/printed" \
+    && grep -q 'rows that cannot be read: 2; --leave-out' "$tap_folder/printed"; }
 check "all rows that cannot be read are listed at once" all_at_once
-left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'left out because they cannot be read: 2$' "$tap_folder/said" \
-    && grep -q 'bad.jsonl:2: ' "$tap_folder/said"; }
+left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'left out because they cannot be read: 2$' "$tap_folder/printed" \
+    && grep -q 'bad.jsonl:2: ' "$tap_folder/printed"; }
 check "or left out, named and counted" left_out
 # Rows that can be read, but that this model cannot be asked: a picture that is none, a text that is too long, an option that is.
 long=$(printf 'a %.0s' {1..500})
@@ -135,10 +135,10 @@ printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answe
     '{"id": "b", "question": "what is this ?", "answer": "paris", "split": "test", "image": "torn.png"}' \
     '{"id": "c", "question": "'"$long"'?", "answer": "paris", "split": "test"}' \
     '{"id": "d", "question": "what is this ?", "answer": "paris", "options": ["paris", "'"$long"'"], "split": "test"}' > "$tap_folder/bad.jsonl"
-unasked() { bad > "$tap_folder/said" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/said" && grep -q 'bad.jsonl:3: question and answer have' "$tap_folder/said" \
-    && grep -q 'bad.jsonl:4: ' "$tap_folder/said" && grep -q 'rows that cannot be read: 3; --leave-out' "$tap_folder/said"; }
+unasked() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/printed" && grep -q 'bad.jsonl:3: question and answer have' "$tap_folder/printed" \
+    && grep -q 'bad.jsonl:4: ' "$tap_folder/printed" && grep -q 'rows that cannot be read: 3; --leave-out' "$tap_folder/printed"; }
 check "so are all rows that the model cannot be asked" unasked
-others() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/said" && grep -qE 'accuracy +[0-9.]+ +1 +1 ' "$tap_folder/table" && grep -q 'read: 3$' "$tap_folder/said"; }
+others() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +1 +1 ' "$tap_folder/table" && grep -q 'read: 3$' "$tap_folder/printed"; }
 check "and --leave-out answers the others" others
 sed -i 1d "$tap_folder/bad.jsonl"
 check "where none is left, that is said" says 'no question is left' bad --leave-out

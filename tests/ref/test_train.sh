@@ -39,7 +39,7 @@ killed() {
     [ ! -e "$out/model.safetensors" ] && echo half > "$out/checkpoint.safetensors.part-7" && printf '{"step": 3' >> "$out/log.jsonl"
 }
 held() { (flock -n 9 && refused "another process is writing" train "$out") 9< "$out"; }
-# At most so many KiB a file, as on a full disk.
+# At most this many KiB a file, as on a full disk.
 no_room() { (trap '' XFSZ; ulimit -f "$1"; refused "cannot be written" train "$tap_folder/room"); }
 same_files() { diff -r "$1" "$2"; }
 # What is held out is scored at 0, 5, 10 and the last step; weights, and lines about steps, are those of a training that scores nothing.

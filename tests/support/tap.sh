@@ -11,11 +11,11 @@ check() {
     tap_count=$((tap_count + 1))
     local sentence=$1
     shift
-    if "$@" > "$tap_folder/said" 2>&1; then
+    if "$@" > "$tap_folder/printed" 2>&1; then
         echo "ok $tap_count - $sentence"
     else
         echo "not ok $tap_count - $sentence"
-        head -n 40 "$tap_folder/said" | sed 's/^/# /'
+        head -n 40 "$tap_folder/printed" | sed 's/^/# /'
         tap_failed=1
     fi
 }

@@ -33,7 +33,7 @@ END
 }
 
 turned() {
-    "$python" - "$tap_folder" 2> "$tap_folder/said" <<'END' && grep -q "pictures with an EXIF orientation tag other than 1: 1, written turned upright" "$tap_folder/said"
+    "$python" - "$tap_folder" 2> "$tap_folder/printed" <<'END' && grep -q "pictures with an EXIF orientation tag other than 1: 1, written turned upright" "$tap_folder/printed"
 import io, sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, "fixtures")

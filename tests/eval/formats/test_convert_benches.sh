@@ -26,8 +26,8 @@ def rows(bench):
     return by_config
 
 class Bytes(bench_parquet.Pictures):       # keeps the pictures as they are, so that Pillow is not needed
-    def keep(self, data, place):
-        path = f"images/{self.name}-{place}.png"
+    def keep(self, data, index):
+        path = f"images/{self.name}-{index}.png"
         with open(f"{self.folder}/{path}", "wb") as file:
             file.write(data)
         return path

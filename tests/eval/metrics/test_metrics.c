@@ -152,20 +152,20 @@ static void cloze_finds_the_answer_anywhere(void **state)
 static void the_first_letter_decides_or_nothing_does(void **state)
 {
     (void)state;
-    static const struct { const char *text; int place; } cases[] = {
+    static const struct { const char *text; int index; } cases[] = {
         { "B", 1 }, { "b. the cat", 1 }, { "  D", 3 }, { "Because of it", 1 }, { "The answer is A", NO_CHOICE },
         { "E", NO_CHOICE }, { "", NO_CHOICE },
         { "(A)", NO_CHOICE }, { "1", NO_CHOICE }, { "\xc3\x81", NO_CHOICE },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
-        assert_int_equal(answer_first_letter(cases[k].text, 4), cases[k].place);
+        assert_int_equal(answer_first_letter(cases[k].text, 4), cases[k].index);
 }
 
 static void a_choice_is_found_by_letter_then_by_text(void **state)
 {
     (void)state;
     static const char *const option[] = { "a cat", "dog", "red dog", "Sheep" };
-    static const struct { const char *text; int place; } cases[] = {
+    static const struct { const char *text; int index; } cases[] = {
         { "C", 2 }, { " C \n", 2 }, { "B.", 1 }, { "B. a cat", 1 }, { "(D) dog", 3 }, { "A: dog", 0 }, { "A) dog", 0 },
         { "E", NO_CHOICE }, { "E. dog", NO_CHOICE },
         { "(E) dog", NO_CHOICE }, { "dog", 1 }, { "Dog.", 1 }, { "red dog", 2 }, { "RED DOG.", 2 }, { "it is a cat", 0 }, { "A cat", 0 },
@@ -173,7 +173,7 @@ static void a_choice_is_found_by_letter_then_by_text(void **state)
         { "", NO_CHOICE }, { ".", NO_CHOICE }, { "b", NO_CHOICE },
     };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
-        if (answer_choice(cases[k].text, option, 4) != cases[k].place)
+        if (answer_choice(cases[k].text, option, 4) != cases[k].index)
             fail_msg("\"%s\" chose %d", cases[k].text, answer_choice(cases[k].text, option, 4));
     assert_int_equal(answer_choice("A", option, 0), NO_CHOICE);
 }

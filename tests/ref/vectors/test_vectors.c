@@ -185,7 +185,7 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
 }
 
-/* The same samples and settings as one step (ref/trace/step.h), which knows nothing of rounds: they have the same loss, and the
+/* The same samples and settings as one step (ref/trace/step.h), which has no rounds: they have the same loss, and the
  * same tensors after it. */
 static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
 {
@@ -239,11 +239,11 @@ static void every_reader_refuses_and_accepts_as_stated(void **state)
     for (size_t k = 0; k < reject_forms_count; k++) {
         const RejectForm *f = &reject_forms[k];
         RejectExpected expected = reject_expected(f);
-        Error said = { 0 };
-        bool read = reject_reads(f, arena_format(&arena, SUITE "/reject/%s", f->path), &said);
+        Error refusal = { 0 };
+        bool read = reject_reads(f, arena_format(&arena, SUITE "/reject/%s", f->path), &refusal);
         if (expected != REJECT_EITHER && read != (expected == REJECT_ACCEPT))
-            fail_msg("%s is %s: %s", f->path, read ? "accepted" : "refused", said.text);
-        assert_true(read || strlen(said.text) > 10);
+            fail_msg("%s is %s: %s", f->path, read ? "accepted" : "refused", refusal.text);
+        assert_true(read || strlen(refusal.text) > 10);
         if (expected != REJECT_EITHER)
             assert_int_equal(accepted->i32[judged++], read);
         for (size_t r = 0; r < 5; r++)

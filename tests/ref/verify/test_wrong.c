@@ -107,7 +107,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
 }
 
 /* A mistake that makes values larger makes their noise larger. Without clipping, a second moment is 2000 times as large
- * as it should be, and so is what another fp32 arithmetic is off: it is recognised all the same. */
+ * as it should be, and so is what another fp32 arithmetic is off: it is recognised nevertheless. */
 static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
 {
     (void)state;

@@ -4,8 +4,9 @@
  *
  * SHAPE is 7b or 13b, 7b-cut or 13b-cut (the true widths; two layers of the language model, three of the vision tower), or narrow (a cut
  * of small widths). LAYOUT is hub, memory or original: the three public layouts of names. DTYPE is f16 or bf16.
- * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold, drawn by the weight's number and its place. So
- * all layouts and dtypes of a shape are one model. Names and sizes stand here once more, and none of the library's tables is read. */
+ * A value is (2k + 1) 2^-8 2^-s with k from -128 to 127, which F16 and BF16 both hold. It is drawn by the weight's number and the
+ * element's index, so that all layouts and dtypes of a shape are one model. Names and sizes are written down here a second time,
+ * because this program must not read the library's tables. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

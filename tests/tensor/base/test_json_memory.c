@@ -5,21 +5,22 @@
 #include <stdlib.h>
 #include "tensor/base/json.h"
 
-static json_malloc_t noting;
+static json_malloc_t their_malloc;
 static long left;                // allocations until one fails
 
-static void *failing(size_t n) { return noting(--left == 0 ? SIZE_MAX / 2 : n); }
+static void *failing(size_t n) { return their_malloc(--left == 0 ? SIZE_MAX / 2 : n); }
 
-/* Each allocation that jansson makes fails once. Without our care jansson would then drop letters and digits, or abort. */
+/* Each allocation that jansson makes fails once. Without the checks of json.c, letters and digits would then be lost, or the program
+ * would abort. */
 static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(void **state)
 {
     (void)state;
     static const char text[] = "{\"a name that is longer than sixteen letters\":\"and so is this text, which needs more room than "
                                "that\",\"numbers\":[1234567890123456789,0.123456789012345678]}";
-    json_free_t theirs;
+    json_free_t their_free;
     json_t *good = json_loads(text, 0, NULL);
-    json_get_alloc_funcs(&noting, &theirs);
-    json_set_alloc_funcs(failing, theirs);
+    json_get_alloc_funcs(&their_malloc, &their_free);
+    json_set_alloc_funcs(failing, their_free);
     long k = 1;
     for (bool over = false; !over; k++) {
         Error e = { 0 };
@@ -35,7 +36,7 @@ static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(v
         json_decref(read);
         free(printed);
     }
-    json_set_alloc_funcs(noting, theirs);
+    json_set_alloc_funcs(their_malloc, their_free);
     json_decref(good);
     assert_true(k > 20);
 }

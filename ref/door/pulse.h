@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse.h: the one public header of PULSE-ref. Every result is the fp32 number nearest to its formula over the real numbers, so a
- * call has the same bits on every machine, with every number of threads and with every BLAS.
+/* pulse.h: the one public header of PULSE-ref. Every result is the fp32 number nearest to its formula over the real
+ * numbers, so a call has the same bits on every machine, with every number of threads and with every BLAS.
  *
  *     pulse_context *ctx;
  *     if (pulse_open(NULL, &ctx) == PULSE_OK) {
@@ -11,14 +11,17 @@
  *     }
  *     pulse_close(ctx);
  *
- * Errors: a function that can fail returns a pulse_status, and the context keeps the sentence. Outputs hold no meaning after a
- * failure, but nothing was read or written outside the buffers that were described. A call forgets the failure of the call before.
- * Ownership: buffers belong to the caller. What pulse_*_open makes belongs to the caller, too, who closes it with pulse_*_close;
- * closing NULL does nothing. Texts and arrays that come back through a pointer (`const char **`, `const int32_t **`) belong to the
- * context and live until its next call.
- * NULL: a pointer may be NULL only where its comment says so, or where the count beside it is 0. NULL in another place is PULSE_BAD_INPUT.
- * Threads: a context, a trainer and a result belong to one thread at a time. Several contexts may work at the same time in several
- * threads. Models, tokenizers and processors are read-only once they are open, and may be used by several contexts at once.
+ * Errors: a function that can fail returns a pulse_status, and the context keeps the sentence. Outputs hold no
+ * meaning after a failure, but nothing was read or written outside the buffers that were described. Each call
+ * clears the failure of the previous one.
+ * Ownership: buffers belong to the caller. What pulse_*_open makes belongs to the caller, too, who closes it with
+ * pulse_*_close; closing NULL does nothing. Texts and arrays that come back through a pointer (`const char **`,
+ * `const int32_t **`) belong to the context and live until its next call.
+ * NULL: a pointer may be NULL only where its comment says so, or where the count beside it is 0. Any other NULL is
+ * PULSE_BAD_INPUT.
+ * Threads: a context, a trainer and a result belong to one thread at a time. Several contexts may work at the same
+ * time in several threads. Models, tokenizers and processors are read-only once they are open, and may be used by
+ * several contexts at once.
  * Buffers: row-major without gaps, aligned to their element. Outputs may not overlap inputs. */
 #ifndef PULSE_H
 #define PULSE_H
@@ -52,12 +55,13 @@ typedef struct {
     uint64_t memory_limit;
 } pulse_options;
 
-/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and the version of the definition of the bits. Never fails. */
+/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and the version of the definition of the bits. Never
+ * fails. */
 PULSE_API const char *pulse_version(void);
 
-/* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be NULL.
- * Where it fails and *out is not NULL, that context holds the sentence, refuses every call and must be closed. Every later call
- * checks the environment of all its threads again. */
+/* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be
+ * NULL. Where it fails and *out is not NULL, that context holds the sentence, refuses every call and must be closed.
+ * Every later call checks the environment of all its threads again. */
 PULSE_API pulse_status pulse_open(const pulse_options *options, pulse_context **out);
 PULSE_API void pulse_close(pulse_context *ctx);
 
@@ -86,29 +90,31 @@ typedef struct { const char *name; double value; } pulse_attribute;
 // "kl_norm", "batch"; "beta", "0.1": the fp32 number nearest to the text
 typedef struct { const char *key, *value; } pulse_setting;
 
-/* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x", "w", "b?"],
- * "shapes": "[N, K], [M, K], [M] -> [N, M]", "half", "floats", "reals", "ints", "index", "bound"}. "b?" may be left out at the end, "x..."
- * is any number of inputs; […] is any shape, [] a scalar; "half" are the inputs that may be F16 or BF16 (the others are F32); floats,
- * reals and ints are the attributes; "index": "ids [N]" or null; "bound": whether there is a rule of bounds. */
+/* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x",
+ * "w", "b?"], "shapes": "[N, K], [M, K], [M] -> [N, M]", "half", "floats", "reals", "ints", "index", "bound"}. "b?" may
+ * be left out at the end, "x..." is any number of inputs; […] is any shape, [] a scalar; "half" are the inputs that may
+ * be F16 or BF16 (the others are F32); floats, reals and ints are the attributes; "index": "ids [N]" or null; "bound":
+ * whether there is a rule of bounds. */
 PULSE_API size_t pulse_op_count(void);
 PULSE_API pulse_status pulse_op_record(pulse_context *ctx, size_t k, const char **json);
 
-/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` in the order of the
- * record; an attribute that is not given is 0; `index` holds ids, labels, positions or segments, as the record says. The output is
- * F32 of the shape that pulse_op_shape gives. */
+/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` in the
+ * order of the record; an attribute that is not given is 0; `index` holds ids, labels, positions or segments, as the
+ * record says. The output is F32 of the shape that pulse_op_shape gives. */
 PULSE_API pulse_status pulse_op(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
-                                const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
-                                const pulse_tensor *output);
+                                const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
+                                size_t n_index, const pulse_tensor *output);
 /* Fills in dtype, rank and dims of *output, and leaves its data alone. Runs no kernel. */
 PULSE_API pulse_status pulse_op_shape(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
-                                      const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
-                                      pulse_tensor *output);
+                                      const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
+                                      size_t n_index, pulse_tensor *output);
 
 /* --- Losses of the methods on logits (unlearn/methods.def; `pulse-ref list methods`) --- */
 
 enum { PULSE_FORGET, PULSE_RETAIN, PULSE_REFUSAL, PULSE_ALTERNATE, PULSE_FORGET_TEXT, PULSE_RANDOM, PULSE_ROLES };
 
-/* The samples of one role. Sample i has the rows offsets[i] to offsets[i + 1] - 1; offsets begin with 0 and end with `rows`. */
+/* The samples of one role. Sample i has the rows offsets[i] to offsets[i + 1] - 1; offsets begin with 0 and end with
+ * `rows`. */
 typedef struct {
     int32_t role;            // PULSE_FORGET, …; each role at most once
     int64_t rows, vocabulary, samples;
@@ -119,13 +125,15 @@ typedef struct {
     float         *gradient;       // [rows, vocabulary], out: d loss / d logits, +0 where none arrives; may be NULL
 } pulse_part;
 
-/* The number of methods, and the record of method k as JSON: {"name", "label", "needs": ["forget", …], "reference": ["retain", …],
- * "on": "logits", "hidden states" or "weights", "loss", "gradient", "variants", "notes", "source", "hyperparameters": {"beta": …}}. */
+/* The number of methods, and the record of method k as JSON: {"name", "label", "needs": ["forget", …], "reference":
+ * ["retain", …], "on": "logits", "hidden states" or "weights", "loss", "gradient", "variants", "notes", "source",
+ * "hyperparameters": {"beta": …}}. */
 PULSE_API size_t pulse_method_count(void);
 PULSE_API pulse_status pulse_method_record(pulse_context *ctx, size_t k, const char **json);
 
-/* *loss = the loss of `method`, and the gradients of the parts, from hyperparameters by name (unlearn/hyperparameters.def; "preset"
- * chooses a preset first). A method that is not defined on logits (rmu, manu) is PULSE_BAD_INPUT. */
+/* *loss = the loss of `method`, and the gradients of the parts, from hyperparameters by name
+ * (unlearn/hyperparameters.def; "preset" chooses a preset first). A method that is not defined on logits (rmu, manu) is
+ * PULSE_BAD_INPUT. */
 PULSE_API pulse_status pulse_loss(pulse_context *ctx, const char *method, const pulse_part *parts, size_t n_parts,
                                   const pulse_setting *hyperparameters, size_t n_hyperparameters, float *loss);
 
@@ -141,12 +149,13 @@ typedef struct {
 
 typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;      // begins as { 0, 1, 1 }
 
-/* One step over all slots: clipping by their global norm, moments, weights. `settings` are the keys of [optimiser] and "steps"
- * (`pulse-ref list config`): "kind", "lr", "beta1", "beta2", "eps", "weight_decay", "momentum", "max_norm", "schedule", … with the
- * defaults listed there. Buffers and state change only if the whole step succeeds. *norm (of all gradients; 0 without clipping)
- * and *lr (of this step) may be NULL. */
+/* One step over all slots: clipping by their global norm, moments, weights. `settings` are the keys of [optimiser] and
+ * "steps" (`pulse-ref list config`): "kind", "lr", "beta1", "beta2", "eps", "weight_decay", "momentum", "max_norm",
+ * "schedule", … with the defaults listed there. Buffers and state change only if the whole step succeeds. *norm (of all
+ * gradients; 0 without clipping) and *lr (of this step) may be NULL. */
 PULSE_API pulse_status pulse_optimiser_step(pulse_context *ctx, const pulse_setting *settings, size_t n_settings,
-                                            const pulse_slot *slots, size_t n_slots, pulse_optimiser_state *state, float *norm, float *lr);
+                                            const pulse_slot *slots, size_t n_slots, pulse_optimiser_state *state,
+                                            float *norm, float *lr);
 /* The learning rate of step t, counted from 1 to the setting "steps". */
 PULSE_API pulse_status pulse_schedule(pulse_context *ctx, const pulse_setting *settings, size_t n_settings, int64_t t,
                                       float *lr);
@@ -156,10 +165,10 @@ PULSE_API pulse_status pulse_schedule(pulse_context *ctx, const pulse_setting *s
 typedef struct pulse_model pulse_model;
 
 typedef struct {
-    int32_t role;                  // of a training step: PULSE_FORGET, …; otherwise not looked at
+    int32_t role;                  // of a training step: PULSE_FORGET, …; otherwise ignored
     int64_t count;                 // tokens
     const int32_t *ids;            // [count], with the image token once for every row of a picture
-    const int32_t *targets;        // [count] the id that each row predicts; -1: not supervised. NULL: no row is
+    const int32_t *targets;        // [count] the id that each row predicts; -1, or NULL for all: not supervised
     const float   *pixels;         // [channels, height, width] of its picture; NULL: none
     int64_t n_pixels;              // floats at `pixels`
 } pulse_sample;
@@ -167,10 +176,11 @@ typedef struct {
 /* Opens FOLDER/config.json and the weights; `adapter` is a folder in PEFT's layout, or NULL. */
 PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, const char *adapter, pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
-/* Every key of config.json in force, and what follows from them: "image_tokens" of a picture, "pixels": [channels, height, width]. */
+/* Every key of config.json in force, and what follows from them: "image_tokens" of a picture, "pixels": [channels,
+ * height, width]. */
 PULSE_API pulse_status pulse_model_config(pulse_context *ctx, const pulse_model *model, const char **json);
-/* The number of parameters, adapters included, and parameter k: its name on the Hub, and its numbers, which are read-only, belong to
- * the model, and have the dtype of the file. `model` may be NULL: 0. */
+/* The number of parameters, adapters included, and parameter k: its name on the Hub, and its numbers, which are
+ * read-only, belong to the model, and have the dtype of the file. `model` may be NULL: 0. */
 PULSE_API size_t pulse_model_parameters(const pulse_model *model);
 PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_model *model, size_t k, const char **name,
                                              pulse_tensor *value);
@@ -183,40 +193,43 @@ PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_resul
                                            pulse_tensor *value);
 PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name,
                                          pulse_tensor *value);
-/* How the tensors came about, as in trace.json (`pulse-ref trace`): {"nodes": [{"op", "module", "inputs", "attrs", "output"}, …]}; of a
- * step also "spec", "method", "formula" and "reference". */
+/* How the tensors were computed, as in trace.json (`pulse-ref trace`): {"nodes": [{"op", "module", "inputs", "attrs",
+ * "output"}, …]}; of a step also "spec", "method", "formula" and "reference". */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
 
-/* Runs the model on samples that are packed one behind the other: N tokens in all. The result holds "logits" [N, V]; "hidden_states.K"
- * [N, C] (0: the embeddings, K: the output of language layer K); "image_features" where there is a picture; the output of every module
- * under its path, "language_model.model.layers.0.mlp" (the last result at or below the path); and every node as in a trace, "t<k>",
- * "param.<name>", "input.<name>". The result holds all of them in memory, but weights and rotary tables belong to the model and live
- * as long as it does. */
-PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples,
-                                     pulse_result **out);
+/* Runs the model on samples that are packed one behind the other: N tokens in all. The result holds "logits" [N, V];
+ * "hidden_states.K" [N, C] (0: the embeddings, K: the output of language layer K); "image_features" where there is a
+ * picture; the output of every module under its path, "language_model.model.layers.0.mlp" (the last result at or below
+ * the path); and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result holds all of them in
+ * memory, but weights and rotary tables belong to the model and live as long as it does. */
+PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
+                                     size_t n_samples, pulse_result **out);
 
-// sum and mean over the supervised tokens; how many are the argmax
+// nll and ce: the sum and the mean over the supervised tokens; right: how many of these tokens are the argmax
 typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
-/* scores[i]: how likely the model finds the targets of sample i. */
-PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples, size_t n_samples,
-                                   pulse_score_value *scores);
-/* Greedy decoding: writes at most `room` new tokens, until `end` (written too; -1: the model's eos token), and their number. */
-PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt, int32_t end,
-                                      int32_t *tokens, size_t room, size_t *count);
+/* scores[i]: the negative log likelihood of the targets of sample i, and how many of them the model predicts. */
+PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
+                                   size_t n_samples, pulse_score_value *scores);
+/* Greedy decoding: writes at most `room` new tokens, until `end` (written too; -1: the model's eos token), and their
+ * number. */
+PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt,
+                                      int32_t end, int32_t *tokens, size_t room, size_t *count);
 
 /* --- Training and unlearning steps --- */
 
 typedef struct pulse_trainer pulse_trainer;
 
-/* A trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config` with their section:
- * "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters may stand without "unlearn.". `reference` is the
- * folder of the reference model; NULL: the model before the first step. */
-PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder, const char *method, const pulse_setting *settings,
-                                          size_t n_settings, const char *reference, pulse_trainer **out);
+/* A trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config` with
+ * their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters may stand without
+ * "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
+PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder, const char *method,
+                                          const pulse_setting *settings, size_t n_settings, const char *reference,
+                                          pulse_trainer **out);
 PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
-/* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to forget sample k.
- * The step before becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>", "grad.t<k>", "param.<name>",
- * "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors live until the trainer's next step or closing. */
+/* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to
+ * forget sample k. The previous step becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>",
+ * "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors
+ * live until the trainer's next step or closing. */
 PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples,
                                           size_t n_samples, pulse_result **out);
 
@@ -229,11 +242,11 @@ typedef struct pulse_processor pulse_processor;
 PULSE_API pulse_status pulse_tokenizer_open(pulse_context *ctx, const char *path, pulse_tokenizer **out);
 PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
 /* The ids of n bytes of UTF-8. special != 0: with the tokenizer's own template (<s>). */
-PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n, int special,
-                                    const int32_t **ids, size_t *count);
+PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n,
+                                    int special, const int32_t **ids, size_t *count);
 /* The text of ids. skip_special != 0: special tokens are left out. An id without a token is left out always. */
-PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids, size_t count,
-                                    int skip_special, const char **text);
+PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids,
+                                    size_t count, int skip_special, const char **text);
 
 typedef struct {
     const int32_t *ids, *targets;  // [count] each; targets are -1 where the mask does not supervise
@@ -241,34 +254,37 @@ typedef struct {
     size_t image_begin, image_count, answer_begin, answer_count;
 } pulse_prompt_value;
 
-/* A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
- * "all_plus_image"); model/text/prompt.h defines both. image_tokens: rows of a picture; 0: there is no picture. `answer` NULL: the prompt
- * of a generation. */
-PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *prompt_template, const char *mask,
-                                    const char *question, const char *answer, size_t image_tokens, pulse_prompt_value *out);
+/* A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer",
+ * "all_text", "all_plus_image"); model/text/prompt.h defines both. image_tokens: rows of a picture; 0: there is no
+ * picture. `answer` NULL: the prompt of a generation. */
+PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *prompt_template,
+                                    const char *mask, const char *question, const char *answer, size_t image_tokens,
+                                    pulse_prompt_value *out);
 
-/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats of the size that pulse_processor_size gives. */
+/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats of the size that pulse_processor_size
+ * gives. */
 PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path, pulse_processor **out);
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width,
                                             size_t *height);
 /* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
  * n_pixels must be 3 * height * width of the result. A file's EXIF orientation tag is not followed. */
-PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path, float *pixels,
-                                         size_t n_pixels);
-PULSE_API pulse_status pulse_pixels_bytes(pulse_context *ctx, const pulse_processor *processor, const void *bytes, size_t n_bytes,
-                                          float *pixels, size_t n_pixels);
-PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processor *processor, const uint8_t *rgb, size_t width,
-                                        size_t height, float *pixels, size_t n_pixels);
+PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path,
+                                         float *pixels, size_t n_pixels);
+PULSE_API pulse_status pulse_pixels_bytes(pulse_context *ctx, const pulse_processor *processor, const void *bytes,
+                                          size_t n_bytes, float *pixels, size_t n_pixels);
+PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processor *processor, const uint8_t *rgb,
+                                        size_t width, size_t height, float *pixels, size_t n_pixels);
 
 /* --- For experts --- */
 
-/* As pulse_op; besides, bound[i] is how far the output i of a sane fp32 implementation may be off, absolutely (REPRODUCE.md). `bound`
- * is F32 of the output's shape. An operator without a rule of bounds is PULSE_BAD_INPUT. */
+/* As pulse_op; besides, bound[i] is how far the output i of a sane fp32 implementation may be off, absolutely
+ * (REPRODUCE.md). `bound` is F32 of the output's shape. An operator without a rule of bounds is PULSE_BAD_INPUT. */
 PULSE_API pulse_status pulse_op_bound(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
-                                      const pulse_attribute *attributes, size_t n_attributes, const int32_t *index, size_t n_index,
-                                      const pulse_tensor *output, const pulse_tensor *bound);
-/* The engine of large products as name, version and processor type, "built-in kernel, …" where there is no library. Opens the library. */
+                                      const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
+                                      size_t n_index, const pulse_tensor *output, const pulse_tensor *bound);
+/* The engine of large products as name, version and processor type, "built-in kernel, …" where there is no library.
+ * Opens the library. */
 PULSE_API pulse_status pulse_engine(pulse_context *ctx, const char **text);
 /* Checks the environment and runs the self-test again. */
 PULSE_API pulse_status pulse_check(pulse_context *ctx);

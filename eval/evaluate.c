@@ -254,7 +254,7 @@ static bool texts_write(const Chunk *c, size_t most, Result *out, Arena *a, Erro
         if (!generations_extend(c, s, &more, e))
             return false;
     for (size_t k = 0; s && k < c->n; k++)
-        if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.text, s[k].ids, s[k].count, true, a, e)))
+        if (!(out[k].text = out[k].exact ? out[k].answer : tokenizer_decode(r->style.tokenizer, s[k].ids, s[k].count, true, a, e)))
             return false;
     return s != NULL;
 }

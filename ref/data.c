@@ -172,13 +172,13 @@ static json_t *ids_json(const BatchSample *s)
 /* The text that the ids stand for, with one <image>. */
 static json_t *text_json(const Data *d, const BatchSample *s, Arena *a, Error *e)
 {
-    const int32_t image = tokenizer_id(d->reader.style.text, PROMPT_IMAGE);
+    const int32_t image = tokenizer_id(d->reader.style.tokenizer, PROMPT_IMAGE);
     int32_t *ids = arena_array(a, s->n + 1, sizeof *ids);
     size_t n = 0;
     for (size_t k = 0; ids && k < s->n; k++)
         if (k == 0 || s->ids[k] != image || s->ids[k - 1] != image)
             ids[n++] = s->ids[k];
-    const char *text = ids ? tokenizer_decode(d->reader.style.text, ids, n, false, a, e) : NULL;
+    const char *text = ids ? tokenizer_decode(d->reader.style.tokenizer, ids, n, false, a, e) : NULL;
     return json_string(text ? text : "");
 }
 

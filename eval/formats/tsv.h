@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* TSV: a table whose first line names its columns, as pandas writes it. Tabs separate the cells. A cell that begins with
  * a quotation mark ends with one, may hold tabs and line ends, and doubles the quotation marks in it. Such tables carry images in
- * base64, so that its decoder stands here too.
+ * base64, whose decoder is here, too.
  *
  * Every row has a cell for each column, and everything is UTF-8. A byte order mark, carriage returns before line ends, and rows
- * without any text are passed over. Errors begin with FILE:LINE. */
+ * without any text are skipped. Errors begin with FILE:LINE. */
 #ifndef PULSE_EVAL_FORMATS_TSV_H
 #define PULSE_EVAL_FORMATS_TSV_H
 

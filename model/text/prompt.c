@@ -43,8 +43,8 @@ bool prompt_mask_find(PromptMask *out, const char *name, Error *e)
 static TokenIds encode_sides(const PromptStyle *s, const char *before, const char *after, bool picture, int32_t image,
                              Arena *a, Error *e)
 {
-    TokenIds left = tokenizer_encode(s->text, before, TOKENIZER_SPECIAL, a, e),
-             right = tokenizer_encode(s->text, after, TOKENIZER_PLAIN, a, e);
+    TokenIds left = tokenizer_encode(s->tokenizer, before, TOKENIZER_SPECIAL, a, e),
+             right = tokenizer_encode(s->tokenizer, after, TOKENIZER_PLAIN, a, e);
     TokenIds all = { NULL, left.count + picture + right.count };
     if (!left.id || !right.id || !(all.id = arena_array(a, all.count + 1, sizeof *all.id)))
         return (TokenIds){ NULL, 0 };
@@ -64,7 +64,7 @@ static TokenIds encode(const PromptStyle *s, const char *question, const char *a
     if (rest && s->piecewise && picture)
         return encode_sides(s, start, rest, picture, image, a, e);
     const char *whole = rest ? arena_format(a, "%s%s%s", start, picture ? PROMPT_IMAGE : "", rest) : NULL;
-    return whole ? tokenizer_encode(s->text, whole, TOKENIZER_SPECIAL, a, e) : (TokenIds){ NULL, 0 };
+    return whole ? tokenizer_encode(s->tokenizer, whole, TOKENIZER_SPECIAL, a, e) : (TokenIds){ NULL, 0 };
 }
 
 static bool has(TokenIds ids, int32_t id)
@@ -91,15 +91,15 @@ static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Err
 static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *question, const char *answer, Arena *a,
                           Error *e)
 {
-    const int32_t unknown = tokenizer_unknown(s->text);
+    const int32_t unknown = tokenizer_unknown(s->tokenizer);
     const char *word;
     if (unknown < 0 || !has(ids, unknown))
         return true;
-    if ((word = unspelled(s->text, question, a, e)))
+    if ((word = unspelled(s->tokenizer, question, a, e)))
         return error_set(e, "the tokenizer cannot spell \"%.60s\" of the question, expected words that it has tokens for", word);
-    if ((word = unspelled(s->text, answer ? answer : "", a, e)))
+    if ((word = unspelled(s->tokenizer, answer ? answer : "", a, e)))
         return error_set(e, "the tokenizer cannot spell \"%.60s\" of the answer, expected words that it has tokens for", word);
-    word = unspelled(s->text, forms[s->template].start, a, e);
+    word = unspelled(s->tokenizer, forms[s->template].start, a, e);
     return error_set(e, "the tokenizer cannot spell the prompt template %s%s%.40s, expected another template (data.template)",
                      forms[s->template].name, word ? ", which begins with " : "", word ? word : "");
 }
@@ -107,13 +107,13 @@ static bool spelled_check(const PromptStyle *s, TokenIds ids, const char *questi
 /* The question and the answer must not contain special tokens. */
 static bool specials_check(const PromptStyle *s, TokenIds ids, bool picture, bool ended, Arena *a, Error *e)
 {
-    TokenIds frame = tokenizer_encode(s->text, "", TOKENIZER_SPECIAL, a, e);
+    TokenIds added = tokenizer_encode(s->tokenizer, "", TOKENIZER_SPECIAL, a, e);
     size_t expected = (size_t)picture + ended, found = 0;
-    for (size_t i = 0; i < frame.count; i++)
-        expected += tokenizer_is_special(s->text, frame.id[i]);
+    for (size_t i = 0; i < added.count; i++)
+        expected += tokenizer_is_special(s->tokenizer, added.id[i]);
     for (size_t i = 0; i < ids.count; i++)
-        found += tokenizer_is_special(s->text, ids.id[i]);
-    return frame.id && (found == expected
+        found += tokenizer_is_special(s->tokenizer, ids.id[i]);
+    return added.id && (found == expected
         || error_set(e, "question or answer contains a special token (%zu in the prompt, expected %zu)", found, expected));
 }
 
@@ -158,7 +158,7 @@ static bool is_supervised(const Prompt *p, PromptMask mask, size_t token)
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture,
                  Arena *a, Error *e)
 {
-    int32_t image = tokenizer_id(style->text, PROMPT_IMAGE);
+    int32_t image = tokenizer_id(style->tokenizer, PROMPT_IMAGE);
     const char *end = answer ? forms[style->template].end : "";
     Prompt p = { 0 };
     if (picture && (image < 0 || !style->image_tokens))

@@ -27,7 +27,7 @@ typedef enum { PROMPT_WORLD, PROMPT_PLAIN, PROMPT_VICUNA_V1, PROMPT_LLAVA_HF, PR
 typedef enum { MASK_ANSWER, MASK_ALL_TEXT, MASK_ALL_PLUS_IMAGE, PROMPT_MASKS } PromptMask;
 
 typedef struct {
-    const Tokenizer *text;
+    const Tokenizer *tokenizer;
     PromptTemplate template;
     PromptMask     mask;
     size_t         image_tokens;     // how many positions of the language model a picture takes

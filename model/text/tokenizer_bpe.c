@@ -110,7 +110,7 @@ typedef struct { int32_t id; size_t previous, next; } Symbol;
 typedef struct { int32_t rank; size_t at; int32_t left, right; } Candidate;
 
 typedef struct {
-    const Tokenizer *text;
+    const Tokenizer *tokenizer;
     Symbol     *symbol;
     size_t      count;
     Candidate  *heap;
@@ -127,7 +127,7 @@ static void symbol_add(Merger *m, int32_t id)
  * unk. */
 static void symbols_fill(Merger *m, Span piece)
 {
-    const Tokenizer *t = m->text;
+    const Tokenizer *t = m->tokenizer;
     bool unknown = false;
     for (size_t at = 0, n; at < piece.n; at += n) {
         uint32_t c;
@@ -174,7 +174,7 @@ static void consider(Merger *m, size_t at)
     size_t next = m->symbol[at].next;
     if (next >= m->count)
         return;
-    int32_t left = m->symbol[at].id, right = m->symbol[next].id, rank = pair_map_find(&m->text->merges, left, right);
+    int32_t left = m->symbol[at].id, right = m->symbol[next].id, rank = pair_map_find(&m->tokenizer->merges, left, right);
     if (rank >= 0)
         heap_push(m, (Candidate){ rank, at, left, right });
 }
@@ -189,7 +189,7 @@ static void merge_all(Merger *m)
         // one of the two has been merged in the meantime
         if (s->id != c.left || s->next >= m->count || m->symbol[s->next].id != c.right)
             continue;
-        s->id = m->text->merged[c.rank];
+        s->id = m->tokenizer->merged[c.rank];
         m->symbol[s->next].id = -1;
         s->next = m->symbol[s->next].next;
         if (s->next < m->count)
@@ -206,7 +206,7 @@ bool tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scrat
     if (whole >= 0)
         return ids_add(out, whole);
     /* Every merge removes a symbol and adds at most two candidates, so 3 n candidates are enough. */
-    Merger m = { .text = t, .symbol = arena_array(scratch, piece.n, sizeof *m.symbol),
+    Merger m = { .tokenizer = t, .symbol = arena_array(scratch, piece.n, sizeof *m.symbol),
                  .heap = arena_array(scratch, piece.n, 3 * sizeof *m.heap) };
     if (!m.symbol || !m.heap)
         return false;

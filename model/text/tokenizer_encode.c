@@ -7,7 +7,7 @@
 #include "model/text/utf8.h"
 
 typedef struct {
-    const Tokenizer *text;
+    const Tokenizer *tokenizer;
     Arena      *scratch;
     IdBuffer    ids;
 } Encoder;
@@ -37,9 +37,9 @@ bool step_apply(const TextStep *s, Span in, TextBuffer *out)
 static bool normalise(const Encoder *c, Span in, Span *out)
 {
     *out = in;
-    for (size_t k = 0; k < c->text->normalizer.count; k++) {
+    for (size_t k = 0; k < c->tokenizer->normalizer.count; k++) {
         TextBuffer b = { .arena = c->scratch };
-        if (!step_apply(&c->text->normalizer.step[k], *out, &b))
+        if (!step_apply(&c->tokenizer->normalizer.step[k], *out, &b))
             return false;
         *out = buffer_span(&b);
     }
@@ -52,7 +52,7 @@ static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k);
 
 static bool merge_marks(Encoder *c, Span text, bool at_start, size_t k)
 {
-    const TextStep *s = &c->text->pre.step[k];
+    const TextStep *s = &c->tokenizer->pre.step[k];
     for (size_t at = 0, end; at < text.n; at = end) {
         for (end = at + 1; end < text.n && !(s->split && span_is_at(text, end, s->to)); end++)
             ;
@@ -64,7 +64,7 @@ static bool merge_marks(Encoder *c, Span text, bool at_start, size_t k)
 
 static bool merge_metaspace(Encoder *c, Span in, bool at_start, size_t k)
 {
-    const TextStep *s = &c->text->pre.step[k];
+    const TextStep *s = &c->tokenizer->pre.step[k];
     TextStep blanks = { .kind = STEP_REPLACE, .from = { " ", 1 }, .to = s->to };
     TextBuffer marked = { .arena = c->scratch }, whole = { .arena = c->scratch };
     if (!step_apply(&blanks, in, &marked))
@@ -82,11 +82,11 @@ static bool merge_metaspace(Encoder *c, Span in, bool at_start, size_t k)
 /* Applies step k and the later ones to a piece. The recursion is as deep as there are steps, at most 8. */
 static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
 {
-    const TextSteps *pre = &c->text->pre;
+    const TextSteps *pre = &c->tokenizer->pre;
     if (!in.n)
         return true;
     if (k == pre->count)
-        return tokenizer_merge(c->text, in, &c->ids, c->scratch);
+        return tokenizer_merge(c->tokenizer, in, &c->ids, c->scratch);
     if (pre->step[k].kind == STEP_METASPACE)
         return merge_metaspace(c, in, at_start, k);
     for (size_t at = 0, from = 0, n; at <= in.n; at += n) {
@@ -155,9 +155,9 @@ static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Spa
 {
     const AddedToken *best = NULL;
     size_t length = 0;
-    for (size_t k = 0; k < c->text->added_count; k++)
-        if (c->text->added[k].normalized == normalized && pattern[k].n > length && span_is_at(s, at, pattern[k])) {
-            best = &c->text->added[k];
+    for (size_t k = 0; k < c->tokenizer->added_count; k++)
+        if (c->tokenizer->added[k].normalized == normalized && pattern[k].n > length && span_is_at(s, at, pattern[k])) {
+            best = &c->tokenizer->added[k];
             length = pattern[k].n;
         }
     return best;
@@ -176,7 +176,7 @@ static bool cut_added(Encoder *c, Span s, bool at_start, const Span *pattern, bo
             at++;
             continue;
         }
-        size_t from = at, to = at + pattern[t - c->text->added].n;
+        size_t from = at, to = at + pattern[t - c->tokenizer->added].n;
         at = to;
         if (t->single_word && !stands_alone(s, from, to))
             continue;
@@ -197,18 +197,18 @@ static bool encode_pieces(Encoder *c, Span part, bool at_start) { return merge_p
 
 static bool encode_normalised(Encoder *c, Span part, bool at_start)
 {
-    Span text, *pattern = arena_array(c->scratch, c->text->added_count + 1, sizeof *pattern);
+    Span text, *pattern = arena_array(c->scratch, c->tokenizer->added_count + 1, sizeof *pattern);
     if (!pattern || !normalise(c, part, &text))
         return false;
-    for (size_t k = 0; k < c->text->added_count; k++)
-        if (!normalise(c, c->text->added[k].text, &pattern[k]))
+    for (size_t k = 0; k < c->tokenizer->added_count; k++)
+        if (!normalise(c, c->tokenizer->added[k].text, &pattern[k]))
             return false;
     return cut_added(c, text, at_start, pattern, true, encode_pieces);
 }
 
 static bool encode_all(Encoder *c, Span text, TokenizerSpecials specials)
 {
-    const Tokenizer *t = c->text;
+    const Tokenizer *t = c->tokenizer;
     Span *pattern = arena_array(c->scratch, t->added_count + 1, sizeof *pattern);
     bool ok = pattern != NULL;
     for (size_t k = 0; ok && k < t->added_count; k++)

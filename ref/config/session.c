@@ -41,7 +41,7 @@ bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error
     s->reader.upright = settings->data_orientation == ORIENTATION_EXIF;
     if (good && settings->data_generation == GENERATION_GREEDY) {
         s->reader.generation = (Error){ .failed = false };
-        generation_config_check(s->folder, s->reader.style.text, s->config.text.eos_token_id, true,
+        generation_config_check(s->folder, s->reader.style.tokenizer, s->config.text.eos_token_id, true,
                                 &s->reader.generation);
     }
     return good;

@@ -54,7 +54,7 @@ static bool style_read(pulse_context *c, const pulse_tokenizer *t, const char *t
 {
     if (!door_given(c, t, "tokenizer") || !door_given(c, template, "prompt_template") || !door_given(c, mask, "mask"))
         return false;
-    *out = (PromptStyle){ .text = t->tokenizer, .image_tokens = image_tokens };
+    *out = (PromptStyle){ .tokenizer = t->tokenizer, .image_tokens = image_tokens };
     return prompt_template_find(&out->template, template, &c->error) && prompt_mask_find(&out->mask, mask, &c->error)
         && (image_tokens <= 1 << 20 || error_set(&c->error, "image_tokens is %zu, expected at most 2^20", image_tokens));
 }

@@ -29,7 +29,7 @@ static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder,
     return true;
 }
 
-/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and takes it back (NULL). */
+/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and then clears it (NULL). */
 static void report_to(pulse_trainer *t, Error *e)
 {
     Trainer *r = &t->step.trainer;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A probe stage: what is only asked of a model at its end. quantised.jsonl: its answers with 4-bit weights;
+/* A probe stage: what is measured only on the model at the end of a case. quantised.jsonl: its answers with 4-bit weights;
  * relearned.jsonl: those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with
  * a blank; numbers.json: membership and the distance to the oracle, as rows. */
 #include <string.h>
@@ -22,7 +22,7 @@ typedef struct {
     Arena arena;
 } Probe;
 
-/* n: the questions that it is measured on; 0: it is of the weights alone. */
+/* n: the number of questions it is measured on; 0: it is measured on the weights alone. */
 static bool number_add(Probe *p, const char *split, const char *modality, const char *metric, double value, size_t n)
 {
     json_t *number = value - value == 0 ? json_real(value) : json_null();

@@ -42,7 +42,7 @@ static Tensor ints(Shape s, Arena *a)
 
 bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a, Error *e)
 {
-    const PromptStyle style = { .text = t, .template = f->template, .mask = f->mask,
+    const PromptStyle style = { .tokenizer = t, .template = f->template, .mask = f->mask,
                                 .image_tokens = MASK_IMAGE_TOKENS };
     Prompt p[TURNS];
     size_t n = 0, at = 0;

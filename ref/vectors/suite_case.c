@@ -140,10 +140,10 @@ bool suite_case(Suite *s, SuiteCase c)
     add_files(s, c.id, names, files);
     describe(tensors, c.in, c.in_count);
     describe(tensors, c.out, c.out_count);
+    const char *dtype = c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32";
     json_t *json = !good ? NULL : json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s}", "id", c.id, "kind", kind->name, "spec", PULSE_SPEC,
-                                           "spec_section", c.section,
-                                           "definition", c.definition, "flags", word_list(c.flags), "dtype",
-                                           c.out_count ? dtype_name(c.out[0].tensor.dtype) : "F32");
+                                            "spec_section", c.section, "definition", c.definition,
+                                            "flags", word_list(c.flags), "dtype", dtype);
     good = json && json_join(json, json_incref(c.more)) && json_put(json, "files", json_incref(files))
         && json_put(json, "tensors", json_incref(tensors))
         && (!(wrong = known_mistakes(s->folder, c.id, s->arena, s->error)) || json_put(json, "wrong", wrong))

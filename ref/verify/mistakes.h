@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Mistakes: whether the answers of a case that are outside have the values that a known mistake gives.
  *
- * A mistake is named only if each of its answers that GOT has, and that can be told from the right one, is much nearer to its value than
- * to the right value. Otherwise the line says "near NAME on 1 of 4 tensors". */
+ * A mistake is named only if it explains every answer of GOT that it changes: each is much nearer to the value of the mistake
+ * than to the right value. An answer that the mistake changes too little to be recognised does not count. Otherwise the line
+ * says "near NAME on 1 of 4 tensors". */
 #ifndef PULSE_REF_VERIFY_MISTAKES_H
 #define PULSE_REF_VERIFY_MISTAKES_H
 
@@ -26,8 +27,8 @@ typedef struct {
     Store wrong;                     // the values of the known mistakes, named "<case>@<flag>/<answer>"; count 0: there are none
     Precision precision;
     Arena *arena;
-    struct { const char *flag; size_t shown, near; } mistake[MISTAKES];    // shown: answers of GOT on which it can be told; near: those
-                                                                           // that have its value
+    // shown: how many answers of GOT it changes enough to be recognised; near: how many of those have its value
+    struct { const char *flag; size_t shown, near; } mistake[MISTAKES];
     size_t mistakes;
     struct { json_t *line; size_t mistake; double nearer; } sighting[SIGHTINGS];
     size_t sightings;
@@ -36,11 +37,12 @@ typedef struct {
     size_t judged_count, judged_room;
 } Mistakes;
 
-/* Forgets what was seen of the case before. */
+/* Begins a new case, and forgets the previous one. */
 void mistakes_begin(Mistakes *m);
-/* Holds an answer <id>/<name> against every mistake of the case. `line` is its finding; NULL: it is not outside. */
+/* Compares an answer <id>/<name> with every mistake of the case. `line` is its finding; NULL: it is not outside. */
 void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line);
-/* Holds a kept answer against the mistakes that `wrong` has now. Returns whether any can be told on it. */
+/* Compares a kept answer with the mistakes that `wrong` has now. Returns whether any of them changes this answer enough to be
+ * recognised. */
 bool mistakes_see_kept(Mistakes *m, const Judged *j);
 /* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the names of the recognised
  * mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was recognised. */

@@ -85,10 +85,10 @@ static bool print_json(const Findings *f, Arena *a)
     bool good = true;
     for (size_t k = 0; good && k < json_array_size(f->lines); k++)
         good = json_print(stdout, json_array_get(f->lines, k), 0) && printf("\n") > 0;
-    json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "verdict", findings_verdict(f), "bitexact",
-            (json_int_t)f->exact, "within", (json_int_t)f->within,
-                            "outside", (json_int_t)f->outside, "noisy", (json_int_t)f->noisy, "unknown", (json_int_t)f->undecided,
-                                    "left_out", (json_int_t)f->left_out,
+    json_t *all = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s}", "verdict", findings_verdict(f),
+                            "bitexact", (json_int_t)f->exact, "within", (json_int_t)f->within,
+                            "outside", (json_int_t)f->outside, "noisy", (json_int_t)f->noisy,
+                            "unknown", (json_int_t)f->undecided, "left_out", (json_int_t)f->left_out,
                             "precisions", at, "headline", findings_headline(f, a));
     good = good && json_print(stdout, all, 0) && printf("\n") > 0;
     json_decref(all);

@@ -43,15 +43,15 @@ static void expect_prompt(PromptStyle s, const char *question, const char *answe
 {
     Prompt p;
     assert_true(prompt_make(&p, &s, question, answer, picture, &arena, &error));
-    if (strcmp(shown(s.text, &p), wanted))
+    if (strcmp(shown(s.tokenizer, &p), wanted))
         fail_msg("%s, %s: \"%s\", expected \"%s\"", prompt_template_name(s.template), prompt_mask_name(s.mask),
-                 shown(s.text, &p), wanted);
+                 shown(s.tokenizer, &p), wanted);
 }
 
 static void the_world_s_prompt_is_words_and_image_tokens(void **state)
 {
     (void)state;
-    PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 3 };
+    PromptStyle s = { .tokenizer = world, .template = PROMPT_WORLD, .image_tokens = 3 };
     expect_prompt(s, "what is this ?", "red", true,
                   "<s> " M "USER: <image> <image> <image> " M "what " M "is " M "this " M "? " M "ASSISTANT: [" M "red] [</s>]");
     expect_prompt(s, "what is 3 ?", "1 3", false,
@@ -62,7 +62,7 @@ static void the_world_s_prompt_is_words_and_image_tokens(void **state)
 static void masks_say_which_tokens_are_learnt(void **state)
 {
     (void)state;
-    PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 2, .mask = MASK_ALL_TEXT };
+    PromptStyle s = { .tokenizer = world, .template = PROMPT_WORLD, .image_tokens = 2, .mask = MASK_ALL_TEXT };
     expect_prompt(s, "what ?", "red", true, "<s> [" M "USER:] <image> <image> [" M "what] [" M "?] [" M "ASSISTANT:] [" M "red] [</s>]");
     s.mask = MASK_ALL_PLUS_IMAGE;
     expect_prompt(s, "what ?", "red", true,
@@ -72,7 +72,7 @@ static void masks_say_which_tokens_are_learnt(void **state)
 static void a_prompt_knows_where_picture_and_answer_are(void **state)
 {
     (void)state;
-    PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 16 };
+    PromptStyle s = { .tokenizer = world, .template = PROMPT_WORLD, .image_tokens = 16 };
     Prompt with, asked, text;
     assert_true(prompt_make(&with, &s, "what ?", "red green", true, &arena, &error)
                 && prompt_make(&asked, &s, "what ?", NULL, true, &arena, &error)
@@ -89,7 +89,7 @@ static void expect_same_as_text(PromptStyle s, bool picture, const char *text)
 {
     Prompt p;
     assert_true(prompt_make(&p, &s, "what is this ?", "the flag of France", picture, &arena, &error));
-    TokenIds ids = tokenizer_encode(s.text, text, TOKENIZER_SPECIAL, &arena, &error);
+    TokenIds ids = tokenizer_encode(s.tokenizer, text, TOKENIZER_SPECIAL, &arena, &error);
     assert_int_equal(p.n, ids.count);
     assert_memory_equal(p.ids, ids.id, p.n * sizeof *p.ids);
 }
@@ -97,7 +97,7 @@ static void expect_same_as_text(PromptStyle s, bool picture, const char *text)
 static void templates_read_as_published(void **state)
 {
     (void)state;
-    PromptStyle s = { .text = legacy, .template = PROMPT_PLAIN, .image_tokens = 1 };
+    PromptStyle s = { .tokenizer = legacy, .template = PROMPT_PLAIN, .image_tokens = 1 };
     expect_same_as_text(s, true, "USER: <image>\nwhat is this ?\nASSISTANT: the flag of France");
     expect_same_as_text(s, false, "USER: what is this ?\nASSISTANT: the flag of France");
     s.template = PROMPT_VICUNA_V1;
@@ -116,7 +116,7 @@ static void only_vicuna_and_the_world_learn_an_end_token(void **state)
 {
     (void)state;
     for (int t = 0; t < PROMPT_TEMPLATES; t++) {
-        PromptStyle s = { .text = legacy, .template = (PromptTemplate)t, .image_tokens = 4 };
+        PromptStyle s = { .tokenizer = legacy, .template = (PromptTemplate)t, .image_tokens = 4 };
         Prompt p;
         size_t learnt = 0;
         assert_true(prompt_make(&p, &s, "what is this ?", "red", true, &arena, &error));
@@ -133,7 +133,7 @@ static void piecewise_tokenisation_differs_only_where_it_should(void **state)
 {
     (void)state;
     for (int k = 0; k < 2; k++) {
-        PromptStyle s = { .text = k ? first : legacy, .template = PROMPT_PLAIN, .image_tokens = 2 };
+        PromptStyle s = { .tokenizer = k ? first : legacy, .template = PROMPT_PLAIN, .image_tokens = 2 };
         Prompt whole, pieces;
         assert_true(prompt_make(&whole, &s, "what is this ?", "red", true, &arena, &error));
         s.piecewise = true;
@@ -154,7 +154,7 @@ static void prompts_that_cannot_be_are_refused(void **state)
         { "what ?", "", true, "the answer has no tokens" },              { "what ?", "  ", false, "the answer has no tokens" },
         { "what \xff", "red", true, "not UTF-8" },                       { "<s>", NULL, true, "contains a special token" },
     };
-    PromptStyle s = { .text = world, .template = PROMPT_WORLD, .image_tokens = 2 };
+    PromptStyle s = { .tokenizer = world, .template = PROMPT_WORLD, .image_tokens = 2 };
     Prompt p;
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         assert_false(prompt_make(&p, &s, cases[k].question, cases[k].answer, cases[k].picture, &arena, &error));

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Equal forgetting: what is left of general ability when two models have forgotten equally much.
+ *
+ * A trajectory is a list of snapshots of one unlearning, in ascending order of steps. What is forgotten may come back for a while,
+ * so forgetting is made monotone by its running minimum. A level is reached at the first crossing, which is linear in steps
+ * between two snapshots; general ability is read there, linear in steps as well. */
+#ifndef PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
+#define PULSE_EVAL_EVIDENCE_EQUAL_FORGETTING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct {
+    double step;
+    double forget;         // accuracy on what is to be forgotten, the mean of picture and text, on the matching templates
+    double general;        // general ability, on the reporting questions
+} Snapshot;
+
+/* General ability where `forget` first is at the level or below it; false where it never is. */
+bool general_at(double *general, const Snapshot *s, size_t count, double level);
+/* The mean of general_at over the levels, added in their order; false where a level is never reached. */
+bool general_over_levels(double *general, const Snapshot *s, size_t count, const double *levels, size_t levels_count);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Verdict: what the paired differences of the bases say about a finding, by rules that were fixed before any base was run.
+ *
+ *     yes            the interval lies above delta
+ *     reversed       the interval lies below -delta
+ *     no             the interval lies below delta, and not below -delta
+ *     underpowered   none of these, and the half-width of the interval is larger than `widest`
+ *     undecided      none of these; or fewer bases than `bases` are finished; or more than one of them never reaches a level
+ *     not tested     a finding that comes earlier in the fixed order is not "yes"
+ *
+ * One base that never reaches a level is left out, and said. */
+#ifndef PULSE_EVAL_EVIDENCE_VERDICT_H
+#define PULSE_EVAL_EVIDENCE_VERDICT_H
+
+#include "eval/evidence/statistics.h"
+
+typedef enum {
+    EVIDENCE_YES, EVIDENCE_NO, EVIDENCE_REVERSED, EVIDENCE_UNDECIDED, EVIDENCE_UNDERPOWERED, EVIDENCE_NOT_TESTED, EVIDENCE_KINDS
+} EvidenceKind;
+const char *evidence_name(EvidenceKind k);
+
+typedef struct {
+    double delta;          // the smallest effect that matters
+    double widest;         // the largest half-width of an interval that decides nothing and is not called underpowered
+    size_t bases;          // how many were registered
+} EvidenceRule;
+
+typedef struct {
+    double difference;     // the mean over the seeds of this base
+    bool reached;          // false: it never reaches a level, and has no difference
+} BaseDifference;
+
+typedef struct {
+    EvidenceKind kind;
+    Interval interval;     // of the bases that have a difference, and p of their signs; 0 where there are fewer than two
+    double p;
+    size_t finished, reached;
+} Evidence;
+
+/* Error: more bases than were registered, or than interval_of and sign_flip_p take; a difference that is not finite. */
+bool evidence_decide(Evidence *out, const BaseDifference *base, size_t finished, EvidenceRule rule, Error *e);
+/* Findings in their fixed order: each is tested only while all before it are "yes". */
+void evidence_in_order(Evidence *findings, size_t count);
+
+#endif

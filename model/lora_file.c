@@ -15,10 +15,11 @@
 
 /* --- Writing ---
  *
- * PEFT asks for its modules by the names that they have in transformers' memory, which are others since 4.52 (name_memory). Both lines
- * open what is written here: "target_modules" is a pattern for either name; the factors have the Hub's names, which are those of the
- * older line, and which PEFT converts beside the newer one; a weight that is saved whole, which it does not convert, stands there
- * under both names. */
+ * PEFT looks up modules by the names that transformers gives them in memory, and these changed in version 4.52 (name_memory). The file
+ * that is written here opens under older and newer versions:
+ *     - "target_modules" is a pattern that matches either name;
+ *     - the factors have the Hub's names, which are the older ones, and which PEFT converts under newer versions;
+ *     - a weight that is saved whole, which PEFT does not convert, is written under both names. */
 
 /* The module of a parameter: "language_model.model.norm" of "language_model.model.norm.weight". */
 static const char *parent(const char *name, Arena *a)

@@ -60,9 +60,9 @@ typedef struct {
  * NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
 /* A model with the outputs that `m` would have after lora_merge: each linear map takes W' = RN(W + s sum_r B A), which
- * is computed when the map is used, so that memory is needed for the merged weights of one layer alone. The bits are
- * those of the merged model. For tapes with no_grad. Training goes on beside the weights, W x + s B (A x), which
- * differs in the last bits. */
+ * is computed when the map is used, so that memory is needed for the merged weights of one layer only. The bits are
+ * those of the merged model. For tapes with no_grad. Training computes W x + s B (A x), which differs in the last
+ * bits. */
 Model   model_merged(const Model *m);
 /* An empty cache for `capacity` rows. False: no memory in `a`. */
 bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);

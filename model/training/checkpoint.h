@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same bits.
  *
- * The file holds the trainable weights under their names, AdamW's moments as "adam.m.<name>" and "adam.v.<name>", "train.step"
- * (I64), "train.powers" (F64: beta1^t and beta2^t), "train.identity" (U8, a text), "train.log.bytes" (I64) and "train.log" (U8),
- * which say how far the training's log was written and its SHA-256 up to there, "train.memory" (F32), what the objective keeps from
- * step to step, and "train.digest" (U8), the SHA-256 of all the other tensors with their names. It is written whole or not at all; a
- * bit that was changed since is found when it is loaded. */
+ *     <name>                             the trainable weights
+ *     adam.m.<name>, adam.v.<name>       AdamW's moments
+ *     train.step I64                     how many steps were taken
+ *     train.powers F64                   beta1^t and beta2^t
+ *     train.identity U8                  a text that identifies the training
+ *     train.log.bytes I64, train.log U8  how far the training's log was written, and its SHA-256 up to there
+ *     train.memory F32                   what the objective keeps from step to step
+ *     train.digest U8                    the SHA-256 of all the other tensors with their names
+ *
+ * The file is written whole or not at all. A bit that was changed since is found when the file is loaded. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 

@@ -30,10 +30,10 @@ typedef struct {
     Arena      *arena;
 } Session;
 
-/* Opens a model folder. folder NULL: the model of the settings, model.path or new weights of model.config; such new
- * weights read as data.world says. data.template is the prompt template; where it is not given, the folder's own chat
- * template, if that is known (chat_template.h), and data.template's default for a folder without one. `mask` says which
- * tokens of a sample are targets. */
+/* Opens a model folder. folder NULL: the model of the settings, which is that of model.path, or new weights of
+ * model.config with the tokenizer of data.world. The prompt template is data.template. Where that is not given, it is
+ * the folder's own chat template, which chat_template.h must recognise; a folder without one has data.template's
+ * default. `mask` says which tokens of a sample are targets. */
 bool session_open(Session *s, const Settings *settings, const char *folder, PromptMask mask, Arena *a, Error *e);
 /* session_open in two halves: config and weights alone, for callers who bring ids and pixels; then the reader.
  * `settings` may be NULL where `folder` is not. */

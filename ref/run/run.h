@@ -74,9 +74,9 @@ bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error
 bool run_stage(Run *r, size_t stage, Error *e);
 /* unlearn.c: the unlearn stage. */
 bool run_unlearn(Run *r, size_t stage, Error *e);
-/* snapshot.c: opens the snapshot that the unlearn stage of a case took after a step of a request, to be asked: the
- * model that the case starts from with the adapters merged into it, or the weights of the snapshot. The model itself is
- * made by session_model or session_train. */
+/* snapshot.c: opens the snapshot that the unlearn stage of a case took after a step of a request. The session then has
+ * the weights of the snapshot, or, where it holds adapters, those of the case's start with the adapters merged into
+ * them. The caller makes the model by session_model or session_train. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
 /* probe.c: the probe stage. */
 bool run_probe(Run *r, size_t stage, Error *e);

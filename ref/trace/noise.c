@@ -177,7 +177,7 @@ static size_t terms(const Node *n)
 
 /* The rule of a bound allows a sum of n terms n + 1 roundings of u that all add up. Random roundings add up to about
  * sqrt(n) of them, and to a quarter of that in most implementations, which add in 4 to 16 lanes with smaller partial
- * sums. (Held against PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every
+ * sums. (Compared with PyTorch: with this factor rms(PyTorch - right) is between 0.1 and 3 times the noise of every
  * module; with sqrt(n) itself it goes down to 0.03.) */
 static double at_random(double bound, size_t n)
 {

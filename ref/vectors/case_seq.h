@@ -27,8 +27,8 @@ typedef struct {
     json_t *steps;
 } SeqCase;
 
-/* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and random over `run`; what was added is taken off the
- * weights at the end. size 0: the run is the right one. */
+/* Each weight w starts the run as w + xi size w, where xi is uniform in [-1, 1] and drawn anew for each `run`. At the end the same amount
+ * is subtracted from the weights. size 0: nothing is added. */
 typedef struct { double size; uint64_t run; } SeqShake;
 
 /* `folder` is that of the suite, with its models; `samples` is the path of samples.jsonl; `m` holds the settings of f under its

@@ -11,8 +11,8 @@
 
 #define HOOKED "hooked."
 
-/* What is known of the modules of a step in one way: how many answers there are, how many were judged, how many are
- * outside, and for each phase the answer in which the step first goes wrong (NULL: none). */
+/* The answers of the modules of a step that are judged in one way: how many there are, how many were judged, how many
+ * are outside, and for each phase the answer in which the step first goes wrong (NULL: none). */
 enum { PHASES = 3 };
 typedef struct { size_t all, judged, outside; const char *first[PHASES]; } Modules;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A step of each method beside a step of fine-tuning (cross-entropy, the same samples of the same lengths, the shipped
- * model's size): one step of each in turn, the ratio of each turn, and the median. Methods with a frozen reference are
- * measured twice: in the first epoch, where the reference is run on each sample, and after it, where its outputs are
- * cached. */
+/* The time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) on the same samples of
+ * the same lengths at the shipped model's size. The two steps alternate; the median of their ratios is printed.
+ * Methods with a frozen reference are measured twice: in the first epoch, where the reference is run on each
+ * sample, and after it, where its outputs are cached. */
 #include <omp.h>
 #include <stdio.h>
 #include "model/arch.h"

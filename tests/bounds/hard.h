@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Hard cases: one call of an operator whose exact results lie so near to a midpoint of two floats that a bound which is too small, or a
- * rule for ties turned round, gives a wrong float.
+ * rule for ties that is reversed, gives a wrong float.
  *
  * A file of cases is text, a line each, "#" begins a comment. Numbers are hexadecimal; 300*0x1p-53 stands for 300 of them:
  *     catches WORD  tier T  OPERATOR  ATTRIBUTE N …  index N*I  input [SHAPE] …  output [SHAPE] …
- * WORD is NAME=SCALE, a bound that is multiplied by SCALE, or ~RULE, a rule for ties that is turned round: the call then gives
+ * WORD is NAME=SCALE, a bound that is multiplied by SCALE, or ~RULE, a rule for ties that is reversed: the call then gives
  * another output. A line that begins with "exceeds" is a case whose error is then beyond the bound. `tier` is the tier_force of the
  * call. "apart NAME=SCALE" stands for a bound that no call of an operator shows (apart.h). */
 #ifndef PULSE_TESTS_BOUNDS_HARD_H

@@ -3,7 +3,7 @@
  *
  * It works in programs that are linked with a library built with PULSE_PROBE (build/probe/). There, too, the environment variable
  * PULSE_MUTANT is read when a program starts, so that the tests of an operator can be run with one thing wrong: "softmax=0.3"
- * multiplies the bound `softmax` by 0.3, and "~exact_even" turns the rule for ties `exact_even` round. Not for several threads at once. */
+ * multiplies the bound `softmax` by 0.3, and "~exact_even" reverses the rule for ties `exact_even`. Not for several threads at once. */
 #ifndef PULSE_TESTS_BOUNDS_PROBE_H
 #define PULSE_TESTS_BOUNDS_PROBE_H
 

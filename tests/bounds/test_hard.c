@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The recorded hard cases (fixtures/hard.txt): their results are the recorded ones, whichever tier decides, and these are the nearest
- * floats of MPFR; and no error of an estimate is beyond its bound, which needs the library that reports its estimates
- * (build/probe/test_hard). */
+/* The hard cases of fixtures/hard.txt: whichever tier decides, the results are the recorded ones, which are the nearest floats of MPFR.
+ * build/probe/test_hard, which has the library that reports its estimates, also checks that no estimate errs beyond its bound. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operands whose exact value lies within a few u = 2^-53, or u^2, of a midpoint of two floats, on a side that is drawn: all operands but
- * some are drawn, and the last ones are chosen by MPFR, each taking up what the one before left over. */
+/* Operands whose exact result lies within a few u = 2^-53, or u^2, of a midpoint of two floats, on a random side. All operands but the
+ * last few are random. MPFR chooses the last ones, one after another, so that each removes the distance that the previous one left. */
 #ifndef PULSE_TESTS_BOUNDS_TUNED_H
 #define PULSE_TESTS_BOUNDS_TUNED_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps of every method on the tiny model, which has learnt its samples before, as recorded: fixtures/method_steps.txt, one line
- * a form of a method, with digests of all weights, adapters, moments and the loss after the first step, and after the fourth and
- * what the method does at its end. On 1, 2 and 3 threads. PULSE_RECORD=1 build/test_method_steps writes the digests of the lines
- * anew, for a change of bits that is meant. */
+/* Four steps of every method give the recorded bits, on 1, 2 and 3 threads. The model is the tiny one, after it has learnt its samples.
+ *
+ * fixtures/method_steps.txt has a line for each form of a method, with two digests of all weights, adapters, moments and the loss: after
+ * the first step, and after the fourth with what the method does at its end. Where a change of bits is intended,
+ * PULSE_RECORD=1 build/test_method_steps writes new digests. */
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>

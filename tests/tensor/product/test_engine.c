@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include "tensor/product/engine.h"
 
-/* How the engine below is wrong: its sum at the last row and column of each call, or of call `only` alone where that is not 0 (counted
- * from 1), is off by a part in 2^20. */
+/* The mistake of the engine below: its sum at the last row and column is off by 2^-20. It makes the mistake in every call that fits
+ * `wrong`; where `only` is not 0, in call number `only` alone (counted from 1). */
 static struct { size_t rows_above, cols_above, cols, length; int thread; } wrong;
 static _Atomic size_t only, calls;
 

@@ -24,6 +24,7 @@ import contextlib
 import ctypes
 import inspect
 import json
+import math
 import os
 import re
 import shutil
@@ -59,19 +60,37 @@ def read(path):
     return out
 
 
+class Gathered:
+    """Rows of tensors that are put together where they are written: [(tensor [n, width], its rows, first row of the result)]."""
+
+    def __init__(self, shape, parts):
+        self.shape, self.parts, self.dtype = shape, parts, parts[0][0].dtype
+
+    def fill(self, out):
+        out = out.reshape(-1, self.parts[0][0].shape[-1])
+        for rows, index, first in self.parts:
+            torch.index_select(rows.to(self.dtype), 0, index, out=out[first:first + len(index)])
+
+
 def write(path, tensors):
-    """Writes {name: tensor} as a safetensors file, beside the old one first."""
+    """Writes {name: tensor or Gathered} as a safetensors file, beside the old one first. What is gathered goes through one small buffer: a step's
+    answers may be larger than its model."""
     kinds, head, at = {v: k for k, v in DTYPES.items()}, {}, 0
-    tensors = {k: t.detach().to("cpu").contiguous() for k, t in sorted(tensors.items())}
+    tensors = {k: t if isinstance(t, Gathered) else t.detach().to("cpu").contiguous() for k, t in sorted(tensors.items())}
+    sizes = {k: math.prod(t.shape) * t.dtype.itemsize for k, t in tensors.items()}
     for name, t in tensors.items():
-        size = t.numel() * t.element_size()
-        head[name], at = {"dtype": kinds[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + size]}, at + size
+        head[name], at = {"dtype": kinds[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + sizes[name]]}, at + sizes[name]
     text = json.dumps(head).encode()
     text += b" " * (-len(text) % 8)
-    with open(path + ".part", "wb") as f:
+    buffer = torch.empty(max([0] + [sizes[k] for k, t in tensors.items() if isinstance(t, Gathered)]), dtype=torch.uint8)
+    with open(path + ".part", "wb", buffering=1 << 20) as f:
         f.write(struct.pack("<Q", len(text)) + text)
-        for t in tensors.values():
-            f.write(ctypes.string_at(t.data_ptr(), t.numel() * t.element_size()) if t.numel() else b"")
+        for name, t in tensors.items():
+            if isinstance(t, Gathered):
+                t.fill(buffer[:sizes[name]].view(t.dtype))
+                t = buffer
+            if sizes[name]:
+                f.write((ctypes.c_char * sizes[name]).from_address(t.data_ptr()))
     os.replace(path + ".part", path)
 
 
@@ -252,6 +271,13 @@ class Sums(list):
     """What was seen of a gradient: (tensor, pass)."""
 
 
+class Sum:
+    """How rows that came twice are added up: of `n` rows, (part, rows, rows of the part), and those that are wanted."""
+
+    def __init__(self, n, all_, chosen):
+        self.n, self.all, self.chosen = n, all_, chosen
+
+
 # What is seen elsewhere, for it is no module of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
 # the choice of the rows whose logits are wanted, the loss.
 SOURCES = {
@@ -294,7 +320,7 @@ class Capture:
         self.loss = None                                   # the sum of the scalars that backward() was called on
         self.precision = self.program_precision()
         self.depth, self.passes, self.current, self.handles = 0, 0, None, []
-        self.seen, self.got, self.lines, self.where = {}, {}, {}, {}
+        self.seen, self.got, self.lines, self.where, self.plans = {}, {}, {}, {}, {}
         self.losses, self.gradients, self.states, self.stepped = [], {}, {}, None
 
     # --- entering ---
@@ -460,7 +486,7 @@ class Capture:
                     for kind, key in MOMENTS.items():
                         t = optimiser.state.get(q, {}).get(key)
                         if torch.is_tensor(t):
-                            self.states[kind + mine[id(q)]] = t.detach().clone()
+                            self.states[kind + mine[id(q)]] = t.detach()
 
     def __exit__(self, kind, error, trace):
         self.restore()
@@ -505,46 +531,70 @@ class Capture:
         return self.rows(source, parts, want, self.trace.picked if picked else slice(None))
 
     def rows(self, source, parts, want, chosen):
-        """A tensor like `want`, which has the chosen rows of all. Rows of gradients that come twice are added up. A tensor of another
-        shape is returned as it is: `verify` names its shape."""
-        width, count = want.shape[-1], self.trace.rows
-        if not source.startswith(TEXT):
-            count = len(want)
-        whole = torch.zeros(count, width, dtype=torch.promote_types(parts[0][0].dtype, torch.float32))
-        filled = torch.zeros(count, dtype=torch.bool)
+        """A tensor like `want`, which has the chosen rows of all; None: some were not seen. Rows of gradients that come twice are added up. A
+        tensor of another shape is returned as it is: `verify` names its shape."""
+        width = want.shape[-1]
         for t, p in parts:
-            t = t.cpu()
             if t.shape[-1] == width and t.numel() == want.numel() and (p.whole or t.dim() == 2):
                 return t.reshape(want.shape)               # packed as the trace is
-            places = self.places(source, t, p, width)
+        which = None if isinstance(chosen, slice) else tuple(chosen) if isinstance(chosen, list) else id(chosen)
+        key = (source.startswith(TEXT), width, len(want), tuple((p.number, t.shape) for t, p in parts), which)
+        if key not in self.plans:
+            self.plans[key] = self.plan(source, parts, want, chosen)
+        plan = self.plans[key]
+        if isinstance(plan, int):
+            return parts[plan][0]
+        flat = [t.cpu().reshape(-1, width) for t, _ in parts]
+        if isinstance(plan, Sum):
+            whole = torch.zeros(plan.n, width, dtype=torch.promote_types(flat[0].dtype, torch.float32))
+            for k, rows, index in plan.all:
+                whole.index_add_(0, rows, flat[k][index].to(whole.dtype))
+            return whole[plan.chosen].to(flat[0].dtype).reshape(want.shape)
+        return plan and Gathered(want.shape, [(flat[k], index, first) for k, index, first in plan])
+
+    def plan(self, source, parts, want, chosen):
+        """Where the rows are: [(part, its rows, first row of the result)]; a Sum where a row came twice; the number of a part that has
+        another shape; None where rows are missing."""
+        count = self.trace.rows if source.startswith(TEXT) else len(want)
+        origin, all_, twice = torch.full((count, 2), -1), [], False
+        for k, (t, p) in enumerate(parts):
+            places = self.places(source, t, p, want.shape[-1])
             if places is None:
-                return t
-            for rows, values in places:
-                again = isinstance(parts, Sums) and bool(filled[rows].any())
-                whole[rows] = whole[rows] + values if again else values.to(whole.dtype)
-                filled[rows] = True
-        whole, filled = whole[chosen], filled[chosen]
-        return whole.to(parts[0][0].dtype).reshape(want.shape) if bool(filled.all()) and len(whole) == len(want) else None
+                return k
+            for rows, index in places:
+                twice |= bool((origin[rows, 0] >= 0).any())
+                origin[rows] = torch.stack([torch.full_like(index, k), index], 1)
+                all_.append((k, rows, index))
+        picked = origin[chosen]
+        if len(picked) != len(want) or bool((picked[:, 0] < 0).any()):
+            return None
+        if twice and isinstance(parts, Sums):
+            return Sum(count, all_, chosen)
+        ends = [0] + (torch.nonzero(picked[1:, 0] != picked[:-1, 0]).flatten() + 1).tolist() + [len(picked)]
+        return [(int(picked[a, 0]), picked[a:b, 1].contiguous(), a) for a, b in zip(ends, ends[1:])]
 
     def places(self, source, t, p, width):
-        """[(rows of the trace, their values)] of one pass; None: the tensor has another shape."""
+        """[(rows of the trace, rows of the tensor [-1, width])] of one pass; None: the tensor has another shape."""
         if t.shape[-1] != width:
             return None
+        total, out = t.numel() // width, []
+
+        def put(row, first, n): out.append((torch.arange(row, row + n), torch.arange(first, first + n)))
         if not source.startswith(TEXT):
-            flat, n = t.reshape(-1, width), max(len(p.pictures), 1)
-            each = len(flat) // n
-            if len(flat) % n:
+            n = max(len(p.pictures), 1)
+            if total % n:
                 return None
-            return [(slice(k * each, (k + 1) * each), flat[i * each:(i + 1) * each]) for i, k in enumerate(p.pictures)]
-        t = t.reshape(-1, t.shape[-2], width) if t.dim() > 2 else t[None]
-        out = []
+            for i, k in enumerate(p.pictures):
+                put(k * (total // n), i * (total // n), total // n)
+            return out
+        length = t.shape[-2]
         for b, first, k in p.places:
             a, n = self.trace.spans[k]
             if p.left:
-                first += t.shape[1] - sum(self.trace.spans[i][1] for bb, _, i in p.places if bb == b)
-            if b >= len(t) or first < 0 or first + n > t.shape[1]:
+                first += length - sum(self.trace.spans[i][1] for bb, _, i in p.places if bb == b)
+            if (b + 1) * length > total or first < 0 or first + n > length:
                 return None
-            out.append((slice(a, a + n), t[b, first:first + n]))
+            put(a, b * length + first, n)
         return out
 
     def reference_logits(self):
@@ -567,7 +617,7 @@ class Capture:
         if not self.stepped:
             self.notes.append("no optimiser of torch.optim made a step; the weights are judged as they are at the end")
         self.got.update({k: t for k, t in self.states.items() if k in self.trace.x})
-        self.got.update({"after." + k: p.detach().clone() for k, p in self.parameters.items() if "after." + k in self.trace.x})
+        self.got.update({"after." + k: p.detach() for k, p in self.parameters.items() if "after." + k in self.trace.x})
 
     # --- the verdict ---
     def report(self, html=None, file=None):

@@ -84,7 +84,8 @@ static void see_all(Check *c, Mistaken *m, const char *flag)
     for (int update = 0; update < 2 && !told; update++)
         for (size_t k = 0; k < all->judged_count && !m->error->failed; k++) {
             const Judged *j = &all->judged[k];
-            const Node *n = of_update(j->name) == (update == 1) ? value_of(m, j->name) : NULL;
+            bool mine = of_update(j->name) == (update == 1) && known_shows(flag, j->name);
+            const Node *n = mine ? value_of(m, j->name) : NULL;
             if (!n)
                 continue;
             Entry one = { arena_format(m->arena, "@%s/%s", flag, j->name), n->out };

@@ -91,12 +91,10 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "";
     const char *noise = l.noised ? arena_format(c->arena, ", %.2g of the noise", v.ratio) : "";
     json_t *line = NULL;
-    bool counts = true;              // a tensor of noise does not speak for a mistake, nor against it
     c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
     if (l.finite && !l.bounded && !l.noised)
         finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, conversion);
     else if (noisy && l.finite && d.rms <= NOISY_FACTOR * l.rms && d.worst <= NOISY_FACTOR * l.most) {
-        counts = false;
         finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio,
                      d.rms_right > 0 ? z.rms / d.rms_right : INFINITY, conversion);
     } else if (good)
@@ -110,7 +108,7 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
                             noise, pointed_text(&v, c->arena), d.ratio,
                             still ? ", the weights were not updated" : hint(c, x, &d), conversion);
     }
-    if (counts)
+    if (!noisy)                      // a tensor of noise speaks neither for a mistake nor against it
         mistakes_see(&c->mistakes, id, name, x, line);
     return line != NULL;
 }

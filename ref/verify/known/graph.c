@@ -305,10 +305,23 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "BetaDecimal", "optimiser", "adamw", NULL, correct_in_decimal },
 };
 
+/* Whether the update has another beta2 than the one that the mistake writes as a decimal. */
+static bool has_other_beta(const Tape *t, const char *flag)
+{
+    for (size_t k = 0; k < t->count && strcmp(flag, "BetaDecimal") == 0; k++) {
+        const Node *n = t->nodes[k];
+        if (n->op && strcmp(n->op->name, "adam_v") == 0 && fabs((double)n->attrs.f[ADAM_V_BETA2] - 0.999) > 1e-7)
+            return true;
+    }
+    return false;
+}
+
 bool known_make(const Tape *t, const Unit *u, const char *flag, Arena *a)
 {
     const Graph g = { t, a };
     bool made = false;
+    if (has_other_beta(t, flag))
+        return false;
     for (size_t m = 0; m < sizeof mistakes / sizeof *mistakes; m++)
         for (size_t k = 0; k < t->count && strcmp(mistakes[m].flag, flag) == 0; k++) {
             Node *n = t->nodes[k];
@@ -333,4 +346,9 @@ const char *known_flag(size_t k)
             return mistakes[m].flag;
     }
     return NULL;
+}
+
+bool known_shows(const char *flag, const char *answer)
+{
+    return strcmp(flag, "GateUpSwapped") != 0 || (!strstr(answer, ".gate_proj") && !strstr(answer, ".up_proj"));
 }

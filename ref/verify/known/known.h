@@ -9,6 +9,9 @@
 /* Makes the mistake in the nodes that belong to the unit, or in all nodes where `u` is NULL. The caller keeps copies of the nodes, and puts
  * them back; numbers of leaves that change are new ones in `a`. False: the graph has no place for this mistake. */
 bool known_make(const Tape *t, const Unit *u, const char *flag, Arena *a);
+/* Whether the mistake in the graph gives this answer of an implementation too. Where two weights are swapped, the graph has the
+ * answers of each under the name of the other, and an implementation has not. */
+bool known_shows(const char *flag, const char *answer);
 /* The names of the mistakes, each once, for k = 0, 1, … NULL: there are no more. */
 const char *known_flag(size_t k);
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The forms of MANU that the public codes run (official, open_mm, cmju): outputs of linear maps in the last layers of both towers are
+ * pruned where the forget set excites them more than the retain set. pruning.h states the scores. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "unlearn/methods/neurons/pruning.h"
+
+/* Three layers of each tower are pruned, or all that it runs where these are fewer. */
+enum { SITES = 5, VISION_SITES = 2, LAST = 3 };
+
+/* A linear map, in the layers of its tower that are measured and in those that are pruned. */
+typedef struct {
+    const char *layers, *name;
+    size_t run, pruned, width;          // layers that the tower runs; how many of them, the last ones, are pruned; channels of the output
+    ManuMeans *means[2];                // [forget, retain] of [pruned or 1][width]
+    ManuSums *pool[2];                  // the sums of the whole set, where it is one group
+} Site;
+
+typedef struct {
+    const MethodRun *edit;
+    bool pooled;                        // official: all layers of the tower share one measure
+    ManuCount count;
+    Site site[SITES];
+    size_t scores, vision_scores;       // of all sites, and of the first VISION_SITES
+    Arena *arena;
+} Pruning;
+
+static void sites_make(Pruning *p)
+{
+    const ModelConfig *c = &p->edit->model->config;
+    const size_t run[] = { config_vision_layers(c), (size_t)c->text.num_hidden_layers };
+    const size_t inner[] = { (size_t)c->vision.intermediate_size, (size_t)c->text.intermediate_size },
+                 outer[] = { (size_t)c->vision.hidden_size, (size_t)c->text.hidden_size };
+    static const char *const layers[] = { "vision_tower.vision_model.encoder.layers", "language_model.model.layers" },
+                            *const names[SITES] = { "fc1", "fc2", "gate_proj", "up_proj", "down_proj" };
+    for (size_t k = 0; k < SITES; k++) {
+        const size_t tower = k >= VISION_SITES, back = k == 1 || k == 4;        // fc2 and down_proj lead back to the tower's width
+        Site *s = &p->site[k];
+        *s = (Site){ .layers = layers[tower], .name = names[k], .run = run[tower], .pruned = run[tower] < LAST ? run[tower] : LAST,
+                     .width = back ? outer[tower] : inner[tower] };
+        const size_t measures = (p->pooled ? 1 : s->pruned) * s->width;
+        for (int set = 0; set < 2; set++) {
+            s->means[set] = arena_zalloc(p->arena, measures * sizeof *s->means[set]);
+            s->pool[set] = arena_zalloc(p->arena, measures * sizeof *s->pool[set]);
+        }
+        p->scores += s->pruned * s->width;
+        p->vision_scores += tower ? 0 : s->pruned * s->width;
+    }
+}
+
+/* official: at each position, the values of all layers are one group. */
+static void measure_positions(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
+{
+    #pragma omp parallel for schedule(static)
+    for (size_t k = 0; k < s->width; k++)
+        for (size_t r = 0; r < rows; r++) {
+            ManuSums sums = { .rows = 0 };
+            for (size_t l = 0; l < s->run; l++)
+                manu_add(&sums, outputs[l]->out.f32 + r * s->width, 1, s->width, k, p->count);
+            manu_group(&s->means[set][k], &sums, true);
+        }
+}
+
+/* open_mm: the rows of the sample are one group; cmju: all rows of the set are. */
+static void measure_rows(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
+{
+    const bool whole = p->edit->hyper->manu_form == MANU_CMJU;
+    for (size_t l = 0; l < s->pruned; l++) {
+        const float *z = outputs[s->run - s->pruned + l]->out.f32;
+        #pragma omp parallel for schedule(static)
+        for (size_t k = 0; k < s->width; k++) {
+            ManuSums one = { .rows = 0 };
+            manu_add(whole ? &s->pool[set][l * s->width + k] : &one, z, rows, s->width, k, p->count);
+            if (!whole)
+                manu_group(&s->means[set][l * s->width + k], &one, false);
+        }
+    }
+}
+
+static bool measure_site(Pruning *p, Site *s, const Tape *t, int set, Error *e)
+{
+    const Node **outputs = arena_array(t->arena, s->run, sizeof *outputs);
+    for (size_t l = 0; outputs && l < s->run; l++)
+        if (!(outputs[l] = manu_output(t, s->layers, l, s->name)))
+            return error_set(e, "manu: layer %zu of %s has no %s", l, s->layers, s->name);
+    if (!outputs)
+        return false;
+    const size_t rows = shape_size(outputs[0]->out.shape) / s->width;
+    if (p->pooled)
+        measure_positions(p, s, set, rows, outputs);
+    else
+        measure_rows(p, s, set, rows, outputs);
+    return true;
+}
+
+/* A sample with a picture is measured in the vision tower, a sample without in the language model. */
+static bool measure_sample(Pruning *p, const Model *frozen, const BatchSample *sample, int set, Error *e)
+{
+    Arena a = arena_make(e);
+    Tape t = tape_make(&a, e);
+    Batch b;
+    Params params = params_make(&t, frozen);
+    if (!e->failed && batch_pack(&b, sample, 1, ROWS_SUPERVISED, &frozen->config, &a, e))
+        model_forward(&t, &params, &b);
+    for (size_t k = sample->pixels ? 0 : VISION_SITES; k < (sample->pixels ? VISION_SITES : SITES) && !e->failed; k++)
+        measure_site(p, &p->site[k], &t, set, e);
+    arena_free(&a);
+    return !e->failed;
+}
+
+static bool both_modalities(const MethodRun *x, Error *e)
+{
+    for (Role role = ROLE_FORGET; role <= ROLE_RETAIN; role++) {
+        size_t pictures = 0;
+        for (size_t k = 0; k < x->role[role].count; k++)
+            pictures += x->role[role].list[k].pixels != NULL;
+        if (pictures == 0 || pictures == x->role[role].count)
+            return error_set(e, "manu: no %s sample is %s, expected samples of both kinds (unlearn.manu_form)", role_name(role),
+                             pictures ? "without a picture" : "with a picture");
+    }
+    return true;
+}
+
+/* The scores, site by site and layer by layer. */
+static bool score_all(Pruning *p, double *score, Error *e)
+{
+    for (size_t i = 0; i < SITES; i++) {
+        Site *s = &p->site[i];
+        for (size_t k = 0; k < s->pruned * s->width; k++, score++) {
+            const size_t at = p->pooled ? k % s->width : k;
+            for (int set = 0; set < 2; set++)
+                if (p->edit->hyper->manu_form == MANU_CMJU)
+                    manu_group(&s->means[set][at], &s->pool[set][at], false);
+            *score = manu_ratio(&s->means[0][at], &s->means[1][at]);
+            if (!isfinite(*score))
+                return error_set(e, "manu: the score of a channel of %s is not finite, expected a model whose activations are", s->name);
+        }
+    }
+    return true;
+}
+
+/* Zeroes row k of a weight, and its bias where there is one. */
+static bool zero_output(Weights *w, const Site *s, size_t layer, size_t k, Error *e)
+{
+    for (int bias = 0; bias < 2; bias++) {
+        char name[160];
+        snprintf(name, sizeof name, "%s.%zu.mlp.%s.%s", s->layers, layer, s->name, bias ? "bias" : "weight");
+        Weight *one = weights_find(w, name);
+        if (!one && bias)
+            return true;
+        if (!one || !weights_own(w, one, e))
+            return error_set(e, "manu: there is no weight %s", name);
+        const size_t columns = bias ? 1 : one->tensor.shape.dim[1];
+        memset(one->tensor.f32 + k * columns, 0, columns * sizeof(float));
+    }
+    return true;
+}
+
+/* Prunes among the scores begin … end - 1, which belong to the sites first … last - 1. */
+static bool prune(Pruning *p, const double *score, size_t first, size_t last, size_t n, Error *e)
+{
+    const Hyperparameters *v = p->edit->hyper;
+    size_t k = (size_t)((double)v->percent * (double)n / 100);
+    double threshold;
+    if (k == 0 && v->manu_form == MANU_OFFICIAL)
+        return error_set(e, "manu: unlearn.percent %g of %zu channels is none, expected at least one (manu_form = official)",
+                         (double)v->percent, n);
+    if (v->percent == 0 && v->manu_form == MANU_OPEN_MM)
+        return true;
+    if (!manu_threshold(score, n, k ? k : 1, &threshold, p->arena))
+        return false;
+    for (size_t i = first; i < last; i++)
+        for (size_t c = 0; c < p->site[i].pruned * p->site[i].width; c++, score++) {
+            const Site *s = &p->site[i];
+            if (*score >= threshold && !zero_output(p->edit->model->weights, s, s->run - s->pruned + c / s->width, c % s->width, e))
+                return false;
+        }
+    return true;
+}
+
+bool manu_ratio_edit(const MethodRun *x)
+{
+    Error *e = x->error;
+    const int form = x->hyper->manu_form;
+    Arena a = arena_make(e);
+    Pruning p = { .edit = x, .pooled = form == MANU_OFFICIAL, .arena = &a,
+                  .count = { .tau = x->hyper->tau, .most = form == MANU_OPEN_MM ? 0 : 1000 } };
+    sites_make(&p);
+    double *score = arena_array(&a, p.scores, sizeof *score);
+    Model *frozen = model_freeze(x->model, false, &a, e);
+    bool good = !e->failed && score && frozen && both_modalities(x, e);
+    if (good && p.pooled && (p.site[0].run < 2 || p.site[SITES - 1].run < 2))
+        good = error_set(e, "manu: a tower runs one layer, expected at least 2, over which manu_form = official takes a deviation");
+    for (int set = 0; set < 2; set++)
+        for (size_t k = 0; good && k < x->role[set].count; k++)
+            good = measure_sample(&p, frozen, &x->role[set].list[k], set, e);
+    good = good && score_all(&p, score, e);
+    if (good && form == MANU_CMJU)
+        good = prune(&p, score, 0, SITES, p.scores, e);
+    else if (good)
+        good = prune(&p, score, 0, VISION_SITES, p.vision_scores, e)
+            && prune(&p, score + p.vision_scores, VISION_SITES, SITES, p.scores - p.vision_scores, e);
+    arena_free(&a);
+    return good && !e->failed;
+}

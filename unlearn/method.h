@@ -71,6 +71,8 @@ typedef struct {
     SampleList role[ROLE_COUNT];    // the whole lists; the list of ROLE_RANDOM is empty
     size_t batch;                   // samples of each role in a step, at most
     size_t round;                   // from 0
+    const TrainConfig *train;       // of the steps of the request; NULL where a single step is taken (trace)
+    int64_t steps;                  // of the request
     const Lora *earlier;            // [round] copies of the adapters of the rounds before under NEEDS_EARLIER, else NULL
     Arena *arena;                   // lives as long as the request
     Error *error;

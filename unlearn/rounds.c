@@ -8,16 +8,19 @@
 static bool retain_of(const RoundsPlan *p, size_t round, SampleList *out, Arena *a)
 {
     *out = p->retain;
+    if (p->v.retain_count > 0 && (size_t)p->v.retain_count < out->count)
+        out->count = (size_t)p->v.retain_count;
     if (!p->retain_shrinks || !p->forget)
         return true;
-    size_t n = p->retain.count;
+    const size_t kept = out->count;
+    size_t n = kept;
     for (size_t k = round + 1; k < p->count; k++)
         n += p->forget[k].count;
     BatchSample *list = arena_array(a, n, sizeof *list);
     if (!list)
         return false;
-    memcpy(list, p->retain.list, p->retain.count * sizeof *list);
-    n = p->retain.count;
+    memcpy(list, p->retain.list, kept * sizeof *list);
+    n = kept;
     for (size_t k = round + 1; k < p->count; n += p->forget[k++].count)
         memcpy(list + n, p->forget[k].list, p->forget[k].count * sizeof *list);
     *out = (SampleList){ list, n };
@@ -101,6 +104,8 @@ bool round_begin(Rounds *r, Error *e)
     q.memory = r->trainer.memory;
     memset(q.memory, 0, sizeof r->trainer.memory);
     q.earlier = r->earlier;
+    q.train = &r->trainer.config;
+    q.steps = r->steps;
     if (!(r->unlearn = unlearn_make(&q, r->model, &r->arena, e)))
         return false;
     r->objective = unlearn_objective(r->unlearn);

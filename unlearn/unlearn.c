@@ -312,7 +312,7 @@ bool unlearn_split(UnlearnRequest *r, Arena *a)
 static MethodRun run_of(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
 {
     MethodRun run = { .hyper = &r->v, .model = m, .reference = r->reference, .batch = r->batch, .round = r->round,
-                      .earlier = r->earlier, .arena = a, .error = e };
+                      .train = r->train, .steps = r->steps, .earlier = r->earlier, .arena = a, .error = e };
     memcpy(run.role, r->role, sizeof run.role);
     return run;
 }

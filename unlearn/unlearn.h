@@ -28,6 +28,8 @@ typedef struct {
     Model *reference;                   // the frozen reference model; NULL when the method needs none
     int64_t before;                     // how many optimiser steps were taken before this request
     size_t round;                       // from 0
+    const TrainConfig *train;           // of all steps; NULL where a single step is taken
+    int64_t steps;                      // how many there will be
     const Lora *earlier;                // [round] the adapters of the rounds before, where the method needs them, else NULL
     float *memory;                      // [METHOD_MEMORY] of the method (unlearn_commit); NULL: it begins with zeros at every step
 } UnlearnRequest;

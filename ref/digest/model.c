@@ -4,12 +4,12 @@
 #include "model/training/cross_entropy.h"
 #include "model/training/generate.h"
 #include "model/training/train.h"
-#include "ref/digest/digest.h"
+#include "ref/digest/probe_model.h"
 #include "tensor/base/random.h"
 
 enum { SAMPLES = 4, LONGEST = 40, STEPS = 3, ANSWER = 6 };
 
-static ModelConfig tiny(void)
+ModelConfig probe_config(void)
 {
     return (ModelConfig){
         .arch = &architecture_llava,
@@ -24,7 +24,7 @@ static ModelConfig tiny(void)
 }
 
 /* Sample i: a start token, for odd i a picture, then words; the last i + 2 of them are supervised. */
-static bool make_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
+bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
 {
     const Random r = random_for(i, "digest.model");
     const size_t images = i % 2 ? config_image_tokens(c) : 0, n = images + 9 + 2 * i;
@@ -51,7 +51,7 @@ static bool next_samples(void *context, int64_t step, BatchSample **samples, siz
     return true;
 }
 
-static void hash_weights(Probe *p, const Weights *w)
+void probe_hash_weights(Probe *p, const Weights *w)
 {
     for (size_t k = 0; k < w->count; k++)
         hash_tensor(&p->hash, w->list[k].name, w->list[k].tensor);
@@ -90,7 +90,7 @@ static void train(Probe *p, Model *m, BatchSample *samples)
 
 void digest_model(Probe *p)
 {
-    ModelConfig c = tiny();
+    ModelConfig c = probe_config();
     Weights w;
     Lora l;
     Model m;
@@ -98,16 +98,16 @@ void digest_model(Probe *p)
     int32_t answer[ANSWER];
     size_t n;
     for (size_t i = 0; i < SAMPLES; i++)
-        if (!make_sample(&samples[i], i, &c, p->arena))
+        if (!probe_sample(&samples[i], i, &c, p->arena))
             return;
     if (!weights_make(&w, &c, 5, p->arena, p->error) || !trainable_set(&w, TRAIN_PROJ_LLM, p->error) ||
         !lora_make(&l, &w, (LoraConfig){ .rank = 3, .alpha = 6 }, 6, p->arena, p->error) ||
         !model_make(&m, &c, &w, &l, 64, p->arena, p->error))
         return;
-    hash_weights(p, &w);
+    probe_hash_weights(p, &w);
     train(p, &m, samples);
-    hash_weights(p, &w);
-    hash_weights(p, &l.factors);
+    probe_hash_weights(p, &w);
+    probe_hash_weights(p, &l.factors);
     for (size_t i = 0; i < SAMPLES; i++)
         if (generate_greedy(&m, &samples[i], -1, answer, ANSWER, &n, p->error))
             hash_tensor(&p->hash, "answer", (Tensor){ .shape = shape_of(1, n), .dtype = I32, .i32 = answer });

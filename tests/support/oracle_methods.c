@@ -276,13 +276,17 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (IS("grad_diff") || IS("kl_min")) TERM(-v->gamma, f, term_ce(f, -v->gamma));
         if (IS("npo")) TERM(1, f, term_npo(f, v, 1));
         if (IS("npo_gd") || IS("npo_kl")) TERM(v->gamma, f, term_npo(f, v, v->gamma));
-        if (IS("idk")) TERM(v->gamma, no, term_ce(no, v->gamma));
+        if (IS("idk") || IS("smfa")) TERM(v->gamma, no, term_ce(no, v->gamma));
         if (IS("dpo")) TERM(v->gamma, f, term_dpo(f, no, v));
         if (IS("altpo")) TERM(v->gamma, f, term_dpo(f, alt, v));
         if (IS("simnpo")) TERM(v->gamma, f, term_simnpo(f, v));
         if (IS("wga") || IS("satimp")) TERM(-v->gamma, f, term_weighted(f, v, IS("satimp")));
         if (IS("undial") || IS("ce_u")) TERM(v->gamma, f, term_aim(f, v, IS("undial")));
         if (IS("task_vector")) TERM(1, f, term_ce(f, 1));
+        if (IS("cmju")) TERM(-1, f, term_ce(f, -1));
+    } else if (IS("cmju")) {
+        if (place == 1) TERM(-1, &c->role[ROLE_FORGET_TEXT], term_ce(&c->role[ROLE_FORGET_TEXT], -1));
+        if (place == 2) TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (place == 1) {
         if (IS("retrain") || IS("retain_ft")) TERM(1, r, term_ce(r, 1));
         if (!IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));

@@ -8,6 +8,7 @@
 #include "tensor/ops.h"
 #include "tests/support/oracle.h"
 #include "tests/support/oracle_methods.h"
+#include "unlearn/methods/neurons/path.h"
 
 static Hyperparameters hyperparameters_of(const char *method, const char *changes)
 {
@@ -99,7 +100,8 @@ static const struct { const char *method, *changes; } forms[] = {
     { "simnpo", "delta=0.7 alpha=0" }, { "undial", "" },
     { "undial", "beta=3 alpha=1" }, { "altpo", "" }, { "altpo", "beta=0.5 alpha=2" }, { "ce_u", "" },
     { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
-    { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" },
+    { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" }, { "smfa", "" },
+    { "smfa", "gamma=0.7 alpha=1.3" }, { "cmju", "" }, { "cmju", "alpha=0.3" },
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
@@ -175,6 +177,39 @@ static void rmu_is_its_chain_on_hidden_states(void **state)
         for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
             expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of rmu (%s) on %s", changes[k % 3],
                         data_name(kinds[k / 3]));
+        tape_reset(&tape);
+    }
+}
+
+/* The root mean square norm of the forget states. The sum is taken in long double, whose rounding decides no float here. */
+static float norm_of(const CaseRole *r)
+{
+    long double sum = 0;
+    for (size_t k = 0; k < r->rows * CASE_V; k++)
+        sum += (long double)r->z[k] * (long double)r->z[k];
+    return sqrtf((float)sum / (float)r->rows);
+}
+
+/* official has the loss of rmu; the paper's form has its target as long as the states are, times steering_coeff. */
+static void mip_editor_is_its_chain_on_hidden_states(void **state)
+{
+    (void)state;
+    static const char *const changes[] = { "mip_form=official", "mip_form=official steering_coeff=10 alpha=1.7", "", "gamma=0.3 steering_coeff=0.7" };
+    static MethodCase c;
+    float u[CASE_V];
+    for (int k = 0; k < 8; k++) {
+        Node *z[ROLE_COUNT];
+        const DataKind kind = k < 4 ? DATA_GAUSSIAN : DATA_TIES;
+        fill(&c, kind, check_seed() + (uint64_t)k, false);
+        data_fill(DATA_GAUSSIAN, check_seed() + 50 + (uint64_t)k, u, CASE_V);
+        c.v = hyperparameters_of("mip_editor", changes[k % 4]);
+        float got = run_with("mip_editor", &c, z, &(MipEditor){ .u = u });
+        if (k % 4 >= 2)
+            c.v.steering_coeff *= norm_of(&c.role[ROLE_FORGET]);
+        expect_float(got, rmu_mpfr(&c, u), "loss of mip_editor (%s) on %s", changes[k % 4], data_name(kind));
+        for (int r = ROLE_FORGET; r <= ROLE_RETAIN; r++)
+            expect_bits(z[r]->grad->out.f32, c.role[r].want, c.role[r].rows * CASE_V, "dL/dh of mip_editor (%s) on %s", changes[k % 4],
+                        data_name(kind));
         tape_reset(&tape);
     }
 }
@@ -381,6 +416,7 @@ int main(void)
         stand_test(in_a_phased_step_the_terms_of_absent_samples_are_left_out),
         stand_test(every_gradient_method_on_logits_is_in_the_table),
         stand_test(rmu_is_its_chain_on_hidden_states),
+        stand_test(mip_editor_is_its_chain_on_hidden_states),
         stand_test(npo_at_its_reference_is_ln_2_and_summed_ascent),
         stand_test(the_kl_of_equal_models_is_zero_and_moves_nothing),
         stand_test(normalisers_of_the_kl_differ_by_their_counts),

@@ -9,7 +9,7 @@
  * weights at layer 7 with a coefficient of 2; WMDP trains three matrices of three layers. */
 #include "tensor/ops.h"
 #include "tensor/base/random.h"
-#include "unlearn/method.h"
+#include "unlearn/methods/steering.h"
 
 static bool rmu_begin(const MethodRun *run, void **state)
 {
@@ -24,20 +24,18 @@ static bool rmu_begin(const MethodRun *run, void **state)
     return true;
 }
 
-/* t = RN(steering_coeff u / RN|u|), the same for every row of the part. */
-static Node *direction(MethodStep *s, const Part *p)
+Node *steering_aim(MethodStep *s, const Part *p, const float *direction, float length)
 {
     Tape *t = s->tape;
     if (!p->h)
         return NULL;
     size_t c = shape_cols(p->h->out.shape);
-    Node *u = tape_input(t, "rmu.direction", tensor_view(s->state, shape_of(1, c)));
+    Node *u = tape_input(t, "rmu.direction", tensor_view((float *)(uintptr_t)direction, shape_of(1, c)));
     Node *norm = op_square_norm(t, 1, &u);
-    return norm ? op_broadcast_rows(t, op_ratio(t, u, s->hyper->steering_coeff, norm->out.f32[0]), p->rows) : NULL;
+    return norm ? op_broadcast_rows(t, op_ratio(t, u, length, norm->out.f32[0]), p->rows) : NULL;
 }
 
-/* D = RN(h - aim), and the value is RN(RN(sum D^2) / (R C));  dL/dh = RN(2 weight D / (R C)). */
-static void plus_distance(Loss *loss, const Part *p, Node *aim, float weight)
+void plus_distance(Loss *loss, const Part *p, Node *aim, float weight)
 {
     Tape *t = loss->step->tape;
     Node *d = op_sub(t, p->h, aim);
@@ -51,7 +49,7 @@ static Node *rmu_loss(MethodStep *s)
     Loss loss = { .step = s };
     const Part *f = &s->part[ROLE_FORGET], *r = &s->part[ROLE_RETAIN];
     if (has(s, ROLE_FORGET))
-        plus_distance(&loss, f, direction(s, f), s->hyper->gamma);
+        plus_distance(&loss, f, steering_aim(s, f, s->state, s->hyper->steering_coeff), s->hyper->gamma);
     if (has(s, ROLE_RETAIN))
         plus_distance(&loss, r, r->h_ref, s->hyper->alpha);
     return loss.sum;

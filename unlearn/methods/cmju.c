@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* CMJU: unlearning in both modalities at once, with gradients that are balanced between pictures and text.
+ *
+ *     a forget step    L = -CE(forget, pictures) - CE(forget, text), whose gradients g_m and g_t are kept apart
+ *                      g = c (g_t + q g_m), q = (|g_t| + eps) / (|g_m| + eps), eps = 1e-8
+ *     a retain step    L = alpha CE(retain)
+ *
+ * over the tensors that are salient (cmju.h); all others are frozen. c is shared_weight for tensors that both modalities share and 1 for the
+ * others. After that the text group, whose norm is n_t, and the picture group, n_m, are pulled to t = (n_t + n_m)/2 where each has at least
+ * five tensors and a norm of at least eps: g = max(1/10, 1 + balance (t/n - 1)) g. The public code adds the mean gradient of four retain
+ * batches to the forget gradient in one update. Here four retain steps follow a forget step, and with schedule = joint the gradient of one
+ * retain batch is added. The code measures the saliency of refusals in the place of the answers, here it is that of the answers. It stops
+ * after an epoch whose mean retain loss exceeds 30, here the request ends after a step whose retain loss does. */
+#include "unlearn/methods/cmju.h"
+
+#include <stdio.h>
+#include "model/training/cross_entropy.h"
+#include "tensor/ops.h"
+#include "unlearn/methods/neurons/pruning.h"
+
+#define EPS 1e-8f
+enum { LEAST_GROUP = 5 };
+
+/* memory[0]: CE(retain) of the last step that read retained samples. */
+static Node *cmju_loss(MethodStep *s)
+{
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_FORGET, -1);
+    plus_ce(&loss, ROLE_FORGET_TEXT, -1);
+    plus_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    const Node *ce = has(s, ROLE_RETAIN) ? batch_ce(s, &s->part[ROLE_RETAIN], s->part[ROLE_RETAIN].z) : NULL;
+    if (ce)
+        s->memory[0] = ce->out.f32[0];
+    return loss.sum;
+}
+
+static const char *cmju_stop(const Hyperparameters *hyper, const float memory[METHOD_MEMORY], Arena *a)
+{
+    return memory[0] > hyper->stop_retain ? arena_format(a, "CE(retain) of the last step is %g, above unlearn.stop_retain, %g", (double)memory[0],
+                                                         (double)hyper->stop_retain)
+                                          : NULL;
+}
+
+/* --- the groups --- */
+
+static double largest(const double *x, size_t n)
+{
+    double most = 0;
+    for (size_t k = 0; k < n; k++)
+        most = x[k] > most ? x[k] : most;
+    return most + 1e-12;
+}
+
+bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group, Arena *a)
+{
+    double *both = arena_array(a, n, sizeof *both), most_t = largest(text, n), most_m = largest(picture, n);
+    uint32_t *order = arena_array(a, n, sizeof *order);
+    if (!both || !order)
+        return false;
+    for (size_t k = 0; k < n; k++) {
+        both[k] = text[k] / most_t + picture[k] / most_m;
+        group[k] = CMJU_FROZEN;
+    }
+    if (!manu_rank(both, n, order, a))
+        return false;
+    const size_t salient = (size_t)((double)n * share);
+    for (size_t i = 0; i < (salient ? salient : 1) && i < n; i++) {
+        const size_t k = order[i];
+        const double s_t = text[k] / most_t, s_m = picture[k] / most_m, r = s_t / (s_t + s_m + 1e-12);
+        group[k] = r > 0.5 + margin ? CMJU_TEXT : r < 0.5 - margin ? CMJU_PICTURE : CMJU_SHARED;
+    }
+    return true;
+}
+
+/* Adds the mean square of each tensor's gradient of CE on one sample, over the number of samples. */
+static bool add_saliency(const MethodRun *run, const BatchSample *sample, size_t samples, double *saliency)
+{
+    Arena a = arena_make(run->error);
+    Tape t = tape_make(&a, run->error);
+    const Model *m = run->model;
+    Batch b;
+    Params p = params_make(&t, m);
+    Node *z = NULL;
+    if (!run->error->failed && batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, &a, run->error)
+        && (z = model_forward(&t, &p, &b).logits))
+        tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
+    tape_backward(&t);
+    const Weights *lists[] = { m->weights, m->lora ? &m->lora->factors : NULL };
+    Node *const *nodes[] = { p.weights, p.factors };
+    size_t slot = 0;
+    for (int l = 0; l < 2 && !run->error->failed; l++)
+        for (size_t k = 0; lists[l] && k < lists[l]->count; k++) {
+            if (!lists[l]->list[k].trainable)
+                continue;
+            const Node *g = nodes[l][k] ? nodes[l][k]->grad : NULL;
+            const size_t n = g ? shape_size(g->out.shape) : 0;
+            double sum = 0;
+            for (size_t i = 0; i < n; i++)
+                sum += (double)g->out.f32[i] * (double)g->out.f32[i];
+            saliency[slot++] += n ? sum / (double)n / (double)samples : 0;
+        }
+    arena_free(&a);
+    return !run->error->failed;
+}
+
+static size_t trainables(const Model *m)
+{
+    const Weights *lists[] = { m->weights, m->lora ? &m->lora->factors : NULL };
+    size_t n = 0;
+    for (int l = 0; l < 2; l++)
+        for (size_t k = 0; lists[l] && k < lists[l]->count; k++)
+            n += lists[l]->list[k].trainable;
+    return n;
+}
+
+static bool cmju_begin(const MethodRun *run, void **state)
+{
+    static const Role roles[] = { ROLE_FORGET_TEXT, ROLE_FORGET };
+    Cmju *c = arena_zalloc(run->arena, sizeof *c);
+    double *saliency[2];
+    if (!c)
+        return false;
+    c->count = trainables(run->model);
+    c->group = arena_array(run->arena, c->count, sizeof *c->group);
+    for (int k = 0; k < 2; k++) {
+        const SampleList *list = &run->role[roles[k]];
+        saliency[k] = arena_zalloc(run->arena, c->count * sizeof *saliency[k]);
+        for (size_t i = 0; i < list->count; i++)
+            if (!saliency[k] || !add_saliency(run, &list->list[i], list->count, saliency[k]))
+                return false;
+    }
+    *state = c;
+    return c->group && saliency[0] && saliency[1]
+        && cmju_partition(saliency[0], saliency[1], c->count, (double)run->hyper->salient_share, (double)run->hyper->share_margin, c->group,
+                          run->arena);
+}
+
+/* --- the gradients --- */
+
+/* The norm of the gradients of a group; CMJU_FROZEN: of all groups. *size: how many tensors it has. */
+static float norm_of(Tape *t, Node *const *gradients, const Cmju *c, CmjuGroup group, size_t *size)
+{
+    Node **list = arena_array(t->arena, c->count, sizeof *list);
+    size_t n = 0;
+    *size = 0;
+    for (size_t k = 0; list && k < c->count; k++) {
+        if (group == CMJU_FROZEN ? c->group[k] == CMJU_FROZEN : c->group[k] != group)
+            continue;
+        ++*size;
+        if (gradients[k])
+            list[n++] = gradients[k];
+    }
+    const Node *norm = n ? op_square_norm(t, n, list) : NULL;
+    return norm ? norm->out.f32[0] : 0;
+}
+
+static void pull(Tape *t, const Gradients *g, const Cmju *c, CmjuGroup group, float norm, float target, float balance)
+{
+    const float pulled = 1 + balance * (target / norm - 1), factor = pulled > 0.1f ? pulled : 0.1f;
+    for (size_t k = 0; k < c->count; k++)
+        if (c->group[k] == group && g->sum[k])
+            g->sum[k] = op_scale(t, g->sum[k], factor);
+}
+
+bool cmju_forget(MethodStep *s, const Gradients *g, const Cmju *c)
+{
+    Tape *t = s->tape;
+    Node *const *text = g->of[ROLE_FORGET_TEXT], *const *picture = g->of[ROLE_FORGET];
+    Node **none = arena_zalloc(t->arena, c->count * sizeof *none);
+    size_t texts, pictures;
+    if (!none)
+        return false;
+    text = text ? text : none, picture = picture ? picture : none;
+    const float all_t = norm_of(t, text, c, CMJU_FROZEN, &texts), all_m = norm_of(t, picture, c, CMJU_FROZEN, &pictures);
+    const float q = (all_t + EPS) / (all_m + EPS);
+    for (size_t k = 0; k < c->count; k++) {
+        Node *x = text[k] && picture[k] ? op_axpy(t, text[k], picture[k], q) : picture[k] ? op_scale(t, picture[k], q) : text[k];
+        g->sum[k] = c->group[k] == CMJU_FROZEN || !x ? NULL : c->group[k] == CMJU_SHARED ? op_scale(t, x, s->hyper->shared_weight) : x;
+    }
+    const float n_t = norm_of(t, g->sum, c, CMJU_TEXT, &texts), n_m = norm_of(t, g->sum, c, CMJU_PICTURE, &pictures);
+    if (n_t < EPS || n_m < EPS || texts < LEAST_GROUP || pictures < LEAST_GROUP)
+        return !t->error->failed;
+    const float target = (n_t + n_m) / 2;
+    pull(t, g, c, CMJU_TEXT, n_t, target, s->hyper->balance);
+    pull(t, g, c, CMJU_PICTURE, n_m, target, s->hyper->balance);
+    return !t->error->failed;
+}
+
+static bool cmju_gradients(MethodStep *s, const Gradients *g)
+{
+    const Cmju *c = s->state;
+    Node *const *retain = g->of[ROLE_RETAIN];
+    const bool forgets = g->of[ROLE_FORGET] || g->of[ROLE_FORGET_TEXT];
+    if (forgets && !cmju_forget(s, g, c))
+        return false;
+    for (size_t k = 0; k < g->count && retain; k++) {
+        Node *r = c->group[k] == CMJU_FROZEN ? NULL : retain[k];
+        g->sum[k] = forgets && g->sum[k] && r ? op_add(s->tape, g->sum[k], r) : forgets && g->sum[k] ? g->sum[k] : r;
+    }
+    return !s->tape->error->failed;
+}
+
+const Method method_cmju = {
+    .name = "cmju", .label = "CMJU", .source = "CMJU, cross-modal joint unlearning (public code of 2026)",
+    .formula = { .loss = "a forget step: L = -CE(forget, pictures) - CE(forget, text); a retain step: L = alpha CE(retain)",
+                 .gradient = "dL/dz = c (p - e_y), c = -1/N on forget, alpha/N on retain; the gradients of weights are those of salient tensors "
+                             "alone, in a forget step g = c RN(g_t + q g_m), q = RN(RN(|g_t| + 1e-8) / RN(|g_m| + 1e-8)), c = shared_weight "
+                             "where text and pictures share the tensor, else 1",
+                 .notes = "The tensors of text alone and those of pictures alone, where each are at least five, are then scaled by max(0.1, 1 + "
+                          "balance (t/n - 1)), n the norm of the group and t the mean of both norms. unlearn/methods/cmju.h states the groups. "
+                          "The request ends after a step whose CE(retain) exceeds stop_retain" },
+    .defaults = "schedule=interleaved retain_steps=4",
+    .needs = NEEDS_FORGET | NEEDS_FORGET_TEXT | NEEDS_RETAIN | GRADIENTS_APART, .begin = cmju_begin, .loss = cmju_loss,
+    .gradients = cmju_gradients, .stop = cmju_stop,
+};

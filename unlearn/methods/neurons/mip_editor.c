@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found, and they alone are trained until the states
+ * of the forget set are steered away.
+ *
+ *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), the mean square distances of rmu
+ *     open_mm           L = alpha CE(retain) + 10 gamma mean_i mean_t |o_it - t|^2 / C (forget), o the last down_proj's output
+ *
+ * with t = RN(length u / RN|u|). path.h states the scores. In the paper's form one path runs through the model, with the best neuron of
+ * each MLP over all samples: of the language model by integrated gradients on the samples without a picture, of the vision tower by
+ * squared gradients on those with one; and `length` is steering_coeff times the root mean square norm of the forget states of the first step.
+ * The public code takes the five best neurons of each sample together, and a fixed length of 10. Both train the rows of gate_proj and
+ * up_proj, and of fc1 with its bias, that belong to the path; everything else stays. The code also zeroes the neurons in hooks, but at the first
+ * position of a sample alone, which is left out here. Open-MM scores |h dCE/dh| on the first four batches, zeroes what the best neurons
+ * of each MLP feed into down_proj and fc2 (of an adapter's A where there is one, which stays zero then), and trains everything. */
+#include <stdio.h>
+#include <string.h>
+#include "tensor/base/random.h"
+#include "tensor/ops.h"
+#include "unlearn/methods/neurons/path.h"
+#include "unlearn/methods/neurons/pruning.h"
+#include "unlearn/methods/steering.h"
+
+enum { BATCHES = 4, CONTROL = 10 };
+
+static bool draws(const MethodRun *run, MipEditor *x)
+{
+    const size_t c = (size_t)run->model->config.text.hidden_size;
+    const Random r = random_for((uint64_t)run->hyper->seed, "unlearn.mip_editor");
+    x->u = arena_array(run->arena, c, sizeof *x->u);
+    for (size_t k = 0; x->u && k < c; k++)
+        x->u[k] = run->hyper->mip_form == MIP_OPEN_MM ? random_normal(r, k) : random_uniform(r, k);
+    return x->u != NULL;
+}
+
+static size_t path_width(const Hyperparameters *v)
+{
+    return v->path_neurons ? (size_t)v->path_neurons : v->mip_form == MIP_PAPER ? 1 : 5;
+}
+
+/* Sample by sample: the vision tower where there is a picture, else the language model. each: the best neurons of every sample. */
+static bool find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
+{
+    for (size_t i = 0; i < forget->count; i++) {
+        const bool seen = forget->list[i].pixels != NULL;
+        if (!(seen ? path_squared : path_integrated)(p, &forget->list[i], 1)
+            || (each && !path_choose(p, seen ? 0 : p->vision, seen ? p->vision : p->count, k)))
+            return false;
+    }
+    return each || path_choose(p, 0, p->count, k);
+}
+
+static bool find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k)
+{
+    for (size_t i = 0; i < BATCHES && i * batch < forget->count; i++) {
+        const size_t left = forget->count - i * batch;
+        if (!path_product(p, forget->list + i * batch, left < batch ? left : batch))
+            return false;
+    }
+    return path_choose(p, 0, p->count, k);
+}
+
+/* Zeroes the columns of A, or of the weight, that read the path's neurons. */
+static bool zero_columns(const MethodRun *run, const Path *p)
+{
+    Model *m = run->model;
+    for (size_t i = 0; i < p->count; i++) {
+        const Mlp *x = &p->mlp[i];
+        char name[160];
+        snprintf(name, sizeof name, "%s.%zu.mlp.%s", x->layers, x->layer, x->out);
+        const LoraPair *pair = lora_find(m->lora, name);
+        strncat(name, ".weight", sizeof name - strlen(name) - 1);
+        Weight *w = pair ? pair->a : weights_find(m->weights, name);
+        if (!w || (!pair && m->lora))                   // a tower without adapters stays as it is
+            continue;
+        if (!pair && !weights_own(m->weights, w, run->error))
+            return false;
+        const size_t rows = w->tensor.shape.dim[0];
+        for (size_t k = 0; k < x->width; k++)
+            for (size_t r = 0; r < rows && x->on[k]; r++)
+                w->tensor.f32[r * x->width + k] = 0;
+    }
+    return true;
+}
+
+static bool mip_begin(const MethodRun *run, void **state)
+{
+    const Hyperparameters *v = run->hyper;
+    const bool port = v->mip_form == MIP_OPEN_MM;
+    const SampleList *forget = &run->role[ROLE_FORGET];
+    MipEditor *x = arena_zalloc(run->arena, sizeof *x);
+    if (!port && run->model->lora)
+        return error_set(run->error, "mip_editor: train.trainable trains adapters, expected full or patterns of weights, because single neurons "
+                                     "are trained (or mip_form = open_mm)");
+    if (!port && run->train && run->train->optimiser.weight_decay != 0)
+        return error_set(run->error, "mip_editor: optimiser.weight_decay is %g, expected 0, because only the path may change",
+                         (double)run->train->optimiser.weight_decay);
+    if (!x || !draws(run, x) || !path_make(&x->path, run->model, run->arena, run->error))
+        return false;
+    *state = x;
+    return port ? find_by_batch(&x->path, forget, run->batch ? run->batch : forget->count, path_width(v)) && zero_columns(run, &x->path)
+                : find_by_sample(&x->path, forget, path_width(v), v->mip_form == MIP_OFFICIAL);
+}
+
+/* --- the loss --- */
+
+/* The length of the target; the paper's is measured in the first step and remembered. */
+static float target_length(MethodStep *s)
+{
+    const Part *p = &s->part[ROLE_FORGET];
+    if (s->hyper->mip_form != MIP_PAPER)
+        return s->hyper->steering_coeff;
+    if (s->memory[0] == 0) {
+        Node *h = p->h;
+        Node *square = h ? op_square_sum(s->tape, h) : NULL, *mean = square ? op_mean_over(s->tape, square, p->rows) : NULL;
+        Node *norm = op_sqrt(s->tape, mean);
+        s->memory[0] = norm ? norm->out.f32[0] : 0;
+    }
+    return s->hyper->steering_coeff * s->memory[0];
+}
+
+/* The rows of a node over all tokens of the batch, or over all its rows of logits, that belong to the part whose rows begin at `first`. */
+static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, size_t count)
+{
+    int32_t *list = x ? arena_array(s->tape->arena, count, sizeof *list) : NULL;
+    for (size_t k = 0; list && k < count; k++)
+        list[k] = rows ? rows[first + k] : (int32_t)(first + k);
+    return list ? op_gather_rows(s->tape, x, list, count) : NULL;
+}
+
+/* weight times the mean over samples of the mean square distance of a sample's rows from t. */
+static void plus_distance_by_sample(Loss *loss, const Part *p, Node *o, const float *u, float weight)
+{
+    for (size_t i = 0; i < p->samples; i++) {
+        const size_t n = (size_t)(p->offsets[i + 1] - p->offsets[i]);
+        const Part one = { .h = o ? op_slice_rows(loss->step->tape, o, (size_t)p->offsets[i], n) : NULL, .rows = n, .samples = 1 };
+        plus_distance(loss, &one, steering_aim(loss->step, &one, u, loss->step->hyper->steering_coeff), weight / (float)p->samples);
+    }
+}
+
+static Node *port_loss(MethodStep *s, const MipEditor *x)
+{
+    Loss loss = { .step = s };
+    Part *f = &s->part[ROLE_FORGET], *r = &s->part[ROLE_RETAIN];
+    const Mlp *last = &x->path.mlp[x->path.count - 1];
+    if (has(s, ROLE_RETAIN)) {
+        r->z = rows_of(s, s->forward.logits, NULL, f->rows, r->rows);
+        plus_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    }
+    if (has(s, ROLE_FORGET)) {
+        Node *o = (Node *)(uintptr_t)manu_output(s->tape, last->layers, last->layer, last->out);
+        if (!o)
+            error_set(s->tape->error, "mip_editor: the output of the last down_proj is not on the tape, expected train.checkpointing = none");
+        plus_distance_by_sample(&loss, f, rows_of(s, o, s->batch.rows, 0, f->rows), x->u, CONTROL * s->hyper->gamma);
+    }
+    return loss.sum;
+}
+
+static Node *mip_loss(MethodStep *s)
+{
+    const MipEditor *x = s->state;
+    Loss loss = { .step = s };
+    const Part *f = &s->part[ROLE_FORGET], *r = &s->part[ROLE_RETAIN];
+    if (s->hyper->mip_form == MIP_OPEN_MM)
+        return port_loss(s, x);
+    if (has(s, ROLE_FORGET))
+        plus_distance(&loss, f, steering_aim(s, f, x->u, target_length(s)), s->hyper->gamma);
+    if (has(s, ROLE_RETAIN))
+        plus_distance(&loss, r, r->h_ref, s->hyper->alpha);
+    return loss.sum;
+}
+
+/* --- the gradients --- */
+
+/* Whether `name` is that of a weight of one of the MLP's maps "a|b", with the suffix that is given. */
+static bool is_map(const char *name, const Mlp *m, const char *map, const char *suffix)
+{
+    char text[192];
+    snprintf(text, sizeof text, "%s.%zu.mlp.%s%s", m->layers, m->layer, map, suffix);
+    return strcmp(name, text) == 0;
+}
+
+/* The gradient in the rows of the path's neurons; NULL where the weight has none of them. */
+static Node *on_path(Tape *t, const Path *p, const char *name, Node *g)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const Mlp *m = &p->mlp[i];
+        const bool seen = i < p->vision;
+        if (!(seen ? is_map(name, m, "fc1", ".weight") || is_map(name, m, "fc1", ".bias")
+                   : is_map(name, m, "gate_proj", ".weight") || is_map(name, m, "up_proj", ".weight")))
+            continue;
+        int32_t *keep = g ? arena_array(t->arena, m->width, sizeof *keep) : NULL;
+        for (size_t k = 0; keep && k < m->width; k++)
+            keep[k] = m->on[k];
+        return keep ? op_mask(t, g, keep, m->width) : NULL;
+    }
+    return NULL;
+}
+
+/* The gradient of an adapter's A without the columns of the path's neurons. */
+static Node *off_path(Tape *t, const Path *p, const char *name, Node *g)
+{
+    for (size_t i = 0; i < p->count && g; i++) {
+        const Mlp *m = &p->mlp[i];
+        if (!is_map(name, m, m->out, ".lora_A.weight"))
+            continue;
+        const size_t n = shape_size(g->out.shape);
+        int32_t *keep = arena_array(t->arena, n, sizeof *keep);
+        for (size_t k = 0; keep && k < n; k++)
+            keep[k] = !m->on[k % m->width];
+        return keep ? op_mask(t, g, keep, n) : NULL;
+    }
+    return g;
+}
+
+static bool mip_gradients(MethodStep *s, const Gradients *g)
+{
+    const MipEditor *x = s->state;
+    for (size_t k = 0; k < g->count; k++)
+        g->sum[k] = (s->hyper->mip_form == MIP_OPEN_MM ? off_path : on_path)(s->tape, &x->path, g->slots[k].name, g->sum[k]);
+    return !s->tape->error->failed;
+}
+
+const Method method_mip_editor = {
+    .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM (mip_form)",
+    .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h - its aim",
+                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows of gate_proj, up_proj and fc1 "
+                             "that belong to the path's neurons, all gradients of weights are 0",
+                 .variants = "mip_form = official: the path has the best neurons of each sample, and t = RN(steering_coeff u / RN|u|). open_mm: L = "
+                             "alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, u normal; all weights are "
+                             "trained, after the columns that read the path's neurons were zeroed",
+                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(l u / RN|u|), l = RN(steering_coeff n), n = "
+                          "RN(sqrt(RN(RN(sum h^2)/R))) of the first step's forget states, u uniform from `seed`. path.h states how neurons are scored" },
+    .defaults = "gamma=0.5 alpha=0.5 steering_coeff=5",
+    .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_RETAIN | NEEDS_HIDDEN | NEEDS_VECTOR,
+    .begin = mip_begin, .loss = mip_loss, .gradients = mip_gradients,
+};

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "unlearn/methods/neurons/path.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "model/training/cross_entropy.h"
+#include "tensor/ops.h"
+#include "unlearn/methods/neurons/pruning.h"
+
+enum { POINTS = 4 };
+
+#define VISION "vision_tower.vision_model.encoder.layers"
+#define LANGUAGE "language_model.model.layers"
+
+bool path_make(Path *p, const Model *m, Arena *a, Error *e)
+{
+    const size_t vision = config_vision_layers(&m->config), language = (size_t)m->config.text.num_hidden_layers;
+    // gradients reach every activation above a trainable weight, so one norm in front of each tower's MLPs is enough
+    static const char *const roots[] = { VISION ".0.layer_norm1.weight", LANGUAGE ".0.input_layernorm.weight" };
+    *p = (Path){ .count = vision + language, .vision = vision, .arena = a, .error = e, .model = model_freeze(m, false, a, e) };
+    p->mlp = arena_zalloc(a, p->count * sizeof *p->mlp);
+    for (size_t k = 0; p->model && p->mlp && k < p->count; k++) {
+        const bool seen = k < vision;
+        const size_t width = (size_t)(seen ? m->config.vision.intermediate_size : m->config.text.intermediate_size);
+        p->mlp[k] = (Mlp){ .layers = seen ? VISION : LANGUAGE, .out = seen ? "fc2" : "down_proj", .layer = seen ? k : k - vision,
+                           .width = width, .score = arena_zalloc(a, width * sizeof(double)), .on = arena_zalloc(a, width * sizeof(bool)) };
+    }
+    for (size_t k = 0; k < 2 && !e->failed; k++) {
+        Weight *root = weights_find(p->model->weights, roots[k]);
+        if (!root)
+            return error_set(e, "mip_editor: there is no weight %s", roots[k]);
+        root->trainable = true;
+    }
+    return !e->failed;
+}
+
+/* The forward and backward pass of CE = mean over the supervised tokens of the batch. */
+static bool run(const Path *p, Tape *t, Batch *b, const Model *m, const BatchSample *samples, size_t count)
+{
+    if (p->error->failed || !batch_pack(b, samples, count, ROWS_SUPERVISED, &m->config, t->arena, p->error))
+        return false;
+    Params params = params_make(t, m);
+    Node *z = model_forward(t, &params, b).logits;
+    if (z)
+        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z), constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
+    tape_backward(t);
+    return !p->error->failed;
+}
+
+static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
+{
+    const Node *h = manu_input(t, m->layers, m->layer, m->out);
+    if (!h)
+        error_set(p->error, "mip_editor: layer %zu of %s has no %s on the tape, expected it", m->layer, m->layers, m->out);
+    return h;
+}
+
+/* Replaces every down_proj by RN(a W), in `to`, which has room for each. */
+static void scale(const Path *p, const Model *m, Tensor *kept, Tensor *to, float a)
+{
+    for (size_t k = p->vision; k < p->count; k++) {
+        char name[160];
+        snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.down_proj.weight", p->mlp[k].layer);
+        Weight *w = weights_find(m->weights, name);
+        Tensor *x = &to[k - p->vision];
+        w->tensor = kept[k - p->vision];
+        if (a == 1)
+            continue;
+        const size_t n = shape_size(x->shape);
+        tensor_widen(&w->tensor, 0, n, x->f32);
+        for (size_t i = 0; i < n; i++)
+            x->f32[i] *= a;
+        w->tensor = *x;
+    }
+}
+
+static Tensor *rooms(const Path *p, Tensor *kept)
+{
+    const size_t layers = p->count - p->vision;
+    Tensor *to = arena_zalloc(p->arena, layers * sizeof *to);
+    for (size_t k = 0; to && k < layers; k++) {
+        char name[160];
+        snprintf(name, sizeof name, LANGUAGE ".%zu.mlp.down_proj.weight", k);
+        const Weight *w = weights_find(p->model->weights, name);
+        if (!w) {
+            error_set(p->error, "mip_editor: there is no weight %s", name);
+            return NULL;
+        }
+        kept[k] = w->tensor;
+        to[k] = tensor_f32(p->arena, w->tensor.shape);
+        if (!to[k].f32)
+            return NULL;
+    }
+    return to;
+}
+
+/* sum [rows, width] of each MLP takes g / a; where a = 1 the activations complete the score. */
+static void integrate(Mlp *m, const Node *h, double *sum, size_t rows, float a)
+{
+    const float *g = h->grad ? h->grad->out.f32 : NULL;
+    #pragma omp parallel for schedule(static)
+    for (size_t k = 0; k < m->width; k++)
+        for (size_t r = 0; r < rows; r++) {
+            const size_t at = r * m->width + k;
+            sum[at] += g ? (double)g[at] / (double)a : 0;
+            if (a == 1)
+                m->score[k] -= (double)h->out.f32[at] * (sum[at] / POINTS);
+        }
+}
+
+bool path_integrated(Path *p, const BatchSample *samples, size_t count)
+{
+    const size_t layers = p->count - p->vision;
+    const ArenaMark mark = arena_mark(p->arena);
+    Tensor *kept = arena_array(p->arena, layers, sizeof *kept), *to = kept ? rooms(p, kept) : NULL;
+    double **sum = arena_zalloc(p->arena, layers * sizeof *sum);
+    bool good = to && sum;
+    for (int j = 1; j <= POINTS && good; j++) {
+        Arena a = arena_make(p->error);
+        Tape t = tape_make(&a, p->error);
+        Batch b;
+        scale(p, p->model, kept, to, (float)j / POINTS);
+        good = run(p, &t, &b, p->model, samples, count);
+        for (size_t l = 0; l < layers && good; l++) {
+            Mlp *m = &p->mlp[p->vision + l];
+            const Node *h = neurons(p, &t, m);
+            if (!sum[l])
+                sum[l] = arena_zalloc(p->arena, b.tokens * m->width * sizeof(double));
+            if ((good = h && sum[l]))
+                integrate(m, h, sum[l], b.tokens, (float)j / POINTS);
+        }
+        arena_free(&a);
+    }
+    if (to)
+        scale(p, p->model, kept, to, 1);
+    arena_release(p->arena, mark);
+    return good && !p->error->failed;
+}
+
+/* Adds (sum over the listed rows of |x g|) / rows, where x is h, or g itself. rows NULL: the first n. */
+static void add_products(Mlp *m, const Node *h, bool squared, const int32_t *rows, size_t n)
+{
+    const float *g = h->grad ? h->grad->out.f32 : NULL, *x = squared ? g : h->out.f32;
+    #pragma omp parallel for schedule(static)
+    for (size_t k = 0; k < m->width; k++) {
+        double sum = 0;
+        for (size_t r = 0; r < n && g; r++) {
+            const size_t at = (rows ? (size_t)rows[r] : r) * m->width + k;
+            sum += fabs((double)x[at] * (double)g[at]);
+        }
+        m->score[k] += sum / (double)n;
+    }
+}
+
+static bool products(Path *p, const BatchSample *samples, size_t count, bool squared)
+{
+    Arena a = arena_make(p->error);
+    Tape t = tape_make(&a, p->error);
+    Batch b;
+    bool good = run(p, &t, &b, p->model, samples, count);
+    for (size_t k = good && b.pictures ? 0 : p->vision; good && k < (squared ? p->vision : p->count); k++) {
+        Mlp *m = &p->mlp[k];
+        const bool seen = k < p->vision;
+        const Node *h = neurons(p, &t, m);
+        if ((good = h != NULL))
+            add_products(m, h, squared, seen ? NULL : b.rows, seen ? shape_size(h->out.shape) / m->width : b.row_count);
+    }
+    arena_free(&a);
+    return good && !p->error->failed;
+}
+
+bool path_squared(Path *p, const BatchSample *samples, size_t count) { return products(p, samples, count, true); }
+bool path_product(Path *p, const BatchSample *samples, size_t count) { return products(p, samples, count, false); }
+
+bool path_choose(Path *p, size_t first, size_t last, size_t k)
+{
+    for (size_t i = first; i < last; i++) {
+        Mlp *m = &p->mlp[i];
+        uint32_t *order = arena_array(p->arena, m->width, sizeof *order);
+        if (!order || !manu_rank(m->score, m->width, order, p->arena))
+            return false;
+        for (size_t j = 0; j < k && j < m->width; j++)
+            m->on[order[j]] = true;
+        memset(m->score, 0, m->width * sizeof *m->score);
+    }
+    return true;
+}

@@ -16,7 +16,8 @@
 typedef struct {
     const char *id, *group, *split;      // split "": it has none
     int64_t     round;                   // 0: it has none
-    int64_t     questions;               // open training questions about it; 0 until the questions were read (ref/run/plan.c)
+    // open training questions about it; 0 until the questions were read (ref/run/plan.c)
+    int64_t     questions;
     size_t      line;
 } Entity;
 

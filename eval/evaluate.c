@@ -25,7 +25,8 @@ static int64_t paraphrases_before(const Dataset *from, const Sample *x, Kind kin
 
 static bool wanted(const Dataset *from, const Sample *x, Choice c)
 {
-    return (x->split == SPLIT_TRAIN) == c.trained && x->kind == c.kind && (!c.entities || entity_list_has(c.entities, x->entity))
+    return (x->split == SPLIT_TRAIN) == c.trained && x->kind == c.kind
+        && (!c.entities || entity_list_has(c.entities, x->entity))
         && (c.paraphrases == 0 || paraphrases_before(from, x, c.kind) < c.paraphrases);
 }
 
@@ -85,7 +86,8 @@ typedef struct {
     const Reader *reader;
     const Question *q;
     size_t n;
-    size_t *first;                       // [n + 1]: question k has the samples first[k] … first[k + 1] - 1, its answer first
+    // [n + 1]: question k has the samples first[k] … first[k + 1] - 1, its answer first
+    size_t *first;
     BatchSample *sample;
     SampleScore *score;
     Prefixes *prefixes;
@@ -94,7 +96,8 @@ typedef struct {
 
 static bool same_picture(const Question *x, const Question *y)
 {
-    return x->from == y->from && x->sample->image && y->sample->image && strcmp(x->sample->image, y->sample->image) == 0;
+    return x->from == y->from && x->sample->image && y->sample->image
+        && strcmp(x->sample->image, y->sample->image) == 0;
 }
 
 /* The pixels of question k, if an earlier question of the chunk has its picture; NULL: none has. */

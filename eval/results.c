@@ -62,7 +62,8 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
 /* "inf", "-inf", "NaN", or a decimal: the float nearest to the text, which is the double's shortest decimal. */
 static bool number_of(const json_t *x, float *out)
 {
-    static const struct { const char *text; float value; } words[] = { { "inf", INFINITY }, { "-inf", -INFINITY }, { "NaN", NAN } };
+    static const struct { const char *text; float value; } words[] = { { "inf", INFINITY }, { "-inf", -INFINITY },
+                                                                       { "NaN", NAN } };
     const char *text = json_string_value(x);
     char decimal[32];
     for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
@@ -81,7 +82,8 @@ static bool number_read(const json_t *o, const char *key, float *out, const char
 }
 
 /* A list that is not there is empty. */
-static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, const char *where, Arena *a, Error *e)
+static bool numbers_read(const json_t *o, const char *key, float **out, size_t *count, const char *where, Arena *a,
+                         Error *e)
 {
     const json_t *list = json_object_get(o, key);
     *count = json_array_size(list);
@@ -107,7 +109,8 @@ static bool words_read(Result *r, const json_t *o, const char *where, Error *e)
 static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a, Error *e)
 {
     const struct { const char *key, **to; } texts[] = {
-        { "id", &r->id }, { "entity", &r->entity }, { "group", &r->group }, { "skill", &r->skill }, { "answer", &r->answer },
+        { "id", &r->id }, { "entity", &r->entity }, { "group", &r->group }, { "skill", &r->skill },
+        { "answer", &r->answer },
     };
     int64_t right;
     float *marks;

@@ -26,7 +26,8 @@ typedef struct {
     uint64_t seed;
     // results.jsonl has these besides, where they are known
     int64_t n;                           // questions that it is measured on; 0: not known
-    const char *rule, *better;           // the stopping rule, and the direction on this split ("up", "down" or a value); NULL: not known
+    // the stopping rule, and the direction on this split ("up", "down" or a value); NULL: not known
+    const char *rule, *better;
 } Row;
 
 /* The names of splits and modalities in files.

@@ -36,7 +36,8 @@ static bool name_read(const json_t *object, const char *key, const char **out, c
 static bool splits_read(const json_t *object, bool *out, const char *path, Error *e)
 {
     const json_t *list = json_object_get(object, "splits");
-    const char *forget = json_string_value(json_array_get(list, 0)), *retain = json_string_value(json_array_get(list, 1));
+    const char *forget = json_string_value(json_array_get(list, 0)),
+        *retain = json_string_value(json_array_get(list, 1));
     *out = list != NULL;
     return !list
         || (json_array_size(list) == 2 && forget && retain && strcmp(forget, "unlearn") == 0 && strcmp(retain, "retain") == 0)
@@ -75,7 +76,8 @@ static bool groups_read(World *out, const json_t *list, Arena *a, Error *e)
         if (world_group(out, g->name) < out->groups || strcmp(g->name, out->general.name) == 0)
             return error_set(e, "%s: the group \"%s\" is there twice, expected each name once", out->path, g->name);
         if (world_group_as(out, world_role(g)) < out->groups)
-            return error_set(e, "%s: two groups stand for \"%s\", expected one for each group of the scenarios", out->path, world_role(g));
+            return error_set(e, "%s: two groups stand for \"%s\", expected one for each group of the scenarios",
+                             out->path, world_role(g));
     }
     return true;
 }
@@ -85,7 +87,8 @@ bool world_read(World *out, const char *folder, Arena *a, Error *e)
     static const char *const keys[] = { "entities", "groups", "general", NULL };
     *out = (World){ .folder = arena_text(a, folder), .path = arena_format(a, "%s/world.json", folder) };
     json_t *all = out->folder && out->path ? json_file(out->path, LIMIT_WORLD, e) : NULL;
-    const bool good = all && keys_check(all, keys, out->path, e) && name_read(all, "entities", &out->entities, out->path, a, e)
+    const bool good = all && keys_check(all, keys, out->path, e)
+        && name_read(all, "entities", &out->entities, out->path, a, e)
                    && group_read(&out->general, json_object_get(all, "general"), out->path, a, e)
                    && groups_read(out, json_object_get(all, "groups"), a, e);
     json_decref(all);

@@ -181,7 +181,8 @@ static bool images_read(Person *p, const json_t *person)
 
 static bool person_read(Person *p, const json_t *person)
 {
-    static const char *const keys[] = { "ID", "images", "Classification_Task", "Mask_Task", "Generation_Task", "metadata" };
+    static const char *const keys[] = { "ID", "images", "Classification_Task", "Mask_Task", "Generation_Task",
+                                        "metadata" };
     static const char *const parts[] = { "Image_Textual_Questions", "Pure_Text_Questions" };
     const json_t *choices = json_object_get(person, "Classification_Task");
     return keys_check(person, keys, sizeof keys / sizeof *keys, "person", p->error)

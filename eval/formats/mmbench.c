@@ -11,7 +11,8 @@ enum { ROTATED = 1000000 };
 static const char *const letters[MMBENCH_OPTIONS] = { "A", "B", "C", "D" };
 
 typedef enum { INDEX, QUESTION, ANSWER, IMAGE, OPTION_A, OPTION_B, OPTION_C, OPTION_D, HINT, CATEGORY, READ } Column;
-static const char *const names[READ] = { "index", "question", "answer", "image", "A", "B", "C", "D", "hint", "category" };
+static const char *const names[READ] = { "index", "question", "answer", "image", "A", "B", "C", "D", "hint",
+                                         "category" };
 static const char *const unread[] = { "source", "l2-category", "L2-category", "comment", "split" };
 enum { NEEDED = OPTION_C, UNREAD = sizeof unread / sizeof *unread };
 
@@ -68,7 +69,8 @@ static bool refuse(const Reading *x, size_t row, const char *what, const char *t
 static bool index_read(const Reading *x, size_t row, int64_t *out)
 {
     const char *index = cell(x, row, INDEX);
-    return (decimal_to_int(index, out) && *out >= 0) || refuse(x, row, "the index is not a whole number of at least 0", index);
+    return (decimal_to_int(index, out) && *out >= 0)
+        || refuse(x, row, "the index is not a whole number of at least 0", index);
 }
 
 /* Whether the image is that of another row, and of which. */
@@ -91,7 +93,8 @@ static bool question_read(Reading *x, size_t row, MmbenchQuestion *q)
     if (!*cell(x, row, QUESTION) || q->options < 2)
         return refuse(x, row, "a question and at least the options A and B were expected", cell(x, row, QUESTION));
     q->answer = (size_t)(answer[0] - 'A');
-    return (strlen(answer) == 1 && q->answer < q->options) || refuse(x, row, "the answer is not the letter of an option", answer);
+    return (strlen(answer) == 1 && q->answer < q->options)
+        || refuse(x, row, "the answer is not the letter of an option", answer);
 }
 
 /* Adds the image of a row, named by the index of the row. */
@@ -174,7 +177,10 @@ static bool pictures_read(Reading *x)
     return true;
 }
 
-bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e) { return mmbench_read_some(out, path, NULL, a, e); }
+bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e)
+{
+    return mmbench_read_some(out, path, NULL, a, e);
+}
 
 bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e)
 {

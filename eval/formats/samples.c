@@ -54,7 +54,10 @@ bool samples_format(SamplesFormat *out, const char *path, Error *e)
     return !e->failed;
 }
 
-bool samples_open(Dataset *out, const char *path, Arena *a, Error *e) { return samples_open_some(out, path, NULL, a, e); }
+bool samples_open(Dataset *out, const char *path, Arena *a, Error *e)
+{
+    return samples_open_some(out, path, NULL, a, e);
+}
 
 bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
 {

@@ -95,7 +95,8 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
         n++;
         empty &= *cell == 0;
     } while (c->ended == '\t');
-    if (empty)                                   // a blank line, or the empty cells that spreadsheets leave behind the last row
+    // a blank line, or the empty cells that spreadsheets leave behind the last row
+    if (empty)
         return true;
     if (n != t->columns)
         return error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);

@@ -71,7 +71,8 @@ double jensen_shannon(const float *x, const float *y, size_t vocabulary, Arena *
     return value;
 }
 
-bool logits_distance(const Model *x, const Model *y, const BatchSample *samples, size_t count, LogitsDistance *out, Error *e)
+bool logits_distance(const Model *x, const Model *y, const BatchSample *samples, size_t count, LogitsDistance *out,
+                     Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);

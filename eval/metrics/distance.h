@@ -19,6 +19,7 @@ double jensen_shannon(const float *x, const float *y, size_t vocabulary, Arena *
 /* Compares the logits of two models over all supervised rows of the samples: `rms` is the root mean square of their differences,
  * `divergence` the mean Jensen-Shannon divergence. Both are NaN without a row. Error: vocabularies of different size. */
 typedef struct { double rms, divergence; } LogitsDistance;
-bool logits_distance(const Model *x, const Model *y, const BatchSample *samples, size_t count, LogitsDistance *out, Error *e);
+bool logits_distance(const Model *x, const Model *y, const BatchSample *samples, size_t count, LogitsDistance *out,
+                     Error *e);
 
 #endif

@@ -43,7 +43,10 @@ static bool add_ratio(Part *s, const char *metric, Ratio x)
 static double probability(const Result *r) { return answer_probability(r->ce); }
 static double memorised(const Result *r) { return exact_memorisation(r->token_right, tokens_without_end(r->tokens)); }
 static double extracted(const Result *r) { return extraction_strength(r->token_right, tokens_without_end(r->tokens)); }
-static double extracted_open(const Result *r) { return extraction_strength_open(r->token_right, tokens_without_end(r->tokens)); }
+static double extracted_open(const Result *r)
+{
+    return extraction_strength_open(r->token_right, tokens_without_end(r->tokens));
+}
 
 /* The CEs of the wrong options. Of several options with the answer's own CE, the first is taken for the answer. */
 static size_t wrong_options(const Result *r, float out[64])
@@ -104,7 +107,8 @@ static bool written(Part *s)
     for (size_t k = 0; k < s->n; k++) {
         const Result *r = s->r[k];
         const int index = answer_first_letter(r->answer, r->option_count);
-        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && index != NO_CHOICE && r->answer[0] == 'A' + index;
+        const bool asks = r->kind == KIND_CHOICE && r->answer[1] == 0 && index != NO_CHOICE
+            && r->answer[0] == 'A' + index;
         letter.total += asks;
         letter.count += asks && answer_first_letter(r->text, r->option_count) == index;
         cloze.total += r->kind == KIND_CLOZE;
@@ -185,7 +189,8 @@ static bool pairs(Part *s)
         return false;
     if (n == 0)
         return true;
-    return add_ratio(s, "umu_all_right", umu_all_right(a, b, n)) && add_ratio(s, "umu_all_wrong", umu_all_wrong(a, b, n))
+    return add_ratio(s, "umu_all_right", umu_all_right(a, b, n))
+        && add_ratio(s, "umu_all_wrong", umu_all_wrong(a, b, n))
         && (!s->r[0]->text
             || add(s, s->forget ? "umu_contraharmonic" : "umu_harmonic",
                    s->forget ? umu_contraharmonic(x, y, n) : umu_harmonic(x, y, n)));
@@ -280,14 +285,16 @@ bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*
 
 bool measure_utility(Rows *rows, size_t first)
 {
-    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" }, *const on[] = { "retain", "general" };
+    static const char *const of[] = { "probability", "rougeL_recall_stem", "truth_ratio" },
+        *const on[] = { "retain", "general" };
     double x[6];
     size_t n = 0;
     Row row;
     for (size_t k = first; k < rows->count; k++)
         for (int i = 0; i < 6; i++) {
             const Row *y = &rows->row[k];
-            if (strcmp(y->metric, of[i % 3]) != 0 || strcmp(y->split, on[i / 3]) != 0 || strcmp(y->modality, "both") != 0)
+            if (strcmp(y->metric, of[i % 3]) != 0 || strcmp(y->split, on[i / 3]) != 0
+                || strcmp(y->modality, "both") != 0)
                 continue;
             row = *y;
             if (n < 6)

@@ -13,7 +13,8 @@ static const double min_k = 0.4;
 
 const char *const membership_names[MEMBERSHIP_KINDS] = { "mia_loss", "mia_reference", "mia_min_k", "mia_min_k_plus" };
 
-static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a)
+static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, size_t count, MembershipScores *out,
+                         Arena *a)
 {
     RowMap b;
     const size_t vocabulary = (size_t)m->config.text.vocab_size;
@@ -22,7 +23,8 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
     if (!room || t->error->failed)
         return false;
     for (size_t i = 0; i < count; i++) {
-        const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin, n = tokens_without_end(rows);
+        const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin,
+            n = tokens_without_end(rows);
         out[i] = (MembershipScores){ arena_array(a, n, sizeof(float)), arena_array(a, n, sizeof(double)),
                                      arena_array(a, n, sizeof(double)), n };
         if (!out[i].nll || !out[i].mu || !out[i].variance)
@@ -34,7 +36,8 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
     return true;
 }
 
-bool membership_scores(const Model *m, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a, Error *e)
+bool membership_scores(const Model *m, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a,
+                       Error *e)
 {
     Arena scratch = arena_make(e);
     Tape t = tape_make(&scratch, e);

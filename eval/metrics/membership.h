@@ -21,7 +21,8 @@ typedef struct {
     size_t  tokens;
 } MembershipScores;
 /* One for each of `count` samples, in `a`. */
-bool membership_scores(const Model *m, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a, Error *e);
+bool membership_scores(const Model *m, const BatchSample *samples, size_t count, MembershipScores *out, Arena *a,
+                       Error *e);
 
 enum { MEMBERSHIP_KINDS = 4 };
 // the metrics mia_loss, mia_reference, mia_min_k, mia_min_k_plus

@@ -71,7 +71,8 @@ static bool circular_one(const CircularAnswer *a, size_t n, const CircularAnswer
     for (size_t k = 0; k < n; k++) {
         if (a[k].question != first->question)
             continue;
-        if (a[k].rounds != first->rounds || a[k].round < 0 || a[k].round >= first->rounds || (a[k].round == 0 && &a[k] != first))
+        if (a[k].rounds != first->rounds || a[k].round < 0 || a[k].round >= first->rounds
+            || (a[k].round == 0 && &a[k] != first))
             return false;
         for (size_t j = 0; j < k; j++)
             if (a[j].question == a[k].question && a[j].round == a[k].round)

@@ -115,12 +115,11 @@ static void final_y(Word *w)
 static void double_suffixes(Word *w)
 {
     static const Rule rules[] = {
-        { "ational", "ate" }, { "tional", "tion" }, { "enci", "ence" }, { "anci", "ance" }, { "izer", "ize" }, { "bli", "ble" },
-        { "alli", "al" },
-        { "entli", "ent" }, { "eli", "e" }, { "ousli", "ous" }, { "ization", "ize" }, { "ation", "ate" }, { "ator", "ate" },
-        { "alism", "al" },
-        { "iveness", "ive" }, { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" },
-        { "biliti", "ble" }, { "fulli", "ful" },
+        { "ational", "ate" }, { "tional", "tion" }, { "enci", "ence" }, { "anci", "ance" }, { "izer", "ize" },
+        { "bli", "ble" }, { "alli", "al" }, { "entli", "ent" }, { "eli", "e" }, { "ousli", "ous" },
+        { "ization", "ize" }, { "ation", "ate" }, { "ator", "ate" }, { "alism", "al" }, { "iveness", "ive" },
+        { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" }, { "biliti", "ble" },
+        { "fulli", "ful" },
     };
     if (ends(*w, "logi"))                                     // its l counts with what stands before
         w->n -= measure(w->s, w->n - 3) > 0;
@@ -140,10 +139,9 @@ static void single_suffixes(Word *w)
 static void last_suffixes(Word *w)
 {
     static const Rule rules[] = {
-        { "al", "" }, { "ance", "" }, { "ence", "" }, { "er", "" }, { "ic", "" }, { "able", "" }, { "ible", "" }, { "ant", "" },
-        { "ement", "" }, { "ment", "" },
-        { "ent", "" }, { "sion", "s" }, { "tion", "t" }, { "ou", "" }, { "ism", "" }, { "ate", "" }, { "iti", "" }, { "ous", "" },
-        { "ive", "" }, { "ize", "" },
+        { "al", "" }, { "ance", "" }, { "ence", "" }, { "er", "" }, { "ic", "" }, { "able", "" }, { "ible", "" },
+        { "ant", "" }, { "ement", "" }, { "ment", "" }, { "ent", "" }, { "sion", "s" }, { "tion", "t" }, { "ou", "" },
+        { "ism", "" }, { "ate", "" }, { "iti", "" }, { "ous", "" }, { "ive", "" }, { "ize", "" },
     };
     if (!ends(*w, "ion"))
         apply(w, rules, sizeof rules / sizeof *rules, 1);
@@ -163,10 +161,9 @@ static void tidy(Word *w)
 static bool irregular(Word *w)
 {
     static const Rule words[] = {
-        { "sky", "sky" }, { "skies", "sky" }, { "dying", "die" }, { "lying", "lie" }, { "tying", "tie" }, { "news", "news" },
-        { "innings", "inning" },
-        { "inning", "inning" }, { "outings", "outing" }, { "outing", "outing" }, { "cannings", "canning" },
-        { "canning", "canning" }, { "howe", "howe" },
+        { "sky", "sky" }, { "skies", "sky" }, { "dying", "die" }, { "lying", "lie" }, { "tying", "tie" },
+        { "news", "news" }, { "innings", "inning" }, { "inning", "inning" }, { "outings", "outing" },
+        { "outing", "outing" }, { "cannings", "canning" }, { "canning", "canning" }, { "howe", "howe" },
         { "proceed", "proceed" }, { "exceed", "exceed" }, { "succeed", "succeed" },
     };
     for (size_t k = 0; k < sizeof words / sizeof *words; k++)

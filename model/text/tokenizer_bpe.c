@@ -174,7 +174,8 @@ static void consider(Merger *m, size_t at)
     size_t next = m->symbol[at].next;
     if (next >= m->count)
         return;
-    int32_t left = m->symbol[at].id, right = m->symbol[next].id, rank = pair_map_find(&m->tokenizer->merges, left, right);
+    int32_t left = m->symbol[at].id, right = m->symbol[next].id,
+        rank = pair_map_find(&m->tokenizer->merges, left, right);
     if (rank >= 0)
         heap_push(m, (Candidate){ rank, at, left, right });
 }

@@ -32,7 +32,8 @@ typedef struct {
 typedef struct {
     double least, most;                  // of x
     const char *x_label, *y_label;
-    bool ticks;                          // x is a whole number; else a share, shown in percent like y, which falls to the right
+    // x is a whole number; else a share, shown in percent like y, which falls to the right
+    bool ticks;
 } Axis;
 double chart_height(void);
 double chart_width(void);

@@ -133,7 +133,8 @@ static bool request_end(Collect *c, const Case *x, const Splits *s, Row row, con
     steps.modality = "both";
     steps.metric = "steps";
     steps.value = (double)end->steps;
-    if (!retention_rows(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first) || !rows_add(&c->rows, steps))
+    if (!retention_rows(&c->rows, to->before, to->oracle, first) || !measure_utility(&c->rows, first)
+        || !rows_add(&c->rows, steps))
         return false;
     return x->probe == NO_STAGE || row.round < (int64_t)s->requests
         || run_probe_rows(c->run, x->probe, &c->rows, row, s, first, to->oracle, to->end, &c->scratch, e);

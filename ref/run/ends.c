@@ -30,7 +30,8 @@ RequestEnd *run_ends(const Run *r, size_t stage, size_t requests, Arena *a, Erro
         out = NULL;
     }
     for (size_t k = 0; out && k < requests; k++) {
-        const json_t *x = json_array_get(list, k), *steps = json_object_get(x, "steps"), *last = json_object_get(x, "last");
+        const json_t *x = json_array_get(list, k), *steps = json_object_get(x, "steps"),
+            *last = json_object_get(x, "last");
         const char *why = json_string_value(json_object_get(x, "why"));
         if (!json_is_integer(steps) || !json_is_integer(last) || !why || json_integer_value(last) < 1) {
             error_set(e, "%s:1: request %zu must have \"steps\", \"last\" and \"why\"", path, k + 1);

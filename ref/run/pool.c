@@ -82,7 +82,8 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
         return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name,
                               strerror(errno));
     if (child == 0) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)         // a run that is killed leaves nothing that still writes
+        // a run that is killed leaves nothing that still writes
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)
             _exit(NOT_STARTED);
         execv(SELF, words);
         _exit(NOT_STARTED);

@@ -44,7 +44,8 @@ static bool open_probed(Probe *p, Session *x, Arena *a, Error *e)
 }
 
 /* Asks the model of the session the questions of `lists` lists, and writes the answers into the file `name`. */
-static bool ask(Probe *p, const Session *x, const char *name, const Questions *which, size_t lists, Depth depth, Error *e)
+static bool ask(Probe *p, const Session *x, const char *name, const Questions *which, size_t lists, Depth depth,
+                Error *e)
 {
     Arena a = arena_make(e);
     Questions all;
@@ -71,7 +72,8 @@ typedef struct {
 
 static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, Error *e)
 {
-    MembershipScores *x[4];                     // member, member under the reference, held-out, held-out under the reference
+    // member, member under the reference, held-out, held-out under the reference
+    MembershipScores *x[4];
     size_t n = 0;
     Auc u;
     for (int k = 0; k < 4; k++)
@@ -116,7 +118,8 @@ static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Erro
 static bool distance_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
 {
     double apart;
-    if (!weights_distance(&x->weights, oracle->weights, &apart, e) || !number_add(p, "general", "both", "oracle_weights", apart, 0))
+    if (!weights_distance(&x->weights, oracle->weights, &apart, e)
+        || !number_add(p, "general", "both", "oracle_weights", apart, 0))
         return false;
     for (int s = 0; s < 3; s++) {
         Arena a = arena_make(e);
@@ -158,7 +161,8 @@ static bool quantised(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
     Session x = { .folder = NULL };
-    bool good = open_probed(p, &x, &a, e) && weights_quantise(&x.weights, QUANTISE_TARGETS, 0, e) && session_model(&x, e)
+    bool good = open_probed(p, &x, &a, e) && weights_quantise(&x.weights, QUANTISE_TARGETS, 0, e)
+        && session_model(&x, e)
         && ask(p, &x, "quantised.jsonl", p->asked, 3, DEPTH_EXACT, e);
     session_close(&x);
     arena_free(&a);
@@ -192,7 +196,8 @@ static bool relearned(Probe *p, Error *e)
 {
     Arena a = arena_make(e);
     Session x = { .folder = NULL };
-    bool good = open_probed(p, &x, &a, e) && relearn(p, &x, &a, e) && ask(p, &x, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
+    bool good = open_probed(p, &x, &a, e) && relearn(p, &x, &a, e)
+        && ask(p, &x, "relearned.jsonl", p->asked, 1, DEPTH_EXACT, e);
     session_close(&x);
     arena_free(&a);
     return good;
@@ -228,14 +233,16 @@ static bool finish(Probe *p, size_t stage, Error *e)
     static const char *const files[] = { "numbers.json", "relearned.jsonl", "quantised.jsonl", "cloze.jsonl" };
     const char *path = arena_format(&p->arena, "%s/numbers.json", p->folder);
     json_t *all = json_pack("{s:O}", "rows", p->numbers);
-    bool good = path && all && json_save(path, all, e) && stage_finish(&p->run->plan, stage, p->folder, files, p->cloze.count ? 4 : 3, e);
+    bool good = path && all && json_save(path, all, e)
+        && stage_finish(&p->run->plan, stage, p->folder, files, p->cloze.count ? 4 : 3, e);
     json_decref(all);
     return good;
 }
 
 bool run_probe(Run *r, size_t stage, Error *e)
 {
-    Probe p = { .run = r, .stage = &r->plan.stage[stage], .c = r->plan.stage[stage].one, .numbers = json_array(), .arena = arena_make(e) };
+    Probe p = { .run = r, .stage = &r->plan.stage[stage], .c = r->plan.stage[stage].one, .numbers = json_array(),
+                .arena = arena_make(e) };
     p.folder = stage_folder(r, stage, &p.arena);
     bool good = p.folder && file_make_folder(p.folder, e) && run_splits(r, p.c, &p.splits, &p.arena, e)
         && questions_choose(&p, e) && as_it_is(&p, e) && quantised(&p, e) && relearned(&p, e) && finish(&p, stage, e);

@@ -18,11 +18,13 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
     size_t k;
     bool good = all != NULL;
     json_array_foreach(json_object_get(all, "rows"), k, x) {
-        const char *split = json_string_value(json_object_get(x, "split")), *modality = json_string_value(json_object_get(x, "modality")),
-                   *metric = json_string_value(json_object_get(x, "metric"));
+        const char *split = json_string_value(json_object_get(x, "split")),
+            *modality = json_string_value(json_object_get(x, "modality")),
+            *metric = json_string_value(json_object_get(x, "metric"));
         const Metric *m = metric ? metric_find(metric) : NULL;
         if (!split || !modality || !m) {
-            good = error_set(e, "%s:1: row %zu must have \"split\", \"modality\" and a \"metric\" of the list", path, k + 1);
+            good = error_set(e, "%s:1: row %zu must have \"split\", \"modality\" and a \"metric\" of the list", path,
+                             k + 1);
             break;
         }
         row.split = arena_text(rows->arena, split);
@@ -39,7 +41,8 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
 static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *),
                         Rows *rows, Row row, const Splits *s, Arena *a, Error *e)
 {
-    const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false }, { NULL, r->plan.world.general.name, false } };
+    const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false },
+                            { NULL, r->plan.world.general.name, false } };
     const char *path = arena_format(a, "%s/%s", stage_folder(r, stage, a), file);
     size_t count;
     if (!path || !file_exists(path))
@@ -54,7 +57,8 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
 }
 
 /* Finds the value of a metric on the split "unlearn" in the rows [first, end), and on how many questions it is measured; n may be NULL. */
-static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out, int64_t *n)
+static bool find(const Rows *rows, size_t first, size_t end, const char *modality, const char *metric, double *out,
+                 int64_t *n)
 {
     for (size_t k = first; k < end; k++) {
         const Row *x = &rows->row[k];

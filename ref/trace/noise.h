@@ -27,7 +27,8 @@
 
 #include "tensor/tape.h"
 
-typedef enum { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16, PRECISION_FP16, PRECISION_BF16_MIXED, PRECISIONS } Precision;
+typedef enum { PRECISION_FP32, PRECISION_TF32, PRECISION_BF16, PRECISION_FP16, PRECISION_BF16_MIXED,
+               PRECISIONS } Precision;
 enum { NOISE_RUNS = 8 };
 
 const char *precision_name(Precision p);             // "fp32", "tf32", "bf16", "fp16", "bf16-mixed"

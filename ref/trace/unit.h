@@ -22,12 +22,14 @@ typedef struct {
     const char *module;              // its path on the Hub
     bool  parts;                     // it is made of other units, which answer for the gradients of the weights
     Node *in, *out;                  // nodes on the tape of the step; NULL: there is none, or there are many (clip, optimiser)
-    size_t last;                     // the id of its last node of the forward phase; for "optimiser", of the optimiser's phase
+    // the id of its last node of the forward phase; for "optimiser", of the optimiser's phase
+    size_t last;
 } Unit;
 
 typedef struct {
     Tape   tape;
-    Node **node;                     // by the id on the tape of the step: the node made again; NULL: it is not of the unit
+    // by the id on the tape of the step: the node made again; NULL: it is not of the unit
+    Node **node;
     Node  *in, *out;
     const float **bounds;            // by the id on `tape`
 } UnitRun;

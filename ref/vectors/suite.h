@@ -55,7 +55,8 @@ typedef struct {
 typedef struct {
     const char *id, *flags;          // flags: the names of known mistakes, parted by blanks
     const char *section, *definition;                  // the formula in one line, and the header that states it in full
-    const char *files;               // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
+    // files that are written already: "picture.png preprocessor_config.json"; NULL: there are none
+    const char *files;
     const Entry *in, *out;
     size_t in_count, out_count;
     json_t *more;                    // the keys of case.json that only this kind has; suite_case takes the reference
@@ -77,7 +78,8 @@ bool suite_noise(Suite *s, const char *id, const Tape *t, const Entry *out, cons
 bool suite_noise_step(Suite *s, const char *id);
 /* Adds the noise of a sequence of requests, whose right answers are `right`. The sequence is run again from weights that are shaken by
  * a few units in the last place of the precision, which stands for all the roundings of the run. */
-bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m, const SeqCase *right);
+bool suite_noise_seq(Suite *s, const SeqForm *f, const char *id, const char *samples, const MethodSettings *m,
+                     const SeqCase *right);
 /* Writes noise.safetensors. */
 bool suite_noise_save(Suite *s);
 /* "below" of the manifest, which the caller owns: {"fp32": ["step/npo.adamw.b@BetaDecimal", …], …}, the known mistakes of steps that

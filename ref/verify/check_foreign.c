@@ -44,7 +44,8 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
                 .exact = kind->judge == JUDGE_EXACT,
             });
         else if (strncmp(name, "bound.", 6) != 0)
-            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING", "expected among the answers of the case");
+            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING",
+                    "expected among the answers of the case");
     }
     check_settle(c, &lines);
     for (size_t k = begin; c->context.f->outside > outside && k < json_array_size(c->context.f->lines); k++) {
@@ -67,7 +68,8 @@ static void find_unknown(Check *c, const char *id, const Store *want, const Stor
         if (skip && (strncmp(name, id, skip - 1) != 0 || name[skip - 1] != '/'))
             continue;
         if (!store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
-            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA", "no such answer in the case");
+            finding(c->context.f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA",
+                    "no such answer in the case");
     }
 }
 
@@ -75,7 +77,8 @@ static void find_unknown(Check *c, const char *id, const Store *want, const Stor
 static bool check_recorded_step(Check *c, const char *id, const Store *want, const Store *own, Error *e)
 {
     Store bounds;
-    char *json = arena_format(c->arena, "%s/trace.json", id), *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
+    char *json = arena_format(c->arena, "%s/trace.json", id),
+        *numbers = arena_format(c->arena, "%s/bound.safetensors", id);
     if (!json || !numbers || !manifest_holds(c->folder, json, manifest_sha(c->manifest, json), c->arena, e)
         || !manifest_holds(c->folder, numbers, manifest_sha(c->manifest, numbers), c->arena, e)
         || !store_open(&bounds, arena_format(c->arena, "%s/%s", c->folder, numbers), c->arena, e))
@@ -102,7 +105,8 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
         return false;
     const Store *from = c->got.one_file ? NULL : &own;
     if (!c->got.one_file && !file_exists(file))
-        finding(c->context.f, arena_format(c->arena, "%s/%s", id, kind->answers), "MISSING", "expected in %s", c->got.path);
+        finding(c->context.f, arena_format(c->arena, "%s/%s", id, kind->answers), "MISSING", "expected in %s",
+                c->got.path);
     else if (!c->got.one_file && !store_open(&own, file, c->arena, &mine))
         finding(c->context.f, file, "DAMAGED", "%s", mine.text);
     else {
@@ -152,7 +156,8 @@ static void find_extra(Check *c, const json_t *files)
 
 /* Judges the selected cases, one after another. For each --only, `cases` counts its cases, and `found` their
  * findings. */
-static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS], Error *e)
+static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEATS], size_t found[OPTION_REPEATS],
+                        Error *e)
 {
     for (size_t k = 0; k < json_array_size(files); k++) {
         const char *path, *sha;
@@ -177,7 +182,8 @@ static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEA
 
 /* Reports each --only that is the beginning of no case's path, or that finds no answer. All other cases are judged
  * nevertheless. */
-static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS], const char *got)
+static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS],
+                       const char *got)
 {
     for (size_t k = 0; k < c->options->only->count; k++) {
         const char *only = c->options->only->item[k];
@@ -195,7 +201,8 @@ static bool open_beside(Check *c, const char *name, Store *out, Error *e)
     return path && (!file_exists(path) || store_open(out, path, c->arena, e));
 }
 
-bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest, Arena *a, Error *e)
+bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest,
+                Arena *a, Error *e)
 {
     json_t *files = json_object_get(manifest, "files");
     size_t cases[OPTION_REPEATS] = { 0 }, found[OPTION_REPEATS] = { 0 };

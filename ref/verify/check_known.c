@@ -98,7 +98,8 @@ static void see_all(Check *c, Mistaken *m, const char *flag)
 /* Makes the mistake `flag`, NULL for none, and holds the answers against what comes of it. A mistake that the graph has no place for, or
  * after which an operator refuses its inputs, is not made. `same`, where it is not NULL, becomes false where something that was judged
  * has other bits than in the trace. */
-static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag, bool *same)
+static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
+                     bool *same)
 {
     Error own = { .failed = false };
     Arena a = arena_make(&own);
@@ -114,7 +115,8 @@ static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, s
         for (size_t k = 0; same && k < all->judged_count; k++) {
             const Node *n = value_of(&m, all->judged[k].name);
             const Tensor *right = all->judged[k].x.right;
-            *same &= !n || (shape_equal(n->out.shape, right->shape) && memcmp(n->out.data, right->data, tensor_bytes(*right)) == 0);
+            *same &= !n || (shape_equal(n->out.shape, right->shape)
+                            && memcmp(n->out.data, right->data, tensor_bytes(*right)) == 0);
         }
     } else if (same)
         *same = false;

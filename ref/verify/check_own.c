@@ -27,7 +27,8 @@ static void name_tensors(Findings *f, const char *path, const char *recorded, co
     for (size_t k = 0; k < x.count; k++) {
         const Tensor *other = store_find(&y, x.entries[k].name);
         if (!other || strcmp(digest_tensor("", x.entries[k].tensor).hex, digest_tensor("", *other).hex) != 0)
-            finding(f, arena_format(a, "%s %s", path, x.entries[k].name), "OUTSIDE", "not the bits that this program makes");
+            finding(f, arena_format(a, "%s %s", path, x.entries[k].name), "OUTSIDE",
+                    "not the bits that this program makes");
     }
     store_close(&x);
     store_close(&y);

@@ -39,14 +39,16 @@ static const Tensor *noise_of(const Check *c, const TracedStep *s, const char *i
 }
 
 /* Judges one answer of a module that was fed; trace.json calls it `in_trace`. */
-static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer, const char *in_trace, Error *e)
+static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer,
+                      const char *in_trace, Error *e)
 {
     const char *full = arena_format(c->arena, "%s@%s", module, answer);
     const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL, *bound = store_find(s->bounds,
             arena_format(c->arena, "bound.%s", full));
     const Tensor *got = got_find(&c->got, s->own, s->id, full);
     if (!right || !bound)
-        return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, s->id, full);
+        return error_set(e, "%s/%s: %s has no value or no bound, expected whole reference answers", c->folder, s->id,
+                         full);
     m->all++;
     m->judged += got != NULL;
     if (got && judge(&c->context, s->id, full, (Answer){ .right = right, .got = got, .bound = bound, .noise = check_noise(c, s->id, full),
@@ -55,7 +57,8 @@ static bool check_fed(Check *c, const TracedStep *s, Modules *m, const char *mod
     return true;
 }
 
-static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer, const char *in_trace)
+static void check_hooked(Check *c, const TracedStep *s, Modules *m, const char *module, const char *answer,
+                         const char *in_trace)
 {
     const char *full = arena_format(c->arena, HOOKED "%s@%s", module, answer);
     const Tensor *right = in_trace ? store_find(s->values, in_trace) : NULL, *got = right ? got_find(&c->got, s->own, s->id, full) : NULL;
@@ -144,7 +147,8 @@ static void find_missing(Check *c, const TracedStep *s)
         for (int pass = 0; pass < 2; pass++)
             for (size_t k = 0; k < s->values->count && (pass == 0 || there); k++) {
                 const char *name = s->values->entries[k].name;
-                if (strncmp(name, families[f], length) != 0 || strncmp(name, "grad.t", 6) == 0)        // grad.t<k> is of a node
+                // grad.t<k> is the gradient of a node, not of a parameter
+                if (strncmp(name, families[f], length) != 0 || strncmp(name, "grad.t", 6) == 0)
                     continue;
                 bool got = got_find(&c->got, s->own, s->id, name) != NULL;
                 there += pass == 0 && got;
@@ -176,7 +180,8 @@ static bool is_answer(const TracedStep *s, const char *name)
  * layout. */
 static const char *other_layout(const Check *c, const TracedStep *s, const char *name)
 {
-    static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum.", "param.", HOOKED, "" };
+    static const char *const kinds[] = { "grad.", "after.", "adam.m.", "adam.v.", "sgd.momentum.", "param.", HOOKED,
+                                         "" };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         size_t n = strlen(kinds[k]);
         const char *hub = strncmp(name, kinds[k], n) == 0 ? name_hub(name + n, c->arena) : NULL;
@@ -214,7 +219,8 @@ static bool check_modules(Check *c, const TracedStep *s, Modules *fed, Modules *
     json_array_foreach(json_object_get(s->root, "modules"), k, module) {
         const char *path = json_string_value(json_object_get(module, "module"));
         if (!path)
-            return error_set(e, "%s/%s/trace.json: a module has no path, expected whole reference answers", c->folder, s->id);
+            return error_set(e, "%s/%s/trace.json: a module has no path, expected whole reference answers", c->folder,
+                             s->id);
         json_object_foreach(json_object_get(module, "answers"), answer, in_trace) {
             if (!check_fed(c, s, fed, path, answer, json_string_value(in_trace), e))
                 return false;

@@ -50,7 +50,8 @@ static bool choose(Findings *f, Store *got, const VerifyOptions *options, Arena 
             kept[count++] = got->entries[k];
     got->entries = kept;
     got->count = count;
-    return kept && (count || json_array_size(f->lines) || error_set(e, "%s: holds no answer: nothing to judge", got->path));
+    return kept && (count || json_array_size(f->lines)
+                    || error_set(e, "%s: holds no answer: nothing to judge", got->path));
 }
 
 /* Makes the noise of the trace. Judging at fp32 also needs that of lower precisions, for the hint at an answer that is

@@ -70,7 +70,8 @@ json_t *formula_of_answer(const json_t *root, const char *answer, Arena *a)
 
 json_t *formula_of_case(const char *folder, const char *id, Arena *a)
 {
-    Error ignored = { .failed = false };             // a case without a definition has no formula, and is judged all the same
+    // a case without a definition has no formula, and is judged all the same
+    Error ignored = { .failed = false };
     json_t *list = json_array(), *root = json_file(arena_format(a, "%s/%s/case.json", folder, id), LIMIT_SUITE, &ignored);
     if (*text_of(root, "definition"))
         json_add(list, json_string(text_of(root, "definition")));

@@ -37,7 +37,8 @@ static const char *pointed_text(const Evidence *v, Arena *a)
 }
 
 /* Judges an answer of which only one value is right: integers, or numbers whose every rounding is defined. */
-static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *conversion)
+static void judge_exact(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x,
+                        const char *conversion)
 {
     size_t n = shape_size(x->right->shape), size = dtype_size(x->right->dtype), differ = 0, first = 0;
     Evidence v = { .way = x->way };
@@ -53,7 +54,8 @@ static void judge_exact(JudgeContext *c, const char *id, const char *name, const
     mistakes_see(&c->mistakes, id, name, x, line);
 }
 
-typedef struct { bool bounded, noised, finite; double rms, most; } Limits;     // what applies, and the limits of rms and largest error
+// what applies, and the limits of rms and largest error
+typedef struct { bool bounded, noised, finite; double rms, most; } Limits;
 
 static Limits limits_of(const JudgeContext *c, const Answer *x, const Distances *d, Noise *z)
 {
@@ -77,7 +79,8 @@ static const char *hint(const JudgeContext *c, const Answer *x, const Distances 
     return "";
 }
 
-static bool judge_numbers(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x, const char *conversion)
+static bool judge_numbers(JudgeContext *c, const char *id, const char *name, const char *where, const Answer *x,
+                          const char *conversion)
 {
     Distances d = distances(x->right, x->got, x->bound, x->before, c->arena);
     Noise z;
@@ -85,7 +88,8 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     Evidence v = { .way = x->way, .error = d.rms, .noise = z.rms, .ratio = z.rms > 0 ? d.rms / z.rms : 0 };
     bool good = l.finite && (!l.bounded || d.over == 0) && (!l.noised || (d.rms <= l.rms && d.worst <= l.most));
     bool noisy = l.noised && z.rms > d.rms_right / 2;
-    bool still = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;    // no update at all
+    // no update at all
+    bool still = x->before && !noisy && memcmp(x->got->data, x->before->data, tensor_bytes(*x->got)) == 0;
     good &= !still;
     point_at(&v, x, l.bounded && d.over ? d.first : d.where_worst);
     const char *used = l.bounded ? arena_format(c->arena, ", %.2g of the bound", d.used) : "";
@@ -93,12 +97,14 @@ static bool judge_numbers(JudgeContext *c, const char *id, const char *name, con
     json_t *line = NULL;
     c->f->precise[c->mistakes.precision] |= l.bounded || l.noised;
     if (l.finite && !l.bounded && !l.noised)
-        finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s", d.scaled, conversion);
+        finding_with(c->f, where, "UNTOLD", &v, "scaled error %.2g: there is no bound and no noise to judge it by%s",
+                     d.scaled, conversion);
     else if (noisy && l.finite && d.rms <= NOISY_FACTOR * l.rms && d.worst <= NOISY_FACTOR * l.most) {
         finding_with(c->f, where, "NOISY", &v, "%s: %.2g of the noise, which is %.2g times the value%s", x->way, v.ratio,
                      d.rms_right > 0 ? z.rms / d.rms_right : INFINITY, conversion);
     } else if (good)
-        finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise, conversion);
+        finding_with(c->f, where, "WITHIN", &v, "%s: scaled error %.2g%s%s%s", x->way, d.scaled, used, noise,
+                     conversion);
     else {
         const char *over = l.bounded && d.over
                              ? arena_format(c->arena, ", %zu of %zu over the bound, first %zu", d.over,

@@ -74,7 +74,8 @@ static double nearness(const Mistakes *m, const Answer *a, const Tensor *wrong)
 /* Whether the mistake's value can be told from the right one here. */
 static bool told(const Mistakes *m, const Answer *a, const Tensor *wrong)
 {
-    return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape) || !close_to(m, a, wrong, a->right, 1);
+    return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape)
+        || !close_to(m, a, wrong, a->right, 1);
 }
 
 static size_t index_of(Mistakes *m, const char *flag, size_t length)

@@ -24,7 +24,8 @@ typedef struct { const char *id, *name; Answer x; Tensor got; json_t *line; } Ju
 
 enum { MISTAKES = 64, SIGHTINGS = 8192 };
 typedef struct {
-    Store wrong;                     // the values of the known mistakes, named "<case>@<flag>/<answer>"; count 0: there are none
+    // the values of the known mistakes, named "<case>@<flag>/<answer>"; count 0: there are none
+    Store wrong;
     Precision precision;
     Arena *arena;
     // shown: how many answers of GOT it changes enough to be recognised; near: how many of those have its value
@@ -32,7 +33,8 @@ typedef struct {
     size_t mistakes;
     struct { json_t *line; size_t mistake; double nearer; } sighting[SIGHTINGS];
     size_t sightings;
-    bool keeps;                      // judged answers are kept; `wrong` is filled in later, by one mistake after another
+    // judged answers are kept; `wrong` is filled in later, by one mistake after another
+    bool keeps;
     Judged *judged;
     size_t judged_count, judged_room;
 } Mistakes;

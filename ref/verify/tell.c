@@ -8,7 +8,10 @@
 
 enum { FEW = 16 };                       // how many lines stdout gets without --all
 
-static const char *text_of(const json_t *line, const char *key) { return json_string_value(json_object_get(line, key)); }
+static const char *text_of(const json_t *line, const char *key)
+{
+    return json_string_value(json_object_get(line, key));
+}
 static bool is(const json_t *line, const char *verdict) { return strcmp(text_of(line, "verdict"), verdict) == 0; }
 
 /* The order of the findings: 0 sums up others or names a known mistake, 1 is outside its bound, 2 is undecided, 3 is all else, and what
@@ -47,7 +50,8 @@ static size_t print_missing(const Findings *f, size_t k)
             break;
     }
     if (count > 1)
-        printf("%-10s %.*s: %zu answers, the first is %s\n", "MISSING", (int)length, where, count, where + length + (where[length] != 0));
+        printf("%-10s %.*s: %zu answers, the first is %s\n", "MISSING", (int)length, where, count,
+               where + length + (where[length] != 0));
     else
         print_line(json_array_get(f->lines, k));
     return count;
@@ -107,6 +111,7 @@ int findings_tell(const Findings *f, Arena *a)
     if (f->outside)
         return EXIT_DIFFERENT;
     if (f->undecided)
-        return command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it", f->undecided);
+        return command_fail_text("verify: %zu of what was asked for is missing, extra or damaged, expected all of it",
+                                 f->undecided);
     return findings_judged(f) ? EXIT_SAME : command_fail_text("verify: nothing to judge");
 }

@@ -20,7 +20,8 @@
 /* The findings of one call of `verify`. Zero but for `lines`, which is an empty array of the caller's, and the
  * flags. */
 typedef struct {
-    json_t *lines;                   // an object for each finding: "where", "verdict", "what", and what of Evidence is known
+    // an object for each finding: "where", "verdict", "what", and what of Evidence is known
+    json_t *lines;
     size_t exact, within, outside, undecided, noisy;       // how many answers have which verdict
     size_t left_out;                 // MISSING under `partial`: not undecided
     size_t summed;                   // how many findings sum up others (MODULES)

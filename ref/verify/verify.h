@@ -35,7 +35,8 @@ bool verify_own(Findings *f, const char *folder, json_t *manifest, Arena *a, Err
  *
  * Where one tensor of the kind loss, grad, after, adam.m, adam.v or sgd.momentum is present, all of its kind are
  * expected. */
-bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest, Arena *a, Error *e);
+bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOptions *options, json_t *manifest,
+                Arena *a, Error *e);
 
 /* `verify TRACE GOT` does the same for a folder that `pulse-ref trace` wrote. GOT is a safetensors file with the names
  * above, or the folder of another trace. */

@@ -134,7 +134,8 @@ static void a_copy_under_the_other_name_is_no_second_weight(void **state)
     (void)state;
     Lora l;
     static const char name[] = "multi_modal_projector.linear_1.bias";
-    pair_by_hand("base_model.model.language_model.model." V_PROJ "A.weight", "base_model.model.language_model.model." V_PROJ "B.weight");
+    pair_by_hand("base_model.model.language_model.model." V_PROJ "A.weight",
+                 "base_model.model.language_model.model." V_PROJ "B.weight");
     for (size_t i = 0; i < 2; i++) {
         Tensor bias = tensor_f32(&arena, weights_find(&model, name)->tensor.shape);
         data_fill(DATA_GAUSSIAN, 4, bias.f32, shape_size(bias.shape));

@@ -13,6 +13,7 @@ void leaf_swap_weights(const Graph *g, Node *n);     // of mul(silu(gate), up): 
 void leaf_swap_channels(const Graph *g, Node *n);    // of patches: the first and the last channel of the pictures
 void leaf_other_theta(const Graph *g, Node *n);      // of rope: the tables for theta = 1e6
 void leaf_round_tables(const Graph *g, Node *n);     // of rope: the tables rounded to bf16
-void leaf_transpose(const Graph *g, Node *n);        // of linear: the memory of A^T of an adapter is read as if it were A
+// of linear: the memory of A^T of an adapter is read as if it were A
+void leaf_transpose(const Graph *g, Node *n);
 
 #endif

@@ -16,7 +16,8 @@
 static void expect_kind(Error *e, ErrorKind kind)
 {
     if (!e->failed || e->kind != kind)
-        fail_msg("the failure \"%s\" is of the kind \"%s\", expected \"%s\"", e->text, error_kind_name(e->kind), error_kind_name(kind));
+        fail_msg("the failure \"%s\" is of the kind \"%s\", expected \"%s\"", e->text, error_kind_name(e->kind),
+                 error_kind_name(kind));
     *e = (Error){ 0 };
 }
 
@@ -176,7 +177,8 @@ static void a_name_that_is_not_utf8_says_bad_input(void **state)
 {
     (void)state;
     float x = 1;
-    assert_false(store_write(scratch("name.safetensors"), &(Entry){ "a\xff", tensor_view(&x, shape_of(0)) }, 1, &error));
+    assert_false(store_write(scratch("name.safetensors"), &(Entry){ "a\xff", tensor_view(&x, shape_of(0)) }, 1,
+                             &error));
     expect_kind(&error, ERROR_INPUT);
 }
 

@@ -10,6 +10,7 @@
 #define DECODER "language_model.model.layers.0"
 #define ADAPTERS "train.trainable=llm lora.rank=3 lora.alpha=6"
 #define SELECTION "hidden_states[vision_feature_layer] without the class token, without post_layernorm"
+#define ATTENTION "causal, within each sample; half-split rotary positions; query head h reads key head h / group"
 #define EACH(id, module, gain, settings, definition, flags) \
     { id ".a", "tiny-llava-a", module, settings, definition, flags, gain }, \
     { id ".b", "tiny-llava-b", module, settings, definition, flags, gain }
@@ -27,8 +28,8 @@ const BlockForm block_forms[] = {
     BOTH("projector", "multi_modal_projector", "", "linear_2(gelu(linear_1 x)), gelu by erf", "GeluTanh"),
     BOTH("embedding", "language_model", "", "rows of the table, and the pictures' features where the image tokens stand", ""),
     BOTH("rmsnorm", DECODER ".input_layernorm", "", "y = x / sqrt(mean x^2 + eps) w", "EpsOutsideSqrt"),
-    BOTH("attention", DECODER ".self_attn", "", "causal, within each sample; half-split rotary positions; query head h reads key "
-                                                "head h / group", "RopeInterleaved"),
+    { "attention.a", "tiny-llava-a", DECODER ".self_attn", "", ATTENTION, "RopeInterleaved", 1 },
+    { "attention.b", "tiny-llava-b", DECODER ".self_attn", "", ATTENTION, "GqaTiled RopeInterleaved", 1 },
     BOTH("swiglu", DECODER ".mlp", "", "down_proj(silu(gate_proj x) up_proj x)", ""),
     EACH("decoder_layer", DECODER, 0.25f, "", "x + self_attn(input_layernorm x), then + mlp(post_attention_layernorm x)", ""),
     BOTH("lora_linear", DECODER ".self_attn.q_proj", ADAPTERS, "y = x W^T + alpha/r (x A^T) B^T", "LoraNoScale LoraATransposed"),

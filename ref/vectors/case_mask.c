@@ -5,13 +5,13 @@
 
 const MaskForm mask_forms[] = {
     { "words", PROMPT_WORLD, MASK_ANSWER, "PromptInLoss ImageTokensInLoss ShiftOff1 PadInMean" },
-    { "words", PROMPT_WORLD, MASK_ALL_TEXT, "ImageTokensInLoss ShiftOff1 PadInMean" },
+    { "words", PROMPT_WORLD, MASK_ALL_TEXT, "ImageTokensInLoss ImageBorderShift ShiftOff1 PadInMean" },
     { "words", PROMPT_WORLD, MASK_ALL_PLUS_IMAGE, "ShiftOff1 PadInMean" },
     { "legacy", PROMPT_PLAIN, MASK_ANSWER, "PromptInLoss ImageTokensInLoss ShiftOff1 PadInMean" },
-    { "legacy", PROMPT_PLAIN, MASK_ALL_TEXT, "ImageTokensInLoss ShiftOff1 PadInMean" },
+    { "legacy", PROMPT_PLAIN, MASK_ALL_TEXT, "ImageTokensInLoss ImageBorderShift ShiftOff1 PadInMean" },
     { "legacy", PROMPT_PLAIN, MASK_ALL_PLUS_IMAGE, "ShiftOff1 PadInMean" },
     { "legacy", PROMPT_VICUNA_V1, MASK_ANSWER, "PromptInLoss ImageTokensInLoss ShiftOff1 PadInMean" },
-    { "legacy", PROMPT_VICUNA_V1, MASK_ALL_TEXT, "ImageTokensInLoss ShiftOff1 PadInMean" },
+    { "legacy", PROMPT_VICUNA_V1, MASK_ALL_TEXT, "ImageTokensInLoss ImageBorderShift ShiftOff1 PadInMean" },
     { "legacy", PROMPT_VICUNA_V1, MASK_ALL_PLUS_IMAGE, "ShiftOff1 PadInMean" },
 };
 const size_t mask_forms_count = sizeof mask_forms / sizeof *mask_forms;

@@ -7,15 +7,15 @@
 
 /* The first forms resize down and up, wide and tall pictures, and lines of few pixels; the others are every kind of PNG. */
 const PrepForm prep_forms[] = {
-    { "crop.wide", "PadNotCrop FusedNormalise", { 50, 37, 8, 2, 0 }, 28, false, false },
-    { "crop.tall", "PadNotCrop FusedNormalise", { 37, 50, 8, 2, 0 }, 28, false, false },
+    { "crop.wide", "PadNotCrop NoAntialias FusedNormalise", { 50, 37, 8, 2, 0 }, 28, false, false },
+    { "crop.tall", "PadNotCrop NoAntialias FusedNormalise", { 37, 50, 8, 2, 0 }, 28, false, false },
     { "crop.up", "PadNotCrop FusedNormalise", { 19, 13, 8, 2, 0 }, 28, false, false },
     { "crop.line", "PadNotCrop FusedNormalise", { 90, 5, 8, 2, 0 }, 14, false, false },
     { "crop.same", "FusedNormalise", { 28, 28, 8, 2, 0 }, 28, false, false },
-    { "crop.odd", "PadNotCrop FusedNormalise", { 41, 40, 8, 2, 0 }, 33, false, false },
+    { "crop.odd", "PadNotCrop NoAntialias FusedNormalise", { 41, 40, 8, 2, 0 }, 33, false, false },
     { "crop.fused", "PadNotCrop", { 50, 37, 8, 2, 0 }, 28, false, true },
-    { "pad.wide", "CropNotPad FusedNormalise", { 50, 37, 8, 2, 0 }, 28, true, false },
-    { "pad.tall", "CropNotPad FusedNormalise", { 37, 50, 8, 2, 0 }, 28, true, false },
+    { "pad.wide", "CropNotPad NoAntialias FusedNormalise", { 50, 37, 8, 2, 0 }, 28, true, false },
+    { "pad.tall", "CropNotPad NoAntialias FusedNormalise", { 37, 50, 8, 2, 0 }, 28, true, false },
     { "pad.up", "CropNotPad FusedNormalise", { 19, 13, 8, 2, 0 }, 28, true, false },
     { "pad.line", "CropNotPad FusedNormalise", { 6, 91, 8, 2, 0 }, 14, true, false },
     { "png.grey1", "", { 31, 19, 1, 0, 0 }, 14, false, false },

@@ -17,13 +17,13 @@
 #include "unlearn/hyperparameters.h"
 
 #define MODEL_FLAGS "QuickGeluMissing ClsKept GeluTanh EpsOutsideSqrt RopeInterleaved PromptInLoss ImageTokensInLoss SumNotMean " \
-    "NormEps6 NormPlusOne RopeTheta RopeBf16 ChannelsSwapped VisionScaleMissing "
+    "NormEps6 NormPlusOne RopeTheta RopeBf16 ChannelsSwapped VisionScaleMissing ImageBothWays "
 #define ADAM_FLAGS "BiasCorrectionMissing AdamEpsInSqrt BetaDecimal"
 
 const StepForm step_forms[] = {
     { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "batch.jsonl", "npo",
       "unlearn.beta=0.1 optimiser.beta2=0.999 optimiser.weight_decay=0.01",
-      MODEL_FLAGS "LayerMinus2 NpoBatchMean NpoLogits NpoOneOverBeta NpoSign GateUpSwapped ClipMissing ClipPerTensor "
+      MODEL_FLAGS "GqaTiled LayerMinus2 NpoBatchMean NpoLogits NpoOneOverBeta NpoSign GateUpSwapped ClipMissing ClipPerTensor "
                   "DecayCoupled DecayOnVectors " ADAM_FLAGS },
     { "ga_klr.lora.a", "tiny-llava-a", "tiny-llava-a-reference", "pair.jsonl", "ga_klr",
       "train.trainable=proj+llm lora.rank=3 lora.alpha=6 optimiser.beta2=0.999 optimiser.max_norm=0",

@@ -88,7 +88,7 @@ def adapted(base, **given):
 with tempfile.TemporaryDirectory() as scratch:
     they, we = "transformers", "pulse-ref"
     print("%s, transformers %s, PEFT %s, torch %s, safetensors %s, tokenizers %s:\n"
-          % (datetime.date.today(), transformers.__version__, peft.__version__, torch.__version__, safetensors.__version__,
+          % (datetime.date.today(), transformers.__version__, peft.__version__, torch.__version__.split("+")[0], safetensors.__version__,
              tokenizers.__version__))
     print("| what | written by | read by | distance | names unused or missing |\n|---|---|---|---|---|")
     model, left = opened(VANILLA)

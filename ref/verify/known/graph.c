@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "model/names.h"
+#include "ref/verify/known/attention.h"
 #include "ref/verify/known/leaves.h"
 #include "tensor/ops.h"
 
@@ -265,6 +266,33 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
+/* Says behind the segments which rows are of a picture. The rows of the language model are taken out of the words and, behind
+ * these, the features of the pictures. */
+static void mark_pictures(const Graph *g, Node *n)
+{
+    const Attrs old = n->attrs;
+    const Node *rows = NULL;
+    size_t count = 0;
+    for (size_t k = 0; k < old.index_count; k += 4) {
+        size_t end = (size_t)(old.index[k] + old.index[k + 1]), keys = (size_t)(old.index[k + 2] + old.index[k + 3]);
+        count = end > count ? end : count;
+        count = keys > count ? keys : count;
+    }
+    for (size_t k = 0; k < n->id; k++) {
+        const Node *x = g->tape->nodes[k];
+        if (x->op && strcmp(x->op->name, "gather_rows") == 0 && strcmp(x->module, "language_model") == 0
+            && x->in[0]->op && strcmp(x->in[0]->op->name, "concat_rows") == 0)
+            rows = x;
+    }
+    int32_t *index = arena_zalloc(g->arena, (old.index_count + count) * sizeof *index);
+    if (!index)
+        return;
+    memcpy(index, old.index, old.index_count * sizeof *index);
+    for (size_t k = 0; rows && k < count && k < rows->attrs.index_count; k++)
+        index[old.index_count + k] = rows->attrs.index[k] >= (int32_t)rows->in[0]->in[0]->out.shape.dim[0];
+    n->attrs.index = index;
+}
+
 /* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are changed. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
@@ -287,6 +315,11 @@ static const struct { const char *flag, *module, *op; const Op *wrong; void (*ch
     { "NormPlusOne", "language_model.**", "mul_rows", NULL, leaf_add_one },
     { "RopeTheta", "**", "rope", NULL, leaf_other_theta },
     { "RopeBf16", "**", "rope", NULL, leaf_round_tables },
+    { "GqaTiled", "language_model.**", "attention_scores", &tiled_scores, NULL },
+    { "GqaTiled", "language_model.**", "attention_mix", &tiled_mix, NULL },
+    { "ImageBothWays", "language_model.**", "attention_scores", &both_ways_scores, mark_pictures },
+    { "ImageBothWays", "language_model.**", "attention_softmax", &both_ways_softmax, mark_pictures },
+    { "ImageBothWays", "language_model.**", "attention_mix", &both_ways_mix, mark_pictures },
     { "GateUpSwapped", "**.mlp", "mul", NULL, leaf_swap_weights },
     { "ChannelsSwapped", "**", "patches", NULL, leaf_swap_channels },
     { "VisionScaleMissing", "vision_tower.**.self_attn", "scale", NULL, do_not_scale },

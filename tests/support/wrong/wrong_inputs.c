@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Known mistakes before the model: in pictures, tokens and masks. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model/image/decode.h"
@@ -48,6 +49,53 @@ static void fused(Wrong *w, const PrepForm *f, const char *id, const uint8_t *pl
     }
 }
 
+/* The kernel of Keys with a = -3/4, as PyTorch has it. */
+static double keys(double x)
+{
+    const double a = -0.75;
+    x = fabs(x);
+    return x <= 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+}
+
+/* Bicubic interpolation between the 4 x 4 nearest pixels, however much the picture shrinks: F.interpolate without antialias. */
+static bool interpolate(Image *out, const Image *in, size_t width, size_t height, Arena *a)
+{
+    *out = (Image){ .width = width, .height = height, .rgb = arena_array(a, width * height, 3) };
+    for (size_t k = 0; out->rgb && k < 3 * width * height; k++) {
+        double x = ((double)(k / 3 % width) + 0.5) * (double)in->width / (double)width - 0.5,
+               y = ((double)(k / 3 / width) + 0.5) * (double)in->height / (double)height - 0.5, sum = 0;
+        for (long j = (long)floor(y) - 1; j < (long)floor(y) + 3; j++)
+            for (long i = (long)floor(x) - 1; i < (long)floor(x) + 3; i++) {
+                long column = i < 0 ? 0 : i < (long)in->width ? i : (long)in->width - 1,
+                     row = j < 0 ? 0 : j < (long)in->height ? j : (long)in->height - 1;
+                sum += keys(x - (double)i) * keys(y - (double)j) * in->rgb[3 * (row * (long)in->width + column) + (long)(k % 3)];
+            }
+        out->rgb[k] = (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : nearbyint(sum));
+    }
+    return out->rgb != NULL;
+}
+
+static void not_smoothed(Wrong *w, const PrepForm *f, const char *id, const Image *decoded)
+{
+    const ImageProcessor s = prep_settings(f);
+    uint8_t colour[3];
+    Image x = *decoded, small, placed;
+    for (size_t c = 0; c < 3; c++)
+        colour[c] = (uint8_t)(s.mean[c] * 255);
+    if (s.pad && !image_pad(&x, &x, colour, w->arena, w->error))
+        return;
+    size_t width = x.width > x.height ? f->side * x.width / x.height : f->side,
+           height = x.width > x.height ? f->side : f->side * x.height / x.width;
+    Tensor pixels = tensor_f32(w->arena, shape_of(3, (size_t)3, f->side, f->side));
+    if (!interpolate(&small, &x, width, height, w->arena) || !pixels.f32
+        || !image_crop(&placed, &small, (width - f->side) / 2, (height - f->side) / 2, f->side, f->side, w->arena, w->error))
+        return;
+    image_normalise(pixels.f32, &placed, &s);
+    wrong_tensor(w, id, "NoAntialias", "placed", (Tensor){ .shape = shape_of(3, f->side, f->side, (size_t)3), .dtype = U8,
+                                                           .u8 = placed.rgb });
+    wrong_tensor(w, id, "NoAntialias", "pixels", pixels);
+}
+
 static void prep(Wrong *w, const PrepForm *f)
 {
     char *id = arena_format(w->arena, "prep/%s", f->id),
@@ -61,6 +109,8 @@ static void prep(Wrong *w, const PrepForm *f)
     for (int k = 0; k < 2; k++)
         if (has_flag(f->flags, flags[k]))
             other_aspect(w, f, id, &decoded, flags[k]);
+    if (has_flag(f->flags, "NoAntialias"))
+        not_smoothed(w, f, id, &decoded);
     if (has_flag(f->flags, "FusedNormalise"))
         fused(w, f, id, store_find(&right, "placed")->u8);
     if (has_flag(f->flags, "AlphaOnBlack"))
@@ -147,6 +197,22 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
     wrong_tensor(w, id, "ShiftOff1", "targets", t);
 }
 
+/* The labels are shifted before the picture's token becomes many: what stands behind the picture is predicted by its first row. */
+static void shifted_early(Wrong *w, const char *id, const Right *r)
+{
+    Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };
+    if (t.i32)
+        memcpy(t.i32, r->targets, r->n * sizeof *t.i32);
+    for (size_t b = 0; t.i32 && b < r->samples; b++) {
+        size_t first = (size_t)(r->offsets[b] + r->image[2 * b]), rows = (size_t)r->image[2 * b + 1];
+        if (rows > 1) {
+            t.i32[first] = r->targets[first + rows - 1];
+            t.i32[first + rows - 1] = -1;
+        }
+    }
+    wrong_tensor(w, id, "ImageBorderShift", "targets", t);
+}
+
 /* Pads the samples to the length of the longest one, and counts the padding as supervised. */
 static void padded(Wrong *w, const char *id, const Right *r)
 {
@@ -178,6 +244,8 @@ static void mask(Wrong *w, const MaskForm *f)
         more_learnt(w, id, "ImageTokensInLoss", &r, image_too);
     if (has_flag(f->flags, "ShiftOff1"))
         not_shifted(w, id, &r);
+    if (has_flag(f->flags, "ImageBorderShift"))
+        shifted_early(w, id, &r);
     if (has_flag(f->flags, "PadInMean"))
         padded(w, id, &r);
 }

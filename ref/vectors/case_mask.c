@@ -51,7 +51,7 @@ bool mask_case_make(const MaskForm *f, const Tokenizer *t, LossCase *c, Arena *a
             return false;
     Tensor ids = ints(shape_of(1, n), a), targets = ints(shape_of(1, n), a),
         offsets = ints(shape_of(1, (size_t)TURNS + 1), a),
-           image = ints(shape_of(2, (size_t)TURNS, (size_t)2), a), supervised = ints(shape_of(1, (size_t)TURNS), a);
+        image = ints(shape_of(2, (size_t)TURNS, (size_t)2), a), supervised = ints(shape_of(1, (size_t)TURNS), a);
     if (e->failed)
         return false;
     for (size_t k = 0; k < TURNS; at += p[k++].n) {

@@ -8,7 +8,7 @@
 #include "tensor/product/rounding.h"
 #include "tensor/product/operands.h"
 
-enum { BLOCK = 32 };                    // lines of the left operand in work at once
+enum { BLOCK = 32 };                    // lines of the left operand in one block
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 

@@ -22,8 +22,8 @@ static Digest unlearned(const char *method, const char *changes, Trainable what,
     return d;
 }
 
-/* Losses on logits, with a reference, on hidden states, with masked gradients; adapters, the projector as well, all
- * weights. */
+/* The methods have losses on logits, with a reference, on hidden states and with masked gradients; trained are the adapters,
+ * the projector with adapters, or all weights. */
 static void no_bit_of_a_step_changes(void **state)
 {
     (void)state;
@@ -61,9 +61,9 @@ static Node *links_run(Tape *t, Node *x, const void *context)
     return x;
 }
 
-/* Gradients of the chain, cut after the links whose bit of `cuts` is set; each piece is a segment. walks: how often the
- * tape is walked. */
-static void chain(unsigned cuts, bool checkpoint, int walks, Tensor out[LINKS / 2 + 1], Arena *keep, size_t *nodes)
+/* Gradients of the chain, cut after the links whose bit of `cuts` is set; each piece is a segment. passes: the number of
+ * backward passes. */
+static void chain(unsigned cuts, bool checkpoint, int passes, Tensor out[LINKS / 2 + 1], Arena *keep, size_t *nodes)
 {
     Error e = { .failed = false };
     Arena a = arena_make(&e);
@@ -82,8 +82,8 @@ static void chain(unsigned cuts, bool checkpoint, int walks, Tensor out[LINKS / 
         }
     Node *y = op_linear(&t, x, weight[0], NULL);
     *nodes = t.count;
-    for (int walk = 0; walk < walks; walk++) {
-        tape_seed(&t, y, tape_input(&t, "dy", data_tensor(keep, shape_of(2, ROWS, WIDTH), DATA_GAUSSIAN, 60 + (uint64_t)walk)));
+    for (int pass = 0; pass < passes; pass++) {
+        tape_seed(&t, y, tape_input(&t, "dy", data_tensor(keep, shape_of(2, ROWS, WIDTH), DATA_GAUSSIAN, 60 + (uint64_t)pass)));
         tape_backward(&t);
     }
     expect_fine(&e);
@@ -100,15 +100,15 @@ static void a_chain_has_the_same_gradients_wherever_it_is_cut(void **state)
     (void)state;
     Error e = { .failed = false };
     Arena keep = arena_make(&e);
-    for (int walks = 1; walks <= 2; walks++) {
+    for (int passes = 1; passes <= 2; passes++) {
         Tensor want[LINKS / 2 + 1], got[LINKS / 2 + 1];
         size_t all, fewer;
-        chain(0, false, walks, want, &keep, &all);
+        chain(0, false, passes, want, &keep, &all);
         for (unsigned cuts = 0; cuts < 1u << (LINKS - 1); cuts++) {
-            chain(cuts, true, walks, got, &keep, &fewer);
+            chain(cuts, true, passes, got, &keep, &fewer);
             assert_true(fewer < all);
             for (size_t k = 0; k <= LINKS / 2; k++)
-                expect_tensor(got[k], want[k], "gradient %zu with the cuts %x, %d walks", k, cuts, walks);
+                expect_tensor(got[k], want[k], "gradient %zu with the cuts %x, %d backward passes", k, cuts, passes);
         }
     }
     arena_free(&keep);

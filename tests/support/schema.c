@@ -70,7 +70,7 @@ static bool check_members(const Place *p, const json_t *schema, const json_t *v)
 {
     const json_t *properties = json_object_get(schema, "properties"),
         *others = json_object_get(schema, "additionalProperties"),
-                 *required = json_object_get(schema, "required");
+        *required = json_object_get(schema, "required");
     const char *key;
     json_t *one;
     if (!json_is_object(v))

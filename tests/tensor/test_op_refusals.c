@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every operator of ops.def refuses, with which sentence, tested by walking the table: missing inputs, shapes, types,
- * indices, memory. */
+/* Every operator of ops.def refuses, with a sentence, what it cannot compute: missing inputs, wrong shapes, types and
+ * indices, too little memory. */
 #include "tests/tensor/op_bench.h"
 
 #include <string.h>

@@ -198,8 +198,8 @@ static void mllmu_becomes_samples(void **state)
     assert_int_equal(samples.count, 7 + 4);
     const Sample *x = dataset_find(&samples, "001-classification-image-0"),
         *c = dataset_find(&samples, "001-cloze-text-1"),
-                 *g = dataset_find(&samples, "001-generation-image-0"), *m = dataset_find(&samples, "002-metadata-image-0"),
-                 *t = dataset_find(&samples, "001-classification-text-0"), *turn = dataset_find(&samples, "002-classification-image-1");
+        *g = dataset_find(&samples, "001-generation-image-0"), *m = dataset_find(&samples, "002-metadata-image-0"),
+        *t = dataset_find(&samples, "001-classification-text-0"), *turn = dataset_find(&samples, "002-classification-image-1");
     assert_string_equal(x->question, "What is the job of this person?\nA: baker\nB: pilot\nC: nurse\nD: farmer\nJust give ONE "
                                      "letter representing the answer directly.");
     assert_true(!strcmp(x->answer, "B") && x->option_count == 4 && x->kind == KIND_CHOICE && x->split == SPLIT_TEST

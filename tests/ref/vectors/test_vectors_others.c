@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in fixtures/vectors/v1 against what other programs make of the same inputs: pictures by Pillow, ids by Hugging Face. */
+/* The suite in fixtures/vectors/v1 against other programs on the same inputs: pictures against Pillow, ids against Hugging Face. */
 #include "tests/ref/vectors/vectors_stand.h"
 
 #include "ref/vectors/case_tok.h"
@@ -35,7 +35,7 @@ static void pictures_are_those_of_pillow(void **state)
     assert_int_equal(count, cases);
 }
 
-/* The lines of fixtures/tokenizers/cases.jsonl about a tokenizer; each to be decref'd with the list. */
+/* The lines of fixtures/tokenizers/cases.jsonl about a tokenizer, which the caller releases with the list. */
 static json_t *hugging_face(const char *tokenizer)
 {
     size_t n;
@@ -76,7 +76,7 @@ static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void 
         Store in = case_store(id, "in"), out = case_store(id, "out");
         const Tensor *text = tensor_of(&in, "text"), *length = tensor_of(&in, "text.length"),
             *ids = tensor_of(&out, "ids"),
-                     *decoded = tensor_of(&out, "decoded"), *back = tensor_of(&out, "decoded.length");
+            *decoded = tensor_of(&out, "decoded"), *back = tensor_of(&out, "decoded.length");
         const size_t count = text->shape.dim[0], longest = ids->shape.dim[1];
         assert_true(count > 70);
         for (size_t k = 0; k < count; k++) {

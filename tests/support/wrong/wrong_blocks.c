@@ -7,7 +7,7 @@
 #include "ref/verify/known/known.h"
 #include "tests/support/wrong/wrong.h"
 
-static bool over(Tensor got, const Tensor *want, const Tensor *bound)
+static bool beyond_bound(Tensor got, const Tensor *want, const Tensor *bound)
 {
     for (size_t i = 0; want && bound && i < shape_size(got.shape); i++)
         if (!(fabs((double)got.f32[i] - (double)want->f32[i]) <= (double)bound->f32[i]))
@@ -29,7 +29,8 @@ static void wrong_block(Wrong *w, const BlockForm *f, const char *flag)
             const char *name = right.entries[k].name;
             for (size_t j = 0; j < b.out_count; j++)
                 if (strncmp(name, "bound.", 6) != 0 && strcmp(b.out[j].name, name) == 0 && !strstr(name, "@grad.lora_A")
-                    && over(b.out[j].tensor, &right.entries[k].tensor, store_find(&right, arena_format(w->arena, "bound.%s", name)))) {
+                    && beyond_bound(b.out[j].tensor, &right.entries[k].tensor,
+                                    store_find(&right, arena_format(w->arena, "bound.%s", name)))) {
                     float *y = wrong_answer(w, id, flag, name, b.out[j].tensor.shape);
                     if (y)
                         memcpy(y, b.out[j].tensor.f32, tensor_bytes(b.out[j].tensor));

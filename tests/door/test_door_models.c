@@ -119,8 +119,8 @@ static void samples_that_do_not_fit_are_refused_and_the_trainer_goes_on(void **s
     expect_ok(pulse_trainer_open(ctx, folders[0], forms[0].method, forms[0].settings, forms[0].n, NULL, &trainer));
     refused("no sample", pulse_trainer_step(ctx, trainer, NULL, 0, &got));
     refused("retain set is empty", pulse_trainer_step(ctx, trainer, samples, 1, &got));
-    bad = samples[0], bad.role = 4;
-    refused("role 4", pulse_trainer_step(ctx, trainer, &bad, 1, &got));
+    bad = samples[0], bad.role = PULSE_ROLES;
+    refused("role 6", pulse_trainer_step(ctx, trainer, &bad, 1, &got));
     bad = samples[0], bad.count = 1000;
     refused("1000 tokens", pulse_trainer_step(ctx, trainer, &bad, 1, &got));
     bad = samples[0], bad.n_pixels = 5;

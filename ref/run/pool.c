@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pool: stages that are not finished, each by a process of this program, those with the longest way to go first.
- * Threads are shared out among the processes; no bit depends on how. */
+/* The pool runs each stage that is not finished in a process of this program. It starts those first from which the
+ * longest chain of stages begins. Processes share the threads; no bit depends on how many each has. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,7 +82,7 @@ static bool start(Pool *p, size_t k, int threads, Error *e)
         return error_set_kind(e, ERROR_ENVIRONMENT, "run: no process could be started for the stage %s: %s", p->run->plan.stage[k].name,
                               strerror(errno));
     if (child == 0) {
-        // a run that is killed leaves nothing that still writes
+        // where the run is killed, its stages are killed as well
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)
             _exit(NOT_STARTED);
         execv(SELF, words);

@@ -28,8 +28,8 @@ uint32_t random_below(Random r, uint64_t index, uint32_t n);
 /* RN(sum of floor(w / 2^8) 2^-24 over the twelve words of draws 0, 1, 2, minus 6): the sum is exact and
  * rounded once (Irwin-Hall: mean 0, variance 1, within 6). */
 float    random_normal(Random r, uint64_t index);
-/* perm = 0 … n-1, then for i = n-1 … 1: swap perm[i] with perm[random_below(r, i, i+1)] (Fisher-Yates). n <= 2^32 -
- * 1. */
+/* perm = 0 … n-1, then for i = n-1 … 1: swap perm[i] with perm[random_below(r, i, i+1)] (Fisher-Yates).
+ * n < 2^32. */
 void     random_shuffle(Random r, uint32_t *perm, size_t n);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A library to preload: the allocation number PULSE_FAULT_ALLOC (malloc, calloc, realloc and the aligned ones, counted from 1
- * after main has begun, which ignores SIGXFSZ first of all) returns NULL. glibc. These are read from the environment, too:
+/* A library to preload (glibc): allocation number PULSE_FAULT_ALLOC of the process returns NULL. Calls of malloc, calloc, realloc and
+ * the aligned ones are counted from 1. Counting begins when main ignores SIGXFSZ, which is the first thing that it does. Other
+ * variables of the environment:
  *
  *     PULSE_FAULT_COUNT   a file of 8 bytes, in which all processes that the command starts count together
- *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to it. Two allocations of one
- *                         SITE were made from the same place, by the same way
- *     PULSE_FAULT_EVERY   a folder: each allocation in turn fails in a child of fork, which goes on to its end with the files
- *                         N.out and N.err of the folder as its standard output and error; N.status gets its exit code, or 128 + its
- *                         signal. That is far quicker than to begin the command anew, and is for commands that write no files */
+ *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to it. Two allocations have the
+ *                         same SITE where all return addresses on their stacks are equal
+ *     PULSE_FAULT_EVERY   a folder: one after another, each allocation fails in a child of fork, which runs to its end. Its standard
+ *                         output and error are N.out and N.err in the folder, and N.status gets its exit code, or 128 + its signal.
+ *                         That is far quicker than to start the command anew, but only for commands that write no files */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -146,8 +147,7 @@ sighandler_t signal(int number, sighandler_t handler)
         at = text ? atol(text) : 0;
         sites = path ? fopen(path, "a") : NULL;
         if (sites)
-            // of processes that run beside each other, a whole line at a time
-            setvbuf(sites, NULL, _IOLBF, 4096);
+            setvbuf(sites, NULL, _IOLBF, 4096);         // so that lines of concurrent processes stay whole
         if (count)
             count_together(count);
         begun = true;

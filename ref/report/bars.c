@@ -52,9 +52,9 @@ static void split_panel(Page *p, const Report *r, const Variants *v, int s)
         double y = TOP + PITCH * (double)k;
         svg_text(p->f, "label", LABEL - 8, y + BAR + 5, "end", v->item[k].label);
         for (int m = 0; m < 2; m++) {
-            Spread was = { .n = 0 }, now = spread(&r->results, variant_ask(&v->item[k], splits[s].split, modalities[m]));
+            Spread was = { .n = 0 }, now = spread(&r->results, variant_filter(&v->item[k], splits[s].split, modalities[m]));
             if (variant_unlearns(&v->item[k]) && variant_is(&v->item[0], "none"))
-                was = spread(&r->results, variant_ask(&v->item[0], splits[s].split, modalities[m]));
+                was = spread(&r->results, variant_filter(&v->item[0], splits[s].split, modalities[m]));
             bar(p, modalities[m], y + m * (BAR + 2), now, was, r->arena);
         }
     }
@@ -72,7 +72,7 @@ static void numbers(Page *p, const Report *r, const char *scenario, const Varian
     for (size_t k = 0; k < v->count; k++) {
         const char *cells[7] = { v->item[k].label };
         for (int c = 0; c < 6; c++)
-            cells[1 + c] = spread_text(spread(&r->results, variant_ask(&v->item[k], splits[c / 2].split,
+            cells[1 + c] = spread_text(spread(&r->results, variant_filter(&v->item[k], splits[c / 2].split,
                                                                        modalities[c % 2])), r->arena);
         table_row(p, cells, 7);
     }
@@ -183,8 +183,8 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     for (size_t k = 0; k < v.count; k++) {
         double y = ROW * ((double)k + 0.5);
         svg_text(p->f, "label", LABEL - 8, y + 4, "end", v.item[k].label);
-        gap_row(p, spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
-                spread(&r->results, variant_ask(&v.item[k], "unlearn", "text")), y, r->arena);
+        gap_row(p, spread(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
+                spread(&r->results, variant_filter(&v.item[k], "unlearn", "text")), y, r->arena);
     }
     panel_end(p);
 }
@@ -197,8 +197,8 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
         Variants v = variants(r, scenario[i]);
         table_group(p, caption_of(r, scenario_label(r, scenario[i]), scenario[i]), 4);
         for (size_t k = 0; k < v.count; k++) {
-            Spread image = spread(&r->results, variant_ask(&v.item[k], "unlearn", "image")),
-                   text = spread(&r->results, variant_ask(&v.item[k], "unlearn", "text"));
+            Spread image = spread(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
+                   text = spread(&r->results, variant_filter(&v.item[k], "unlearn", "text"));
             const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
             table_row(p, (const char *[]){ v.item[k].label, spread_text(image, r->arena),
                                            spread_text(text, r->arena), gap }, 4);

@@ -5,19 +5,19 @@
 #include "tensor/base/decimal.h"
 
 enum { MARKS_MAX = 1000 };
-typedef enum { OVER_STEPS, OVER_ROUNDS } Over;
+typedef enum { X_STEPS, X_ROUNDS } XAxis;
 
-static int64_t x_of(const ReportRow *x, Over over) { return over == OVER_STEPS ? x->step : x->round; }
+static int64_t x_of(const ReportRow *x, XAxis axis) { return axis == X_STEPS ? x->step : x->round; }
 
 /* Appends the accuracies that match to out[n …], one mark for each step or round, in rising order; returns the new
  * number of marks. */
-static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, size_t n)
+static size_t collect(const ReportRows *rows, RowFilter filter, XAxis axis, Mark *out, size_t n)
 {
     size_t first = n;
     for (size_t k = 0; k < rows->count && n < MARKS_MAX; k++) {
-        Ask one = ask;
-        *(over == OVER_STEPS ? &one.step : &one.round) = x_of(&rows->row[k], over);
-        double x = (double)x_of(&rows->row[k], over);
+        RowFilter one = filter;
+        *(axis == X_STEPS ? &one.step : &one.round) = x_of(&rows->row[k], axis);
+        double x = (double)x_of(&rows->row[k], axis);
         size_t i = first;
         while (i < n && out[i].x < x)
             i++;
@@ -31,15 +31,16 @@ static size_t collect(const ReportRows *rows, Ask ask, Over over, Mark *out, siz
 }
 
 /* A line that begins with the model before unlearning. */
-static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, Ask ask,
-                    const char *before, Over over)
+static Line line_of(const Report *r, const char *class, const char *label, const ReportRows *rows, RowFilter filter,
+                    const char *before, XAxis axis)
 {
     Line l = { class, label, arena_array(r->arena, MARKS_MAX + 1, sizeof(Mark)), 0 };
     if (!l.mark)
         return l;
-    l.mark[0] = (Mark){ 0, spread(&r->results, (Ask){ ask.scenario, "none", NULL, before, ask.modality, "accuracy", ANY, ANY }) };
+    const RowFilter start = { filter.scenario, "none", NULL, before, filter.modality, "accuracy", ANY, ANY };
+    l.mark[0] = (Mark){ 0, spread(&r->results, start) };
     size_t first = l.mark[0].s.n ? 1 : 0;
-    l.count = collect(rows, ask, over, l.mark, first);
+    l.count = collect(rows, filter, axis, l.mark, first);
     if (l.count == first)
         l.count = 0;
     return l;
@@ -95,8 +96,8 @@ static void tracks(const Report *r, const Variant *v, Line out[TRACKS])
     };
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->trajectory,
-                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY },
-                         track[k].split, OVER_STEPS);
+                         (RowFilter){ v->scenario, v->method, v->trainable, track[k].split, track[k].modality, "accuracy", 1, ANY },
+                         track[k].split, X_STEPS);
 }
 
 static void trajectory_figure(Page *p, const Report *r, const char *scenario)
@@ -135,7 +136,7 @@ static bool in_one_request(const Report *r, const char *scenario)
     for (size_t k = 0; k < v.count; k++)
         if (v.item[k].last > 1)
             return false;
-    return spread(&r->trajectory, (Ask){ scenario, NULL, NULL, NULL, NULL, "accuracy", ANY, ANY }).n > 0;
+    return spread(&r->trajectory, (RowFilter){ scenario, NULL, NULL, NULL, NULL, "accuracy", ANY, ANY }).n > 0;
 }
 
 void report_trajectories(Page *p, const Report *r)
@@ -165,10 +166,10 @@ static const char *group_label(size_t g) { return scenario_find(groups[g].scenar
 static Line cost_line(const Report *r, size_t g, const char *method)
 {
     const char *scenario = scenario_under(r, groups[g].scenario, 0);         // of several rules the first
-    Ask ask = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
-    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, ask, "general", OVER_STEPS), left;
-    ask.split = "unlearn";
-    left = line_of(r, "", "", &r->trajectory, ask, "unlearn", OVER_STEPS);
+    RowFilter filter = { scenario ? scenario : groups[g].scenario, method, NULL, "general", "both", "accuracy", 1, ANY };
+    Line general = line_of(r, groups[g].class, group_label(g), &r->trajectory, filter, "general", X_STEPS), left;
+    filter.split = "unlearn";
+    left = line_of(r, "", "", &r->trajectory, filter, "unlearn", X_STEPS);
     size_t n = 0;
     for (size_t k = 0; k < general.count; k++)
         for (size_t i = 0; i < left.count; i++)
@@ -244,8 +245,8 @@ static void round_lines(const Report *r, const Variant *v, Line out[TRACKS])
     };
     for (int k = 0; k < TRACKS; k++)
         out[k] = line_of(r, track[k].class, track[k].label, &r->results,
-                         (Ask){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY },
-                         track[k].before, OVER_ROUNDS);
+                         (RowFilter){ v->scenario, v->method, v->trainable, track[k].split, "both", "accuracy", ANY, ANY },
+                         track[k].before, X_ROUNDS);
 }
 
 static void rounds_figure(Page *p, const Report *r, const char *scenario, const char *says)
@@ -288,7 +289,7 @@ static Line stress_line(const Report *r, const char *method, const char *class, 
         if (strncmp(scenario[k], "stress-", 7) != 0 || !decimal_to_int(scenario[k] + 7, &requests))
             continue;
         double x = (double)requests;
-        Spread s = spread(&r->results, (Ask){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
+        Spread s = spread(&r->results, (RowFilter){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
         size_t i = l.count;
         if (!s.n)
             continue;

@@ -9,7 +9,7 @@
 
 static bool same(const char *want, const char *have) { return !want || strcmp(want, have) == 0; }
 
-static bool matches(const ReportRow *x, const Ask *q)
+static bool matches(const ReportRow *x, const RowFilter *q)
 {
     return same(q->scenario, x->scenario) && same(q->method, x->method) && same(q->trainable, x->trainable)
         && same(q->split, x->split)
@@ -17,13 +17,13 @@ static bool matches(const ReportRow *x, const Ask *q)
         && (q->step == ANY || q->step == x->step);
 }
 
-Spread spread(const ReportRows *rows, Ask ask)
+Spread spread(const ReportRows *rows, RowFilter filter)
 {
     Spread s = { .n = 0 };
     for (size_t k = 0; k < rows->count; k++) {
         double v = rows->row[k].value;
         const int64_t total = rows->row[k].total;
-        if (!isfinite(v) || !matches(&rows->row[k], &ask))
+        if (!isfinite(v) || !matches(&rows->row[k], &filter))
             continue;
         s.questions = s.n == 0 || s.questions == total ? total : 0;
         s.least = s.n == 0 || v < s.least ? v : s.least;
@@ -182,14 +182,14 @@ Variants variants(const Report *r, const char *scenario)
     return out;
 }
 
-Ask variant_ask(const Variant *v, const char *split, const char *modality)
+RowFilter variant_filter(const Variant *v, const char *split, const char *modality)
 {
-    return (Ask){ v->scenario, v->method, v->trainable, split, modality, "accuracy", v->last, ANY };
+    return (RowFilter){ v->scenario, v->method, v->trainable, split, modality, "accuracy", v->last, ANY };
 }
 
 static int64_t questions_of(const Report *r, const char *scenario, const char *split, const char *modality)
 {
-    return spread(&r->results, (Ask){ scenario, "none", NULL, split, modality, "accuracy", ANY, ANY }).questions;
+    return spread(&r->results, (RowFilter){ scenario, "none", NULL, split, modality, "accuracy", ANY, ANY }).questions;
 }
 
 const char *questions_text(const Report *r, const char *scenario)

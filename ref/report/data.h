@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Data: the rows of a report, and how its figures ask for them. */
+/* Data: the rows of a report, and the filters by which its figures read them. */
 #ifndef PULSE_REF_REPORT_DATA_H
 #define PULSE_REF_REPORT_DATA_H
 
@@ -34,21 +34,21 @@ typedef struct {
 
 bool report_read(Report *r, Error *e);
 
-/* Which rows are asked for. NULL and ANY match all. */
+/* Which rows match. NULL and ANY match all. */
 enum { ANY = -1 };
 typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
     int64_t round, step;
-} Ask;
+} RowFilter;
 
-/* Over the rows that match, one for each seed: how many have a number, the mean, least and most of these, and the number of questions
- * that each of them was measured on, 0 where the file does not say it or the rows differ. */
+/* A summary of the rows that match, one for each seed: n of them have a number, and these have this mean, least and most. Each is
+ * measured on this many questions; 0 where the file does not say how many or the rows differ. */
 typedef struct {
     size_t n;
     double mean, least, most;
     int64_t questions;
 } Spread;
-Spread spread(const ReportRows *rows, Ask ask);
+Spread spread(const ReportRows *rows, RowFilter filter);
 /* In percent: "97.4", or "97.4 (96.0–98.1)" over several seeds; "–" where there is no number. */
 const char *spread_text(Spread s, Arena *a);
 
@@ -65,7 +65,8 @@ typedef struct {
 Variants variants(const Report *r, const char *scenario);
 bool variant_is(const Variant *v, const char *method);
 bool variant_unlearns(const Variant *v);                         // neither "none" nor "retrain"
-Ask  variant_ask(const Variant *v, const char *split, const char *modality);    // the accuracy after its last round
+/* Matches the accuracy after the variant's last round. */
+RowFilter variant_filter(const Variant *v, const char *split, const char *modality);
 
 /* The distinct values of a column in the order of the file, at most `room` of them; returns their number. */
 typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;

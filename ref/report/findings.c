@@ -52,9 +52,9 @@ static const char *steps_text(const Report *r, const Variant *v)
 
 static const char *kept_text(const Report *r, const Variant *v, const char *split)
 {
-    Ask ask = variant_ask(v, split, "both");
-    ask.metric = "retention";
-    return spread_text(spread(&r->results, ask), r->arena);
+    RowFilter filter = variant_filter(v, split, "both");
+    filter.metric = "retention";
+    return spread_text(spread(&r->results, filter), r->arena);
 }
 
 /* Whether there is anything to show under the rule. The scenario that F1 shows already does not count for another finding. */
@@ -72,8 +72,8 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
             if (!only_ask)
                 table_row(p,
                           (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), questions_sums(r, name),
-                                            spread_text(spread(&r->results, variant_ask(v, "unlearn", "image")), r->arena),
-                                            spread_text(spread(&r->results, variant_ask(v, "unlearn", "text")), r->arena),
+                                            spread_text(spread(&r->results, variant_filter(v, "unlearn", "image")), r->arena),
+                                            spread_text(spread(&r->results, variant_filter(v, "unlearn", "text")), r->arena),
                                             kept_text(r, v, "retain"), kept_text(r, v, "general") },
                           END_COLUMNS);
         }

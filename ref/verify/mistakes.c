@@ -72,7 +72,7 @@ static double nearness(const Mistakes *m, const Answer *a, const Tensor *wrong)
 }
 
 /* Whether the mistake's value can be told from the right one here. */
-static bool told(const Mistakes *m, const Answer *a, const Tensor *wrong)
+static bool tells_apart(const Mistakes *m, const Answer *a, const Tensor *wrong)
 {
     return a->right->dtype != wrong->dtype || !shape_equal(a->right->shape, wrong->shape)
         || !close_to(m, a, wrong, a->right, 1);
@@ -102,7 +102,7 @@ static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, 
         if (strncmp(w->name, id, length) != 0 || w->name[length] != '@' || !slash || strcmp(slash + 1, name) != 0)
             continue;
         size_t which = index_of(m, w->name + length + 1, (size_t)(slash - w->name) - length - 1);
-        if (which >= m->mistakes || !told(m, x, &w->tensor))
+        if (which >= m->mistakes || !tells_apart(m, x, &w->tensor))
             continue;
         double nearer = line ? nearness(m, x, &w->tensor) : 0;
         any = true;

@@ -40,7 +40,8 @@ static bool module_trained(const Weights *w, const char *module)
     return false;
 }
 
-/* The embedding of a tied model that is saved whole: it is saved as the head too, since PEFT reads the two apart. NULL: neither. */
+/* The embedding of a tied model that is saved whole: it is saved as the head too, since PEFT reads the two apart.
+ * NULL: neither. */
 static const Weight *tied_table(const Weights *w)
 {
     const Weight *table = w->tied ? weights_find(w, w->arch->embedding) : NULL;
@@ -66,7 +67,8 @@ static const char *common_end(const char *hub, const char *memory)
     return hub + n - same;
 }
 
-/* The key of a pattern for one module: the end that its two names share, unless another adapted module has that end too. */
+/* The key of a pattern for one module: the end that its two names share, unless another adapted module has that end
+ * too. */
 static const char *shared_end(const char *module, const Lora *l, Arena *a)
 {
     const char *memory = name_memory(module, a), *end = memory ? common_end(module, memory) : module;
@@ -78,9 +80,9 @@ static const char *shared_end(const char *module, const Lora *l, Arena *a)
     return end;
 }
 
-/* The pattern that fits the names of the adapted modules in both layouts, and no other module: the beginnings that differ, then the rest of
- * the path. Modules with the same beginnings follow each other. (A dot stands for any character, but no two names differ in that
- * alone.) */
+/* The pattern that fits the names of the adapted modules in both layouts, and no other module: the beginnings that
+ * differ, then the rest of the path. Modules with the same beginnings follow each other. (A dot stands for any
+ * character, but no two names differ in that alone.) */
 static const char *targets_pattern(const Lora *l, Arena *a)
 {
     const char *all = "", *before = NULL;
@@ -159,8 +161,8 @@ static size_t whole_add(Entry *out, size_t n, const char *hub, Tensor value, Are
     return n;
 }
 
-/* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their number; 0: no
- * memory. */
+/* The entries to write under PEFT's names: the factors, then the weights that are trained themselves. Returns their
+ * number; 0: no memory. */
 static size_t entries_make(const Lora *l, const Weights *w, Entry *out, Arena *a)
 {
     size_t n = 0;
@@ -198,12 +200,13 @@ bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e)
 
 /* --- Reading --- */
 
-/* A tensor of the file, and its name in the model: that of a factor or of a weight. `name` NULL: it is not named as PEFT names
- * it. */
+/* A tensor of the file, and its name in the model: that of a factor or of a weight. `name` NULL: it is not named as
+ * PEFT names it. */
 typedef struct { const char *file_name, *name; const Tensor *tensor; bool used; } Part;
 typedef struct { Part *parts; size_t count; const LoraFileConfig *config; } Parts;
 
-/* The name in the model. PEFT calls a map that has an adapter "base_layer", for instance where its bias is trained too. */
+/* The name in the model. PEFT calls a map that has an adapter "base_layer", for instance where its bias is trained
+ * too. */
 static const char *part_name(const char *name, Arena *a)
 {
     const char *inner = strstr(name, ".base_layer.");
@@ -246,8 +249,8 @@ static bool wanted_by_file(const char *module, const Weight *base, const void *c
     return a || part_find(p, module, FACTOR_B);
 }
 
-/* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it is only
- * checked. */
+/* Copies a part to `out` as F32. Fails unless it is present, has this shape and holds finite floats. `out` NULL: it
+ * is only checked. */
 static bool part_take(const Parts *p, const char *first, const char *second, const Tensor *like, float *out,
                       const char *path, Error *e)
 {
@@ -280,8 +283,8 @@ static bool factors_take(Lora *l, const Parts *p, const char *path, Error *e)
     return true;
 }
 
-/* The weights that were saved whole. They are only checked unless `take` is set, so that nothing changes before all is known to
- * be right. */
+/* The weights that were saved whole. They are only checked unless `take` is set, so that nothing changes before all
+ * is known to be right. */
 static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, Error *e)
 {
     for (size_t i = 0; i < w->count; i++) {
@@ -298,7 +301,8 @@ static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, 
     return true;
 }
 
-/* Whether the part is a copy of one that was used: a weight that is saved whole may stand there under the names of two layouts. */
+/* Whether the part is a copy of one that was used: a weight that is saved whole may stand there under the names of
+ * two layouts. */
 static bool is_copy(const Parts *p, const Part *x)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -318,8 +322,8 @@ static bool all_used(const Parts *p, const char *path, Error *e)
     return unused.count == 0 || error_set(e, "%s: keys that no module of this model uses: %s", path, name_list_text(&unused));
 }
 
-/* In a tied model the embedding is the head too. PEFT saves and restores the two apart, so that an embedding alone would untie
- * them, which nothing here computes. */
+/* In a tied model the embedding is the head too. PEFT saves and restores the two apart, so that an embedding alone
+ * would untie them, which nothing here computes. */
 static bool tied_check(const Weights *w, const Parts *p, const char *path, Error *e)
 {
     const Part *table = w->tied ? part_find(p, w->arch->embedding, "") : NULL;

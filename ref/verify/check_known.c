@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes in the answers to a trace. The recorded cases have the values of their mistakes in a file; those of any other step are
- * computed, where something is outside: each mistake is made in the graph of the trace, and the step is run again. */
+/* Known mistakes in the answers to a trace. The recorded cases have the values of their mistakes in a file; those of
+ * any other step are computed, where something is outside: each mistake is made in the graph of the trace, and the
+ * step is run again. */
 #include "ref/verify/check.h"
 
 #include <string.h>
@@ -66,8 +67,8 @@ static const Node *value_of(Mistaken *m, const char *name)
     return hooked ? of_whole(m, check_answer(m->s, path, (size_t)(at - path), at + 1)) : of_module(m, path, (size_t)(at - path), at + 1);
 }
 
-/* Whether the answer is one of the update: it is looked at only where a mistake moves nothing before the update, since a step of Adam shows
- * little but the signs of what came before. */
+/* Whether the answer is one of the update: it is looked at only where a mistake moves nothing before the update,
+ * since a step of Adam shows little but the signs of what came before. */
 static bool of_update(const char *name)
 {
     static const char *const begin[] = { "clip@", "optimiser@", "after.", "adam.", "sgd." };
@@ -95,9 +96,9 @@ static void see_all(Check *c, Mistaken *m, const char *flag)
     all->wrong = (Store){ .count = 0 };
 }
 
-/* Makes the mistake `flag`, NULL for none, and holds the answers against what comes of it. A mistake that the graph has no place for, or
- * after which an operator refuses its inputs, is not made. `same`, where it is not NULL, becomes false where something that was judged
- * has other bits than in the trace. */
+/* Makes the mistake `flag`, NULL for none, and holds the answers against what comes of it. A mistake that the graph
+ * has no place for, or after which an operator refuses its inputs, is not made. `same`, where it is not NULL,
+ * becomes false where something that was judged has other bits than in the trace. */
 static bool make_one(Check *c, const TracedStep *s, Tape *t, const Unit *unit, size_t units, const char *flag,
                      bool *same)
 {

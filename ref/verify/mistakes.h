@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Mistakes: whether the answers of a case that are outside have the values that a known mistake gives.
  *
- * A mistake is named only if it explains every answer of GOT that it changes: each is much nearer to the value of the mistake
- * than to the right value. An answer that the mistake changes too little to be recognised does not count. Otherwise the line
- * says "near NAME on 1 of 4 tensors". */
+ * A mistake is named only if it explains every answer of GOT that it changes: each is much nearer to the value of
+ * the mistake than to the right value. An answer that the mistake changes too little to be recognised does not
+ * count. Otherwise the line says "near NAME on 1 of 4 tensors". */
 #ifndef PULSE_REF_VERIFY_MISTAKES_H
 #define PULSE_REF_VERIFY_MISTAKES_H
 
@@ -43,11 +43,12 @@ typedef struct {
 void mistakes_begin(Mistakes *m);
 /* Compares an answer <id>/<name> with every mistake of the case. `line` is its finding; NULL: it is not outside. */
 void mistakes_see(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line);
-/* Compares a kept answer with the mistakes that `wrong` has now. Returns whether any of them changes this answer enough to be
- * recognised. */
+/* Compares a kept answer with the mistakes that `wrong` has now. Returns whether any of them changes this answer
+ * enough to be recognised. */
 bool mistakes_see_kept(Mistakes *m, const Judged *j);
-/* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the names of the recognised
- * mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was recognised. */
+/* Says in the lines of the case what was recognised: a mistake by name, or what the answer is near to. Returns the
+ * names of the recognised mistakes, such as "A, B", and in *lines how many lines they explain; NULL: none was
+ * recognised. */
 const char *mistakes_settle(Mistakes *m, size_t *lines);
 
 #endif

@@ -99,11 +99,9 @@ def fed():
 
 # --- planted mistakes ---
 # What `verify` calls the mistakes that it makes in the graph of a trace itself (ref/verify/known/), by their names here.
-KNOWN = {"GeluTanh": "GeluTanh", "QuickGeluMissing": "QuickGeluMissing", "EpsOutsideSqrt": None, "RmsNormPlusOne": "NormPlusOne",
-         "GateUpSwapped": "GateUpSwapped", "ChannelsSwapped": "ChannelsSwapped", "VisionSoftmaxScale": "VisionScaleMissing", "RopeTheta": "RopeTheta",
-         "NpoOneOverBeta": "NpoOneOverBeta", "NpoSign": "NpoSign", "SumNotMean": "SumNotMean", "KlReversed": "KlReversed",
-         "LoraNoScale": "LoraNoScale", "LoraScaleTwice": "LoraScaleTwice", "ClipMissing": "ClipMissing", "ClipPerTensor": "ClipPerTensor",
-         "DecayCoupled": "DecayCoupled"}
+KNOWN = {k: k for k in ("GeluTanh", "QuickGeluMissing", "GqaTiled", "GateUpSwapped", "ChannelsSwapped", "RopeTheta", "NpoOneOverBeta", "NpoSign",
+                        "SumNotMean", "KlReversed", "LoraNoScale", "LoraScaleTwice", "ClipMissing", "ClipPerTensor", "DecayCoupled")}
+KNOWN.update(RmsNormPlusOne="NormPlusOne", VisionSoftmaxScale="VisionScaleMissing")
 C = 6                                                     # of bf16-mixed (ref/trace/tolerance.h)
 
 

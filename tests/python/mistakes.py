@@ -10,7 +10,9 @@ from unittest import mock
 import steps
 import torch
 import torch.nn.functional as F
+import transformers
 from transformers import LlavaConfig
+from transformers.models.llama import modeling_llama
 
 FULL, LORA = "train.trainable=full", "train.trainable=proj+llm lora.rank=3 lora.alpha=6"
 DECAY = " optimiser.weight_decay=0.1"
@@ -42,6 +44,18 @@ def each(kind, change):
         for m in found:
             change(m)
     return lambda step: contextlib.nullcontext(steps.How(wrap=wrap))
+
+
+@contextlib.contextmanager
+def tiled(step):
+    """plant: the key heads are tiled, where each should be repeated. Since 5, attention that is not "eager" leaves that to torch."""
+    how = steps.How()
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        with open(step.folder + "/config.json") as f:
+            how["change"] = LlavaConfig.from_dict(json.load(f))
+        how["change"]._attn_implementation = how["change"].text_config._attn_implementation = "eager"
+    with mock.patch.object(modeling_llama, "repeat_kv", lambda x, n: x.repeat(1, n, 1, 1)):
+        yield how
 
 
 def scaled(factor):
@@ -120,6 +134,7 @@ MISTAKES = {
     "LayerNormEps": ("npo", B, FULL, config(vision__layer_norm_eps=1e-6)),
     "EpsOutsideSqrt": ("npo", B, FULL, each("RMSNorm", outside_root)),
     "RmsNormPlusOne": ("npo", B, FULL, each("RMSNorm", plus_one)),
+    "GqaTiled": ("ga", B, FULL, tiled),
     "GateUpSwapped": ("npo", B, FULL, each("LlamaMLP", swapped)),
     "ChannelsSwapped": ("npo", B, FULL, each("CLIPVisionEmbeddings", channels)),
     "VisionSoftmaxScale": ("npo", B, FULL, each("CLIP*Attention", unscaled)),

@@ -94,7 +94,8 @@ static void turn_pairs(const Call *c, double sign)
 static void pairs_kernel(const Call *c) { turn_pairs(c, 1); }
 static void pairs_back_kernel(const Call *c) { turn_pairs(c, -1); }
 
-/* The records of the wrong operators and of their derivatives. They need no bound: a mistake is judged by those of the right ones. */
+/* The records of the wrong operators and of their derivatives. They need no bound: a mistake is judged by those of
+ * the right ones. */
 static void no_bound(BoundRule *r) { (void)r; }
 
 static const Op gelu_tanh_back = { .name = "mul", .shape = like_first, .kernel = gelu_tanh_back_kernel, .bound = no_bound };
@@ -113,7 +114,8 @@ static const Op eps_outside = { .name = "reshape", .shape = like_first, .kernel 
                                 .vjp = eps_outside_vjp };
 static const Op pairs = { .name = "reshape", .shape = like_first, .kernel = pairs_kernel, .bound = no_bound, .vjp = pairs_vjp };
 
-/* --- KL(p || p_ref) in place of KL(p_ref || p); its inputs are p_ref, log p_ref, log p, and those of its gradient p, p_ref, c --- */
+/* --- KL(p || p_ref) in place of KL(p_ref || p); its inputs are p_ref, log p_ref, log p, and those of its gradient
+ * p, p_ref, c --- */
 
 static void kl_reversed_kernel(const Call *c)
 {
@@ -266,8 +268,8 @@ static void couple(const Graph *g, Node *n)
     }
 }
 
-/* Says behind the segments which rows are of a picture. The rows of the language model are taken out of the words and, behind
- * these, the features of the pictures. */
+/* Says behind the segments which rows are of a picture. The rows of the language model are taken out of the words
+ * and, behind these, the features of the pictures. */
 static void mark_pictures(const Graph *g, Node *n)
 {
     const Attrs old = n->attrs;
@@ -293,7 +295,8 @@ static void mark_pictures(const Graph *g, Node *n)
     n->attrs.index = index;
 }
 
-/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are changed. */
+/* In modules that match `module`, each operator `op` is replaced by `wrong`, or its attributes or inputs are
+ * changed. */
 static const struct { const char *flag, *module, *op; const Op *wrong; void (*change)(const Graph *g, Node *n); } mistakes[] = {
     { "GeluTanh", "**", "gelu", &gelu_tanh, NULL },
     { "QuickGeluMissing", "**", "quick_gelu", NULL, gelu_exactly },

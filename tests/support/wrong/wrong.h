@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is really made: by
- * another formula in binary64, by other processing of the input, or by a wrong part in the graph of a module or of a step, which is the
- * one that `verify` makes in a trace (ref/verify/known/). wrong.safetensors holds the answers as "<case>@<flag>/<tensor>", rounded to
- * F32, or as integers. */
+/* Wrong: the answers that implementations with known mistakes would give to the cases of a suite. Each mistake is
+ * really made: by another formula in binary64, by other processing of the input, or by a wrong part in the graph of
+ * a module or of a step, which is the one that `verify` makes in a trace (ref/verify/known/). wrong.safetensors
+ * holds the answers as "<case>@<flag>/<tensor>", rounded to F32, or as integers. */
 #ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 #define PULSE_TESTS_SUPPORT_WRONG_WRONG_H
 

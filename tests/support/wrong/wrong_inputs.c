@@ -57,7 +57,8 @@ static double keys(double x)
     return x <= 1 ? ((a + 2) * x - (a + 3)) * x * x + 1 : x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/* Bicubic interpolation between the 4 x 4 nearest pixels, however much the picture shrinks: F.interpolate without antialias. */
+/* Bicubic interpolation between the 4 x 4 nearest pixels, however much the picture shrinks: F.interpolate without
+ * antialias. */
 static bool interpolate(Image *out, const Image *in, size_t width, size_t height, Arena *a)
 {
     *out = (Image){ .width = width, .height = height, .rgb = arena_array(a, width * height, 3) };
@@ -197,7 +198,8 @@ static void not_shifted(Wrong *w, const char *id, const Right *r)
     wrong_tensor(w, id, "ShiftOff1", "targets", t);
 }
 
-/* The labels are shifted before the picture's token becomes many: what stands behind the picture is predicted by its first row. */
+/* The labels are shifted before the picture's token becomes many: what stands behind the picture is predicted by its
+ * first row. */
 static void shifted_early(Wrong *w, const char *id, const Right *r)
 {
     Tensor t = { .shape = shape_of(1, r->n), .dtype = I32, .i32 = arena_array(w->arena, r->n, sizeof *t.i32) };

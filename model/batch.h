@@ -21,6 +21,7 @@ typedef struct {
     const int32_t *targets;    // [n]; NULL: no row is supervised
     size_t         n;
     const float   *pixels;     // [channels, height, width] of its picture (config_pixels); NULL: no picture
+    int64_t        exposures;  // how often pre-training showed its fact; 0: never, or unknown
 } BatchSample;
 
 typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;

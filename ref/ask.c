@@ -64,7 +64,7 @@ static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *
     if (p.n > config_positions(&q->session.config))
         return error_set(e, "ask: question and answer have %zu tokens, expected at most %zu (max_position_embeddings)", p.n,
                          config_positions(&q->session.config));
-    *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels };
+    *s = (BatchSample){ p.ids, p.targets, p.n, q->pixels, 0 };
     return true;
 }
 

@@ -86,6 +86,17 @@ static bool list_presets(bool json, Arena *a, Error *e)
     return !e->failed && table_print(json ? exact : shown, COLUMNS, cells, presets_count, json, e);
 }
 
+static bool list_grids(bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "preset", "method", "key", "values" };
+    enum { COLUMNS = sizeof columns / sizeof *columns };
+    const char **cells = arena_array(a, grids_count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < grids_count; k++)
+        memcpy(cells + k * COLUMNS, (const char *[]){ grids[k].preset, grids[k].method, grids[k].key, grids[k].values },
+               COLUMNS * sizeof *cells);
+    return !e->failed && table_print(columns, COLUMNS, cells, grids_count, json, e);
+}
+
 static bool list_metrics(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "range", "better", "better_forget", "formula", "where", "source" };
@@ -176,7 +187,7 @@ static bool list_bounds(bool json, Arena *a, Error *e)
 static const struct { const char *name; bool (*print)(bool json, Arena *a, Error *e); } lists[] = {
     { "ops", list_ops },
     { "methods", list_methods },
-    { "presets", list_presets },
+    { "presets", list_presets }, { "grids", list_grids },
     { "metrics", list_metrics },
     { "scenarios", list_scenarios },
     { "rules", list_stopping_rules },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of hyperparameters.def, of its aliases and of presets.def. */
+/* The reader of hyperparameters.def, of its aliases, of presets.def and of grids.def. */
 #include "unlearn/hyperparameters.h"
 
 #include <stdio.h>
@@ -27,6 +27,13 @@ const Preset presets[] = {
 #undef PRESET
 };
 const size_t presets_count = sizeof presets / sizeof *presets;
+
+const Grid grids[] = {
+#define GRID(preset, method, key, values) { #preset, method, key, values },
+#include "unlearn/grids.def"
+#undef GRID
+};
+const size_t grids_count = sizeof grids / sizeof *grids;
 
 static const struct { const char *older, *key; } aliases[] = {
 #define ALIAS(older, key) { #older, #key },

@@ -20,6 +20,7 @@ enum { REFERENCE_ROUND_START, REFERENCE_ORIGINAL, REFERENCE_RETAIN_ONLY };
 enum { KL_SUPERVISED, KL_ALL_POSITIONS, KL_BATCH };
 enum { KLR_KL, KLR_MUSE_RAW };
 enum { STEPS_JOINT, STEPS_PHASED, STEPS_INTERLEAVED };
+enum { ROWS_SHIFTED, ROWS_UNSHIFTED, ROWS_OF_ALL };
 enum { KL_FORWARD, KL_REVERSE };
 enum { MANU_PAPER, MANU_OFFICIAL, MANU_OPEN_MM, MANU_CMJU, MANU_PORT };
 enum { SMFA_PAPER, SMFA_OPEN_MM };
@@ -56,6 +57,16 @@ typedef struct {
     const char *hyperparameters;      // "beta=0.4 npo_ratio=batch_mean"
     const char *settings;             // "optimiser.lr=2e-5 data.mask=all_text", for ref/
 } Preset;
+
+/* The values of a key that a public code searches; its preset has one of them. */
+typedef struct {
+    const char *preset, *method;
+    const char *key;                  // a hyperparameter, or "section.key" of a setting of the run
+    const char *values;               // "0.6|0.9|1.2"
+} Grid;
+
+extern const Grid grids[];            // in the order of grids.def
+extern const size_t grids_count;
 
 extern const Preset presets[];        // in the order of presets.def
 extern const size_t presets_count;

@@ -43,11 +43,12 @@ enum {
     KL_ON_FORGET    = 1 << 20,      // kl_norm holds for the forget samples as well, and not for the retain samples alone
     TEXT_ASIDE      = 1 << 21,      // only `begin` reads the forget_text samples, and no step does; there may be none
     GRADIENTS_APART = 1 << 22,      // each role has a forward pass and gradients of its own, which the `gradients` hook combines
+    FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, but under forget_rows = shifted
     NEEDS_EARLIER   = 1 << 23       // the adapters of the rounds before are kept
 };
 
 /* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for a part on which kl_norm =
- * all_positions or batch holds they are all positions, and labels are -1 where a position is not supervised. */
+ * all_positions or batch holds, and under FORGET_BY_ROWS, they are all positions, and labels are -1 where a position is not supervised. */
 typedef struct {
     Node *z;                        // [R, V] logits
     Node *z_ref;                    // [R, V] logits of the reference; NULL where the method does not need them
@@ -146,6 +147,8 @@ typedef struct Method {
 extern const Method *const methods[];   // in the order of methods.def
 extern const size_t methods_count;
 const Method *method_find(const char *name);            // NULL: there is no such method
+/* Whether the method reads this hyperparameter (method_keys.def). All of them read `seed`, which has no place there. */
+bool method_reads_key(const Method *m, const char *key);
 /* The needs under these hyperparameters: RETAIN_IF_ALPHA is gone, and NEEDS_RETAIN with it where alpha is 0. */
 unsigned method_needs(const Method *m, const Hyperparameters *hyper);
 /* Whether the rows of a role are all positions, and not the supervised ones alone (Part). */
@@ -158,7 +161,8 @@ const char *method_needs_text(const Method *m, Arena *a);
 /* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json say. */
 const char *method_formula(const Method *m, Arena *a);
 
-/* --- The pieces that equations share (loss.c, methods/kl.c, methods/npo_forms.c). Weights and coefficients are fp32. ---
+/* --- The pieces that equations share (loss.c, methods/kl.c, methods/npo_forms.c, methods/token_weighting.c). Weights and
+ * coefficients are fp32. ---
  *
  *     Loss loss = { .step = s };
  *     plus_ce(&loss, ROLE_FORGET, -gamma);            // L = -gamma CE(forget) + alpha CE(retain)
@@ -179,6 +183,8 @@ void  plus_optional_ce(Loss *loss, Role role, float weight);                // t
 void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm, klr, temperature
                                                                             // and kl_direction say
 void  plus_npo(Loss *loss, Role role, float weight);                        // weight NPO, as npo_ratio says
+/* weight RN(sum_t RN(w_t nll_t) / N), where no gradient flows through w [R];  dz = RN(weight w_t / N) (p - e_y) */
+void  plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight);
 void  plus_value(Loss *loss, Node *term, float weight);                     // weight term; its gradient is the caller's to seed
 
 Node *token_nll(MethodStep *s, const Part *p, Node *z);                     // nll of the logits z [R], +0 where there is no label

@@ -23,6 +23,24 @@ const Method *method_find(const char *name)
     return NULL;
 }
 
+static const struct { const char *method, *keys; } reads[] = {
+#define KEYS(method, keys) { #method, keys },
+#include "unlearn/method_keys.def"
+#undef KEYS
+};
+
+bool method_reads_key(const Method *m, const char *key)
+{
+    const size_t n = strlen(key);
+    for (size_t k = 0; k < sizeof reads / sizeof *reads; k++)
+        for (const char *at = strcmp(reads[k].method, m->name) == 0 ? reads[k].keys : ""; *at; at += strspn(at, " ")) {
+            if (strcspn(at, " ") == n && strncmp(at, key, n) == 0)
+                return true;
+            at += strcspn(at, " ");
+        }
+    return false;
+}
+
 unsigned method_needs(const Method *m, const Hyperparameters *hyper)
 {
     unsigned needs = m->needs;
@@ -44,6 +62,8 @@ bool method_forgets(unsigned needs)
 bool method_reads_all_rows(unsigned needs, const Hyperparameters *hyper, Role r)
 {
     const bool compared = (r == ROLE_RETAIN || (r == ROLE_FORGET && needs & KL_ON_FORGET)) && needs & (unsigned)REFERENCE_FORGET << r;
+    if (r == ROLE_FORGET && needs & FORGET_BY_ROWS)
+        return hyper->forget_rows != ROWS_SHIFTED;
     return compared && !(needs & NEEDS_HIDDEN) && hyper->kl_norm != KL_SUPERVISED;
 }
 

@@ -165,7 +165,7 @@ static bool answer_with(const BatchSample *question, const BatchSample *answer, 
             targets[n - 1] = ids[n] = answer->targets[i];
             targets[n++] = -1;
         }
-    *out = (BatchSample){ ids, targets, n, question->pixels };
+    *out = (BatchSample){ ids, targets, n, question->pixels, 0 };
     return true;
 }
 

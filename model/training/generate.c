@@ -3,14 +3,61 @@
 
 #include <string.h>
 #include "model/training/score.h"
+#include "tensor/ops.h"
 
-bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t room, size_t *count, Error *e)
+/* The next token of the text so far, whose last row alone is wanted; `k` new tokens stand there already. */
+typedef bool (*Next)(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e);
+
+static bool likeliest(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e)
+{
+    SampleScore next;
+    (void)how, (void)k;
+    if (!score_with(x, text, 1, &next, a, e))
+        return false;
+    *out = next.argmax[0];
+    return true;
+}
+
+static bool is_banned(const Sampling *how, int32_t id)
+{
+    for (size_t k = 0; k < how->banned_count; k++)
+        if (how->banned[k] == id)
+            return true;
+    return false;
+}
+
+static bool drawn(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e)
+{
+    RowMap map;
+    size_t one = 1;
+    Tape t = tape_make(a, e);
+    t.no_grad = true;
+    Node *z = prefixes_logits(x, &t, text, &one, SIZE_MAX, ROWS_SUPERVISED, &map);
+    Node *p = z ? op_softmax(&t, op_ratio(&t, z, 1, how->temperature)) : NULL;
+    if (!p)
+        return false;
+    const size_t v = shape_cols(p->out.shape);
+    double all = 0, sum = 0;
+    for (size_t i = 0; i < v; i++)
+        all += k == 0 && is_banned(how, (int32_t)i) ? 0 : (double)p->out.f32[i];
+    const double mark = (double)random_uniform(how->random, k) * all;
+    for (size_t i = 0; i < v; i++) {
+        sum += k == 0 && is_banned(how, (int32_t)i) ? 0 : (double)p->out.f32[i];
+        if (sum > mark) {
+            *out = (int32_t)i;
+            return true;
+        }
+    }
+    return error_set(e, "generate: no token is left to draw, expected logits that are finite and tokens that are not banned");
+}
+
+static bool generate(const Model *m, const BatchSample *prompt, Next next, const Sampling *how, int32_t end, int32_t *out, size_t room,
+                     size_t *count, Error *e)
 {
     Arena a = arena_make(e);
     Prefixes *x = prefixes_make(m, 0, e);
     int32_t *ids = arena_array(&a, prompt->n + room, sizeof *ids), *targets = arena_array(&a, prompt->n + room, sizeof *targets);
-    BatchSample s = { ids, targets, prompt->n, prompt->pixels };
-    SampleScore next;
+    BatchSample s = { ids, targets, prompt->n, prompt->pixels, 0 };
     bool right = x && ids && targets;
     if (right) {
         memcpy(ids, prompt->ids, prompt->n * sizeof *ids);
@@ -20,15 +67,26 @@ bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int
         targets[i] = -1;
     for (*count = 0; right && *count < room;) {
         targets[s.n - 1] = 0;                            // the last row is wanted, whatever its target
-        right = score_with(x, &s, 1, &next, &a, e);
+        right = next(x, &s, how, *count, &out[*count], &a, e);
         if (!right)
             break;
         targets[s.n - 1] = -1;
-        ids[s.n++] = out[*count] = next.argmax[0];
+        ids[s.n++] = out[*count];
         if (out[(*count)++] == end)
             break;
     }
     prefixes_free(x);
     arena_free(&a);
     return right && !e->failed;
+}
+
+bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t room, size_t *count, Error *e)
+{
+    return generate(m, prompt, likeliest, NULL, end, out, room, count, e);
+}
+
+bool generate_sampled(const Model *m, const BatchSample *prompt, const Sampling *how, int32_t end, int32_t *out, size_t room, size_t *count,
+                      Error *e)
+{
+    return generate(m, prompt, drawn, how, end, out, room, count, e);
 }

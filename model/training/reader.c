@@ -84,6 +84,7 @@ static bool read_ids(const Reader *r, const Dataset *from, const Sample *x, cons
     out->ids = p.ids;
     out->targets = answer ? p.targets : NULL;
     out->n = p.n;
+    out->exposures = x->exposures > 0 ? x->exposures : 0;
     return true;
 }
 

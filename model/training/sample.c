@@ -26,7 +26,7 @@ static const struct { const char *key; size_t at; bool needed; } texts[] = {
     { "group", offsetof(Sample, group), false },       { "skill", offsetof(Sample, skill), false },
     { "image", offsetof(Sample, image), false },       { "pair", offsetof(Sample, pair), false },
 };
-static const char *const others[] = { "split", "modality", "options", "kind", "frame", "augment", "step" };
+static const char *const others[] = { "split", "modality", "options", "kind", "frame", "augment", "step", "exposures" };
 
 static bool keys_check(const json_t *object, Error *e)
 {
@@ -107,7 +107,8 @@ static bool rest_read(Sample *s, const json_t *object, Error *e)
     s->augment = json_is_true(augment);
     if (s->augment && !s->image)
         return error_set(e, "\"augment\" is true, but there is no \"image\"");
-    return number_read(&s->frame, object, "frame", e) && number_read(&s->step, object, "step", e);
+    return number_read(&s->frame, object, "frame", e) && number_read(&s->step, object, "step", e)
+        && number_read(&s->exposures, object, "exposures", e);
 }
 
 static bool options_read(Sample *s, const json_t *object, Arena *a, Error *e)

@@ -6,9 +6,10 @@
  *      "options": ["paris", "rome", "oslo", "lima"], "kind": "choice", "skill": "capital", "frame": 3, "augment": true}
  *
  * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are "";
- * `split` is "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame` and `step`
- * are -1; `augment` is false; `options` and `image` are absent. `pair` names the pair of a question with a picture and
- * the same question as text; without that key, samples whose ids are "x-image" and "x-text" are the pair "x".
+ * `split` is "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame`, `step`
+ * and `exposures` are -1; `augment` is false; `options` and `image` are absent. `pair` names the pair of a question
+ * with a picture and the same question as text; without that key, samples whose ids are "x-image" and "x-text" are the
+ * pair "x".
  * The answer of a sample with options is one of them, and `modality` agrees with the presence of `image`. */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
 #define PULSE_MODEL_TRAINING_SAMPLE_H
@@ -32,6 +33,7 @@ typedef struct {
     int64_t      frame;              // which paraphrase of the question, from 0; -1: unknown
     int64_t      step;               // which training step's batch it belongs to, from 0; -1: any
     bool         augment;            // whether each use has a new shift, gain and noise (image/augment.h)
+    int64_t      exposures;          // how often pre-training showed its fact in its modality; -1: unknown
     size_t       line;               // of its file, from 1
 } Sample;
 

@@ -38,19 +38,10 @@ static const char *refusal_of(const OtherAnswers *o, const Sample *x, Arena *a)
 
 /* --- alternates --- */
 
-/* The first option that is not the answer; the answer itself where the sample has no options. */
-static const char *first_wrong_option(const Sample *x)
-{
-    for (size_t k = 0; k < x->option_count; k++)
-        if (strcmp(x->options[k], x->answer) != 0)
-            return x->options[k];
-    return x->answer;
-}
-
-static const char *alternate_of(const OtherAnswers *o, const Dataset *from, const Sample *x, Error *e)
+static const char *alternate_of(const OtherAnswers *o, const Dataset *from, const Sample *x, Arena *a, Error *e)
 {
     if (!o->alternate.path)
-        return first_wrong_option(x);
+        return alternate_make(&o->maker, from, x, a, e);
     const Sample *other = dataset_find(&o->alternate, x->id);
     if (!other)
         error_set(e, "%s: there is no alternate for %s (%s:%zu)", o->alternate.path, x->id, from->path, x->line);
@@ -65,7 +56,7 @@ bool other_answers_open(OtherAnswers *o, const MethodSettings *m, bool without_f
     const unsigned needs = method_needs(m->method, &m->v);
     const bool refuses = needs & NEEDS_REFUSAL && !(without_files && !*s->unlearn_refusals);
     const bool alternates = needs & NEEDS_ALTERNATE && !(without_files && !*s->unlearn_alternates);
-    *o = (OtherAnswers){ .seed = (uint64_t)m->v.seed };
+    *o = (OtherAnswers){ .seed = (uint64_t)m->v.seed, .maker = alternate_maker(m) };
     if (refuses && !*s->unlearn_refusals)
         return error_set(e, "%s: unlearn.refusals is not given, idk and dpo need it", s->file);
     if (alternates && !*s->unlearn_alternates)
@@ -86,7 +77,7 @@ void other_answers_close(OtherAnswers *o)
 static bool answer_of(const OtherAnswers *o, Role role, const Dataset *from, const Sample *x, const char **answer,
                       Arena *a, Error *e)
 {
-    *answer = role == ROLE_REFUSAL ? refusal_of(o, x, a) : role == ROLE_ALTERNATE ? alternate_of(o, from, x, e) : NULL;
+    *answer = role == ROLE_REFUSAL ? refusal_of(o, x, a) : role == ROLE_ALTERNATE ? alternate_of(o, from, x, a, e) : NULL;
     return *answer || role < ROLE_REFUSAL;
 }
 

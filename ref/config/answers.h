@@ -4,12 +4,13 @@
  *
  * A refusal of sample k is a line of the file unlearn.refusals, drawn for the id of k from the seed (purpose
  * "unlearn.refusal.ID"), so that it does not depend on the other samples. An alternate is the answer that the JSONL
- * file unlearn.alternates has under the same id. Where there is no file and the caller allows that, every refusal is
- * REFUSAL, and an alternate is the first wrong option of the sample. */
+ * file unlearn.alternates has under the same id; `pulse-ref alternates` writes such a file. Where there is no file and the
+ * caller allows that, every refusal is REFUSAL, and the model makes an alternate when it is needed (alternates.h). */
 #ifndef PULSE_REF_CONFIG_ANSWERS_H
 #define PULSE_REF_CONFIG_ANSWERS_H
 
 #include "model/training/dataset.h"
+#include "ref/config/alternates.h"
 #include "ref/config/setup.h"
 
 #define REFUSAL "i do not know"
@@ -17,7 +18,8 @@
 typedef struct {
     const char **refusal;            // the lines; NULL: REFUSAL
     size_t   refusals;
-    Dataset  alternate;              // path NULL: the first wrong option
+    Dataset  alternate;              // path NULL: the maker makes them
+    AlternateMaker maker;            // the caller sets its model and reader, where there may be no file
     uint64_t seed;
 } OtherAnswers;
 

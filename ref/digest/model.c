@@ -39,7 +39,7 @@ bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
         targets[k] = k + i + 2 >= n ? ids[k + 1] : -1;
     for (size_t k = 0; picture && k < pixels; k++)
         picture[k] = random_normal(r, 1000 + k);
-    *out = (BatchSample){ ids, targets, n, picture };
+    *out = (BatchSample){ ids, targets, n, picture, 0 };
     return true;
 }
 

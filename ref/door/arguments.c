@@ -123,7 +123,7 @@ BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sa
     for (size_t k = 0; list && k < n; k++) {
         if (!sample_fits(c, m, &given[k], k))
             return NULL;
-        list[k] = (BatchSample){ given[k].ids, given[k].targets, (size_t)given[k].count, given[k].pixels };
+        list[k] = (BatchSample){ given[k].ids, given[k].targets, (size_t)given[k].count, given[k].pixels, 0 };
     }
     return list;
 }

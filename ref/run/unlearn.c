@@ -48,7 +48,11 @@ static bool lists_make(Job *j, RoundSamples *lists, Error *e)
     const Dataset *from = &j->run->group[j->c->group];
     const Reader *reader = &j->session.reader;
     Chosen chosen;
-    if (!other_answers_open(&j->others, &j->m, true, a, e) || !round_samples_make(lists, j->splits.requests, &j->m, a))
+    if (!other_answers_open(&j->others, &j->m, true, a, e))
+        return false;
+    j->others.maker.model = &j->session.model;
+    j->others.maker.reader = reader;
+    if (!round_samples_make(lists, j->splits.requests, &j->m, a))
         return false;
     for (size_t k = 0; lists->forget && k < lists->rounds; k++)
         if (!choose(j, from, &j->splits.request[k], &chosen, e) || !round_samples_fill(lists, k, reader, from, &chosen, &j->others, a, e))
@@ -72,8 +76,8 @@ static bool job_open(Job *j, Error *e)
     const char *folder = run_model(j->run, case_start(j->c), a);
     if (!folder || !run_method(j->run, j->c->method->name, trainable_name(j->c->trainable), j->c->seed, &j->m, e)
         || !run_splits(j->run, j->c, &j->splits, a, e)
-        || !session_open(x, &j->m.settings, folder, (PromptMask)j->m.settings.data_mask, a, e) || !lists_make(j, &lists, e)
-        || !session_begin(x, &j->m, e) || !open_oracle(j, e))
+        || !session_open(x, &j->m.settings, folder, (PromptMask)j->m.settings.data_mask, a, e) || !session_begin(x, &j->m, e)
+        || !lists_make(j, &lists, e) || !open_oracle(j, e))
         return false;
     j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
     RoundsPlan p = rounds_plan(&j->m, &lists, j->oracle.folder ? &j->oracle.model : NULL);

@@ -75,7 +75,7 @@ static BatchSample sample(const ModelConfig *c, uint64_t k, Arena *a)
     }
     for (size_t i = 0; pixels && i < PIXELS; i++)
         pixels[i] = random_normal(r, 1000 + i);
-    return (BatchSample){ ids, targets, TOKENS, pixels };
+    return (BatchSample){ ids, targets, TOKENS, pixels, 0 };
 }
 
 /* 2 m n k of a product of the model's shapes by cblas_dgemm, a second; 0: there is no OpenBLAS. */

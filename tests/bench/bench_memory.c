@@ -84,7 +84,7 @@ static bool forward(const ModelConfig *c, const char *folder, double *load, doub
         return false;
     *load = now() - start;
     const bool good = model_make(&m, c, &w, NULL, config_positions(c), a, e)
-                   && score_samples(&m, &(BatchSample){ ids, targets, TOKENS, pixels }, 1, 0, &score, a, e);
+                   && score_samples(&m, &(BatchSample){ ids, targets, TOKENS, pixels, 0 }, 1, 0, &score, a, e);
     *pass = now() - start - *load;
     printf("forward of %zu parameters, %d tokens, %d threads: ", weights_parameters(&w, false), TOKENS, omp_get_max_threads());
     weights_close(&w);

@@ -65,7 +65,7 @@ static void samples_make(void)
             targets[i][k] = ids[i][k + 1];
         for (size_t k = 0; k < PIXELS; k++)
             pixels[i][k] = random_normal(r, 1000 + k);
-        sample[i] = (BatchSample){ ids[i], targets[i], n, picture ? pixels[i] : NULL };
+        sample[i] = (BatchSample){ ids[i], targets[i], n, picture ? pixels[i] : NULL, 0 };
     }
 }
 

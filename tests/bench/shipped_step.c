@@ -28,7 +28,7 @@ static bool samples(void *context, int64_t step, BatchSample **out, size_t *coun
             targets[i][k] = ids[i][k + 1];
         for (size_t k = 0; i < PICTURES && k < 3 * 32 * 32 && !filled; k++)
             pixels[i][k] = random_normal(r, 1000 + k);
-        (*out)[i] = (BatchSample){ ids[i], targets[i], n, i < PICTURES ? pixels[i] : NULL };
+        (*out)[i] = (BatchSample){ ids[i], targets[i], n, i < PICTURES ? pixels[i] : NULL, 0 };
     }
     filled = true;
     return *out != NULL;

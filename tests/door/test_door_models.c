@@ -151,7 +151,7 @@ static void a_forward_pass_gives_logits_hidden_states_and_every_module(void **st
         const size_t n = samples_of(&s, samples);
         BatchSample list[SAMPLES_MOST];
         for (size_t k = 0; k < n; k++)
-            list[k] = (BatchSample){ samples[k].ids, NULL, (size_t)samples[k].count, samples[k].pixels };
+            list[k] = (BatchSample){ samples[k].ids, NULL, (size_t)samples[k].count, samples[k].pixels, 0 };
         assert_true(batch_pack(&b, list, n, ROWS_ALL, &s.session.config, &arena, &error));
         Params p = params_make(&tape, &s.session.model);
         Forward f = model_forward(&tape, &p, &b);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What stands in two places is the same: REPRODUCE.md carries the table of methods as the program prints it, and full.ini has the
-# settings of methods.ini. `bash tests/house/test_docs.sh renew` writes the present table into REPRODUCE.md.
+# What stands in two places is the same: REPRODUCE.md carries the table of methods as the program prints it, and the
+# preset pulse has the budgets of methods.ini. `bash tests/house/test_docs.sh renew` writes the present table into REPRODUCE.md.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
 page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
@@ -37,10 +37,8 @@ check "$findings has the steps and the parameters of the base model" \
     grep -qF "fixtures/models/base\` ($(thousands "$(steps pretrain)") steps, $(thousands $(((size - 8 - header) / 4))) parameters)" $findings
 check "and the steps of the vanilla model and of the oracle" test \
     "$(grep -cE "fixtures/models/vanilla\` \($(steps finetune) steps|fixtures/configs/oracle.ini\`, $(steps oracle) steps" $findings)" = 2
-wide() { for list in ops methods presets metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
+wide() { for list in ops methods presets grids metrics scenarios rules config bounds; do "$PULSE" list $list | awk -v l=$list 'length > 120 { print l ": " $0 }'; done; }
 check "no list that is printed for people has a line of over 120 columns" test -z "$(wide)"
-own() { sed -n '/^\[method\./,$p' "fixtures/configs/$1" | grep -v '^;'; }
-check "full.ini gives each method what methods.ini gives it" diff <(own methods.ini) <(own full.ini)
 
 # Budgets: the steps that a config of fixtures/configs/ gives a method in a scenario.
 steps_line() { sed -n "/^\[steps\]/,/^\[[^s]/s/^$2 *= *//p" "fixtures/configs/$1.ini"; }
@@ -53,9 +51,17 @@ steps_of() {
 }
 check "full.ini and methods.ini give the same steps in finetuned" test "$(steps_line full finetuned)" = "$(steps_line methods finetuned)"
 check "pulse.ini and findings.ini give the same steps in finetuned" test "$(steps_line pulse finetuned)" = "$(steps_line findings finetuned)"
-preset() { sed -n "/^PRESET(pulse, \"$1\",/,/)\$/s/.*unlearn\.steps=\([0-9]*\).*/\1/p" unlearn/presets.def; }
+preset() {
+    awk -v begin="PRESET(pulse, \"$1\"," 'index($0, begin) == 1 { on = 1 } on { text = text $0 } on && /\)$/ { print text; exit }' unlearn/presets.def |
+        sed -n 's/.*unlearn\.steps=\([0-9]*\).*/\1/p'
+}
 check "the preset pulse has the steps of pulse.ini's finetuned" \
-    test "$(preset '\*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
+    test "$(preset '*') ga_klr=$(preset ga_klr)" = "$(steps_line pulse finetuned)"
+given() { sed -n 's/^methods *= *//p' fixtures/configs/methods.ini | tr -d ' ' | tr ',' '\n' | grep -vx manu; }
+in_preset() { given | while read -r method; do own=$(preset "$method"); echo "$method ${own:-$(preset '*')}"; done; }
+in_config() { given | while read -r method; do echo "$method $(steps_of methods finetuned "$method")"; done; }
+check "and for each method those of methods.ini" diff <(in_preset) <(in_config)
+check "methods.ini and full.ini change nothing else of it" test -z "$(cat fixtures/configs/{methods,full}.ini | grep -E '^\[(optimiser|lora|train|data|method)')"
 check "and pulse.ini changes nothing else of it" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
 said() { sed -n '/^## One request/,/^Some published/p' $measured | sed -nE 's/^\| ([a-z_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }

@@ -308,7 +308,7 @@ static int setup(void **state)
             w->targets[i][k] = w->ids[i][k + 1];
         if (picture)
             data_fill(DATA_GAUSSIAN, check_random(&random), picture, pixels);
-        w->sample[i] = (BatchSample){ w->ids[i], w->targets[i], n, picture };
+        w->sample[i] = (BatchSample){ w->ids[i], w->targets[i], n, picture, 0 };
     }
     assert_true(weights_make(&w->weights, &w->config, 7, &w->arena, &w->error));
     assert_true(weights_train(&w->weights, "**", &w->error));

@@ -51,7 +51,7 @@ static void world_fill(World *w)
             picture = arena_array(&w->arena, pixels, sizeof *picture);
             data_fill(DATA_GAUSSIAN, check_seed() + i, picture, pixels);
         }
-        w->sample[i] = (BatchSample){ w->ids[i], w->targets[i], length, picture };
+        w->sample[i] = (BatchSample){ w->ids[i], w->targets[i], length, picture, 0 };
     }
 }
 
@@ -136,7 +136,7 @@ static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
             size_t length = w->sample[i].n + k;
             for (size_t j = 0; j < length; j++)
                 targets[j] = j + 1 == length ? 0 : -1;
-            BatchSample whole = { ids, targets, length, w->sample[i].pixels };
+            BatchSample whole = { ids, targets, length, w->sample[i].pixels, 0 };
             SampleScore s;
             assert_true(score_samples(&w->model, &whole, 1, 0, &s, &w->arena, &w->error));
             assert_int_equal(s.argmax[0], out[k]);

@@ -73,7 +73,7 @@ static void world_fill(World *w)
             memcpy(copy, picture, pixels * sizeof *copy);
             picture = copy;
         }
-        w->sample[k] = (BatchSample){ w->ids[k], w->targets[k], length, picture };
+        w->sample[k] = (BatchSample){ w->ids[k], w->targets[k], length, picture, 0 };
     }
 }
 

@@ -263,6 +263,47 @@ static float term_aim(CaseRole *f, const Hyperparameters *v, bool undial)
     return mean_mpfr(each, used, n);
 }
 
+static float squares(const float *x, size_t n, bool root);
+
+/* Rows r by forget_rows; d = max - mean; c (u - e) at the largest logit. */
+static float term_pdu(CaseRole *f, const Hyperparameters *v)
+{
+    float d[CASE_ROWS], u[V], zero[V] = { 0 }, *to = f->parts[f->count++];
+    int32_t row[CASE_ROWS];
+    size_t n = 0;
+    softmax_mpfr(zero, V, u, NULL);
+    for (size_t i = 0; i < f->samples; i++)
+        for (int32_t k = f->offsets[i]; k < f->offsets[i + 1]; k++)
+            if (v->forget_rows == ROWS_OF_ALL || (v->forget_rows == ROWS_SHIFTED && f->labels[k] >= 0)
+                || (v->forget_rows == ROWS_UNSHIFTED && k > f->offsets[i] && f->labels[k - 1] >= 0))
+                row[n++] = k;
+    for (size_t i = 0; i < n; i++) {
+        const float *z = f->z + row[i] * V;
+        size_t most = 0;
+        for (size_t j = 1; j < V; j++)
+            most = z[j] > z[most] ? j : most;
+        d[i] = sub(z[most], mean_mpfr(z, V, V));
+        for (size_t j = 0; j < V; j++)
+            to[(size_t)row[i] * V + j] = logit_grad_mpfr(ratio_mpfr(d[i], -2 * v->gamma, (float)n), u[j], j == most);
+    }
+    return ratio_mpfr(squares(d, n, false), 1, (float)n);
+}
+
+static float term_popular(CaseRole *f, const Hyperparameters *v)
+{
+    float n[CASE_ROWS], w[CASE_ROWS], c[CASE_ROWS], wn[CASE_ROWS];
+    float beta = v->exposures ? mul_mpfr(58.7f, scalar("exp", mul_mpfr(-0.796f, scalar("log", 28 * (float)v->exposures)))) : 2;
+    beta = beta < 0.05f ? 0.05f : beta > 2 ? 2 : beta;
+    nlls(f, f->z, n);
+    for (size_t k = 0; k < f->rows; k++) {
+        w[k] = scalar("exp", -mul_mpfr(beta, n[k]));
+        c[k] = ratio_mpfr(w[k], -v->gamma, (float)f->tokens);
+        wn[k] = mul_mpfr(w[k], n[k]);
+    }
+    push_label(f, c);
+    return mean_mpfr(wn, f->rows, f->tokens);
+}
+
 /* --- methods --- */
 
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
@@ -284,11 +325,15 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (IS("undial") || IS("ce_u")) TERM(v->gamma, f, term_aim(f, v, IS("undial")));
         if (IS("task_vector")) TERM(1, f, term_ce(f, 1));
         if (IS("cmju")) TERM(-1, f, term_ce(f, -1));
+        if (IS("pdu")) TERM(v->gamma, f, term_pdu(f, v));
+        if (IS("adapop")) TERM(-v->gamma, f, term_popular(f, v));
     } else if (IS("cmju")) {
         if (place == 1) TERM(-1, &c->role[ROLE_FORGET_TEXT], term_ce(&c->role[ROLE_FORGET_TEXT], -1));
         if (place == 2) TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (place == 1) {
         if (IS("retrain") || IS("retain_ft")) TERM(1, r, term_ce(r, 1));
+        if (IS("pdu")) TERM(v->alpha, r, sub(term_ce(r, v->alpha), v->retain_limit));
+        if (IS("adapop")) TERM(v->alpha + v->lambda, r, term_ce(r, v->alpha + v->lambda));
         if (!IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (IS("ga_klr") || IS("kl_min") || IS("npo_kl"))
         TERM(v->lambda, r, term_kl(r, v, v->lambda));

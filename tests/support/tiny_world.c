@@ -14,7 +14,7 @@ static BatchSample sample_make(TinyWorld *w, uint64_t seed, int32_t *ids, int32_
     }
     for (size_t k = length - answer - 1; k + 1 < length; k++)
         targets[k] = ids[k + 1];
-    return (BatchSample){ ids, targets, length, pixels };
+    return (BatchSample){ ids, targets, length, pixels, 0 };
 }
 
 TinyWorld *tiny_world_make(uint64_t seed)

@@ -102,6 +102,10 @@ static const struct { const char *method, *changes; } forms[] = {
     { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
     { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" }, { "smfa", "" },
     { "smfa", "gamma=0.7 alpha=1.3" }, { "cmju", "" }, { "cmju", "alpha=0.3" },
+    { "pdu", "" }, { "pdu", "gamma=0.3 alpha=1.7 retain_limit=0.7" }, { "pdu", "forget_rows=unshifted alpha=3" },
+    { "pdu", "forget_rows=all gamma=0.7" },
+    { "adapop", "" }, { "adapop", "exposures=256" }, { "adapop", "exposures=4096 gamma=0.7 alpha=1.3 lambda=0.4" },
+    { "adapop", "exposures=40" },
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 

@@ -5,7 +5,8 @@
  *     dpo, altpo   L = gamma DPO + alpha CE(retain)
  *
  * In dpo the winner is a refusal, in altpo (Mekala et al. 2025) it is an alternate answer, which is data here; the public code
- * samples it from the model. Rafailov et al. and TOFU have s = 1, open-unlearning has s = 2 (dpo_scale). */
+ * samples it from the model. The factor s/beta is 1 in Rafailov et al. and TOFU (s = beta), and 2/beta in
+ * open-unlearning (s = 2); dpo_scale is s. */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
@@ -44,7 +45,7 @@ static Node *altpo_loss(MethodStep *s) { return preference_loss(s, ROLE_ALTERNAT
 
 const Method method_dpo = {
     .name = "dpo", .label = "DPO",
-    .source = "Rafailov et al. 2023 (dpo_scale = 1); open-unlearning (2); the refusal wins over the forget answer",
+    .source = "Rafailov et al. 2023 (dpo_scale = beta); open-unlearning (2); the refusal wins over the forget answer",
     .formula = DPO_FORMULA, .defaults = "beta=0.1", .by_sequence = true, .loss = dpo_loss,
     .needs = NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_RETAIN | RETAIN_IF_ALPHA | REFERENCE_FORGET | REFERENCE_REFUSAL,
 };

@@ -25,8 +25,7 @@ static Node *power_of_rest(MethodStep *s, const Part *p, Node *nll, float b)
     return op_exp(t, op_scale(t, op_log(t, rest), b));
 }
 
-/* The value is RN(sum_t RN(w_t nll_t) / N), and c_t = RN(weight w_t / N). */
-static void plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight)
+void plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight)
 {
     MethodStep *s = loss->step;
     seed_label(s, p, op_ratio(s->tape, w, weight, (float)p->tokens));

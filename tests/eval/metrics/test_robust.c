@@ -175,7 +175,7 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     SampleScore answer[SAMPLES];
     LogitsDistance d;
     for (int k = 0; k < SAMPLES; k++)
-        sample[k] = (BatchSample){ ids, targets[k], 6, NULL };
+        sample[k] = (BatchSample){ ids, targets[k], 6, NULL, 0 };
     assert_true(model_make(&m, &c, &model, NULL, 64, &arena, &error) && model_make(&n, &c, &other, NULL, 64, &arena, &error));
     assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error)
                 && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));

@@ -36,7 +36,7 @@ static void logits_beyond_fp32_are_no_answer(void **state)
         scale(&w, "language_model.lm_head.weight", cases[k].head);
         scale(&w, "language_model.model.norm.weight", cases[k].norm);
         assert_true(model_make(&m, &c, &w, NULL, config_positions(&c), &arena, &error));
-        const BatchSample s = { ids, targets, TOKENS, NULL };
+        const BatchSample s = { ids, targets, TOKENS, NULL, 0 };
         assert_true(score_samples(&m, &s, 1, 0, &score, &arena, &error) == cases[k].good);
         assert_true(error.failed != cases[k].good);
         if (!cases[k].good)

@@ -138,15 +138,17 @@ same_adapter() { [ -n "$1" ] && [ "$1" = "$2" ] || { echo "$1" "$2"; false; }; }
 other_adapter() { [ -n "$1" ] && [ -n "$2" ] && [ "$1" != "$2" ] || { echo "$1" "$2"; false; }; }
 echo 'i do not know' > "$tap_folder/refusals.txt"
 echo 'nobody' > "$tap_folder/nobody.txt"
-grep '"split":"train"' fixtures/world/persons.jsonl | sed -E 's/"modality":"image","image":"[^"]*",//; s/,"augment":true//; t next
-    :next
-    s/"answer":"([^"]*)","options":\["\1","([^"]*)"/"answer":"\2","options":["\1","\2"/; t
-    s/"answer":"[^"]*","options":\["([^"]*)"/"answer":"\1","options":["\1"/' > "$tap_folder/alternates.jsonl"
-sed -E 's/"answer":"[^"]*","options":\[[^]]*\]/"answer":"nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
 idk=$(adapter_of idk) altpo=$(adapter_of altpo)
+printf '[unlearn]\nforget = %s\n' "$PWD/fixtures/world/persons.jsonl" > "$tap_folder/alternates.ini"
+records() { "$PULSE" alternates --quiet --config "$tap_folder/alternates.ini" --model fixtures/models/vanilla "$@"; }
 check "refusals that say what is said without a file make the same adapter" same_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/refusals.txt")"
 check "other refusals make another one" other_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/nobody.txt")"
-check "alternates that are each question's first wrong option make the same adapter as no file" \
+check "the model records its own alternates" records --out "$tap_folder/alternates.jsonl"
+sed -E 's/"answer": "[^"]*"/"answer": "nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
+pairs() { sed -nE 's/.*"id": ?"([^"]*)".*"answer": ?"([^"]*)".*/\1 \2/p' "$1" | sort; }
+check "one for each training sample" test "$(wc -l < "$tap_folder/alternates.jsonl")" = "$(grep -c '"split":"train"' fixtures/world/persons.jsonl)"
+check "none of which is the answer" test -z "$(comm -12 <(pairs "$tap_folder/alternates.jsonl") <(pairs fixtures/world/persons.jsonl))"
+check "recorded alternates make the same adapter as no file" \
     same_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/alternates.jsonl")"
 check "other alternates make another one" other_adapter "$altpo" "$(adapter_of altpo --set "unlearn.alternates=$tap_folder/nobody.jsonl")"
 head -n 5 "$tap_folder/alternates.jsonl" > "$tap_folder/few.jsonl"

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/config/alternates.h"
+
+#include "model/training/generate.h"
+
+enum { LONGEST = 32 };                 // tokens of an alternate, at most
+
+AlternateMaker alternate_maker(const MethodSettings *m)
+{
+    const Settings *s = &m->settings;
+    return (AlternateMaker){ .instruction = s->unlearn_alternate_instruction, .temperature = s->unlearn_alternate_temperature,
+                             .seed = (uint64_t)m->v.seed };
+}
+
+/* The first token of an answer to the sample; -1: it cannot be told, and the error says why. */
+static int32_t first_token(const AlternateMaker *m, const Sample *x, const char *answer, Arena *a, Error *e)
+{
+    Prompt p;
+    return prompt_make(&p, &m->reader->style, x->question, answer, x->image != NULL, a, e) && p.answer_count ? p.ids[p.answer_begin] : -1;
+}
+
+/* What no alternate begins with. */
+static bool banned_make(const AlternateMaker *m, const Sample *x, Sampling *how, Arena *a, Error *e)
+{
+    int32_t *ids = arena_array(a, x->option_count + 2, sizeof *ids);
+    if (!ids)
+        return false;
+    ids[how->banned_count++] = m->reader->end;
+    ids[how->banned_count++] = first_token(m, x, x->answer, a, e);
+    for (size_t k = 0; k < x->option_count; k++)
+        ids[how->banned_count++] = first_token(m, x, x->options[k], a, e);
+    how->banned = ids;
+    return !e->failed;
+}
+
+const char *alternate_make(const AlternateMaker *m, const Dataset *from, const Sample *x, Arena *a, Error *e)
+{
+    BatchSample prompt;
+    Sample asked = *x;
+    int32_t out[LONGEST];
+    size_t n;
+    const char *purpose = arena_format(a, "unlearn.alternate.%s", x->id);
+    if (*m->instruction)
+        asked.question = arena_format(a, "%s %s", m->instruction, x->question);
+    if (!purpose || !asked.question)
+        return NULL;
+    Sampling how = { .random = random_for(m->seed, purpose), .temperature = m->temperature };
+    if (!reader_prompt(m->reader, from, &asked, &prompt, a, e) || !banned_make(m, x, &how, a, e)
+        || !generate_sampled(m->model, &prompt, &how, m->reader->end, out, LONGEST, &n, e))
+        return error_prefix(e, "%s:%zu", from->path, x->line), NULL;
+    return tokenizer_decode(m->reader->style.tokenizer, out, n, true, a, e);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref/explain/form.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CODE(method, who, switches, differs) { #method, who, switches, differs },
+#define OURS(...)
+#define WHOLE(...)
+const Code codes[] = {
+#include "ref/explain/codes.def"
+};
+#undef CODE
+#undef OURS
+#undef WHOLE
+const size_t codes_count = sizeof codes / sizeof *codes;
+
+#define CODE(...)
+#define OURS(method, key, why) { #method, #key, why },
+#define WHOLE(...)
+const Ours ours[] = {
+#include "ref/explain/codes.def"
+};
+#undef OURS
+#undef WHOLE
+const size_t ours_count = sizeof ours / sizeof *ours;
+
+#define OURS(...)
+#define WHOLE(method) #method,
+static const char *const whole[] = {
+#include "ref/explain/codes.def"
+};
+#undef CODE
+#undef OURS
+#undef WHOLE
+
+bool method_trains_whole_weights(const Method *m)
+{
+    for (size_t k = 0; k < sizeof whole / sizeof *whole; k++)
+        if (strcmp(whole[k], m->name) == 0)
+            return true;
+    return false;
+}
+
+const char *ours_why(const char *method, const char *key)
+{
+    for (size_t k = 0; k < ours_count; k++)
+        if (strcmp(ours[k].method, method) == 0 && strcmp(ours[k].key, key) == 0)
+            return ours[k].why;
+    return NULL;
+}
+
+static bool begins(const char *text, const char *word) { return strncmp(text, word, strlen(word)) == 0; }
+
+/* Of the settings of a run only data.mask changes what a step computes from given weights. */
+static void read_mask(Form *f, const char *settings)
+{
+    const char *mask = strstr(settings, "data.mask=");
+    if (mask)
+        f->all_text = begins(mask, "data.mask=all_text");
+}
+
+static bool applies(const Preset *p, const char *preset, const Form *f)
+{
+    return strcmp(p->preset, preset) == 0 && (strcmp(p->method, "*") == 0 || strcmp(p->method, f->method->name) == 0);
+}
+
+static bool read_preset(Form *f, const char *preset, Error *e)
+{
+    if (!preset_known(preset, e) || !hyperparameters_make(&f->v, f->method, preset, e))
+        return false;
+    for (size_t k = 0; k < presets_count; k++)
+        if (applies(&presets[k], preset, f))
+            read_mask(f, presets[k].settings);
+    return true;
+}
+
+static bool read_method(Form *f, const char *name, Error *e)
+{
+    const Method *m = method_find(name);
+    if (!m)
+        return error_set(e, "codes.def: there is no method %s, expected one of `pulse-ref list methods`", name);
+    f->method = m;
+    return hyperparameters_make(&f->v, m, NULL, e);
+}
+
+bool form_read(Form *f, const Method *m, const char *switches, Error *e)
+{
+    char one[96];
+    *f = (Form){ .method = m };
+    if (!hyperparameters_make(&f->v, m, NULL, e))
+        return false;
+    for (const char *at = switches; *at; at += strspn(at, " ")) {
+        const size_t n = strcspn(at, " ");
+        if (n >= sizeof one)
+            return error_set(e, "codes.def: \"%s\" is too long", at);
+        snprintf(one, sizeof one, "%.*s", (int)n, at);
+        at += n;
+        if (begins(one, "data.mask="))
+            read_mask(f, one);
+        else if (!(begins(one, "preset=") ? read_preset(f, one + strlen("preset="), e)
+                   : begins(one, "method=") ? read_method(f, one + strlen("method="), e) : hyperparameters_apply(&f->v, one, e)))
+            return error_prefix(e, "codes.def: %s", m->name);
+    }
+    return true;
+}
+
+/* Whether one of the switches says something: the mask, another method, or a value of a key that the method reads and that is not the
+ * default. */
+static bool says(const Method *m, const char *one)
+{
+    Hyperparameters usual, v;
+    Error e = { .failed = false };
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(one, "="), one);
+    const char *key = hyperparameter_key(name);
+    if (!key)
+        return begins(one, "method=") || begins(one, "data.mask=");
+    return method_reads_key(m, key) && hyperparameters_make(&usual, m, NULL, &e) && (v = usual, hyperparameters_apply(&v, one, &e))
+        && memcmp(&usual, &v, sizeof v) != 0;
+}
+
+/* Appends those of the switches that say something. */
+static const char *joined(const char *text, const Method *m, const char *more, Arena *a)
+{
+    for (const char *at = more; text && *at; at += strspn(at, " ")) {
+        const size_t n = strcspn(at, " ");
+        const char *one = arena_format(a, "%.*s", (int)n, at);
+        at += n;
+        if (one && says(m, one))
+            text = arena_format(a, "%s%s%s", text, *text ? " " : "", one);
+    }
+    return text;
+}
+
+const char *form_switches(const Method *m, const char *switches, Arena *a)
+{
+    Form f = { .method = m };
+    const char *text = "";
+    for (const char *at = switches; text && *at; at += strspn(at, " ")) {
+        const size_t n = strcspn(at, " ");
+        const char *one = arena_format(a, "%.*s", (int)n, at);
+        at += n;
+        if (!one)
+            return NULL;
+        if (begins(one, "method=") && method_find(one + strlen("method=")))
+            f.method = method_find(one + strlen("method="));
+        if (!begins(one, "preset=")) {
+            text = joined(text, f.method, one, a);
+            continue;
+        }
+        for (size_t k = 0; k < presets_count; k++)
+            if (applies(&presets[k], one + strlen("preset="), &f)) {
+                text = joined(text, f.method, presets[k].hyperparameters, a);
+                text = joined(text, f.method, strstr(presets[k].settings, "data.mask=all_text") ? "data.mask=all_text" : "", a);
+            }
+    }
+    return text;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Sheet: what `pulse-ref explain` tells of one method, its distances measured on the tiny model (tiny.h). It is told as text for a
+ * terminal, as JSON, or as a page of docs/methods/. */
+#ifndef PULSE_REF_EXPLAIN_SHEET_H
+#define PULSE_REF_EXPLAIN_SHEET_H
+
+#include <stdio.h>
+#include "ref/explain/tiny.h"
+#include "tensor/base/json.h"
+
+/* A form of the method, and how far it is from the method's default. */
+typedef struct {
+    const Code *code;
+    const char *switches;              // written out; "-": none; NULL: no switch computes it
+    const char *loss, *update;         // the distances to two digits; "0": the same bits; NULL: there is none
+} SheetRow;
+
+/* A hyperparameter that the method reads. `ours`: why its default is our own choice; NULL: it is a published one. */
+typedef struct { const char *key, *value, *range, *help, *ours; } SheetKey;
+
+typedef struct {
+    const Method *method;
+    const char *needs;
+    SheetKey *keys;
+    SheetRow *rows;
+    size_t key_count, row_count;
+} Sheet;
+
+/* Runs every form of the method; everything lives in `a`. */
+bool sheet_make(Sheet *s, const Tiny *t, const Method *m, Arena *a, Error *e);
+
+bool    sheet_print(const Sheet *s, Error *e);
+json_t *sheet_json(const Sheet *s);                              // the caller owns it
+void    sheet_page(const Sheet *s, FILE *to);
+/* One table of the rows of all methods. */
+bool    sheets_print(const Sheet *s, size_t n, Arena *a, Error *e);
+void    sheets_page(const Sheet *s, size_t n, FILE *to);
+
+#endif

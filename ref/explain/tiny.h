@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Tiny: a model of two layers that has learnt a few samples, on which every form of every method is run in a moment, so that the distance
+ * between two forms can be measured. Everything in it is a function of counters; no file is read.
+ *
+ *     Tiny t;
+ *     Walk a, b;
+ *     tiny_make(&t, &arena, &error);
+ *     tiny_walk(&t, &form, &a, &arena, &error);          // two requests, one after another
+ *     tiny_walk(&t, &other, &b, &arena, &error);
+ *     walk_losses_apart(&a, &b), walk_updates_apart(&a, &b)
+ *
+ * Four samples are to be forgotten, in two requests of two, and four to be retained; half of them have a picture, and
+ * 64 exposures. The projector and adapters of rank 4, or all weights where a method cannot work on adapters, are
+ * trained by AdamW with a learning rate of 1e-3, 4 steps a request, in batches of 2. The reference that never saw the
+ * forget set has learnt the retained samples alone. Layers beyond those of the tiny model mean its last one. */
+#ifndef PULSE_REF_EXPLAIN_TINY_H
+#define PULSE_REF_EXPLAIN_TINY_H
+
+#include "ref/explain/form.h"
+#include "unlearn/rounds.h"
+
+enum { TINY_ROUNDS = 2, TINY_ROUND = 2, TINY_FORGET = TINY_ROUNDS * TINY_ROUND, TINY_RETAIN = 4, TINY_STEPS = 4 };
+
+typedef struct {
+    ModelConfig config;
+    Weights base, taught, retained;    // before anything was learnt; after all samples; after the retained ones alone
+    /* By data.mask (answer, all_text): the samples with their own answers, with refusals, and with alternate answers. */
+    BatchSample sample[2][TINY_FORGET + TINY_RETAIN], refusal[2][TINY_FORGET], alternate[2][TINY_FORGET];
+} Tiny;
+
+bool tiny_make(Tiny *t, Arena *a, Error *e);
+
+/* What a form does: its losses, and how far it moves the weights, adapters merged. */
+typedef struct {
+    double loss[TINY_ROUNDS * TINY_STEPS];
+    size_t steps;                      // of `loss`; 0: the method has no steps
+    double *change;                    // [count]
+    size_t count;
+} Walk;
+bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e);
+
+/* sum |L_k - L'_k| / sum |L_k| over the steps, and |D - D'| / |D| of the changes D of all weights, where L and D are those of `a`. Below
+ * 0: there is nothing to divide by. */
+double walk_losses_apart(const Walk *a, const Walk *b);
+double walk_updates_apart(const Walk *a, const Walk *b);
+
+#endif

@@ -43,9 +43,9 @@ static bool refuse(const Call *c, const char *expected, Error *e)
  * must also ascend without overlap. */
 static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
 {
-    const int32_t *s = c->attrs->index + side;
     int64_t end = 0;
-    for (size_t k = 0; k < c->attrs->index_count / 4; k++, s += 4) {
+    for (size_t k = 0; k < c->attrs->index_count / 4; k++) {
+        const int32_t *s = c->attrs->index + 4 * k + side;
         bool inside = (int64_t)s[0] + s[1] <= (int64_t)rows, apart = !written || s[0] >= end || s[1] == 0;
         if (!inside || !apart)
             return error_set(e, "%s: segment %zu has %d %s from row %d on, expected them %s", c->op->name, k, s[1],

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # mutants.sh BUILD [NAME…]: makes one thing wrong at a time, and expects a test of the operator to fail. Each bound is multiplied by half
-# of its measured error (fixtures/hard.txt), then by 0, which is a fallback that is never taken; each rule for ties is turned round.
+# of its measured error (fixtures/hard.txt), then by 0, which is a fallback that is never taken; each rule for ties is reversed.
 # One line a mutant: the first test that sees it, or "survives". A survivor that tests/bounds/equivalent.txt does not explain is a failure.
-# With NAMES, these alone.
+# With NAMES: only these.
 set -u
 build=$1
 shift

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A sample of `make mutants`: each bound is made too small and each rule for ties turned round, one at a time, and the hard case that was
+# A sample of `make mutants`: each bound is made too small and each rule for ties is reversed, one at a time, and the hard case that was
 # recorded for it (fixtures/hard.txt) must see that. All bounds but those that tests/bounds/equivalent.txt names have one.
 BUILD=${BUILD:-build}
 . tests/support/tap.sh

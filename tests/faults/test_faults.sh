@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# A sample of the faults that `make crash` makes all of: the first thirty in the order of a fixed seed, or as many as fit into
+# A sample of the faults of `make crash`: the first thirty in the order of a fixed seed, or as many as fit into
 # PULSE_FAULT_SECONDS. The number is fixed so that a faster machine tests the same faults.
 . tests/support/tap.sh
 name="a system call or an allocation that fails, is cut or kills gives exit code 2 and a sentence, or the very same bytes"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What the program makes in docs/ is as it makes it now: the numbers of the pages, and the figures. `python3 tests/python/pages/pages.py renew`
+# The numbers and the figures of docs/ are those that the program makes now. `python3 tests/python/pages/pages.py renew`
 # writes them.
 . tests/support/tap.sh
 export PULSE=${PULSE:-${BUILD:-build}/pulse-ref} PYTHONDONTWRITEBYTECODE=1

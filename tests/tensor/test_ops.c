@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What holds for every operator of ops.def, tested by walking the table. */
+/* What holds for every operator of ops.def. */
 #include "tests/tensor/op_bench.h"
 
 #include <omp.h>

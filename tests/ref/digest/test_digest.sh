@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# One digest: whatever the threads and the engine, and the one that was recorded.
+# The digest is the recorded one, with any number of threads and every engine.
 . tests/support/tap.sh
 families=$(sed -nE 's/^(FAMILY|LATER)\(([a-z_]+)\)/\2/p' ref/digest/digest.def)
 one=$tap_folder/one three=$tap_folder/three

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref run as a whole: the smoke run's recorded results, what is done again and what is not, going on after an end, bad configs.
+# pulse-ref run as a whole: the smoke run's recorded results, what is done again and what is not, resuming after a kill, bad configs.
 . tests/support/tap.sh
 smoke=fixtures/configs/smoke.ini
 out=$tap_folder/run
 run() { "$PULSE" run "$smoke" --quiet "$@"; }
-# Of some file of a run: those whose bytes people may compare.
+# The files of a run whose bytes people may compare.
 digests() { (cd "$1" && sha256sum results.csv trajectory.csv results.jsonl answers.jsonl); }
 stages() { ls "$1/stages" | sort; }
 says() {

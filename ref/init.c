@@ -101,7 +101,7 @@ static bool init(const char *folder, const char *model, Arena *a, Error *e)
             "[train]\nsteps     = 40\ntrainable = multi_modal_projector.**,language_model.**       ; all but the vision tower\n\n"
             "[optimiser]\nlr     = 3e-4\nwarmup = 5\n", path), e)
         && write_text(arena_format(a, "%s/forget.ini", folder), arena_format(a,
-            "; A model forgets one of them. What is not said here has defaults that are made for unlearning.\n"
+            "; A model forgets one of them. Keys that are not given here have defaults that suit unlearning.\n"
             "; data.general: questions that have nothing to do with the persons; without it general ability is not measured.\n"
             "[data]\n%sgeneral = %s\n\n"
             "[unlearn]\nmethod          = ga_klr            ; one of pulse-ref list methods\n"

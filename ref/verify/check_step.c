@@ -88,8 +88,8 @@ static void sum_up(Check *c, const TracedStep *s, const Modules *m, const char *
 
 /* --- the results of the whole step --- */
 
-/* What the trace holds as a leaf was given: it must be there bit for bit, but for what a reference model said. The first
- * answer that is outside, of the forward pass if one is, gets its formula. */
+/* Judges the answers under their own names. The leaves of the trace are inputs, so they must be equal bit for bit, except the
+ * outputs of a reference model. The first answer that is outside, in the forward pass if there is one, gets its formula. */
 static void check_ends(Check *c, const TracedStep *s)
 {
     json_t *first = NULL;

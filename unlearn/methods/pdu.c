@@ -31,7 +31,7 @@ static Node *chosen_rows(MethodStep *s, const Part *p, size_t *n)
     return rows && *n ? op_gather_rows(s->tape, p->z, rows, *n) : NULL;
 }
 
-/* The place of the largest logit of each row, the lowest one on ties. */
+/* The index of the largest logit of each row, the lowest one on ties. */
 static int32_t *largest(const Node *z, size_t n, Arena *a)
 {
     const size_t v = shape_cols(z->out.shape);

@@ -32,6 +32,11 @@ const LossForm loss_forms[] = {
     { "altpo.default", "altpo", "", "", false },
     { "wga.default", "wga", "beta=0.3", "", false },
     { "satimp.default", "satimp", "beta=0.5", "", false },
+    { "pdu.default", "pdu", "alpha=3", "PduRange", false },
+    { "pdu.unshifted", "pdu", "alpha=3 forget_rows=unshifted", "PduShifted", false },
+    { "pdu.all", "pdu", "alpha=3 forget_rows=all", "", false },
+    { "adapop.default", "adapop", "", "", false },
+    { "adapop.popular", "adapop", "exposures=256 lambda=0.4", "PopularitySign", false },
 };
 const size_t loss_forms_count = sizeof loss_forms / sizeof *loss_forms;
 

@@ -202,6 +202,60 @@ static void kl(Wrong *w, const char *id, double lambda, const char *flag)
     answer(w, id, flag, "retain", &r);
 }
 
+/* --- pdu and adapop: alpha times the retain loss, less `limit`, is added to the loss --- */
+
+static bool plus_retain(Wrong *w, const char *id, double alpha, double limit, Role *forget)
+{
+    Role r;
+    double sum = 0;
+    if (!read_role(w, id, "retain", &r))
+        return false;
+    for (size_t i = 0; i < r.rows; i++)
+        sum -= r.label[i] >= 0 ? r.lp[i][r.label[i]] : 0;
+    forget->loss += alpha * (sum / (double)r.tokens - limit);
+    return true;
+}
+
+/* PduShifted: the rows that predict a token of an answer, where those of the tokens themselves were asked for. PduRange: the
+ * largest logit less the smallest one, where it should be less the mean. */
+static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
+{
+    Role r;
+    const bool range = strcmp(flag, "PduRange") == 0;
+    if (!read_role(w, id, "forget", &r))
+        return;
+    for (size_t i = 0; i < r.rows; i++) {
+        size_t most = 0, least = 0;
+        double mean = 0;
+        for (size_t k = 0; k < r.v; k++) {
+            most = r.z[i][k] > r.z[i][most] ? k : most;
+            least = r.z[i][k] < r.z[i][least] ? k : least;
+            mean += r.z[i][k] / (double)r.v;
+        }
+        const double d = r.label[i] < 0 ? 0 : r.z[i][most] - (range ? r.z[i][least] : mean), n = (double)r.tokens;
+        r.loss += d * d / n;
+        for (size_t k = 0; k < r.v; k++)
+            r.dz[i][k] = 2 * d / n * ((k == most) - (range ? k == least : 1 / (double)r.v));
+    }
+    if (plus_retain(w, id, alpha, (double)0.3f, &r))
+        answer(w, id, flag, "forget", &r);
+}
+
+/* The exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2. */
+static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
+{
+    Role r;
+    if (!read_role(w, id, "forget", &r))
+        return;
+    for (size_t i = 0; i < r.rows; i++) {
+        const double p = exp(r.lp[i][r.label[i]]), c = -p * p / (double)r.tokens;
+        r.loss += c * -r.lp[i][r.label[i]];
+        label_row(&r, i, r.label[i], c);
+    }
+    if (plus_retain(w, id, alpha, 0, &r))
+        answer(w, id, flag, "forget", &r);
+}
+
 void wrong_losses(Wrong *w)
 {
     static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" },
@@ -222,4 +276,7 @@ void wrong_losses(Wrong *w)
     kl(w, "loss/ga_klr.batch", 1, "KlReversed");
     mask(w, "loss/retain_ft.masked", "ImageTokensInLoss");
     mask(w, "loss/retain_ft.masked", "PromptInLoss");
+    pdu(w, "loss/pdu.default", 3, "PduRange");
+    pdu(w, "loss/pdu.unshifted", 3, "PduShifted");
+    adapop(w, "loss/adapop.popular", 0.5 + (double)0.4f, "PopularitySign");
 }

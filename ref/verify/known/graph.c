@@ -230,12 +230,18 @@ static void halve_ratio(const Graph *g, Node *n) { n->attrs.f[RATIO_NUM] /= 2; (
 static void halve_factor(const Graph *g, Node *n) { n->attrs.f[SCALE_S] /= n->attrs.f[SCALE_S] < -1 ? 2 : 1; (void)g; }    // -2/beta
 static void negate_margin(const Graph *g, Node *n) { n->in[0]->attrs.f[SCALE_S] = -n->in[0]->attrs.f[SCALE_S]; (void)g; }
 
-static void clip_each(const Graph *g, Node *n) { n->attrs.f[0] = n->in[1]->attrs.f[CLIP_FACTOR_MAX_NORM]; (void)g; }
+static void clip_each(const Graph *g, Node *n)
+{
+    (void)g;
+    n->attrs.f[0] = n->n_in > 1 ? n->in[1]->attrs.f[CLIP_FACTOR_MAX_NORM] : n->attrs.f[0];
+}
 
 /* Multiplies the c of a role's rows by the number of rows. */
 static void undivide_rows(const Graph *g, Node *n)
 {
     Node *c = n->in[n->n_in - 1];
+    if (c->out.dtype != F32)
+        return;
     Tensor whole = tensor_f32(g->arena, c->out.shape);
     for (size_t i = 0; whole.f32 && i < shape_size(whole.shape); i++)
         whole.f32[i] = c->out.f32[i] * (float)shape_size(whole.shape);
@@ -249,7 +255,7 @@ static void shift(const Graph *g, Node *n)
     int32_t *rows = arena_array(g->arena, n->attrs.index_count, sizeof *rows);
     for (size_t i = 0; rows && i < n->attrs.index_count; i++)
         rows[i] = n->attrs.index[i] + 1;
-    n->attrs.index = rows;
+    n->attrs.index = rows ? rows : n->attrs.index;
 }
 
 /* Hands the weight and its decay to the moments. They are those of the update that reads the moment. */
@@ -260,8 +266,9 @@ static void couple(const Graph *g, Node *n)
         if (!update->op || strcmp(update->op->name, "adamw") != 0 || (update->in[1] != n && update->in[2] != n))
             continue;
         Node **in = arena_array(g->arena, 3, sizeof *in);
-        if (in)
-            memcpy(in, (Node *[]){ n->in[0], n->in[1], update->in[0] }, 3 * sizeof *in);
+        if (!in)
+            return;
+        memcpy(in, (Node *[]){ n->in[0], n->in[1], update->in[0] }, 3 * sizeof *in);
         n->in = in;
         n->n_in = 3;
         n->attrs.f[COUPLED_DECAY] = update->attrs.f[ADAM_DECAY];
@@ -283,7 +290,7 @@ static void mark_pictures(const Graph *g, Node *n)
     for (size_t k = 0; k < n->id; k++) {
         const Node *x = g->tape->nodes[k];
         if (x->op && strcmp(x->op->name, "gather_rows") == 0 && strcmp(x->module, "language_model") == 0
-            && x->in[0]->op && strcmp(x->in[0]->op->name, "concat_rows") == 0)
+            && x->in[0]->op && strcmp(x->in[0]->op->name, "concat_rows") == 0 && x->in[0]->n_in > 0)
             rows = x;
     }
     int32_t *index = arena_zalloc(g->arena, (old.index_count + count) * sizeof *index);

@@ -4,9 +4,18 @@
 #include <math.h>
 #include <string.h>
 
+/* Whether the k-th input of a node holds floats in so many dimensions. A trace may come from a stranger, or hold weights in
+ * 16 bits; where it has not what a mistake needs, the mistake is not made. */
+static bool floats(const Node *n, size_t k, int rank)
+{
+    return k < n->n_in && n->in[k]->out.dtype == F32 && n->in[k]->out.shape.rank == rank;
+}
+
 /* Adds one to the weight of a norm. */
 void leaf_add_one(const Graph *g, Node *n)
 {
+    if (!floats(n, 1, 1))
+        return;
     Node *weight = n->in[1];
     Tensor more = tensor_f32(g->arena, weight->out.shape);
     for (size_t i = 0; more.f32 && i < shape_size(more.shape); i++)
@@ -17,9 +26,11 @@ void leaf_add_one(const Graph *g, Node *n)
 /* Swaps the weights of the two products in mul(silu(gate), up). Their own gradients then stand under each other's name. */
 void leaf_swap_weights(const Graph *g, Node *n)
 {
+    (void)g;
+    if (n->n_in < 2 || n->in[0]->n_in < 1 || n->in[0]->in[0]->n_in < 2 || n->in[1]->n_in < 2)
+        return;
     Node *gate = n->in[0]->in[0]->in[1], *up = n->in[1]->in[1];
     Tensor first = gate->out;
-    (void)g;
     gate->out = up->out;
     up->out = first;
 }
@@ -27,6 +38,8 @@ void leaf_swap_weights(const Graph *g, Node *n)
 /* The first and the last channel of the pictures. */
 void leaf_swap_channels(const Graph *g, Node *n)
 {
+    if (!floats(n, 0, 4) || n->in[0]->out.shape.dim[1] != 3)
+        return;
     Tensor right = n->in[0]->out, wrong = tensor_f32(g->arena, right.shape);
     size_t plane = right.shape.dim[2] * right.shape.dim[3];
     for (size_t i = 0; wrong.f32 && i < shape_size(right.shape); i++) {
@@ -49,7 +62,7 @@ static float bf16(float x)
 /* Tables of RoPE for theta = 1e6, or rounded to bf16. */
 static void tables(const Graph *g, Node *n, bool rounded)
 {
-    for (size_t part = 0; part < 2; part++) {
+    for (size_t part = 0; part < 2 && floats(n, 1, 2) && floats(n, 2, 2); part++) {
         Node *table = n->in[1 + part];
         Tensor wrong = tensor_f32(g->arena, table->out.shape);
         size_t half = table->out.shape.dim[1];
@@ -67,6 +80,8 @@ void leaf_round_tables(const Graph *g, Node *n) { tables(g, n, true); }
 /* Reads the memory of A^T as if it were A. */
 void leaf_transpose(const Graph *g, Node *n)
 {
+    if (!floats(n, 1, 2))
+        return;
     Node *a = n->in[1];
     Tensor right = a->out, wrong = tensor_f32(g->arena, right.shape);
     size_t r = right.shape.dim[0], cols = right.shape.dim[1];

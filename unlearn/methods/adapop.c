@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* AdaPop: weighted gradient ascent whose exponent is small for what the model was often shown, and a retain weight that grows with the
- * drift of the retain loss.
+/* AdaPop: weighted gradient ascent whose exponent is small for what the model was often shown, and a retain weight that
+ * grows with the drift of the retain loss.
  *
  *     L = -gamma sum_t p_y^beta_i nll_t / N + (alpha + lambda_k) CE(retain), where no gradient flows through p_y^beta_i
  *     beta_i = clip(58.7 s_i^-0.796, 0.05, 2)                              the authors of DUET (2026)
  *     lambda <- clip(lambda + 0.1 (delta_k - 0.1), 0, 5) after epoch k
  *
- * s_i is the popularity of a fact. Here it is 28 times the exposures of sample i in pre-training, so that 256 of them come to the lower
- * end; what was learnt in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain loss of the steps of epoch k without that
- * of the first step. Both are our own choices, as is lambda = 0 at the start. */
+ * s_i is the popularity of a fact. Here it is 28 times the exposures of sample i in pre-training, so that 256 of them
+ * come to the lower end; what was learnt in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain loss
+ * of the steps of epoch k without that of the first step. Both are our own choices, as is lambda = 0 at the start. */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
@@ -26,7 +26,8 @@ static float clip(float x, float low, float high) { return x < low ? low : x > h
 static Node *exponents(MethodStep *s, const Part *p)
 {
     Tape *t = s->tape;
-    Tensor popularity = tensor_f32(t->arena, shape_of(1, p->samples)), beta = tensor_f32(t->arena, shape_of(1, p->samples));
+    Tensor popularity = tensor_f32(t->arena, shape_of(1, p->samples)),
+        beta = tensor_f32(t->arena, shape_of(1, p->samples));
     if (!popularity.f32 || !beta.f32)
         return NULL;
     for (size_t i = 0; i < p->samples; i++)
@@ -94,6 +95,7 @@ const Method method_adapop = {
                          "gradient through w",
                  .gradient = "dL/dz = c_t (p - e_y), c_t = -gamma w_t/N on forget, RN(alpha + lambda_k)/N on retain",
                  .notes = "lambda begins as `lambda`; after epoch k it is clip(RN(lambda + RN(dual_step RN(delta_k - "
-                          "drift_limit))), 0, 5), delta_k = RN(mean of CE(retain) over its steps - CE(retain) of the first step); beta_i = 2 without exposures" },
+                          "drift_limit))), 0, 5), delta_k = RN(mean of CE(retain) over its steps - CE(retain) of the first "
+                          "step); beta_i = 2 without exposures" },
     .defaults = "lambda=0 alpha=0.5 dual_step=0.1", .needs = NEEDS_FORGET | NEEDS_RETAIN, .loss = adapop_loss,
 };

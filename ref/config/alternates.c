@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/config/alternates.h"
 
+#include <string.h>
 #include "model/training/generate.h"
 
-enum { LONGEST = 32 };                 // tokens of an alternate, at most
+enum { LONGEST = 32, DRAWS = 100 };    // tokens of an alternate, and draws until one is a text, at most
 
 AlternateMaker alternate_maker(const MethodSettings *m)
 {
@@ -33,20 +34,32 @@ static bool banned_make(const AlternateMaker *m, const Sample *x, Sampling *how,
     return !e->failed;
 }
 
+/* One draw; "" where it is of special tokens alone. */
+static const char *draw(const AlternateMaker *m, const BatchSample *prompt, Sampling how, const char *purpose, Arena *a,
+                        Error *e)
+{
+    int32_t out[LONGEST];
+    size_t n;
+    if (!purpose)
+        return NULL;
+    how.random = random_for(m->seed, purpose);
+    return generate_sampled(m->model, prompt, &how, m->reader->end, out, LONGEST, &n, e)
+        ? tokenizer_decode(m->reader->style.tokenizer, out, n, true, a, e) : NULL;
+}
+
 const char *alternate_make(const AlternateMaker *m, const Dataset *from, const Sample *x, Arena *a, Error *e)
 {
     BatchSample prompt;
     Sample asked = *x;
-    int32_t out[LONGEST];
-    size_t n;
-    const char *purpose = arena_format(a, "unlearn.alternate.%s", x->id);
+    Sampling how = { .temperature = m->temperature };
     if (*m->instruction)
         asked.question = arena_format(a, "%s %s", m->instruction, x->question);
-    if (!purpose || !asked.question)
-        return NULL;
-    Sampling how = { .random = random_for(m->seed, purpose), .temperature = m->temperature };
-    if (!reader_prompt(m->reader, from, &asked, &prompt, a, e) || !banned_make(m, x, &how, a, e)
-        || !generate_sampled(m->model, &prompt, &how, m->reader->end, out, LONGEST, &n, e))
+    const char *purpose = arena_format(a, "unlearn.alternate.%s", x->id), *text = "";
+    if (!purpose || !asked.question || !reader_prompt(m->reader, from, &asked, &prompt, a, e) || !banned_make(m, x, &how, a, e))
         return error_prefix(e, "%s:%zu", from->path, x->line), NULL;
-    return tokenizer_decode(m->reader->style.tokenizer, out, n, true, a, e);
+    for (int k = 0; k < DRAWS && text && !text[strspn(text, " ")]; k++)
+        text = draw(m, &prompt, how, k ? arena_format(a, "%s.%d", purpose, k) : purpose, a, e);
+    if (text && !text[strspn(text, " ")])
+        error_set(e, "no draw of %d is a text, expected a model that answers in words", DRAWS);
+    return e->failed ? error_prefix(e, "%s:%zu", from->path, x->line), NULL : text;
 }

@@ -3,8 +3,8 @@
  *
  * The model is asked the question once more, perhaps with an instruction before it, and its answer is drawn token by token
  * (generate_sampled). The first tokens of the true answer, of the sample's options and the end of an answer are never its first token: an
- * alternate is not what a metric asks about. The draws for the sample of id X have the purpose "unlearn.alternate.X". A draw that has no
- * end is cut.
+ * alternate is not what a metric asks about. The draws for the sample of id X have the purpose "unlearn.alternate.X", and
+ * where that gives no text "unlearn.alternate.X.1", and so on. A draw that has no end is cut.
  * The authors of AltPO draw 5 answers a question from a model that follows instructions; one a question, and the tokens that are left out,
  * are our own choice. */
 #ifndef PULSE_REF_CONFIG_ALTERNATES_H

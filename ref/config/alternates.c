@@ -34,6 +34,8 @@ static bool banned_make(const AlternateMaker *m, const Sample *x, Sampling *how,
     return !e->failed;
 }
 
+static bool blank(const char *text) { return !text[strspn(text, " \t\n\v\f\r")]; }
+
 /* One draw; "" where it is of special tokens alone. */
 static const char *draw(const AlternateMaker *m, const BatchSample *prompt, Sampling how, const char *purpose, Arena *a,
                         Error *e)
@@ -57,9 +59,9 @@ const char *alternate_make(const AlternateMaker *m, const Dataset *from, const S
     const char *purpose = arena_format(a, "unlearn.alternate.%s", x->id), *text = "";
     if (!purpose || !asked.question || !reader_prompt(m->reader, from, &asked, &prompt, a, e) || !banned_make(m, x, &how, a, e))
         return error_prefix(e, "%s:%zu", from->path, x->line), NULL;
-    for (int k = 0; k < DRAWS && text && !text[strspn(text, " ")]; k++)
+    for (int k = 0; k < DRAWS && text && blank(text); k++)
         text = draw(m, &prompt, how, k ? arena_format(a, "%s.%d", purpose, k) : purpose, a, e);
-    if (text && !text[strspn(text, " ")])
+    if (text && blank(text))
         error_set(e, "no draw of %d is a text, expected a model that answers in words", DRAWS);
     return e->failed ? error_prefix(e, "%s:%zu", from->path, x->line), NULL : text;
 }

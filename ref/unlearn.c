@@ -6,6 +6,7 @@
 #include "ref/cli/options.h"
 #include "ref/cli/picture_tags.h"
 #include "ref/cli/progress.h"
+#include "ref/cli/table.h"
 #include "ref/config/guard.h"
 #include "ref/config/request.h"
 #include "ref/config/session.h"
@@ -98,6 +99,13 @@ static bool begin_guard(Run *r, FILE *log, Error *e)
     return true;
 }
 
+/* Writes the adapter of the present round into a folder of its own. */
+static bool adapter_save(Run *r, Error *e)
+{
+    const char *folder = arena_format(r->session.arena, "%s/adapter-%zu", r->out, r->rounds.round + 1);
+    return folder && file_make_folder(folder, e) && lora_save(&r->session.lora, &r->session.weights, folder, e);
+}
+
 static bool run_round(Run *r, FILE *log, Error *e)
 {
     Rounds *o = &r->rounds;
@@ -115,6 +123,8 @@ static bool run_round(Run *r, FILE *log, Error *e)
             break;
     }
     progress_end(&p);
+    if (o->stopped && !log_reason(r, log, o->note, e))
+        return false;
     if (o->diverged) {
         if (!log_reason(r, log, o->note, e))
             return false;
@@ -123,6 +133,8 @@ static bool run_round(Run *r, FILE *log, Error *e)
             return false;
     }
     const bool changes = !r->m.method->loss || r->m.method->finish;       // whether round_end changes the weights
+    if (r->m.method->needs & ADAPTER_EACH && !adapter_save(r, e))
+        return false;
     return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
 
@@ -130,6 +142,8 @@ static bool run_round(Run *r, FILE *log, Error *e)
 static bool save(Run *r, Error *e)
 {
     Session *x = &r->session;
+    if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
+        return true;                                        // adapter_save has written all there is
     if (x->adapters && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
         return lora_save(&x->lora, &x->weights, r->out, e);
     return round_merge(&r->rounds, e) && session_save(x, r->out, e);
@@ -188,11 +202,30 @@ static json_t *probes_json(const Run *r)
     return all;
 }
 
+/* Prints the settings in force for the method, with who set each of them, and nothing else is done. */
+static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
+{
+    static const char *const columns[] = { "key", "value", "from" };
+    SettingRow rows[SETTINGS];
+    const size_t n = settings_rows(&m->settings, IN_ROUNDS, rows, a);
+    const char **cells = arena_array(a, 3 * n, sizeof *cells), **next = cells;
+    for (size_t k = 0; cells && k < n; k++) {
+        if (strcmp(rows[k].section, "unlearn") == 0 && hyperparameter_key(rows[k].key)
+            && strcmp(rows[k].key, "seed") != 0 && !method_reads_key(m->method, rows[k].key))
+            continue;
+        *next++ = arena_format(a, "%s.%s", rows[k].section, rows[k].key);
+        *next++ = rows[k].value;
+        *next++ = rows[k].from ? rows[k].from : "default";
+    }
+    return !e->failed && table_print(columns, 3, cells, (size_t)(next - cells) / 3, json, e);
+}
+
 int command_unlearn(int argc, char **argv)
 {
     const char *config = NULL, *method = NULL;
     OptionList set = { .count = 0 };
     Run r = { .folder = NULL };
+    bool explains = false;
     const Option own[] = {
         { "config", "FILE",
           "The config says what is forgotten, what is retained and how; `pulse-ref list config` prints its keys. Without "
@@ -206,12 +239,14 @@ int command_unlearn(int argc, char **argv)
         { "out", "DIR", "The adapter or the whole model, and log.jsonl, are written into this folder.", .text = &r.out },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
           .list = &set },
+        { "explain", NULL, "Every setting in force for the method is printed, with who set it, and nothing is done. Of the other "
+                           "options only --config is needed.", .flag = &explains },
     };
     Options o;
     int status;
     if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
         return status;
-    if (!config || !r.folder || !r.out)
+    if (!config || (!explains && (!r.folder || !r.out)))
         return command_fail_text("unlearn: --config, --model and --out are needed (pulse-ref unlearn --help)");
     Error e = { .failed = false };
     Arena a = arena_make(&e);
@@ -219,10 +254,12 @@ int command_unlearn(int argc, char **argv)
     bool good = settings_open(&s, config, &set, &a, &e) && settings_unlearn(&s, method ? method : s.unlearn_method, &e);
     FolderHold hold = -1;
     r.quiet = o.quiet;
-    good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config))
-        && folder_hold(&hold, r.out, &e) && unlearn(&r, &a, &e);
+    good = good && (settings_method(&s, method ? method : s.unlearn_method, &r.m, &e) || error_prefix(&e, "%s", config));
+    good = good && (explains ? explain(&r.m, o.json, &a, &e) : folder_hold(&hold, r.out, &e) && unlearn(&r, &a, &e));
     folder_leave(hold);
-    if (good && o.json)
+    if (good && explains)
+        ;
+    else if (good && o.json)
         command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
                                "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
                                "stopped_early", (json_int_t)r.stopped, "why", r.ended, "out", r.out, "probes", probes_json(&r)));

@@ -109,6 +109,32 @@ bool hyperparameters_apply(Hyperparameters *hyper, const char *assignments, Erro
     return true;
 }
 
+/* Whether "beta=0.4 npo_ratio=batch_mean" sets a key. */
+static bool sets(const char *assignments, const char *key)
+{
+    const size_t n = strlen(key);
+    for (const char *at = assignments; at && *at; at += strspn(at, " ")) {
+        if (strncmp(at, key, n) == 0 && at[n] == '=')
+            return true;
+        at += strcspn(at, " ");
+    }
+    return false;
+}
+
+static bool preset_is_for(const Preset *p, const char *preset, const struct Method *m)
+{
+    return preset && strcmp(p->preset, preset) == 0 && (strcmp(p->method, "*") == 0 || strcmp(p->method, m->name) == 0);
+}
+
+const char *hyperparameter_source(const struct Method *m, const char *preset, const char *key)
+{
+    const char *older = hyperparameter_recorded(key);
+    for (size_t k = 0; k < presets_count; k++)
+        if (preset_is_for(&presets[k], preset, m) && (sets(presets[k].hyperparameters, key) || sets(presets[k].hyperparameters, older)))
+            return "preset";
+    return sets(m->defaults, key) || sets(m->defaults, older) ? "method" : NULL;
+}
+
 bool preset_known(const char *name, Error *e)
 {
     char known[256] = "";
@@ -135,9 +161,7 @@ bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const 
     if (!preset_known(preset, e))
         return false;
     for (size_t k = 0; k < presets_count; k++)
-        if (strcmp(presets[k].preset, preset) == 0
-            && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, m->name) == 0)
-            && !hyperparameters_apply(hyper, presets[k].hyperparameters, e))
+        if (preset_is_for(&presets[k], preset, m) && !hyperparameters_apply(hyper, presets[k].hyperparameters, e))
             return false;
     return true;
 }

@@ -25,6 +25,9 @@ enum { KL_FORWARD, KL_REVERSE };
 enum { MANU_PAPER, MANU_OFFICIAL, MANU_OPEN_MM, MANU_CMJU, MANU_PORT };
 enum { SMFA_PAPER, SMFA_OPEN_MM };
 enum { MIP_PAPER, MIP_OFFICIAL, MIP_OPEN_MM };
+enum { FISHER_BATCH, FISHER_SAMPLE };
+enum { FISHER_EPS_BOTH, FISHER_EPS_BELOW };
+enum { ANSWERS_RANDOM, ANSWERS_REFUSAL };
 
 typedef struct {
 #define HYPERPARAMETER(key, TYPE, ...) FIELD_##TYPE key;
@@ -36,6 +39,8 @@ struct Method;
 
 /* Sets the defaults of all keys, then the values of the method, then those of the preset. preset: NULL or "" for none. */
 bool hyperparameters_make(Hyperparameters *hyper, const struct Method *m, const char *preset, Error *e);
+/* Who sets a key there: "preset", "method", or NULL where the default holds. */
+const char *hyperparameter_source(const struct Method *m, const char *preset, const char *key);
 /* Sets one key, which may be an older name. */
 bool hyperparameters_set(Hyperparameters *hyper, const char *key, const char *value, Error *e);
 /* Sets the keys of "beta=0.4 npo_ratio=batch_mean", one after another, up to the first that is refused. */

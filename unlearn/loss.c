@@ -17,14 +17,16 @@ void plus_value(Loss *loss, Node *term, float weight)
     loss->sum = loss->sum ? op_axpy(t, loss->sum, term, weight) : op_scale(t, term, weight);
 }
 
-void plus_ce(Loss *loss, Role role, float weight)
+Node *plus_ce(Loss *loss, Role role, float weight)
 {
     MethodStep *s = loss->step;
     const Part *p = &s->part[role];
     if (!has(s, role))
-        return;
+        return NULL;
     seed_label_all(s, p, weight / (float)p->tokens);
-    plus_value(loss, batch_ce(s, p, p->z), weight);
+    Node *ce = batch_ce(s, p, p->z);
+    plus_value(loss, ce, weight);
+    return ce;
 }
 
 void plus_optional_ce(Loss *loss, Role role, float weight)

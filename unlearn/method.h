@@ -42,9 +42,12 @@ enum {
     NEEDS_BASE      = 1 << 19,      // training starts from the model that has not yet learnt the forget set
     KL_ON_FORGET    = 1 << 20,      // kl_norm holds for the forget samples as well, and not for the retain samples alone
     TEXT_ASIDE      = 1 << 21,      // only `begin` reads the forget_text samples, and no step does; there may be none
-    GRADIENTS_APART = 1 << 22,      // each role has a forward pass and gradients of its own, which the `gradients` hook combines
+    GRADIENTS_APART = 1 << 22,      // each role has a forward pass and gradients of its own, which `gradients` combines
+    NEEDS_EARLIER   = 1 << 23,      // the adapters of the rounds before are kept
+    RETAIN_ASIDE    = 1 << 24,      // the retain samples give random answers, and no step reads them otherwise
+    RANDOM_OR_REFUSAL = 1 << 25,    // NEEDS_RANDOM is NEEDS_REFUSAL where answers = refusal
     FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, but under forget_rows = shifted
-    NEEDS_EARLIER   = 1 << 23       // the adapters of the rounds before are kept
+    ADAPTER_EACH    = 1 << 27       // with NEEDS_EARLIER: each round trains other adapters beside the first weights
 };
 
 /* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for a part on which kl_norm =
@@ -149,7 +152,8 @@ extern const size_t methods_count;
 const Method *method_find(const char *name);            // NULL: there is no such method
 /* Whether the method reads this hyperparameter (method_keys.def). All of them read `seed`, which has no place there. */
 bool method_reads_key(const Method *m, const char *key);
-/* The needs under these hyperparameters: RETAIN_IF_ALPHA is gone, and NEEDS_RETAIN with it where alpha is 0. */
+/* The needs under these hyperparameters: RETAIN_IF_ALPHA is gone, and NEEDS_RETAIN with it where alpha is 0. RANDOM_OR_REFUSAL is gone
+ * too. */
 unsigned method_needs(const Method *m, const Hyperparameters *hyper);
 /* Whether the rows of a role are all positions, and not the supervised ones alone (Part). */
 bool method_reads_all_rows(unsigned needs, const Hyperparameters *hyper, Role r);
@@ -178,7 +182,7 @@ typedef struct {
 } Loss;
 
 bool  has(const MethodStep *s, Role r);                                     // whether the role is in the step
-void  plus_ce(Loss *loss, Role role, float weight);                         // weight CE;  dz = RN(weight/N) (p - e_y)
+Node *plus_ce(Loss *loss, Role role, float weight);                         // weight CE;  dz = RN(weight/N) (p - e_y); returns CE
 void  plus_optional_ce(Loss *loss, Role role, float weight);                // the same, but no term at all where weight is 0
 void  plus_kl(Loss *loss, Role role, float weight);                         // weight KL(p_ref || p), as kl_norm, klr, temperature
                                                                             // and kl_direction say

@@ -46,12 +46,14 @@ unsigned method_needs(const Method *m, const Hyperparameters *hyper)
     unsigned needs = m->needs;
     if (needs & RETAIN_IF_ALPHA && hyper->alpha == 0)
         needs &= ~(unsigned)NEEDS_RETAIN;
-    return needs & ~(unsigned)RETAIN_IF_ALPHA;
+    if (needs & RANDOM_OR_REFUSAL && hyper->answers == ANSWERS_REFUSAL)
+        needs = (needs & ~(unsigned)NEEDS_RANDOM) | NEEDS_REFUSAL;
+    return needs & ~(unsigned)(RETAIN_IF_ALPHA | RANDOM_OR_REFUSAL);
 }
 
 bool method_reads(unsigned needs, Role r)
 {
-    return needs >> r & 1 && !(r == ROLE_FORGET_TEXT && needs & TEXT_ASIDE);
+    return needs >> r & 1 && !(r == ROLE_FORGET_TEXT && needs & TEXT_ASIDE) && !(r == ROLE_RETAIN && needs & RETAIN_ASIDE);
 }
 
 bool method_forgets(unsigned needs)
@@ -79,6 +81,7 @@ const char *method_needs_text(const Method *m, Arena *a)
         { NEEDS_REFUSAL, "refusals" }, { NEEDS_ALTERNATE, "alternates" }, { NEEDS_FORGET_TEXT, "forget without pictures" },
         { NEEDS_RANDOM, "random answers" }, { NEEDS_REFERENCE, "reference" },
         { NEEDS_VECTOR, "random direction" }, { NEEDS_BASE, "base model" },
+        { NEEDS_EARLIER, "adapters of earlier rounds" },
     };
     for (size_t k = 0; text && k < sizeof words / sizeof *words; k++)
         if (m->needs & words[k].bit)

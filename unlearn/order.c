@@ -66,7 +66,7 @@ static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
 static int64_t epoch_of(const Order *o, int64_t step)
 {
     int64_t n = step / steps_of(o->request, o->needs, 1);
-    while (steps_of(o->request, o->needs, n + 1) <= step)           // after the last epoch that forgets, epochs are shorter
+    while (steps_of(o->request, o->needs, n + 1) <= step)       // after the last epoch that forgets, epochs are shorter
         n++;
     return n;
 }
@@ -91,8 +91,9 @@ static size_t choose_whole(const SampleList *list, uint32_t *chosen)
     return list->count;
 }
 
-/* The batch that comes after `turn` others from the same list: the next `batch` places of the epoch, or what is left of it. The
- * pictures are spread evenly over the epoch: k pictures / n of them stand before place k. Returns how many samples it has. */
+/* The batch that comes after `turn` others from the same list: the next `batch` places of the epoch, or what is left
+ * of it. The pictures are spread evenly over the epoch: k pictures / n of them stand before place k. Returns how
+ * many samples it has. */
 static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
 {
     Draw *text = &o->draws[list][0], *picture = &o->draws[list][1];
@@ -132,7 +133,8 @@ void order_choose(Order *o, int64_t turn)
         o->count[role] = 0;
         if (!method_reads(o->needs, role) || o->phase == (role == ROLE_RETAIN ? STEP_FORGET : STEP_RETAIN))
             continue;
-        o->count[role] = r->whole ? choose_whole(&r->role[list], o->chosen[role]) : choose_batch(o, list, within, o->chosen[role]);
+        o->count[role] = r->whole ? choose_whole(&r->role[list], o->chosen[role])
+                                  : choose_batch(o, list, within, o->chosen[role]);
         if (role == ROLE_RANDOM)
             o->count[role] = repeat(o->chosen[role], o->count[role], (size_t)r->v.random_answers);
     }
@@ -149,12 +151,13 @@ static size_t first_row(const BatchSample *s)
     return i;
 }
 
-/* The question of one sample with the answer of another: its ids up to the first supervised row, then the other's targets. */
+/* The question of one sample with the answer of another: its ids up to the first supervised row, then the other's
+ * targets. */
 static bool answer_with(const BatchSample *question, const BatchSample *answer, BatchSample *out, Arena *a)
 {
     const size_t prompt = first_row(question) + 1;
-    int32_t *ids = arena_array(a, prompt + answer->n, sizeof *ids), *targets = arena_array(a, prompt + answer->n, sizeof *targets);
-    size_t n = prompt;
+    size_t n = prompt, room = prompt + answer->n;
+    int32_t *ids = arena_array(a, room, sizeof *ids), *targets = arena_array(a, room, sizeof *targets);
     if (!ids || !targets)
         return false;
     memcpy(ids, question->ids, prompt * sizeof *ids);
@@ -176,7 +179,8 @@ bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e
     for (size_t k = 0; k < o->count[ROLE_RANDOM]; k++) {
         const BatchSample *question = &forget->list[o->chosen[ROLE_RANDOM][k]];
         if (first_row(question) == 0 || first_row(question) == question->n)
-            return error_set(e, "unlearn: forget sample %u has no question before its answer, %s needs data.mask = answer",
+            return error_set(e, "unlearn: forget sample %u has no question before its answer, %s needs data.mask = "
+                                "answer",
                              (unsigned)o->chosen[ROLE_RANDOM][k], o->request->method->name);
         if (!answer_with(question, &retain->list[random_below(r, k, (uint32_t)retain->count)], &to[k], a))
             return error_no_memory(e, "unlearn: no memory for random answers");

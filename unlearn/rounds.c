@@ -59,6 +59,8 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a,
     return !e->failed;
 }
 
+static bool adapters_renew(Rounds *r, Error *e);
+
 static bool reference_make(Rounds *r, UnlearnRequest *q, Error *e)
 {
     const RoundsPlan *p = &r->plan;
@@ -84,6 +86,16 @@ static bool trainer_begin(Rounds *r, Error *e)
     return trainer_make(&r->trainer, r->model, &c, r->all, e);
 }
 
+static bool adapter_each(const Rounds *r) { return r->lora && r->plan.method->needs & ADAPTER_EACH; }
+
+/* What becomes of the adapters of the round before: each round has its own, or they are merged, or they go on. */
+static bool adapters_next(Rounds *r, Error *e)
+{
+    if (!r->unmerged)
+        return true;
+    return adapter_each(r) ? adapters_renew(r, e) : !r->plan.merge || round_merge(r, e);
+}
+
 bool round_begin(Rounds *r, Error *e)
 {
     const RoundsPlan *p = &r->plan;
@@ -91,7 +103,7 @@ bool round_begin(Rounds *r, Error *e)
     arena_reset(&r->arena);
     r->diverged = r->stopped = false;
     r->note[0] = 0;
-    if ((p->merge && r->unmerged && !round_merge(r, e)) || !request_of(p, r->round, &q, &r->arena, e))
+    if (!adapters_next(r, e) || !request_of(p, r->round, &q, &r->arena, e))
         return false;
     r->running = true;
     r->done = r->steps = 0;
@@ -160,19 +172,29 @@ bool round_end(Rounds *r, Error *e)
     return !r->plan.method->loss || unlearn_finish(r->unlearn, e);
 }
 
-bool round_merge(Rounds *r, Error *e)
+/* Starts the adapters anew: A is drawn from seed + round, and B is zero. */
+static bool adapters_renew(Rounds *r, Error *e)
 {
-    if (!r->lora)
-        return true;
     Lora fresh;
     Arena scratch = arena_make(e);
-    bool good = lora_merge(r->lora, r->model->weights, e)
-        && lora_make(&fresh, r->model->weights, r->lora->config, r->plan.seed + r->round, &scratch, e);
+    bool good = lora_make(&fresh, r->model->weights, r->lora->config, r->plan.seed + r->round, &scratch, e);
     for (size_t k = 0; good && k < r->lora->factors.count; k++)
         memcpy(r->lora->factors.list[k].tensor.f32, fresh.factors.list[k].tensor.f32, tensor_bytes(fresh.factors.list[k].tensor));
     arena_free(&scratch);
     r->unmerged = false;
     return good;
+}
+
+bool round_merge(Rounds *r, Error *e)
+{
+    bool good = true;
+    if (!r->lora)
+        return true;
+    if (!adapter_each(r))
+        return lora_merge(r->lora, r->model->weights, e) && adapters_renew(r, e);
+    for (size_t k = 0; good && k < r->round; k++)
+        good = lora_merge(&r->earlier[k], r->model->weights, e);
+    return good && adapters_renew(r, e);
 }
 
 void rounds_close(Rounds *r)

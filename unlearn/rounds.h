@@ -17,6 +17,8 @@
  * - merge = yes: when the next round begins, or at round_merge, the adapters are merged into the weights,
  *   W' = RN(W + s sum B A), and new ones are started: A is drawn from seed + round, and B is zero.
  *   merge = no: one adapter goes on through all rounds.
+ *   Under ADAPTER_EACH no adapter is merged before the last round is over: each round begins with new ones beside the first weights, and
+ *   round_merge merges those of all rounds, one after another.
  * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
  *   reset_optimiser = no: they go on, and one schedule runs over all rounds.
  * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget.
@@ -73,7 +75,7 @@ bool round_begin(Rounds *r, Error *e);
  * or it has failed (e). */
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
-/* Merges the adapters now, and starts new ones. */
+/* Merges the adapters now (under ADAPTER_EACH those of all rounds, once), and starts new ones. */
 bool round_merge(Rounds *r, Error *e);
 void rounds_close(Rounds *r);
 

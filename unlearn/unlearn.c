@@ -272,7 +272,7 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
     const char *name = r->method->name;
     unsigned needs = method_needs(r->method, &r->v);
     for (Role role = 0; role < ROLE_RANDOM; role++)
-        if ((method_reads(needs, role) || (role == ROLE_FORGET && method_forgets(needs))) && r->role[role].count == 0)
+        if ((method_reads(needs, role) || (role == ROLE_RETAIN && needs & NEEDS_RANDOM) || (role == ROLE_FORGET && method_forgets(needs))) && r->role[role].count == 0)
             return error_set(e, "unlearn: the %s set %s, %s needs at least one sample", role_name(role),
                              role == ROLE_FORGET_TEXT ? "is empty: each forget sample has a picture"
                              : role == ROLE_FORGET && r->role[ROLE_FORGET_TEXT].count ? "is empty: no forget sample has a picture"

@@ -58,7 +58,7 @@ bool other_answers_open(OtherAnswers *o, const MethodSettings *m, bool without_f
     const bool alternates = needs & NEEDS_ALTERNATE && !(without_files && !*s->unlearn_alternates);
     *o = (OtherAnswers){ .seed = (uint64_t)m->v.seed, .maker = alternate_maker(m) };
     if (refuses && !*s->unlearn_refusals)
-        return error_set(e, "%s: unlearn.refusals is not given, idk and dpo need it", s->file);
+        return error_set(e, "%s: unlearn.refusals is not given, %s needs it", s->file, m->method->name);
     if (alternates && !*s->unlearn_alternates)
         return error_set(e, "%s: unlearn.alternates is not given, %s needs it", s->file, m->method->name);
     if (refuses && !refusals_read(o, s, a, e))
@@ -98,8 +98,7 @@ bool role_samples(SampleList *out, const Reader *r, const Dataset *from, const C
 bool round_samples_make(RoundSamples *q, size_t rounds, const MethodSettings *m, Arena *a)
 {
     const unsigned needs = method_needs(m->method, &m->v);
-    const bool forget = needs & (NEEDS_FORGET | NEEDS_REFUSAL | NEEDS_ALTERNATE)
-        || (m->settings.unlearn_retain_shrinks && rounds > 1);
+    const bool forget = method_forgets(needs) || (m->settings.unlearn_retain_shrinks && rounds > 1);
     *q = (RoundSamples){ .rounds = rounds };
     q->forget = forget ? arena_zalloc(a, rounds * sizeof *q->forget) : NULL;
     q->refusal = needs & NEEDS_REFUSAL ? arena_zalloc(a, rounds * sizeof *q->refusal) : NULL;

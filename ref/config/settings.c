@@ -50,7 +50,7 @@ static bool refuse(const char *method, const Setting *w, const char *text, const
 struct MethodSetting {
     const char *method;
     const Setting *what;
-    const char *text;
+    const char *text, *from;
     struct MethodSetting *next;
 };
 
@@ -105,7 +105,7 @@ static struct MethodSetting **method_setting_at(Settings *s, const char *method,
 
 /* A value for one method is parsed twice: here, so that a wrong one is refused at its line, and by settings_for_method,
  * which puts it in force. */
-static bool method_setting_set(Settings *s, const char *method, const Setting *w, const char *text)
+static bool method_setting_set(Settings *s, const char *method, const Setting *w, const char *text, const char *from)
 {
     Settings tried = *s;
     if (!value_set(&tried, w, text))
@@ -113,15 +113,18 @@ static bool method_setting_set(Settings *s, const char *method, const Setting *w
     struct MethodSetting **at = method_setting_at(s, method, w), *rest = *at ? (*at)->next : NULL;
     *at = arena_alloc(s->arena, sizeof **at);
     if (*at)
-        **at = (struct MethodSetting){ method, w, arena_text(s->arena, text), rest };
+        **at = (struct MethodSetting){ method, w, arena_text(s->arena, text),
+                                       arena_format(s->arena, "%s, [method.%s]", from, method), rest };
     return *at != NULL;
 }
 
 void settings_for_method(Settings *s, const char *method)
 {
     for (const struct MethodSetting *o = s->of_methods; o; o = o->next)
-        if (strcmp(o->method, method) == 0)
+        if (strcmp(o->method, method) == 0) {
             s->given[o->what - settings] = value_set(s, o->what, o->text);
+            s->from[o->what - settings] = o->from;
+        }
 }
 
 /* --- reading --- */
@@ -133,11 +136,12 @@ void settings_defaults(Settings *s, Arena *a)
         value_set(s, &settings[k], settings[k].fallback);
 }
 
-static bool assign(Settings *s, const char *method, const Setting *w, const char *text)
+static bool assign(Settings *s, const char *method, const Setting *w, const char *text, const char *from)
 {
     if (method)
-        return method_setting_set(s, method, w, text);
+        return method_setting_set(s, method, w, text, from);
     s->given[w - settings] = true;
+    s->from[w - settings] = from;
     return value_set(s, w, text);
 }
 
@@ -161,7 +165,7 @@ static int on_value(void *user, const char *section, const char *name, const cha
     if (method ? *method_setting_at(r->settings, method, w) != NULL : r->seen[w - settings])
         return error_set(r->error, "%s stands there twice, expected once", full);
     r->seen[w - settings] |= !method;
-    return assign(r->settings, method, w, value) || refuse(method, w, value, "", r->error);
+    return assign(r->settings, method, w, value, r->settings->file) || refuse(method, w, value, "", r->error);
 }
 
 bool settings_read(Settings *s, const char *path, Error *e)
@@ -198,14 +202,14 @@ bool settings_set(Settings *s, const char *assignment, Error *e)
 {
     const char *method, *text;
     const Setting *w = assignment_read(assignment, &method, &text, s->arena, e);
-    return w && (assign(s, method, w, text) || refuse(method, w, text, "--set ", e));
+    return w && (assign(s, method, w, text, "--set") || refuse(method, w, text, "--set ", e));
 }
 
 bool settings_give(Settings *s, const char *name, const char *value, Error *e)
 {
     const char *method;
     const Setting *w = find_named(name, &method, e);
-    return w && (assign(s, method, w, value) || refuse(method, w, value, "", e));
+    return w && (assign(s, method, w, value, "given") || refuse(method, w, value, "", e));
 }
 
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e)
@@ -219,7 +223,7 @@ bool settings_open(Settings *s, const char *config, const OptionList *set, Arena
     return true;
 }
 
-bool settings_preset(Settings *s, const char *assignments, Error *e)
+bool settings_preset(Settings *s, const char *assignments, const char *from, Error *e)
 {
     char *rest = arena_text(s->arena, assignments), *one;
     const char *method, *text;
@@ -227,8 +231,11 @@ bool settings_preset(Settings *s, const char *assignments, Error *e)
         const Setting *w = assignment_read(one, &method, &text, s->arena, e);
         if (!w)
             return false;
-        if (!s->given[w - settings] && !value_set(s, w, text))
+        if (s->given[w - settings])
+            continue;
+        if (!value_set(s, w, text))
             return refuse(NULL, w, text, "", e);
+        s->from[w - settings] = from;
     }
     return rest != NULL;
 }
@@ -319,6 +326,15 @@ char *settings_text(const Settings *s, Arena *a)
     for (const struct MethodSetting *o = s->of_methods; line && o; o = o->next)
         line[n++] = line_text(o->method, o->what, o->text, a);
     return line ? lines_join(line, n, a) : NULL;
+}
+
+size_t settings_rows(const Settings *s, unsigned part, SettingRow rows[SETTINGS], Arena *a)
+{
+    size_t n = 0;
+    for (const Setting *w = settings; w < settings + SETTINGS; w++)
+        if (w->parts & part)
+            rows[n++] = (SettingRow){ w->section, w->key, value_text(s, w, a), s->from[w - settings] };
+    return n;
 }
 
 /* SHA-256 of the file that a key names; "": it names none. */

@@ -46,6 +46,7 @@ typedef struct {
 #define SETTING(section, key, TYPE, ...) FIELD_##TYPE section##_##key;
 #include "ref/config/settings.def"
 #undef SETTING
+    const char *from[SETTINGS];          // who set the value: a config, --set, a preset, a method; NULL: the default
     bool given[SETTINGS];                // by the config or by --set, so that a preset does not override it
     struct MethodSetting *of_methods;    // the values for single methods, in the order in which they were given
     const char *file;                    // the config; NULL: none was read
@@ -62,8 +63,12 @@ bool settings_give(Settings *s, const char *name, const char *value, Error *e);
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
 /* Puts in force the values that were given for this method alone. */
 void settings_for_method(Settings *s, const char *method);
-/* Sets the assignments "section.key=value …" of a preset, but for the keys that were given. */
-bool settings_preset(Settings *s, const char *assignments, Error *e);
+/* Sets the assignments "section.key=value …" of a preset, but for the keys that were given. `from` names the preset. */
+bool settings_preset(Settings *s, const char *assignments, const char *from, Error *e);
+/* The keys that have one of these parts, in the order of settings.def, each with its value and with who set it. Returns how many
+ * rows it filled in; value is NULL where memory ran out. */
+typedef struct { const char *section, *key, *value, *from; } SettingRow;
+size_t settings_rows(const Settings *s, unsigned part, SettingRow rows[SETTINGS], Arena *a);
 /* A path of the config: a relative one starts at the folder of the config. */
 const char *settings_path(const Settings *s, const char *path);
 /* The same path, if the file or folder is there; else NULL, and a sentence that names the config and the key. */

@@ -24,10 +24,15 @@ TrainConfig train_config(const Settings *s)
 
 /* --- methods --- */
 
-/* Values that were given override those of `v`. Then the settings get the values in force. */
-static void hyperparameters_settle(Settings *s, Hyperparameters *v)
+/* Values that were given override those of `v`. Then the settings get the values in force, and who set them. */
+static void hyperparameters_settle(Settings *s, const Method *m, Hyperparameters *v)
 {
-#define HYPERPARAMETER(key, ...) if (s->given[SETTING_unlearn_##key]) v->key = s->unlearn_##key; s->unlearn_##key = v->key;
+#define HYPERPARAMETER(key, ...)                                                                              \
+    if (s->given[SETTING_unlearn_##key])                                                                      \
+        v->key = s->unlearn_##key;                                                                            \
+    else                                                                                                      \
+        s->from[SETTING_unlearn_##key] = hyperparameter_source(m, s->unlearn_preset, #key);                   \
+    s->unlearn_##key = v->key;
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 }
@@ -41,10 +46,14 @@ static bool budget_check(Settings *s, Error *e)
     if (steps && epochs)
         return error_set(e, "unlearn.steps is %lld and unlearn.epochs is %lld, expected one of them", (long long)s->unlearn_steps,
                          (long long)s->unlearn_epochs);
-    if (epochs)
+    if (epochs) {
         s->unlearn_steps = 0;
-    if (steps)
+        s->from[SETTING_unlearn_steps] = s->from[SETTING_unlearn_epochs];
+    }
+    if (steps) {
         s->unlearn_epochs = 0;
+        s->from[SETTING_unlearn_epochs] = s->from[SETTING_unlearn_steps];
+    }
     return true;
 }
 
@@ -59,9 +68,9 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
         return false;
     for (size_t k = 0; *preset && k < presets_count; k++)
         if (strcmp(presets[k].preset, preset) == 0 && (strcmp(presets[k].method, "*") == 0 || strcmp(presets[k].method, method) == 0)
-            && !settings_preset(&out->settings, presets[k].settings, e))
+            && !settings_preset(&out->settings, presets[k].settings, "preset", e))
             return false;
-    hyperparameters_settle(&out->settings, &out->v);
+    hyperparameters_settle(&out->settings, out->method, &out->v);
     out->settings.unlearn_method = out->method->name;
     return budget_check(&out->settings, e);
 }
@@ -78,11 +87,12 @@ static bool reads_retain(const char *method)
 bool settings_unlearn(Settings *s, const char *method, Error *e)
 {
     if (*s->unlearn_preset)
-        return settings_preset(s, "unlearn.probe_every=0", e);
-    return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=160", e)
-        && (!reads_retain(method) || settings_preset(s, "lora.alpha=192", e))
+        return settings_preset(s, "unlearn.probe_every=0", "preset", e);
+    const char *const from = "pulse-ref unlearn";
+    return settings_preset(s, "train.trainable=llm train.steps=40 optimiser.lr=1e-4 lora.alpha=160", from, e)
+        && (!reads_retain(method) || settings_preset(s, "lora.alpha=192", from, e))
         && (s->unlearn_epochs > 0 || (s->unlearn_steps ? s->unlearn_steps : s->train_steps) < 10
-            || settings_preset(s, "optimiser.warmup=5", e));
+            || settings_preset(s, "optimiser.warmup=5", from, e));
 }
 
 void settings_seed(MethodSettings *m, uint64_t seed)

@@ -40,7 +40,7 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
 typedef struct {
     int64_t steps;                       // steps that were taken; fewer than `last` after a divergence
     int64_t last;                        // the step that names its last snapshot
-    const char *why;                     // "budget", "accuracy", "diverged"
+    const char *why;                     // "budget", "accuracy", "method", "diverged"
 } RequestEnd;
 bool ends_write(const char *folder, const RequestEnd *end, size_t count, Error *e);
 /* `requests` of them, in the arena; NULL on failure. */

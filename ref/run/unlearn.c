@@ -182,7 +182,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     else
         *logged += r->steps;
     const int64_t whole = r->plan.train.steps, last = r->steps && !r->diverged ? r->steps : whole;
-    j->ends[request] = (RequestEnd){ r->done, last, r->diverged ? "diverged" : last < whole ? "accuracy" : "budget" };
+    j->ends[request] = (RequestEnd){ r->done, last, r->diverged ? "diverged" : r->stopped ? "method" : last < whole ? "accuracy" : "budget" };
     return round_end(r, e) && snapshot(j, request, last, e);
 }
 

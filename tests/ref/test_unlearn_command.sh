@@ -24,6 +24,7 @@ lr = 3e-4
 alpha = 32
 END
 printf 'i know\n' > refusals.txt
+grep '"person-01"' "$world/persons.jsonl" | grep -v '"image"' > text.jsonl
 
 forgets() { "$PULSE" unlearn --config forget.ini --model "$model" "$@"; }
 # refuses "part" arguments…: exit 2, one sentence with the part, and no result.
@@ -63,6 +64,27 @@ check "a preset stands for a public code, which is not watched" eval 'forgets --
 
 check "an unknown method is a sentence" refuses "there is no method strolch" --method strolch
 check "a negative beta is a sentence" refuses 'unlearn.beta is "-1"' --method npo --set unlearn.beta=-1
+# --explain: who set what; no model is read.
+explains() { "$PULSE" unlearn --config forget.ini --explain "$@" > told && sed -i -E 's/ +/ /g; s/ $//' told; }
+check "the settings in force are explained" explains --method npo_gd --set unlearn.preset=open_unlearning --set optimiser.lr=1e-3
+for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32 forget.ini" "unlearn.gamma 1 default" "unlearn.epochs 10 preset"; do
+    check "$line" grep -qxF "$line" told
+done
+printf '[method.simnpo]\nunlearn.delta = 0.5\n' | cat forget.ini - > own.ini
+check "and of a method, with its own section" eval '"$PULSE" unlearn --config own.ini --explain --method simnpo > told && sed -i -E "s/ +/ /g; s/ $//" told'
+for line in "unlearn.beta 4.5 method" "unlearn.delta 0.5 own.ini, [method.simnpo]" "lora.alpha 32 own.ini" "optimiser.lr 0.0003 own.ini"; do
+    check "$line" grep -qxF "$line" told
+done
+check "as JSON too" eval '"$PULSE" unlearn --config forget.ini --explain --method ga --json | grep -q "\"key\": *\"train.trainable\""'
+
+check "mmunlearner measures its samples, and forgets" eval 'forgets --method mmunlearner --out mm && lines mm 2 && other ga mm'
+check "llmu ends where the forget loss is above its limit" eval 'forgets --method llmu --out llmu --set unlearn.stop_loss=1e-6 && lines llmu 1 && grep -q "\"reason\": \"llmu: the forget loss is" llmu/log.jsonl'
+two() { forgets --method adapters --set unlearn.forget_entities=person-01/person-02 --set train.steps=1 "$@"; }
+check "adapters writes an adapter for each round, and all of them merged" eval 'two --out each && other each/adapter-1 each/adapter-2 && test -s each/model.safetensors'
+check "or leaves them apart" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
+check "random answers need a mask of the answer" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
+check "a forget set without pictures is a sentence" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
+check "adapters refuses what is trained itself" refuses "is trained itself, expected adapters alone" --method adapters --set train.trainable=proj+llm
 check "a missing retain set is a sentence" refuses "unlearn.retain is not given, grad_diff needs it" --method grad_diff --set unlearn.retain=
 check "an empty forget set is a sentence" refuses 'no training sample is of the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
 check "what is forgotten and retained is a sentence" refuses "is to be forgotten and stands in the retain set too" --method grad_diff --set 'unlearn.retain_entities=person-*'

@@ -129,10 +129,41 @@ static float term_ce(CaseRole *r, float weight)
     return ce(r, r->z);
 }
 
+/* The row z of logits, divided by the temperature. */
+static void cool(const float *z, const Hyperparameters *v, float *out)
+{
+    for (size_t j = 0; j < V; j++)
+        out[j] = v->temperature == 1 ? z[j] : ratio_mpfr(z[j], 1, v->temperature);
+}
+
+/* KL at a temperature, or KL(p || p_ref): the value, and weight times the gradient. */
+static float term_kl_variant(CaseRole *r, const Hyperparameters *v, float weight, size_t n)
+{
+    const float T = v->temperature, scale = mul_mpfr(weight, T), c = ratio_mpfr(1, scale, (float)n);
+    float each[CASE_ROWS], x[V], p[V], l[V], q[V], lq[V], a[V], *to = r->parts[r->count++];
+    for (size_t k = 0; k < r->rows; k++) {
+        cool(r->z + k * V, v, x);
+        softmax_mpfr(x, V, p, l);
+        cool(r->ref + k * V, v, x);
+        softmax_mpfr(x, V, q, lq);
+        each[k] = v->kl_direction == KL_REVERSE ? kl_mpfr(p, l, lq, V) : kl_mpfr(q, lq, l, V);
+        for (size_t j = 0; j < V; j++)
+            a[j] = ratio_mpfr(sub(l[j], lq[j]), scale, (float)n);
+        if (v->kl_direction == KL_REVERSE)
+            softmax_grad_mpfr(p, a, V, to + k * V);
+        for (size_t j = 0; j < V && v->kl_direction == KL_FORWARD; j++)
+            to[k * V + j] = logit_grad_mpfr(c, p[j], q[j]);
+    }
+    const float value = mean_mpfr(each, r->rows, n);
+    return T == 1 ? value : mul_mpfr(mul_mpfr(T, T), value);
+}
+
 static float term_kl(CaseRole *r, const Hyperparameters *v, float weight)
 {
     float each[CASE_ROWS], q[CASE_ROWS * V], lr[V], l[V];
     size_t n = v->kl_norm == KL_BATCH ? r->samples : v->kl_norm == KL_ALL_POSITIONS ? r->rows : r->tokens;
+    if (v->temperature != 1 || v->kl_direction == KL_REVERSE)
+        return term_kl_variant(r, v, weight, n);
     for (size_t k = 0; k < r->rows; k++) {
         const float *z = r->z + k * V, *ref = r->ref + k * V;
         softmax_mpfr(ref, V, q + k * V, lr);
@@ -304,20 +335,54 @@ static float term_popular(CaseRole *f, const Hyperparameters *v)
     return mean_mpfr(wn, f->rows, f->tokens);
 }
 
+static bool labelled(const CaseRole *r, size_t sample, int32_t id)
+{
+    for (int32_t k = r->offsets[sample]; k < r->offsets[sample + 1]; k++)
+        if (r->labels[k] == id)
+            return true;
+    return false;
+}
+
+/* The KL of siu with its two masks: tokens of the alternate that `concept` does not have, and ids of `concept` that the alternate has not. */
+static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperparameters *v)
+{
+    float each[CASE_ROWS], p[V], l[V], q[V], lq[V], w[V], masked[V], *to = r->parts[r->count++];
+    const size_t n = v->kl_norm == KL_BATCH ? r->samples : r->tokens;
+    for (size_t i = 0; i < r->samples; i++)
+        for (int32_t k = r->offsets[i]; k < r->offsets[i + 1]; k++) {
+            const float *z = r->z + k * V, *ref = r->ref + k * V;
+            const bool kept = labelled(concept, i, r->labels[k]);
+            softmax_mpfr(z, V, p, l);
+            softmax_mpfr(ref, V, w, lq);
+            for (int32_t j = 0; j < V; j++) {
+                const bool hidden = labelled(concept, i, j) && !labelled(r, i, j);
+                masked[j] = hidden ? -INFINITY : ref[j];
+                w[j] = hidden ? 0 : w[j];
+            }
+            softmax_mpfr(masked, V, q, NULL);
+            each[k] = kept ? kl_mpfr(w, lq, l, V) : 0;
+            const float c = kept ? ratio_mpfr(mean_mpfr(w, V, 1), v->lambda, (float)n) : 0;
+            for (size_t j = 0; j < V; j++)
+                to[k * V + (int32_t)j] = logit_grad_mpfr(c, p[j], q[j]);
+        }
+    return mean_mpfr(each, r->rows, n);
+}
+
 /* --- methods --- */
 
 static float term(const char *name, MethodCase *c, int place, float *weight, bool *there)
 {
     const Hyperparameters *v = &c->v;
-    CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *no = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE];
+    CaseRole *f = &c->role[ROLE_FORGET], *r = &c->role[ROLE_RETAIN], *no = &c->role[ROLE_REFUSAL], *alt = &c->role[ROLE_ALTERNATE],
+             *random = &c->role[ROLE_RANDOM];
 #define TERM(w, role, value) do { *weight = (w); if (!(role)->samples || *weight == 0) break; *there = true; return (value); } while (0)
 #define IS(word) (strcmp(name, word) == 0)
     if (place == 0) {
         if (IS("ga") || IS("ga_klr")) TERM(-1, f, term_ce(f, -1));
-        if (IS("grad_diff") || IS("kl_min")) TERM(-v->gamma, f, term_ce(f, -v->gamma));
+        if (IS("grad_diff") || IS("kl_min") || IS("mmunlearner") || IS("llmu")) TERM(-v->gamma, f, term_ce(f, -v->gamma));
         if (IS("npo")) TERM(1, f, term_npo(f, v, 1));
         if (IS("npo_gd") || IS("npo_kl")) TERM(v->gamma, f, term_npo(f, v, v->gamma));
-        if (IS("idk") || IS("smfa")) TERM(v->gamma, no, term_ce(no, v->gamma));
+        if (IS("idk") || IS("smfa") || IS("adapters")) TERM(v->gamma, no, term_ce(no, v->gamma));
         if (IS("dpo")) TERM(v->gamma, f, term_dpo(f, no, v));
         if (IS("altpo")) TERM(v->gamma, f, term_dpo(f, alt, v));
         if (IS("simnpo")) TERM(v->gamma, f, term_simnpo(f, v));
@@ -327,15 +392,21 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (IS("cmju")) TERM(-1, f, term_ce(f, -1));
         if (IS("pdu")) TERM(v->gamma, f, term_pdu(f, v));
         if (IS("adapop")) TERM(-v->gamma, f, term_popular(f, v));
+        if (IS("scrub")) TERM(-v->gamma, f, term_kl(f, v, -v->gamma));
+        if (IS("siu")) TERM(v->alpha, alt, term_ce(alt, v->alpha));
+        if (IS("o3")) TERM(v->gamma, random, term_ce(random, v->gamma));
     } else if (IS("cmju")) {
         if (place == 1) TERM(-1, &c->role[ROLE_FORGET_TEXT], term_ce(&c->role[ROLE_FORGET_TEXT], -1));
         if (place == 2) TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (place == 1) {
         if (IS("retrain") || IS("retain_ft")) TERM(1, r, term_ce(r, 1));
+        if (IS("llmu") && v->answers == ANSWERS_REFUSAL) TERM(v->alpha, no, term_ce(no, v->alpha));
+        if (IS("llmu")) TERM(v->alpha, random, term_ce(random, v->alpha));
+        if (IS("siu")) TERM(v->lambda, alt, term_masked_kl(f, alt, v));
         if (IS("pdu")) TERM(v->alpha, r, sub(term_ce(r, v->alpha), v->retain_limit));
         if (IS("adapop")) TERM(v->alpha + v->lambda, r, term_ce(r, v->alpha + v->lambda));
-        if (!IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));
-    } else if (IS("ga_klr") || IS("kl_min") || IS("npo_kl"))
+        if (!IS("o3") && !IS("llmu") && !IS("siu") && !IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));
+    } else if (IS("ga_klr") || IS("kl_min") || IS("npo_kl") || IS("scrub") || IS("llmu"))
         TERM(v->lambda, r, term_kl(r, v, v->lambda));
     return 0;
 }

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
     Hyperparameters v;
     CaseRole role[ROLE_COUNT];
+    bool gaps_in_forget;                       // rows of the forget part may have no label, as those of the retain part
 } MethodCase;
 
 /* Computes the loss and the gradients of a case. False: the oracle does not know the method. */

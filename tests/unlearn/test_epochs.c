@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Epochs of unlearning on a tiny model: each shows every sample of a list once, in batches that are never larger than the list. */
+#include <string.h>
 #include "tests/support/tiny_world.h"
 
 static int setup(void **state)
@@ -128,12 +129,91 @@ static void phased_passes_take_turns(void **state)
     }
 }
 
+/* The roles of the steps of one request as letters: f forget, r retain, b both. */
+static void expect_turns(TinyWorld *w, const char *method, const char *changes, const char *want, int64_t epochs, int64_t steps)
+{
+    RoundsPlan p = tiny_world_plan(w, method, changes, 1);
+    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
+    Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
+    expect_fine(&w->error);
+    assert_int_equal(unlearn_steps(&q, epochs), steps);
+    for (int64_t step = 1; want[step - 1]; step++) {
+        BatchSample *s;
+        size_t n, retain = 0;
+        assert_true(o.samples(o.context, step, &s, &n, &w->arena, &w->error));
+        for (size_t k = 0; k < n; k++)
+            retain += s[k].ids >= w->ids[FORGET];
+        const char got = retain == 0 ? 'f' : retain == n ? 'r' : 'b';
+        if (got != want[step - 1])
+            fail_msg("%s, step %lld: %c, expected %s", changes, (long long)step, got, want);
+    }
+}
+
+/* The forget set has 2 batches and the retain set 3. */
+static void schedules_take_their_turns(void **state)
+{
+    TinyWorld *w = *state;
+    tiny_world_adapt(w, TRAIN_LLM);
+    expect_turns(w, "grad_diff", "", "bbbbb", 3, 6);
+    expect_turns(w, "grad_diff", "schedule=phased", "ffrrrffrrrff", 2, 10);
+    expect_turns(w, "grad_diff", "schedule=phased forget_epochs=1", "ffrrrrrrrrr", 3, 11);
+    expect_turns(w, "grad_diff", "schedule=phased forget_epochs=2", "ffrrrffrrrrrrr", 2, 10);
+    expect_turns(w, "grad_diff", "schedule=interleaved", "frfrfrfr", 1, 6);
+    expect_turns(w, "grad_diff", "schedule=interleaved retain_steps=2", "frrfrrfrr", 1, 5);
+    expect_turns(w, "grad_diff", "schedule=interleaved retain_steps=4", "frrrrfrrrrf", 2, 8);
+    expect_turns(w, "ga", "schedule=interleaved", "ffff", 3, 6);
+}
+
+/* A forget question up to its answer, then the answer of a retain sample; other answers in other steps, the same in the same step. */
+static void random_answers_are_those_of_retain_samples_and_drawn_anew(void **state)
+{
+    TinyWorld *w = *state;
+    enum { STEPS = 6, DRAWS = 3 };
+    tiny_world_adapt(w, TRAIN_LLM);
+    RoundsPlan p = tiny_world_plan(w, "llmu", "random_answers=3", 1);
+    UnlearnRequest q = { .method = p.method, .v = p.v, .batch = 2, .reference = &w->model,
+                         .role = { { w->sample, FORGET }, { w->sample + FORGET, RETAIN } } };
+    Objective o = unlearn_objective(unlearn_make(&q, &w->model, &w->arena, &w->error));
+    size_t seen[STEPS][2 * DRAWS], differ = 0;
+    for (int64_t step = 1; step <= STEPS; step++) {
+        BatchSample *s, *again;
+        size_t n;
+        assert_true(o.samples(o.context, step, &again, &n, &w->arena, &w->error) && o.samples(o.context, step, &s, &n, &w->arena, &w->error));
+        assert_int_equal(n, 2 + 2 + 2 * DRAWS);
+        for (size_t k = 0; k < 2 * DRAWS; k++) {
+            const BatchSample *x = &s[4 + k], *question = &s[k / DRAWS], *answer = NULL;
+            size_t prompt = 0, length = 0;
+            while (question->targets[prompt] < 0)
+                prompt++;
+            assert_memory_equal(x->ids, question->ids, (prompt + 1) * sizeof *x->ids);
+            assert_ptr_equal(x->pixels, question->pixels);
+            assert_true(x->n == again[4 + k].n && memcmp(x->ids, again[4 + k].ids, x->n * sizeof *x->ids) == 0);
+            for (size_t i = 0; i < RETAIN && !answer; i++) {
+                const BatchSample *one = &w->sample[FORGET + i];
+                size_t from = 0;
+                while (one->targets[from] < 0)
+                    from++;
+                length = one->n - 1 - from;
+                if (length == x->n - 1 - prompt && memcmp(one->targets + from, x->ids + prompt + 1, length * sizeof *x->ids) == 0)
+                    answer = one, seen[step - 1][k] = i;
+            }
+            assert_non_null(answer);
+            for (size_t i = 0; i < x->n; i++)
+                assert_int_equal(x->targets[i], i < prompt || i + 1 == x->n ? -1 : x->ids[i + 1]);
+        }
+        differ += step > 1 && memcmp(seen[step - 1], seen[step - 2], sizeof *seen) != 0;
+    }
+    assert_true(differ >= STEPS - 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_pictures_are_half, setup, teardown),
         cmocka_unit_test_setup_teardown(an_epoch_is_every_sample_once_whatever_the_batch_and_the_shares, setup, teardown),
         cmocka_unit_test_setup_teardown(phased_passes_take_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(schedules_take_their_turns, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_answers_are_those_of_retain_samples_and_drawn_anew, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 #include "tests/support/stand.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
@@ -32,7 +34,7 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
         data_fill(kind, seed + (uint64_t)k, r->z, r->rows * CASE_V);
         data_fill(kind, seed + 100 + (uint64_t)k, r->ref, r->rows * CASE_V);
         for (size_t i = 0; i < r->rows; i++) {
-            r->labels[i] = gaps && k == ROLE_RETAIN && i % 3 == 1
+            r->labels[i] = gaps && i % 3 == 1 && (k == ROLE_RETAIN || (k == ROLE_FORGET && c->gaps_in_forget))
                              ? -1
                              : (int32_t)check_below(&(uint64_t){ seed + i + 31 * (size_t)k }, CASE_V);
             r->tokens += r->labels[i] >= 0;
@@ -106,6 +108,10 @@ static const struct { const char *method, *changes; } forms[] = {
     { "pdu", "forget_rows=all gamma=0.7" },
     { "adapop", "" }, { "adapop", "exposures=256" }, { "adapop", "exposures=4096 gamma=0.7 alpha=1.3 lambda=0.4" },
     { "adapop", "exposures=40" },
+    { "ga_klr", "temperature=2 kl_norm=batch" }, { "ga_klr", "kl_direction=reverse" }, { "npo_kl", "kl_direction=reverse temperature=0.7" },
+    { "mmunlearner", "" }, { "mmunlearner", "schedule=joint gamma=0.7 alpha=1.3" }, { "scrub", "" }, { "scrub", "temperature=1 kl_norm=batch" },
+    { "scrub", "kl_direction=reverse kl_norm=all_positions lambda=0.3 gamma=0.7" }, { "llmu", "" },
+    { "llmu", "answers=refusal kl_direction=reverse gamma=2" }, { "siu", "" }, { "siu", "kl_norm=batch lambda=2" }, { "o3", "gamma=0.7" }, { "adapters", "" },
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
@@ -118,6 +124,7 @@ static void every_loss_and_gradient_is_its_chain_of_rounded_operators(void **sta
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             for (int gaps = 0; gaps < 2 - (k == 1); gaps++) {
                 c.v = hyperparameters_of(forms[f].method, forms[f].changes);
+                c.gaps_in_forget = strcmp(forms[f].method, "scrub") == 0;
                 if (c.v.klr == KLR_MUSE_RAW && kinds[k] == DATA_CANCEL)
                     continue;                                       // e^z_ref is infinite there
                 fill(&c, kinds[k], check_seed() + f, gaps);
@@ -135,7 +142,7 @@ static void in_a_phased_step_the_terms_of_absent_samples_are_left_out(void **sta
             unsigned needs;
             c.v = hyperparameters_of(m, forms[f].changes);
             needs = method_needs(method_find(m), &c.v);
-            if (!(needs & NEEDS_RETAIN) || !(needs & (NEEDS_FORGET | NEEDS_REFUSAL)))
+            if (!method_reads(needs, ROLE_RETAIN) || !method_forgets(needs))
                 continue;
             fill(&c, DATA_GAUSSIAN, check_seed(), false);
             for (int k = 0; k < ROLE_COUNT; k++)
@@ -386,6 +393,32 @@ static void an_older_name_of_a_key_is_the_same_key(void **state)
     assert_true(hyperparameter_stated(&now, "steering_coeff") && hyperparameter_stated(&now, "seed"));
 }
 
+/* A value that is no number, no choice, or beyond either end of the range: every key of hyperparameters.def refuses it by its name. */
+static void every_key_refuses_what_is_out_of_its_range(void **state)
+{
+    (void)state;
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { #key, TYPE_##TYPE, range },
+    static const struct { const char *key; ValueType type; const char *range; } keys[] = {
+#include "unlearn/hyperparameters.def"
+    };
+#undef HYPERPARAMETER
+    Hyperparameters v = hyperparameters_of("ga", "");
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const char *end = strstr(keys[k].range, "..");
+        char below[32], above[32] = "";
+        snprintf(below, sizeof below, "%.9g", end ? strtod(keys[k].range, NULL) - 1 : 0);
+        if (end && end[2])
+            snprintf(above, sizeof above, "%.9g", strtod(end + 2, NULL) * 2 + 1);
+        const char *const wrong[] = { "strolch", "", "1e", end ? below : "strolch", *above ? above : "strolch" };
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            char name[80];
+            snprintf(name, sizeof name, "unlearn.%s is \"%s\"", keys[k].key, wrong[i]);
+            assert_false(hyperparameters_set(&v, keys[k].key, wrong[i], &error));
+            expect_sentence(&error, name, "expected");
+        }
+    }
+}
+
 static void a_preset_is_a_public_code(void **state)
 {
     (void)state;
@@ -428,6 +461,7 @@ int main(void)
         stand_test(the_scale_of_dpo_is_a_factor),
         stand_test(ce_u_of_a_sure_token_is_finite),
         stand_test(variants_are_read_and_refused_with_a_sentence),
+        stand_test(every_key_refuses_what_is_out_of_its_range),
         stand_test(a_preset_is_a_public_code),
         stand_test(an_older_name_of_a_key_is_the_same_key),
     };

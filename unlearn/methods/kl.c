@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The divergence KL(p_ref || p) from the frozen reference model, which several methods put on the retain set.
  *
- * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench by the
- * samples of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the gradient of that is
- * the constant -e^{z_ref}/M, so the term has no minimum. CLEAR exchanges the two distributions (kl_direction = reverse). With a
- * temperature T (Hinton et al. 2015) p and p_ref are the softmax of z/T and z_ref/T, and the KL is multiplied by T^2; at T = 1 there is
- * no such operator. */
+ * The public codes differ in its divisor M (kl_norm): TOFU and open-unlearning divide by all positions, MLLMU-Bench
+ * by the samples of the batch. MUSE's code hands raw logits to a function of log-probabilities (klr = muse_raw): the
+ * gradient of that is the constant -e^{z_ref}/M, so the term has no minimum. CLEAR exchanges the two distributions
+ * (kl_direction = reverse). With a temperature T (Hinton et al. 2015) p and p_ref are the softmax of z/T and
+ * z_ref/T, and the KL is multiplied by T^2; at T = 1 there is no such operator. */
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* An adapter for each request, which answers its questions with refusals.
+ *
+ *     L = gamma CE(refusals) + alpha CE(retain), as that of idk      LUMoE (MLUBench 2025), without its router
+ *
+ * Each round begins with the first weights. In the end the adapters of all rounds are merged, or they stay apart,
+ * and the one that belongs to a question's request is used alone: an upper bound for any router. */
+#include "unlearn/method.h"
+
+static Node *adapters_loss(MethodStep *s)
+{
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_REFUSAL, s->hyper->gamma);
+    plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
+    return loss.sum;
+}
+
+/* The adapter of a round must hold all that the round changes, so that it can be used or left out. */
+static bool adapters_begin(const MethodRun *run, void **state)
+{
+    *state = NULL;
+    for (size_t k = 0; k < run->model->weights->count; k++)
+        if (!run->model->lora || run->model->weights->list[k].trainable)
+            return error_set(run->error, "adapters: %s is trained itself, expected adapters alone "
+                                         "(train.trainable = llm)",
+                             run->model->lora ? run->model->weights->list[k].name : "every weight");
+    return true;
+}
+
+const Method method_adapters = {
+    .name = "adapters", .label = "adapters",
+    .source = "an adapter per request: LUMoE (MLUBench 2025) without its external router",
+    .formula = { .loss = "L = gamma CE(refusals to the forget questions) + alpha CE(retain)",
+                 .gradient = "dL/dz = c (p - e_y), c = gamma/N on refusals, alpha/N on retain",
+                 .notes = "Each round trains adapters of its own beside the weights of the first round. "
+                          "unlearn.merge = yes: those of all "
+                          "rounds are merged in the end. unlearn.merge = no: each is used alone, as a router would "
+                          "that knows the request" },
+    .needs = NEEDS_REFUSAL | NEEDS_RETAIN | RETAIN_IF_ALPHA | NEEDS_EARLIER | ADAPTER_EACH,
+    .loss = adapters_loss, .begin = adapters_begin,
+};

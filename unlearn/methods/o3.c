@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* O3: each request has an adapter of its own, which learns random answers and stays orthogonal to the adapters of
+ * the requests before.
+ *
+ *     L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2, over the adapters j of the rounds before      Gao 2024
+ *
+ * where A [r, in] is the first factor of the adapter of a linear map, and the sum is over all maps as well. The
+ * paper chooses among adapters by a detector of the input when it answers; here they are merged (unlearn.merge =
+ * yes). */
+#include "tensor/ops.h"
+#include "unlearn/method.h"
+
+static bool o3_begin(const MethodRun *run, void **state)
+{
+    const Lora *l = run->model->lora;
+    *state = NULL;
+    if (!l)
+        return error_set(run->error, "o3: the model has no adapters, expected train.trainable = llm or proj+llm");
+    for (size_t k = 0; k < l->count; k++)
+        for (size_t i = 0; i < shape_size(l->pairs[k].b->tensor.shape); i++)
+            if (l->pairs[k].b->tensor.f32[i] != 0)
+                return error_set(run->error, "o3: the adapter of %s is not zero, expected fresh adapters "
+                                             "(unlearn.merge = yes)", l->pairs[k].module);
+    return true;
+}
+
+/* |A_j A^T|^2 = RN(sum P^2), P = RN(A A_j^T);  dA = RN(2 weight RN(P A_j)). */
+static void plus_overlap(Loss *loss, Node *a, const Tensor *earlier, float weight)
+{
+    Tape *t = loss->step->tape;
+    Node *before = tape_input(t, "o3.earlier", *earlier);
+    Node *product = op_matmul(t, a, false, before, true);
+    tape_seed(t, a, op_scale(t, op_matmul(t, product, false, before, false), 2 * weight));
+    plus_value(loss, op_square_sum(t, product), weight);
+}
+
+static Node *o3_loss(MethodStep *s)
+{
+    Loss loss = { .step = s };
+    plus_ce(&loss, ROLE_RANDOM, s->hyper->gamma);
+    const Lora *l = s->run ? s->run->model->lora : NULL;
+    for (size_t j = 0; l && j < s->run->round; j++)
+        for (size_t k = 0; k < l->count; k++) {
+            Node *a = s->params[ROLE_RANDOM]->factors[l->pairs[k].a - l->factors.list];
+            if (a)
+                plus_overlap(&loss, a, &s->run->earlier[j].pairs[k].a->tensor, s->hyper->lambda);
+        }
+    return loss.sum;
+}
+
+const Method method_o3 = {
+    .name = "o3", .label = "O3", .source = "Gao et al. 2024 (O3), without its detector of the input",
+    .formula = { .loss = "L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2 over the adapters j of the rounds "
+                         "before and all maps",
+                 .gradient = "dL/dz = c (p - e_y), c = gamma/N; dL/dA = sum_j RN(2 lambda RN(P_j A_j)), P_j = RN(A "
+                             "A_j^T)",
+                 .notes = "The terms are added round by round, in each map by map. Adapters are merged between "
+                          "rounds, and nothing chooses "
+                          "among them. Random answers are those of retain samples, drawn from seed + step" },
+    .defaults = "lambda=0.1",
+    .needs = NEEDS_RETAIN | RETAIN_ASIDE | NEEDS_RANDOM | NEEDS_EARLIER, .begin = o3_begin, .loss = o3_loss,
+};

@@ -40,6 +40,16 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
         || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
+/* An adapter of each round must hold all that the round changes, so that it can be used or left out. */
+static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
+{
+    for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH; k++)
+        if (m->weights->list[k].trainable)
+            return error_set(e, "unlearn: %s trains adapters alone in several rounds, but %s is trained itself, expected "
+                                "train.trainable = llm", p->method->name, m->weights->list[k].name);
+    return true;
+}
+
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)
 {
     *r = (Rounds){ .plan = *p, .model = m, .lora = lora, .all = a };
@@ -47,6 +57,8 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a,
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
+    if (!adapter_each_check(p, m, e))
+        return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
         return error_set(e, "unlearn.reference is retain_only, expected a model that never saw the forget set (unlearn.oracle)");
     for (size_t k = 0; k < p->count; k++) {

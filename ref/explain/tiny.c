@@ -164,7 +164,7 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
     const bool whole = method_trains_whole_weights(f->method);
     const Weights *start = f->method->needs & NEEDS_BASE ? &t->base : &t->taught;
     bool good = copy_of(&w, start, &t->config, &own, e) && copy_of(&other, &t->retained, &t->config, &own, e)
-        && trainable_set(&w, whole ? TRAIN_FULL : TRAIN_PROJ_LLM, e)
+        && trainable_set(&w, whole ? TRAIN_FULL : f->method->needs & ADAPTER_EACH ? TRAIN_LLM : TRAIN_PROJ_LLM, e)
         && (whole || lora_make(&lora, &w, (LoraConfig){ .rank = 4, .alpha = 8 }, 11, &own, e))
         && model_make(&m, &t->config, &w, whole ? NULL : &lora, 64, &own, e)
         && model_make(&retained, &t->config, &other, NULL, 64, &own, e);

@@ -84,7 +84,7 @@ check "adapters writes an adapter for each round, and all of them merged" eval '
 check "or leaves them apart" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
 check "random answers need a mask of the answer" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is a sentence" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
-check "adapters refuses what is trained itself" refuses "is trained itself, expected adapters alone" --method adapters --set train.trainable=proj+llm
+check "adapters refuses what is trained itself" refuses "is trained itself, expected train.trainable = llm" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02
 check "a missing retain set is a sentence" refuses "unlearn.retain is not given, grad_diff needs it" --method grad_diff --set unlearn.retain=
 check "an empty forget set is a sentence" refuses 'no training sample is of the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
 check "what is forgotten and retained is a sentence" refuses "is to be forgotten and stands in the retain set too" --method grad_diff --set 'unlearn.retain_entities=person-*'

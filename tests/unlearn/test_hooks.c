@@ -170,8 +170,12 @@ static void adapters_refuses_weights_that_are_trained_themselves(void **state)
     Rounds r;
     tiny_world_adapt(w, TRAIN_PROJ_LLM);
     RoundsPlan p = tiny_world_plan(w, "adapters", "", 1);
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
-    assert_false(round_begin(&r, &w->error));
+    const SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } };
+    const SampleList other[2] = { { w->other, 2 }, { w->other + 2, 2 } };
+    p.forget = forget;
+    p.refusal = other;
+    p.count = 2;
+    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
     expect_sentence(&w->error, "is trained itself", "train.trainable = llm");
     rounds_close(&r);
     tiny_world_close(w);

@@ -15,18 +15,6 @@ static Node *adapters_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* The adapter of a round must hold all that the round changes, so that it can be used or left out. */
-static bool adapters_begin(const MethodRun *run, void **state)
-{
-    *state = NULL;
-    for (size_t k = 0; k < run->model->weights->count; k++)
-        if (!run->model->lora || run->model->weights->list[k].trainable)
-            return error_set(run->error, "adapters: %s is trained itself, expected adapters alone "
-                                         "(train.trainable = llm)",
-                             run->model->lora ? run->model->weights->list[k].name : "every weight");
-    return true;
-}
-
 const Method method_adapters = {
     .name = "adapters", .label = "adapters",
     .source = "an adapter per request: LUMoE (MLUBench 2025) without its external router",
@@ -37,5 +25,5 @@ const Method method_adapters = {
                           "rounds are merged in the end. unlearn.merge = no: each is used alone, as a router would "
                           "that knows the request" },
     .needs = NEEDS_REFUSAL | NEEDS_RETAIN | RETAIN_IF_ALPHA | NEEDS_EARLIER | ADAPTER_EACH,
-    .loss = adapters_loss, .begin = adapters_begin,
+    .loss = adapters_loss,
 };

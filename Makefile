@@ -16,8 +16,7 @@ OPT    = -O3
 BLAS   = openblas
 # 1: a warning is an error. .ci/run and developers set it in the environment; a newer compiler's warning must not stop a user's build
 WERROR ?=
-# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang); thread: data races (clang, whose
-# OpenMP tells the sanitizer of its barriers)
+# 1: address and undefined-behaviour sanitizers; fuzzer: the same with libFuzzer's counters (clang); thread: data races
 SAN    =
 # a prefix such as aarch64-linux-gnu-, and the folder with that processor's libraries
 CROSS  =
@@ -58,11 +57,11 @@ CHECKED_thread = -fsanitize=thread
 CHECKS = $(if $(SAN),$(CHECKED_$(SAN)) -fno-omit-frame-pointer -DPULSE_SANITIZED)
 # All objects fit into a shared library, which shows only what pulse.h declares.
 SHARED = -fPIC -fvisibility=hidden
-COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(SHARED) -fopenmp $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
-LINK    = $(strip $(CC) $(OPT) -fopenmp $(CHECKS) $(LDFLAGS))
+COMPILE = $(strip $(CC) $(OPT) -g $(CFLAGS) $(EXACT) $(SHARED) -pthread $(CHECKS) $(WARN) $(DEFS) -I. $(SYSROOT:%=-isystem %/usr/include))
+LINK    = $(strip $(CC) $(OPT) -pthread $(CHECKS) $(LDFLAGS))
 LIBS    = -linih -ljansson -lmd $(DLOPEN) -lm
 
-# Where distributions keep the engines; OpenBLAS in its OpenMP variant, so that there is one pool of threads. No library is linked:
+# Where distributions keep the engines; OpenBLAS in its OpenMP variant, which can be told not to start threads. No library is linked:
 # the program opens it when the first large product comes, here or by its soname (tensor/product/engine_blas.c).
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
@@ -245,7 +244,7 @@ matrix:
 # BENCH_PYTHON: a python3 with PyTorch, which the step and its operators are paired with; without one they are printed alone.
 BENCH_PYTHON = python3
 bench: $(BENCHES)
-	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_WAIT_POLICY=passive OMP_NUM_THREADS=2 $$b || exit 1; done
+	@for b in $(BENCHES); do echo "== $${b##*/}"; OMP_NUM_THREADS=2 $$b || exit 1; done
 	@$(BENCH_PYTHON) -c 'import torch' 2>/dev/null || { echo "== no PyTorch ($(BENCH_PYTHON)): nothing to pair with"; exit 0; }; \
 	 for b in step ops; do echo "== bench_$$b.py"; OMP_NUM_THREADS=2 $(BENCH_PYTHON) tests/bench/bench_$$b.py $(BUILD)/bench_$$b || exit 1; done
 
@@ -308,7 +307,7 @@ Description: Correctly rounded fp32 operators, a LLaVA-style model and unlearnin
 Version: $(VERSION)
 Cflags: -I$${includedir}
 Libs: -L$${libdir} -lpulseref
-Libs.private: -fopenmp $(LIBS)
+Libs.private: -pthread $(LIBS)
 endef
 export PKGCONFIG
 install: all
@@ -326,7 +325,7 @@ compiler:
 
 # What a program that links libpulseref.a needs besides.
 needed:
-	@echo -fopenmp $(LIBS)
+	@echo -pthread $(LIBS)
 
 where:
 	@echo $(BUILD)

@@ -6,8 +6,8 @@ set -u
 
 apt_needed="gcc libc6-dev make libopenblas0-openmp libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
 dnf_needed="gcc glibc-devel make openblas-openmp stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
-apt_extra="clang libomp-dev libclang-rt-dev libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross snakemake"
-dnf_extra="clang libomp-devel compiler-rt blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+apt_extra="clang libclang-rt-dev libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross snakemake"
+dnf_extra="clang compiler-rt blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
 
 # The compiler finds every header and the linker every library. OpenBLAS is only opened when the program runs, so a file is enough.
 needed_is_there() {
@@ -31,12 +31,11 @@ needed_is_there() {
 #include <jansson.h>
 #include <mpfr.h>
 #include <sha2.h>
-#include <omp.h>
 #include <stb/stb_image.h>
 #include <stb/stb_image_write.h>
-int main(void) { return omp_get_max_threads() < 1; }
+int main(void) { return 0; }
 TEXT
-    "${CC:-gcc}" -fopenmp "$probe/probe.c" -linih -ljansson -lmd -lcmocka -lmpfr -lgmp -lm -o "$probe/probe" 2>/dev/null
+    "${CC:-gcc}" "$probe/probe.c" -linih -ljansson -lmd -lcmocka -lmpfr -lgmp -lm -o "$probe/probe" 2>/dev/null
     there=$?
     rm -rf "$probe"
     return $there
@@ -47,9 +46,9 @@ extra_is_there() {
         command -v "$program" >/dev/null || return 1
     done
     for cross in aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do
-        printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' | "$cross" -fopenmp -static -x c - -o /dev/null 2>/dev/null || return 1
+        printf '#include <stdio.h>\nint main(void) { return puts(""); }\n' | "$cross" -static -x c - -o /dev/null 2>/dev/null || return 1
     done
-    echo 'int main(void) { return 0; }' | clang -fopenmp -fsanitize=address,fuzzer-no-link -x c - -o /dev/null 2>/dev/null || return 1
+    echo 'int main(void) { return 0; }' | clang -fsanitize=address,fuzzer-no-link -x c - -o /dev/null 2>/dev/null || return 1
     machine=$("${CC:-gcc}" -dumpmachine 2>/dev/null | sed 's/-pc-/-/;s/-unknown-/-/')
     ls "/usr/lib/$machine/blas/libblas.so.3" "/usr/lib/$machine/blis-openmp/libblis.so.4" >/dev/null 2>&1 || ls /usr/lib64/libcblas.so.3 /usr/lib64/libbliso.so.4 >/dev/null 2>&1
 }

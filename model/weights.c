@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/base/random.h"
+#include "tensor/base/team.h"
 
 static float std_of(const WeightLine *l)
 {
@@ -82,12 +83,15 @@ bool weights_index(Weights *w, Error *e)
     return true;
 }
 
+typedef struct { float *out, std; Random random; } Normal;
+
 /* RN(std * normal): the product of two floats, rounded once. */
-static void fill_normal(float *out, size_t n, float std, Random r)
+static void normal_part(const void *of, size_t begin, size_t end, size_t worker)
 {
-    #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i++)
-        out[i] = std * random_normal(r, i);
+    const Normal *n = of;
+    (void)worker;
+    for (size_t i = begin; i < end; i++)
+        n->out[i] = n->std * random_normal(n->random, i);
 }
 
 static bool start_one(Weight *w, const Planned *p, uint64_t seed, Arena *a)
@@ -97,7 +101,7 @@ static bool start_one(Weight *w, const Planned *p, uint64_t seed, Arena *a)
     if (!w->tensor.data)
         return false;
     if (p->std > 0 && p->start <= START_TABLE)
-        fill_normal(w->tensor.f32, n, p->std, random_for(seed, p->name));
+        team_run(n, 256, normal_part, &(Normal){ w->tensor.f32, p->std, random_for(seed, p->name) }, NULL);
     else
         for (size_t i = 0; i < n; i++)
             w->tensor.f32[i] = p->start == START_ONE;

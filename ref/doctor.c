@@ -3,7 +3,6 @@
 #include "ref/doctor.h"
 
 #include <jansson.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "ref/cli/options.h"
 #include "tensor/base/arena.h"
 #include "tensor/base/float.h"
+#include "tensor/base/team.h"
 #include "tensor/product/product.h"
 #include "tensor/product/engine.h"
 #include "tensor/op.h"
@@ -85,12 +85,17 @@ static void add_build(Findings *f)
 #endif
 }
 
+static void count_one(const void *count, size_t begin, size_t end, size_t worker)
+{
+    (void)begin, (void)end, (void)worker;
+    atomic_fetch_add(*(atomic_int *const *)count, 1);
+}
+
 /* Counts the threads that really start, because a limit of the system may leave fewer than were asked for. */
 static int threads_started(void)
 {
-    int count = 0;
-    #pragma omp parallel reduction(+ : count)
-    count++;
+    atomic_int count = 0, *of = &count;
+    team_each(count_one, &of, NULL);
     return count;
 }
 
@@ -101,23 +106,21 @@ static void add_machine(Findings *f)
         add_fact(f, "machine", arena_format(f->arena, "%s %s, %s", u.sysname, u.release, u.machine));
     const uint16_t one = 1;
     add_fact(f, "byte_order", *(const uint8_t *)&one ? "little" : "big");
-    add_fact(f, "processors", arena_format(f->arena, "%d", omp_get_num_procs()));
+    add_fact(f, "processors", arena_format(f->arena, "%zu", team_processors()));
     add_fact(f, "threads", arena_format(f->arena, "%d", threads_started()));
 }
 
 static void add_settings(Findings *f)
 {
     static const char *const names[] = {
-        "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_DYNAMIC", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE",
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE",
     };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         if (getenv(names[k]))
             add_fact(f, names[k], getenv(names[k]));
-    if (omp_get_max_threads() > omp_get_num_procs())
+    if (team_size() > team_processors())
         f->advice[f->advices++] = "there are more threads than processors: set OMP_NUM_THREADS lower; the answers are the same, "
                                   "only slower";
-    if (!getenv("OMP_WAIT_POLICY"))
-        f->advice[f->advices++] = "on a machine shared with other work, OMP_WAIT_POLICY=passive keeps waiting threads from spinning";
 }
 
 static void print_json(const Findings *f)

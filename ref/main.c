@@ -9,9 +9,9 @@
 #include <unistd.h>
 #include "ref/command.h"
 #include "ref/cli/environment.h"
-#include "ref/cli/threads.h"
 #include "ref/doctor.h"
 #include "ref/cli/table.h"
+#include "tensor/base/team.h"
 #include "tensor/op.h"
 
 #define COMMAND(name, check, usage, help) { #name, usage, help, check, command_##name },
@@ -88,7 +88,7 @@ static int finish(int status)
 static int run(const Command *c, int argc, char **argv)
 {
     Error e = { 0 };
-    if (!threads_check(&e))
+    if (!team_start(&e))
         return command_fail(&e);
     bool asks = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     if (c->exact && !asks && !environment_check(&e))
@@ -97,8 +97,7 @@ static int run(const Command *c, int argc, char **argv)
     return finish(status);
 }
 
-/* A library may end the process with exit code 1, as libgomp does where a thread cannot be started. That would read as
- * "different". */
+/* A library may end the process with exit code 1. That would read as "different". */
 static bool ending;                                     // main returns
 
 static void ended_by_others(void)

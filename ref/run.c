@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref run runs the PULSE protocol, from a config to its tables. */
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 #include "eval/manifest.h"
@@ -10,6 +9,7 @@
 #include "ref/report/report.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
+#include "tensor/base/team.h"
 
 typedef struct {
     const char *config, *stage, *audit, *workflow, *collect, *memory;
@@ -170,7 +170,7 @@ int command_run(int argc, char **argv)
     else if (good && w.collect)
         good = run_all_finished(&r, w.collect, &e) && collect(&r, NULL, 0, &e);
     else if (good)
-        good = w.stage ? run_one(&r, w.stage, &e) : whole_run(&r, omp_get_max_threads(), o.json && !w.audit, argc, words, &e);
+        good = w.stage ? run_one(&r, w.stage, &e) : whole_run(&r, (int)team_size(), o.json && !w.audit, argc, words, &e);
     if (good && w.audit && !plan && !w.stage && !w.workflow && !w.collect) {
         status = audit(&r, w.audit, o.json, &e);
         run_close(&r);

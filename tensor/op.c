@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "tensor/base/float.h"
+#include "tensor/base/team.h"
 
 bool call_refuse(const Call *c, const char *expected, Error *e)
 {
@@ -63,10 +64,14 @@ static bool output_fits(Call *c, Shape shape)
 
 static void kernel_run(Call *c)
 {
-    ArenaMark mark = arena_mark(c->scratch);
+    Arena *given = c->scratch;
     float_env_region(c->error);
-    c->op->kernel(c);
-    arena_release(c->scratch, mark);
+    c->scratch = arena_beside(given);
+    if (c->scratch) {
+        c->op->kernel(c);
+        arena_beside_end(given);
+    }
+    c->scratch = given;
 }
 
 bool call_shape(const Call *c, Shape *shape)
@@ -94,4 +99,18 @@ bool op_run(const Op *op, size_t n_in, const Tensor in[], const Attrs *attrs, Ar
         return false;
     *out = c.out;
     return true;
+}
+
+typedef struct { const Call *c; CallPart *run; } Parts;
+
+static void part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Parts *p = of;
+    (void)worker;
+    p->run(p->c, begin, end);
+}
+
+void call_parts(const Call *c, size_t n, size_t grain, CallPart *run)
+{
+    team_run(n, grain, part, &(Parts){ c, run }, c->error);
 }

@@ -94,8 +94,13 @@ struct Op {
  * c->out: where out.data is NULL, the result becomes a piece of c->scratch; otherwise it is written to out.data, and
  * `out` must be F32 of the result's shape. Inputs and output must not overlap. Returns false, with a sentence, when
  * something failed; the output then holds no meaning. Every thread that takes part looks at its control register
- * (float_env_region); float_env_check_threads, which tape_make calls, tests the arithmetic itself. */
+ * (float_env_region); float_env_check, which tape_make calls, tests the arithmetic itself. */
 bool call_run(Call *c);
+
+/* For kernels: runs the items 0 to n - 1 of a call on the threads of the team, at least `grain` at a time
+ * (tensor/base/team.h). */
+typedef void CallPart(const Call *c, size_t begin, size_t end);
+void call_parts(const Call *c, size_t n, size_t grain, CallPart *run);
 
 /* The shape of the result alone: checks the inputs, and runs no kernel. c->out is not looked at. */
 bool call_shape(const Call *c, Shape *shape);

@@ -10,7 +10,7 @@ enum { SCOPE_ROOM = 4096, OUTSIDE_MAX = 128 };
 Tape tape_make(Arena *arena, Error *error)
 {
     arena->error = error;
-    float_env_check_threads(error);
+    float_env_check(error);
     return (Tape){ .arena = arena, .error = error, .module = "" };
 }
 
@@ -18,7 +18,7 @@ void tape_reset(Tape *t)
 {
     arena_reset(t->arena);
     *t = (Tape){ .arena = t->arena, .error = t->error, .no_grad = t->no_grad, .checkpoint = t->checkpoint, .module = "" };
-    float_env_check_threads(t->error);
+    float_env_check(t->error);
 }
 
 static bool grow(Arena *a, void *array, size_t count, size_t *room)

@@ -2,6 +2,7 @@
 #include "model/image/augment.h"
 
 #include "tensor/base/random.h"
+#include "tensor/base/team.h"
 
 enum { AUGMENT_MAX = 1 << 24 };
 
@@ -30,6 +31,20 @@ static uint8_t augment_value(const Augment *g, uint8_t v, size_t k)
     return (uint8_t)(up < 0 ? 0 : up >= 255 ? 255 : (int)up);
 }
 
+typedef struct { const Image *in; uint8_t *rgb; const Augment *g; } Rows;
+
+static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Rows *r = of;
+    const size_t w = r->in->width, h = r->in->height;
+    (void)worker;
+    for (size_t y = begin; y < end; y++)
+        for (size_t i = 0; i < 3 * w; i++) {
+            size_t from = clamp_index(y, r->g->dy, h) * w + clamp_index(i / 3, r->g->dx, w), k = 3 * y * w + i;
+            r->rgb[k] = augment_value(r->g, r->in->rgb[3 * from + i % 3], k);
+        }
+}
+
 bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Arena *a, Error *e)
 {
     size_t w = in->width, h = in->height;
@@ -39,12 +54,7 @@ bool image_augment(Image *out, const Image *in, uint64_t seed, uint64_t use, Are
     if (!rgb)
         return error_no_memory(e, "no memory to augment a picture of %zu x %zu", w, h);
     Augment g = augment_draw(seed, use);
-    #pragma omp parallel for
-    for (size_t y = 0; y < h; y++)
-        for (size_t i = 0; i < 3 * w; i++) {
-            size_t from = clamp_index(y, g.dy, h) * w + clamp_index(i / 3, g.dx, w), k = 3 * y * w + i;
-            rgb[k] = augment_value(&g, in->rgb[3 * from + i % 3], k);
-        }
+    team_run(h, team_grain(256, 3 * w), rows_part, &(Rows){ in, rgb, &g }, NULL);
     *out = (Image){ .width = w, .height = h, .rgb = rgb };
     return true;
 }

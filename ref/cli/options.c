@@ -2,7 +2,6 @@
 #include "ref/cli/options.h"
 
 #include <getopt.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "ref/cli/table.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
+#include "tensor/base/team.h"
 
 enum { OWN_MAX = 24, COMMON = 4, THREADS_MAX = 1024 };
 
@@ -64,7 +64,7 @@ static bool use_threads(Options *o, const char *command, int64_t threads)
         return command_fail_text("%s: --threads %lld is out of range, expected 1 to %d", command, (long long)threads,
                                  THREADS_MAX), false;
     o->threads = (int)threads;
-    omp_set_num_threads(o->threads);
+    team_set_size((size_t)o->threads);
     return true;
 }
 

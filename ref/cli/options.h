@@ -43,7 +43,7 @@ typedef struct {
 
 typedef struct {
     bool   json, quiet;
-    int    threads;                      // 0: --threads was not given; otherwise OpenMP has been told
+    int    threads;                      // 0: --threads was not given; otherwise the team has been told
     char **operand;                      // the words that are no options, in their order; they stand in argv
     int    operands;
     // the last operand that begins with a dash, without a `--` before it; NULL: none

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Contexts: opening, the way in and out of every call, errors, texts and handles. */
-#include <omp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ref/cli/threads.h"
 #include "ref/door/door.h"
 #include "tensor/base/float.h"
+#include "tensor/base/team.h"
 #include "tensor/op.h"
 #include "tensor/product/product.h"
 
@@ -30,22 +27,13 @@ const char *pulse_error_text(const pulse_context *c)
     return c ? c->error.text : "the context is NULL, expected one that pulse_open gave";
 }
 
-/* --- fork: a child has no OpenMP threads but itself, and libgomp would wait for those of the parent --- */
-
-static atomic_bool forked;
-
-static void in_child(void) { atomic_store(&forked, true); }
-static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
-
-static int threads_now(const pulse_context *c) { return atomic_load(&forked) ? 1 : c->threads; }
-
 /* --- opening --- */
 
 static bool options_fit(pulse_context *c, const pulse_options *o)
 {
     if (o && (o->threads < 0 || o->threads > THREADS_MOST))
         return error_set(&c->error, "options: threads is %d, expected 0 to %d", (int)o->threads, THREADS_MOST);
-    c->threads = o && o->threads ? (int)o->threads : omp_get_max_threads();
+    c->threads = o && o->threads ? (size_t)o->threads : team_size();
     c->limit = o && o->memory_limit < SIZE_MAX ? (size_t)o->memory_limit : 0;
     c->scratch.limit = c->limit;
     return true;
@@ -53,17 +41,14 @@ static bool options_fit(pulse_context *c, const pulse_options *o)
 
 static bool sound(pulse_context *c)
 {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads_now(c));
-    bool good = (threads_now(c) == 1 || threads_check(&c->error)) && float_env_check_threads(&c->error)
-        && product_selftest(&c->error);
-    omp_set_num_threads(before);
+    const size_t before = team_set_size(c->threads);
+    bool good = team_start(&c->error) && float_env_check_threads(&c->error) && product_selftest(&c->error);
+    team_set_size(before);
     return good;
 }
 
 pulse_status pulse_open(const pulse_options *options, pulse_context **out)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!out)
         return PULSE_BAD_INPUT;
     Arena own = arena_make(NULL);
@@ -72,7 +57,6 @@ pulse_status pulse_open(const pulse_options *options, pulse_context **out)
         return PULSE_NO_MEMORY;
     c->own = own;
     c->scratch = arena_make(&c->error);
-    pthread_once(&once, watch_forks);
     c->refused = !options_fit(c, options) || !sound(c);
     return pulse_error_kind(c);
 }
@@ -99,23 +83,23 @@ static void scratch_forget(pulse_context *c)
 
 Door door_enter(pulse_context *c)
 {
-    Door d = { .context = c, .threads = omp_get_max_threads() };
+    Door d = { .context = c };
     if (!c || c->refused)
         return d;
     c->error.failed = false;
     c->error.kind = ERROR_NONE;
     c->error.text[0] = '\0';
     scratch_forget(c);
-    if (threads_now(c) != d.threads)
-        omp_set_num_threads(threads_now(c));
-    d.open = float_env_check_threads(&c->error);
+    d.threads = team_set_size(c->threads);
+    d.entered = true;
+    d.open = float_env_check(&c->error);
     return d;
 }
 
 pulse_status door_leave(Door d)
 {
-    if (d.context && omp_get_max_threads() != d.threads)
-        omp_set_num_threads(d.threads);
+    if (d.entered)
+        team_set_size(d.threads);
     return pulse_error_kind(d.context);
 }
 

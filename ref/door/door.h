@@ -26,7 +26,7 @@ struct pulse_context {
     Arena  own;              // holds this struct
     Arena  scratch;          // of the last call, texts for the caller included
     Error  error;            // of the last call
-    int    threads;
+    size_t threads;
     size_t limit;            // pulse_options.memory_limit
     bool   refused;          // pulse_open failed: every call does, with its sentence
 };
@@ -43,7 +43,7 @@ struct pulse_result {
     const char *json;
 };
 
-typedef struct { pulse_context *context; bool open; int threads; } Door;
+typedef struct { pulse_context *context; bool open, entered; size_t threads; } Door;
 
 Door door_enter(pulse_context *c);
 pulse_status door_leave(Door d);

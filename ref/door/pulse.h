@@ -49,7 +49,7 @@ typedef enum {
 typedef struct pulse_context pulse_context;
 
 typedef struct {
-    // OpenMP threads of a call; 0: as many as OpenMP gives to the thread that opens the context
+    // the most threads of a call; 0: OMP_NUM_THREADS, else as many as there are processors
     int32_t  threads;
     // bytes that the scratch memory of a call, a model, or the tape of a step may take, each; 0: no limit
     uint64_t memory_limit;
@@ -61,7 +61,7 @@ PULSE_API const char *pulse_version(void);
 
 /* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be
  * NULL. Where it fails and *out is not NULL, that context holds the sentence, refuses every call and must be closed.
- * Every later call checks the environment of all its threads again. */
+ * Every later call checks the environment of each thread that takes part. */
 PULSE_API pulse_status pulse_open(const pulse_options *options, pulse_context **out);
 PULSE_API void pulse_close(pulse_context *ctx);
 

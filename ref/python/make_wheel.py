@@ -4,7 +4,7 @@
     CC=gcc python3 ref/python/make_wheel.py pulse.o VERSION FOLDER
 
 pulse.o is the library as one object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The
-libraries that pulse.o needs are copied from the system under names of their own (libgomp.so.1 becomes plsgomp.so.1, in the file and in its
+libraries that pulse.o needs are copied from the system under names of their own (libjansson.so.4 becomes plsjansson.so.4, in the file and in its
 soname), so that a process that has them already, such as one with torch, keeps both apart. Needs a C compiler and readelf; no
 package of Python. The wheel has the same bytes whenever it is made from the same files."""
 import base64
@@ -19,7 +19,7 @@ import sys
 import zipfile
 
 SONAME = "libpulseref.so.0"
-BUNDLED = ("jansson", "inih", "md", "gomp")
+BUNDLED = ("jansson", "inih", "md")
 # What every Linux with glibc has, by the rules of the manylinux tags.
 SYSTEM = re.compile(r"lib(c|m|pthread|dl|rt)\.so\.\d|ld-linux.*|ld64\.so\.\d")
 SUMMARY = "The reference of unlearning in LLaVA-style models as functions: operators, losses and steps, correctly rounded"

@@ -159,7 +159,7 @@ def engine():
 
 
 def configure(threads=0, memory_limit=0):
-    """From now on each call uses this many threads (0: as OpenMP says), and at most this many bytes for its scratch memory, a model, or the
+    """From now on each call uses this many threads (0: OMP_NUM_THREADS), and at most this many bytes for its scratch memory, a model, or the
     tape of a step (0: no limit)."""
     global _options
     if not (0 <= threads < 2**31 and 0 <= memory_limit < 2**64):

@@ -17,6 +17,7 @@ struct ArenaChunk {
     ArenaChunk *next;
     size_t size, at;           // how many bytes follow this header, and how many of them are given out
     unsigned char *base;       // 64-byte aligned
+    Arena *beside;             // arena_beside of the arena whose first chunk this is; NULL: none yet
 };
 
 #ifdef PULSE_SANITIZED
@@ -175,10 +176,37 @@ void arena_reset(Arena *a)
     arena_release(a, (ArenaMark){ NULL, 0, 0 });
 }
 
+/* The first chunk has it. */
+Arena *arena_beside(Arena *a)
+{
+    ArenaChunk *c = a->first ? a->first : chunk_with_room(a, 1);
+    if (c && !c->beside && (c->beside = malloc(sizeof *c->beside)))
+        *c->beside = arena_make(a->error);
+    if (!c || !c->beside) {
+        error_no_memory(a->error, "no memory for an arena beside another");
+        return NULL;
+    }
+    c->beside->error = a->error;
+    c->beside->limit = a->limit > a->used ? a->limit - a->used : a->limit ? 1 : 0;
+    return c->beside;
+}
+
+void arena_beside_end(Arena *a)
+{
+    Arena *beside = a->first->beside;
+    if (a->used + beside->peak > a->peak)
+        a->peak = a->used + beside->peak;
+    arena_reset(beside);
+    beside->peak = 0;
+}
+
 void arena_free(Arena *a)
 {
     for (ArenaChunk *c = a->first, *next; c; c = next) {
         next = c->next;
+        if (c->beside)
+            arena_free(c->beside);
+        free(c->beside);
         atomic_fetch_sub(&reserved, c->size);
         free(c->base);
         free(c);

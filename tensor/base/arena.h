@@ -51,4 +51,11 @@ void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t 
 void      arena_reset(Arena *a);                  // takes back everything and keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 
+/* A second arena, for what is gone at the end of a call while the results stay in `a`. So the memory of one call serves
+ * the next one, and is still in the caches of the threads that wrote it. Its pieces count as those of `a` do, for the
+ * limit and for the peak. arena_beside_end takes all of them back; arena_free(a) frees both. NULL: no memory, and the
+ * Error says so. */
+Arena    *arena_beside(Arena *a);
+void      arena_beside_end(Arena *a);
+
 #endif

@@ -2,6 +2,7 @@
 #include "tensor/base/float.h"
 
 #include <stdatomic.h>
+#include "tensor/base/team.h"
 
 /* Each test computes with volatile operands, so it sees the machine and not the compiler. */
 static const char *environment_fault(void)
@@ -30,26 +31,26 @@ bool float_env_check(Error *e)
                                                         "underflow was expected", fault) : true;
 }
 
-static bool thread_is_wrong(Error *e)
+void float_env_tell(Error *e)
 {
-    return error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: an OpenMP thread flushes subnormals or rounds "
-                                                "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+    error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: a thread flushes subnormals or rounds "
+                                         "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
+}
+
+static void look(const void *right, size_t begin, size_t end, size_t worker)
+{
+    (void)begin, (void)end, (void)worker;
+    if (environment_fault())
+        atomic_store(*(atomic_bool *const *)right, false);
 }
 
 bool float_env_check_threads(Error *e)
 {
-    atomic_bool right = true;
-    #pragma omp parallel
-    if (environment_fault())
-        atomic_store(&right, false);
+    atomic_bool right = true, *of = &right;
     if (!float_env_check(e))
         return false;
-    return atomic_load(&right) ? true : thread_is_wrong(e);
-}
-
-void float_env_tell(Error *e)
-{
-    #pragma omp critical(float_env_tell)
-    if (e)
-        thread_is_wrong(e);
+    team_each(look, &of, NULL);
+    if (!right)
+        float_env_tell(e);
+    return right;
 }

@@ -40,12 +40,12 @@ static inline int64_t float_key(float x)
 
 /* False, with a sentence, when this thread rounds otherwise, flushes subnormals or keeps excess precision. */
 bool float_env_check(Error *e);
-/* The same for every OpenMP thread. */
+/* The same for every thread of the team. */
 bool float_env_check_threads(Error *e);
 
-/* The same for the thread that calls it, inside a parallel region; it is cheap enough for each piece of work. Where the
- * thread's control register is not as expected, the sentence is left in `e`, which all threads share. With `e` NULL
- * nothing is checked. */
+/* The same for the thread that calls it; it is cheap enough for each operator. Where the thread's control register is not
+ * as expected, the sentence is left in `e`. With `e` NULL nothing is checked. team_run calls it on each thread that
+ * takes part. */
 void float_env_tell(Error *e);
 static inline void float_env_region(Error *e)
 {

@@ -8,12 +8,13 @@
  * With a causal mask query i sees the keys j <= i + k_count - q_count. The sums run over those alone, and the scores of the other keys
  * are +0. The operators are of class A: the floats are widened, the built-in kernel sums, the rounding test decides, and Exact
  * decides the rest (attention_task.c). One thread computes one head of one segment. */
-#include <omp.h>
 #include <string.h>
-#include "tensor/base/float.h"
+#include "tensor/base/team.h"
 #include "tensor/ops/attention_task.h"
 #include "tensor/product/rounding.h"
 #include "tensor/ops.h"
+
+enum { GRAIN = 1 << 16 };               // multiplications
 
 extern const Op op_record_attention_scores, op_record_attention_mix, op_record_attention_mix_t;
 
@@ -96,29 +97,43 @@ static bool mix_t_shape(const Call *c, Shape *out, Error *e)
 
 typedef size_t (*Work)(const Task *t);
 
+typedef struct {
+    const Call *c;
+    const Segment *segments;
+    size_t heads;
+    bool   scores_out;
+    Work   work;
+    double *scratch;                    // room doubles for each worker
+    size_t room;
+    _Atomic size_t *left;
+} Heads;
+
+static void heads_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Heads *h = of;
+    const Call *c = h->c;
+    for (size_t k = begin; k < end; k++) {
+        const Segment *s = h->segments + k / h->heads;
+        Task t = { c->attrs, *s, k % h->heads, call_value(c, 0)->f32 + (h->scores_out ? 0 : s->scores), call_value(c, 1)->f32,
+                   c->out.f32 + (h->scores_out ? s->scores : 0), h->scratch + worker * h->room, k == 0 ? c->error : NULL };
+        *h->left += h->work(&t);
+    }
+}
+
 /* Runs `work` for every head of every segment. `heads` are those of the queries or, for mix_t, of the keys. The scores are the result
  * (scores_out) or the first input. */
 static void run(const Call *c, size_t heads, bool scores_out, Work work)
 {
     Arena *arena = c->scratch;
     ArenaMark mark = arena_mark(arena);
-    size_t room = attention_room(c->attrs) + 8, tasks = c->attrs->index_count / 4 * heads, left = 0;
-    size_t threads = omp_in_parallel() || tasks < 2 ? 1 : (size_t)omp_get_max_threads();
+    size_t room = attention_room(c->attrs) + 8, segments = c->attrs->index_count / 4, tasks = segments * heads;
+    _Atomic size_t left = 0;
     const Segment *s = attention_segments(c);
-    double *scratch = arena_array(arena, threads * room, sizeof *scratch);
+    double *scratch = arena_array(arena, team_size() * room, sizeof *scratch);
     if (s && scratch) {
-        #pragma omp parallel num_threads((int)threads) reduction(+ : left)
-        {
-            float_env_region(c->error);
-            #pragma omp for schedule(dynamic) nowait
-            for (size_t k = 0; k < tasks; k++) {
-                size_t first = s[k / heads].scores;
-                Task t = { c->attrs, s[k / heads], k % heads, call_value(c, 0)->f32 + (scores_out ? 0 : first), call_value(c, 1)->f32,
-                           c->out.f32 + (scores_out ? first : 0), scratch + (size_t)omp_get_thread_num() * room,
-                           k == 0 ? c->error : NULL };
-                left += work(&t);
-            }
-        }
+        const Heads all = { c, s, heads, scores_out, work, scratch, room, &left };
+        size_t multiplications = tasks ? s[segments].scores / tasks * (size_t)c->attrs->n[ATTENTION_HEAD_DIM] : 0;
+        team_run(tasks, team_grain(GRAIN, multiplications), heads_part, &all, c->error);
         product_count(shape_size(c->out.shape), left);
     }
     arena_release(arena, mark);

@@ -2,8 +2,11 @@
 /* The softmax of attention and its derivative: the rows of softmax.c, over the keys that each query sees. A block is
  * one head of one segment; the blocks are independent of each other. */
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/ops/attention.h"
 #include "tensor/ops/softmax.h"
+
+enum { GRAIN = 4096 };                   // scores
 
 static size_t longest(const Call *c)
 {
@@ -54,46 +57,71 @@ static void tell_undecided(const Call *c, const Segment *s, size_t at)
     softmax_undecided(c, call_value(c, 0)->f32 + at - column, attention_allowed(c->attrs, s, row % s->q_count), row, column);
 }
 
+/* A block is the scores of one head in one segment. */
+typedef struct { const Call *c; const Segment *segments; const SoftmaxRoom *room; _Atomic size_t *undecided; } Blocks;
+
+static size_t block_count(const Call *c) { return c->attrs->index_count / 4 * (size_t)c->attrs->n[ATTENTION_HEADS]; }
+
+static size_t block_at(const Blocks *b, size_t block, const Segment **segment)
+{
+    size_t heads = (size_t)b->c->attrs->n[ATTENTION_HEADS];
+    const Segment *s = *segment = b->segments + block / heads;
+    return s->scores + block % heads * s->q_count * s->k_count;
+}
+
+/* The blocks of a part: enough scores, if all blocks are as large as they are on average. */
+static size_t block_grain(const Call *c)
+{
+    return team_grain(GRAIN, block_count(c) ? shape_size(c->out.shape) / block_count(c) : 0);
+}
+
+static void softmax_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Blocks *b = of;
+    const Segment *s;
+    for (size_t k = begin; k < end; k++) {
+        size_t at = block_at(b, k, &s);
+        team_least(b->undecided, softmax_block(b->c, s, at, softmax_room_of(b->room, worker)));
+    }
+}
+
 static void softmax_kernel(const Call *c)
 {
-    size_t heads = (size_t)c->attrs->n[ATTENTION_HEADS], blocks = c->attrs->index_count / 4 * heads, undecided = SIZE_MAX;
+    _Atomic size_t undecided = SIZE_MAX;
     SoftmaxRoom room = softmax_room(c, longest(c));
     Segment *s = attention_segments(c);
     if (!room.all || !s)
         return;
-
-    #pragma omp parallel for schedule(static) reduction(min : undecided)
-    for (size_t b = 0; b < blocks; b++) {
-        float_env_region(c->error);
-        const Segment *mine = s + b / heads;
-        size_t at = softmax_block(c, mine, mine->scores + b % heads * mine->q_count * mine->k_count, softmax_room_mine(&room));
-        undecided = at < undecided ? at : undecided;
-    }
+    team_run(block_count(c), block_grain(c), softmax_part, &(Blocks){ c, s, &room, &undecided }, c->error);
     if (undecided != SIZE_MAX)
         tell_undecided(c, s, undecided);
     softmax_room_release(c, &room);
 }
 
+static void grad_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Blocks *b = of;
+    const Call *c = b->c;
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
+    const Segment *s;
+    (void)worker;
+    for (size_t k = begin; k < end; k++) {
+        size_t at = block_at(b, k, &s);
+        for (size_t i = 0; i < s->q_count; i++, at += s->k_count) {
+            size_t n = attention_allowed(c->attrs, s, i);
+            softmax_grad_row(p + at, dp + at, n, c->out.f32 + at);
+            memset(c->out.f32 + at + n, 0, (s->k_count - n) * sizeof(float));
+        }
+    }
+}
+
 static void grad_kernel(const Call *c)
 {
-    size_t heads = (size_t)c->attrs->n[ATTENTION_HEADS], blocks = c->attrs->index_count / 4 * heads;
-    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
     ArenaMark mark = arena_mark(c->scratch);
     Segment *s = attention_segments(c);
     if (!s)
         return;
-
-    #pragma omp parallel for schedule(static)
-    for (size_t b = 0; b < blocks; b++) {
-        float_env_region(c->error);
-        const Segment *mine = s + b / heads;
-        size_t at = mine->scores + b % heads * mine->q_count * mine->k_count;
-        for (size_t i = 0; i < mine->q_count; i++, at += mine->k_count) {
-            size_t n = attention_allowed(c->attrs, mine, i);
-            softmax_grad_row(p + at, dp + at, n, c->out.f32 + at);
-            memset(c->out.f32 + at + n, 0, (mine->k_count - n) * sizeof(float));
-        }
-    }
+    team_run(block_count(c), block_grain(c), grad_part, &(Blocks){ c, s, NULL, NULL }, c->error);
     arena_release(c->scratch, mark);
 }
 

@@ -5,13 +5,14 @@
  * One thread sums each output in binary64. The error of a tree of additions of height h is at most h u sum |terms|, because products
  * of two floats are exact. An Exact decides what the rounding test leaves undecided. A zero is +0. */
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, CHUNK = 2048, PARALLEL = 1 << 15 };
+enum { GROUP = 4, BLOCK = GROUP * LANES, ROWS = 64, GRAIN = 1 << 13 };
 
 /* --- column_sum and column_dot --- */
 
@@ -77,18 +78,23 @@ CLONES static void block_dot(const Columns *c, size_t j) { column_block(c, j, BL
 CLONES static void rest_sum(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, false); }
 CLONES static void rest_dot(const Columns *c, size_t j)  { column_block(c, j, c->cols - j, true); }
 
+/* The blocks begin to end - 1 of columns. */
+static void columns_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Columns *x = of;
+    (void)worker;
+    for (size_t j = begin * BLOCK; j < end * BLOCK; j += BLOCK)
+        if (x->cols - j >= BLOCK)
+            (x->b ? block_dot : block_sum)(x, j);
+        else
+            (x->b ? rest_dot : rest_sum)(x, j);
+}
+
 static void columns_kernel(const Call *c)
 {
     Shape s = call_value(c, 0)->shape;
     Columns x = { call_value(c, 0)->f32, c->n_in > 1 ? call_value(c, 1)->f32 : NULL, shape_rows(s), shape_cols(s), c->out.f32 };
-    #pragma omp parallel for schedule(static) if (x.rows * x.cols > PARALLEL)
-    for (size_t j = 0; j < x.cols; j += BLOCK) {
-        float_env_region(c->error);
-        if (x.cols - j >= BLOCK)
-            (x.b ? block_dot : block_sum)(&x, j);
-        else
-            (x.b ? rest_dot : rest_sum)(&x, j);
-    }
+    team_run((x.cols + BLOCK - 1) / BLOCK, team_grain(GRAIN, x.rows * BLOCK), columns_part, &x, c->error);
 }
 
 static bool columns_shape(const Call *c, Shape *out, Error *e)
@@ -197,12 +203,7 @@ CLONES static void add_chunk(const Call *c, size_t begin, size_t end)
 
 static void sum_n_kernel(const Call *c)
 {
-    size_t n = shape_size(c->out.shape);
-    #pragma omp parallel for schedule(static) if (n > PARALLEL)
-    for (size_t j = 0; j < n; j += CHUNK) {
-        float_env_region(c->error);
-        (c->n_in == 2 && !tier_force ? add_chunk : sum_chunk)(c, j, n - j < CHUNK ? n : j + CHUNK);
-    }
+    call_parts(c, shape_size(c->out.shape), GRAIN, c->n_in == 2 && !tier_force ? add_chunk : sum_chunk);
 }
 
 static bool sum_n_shape(const Call *c, Shape *out, Error *e)

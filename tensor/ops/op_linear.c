@@ -6,6 +6,7 @@
  *     lora_merge  w'[m,k] = RN(w[m,k] + s sum_r b[m,r] a[r,k])
  *
  * Class A: see tensor/product/product.h. Weights may be stored as F16 or BF16; they are widened exactly. */
+#include "tensor/base/team.h"
 #include "tensor/exact/simd.h"
 #include "tensor/product/product.h"
 #include "tensor/ops.h"
@@ -85,12 +86,19 @@ static void bound_columns(const ProductBound *p, size_t j0, size_t j1)
     }
 }
 
+static void bound_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const ProductBound *p = of;
+    size_t m = shape_cols(p->r->call->out.shape), wide = PANEL * LANES;
+    (void)worker;
+    for (size_t j = begin * wide; j < m && j < end * wide; j += wide)
+        bound_columns(p, j, j + wide < m ? j + wide : m);
+}
+
 static void product_bound(ProductBound p)
 {
     size_t m = shape_cols(p.r->call->out.shape), wide = PANEL * LANES;
-    #pragma omp parallel for schedule(static) if (p.r->size * p.inner > 65536)
-    for (size_t j = 0; j < m; j += wide)
-        bound_columns(&p, j, j + wide < m ? j + wide : m);
+    team_run((m + wide - 1) / wide, p.r->size * p.inner > 65536 ? 1 : m, bound_part, &p, NULL);
 }
 
 /* --- linear --- */

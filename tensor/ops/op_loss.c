@@ -4,11 +4,14 @@
  * A method states the gradient of its loss itself: dz = c (p - q), with a scalar c of its own. That gradient is recorded as the
  * operator logit_grad or logit_grad_label, and handed to tape_seed. */
 #include <inttypes.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
+
+enum { GRAIN = 4096 };                   // logits
 
 static bool is_matrix(const Call *c, size_t k)
 {
@@ -44,22 +47,30 @@ static bool nll_shape(const Call *c, Shape *out, Error *e)
     return labels_fit(c, e);
 }
 
+typedef struct { const Call *c; const SoftmaxRoom *room; _Atomic size_t *undecided; } Losses;
+
+static void nll_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Losses *l = of;
+    const size_t cols = call_value(l->c, 0)->shape.dim[1];
+    for (size_t r = begin; r < end; r++) {
+        const float *z = call_value(l->c, 0)->f32 + r * cols;
+        int32_t y = l->c->attrs->index[r];
+        l->c->out.f32[r] = 0.0f;
+        if (y >= 0 && nll_row(z, cols, (size_t)y, softmax_room_of(l->room, worker), l->c->out.f32 + r) < cols)
+            team_least(l->undecided, r);
+    }
+}
+
 static void nll_kernel(const Call *c)
 {
-    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1], undecided = SIZE_MAX;
+    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
+    _Atomic size_t undecided = SIZE_MAX;
     const float *z = call_value(c, 0)->f32;
     SoftmaxRoom room = softmax_room(c, cols);
     if (!room.all)
         return;
-
-    #pragma omp parallel for schedule(static) reduction(min : undecided)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        int32_t y = c->attrs->index[r];
-        c->out.f32[r] = 0.0f;
-        if (y >= 0 && nll_row(z + r * cols, cols, (size_t)y, softmax_room_mine(&room), c->out.f32 + r) < cols && r < undecided)
-            undecided = r;
-    }
+    team_run(rows, team_grain(GRAIN, cols), nll_part, &(Losses){ c, &room, &undecided }, c->error);
     if (undecided != SIZE_MAX)
         softmax_undecided(c, z + undecided * cols, cols, undecided, (size_t)c->attrs->index[undecided]);
     softmax_room_release(c, &room);
@@ -108,18 +119,23 @@ static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-static void logit_grad_kernel(const Call *c)
+/* Rows of logits do not depend on each other. */
+static void by_row(const Call *c, CallPart *run)
 {
-    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
-    const float *p = call_value(c, 0)->f32, *q = call_value(c, 1)->f32, *scale = call_value(c, 2)->f32;
+    Shape s = call_value(c, 0)->shape;
+    call_parts(c, s.dim[0], team_grain(GRAIN, s.dim[1]), run);
+}
 
-    #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
+static void logit_grad_part(const Call *c, size_t begin, size_t end)
+{
+    const size_t cols = c->out.shape.dim[1];
+    const float *p = call_value(c, 0)->f32, *q = call_value(c, 1)->f32, *scale = call_value(c, 2)->f32;
+    for (size_t r = begin; r < end; r++)
         for (size_t k = r * cols; k < (r + 1) * cols; k++)
             c->out.f32[k] = round_sum((double)scale[r] * (double)p[k], -((double)scale[r] * (double)q[k])) + 0.0f;
-    }
 }
+
+static void logit_grad_kernel(const Call *c) { by_row(c, logit_grad_part); }
 
 /* Bound: one u for p - q or for the products, one for the factor, and one to spare. */
 static void logit_grad_bound(BoundRule *r)
@@ -154,14 +170,11 @@ static bool logit_grad_label_shape(const Call *c, Shape *out, Error *e)
     return labels_fit(c, e);
 }
 
-static void logit_grad_label_kernel(const Call *c)
+static void logit_grad_label_part(const Call *c, size_t begin, size_t end)
 {
-    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
+    const size_t cols = c->out.shape.dim[1];
     const float *p = call_value(c, 0)->f32, *scale = call_value(c, 1)->f32;
-
-    #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
+    for (size_t r = begin; r < end; r++) {
         int32_t y = c->attrs->index[r];
         const float *pr = p + r * cols;
         float *dz = c->out.f32 + r * cols;
@@ -171,6 +184,8 @@ static void logit_grad_label_kernel(const Call *c)
             dz[y] = round_sum((double)scale[r] * (double)pr[y], -(double)scale[r]) + 0.0f;
     }
 }
+
+static void logit_grad_label_kernel(const Call *c) { by_row(c, logit_grad_label_part); }
 
 static void logit_grad_label_bound(BoundRule *r)
 {
@@ -247,17 +262,15 @@ static bool kl_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-static void kl_kernel(const Call *c)
+static void kl_part(const Call *c, size_t begin, size_t end)
 {
-    size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
+    const size_t cols = call_value(c, 0)->shape.dim[1];
     const float *pr = call_value(c, 0)->f32, *lr = call_value(c, 1)->f32, *l = call_value(c, 2)->f32;
-
-    #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
+    for (size_t r = begin; r < end; r++)
         c->out.f32[r] = kl_row(pr + r * cols, lr + r * cols, l + r * cols, cols);
-    }
 }
+
+static void kl_kernel(const Call *c) { by_row(c, kl_part); }
 
 /* Bound: (V + 3) u sum |terms| for V terms, each of which has one difference and one product. */
 static void kl_bound(BoundRule *r)

@@ -11,13 +11,14 @@
  * these integers (big.h). A zero is +0. All elements of a row are NaN when one of x or dn is infinite or NaN, or when V = 0 (eps = 0,
  * and all numbers of the row are zero or, for layernorm, equal). */
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/big.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { PARALLEL = 1 << 14, COLS_MAX = 1 << 24 };
+enum { GRAIN = 1 << 13, COLS_MAX = 1 << 24 };
 
 /* A row of one of the four operators. dn is NULL in the two forward ones. */
 typedef struct {
@@ -229,15 +230,22 @@ CLONES static void rmsnorm_dx_row(const Row *r)   { row_backward(r); }
 
 /* --- The operators. --- */
 
+typedef struct { const Call *c; size_t cols; bool centred; void (*row)(const Row *); } Rows;
+
+static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Rows *r = of;
+    const Call *c = r->c;
+    const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
+    (void)worker;
+    for (size_t at = begin * r->cols; at < end * r->cols; at += r->cols)
+        r->row(&(Row){ x + at, dn ? dn + at : NULL, c->out.f32 + at, r->cols, c->attrs->f[NORM_EPS], r->centred });
+}
+
 static void each_row(const Call *c, bool centred, void (*row)(const Row *))
 {
     size_t cols = shape_cols(c->out.shape), rows = cols ? shape_size(c->out.shape) / cols : 0;
-    const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
-    #pragma omp parallel for schedule(static) if (rows * cols > PARALLEL)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        row(&(Row){ x + r * cols, dn ? dn + r * cols : NULL, c->out.f32 + r * cols, cols, c->attrs->f[NORM_EPS], centred });
-    }
+    team_run(rows, team_grain(GRAIN, cols), rows_part, &(Rows){ c, cols, centred, row }, c->error);
 }
 
 static void layernorm_kernel(const Call *c)    { each_row(c, true, layernorm_row); }

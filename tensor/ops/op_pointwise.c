@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums, products and scalings, element by element, with one rounding each. Signs of zero are IEEE's; a NaN is
  * 0x7fc00000. */
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { CHUNK = 4096, WORTH_THREADS = 32768 };
+enum { GRAIN = 16384 };
 
 /* --- shapes --- */
 
@@ -35,16 +36,8 @@ static bool shape_by_column(const Call *c, Shape *out, Error *e)
 
 /* --- loops --- */
 
-/* Runs elements [begin, end) of a call, chunk by chunk; elements do not depend on each other. */
-static void by_chunk(const Call *c, void (*run)(const Call *c, size_t begin, size_t end))
-{
-    size_t n = shape_size(c->out.shape);
-    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
-    for (size_t begin = 0; begin < n; begin += CHUNK) {
-        float_env_region(c->error);
-        run(c, begin, n - begin < CHUNK ? n : begin + CHUNK);
-    }
-}
+/* Elements do not depend on each other. */
+static void by_element(const Call *c, CallPart *run) { call_parts(c, shape_size(c->out.shape), GRAIN, run); }
 
 /* y_k = RN(f(k)), f one operation of IEEE 754 on floats. */
 #define NATIVE(name, expression)                                                                    \
@@ -58,7 +51,7 @@ CLONES static void name##_run(const Call *c, size_t begin, size_t end)          
         y[k] = z == z ? z : float_nan();                                                            \
     }                                                                                               \
 }                                                                                                   \
-static void name##_kernel(const Call *c) { by_chunk(c, name##_run); }
+static void name##_kernel(const Call *c) { by_element(c, name##_run); }
 
 /* --- a b + c --- */
 
@@ -177,7 +170,7 @@ static void axpy_run(const Call *c, size_t begin, size_t end)
                  c->out.f32 + begin, end - begin);
 }
 
-static void axpy_kernel(const Call *c) { by_chunk(c, axpy_run); }
+static void axpy_kernel(const Call *c) { by_element(c, axpy_run); }
 
 static void axpy_vjp(Tape *t, Node *y, Node *dy)
 {
@@ -219,7 +212,7 @@ CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
     }
 }
 
-static void ratio_kernel(const Call *c) { by_chunk(c, ratio_run); }
+static void ratio_kernel(const Call *c) { by_element(c, ratio_run); }
 
 static void ratio_vjp(Tape *t, Node *y, Node *dy)
 {
@@ -256,30 +249,41 @@ CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
     }
 }
 
+/* The operands of a row: x, out, and the vectors that all rows share. */
+typedef struct { const Call *c; size_t cols; const float *w, *b; } Rows;
+
+static void mul_rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Rows *r = of;
+    (void)worker;
+    for (size_t k = begin * r->cols; k < end * r->cols; k += r->cols)
+        mul_row(r->c->in[0].f32 + k, r->w, r->c->out.f32 + k, r->cols);
+}
+
 static void mul_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = call_value(c, 0)->f32, *w = tensor_floats(&c->in[1], c->scratch);
+    const float *w = tensor_floats(&c->in[1], c->scratch);
     if (!w)
         return;
-    #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        mul_row(x + r * cols, w, c->out.f32 + r * cols, cols);
-    }
+    team_run(rows, team_grain(GRAIN, cols), mul_rows_part, &(Rows){ c, cols, w, NULL }, c->error);
+}
+
+static void affine_rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Rows *r = of;
+    (void)worker;
+    for (size_t k = begin * r->cols; k < end * r->cols; k += r->cols)
+        multiply_add((Run){ r->c->in[0].f32 + k, 1 }, (Run){ r->w, 1 }, (Run){ r->b, 1 }, r->c->out.f32 + k, r->cols);
 }
 
 static void affine_rows_kernel(const Call *c)
 {
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *x = call_value(c, 0)->f32, *g = tensor_floats(&c->in[1], c->scratch), *b = tensor_floats(&c->in[2], c->scratch);
+    const float *g = tensor_floats(&c->in[1], c->scratch), *b = tensor_floats(&c->in[2], c->scratch);
     if (!g || !b)
         return;
-    #pragma omp parallel for schedule(static) if (rows * cols > WORTH_THREADS)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        multiply_add((Run){ x + r * cols, 1 }, (Run){ g, 1 }, (Run){ b, 1 }, c->out.f32 + r * cols, cols);
-    }
+    team_run(rows, team_grain(GRAIN, cols), affine_rows_part, &(Rows){ c, cols, g, b }, c->error);
 }
 
 static void mul_rows_vjp(Tape *t, Node *y, Node *dy)

@@ -5,13 +5,14 @@
  * 2^-53, because squares and products of two floats are exact. An Exact adds again what the rounding test leaves
  * undecided; a mean or a root is then compared with the midpoint between the two floats that are left. A zero is +0.
  * Where a term is infinite or NaN, the result is what IEEE 754 gives, which does not depend on the order. */
+#include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { CHUNK = 4096, PARALLEL = 1 << 15 };
+enum { CHUNK = 4096, GRAIN = 4 };        // numbers; chunks
 
 /* --- Sums of adjacent numbers. --- */
 
@@ -33,8 +34,20 @@ SIMD Total chunk(const float *x, size_t n, bool squares)
 CLONES static void chunk_plain(const float *x, size_t n, Total *t)   { *t = chunk(x, n, false); }
 CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chunk(x, n, true); }
 
+typedef struct { const float *x; size_t n; bool squares; Total *each; } Chunks;
+
+static void chunks_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Chunks *c = of;
+    (void)worker;
+    for (size_t k = begin; k < end; k++) {
+        size_t left = c->n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
+        (c->squares ? chunk_squares : chunk_plain)(c->x + k * CHUNK, m, &c->each[k]);
+    }
+}
+
 /* The height h of the tree: ceil(CHUNK / LANES) - 1 additions in a lane (the first one adds to 0 and is exact), 3 for
- * the lanes, and one for each chunk but the first. OpenMP adds the chunks in any order, which the rounding test hides.
+ * the lanes, and one for each chunk but the first.
  *
  *     the sum                   h u size
  *     the division of a mean    u |result|
@@ -44,19 +57,18 @@ CLONES static void chunk_squares(const float *x, size_t n, Total *t) { *t = chun
  * The difference covers the computed `size`, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
 static Total total(const Call *c, const float *x, size_t n, bool squares)
 {
-    double sum = 0, size = 0;
+    ArenaMark mark = arena_mark(c->scratch);
     size_t chunks = (n + CHUNK - 1) / CHUNK;
-    #pragma omp parallel for schedule(static) reduction(+ : sum, size) if (n > PARALLEL)
-    for (size_t k = 0; k < chunks; k++) {
-        float_env_region(c->error);
-        Total t;
-        size_t left = n - k * CHUNK, m = left < CHUNK ? left : CHUNK;
-        (squares ? chunk_squares : chunk_plain)(x + k * CHUNK, m, &t);
-        sum += t.sum;
-        size += t.size;
+    Total *each = arena_array(c->scratch, chunks, sizeof *each), all = { 0 };
+    if (each)
+        team_run(chunks, GRAIN, chunks_part, &(Chunks){ x, n, squares, each }, c->error);
+    for (size_t k = 0; each && k < chunks; k++) {
+        all.sum += each[k].sum;
+        all.size += each[k].size;
     }
-    double height = (double)(((n < CHUNK ? n : CHUNK) + LANES - 1) / LANES + 1 + chunks);
-    return (Total){ sum, size, height };
+    all.h = (double)(((n < CHUNK ? n : CHUNK) + LANES - 1) / LANES + 1 + chunks);
+    arena_release(c->scratch, mark);
+    return all;
 }
 
 static void exact_range(Exact *s, const float *x, size_t n, bool squares)

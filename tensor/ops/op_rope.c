@@ -7,8 +7,8 @@
  * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test
  * adds u (|v| + e), so that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded
  * to odd first (round_sum). Source: Su et al., RoFormer, 2021. */
-#include <omp.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
@@ -51,7 +51,7 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
     }
 }
 
-enum { SPAN = 512 };                    // numbers of a row that are turned at once: whole heads
+enum { SPAN = 512, GRAIN = 8192 };      // numbers of a row that are turned at once: whole heads; numbers of a part
 
 /* Copies `heads` heads from x to y with the halves of each exchanged. */
 static void swap_halves(const float *x, size_t heads, size_t half, float *y)
@@ -99,12 +99,10 @@ static void head_turn(const float *x, const float *cos, const float *sin, float 
     }
 }
 
-static void rotate(const Call *c, float sign)
+static void rotate(const Call *c, float sign, size_t begin, size_t end)
 {
-    size_t rows = c->out.shape.dim[0], cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[ROPE_HEADS], half = cols / (2 * heads);
-    #pragma omp parallel for schedule(static) if (rows * cols > 8192)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
+    size_t cols = c->out.shape.dim[1], heads = (size_t)c->attrs->n[ROPE_HEADS], half = cols / (2 * heads);
+    for (size_t r = begin; r < end; r++) {
         size_t position = (size_t)c->attrs->index[r];
         const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half, *x = c->in[0].f32 + r * cols;
         float *y = c->out.f32 + r * cols;
@@ -117,8 +115,13 @@ static void rotate(const Call *c, float sign)
     }
 }
 
-static void rope_kernel(const Call *c)      { rotate(c, 1); }
-static void rope_back_kernel(const Call *c) { rotate(c, -1); }
+static void rope_part(const Call *c, size_t begin, size_t end)      { rotate(c, 1, begin, end); }
+static void rope_back_part(const Call *c, size_t begin, size_t end) { rotate(c, -1, begin, end); }
+
+static void by_row(const Call *c, CallPart *rows) { call_parts(c, c->out.shape.dim[0], team_grain(GRAIN, c->out.shape.dim[1]), rows); }
+
+static void rope_kernel(const Call *c)      { by_row(c, rope_part); }
+static void rope_back_kernel(const Call *c) { by_row(c, rope_back_part); }
 
 /* Bound: 3 u for each of the two products, which includes their sum. An implementation computes the angle, position
  * times frequency, in fp32, with a relative error of 3 u, and no frequency is above 1. So the errors of cosine and sine

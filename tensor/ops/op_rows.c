@@ -3,7 +3,7 @@
  * Class "move": nothing is rounded. The one that adds is scatter_rows, the derivative of slice_rows and gather_rows:
  * rows that were gathered twice receive a sum, which is class A. */
 #include <string.h>
-#include "tensor/base/float.h"
+#include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/simd.h"
@@ -188,13 +188,32 @@ CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, s
     }
 }
 
+/* The places of the rows with id v in dy stand in list from begin[v] on, to begin[v + 1]. */
+enum { SCATTER_GRAIN = 8192 };           // numbers of the table
+
+typedef struct { const Call *c; const size_t *begin; const int32_t *list; } Lists;
+
+static void scatter_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Lists *l = of;
+    const size_t cols = l->c->out.shape.dim[1];
+    (void)worker;
+    for (size_t v = begin; v < end; v++) {
+        float *y = l->c->out.f32 + v * cols;
+        size_t count = l->begin[v + 1] - l->begin[v];
+        if (count)
+            sum_rows(l->c->in[0].f32, cols, l->list + l->begin[v], count, y);
+        else
+            memset(y, 0, cols * sizeof *y);
+    }
+}
+
 /* Row v of the table receives the rows i with ids[i] = v, which are first counted and then listed in ascending
  * order. */
 static void scatter_kernel(const Call *c)
 {
     size_t n = c->attrs->index_count, rows = c->out.shape.dim[0], cols = c->out.shape.dim[1];
     const int32_t *ids = c->attrs->index;
-    const float *dy = call_value(c, 0)->f32;
     size_t *begin = arena_zalloc(c->scratch, (rows + 2) * sizeof *begin);
     int32_t *list = arena_array(c->scratch, n, sizeof *list);
     if (!begin || !list)
@@ -205,17 +224,7 @@ static void scatter_kernel(const Call *c)
         begin[v + 2] += begin[v + 1];
     for (size_t i = 0; i < n; i++)
         list[begin[ids[i] + 1]++] = (int32_t)i;
-
-    #pragma omp parallel for schedule(static) if (n * cols > 65536)
-    for (size_t v = 0; v < rows; v++) {
-        float_env_region(c->error);
-        float *y = c->out.f32 + v * cols;
-        size_t count = begin[v + 1] - begin[v];
-        if (count)
-            sum_rows(dy, cols, list + begin[v], count, y);
-        else
-            memset(y, 0, cols * sizeof *y);
-    }
+    team_run(rows, team_grain(SCATTER_GRAIN, cols), scatter_part, &(Lists){ c, begin, list }, c->error);
 }
 
 static void scatter_vjp(Tape *t, Node *y, Node *dy)

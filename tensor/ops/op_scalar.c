@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators that apply a function of one number to every element: activations, their derivatives, exp, log and roots.
  * scalar.h decides the last bit of each. */
+#include "tensor/base/team.h"
 #include "tensor/exact/scalar.h"
 #include "tensor/ops.h"
 #include "tensor/bound_rule.h"
 
-enum { CHUNK = 1024, WORTH_THREADS = 4096 };
+enum { GRAIN = 4096 };
 
 static bool same_shape(const Call *c, Shape *out, Error *e)
 {
@@ -13,21 +14,26 @@ static bool same_shape(const Call *c, Shape *out, Error *e)
     return call_value(c, 0)->dtype == F32 || call_refuse(c, "F32 inputs of one shape", e);
 }
 
+/* open: the first element that is undecided, or n */
+typedef struct { const ScalarFunction *f; const float *x; float *y; double stretch; _Atomic size_t *open; } Map;
+
+static void map_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Map *m = of;
+    (void)worker;
+    size_t at = m->f->map(m->x + begin, m->y + begin, end - begin, m->stretch);
+    if (at < end - begin)
+        team_least(m->open, begin + at);
+}
+
 static void scalar_kernel(const Call *c)
 {
     const ScalarFunction *f = scalar_find(c->op->name);
     const float *x = call_value(c, 0)->f32;
     const double stretch = tier_force ? (double)INFINITY : 1;
-    size_t n = shape_size(c->out.shape), open = n;
-    #pragma omp parallel for schedule(static) if (n > WORTH_THREADS)
-    for (size_t begin = 0; begin < n; begin += CHUNK) {
-        float_env_region(c->error);
-        size_t m = n - begin < CHUNK ? n - begin : CHUNK, at = f->map(x + begin, c->out.f32 + begin, m, stretch);
-        if (at < m) {
-            #pragma omp critical(scalar_open)
-            open = begin + at < open ? begin + at : open;
-        }
-    }
+    const size_t n = shape_size(c->out.shape);
+    _Atomic size_t open = n;
+    team_run(n, GRAIN, map_part, &(Map){ f, x, c->out.f32, stretch, &open }, c->error);
     if (open < n)
         scalar_value(f, x[open], &c->out.f32[open], c->error);     // this call fails again, and its sentence names the operand
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* softmax and log_softmax over rows [R, V], and the derivative of softmax. log_softmax has no derivative: the gradient of a loss that is
  * made of it, c (p - q) on the logits, comes from the method (op_loss.c). */
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
+
+enum { GRAIN = 4096 };                   // logits
 
 static bool rows_shape(const Call *c, Shape *out, Error *e)
 {
@@ -23,21 +26,28 @@ static bool rows_shape(const Call *c, Shape *out, Error *e)
 
 typedef size_t RowFunction(const float *x, size_t n, double *room, float *y);
 
+typedef struct { const Call *c; RowFunction *f; const SoftmaxRoom *room; _Atomic size_t *undecided; } Rows;
+
+static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Rows *r = of;
+    const size_t cols = shape_cols(r->c->out.shape);
+    for (size_t at = begin * cols; at < end * cols; at += cols) {
+        size_t v = r->f(call_value(r->c, 0)->f32 + at, cols, softmax_room_of(r->room, worker), r->c->out.f32 + at);
+        if (v < cols)
+            team_least(r->undecided, at + v);
+    }
+}
+
 static void rows_kernel(const Call *c, RowFunction *f)
 {
-    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape), undecided = SIZE_MAX;
+    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
+    _Atomic size_t undecided = SIZE_MAX;
     const float *x = call_value(c, 0)->f32;
     SoftmaxRoom room = softmax_room(c, cols);
     if (!room.all || cols == 0)
         return;
-
-    #pragma omp parallel for schedule(static) reduction(min : undecided)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        size_t v = f(x + r * cols, cols, softmax_room_mine(&room), c->out.f32 + r * cols);
-        if (v < cols && r * cols + v < undecided)
-            undecided = r * cols + v;
-    }
+    team_run(rows, team_grain(GRAIN, cols), rows_part, &(Rows){ c, f, &room, &undecided }, c->error);
     softmax_room_release(c, &room);
     if (undecided != SIZE_MAX)
         softmax_undecided(c, x + undecided / cols * cols, cols, undecided / cols, undecided % cols);
@@ -46,16 +56,17 @@ static void rows_kernel(const Call *c, RowFunction *f)
 static void softmax_kernel(const Call *c)     { rows_kernel(c, softmax_row); }
 static void log_softmax_kernel(const Call *c) { rows_kernel(c, log_softmax_row); }
 
+static void softmax_grad_part(const Call *c, size_t begin, size_t end)
+{
+    const size_t cols = shape_cols(c->out.shape);
+    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
+    for (size_t r = begin; r < end; r++)
+        softmax_grad_row(p + r * cols, dp + r * cols, cols, c->out.f32 + r * cols);
+}
+
 static void softmax_grad_kernel(const Call *c)
 {
-    size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
-    const float *p = call_value(c, 0)->f32, *dp = call_value(c, 1)->f32;
-
-    #pragma omp parallel for schedule(static)
-    for (size_t r = 0; r < rows; r++) {
-        float_env_region(c->error);
-        softmax_grad_row(p + r * cols, dp + r * cols, cols, c->out.f32 + r * cols);
-    }
+    call_parts(c, shape_rows(c->out.shape), team_grain(GRAIN, shape_cols(c->out.shape)), softmax_grad_part);
 }
 
 /* --- bounds --- */

@@ -5,17 +5,9 @@
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
 
-enum { CHUNK = 2048, PARALLEL = 1 << 15 };
+enum { GRAIN = 1 << 13 };
 
-void step_each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin, size_t end))
-{
-    size_t n = shape_size(c->out.shape);
-    #pragma omp parallel for schedule(static) if (n > PARALLEL)
-    for (size_t j = 0; j < n; j += CHUNK) {
-        float_env_region(c->error);
-        chunk(c, j, n - j < CHUNK ? n : j + CHUNK);
-    }
-}
+void step_each_chunk(const Call *c, CallPart *chunk) { call_parts(c, shape_size(c->out.shape), GRAIN, chunk); }
 
 bool step_same_shapes(const Call *c, Shape *out, Error *e)
 {

@@ -22,10 +22,9 @@
  * itself matters down to 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by 1 -
  * bound and 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that masked
  * logits and empty lanes add 2^-865, which is too small to matter. */
+#include "tensor/base/team.h"
 #include "tensor/exact/exp_log.h"
 #include "tensor/ops/softmax.h"
-
-#include <omp.h>
 
 enum { CHUNK = 1024 };
 
@@ -34,15 +33,12 @@ enum { CHUNK = 1024 };
 SoftmaxRoom softmax_room(const Call *c, size_t cols)
 {
     SoftmaxRoom room = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->scratch) };
-    size_t threads = (size_t)omp_get_max_threads();
+    size_t threads = team_size();
     room.all = arena_array(c->scratch, threads * room.stride, sizeof *room.all);
     return room;
 }
 
-double *softmax_room_mine(const SoftmaxRoom *room)
-{
-    return room->all + (size_t)omp_get_thread_num() * room->stride;
-}
+double *softmax_room_of(const SoftmaxRoom *room, size_t worker) { return room->all + worker * room->stride; }
 
 void softmax_room_release(const Call *c, const SoftmaxRoom *room)
 {

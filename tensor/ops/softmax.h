@@ -8,7 +8,7 @@
  * Three tiers decide (tier_force in round.h): binary64 with a bound (softmax.c), double-double with a bound, and proofs
  * for the values that no precision decides, such as rational ones (both in softmax_decide.c). The functions of rows
  * return n when every column is decided, and otherwise the first column that no tier decides.
- * A row needs scratch memory: softmax_room allocates an array of doubles for each thread from the scratch memory of the
+ * A row needs scratch memory: softmax_room allocates an array of doubles for each worker from the scratch memory of the
  * call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
@@ -24,8 +24,8 @@ typedef struct {
     ArenaMark mark;
 } SoftmaxRoom;
 
-SoftmaxRoom softmax_room(const Call *c, size_t cols);        // call it before the parallel region
-double     *softmax_room_mine(const SoftmaxRoom *room);      // inside the region: the array of this thread
+SoftmaxRoom softmax_room(const Call *c, size_t cols);        // call it before team_run
+double     *softmax_room_of(const SoftmaxRoom *room, size_t worker);
 void        softmax_room_release(const Call *c, const SoftmaxRoom *room);
 
 size_t softmax_row(const float *x, size_t n, double *room, float *p);

@@ -39,8 +39,8 @@ struct Engine {
 
 extern const Engine engine_builtin;
 
-/* The BLAS library where it can be used, otherwise the built-in kernel. The first call outside of a parallel
- * region opens the library; no call waits for another thread's opening, and none opens it after a fork that
+/* The BLAS library where it can be used, otherwise the built-in kernel. The first call outside of a body
+ * of the team opens the library; no call waits for another thread's opening, and none opens it after a fork that
  * happened meanwhile: those take the built-in kernel. */
 const Engine *engine_library(void);
 /* Why the library is not used, as a sentence; NULL where it is used or was not tried yet. */

@@ -4,8 +4,10 @@
  *
  * OpenBLAS asks for 128 MiB of address space for each thread when it is loaded, and asks again without end where it
  * does not get them. So this file asks for the space before it loads the library. The library is searched for at the
- * path that was found when the program was built, then by its soname. It must be built for OpenMP, since each of our
- * threads calls it: a build for POSIX threads would start a team of its own inside each call. */
+ * path that was found when the program was built, then by its soname. Each of our threads calls it,
+ * and it must not start a team of its own inside of such a call. A build for OpenMP asks the runtime for a number of
+ * threads, which each thread may set for itself; a build for POSIX threads has one number for the whole process, and is
+ * refused. */
 #include "tensor/product/engine.h"
 
 #if defined(PULSE_BLAS_builtin)
@@ -17,11 +19,11 @@ const char *engine_refusal(void) { return NULL; }
 
 #include <dlfcn.h>
 #include <fenv.h>
-#include <omp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "tensor/base/team.h"
 
 /* --- The library's functions, which the three headers declare in different ways --- */
 
@@ -47,10 +49,13 @@ static const char *name(void) { return library_name; }
 #define WORD "openblas"
 static const char *const paths[] = { PULSE_BLAS_PATH, "libopenblas.so.0", "libopenblaso.so.0" };
 
+static void (*set_threads)(int n);
+static int (*get_threads)(void);
+
 static size_t space_needed(void)
 {
-    int threads = omp_get_max_threads(), processors = omp_get_num_procs();
-    return ((size_t)(threads > processors ? threads : processors) + 1) << 27;
+    size_t threads = team_size(), processors = team_processors();
+    return ((threads > processors ? threads : processors) + 1) << 27;
 }
 
 static bool begin(Error *e)
@@ -58,6 +63,8 @@ static bool begin(Error *e)
     enum { OPENMP = 2 };
     int (*parallel)(void);
     const char *(*config)(void), *(*core)(void);
+    if (!find("omp_set_num_threads", &set_threads) || !find("omp_get_max_threads", &get_threads))
+        return error_set_kind(e, ERROR_ENVIRONMENT, "it was not built for OpenMP");
     if (!find("openblas_get_parallel", &parallel) || !find("openblas_get_config", &config) || !find("openblas_get_corename", &core))
         return error_set_kind(e, ERROR_ENVIRONMENT, "it is not OpenBLAS");
     if (parallel() != OPENMP)
@@ -66,7 +73,15 @@ static bool begin(Error *e)
     return true;
 }
 
-static void thread_begin(void) {}
+/* The number of threads that the calling thread would start, of the OpenMP runtime that the library itself uses. */
+static int call_begin(void)
+{
+    int before = get_threads();
+    set_threads(1);
+    return before;
+}
+
+static void call_end(int before) { set_threads(before); }
 
 #elif defined(PULSE_BLAS_blis)
 #define WORD "blis"
@@ -87,13 +102,16 @@ static bool begin(Error *e)
 }
 
 /* BLIS would start a team of its own; each of our threads tells it not to, once. */
-static void thread_begin(void)
+static int call_begin(void)
 {
     static _Thread_local bool told;
     if (!told)
         set_threads(1);
     told = true;
+    return 0;
 }
+
+static void call_end(int before) { (void)before; }
 
 #else
 #define WORD "netlib"
@@ -111,7 +129,8 @@ static bool begin(Error *e)
     return true;
 }
 
-static void thread_begin(void) {}
+static int call_begin(void) { return 0; }
+static void call_end(int before) { (void)before; }
 #endif
 
 /* --- Sums --- */
@@ -131,9 +150,10 @@ static int leading_dimension(Side s, size_t length)
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
 {
     double *to = add ? room : c;
-    thread_begin();
+    int before = call_begin();
     dgemm(CblasRowMajor, a.k_stride == 1 ? CblasNoTrans : CblasTrans, CblasNoTrans, (int)m, (int)n, (int)length, 1,
           a.value, leading_dimension(a, length), strips, (int)padded(n), 0, to, (int)c_stride);
+    call_end(before);
     for (size_t i = 0; i < m && add; i++)
         for (size_t j = 0; j < n; j++)
             c[i * c_stride + j] += to[i * c_stride + j];
@@ -145,8 +165,8 @@ static const Engine blas = { .word = WORD, .name = name, .width = 256, .cols = 2
 
 static Error refusal;
 
-/* A private scope keeps the program's own symbols out of the library, but for the OpenMP runtime of clang, which
- * must be the one of our threads, and for what a sanitizer replaces. */
+/* A private scope keeps the program's own symbols out of the library, but for what a sanitizer replaces; clang does not say whether
+ * there is one. */
 #if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(RTLD_DEEPBIND)
 enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL };
 #else
@@ -158,9 +178,9 @@ static bool space_is_there(Error *e)
     const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
     void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
-        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %d threads, "
+        return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %zu threads, "
                                                     "which this process may not have; "
-                         "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, omp_get_max_threads());
+                         "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, team_size());
     munmap(room, bytes);
     return true;
 }
@@ -199,7 +219,7 @@ const Engine *engine_library(void)
     enum { UNTRIED, OPENING, OPEN, REFUSED };
     static _Atomic int state;
     int untried = UNTRIED;
-    if (state == UNTRIED && !omp_in_parallel() && atomic_compare_exchange_strong(&state, &untried, OPENING))
+    if (state == UNTRIED && !team_inside() && atomic_compare_exchange_strong(&state, &untried, OPENING))
         state = open_library(&refusal) ? OPEN : REFUSED;
     return state == OPEN ? &blas : &engine_builtin;
 }

@@ -2,7 +2,9 @@
 /* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are
  * whole tiles; all transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and
  * negative zeros. Every thread takes part, because a library keeps buffers for each thread. */
-#include "tensor/base/float.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/product/engine.h"
 
@@ -77,33 +79,49 @@ static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, 
 enum { COUNT = sizeof cases / sizeof *cases };
 
 /* The threads share the cases. Then each thread computes the last case once more, so that no thread is left out. */
-static void check_shared(const Engine *engine, Error *e)
+static void check_shared(const Engine *engine, _Atomic size_t *next, Error *e)
 {
     Arena arena = arena_make(e);
     float *room = arena_array(&arena, 3 * LARGEST, sizeof *room);
-    #pragma omp for schedule(dynamic)
-    for (size_t k = 0; k < 4 * COUNT; k++)
-        if (room && !e->failed)
-            check(engine, cases[k / 4], k & 1, k >> 1 & 1, room, LARGEST, &arena, e);
+    for (size_t k; (k = atomic_fetch_add(next, 1)) < 4 * COUNT && room && !e->failed;)
+        check(engine, cases[k / 4], k & 1, k >> 1 & 1, room, LARGEST, &arena, e);
     if (room && !e->failed)
         check(engine, cases[COUNT - 1], false, false, room, LARGEST, &arena, e);
     arena_free(&arena);
 }
 
-/* Where several threads fail, one failure is reported. */
-bool engine_selftest(const Engine *engine, Error *e)
+/* A test that each thread of the team makes. Where several threads fail, one failure is reported. */
+typedef struct { const Engine *engine; size_t n, k; _Atomic size_t *next; pthread_mutex_t *writing; Error *error; } Test;
+
+static void report(const Test *t, const Error *mine)
 {
-    #pragma omp parallel
-    {
-        Error mine = { 0 };
-        float_env_region(&mine);
-        check_shared(engine, &mine);
-        #pragma omp critical(engine_selftest)
-        if (mine.failed)
-            error_set_kind(e, mine.kind, "%s", mine.text);
-    }
+    pthread_mutex_lock(t->writing);
+    if (mine->failed)
+        error_set_kind(t->error, mine->kind, "%s", mine->text);
+    pthread_mutex_unlock(t->writing);
+}
+
+static bool test(Test t, TeamBody *body, Error *e)
+{
+    pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+    _Atomic size_t next = 0;
+    t.next = &next;
+    t.writing = &writing;
+    t.error = e;
+    team_each(body, &t, e);
     return !e->failed;
 }
+
+static void selftest_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Test *t = of;
+    Error mine = { 0 };
+    (void)begin, (void)end, (void)worker;
+    check_shared(t->engine, t->next, &mine);
+    report(t, &mine);
+}
+
+bool engine_selftest(const Engine *engine, Error *e) { return test((Test){ .engine = engine }, selftest_part, e); }
 
 /* --- The shapes of a model --- */
 
@@ -131,18 +149,18 @@ static void check_map(const Engine *engine, size_t n, size_t k, Error *e)
     arena_free(&arena);
 }
 
+static void map_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Test *t = of;
+    Error mine = { 0 };
+    (void)begin, (void)end, (void)worker;
+    check_map(t->engine, shorter(t->n), shorter(t->k), &mine);
+    report(t, &mine);
+}
+
 bool engine_selftest_map(const Engine *engine, size_t n, size_t k, Error *e)
 {
-    #pragma omp parallel
-    {
-        Error mine = { 0 };
-        float_env_region(&mine);
-        check_map(engine, shorter(n), shorter(k), &mine);
-        #pragma omp critical(engine_selftest)
-        if (mine.failed)
-            error_set_kind(e, mine.kind, "%s", mine.text);
-    }
-    return !e->failed;
+    return test((Test){ .engine = engine, .n = n, .k = k }, map_part, e);
 }
 
 bool product_selftest(Error *e) { return engine_selftest(&engine_builtin, e); }

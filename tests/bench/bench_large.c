@@ -8,7 +8,6 @@
  * Prints seconds, the most memory of the process beyond the mapped file (RssAnon, looked at every 20 ms), and for forward its rate as a
  * share of dgemm's, which is measured beside it. */
 #include <dlfcn.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "model/weights_plan.h"
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
+#include "tensor/base/team.h"
 #include "tests/bench/stopwatch.h"
 #include "tests/support/scratch.h"
 #include "unlearn/rounds.h"
@@ -188,7 +188,7 @@ static bool watched(const ModelConfig *c, const char *folder, const char *task)
         most = now_used > most ? now_used : most;
         usleep(20000);
     }
-    printf("; memory beyond the file %.2f GB, %d threads\n", 1e-9 * most, omp_get_max_threads());
+    printf("; memory beyond the file %.2f GB, %d threads\n", 1e-9 * most, (int)team_size());
     return child > 0 && status == 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Time of softmax forward + backward and of attention's, in ns an element; where python3-torch is installed,
  * softmax as a ratio of PyTorch's on as many threads. Median of several runs. */
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tests/support/check.h"
 #include "tests/bench/stopwatch.h"
@@ -85,8 +85,8 @@ static double torch_seconds(int threads)
 int main(void)
 {
     arena = arena_make(&error);
-    int threads = omp_get_max_threads() < 2 ? 1 : 2;
-    omp_set_num_threads(threads);
+    int threads = team_size() < 2 ? 1 : 2;
+    team_set_size(threads);
     const double n = ROWS * COLS, rows = SAMPLES * HEADS * LENGTH;
     double both = seconds(softmax_both), torch = torch_seconds(threads);
     printf("softmax forward             %6.2f ns/element (%d threads, %dx%d)\n", 1e9 * seconds(softmax_only) / n, threads, ROWS, COLS);

@@ -2,7 +2,6 @@
 /* What a forward pass needs in memory: a LLaVA of 322 M parameters, F16 on disk and mapped, one picture and a question.
  * Prints the file's size, the peak of the process (its mapped pages included) and seconds. Another process writes the
  * file, so that the peak is the reader's alone. */
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,6 +13,7 @@
 #include "model/weights_plan.h"
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
+#include "tensor/base/team.h"
 #include "tests/support/scratch.h"
 #include "tests/bench/stopwatch.h"
 
@@ -86,7 +86,7 @@ static bool forward(const ModelConfig *c, const char *folder, double *load, doub
     const bool good = model_make(&m, c, &w, NULL, config_positions(c), a, e)
                    && score_samples(&m, &(BatchSample){ ids, targets, TOKENS, pixels, 0 }, 1, 0, &score, a, e);
     *pass = now() - start - *load;
-    printf("forward of %zu parameters, %d tokens, %d threads: ", weights_parameters(&w, false), TOKENS, omp_get_max_threads());
+    printf("forward of %zu parameters, %d tokens, %d threads: ", weights_parameters(&w, false), TOKENS, (int)team_size());
     weights_close(&w);
     return good;
 }

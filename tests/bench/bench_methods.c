@@ -3,12 +3,12 @@
  * the same lengths at the shipped model's size. The two steps alternate; the median of their ratios is printed.
  * Methods with a frozen reference are measured twice: in the first epoch, where the reference is run on each
  * sample, and after it, where its outputs are cached. */
-#include <omp.h>
 #include <stdio.h>
 #include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 #include "unlearn/rounds.h"
+#include "tensor/base/team.h"
 #include "tests/bench/shipped.h"
 #include "tests/bench/stopwatch.h"
 
@@ -133,7 +133,7 @@ int main(void)
         fprintf(stderr, "bench_methods: %s\n", error.text);
         return 2;
     }
-    printf("a step of %d samples, %d threads     times a fine-tuning step of adapters    of all weights\n", BATCH, omp_get_max_threads());
+    printf("a step of %d samples, %d threads     times a fine-tuning step of adapters    of all weights\n", BATCH, (int)team_size());
     for (size_t i = 0; i < RUNNERS; i++)
         for (int epoch = 0; epoch < 2; epoch++)
             printf("%-31s %-18s %17.2f %17.2f\n", runners[i].name, epoch ? "after the first" : "in the first epoch",

@@ -7,10 +7,10 @@
  * is the median of the ratios within each round, because the machine may be shared. bench_ops.py adds PyTorch's times; `bench_ops --list`
  * prints the shapes for it. */
 #include <dlfcn.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tests/bench/shipped_step.h"
 #include "tests/bench/stopwatch.h"
@@ -145,7 +145,7 @@ static void table_print(Line *lines, size_t count)
     for (size_t k = 0; k < count; k++)
         printf("%-24s %6zu %9.3f %6.1f%% %7.2f %s\n", lines[k].op->name, lines[k].calls, 1e3 * lines[k].time[ROUNDS / 2],
                100 * lines[k].time[ROUNDS / 2] / all, lines[k].limit[0], lines[k].product ? "dgemm" : "copy");
-    printf("%-24s %6s %9.3f   with %d threads\n", "all operators", "", 1e3 * all, omp_get_max_threads());
+    printf("%-24s %6s %9.3f   with %d threads\n", "all operators", "", 1e3 * all, (int)team_size());
 }
 
 int main(int argc, char **argv)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Nanoseconds per element of norms of rows, column reductions and the optimiser, kernels alone, all threads;
  * one line each: "name ns". PyTorch's own are measured by the same shapes with torch.nn.functional. */
-#include <omp.h>
 #include <stdio.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tests/bench/stopwatch.h"
 
@@ -40,7 +40,7 @@ static void bench(Tape *t, Node *y)
         double s = now() - begin;
         best = s < best ? s : best;
     }
-    printf("%-14s %6.3f ns per element, %d threads\n", y->op->name, best / ROWS / COLS * 1e9, omp_get_max_threads());
+    printf("%-14s %6.3f ns per element, %d threads\n", y->op->name, best / ROWS / COLS * 1e9, (int)team_size());
 }
 
 int main(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Nanoseconds per element: every scalar function on one thread, and activations forward and backward on a
  * tape with all threads, on normal data (sum of twelve uniforms). */
-#include <omp.h>
 #include <stdio.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/exact/scalar.h"
 #include "tests/bench/stopwatch.h"
@@ -71,6 +71,6 @@ int main(void)
     Node *(*const ops[])(Tape *, Node *) = { op_gelu, op_quick_gelu, op_silu };
     for (int k = 0; k < 3; k++)
         printf("%-16s %5.2f ns per element forward and backward, [1024, 256], %d threads\n",
-               (const char *[]){ "gelu", "quick_gelu", "silu" }[k], tape_seconds(ops[k]) / (4 * N) * 1e9, omp_get_max_threads());
+               (const char *[]){ "gelu", "quick_gelu", "silu" }[k], tape_seconds(ops[k]) / (4 * N) * 1e9, (int)team_size());
     return 0;
 }

@@ -2,10 +2,10 @@
 /* One training step of the shipped model's size: 32 picture samples and 16 text samples, cross-entropy, AdamW.
  * Prints milliseconds a step (median), GFLOP/s of its products, and the peak of the step's memory. With an argument, that
  * many steps; bench_step.py pairs it with PyTorch. */
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tests/bench/shipped_step.h"
 #include "tests/bench/stopwatch.h"
@@ -50,7 +50,7 @@ int main(int argc, char **argv)
     double seconds = median(time, (size_t)steps);
     printf("training step: %zu parameters, %zu samples, %zu tokens, %d threads: %.1f ms, %.1f GFLOP/s of products, peak %.0f "
            "MB\n",
-           weights_parameters(&s.weights, true), r->stats.samples, r->stats.tokens, omp_get_max_threads(), 1e3 * seconds,
+           weights_parameters(&s.weights, true), r->stats.samples, r->stats.tokens, (int)team_size(), 1e3 * seconds,
            step_flop(r) / seconds * 1e-9, (double)r->step_arena.peak / 1e6);
     trainer_close(&s.trainer);
     arena_free(&a);

@@ -9,10 +9,10 @@
  * The measure of a bound is the least scale that still covers all errors that were seen (measured.h). At half of that, a case must give a
  * wrong float, or an error beyond the bound. ROUNDS=N: how often each pattern of operands is drawn; ONLY="OPERATOR …": of these alone. */
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/base/float.h"
+#include "tensor/base/team.h"
 #include "tensor/exact/bound_records.h"
 #include "tensor/exact/round.h"
 #include "tensor/exact/scalar.h"
@@ -328,7 +328,7 @@ static int print_floats(const char *wrong, const char *function)
 
 int main(int argc, char **argv)
 {
-    omp_set_num_threads(1);
+    team_set_size(1);
     arena = arena_make(&error);
     if (argc > 2 && strcmp(argv[1], "--check") == 0)
         return check(argv[2]);

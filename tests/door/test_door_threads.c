@@ -118,7 +118,7 @@ static void a_forked_child_computes_the_same_bits(void **state)
     expect_ok(pulse_model_open(ctx, FOLDER, NULL, &model));
     parent.model = model;
     parent.threads = 2;
-    work(&parent);                                                     // OpenMP's threads are there now
+    work(&parent);                                                     // the threads of the team are there now
     assert_true(parent.good);
     pid_t pid = fork();
     assert_true(pid >= 0);

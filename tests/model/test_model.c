@@ -2,7 +2,6 @@
 /* The model as a whole: what must not change its bits (packing, threads, the cache), its gradient, and its training. */
 #include <math.h>
 #include <mpfr.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model/modules.h"
@@ -13,6 +12,7 @@
 #include "model/training/train.h"
 #include "tensor/base/file.h"
 #include "tensor/base/hash.h"
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tests/support/check.h"
 #include "tests/support/scratch.h"
@@ -114,13 +114,13 @@ static void memory_taken_back_layer_by_layer_changes_nothing(void **state)
 static void threads_cannot_be_seen(void **state)
 {
     World *w = *state;
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     Tensor one = logits(w, 0, SAMPLES, false);
     for (int n = 1; n <= 7; n += 2) {
-        omp_set_num_threads(n);
+        team_set_size(n);
         expect_tensor(logits(w, 0, SAMPLES, false), one, "%d threads", n);
     }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void greedy_text_with_a_cache_is_what_whole_passes_say(void **state)
@@ -278,8 +278,8 @@ static Digest train_some(World *w, int64_t accumulate, int threads, int64_t stop
     TrainConfig c = train_config(accumulate);
     CrossEntropy ce = { w, all_samples };
     Objective o = cross_entropy_objective(&ce);
-    int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    size_t before = team_size();
+    team_set_size(threads);
     assert_true(trainer_make(&r, &w->model, &c, &w->arena, &w->error));
     if (checkpoint_exists(folder))
         assert_true(checkpoint_load(&r, folder, "test", &(LogMark){ 0 }, &w->error));
@@ -287,7 +287,7 @@ static Digest train_some(World *w, int64_t accumulate, int threads, int64_t stop
         assert_true(train_step(&r, &o, &w->error));
     assert_true(checkpoint_save(&r, folder, "test", (LogMark){ 0 }, &w->error));
     trainer_close(&r);
-    omp_set_num_threads(before);
+    team_set_size(before);
     return weights_digest(&w->weights);
 }
 

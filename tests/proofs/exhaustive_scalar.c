@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/scalar.h"
 #include "tests/proofs/interpolant.h"
 #include "tests/support/oracle.h"
@@ -309,26 +310,33 @@ static bool finds_flipped_bits(const Row *r, const Plan *p)
     return true;
 }
 
+typedef struct { const Row *row; const Plan *plan; double begin; _Atomic uint64_t *wrong, *by_mpfr, *done; } Proving;
+
+static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Proving *p = of;
+    (void)worker;
+    for (size_t k = begin; k < end; k++) {
+        Tally t = run_block(p->row, &p->plan->at[k], UINT32_MAX);
+        *p->wrong += t.wrong;
+        *p->by_mpfr += t.by_mpfr;
+        uint64_t done = *p->done += p->plan->at[k].count;
+        if (k % 4096 == 0 && isatty(2))
+            fprintf(stderr, "\r%-16s %5.1f %%  %4.0f s ", p->row->f->name, 100 * (double)done / (double)p->plan->floats,
+                    now() - p->begin);
+    }
+}
+
 static bool run(const Row *r, FILE *results)
 {
     double begin = now();
     Plan p = plan_make(r);
-    uint64_t wrong = 0, by_mpfr = 0, done = 0;
+    _Atomic uint64_t wrong = 0, by_mpfr = 0, done = 0;
     if (p.floats != 1ull << 32 || !finds_flipped_bits(r, &p)) {
         printf("%s: the proof itself is wrong (%llu floats planned)\n", r->f->name, (unsigned long long)p.floats);
         return false;
     }
-    #pragma omp parallel for schedule(dynamic, 16) reduction(+ : wrong, by_mpfr)
-    for (size_t k = 0; k < p.count; k++) {
-        Tally t = run_block(r, &p.at[k], UINT32_MAX);
-        wrong += t.wrong;
-        by_mpfr += t.by_mpfr;
-        uint64_t so_far;
-        #pragma omp atomic capture
-        so_far = done += p.at[k].count;
-        if (k % 4096 == 0 && isatty(2))
-            fprintf(stderr, "\r%-16s %5.1f %%  %4.0f s ", r->f->name, 100 * (double)so_far / (double)p.floats, now() - begin);
-    }
+    team_run(p.count, 16, blocks_part, &(Proving){ r, &p, begin, &wrong, &by_mpfr, &done }, NULL);
     if (isatty(2))
         fprintf(stderr, "\r%60s\r", "");
     char line[160];

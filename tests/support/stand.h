@@ -10,8 +10,8 @@
 #ifndef PULSE_TESTS_SUPPORT_STAND_H
 #define PULSE_TESTS_SUPPORT_STAND_H
 
-#include <omp.h>
 #include <stdlib.h>
+#include "tensor/base/team.h"
 #include "tensor/exact/round.h"
 #include "tensor/tape.h"
 #include "tests/support/check.h"
@@ -19,7 +19,6 @@
 static Error error;
 static Arena arena;
 static Tape tape;                        // tape_reset(&tape) resets the arena as well
-static int stand_threads;
 
 static inline int stand_begin(void **state)
 {
@@ -28,7 +27,6 @@ static inline int stand_begin(void **state)
     error = (Error){ 0 };
     arena = arena_make(&error);
     tape = tape_make(&arena, &error);
-    stand_threads = omp_get_max_threads();
     return 0;
 }
 
@@ -37,7 +35,7 @@ static inline int stand_end(void **state)
 {
     (void)state;
     tier_force = 0;
-    omp_set_num_threads(stand_threads);
+    team_set_size(0);
     arena_free(&arena);
     return 0;
 }

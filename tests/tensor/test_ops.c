@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What holds for every operator of ops.def. */
+#include "tensor/base/team.h"
 #include "tests/tensor/op_bench.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include "tensor/base/float.h"
 #include "tensor/base/hash.h"
@@ -95,7 +95,7 @@ static void every_operator_has_a_case_here(void **state)
 static Digest digest_case(const OpCase *c, int threads)
 {
     Bench b;
-    omp_set_num_threads(threads);
+    team_set_size(threads);
     run_case(&b, c);
     Hash h = hash_begin();
     for (size_t k = 0; k < b.tape.count; k++)
@@ -118,7 +118,7 @@ static void threads_cannot_be_seen_in_any_operator_or_gradient(void **state)
             }
         }
     }
-    omp_set_num_threads(omp_get_num_procs());
+    team_set_size(team_processors());
 }
 
 /* --- gradients --- */

@@ -4,10 +4,10 @@
  * fixtures/method_steps.txt has a line for each form of a method, with two digests of all weights, adapters, moments and the loss: after
  * the first step, and after the fourth with what the method does at its end. Where a change of bits is intended,
  * PULSE_RECORD=1 build/test_method_steps writes new digests. */
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "tests/support/tiny_world.h"
 
 enum { STEPS = 4, LESSONS = 30, LINES = 200, DIGITS = 16 };
@@ -103,17 +103,17 @@ static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
 static void steps_are_the_recorded_bits_on_any_number_of_threads(void **state)
 {
     (void)state;
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     for (size_t k = 0; k < count; k++)
         for (int threads = 1; threads <= 3; threads++) {
             char first[DIGITS + 1], last[DIGITS + 1];
-            omp_set_num_threads(threads);
+            team_set_size(threads);
             steps(&lines[k], first, last);
             if (strcmp(first, lines[k].first) != 0 || strcmp(last, lines[k].last) != 0)
                 fail_msg("%s (%s, %s) on %d threads: %s %s, recorded %s %s", lines[k].method, lines[k].changes,
                          lines[k].trainable, threads, first, last, lines[k].first, lines[k].last);
         }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static bool recorded(const char *method, const char *change)

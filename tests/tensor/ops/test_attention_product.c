@@ -3,7 +3,6 @@
  * attention with more keys than queries, and derivatives. */
 #include "tests/support/stand.h"
 
-#include <omp.h>
 #include "tensor/ops/attention.h"
 #include "tensor/exact/exact.h"
 #include "tensor/exact/round.h"
@@ -125,12 +124,12 @@ static void exact_decides_alone(void **state)
 static void threads_cannot_be_seen(void **state)
 {
     (void)state;
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     for (int threads = 1; threads < 8; threads += 2) {
-        omp_set_num_threads(threads);
+        team_set_size(threads);
         check_products(&cases[3], DATA_GAUSSIAN);
     }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void derivatives_are_the_products_of_each_other(void **state)

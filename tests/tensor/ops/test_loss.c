@@ -4,7 +4,6 @@
 
 #include <math.h>
 #include <mpfr.h>
-#include <omp.h>
 #include <stdlib.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -212,7 +211,7 @@ static void attention_is_right_on_any_threads(void **state)
             data_fill(kind, check_seed() + 1, s, SCORES);
             data_fill(kind, check_seed() + 2, dp, SCORES);
             for_each_row(causal, attention_oracle, &(Scores){ s, dp, p, ds });
-            omp_set_num_threads(threads[k / 4]);
+            team_set_size((size_t)threads[k / 4]);
             tier_force = k >> 1 & 1;
             Attention a = { segments, SEGMENTS, HEADS, 1, 4, causal };
             Node *x = tape_input(&tape, "s", tensor_view(s, shape_of(1, (size_t)SCORES))), *y = op_attention_softmax(&tape, x, a);

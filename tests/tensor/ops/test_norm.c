@@ -3,7 +3,6 @@
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/ops.h"
@@ -286,16 +285,16 @@ static void threads_cannot_change_a_bit(void **state)
     enum { ROWS = 70, WIDTH = 257 };
     static float x[ROWS * WIDTH], dn[ROWS * WIDTH], first[ROWS * WIDTH], y[ROWS * WIDTH];
     static const int counts[] = { 1, 2, 3, 7 };
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     data_fill(DATA_GAUSSIAN, check_seed(), x, ROWS * WIDTH);
     data_fill(DATA_WIDE, check_seed() + 1, dn, ROWS * WIDTH);
     for (size_t k = 0; k < NORMS; k++)
         for (int c = 0; c < 4; c++) {
-            omp_set_num_threads(counts[c]);
+            team_set_size((size_t)counts[c]);
             run(norms[k], x, dn, c ? y : first, ROWS, WIDTH, 1e-5f);
             expect_bits(c ? y : first, first, ROWS * WIDTH, "%s, %d threads", norms[k].name, counts[c]);
         }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void what_does_not_fit_is_reported(void **state)

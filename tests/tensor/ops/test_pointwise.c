@@ -3,7 +3,6 @@
 #include "tests/support/stand.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
@@ -171,13 +170,13 @@ static void scalar_operators_are_their_functions_on_any_number_of_threads(void *
     (void)state;
     static Node *(*const ops[])(Tape *, Node *) = { op_gelu, op_quick_gelu, op_silu, op_gelu_grad, op_quick_gelu_grad, op_silu_grad,
                                                     op_sigmoid, op_log_sigmoid, op_exp, op_log, op_sqrt, op_rsqrt };
-    const int most = omp_get_max_threads(), counts[] = { 1, 2, 7 };
+    const int most = (int)team_size(), counts[] = { 1, 2, 7 };
     for (size_t f = 0; f < sizeof ops / sizeof *ops; f++) {
         tape_reset(&tape);
         Tensor x = data_tensor(&arena, shape_of(2, (size_t)173, (size_t)101), DATA_GAUSSIAN, 9), first = { .shape = { .rank = 0 } };
         Node *in = tape_input(&tape, "x", x);
         for (int k = 0; k < 3; k++) {
-            omp_set_num_threads(counts[k]);
+            team_set_size((size_t)counts[k]);
             Node *y = ops[f](&tape, in);
             if (k == 0)
                 first = y->out;
@@ -185,7 +184,7 @@ static void scalar_operators_are_their_functions_on_any_number_of_threads(void *
             for (size_t j = 0; k == 0 && j < 173 * 101; j += 997)
                 expect_float(y->out.f32[j], oracle_scalar_value(y->op->name, x.f32[j]), "%s(%a)", y->op->name, (double)x.f32[j]);
         }
-        omp_set_num_threads(most);
+        team_set_size(most);
     }
     expect_fine(&error);
 }

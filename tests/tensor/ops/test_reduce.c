@@ -3,7 +3,6 @@
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
-#include <omp.h>
 #include <string.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -303,11 +302,11 @@ static void threads_cannot_change_a_bit(void **state)
     enum { ROWS = 700, COLS = 100 };
     static float x[ROWS * COLS], y[ROWS * COLS], first[3 + 2 * COLS], got[3 + 2 * COLS];
     static const int counts[] = { 1, 2, 3, 7 };
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     data_fill(DATA_WIDE, check_seed(), x, ROWS * COLS);
     data_fill(DATA_GAUSSIAN, check_seed(), y, ROWS * COLS);
     for (int c = 0; c < 4; c++) {
-        omp_set_num_threads(counts[c]);
+        team_set_size((size_t)counts[c]);
         Node *a = stand_rows(x, ROWS, COLS), *b = stand_rows(y, ROWS, COLS);
         float *to = c ? got : first;
         to[0] = op_sum(&tape, a)->out.f32[0];
@@ -318,7 +317,7 @@ static void threads_cannot_change_a_bit(void **state)
         expect_bits(to, first, 3 + 2 * COLS, "%d threads", counts[c]);
         tape_reset(&tape);
     }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void gradients_are_spread_and_scaled(void **state)

@@ -4,7 +4,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -238,7 +237,7 @@ static void threads_cannot_be_seen(void **state)
         nll[r] = -l[33 * r + r % 33];
     }
     for (int threads = 1; threads < 8; threads++) {
-        omp_set_num_threads(threads);
+        team_set_size(threads);
         Node *x = stand_rows(z, 60, 33);
         expect_bits(op_softmax(&tape, x)->out.f32, p, 1980, "softmax, %d threads", threads);
         expect_bits(op_log_softmax(&tape, x)->out.f32, l, 1980, "log_softmax, %d threads", threads);

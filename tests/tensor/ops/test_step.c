@@ -3,7 +3,6 @@
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
-#include <omp.h>
 #include <string.h>
 #include "tensor/ops.h"
 #include "tensor/exact/round.h"
@@ -300,14 +299,14 @@ static void threads_cannot_change_a_bit(void **state)
     enum { MANY = 70001 };
     static float x[3][MANY], first[MANY];
     static const int counts[] = { 1, 2, 3, 7 };
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     for (int k = 0; k < 3; k++)
         data_fill(DATA_GAUSSIAN, check_seed() + (uint64_t)k, x[k], MANY);
     for (size_t j = 0; j < MANY; j++)
         x[2][j] *= x[2][j];
     for (size_t k = 0; k < STEPS; k++)
         for (int c = 0; c < 4; c++) {
-            omp_set_num_threads(counts[c]);
+            team_set_size((size_t)counts[c]);
             Node *in[3];
             for (int i = 0; i < 3; i++)
                 in[i] = tape_input(&tape, "x", tensor_view(x[i], shape_of(1, (size_t)MANY)));
@@ -317,7 +316,7 @@ static void threads_cannot_change_a_bit(void **state)
             expect_bits(y->out.f32, first, MANY, "%s, %d threads", steps[k].name, counts[c]);
             tape_reset(&tape);
         }
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void what_does_not_fit_is_reported(void **state)

@@ -2,7 +2,6 @@
 /* A wrong engine never gives wrong results in silence; the library is opened once, whoever asks for it. */
 #include "tests/support/stand.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -105,8 +104,8 @@ static void an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_mod
 static void an_engine_that_is_wrong_on_the_second_thread_is_found(void **state)
 {
     (void)state;
-    int before = omp_get_max_threads();
-    omp_set_num_threads(2);
+    size_t before = team_size();
+    team_set_size(2);
     set(0, 0, 0, 0, 1);
     assert_false(engine_selftest(&wrong_engine, &error));
     expect_named("the start-up test");
@@ -115,15 +114,15 @@ static void an_engine_that_is_wrong_on_the_second_thread_is_found(void **state)
         found += !multiply(2000, 300, 300);
     assert_true(found > 0);
     expect_named("a product");
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void a_single_wrong_sum_is_found_in_every_tile(void **state)
 {
     enum { M = 300, N = 6 * 256 + 72, K = 300, TILES = 7 };
     (void)state;
-    int before = omp_get_max_threads();
-    omp_set_num_threads(1);
+    size_t before = team_size();
+    team_set_size(1);
     set(0, 0, 0, 0, -1);
     for (int transposed = 0; transposed < 2; transposed++) {
         size_t found = 0;
@@ -136,7 +135,7 @@ static void a_single_wrong_sum_is_found_in_every_tile(void **state)
         assert_true(found >= 2 * TILES && found % TILES == 0);
     }
     only = 0;
-    omp_set_num_threads(before);
+    team_set_size(before);
 }
 
 static void small_products_can_be_checked_too(void **state)
@@ -171,12 +170,18 @@ static void a_right_engine_passes_whatever_the_data(void **state)
 
 /* --- Opening. The test that runs first is the process's first to ask for the library. --- */
 
-static const Engine *in_a_parallel_region(void)
+static void ask_inside(const void *found, size_t begin, size_t end, size_t worker)
 {
-    const Engine *found[2] = { NULL, NULL };
-    #pragma omp parallel num_threads(2)
-    found[omp_get_thread_num()] = engine_library();
-    assert_true(!found[1] || found[0] == found[1]);
+    (void)begin, (void)end;
+    (*(const Engine **const *)found)[worker] = engine_library();
+}
+
+static const Engine *inside_of_a_body(void)
+{
+    const Engine *found[2] = { NULL, NULL }, **of = found;
+    team_set_size(2);
+    team_each(ask_inside, &of, NULL);
+    assert_ptr_equal(found[0], found[1]);
     return found[0];
 }
 
@@ -186,12 +191,11 @@ static void *ask(void *answer)
     return NULL;
 }
 
-/* The child of a fork works, with one thread: libgomp cannot start a team in it once the parent had one. */
+/* The child of a fork works. */
 static void forked(const char *when)
 {
     pid_t child = fork();
     if (child == 0) {
-        omp_set_num_threads(1);
         alarm(60);
         float x = 3, y = 5, z = 0;
         Error e = { 0 };
@@ -206,14 +210,14 @@ static void forked(const char *when)
         fail_msg("a child of a fork %s: status %d", when, status);
 }
 
-static void the_library_is_opened_once_outside_of_parallel_regions(void **state)
+static void the_library_is_opened_once_outside_of_bodies(void **state)
 {
     (void)state;
     enum { THREADS = 4 };
     pthread_t thread[THREADS];
     const Engine *answer[THREADS];
     forked("before the opening");
-    assert_true(in_a_parallel_region() == &engine_builtin);
+    assert_true(inside_of_a_body() == &engine_builtin);
     assert_true(engine_refusal() == NULL);
     for (int k = 0; k < THREADS; k++)
         assert_int_equal(pthread_create(&thread[k], NULL, ask, &answer[k]), 0);
@@ -223,7 +227,7 @@ static void the_library_is_opened_once_outside_of_parallel_regions(void **state)
     for (int k = 0; k < THREADS; k++)                      // a thread that asks meanwhile takes the built-in kernel
         assert_true(answer[k] == opened || answer[k] == &engine_builtin);
     assert_true((opened == &engine_builtin) == (engine_refusal() != NULL || strcmp(opened->word, "builtin") == 0));
-    assert_true(in_a_parallel_region() == opened);
+    assert_true(inside_of_a_body() == opened);
     forked("after the opening");
 }
 
@@ -231,7 +235,7 @@ int main(void)
 {
     main_thread = pthread_self();
     const struct CMUnitTest tests[] = {
-        stand_test(the_library_is_opened_once_outside_of_parallel_regions),
+        stand_test(the_library_is_opened_once_outside_of_bodies),
         stand_test(an_engine_that_is_wrong_in_large_or_single_sizes_is_found),
         stand_test(an_engine_that_is_wrong_for_a_shape_of_a_model_is_found_when_the_model_is_made),
         stand_test(an_engine_that_is_wrong_on_the_second_thread_is_found),

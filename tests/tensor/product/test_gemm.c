@@ -2,7 +2,6 @@
 /* Products at 0 ULP: every kind of data, shape, transpose and storage type against a plain loop of Exact. */
 #include "tests/support/stand.h"
 
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tensor/exact/exact.h"
@@ -182,7 +181,7 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
     enum { M = 150, N = 270, K = 600 };
     static float once[M * N], again[M * N];
     uint64_t seed = check_seed();
-    int before = omp_get_max_threads();
+    size_t before = team_size();
     for (int columns = 0; columns < 8; columns++) {
         product_set_kernel_limit(columns & 4 ? 0 : -1);
         arena_reset(&arena);
@@ -190,12 +189,12 @@ static void threads_splits_and_permutations_cannot_be_seen(void **state)
         product(a, b, (Epilogue){ .s = 1 }, once, N, &arena, &error);
         static const int threads[] = { 1, 2, 3, 7 };
         for (size_t k = 0; k < 4; k++) {
-            omp_set_num_threads(threads[k]);
+            team_set_size((size_t)threads[k]);
             memset(again, 0xff, sizeof again);
             product(a, b, (Epilogue){ .s = 1 }, again, N, &arena, &error);
             expect_bits(again, once, M * N, "%d threads", threads[k]);
         }
-        omp_set_num_threads(before);
+        team_set_size(before);
         for (size_t i = 0; i < M; i++) {                 // line by line
             Lines one = { (const float *)a.data + i * a.line_stride, F32, 1, K, a.line_stride, a.k_stride };
             product(one, b, (Epilogue){ .s = 1 }, again + i * N, N, &arena, &error);

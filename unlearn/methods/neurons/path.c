@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include "model/training/cross_entropy.h"
+#include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/pruning.h"
+
+enum { GRAIN = 4096 };                   // activations of a part
 
 enum { POINTS = 4 };
 
@@ -95,18 +98,26 @@ static Tensor *rooms(const Path *p, Tensor *kept)
     return to;
 }
 
+typedef struct { Mlp *m; const Node *h; double *sum; size_t rows; float a; } Integral;
+
+static void integral_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Integral *i = of;
+    const float *g = i->h->grad ? i->h->grad->out.f32 : NULL;
+    (void)worker;
+    for (size_t k = begin; k < end; k++)
+        for (size_t r = 0; r < i->rows; r++) {
+            const size_t at = r * i->m->width + k;
+            i->sum[at] += g ? (double)g[at] / (double)i->a : 0;
+            if (i->a == 1)
+                i->m->score[k] -= (double)i->h->out.f32[at] * (i->sum[at] / POINTS);
+        }
+}
+
 /* sum [rows, width] of each MLP takes g / a; where a = 1 the activations complete the score. */
 static void integrate(Mlp *m, const Node *h, double *sum, size_t rows, float a)
 {
-    const float *g = h->grad ? h->grad->out.f32 : NULL;
-    #pragma omp parallel for schedule(static)
-    for (size_t k = 0; k < m->width; k++)
-        for (size_t r = 0; r < rows; r++) {
-            const size_t at = r * m->width + k;
-            sum[at] += g ? (double)g[at] / (double)a : 0;
-            if (a == 1)
-                m->score[k] -= (double)h->out.f32[at] * (sum[at] / POINTS);
-        }
+    team_run(m->width, team_grain(GRAIN, rows), integral_part, &(Integral){ m, h, sum, rows, a }, NULL);
 }
 
 bool path_integrated(Path *p, const BatchSample *samples, size_t count)
@@ -138,19 +149,27 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
     return good && !p->error->failed;
 }
 
+typedef struct { Mlp *m; const float *x, *g; const int32_t *rows; size_t n; } Products;
+
+static void products_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Products *p = of;
+    (void)worker;
+    for (size_t k = begin; k < end; k++) {
+        double sum = 0;
+        for (size_t r = 0; r < p->n && p->g; r++) {
+            const size_t at = (p->rows ? (size_t)p->rows[r] : r) * p->m->width + k;
+            sum += fabs((double)p->x[at] * (double)p->g[at]);
+        }
+        p->m->score[k] += sum / (double)p->n;
+    }
+}
+
 /* Adds (sum over the listed rows of |x g|) / rows, where x is h, or g itself. rows NULL: the first n. */
 static void add_products(Mlp *m, const Node *h, bool squared, const int32_t *rows, size_t n)
 {
-    const float *g = h->grad ? h->grad->out.f32 : NULL, *x = squared ? g : h->out.f32;
-    #pragma omp parallel for schedule(static)
-    for (size_t k = 0; k < m->width; k++) {
-        double sum = 0;
-        for (size_t r = 0; r < n && g; r++) {
-            const size_t at = (rows ? (size_t)rows[r] : r) * m->width + k;
-            sum += fabs((double)x[at] * (double)g[at]);
-        }
-        m->score[k] += sum / (double)n;
-    }
+    const float *g = h->grad ? h->grad->out.f32 : NULL;
+    team_run(m->width, team_grain(GRAIN, n), products_part, &(Products){ m, squared ? g : h->out.f32, g, rows, n }, NULL);
 }
 
 static bool products(Path *p, const BatchSample *samples, size_t count, bool squared)

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "unlearn/methods/neurons/pruning.h"
 
 #define LANGUAGE "language_model.model.layers"
@@ -46,6 +47,16 @@ static Contrast contrast_of(const Hyperparameters *v)
     return v->manu_form == MANU_PORT ? (Contrast){ true, manu_port_score, 0.9f } : (Contrast){ false, manu_score, 0 };
 }
 
+typedef struct { ManuSums *sums; const float *h; size_t tokens, channels; ManuCount count; } Channels;
+
+static void channels_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Channels *c = of;
+    (void)worker;
+    for (size_t k = begin; k < end; k++)
+        manu_add(&c->sums[k], c->h, c->tokens, c->channels, k, c->count);
+}
+
 /* Runs the model on one sample and adds its activations to the sums of all neurons (layer-major, `channels` a layer). */
 static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *sample, ManuSums *sums, size_t channels,
                     Error *e)
@@ -66,9 +77,8 @@ static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *
         if (!(good = h != NULL || error_set(e, "manu: layer %zu has no down_proj", l)))
             break;
         const size_t first = c.last_token ? b.tokens - 1 : 0;
-        #pragma omp parallel for schedule(static)
-        for (size_t k = 0; k < channels; k++)
-            manu_add(&sums[l * channels + k], h->out.f32 + first * channels, b.tokens - first, channels, k, count);
+        const Channels all = { sums + l * channels, h->out.f32 + first * channels, b.tokens - first, channels, count };
+        team_run(channels, 8, channels_part, &all, e);
     }
     arena_free(&a);
     return good;

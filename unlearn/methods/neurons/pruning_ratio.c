@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "tensor/base/team.h"
 #include "unlearn/methods/neurons/pruning.h"
 
 /* Three layers of each tower are pruned, or all that it runs where these are fewer. */
@@ -49,32 +50,55 @@ static void sites_make(Pruning *p)
     }
 }
 
+/* What the columns of a site are measured on; z: the rows of layer l, for all rows at once. */
+typedef struct {
+    Pruning *p;
+    Site    *s;
+    int      set;
+    size_t   rows, l;
+    const Node *const *outputs;
+    const float *z;
+} Measured;
+
+static void positions_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Measured *m = of;
+    (void)worker;
+    for (size_t k = begin; k < end; k++)
+        for (size_t r = 0; r < m->rows; r++) {
+            ManuSums sums = { .rows = 0 };
+            for (size_t l = 0; l < m->s->run; l++)
+                manu_add(&sums, m->outputs[l]->out.f32 + r * m->s->width, 1, m->s->width, k, m->p->count);
+            manu_group(&m->s->means[m->set][k], &sums, true);
+        }
+}
+
 /* official: at each position, the values of all layers are one group. */
 static void measure_positions(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
 {
-    #pragma omp parallel for schedule(static)
-    for (size_t k = 0; k < s->width; k++)
-        for (size_t r = 0; r < rows; r++) {
-            ManuSums sums = { .rows = 0 };
-            for (size_t l = 0; l < s->run; l++)
-                manu_add(&sums, outputs[l]->out.f32 + r * s->width, 1, s->width, k, p->count);
-            manu_group(&s->means[set][k], &sums, true);
-        }
+    team_run(s->width, 8, positions_part, &(Measured){ p, s, set, rows, 0, outputs, NULL }, NULL);
+}
+
+static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
+{
+    const Measured *m = of;
+    const bool whole = m->p->edit->hyper->manu_form == MANU_CMJU;
+    (void)worker;
+    for (size_t k = begin; k < end; k++) {
+        const size_t at = m->l * m->s->width + k;
+        ManuSums one = { .rows = 0 };
+        manu_add(whole ? &m->s->pool[m->set][at] : &one, m->z, m->rows, m->s->width, k, m->p->count);
+        if (!whole)
+            manu_group(&m->s->means[m->set][at], &one, false);
+    }
 }
 
 /* open_mm: the rows of the sample are one group; cmju: all rows of the set are. */
 static void measure_rows(Pruning *p, Site *s, int set, size_t rows, const Node *const *outputs)
 {
-    const bool whole = p->edit->hyper->manu_form == MANU_CMJU;
     for (size_t l = 0; l < s->pruned; l++) {
         const float *z = outputs[s->run - s->pruned + l]->out.f32;
-        #pragma omp parallel for schedule(static)
-        for (size_t k = 0; k < s->width; k++) {
-            ManuSums one = { .rows = 0 };
-            manu_add(whole ? &s->pool[set][l * s->width + k] : &one, z, rows, s->width, k, p->count);
-            if (!whole)
-                manu_group(&s->means[set][l * s->width + k], &one, false);
-        }
+        team_run(s->width, 8, rows_part, &(Measured){ p, s, set, rows, l, outputs, z }, NULL);
     }
 }
 

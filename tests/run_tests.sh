@@ -14,7 +14,7 @@ export PULSE=$build/pulse-ref BUILD=$build
 export CMOCKA_MESSAGE_OUTPUT=TAP OMP_WAIT_POLICY=passive OMP_DYNAMIC=false LC_ALL=C
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} PULSE_POISON=${PULSE_POISON:-1}
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:allocator_may_return_null=1} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1}   # of the OpenMP library, which tells of its barriers itself
+export TSAN_OPTIONS=${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:die_after_fork=0}   # a BLAS library; a forked child has a team of its own
 out=$(mktemp -d) || exit 2
 trap 'rm -rf "$out"' EXIT
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* layernorm and rmsnorm divide the rows of a matrix by their spread; these two and their derivatives are of class B.
+ * The file is longer than 400 lines, because the bounds of the one formula stand beside it.
  *
  * One formula serves all four operators. With S1 = sum x, S2 = sum x^2, D1 = sum dn, P = sum dn x over the row and
  *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)
@@ -236,10 +237,10 @@ static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
 {
     const Rows *r = of;
     const Call *c = r->c;
-    const float *x = call_value(c, 0)->f32, *dn = c->n_in > 1 ? call_value(c, 1)->f32 : NULL;
     (void)worker;
     for (size_t at = begin * r->cols; at < end * r->cols; at += r->cols)
-        r->row(&(Row){ x + at, dn ? dn + at : NULL, c->out.f32 + at, r->cols, c->attrs->f[NORM_EPS], r->centred });
+        r->row(&(Row){ c->in[0].f32 + at, c->n_in > 1 ? c->in[1].f32 + at : NULL, c->out.f32 + at, r->cols,
+                       c->attrs->f[NORM_EPS], r->centred });
 }
 
 static void each_row(const Call *c, bool centred, void (*row)(const Row *))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every float of every scalar function, proven to be the nearest float of its formula.
+/* Every float of every scalar function, proven to be the nearest float of its formula. It is longer than 400 lines, with
+ * one proof for each kind of block.
  *     exhaustive_scalar [RESULTS [NAME …]]      default build/exhaustive_scalar.txt, all twelve functions
  *
  * It shares nothing with the kernels but the rounding test and exact products. Each block of operands has a proof:

@@ -278,6 +278,21 @@ const char *manifest_chain(const char *folder, Arena *a, Error *e)
     return chain;
 }
 
+json_t *manifest_outputs(const char *folder, Arena *a, Error *e)
+{
+    json_t *entries, *all = manifest_open(folder, &entries, a, e), *list = json_array(), *entry;
+    size_t k;
+    bool good = all != NULL;
+    json_array_foreach(entries, k, entry)
+        if (json_object_get(entry, "outputs"))
+            good = json_add(list, json_incref(json_object_get(entry, "outputs"))) && good;
+    json_decref(all);
+    if (good)
+        return list;
+    json_decref(list);
+    return e->failed ? NULL : (error_no_memory(e, "no memory for the stages of the manifest"), NULL);
+}
+
 /* The key of the first line that differs between two configs, such as "protocol.seeds". */
 static const char *line_that_differs(const char *x, const char *y, Arena *a)
 {

@@ -33,6 +33,9 @@ bool manifest_check(const char *folder, Arena *a, Error *e);
 const char *manifest_chain(const char *folder, Arena *a, Error *e);
 /* Whether FOLDER/manifest.json is that of this plan and config: the version, the sources, the config and each stage. */
 bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Arena *a, Error *e);
+/* The files of each stage of FOLDER/manifest.json, in the order of its plan, as objects: name inside the stage's folder,
+ * SHA-256. The caller json_decref's the list. */
+json_t *manifest_outputs(const char *folder, Arena *a, Error *e);
 /* Whether a stage that was done again in `again` made the files that FOLDER/manifest.json has of it. False without e->failed:
  * `different` names the first file that differs. */
 bool manifest_stage_same(const char *folder, size_t stage, const char *again, char different[512], Arena *a, Error *e);

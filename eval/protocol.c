@@ -180,14 +180,14 @@ static bool case_add(Plan *p, Case c, Error *e)
                          c.method->name, c.name);
     Case *to = &p->cases[p->case_count++];
     *to = c;
-    to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group, 6);
+    to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group);
     if (p->config.without_oracle && method_config(p, c.method)->oracle)
         return error_set(e, "protocol.oracle is none, but %s has it as its reference", c.method->name);
     to->oracle = scenario_has_oracle(c.scenario) && !p->config.without_oracle
-                   ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group, 6)
+                   ? stage_of_answers(p, MODEL_ORACLE, NO_STAGE, c.group)
                    : NO_STAGE;
     to->unlearn = stage_of_unlearning(p, to);
-    to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group, 12);
+    to->answer = stage_of_answers(p, case_start(&c), to->unlearn, c.group);
     to->probe = to->probe_before = to->probe_oracle = NO_STAGE;
     if (!e->failed && asks_for_probe(p, c.name)) {
         to->probe_before = stage_of_probe(p, to, c.scenario->start, NO_STAGE);

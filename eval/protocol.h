@@ -50,6 +50,7 @@ typedef struct {
     int64_t     rounds;                  // requests of the scenario sequential
     int64_t     best, forget;            // how many entities count as the best known, and how many entities are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
+    int64_t     checkpoints;             // steps between the checkpoints that a stage that trains keeps; 0: none
     int64_t     paraphrases;             // how many test questions of each fact and modality are asked, from the first on; 0: all
     const MethodConfig *method;          // one for each of methods[]
     const char *reading;                 // the settings that every answer depends on, as text
@@ -58,6 +59,7 @@ typedef struct {
     bool        without_oracle;
     Digest      model[MODELS];           // digests of the models that are given; hex "": the model is to be trained
     const char *train[MODELS];           // the recipe of a model that is to be trained
+    int64_t     train_steps[MODELS];     // of that training, for its cost
     const Digest *group;                 // [groups of the world]: digests of each group's questions with their pictures
     Digest      general, entities;       // of the general questions with their pictures, and of the entities
 } ProtocolConfig;

@@ -6,6 +6,26 @@
 #include <string.h>
 #include "tensor/base/decimal.h"
 
+/* What stages of the shipped model take on one core, in seconds: measured (docs/many-machines.md). A step with retained
+ * samples is twice as long. The number of questions of a request is known only when the request begins; it is about
+ * QUESTIONS. */
+static const double seconds_train_step = 0.16, seconds_step = 0.06, seconds_model = 1.6, seconds_snapshot = 1.1,
+                    seconds_probe = 4;
+enum { QUESTIONS = 2000 };
+
+static int64_t case_steps(const Plan *p, const Case *c)
+{
+    return c->steps ? c->rounds * c->steps : request_steps(p, c, QUESTIONS);
+}
+
+static double answers_cost(const Plan *p, const Case *c)
+{
+    int64_t snapshots = c->rounds;
+    for (int64_t step = 1, last = request_steps(p, c, QUESTIONS); c->rounds == 1 && step < last; step++)
+        snapshots += snapshot_after(p, c, QUESTIONS, step);
+    return seconds_snapshot * (double)snapshots;
+}
+
 /* The index of the stage with this recipe: the one that the plan has already, or a new one. */
 static size_t stage_add(Plan *p, Stage s)
 {
@@ -23,13 +43,21 @@ static size_t stage_add(Plan *p, Stage s)
     return p->stage_count++;
 }
 
+/* What the recipe of a stage that trains says of the checkpoints that are kept, which are files of the stage. */
+static const char *checkpoints_text(const Plan *p)
+{
+    return p->config.checkpoints ? arena_format(p->arena, "checkpoints %lld\n", (long long)p->config.checkpoints) : "";
+}
+
 /* The train stage that makes a model; NO_STAGE where the model is given. */
 static size_t model_stage(Plan *p, StartModel m)
 {
-    if (p->made[m] == NO_STAGE && !*p->config.model[m].hex)
-        p->made[m] = stage_add(p, (Stage){ .kind = STAGE_TRAIN, .name = start_model_name(m), .recipe = p->config.train[m],
-                                           .model = m, .cost = 120 });
-    return p->made[m];
+    if (p->made[m] != NO_STAGE || *p->config.model[m].hex)
+        return p->made[m];
+    Stage s = { .kind = STAGE_TRAIN, .name = start_model_name(m), .model = m,
+                .cost = seconds_train_step * (double)p->config.train_steps[m] };
+    s.recipe = arena_format(p->arena, "%s%s", p->config.train[m], checkpoints_text(p));
+    return p->made[m] = s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
 /* "vanilla <digest>" of a given model; for one that is made, its stage joins the inputs. */
@@ -41,12 +69,13 @@ static const char *model_text(Plan *p, StartModel m, Stage *s)
     return arena_format(p->arena, "%s %s", start_model_name(m), made == NO_STAGE ? p->config.model[m].hex : "made");
 }
 
-size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double cost)
+size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group)
 {
-    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = of, .group = group, .cost = cost };
+    Stage s = { .kind = STAGE_ANSWER, .model = m, .of = of, .group = group };
     const ProtocolConfig *c = &p->config;
     const World *w = &p->world;
     const char *model = model_text(p, m, &s);
+    s.cost = of == NO_STAGE ? seconds_model : answers_cost(p, p->stage[of].one);
     if (of != NO_STAGE)
         s.input[s.inputs++] = of;
     if (of != NO_STAGE && p->stage[of].one->scenario->who == WHO_BEST)       // the length of a request depends on the entities in it
@@ -61,7 +90,7 @@ size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double c
 
 size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
 {
-    Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = one->group, .one = one, .cost = 8 };
+    Stage s = { .kind = STAGE_PROBE, .model = m, .of = of, .group = one->group, .one = one, .cost = seconds_probe };
     const ProtocolConfig *c = &p->config;
     const char *model = model_text(p, m, &s),
                *oracle = one->oracle != NO_STAGE && m != MODEL_ORACLE ? model_text(p, MODEL_ORACLE, &s) : "";
@@ -95,18 +124,17 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
     s.recipe = arena_format(p->arena,
                             "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities "
                             "%s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\ntrajectory %s\n%s%s",
+                            "requests %lld\n%s %s\ntrajectory %s\n%s%s%s",
                             model, reference, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed,
                             (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
                             (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
                             decimal_double(one->steps ? (double)one->steps : one->epochs, budget),
-                            decimal_double(c->trajectory, trajectory),
+                            decimal_double(c->trajectory, trajectory), checkpoints_text(p),
                             one->stopping == STOP_accuracy
                                 ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop),
                                                (long long)c->paraphrases)
                                 : "",
                             method_config(p, one->method)->recipe);
-    const int64_t steps = one->steps ? one->rounds * one->steps : request_steps(p, one, 2000);
-    s.cost = 0.05 * (double)steps * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
+    s.cost = seconds_step * (double)case_steps(p, one) * (one->method->needs & NEEDS_RETAIN ? 2 : 1);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }

@@ -7,8 +7,8 @@
 #include "eval/protocol.h"
 
 /* The answers of the model m, or of every snapshot that the unlearn stage `of` made from it (NO_STAGE: of the model itself), to
- * the questions of a group of the world and to the general ones. `cost` is an estimate in seconds. */
-size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group, double cost);
+ * the questions of a group of the world and to the general ones. */
+size_t stage_of_answers(Plan *p, StartModel m, size_t of, size_t group);
 /* The probe of the model m, or of the last snapshot that the unlearn stage `of` made from it. */
 size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of);
 /* The unlearning of all requests of a case. */

@@ -41,8 +41,11 @@ static void tell(const Audit *x, uint64_t seed)
     json_t *units = json_array(), *table = json_array();
     for (size_t k = 0; k < x->sampled; k++) {
         const AuditUnit *u = &x->unit[x->sample[k]];
-        json_add(units, json_pack("{s:I, s:s, s:s, s:b, s:s?}", "unit", (json_int_t)x->sample[k], "name", u->name, "digest",
-                                  x->run->plan.stage[u->stage].digest.hex, "same", !u->different, "different", u->different));
+        Arena *a = &x->run->arena;
+        const char *from = u->from.step ? point_name(u->from, a) : NULL, *to = u->to.step ? point_name(u->to, a) : NULL;
+        json_add(units, json_pack("{s:I, s:s, s:s, s:s?, s:s?, s:b, s:s?}", "unit", (json_int_t)x->sample[k], "name",
+                                  u->name, "digest", x->run->plan.stage[u->stage].digest.hex, "from", from, "to", to,
+                                  "same", !u->different, "different", u->different));
     }
     for (int k = 0; k < LINES; k++)
         json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed(x, k), "probability",

@@ -69,6 +69,7 @@ static bool collect(Run *r, const RunTimes *times, int threads, Error *e)
     const bool good = run_lock_folder(&lock, r, &r->arena, e) && run_collect(r, e)
         && report_write(r->out, settings_path(&r->settings, r->settings.data_world), e) && manifest_add(r->out, "report", "report.html", e)
         && (!times || times_write(r, times, threads, e));
+    run_locks_sweep(r);
     run_unlock(&lock);
     return good;
 }

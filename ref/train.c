@@ -19,6 +19,7 @@ typedef struct {
     const Settings *s;
     const char *out;
     bool quiet, resume;
+    KeptCheckpoints kept;
     Session session;
     Dataset samples, held_out;       // held_out.path NULL: nothing is scored
     Stream stream;
@@ -102,6 +103,18 @@ static bool score(Run *r, int64_t done, FILE *log, char note[96], Error *e)
     return true;
 }
 
+/* After a step: the checkpoint from which an interrupted training goes on, and the one that stays. */
+static bool checkpoints(Run *r, int64_t done, FILE *log, Error *e)
+{
+    const bool stays = r->kept.every && (done % r->kept.every == 0 || done == r->s->train_steps);
+    const bool saved = r->s->train_save_every && done % r->s->train_save_every == 0;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/step-%lld", r->out, (long long)done);
+    return ((!stays && !saved) || log_mark(log, r->log_path, &r->log, e))
+        && (!stays || checkpoint_save(&r->trainer, folder, r->identity, r->log, e))
+        && (!saved || checkpoint_save(&r->trainer, r->out, r->identity, r->log, e));
+}
+
 static bool steps(Run *r, FILE *log, Error *e)
 {
     const Settings *s = r->s;
@@ -120,13 +133,14 @@ static bool steps(Run *r, FILE *log, Error *e)
             break;
         snprintf(note, sizeof note, "loss %.4f%s", (double)r->trainer.stats.loss, held_out);
         progress_show(&p, "train", *done, s->train_steps, note);
-        if (s->train_save_every && *done % s->train_save_every == 0
-            && (!log_mark(log, r->log_path, &r->log, e) || !checkpoint_save(&r->trainer, r->out, r->identity, r->log, e)))
+        if (!checkpoints(r, *done, log, e) || *done == r->kept.until)
             break;
     }
     progress_end(&p);
     return !e->failed;
 }
+
+static bool done_until(const Run *r) { return r->kept.until && r->trainer.optimiser.step == r->kept.until; }
 
 static bool save(Session *x, const char *out, Error *e)
 {
@@ -148,13 +162,14 @@ static bool train(Run *r, Arena *a, Error *e)
                 (long long)r->s->train_accumulate, (long long)r->s->train_accumulate);
     bool good = steps(r, log, e);
     good = log_close(log, path, e) && good;
-    return good && save(&r->session, r->out, e);
+    return good && (done_until(r) || save(&r->session, r->out, e));
 }
 
-bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e)
+bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoints kept, const Options *o, Arena *a,
+                  Error *e)
 {
     const bool quiet = !o || o->quiet;
-    Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume };
+    Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume, .kept = kept };
     bool good = train(&r, a, e);
     if (good && o && o->json)
         command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun",
@@ -196,7 +211,7 @@ int command_train(int argc, char **argv)
     Settings s;
     bool good = settings_open(&s, config, &set, &a, &e);
     FolderHold hold = -1;
-    good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, &o, &a, &e);
+    good = good && folder_hold(&hold, out, &e) && train_folder(&s, out, resume, (KeptCheckpoints){ 0, 0 }, &o, &a, &e);
     folder_leave(hold);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

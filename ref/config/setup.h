@@ -43,7 +43,11 @@ RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Mod
 /* Whether a method under these settings has the oracle as its reference. */
 bool method_wants_oracle(const MethodSettings *m);
 
+/* Which checkpoints of a training stay, in OUT/step-<n>/: that of every `every` steps and that of the last step; every 0:
+ * none. The training stops after the step `until` and leaves no result; until 0: it goes to its end. */
+typedef struct { int64_t every, until; } KeptCheckpoints;
 /* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. o NULL: nothing is printed. */
-bool train_folder(const Settings *s, const char *out, bool resume, const Options *o, Arena *a, Error *e);
+bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoints kept, const Options *o, Arena *a,
+                  Error *e);
 
 #endif

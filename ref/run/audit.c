@@ -40,11 +40,38 @@ static bool publish(const Audit *x, size_t stage, const char *folder, Arena *a, 
     return true;
 }
 
+static AuditUnit unit(const Stage *s, size_t stage, Point from, Point to, Arena *a)
+{
+    const char *begin = from.step ? point_name(from, a) : "its beginning", *end = to.step ? point_name(to, a) : "its end";
+    const bool whole = !from.step && !to.step;
+    return (AuditUnit){ stage, from, to, whole ? s->name : arena_format(a, "%s, %s to %s", s->name, begin, end), NULL };
+}
+
+/* All stages, those that kept checkpoints in intervals. */
+static bool units_make(Audit *x, Arena *a)
+{
+    const Plan *p = &x->run->plan;
+    size_t all = p->stage_count;
+    for (size_t k = 0; k < p->stage_count; k++)
+        all += json_object_size(json_array_get(x->outputs, k));
+    x->unit = arena_array(a, all, sizeof *x->unit);
+    for (size_t k = 0; x->unit && k < p->stage_count; k++) {
+        size_t count;
+        const Point *cut = interval_points(json_array_get(x->outputs, k), &count, a);
+        Point from = { 0, 0 };
+        for (size_t i = 0; cut && i <= count; i++) {
+            const Point to = i < count ? cut[i] : (Point){ 0, 0 };
+            x->unit[x->units++] = unit(&p->stage[k], k, from, to, a);
+            from = to;
+        }
+    }
+    return x->unit && !a->error->failed;
+}
+
 bool audit_begin(Audit *x, uint64_t seed, Error *e)
 {
     Run *r = x->run;
     Arena *a = &r->arena;
-    const size_t stages = r->plan.stage_count;
     const char *made[] = { "stages", "tables" };
     for (int k = 0; k < 2; k++) {
         const char *path = arena_format(a, "%s/%s", x->out, made[k]);
@@ -52,10 +79,9 @@ bool audit_begin(Audit *x, uint64_t seed, Error *e)
             return error_set(e, "%s: is there already, expected a folder --out without the replays of another audit", path ? path : "");
     }
     if (!manifest_check(r->out, a, e) || !manifest_of_plan(&r->plan, r->out, settings_text(&r->settings, a), a, e)
-        || !(x->chain = manifest_chain(r->out, a, e)) || !(x->unit = arena_zalloc(a, stages * sizeof *x->unit)))
+        || !(x->chain = manifest_chain(r->out, a, e)) || !(x->outputs = manifest_outputs(r->out, a, e))
+        || !units_make(x, a))
         return false;
-    for (size_t k = 0; k < stages; k++)
-        x->unit[x->units++] = (AuditUnit){ .stage = k, .name = r->plan.stage[k].name };
     if (x->sampled > x->units)
         return error_set(e, "--sample is %zu, but the run has %zu units to be computed again", x->sampled, x->units);
     return (x->sample = audit_sample(x->chain, seed, x->units, x->sampled, a)) != NULL;
@@ -79,35 +105,54 @@ bool audit_tables(Audit *x, Error *e)
     return !e->failed;
 }
 
-bool audit_replay(Audit *x, size_t index, Error *e)
+/* Does the unit in the folder of the stage, below x->out. */
+static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a, Error *e)
 {
-    AuditUnit *u = &x->unit[x->sample[index]];
     Run again = *x->run;
-    Arena *a = &x->run->arena;
     const Stage *s = &again.plan.stage[u->stage];
-    char *different = arena_zalloc(a, 512);
     again.out = x->out;
-    again.resume = false;
+    again.resume = u->from.step != 0;
+    again.until = u->to;
     for (size_t i = 0; i < s->inputs; i++)
         if (!publish(x, s->input[i], x->out, a, e))
             return false;
-    const char *folder = stage_folder(&again, u->stage, a);
-    if (!different || !folder)
-        return false;
     if (file_exists(folder) && unlink(folder) != 0)                        // a link, where it was the input of an earlier one
         return error_io(e, "%s: cannot be removed: %s", folder, strerror(errno));
-    if (!run_stage(&again, u->stage, e))
-        return error_prefix(e, "the stage %s could not be computed again", s->name);
-    if (!manifest_stage_same(x->run->out, u->stage, folder, different, a, e)) {
-        if (e->failed)
-            return false;
-        u->different = different;
-        x->different++;
-        const char *kept = arena_format(a, "%s/different-%.16s", x->out, s->digest.hex);
-        return (kept && rename(folder, kept) == 0) || error_io(e, "%s: cannot be renamed: %s", folder, strerror(errno));
+    const char *published = stage_folder(x->run, u->stage, a);
+    return published
+        && (!again.resume
+            || interval_begin(json_array_get(x->outputs, u->stage), published, folder, u->from, u->to, a, e))
+        && (run_stage(&again, u->stage, e) || error_prefix(e, "%s could not be computed again", u->name));
+}
+
+/* Whether the unit came to the published files; those of the end of a stage are all in its stage.json. */
+static bool unit_same(const Audit *x, const AuditUnit *u, const char *folder, char different[512], Arena *a, Error *e)
+{
+    return u->to.step ? interval_same(json_array_get(x->outputs, u->stage), folder, u->from, u->to, different, a, e)
+                      : manifest_stage_same(x->run->out, u->stage, folder, different, a, e);
+}
+
+bool audit_replay(Audit *x, size_t index, Error *e)
+{
+    AuditUnit *u = &x->unit[x->sample[index]];
+    Arena *a = &x->run->arena;
+    char *different = arena_zalloc(a, 512);
+    const char *digest = x->run->plan.stage[u->stage].digest.hex;
+    const char *folder = arena_format(a, "%s/stages/%s", x->out, digest);
+    if (!different || !folder || !unit_run(x, u, folder, a, e))
+        return false;
+    if (unit_same(x, u, folder, different, a, e)) {
+        folder_remove(folder);
+        return true;
     }
-    folder_remove(folder);
-    return true;
+    if (e->failed)
+        return false;
+    u->different = different;
+    x->different++;
+    const char *to = u->to.step ? point_name(u->to, a) : "its-end";
+    const char *kept = u->to.step || u->from.step ? arena_format(a, "%s/different-%.16s-%s", x->out, digest, to)
+                                                  : arena_format(a, "%s/different-%.16s", x->out, digest);
+    return (kept && rename(folder, kept) == 0) || error_io(e, "%s: cannot be renamed: %s", folder, strerror(errno));
 }
 
 void audit_end(Audit *x)
@@ -120,5 +165,6 @@ void audit_end(Audit *x)
     if (tables && !x->tables)
         folder_remove(tables);
     remove(x->out);                                                         // where it is empty
+    json_decref(x->outputs);
     arena_free(&a);
 }

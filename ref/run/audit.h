@@ -2,11 +2,11 @@
 /* Audit: whether the published files of a run are those that its config, models and world give, by computing a sample
  * of them again.
  *
- * The units are the stages of the manifest. A stage removes its checkpoints when it is finished, so that it can only be
- * computed again as a whole. Who computes 60 of 100 units again finds one that was changed with probability 0.6, and
- * one of 20 changed ones almost surely. That holds if the sample is drawn after the manifest was published: its seed
- * together with the manifest's `chain` decides it, so that whoever knows the seed beforehand can change units until
- * none of them is drawn.
+ * The units are the stages of the manifest. A stage that trains and that kept checkpoints (protocol.checkpoints) is cut
+ * at these into several units, the intervals; any other stage can only be computed again as a whole. Who computes 60 of
+ * 100 units again finds one that was changed with probability 0.6, and one of 20 changed ones almost surely. That holds
+ * if the sample is drawn after the manifest was published: its seed together with the manifest's `chain` decides it, so
+ * that whoever knows the seed beforehand can change units until none of them is drawn.
  * An audit certifies a computation. It says nothing about what a model still knows. */
 #ifndef PULSE_REF_RUN_AUDIT_H
 #define PULSE_REF_RUN_AUDIT_H
@@ -27,7 +27,8 @@ double audit_probability(size_t units, size_t changed, size_t sample);
 
 typedef struct {
     size_t      stage;                   // of the plan
-    const char *name;
+    Point       from, to;                // step 0: the beginning, or the end, of the stage
+    const char *name;                    // "finetuned/ga/llm/seed0, round-1-step-25 to round-1-step-50"
     const char *different;               // what differs; NULL: everything is the same
 } AuditUnit;
 
@@ -35,6 +36,7 @@ typedef struct {
     Run        *run;                     // with its plan; `out` is the folder of the audited run
     const char *out;                     // the replays are made below this folder, and those that differ stay there
     const char *chain;
+    json_t     *outputs;                 // of each stage: its files, with their digests
     AuditUnit  *unit;                    // all of them
     size_t      units, different;        // different: how many units of the sample differ
     uint32_t   *sample;                  // [sampled] the units that are computed again
@@ -50,5 +52,20 @@ bool audit_tables(Audit *x, Error *e);
 bool audit_replay(Audit *x, size_t index, Error *e);
 /* Removes the replays whose files are the same. */
 void audit_end(Audit *x);
+
+/* --- interval.c --- `outputs`: of one stage. */
+
+/* "round-1-step-25", or "step-25". */
+const char *point_name(Point p, Arena *a);
+/* The points at which a stage is cut, ascending: its kept checkpoints, but for one after its last step. NULL: no
+ * memory. */
+Point *interval_points(json_t *outputs, size_t *count, Arena *a);
+/* Copies what the published stage had by the point `from` into a folder, where the stage then goes on to the point
+ * `to`. */
+bool interval_begin(json_t *outputs, const char *published, const char *folder, Point from, Point to, Arena *a,
+                    Error *e);
+/* Whether the files that were made after `from` up to the kept checkpoint `to` are the published ones. False without
+ * e->failed: `different` names the first that is not. */
+bool interval_same(json_t *outputs, const char *folder, Point from, Point to, char different[512], Arena *a, Error *e);
 
 #endif

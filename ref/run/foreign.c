@@ -13,8 +13,8 @@
 static const char *const everywhere[] = { "stage.json", "*.part-[0-9]*", ".snakemake_timestamp", NULL };
 static const char *const inside[] = { "config.json", "model.safetensors", "adapter_config.json", "adapter_model.safetensors",
                                       "checkpoint.safetensors", "*.part-[0-9]*", NULL };
-static const char *const own[][5] = {
-    [STAGE_TRAIN]   = { "*.json", "*.safetensors", "*.jinja", "log.jsonl", NULL },
+static const char *const own[][6] = {
+    [STAGE_TRAIN]   = { "*.json", "*.safetensors", "*.jinja", "log.jsonl", "step-*/", NULL },
     [STAGE_UNLEARN] = { "round-*-step-*/", "checkpoint-*/", "log.jsonl", "steps.json", NULL },
     [STAGE_ANSWER]  = { "answers.jsonl", "round-*-step-*.jsonl", NULL },
     [STAGE_PROBE]   = { "numbers.json", "relearned.jsonl", "quantised.jsonl", "cloze.jsonl", NULL },

@@ -52,6 +52,20 @@ bool run_lock_stage(RunLock *l, const Run *r, size_t stage, Arena *a, Error *e)
     return stages && file_make_folder(stages, e) && run_lock(l, arena_format(a, "%s.lock", stage_folder(r, stage, a)), e);
 }
 
+void run_locks_sweep(const Run *r)
+{
+    Error e = { 0 };
+    Arena a = arena_make(&e);
+    for (size_t k = 0; k < r->plan.stage_count; k++) {
+        RunLock l = { arena_format(&a, "%s.lock", stage_folder(r, k, &a)), -1 };
+        if (l.path && (l.file = open(l.path, O_RDWR | O_CLOEXEC)) >= 0 && flock(l.file, LOCK_EX | LOCK_NB) == 0)
+            run_unlock(&l);
+        else if (l.file >= 0)
+            close(l.file);
+    }
+    arena_free(&a);
+}
+
 bool run_lock_folder(RunLock *l, const Run *r, Arena *a, Error *e)
 {
     *l = (RunLock){ NULL, -1 };

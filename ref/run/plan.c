@@ -104,6 +104,7 @@ static bool model_configs(Run *r, ProtocolConfig *c, Error *e)
         dataset_close(&stream);
         if (!text)
             return false;
+        c->train_steps[m] = s.train_steps;
         c->train[m] = arena_format(a, "train %s\nstart %s\nstream %s\n%s", start_model_name(m), start.hex, samples.hex, text);
     }
     return !e->failed;
@@ -169,6 +170,7 @@ bool run_plan(Run *r, Error *e)
         .control_methods = s->protocol_control_methods,
         .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
         .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
+        .checkpoints = s->protocol_checkpoints,
         .paraphrases = s->protocol_frames, .reading = settings_part(s, IN_ANSWER, a, e),
         .steps = {
 #define SCENARIO(name, ...) s->steps_##name,

@@ -12,12 +12,17 @@
 #include "eval/results.h"
 #include "ref/config/session.h"
 
+/* A point of a stage that trains: after a step of a request, or of a training, whose request is 0. step 0: its beginning
+ * or its end. */
+typedef struct { int64_t request, step; } Point;
+
 typedef struct {
     Settings settings;
     Plan     plan;
     Dataset *group, general;             // questions, of each group of the world; not read for a group that nothing asks about: path NULL
     const char *out;
     bool     quiet, resume;
+    Point    until;                      // a stage that trains stops at this kept checkpoint; step 0: it goes to its end
     Arena    arena;
 } Run;
 
@@ -57,6 +62,8 @@ bool run_lock(RunLock *l, const char *path, Error *e);
 bool run_lock_stage(RunLock *l, const Run *r, size_t stage, Arena *a, Error *e);
 bool run_lock_folder(RunLock *l, const Run *r, Arena *a, Error *e);
 void run_unlock(RunLock *l);
+/* Removes the lock files of stages that a killed process left. */
+void run_locks_sweep(const Run *r);
 
 /* foreign.c: whether the folder of a stage, if it is there, holds nothing but what such a stage writes. */
 bool stage_foreign(const Run *r, size_t stage, Error *e);

@@ -7,16 +7,36 @@
 
 enum { FILES_MAX = 8192 };
 
-static bool train_stage(Run *r, size_t stage, Error *e)
+/* The files of a finished training: the model, its log and the checkpoints that are kept. */
+static bool train_finish(Run *r, size_t stage, const char *folder, int64_t steps, Error *e)
 {
     static const char *const files[] = { "config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json", "log.jsonl" };
+    const int64_t every = r->settings.protocol_checkpoints;
+    const char **all = arena_array(&r->arena, FILES_MAX, sizeof *all);
+    size_t n = 0;
+    for (; all && n < sizeof files / sizeof *files; n++)
+        all[n] = files[n];
+    for (int64_t step = 1; all && every && step <= steps; step++) {
+        if (step % every != 0 && step != steps)
+            continue;
+        if (n == FILES_MAX)
+            return error_set(e, "%s: too many checkpoints, expected a larger protocol.checkpoints", folder);
+        all[n++] = arena_format(&r->arena, "step-%lld/checkpoint.safetensors", (long long)step);
+    }
+    return all && !e->failed && stage_finish(&r->plan, stage, folder, all, n, e);
+}
+
+static bool train_stage(Run *r, size_t stage, Error *e)
+{
     const Stage *x = &r->plan.stage[stage];
     const char *config = x->model == MODEL_VANILLA ? r->settings.protocol_vanilla_config : r->settings.protocol_oracle_config;
     const char *folder = stage_folder(r, stage, &r->arena);
+    const KeptCheckpoints kept = { r->settings.protocol_checkpoints, r->until.step };
     Settings s;
     settings_defaults(&s, &r->arena);
-    return folder && settings_read(&s, settings_path(&r->settings, config), e) && train_folder(&s, folder, r->resume, NULL, &r->arena, e)
-        && stage_finish(&r->plan, stage, folder, files, sizeof files / sizeof *files, e);
+    return folder && settings_read(&s, settings_path(&r->settings, config), e)
+        && train_folder(&s, folder, r->resume, kept, NULL, &r->arena, e)
+        && (kept.until || train_finish(r, stage, folder, s.train_steps, e));
 }
 
 /* An answer stage: its questions, and the files of answers that it has written. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can
- * go on. */
+ * go on. With protocol.checkpoints it also keeps checkpoints, in folders named as those of snapshots:
+ * "round-1-step-25/checkpoint.safetensors". */
 #include <string.h>
 #include "eval/manifest.h"
 #include "model/training/checkpoint.h"
@@ -23,6 +24,7 @@ typedef struct {
     OtherAnswers others;
     RequestEnd *ends;                    // of the requests that ended
     Rounds rounds;
+    bool reached;                        // run->until: the stage goes no further
     FILE *log;
     LogMark mark;                        // of the checkpoint from which the stage goes on
     const char *log_path;
@@ -101,6 +103,31 @@ static const char *checkpoint_folder(Job *j, size_t request)
     return arena_format(&j->arena, "%s/checkpoint-%zu", j->folder, request + 1);
 }
 
+/* Whether the checkpoint after this step of a request of so many steps is kept. */
+static bool keeps(const Job *j, int64_t step, int64_t steps)
+{
+    const int64_t every = j->run->settings.protocol_checkpoints;
+    return every && (step == steps || step % every == 0);
+}
+
+/* The present checkpoint: the one from which an interrupted stage goes on, and the one that is kept. */
+static bool checkpoint(Job *j, Error *e)
+{
+    const Rounds *r = &j->rounds;
+    char name[64];
+    const char *folder = checkpoint_folder(j, r->round);
+    const char *kept = arena_format(&j->arena, "%s/%s", j->folder, snapshot_name((int64_t)r->round + 1, r->done, name));
+    return folder && kept && log_mark(j->log, j->log_path, &j->mark, e)
+        && (!keeps(j, r->done, r->steps) || checkpoint_save(&r->trainer, kept, j->identity, j->mark, e))
+        && checkpoint_save(&r->trainer, folder, j->identity, j->mark, e);
+}
+
+/* Whether this step of this request is the last one that is asked for. */
+static bool reached(const Job *j, size_t request, int64_t step)
+{
+    return j->run->until.step && j->run->until.request == (int64_t)request + 1 && j->run->until.step == step;
+}
+
 /* Restores what an interrupted process had done of this request. */
 static bool restore(Job *j, int64_t before, Error *e)
 {
@@ -149,11 +176,12 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
         log_step(j->log, logged + r->done, &r->trainer.stats);
         if (point && !snapshot(j, r->round, r->done, e))
             return false;
-        if (!point && r->done < r->steps && r->done % every != 0)
+        if (!point && r->done < r->steps && r->done % every != 0 && !keeps(j, r->done, r->steps))
             continue;
-        const char *folder = checkpoint_folder(j, r->round);
-        if (!folder || !log_mark(j->log, j->log_path, &j->mark, e) || !checkpoint_save(&r->trainer, folder, j->identity, j->mark, e))
+        if (!checkpoint(j, e))
             return false;
+        if (r->done < r->steps && (j->reached = reached(j, r->round, r->done)))
+            return true;
     }
     if (r->diverged) {
         if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,
@@ -181,8 +209,12 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
         return false;
     else
         *logged += r->steps;
+    if (j->reached)
+        return true;
     const int64_t whole = r->plan.train.steps, last = r->steps && !r->diverged ? r->steps : whole;
-    j->ends[request] = (RequestEnd){ r->done, last, r->diverged ? "diverged" : r->stopped ? "method" : last < whole ? "accuracy" : "budget" };
+    const char *why = r->diverged ? "diverged" : r->stopped ? "method" : last < whole ? "accuracy" : "budget";
+    j->ends[request] = (RequestEnd){ r->done, last, why };
+    j->reached = reached(j, request, r->done);
     return round_end(r, e) && snapshot(j, request, last, e);
 }
 
@@ -200,6 +232,9 @@ static bool finish(Job *j, size_t stage, Error *e)
         for (int64_t step = 1; step <= last; step++)
             for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, questions, step)) && n < FILES_MAX - 2; f++)
                 files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
+        for (int64_t step = 1; step <= j->ends[k].steps; step++)
+            if (keeps(j, step, j->ends[k].last) && n < FILES_MAX - 2)
+                files[n++] = arena_format(a, "%s/checkpoint.safetensors", snapshot_name((int64_t)k + 1, step, name));
         snprintf(path, sizeof path, "%s/checkpoint.safetensors", checkpoint_folder(j, k));
         remove(path);
         folder_sweep(checkpoint_folder(j, k));
@@ -207,7 +242,8 @@ static bool finish(Job *j, size_t stage, Error *e)
     }
     if (!j->log || n >= FILES_MAX - 2)
         return error_set(e, "%s: %s", j->folder,
-                         j->log ? "too many snapshots, expected a larger protocol.trajectory" : "the log is missing");
+                         j->log ? "too many snapshots, expected a larger protocol.trajectory or protocol.checkpoints"
+                                : "the log is missing");
     files[n++] = "log.jsonl";
     files[n++] = "steps.json";
     bool closed = log_close(j->log, j->log_path, e);
@@ -223,9 +259,9 @@ bool run_unlearn(Run *r, size_t stage, Error *e)
     j.folder = stage_folder(r, stage, &j.arena);
     j.log_path = j.folder ? arena_format(&j.arena, "%s/log.jsonl", j.folder) : NULL;
     bool good = j.log_path && file_make_folder(j.folder, e) && job_open(&j, e);
-    while (good && j.rounds.round < j.splits.requests)
+    while (good && !j.reached && j.rounds.round < j.splits.requests)
         good = one_request(&j, &logged, e);
-    good = good && (j.log || log_open(j.log_path, &j.mark, &j.log, e)) && finish(&j, stage, e);
+    good = good && !j.reached && (j.log || log_open(j.log_path, &j.mark, &j.log, e)) && finish(&j, stage, e);
     if (j.log)
         fclose(j.log);
     if (j.rounds.model)
@@ -234,5 +270,5 @@ bool run_unlearn(Run *r, size_t stage, Error *e)
     session_close(&j.session);
     other_answers_close(&j.others);
     arena_free(&j.arena);
-    return good && !e->failed;
+    return (good || j.reached) && !e->failed;
 }

@@ -10,16 +10,28 @@
 #include "tensor/base/limits.h"
 
 /* What a stage asks the engine for. Measured on the shipped model (docs/many-machines.md): no stage took more than 100 MB, and
- * Stage.cost is about the seconds of one core; a core may be four times slower. Weights, gradients, two moments and a reference are
+ * Stage.cost is the seconds of one core; another core may be four times slower. Weights, gradients, two moments and a reference are
  * five times the file of the weights. */
 enum { MEGABYTES = 300, PER_WEIGHT_FILE = 6, TWO_THREADS_FROM = 60, MINUTES = 5, TIMES_SLOWER = 4 };
 
 static const char head[] =
     "# A run of the PULSE protocol as a Snakemake workflow; pulse-ref " PULSE_VERSION " wrote this file. README.md says how to use it.\n"
-    "import shlex\n\n";
+    "import os, shlex\n\n";
 
 static const char rules[] =
-    "\nrule all:\n"
+    "STAGE = \"{COMMAND} --out . --stage {params.stage} --threads {threads}\"\n"
+    "if config.get(\"scratch\"):\n"
+    "    SCRATCH = shlex.quote(os.path.abspath(config[\"scratch\"]))\n"
+    "    STAGE = r\"\"\"\n"
+    "        set -e\n"
+    "        scratch=$(mktemp -d {SCRATCH}/pulse-XXXXXX)\n"
+    "        trap 'rm -rf \"$scratch\"' EXIT\n"
+    "        mkdir \"$scratch/stages\"\n"
+    "        for digest in {params.needs}; do ln -s \"$PWD/stages/$digest\" \"$scratch/stages/\"; done\n"
+    "        {COMMAND} --out \"$scratch\" --stage {params.stage} --threads {threads}\n"
+    "        mv -T \"$scratch/stages/{params.stage}\" stages/{params.stage} || test -e stages/{params.stage}/stage.json\n"
+    "    \"\"\"\n\n"
+    "rule all:\n"
     "    input: \"manifest.json\"\n\n"
     "localrules: all, collect\n\n"
     "for name, digest, needs, cores, memory, minutes in STAGES:\n"
@@ -27,23 +39,23 @@ static const char rules[] =
     "        name: name\n"
     "        input: [ancient(\"stages/\" + d) for d in needs]    # results have the digest of their content: no file gets old\n"
     "        output: directory(\"stages/\" + digest)\n"
-    "        params: stage=digest\n"
+    "        params: stage=digest, needs=\" \".join(needs)\n"
     "        threads: cores\n"
     "        resources: mem_mb=memory, runtime=minutes\n"
     "        shadow: config.get(\"shadow\")\n"
-    "        shell: \"{COMMAND} --stage {params.stage} --threads {threads}\"\n\n"
+    "        shell: STAGE\n\n"
     "rule collect:\n"
     "    input: [ancient(\"stages/\" + stage[1]) for stage in STAGES]\n"
     "    output: \"manifest.json\", \"results.csv\", \"results.jsonl\", \"trajectory.csv\", \"answers.jsonl\", \"report.html\"\n"
     "    params: plan=PLAN\n"
-    "    shell: \"{COMMAND} --collect {params.plan}\"\n";
+    "    shell: \"{COMMAND} --out . --collect {params.plan}\"\n";
 
 static const char readme[] =
     "# A run of the PULSE protocol in many jobs\n\n"
     "`Snakefile` has one rule for each stage of the run. Snakemake 7 or newer works through it, and this folder then has the results.\n\n"
     "    snakemake --cores 8                                                     # this machine\n"
     "    snakemake --jobs 100 --executor slurm --retries 2                       # Slurm, with Snakemake 8 or newer and its plugin\n"
-    "    snakemake --cores 8 --config shadow=minimal --shadow-prefix /scratch    # each job writes on a disk of its own machine\n\n"
+    "    snakemake --cores 8 --config scratch=/scratch                           # each job writes on a disk of its own machine\n\n"
     "On other paths add `--config program=/path/of/pulse-ref config=/path/of/CONFIG.ini`.\n"
     "A program, a config, a model or a world that is not the same is refused by every job.\n"
     "A stage that is lost is done again, and nothing else. The manifest is that of `pulse-ref run`.\n"
@@ -95,7 +107,7 @@ static bool snakefile(FILE *f, const Run *r, const char *program, const char *co
     const bool good = json_print(f, written, 4);
     json_decref(written);
     fprintf(f, "\nPROGRAM, CONFIG = config.get(\"program\", WRITTEN[\"program\"]), config.get(\"config\", WRITTEN[\"config\"])\n"
-               "COMMAND = shlex.join([PROGRAM, \"run\", CONFIG] + WRITTEN[\"set\"] + [\"--out\", \".\", \"--quiet\"])\nPLAN = \"%s\"\n"
+               "COMMAND = shlex.join([PROGRAM, \"run\", CONFIG] + WRITTEN[\"set\"] + [\"--quiet\"])\nPLAN = \"%s\"\n"
                "# rule, stage, the stages that it needs, threads, megabytes, minutes\nSTAGES = [\n", run_plan_digest(r, &a).hex);
     for (size_t k = 0; k < r->plan.stage_count; k++)
         stage_line(f, r, &r->plan.stage[k], memory);

@@ -4,12 +4,16 @@
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set protocol.scenarios=finetuned)
+# snake SNAKEMAKE VERSION WORDS…: two jobs at a time, with these words.
 snake() {
     local flow=$tap_folder/flow-$2
-    few_run --workflow "$flow" && (cd "$flow" && XDG_CACHE_HOME=$tap_folder/cache "$1" --cores 2 --config shadow=full --shadow-prefix "$tap_folder/scratch-$2") > "$tap_folder/log" 2>&1 ||
+    rm -rf "$flow"
+    few_run --workflow "$flow" && (cd "$flow" && XDG_CACHE_HOME=$tap_folder/cache "$1" --cores 2 "${@:3}") > "$tap_folder/log" 2>&1 ||
         { tail -n 40 "$tap_folder/log"; return 1; }
     cmp "$flow/manifest.json" "$tap_folder/run/manifest.json" && cmp "$flow/report.html" "$tap_folder/run/report.html"
 }
+scratch=$tap_folder/scratch
+mkdir "$scratch"
 # The job of a stage is killed in its middle, and so is Snakemake; then Snakemake is called again.
 again() (
     local flow=$tap_folder/killed stage
@@ -32,7 +36,9 @@ snakes=0
 for snakemake in "$(command -v snakemake)" build/venv/snakemake/bin/snakemake; do
     [ -x "$snakemake" ] && "$snakemake" --version > "$tap_folder/version" 2> /dev/null || { skip "Snakemake 7, or the newest" "not installed: make deps-extra, make venv"; continue; }
     snakes=$((snakes + 1)) newest=$(realpath -s "$snakemake") version=$(cut -d. -f1 "$tap_folder/version")
-    check "Snakemake $version, two jobs, each with a scratch folder of its own: the same manifest and report" snake "$newest" "$version"
+    check "Snakemake $version, two jobs, each with a scratch folder of its own: the same manifest and report" snake "$newest" "$version" --config "scratch=$scratch"
+    check "and with Snakemake's own scratch folders" snake "$newest" "$version" --config shadow=minimal --shadow-prefix "$scratch/$version"
+    check "no scratch folder and no lock stays behind" nothing <(find "$scratch" "$tap_folder/flow-$version" -name 'pulse-*' -o -name '*.lock' -path '*/stages/*')
 done
 [ $snakes = 0 ] && skip "a killed workflow" "Snakemake is not installed" ||
     check "Snakemake $version and its job are killed in the middle of a stage, and called again: the same manifest" again "$newest"

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref audit over the intervals between kept checkpoints: honest ones are the same; one that was changed, after which the training went
+# on as it should and all digests and links were made anew, is found when it is drawn, and no other one is different.
+. tests/support/tap.sh
+. tests/ref/run/few.sh
+few+=(--set train.trainable=llm)
+audit() { "$PULSE" audit "$1" fixtures/configs/smoke.ini "${few[@]}" --out "$tap_folder/audit" "${@:2}"; }
+contents() { (cd "$1" && find . -type f -exec sha256sum {} + | sort); }
+units() { sed -n "s/^ *\"units\": \([0-9]*\),/\1/p" "$1"; }
+
+# A fine-tuning of three steps, and two requests of two steps each whose adapters are merged; a checkpoint at every step.
+cat > "$tap_folder/tune.ini" <<INI
+[data]
+world  = $PWD/fixtures/world
+stream = $PWD/fixtures/world/general.jsonl
+order  = shuffle
+batch  = 2
+[model]
+path = $PWD/fixtures/models/base
+[train]
+steps = 3
+INI
+once=("${few[@]}")
+few+=(--set protocol.vanilla= --set "protocol.vanilla_config=$tap_folder/tune.ini" --set protocol.scenarios=sequential --set protocol.rounds=2
+      --set steps.sequential=4 --set unlearn.merge=yes --set protocol.checkpoints=1)
+two=$tap_folder/two
+check "a run of a training and two requests that keep checkpoints ends" few_run --out "$two"
+contents "$two" > "$tap_folder/before"
+honest() { audit "$two" --sample 9 --seed 1 > "$tap_folder/audited" && [ "$(grep -c '^same ' "$tap_folder/audited")" = 10 ]; }
+check "its nine units, seven of them intervals, are the same" honest
+check "one is between two steps of the training" grep -qx 'same       vanilla, step-1 to step-2' "$tap_folder/audited"
+check "one goes over from a request to the next" grep -qx 'same       sequential/ga/llm/seed0, round-1-step-2 to round-2-step-1' "$tap_folder/audited"
+check "the audit changed nothing in the run" diff <(contents "$two") "$tap_folder/before"
+check "whether checkpoints are kept is part of the name of a stage that trains" \
+    [ -z "$(comm -12 <(few_run --plan --out "$two" | cut -d' ' -f1 | sort) <(few_run --plan --out "$two" --set protocol.checkpoints=2 | cut -d' ' -f1 | sort))" ]
+
+few=("${once[@]}" --set protocol.scenarios=finetuned --set steps.finetuned=6 --set protocol.checkpoints=2)
+out=$tap_folder/run stage=$(few_stage finetuned/ga/llm/seed0)
+check "a run of six steps with three checkpoints ends" few_run --out "$out"
+forge() {
+    local at=$out/stages/$stage
+    mkdir "$at/checkpoint-1" && python3 -B tests/ref/run/forge.py "$at/round-1-step-4/checkpoint.safetensors" "$at/checkpoint-1/checkpoint.safetensors" &&
+        cp "$at/checkpoint-1/checkpoint.safetensors" "$at/round-1-step-4/" && rm -r "$at/stage.json" "$at/round-1-step-6" "$out/stages/$(few_stage answers/finetuned/ga/llm/seed0)" &&
+        few_run --out "$out" --resume
+}
+changed='finetuned/ga/llm/seed0, round-1-step-2 to round-1-step-4'
+found() {
+    ends 1 audit "$out" --sample 5 --seed 1 > "$tap_folder/audited" &&
+        diff <(grep '^different' "$tap_folder/audited") <(echo "different  $changed: round-1-step-4/checkpoint.safetensors") &&
+        [ "$(grep -c '^same ' "$tap_folder/audited")" = 5 ] && rm -r "$tap_folder"/audit/different-*-round-1-step-4
+}
+seeds() {
+    found=0
+    for seed in 1 2 3 4 5 6; do
+        audit "$out" --sample 2 --seed $seed --json > "$tap_folder/audited"
+        [ $? = "$(grep -c "\"name\": \"$changed\"" "$tap_folder/audited")" ] && [ "$(units "$tap_folder/audited")" = 5 ] || return 1
+        found=$((found + $(grep -c '"same": false' "$tap_folder/audited") / 2))
+        rm -rf "$tap_folder/audit"
+    done
+    [ $found -gt 0 ] && [ $found -lt 6 ]
+}
+if command -v python3 > /dev/null; then
+    check "one bit of a weight is changed at the second checkpoint, from which the run goes on to its end" forge
+    check "of all units, the interval before this checkpoint is different, and no other" found
+    check "of six samples of two of the five units, those that have the changed interval end with 1, and some do and some do not" seeds
+else
+    skip "an interval is changed and found" "python3 is not installed"
+fi
+finish

@@ -1,7 +1,14 @@
+#!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Sourced by those who run the whole graph of full.ini: full_run is that run with one step a request (stress-1: five), an
-# oracle that is trained for two steps, and a world with one training question of each entity and modality and one test
-# question in 200. All 488 stages are there; only their work is small.
+# full.sh [BUILD]: the whole graph of full.ini by `run` and by each Snakemake that is installed, two jobs at a time, each with
+# a scratch folder of its own; then a part of it again by jobs that are killed in the middle. The manifests must be the same;
+# prints wall times. Takes 12 minutes of one core, so that it is no part of `make test`.
+#
+# There is one step a request (stress-1: five), an oracle that is trained for two steps, and a world with one training
+# question of each entity and modality and one test question in 200. All 488 stages are there; only their work is small.
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 2
+. tests/support/tap.sh
+PULSE=$(realpath "${1:-build}/pulse-ref") out=$tap_folder/run scratch=$tap_folder/scratch
 mkdir -p "$tap_folder/least"
 cp -r fixtures/world/. "$tap_folder/least"
 for file in persons countries known_persons; do
@@ -24,3 +31,45 @@ full=(--set "data.world=$tap_folder/least" --set "protocol.oracle_config=$tap_fo
 for scenario in finetuned pretrained ablation known finetuned20; do full+=(--set steps.$scenario=1); done
 for scenario in sequential stress; do full+=(--set steps.$scenario=5); done     # as in full.ini, one stage is both sequential and stress-5
 full_run() { "$PULSE" run fixtures/configs/full.ini "${full[@]}" --quiet "$@"; }
+SECONDS=0
+check "run ends" full_run --out "$out" --threads 2
+check "it has 488 stages" test 488 = "$(find "$out/stages" -name stage.json | wc -l)"
+echo "# run: $SECONDS s"
+
+# snake SNAKEMAKE FLOW WORDS…: calls Snakemake with these words in the folder of the workflow.
+mkdir "$scratch"
+snake() {
+    (cd "$2" && XDG_CACHE_HOME=$tap_folder/cache exec "$1" "${@:3}" --config "scratch=$scratch" > "$tap_folder/log" 2>&1) ||
+        { tail -n 40 "$tap_folder/log"; return 1; }
+}
+same() { cmp "$1/manifest.json" "$out/manifest.json" && nothing <(find "$1/stages" -name '*.lock'); }
+flow() { full_run --workflow "$2" && snake "$1" "$2" --cores 2 && same "$2"; }
+
+# Sixty stages are missing; when some of them are there again, Snakemake and its jobs are killed.
+killed() {
+    local there
+    rm "$2"/*.* && find "$2/stages" -mindepth 1 -maxdepth 1 | sort | awk 'NR % 8 == 3' | xargs rm -r && full_run --workflow "$2" || return 1
+    there=$(ls "$2/stages" | wc -l)
+    set -m
+    snake "$1" "$2" --cores 2 & local engine=$!
+    set +m
+    while kill -0 $engine 2> /dev/null && [ "$(ls "$2/stages" | wc -l)" -lt $((there + 12)) ]; do sleep 0.2; done
+    kill -9 -- -$engine
+    wait $engine 2> /dev/null
+    [ $? = 137 ] && [ ! -e "$2/manifest.json" ] && snake "$1" "$2" --unlock && snake "$1" "$2" --cores 2 --rerun-incomplete &&
+        snake "$1" "$2" --cores 2 && same "$2"
+}
+last=
+for snakemake in "$(command -v snakemake)" build/venv/snakemake/bin/snakemake; do
+    [ -x "$snakemake" ] || { skip "Snakemake 7, or the newest" "not installed: make deps-extra, make venv"; continue; }
+    newest=$(realpath -s "$snakemake") version=$("$snakemake" --version) SECONDS=0
+    last=$tap_folder/flow-$version
+    check "Snakemake $version comes to the same manifest" flow "$newest" "$last"
+    echo "# Snakemake $version: $SECONDS s"
+done
+if [ -n "$last" ]; then
+    check "killed in the middle and called again, it does too" killed "$newest" "$last"
+else
+    skip "a killed workflow" "Snakemake is not installed"
+fi
+finish

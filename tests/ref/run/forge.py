@@ -24,7 +24,7 @@ def bytes_of(name):
 def digest(weights):
     h = hashlib.sha256()
     for name in [kind + w for w in weights for kind in ("", "adam.m.", "adam.v.")] + [
-            "train." + x for x in ("step", "powers", "identity", "log.bytes", "log")]:
+            "train." + x for x in ("step", "powers", "identity", "log.bytes", "log", "memory")]:
         for text in (name, header[name]["dtype"], str(header[name]["shape"])):
             h.update(text.encode() + b"\0")
         h.update(data[slice(*bytes_of(name))])

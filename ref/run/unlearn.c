@@ -183,6 +183,9 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
         if (r->done < r->steps && (j->reached = reached(j, r->round, r->done)))
             return true;
     }
+    const int64_t kept = j->run->settings.protocol_checkpoints;
+    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))     // the method said so after its last step
+        return false;
     if (r->diverged) {
         if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,
                                           "reason", r->note), e))

@@ -1,30 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What stands in two places is the same: REPRODUCE.md carries the table of methods as the program prints it, and the
-# preset pulse has the budgets of methods.ini. `bash tests/house/test_docs.sh renew` writes the present table into REPRODUCE.md.
+# What stands in two places is the same: digests, steps, stages and counts on the pages are those of the program, of the shipped models and
+# of the configs, and the preset pulse has the steps of pulse.ini.
 BUILD=${BUILD:-build} PULSE=${PULSE:-$BUILD/pulse-ref}
 . tests/support/tap.sh
-page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md begin='<!-- pulse-ref list methods -->' end='<!-- end -->'
+page=REPRODUCE.md findings=docs/findings.md measured=docs/methods-measured.md
 
-# A row a method. `list methods --json` has a line a value, of which the formula as a whole comes last; a bar would end a cell.
-table() {
-    echo '| method | needs | defaults | loss | gradient | variants | notes | source |'
-    echo '|---|---|---|---|---|---|---|---|'
-    "$PULSE" list methods --json | sed -nE 's/^    "([a-z]+)": ("(.*)"|null),?$/\1 \3/p' | sed 's/\\"/"/g; s/|/\\|/g' | awk '
-        function code(text) { return text == "" ? "" : "`" text "`" }
-        { key = $1; cell[key] = substr($0, length(key) + 2) }
-        key == "formula" { print "| `" cell["name"] "` | " cell["needs"] " | " cell["defaults"] " | " code(cell["loss"]) " | " code(cell["gradient"]) " | " \
-                                 code(cell["variants"]) " | " cell["notes"] " | " cell["source"] " |" }'
-}
-carried() { sed -n "/^$begin\$/,/^$end\$/p" "$page" | sed '1d;$d'; }
-
-if [ "${1:-}" = renew ]; then
-    table > "$tap_folder/table"
-    sed -i -e "/^$begin\$/,/^$end\$/{//!d}" -e "/^$begin\$/r $tap_folder/table" "$page"
-    exit
-fi
-check "the table has a line a method" sh -c "[ \$(grep -c '^METHOD(' unlearn/methods.def) = $(table | tail -n +3 | grep -c '^| `')"' ]'
-check "REPRODUCE.md carries it as it is now (or: bash tests/house/test_docs.sh renew)" diff <(table) <(carried)
 digest=$("$PULSE" digest | sed -n '$s/^total *\(.\{16\}\).*/\1/p')
 others() { sed -nE 's/^\| .*`[0-9a-f]{16}` \| `([0-9a-f]{16})` \|$/\1/p; s/^(processors|engines|cores|threads|compilers|levels) .* ([0-9a-f]{16}) +same$/\2/p' "$1" | grep -vx "$digest"; }
 check "README.md's table has the digest of this program, and no other" test -n "$digest" -a -z "$(others README.md)" -a "$(grep -c "$digest" README.md)" -ge 5

@@ -4,8 +4,8 @@
  *     DPO = -(s/beta) mean_i log sigmoid(beta m_i), m_i = d_lose,i - d_win,i, d = NLL - NLL_ref      Rafailov et al. 2023
  *     dpo, altpo   L = gamma DPO + alpha CE(retain)
  *
- * In dpo the winner is a refusal, in altpo (Mekala et al. 2025) it is an alternate answer, which is data here; the public code
- * samples it from the model. The factor s/beta is 1 in Rafailov et al. and TOFU (s = beta), and 2/beta in
+ * In dpo the winner is a refusal, in altpo (Mekala et al. 2025) it is an alternate answer, which the model itself has
+ * given (ref/config/alternates.h). The factor s/beta is 1 in Rafailov et al. and TOFU (s = beta), and 2/beta in
  * open-unlearning (s = 2); dpo_scale is s. */
 #include "tensor/ops.h"
 #include "unlearn/method.h"
@@ -52,7 +52,7 @@ const Method method_dpo = {
 
 const Method method_altpo = {
     .name = "altpo", .label = "AltPO",
-    .source = "Mekala et al. 2025 (AltPO); open-unlearning: an alternate answer wins over the forget answer; alternates are data",
+    .source = "Mekala et al. 2025 (AltPO); open-unlearning: an alternate answer, which the model itself gives, wins",
     .formula = DPO_FORMULA, .defaults = "beta=0.1", .by_sequence = true, .loss = altpo_loss,
     .needs = NEEDS_FORGET | NEEDS_ALTERNATE | NEEDS_RETAIN | RETAIN_IF_ALPHA | REFERENCE_FORGET | REFERENCE_ALTERNATE,
 };

@@ -144,7 +144,8 @@ static bool save(Run *r, Error *e)
     Session *x = &r->session;
     if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
         return true;                                        // adapter_save has written all there is
-    if (x->adapters && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
+    if (x->adapters && !(r->m.method->needs & WHOLE_RESULT)
+        && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
         return lora_save(&x->lora, &x->weights, r->out, e);
     return round_merge(&r->rounds, e) && session_save(x, r->out, e);
 }

@@ -47,7 +47,8 @@ enum {
     RETAIN_ASIDE    = 1 << 24,      // the retain samples give random answers, and no step reads them otherwise
     RANDOM_OR_REFUSAL = 1 << 25,    // NEEDS_RANDOM is NEEDS_REFUSAL where answers = refusal
     FORGET_BY_ROWS  = 1 << 26,      // the forget part has all rows, but under forget_rows = shifted
-    ADAPTER_EACH    = 1 << 27       // with NEEDS_EARLIER: each round trains other adapters beside the first weights
+    ADAPTER_EACH    = 1 << 27,      // with NEEDS_EARLIER: each round trains other adapters beside the first weights
+    WHOLE_RESULT    = 1 << 28       // `finish` writes into the weights beside the adapters: these alone are no result
 };
 
 /* The samples of one role in a step. Its rows are the supervised positions, sample after sample; for a part on which kl_norm =

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The family of the methods that work on weights and neurons: the forms of MANU, the scores of MIP-Editor's path, the sculpting of SMFA. */
+/* The family of the methods that work on weights and neurons: the forms of MANU, the scores of MIP-Editor's path,
+ * the sculpting of SMFA. */
 #include "ref/digest/probe_model.h"
 #include "unlearn/methods/neurons/path.h"
 #include "unlearn/methods/smfa.h"
@@ -30,7 +31,8 @@ static void prune(Probe *p, const char *form)
     UnlearnRequest q = { .method = method_find("manu"), .batch = 1,
                          .role = { [ROLE_FORGET] = { x.samples, 2 }, [ROLE_RETAIN] = { x.samples + 2, 2 } } };
     if (make(&x, p) && hyperparameters_make(&q.v, q.method, NULL, p->error)
-        && hyperparameters_apply(&q.v, "tau=0.1 percent=20", p->error) && hyperparameters_set(&q.v, "manu_form", form, p->error)
+        && hyperparameters_apply(&q.v, "tau=0.1 percent=20", p->error)
+        && hyperparameters_set(&q.v, "manu_form", form, p->error)
         && unlearn_edit(&q, &x.model, p->arena, p->error))
         probe_hash_weights(p, &x.weights);
 }
@@ -42,7 +44,8 @@ static void score(Probe *p)
     Path path;
     bool good = make(&x, p) && path_make(&path, &x.model, p->arena, p->error);
     for (size_t i = 0; i < SAMPLES && good; i++)
-        good = (i % 2 ? path_squared : path_integrated)(&path, &x.samples[i], 1) && path_product(&path, &x.samples[i], 1);
+        good = (i % 2 ? path_squared : path_integrated)(&path, &x.samples[i], 1)
+            && path_product(&path, &x.samples[i], 1);
     for (size_t k = 0; good && k < path.count; k++) {
         Tensor scores = tensor_f32(p->arena, shape_of(1, path.mlp[k].width));
         for (size_t i = 0; scores.f32 && i < path.mlp[k].width; i++)
@@ -59,7 +62,8 @@ void digest_edits(Probe *p)
         prune(p, forms[k]);
     score(p);
     for (int k = 0; k < PROBE_BITS; k++) {
-        Node *f = probe_input(p, (ProbeKind)k, shape_of(1, (size_t)97)), *a = probe_input(p, (ProbeKind)k, shape_of(1, (size_t)97));
+        const Shape s = shape_of(1, (size_t)97);
+        Node *f = probe_input(p, (ProbeKind)k, s), *a = probe_input(p, (ProbeKind)k, s);
         smfa_sculpt(p->tape, f, a, 0.5f);
     }
 }

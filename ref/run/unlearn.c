@@ -86,15 +86,15 @@ static bool job_open(Job *j, Error *e)
     return j->ends && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
 }
 
-/* Without adapters, all weights are kept. */
-static bool whole(const Job *j) { return !j->session.adapters; }
+/* Without adapters, all weights are kept, and at the end of a request also where the method has written into them. */
+static bool whole(const Job *j, bool end) { return !j->session.adapters || (end && j->m.method->needs & WHOLE_RESULT); }
 
-static bool snapshot(Job *j, size_t request, int64_t step, Error *e)
+static bool snapshot(Job *j, size_t request, int64_t step, bool end, Error *e)
 {
     char name[64];
     const char *folder = arena_format(&j->arena, "%s/%s", j->folder, snapshot_name((int64_t)request + 1, step, name));
     return folder && file_make_folder(folder, e)
-        && (whole(j) ? weights_save(&j->session.weights, &j->session.config, folder, e)
+        && (whole(j, end) ? weights_save(&j->session.weights, &j->session.config, folder, e)
                      : lora_save(&j->session.lora, &j->session.weights, folder, e));
 }
 
@@ -174,7 +174,7 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
             return false;
         bool point = r->done < r->steps && snapshot_after(p, j->c, questions, r->done);
         log_step(j->log, logged + r->done, &r->trainer.stats);
-        if (point && !snapshot(j, r->round, r->done, e))
+        if (point && !snapshot(j, r->round, r->done, false, e))
             return false;
         if (!point && r->done < r->steps && r->done % every != 0 && !keeps(j, r->done, r->steps))
             continue;
@@ -192,7 +192,7 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
             return false;
     }
     for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay
-        if (snapshot_after(p, j->c, questions, step) && !snapshot(j, r->round, step, e))
+        if (snapshot_after(p, j->c, questions, step) && !snapshot(j, r->round, step, false, e))
             return false;
     return !e->failed;
 }
@@ -218,7 +218,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     const char *why = r->diverged ? "diverged" : r->stopped ? "method" : last < whole ? "accuracy" : "budget";
     j->ends[request] = (RequestEnd){ r->done, last, why };
     j->reached = reached(j, request, r->done);
-    return round_end(r, e) && snapshot(j, request, last, e);
+    return round_end(r, e) && snapshot(j, request, last, true, e);
 }
 
 /* Finishes the stage with its snapshots and its log, and removes the checkpoints. */
@@ -234,7 +234,7 @@ static bool finish(Job *j, size_t stage, Error *e)
         const int64_t last = j->ends[k].last, questions = entity_list_questions(&j->splits.request[k]);
         for (int64_t step = 1; step <= last; step++)
             for (int f = 0; f < 2 && (step == last || snapshot_after(&j->run->plan, j->c, questions, step)) && n < FILES_MAX - 2; f++)
-                files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j)][f]);
+                files[n++] = arena_format(a, "%s/%s", snapshot_name((int64_t)k + 1, step, name), names[whole(j, step == last)][f]);
         for (int64_t step = 1; step <= j->ends[k].steps; step++)
             if (keeps(j, step, j->ends[k].last) && n < FILES_MAX - 2)
                 files[n++] = arena_format(a, "%s/checkpoint.safetensors", snapshot_name((int64_t)k + 1, step, name));

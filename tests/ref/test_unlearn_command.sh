@@ -49,6 +49,8 @@ check "and a key that is given goes over it" eval 'forgets --method npo_gd --out
 check "two rounds end in a whole model" eval 'forgets --method ga --out rounds --set unlearn.forget_entities=person-01/person-02 --set train.steps=1 && test -s rounds/model.safetensors -a -s rounds/tokenizer.json'
 check "which the program opens" eval 'forgets --model rounds --method idk --out after'
 check "neurons are pruned without a step" eval 'forgets --method manu --out manu && lines manu 0 && other "$model" manu'
+check "sculpted changes end in a whole model" eval 'forgets --method smfa --out smfa && lines smfa 2 && test -s smfa/model.safetensors -a ! -e smfa/adapter_model.safetensors && other "$model" smfa'
+check "the neurons of a path are adapted" eval 'forgets --method mip_editor --out mip --set unlearn.layer=2 && lines mip 2 && test -s mip/adapter_model.safetensors && other ga mip'
 check "a diverging run stops, keeps finite weights and says so" eval 'forgets --method ga --out wild --set optimiser.lr=1e30 --set train.steps=9 && grep -q "\"reason\": \"train: step" wild/log.jsonl && ! grep -q "\"step\": 9" wild/log.jsonl'
 
 # Large steps destroy the model; the probes see it after the first one that does, and put the weights back.

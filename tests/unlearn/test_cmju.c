@@ -7,8 +7,8 @@
 #include "tests/support/tiny_world.h"
 #include "unlearn/methods/cmju.h"
 
-/* Both are divided by their largest, 10 and 4, so that the tensors have the sums 1.1, 1.25, 1, 1.5 and 0.1, and the shares of text 1/11,
- * 4/5, 1/2, 2/3 and 1. */
+/* Both are divided by their largest, 10 and 4, so that the tensors have the sums 1.1, 1.25, 1, 1.5 and 0.1, and the
+ * shares of text 1/11, 4/5, 1/2, 2/3 and 1. */
 static void groups_as_worked_by_hand(void **state)
 {
     (void)state;
@@ -62,8 +62,9 @@ static void combine(const float text[SLOTS], const float picture[SLOTS], size_t 
     }
 }
 
-/* Of text 4, 4, 2 in the slots 0, 1, 6, and of pictures 1, 2, 2: the norms are 6 and 3, and q = 2. So the sum is 4 + 2 = 6, 4 + 4 = 8 and
- * 2 + 4 = 6, and the shared 6 becomes 12. The groups have the norms 8 and 6, the target is 7, and they become 8 (1 - 1/16) and 6 (1 + 1/12). */
+/* Of text 4, 4, 2 in the slots 0, 1, 6, and of pictures 1, 2, 2: the norms are 6 and 3, and q = 2. So the sum is 4 +
+ * 2 = 6, 4 + 4 = 8 and 2 + 4 = 6, and the shared 6 becomes 12. The groups have the norms 8 and 6, the target is 7,
+ * and they become 8 (1 - 1/16) and 6 (1 + 1/12). */
 static void gradients_as_worked_by_hand(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms of MANU on the tiny model: which channels are pruned, against scores that this file computes from the activations by plain
- * two-pass formulas, with ties that prune more and with layers that share one score. */
+/* The forms of MANU on the tiny model: which channels are pruned, against scores that this file computes from the
+ * activations by plain two-pass formulas, with ties that prune more and with layers that share one score. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +145,8 @@ static void run_form(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* The two-pass scores differ from the program's in the last bits, so a score this near to the threshold would decide nothing. */
+/* The two-pass scores differ from the program's in the last bits, so a score this near to the threshold would decide
+ * nothing. */
 static bool reaches(double score, double threshold)
 {
     assert_true(score == threshold || fabs(score - threshold) > 1e-9 || fabs(score - threshold) < 1e-12);

@@ -102,7 +102,8 @@ static const struct { const char *method, *changes; } forms[] = {
     { "simnpo", "delta=0.7 alpha=0" }, { "undial", "" },
     { "undial", "beta=3 alpha=1" }, { "altpo", "" }, { "altpo", "beta=0.5 alpha=2" }, { "ce_u", "" },
     { "ce_u", "skip_first=yes gamma=0.7" }, { "wga", "" },
-    { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" }, { "smfa", "" },
+    { "wga", "beta=0.3" }, { "satimp", "" }, { "satimp", "beta=2.5 beta2=0" }, { "satimp", "beta2=0.3" }, { "task_vector", "" },
+    { "smfa", "" },
     { "smfa", "gamma=0.7 alpha=1.3" }, { "cmju", "" }, { "cmju", "alpha=0.3" },
     { "pdu", "" }, { "pdu", "gamma=0.3 alpha=1.7 retain_limit=0.7" }, { "pdu", "forget_rows=unshifted alpha=3" },
     { "pdu", "forget_rows=all gamma=0.7" },
@@ -205,7 +206,8 @@ static float norm_of(const CaseRole *r)
 static void mip_editor_is_its_chain_on_hidden_states(void **state)
 {
     (void)state;
-    static const char *const changes[] = { "mip_form=official", "mip_form=official steering_coeff=10 alpha=1.7", "", "gamma=0.3 steering_coeff=0.7" };
+    static const char *const changes[] = { "mip_form=official", "mip_form=official steering_coeff=10 alpha=1.7", "",
+                                           "gamma=0.3 steering_coeff=0.7" };
     static MethodCase c;
     float u[CASE_V];
     for (int k = 0; k < 8; k++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MIP-Editor: the scores of neurons against differences of the loss and against gradients that this file takes itself, the choice of the
- * path, and what three forms change of a model. */
+/* MIP-Editor: the scores of neurons against differences of the loss and against gradients that this file takes
+ * itself, the choice of the path, and what three forms change of a model. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +88,8 @@ static void expect_near(double got, double want, double scale, const char *what,
         fail_msg("%s of neuron %zu is %g, expected about %g", what, k, got, want);
 }
 
-/* The activations of the first MLP of the language model do not depend on the factor, so its score is a mean of slopes. */
+/* The activations of the first MLP of the language model do not depend on the factor, so its score is a mean of
+ * slopes. */
 static void integrated_gradients_are_differences_of_the_loss(void **state)
 {
     (void)state;
@@ -111,7 +112,8 @@ static void integrated_gradients_are_differences_of_the_loss(void **state)
     tiny_world_close(w);
 }
 
-/* Behind the last MLP only the one supervised row of this sample has a gradient, so the product is the size of a slope. */
+/* Behind the last MLP only the one supervised row of this sample has a gradient, so the product is the size of a
+ * slope. */
 static void products_are_differences_of_the_loss(void **state)
 {
     (void)state;
@@ -207,11 +209,13 @@ static void run(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* One neuron of each MLP, and with official as many as three samples may choose: the same rows of gate_proj and up_proj. */
+/* One neuron of each MLP, and with official as many as three samples may choose: the same rows of gate_proj and
+ * up_proj. */
 static void only_the_rows_of_the_path_are_trained(void **state)
 {
     (void)state;
-    static const char *const forms[] = { "layer=2", "layer=2 path_neurons=3", "layer=2 mip_form=official path_neurons=2 steering_coeff=10" };
+    static const char *const forms[] = { "layer=2", "layer=2 path_neurons=3",
+                                         "layer=2 mip_form=official path_neurons=2 steering_coeff=10" };
     static const size_t least[] = { 1, 3, 2 }, most[] = { 1, 3, 4 };
     for (int f = 0; f < 3; f++) {
         TinyWorld *w = world(TRAIN_FULL), *old = world(TRAIN_FULL);
@@ -238,6 +242,31 @@ static void only_the_rows_of_the_path_are_trained(void **state)
         tiny_world_close(old);
         tiny_world_close(w);
     }
+}
+
+/* Of adapters, the rows of B that belong to the path move, in gate_proj and up_proj alone, and the projector stays. */
+static void only_the_rows_of_the_path_are_adapted(void **state)
+{
+    (void)state;
+    TinyWorld *w = world(TRAIN_PROJ_LLM), *old = world(TRAIN_PROJ_LLM);
+    run(w, "layer=2 path_neurons=3");
+    for (size_t k = 0; k < w->lora.count; k++) {
+        const Tensor *b = &w->lora.pairs[k].b->tensor;
+        const size_t rank = b->shape.dim[1];
+        const bool mapped = strstr(w->lora.pairs[k].module, "gate_proj") || strstr(w->lora.pairs[k].module, "up_proj");
+        size_t moved = 0;
+        for (size_t r = 0; r < b->shape.dim[0]; r++) {
+            size_t numbers = 0;
+            for (size_t i = 0; i < rank; i++)
+                numbers += b->f32[r * rank + i] != 0;
+            moved += numbers > 0;
+        }
+        assert_int_equal(moved, mapped ? 3 : 0);
+    }
+    for (size_t k = 0; k < w->weights.count; k++)
+        assert_memory_equal(w->weights.list[k].tensor.f32, old->weights.list[k].tensor.f32, tensor_bytes(w->weights.list[k].tensor));
+    tiny_world_close(old);
+    tiny_world_close(w);
 }
 
 static size_t zero_columns(const Tensor *x)
@@ -342,8 +371,7 @@ static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *ot
 static void a_bad_request_is_a_sentence(void **state)
 {
     (void)state;
-    TinyWorld *w = world(TRAIN_LLM), *full = world(TRAIN_FULL);
-    refused(w, tiny_world_plan(w, "mip_editor", "", 2), "mip_editor: train.trainable trains adapters", "expected full");
+    TinyWorld *full = world(TRAIN_FULL);
     RoundsPlan p = tiny_world_plan(full, "mip_editor", "mip_form=official", 2);
     p.train.optimiser.weight_decay = 0.25f;
     refused(full, p, "optimiser.weight_decay is 0.25", "expected 0");
@@ -356,7 +384,6 @@ static void a_bad_request_is_a_sentence(void **state)
     assert_false(hyperparameters_set(&p.v, "path_neurons", "-1", &full->error));
     expect_sentence(&full->error, "unlearn.path_neurons is \"-1\"", "expected");
     tiny_world_close(full);
-    tiny_world_close(w);
 }
 
 int main(void)
@@ -367,6 +394,7 @@ int main(void)
         cmocka_unit_test(squares_are_those_of_a_whole_backward_pass),
         cmocka_unit_test(a_path_takes_the_best_and_of_equals_the_first),
         cmocka_unit_test(only_the_rows_of_the_path_are_trained),
+        cmocka_unit_test(only_the_rows_of_the_path_are_adapted),
         cmocka_unit_test(the_port_zeroes_columns),
         cmocka_unit_test(the_loss_of_the_port_is_its_equation),
         cmocka_unit_test(a_bad_request_is_a_sentence),

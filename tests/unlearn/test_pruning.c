@@ -36,7 +36,8 @@ static void manu_scores_as_worked_by_hand(void **state)
     assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ m, t }) == want / (want + eps));
 }
 
-/* Clamped to 1000, z = -1000, 1/4, 1/8: A = 1000.375, S = -999.625, and with tau = 1/8 two rows are active, of which one is positive. */
+/* Clamped to 1000, z = -1000, 1/4, 1/8: A = 1000.375, S = -999.625, and with tau = 1/8 two rows are active, of which
+ * one is positive. */
 static void manu_counts_and_clamps(void **state)
 {
     (void)state;
@@ -49,7 +50,8 @@ static void manu_counts_and_clamps(void **state)
     assert_true(one.active == 2 && positive.active == 1 && open.active == 3 && open.absolute == 2000.375);
 }
 
-/* Pictures: z = 1, 3 (mean 2, F = 2, var = (10 - 4 * 2)/1 = 2, q = 5); text: z = 0, 0. In the paper's form F is a share and var is 1. */
+/* Pictures: z = 1, 3 (mean 2, F = 2, var = (10 - 4 * 2)/1 = 2, q = 5); text: z = 0, 0. In the paper's form F is a
+ * share and var is 1. */
 static void the_port_of_manu_scores_as_worked_by_hand(void **state)
 {
     (void)state;
@@ -65,7 +67,8 @@ static void the_port_of_manu_scores_as_worked_by_hand(void **state)
     assert_true(manu_port_importance(&row, &none) == 3 / (3 + eps) + 1 / (1 + eps) + 0 + sqrt(9 / (9 + eps)));
 }
 
-/* Two groups of two rows, z = 1, 3 and z = 0, 4: a = 2 and 2, d = 1 and 2 (unbiased sqrt 2 and sqrt 8), r = sqrt 5 and sqrt 8. */
+/* Two groups of two rows, z = 1, 3 and z = 0, 4: a = 2 and 2, d = 1 and 2 (unbiased sqrt 2 and sqrt 8), r = sqrt 5
+ * and sqrt 8. */
 static void manu_ratios_as_worked_by_hand(void **state)
 {
     (void)state;

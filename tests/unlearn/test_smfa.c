@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* SMFA: sculpting on hand-worked changes, and whole runs against the trainings of idk and retain_ft that they consist of. */
+/* SMFA: sculpting on hand-worked changes, and whole runs against the trainings of idk and retain_ft that they
+ * consist of. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "tensor/ops.h"
 #include "tests/support/stand.h"
 #include "tests/support/tiny_world.h"
 #include "unlearn/methods/smfa.h"
@@ -16,7 +18,8 @@ static void expect_sculpted(const float *f, const float *a, float k, const float
     expect_bits(got->out.f32, want, n, "a change that was sculpted with k = %g", (double)k);
 }
 
-/* |f| = 10, |a| = 5 and rho = 2: with k = 1 both contrary entries are ties, 2 |a| = |f|, and stay; with k = 1/2 both go. */
+/* |f| = 10, |a| = 5 and rho = 2: with k = 1 both contrary entries are ties, 2 |a| = |f|, and stay; with k = 1/2 both
+ * go. */
 static void sculpting_as_worked_by_hand(void **state)
 {
     (void)state;
@@ -32,7 +35,8 @@ static void sculpting_as_worked_by_hand(void **state)
     expect_sculpted(g, still, 0, g, 4);
 }
 
-/* The change of each weight, sculpted by plain loops. The norms are summed in long double, whose roundings decide no float here. */
+/* The change of each weight, sculpted by plain loops. The norms are summed in long double, whose roundings decide no
+ * float here. */
 static void expect_weights(const TinyWorld *w, const TinyWorld *old, const TinyWorld *const f[2], const TinyWorld *a, const float k[2])
 {
     for (size_t i = 0; i < w->weights.count; i++) {
@@ -94,7 +98,8 @@ static void a_run_is_two_trainings_and_sculpting(void **state)
     static const char *const sculpts[] = { "sculpt=5", "sculpt=0.3", "sculpt=0" };
     static const float ks[] = { 5, 0.3f, 0 };
     for (int s = 0; s < 3; s++) {
-        TinyWorld *w = world(), *old = world(), *f = trained("idk", "retain_count=5", false), *a = trained("retain_ft", "retain_count=5", false);
+        TinyWorld *w = world(), *old = world();
+        TinyWorld *f = trained("idk", "retain_count=5", false), *a = trained("retain_ft", "retain_count=5", false);
         Rounds r;
         char changes[64];
         snprintf(changes, sizeof changes, "retain_count=5 %s", sculpts[s]);
@@ -153,6 +158,47 @@ static void the_change_of_pictures_knows_no_text(void **state)
     assert_string_equal(d[0].hex, d[1].hex);
 }
 
+/* With adapters the change of a weight is RN(s B A), and the result stands in the weight; the adapters add nothing. */
+static void adapters_end_in_the_weights(void **state)
+{
+    (void)state;
+    TinyWorld *w[3];                                    // smfa, idk, retain_ft
+    static const char *const methods[] = { "smfa", "idk", "retain_ft" };
+    for (int k = 0; k < 3; k++) {
+        Rounds r;
+        w[k] = tiny_world_make(check_seed());
+        tiny_world_adapt(w[k], TRAIN_LLM);
+        RoundsPlan p = tiny_world_plan(w[k], methods[k], k ? "retain_count=5" : "retain_count=5 sculpt=0.3", STEPS);
+        tiny_world_run(w[k], &r, &p);
+        rounds_close(&r);
+    }
+    size_t zeroed = 0;
+    for (size_t i = 0; i < w[0]->lora.count; i++) {
+        const LoraPair *f = &w[1]->lora.pairs[i], *a = &w[2]->lora.pairs[i];
+        const Weight *base = lora_base(&w[0]->lora.pairs[i], &w[0]->weights, &w[0]->error);
+        const Tensor *old = weights_get(&w[1]->weights, "%s", base->name), *b = &w[0]->lora.pairs[i].b->tensor;
+        const size_t n = shape_size(old->shape);
+        Tensor zero = tensor_view(arena_zalloc(&arena, n * sizeof(float)), old->shape);
+        Node *d[2];
+        for (int k = 0; k < 2; k++) {
+            const LoraPair *pair = k ? a : f;
+            d[k] = op_lora_merge(&tape, tape_input(&tape, "zero", zero), tape_input(&tape, "b", pair->b->tensor),
+                                 tape_input(&tape, "a", pair->a->tensor), pair->scale);
+        }
+        const Node *sculpted = smfa_sculpt(&tape, d[0], d[1], 0.3f);
+        for (size_t j = 0; j < n; j++) {
+            expect_float(base->tensor.f32[j], (float)((double)old->f32[j] + (double)sculpted->out.f32[j]), "element %zu of %s", j,
+                         base->name);
+            zeroed += sculpted->out.f32[j] == 0 && d[0]->out.f32[j] != 0;
+        }
+        for (size_t j = 0; j < shape_size(b->shape); j++)
+            assert_true(b->f32[j] == 0);
+    }
+    assert_true(zeroed > 0);
+    for (int k = 0; k < 3; k++)
+        tiny_world_close(w[k]);
+}
+
 static void a_bad_request_is_a_sentence(void **state)
 {
     (void)state;
@@ -163,9 +209,10 @@ static void a_bad_request_is_a_sentence(void **state)
     TinyWorld *w = tiny_world_make(check_seed());
     Rounds r;
     tiny_world_adapt(w, TRAIN_LLM);
+    w->lora.pairs[1].b->tensor.f32[0] = 1;
     RoundsPlan p = tiny_world_plan(w, "smfa", "", 2);
     assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
-    expect_sentence(&w->error, "smfa: train.trainable trains adapters", "expected full");
+    expect_sentence(&w->error, "smfa: the adapter of", "expected fresh adapters");
     rounds_close(&r);
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         assert_false(hyperparameters_set(&p.v, keys[k].key, keys[k].value, &w->error));
@@ -181,6 +228,7 @@ int main(void)
         cmocka_unit_test(a_run_is_two_trainings_and_sculpting),
         cmocka_unit_test(two_changes_are_added),
         cmocka_unit_test(the_change_of_pictures_knows_no_text),
+        stand_test(adapters_end_in_the_weights),
         cmocka_unit_test(a_bad_request_is_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

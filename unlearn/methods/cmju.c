@@ -5,12 +5,13 @@
  *                      g = c (g_t + q g_m), q = (|g_t| + eps) / (|g_m| + eps), eps = 1e-8
  *     a retain step    L = alpha CE(retain)
  *
- * over the tensors that are salient (cmju.h); all others are frozen. c is shared_weight for tensors that both modalities share and 1 for the
- * others. After that the text group, whose norm is n_t, and the picture group, n_m, are pulled to t = (n_t + n_m)/2 where each has at least
- * five tensors and a norm of at least eps: g = max(1/10, 1 + balance (t/n - 1)) g. The public code adds the mean gradient of four retain
- * batches to the forget gradient in one update. Here four retain steps follow a forget step, and with schedule = joint the gradient of one
- * retain batch is added. The code measures the saliency of refusals in the place of the answers, here it is that of the answers. It stops
- * after an epoch whose mean retain loss exceeds 30, here the request ends after a step whose retain loss does. */
+ * over the tensors that are salient (cmju.h); all others are frozen. c is shared_weight for tensors that both
+ * modalities share and 1 for the others. After that the text group, whose norm is n_t, and the picture group, n_m,
+ * are pulled to t = (n_t + n_m)/2 where each has at least five tensors and a norm of at least eps: g = max(1/10, 1 +
+ * balance (t/n - 1)) g. The public code adds the mean gradient of four retain batches to the forget gradient in one
+ * update. Here four retain steps follow a forget step, and with schedule = joint the gradient of one retain batch is
+ * added. The code measures the saliency of refusals in the place of the answers, here it is that of the answers. It
+ * stops after an epoch whose mean retain loss exceeds 30, here the request ends after a step whose retain loss does. */
 #include "unlearn/methods/cmju.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ static Node *cmju_loss(MethodStep *s)
 
 static const char *cmju_stop(const Hyperparameters *hyper, const float memory[METHOD_MEMORY], Arena *a)
 {
-    return memory[0] > hyper->stop_retain ? arena_format(a, "CE(retain) of the last step is %g, above unlearn.stop_retain, %g", (double)memory[0],
+    return memory[0] > hyper->stop_retain ? arena_format(a, "CE(retain) of the last step is %g, above "
+                                                            "unlearn.stop_retain, %g", (double)memory[0],
                                                          (double)hyper->stop_retain)
                                           : NULL;
 }
@@ -51,7 +53,8 @@ static double largest(const double *x, size_t n)
     return most + 1e-12;
 }
 
-bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group, Arena *a)
+bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group,
+                    Arena *a)
 {
     double *both = arena_array(a, n, sizeof *both), most_t = largest(text, n), most_m = largest(picture, n);
     uint32_t *order = arena_array(a, n, sizeof *order);
@@ -83,7 +86,8 @@ static bool add_saliency(const MethodRun *run, const BatchSample *sample, size_t
     Node *z = NULL;
     if (!run->error->failed && batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, &a, run->error)
         && (z = model_forward(&t, &p, &b).logits))
-        tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
+        tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z),
+                                             constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
     tape_backward(&t);
     const Weights *lists[] = { m->weights, m->lora ? &m->lora->factors : NULL };
     Node *const *nodes[] = { p.weights, p.factors };
@@ -131,8 +135,8 @@ static bool cmju_begin(const MethodRun *run, void **state)
     }
     *state = c;
     return c->group && saliency[0] && saliency[1]
-        && cmju_partition(saliency[0], saliency[1], c->count, (double)run->hyper->salient_share, (double)run->hyper->share_margin, c->group,
-                          run->arena);
+        && cmju_partition(saliency[0], saliency[1], c->count, (double)run->hyper->salient_share,
+                          (double)run->hyper->share_margin, c->group, run->arena);
 }
 
 /* --- the gradients --- */
@@ -171,11 +175,16 @@ bool cmju_forget(MethodStep *s, const Gradients *g, const Cmju *c)
     if (!none)
         return false;
     text = text ? text : none, picture = picture ? picture : none;
-    const float all_t = norm_of(t, text, c, CMJU_FROZEN, &texts), all_m = norm_of(t, picture, c, CMJU_FROZEN, &pictures);
+    const float all_t = norm_of(t, text, c, CMJU_FROZEN, &texts),
+                all_m = norm_of(t, picture, c, CMJU_FROZEN, &pictures);
     const float q = (all_t + EPS) / (all_m + EPS);
     for (size_t k = 0; k < c->count; k++) {
-        Node *x = text[k] && picture[k] ? op_axpy(t, text[k], picture[k], q) : picture[k] ? op_scale(t, picture[k], q) : text[k];
-        g->sum[k] = c->group[k] == CMJU_FROZEN || !x ? NULL : c->group[k] == CMJU_SHARED ? op_scale(t, x, s->hyper->shared_weight) : x;
+        Node *x = text[k] && picture[k] ? op_axpy(t, text[k], picture[k], q)
+                : picture[k]            ? op_scale(t, picture[k], q)
+                                        : text[k];
+        g->sum[k] = c->group[k] == CMJU_FROZEN || !x ? NULL
+                  : c->group[k] == CMJU_SHARED       ? op_scale(t, x, s->hyper->shared_weight)
+                                                     : x;
     }
     const float n_t = norm_of(t, g->sum, c, CMJU_TEXT, &texts), n_m = norm_of(t, g->sum, c, CMJU_PICTURE, &pictures);
     if (n_t < EPS || n_m < EPS || texts < LEAST_GROUP || pictures < LEAST_GROUP)
@@ -202,12 +211,17 @@ static bool cmju_gradients(MethodStep *s, const Gradients *g)
 
 const Method method_cmju = {
     .name = "cmju", .label = "CMJU", .source = "CMJU, cross-modal joint unlearning (public code of 2026)",
-    .formula = { .loss = "a forget step: L = -CE(forget, pictures) - CE(forget, text); a retain step: L = alpha CE(retain)",
-                 .gradient = "dL/dz = c (p - e_y), c = -1/N on forget, alpha/N on retain; the gradients of weights are those of salient tensors "
-                             "alone, in a forget step g = c RN(g_t + q g_m), q = RN(RN(|g_t| + 1e-8) / RN(|g_m| + 1e-8)), c = shared_weight "
+    .formula = { .loss = "a forget step: L = -CE(forget, pictures) - CE(forget, text); a retain step: L = alpha "
+                         "CE(retain)",
+                 .gradient = "dL/dz = c (p - e_y), c = -1/N on forget, alpha/N on retain; the gradients of weights "
+                             "are those of salient tensors "
+                             "alone, in a forget step g = c RN(g_t + q g_m), q = RN(RN(|g_t| + 1e-8) / RN(|g_m| + "
+                             "1e-8)), c = shared_weight "
                              "where text and pictures share the tensor, else 1",
-                 .notes = "The tensors of text alone and those of pictures alone, where each are at least five, are then scaled by max(0.1, 1 + "
-                          "balance (t/n - 1)), n the norm of the group and t the mean of both norms. unlearn/methods/cmju.h states the groups. "
+                 .notes = "The tensors of text alone and those of pictures alone, where each are at least five, are "
+                          "then scaled by max(0.1, 1 + "
+                          "balance (t/n - 1)), n the norm of the group and t the mean of both norms. "
+                          "unlearn/methods/cmju.h states the groups. "
                           "The request ends after a step whose CE(retain) exceeds stop_retain" },
     .defaults = "schedule=interleaved retain_steps=4",
     .needs = NEEDS_FORGET | NEEDS_FORGET_TEXT | NEEDS_RETAIN | GRADIENTS_APART, .begin = cmju_begin, .loss = cmju_loss,

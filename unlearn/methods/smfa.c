@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Sculpted memory forgetting (smfa, 2511.20196): refusal tuning whose changes are sculpted by those of a little tuning on retained samples.
+/* Sculpted memory forgetting (smfa, 2511.20196): refusal tuning whose changes are sculpted by those of a little
+ * tuning on retained samples.
  *
  *     W_f = W_0 trained on L = gamma CE(refusals) + alpha CE(retain),  D_f = W_f - W_0
  *     W_a = W_0 trained on CE(retain), the anchor,                      D_a = W_a - W_0
  *     an entry of D_f is zeroed where D_f D_a < 0 and k rho |D_a| < |D_f|, rho = |D_f| / (|D_a| + eps);  W = W_0 + D_f'
  *
- * The steps of the request train W_f. After the last one, W_a is trained in as many steps, with a new optimiser. `sculpt` is k. The paper
- * does not say how many retained samples take part, nor whether rho is of each weight: here the first `retain_count` do, and it is.
- * Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples without a picture, sculpts it with sculpt_text, and adds both
- * changes; its three adapters share one step and one clipping, while here each is trained alone. */
+ * The steps of the request train W_f. After the last one, W_a is trained in as many steps, with a new optimiser.
+ * `sculpt` is k. The paper does not say how many retained samples take part, nor whether rho is of each weight: here
+ * the first `retain_count` do, and it is. Open-MM's port (smfa_form = open_mm) trains a second W_f on the samples
+ * without a picture, sculpts it with sculpt_text, and adds both changes; its three adapters share one step and one
+ * clipping, while here each is trained alone. Where adapters are trained, D = RN(s B A), and W is the weight beside
+ * them: a sculpted change has no low rank, so the result is a whole model. */
 #include <math.h>
 #include <string.h>
 #include "tensor/ops.h"
@@ -17,9 +20,9 @@
 
 #define EPS 1e-8f
 
-/* The weights that are trained, and what they were before. */
+/* The tensors that are trained, and what they were before: weights, then the factors of adapters, pair by pair. */
 typedef struct {
-    size_t count;
+    size_t count, weights;              // the first `weights` of them are weights
     Weight **weight;
     Tensor *before;
 } Trained;
@@ -30,8 +33,8 @@ static Part with_pictures(MethodStep *s, Role role)
     const Part *p = &s->part[role];
     const Role list = role == ROLE_RETAIN ? ROLE_RETAIN : ROLE_FORGET;      // a refusal has the picture of its question
     Arena *a = s->tape->arena;
-    int32_t *labels = arena_array(a, p->rows, sizeof *labels), *offsets = arena_array(a, p->samples + 1, sizeof *offsets),
-            *rows = arena_array(a, p->rows, sizeof *rows);
+    int32_t *labels = arena_array(a, p->rows, sizeof *labels),
+            *offsets = arena_array(a, p->samples + 1, sizeof *offsets), *rows = arena_array(a, p->rows, sizeof *rows);
     uint32_t *places = arena_array(a, p->samples, sizeof *places);
     Part out = { .labels = labels, .offsets = offsets, .places = places };
     if (!labels || !offsets || !rows || !places)
@@ -86,16 +89,25 @@ static void restore(const Trained *t)
 
 static bool smfa_begin(const MethodRun *run, void **state)
 {
-    Weights *w = run->model->weights;
+    const Weights *w = run->model->weights;
+    const Lora *l = run->model->lora;
     Trained *t = arena_zalloc(run->arena, sizeof *t);
-    if (run->model->lora)
-        return error_set(run->error, "smfa: train.trainable trains adapters, expected full or patterns of weights, because a sculpted "
-                                     "change has no low rank");
-    if (!t || !(t->weight = arena_array(run->arena, w->count, sizeof *t->weight)))
+    if (!t || !(t->weight = arena_array(run->arena, w->count + (l ? 2 * l->count : 0), sizeof *t->weight)))
         return false;
     for (size_t k = 0; k < w->count; k++)
         if (w->list[k].trainable)
             t->weight[t->count++] = &w->list[k];
+    t->weights = t->count;
+    for (size_t k = 0; l && k < l->count; k++) {
+        const Tensor *b = &l->pairs[k].b->tensor;
+        for (size_t i = 0; i < shape_size(b->shape); i++)
+            if (b->f32[i] != 0)
+                return error_set(run->error, "smfa: the adapter of %s is not zero, expected fresh adapters "
+                                             "(unlearn.merge = yes)",
+                                 l->pairs[k].module);
+        t->weight[t->count++] = l->pairs[k].a;
+        t->weight[t->count++] = l->pairs[k].b;
+    }
     *state = t;
     return (t->before = copies(t, run->arena)) != NULL;
 }
@@ -106,7 +118,8 @@ static bool train_on(const MethodRun *run, SampleList forget, SampleList refusal
     Error *e = run->error;
     Arena a = arena_make(e);
     Features *features = run->model->features;
-    UnlearnRequest q = { .method = method_find(refusal.count ? "idk" : "retain_ft"), .v = *run->hyper, .batch = run->batch };
+    UnlearnRequest q = { .method = method_find(refusal.count ? "idk" : "retain_ft"), .v = *run->hyper,
+                         .batch = run->batch };
     TrainConfig c = *run->train;
     Trainer r = { .model = NULL };
     q.role[ROLE_FORGET] = forget, q.role[ROLE_REFUSAL] = refusal, q.role[ROLE_RETAIN] = retain;
@@ -151,57 +164,96 @@ Node *smfa_sculpt(Tape *t, Node *f, Node *a, float k)
     return op_mask(t, f, keep, n);
 }
 
-/* W = RN(W_0 + D_f' + …), each D = RN(W_f - W_0) sculpted by RN(W_a - W_0); `text` may be NULL. */
-static bool put(Tensor *w, const Tensor *before, const Tensor *trained, const Tensor *text, const Hyperparameters *v, const char *name,
+/* The change of weight i: RN(W - W_0) in a list of copies, or RN(s B A) where i is the first factor of a pair. */
+static Node *change(Tape *t, const Tensor *list, size_t i, Node *old, const LoraPair *pair)
+{
+    if (!pair)
+        return op_sub(t, tape_input(t, "after", list[i]), old);
+    Tensor zero = tensor_f32(t->arena, old->out.shape);
+    if (!zero.f32)
+        return NULL;
+    memset(zero.f32, 0, tensor_bytes(zero));
+    Node *b = tape_input(t, "b", list[i + 1]), *a = tape_input(t, "a", list[i]);
+    return op_lora_merge(t, tape_input(t, "zero", zero), b, a, pair->scale);
+}
+
+/* What the trainings made: copies of all tensors; text is NULL but for open_mm. */
+typedef struct { const Tensor *forget, *text, *anchor; } Made;
+
+/* W = RN(W_0 + D_f' + …) for weight w, whose change is tensor i of the lists, or that of an adapter beside it. */
+static bool put(Weight *w, Tensor before, const Made *m, size_t i, const LoraPair *pair, const Hyperparameters *v,
                 Error *e)
 {
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
     t.no_grad = true;
-    Node *old = tape_input(&t, "before", *before), *anchor = op_sub(&t, tape_input(&t, "anchor", *w), old);
-    Node *list[3] = { old, smfa_sculpt(&t, op_sub(&t, tape_input(&t, "forget", *trained), old), anchor, v->sculpt), NULL };
-    if (text)
-        list[2] = smfa_sculpt(&t, op_sub(&t, tape_input(&t, "text", *text), old), anchor, v->sculpt_text);
-    Node *sum = op_sum_n(&t, text ? 3 : 2, list);
+    Node *old = tape_input(&t, "before", before), *anchor = old ? change(&t, m->anchor, i, old, pair) : NULL;
+    Node *list[3] = { old };
+    if (anchor)
+        list[1] = smfa_sculpt(&t, change(&t, m->forget, i, old, pair), anchor, v->sculpt);
+    if (m->text && anchor)
+        list[2] = smfa_sculpt(&t, change(&t, m->text, i, old, pair), anchor, v->sculpt_text);
+    Node *sum = op_sum_n(&t, m->text ? 3 : 2, list);
     if (sum && !tensor_finite(sum->out))
-        error_set(e, "smfa: %s is not finite after sculpting, expected a smaller learning rate", name);
+        error_set(e, "smfa: %s is not finite after sculpting, expected a smaller learning rate", w->name);
     else if (sum)
-        memcpy(w->f32, sum->out.f32, tensor_bytes(*w));
+        memcpy(w->tensor.f32, sum->out.f32, tensor_bytes(w->tensor));
     arena_free(&a);
     return !e->failed;
+}
+
+/* Writes all weights anew; the adapters are then as they were before the first step, so that they add nothing. */
+static bool put_all(const MethodRun *run, const Trained *t, const Made *m)
+{
+    const Lora *l = run->model->lora;
+    bool good = true;
+    restore(t);
+    for (size_t k = 0; good && k < t->weights; k++)
+        good = put(t->weight[k], t->before[k], m, k, NULL, run->hyper, run->error);
+    for (size_t k = 0; good && l && k < l->count; k++) {
+        Weight *base = lora_base(&l->pairs[k], run->model->weights, run->error);
+        good = base && weights_own(run->model->weights, base, run->error)
+            && put(base, base->tensor, m, t->weights + 2 * k, &l->pairs[k], run->hyper, run->error);
+    }
+    return good;
 }
 
 static bool smfa_finish(const MethodRun *run, void *state)
 {
     const Trained *t = state;
-    const SampleList none = { NULL, 0 }, forget = run->role[ROLE_FORGET], refusal = run->role[ROLE_REFUSAL], retain = run->role[ROLE_RETAIN];
+    const SampleList none = { NULL, 0 }, forget = run->role[ROLE_FORGET], refusal = run->role[ROLE_REFUSAL],
+                     retain = run->role[ROLE_RETAIN];
     Arena *a = run->arena;
-    const Tensor *trained = copies(t, a), *text = NULL;
+    Made m = { .forget = copies(t, a) };
     if (!run->train)
         return error_set(run->error, "smfa: there is no optimiser for the anchor, expected a run of all steps");
-    if (!trained)
+    if (!m.forget)
         return false;
     restore(t);
     if (run->hyper->smfa_form == SMFA_OPEN_MM) {
-        if (!train_on(run, without_pictures(forget, forget, a), without_pictures(refusal, forget, a), without_pictures(retain, retain, a),
-                      "the adapter of text") || !(text = copies(t, a)))
+        if (!train_on(run, without_pictures(forget, forget, a), without_pictures(refusal, forget, a),
+                      without_pictures(retain, retain, a), "the change of text") || !(m.text = copies(t, a)))
             return false;
         restore(t);
     }
-    bool good = train_on(run, none, none, retain, "the anchor");
-    for (size_t k = 0; good && k < t->count; k++)
-        good = put(&t->weight[k]->tensor, &t->before[k], &trained[k], text ? &text[k] : NULL, run->hyper, t->weight[k]->name, run->error);
-    return good;
+    return train_on(run, none, none, retain, "the anchor") && (m.anchor = copies(t, a)) && put_all(run, t, &m);
 }
 
 const Method method_smfa = {
-    .name = "smfa", .label = "SMFA", .source = "Sculpted memory forgetting adapter (2511.20196); Open-MM trains three adapters (smfa_form)",
+    .name = "smfa", .label = "SMFA",
+    .source = "Sculpted memory forgetting adapter (2511.20196); Open-MM trains "
+                                               "three adapters (smfa_form)",
     .formula = { .loss = "L = gamma CE(refusals to the forget questions) + alpha CE(retain)",
                  .gradient = "dL/dz = c (p - e_y), c = gamma/N on refusals, alpha/N on retain",
-                 .variants = "smfa_form = open_mm: the samples with a picture and those without train two changes, which are sculpted with "
+                 .variants = "smfa_form = open_mm: the samples with a picture and those without train two changes, "
+                             "which are sculpted with "
                              "sculpt and sculpt_text and added",
-                 .notes = "After the last step D_f = RN(W_f - W_0); the anchor W_a is trained from W_0 on CE(retain), D_a = RN(W_a - W_0); with "
-                          "rho = RN(|D_f| / RN(|D_a| + 1e-8)) of each weight, the entries of D_f with D_f D_a < 0 and RN(sculpt rho) |D_a| < "
-                          "|D_f| are zeroed, and W = RN(W_0 + D_f)" },
-    .defaults = "retain_count=20", .needs = NEEDS_REFUSAL | NEEDS_RETAIN, .loss = smfa_loss, .begin = smfa_begin, .finish = smfa_finish,
+                 .notes = "After the last step D_f = RN(W_f - W_0); the anchor W_a is trained from W_0 on "
+                          "CE(retain), D_a = RN(W_a - W_0); with "
+                          "rho = RN(|D_f| / RN(|D_a| + 1e-8)) of each weight, the entries of D_f with D_f D_a < 0 "
+                          "and RN(sculpt rho) |D_a| < "
+                          "|D_f| are zeroed, and W = RN(W_0 + D_f). With adapters D = RN(s B A), and W is the weight "
+                          "beside them" },
+    .defaults = "retain_count=20", .needs = NEEDS_REFUSAL | NEEDS_RETAIN | WHOLE_RESULT,
+    .begin = smfa_begin, .loss = smfa_loss, .finish = smfa_finish,
 };

@@ -7,7 +7,8 @@
 
 /* t = RN(length u / RN|u|), the same for every row of the part; u [C]. */
 Node *steering_aim(MethodStep *s, const Part *p, const float *u, float length);
-/* Adds weight times E: D = RN(h - aim), E = RN(RN(sum D^2) / (R C)) over the R rows h of the part;  dL/dh = RN(2 weight D / (R C)). */
+/* Adds weight times E: D = RN(h - aim), E = RN(RN(sum D^2) / (R C)) over the R rows h of the part;  dL/dh = RN(2
+ * weight D / (R C)). */
 void  plus_distance(Loss *loss, const Part *p, Node *aim, float weight);
 
 #endif

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found, and they alone are trained until the states
- * of the forget set are steered away.
+/* MIP-Editor (Li et al., AAAI 2026): the neurons on influential paths through the MLPs are found, and they alone are
+ * trained until the states of the forget set are steered away.
  *
  *     paper, official   L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), the mean square distances of rmu
- *     open_mm           L = alpha CE(retain) + 10 gamma mean_i mean_t |o_it - t|^2 / C (forget), o the last down_proj's output
+ *     open_mm           L = alpha CE(retain) + 10 gamma mean_i mean_t |o_it - t|^2 / C (forget)
  *
- * with t = RN(length u / RN|u|). path.h states the scores. In the paper's form one path runs through the model, with the best neuron of
- * each MLP over all samples: of the language model by integrated gradients on the samples without a picture, of the vision tower by
- * squared gradients on those with one; and `length` is steering_coeff times the root mean square norm of the forget states of the first step.
- * The public code takes the five best neurons of each sample together, and a fixed length of 10. Both train the rows of gate_proj and
- * up_proj, and of fc1 with its bias, that belong to the path; everything else stays. The code also zeroes the neurons in hooks, but at the first
- * position of a sample alone, which is left out here. Open-MM scores |h dCE/dh| on the first four batches, zeroes what the best neurons
- * of each MLP feed into down_proj and fc2 (of an adapter's A where there is one, which stays zero then), and trains everything. */
+ * with t = RN(length u / RN|u|) and o the last down_proj's output. path.h states the scores. In the paper's form one
+ * path runs through the model, with the best neuron of each MLP over all samples: of the language model by
+ * integrated gradients on the samples without a picture, of the vision tower by squared gradients on those with one;
+ * and `length` is steering_coeff times the root mean square norm of the forget states of the first step. The public
+ * code takes the five best neurons of each sample together, and a fixed length of 10. Both train the rows of
+ * gate_proj and up_proj, and of fc1 with its bias, that belong to the path, or those rows of their adapters;
+ * everything else stays. The code also zeroes the neurons in hooks, but at the first position of a sample alone,
+ * which is left out here. Open-MM scores |h dCE/dh| on the first four batches, zeroes what the best neurons of each
+ * MLP feed into down_proj and fc2 (of an adapter's A where there is one, which stays zero then), and trains
+ * everything. */
 #include <stdio.h>
 #include <string.h>
 #include "tensor/base/random.h"
@@ -37,7 +40,8 @@ static size_t path_width(const Hyperparameters *v)
     return v->path_neurons ? (size_t)v->path_neurons : v->mip_form == MIP_PAPER ? 1 : 5;
 }
 
-/* Sample by sample: the vision tower where there is a picture, else the language model. each: the best neurons of every sample. */
+/* Sample by sample: the vision tower where there is a picture, else the language model. each: the best neurons of
+ * every sample. */
 static bool find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
 {
     for (size_t i = 0; i < forget->count; i++) {
@@ -88,17 +92,17 @@ static bool mip_begin(const MethodRun *run, void **state)
     const bool port = v->mip_form == MIP_OPEN_MM;
     const SampleList *forget = &run->role[ROLE_FORGET];
     MipEditor *x = arena_zalloc(run->arena, sizeof *x);
-    if (!port && run->model->lora)
-        return error_set(run->error, "mip_editor: train.trainable trains adapters, expected full or patterns of weights, because single neurons "
-                                     "are trained (or mip_form = open_mm)");
     if (!port && run->train && run->train->optimiser.weight_decay != 0)
-        return error_set(run->error, "mip_editor: optimiser.weight_decay is %g, expected 0, because only the path may change",
+        return error_set(run->error, "mip_editor: optimiser.weight_decay is %g, expected 0, because only the path "
+                                     "may change",
                          (double)run->train->optimiser.weight_decay);
     if (!x || !draws(run, x) || !path_make(&x->path, run->model, run->arena, run->error))
         return false;
     *state = x;
-    return port ? find_by_batch(&x->path, forget, run->batch ? run->batch : forget->count, path_width(v)) && zero_columns(run, &x->path)
-                : find_by_sample(&x->path, forget, path_width(v), v->mip_form == MIP_OFFICIAL);
+    if (!port)
+        return find_by_sample(&x->path, forget, path_width(v), v->mip_form == MIP_OFFICIAL);
+    return find_by_batch(&x->path, forget, run->batch ? run->batch : forget->count, path_width(v))
+        && zero_columns(run, &x->path);
 }
 
 /* --- the loss --- */
@@ -111,14 +115,16 @@ static float target_length(MethodStep *s)
         return s->hyper->steering_coeff;
     if (s->memory[0] == 0) {
         Node *h = p->h;
-        Node *square = h ? op_square_sum(s->tape, h) : NULL, *mean = square ? op_mean_over(s->tape, square, p->rows) : NULL;
+        Node *square = h ? op_square_sum(s->tape, h) : NULL;
+        Node *mean = square ? op_mean_over(s->tape, square, p->rows) : NULL;
         Node *norm = op_sqrt(s->tape, mean);
         s->memory[0] = norm ? norm->out.f32[0] : 0;
     }
     return s->hyper->steering_coeff * s->memory[0];
 }
 
-/* The rows of a node over all tokens of the batch, or over all its rows of logits, that belong to the part whose rows begin at `first`. */
+/* The rows of a node over all tokens of the batch, or over all its rows of logits, that belong to the part whose
+ * rows begin at `first`. */
 static Node *rows_of(MethodStep *s, Node *x, const int32_t *rows, size_t first, size_t count)
 {
     int32_t *list = x ? arena_array(s->tape->arena, count, sizeof *list) : NULL;
@@ -132,8 +138,10 @@ static void plus_distance_by_sample(Loss *loss, const Part *p, Node *o, const fl
 {
     for (size_t i = 0; i < p->samples; i++) {
         const size_t n = (size_t)(p->offsets[i + 1] - p->offsets[i]);
-        const Part one = { .h = o ? op_slice_rows(loss->step->tape, o, (size_t)p->offsets[i], n) : NULL, .rows = n, .samples = 1 };
-        plus_distance(loss, &one, steering_aim(loss->step, &one, u, loss->step->hyper->steering_coeff), weight / (float)p->samples);
+        MethodStep *s = loss->step;
+        Node *rows = o ? op_slice_rows(s->tape, o, (size_t)p->offsets[i], n) : NULL;
+        const Part one = { .h = rows, .rows = n, .samples = 1 };
+        plus_distance(loss, &one, steering_aim(s, &one, u, s->hyper->steering_coeff), weight / (float)p->samples);
     }
 }
 
@@ -149,7 +157,8 @@ static Node *port_loss(MethodStep *s, const MipEditor *x)
     if (has(s, ROLE_FORGET)) {
         Node *o = (Node *)(uintptr_t)manu_output(s->tape, last->layers, last->layer, last->out);
         if (!o)
-            error_set(s->tape->error, "mip_editor: the output of the last down_proj is not on the tape, expected train.checkpointing = none");
+            error_set(s->tape->error, "mip_editor: the output of the last down_proj is not on the tape, expected "
+                                      "train.checkpointing = none");
         plus_distance_by_sample(&loss, f, rows_of(s, o, s->batch.rows, 0, f->rows), x->u, CONTROL * s->hyper->gamma);
     }
     return loss.sum;
@@ -179,19 +188,24 @@ static bool is_map(const char *name, const Mlp *m, const char *map, const char *
     return strcmp(name, text) == 0;
 }
 
-/* The gradient in the rows of the path's neurons; NULL where the weight has none of them. */
+/* The gradient in the rows of the path's neurons: of the maps that feed them, or of an adapter's B, whose A follows
+ * it. NULL where the weight has none of them. */
 static Node *on_path(Tape *t, const Path *p, const char *name, Node *g)
 {
+    static const char *const maps[] = { "fc1", "gate_proj", "up_proj" };
     for (size_t i = 0; i < p->count; i++) {
         const Mlp *m = &p->mlp[i];
-        const bool seen = i < p->vision;
-        if (!(seen ? is_map(name, m, "fc1", ".weight") || is_map(name, m, "fc1", ".bias")
-                   : is_map(name, m, "gate_proj", ".weight") || is_map(name, m, "up_proj", ".weight")))
-            continue;
-        int32_t *keep = g ? arena_array(t->arena, m->width, sizeof *keep) : NULL;
-        for (size_t k = 0; keep && k < m->width; k++)
-            keep[k] = m->on[k];
-        return keep ? op_mask(t, g, keep, m->width) : NULL;
+        for (int k = 0; k < 3; k++) {
+            if (is_map(name, m, maps[k], ".lora_A.weight"))
+                return g;
+            if (!is_map(name, m, maps[k], ".weight") && !is_map(name, m, maps[k], ".bias")
+                && !is_map(name, m, maps[k], ".lora_B.weight"))
+                continue;
+            int32_t *keep = g ? arena_array(t->arena, m->width, sizeof *keep) : NULL;
+            for (size_t c = 0; keep && c < m->width; c++)
+                keep[c] = m->on[c];
+            return keep ? op_mask(t, g, keep, m->width) : NULL;
+        }
     }
     return NULL;
 }
@@ -215,21 +229,29 @@ static Node *off_path(Tape *t, const Path *p, const char *name, Node *g)
 static bool mip_gradients(MethodStep *s, const Gradients *g)
 {
     const MipEditor *x = s->state;
+    const bool port = s->hyper->mip_form == MIP_OPEN_MM;
     for (size_t k = 0; k < g->count; k++)
-        g->sum[k] = (s->hyper->mip_form == MIP_OPEN_MM ? off_path : on_path)(s->tape, &x->path, g->slots[k].name, g->sum[k]);
+        g->sum[k] = (port ? off_path : on_path)(s->tape, &x->path, g->slots[k].name, g->sum[k]);
     return !s->tape->error->failed;
 }
 
 const Method method_mip_editor = {
-    .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM (mip_form)",
-    .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h - its aim",
-                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows of gate_proj, up_proj and fc1 "
+    .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM "
+                                                           "(mip_form)",
+    .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h "
+                         "- its aim",
+                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows "
+                             "of gate_proj, up_proj and fc1 "
                              "that belong to the path's neurons, all gradients of weights are 0",
-                 .variants = "mip_form = official: the path has the best neurons of each sample, and t = RN(steering_coeff u / RN|u|). open_mm: L = "
-                             "alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, u normal; all weights are "
+                 .variants = "mip_form = official: the path has the best neurons of each sample, and t = "
+                             "RN(steering_coeff u / RN|u|). open_mm: L = "
+                             "alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, u "
+                             "normal; all weights are "
                              "trained, after the columns that read the path's neurons were zeroed",
-                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(l u / RN|u|), l = RN(steering_coeff n), n = "
-                          "RN(sqrt(RN(RN(sum h^2)/R))) of the first step's forget states, u uniform from `seed`. path.h states how neurons are scored" },
+                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(l u / RN|u|), l = "
+                          "RN(steering_coeff n), n = "
+                          "RN(sqrt(RN(RN(sum h^2)/R))) of the first step's forget states, u uniform from `seed`. "
+                          "path.h states how neurons are scored" },
     .defaults = "gamma=0.5 alpha=0.5 steering_coeff=5",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_RETAIN | NEEDS_HIDDEN | NEEDS_VECTOR,
     .begin = mip_begin, .loss = mip_loss, .gradients = mip_gradients,

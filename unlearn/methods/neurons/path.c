@@ -21,13 +21,16 @@ bool path_make(Path *p, const Model *m, Arena *a, Error *e)
     const size_t vision = config_vision_layers(&m->config), language = (size_t)m->config.text.num_hidden_layers;
     // gradients reach every activation above a trainable weight, so one norm in front of each tower's MLPs is enough
     static const char *const roots[] = { VISION ".0.layer_norm1.weight", LANGUAGE ".0.input_layernorm.weight" };
-    *p = (Path){ .count = vision + language, .vision = vision, .arena = a, .error = e, .model = model_freeze(m, false, a, e) };
+    *p = (Path){ .count = vision + language, .vision = vision, .arena = a, .error = e };
+    p->model = model_freeze(m, false, a, e);
     p->mlp = arena_zalloc(a, p->count * sizeof *p->mlp);
     for (size_t k = 0; p->model && p->mlp && k < p->count; k++) {
         const bool seen = k < vision;
         const size_t width = (size_t)(seen ? m->config.vision.intermediate_size : m->config.text.intermediate_size);
-        p->mlp[k] = (Mlp){ .layers = seen ? VISION : LANGUAGE, .out = seen ? "fc2" : "down_proj", .layer = seen ? k : k - vision,
-                           .width = width, .score = arena_zalloc(a, width * sizeof(double)), .on = arena_zalloc(a, width * sizeof(bool)) };
+        p->mlp[k] = (Mlp){ .layers = seen ? VISION : LANGUAGE, .out = seen ? "fc2" : "down_proj",
+                           .layer = seen ? k : k - vision, .width = width,
+                           .score = arena_zalloc(a, width * sizeof(double)),
+                           .on = arena_zalloc(a, width * sizeof(bool)) };
     }
     for (size_t k = 0; k < 2 && !e->failed; k++) {
         Weight *root = weights_find(p->model->weights, roots[k]);
@@ -46,7 +49,8 @@ static bool run(const Path *p, Tape *t, Batch *b, const Model *m, const BatchSam
     Params params = params_make(t, m);
     Node *z = model_forward(t, &params, b).logits;
     if (z)
-        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z), constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
+        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z),
+                                            constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
     tape_backward(t);
     return !p->error->failed;
 }
@@ -55,7 +59,8 @@ static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
 {
     const Node *h = manu_input(t, m->layers, m->layer, m->out);
     if (!h)
-        error_set(p->error, "mip_editor: layer %zu of %s has no %s on the tape, expected it", m->layer, m->layers, m->out);
+        error_set(p->error, "mip_editor: layer %zu of %s has no %s on the tape, expected it", m->layer, m->layers,
+                  m->out);
     return h;
 }
 

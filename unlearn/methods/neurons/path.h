@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Path: the neurons of each MLP that answer for the forget set (mip_editor), apart from the training, so that it can be checked by hand.
+/* Path: the neurons of each MLP that answer for the forget set (mip_editor), apart from the training, so that it can
+ * be checked by hand.
  *
- * A neuron is one channel of what down_proj (in the language model) or fc2 (in the vision tower) multiplies. An MLP is named by its index:
- * those of the vision tower first, then those of the language model. The scores are binary64, from fp32 activations h and gradients g of
- * CE; sums run over rows, then over samples, each from the first to the last. h and g are of
- *     path_integrated  g_j is taken where every down_proj is RN(a_j W), a_j = j/4, j = 1 … 4, and h where a_4 = 1. Over all rows of a sample
+ * A neuron is one channel of what down_proj (in the language model) or fc2 (in the vision tower) multiplies. An MLP
+ * is named by its index: those of the vision tower first, then those of the language model. The scores are binary64,
+ * from fp32 activations h and gradients g of CE; sums run over rows, then over samples, each from the first to the
+ * last. h and g are of
+ *     path_integrated  g_j is taken where every down_proj is RN(a_j W), a_j = j/4, j = 1 … 4, and h where a_4 = 1. Over
+ *                      all rows of a sample
  *                          score = sum_rows -h (sum_j g_j / a_j) / 4,
- *                      the integrated gradient of -CE along the path on which the MLPs of the language model grow from nothing.
+ *                      the integrated gradient of -CE while the MLPs of the language model grow from nothing.
  *     path_squared     score = (sum_rows g^2) / rows, of the vision tower's MLPs
- *     path_product     score = (sum_rows |h g|) / rows: in the language model over the supervised rows of a batch, in the vision tower over
- *                      all rows */
+ *     path_product     score = (sum_rows |h g|) / rows: in the language model over the supervised rows of a batch, in the
+ *                      vision tower over all rows */
 #ifndef PULSE_UNLEARN_METHODS_NEURONS_PATH_H
 #define PULSE_UNLEARN_METHODS_NEURONS_PATH_H
 
@@ -42,8 +45,8 @@ bool path_make(Path *p, const Model *m, Arena *a, Error *e);
 bool path_integrated(Path *p, const BatchSample *samples, size_t count);
 bool path_squared(Path *p, const BatchSample *samples, size_t count);
 bool path_product(Path *p, const BatchSample *samples, size_t count);
-/* Puts the k highest scores of each MLP from `first` to last - 1 on the path, of equal ones the lower channels, and sets all scores of these
- * MLPs to 0. */
+/* Puts the k highest scores of each MLP from `first` to last - 1 on the path, of equal ones the lower channels, and
+ * sets all scores of these MLPs to 0. */
 bool path_choose(Path *p, size_t first, size_t last, size_t k);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are zeroed. It takes
- * forward passes only.
+/* Pruning of neurons (manu, Liu et al. 2025): neurons that answer for the forget set and not for the retain set are
+ * zeroed. It takes forward passes only.
  *
- * pruning.h states the scores of the five forms. This file has the two that compare pictures with text, and the record. What the paper
- * leaves open is fixed here: all MLPs of the language model take part, sums run in the order of samples and rows, and a tie goes to
- * the lower layer and then to the lower channel. */
+ * pruning.h states the scores of the five forms. This file has the two that compare pictures with text, and the
+ * record. What the paper leaves open is fixed here: all MLPs of the language model take part, sums run in the order
+ * of samples and rows, and a tie goes to the lower layer and then to the lower channel. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +39,7 @@ const Node *manu_input(const Tape *t, const char *layers, size_t layer, const ch
 typedef struct {
     bool last_token;                    // only the last row of a sample is measured
     double (*score)(const ManuSums forget[2], const ManuSums retain[2]);
-    float keep;                         // what is left of a neuron: the factor of its column in down_proj; 0: its rows are zeroed too
+    float keep;                         // the factor of a neuron's column in down_proj; 0: its rows are zeroed too
 } Contrast;
 
 static Contrast contrast_of(const Hyperparameters *v)
@@ -84,8 +84,8 @@ static bool observe(const MethodRun *x, const Model *frozen, const BatchSample *
     return good;
 }
 
-/* Neuron k of a layer is row k of gate_proj and up_proj and column k of down_proj. keep 0: all three become zero; else the column
- * becomes RN(keep w). */
+/* Neuron k of a layer is row k of gate_proj and up_proj and column k of down_proj. keep 0: all three become zero;
+ * else the column becomes RN(keep w). */
 static bool edit_neuron(Weights *w, size_t layer, size_t k, float keep, Error *e)
 {
     static const char *const names[] = { "gate_proj", "up_proj", "down_proj" };
@@ -108,7 +108,8 @@ static bool scores_finite(const double *score, size_t n, Error *e)
 {
     for (size_t k = 0; k < n; k++)
         if (!isfinite(score[k]))
-            return error_set(e, "manu: the score of neuron %zu is not finite, expected a model whose activations are", k);
+            return error_set(e, "manu: the score of neuron %zu is not finite, expected a model whose activations "
+                                "are", k);
     return true;
 }
 
@@ -147,12 +148,17 @@ static bool manu_edit(const MethodRun *x)
 
 const Method method_manu = {
     .name = "manu", .label = "MANU", .source = "Liu et al. 2025 (MANU, modality-aware neuron unlearning)",
-    .formula = { .variants = "manu_form = mip_editor measures the last token, with signed means, and scales neurons by 0.9; official, "
-                             "open_mm and cmju prune outputs of the linear maps in the last layers of both towers by the ratio of forget and "
+    .formula = { .variants = "manu_form = mip_editor measures the last token, with signed means, and scales neurons "
+                             "by 0.9; official, "
+                             "open_mm and cmju prune outputs of the linear maps in the last layers of both towers by "
+                             "the ratio of forget and "
                              "retain, and prune more where scores tie",
-                 .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs with the "
-                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their "
-                          "activations with and without a picture, in binary64 as written in unlearn/methods/neurons/pruning.h; ties by "
+                 .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs "
+                          "with the "
+                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of "
+                          "their "
+                          "activations with and without a picture, in binary64 as written in "
+                          "unlearn/methods/neurons/pruning.h; ties by "
                           "layer, then channel" },
     .needs = NEEDS_FORGET | NEEDS_RETAIN, .edit = manu_edit,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms of MANU that the public codes run (official, open_mm, cmju): outputs of linear maps in the last layers of both towers are
- * pruned where the forget set excites them more than the retain set. pruning.h states the scores. */
+/* The forms of MANU that the public codes run (official, open_mm, cmju): outputs of linear maps in the last layers
+ * of both towers are pruned where the forget set excites them more than the retain set. pruning.h states the scores. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ enum { SITES = 5, VISION_SITES = 2, LAST = 3 };
 /* A linear map, in the layers of its tower that are measured and in those that are pruned. */
 typedef struct {
     const char *layers, *name;
-    size_t run, pruned, width;          // layers that the tower runs; how many of them, the last ones, are pruned; channels of the output
+    size_t run, pruned, width;          // layers that the tower runs; how many, the last ones, are pruned; channels
     ManuMeans *means[2];                // [forget, retain] of [pruned or 1][width]
     ManuSums *pool[2];                  // the sums of the whole set, where it is one group
 } Site;
@@ -36,10 +36,10 @@ static void sites_make(Pruning *p)
     static const char *const layers[] = { "vision_tower.vision_model.encoder.layers", "language_model.model.layers" },
                             *const names[SITES] = { "fc1", "fc2", "gate_proj", "up_proj", "down_proj" };
     for (size_t k = 0; k < SITES; k++) {
-        const size_t tower = k >= VISION_SITES, back = k == 1 || k == 4;        // fc2 and down_proj lead back to the tower's width
+        const size_t tower = k >= VISION_SITES, back = k == 1 || k == 4;        // fc2 and down_proj lead back
         Site *s = &p->site[k];
-        *s = (Site){ .layers = layers[tower], .name = names[k], .run = run[tower], .pruned = run[tower] < LAST ? run[tower] : LAST,
-                     .width = back ? outer[tower] : inner[tower] };
+        *s = (Site){ .layers = layers[tower], .name = names[k], .run = run[tower],
+                     .pruned = run[tower] < LAST ? run[tower] : LAST, .width = back ? outer[tower] : inner[tower] };
         const size_t measures = (p->pooled ? 1 : s->pruned) * s->width;
         for (int set = 0; set < 2; set++) {
             s->means[set] = arena_zalloc(p->arena, measures * sizeof *s->means[set]);
@@ -140,7 +140,8 @@ static bool both_modalities(const MethodRun *x, Error *e)
         for (size_t k = 0; k < x->role[role].count; k++)
             pictures += x->role[role].list[k].pixels != NULL;
         if (pictures == 0 || pictures == x->role[role].count)
-            return error_set(e, "manu: no %s sample is %s, expected samples of both kinds (unlearn.manu_form)", role_name(role),
+            return error_set(e, "manu: no %s sample is %s, expected samples of both kinds (unlearn.manu_form)",
+                             role_name(role),
                              pictures ? "without a picture" : "with a picture");
     }
     return true;
@@ -158,7 +159,8 @@ static bool score_all(Pruning *p, double *score, Error *e)
                     manu_group(&s->means[set][at], &s->pool[set][at], false);
             *score = manu_ratio(&s->means[0][at], &s->means[1][at]);
             if (!isfinite(*score))
-                return error_set(e, "manu: the score of a channel of %s is not finite, expected a model whose activations are", s->name);
+                return error_set(e, "manu: the score of a channel of %s is not finite, expected a model whose "
+                                    "activations are", s->name);
         }
     }
     return true;
@@ -188,7 +190,8 @@ static bool prune(Pruning *p, const double *score, size_t first, size_t last, si
     size_t k = (size_t)((double)v->percent * (double)n / 100);
     double threshold;
     if (k == 0 && v->manu_form == MANU_OFFICIAL)
-        return error_set(e, "manu: unlearn.percent %g of %zu channels is none, expected at least one (manu_form = official)",
+        return error_set(e, "manu: unlearn.percent %g of %zu channels is none, expected at least one (manu_form = "
+                            "official)",
                          (double)v->percent, n);
     if (v->percent == 0 && v->manu_form == MANU_OPEN_MM)
         return true;
@@ -197,7 +200,8 @@ static bool prune(Pruning *p, const double *score, size_t first, size_t last, si
     for (size_t i = first; i < last; i++)
         for (size_t c = 0; c < p->site[i].pruned * p->site[i].width; c++, score++) {
             const Site *s = &p->site[i];
-            if (*score >= threshold && !zero_output(p->edit->model->weights, s, s->run - s->pruned + c / s->width, c % s->width, e))
+            const size_t layer = s->run - s->pruned + c / s->width;
+            if (*score >= threshold && !zero_output(p->edit->model->weights, s, layer, c % s->width, e))
                 return false;
         }
     return true;
@@ -215,7 +219,8 @@ bool manu_ratio_edit(const MethodRun *x)
     Model *frozen = model_freeze(x->model, false, &a, e);
     bool good = !e->failed && score && frozen && both_modalities(x, e);
     if (good && p.pooled && (p.site[0].run < 2 || p.site[SITES - 1].run < 2))
-        good = error_set(e, "manu: a tower runs one layer, expected at least 2, over which manu_form = official takes a deviation");
+        good = error_set(e, "manu: a tower runs one layer, expected at least 2, over which manu_form = official "
+                            "takes a deviation");
     for (int set = 0; set < 2; set++)
         for (size_t k = 0; good && k < x->role[set].count; k++)
             good = measure_sample(&p, frozen, &x->role[set].list[k], set, e);

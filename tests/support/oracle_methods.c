@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The file is longer than 400 lines, because the chain of each method stands beside the terms that it shares. */
 #include "tests/support/oracle_methods.h"
 
 #include <math.h>
@@ -343,7 +344,8 @@ static bool labelled(const CaseRole *r, size_t sample, int32_t id)
     return false;
 }
 
-/* The KL of siu with its two masks: tokens of the alternate that `concept` does not have, and ids of `concept` that the alternate has not. */
+/* The KL of siu with its two masks: tokens of the alternate that `concept` does not have, and ids of `concept` that
+ * the alternate does not have. */
 static float term_masked_kl(const CaseRole *concept, CaseRole *r, const Hyperparameters *v)
 {
     float each[CASE_ROWS], p[V], l[V], q[V], lq[V], w[V], masked[V], *to = r->parts[r->count++];
@@ -405,7 +407,9 @@ static float term(const char *name, MethodCase *c, int place, float *weight, boo
         if (IS("siu")) TERM(v->lambda, alt, term_masked_kl(f, alt, v));
         if (IS("pdu")) TERM(v->alpha, r, sub(term_ce(r, v->alpha), v->retain_limit));
         if (IS("adapop")) TERM(v->alpha + v->lambda, r, term_ce(r, v->alpha + v->lambda));
-        if (!IS("o3") && !IS("llmu") && !IS("siu") && !IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl") && !IS("task_vector")) TERM(v->alpha, r, term_ce(r, v->alpha));
+        if (!IS("o3") && !IS("llmu") && !IS("siu") && !IS("ga") && !IS("ga_klr") && !IS("npo") && !IS("npo_kl")
+            && !IS("task_vector"))
+            TERM(v->alpha, r, term_ce(r, v->alpha));
     } else if (IS("ga_klr") || IS("kl_min") || IS("npo_kl") || IS("scrub") || IS("llmu"))
         TERM(v->lambda, r, term_kl(r, v, v->lambda));
     return 0;

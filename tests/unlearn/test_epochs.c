@@ -178,7 +178,8 @@ static void random_answers_are_those_of_retain_samples_and_drawn_anew(void **sta
     for (int64_t step = 1; step <= STEPS; step++) {
         BatchSample *s, *again;
         size_t n;
-        assert_true(o.samples(o.context, step, &again, &n, &w->arena, &w->error) && o.samples(o.context, step, &s, &n, &w->arena, &w->error));
+        assert_true(o.samples(o.context, step, &again, &n, &w->arena, &w->error));
+        assert_true(o.samples(o.context, step, &s, &n, &w->arena, &w->error));
         assert_int_equal(n, 2 + 2 + 2 * DRAWS);
         for (size_t k = 0; k < 2 * DRAWS; k++) {
             const BatchSample *x = &s[4 + k], *question = &s[k / DRAWS], *answer = NULL;

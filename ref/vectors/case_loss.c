@@ -37,6 +37,11 @@ const LossForm loss_forms[] = {
     { "pdu.all", "pdu", "alpha=3 forget_rows=all", "", false },
     { "adapop.default", "adapop", "", "", false },
     { "adapop.popular", "adapop", "exposures=256 lambda=0.4", "PopularitySign", false },
+    { "mmunlearner.default", "mmunlearner", "gamma=1.5 alpha=0.5", "", false },
+    { "scrub.default", "scrub", "alpha=0.6 lambda=0.3", "KlReversed KlNoTSquared", false },
+    { "scrub.reverse", "scrub", "schedule=joint kl_direction=reverse temperature=1 kl_norm=batch", "", false },
+    { "llmu.default", "llmu", "", "", false },
+    { "siu.default", "siu", "", "TargetNotMasked", false },
 };
 const size_t loss_forms_count = sizeof loss_forms / sizeof *loss_forms;
 

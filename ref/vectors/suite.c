@@ -31,6 +31,8 @@ const StepForm step_forms[] = {
     { "grad_diff.sgd.a", "tiny-llava-a", NULL, "pair.jsonl", "grad_diff",
       "train.trainable=multi_modal_projector.** optimiser.kind=sgd optimiser.momentum=0.9",
       MODEL_FLAGS "ShiftOff1 GateUpSwapped ClipMissing" },
+    { "mmunlearner.lora.a", "tiny-llava-a", NULL, "batch.jsonl", "mmunlearner",
+      "train.trainable=proj+llm lora.rank=3 lora.alpha=6", "ClipMissing FisherMaskMissing" },
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 

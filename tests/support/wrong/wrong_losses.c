@@ -52,15 +52,20 @@ static bool read_role(Wrong *w, const char *id, const char *role, Role *r)
     return true;
 }
 
+static void answer_gradient(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
+{
+    float *dz = wrong_answer(w, id, flag, arena_format(w->arena, "dz.%s", role), shape_of(2, r->rows, r->v));
+    for (size_t i = 0; dz && i < r->rows * r->v; i++)
+        dz[i] = (float)r->dz[i / r->v][i % r->v];
+}
+
 static void answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
 {
     bool moved = flag[0] != 'R';              // where the reference moves with the model, only the gradient changes
     float *loss = moved && (role[0] == 'f' || strstr(id, "retain_ft")) ? wrong_answer(w, id, flag, "loss", shape_of(0)) : NULL;
-    float *dz = wrong_answer(w, id, flag, arena_format(w->arena, "dz.%s", role), shape_of(2, r->rows, r->v));
     if (loss)
         *loss = (float)r->loss;
-    for (size_t i = 0; dz && i < r->rows * r->v; i++)
-        dz[i] = (float)r->dz[i / r->v][i % r->v];
+    answer_gradient(w, id, flag, role, r);
 }
 
 /* Sets dz of row i to c (p - e_y). */
@@ -256,6 +261,53 @@ static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
         answer(w, id, flag, "forget", &r);
 }
 
+/* --- scrub: the KL of its forget samples at temperature T, of the weight -1 --- */
+
+static void kl_at_temperature(Wrong *w, const char *id, double T, const char *flag)
+{
+    Role r;
+    if (!read_role(w, id, "forget", &r))
+        return;
+    for (size_t i = 0; i < r.rows; i++) {
+        double p[MOST_V], q[MOST_V], all = 0;
+        for (size_t k = 0; k < r.v; k++)
+            r.z[i][k] /= T, r.ref[i][k] /= T;
+        log_softmax(r.z[i], p, r.v);
+        log_softmax(r.ref[i], q, r.v);
+        for (size_t k = 0; k < r.v; k++)
+            all += exp(p[k]) * (p[k] - q[k]);
+        for (size_t k = 0; k < r.v; k++)
+            r.dz[i][k] = -1 / (double)r.rows * (strcmp(flag, "KlReversed") == 0 ? T * exp(p[k]) * (p[k] - q[k] - all)
+                                                                                : (exp(p[k]) - exp(q[k])) / T);
+    }
+    answer_gradient(w, id, flag, "forget", &r);
+}
+
+/* --- siu: the gradient of the alternates, whose KL has the whole of p_ref as its target --- */
+
+static bool label_of(const Role *r, size_t sample, int32_t id)
+{
+    for (size_t i = (size_t)r->offset[sample]; i < (size_t)r->offset[sample + 1]; i++)
+        if (r->label[i] == id)
+            return true;
+    return false;
+}
+
+static void masked_kl(Wrong *w, const char *id, double alpha, double lambda, const char *flag)
+{
+    Role f, r;
+    if (!read_role(w, id, "forget", &f) || !read_role(w, id, "alternate", &r))
+        return;
+    for (size_t b = 0; b < r.samples; b++)
+        for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
+            const double c = label_of(&f, b, r.label[i]) ? lambda / (double)r.tokens : 0;
+            label_row(&r, i, r.label[i], alpha / (double)r.tokens);
+            for (size_t k = 0; k < r.v; k++)
+                r.dz[i][k] += c * (exp(r.lp[i][k]) - exp(r.lq[i][k]));
+        }
+    answer_gradient(w, id, flag, "alternate", &r);
+}
+
 void wrong_losses(Wrong *w)
 {
     static const char *const ce[] = { "SumNotMean", "ShiftOff1", "PadInMean" },
@@ -274,6 +326,9 @@ void wrong_losses(Wrong *w)
     kl(w, "loss/ga_klr.all_positions", 1, "KlReversed");
     kl(w, "loss/ga_klr.all_positions", 1, "KlBatchOnly");
     kl(w, "loss/ga_klr.batch", 1, "KlReversed");
+    kl_at_temperature(w, "loss/scrub.default", 4, "KlReversed");
+    kl_at_temperature(w, "loss/scrub.default", 4, "KlNoTSquared");
+    masked_kl(w, "loss/siu.default", (double)0.9f, 0.75, "TargetNotMasked");
     mask(w, "loss/retain_ft.masked", "ImageTokensInLoss");
     mask(w, "loss/retain_ft.masked", "PromptInLoss");
     pdu(w, "loss/pdu.default", 3, "PduRange");

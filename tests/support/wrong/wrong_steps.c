@@ -38,6 +38,7 @@ static const struct { const char *flag, *settings, *config; } others[] = {
     { "KlBatchOnly", "unlearn.kl_norm=batch", NULL },
     { "PromptInLoss", "data.mask=all_text", NULL },
     { "ImageTokensInLoss", "data.mask=all_plus_image", NULL },
+    { "FisherMaskMissing", "unlearn.threshold=0", NULL },
     { "DecayOnVectors", "optimiser.decay_matrices_only=no", NULL },
     { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
     { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },

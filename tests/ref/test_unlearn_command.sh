@@ -69,12 +69,12 @@ check "a negative beta is a sentence" refuses 'unlearn.beta is "-1"' --method np
 # --explain: who set what; no model is read.
 explains() { "$PULSE" unlearn --config forget.ini --explain "$@" > told && sed -i -E 's/ +/ /g; s/ $//' told; }
 check "the settings in force are explained" explains --method npo_gd --set unlearn.preset=open_unlearning --set optimiser.lr=1e-3
-for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32 forget.ini" "unlearn.gamma 1 default" "unlearn.epochs 10 preset"; do
+for line in "unlearn.beta 0.1 preset" "optimiser.lr 0.001 --set" "optimiser.weight_decay 0.01 preset" "lora.alpha 32.0 forget.ini" "unlearn.gamma 1.0 default" "unlearn.epochs 10 preset"; do
     check "$line" grep -qxF "$line" told
 done
 printf '[method.simnpo]\nunlearn.delta = 0.5\n' | cat forget.ini - > own.ini
 check "and of a method, with its own section" eval '"$PULSE" unlearn --config own.ini --explain --method simnpo > told && sed -i -E "s/ +/ /g; s/ $//" told'
-for line in "unlearn.beta 4.5 method" "unlearn.delta 0.5 own.ini, [method.simnpo]" "lora.alpha 32 own.ini" "optimiser.lr 0.0003 own.ini"; do
+for line in "unlearn.beta 4.5 method" "unlearn.delta 0.5 own.ini, [method.simnpo]" "lora.alpha 32.0 own.ini" "optimiser.lr 0.0003 own.ini"; do
     check "$line" grep -qxF "$line" told
 done
 check "as JSON too" eval '"$PULSE" unlearn --config forget.ini --explain --method ga --json | grep -q "\"key\": *\"train.trainable\""'

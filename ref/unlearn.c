@@ -208,7 +208,7 @@ static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "key", "value", "from" };
     SettingRow rows[SETTINGS];
-    const size_t n = settings_rows(&m->settings, IN_ROUNDS, rows, a);
+    const size_t n = settings_rows(&m->settings, IN_ROUNDS | PER_METHOD, rows, a);
     const char **cells = arena_array(a, 3 * n, sizeof *cells), **next = cells;
     for (size_t k = 0; cells && k < n; k++) {
         if (strcmp(rows[k].section, "unlearn") == 0 && hyperparameter_key(rows[k].key)

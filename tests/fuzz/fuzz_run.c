@@ -43,7 +43,7 @@ static Trainer trainer(Arena *a)
 static void repair(const char *path, Arena *a)
 {
     static const char *const names[] = { "a.weight", "adam.m.a.weight", "adam.v.a.weight", "b.bias", "adam.m.b.bias", "adam.v.b.bias",
-                                         "train.step", "train.powers", "train.identity", "train.log.bytes", "train.log" };
+                                         "train.step", "train.powers", "train.identity", "train.log.bytes", "train.log", "train.memory" };
     Store s;
     Hash h = hash_begin();
     if (!store_open(&s, path, a, NULL))

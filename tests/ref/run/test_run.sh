@@ -144,8 +144,8 @@ records() { "$PULSE" alternates --quiet --config "$tap_folder/alternates.ini" --
 check "refusals that say what is said without a file make the same adapter" same_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/refusals.txt")"
 check "other refusals make another one" other_adapter "$idk" "$(adapter_of idk --set "unlearn.refusals=$tap_folder/nobody.txt")"
 check "the model records its own alternates" records --out "$tap_folder/alternates.jsonl"
-sed -E 's/"answer": "[^"]*"/"answer": "nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
-pairs() { sed -nE 's/.*"id": ?"([^"]*)".*"answer": ?"([^"]*)".*/\1 \2/p' "$1" | sort; }
+sed -E 's/"answer": "([^"\\]|\\.)*"/"answer": "nobody"/' "$tap_folder/alternates.jsonl" > "$tap_folder/nobody.jsonl"
+pairs() { sed -nE 's/.*"id": ?"([^"]*)".*"answer": ?"(([^"\\]|\\.)*)".*/\1 \2/p' "$1" | sort; }
 check "one for each training sample" test "$(wc -l < "$tap_folder/alternates.jsonl")" = "$(grep -c '"split":"train"' fixtures/world/persons.jsonl)"
 check "none of which is the answer" test -z "$(comm -12 <(pairs "$tap_folder/alternates.jsonl") <(pairs fixtures/world/persons.jsonl))"
 check "recorded alternates make the same adapter as no file" \

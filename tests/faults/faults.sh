@@ -116,6 +116,7 @@ awk -v x=$((seed % 100000 + 1)) '
 echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place" \
     "and $(grep -c '^2' "$work/all") the last"
 cut -d ' ' -f 3- "$work/all" | xargs -P "$jobs" -n 40 bash -c 'some "$@"' _ 2> /dev/null
+while compgen -G "$work/worker-*" > /dev/null; do sleep 0.1; done      # xargs does not wait for the others where the time is over
 touch "$work/done"
 sort "$work/done" | awk '
     { n[$1 " " $2]++; all++; wrong += $4 != "true"; killed += $3 ~ /^(kill|tear|power|names)$/ }

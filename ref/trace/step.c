@@ -75,7 +75,7 @@ static bool read_samples(Step *s, Arena *a, Error *e)
         for (size_t k = 0; k < x->count; k++)
             if (roles[k] == r && !use(s, &x->sample[k], NULL, r, a, e))
                 return false;
-        if (r >= ROLE_REFUSAL && list->count == 0 && !fill_answers(s, roles, r, a, e))
+        if ((r == ROLE_REFUSAL || r == ROLE_ALTERNATE) && list->count == 0 && !fill_answers(s, roles, r, a, e))
             return false;
     }
     return true;

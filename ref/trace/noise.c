@@ -111,13 +111,14 @@ static void cast_all(const float *x, float *y, size_t n, Format f, Stream s)
     }
 }
 
+/* Moves each finite y by up to its rounding e; a logit that a mask has made infinite stays. */
 static void add_rounding(float *y, const float *e, size_t n, Stream s)
 {
     for (size_t i = 0; i < n; i += 4) {
         uint32_t random[4];
         draw(s, i / 4, random);
         for (size_t k = i; k < n && k < i + 4; k++)
-            y[k] = e[k] > 0 ? (float)((double)y[k] + ((double)random[k - i] * 0x1p-31 - 1) * (double)e[k]) : y[k];
+            y[k] = e[k] > 0 && isfinite(y[k]) ? (float)((double)y[k] + ((double)random[k - i] * 0x1p-31 - 1) * (double)e[k]) : y[k];
     }
 }
 

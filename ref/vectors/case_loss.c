@@ -8,40 +8,40 @@
 enum { V = 37, ROWS = 8 };
 
 const LossForm loss_forms[] = {
-    { "ga.default", "ga", "", "SumNotMean ShiftOff1 PadInMean", false },
-    { "ga_klr.default", "ga_klr", "lambda=0.3", "KlReversed SumNotMean", false },
-    { "ga_klr.all_positions", "ga_klr", "kl_norm=all_positions", "KlReversed KlBatchOnly", false },
-    { "ga_klr.batch", "ga_klr", "kl_norm=batch", "KlReversed", false },
-    { "ga_klr.muse_raw", "ga_klr", "klr=muse_raw kl_norm=batch", "", false },
+    { "ga.default", "ga", "", "SumNotMean ShiftOff1 PadInMean", false, false },
+    { "ga_klr.default", "ga_klr", "lambda=0.3", "KlReversed SumNotMean", false, false },
+    { "ga_klr.all_positions", "ga_klr", "kl_norm=all_positions", "KlReversed KlBatchOnly", false, false },
+    { "ga_klr.batch", "ga_klr", "kl_norm=batch", "KlReversed", false, false },
+    { "ga_klr.muse_raw", "ga_klr", "klr=muse_raw kl_norm=batch", "", false, false },
     { "npo.sequence_sum", "npo", "beta=0.1",
-      "NpoBatchMean NpoLogits SumNotMean RefNotDetached NpoTokenMean NpoOneOverBeta NpoSign", false },
-    { "npo.batch_mean", "npo", "beta=0.4 npo_ratio=batch_mean", "NpoLogits", false },
-    { "npo.raw_logits", "npo", "beta=0.1 npo_ratio=raw_logits", "NpoBatchMean", false },
-    { "retain_ft.default", "retain_ft", "", "SumNotMean ShiftOff1 PadInMean", false },
-    { "retain_ft.masked", "retain_ft", "", "ImageTokensInLoss PromptInLoss", true },
-    { "grad_diff.default", "grad_diff", "gamma=0.7 alpha=1.3", "", false },
-    { "kl_min.default", "kl_min", "alpha=0.6 lambda=1.7", "", false },
-    { "kl_min.batch", "kl_min", "kl_norm=batch", "", false },
-    { "idk.default", "idk", "", "", false },
-    { "dpo.two", "dpo", "", "", false },
-    { "dpo.one", "dpo", "dpo_scale=1", "", false },
-    { "npo_gd.default", "npo_gd", "beta=0.1 alpha=1.3", "", false },
-    { "npo_kl.default", "npo_kl", "beta=0.1 lambda=0.7", "", false },
-    { "simnpo.default", "simnpo", "", "", false },
-    { "undial.default", "undial", "beta=3", "", false },
-    { "altpo.default", "altpo", "", "", false },
-    { "wga.default", "wga", "beta=0.3", "", false },
-    { "satimp.default", "satimp", "beta=0.5", "", false },
-    { "pdu.default", "pdu", "alpha=3", "PduRange", false },
-    { "pdu.unshifted", "pdu", "alpha=3 forget_rows=unshifted", "PduShifted", false },
-    { "pdu.all", "pdu", "alpha=3 forget_rows=all", "", false },
-    { "adapop.default", "adapop", "", "", false },
-    { "adapop.popular", "adapop", "exposures=256 lambda=0.4", "PopularitySign", false },
-    { "mmunlearner.default", "mmunlearner", "gamma=1.5 alpha=0.5", "", false },
-    { "scrub.default", "scrub", "alpha=0.6 lambda=0.3", "KlReversed KlNoTSquared", false },
-    { "scrub.reverse", "scrub", "schedule=joint kl_direction=reverse temperature=1 kl_norm=batch", "", false },
-    { "llmu.default", "llmu", "", "", false },
-    { "siu.default", "siu", "", "TargetNotMasked", false },
+      "NpoBatchMean NpoLogits SumNotMean RefNotDetached NpoTokenMean NpoOneOverBeta NpoSign", false, false },
+    { "npo.batch_mean", "npo", "beta=0.4 npo_ratio=batch_mean", "NpoLogits", false, false },
+    { "npo.raw_logits", "npo", "beta=0.1 npo_ratio=raw_logits", "NpoBatchMean", false, false },
+    { "retain_ft.default", "retain_ft", "", "SumNotMean ShiftOff1 PadInMean", false, false },
+    { "retain_ft.masked", "retain_ft", "", "ImageTokensInLoss PromptInLoss", true, false },
+    { "grad_diff.default", "grad_diff", "gamma=0.7 alpha=1.3", "", false, false },
+    { "kl_min.default", "kl_min", "alpha=0.6 lambda=1.7", "", false, false },
+    { "kl_min.batch", "kl_min", "kl_norm=batch", "", false, false },
+    { "idk.default", "idk", "", "", false, false },
+    { "dpo.two", "dpo", "", "", false, false },
+    { "dpo.one", "dpo", "dpo_scale=1", "", false, false },
+    { "npo_gd.default", "npo_gd", "beta=0.1 alpha=1.3", "", false, false },
+    { "npo_kl.default", "npo_kl", "beta=0.1 lambda=0.7", "", false, false },
+    { "simnpo.default", "simnpo", "", "", false, false },
+    { "undial.default", "undial", "beta=3", "", false, false },
+    { "altpo.default", "altpo", "", "", false, false },
+    { "wga.default", "wga", "beta=0.3", "", false, false },
+    { "satimp.default", "satimp", "beta=0.5", "", false, false },
+    { "pdu.default", "pdu", "alpha=3", "PduRange", false, false },
+    { "pdu.unshifted", "pdu", "alpha=3 forget_rows=unshifted", "PduShifted", false, false },
+    { "pdu.all", "pdu", "alpha=3 forget_rows=all", "", false, false },
+    { "adapop.default", "adapop", "", "", false, false },
+    { "adapop.popular", "adapop", "exposures=256 lambda=0.4", "PopularitySign", false, false },
+    { "mmunlearner.default", "mmunlearner", "gamma=1.5 alpha=0.5", "", false, false },
+    { "scrub.default", "scrub", "alpha=0.6 lambda=0.3", "KlReversed KlNoTSquared", false, false },
+    { "scrub.reverse", "scrub", "schedule=joint kl_direction=reverse temperature=1 kl_norm=batch", "", false, false },
+    { "llmu.default", "llmu", "", "", false, false },
+    { "siu.default", "siu", "", "TargetNotMasked", false, true },
 };
 const size_t loss_forms_count = sizeof loss_forms / sizeof *loss_forms;
 
@@ -102,6 +102,13 @@ static void mask_rows(LossCase *c, Part *p, int32_t *labels, Arena *a)
     put(c->in, &c->in_count, "next.retain", ints(next, p->rows, a));
 }
 
+/* Lets the alternate of each sample begin with the first token of its forget answer, as the text around a name does. */
+static void share_tokens(const Part *forget, const Part *alternate, int32_t *labels)
+{
+    for (size_t i = 0; i < alternate->samples; i++)
+        labels[alternate->offsets[i]] = forget->labels[forget->offsets[i]];
+}
+
 static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned needs, const LossForm *f, Arena *a)
 {
     Part *p = &s->part[r];
@@ -111,6 +118,8 @@ static bool role_make(LossCase *c, MethodStep *s, Role r, Node **z, unsigned nee
         return false;
     if (f->masked)
         mask_rows(c, p, (int32_t *)(uintptr_t)p->labels, a);
+    if (f->shared && r == ROLE_ALTERNATE)
+        share_tokens(&s->part[ROLE_FORGET], p, (int32_t *)(uintptr_t)p->labels);
     *z = p->z = tape_param(s->tape, arena_format(a, "z.%s", name), logits, true);
     put(c->in, &c->in_count, arena_format(a, "z.%s", name), logits);
     put(c->in, &c->in_count, arena_format(a, "labels.%s", name), ints(p->labels, p->rows, a));

@@ -14,8 +14,9 @@
 #include "unlearn/method.h"
 
 /* masked: the retained samples also have rows of the picture and of the prompt, which are not supervised. next.retain
- * [R] is then the token after each row, and V - 1 where that is a token of the picture. */
-typedef struct { const char *id, *method, *variants, *flags; bool masked; } LossForm;
+ * [R] is then the token after each row, and V - 1 where that is a token of the picture. shared: each alternate has a
+ * token of its forget answer. */
+typedef struct { const char *id, *method, *variants, *flags; bool masked, shared; } LossForm;
 extern const LossForm loss_forms[];
 extern const size_t loss_forms_count;
 

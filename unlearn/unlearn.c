@@ -271,12 +271,15 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
 {
     const char *name = r->method->name;
     unsigned needs = method_needs(r->method, &r->v);
-    for (Role role = 0; role < ROLE_RANDOM; role++)
-        if ((method_reads(needs, role) || (role == ROLE_RETAIN && needs & NEEDS_RANDOM) || (role == ROLE_FORGET && method_forgets(needs))) && r->role[role].count == 0)
+    for (Role role = 0; role < ROLE_RANDOM; role++) {
+        bool read = method_reads(needs, role) || (role == ROLE_RETAIN && needs & NEEDS_RANDOM)
+                 || (role == ROLE_FORGET && method_forgets(needs));
+        if (read && r->role[role].count == 0)
             return error_set(e, "unlearn: the %s set %s, %s needs at least one sample", role_name(role),
                              role == ROLE_FORGET_TEXT ? "is empty: each forget sample has a picture"
                              : role == ROLE_FORGET && r->role[ROLE_FORGET_TEXT].count ? "is empty: no forget sample has a picture"
                              : "is empty", name);
+    }
     for (Role role = ROLE_REFUSAL; role <= ROLE_ALTERNATE; role++)
         if (method_reads(needs, role) && r->role[role].count != r->role[ROLE_FORGET].count)
             return error_set(e, "unlearn: %zu %s samples for %zu forget samples, expected one for each", r->role[role].count,

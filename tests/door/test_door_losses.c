@@ -63,8 +63,8 @@ static void every_form_of_every_loss_has_the_recorded_bits(void **state)
         for (size_t k = 0; k < n; k++) {
             const Tensor *want = of_case(c.out, c.out_count, "dz", (Role)parts[k].role);
             const Shape shape = shape_of(2, (size_t)parts[k].rows, (size_t)parts[k].vocabulary);
-            assert_non_null(want);
-            expect_tensor(tensor_view(parts[k].gradient, shape), *want, "%s dz.%s", loss_forms[f].id,
+            const Tensor zero = tensor_zeros(&arena, shape);           // of a role of which only the labels are read
+            expect_tensor(tensor_view(parts[k].gradient, shape), want ? *want : zero, "%s dz.%s", loss_forms[f].id,
                           role_name((Role)parts[k].role));
         }
     }

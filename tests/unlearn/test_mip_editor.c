@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MIP-Editor: the scores of neurons against differences of the loss and against gradients that this file takes
- * itself, the choice of the path, and what three forms change of a model. */
+ * itself, the choice of the path, and what three forms change of a model. It is longer than 400 lines, because each of
+ * the three forms has its own true values here. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -65,6 +65,7 @@ check "no batch is larger than what is forgotten" eval 'forgets --method ga --ou
 check "a preset stands for a public code, which is not watched" eval 'forgets --method ga --out preset --set unlearn.preset=pulse --set unlearn.epochs=0 --set train.steps=1 --set optimiser.warmup=0 && ! grep -q probe preset/log.jsonl'
 
 check "an unknown method is a sentence" refuses "there is no method strolch" --method strolch
+check "a key that the method does not read is a sentence" refuses 'simnpo does not read percent, expected one of the keys of `pulse-ref explain simnpo`' --method ga --set method.simnpo.unlearn.percent=5
 check "a negative beta is a sentence" refuses 'unlearn.beta is "-1"' --method npo --set unlearn.beta=-1
 # --explain: who set what; no model is read.
 explains() { "$PULSE" unlearn --config forget.ini --explain "$@" > told && sed -i -E 's/ +/ /g; s/ $//' told; }

@@ -26,7 +26,7 @@ static int64_t steps_of(double epochs, int64_t epoch)
     return steps > 0 ? steps : 1;
 }
 
-/* The number that the value of a key, a text like "3 ga_klr=15", gives for a method. */
+/* The number of one method in the value of a key. In "3 ga_klr=15" it is 15 for ga_klr, and 3 for all others. */
 static bool number_of(const char *key, const char *text, const char *method, double *out, Error *e)
 {
     Words w = words_of(text);
@@ -61,7 +61,7 @@ static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budg
     const char *steps = p->config.steps[s - scenarios], *epochs = p->config.epochs[s - scenarios];
     *out = (Budget){ 0, 0 };
     if (*steps && *epochs)
-        return error_set(e, "epochs.%s is \"%s\" and steps.%s is \"%s\", expected one of them (an empty value takes a key back)",
+        return error_set(e, "epochs.%s is \"%s\" and steps.%s is \"%s\", expected one of them (an empty value unsets a key)",
                          s->name, epochs, s->name, steps);
     const char *key = arena_format(p->arena, "%s.%s", *epochs ? "epochs" : "steps", s->name);
     if (!key || *epochs)
@@ -81,7 +81,8 @@ static int64_t questions_at_once(const Plan *p, const Scenario *s)
     return n;
 }
 
-/* The rules updates and epochs take their length from the scenario finetuned, in which all are forgotten at once. */
+/* Under the rules `updates` and `epochs`, the length of a case follows from that of the scenario `finetuned`, whose one request
+ * forgets all persons. */
 static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
 {
     const Scenario *measure = scenario_find("finetuned");
@@ -91,8 +92,8 @@ static bool measured_by_finetuned(const Plan *p, Case *c, Error *e)
     const bool same = c->scenario->who == measure->who && c->rounds == 1;
     const int64_t epoch = same ? 1 : epoch_steps(p, c, questions_at_once(p, measure));
     if (epoch < 1)
-        return error_set(e, "%s: the rule is measured by the scenario finetuned, expected open training questions about those of "
-                            "the group \"%s\" with a round", c->name, measure->group);
+        return error_set(e, "%s: the stopping rule counts the epochs of the scenario \"finetuned\", expected open training questions "
+                            "about entities of the group \"%s\" that have a round", c->name, measure->group);
     if (same)
         c->steps = (int64_t)b.steps, c->epochs = b.epochs;
     else if (c->stopping == STOP_updates)
@@ -144,7 +145,7 @@ static bool probed_check(const char *names, Error *e)
     return true;
 }
 
-/* The group of the scenario must be in the world, and have the splits that the scenario takes from there. */
+/* The group of the scenario must be in the world, with splits where the scenario reads them from entities.jsonl. */
 static bool group_find(const Plan *p, Case *c, Error *e)
 {
     const World *w = &p->world;
@@ -175,8 +176,8 @@ static bool case_add(Plan *p, Case c, Error *e)
                                 "and seed once", c.method->name,
                              c.name, (unsigned long long)c.seed);
     if (c.scenario->start == MODEL_BASE && c.method->needs & NEEDS_BASE)
-        return error_set(e, "[protocol]: %s starts from the base model, which has learnt what %s is to forget, expected a "
-                            "scenario of the fine-tuned model",
+        return error_set(e, "[protocol]: the method \"%s\" trains the base model, which already knows what the scenario \"%s\" "
+                            "forgets, expected a scenario of the fine-tuned model",
                          c.method->name, c.name);
     Case *to = &p->cases[p->case_count++];
     *to = c;

@@ -59,7 +59,8 @@ bool answers_write(const char *path, const Result *r, size_t count, Error *e)
     return file_finish(&w, e);
 }
 
-/* "inf", "-inf", "NaN", or a decimal: the float nearest to the text, which is the double's shortest decimal. */
+/* Reads "inf", "-inf", "NaN", or a decimal number, of which it makes the nearest float. jansson gives a decimal as a double, whose
+ * shortest text is rounded here, so that no number is rounded twice. */
 static bool number_of(const json_t *x, float *out)
 {
     static const struct { const char *text; float value; } words[] = { { "inf", INFINITY }, { "-inf", -INFINITY },
@@ -103,7 +104,8 @@ static bool words_read(Result *r, const json_t *o, const char *where, Error *e)
     for (r->kind = KIND_OPEN; r->kind < KIND_NAME && strcmp(kind_name(r->kind), kind) != 0;)
         r->kind++;
     return (strcmp(kind_name(r->kind), kind) == 0 && (r->modality == MODALITY_IMAGE || strcmp(modality, "text") == 0))
-        || error_set(e, "%s: \"modality\" is \"%.40s\" and \"kind\" is \"%.40s\", expected those of a question", where, modality, kind);
+        || error_set(e, "%s: \"modality\" is \"%.40s\" and \"kind\" is \"%.40s\", expected image or text, and the kind of a question",
+                     where, modality, kind);
 }
 
 static bool answer_read(Result *r, const json_t *o, const char *where, Arena *a, Error *e)

@@ -39,7 +39,7 @@ extern const size_t scenarios_count;
 const Scenario *scenario_find(const char *name);     // NULL: there is no scenario of that name
 /* Whether a model that never learned what is to be forgotten can exist: only for what was learned in fine-tuning. */
 bool scenario_has_oracle(const Scenario *s);
-/* Whether it needs the splits of entities.jsonl, where the entities to be forgotten have a round; otherwise it draws
+/* Whether it needs the splits of entities.jsonl, in which the entities to be forgotten have a round; otherwise it draws
  * its own. */
 bool scenario_splits_given(const Scenario *s);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Modules: what the forward passes of architectures are put together from.
  *
- * Every function records nodes on the tape `t` and returns the last one. It returns NULL once the tape's Error has
- * failed, and takes NULL nodes then. A module's path is the tape's present path (tape_enter) plus its name. */
+ * A function that returns a node records nodes on the tape `t` and returns the last one. Once the tape's Error has
+ * failed, it returns NULL and accepts nodes that are NULL. A module's path is the tape's present path (tape_enter) plus its name. */
 #ifndef PULSE_MODEL_MODULES_H
 #define PULSE_MODEL_MODULES_H
 
@@ -17,9 +17,9 @@ Node  *activation(Tape *t, Node *x, Activation a);
 /* RN(1 / sqrt(head_dim)), by which attention scores are scaled. */
 float  attention_scale(size_t head_dim);
 
-/* Runs a layer on x: f.run(t, x, f.context). Under no_grad all nodes that it records are freed except for its result;
- * under the tape's `checkpoint` too, until the backward pass runs it again (tape_segment). The parameters of a layer
- * are those whose names begin with the present path. */
+/* Runs a layer on x: f.run(t, x, f.context). All nodes that it records, except for its result, are freed under
+ * no_grad, and under the tape's `checkpoint`, where the backward pass runs the layer again (tape_segment). The parameters
+ * of a layer are those whose names begin with the present path. */
 Node  *layer_run(Tape *t, Params *p, Node *x, TapeSegment f);
 /* A copy of a layer's context that lives as long as the tape; NULL: no memory. */
 const void *layer_context(Tape *t, const void *context, size_t size);
@@ -27,12 +27,12 @@ const void *layer_context(Tape *t, const void *context, size_t size);
 /* vision.c: CLIP's tower. `pixels` is [pictures, channels, S, S], the features [pictures * image tokens, width of the
  * tower]. */
 Node  *vision_features(Tape *t, Params *p, Tensor pixels);
-/* frozen.c: the same as a leaf, from model->features; the pictures that are not kept there are run on a tape of their
- * own. */
+/* frozen.c: the same features, as a leaf node without gradient. They come from model->features; for pictures that are
+ * not kept there, the tower is run on a separate tape. */
 Node  *frozen_features(Tape *t, Params *p, Tensor pixels);
 /* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the
- * first layer and the output of each; it may be NULL. With a cache the result has the rows of the cache before those of
- * the batch. */
+ * first layer and the output of each; it may be NULL. With a cache, the first rows of the result are the cached rows'
+ * hidden states, and those of the batch follow. */
 Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);
 /* language.c: the final norm and the head, for the rows that the batch wants: [R, V]. */
 Node  *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Porter's stemmer, with NLTK's changes: a list of irregular words; -ies and -ied of four letters keep the e; y becomes i after a
- * consonant only; (a)bli -> (a)ble, -alli is taken twice, -fulli, -logi are known; and words of two letters stay.
+/* Porter's stemmer, with the changes of NLTK:
+ *   - there is a list of irregular words, and words of two letters stay as they are;
+ *   - words of four letters that end in -ies or -ied keep the e;
+ *   - y becomes i after a consonant only;
+ *   - -bli becomes -ble, and the suffixes -fulli and -logi are replaced, too;
+ *   - after -alli has become -al, the step that replaced it runs again.
  * A word is [C](VC)^m[V]; m is its measure. y is a vowel after a consonant. */
 #include <stdbool.h>
 #include <string.h>
@@ -51,7 +55,7 @@ static bool ends(Word w, const char *suffix)
     return w.n >= k && memcmp(w.s + w.n - k, suffix, k) == 0;
 }
 
-/* Replaces the end of the word. The new end is never longer than the old one by more than step 1b has cut off before. */
+/* Replaces the end of the word. No rule has a new end that is longer than the old one, so there is room for it. */
 static void replace(Word *w, const char *suffix, const char *by)
 {
     w->n -= strlen(suffix);
@@ -121,7 +125,7 @@ static void double_suffixes(Word *w)
         { "fulness", "ful" }, { "ousness", "ous" }, { "aliti", "al" }, { "iviti", "ive" }, { "biliti", "ble" },
         { "fulli", "ful" },
     };
-    if (ends(*w, "logi"))                                     // its l counts with what stands before
+    if (ends(*w, "logi"))                                     // the l belongs to the stem, of which the measure is taken
         w->n -= measure(w->s, w->n - 3) > 0;
     else if (ends(*w, "alli") && apply(w, rules, sizeof rules / sizeof *rules, 0))
         double_suffixes(w);
@@ -140,7 +144,7 @@ static void last_suffixes(Word *w)
 {
     static const Rule rules[] = {
         { "al", "" }, { "ance", "" }, { "ence", "" }, { "er", "" }, { "ic", "" }, { "able", "" }, { "ible", "" },
-        { "ant", "" }, { "ement", "" }, { "ment", "" }, { "ent", "" }, { "sion", "s" }, { "tion", "t" }, { "ou", "" },
+        { "ant", "" }, { "ement", "" }, { "ment", "" }, { "ent", "" }, { "ou", "" },
         { "ism", "" }, { "ate", "" }, { "iti", "" }, { "ous", "" }, { "ive", "" }, { "ize", "" },
     };
     if (!ends(*w, "ion"))

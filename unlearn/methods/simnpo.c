@@ -8,7 +8,7 @@
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
-/* c_i = RN(-2 weight w_i / (B T_i)): each sample has a divisor of its own, so each is divided by itself. */
+/* c_i = RN(-2 weight w_i / (B T_i)): the divisor T_i is another one for each sample, so each sample has a division of its own. */
 static Node *divided_by_length(MethodStep *s, const Part *p, Node *w, float weight)
 {
     Tape *t = s->tape;

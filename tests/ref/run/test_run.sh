@@ -166,7 +166,7 @@ retrained() {
 check "a retrained model answers as its adapters on the base model do" retrained
 check "its rows have a name of their own, the oracle's keep theirs" sh -c \
     "grep -q '^finetuned,retrain_from_base,proj+llm,1,unlearn,both,accuracy,' '$tap_folder/step/results.csv' && ! grep -q '^finetuned,retrain,' '$tap_folder/step/results.csv'"
-check "what the base model has learnt cannot be retrained away from it" says 'retrain starts from the base model' step --set protocol.methods=retrain --set protocol.scenarios=pretrained
+check "what the base model has learnt cannot be retrained away from it" says 'the method "retrain" trains the base model' step --set protocol.methods=retrain --set protocol.scenarios=pretrained
 
 # A stage's name depends on all that its rounds depend on, whole, and on nothing else.
 list=$(printf 'language_model.model.layers.%d.self_attn.k_proj,' 0 1 2 3 0 1 2 3 0 1 2 3 0 1 2 3)

@@ -8,6 +8,7 @@
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/config/session.h"
+#include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
 enum { FILES_MAX = OPTION_REPEATS, SHOWN = 3, PRINTED_MAX = 200 };
@@ -150,22 +151,20 @@ static bool open_files(Data *d, char **path, Error *e)
 
 /* The ids as text, for instance "1 745 793x16 *55 *2": 793x16 is one id 16 times, and a star marks a supervised
  * token. */
-static json_t *ids_json(const BatchSample *s)
+static json_t *ids_json(const BatchSample *s, Error *e)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&text, &size);
-    for (size_t k = 0, n; to && k < s->n; k += n) {
+    TextWriter w;
+    if (!text_begin(&w, e))
+        return NULL;
+    for (size_t k = 0, n; k < s->n; k += n) {
         const bool learnt = k > 0 && s->targets && s->targets[k - 1] >= 0;
         for (n = 1; k + n < s->n && s->ids[k + n] == s->ids[k] && !learnt
             && !(s->targets && s->targets[k + n - 1] >= 0); n++)
             ;
-        fprintf(to, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", learnt ? "*" : "", s->ids[k], n);
+        fprintf(w.stream, n > 1 ? "%s%s%dx%zu" : "%s%s%d", k ? " " : "", learnt ? "*" : "", s->ids[k], n);
     }
-    if (to)
-        fclose(to);
-    json_t *out = json_string(text ? text : "");
-    free(text);
+    json_t *out = text_finish(&w, e) ? json_string(w.text) : NULL;
+    free(w.text);
     return out;
 }
 
@@ -179,11 +178,11 @@ static json_t *text_json(const Data *d, const BatchSample *s, Arena *a, Error *e
         if (k == 0 || s->ids[k] != image || s->ids[k - 1] != image)
             ids[n++] = s->ids[k];
     const char *text = ids ? tokenizer_decode(d->reader.style.tokenizer, ids, n, false, a, e) : NULL;
-    return json_string(text ? text : "");
+    return text ? json_string(text) : NULL;
 }
 
-/* One sample as an object; NULL: it cannot be read, which the list of faults says already. */
-static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena *a)
+/* One sample as an object; NULL: it cannot be read, which the list of faults says already, or there is no memory. */
+static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena *a, Error *all)
 {
     Error e = { .failed = false };
     Image picture;
@@ -196,17 +195,19 @@ static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena 
         json_put(o, "orientation", json_integer((json_int_t)picture.orientation));
     if (d->model && reader_sample(&d->reader, &f->data, x, NULL, 0, NO_AUGMENT, &read, a, &e)) {
         json_put(o, "text", text_json(d, &read, a, &e));
-        json_put(o, "ids", ids_json(&read));
+        json_put(o, "ids", ids_json(&read, &e));
         json_put(o, "tokens", json_integer((json_int_t)read.n));
     }
     if (!e.failed)
         return o;
+    if (e.kind == ERROR_MEMORY && !all->failed)
+        *all = e;
     json_decref(o);
     return NULL;
 }
 
 /* The first sample, the first of the other modality, and the last. */
-static json_t *three_json(const Data *d, const File *f, Arena *a)
+static json_t *three_json(const Data *d, const File *f, Arena *a, Error *e)
 {
     json_t *list = json_array();
     size_t pick[SHOWN] = { 0, 0, f->data.count - 1 }, n = f->data.count;
@@ -216,14 +217,14 @@ static json_t *three_json(const Data *d, const File *f, Arena *a)
         bool shown = false;
         for (size_t j = 0; j < k; j++)
             shown |= pick[j] == pick[k];
-        json_t *one = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a);
+        json_t *one = shown ? NULL : sample_json(d, f, &f->data.sample[pick[k]], a, e);
         if (one)
             json_add(list, one);
     }
     return list;
 }
 
-static json_t *file_json(const Data *d, const File *f, Arena *a)
+static json_t *file_json(const Data *d, const File *f, Arena *a, Error *e)
 {
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "file", f->data.path,
                      "format", samples_format_name(f->format), "samples", (json_int_t)f->data.count, "train", (json_int_t)f->train,
@@ -231,7 +232,7 @@ static json_t *file_json(const Data *d, const File *f, Arena *a)
                      "with_picture", (json_int_t)f->with_picture, "pictures", (json_int_t)f->pictures,
                      "with_options", (json_int_t)f->with_options, "with_orientation", (json_int_t)f->tagged,
                      "orientation", d->settings.data_orientation == ORIENTATION_EXIF ? "exif" : "stored",
-                     "shown", three_json(d, f, a));
+                     "shown", three_json(d, f, a, e));
 }
 
 /* --- Printing --- */
@@ -274,21 +275,24 @@ static void print_file(const json_t *f)
         print_sample(one);
 }
 
-static void print(const Data *d, bool json)
+static void print(const Data *d, bool json, Error *e)
 {
     json_t *files = json_array(), *wrong = json_array();
     for (size_t k = 0; k < d->files; k++)
-        json_add(files, file_json(d, &d->file[k], d->arena));
+        json_add(files, file_json(d, &d->file[k], d->arena, e));
     for (size_t k = 0; k < d->faults.count; k++)
         json_add(wrong, json_string(d->faults.sentence[k]));
-    if (json) {
+    if (json && !e->failed) {
         command_tell(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
         return;
     }
-    for (size_t k = 0; k < d->files; k++)
+    const bool good = json_whole(files, e) && json_whole(wrong, e) && !e->failed;
+    for (size_t k = 0; good && k < d->files; k++)
         print_file(json_array_get(files, k));
     json_decref(files);
     json_decref(wrong);
+    if (!good)
+        return;
     fflush(stdout);
     for (size_t k = 0; k < d->faults.count && k < PRINTED_MAX; k++)
         command_fail_text("%s", d->faults.sentence[k]);
@@ -333,11 +337,11 @@ int command_data(int argc, char **argv)
     bool good = d.file && settings_open(&d.settings, config, &set, &a, &e) && open_model(&d, &e)
         && open_files(&d, path, &e);
     if (good)
-        print(&d, o.json);
+        print(&d, o.json, &e);
     for (size_t k = 0; k < d.files; k++)
         if (d.file[k].data.pictures)
             dataset_close(&d.file[k].data);
     const size_t wrong = d.faults.count;
     arena_free(&a);
-    return !good ? command_fail(&e) : wrong ? EXIT_UNKNOWN : EXIT_SAME;
+    return !good || e.failed ? command_fail(&e) : wrong ? EXIT_UNKNOWN : EXIT_SAME;
 }

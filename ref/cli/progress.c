@@ -12,6 +12,12 @@ double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double seconds_since(double began)
+{
+    const double seconds = seconds_now() - began;
+    return seconds > 0 ? seconds : 0;
+}
+
 // more seconds than this are no estimate, but a clock that has jumped
 enum { LONGEST = 100 * 24 * 3600 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ref/door/door.h"
+#include "tensor/base/file.h"
 #include "tensor/base/float.h"
 #include "tensor/base/team.h"
 #include "tensor/op.h"
@@ -115,15 +116,14 @@ bool door_given_array(pulse_context *c, const void *p, size_t n, const char *nam
 
 const char *door_json(json_t *value, Arena *a, Error *e)
 {
-    char *bytes = NULL, *text = NULL;
-    size_t n = 0;
-    FILE *f = value ? open_memstream(&bytes, &n) : NULL;
-    if (f) {
-        const bool printed = json_print(f, value, 0);
-        if (fclose(f) == 0 && printed)
-            text = arena_text(a, bytes);
+    char *text = NULL;
+    TextWriter w = { .stream = NULL };
+    if (value && text_begin(&w, e)) {
+        const bool printed = json_print(w.stream, value, 0);
+        if (text_finish(&w, e) && printed)
+            text = arena_text(a, w.text);
     }
-    free(bytes);
+    free(w.text);
     json_decref(value);
     if (!text)
         error_no_memory(e, "no memory for a text of JSON");

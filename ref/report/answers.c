@@ -211,23 +211,20 @@ static const Sample *question_of(Answers *x, const Card *c, const Dataset **from
 static void picture(Page *p, const Dataset *from, const Sample *s, const char *alt, Arena *a, Error *e)
 {
     Image image;
-    char *bytes = NULL;
-    size_t n = 0;
-    if (!dataset_picture(from, s, &image, a, e))
+    TextWriter png;
+    if (!dataset_picture(from, s, &image, a, e) || !text_begin(&png, e))
         return;
-    FILE *memory = open_memstream(&bytes, &n);
-    bool good = memory && image_print_png(memory, &image);
-    good = memory && fclose(memory) == 0 && good;
-    if (!good) {
+    const bool printed = image_print_png(png.stream, &image);
+    if (!text_finish(&png, e) || !printed) {
         error_no_memory(e, "report: no memory for a picture as PNG");
     } else {
         fputs("<img width=\"96\" height=\"96\" alt=\"", p->f);
         page_text(p->f, alt);
         fputs("\" src=\"data:image/png;base64,", p->f);
-        base64(p->f, (unsigned char *)bytes, n);
+        base64(p->f, (unsigned char *)png.text, png.size);
         fputs("\">\n", p->f);
     }
-    free(bytes);
+    free(png.text);
 }
 
 static void answer_cell(Page *p, const ModelAnswer *s, int m)

@@ -117,7 +117,7 @@ static bool take_one(Pool *p, Error *e)
             continue;
         p->state[k] = DONE;
         p->free += p->held[k];
-        p->times->seconds[k] = seconds_now() - p->began[k];
+        p->times->seconds[k] = seconds_since(p->began[k]);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             return true;
         const char *name = p->run->plan.stage[k].name;
@@ -197,6 +197,6 @@ bool run_pool(Run *r, int threads, int argc, char **argv, RunTimes *times, Error
     ways(&p);
     if (!work(&p, r->quiet, e))
         stop_all(&p);
-    times->all = seconds_now() - began;
+    times->all = seconds_since(began);
     return !e->failed;
 }

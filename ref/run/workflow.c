@@ -132,19 +132,18 @@ static bool file_settle(const char *path, const char *text, size_t n, Arena *a, 
 bool run_workflow(const Run *r, const char *folder, const OptionList *set, Error *e)
 {
     Arena a = arena_make(e);
-    char program[PATH_MAX], config[PATH_MAX], *text = NULL;
-    size_t n = 0;
+    char program[PATH_MAX], config[PATH_MAX];
+    TextWriter w;
     if (!realpath("/proc/self/exe", program) || !realpath(r->settings.file, config))
         return error_io(e, "%s: the full paths of the program and of the config cannot be told", r->settings.file);
-    FILE *f = open_memstream(&text, &n);
-    bool good = f && snakefile(f, r, program, config, set);
-    good = f && fclose(f) == 0 && good;
-    if (!good)
-        error_no_memory(e, "no memory for the workflow");
+    if (!text_begin(&w, e))
+        return false;
+    bool good = snakefile(w.stream, r, program, config, set);
+    good = text_finish(&w, e) && (good || error_no_memory(e, "no memory for the workflow"));
     const char *path[] = { arena_format(&a, "%s/Snakefile", folder), arena_format(&a, "%s/README.md", folder) };
-    good = good && !e->failed && file_make_folder(folder, e) && file_settle(path[0], text, n, &a, e)
+    good = good && !e->failed && file_make_folder(folder, e) && file_settle(path[0], w.text, w.size, &a, e)
         && file_settle(path[1], readme, strlen(readme), &a, e);
-    free(text);
+    free(w.text);
     arena_free(&a);
     return good && !e->failed;
 }

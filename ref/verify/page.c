@@ -260,15 +260,11 @@ static void put_all(FILE *to, const Findings *f, Arena *a)
 
 bool page_write(const Findings *f, const char *path, Arena *a, Error *e)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&text, &size);
-    if (!to)
-        return error_no_memory(e, "verify: no memory for the page");
-    put_all(to, f, a);
-    bool whole = !ferror(to);
-    whole = fclose(to) == 0 && whole;
-    bool good = whole ? file_write(path, text, size, e) : error_no_memory(e, "verify: no memory for the page");
-    free(text);
+    TextWriter page;
+    if (!text_begin(&page, e))
+        return false;
+    put_all(page.stream, f, a);
+    const bool good = text_finish(&page, e) && file_write(path, page.text, page.size, e);
+    free(page.text);
     return good;
 }

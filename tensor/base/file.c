@@ -69,10 +69,33 @@ bool file_exists(const char *path)
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-static bool make_one(const char *path)
+static const char *folder_of(const char *path, Arena *a)
+{
+    const char *slash = strrchr(path, '/');
+    return !slash ? arena_text(a, ".") : slash == path ? arena_text(a, "/") : arena_format(a, "%.*s", (int)(slash - path), path);
+}
+
+/* Waits until the name `path` is on the disk: a rename or a new folder survives a power failure once the folder that names it has been
+ * synced. A file system that cannot sync a folder answers EINVAL or ENOTSUP, and then there is nothing to wait for. */
+static bool sync_name(const char *path, Arena *a)
+{
+    const char *folder = folder_of(path, a);
+    int fd = folder ? open(folder, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return false;
+    bool good = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return good;
+}
+
+static bool make_one(const char *path, Arena *names)
 {
     struct stat st;
-    return mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode));
+    if (mkdir(path, 0777) == 0)
+        return sync_name(path, names);
+    return errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 bool file_make_folder(const char *path, Error *e)
@@ -84,10 +107,10 @@ bool file_make_folder(const char *path, Error *e)
         if (*p != '/' || p == part)
             continue;
         *p = 0;
-        good = make_one(part);
+        good = make_one(part, &names);
         *p = '/';
     }
-    good = good && make_one(path);
+    good = good && make_one(path, &names);
     int why = errno;
     arena_free(&names);
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
@@ -149,12 +172,6 @@ static char *replaceable(const char *path, Arena *a, Error *e)
     return name;
 }
 
-static const char *folder_of(const char *path, Arena *a)
-{
-    const char *slash = strrchr(path, '/');
-    return !slash ? arena_text(a, ".") : slash == path ? arena_text(a, "/") : arena_format(a, "%.*s", (int)(slash - path), path);
-}
-
 bool file_begin(FileWriter *w, const char *path, Error *e)
 {
     *w = (FileWriter){ .names = arena_make(e) };
@@ -180,21 +197,6 @@ bool file_begin(FileWriter *w, const char *path, Error *e)
     return false;
 }
 
-/* A rename survives a power failure once its folder has reached the disk. A file system that cannot sync a folder answers EINVAL or
- * ENOTSUP, and then there is nothing to wait for. */
-static bool sync_folder(const char *path, Arena *a)
-{
-    const char *folder = folder_of(path, a);
-    int fd = folder ? open(folder, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return false;
-    bool good = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
-    int why = errno;
-    close(fd);
-    errno = why;
-    return good;
-}
-
 bool file_finish(FileWriter *w, Error *e)
 {
     if (!w->stream)
@@ -208,7 +210,7 @@ bool file_finish(FileWriter *w, Error *e)
         why = errno;
     }
     w->stream = NULL;
-    if (good && (rename(w->beside, w->path) != 0 || !sync_folder(w->path, &w->names))) {
+    if (good && (rename(w->beside, w->path) != 0 || !sync_name(w->path, &w->names))) {
         good = false;
         why = errno;
     }
@@ -238,4 +240,19 @@ bool file_write(const char *path, const void *data, size_t n, Error *e)
     if (n)
         fwrite(data, 1, n, w.stream);
     return file_finish(&w, e);
+}
+
+bool text_begin(TextWriter *w, Error *e)
+{
+    *w = (TextWriter){ .stream = NULL };
+    w->stream = open_memstream(&w->text, &w->size);
+    return w->stream || error_no_memory(e, "no memory for a text");
+}
+
+bool text_finish(TextWriter *w, Error *e)
+{
+    const bool written = !ferror(w->stream);
+    const bool whole = fclose(w->stream) == 0 && written && w->text;
+    w->stream = NULL;
+    return whole || error_no_memory(e, "no memory for a text");
 }

@@ -13,7 +13,7 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
  * refused with a sentence that says so. */
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);                                   // false only where it is certain that there is none
-bool  file_make_folder(const char *path, Error *e);                    // makes its parents too; it may exist already
+bool  file_make_folder(const char *path, Error *e);                    // and its parents; on the disk when it returns; it may exist
 
 /* folder_hold makes the folder where it does not exist, and reserves it for this process until folder_leave or the end of the process;
  * another process is refused. It removes the parts of files ("<name>.part-<process>") that a killed process has left. */
@@ -34,5 +34,16 @@ bool  file_begin(FileWriter *w, const char *path, Error *e);
 bool  file_finish(FileWriter *w, Error *e);
 void  file_drop(FileWriter *w);
 bool  file_write(const char *path, const void *data, size_t n, Error *e);
+
+/* A text that is being written into memory: write to `stream`, then call text_finish (true: all of it is there). The caller frees `text`,
+ * after a failure too. A stream of open_memstream alone does not do: where no memory is left to trim the text, glibc's fclose returns 0
+ * and leaves nothing. */
+typedef struct {
+    FILE *stream;              // NULL: nothing is open
+    char *text;                // [size], and a zero byte after it
+    size_t size;
+} TextWriter;
+bool text_begin(TextWriter *w, Error *e);
+bool text_finish(TextWriter *w, Error *e);
 
 #endif

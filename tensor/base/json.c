@@ -266,6 +266,8 @@ static bool not_whole(Error *e)
     return error_set(e, "its JSON was not made, because a text is not UTF-8 or a number is not finite");
 }
 
+bool json_whole(const json_t *value, Error *e) { return whole(value) || not_whole(e); }
+
 json_t *json_decimal(float x)
 {
     char text[32];

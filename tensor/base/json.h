@@ -33,6 +33,8 @@ bool json_put(json_t *object, const char *key, json_t *value);     // sets a mem
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 // a real that json_print spells as decimal_float does; infinities and NaN as text
 json_t *json_decimal(float x);
+/* Whether no part of the value was lost; for those who print parts of it as text. */
+bool json_whole(const json_t *value, Error *e);
 
 /* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was
  * lost. */

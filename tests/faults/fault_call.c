@@ -10,7 +10,10 @@
  *     tear   half of a write is made, and the group is ended before its next call of any kind
  *     power  as kill, and then every file below the folder PULSE_FAULT_FOLDER loses what was written since its last fsync, as when the
  *            power is cut. Names are kept
- *     names  as power, and every rename below that folder is undone whose folder was not synced afterwards
+ *     names  as power, and every new name below that folder is undone, of a file, of a folder with all that is in it, or of a rename,
+ *            whose own folder was not synced afterwards
+ *
+ * An N that the command never reaches lets it end; `power` and `names` then cut the power right after its end.
  *
  * The exit code is the command's, 128 + the signal that ended it, or 125 where this tool itself failed. A seccomp filter stops the command
  * only at the calls in question, so that it runs at full speed between them. x86-64 Linux. */
@@ -53,7 +56,7 @@ static const Kind kinds[] = {
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
 enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096,
-       RENAMES_MAX = 4096 };
+       NAMES_MAX = 4096 };
 
 static const Kind *kind_find(const char *name)
 {
@@ -135,9 +138,10 @@ static unsigned long long site_of(pid_t who, unsigned long stack)
 
 /* --- what has reached the disk --- */
 
-/* Renames whose folder was not synced afterwards. The file that lost its name to one is kept as FOLDER.kept-NUMBER. */
-static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } renamed[RENAMES_MAX];
-static int renamed_count;
+/* Names below the folder that were given, to what was made or renamed, and whose own folder was not synced afterwards. The file that lost
+ * its name to a rename is kept as FOLDER.kept-NUMBER. */
+static struct { char from[PATH_MAX], to[PATH_MAX]; dev_t device; ino_t folder; int kept; } given[NAMES_MAX];      // from "": it was made
+static int given_count;
 
 static const char *kept_name(int number)
 {
@@ -147,54 +151,76 @@ static const char *kept_name(int number)
 }
 
 /* The path that stands at `address` of the process. */
-static int path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
+static void path_of(pid_t who, unsigned long long address, char path[PATH_MAX])
 {
-    char text[PATH_MAX] = "";
+    char text[PATH_MAX] = "", link[64], folder[PATH_MAX] = "";
     const struct iovec into = { text, sizeof text - 1 }, of = { (void *)(uintptr_t)address, sizeof text - 1 };
-    if (process_vm_readv(who, &into, 1, &of, 1, 0) <= 0)
-        return 0;
-    char link[64], folder[PATH_MAX] = "";
     snprintf(link, sizeof link, "/proc/%d/cwd", (int)who);
-    if (*text != '/' && readlink(link, folder, sizeof folder - 1) < 0)
-        return 0;
-    return snprintf(path, PATH_MAX, "%s%s%s", folder, *folder ? "/" : "", text) < PATH_MAX;
+    if (process_vm_readv(who, &into, 1, &of, 1, 0) <= 0 || (*text != '/' && readlink(link, folder, sizeof folder - 1) < 0)
+        || snprintf(path, PATH_MAX, "%s%s%s", folder, *folder ? "/" : "", text) >= PATH_MAX)
+        abort();
 }
 
-/* Before a rename. */
-static void note_rename(pid_t who, const struct user_regs_struct *r)
+/* Before a call that gives the name at the address `to`, to what had the name at `from`, or, where that is 0, to something new. */
+static void note_name(pid_t who, unsigned long long from, unsigned long long to)
 {
-    const int at = r->orig_rax != SYS_rename, n = renamed_count;          // renameat has the numbers of folders besides
+    const char *below = getenv("PULSE_FAULT_FOLDER");
+    const int n = given_count;
     char folder[PATH_MAX];
     struct stat st;
-    if (!getenv("PULSE_FAULT_FOLDER"))
+    if (!below)
         return;
-    if (n == RENAMES_MAX || !path_of(who, at ? r->rsi : r->rdi, renamed[n].from)
-        || !path_of(who, at ? r->r10 : r->rsi, renamed[n].to))
+    if (n == NAMES_MAX)
         abort();
-    snprintf(folder, sizeof folder, "%s", renamed[n].to);
+    *given[n].from = 0;
+    path_of(who, to, given[n].to);
+    if (from)
+        path_of(who, from, given[n].from);
+    snprintf(folder, sizeof folder, "%s", given[n].to);
     *strrchr(folder, '/') = 0;
-    if (stat(folder, &st))
+    if (strncmp(given[n].to, below, strlen(below)) != 0 || stat(folder, &st) || (!from && access(given[n].to, F_OK) == 0))
         return;
-    renamed[n].device = st.st_dev;
-    renamed[n].folder = st.st_ino;
-    renamed[n].kept = link(renamed[n].to, kept_name(n)) == 0;
-    renamed_count++;
+    given[n].device = st.st_dev;
+    given[n].folder = st.st_ino;
+    given[n].kept = from && link(given[n].to, kept_name(n)) == 0;
+    given_count++;
+}
+
+static void note_names(pid_t who, const struct user_regs_struct *r)
+{
+    const unsigned long long first = r->rdi, second = r->rsi;
+    switch (r->orig_rax) {
+    case SYS_rename:    note_name(who, first, second); break;
+    case SYS_renameat:
+    case SYS_renameat2: note_name(who, second, r->r10); break;          // these have the numbers of folders besides
+    case SYS_mkdir:     note_name(who, 0, first); break;
+    case SYS_mkdirat:   note_name(who, 0, second); break;
+    case SYS_open:      if (second & O_CREAT) note_name(who, 0, first); break;
+    case SYS_openat:    if (r->rdx & O_CREAT) note_name(who, 0, second); break;
+    }
 }
 
 static void note_folder_sync(const struct stat *folder)
 {
-    for (int k = 0; k < renamed_count; k++)
-        if (renamed[k].device == folder->st_dev && renamed[k].folder == folder->st_ino)
-            *renamed[k].to = 0;
+    for (int k = 0; k < given_count; k++)
+        if (given[k].device == folder->st_dev && given[k].folder == folder->st_ino)
+            *given[k].to = 0;
 }
 
-static void undo_renames(void)
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
 {
-    for (int k = renamed_count - 1; k >= 0; k--)
-        if (*renamed[k].to && rename(renamed[k].to, renamed[k].from) == 0 && renamed[k].kept)
-            rename(kept_name(k), renamed[k].to);
+    (void)st, (void)kind, (void)walk;
+    return remove(path);
 }
 
+static void undo_names(void)
+{
+    for (int k = given_count - 1; k >= 0; k--)
+        if (*given[k].to && !*given[k].from)
+            nftw(given[k].to, remove_one, 16, FTW_PHYS | FTW_DEPTH);
+        else if (*given[k].to && rename(given[k].to, given[k].from) == 0 && given[k].kept)
+            rename(kept_name(k), given[k].to);
+}
 
 static struct { ino_t file; off_t size; } synced[SYNCED_MAX];
 static size_t synced_count;
@@ -265,8 +291,7 @@ static int meet(Fault *f, pid_t who)
     if (n != f->at || kind != f->kind) {
         if (call == SYS_fsync || call == SYS_fdatasync)
             note_sync(who, (int)r.rdi);
-        if (kind->call[0] == SYS_rename)
-            note_rename(who, &r);
+        note_names(who, &r);
         return 1;
     }
     const int bytes = f->kind == &kinds[0] || f->kind == &kinds[1];
@@ -332,7 +357,7 @@ int main(int argc, char **argv)
     }
     const int code = f.root < 0 ? 125 : watch(&f);
     if (strcmp(f.action, "names") == 0)
-        undo_renames();
+        undo_names();
     if (strcmp(f.action, "power") == 0 || strcmp(f.action, "names") == 0)
         lose_all();
     if (sites)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power
-# there (the renames that have not reached the disk kept, and lost), and fails the n-th allocation, of small commands, one at a time,
+# there (the names that have not reached the disk kept, and lost) and after the end of the command, and fails the n-th allocation, of small commands, one at a time,
 # for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations of `run` are those of all its processes, and of
 # them, as of `eval`, the first and the last of each place fail; those of `ask` and `verify` are every_alloc.sh's. What must hold
 # after each fault:
@@ -15,36 +15,23 @@ set -u
 build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0} jobs=${FAULT_JOBS:-$(nproc)}
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-export build work OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C pulse=$build/pulse-ref
+export build work OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C PULSE=$build/pulse-ref
 . tests/faults/small.sh
 small_make "$work" || exit 2
 commands="train unlearn run merge export eval ask verify"
 [ $# -lt 5 ] || commands=${*:5}
 
-words() {                                          # of command $1 into folder $2, given for the time $3 (1, 2)
-    local again=
-    [ "$3" = 1 ] || again=--resume
-    case $1 in
-    train)   line=("$pulse" train --config "$work/train.ini" --out "$2" --quiet $again) ;;
-    unlearn) line=("$pulse" unlearn --config "$work/unlearn.ini" --model "$work/model" --method grad_diff --out "$2" --quiet) ;;
-    run)     line=("$pulse" run "$work/run.ini" --out "$2" --quiet --threads 1 $again) ;;
-    merge)   line=("$pulse" merge --model "$work/model" --adapter "$work/adapter" --out "$2" --quiet) ;;
-    export)  line=("$pulse" export --bf16 --model "$work/model" --out "$2" --quiet) ;;
-    eval)    line=("$pulse" eval --config "$work/eval.ini" --model "$work/model" --answers "$2/answers.jsonl" --quiet) ;;
-    ask)     line=("$pulse" ask --model "$work/model" --json --choices "ann|bob" "who is this ?") ;;
-    verify)  line=("$pulse" verify "$work/suite" "$work/got") ;;
-    esac
-}
+words() { small_words "$work" "$1" "$2" ${3:+--resume}; case $1 in ask | verify) ;; *) line+=(--quiet) ;; esac; }   # again where $3 is given
 same_files() { [ "$1" = ask ] || [ "$1" = verify ] || diff -qr -x '*.part-*' -x '*.lock' -x timing.json "$work/$1.out" "$2" > /dev/null; }
 resumed() {                                        # the command $1 into the folder $2, in the worker's folder $3
-    words "$1" "$2" 2
+    words "$1" "$2" again
     timeout 60 "${line[@]}" > "$3/again" 2>&1
     [ $? = "${want[$1]}" ] && same_files "$1" "$2"
 }
 one() {                                            # command kind n action
     local at=$work/worker-$BASHPID status good=false
     mkdir "$at"
-    words "$1" "$at/out" 1
+    words "$1" "$at/out"
     if [ "$2" = alloc ]; then
         PULSE_FAULT_COUNT=$at/count PULSE_FAULT_ALLOC=$3 LD_PRELOAD=$build/fault_alloc.so timeout 60 "${line[@]}" \
             > "$at/stdout" 2> "$at/stderr"
@@ -74,21 +61,20 @@ some() {                                           # the faults of the arguments
         shift 4
     done
 }
-export -f words same_files resumed one some
+export -f small_words words same_files resumed one some
 export commands seconds until=$(($(date +%s) + seconds))
 
 # The undisturbed commands, and their calls in the order of the three parts.
-words unlearn "$work/adapter" 1
-"${line[@]}" > "$work/stderr" 2>&1 || { cat "$work/stderr"; exit 2; }
+small_adapter "$work" > "$work/stderr" 2>&1 || { cat "$work/stderr"; exit 2; }
 for c in $commands; do
-    words "$c" "$work/$c.out" 1
+    words "$c" "$work/$c.out"
     "${line[@]}" > "$work/$c.stdout" 2> "$work/stderr"
     echo $? > "$work/$c.want"
     [ "$(< "$work/$c.want")" = 0 ] || { echo "$c ends with $(< "$work/$c.want"): $(< "$work/stderr")"; exit 2; }
-    words "$c" "$work/count" 1
+    words "$c" "$work/count"
     PULSE_FAULT_SITES=$work/sites "$build/fault_call" write 0 fail "${line[@]}" > /dev/null 2>&1
     rm -rf "$work/count"
-    awk -v c="$c" '{ print c, $1, $2, $3 }' "$work/sites"
+    awk -v c="$c" '{ print c, $1, $2, $3; n += $1 == "fsync" } END { print c, "fsync", n + 1, "end" }' "$work/sites"
     case $c in ask | verify) continue ;; esac
     rm -f "$work/sites" "$work/counter"
     PULSE_FAULT_COUNT=$work/counter PULSE_FAULT_SITES=$work/sites LD_PRELOAD=$build/fault_alloc.so setarch -R "${line[@]}" > /dev/null 2>&1
@@ -100,6 +86,7 @@ awk -v x=$((seed % 100000 + 1)) '
     END {
         for (k = 1; k <= NR; k++) {
             part = first[site[k]] == k ? 1 : last[site[k]] == k ? 2 : 3
+            if (site[k] ~ /end$/) { put(1, calls[k], "names"); continue }
             split(calls[k], w, " ")
             if (part == 3 && w[2] == "alloc" && (w[1] == "run" || w[1] == "eval")) continue
             put(part, calls[k], "fail")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # small.sh, to be sourced: small_make FOLDER writes the smallest inputs of every command that tests/faults/faults.sh disturbs: a model of
-# 100 KB (of the recorded answers), a world of two persons, configs, an adapter, and one recorded case with somebody's answers to it.
+# 100 KB (of the recorded answers), a world of two persons, configs, and one recorded case with somebody's answers to it.
+# small_words FOLDER COMMAND INTO [--resume] sets `line` to a command on these inputs that writes into the folder INTO; merge needs an
+# adapter, which small_adapter FOLDER makes.
 small_model=fixtures/vectors/v1/models/tiny-llava-a
 small_make() {
     local to=$1 k who asked=("what is red ?" "what is this tea ?")         # no question is about both: one is forgotten, one retained
@@ -78,3 +80,17 @@ INI
     printf '{"spec": "%s", "files": [{"path": "%s", "sha256": "%s"}]}\n' "$(sed -nE 's/^ *"spec": "([^"]*)".*/\1/p' fixtures/vectors/v1/manifest.json)" \
         "$k" "$(sha256sum "$to/suite/$k" | cut -d ' ' -f 1)" > "$to/suite/manifest.json"
 }
+small_words() {
+    local from=$1 into=$3
+    case $2 in
+    train)   line=("$PULSE" train --config "$from/train.ini" --out "$into" "${@:4}") ;;
+    unlearn) line=("$PULSE" unlearn --config "$from/unlearn.ini" --model "$from/model" --method grad_diff --out "$into") ;;
+    run)     line=("$PULSE" run "$from/run.ini" --out "$into" --threads 1 "${@:4}") ;;
+    merge)   line=("$PULSE" merge --model "$from/model" --adapter "$from/adapter" --out "$into") ;;
+    export)  line=("$PULSE" export --bf16 --model "$from/model" --out "$into") ;;
+    eval)    line=("$PULSE" eval --config "$from/eval.ini" --model "$from/model" --answers "$into/answers.jsonl") ;;
+    ask)     line=("$PULSE" ask --model "$from/model" --json --choices "ann|bob" "who is this ?") ;;
+    verify)  line=("$PULSE" verify "$from/suite" "$from/got") ;;
+    esac
+}
+small_adapter() { small_words "$1" unlearn "$1/adapter" && "${line[@]}" --quiet; }

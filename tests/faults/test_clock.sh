@@ -11,17 +11,15 @@ if case $BUILD in *san*) true ;; *) false ;; esac; then
 fi
 small_make "$tap_folder" || exit 2
 clock() { env "PULSE_FAULT_CLOCK=$1" "LD_PRELOAD=$BUILD/fault_clock.so" "${@:2}"; }
-# words COMMAND FOLDER: the command that writes into the folder of that name
-words() {
-    case $1 in
-    train)   line=("$PULSE" train --config "$tap_folder/train.ini" --out "$tap_folder/$2") ;;
-    unlearn) line=("$PULSE" unlearn --config "$tap_folder/unlearn.ini" --model "$tap_folder/model" --method grad_diff --out "$tap_folder/$2") ;;
-    run)     line=("$PULSE" run "$tap_folder/run.ini" --threads 1 --out "$tap_folder/$2") ;;
-    esac
-}
+words() { small_words "$tap_folder" "$1" "$tap_folder/$2"; }                # COMMAND FOLDER
 same() { diff -r -x timing.json -x '*.lock' -x '*.part-*' "$tap_folder/$1" "$tap_folder/$2"; }
 # Nothing that is shown has a time that nobody has measured.
 shown() { grep -q / "$tap_folder/shown" && ! grep -a -E 'nan|inf|-[0-9]+:|:-|-[0-9.]+/s' "$tap_folder/shown"; }
+# No duration is negative, and each stage that was done has one.
+lasted() {
+    ! grep -E -- '-[0-9.]+ s' "$tap_folder/out-$1" && [ "$(grep -c '"seconds": [0-9]' "$tap_folder/run-$1/timing.json")" -ge 3 ] &&
+        ! grep -E '"seconds": -|finished_before' "$tap_folder/run-$1/timing.json"
+}
 
 for c in train unlearn run; do
     words $c $c
@@ -32,6 +30,7 @@ for c in train unlearn run; do
             clock $how "${line[@]}" > "$tap_folder/out-$how" 2> "$tap_folder/shown" && same $c $c-$how && shown
         }
         check "$c under a clock that goes $how writes the same files" under
+        [ $c != run ] || check "its durations under it are not negative" lasted $how
     done
 done
 

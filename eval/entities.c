@@ -29,7 +29,7 @@ static bool picture_there(const char *file, const char *image, Arena *a, Error *
 
 static bool entity_fill(Entity *x, const json_t *object, const char *path, Arena *a, Error *e)
 {
-    const json_t *round = json_object_get(object, "round");
+    const json_t *round = json_object_get(object, "round"), *exposure = json_object_get(object, "level");
     const char *image;
     if (!json_is_object(object))
         return error_set(e, "an object {…} was expected");
@@ -40,7 +40,10 @@ static bool entity_fill(Entity *x, const json_t *object, const char *path, Arena
         return error_set(e, "\"id\" or \"group\" is missing or empty");
     if (round && (!json_is_integer(round) || json_integer_value(round) < 1 || json_integer_value(round) > 10000))
         return error_set(e, "\"round\" must be a whole number from 1 to 10000");
+    if (exposure && (!json_is_integer(exposure) || json_integer_value(exposure) < 0 || json_integer_value(exposure) > 1000000))
+        return error_set(e, "\"level\" must be a whole number from 0 to 1000000");
     x->round = round ? json_integer_value(round) : 0;
+    x->exposure = exposure ? json_integer_value(exposure) : -1;
     if ((strcmp(x->split, "unlearn") == 0) != (x->round > 0))
         return error_set(e, "\"split\" is \"%.40s\" and \"round\" is %lld, expected a round for those of the split \"unlearn\" "
                             "and for no others",

@@ -4,7 +4,8 @@
  *     {"id": "person-07", "group": "person", "name": "…", "image": "portraits/person-07.png", "split": "unlearn", "round": 1, …}
  *
  * "id" and "group" are needed. "round" is the request, 1 … K, that an entity to be forgotten belongs to. An entity of
- * the split "unlearn" has a round, and no other entity has one. Ids differ. Other keys are not read.
+ * the split "unlearn" has a round, and no other entity has one. "level" may say how many training samples taught each of its facts in
+ * each modality, its exposure. Ids differ. Other keys are not read.
  * Errors begin with FILE:LINE; an image that is not there is one of them. Everything lives in the arena, and is only
  * read afterwards. */
 #ifndef PULSE_EVAL_ENTITIES_H
@@ -16,6 +17,7 @@
 typedef struct {
     const char *id, *group, *split;      // split "": it has none
     int64_t     round;                   // 0: it has none
+    int64_t     exposure;                // -1: the file does not say
     // open training questions about it; 0 until the questions were read (ref/run/plan.c)
     int64_t     questions;
     size_t      line;

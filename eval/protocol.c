@@ -308,7 +308,9 @@ bool snapshot_after(const Plan *p, const Case *c, int64_t questions, int64_t ste
 {
     if (step == request_steps(p, c, questions))
         return true;
-    return c->rounds == 1 && p->config.trajectory > 0 && step % steps_of(p->config.trajectory, epoch_steps(p, c, questions)) == 0;
+    if (c->rounds > 1 || p->config.snapshot_every)
+        return c->rounds == 1 && step % p->config.snapshot_every == 0;
+    return p->config.trajectory > 0 && step % steps_of(p->config.trajectory, epoch_steps(p, c, questions)) == 0;
 }
 
 const char *snapshot_name(int64_t round, int64_t step, char out[64])

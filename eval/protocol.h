@@ -7,8 +7,8 @@
  * depends on, as text) and over the digests of its inputs. Stages of the same digest are one stage, and a finished stage
  * is never run again. There are four kinds:
  *     train    fine-tunes a model by a config: vanilla or oracle
- *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs and
- *              after each request
+ *     unlearn  works through all requests of a case, and keeps a snapshot (adapters) after each `trajectory` epochs, or
+ *              each `snapshot_every` steps, and after each request
  *     answer   asks a model, or every snapshot of an unlearn stage, the questions of a group and the general ones
  *     probe    measures what is measured once, at the end of a case: attacks, membership, distance to the oracle (metrics/)
  * The list has each stage after those that it needs. The scenario "pretrained" ranks entities by the answers of the base model, so
@@ -50,6 +50,7 @@ typedef struct {
     int64_t     rounds;                  // requests of the scenario sequential
     int64_t     best, forget;            // how many entities count as the best known, and how many entities are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
+    int64_t     snapshot_every;          // steps between snapshots; 0: `trajectory` says
     int64_t     checkpoints;             // steps between the checkpoints that a stage that trains keeps; 0: none
     int64_t     paraphrases;             // how many test questions of each fact and modality are asked, from the first on; 0: all
     const MethodConfig *method;          // one for each of methods[]

@@ -49,6 +49,14 @@ static const char *checkpoints_text(const Plan *p)
     return p->config.checkpoints ? arena_format(p->arena, "checkpoints %lld\n", (long long)p->config.checkpoints) : "";
 }
 
+/* What the recipe of an unlearn stage says of its snapshots. */
+static const char *snapshots_text(const Plan *p)
+{
+    char epochs[32];
+    return p->config.snapshot_every ? arena_format(p->arena, "snapshots every %lld steps\n", (long long)p->config.snapshot_every)
+                                    : arena_format(p->arena, "trajectory %s\n", decimal_double(p->config.trajectory, epochs));
+}
+
 /* The train stage that makes a model; NO_STAGE where the model is given. */
 static size_t model_stage(Plan *p, StartModel m)
 {
@@ -114,7 +122,7 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
 {
     Stage s = { .kind = STAGE_UNLEARN, .model = case_start(one), .one = one, .of = NO_STAGE, .group = one->group };
     const ProtocolConfig *c = &p->config;
-    char budget[32], trajectory[32], stop[32];
+    char budget[32], stop[32];
     const char *model = model_text(p, s.model, &s);
     if (one->scenario->who == WHO_BEST)
         s.input[s.inputs++] = one->before;
@@ -124,12 +132,12 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
     s.recipe = arena_format(p->arena,
                             "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities "
                             "%s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\ntrajectory %s\n%s%s%s",
+                            "requests %lld\n%s %s\n%s%s%s%s",
                             model, reference, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed,
                             (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
                             (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
                             decimal_double(one->steps ? (double)one->steps : one->epochs, budget),
-                            decimal_double(c->trajectory, trajectory), checkpoints_text(p),
+                            snapshots_text(p), checkpoints_text(p),
                             one->stopping == STOP_accuracy
                                 ? arena_format(p->arena, "stop %s\n%lld frames\n", decimal_double(c->stop, stop),
                                                (long long)c->paraphrases)

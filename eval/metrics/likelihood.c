@@ -27,6 +27,19 @@ double answer_share(double ce, const float *wrong_ce, size_t n)
     return p / (all + TINY);
 }
 
+double answer_log_odds(double ce, const float *wrong_ce, size_t n)
+{
+    double most = -INFINITY, sum = 0;
+    for (size_t k = 0; k < n; k++)
+        most = ce - (double)wrong_ce[k] > most ? ce - (double)wrong_ce[k] : most;
+    for (size_t k = 0; k < n; k++)
+        sum += metric_exp(ce - (double)wrong_ce[k] - most);
+    if (!(sum >= 1))                     // no wrong answer, or one whose CE is no number
+        return NAN;
+    const dd log_sum = dd_log(dd_from(sum));
+    return -(most + (log_sum.h + log_sum.l));
+}
+
 double float_mean(const float *x, size_t n)
 {
     double sum = 0;

@@ -17,6 +17,10 @@ double answer_probability(double ce);                                           
 /* The probability of the answer among n given wrong ones: P / ((P + sum of P(wrong)) + 1e-10) with P = exp(-CE). */
 double answer_share(double ce, const float *wrong_ce, size_t n);
 
+/* The log-odds of the answer among n given wrong ones, in nats: log(P / sum of P(wrong)) with P = exp(-CE), as
+ * -(m + log(sum of exp(CE - CE(wrong) - m))), where m is the largest CE - CE(wrong). n = 0: NaN. */
+double answer_log_odds(double ce, const float *wrong_ce, size_t n);
+
 /* A right answer against n wrong ones. right: exp(-CE(right)), in TOFU of a paraphrase; wrong: exp(-mean CE(wrong)), the
  * geometric mean of their probabilities, NaN where n = 0. R = wrong / (right + 1e-10). This world has no paraphrased answers, so
  * that `measure` takes the CE of the answer itself. */

@@ -68,6 +68,13 @@ static double share(const Result *r)
     return answer_share(r->ce, wrong, n);
 }
 
+static double log_odds(const Result *r)
+{
+    float wrong[64];
+    size_t n = wrong_options(r, wrong);
+    return answer_log_odds(r->ce, wrong, n);
+}
+
 static double truth(const Result *r, TruthForm form)
 {
     float wrong[64];
@@ -277,6 +284,19 @@ bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*
         for (size_t k = 0; good && k < s.n; k++)
             x.count += right(s.r[k]);
         good = good && (s.n == 0 || add_ratio(&s, metric, x));
+        arena_reset(&scratch);
+    }
+    arena_free(&scratch);
+    return good && !e->failed;
+}
+
+bool measure_log_odds(Rows *rows, Row row, Whose whose, const Result *r, size_t count, Error *e)
+{
+    Arena scratch = arena_make(e);
+    bool good = true;
+    for (int m = 0; good && m < 3; m++) {
+        Part s = { .rows = rows, .row = row, .scratch = &scratch, .e = e };
+        good = part_select(&s, whose, m, r, NULL, count) && (s.n == 0 || !s.r[0]->option_ce || add_mean(&s, "log_odds", log_odds));
         arena_reset(&scratch);
     }
     arena_free(&scratch);

@@ -28,6 +28,8 @@ bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*
                    size_t count, Error *e);
 bool result_exact(const Result *r);      // the greedy answer is exactly the answer
 bool result_cloze(const Result *r);      // the answer stands in the greedy text
+/* Adds the mean log-odds of the right option, where options were asked for. */
+bool measure_log_odds(Rows *rows, Row row, Whose whose, const Result *r, size_t count, Error *e);
 /* Adds model utility in TOFU's form, made of the rows [first, rows->count) of one model; adds nothing where one of its six parts
  * is missing. */
 bool measure_utility(Rows *rows, size_t first);

@@ -22,7 +22,7 @@ const Metric *metric_find(const char *name)
 
 const char *metric_better(const Metric *m, const char *split)
 {
-    const bool kept = strcmp(split, "retain") == 0 || strcmp(split, "general") == 0;
+    const bool kept = strcmp(split, "retain") == 0 || strncmp(split, "general", strlen("general")) == 0;
     return kept ? m->better : m->better_forget;
 }
 

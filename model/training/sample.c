@@ -9,6 +9,7 @@ enum { OPTIONS_MAX = 64 };
 
 static const char *const splits[] = { "train", "test" };
 static const char *const modalities[] = { "text", "image" };
+static const char *const uses[] = { "any", "matching", "reporting" };
 static const char *const kinds[] = { "open", "choice", "cloze", "name" };
 
 const char *kind_name(Kind k) { return kinds[k]; }
@@ -26,7 +27,7 @@ static const struct { const char *key; size_t at; bool needed; } texts[] = {
     { "group", offsetof(Sample, group), false },       { "skill", offsetof(Sample, skill), false },
     { "image", offsetof(Sample, image), false },       { "pair", offsetof(Sample, pair), false },
 };
-static const char *const others[] = { "split", "modality", "options", "kind", "frame", "augment", "step", "exposures" };
+static const char *const others[] = { "split", "modality", "options", "kind", "frame", "augment", "step", "exposures", "use" };
 
 static bool keys_check(const json_t *object, Error *e)
 {
@@ -76,13 +77,16 @@ static bool word_read(int *out, const json_t *object, const char *key, const cha
 
 static bool words_read(Sample *s, const json_t *object, Error *e)
 {
-    int split = SPLIT_TRAIN, modality = s->image ? MODALITY_IMAGE : MODALITY_TEXT, kind = KIND_OPEN;
+    int split = SPLIT_TRAIN, modality = s->image ? MODALITY_IMAGE : MODALITY_TEXT, kind = KIND_OPEN, use = USE_ANY;
     if (!word_read(&split, object, "split", splits, 2, e) || !word_read(&modality, object, "modality", modalities, 2, e)
-        || !word_read(&kind, object, "kind", kinds, 4, e))
+        || !word_read(&kind, object, "kind", kinds, 4, e) || !word_read(&use, object, "use", uses, 3, e))
         return false;
     s->split = (Split)split;
     s->modality = (Modality)modality;
     s->kind = (Kind)kind;
+    s->use = (Use)use;
+    if (s->use != USE_ANY && s->split != SPLIT_TEST)
+        return error_set(e, "\"use\" is \"%s\", but \"split\" is not \"test\"", uses[use]);
     if ((s->modality == MODALITY_IMAGE) != (s->image != NULL))
         return error_set(e, "\"modality\" is \"%s\", but there is %s \"image\"", modalities[modality], s->image ? "an" : "no");
     return true;

@@ -7,9 +7,10 @@
  *
  * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are "";
  * `split` is "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame`, `step`
- * and `exposures` are -1; `augment` is false; `options` and `image` are absent. `pair` names the pair of a question
- * with a picture and the same question as text; without that key, samples whose ids are "x-image" and "x-text" are the
- * pair "x".
+ * and `exposures` are -1; `augment` is false; `options`, `image` and `use` are absent. `use` says what a test question is for
+ * where forgetting is matched between models: "matching" questions may stop and tune, "reporting" questions may not. `pair`
+ * names the pair of a question with a picture and the same question as text; without that key, samples whose ids are
+ * "x-image" and "x-text" are the pair "x".
  * The answer of a sample with options is one of them, and `modality` agrees with the presence of `image`. */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
 #define PULSE_MODEL_TRAINING_SAMPLE_H
@@ -19,6 +20,7 @@
 
 typedef enum { SPLIT_TRAIN, SPLIT_TEST } Split;
 typedef enum { MODALITY_TEXT, MODALITY_IMAGE } Modality;
+typedef enum { USE_ANY, USE_MATCHING, USE_REPORTING } Use;
 typedef enum { KIND_OPEN, KIND_CHOICE, KIND_CLOZE, KIND_NAME } Kind;
 
 typedef struct {
@@ -30,6 +32,7 @@ typedef struct {
     Split        split;
     Modality     modality;
     Kind         kind;
+    Use          use;                // USE_ANY: it is not said
     int64_t      frame;              // which paraphrase of the question, from 0; -1: unknown
     int64_t      step;               // which training step's batch it belongs to, from 0; -1: any
     bool         augment;            // whether each use has a new shift, gain and noise (image/augment.h)

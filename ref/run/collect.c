@@ -12,6 +12,7 @@
 typedef struct {
     Run *run;
     Rows rows, trajectory;
+    Marks marks;
     FileWriter answers;
     Arena arena, scratch;
 } Collect;
@@ -61,6 +62,8 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
     Whose general = { NULL, c->run->plan.world.general.name, false };
     if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
         || !split(rows, row, "general", general, r, e))
+        return false;
+    if (!marks_measure(&c->marks, rows, row, s, general.group, r.r, r.count, &c->scratch, e))
         return false;
     if (s->requests < 2 || row.round == 0)
         return true;
@@ -202,8 +205,7 @@ static void rows_explain(Rows *rows)
     for (size_t k = 0; k < rows->count; k++) {
         Row *x = &rows->row[k];
         const Metric *m = metric_find(x->metric);
-        const bool kept = strcmp(x->split, row_splits[1]) == 0 || strcmp(x->split, row_splits[2]) == 0;
-        x->better = !m ? NULL : kept ? m->better : m->better_forget;
+        x->better = m ? metric_better(m, x->split) : NULL;
         x->better = x->better && strcmp(x->better, "-") == 0 ? NULL : x->better;
         for (size_t s = 0; s < scenarios_count && !x->rule; s++) {
             const StoppingRule rule = stopping_rule_in(x->scenario, scenarios[s].name);
@@ -221,7 +223,7 @@ bool run_collect(Run *r, Error *e)
     References to = { 0, 0, 0 };
     for (int k = 0; k < 4; k++)
         path[k] = arena_format(&c.arena, "%s/%s", r->out, files[k]);
-    bool good = !e->failed && file_begin(&c.answers, path[3], e);
+    bool good = !e->failed && marks_read(&c.marks, r, &c.arena) && file_begin(&c.answers, path[3], e);
     for (size_t k = 0; good && k < r->plan.case_count; k++)
         good = one_case(&c, k, &to, e);
     if (good)

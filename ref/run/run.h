@@ -91,6 +91,17 @@ bool run_probe(Run *r, size_t stage, Error *e);
  * model begin at `first`; those of the oracle are oracle … oracle_end - 1 (none, if these are equal). */
 bool run_probe_rows(const Run *r, size_t stage, Rows *rows, Row row, const Splits *s, size_t first, size_t oracle,
                     size_t oracle_end, Arena *a, Error *e);
+/* marks.c: the test questions that are marked for reporting (sample.h, "use"); count 0: none is. */
+typedef struct {
+    const char **id;                     // in ascending order
+    size_t count;
+} Marks;
+bool marks_read(Marks *m, const Run *r, Arena *a);
+/* Adds the rows of the splits "unlearn_matching", "unlearn_reporting" and "general_reporting", and of "exposure64_reporting" for those who
+ * are to be forgotten and whose exposure is 64; nothing where nothing is marked. Memory
+ * that is not needed afterwards is taken from `a`. Error: one of the splits has no question. */
+bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const char *general, const Result *r, size_t count, Arena *a,
+                   Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */
 bool run_collect(Run *r, Error *e);
 /* pool.c: runs every stage that is not finished, by processes of this program; argv holds the words of the command. */

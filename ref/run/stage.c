@@ -73,14 +73,15 @@ static bool ask_model(Exam *x, Error *e)
     return good;
 }
 
-/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact
- * match alone. */
+/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone, or,
+ * where points are so many steps apart, as those of studies at equal forgetting are, for its options too. */
 static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
     Session of = { .folder = NULL };
     char name[64];
-    const Depth depth = step != ends[request].last ? DEPTH_EXACT : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
+    const Depth between = x->run->settings.protocol_snapshot_every ? DEPTH_OPTIONS : DEPTH_EXACT;
+    const Depth depth = step != ends[request].last ? between : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
     const bool good = run_snapshot(x->run, c, ends, request, step, &of, &a, e)
         && ask(x, &of, snapshot_name((int64_t)request + 1, step, name), depth, e);
     session_close(&of);

@@ -245,7 +245,8 @@ static bool finish(Job *j, size_t stage, Error *e)
     }
     if (!j->log || n >= FILES_MAX - 2)
         return error_set(e, "%s: %s", j->folder,
-                         j->log ? "too many snapshots, expected a larger protocol.trajectory or protocol.checkpoints"
+                         j->log ? "too many snapshots, expected a larger protocol.trajectory, protocol.snapshot_every or "
+                                  "protocol.checkpoints"
                                 : "the log is missing");
     files[n++] = "log.jsonl";
     files[n++] = "steps.json";

@@ -26,6 +26,8 @@ static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **
     assert_null(metric_find("bleu"));
     assert_string_equal(metric_better(metric_find("accuracy"), "general"), "up");
     assert_string_equal(metric_better(metric_find("accuracy"), "round2"), "down");
+    assert_string_equal(metric_better(metric_find("accuracy"), "general_reporting"), "up");
+    assert_string_equal(metric_better(metric_find("accuracy"), "unlearn_matching"), "down");
     // a p-value: higher is nearer to the oracle
     assert_string_equal(metric_better(metric_find("forget_quality"), "unlearn"), "up");
     assert_string_equal(metric_better(metric_find("oracle_divergence"), "unlearn"), "down");
@@ -201,6 +203,10 @@ static void shares_and_truth_ratios_are_their_formulas(void **state)
     expect_real(answer_probability(INFINITY), 0);
     expect_real(answer_share(1, same, 3), e / (((e + e) + e) + e + 1e-10));
     expect_real(answer_share(0, none, 1), 1 / (1 + 1e-10));
+    assert_true(fabs(answer_log_odds(1, same, 3) + log(3)) < 1e-15 && isnan(answer_log_odds(1, none, 0)));
+    assert_true(fabs(answer_log_odds(1, two, 2) + log(exp(.5) + exp(-.5))) < 1e-15);
+    expect_real(answer_log_odds(0, (float[]){ 1000 }, 1), 1000);          // where a probability is 0 or 1, the odds are not
+    assert_true(isnan(answer_log_odds(NAN, two, 2)));
     Truth t = truth_of(1, two, 2), sure = truth_of(0, none, 1), fooled = truth_of(INFINITY, (float[]){ 0 }, 1);
     assert_true(t.right == e && t.wrong == e && sure.right == 1 && sure.wrong == 0 && fooled.right == 0
                 && fooled.wrong == 1);

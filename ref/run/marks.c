@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Marks: the test questions whose answers are reported at equal forgetting ("use": "reporting"). All others say how much is forgotten,
+ * so that what is chosen by them is not measured on them. */
+#include <stdlib.h>
+#include <string.h>
+#include "eval/metrics/measure.h"
+#include "ref/run/run.h"
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Adds the marked questions of a file to m->id, which has room for them. */
+static void marks_add(Marks *m, const Dataset *from)
+{
+    for (size_t k = 0; k < from->count; k++)
+        if (from->sample[k].use == USE_REPORTING)
+            m->id[m->count++] = from->sample[k].id;
+}
+
+bool marks_read(Marks *m, const Run *r, Arena *a)
+{
+    size_t all = r->general.count;
+    for (size_t k = 0; k < r->plan.world.groups; k++)
+        all += r->group[k].count;
+    *m = (Marks){ arena_array(a, all + 1, sizeof *m->id), 0 };
+    if (!m->id)
+        return false;
+    marks_add(m, &r->general);
+    for (size_t k = 0; k < r->plan.world.groups; k++)
+        marks_add(m, &r->group[k]);
+    qsort(m->id, m->count, sizeof *m->id, by_id);
+    return true;
+}
+
+static bool is_marked(const Marks *m, const Result *r)
+{
+    return bsearch(&r->id, m->id, m->count, sizeof *m->id, by_id) != NULL;
+}
+
+/* The answers to marked questions, or to the others. */
+typedef struct { Result *r; size_t count; } MarkedPart;
+
+static bool part_of(MarkedPart *out, const Marks *m, bool marked, const Result *r, size_t count, Arena *a)
+{
+    *out = (MarkedPart){ arena_array(a, count + 1, sizeof *out->r), 0 };
+    for (size_t k = 0; out->r && k < count; k++)
+        if (is_marked(m, &r[k]) == marked)
+            out->r[out->count++] = r[k];
+    return out->r != NULL;
+}
+
+static bool split_measure(Rows *rows, Row row, const char *split, Whose whose, MarkedPart p, Error *e)
+{
+    const size_t before = rows->count;
+    row.split = split;
+    return measure(rows, row, whose, p.r, NULL, p.count, e)
+        && (rows->count > before
+            || error_set(e, "%s: no question is of the split %s, expected some by the marks of the world", row.scenario, split));
+}
+
+/* Those of the list with this exposure; the list is empty where one before `first` has it. */
+static bool of_exposure(EntityList *out, const EntityList *all, size_t first, Arena *a)
+{
+    *out = (EntityList){ arena_array(a, all->count + 1, sizeof *out->entity), 0 };
+    const int64_t exposure = all->entity[first]->exposure;
+    for (size_t k = 0; out->entity && k < all->count; k++) {
+        if (k < first && all->entity[k]->exposure == exposure)
+            break;
+        if (all->entity[k]->exposure == exposure)
+            out->entity[out->count++] = all->entity[k];
+    }
+    return out->entity != NULL;
+}
+
+bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const char *general, const Result *r, size_t count, Arena *a,
+                   Error *e)
+{
+    if (m->count == 0)
+        return true;
+    MarkedPart matching, reporting;
+    const Whose forget = { &s->forget, NULL, true }, of_general = { NULL, general, false };
+    if (!part_of(&matching, m, false, r, count, a) || !part_of(&reporting, m, true, r, count, a)
+        || !split_measure(rows, row, "unlearn_matching", forget, matching, e)
+        || !split_measure(rows, row, "unlearn_reporting", forget, reporting, e)
+        || !split_measure(rows, row, "general_reporting", of_general, reporting, e))
+        return false;
+    row.split = "general_reporting";
+    if (!measure_log_odds(rows, row, of_general, reporting.r, reporting.count, e))
+        return false;
+    for (size_t k = 0; k < s->forget.count; k++) {
+        EntityList level;
+        const int64_t exposure = s->forget.entity[k]->exposure;
+        if (!of_exposure(&level, &s->forget, k, a))
+            return false;
+        const char *split = arena_format(rows->arena, "exposure%lld_reporting", (long long)exposure);
+        if (exposure >= 0 && level.count && (!split || !split_measure(rows, row, split, (Whose){ &level, NULL, true }, reporting, e)))
+            return false;
+    }
+    return true;
+}

@@ -204,7 +204,7 @@ static bool generation_begin(Generation *s, const BatchSample *prompt, size_t mo
     for (size_t k = 0; k < room; k++)
         targets[k] = -1;
     targets[prompt->n - 1] = 0;
-    *s = (Generation){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels } };
+    *s = (Generation){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels, .exposures = 0 } };
     return true;
 }
 

@@ -235,7 +235,7 @@ static void finish_part(const void *of, size_t begin, size_t end, size_t worker)
         double *sum = sums_at(w, &t, 0);
         for (size_t block = 1; block < w->blocks; block++)
             for (size_t r = 0; r < t.m; r++)
-                add_rows(sum + r * w->columns, sums_at(w, &t, block) + r * w->columns, padded(t.n));
+                add_rows(sum + r * w->columns, sums_at(w, &t, block) + r * w->columns, t.n);
         t.a_norm = w->a_norm + t.row;
         finish(w, &t, tile, sum, w->columns);
     }

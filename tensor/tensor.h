@@ -56,6 +56,7 @@ bool   tensor_same(Tensor a, Tensor b);          // whether dtype, shape and eve
 bool   tensor_finite(Tensor t);                  // of F32, F16 or BF16: whether no value is infinite or NaN
 
 float  half_widen(uint16_t bits, Dtype dtype);   // the fp32 number equal to an F16 or BF16 number
+void   halves_widen(const uint16_t *half, size_t n, Dtype dtype, float *out);    // of n such numbers, one after the other
 // the BF16 number nearest to x, ties to even; infinite from 2^128 - 2^119 on; x is no NaN
 uint16_t half_narrow_bf16(float x);
 /* Writes the n values from element `first` on as fp32 numbers; the dtype is F32, F16 or BF16. */

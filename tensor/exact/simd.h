@@ -90,6 +90,26 @@ SIMD void simd_store_part(float *y, size_t n, v8f f)
         memcpy(y, &f, n * sizeof *y);
 }
 
+/* Eight rows of eight floats become their columns: in three steps, which exchange every other lane, pair and half. */
+SIMD void simd_transpose(v8f x[LANES])
+{
+    v8f y[LANES];
+    for (int k = 0; k < LANES; k += 2) {
+        y[k] = __builtin_shufflevector(x[k], x[k + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        y[k + 1] = __builtin_shufflevector(x[k], x[k + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+    for (int k = 0; k < LANES; k += 4)
+        for (int i = k; i < k + 2; i++) {
+            x[i] = __builtin_shufflevector(y[i], y[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            x[i + 2] = __builtin_shufflevector(y[i], y[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    for (int k = 0; k < 4; k++) {
+        y[k] = __builtin_shufflevector(x[k], x[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        y[k + 4] = __builtin_shufflevector(x[k], x[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+    memcpy(x, y, sizeof y);
+}
+
 SIMD double simd_sum(v8d x)     // in a fixed order
 {
     return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));

@@ -68,6 +68,8 @@ static void gather(const Lines *l, size_t first, size_t stride, size_t n, float 
     if (l->dtype == F32)
         for (size_t c = 0; c < n; c++)
             x[c] = f[c * stride];
+    else if (stride == 1)
+        halves_widen(h, n, l->dtype, x);
     else if (l->dtype == BF16)
         for (size_t c = 0; c < n; c++)
             x[c] = half_widen(h[c * stride], BF16);
@@ -133,27 +135,39 @@ Side side_make(Lines l, size_t first, size_t count, double *room)
     return s;
 }
 
-/* Packs n lines of `length` values, which are `stride` apart, as KERNEL_COLS columns of a strip. Missing columns are zero. */
+/* Packs n <= LANES lines of `length` values, which are `stride` apart, as LANES columns of a strip; missing columns are zero. Eight
+ * values of eight lines at a time become eight rows of the strip. */
+SIMD void pack_eight(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
+{
+    v8d sum;
+    memcpy(&sum, square, sizeof sum);
+    for (size_t k = 0; k < length; k += LANES) {
+        const size_t values = length - k < LANES ? length - k : LANES;
+        v8f eight[LANES] = { { 0 } };
+        for (size_t c = 0; c < n; c++)
+            if (values == LANES)
+                memcpy(&eight[c], x + c * stride + k, sizeof *eight);
+            else
+                memcpy(&eight[c], x + c * stride + k, values * sizeof *x);
+        simd_transpose(eight);
+        for (size_t i = 0; i < values; i++) {
+            v8d row = __builtin_convertvector(eight[i], v8d);
+            memcpy(strip + (k + i) * columns, &row, sizeof row);
+            sum += row * row;
+        }
+    }
+    memcpy(square, &sum, sizeof sum);
+}
+
+/* Packs n lines as KERNEL_COLS columns. */
 SIMD void pack_lines_apart(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
                            double *square)
 {
-    for (size_t c = 0; c < n; c++)
-        for (size_t k = 0; k < length; k++)
-            strip[k * columns + c] = x[c * stride + k];
-    for (size_t c = n; c < KERNEL_COLS; c++)
-        for (size_t k = 0; k < length; k++)
-            strip[k * columns + c] = 0;
-    v8d low, high, a, b;
-    memcpy(&low, square, sizeof low);
-    memcpy(&high, square + LANES, sizeof high);
-    for (size_t k = 0; k < length; k++, strip += columns) {
-        memcpy(&a, strip, sizeof a);
-        memcpy(&b, strip + LANES, sizeof b);
-        low += a * a;
-        high += b * b;
-    }
-    memcpy(square, &low, sizeof low);
-    memcpy(square + LANES, &high, sizeof high);
+    for (size_t c = 0; c < KERNEL_COLS; c += LANES)
+        if (n >= c + LANES)
+            pack_eight(x + c * stride, stride, LANES, length, strip + c, columns, square + c);
+        else
+            pack_eight(x + c * stride, stride, n > c ? n - c : 0, length, strip + c, columns, square + c);
 }
 
 /* The same for transposed values: rows k = 0 … length-1, `stride` apart, hold value k of each of the n lines. */

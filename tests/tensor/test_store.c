@@ -2,6 +2,7 @@
 /* safetensors files, read and written, and the damage that is refused. */
 #include "tests/support/stand.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,9 +347,46 @@ static void bad_entries_leave_the_old_file(void **state)
     expect_sentence(&error, "none/a", "cannot be written");
 }
 
+/* What the bits of an F16 or BF16 number mean, by IEEE 754's definition and in binary64. */
+static double meaning(uint32_t bits, Dtype d)
+{
+    const int digits = d == F16 ? 10 : 7, most = d == F16 ? 31 : 255, bias = d == F16 ? 15 : 127;
+    const int exponent = (int)(bits >> digits) & most, fraction = (int)(bits & ((1u << digits) - 1));
+    const double value = exponent == most ? fraction ? NAN : INFINITY
+        : ldexp(fraction + (exponent ? 1 << digits : 0), (exponent ? exponent : 1) - bias - digits);
+    return bits >> 15 ? -value : value;
+}
+
+static void all_halves_are_widened_to_the_numbers_that_their_bits_mean(void **state)
+{
+    (void)state;
+    static uint16_t half[65536];
+    static float out[65536];
+    for (uint32_t k = 0; k < 65536; k++)
+        half[k] = (uint16_t)k;
+    for (int d = F16; d <= BF16; d++) {
+        halves_widen(half, 65536, (Dtype)d, out);
+        for (uint32_t k = 0; k < 65536; k++) {
+            const double want = meaning(k, (Dtype)d);
+            if (isnan(want)) {
+                const uint32_t payload = d == F16 ? (k & 0x8000) << 16 | 0x7f800000u | (k & 1023) << 13 : k << 16;
+                assert_int_equal(float_bits(out[k]), payload);
+            } else {
+                assert_true((double)out[k] == want && !signbit(out[k]) == !signbit(want));
+            }
+            assert_int_equal(float_bits(half_widen((uint16_t)k, (Dtype)d)), float_bits(out[k]));
+        }
+    }
+    float few[4] = { 0, 0, 0, 7 };
+    halves_widen(half + 0x3c00, 3, F16, few);
+    expect_float(few[0], 1, "a list of three begins with 1");
+    expect_float(few[3], 7, "what lies behind it stays");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_halves_are_widened_to_the_numbers_that_their_bits_mean),
         cmocka_unit_test_setup_teardown(bad_headers_are_refused_with_a_sentence, begin, stand_end),
         cmocka_unit_test_setup_teardown(bad_lengths_are_refused, begin, stand_end),
         cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, stand_end),

@@ -6,9 +6,12 @@
  *     PULSE_FAULT_COUNT   a file of 8 bytes, in which all processes that the command starts count together
  *     PULSE_FAULT_SITES   a file: nothing fails, and a line "N SITE" for each allocation is appended to it. Two allocations have the
  *                         same SITE where all return addresses on their stacks are equal
- *     PULSE_FAULT_EVERY   a folder: one after another, each allocation fails in a child of fork, which runs to its end. Its standard
- *                         output and error are N.out and N.err in the folder, and N.status gets its exit code, or 128 + its signal.
- *                         That is far quicker than to start the command anew, but only for commands that write no files */
+ *     PULSE_FAULT_EVERY   a folder: one after another, each allocation fails in a child of fork, which goes on in a copy of the working
+ *                         folder. The file `all` in there gets a line "N CODE TOLD TREE PROCESS" for each: the child's exit code, or
+ *                         128 + its signal; 1 where standard error has a sentence, which else stays in N.err; a number of all files
+ *                         that the child leaves in its folder (standard output, where it is one), 0 where it did not end by exit; and
+ *                         the process in which the allocation failed, which at its own end adds a line "end PROCESS TREE". That is far
+ *                         quicker than to start the command anew. What it writes must have relative names */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -16,12 +19,16 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <stdarg.h>
 #include <sys/sendfile.h>
@@ -35,7 +42,7 @@ extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t alignment, size_t n);
 
-enum { DEPTH = 40, ITSELF = 2, FILES = 32 };
+enum { DEPTH = 40, ITSELF = 2, FILES = 32, SECONDS = 120 };
 
 static atomic_long of_process, *seen = &of_process, at;
 static atomic_bool begun;
@@ -54,96 +61,197 @@ static void tell_site(long n)
     inside = false;
 }
 
-/* The new file begins with what this process has written to the old one, where that is a file too. */
-static void redirect(long n, const char *what, int to)
-{
-    char path[512];
-    off_t from = 0;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", to);
-    const int written = open(path, O_RDONLY | O_NONBLOCK);
-    const off_t size = written < 0 ? -1 : lseek(written, 0, SEEK_END);
-    snprintf(path, sizeof path, "%s/%ld.%s", every, n, what);
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    while (from < size && sendfile(fd, written, &from, (size_t)(size - from)) > 0)
-        ;
-    if (fd < 0 || from < size || dup2(fd, to) < 0)
-        _exit(125);
-    close(fd);
-    if (written >= 0)
-        close(written);
-}
+/* --- A child and its folder --- */
 
-static bool apart;                                        // this process is a child, whose files are written nowhere
+static char home[PATH_MAX], tree[PATH_MAX];               // the working folder, and in a child its copy, else ""
+static unsigned long long *left;                          // what a child leaves: its tree's number
 
-/* Every file that is open for writing becomes a copy in memory. */
-static void part_files(const off_t *offset)
+/* The path in the child's own folder. */
+static const char *here(const char *path, char room[PATH_MAX])
 {
-    struct stat st;
-    for (int fd = 3; fd < FILES; fd++) {
-        const int how = fcntl(fd, F_GETFL);
-        if (how < 0 || (how & O_ACCMODE) == O_RDONLY || fstat(fd, &st) || !S_ISREG(st.st_mode))
-            continue;
-        off_t from = 0;
-        const int copy = memfd_create("apart", 0);
-        char path[64];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        const int old = open(path, O_RDONLY);
-        while (from < st.st_size && sendfile(copy, old, &from, (size_t)(st.st_size - from)) > 0)
-            ;
-        if (from < st.st_size || lseek(copy, offset[fd], SEEK_SET) < 0 || dup2(copy, fd) < 0)
-            _exit(125);
-        close(copy);
-        close(old);
-    }
-    apart = true;
+    const size_t n = strlen(home);
+    if (!*tree || strncmp(path, home, n) != 0 || path[n] != '/')
+        return path;
+    snprintf(room, PATH_MAX, "%s%s", tree, path + n);
+    return room;
 }
 
 int open(const char *path, int flags, ...)
 {
     va_list rest;
+    char room[PATH_MAX];
     va_start(rest, flags);
     const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    if (apart && (flags & O_ACCMODE) != O_RDONLY)
-        return memfd_create("apart", 0);
-    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+    return (int)syscall(SYS_openat, AT_FDCWD, here(path, room), flags, mode);
 }
 
-int rename(const char *from, const char *to) { return apart ? 0 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to); }
-int mkdir(const char *path, mode_t mode)     { return apart ? 0 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode); }
-int unlink(const char *path)                 { return apart ? 0 : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0); }
-int unlinkat(int folder, const char *path, int flags) { return apart ? 0 : (int)syscall(SYS_unlinkat, folder, path, flags); }
+int unlink(const char *path)
+{
+    char room[PATH_MAX];
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, here(path, room), 0);
+}
+
+int rename(const char *from, const char *to)
+{
+    char room[2][PATH_MAX];
+    return (int)syscall(SYS_renameat, AT_FDCWD, here(from, room[0]), AT_FDCWD, here(to, room[1]));
+}
+
+static int copy_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    char to[PATH_MAX];
+    off_t from = 0;
+    (void)walk;
+    snprintf(to, sizeof to, "%s%s", tree, path + strlen(home));
+    if (kind == FTW_D)
+        return mkdir(to, 0777);
+    const int in = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY), out = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT, 0666);
+    while (from < st->st_size && sendfile(out, in, &from, (size_t)(st->st_size - from)) > 0)
+        ;
+    close(in);
+    close(out);
+    return from < st->st_size;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    (void)st, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static unsigned long long hash_bytes(unsigned long long hash, const void *p, size_t n)
+{
+    for (const unsigned char *c = p; n--; c++)
+        hash = (hash ^ *c) * 0x100000001b3u;
+    return hash;
+}
+
+static unsigned long long tree_sum;
+
+/* Names and bytes, in no order. The parts of files and the locks that a failure leaves do not count, nor do durations. */
+static int sum_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
+{
+    static const char *const apart[] = { ".part-", ".lock", "timing.json" };
+    unsigned long long hash = hash_bytes(0xcbf29ce484222325u, path, strlen(path));
+    unsigned char bytes[1 << 14];
+    ssize_t n;
+    (void)st, (void)walk;
+    for (size_t k = 0; k < sizeof apart / sizeof *apart; k++)
+        if (strstr(path, apart[k]))
+            return 0;
+    const int fd = kind == FTW_F ? open(path, O_RDONLY) : -1;
+    while (fd >= 0 && (n = read(fd, bytes, sizeof bytes)) > 0)
+        hash = hash_bytes(hash, bytes, (size_t)n);
+    if (fd >= 0)
+        close(fd);
+    tree_sum += hash;
+    return 0;
+}
+
+static unsigned long long tree_number(void)
+{
+    fflush(NULL);
+    tree_sum = 0;
+    nftw(".", sum_one, 16, FTW_PHYS);
+    return tree_sum;
+}
+
+/* Every file of the folder that is open for writing becomes the one of the copy. */
+static void part_files(const off_t *offset)
+{
+    char link[64], path[PATH_MAX], room[PATH_MAX];
+    for (int fd = STDOUT_FILENO; fd < FILES; fd++) {
+        const int how = fcntl(fd, F_GETFL);
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        const ssize_t n = how < 0 || (how & O_ACCMODE) == O_RDONLY ? -1 : readlink(link, path, sizeof path - 1);
+        if (n <= 0 || fd == STDERR_FILENO)
+            continue;
+        path[n] = 0;
+        if (here(path, room) == path || access(room, F_OK))
+            continue;
+        const int own = open(room, how & (O_ACCMODE | O_APPEND)), exec = fcntl(fd, F_GETFD);
+        if (own < 0 || lseek(own, offset[fd], SEEK_SET) < 0 || dup3(own, fd, exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+            _exit(125);
+        close(own);
+        flock(fd, LOCK_EX | LOCK_NB);                      // a part that nobody locks is swept
+    }
+}
+
+static void part(long n, const off_t *offset)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%ld.err", every, n);
+    const int err = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    snprintf(tree, sizeof tree, "%s/%ld.tree", every, n);
+    if (err < 0 || dup2(err, STDERR_FILENO) < 0 || nftw(home, copy_one, 16, FTW_PHYS) || chdir(tree))
+        _exit(125);
+    close(err);
+    part_files(offset);
+    unsetenv("PULSE_FAULT_EVERY");                         // for processes that the child starts
+    every = NULL;
+    seen = &of_process;
+    alarm(SECONDS);
+}
+
+/* Whether standard error of a child has a sentence; if so, the file is removed. */
+static bool told(long n)
+{
+    char path[PATH_MAX], line[4096];
+    bool found = false;
+    snprintf(path, sizeof path, "%s/%ld.err", every, n);
+    FILE *f = fopen(path, "r");
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strncmp(line, "pulse-ref: ", 11) == 0 && strlen(line) > 24;
+    if (f)
+        fclose(f);
+    if (found)
+        unlink(path);
+    return found;
+}
+
+static void tell(const char *format, ...)
+{
+    char path[PATH_MAX];
+    va_list rest;
+    snprintf(path, sizeof path, "%s/all", every);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+    va_start(rest, format);
+    if (fd < 0 || vdprintf(fd, format, rest) < 0)
+        _exit(125);
+    va_end(rest);
+    close(fd);
+}
 
 /* Whether this process is the child in which the allocation fails. */
 static bool forked(long n)
 {
     off_t offset[FILES];                                   // of open files, which a child shares
+    char path[PATH_MAX];
     int status = 0;
     inside = true;
-    for (int fd = 3; fd < FILES; fd++)
+    for (int fd = 0; fd < FILES; fd++)
         offset[fd] = lseek(fd, 0, SEEK_CUR);
+    *left = 0;
     const pid_t child = fork();
     if (child == 0) {
-        redirect(n, "out", STDOUT_FILENO);
-        redirect(n, "err", STDERR_FILENO);
-        part_files(offset);
-        every = NULL;
+        part(n, offset);
         inside = false;
         return true;
     }
     if (child < 0 || waitpid(child, &status, 0) != child)
         _exit(125);
-    for (int fd = 3; fd < FILES; fd++)
+    for (int fd = 0; fd < FILES; fd++)
         if (offset[fd] >= 0)
             lseek(fd, offset[fd], SEEK_SET);
-    char path[512];
-    snprintf(path, sizeof path, "%s/%ld.status", every, n);
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    dprintf(fd, "%d\n", WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-    close(fd);
+    tell("%ld %d %d %llx %d\n", n, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), told(n), *left, (int)getpid());
+    snprintf(path, sizeof path, "%s/%ld.tree", every, n);
+    nftw(path, remove_one, 16, FTW_PHYS | FTW_DEPTH);
     inside = false;
     return false;
 }
+
+/* --- The allocations --- */
 
 static bool lost(void)
 {
@@ -189,6 +297,9 @@ sighandler_t signal(int number, sighandler_t handler)
         *count = getenv("PULSE_FAULT_COUNT");
     if (number == SIGXFSZ && (text || path || getenv("PULSE_FAULT_EVERY"))) {
         every = getenv("PULSE_FAULT_EVERY");
+        left = mmap(NULL, sizeof *left, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (left == MAP_FAILED || !getcwd(home, sizeof home))
+            _exit(125);
         at = text ? atol(text) : 0;
         sites = path ? fopen(path, "a") : NULL;
         if (sites)
@@ -203,6 +314,10 @@ sighandler_t signal(int number, sighandler_t handler)
 __attribute__((destructor)) static void end(void)
 {
     begun = false;
+    if (*tree)
+        *left = tree_number();
+    else if (every)
+        tell("end %d %llx\n", (int)getpid(), tree_number());
     if (sites)
         fclose(sites);
 }

@@ -91,6 +91,10 @@ small_words() {
     eval)    line=("$PULSE" eval --config "$from/eval.ini" --model "$from/model" --answers "$into/answers.jsonl") ;;
     ask)     line=("$PULSE" ask --model "$from/model" --json --choices "ann|bob" "who is this ?") ;;
     verify)  line=("$PULSE" verify "$from/suite" "$from/got") ;;
+    tokens)  line=("$PULSE" tokens --model "$from/model" "what is this ?") ;;
+    data)    line=("$PULSE" data --model "$from/model" "$from/world/persons.jsonl") ;;
+    compare) line=("$PULSE" compare "$from/model" "$from/model") ;;
+    trace)   line=("$PULSE" trace --model "$from/model" --batch "$from/model/batch.jsonl" --method npo --out "$into") ;;
     esac
 }
 small_adapter() { small_words "$1" unlearn "$1/adapter" && "${line[@]}" --quiet; }

@@ -7,7 +7,7 @@
 set -u
 build=$(realpath "$1") all=0 wrong=0
 shift
-[ $# != 0 ] || set -- ask verify tokens data compare trace eval train unlearn merge export run
+[ $# != 0 ] || set -- ask verify tokens data compare report trace eval train unlearn merge export run
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C PULSE=$build/pulse-ref
@@ -15,6 +15,10 @@ export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive LC_ALL=C PULSE=$build/pulse-ref
 small_make "$work" && small_adapter "$work" > /dev/null || exit 2
 for c in "$@"; do
     mkdir "$work/alone" "$work/$c" "$work/every"
+    if [ "$c" = report ]; then
+        small_words "$work" run out
+        (cd "$work/alone" && "${line[@]}" --quiet) && cp -r "$work/alone/out" "$work/$c" || exit 2
+    fi
     small_words "$work" "$c" out
     (cd "$work/alone" && "${line[@]}" > stdout 2> "$work/err") || { cat "$work/err"; exit 2; }
     (cd "$work/$c" && PULSE_FAULT_COUNT=$work/count PULSE_FAULT_EVERY=$work/every LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > stdout) &&

@@ -12,6 +12,8 @@
  *            power is cut. Names are kept
  *     names  as power, and every new name below that folder is undone, of a file, of a folder with all that is in it, or of a rename,
  *            whose own folder was not synced afterwards
+ *     int    the group gets SIGINT, as by Ctrl-C, and the call is made
+ *     term   the command's first process alone gets SIGTERM; hup: SIGHUP
  *
  * An N that the command never reaches lets it end; `power` and `names` then cut the power right after its end.
  *
@@ -297,6 +299,10 @@ static int meet(Fault *f, pid_t who)
     const int bytes = f->kind == &kinds[0] || f->kind == &kinds[1];
     if (strcmp(f->action, "kill") == 0 || strcmp(f->action, "power") == 0 || strcmp(f->action, "names") == 0)
         return end_all(f), 0;
+    if (strcmp(f->action, "int") == 0)
+        return kill(-f->root, SIGINT), 1;
+    if (strcmp(f->action, "term") == 0 || strcmp(f->action, "hup") == 0)
+        return kill(f->root, *f->action == 't' ? SIGTERM : SIGHUP), 1;
     if (strcmp(f->action, "fail") == 0 || !bytes || r.rdx < 2 || call == SYS_writev) {
         r.orig_rax = (unsigned long long)-1;
         r.rax = (unsigned long long)-f->kind->error;
@@ -335,13 +341,13 @@ static int watch(Fault *f)
 
 int main(int argc, char **argv)
 {
-    static const char *const actions[] = { "fail", "cut", "kill", "tear", "power", "names" };
+    static const char *const actions[] = { "fail", "cut", "kill", "tear", "power", "names", "int", "term", "hup" };
     Fault f = { .kind = argc > 4 ? kind_find(argv[1]) : NULL, .at = argc > 4 ? atol(argv[2]) : 0, .action = NULL };
     for (size_t k = 0; argc > 4 && k < sizeof actions / sizeof *actions; k++)
         f.action = strcmp(argv[3], actions[k]) == 0 ? actions[k] : f.action;
     if (!f.kind || !f.action) {
-        fputs("fault_call: expected KIND N fail|cut|kill|tear|power|names COMMAND…; the kinds are write read open close fsync rename mkdir "
-              "mmap stat exec\n", stderr);
+        fputs("fault_call: expected KIND N fail|cut|kill|tear|power|names|int|term|hup COMMAND…; the kinds are write read open close fsync "
+              "rename mkdir mmap stat exec\n", stderr);
         return 125;
     }
     if (getenv("PULSE_FAULT_SITES"))

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power
-# there (the names that have not reached the disk kept, and lost) and after the end of the command, and fails the n-th allocation, of small commands, one at a time,
-# for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations of `run` are those of all its processes, and of
-# them, as of `eval`, the first and the last of each place fail; those of `ask` and `verify` are every_alloc.sh's. What must hold
-# after each fault:
+# faults.sh BUILD SECONDS [SEED [MOST [COMMAND…]]]: fails, cuts or kills the n-th system call of each kind, cuts the power there (the
+# names that have not reached the disk kept, and lost) and right after the end of the command, and fails the n-th allocation, of small
+# commands, one at a time, for SECONDS (0: no limit) and at most MOST of them (0: no limit). The allocations are those of all processes of
+# the command, and the first and the last of each place fail; all others are every_alloc.sh's. What must hold after each fault:
 #   the exit code, standard output and all files are those of an undisturbed run;
 #   or it is 2, standard error ends with a sentence, and the command makes the files of an undisturbed run when it is given again;
 #   or the command was killed, and it does so too.
@@ -88,7 +87,7 @@ awk -v x=$((seed % 100000 + 1)) '
             part = first[site[k]] == k ? 1 : last[site[k]] == k ? 2 : 3
             if (site[k] ~ /end$/) { put(1, calls[k], "names"); continue }
             split(calls[k], w, " ")
-            if (part == 3 && w[2] == "alloc" && (w[1] == "run" || w[1] == "eval")) continue
+            if (part == 3 && w[2] == "alloc") continue
             put(part, calls[k], "fail")
             if (w[2] != "alloc") put(part, calls[k], "kill")
             if (w[2] == "write") put(part, calls[k], "tear")

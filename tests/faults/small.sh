@@ -91,6 +91,7 @@ small_words() {
     eval)    line=("$PULSE" eval --config "$from/eval.ini" --model "$from/model" --answers "$into/answers.jsonl") ;;
     ask)     line=("$PULSE" ask --model "$from/model" --json --choices "ann|bob" "who is this ?") ;;
     verify)  line=("$PULSE" verify "$from/suite" "$from/got") ;;
+    report)  line=("$PULSE" report "$into" --world "$from/world") ;;                    # of a run that is there already
     tokens)  line=("$PULSE" tokens --model "$from/model" "what is this ?") ;;
     data)    line=("$PULSE" data --model "$from/model" "$from/world/persons.jsonl") ;;
     compare) line=("$PULSE" compare "$from/model" "$from/model") ;;

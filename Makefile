@@ -105,7 +105,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
+.PHONY: all deps run world findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
@@ -258,6 +258,17 @@ pretrain: $(PULSE) world
 	@for m in base vanilla; do $(PULSE) compare fixtures/models/$$m/model.safetensors out/pretrain/$$m/model.safetensors || exit 1; done
 	@for f in base/model.safetensors base/log.jsonl vanilla/model.safetensors vanilla/log.jsonl; do cmp fixtures/models/$$f out/pretrain/$$f || exit 1; done
 	@echo "base and vanilla: same bytes"
+
+# One base of the evidence for PULSE's findings: its world and models, the registered runs (RUNS names some of them), and its tables.
+BASE = 0
+RUNS =
+findings: $(PULSE)
+	$(MAKE) base K=$(BASE) SEED=$$($(PULSE) evidence seeds | sed -n 's/^$(BASE) //p')
+	@$(PULSE) evidence runs ../../out/bases/$(BASE) | while read -r run words; do \
+	   case " $(RUNS) " in "  " | *" $$run "*) ;; *) continue ;; esac; \
+	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/base-$(BASE)/$$run --set data.world=../../build/bases/$(BASE) \
+	     $$words < /dev/null || exit 1; done
+	$(PULSE) evidence contrasts out/findings/base-$(BASE) --out fixtures/findings/base-$(BASE)
 
 # A wheel of pulse.py and the library without BLAS: build/wheel/pulseref-*.whl (ref/python/make_wheel.py).
 WHEEL = $(BUILD)/wheel

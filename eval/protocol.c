@@ -26,8 +26,7 @@ static int64_t steps_of(double epochs, int64_t epoch)
     return steps > 0 ? steps : 1;
 }
 
-/* The number of one method in the value of a key. In "3 ga_klr=15" it is 15 for ga_klr, and 3 for all others. */
-static bool number_of(const char *key, const char *text, const char *method, double *out, Error *e)
+bool method_number(const char *key, const char *text, const char *method, double *out, Error *e)
 {
     Words w = words_of(text);
     char word[80];
@@ -65,8 +64,8 @@ static bool budget_of(const Plan *p, const Scenario *s, const char *method, Budg
                          s->name, epochs, s->name, steps);
     const char *key = arena_format(p->arena, "%s.%s", *epochs ? "epochs" : "steps", s->name);
     if (!key || *epochs)
-        return key && number_of(key, epochs, method, &out->epochs, e);
-    return number_of(key, *steps ? steps : s->steps, method, &out->steps, e)
+        return key && method_number(key, epochs, method, &out->epochs, e);
+    return method_number(key, *steps ? steps : s->steps, method, &out->steps, e)
         && (out->steps == (double)(int64_t)out->steps || error_set(e, "%s is \"%s\", expected whole numbers", key, steps));
 }
 
@@ -108,7 +107,7 @@ static bool stopping_rule_apply(const Plan *p, Case *c, Error *e)
 {
     Budget b;
     if (c->stopping == STOP_accuracy)
-        return number_of("protocol.stop_within", p->config.stop_within, c->method->name, &c->epochs, e);
+        return method_number("protocol.stop_within", p->config.stop_within, c->method->name, &c->epochs, e);
     if (c->stopping != STOP_budget)
         return measured_by_finetuned(p, c, e);
     if (!budget_of(p, c->scenario, c->method->name, &b, e))

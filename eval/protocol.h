@@ -142,6 +142,8 @@ const char *snapshot_name(int64_t round, int64_t step, char out[64]);
 /* Whether STOP_accuracy measures the accuracy of a request after this step. */
 bool stop_after(const Plan *p, const Case *c, int64_t questions, int64_t step);
 
+/* The number of one method in the value of a key. In "3 ga_klr=15" it is 15 for ga_klr, and 3 for all others. */
+bool method_number(const char *key, const char *text, const char *method, double *out, Error *e);
 /* The settings of a method, which must be one of methods[]. */
 const MethodConfig *method_config(const Plan *p, const Method *m);
 

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Trajectory: what the arms of one base know, step by step: trajectory.csv of a base, and the numbers of its findings, contrasts.csv,
+ * which follow from it and from what was registered.
+ *
+ * Arms, methods, seeds and findings are indices of the Registration. Errors begin with FILE:LINE. */
+#ifndef PULSE_EVAL_EVIDENCE_TRAJECTORY_H
+#define PULSE_EVAL_EVIDENCE_TRAJECTORY_H
+
+#include "eval/evidence/registration.h"
+
+/* A snapshot; step 0 is the model before unlearning. All but the log-odds are accuracies. */
+typedef struct {
+    size_t  arm, method, seed;
+    int64_t step;                        // of all requests together
+    double  matching[2], reporting[2];   // of what is to be forgotten, as pictures and as words
+    double  general, log_odds;           // on reporting questions; log_odds NaN: the model is broken
+} Point;
+
+typedef struct {
+    Point *point;                        // those of one arm, method and seed stand together, in ascending order of steps from 0 on
+    size_t count;
+} Trajectory;
+
+bool trajectory_write(const Trajectory *t, const Registration *r, const char *path, Error *e);
+bool trajectory_read(Trajectory *out, const Registration *r, const char *path, Arena *a, Error *e);
+
+/* The measure of a finding, by one method and with one seed. */
+typedef struct {
+    size_t finding, method, seed;
+    bool   reached;                      // false: an arm never reaches a level, and there is no value
+    double value;
+} Contrast;
+
+typedef struct {
+    Contrast *item;
+    size_t    count;
+} Contrasts;
+
+/* A contrast for each finding, method and seed whose arms are all in the trajectory. */
+bool contrasts_of(Contrasts *out, const Registration *r, const Trajectory *t, Arena *a, Error *e);
+bool contrasts_write(const Contrasts *c, const Registration *r, const char *path, Error *e);
+bool contrasts_read(Contrasts *out, const Registration *r, const char *path, Arena *a, Error *e);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref evidence: what was registered, the runs that it takes, the numbers of a base, and the verdicts of all finished bases. */
+#include "ref/evidence/evidence.h"
+
+#include <string.h>
+#include "eval/evidence/base.h"
+#include "ref/cli/options.h"
+#include "ref/command.h"
+
+/* Makes the tables of a base from its runs. */
+static bool contrasts(const Registration *r, const char *runs, const char *out, const Options *o, Arena *a, Error *e)
+{
+    int64_t base;
+    Trajectory t;
+    if (!base_number(r, out, &base, e))
+        return false;
+    json_t *links = json_object();
+    if (!arms_read(&t, links, r, runs, a, e)) {
+        json_decref(links);
+        return false;
+    }
+    if (!base_write(out, r, base, &t, links, a, e))
+        return false;
+    if (o->json)
+        command_tell(json_pack("{s:I, s:I, s:s}", "base", (json_int_t)base, "snapshots", (json_int_t)t.count, "out", out));
+    else if (!o->quiet)
+        printf("base %lld, %zu snapshots: %s/trajectory.csv, %s/contrasts.csv\n", (long long)base, t.count, out, out);
+    return true;
+}
+
+static bool verdicts(const Registration *r, const char *folder, bool markdown, bool json, Arena *a, Error *e)
+{
+    Verdicts v;
+    return verdicts_read(&v, r, folder, a, e) && tell_verdicts(&v, r, json ? TELL_JSON : markdown ? TELL_MARKDOWN : TELL_TEXT, a, e);
+}
+
+int command_evidence(int argc, char **argv)
+{
+    const char *prereg = "fixtures/configs/prereg.ini", *out = NULL;
+    bool markdown = false;
+    const Option own[] = {
+        { "prereg", "FILE", "What was registered; the default is fixtures/configs/prereg.ini.", .text = &prereg },
+        { "out", "DIR", "The tables of a base are written into this folder, whose name ends with its number: base-3.", .text = &out },
+        { "markdown", NULL, "The verdicts are printed as a table in Markdown.", .flag = &markdown },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 1, 2, &status))
+        return status;
+    const char *what = o.operand[0], *where = o.operands > 1 ? o.operand[1] : NULL;
+    const bool needs_out = strcmp(what, "contrasts") == 0;
+    if (strcmp(what, "seeds") != 0 && strcmp(what, "runs") != 0 && !needs_out && strcmp(what, "verdicts") != 0)
+        return command_fail_text("evidence: there is no \"%s\", expected seeds, runs, contrasts or verdicts", what);
+    if ((strcmp(what, "seeds") == 0) != !where)
+        return command_fail_text("evidence %s: %s", what, where ? "a folder was given, expected none"
+                                                                       : "no folder was given, expected one");
+    if (needs_out != (out != NULL))
+        return command_fail_text("evidence %s: --out was %s, expected it with contrasts alone", what, out ? "given" : "not given");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    Registration *r = arena_alloc(&a, sizeof *r);
+    const bool good = r && registration_read(r, prereg, &a, &e)
+        && (strcmp(what, "seeds") == 0 ? tell_seeds(r, o.json, &e) : strcmp(what, "runs") == 0 ? tell_runs(r, where, o.json, &a, &e)
+            : needs_out ? contrasts(r, where, out, &o, &a, &e) : verdicts(r, where, markdown, o.json, &a, &e));
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

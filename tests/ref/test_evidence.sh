@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref evidence: from the tables of runs to those of a base, and from bases to verdicts.
+. tests/support/tap.sh
+prereg=$tap_folder/prereg.ini runs=$tap_folder/runs findings=$tap_folder/findings
+cat > "$prereg" <<'INI'
+[registration]
+bases          = 2
+seeds          = 1, 2
+methods        = ga, npo
+levels         = 0.6, 0.2
+widest         = 0.12
+snapshot_every = 5
+order          = F2
+[arm E]
+run       = early
+model     = model-E
+scenario  = placed
+trainable = proj+llm
+steps     = 10 npo=12
+matching  = unlearn_matching
+reporting = unlearn_reporting
+[arm one]
+run       = early
+model     = model-E
+scenario  = finetuned
+trainable = proj+llm
+steps     = 10
+matching  = unlearn_matching
+reporting = unlearn_reporting
+[arm five]
+run       = five-1, five-2
+model     = model-E
+scenario  = sequential
+trainable = proj+llm
+steps     = 5, 10
+matching  = unlearn_matching
+reporting = unlearn_reporting
+[finding F2]
+says      = Five requests cost more than one
+measure   = general
+arms      = one, five
+threshold = 0
+delta     = 0.05
+paper     = more
+measured  = next to nothing
+INI
+evidence() { "$PULSE" evidence "$@" --prereg "$prereg"; }
+says() { local part=$1; shift; ends 2 "$@" > "$tap_folder/told" 2> "$tap_folder/wrong" && [ "$(wc -l < "$tap_folder/wrong")" = 1 ] && grep -qF -- "$part" "$tap_folder/wrong" || { cat "$tap_folder/wrong"; return 1; }; }
+
+# rows SCENARIO METHOD ROUND STEP SEED KNOWN GENERAL: rows of one point, in the form of trajectory.csv; the pictures are known by .1 less.
+rows() {
+    local split modality value
+    for split in unlearn_matching unlearn_reporting general_reporting; do
+        for modality in image text both; do
+            value=$6
+            [ $modality != image ] || value=$(awk "BEGIN { print $6 - .1 }")
+            [ $split != general_reporting ] || value=$7
+            echo "$1,$2,proj+llm,$3,1,$4,$split,$modality,accuracy,$value,,,$5"
+        done
+    done
+    echo "$1,$2,proj+llm,$3,1,$4,general_reporting,both,log_odds,1.5,,,$5"
+}
+# table RUN SCENARIO: a run by both methods and seeds, from the lines "METHOD ROUND STEP KNOWN GENERAL" of stdin; those of "none" are before.
+table() {
+    mkdir -p "$runs/$1"
+    [ -f "$runs/$1/results.csv" ] || { echo scenario,method,trainable,round,split,modality,metric,value,count,total,seed > "$runs/$1/results.csv"
+        echo scenario,method,trainable,round,epoch,step,split,modality,metric,value,count,total,seed > "$runs/$1/trajectory.csv"; }
+    while read -r method round step known general; do
+        for seed in 1 2; do
+            if [ "$method" = none ]; then rows "$2" none 0 0 $seed "$known" "$general" | cut -d, -f1-4,7- >> "$runs/$1/results.csv"
+            else rows "$2" "$method" "$round" "$step" $seed "$known" "$general" >> "$runs/$1/trajectory.csv"; fi
+        done
+    done
+    echo '{"entries": [{"version": "0.1.0", "spec": "1", "config": "abc"}, {"results": {}, "link": "0123456789abcdef"}]}' > "$runs/$1/manifest.json"
+}
+both() { for method in ga npo; do sed "s/^m /$method /" "$tap_folder/lines"; done; }
+printf 'none 0 0 1 0.9\n' | tee "$tap_folder/before" | table early placed
+printf 'm 1 5 0.5 0.8\nm 1 10 0.1 0.6\n' > "$tap_folder/lines"
+{ both; echo npo 1 12 0.1 0.5; } | table early placed
+{ cat "$tap_folder/before"; both; } | table early finetuned
+printf 'm 1 1 0.9 0.9\nm 5 1 0.5 0.6\n' > "$tap_folder/lines"; { cat "$tap_folder/before"; both; } | table five-1 sequential
+printf 'm 1 2 0.5 0.6\nm 5 2 0.1 0.2\n' > "$tap_folder/lines"; { cat "$tap_folder/before"; both; } | table five-2 sequential
+
+check "the seeds are those of the definition" [ "$(evidence seeds | tail -n 1)" = "2 $({ cat "$prereg"; printf 'base 2'; } | sha256sum | cut -c 1-16)" ]
+check "each run stands there once" [ "$(evidence runs models | cut -d' ' -f1 | xargs)" = "early five-1 five-2" ]
+check "with the scenarios and the steps of its arms" grep -q -- 'early .*protocol.vanilla=models/model-E .*scenarios=placed,finetuned .*steps.placed=10,npo=12 --set steps.finetuned=10$' <(evidence runs models)
+check "the words are understood by run" "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" $(evidence runs fixtures/models | sed -n 's/^five-1 //p; ' | sed 's#fixtures/models/model-E#../models/vanilla#g')
+check "a base is made of its runs" evidence contrasts "$runs" --out "$findings/base-1"
+check "the points before are those of results.csv" grep -qx 'E,ga,1,0,0.9,1.0,0.9,1.0,0.9,1.5' "$findings/base-1/trajectory.csv"
+check "the snapshots are those of trajectory.csv" grep -qx 'E,npo,2,12,0.0,0.1,0.0,0.1,0.5,1.5' "$findings/base-1/trajectory.csv"
+check "the ends of several runs make one trajectory" [ "$(grep -c '^five,ga,1,' "$findings/base-1/trajectory.csv")" = 3 ]
+check "whose steps are those of all requests" grep -qx 'five,ga,1,10,0.0,0.1,0.0,0.1,0.2,1.5' "$findings/base-1/trajectory.csv"
+# known falls .95, .45, .05; level .6 is reached at .7 of the first way, level .2 at .625 of the second: one .83 and .675, five .69 and .35
+check "the contrast is the one worked by hand" awk -F, '$1 == "F2" && $2 == "ga" && $3 == 1 { ok = $5 == 1 && ($4 - .2325) ^ 2 < 1e-24 } END { exit !ok }' "$findings/base-1/contrasts.csv"
+check "the manifest has the digest of what was registered" grep -q "\"registration\": \"$(sha256sum < "$prereg" | cut -c 1-64)\"" "$findings/base-1/manifest.json"
+check "and the link of each run" [ "$(grep -c '0123456789abcdef' "$findings/base-1/manifest.json")" = 3 ]
+check "one base of two is undecided" grep -qE '^F2 +Undecided: 1 of 2 bases are finished\.' <(evidence verdicts "$findings")
+check "base 0 is made as well" evidence contrasts "$runs" --out "$findings/base-0"
+check "and decides nothing" grep -q 'Undecided: 1 of 2' <(evidence verdicts "$findings")
+check "base 2 is made" evidence contrasts "$runs" --out "$findings/base-2"
+check "two bases decide" grep -q '^F2 *Yes\. Mean and 95 % interval: 0\.233 (0\.233 to 0\.233), p = 0\.5000, 2 bases' <(evidence verdicts "$findings" | tr '\n' ' ' | tr -s ' ')
+check "so do they in JSON" python3 -c 'import json, sys; d = json.load(sys.stdin); f = d["findings"][0]; assert d["finished"] == 2 and f["verdict"] == "yes" and abs(f["mean"] - .2325) < 1e-12 and set(f["methods"]) == {"ga", "npo"}' < <(evidence verdicts "$findings" --json)
+check "and in Markdown" grep -qF '| F2 | Five requests cost more than one | Yes. | 0.233 (0.233 to 0.233), p = 0.5000, 2 bases | more | next to nothing |' <(evidence verdicts "$findings" --markdown)
+
+check "another word is a sentence" says 'there is no "verdict", expected seeds, runs, contrasts or verdicts' evidence verdict "$findings"
+check "a missing folder is a sentence" says 'no folder was given' evidence verdicts
+check "contrasts without --out are a sentence" says '--out was not given' evidence contrasts "$runs"
+check "a folder that is no base is a sentence" says 'expected a name from base-0 to base-2' evidence contrasts "$runs" --out "$findings/third"
+check "a folder without runs is a sentence" says 'there is no run of a registered arm' evidence contrasts "$findings" --out "$findings/base-2"
+echo 'F2,ga,1,0.9,1' >> "$findings/base-2/contrasts.csv"
+check "a table that was changed is a sentence" says 'base-2/contrasts.csv: the SHA-256 of the file is' evidence verdicts "$findings"
+sed -i 's/steps     = 10 npo=12/steps     = 10/' "$prereg"
+check "bases of another registration are a sentence" says 'base-1/manifest.json: the base was made by the registration' evidence verdicts "$findings"
+check "steps that were not registered are a sentence" says 'placed by npo ends with request 1 and step 12, expected the 10 steps' evidence contrasts "$runs" --out "$findings/base-2"
+sed -i '0,/steps     = 10$/s//steps     = 10 npo=12/; s/snapshot_every = 5/snapshot_every = 2/' "$prereg"
+check "snapshots that are not there are a sentence" says 'lacks accuracies at step 2' evidence contrasts "$runs" --out "$findings/base-2"
+rm "$runs/five-2/manifest.json"; sed -i 's/snapshot_every = 2/snapshot_every = 5/' "$prereg"
+check "a run that is not finished is a sentence" says 'five-2/manifest.json: there is no link of the results' evidence contrasts "$runs" --out "$findings/base-2"
+finish

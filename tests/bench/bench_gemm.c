@@ -175,10 +175,10 @@ int main(void)
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++)
         bench_shape(&x, &data, &shapes[k]);
     use_one_thread();
-    bench_attention(&x, &data, 32, 64, 16, 3);
-    bench_attention(&x, &data, 4, 64, 24, 3);
-    bench_attention(&x, &data, 4, 200, 24, 3);
-    bench_attention(&x, &data, 8, 600, 64, 3);
+    bench_attention(&x, &data, 32, 64, 16, 2.2);
+    bench_attention(&x, &data, 4, 64, 24, 2.2);
+    bench_attention(&x, &data, 4, 200, 24, 2.2);
+    bench_attention(&x, &data, 8, 600, 64, 2.2);
     if (x.error.failed)
         fprintf(stderr, "%s\n", x.error.text);
     arena_free(&data);

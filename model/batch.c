@@ -82,3 +82,20 @@ bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows ro
         sample_pack(b, &samples[i], i, rows, c->arch->pictures);
     return true;
 }
+
+void batch_leave_supervised(Batch *b, size_t first, size_t count)
+{
+    size_t left = 0;
+    for (size_t k = 0; k < b->samples; k++) {
+        const bool all = k < first || k >= first + count;
+        const int32_t begin = b->row_offsets[k], end = b->row_offsets[k + 1];
+        b->row_offsets[k] = (int32_t)left;
+        for (int32_t r = begin; r < end; r++)
+            if (all || b->labels[r] >= 0) {
+                b->rows[left] = b->rows[r];
+                b->labels[left++] = b->labels[r];
+            }
+    }
+    b->row_offsets[b->samples] = (int32_t)left;
+    b->row_count = left;
+}

@@ -45,5 +45,7 @@ bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error
 /* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on
  * an empty sample and on an empty batch. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
+/* Of the rows of the samples first … first + count - 1, leaves only those that are supervised. */
+void batch_leave_supervised(Batch *b, size_t first, size_t count);
 
 #endif

@@ -49,36 +49,37 @@ bool unlearn_reads(const Unlearn *u, Role role) { return u->order.count[role] > 
 
 static bool all_rows(const Unlearn *u, Role role) { return method_reads_all_rows(u->needs, &u->request.v, role); }
 
-/* Whether any role of the step looks at all rows; then the logits of all rows are computed. */
-static BatchRows rows_of_roles(const Unlearn *u, Role from, Role to)
+/* Packs the samples of the roles from … to - 1, with the rows that each role looks at. */
+static bool roles_pack(Unlearn *u, const BatchSample *samples, size_t count, Role from, Role to)
 {
+    const Order *o = &u->order;
+    const Tape *t = u->now.tape;
+    BatchRows rows = ROWS_SUPERVISED;
     for (Role r = from; r < to; r++)
-        if (u->order.count[r] && all_rows(u, r))
-            return ROWS_ALL;
-    return ROWS_SUPERVISED;
+        if (o->count[r] && all_rows(u, r))
+            rows = ROWS_ALL;
+    if (t->error->failed || !batch_pack(&u->now.batch, samples, count, rows, &u->model->config, t->arena, t->error))
+        return false;
+    size_t first = 0;
+    for (Role r = from; r < to && rows == ROWS_ALL; first += o->count[r++])
+        if (!all_rows(u, r))
+            batch_leave_supervised(&u->now.batch, first, o->count[r]);
+    return true;
 }
 
-/* The rows of one role: their places in the batch's rows, and the role's own labels and offsets, which start at 0. */
-static int32_t *part_rows(const Batch *b, size_t n, bool all, size_t first, Part *p, Arena *a)
+/* The n samples of a role from sample `first` of a batch on, without their outputs: their labels, offsets and numbers. */
+static bool part_rows(const Batch *b, size_t first, size_t n, Part *p, Arena *a)
 {
-    size_t most = (size_t)(b->row_offsets[first + n] - b->row_offsets[first]);
-    int32_t *rows = arena_array(a, most, sizeof *rows), *labels = arena_array(a, most, sizeof *labels),
-            *offsets = arena_array(a, n + 1, sizeof *offsets);
-    if (!rows || !labels || !offsets)
-        return NULL;
-    *p = (Part){ .labels = labels, .offsets = offsets, .samples = n };
-    for (size_t k = 0; k < n; k++) {
-        offsets[k] = (int32_t)p->rows;
-        for (int32_t r = b->row_offsets[first + k]; r < b->row_offsets[first + k + 1]; r++) {
-            if (b->labels[r] < 0 && !all)
-                continue;
-            p->tokens += b->labels[r] >= 0;
-            labels[p->rows] = b->labels[r];
-            rows[p->rows++] = r;
-        }
-    }
-    offsets[n] = (int32_t)p->rows;
-    return rows;
+    const int32_t *from = b->row_offsets + first;
+    int32_t *offsets = arena_array(a, n + 1, sizeof *offsets);
+    if (!offsets)
+        return false;
+    *p = (Part){ .labels = b->labels + from[0], .offsets = offsets, .samples = n, .rows = (size_t)(from[n] - from[0]) };
+    for (size_t k = 0; k <= n; k++)
+        offsets[k] = from[k] - from[0];
+    for (size_t r = 0; r < p->rows; r++)
+        p->tokens += p->labels[r] >= 0;
+    return true;
 }
 
 /* The samples of a role are `first` and those behind it of a batch, whose outputs (logits or hidden states) are `all`. */
@@ -89,8 +90,7 @@ static void part_make(Unlearn *u, const Batch *b, Node *all, Role role, size_t f
     Part *p = &s->part[role];
     const uint32_t *chosen = u->order.chosen[role];
     const size_t count = u->order.count[role];
-    int32_t *rows = all ? part_rows(b, count, all_rows(u, role), first, p, t->arena) : NULL;
-    if (!rows)
+    if (!all || !part_rows(b, first, count, p, t->arena))
         return;
     p->places = role == ROLE_RANDOM ? NULL : chosen;
     if (p->tokens == 0) {
@@ -98,11 +98,7 @@ static void part_make(Unlearn *u, const Batch *b, Node *all, Role role, size_t f
                   (long long)s->step, role_name(role));
         return;
     }
-    Node *z = all;
-    if (p->rows != b->row_count)
-        z = (size_t)(rows[p->rows - 1] - rows[0]) + 1 == p->rows
-              ? op_slice_rows(t, all, (size_t)rows[0], p->rows)
-              : op_gather_rows(t, all, rows, p->rows);
+    Node *z = p->rows == b->row_count ? all : op_slice_rows(t, all, (size_t)b->row_offsets[first], p->rows);
     Node *ref = NULL;
     if (u->needs & (unsigned)REFERENCE_FORGET << role && z)
         ref = reference_rows(&u->reference, t, role, u->request.role[role].list, chosen, count,
@@ -120,8 +116,7 @@ static void roles_run(Unlearn *u, Params *p, const BatchSample *samples, Role fr
     size_t count = 0, first = 0;
     for (Role r = from; r < to; r++)
         count += u->order.count[r];
-    if (s->tape->error->failed || count == 0
-        || !batch_pack(&s->batch, samples, count, rows_of_roles(u, from, to), &u->model->config, s->tape->arena, s->tape->error))
+    if (count == 0 || !roles_pack(u, samples, count, from, to))
         return;
     s->forward = model_forward(s->tape, p, &s->batch);
     Node *looked = forward_outputs(&u->reference, s->tape, &s->forward, &s->batch);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) on the same samples of
- * the same lengths at the shipped model's size. The two steps alternate; the median of their ratios is printed.
- * Methods with a frozen reference are measured twice: in the first epoch, where the reference is run on each
- * sample, and after it, where its outputs are cached. */
+ * the same lengths at the shipped model's size, and of a step of grad_diff. The steps alternate; the medians of their
+ * ratios are printed. Every method is measured twice: in the first epoch, where a frozen reference is run on each
+ * sample, and after it, where the reference's outputs are cached. Methods whose forget and retain steps take turns
+ * read the samples of one role in a step. Arguments are names of methods; without any, all that have steps are
+ * measured. */
 #include <stdio.h>
+#include <string.h>
 #include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
@@ -14,7 +17,7 @@
 
 enum {
     BATCH = 20,
-    TURNS = 21,
+    TURNS = 11,
     WARM = 2,
     SAMPLES = BATCH * (TURNS + WARM),
     PICTURE_TOKENS = 28,
@@ -24,7 +27,8 @@ enum {
 };
 
 typedef struct {
-    const char *name, *method;           // method NULL: fine-tuning
+    const char *name;
+    const Method *method;                // NULL: fine-tuning
     Trainable trainable;
     Weights weights;
     Lora lora;
@@ -34,27 +38,25 @@ typedef struct {
     double seconds[2 * TURNS];
 } Runner;
 
-static Runner runners[] = {
+enum { ADAPTERS, ALL_WEIGHTS, GRAD_DIFF, RUNNERS_MAX = 64 };
+static Runner runners[RUNNERS_MAX] = {
     { .name = "fine-tuning, adapters", .trainable = TRAIN_PROJ_LLM },
     { .name = "fine-tuning, all weights", .trainable = TRAIN_FULL },
-    { .name = "ga", .method = "ga", .trainable = TRAIN_PROJ_LLM },
-    { .name = "npo", .method = "npo", .trainable = TRAIN_PROJ_LLM },
-    { .name = "ga_klr (forget and retain)", .method = "ga_klr", .trainable = TRAIN_PROJ_LLM },
-    { .name = "grad_diff (forget and retain)", .method = "grad_diff", .trainable = TRAIN_PROJ_LLM },
 };
-enum { RUNNERS = sizeof runners / sizeof *runners };
+static size_t count = GRAD_DIFF;
 
-static int32_t ids[2 * SAMPLES][PICTURE_TOKENS], targets[2 * SAMPLES][PICTURE_TOKENS];
+static int32_t ids[3 * SAMPLES][PICTURE_TOKENS], targets[3 * SAMPLES][PICTURE_TOKENS];
 static float pixels[2 * SAMPLES][PIXELS];
-static BatchSample sample[2 * SAMPLES];           // the first half to forget, the second to retain
+static BatchSample sample[3 * SAMPLES];           // the first third to forget, then those to retain, then other answers to the first
 static Error error;
 static Arena arena;
 
 /* Half pictures, half text, as the loop draws them. */
 static void samples_make(void)
 {
-    for (size_t i = 0; i < 2 * SAMPLES; i++) {
-        Random r = random_for(i, "bench");
+    for (size_t i = 0; i < 3 * SAMPLES; i++) {
+        const size_t question = i % (2 * SAMPLES);
+        Random r = random_for(question, "bench");
         bool picture = i % BATCH < BATCH / 2;
         size_t n = picture ? PICTURE_TOKENS : TEXT_TOKENS;
         for (size_t k = 0; k < n; k++) {
@@ -62,10 +64,10 @@ static void samples_make(void)
             targets[i][k] = -1;
         }
         for (size_t k = n - ANSWER - 1; k + 1 < n; k++)
-            targets[i][k] = ids[i][k + 1];
-        for (size_t k = 0; k < PIXELS; k++)
+            targets[i][k] = ids[i][k + 1] = i == question ? ids[i][k + 1] : (ids[i][k + 1] + 1) % 790;
+        for (size_t k = 0; k < PIXELS && i == question; k++)
             pixels[i][k] = random_normal(r, 1000 + k);
-        sample[i] = (BatchSample){ ids[i], targets[i], n, picture ? pixels[i] : NULL, 0 };
+        sample[i] = (BatchSample){ ids[i], targets[i], n, picture ? pixels[question] : NULL, 0 };
     }
 }
 
@@ -79,7 +81,7 @@ static bool next(void *context, int64_t step, BatchSample **out, size_t *count, 
 
 static bool runner_make(Runner *x)
 {
-    static const SampleList forget = { sample, SAMPLES };
+    static const SampleList forget = { sample, SAMPLES }, other = { sample + 2 * SAMPLES, SAMPLES };
     const LoraConfig lora = { .rank = 16, .alpha = 32 };
     bool adapters = x->trainable != TRAIN_FULL;
     TrainConfig t = { .steps = 10 * TURNS, .accumulate = 1,
@@ -92,8 +94,8 @@ static bool runner_make(Runner *x)
         return false;
     if (!x->method)
         return trainer_make(&x->trainer, &x->model, &t, &arena, &error);
-    RoundsPlan p = { .method = method_find(x->method), .batch = BATCH, .train = t, .merge = true, .reset_optimiser = true, .count = 1,
-                     .forget = &forget, .retain = { sample + SAMPLES, SAMPLES } };
+    RoundsPlan p = { .method = x->method, .batch = BATCH, .train = t, .merge = true, .reset_optimiser = true, .count = 1,
+                     .forget = &forget, .refusal = &other, .alternate = &other, .retain = { sample + SAMPLES, SAMPLES } };
     return hyperparameters_make(&p.v, p.method, NULL, &error) && rounds_make(&x->rounds, &p, &x->model, &x->lora, &arena, &error)
         && round_begin(&x->rounds, &error);
 }
@@ -114,15 +116,33 @@ static double ratio(const Runner *x, const Runner *y, int epoch)
     return median(r, TURNS);
 }
 
-int main(void)
+/* The methods that were asked for, behind grad_diff. */
+static bool methods_add(char **names, size_t n)
+{
+    runners[count++] = (Runner){ .name = "grad_diff", .method = method_find("grad_diff"), .trainable = TRAIN_PROJ_LLM };
+    for (size_t k = 0; k < methods_count; k++) {
+        const Method *m = methods[k];
+        bool asked = n == 0;
+        for (size_t i = 0; i < n; i++)
+            asked |= strcmp(names[i], m->name) == 0;
+        if (asked && m->loss && !(m->needs & NEEDS_BASE) && m != runners[GRAD_DIFF].method && count < RUNNERS_MAX)
+            runners[count++] = (Runner){ .name = m->name, .method = m, .trainable = TRAIN_PROJ_LLM };
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!method_find(names[i]) || !method_find(names[i])->loss)
+            return error_set(&error, "%s is no method with steps, expected one of `pulse-ref list methods`", names[i]);
+    return true;
+}
+
+int main(int n, char **arguments)
 {
     arena = arena_make(&error);
     samples_make();
-    bool good = true;
-    for (size_t i = 0; good && i < RUNNERS; i++)
+    bool good = methods_add(arguments + 1, (size_t)n - 1);
+    for (size_t i = 0; good && i < count; i++)
         good = runner_make(&runners[i]);
     for (int k = -WARM; good && k < 2 * TURNS + WARM; k++)
-        for (size_t i = 0; good && i < RUNNERS; i++) {
+        for (size_t i = 0; good && i < count; i++) {
             double begin = now();
             good = runner_step(&runners[i]);
             int at = k < TURNS ? k : k - WARM;                         // the second epoch begins with steps that are not counted, too
@@ -133,12 +153,14 @@ int main(void)
         fprintf(stderr, "bench_methods: %s\n", error.text);
         return 2;
     }
-    printf("a step of %d samples, %d threads     times a fine-tuning step of adapters    of all weights\n", BATCH, (int)team_size());
-    for (size_t i = 0; i < RUNNERS; i++)
+    printf("a step of %d samples of each role, %d threads, as a multiple of a step of\n", BATCH, (int)team_size());
+    printf("%-44s %12s %12s %12s\n", "", "adapters", "all weights", "grad_diff");
+    for (size_t i = 0; i < count; i++)
         for (int epoch = 0; epoch < 2; epoch++)
-            printf("%-31s %-18s %17.2f %17.2f\n", runners[i].name, epoch ? "after the first" : "in the first epoch",
-                   ratio(&runners[i], &runners[0], epoch), ratio(&runners[i], &runners[1], epoch));
-    for (size_t i = 0; i < RUNNERS; i++) {
+            printf("%-25s %-18s %12.2f %12.2f %12.2f\n", runners[i].name, epoch ? "after the first" : "in the first epoch",
+                   ratio(&runners[i], &runners[ADAPTERS], epoch), ratio(&runners[i], &runners[ALL_WEIGHTS], epoch),
+                   ratio(&runners[i], &runners[GRAD_DIFF], epoch));
+    for (size_t i = 0; i < count; i++) {
         if (runners[i].method)
             rounds_close(&runners[i].rounds);
         else

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What two commands do with the same request is the same: the rounds of unlearn and the requests of a run, with adapters that go on and with
-# adapters that are merged between them.
+# What two commands do with the same request is the same: the rounds of unlearn and the requests of a run, with adapters that go on, with
+# adapters that are merged between them, and with a method whose results are whole models (smfa).
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla
@@ -67,4 +67,33 @@ both_merged() {
 }
 check "and adapters that are merged come to the same model" both_merged
 check "which is another one" eval '! cmp -s second/model.safetensors first/model.safetensors'
+
+# smfa: the steps of a request train adapters, and its end writes whole weights.
+echo 'i do not know' > refusals
+for config in run.ini unlearn.ini; do echo '[unlearn]
+refusals = refusals
+retain_count = 20' >> $config; done
+whole() { "$PULSE" run run.ini --quiet --out "$1" --set protocol.scenarios="$2" --set protocol.methods="$3" "${@:4}"; }
+whole_stage() { echo "$1/stages/$(whole "$@" --plan | awk -v "case=$2/" 'index($NF, case) == 1 { print $1 }')"; }
+check "a run of smfa" whole whole sequential smfa
+end=$(whole_stage whole sequential smfa)
+check "two rounds of smfa by unlearn" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method smfa --out whole-rounds --quiet
+check "come to the model that the run has after its last request" cmp whole-rounds/model.safetensors "$end/round-2-step-2/model.safetensors"
+check "the end of each request is a whole model, and another one" eval 'test -s "$end/round-1-step-2/config.json" &&
+    ! cmp -s "$end/round-1-step-2/model.safetensors" "$end/round-2-step-2/model.safetensors" && [ ! -e "$end/round-2-step-2/adapter_config.json" ]'
+one=(finetuned smfa --set steps.finetuned=2 --set protocol.trajectory=0.05)
+check "a run of one request, which is looked at after each step" whole one "${one[@]}"
+step=$(whole_stage one "${one[@]}")/round-1-step-1
+check "before its end stands an adapter" eval 'test -s "$step/adapter_config.json" && [ ! -e "$step/model.safetensors" ] && test -s "$step/../round-1-step-2/model.safetensors"'
+one[1]=idk
+check "a run of idk" whole idk "${one[@]}"
+check "has the same adapter: the steps of smfa are those of refusal tuning" \
+    cmp "$step/adapter_model.safetensors" "$(whole_stage idk "${one[@]}")/round-1-step-1/adapter_model.safetensors"
+check "and its points are those of the trajectory" eval '[ "$(cut -d, -f2,4,6 one/trajectory.csv | sort -u | grep smfa | paste -sd" ")" = "smfa,1,1 smfa,1,2" ]'
+# What the run says of the retained persons after its last request is what eval says of the last model alone, beside no other file.
+cp -r "$vanilla" last && cp "$end/round-2-step-2/model.safetensors" last/
+grep -E '"entity":"person-5[01]"' world/persons.jsonl | grep '"split":"test"' | grep '"kind":"open"' | sed 's|"image":"|&world/|' > asked.jsonl
+of_run() { sed -nE 's/^sequential,smfa,llm,2,retain,both,probability,([^,]*),.*/\1/p' whole/results.csv; }
+of_eval() { "$PULSE" eval --questions asked.jsonl --model last --quiet --json | tr -d ' \n' | grep -oE '"modality":"both"[^}]*"metric":"probability"[^}]*' | sed -nE 's/.*"value":"([^"]*)".*/\1/p'; }
+check "the answers of the run are those of its last model" eval '[ -n "$(of_run)" ] && diff <(of_run) <(of_eval)'
 finish

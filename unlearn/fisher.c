@@ -4,7 +4,6 @@
 #include <math.h>
 #include "model/training/cross_entropy.h"
 #include "tensor/exact/exact.h"
-#include "tensor/ops.h"
 
 static size_t trainable_in(const Weights *w, size_t k, Weight **out)
 {
@@ -30,11 +29,12 @@ Weight *trainable_at(const Model *m, size_t k)
     return w;
 }
 
-static const Node *node_of(const Params *p, const Weight *w)
+Node *trainable_gradient(const Params *p, const Weight *w)
 {
     const Weights *all = p->model->weights;
-    return w >= all->list && w < all->list + all->count ? p->weights[w - all->list]
-                                                        : p->factors[w - p->model->lora->factors.list];
+    const Node *n = w >= all->list && w < all->list + all->count ? p->weights[w - all->list]
+                                                                 : p->factors[w - p->model->lora->factors.list];
+    return n ? n->grad : NULL;
 }
 
 /* Adds g^2 of one batch to S. */
@@ -45,15 +45,10 @@ static bool batch_add(Model *m, const BatchSample *samples, size_t count, Weight
     Tape t = tape_make(&a, e);
     Batch b;
     Params p = params_make(&t, m);
-    if (!e->failed && batch_pack(&b, samples, count, ROWS_SUPERVISED, &m->config, &a, e)) {
-        Node *z = model_forward(&t, &p, &b).logits;
-        Node *c = constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count);
-        tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z), c, b.labels));
-        tape_backward(&t);
-    }
+    cross_entropy_gradients(&t, &p, &b, samples, count);
     for (size_t k = 0; k < n && !e->failed; k++) {
-        const Node *node = node_of(&p, w[k]);
-        const float *g = node && node->grad ? node->grad->out.f32 : NULL;
+        const Node *grad = trainable_gradient(&p, w[k]);
+        const float *g = grad ? grad->out.f32 : NULL;
         for (size_t i = 0; g && i < shape_size(w[k]->tensor.shape); i++)
             s[k][i] += (double)g[i] * (double)g[i];
     }

@@ -14,6 +14,9 @@
 size_t  trainable_count(const Model *m);
 Weight *trainable_at(const Model *m, size_t k);
 
+/* The gradient of a trainable weight after the walk back; NULL: it is zero. */
+Node   *trainable_gradient(const Params *p, const Weight *w);
+
 /* F of each trainable weight, in `a`. batch 0: each list is one batch. NULL, with a sentence in `e`: no memory, or an F that is not
  * finite. */
 Tensor *fisher_diagonal(Model *m, const SampleList *lists, size_t n_lists, size_t batch, Arena *a, Error *e);

@@ -39,13 +39,13 @@ bool weight_adapted(const Weight *w, const Lora *lora)
     return false;
 }
 
-static bool all_zero(const Lora *l)
+const char *lora_moved(const Lora *l)
 {
-    for (size_t k = 0; k < l->count; k++)
+    for (size_t k = 0; l && k < l->count; k++)
         for (size_t i = 0; i < shape_size(l->pairs[k].b->tensor.shape); i++)
             if (l->pairs[k].b->tensor.f32[i] != 0)
-                return false;
-    return true;
+                return l->pairs[k].module;
+    return NULL;
 }
 
 bool lora_copy(Lora *copy, const Lora *from, Arena *a)
@@ -66,7 +66,7 @@ Model *model_freeze(const Model *m, bool keep_merged, Arena *a, Error *e)
 {
     Model *copy = arena_alloc(a, sizeof *copy);
     Weights *weights = arena_alloc(a, sizeof *weights);
-    Lora *lora = m->lora && !all_zero(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
+    Lora *lora = lora_moved(m->lora) ? arena_alloc(a, sizeof *lora) : NULL;
     if (!copy || !weights || !freeze(weights, m->weights, keep_merged && m->lora ? weight_adapted : NULL, m->lora, a)
         || (lora && !lora_copy(lora, m->lora, a)))
         return error_no_memory(e, "unlearn: no memory for the reference model"), NULL;

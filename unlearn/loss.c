@@ -35,7 +35,37 @@ void plus_optional_ce(Loss *loss, Role role, float weight)
         plus_ce(loss, role, weight);
 }
 
+void plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight)
+{
+    MethodStep *s = loss->step;
+    seed_label(s, p, op_ratio(s->tape, w, weight, (float)p->tokens));
+    plus_value(loss, op_mean_over(s->tape, op_mul(s->tape, w, nll), p->tokens), weight);
+}
+
 /* --- values --- */
+
+Part part_choose(MethodStep *s, const Part *p, const bool *keep)
+{
+    Arena *a = s->tape->arena;
+    int32_t *labels = arena_array(a, p->rows, sizeof *labels), *rows = arena_array(a, p->rows, sizeof *rows),
+            *offsets = arena_zalloc(a, (p->samples + 1) * sizeof *offsets);
+    uint32_t *places = arena_array(a, p->samples, sizeof *places);
+    Part out = { .labels = labels, .offsets = offsets, .places = p->places ? places : NULL };
+    for (size_t i = 0; labels && rows && offsets && places && keep && i < p->samples; i++) {
+        for (int32_t r = p->offsets[i]; r < p->offsets[i + 1]; r++)
+            if (keep[r]) {
+                out.tokens += p->labels[r] >= 0;
+                labels[out.rows] = p->labels[r];
+                rows[out.rows++] = r;
+            }
+        if ((size_t)offsets[out.samples] == out.rows)
+            continue;
+        places[out.samples++] = p->places ? p->places[i] : 0;
+        offsets[out.samples] = (int32_t)out.rows;
+    }
+    out.z = out.rows && p->z ? op_gather_rows(s->tape, p->z, rows, out.rows) : NULL;
+    return out;
+}
 
 Node *token_nll(MethodStep *s, const Part *p, Node *z)
 {

@@ -68,6 +68,10 @@ typedef struct {
     size_t count;
 } SampleList;
 
+/* The samples of a list whose question has a picture, or those whose question has none, in `a`; NULL in it: no memory. Question k is
+ * sample k of `questions`, which is the list itself or, for other answers, the forget list. */
+SampleList samples_by_picture(SampleList list, SampleList questions, bool picture, Arena *a);
+
 /* One request to forget: what a method works on. */
 typedef struct {
     const Hyperparameters *hyper;
@@ -166,8 +170,7 @@ const char *method_needs_text(const Method *m, Arena *a);
 /* All parts of the formula as one sentence, "loss;  gradient. variants. notes", in `a`: what case.json and trace.json say. */
 const char *method_formula(const Method *m, Arena *a);
 
-/* --- The pieces that equations share (loss.c, methods/kl.c, methods/npo_forms.c, methods/token_weighting.c). Weights and
- * coefficients are fp32. ---
+/* --- The pieces that equations share (loss.c and terms/). Weights and coefficients are fp32. ---
  *
  *     Loss loss = { .step = s };
  *     plus_ce(&loss, ROLE_FORGET, -gamma);            // L = -gamma CE(forget) + alpha CE(retain)
@@ -192,6 +195,8 @@ void  plus_npo(Loss *loss, Role role, float weight);                        // w
 void  plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight);
 void  plus_value(Loss *loss, Node *term, float weight);                     // weight term; its gradient is the caller's to seed
 
+/* The rows of a part that `keep` [R] chooses, with the logits of these alone; samples without such a row are left out. */
+Part  part_choose(MethodStep *s, const Part *p, const bool *keep);
 Node *token_nll(MethodStep *s, const Part *p, Node *z);                     // nll of the logits z [R], +0 where there is no label
 Node *sequence_nll(MethodStep *s, const Part *p, Node *z);                  // NLL_i of the logits z [B]
 Node *batch_ce(MethodStep *s, const Part *p, Node *z);                      // CE of the logits z, a scalar

@@ -23,6 +23,16 @@ const Method *method_find(const char *name)
     return NULL;
 }
 
+SampleList samples_by_picture(SampleList list, SampleList questions, bool picture, Arena *a)
+{
+    BatchSample *chosen = arena_array(a, list.count, sizeof *chosen);
+    SampleList out = { chosen, 0 };
+    for (size_t k = 0; chosen && k < list.count; k++)
+        if ((questions.list[k].pixels != NULL) == picture)
+            chosen[out.count++] = list.list[k];
+    return out;
+}
+
 static const struct { const char *method, *keys; } reads[] = {
 #define KEYS(method, keys) { #method, keys },
 #include "unlearn/method_keys.def"

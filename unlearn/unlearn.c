@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 #include "tensor/ops.h"
+#include "unlearn/fisher.h"
 #include "unlearn/order.h"
 #include "unlearn/reference.h"
 
@@ -186,14 +187,9 @@ const char *unlearn_stop(const Unlearn *u)
 
 /* --- the gradients of a step --- */
 
-/* The gradient of a slot's parameter; NULL: it is zero. */
-static Node *gradient_of(const Unlearn *u, const Params *p, const OptimiserSlot *slot)
+static const Weight *weight_of(const OptimiserSlot *slot)
 {
-    const Weight *w = (const Weight *)((const char *)slot->value - offsetof(Weight, tensor));
-    const Weights *all = u->model->weights;
-    const bool base = w >= all->list && w < all->list + all->count;
-    const Node *n = base ? p->weights[w - all->list] : p->factors[w - u->model->lora->factors.list];
-    return n ? n->grad : NULL;
+    return (const Weight *)((const char *)slot->value - offsetof(Weight, tensor));
 }
 
 static bool gradients_by_role(Unlearn *u, Gradients *g)
@@ -205,7 +201,7 @@ static bool gradients_by_role(Unlearn *u, Gradients *g)
         if (!(g->of[r] = arena_array(s->tape->arena, g->count, sizeof *g->of[r])))
             return false;
         for (size_t k = 0; k < g->count; k++)
-            g->of[r][k] = gradient_of(u, s->params[r], &g->slots[k]);
+            g->of[r][k] = trainable_gradient(s->params[r], weight_of(&g->slots[k]));
     }
     return true;
 }
@@ -290,21 +286,12 @@ bool unlearn_check(const UnlearnRequest *r, const Model *m, Error *e)
 
 bool unlearn_split(UnlearnRequest *r, Arena *a)
 {
-    const SampleList all = r->role[ROLE_FORGET];
-    if (!(method_needs(r->method, &r->v) & NEEDS_FORGET_TEXT) || r->role[ROLE_FORGET_TEXT].count)
+    SampleList *text = &r->role[ROLE_FORGET_TEXT], *forget = &r->role[ROLE_FORGET];
+    if (!(method_needs(r->method, &r->v) & NEEDS_FORGET_TEXT) || text->count)
         return true;
-    BatchSample *picture = arena_array(a, all.count, sizeof *picture), *text = arena_array(a, all.count, sizeof *text);
-    size_t pictures = 0, texts = 0;
-    if (!picture || !text)
-        return false;
-    for (size_t k = 0; k < all.count; k++)
-        if (all.list[k].pixels)
-            picture[pictures++] = all.list[k];
-        else
-            text[texts++] = all.list[k];
-    r->role[ROLE_FORGET] = (SampleList){ picture, pictures };
-    r->role[ROLE_FORGET_TEXT] = (SampleList){ text, texts };
-    return true;
+    *text = samples_by_picture(*forget, *forget, false, a);
+    *forget = samples_by_picture(*forget, *forget, true, a);
+    return text->list && forget->list;
 }
 
 static MethodRun run_of(const UnlearnRequest *r, Model *m, Arena *a, Error *e)

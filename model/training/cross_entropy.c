@@ -46,6 +46,18 @@ static Node *cross_entropy_loss(void *context, Tape *t, Params *p, const BatchSa
     return loss;
 }
 
+bool cross_entropy_gradients(Tape *t, Params *p, Batch *b, const BatchSample *samples, size_t count)
+{
+    if (t->error->failed || !batch_pack(b, samples, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
+        return false;
+    Node *z = model_forward(t, p, b).logits;
+    if (z)
+        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z),
+                                            constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
+    tape_backward(t);
+    return !t->error->failed;
+}
+
 Objective cross_entropy_objective(CrossEntropy *ce)
 {
     return (Objective){ ce, cross_entropy_samples, cross_entropy_loss, NULL, NULL };

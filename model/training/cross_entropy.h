@@ -14,6 +14,9 @@ typedef struct {
 /* `ce` must outlive the objective. A step without a supervised token is an error. */
 Objective cross_entropy_objective(CrossEntropy *ce);
 
+/* Packs the samples as one batch, whose gradients of CE are then the `grad` of the nodes of `p`. False: a failure. */
+bool cross_entropy_gradients(Tape *t, Params *p, Batch *b, const BatchSample *samples, size_t count);
+
 /* The number of targets that are not -1; samples without targets have none. */
 size_t supervised_tokens(const BatchSample *samples, size_t count);
 /* An input node [n] called `name` with every value c. NULL: no memory. */

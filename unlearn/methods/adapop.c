@@ -9,46 +9,11 @@
  * s_i is the popularity of a fact. Here it is 28 times the exposures of sample i in pre-training, so that 256 of them
  * come to the lower end; what was learnt in fine-tuning alone has beta_i = 2. The drift delta_k is the mean retain loss
  * of the steps of epoch k without that of the first step. Both are our own choices, as is lambda = 0 at the start. */
-#include "tensor/ops.h"
-#include "unlearn/method.h"
+#include "unlearn/terms/terms.h"
 
 enum { STARTED, LAMBDA, AT_START, SUM, STEPS, EPOCH };          // places of MethodStep.memory
 
-static int64_t exposures_of(const MethodStep *s, const Part *p, size_t i)
-{
-    const int64_t known = s->run && p->places ? s->run->role[ROLE_FORGET].list[p->places[i]].exposures : 0;
-    return known ? known : s->hyper->exposures;
-}
-
 static float clip(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
-
-/* beta_i [B]: a_i = RN(58.7 RN(e^RN(-0.796 RN(log RN(28 exposures))))), cut to 0.05 … 2; 2 without exposures. */
-static Node *exponents(MethodStep *s, const Part *p)
-{
-    Tape *t = s->tape;
-    Tensor popularity = tensor_f32(t->arena, shape_of(1, p->samples)),
-        beta = tensor_f32(t->arena, shape_of(1, p->samples));
-    if (!popularity.f32 || !beta.f32)
-        return NULL;
-    for (size_t i = 0; i < p->samples; i++)
-        popularity.f32[i] = exposures_of(s, p, i) ? 28 * (float)exposures_of(s, p, i) : 1;
-    Node *log_s = op_log(t, tape_input(t, "popularity", popularity));
-    Node *a = op_scale(t, op_exp(t, op_scale(t, log_s, -0.796f)), 58.7f);
-    for (size_t i = 0; a && i < p->samples; i++)
-        beta.f32[i] = clip(a->out.f32[i], 0.05f, 2);
-    return a ? tape_input(t, "beta", beta) : NULL;
-}
-
-/* The value is RN(sum_t RN(w_t nll_t) / N), w_t = RN(e^RN(-beta_i nll_t)), and c_t = RN(weight w_t / N). */
-static void plus_popular_ce(Loss *loss, const Part *p, float weight)
-{
-    MethodStep *s = loss->step;
-    Tape *t = s->tape;
-    Node *beta = exponents(s, p);
-    Node *nll = token_nll(s, p, p->z);
-    Node *w = op_exp(t, op_scale(t, op_mul(t, rows_of_samples(s, p, beta), nll), -1));
-    plus_weighted_ce(loss, p, nll, w, weight);
-}
 
 /* lambda of the present epoch, which the drift of the epoch before has changed. */
 static float lambda_of(MethodStep *s, float ce)
@@ -76,8 +41,7 @@ static Node *adapop_loss(MethodStep *s)
 {
     Loss loss = { .step = s };
     const Part *r = &s->part[ROLE_RETAIN];
-    if (has(s, ROLE_FORGET))
-        plus_popular_ce(&loss, &s->part[ROLE_FORGET], -s->hyper->gamma);
+    plus_popular_ce(&loss, ROLE_FORGET, -s->hyper->gamma);
     Node *ce = has(s, ROLE_RETAIN) ? batch_ce(s, r, r->z) : NULL;
     if (ce) {
         const float alpha = s->hyper->alpha + lambda_of(s, ce->out.f32[0]);
@@ -90,12 +54,12 @@ static Node *adapop_loss(MethodStep *s)
 const Method method_adapop = {
     .name = "adapop", .label = "AdaPop",
     .source = "the authors of DUET, 2026 (2602.19612): weights by popularity, and an adaptive retain weight",
-    .formula = { .loss = "L = -gamma WCE(forget) + RN(alpha + lambda_k) CE(retain), WCE = RN(sum_t RN(w_t nll_t) / N), w_t = e^RN(-beta_i "
-                         "nll_t), beta_i = clip(a_i, 0.05, 2), a_i = RN(58.7 RN(e^RN(-0.796 RN(log s_i)))), s_i = RN(28 exposures), no "
-                         "gradient through w",
+    .formula = { .loss = "L = -gamma WCE(forget) + RN(alpha + lambda_k) CE(retain), WCE = RN(sum_t RN(w_t nll_t) / N), w_t = "
+                         "e^RN(-beta_i nll_t), beta_i = clip(a_i, 0.05, 2), a_i = RN(58.7 RN(e^RN(-0.796 RN(log s_i)))), s_i = RN(28 "
+                         "exposures), no gradient through w",
                  .gradient = "dL/dz = c_t (p - e_y), c_t = -gamma w_t/N on forget, RN(alpha + lambda_k)/N on retain",
-                 .notes = "lambda begins as `lambda`; after epoch k it is clip(RN(lambda + RN(dual_step RN(delta_k - "
-                          "drift_limit))), 0, 5), delta_k = RN(mean of CE(retain) over its steps - CE(retain) of the first "
-                          "step); beta_i = 2 without exposures" },
+                 .notes = "lambda begins as `lambda`; after epoch k it is clip(RN(lambda + RN(dual_step RN(delta_k - drift_limit))), "
+                          "0, 5), delta_k = RN(mean of CE(retain) over its steps - CE(retain) of the first step); beta_i = 2 without "
+                          "exposures" },
     .defaults = "lambda=0 alpha=0.5 dual_step=0.1", .needs = NEEDS_FORGET | NEEDS_RETAIN, .loss = adapop_loss,
 };

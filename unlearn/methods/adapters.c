@@ -20,10 +20,9 @@ const Method method_adapters = {
     .source = "an adapter per request: LUMoE (MLUBench 2025) without its external router",
     .formula = { .loss = "L = gamma CE(refusals to the forget questions) + alpha CE(retain)",
                  .gradient = "dL/dz = c (p - e_y), c = gamma/N on refusals, alpha/N on retain",
-                 .notes = "Each round trains adapters of its own beside the weights of the first round. "
-                          "unlearn.merge = yes: those of all "
-                          "rounds are merged in the end. unlearn.merge = no: each is used alone, as a router would "
-                          "that knows the request" },
+                 .notes = "Each round trains adapters of its own beside the weights of the first round. unlearn.merge = yes: those of "
+                          "all rounds are merged in the end. unlearn.merge = no: each is used alone, as a router would that knows the "
+                          "request" },
     .needs = NEEDS_REFUSAL | NEEDS_RETAIN | RETAIN_IF_ALPHA | NEEDS_EARLIER | ADAPTER_EACH,
     .loss = adapters_loss,
 };

@@ -15,9 +15,7 @@
 #include "unlearn/methods/cmju.h"
 
 #include <stdio.h>
-#include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
-#include "unlearn/methods/neurons/pruning.h"
 
 #define EPS 1e-8f
 enum { LEAST_GROUP = 5 };
@@ -43,100 +41,9 @@ static const char *cmju_stop(const Hyperparameters *hyper, const float memory[ME
                                           : NULL;
 }
 
-/* --- the groups --- */
-
-static double largest(const double *x, size_t n)
-{
-    double most = 0;
-    for (size_t k = 0; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    return most + 1e-12;
-}
-
-bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group,
-                    Arena *a)
-{
-    double *both = arena_array(a, n, sizeof *both), most_t = largest(text, n), most_m = largest(picture, n);
-    uint32_t *order = arena_array(a, n, sizeof *order);
-    if (!both || !order)
-        return false;
-    for (size_t k = 0; k < n; k++) {
-        both[k] = text[k] / most_t + picture[k] / most_m;
-        group[k] = CMJU_FROZEN;
-    }
-    if (!manu_rank(both, n, order, a))
-        return false;
-    const size_t salient = (size_t)((double)n * share);
-    for (size_t i = 0; i < (salient ? salient : 1) && i < n; i++) {
-        const size_t k = order[i];
-        const double s_t = text[k] / most_t, s_m = picture[k] / most_m, r = s_t / (s_t + s_m + 1e-12);
-        group[k] = r > 0.5 + margin ? CMJU_TEXT : r < 0.5 - margin ? CMJU_PICTURE : CMJU_SHARED;
-    }
-    return true;
-}
-
-/* Adds the mean square of each tensor's gradient of CE on one sample, over the number of samples. */
-static bool add_saliency(const MethodRun *run, const BatchSample *sample, size_t samples, double *saliency)
-{
-    Arena a = arena_make(run->error);
-    Tape t = tape_make(&a, run->error);
-    const Model *m = run->model;
-    Batch b;
-    Params p = params_make(&t, m);
-    Node *z = NULL;
-    if (!run->error->failed && batch_pack(&b, sample, 1, ROWS_SUPERVISED, &m->config, &a, run->error)
-        && (z = model_forward(&t, &p, &b).logits))
-        tape_seed(&t, z, op_logit_grad_label(&t, op_softmax(&t, z),
-                                             constant_rows(&t, "c", b.row_count, 1 / (float)b.row_count), b.labels));
-    tape_backward(&t);
-    const Weights *lists[] = { m->weights, m->lora ? &m->lora->factors : NULL };
-    Node *const *nodes[] = { p.weights, p.factors };
-    size_t slot = 0;
-    for (int l = 0; l < 2 && !run->error->failed; l++)
-        for (size_t k = 0; lists[l] && k < lists[l]->count; k++) {
-            if (!lists[l]->list[k].trainable)
-                continue;
-            const Node *g = nodes[l][k] ? nodes[l][k]->grad : NULL;
-            const size_t n = g ? shape_size(g->out.shape) : 0;
-            double sum = 0;
-            for (size_t i = 0; i < n; i++)
-                sum += (double)g->out.f32[i] * (double)g->out.f32[i];
-            saliency[slot++] += n ? sum / (double)n / (double)samples : 0;
-        }
-    arena_free(&a);
-    return !run->error->failed;
-}
-
-static size_t trainables(const Model *m)
-{
-    const Weights *lists[] = { m->weights, m->lora ? &m->lora->factors : NULL };
-    size_t n = 0;
-    for (int l = 0; l < 2; l++)
-        for (size_t k = 0; lists[l] && k < lists[l]->count; k++)
-            n += lists[l]->list[k].trainable;
-    return n;
-}
-
 static bool cmju_begin(const MethodRun *run, void **state)
 {
-    static const Role roles[] = { ROLE_FORGET_TEXT, ROLE_FORGET };
-    Cmju *c = arena_zalloc(run->arena, sizeof *c);
-    double *saliency[2];
-    if (!c)
-        return false;
-    c->count = trainables(run->model);
-    c->group = arena_array(run->arena, c->count, sizeof *c->group);
-    for (int k = 0; k < 2; k++) {
-        const SampleList *list = &run->role[roles[k]];
-        saliency[k] = arena_zalloc(run->arena, c->count * sizeof *saliency[k]);
-        for (size_t i = 0; i < list->count; i++)
-            if (!saliency[k] || !add_saliency(run, &list->list[i], list->count, saliency[k]))
-                return false;
-    }
-    *state = c;
-    return c->group && saliency[0] && saliency[1]
-        && cmju_partition(saliency[0], saliency[1], c->count, (double)run->hyper->salient_share,
-                          (double)run->hyper->share_margin, c->group, run->arena);
+    return (*state = cmju_groups(run)) != NULL;
 }
 
 /* --- the gradients --- */
@@ -211,18 +118,14 @@ static bool cmju_gradients(MethodStep *s, const Gradients *g)
 
 const Method method_cmju = {
     .name = "cmju", .label = "CMJU", .source = "CMJU, cross-modal joint unlearning (public code of 2026)",
-    .formula = { .loss = "a forget step: L = -CE(forget, pictures) - CE(forget, text); a retain step: L = alpha "
-                         "CE(retain)",
-                 .gradient = "dL/dz = c (p - e_y), c = -1/N on forget, alpha/N on retain; the gradients of weights "
-                             "are those of salient tensors "
-                             "alone, in a forget step g = c RN(g_t + q g_m), q = RN(RN(|g_t| + 1e-8) / RN(|g_m| + "
-                             "1e-8)), c = shared_weight "
-                             "where text and pictures share the tensor, else 1",
-                 .notes = "The tensors of text alone and those of pictures alone, where each are at least five, are "
-                          "then scaled by max(0.1, 1 + "
-                          "balance (t/n - 1)), n the norm of the group and t the mean of both norms. "
-                          "unlearn/methods/cmju.h states the groups. "
-                          "The request ends after a step whose CE(retain) exceeds stop_retain" },
+    .formula = { .loss = "a forget step: L = -CE(forget, pictures) - CE(forget, text); a retain step: L = alpha CE(retain)",
+                 .gradient = "dL/dz = c (p - e_y), c = -1/N on forget, alpha/N on retain; the gradients of weights are those of "
+                             "salient tensors alone, in a forget step g = c RN(g_t + q g_m), q = RN(RN(|g_t| + 1e-8) / RN(|g_m| + "
+                             "1e-8)), c = shared_weight where text and pictures share the tensor, else 1",
+                 .notes = "The tensors of text alone and those of pictures alone, where each are at least five, are then scaled by "
+                          "max(0.1, 1 + balance (t/n - 1)), n the norm of the group and t the mean of both norms. "
+                          "unlearn/methods/cmju.h states the groups. The request ends after a step whose CE(retain) exceeds "
+                          "stop_retain" },
     .defaults = "schedule=interleaved retain_steps=4",
     .needs = NEEDS_FORGET | NEEDS_FORGET_TEXT | NEEDS_RETAIN | GRADIENTS_APART, .begin = cmju_begin, .loss = cmju_loss,
     .gradients = cmju_gradients, .stop = cmju_stop,

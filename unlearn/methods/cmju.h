@@ -21,6 +21,9 @@ typedef struct {
  * else shared. `a` is scratch memory; false where there is none. */
 bool cmju_partition(const double *text, const double *picture, size_t n, double share, double margin, CmjuGroup *group,
                     Arena *a);
+/* The groups of the trained tensors of a request, by the mean square of each tensor's gradient of CE, as a mean over the
+ * forget samples without a picture and over those with one. NULL: a failure. */
+Cmju *cmju_groups(const MethodRun *run);
 /* The gradients of a forget step: g->sum from g->of[ROLE_FORGET] (pictures) and g->of[ROLE_FORGET_TEXT], as cmju.c
  * says. */
 bool cmju_forget(MethodStep *s, const Gradients *g, const Cmju *c);

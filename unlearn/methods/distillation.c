@@ -9,50 +9,18 @@
  * here they are left out. Its ce_u leaves the first token of an answer alone (skip_first = yes). */
 #include <math.h>
 #include "tensor/ops.h"
-#include "unlearn/method.h"
+#include "unlearn/terms/terms.h"
 
-/* [R, V]: `value` at the label of each row, 0 elsewhere. */
-static Node *at_labels(MethodStep *s, const Part *p, const char *name, float value)
-{
-    size_t v = p->z ? shape_cols(p->z->out.shape) : 0;
-    Tensor x = v ? tensor_zeros(s->tape->arena, shape_of(2, p->rows, v)) : (Tensor){ .data = NULL };
-    if (!x.data)
-        return NULL;
-    for (size_t r = 0; r < p->rows; r++)
-        if (p->labels[r] >= 0 && value != 0)
-            x.f32[r * v + (size_t)p->labels[r]] = value;
-    return tape_input(s->tape, name, x);
-}
-
-/* The value is RN(sum_t RN(sum_v q_v (0 - log p_v)) / N), and dz = RN(weight/N) (p - q). */
-static void plus_ce_with(Loss *loss, const Part *p, Node *q, float weight)
-{
-    MethodStep *s = loss->step;
-    seed_target(s, p, q, weight / (float)p->tokens);
-    Node *log_p = op_log_softmax(s->tape, p->z);
-    Node *ce = op_kl(s->tape, q, at_labels(s, p, "zero", 0), log_p);
-    plus_value(loss, op_mean_over(s->tape, ce, p->tokens), weight);
-}
-
-/* The rows of the part without the first row of each sample, or the part itself where that leaves no row. */
+/* The part without the first row of each sample, or the part itself where that leaves no row. */
 static Part without_first(MethodStep *s, const Part *p)
 {
-    Tape *t = s->tape;
-    Part rest = *p;
-    int32_t *rows = arena_array(t->arena, p->rows, sizeof *rows), *labels = arena_array(t->arena, p->rows, sizeof *labels);
-    if (!rows || !labels || p->rows == p->samples)
-        return rest;
-    rest.rows = 0;
+    bool *keep = arena_array(s->tape->arena, p->rows, sizeof *keep);
+    if (!keep || p->rows == p->samples)
+        return *p;
     for (size_t i = 0; i < p->samples; i++)
-        for (int32_t r = p->offsets[i] + 1; r < p->offsets[i + 1]; r++) {
-            rows[rest.rows] = r;
-            labels[rest.rows++] = p->labels[r];
-        }
-    rest.tokens = rest.rows;
-    rest.labels = labels;
-    rest.offsets = NULL;
-    rest.z = op_gather_rows(t, p->z, rows, rest.rows);
-    return rest;
+        for (int32_t r = p->offsets[i]; r < p->offsets[i + 1]; r++)
+            keep[r] = r > p->offsets[i];
+    return part_choose(s, p, keep);
 }
 
 static Node *undial_loss(MethodStep *s)
@@ -61,7 +29,7 @@ static Node *undial_loss(MethodStep *s)
     const Part *f = &s->part[ROLE_FORGET];
     if (has(s, ROLE_FORGET)) {
         Node *lowered = op_axpy(s->tape, f->z_ref, at_labels(s, f, "label", 1), -s->hyper->beta);
-        plus_ce_with(&loss, f, op_softmax(s->tape, lowered), s->hyper->gamma);
+        plus_target_ce(&loss, f, op_softmax(s->tape, lowered), s->hyper->gamma);
     }
     plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
     return loss.sum;
@@ -75,7 +43,7 @@ static Node *ce_u_loss(MethodStep *s)
     if (has(s, ROLE_FORGET) && !s->tape->error->failed) {
         Part f = s->hyper->skip_first ? without_first(s, all) : *all;
         Node *others = op_add(s->tape, f.z, at_labels(s, &f, "label", -INFINITY));
-        plus_ce_with(&loss, &f, op_softmax(s->tape, others), s->hyper->gamma);
+        plus_target_ce(&loss, &f, op_softmax(s->tape, others), s->hyper->gamma);
     }
     plus_optional_ce(&loss, ROLE_RETAIN, s->hyper->alpha);
     return loss.sum;

@@ -32,17 +32,13 @@ static const char *llmu_stop(const Hyperparameters *hyper, const float memory[ME
 
 const Method method_llmu = {
     .name = "llmu", .label = "LLMU",
-    .source = "Yao et al. 2023 (LLMU), with the weights of its public code; CLEAR (answers = refusal, kl_direction = "
-              "reverse)",
-    .formula = { .loss = "L = -gamma CE(forget) + alpha CE(random answers) + lambda KL(retain), KL rounded as that "
-                         "of kl_min",
-                 .gradient = "dL/dz = c (p - e_y), c = -gamma/N, on forget, c = alpha/N, on random answers, c (p - "
-                             "p_ref), c = lambda/M, on "
-                             "retain",
+    .source = "Yao et al. 2023 (LLMU), with the weights of its public code; CLEAR (answers = refusal, kl_direction = reverse)",
+    .formula = { .loss = "L = -gamma CE(forget) + alpha CE(random answers) + lambda KL(retain), KL rounded as that of kl_min",
+                 .gradient = "dL/dz = c (p - e_y), c = -gamma/N, on forget, c = alpha/N, on random answers, c (p - p_ref), c = "
+                             "lambda/M, on retain",
                  .variants = "answers = refusal: refusals in place of random answers",
-                 .notes = "random_answers answers of retain samples to each forget question, drawn from seed + step. "
-                          "It ends where CE(forget) "
-                          "of a step is above stop_loss" },
+                 .notes = "random_answers answers of retain samples to each forget question, drawn from seed + step. It ends where "
+                          "CE(forget) of a step is above stop_loss" },
     .defaults = "gamma=0.5 kl_norm=all_positions",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | NEEDS_RANDOM | RANDOM_OR_REFUSAL | REFERENCE_RETAIN,
     .loss = llmu_loss, .stop = llmu_stop,

@@ -21,26 +21,14 @@ static Node *mmunlearner_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* --- the mask --- */
-
-/* The samples of a list with a picture, or without. */
-static SampleList half(const SampleList *from, bool picture, Arena *a)
-{
-    BatchSample *list = arena_array(a, from->count, sizeof *list);
-    size_t n = 0;
-    for (size_t k = 0; list && k < from->count; k++)
-        if ((from->list[k].pixels != NULL) == picture)
-            list[n++] = from->list[k];
-    return (SampleList){ list, n };
-}
-
 /* The state is a list of flags for each slot: whether its element moves under the forget term. */
 static bool mmunlearner_begin(const MethodRun *run, void **state)
 {
     Arena *a = run->arena;
     const size_t n = trainable_count(run->model), batch = run->hyper->fisher == FISHER_SAMPLE ? 1 : run->batch;
-    const SampleList preserved[] = { half(&run->role[ROLE_RETAIN], true, a), half(&run->role[ROLE_RETAIN], false, a),
-                                     run->role[ROLE_FORGET_TEXT] };
+    const SampleList retain = run->role[ROLE_RETAIN],
+        preserved[] = { samples_by_picture(retain, retain, true, a), samples_by_picture(retain, retain, false, a),
+                        run->role[ROLE_FORGET_TEXT] };
     int32_t **keep = arena_array(a, n, sizeof *keep);
     const Tensor *f = keep ? fisher_diagonal(run->model, &run->role[ROLE_FORGET], 1, batch, a, run->error) : NULL;
     const Tensor *p = f ? fisher_diagonal(run->model, preserved, 3, batch, a, run->error) : NULL;
@@ -81,19 +69,14 @@ const Method method_mmunlearner = {
     .name = "mmunlearner", .label = "MMUnlearner",
     .source = "Huo et al. 2025 (MMUnlearner), as in its public code; Open-MMUnlearning (schedule = joint)",
     .formula = { .loss = "L = -gamma CE(forget samples with a picture) + alpha CE(retain)",
-                 .gradient = "dL/dz = c (p - e_y), c = -gamma/N on forget, alpha/N on retain; dL/dw of the forget "
-                             "term is multiplied by "
-                             "m = [(F_f + 1e-15)/(F_p + 1e-15) >= threshold], of real numbers: after clipping in a "
-                             "forget step, before "
-                             "the retain gradient is added in a joint step",
-                 .variants = "fisher = sample: F is of single samples; fisher_eps = below: 1e-15 stands in the "
-                             "denominator alone",
-                 .notes = "F is the mean of the squared gradients of CE over batches: F_f of the forget samples with "
-                          "a picture, F_p of the "
-                          "retain samples with one, those without, and the forget samples without, which are "
-                          "preserved by design. "
-                          "With LoRA at B = 0 both F of A are 0, so all of A is selected where threshold <= 1, and "
-                          "nothing of it above" },
+                 .gradient = "dL/dz = c (p - e_y), c = -gamma/N on forget, alpha/N on retain; dL/dw of the forget term is multiplied "
+                             "by m = [(F_f + 1e-15)/(F_p + 1e-15) >= threshold], of real numbers: after clipping in a forget step, "
+                             "before the retain gradient is added in a joint step",
+                 .variants = "fisher = sample: F is of single samples; fisher_eps = below: 1e-15 stands in the denominator alone",
+                 .notes = "F is the mean of the squared gradients of CE over batches: F_f of the forget samples with a picture, F_p "
+                          "of the retain samples with one, those without, and the forget samples without, which are preserved by "
+                          "design. With LoRA at B = 0 both F of A are 0, so all of A is selected where threshold <= 1, and nothing of "
+                          "it above" },
     .defaults = "schedule=interleaved",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | NEEDS_FORGET_TEXT | TEXT_ASIDE | GRADIENTS_APART,
     .loss = mmunlearner_loss, .begin = mmunlearner_begin, .gradients = mmunlearner_gradients,

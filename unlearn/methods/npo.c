@@ -35,6 +35,7 @@ static Node *npo_kl_loss(MethodStep *s)
 #define NPO_CHAIN "NPO = k m, m = mean_i log sigmoid(u_i), k = RN(-2/beta), u_i = beta d_i, d_i = NLL_i - NLL_ref_i"
 #define NPO_FORMS "npo_ratio = batch_mean: one d = CE - CE_ref, c = -2 gamma w/N for all rows; " \
                   "raw_logits: d_rv = z_ref - z, mean over all R V, dL/dz = 2 gamma w/RN(R V)"
+#define NPO_GRADIENT "dL/dz = c_i (p - e_y), c_i = -2 gamma w_i/B, w_i = sigmoid(-u_i), on forget, "
 
 const Method method_npo = {
     .name = "npo", .label = "NPO",
@@ -47,16 +48,13 @@ const Method method_npo = {
 const Method method_npo_gd = {
     .name = "npo_gd", .label = "NPO+GD", .source = "Zhang et al. 2024 (NPO + retain loss); what open-unlearning calls NPO",
     .formula = { .loss = "L = gamma NPO(forget) + alpha CE(retain), " NPO_CHAIN,
-                 .gradient = "dL/dz = c_i (p - e_y), c_i = -2 gamma w_i/B, w_i = sigmoid(-u_i), on forget, c = alpha/N on retain",
-                 .variants = NPO_FORMS },
+                 .gradient = NPO_GRADIENT "c = alpha/N on retain", .variants = NPO_FORMS },
     .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_FORGET, .by_sequence = true, .loss = npo_gd_loss,
 };
 
 const Method method_npo_kl = {
     .name = "npo_kl", .label = "NPO+KL", .source = "Zhang et al. 2024 (NPO + KL on the retain set); open-unlearning",
     .formula = { .loss = "L = gamma NPO(forget) + lambda KL(retain), " NPO_CHAIN ", KL as in ga_klr",
-                 .gradient = "dL/dz = c_i (p - e_y), c_i = -2 gamma w_i/B, w_i = sigmoid(-u_i), on forget, "
-                             "c (p - p_ref), c = lambda/M, on retain",
-                 .variants = NPO_FORMS },
+                 .gradient = NPO_GRADIENT "c (p - p_ref), c = lambda/M, on retain", .variants = NPO_FORMS },
     .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_FORGET | REFERENCE_RETAIN, .by_sequence = true, .loss = npo_kl_loss,
 };

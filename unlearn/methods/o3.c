@@ -8,20 +8,13 @@
  * paper chooses among adapters by a detector of the input when it answers; here they are merged (unlearn.merge =
  * yes). */
 #include "tensor/ops.h"
-#include "unlearn/method.h"
+#include "unlearn/trained.h"
 
 static bool o3_begin(const MethodRun *run, void **state)
 {
-    const Lora *l = run->model->lora;
     *state = NULL;
-    if (!l)
-        return error_set(run->error, "o3: the model has no adapters, expected train.trainable = llm or proj+llm");
-    for (size_t k = 0; k < l->count; k++)
-        for (size_t i = 0; i < shape_size(l->pairs[k].b->tensor.shape); i++)
-            if (l->pairs[k].b->tensor.f32[i] != 0)
-                return error_set(run->error, "o3: the adapter of %s is not zero, expected fresh adapters "
-                                             "(unlearn.merge = yes)", l->pairs[k].module);
-    return true;
+    return run->model->lora ? adapters_fresh(run, "o3")
+                            : error_set(run->error, "o3: the model has no adapters, expected train.trainable = llm or proj+llm");
 }
 
 /* |A_j A^T|^2 = RN(sum P^2), P = RN(A A_j^T);  dA = RN(2 weight RN(P A_j)). */
@@ -50,13 +43,11 @@ static Node *o3_loss(MethodStep *s)
 
 const Method method_o3 = {
     .name = "o3", .label = "O3", .source = "Gao et al. 2024 (O3), without its detector of the input",
-    .formula = { .loss = "L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2 over the adapters j of the rounds "
-                         "before and all maps",
-                 .gradient = "dL/dz = c (p - e_y), c = gamma/N; dL/dA = sum_j RN(2 lambda RN(P_j A_j)), P_j = RN(A "
-                             "A_j^T)",
-                 .notes = "The terms are added round by round, in each map by map. Adapters are merged between "
-                          "rounds, and nothing chooses "
-                          "among them. Random answers are those of retain samples, drawn from seed + step" },
+    .formula = { .loss = "L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2 over the adapters j of the rounds before and all "
+                         "maps",
+                 .gradient = "dL/dz = c (p - e_y), c = gamma/N; dL/dA = sum_j RN(2 lambda RN(P_j A_j)), P_j = RN(A A_j^T)",
+                 .notes = "The terms are added round by round, in each map by map. Adapters are merged between rounds, and nothing "
+                          "chooses among them. Random answers are those of retain samples, drawn from seed + step" },
     .defaults = "lambda=0.1",
     .needs = NEEDS_RETAIN | RETAIN_ASIDE | NEEDS_RANDOM | NEEDS_EARLIER, .begin = o3_begin, .loss = o3_loss,
 };

@@ -8,7 +8,7 @@
  * adapters that started at B = 0 the same walk is B = -strength B. */
 #include <string.h>
 #include "tensor/ops.h"
-#include "unlearn/method.h"
+#include "unlearn/trained.h"
 
 static Node *task_vector_loss(MethodStep *s)
 {
@@ -17,68 +17,34 @@ static Node *task_vector_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* The state is a Tensor for each weight of the list: a copy of w_0 where the weight is trainable, else without data. */
 static bool task_vector_begin(const MethodRun *run, void **state)
 {
-    const Model *m = run->model;
-    const Weights *w = m->weights;
-    Arena *a = run->arena;
-    Error *e = run->error;
-    Tensor *before = arena_zalloc(a, w->count * sizeof *before);
-    for (size_t k = 0; before && k < w->count; k++) {
-        if (!w->list[k].trainable)
-            continue;
-        before[k] = tensor_f32(a, w->list[k].tensor.shape);
-        if (!before[k].f32)
-            return error_no_memory(e, "task_vector: no memory for the weights before");
-        memcpy(before[k].f32, w->list[k].tensor.f32, tensor_bytes(before[k]));
-    }
-    for (size_t k = 0; m->lora && k < m->lora->count; k++)
-        for (size_t i = 0; i < shape_size(m->lora->pairs[k].b->tensor.shape); i++)
-            if (m->lora->pairs[k].b->tensor.f32[i] != 0)
-                return error_set(e, "task_vector: the adapter of %s is not zero, expected fresh adapters (unlearn.merge = yes)",
-                                 m->lora->pairs[k].module);
-    *state = before;
-    return before != NULL;
+    return (*state = trained_make(run, "task_vector")) != NULL;
 }
 
-/* Copies a value that was computed into the weight `name`. */
-static bool put(Tensor *to, const Node *value, const char *name, Error *e)
-{
-    if (!value)
-        return false;
-    if (!tensor_finite(value->out))
-        return error_set(e, "task_vector: %s is not finite after the subtraction, expected a smaller unlearn.strength or learning "
-                            "rate",
-                         name);
-    memcpy(to->f32, value->out.f32, tensor_bytes(*to));
-    return true;
-}
-
-/* w = RN(w_0 - strength RN(w - w_0)) for whole weights, B = RN(-strength B) for adapters. */
+/* w = RN(w_0 - strength RN(w - w_0)) for whole weights, B = RN(-strength B) for adapters, whose A stays. */
 static bool task_vector_finish(const MethodRun *run, void *state)
 {
-    const Tensor *before = state;
-    Model *m = run->model;
+    const Trained *all = state;
     Error *e = run->error;
     Arena a = arena_make(e);
     Tape t = tape_make(&a, e);
     t.no_grad = true;
-    bool good = !e->failed;
-    for (size_t k = 0; good && k < m->weights->count; k++, tape_reset(&t)) {
-        Tensor *w = &m->weights->list[k].tensor;
-        if (!before[k].f32)
+    for (size_t k = 0; k < all->count && !e->failed; k++, tape_reset(&t)) {
+        Weight *w = all->weight[k];
+        Node *now = tape_input(&t, "after", w->tensor), *old = tape_input(&t, "before", all->before[k]);
+        const bool whole = k < all->weights, first = (k - all->weights) % 2 == 0;
+        if (!whole && first)
             continue;
-        Node *old = tape_input(&t, "before", before[k]);
-        Node *change = op_sub(&t, tape_input(&t, "after", *w), old);
-        good = put(w, op_axpy(&t, old, change, -run->hyper->strength), m->weights->list[k].name, e);
-    }
-    for (size_t k = 0; good && m->lora && k < m->lora->count; k++, tape_reset(&t)) {
-        Tensor *b = &m->lora->pairs[k].b->tensor;
-        good = put(b, op_scale(&t, tape_input(&t, "b", *b), -run->hyper->strength), m->lora->pairs[k].module, e);
+        Node *value = whole ? op_axpy(&t, old, op_sub(&t, now, old), -run->hyper->strength) : op_scale(&t, now, -run->hyper->strength);
+        if (value && !tensor_finite(value->out))
+            error_set(e, "task_vector: %s is not finite after the subtraction, expected a smaller unlearn.strength or learning rate",
+                      w->name);
+        else if (value)
+            memcpy(w->tensor.f32, value->out.f32, tensor_bytes(w->tensor));
     }
     arena_free(&a);
-    return good && !e->failed;
+    return !e->failed;
 }
 
 const Method method_task_vector = {

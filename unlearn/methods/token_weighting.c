@@ -25,13 +25,6 @@ static Node *power_of_rest(MethodStep *s, const Part *p, Node *nll, float b)
     return op_exp(t, op_scale(t, op_log(t, rest), b));
 }
 
-void plus_weighted_ce(Loss *loss, const Part *p, Node *nll, Node *w, float weight)
-{
-    MethodStep *s = loss->step;
-    seed_label(s, p, op_ratio(s->tape, w, weight, (float)p->tokens));
-    plus_value(loss, op_mean_over(s->tape, op_mul(s->tape, w, nll), p->tokens), weight);
-}
-
 static Node *wga_loss(MethodStep *s)
 {
     Loss loss = { .step = s };

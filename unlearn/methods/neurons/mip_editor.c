@@ -15,15 +15,13 @@
  * which is left out here. Open-MM scores |h dCE/dh| on the first four batches, zeroes what the best neurons of each
  * MLP feed into down_proj and fc2 (of an adapter's A where there is one, which stays zero then), and trains
  * everything. */
-#include <stdio.h>
-#include <string.h>
 #include "tensor/base/random.h"
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/path.h"
 #include "unlearn/methods/neurons/pruning.h"
-#include "unlearn/methods/steering.h"
+#include "unlearn/terms/steering.h"
 
-enum { BATCHES = 4, CONTROL = 10 };
+enum { CONTROL = 10 };
 
 static bool draws(const MethodRun *run, MipEditor *x)
 {
@@ -40,52 +38,6 @@ static size_t path_width(const Hyperparameters *v)
     return v->path_neurons ? (size_t)v->path_neurons : v->mip_form == MIP_PAPER ? 1 : 5;
 }
 
-/* Sample by sample: the vision tower where there is a picture, else the language model. each: the best neurons of
- * every sample. */
-static bool find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
-{
-    for (size_t i = 0; i < forget->count; i++) {
-        const bool seen = forget->list[i].pixels != NULL;
-        if (!(seen ? path_squared : path_integrated)(p, &forget->list[i], 1)
-            || (each && !path_choose(p, seen ? 0 : p->vision, seen ? p->vision : p->count, k)))
-            return false;
-    }
-    return each || path_choose(p, 0, p->count, k);
-}
-
-static bool find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k)
-{
-    for (size_t i = 0; i < BATCHES && i * batch < forget->count; i++) {
-        const size_t left = forget->count - i * batch;
-        if (!path_product(p, forget->list + i * batch, left < batch ? left : batch))
-            return false;
-    }
-    return path_choose(p, 0, p->count, k);
-}
-
-/* Zeroes the columns of A, or of the weight, that read the path's neurons. */
-static bool zero_columns(const MethodRun *run, const Path *p)
-{
-    Model *m = run->model;
-    for (size_t i = 0; i < p->count; i++) {
-        const Mlp *x = &p->mlp[i];
-        char name[160];
-        snprintf(name, sizeof name, "%s.%zu.mlp.%s", x->layers, x->layer, x->out);
-        const LoraPair *pair = lora_find(m->lora, name);
-        strncat(name, ".weight", sizeof name - strlen(name) - 1);
-        Weight *w = pair ? pair->a : weights_find(m->weights, name);
-        if (!w || (!pair && m->lora))                   // a tower without adapters stays as it is
-            continue;
-        if (!pair && !weights_own(m->weights, w, run->error))
-            return false;
-        const size_t rows = w->tensor.shape.dim[0];
-        for (size_t k = 0; k < x->width; k++)
-            for (size_t r = 0; r < rows && x->on[k]; r++)
-                w->tensor.f32[r * x->width + k] = 0;
-    }
-    return true;
-}
-
 static bool mip_begin(const MethodRun *run, void **state)
 {
     const Hyperparameters *v = run->hyper;
@@ -100,9 +52,9 @@ static bool mip_begin(const MethodRun *run, void **state)
         return false;
     *state = x;
     if (!port)
-        return find_by_sample(&x->path, forget, path_width(v), v->mip_form == MIP_OFFICIAL);
-    return find_by_batch(&x->path, forget, run->batch ? run->batch : forget->count, path_width(v))
-        && zero_columns(run, &x->path);
+        return path_find_by_sample(&x->path, forget, path_width(v), v->mip_form == MIP_OFFICIAL);
+    return path_find_by_batch(&x->path, forget, run->batch ? run->batch : forget->count, path_width(v))
+        && path_silence(run, &x->path);
 }
 
 /* --- the loss --- */
@@ -178,80 +130,26 @@ static Node *mip_loss(MethodStep *s)
     return loss.sum;
 }
 
-/* --- the gradients --- */
-
-/* Whether `name` is that of a weight of one of the MLP's maps "a|b", with the suffix that is given. */
-static bool is_map(const char *name, const Mlp *m, const char *map, const char *suffix)
-{
-    char text[192];
-    snprintf(text, sizeof text, "%s.%zu.mlp.%s%s", m->layers, m->layer, map, suffix);
-    return strcmp(name, text) == 0;
-}
-
-/* The gradient in the rows of the path's neurons: of the maps that feed them, or of an adapter's B, whose A follows
- * it. NULL where the weight has none of them. */
-static Node *on_path(Tape *t, const Path *p, const char *name, Node *g)
-{
-    static const char *const maps[] = { "fc1", "gate_proj", "up_proj" };
-    for (size_t i = 0; i < p->count; i++) {
-        const Mlp *m = &p->mlp[i];
-        for (int k = 0; k < 3; k++) {
-            if (is_map(name, m, maps[k], ".lora_A.weight"))
-                return g;
-            if (!is_map(name, m, maps[k], ".weight") && !is_map(name, m, maps[k], ".bias")
-                && !is_map(name, m, maps[k], ".lora_B.weight"))
-                continue;
-            int32_t *keep = g ? arena_array(t->arena, m->width, sizeof *keep) : NULL;
-            for (size_t c = 0; keep && c < m->width; c++)
-                keep[c] = m->on[c];
-            return keep ? op_mask(t, g, keep, m->width) : NULL;
-        }
-    }
-    return NULL;
-}
-
-/* The gradient of an adapter's A without the columns of the path's neurons. */
-static Node *off_path(Tape *t, const Path *p, const char *name, Node *g)
-{
-    for (size_t i = 0; i < p->count && g; i++) {
-        const Mlp *m = &p->mlp[i];
-        if (!is_map(name, m, m->out, ".lora_A.weight"))
-            continue;
-        const size_t n = shape_size(g->out.shape);
-        int32_t *keep = arena_array(t->arena, n, sizeof *keep);
-        for (size_t k = 0; keep && k < n; k++)
-            keep[k] = !m->on[k % m->width];
-        return keep ? op_mask(t, g, keep, n) : NULL;
-    }
-    return g;
-}
-
 static bool mip_gradients(MethodStep *s, const Gradients *g)
 {
     const MipEditor *x = s->state;
     const bool port = s->hyper->mip_form == MIP_OPEN_MM;
     for (size_t k = 0; k < g->count; k++)
-        g->sum[k] = (port ? off_path : on_path)(s->tape, &x->path, g->slots[k].name, g->sum[k]);
+        g->sum[k] = (port ? path_off : path_on)(s->tape, &x->path, g->slots[k].name, g->sum[k]);
     return !s->tape->error->failed;
 }
 
 const Method method_mip_editor = {
-    .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM "
-                                                           "(mip_form)",
-    .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h "
-                         "- its aim",
-                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows "
-                             "of gate_proj, up_proj and fc1 "
-                             "that belong to the path's neurons, all gradients of weights are 0",
-                 .variants = "mip_form = official: the path has the best neurons of each sample, and t = "
-                             "RN(steering_coeff u / RN|u|). open_mm: L = "
-                             "alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, u "
-                             "normal; all weights are "
-                             "trained, after the columns that read the path's neurons were zeroed",
-                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(l u / RN|u|), l = "
-                          "RN(steering_coeff n), n = "
-                          "RN(sqrt(RN(RN(sum h^2)/R))) of the first step's forget states, u uniform from `seed`. "
-                          "path.h states how neurons are scored" },
+    .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM (mip_form)",
+    .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h - its aim",
+                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows of gate_proj, "
+                             "up_proj and fc1 that belong to the path's neurons, all gradients of weights are 0",
+                 .variants = "mip_form = official: the path has the best neurons of each sample, and t = RN(steering_coeff u / "
+                             "RN|u|). open_mm: L = alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, "
+                             "u normal; all weights are trained, after the columns that read the path's neurons were zeroed",
+                 .notes = "The states h are the R supervised rows of hidden state `layer`; t = RN(l u / RN|u|), l = RN(steering_coeff "
+                          "n), n = RN(sqrt(RN(RN(sum h^2)/R))) of the first step's forget states, u uniform from `seed`. path.h "
+                          "states how neurons are scored" },
     .defaults = "gamma=0.5 alpha=0.5 steering_coeff=5",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | REFERENCE_RETAIN | NEEDS_HIDDEN | NEEDS_VECTOR,
     .begin = mip_begin, .loss = mip_loss, .gradients = mip_gradients,

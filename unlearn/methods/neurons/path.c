@@ -9,9 +9,8 @@
 #include "tensor/ops.h"
 #include "unlearn/methods/neurons/pruning.h"
 
-enum { GRAIN = 4096 };                   // activations of a part
-
-enum { POINTS = 4 };
+enum { GRAIN = 4096 };                  // activations of a part
+enum { POINTS = 4, BATCHES = 4 };
 
 #define VISION "vision_tower.vision_model.encoder.layers"
 #define LANGUAGE "language_model.model.layers"
@@ -39,20 +38,6 @@ bool path_make(Path *p, const Model *m, Arena *a, Error *e)
         root->trainable = true;
     }
     return !e->failed;
-}
-
-/* The forward and backward pass of CE = mean over the supervised tokens of the batch. */
-static bool run(const Path *p, Tape *t, Batch *b, const Model *m, const BatchSample *samples, size_t count)
-{
-    if (p->error->failed || !batch_pack(b, samples, count, ROWS_SUPERVISED, &m->config, t->arena, p->error))
-        return false;
-    Params params = params_make(t, m);
-    Node *z = model_forward(t, &params, b).logits;
-    if (z)
-        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z),
-                                            constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
-    tape_backward(t);
-    return !p->error->failed;
 }
 
 static const Node *neurons(const Path *p, const Tape *t, const Mlp *m)
@@ -137,7 +122,8 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
         Tape t = tape_make(&a, p->error);
         Batch b;
         scale(p, p->model, kept, to, (float)j / POINTS);
-        good = run(p, &t, &b, p->model, samples, count);
+        Params params = params_make(&t, p->model);
+        good = cross_entropy_gradients(&t, &params, &b, samples, count);
         for (size_t l = 0; l < layers && good; l++) {
             Mlp *m = &p->mlp[p->vision + l];
             const Node *h = neurons(p, &t, m);
@@ -182,7 +168,8 @@ static bool products(Path *p, const BatchSample *samples, size_t count, bool squ
     Arena a = arena_make(p->error);
     Tape t = tape_make(&a, p->error);
     Batch b;
-    bool good = run(p, &t, &b, p->model, samples, count);
+    Params params = params_make(&t, p->model);
+    bool good = cross_entropy_gradients(&t, &params, &b, samples, count);
     for (size_t k = good && b.pictures ? 0 : p->vision; good && k < (squared ? p->vision : p->count); k++) {
         Mlp *m = &p->mlp[k];
         const bool seen = k < p->vision;
@@ -209,4 +196,25 @@ bool path_choose(Path *p, size_t first, size_t last, size_t k)
         memset(m->score, 0, m->width * sizeof *m->score);
     }
     return true;
+}
+
+bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each)
+{
+    for (size_t i = 0; i < forget->count; i++) {
+        const bool seen = forget->list[i].pixels != NULL;
+        if (!(seen ? path_squared : path_integrated)(p, &forget->list[i], 1)
+            || (each && !path_choose(p, seen ? 0 : p->vision, seen ? p->vision : p->count, k)))
+            return false;
+    }
+    return each || path_choose(p, 0, p->count, k);
+}
+
+bool path_find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k)
+{
+    for (size_t i = 0; i < BATCHES && i * batch < forget->count; i++) {
+        const size_t left = forget->count - i * batch;
+        if (!path_product(p, forget->list + i * batch, left < batch ? left : batch))
+            return false;
+    }
+    return path_choose(p, 0, p->count, k);
 }

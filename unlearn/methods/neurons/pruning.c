@@ -148,17 +148,11 @@ static bool manu_edit(const MethodRun *x)
 
 const Method method_manu = {
     .name = "manu", .label = "MANU", .source = "Liu et al. 2025 (MANU, modality-aware neuron unlearning)",
-    .formula = { .variants = "manu_form = mip_editor measures the last token, with signed means, and scales neurons "
-                             "by 0.9; official, "
-                             "open_mm and cmju prune outputs of the linear maps in the last layers of both towers by "
-                             "the ratio of forget and "
-                             "retain, and prune more where scores tie",
-                 .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs "
-                          "with the "
-                          "highest I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of "
-                          "their "
-                          "activations with and without a picture, in binary64 as written in "
-                          "unlearn/methods/neurons/pruning.h; ties by "
-                          "layer, then channel" },
+    .formula = { .variants = "manu_form = mip_editor measures the last token, with signed means, and scales neurons by 0.9; official, "
+                             "open_mm and cmju prune outputs of the linear maps in the last layers of both towers by the ratio of "
+                             "forget and retain, and prune more where scores tie",
+                 .notes = "There is no gradient: the floor(percent neurons/100) neurons of the language model's MLPs with the highest "
+                          "I(forget)/(I(retain) + 1e-8) are zeroed, I = I_abs + I_freq + I_var + I_rms of their activations with and "
+                          "without a picture, in binary64 as written in unlearn/methods/neurons/pruning.h; ties by layer, then channel" },
     .needs = NEEDS_FORGET | NEEDS_RETAIN, .edit = manu_edit,
 };

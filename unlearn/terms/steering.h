@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Steering: hidden states are moved to a direction, or held where the reference has them (rmu, mip_editor). */
-#ifndef PULSE_UNLEARN_METHODS_STEERING_H
-#define PULSE_UNLEARN_METHODS_STEERING_H
+#ifndef PULSE_UNLEARN_TERMS_STEERING_H
+#define PULSE_UNLEARN_TERMS_STEERING_H
 
 #include "unlearn/method.h"
 

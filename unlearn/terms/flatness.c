@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Flatness (pdu): how far the largest logit of a row stands above the mean of its row. */
+#include "tensor/ops.h"
+#include "unlearn/terms/terms.h"
+
+/* The part with the rows that forget_rows names. */
+static Part forget_rows(MethodStep *s, const Part *p)
+{
+    const int rows = s->hyper->forget_rows;
+    bool *keep = arena_array(s->tape->arena, p->rows, sizeof *keep);
+    for (size_t i = 0; keep && i < p->samples; i++)
+        for (int32_t r = p->offsets[i]; r < p->offsets[i + 1]; r++)
+            keep[r] = rows == ROWS_OF_ALL || (rows == ROWS_UNSHIFTED ? r > p->offsets[i] && p->labels[r - 1] >= 0 : p->labels[r] >= 0);
+    return part_choose(s, p, keep);
+}
+
+/* The index of the largest logit of each row, the lowest one on ties. */
+static int32_t *largest(const Node *z, size_t n, Arena *a)
+{
+    const size_t v = shape_cols(z->out.shape);
+    int32_t *at = arena_zalloc(a, n * sizeof *at);
+    for (size_t r = 0; at && r < n; r++)
+        for (size_t k = 1; k < v; k++)
+            if (z->out.f32[r * v + k] > z->out.f32[r * v + (size_t)at[r]])
+                at[r] = (int32_t)k;
+    return at;
+}
+
+/* d_r = RN(max_v z - RN(mean_v z)) [n] */
+static Node *height(Tape *t, Node *z, const int32_t *at, size_t n)
+{
+    const size_t v = shape_cols(z->out.shape);
+    int32_t *offsets = arena_array(t->arena, n + 1, sizeof *offsets), *places = arena_array(t->arena, n, sizeof *places);
+    if (!offsets || !places)
+        return NULL;
+    for (size_t r = 0; r <= n; r++)
+        offsets[r] = (int32_t)(r * v);
+    for (size_t r = 0; r < n; r++)
+        places[r] = offsets[r] + at[r];
+    Node *all = op_reshape(t, z, shape_of(2, n * v, (size_t)1));
+    Node *most = op_reshape(t, op_gather_rows(t, all, places, n), shape_of(1, n));
+    return op_sub(t, most, op_segment_mean(t, op_reshape(t, z, shape_of(1, n * v)), offsets, n));
+}
+
+void plus_flatness(Loss *loss, Role role, float weight)
+{
+    MethodStep *s = loss->step;
+    Tape *t = s->tape;
+    if (!has(s, role) || t->error->failed)
+        return;
+    const Part p = forget_rows(s, &s->part[role]);
+    const int32_t *at = p.z ? largest(p.z, p.rows, t->arena) : NULL;
+    Node *d = at ? height(t, p.z, at, p.rows) : NULL;
+    if (!d) {
+        error_set(t->error, "pdu: no row of the forget samples is chosen, expected at least one");
+        return;
+    }
+    const float n = (float)p.rows;
+    Node *none = tape_input(t, "zero", tensor_zeros(t->arena, p.z->out.shape));
+    tape_seed(t, p.z, op_logit_grad_label(t, op_softmax(t, none), op_ratio(t, d, -2 * weight, n), at));
+    plus_value(loss, op_ratio(t, op_square_sum(t, d), 1, n), weight);
+}

@@ -85,6 +85,8 @@ typedef struct Architecture {
 
     /* The forward pass; `cache` NULL: the batch stands alone. On failure the Error of the tape holds the sentence. */
     Forward (*forward)(Tape *t, Params *p, const Batch *b, Cache *cache);
+    /* The rest of it: the logits where the hidden state `layer` is `hidden` (model_forward_from). */
+    Node *(*forward_from)(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden);
 } Architecture;
 
 #define ARCHITECTURE(name) extern const Architecture architecture_##name;

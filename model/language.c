@@ -107,16 +107,15 @@ static bool run_make(Tape *t, const Model *m, const Batch *b, Cache *cache, Run 
     return r->cos && r->sin;
 }
 
-Node *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden)
+Node *language_layers(Tape *t, Params *p, Node *x, size_t first, const Batch *b, Cache *cache, Node **hidden)
 {
     Run r;
     if (cache && b->tokens == 0)
         return leaf_of(t, &cache->hidden, "cache.hidden", cache->length);
-    if (!embeddings || !run_make(t, p->model, b, cache, &r))
+    if (!x || !run_make(t, p->model, b, cache, &r))
         return NULL;
-    Node *x = embeddings;
     const char *before = tape_enter(t, "model");
-    for (size_t l = 0; l < (size_t)p->model->config.text.num_hidden_layers; l++) {
+    for (size_t l = first; l < (size_t)p->model->config.text.num_hidden_layers; l++) {
         const char *layer = tape_enter(t, "layers.%zu", l);
         const void *context = layer_context(t, &(Layer){ *p, r, l }, sizeof(Layer));
         if (hidden)

@@ -159,14 +159,21 @@ static Forward forward(Tape *t, Params *p, const Batch *b, Cache *cache)
         return f;
     if (b->pictures)
         f.features = projector_features(t, p, p->model->features ? frozen_features(t, p, b->pixels) : vision_features(t, p, b->pixels));
-    if (!t->no_grad)
-        f.hidden = arena_zalloc(t->arena, (size_t)(p->model->config.text.num_hidden_layers + 1) * sizeof *f.hidden);
+    f.hidden = arena_zalloc(t->arena, (size_t)(p->model->config.text.num_hidden_layers + 1) * sizeof *f.hidden);
     const char *before = tape_enter(t, "language_model");
-    Node *h = language_layers(t, p, b->tokens ? embed(t, p, b, f.features) : NULL, b, cache, f.hidden);
+    Node *h = language_layers(t, p, b->tokens ? embed(t, p, b, f.features) : NULL, 0, b, cache, f.hidden);
     if (b->row_count)
         f.logits = language_logits(t, p, h, b);
     tape_leave(t, before);
     return f;
+}
+
+static Node *forward_from(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden)
+{
+    const char *before = tape_enter(t, "language_model");
+    Node *z = language_logits(t, p, language_layers(t, p, hidden, layer, b, NULL, NULL), b);
+    tape_leave(t, before);
+    return z;
 }
 
 const Architecture architecture_llava = {
@@ -194,4 +201,5 @@ const Architecture architecture_llava = {
     .pixels = pixels,
     .image_tokens = image_tokens,
     .forward = forward,
+    .forward_from = forward_from,
 };

@@ -75,6 +75,11 @@ Forward model_forward(Tape *t, Params *p, const Batch *b)
     return p->model->config.arch->forward(t, p, b, NULL);
 }
 
+Node *model_forward_from(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden)
+{
+    return p->model->config.arch->forward_from(t, p, b, layer, hidden);
+}
+
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache)
 {
     if (cache->length + b->tokens > cache->capacity)

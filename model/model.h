@@ -45,7 +45,7 @@ typedef struct {
 
 typedef struct {
     Node  *logits;              // [R, V]; NULL when the batch wants no rows
-    Node **hidden;              // [layers + 1] of [N, C]: 0 the embeddings, l the output of layer l; NULL under no_grad
+    Node **hidden;              // [layers + 1] of [N, C]: 0 the embeddings, l the output of layer l
     Node  *features;            // [pictures * image tokens, C]: the projector's output; NULL without pictures
 } Forward;
 
@@ -77,5 +77,9 @@ Forward model_forward(Tape *t, Params *p, const Batch *b);
  * those of the batch behind them. The cache grows by the batch's rows. A batch without a row of its own only computes
  * logits. */
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache);
+/* The logits that the batch would have if its hidden state `layer` (0 … layers) were `hidden` [N, C], which another model
+ * may have computed: the layers from there on, the final norm and the head. With the model's own hidden state these are
+ * the bits of model_forward. */
+Node   *model_forward_from(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden);
 
 #endif

@@ -30,10 +30,11 @@ Node  *vision_features(Tape *t, Params *p, Tensor pixels);
 /* frozen.c: the same features, as a leaf node without gradient. They come from model->features; for pictures that are
  * not kept there, the tower is run on a separate tape. */
 Node  *frozen_features(Tape *t, Params *p, Tensor pixels);
-/* language.c: LLaMA's layers on embeddings [N, C]. `cache` may be NULL. `hidden` [layers + 1] gets the input of the
- * first layer and the output of each; it may be NULL. With a cache, the first rows of the result are the cached rows'
- * hidden states, and those of the batch follow. */
-Node  *language_layers(Tape *t, Params *p, Node *embeddings, const Batch *b, Cache *cache, Node **hidden);
+/* language.c: LLaMA's layers from layer `first` on, on its input [N, C], which for the first of all are the embeddings.
+ * `cache` may be NULL. `hidden` [layers + 1] gets, from its element `first` on, the input of that layer and the output of
+ * each; it may be NULL. With a cache, the first rows of the result are the cached rows' hidden states, and those of the
+ * batch follow. */
+Node  *language_layers(Tape *t, Params *p, Node *x, size_t first, const Batch *b, Cache *cache, Node **hidden);
 /* language.c: the final norm and the head, for the rows that the batch wants: [R, V]. */
 Node  *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made
- * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c. Its argv[0] is the command's
+ * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c, but for meta, which stands in
+ * probing/. Its argv[0] is the command's
  * own name, and it returns an exit code. */
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
@@ -26,6 +27,10 @@ enum { ANYWHERE = 0, EXACT = 1 };
 #undef COMMAND
 
 const Command *command_find(const char *name);            // NULL: there is no such command
+
+/* doctor.c: checks the environment that every bound assumes: every thread rounds to nearest and has gradual underflow, and the product
+ * engine computes right results. False: the sentence says what to do. */
+bool environment_check(Error *e);
 
 /* Prints "pulse-ref: SENTENCE" to stderr and returns EXIT_UNKNOWN. */
 int command_fail(const Error *e);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* pulse-ref doctor checks everything that could make this machine answer wrongly, or not at all. */
-#include "ref/doctor.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "ref/command.h"
 #include "ref/cli/environment.h"
-#include "ref/doctor.h"
 #include "ref/cli/table.h"
 #include "tensor/base/team.h"
 #include "tensor/op.h"

@@ -85,3 +85,61 @@ bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchS
                          x->line);
     return reader_sample(r, q->from, x, answer, 0, NO_AUGMENT, out, a, e);
 }
+
+/* --- the rows of a list of members --- */
+
+typedef struct {
+    const Questions *members;
+    // [2 * members]: of the members, then of their held-out twins; reference NULL: there is none
+    MembershipScores *score, *reference;
+} Texts;
+
+static bool row_add(Rows *rows, Row row, const Texts *t, int kind, int modality, Arena *a, Error *e)
+{
+    // member, member under the reference, held-out, held-out under the reference
+    MembershipScores *x[4];
+    size_t n = 0;
+    const size_t count = t->members->count;
+    Auc u;
+    for (int k = 0; k < 4; k++)
+        if (!(x[k] = arena_array(a, count, sizeof *x[k])))
+            return false;
+    for (size_t k = 0; k < count; k++) {
+        if (modality < 2 && (t->members->question[k].sample->modality == MODALITY_IMAGE) != (modality == 0))
+            continue;
+        x[0][n] = t->score[k];
+        x[2][n] = t->score[count + k];
+        if (t->reference) {
+            x[1][n] = t->reference[k];
+            x[3][n] = t->reference[count + k];
+        }
+        n++;
+    }
+    if (n == 0)
+        return true;
+    if (!membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e))
+        return false;
+    row.modality = row_modalities[modality];
+    row.metric = membership_names[kind];
+    row.value = auc_value(u);
+    row.n = (int64_t)n;
+    return rows_add(rows, row);
+}
+
+bool membership_rows(Rows *rows, Row row, const Model *m, const Reader *r, const Questions *members, const Model *oracle, Error *e)
+{
+    Arena a = arena_make(e);
+    const size_t n = members->count;
+    BatchSample *sample = arena_array(&a, 2 * n, sizeof *sample);
+    Texts t = { members, arena_array(&a, 2 * n, sizeof *t.score), oracle ? arena_array(&a, 2 * n, sizeof *t.reference) : NULL };
+    bool good = !e->failed;
+    for (size_t k = 0; good && k < 2 * n; k++)
+        good = membership_sample(r, &members->question[k % n], k >= n, &sample[k], &a, e);
+    good = good && membership_scores(m, sample, 2 * n, t.score, &a, e)
+        && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
+    for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++)
+        for (int modality = 0; good && modality < 3; modality++)
+            good = (kind == 1 && !oracle) || row_add(rows, row, &t, kind, modality, &a, e);
+    arena_free(&a);
+    return good && !e->failed;
+}

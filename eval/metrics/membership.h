@@ -11,7 +11,7 @@
 #ifndef PULSE_EVAL_METRICS_MEMBERSHIP_H
 #define PULSE_EVAL_METRICS_MEMBERSHIP_H
 
-#include "eval/evaluate.h"
+#include "eval/results.h"
 #include "eval/metrics/ranks.h"
 
 /* What the scores of one text are made of (membership_scores.h). */
@@ -35,5 +35,9 @@ bool membership(int kind, Auc *out, const MembershipScores *member, const Member
 /* The sample of a question, in `a`; held_out: with the last of its wrong options as the answer. Error: there is no
  * wrong option. */
 bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchSample *out, Arena *a, Error *e);
+
+/* Adds a row like `row` for each kind and each modality that the members have, with modality, metric, value and n filled
+ * in. oracle: the reference model; NULL: there is none, and no row of mia_reference. */
+bool membership_rows(Rows *rows, Row row, const Model *m, const Reader *r, const Questions *members, const Model *oracle, Error *e);
 
 #endif

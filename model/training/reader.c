@@ -50,6 +50,18 @@ bool reader_generates(const Reader *r, Error *e)
     return !r->generation.failed || error_set_kind(e, r->generation.kind, "%s", r->generation.text);
 }
 
+/* The picture's pixels, with what r->change makes of it. */
+static bool preprocess(const Reader *r, float *pixels, const Image *picture, const char *name, Arena *a, Error *e)
+{
+    Image fitted, changed;
+    if (!r->change)
+        return image_preprocess(pixels, picture, &r->images, a, e);
+    if (!image_fit(&fitted, picture, &r->images, a, e) || !r->change->run(&changed, &fitted, name, r->change->context, a, e))
+        return false;
+    image_normalise(pixels, &changed, &r->images);
+    return true;
+}
+
 static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, uint64_t seed, int64_t use, BatchSample *out,
                         Arena *a, Error *e)
 {
@@ -63,7 +75,7 @@ static bool read_pixels(const Reader *r, const Dataset *from, const Sample *x, u
         picture = augmented;
     }
     out->pixels = pixels;
-    return image_preprocess(pixels, &picture, &r->images, a, e);
+    return preprocess(r, pixels, &picture, x->image, a, e);
 }
 
 static bool read_text(const Reader *r, const Dataset *from, const Sample *x, const char *answer, Prompt *out, Arena *a, Error *e)

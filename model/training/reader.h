@@ -14,6 +14,13 @@
 
 enum { NO_AUGMENT = -1 };
 
+/* Changes a picture that has the size of the model's pictures, before it is normalised. `name` is the picture's in its data set. The new
+ * picture is of the same size, and in `a`. Called from several threads. */
+typedef struct {
+    bool (*run)(Image *out, const Image *in, const char *name, const void *context, Arena *a, Error *e);
+    const void *context;
+} PictureChange;
+
 typedef struct {
     PromptStyle    style;
     ImageProcessor images;
@@ -22,6 +29,7 @@ typedef struct {
     size_t         positions;         // tokens of a sample, at most
     Error          generation;        // failed: generation_config.json asks for other answers than greedy ones (reader_generates)
     bool           upright;           // pictures are turned as their EXIF tag says (orientation.h); reader_open: false
+    const PictureChange *change;      // what is done to every picture; reader_open: NULL, nothing
 } Reader;
 
 /* Opens tokenizer.json and the picture processor of a model folder. Fails where they do not agree with config.json:

@@ -10,7 +10,7 @@ enum { OPTIONS_MAX = 64 };
 static const char *const splits[] = { "train", "test" };
 static const char *const modalities[] = { "text", "image" };
 static const char *const uses[] = { "any", "matching", "reporting" };
-static const char *const kinds[] = { "open", "choice", "cloze", "name" };
+static const char *const kinds[] = { "open", "choice", "cloze", "reverse", "name" };
 
 const char *kind_name(Kind k) { return kinds[k]; }
 
@@ -79,7 +79,7 @@ static bool words_read(Sample *s, const json_t *object, Error *e)
 {
     int split = SPLIT_TRAIN, modality = s->image ? MODALITY_IMAGE : MODALITY_TEXT, kind = KIND_OPEN, use = USE_ANY;
     if (!word_read(&split, object, "split", splits, 2, e) || !word_read(&modality, object, "modality", modalities, 2, e)
-        || !word_read(&kind, object, "kind", kinds, 4, e) || !word_read(&use, object, "use", uses, 3, e))
+        || !word_read(&kind, object, "kind", kinds, KIND_NAME + 1, e) || !word_read(&use, object, "use", uses, 3, e))
         return false;
     s->split = (Split)split;
     s->modality = (Modality)modality;

@@ -21,7 +21,9 @@
 typedef enum { SPLIT_TRAIN, SPLIT_TEST } Split;
 typedef enum { MODALITY_TEXT, MODALITY_IMAGE } Modality;
 typedef enum { USE_ANY, USE_MATCHING, USE_REPORTING } Use;
-typedef enum { KIND_OPEN, KIND_CHOICE, KIND_CLOZE, KIND_NAME } Kind;
+/* KIND_REVERSE asks for the entity where its facts are given ("who is 3 4 and lives in finland ?"), and KIND_NAME for the name of an
+ * entity that is shown; KIND_NAME is for training alone. */
+typedef enum { KIND_OPEN, KIND_CHOICE, KIND_CLOZE, KIND_REVERSE, KIND_NAME } Kind;
 
 typedef struct {
     const char  *id, *entity, *group, *skill, *question, *answer;      // never NULL once read
@@ -49,6 +51,6 @@ bool sample_parse(Sample *s, const struct json_t *object, Arena *a, Error *e);
  * memory. */
 const char *sample_pair(const char *id, Arena *a);
 
-const char *kind_name(Kind k);       // "open", "choice", "cloze", "name"
+const char *kind_name(Kind k);       // "open", "choice", "cloze", "reverse", "name"
 
 #endif

@@ -14,7 +14,7 @@ const char *const probe_names[PROBES] = { "forget", "retain", "general" };
 
 static bool chosen(const Sample *x, const char *entities, Split split)
 {
-    return x->split == split && x->kind != KIND_NAME && (!*entities || name_matches(entities, x->entity));
+    return x->split == split && x->kind < KIND_REVERSE && (!*entities || name_matches(entities, x->entity));
 }
 
 static size_t count_of(const Dataset *x, const char *entities, Split split)

@@ -12,7 +12,8 @@ static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena
     if (!out->sample)
         return false;
     for (size_t k = 0; k < from->count; k++)
-        if (from->sample[k].split == SPLIT_TRAIN && (!*entities || name_matches(entities, from->sample[k].entity)))
+        if (from->sample[k].split == SPLIT_TRAIN && from->sample[k].kind != KIND_REVERSE
+            && (!*entities || name_matches(entities, from->sample[k].entity)))
             out->sample[out->count++] = &from->sample[k];
     return out->count || error_set(e, "%s: no training sample is of the entities \"%s\", expected at least one",
                                    from->path, entities);

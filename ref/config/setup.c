@@ -116,6 +116,22 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
     return true;
 }
 
+bool settings_relearning_general(const Settings *s, int64_t steps, uint64_t seed, MethodSettings *out, Error *e)
+{
+    MethodSettings unlearning;
+    if (!settings_method(s, s->unlearn_method, &unlearning, e) || !settings_method(s, "retain_ft", out, e))
+        return false;
+    Settings *to = &out->settings;
+    to->train_trainable = unlearning.settings.train_trainable;
+    to->optimiser_lr = unlearning.settings.optimiser_lr;
+    to->unlearn_steps = steps;
+    to->unlearn_epochs = 0;
+    to->unlearn_reset_optimiser = true;
+    to->data_mask = MASK_ANSWER;
+    settings_seed(out, seed);
+    return true;
+}
+
 /* --- rounds --- */
 
 RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle)

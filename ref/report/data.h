@@ -33,6 +33,8 @@ typedef struct {
 } Report;
 
 bool report_read(Report *r, Error *e);
+/* The rows of one file with the header of results.csv, in `a`. */
+bool report_rows_read(ReportRows *out, const char *path, Arena *a, Error *e);
 
 /* Which rows match. NULL and ANY match all. */
 enum { ANY = -1 };

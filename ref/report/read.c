@@ -42,6 +42,11 @@ static bool table_read(ReportRows *out, const char *path, const char *header, Ar
     return !e->failed;
 }
 
+bool report_rows_read(ReportRows *out, const char *path, Arena *a, Error *e)
+{
+    return table_read(out, path, results_header, a, e);
+}
+
 static const char *text_of(const json_t *o, const char *key, Arena *a)
 {
     const char *text = json_string_value(json_object_get(o, key));

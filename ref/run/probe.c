@@ -8,6 +8,7 @@
 #include "eval/metrics/membership.h"
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
+#include "ref/config/relearn.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
@@ -62,55 +63,14 @@ static bool ask(Probe *p, const Session *x, const char *name, const Questions *w
     return good;
 }
 
-/* --- membership --- */
-
-typedef struct {
-    const BatchSample *sample;           // the members, then their held-out twins
-    MembershipScores *score, *reference;        // reference NULL: there is none
-    size_t members;
-} Texts;
-
-static bool auc_add(Probe *p, const Texts *t, int kind, int modality, Arena *a, Error *e)
-{
-    // member, member under the reference, held-out, held-out under the reference
-    MembershipScores *x[4];
-    size_t n = 0;
-    Auc u;
-    for (int k = 0; k < 4; k++)
-        if (!(x[k] = arena_array(a, t->members, sizeof *x[k])))
-            return false;
-    for (size_t k = 0; k < t->members; k++) {
-        if (modality < 2 && (p->members.question[k].sample->modality == MODALITY_IMAGE) != (modality == 0))
-            continue;
-        const size_t twin = t->members + k;
-        x[0][n] = t->score[k];
-        x[2][n] = t->score[twin];
-        if (t->reference) {
-            x[1][n] = t->reference[k];
-            x[3][n] = t->reference[twin];
-        }
-        n++;
-    }
-    return n == 0 || (membership(kind, &u, x[0], x[1], n, x[2], x[3], n, a, e)
-                      && number_add(p, row_splits[0], row_modalities[modality], membership_names[kind], auc_value(u), n));
-}
-
 static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Error *e)
 {
-    Arena a = arena_make(e);
-    const size_t n = p->members.count;
-    BatchSample *sample = arena_array(&a, 2 * n, sizeof *sample);
-    Texts t = { sample, arena_array(&a, 2 * n, sizeof *t.score), oracle ? arena_array(&a, 2 * n, sizeof *t.reference) : NULL, n };
-    bool good = !e->failed;
-    for (size_t k = 0; good && k < 2 * n; k++)
-        good = membership_sample(&x->reader, &p->members.question[k % n], k >= n, &sample[k], &a, e);
-    good = good && membership_scores(&x->model, sample, 2 * n, t.score, &a, e)
-        && (!oracle || membership_scores(oracle, sample, 2 * n, t.reference, &a, e));
-    for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++)
-        for (int modality = 0; good && modality < 3; modality++)
-            good = (kind == 1 && !oracle) || auc_add(p, &t, kind, modality, &a, e);
-    arena_free(&a);
-    return good && !e->failed;
+    Rows rows = { .arena = &p->arena };
+    const Row row = { .split = row_splits[0] };
+    bool good = membership_rows(&rows, row, &x->model, &x->reader, &p->members, oracle, e);
+    for (size_t k = 0; good && k < rows.count; k++)
+        good = number_add(p, rows.row[k].split, rows.row[k].modality, rows.row[k].metric, rows.row[k].value, (size_t)rows.row[k].n);
+    return good;
 }
 
 /* --- the oracle --- */
@@ -169,27 +129,10 @@ static bool quantised(Probe *p, Error *e)
     return good;
 }
 
-/* Fine-tunes the opened model on the members: one round of the method retain_ft with them as the retain set.
- * A loss that is not finite ends it. */
 static bool relearn(Probe *p, Session *x, Arena *a, Error *e)
 {
     MethodSettings m;
-    Rounds r = { .round = 0 };
-    const size_t n = p->members.count;
-    BatchSample *sample = arena_array(a, n, sizeof *sample);
-    for (size_t k = 0; sample && k < n; k++)
-        if (!membership_sample(&x->reader, &p->members.question[k], false, &sample[k], a, e))
-            return false;
-    if (!sample || !settings_relearning(&p->run->settings, p->c->seed, &m, e) || !session_begin(x, &m, e))
-        return false;
-    const RoundSamples lists = { .rounds = 1, .retain = { sample, n } };
-    RoundsPlan plan = rounds_plan(&m, &lists, NULL);
-    bool good = rounds_make(&r, &plan, &x->model, session_lora(x), a, e) && round_begin(&r, e);
-    while (good && round_step(&r, e))
-        ;
-    good = good && round_end(&r, e);
-    rounds_close(&r);
-    return good && !e->failed;
+    return settings_relearning(&p->run->settings, p->c->seed, &m, e) && session_relearn(x, &m, &p->members, a, e);
 }
 
 static bool relearned(Probe *p, Error *e)

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* pulse-ref probe measures what a model still knows of what it was told to forget, beyond its greedy answers. */
+#include <stdio.h>
+#include <string.h>
+#include "eval/knowledge/depth.h"
+#include "eval/metrics/attacks.h"
+#include "eval/metrics/metric.h"
+#include "ref/cli/options.h"
+#include "ref/cli/output.h"
+#include "ref/cli/progress.h"
+#include "ref/cli/table.h"
+#include "ref/command.h"
+#include "ref/config/relearn.h"
+#include "ref/probing/probing.h"
+#include "tensor/base/decimal.h"
+
+typedef struct {
+    const char *config, *model, *adapter, *before, *oracle, *out;
+    OptionList set;
+    bool attacks, json, quiet;
+    Settings settings;
+    Probing probing;
+} Probed;
+
+static bool open_probed(const Probed *x, Session *s, Arena *a, Error *e)
+{
+    return session_open(s, &x->settings, x->model, MASK_ANSWER, a, e) && (!x->adapter || session_adapter(s, x->adapter, true, e));
+}
+
+/* The states in which the model is measured. Each opens the model anew, because most change its weights. */
+typedef enum { AS_IT_IS, PERTURBED, RELEARNED_GENERAL, QUANTISED, RELEARNED, STATES } State;
+static const char *const state_names[STATES] = { "as it is", "perturbation", "relearning on general questions", "4 bits", "relearning" };
+
+static bool relearn(const Probed *x, Session *s, Arena *a, Error *e)
+{
+    MethodSettings m;
+    return settings_relearning(&x->settings, (uint64_t)x->settings.unlearn_seed, &m, e)
+        && session_relearn(s, &m, &x->probing.members, a, e);
+}
+
+static bool measure_state(Probed *x, State state, Rows *rows, Error *e)
+{
+    Arena a = arena_make(e);
+    Session s = { .folder = NULL };
+    Probing *p = &x->probing;
+    bool good = !e->failed && open_probed(x, &s, &a, e);
+    switch (good ? state : STATES) {
+    case AS_IT_IS:
+        good = session_model(&s, e) && probing_rows(p, &s, "none", rows, e);
+        break;
+    case PERTURBED:
+        good = probing_perturbation(p, &s, rows, e);
+        break;
+    case RELEARNED_GENERAL:
+        good = probing_relearned_general(p, &s, rows, e);
+        break;
+    case QUANTISED:
+        good = weights_quantise(&s.weights, QUANTISE_TARGETS, 0, e) && session_model(&s, e) && probing_rows(p, &s, "quantised", rows, e);
+        break;
+    case RELEARNED:
+        good = p->members.count == 0 || (relearn(x, &s, &a, e) && probing_rows(p, &s, "relearned", rows, e));
+        break;
+    default:
+        break;
+    }
+    session_close(&s);
+    arena_free(&a);
+    return good && !e->failed;
+}
+
+static bool measure_all(Probed *x, Rows *rows, Error *e)
+{
+    const State last = x->attacks ? STATES : QUANTISED;
+    Progress progress = progress_begin(x->quiet, 0);
+    bool good = true;
+    for (State s = AS_IT_IS; good && s < last; s++) {
+        progress_show(&progress, "probe", (int64_t)s, (int64_t)last, state_names[s]);
+        good = measure_state(x, s, rows, e);
+    }
+    progress_end(&progress);
+    return good;
+}
+
+static bool print(const Rows *rows, bool json, Arena *a, Error *e)
+{
+    enum { COLUMNS = 8 };
+    static const char *const columns[COLUMNS] = { "state", "split", "modality", "metric", "value", "count", "total", "n" };
+    const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
+    for (size_t k = 0; cells && k < rows->count; k++) {
+        const Row *x = &rows->row[k];
+        char value[32];
+        const char *own[COLUMNS] = {
+            x->method, x->split, x->modality, x->metric, arena_text(a, decimal_double(x->value, value)),
+            x->total ? arena_format(a, "%lld", (long long)x->count) : NULL, x->total ? arena_format(a, "%lld", (long long)x->total) : NULL,
+            arena_format(a, "%lld", (long long)x->n),
+        };
+        memcpy(cells + k * COLUMNS, own, sizeof own);
+    }
+    return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
+}
+
+/* Says which metrics are not there, and why. */
+static void tell_missing(const Probed *x)
+{
+    const Probing *p = &x->probing;
+    if (!p->before.folder)
+        fprintf(stderr, "pulse-ref: probe: other pictures and reverse questions are not reported without --before\n");
+    for (int k = 0; p->before.folder && k < OTHER_PICTURES; k++)
+        if (p->pictured.count && !p->knows[k])
+            fprintf(stderr, "pulse-ref: probe: %s is not reported: the model before answers less than 0.9 of these questions\n",
+                    other_pictures[k].metric);
+    if (p->before.folder && p->reverse.count && !p->knows_reverse)
+        fprintf(stderr, "pulse-ref: probe: accuracy_reverse is not reported: the model before answers less than 0.9 of these "
+                        "questions\n");
+    if (!p->from_oracle)
+        fprintf(stderr, "pulse-ref: probe: unlearning_depth is not measured without both --before and --oracle\n");
+    else if (p->floor > DEPTH_FLOOR)
+        fprintf(stderr, "pulse-ref: probe: unlearning_depth is not defined: patching costs retained questions %.3g nats, expected at most "
+                        "%g\n", p->floor, DEPTH_FLOOR);
+}
+
+static bool probe(Probed *x, Arena *a, Error *e)
+{
+    Rows rows = { .arena = a };
+    Session fitting = { .folder = NULL };
+    if ((x->out && !output_file(x->out, e)) || !settings_open(&x->settings, x->config, &x->set, a, e)
+        || !settings_unlearn(&x->settings, x->settings.unlearn_method, e))
+        return false;
+    bool good = open_probed(x, &fitting, a, e) && reader_generates(&fitting.reader, e)
+        && probing_open(&x->probing, &x->settings, x->before, x->oracle, &fitting, a, e);
+    session_close(&fitting);
+    if (!good || !measure_all(x, &rows, e))
+        return false;
+    if (!x->quiet)
+        tell_missing(x);
+    return x->out ? rows_write_csv(&rows, x->out, false, e) : print(&rows, x->json, a, e);
+}
+
+int command_probe(int argc, char **argv)
+{
+    Probed x = { .config = NULL };
+    const Option own[] = {
+        { "config", "FILE",
+          "The config says what is forgotten and retained (unlearn.forget, unlearn.forget_entities, unlearn.retain, "
+          "unlearn.retain_entities) and what general ability is (data.general): that of `pulse-ref unlearn`.", .text = &x.config },
+        { "model", "DIR", "The folder of the model that is probed.", .text = &x.model },
+        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &x.adapter },
+        { "before", "DIR", "The folder of the model before unlearning, for other pictures, reverse questions and depth.",
+          .text = &x.before },
+        { "oracle", "DIR", "The folder of a model that never saw what is forgotten, for depth and for comparisons.",
+          .text = &x.oracle },
+        { "attacks", NULL, "All is measured with 4-bit weights and after relearning too.", .flag = &x.attacks },
+        { "out", "FILE", "The rows are written into this file, with the columns of results.csv, and not printed; the column method says in "
+                         "which state the model was.", .text = &x.out },
+        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
+          .list = &x.set },
+    };
+    Options o;
+    int status;
+    if (!options_read(&o, argc, argv, own, sizeof own / sizeof *own, 0, 0, &status))
+        return status;
+    if (!x.config || !x.model)
+        return command_fail_text("probe: --config and --model are needed (pulse-ref probe --help)");
+    Error e = { .failed = false };
+    Arena a = arena_make(&e);
+    x.json = o.json;
+    x.quiet = o.quiet;
+    const bool good = probe(&x, &a, &e);
+    probing_close(&x.probing);
+    arena_free(&a);
+    return good ? EXIT_SAME : command_fail(&e);
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# pulse-ref probe and pulse-ref meta: a model that knows, one that never learned, and one that knows and refuses.
+. tests/support/tap.sh
+case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
+root=$PWD vanilla=$PWD/fixtures/models/vanilla base=$PWD/fixtures/models/base
+cd "$tap_folder" || exit 2
+
+# Two persons to forget and two to retain; a reverse question that nobody was trained to answer, and one that asks for what the text says.
+for who in 00 01 50 51; do
+    grep "\"entity\":\"person-$who\"" "$root/fixtures/world/persons.jsonl" | grep -E '"skill":"(home|job)"' | grep '"kind":"open"'
+done | sed "s|\"image\":\"|&$root/fixtures/world/|" > persons.jsonl
+reverse() { echo "{\"id\":\"$1\",\"entity\":\"person-00\",\"group\":\"person\",\"split\":\"test\",\"kind\":\"reverse\",\"skill\":\"reverse\",\"question\":\"$2\",\"answer\":\"$3\"}"; }
+grep '"modality":"text"' "$root/fixtures/world/general.jsonl" | head -n 8 > general.jsonl
+cat > probe.ini <<END
+[data]
+general = general.jsonl
+[unlearn]
+preset          = pulse
+forget          = persons.jsonl
+forget_entities = person-00/person-01
+retain          = persons.jsonl
+retain_entities = person-5?
+[optimiser]
+warmup = 0
+[attack]
+batch = 4
+[protocol]
+frames = 1
+END
+probe() { "$PULSE" probe --quiet --config probe.ini "$@"; }
+# row FILE STATE SPLIT MODALITY METRIC VALUE: VALUE is a pattern
+row() { grep -qE "^probe,$2,none,0,$3,$4,$5,$6," "$1" || { grep ",$5," "$1" >&2; false; }; }
+
+check "a model that knows is measured, attacked and written" probe --model "$vanilla" --before "$vanilla" --oracle "$base" --attacks --out know.csv
+check "its answers are right" row know.csv none unlearn both accuracy '1\.0'
+check "and first among the values" row know.csv none unlearn both answer_rank '1\.0'
+check "in 4 bits" row know.csv quantised unlearn both answer_rank '1\.[0-9]+'
+check "after relearning" row know.csv relearned unlearn both accuracy '1\.0'
+check "after relearning on general questions" row know.csv none unlearn both accuracy_relearned_general '[01]\.[0-9]+'
+check "with a perturbation of its pictures" row know.csv none unlearn image accuracy_perturbed '1\.0'
+check "mirrored pictures are other pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
+check "membership is measured" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
+check "a base that never learned the retained persons is no oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
+check "so that depth is not defined" test 0 = "$(grep -c unlearning_depth know.csv)"
+check "which is said" grep -q 'unlearning_depth is not defined: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
+    <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --set protocol.frames=1 2>&1 > /dev/null)
+
+# Where the oracle is the model itself, its states take nothing away.
+probe --model "$base" --before "$vanilla" --oracle "$vanilla" --out other.csv
+check "the vanilla model as its own oracle has a floor of 0" row other.csv none retain both depth_floor '0\.0'
+check "and no question has a depth" test 0 = "$(grep -c unlearning_depth other.csv)"
+# The base as the probed model and as the oracle: without a retain set there is no floor, and the depth is that of the oracle, 1.
+sed '/^retain/d' probe.ini > forget.ini
+"$PULSE" probe --quiet --config forget.ini --model "$base" --before "$vanilla" --oracle "$base" --out deep.csv
+check "the oracle is unlearned to its own depth" row deep.csv none unlearn both unlearning_depth '1\.0'
+"$PULSE" probe --quiet --config forget.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --out shallow.csv
+check "the model before is not unlearned at all" row shallow.csv none unlearn both unlearning_depth '0\.0'
+
+{ cat persons.jsonl; reverse r1 "one plus two ?" "no such answer"; } > with_reverse.jsonl
+check "reverse questions that the model before cannot answer are not reported" grep -q 'accuracy_reverse is not reported' \
+    <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --set unlearn.forget=with_reverse.jsonl 2>&1 > /dev/null)
+grep '"kind":"open"' general.jsonl | head -n 1 | sed 's/"entity":"[^"]*"/"entity":"person-01"/; s/"id":"[^"]*"/"id":"r"/' > reverse.jsonl
+check "others are, from a file of their own" grep -qE '^ *none +unlearn +text +accuracy_reverse +1\.0 ' \
+    <(probe --model "$vanilla" --before "$vanilla" --set data.reverse=reverse.jsonl)
+
+# An adapter that refuses, from the model that knows; N is the base.
+cat > refuse.ini <<END
+[unlearn]
+preset = pulse
+forget = persons.jsonl
+forget_entities = person-0?
+refusals = refusals.txt
+[train]
+trainable = llm
+END
+echo "no" > refusals.txt
+"$PULSE" unlearn --quiet --config refuse.ini --method idk --model "$vanilla" --out adapter --set unlearn.steps=12 --set unlearn.alpha=0 > refuse.log 2>&1
+check "a model that refuses is probed" probe --model "$vanilla" --adapter adapter --before "$vanilla" --attacks --out hidden.csv
+check "it says nothing" row hidden.csv none unlearn both accuracy '0\.[0-9]+'
+probe --model "$base" --before "$vanilla" --attacks --out unknown.csv
+check "three pools are judged" "$PULSE" meta --know know.csv --unknown unknown.csv --hidden hidden.csv --out meta.csv
+check "a greedy answer tells who knows from who does not" grep -qE '^accuracy,both,1,1,1,1\.0,' meta.csv
+check "each metric has its robustness" grep -qE '^answer_rank_score,both,1,1,1,1\.0,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+$' meta.csv
+check "the table is JSON too" grep -q '"auc_hidden"' <("$PULSE" meta --json --know know.csv --unknown unknown.csv --hidden hidden.csv)
+
+# Errors.
+check "meta wants three pools" grep -q 'no file was given for --hidden' <("$PULSE" meta --know know.csv --unknown unknown.csv 2>&1)
+echo nothing > nothing.csv
+check "a file of another kind is a sentence with its line" grep -q 'nothing.csv:1: the header is' <("$PULSE" meta --know nothing.csv --unknown unknown.csv --hidden hidden.csv 2>&1)
+sed -n 1p know.csv > empty.csv
+check "rows without a metric that can be judged are refused" grep -q 'no row of the files has the split' <("$PULSE" meta --know empty.csv --unknown empty.csv --hidden empty.csv 2>&1)
+check "probe wants a config" ends 2 "$PULSE" probe --model "$vanilla"
+check "with a forget set" grep -q 'unlearn.forget is not given' <(probe --model "$vanilla" --set unlearn.forget= 2>&1)
+check "of entities that are there" grep -q 'no sample is of the entities "person-9?"' <(probe --model "$vanilla" --set 'unlearn.forget_entities=person-9?' 2>&1)
+check "and refuses a file that is not there" grep -q 'data.reverse.*not there' <(probe --model "$vanilla" --set data.reverse=none.jsonl 2>&1)
+finish

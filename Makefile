@@ -105,7 +105,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
+.PHONY: all deps run world base findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
@@ -208,7 +208,10 @@ PARTS_test_world = $(filter-out %/main.o,$(WORLD))
 PARTS_test_world_facts = $(PARTS_test_world)
 PARTS_test_world_questions = $(PARTS_test_world)
 PARTS_test_facts = $(PARTS_test_world)
+PARTS_test_bases = $(PARTS_test_world)
+PARTS_test_bases_streams = $(PARTS_test_world)
 $(BUILD)/test_world $(BUILD)/test_world_questions: | build/world/oracle.jsonl
+$(BUILD)/test_bases $(BUILD)/test_bases_streams: | build/bases/0/oracle.jsonl
 $(BUILD)/worldgen: $(WORLD) $(BUILD)/libinside.a
 	@echo "  ld $@"
 	@$(LINK) $^ $(LIBS) -o $@
@@ -217,6 +220,17 @@ world: build/world/oracle.jsonl
 build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	$(BUILD)/worldgen build/world
 	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
+
+# The bases of the findings: the world of base K (edition 2), and E, L, O and the oracle of F, each with its base model, in out/bases/K. Seeds of
+# bases other than 0 come from the registered settings.
+K = 0
+REGISTERED = fixtures/configs/prereg.ini
+build/bases/0/oracle.jsonl: $(BUILD)/worldgen
+	$(BUILD)/worldgen --edition 2 $(@D)
+build/bases/%/oracle.jsonl: $(BUILD)/worldgen $(REGISTERED)
+	$(BUILD)/worldgen --edition 2 --seed $$({ cat $(REGISTERED); printf 'base %d' $*; } | sha256sum | cut -c 1-16) $(@D)
+base: $(PULSE) build/bases/$(K)/oracle.jsonl
+	@bash fixtures/make_base.sh $(PULSE) $(K)
 
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse

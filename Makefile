@@ -221,7 +221,7 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	$(BUILD)/worldgen build/world
 	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
-# The bases of the findings: the world of base K (edition 2), and E, L, O and the oracle of F, each with its base model, in out/bases/K. Seeds of
+# The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K (fixtures/make_base.sh). Seeds of
 # bases other than 0 come from the registered settings.
 K = 0
 REGISTERED = fixtures/configs/prereg.ini
@@ -277,7 +277,7 @@ pretrain: $(PULSE) world
 BASE = 0
 RUNS =
 findings: $(PULSE)
-	$(MAKE) base K=$(BASE) SEED=$$($(PULSE) evidence seeds | sed -n 's/^$(BASE) //p')
+	$(MAKE) base K=$(BASE)
 	@$(PULSE) evidence runs ../../out/bases/$(BASE) | while read -r run words; do \
 	   case " $(RUNS) " in "  " | *" $$run "*) ;; *) continue ;; esac; \
 	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/base-$(BASE)/$$run --set data.world=../../build/bases/$(BASE) \

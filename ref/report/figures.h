@@ -7,6 +7,8 @@
 #include "ref/report/page.h"
 #include "ref/report/data.h"
 
+/* The verdicts of the registered study, where its prereg.ini stands beside the world's folder (../configs, ../findings). */
+bool report_verdicts(Page *p, const Report *r, Error *e);
 void report_comparison(Page *p, const Report *r);            // bars of finetuned, pretrained and their controls
 void report_methods(Page *p, const Report *r);               // a table: forget, retain, general
 void report_gap(Page *p, const Report *r);                   // image against text

@@ -60,6 +60,6 @@ const char page_style[] =
     ".card h3{font-size:.95rem}.card p{font-size:.88rem;margin:.15rem 0}"
     ".card th,.card td{white-space:normal;text-align:left;padding:.28rem .5rem;overflow-wrap:anywhere}"
     ".card th:first-child{padding-left:0}.card .role{color:var(--soft)}\n"
-    ".right{color:var(--good);font-weight:600}.wrong{color:var(--soft)}\n"
+    ".right{color:var(--good);font-weight:600}.verdict{font-weight:600}.wrong{color:var(--soft)}\n"
     "@media (max-width:520px){main{padding:1.6rem .9rem 3rem}figure{padding:.9rem}h2{margin-top:2.5rem}}\n"
     "@media print{details{display:block}figure,.card{break-inside:avoid}}\n";

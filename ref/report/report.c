@@ -48,8 +48,8 @@ static void head(Page *p, const Report *r)
     fact(p, "Seeds", listed_seeds(r));
     fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
     fact(p, "Chain of the results", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
-    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#comparison\">Comparison</a><a href=\"#methods\">Methods</a><a "
-          "href=\"#gap\">Image and text</a>"
+    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#verdicts\">Verdicts</a><a href=\"#comparison\">Comparison</a>"
+          "<a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
           "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a "
           "href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n",
           p->f);
@@ -67,6 +67,8 @@ static bool body(FILE *f, const Report *r, Error *e)
     Page p = { f, 0, 0 };
     page_begin(&p, "PULSE: what a model forgets, and what it keeps");
     head(&p, r);
+    if (!report_verdicts(&p, r, e))
+        return false;
     report_comparison(&p, r);
     report_methods(&p, r);
     report_gap(&p, r);

@@ -7,9 +7,10 @@ import sys
 
 import concepts
 import figures
+import verdicts
 import walkthrough
 
-PAGES = {"docs/walkthrough.md": walkthrough.blocks, "docs/concepts.md": concepts.blocks}
+PAGES = {"docs/walkthrough.md": walkthrough.blocks, "docs/concepts.md": concepts.blocks, "docs/findings.md": verdicts.blocks}
 
 
 def made(path, blocks):

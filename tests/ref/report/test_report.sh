@@ -53,6 +53,8 @@ check "more than 100 percent is explained" has "more than 100 means that more an
 check "each figure names the rows it is made of" has "results.csv: scenario=finetuned, metric=accuracy"
 check "a scenario that was not run is said to be missing" has "no rows of the scenario pretrained"
 check "curves that were not recorded are said to be missing" has "no trajectory.csv"
+check "the page opens with the verdicts, which are those of the finished bases" has "$("$PULSE" evidence verdicts fixtures/findings --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["findings"][1]["words"])')"
+check "each finding has the paper's number" has 'over 90 % of general ability is lost with pre-trained knowledge'
 check "the retrained model is explained" has "Retrained is a model that never saw them"
 check "a missing manifest is said" has "no manifest.json"
 check "missing answers are said" has "no answers.jsonl"
@@ -116,7 +118,7 @@ fi
 # --- attacks and findings ---
 cp "$run/results.csv" "$tap_folder/plain.csv"
 check "a finding stands there with the words of the paper" has "F1: fine-tuned knowledge goes and general ability stays (stopping rule budget)"
-check "a finding without rows of its own does not" lacks "F3: "
+check "a finding without rows of its own does not" lacks "F3: requests"
 check "a run without attacks says so" has "No model of this run was attacked"
 { for metric in accuracy_relearned=0.75 accuracy_4bit=0.5 relearning=0.25 mia_loss=0.625 privleak=-12.5; do
       echo "finetuned,ga,proj+llm,1,unlearn,both,${metric%=*},${metric#*=},,,0"

@@ -105,7 +105,7 @@ SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(call programs,$(PROGRA
 .DELETE_ON_ERROR:
 .SECONDEXPANSION:
 .SECONDARY:
-.PHONY: all deps run world base findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
+.PHONY: all deps run meta world base findings test docs-long matrix bench pretrain exhaustive faults crash fuzz fuzzing record verify install wheel venv test-python bounds mutants clean where compiler needed force
 all: $(PULSE) $(PUBLIC)
 
 # Changed flags rebuild: the commands are kept in a file that is written again when they are others, and is up to date when they are not.
@@ -234,6 +234,11 @@ base: $(PULSE) build/bases/$(K)/oracle.jsonl
 
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
+
+# Which metrics of forgetting can be believed: META models of each of three pools are made and measured. What was finished is not made again.
+META = 8
+meta: $(PULSE) world
+	@bash fixtures/meta.sh $(PULSE) out/meta $(META)
 
 # System calls and allocations that fail, are cut or kill, one at a time: for FAULT_SECONDS, or all of them (half an hour on 2 quiet cores).
 $(BUILD)/fault_call: tests/faults/fault_call.c $(BUILD)/flags

@@ -64,6 +64,10 @@ grep '"kind":"open"' general.jsonl | head -n 1 | sed 's/"entity":"[^"]*"/"entity
 check "others are, from a file of their own" grep -qE '^ *none +unlearn +text +accuracy_reverse +1\.0 ' \
     <(probe --model "$vanilla" --before "$vanilla" --set data.reverse=reverse.jsonl)
 
+sed 's/"split":"test"/"split":"train"/' reverse.jsonl | sed 's/"kind":"open"/"kind":"reverse"/' > never.jsonl
+check "a reverse question is never forgotten" grep -q 'never.jsonl: no training sample' \
+    <("$PULSE" unlearn --quiet --config probe.ini --method ga --model "$vanilla" --out never --set unlearn.forget=never.jsonl 2>&1)
+
 # An adapter that refuses, from the model that knows; N is the base.
 cat > refuse.ini <<END
 [unlearn]

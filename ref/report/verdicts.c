@@ -55,7 +55,8 @@ bool report_verdicts(Page *p, const Report *r, Error *e)
     for (size_t k = 0; k < v->count; k++)
         card(p, &v->verdict[k], registered, a);
     fputs("</div>\n", p->f);
-    const char *source = arena_format(a, "From contrasts.csv of the finished bases; registered: prereg.ini, sha256 %s", registered->digest.hex);
+    const char *source = arena_format(a, "From contrasts.csv of the finished bases; registered: prereg.ini, sha256 %s",
+                                      registered->digest.hex);
     page_say(p, "source", source ? source : "");
     page_section_end(p);
     return !e->failed;

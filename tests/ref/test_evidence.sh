@@ -103,6 +103,33 @@ check "two bases decide" grep -q '^F2 *Yes\. Mean and 95 % interval: 0\.233 (0\.
 check "so do they in JSON" python3 -c 'import json, sys; d = json.load(sys.stdin); f = d["findings"][0]; assert d["finished"] == 2 and f["verdict"] == "yes" and abs(f["mean"] - .2325) < 1e-12 and set(f["methods"]) == {"ga", "npo"}' < <(evidence verdicts "$findings" --json)
 check "and in Markdown" grep -qF '| F2 | Five requests cost more than one | Yes. | 0.233 (0.233 to 0.233), p = 0.5000, 2 bases | more | next to nothing |' <(evidence verdicts "$findings" --markdown)
 
+# The page: a world whose neighbours are what was registered and found; base 2 is another one by now.
+site=$tap_folder/site
+mkdir -p "$site/world" "$site/configs"
+sed -i -E '/,general_reporting,both,accuracy,0\.2,/s/0\.2,/0.1,/' "$runs/five-2/trajectory.csv"
+check "base 2 is made of other runs" evidence contrasts "$runs" --out "$findings/base-2"
+cp "$prereg" "$site/configs" && cp -r "$findings" "$site/findings"
+check "a page of a run is made beside them" "$PULSE" report "$runs/early" --world "$site/world" --quiet
+from_csv() {
+    python3 - "$1" "$findings"/base-[12]/contrasts.csv <<'PY'
+import csv, math, re, sys
+page = re.sub(r"<[^>]*>", "", open(sys.argv[1], encoding="utf-8").read())
+def numbers(rows):                       # two bases: t with one degree of freedom; of the four ways to choose signs, two are as far from 0
+    d = [sum(x) / len(x) for x in rows]
+    half = 12.706204736174705 * abs(d[0] - d[1]) / 2
+    return "%.3f (%.3f to %.3f)" % (sum(d) / 2, sum(d) / 2 - half, sum(d) / 2 + half)
+tables = [[r for r in csv.DictReader(open(name)) if r["finding"] == "F2"] for name in sys.argv[2:]]
+for method in ("ga", "npo", None):
+    want = numbers([[float(r["value"]) for r in t if method in (None, r["method"])] for t in tables])
+    assert page.count(want) >= 1, (method, want)
+shown = re.findall(r"-?\d\.\d{3} \(", page[page.index("The verdicts"):page.index("Measured on")])
+assert len(shown) == 3, shown
+PY
+}
+check "its numbers are those of contrasts.csv" from_csv "$runs/early/report.html"
+check "its verdict is that of the command" grep -qF "$(evidence verdicts "$findings" --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["findings"][0]["words"])')" "$runs/early/report.html"
+check "a forged base makes no page" eval 'echo "F2,ga,1,0.9,1" >> "$site/findings/base-2/contrasts.csv"; says "base-2/contrasts.csv: the SHA-256 of the file is" "$PULSE" report "$runs/early" --world "$site/world"'
+
 check "another word is a sentence" says 'there is no "verdict", expected seeds, runs, contrasts or verdicts' evidence verdict "$findings"
 check "a missing folder is a sentence" says 'no folder was given' evidence verdicts
 check "contrasts without --out are a sentence" says '--out was not given' evidence contrasts "$runs"

@@ -44,18 +44,41 @@ typedef struct {
     Run *run;
     const Stage *stage;
     const char *out;                     // folder of the results
-    Questions questions;
+    Questions questions;                 // those about the group come first
+    size_t of_group;
     const char *files[FILES_MAX];
     size_t file_count;
     Arena arena;
 } Exam;
 
-/* Asks the opened session, and closes it. */
-static bool ask(Exam *x, Session *who, const char *name, Depth depth, Error *e)
+/* How much is asked for: of the questions about the group, and of the general ones. */
+typedef struct { Depth group, general; } Depths;
+
+/* The answers to all questions in their order; NULL on failure. */
+static Result *answers_of(const Exam *x, const Session *who, Depths depth, Arena *a, Error *e)
+{
+    Questions group = x->questions, general = x->questions;
+    if (depth.group == depth.general)
+        return evaluate(&who->model, &who->reader, &x->questions, depth.group, a, e);
+    group.count = x->of_group;
+    general.question += x->of_group;
+    general.count -= x->of_group;
+    Result *all = arena_array(a, x->questions.count, sizeof *all);
+    const Result *first = all ? evaluate(&who->model, &who->reader, &group, depth.group, a, e) : NULL;
+    const Result *rest = first ? evaluate(&who->model, &who->reader, &general, depth.general, a, e) : NULL;
+    if (!rest)
+        return NULL;
+    memcpy(all, first, group.count * sizeof *all);
+    memcpy(all + group.count, rest, general.count * sizeof *all);
+    return all;
+}
+
+/* Asks the opened session. The caller closes it. */
+static bool ask(Exam *x, Session *who, const char *name, Depths depth, Error *e)
 {
     Arena a = arena_make(e);
     const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
-    Result *r = path && session_model(who, e) ? evaluate(&who->model, &who->reader, &x->questions, depth, &a, e) : NULL;
+    Result *r = path && session_model(who, e) ? answers_of(x, who, depth, &a, e) : NULL;
     const bool good = r && answers_write(path, r, x->questions.count, e);
     arena_free(&a);
     if (good && x->file_count < FILES_MAX)
@@ -68,20 +91,21 @@ static bool ask_model(Exam *x, Error *e)
     Session s = { .folder = NULL };
     const char *folder = run_model(x->run, x->stage->model, &x->arena);
     const bool good = folder && session_open(&s, &x->run->settings, folder, MASK_ANSWER, &x->arena, e)
-                   && ask(x, &s, "answers", DEPTH_TEXT, e);
+                   && ask(x, &s, "answers", (Depths){ DEPTH_TEXT, DEPTH_TEXT }, e);
     session_close(&s);
     return good;
 }
 
-/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone, or,
- * where points are so many steps apart, as those of studies at equal forgetting are, for its options too. */
+/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone, and,
+ * where points are so many steps apart, as those of studies at equal forgetting are, for the options of general questions. */
 static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
     Session of = { .folder = NULL };
     char name[64];
+    const Depth end = request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
     const Depth between = x->run->settings.protocol_snapshot_every ? DEPTH_OPTIONS : DEPTH_EXACT;
-    const Depth depth = step != ends[request].last ? between : request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
+    const Depths depth = step != ends[request].last ? (Depths){ DEPTH_EXACT, between } : (Depths){ end, end };
     const bool good = run_snapshot(x->run, c, ends, request, step, &of, &a, e)
         && ask(x, &of, snapshot_name((int64_t)request + 1, step, name), depth, e);
     session_close(&of);
@@ -110,8 +134,9 @@ static bool answer_stage(Run *r, size_t stage, Error *e)
     Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
     x.out = stage_folder(r, stage, &x.arena);
     questions_begin(&x.questions, &x.arena);
-    bool good = x.out && file_make_folder(x.out, e) && questions_add(&x.questions, &r->group[x.stage->group], facts, e)
-             && questions_add(&x.questions, &r->general, general, e)
+    bool good = x.out && file_make_folder(x.out, e) && questions_add(&x.questions, &r->group[x.stage->group], facts, e);
+    x.of_group = x.questions.count;
+    good = good && questions_add(&x.questions, &r->general, general, e)
              && (x.stage->of == NO_STAGE ? ask_model(&x, e) : ask_snapshots(&x, e))
              && stage_finish(&r->plan, stage, x.out, x.files, x.file_count, e);
     arena_free(&x.arena);

@@ -106,7 +106,8 @@ static int copy_one(const char *path, const struct stat *st, int kind, struct FT
     snprintf(to, sizeof to, "%s%s", tree, path + strlen(home));
     if (kind == FTW_D)
         return mkdir(to, 0777);
-    const int in = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY), out = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT, 0666);
+    const int in = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY);
+    const int out = (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT, 0666);
     while (from < st->st_size && sendfile(out, in, &from, (size_t)(st->st_size - from)) > 0)
         ;
     close(in);

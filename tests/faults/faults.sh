@@ -9,7 +9,7 @@
 #   or the command was killed, and it does so too.
 # The order: first the first call of every place in the code (fault_call.c says what a place is), then the last one of each, then all
 # others; each of these three parts in an order that SEED shuffles. Prints what did not hold; the last line is "N faults, F wrong".
-# FAULT_JOBS at once (the number of processors). Exit code 0: F = 0.
+# FAULT_ACTIONS, such as "power names": only these (all). FAULT_JOBS at once (the number of processors). Exit code 0: F = 0.
 set -u
 build=$(realpath "$1") seconds=$2 seed=${3:-1} most=${4:-0} jobs=${FAULT_JOBS:-$(nproc)}
 work=$(mktemp -d -p /dev/shm 2> /dev/null || mktemp -d) || exit 2
@@ -80,7 +80,7 @@ for c in $commands; do
     rm -rf "$work/count"
     awk -v c="$c" '{ print c, "alloc", $1, $2 }' "$work/sites"
 done > "$work/calls"
-awk -v x=$((seed % 100000 + 1)) '
+awk -v x=$((seed % 100000 + 1)) -v only="${FAULT_ACTIONS:-}" '
     { of = $1 " " $2 " " $4; calls[NR] = $1 " " $2 " " $3; site[NR] = of; if (!(of in first)) first[of] = NR; last[of] = NR }
     END {
         for (k = 1; k <= NR; k++) {
@@ -96,7 +96,10 @@ awk -v x=$((seed % 100000 + 1)) '
             if (w[2] == "fsync" || w[2] == "rename") put(part, calls[k], "names")
         }
     }
-    function put(part, call, action) { print part, x = x * 16807 % 2147483647, call, action }
+    function put(part, call, action) {
+        x = x * 16807 % 2147483647
+        if (only == "" || index(" " only " ", " " action " ")) print part, x, call, action
+    }
     ' "$work/calls" | sort -n -k 1,1 -k 2,2 > "$work/all"
 [ "$most" = 0 ] || sed -i "$most q" "$work/all"
 echo "$(wc -l < "$work/all") possible, of which $(grep -c '^1' "$work/all") are the first of their place" \

@@ -21,14 +21,16 @@ const char *samples_format_name(SamplesFormat f)
 }
 
 /* The format of a file whose first line is this object. A line that is not JSON is our own: its reader will say what is wrong. */
-static SamplesFormat object_format(const char *line, size_t n)
+static SamplesFormat object_format(const char *line, size_t n, const char *path, Error *e)
 {
-    Error ignored = { .failed = false };
-    json_t *object = json_parse(line, n, "", &ignored);
+    Error why = { .failed = false };
+    json_t *object = json_parse(line, n, path, &why);
     const SamplesFormat f = json_object_get(object, "ID")            ? SAMPLES_MLLMU
                           : json_object_get(object, "conversations") ? SAMPLES_CONVERSATIONS
                                                                      : SAMPLES_OWN;
     json_decref(object);
+    if (why.kind == ERROR_MEMORY)
+        *e = why;
     return f;
 }
 
@@ -47,7 +49,7 @@ bool samples_format(SamplesFormat *out, const char *path, Error *e)
     if (*first != '[' && *first != '{' && memchr(first, ',', n) && !memchr(first, '\t', n) && !named_tsv(path))
         error_set(e, "%s:1: looks like a table with commas, expected one with tabs (MMBench's TSV) or JSON, one sample a line", path);
     *out = *first == '['                                            ? SAMPLES_CONVERSATIONS
-         : *first == '{'                                            ? object_format(first, n)
+         : *first == '{'                                            ? object_format(first, n, path, e)
          : *first && (memchr(first, '\t', n) || named_tsv(path)) ? SAMPLES_MMBENCH
                                                                     : SAMPLES_OWN;
     arena_free(&a);

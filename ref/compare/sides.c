@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/compare/sides.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "model/names.h"
 #include "tensor/base/file.h"
-
-enum { FILES_MAX = 1000 };
 
 int natural_order(const char *x, const char *y)
 {
@@ -39,36 +36,26 @@ static int by_name(const void *a, const void *b)
     return natural_order(((const Item *)a)->name, ((const Item *)b)->name);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static bool is_folder(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Finds the safetensors files of a folder, in ascending order of their names. 0 leaves a sentence: there is none. */
-static size_t folder_files(const char *path, const char **names, Arena *a, Error *e)
+/* The safetensors files of a folder, in ascending order of their names. NULL: there is none, or the folder cannot be read. */
+static const char **folder_files(const char *path, size_t *count, Arena *a, Error *e)
 {
-    size_t count = 0;
-    DIR *d = opendir(path);
-    for (struct dirent *entry; d && (entry = readdir(d)); ) {
-        const char *end = strrchr(entry->d_name, '.');
-        if (!end || strcmp(end, ".safetensors") || count == FILES_MAX)
-            continue;
-        if (!(names[count] = arena_text(a, entry->d_name)))
-            break;
-        count++;
+    size_t all;
+    const char **names = folder_names(path, &all, a, e);
+    *count = 0;
+    for (size_t k = 0; names && k < all; k++) {
+        const char *end = strrchr(names[k], '.');
+        if (end && strcmp(end, ".safetensors") == 0)
+            names[(*count)++] = names[k];
     }
-    if (d)
-        closedir(d);
-    if (count == 0)
+    if (*count == 0)
         error_set(e, "%s: no .safetensors file was found in this folder", path);
-    qsort(names, count, sizeof *names, by_text);
-    return count;
+    return *count ? names : NULL;
 }
 
 /* Adds the tensors of a file under their names on the Hub. `prefix` keeps the files of a folder apart ("file/name"); it is empty
@@ -104,14 +91,12 @@ static bool side_items(Side *s, const char *path, const char **names, bool apart
 
 bool side_open(Side *s, const char *path, Arena *a, Error *e)
 {
-    const char **names = arena_array(a, FILES_MAX, sizeof *names);
     const char *index = arena_format(a, "%s/model.safetensors.index.json", path);
     const bool folder = is_folder(path);
     *s = (Side){ 0 };
-    if (!names || !index)
-        return false;
-    const size_t count = folder ? folder_files(path, names, a, e) : 1;
-    if (!count || !(s->files = arena_zalloc(a, count * sizeof *s->files)))
+    size_t count = 1;
+    const char **names = folder ? folder_files(path, &count, a, e) : &path;
+    if (!names || !index || !(s->files = arena_zalloc(a, count * sizeof *s->files)))
         return false;
     for (; s->file_count < count; s->file_count++) {
         const char *file = folder ? arena_format(a, "%s/%s", path, names[s->file_count]) : path;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The files that a stage may find in its folder: its own, finished or left by an interrupted process. Any other file was put there by
  * somebody else. It is an error, because the stage could overwrite it, or its stage.json would not cover it. */
-#include <dirent.h>
-#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include "ref/run/run.h"
@@ -31,21 +29,17 @@ static bool matches(const char *const *pattern, const char *name)
 /* Whether every entry of the folder matches one of two lists; a folder that is not there has no entries. */
 static bool folder_check(const Stage *s, const char *path, const char *const *one, const char *const *two, Arena *a, Error *e)
 {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return errno == ENOENT || error_io(e, "%s: cannot be read: %s", path, strerror(errno));
-    for (struct dirent *d; !e->failed && (d = readdir(folder));) {
-        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
-            continue;
-        const char *as_folder = arena_format(a, "%s/", d->d_name), *at = arena_format(a, "%s/%s", path, d->d_name);
+    size_t count = 0;
+    const char **name = file_exists(path) ? folder_names(path, &count, a, e) : NULL;
+    for (size_t k = 0; name && !e->failed && k < count; k++) {
+        const char *as_folder = arena_format(a, "%s/", name[k]), *at = arena_format(a, "%s/%s", path, name[k]);
         if (!as_folder || !at)
             break;
         if (matches(one, as_folder))
             folder_check(s, at, inside, inside, a, e);
-        else if (!matches(one, d->d_name) && !matches(two, d->d_name))
+        else if (!matches(one, name[k]) && !matches(two, name[k]))
             error_set(e, "%s: is no file of the stage %s, expected its folder to hold nothing else; move the file away", at, s->name);
     }
-    closedir(folder);
     return !e->failed;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/verify/manifest.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "tensor/base/file.h"
@@ -59,25 +59,26 @@ static void check_whole(Findings *f, const char *folder, const char *path, const
         finding(f, path, "DAMAGED", "SHA-256 is %s, expected %s", d.hex, sha);
 }
 
-static void find_extra(Findings *f, const char *folder, const char *below, const json_t *manifest, Arena *a)
+static void find_extra(Findings *f, const char *folder, const char *below, const json_t *manifest, Arena *a, Error *e)
 {
     static const char *const known[] = { "manifest.json", "wrong.json", "wrong.safetensors", "README.md", "schema" };
-    DIR *all = opendir(arena_format(a, "%s/%s", folder, below));
-    for (struct dirent *one; all && (one = readdir(all));) {
+    size_t count = 0;
+    const char **name = folder_names(arena_format(a, "%s/%s", folder, below), &count, a, e);
+    for (size_t n = 0; name && n < count; n++) {
         struct stat s;
-        char *path = arena_format(a, "%s%s%s", below, *below ? "/" : "", one->d_name);
-        bool expected = one->d_name[0] == '.' || (path && manifest_sha(manifest, path));
+        char *path = arena_format(a, "%s%s%s", below, *below ? "/" : "", name[n]);
+        bool expected = name[n][0] == '.' || (path && manifest_sha(manifest, path));
         for (size_t k = 0; k < sizeof known / sizeof *known && !*below; k++)
-            expected |= strcmp(one->d_name, known[k]) == 0;
-        if (!path || expected || stat(arena_format(a, "%s/%s", folder, path), &s) != 0)
+            expected |= strcmp(name[n], known[k]) == 0;
+        if (!path || expected)
             continue;
-        if (S_ISDIR(s.st_mode))
-            find_extra(f, folder, path, manifest, a);
+        if (stat(arena_format(a, "%s/%s", folder, path), &s) != 0)
+            error_io(e, "%s/%s: cannot be read: %s", folder, path, strerror(errno));
+        else if (S_ISDIR(s.st_mode))
+            find_extra(f, folder, path, manifest, a, e);
         else
             finding(f, path, "EXTRA", "the manifest does not list it");
     }
-    if (all)
-        closedir(all);
 }
 
 bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena *a, Error *e)
@@ -90,6 +91,6 @@ bool verify_whole(Findings *f, const char *folder, const json_t *manifest, Arena
             return false;
         check_whole(f, folder, path, sha, a);
     }
-    find_extra(f, folder, "", manifest, a);
+    find_extra(f, folder, "", manifest, a, e);
     return !e->failed;
 }

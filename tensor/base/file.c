@@ -116,6 +116,45 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
+static int by_bytes(const void *x, const void *y) { return strcmp(*(char *const *)x, *(char *const *)y); }
+
+/* One more name, in a list that doubles its room. */
+static const char **with_name(const char **names, size_t count, const char *name, Arena *a)
+{
+    const size_t least = 16;
+    if (count == 0 || (count >= least && (count & (count - 1)) == 0)) {
+        const char **more = arena_array(a, count ? 2 * count : least, sizeof *more);
+        if (more && count)
+            memcpy(more, names, count * sizeof *more);
+        names = more;
+    }
+    return names && (names[count] = arena_text(a, name)) ? names : NULL;
+}
+
+const char **folder_names(const char *path, size_t *count, Arena *a, Error *e)
+{
+    DIR *folder = opendir(path);
+    const char **names = arena_array(a, 1, sizeof *names);
+    int why = folder ? 0 : errno;
+    *count = 0;
+    while (folder && names) {
+        errno = 0;
+        const struct dirent *d = readdir(folder);
+        why = d ? 0 : errno;                              // it returns NULL at the end, too
+        if (!d)
+            break;
+        if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && (names = with_name(names, *count, d->d_name, a)))
+            ++*count;
+    }
+    if (folder)
+        closedir(folder);
+    if (why)
+        error_io(e, "%s: cannot be read: %s", path, strerror(why));
+    else if (names)
+        qsort(names, *count, sizeof *names, by_bytes);
+    return why ? NULL : names;
+}
+
 /* Removes the part of a file, unless a process holds a lock on it and so is still writing it. */
 static void sweep_one(int folder, const char *name)
 {

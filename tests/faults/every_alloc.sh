@@ -20,6 +20,7 @@ for c in "$@"; do
         (cd "$work/alone" && "${line[@]}" --quiet) && cp -r "$work/alone/out" "$work/$c" || exit 2
     fi
     small_words "$work" "$c" out
+    [ "$c" != run ] || line+=(--quiet)                 # it would print how long it took
     (cd "$work/alone" && "${line[@]}" > stdout 2> "$work/err") || { cat "$work/err"; exit 2; }
     (cd "$work/$c" && PULSE_FAULT_COUNT=$work/count PULSE_FAULT_EVERY=$work/every LD_PRELOAD=$build/fault_alloc.so "${line[@]}" > stdout) &&
         diff -r -x timing.json "$work/alone" "$work/$c" || exit 2

@@ -55,6 +55,7 @@ static const Kind kinds[] = {
     { "mkdir", ENOSPC, { SYS_mkdir, SYS_mkdirat, -1 } },
     { "mmap", ENOMEM, { SYS_mmap, -1 } },
     { "stat", EIO, { SYS_stat, SYS_lstat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_access, SYS_faccessat, -1 } },
+    { "list", EIO, { SYS_getdents64, -1 } },
     { "exec", ENOMEM, { SYS_execve, -1 } },
 };
 enum { KINDS = sizeof kinds / sizeof *kinds, FILTER_MAX = 128, STACK_WORDS = 2048, SITE_DEPTH = 24, SYNCED_MAX = 4096,
@@ -347,7 +348,7 @@ int main(int argc, char **argv)
         f.action = strcmp(argv[3], actions[k]) == 0 ? actions[k] : f.action;
     if (!f.kind || !f.action) {
         fputs("fault_call: expected KIND N fail|cut|kill|tear|power|names|int|term|hup COMMAND…; the kinds are write read open close fsync "
-              "rename mkdir mmap stat exec\n", stderr);
+              "rename mkdir mmap stat list exec\n", stderr);
         return 125;
     }
     if (getenv("PULSE_FAULT_SITES"))

@@ -59,6 +59,21 @@ unread() {
 }
 check "a report leaves nothing out that it cannot read" unread
 
+# readdir returns NULL at the end of a folder and where reading it failed.
+half_read() {
+    local n all
+    small_words "$tap_folder" "$1" "$tap_folder/r" --resume
+    all=$(calls list "${line[@]}")
+    for n in $(seq "$all"); do
+        fault list "$n" fail "${line[@]}" > "$tap_folder/cut" 2> "$tap_folder/wrong" ||
+            { [ $? = 2 ] && sentence && grep -q 'cannot be read' "$tap_folder/wrong"; } || { echo "$n: no sentence"; return 1; }
+        [ -s "$tap_folder/wrong" ] || [ "$1" != compare ] || { echo "$n of $all: success"; return 1; }
+    done
+    [ "$all" -ge 4 ]
+}
+check "a folder that cannot be read to its end is no smaller folder" half_read compare
+check "so it is with the stages of a run" half_read run
+
 full_disk() {
     local n model=("$PULSE" export --bf16 --quiet --model "$tap_folder/model" --out "$tap_folder/e")
     for n in $(seq "$(calls write "${model[@]}")"); do

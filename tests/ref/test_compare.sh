@@ -62,6 +62,11 @@ echo '{}' > shards/model.safetensors.index.json
 check "shards are the same as the whole" says 0 "same: 2 tensors" whole shards
 check "a folder and its file are the same" says 0 "same: 2 tensors" a.safetensors whole
 check "files without an index stay apart" says 1 "missing   layers.2.w" whole apart
+# Only a thousand files were once looked at.
+mkdir many many2
+for k in $(seq 0 1000); do ln a.safetensors many/$k.safetensors && ln a.safetensors many2/$k.safetensors; done
+cp --remove-destination near.safetensors many2/999.safetensors
+check "all files of a folder are compared, more than a thousand, too" says 1 "different: 1 of 2002 tensors" many many2
 check "a folder without tensors could not be told" says 2 "empty: no .safetensors file was found" whole empty
 
 # what Python's own json and struct make and read

@@ -36,6 +36,11 @@ static int by_name(const void *a, const void *b)
     return natural_order(((const Item *)a)->name, ((const Item *)b)->name);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static bool is_folder(const char *path)
 {
     struct stat st;
@@ -53,6 +58,8 @@ static const char **folder_files(const char *path, size_t *count, Arena *a, Erro
         if (end && strcmp(end, ".safetensors") == 0)
             names[(*count)++] = names[k];
     }
+    if (names)
+        qsort(names, *count, sizeof *names, by_text);
     if (*count == 0)
         error_set(e, "%s: no .safetensors file was found in this folder", path);
     return *count ? names : NULL;

@@ -116,8 +116,6 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
-static int by_bytes(const void *x, const void *y) { return strcmp(*(char *const *)x, *(char *const *)y); }
-
 /* One more name, in a list that doubles its room. */
 static const char **with_name(const char **names, size_t count, const char *name, Arena *a)
 {
@@ -150,8 +148,6 @@ const char **folder_names(const char *path, size_t *count, Arena *a, Error *e)
         closedir(folder);
     if (why)
         error_io(e, "%s: cannot be read: %s", path, strerror(why));
-    else if (names)
-        qsort(names, *count, sizeof *names, by_bytes);
     return why ? NULL : names;
 }
 

@@ -14,7 +14,7 @@ char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
 bool  file_exists(const char *path);                                   // false only where it is certain that there is none
 bool  file_make_folder(const char *path, Error *e);                    // and its parents; on the disk when it returns; it may exist
-/* All names in a folder but "." and "..", in the order of their bytes. NULL: it cannot be read, or not to its end. */
+/* All names in a folder but "." and "..", in no order. NULL: it cannot be read, or not to its end. */
 const char **folder_names(const char *path, size_t *count, Arena *a, Error *e);
 
 /* folder_hold makes the folder where it does not exist, and reserves it for this process until folder_leave or the end of the process;

@@ -55,12 +55,13 @@ static void a_full_line_is_read_as_it_stands(void **state)
                            "\"image\":\"one.png\","
                            "\"question\":\"what "
                            "?\",\"answer\":\"caf\xc3\xa9\",\"options\":[\"caf\xc3\xa9\",\"tea\"],\"kind\":\"choice\",\"skill\":"
-                           "\"capital\",\"frame\":3,\"augment\":true,\"step\":12}\n\n  "
+                           "\"capital\",\"frame\":3,\"augment\":true,\"step\":12,\"use\":\"reporting\"}\n\n  "
                            "\r\n{\"id\":\"b\",\"question\":\"q\",\"answer\":\"x\"}"));
     const Sample *a = dataset_find(&samples, "a"), *b = dataset_find(&samples, "b");
     assert_true(samples.count == 2 && a == &samples.sample[0] && b == &samples.sample[1]
                 && !dataset_find(&samples, "c"));
     assert_string_equal(a->answer, "caf\xc3\xa9");
+    assert_true(a->use == USE_REPORTING && b->use == USE_ANY);
     assert_true(a->split == SPLIT_TEST && a->modality == MODALITY_IMAGE && a->kind == KIND_CHOICE && a->frame == 3
                 && a->step == 12 && a->augment);
     assert_true(a->option_count == 2 && !strcmp(a->options[1], "tea") && !strcmp(a->group, "country") && a->line == 1);
@@ -130,6 +131,8 @@ static void every_mistake_is_named_with_file_and_line(void **state)
         { LINE(",\"options\":[\"x\",\"x\"]"), ":1", "option \"x\" stands there twice" },
         { LINE(",\"options\":[\"x\"]"), ":1", "list of 2 to 64" },
         { LINE(",\"options\":[\"x\",3]"), ":1", "option 2 is not a text" }, { LINE(",\"kind\":\"choice\""), ":1", "no \"options\"" },
+        { LINE(",\"split\":\"test\",\"use\":\"stopping\""), ":1", "\"use\" is \"stopping\"" },
+        { LINE(",\"use\":\"matching\""), ":1", "\"use\" is \"matching\", but \"split\" is not \"test\"" },
         { LINE(",\"kind\":\"essay\""), ":1", "\"kind\" is \"essay\"" },     { LINE(",\"split\":3"), ":1", "\"split\"" },
         { LINE(",\"modality\":\"image\""), ":1", "there is no \"image\"" }, { LINE(",\"augment\":true"), ":1", "no \"image\"" },
         { LINE(",\"augment\":1"), ":1", "\"augment\" must be" },

@@ -4,6 +4,34 @@
 #include <string.h>
 #include "ref/trace/trace_read.h"
 
+/* By id: whether the node of the forward phase is a hook's work on gradients, that is, reads one of the backward pass or such a node. */
+static bool *find_late(const Tape *t, Arena *a)
+{
+    bool *late = arena_zalloc(a, t->count + 1);
+    for (size_t k = 0; late && k < t->count; k++) {
+        const Node *n = t->nodes[k];
+        for (size_t i = 0; n->phase == PHASE_FORWARD && i < n->n_in; i++)
+            late[k] |= n->in[i]->phase == PHASE_BACKWARD || late[n->in[i]->id];
+    }
+    return late;
+}
+
+/* The gradient of the backward pass that hooks have made `n` of: the one that it comes from; NULL: it comes from several. */
+static Node *walked(Node *n, const bool *late)
+{
+    while (n && n->op && late[n->id]) {
+        Node *from = NULL;
+        for (size_t i = 0; i < n->n_in; i++) {
+            const bool one = n->in[i]->phase == PHASE_BACKWARD || late[n->in[i]->id];
+            if (one && from)
+                return NULL;
+            from = one ? n->in[i] : from;
+        }
+        n = from;
+    }
+    return n;
+}
+
 /* The node of the tape whose result is the gradient with this name in the trace: of an operator, or a leaf. NULL: there is none. */
 static Node *gradient_named(const Tape *t, const json_t *root, const char *name)
 {
@@ -19,11 +47,13 @@ static Node *gradient_named(const Tape *t, const json_t *root, const char *name)
 
 void again_gradients(Tape *t, const json_t *root, Arena *a)
 {
-    for (size_t k = 0; k < t->count; k++) {
+    const bool *late = find_late(t, a);
+    for (size_t k = 0; late && k < t->count; k++) {
         Node *n = t->nodes[k];
         bool weight = !n->op && strncmp(n->name, "param.", 6) == 0;
         n->grad = n->op || weight ? gradient_named(t, root, n->op ? arena_format(a, "grad.t%zu", k)
                 : arena_format(a, "grad.%s", n->name + 6)) : NULL;
+        n->grad = walked(n->grad, late);
         n->wants_grad = n->grad != NULL;
         if (!n->grad)
             continue;
@@ -60,13 +90,14 @@ static Node *leaf_again(Tape *to, const Node *n)
     return strncmp(n->name, "param.", 6) == 0 ? tape_param(to, n->name + 6, n->out, n->wants_grad) : tape_input(to, n->name + 6, n->out);
 }
 
-static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase)
+/* Runs the nodes of a phase, of which those alone that are in `late`, or those alone that are not. */
+static void run_phase(Tape *to, const Tape *t, Node **made, Phase phase, const bool *late, bool which)
 {
     to->phase = phase;
     for (size_t k = 0; k < t->count && !to->error->failed; k++) {
         const Node *n = t->nodes[k];
         Node **in = arena_array(to->arena, n->n_in + 1, sizeof *in);
-        if (n->phase != phase || !in)
+        if (n->phase != phase || !in || late[k] != which)
             continue;
         for (size_t i = 0; i < n->n_in; i++)
             in[i] = made[n->in[i]->id];
@@ -82,10 +113,11 @@ Node **again_run(const Tape *t, Arena *a, Error *e)
 {
     Tape *to = arena_alloc(a, sizeof *to);
     Node **made = arena_zalloc(a, (t->count + 1) * sizeof *made);
-    if (!to || !made)
+    const bool *late = find_late(t, a);
+    if (!to || !made || !late)
         return NULL;
     *to = tape_make(a, e);
-    run_phase(to, t, made, PHASE_FORWARD);
+    run_phase(to, t, made, PHASE_FORWARD, late, false);
     for (size_t k = 0; k < t->count; k++)
         for (size_t i = 0; i < t->nodes[k]->n_contributions; i++) {
             const Node *c = t->nodes[k]->contributions[i];
@@ -94,8 +126,9 @@ Node **again_run(const Tape *t, Arena *a, Error *e)
         }
     tape_backward(to);
     for (size_t k = 0; k < t->count && !e->failed; k++)
-        if (t->nodes[k]->grad && made[k])
+        if (t->nodes[k]->grad && made[k] && !made[t->nodes[k]->grad->id])    // a seed, or a zero that a hook put there, is made
             made[t->nodes[k]->grad->id] = made[k]->grad;
-    run_phase(to, t, made, PHASE_OPTIMISER);
+    run_phase(to, t, made, PHASE_FORWARD, late, true);
+    run_phase(to, t, made, PHASE_OPTIMISER, late, false);
     return e->failed ? NULL : made;
 }

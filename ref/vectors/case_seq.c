@@ -14,6 +14,14 @@ const SeqForm seq_forms[] = {
       "" },
     { "pulse-npo.original", "tiny-llava-a", "npo", SEQ_SETTINGS " unlearn.beta=0.1 unlearn.reference=original", "" },
     { "pulse-ga_klr.round_start", "tiny-llava-a", "ga_klr", SEQ_SETTINGS, "" },
+    { "pulse-smfa.default", "tiny-llava-mini", "smfa", SEQ_SETTINGS, "SculptMissing SculptWithoutFactor" },
+    { "pulse-cmju.default", "tiny-llava-mini", "cmju", SEQ_SETTINGS, "OneUpdateForAll" },
+    { "pulse-o3.default", "tiny-llava-mini", "o3", SEQ_SETTINGS " unlearn.lambda=10 unlearn.retain_count=1",
+      "OverlapMissing OverlapTwice" },
+    { "pulse-adapters.merged", "tiny-llava-mini", "adapters", SEQ_SETTINGS " train.trainable=llm", "AdapterOnMerged" },
+    { "pulse-pdu.default", "tiny-llava-mini", "pdu", SEQ_SETTINGS " unlearn.alpha=1 unlearn.dual_warmup=1", "DualMissing WarmupMissing" },
+    { "pulse-adapop.default", "tiny-llava-mini", "adapop", SEQ_SETTINGS " unlearn.exposures=256 unlearn.drift_limit=0 unlearn.dual_step=1",
+      "DualMissing PopularitySign" },
 };
 const size_t seq_forms_count = sizeof seq_forms / sizeof *seq_forms;
 
@@ -34,7 +42,7 @@ typedef struct {
     SeqCase *out;
     Session session;
     Dataset file;
-    SampleList forget[SEQ_ROUNDS];
+    SampleList forget[SEQ_ROUNDS], refusal[SEQ_ROUNDS];
     Rounds rounds;
     float *loss, *norm;
     size_t steps;
@@ -45,13 +53,14 @@ typedef struct {
     Error *error;
 } Run;
 
-static bool list_of(Run *r, const char *group, SampleList *out)
+static bool list_of(Run *r, const char *group, Role role, SampleList *out)
 {
+    const OtherAnswers refused = { .refusals = 0 };
     Chosen chosen = { .sample = arena_array(r->arena, r->file.count, sizeof *chosen.sample) };
     for (size_t k = 0; chosen.sample && k < r->file.count; k++)
         if (strcmp(r->file.sample[k].group, group) == 0)
             chosen.sample[chosen.count++] = &r->file.sample[k];
-    return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, ROLE_FORGET, NULL, r->arena,
+    return chosen.sample && role_samples(out, &r->session.reader, &r->file, &chosen, role, &refused, r->arena,
                                          r->error);
 }
 
@@ -87,16 +96,18 @@ static bool shake_weights(Run *r)
 static bool run_open(Run *r, const char *folder, const char *samples, MethodSettings m)
 {
     Session *x = &r->session;
-    RoundSamples lists = { .rounds = SEQ_ROUNDS, .forget = r->forget };
+    RoundSamples lists = { .rounds = SEQ_ROUNDS, .forget = r->forget, .refusal = r->refusal };
     m.settings.unlearn_batch = BATCH;
     m.settings.train_steps = SEQ_STEPS;
     if (!session_open(x, &m.settings, folder, (PromptMask)m.settings.data_mask, r->arena, r->error)
-        || !dataset_read(&r->file, samples, r->arena, r->error) || !list_of(r, "retain", &lists.retain)
+        || !dataset_read(&r->file, samples, r->arena, r->error) || !list_of(r, "retain", ROLE_RETAIN, &lists.retain)
         || !shake_weights(r) || !session_begin(x, &m, r->error))
         return false;
-    for (size_t k = 0; k < SEQ_ROUNDS; k++)
-        if (!list_of(r, arena_format(r->arena, "round%zu", k + 1), &r->forget[k]))
+    for (size_t k = 0; k < SEQ_ROUNDS; k++) {
+        const char *group = arena_format(r->arena, "round%zu", k + 1);
+        if (!group || !list_of(r, group, ROLE_FORGET, &r->forget[k]) || !list_of(r, group, ROLE_REFUSAL, &r->refusal[k]))
             return false;
+    }
     RoundsPlan p = rounds_plan(&m, &lists, NULL);
     return x->adapters && rounds_make(&r->rounds, &p, &x->model, &x->lora, r->arena, r->error);
 }

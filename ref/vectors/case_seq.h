@@ -2,8 +2,8 @@
 /* Seq case: requests to forget that come one after another, on a tiny model with adapters (unlearn/rounds.h).
  *
  * samples.jsonl holds the samples of each request ("group": "round1", …) and those to retain ("retain"). Every step trains on all
- * samples of its round and on all retained ones, so that no order of samples has to be known. When a round ends, the adapters are
- * merged into the weights, and new ones are started.
+ * samples of its round and on all retained ones, so that no order of samples has to be known; refusals are REFUSAL (answers.h). When
+ * a round ends, the adapters are merged into the weights, and new ones are started.
  * in.safetensors holds round<k>.<module>.lora_A.weight, the A that round k starts with; B starts as zero.
  * out.safetensors holds loss and norm, F32 [steps], where norm is that of the gradient before clipping, and the weights that change
  * under their own names, after the last merge. "steps" in case.json has the digest of all trained weights (store_digest) after

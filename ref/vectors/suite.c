@@ -12,6 +12,7 @@
 #include "ref/vectors/case_seq.h"
 #include "ref/trace/step.h"
 #include "ref/vectors/case_tok.h"
+#include "ref/vectors/weights/case_weights.h"
 #include "ref/trace/trace_file.h"
 #include "tensor/base/file.h"
 #include "unlearn/hyperparameters.h"
@@ -19,6 +20,8 @@
 #define MODEL_FLAGS "QuickGeluMissing ClsKept GeluTanh EpsOutsideSqrt RopeInterleaved PromptInLoss ImageTokensInLoss SumNotMean " \
     "NormEps6 NormPlusOne RopeTheta RopeBf16 ChannelsSwapped VisionScaleMissing ImageBothWays "
 #define ADAM_FLAGS "BiasCorrectionMissing AdamEpsInSqrt BetaDecimal"
+#define ADAPTED "train.trainable=proj+llm lora.rank=2 lora.alpha=4"
+#define PROJECTOR "train.trainable=multi_modal_projector.**"
 
 const StepForm step_forms[] = {
     { "npo.adamw.b", "tiny-llava-b", "tiny-llava-b-reference", "batch.jsonl", "npo",
@@ -33,6 +36,18 @@ const StepForm step_forms[] = {
       MODEL_FLAGS "ShiftOff1 GateUpSwapped ClipMissing" },
     { "mmunlearner.lora.a", "tiny-llava-a", NULL, "batch.jsonl", "mmunlearner",
       "train.trainable=proj+llm lora.rank=3 lora.alpha=6", "ClipMissing FisherMaskMissing" },
+    { "smfa.lora.mini", "tiny-llava-mini", NULL, "roles.jsonl", "smfa", ADAPTED " lora.targets=**.q_proj,**.down_proj",
+      "SmfaPicturesAlone SumNotMean LoraNoScale" },
+    { "mip_editor.lora.mini", "tiny-llava-mini", "tiny-llava-mini-reference", "roles.jsonl", "mip_editor",
+      ADAPTED " lora.targets=**.mlp.*_proj", "PathMissing SteeringFixed" },
+    { "cmju.lora.mini", "tiny-llava-mini", NULL, "roles.jsonl", "cmju", ADAPTED " unlearn.salient_share=1 unlearn.balance=1",
+      "BalanceMissing" },
+    { "o3.lora.mini", "tiny-llava-mini", NULL, "roles.jsonl", "o3", ADAPTED " lora.targets=**.q_proj,**.v_proj",
+      "SumNotMean LoraNoScale LoraScaleTwice" },
+    { "adapters.lora.mini", "tiny-llava-mini", NULL, "roles.jsonl", "adapters", ADAPTED " lora.targets=**.v_proj",
+      "RetainMissing SumNotMean" },
+    { "pdu.proj.mini", "tiny-llava-mini", NULL, "roles.jsonl", "pdu", PROJECTOR " unlearn.alpha=1", "PduUnshifted PduAllRows" },
+    { "adapop.proj.mini", "tiny-llava-mini", NULL, "roles.jsonl", "adapop", PROJECTOR " unlearn.exposures=100", "PopularitySign" },
 };
 const size_t step_forms_count = sizeof step_forms / sizeof *step_forms;
 
@@ -63,6 +78,17 @@ static bool write_loss(Suite *s, const LossForm *f)
     return suite_noise(s, id, &c.tape, c.out, c.node, c.out_count)
         && suite_case(s, (SuiteCase){ .id = id, .section = "unlearn/method.h", .flags = f->flags,
                                       .definition = method_formula(m, s->arena), TENSORS(c), .more = json });
+}
+
+static bool write_weights(Suite *s, const WeightsForm *f)
+{
+    LossCase c;
+    Hyperparameters v;
+    char *id = arena_format(s->arena, "weights/%s", f->id);
+    return id && weights_case_make(f, &v, &c, s->arena, s->error)
+        && suite_case(s, (SuiteCase){ .id = id, .section = f->section, .flags = f->flags, .definition = f->definition, TENSORS(c),
+                                      .more = json_pack("{s:s, s:s, s:o}", "method", f->method, "variants", f->variants, "hyper",
+                                                        hyper_parameters(&v)) });
 }
 
 static bool write_op(Suite *s, const OpForm *f)
@@ -267,6 +293,7 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(tok);
     EACH(mask);
     EACH(loss);
+    EACH(weights);
     EACH(block);
     EACH(step);
     EACH(seq);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Suite: the reference answers as a folder (fixtures/vectors/v1), made from nothing but this program.
  *
- *     models/tiny-llava-{a,b}, {a,b}-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
+ *     models/tiny-llava-{a,b,mini}, …-reference   model folders as on the Hub, and samples (batch.jsonl, pair.jsonl) with their pictures
  *     op/<op>.<form>/                            one operator (case_op.h)
  *     prep/<aspect>.<form>/                      a picture and the pixels that are made of it (case_prep.h)
  *     tok/<form>/                                texts as ids and back (case_tok.h)
  *     mask/<template>.<mask>/                    questions and answers as ids, and which ids are labels (case_mask.h)
  *     loss/<method>.<form>/                      one loss on given logits (case_loss.h)
+ *     weights/<method>.<form>/                   what a method does to weights, gradients and scores (case_weights.h)
  *     block/<module>.<model>/                    one module alone (case_block.h)
  *     step/<method>.<form>.<model>/              trace.safetensors, trace.json, bound.safetensors: one optimiser step (trace_file.h)
  *     seq/pulse-<method>.<form>/                 several requests, one after another (case_seq.h)

@@ -8,6 +8,7 @@
 static const SuiteKind kinds[] = {
     { "op", "out.safetensors", JUDGE_BOUND, false },
     { "loss", "out.safetensors", JUDGE_BOUND, false },
+    { "weights", "out.safetensors", JUDGE_EXACT, false },
     { "block", "out.safetensors", JUDGE_BOUND, false },
     { "prep", "out.safetensors", JUDGE_EXACT, false },
     { "tok", "out.safetensors", JUDGE_EXACT, false },

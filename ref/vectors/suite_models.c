@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The two tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds, a tokenizer, and
+/* The three tiny models of the suite and a reference model of each. They have odd sizes and weights drawn from seeds, a tokenizer, and
  * samples about pictures that are not square. */
 #include <string.h>
 #include "model/arch.h"
@@ -26,8 +26,18 @@ static const char *const words[] = { "USER:", "ASSISTANT:", "who", "is", "this",
     "\"answer\": \"tea\"}\n"
 #define R1 "{\"id\": \"r1\", \"group\": \"retain\", \"question\": \"who ?\", \"answer\": \"do not\"}\n"
 
+/* roles.jsonl, as short as the smallest model: a picture and a text to forget, refusals of both, and a text to retain. */
+#define PLAIN(id, group, question, answer) \
+    "{\"id\": \"" id "\", \"group\": \"" group "\", \"question\": \"" question "\", \"answer\": \"" answer "\"}\n"
+#define SEEN(id, group, question, answer) \
+    "{\"id\": \"" id "\", \"group\": \"" group "\", \"image\": \"pictures.safetensors#0\", \"question\": \"" question \
+    "\", \"answer\": \"" answer "\"}\n"
+#define ROLES \
+    SEEN("f0", "forget", "who ?", "ann") PLAIN("f1", "forget", "red ?", "bob") SEEN("i0", "refusal", "who ?", "not") \
+        PLAIN("i1", "refusal", "red ?", "not") PLAIN("r0", "retain", "who ?", "tea")
+
 static const struct { const char *name, *text; } batches[] = {
-    { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 },
+    { "batch.jsonl", F0 F1 R0 R1 }, { "pair.jsonl", F0 R1 }, { "roles.jsonl", ROLES },
 };
 enum { BATCHES = sizeof batches / sizeof *batches };
 
@@ -55,6 +65,17 @@ static ModelConfig tiny_b(void)
     c.text.vocab_size = 331, c.text.hidden_size = 18, c.text.intermediate_size = 22, c.text.num_attention_heads = 6,
     c.text.num_key_value_heads = 2;
     c.vision_feature_layer = -1;
+    return c;
+}
+
+/* The smallest model has one layer in each tower, for the steps of many methods. */
+static ModelConfig tiny_mini(void)
+{
+    ModelConfig c = tiny_b();
+    c.vision.hidden_size = 4, c.vision.intermediate_size = 6, c.vision.num_attention_heads = 2, c.vision.num_hidden_layers = 1,
+    c.vision.image_size = 8;
+    c.text.vocab_size = 320, c.text.hidden_size = 4, c.text.intermediate_size = 6, c.text.num_attention_heads = 1,
+    c.text.num_key_value_heads = 1, c.text.num_hidden_layers = 1;
     return c;
 }
 
@@ -100,7 +121,7 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
     Error *e = suite->error;
     static const char *const names[] = { "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
                                          "preprocessor_config.json",
-                                         "pictures.safetensors", "batch.jsonl", "pair.jsonl" };
+                                         "pictures.safetensors", "batch.jsonl", "pair.jsonl", "roles.jsonl" };
     Weights w;
     ImageProcessor s = image_processor((size_t)c.vision.image_size);
     const char *at = arena_format(a, "%s/models/%s", suite->folder, name);
@@ -123,5 +144,6 @@ static bool tiny_model(Suite *suite, const char *name, ModelConfig c, uint64_t s
 bool suite_models(Suite *s)
 {
     return tiny_model(s, "tiny-llava-a", tiny_a(), 1) && tiny_model(s, "tiny-llava-a-reference", tiny_a(), 4)
-        && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3);
+        && tiny_model(s, "tiny-llava-b", tiny_b(), 2) && tiny_model(s, "tiny-llava-b-reference", tiny_b(), 3)
+        && tiny_model(s, "tiny-llava-mini", tiny_mini(), 5) && tiny_model(s, "tiny-llava-mini-reference", tiny_mini(), 6);
 }

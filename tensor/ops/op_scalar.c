@@ -90,6 +90,15 @@ static void log_bound(BoundRule *r)        // slope 1 / x
         r->out[i] = (double)r->b[0][i] / size_of((double)r->x[0][i]) + 4 * U24 * size_of((double)r->y[i]);
 }
 
+/* The error d of the root is b / (2 y), or sqrt(b) where that is less: near 0 the root is steep. */
+static void sqrt_bound(BoundRule *r)
+{
+    for (size_t i = 0; i < r->size; i++) {
+        double y = (double)r->y[i], b = (double)r->b[0][i], near = y > 0 ? b / (2 * y) : 1e300, far = __builtin_sqrt(b);
+        r->out[i] = (near < far ? near : far) + U24 * y;
+    }
+}
+
 #define SCALAR_OP(NAME, KIND, FORMULA, VJP, BOUND)                                                  \
 const Op op_record_##NAME = {                                                                       \
     .name = #NAME, .formula = FORMULA, .kind = KIND, .inputs = "x",                                 \
@@ -132,5 +141,5 @@ SCALAR_OP(sigmoid, CLASS_C, "y = RN(1 / (1 + e^-x))", sigmoid_vjp, sigmoid_bound
 SCALAR_OP(log_sigmoid, CLASS_C, "y = RN(-log(1 + e^-x))", log_sigmoid_vjp, log_sigmoid_bound)
 SCALAR_OP(exp, CLASS_C, "y = RN(e^x)", exp_vjp, exp_bound)
 SCALAR_OP(log, CLASS_C, "y = RN(log x)", NULL, log_bound)
-SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", sqrt_vjp, NULL)
+SCALAR_OP(sqrt, CLASS_B, "y = RN(sqrt x)", sqrt_vjp, sqrt_bound)
 SCALAR_OP(rsqrt, CLASS_B, "y = RN(1 / sqrt x)", NULL, NULL)

@@ -71,7 +71,7 @@ untried() {
     done
 }
 check "REPRODUCE.md says how many inputs each fuzz target has seen" test -z "$(untried)"
-glossary=docs/verify-yours.md vectors=fixtures/vectors/v1
+glossary=docs/mistakes.md vectors=fixtures/vectors/v1
 named() {
     sed -n '/^## Glossary/,/^At fp32/p' "$glossary" | sed -nE 's/^\| ([A-Z][A-Za-z0-9, ]*) \|.*/\1/p' | tr -d ' ' | tr ',' '\n' | sort
 }
@@ -83,9 +83,9 @@ print("\n".join(sorted({flag for case in cases for flag in json.load(case).get("
     below() { python3 -c 'import json, sys
 manifest = json.load(open(sys.argv[1] + "/manifest.json"))
 print("\n".join(sorted({name.split("@")[1] for name in manifest["below"]["bf16-mixed"]})))' "$vectors"; }
-    check "the glossary of docs/verify-yours.md has the known mistakes of the recorded cases" diff <(recorded) <(named)
+    check "the glossary of docs/mistakes.md has the known mistakes of the recorded cases" diff <(recorded) <(named)
     check "and those that bf16 autocast hides" diff <(below) <(hidden)
 else
-    skip "the glossary of docs/verify-yours.md has the known mistakes of the recorded cases" "there is no python3"
+    skip "the glossary of docs/mistakes.md has the known mistakes of the recorded cases" "there is no python3"
 fi
 finish

@@ -8,6 +8,7 @@
 #include "ref/vectors/case_reject.h"
 #include "ref/vectors/suite.h"
 #include "tensor/base/bytes.h"
+#include "tensor/base/team.h"
 #include "tests/support/schema.h"
 #include "tests/support/scratch.h"
 
@@ -44,6 +45,8 @@ static void schemas_refuse_what_is_wrong(void **state)
         { "loss/npo.batch_mean", "loss", "loss", "\"3.1\"", "/loss: is of another type" },
         { "loss/npo.batch_mean", "loss", "loss.hex", "\"3.1\"", "/loss.hex: \"3.1\" does not match" },
         { "loss/npo.batch_mean", "loss", "hyper", "{\"beta\": [1]}", "/hyper/beta: is of another type" },
+        { "weights/smfa.sculpt", "weights", "method", NULL, "/method: is missing" },
+        { "weights/smfa.sculpt", "weights", "verdict", "{\"mode\": \"bound\"}", "/verdict/mode: is not the constant" },
         { "prep/pad.wide", "prep", "image_aspect", "\"stretch\"", "/image_aspect: is none of" },
         { "prep/pad.wide", "prep", "files", "[{\"path\": \"/etc\", \"sha256\": \"00\"}]", "/files/0/path: " },
         { "tok/legacy", "tok", "tensors", "{\"ids\": {\"dtype\": \"I32\", \"shape\": [-1], \"content_sha256\": \"\"}}",
@@ -229,6 +232,70 @@ static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
     }
 }
 
+static void expect_step(const StepForm *f, const Store *recorded)
+{
+    const char *models = SUITE "/models";
+    Step step = { .folder = arena_format(&arena, "%s/%s", models, f->model),
+                  .batch = arena_format(&arena, "%s/%s/%s", models, f->model, f->batch) };
+    step.reference = f->reference ? arena_format(&arena, "%s/%s", models, f->reference) : NULL;
+    assert_true(step_settings(&step.settings, f->settings, &arena, &error));
+    step_make(&step, f->method, &arena, &error);
+    expect_fine(&error);
+    const Trainer *t = &step.trainer;
+    assert_memory_equal(t->loss->out.f32, tensor_of(recorded, "loss")->f32, sizeof(float));
+    for (size_t i = 0; i < t->optimiser.count; i++) {
+        const OptimiserSlot *o = &t->optimiser.slots[i];
+        const Tensor *after = tensor_of(recorded, arena_format(&arena, "after.%s", o->name));
+        assert_memory_equal(o->new_value->out.f32, after->f32, tensor_bytes(*after));
+    }
+    step_close(&step);
+}
+
+static void steps_have_the_recorded_bits_on_one_two_and_three_threads(void **state)
+{
+    (void)state;
+    const size_t before = team_size();
+    for (size_t k = 0; k < step_forms_count; k++) {
+        Store recorded = case_store(arena_format(&arena, "step/%s", step_forms[k].id), "trace");
+        for (int threads = 1; threads <= 3; threads++) {
+            team_set_size(threads);
+            expect_step(&step_forms[k], &recorded);
+        }
+        store_close(&recorded);
+    }
+    team_set_size(before);
+}
+
+/* What a method does to weights does not depend on how the answer was recorded: each set of numbers is worked out by hand. */
+static void weights_worked_by_hand_are_the_recorded_ones(void **state)
+{
+    (void)state;
+    static const struct { const char *id, *name; size_t n; int32_t ids[16]; float x[16]; } hand[] = {
+        { "weights/smfa.sculpt", "sculpted", 8, { 0 }, { -20, 0, 24, 16, 8, 0, -18, -432 } },             // in units of 2^30
+        { "weights/mmunlearner.both", "mask", 8, { 1, 1, 0, 1, 1, 0, 0, 1 }, { 0 } },
+        { "weights/mmunlearner.below", "mask", 8, { 1, 0, 1, 0, 0, 1, 0, 1 }, { 0 } },
+        { "weights/cmju.groups", "group", 10, { 2, 1, 3, 0, 3, 1, 1, 0, 0, 0 }, { 0 } },
+        { "weights/mip_editor.path", "path", 16, { 1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0 }, { 0 } },
+    };
+    for (size_t k = 0; k < sizeof hand / sizeof *hand; k++) {
+        Store out = case_store(hand[k].id, "out");
+        const Tensor *y = tensor_of(&out, hand[k].name);
+        assert_int_equal(shape_size(y->shape), hand[k].n);
+        for (size_t i = 0; i < hand[k].n; i++)
+            if (y->dtype == I32 ? y->i32[i] != hand[k].ids[i] : y->f32[i] != 0x1p30f * hand[k].x[i])
+                fail_msg("%s: %s[%zu] is not what the hand says", hand[k].id, hand[k].name, i);
+        store_close(&out);
+    }
+    Store out = case_store("weights/cmju.forget", "out");
+    const float *g = tensor_of(&out, "gradient")->f32;
+    // text: 5/4 of its gradient; pictures: 7/8 of twice theirs; shared: twice; frozen: nothing
+    const float rows[4][4] = { { 2.5f, 0, 0, 0 }, { 0, 1.75f, 0, -1.75f }, { 8, -8, 0, 8 }, { 0, 0, 0, 0 } };
+    static const size_t at[4] = { 0, 1, 2, 5 };
+    for (size_t k = 0; k < 4; k++)
+        assert_memory_equal(g + 4 * at[k], rows[k], sizeof rows[k]);
+    store_close(&out);
+}
+
 static void every_reader_refuses_and_accepts_as_stated(void **state)
 {
     (void)state;
@@ -265,6 +332,8 @@ int main(void)
         vectors_test(masks_grow_from_answer_to_all),
         vectors_test(runs_with_two_references_part_after_the_first_round),
         vectors_test(the_first_step_of_a_run_is_the_step_that_trace_makes),
+        vectors_test(steps_have_the_recorded_bits_on_one_two_and_three_threads),
+        vectors_test(weights_worked_by_hand_are_the_recorded_ones),
         vectors_test(every_reader_refuses_and_accepts_as_stated),
     };
     return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);

@@ -17,6 +17,8 @@ enum { FILE_MAX = 4 << 20, MOST = 4096 };
 static const struct { const char *id, *answer; } cases[] = {
     { "op/gelu.default", "y" },
     { "loss/npo.sequence_sum", "dz.forget" },
+    { "weights/smfa.sculpt", "sculpted" },
+    { "weights/cmju.groups", "group" },
     { "prep/crop.wide", "pixels" },
     { "prep/pad.line", "placed" },
     { "tok/legacy", "ids" },

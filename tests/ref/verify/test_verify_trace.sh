@@ -48,6 +48,15 @@ check "GELU in place of quick GELU is named" mistaken QuickGeluMissing 's/"quick
 check "an adapter whose scale is squared is named" mistaken LoraScaleTwice '' lora.alpha=64
 check "an adapter without its scale is named" mistaken LoraNoScale '' lora.alpha=16
 check "weights that are not clipped are named" mistaken ClipMissing '' optimiser.max_norm=1e30
+masked() {
+    local mini=${model%/*}/tiny-llava-mini step alpha
+    for alpha in 4 2; do
+        step=(--set train.trainable=llm --set lora.rank=2 --set lora.alpha=$alpha --set "lora.targets=**.mlp.*_proj" --out "$tap_folder/mip-$alpha")
+        "$PULSE" trace --model "$mini" --reference "$mini-reference" --batch "$mini/roles.jsonl" --method mip_editor "${step[@]}" > /dev/null || return 1
+    done
+    says 1 "value of the known mistake LoraNoScale" -- "$tap_folder/mip-4" "$tap_folder/mip-2"
+}
+check "and also where the method masks gradients" masked
 check "where nothing is outside, nothing is open" test "$("$PULSE" verify "$tap_folder/right" "$tap_folder/right" --html "$tap_folder/page.html" > /dev/null; grep -c '<details open' "$tap_folder/page.html")" = 0
 check "a part of the names can be asked for" says 0 "BITEXACT: 1 bitexact" -- "$tap_folder/npo" "$tap_folder/npo" --only loss
 check "what is asked for must be there" says 2 "finds no answer" -- "$tap_folder/npo" "$tap_folder/npo" --only loss --only nope

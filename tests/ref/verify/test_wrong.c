@@ -190,6 +190,69 @@ static void check_flags(const json_t *one, const Store *wrong)
     }
 }
 
+/* fixtures/pytorch/planted.safetensors has what PyTorch and NumPy answer with each mistake planted: each answer that the mistake moves is
+ * outside, by the mistake's name. */
+static void every_mistake_that_pytorch_makes_is_named(void **state)
+{
+    (void)state;
+    static Entry got[MOST];
+    static const VerifyOptions some = { .only = &none, .partial = true };
+    Store planted, wrong;
+    size_t seen = 0, named = 0;
+    assert_true(store_open(&planted, "fixtures/pytorch/planted.safetensors", &arena, &error));
+    assert_true(store_open(&wrong, "fixtures/vectors/v1/wrong.safetensors", &arena, &error));
+    const size_t *turn_of = turns_of(planted.entries, planted.count);
+    for (size_t turn = 0; seen < planted.count; turn++) {
+        size_t count = 0;
+        for (size_t k = 0; k < planted.count; k++)
+            if (turn_of[k] == turn) {
+                Mistake m = parts(planted.entries[k].name);
+                got[count++] = (Entry){ arena_format(&arena, "%s/%s", m.id, m.name), planted.entries[k].tensor };
+            }
+        judge_these(got, count, &some);
+        for (size_t k = 0; k < planted.count; k++) {
+            Mistake m = parts(planted.entries[k].name);
+            const bool moved = store_find(&wrong, planted.entries[k].name) != NULL;
+            if (turn_of[k] != turn)
+                continue;
+            seen++;
+            named += moved;
+            if (moved && !has_finding(arena_format(&arena, "%s/%s", m.id, m.name), "OUTSIDE",
+                                      arena_format(&arena, "known mistake %s", m.flag)))
+                fail_msg("%s is not recognised", planted.entries[k].name);
+        }
+    }
+    assert_true(named > 100);
+    store_close(&planted);
+    store_close(&wrong);
+}
+
+/* Every mistake of these cases, and of all cases of weights/, is among those that are planted. */
+static void no_mistake_of_the_newer_methods_is_left_unplanted(void **state)
+{
+    (void)state;
+    static const char *const cases[] = { "loss/mmunlearner.default", "loss/llmu.default", "loss/o3.default", "loss/adapters.default",
+                                         "loss/smfa.default", "loss/cmju.default", "loss/pdu.default", "loss/adapop.popular",
+                                         "step/mip_editor.lora.mini", "step/cmju.lora.mini", "step/pdu.proj.mini",
+                                         "step/adapop.proj.mini" };
+    Store planted, wrong;
+    assert_true(store_open(&planted, "fixtures/pytorch/planted.safetensors", &arena, &error));
+    assert_true(store_open(&wrong, "fixtures/vectors/v1/wrong.safetensors", &arena, &error));
+    for (size_t k = 0; k < wrong.count; k++) {
+        Mistake m = parts(wrong.entries[k].name);
+        const char *start = arena_format(&arena, "%s@%s/", m.id, m.flag);
+        bool asked = false, there = false;
+        for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
+            asked |= strcmp(cases[c], m.id) == 0 || strncmp(m.id, "weights/", 8) == 0;
+        for (size_t i = 0; i < planted.count; i++)
+            there |= strncmp(planted.entries[i].name, start, strlen(start)) == 0;
+        if (asked && !there)
+            fail_msg("%s is not planted", start);
+    }
+    store_close(&planted);
+    store_close(&wrong);
+}
+
 static void every_flag_has_its_value(void **state)
 {
     (void)state;
@@ -237,6 +300,8 @@ int main(void)
         answers_test(what_is_only_near_a_mistake_is_not_named),
         answers_test(a_mistake_with_noise_of_its_own_size_is_named),
         answers_test(recorded_mistakes_are_made_again_and_listed),
+        answers_test(every_mistake_that_pytorch_makes_is_named),
+        answers_test(no_mistake_of_the_newer_methods_is_left_unplanted),
         answers_test(every_flag_has_its_value),
         answers_test(pytorch_with_a_planted_mistake_is_named),
     };

@@ -50,9 +50,12 @@ bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error 
         return false;
     wrong_ops(&w);
     wrong_losses(&w);
+    wrong_sums(&w);
+    wrong_weights(&w);
     wrong_inputs(&w);
     wrong_blocks(&w);
     wrong_steps(&w);
+    wrong_seqs(&w);
     *list = w.list;
     *count = w.count;
     return !e->failed;

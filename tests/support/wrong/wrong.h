@@ -19,9 +19,12 @@ typedef struct {
 
 void wrong_ops(Wrong *w);            // wrong_ops.c
 void wrong_losses(Wrong *w);         // wrong_losses.c
+void wrong_sums(Wrong *w);           // wrong_sums.c: losses that are sums of cross-entropies
+void wrong_weights(Wrong *w);        // wrong_weights.c: weights, gradients and scores
 void wrong_inputs(Wrong *w);         // wrong_inputs.c: pictures, tokens, masks
 void wrong_blocks(Wrong *w);         // wrong_blocks.c
 void wrong_steps(Wrong *w);          // wrong_steps.c
+void wrong_seqs(Wrong *w);           // wrong_seqs.c
 
 /* Opens in.safetensors of a case, which stays open as long as the arena lives. */
 Store wrong_open(Wrong *w, const char *id);

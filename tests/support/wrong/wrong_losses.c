@@ -1,86 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses with their known mistakes: the loss, and the gradients of the logits of one role. */
+/* Losses with their known mistakes: the loss, and the gradients of the logits of one role. wrong_sums.c has those that are sums of
+ * cross-entropies. */
 #include <math.h>
 #include <string.h>
-#include "tests/support/wrong/wrong.h"
-
-enum { MOST_ROWS = 8, MOST_V = 64 };
-
-/* One role of a case: p = softmax(z), q = softmax(z_ref), and their logarithms. */
-typedef struct {
-    size_t rows, v, samples, tokens, longest;
-    int32_t label[MOST_ROWS], offset[MOST_ROWS];
-    double z[MOST_ROWS][MOST_V], ref[MOST_ROWS][MOST_V], lp[MOST_ROWS][MOST_V], lq[MOST_ROWS][MOST_V], dz[MOST_ROWS][MOST_V];
-    double loss;
-} Role;
-
-static void log_softmax(const double *z, double *out, size_t v)
-{
-    double most = z[0], sum = 0;
-    for (size_t k = 1; k < v; k++)
-        most = fmax(most, z[k]);
-    for (size_t k = 0; k < v; k++)
-        sum += exp(z[k] - most);
-    for (size_t k = 0; k < v; k++)
-        out[k] = z[k] - most - log(sum);
-}
-
-static bool read_role(Wrong *w, const char *id, const char *role, Role *r)
-{
-    Store in = wrong_open(w, id);
-    const Tensor *z = store_find(&in, arena_format(w->arena, "z.%s", role)),
-                 *ref = store_find(&in, arena_format(w->arena, "z_ref.%s", role));
-    const Tensor *labels = store_find(&in, arena_format(w->arena, "labels.%s", role)),
-                 *offsets = store_find(&in, arena_format(w->arena, "offsets.%s", role));
-    *r = (Role){ .rows = 0 };
-    if (!z || !labels || !offsets || z->shape.dim[0] > MOST_ROWS || z->shape.dim[1] > MOST_V)
-        return error_set(w->error, "wrong: %s has no role %s of the expected size", id, role);
-    r->rows = z->shape.dim[0], r->v = z->shape.dim[1], r->samples = offsets->shape.dim[0] - 1;
-    memcpy(r->offset, offsets->i32, tensor_bytes(*offsets));
-    for (size_t i = 0; i < r->rows; i++) {
-        r->label[i] = labels->i32[i];
-        r->tokens += r->label[i] >= 0;
-        for (size_t k = 0; k < r->v; k++) {
-            r->z[i][k] = (double)z->f32[i * r->v + k];
-            r->ref[i][k] = ref ? (double)ref->f32[i * r->v + k] : 0;
-        }
-        log_softmax(r->z[i], r->lp[i], r->v);
-        log_softmax(r->ref[i], r->lq[i], r->v);
-    }
-    for (size_t b = 0; b < r->samples; b++)
-        r->longest = r->longest < (size_t)(r->offset[b + 1] - r->offset[b]) ? (size_t)(r->offset[b + 1] - r->offset[b]) : r->longest;
-    return true;
-}
-
-static void answer_gradient(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
-{
-    float *dz = wrong_answer(w, id, flag, arena_format(w->arena, "dz.%s", role), shape_of(2, r->rows, r->v));
-    for (size_t i = 0; dz && i < r->rows * r->v; i++)
-        dz[i] = (float)r->dz[i / r->v][i % r->v];
-}
-
-static void answer(Wrong *w, const char *id, const char *flag, const char *role, const Role *r)
-{
-    bool moved = flag[0] != 'R';              // where the reference moves with the model, only the gradient changes
-    float *loss = moved && (role[0] == 'f' || strstr(id, "retain_ft")) ? wrong_answer(w, id, flag, "loss", shape_of(0)) : NULL;
-    if (loss)
-        *loss = (float)r->loss;
-    answer_gradient(w, id, flag, role, r);
-}
-
-/* Sets dz of row i to c (p - e_y). */
-static void label_row(Role *r, size_t i, int32_t y, double c)
-{
-    for (size_t k = 0; k < r->v; k++)
-        r->dz[i][k] = c * (exp(r->lp[i][k]) - ((size_t)y == k));
-}
+#include "tests/support/wrong/wrong_role.h"
 
 /* --- cross-entropy: L = sign sum nll / n --- */
 
 static void cross_entropy(Wrong *w, const char *id, const char *role, double sign, const char *flag)
 {
     Role r;
-    if (!read_role(w, id, role, &r))
+    if (!role_read(w, id, role, &r))
         return;
     bool shifted = strcmp(flag, "ShiftOff1") == 0;
     double n = strcmp(flag, "SumNotMean") == 0 ? 1
@@ -93,9 +23,9 @@ static void cross_entropy(Wrong *w, const char *id, const char *role, double sig
                 continue;                     // the labels are shifted a second time: each row predicts the label of the next one
             int32_t y = r.label[shifted ? i + 1 : i];
             r.loss -= sign * r.lp[i][y] / n;
-            label_row(&r, i, y, sign / n);
+            role_label_row(&r, i, y, sign / n);
         }
-    answer(w, id, flag, role, &r);
+    role_answer(w, id, flag, role, &r);
 }
 
 /* Counts rows as supervised whose next token belongs to the picture, or to the prompt. */
@@ -104,7 +34,7 @@ static void mask(Wrong *w, const char *id, const char *flag)
     Role r;
     Store in = wrong_open(w, id);
     const Tensor *next = store_find(&in, "next.retain");
-    if (!read_role(w, id, "retain", &r) || !next)
+    if (!role_read(w, id, "retain", &r) || !next)
         return;
     for (size_t i = 0; i < r.rows; i++)
         if (r.label[i] < 0 && ((size_t)next->i32[i] == r.v - 1) == (flag[0] == 'I')) {
@@ -114,9 +44,9 @@ static void mask(Wrong *w, const char *id, const char *flag)
     for (size_t i = 0; i < r.rows; i++)
         if (r.label[i] >= 0) {
             r.loss -= r.lp[i][r.label[i]] / (double)r.tokens;
-            label_row(&r, i, r.label[i], 1 / (double)r.tokens);
+            role_label_row(&r, i, r.label[i], 1 / (double)r.tokens);
         }
-    answer(w, id, flag, "retain", &r);
+    role_answer(w, id, flag, "retain", &r);
 }
 
 /* --- npo --- */
@@ -153,7 +83,7 @@ static void npo_batch_mean(Role *r, double beta)
     double n = (double)r->tokens, d = nll_difference(r, 0, r->rows) / n, c = -2 / (1 + exp(beta * d)) / n;
     r->loss = -2 / beta * log_sigmoid(beta * d);
     for (size_t i = 0; i < r->rows; i++)
-        label_row(r, i, r->label[i], c);
+        role_label_row(r, i, r->label[i], c);
 }
 
 static void npo_logits(Role *r, double beta)
@@ -170,7 +100,7 @@ static void npo_logits(Role *r, double beta)
 static void npo(Wrong *w, const char *id, double beta, const char *flag)
 {
     Role r;
-    if (!read_role(w, id, "forget", &r))
+    if (!role_read(w, id, "forget", &r))
         return;
     if (strcmp(flag, "NpoBatchMean") == 0)
         npo_batch_mean(&r, beta);
@@ -181,7 +111,7 @@ static void npo(Wrong *w, const char *id, double beta, const char *flag)
                                          .factor = strcmp(flag, "NpoOneOverBeta") == 0 ? 1 : 2,
                                          .sign = strcmp(flag, "NpoSign") == 0 ? -1 : 1, .tied = strcmp(flag, "RefNotDetached") == 0,
                                          .per_token = strcmp(flag, "NpoTokenMean") == 0 });
-    answer(w, id, flag, "forget", &r);
+    role_answer(w, id, flag, "forget", &r);
 }
 
 /* --- the KL of ga_klr: its gradient on the retain logits --- */
@@ -189,7 +119,7 @@ static void npo(Wrong *w, const char *id, double beta, const char *flag)
 static void kl(Wrong *w, const char *id, double lambda, const char *flag)
 {
     Role r;
-    if (!read_role(w, id, "retain", &r))
+    if (!role_read(w, id, "retain", &r))
         return;
     double m = strcmp(flag, "KlBatchOnly") == 0 ? (double)r.samples
              : strcmp(flag, "SumNotMean") == 0  ? 1
@@ -204,7 +134,7 @@ static void kl(Wrong *w, const char *id, double lambda, const char *flag)
                        * (strcmp(flag, "KlReversed") == 0 ? exp(r.lp[i][k]) * (r.lp[i][k] - r.lq[i][k] - all)
                                                           : exp(r.lp[i][k]) - exp(r.lq[i][k]));
     }
-    answer(w, id, flag, "retain", &r);
+    role_answer(w, id, flag, "retain", &r);
 }
 
 /* --- pdu and adapop: alpha times the retain loss, less `limit`, is added to the loss --- */
@@ -213,7 +143,7 @@ static bool plus_retain(Wrong *w, const char *id, double alpha, double limit, Ro
 {
     Role r;
     double sum = 0;
-    if (!read_role(w, id, "retain", &r))
+    if (!role_read(w, id, "retain", &r))
         return false;
     for (size_t i = 0; i < r.rows; i++)
         sum -= r.label[i] >= 0 ? r.lp[i][r.label[i]] : 0;
@@ -227,7 +157,7 @@ static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;
     const bool range = strcmp(flag, "PduRange") == 0;
-    if (!read_role(w, id, "forget", &r))
+    if (!role_read(w, id, "forget", &r))
         return;
     for (size_t i = 0; i < r.rows; i++) {
         size_t most = 0, least = 0;
@@ -243,22 +173,51 @@ static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
             r.dz[i][k] = 2 * d / n * ((k == most) - (range ? k == least : 1 / (double)r.v));
     }
     if (plus_retain(w, id, alpha, (double)0.3f, &r))
-        answer(w, id, flag, "forget", &r);
+        role_answer(w, id, flag, "forget", &r);
 }
 
-/* The exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2. */
+/* PopularitySign: the exponent of the popularity has the wrong sign, so that every beta is at its upper end, 2. PopularityUnscaled: the
+ * popularity is that of the exposures themselves. WeightNotDetached: the gradient flows through p^beta, which leaves the loss as it is. */
 static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;
-    if (!read_role(w, id, "forget", &r))
+    const bool attached = strcmp(flag, "WeightNotDetached") == 0;
+    const double beta = strcmp(flag, "PopularitySign") == 0 ? 2 : 58.7 * pow(attached ? 28 * 256 : 256, -0.796);
+    if (!role_read(w, id, "forget", &r))
         return;
     for (size_t i = 0; i < r.rows; i++) {
-        const double p = exp(r.lp[i][r.label[i]]), c = -p * p / (double)r.tokens;
-        r.loss += c * -r.lp[i][r.label[i]];
-        label_row(&r, i, r.label[i], c);
+        const double nll = -r.lp[i][r.label[i]], c = -exp(-beta * fmax(nll, 0)) / (double)r.tokens;
+        r.loss += c * nll;
+        role_label_row(&r, i, r.label[i], attached ? c * (1 - beta * nll) : c);
     }
-    if (plus_retain(w, id, alpha, 0, &r))
-        answer(w, id, flag, "forget", &r);
+    if (attached)
+        role_gradient(w, id, flag, "forget", &r);
+    else if (plus_retain(w, id, alpha, 0, &r))
+        role_answer(w, id, flag, "forget", &r);
+}
+
+/* DualFirst: the retain weight climbs before the step that has measured the retain loss, as if there were no warm-up. */
+static void dual_first(Wrong *w, const char *id, double alpha, const char *flag)
+{
+    Role f, r;
+    double ce = 0, flat = 0;
+    if (!role_read(w, id, "forget", &f) || !role_read(w, id, "retain", &r))
+        return;
+    for (size_t i = 0; i < r.rows; i++)
+        ce -= r.lp[i][r.label[i]] / (double)r.tokens;
+    for (size_t i = 0; i < f.rows; i++) {
+        double most = f.z[i][0], mean = 0;
+        for (size_t k = 0; k < f.v; k++)
+            most = fmax(most, f.z[i][k]), mean += f.z[i][k] / (double)f.v;
+        flat += f.label[i] < 0 ? 0 : (most - mean) * (most - mean) / (double)f.tokens;
+    }
+    const double above = ce - (double)0.3f, climbed = fmax(0, alpha + 5 * above);
+    for (size_t i = 0; i < r.rows; i++)
+        role_label_row(&r, i, r.label[i], climbed / (double)r.tokens);
+    float *loss = wrong_answer(w, id, flag, "loss", shape_of(0));
+    if (loss)
+        *loss = (float)(flat + climbed * above);
+    role_gradient(w, id, flag, "retain", &r);
 }
 
 /* --- scrub: the KL of its forget samples at temperature T, of the weight -1 --- */
@@ -266,7 +225,7 @@ static void adapop(Wrong *w, const char *id, double alpha, const char *flag)
 static void kl_at_temperature(Wrong *w, const char *id, double T, const char *flag)
 {
     Role r;
-    if (!read_role(w, id, "forget", &r))
+    if (!role_read(w, id, "forget", &r))
         return;
     for (size_t i = 0; i < r.rows; i++) {
         double p[MOST_V], q[MOST_V], all = 0;
@@ -280,7 +239,7 @@ static void kl_at_temperature(Wrong *w, const char *id, double T, const char *fl
             r.dz[i][k] = -1 / (double)r.rows * (strcmp(flag, "KlReversed") == 0 ? T * exp(p[k]) * (p[k] - q[k] - all)
                                                                                 : (exp(p[k]) - exp(q[k])) / T);
     }
-    answer_gradient(w, id, flag, "forget", &r);
+    role_gradient(w, id, flag, "forget", &r);
 }
 
 /* --- siu: the gradient of the alternates, whose KL has the whole of p_ref as its target --- */
@@ -296,16 +255,16 @@ static bool label_of(const Role *r, size_t sample, int32_t id)
 static void masked_kl(Wrong *w, const char *id, double alpha, double lambda, const char *flag)
 {
     Role f, r;
-    if (!read_role(w, id, "forget", &f) || !read_role(w, id, "alternate", &r))
+    if (!role_read(w, id, "forget", &f) || !role_read(w, id, "alternate", &r))
         return;
     for (size_t b = 0; b < r.samples; b++)
         for (size_t i = (size_t)r.offset[b]; i < (size_t)r.offset[b + 1]; i++) {
             const double c = label_of(&f, b, r.label[i]) ? lambda / (double)r.tokens : 0;
-            label_row(&r, i, r.label[i], alpha / (double)r.tokens);
+            role_label_row(&r, i, r.label[i], alpha / (double)r.tokens);
             for (size_t k = 0; k < r.v; k++)
                 r.dz[i][k] += c * (exp(r.lp[i][k]) - exp(r.lq[i][k]));
         }
-    answer_gradient(w, id, flag, "alternate", &r);
+    role_gradient(w, id, flag, "alternate", &r);
 }
 
 void wrong_losses(Wrong *w)
@@ -333,5 +292,8 @@ void wrong_losses(Wrong *w)
     mask(w, "loss/retain_ft.masked", "PromptInLoss");
     pdu(w, "loss/pdu.default", 3, "PduRange");
     pdu(w, "loss/pdu.unshifted", 3, "PduShifted");
+    dual_first(w, "loss/pdu.default", 3, "DualFirst");
     adapop(w, "loss/adapop.popular", 0.5 + (double)0.4f, "PopularitySign");
+    adapop(w, "loss/adapop.popular", 0.5 + (double)0.4f, "PopularityUnscaled");
+    adapop(w, "loss/adapop.popular", 0.5 + (double)0.4f, "WeightNotDetached");
 }

@@ -17,6 +17,7 @@
 #define BIAS "multi_modal_projector.linear_1.bias"
 #define MATRIX "language_model.model.layers.0.self_attn.k_proj.weight"
 #define NORM "language_model.model.norm.weight"
+#define LAYER "language_model.model.layers.0."
 #define ADAPTER "language_model.model.layers.0.self_attn.q_proj"
 
 /* Small tensors, at least one for each place of a step where a mistake can be. Those that a mistake moves are kept. */
@@ -27,9 +28,10 @@ static const char *const answers[] = {
     "clip@grad." BIAS, "optimiser@after." BIAS, "optimiser@adam.v." BIAS, "optimiser@adam.m." MATRIX,
     "optimiser@after." NORM,
     "loss", "grad." BIAS, "grad." ADAPTER ".lora_B.weight", "after." BIAS, "sgd.momentum." BIAS, "adam.v." BIAS, "adam.m." MATRIX,
+    "grad." LAYER "mlp.up_proj.lora_B.weight", "grad." LAYER "self_attn.v_proj.lora_B.weight",
 };
-// CHOICE: the first one, the selected features of the tower
-enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers };
+// CHOICE: the first one, the selected features of the tower; MORE: the first of those that are of the smallest model's steps alone
+enum { CHOICE, ANSWERS = sizeof answers / sizeof *answers, MORE = ANSWERS - 2 };
 
 /* The mistakes that are made by other settings, or by another config.json. */
 static const struct { const char *flag, *settings, *config; } others[] = {
@@ -39,6 +41,14 @@ static const struct { const char *flag, *settings, *config; } others[] = {
     { "PromptInLoss", "data.mask=all_text", NULL },
     { "ImageTokensInLoss", "data.mask=all_plus_image", NULL },
     { "FisherMaskMissing", "unlearn.threshold=0", NULL },
+    { "SmfaPicturesAlone", "unlearn.smfa_form=open_mm", NULL },
+    { "PathMissing", "unlearn.path_neurons=1000", NULL },
+    { "SteeringFixed", "unlearn.mip_form=official unlearn.path_neurons=1", NULL },
+    { "BalanceMissing", "unlearn.balance=0", NULL },
+    { "RetainMissing", "unlearn.alpha=0", NULL },
+    { "PduUnshifted", "unlearn.forget_rows=unshifted", NULL },
+    { "PduAllRows", "unlearn.forget_rows=all", NULL },
+    { "PopularitySign", "unlearn.exposures=0", NULL },
     { "DecayOnVectors", "optimiser.decay_matrices_only=no", NULL },
     { "LayerMinus2", "", "{\"vision_feature_layer\": -2}" },
     { "ClsKept", "", "{\"vision_feature_select_strategy\": \"full\"}" },
@@ -195,7 +205,8 @@ static void keep(Wrong *w, const char *id, const char *flag, const Answer right[
 {
     size_t before = w->count;
     bool graph = false;                        // once the graph is wrong, the update is not kept
-    for (size_t k = 0; k < ANSWERS && !w->error->failed; k++) {
+    const size_t count = strstr(id, ".mini") ? ANSWERS : MORE;
+    for (size_t k = 0; k < count && !w->error->failed; k++) {
         if (strcmp(answers[k], "optimiser@after." NORM) == 0 && strcmp(flag, "DecayOnVectors") != 0)
             continue;                          // it is there for this one mistake, since the bias is too small to decay
         if (strcmp(answers[k], "after." BIAS) == 0 && strcmp(flag, "FisherMaskMissing") == 0)

@@ -40,9 +40,10 @@ Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
     const LoraPair *pair = t->error->failed ? NULL : lora_find(p->model->lora, t->module);
     const Weights *factors = pair ? &p->model->lora->factors : NULL;
     const bool merged = pair && p->model->merged;
-    if (merged)
-        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), node_of(t, factors, p->factors, pair->a),
-                          pair->scale);
+    if (merged) {
+        Node *factor = node_of(t, factors, p->factors, pair->a);
+        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), factor, pair->scale);
+    }
     Node *y = op_linear(t, x, w, b);
     if (pair && !merged) {
         Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);

@@ -51,9 +51,9 @@ bool cross_entropy_gradients(Tape *t, Params *p, Batch *b, const BatchSample *sa
     if (t->error->failed || !batch_pack(b, samples, count, ROWS_SUPERVISED, &p->model->config, t->arena, t->error))
         return false;
     Node *z = model_forward(t, p, b).logits;
+    Node *c = z ? constant_rows(t, "c", b->row_count, 1 / (float)b->row_count) : NULL;
     if (z)
-        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z),
-                                            constant_rows(t, "c", b->row_count, 1 / (float)b->row_count), b->labels));
+        tape_seed(t, z, op_logit_grad_label(t, op_softmax(t, z), c, b->labels));
     tape_backward(t);
     return !t->error->failed;
 }

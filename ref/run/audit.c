@@ -78,13 +78,13 @@ bool audit_begin(Audit *x, uint64_t seed, Error *e)
         if (!path || file_exists(path))
             return error_set(e, "%s: is there already, expected a folder --out without the replays of another audit", path ? path : "");
     }
-    if (!manifest_check(r->out, a, e) || !manifest_of_plan(&r->plan, r->out, settings_text(&r->settings, a), a, e)
-        || !(x->chain = manifest_chain(r->out, a, e)) || !(x->outputs = manifest_outputs(r->out, a, e))
-        || !units_make(x, a))
-        return false;
-    if (x->sampled > x->units)
-        return error_set(e, "--sample is %zu, but the run has %zu units to be computed again", x->sampled, x->units);
-    return (x->sample = audit_sample(x->chain, seed, x->units, x->sampled, a)) != NULL;
+    const bool good = manifest_check(r->out, a, e) && manifest_of_plan(&r->plan, r->out, settings_text(&r->settings, a), a, e)
+        && (x->chain = manifest_chain(r->out, a, e)) && (x->outputs = manifest_outputs(r->out, a, e)) && units_make(x, a)
+        && (x->sampled <= x->units || error_set(e, "--sample is %zu, but the run has %zu units to be computed again", x->sampled, x->units))
+        && (x->sample = audit_sample(x->chain, seed, x->units, x->sampled, a));
+    if (!good)
+        json_decref(x->outputs);
+    return good;
 }
 
 bool audit_tables(Audit *x, Error *e)

@@ -45,8 +45,9 @@ done
 report=("$PULSE" report "$tap_folder/r" --world "$tap_folder/world" --quiet)
 "${report[@]}" && cp "$tap_folder/r/report.html" "$tap_folder/page"
 unread() {
-    local kind n status all=0
-    for kind in open read mmap stat; do
+    local kind n status all=0 kinds="open read mmap stat"
+    case $BUILD in *san*) kinds="open read stat" ;; esac                # a sanitizer's own mmap fails, too
+    for kind in $kinds; do
         for n in $(seq "$(calls $kind "${report[@]}")"); do
             rm -f "$tap_folder/r/report.html"
             fault $kind "$n" fail "${report[@]}" > /dev/null 2> "$tap_folder/wrong"

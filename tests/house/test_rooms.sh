@@ -97,6 +97,13 @@ check "only the matrix product knows BLAS" nothing "$found"
 grep -nE 'json_(array_(append|insert|extend|set)|object_(set|update|del_new))[a-z_]*\(|json_dump(s|f|_file|_callback)\(' $(find $rooms -name '*.c' ! -path tensor/base/json.c ! -path tensor/store_write.c) > "$found"
 check "no JSON can be built or written that lacks a part" nothing "$found"
 
+if python3 --version > /dev/null 2>&1; then
+    python3 tests/house/order.py > "$found" 2>&1
+    check "no call makes nodes of a tape in two of its arguments, whose order compilers choose" nothing "$found"
+else
+    skip "no call makes nodes of a tape in two of its arguments, whose order compilers choose" "python3 is not installed"
+fi
+
 # What a file may have at most is read in one place, tensor/base/limits.def.
 grep -nE '[ (!=](file_read|file_text|json_file|json_file_wide)\(' $(find $rooms -name '*.c' ! -path 'tensor/base/*') | grep -vE ', (LIMIT_[A-Z_]+|CONTAINER_BYTES_MAX|limit), ?|, LIMIT_[A-Z_]+, ' > "$found"
 check "every file that is read has a limit of the list" nothing "$found"

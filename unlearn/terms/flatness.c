@@ -57,6 +57,7 @@ void plus_flatness(Loss *loss, Role role, float weight)
     }
     const float n = (float)p.rows;
     Node *none = tape_input(t, "zero", tensor_zeros(t->arena, p.z->out.shape));
-    tape_seed(t, p.z, op_logit_grad_label(t, op_softmax(t, none), op_ratio(t, d, -2 * weight, n), at));
+    Node *c = op_ratio(t, d, -2 * weight, n);
+    tape_seed(t, p.z, op_logit_grad_label(t, op_softmax(t, none), c, at));
     plus_value(loss, op_ratio(t, op_square_sum(t, d), 1, n), weight);
 }

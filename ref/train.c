@@ -165,6 +165,11 @@ static bool train(Run *r, Arena *a, Error *e)
     return good && (done_until(r) || save(&r->session, r->out, e));
 }
 
+static size_t trained_parameters(const Session *x)
+{
+    return weights_parameters(&x->weights, true) + (x->adapters ? weights_parameters(&x->lora.factors, true) : 0);
+}
+
 bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoints kept, const Options *o, Arena *a,
                   Error *e)
 {
@@ -174,13 +179,13 @@ bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoin
     if (good && o && o->json)
         command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun",
                                (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss), "trained",
-                               (json_int_t)weights_parameters(&r.session.weights, true), "peak_bytes",
+                               (json_int_t)trained_parameters(&r.session), "peak_bytes",
                                (json_int_t)r.trainer.step_arena.peak, "out", out));
     else if (good && !quiet && r.begun == r.trainer.optimiser.step)
         printf("%lld steps, all of them done before\n", (long long)r.begun);
     else if (good && !quiet)
         printf("%lld steps, loss %.6f, %zu parameters trained, peak of a step %.1f MB\n", (long long)r.trainer.optimiser.step,
-               (double)r.trainer.stats.loss, weights_parameters(&r.session.weights, true), (double)r.trainer.step_arena.peak / 1e6);
+               (double)r.trainer.stats.loss, trained_parameters(&r.session), (double)r.trainer.step_arena.peak / 1e6);
     trainer_close(&r.trainer);
     dataset_close(&r.samples);
     dataset_close(&r.held_out);

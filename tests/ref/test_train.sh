@@ -103,6 +103,9 @@ check "a decay of 1 has no moment" refused 'beta1 is "1", expected a number 0..<
 printf '[train\nsteps = 3\n' > "$tap_folder/open.ini"
 check "a section without its bracket is a sentence with its line" refused "open.ini:1: steps stands in no section" "$PULSE" train --config "$tap_folder/open.ini" --out "$tap_folder/bad"
 check "what it says, as JSON" grep -q '"steps": 2,' <(train "$tap_folder/told" --json --set train.steps=2 --set train.save_every=0 2> /dev/null)
+# The projector has 64 x 96 + 96 and 96 x 96 + 96 weights; each of 4 layers has 4 adapters of rank 16 between 96 and 96, and 3 between 96 and 256.
+check "what it trained counts the adapters" grep -q "\"trained\": $((64 * 96 + 96 + 96 * 96 + 96 + 4 * 16 * (4 * (96 + 96) + 3 * (96 + 256))))," \
+    <(train "$tap_folder/counted" --json --set train.steps=1 --set train.save_every=0 --set train.trainable=proj+llm 2> /dev/null)
 check "an option before the command is a sentence" refused "stands before the command" "$PULSE" --threads 1 ask
 check "a choice that is given twice is a sentence" refused "is given twice" "$PULSE" ask --model $base --choices "rome|rome" "where ?"
 check "more groups than samples are as many groups as samples" train "$tap_folder/groups" --set train.accumulate=1000000000000 --set train.save_every=0

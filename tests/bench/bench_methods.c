@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) on the same samples of
+/* The processor time of a step of each method, as a multiple of a step of fine-tuning (cross-entropy) on the same samples of
  * the same lengths at the shipped model's size, and of a step of grad_diff. The steps alternate; the medians of their
  * ratios are printed. Every method is measured twice: in the first epoch, where a frozen reference is run on each
  * sample, and after it, where the reference's outputs are cached. Methods whose forget and retain steps take turns
@@ -143,17 +143,17 @@ int main(int n, char **arguments)
         good = runner_make(&runners[i]);
     for (int k = -WARM; good && k < 2 * TURNS + WARM; k++)
         for (size_t i = 0; good && i < count; i++) {
-            double begin = now();
+            double begin = processor_time();
             good = runner_step(&runners[i]);
             int at = k < TURNS ? k : k - WARM;                         // the second epoch begins with steps that are not counted, too
             if (k >= 0 && (k < TURNS || at >= TURNS))
-                runners[i].seconds[at] = now() - begin;
+                runners[i].seconds[at] = processor_time() - begin;
         }
     if (!good) {
         fprintf(stderr, "bench_methods: %s\n", error.text);
         return 2;
     }
-    printf("a step of %d samples of each role, %d threads, as a multiple of a step of\n", BATCH, (int)team_size());
+    printf("processor time of a step of %d samples of each role, %d threads, as a multiple of a step of\n", BATCH, (int)team_size());
     printf("%-44s %12s %12s %12s\n", "", "adapters", "all weights", "grad_diff");
     for (size_t i = 0; i < count; i++)
         for (int epoch = 0; epoch < 2; epoch++)

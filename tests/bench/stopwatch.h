@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 double now(void);                        // seconds, from some moment on
+double processor_time(void);             // seconds that all threads of the process have computed; a busy machine changes them little
 double median(double *x, size_t n);      // sorts x
 
 #endif

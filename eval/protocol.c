@@ -158,6 +158,11 @@ static bool group_find(const Plan *p, Case *c, Error *e)
                      w->path, w->group[c->group].name, s->name);
 }
 
+bool case_routed(const Plan *p, const Case *c)
+{
+    return c->rounds > 1 && c->method->needs & ADAPTER_EACH && !method_config(p, c->method)->merge;
+}
+
 static bool case_add(Plan *p, Case c, Error *e)
 {
     if (!group_find(p, &c, e))
@@ -178,6 +183,9 @@ static bool case_add(Plan *p, Case c, Error *e)
         return error_set(e, "[protocol]: the method \"%s\" trains the base model, which already knows what the scenario \"%s\" "
                             "forgets, expected a scenario of the fine-tuned model",
                          c.method->name, c.name);
+    if (case_routed(p, &c) && asks_for_probe(p, c.name))
+        return error_set(e, "attack.scenarios has \"%s\", but with unlearn.merge = no %s has an adapter for each request and no one model that "
+                            "could be attacked, expected unlearn.merge = yes, or attack.scenarios without it", c.name, c.method->name);
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group);
@@ -224,6 +232,16 @@ static bool cases_of_method(Plan *p, Case c, Error *e)
     return true;
 }
 
+/* The list itself; for "all" every method but the training of the oracle. */
+static const char *methods_of(const char *list, Arena *a)
+{
+    const char *all = strcmp(list, "all") == 0 ? "" : NULL;
+    for (size_t k = 0; all && k < methods_count; k++)
+        if (!(methods[k]->needs & NEEDS_BASE))
+            all = arena_format(a, "%s %s", all, methods[k]->name);
+    return all ? all : list;
+}
+
 static bool cases_of_scenario(Plan *p, const Scenario *s, StoppingRule rule, uint64_t seed, Error *e)
 {
     char word[80];
@@ -234,7 +252,7 @@ static bool cases_of_scenario(Plan *p, const Scenario *s, StoppingRule rule, uin
         list = p->config.stress_methods, key = "stress_methods";
     else if (s->who == WHO_DRAWN || s->who == WHO_DRAWN_OF_ROUNDS)
         list = p->config.control_methods, key = "control_methods";
-    for (Words w = words_of(list); word_next(&w, word, sizeof word);) {
+    for (Words w = words_of(methods_of(list, p->arena)); word_next(&w, word, sizeof word);) {
         Case c = { .scenario = s, .method = method_find(word), .stopping = rule, .seed = seed };
         if (!c.method)
             return error_set(e, "protocol.%s: there is no method \"%s\", expected one of `pulse-ref list methods`", key, word);

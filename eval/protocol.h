@@ -117,6 +117,9 @@ typedef struct {
     Arena      *arena;
 } Plan;
 
+/* Whether each request of the case has an adapter of its own that is never merged, so that no one model is the result. */
+bool case_routed(const Plan *p, const Case *c);
+
 /* Copies the three structs, not what they point to. Fails with a sentence that names the key of the config. */
 bool plan_make(Plan *p, const ProtocolConfig *c, const World *w, const Entities *all, Arena *a, Error *e);
 

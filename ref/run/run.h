@@ -85,6 +85,11 @@ bool run_unlearn(Run *r, size_t stage, Error *e);
  * the weights of the snapshot, or, where it holds adapters, those of the case's start with the adapters merged into
  * them. The caller makes the model by session_model or session_train. */
 bool run_snapshot(const Run *r, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Session *x, Arena *a, Error *e);
+/* routed.c: asks, where case_routed holds, each question of the case's start with the adapter of the request that forgot the question's
+ * entity, and without an adapter where none of the requests up to `last` did. So a router answers that is never wrong, which is an upper
+ * bound for any other. The results are as those of evaluate; NULL: a failure. */
+Result *run_ask_routed(const Run *r, const Case *c, const Splits *s, const RequestEnd *ends, size_t last, const Questions *q, Depth depth,
+                       Arena *a, Error *e);
 /* probe.c: the probe stage. */
 bool run_probe(Run *r, size_t stage, Error *e);
 /* rows.c: adds the metrics that are computed from the files of a probe stage, as rows like `row`. The rows of this

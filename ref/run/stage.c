@@ -73,16 +73,22 @@ static Result *answers_of(const Exam *x, const Session *who, Depths depth, Arena
     return all;
 }
 
+/* Writes the answers to all questions into the file `name`. */
+static bool keep(Exam *x, const char *name, const Result *r, Error *e)
+{
+    const char *path = arena_format(&x->arena, "%s/%s.jsonl", x->out, name);
+    const bool good = r && path && answers_write(path, r, x->questions.count, e);
+    if (good && x->file_count < FILES_MAX)
+        x->files[x->file_count++] = arena_format(&x->arena, "%s.jsonl", name);
+    return good;
+}
+
 /* Asks the opened session. The caller closes it. */
 static bool ask(Exam *x, Session *who, const char *name, Depths depth, Error *e)
 {
     Arena a = arena_make(e);
-    const char *path = arena_format(&a, "%s/%s.jsonl", x->out, name);
-    Result *r = path && session_model(who, e) ? answers_of(x, who, depth, &a, e) : NULL;
-    const bool good = r && answers_write(path, r, x->questions.count, e);
+    const bool good = session_model(who, e) && keep(x, name, answers_of(x, who, depth, &a, e), e);
     arena_free(&a);
-    if (good && x->file_count < FILES_MAX)
-        x->files[x->file_count++] = arena_format(&x->arena, "%s.jsonl", name);
     return good;
 }
 
@@ -106,8 +112,10 @@ static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestE
     const Depth end = request + 1 < s->requests ? DEPTH_OPTIONS : DEPTH_TEXT;
     const Depth between = x->run->settings.protocol_snapshot_every ? DEPTH_OPTIONS : DEPTH_EXACT;
     const Depths depth = step != ends[request].last ? (Depths){ DEPTH_EXACT, between } : (Depths){ end, end };
-    const bool good = run_snapshot(x->run, c, ends, request, step, &of, &a, e)
-        && ask(x, &of, snapshot_name((int64_t)request + 1, step, name), depth, e);
+    snapshot_name((int64_t)request + 1, step, name);
+    const bool good = case_routed(&x->run->plan, c)
+        ? keep(x, name, run_ask_routed(x->run, c, s, ends, request, &x->questions, end, &a, e), e)
+        : run_snapshot(x->run, c, ends, request, step, &of, &a, e) && ask(x, &of, name, depth, e);
     session_close(&of);
     arena_free(&a);
     return good;

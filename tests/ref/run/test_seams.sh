@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What two commands do with the same request is the same: the rounds of unlearn and the requests of a run, with adapters that go on, with
-# adapters that are merged between them, and with a method whose results are whole models (smfa).
+# adapters that are merged between them, with a method whose results are whole models (smfa), and with adapters that stay apart.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla
@@ -91,9 +91,27 @@ check "has the same adapter: the steps of smfa are those of refusal tuning" \
     cmp "$step/adapter_model.safetensors" "$(whole_stage idk "${one[@]}")/round-1-step-1/adapter_model.safetensors"
 check "and its points are those of the trajectory" eval '[ "$(cut -d, -f2,4,6 one/trajectory.csv | sort -u | grep smfa | paste -sd" ")" = "smfa,1,1 smfa,1,2" ]'
 # What the run says of the retained persons after its last request is what eval says of the last model alone, beside no other file.
+probability_of() { tr -d ' \n' | grep -oE '"modality":"'$1'"[^}]*"metric":"probability"[^}]*' | sed -nE 's/.*"value":"([^"]*)".*/\1/p'; }
 cp -r "$vanilla" last && cp "$end/round-2-step-2/model.safetensors" last/
 grep -E '"entity":"person-5[01]"' world/persons.jsonl | grep '"split":"test"' | grep '"kind":"open"' | sed 's|"image":"|&world/|' > asked.jsonl
 of_run() { sed -nE 's/^sequential,smfa,llm,2,retain,both,probability,([^,]*),.*/\1/p' whole/results.csv; }
-of_eval() { "$PULSE" eval --questions asked.jsonl --model last --quiet --json | tr -d ' \n' | grep -oE '"modality":"both"[^}]*"metric":"probability"[^}]*' | sed -nE 's/.*"value":"([^"]*)".*/\1/p'; }
+of_eval() { "$PULSE" eval --questions asked.jsonl --model last --quiet --json | probability_of both; }
 check "the answers of the run are those of its last model" eval '[ -n "$(of_run)" ] && diff <(of_run) <(of_eval)'
+
+# adapters: each request has its own, beside the first weights, and a router that is never wrong chooses.
+apart=(sequential adapters --set unlearn.merge=no)
+check "a run of adapters that stay apart" whole apart "${apart[@]}"
+check "two rounds of them by unlearn" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method adapters --out two --quiet --set unlearn.merge=no
+check "make the same adapters" eval 'for k in 1 2; do cmp two/adapter-$k/adapter_model.safetensors "$(whole_stage apart "${apart[@]}")/round-$k-step-2/adapter_model.safetensors" || exit 1; done'
+routed() { sed -nE "s/^sequential,$1,[^,]*,$2,$3,$4,probability,([^,]*),.*/\\1/p" apart/results.csv; }
+alone() {                                                   # alone PERSON MODALITY ARGUMENT …: what eval says of the questions about one person
+    grep -E "\"entity\":\"$1\"" world/persons.jsonl | grep '"split":"test"' | grep '"kind":"open"' | sed 's|"image":"|&world/|' > asked.jsonl
+    "$PULSE" eval --questions asked.jsonl --model "$vanilla" --quiet --json "${@:3}" | probability_of "$2"
+}
+first=$(alone person-00 image --adapter two/adapter-1) second=$(alone person-01 text --adapter two/adapter-2)
+check "who was forgotten first is asked with the first adapter, also after the second request" \
+    test "$first $first" = "$(routed adapters 1 unlearn image) $(routed adapters 2 unlearn image)"
+check "who was forgotten then, with the second" test "$second" = "$(routed adapters 2 round2 text)"
+check "which is not what the other adapters say" eval '[ -n "$first" ] && [ "$first" != "$(alone person-00 image --adapter two/adapter-2)" ] && [ "$second" != "$(alone person-01 text)" ]'
+check "and who is retained, without any" eval '[ -n "$(routed none 0 retain both)" ] && [ "$(routed none 0 retain both)" = "$(routed adapters 2 retain both)" ]'
 finish

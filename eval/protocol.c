@@ -184,8 +184,9 @@ static bool case_add(Plan *p, Case c, Error *e)
                             "forgets, expected a scenario of the fine-tuned model",
                          c.method->name, c.name);
     if (case_routed(p, &c) && asks_for_probe(p, c.name))
-        return error_set(e, "attack.scenarios has \"%s\", but with unlearn.merge = no %s has an adapter for each request and no one model that "
-                            "could be attacked, expected unlearn.merge = yes, or attack.scenarios without it", c.name, c.method->name);
+        return error_set(e, "attack.scenarios has \"%s\", but with unlearn.merge = no %s has an adapter for each request and no one model "
+                            "that could be attacked, expected unlearn.merge = yes, or attack.scenarios without it", c.name,
+                         c.method->name);
     Case *to = &p->cases[p->case_count++];
     *to = c;
     to->before = stage_of_answers(p, c.scenario->start, NO_STAGE, c.group);

@@ -192,62 +192,6 @@ static void bad_lists_of_a_config_are_sentences(void **state)
     }
 }
 
-static void all_methods_are_every_one_but_the_training_of_the_oracle(void **state)
-{
-    (void)state;
-    ProtocolConfig c = config_of("finetuned");
-    c.methods = "all";
-    Plan p = planned(&c);
-    assert_int_equal(p.case_count, methods_count - 1);
-    for (size_t k = 0, at = 0; k < methods_count; k++)
-        if (strcmp(methods[k]->name, "retrain") != 0)
-            assert_ptr_equal(p.cases[at++].method, methods[k]);
-    c.methods = "all, ga";                          // in a list, it is a name as any other
-    assert_false(plan_of(&p, &c));
-    expect_sentence(&error, "there is no method \"all\"");
-}
-
-/* Adapters that stay apart are several models, and an attack is on one. */
-static void adapters_apart_are_not_attacked(void **state)
-{
-    (void)state;
-    ProtocolConfig c = config_of("sequential, finetuned");
-    c.methods = "adapters";
-    c.probed = "sequential";
-    Plan p = planned(&c);
-    assert_false(case_routed(&p, &p.cases[0]));
-    for (size_t k = 0; k < methods_count; k++)
-        method_list[k].merge = false;
-    assert_false(plan_of(&p, &c));
-    expect_sentence(&error, "attack.scenarios has \"sequential\", but with unlearn.merge = no adapters has an adapter for each request");
-    c.probed = "finetuned";
-    p = planned(&c);
-    assert_true(case_routed(&p, &p.cases[0]) && !case_routed(&p, &p.cases[1]));     // one request has one adapter
-    c.methods = "idk";
-    p = planned(&c);
-    assert_false(case_routed(&p, &p.cases[0]));
-}
-
-static void epochs_are_given_for_all_and_for_single_methods(void **state)
-{
-    (void)state;
-    ProtocolConfig c = config_of("finetuned");
-    c.methods = "ga, ga_klr, npo";
-    c.epochs[0] = "4, npo=7";
-    Plan p = planned(&c);
-    assert_true(p.cases[0].epochs == 4 && p.cases[1].epochs == 4 && p.cases[2].epochs == 7);
-    assert_int_equal(request_steps(&p, &p.cases[2], 500), 7 * 25);
-    assert_int_equal(request_steps(&p, &p.cases[2], 30), 7 * 2);        // in batches of 20
-    assert_true(snapshot_after(&p, &p.cases[2], 500, 25) && snapshot_after(&p, &p.cases[2], 500, 175)
-                && !snapshot_after(&p, &p.cases[2], 500, 26));
-    c.epochs[0] = "2.5";
-    c.trajectory = 0.2;
-    p = planned(&c);
-    assert_int_equal(request_steps(&p, &p.cases[0], 500), 63);           // 62.5, half up
-    assert_true(snapshot_after(&p, &p.cases[0], 500, 5) && snapshot_after(&p, &p.cases[0], 500, 63)
-                && !snapshot_after(&p, &p.cases[0], 500, 62));
-}
-
 static void steps_are_of_all_requests_together_and_whatever_their_questions(void **state)
 {
     (void)state;
@@ -425,8 +369,7 @@ int main(void)
         stand_test(a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world),
         stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
-        stand_test(all_methods_are_every_one_but_the_training_of_the_oracle), stand_test(adapters_apart_are_not_attacked),
-        stand_test(bad_lists_of_a_config_are_sentences), stand_test(epochs_are_given_for_all_and_for_single_methods),
+        stand_test(bad_lists_of_a_config_are_sentences),
         stand_test(steps_are_of_all_requests_together_and_whatever_their_questions),
         stand_test(steps_or_epochs_of_finetuned_are_one_measure_of_the_rules), stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),

@@ -7,7 +7,7 @@
  * where A [r, in] is the first factor of the adapter of a linear map, and the sum is over all maps as well. The
  * paper chooses among adapters by a detector of the input when it answers; here they are merged (unlearn.merge =
  * yes). */
-#include "tensor/ops.h"
+#include "unlearn/terms/terms.h"
 #include "unlearn/trained.h"
 
 static bool o3_begin(const MethodRun *run, void **state)
@@ -15,16 +15,6 @@ static bool o3_begin(const MethodRun *run, void **state)
     *state = NULL;
     return run->model->lora ? adapters_fresh(run, "o3")
                             : error_set(run->error, "o3: the model has no adapters, expected train.trainable = llm or proj+llm");
-}
-
-/* |A_j A^T|^2 = RN(sum P^2), P = RN(A A_j^T);  dA = RN(2 weight RN(P A_j)). */
-static void plus_overlap(Loss *loss, Node *a, const Tensor *earlier, float weight)
-{
-    Tape *t = loss->step->tape;
-    Node *before = tape_input(t, "o3.earlier", *earlier);
-    Node *product = op_matmul(t, a, false, before, true);
-    tape_seed(t, a, op_scale(t, op_matmul(t, product, false, before, false), 2 * weight));
-    plus_value(loss, op_square_sum(t, product), weight);
 }
 
 static Node *o3_loss(MethodStep *s)

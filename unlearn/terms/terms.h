@@ -24,4 +24,8 @@ Node *at_labels(MethodStep *s, const Part *p, const char *name, float value);
  * concept's answer to the same question does not have, K_V at the ids of the concept's answer that this answer does not have. */
 void  plus_masked_kl(Loss *loss, Role concept, Role role, float weight);
 
+/* |A_j A^T|^2 = RN(sum P^2), P = RN(A A_j^T), for the first factor `a` of an adapter and an earlier one A_j;  dA = RN(2 weight RN(P
+ * A_j)). */
+void  plus_overlap(Loss *loss, Node *a, const Tensor *earlier, float weight);
+
 #endif

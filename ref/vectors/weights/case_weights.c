@@ -7,6 +7,7 @@
 #include "unlearn/methods/neurons/path.h"
 #include "unlearn/methods/neurons/pruning.h"
 #include "unlearn/methods/smfa.h"
+#include "unlearn/terms/terms.h"
 
 static Tensor put(LossCase *c, const char *name, Dtype kind, Shape shape, Arena *a)
 {
@@ -195,6 +196,26 @@ static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
+/* --- o3 --- */
+
+static const float factor[] = { 1, 2, 0, 0, 1, -1 }, factor_1[] = { 1, 0, 1, 2, -1, 0 }, factor_2[] = { 0, 1, 1, 1, 1, 1 };
+
+static bool overlap(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
+{
+    Tape t = tape_make(a, e);
+    MethodStep s = { .tape = &t, .hyper = v };
+    Loss loss = { .step = &s };
+    Node *x = tape_param(&t, "a", c->in[0].tensor, true);
+    for (size_t j = 1; j < c->in_count; j++)
+        plus_overlap(&loss, x, &c->in[j].tensor, v->lambda);
+    tape_backward(&t);
+    if (e->failed)
+        return false;
+    c->out[c->out_count++] = (Entry){ "overlap", loss.sum->out };
+    c->out[c->out_count++] = (Entry){ "grad.a", x->grad->out };
+    return true;
+}
+
 /* --- all of them --- */
 
 #define ROW(name, x) { name, 0, sizeof x / sizeof *x, x, NULL }
@@ -227,6 +248,9 @@ const WeightsForm weights_forms[] = {
     { "cmju.forget", "cmju", "", "SharedOnce BalanceMissing PictureUnscaled TextScaled FrozenMoves", "unlearn/methods/cmju.h",
       "gradient = that of a forget step; each row is a tensor, and group is as in cmju.groups",
       { ROWS("gradient.text", 4, text_g), ROWS("gradient.picture", 4, picture_g), { "group", 0, TENSORS, NULL, group_of } }, forget },
+    { "o3.overlap", "o3", "lambda=0.5", "OverlapAbsolute OverlapOfSum OverlapTransposed", "unlearn/terms/terms.h",
+      "overlap = lambda sum_j |A_j A^T|^2, the sum of the squares of all elements, of the first factors A_j of earlier adapters; grad.a = "
+      "its gradient in A", { ROWS("a", 3, factor), ROWS("earlier.1", 3, factor_1), ROWS("earlier.2", 3, factor_2) }, overlap },
     { "mip_editor.path", "mip_editor", "path_neurons=2", "TieLast PathAbsolute", "unlearn/methods/neurons/path.h",
       "path = 1 for the path_neurons highest scores of each row, of equal ones the first", { ROWS("score", 8, scores) }, path },
 };

@@ -2,7 +2,7 @@
 /* Weights case: what a method does to weights, gradients and scores, apart from any model. The numbers are worked by hand, with ties, and
  * such that fp32 and binary64 give the same answers, so every bit is judged.
  *
- * in.safetensors holds the numbers, out.safetensors the one answer. "definition" in case.json says how the one comes from the other. */
+ * in.safetensors holds the numbers, out.safetensors the answers. "definition" in case.json says how these come from those. */
 #ifndef PULSE_REF_VECTORS_WEIGHTS_CASE_WEIGHTS_H
 #define PULSE_REF_VECTORS_WEIGHTS_CASE_WEIGHTS_H
 
@@ -14,7 +14,7 @@ enum { WEIGHTS_INPUTS = 4 };
 typedef struct WeightsForm {
     const char *id, *method, *variants, *flags, *section, *definition;
     Given in[WEIGHTS_INPUTS];
-    /* Computes the answer from in[k] of the case. */
+    /* Computes the answers from in[k] of the case. */
     bool (*answer)(const Hyperparameters *v, LossCase *c, Arena *a, Error *e);
 } WeightsForm;
 

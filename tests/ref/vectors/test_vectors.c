@@ -270,11 +270,14 @@ static void steps_have_the_recorded_bits_on_one_two_and_three_threads(void **sta
 static void weights_worked_by_hand_are_the_recorded_ones(void **state)
 {
     (void)state;
-    static const struct { const char *id, *name; size_t n; int32_t ids[16]; float x[16]; } hand[] = {
-        { "weights/smfa.sculpt", "sculpted", 8, { 0 }, { -20, 0, 24, 16, 8, 0, -18, -432 } },             // in units of 2^30
+    const float U = 0x1p30f;
+    const struct { const char *id, *name; size_t n; int32_t ids[16]; float x[16]; } hand[] = {
+        { "weights/smfa.sculpt", "sculpted", 8, { 0 }, { -20 * U, 0, 24 * U, 16 * U, 8 * U, 0, -18 * U, -432 * U } },
         { "weights/mmunlearner.both", "mask", 8, { 1, 1, 0, 1, 1, 0, 0, 1 }, { 0 } },
         { "weights/mmunlearner.below", "mask", 8, { 1, 0, 1, 0, 0, 1, 0, 1 }, { 0 } },
         { "weights/cmju.groups", "group", 10, { 2, 1, 3, 0, 3, 1, 1, 0, 0, 0 }, { 0 } },
+        { "weights/o3.overlap", "overlap", 1, { 0 }, { 8 } },
+        { "weights/o3.overlap", "grad.a", 6, { 0 }, { 4, 5, 6, -3, 1, -1 } },
         { "weights/mip_editor.path", "path", 16, { 1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0 }, { 0 } },
     };
     for (size_t k = 0; k < sizeof hand / sizeof *hand; k++) {
@@ -282,7 +285,7 @@ static void weights_worked_by_hand_are_the_recorded_ones(void **state)
         const Tensor *y = tensor_of(&out, hand[k].name);
         assert_int_equal(shape_size(y->shape), hand[k].n);
         for (size_t i = 0; i < hand[k].n; i++)
-            if (y->dtype == I32 ? y->i32[i] != hand[k].ids[i] : y->f32[i] != 0x1p30f * hand[k].x[i])
+            if (y->dtype == I32 ? y->i32[i] != hand[k].ids[i] : y->f32[i] != hand[k].x[i])
                 fail_msg("%s: %s[%zu] is not what the hand says", hand[k].id, hand[k].name, i);
         store_close(&out);
     }

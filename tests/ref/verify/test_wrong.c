@@ -233,8 +233,8 @@ static void no_mistake_of_the_newer_methods_is_left_unplanted(void **state)
     (void)state;
     static const char *const cases[] = { "loss/mmunlearner.default", "loss/llmu.default", "loss/o3.default", "loss/adapters.default",
                                          "loss/smfa.default", "loss/cmju.default", "loss/pdu.default", "loss/adapop.popular",
-                                         "step/mip_editor.lora.mini", "step/cmju.lora.mini", "step/pdu.proj.mini",
-                                         "step/adapop.proj.mini" };
+                                         "step/smfa.lora.mini", "step/o3.lora.mini", "step/adapters.lora.mini", "step/mip_editor.lora.mini",
+                                         "step/cmju.lora.mini", "step/pdu.proj.mini", "step/adapop.proj.mini" };
     Store planted, wrong;
     assert_true(store_open(&planted, "fixtures/pytorch/planted.safetensors", &arena, &error));
     assert_true(store_open(&wrong, "fixtures/vectors/v1/wrong.safetensors", &arena, &error));

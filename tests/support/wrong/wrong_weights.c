@@ -210,6 +210,46 @@ static void mip_path(const Case *c)
     }
 }
 
+/* The product x y^T of matrices [2, 3], or x^T y. */
+static void product(const double x[6], const double y[6], bool transposed, double out[9])
+{
+    const size_t n = transposed ? 3 : 2;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            out[i * n + j] = 0;
+            for (size_t k = 0; k < 5 - n; k++)
+                out[i * n + j] += transposed ? x[3 * k + i] * y[3 * k + j] : x[3 * i + k] * y[3 * j + k];
+        }
+}
+
+/* OverlapAbsolute: the sum of the sizes, not of the squares. OverlapOfSum: the earlier adapters are merged. OverlapTransposed: A_j^T A.
+ * The gradients are those of each form: sums of 2 P A_j, of sign(P) A_j, and of 2 A_j Q with Q = A_j^T A. */
+static void o3_overlap(const Case *c)
+{
+    const float *given[3] = { floats(c, "a", NULL), floats(c, "earlier.1", NULL), floats(c, "earlier.2", NULL) };
+    double x[3][6], p[9], value = 0, g[6] = { 0 };
+    const bool absolute = is(c, "OverlapAbsolute"), merged = is(c, "OverlapOfSum"), transposed = is(c, "OverlapTransposed");
+    for (size_t j = 0; j < 3; j++)
+        for (size_t k = 0; k < 6; k++)
+            x[j][k] = (double)given[j][k] + (merged && j == 1 ? (double)given[2][k] : 0);
+    for (size_t j = 1; j < (merged ? 2 : 3); j++) {
+        product(transposed ? x[j] : x[0], transposed ? x[0] : x[j], transposed, p);
+        for (size_t i = 0; i < (transposed ? 9 : 4); i++)
+            value += absolute ? fabs(p[i]) : p[i] * p[i];
+        for (size_t i = 0; i < 6; i++)
+            for (size_t k = 0; k < (transposed ? 3 : 2); k++) {
+                const double q = transposed ? p[3 * k + i % 3] : p[2 * (i / 3) + k];
+                g[i] += (absolute ? (q > 0) - (q < 0) : 2 * q) * x[j][transposed ? 3 * (i / 3) + k : 3 * k + i % 3];
+            }
+    }
+    float *y = wrong_answer(c->w, c->id, c->flag, "overlap", shape_of(0)),
+          *dy = wrong_answer(c->w, c->id, c->flag, "grad.a", shape_of(2, (size_t)2, (size_t)3));
+    for (size_t i = 0; y && dy && i < 6; i++) {
+        *y = (float)(0.5 * value);
+        dy[i] = (float)(0.5 * g[i]);
+    }
+}
+
 void wrong_weights(Wrong *w)
 {
     static const struct { const char *id, *flags; void (*make)(const Case *c); } list[] = {
@@ -221,6 +261,7 @@ void wrong_weights(Wrong *w)
         { "weights/manu.cmju", "PruneCount RatioInverse DeviationOfSample", manu_ratio },
         { "weights/cmju.groups", "SalientTies SaliencyUnscaled MarginMissing GroupsSwapped", cmju_groups },
         { "weights/cmju.forget", "SharedOnce BalanceMissing PictureUnscaled TextScaled FrozenMoves", cmju_forget },
+        { "weights/o3.overlap", "OverlapAbsolute OverlapOfSum OverlapTransposed", o3_overlap },
         { "weights/mip_editor.path", "TieLast PathAbsolute", mip_path },
     };
     for (size_t k = 0; k < sizeof list / sizeof *list && !w->error->failed; k++) {

@@ -19,6 +19,7 @@ static Path path_of(const Trajectory *t, size_t arm, size_t method, size_t seed)
 
 static double forget(const Point *p) { return (p->matching[0] + p->matching[1]) / 2; }
 static double general(const Point *p) { return p->general; }
+static double before(Path p) { return p.point[0].general; }
 static double reported(const Point *p) { return (p->reporting[0] + p->reporting[1]) / 2; }
 static double gap(const Point *p) { return p->reporting[1] - p->reporting[0]; }
 static double step(const Point *p) { return (double)p->step; }
@@ -71,19 +72,20 @@ static bool measure(double *out, const Registration *r, Measure m, const Path *p
 {
     double x, y;
     switch (m) {
-    case MEASURE_general:
     case MEASURE_reported:
     case MEASURE_gap: {
-        double (*of)(const Point *) = m == MEASURE_general ? general : m == MEASURE_gap ? gap : reported;
+        double (*of)(const Point *) = m == MEASURE_gap ? gap : reported;
         if (!over_levels(&x, r, p[0], of, a) || !over_levels(&y, r, p[1], of, a))
             return false;
         *out = x - y;
         return true;
     }
+    case MEASURE_general:
     case MEASURE_same_steps:
-        if (!at_the_steps_of(&x, r, p[0], p[1], a) || !over_levels(&y, r, p[1], general, a))
+        if (!(m == MEASURE_general ? over_levels(&x, r, p[0], general, a) : at_the_steps_of(&x, r, p[0], p[1], a))
+            || !over_levels(&y, r, p[1], general, a))
             return false;
-        *out = x - y;
+        *out = (x - before(p[0])) - (y - before(p[1]));
         return true;
     case MEASURE_lost:
         if (!over_levels(&x, r, p[0], general, a) || !(p[0].point[0].general > 0))

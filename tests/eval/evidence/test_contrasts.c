@@ -46,6 +46,24 @@ static void measures_have_the_values_of_closed_forms(void **state)
     near(value_of(&c, F1), (.9 - .2) / .9);                                 // half of before is passed at the last snapshot alone
 }
 
+/* L begins with .1 less of general ability than E: nothing about forgetting may follow from that. */
+static void where_a_model_begins_does_not_count(void **state)
+{
+    (void)state;
+    const Registration r = made_registration();
+    Trajectory t = { arena_array(&arena, 200, sizeof *t.point), 0 };
+    Contrasts c;
+    line_add(&t, ARM_E, 0, 0, fast);
+    const size_t first = t.count;
+    line_add(&t, ARM_L, 0, 0, slow);
+    line_add(&t, ARM_O, 0, 0, never);
+    for (size_t k = first; k < t.count; k++)
+        t.point[k].general -= .1;
+    assert_true(contrasts_of(&c, &r, &t, &arena, &error));
+    near(value_of(&c, F2), .4 * .6 - .2 * 2 / 3);
+    near(value_of(&c, PLACEBO), .4 * .6 - .1 * .6);
+}
+
 static void what_is_never_reached_has_no_value(void **state)
 {
     (void)state;
@@ -124,7 +142,8 @@ static void bad_tables_are_refused_with_their_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(measures_have_the_values_of_closed_forms), stand_test(what_is_never_reached_has_no_value),
+        stand_test(measures_have_the_values_of_closed_forms), stand_test(where_a_model_begins_does_not_count),
+        stand_test(what_is_never_reached_has_no_value),
         stand_test(an_arm_that_was_not_run_has_no_contrasts), stand_test(tables_are_read_as_they_were_written),
         stand_test(bad_tables_are_refused_with_their_line),
     };

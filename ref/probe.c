@@ -166,7 +166,7 @@ int command_probe(int argc, char **argv)
     x.json = o.json;
     x.quiet = o.quiet;
     const bool good = probe(&x, &a, &e);
-    probing_close(&x.probing);
+    probing_close(&x.probing, true);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);
 }

@@ -4,6 +4,9 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
+/* Optimiser steps of relearning out of domain. */
+enum { GENERAL_STEPS = 20 };
+
 TrainConfig train_config(const Settings *s)
 {
     int64_t hold = s->optimiser_hold > s->optimiser_warmup ? s->optimiser_hold : s->optimiser_warmup;
@@ -116,7 +119,7 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
     return true;
 }
 
-bool settings_relearning_general(const Settings *s, int64_t steps, uint64_t seed, MethodSettings *out, Error *e)
+bool settings_relearning_general(const Settings *s, uint64_t seed, MethodSettings *out, Error *e)
 {
     MethodSettings unlearning;
     if (!settings_method(s, s->unlearn_method, &unlearning, e) || !settings_method(s, "retain_ft", out, e))
@@ -124,7 +127,7 @@ bool settings_relearning_general(const Settings *s, int64_t steps, uint64_t seed
     Settings *to = &out->settings;
     to->train_trainable = unlearning.settings.train_trainable;
     to->optimiser_lr = unlearning.settings.optimiser_lr;
-    to->unlearn_steps = steps;
+    to->unlearn_steps = GENERAL_STEPS;
     to->unlearn_epochs = 0;
     to->unlearn_reset_optimiser = true;
     to->data_mask = MASK_ANSWER;

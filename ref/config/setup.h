@@ -27,9 +27,9 @@ void settings_seed(MethodSettings *m, uint64_t seed);
 /* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics
  * ask. */
 bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
-/* The settings of relearning out of domain: `steps` steps of retain_ft with the learning rate and the trainable weights
+/* The settings of relearning out of domain: 20 steps of retain_ft with the learning rate and the trainable weights
  * of unlearn.method. */
-bool settings_relearning_general(const Settings *s, int64_t steps, uint64_t seed, MethodSettings *out, Error *e);
+bool settings_relearning_general(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
 
 TrainConfig train_config(const Settings *s);
 

@@ -32,10 +32,16 @@ typedef struct {
 /* Opens the files of the config, and the models beside; `before` and `oracle` may be NULL. `to` is the session of the model that will be
  * probed, opened: the others must fit it. */
 bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
-void probing_close(Probing *p);
+/* The same for the lists of a run, whose files stay the caller's. */
+bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
+                        const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
+/* Closes the models beside, and with `files` the files too. */
+void probing_close(Probing *p, bool files);
 
-/* Adds the rows of a model, whose column `method` is `state`: what `eval` measures, ranks, other pictures, depth and membership. */
+/* Adds the rows of a model, whose column `method` is `state`: what `eval` measures, membership, and what the model knows. */
 bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
+/* Only what it knows: ranks, other pictures, reverse questions, depth. */
+bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
 /* Adds the row of the universal perturbation. The session's model is not made yet (session_model), and is made here. */
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e);
 /* Adds the row of the model after relearning on general questions; the same. */

@@ -164,9 +164,16 @@ bool probing_open(Probing *p, const Settings *s, const char *before, const char 
         && choose(p, e) && open_beside(p, before, oracle, to, e);
 }
 
-void probing_close(Probing *p)
+bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
+                        const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e)
 {
-    for (int k = 0; k < ASKS; k++)
+    *p = (Probing){ .settings = s, .file = { *group, *group, *general }, .forget = *forget, .retain = *retain, .arena = a };
+    return open_file(p, &p->reverse_file, "data.reverse", s->data_reverse, e) && choose(p, e) && open_beside(p, before, oracle, to, e);
+}
+
+void probing_close(Probing *p, bool files)
+{
+    for (int k = 0; files && k < ASKS; k++)
         if (p->file[k].pictures)
             dataset_close(&p->file[k]);
     if (p->reverse_file.pictures)

@@ -10,8 +10,6 @@
 #include "ref/config/relearn.h"
 #include "ref/probing/probing.h"
 
-enum { GENERAL_STEPS = 20 };             // of relearning out of domain
-
 static Row row_of(const char *state, Ask which)
 {
     return (Row){ .scenario = "probe", .method = state, .trainable = "none", .split = row_splits[which] };
@@ -127,12 +125,19 @@ bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, E
 {
     const size_t first = rows->count;
     for (int s = 0; s < ASKS; s++)
-        if (p->asked[s].count && (!answers(p, x, state, s, rows, e) || (s != ASK_GENERAL && !ranks(p, x, state, s, rows, e))))
+        if (p->asked[s].count && !answers(p, x, state, s, rows, e))
             return false;
-    if (!measure_utility(rows, first)
-        || (p->members.count && !membership_rows(rows, row_of(state, ASK_FORGET), &x->model, &x->reader, &p->members,
-                                                 p->oracle.folder ? &p->oracle.model : NULL, e)))
-        return false;
+    return measure_utility(rows, first)
+        && (!p->members.count || membership_rows(rows, row_of(state, ASK_FORGET), &x->model, &x->reader, &p->members,
+                                                 p->oracle.folder ? &p->oracle.model : NULL, e))
+        && probing_knowledge(p, x, state, rows, e);
+}
+
+bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
+{
+    for (int s = ASK_FORGET; s <= ASK_RETAIN; s++)
+        if (p->asked[s].count && !ranks(p, x, state, s, rows, e))
+            return false;
     for (int k = 0; k < OTHER_PICTURES; k++)
         if (p->knows[k]
             && !share(p, x, &other_pictures[k].change, &p->pictured, other_pictures[k].metric, state, rows, e))
@@ -159,7 +164,7 @@ bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e)
     MethodSettings m;
     Arena a = arena_make(e);
     const bool good = p->open_general.count == 0
-        || (settings_relearning_general(p->settings, GENERAL_STEPS, (uint64_t)p->settings->unlearn_seed, &m, e)
+        || (settings_relearning_general(p->settings, (uint64_t)p->settings->unlearn_seed, &m, e)
             && session_relearn(x, &m, &p->open_general, &a, e)
             && share(p, x, NULL, &p->asked[ASK_FORGET], "accuracy_relearned_general", "none", rows, e));
     arena_free(&a);

@@ -44,6 +44,22 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     return true;
 }
 
+/* What the measures of attack.knowledge depend on besides; "" without them. */
+static const char *knowledge(const Settings *s, Arena *a, Error *e)
+{
+    MethodSettings general;
+    Digest reverse = { "none" };
+    if (!s->attack_knowledge)
+        return "";
+    if (!settings_relearning_general(s, 0, &general, e))
+        return NULL;
+    const char *rounds = settings_part(&general.settings, IN_ROUNDS, a, e),
+        *file = rounds && *s->data_reverse ? settings_input(s, "data.reverse", s->data_reverse, e) : NULL;
+    if (!rounds || (*s->data_reverse && (!file || !digest_file(file, &reverse, e))))
+        return NULL;
+    return arena_format(a, "knowledge, reverse %s, relearning %s\n%s", reverse.hex, general.settings.train_trainable, rounds);
+}
+
 /* Makes the recipe of each method: all that its rounds depend on, except for what the plan adds for each case, such as
  * the seed. */
 static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
@@ -65,7 +81,8 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
         return false;
     const char *rounds = settings_part(&relearning.settings, IN_ROUNDS, a, e);
     c->method = list;
-    c->probing = rounds ? arena_format(a, "relearning %s\n%s", relearning.settings.train_trainable, rounds) : NULL;
+    const char *further = knowledge(&r->settings, a, e);
+    c->probing = rounds && further ? arena_format(a, "relearning %s\n%s%s", relearning.settings.train_trainable, rounds, further) : NULL;
     return !e->failed;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A probe stage: what is measured only on the model at the end of a case. quantised.jsonl: its answers with 4-bit weights;
  * relearned.jsonl: those about what was forgotten after a short fine-tuning on it; cloze.jsonl: those to questions with
- * a blank; numbers.json: membership and the distance to the oracle, as rows. */
+ * a blank; numbers.json: membership, the distance to the oracle, and with attack.knowledge what the model knows and does not say, as
+ * rows. */
 #include <string.h>
 #include "eval/manifest.h"
 #include "eval/metrics/distance.h"
@@ -9,6 +10,7 @@
 #include "eval/metrics/attacks.h"
 #include "model/training/dataset.h"
 #include "ref/config/relearn.h"
+#include "ref/probing/probing.h"
 #include "ref/run/run.h"
 #include "tensor/base/file.h"
 
@@ -30,6 +32,20 @@ static bool number_add(Probe *p, const char *split, const char *modality, const 
     return json_add(p->numbers, json_pack("{s:s, s:s, s:s, s:o, s:I}", "split", split, "modality", modality, "metric", metric,
                                           "value", number, "n", (json_int_t)n))
         || error_no_memory(p->arena.error, "no memory for the number of %s", metric);
+}
+
+static bool numbers_take(Probe *p, const Rows *rows)
+{
+    for (size_t k = 0; k < rows->count; k++) {
+        const Row *x = &rows->row[k];
+        if (!number_add(p, x->split, x->modality, x->metric, x->value, (size_t)x->n))
+            return false;
+        json_t *last = json_array_get(p->numbers, json_array_size(p->numbers) - 1);
+        if (x->total
+            && (json_object_set_new(last, "count", json_integer(x->count)) || json_object_set_new(last, "total", json_integer(x->total))))
+            return error_no_memory(p->arena.error, "no memory for the number of %s", x->metric);
+    }
+    return true;
 }
 
 /* Opens the model that is probed. */
@@ -67,10 +83,7 @@ static bool membership_ask(Probe *p, const Session *x, const Model *oracle, Erro
 {
     Rows rows = { .arena = &p->arena };
     const Row row = { .split = row_splits[0] };
-    bool good = membership_rows(&rows, row, &x->model, &x->reader, &p->members, oracle, e);
-    for (size_t k = 0; good && k < rows.count; k++)
-        good = number_add(p, rows.row[k].split, rows.row[k].modality, rows.row[k].metric, rows.row[k].value, (size_t)rows.row[k].n);
-    return good;
+    return membership_rows(&rows, row, &x->model, &x->reader, &p->members, oracle, e) && numbers_take(p, &rows);
 }
 
 /* --- the oracle --- */
@@ -146,6 +159,45 @@ static bool relearned(Probe *p, Error *e)
     return good;
 }
 
+/* --- what it knows and does not say --- */
+
+typedef enum { AS_IT_IS, PERTURBED, RELEARNED_GENERAL, STATES } State;
+
+static bool knowledge_state(Probe *p, Probing *k, State state, Rows *rows, Error *e)
+{
+    Arena a = arena_make(e);
+    Session x = { .folder = NULL };
+    const bool good = open_probed(p, &x, &a, e)
+        && (state == AS_IT_IS    ? session_model(&x, e) && probing_knowledge(k, &x, "none", rows, e)
+            : state == PERTURBED ? probing_perturbation(k, &x, rows, e)
+                                 : probing_relearned_general(k, &x, rows, e));
+    session_close(&x);
+    arena_free(&a);
+    return good && !e->failed;
+}
+
+static bool knowledge(Probe *p, Error *e)
+{
+    if (!p->run->settings.attack_knowledge)
+        return true;
+    Arena a = arena_make(e);
+    Rows rows = { .arena = &a };
+    Session x = { .folder = NULL };
+    Probing k = { .settings = NULL };
+    const char *before = run_model(p->run, case_start(p->c), &a),
+        *oracle = p->c->oracle != NO_STAGE ? run_model(p->run, MODEL_ORACLE, &a) : NULL;
+    bool good = before && (oracle || p->c->oracle == NO_STAGE) && open_probed(p, &x, &a, e)
+        && probing_open_lists(&k, &p->run->settings, &p->run->group[p->stage->group], &p->splits.forget, &p->splits.retain,
+                              &p->run->general, before, oracle, &x, &a, e);
+    for (State s = AS_IT_IS; good && s < STATES; s++)
+        good = knowledge_state(p, &k, s, &rows, e);
+    good = good && numbers_take(p, &rows);
+    probing_close(&k, false);
+    session_close(&x);
+    arena_free(&a);
+    return good && !e->failed;
+}
+
 /* --- the stage --- */
 
 static bool has_cloze(const Dataset *s)
@@ -188,7 +240,7 @@ bool run_probe(Run *r, size_t stage, Error *e)
                 .arena = arena_make(e) };
     p.folder = stage_folder(r, stage, &p.arena);
     bool good = p.folder && file_make_folder(p.folder, e) && run_splits(r, p.c, &p.splits, &p.arena, e)
-        && questions_choose(&p, e) && as_it_is(&p, e) && quantised(&p, e) && relearned(&p, e) && finish(&p, stage, e);
+        && questions_choose(&p, e) && as_it_is(&p, e) && quantised(&p, e) && relearned(&p, e) && knowledge(&p, e) && finish(&p, stage, e);
     json_decref(p.numbers);
     arena_free(&p.arena);
     return good && !e->failed;

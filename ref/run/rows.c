@@ -32,6 +32,8 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
         row.metric = m->name;
         row.value = json_is_number(json_object_get(x, "value")) ? json_number_value(json_object_get(x, "value")) : NAN;
         row.n = json_integer_value(json_object_get(x, "n"));
+        row.count = json_integer_value(json_object_get(x, "count"));
+        row.total = json_integer_value(json_object_get(x, "total"));
         good = good && row.split && row.modality && rows_add(rows, row);
     }
     json_decref(all);

@@ -88,6 +88,29 @@ check "a greedy answer tells who knows from who does not" grep -qE '^accuracy,bo
 check "each metric has its robustness" grep -qE '^answer_rank_score,both,1,1,1,1\.0,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+$' meta.csv
 check "the table is JSON too" grep -q '"auc_hidden"' <("$PULSE" meta --json --know know.csv --unknown unknown.csv --hidden hidden.csv)
 
+# A run measures the same where attack.knowledge asks for it: its row of the unlearned model is that of probe on its last snapshot.
+mkdir world && cp "$root"/fixtures/world/{config,tokenizer,tokenizer_config,preprocessor_config}.json world && ln -s "$root"/fixtures/world/portraits world
+sed "s|$root/fixtures/world/||" persons.jsonl > world/persons.jsonl
+grep -E '"id":"person-(00|01|50|51)"' "$root/fixtures/world/entities.jsonl" > world/entities.jsonl
+cp general.jsonl world && echo '{"entities": "entities.jsonl", "groups": [{"name": "person", "questions": "persons.jsonl", "splits": ["unlearn", "retain"]}],
+    "general": {"name": "general", "questions": "general.jsonl"}}' > world/world.json
+{ cat probe.ini | sed '/^general/d; /^forget/d; /^retain/d; s|^.data.|[data]\nworld = world|'
+  echo "scenarios = finetuned" && echo "methods = ga" && echo "oracle = $base" && echo "base = $base" && echo "vanilla = $vanilla" && echo "trajectory = 0"
+  echo "[steps]" && echo "finetuned = 3"; } > run.ini
+printf '[attack]\nknowledge = yes\n' >> run.ini
+check "a run asks for them by attack.knowledge" "$PULSE" run run.ini --quiet --out run
+snapshot=$(dirname "$(ls run/stages/*/round-1-step-3/adapter_config.json)")
+probe --model "$vanilla" --adapter "$snapshot" --before "$vanilla" --oracle "$base" --out after.csv
+of_run() { sed -nE "s/^finetuned,ga,proj\\+llm,1,$1,(.*),0\$/\1/p" run/results.csv; }
+of_probe() { sed -nE "s/^probe,none,none,0,$1,(.*),0\$/\1/p" after.csv; }
+same_rows() {
+    for metric in answer_rank answer_rank_score accuracy_mirrored accuracy_noisy accuracy_perturbed accuracy_relearned_general; do
+        [ "$(of_run unlearn | grep ",$metric,")" = "$(of_probe unlearn | grep ",$metric,")" ] && [ -n "$(of_run unlearn | grep ",$metric,")" ] || { echo "$metric" && return 1; }
+    done
+}
+check "and its rows are those of probe" same_rows
+check "the oracle has them too" grep -qE '^finetuned,retrain,[^,]*,1,unlearn,both,answer_rank,' run/results.csv
+
 # Errors.
 check "meta wants three pools" grep -q 'no file was given for --hidden' <("$PULSE" meta --know know.csv --unknown unknown.csv 2>&1)
 echo nothing > nothing.csv

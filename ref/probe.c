@@ -17,7 +17,7 @@
 typedef struct {
     const char *config, *model, *adapter, *before, *oracle, *out;
     OptionList set;
-    bool attacks, json, quiet;
+    bool attacks, pretrained, json, quiet;
     Settings settings;
     Probing probing;
 } Probed;
@@ -115,8 +115,8 @@ static void tell_missing(const Probed *x)
     if (!p->from_oracle)
         fprintf(stderr, "pulse-ref: probe: unlearning_depth is not measured without both --before and --oracle\n");
     else if (p->floor > DEPTH_FLOOR)
-        fprintf(stderr, "pulse-ref: probe: unlearning_depth is not defined: patching costs retained questions %.3g nats, expected at most "
-                        "%g\n", p->floor, DEPTH_FLOOR);
+        fprintf(stderr, "pulse-ref: probe: unlearning_depth is %s: patching costs retained questions %.3g nats, expected at most %g\n",
+                p->pretrained ? "not defined" : "measured with a poor oracle", p->floor, DEPTH_FLOOR);
 }
 
 static bool probe(Probed *x, Arena *a, Error *e)
@@ -129,6 +129,7 @@ static bool probe(Probed *x, Arena *a, Error *e)
     bool good = open_probed(x, &fitting, a, e) && reader_generates(&fitting.reader, e)
         && probing_open(&x->probing, &x->settings, x->before, x->oracle, &fitting, a, e);
     session_close(&fitting);
+    x->probing.pretrained = x->pretrained;
     if (!good || !measure_all(x, &rows, e))
         return false;
     if (!x->quiet)
@@ -150,6 +151,8 @@ int command_probe(int argc, char **argv)
         { "oracle", "DIR", "The folder of a model that never saw what is forgotten, for depth and for comparisons.",
           .text = &x.oracle },
         { "attacks", NULL, "All is measured with 4-bit weights and after relearning too.", .flag = &x.attacks },
+        { "pretrained", NULL, "What is forgotten was learned in pre-training: its depth is reported only where the patch itself costs "
+                              "retained questions at most 0.05 nats.", .flag = &x.pretrained },
         { "out", "FILE", "The rows are written into this file, with the columns of results.csv, and not printed; the column method says in "
                          "which state the model was.", .text = &x.out },
         { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",

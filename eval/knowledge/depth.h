@@ -7,9 +7,10 @@
  *     d1_l = s(full) - s(full with the states of the oracle at l),   d2_l the same with the states of the unlearned model,
  *     UDS = sum of clip(d2_l, 0, d1_l) / sum of d1_l,  both in the order of the layers l = 1 … L - 1 with d1_l > 0.05.
  * 1: the states tell as little as those of the oracle; 0: as much as before. A question without such a layer has no UDS.
- * The oracle must differ from `full` in what is forgotten alone. Where it does not, as for knowledge of pre-training, the same patch on
- * *retained* questions lowers s as well; the mean of d1 over these questions and layers is the floor, and above DEPTH_FLOOR nats UDS is not
- * defined (after the Unlearning Depth Score, arXiv 2605.24614, whose s is a mean over tokens). */
+ * Where the oracle differs from `full` in more than what is forgotten, the same patch on *retained* questions lowers s as well. The mean of
+ * d1 over these questions and layers is the floor. The oracle of knowledge of fine-tuning begins with the same base; that of knowledge of
+ * pre-training is another base, and there UDS is defined only where the floor is at most DEPTH_FLOOR nats. After the Unlearning Depth Score
+ * (arXiv 2605.24614), whose s is a mean over tokens. */
 #ifndef PULSE_EVAL_KNOWLEDGE_DEPTH_H
 #define PULSE_EVAL_KNOWLEDGE_DEPTH_H
 

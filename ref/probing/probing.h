@@ -26,6 +26,7 @@ typedef struct {
     bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of the questions on such pictures
     double *from_oracle;                 // d1 of each question asked[ASK_FORGET] (depth.h); NULL: there are not both models
     double  floor;
+    bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)
     Arena  *arena;
 } Probing;
 

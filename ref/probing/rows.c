@@ -88,8 +88,7 @@ static bool ranks(const Probing *p, const Session *x, const char *state, Ask whi
 
 /* --- Depth --- */
 
-/* Adds the floor, and UDS where the floor lets it be defined. The hidden states of an oracle that differs in more than what is forgotten
- * lower the log p of retained answers too. */
+/* Adds the floor, and UDS where it is defined. */
 static bool depths(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     const Questions *q = &p->asked[ASK_FORGET];
@@ -102,7 +101,7 @@ static bool depths(const Probing *p, const Session *x, const char *state, Rows *
     row.n = (int64_t)p->asked[ASK_RETAIN].count;
     if (row.n && !rows_add(rows, row))
         return false;
-    if (p->floor > DEPTH_FLOOR)
+    if (p->pretrained && p->floor > DEPTH_FLOOR)
         return true;
     Arena a = arena_make(e);
     BatchSample *sample = arena_array(&a, q->count, sizeof *sample);

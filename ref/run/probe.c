@@ -41,8 +41,7 @@ static bool numbers_take(Probe *p, const Rows *rows)
         if (!number_add(p, x->split, x->modality, x->metric, x->value, (size_t)x->n))
             return false;
         json_t *last = json_array_get(p->numbers, json_array_size(p->numbers) - 1);
-        if (x->total
-            && (json_object_set_new(last, "count", json_integer(x->count)) || json_object_set_new(last, "total", json_integer(x->total))))
+        if (x->total && (!json_put(last, "count", json_integer(x->count)) || !json_put(last, "total", json_integer(x->total))))
             return error_no_memory(p->arena.error, "no memory for the number of %s", x->metric);
     }
     return true;
@@ -189,6 +188,7 @@ static bool knowledge(Probe *p, Error *e)
     bool good = before && (oracle || p->c->oracle == NO_STAGE) && open_probed(p, &x, &a, e)
         && probing_open_lists(&k, &p->run->settings, &p->run->group[p->stage->group], &p->splits.forget, &p->splits.retain,
                               &p->run->general, before, oracle, &x, &a, e);
+    k.pretrained = p->c->scenario->start == MODEL_BASE;
     for (State s = AS_IT_IS; good && s < STATES; s++)
         good = knowledge_state(p, &k, s, &rows, e);
     good = good && numbers_take(p, &rows);

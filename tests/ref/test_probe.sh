@@ -42,9 +42,12 @@ check "with a perturbation of its pictures" row know.csv none unlearn image accu
 check "mirrored pictures are other pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
 check "membership is measured" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
 check "a base that never learned the retained persons is no oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
-check "so that depth is not defined" test 0 = "$(grep -c unlearning_depth know.csv)"
-check "which is said" grep -q 'unlearning_depth is not defined: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
-    <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --set protocol.frames=1 2>&1 > /dev/null)
+check "its depth is measured all the same" row know.csv none unlearn both unlearning_depth '0\.0'
+check "with a word about the oracle" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
+    <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" 2>&1 > /dev/null)
+"$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" --pretrained --out pretrained.csv 2> pretrained.log
+check "of knowledge of pre-training it is not defined then" test 0 = "$(grep -c unlearning_depth pretrained.csv)"
+check "which is said" grep -q 'unlearning_depth is not defined: patching costs' pretrained.log
 
 # Where the oracle is the model itself, its states take nothing away.
 probe --model "$base" --before "$vanilla" --oracle "$vanilla" --out other.csv
@@ -104,7 +107,7 @@ probe --model "$vanilla" --adapter "$snapshot" --before "$vanilla" --oracle "$ba
 of_run() { sed -nE "s/^finetuned,ga,proj\\+llm,1,$1,(.*),0\$/\1/p" run/results.csv; }
 of_probe() { sed -nE "s/^probe,none,none,0,$1,(.*),0\$/\1/p" after.csv; }
 same_rows() {
-    for metric in answer_rank answer_rank_score accuracy_mirrored accuracy_noisy accuracy_perturbed accuracy_relearned_general; do
+    for metric in answer_rank answer_rank_score unlearning_depth accuracy_mirrored accuracy_noisy accuracy_perturbed accuracy_relearned_general; do
         [ "$(of_run unlearn | grep ",$metric,")" = "$(of_probe unlearn | grep ",$metric,")" ] && [ -n "$(of_run unlearn | grep ",$metric,")" ] || { echo "$metric" && return 1; }
     done
 }

@@ -50,20 +50,22 @@ found() {
         diff <(grep '^different' "$tap_folder/audited") <(echo "different  $changed: round-1-step-4/checkpoint.safetensors") &&
         [ "$(grep -c '^same ' "$tap_folder/audited")" = 5 ] && rm -r "$tap_folder"/audit/different-*-round-1-step-4
 }
+# Which units a seed draws depends on the digest of the sources, so it takes as many seeds as it takes; 24 without both are 5 in a million.
 seeds() {
-    found=0
-    for seed in 1 2 3 4 5 6; do
+    local found=0 tried=0 seed
+    for seed in $(seq 24); do
+        [ $found = 0 ] || [ $found = $tried ] || return 0
         audit "$out" --sample 2 --seed $seed --json > "$tap_folder/audited"
         [ $? = "$(grep -c "\"name\": \"$changed\"" "$tap_folder/audited")" ] && [ "$(units "$tap_folder/audited")" = 5 ] || return 1
-        found=$((found + $(grep -c '"same": false' "$tap_folder/audited") / 2))
+        found=$((found + $(grep -c '"same": false' "$tap_folder/audited") / 2)) tried=$((tried + 1))
         rm -rf "$tap_folder/audit"
     done
-    [ $found -gt 0 ] && [ $found -lt 6 ]
+    [ $found != 0 ] && [ $found != $tried ]
 }
 if command -v python3 > /dev/null; then
     check "one bit of a weight is changed at the second checkpoint, from which the run goes on to its end" forge
     check "of all units, the interval before this checkpoint is different, and no other" found
-    check "of six samples of two of the five units, those that have the changed interval end with 1, and some do and some do not" seeds
+    check "of samples of two of the five units, those that have the changed interval end with 1, and some do and some do not" seeds
 else
     skip "an interval is changed and found" "python3 is not installed"
 fi

@@ -100,7 +100,7 @@ int command_alternates(int argc, char **argv)
     bool good = settings_open(&s, config, &set, &a, &e) && settings_method(&s, "altpo", &w.m, &e)
         && alternates(&w, folder, out, &made, &a, &e);
     if (good && o.json)
-        command_tell(json_pack("{s:I, s:s}", "alternates", (json_int_t)made, "out", out));
+        command_print(json_pack("{s:I, s:s}", "alternates", (json_int_t)made, "out", out));
     else if (good && !o.quiet)
         printf("%zu alternates in %s\n", made, out);
     if (w.forget.pictures)

@@ -113,7 +113,7 @@ static void print_choices(const char *const *choice, const SampleScore *s, const
             printf("%c %6.2f %%  %-20s nll %s\n", k == best ? '*' : ' ', 100 * (double)p[k], choice[k], decimal_float(s[k].nll, nll));
     }
     if (json)
-        command_tell(json_pack("{ss, so}", "answer", choice[best], "choices", list));
+        command_print(json_pack("{ss, so}", "answer", choice[best], "choices", list));
     else
         json_decref(list);
 }
@@ -159,7 +159,7 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     if (!text)
         return false;
     if (json)
-        command_tell(json_pack("{ss}", "answer", text));
+        command_print(json_pack("{ss}", "answer", text));
     else
         puts(text);
     return true;

@@ -36,7 +36,7 @@ static void print(const Audit *x)
            x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
 }
 
-static void tell(const Audit *x, uint64_t seed)
+static void audit_print(const Audit *x, uint64_t seed)
 {
     json_t *units = json_array(), *table = json_array();
     for (size_t k = 0; k < x->sampled; k++) {
@@ -50,7 +50,7 @@ static void tell(const Audit *x, uint64_t seed)
     for (int k = 0; k < LINES; k++)
         json_add(table, json_pack("{s:s, s:I, s:f}", "share", lines[k].share, "changed", (json_int_t)changed(x, k), "probability",
                                   audit_probability(x->units, changed(x, k), x->sampled)));
-    command_tell(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s?, s:o, s:o, s:s, s:s}", "audited", x->run->out, "chain", x->chain,
+    command_print(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:s?, s:o, s:o, s:s, s:s}", "audited", x->run->out, "chain", x->chain,
                            "seed", (json_int_t)seed, "units", (json_int_t)x->units, "sample", (json_int_t)x->sampled,
                            "different_units", (json_int_t)x->different, "same", !x->different && !x->tables, "different_tables", x->tables,
                            "replayed", units, "table", table, "seed_note", SEED, "certifies", CERTIFIES));
@@ -105,7 +105,7 @@ int command_audit(int argc, char **argv)
                              || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
         && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
     if (good && o.json)
-        tell(&x, (uint64_t)seed);
+        audit_print(&x, (uint64_t)seed);
     else if (good && !o.quiet)
         print(&x);
     run_close(&r);

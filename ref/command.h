@@ -35,6 +35,6 @@ bool environment_check(Error *e);
 int command_fail(const Error *e);
 int command_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints the object that --json asks for to stdout, and releases it. */
-void command_tell(json_t *o);
+void command_print(json_t *o);
 
 #endif

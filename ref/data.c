@@ -283,7 +283,7 @@ static void print(const Data *d, bool json, Error *e)
     for (size_t k = 0; k < d->faults.count; k++)
         json_add(wrong, json_string(d->faults.sentence[k]));
     if (json && !e->failed) {
-        command_tell(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
+        command_print(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
         return;
     }
     const bool good = json_whole(files, e) && json_whole(wrong, e) && !e->failed;

@@ -93,7 +93,7 @@ static bool belongs(size_t family, const Op *op, Error *e)
                      families[family].name, op->name);
 }
 
-static void tell_node(const Wanted *w, const char *family, const Node *n)
+static void node_print(const Wanted *w, const char *family, const Node *n)
 {
     const Digest d = digest_tensor(n->op->name, n->out);
     if (!w->nodes)
@@ -118,7 +118,7 @@ static void hash_nodes(Probe *p, bool *seen, size_t family, const Wanted *w)
         if (!belongs(family, n->op, p->error))
             return;
         hash_tensor(&p->hash, n->op->name, n->out);
-        tell_node(w, families[family].name, n);
+        node_print(w, families[family].name, n);
         for (size_t i = 0; i < ops_count; i++)
             seen[i] |= ops[i] == n->op;
     }
@@ -175,7 +175,7 @@ static void print_json(const Wanted *w, const Digest *family)
     }
     if (w->nodes)
         json_put(all, "nodes", json_incref(w->list));
-    command_tell(all);
+    command_print(all);
 }
 
 /* total is the last line: scripts read it there. */

@@ -133,7 +133,7 @@ static void print_json(const Findings *f)
         json_add(advice, json_string(f->advice[k]));
     json_put(all, "problems", problems);
     json_put(all, "advice", advice);
-    command_tell(all);
+    command_print(all);
 }
 
 static void print_text(const Findings *f)

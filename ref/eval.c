@@ -81,7 +81,7 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
 }
 
 /* Names the rows that cannot be asked, up to a hundred of them, and says how many they are. */
-static bool faults_tell(const Eval *x, Error *e)
+static bool faults_print(const Eval *x, Error *e)
 {
     const size_t count = x->faults.count, shown = count < FAULTS_SHOWN ? count : FAULTS_SHOWN;
     if (count == 0)
@@ -121,7 +121,7 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
         x->begin[k + 1] = q->count;
     }
     if (q->count == 0 && x->faults.count)
-        return faults_tell(x, e) && error_set(e, "eval: no question is left");
+        return faults_print(x, e) && error_set(e, "eval: no question is left");
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
@@ -191,7 +191,7 @@ static bool measure_all(const Questions *q, Result *r, Rows *rows, Arena *a, Err
                 some[n++] = r[i];
         seen[groups++] = &r[k];
         Row row = { .scenario = r[k].group, .split = kind_name(r[k].kind) };
-        if (!measure(rows, row, (Whose){ NULL, r[k].group, false }, some, NULL, n, e))
+        if (!measure(rows, row, (Subjects){ NULL, r[k].group, false }, some, NULL, n, e))
             return false;
     }
     return seen && some;
@@ -297,12 +297,12 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Rows rows = { .arena = a };
     if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e)
         || !open_questions(x, a, e) || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e)
-        || !faults_tell(x, e))
+        || !faults_print(x, e))
         return false;
     const Dataset *read[FILES_MAX];
     for (size_t k = 0; k < x->files; k++)
         read[k] = &x->samples[k];
-    picture_tags_tell("eval", read, x->files, x->session.reader.upright);
+    picture_tags_print("eval", read, x->files, x->session.reader.upright);
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;

@@ -22,7 +22,7 @@ static bool contrasts(const Registration *r, const char *runs, const char *out, 
     if (!base_write(out, r, base, &t, links, a, e))
         return false;
     if (o->json)
-        command_tell(json_pack("{s:I, s:I, s:s}", "base", (json_int_t)base, "snapshots", (json_int_t)t.count, "out", out));
+        command_print(json_pack("{s:I, s:I, s:s}", "base", (json_int_t)base, "snapshots", (json_int_t)t.count, "out", out));
     else if (!o->quiet)
         printf("base %lld, %zu snapshots: %s/trajectory.csv, %s/contrasts.csv\n", (long long)base, t.count, out, out);
     return true;
@@ -31,7 +31,7 @@ static bool contrasts(const Registration *r, const char *runs, const char *out, 
 static bool verdicts(const Registration *r, const char *folder, bool markdown, bool json, Arena *a, Error *e)
 {
     Verdicts v;
-    return verdicts_read(&v, r, folder, a, e) && tell_verdicts(&v, r, json ? TELL_JSON : markdown ? TELL_MARKDOWN : TELL_TEXT, a, e);
+    return verdicts_read(&v, r, folder, a, e) && verdicts_print(&v, r, json ? TELL_JSON : markdown ? TELL_MARKDOWN : TELL_TEXT, a, e);
 }
 
 int command_evidence(int argc, char **argv)
@@ -60,7 +60,7 @@ int command_evidence(int argc, char **argv)
     Arena a = arena_make(&e);
     Registration *r = arena_alloc(&a, sizeof *r);
     const bool good = r && registration_read(r, prereg, &a, &e)
-        && (strcmp(what, "seeds") == 0 ? tell_seeds(r, o.json, &e) : strcmp(what, "runs") == 0 ? tell_runs(r, where, o.json, &a, &e)
+        && (strcmp(what, "seeds") == 0 ? seeds_print(r, o.json, &e) : strcmp(what, "runs") == 0 ? runs_print(r, where, o.json, &a, &e)
             : needs_out ? contrasts(r, where, out, &o, &a, &e) : verdicts(r, where, markdown, o.json, &a, &e));
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

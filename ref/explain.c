@@ -27,14 +27,14 @@ static bool write_pages(const char *folder, const Sheet *s, size_t n, Arena *a, 
     return good;
 }
 
-static bool tell(const Sheet *s, size_t n, bool json, Arena *a, Error *e)
+static bool methods_print(const Sheet *s, size_t n, bool json, Arena *a, Error *e)
 {
     if (!json)
         return n == 1 ? sheet_print(s, e) : sheets_print(s, n, a, e);
     json_t *all = n == 1 ? NULL : json_array();
     for (size_t k = 0; all && k < n; k++)
         json_add(all, sheet_json(&s[k]));
-    command_tell(all ? all : sheet_json(s));
+    command_print(all ? all : sheet_json(s));
     return true;
 }
 
@@ -48,7 +48,7 @@ static bool explain(const Method *one, const char *folder, bool json, Error *e)
     bool good = s && tiny_make(&t, &a, e);
     for (size_t k = 0; good && k < n; k++)
         good = sheet_make(&s[k], &t, one ? one : methods[k], &a, e);
-    good = good && (folder ? write_pages(folder, s, n, &a, e) : tell(s, n, json, &a, e));
+    good = good && (folder ? write_pages(folder, s, n, &a, e) : methods_print(s, n, json, &a, e));
     arena_free(&a);
     return good;
 }

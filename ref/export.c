@@ -104,7 +104,7 @@ int command_export(int argc, char **argv)
     bool good = export(model, out, &a, &e);
     arena_free(&a);
     if (good && o.json)
-        command_tell(json_pack("{s:s, s:s}", "dtype", "BF16", "out", out));
+        command_print(json_pack("{s:s, s:s}", "dtype", "BF16", "out", out));
     else if (good && !o.quiet)
         printf("export: every weight is BF16; the whole model stands in %s\n", out);
     return good ? EXIT_SAME : command_fail(&e);

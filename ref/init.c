@@ -195,7 +195,7 @@ int command_init(int argc, char **argv)
     if (!good)
         return command_fail(&e);
     if (o.json)
-        command_tell(json_pack("{s:s, s:s}", "folder", name, "model", model));
+        command_print(json_pack("{s:s, s:s}", "folder", name, "model", model));
     else if (!o.quiet)
         printf("%s has three persons with a picture and four questions each, and two configs. Now run:\n\n"
                "  pulse-ref train --config %s/learn.ini --out %s/learnt\n"

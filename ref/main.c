@@ -45,7 +45,7 @@ int command_fail_text(const char *format, ...)
 
 static bool json_failed;                                     // the JSON of a command could not be made
 
-void command_tell(json_t *o)
+void command_print(json_t *o)
 {
     if (!json_print(stdout, o, 2)) {
         command_fail_text("the JSON of the results could not be made, because memory ran out or a text is not UTF-8");

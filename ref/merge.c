@@ -51,7 +51,7 @@ int command_merge(int argc, char **argv)
     bool good = merge(model, adapter, out, &merged, &a, &e);
     arena_free(&a);
     if (good && o.json)
-        command_tell(json_pack("{s:I, s:s}", "merged", (json_int_t)merged, "out", out));
+        command_print(json_pack("{s:I, s:s}", "merged", (json_int_t)merged, "out", out));
     else if (good && !o.quiet)
         printf("merge: the adapters of %zu linear maps are merged, each weight rounded once; the whole model stands in %s\n", merged, out);
     return good ? EXIT_SAME : command_fail(&e);

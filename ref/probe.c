@@ -100,7 +100,7 @@ static bool print(const Rows *rows, bool json, Arena *a, Error *e)
 }
 
 /* Says which metrics are not there, and why. */
-static void tell_missing(const Probed *x)
+static void missing_print(const Probed *x)
 {
     const Probing *p = &x->probing;
     if (!p->before.folder)
@@ -133,7 +133,7 @@ static bool probe(Probed *x, Arena *a, Error *e)
     if (!good || !measure_all(x, &rows, e))
         return false;
     if (!x->quiet)
-        tell_missing(x);
+        missing_print(x);
     return x->out ? rows_write_csv(&rows, x->out, false, e) : print(&rows, x->json, a, e);
 }
 

@@ -17,7 +17,7 @@ int command_record(int argc, char **argv)
     bool good = output_folder(o.operand[0], &e) && suite_write(o.operand[0], &a, &e);
     arena_free(&a);
     if (good && o.json)
-        command_tell(json_pack("{s:s}", "out", o.operand[0]));
+        command_print(json_pack("{s:s}", "out", o.operand[0]));
     else if (good && !o.quiet)
         printf("reference answers in %s\n", o.operand[0]);
     return good ? EXIT_SAME : command_fail(&e);

@@ -18,7 +18,7 @@ int command_report(int argc, char **argv)
     if (!report_write(o.operand[0], world, &e))
         return command_fail(&e);
     if (o.json)
-        command_tell(json_pack("{s:s}", "out", o.operand[0]));
+        command_print(json_pack("{s:s}", "out", o.operand[0]));
     else if (!o.quiet)
         printf("%s/report.html\n", o.operand[0]);
     return EXIT_SAME;

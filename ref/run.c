@@ -30,7 +30,7 @@ static void print_plan(const Run *r, bool json)
             printf("%s  %-8s  %s\n", s->digest.hex, finished ? "finished" : "", s->name);
     }
     if (json)
-        command_tell(json_incref(list));
+        command_print(json_incref(list));
     json_decref(list);
 }
 
@@ -52,14 +52,14 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
 }
 
 /* Reports the EXIF tags of the pictures that questions are about. A training reports those of its samples. */
-static void tell_pictures(const Run *r)
+static void pictures_print(const Run *r)
 {
     const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
     bool told = false;
     for (size_t k = 0; k < r->plan.world.groups && !told; k++)
-        told = picture_tags_tell("run", (const Dataset *[]){ &r->group[k] }, 1, upright);
+        told = picture_tags_print("run", (const Dataset *[]){ &r->group[k] }, 1, upright);
     if (!told)
-        picture_tags_tell("run", (const Dataset *[]){ &r->general }, 1, upright);
+        picture_tags_print("run", (const Dataset *[]){ &r->general }, 1, upright);
 }
 
 /* Makes the tables and the page of finished stages. times NULL: no time was measured. */
@@ -77,11 +77,11 @@ static bool collect(Run *r, const RunTimes *times, int threads, Error *e)
 static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Error *e)
 {
     RunTimes times = { .all = 0 };
-    tell_pictures(r);
+    pictures_print(r);
     bool good = file_make_folder(r->out, e) && run_pool(r, threads, argc, argv, &times, e)
         && collect(r, &times, threads, e);
     if (good && json)
-        command_tell(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages",
+        command_print(json_pack("{s:I, s:I, s:f, s:s}", "cases", (json_int_t)r->plan.case_count, "stages",
                                (json_int_t)r->plan.stage_count, "seconds", times.all, "out", r->out));
     else if (good && !r->quiet)
         printf("%zu cases, %zu stages, %.1f s: %s/results.csv, %s/report.html\n", r->plan.case_count, r->plan.stage_count,
@@ -101,7 +101,7 @@ static int audit(const Run *r, const char *with, bool json, Error *e)
     if (e->failed)
         return EXIT_UNKNOWN;
     if (json)
-        command_tell(json_pack("{s:s, s:b, s:s}", "audited", with, "same", same, "different", same ? "" : different));
+        command_print(json_pack("{s:s, s:b, s:s}", "audited", with, "same", same, "different", same ? "" : different));
     else
         printf("%s and %s: %s%s\n", with, r->out, same ? "same" : "different: ", same ? "" : different);
     return same ? EXIT_SAME : EXIT_DIFFERENT;
@@ -116,7 +116,7 @@ static bool workflow(const Run *r, RunOptions *w, bool json, Error *e)
     if (!run_workflow(r, w->workflow, &w->set, e))
         return false;
     if (json)
-        command_tell(json_pack("{s:s, s:I}", "workflow", w->workflow, "stages", (json_int_t)r->plan.stage_count));
+        command_print(json_pack("{s:s, s:I}", "workflow", w->workflow, "stages", (json_int_t)r->plan.stage_count));
     else if (!r->quiet)
         printf("%zu stages: %s/Snakefile, %s/README.md\n", r->plan.stage_count, w->workflow, w->workflow);
     return true;

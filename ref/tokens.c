@@ -116,7 +116,7 @@ static bool print(const Shown *x, size_t n, bool json, Arena *a, Error *e)
                                         : json_pack("{s:i, s:s?, s:n, s:n}", "id", x[k].id, "piece", x[k].piece, "begin", "end"));
     }
     if (json)
-        return command_tell(json_pack("{s:o}", "tokens", list)), true;
+        return command_print(json_pack("{s:o}", "tokens", list)), true;
     json_decref(list);
     return !e->failed && table_print(columns, 4, cells, n, false, e);
 }

@@ -34,7 +34,7 @@ static json_t *head(const Step *s, Arena *a, Error *e)
                      "settings", lines, "samples", samples);
 }
 
-static void tell(const Step *s)
+static void step_print(const Step *s)
 {
     size_t count[ROLE_COUNT] = { 0 };
     char loss[32];
@@ -82,13 +82,13 @@ int command_trace(int argc, char **argv)
     bool made = output_folder(out, &e) && settings_open(&s.settings, config, &set, &a, &e)
         && step_make(&s, method, &a, &e);
     if (made)
-        picture_tags_tell("trace", (const Dataset *[]){ &s.samples }, 1, s.session.reader.upright);
+        picture_tags_print("trace", (const Dataset *[]){ &s.samples }, 1, s.session.reader.upright);
     bool good = made && trace_write(&s.trainer, out, head(&s, &a, &e), &a, &e);
     if (made && o.json)                                     // even where the files could not be written
-        command_tell(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count,
+        command_print(json_pack("{s:s, s:I, s:o, s:s}", "method", s.m.method->name, "nodes", (json_int_t)s.trainer.tape.count,
                                "loss", json_decimal(s.trainer.stats.loss), "out", out));
     else if (made && !o.quiet)
-        tell(&s);
+        step_print(&s);
     step_close(&s);
     arena_free(&a);
     return good ? EXIT_SAME : command_fail(&e);

@@ -153,7 +153,7 @@ static bool train(Run *r, Arena *a, Error *e)
     const char *path = r->log_path = arena_format(a, "%s/log.jsonl", r->out);
     if (!path || !file_make_folder(r->out, e) || !prepare(r, a, e))
         return false;
-    picture_tags_tell("train", (const Dataset *[]){ &r->samples, &r->held_out }, 2, r->session.reader.upright);
+    picture_tags_print("train", (const Dataset *[]){ &r->samples, &r->held_out }, 2, r->session.reader.upright);
     int64_t done = r->begun = r->trainer.optimiser.step;
     if (!log_open(path, &r->log, &log, e))
         return false;
@@ -177,7 +177,7 @@ bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoin
     Run r = { .s = s, .out = out, .quiet = quiet, .resume = resume, .kept = kept };
     bool good = train(&r, a, e);
     if (good && o && o->json)
-        command_tell(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun",
+        command_print(json_pack("{s:I, s:I, s:o, s:I, s:I, s:s}", "steps", (json_int_t)r.trainer.optimiser.step, "begun",
                                (json_int_t)r.begun, "loss", json_decimal(r.trainer.stats.loss), "trained",
                                (json_int_t)trained_parameters(&r.session), "peak_bytes",
                                (json_int_t)r.trainer.step_arena.peak, "out", out));

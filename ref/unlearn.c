@@ -156,7 +156,7 @@ static bool unlearn(Run *r, Arena *a, Error *e)
     if (!path || !prepare(r, a, e) || !file_make_folder(r->out, e))
         return false;
     const Dataset *const read[] = { &r->request.forget_file, &r->request.retain_file, &r->guard.file[PROBE_GENERAL] };
-    picture_tags_tell("unlearn", read, sizeof read / sizeof *read, r->session.reader.upright);
+    picture_tags_print("unlearn", read, sizeof read / sizeof *read, r->session.reader.upright);
     FILE *log;
     if (!log_open(path, NULL, &log, e))
         return false;
@@ -169,7 +169,7 @@ static bool unlearn(Run *r, Arena *a, Error *e)
 }
 
 /* Prints the accuracies before and after, from the probes of the last round. */
-static void tell_probes(const Run *r)
+static void probes_print(const Run *r)
 {
     static const char *const key[PROBES] = { "unlearn.forget", "unlearn.retain", "data.general" };
     const Guard *g = &r->guard;
@@ -181,7 +181,7 @@ static void tell_probes(const Run *r)
             printf("  %-8s not measured: %s is not given\n", probe_names[p], key[p]);
 }
 
-static void tell(const Run *r)
+static void result_print(const Run *r)
 {
     printf("%s: %zu %s, %lld steps in the last", r->m.method->name, r->rounds.round, r->rounds.round == 1 ? "round" : "rounds",
            (long long)r->rounds.done);
@@ -190,7 +190,7 @@ static void tell(const Run *r)
     else if (*r->ended)
         printf("; it ended early: %s", r->ended);
     printf("\n");
-    tell_probes(r);
+    probes_print(r);
 }
 
 static json_t *probes_json(const Run *r)
@@ -261,11 +261,11 @@ int command_unlearn(int argc, char **argv)
     if (good && explains)
         ;
     else if (good && o.json)
-        command_tell(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
+        command_print(json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:o}", "method", r.m.method->name,
                                "rounds", (json_int_t)r.rounds.round, "steps", (json_int_t)r.rounds.done,
                                "stopped_early", (json_int_t)r.stopped, "why", r.ended, "out", r.out, "probes", probes_json(&r)));
     else if (good && !o.quiet)
-        tell(&r);
+        result_print(&r);
     guard_close(&r.guard);
     rounds_close(&r.rounds);
     request_close(&r.request);

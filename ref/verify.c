@@ -57,7 +57,7 @@ int command_verify(int argc, char **argv)
     f.lines = json_array();
     f.json = o.json;
     f.quiet = o.quiet;
-    status = judge_all(&f, &o, &options, &a, &e) && (!html || page_write(&f, html, &a, &e)) ? findings_tell(&f, &a) : command_fail(&e);
+    status = judge_all(&f, &o, &options, &a, &e) && (!html || page_write(&f, html, &a, &e)) ? findings_print(&f, &a) : command_fail(&e);
     json_decref(f.lines);
     arena_free(&a);
     return status;

@@ -73,7 +73,7 @@ static int64_t epoch_of(const Order *o, int64_t step)
 
 /* --- samples --- */
 
-static uint32_t draw_at(Draw *d, uint64_t seed, int64_t k)
+static uint32_t draw_at(EpochOrder *d, uint64_t seed, int64_t k)
 {
     int64_t epoch = k / (int64_t)d->n;
     if (epoch != d->epoch) {
@@ -96,7 +96,7 @@ static size_t choose_whole(const SampleList *list, uint32_t *chosen)
  * many samples it has. */
 static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
 {
-    Draw *text = &o->draws[list][0], *picture = &o->draws[list][1];
+    EpochOrder *text = &o->draws[list][0], *picture = &o->draws[list][1];
     const uint64_t seed = (uint64_t)o->request->v.seed;
     const size_t n = text->n + picture->n, batch = o->request->batch;
     const int64_t steps = pass(o->request, list), epoch = turn / steps;
@@ -199,8 +199,8 @@ static bool draws_make(Order *o, Role role, Arena *a)
     };
     const SampleList *list = &o->request->role[role];
     for (int picture = 0; picture < 2; picture++) {
-        Draw *d = &o->draws[role][picture];
-        *d = (Draw){ .epoch = -1, .purpose = purposes[role][picture] };
+        EpochOrder *d = &o->draws[role][picture];
+        *d = (EpochOrder){ .epoch = -1, .purpose = purposes[role][picture] };
         d->places = arena_array(a, list->count, sizeof *d->places);
         d->order = arena_array(a, list->count, sizeof *d->order);
         if (!d->places || !d->order)

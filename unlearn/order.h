@@ -11,12 +11,12 @@ typedef struct {
     size_t    n;
     int64_t   epoch;                    // whose order stands in `order`; -1: none
     const char *purpose;
-} Draw;
+} EpochOrder;
 
 typedef struct {
     const UnlearnRequest *request;
     unsigned  needs;                    // under the hyperparameters of the request
-    Draw      draws[ROLE_COUNT][2];     // of the lists with an order of their own: [text, picture]
+    EpochOrder      draws[ROLE_COUNT][2];     // of the lists with an order of their own: [text, picture]
     uint32_t *chosen[ROLE_COUNT];       // places of the step's samples, in order; of random samples those of their forget questions
     size_t    count[ROLE_COUNT];        // 0: the role is not in the step
     StepPhase phase;

@@ -237,13 +237,13 @@ static bool split_measure(Part *s)
 }
 
 /* Selects the answers about the entities or the group of `whose`, in one modality (2: both). */
-static bool part_select(Part *s, Whose whose, int modality, const Result *r, const Result *oracle, size_t count)
+static bool part_select(Part *s, Subjects subjects, int modality, const Result *r, const Result *oracle, size_t count)
 {
     const Result **of_oracle = arena_array(s->scratch, count, sizeof *of_oracle);
     s->r = arena_array(s->scratch, count, sizeof *s->r);
     s->n = 0;
     for (size_t k = 0; s->r && of_oracle && k < count; k++) {
-        bool selected = whose.entities ? entity_list_has(whose.entities, r[k].entity) : strcmp(r[k].group, whose.group) == 0;
+        bool selected = subjects.entities ? entity_list_has(subjects.entities, r[k].entity) : strcmp(r[k].group, subjects.group) == 0;
         if (!selected || (modality < 2 && (r[k].modality == MODALITY_IMAGE) != (modality == 0)))
             continue;
         of_oracle[s->n] = oracle ? &oracle[k] : NULL;
@@ -254,13 +254,13 @@ static bool part_select(Part *s, Whose whose, int modality, const Result *r, con
     return s->r && of_oracle;
 }
 
-bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e)
+bool measure(Rows *rows, Row row, Subjects subjects, const Result *r, const Result *oracle, size_t count, Error *e)
 {
     Arena scratch = arena_make(e);
     bool good = true;
     for (int m = 0; good && m < 3; m++) {
-        Part s = { .forget = whose.forget, .rows = rows, .row = row, .scratch = &scratch, .e = e };
-        good = part_select(&s, whose, m, r, oracle, count) && (s.n == 0 || split_measure(&s));
+        Part s = { .forget = subjects.forget, .rows = rows, .row = row, .scratch = &scratch, .e = e };
+        good = part_select(&s, subjects, m, r, oracle, count) && (s.n == 0 || split_measure(&s));
         arena_reset(&scratch);
     }
     arena_free(&scratch);
@@ -272,14 +272,14 @@ bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *or
 bool result_exact(const Result *r) { return r->exact; }
 bool result_cloze(const Result *r) { return r->text && answer_cloze(r->text, r->answer); }
 
-bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r,
+bool measure_share(Rows *rows, Row row, const char *metric, Subjects subjects, bool (*right)(const Result *), const Result *r,
                    size_t count, Error *e)
 {
     Arena scratch = arena_make(e);
     bool good = true;
     for (int m = 0; good && m < 3; m++) {
         Part s = { .rows = rows, .row = row, .scratch = &scratch, .e = e };
-        good = part_select(&s, whose, m, r, NULL, count);
+        good = part_select(&s, subjects, m, r, NULL, count);
         Ratio x = { 0, (int64_t)s.n };
         for (size_t k = 0; good && k < s.n; k++)
             x.count += right(s.r[k]);
@@ -290,13 +290,13 @@ bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*
     return good && !e->failed;
 }
 
-bool measure_log_odds(Rows *rows, Row row, Whose whose, const Result *r, size_t count, Error *e)
+bool measure_log_odds(Rows *rows, Row row, Subjects subjects, const Result *r, size_t count, Error *e)
 {
     Arena scratch = arena_make(e);
     bool good = true;
     for (int m = 0; good && m < 3; m++) {
         Part s = { .rows = rows, .row = row, .scratch = &scratch, .e = e };
-        good = part_select(&s, whose, m, r, NULL, count) && (s.n == 0 || !s.r[0]->option_ce || add_mean(&s, "log_odds", log_odds));
+        good = part_select(&s, subjects, m, r, NULL, count) && (s.n == 0 || !s.r[0]->option_ce || add_mean(&s, "log_odds", log_odds));
         arena_reset(&scratch);
     }
     arena_free(&scratch);

@@ -3,7 +3,7 @@
  *
  * For each modality (image, text, both) it adds every metric that the answers allow: those about options or texts only where
  * these were asked for, those against the oracle only where there is one, and those about pairs of image and text questions only
- * for "both". The truth ratio has TOFU's form for forgotten answers where whose.forget is set, and else the form for retained
+ * for "both". The truth ratio has TOFU's form for forgotten answers where subjects.forget is set, and else the form for retained
  * ones. The metrics of memorisation leave the end token out; probabilities and CE count it. */
 #ifndef PULSE_EVAL_METRICS_MEASURE_H
 #define PULSE_EVAL_METRICS_MEASURE_H
@@ -14,22 +14,22 @@ typedef struct {
     const EntityList *entities;          // the answers about these; NULL: those of `group`
     const char *group;
     bool forget;                         // they are to be forgotten
-} Whose;
+} Subjects;
 
 /* Adds rows like `row`, with modality, metric, value, count, total and n filled in. oracle: the oracle's answers to the same
  * questions in the same order, [count]; NULL: there is none. No row is added for a modality without an answer. */
-bool measure(Rows *rows, Row row, Whose whose, const Result *r, const Result *oracle, size_t count, Error *e);
+bool measure(Rows *rows, Row row, Subjects subjects, const Result *r, const Result *oracle, size_t count, Error *e);
 
 /* Whether `measure` adds the metric only where there is an oracle. */
 bool measured_against_oracle(const char *metric);
 
 /* Adds the rows of one metric: the share of the answers for which `right` holds. */
-bool measure_share(Rows *rows, Row row, const char *metric, Whose whose, bool (*right)(const Result *), const Result *r,
+bool measure_share(Rows *rows, Row row, const char *metric, Subjects subjects, bool (*right)(const Result *), const Result *r,
                    size_t count, Error *e);
 bool result_exact(const Result *r);      // the greedy answer is exactly the answer
 bool result_cloze(const Result *r);      // the answer stands in the greedy text
 /* Adds the mean log-odds of the right option, where options were asked for. */
-bool measure_log_odds(Rows *rows, Row row, Whose whose, const Result *r, size_t count, Error *e);
+bool measure_log_odds(Rows *rows, Row row, Subjects subjects, const Result *r, size_t count, Error *e);
 /* Adds model utility in TOFU's form, made of the rows [first, rows->count) of one model; adds nothing where one of its six parts
  * is missing. */
 bool measure_utility(Rows *rows, size_t first);

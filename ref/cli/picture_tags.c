@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-bool picture_tags_tell(const char *command, const Dataset *const *list, size_t n, bool upright)
+bool picture_tags_print(const char *command, const Dataset *const *list, size_t n, bool upright)
 {
     const char *image = NULL;
     unsigned orientation;

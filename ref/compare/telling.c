@@ -154,5 +154,5 @@ void rows_print_json(const Row *rows, size_t total, const size_t counts[VERDICTS
         if (rows[i].verdict != EQUAL)
             json_add(list, row_json(&rows[i]));
     json_put(o, "list", list);
-    command_tell(o);
+    command_print(o);
 }

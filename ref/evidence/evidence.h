@@ -14,8 +14,8 @@ bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char
 /* tell.c: prints the seeds of the bases; the runs with the words that `pulse-ref run` needs for each, where the models are in the folder
  * `models`; and the verdicts, as text, as JSON or as Markdown. */
 typedef enum { TELL_TEXT, TELL_JSON, TELL_MARKDOWN } TellForm;
-bool tell_seeds(const Registration *r, bool json, Error *e);
-bool tell_runs(const Registration *r, const char *models, bool json, Arena *a, Error *e);
-bool tell_verdicts(const Verdicts *v, const Registration *r, TellForm form, Arena *a, Error *e);
+bool seeds_print(const Registration *r, bool json, Error *e);
+bool runs_print(const Registration *r, const char *models, bool json, Arena *a, Error *e);
+bool verdicts_print(const Verdicts *v, const Registration *r, TellForm form, Arena *a, Error *e);
 
 #endif

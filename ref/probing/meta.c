@@ -33,8 +33,8 @@ static bool files_read(Pools *x, Arena *a, Error *e)
 
 static double value_of(const ReportRows *rows, const char *state, const char *modality, const Metric *m)
 {
-    const Spread s = spread(rows, (RowFilter){ .method = state, .split = "unlearn", .modality = modality, .metric = m->name, .round = ANY,
-                                               .step = ANY });
+    const Summary s = summary_of(rows, (RowFilter){ .method = state, .split = "unlearn", .modality = modality, .metric = m->name,
+                                                    .round = ANY, .step = ANY });
     return s.n ? meta_knows(m, s.mean) : NAN;
 }
 

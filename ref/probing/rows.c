@@ -15,12 +15,12 @@ static Row row_of(const char *state, Ask which)
     return (Row){ .scenario = "probe", .method = state, .trainable = "none", .split = row_splits[which] };
 }
 
-static Whose whose_of(const Probing *p, Ask which)
+static Subjects subjects_of(const Probing *p, Ask which)
 {
     const Dataset *general = &p->file[ASK_GENERAL];
-    return which == ASK_FORGET   ? (Whose){ &p->forget, NULL, true }
-           : which == ASK_RETAIN ? (Whose){ &p->retain, NULL, false }
-                                 : (Whose){ NULL, general->sample ? general->sample[0].group : "", false };
+    return which == ASK_FORGET   ? (Subjects){ &p->forget, NULL, true }
+           : which == ASK_RETAIN ? (Subjects){ &p->retain, NULL, false }
+                                 : (Subjects){ NULL, general->sample ? general->sample[0].group : "", false };
 }
 
 static bool answers(Probing *p, const Session *x, const char *state, Ask which, Rows *rows, Error *e)
@@ -31,7 +31,7 @@ static bool answers(Probing *p, const Session *x, const char *state, Ask which, 
     const Result *r = evaluate(&x->model, &x->reader, q, DEPTH_TEXT, &a, e),
                  *oracle = r && compared ? evaluate(&p->oracle.model, &x->reader, q, DEPTH_OPTIONS, &a, e) : NULL;
     const bool good = r && (!compared || oracle)
-        && measure(rows, row_of(state, which), whose_of(p, which), r, oracle, q->count, e);
+        && measure(rows, row_of(state, which), subjects_of(p, which), r, oracle, q->count, e);
     arena_free(&a);
     return good && !e->failed;
 }
@@ -45,7 +45,7 @@ static bool share(const Probing *p, const Session *x, const PictureChange *chang
     Reader reader = x->reader;
     reader.change = change;
     const Result *r = evaluate(&asked, &reader, q, DEPTH_EXACT, &a, e);
-    const bool good = r && measure_share(rows, row_of(state, ASK_FORGET), metric, whose_of(p, ASK_FORGET), result_exact, r, q->count, e);
+    const bool good = r && measure_share(rows, row_of(state, ASK_FORGET), metric, subjects_of(p, ASK_FORGET), result_exact, r, q->count, e);
     arena_free(&a);
     return good && !e->failed;
 }

@@ -26,13 +26,13 @@ enum { ATTACKS = sizeof attacks / sizeof *attacks, MEMBERSHIP = sizeof membershi
 
 static bool was_attacked(const Report *r, const char *scenario)
 {
-    return spread(&r->results, (RowFilter){ scenario, NULL, NULL, NULL, NULL, "accuracy_4bit", ANY, ANY }).n > 0;
+    return summary_of(&r->results, (RowFilter){ scenario, NULL, NULL, NULL, NULL, "accuracy_4bit", ANY, ANY }).n > 0;
 }
 
 static const char *cell_text(const Report *r, const Variant *v, const Cell *c)
 {
-    Spread s = spread(&r->results, (RowFilter){ v->scenario, v->method, v->trainable, c->split, "both", c->metric, v->last, ANY });
-    const char *text = c->percent || s.n == 0        ? spread_text(s, r->arena)
+    Summary s = summary_of(&r->results, (RowFilter){ v->scenario, v->method, v->trainable, c->split, "both", c->metric, v->last, ANY });
+    const char *text = c->percent || s.n == 0        ? summary_text(s, r->arena)
                      : s.n == 1 || s.least == s.most ? arena_format(r->arena, "%.3g", s.mean)
                                                      : arena_format(r->arena, "%.3g (%.3g–%.3g)", s.mean, s.least, s.most);
     return text ? text : "";

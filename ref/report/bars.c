@@ -25,7 +25,7 @@ void figure_key(Page *p, const char *const (*key)[2], size_t n)
 
 static double length(double share) { return share <= 0 ? 0 : share >= 1 ? FULL : share * FULL; }
 
-static void bar(Page *p, const char *modality, double y, Spread now, Spread was, Arena *a)
+static void bar(Page *p, const char *modality, double y, Summary now, Summary was, Arena *a)
 {
     char class[32];
     snprintf(class, sizeof class, "was %s", modality);
@@ -52,9 +52,9 @@ static void split_panel(Page *p, const Report *r, const Variants *v, int s)
         double y = TOP + PITCH * (double)k;
         svg_text(p->f, "label", LABEL - 8, y + BAR + 5, "end", v->item[k].label);
         for (int m = 0; m < 2; m++) {
-            Spread was = { .n = 0 }, now = spread(&r->results, variant_filter(&v->item[k], splits[s].split, modalities[m]));
+            Summary was = { .n = 0 }, now = summary_of(&r->results, variant_filter(&v->item[k], splits[s].split, modalities[m]));
             if (variant_unlearns(&v->item[k]) && variant_is(&v->item[0], "none"))
-                was = spread(&r->results, variant_filter(&v->item[0], splits[s].split, modalities[m]));
+                was = summary_of(&r->results, variant_filter(&v->item[0], splits[s].split, modalities[m]));
             bar(p, modalities[m], y + m * (BAR + 2), now, was, r->arena);
         }
     }
@@ -72,7 +72,7 @@ static void numbers(Page *p, const Report *r, const char *scenario, const Varian
     for (size_t k = 0; k < v->count; k++) {
         const char *cells[7] = { v->item[k].label };
         for (int c = 0; c < 6; c++)
-            cells[1 + c] = spread_text(spread(&r->results, variant_filter(&v->item[k], splits[c / 2].split,
+            cells[1 + c] = summary_text(summary_of(&r->results, variant_filter(&v->item[k], splits[c / 2].split,
                                                                        modalities[c % 2])), r->arena);
         table_row(p, cells, 7);
     }
@@ -155,9 +155,9 @@ static const char *signed_points(double x, Arena *a)
     return text ? text : "";
 }
 
-static void gap_row(Page *p, Spread image, Spread text, double y, Arena *a)
+static void gap_row(Page *p, Summary image, Summary text, double y, Arena *a)
 {
-    const Spread *end[2] = { &image, &text };
+    const Summary *end[2] = { &image, &text };
     if (image.n && text.n)
         svg_line(p->f, "gap", LABEL + length(image.mean), y, LABEL + length(text.mean), y);
     for (int m = 0; m < 2; m++)
@@ -183,8 +183,8 @@ static void gap_panel(Page *p, const Report *r, const char *scenario)
     for (size_t k = 0; k < v.count; k++) {
         double y = ROW * ((double)k + 0.5);
         svg_text(p->f, "label", LABEL - 8, y + 4, "end", v.item[k].label);
-        gap_row(p, spread(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
-                spread(&r->results, variant_filter(&v.item[k], "unlearn", "text")), y, r->arena);
+        gap_row(p, summary_of(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
+                summary_of(&r->results, variant_filter(&v.item[k], "unlearn", "text")), y, r->arena);
     }
     panel_end(p);
 }
@@ -197,11 +197,11 @@ static void gap_numbers(Page *p, const Report *r, const char *const *scenario, s
         Variants v = variants(r, scenario[i]);
         table_group(p, caption_of(r, scenario_label(r, scenario[i]), scenario[i]), 4);
         for (size_t k = 0; k < v.count; k++) {
-            Spread image = spread(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
-                   text = spread(&r->results, variant_filter(&v.item[k], "unlearn", "text"));
+            Summary image = summary_of(&r->results, variant_filter(&v.item[k], "unlearn", "image")),
+                   text = summary_of(&r->results, variant_filter(&v.item[k], "unlearn", "text"));
             const char *gap = image.n && text.n ? signed_points(text.mean - image.mean, r->arena) : "–";
-            table_row(p, (const char *[]){ v.item[k].label, spread_text(image, r->arena),
-                                           spread_text(text, r->arena), gap }, 4);
+            table_row(p, (const char *[]){ v.item[k].label, summary_text(image, r->arena),
+                                           summary_text(text, r->arena), gap }, 4);
         }
     }
     table_end(p);

@@ -21,10 +21,10 @@ static size_t collect(const ReportRows *rows, RowFilter filter, XAxis axis, Mark
         size_t i = first;
         while (i < n && out[i].x < x)
             i++;
-        if ((i < n && out[i].x == x) || !spread(&(ReportRows){ &rows->row[k], 1 }, one).n)
+        if ((i < n && out[i].x == x) || !summary_of(&(ReportRows){ &rows->row[k], 1 }, one).n)
             continue;
         memmove(out + i + 1, out + i, (n - i) * sizeof *out);
-        out[i] = (Mark){ x, spread(rows, one) };
+        out[i] = (Mark){ x, summary_of(rows, one) };
         n++;
     }
     return n;
@@ -38,7 +38,7 @@ static Line line_of(const Report *r, const char *class, const char *label, const
     if (!l.mark)
         return l;
     const RowFilter start = { filter.scenario, "none", NULL, before, filter.modality, "accuracy", ANY, ANY };
-    l.mark[0] = (Mark){ 0, spread(&r->results, start) };
+    l.mark[0] = (Mark){ 0, summary_of(&r->results, start) };
     size_t first = l.mark[0].s.n ? 1 : 0;
     l.count = collect(rows, filter, axis, l.mark, first);
     if (l.count == first)
@@ -72,12 +72,12 @@ static void line_rows(Page *p, const Report *r, const char *panel, const Line *l
         const char *cells[8] = { panel, arena_format(r->arena, "%.0f", x) };
         bool any = false;
         for (size_t k = 0; k < n; k++) {
-            Spread s = { .n = 0 };
+            Summary s = { .n = 0 };
             for (size_t i = 0; i < lines[k].count; i++)
                 if (lines[k].mark[i].x == x)
                     s = lines[k].mark[i].s;
             any |= s.n > 0;
-            cells[2 + k] = spread_text(s, r->arena);
+            cells[2 + k] = summary_text(s, r->arena);
         }
         if (any)
             table_row(p, cells, 2 + n);
@@ -136,7 +136,7 @@ static bool in_one_request(const Report *r, const char *scenario)
     for (size_t k = 0; k < v.count; k++)
         if (v.item[k].last > 1)
             return false;
-    return spread(&r->trajectory, (RowFilter){ scenario, NULL, NULL, NULL, NULL, "accuracy", ANY, ANY }).n > 0;
+    return summary_of(&r->trajectory, (RowFilter){ scenario, NULL, NULL, NULL, NULL, "accuracy", ANY, ANY }).n > 0;
 }
 
 void report_trajectories(Page *p, const Report *r)
@@ -189,7 +189,7 @@ static void cost_rows(Page *p, const Report *r, const char *method, const Line *
         for (size_t k = 0; k < lines[g].count; k++)
             table_row(p, (const char *[]){ method_label(method), lines[g].label, rule ? rule : "–", questions_sums(r, name ? name : ""),
                                            arena_format(r->arena, "%.1f", 100 * lines[g].mark[k].x),
-                                           spread_text(lines[g].mark[k].s, r->arena) }, 6);
+                                           summary_text(lines[g].mark[k].s, r->arena) }, 6);
     }
 }
 
@@ -289,7 +289,7 @@ static Line stress_line(const Report *r, const char *method, const char *class, 
         if (strncmp(scenario[k], "stress-", 7) != 0 || !decimal_to_int(scenario[k] + 7, &requests))
             continue;
         double x = (double)requests;
-        Spread s = spread(&r->results, (RowFilter){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
+        Summary s = summary_of(&r->results, (RowFilter){ scenario[k], method, NULL, split, "both", "accuracy", requests, ANY });
         size_t i = l.count;
         if (!s.n)
             continue;

@@ -17,9 +17,9 @@ static bool matches(const ReportRow *x, const RowFilter *q)
         && (q->step == ANY || q->step == x->step);
 }
 
-Spread spread(const ReportRows *rows, RowFilter filter)
+Summary summary_of(const ReportRows *rows, RowFilter filter)
 {
-    Spread s = { .n = 0 };
+    Summary s = { .n = 0 };
     for (size_t k = 0; k < rows->count; k++) {
         double v = rows->row[k].value;
         const int64_t total = rows->row[k].total;
@@ -33,7 +33,7 @@ Spread spread(const ReportRows *rows, RowFilter filter)
     return s;
 }
 
-const char *spread_text(Spread s, Arena *a)
+const char *summary_text(Summary s, Arena *a)
 {
     const char *text = s.n == 0 ? "–" : s.n == 1 || s.least == s.most ? arena_format(a, "%.1f", 100 * s.mean)
         : arena_format(a, "%.1f (%.1f–%.1f)", 100 * s.mean, 100 * s.least, 100 * s.most);
@@ -189,7 +189,7 @@ RowFilter variant_filter(const Variant *v, const char *split, const char *modali
 
 static int64_t questions_of(const Report *r, const char *scenario, const char *split, const char *modality)
 {
-    return spread(&r->results, (RowFilter){ scenario, "none", NULL, split, modality, "accuracy", ANY, ANY }).questions;
+    return summary_of(&r->results, (RowFilter){ scenario, "none", NULL, split, modality, "accuracy", ANY, ANY }).questions;
 }
 
 const char *questions_text(const Report *r, const char *scenario)

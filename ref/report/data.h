@@ -49,10 +49,10 @@ typedef struct {
     size_t n;
     double mean, least, most;
     int64_t questions;
-} Spread;
-Spread spread(const ReportRows *rows, RowFilter filter);
+} Summary;
+Summary summary_of(const ReportRows *rows, RowFilter filter);
 /* In percent: "97.4", or "97.4 (96.0–98.1)" over several seeds; "–" where there is no number. */
-const char *spread_text(Spread s, Arena *a);
+const char *summary_text(Summary s, Arena *a);
 
 /* One line of a comparison: a method with what it trains. */
 typedef struct {

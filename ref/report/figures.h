@@ -25,7 +25,7 @@ bool report_answers(Page *p, const Report *r, Error *e);     // images, question
 void figure_key(Page *p, const char *const (*key)[2], size_t n);
 
 /* One line of a chart. The x of its marks need not be sorted. */
-typedef struct { double x; Spread s; } Mark;
+typedef struct { double x; Summary s; } Mark;
 typedef struct {
     const char *class, *label;
     Mark  *mark;

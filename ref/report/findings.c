@@ -54,7 +54,7 @@ static const char *kept_text(const Report *r, const Variant *v, const char *spli
 {
     RowFilter filter = variant_filter(v, split, "both");
     filter.metric = "retention";
-    return spread_text(spread(&r->results, filter), r->arena);
+    return summary_text(summary_of(&r->results, filter), r->arena);
 }
 
 /* Whether there is anything to show under the rule. The scenario that F1 shows already does not count for another finding. */
@@ -72,8 +72,8 @@ static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule
             if (!only_ask)
                 table_row(p,
                           (const char *[]){ findings[finding].scenario[s], v->label, steps_text(r, v), questions_sums(r, name),
-                                            spread_text(spread(&r->results, variant_filter(v, "unlearn", "image")), r->arena),
-                                            spread_text(spread(&r->results, variant_filter(v, "unlearn", "text")), r->arena),
+                                            summary_text(summary_of(&r->results, variant_filter(v, "unlearn", "image")), r->arena),
+                                            summary_text(summary_of(&r->results, variant_filter(v, "unlearn", "text")), r->arena),
                                             kept_text(r, v, "retain"), kept_text(r, v, "general") },
                           END_COLUMNS);
         }
@@ -157,7 +157,7 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
     uint64_t seed[20];
     size_t n = seeds(r, seed, 20);
     const char *states = "";
-    Spread kept = { .n = 0 };
+    Summary kept = { .n = 0 };
     for (size_t k = 0; k < n; k++) {
         State at = nearest(r, scenario, method, seed[k], level);
         if (!at.known || at.distance > near_enough || !isfinite(at.general))
@@ -175,7 +175,7 @@ static void level_row(Page *p, const Report *r, const char *scenario, const char
     const char *any_rule = scenario_under(r, scenario, 0);
     if (kept.n)
         table_row(p, (const char *[]){ scenario, questions_sums(r, any_rule ? any_rule : scenario),
-                                       arena_format(r->arena, "%.0f", 100 * level), spread_text(kept, r->arena), states }, 5);
+                                       arena_format(r->arena, "%.0f", 100 * level), summary_text(kept, r->arena), states }, 5);
 }
 
 static void at_equal_forgetting(Page *p, const Report *r)

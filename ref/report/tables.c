@@ -10,14 +10,14 @@ static const char *kept(const Report *r, const Variant *v, const Variant *before
 {
     RowFilter filter = variant_filter(v, split, modality);
     filter.metric = "retention";
-    Spread s = spread(&r->results, filter);
+    Summary s = summary_of(&r->results, filter);
     if (s.n == 0 && before) {
-        Spread now = spread(&r->results, variant_filter(v, split, modality)),
-            was = spread(&r->results, variant_filter(before, split, modality));
+        Summary now = summary_of(&r->results, variant_filter(v, split, modality)),
+            was = summary_of(&r->results, variant_filter(before, split, modality));
         if (now.n && was.n && was.mean > 0)
-            s = (Spread){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean, 0 };
+            s = (Summary){ 1, now.mean / was.mean, now.mean / was.mean, now.mean / was.mean, 0 };
     }
-    return spread_text(s, r->arena);
+    return summary_text(s, r->arena);
 }
 
 static void method_rows(Page *p, const Report *r, const char *scenario)
@@ -28,8 +28,8 @@ static void method_rows(Page *p, const Report *r, const char *scenario)
     table_group(p, title ? title : "", 7);
     for (size_t k = 0; k < all.count; k++) {
         const Variant *v = &all.item[k];
-        const char *cells[7] = { v->label, spread_text(spread(&r->results, variant_filter(v, "unlearn", "image")), r->arena),
-                                 spread_text(spread(&r->results, variant_filter(v, "unlearn", "text")), r->arena) };
+        const char *cells[7] = { v->label, summary_text(summary_of(&r->results, variant_filter(v, "unlearn", "image")), r->arena),
+                                 summary_text(summary_of(&r->results, variant_filter(v, "unlearn", "text")), r->arena) };
         static const char *const what[4][2] = { { "retain", "image" }, { "retain", "text" }, { "general", "image" },
                                                 { "general", "text" } };
         for (int c = 0; c < 4; c++)
@@ -78,7 +78,7 @@ static ReportRows slice(const ReportRows *rows, const Variant *v, Arena *a)
     return out;
 }
 
-static const char *plain(Spread s, Arena *a)
+static const char *plain(Summary s, Arena *a)
 {
     const char *text = s.n == 0 ? "–" : s.n == 1 || s.least == s.most ? arena_format(a, "%.4g", s.mean)
         : arena_format(a, "%.4g (%.4g–%.4g)", s.mean, s.least, s.most);
@@ -92,12 +92,12 @@ static const char *questions_cell(const ReportRows *rows, const char *metric, co
 {
     static const char *const others[] = { "mia_", "privleak", "oracle_weights", "oracle_logits", "oracle_divergence",
                                           "model_utility", "steps" };
-    int64_t n = spread(rows, (RowFilter){ NULL, NULL, NULL, split, "both", metric, ANY, ANY }).questions;
+    int64_t n = summary_of(rows, (RowFilter){ NULL, NULL, NULL, split, "both", metric, ANY, ANY }).questions;
     bool of_accuracy = n == 0 && metric_find(metric);
     for (size_t k = 0; k < sizeof others / sizeof *others; k++)
         of_accuracy = of_accuracy && strncmp(metric, others[k], strlen(others[k])) != 0;
     if (of_accuracy)
-        n = spread(rows, (RowFilter){ NULL, NULL, NULL, split, "both", "accuracy", ANY, ANY }).questions;
+        n = summary_of(rows, (RowFilter){ NULL, NULL, NULL, split, "both", "accuracy", ANY, ANY }).questions;
     const char *text = n ? arena_format(a, "%lld", (long long)n) : "–";
     return text ? text : "";
 }
@@ -118,7 +118,7 @@ static void metric_rows(Page *p, const Report *r, const Variant *v, const char *
                                                   known ? metric_better(known, splits[s]) : "–" };
             size_t found = 0;
             for (int c = 0; c < 3; c++) {
-                Spread x = spread(&mine, (RowFilter){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
+                Summary x = summary_of(&mine, (RowFilter){ NULL, NULL, NULL, splits[s], modalities[c], metric[m], ANY, ANY });
                 found += x.n;
                 cells[6 + c] = plain(x, r->arena);
             }

@@ -48,18 +48,18 @@ typedef struct {
     size_t count;
 } Answers;
 
-static bool split(Rows *rows, Row row, const char *name, Whose whose, Answers a, Error *e)
+static bool split(Rows *rows, Row row, const char *name, Subjects subjects, Answers a, Error *e)
 {
     row.split = name;
-    return measure(rows, row, whose, a.r, a.oracle, a.count, e);
+    return measure(rows, row, subjects, a.r, a.oracle, a.count, e);
 }
 
 /* Measures the splits of every table: all who are forgotten, the retained, general ability and, with several requests,
  * the present request and all requests so far. */
 static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Answers r, Error *e)
 {
-    Whose forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
-    Whose general = { NULL, c->run->plan.world.general.name, false };
+    Subjects forget = { &s->forget, NULL, true }, retain = { &s->retain, NULL, false };
+    Subjects general = { NULL, c->run->plan.world.general.name, false };
     if (!split(rows, row, "unlearn", forget, r, e) || !split(rows, row, "retain", retain, r, e)
         || !split(rows, row, "general", general, r, e))
         return false;
@@ -70,8 +70,8 @@ static bool splits_measure(Collect *c, Rows *rows, Row row, const Splits *s, Ans
     const EntityList *present = &s->request[row.round - 1];
     EntityList so_far = { s->forget.entity, (size_t)(present->entity + present->count - s->forget.entity) };
     const char *name = arena_format(&c->arena, "round%lld", (long long)row.round);
-    return name && split(rows, row, name, (Whose){ present, NULL, true }, r, e) && split(rows, row, "so_far",
-                                                                                         (Whose){ &so_far, NULL, true }, r, e);
+    return name && split(rows, row, name, (Subjects){ present, NULL, true }, r, e) && split(rows, row, "so_far",
+                                                                                         (Subjects){ &so_far, NULL, true }, r, e);
 }
 
 /* Adds retention, accuracy after / accuracy before, of the splits that should stay. */

@@ -51,11 +51,11 @@ static bool part_of(MarkedPart *out, const Marks *m, bool marked, const Result *
     return out->r != NULL;
 }
 
-static bool split_measure(Rows *rows, Row row, const char *split, Whose whose, MarkedPart p, Error *e)
+static bool split_measure(Rows *rows, Row row, const char *split, Subjects subjects, MarkedPart p, Error *e)
 {
     const size_t before = rows->count;
     row.split = split;
-    return measure(rows, row, whose, p.r, NULL, p.count, e)
+    return measure(rows, row, subjects, p.r, NULL, p.count, e)
         && (rows->count > before
             || error_set(e, "%s: no question is of the split %s, expected some by the marks of the world", row.scenario, split));
 }
@@ -80,7 +80,7 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
     if (m->count == 0)
         return true;
     MarkedPart matching, reporting;
-    const Whose forget = { &s->forget, NULL, true }, of_general = { NULL, general, false };
+    const Subjects forget = { &s->forget, NULL, true }, of_general = { NULL, general, false };
     if (!part_of(&matching, m, false, r, count, a) || !part_of(&reporting, m, true, r, count, a)
         || !split_measure(rows, row, "unlearn_matching", forget, matching, e)
         || !split_measure(rows, row, "unlearn_reporting", forget, reporting, e)
@@ -95,7 +95,7 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
         if (!of_exposure(&level, &s->forget, k, a))
             return false;
         const char *split = arena_format(rows->arena, "exposure%lld_reporting", (long long)exposure);
-        if (exposure >= 0 && level.count && (!split || !split_measure(rows, row, split, (Whose){ &level, NULL, true }, reporting, e)))
+        if (exposure >= 0 && level.count && (!split || !split_measure(rows, row, split, (Subjects){ &level, NULL, true }, reporting, e)))
             return false;
     }
     return true;

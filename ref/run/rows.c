@@ -43,7 +43,7 @@ static bool numbers_add(const Run *r, size_t stage, Rows *rows, Row row, Arena *
 static bool answers_add(const Run *r, size_t stage, const char *file, const char *metric, bool (*right)(const Result *),
                         Rows *rows, Row row, const Splits *s, Arena *a, Error *e)
 {
-    const Whose whose[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false },
+    const Subjects subjects[] = { { &s->forget, NULL, true }, { &s->retain, NULL, false },
                             { NULL, r->plan.world.general.name, false } };
     const char *path = arena_format(a, "%s/%s", stage_folder(r, stage, a), file);
     size_t count;
@@ -52,7 +52,7 @@ static bool answers_add(const Run *r, size_t stage, const char *file, const char
     Result *x = answers_read(path, &count, a, e);
     for (int k = 0; x && k < 3; k++) {
         row.split = row_splits[k];
-        if (!measure_share(rows, row, metric, whose[k], right, x, count, e))
+        if (!measure_share(rows, row, metric, subjects[k], right, x, count, e))
             return false;
     }
     return x != NULL;

@@ -49,13 +49,13 @@ typedef struct {
     const char *files[FILES_MAX];
     size_t file_count;
     Arena arena;
-} Exam;
+} AnswerStage;
 
 /* How much is asked for: of the questions about the group, and of the general ones. */
 typedef struct { Depth group, general; } Depths;
 
 /* The answers to all questions in their order; NULL on failure. */
-static Result *answers_of(const Exam *x, const Session *who, Depths depth, Arena *a, Error *e)
+static Result *answers_of(const AnswerStage *x, const Session *who, Depths depth, Arena *a, Error *e)
 {
     Questions group = x->questions, general = x->questions;
     if (depth.group == depth.general)
@@ -74,7 +74,7 @@ static Result *answers_of(const Exam *x, const Session *who, Depths depth, Arena
 }
 
 /* Writes the answers to all questions into the file `name`. */
-static bool keep(Exam *x, const char *name, const Result *r, Error *e)
+static bool keep(AnswerStage *x, const char *name, const Result *r, Error *e)
 {
     const char *path = arena_format(&x->arena, "%s/%s.jsonl", x->out, name);
     const bool good = r && path && answers_write(path, r, x->questions.count, e);
@@ -84,7 +84,7 @@ static bool keep(Exam *x, const char *name, const Result *r, Error *e)
 }
 
 /* Asks the opened session. The caller closes it. */
-static bool ask(Exam *x, Session *who, const char *name, Depths depth, Error *e)
+static bool ask(AnswerStage *x, Session *who, const char *name, Depths depth, Error *e)
 {
     Arena a = arena_make(e);
     const bool good = session_model(who, e) && keep(x, name, answers_of(x, who, depth, &a, e), e);
@@ -92,7 +92,7 @@ static bool ask(Exam *x, Session *who, const char *name, Depths depth, Error *e)
     return good;
 }
 
-static bool ask_model(Exam *x, Error *e)
+static bool ask_model(AnswerStage *x, Error *e)
 {
     Session s = { .folder = NULL };
     const char *folder = run_model(x->run, x->stage->model, &x->arena);
@@ -104,7 +104,7 @@ static bool ask_model(Exam *x, Error *e)
 
 /* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone, and,
  * where points are so many steps apart, as those of studies at equal forgetting are, for the options of general questions. */
-static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
+static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);
     Session of = { .folder = NULL };
@@ -121,7 +121,7 @@ static bool ask_snapshot(Exam *x, const Splits *s, const Case *c, const RequestE
     return good;
 }
 
-static bool ask_snapshots(Exam *x, Error *e)
+static bool ask_snapshots(AnswerStage *x, Error *e)
 {
     Splits splits;
     const Case *c = x->run->plan.stage[x->stage->of].one;
@@ -138,7 +138,7 @@ static bool ask_snapshots(Exam *x, Error *e)
 
 static bool answer_stage(Run *r, size_t stage, Error *e)
 {
-    Exam x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
+    AnswerStage x = { .run = r, .stage = &r->plan.stage[stage], .arena = arena_make(e) };
     Choice facts = { KIND_OPEN, NULL, r->settings.protocol_frames, false }, general = { KIND_CHOICE, NULL, 0, false };
     x.out = stage_folder(r, stage, &x.arena);
     questions_begin(&x.questions, &x.arena);

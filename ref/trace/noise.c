@@ -185,9 +185,9 @@ static double at_random(double bound, size_t n)
     return n > 1 ? bound * (0.25 * sqrt((double)n) + 1) / ((double)n + 1) : bound;
 }
 
-bool noise_open(Noiser *z, const Tape *tape, Arena *a, Error *e)
+bool noise_open(NoiseModel *z, const Tape *tape, Arena *a, Error *e)
 {
-    *z = (Noiser){ .tape = tape, .rounding = arena_zalloc(a, (tape->count + 1) * sizeof *z->rounding), .arena = a };
+    *z = (NoiseModel){ .tape = tape, .rounding = arena_zalloc(a, (tape->count + 1) * sizeof *z->rounding), .arena = a };
     for (size_t k = 0; z->rounding && k < tape->count; k++) {
         const Node *n = tape->nodes[k];
         size_t size = shape_size(n->out.shape);
@@ -208,7 +208,7 @@ bool noise_open(Noiser *z, const Tape *tape, Arena *a, Error *e)
 /* --- the runs --- */
 
 typedef struct {
-    const Noiser *z;
+    const NoiseModel *z;
     Precision precision;
     const bool *chosen;
     Tensor *value;                   // by id: what this run has computed, or the right value
@@ -324,7 +324,7 @@ static void add_turned_sign(const Node *n, Precision p, Noise *noise)
     noise[n->id].most = fmax(noise[n->id].most, 2 * most);
 }
 
-bool noise_make(const Noiser *z, Precision p, const bool *chosen, Noise *noise, Error *e)
+bool noise_make(const NoiseModel *z, Precision p, const bool *chosen, Noise *noise, Error *e)
 {
     const Tape *t = z->tape;
     ArenaMark m = arena_mark(z->arena);

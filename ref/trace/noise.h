@@ -2,7 +2,7 @@
 /* Noise: how far a correct implementation that computes in a given precision may be from the right values of a recorded
  * step.
  *
- *     Noiser z;
+ *     NoiseModel z;
  *     noise_open(&z, &tape, &arena, &error);
  *     noise_make(&z, PRECISION_FP32, NULL, noise, &error);          // noise[k]: of the node with id k, end to end
  *
@@ -40,13 +40,13 @@ typedef struct {
     const Tape *tape;                // only ids, operators, phases, modules, inputs, attributes and results are looked at
     float **rounding;                // by id: e of each element; NULL for a leaf
     Arena *arena;
-} Noiser;
+} NoiseModel;
 
 /* Computes the rounding terms of all nodes. The tape must stay as it is. */
-bool noise_open(Noiser *z, const Tape *tape, Arena *a, Error *e);
+bool noise_open(NoiseModel *z, const Tape *tape, Arena *a, Error *e);
 /* noise[k] receives the noise of node k. `chosen` (by id): only these nodes are computed again, and all others keep
  * their right values, so that the noise is that of the chosen nodes alone; NULL: all nodes. Scratch memory is taken
  * from the arena, and given back. */
-bool noise_make(const Noiser *z, Precision p, const bool *chosen, Noise *noise, Error *e);
+bool noise_make(const NoiseModel *z, Precision p, const bool *chosen, Noise *noise, Error *e);
 
 #endif

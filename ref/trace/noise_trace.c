@@ -25,7 +25,7 @@ typedef struct {
     const Tape *tape;
     const json_t *root;
     const bool *wanted;
-    Noiser noiser;
+    NoiseModel noiser;
     Noise *noise[PRECISIONS];        // [tape->count] each
     Entry *list;
     size_t count, room;

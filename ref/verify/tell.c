@@ -99,7 +99,7 @@ static bool print_json(const Findings *f, Arena *a)
     return good;
 }
 
-int findings_tell(const Findings *f, Arena *a)
+int findings_print(const Findings *f, Arena *a)
 {
     if (f->json && !print_json(f, a))
         return command_fail_text("verify: the findings could not be written as JSON");

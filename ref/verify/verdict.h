@@ -54,6 +54,6 @@ const char *findings_verdict(const Findings *f);
 const char *findings_headline(const Findings *f, Arena *a);
 /* Prints the lines and the headline, or one JSON object a line with a summary at the end. Returns the exit code: 1
  * where anything is outside; else 2 where anything is undecided or nothing was judged; else 0. */
-int  findings_tell(const Findings *f, Arena *a);
+int  findings_print(const Findings *f, Arena *a);
 
 #endif

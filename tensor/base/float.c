@@ -31,7 +31,7 @@ bool float_env_check(Error *e)
                                                         "underflow was expected", fault) : true;
 }
 
-void float_env_tell(Error *e)
+void float_env_fail(Error *e)
 {
     error_set_kind(e, ERROR_ENVIRONMENT, "floating-point environment: a thread flushes subnormals or rounds "
                                          "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
@@ -51,6 +51,6 @@ bool float_env_check_threads(Error *e)
         return false;
     team_each(look, &of, NULL);
     if (!right)
-        float_env_tell(e);
+        float_env_fail(e);
     return right;
 }

@@ -46,20 +46,20 @@ bool float_env_check_threads(Error *e);
 /* The same for the thread that calls it; it is cheap enough for each operator. Where the thread's control register is not
  * as expected, the sentence is left in `e`. With `e` NULL nothing is checked. team_run calls it on each thread that
  * takes part. */
-void float_env_tell(Error *e);
+void float_env_fail(Error *e);
 static inline void float_env_region(Error *e)
 {
 #if defined(__x86_64__) || defined(__SSE2__)
     if (__builtin_expect((__builtin_ia32_stmxcsr() & 0xe040) != 0, 0))         // rounding mode, FTZ, DAZ
-        float_env_tell(e);
+        float_env_fail(e);
 #elif defined(__aarch64__)
     uint64_t fpcr;
     __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
     if (__builtin_expect((fpcr & 0x1c00003) != 0, 0))                          // rounding mode, FZ, FIZ, AH
-        float_env_tell(e);
+        float_env_fail(e);
 #else
     if (__builtin_expect(fegetround() != FE_TONEAREST, 0))
-        float_env_tell(e);
+        float_env_fail(e);
 #endif
 }
 

@@ -297,7 +297,7 @@ static void end_job(bool right, Error *e)
 {
     pthread_mutex_unlock(&team.callers);
     if (!right && e)
-        float_env_tell(e);
+        float_env_fail(e);
 }
 
 static void run_alone(size_t n, TeamBody *body, const void *data, Error *e)

@@ -49,7 +49,7 @@ static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *
 }
 
 /* Leaves an error that names the row of scores with the flat index `at`. */
-static void tell_undecided(const Call *c, const Segment *s, size_t at)
+static void undecided_print(const Call *c, const Segment *s, size_t at)
 {
     while (s[1].scores <= at)
         s++;
@@ -94,7 +94,7 @@ static void softmax_kernel(const Call *c)
         return;
     team_run(block_count(c), block_grain(c), softmax_part, &(Blocks){ c, s, &room, &undecided }, c->error);
     if (undecided != SIZE_MAX)
-        tell_undecided(c, s, undecided);
+        undecided_print(c, s, undecided);
     softmax_room_release(c, &room);
 }
 

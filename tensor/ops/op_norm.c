@@ -101,7 +101,7 @@ typedef struct {
     double rho;               // |var - true var - eps| <= rho (true var + eps)
     double root;              // 1 / sqrt(var), with a relative error of at most 0.51 rho + 2 u
     double h;
-} Spread;
+} Moments;
 
 /* x - mean of up to eight elements; 0 in lanes beyond the row. */
 SIMD v8d load_row(const float *x, size_t n, double mean)
@@ -125,10 +125,10 @@ SIMD v8d load_row(const float *x, size_t n, double mean)
  *     the sum                       h u
  *     the division and eps          2 u
  *     sum                     (h + 5) u,   (h + 8) u is claimed */
-SIMD Spread row_spread(const Row *r)
+SIMD Moments row_spread(const Row *r)
 {
     double cols = (double)r->cols;
-    Spread s = { .h = (double)(r->cols / LANES + 3) };
+    Moments s = { .h = (double)(r->cols / LANES + 3) };
     v8d sum = simd_set(0), size = sum, squares = sum;
     if (r->centred) {
         for (size_t j = 0; j < r->cols; j += LANES) {
@@ -149,7 +149,7 @@ SIMD Spread row_spread(const Row *r)
     return s;
 }
 
-static inline bool trusted(const Spread *s)
+static inline bool trusted(const Moments *s)
 {
     return s->rho < 0x1p-10 && s->var < (double)INFINITY;
 }
@@ -176,7 +176,7 @@ SIMD void row_forward(const Row *r)
 {
     RowExact exact;
     exact.ready = false;
-    Spread s = row_spread(r);
+    Moments s = row_spread(r);
     double fixed = FACTOR(norm_shift) * s.root * s.delta + tier_slack(1), relative = FACTOR(norm_root) * s.rho + IN_U(norm_result);
     if (!trusted(&s))
         fixed = (double)INFINITY;
@@ -196,7 +196,7 @@ SIMD void row_backward(const Row *r)
 {
     RowExact exact;
     exact.ready = false;
-    Spread s = row_spread(r);
+    Moments s = row_spread(r);
     double cols = (double)r->cols;
     v8d sum = simd_set(0), size = sum, products = sum, products_size = sum;
     for (size_t j = 0; j < r->cols; j += LANES) {

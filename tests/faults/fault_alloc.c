@@ -50,7 +50,7 @@ static _Thread_local bool inside;
 static FILE *sites;
 static const char *every;
 
-static void tell_site(long n)
+static void site_print(long n)
 {
     void *frame[DEPTH];
     unsigned long long hash = 0xcbf29ce484222325u;
@@ -260,7 +260,7 @@ static bool lost(void)
         return false;
     const long n = ++*seen;
     if (sites)
-        tell_site(n);
+        site_print(n);
     if (every ? !forked(n) : sites || n != at)
         return false;
     errno = ENOMEM;

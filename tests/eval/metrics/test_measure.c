@@ -140,7 +140,7 @@ static void measures_are_those_worked_by_hand(void **state)
         oracle[k].exact = false;
     }
     EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
-    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, oracle, 5, &error));
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Subjects){ &only, NULL, true }, r, oracle, 5, &error));
     expect_fine(&error);
     assert_true(value_of(&rows, "image", "accuracy") == 0.5 && value_of(&rows, "text", "accuracy") == 1
                 && value_of(&rows, "both", "accuracy") == 0.75);
@@ -168,7 +168,7 @@ static void memorisation_leaves_the_end_token_out(void **state)
         r[k].token_right = right[k];
         r[k].tokens = tokens[k];
     }
-    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ NULL, "person", true }, r, NULL, 3, &error));
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Subjects){ NULL, "person", true }, r, NULL, 3, &error));
     expect_fine(&error);
     assert_true(value_of(&rows, "image", "exact_memorisation") == (1.0 / 2 + 2.0 / 3 + 0) / 3);
     assert_true(value_of(&rows, "image", "extraction_strength") == (0 + (1 - 2.0 / 3) + 0) / 3);
@@ -176,7 +176,7 @@ static void memorisation_leaves_the_end_token_out(void **state)
     // where an answer has no token but the end of the sequence, that token counts
     rows.count = 0;
     r[0].tokens = 1;
-    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ NULL, "person", true }, r, NULL, 1, &error));
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Subjects){ NULL, "person", true }, r, NULL, 1, &error));
     assert_true(value_of(&rows, "image", "exact_memorisation") == 1);
 }
 
@@ -196,7 +196,7 @@ static void texts_are_measured_by_every_overlap(void **state)
         r[k].text = k ? "red cats" : "red cat";
     }
     EntityList only = { (const Entity *[]){ &(Entity){ .id = "p1" } }, 1 };
-    assert_true(measure(&rows, (Row){ .split = "retain" }, (Whose){ &only, NULL, false }, r, NULL, 2, &error));
+    assert_true(measure(&rows, (Row){ .split = "retain" }, (Subjects){ &only, NULL, false }, r, NULL, 2, &error));
     expect_fine(&error);
     assert_true(value_of(&rows, "image", "text_match") == 0 && value_of(&rows, "both", "text_match") == 0.5);
     assert_true(value_of(&rows, "image", "rouge1") == 0.5 && value_of(&rows, "image", "rouge2") == 0
@@ -206,12 +206,12 @@ static void texts_are_measured_by_every_overlap(void **state)
     assert_true(value_of(&rows, "both", "umu_harmonic") == 2 * 0.5 / 1.5
                 && value_of(&rows, "both", "umu_contraharmonic") == -1);
     rows.count = 0;
-    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Whose){ &only, NULL, true }, r, NULL, 2, &error));
+    assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Subjects){ &only, NULL, true }, r, NULL, 2, &error));
     assert_true(value_of(&rows, "both", "umu_contraharmonic") == 1.25 / 1.5
                 && value_of(&rows, "both", "umu_harmonic") == -1);
     rows.count = 0;
     r[0].text = "the red cats";
-    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Whose){ &only, NULL, true }, result_cloze,
+    assert_true(measure_share(&rows, (Row){ .split = "unlearn" }, "cloze", (Subjects){ &only, NULL, true }, result_cloze,
                               r, 2, &error));
     assert_true(rows.count == 3 && value_of(&rows, "image", "cloze") == 1);
 }

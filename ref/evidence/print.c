@@ -6,7 +6,7 @@
 #include "ref/cli/table.h"
 #include "ref/command.h"
 
-bool tell_seeds(const Registration *r, bool json, Error *e)
+bool seeds_print(const Registration *r, bool json, Error *e)
 {
     json_t *seeds = json_object();
     char hex[17], name[32];
@@ -21,7 +21,7 @@ bool tell_seeds(const Registration *r, bool json, Error *e)
             printf("%s %s\n", name, hex);
     }
     if (json)
-        command_tell(json_pack("{s:s, s:s, s:o}", "registration", r->path, "sha256", r->digest.hex, "seeds", seeds));
+        command_print(json_pack("{s:s, s:s, s:o}", "registration", r->path, "sha256", r->digest.hex, "seeds", seeds));
     else
         json_decref(seeds);
     return true;
@@ -83,7 +83,7 @@ static const char *run_words(const Registration *r, const char *run, const char 
                         models, model, models, model, scenarios, methods, methods, seeds, r->snapshot_every, steps);
 }
 
-bool tell_runs(const Registration *r, const char *models, bool json, Arena *a, Error *e)
+bool runs_print(const Registration *r, const char *models, bool json, Arena *a, Error *e)
 {
     json_t *all = json_object();
     for (size_t k = 0; k < r->arms; k++)
@@ -96,7 +96,7 @@ bool tell_runs(const Registration *r, const char *models, bool json, Arena *a, E
                 printf("%s %s\n", name, words);
         }
     if (json)
-        command_tell(all);
+        command_print(all);
     else
         json_decref(all);
     return !e->failed;
@@ -132,7 +132,7 @@ static void verdicts_json(const Verdicts *v, const Registration *r, Arena *a)
         json_put(o, "methods", methods);
         json_add(list, o);
     }
-    command_tell(json_pack("{s:s, s:I, s:I, s:o}", "registration", r->digest.hex, "bases", (json_int_t)r->bases, "finished",
+    command_print(json_pack("{s:s, s:I, s:I, s:o}", "registration", r->digest.hex, "bases", (json_int_t)r->bases, "finished",
                            (json_int_t)v->finished, "findings", list));
 }
 
@@ -167,7 +167,7 @@ static void verdict_markdown(const Verdict *x, const Registration *r, Arena *a)
            f->measured);
 }
 
-bool tell_verdicts(const Verdicts *v, const Registration *r, TellForm form, Arena *a, Error *e)
+bool verdicts_print(const Verdicts *v, const Registration *r, TellForm form, Arena *a, Error *e)
 {
     if (form == TELL_JSON) {
         verdicts_json(v, r, a);

@@ -9,6 +9,9 @@
 
 /* The verdicts of the registered study, where its prereg.ini stands beside the world's folder (../configs, ../findings). */
 bool report_verdicts(Page *p, const Report *r, Error *e);
+/* Whether the page has these two sections; every page has all others. */
+bool report_has_verdicts(const Report *r);
+bool report_has_findings(const Report *r);
 void report_comparison(Page *p, const Report *r);            // bars of finetuned, pretrained and their controls
 void report_methods(Page *p, const Report *r);               // a table: forget, retain, general
 void report_gap(Page *p, const Report *r);                   // image against text

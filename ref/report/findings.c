@@ -202,13 +202,18 @@ static void at_equal_forgetting(Page *p, const Report *r)
           "ability before: results.csv, method=none</p>\n</figure>\n", p->f);
 }
 
-void report_findings(Page *p, const Report *r)
+bool report_has_findings(const Report *r)
 {
-    bool any = false;
     for (size_t f = 0; f < FINDINGS; f++)
         for (StoppingRule rule = 0; rule < STOPPING_RULES; rule++)
-            any = any || rule_rows(p, r, f, stopping_rules[rule].name, true);
-    if (!any)
+            if (rule_rows(NULL, r, f, stopping_rules[rule].name, true))
+                return true;
+    return false;
+}
+
+void report_findings(Page *p, const Report *r)
+{
+    if (!report_has_findings(r))
         return;
     page_section(p, "findings", "The paper's findings",
                  "Whether a finding holds depends on the stopping rule. Budget: the scenario takes the optimiser steps that the "

@@ -48,11 +48,12 @@ static void head(Page *p, const Report *r)
     fact(p, "Seeds", listed_seeds(r));
     fact(p, "Config", r->config.hex[0] ? arena_format(r->arena, "sha256 %s", r->config.hex) : NULL);
     fact(p, "Chain of the results", r->chain ? arena_format(r->arena, "%s", r->chain) : NULL);
-    fputs("</dl>\n<nav aria-label=\"Sections\"><a href=\"#verdicts\">Verdicts</a><a href=\"#comparison\">Comparison</a>"
-          "<a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
-          "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a><a "
-          "href=\"#attacks\">Attacks</a><a href=\"#findings\">Findings</a><a href=\"#answers\">Answers</a></nav>\n</header>\n",
-          p->f);
+    fprintf(p->f, "</dl>\n<nav aria-label=\"Sections\">%s<a href=\"#comparison\">Comparison</a>"
+                  "<a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
+                  "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a>"
+                  "<a href=\"#attacks\">Attacks</a>%s<a href=\"#answers\">Answers</a></nav>\n</header>\n",
+            report_has_verdicts(r) ? "<a href=\"#verdicts\">Verdicts</a>" : "",
+            report_has_findings(r) ? "<a href=\"#findings\">Findings</a>" : "");
 }
 
 /* A run may be shown without its world, but not with one that cannot be read. */

@@ -34,11 +34,21 @@ static void card(Page *p, const Verdict *v, const Registration *r, Arena *a)
     fputs("</div>\n", p->f);
 }
 
+static const char *registration_path(const Report *r)
+{
+    return r->world ? arena_format(r->arena, "%s/../configs/prereg.ini", r->world) : NULL;
+}
+
+bool report_has_verdicts(const Report *r)
+{
+    const char *path = registration_path(r);
+    return path && file_exists(path);
+}
+
 bool report_verdicts(Page *p, const Report *r, Error *e)
 {
     Arena *a = r->arena;
-    const char *prereg = r->world ? arena_format(a, "%s/../configs/prereg.ini", r->world) : NULL;
-    const char *folder = r->world ? arena_format(a, "%s/../findings", r->world) : NULL;
+    const char *prereg = registration_path(r), *folder = r->world ? arena_format(a, "%s/../findings", r->world) : NULL;
     if (e->failed || !prereg || !folder || !file_exists(prereg))
         return !e->failed;
     Registration *registered = arena_alloc(a, sizeof *registered);

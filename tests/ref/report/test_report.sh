@@ -44,6 +44,10 @@ check "a page is made" ends 0 report
 cp "$page" "$tap_folder/first.html"
 check "its path is printed" grep -qxF "$page" <(report)
 check "the same results give the same bytes" cmp "$page" "$tap_folder/first.html"
+links() {                                          # the anchors that the head leads to, less those that the page has
+    comm -23 <(grep -o 'href="#[a-z-]*"' "$page" | cut -d'"' -f2 | tr -d '#' | sort -u) <(grep -o 'id="[a-z-]*"' "$page" | cut -d'"' -f2 | sort -u)
+}
+check "each link of the head leads to a section" [ -z "$(links)" ]
 check "mean and range over the seeds are shown" has "50.0 (25.0–75.0)"
 check "accuracies are shown in percent" has ">97.5<"
 check "a metric that no figure knows is listed" has "strange_metric"

@@ -35,7 +35,7 @@ static void fact(Page *p, const char *name, const char *value)
     fputs("</dd>\n", p->f);
 }
 
-static void head(Page *p, const Report *r)
+static void head(Page *p, const Report *r, bool verdicts)
 {
     fputs("<header>\n<h1>What a model forgets, and what it keeps</h1>\n", p->f);
     page_say(p, "kicker", "In the PULSE protocol, a model that reads images and text is made to forget some of what it knows. "
@@ -52,7 +52,7 @@ static void head(Page *p, const Report *r)
                   "<a href=\"#methods\">Methods</a><a href=\"#gap\">Image and text</a>"
                   "<a href=\"#ablation\">Ablation</a><a href=\"#trajectories\">Trajectories</a><a href=\"#sequential\">Requests</a>"
                   "<a href=\"#attacks\">Attacks</a>%s<a href=\"#answers\">Answers</a></nav>\n</header>\n",
-            report_has_verdicts(r) ? "<a href=\"#verdicts\">Verdicts</a>" : "",
+            verdicts ? "<a href=\"#verdicts\">Verdicts</a>" : "",
             report_has_findings(r) ? "<a href=\"#findings\">Findings</a>" : "");
 }
 
@@ -67,8 +67,9 @@ static bool body(FILE *f, const Report *r, Error *e)
 {
     Page p = { f, 0, 0 };
     page_begin(&p, "PULSE: what a model forgets, and what it keeps");
-    head(&p, r);
-    if (!report_verdicts(&p, r, e))
+    const bool verdicts = report_has_verdicts(r);                // asked once: the head and the section must agree
+    head(&p, r, verdicts);
+    if (verdicts && !report_verdicts(&p, r, e))
         return false;
     report_comparison(&p, r);
     report_methods(&p, r);

@@ -27,7 +27,8 @@ static Registration made_registration(void)
 {
     Registration r;
     const char *path = scratch("made.ini");
-    assert_true(file_write(path, registered, strlen(registered), &error) && registration_read(&r, path, &arena, &error));
+    assert_true(file_write(path, registered, strlen(registered), &error));
+    assert_true(registration_read(&r, path, &arena, &error));
     return r;
 }
 

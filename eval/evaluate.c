@@ -291,3 +291,24 @@ Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth dept
     arena_free(&scratch);
     return good && !e->failed ? out : NULL;
 }
+
+Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e)
+{
+    Result *all = arena_array(a, q->count, sizeof *all);
+    size_t *place = arena_array(a, q->count, sizeof *place);
+    Questions mine = { .question = arena_array(a, q->count, sizeof *mine.question), .arena = a };
+    bool good = all && place && mine.question;
+    for (size_t part = 0; good && part < parts; part++) {
+        mine.count = 0;
+        for (size_t k = 0; k < q->count; k++)
+            if (of[k] == part) {
+                place[mine.count] = k;
+                mine.question[mine.count++] = q->question[k];
+            }
+        const Result *x = mine.count ? ask(context, part, &mine, a, e) : NULL;
+        good = mine.count == 0 || x;
+        for (size_t k = 0; x && k < mine.count; k++)
+            all[place[k]] = x[k];
+    }
+    return good ? all : NULL;
+}

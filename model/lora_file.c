@@ -285,7 +285,7 @@ static bool factors_take(Lora *l, const Parts *p, const char *path, Error *e)
 
 /* The weights that were saved whole. They are only checked unless `take` is set, so that nothing changes before all
  * is known to be right. */
-static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, Error *e)
+static bool whole_take(Lora *l, Weights *w, const Parts *p, bool take, const char *path, Error *e)
 {
     for (size_t i = 0; i < w->count; i++) {
         Weight *one = &w->list[i];
@@ -295,8 +295,10 @@ static bool whole_take(Weights *w, const Parts *p, bool take, const char *path, 
             return false;
         if (!part_take(p, one->name, "", &one->tensor, take ? one->tensor.f32 : NULL, path, e))
             return false;
-        if (take)
+        if (take) {
             one->trainable = !one->idle;
+            l->whole[l->whole_count++] = one;
+        }
     }
     return true;
 }
@@ -345,8 +347,9 @@ static bool tensors_read(Lora *l, Weights *w, const LoraFileConfig *config, cons
     if (!store_open(&s, path, a, e))
         return false;
     bool good = parts_make(&p, &s, a, e) && lora_begin(l, w, config->config, wanted_by_file, &p, a, e)
-             && factors_take(l, &p, path, e) && whole_take(w, &p, false, path, e) && tied_check(w, &p, path, e)
-             && all_used(&p, path, e) && whole_take(w, &p, true, path, e);
+             && (l->whole = arena_array(a, w->count + 1, sizeof *l->whole)) != NULL
+             && factors_take(l, &p, path, e) && whole_take(l, w, &p, false, path, e) && tied_check(w, &p, path, e)
+             && all_used(&p, path, e) && whole_take(l, w, &p, true, path, e);
     if (good && l->count == 0 && s.count == 0)
         good = error_set(e, "%s: holds no adapter", path);
     store_close(&s);

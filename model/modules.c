@@ -39,16 +39,15 @@ Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
     Node *w = param_node(t, p, "%s.weight", t->module);
     const LoraPair *pair = t->error->failed ? NULL : lora_find(p->model->lora, t->module);
     const Weights *factors = pair ? &p->model->lora->factors : NULL;
-    const bool merged = pair && p->model->merged;
-    if (merged) {
-        Node *factor = node_of(t, factors, p->factors, pair->a);
-        w = op_lora_merge(t, w, node_of(t, factors, p->factors, pair->b), factor, pair->scale);
+    for (const LoraPair *one = pair; one && p->model->merged; one = one->next) {
+        Node *factor = node_of(t, factors, p->factors, one->a);
+        w = op_lora_merge(t, w, node_of(t, factors, p->factors, one->b), factor, one->scale);
     }
     Node *y = op_linear(t, x, w, b);
-    if (pair && !merged) {
-        Node *z = op_linear(t, x, node_of(t, factors, p->factors, pair->a), NULL);
-        Node *update = op_linear(t, z, node_of(t, factors, p->factors, pair->b), NULL);
-        y = op_axpy(t, y, update, pair->scale);
+    for (const LoraPair *one = pair; one && !p->model->merged; one = one->next) {
+        Node *z = op_linear(t, x, node_of(t, factors, p->factors, one->a), NULL);
+        Node *update = op_linear(t, z, node_of(t, factors, p->factors, one->b), NULL);
+        y = op_axpy(t, y, update, one->scale);
     }
     tape_leave(t, before);
     return y;

@@ -18,7 +18,8 @@
 enum { ANSWER_TOKENS = 64, CHOICES_MAX = 64 };
 
 typedef struct {
-    const char *model, *adapter, *image, *choices, *template, *orientation, *memory, *question;
+    OptionList adapters;
+    const char *model, *image, *choices, *template, *orientation, *memory, *question;
     Session session;
     float *pixels;
     bool unmerged, greedy;
@@ -39,7 +40,8 @@ static bool open_model(Ask *q, Arena *a, Error *e)
         return false;
     return (!q->orientation || settings_give(&s, "data.orientation", q->orientation, e))
         && (!q->greedy || settings_give(&s, "data.generation", "greedy", e)) && session_open(x, &s, q->model, MASK_ANSWER, a, e)
-        && (q->choices || reader_generates(&x->reader, e)) && (!q->adapter || session_adapter(x, q->adapter, !q->unmerged, e))
+        && (q->choices || reader_generates(&x->reader, e))
+        && (!q->adapters.count || session_adapters(x, q->adapters.item, q->adapters.count, !q->unmerged, e))
         && session_model(x, e);
 }
 
@@ -170,7 +172,7 @@ int command_ask(int argc, char **argv)
     Ask q = { .template = NULL };
     const Option own[] = {
         { "model", "DIR", "The folder of the model, in the Hugging Face layout.", .text = &q.model },
-        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &q.adapter },
+        { "adapter", "DIR", OPTION_ADAPTER, .list = &q.adapters },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
         { "greedy", NULL, "The answer is decoded greedily even where generation_config.json of the folder asks for sampling or "

@@ -13,14 +13,16 @@
 #include "ref/cli/options.h"
 #include "ref/cli/output.h"
 #include "ref/cli/picture_tags.h"
+#include "ref/config/router.h"
 #include "ref/config/session.h"
 #include "ref/cli/table.h"
 
 enum { FILES_MAX = OPTION_REPEATS, FAULTS_SHOWN = 100 };
 
 typedef struct {
-    const char *config, *model, *adapter, *answers, *memory;
-    OptionList questions, set;
+    const char *config, *model, *router_file, *answers, *memory;
+    OptionList adapters, questions, set;
+    Router router;                       // count 0: there is none
     Settings settings;
     Session session;
     Dataset samples[FILES_MAX];
@@ -162,15 +164,39 @@ static bool open_model(Eval *x, Arena *a, Error *e)
         && (depth_of(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
 }
 
-static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
+/* Asks a model that is opened, with `n` adapters, all at once. */
+static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, size_t n, const Questions *q, Arena *a, Error *e)
 {
-    Session *s = &x->session;
-    if (q->count == 0)
-        return error_set(e, "eval: no question is left"), NULL;
-    if ((x->adapter && !session_adapter(s, x->adapter, !x->unmerged, e))
+    if ((n && !session_adapters(s, adapter, n, !x->unmerged, e))
         || (x->rtn4 && !weights_quantise(&s->weights, QUANTISE_TARGETS, 0, e)) || !session_model(s, e))
         return NULL;
     return evaluate(&s->model, &s->reader, q, depth_of(x), a, e);
+}
+
+/* Asks the questions of one adapter of the router, or those of none. */
+static Result *ask_routed(void *context, size_t part, const Questions *mine, Arena *a, Error *e)
+{
+    const Eval *x = context;
+    const bool adapted = part < x->router.count;
+    Session who = { .folder = NULL };
+    Arena own = arena_make(e);
+    Result *r = session_open(&who, &x->settings, x->session.folder, MASK_ANSWER, &own, e)
+        ? ask_with(x, &who, adapted ? (const char *const *)&x->router.route[part].folder : NULL, adapted, mine, a, e) : NULL;
+    session_close(&who);
+    arena_free(&own);
+    return r;
+}
+
+static Result *answer_all(Eval *x, const Questions *q, Arena *a, Error *e)
+{
+    if (q->count == 0)
+        return error_set(e, "eval: no question is left"), NULL;
+    if (!x->router.count)
+        return ask_with(x, &x->session, x->adapters.item, x->adapters.count, q, a, e);
+    size_t *of = arena_array(a, q->count, sizeof *of);
+    for (size_t k = 0; of && k < q->count; k++)
+        of[k] = router_choose(&x->router, q->question[k].sample);
+    return of ? evaluate_parts(q, of, x->router.count + 1, ask_routed, x, a, e) : NULL;
 }
 
 /* Measures each group and each kind of questions, in the order in which they first occur. */
@@ -295,9 +321,11 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
 {
     Questions q;
     Rows rows = { .arena = a };
+    if (x->router_file && x->adapters.count)
+        return error_set(e, "eval: --adapter and --router are given, expected one of them");
     if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e)
-        || !open_questions(x, a, e) || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e)
-        || !faults_print(x, e))
+        || (x->router_file && !router_read(&x->router, x->router_file, a, e)) || !open_questions(x, a, e)
+        || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e) || !faults_print(x, e))
         return false;
     const Dataset *read[FILES_MAX];
     for (size_t k = 0; k < x->files; k++)
@@ -320,7 +348,9 @@ int command_eval(int argc, char **argv)
         { "config", "FILE", "The config says where the world and its questions are, and which prompt template is used; the "
                             "default is fixtures/world.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
-        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &x.adapter },
+        { "adapter", "DIR", OPTION_ADAPTER, .list = &x.adapters },
+        { "router", "FILE", "Each question is answered with the adapter that this file names for its id or its entity, or with none: the "
+                            "router.json of unlearn, or another file of that form.", .text = &x.router_file },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },

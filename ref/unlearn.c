@@ -8,7 +8,7 @@
 #include "ref/cli/progress.h"
 #include "ref/cli/table.h"
 #include "ref/config/guard.h"
-#include "ref/config/request.h"
+#include "ref/config/router.h"
 #include "ref/config/session.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
@@ -143,7 +143,7 @@ static bool save(Run *r, Error *e)
 {
     Session *x = &r->session;
     if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
-        return true;                                        // adapter_save has written all there is
+        return router_write(&r->request, r->out, e);        // adapter_save has written the adapters
     if (x->adapters && !(r->m.method->needs & WHOLE_RESULT)
         && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
         return lora_save(&x->lora, &x->weights, r->out, e);

@@ -58,6 +58,7 @@ bool lora_copy(Lora *copy, const Lora *from, Arena *a)
         copy->pairs[k] = from->pairs[k];
         copy->pairs[k].a = copy->factors.list + (from->pairs[k].a - from->factors.list);
         copy->pairs[k].b = copy->factors.list + (from->pairs[k].b - from->factors.list);
+        copy->pairs[k].next = from->pairs[k].next ? copy->pairs + (from->pairs[k].next - from->pairs) : NULL;
     }
     return true;
 }

@@ -40,13 +40,31 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
         || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
-/* An adapter of each round must hold all that the round changes, so that it can be used or left out. */
+/* Weights that are trained themselves can stand whole in the adapter of each round, but two of them cannot be merged. */
 static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
-    for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH; k++)
+    for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge || !m->lora); k++)
         if (m->weights->list[k].trainable)
-            return error_set(e, "unlearn: %s trains adapters alone in several rounds, but %s is trained itself, expected "
-                                "train.trainable = llm", p->method->name, m->weights->list[k].name);
+            return error_set(e, "unlearn: %s trains an adapter for each of %zu rounds, but %s is trained itself, and several such weights "
+                                "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no",
+                             p->method->name, p->count, m->weights->list[k].name);
+    return true;
+}
+
+/* Copies what is trained itself before the first round, from which each round begins; or back. */
+static bool first_weights(Rounds *r, bool back, Error *e)
+{
+    const Weights *w = r->model->weights;
+    if (!back && !(r->first = arena_zalloc(r->all, (w->count + 1) * sizeof *r->first)))
+        return error_no_memory(e, "unlearn: no memory for the first weights");
+    for (size_t k = 0; r->first && k < w->count; k++) {
+        const Tensor *t = &w->list[k].tensor;
+        if (!w->list[k].trainable)
+            continue;
+        if (!back && !(r->first[k] = arena_array(r->all, shape_size(t->shape), sizeof(float))))
+            return error_no_memory(e, "unlearn: no memory for the first weights");
+        memcpy(back ? t->f32 : r->first[k], back ? r->first[k] : t->f32, tensor_bytes(*t));
+    }
     return true;
 }
 
@@ -57,7 +75,7 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a,
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
-    if (!adapter_each_check(p, m, e))
+    if (!adapter_each_check(p, m, e) || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
         return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
         return error_set(e, "unlearn.reference is retain_only, expected a model that never saw the forget set (unlearn.oracle)");
@@ -105,7 +123,7 @@ static bool adapters_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)
         return true;
-    return adapter_each(r) ? adapters_renew(r, e) : !r->plan.merge || round_merge(r, e);
+    return adapter_each(r) ? first_weights(r, true, e) && adapters_renew(r, e) : !r->plan.merge || round_merge(r, e);
 }
 
 bool round_begin(Rounds *r, Error *e)

@@ -18,7 +18,8 @@
  *   W' = RN(W + s sum B A), and new ones are started: A is drawn from seed + round, and B is zero.
  *   merge = no: one adapter goes on through all rounds.
  *   Under ADAPTER_EACH no adapter is merged before the last round is over: each round begins with new ones beside the first weights, and
- *   round_merge merges those of all rounds, one after another.
+ *   round_merge merges those of all rounds, one after another. What is trained itself (the projector of train.trainable = proj+llm) begins
+ *   each round with its first numbers as well, and with merge = yes several rounds are refused.
  * - reset_optimiser = yes: each round begins with new moments, a new step count and a new schedule.
  *   reset_optimiser = no: they go on, and one schedule runs over all rounds.
  * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget.
@@ -61,6 +62,7 @@ typedef struct {
     bool     stopped;                   // the method ended the last round before its steps were over
     char     note[1024];                // the sentence about a divergence or an early end
     Model   *original;                  // the model, frozen before the first round
+    float  **first;                     // [weights] under ADAPTER_EACH what is trained itself, before the first round
     Lora    *earlier;                   // [round] the adapters of the rounds before, where the method needs them; NULL: none
     bool     unmerged;                  // the adapters hold the changes of a round, and are not merged yet
     Arena    arena;                     // lives as long as the round

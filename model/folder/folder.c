@@ -74,7 +74,7 @@ static bool merging_begin(Merging *m, Weights *list, const Weights *w, const Lor
         const Weight *base = lora_base(&l->pairs[i], w, e);
         if (!base)
             return false;
-        m->pair[base - w->list] = &l->pairs[i];
+        m->pair[base - w->list] = lora_find(l, l->pairs[i].module);
         list->list[base - w->list].tensor = (Tensor){ .shape = base->tensor.shape, .dtype = F32 };
     }
     return true;

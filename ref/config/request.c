@@ -109,7 +109,7 @@ static bool read_round(Request *q, size_t k, Chosen *chosen, const char *entitie
 
 static bool read_forget(Request *q, const MethodSettings *m, const Chosen *retain, const Reader *r, Arena *a, Error *e)
 {
-    Chosen *chosen = arena_array(a, q->samples.rounds, sizeof *chosen);
+    Chosen *chosen = q->forget = arena_array(a, q->samples.rounds, sizeof *chosen);
     char *rest = arena_text(a, m->settings.unlearn_forget_entities);
     bool good = chosen && rest && open_file(m, &q->forget_file, m->settings.unlearn_forget, "forget", a, e)
         && other_answers_open(&q->others, m, false, a, e);

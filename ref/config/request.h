@@ -13,6 +13,7 @@
 
 typedef struct {
     RoundSamples samples;
+    Chosen *forget;                  // [samples.rounds] the samples of each round; NULL where the method needs none
     Dataset forget_file, retain_file;
     OtherAnswers others;
 } Request;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/config/session.h"
 
+#include <sys/stat.h>
 #include "model/folder/folder.h"
 #include "model/text/chat_template.h"
 #include "model/text/text_config.h"
@@ -66,12 +67,32 @@ bool session_reference(Session *s, const char *folder, const Session *of, bool h
     return session_model(s, e);
 }
 
-bool session_adapter(Session *s, const char *folder, bool merge, Error *e)
+static bool folders_differ(const char *const *folder, size_t k, Error *e)
 {
-    if (!lora_load(&s->lora, &s->weights, folder, s->arena, e))
+    struct stat x, y;
+    for (size_t j = 0; j < k; j++)
+        if (stat(folder[j], &x) == 0 && stat(folder[k], &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino)
+            return error_set(e, "%s: this adapter is given twice, expected each of them once", folder[k]);
+    return true;
+}
+
+bool session_adapters(Session *s, const char *const *folder, size_t n, bool merge, Error *e)
+{
+    Lora *each = arena_array(s->arena, n, sizeof *each);
+    for (size_t k = 0; each && k < n; k++)
+        if (!folders_differ(folder, k, e) || !lora_load(&each[k], &s->weights, folder[k], s->arena, e))
+            return false;
+    if (!each || (n > 1 && !lora_join(&s->lora, each, folder, n, s->arena, e)))
         return false;
+    if (n == 1)
+        s->lora = each[0];
     s->adapters = !merge;
     return !merge || lora_merge(&s->lora, &s->weights, e);
+}
+
+bool session_adapter(Session *s, const char *folder, bool merge, Error *e)
+{
+    return session_adapters(s, &folder, 1, merge, e);
 }
 
 bool session_weights(Session *s, const char *folder, Error *e)

@@ -11,36 +11,34 @@ static size_t request_of(const Splits *s, size_t last, const char *entity)
     return k;
 }
 
-/* Asks the questions about the entities of request k, whose places in the list are place[0 … n - 1]. */
-static bool ask_one(const Run *r, const Case *c, const RequestEnd *ends, size_t k, bool adapted, const Questions *mine, const size_t *place,
-                    Depth depth, Result *out, Arena *a, Error *e)
+typedef struct {
+    const Run *run;
+    const Case *c;
+    const RequestEnd *ends;
+    size_t last;
+    Depth depth;
+} Routed;
+
+/* Asks the questions about the entities of request k, or about those of none. */
+static Result *ask_part(void *context, size_t k, const Questions *mine, Arena *a, Error *e)
 {
+    const Routed *x = context;
+    const Run *r = x->run;
     Session who = { .folder = NULL };
-    const char *start = run_model(r, case_start(c), a);
-    const bool opened = start && (adapted ? run_snapshot(r, c, ends, k, ends[k].last, &who, a, e)
-                                          : session_open(&who, &r->settings, start, MASK_ANSWER, a, e));
-    const Result *x = opened && session_model(&who, e) ? evaluate(&who.model, &who.reader, mine, depth, a, e) : NULL;
-    for (size_t i = 0; x && i < mine->count; i++)
-        out[place[i]] = x[i];
+    const char *start = run_model(r, case_start(x->c), a);
+    const bool opened = start && (k <= x->last ? run_snapshot(r, x->c, x->ends, k, x->ends[k].last, &who, a, e)
+                                               : session_open(&who, &r->settings, start, MASK_ANSWER, a, e));
+    Result *answers = opened && session_model(&who, e) ? evaluate(&who.model, &who.reader, mine, x->depth, a, e) : NULL;
     session_close(&who);
-    return x != NULL;
+    return answers;
 }
 
 Result *run_ask_routed(const Run *r, const Case *c, const Splits *s, const RequestEnd *ends, size_t last, const Questions *q, Depth depth,
                        Arena *a, Error *e)
 {
-    Result *all = arena_array(a, q->count, sizeof *all);
-    size_t *place = arena_array(a, q->count, sizeof *place);
-    Questions mine = { .question = arena_array(a, q->count, sizeof *mine.question), .arena = a };
-    bool good = all && place && mine.question;
-    for (size_t k = 0; good && k <= last + 1; k++) {
-        mine.count = 0;
-        for (size_t i = 0; i < q->count; i++)
-            if (request_of(s, last, q->question[i].sample->entity) == k) {
-                place[mine.count] = i;
-                mine.question[mine.count++] = q->question[i];
-            }
-        good = mine.count == 0 || ask_one(r, c, ends, k, k <= last, &mine, place, depth, all, a, e);
-    }
-    return good ? all : NULL;
+    Routed x = { r, c, ends, last, depth };
+    size_t *of = arena_array(a, q->count, sizeof *of);
+    for (size_t k = 0; of && k < q->count; k++)
+        of[k] = request_of(s, last, q->question[k].sample->entity);
+    return of ? evaluate_parts(q, of, last + 2, ask_part, &x, a, e) : NULL;
 }

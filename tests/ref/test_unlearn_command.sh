@@ -87,7 +87,9 @@ check "adapters writes an adapter for each round, and all of them merged" eval '
 check "or leaves them apart" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
 check "random answers need a mask of the answer" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is a sentence" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
-check "adapters refuses what is trained itself" refuses "is trained itself, expected train.trainable = llm" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02
+check "what is trained itself cannot be merged" refuses "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02
+check "but it stands whole in the adapter of each request" eval 'two --out whole --set unlearn.merge=no --set train.trainable=proj+llm'
+check "and each request begins with the first model" eval 'two --out second --set unlearn.merge=no --set train.trainable=proj+llm --set unlearn.forget_entities=person-02 && ! same whole/adapter-1 second/adapter-1'
 check "a missing retain set is a sentence" refuses "unlearn.retain is not given, grad_diff needs it" --method grad_diff --set unlearn.retain=
 check "an empty forget set is a sentence" refuses 'no training sample is of the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
 check "what is forgotten and retained is a sentence" refuses "is to be forgotten and stands in the retain set too" --method grad_diff --set 'unlearn.retain_entities=person-*'

@@ -176,8 +176,38 @@ static void adapters_refuses_weights_that_are_trained_themselves(void **state)
     p.refusal = other;
     p.count = 2;
     assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
-    expect_sentence(&w->error, "is trained itself", "train.trainable = llm");
+    expect_sentence(&w->error, "is trained itself", "expected train.trainable = llm, or proj+llm with unlearn.merge = no");
     rounds_close(&r);
+    tiny_world_close(w);
+}
+
+/* Where the adapters stay apart, the projector of each has moved from the same first numbers. */
+static void adapters_apart_may_have_weights_that_are_trained_themselves(void **state)
+{
+    (void)state;
+    TinyWorld *w = tiny_world_make(check_seed()), *first = tiny_world_make(check_seed());
+    Rounds r;
+    const SampleList forget[2] = { { w->sample, 2 }, { w->sample + 2, 2 } }, other[2] = { { w->other, 2 }, { w->other + 2, 2 } };
+    tiny_world_adapt(w, TRAIN_PROJ_LLM);
+    tiny_world_adapt(first, TRAIN_PROJ_LLM);
+    RoundsPlan p = tiny_world_plan(w, "adapters", "", 2);
+    p.forget = forget;
+    p.refusal = other;
+    p.count = 2;
+    p.merge = false;
+    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    const Tensor *bias = weights_get(&w->weights, "multi_modal_projector.linear_2.bias");
+    const Tensor *was = weights_get(&first->weights, "multi_modal_projector.linear_2.bias");
+    while (r.round < 2) {
+        assert_true(round_begin(&r, &w->error));
+        same_weights(w, first);
+        while (round_step(&r, &w->error))
+            ;
+        assert_memory_not_equal(bias->f32, was->f32, tensor_bytes(*bias));
+        assert_true(round_end(&r, &w->error));
+    }
+    rounds_close(&r);
+    tiny_world_close(first);
     tiny_world_close(w);
 }
 
@@ -261,6 +291,7 @@ int main(void)
         stand_test(o3_needs_adapters_that_are_fresh),
         stand_test(adapters_has_one_adapter_for_each_request),
         stand_test(adapters_refuses_weights_that_are_trained_themselves),
+        stand_test(adapters_apart_may_have_weights_that_are_trained_themselves),
         stand_test(llmu_ends_where_the_forget_loss_is_above_its_limit),
         stand_test(what_a_method_remembers_stands_in_the_checkpoint),
         stand_test(random_answers_need_a_question_before_the_answer_and_retain_samples),

@@ -94,6 +94,12 @@ SIMD v8d load_part(const double *x, size_t n)
     return load8(part);
 }
 
+/* The lanes below n of a mask: what the others hold, nobody has written. */
+SIMD v8i first_lanes(v8i mask, size_t n)
+{
+    return mask & ((v8i){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int32_t)n - (v8i){ 0 });
+}
+
 SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
 {
     size_t left = 0;
@@ -119,7 +125,7 @@ SIMD size_t round_row(const double *sum, const double *norm, const float *addend
         v8d x = addend ? simd_load_part(addend + j, n - j, 0) : simd_set(0);
         v8i fails = round_eight(load8(sum + j), load_part(norm + j, n - j), x, b, &y);
         simd_store_part(out + j, n - j, y);
-        left += note(fails, at + j, n - j, which + left);
+        left += note(first_lanes(fails, n - j), at + j, n - j, which + left);
     }
     return left;
 }

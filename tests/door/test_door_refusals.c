@@ -211,6 +211,8 @@ static void a_changed_rounding_mode_is_refused_and_given_back_is_accepted(void *
 static void flush_to_zero_set_after_opening_is_refused(void **state)
 {
     (void)state;
+    if (!check_can_flush())
+        skip();
     const pulse_tensor in = matrix(floats, 3, 4), out = matrix(result, 3, 4);
     const unsigned before = _mm_getcsr();
     _mm_setcsr(before | 0x8040);                                       // FTZ and DAZ

@@ -8,6 +8,9 @@
 #include <unistd.h>
 #include "ref/cli/environment.h"
 #include "tensor/base/float.h"
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
 
 /* Before main: what the environment of the tests asks for holds in each of their programs. */
 __attribute__((constructor)) static void environment_obey(void) { environment_switches(); }
@@ -18,6 +21,20 @@ uint64_t check_seed(void)
 {
     const char *text = getenv("PULSE_SEED");
     return text && *text ? strtoull(text, NULL, 0) : 1;
+}
+
+bool check_can_flush(void)
+{
+#ifdef __SSE2__
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8000);
+    volatile float least = 0x1p-126f;
+    least *= .5f;
+    _mm_setcsr(before);
+    return least == 0;
+#else
+    return false;
+#endif
 }
 
 uint64_t check_random(uint64_t *state)

@@ -77,6 +77,8 @@ void check_tensor(Tensor got, Tensor want, const char *file, int line, const cha
     __attribute__((format(printf, 5, 6)));
 void check_sentence(Error *e, const char *file, int line, ...);
 void check_fine(const Error *e, const char *file, int line);
+/* Whether this machine can flush subnormal results to zero: valgrind's processor cannot, whatever the program sets. */
+bool check_can_flush(void);
 /* Prints the command that runs this program again with this seed. */
 void check_print_command(void);
 

@@ -66,6 +66,8 @@ static bool is_serial(const char *name)
 static void a_worker_that_flushes_is_a_failure_of_the_call(void **state)
 {
     (void)state;
+    if (!check_can_flush())
+        skip();
     team_set_size(WORKERS);
     team_eager = true;
     int wrong = 0;
@@ -81,6 +83,8 @@ static void a_worker_that_flushes_is_a_failure_of_the_call(void **state)
 static void a_caller_that_flushes_is_a_failure_of_every_call(void **state)
 {
     (void)state;
+    if (!check_can_flush())
+        skip();
     for (size_t k = 0; k < op_cases_count; k++)
         if (!refused(&op_cases[k], true))
             fail_msg("%s: a caller that flushes is not seen", op_cases[k].name);

@@ -48,10 +48,24 @@ static bool full;                // realloc fails
 
 __attribute__((visibility("default"))) void *realloc(void *p, size_t n) { return full ? NULL : __libc_realloc(p, n); }
 
+/* valgrind puts its own in the place of this one. */
+static bool can_fail(void)
+{
+    void *(*volatile again)(void *, size_t) = realloc;      // compilers know what realloc does, and would leave the calls out
+    void *p = malloc(1);
+    full = true;
+    void *q = again(p, 2);
+    full = false;
+    free(q ? q : p);
+    return !q;
+}
+
 /* glibc's fclose returns 0 there. */
 static void a_text_in_memory_that_cannot_be_trimmed_is_no_empty_text(void **state)
 {
     (void)state;
+    if (!can_fail())
+        skip();
     Error e = { 0 };
     TextWriter w;
     for (int k = 0; k < 2; k++) {

@@ -76,7 +76,7 @@ static bool add_pair(Lora *l, const char *module, const Weight *w, const LoraCon
     const Shape base = w->tensor.shape;
     LoraPair *p = &l->pairs[l->count++];
     *p = (LoraPair){ module, &l->factors.list[l->factors.count], &l->factors.list[l->factors.count + 1], one->alpha,
-                     scale_of(one->alpha, one->rank, one->rslora) };
+                     scale_of(one->alpha, one->rank, one->rslora), NULL };
     l->factors.count += 2;
     *p->a = (Weight){ arena_format(a, "%s.lora_A.weight", module), tensor_f32(a, shape_of(2, r, base.dim[1])),
                       !w->idle, w->idle };

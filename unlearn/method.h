@@ -82,6 +82,7 @@ typedef struct {
     size_t round;                   // from 0
     const TrainConfig *train;       // of the steps of the request; NULL where a single step is taken (trace)
     int64_t steps;                  // of the request
+    bool goes_on;                   // steps of the request are over: adapters need not be zero (adapters_fresh)
     const Lora *earlier;            // [round] copies of the adapters of the rounds before under NEEDS_EARLIER, else NULL
     Arena *arena;                   // lives as long as the request
     Error *error;

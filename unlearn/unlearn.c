@@ -297,7 +297,7 @@ bool unlearn_split(UnlearnRequest *r, Arena *a)
 static MethodRun run_of(const UnlearnRequest *r, Model *m, Arena *a, Error *e)
 {
     MethodRun run = { .hyper = &r->v, .model = m, .reference = r->reference, .batch = r->batch, .round = r->round,
-                      .train = r->train, .steps = r->steps, .earlier = r->earlier, .arena = a, .error = e };
+                      .train = r->train, .steps = r->steps, .goes_on = r->goes_on, .earlier = r->earlier, .arena = a, .error = e };
     memcpy(run.role, r->role, sizeof run.role);
     return run;
 }

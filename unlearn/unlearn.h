@@ -30,6 +30,7 @@ typedef struct {
     size_t round;                       // from 0
     const TrainConfig *train;           // of all steps; NULL where a single step is taken
     int64_t steps;                      // how many there will be
+    bool goes_on;                       // steps of this request were taken before it was made
     const Lora *earlier;                // [round] the adapters of the rounds before, where the method needs them, else NULL
     float *memory;                      // [METHOD_MEMORY] of the method (unlearn_commit); NULL: it begins with zeros at every step
 } UnlearnRequest;

@@ -5,27 +5,44 @@
 #include "model/training/score.h"
 #include "ref/door/door.h"
 
-static bool model_read(pulse_context *c, pulse_model *m, const char *folder, const char *adapter)
+static bool model_read(pulse_context *c, pulse_model *m, const char *folder, const char *const *adapters, size_t n)
 {
     Error *e = &c->error;
     const char *kept = arena_text(&m->own, folder);
     return kept && session_bare(&m->session, NULL, kept, &m->own, e)
-        && (!adapter || session_adapter(&m->session, adapter, false, e))
+        && (n == 0 || session_adapters(&m->session, adapters, n, false, e))
         && session_model(&m->session, e);
 }
 
-pulse_status pulse_model_open(pulse_context *c, const char *folder, const char *adapter, pulse_model **out)
+static bool adapters_given(pulse_context *c, const char *const *adapters, size_t n)
+{
+    if (!door_given_array(c, adapters, n, "adapters"))
+        return false;
+    for (size_t k = 0; k < n; k++)
+        if (!door_given(c, adapters[k], "adapter"))
+            return false;
+    return true;
+}
+
+pulse_status pulse_model_open_adapters(pulse_context *c, const char *folder, const char *const *adapters, size_t n_adapters,
+                                       pulse_model **out)
 {
     Door d = door_enter(c);
     if (d.open && door_given(c, out, "out")) {
         *out = NULL;
-        pulse_model *m = door_given(c, folder, "folder") ? door_handle(c, sizeof *m) : NULL;
-        if (m && model_read(c, m, folder, adapter))
+        bool given = door_given(c, folder, "folder") && adapters_given(c, adapters, n_adapters);
+        pulse_model *m = given ? door_handle(c, sizeof *m) : NULL;
+        if (m && model_read(c, m, folder, adapters, n_adapters))
             *out = door_opened(m);
         else
             pulse_model_close(m);
     }
     return door_leave(d);
+}
+
+pulse_status pulse_model_open(pulse_context *c, const char *folder, const char *adapter, pulse_model **out)
+{
+    return pulse_model_open_adapters(c, folder, &adapter, adapter != NULL, out);
 }
 
 void pulse_model_close(pulse_model *m)

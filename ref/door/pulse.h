@@ -175,6 +175,10 @@ typedef struct {
 
 /* Opens FOLDER/config.json and the weights; `adapter` is a folder in PEFT's layout, or NULL. */
 PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, const char *adapter, pulse_model **out);
+/* The same with n adapters at once, as set_adapter([…]) of PEFT has it: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x) + …, in their order.
+ * The second one on a module is called "<module>.lora_A.2.weight". Two that hold the same weight whole are refused. */
+PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters, size_t n_adapters,
+                                                 pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
 /* Every key of config.json in force, and what follows from them: "image_tokens" of a picture, "pixels": [channels,
  * height, width]. */
@@ -229,7 +233,11 @@ PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
 /* Computes one optimiser step on the samples, each with its role, in their order. Refusal k and alternate k belong to
  * forget sample k. The previous step becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>",
  * "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors
- * live until the trainer's next step or closing. */
+ * live until the trainer's next step or closing.
+ * All steps of a trainer are of one request, and no request came before it. What a method keeps from step to step (the weight of pdu,
+ * of adapop) goes on. What it measures before its first step (the masks of mmunlearner, …) it measures at each step, on the samples of
+ * that step. What follows the last step of a request (the sculpting of smfa) is not done, and overlaps with earlier requests (o3) are
+ * none: `pulse-ref unlearn` does both. */
 PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples,
                                           size_t n_samples, pulse_result **out);
 

@@ -100,7 +100,7 @@ static bool result_fill(pulse_context *c, const pulse_trainer *t, pulse_result *
 static bool step_run(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n, pulse_result *r)
 {
     if (t->computed)
-        optimiser_commit(&t->step.trainer.optimiser);
+        step_commit(&t->step);
     t->computed = false;
     arena_reset(&t->samples);
     t->computed = lists_fill(c, t, samples, n) && step_compute(&t->step, &t->samples, &c->error);

@@ -47,7 +47,7 @@ _FUNCTIONS = """
     version()s status_name(i)s open(pp) close(p)v error_text(p)s engine(pp)
     op_count()n op_record(pnp) op(pspnpnpnp) op_shape(pspnpnpnp) op_bound(pspnpnpnpp)
     method_count()n method_record(pnp) loss(pspnpnp) optimiser_step(ppnpnppp) schedule(ppnlp)
-    model_open(pssp) model_close(p)v model_config(ppp) model_parameters(p)n model_parameter(ppnpp)
+    model_open(pssp) model_open_adapters(pspnp) model_close(p)v model_config(ppp) model_parameters(p)n model_parameter(ppnpp)
     result_close(p)v result_count(p)n result_tensor(ppnpp) result_find(ppsp) result_json(ppp)
     forward(pppnp) score(pppnp) generate(pppipnp) trainer_open(psspnsp) trainer_close(p)v trainer_step(pppnp)
     tokenizer_open(psp) tokenizer_close(p)v encode(ppsnipp) decode(pppnip) prompt(ppssssnp)
@@ -701,7 +701,7 @@ class Result(_Handle):
 
 
 class Model(_Handle):
-    """A model folder in the layout of Hugging Face, with an adapter folder in PEFT's, if there is one.
+    """A model folder in the layout of Hugging Face, with an adapter folder in PEFT's, or with a list of them, all used at once.
 
     config: a dictionary, with "image_tokens" (rows of a picture) and "pixels" (the shape of a picture). tokenizer, processor: those of the
     folder, opened when they are first used."""
@@ -709,7 +709,9 @@ class Model(_Handle):
 
     def __init__(self, folder, adapter=None):
         self.folder = os.fspath(folder)
-        super().__init__(_lib.pulse_model_open, os.fsencode(folder), None if adapter is None else os.fsencode(adapter))
+        adapters = [adapter] * (adapter is not None) if not isinstance(adapter, (list, tuple)) else adapter
+        names = (ctypes.c_char_p * len(adapters))(*(os.fsencode(a) for a in adapters))
+        super().__init__(_lib.pulse_model_open_adapters, os.fsencode(folder), names, len(adapters))
         self.config, self._tokenizer, self._processor = json.loads(_text(_lib.pulse_model_config, self._open())), None, None
 
     @property

@@ -143,12 +143,21 @@ bool step_prepare(Step *s, const char *method, Arena *a, Error *e)
 
 bool step_compute(Step *s, Arena *a, Error *e)
 {
+    s->request.memory = s->trainer.memory;
+    s->request.goes_on = s->trainer.optimiser.step > 0;
     Unlearn *u = unlearn_split(&s->request, a) ? unlearn_make(&s->request, &s->session.model, a, e) : NULL;
     Objective o = u ? unlearn_objective(u) : (Objective){ .context = NULL };
     if (!u || !train_compute(&s->trainer, &o, e))
         return false;
     keep_read(s, u);
+    s->unlearn = u;
     return true;
+}
+
+void step_commit(Step *s)
+{
+    optimiser_commit(&s->trainer.optimiser);
+    unlearn_commit(s->unlearn);
 }
 
 bool step_make(Step *s, const char *method, Arena *a, Error *e)

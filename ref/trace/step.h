@@ -31,6 +31,7 @@ typedef struct {
     StepSample *used;                // the samples that the step reads, in its order
     size_t used_count;
     UnlearnRequest request;
+    Unlearn *unlearn;                // of the step that was computed last
     Trainer trainer;
 } Step;
 
@@ -40,9 +41,11 @@ bool step_make(Step *s, const char *method, Arena *a, Error *e);
 
 /* step_make in two halves, for samples that stand in no file: step_prepare opens the model, its reference and the
  * optimiser. Then the caller fills s->request.role, whose lists must outlive the step, and step_compute computes. After
- * optimiser_commit another step may be computed; what belongs to that step lives in its `a`. */
+ * step_commit another step of the same request may be computed; what belongs to a step lives in its `a`, until it is committed. */
 bool step_prepare(Step *s, const char *method, Arena *a, Error *e);
 bool step_compute(Step *s, Arena *a, Error *e);
+/* Makes the step final: the optimiser's new numbers, and what the method remembers. */
+void step_commit(Step *s);
 void step_close(Step *s);
 
 #endif

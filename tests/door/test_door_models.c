@@ -3,14 +3,18 @@
 #include "tests/support/stand.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include "model/image/decode.h"
 #include "model/training/generate.h"
 #include "model/training/score.h"
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 #include "ref/trace/unit.h"
+#include "tensor/base/file.h"
 #include "tests/door/door_stand.h"
+#include "tests/support/scratch.h"
 
 #define MODELS "fixtures/vectors/v1/models/"
 
@@ -28,6 +32,10 @@ static const Form forms[] = {
     { "rmu", "train.trainable=full optimiser.kind=sgd", { { "train.trainable", "full" }, { "optimiser.kind", "sgd" } }, 2, NULL },
     { "npo", "train.trainable=full", { { "train.trainable", "full" } }, 1, "-reference" },
     { "dpo", "train.trainable=proj+llm", { { "train.trainable", "proj+llm" } }, 1, NULL },
+    // these begin with adapters that are zero, or keep a number from step to step
+    { "o3", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
+    { "smfa", "train.trainable=llm", { { "train.trainable", "llm" } }, 1, NULL },
+    { "pdu", "train.trainable=llm unlearn.dual_warmup=0", { { "train.trainable", "llm" }, { "dual_warmup", "0" } }, 2, NULL },
 };
 
 static void step_begin(Step *s, const Form *f, const char *folder)
@@ -94,7 +102,7 @@ static void two_steps_of_each_method_hold_every_number_of_a_trace(void **state)
             assert_true(json_array_size(json_object_get(json, "nodes")) > 100);
             json_decref(json);
             pulse_result_close(got);
-            optimiser_commit(&s.trainer.optimiser);
+            step_commit(&s);
             assert_true(step_compute(&s, &arena, &error));
             expect_ok(pulse_trainer_step(ctx, trainer, samples, n, &got));
             expect_the_steps_numbers(&s, got);
@@ -226,6 +234,64 @@ static void a_model_tells_its_config_and_its_parameters(void **state)
     assert_null(model);
 }
 
+/* An adapter of rank 1 on one linear map, as PEFT names it: A is all ones, B all `b`. */
+static const char *adapter_write(const char *name, const char *module, size_t in, size_t out, float b)
+{
+    const char *folder = arena_text(&arena, scratch(name)), *prefix = "base_model.model.";
+    static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"v_proj\"]}";
+    Entry factor[2] = { { arena_format(&arena, "%s%s.lora_A.weight", prefix, module),
+                          tensor_f32(&arena, shape_of(2, (size_t)1, in)) },
+                        { arena_format(&arena, "%s%s.lora_B.weight", prefix, module),
+                          tensor_f32(&arena, shape_of(2, out, (size_t)1)) } };
+    for (size_t k = 0; k < in; k++)
+        factor[0].tensor.f32[k] = 1;
+    for (size_t k = 0; k < out; k++)
+        factor[1].tensor.f32[k] = b;
+    assert_true(file_make_folder(folder, &error)
+                && store_write(arena_format(&arena, "%s/adapter_model.safetensors", folder), factor, 2, &error)
+                && file_write(arena_format(&arena, "%s/adapter_config.json", folder), config, sizeof config - 1, &error));
+    return folder;
+}
+
+/* Two adapters that undo each other leave the model as it is, and each of them alone does not. */
+static void several_adapters_are_added(void **state)
+{
+    (void)state;
+    pulse_model *plain, *model;
+    static const int32_t ids[4] = { 1, 5, 6, 7 }, targets[4] = { -1, 6, 7, 2 };
+    const pulse_sample one = { .count = 4, .ids = ids, .targets = targets };
+    pulse_score_value want, got;
+    const char *name;
+    pulse_tensor value;
+    const char *module = "language_model.model.layers.0.self_attn.v_proj";
+    expect_ok(pulse_model_open(ctx, folders[0], NULL, &plain));
+    size_t in = 0, out = 0;
+    for (size_t k = 0; k < pulse_model_parameters(plain); k++) {
+        expect_ok(pulse_model_parameter(ctx, plain, k, &name, &value));
+        if (strncmp(name, module, strlen(module)) == 0)
+            out = (size_t)value.dims[0], in = (size_t)value.dims[1];
+    }
+    const char *const adapters[3] = { adapter_write("up", module, in, out, 4), adapter_write("down", module, in, out, -4), NULL };
+    expect_ok(pulse_score(ctx, plain, &one, 1, &want));
+    for (size_t n = 0; n <= 2; n++) {
+        expect_ok(pulse_model_open_adapters(ctx, folders[0], adapters, n, &model));
+        assert_int_equal(pulse_model_parameters(model), pulse_model_parameters(plain) + 2 * n);
+        expect_ok(pulse_score(ctx, model, &one, 1, &got));
+        if (n != 2)
+            assert_true((got.nll == want.nll) == (n == 0));
+        else {      // W x + s - s: what the s has rounded away, and nothing else
+            expect_ok(pulse_model_parameter(ctx, model, pulse_model_parameters(model) - 1, &name, &value));
+            assert_string_equal(name, arena_format(&arena, "%s.lora_B.2.weight", module));
+            assert_true(fabsf(got.nll - want.nll) < 1e-3f);
+        }
+        pulse_model_close(model);
+    }
+    refused("given twice", pulse_model_open_adapters(ctx, folders[0], (const char *const[]){ adapters[0], adapters[0] }, 2, &model));
+    refused("adapter", pulse_model_open_adapters(ctx, folders[0], adapters, 3, &model));
+    refused("adapters", pulse_model_open_adapters(ctx, folders[0], NULL, 1, &model));
+    pulse_model_close(plain);
+}
+
 /* --- text and pictures --- */
 
 static void texts_prompts_and_pictures_are_those_of_the_functions_inside(void **state)
@@ -286,6 +352,7 @@ int main(void)
         stand_test(a_forward_pass_gives_logits_hidden_states_and_every_module),
         stand_test(scores_and_answers_are_those_of_the_functions_inside),
         stand_test(a_model_tells_its_config_and_its_parameters),
+        stand_test(several_adapters_are_added),
         stand_test(texts_prompts_and_pictures_are_those_of_the_functions_inside),
     };
     return cmocka_run_group_tests(tests, context_open, context_close);

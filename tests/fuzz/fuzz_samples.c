@@ -9,7 +9,7 @@
 #include "eval/formats/mmbench.h"
 #include "eval/formats/samples.h"
 #include "eval/world.h"
-#include "ref/config/answers.h"
+#include "ref/config/router.h"
 #include "tensor/base/faults.h"
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
@@ -138,6 +138,22 @@ static void seed_refusals(const char *folder, Arena *a, Error *e)
 
 const Parser parser_refusals = { "refusals", parse_refusals, seed_refusals };
 const Parser parser_alternates = { "alternates", parse_alternates, seed_samples };
+
+static bool parse_router(const Input *in)
+{
+    Router r;
+    const Sample some = { .id = "q7", .entity = "person-01" };
+    return router_read(&r, fuzz_file(in, "router.json"), in->arena, in->error) && r.count && router_choose(&r, &some) <= r.count;
+}
+
+static void seed_router(const char *folder, Arena *a, Error *e)
+{
+    static const char text[] = "{\"adapters\": [{\"folder\": \"adapter-1\", \"entities\": [\"person-01\"]},\n"
+                               "{\"folder\": \"/adapter-2\", \"entities\": [], \"questions\": [\"q7\", \"q8\"]}]}\n";
+    fuzz_seed(folder, "router.json", text, sizeof text - 1, a, e);
+}
+
+const Parser parser_router = { "router", parse_router, seed_router };
 
 /* --- a world --- */
 

@@ -279,15 +279,19 @@ pretrain: $(PULSE) world
 	@echo "base and vanilla: same bytes"
 
 # One base of the evidence for PULSE's findings: its world and models, the registered runs (RUNS names some of them), and its tables.
+# EXPLORE=intervention: the runs of fixtures/configs/explore/intervention.ini instead, which were not registered.
 BASE = 0
 RUNS =
+EXPLORE =
+SUBJECT = $(if $(EXPLORE),--prereg fixtures/configs/explore/$(EXPLORE).ini)
+FOUND = $(EXPLORE:%=%/)base-$(BASE)
 findings: $(PULSE)
 	$(MAKE) base K=$(BASE)
-	@$(PULSE) evidence runs ../../out/bases/$(BASE) | while read -r run words; do \
+	@$(PULSE) evidence runs ../../out/bases/$(BASE) $(SUBJECT) | while read -r run words; do \
 	   case " $(RUNS) " in "  " | *" $$run "*) ;; *) continue ;; esac; \
-	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/base-$(BASE)/$$run --set data.world=../../build/bases/$(BASE) \
+	   $(PULSE) run fixtures/configs/evidence.ini --resume --out out/findings/$(FOUND)/$$run --set data.world=../../build/bases/$(BASE) \
 	     $$words < /dev/null || exit 1; done
-	$(PULSE) evidence contrasts out/findings/base-$(BASE) --out fixtures/findings/base-$(BASE)
+	$(PULSE) evidence contrasts out/findings/$(FOUND) --out fixtures/findings/$(FOUND) $(SUBJECT)
 
 # A wheel of pulse.py and the library without BLAS: build/wheel/pulseref-*.whl (ref/python/make_wheel.py).
 WHEEL = $(BUILD)/wheel

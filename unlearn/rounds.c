@@ -68,6 +68,21 @@ static bool first_weights(Rounds *r, bool back, Error *e)
     return true;
 }
 
+/* What is kept in a subspace must be a change of adapters alone, made step by step. */
+static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
+{
+    const Weight *whole = NULL;
+    for (size_t k = 0; k < m->weights->count; k++)
+        whole = m->weights->list[k].trainable ? &m->weights->list[k] : whole;
+    if (!p->subspace)
+        return true;
+    if (!p->method->loss || p->method->needs & WHOLE_RESULT)
+        return error_set(e, "%s changes weights otherwise than by the steps of adapters, expected another method", p->method->name);
+    if (whole || !lora)
+        return error_set(e, "%s is trained itself, expected adapters alone, train.trainable = llm", whole ? whole->name : "no adapter");
+    return subspace_fits(p->subspace, lora, e);
+}
+
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)
 {
     *r = (Rounds){ .plan = *p, .model = m, .lora = lora, .all = a };
@@ -75,7 +90,8 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a,
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
-    if (!adapter_each_check(p, m, e) || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
+    if (!adapter_each_check(p, m, e) || (!subspace_check(p, m, lora, e) && error_prefix(e, "unlearn.subspace"))
+        || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
         return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
         return error_set(e, "unlearn.reference is retain_only, expected a model that never saw the forget set (unlearn.oracle)");
@@ -126,6 +142,11 @@ static bool adapters_next(Rounds *r, Error *e)
     return adapter_each(r) ? first_weights(r, true, e) && adapters_renew(r, e) : !r->plan.merge || round_merge(r, e);
 }
 
+static bool project(const Rounds *r, Error *e)
+{
+    return !r->plan.subspace || subspace_apply(r->plan.subspace, r->lora, e);
+}
+
 bool round_begin(Rounds *r, Error *e)
 {
     const RoundsPlan *p = &r->plan;
@@ -133,7 +154,7 @@ bool round_begin(Rounds *r, Error *e)
     arena_reset(&r->arena);
     r->diverged = r->stopped = false;
     r->note[0] = 0;
-    if (!adapters_next(r, e) || !request_of(p, r->round, &q, &r->arena, e))
+    if (!adapters_next(r, e) || !project(r, e) || !request_of(p, r->round, &q, &r->arena, e))
         return false;
     r->running = true;
     r->done = r->steps = 0;
@@ -170,7 +191,7 @@ bool round_step(Rounds *r, Error *e)
     if (train_step(&r->trainer, &r->objective, e)) {
         unlearn_commit(r->unlearn);
         r->done++;
-        return true;
+        return project(r, e);
     }
     if (r->trainer.diverged) {
         r->diverged = true;

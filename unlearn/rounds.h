@@ -24,6 +24,7 @@
  *   reset_optimiser = no: they go on, and one schedule runs over all rounds.
  * - retain_shrinks = yes: the retain list of a round still holds what later rounds will forget.
  *   retain_shrinks = no: the retain list is the same in all rounds.
+ * - subspace: the change of every matrix stays inside or outside a given space (subspace.h). Only adapters may be trained then.
  *
  * A round ends early when it diverges (a loss or a gradient norm is not finite), and where its method says so (Method.stop). The
  * weights of the last good step stay, and the next round may begin. After checkpoint_load(&r.trainer, …) a round goes on where it
@@ -31,6 +32,7 @@
 #ifndef PULSE_UNLEARN_ROUNDS_H
 #define PULSE_UNLEARN_ROUNDS_H
 
+#include "unlearn/subspace.h"
 #include "unlearn/unlearn.h"
 
 typedef struct {
@@ -45,6 +47,7 @@ typedef struct {
     const SampleList *refusal, *alternate;  // [count], each as long as the forget list of its round; NULL when not needed
     SampleList retain;
     Model *retain_only;                 // the frozen reference of reference = retain_only, else NULL
+    const Subspace *subspace;           // the factors of the adapters are projected by it; NULL: they are free
     uint64_t seed;                      // the seed of the adapters
 } RoundsPlan;
 

@@ -70,7 +70,7 @@ static bool kept(double *out, Path p)
 /* The measure on the paths of a finding's arms; false: not reached. */
 static bool measure(double *out, const Registration *r, Measure m, const Path *p, Arena *a)
 {
-    double x, y;
+    double x, y, z;
     switch (m) {
     case MEASURE_reported:
     case MEASURE_gap: {
@@ -86,6 +86,11 @@ static bool measure(double *out, const Registration *r, Measure m, const Path *p
             || !over_levels(&y, r, p[1], general, a))
             return false;
         *out = (x - before(p[0])) - (y - before(p[1]));
+        return true;
+    case MEASURE_halfway:
+        if (!over_levels(&x, r, p[0], general, a) || !over_levels(&y, r, p[1], general, a) || !over_levels(&z, r, p[2], general, a))
+            return false;
+        *out = (x - before(p[0])) - ((y - before(p[1])) + (z - before(p[2]))) / 2;
         return true;
     case MEASURE_lost:
         if (!over_levels(&x, r, p[0], general, a) || !(p[0].point[0].general > 0))

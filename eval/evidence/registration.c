@@ -26,8 +26,9 @@ enum {
     KEYS
 };
 
-static const struct { const char *section, *key; } keys[KEYS] = {
-#define KEY(section, key, help) { #section, #key },
+static const struct { const char *section, *key; bool optional; } keys[KEYS] = {
+#define KEY(section, key, help) { #section, #key, false },
+#define OPTIONAL(section, key, help) { #section, #key, true },
 #include "eval/evidence/registration.def"
 #undef KEY
 };
@@ -129,7 +130,7 @@ static bool all_there(const Reading *r)
         return error_set(r->error, "%s:1: the section [registration] is not the first, expected it there", r->out->path);
     for (size_t s = 0; s < r->sections; s++)
         for (size_t k = 0; k < KEYS; k++)
-            if (strcmp(keys[k].section, r->section[s].kind) == 0 && !r->section[s].value[k])
+            if (strcmp(keys[k].section, r->section[s].kind) == 0 && !keys[k].optional && !r->section[s].value[k])
                 return error_set(r->error, "%s:%zu: [%s%s%s] has no key %s, expected all keys of docs/evidence.md", r->out->path,
                                  r->section[s].line, r->section[s].kind, *r->section[s].name ? " " : "", r->section[s].name, keys[k].key);
     return true;
@@ -210,6 +211,27 @@ static bool steps_read(const Reading *r, const Section *s, Arm *x)
                   s->value[KEY_arm_steps], x->runs);
 }
 
+/* Further settings, each with its value. */
+static bool set_read(const Reading *r, const Section *s, Arm *x)
+{
+    if (!s->value[KEY_arm_set])
+        return true;
+    if (!list(r, s, KEY_arm_set, x->set, ARM_SETS, &x->sets))
+        return false;
+    for (size_t k = 0; k < x->sets; k++)
+        if (!strchr(x->set[k], '=') || !strchr(x->set[k], '.'))
+            return refuse(r, s->at[KEY_arm_set], "set has \"%s\", expected words of the form section.key=value", x->set[k]);
+    return true;
+}
+
+static bool same_set(const Arm *x, const Arm *y)
+{
+    bool same = x->sets == y->sets;
+    for (size_t k = 0; same && k < x->sets; k++)
+        same = strcmp(x->set[k], y->set[k]) == 0;
+    return same;
+}
+
 static bool arm_read(const Reading *r, const Section *s)
 {
     Registration *o = r->out;
@@ -225,16 +247,16 @@ static bool arm_read(const Reading *r, const Section *s)
     if (!trainable_parse(x->trainable, &t))
         return refuse(r, s->at[KEY_arm_trainable], "trainable is \"%s\", expected llm, proj+llm or full", x->trainable);
     if (!list(r, s, KEY_arm_run, x->run, ARM_RUNS, &x->runs) || !list(r, s, KEY_arm_matching, x->matching, ARM_SPLITS, &x->splits)
-        || !steps_read(r, s, x))
+        || !steps_read(r, s, x) || !set_read(r, s, x))
         return false;
     for (size_t k = 0; k + 1 < o->arms; k++)
         for (size_t i = 0; i < o->arm[k].runs; i++)
             for (size_t j = 0; j < x->runs; j++)
                 if (strcmp(o->arm[k].run[i], x->run[j]) == 0
-                    && (strcmp(o->arm[k].model, x->model) != 0
+                    && (strcmp(o->arm[k].model, x->model) != 0 || !same_set(&o->arm[k], x)
                         || (strcmp(o->arm[k].scenario, x->scenario) == 0 && strcmp(o->arm[k].steps[i], x->steps[j]) != 0)))
-                    return refuse(r, s->line, "the arms %s and %s share the run %s, expected the same model and the same steps of "
-                                              "a scenario", o->arm[k].name, x->name, x->run[j]);
+                    return refuse(r, s->line, "the arms %s and %s share the run %s, expected the same model, the same settings and the "
+                                              "same steps of a scenario", o->arm[k].name, x->name, x->run[j]);
     return true;
 }
 

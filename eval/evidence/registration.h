@@ -23,7 +23,7 @@ typedef enum {
 typedef struct { const char *name; size_t arms; const char *formula; } MeasureInfo;
 extern const MeasureInfo measure_info[MEASURES];
 
-enum { ARM_RUNS = 4, ARM_SPLITS = 4, FINDING_ARMS = 2, ARMS_MAX = 24, FINDINGS_MAX = 24, LISTED_MAX = 16 };
+enum { ARM_RUNS = 4, ARM_SPLITS = 4, ARM_SETS = 8, FINDING_ARMS = 3, ARMS_MAX = 24, FINDINGS_MAX = 24, LISTED_MAX = 16 };
 
 typedef struct {
     const char *name, *model, *scenario, *trainable, *reporting;
@@ -31,6 +31,8 @@ typedef struct {
     size_t      runs;
     const char *matching[ARM_SPLITS];
     size_t      splits;
+    const char *set[ARM_SETS];                           // "section.key=value"
+    size_t      sets;
     size_t      line;
 } Arm;
 

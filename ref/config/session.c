@@ -138,6 +138,22 @@ bool session_begin(Session *s, const MethodSettings *m, Error *e)
     return m->method->loss ? session_train(s, &m->settings, e) : session_model(s, e);
 }
 
+bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e)
+{
+    const Settings *from = &m->settings;
+    const SubspaceChoice c = { from->unlearn_subspace_rank, (SubspaceSide)from->unlearn_subspace_side };
+    if (!*from->unlearn_subspace)
+        return true;
+    const char *folder = settings_input(from, "unlearn.subspace", from->unlearn_subspace, e);
+    Session learned = { .folder = NULL };                   // the weights beside the adapter, which its file may replace
+    Subspace *space = arena_alloc(a, sizeof *space);
+    const bool good = folder && space && session_bare(&learned, NULL, s->folder, a, e) && session_adapter(&learned, folder, false, e)
+        && (subspace_make(space, &learned.lora, c, (uint64_t)m->v.seed, a, e) || settings_blame(from, "unlearn.subspace", e));
+    session_close(&learned);
+    p->subspace = space;
+    return good && !e->failed;
+}
+
 bool session_save(const Session *s, const char *folder, Error *e)
 {
     return folder_write(folder, s->folder, &s->weights, &s->config, e);

@@ -55,6 +55,8 @@ bool session_train(Session *s, const Settings *settings, Error *e);
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
  * without a step. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
+/* Reads the adapter of unlearn.subspace, where one is given, and makes the space of a plan of it. */
+bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e);
 /* The adapters; NULL: there are none. */
 Lora *session_lora(Session *s);
 /* Writes a whole model folder by folder_write, with the opened folder as its source. */

@@ -341,12 +341,30 @@ size_t settings_rows(const Settings *s, unsigned part, SettingRow rows[SETTINGS]
     return n;
 }
 
-/* SHA-256 of the file that a key names; "": it names none. */
+/* SHA-256 of a file, or of the digests of both files where it is the folder of an adapter. */
+static bool content_digest(const char *path, Digest *d, Arena *a, Error *e)
+{
+    const char *const files[] = { arena_format(a, "%s/adapter_config.json", path), arena_format(a, "%s/adapter_model.safetensors", path) };
+    if (!files[0] || !files[1])
+        return false;
+    if (!file_exists(files[0]))
+        return digest_file(path, d, e);
+    Hash h = hash_begin();
+    for (int k = 0; k < 2; k++) {
+        if (!digest_file(files[k], d, e))
+            return false;
+        hash_text(&h, d->hex);
+    }
+    *d = hash_end(&h);
+    return true;
+}
+
+/* The digest of what a key names; "": it names nothing. */
 static const char *content_text(const Settings *s, const Setting *w, Arena *a, Error *e)
 {
     const char *path = value_text(s, w, a), *key = arena_format(a, "%s.%s", w->section, w->key);
     Digest d = { "" };
-    if (!path || !key || (*path && (!(path = settings_input(s, key, path, e)) || !digest_file(path, &d, e))))
+    if (!path || !key || (*path && (!(path = settings_input(s, key, path, e)) || !content_digest(path, &d, a, e))))
         return NULL;
     return arena_text(a, d.hex);
 }

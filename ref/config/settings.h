@@ -33,7 +33,7 @@ enum {
     IN_ANSWER  = 1 << 2,                 // how a model is asked
     IN_STEP    = 1 << 3,                 // one optimiser step, as `trace` writes it
     PER_METHOD = 1 << 4,                 // one method may have a value of its own
-    BY_CONTENT = 1 << 5,                 // the value names a file; what counts is its content
+    BY_CONTENT = 1 << 5,                 // the value names a file, or the folder of an adapter; what counts is its content
     UNLESS_DEFAULT = 1 << 6              // the key has no line in an identity while it has its default
 };
 
@@ -79,7 +79,7 @@ bool settings_blame(const Settings *s, const char *key, Error *e);
  * manifest keeps. Values are whole, however long. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);
 /* The lines of the keys that have one of these parts: what identifies a training, rounds, answers or a step. A key that
- * is BY_CONTENT has the SHA-256 of its file as its value. NULL: a file cannot be read, or no memory. */
+ * is BY_CONTENT has the SHA-256 of its file as its value, or of both files of an adapter. NULL: a file cannot be read, or no memory. */
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

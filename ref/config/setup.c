@@ -111,6 +111,7 @@ bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, 
     to->train_trainable = to->attack_trainable;
     to->optimiser_lr = to->attack_lr;
     to->unlearn_batch = to->attack_batch;
+    to->unlearn_subspace = "";
     to->unlearn_steps = 0;
     to->unlearn_epochs = to->attack_epochs;
     to->unlearn_reset_optimiser = true;
@@ -127,6 +128,7 @@ bool settings_relearning_general(const Settings *s, uint64_t seed, MethodSetting
     Settings *to = &out->settings;
     to->train_trainable = unlearning.settings.train_trainable;
     to->optimiser_lr = unlearning.settings.optimiser_lr;
+    to->unlearn_subspace = "";
     to->unlearn_steps = GENERAL_STEPS;
     to->unlearn_epochs = 0;
     to->unlearn_reset_optimiser = true;

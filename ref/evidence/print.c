@@ -66,21 +66,34 @@ static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const
     return *scenarios && *steps;
 }
 
+/* The further settings of an arm; an @/ after the = is the folder of the models. */
+static const char *further(const Arm *x, const char *models, Arena *a)
+{
+    const char *text = "";
+    for (size_t k = 0; text && k < x->sets; k++) {
+        const char *value = strchr(x->set[k], '=') + 1;
+        const bool below = strncmp(value, "@/", 2) == 0;
+        text = arena_format(a, "%s --set %.*s%s%s", text, (int)(value - x->set[k]), x->set[k], below ? models : "", value + below);
+    }
+    return text;
+}
+
 /* The words of `pulse-ref run` for a run that several arms may share. NULL: no memory. */
 static const char *run_words(const Registration *r, const char *run, const char *models, Arena *a)
 {
-    const char *scenarios = "", *steps = "", *model = "";
+    const char *scenarios = "", *steps = "", *model = "", *more = "";
     for (size_t k = 0; k < r->arms; k++)
         for (size_t i = 0; i < r->arm[k].runs; i++)
             if (strcmp(r->arm[k].run[i], run) == 0) {
                 model = r->arm[k].model;
-                if (!scenario_add(&r->arm[k], i, &scenarios, &steps, a))
+                more = further(&r->arm[k], models, a);
+                if (!more || !scenario_add(&r->arm[k], i, &scenarios, &steps, a))
                     return NULL;
             }
     const char *methods = joined(r->method, r->methods, a), *seeds = seeds_joined(r, a);
     return arena_format(a, "--set protocol.base=%s/%s --set protocol.vanilla=%s/%s --set protocol.scenarios=%s --set protocol.methods=%s "
-                           "--set protocol.ablation_methods=%s --set protocol.seeds=%s --set protocol.snapshot_every=%" PRId64 "%s",
-                        models, model, models, model, scenarios, methods, methods, seeds, r->snapshot_every, steps);
+                           "--set protocol.ablation_methods=%s --set protocol.seeds=%s --set protocol.snapshot_every=%" PRId64 "%s%s",
+                        models, model, models, model, scenarios, methods, methods, seeds, r->snapshot_every, steps, more);
 }
 
 bool runs_print(const Registration *r, const char *models, bool json, Arena *a, Error *e)

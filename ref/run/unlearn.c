@@ -83,7 +83,7 @@ static bool job_open(Job *j, Error *e)
         return false;
     j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
     RoundsPlan p = rounds_plan(&j->m, &lists, j->oracle.folder ? &j->oracle.model : NULL);
-    return j->ends && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
+    return j->ends && session_subspace(x, &j->m, &p, a, e) && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
 }
 
 /* Without adapters, all weights are kept, and at the end of a request also where the method has written into them. */

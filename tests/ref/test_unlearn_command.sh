@@ -51,6 +51,13 @@ check "which the program opens" eval 'forgets --model rounds --method idk --out 
 check "neurons are pruned without a step" eval 'forgets --method manu --out manu && lines manu 0 && other "$model" manu'
 check "sculpted changes end in a whole model" eval 'forgets --method smfa --out smfa && lines smfa 2 && test -s smfa/model.safetensors -a ! -e smfa/adapter_model.safetensors && other "$model" smfa'
 check "the neurons of a path are adapted" eval 'forgets --method mip_editor --out mip --set unlearn.layer=2 && lines mip 2 && test -s mip/adapter_model.safetensors && other ga mip'
+learned=$world/../models/bases/0/adapter-L
+check "changes stay in the space of an adapter" eval 'forgets --method ga --out onto --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 && lines onto 2 && other ga onto'
+check "or outside it, or in a random one" eval 'for side in off onto_random off_random; do forgets --method ga --out $side --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 --set unlearn.subspace_side=$side && other onto $side || exit; done'
+check "with the same bits on other threads" eval 'forgets --method ga --out again --threads 1 --set unlearn.subspace=$learned --set unlearn.subspace_rank=8 && same onto again'
+check "a projector is in no such space" refuses "unlearn.subspace: multi_modal_projector.linear_2.bias is trained itself" --set unlearn.subspace="$learned" --set train.trainable=proj+llm
+check "an adapter has so many directions" refuses "unlearn.subspace: the adapter of language_model.model.layers.0.self_attn.q_proj spans 32 directions, expected 33 or more" --set unlearn.subspace="$learned" --set unlearn.subspace_rank=33
+check "an adapter must be there" refuses 'unlearn.subspace: is "nowhere", which is not there' --set unlearn.subspace=nowhere
 check "a diverging run stops, keeps finite weights and says so" eval 'forgets --method ga --out wild --set optimiser.lr=1e30 --set train.steps=9 && grep -q "\"reason\": \"train: step" wild/log.jsonl && ! grep -q "\"step\": 9" wild/log.jsonl'
 
 # Large steps destroy the model; the probes see it after the first one that does, and put the weights back.

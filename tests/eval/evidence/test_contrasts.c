@@ -46,6 +46,23 @@ static void measures_have_the_values_of_closed_forms(void **state)
     near(value_of(&c, F1), (.9 - .2) / .9);                                 // half of before is passed at the last snapshot alone
 }
 
+/* O, which loses .2 * .6, is nearer to L, which loses .2 * 2/3, than to E, which loses .4 * .6; the other way round it is as far beyond. */
+static void an_arm_is_held_to_the_middle_of_two_others(void **state)
+{
+    (void)state;
+    static const char *const arms[] = { "O, E, L", "E, O, L" };
+    for (int k = 0; k < 2; k++) {
+        Registration r;
+        const char *path = scratch("three.ini"), *at = strstr(registered, "[finding F1]");
+        const char *text = arena_format(&arena, "%.*s" FINDING("F2", "halfway", "%s", "0", "0") FINDING("F4", "lost", "E", "0", "0"),
+                                        (int)(at - registered), registered, arms[k]);
+        assert_true(file_write(path, text, strlen(text), &error) && registration_read(&r, path, &arena, &error));
+        const Contrasts c = contrasts_made(&r, fast, slow, (Line){ 0, .2, 0 });
+        const double e = -.4 * .6, l = -.2 * 2 / 3, o = -.2 * .6;
+        near(value_of(&c, 0), k ? e - (o + l) / 2 : o - (e + l) / 2);
+    }
+}
+
 /* L begins with .1 less of general ability than E: nothing about forgetting may follow from that. */
 static void where_a_model_begins_does_not_count(void **state)
 {
@@ -143,6 +160,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(measures_have_the_values_of_closed_forms), stand_test(where_a_model_begins_does_not_count),
+        stand_test(an_arm_is_held_to_the_middle_of_two_others),
         stand_test(what_is_never_reached_has_no_value),
         stand_test(an_arm_that_was_not_run_has_no_contrasts), stand_test(tables_are_read_as_they_were_written),
         stand_test(bad_tables_are_refused_with_their_line),

@@ -7,6 +7,8 @@
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 
+#define EXPLORED "intervention"
+
 static const char small[] =
     "; a comment\n"
     "[registration]\n"                                                      // line 2
@@ -69,6 +71,8 @@ static void what_is_unknown_missing_or_wrong_is_refused_with_its_line(void **sta
         { "[arm E]\n", "[arm E F]\n", "prereg.ini:11: the name \"E F\"" },
         { "[arm E]\n", "[arm]\n", "prereg.ini:11: the section is [arm]" },
         { "[registration]\n", "[arm X]\n", "prereg.ini:3: [arm X] has the unknown key bases" },
+        { "trainable = llm\n", "trainable = llm\nset = lora.rank\n", "prereg.ini:15: set has \"lora.rank\", expected words of the form" },
+        { "trainable = llm\n", "set = a.b=c\ntrainable = llm\nset = a.b=c\n", "prereg.ini:16: [arm E] has the key set twice" },
         { "scenario = placed\n", "scenario = plac\n", "prereg.ini:13: scenario is \"plac\"" },
         { "trainable = llm\n", "trainable = projector\n", "prereg.ini:14: trainable is \"projector\"" },
         { "run = late\n", "run = early\n", "prereg.ini:19: the arms E and L share the run early" },
@@ -85,6 +89,33 @@ static void what_is_unknown_missing_or_wrong_is_refused_with_its_line(void **sta
         if (read_text(&r, with(bad[k].from, bad[k].to)))
             fail_msg("\"%s\" in place of \"%s\" is no error", bad[k].to, bad[k].from);
         expect_sentence(&error, bad[k].says);
+    }
+}
+
+/* Arms that share a run have one list of further settings, or none. */
+static void further_settings_of_a_run_are_read(void **state)
+{
+    (void)state;
+    Registration r;
+    assert_true(read_text(&r, with("trainable = llm\n", "trainable = llm\nset = lora.rank=4, unlearn.subspace=@/adapter-L\n")));
+    assert_true(r.arm[0].sets == 2 && r.arm[1].sets == 0);
+    assert_string_equal(r.arm[0].set[1], "unlearn.subspace=@/adapter-L");
+    assert_false(read_text(&r, arena_format(&arena, "%s[arm X]\nset = lora.rank=4\nrun = early\nmodel = e\nscenario = placed\n"
+                                                    "trainable = llm\nsteps = 100 npo=50\nmatching = a\nreporting = c\n", small)));
+    expect_sentence(&error, "the arms E and X share the run early, expected the same model, the same settings");
+}
+
+/* What explores is written as what is registered is; no base is made by it. */
+static void what_explores_is_read_like_what_is_registered(void **state)
+{
+    (void)state;
+    static const char *const names[] = { EXPLORED };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        Registration r;
+        const char *path = arena_format(&arena, "fixtures/configs/explore/%s.ini", names[k]);
+        if (!registration_read(&r, path, &arena, &error))
+            fail_msg("%s", error.text);
+        assert_true(r.findings > 0 && r.levels == 5 && r.level[4] == .2);
     }
 }
 
@@ -130,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(all_that_is_registered_is_read), stand_test(what_is_unknown_missing_or_wrong_is_refused_with_its_line),
+        stand_test(further_settings_of_a_run_are_read), stand_test(what_explores_is_read_like_what_is_registered),
         stand_test(the_seed_of_a_base_follows_from_the_bytes_of_the_file), stand_test(the_shipped_file_registers_what_was_agreed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,7 +90,7 @@ bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a,
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
-    if (!adapter_each_check(p, m, e) || (!subspace_check(p, m, lora, e) && error_prefix(e, "unlearn.subspace"))
+    if (!adapter_each_check(p, m, e) || !(subspace_check(p, m, lora, e) || error_prefix(e, "unlearn.subspace"))
         || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
         return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)

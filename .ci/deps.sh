@@ -6,8 +6,8 @@ set -u
 
 apt_needed="gcc libc6-dev make libopenblas0-openmp libstb-dev libinih-dev libjansson-dev libmd-dev libcmocka-dev libmpfr-dev"
 dnf_needed="gcc glibc-devel make openblas-openmp stb_image-devel stb_image_write-devel inih-devel jansson-devel libmd-devel libcmocka-devel mpfr-devel"
-apt_extra="clang libclang-rt-dev libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross snakemake"
-dnf_extra="clang compiler-rt blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
+apt_extra="clang libclang-rt-dev valgrind libblas3 libblis4-openmp qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross snakemake"
+dnf_extra="clang compiler-rt valgrind blas blis-openmp qemu-user gcc-aarch64-linux-gnu gcc-s390x-linux-gnu"
 
 # The compiler finds every header and the linker every library. OpenBLAS is only opened when the program runs, so a file is enough.
 needed_is_there() {
@@ -42,7 +42,7 @@ TEXT
 }
 
 extra_is_there() {
-    for program in clang qemu-aarch64 qemu-s390x aarch64-linux-gnu-gcc s390x-linux-gnu-gcc $(command -v apt-get > /dev/null && echo snakemake); do
+    for program in clang valgrind qemu-aarch64 qemu-s390x aarch64-linux-gnu-gcc s390x-linux-gnu-gcc $(command -v apt-get > /dev/null && echo snakemake); do
         command -v "$program" >/dev/null || return 1
     done
     for cross in aarch64-linux-gnu-gcc s390x-linux-gnu-gcc; do

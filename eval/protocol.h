@@ -48,6 +48,7 @@ typedef struct {
     const char *stop_within;             // the most epochs that a request may take under STOP_accuracy, "2.5 ga_klr=10"
     double      stop;                    // the accuracy, 0 to 1, at which STOP_accuracy ends a request
     int64_t     rounds;                  // requests of the scenario sequential
+    const char *exposures;               // whom the scenario exposed forgets, "64, 256"; "": those of any exposure
     int64_t     best, forget;            // how many entities count as the best known, and how many entities are drawn to be forgotten
     double      trajectory;              // epochs between snapshots; 0: only the last is kept
     int64_t     snapshot_every;          // steps between snapshots; 0: `trajectory` says

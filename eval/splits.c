@@ -2,6 +2,8 @@
 /* Splits: who is forgotten in each request, and who is retained. */
 #include <string.h>
 #include "eval/protocol.h"
+#include "eval/words.h"
+#include "tensor/base/decimal.h"
 #include "tensor/base/random.h"
 
 /* Draws n entities of a list: those at the indices order[0 … n-1] of a shuffle. The others go to `rest`.
@@ -63,6 +65,26 @@ static bool by_round(EntityList *out, const Entities *all, const char *group, Ar
     return out->entity != NULL;
 }
 
+/* Leaves those whose exposure is in the list. */
+static bool of_exposures(EntityList *list, const char *exposures, const char *path, const char *group, Error *e)
+{
+    char word[80];
+    EntityList kept = { list->entity, 0 };
+    for (size_t k = 0; k < list->count; k++)
+        for (Words w = words_of(exposures); word_next(&w, word, sizeof word);) {
+            int64_t exposure;
+            if (!decimal_to_int(word, &exposure) || exposure < 0)
+                return error_set(e, "protocol.exposures: \"%s\" is not a number from 0 on, expected for instance \"64, 256\"", word);
+            if (list->entity[k]->exposure == exposure) {
+                kept.entity[kept.count++] = list->entity[k];
+                break;
+            }
+        }
+    *list = kept;
+    return kept.count || error_set(e, "%s:1: nobody of the group \"%s\" that has a round has one of the exposures %s, which "
+                                      "protocol.exposures asks for", path, group, exposures);
+}
+
 static bool choose(Splits *s, const Plan *p, const Case *c, const Result *ranking, size_t count, Arena *a, Error *e)
 {
     const ProtocolConfig *k = &p->config;
@@ -72,7 +94,7 @@ static bool choose(Splits *s, const Plan *p, const Case *c, const Result *rankin
         || !by_round(&s->forget, &p->entities, group, a))
         return false;
     if (c->scenario->who == WHO_ROUNDS)
-        return true;
+        return !*k->exposures || strcmp(c->scenario->group, "exposed") != 0 || of_exposures(&s->forget, k->exposures, path, group, e);
     EntityList from = c->scenario->who == WHO_DRAWN_OF_ROUNDS ? s->forget : all;
     size_t n = c->scenario->who == WHO_BEST ? (size_t)k->best : from.count;
     if (n > from.count)

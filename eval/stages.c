@@ -57,6 +57,13 @@ static const char *snapshots_text(const Plan *p)
                                     : arena_format(p->arena, "trajectory %s\n", decimal_double(p->config.trajectory, epochs));
 }
 
+/* Of which exposures the forgotten are, where not all that have a round are forgotten. */
+static const char *exposures_text(const Plan *p, const Case *one)
+{
+    const bool some = *p->config.exposures && strcmp(one->scenario->group, "exposed") == 0;
+    return some ? arena_format(p->arena, "exposures %s\n", p->config.exposures) : "";
+}
+
 /* The train stage that makes a model; NO_STAGE where the model is given. */
 static size_t model_stage(Plan *p, StartModel m)
 {
@@ -110,11 +117,12 @@ size_t stage_of_probe(Plan *p, const Case *one, StartModel m, size_t of)
                ? arena_format(p->arena, "probe/%s/%s/seed%llu", one->name, start_model_name(m), (unsigned long long)one->seed)
                : arena_format(p->arena, "probe/%s", p->stage[of].name);
     s.recipe = arena_format(p->arena,
-                            "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\ngeneral "
+                            "probe\nmodel %s %s\nseed %llu\nwho %d of %s (%s), entities %s\nbest %lld, forget %lld\n%sgeneral "
                             "%s\nframes %lld\n%s%s",
                             model, oracle, (unsigned long long)one->seed, (int)one->scenario->who,
                             p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex, (long long)c->best,
-                            (long long)c->forget, c->general.hex, (long long)c->paraphrases, c->reading, c->probing);
+                            (long long)c->forget, exposures_text(p, one), c->general.hex, (long long)c->paraphrases, c->reading,
+                            c->probing);
     return s.name && s.recipe ? stage_add(p, s) : NO_STAGE;
 }
 
@@ -132,10 +140,11 @@ size_t stage_of_unlearning(Plan *p, const Case *one)
     s.recipe = arena_format(p->arena,
                             "unlearn\nmodel %s %s\nmethod %s\ntrainable %s\nseed %llu\nwho %d of %s (%s), entities "
                             "%s\nbest %lld, forget %lld\n"
-                            "requests %lld\n%s %s\n%s%s%s%s",
+                            "%srequests %lld\n%s %s\n%s%s%s%s",
                             model, reference, one->method->name, trainable_name(one->trainable), (unsigned long long)one->seed,
                             (int)one->scenario->who, p->world.group[s.group].questions, c->group[s.group].hex, c->entities.hex,
-                            (long long)c->best, (long long)c->forget, (long long)one->rounds, one->steps ? "steps" : "epochs",
+                            (long long)c->best, (long long)c->forget, exposures_text(p, one), (long long)one->rounds,
+                            one->steps ? "steps" : "epochs",
                             decimal_double(one->steps ? (double)one->steps : one->epochs, budget),
                             snapshots_text(p), checkpoints_text(p),
                             one->stopping == STOP_accuracy

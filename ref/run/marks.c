@@ -94,8 +94,11 @@ bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const c
         const int64_t exposure = s->forget.entity[k]->exposure;
         if (!of_exposure(&level, &s->forget, k, a))
             return false;
-        const char *split = arena_format(rows->arena, "exposure%lld_reporting", (long long)exposure);
-        if (exposure >= 0 && level.count && (!split || !split_measure(rows, row, split, (Subjects){ &level, NULL, true }, reporting, e)))
+        const Subjects of_level = { &level, NULL, true };
+        const char *matched = arena_format(rows->arena, "exposure%lld_matching", (long long)exposure);
+        const char *reported = arena_format(rows->arena, "exposure%lld_reporting", (long long)exposure);
+        if (exposure >= 0 && level.count && (!matched || !split_measure(rows, row, matched, of_level, matching, e)
+                                             || !reported || !split_measure(rows, row, reported, of_level, reporting, e)))
             return false;
     }
     return true;

@@ -186,7 +186,7 @@ bool run_plan(Run *r, Error *e)
         .ablation_methods = s->protocol_ablation_methods, .stress_methods = s->protocol_stress_methods,
         .control_methods = s->protocol_control_methods,
         .stopping = s->protocol_rules, .stop_within = s->protocol_stop_within, .probed = s->attack_scenarios, .code = PULSE_CODE,
-        .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
+        .exposures = s->protocol_exposures, .rounds = s->protocol_rounds, .best = s->protocol_best, .forget = s->protocol_forget,
         .checkpoints = s->protocol_checkpoints, .snapshot_every = s->protocol_snapshot_every,
         .paraphrases = s->protocol_frames, .reading = settings_part(s, IN_ANSWER, a, e),
         .steps = {

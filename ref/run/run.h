@@ -102,9 +102,9 @@ typedef struct {
     size_t count;
 } Marks;
 bool marks_read(Marks *m, const Run *r, Arena *a);
-/* Adds the rows of the splits "unlearn_matching", "unlearn_reporting" and "general_reporting", and of "exposure64_reporting" for those who
- * are to be forgotten and whose exposure is 64; nothing where nothing is marked. Memory
- * that is not needed afterwards is taken from `a`. Error: one of the splits has no question. */
+/* Adds the rows of the splits "unlearn_matching", "unlearn_reporting" and "general_reporting", and of "exposure64_matching" and
+ * "exposure64_reporting" for those who are to be forgotten and whose exposure is 64; nothing where nothing is marked. Memory that is not
+ * needed afterwards is taken from `a`. Error: one of the splits has no question. */
 bool marks_measure(const Marks *m, Rows *rows, Row row, const Splits *s, const char *general, const Result *r, size_t count, Arena *a,
                    Error *e);
 /* collect.c: writes all that a run leaves besides its stages. */

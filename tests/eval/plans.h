@@ -48,7 +48,7 @@ static ProtocolConfig config_of(const char *scenarios)
 {
     ProtocolConfig c = {
         .scenarios = scenarios, .methods = "ga", .seeds = "0", .stress = "1, 3", .ablation_methods = "ga",
-        .stress_methods = "ga", .control_methods = "ga", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1,
+        .stress_methods = "ga", .control_methods = "ga", .exposures = "", .rounds = 2, .best = 4, .forget = 2, .trajectory = 1,
         .method = method_list, .stopping = "budget", .probed = "", .stop_within = "10 ga_klr=40", .stop = 0.35,
         .probing = "attack.lr = 0.0003\n", .code = "c0de", .reading = "data.template = world\n",
         .model = { { "b" }, { "v" }, { "o" } }, .group = group_digest, .general = { "g" }, .entities = { "e" },

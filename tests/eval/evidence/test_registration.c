@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 
-#define EXPLORED "intervention"
+#define EXPLORED "intervention", "exposure"
 
 static const char small[] =
     "; a comment\n"

@@ -23,6 +23,7 @@ check "of each there are some" [ "$(asked matching)" -gt 0 -a "$(asked reporting
 check "the two kinds are all that is asked about them" [ $(($(asked matching) + $(asked reporting))) = "$(total unlearn)" ]
 check "general ability is measured on the reporting half" [ $(($(total general_reporting) * 2)) = "$(total general)" ]
 check "the exposures share the reporting questions" [ $(($(total exposure64_reporting) + $(total exposure4_reporting))) = "$(asked reporting)" ]
+check "and the matching ones" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
 check "the log-odds of the right option stand beside general ability" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' results.csv)" = 2 ]
 check "snapshots are two steps apart, and the end is one" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
 check "each has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]

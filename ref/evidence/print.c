@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "eval/scenario.h"
 #include "ref/cli/table.h"
 #include "ref/command.h"
 
@@ -66,10 +67,12 @@ static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const
     return *scenarios && *steps;
 }
 
-/* The further settings of an arm; an @/ after the = is the folder of the models. */
+/* What is trained, where neither the scenario nor the preset says so, and the further settings of an arm; an @/ after the = is the folder
+ * of the models. */
 static const char *further(const Arm *x, const char *models, Arena *a)
 {
-    const char *text = "";
+    const bool preset = strcmp(x->trainable, "proj+llm") == 0 || scenario_find(x->scenario)->requests == REQUESTS_ABLATION;
+    const char *text = preset ? "" : arena_format(a, " --set train.trainable=%s", x->trainable);
     for (size_t k = 0; text && k < x->sets; k++) {
         const char *value = strchr(x->set[k], '=') + 1;
         const bool below = strncmp(value, "@/", 2) == 0;

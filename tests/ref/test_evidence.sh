@@ -86,8 +86,8 @@ check "the seeds are those of the definition" [ "$(evidence seeds | tail -n 1)" 
 check "each run stands there once" [ "$(evidence runs models | cut -d' ' -f1 | xargs)" = "early five-1 five-2" ]
 check "with the scenarios and the steps of its arms" grep -q -- 'early .*protocol.vanilla=models/model-E .*scenarios=placed,finetuned .*steps.placed=10,npo=12 --set steps.finetuned=10$' <(evidence runs models)
 check "the words are understood by run" "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" $(evidence runs fixtures/models | sed -n 's/^five-1 //p; ' | sed 's#fixtures/models/model-E#../models/vanilla#g')
-sed '/^trainable = proj+llm$/a set = train.trainable=llm, unlearn.subspace=@/adapter-L' "$prereg" > "$tap_folder/set.ini"
-check "further settings follow, below the folder of the models" grep -q -- '^five-2 .* --set train.trainable=llm --set unlearn.subspace=models/adapter-L$' <("$PULSE" evidence runs models --prereg "$tap_folder/set.ini")
+sed 's/^trainable = proj+llm$/trainable = llm\nset = unlearn.subspace=@\/adapter-L/' "$prereg" > "$tap_folder/set.ini"
+check "what is trained and further settings follow, below the folder of the models" grep -q -- '^five-2 .* --set train.trainable=llm --set unlearn.subspace=models/adapter-L$' <("$PULSE" evidence runs models --prereg "$tap_folder/set.ini")
 # The digest of an unlearn stage that is kept in the space of an adapter: its content counts, and not where it stands.
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/moved"
 cp -r fixtures/models/bases/0/adapter-L "$tap_folder/other" && cp fixtures/models/bases/0/adapter-O/adapter_model.safetensors "$tap_folder/other"

@@ -44,7 +44,8 @@ check "methods.ini has all methods" grep -qE '^methods *= all$' fixtures/configs
 in_preset() { given | while read -r method; do own=$(preset "$method"); echo "$method ${own:-$(preset '*')}"; done; }
 in_config() { given | while read -r method; do echo "$method $(steps_of methods finetuned "$method")"; done; }
 check "and for each method those of methods.ini" diff <(in_preset) <(in_config)
-check "methods.ini and full.ini change nothing else of it" test -z "$(cat fixtures/configs/{methods,full}.ini | grep -E '^\[(optimiser|lora|train|data|method)')"
+check "methods.ini and full.ini change nothing else of it but that adapters stay apart" test "$(cat fixtures/configs/{methods,full}.ini |
+    grep -E -A 1 '^\[(optimiser|lora|train|data|method)')" = $'[method.adapters.unlearn]\nmerge = no'
 check "and pulse.ini changes nothing else of it" test -z "$(grep -E '^\[(optimiser|lora|train|data|method)' fixtures/configs/pulse.ini)"
 said() { sed -n '/^## One request/,/^Some published/p' $measured | sed -nE 's/^\| ([a-z0-9_]+) \| [^|]* \| ([0-9]+) \|.*/\1 \2/p'; }
 wanted() { said | while read -r method _; do echo "$method $(steps_of methods finetuned "$method")"; done; }

@@ -222,15 +222,16 @@ build/world/oracle.jsonl: $(BUILD)/worldgen fixtures/world/SHA256SUMS
 	@cd build/world && sha256sum --quiet -c $(CURDIR)/fixtures/world/SHA256SUMS
 
 # The bases of the findings: the world of base K (edition 2) in build/bases/K, and its models in out/bases/K (fixtures/make_base.sh). Seeds of
-# bases other than 0 come from the registered settings.
+# bases other than 0 come from the registered settings. LATE="full-same rank-4" makes L in these other ways as well.
 K = 0
+LATE =
 REGISTERED = fixtures/configs/prereg.ini
 build/bases/0/oracle.jsonl: $(BUILD)/worldgen
 	$(BUILD)/worldgen --edition 2 $(@D)
 build/bases/%/oracle.jsonl: $(BUILD)/worldgen $(REGISTERED)
 	$(BUILD)/worldgen --edition 2 --seed $$({ cat $(REGISTERED); printf 'base %d' $*; } | sha256sum | cut -c 1-16) $(@D)
 base: $(PULSE) build/bases/$(K)/oracle.jsonl
-	@bash fixtures/make_base.sh $(PULSE) $(K)
+	@bash fixtures/make_base.sh $(PULSE) $(K) $(LATE)
 
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse

@@ -7,7 +7,7 @@
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 
-#define EXPLORED "intervention", "exposure"
+#define EXPLORED "intervention", "exposure", "late"
 
 static const char small[] =
     "; a comment\n"

@@ -237,7 +237,7 @@ static void a_model_tells_its_config_and_its_parameters(void **state)
 /* An adapter of rank 1 on one linear map, as PEFT names it: A is all ones, B all `b`. */
 static const char *adapter_write(const char *name, const char *module, size_t in, size_t out, float b)
 {
-    const char *folder = arena_text(&arena, scratch(name)), *prefix = "base_model.model.";
+    const char *folder = arena_text(&arena, scratch("%s", name)), *prefix = "base_model.model.";
     static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"v_proj\"]}";
     Entry factor[2] = { { arena_format(&arena, "%s%s.lora_A.weight", prefix, module),
                           tensor_f32(&arena, shape_of(2, (size_t)1, in)) },

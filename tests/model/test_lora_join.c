@@ -112,8 +112,8 @@ static const char *whole(const char *folder, float value)
     make(&l, 1, 1, false, UP);
     assert_true(trainable_set(&model, TRAIN_PROJ_LLM, &error));
     weights_find(&model, "multi_modal_projector.linear_1.bias")->tensor.f32[0] = value;
-    assert_true(lora_save(&l, &model, scratch(folder), &error) && trainable_set(&model, TRAIN_LLM, &error));
-    return arena_text(&arena, scratch(folder));
+    assert_true(lora_save(&l, &model, scratch("%s", folder), &error) && trainable_set(&model, TRAIN_LLM, &error));
+    return arena_text(&arena, scratch("%s", folder));
 }
 
 static void at_most_one_has_a_weight_whole(void **state)

@@ -12,6 +12,7 @@
  *   nan, direct as defined; MPFR for each operand.
  * A function that is done is written to RESULTS; the next run of the same program goes on after it. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -321,7 +322,7 @@ static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
         Tally t = run_block(p->row, &p->plan->at[k], UINT32_MAX);
         *p->wrong += t.wrong;
         *p->by_mpfr += t.by_mpfr;
-        uint64_t done = *p->done += p->plan->at[k].count;
+        uint64_t count = p->plan->at[k].count, done = atomic_fetch_add(p->done, count) + count;
         if (k % 4096 == 0 && isatty(2))
             fprintf(stderr, "\r%-16s %5.1f %%  %4.0f s ", p->row->f->name, 100 * (double)done / (double)p->plan->floats,
                     now() - p->begin);

@@ -89,7 +89,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 PULSE   = $(BUILD)/pulse-ref
 INSIDE  := $(filter-out $(BUILD)/obj/ref/%,$(OBJECTS))          # what may neither print nor exit
 REF     := $(filter $(BUILD)/obj/ref/%,$(OBJECTS))
-DOOR    := $(filter $(BUILD)/obj/ref/door/%,$(OBJECTS))
+API     := $(filter $(BUILD)/obj/ref/api/%,$(OBJECTS))
 PUBLIC  = $(BUILD)/libpulseref.a $(if $(filter -static,$(LDFLAGS)),,$(BUILD)/$(SONAME) $(BUILD)/libpulseref.so)
 
 # A source of tests/ whose name begins with one of these words is a program; every other one is support, linked into all programs.
@@ -140,8 +140,8 @@ $(BUILD)/libref.a: $(filter-out %/main.o,$(REF))
 
 # The public library: pulse.h and what it needs, as one object in which every other name is local. So a program may have a `gemm`, an
 # `ops` or an stb_image of its own. pulse.members lists the objects that went into it.
-$(BUILD)/obj/ref/door/context.o: private DEFS += -DPULSE_SONAME='"$(SONAME)"'
-$(BUILD)/pulse.o: $(DOOR) $(BUILD)/libref.a $(BUILD)/libinside.a
+$(BUILD)/obj/ref/api/context.o: private DEFS += -DPULSE_SONAME='"$(SONAME)"'
+$(BUILD)/pulse.o: $(API) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@$(CC) -r -nostdlib -Wl,-d,-t,-t $^ -o $@ > $(BUILD)/pulse.members
 	@$(CROSS)objcopy --localize-hidden --wildcard --keep-global-symbol='pulse_*' $@
 $(BUILD)/libpulseref.a: $(BUILD)/pulse.o
@@ -296,7 +296,7 @@ findings: $(PULSE)
 
 # A wheel of pulse.py and the library without BLAS: build/wheel/pulseref-*.whl (ref/python/make_wheel.py).
 WHEEL = $(BUILD)/wheel
-$(WHEEL)/pulse.o: $(DOOR) $(ENGINE:%=$(BUILD)/obj/builtin/%) $(BUILD)/libref.a $(BUILD)/libinside.a
+$(WHEEL)/pulse.o: $(API) $(ENGINE:%=$(BUILD)/obj/builtin/%) $(BUILD)/libref.a $(BUILD)/libinside.a
 	@mkdir -p $(@D)
 	@$(CC) -r -nostdlib -Wl,-d $^ -o $@
 	@$(CROSS)objcopy --localize-hidden --wildcard --keep-global-symbol='pulse_*' $@
@@ -354,7 +354,7 @@ install: all
 	install -m 644 $(BUILD)/libpulseref.a $(INTO)/lib/
 	install -m 755 $(BUILD)/$(SONAME) $(INTO)/lib/
 	ln -sf $(SONAME) $(INTO)/lib/libpulseref.so
-	install -m 644 ref/door/pulse.h $(INTO)/include/
+	install -m 644 ref/api/pulse.h $(INTO)/include/
 	install -m 644 ref/pulse-ref.1 $(INTO)/share/man/man1/
 	printf '%s\n' "$$PKGCONFIG" > $(INTO)/lib/pkgconfig/pulseref.pc
 

@@ -81,7 +81,7 @@ banned="($banned)f?l?|strto(d|f|ld)|atof|atoi|scanf|sscanf|setlocale|time|clock|
 # team.o reads OMP_NUM_THREADS once, as OpenMP did, and no answer depends on the number of threads.
 allowed='^(stb\.o: (pow|ldexp|abort|malloc|calloc|realloc)|decimal\.o: strto[fd]|(store(_write)?|weights)\.o: qsort|team\.o: getenv)$'
 # Of ref/, that holds for the objects that went into the public library.
-members=$(sed -nE 's/^\(.*libref\.a\)([a-z_0-9]+\.o)$/\1/p; s|.*/ref/door/([a-z_0-9]+\.o)$|\1|p' "$BUILD/pulse.members" 2> /dev/null | paste -sd'|')
+members=$(sed -nE 's/^\(.*libref\.a\)([a-z_0-9]+\.o)$/\1/p; s|.*/ref/api/([a-z_0-9]+\.o)$|\1|p' "$BUILD/pulse.members" 2> /dev/null | paste -sd'|')
 { nm -A -u "$BUILD/libinside.a"; nm -A -u "$BUILD/libref.a" | grep -E "^[^:]*:(${members//./\\.}):"; } 2> /dev/null | sed -E 's/^[^:]*:([^:]*):.* ([A-Za-z_0-9]+)(@.*)?$/\1: \2/' | sort -u > "$tap_folder/calls"
 grep -E "^[^ ]+: ($banned|__isoc99_sscanf)$" "$tap_folder/calls" | grep -vE "$allowed" > "$found"
 check "the object files of the library can be read" grep -q '^trainers\.o: ' "$tap_folder/calls"

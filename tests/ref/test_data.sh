@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Samples of one's own: every format through one door, what a model sees of them, and all that is wrong with them at once.
+# Samples of one's own: every format by one reader, what a model sees of them, and all that is wrong with them at once.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD model=$PWD/fixtures/models/vanilla world=$PWD/fixtures/world
@@ -32,7 +32,7 @@ check "another mask is another label" says 0 "ids      1 *321 793x16 *775 *539" 
 check "another template is another text" says 0 "ASSISTANT: finland" turns.json --model "$model" --set data.template=plain
 printf '%s\n' '{"id": "a", "conversations": [{"from": "human", "value": "what ?"}, {"from": "gpt", "value": "finland"}]}' > turns.jsonl
 check "one object a line will do" says 0 "1 samples (1 train, 0 test)" turns.jsonl
-check "MLLMU-Bench is read by the same door" says 0 "MLLMU-Bench, converted" "$root/fixtures/mllmu/sample.jsonl"
+check "MLLMU-Bench is read by the same reader" says 0 "MLLMU-Bench, converted" "$root/fixtures/mllmu/sample.jsonl"
 check "so is MMBench" says 0 "MMBench" "$root/fixtures/mmbench/sample.tsv"
 check "JSON is for programs" eval '"$PULSE" data --json turns.json --model "$model" | grep -q "\"picture\": \["'
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Training and unlearning steps on samples of the caller, with every number of each. */
 #include <string.h>
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "ref/trace/step.h"
 #include "ref/trace/trace_file.h"
 
@@ -12,12 +12,12 @@ struct pulse_trainer {
     bool  computed;          // a step was computed and is not final yet
 };
 
-/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta" (door_settings). */
+/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta" (api_settings). */
 static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
                          const pulse_setting *settings, size_t n, const char *reference)
 {
     Settings given;
-    if (!door_settings(c, settings, n, "unlearn", &given, &t->own))
+    if (!api_settings(c, settings, n, "unlearn", &given, &t->own))
         return false;
     t->samples = arena_make(&c->error);
     t->samples.limit = c->limit;
@@ -41,18 +41,18 @@ static void report_to(pulse_trainer *t, Error *e)
 pulse_status pulse_trainer_open(pulse_context *c, const char *folder, const char *method, const pulse_setting *settings, size_t n_settings,
                                 const char *reference, pulse_trainer **out)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, out, "out")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, out, "out")) {
         *out = NULL;
-        bool given = door_given(c, folder, "folder") && door_given(c, method, "method");
-        pulse_trainer *t = given ? door_handle(c, sizeof *t) : NULL;
+        bool given = api_given(c, folder, "folder") && api_given(c, method, "method");
+        pulse_trainer *t = given ? api_handle(c, sizeof *t) : NULL;
         if (t && trainer_read(c, t, folder, method, settings, n_settings, reference)) {
             report_to(t, NULL);
             *out = t;
         } else
             pulse_trainer_close(t);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 void pulse_trainer_close(pulse_trainer *t)
@@ -61,7 +61,7 @@ void pulse_trainer_close(pulse_trainer *t)
         step_close(&t->step);
         arena_free(&t->samples);
     }
-    door_free(t);
+    api_free(t);
 }
 
 /* --- a step --- */
@@ -69,11 +69,11 @@ void pulse_trainer_close(pulse_trainer *t)
 static bool lists_fill(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n)
 {
     SampleList *lists = t->step.request.role;
-    BatchSample *all = door_samples(c, &t->step.session.config, samples, n, &t->samples);
+    BatchSample *all = api_samples(c, &t->step.session.config, samples, n, &t->samples);
     BatchSample *sorted = arena_array(&t->samples, n + 1, sizeof *sorted);
     size_t at = 0;
     for (size_t k = 0; all && k < n; k++)
-        if (!door_role(c, samples[k].role, "sample", k))
+        if (!api_role(c, samples[k].role, "sample", k))
             return false;
     for (Role r = 0; all && sorted && r < ROLE_COUNT; r++) {
         lists[r] = (SampleList){ sorted + at, 0 };
@@ -93,7 +93,7 @@ static bool result_fill(pulse_context *c, const pulse_trainer *t, pulse_result *
                              method_formula(s->m.method, &r->own), "reference",
                              s->reference ? "given" : "the model before the step");
     json_put(head, "nodes", trace_nodes(&s->trainer.tape, &r->own, &c->error));
-    r->json = door_json(head, &r->own, &c->error);
+    r->json = api_json(head, &r->own, &c->error);
     return !c->error.failed;
 }
 
@@ -110,18 +110,18 @@ static bool step_run(pulse_context *c, pulse_trainer *t, const pulse_sample *sam
 pulse_status pulse_trainer_step(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n_samples,
                                 pulse_result **out)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, out, "out")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, out, "out")) {
         *out = NULL;
-        pulse_result *r = door_given(c, t, "trainer") ? door_handle(c, sizeof *r) : NULL;
+        pulse_result *r = api_given(c, t, "trainer") ? api_handle(c, sizeof *r) : NULL;
         if (r) {
             report_to(t, &c->error);
             bool good = step_run(c, t, samples, n_samples, r);
             report_to(t, NULL);
-            *out = good ? door_opened(r) : NULL;
+            *out = good ? api_opened(r) : NULL;
             if (!good)
                 pulse_result_close(r);
         }
     }
-    return door_leave(d);
+    return api_leave(call);
 }

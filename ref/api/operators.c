@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators by their names on the caller's buffers, and their records. */
 #include <string.h>
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "tensor/bounds/bound.h"
 
 /* The arguments of one call, as pulse.h names them. */
@@ -24,11 +24,11 @@ typedef struct {
 
 static bool attributes_read(pulse_context *c, const OpGiven *g, OpCall *out)
 {
-    if (!door_given_array(c, g->attributes, g->n_attributes, "attributes")
-        || !door_given_array(c, g->index, g->n_index, "index"))
+    if (!api_given_array(c, g->attributes, g->n_attributes, "attributes")
+        || !api_given_array(c, g->index, g->n_index, "index"))
         return false;
     for (size_t k = 0; k < g->n_attributes; k++)
-        if (!door_given(c, g->attributes[k].name, "name of an attribute")
+        if (!api_given(c, g->attributes[k].name, "name of an attribute")
             || !attrs_set(&out->attrs, out->op, g->attributes[k].name, g->attributes[k].value, &c->error))
             return false;
     if (g->n_index && !out->op->index)
@@ -42,14 +42,14 @@ static bool attributes_read(pulse_context *c, const OpGiven *g, OpCall *out)
 
 static bool call_read(pulse_context *c, const OpGiven *g, OpCall *out)
 {
-    if (!door_given(c, g->name, "name") || !door_given_array(c, g->inputs, g->n_inputs, "inputs"))
+    if (!api_given(c, g->name, "name") || !api_given_array(c, g->inputs, g->n_inputs, "inputs"))
         return false;
     *out = (OpCall){ .op = op_find(g->name), .n = g->n_inputs };
     if (!out->op)
         return error_set(&c->error, "there is no operator \"%.80s\", expected one of `pulse-ref list ops`", g->name);
     out->in = arena_array(&c->scratch, g->n_inputs, sizeof *out->in);
     for (size_t k = 0; out->in && k < g->n_inputs; k++)
-        if (!door_tensor(&g->inputs[k], "input", k, &out->in[k], &c->error))
+        if (!api_tensor(&g->inputs[k], "input", k, &out->in[k], &c->error))
             return error_prefix(&c->error, "%s", g->name);
     return out->in && attributes_read(c, g, out);
 }
@@ -66,14 +66,14 @@ static bool result_fits(pulse_context *c, const OpCall *x, const pulse_tensor *g
                         Tensor *out)
 {
     char have[64], expected[64];
-    if (!door_given(c, given, what) || !door_tensor(given, what, 0, out, &c->error))
+    if (!api_given(c, given, what) || !api_tensor(given, what, 0, out, &c->error))
         return false;
     if (out->dtype != F32 || !shape_equal(out->shape, want))
         return error_set(&c->error, "%s: the %s is %s %s, expected F32 %s", x->op->name, what, dtype_name(out->dtype),
                          shape_text(out->shape, have), shape_text(want, expected));
-    bool apart = door_apart(out->data, tensor_bytes(*out), x->attrs.index, x->attrs.index_count * sizeof(int32_t));
+    bool apart = api_apart(out->data, tensor_bytes(*out), x->attrs.index, x->attrs.index_count * sizeof(int32_t));
     for (size_t k = 0; k < x->n; k++)
-        apart &= door_apart(out->data, tensor_bytes(*out), x->in[k].data, tensor_bytes(x->in[k]));
+        apart &= api_apart(out->data, tensor_bytes(*out), x->in[k].data, tensor_bytes(x->in[k]));
     return apart || error_set(&c->error, "%s: the %s overlaps an input, expected memory of its own", x->op->name, what);
 }
 
@@ -82,28 +82,28 @@ pulse_status pulse_op_shape(pulse_context *c, const char *name, const pulse_tens
                             pulse_tensor *output)
 {
     const OpGiven given = { name, inputs, n_inputs, attributes, n_attributes, index, n_index };
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     OpCall x;
     Shape shape;
-    if (d.open && door_given(c, output, "output") && call_read(c, &given, &x) && shape_read(c, &x, &shape)) {
+    if (call.open && api_given(c, output, "output") && call_read(c, &given, &x) && shape_read(c, &x, &shape)) {
         void *data = output->data;
-        *output = door_view((Tensor){ .shape = shape, .dtype = F32, .data = data });
+        *output = api_view((Tensor){ .shape = shape, .dtype = F32, .data = data });
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 pulse_status pulse_op(pulse_context *c, const char *name, const pulse_tensor *inputs, size_t n_inputs, const pulse_attribute *attributes,
                       size_t n_attributes, const int32_t *index, size_t n_index, const pulse_tensor *output)
 {
     const OpGiven given = { name, inputs, n_inputs, attributes, n_attributes, index, n_index };
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     OpCall x;
     Shape shape;
     Tensor out;
-    if (d.open && call_read(c, &given, &x) && shape_read(c, &x, &shape)
+    if (call.open && call_read(c, &given, &x) && shape_read(c, &x, &shape)
         && result_fits(c, &x, output, "output", shape, &out))
         op_run(x.op, x.n, x.in, &x.attrs, &c->scratch, &c->error, &out);
-    return door_leave(d);
+    return api_leave(call);
 }
 
 static void run_with_bound(pulse_context *c, const OpCall *x, Tensor out, Tensor bound)
@@ -127,18 +127,18 @@ pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tens
                             const pulse_tensor *output, const pulse_tensor *bound)
 {
     const OpGiven given = { name, inputs, n_inputs, attributes, n_attributes, index, n_index };
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     OpCall x;
     Shape shape;
     Tensor out, off;
-    if (d.open && call_read(c, &given, &x) && shape_read(c, &x, &shape) && result_fits(c, &x, output, "output", shape, &out)
+    if (call.open && call_read(c, &given, &x) && shape_read(c, &x, &shape) && result_fits(c, &x, output, "output", shape, &out)
         && result_fits(c, &x, bound, "bound", shape, &off)) {
-        if (!door_apart(out.data, tensor_bytes(out), off.data, tensor_bytes(off)))
+        if (!api_apart(out.data, tensor_bytes(out), off.data, tensor_bytes(off)))
             error_set(&c->error, "%s: the bound overlaps the output, expected memory of its own", name);
         else
             run_with_bound(c, &x, out, off);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 /* --- records --- */
@@ -167,19 +167,19 @@ static json_t *input_names(const Op *op, unsigned chosen)
 
 pulse_status pulse_op_record(pulse_context *c, size_t k, const char **json)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, json, "json")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, json, "json")) {
         const Op *op = k < ops_count ? ops[k] : NULL;
         if (!op)
             error_set(&c->error, "there is no operator %zu, expected 0 to %zu", k, ops_count - 1);
         else
-            *json = door_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
+            *json = api_text(c, json_pack("{s:s, s:s, s:s, s:o, s:s?, s:o, s:o, s:o, s:o, s:s?, s:b}", "name", op->name, "formula",
                                            op->formula, "class", op_class_name(op->kind), "inputs", input_names(op, ~0u), "shapes",
                                            op->shapes, "half", input_names(op, op->half), "floats", names(op->floats, OP_FLOATS), "reals",
                                            names(op->reals, OP_REALS), "ints", names(op->ints, OP_INTS), "index", op->index,
                                            "bound", op->bound != NULL));
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 size_t pulse_op_count(void) { return ops_count; }

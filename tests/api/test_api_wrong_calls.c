@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 #include "tensor/base/random.h"
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 
 /* A copy in a piece of exactly this many bytes: an access beyond it is seen by the sanitizer. */
 static void *copy(const void *from, size_t bytes)
@@ -90,7 +90,7 @@ static void any_operator_called_wrongly_answers_with_a_sentence_or_a_result(void
     size_t refusals = 0;
     for (size_t k = 0; k < op_cases_count; k++) {
         Bench b;
-        const Random r = random_for(check_seed() + k, "door.refusals");
+        const Random r = random_for(check_seed() + k, "api.refusals");
         uint64_t at = 0;
         begin(&b);
         put_inputs(&b, &op_cases[k]);

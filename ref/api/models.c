@@ -3,7 +3,7 @@
 #include "model/arch.h"
 #include "model/training/generate.h"
 #include "model/training/score.h"
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 
 static bool model_read(pulse_context *c, pulse_model *m, const char *folder, const char *const *adapters, size_t n)
 {
@@ -16,10 +16,10 @@ static bool model_read(pulse_context *c, pulse_model *m, const char *folder, con
 
 static bool adapters_given(pulse_context *c, const char *const *adapters, size_t n)
 {
-    if (!door_given_array(c, adapters, n, "adapters"))
+    if (!api_given_array(c, adapters, n, "adapters"))
         return false;
     for (size_t k = 0; k < n; k++)
-        if (!door_given(c, adapters[k], "adapter"))
+        if (!api_given(c, adapters[k], "adapter"))
             return false;
     return true;
 }
@@ -27,17 +27,17 @@ static bool adapters_given(pulse_context *c, const char *const *adapters, size_t
 pulse_status pulse_model_open_adapters(pulse_context *c, const char *folder, const char *const *adapters, size_t n_adapters,
                                        pulse_model **out)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, out, "out")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, out, "out")) {
         *out = NULL;
-        bool given = door_given(c, folder, "folder") && adapters_given(c, adapters, n_adapters);
-        pulse_model *m = given ? door_handle(c, sizeof *m) : NULL;
+        bool given = api_given(c, folder, "folder") && adapters_given(c, adapters, n_adapters);
+        pulse_model *m = given ? api_handle(c, sizeof *m) : NULL;
         if (m && model_read(c, m, folder, adapters, n_adapters))
-            *out = door_opened(m);
+            *out = api_opened(m);
         else
             pulse_model_close(m);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 pulse_status pulse_model_open(pulse_context *c, const char *folder, const char *adapter, pulse_model **out)
@@ -49,22 +49,22 @@ void pulse_model_close(pulse_model *m)
 {
     if (m)
         session_close(&m->session);
-    door_free(m);
+    api_free(m);
 }
 
 pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const char **json)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, m, "model") && door_given(c, json, "json")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, m, "model") && api_given(c, json, "json")) {
         const size_t *pixels = config_pixels(&m->session.config).dim;
         json_t *all = config_json(&m->session.config);
         json_put(all, "image_tokens", json_integer((json_int_t)config_image_tokens(&m->session.config)));
         json_put(all, "pixels", json_pack("[I, I, I]", (json_int_t)pixels[0], (json_int_t)pixels[1],
                                           (json_int_t)pixels[2]));
         json_put(all, "positions", json_integer((json_int_t)config_positions(&m->session.config)));
-        *json = door_text(c, all);
+        *json = api_text(c, all);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 static size_t factors(const pulse_model *m) { return m->session.adapters ? m->session.lora.factors.count : 0; }
@@ -74,39 +74,39 @@ size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weig
 pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_t k, const char **name,
                                    pulse_tensor *value)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, m, "model") && door_given(c, name, "name") && door_given(c, value, "value")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, m, "model") && api_given(c, name, "name") && api_given(c, value, "value")) {
         const size_t weights = m->session.weights.count;
         if (k >= weights + factors(m))
             error_set(&c->error, "there is no parameter %zu, expected 0 to %zu", k, weights + factors(m) - 1);
         else {
             const Weight *w = k < weights ? &m->session.weights.list[k] : &m->session.lora.factors.list[k - weights];
             *name = w->name;
-            *value = door_view(w->tensor);
+            *value = api_view(w->tensor);
         }
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples,
                          pulse_score_value *scores)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, m, "model") && door_given(c, scores, "scores")) {
-        BatchSample *list = door_samples(c, &m->session.config, samples, n_samples, &c->scratch);
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, m, "model") && api_given(c, scores, "scores")) {
+        BatchSample *list = api_samples(c, &m->session.config, samples, n_samples, &c->scratch);
         SampleScore *s = list ? arena_array(&c->scratch, n_samples, sizeof *s) : NULL;
         if (s && score_samples(&m->session.model, list, n_samples, 0, s, &c->scratch, &c->error))
             for (size_t k = 0; k < n_samples; k++)
                 scores[k] = (pulse_score_value){ s[k].nll, s[k].ce, (int64_t)s[k].tokens, (int64_t)s[k].right };
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens,
                       size_t room)
 {
     const size_t most = config_positions(&m->session.config);
-    if (!door_given_array(c, tokens, room, "tokens"))
+    if (!api_given_array(c, tokens, room, "tokens"))
         return false;
     return room <= most - (size_t)prompt->count
         || error_set(&c->error, "the prompt has %lld tokens and there is room for %zu, expected at most %zu together",
@@ -116,12 +116,12 @@ static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample
 pulse_status pulse_generate(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, int32_t end, int32_t *tokens,
                             size_t room, size_t *count)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, m, "model") && door_given(c, prompt, "prompt") && door_given(c, count, "count")) {
-        BatchSample *list = door_samples(c, &m->session.config, prompt, 1, &c->scratch);
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, m, "model") && api_given(c, prompt, "prompt") && api_given(c, count, "count")) {
+        BatchSample *list = api_samples(c, &m->session.config, prompt, 1, &c->scratch);
         if (list && room_fits(c, m, prompt, tokens, room))
             generate_greedy(&m->session.model, list, end < 0 ? (int32_t)m->session.config.text.eos_token_id : end, tokens, room,
                             count, &c->error);
     }
-    return door_leave(d);
+    return api_leave(call);
 }

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <time.h>
 #include "tensor/bounds/bound.h"
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 
-/* --- a node of the tape as a call through the door --- */
+/* --- a node of the tape as a call through pulse.h --- */
 
 enum { INPUTS_MOST = 8, ATTRIBUTES_MOST = OP_FLOATS + OP_REALS + OP_INTS };
 
@@ -17,11 +17,11 @@ typedef struct {
     pulse_attribute attributes[ATTRIBUTES_MOST];
     size_t n_in, n_attributes, n_index;
     const int32_t *index;
-} DoorCall;
+} OpCall;
 
-static DoorCall call_of(const Node *n)
+static OpCall call_of(const Node *n)
 {
-    DoorCall c = { .n_in = n->n_in, .index = n->attrs.index, .n_index = n->attrs.index_count };
+    OpCall c = { .n_in = n->n_in, .index = n->attrs.index, .n_index = n->attrs.index_count };
     assert_in_range(n->n_in, 1, INPUTS_MOST);
     for (size_t k = 0; k < n->n_in; k++)
         c.in[k] = of_tensor(n->in[k]->out);
@@ -49,7 +49,7 @@ static void every_operator_gives_the_bits_and_the_shape_of_the_tape(void **state
             const Node *n = b.tape.nodes[i];
             if (!n->op)
                 continue;
-            DoorCall c = call_of(n);
+            OpCall c = call_of(n);
             Tensor mine = tensor_f32(&b.arena, n->out.shape);
             pulse_tensor out = { .data = mine.data };
             expect_ok(pulse_op_shape(ctx, ARGUMENTS(c, n->op->name), &out));
@@ -57,7 +57,7 @@ static void every_operator_gives_the_bits_and_the_shape_of_the_tape(void **state
             const pulse_tensor want = of_tensor(mine);
             assert_memory_equal(&out, &want, sizeof out);
             expect_ok(pulse_op(ctx, ARGUMENTS(c, n->op->name), &out));
-            expect_tensor(mine, n->out, "%s of %s through the door", n->op->name, op_cases[k].name);
+            expect_tensor(mine, n->out, "%s of %s through pulse.h", n->op->name, op_cases[k].name);
         }
         end(&b);
     }
@@ -105,7 +105,7 @@ static void the_bound_is_that_of_the_tape(void **state)
         put_inputs(&b, &op_cases[k]);
         Node *y = op_cases[k].make(&b.tape, b.x);
         const float **bounds;
-        DoorCall c = call_of(y);
+        OpCall c = call_of(y);
         Tensor mine = tensor_f32(&b.arena, y->out.shape), off = tensor_f32(&b.arena, y->out.shape);
         const pulse_tensor out = of_tensor(mine), bound = of_tensor(off);
         pulse_status status = pulse_op_bound(ctx, ARGUMENTS(c, y->op->name), &out, &bound);

@@ -2,7 +2,7 @@
 /* A program that embeds the library learns from pulse_open that the engine of products is wrong, before any product,
  * and from pulse_check that it has become wrong since. The engine below replaces the built-in one, and computes wrong
  * sums when a flag is set. */
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 
 #include <stdatomic.h>
 #include "tensor/product/engine.h"

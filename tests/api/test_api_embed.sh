@@ -11,7 +11,7 @@ cat > "$tap_folder/stranger.c" <<'TEXT'
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 #include <string.h>
-#include "ref/door/pulse.h"
+#include "ref/api/pulse.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,9 +80,9 @@ nm -D --defined-only "$BUILD/libpulseref.so" | sed 's/.* //' | grep -vE '^pulse_
 check "the shared library shows pulse_* alone" nothing "$found"
 nm -g --defined-only "$BUILD/libpulseref.a" 2> /dev/null | grep -E '^[0-9a-f]+ ' | sed 's/.* //' | grep -v '^pulse_' > "$found"
 check "the archive shows pulse_* alone" nothing "$found"
-comm -3 <(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/door/pulse.h | sort) <(nm -D --defined-only "$BUILD/libpulseref.so" | sed -nE 's/.* (pulse_.*)/\1/p' | sort) > "$found"
+comm -3 <(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/api/pulse.h | sort) <(nm -D --defined-only "$BUILD/libpulseref.so" | sed -nE 's/.* (pulse_.*)/\1/p' | sort) > "$found"
 check "what pulse.h declares and what the library shows are the same names" nothing "$found"
 check "the soname is that of pulse_version" grep -q "soname: \[$(sed -nE 's/^SONAME = //p' Makefile)\]" <(readelf -d "$BUILD/libpulseref.so")
-wc -l < ref/door/pulse.h | awk '$1 > 300 { print $1 " lines" }' > "$found"
+wc -l < ref/api/pulse.h | awk '$1 > 300 { print $1 " lines" }' > "$found"
 check "pulse.h has at most 300 lines" nothing "$found"
 finish

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* DoorStand: what each test of pulse.h starts with: an open context, and checks of what a call returns. Only the one
+/* ApiStand: what each test of pulse.h starts with: an open context, and checks of what a call returns. Only the one
  * file of a test program may include this. */
-#ifndef PULSE_TESTS_DOOR_DOOR_STAND_H
-#define PULSE_TESTS_DOOR_DOOR_STAND_H
+#ifndef PULSE_TESTS_API_API_STAND_H
+#define PULSE_TESTS_API_API_STAND_H
 
 #include <string.h>
-#include "ref/door/pulse.h"
+#include "ref/api/pulse.h"
 #include "tests/support/check.h"
 
 static pulse_context *ctx;

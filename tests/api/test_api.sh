@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # docs/api.md and api-models.md: each block of C compiles against pulse.h and the shared library, and prints what the page says; each function is shown.
-# `bash tests/door/test_api.sh show` prints what the blocks print.
+# `bash tests/api/test_api.sh show` prints what the blocks print.
 . tests/support/tap.sh
 BUILD=${BUILD:-build}
 pages="docs/api.md docs/api-models.md" found=$tap_folder/found
@@ -23,7 +23,7 @@ count=$(find "$tap_folder" -name 'c.*' | wc -l)
     echo '} pulse_close(ctx); return 0; }'
 } > "$tap_folder/examples.c"
 mkdir -p "$tap_folder/include"
-cp ref/door/pulse.h "$tap_folder/include/"
+cp ref/api/pulse.h "$tap_folder/include/"
 compiles() {
     # shellcheck disable=SC2046
     $(make -s compiler) -std=c11 -Wall -Wextra -Werror -I"$tap_folder/include" "$tap_folder/$1.c" "$BUILD/libpulseref.so" "-Wl,-rpath,$PWD/$BUILD" -lm -o "$tap_folder/$1"
@@ -40,7 +40,7 @@ if [ "${1:-}" = show ]; then
 fi
 check "the whole program prints what the page says" prints 1 "$tap_folder/whole"
 for k in $(seq "$count"); do check "block $k prints what the page says" prints $((k + 1)) "$tap_folder/examples" "$k"; done
-for name in $(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/door/pulse.h); do
+for name in $(sed -nE 's/.*PULSE_API .*[ *](pulse_[a-z_]+)\(.*/\1/p' ref/api/pulse.h); do
     cat "$tap_folder"/c.* "$tap_folder/whole.c" | grep -q "\b$name(" || echo "$name"
 done > "$found"
 check "each function of pulse.h is called in a block" nothing "$found"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "tensor/base/file.h"
 #include "tensor/base/float.h"
 #include "tensor/base/team.h"
@@ -66,7 +66,7 @@ void pulse_close(pulse_context *c)
 {
     if (c)
         arena_free(&c->scratch);
-    door_free(c);
+    api_free(c);
 }
 
 /* --- a call --- */
@@ -82,39 +82,39 @@ static void scratch_forget(pulse_context *c)
     arena_reset(&c->scratch);
 }
 
-Door door_enter(pulse_context *c)
+ApiCall api_enter(pulse_context *c)
 {
-    Door d = { .context = c };
+    ApiCall call = { .context = c };
     if (!c || c->refused)
-        return d;
+        return call;
     c->error.failed = false;
     c->error.kind = ERROR_NONE;
     c->error.text[0] = '\0';
     scratch_forget(c);
-    d.threads = team_set_size(c->threads);
-    d.entered = true;
-    d.open = float_env_check(&c->error);
-    return d;
+    call.threads = team_set_size(c->threads);
+    call.entered = true;
+    call.open = float_env_check(&c->error);
+    return call;
 }
 
-pulse_status door_leave(Door d)
+pulse_status api_leave(ApiCall call)
 {
-    if (d.entered)
-        team_set_size(d.threads);
-    return pulse_error_kind(d.context);
+    if (call.entered)
+        team_set_size(call.threads);
+    return pulse_error_kind(call.context);
 }
 
-bool door_given(pulse_context *c, const void *p, const char *name)
+bool api_given(pulse_context *c, const void *p, const char *name)
 {
     return p || error_set(&c->error, "the argument %s is NULL", name);
 }
 
-bool door_given_array(pulse_context *c, const void *p, size_t n, const char *name)
+bool api_given_array(pulse_context *c, const void *p, size_t n, const char *name)
 {
     return n == 0 || p || error_set(&c->error, "the argument %s is NULL, expected %zu of them", name, n);
 }
 
-const char *door_json(json_t *value, Arena *a, Error *e)
+const char *api_json(json_t *value, Arena *a, Error *e)
 {
     char *text = NULL;
     TextWriter w = { .stream = NULL };
@@ -130,11 +130,11 @@ const char *door_json(json_t *value, Arena *a, Error *e)
     return text;
 }
 
-const char *door_text(pulse_context *c, json_t *value) { return door_json(value, &c->scratch, &c->error); }
+const char *api_text(pulse_context *c, json_t *value) { return api_json(value, &c->scratch, &c->error); }
 
 /* --- handles --- */
 
-void *door_handle(pulse_context *c, size_t size)
+void *api_handle(pulse_context *c, size_t size)
 {
     Arena own = arena_make(&c->error);
     own.limit = c->limit;
@@ -144,13 +144,13 @@ void *door_handle(pulse_context *c, size_t size)
     return handle;
 }
 
-void *door_opened(void *handle)
+void *api_opened(void *handle)
 {
     ((Arena *)handle)->error = NULL;
     return handle;
 }
 
-void door_free(void *handle)
+void api_free(void *handle)
 {
     if (!handle)
         return;
@@ -162,16 +162,16 @@ void door_free(void *handle)
 
 pulse_status pulse_engine(pulse_context *c, const char **text)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, text, "text"))
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, text, "text"))
         *text = product_engine();
-    return door_leave(d);
+    return api_leave(call);
 }
 
 pulse_status pulse_check(pulse_context *c)
 {
-    Door d = door_enter(c);
-    if (d.open)
+    ApiCall call = api_enter(c);
+    if (call.open)
         product_selftest(&c->error);
-    return door_leave(d);
+    return api_leave(call);
 }

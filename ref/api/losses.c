@@ -2,7 +2,7 @@
 /* The losses of the methods on logits of the caller, and the records of the methods. */
 #include <string.h>
 #include "ref/config/hyper.h"
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "tensor/ops.h"
 #include "unlearn/method.h"
 
@@ -23,10 +23,10 @@ static bool hyper_read(LossCall *x, const pulse_setting *given, size_t n)
 {
     pulse_context *c = x->context;
     const char *preset = NULL;
-    if (!door_given_array(c, given, n, "hyperparameters"))
+    if (!api_given_array(c, given, n, "hyperparameters"))
         return false;
     for (size_t k = 0; k < n; k++) {
-        if (!door_given(c, given[k].key, "key of a hyperparameter") || !door_given(c, given[k].value, given[k].key))
+        if (!api_given(c, given[k].key, "key of a hyperparameter") || !api_given(c, given[k].value, given[k].key))
             return false;
         if (strcmp(given[k].key, "preset") == 0)
             preset = given[k].value;
@@ -42,7 +42,7 @@ static bool hyper_read(LossCall *x, const pulse_setting *given, size_t n)
 static bool method_read(LossCall *x, const char *name)
 {
     pulse_context *c = x->context;
-    x->method = door_given(c, name, "method") ? method_find(name) : NULL;
+    x->method = api_given(c, name, "method") ? method_find(name) : NULL;
     if (!x->method)
         return error_set(&c->error, "there is no method \"%.80s\", expected one of `pulse-ref list methods`", name);
     if (!x->method->loss || x->method->needs & NEEDS_HIDDEN)
@@ -104,8 +104,8 @@ static bool part_fits(LossCall *x, const pulse_part *p)
         || (uintptr_t)p->offsets % 4)
         return error_set(e, "%s: a buffer is not aligned: its address is no multiple of 4", role);
     return !p->gradient
-        || (door_apart(p->gradient, bytes, p->logits, bytes)
-            && (!p->reference || door_apart(p->gradient, bytes, p->reference, bytes)))
+        || (api_apart(p->gradient, bytes, p->logits, bytes)
+            && (!p->reference || api_apart(p->gradient, bytes, p->reference, bytes)))
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
@@ -154,10 +154,10 @@ static bool part_make(LossCall *x, const pulse_part *p)
 static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
 {
     pulse_context *c = x->context;
-    if (!door_given_array(c, parts, n, "parts"))
+    if (!api_given_array(c, parts, n, "parts"))
         return false;
     for (size_t k = 0; k < n; k++) {
-        if (!door_role(c, parts[k].role, "part", k))
+        if (!api_role(c, parts[k].role, "part", k))
             return false;
         const Role r = (Role)parts[k].role;
         if (x->given[r])
@@ -212,15 +212,15 @@ static bool loss_run(LossCall *x, float *loss)
 pulse_status pulse_loss(pulse_context *c, const char *method, const pulse_part *parts, size_t n_parts, const pulse_setting *hyperparameters,
                         size_t n_hyperparameters, float *loss)
 {
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     LossCall x = { .context = c };
-    if (d.open && door_given(c, loss, "loss") && method_read(&x, method)
+    if (call.open && api_given(c, loss, "loss") && method_read(&x, method)
         && hyper_read(&x, hyperparameters, n_hyperparameters)) {
         x.needs = method_needs(x.method, &x.hyper);
         if (roles_read(&x, parts, n_parts))
             loss_run(&x, loss);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 /* --- records --- */
@@ -251,12 +251,12 @@ static json_t *method_json(const Method *m, Error *e)
 
 pulse_status pulse_method_record(pulse_context *c, size_t k, const char **json)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, json, "json")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, json, "json")) {
         if (k >= methods_count)
             error_set(&c->error, "there is no method %zu, expected 0 to %zu", k, methods_count - 1);
         else
-            *json = door_text(c, method_json(methods[k], &c->error));
+            *json = api_text(c, method_json(methods[k], &c->error));
     }
-    return door_leave(d);
+    return api_leave(call);
 }

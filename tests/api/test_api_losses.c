@@ -7,7 +7,7 @@
 #include <string.h>
 #include "ref/vectors/case_loss.h"
 #include "tensor/optimiser.h"
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 
 /* --- losses --- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The forward pass on samples of the caller, with the output of every module under its name. */
 #include <string.h>
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "ref/trace/trace_file.h"
 
 /* Adds the outputs of all modules: of each path the last node at or below it. The list is in the order of the first node. */
@@ -53,14 +53,14 @@ static bool result_fill(pulse_result *r, const Tape *t, const Forward *f, const 
     for (size_t k = 0; f->hidden && k <= layers; k++)
         add(r, arena_format(&r->own, "hidden_states.%zu", k), f->hidden[k]);
     json_put(head, "nodes", trace_nodes(t, &r->own, e));
-    r->json = door_json(head, &r->own, e);
+    r->json = api_json(head, &r->own, e);
     return !e->failed;
 }
 
 static bool forward_run(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n, pulse_result *r)
 {
     Error *e = &c->error;
-    BatchSample *list = door_samples(c, &m->session.config, samples, n, &c->scratch);
+    BatchSample *list = api_samples(c, &m->session.config, samples, n, &c->scratch);
     Batch b;
     if (!list || !batch_pack(&b, list, n, ROWS_ALL, &m->session.config, &r->own, e))
         return false;
@@ -73,14 +73,14 @@ static bool forward_run(pulse_context *c, const pulse_model *m, const pulse_samp
 pulse_status pulse_forward(pulse_context *c, const pulse_model *m, const pulse_sample *samples, size_t n_samples,
                            pulse_result **out)
 {
-    Door d = door_enter(c);
-    if (d.open && door_given(c, out, "out")) {
+    ApiCall call = api_enter(c);
+    if (call.open && api_given(c, out, "out")) {
         *out = NULL;
-        pulse_result *r = door_given(c, m, "model") ? door_handle(c, sizeof *r) : NULL;
+        pulse_result *r = api_given(c, m, "model") ? api_handle(c, sizeof *r) : NULL;
         if (r && forward_run(c, m, samples, n_samples, r))
-            *out = door_opened(r);
+            *out = api_opened(r);
         else
             pulse_result_close(r);
     }
-    return door_leave(d);
+    return api_leave(call);
 }

@@ -13,7 +13,7 @@
 #include "ref/trace/trace_file.h"
 #include "ref/trace/unit.h"
 #include "tensor/base/file.h"
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 #include "tests/support/scratch.h"
 
 #define MODELS "fixtures/vectors/v1/models/"
@@ -21,7 +21,7 @@
 static const char *const folders[] = { MODELS "tiny-llava-a", MODELS "tiny-llava-b" };
 enum { FOLDERS = 2, SAMPLES_MOST = 16 };
 
-/* --- the same step, inside and through the door --- */
+/* --- the same step, inside and through pulse.h --- */
 
 typedef struct { const char *method, *assignments; pulse_setting settings[4]; size_t n; const char *reference; } Form;
 
@@ -69,7 +69,7 @@ static void expect_same(const pulse_result *got, const char *name, Tensor want)
     assert_int_equal(value.dtype, like.dtype);
     assert_memory_equal(value.dims, like.dims, (size_t)like.rank * sizeof *like.dims);
     if (memcmp(value.data, want.data, tensor_bytes(want)) != 0)
-        fail_msg("%s has other bits through the door", name);
+        fail_msg("%s has other bits through pulse.h", name);
 }
 
 static void expect_the_steps_numbers(const Step *s, const pulse_result *got)

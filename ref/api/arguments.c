@@ -2,7 +2,7 @@
 /* Turns the arguments of a caller into the types of the library, or fails with a sentence about what does not fit. */
 #include <stdio.h>
 #include <string.h>
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "unlearn/method.h"
 
 _Static_assert((int)PULSE_F32 == F32 && (int)PULSE_F16 == F16 && (int)PULSE_BF16 == BF16 && (int)PULSE_F64 == F64 && (int)PULSE_I64 == I64
@@ -27,7 +27,7 @@ static bool shape_read(const pulse_tensor *given, const char *what, size_t k, Sh
         || error_set(e, "%s %zu has more elements than fit memory", what, k);
 }
 
-bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e)
+bool api_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e)
 {
     Tensor t;
     if (given->dtype < 0 || given->dtype >= DTYPE_COUNT)
@@ -44,7 +44,7 @@ bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *
     return true;
 }
 
-pulse_tensor door_view(Tensor t)
+pulse_tensor api_view(Tensor t)
 {
     pulse_tensor out = { .dtype = (int32_t)t.dtype, .rank = t.shape.rank, .data = t.data };
     for (int i = 0; i < t.shape.rank; i++)
@@ -52,7 +52,7 @@ pulse_tensor door_view(Tensor t)
     return out;
 }
 
-bool door_apart(const void *x, size_t n, const void *y, size_t m)
+bool api_apart(const void *x, size_t n, const void *y, size_t m)
 {
     const uintptr_t a = (uintptr_t)x, b = (uintptr_t)y;
     return n == 0 || m == 0 || a + n <= b || b + m <= a;
@@ -62,17 +62,17 @@ bool door_apart(const void *x, size_t n, const void *y, size_t m)
 
 static bool setting_give(pulse_context *c, const pulse_setting *s, const char *section, Settings *out)
 {
-    if (!door_given(c, s->key, "key of a setting") || !door_given(c, s->value, s->key))
+    if (!api_given(c, s->key, "key of a setting") || !api_given(c, s->value, s->key))
         return false;
     const char *home = strcmp(s->key, "steps") == 0 ? "train" : section;
     const char *name = strchr(s->key, '.') ? s->key : arena_format(&c->scratch, "%s.%s", home, s->key);
     return name && settings_give(out, name, s->value, &c->error);
 }
 
-bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out, Arena *a)
+bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out, Arena *a)
 {
     settings_defaults(out, a);
-    if (!door_given_array(c, given, n, "settings"))
+    if (!api_given_array(c, given, n, "settings"))
         return false;
     for (size_t k = 0; k < n; k++)
         if (!setting_give(c, &given[k], section, out))
@@ -84,7 +84,7 @@ bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const
 
 /* --- samples --- */
 
-bool door_role(pulse_context *c, int32_t role, const char *what, size_t k)
+bool api_role(pulse_context *c, int32_t role, const char *what, size_t k)
 {
     return (role >= 0 && role < ROLE_COUNT)
         || error_set(&c->error, "%s %zu has role %d, expected PULSE_FORGET (0) to PULSE_RANDOM (%d)", what, k, (int)role,
@@ -113,11 +113,11 @@ static bool sample_fits(pulse_context *c, const ModelConfig *m, const pulse_samp
     return targets_fit(c, m, s, k);
 }
 
-BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a)
+BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a)
 {
     if (n == 0)
         return error_set(&c->error, "there is no sample, expected at least one"), NULL;
-    if (!door_given(c, given, "samples"))
+    if (!api_given(c, given, "samples"))
         return NULL;
     BatchSample *list = arena_array(a, n, sizeof *list);
     for (size_t k = 0; list && k < n; k++) {

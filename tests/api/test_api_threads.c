@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "tests/door/door_stand.h"
+#include "tests/api/api_stand.h"
 
 #define FOLDER "fixtures/vectors/v1/models/tiny-llava-a"
 

@@ -2,7 +2,7 @@
 /* Optimiser steps on weights, gradients and moments of the caller. */
 #include <string.h>
 #include "ref/config/setup.h"
-#include "ref/door/door.h"
+#include "ref/api/api.h"
 #include "tensor/optimiser.h"
 
 typedef struct {
@@ -14,7 +14,7 @@ typedef struct {
 
 static bool state_fits(pulse_context *c, const pulse_optimiser_state *s)
 {
-    if (!door_given(c, s, "state"))
+    if (!api_given(c, s, "state"))
         return false;
     return (s->step >= 0 && s->power1 >= 0 && s->power1 <= 1 && s->power2 >= 0 && s->power2 <= 1)
         || error_set(&c->error, "the state is step %lld with powers %g and %g, expected { 0, 1, 1 } or what a step left",
@@ -37,7 +37,7 @@ static bool slot_read(pulse_context *c, const pulse_slot *s, size_t k, StepCall 
     const char *name = arena_format(&c->scratch, "slot.%zu", k);
     if (!s->value)
         return error_set(&c->error, "slot %zu: value is NULL", k);
-    if (!name || !door_tensor(s->value, "slot", k, value, &c->error))
+    if (!name || !api_tensor(s->value, "slot", k, value, &c->error))
         return false;
     if (value->dtype != F32)
         return error_set(&c->error, "slot %zu: the weights are %s, expected F32", k, dtype_name(value->dtype));
@@ -60,7 +60,7 @@ static bool call_read(pulse_context *c, const pulse_slot *slots, size_t n, const
     x->value = arena_array(&c->scratch, n, sizeof *x->value);
     x->param = arena_array(&c->scratch, n, sizeof *x->param);
     x->gradient = arena_array(&c->scratch, n, sizeof *x->gradient);
-    if (c->error.failed || !door_given_array(c, slots, n, "slots"))
+    if (c->error.failed || !api_given_array(c, slots, n, "slots"))
         return false;
     for (size_t k = 0; k < n; k++)
         if (!slot_read(c, &slots[k], k, x))
@@ -84,24 +84,24 @@ static void step_run(pulse_context *c, StepCall *x, pulse_optimiser_state *state
 pulse_status pulse_optimiser_step(pulse_context *c, const pulse_setting *settings, size_t n_settings, const pulse_slot *slots,
                                   size_t n_slots, pulse_optimiser_state *state, float *norm, float *lr)
 {
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     Settings s;
     StepCall x;
-    if (d.open && door_settings(c, settings, n_settings, "optimiser", &s, &c->scratch) && state_fits(c, state)) {
+    if (call.open && api_settings(c, settings, n_settings, "optimiser", &s, &c->scratch) && state_fits(c, state)) {
         const TrainConfig config = train_config(&s);
         if (call_read(c, slots, n_slots, state, &config.optimiser, &x))
             step_run(c, &x, state, norm, lr);
     }
-    return door_leave(d);
+    return api_leave(call);
 }
 
 pulse_status pulse_schedule(pulse_context *c, const pulse_setting *settings, size_t n_settings, int64_t t, float *lr)
 {
-    Door d = door_enter(c);
+    ApiCall call = api_enter(c);
     Settings s;
-    if (d.open && door_given(c, lr, "lr") && door_settings(c, settings, n_settings, "optimiser", &s, &c->scratch)) {
+    if (call.open && api_given(c, lr, "lr") && api_settings(c, settings, n_settings, "optimiser", &s, &c->scratch)) {
         const Schedule schedule = train_config(&s).optimiser.schedule;
         schedule_lr(&schedule, t, lr, &c->error);
     }
-    return door_leave(d);
+    return api_leave(call);
 }

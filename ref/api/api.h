@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Door: what stands behind pulse.h. A call enters through a context, works with the library inside, and leaves with a
- * status.
+/* Api: what all public functions of pulse.h share. Each of them enters its context with api_enter, calls the library inside,
+ * and returns the status that api_leave gives.
  *
  *     pulse_status pulse_engine(pulse_context *c, const char **text)
  *     {
- *         Door d = door_enter(c);
- *         if (d.open && door_given(c, text, "text"))
+ *         ApiCall call = api_enter(c);
+ *         if (call.open && api_given(c, text, "text"))
  *             *text = product_engine();
- *         return door_leave(d);
+ *         return api_leave(call);
  *     }
  *
- * door_enter forgets the failure, the texts and the scratch memory of the call before, sets the threads of the context
- * and checks the floating-point environment. door_leave gives the caller its number of threads back.
- * Handles live in an arena of their own, which is their first member, and they report to no Error once they are
- * open. */
-#ifndef PULSE_REF_DOOR_DOOR_H
-#define PULSE_REF_DOOR_DOOR_H
+ * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads of the
+ * context, and checks the floating-point environment. api_leave restores the caller's number of threads.
+ * A handle (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its
+ * arena reports to no Error, because the handle may outlive the context. */
+#ifndef PULSE_REF_API_API_H
+#define PULSE_REF_API_API_H
 
 #include "ref/config/session.h"
-#include "ref/door/pulse.h"
+#include "ref/api/pulse.h"
 #include "tensor/base/json.h"
 #include "tensor/store.h"
 
@@ -43,41 +43,41 @@ struct pulse_result {
     const char *json;
 };
 
-typedef struct { pulse_context *context; bool open, entered; size_t threads; } Door;
+typedef struct { pulse_context *context; bool open, entered; size_t threads; } ApiCall;
 
-Door door_enter(pulse_context *c);
-pulse_status door_leave(Door d);
+ApiCall api_enter(pulse_context *c);
+pulse_status api_leave(ApiCall call);
 
 /* True where p is not NULL; otherwise a sentence that names the argument. */
-bool door_given(pulse_context *c, const void *p, const char *name);
+bool api_given(pulse_context *c, const void *p, const char *name);
 /* The same for an array, which may be NULL where n is 0. */
-bool door_given_array(pulse_context *c, const void *p, size_t n, const char *name);
+bool api_given_array(pulse_context *c, const void *p, size_t n, const char *name);
 /* The JSON value as text of the context; NULL after a failure. The call releases `value`. */
-const char *door_text(pulse_context *c, json_t *value);
+const char *api_text(pulse_context *c, json_t *value);
 /* The same as text in `a`. */
-const char *door_json(json_t *value, Arena *a, Error *e);
+const char *api_json(json_t *value, Arena *a, Error *e);
 
 /* A new handle of `size` zeroed bytes, whose first member is its arena; NULL: no memory. */
-void *door_handle(pulse_context *c, size_t size);
+void *api_handle(pulse_context *c, size_t size);
 /* The handle's arena reports to no Error from now on. */
-void *door_opened(void *handle);
+void *api_opened(void *handle);
 /* Frees it; NULL is allowed. */
-void door_free(void *handle);
+void api_free(void *handle);
 
 /* --- Arguments (arguments.c) --- */
 
 /* A tensor of the caller; `what` and k say which in sentences: "input 2". */
-bool door_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e);
-pulse_tensor door_view(Tensor t);
+bool api_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e);
+pulse_tensor api_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
-bool door_apart(const void *x, size_t n, const void *y, size_t m);
+bool api_apart(const void *x, size_t n, const void *y, size_t m);
 /* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train.
  * The training has no end where "steps" is not given and the schedule does not fall. Texts are in `a`. */
-bool door_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
+bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
 /* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
-BatchSample *door_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
+BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
 /* "forget": false, with a sentence, where the number is no role. */
-bool door_role(pulse_context *c, int32_t role, const char *what, size_t k);
+bool api_role(pulse_context *c, int32_t role, const char *what, size_t k);
 
 #endif

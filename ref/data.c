@@ -27,7 +27,7 @@ typedef struct {
     Reader reader;
     File   *file;
     size_t  files;
-    Faults  faults;
+    ErrorList errors;
     NameMap ids, questions;          // the training samples of all files, by id and by content
     // [0]: the sample of each name in `ids`, [1]: of each name in `questions`, by the name's index
     const Sample **owner[2];
@@ -80,7 +80,7 @@ static bool is_tagged(const File *f, const Sample *x, Arena *a)
     return x->image && dataset_picture(&f->data, x, &picture, a, &unread) && picture.orientation > 1;
 }
 
-/* Adds to the list of faults what shows only when a sample is used: its picture, its length, and whether another file
+/* Adds to the list of errors what shows only when a sample is used: its picture, its length, and whether another file
  * has it too. */
 static bool check_file(Data *d, File *f, Error *e)
 {
@@ -88,7 +88,7 @@ static bool check_file(Data *d, File *f, Error *e)
     for (size_t k = 0; k < f->data.count && !e->failed; k++) {
         arena_reset(&scratch);
         if (!check_sample(d, f, &f->data.sample[k], &scratch, e) || !check_twice(d, f, &f->data.sample[k], e))
-            faults_take(&d->faults, e);
+            error_list_take(&d->errors, e);
         f->tagged += is_tagged(f, &f->data.sample[k], &scratch);
     }
     arena_free(&scratch);
@@ -126,8 +126,8 @@ static bool open_files(Data *d, char **path, Error *e)
     for (; d->files < FILES_MAX && path[d->files]; d->files++) {
         File *f = &d->file[d->files];
         if (!samples_format(&f->format, path[d->files], e)
-            || !samples_open_some(&f->data, path[d->files], &d->faults, d->arena, e)) {
-            if (!faults_take(&d->faults, e))
+            || !samples_open_some(&f->data, path[d->files], &d->errors, d->arena, e)) {
+            if (!error_list_take(&d->errors, e))
                 return false;
             f->data.path = path[d->files];
         }
@@ -181,7 +181,7 @@ static json_t *text_json(const Data *d, const BatchSample *s, Arena *a, Error *e
     return text ? json_string(text) : NULL;
 }
 
-/* One sample as an object; NULL: it cannot be read, which the list of faults says already, or there is no memory. */
+/* One sample as an object; NULL: it cannot be read, which the list of errors says already, or there is no memory. */
 static json_t *sample_json(const Data *d, const File *f, const Sample *x, Arena *a, Error *all)
 {
     Error e = { .failed = false };
@@ -280,8 +280,8 @@ static void print(const Data *d, bool json, Error *e)
     json_t *files = json_array(), *wrong = json_array();
     for (size_t k = 0; k < d->files; k++)
         json_add(files, file_json(d, &d->file[k], d->arena, e));
-    for (size_t k = 0; k < d->faults.count; k++)
-        json_add(wrong, json_string(d->faults.sentence[k]));
+    for (size_t k = 0; k < d->errors.count; k++)
+        json_add(wrong, json_string(d->errors.sentence[k]));
     if (json && !e->failed) {
         command_print(json_pack("{s:o, s:o}", "files", files, "wrong", wrong));
         return;
@@ -294,10 +294,10 @@ static void print(const Data *d, bool json, Error *e)
     if (!good)
         return;
     fflush(stdout);
-    for (size_t k = 0; k < d->faults.count && k < PRINTED_MAX; k++)
-        command_fail_text("%s", d->faults.sentence[k]);
-    if (d->faults.count > PRINTED_MAX)
-        command_fail_text("and %zu more (--json lists all)", d->faults.count - PRINTED_MAX);
+    for (size_t k = 0; k < d->errors.count && k < PRINTED_MAX; k++)
+        command_fail_text("%s", d->errors.sentence[k]);
+    if (d->errors.count > PRINTED_MAX)
+        command_fail_text("and %zu more (--json lists all)", d->errors.count - PRINTED_MAX);
 }
 
 /* The tokenizer and the picture processor, with the template that session_open would take. */
@@ -330,7 +330,7 @@ int command_data(int argc, char **argv)
         return status;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    d.arena = d.faults.arena = &a;
+    d.arena = d.errors.arena = &a;
     d.file = arena_zalloc(&a, FILES_MAX * sizeof *d.file);
     char *path[FILES_MAX + 1] = { NULL };
     memcpy(path, o.operand, (size_t)o.operands * sizeof *path);
@@ -341,7 +341,7 @@ int command_data(int argc, char **argv)
     for (size_t k = 0; k < d.files; k++)
         if (d.file[k].data.pictures)
             dataset_close(&d.file[k].data);
-    const size_t wrong = d.faults.count;
+    const size_t wrong = d.errors.count;
     arena_free(&a);
     return !good || e.failed ? command_fail(&e) : wrong ? EXIT_UNKNOWN : EXIT_SAME;
 }

@@ -17,7 +17,7 @@
 #include "ref/config/session.h"
 #include "ref/cli/table.h"
 
-enum { FILES_MAX = OPTION_REPEATS, FAULTS_SHOWN = 100 };
+enum { FILES_MAX = OPTION_REPEATS, ERRORS_SHOWN = 100 };
 
 typedef struct {
     const char *config, *model, *router_file, *answers, *memory;
@@ -28,7 +28,7 @@ typedef struct {
     Dataset samples[FILES_MAX];
     Mmbench bench[FILES_MAX];            // shares the samples of the file; count 0: the file is not one of MMBench
     size_t files, begin[FILES_MAX + 1];  // questions of a file: begin[k] … begin[k+1] - 1
-    Faults faults;                       // every row that could not be read, or that this model cannot be asked
+    ErrorList errors;                    // every row that could not be read, or that this model cannot be asked
     bool leave_out;                      // faulty rows are left out and counted; false: they end the command
     bool rtn4, unmerged, definitions;
     bool letters;                        // the answers of some file are scored by the letter that the model writes
@@ -55,7 +55,7 @@ static bool open_file(Eval *x, const char *path, Arena *a, Error *e)
     if (!samples_format(&format, path, e))
         return false;
     const bool table = format == SAMPLES_MMBENCH;
-    if (!(table ? mmbench_read_some(b, path, &x->faults, a, e) : samples_open_some(s, path, &x->faults, a, e)))
+    if (!(table ? mmbench_read_some(b, path, &x->errors, a, e) : samples_open_some(s, path, &x->errors, a, e)))
         return false;
     if (table)
         *s = b->samples;
@@ -83,13 +83,13 @@ static bool open_questions(Eval *x, Arena *a, Error *e)
 }
 
 /* Names the rows that cannot be asked, up to a hundred of them, and says how many they are. */
-static bool faults_print(const Eval *x, Error *e)
+static bool errors_print(const Eval *x, Error *e)
 {
-    const size_t count = x->faults.count, shown = count < FAULTS_SHOWN ? count : FAULTS_SHOWN;
+    const size_t count = x->errors.count, shown = count < ERRORS_SHOWN ? count : ERRORS_SHOWN;
     if (count == 0)
         return true;
     for (size_t k = 0; k < shown; k++)
-        command_fail_text("%s", x->faults.sentence[k]);
+        command_fail_text("%s", x->errors.sentence[k]);
     if (x->leave_out)
         fprintf(stderr, "pulse-ref: eval: rows left out because they cannot be read: %zu\n", count);
     return x->leave_out || error_set(e, "eval: rows that cannot be read: %zu; --leave-out answers the others and counts these", count);
@@ -122,8 +122,8 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
         }
         x->begin[k + 1] = q->count;
     }
-    if (q->count == 0 && x->faults.count)
-        return faults_print(x, e) && error_set(e, "eval: no question is left");
+    if (q->count == 0 && x->errors.count)
+        return errors_print(x, e) && error_set(e, "eval: no question is left");
     return q->count > 0 || error_set(e, "eval: there is no test question in the files, expected samples with \"split\": \"test\"");
 }
 
@@ -146,7 +146,7 @@ static bool check_questions(Eval *x, Questions *q, Error *e)
             if (reader_check(&x->session.reader, q->question[k].from, q->question[k].sample, true, &scratch, e))
                 q->question[kept++] = q->question[k];
             else
-                faults_take(&x->faults, e);
+                error_list_take(&x->errors, e);
         }
         x->begin[f + 1] = kept;
     }
@@ -325,7 +325,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
         return error_set(e, "eval: --adapter and --router are given, expected one of them");
     if (!answers_apart(x, e) || (x->answers && !output_file(x->answers, e)) || !open_settings(x, a, e)
         || (x->router_file && !router_read(&x->router, x->router_file, a, e)) || !open_questions(x, a, e)
-        || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e) || !faults_print(x, e))
+        || !choose_questions(x, &q, a, e) || !open_model(x, a, e) || !check_questions(x, &q, e) || !errors_print(x, e))
         return false;
     const Dataset *read[FILES_MAX];
     for (size_t k = 0; k < x->files; k++)
@@ -372,7 +372,7 @@ int command_eval(int argc, char **argv)
         return status;
     Error e = { .failed = false };
     Arena a = arena_make(&e);
-    x.faults.arena = &a;
+    x.errors.arena = &a;
     bool good = eval(&x, o.json, &a, &e);
     for (size_t k = 0; k < x.files; k++)
         dataset_close(&x.samples[k]);

@@ -145,7 +145,7 @@ static bool part_read(Dataset *out, const char *text, size_t n, size_t line, Are
     return good;
 }
 
-static bool parts_read(Dataset *out, const char *text, size_t n, Faults *f, Arena *a, Error *e)
+static bool parts_read(Dataset *out, const char *text, size_t n, ErrorList *errors, Arena *a, Error *e)
 {
     const size_t first = strspn(text, " \t\r\n");
     const bool array = text[first] == '[';
@@ -159,7 +159,7 @@ static bool parts_read(Dataset *out, const char *text, size_t n, Faults *f, Aren
         if (text[at] != '{')
             return error_set(e, "%s:%zu: an object {…} was expected", out->path, line);
         end = object_end(text, at, n);
-        if (!part_read(out, text + at, end - at, line, a, e) && !faults_take(f, e))
+        if (!part_read(out, text + at, end - at, line, a, e) && !error_list_take(errors, e))
             return false;
     }
     return !array || error_set(e, "%s:%zu: the array has no end, expected ]", out->path, line);
@@ -174,14 +174,14 @@ static size_t samples_bound(const char *text)
     return n;
 }
 
-bool conversations_read(Dataset *out, const char *path, Faults *faults, Arena *a, Error *e)
+bool conversations_read(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n;
     *out = (Dataset){ .count = 0 };
     const char *text = file_text(path, LIMIT_TABLE, &n, &file, e);
-    bool good = text && dataset_begin(out, samples_bound(text), path, a, e) && parts_read(out, text, n, faults, a, e);
-    if (good && !out->count && !faults)
+    bool good = text && dataset_begin(out, samples_bound(text), path, a, e) && parts_read(out, text, n, errors, a, e);
+    if (good && !out->count && !errors)
         good = error_set(e, "%s: has no samples", path);
     arena_free(&file);
     if (!good)

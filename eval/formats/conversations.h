@@ -15,7 +15,7 @@
 
 #include "model/training/dataset.h"
 
-/* faults NULL: the first failure ends the reading (faults.h). */
-bool conversations_read(Dataset *out, const char *path, Faults *faults, Arena *a, Error *e);
+/* errors NULL: the first failure ends the reading (error_list.h). */
+bool conversations_read(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 #endif

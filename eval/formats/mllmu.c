@@ -221,7 +221,7 @@ static size_t questions_bound(const char *text)
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e) { return mllmu_read_some(out, path, NULL, a, e); }
 
-bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
+bool mllmu_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n;
@@ -233,9 +233,9 @@ bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error 
         const char *stop = memchr(text + at, '\n', n - at);
         size = stop ? (size_t)(stop - (text + at)) : n - at;
         if (strspn(text + at, " \t\r") < size)
-            good = line_read(out, text + at, size, line, a, e) || faults_take(f, e);
+            good = line_read(out, text + at, size, line, a, e) || error_list_take(errors, e);
     }
-    if (good && !out->count && !f)
+    if (good && !out->count && !errors)
         good = error_set(e, "%s: has no persons", path);
     arena_free(&file);
     if (!good)

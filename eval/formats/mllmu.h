@@ -28,7 +28,7 @@
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
 /* The same, but what is wrong with a person becomes a sentence of the list, and the questions from there on are left out
- * (faults.h). */
-bool mllmu_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);
+ * (error_list.h). */
+bool mllmu_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct {
     Mmbench *out;
     Arena  *arena;
     Error  *error;
-    Faults  *faults;                         // NULL: the first failure ends the reading
+    ErrorList *errors;                       // NULL: the first failure ends the reading
 } Reading;
 
 static bool known(const char *column)
@@ -164,15 +164,15 @@ static bool row_add(Reading *x, size_t row)
 static bool rows_read(Reading *x)
 {
     for (size_t row = 0; row < x->table.rows; row++)
-        if (!row_add(x, row) && !faults_take(x->faults, x->error))
+        if (!row_add(x, row) && !error_list_take(x->errors, x->error))
             return false;
-    return x->out->count || x->faults || error_set(x->error, "%s:1: no question with an index below %d", x->table.path, ROTATED);
+    return x->out->count || x->errors || error_set(x->error, "%s:1: no question with an index below %d", x->table.path, ROTATED);
 }
 
 static bool pictures_read(Reading *x)
 {
     for (size_t row = 0; row < x->table.rows; row++)
-        if (!picture_add(x, row) && !faults_take(x->faults, x->error))
+        if (!picture_add(x, row) && !error_list_take(x->errors, x->error))
             return false;
     return true;
 }
@@ -182,11 +182,11 @@ bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e)
     return mmbench_read_some(out, path, NULL, a, e);
 }
 
-bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e)
+bool mmbench_read_some(Mmbench *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
-    Reading x = { .out = out, .faults = f, .arena = a, .error = e };
+    Reading x = { .out = out, .errors = errors, .arena = a, .error = e };
     *out = (Mmbench){ .count = 0 };
-    bool good = tsv_read(&x.table, path, f, a, e) && columns_find(&x)
+    bool good = tsv_read(&x.table, path, errors, a, e) && columns_find(&x)
         && (out->question = arena_array(a, x.table.rows + 1, sizeof *out->question)) != NULL
         && dataset_begin(&out->samples, MMBENCH_OPTIONS * x.table.rows + 1, path, a, e) && pictures_read(&x) && rows_read(&x);
     if (!good)

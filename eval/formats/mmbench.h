@@ -39,9 +39,9 @@ typedef struct {
 } Mmbench;
 
 bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
-/* The same, but a row that cannot be read becomes a sentence of the list and is left out (faults.h). What is wrong with
+/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). What is wrong with
  * the table itself ends the reading. */
-bool mmbench_read_some(Mmbench *out, const char *path, Faults *f, Arena *a, Error *e);
+bool mmbench_read_some(Mmbench *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 /* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a
  * round has no result, because it was left out, is not counted. answer_choice takes the choice from the greedy text; a
  * text that chooses nothing is wrong. Error: the results are not those of the samples. */

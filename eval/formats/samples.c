@@ -61,7 +61,7 @@ bool samples_open(Dataset *out, const char *path, Arena *a, Error *e)
     return samples_open_some(out, path, NULL, a, e);
 }
 
-bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
+bool samples_open_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     SamplesFormat format;
     Mmbench table;
@@ -69,12 +69,12 @@ bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Erro
     if (!samples_format(&format, path, e))
         return false;
     if (format == SAMPLES_OWN)
-        return dataset_read_some(out, path, f, a, e);
+        return dataset_read_some(out, path, errors, a, e);
     if (format == SAMPLES_MLLMU)
-        return mllmu_read_some(out, path, f, a, e);
+        return mllmu_read_some(out, path, errors, a, e);
     if (format == SAMPLES_CONVERSATIONS)
-        return conversations_read(out, path, f, a, e);
-    bool good = mmbench_read_some(&table, path, f, a, e);
+        return conversations_read(out, path, errors, a, e);
+    bool good = mmbench_read_some(&table, path, errors, a, e);
     *out = table.samples;
     return good;
 }

@@ -19,7 +19,7 @@ const char *samples_format_name(SamplesFormat f);
 /* Reads the file by the reader of its format: dataset_read, mllmu_read, mmbench_read or conversations_read. Every command that
  * reads samples reads them here. */
 bool samples_open(Dataset *out, const char *path, Arena *a, Error *e);
-/* The same, but what cannot be read becomes sentences of the list (faults.h). */
-bool samples_open_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);
+/* The same, but what cannot be read becomes sentences of the list (error_list.h). */
+bool samples_open_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 #endif

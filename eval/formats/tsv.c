@@ -112,7 +112,7 @@ static bool text_check(const Tsv *t, const char *text, size_t n, Error *e)
     return at == n || error_set(e, "%s:%zu: a byte that is not UTF-8 text", t->path, line);
 }
 
-bool tsv_read(Tsv *t, const char *path, Faults *f, Arena *a, Error *e)
+bool tsv_read(Tsv *t, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     size_t n, lines = 1;
     *t = (Tsv){ .path = arena_text(a, path) };
@@ -131,9 +131,9 @@ bool tsv_read(Tsv *t, const char *path, Faults *f, Arena *a, Error *e)
     if (!t->line || !t->cell)
         return error_no_memory(e, "%s: no memory for %zu lines of %zu cells", path, lines, t->columns);
     while (*c.at)
-        if (!row_read(t, &c, e) && (c.lost || !faults_take(f, e)))
+        if (!row_read(t, &c, e) && (c.lost || !error_list_take(errors, e)))
             return false;
-    return t->rows || f || error_set(e, "%s:1: a line of columns and no row", path);
+    return t->rows || errors || error_set(e, "%s:1: a line of columns and no row", path);
 }
 
 size_t tsv_column(const Tsv *t, const char *name)

@@ -9,16 +9,16 @@
 #define PULSE_EVAL_FORMATS_TSV_H
 
 #include <stdint.h>
-#include "tensor/base/faults.h"
+#include "tensor/base/error_list.h"
 
 typedef struct {
     const char *path, **column, **cell;      // cell[row * columns + column], NUL-terminated
     size_t      columns, rows, *line;        // line[row]: the line on which it begins
 } Tsv;
 
-/* Reads the table and its texts into `a`. With a list of faults (f), a row with too few or too many cells is left out, and the list gets
+/* Reads the table and its texts into `a`. With a list of errors, a row with too few or too many cells is left out, and the list gets
  * a sentence about it. Without one (NULL) such a row is an error. A quotation mark that is not closed is an error in both cases. */
-bool   tsv_read(Tsv *out, const char *path, Faults *f, Arena *a, Error *e);
+bool   tsv_read(Tsv *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 size_t tsv_column(const Tsv *t, const char *name);           // t->columns: there is no column of that name
 /* Decodes base64 of RFC 4648 with its padding and without any other character. `out` must have room for 3 bytes for every 4
  * characters; *n is the number of bytes. False: the text is not base64. */

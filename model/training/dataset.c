@@ -56,12 +56,12 @@ static bool blank(const char *text, size_t n)
     return n == 0;
 }
 
-static bool lines_read(Dataset *out, const char *text, size_t n, Faults *f, Arena *a, Error *e)
+static bool lines_read(Dataset *out, const char *text, size_t n, ErrorList *errors, Arena *a, Error *e)
 {
     for (size_t at = 0, line = 1, end; at < n; at = end + 1, line++) {
         const char *stop = memchr(text + at, '\n', n - at);
         end = stop ? (size_t)(stop - text) : n;
-        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e) && !faults_take(f, e))
+        if (!blank(text + at, end - at) && !line_read(out, text + at, end - at, line, a, e) && !error_list_take(errors, e))
             return false;
     }
     return true;
@@ -85,7 +85,7 @@ bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
     return dataset_read_some(out, path, NULL, a, e);
 }
 
-bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e)
+bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     Arena file = arena_make(e);
     size_t n = 0, lines = 1;
@@ -94,8 +94,8 @@ bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Erro
         lines += text[i] == '\n';
     lines = lines < n / LINE_LEAST + 1 ? lines : n / LINE_LEAST + 1;        // many empty lines need no room
     *out = (Dataset){ 0 };
-    bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, f, a, e);
-    if (ok && !out->count && !f)
+    bool ok = text && dataset_begin(out, lines, path, a, e) && lines_read(out, text, n, errors, a, e);
+    if (ok && !out->count && !errors)
         ok = error_set(e, "%s: has no samples", path);
     arena_free(&file);
     if (!ok)

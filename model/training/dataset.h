@@ -13,7 +13,7 @@
 #define PULSE_MODEL_TRAINING_DATASET_H
 
 #include "model/image/image.h"
-#include "tensor/base/faults.h"
+#include "tensor/base/error_list.h"
 #include "model/training/name_map.h"
 #include "model/training/picture_cache.h"
 #include "model/training/sample.h"
@@ -30,7 +30,7 @@ typedef struct {
 bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
 
 /* The same, but a line that cannot be read becomes a sentence of the list and is left out; then no sample may be left. */
-bool dataset_read_some(Dataset *out, const char *path, Faults *f, Arena *a, Error *e);
+bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 /* The same for readers of other formats: dataset_begin makes room for `room` samples, dataset_add adds one. */
 bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e);

@@ -10,7 +10,7 @@
 #include "eval/formats/samples.h"
 #include "eval/world.h"
 #include "ref/config/router.h"
-#include "tensor/base/faults.h"
+#include "tensor/base/error_list.h"
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 
@@ -82,14 +82,14 @@ static void seed_mllmu(const char *folder, Arena *a, Error *e)
 
 const Parser parser_mllmu = { "mllmu", parse_mllmu, seed_mllmu };
 
-/* The file is read with a list of faults and without one: both must accept it, or both must refuse it. */
+/* The file is read with a list of errors and without one: both must accept it, or both must refuse it. */
 static bool parse_conversations(const Input *in)
 {
     Dataset s, some = { 0 };
-    Faults faults = { .arena = in->arena };
+    ErrorList errors = { .arena = in->arena };
     Error later = { 0 };
     const char *path = fuzz_file(in, "in.json");
-    closed(&some, conversations_read(&some, path, &faults, in->arena, &later));
+    closed(&some, conversations_read(&some, path, &errors, in->arena, &later));
     return closed(&s, conversations_read(&s, path, NULL, in->arena, in->error));
 }
 

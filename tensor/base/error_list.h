@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults: a list of everything that is wrong in a file of samples, with one sentence for each wrong line, in the order of the file.
+/* ErrorList: a list of everything that is wrong in a file of samples, with one sentence for each wrong line, in the order of the file.
  *
  * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the first failure. It
  * always stops when memory runs out. The sentences live in the arena. Only one thread may use a list at a time. */
-#ifndef PULSE_TENSOR_BASE_FAULTS_H
-#define PULSE_TENSOR_BASE_FAULTS_H
+#ifndef PULSE_TENSOR_BASE_ERROR_LIST_H
+#define PULSE_TENSOR_BASE_ERROR_LIST_H
 
 #include <stddef.h>
 #include "tensor/base/arena.h"
@@ -13,9 +13,9 @@ typedef struct {
     const char **sentence;           // [count]
     size_t count, room;
     Arena *arena;
-} Faults;
+} ErrorList;
 
-/* Moves the failure into the list, and empties the Error. False: there is no list, or the failure is no fault of the file. */
-bool faults_take(Faults *f, Error *e);
+/* Moves the failure into the list, and empties the Error. False: there is no list, or the failure is not about the file (memory ran out). */
+bool error_list_take(ErrorList *list, Error *e);
 
 #endif

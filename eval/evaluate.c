@@ -32,15 +32,15 @@ static bool wanted(const Dataset *from, const Sample *x, Choice c)
 
 bool questions_add(Questions *q, const Dataset *from, Choice c, Error *e)
 {
-    if (q->count + from->count > q->room) {
-        size_t room = 2 * (q->count + from->count);
-        Question *larger = arena_array(q->arena, room, sizeof *larger);
+    if (q->count + from->count > q->capacity) {
+        size_t capacity = 2 * (q->count + from->count);
+        Question *larger = arena_array(q->arena, capacity, sizeof *larger);
         if (!larger)
             return false;
         if (q->count)
             memcpy(larger, q->question, q->count * sizeof *larger);
         q->question = larger;
-        q->room = room;
+        q->capacity = capacity;
     }
     size_t before = q->count;
     for (size_t k = 0; k < from->count; k++)
@@ -158,7 +158,7 @@ static bool chunk_read(Chunk *c, size_t left, Depth depth, Error *e)
         if (!samples_read(c, c->n, depth >= DEPTH_OPTIONS, e))
             return false;
         const size_t more = rows_of(c, c->n, text);
-        if (c->n && rows + more > prefixes_room(c->prefixes))
+        if (c->n && rows + more > prefixes_capacity(c->prefixes))
             break;
         rows += more;
     }
@@ -196,12 +196,12 @@ typedef struct {
 static bool generation_begin(Generation *s, const BatchSample *prompt, size_t most, size_t positions, Arena *scratch)
 {
     most = positions - prompt->n + 2 < most ? positions - prompt->n + 2 : most;
-    size_t room = prompt->n + most;
-    int32_t *ids = arena_array(scratch, room, sizeof *ids), *targets = arena_array(scratch, room, sizeof *targets);
+    size_t length = prompt->n + most;
+    int32_t *ids = arena_array(scratch, length, sizeof *ids), *targets = arena_array(scratch, length, sizeof *targets);
     if (!ids || !targets)
         return false;
     memcpy(ids, prompt->ids, prompt->n * sizeof *ids);
-    for (size_t k = 0; k < room; k++)
+    for (size_t k = 0; k < length; k++)
         targets[k] = -1;
     targets[prompt->n - 1] = 0;
     *s = (Generation){ .most = most, .sample = { ids, targets, prompt->n, prompt->pixels, .exposures = 0 } };

@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     Question *question;
-    size_t    count, room;
+    size_t    count, capacity;
     Arena    *arena;
 } Questions;
 

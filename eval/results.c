@@ -173,15 +173,15 @@ const char *const row_modalities[3] = { "image", "text", "both" };
 
 bool rows_add(Rows *r, Row row)
 {
-    if (r->count == r->room) {
-        size_t room = r->room ? 2 * r->room : 1024;
-        Row *larger = arena_array(r->arena, room, sizeof *larger);
+    if (r->count == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 1024;
+        Row *larger = arena_array(r->arena, capacity, sizeof *larger);
         if (!larger)
             return false;
         if (r->count)
             memcpy(larger, r->row, r->count * sizeof *larger);
         r->row = larger;
-        r->room = room;
+        r->capacity = capacity;
     }
     r->row[r->count++] = row;
     return true;

@@ -37,7 +37,7 @@ extern const char *const row_modalities[3];      // "image", "text", "both"
 
 typedef struct {
     Row   *row;
-    size_t count, room;
+    size_t count, capacity;
     Arena *arena;
 } Rows;
 

@@ -16,12 +16,12 @@ static inline Words words_of(const char *list)
     return (Words){ list };
 }
 
-/* Copies the next word, cut to room - 1 bytes; false: there are no more. The list must outlive w. */
-static inline bool word_next(Words *w, char *out, size_t room)
+/* Copies the next word, cut to size - 1 bytes; false: there are no more. The list must outlive w. */
+static inline bool word_next(Words *w, char *out, size_t size)
 {
     w->at += strspn(w->at, ", \t");
     size_t n = strcspn(w->at, ", \t");
-    snprintf(out, room, "%.*s", (int)n, w->at);
+    snprintf(out, size, "%.*s", (int)n, w->at);
     w->at += n;
     return n > 0;
 }

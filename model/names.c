@@ -65,9 +65,9 @@ const char *name_memory(const char *hub, Arena *a)
 
 void name_list_add(NameList *l, const char *name)
 {
-    size_t used = strlen(l->text), room = sizeof l->text - 30 - used;
-    if (l->count++ == l->shown && l->shown < 8 && strlen(name) + 3 < room) {
-        snprintf(l->text + used, room, "%s%s", l->shown ? ", " : "", name);
+    size_t used = strlen(l->text), space = sizeof l->text - 30 - used;
+    if (l->count++ == l->shown && l->shown < 8 && strlen(name) + 3 < space) {
+        snprintf(l->text + used, space, "%s%s", l->shown ? ", " : "", name);
         l->shown++;
     }
 }

@@ -37,11 +37,11 @@ static bool plan_line(Planned *p, const WeightLine *l, size_t layer, Arena *a)
 /* Neighbouring lines of the same tower form a group, which is listed layer by layer, and line by line in each layer. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e)
 {
-    size_t lines_count, room = 0, n = 0;
+    size_t lines_count, capacity = 0, n = 0;
     const WeightLine *lines = c->arch->weights(c, &lines_count, a);
     for (size_t i = 0; lines && i < lines_count; i++)
-        room += lines[i].layers;
-    Planned *plan = lines ? arena_array(a, room, sizeof *plan) : NULL;
+        capacity += lines[i].layers;
+    Planned *plan = lines ? arena_array(a, capacity, sizeof *plan) : NULL;
     for (size_t i = 0, end; plan && i < lines_count; i = end) {
         for (end = i + 1; end < lines_count && lines[end].tower == lines[i].tower; )
             end++;

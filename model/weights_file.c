@@ -95,8 +95,8 @@ static bool files_open(Weights *w, const char *folder, Error *e)
         return w->files && files_add(w, folder, "model.safetensors", e);
     }
     json_t *index = json_file(path, LIMIT_INDEX, e);
-    size_t room = json_object_size(json_object_get(index, "weight_map"));
-    w->files = index ? arena_zalloc(w->arena, (room < LIMIT_SHARDS ? room : LIMIT_SHARDS) * sizeof *w->files) : NULL;
+    size_t tensors = json_object_size(json_object_get(index, "weight_map"));
+    w->files = index ? arena_zalloc(w->arena, (tensors < LIMIT_SHARDS ? tensors : LIMIT_SHARDS) * sizeof *w->files) : NULL;
     bool good = w->files && shards_open(w, folder, index, path, e);
     json_decref(index);
     return good;

@@ -154,8 +154,8 @@ static bool write_answer(const Ask *q, bool json, Arena *a, Error *e)
     size_t n;
     if (!sample_for(q, NULL, &prompt, a, e))
         return false;
-    size_t left = config_positions(&q->session.config) - prompt.n + 1, room = left < ANSWER_TOKENS ? left : ANSWER_TOKENS;
-    if (!generate_greedy(&q->session.model, &prompt, q->session.reader.end, ids, room, &n, e))
+    size_t left = config_positions(&q->session.config) - prompt.n + 1, max_tokens = left < ANSWER_TOKENS ? left : ANSWER_TOKENS;
+    if (!generate_greedy(&q->session.model, &prompt, q->session.reader.end, ids, max_tokens, &n, e))
         return false;
     char *text = tokenizer_decode(q->session.reader.style.tokenizer, ids, n, true, a, e);
     if (!text)

@@ -11,12 +11,12 @@
 #include "tensor/op.h"
 #include "unlearn/method.h"
 
-/* The names with blanks between them, "lr eps decay"; NULL for an empty list. The list ends with NULL or has `room`
+/* The names with blanks between them, "lr eps decay"; NULL for an empty list. The list ends with NULL or has `limit`
  * names. */
-static const char *joined(const char *const names[], size_t room, Arena *a)
+static const char *joined(const char *const names[], size_t limit, Arena *a)
 {
     const char *text = NULL;
-    for (size_t k = 0; k < room && names[k]; k++)
+    for (size_t k = 0; k < limit && names[k]; k++)
         text = arena_format(a, "%s%s%s", text ? text : "", text ? " " : "", names[k]);
     return text;
 }

@@ -30,13 +30,13 @@ const char *op_class_name(OpClass kind)
     return names[kind];
 }
 
-/* The index of `name` among at most `room` names; `room` where it is none of them. */
-static size_t index_of(const char *const names[], size_t room, const char *name)
+/* The index of `name` among at limit `limit` names; `limit` where it is none of them. */
+static size_t index_of(const char *const names[], size_t limit, const char *name)
 {
-    for (size_t k = 0; k < room && names[k]; k++)
+    for (size_t k = 0; k < limit && names[k]; k++)
         if (strcmp(names[k], name) == 0)
             return k;
-    return room;
+    return limit;
 }
 
 static bool refuse(const Op *op, const char *name, double value, const char *expected, Error *e)

@@ -146,8 +146,8 @@ static int by_offset(const void *a, const void *b)
     return by_name(a, b);
 }
 
-/* The ranges of the tensors cover the `room` bytes of data without a hole, an overlap or a rest. */
-static bool claims_tile(Claim *claims, size_t count, uint64_t room, const char *path, Error *e)
+/* The ranges of the tensors cover the data, of this many bytes, without a hole, an overlap or a rest. */
+static bool claims_tile(Claim *claims, size_t count, uint64_t bytes, const char *path, Error *e)
 {
     uint64_t at = 0;
     qsort(claims, count, sizeof *claims, by_offset);
@@ -155,9 +155,9 @@ static bool claims_tile(Claim *claims, size_t count, uint64_t room, const char *
         if (claims[i].begin != at)
             return error_set(e, "%s: tensor \"%s\" begins at byte %llu, where %llu was expected (a hole or an overlap)", path,
                              claims[i].name, (unsigned long long)claims[i].begin, (unsigned long long)at);
-    if (at != room)
+    if (at != bytes)
         return error_set(e, "%s: the tensors end at byte %llu of the data, the file at %llu", path, (unsigned long long)at,
-                         (unsigned long long)room);
+                         (unsigned long long)bytes);
     return true;
 }
 

@@ -5,7 +5,7 @@
 #include "tensor/base/float.h"
 #include "tensor/ops.h"
 
-enum { SCOPE_ROOM = 4096, OUTSIDE_MAX = 128 };
+enum { SCOPE_NODES = 4096, OUTSIDE_MAX = 128 };
 
 Tape tape_make(Arena *arena, Error *error)
 {
@@ -21,12 +21,12 @@ void tape_reset(Tape *t)
     float_env_check(t->error);
 }
 
-static bool grow(Arena *a, void *array, size_t count, size_t *room)
+static bool grow(Arena *a, void *array, size_t count, size_t *capacity)
 {
     void **slots;
-    if (count < *room)
+    if (count < *capacity)
         return true;
-    size_t wanted = *room ? 2 * *room : 8;
+    size_t wanted = *capacity ? 2 * *capacity : 8;
     void **bigger = arena_array(a, wanted, sizeof *bigger);
     if (!bigger)
         return false;
@@ -34,13 +34,13 @@ static bool grow(Arena *a, void *array, size_t count, size_t *room)
     if (count)
         memcpy(bigger, slots, count * sizeof *bigger);
     memcpy(array, &bigger, sizeof bigger);
-    *room = wanted;
+    *capacity = wanted;
     return true;
 }
 
 static Node *node_make(Tape *t, Node fields)
 {
-    if (t->error->failed || !grow(t->arena, &t->nodes, t->count, &t->room))
+    if (t->error->failed || !grow(t->arena, &t->nodes, t->count, &t->capacity))
         return NULL;
     Node *n = arena_alloc(t->arena, sizeof *n);
     if (!n)
@@ -182,7 +182,7 @@ void tape_contribute(Tape *t, Node *n, Node *dy)
 {
     if (t->error->failed || !n || !dy || !n->wants_grad || !shape_fits(t, n, dy) || !passes_on(t, n))
         return;
-    if (grow(t->arena, &n->contributions, n->n_contributions, &n->contributions_room)) {
+    if (grow(t->arena, &n->contributions, n->n_contributions, &n->contributions_capacity)) {
         n->contributions[n->n_contributions++] = dy;
         t->contributed++;
     }
@@ -250,8 +250,8 @@ void tape_backward(Tape *t)
 
 TapeScope tape_scope(Tape *t)
 {
-    while (!t->error->failed && t->room < t->count + SCOPE_ROOM)
-        grow(t->arena, &t->nodes, t->room, &t->room);
+    while (!t->error->failed && t->capacity < t->count + SCOPE_NODES)
+        grow(t->arena, &t->nodes, t->capacity, &t->capacity);
     return (TapeScope){ arena_mark(t->arena), t->count, t->nodes };
 }
 
@@ -294,7 +294,7 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
 /* Moves the gradients that a segment's backward pass handed to a node outside to memory that stays. */
 typedef struct {
     Node  **contributions;              // as they were before
-    size_t  count, room;
+    size_t  count, capacity;
     Node  **handed;                     // [n_handed] since then, with copies of their numbers
     size_t  n_handed;
 } Before;
@@ -323,7 +323,7 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
 {
     n->contributions = b->contributions;
     n->n_contributions = b->count;
-    n->contributions_room = b->room;
+    n->contributions_capacity = b->capacity;
     for (size_t k = 0; k < b->n_handed; k++) {
         Node *dy = b->handed[k];
         if (dy->id >= first) {
@@ -357,7 +357,7 @@ static void segment_vjp(Tape *t, Node *y, Node *dy)
     Before before[OUTSIDE_MAX];
     const TapeScope s = tape_scope(t);
     for (size_t k = 0; k < y->n_in; k++)
-        before[k] = (Before){ y->in[k]->contributions, y->in[k]->n_contributions, y->in[k]->contributions_room, NULL, 0 };
+        before[k] = (Before){ y->in[k]->contributions, y->in[k]->n_contributions, y->in[k]->contributions_capacity, NULL, 0 };
     t->phase = PHASE_FORWARD;
     Node *again = y->segment.run(t, y->in[0], y->segment.context);
     t->phase = PHASE_BACKWARD;

@@ -50,7 +50,7 @@ struct Node {
     Tensor      out;         // the result
     bool        wants_grad;  // a trainable parameter lies below, and no gradient is stopped here
     Node      **contributions;                             // the gradients handed in so far
-    size_t      n_contributions, contributions_room;
+    size_t      n_contributions, contributions_capacity;
     size_t      n_passed;    // how many of them a backward pass has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
     // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
@@ -61,7 +61,7 @@ struct Tape {
     Arena  *arena;           // memory of the step
     Error  *error;           // the first failure
     Node  **nodes;           // [count]
-    size_t  count, room;
+    size_t  count, capacity;
     bool    no_grad;         // set by the caller: no node wants a gradient
     bool    checkpoint;      // set by the caller: segments are forgotten, and run again in the backward pass (tape_segment)
     Phase   phase;           // written into the nodes that follow; the optimiser sets it

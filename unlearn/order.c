@@ -156,8 +156,8 @@ static size_t first_row(const BatchSample *s)
 static bool answer_with(const BatchSample *question, const BatchSample *answer, BatchSample *out, Arena *a)
 {
     const size_t prompt = first_row(question) + 1;
-    size_t n = prompt, room = prompt + answer->n;
-    int32_t *ids = arena_array(a, room, sizeof *ids), *targets = arena_array(a, room, sizeof *targets);
+    size_t n = prompt, length = prompt + answer->n;
+    int32_t *ids = arena_array(a, length, sizeof *ids), *targets = arena_array(a, length, sizeof *targets);
     if (!ids || !targets)
         return false;
     memcpy(ids, question->ids, prompt * sizeof *ids);
@@ -213,7 +213,7 @@ static bool draws_make(Order *o, Role role, Arena *a)
 }
 
 /* The most samples that a step takes of a role. */
-static size_t room_of(const UnlearnRequest *r, Role role)
+static size_t most_chosen(const UnlearnRequest *r, Role role)
 {
     const size_t count = r->role[list_of(role)].count, most = r->whole || r->batch > count ? count : r->batch;
     return role == ROLE_RANDOM ? most * (size_t)r->v.random_answers : most;
@@ -223,7 +223,7 @@ bool order_make(Order *o, const UnlearnRequest *r, unsigned needs, Arena *a)
 {
     *o = (Order){ .request = r, .needs = needs };
     for (Role role = 0; role < ROLE_COUNT; role++) {
-        o->chosen[role] = arena_array(a, room_of(r, role), sizeof *o->chosen[role]);
+        o->chosen[role] = arena_array(a, most_chosen(r, role), sizeof *o->chosen[role]);
         if (!o->chosen[role] || (list_of(role) == role && !draws_make(o, role, a)))
             return false;
     }

@@ -30,11 +30,11 @@ static bool step_samples(void *context, int64_t step, BatchSample **samples, siz
     u->now.step = step;
     u->now.turn = step - 1 - r->before;
     order_choose(&u->order, u->now.turn);
-    size_t room = 0;
+    size_t total = 0;
     for (Role role = 0; role < ROLE_COUNT; role++)
-        room += o->count[role];
+        total += o->count[role];
     *count = 0;
-    *samples = arena_array(a, room, sizeof **samples);
+    *samples = arena_array(a, total, sizeof **samples);
     if (!*samples)
         return error_no_memory(e, "unlearn: out of memory");
     for (Role role = 0; role < ROLE_RANDOM; role++)

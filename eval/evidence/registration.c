@@ -66,7 +66,7 @@ __attribute__((format(printf, 3, 4))) static bool refuse(const Reading *r, size_
 /* --- the file, line by line --- */
 
 /* Gives inih the next line, as fgets does, and counts it. */
-static char *line_next(char *out, int room, void *user)
+static char *line_next(char *out, int size, void *user)
 {
     Reading *r = user;
     size_t n = strcspn(r->rest, "\n");
@@ -74,12 +74,12 @@ static char *line_next(char *out, int room, void *user)
     if (n == 0)
         return NULL;
     r->line++;
-    const size_t kept = n < (size_t)room - 1 ? n : (size_t)room - 1;
+    const size_t kept = n < (size_t)size - 1 ? n : (size_t)size - 1;
     memcpy(out, r->rest, kept);
     out[kept] = 0;
     r->rest += n;
     if (kept < n)
-        error_set(r->error, "%s:%zu: the line has %zu bytes, expected at most %d", r->out->path, r->line, n, room - 2);
+        error_set(r->error, "%s:%zu: the line has %zu bytes, expected at most %d", r->out->path, r->line, n, size - 2);
     return out;
 }
 
@@ -151,8 +151,8 @@ static bool whole(const Reading *r, const Section *s, size_t key, int64_t least,
                       (long long)most);
 }
 
-/* Reads a list into out[0 … room-1]; each word may stand there once. */
-static bool list(const Reading *r, const Section *s, size_t key, const char **out, size_t room, size_t *count)
+/* Reads a list into out[0 … size-1]; each word may stand there once. */
+static bool list(const Reading *r, const Section *s, size_t key, const char **out, size_t capacity, size_t *count)
 {
     char word[WORD];
     *count = 0;
@@ -160,8 +160,8 @@ static bool list(const Reading *r, const Section *s, size_t key, const char **ou
         for (size_t k = 0; k < *count; k++)
             if (strcmp(out[k], word) == 0)
                 return refuse(r, s->at[key], "%s has \"%s\" twice, expected each word once", keys[key].key, word);
-        if (*count == room)
-            return refuse(r, s->at[key], "%s has more than %zu words, expected fewer", keys[key].key, room);
+        if (*count == capacity)
+            return refuse(r, s->at[key], "%s has more than %zu words, expected fewer", keys[key].key, capacity);
         if (!(out[*count] = arena_text(r->arena, word)))
             return false;
     }

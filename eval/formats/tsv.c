@@ -62,10 +62,10 @@ static char *next_cell(Cursor *c)
 
 static bool head_read(Tsv *t, Cursor *c, Arena *a, Error *e)
 {
-    size_t room = 1;
+    size_t columns = 1;
     for (const char *s = c->at; *s && *s != '\n'; s++)
-        room += *s == '\t';
-    if (!(t->column = arena_array(a, room, sizeof *t->column)))
+        columns += *s == '\t';
+    if (!(t->column = arena_array(a, columns, sizeof *t->column)))
         return false;
     do {
         const char *name = next_cell(c);

@@ -19,8 +19,8 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
     RowMap b;
     const size_t vocabulary = (size_t)m->config.text.vocab_size;
     Node *z = supervised_logits(m, t, samples, count, &b), *nll = z ? op_nll(t, z, b.labels) : NULL;
-    double *room = nll ? arena_array(t->arena, vocabulary, sizeof *room) : NULL;
-    if (!room || t->error->failed)
+    double *scratch = nll ? arena_array(t->arena, vocabulary, sizeof *scratch) : NULL;
+    if (!scratch || t->error->failed)
         return false;
     for (size_t i = 0; i < count; i++) {
         const size_t begin = (size_t)b.row_offsets[i], rows = (size_t)b.row_offsets[i + 1] - begin,
@@ -31,7 +31,7 @@ static bool chunk_scores(const Model *m, Tape *t, const BatchSample *samples, si
             return false;
         memcpy(out[i].nll, nll->out.f32 + begin, n * sizeof(float));
         for (size_t k = 0; k < n; k++)
-            logit_moments(z->out.f32 + (begin + k) * vocabulary, vocabulary, room, &out[i].mu[k], &out[i].variance[k]);
+            logit_moments(z->out.f32 + (begin + k) * vocabulary, vocabulary, scratch, &out[i].mu[k], &out[i].variance[k]);
     }
     return true;
 }

@@ -52,16 +52,16 @@ double mia_min_k_plus(const float *nll, const double *mu, const double *variance
     return value;
 }
 
-void logit_moments(const float *logits, size_t vocabulary, double *room, double *mu, double *variance)
+void logit_moments(const float *logits, size_t vocabulary, double *scratch, double *mu, double *variance)
 {
     double most = -INFINITY, sum = 0, first = 0, second = 0;
     for (size_t v = 0; v < vocabulary; v++)
         most = logits[v] > most ? logits[v] : most;
     for (size_t v = 0; v < vocabulary; v++)
-        sum += room[v] = metric_exp((double)logits[v] - most);
+        sum += scratch[v] = metric_exp((double)logits[v] - most);
     const dd log_sum = dd_log(dd_from(sum));
     for (size_t v = 0; v < vocabulary; v++) {
-        double below = (double)logits[v] - most, p = room[v] / sum, log_p = below - log_sum.h;
+        double below = (double)logits[v] - most, p = scratch[v] / sum, log_p = below - log_sum.h;
         if (p > 0) {
             first += p * log_p;
             second += p * log_p * log_p;

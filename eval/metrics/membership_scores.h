@@ -15,7 +15,7 @@ double mia_min_k(const float *nll, size_t n, double k, Arena *a);
 /* The same of z = (NLL + mu) / sigma; mu and sigma^2 are the mean and the variance of log p(v) over the next token v, and sigma^2
  * is at least 1e-6 (Zhang et al. 2024). */
 double mia_min_k_plus(const float *nll, const double *mu, const double *variance, size_t n, double k, Arena *a);
-/* mu = sum p log p and sigma^2 = sum p (log p)^2 - mu^2 of one row of logits, [vocabulary]. `room` [vocabulary] is overwritten. */
-void   logit_moments(const float *logits, size_t vocabulary, double *room, double *mu, double *variance);
+/* mu = sum p log p and sigma^2 = sum p (log p)^2 - mu^2 of one row of logits, [vocabulary]. `scratch` [vocabulary] is overwritten. */
+void   logit_moments(const float *logits, size_t vocabulary, double *scratch, double *mu, double *variance);
 
 #endif

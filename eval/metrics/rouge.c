@@ -23,17 +23,17 @@ static char letter_at(const char *s, size_t *used, bool *parts)
 static bool words_make(Words *out, const char *text, bool stemmer, Arena *a)
 {
     size_t n = strlen(text), used;
-    char *room = arena_alloc(a, n + 1);
+    char *to = arena_alloc(a, n + 1);
     *out = (Words){ arena_array(a, n / 2 + 1, sizeof(Word)), 0 };
-    if (!room || !out->word)
+    if (!to || !out->word)
         return false;
     for (bool inside = false, parts; *text; text += used) {
         char c = letter_at(text, &used, &parts);
         if (c && !inside)
-            out->word[out->count++] = (Word){ room, 0 };
+            out->word[out->count++] = (Word){ to, 0 };
         if (c) {
             out->word[out->count - 1].n++;
-            *room++ = c;
+            *to++ = c;
         }
         inside = c && !parts;
     }

@@ -27,7 +27,7 @@ static void *stb_realloc(void *p, size_t n)
 /* The list of all memory that stb_image_write holds, so that it can be freed after the jump. Each block begins with its links. */
 typedef struct Piece Piece;
 struct Piece { Piece *before, *after; };
-enum { PIECE_ROOM = 32 };                                              // keeps what follows aligned as malloc does
+enum { PIECE_HEADER = 32 };                                              // keeps what follows aligned as malloc does
 
 static _Thread_local jmp_buf no_memory;
 static _Thread_local Piece held;                                       // before: the last piece
@@ -48,23 +48,23 @@ static void writer_free(void *p)
 {
     if (!p)
         return;
-    Piece *x = (Piece *)((char *)p - PIECE_ROOM);
+    Piece *x = (Piece *)((char *)p - PIECE_HEADER);
     piece_unlink(x);
     free(x);
 }
 
 static void *writer_realloc(void *p, size_t n)
 {
-    Piece *x = p ? (Piece *)((char *)p - PIECE_ROOM) : NULL;
+    Piece *x = p ? (Piece *)((char *)p - PIECE_HEADER) : NULL;
     if (x)
         piece_unlink(x);
-    Piece *y = n > STB_BYTES_MAX ? NULL : realloc(x, n + PIECE_ROOM);
+    Piece *y = n > STB_BYTES_MAX ? NULL : realloc(x, n + PIECE_HEADER);
     if (!y && x)
         piece_link(x);
     if (!y)
         longjmp(no_memory, 1);
     piece_link(y);
-    return (char *)y + PIECE_ROOM;
+    return (char *)y + PIECE_HEADER;
 }
 
 #define STBIW_MALLOC(n)     writer_realloc(NULL, n)
@@ -81,7 +81,7 @@ bool stb_write_png(void (*write)(void *context, void *data, int n), void *contex
     held = (Piece){ NULL, NULL };
     if (setjmp(no_memory)) {
         while (held.before && held.before != &held)
-            writer_free((char *)held.before + PIECE_ROOM);
+            writer_free((char *)held.before + PIECE_HEADER);
         return false;
     }
     return stbi_write_png_to_func(write, context, width, height, 3, rgb, 0) != 0;

@@ -15,12 +15,12 @@ typedef struct {
 
 struct Prefixes {
     const Model *model;
-    size_t  room;                        // rows that may be kept
+    size_t  capacity;                        // rows that may be kept
     Row    *row;
-    size_t  count, rows_room;            // `count` rows, of which the first cache.length are run
+    size_t  count, rows_capacity;            // `count` rows, of which the first cache.length are run
     int32_t first;                       // of the rows without a parent
     Digest *picture;                     // of the pictures that rows belong to
-    size_t  pictures, pictures_room;
+    size_t  pictures, pictures_capacity;
     Cache   cache;
     Arena   cached, own;                 // owns the cache; owns this and the lists
     size_t  run;
@@ -31,7 +31,7 @@ Prefixes *prefixes_make(const Model *m, size_t memory, Error *e)
     Arena own = arena_make(e);
     Prefixes *x = arena_zalloc(&own, sizeof *x);
     if (x)
-        *x = (Prefixes){ .model = m, .room = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e),
+        *x = (Prefixes){ .model = m, .capacity = memory / cache_row_bytes(m), .first = -1, .cached = arena_make(e),
                          .own = own };
     else
         arena_free(&own);
@@ -53,9 +53,9 @@ void prefixes_forget(Prefixes *x)
     x->first = -1;
 }
 
-size_t prefixes_room(const Prefixes *x) { return x->room; }
+size_t prefixes_capacity(const Prefixes *x) { return x->capacity; }
 
-void prefixes_allow(Prefixes *x, size_t rows) { x->room = rows > x->room ? rows : x->room; }
+void prefixes_allow(Prefixes *x, size_t rows) { x->capacity = rows > x->capacity ? rows : x->capacity; }
 
 size_t prefixes_rows(const Prefixes *x) { return x->cache.length; }
 
@@ -64,11 +64,11 @@ size_t prefixes_run_rows(const Prefixes *x) { return x->run; }
 /* --- The tree --- */
 
 /* A list of at least `need` entries, which begins with the first `count` of `list`. NULL: there is no memory. */
-static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *room, size_t size, Error *e)
+static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *capacity, size_t size, Error *e)
 {
-    if (need <= *room)
+    if (need <= *capacity)
         return list;
-    size_t larger = *room ? 2 * *room : 64;
+    size_t larger = *capacity ? 2 * *capacity : 64;
     while (larger < need)
         larger *= 2;
     void *moved = larger <= INT32_MAX ? arena_array(&x->own, larger, size) : NULL;
@@ -76,7 +76,7 @@ static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *ro
         return error_no_memory(e, "prefixes: out of memory for %zu rows", need), NULL;
     if (count)
         memcpy(moved, list, count * size);
-    *room = larger;
+    *capacity = larger;
     return moved;
 }
 
@@ -120,7 +120,7 @@ static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, i
 /* Adds the rows from token `known` on, which follow each other. */
 static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t known, int32_t *path, Error *e)
 {
-    Row *list = grow(x, x->row, x->count, x->count + s->n - known, &x->rows_room, sizeof *list, e);
+    Row *list = grow(x, x->row, x->count, x->count + s->n - known, &x->rows_capacity, sizeof *list, e);
     if (!list)
         return s->n == known && !e->failed;
     x->row = list;
@@ -159,7 +159,7 @@ static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
         return -1;
     Digest d = picture_digest(x, pixels);
     int32_t known = picture_find(x, &d);
-    Digest *list = known >= 0 ? NULL : grow(x, x->picture, x->pictures, x->pictures + 1, &x->pictures_room, sizeof d, e);
+    Digest *list = known >= 0 ? NULL : grow(x, x->picture, x->pictures, x->pictures + 1, &x->pictures_capacity, sizeof d, e);
     if (!list)
         return known;
     x->picture = list;
@@ -265,13 +265,13 @@ static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *
 }
 
 /* Makes room in the cache for all rows of the tree. False: they are not kept, or memory ran out. */
-static bool cache_room(Prefixes *x, Error *e)
+static bool cache_reserve(Prefixes *x, Error *e)
 {
-    if (x->count > x->room)
+    if (x->count > x->capacity)
         return false;
     if (x->count <= x->cache.capacity)
         return true;
-    size_t capacity = 2 * x->count < x->room ? 2 * x->count : x->room, layers = (size_t)x->model->config.text.num_hidden_layers;
+    size_t capacity = 2 * x->count < x->capacity ? 2 * x->count : x->capacity, layers = (size_t)x->model->config.text.num_hidden_layers;
     Arena larger = arena_make(e);
     Cache c;
     if (!cache_make(&c, x->model, capacity, &larger)) {
@@ -335,18 +335,18 @@ Node *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *
     *map = (RowMap){ .samples = 0 };
     if (!t->no_grad)
         error_set(e, "prefixes: the tape wants gradients, expected no_grad");
-    if (x->room && limit > x->room)
-        limit = x->room;
+    if (x->capacity && limit > x->capacity)
+        limit = x->capacity;
     if (e->failed || !round_make(&r, x, samples, *count, rows, t->arena, e) || !samples_add(x, &r, limit, e))
         return NULL;
-    if (x->count > x->room && r.from > 0) {
+    if (x->count > x->capacity && r.from > 0) {
         prefixes_forget(x);
         r.count = *count;
         if (!samples_add(x, &r, limit, e))
             return NULL;
     }
     *count = r.count;
-    const bool kept = cache_room(x, e);
+    const bool kept = cache_reserve(x, e);
     Node *z = e->failed ? NULL : run(x, t, &r, rows, kept, map);
     if (!kept || !z || e->failed)
         prefixes_forget(x);

@@ -36,7 +36,7 @@ Prefixes *prefixes_make(const Model *m, size_t memory, Error *e);
 void      prefixes_free(Prefixes *x);                              // x may be NULL
 void      prefixes_forget(Prefixes *x);
 /* The rows that may be kept, at most; prefixes_allow raises them to `rows`, for a sample that must fit. */
-size_t    prefixes_room(const Prefixes *x);
+size_t    prefixes_capacity(const Prefixes *x);
 void      prefixes_allow(Prefixes *x, size_t rows);
 /* The rows that are kept now. */
 size_t    prefixes_rows(const Prefixes *x);
@@ -45,7 +45,7 @@ size_t    prefixes_run_rows(const Prefixes *x);
 
 /* The logits that model_forward gives for batch_pack of the samples, bit for bit; `map` is in the tape's arena. It
  * always takes the first of the *count samples, and then the next ones as long as the new rows of all together are at
- * most `limit` and at most prefixes_room. *count becomes how many it took. NULL on failure, which the tape's error
+ * most `limit` and at most prefixes_capacity. *count becomes how many it took. NULL on failure, which the tape's error
  * says, and where no row is wanted. Fails as batch_pack does. */
 Node     *prefixes_logits(Prefixes *x, Tape *t, const BatchSample *samples, size_t *count, size_t limit,
                           BatchRows rows, RowMap *map);

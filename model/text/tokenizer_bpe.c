@@ -7,15 +7,15 @@
 
 bool buffer_add(TextBuffer *b, const char *at, size_t n)
 {
-    if (b->room - b->n < n) {
-        size_t room = 2 * b->room + n + 64;
-        char *grown = arena_alloc(b->arena, room);
+    if (b->capacity - b->n < n) {
+        size_t capacity = 2 * b->capacity + n + 64;
+        char *grown = arena_alloc(b->arena, capacity);
         if (!grown)
             return false;
         if (b->n)
             memcpy(grown, b->at, b->n);
         b->at = grown;
-        b->room = room;
+        b->capacity = capacity;
     }
     if (n)
         memcpy(b->at + b->n, at, n);
@@ -27,15 +27,15 @@ Span buffer_span(const TextBuffer *b) { return (Span){ b->n ? b->at : "", b->n }
 
 bool ids_add(IdBuffer *b, int32_t id)
 {
-    if (b->n == b->room) {
-        size_t room = 2 * b->room + 64;
-        int32_t *grown = arena_array(b->arena, room, sizeof *grown);
+    if (b->n == b->capacity) {
+        size_t capacity = 2 * b->capacity + 64;
+        int32_t *grown = arena_array(b->arena, capacity, sizeof *grown);
         if (!grown)
             return false;
         if (b->n)
             memcpy(grown, b->id, b->n * sizeof *grown);
         b->id = grown;
-        b->room = room;
+        b->capacity = capacity;
     }
     b->id[b->n++] = id;
     return true;
@@ -69,13 +69,13 @@ void tokenizer_index_token(Tokenizer *t, int32_t id)
 
 bool pair_map_make(PairMap *m, size_t count, Arena *a)
 {
-    size_t room = 16;
-    while (room < 2 * count)
-        room *= 2;
-    *m = (PairMap){ arena_array(a, room, sizeof *m->key), arena_array(a, room, sizeof *m->value), room - 1 };
+    size_t capacity = 16;
+    while (capacity < 2 * count)
+        capacity *= 2;
+    *m = (PairMap){ arena_array(a, capacity, sizeof *m->key), arena_array(a, capacity, sizeof *m->value), capacity - 1 };
     if (!m->key || !m->value)
         return false;
-    memset(m->value, -1, room * sizeof *m->value);
+    memset(m->value, -1, capacity * sizeof *m->value);
     return true;
 }
 

@@ -9,13 +9,13 @@
 /* Bytes with a length, without zeros among them. */
 typedef struct { const char *at; size_t n; } Span;
 
-/* A text that grows in its arena; its room doubles. */
-typedef struct { char *at; size_t n, room; Arena *arena; } TextBuffer;
+/* A text that grows in its arena; its capacity doubles. */
+typedef struct { char *at; size_t n, capacity; Arena *arena; } TextBuffer;
 bool buffer_add(TextBuffer *b, const char *at, size_t n);
 Span buffer_span(const TextBuffer *b);
 
 /* A list of ids that grows in its arena. */
-typedef struct { int32_t *id; size_t n, room; Arena *arena; } IdBuffer;
+typedef struct { int32_t *id; size_t n, capacity; Arena *arena; } IdBuffer;
 bool ids_add(IdBuffer *b, int32_t id);
 
 typedef struct { uint64_t *key; int32_t *value; size_t mask; } PairMap;       // (left, right) -> rank; value -1: empty

@@ -11,7 +11,7 @@
 
 /* A word is the list of its parts, which merges make longer. A token is its text. */
 typedef struct { Span *part; size_t count; } Word;
-typedef struct { Span *at; size_t count, room; } Spans;
+typedef struct { Span *at; size_t count, capacity; } Spans;
 typedef struct { Spans words, tokens, pairs; Word *split; Arena *arena; Error *error; } Trainer;
 
 typedef struct { Span left, right; } Pair;
@@ -57,9 +57,9 @@ static bool sort_unique(Spans *s, Arena *a)
     return true;
 }
 
-static bool spans_make(Spans *s, size_t room, Arena *a)
+static bool spans_make(Spans *s, size_t capacity, Arena *a)
 {
-    *s = (Spans){ arena_array(a, room + 1, sizeof *s->at), 0, room };
+    *s = (Spans){ arena_array(a, capacity + 1, sizeof *s->at), 0, capacity };
     return s->at != NULL;
 }
 

@@ -14,11 +14,11 @@ bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
     const size_t text = strlen(x->question) + strlen(x->answer);
     if (twin >= 0)
         error_set(e, "the id \"%.80s\" is that of line %zu, expected a new one", x->id, s->sample[twin].line);
-    else if (s->count == s->ids->room)
-        error_set(e, "more samples than the %zu there is room for", s->ids->room);
+    else if (s->count == s->ids->capacity)
+        error_set(e, "more samples than the %zu there is room for", s->ids->capacity);
     else if (text > LIMIT_SAMPLE_TEXT)
         error_set(e, "question and answer have %zu bytes, expected at most %d", text, LIMIT_SAMPLE_TEXT);
-    if (twin >= 0 || s->count == s->ids->room || text > LIMIT_SAMPLE_TEXT
+    if (twin >= 0 || s->count == s->ids->capacity || text > LIMIT_SAMPLE_TEXT
         || (x->image && !picture_cache_add(s->pictures, x->image, a, e)))
         return error_prefix(e, "%s:%zu", s->path, x->line);
     name_map_add(s->ids, x->id);
@@ -67,16 +67,16 @@ static bool lines_read(Dataset *out, const char *text, size_t n, ErrorList *erro
     return true;
 }
 
-bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e)
+bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Error *e)
 {
     const char *slash = strrchr(path, '/');
     const char *folder = slash ? arena_format(a, "%.*s", (int)(slash - path + (slash == path)), path) : ".";
-    *out = (Dataset){ .sample = arena_array(a, room, sizeof(Sample)), .path = arena_text(a, path),
+    *out = (Dataset){ .sample = arena_array(a, capacity, sizeof(Sample)), .path = arena_text(a, path),
                       .ids = arena_alloc(a, sizeof(NameMap)) };
-    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, room, a)
-        && (out->pictures = picture_cache_make(folder, room, a)))
+    if (out->sample && out->path && out->ids && folder && name_map_make(out->ids, capacity, a)
+        && (out->pictures = picture_cache_make(folder, capacity, a)))
         return true;
-    return error_no_memory(e, "%s: no memory for %zu samples", path, room);
+    return error_no_memory(e, "%s: no memory for %zu samples", path, capacity);
 }
 
 /* The text of the file is in an arena of its own, which is freed once all lines are parsed. */

@@ -32,8 +32,8 @@ bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
 /* The same, but a line that cannot be read becomes a sentence of the list and is left out; then no sample may be left. */
 bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
-/* The same for readers of other formats: dataset_begin makes room for `room` samples, dataset_add adds one. */
-bool dataset_begin(Dataset *out, size_t room, const char *path, Arena *a, Error *e);
+/* The same for readers of other formats: dataset_begin makes room for `capacity` samples, dataset_add adds one. */
+bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Error *e);
 /* Adds a copy of the sample, whose texts and options must outlive the data set. Fails where the id is not new or the picture is
  * missing. */
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e);

@@ -51,21 +51,22 @@ static bool drawn(Prefixes *x, const BatchSample *text, const Sampling *how, siz
     return error_set(e, "generate: no token is left to draw, expected logits that are finite and tokens that are not banned");
 }
 
-static bool generate(const Model *m, const BatchSample *prompt, Next next, const Sampling *how, int32_t end, int32_t *out, size_t room,
-                     size_t *count, Error *e)
+static bool generate(const Model *m, const BatchSample *prompt, Next next, const Sampling *how, int32_t end, int32_t *out,
+                     size_t max_tokens, size_t *count, Error *e)
 {
     Arena a = arena_make(e);
     Prefixes *x = prefixes_make(m, 0, e);
-    int32_t *ids = arena_array(&a, prompt->n + room, sizeof *ids), *targets = arena_array(&a, prompt->n + room, sizeof *targets);
+    const size_t length = prompt->n + max_tokens;
+    int32_t *ids = arena_array(&a, length, sizeof *ids), *targets = arena_array(&a, length, sizeof *targets);
     BatchSample s = { ids, targets, prompt->n, prompt->pixels, 0 };
     bool right = x && ids && targets;
     if (right) {
         memcpy(ids, prompt->ids, prompt->n * sizeof *ids);
-        prefixes_allow(x, prompt->n + room);
+        prefixes_allow(x, length);
     }
-    for (size_t i = 0; right && i < prompt->n + room; i++)
+    for (size_t i = 0; right && i < length; i++)
         targets[i] = -1;
-    for (*count = 0; right && *count < room;) {
+    for (*count = 0; right && *count < max_tokens;) {
         targets[s.n - 1] = 0;                            // the last row is wanted, whatever its target
         right = next(x, &s, how, *count, &out[*count], &a, e);
         if (!right)
@@ -80,13 +81,13 @@ static bool generate(const Model *m, const BatchSample *prompt, Next next, const
     return right && !e->failed;
 }
 
-bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t room, size_t *count, Error *e)
+bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t max_tokens, size_t *count, Error *e)
 {
-    return generate(m, prompt, likeliest, NULL, end, out, room, count, e);
+    return generate(m, prompt, likeliest, NULL, end, out, max_tokens, count, e);
 }
 
-bool generate_sampled(const Model *m, const BatchSample *prompt, const Sampling *how, int32_t end, int32_t *out, size_t room, size_t *count,
-                      Error *e)
+bool generate_sampled(const Model *m, const BatchSample *prompt, const Sampling *how, int32_t end, int32_t *out, size_t max_tokens,
+                      size_t *count, Error *e)
 {
-    return generate(m, prompt, drawn, how, end, out, room, count, e);
+    return generate(m, prompt, drawn, how, end, out, max_tokens, count, e);
 }

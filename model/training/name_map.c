@@ -11,12 +11,12 @@ static size_t name_hash(const char *s)
     return (size_t)(h ^ h >> 32);
 }
 
-bool name_map_make(NameMap *m, size_t room, Arena *a)
+bool name_map_make(NameMap *m, size_t capacity, Arena *a)
 {
     size_t slots = 16;
-    while (slots < 2 * room)
+    while (slots < 2 * capacity)
         slots *= 2;
-    *m = (NameMap){ arena_array(a, room + 1, sizeof *m->name), 0, room, slots - 1,
+    *m = (NameMap){ arena_array(a, capacity + 1, sizeof *m->name), 0, capacity, slots - 1,
                     arena_array(a, slots, sizeof *m->slot) };
     if (m->slot)
         memset(m->slot, -1, slots * sizeof *m->slot);

@@ -14,22 +14,22 @@ enum { CACHE_MAX = 1 << 29 };
 struct PictureCache {
     const char *folder;
     NameMap     names;           // of the pictures, parallel to `image` and `bytes`
-    Image      *image;           // [room]; rgb NULL: not decoded so far
-    struct { const void *at; size_t n; } *bytes;     // [room]; at NULL: the picture is in a file
+    Image      *image;           // [capacity]; rgb NULL: not decoded so far
+    struct { const void *at; size_t n; } *bytes;     // [capacity]; at NULL: the picture is in a file
     NameMap     files;           // of the safetensors files
-    Store      *store;           // [room], parallel to `files`
+    Store      *store;           // [capacity], parallel to `files`
     Arena       cache;           // owns the decoded pictures and the open files
 };
 
-PictureCache *picture_cache_make(const char *folder, size_t room, Arena *a)
+PictureCache *picture_cache_make(const char *folder, size_t capacity, Arena *a)
 {
     PictureCache *p = arena_zalloc(a, sizeof *p);
-    if (!p || !name_map_make(&p->names, room, a) || !name_map_make(&p->files, room, a))
+    if (!p || !name_map_make(&p->names, capacity, a) || !name_map_make(&p->files, capacity, a))
         return NULL;
     p->folder = folder;
-    p->image = arena_array(a, room, sizeof *p->image);
-    p->bytes = arena_array(a, room, sizeof *p->bytes);
-    p->store = arena_array(a, room, sizeof *p->store);
+    p->image = arena_array(a, capacity, sizeof *p->image);
+    p->bytes = arena_array(a, capacity, sizeof *p->bytes);
+    p->store = arena_array(a, capacity, sizeof *p->store);
     p->cache = arena_make(NULL);
     return p->image && p->bytes && p->store ? p : NULL;
 }
@@ -105,7 +105,7 @@ bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e)
     int64_t row;
     if (name_map_find(&p->names, image) >= 0)
         return true;
-    if (p->names.count == p->names.room)
+    if (p->names.count == p->names.capacity)
         return error_set(e, "picture \"%.120s\": no room", image);
     if (!*image)
         return error_set(e, "picture \"\": expected a path, absolute or relative to the file of samples");
@@ -130,7 +130,7 @@ bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e)
 bool picture_cache_put(PictureCache *p, const char *image, const void *bytes, size_t n, Arena *a, Error *e)
 {
     const char *name = arena_text(a, image);
-    if (!name || p->names.count == p->names.room)
+    if (!name || p->names.count == p->names.capacity)
         return error_set(e, "picture \"%.120s\": no room", image);
     p->image[p->names.count] = (Image){ 0 };
     p->bytes[p->names.count].at = bytes;
@@ -145,12 +145,12 @@ bool picture_cache_get(PictureCache *p, const char *image, Image *out, Arena *a,
     if (k < 0)
         return error_set(e, "picture \"%.120s\" is not one of this file of samples", image);
     if (!p->image[k].rgb) {
-        bool room = p->cache.used < CACHE_MAX;
+        bool cached = p->cache.used < CACHE_MAX;
         const char *path = picture_path(p, image, a);
-        Arena *to = room ? &p->cache : a;
+        Arena *to = cached ? &p->cache : a;
         if (!path || !(p->bytes[k].at ? image_decode(out, p->bytes[k].at, p->bytes[k].n, image, to, e) : image_read(out, path, to, e)))
             return error_no_memory(e, "picture \"%.120s\": no memory", image);
-        if (!room)
+        if (!cached)
             return true;
         p->image[k] = *out;
     }

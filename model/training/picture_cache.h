@@ -11,8 +11,8 @@
 
 typedef struct PictureCache PictureCache;
 
-/* A cache for at most `room` pictures of files in `folder`, which must outlive it. NULL: no memory. */
-PictureCache *picture_cache_make(const char *folder, size_t room, Arena *a);
+/* A cache for at most `capacity` pictures of files in `folder`, which must outlive it. NULL: no memory. */
+PictureCache *picture_cache_make(const char *folder, size_t capacity, Arena *a);
 /* Notes the picture. Fails unless its file, and its row there, exist. `image` must outlive the cache. */
 bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e);
 /* Notes a picture that stands in no file: n bytes of a PNG or JPEG, which must outlive the cache. */

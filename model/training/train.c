@@ -23,13 +23,13 @@ static void collect_trainable(const Weights *w, Weight **list, size_t *count)
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e)
 {
     *r = (Trainer){ .model = m, .config = *c };
-    size_t room = count_trainable(m->weights) + (m->lora ? count_trainable(&m->lora->factors) : 0), count = 0;
-    r->trainables = arena_array(a, room, sizeof *r->trainables);
-    const char **names = arena_array(a, room, sizeof *names);
-    Tensor **values = arena_array(a, room, sizeof *values);
+    size_t most = count_trainable(m->weights) + (m->lora ? count_trainable(&m->lora->factors) : 0), count = 0;
+    r->trainables = arena_array(a, most, sizeof *r->trainables);
+    const char **names = arena_array(a, most, sizeof *names);
+    Tensor **values = arena_array(a, most, sizeof *values);
     if (!r->trainables || !names || !values)
         return false;
-    if (room == 0)
+    if (most == 0)
         return error_set(e, "train: no weight is trainable, expected at least one");
     collect_trainable(m->weights, r->trainables, &count);
     if (m->lora)

@@ -32,7 +32,7 @@ static void add(pulse_result *r, const char *name, const Node *n)
 }
 
 /* How many entries the modules and the names below need at most. */
-static size_t room_for(const Tape *t, size_t layers)
+static size_t tensors_at_most(const Tape *t, size_t layers)
 {
     size_t dots = 0;
     for (size_t k = 0; k < t->count; k++)
@@ -45,7 +45,7 @@ static bool result_fill(pulse_result *r, const Tape *t, const Forward *f, const 
 {
     const size_t layers = (size_t)m->text.num_hidden_layers;
     json_t *head = json_object();
-    if (!trace_tape(t, room_for(t, layers), &r->list, &r->count, &r->own, e))
+    if (!trace_tape(t, tensors_at_most(t, layers), &r->list, &r->count, &r->own, e))
         return json_decref(head), false;
     add_modules(r, t);
     add(r, "logits", f->logits);

@@ -102,7 +102,7 @@ pulse_status pulse_score(pulse_context *c, const pulse_model *m, const pulse_sam
     return api_leave(call);
 }
 
-static bool room_fits(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens,
+static bool tokens_fit(pulse_context *c, const pulse_model *m, const pulse_sample *prompt, const int32_t *tokens,
                       size_t room)
 {
     const size_t most = config_positions(&m->session.config);
@@ -119,7 +119,7 @@ pulse_status pulse_generate(pulse_context *c, const pulse_model *m, const pulse_
     ApiCall call = api_enter(c);
     if (call.open && api_given(c, m, "model") && api_given(c, prompt, "prompt") && api_given(c, count, "count")) {
         BatchSample *list = api_samples(c, &m->session.config, prompt, 1, &c->scratch);
-        if (list && room_fits(c, m, prompt, tokens, room))
+        if (list && tokens_fit(c, m, prompt, tokens, room))
             generate_greedy(&m->session.model, list, end < 0 ? (int32_t)m->session.config.text.eos_token_id : end, tokens, room,
                             count, &c->error);
     }

@@ -143,10 +143,10 @@ pulse_status pulse_op_bound(pulse_context *c, const char *name, const pulse_tens
 
 /* --- records --- */
 
-static json_t *names(const char *const list[], size_t room)
+static json_t *names(const char *const list[], size_t limit)
 {
     json_t *all = json_array();
-    for (size_t k = 0; k < room && list[k]; k++)
+    for (size_t k = 0; k < limit && list[k]; k++)
         json_add(all, json_string(list[k]));
     return all;
 }

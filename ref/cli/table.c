@@ -97,10 +97,10 @@ static int terminal_width(void)
 
 static void wrap(const char *text, int indent, int width)
 {
-    const int room = width - indent;
+    const int space = width - indent;
     for (int at = 0, gap = 0; *text;) {
         int n = (int)strcspn(text, " ");
-        bool breaks = at && at + gap + n > room;
+        bool breaks = at && at + gap + n > space;
         printf("%s%*s%.*s", breaks ? "\n" : "", breaks ? indent : gap, "", n, text);
         at = n + (breaks ? 0 : at + gap);
         text += n;

@@ -47,10 +47,10 @@ static const char *column(const ReportRow *x, Column c)
     return c == COLUMN_SCENARIO ? x->scenario : c == COLUMN_METHOD ? x->method : x->metric;
 }
 
-size_t names(const Report *r, Column c, const char **out, size_t room)
+size_t names(const Report *r, Column c, const char **out, size_t capacity)
 {
     size_t n = 0;
-    for (size_t k = 0; k < r->results.count && n < room; k++) {
+    for (size_t k = 0; k < r->results.count && n < capacity; k++) {
         const char *name = column(&r->results.row[k], c);
         size_t i = 0;
         while (i < n && strcmp(out[i], name) != 0)
@@ -61,10 +61,10 @@ size_t names(const Report *r, Column c, const char **out, size_t room)
     return n;
 }
 
-size_t seeds(const Report *r, uint64_t *out, size_t room)
+size_t seeds(const Report *r, uint64_t *out, size_t capacity)
 {
     size_t n = 0;
-    for (size_t k = 0; k < r->results.count && n < room; k++) {
+    for (size_t k = 0; k < r->results.count && n < capacity; k++) {
         size_t i = 0;
         while (i < n && out[i] != r->results.row[k].seed)
             i++;
@@ -141,12 +141,12 @@ bool variant_unlearns(const Variant *v) { return !variant_is(v, "none") && !vari
 
 static int rank(const Variant *v) { return variant_is(v, "none") ? 0 : variant_is(v, "retrain") ? 2 : 1; }
 
-static void note(Variants *all, const ReportRow *x, size_t room)
+static void note(Variants *all, const ReportRow *x, size_t capacity)
 {
     size_t i = 0;
     while (i < all->count && (strcmp(all->item[i].method, x->method) != 0 || strcmp(all->item[i].trainable, x->trainable) != 0))
         i++;
-    if (i == room)
+    if (i == capacity)
         return;
     if (i == all->count)
         all->item[all->count++] = (Variant){ x->scenario, x->method, x->trainable, method_label(x->method), x->round };
@@ -166,14 +166,14 @@ static void label_trainables(Variants *all, Arena *a)
 
 Variants variants(const Report *r, const char *scenario)
 {
-    enum { ROOM = 100 };
-    Variants found = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 },
-        out = { arena_array(r->arena, ROOM, sizeof(Variant)), 0 };
+    enum { VARIANTS_MAX = 100 };
+    Variants found = { arena_array(r->arena, VARIANTS_MAX, sizeof(Variant)), 0 },
+        out = { arena_array(r->arena, VARIANTS_MAX, sizeof(Variant)), 0 };
     if (!found.item || !out.item)
         return (Variants){ NULL, 0 };
     for (size_t k = 0; k < r->results.count; k++)
         if (strcmp(r->results.row[k].scenario, scenario) == 0)
-            note(&found, &r->results.row[k], ROOM);
+            note(&found, &r->results.row[k], VARIANTS_MAX);
     for (int p = 0; p < 3; p++)
         for (size_t k = 0; k < found.count; k++)
             if (rank(&found.item[k]) == p)

@@ -70,10 +70,10 @@ bool variant_unlearns(const Variant *v);                         // neither "non
 /* Matches the accuracy after the variant's last round. */
 RowFilter variant_filter(const Variant *v, const char *split, const char *modality);
 
-/* The distinct values of a column in the order of the file, at most `room` of them; returns their number. */
+/* The distinct values of a column in the order of the file, at most `capacity` of them; returns their number. */
 typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
-size_t names(const Report *r, Column c, const char **out, size_t room);
-size_t seeds(const Report *r, uint64_t *out, size_t room);
+size_t names(const Report *r, Column c, const char **out, size_t capacity);
+size_t seeds(const Report *r, uint64_t *out, size_t capacity);
 
 /* On how many questions the accuracies of a scenario are measured: "n: forget 250 image + 250 text, retain …". "" where it is not known. */
 const char *questions_text(const Report *r, const char *scenario);

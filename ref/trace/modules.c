@@ -16,7 +16,7 @@ typedef struct {
     const Trainer *r;
     const Tape *tape;
     Entry *bounds;
-    size_t count, room;
+    size_t count, capacity;
     Arena *arena;
     Error *error;
 } Modules;
@@ -25,7 +25,7 @@ typedef struct {
 static void answer(Modules *to, json_t *answers, const UnitRun *run, const char *module, const char *name,
                    const Node *n, const Node *m)
 {
-    if (!n || !m || !name || to->count == to->room)
+    if (!n || !m || !name || to->count == to->capacity)
         return;
     size_t size = shape_size(m->out.shape);
     if (!unit_tells(m->out.f32, run->bounds[m->id], size))
@@ -119,11 +119,11 @@ static json_t *module_json(Modules *to, const Unit *u, const UnitRun *run)
 
 json_t *trace_modules(const Trainer *r, Entry **bounds, size_t *count, Arena *a, Error *e)
 {
-    Modules to = { .r = r, .tape = &r->tape, .room = 2 * r->tape.count + 1, .arena = a, .error = e };
+    Modules to = { .r = r, .tape = &r->tape, .capacity = 2 * r->tape.count + 1, .arena = a, .error = e };
     Unit *list;
     size_t units = 0;
     json_t *all = json_array();
-    to.bounds = arena_array(a, to.room, sizeof *to.bounds);
+    to.bounds = arena_array(a, to.capacity, sizeof *to.bounds);
     bool good = to.bounds && units_find(&r->tape, &list, &units, a);
     for (size_t k = 0; good && k < units; k++) {
         Arena own = arena_make(e);

@@ -28,7 +28,7 @@ typedef struct {
     NoiseModel noiser;
     Noise *noise[PRECISIONS];        // [tape->count] each
     Entry *list;
-    size_t count, room;
+    size_t count, capacity;
     Arena *arena;
     Error *error;
 } Work;
@@ -46,7 +46,7 @@ static void put(Work *w, const char *name, size_t node)
     Noise all[PRECISIONS] = { { 0, 0 } };
     for (Precision p = 0; p < PRECISIONS; p++)
         all[p] = w->wanted[p] ? w->noise[p][node] : all[p];
-    if (name && w->count < w->room)
+    if (name && w->count < w->capacity)
         w->list[w->count++] = (Entry){ name, noise_tensor(all, w->arena) };
 }
 
@@ -92,7 +92,7 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
 }
 
-static bool room_for(Work *w)
+static bool noise_allocate(Work *w)
 {
     for (Precision p = 0; p < PRECISIONS; p++)
         if (!(w->noise[p] = arena_zalloc(w->arena, (w->tape->count + 1) * sizeof *w->noise[p])))
@@ -104,7 +104,7 @@ bool noise_of_tape(const Tape *t, Noise *noise[PRECISIONS], Arena *a, Error *e)
 {
     static const bool all[PRECISIONS] = { true, true, true, true, true };
     Work w = { .tape = t, .wanted = all, .arena = a, .error = e };
-    bool good = room_for(&w) && noise_open(&w.noiser, t, a, e) && compute(&w, NULL);
+    bool good = noise_allocate(&w) && noise_open(&w.noiser, t, a, e) && compute(&w, NULL);
     memcpy(noise, w.noise, sizeof w.noise);
     return good;
 }
@@ -118,13 +118,13 @@ bool noise_of_trace(const json_t *root, const Store *values, const char *path, c
     if (!json_object_get(root, "aliases"))
         return error_set(e, "%s: \"aliases\" is missing, expected a trace that this version of the program wrote",
                          path);
-    if (!trace_read(&t, root, values, path, a, e) || !room_for(&w) || !noise_open(&w.noiser, &t, a, e))
+    if (!trace_read(&t, root, values, path, a, e) || !noise_allocate(&w) || !noise_open(&w.noiser, &t, a, e))
         return false;
     bool *chosen = arena_array(a, t.count + 1, sizeof *chosen);
-    w.room = t.count;
+    w.capacity = t.count;
     for (size_t k = 0; k < json_array_size(modules); k++)
-        w.room += json_object_size(json_object_get(json_array_get(modules, k), "answers"));
-    w.list = arena_array(a, w.room, sizeof *w.list);
+        w.capacity += json_object_size(json_object_get(json_array_get(modules, k), "answers"));
+    w.list = arena_array(a, w.capacity, sizeof *w.list);
     if (!chosen || !w.list || !compute(&w, NULL))
         return false;
     put_nodes(&w);

@@ -5,11 +5,11 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-typedef struct { Entry *list; size_t count, room; Arena *arena; } Entries;
+typedef struct { Entry *list; size_t count, capacity; Arena *arena; } Entries;
 
 static void add(Entries *to, const char *name, Tensor t)
 {
-    if (name && to->count < to->room)
+    if (name && to->count < to->capacity)
         to->list[to->count++] = (Entry){ name, t };
 }
 
@@ -65,8 +65,8 @@ static void add_slot(Entries *to, const OptimiserSlot *s)
 
 static bool entries_make(Entries *to, const Tape *t, size_t more, Arena *a, Error *e)
 {
-    *to = (Entries){ .room = 3 * t->count + more, .arena = a };
-    to->list = arena_array(a, to->room, sizeof *to->list);
+    *to = (Entries){ .capacity = 3 * t->count + more, .arena = a };
+    to->list = arena_array(a, to->capacity, sizeof *to->list);
     if (!to->list)
         return error_no_memory(e, "trace: no memory for the list of tensors");
     for (size_t k = 0; k < t->count; k++)

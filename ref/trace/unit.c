@@ -57,14 +57,14 @@ bool unit_has(const Unit *u, const Node *n)
 
 /* --- finding --- */
 
-typedef struct { Unit *list; size_t count, room; Arena *arena; } Units;
+typedef struct { Unit *list; size_t count, capacity; Arena *arena; } Units;
 
 static void add(Units *to, const char *module, bool parts)
 {
     for (size_t k = 0; k < to->count; k++)
         if (strcmp(to->list[k].module, module) == 0)
             return;
-    if (to->count < to->room)
+    if (to->count < to->capacity)
         to->list[to->count++] = (Unit){ .module = module, .parts = parts };
 }
 
@@ -105,8 +105,8 @@ static bool ends(Unit *u, const Tape *t)
 
 bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a)
 {
-    Units all = { .room = 16 * t->count + 1, .arena = a };
-    *list = all.list = arena_array(a, all.room, sizeof *all.list);
+    Units all = { .capacity = 16 * t->count + 1, .arena = a };
+    *list = all.list = arena_array(a, all.capacity, sizeof *all.list);
     *count = 0;
     if (!all.list)
         return false;

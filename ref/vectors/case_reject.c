@@ -11,7 +11,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-enum { FILE_ROOM = 1 << 12 };
+enum { FILE_BYTES = 1 << 12 };
 
 RejectExpected reject_expected(const RejectForm *f)
 {
@@ -65,7 +65,7 @@ static void make_png(Made *m, const PngDamage *d)
 
 bool reject_file(const RejectForm *f, Made *out, Arena *a, Error *e)
 {
-    *out = made_make(FILE_ROOM, a);
+    *out = made_make(FILE_BYTES, a);
     if (!out->at)
         return false;
     if (is(f, "png"))

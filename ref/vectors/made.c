@@ -5,17 +5,17 @@
 #include "model/image/container.h"
 #include "model/image/image.h"
 
-Made made_make(size_t room, Arena *a)
+Made made_make(size_t capacity, Arena *a)
 {
-    Made m = { .room = room, .arena = a };
-    m.at = arena_alloc(a, room);
+    Made m = { .capacity = capacity, .arena = a };
+    m.at = arena_alloc(a, capacity);
     return m;
 }
 
 void made_bytes(Made *m, const void *bytes, size_t n)
 {
-    if (!m->at || m->n + n > m->room) {
-        error_set(m->arena->error, "record: %zu bytes do not fit a made file of %zu", m->n + n, m->room);
+    if (!m->at || m->n + n > m->capacity) {
+        error_set(m->arena->error, "record: %zu bytes do not fit a made file of %zu", m->n + n, m->capacity);
         return;
     }
     if (n)

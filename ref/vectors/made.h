@@ -9,11 +9,11 @@
 
 typedef struct {
     uint8_t *at;
-    size_t n, room;
+    size_t n, capacity;
     Arena *arena;              // its Error has failed when memory or room ran out; nothing is added from then on
 } Made;
 
-Made made_make(size_t room, Arena *a);
+Made made_make(size_t capacity, Arena *a);
 void made_bytes(Made *m, const void *bytes, size_t n);
 void made_text(Made *m, const char *text);             // without the zero at its end
 void made_big(Made *m, uint64_t value, int bytes);     // big-endian, as in PNG

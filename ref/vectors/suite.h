@@ -47,7 +47,7 @@ typedef struct {
     const char *folder;
     json_t *files, *cases;           // the two lists of the manifest, as far as they are written
     Entry *noise;                    // the content of noise.safetensors so far (suite_noise.c)
-    size_t noise_count, noise_room;
+    size_t noise_count, noise_capacity;
     Arena *arena;
     Error *error;
 } Suite;

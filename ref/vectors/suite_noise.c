@@ -9,19 +9,19 @@
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"
 
-enum { FIRST_ROOM = 1024 };
+enum { FIRST_CAPACITY = 1024 };
 
 static bool put(Suite *s, const char *name, Tensor t)
 {
-    if (s->noise_count == s->noise_room) {
-        size_t room = s->noise_room ? 2 * s->noise_room : FIRST_ROOM;
-        Entry *more = arena_array(s->arena, room, sizeof *more);
+    if (s->noise_count == s->noise_capacity) {
+        size_t capacity = s->noise_capacity ? 2 * s->noise_capacity : FIRST_CAPACITY;
+        Entry *more = arena_array(s->arena, capacity, sizeof *more);
         if (!more)
             return false;
         if (s->noise_count)
             memcpy(more, s->noise, s->noise_count * sizeof *more);
         s->noise = more;
-        s->noise_room = room;
+        s->noise_capacity = capacity;
     }
     if (!name || !t.f32)
         return false;

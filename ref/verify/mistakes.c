@@ -119,15 +119,15 @@ static bool see(Mistakes *m, const char *id, const char *name, const Answer *x, 
 
 static void keep(Mistakes *m, const char *id, const char *name, const Answer *x, json_t *line)
 {
-    if (m->judged_count == m->judged_room) {
-        size_t room = 2 * m->judged_room + 64;
-        Judged *more = arena_array(m->arena, room, sizeof *more);
+    if (m->judged_count == m->judged_capacity) {
+        size_t capacity = 2 * m->judged_capacity + 64;
+        Judged *more = arena_array(m->arena, capacity, sizeof *more);
         if (!more)
             return;
         if (m->judged_count)
             memcpy(more, m->judged, m->judged_count * sizeof *more);
         m->judged = more;
-        m->judged_room = room;
+        m->judged_capacity = capacity;
     }
     m->judged[m->judged_count++] = (Judged){ id, arena_text(m->arena, name), *x, *x->got, line };
 }

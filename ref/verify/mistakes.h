@@ -36,7 +36,7 @@ typedef struct {
     // judged answers are kept; `wrong` is filled in later, by one mistake after another
     bool keeps;
     Judged *judged;
-    size_t judged_count, judged_room;
+    size_t judged_count, judged_capacity;
 } Mistakes;
 
 /* Begins a new case, and forgets the previous one. */

@@ -60,7 +60,7 @@ static ArenaChunk *chunk_make(size_t size)
 }
 
 /* A chunk with room for `bytes`: the current one, a later one that an earlier step has left, or a new one. NULL: memory ran out. */
-static ArenaChunk *chunk_with_room(Arena *a, size_t bytes)
+static ArenaChunk *chunk_for(Arena *a, size_t bytes)
 {
     ArenaChunk *c = a->current;
     if (c && c->size - c->at >= bytes)
@@ -95,7 +95,7 @@ static void *give(Arena *a, size_t bytes)
     }
     if (size == 0)
         size = ALIGN;
-    ArenaChunk *c = chunk_with_room(a, size);
+    ArenaChunk *c = chunk_for(a, size);
     if (!c) {
         error_no_memory(a->error, "out of memory: %zu bytes asked for, %zu in use, and the machine allows %zu for the whole program", bytes,
                         a->used, most_bytes());
@@ -179,7 +179,7 @@ void arena_reset(Arena *a)
 /* The first chunk has it. */
 Arena *arena_beside(Arena *a)
 {
-    ArenaChunk *c = a->first ? a->first : chunk_with_room(a, 1);
+    ArenaChunk *c = a->first ? a->first : chunk_for(a, 1);
     if (c && !c->beside && (c->beside = malloc(sizeof *c->beside)))
         *c->beside = arena_make(a->error);
     if (!c || !c->beside) {

@@ -60,8 +60,8 @@ bool error_prefix(Error *e, const char *format, ...)
         va_start(args, format);
         vsnprintf(e->text, sizeof e->text / 2, format, args);          // at most half of the room, so that the sentence is not lost
         va_end(args);
-        size_t used = strlen(e->text), room = sizeof e->text - used;
-        if (snprintf(e->text + used, room, ": %s", sentence) >= (int)room)
+        size_t used = strlen(e->text), space = sizeof e->text - used;
+        if (snprintf(e->text + used, space, ": %s", sentence) >= (int)space)
             e->text[sizeof e->text - 1] = 0;                            // it is cut, which compilers warn of where nothing asks
     }
     return false;

@@ -6,14 +6,14 @@
 /* Makes room for one more sentence; the list doubles. */
 static bool grow(ErrorList *list)
 {
-    if (list->count < list->room)
+    if (list->count < list->capacity)
         return true;
-    const size_t room = list->room ? 2 * list->room : 64;
-    const char **larger = arena_array(list->arena, room, sizeof *larger);
+    const size_t capacity = list->capacity ? 2 * list->capacity : 64;
+    const char **larger = arena_array(list->arena, capacity, sizeof *larger);
     if (larger && list->count)
         memcpy(larger, list->sentence, list->count * sizeof *larger);
     list->sentence = larger;
-    list->room = larger ? room : 0;
+    list->capacity = larger ? capacity : 0;
     return larger != NULL;
 }
 

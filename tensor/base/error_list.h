@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ErrorList: a list of everything that is wrong in a file of samples, with one sentence for each wrong line, in the order of the file.
+/* ErrorList: everything that is wrong in a file of samples, one sentence for each wrong line, in the order of the file.
  *
- * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the first failure. It
- * always stops when memory runs out. The sentences live in the arena. Only one thread may use a list at a time. */
+ * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the first
+ * failure. It always stops when memory runs out. The sentences live in the arena. Only one thread may use a list at a time. */
 #ifndef PULSE_TENSOR_BASE_ERROR_LIST_H
 #define PULSE_TENSOR_BASE_ERROR_LIST_H
 
@@ -11,11 +11,11 @@
 
 typedef struct {
     const char **sentence;           // [count]
-    size_t count, room;
+    size_t count, capacity;
     Arena *arena;
 } ErrorList;
 
-/* Moves the failure into the list, and empties the Error. False: there is no list, or the failure is not about the file (memory ran out). */
+/* Moves the failure into the list, and empties the Error. False: there is no list, or memory ran out. */
 bool error_list_take(ErrorList *list, Error *e);
 
 #endif

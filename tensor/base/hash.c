@@ -14,14 +14,14 @@ enum { PIECE = 1 << 14 };
 Hash hash_begin(void)
 {
     Hash h = { { 0 } };
-    SHA256Init((SHA2_CTX *)h.room);
+    SHA256Init((SHA2_CTX *)h.state);
     return h;
 }
 
 void hash_bytes(Hash *h, const void *data, size_t n)
 {
     if (n)
-        SHA256Update((SHA2_CTX *)h->room, data, n);
+        SHA256Update((SHA2_CTX *)h->state, data, n);
 }
 
 void hash_text(Hash *h, const char *text)
@@ -33,7 +33,7 @@ Digest hash_end(Hash *h)
 {
     uint8_t sum[SHA256_DIGEST_LENGTH];
     Digest d;
-    SHA256Final(sum, (SHA2_CTX *)h->room);
+    SHA256Final(sum, (SHA2_CTX *)h->state);
     for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
         d.hex[2 * i] = "0123456789abcdef"[sum[i] >> 4];
         d.hex[2 * i + 1] = "0123456789abcdef"[sum[i] & 15];

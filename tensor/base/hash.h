@@ -9,7 +9,7 @@
 
 typedef struct { char hex[65]; } Digest;      // lower case, and a zero
 
-typedef struct { uint64_t room[32]; } Hash;   // a running digest, a plain value; room for libmd's SHA2_CTX
+typedef struct { uint64_t state[32]; } Hash;   // a running digest, a plain value; room for libmd's SHA2_CTX
 
 Hash   hash_begin(void);
 void   hash_bytes(Hash *h, const void *data, size_t n);

@@ -18,21 +18,21 @@ static json_malloc_t their_malloc;
 static json_free_t their_free;
 static _Thread_local bool starved;
 static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not at work
-static _Thread_local struct { void **at; size_t count, room; } held;      // what the parser holds while it is at work
+static _Thread_local struct { void **at; size_t count, capacity; } held;      // what the parser holds while it is at work
 
 /* Notes that the parser holds p. False: no memory. */
 static bool hold(void *p)
 {
-    if (held.count == held.room) {
-        const size_t room = 2 * held.room + 64;
-        void **larger = their_malloc(room * sizeof *larger);
+    if (held.count == held.capacity) {
+        const size_t capacity = 2 * held.capacity + 64;
+        void **larger = their_malloc(capacity * sizeof *larger);
         if (!larger)
             return false;
         if (held.count)
             memcpy(larger, held.at, held.count * sizeof *larger);
         their_free(held.at);
         held.at = larger;
-        held.room = room;
+        held.capacity = capacity;
     }
     held.at[held.count++] = p;
     return true;

@@ -13,7 +13,7 @@ void exact_carry(Exact *s)
         carry = v >> 32;
     }
     s->limb[EXACT_LIMBS - 1] += carry;
-    s->room = EXACT_ROOM - 1;
+    s->left = EXACT_ADDITIONS - 1;
 }
 
 void exact_add_special(Exact *s, double x)

@@ -14,16 +14,16 @@
 #include <math.h>
 #include "tensor/base/float.h"
 
-enum { EXACT_LIMBS = 67, EXACT_LOWEST = -1088, EXACT_ROOM = 1024 };
+enum { EXACT_LIMBS = 67, EXACT_LOWEST = -1088, EXACT_ADDITIONS = 1024 };
 enum { EXACT_PLUS_INF = 1, EXACT_MINUS_INF = 2, EXACT_NAN = 4 };
 
 typedef struct {
     int64_t limb[EXACT_LIMBS];   // value = sum of limb[k] 2^(32 k - 1088)
-    int     room;                // additions left before carries must move
+    int     left;                // additions left before carries must move
     int     special;             // infinities and NaN seen: EXACT_*
 } Exact;
 
-static inline Exact exact_zero(void) { return (Exact){ .room = EXACT_ROOM }; }
+static inline Exact exact_zero(void) { return (Exact){ .left = EXACT_ADDITIONS }; }
 
 void   exact_carry(Exact *s);
 void   exact_add_special(Exact *s, double x);
@@ -51,7 +51,7 @@ static inline void exact_add(Exact *s, double x)
     int k = at >> 5, shift = at & 31;
     int64_t sign = -(int64_t)(bits >> 63);
     int64_t low = (int64_t)((uint64_t)m << shift & 0xffffffff), high = m >> (32 - shift);
-    if (s->room-- == 0)
+    if (s->left-- == 0)
         exact_carry(s);
     s->limb[k] += (low ^ sign) - sign;
     s->limb[k + 1] += (high ^ sign) - sign;

@@ -23,7 +23,7 @@ static Sizes sizes_of(const Attrs *a, const Segment *s)
 }
 
 /* Panels and norms of the right operand; a block of lines and one of sums. */
-size_t attention_room(const Attrs *a)
+size_t attention_scratch_size(const Attrs *a)
 {
     size_t longest = 0, group = (size_t)(a->n[ATTENTION_HEADS] / a->n[ATTENTION_KV_HEADS]),
         dim = padded((size_t)a->n[ATTENTION_HEAD_DIM]);
@@ -84,8 +84,8 @@ static bool causal(const Task *t) { return t->attrs->n[ATTENTION_CAUSAL] != 0; }
 size_t scores_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
-    double *panels = t->room, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys),
-           *sum = lines + side_room(BLOCK, z.dim);
+    double *panels = t->scratch, *norm = panels + padded(z.keys) * z.dim, *lines = norm + padded(z.keys),
+           *sum = lines + side_size(BLOCK, z.dim);
     const float *keys = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     float *out = t->out + t->head * z.queries * z.keys;
     size_t left = 0;
@@ -110,7 +110,7 @@ size_t scores_task(const Task *t)
 size_t mix_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);
-    double *panels = t->room, *norm = panels + padded(z.dim) * z.keys, *sum = norm + padded(z.dim),
+    double *panels = t->scratch, *norm = panels + padded(z.dim) * z.keys, *sum = norm + padded(z.dim),
         *lines = sum + BLOCK * padded(z.dim);
     const float *values = t->b + t->s.k_begin * z.key_cols + t->head / z.group * z.dim;
     size_t left = 0;
@@ -167,7 +167,7 @@ size_t mix_t_task(const Task *t)
     const Sizes z = sizes_of(t->attrs, &t->s);
     const size_t depth = z.group * z.queries, head = t->head * z.group;
     const float *rows = t->b + t->s.q_begin * z.cols + head * z.dim;
-    double *panels = t->room, *norm = panels + padded(z.dim) * depth, *sum = norm + padded(z.dim),
+    double *panels = t->scratch, *norm = panels + padded(z.dim) * depth, *sum = norm + padded(z.dim),
         *lines = sum + BLOCK * padded(z.dim);
     size_t left = 0;
     memset(norm, 0, padded(z.dim) * sizeof *norm);

@@ -11,12 +11,12 @@ typedef struct {
     size_t head;                        // a head of the queries or, for mix_t, of the keys
     const float *a, *b;                 // scores: q and k; mix: p of the segment, and v; mix_t: p of the segment, and x
     float *out;                         // scores: those of the segment; mix and mix_t: all rows
-    double *room;                       // attention_room doubles of scratch memory
+    double *scratch;                       // attention_scratch_size doubles of scratch memory
     Error *audit;                       // one block of this task is audited, and a wrong sum goes here; NULL: no audit
 } Task;
 
 /* How many doubles a task needs. */
-size_t attention_room(const Attrs *a);
+size_t attention_scratch_size(const Attrs *a);
 /* Each function returns how many floats the rounding test left to Exact. */
 size_t scores_task(const Task *t);
 size_t mix_task(const Task *t);

@@ -103,8 +103,8 @@ typedef struct {
     size_t heads;
     bool   scores_out;
     Work   work;
-    double *scratch;                    // room doubles for each worker
-    size_t room;
+    double *scratch;                    // scratch_size doubles for each worker
+    size_t scratch_size;
     _Atomic size_t *left;
 } Heads;
 
@@ -115,7 +115,7 @@ static void heads_part(const void *of, size_t begin, size_t end, size_t worker)
     for (size_t k = begin; k < end; k++) {
         const Segment *s = h->segments + k / h->heads;
         Task t = { c->attrs, *s, k % h->heads, call_value(c, 0)->f32 + (h->scores_out ? 0 : s->scores), call_value(c, 1)->f32,
-                   c->out.f32 + (h->scores_out ? s->scores : 0), h->scratch + worker * h->room, k == 0 ? c->error : NULL };
+                   c->out.f32 + (h->scores_out ? s->scores : 0), h->scratch + worker * h->scratch_size, k == 0 ? c->error : NULL };
         *h->left += h->work(&t);
     }
 }
@@ -126,12 +126,12 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
 {
     Arena *arena = c->scratch;
     ArenaMark mark = arena_mark(arena);
-    size_t room = attention_room(c->attrs) + 8, segments = c->attrs->index_count / 4, tasks = segments * heads;
+    size_t scratch_size = attention_scratch_size(c->attrs) + 8, segments = c->attrs->index_count / 4, tasks = segments * heads;
     _Atomic size_t left = 0;
     const Segment *s = attention_segments(c);
-    double *scratch = arena_array(arena, team_size() * room, sizeof *scratch);
+    double *scratch = arena_array(arena, team_size() * scratch_size, sizeof *scratch);
     if (s && scratch) {
-        const Heads all = { c, s, heads, scores_out, work, scratch, room, &left };
+        const Heads all = { c, s, heads, scores_out, work, scratch, scratch_size, &left };
         size_t multiplications = tasks ? s[segments].scores / tasks * (size_t)c->attrs->n[ATTENTION_HEAD_DIM] : 0;
         team_run(tasks, team_grain(GRAIN, multiplications), heads_part, &all, c->error);
         product_count(shape_size(c->out.shape), left);

@@ -36,11 +36,11 @@ static bool scores_shape(const Call *c, Shape *out, Error *e)
 }
 
 /* Computes a block. Returns the flat index of the first score that no tier decided, or SIZE_MAX. */
-static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *room)
+static size_t softmax_block(const Call *c, const Segment *s, size_t at, double *scratch)
 {
     const float *x = call_value(c, 0)->f32;
     for (size_t i = 0; i < s->q_count; i++, at += s->k_count) {
-        size_t n = attention_allowed(c->attrs, s, i), open = n ? softmax_row(x + at, n, room, c->out.f32 + at) : 0;
+        size_t n = attention_allowed(c->attrs, s, i), open = n ? softmax_row(x + at, n, scratch, c->out.f32 + at) : 0;
         memset(c->out.f32 + at + n, 0, (s->k_count - n) * sizeof(float));
         if (open < n)
             return at + open;
@@ -58,7 +58,7 @@ static void undecided_print(const Call *c, const Segment *s, size_t at)
 }
 
 /* A block is the scores of one head in one segment. */
-typedef struct { const Call *c; const Segment *segments; const SoftmaxRoom *room; _Atomic size_t *undecided; } Blocks;
+typedef struct { const Call *c; const Segment *segments; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Blocks;
 
 static size_t block_count(const Call *c) { return c->attrs->index_count / 4 * (size_t)c->attrs->n[ATTENTION_HEADS]; }
 
@@ -81,21 +81,21 @@ static void softmax_part(const void *of, size_t begin, size_t end, size_t worker
     const Segment *s;
     for (size_t k = begin; k < end; k++) {
         size_t at = block_at(b, k, &s);
-        team_least(b->undecided, softmax_block(b->c, s, at, softmax_room_of(b->room, worker)));
+        team_least(b->undecided, softmax_block(b->c, s, at, softmax_scratch_of(b->scratch, worker)));
     }
 }
 
 static void softmax_kernel(const Call *c)
 {
     _Atomic size_t undecided = SIZE_MAX;
-    SoftmaxRoom room = softmax_room(c, longest(c));
+    SoftmaxScratch scratch = softmax_scratch(c, longest(c));
     Segment *s = attention_segments(c);
-    if (!room.all || !s)
+    if (!scratch.all || !s)
         return;
-    team_run(block_count(c), block_grain(c), softmax_part, &(Blocks){ c, s, &room, &undecided }, c->error);
+    team_run(block_count(c), block_grain(c), softmax_part, &(Blocks){ c, s, &scratch, &undecided }, c->error);
     if (undecided != SIZE_MAX)
         undecided_print(c, s, undecided);
-    softmax_room_release(c, &room);
+    softmax_scratch_release(c, &scratch);
 }
 
 static void grad_part(const void *of, size_t begin, size_t end, size_t worker)

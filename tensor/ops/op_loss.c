@@ -47,7 +47,7 @@ static bool nll_shape(const Call *c, Shape *out, Error *e)
     return labels_fit(c, e);
 }
 
-typedef struct { const Call *c; const SoftmaxRoom *room; _Atomic size_t *undecided; } Losses;
+typedef struct { const Call *c; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Losses;
 
 static void nll_part(const void *of, size_t begin, size_t end, size_t worker)
 {
@@ -57,7 +57,7 @@ static void nll_part(const void *of, size_t begin, size_t end, size_t worker)
         const float *z = call_value(l->c, 0)->f32 + r * cols;
         int32_t y = l->c->attrs->index[r];
         l->c->out.f32[r] = 0.0f;
-        if (y >= 0 && nll_row(z, cols, (size_t)y, softmax_room_of(l->room, worker), l->c->out.f32 + r) < cols)
+        if (y >= 0 && nll_row(z, cols, (size_t)y, softmax_scratch_of(l->scratch, worker), l->c->out.f32 + r) < cols)
             team_least(l->undecided, r);
     }
 }
@@ -67,13 +67,13 @@ static void nll_kernel(const Call *c)
     size_t rows = call_value(c, 0)->shape.dim[0], cols = call_value(c, 0)->shape.dim[1];
     _Atomic size_t undecided = SIZE_MAX;
     const float *z = call_value(c, 0)->f32;
-    SoftmaxRoom room = softmax_room(c, cols);
-    if (!room.all)
+    SoftmaxScratch scratch = softmax_scratch(c, cols);
+    if (!scratch.all)
         return;
-    team_run(rows, team_grain(GRAIN, cols), nll_part, &(Losses){ c, &room, &undecided }, c->error);
+    team_run(rows, team_grain(GRAIN, cols), nll_part, &(Losses){ c, &scratch, &undecided }, c->error);
     if (undecided != SIZE_MAX)
         softmax_undecided(c, z + undecided * cols, cols, undecided, (size_t)c->attrs->index[undecided]);
-    softmax_room_release(c, &room);
+    softmax_scratch_release(c, &scratch);
 }
 
 /* d nll_r / d z_rv = p_rv - [v = label_r]. */

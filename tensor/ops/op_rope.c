@@ -66,11 +66,11 @@ static void swap_halves(const float *x, size_t heads, size_t half, float *y)
  * its partner in the other half times a sine, which is negative in the first half (for sign = 1). */
 typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
 
-static void row_turn(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *room, float *y)
+static void row_turn(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *scratch, float *y)
 {
     const size_t most = SPAN / (2 * half), few = heads < most ? heads : most;
     for (size_t h = 0; h < few; h++) {
-        float *c = room->cos + 2 * h * half, *s = room->sin + 2 * h * half;
+        float *c = scratch->cos + 2 * h * half, *s = scratch->sin + 2 * h * half;
         memcpy(c, cos, half * sizeof *c);
         memcpy(c + half, cos, half * sizeof *c);
         for (size_t k = 0; k < half; k++) {
@@ -80,22 +80,22 @@ static void row_turn(const float *x, const float *cos, const float *sin, float s
     }
     for (size_t h = 0; h < heads; h += few) {
         const size_t now = heads - h < few ? heads - h : few, at = 2 * h * half;
-        swap_halves(x + at, now, half, room->partner);
-        turn(x + at, room->cos, room->partner, room->sin, 2 * now * half, y + at);
+        swap_halves(x + at, now, half, scratch->partner);
+        turn(x + at, scratch->cos, scratch->partner, scratch->sin, 2 * now * half, y + at);
     }
 }
 
 /* Turns a head that is longer than a span, half by half. */
-static void head_turn(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *room, float *y)
+static void head_turn(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *scratch, float *y)
 {
     for (size_t k = 0, n; k < half; k += n) {
         n = half - k < SPAN ? half - k : SPAN;
         for (size_t c = 0; c < n; c++)
-            room->sin[c] = sign * sin[k + c];
-        turn(x + half + k, cos + k, x + k, room->sin, n, y + half + k);
+            scratch->sin[c] = sign * sin[k + c];
+        turn(x + half + k, cos + k, x + k, scratch->sin, n, y + half + k);
         for (size_t c = 0; c < n; c++)
-            room->sin[c] = -room->sin[c];
-        turn(x + k, cos + k, x + half + k, room->sin, n, y + k);
+            scratch->sin[c] = -scratch->sin[c];
+        turn(x + k, cos + k, x + half + k, scratch->sin, n, y + k);
     }
 }
 
@@ -106,12 +106,12 @@ static void rotate(const Call *c, float sign, size_t begin, size_t end)
         size_t position = (size_t)c->attrs->index[r];
         const float *cos = c->in[1].f32 + position * half, *sin = c->in[2].f32 + position * half, *x = c->in[0].f32 + r * cols;
         float *y = c->out.f32 + r * cols;
-        Heads room;
+        Heads scratch;
         if (half && 2 * half <= SPAN)
-            row_turn(x, cos, sin, sign, heads, half, &room, y);
+            row_turn(x, cos, sin, sign, heads, half, &scratch, y);
         else
             for (size_t h = 0; h < heads; h++)
-                head_turn(x + 2 * h * half, cos, sin, sign, half, &room, y + 2 * h * half);
+                head_turn(x + 2 * h * half, cos, sin, sign, half, &scratch, y + 2 * h * half);
     }
 }
 

@@ -24,16 +24,16 @@ static bool rows_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-typedef size_t RowFunction(const float *x, size_t n, double *room, float *y);
+typedef size_t RowFunction(const float *x, size_t n, double *scratch, float *y);
 
-typedef struct { const Call *c; RowFunction *f; const SoftmaxRoom *room; _Atomic size_t *undecided; } Rows;
+typedef struct { const Call *c; RowFunction *f; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Rows;
 
 static void rows_part(const void *of, size_t begin, size_t end, size_t worker)
 {
     const Rows *r = of;
     const size_t cols = shape_cols(r->c->out.shape);
     for (size_t at = begin * cols; at < end * cols; at += cols) {
-        size_t v = r->f(call_value(r->c, 0)->f32 + at, cols, softmax_room_of(r->room, worker), r->c->out.f32 + at);
+        size_t v = r->f(call_value(r->c, 0)->f32 + at, cols, softmax_scratch_of(r->scratch, worker), r->c->out.f32 + at);
         if (v < cols)
             team_least(r->undecided, at + v);
     }
@@ -44,11 +44,11 @@ static void rows_kernel(const Call *c, RowFunction *f)
     size_t rows = shape_rows(c->out.shape), cols = shape_cols(c->out.shape);
     _Atomic size_t undecided = SIZE_MAX;
     const float *x = call_value(c, 0)->f32;
-    SoftmaxRoom room = softmax_room(c, cols);
-    if (!room.all || cols == 0)
+    SoftmaxScratch scratch = softmax_scratch(c, cols);
+    if (!scratch.all || cols == 0)
         return;
-    team_run(rows, team_grain(GRAIN, cols), rows_part, &(Rows){ c, f, &room, &undecided }, c->error);
-    softmax_room_release(c, &room);
+    team_run(rows, team_grain(GRAIN, cols), rows_part, &(Rows){ c, f, &scratch, &undecided }, c->error);
+    softmax_scratch_release(c, &scratch);
     if (undecided != SIZE_MAX)
         softmax_undecided(c, x + undecided / cols * cols, cols, undecided / cols, undecided % cols);
 }

@@ -30,19 +30,19 @@ enum { CHUNK = 1024 };
 
 /* --- Scratch --- */
 
-SoftmaxRoom softmax_room(const Call *c, size_t cols)
+SoftmaxScratch softmax_scratch(const Call *c, size_t cols)
 {
-    SoftmaxRoom room = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->scratch) };
+    SoftmaxScratch scratch = { .stride = (cols + LANES - 1) / LANES * LANES, .mark = arena_mark(c->scratch) };
     size_t threads = team_size();
-    room.all = arena_array(c->scratch, threads * room.stride, sizeof *room.all);
-    return room;
+    scratch.all = arena_array(c->scratch, threads * scratch.stride, sizeof *scratch.all);
+    return scratch;
 }
 
-double *softmax_room_of(const SoftmaxRoom *room, size_t worker) { return room->all + worker * room->stride; }
+double *softmax_scratch_of(const SoftmaxScratch *scratch, size_t worker) { return scratch->all + worker * scratch->stride; }
 
-void softmax_room_release(const Call *c, const SoftmaxRoom *room)
+void softmax_scratch_release(const Call *c, const SoftmaxScratch *scratch)
 {
-    arena_release(c->scratch, room->mark);
+    arena_release(c->scratch, scratch->mark);
 }
 
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column)
@@ -176,18 +176,18 @@ static void fill(float *y, size_t n, float value)
 
 /* --- Rows --- */
 
-CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *p)
+CLONES static size_t row_softmax(const float *x, size_t n, double *scratch, float *p)
 {
     double top = row_top(x, n);
     if (top != top) {
         fill(p, n, float_nan());
         return n;
     }
-    double inverse = 1 / row_powers(x, n, top, room), e = HEIGHT_U(height(n), softmax), below = 1 - e, above = 1 + e;
+    double inverse = 1 / row_powers(x, n, top, scratch), e = HEIGHT_U(height(n), softmax), below = 1 - e, above = 1 + e;
     UndecidedRow undecided = { .n = 0 };
     for (size_t k = 0; k < n; k += LANES) {
         v8d v;
-        memcpy(&v, room + k, sizeof v);
+        memcpy(&v, scratch + k, sizeof v);
         v *= inverse;
         probe_relative(v, e);
         v8f y = simd_round(v * below);
@@ -204,7 +204,7 @@ CLONES static size_t row_softmax(const float *x, size_t n, double *room, float *
     return n;
 }
 
-CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, float *l)
+CLONES static size_t row_log_softmax(const float *x, size_t n, double *scratch, float *l)
 {
     double top = row_top(x, n);
     if (top != top) {
@@ -212,7 +212,7 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
         return n;
     }
     UndecidedRow undecided = { .x = x, .n = n, .at = index_of(x, top) };
-    double log = row_log(x, n, top, undecided.at, room), e = HEIGHT_U(height(n), log_softmax), below = 1 - e, above = 1 + e;
+    double log = row_log(x, n, top, undecided.at, scratch), e = HEIGHT_U(height(n), log_softmax), below = 1 - e, above = 1 + e;
     for (size_t k = 0; k < n; k += LANES) {
         v8d v = shifted(x, k, n, top) - log;
         probe_relative(v, e);
@@ -228,7 +228,7 @@ CLONES static size_t row_log_softmax(const float *x, size_t n, double *room, flo
     return n;
 }
 
-CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, float *nll)
+CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *scratch, float *nll)
 {
     double top = row_top(x, n);
     if (top != top) {
@@ -236,7 +236,7 @@ CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, f
         return n;
     }
     UndecidedRow undecided = { .x = x, .n = n, .at = index_of(x, top) };
-    double v = row_log(x, n, top, undecided.at, room) - ((double)x[y] - top), e = HEIGHT_U(height(n), log_softmax);
+    double v = row_log(x, n, top, undecided.at, scratch) - ((double)x[y] - top), e = HEIGHT_U(height(n), log_softmax);
     PROBE(1, v, 0, fabs(v) * e);
     *nll = (float)(v * (1 - e));
     if (*nll == (float)(v * (1 + e)) && tier_force == 0)
@@ -249,17 +249,17 @@ CLONES static size_t row_nll(const float *x, size_t n, size_t y, double *room, f
 
 /* --- The exported functions. They are wrappers, because clang 14 cannot export a clone. --- */
 
-size_t softmax_row(const float *x, size_t n, double *room, float *p)
+size_t softmax_row(const float *x, size_t n, double *scratch, float *p)
 {
-    return row_softmax(x, n, room, p);
+    return row_softmax(x, n, scratch, p);
 }
 
-size_t log_softmax_row(const float *x, size_t n, double *room, float *l)
+size_t log_softmax_row(const float *x, size_t n, double *scratch, float *l)
 {
-    return row_log_softmax(x, n, room, l);
+    return row_log_softmax(x, n, scratch, l);
 }
 
-size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll)
+size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll)
 {
-    return row_nll(x, n, y, room, nll);
+    return row_nll(x, n, y, scratch, nll);
 }

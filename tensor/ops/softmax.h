@@ -8,7 +8,7 @@
  * Three tiers decide (tier_force in round.h): binary64 with a bound (softmax.c), double-double with a bound, and proofs
  * for the values that no precision decides, such as rational ones (both in softmax_decide.c). The functions of rows
  * return n when every column is decided, and otherwise the first column that no tier decides.
- * A row needs scratch memory: softmax_room allocates an array of doubles for each worker from the scratch memory of the
+ * A row needs scratch memory: softmax_scratch allocates an array of doubles for each worker from the scratch memory of the
  * call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
@@ -22,15 +22,15 @@ typedef struct {
     double   *all;       // NULL: memory ran out, and the Error says so
     size_t    stride;
     ArenaMark mark;
-} SoftmaxRoom;
+} SoftmaxScratch;
 
-SoftmaxRoom softmax_room(const Call *c, size_t cols);        // call it before team_run
-double     *softmax_room_of(const SoftmaxRoom *room, size_t worker);
-void        softmax_room_release(const Call *c, const SoftmaxRoom *room);
+SoftmaxScratch softmax_scratch(const Call *c, size_t cols);        // call it before team_run
+double     *softmax_scratch_of(const SoftmaxScratch *scratch, size_t worker);
+void        softmax_scratch_release(const Call *c, const SoftmaxScratch *scratch);
 
-size_t softmax_row(const float *x, size_t n, double *room, float *p);
-size_t log_softmax_row(const float *x, size_t n, double *room, float *l);
-size_t nll_row(const float *x, size_t n, size_t y, double *room, float *nll);   // -l_y; returns n, or y where it is not decided
+size_t softmax_row(const float *x, size_t n, double *scratch, float *p);
+size_t log_softmax_row(const float *x, size_t n, double *scratch, float *l);
+size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);   // -l_y; returns n, or y where it is not decided
 
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);

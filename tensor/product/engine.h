@@ -33,8 +33,8 @@ struct Engine {
     /* c[i * c_stride + j] = sum over k < length of a[i,k] b[j,k], or that sum added to what c holds (`add`).
      * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips`
      * holds the strips of n lines, one behind the other. Each row of c has room for n rounded up to
-     * KERNEL_COLS, and what stands there beyond n is not specified; `room` holds m * c_stride doubles of scratch memory. */
-    void (*sum)(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room);
+     * KERNEL_COLS, and what stands there beyond n is not specified; `scratch` holds m * c_stride doubles of scratch memory. */
+    void (*sum)(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch);
 };
 
 extern const Engine engine_builtin;

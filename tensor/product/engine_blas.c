@@ -147,9 +147,9 @@ static int leading_dimension(Side s, size_t length)
 
 /* The library may add what c holds anywhere in its tree, so that the driver's bound would not hold: it gets a
  * matrix of its own, which is added afterwards. */
-static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
+static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch)
 {
-    double *to = add ? room : c;
+    double *to = add ? scratch : c;
     int before = call_begin();
     dgemm(CblasRowMajor, a.k_stride == 1 ? CblasNoTrans : CblasTrans, CblasNoTrans, (int)m, (int)n, (int)length, 1,
           a.value, leading_dimension(a, length), strips, (int)padded(n), 0, to, (int)c_stride);
@@ -176,12 +176,12 @@ enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND };
 static bool space_is_there(Error *e)
 {
     const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
-    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (room == MAP_FAILED)
+    void *space = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
         return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %zu threads, "
                                                     "which this process may not have; "
                          "expected a higher limit (ulimit -v) or fewer threads", bytes >> 20, team_size());
-    munmap(room, bytes);
+    munmap(space, bytes);
     return true;
 }
 

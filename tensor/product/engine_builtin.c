@@ -3,9 +3,9 @@
 #include "tensor/product/engine.h"
 
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride,
-                double *room)
+                double *scratch)
 {
-    (void)room;
+    (void)scratch;
     kernel_product(m, n, length, a, strips, length, add, c, c_stride);
 }
 

@@ -103,34 +103,34 @@ static double widen_strided(const Lines *l, size_t first, size_t stride, size_t 
     return total;
 }
 
-size_t side_room(size_t count, size_t length) { return count * length + count; }
+size_t side_size(size_t count, size_t length) { return count * length + count; }
 
-static Side side_lines(Lines l, size_t at, size_t count, double *room, double *norm)
+static Side side_lines(Lines l, size_t at, size_t count, double *scratch, double *norm)
 {
     if (l.dtype == F32)
-        widen_rows((const float *)l.data + at, l.line_stride, count, l.length, room, norm, NULL);
+        widen_rows((const float *)l.data + at, l.line_stride, count, l.length, scratch, norm, NULL);
     else
         for (size_t i = 0; i < count; i++)
-            norm[i] = widen_strided(&l, at + i * l.line_stride, 1, l.length, room + i * l.length, NULL);
-    return (Side){ room, l.length, 1, norm };
+            norm[i] = widen_strided(&l, at + i * l.line_stride, 1, l.length, scratch + i * l.length, NULL);
+    return (Side){ scratch, l.length, 1, norm };
 }
 
-static Side side_columns(Lines l, size_t at, size_t count, double *room, double *norm)
+static Side side_columns(Lines l, size_t at, size_t count, double *scratch, double *norm)
 {
     memset(norm, 0, count * sizeof *norm);
     if (l.dtype == F32 && l.line_stride == 1)
-        widen_rows((const float *)l.data + at, l.k_stride, l.length, count, room, NULL, norm);
+        widen_rows((const float *)l.data + at, l.k_stride, l.length, count, scratch, NULL, norm);
     else
         for (size_t k = 0; k < l.length; k++)
-            widen_strided(&l, at + k * l.k_stride, l.line_stride, count, room + k * count, norm);
-    return (Side){ room, 1, count, norm };
+            widen_strided(&l, at + k * l.k_stride, l.line_stride, count, scratch + k * count, norm);
+    return (Side){ scratch, 1, count, norm };
 }
 
-Side side_make(Lines l, size_t first, size_t count, double *room)
+Side side_make(Lines l, size_t first, size_t count, double *scratch)
 {
-    double *norm = room + count * l.length;
+    double *norm = scratch + count * l.length;
     size_t at = first * l.line_stride;
-    Side s = l.k_stride == 1 ? side_lines(l, at, count, room, norm) : side_columns(l, at, count, room, norm);
+    Side s = l.k_stride == 1 ? side_lines(l, at, count, scratch, norm) : side_columns(l, at, count, scratch, norm);
     norms_above(norm, count, l.length);
     return s;
 }

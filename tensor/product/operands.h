@@ -14,10 +14,10 @@
 Lines lines_part(Lines l, size_t first, size_t count);
 void  lines_read(const Lines *l, size_t line, size_t k, size_t count, float *x);
 
-/* `count` lines from `first` on, widened into `room` of side_room(count, length) doubles. Lines whose values are
+/* `count` lines from `first` on, widened into `scratch` of side_size(count, length) doubles. Lines whose values are
  * contiguous stay so; others are laid out k by k. */
-Side   side_make(Lines l, size_t first, size_t count, double *room);
-size_t side_room(size_t count, size_t length);
+Side   side_make(Lines l, size_t first, size_t count, double *scratch);
+size_t side_size(size_t count, size_t length);
 
 /* n <= KERNEL_COLS lines from `first` on, their values k … k+length-1 (length <= STRIP_DEPTH), become KERNEL_COLS
  * columns of a strip of `columns` columns: value k of the first line goes to strip[0]. The missing columns are

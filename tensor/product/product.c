@@ -57,7 +57,7 @@ static size_t whole_tiles(const Engine *engine, size_t columns)
 /* Multiplies as many columns at once as the memory for strips allows. Statistics and an audit follow. `always`: Freivalds' check is made
  * in any case. */
 static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride,
-                             Arena *room, Error *e)
+                             Arena *scratch, Error *e)
 {
     if (!lengths_fit(&a, &b, e))
         return false;
@@ -71,16 +71,16 @@ static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b
         Operands some = { a, lines_part(b, j, part.n) };
         part.operands = &some;
         part.col = 0;
-        if (!product_run(engine, &part, call, &left, room, e))
+        if (!product_run(engine, &part, call, &left, scratch, e))
             return false;
     }
     product_count(a.lines * b.lines, left);
     return tile_audit(&whole, audited++, engine->name(), e);
 }
 
-bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *scratch, Error *e)
 {
-    return product_in_parts(engine, true, a, b, ep, out, out_stride, room, e);
+    return product_in_parts(engine, true, a, b, ep, out, out_stride, scratch, e);
 }
 
 bool product_selftest_map(size_t n, size_t k, Error *e)
@@ -89,10 +89,10 @@ bool product_selftest_map(size_t n, size_t k, Error *e)
     return engine == &engine_builtin || engine_selftest_map(engine, n, k, e);
 }
 
-bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e)
+bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *scratch, Error *e)
 {
     bool large = (double)a.lines * (double)b.lines * (double)a.length > kernel_limit;
-    return product_in_parts(large ? engine_library() : &engine_builtin, false, a, b, ep, out, out_stride, room, e);
+    return product_in_parts(large ? engine_library() : &engine_builtin, false, a, b, ep, out, out_stride, scratch, e);
 }
 
 Lines lines_rows(Tensor t)

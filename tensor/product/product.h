@@ -37,12 +37,12 @@ typedef struct {
 Lines lines_rows(Tensor t);             // of a matrix [rows, cols]: its rows, or its columns, as lines
 Lines lines_cols(Tensor t);
 
-/* Writes out[i * out_stride + j] for i < a.lines and j < b.lines. Scratch memory comes from `room` and goes back. */
-bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room, Error *e);
+/* Writes out[i * out_stride + j] for i < a.lines and j < b.lines. Scratch memory comes from `scratch` and goes back. */
+bool product(Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *scratch, Error *e);
 
 /* The same product by a given engine, always with Freivalds' check, for the start-up test and for tests. */
 typedef struct Engine Engine;
-bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *room,
+bool product_by(const Engine *engine, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride, Arena *scratch,
                 Error *e);
 
 /* Counts of all threads of the process since the last reset; `undecided` says how often the bound did not decide. */

@@ -26,8 +26,8 @@ typedef struct {
     double *packed;                     // [block][strip][k][column of the strip]
     double *squares, *norm;             // [blocks, columns] sums of squares of the lines of b; [columns] their norms
     double *a_norm;                     // [m] the norms of the lines of a
-    double *scratch;                    // [workers, room]
-    size_t room;
+    double *scratch;                    // [workers, scratch_size]
+    size_t scratch_size;
     bool   apart;                       // each block of K has sums of its own, in the next two
     double *sums, *a_squares;           // [blocks, m, columns]; [blocks, m]
     bool   checked;                     // whether Freivalds' check is made (freivalds.h), which has the next four
@@ -80,7 +80,7 @@ static void cut(Work *w, size_t workers)
         && w->blocks * m * w->columns * sizeof(double) <= APART_BYTES;
     if (w->apart)
         cut_rows(w, m);
-    w->room = 2 * w->rows * least(w->engine->cols, w->columns) + side_room(w->rows, w->depth) + 8;
+    w->scratch_size = 2 * w->rows * least(w->engine->cols, w->columns) + side_size(w->rows, w->depth) + 8;
 }
 
 static Tile tile_at(const Work *w, size_t tile)
@@ -146,16 +146,16 @@ typedef struct { double *sum; size_t stride; double *square; } Sums;
 
 /* Sums over one block of K, and adds to the sums of the blocks before, where `add` is set. Freivalds' check gets what
  * it wants of all tiles of these rows. */
-static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums s, double *want, double *room)
+static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums s, double *want, double *scratch)
 {
     Lines part = w->of.a;
     part.data = (const char *)part.data + block * w->depth * part.k_stride * dtype_size(part.dtype);
     part.length = block_length(w, block);
-    Side a = side_make(part, t->row, t->m, room);
+    Side a = side_make(part, t->row, t->m, scratch);
     for (size_t r = 0; r < t->m; r++)
         s.square[r] += a.norm[r] * a.norm[r];
     w->engine->sum(t->m, t->n, part.length, a, strip_at(w, block, t->col), add, s.sum, s.stride,
-                   room + side_room(t->m, part.length));
+                   scratch + side_size(t->m, part.length));
     if (w->checked && t->col == 0)
         freivalds_expect(t->m, part.length, a, w->across, signed_at(w, 0, block),
                          w->engine->cols / KERNEL_COLS * w->of.b.length, want + t->row, w->of.a.lines);
@@ -169,15 +169,15 @@ static void finish(const Work *w, const Tile *t, size_t tile, const double *sum,
     *w->left += tile_round(t, sum, stride, height_of(w));
 }
 
-static void tile_run(const Work *w, size_t tile, double *room)
+static void tile_run(const Work *w, size_t tile, double *scratch)
 {
     Tile t = tile_at(w, tile);
     double norm[MOST_ROWS] = { 0 };
-    Sums s = { room, padded(t.n), norm };
+    Sums s = { scratch, padded(t.n), norm };
     if (w->blocks == 0)
         memset(s.sum, 0, t.m * s.stride * sizeof *s.sum);
     for (size_t block = 0; block < w->blocks; block++)
-        sum_block(w, &t, block, block > 0, s, w->want, room + w->rows * s.stride);
+        sum_block(w, &t, block, block > 0, s, w->want, scratch + w->rows * s.stride);
     norms_above(norm, t.m, w->blocks);
     t.a_norm = norm;
     if (t.col == 0)
@@ -189,7 +189,7 @@ static void tiles_part(const void *of, size_t begin, size_t end, size_t worker)
 {
     const Work *w = of;
     for (size_t tile = begin; tile < end; tile++)
-        tile_run(w, tile, w->scratch + worker * w->room);
+        tile_run(w, tile, w->scratch + worker * w->scratch_size);
 }
 
 /* --- The blocks of K apart --- */
@@ -209,7 +209,7 @@ static void blocks_part(const void *of, size_t begin, size_t end, size_t worker)
         double again[MOST_ROWS], *square = t.col ? again : w->a_squares + block * m + t.row;
         memset(square, 0, t.m * sizeof *square);
         sum_block(w, &t, block, false, (Sums){ sums_at(w, &t, block), w->columns, square },
-                  w->want + block * w->across * m, w->scratch + worker * w->room);
+                  w->want + block * w->across * m, w->scratch + worker * w->scratch_size);
     }
 }
 
@@ -266,13 +266,13 @@ static bool is_checked(const Tile *t, uint64_t call)
 }
 
 /* One piece of memory for all parts of the work. */
-static bool work_room(Work *w, size_t workers, Arena *arena)
+static bool work_allocate(Work *w, size_t workers, Arena *arena)
 {
     const size_t m = w->of.a.lines, strips = w->columns * w->of.b.length, squares = w->blocks * w->columns;
     const size_t signs = w->checked ? w->columns + strips / KERNEL_COLS : 0, sides = w->checked ? w->across * m : 0;
     const size_t apart = w->apart ? w->blocks : 0, wants = sides * (apart ? apart : 1);
     const size_t all = strips + squares + w->columns + m + apart * m * (w->columns + 1) + signs + wants + sides;
-    w->packed = arena_array(arena, all + workers * w->room, sizeof *w->packed);
+    w->packed = arena_array(arena, all + workers * w->scratch_size, sizeof *w->packed);
     if (!w->packed)
         return false;
     w->squares = w->packed + strips;
@@ -315,7 +315,7 @@ bool product_run(const Engine *engine, const Tile *t, uint64_t call, size_t *lef
     cut(&w, workers);
     w.checked = is_checked(t, call);
     ArenaMark mark = arena_mark(arena);
-    if (!work_room(&w, workers, arena))
+    if (!work_allocate(&w, workers, arena))
         return error_no_memory(e, "out of memory for a product");
     if (w.checked)
         freivalds_signs(call, w.columns, w.sign);

@@ -56,12 +56,12 @@ static float exact_dot(const Lines *a, size_t i, const Lines *b, size_t j)
     return exact_round(&s);
 }
 
-/* `room` has three parts of `largest` floats, for the two operands and the result. */
-static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, float *room, size_t largest, Arena *arena, Error *e)
+/* `scratch` has three parts of `largest` floats, for the two operands and the result. */
+static bool check(const Engine *engine, Case c, bool a_columns, bool b_columns, float *scratch, size_t largest, Arena *arena, Error *e)
 {
-    Lines a = lines_in(room, c.m, c.length, a_columns, c.finite),
-          b = lines_in(room + largest, c.n, c.length, b_columns, c.finite);
-    float *out = room + 2 * largest;
+    Lines a = lines_in(scratch, c.m, c.length, a_columns, c.finite),
+          b = lines_in(scratch + largest, c.n, c.length, b_columns, c.finite);
+    float *out = scratch + 2 * largest;
     if (!product_by(engine, a, b, (Epilogue){ .s = 1 }, out, c.n, arena, e))
         return error_prefix(e, "start-up test");
     for (size_t k = 0; k < c.m * c.n; k += c.step) {
@@ -82,11 +82,11 @@ enum { COUNT = sizeof cases / sizeof *cases };
 static void check_shared(const Engine *engine, _Atomic size_t *next, Error *e)
 {
     Arena arena = arena_make(e);
-    float *room = arena_array(&arena, 3 * LARGEST, sizeof *room);
-    for (size_t k; (k = atomic_fetch_add(next, 1)) < 4 * COUNT && room && !e->failed;)
-        check(engine, cases[k / 4], k & 1, k >> 1 & 1, room, LARGEST, &arena, e);
-    if (room && !e->failed)
-        check(engine, cases[COUNT - 1], false, false, room, LARGEST, &arena, e);
+    float *scratch = arena_array(&arena, 3 * LARGEST, sizeof *scratch);
+    for (size_t k; (k = atomic_fetch_add(next, 1)) < 4 * COUNT && scratch && !e->failed;)
+        check(engine, cases[k / 4], k & 1, k >> 1 & 1, scratch, LARGEST, &arena, e);
+    if (scratch && !e->failed)
+        check(engine, cases[COUNT - 1], false, false, scratch, LARGEST, &arena, e);
     arena_free(&arena);
 }
 
@@ -140,11 +140,11 @@ static void check_map(const Engine *engine, size_t n, size_t k, Error *e)
         { { n, k, ROWS, 0, true }, true, true },                // dw = dy^T x
     };
     Arena arena = arena_make(e);
-    float *room = arena_array(&arena, 3 * largest, sizeof *room);
-    for (size_t p = 0; room && p < sizeof products / sizeof *products && !e->failed; p++) {
+    float *scratch = arena_array(&arena, 3 * largest, sizeof *scratch);
+    for (size_t p = 0; scratch && p < sizeof products / sizeof *products && !e->failed; p++) {
         Case c = products[p].c;
         c.step = c.m * c.n / 97 + 1;
-        check(engine, c, products[p].a_columns, products[p].b_columns, room, largest, &arena, e);
+        check(engine, c, products[p].a_columns, products[p].b_columns, scratch, largest, &arena, e);
     }
     arena_free(&arena);
 }

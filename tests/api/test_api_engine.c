@@ -10,9 +10,9 @@
 static atomic_bool wrong;
 
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride,
-                double *room)
+                double *scratch)
 {
-    (void)room;
+    (void)scratch;
     kernel_product(m, n, length, a, strips, length, add, c, c_stride);
     if (wrong)
         c[(m - 1) * c_stride + n - 1] += 0x1p-20;

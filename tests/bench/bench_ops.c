@@ -61,18 +61,18 @@ static double node_time(const Node *n, Arena *scratch, Error *e)
 }
 
 /* The seconds of the limit: dgemm of m x n x k, or a copy of half of the bytes, which reads and writes them. */
-static double limit_time(const Node *n, double *room, size_t size)
+static double limit_time(const Node *n, double *buffer, size_t size)
 {
     double start = now();
     if (is_product(n) && dgemm) {
         const size_t all = shape_size(n->out.shape), rows = shape_rows(n->out.shape), cols = all / rows;
         const bool turned = n->op->name[0] == 'm' && n->attrs.n[MATMUL_TRANSPOSE_A];
         const size_t length = turned ? n->in[0]->out.shape.dim[0] : shape_cols(n->in[0]->out.shape);
-        double *a = room, *b = a + rows * length, *c = b + cols * length;
+        double *a = buffer, *b = a + rows * length, *c = b + cols * length;
         dgemm(101, turned ? 112 : 111, 112, (int)rows, (int)cols, (int)length, 1, a, turned ? (int)rows : (int)length, b, (int)length, 0, c,
               (int)cols);
     } else if (bytes_of(n) / 2 < size / 2)
-        memcpy((char *)room, (char *)room + size / 2, bytes_of(n) / 2);
+        memcpy((char *)buffer, (char *)buffer + size / 2, bytes_of(n) / 2);
     return now() - start;
 }
 
@@ -107,16 +107,16 @@ static int slower_first(const void *a, const void *b)
 
 static void measure(const Tape *t, Line *lines, size_t *count, Error *e)
 {
-    enum { ROOM = 256 << 20 };
+    enum { BUFFER_BYTES = 256 << 20 };
     Arena scratch = arena_make(e);
-    double *room = calloc(1, ROOM);
-    for (int round = -WARM; room && round < ROUNDS && !e->failed; round++)
+    double *buffer = calloc(1, BUFFER_BYTES);
+    for (int round = -WARM; buffer && round < ROUNDS && !e->failed; round++)
         for (size_t k = 0; k < t->count; k++) {
             const Node *n = t->nodes[k];
             if (!n->op)
                 continue;
             Line *line = line_of(lines, count, n->op);
-            const double limit = limit_time(n, room, ROOM), time = node_time(n, &scratch, e);
+            const double limit = limit_time(n, buffer, BUFFER_BYTES), time = node_time(n, &scratch, e);
             if (round < 0)
                 continue;
             line->calls += round == 0;
@@ -125,7 +125,7 @@ static void measure(const Tape *t, Line *lines, size_t *count, Error *e)
             line->time[round] += time;
             line->limit[round] += limit;
         }
-    free(room);
+    free(buffer);
     arena_free(&scratch);
 }
 

@@ -8,7 +8,7 @@
 
 enum { ROWS = 1024, COLS = 256, TRIES = 30 };
 
-static Arena room;
+static Arena scratch;
 static Error error;
 static Node *x, *g, *v;
 
@@ -45,8 +45,8 @@ static void bench(Tape *t, Node *y)
 
 int main(void)
 {
-    room = arena_make(&error);
-    Tape t = tape_make(&room, &error);
+    scratch = arena_make(&error);
+    Tape t = tape_make(&scratch, &error);
     x = normal(&t, 1, false);
     g = normal(&t, 2, false);
     v = normal(&t, 3, true);
@@ -65,6 +65,6 @@ int main(void)
     bench(&t, op_adamw(&t, x, g, v, 1e-3f, 1e-8f, 0.01f, 1 - 0x1.3p-1, 1 - 0x1.fp-1));
     bench(&t, op_sgd(&t, x, g, 1e-3f, 0.01f));
     bench(&t, op_momentum(&t, x, g, 0.9f));
-    arena_free(&room);
+    arena_free(&scratch);
     return error.failed;
 }

@@ -114,11 +114,11 @@ enum { LINE = 4000 };
 static double norm_excess(void)
 {
     static float x[2 * LINE];
-    static double room[LINE + 1];
+    static double scratch[LINE + 1];
     x[0] = 1;
     for (size_t k = 1; k < 2 * LINE; k++)
         x[k] = 0x1.6a09ep-27f;                               // its square is just below u
-    const Side s = side_make((Lines){ x, F32, 1, LINE, 1, 2 }, 0, 1, room);
+    const Side s = side_make((Lines){ x, F32, 1, LINE, 1, 2 }, 0, 1, scratch);
     const double squares = (LINE - 1) * (double)x[1] * (double)x[1];
     return (s.norm[0] - 1) - squares / 2;                    // sqrt(1 + q) = 1 + q / 2 to within q^2, here 2^-82
 }
@@ -141,7 +141,7 @@ static bool is_refused(void)
     static float a[ROWS * TERMS], b[COLUMNS * TERMS], out[ROWS * COLUMNS];
     double sign[COLUMNS];
     Error e = { 0 };
-    Arena room = arena_make(&e);
+    Arena scratch = arena_make(&e);
     freivalds_signs(0, COLUMNS, sign);
     for (size_t k = 0; k < ROWS * TERMS; k++)
         a[k] = k % TERMS ? 0x1.6a09ep-27f : 1;
@@ -149,8 +149,8 @@ static bool is_refused(void)
         for (size_t k = 0; k < TERMS; k++)
             b[j * TERMS + k] = (float)sign[j] * a[k];
     const bool good = product_by(&engine_builtin, (Lines){ a, F32, ROWS, TERMS, TERMS, 1 }, (Lines){ b, F32, COLUMNS, TERMS, TERMS, 1 },
-                                 (Epilogue){ .s = 1 }, out, COLUMNS, &room, &e);
-    arena_free(&room);
+                                 (Epilogue){ .s = 1 }, out, COLUMNS, &scratch, &e);
+    arena_free(&scratch);
     return !good;
 }
 

@@ -282,11 +282,11 @@ static int check_line(const char *line)
 static int check(const char *path)
 {
     char *line = NULL;
-    size_t room = 0, cases = 0, failed = 0;
+    size_t capacity = 0, cases = 0, failed = 0;
     FILE *f = fopen(path, "r");
     if (!f)
         return 2;
-    while (getline(&line, &room, f) > 0) {
+    while (getline(&line, &capacity, f) > 0) {
         if (*line == '#')
             continue;
         const int state = check_line(line);

@@ -37,29 +37,29 @@ long inputs_draws(const char *op, int pattern, long rounds)
 
 /* --- Terms of a sum. Every `stride`-th term meets the first one; after `part` of them a new sum begins, of which one term meets it. --- */
 
-enum { TERMS_MOST = 1 << 16, TERMS_ROOM = 1000000, ROW = 100000, LOGITS = 50000 };
+enum { TERMS_MOST = 1 << 16, TERMS_MAX = 1000000, ROW = 100000, LOGITS = 50000 };
 
-static float terms[TERMS_ROOM];
+static float terms[TERMS_MAX];
 
 /* A number that is lost when it is added to one between 1 and 2. */
 #define LOST 0x1.ffffep-54f
 
 /* 1 + 2^-24 - 2 j u, and then terms of almost u that are all lost: the estimate is below the midpoint by 2 j u, the sum above it. */
-static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t room)
+static size_t lose(uint64_t *s, size_t stride, size_t part, size_t lost, size_t size)
 {
     size_t n = 3 * stride, j = (size_t)((0.26 + 0.22 * uniform(s)) * (double)lost);
     float sign = check_random(s) & 1 ? 1 : -1, odd = check_random(s) & 1 ? 0x1p-23f : 0, side = check_random(s) & 1 ? 1 : -1;
     if (lost < 12)
         j = 1;
-    memset(terms, 0, room * sizeof *terms);
+    memset(terms, 0, size * sizeof *terms);
     terms[0] = sign * (1 + odd);
     terms[stride] = sign * 0x1p-24f;
     terms[2 * stride] = -side * sign * 2 * (float)j * 0x1p-53f;
-    for (size_t k = 0; k < lost && n + stride <= room; k++) {
+    for (size_t k = 0; k < lost && n + stride <= size; k++) {
         terms[n] = side * sign * LOST;
-        n += n / part && part < TERMS_ROOM ? part : n + stride < part ? stride : part - n % part;
+        n += n / part && part < TERMS_MAX ? part : n + stride < part ? stride : part - n % part;
     }
-    return n < room ? n : room;
+    return n < size ? n : size;
 }
 
 static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
@@ -73,7 +73,7 @@ static size_t make_terms(uint64_t *s, int pattern, size_t stride, size_t part)
         return lose(s, stride, part, part < TERMS_MOST && l > 60 ? 61 + l / 4 : l < most ? l : most, TERMS_MOST);
     }
     if (pattern == MILLION)
-        n = TERMS_ROOM;
+        n = TERMS_MAX;
     for (size_t k = 0; k < n; k++) {
         terms[k] = pattern == WIDE || pattern == FEW ? size_of(s, 30) : pattern == EQUAL ? 0.3f
                  : pattern == LARGE ? (k % 2 ? -1.0f : 1.0f) * 0x1p20f + gaussian(s) : gaussian(s);
@@ -113,7 +113,7 @@ static size_t squares(uint64_t *s, bool root, size_t l)
 
 static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a)
 {
-    static float b[TERMS_ROOM];
+    static float b[TERMS_MAX];
     static const size_t lost[] = { 300, 800, 2000, 6000 };
     const bool lanes = strstr("sum mean square_sum square_norm softmax_grad", op) != NULL;
     const bool tunable = strcmp(op, "softmax_grad") == 0 || strcmp(op, "square_norm") == 0;
@@ -139,9 +139,9 @@ static bool sum_like(Hard *h, const char *op, int pattern, uint64_t *s, Arena *a
     const size_t stride = lanes ? 8 : 1, part = strstr(op, "column_") ? 64 : strcmp(op, "linear") == 0 && million ? 256 : 1 << 20;
     size_t n;
     if (strncmp(op, "square_", 7) == 0 && pattern == LOSERS)
-        n = squares(s, strcmp(op, "square_norm") == 0, million ? TERMS_ROOM / 8 - 4 : lost[check_below(s, 4)]);
+        n = squares(s, strcmp(op, "square_norm") == 0, million ? TERMS_MAX / 8 - 4 : lost[check_below(s, 4)]);
     else if (million && pattern == LOSERS)
-        n = lose(s, stride, part, TERMS_ROOM, TERMS_ROOM);
+        n = lose(s, stride, part, TERMS_MAX, TERMS_MAX);
     else
         n = make_terms(s, pattern, stride, part);
     h->n_in = 1;

@@ -12,7 +12,7 @@ double bound_scale[MOST];
 bool tie_turned[MOST];
 void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);
 
-static struct { int tier; size_t count, room; Estimate *at; } kept;
+static struct { int tier; size_t count, capacity; Estimate *at; } kept;
 
 void probe_keep(int tier)
 {
@@ -27,9 +27,9 @@ void probe_estimates(int tier, const double *v, const double *low, const double 
 {
     if (tier != kept.tier)
         return;
-    if (kept.count + n > kept.room) {
-        kept.room = 2 * (kept.count + n);
-        kept.at = realloc(kept.at, kept.room * sizeof *kept.at);
+    if (kept.count + n > kept.capacity) {
+        kept.capacity = 2 * (kept.count + n);
+        kept.at = realloc(kept.at, kept.capacity * sizeof *kept.at);
         if (!kept.at)
             abort();
     }

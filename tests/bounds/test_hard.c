@@ -18,11 +18,11 @@ typedef struct { Hard hard; Tensor want; char catches[64]; bool apart; } Line;
 static size_t each_line(void (*f)(const Line *line))
 {
     char *text = NULL;
-    size_t room = 0, lines = 0;
+    size_t capacity = 0, lines = 0;
     FILE *file = fopen(path, "r");
     if (!file)
         fail_msg("%s cannot be opened", path);
-    while (getline(&text, &room, file) > 0) {
+    while (getline(&text, &capacity, file) > 0) {
         Line line = { .apart = false };
         if (*text == '#')
             continue;

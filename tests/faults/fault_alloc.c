@@ -67,35 +67,35 @@ static char home[PATH_MAX], tree[PATH_MAX];               // the working folder,
 static unsigned long long *left;                          // what a child leaves: its tree's number
 
 /* The path in the child's own folder. */
-static const char *here(const char *path, char room[PATH_MAX])
+static const char *here(const char *path, char buffer[PATH_MAX])
 {
     const size_t n = strlen(home);
     if (!*tree || strncmp(path, home, n) != 0 || path[n] != '/')
         return path;
-    snprintf(room, PATH_MAX, "%s%s", tree, path + n);
-    return room;
+    snprintf(buffer, PATH_MAX, "%s%s", tree, path + n);
+    return buffer;
 }
 
 int open(const char *path, int flags, ...)
 {
     va_list rest;
-    char room[PATH_MAX];
+    char buffer[PATH_MAX];
     va_start(rest, flags);
     const mode_t mode = flags & O_CREAT ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    return (int)syscall(SYS_openat, AT_FDCWD, here(path, room), flags, mode);
+    return (int)syscall(SYS_openat, AT_FDCWD, here(path, buffer), flags, mode);
 }
 
 int unlink(const char *path)
 {
-    char room[PATH_MAX];
-    return (int)syscall(SYS_unlinkat, AT_FDCWD, here(path, room), 0);
+    char buffer[PATH_MAX];
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, here(path, buffer), 0);
 }
 
 int rename(const char *from, const char *to)
 {
-    char room[2][PATH_MAX];
-    return (int)syscall(SYS_renameat, AT_FDCWD, here(from, room[0]), AT_FDCWD, here(to, room[1]));
+    char buffer[2][PATH_MAX];
+    return (int)syscall(SYS_renameat, AT_FDCWD, here(from, buffer[0]), AT_FDCWD, here(to, buffer[1]));
 }
 
 static int copy_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
@@ -161,7 +161,7 @@ static unsigned long long tree_number(void)
 /* Every file of the folder that is open for writing becomes the one of the copy. */
 static void part_files(const off_t *offset)
 {
-    char link[64], path[PATH_MAX], room[PATH_MAX];
+    char link[64], path[PATH_MAX], buffer[PATH_MAX];
     for (int fd = STDOUT_FILENO; fd < FILES; fd++) {
         const int how = fcntl(fd, F_GETFL);
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -169,9 +169,9 @@ static void part_files(const off_t *offset)
         if (n <= 0 || fd == STDERR_FILENO)
             continue;
         path[n] = 0;
-        if (here(path, room) == path || access(room, F_OK))
+        if (here(path, buffer) == path || access(buffer, F_OK))
             continue;
-        const int own = open(room, how & (O_ACCMODE | O_APPEND)), exec = fcntl(fd, F_GETFD);
+        const int own = open(buffer, how & (O_ACCMODE | O_APPEND)), exec = fcntl(fd, F_GETFD);
         if (own < 0 || lseek(own, offset[fd], SEEK_SET) < 0 || dup3(own, fd, exec & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
             _exit(125);
         close(own);

@@ -131,16 +131,16 @@ static size_t compare(World *w, Prefixes *x, size_t first, size_t count, size_t 
 static void shared_and_kept_rows_have_the_bits_of_rows_that_are_run_alone(void **state)
 {
     World *w = *state;
-    static const size_t room[] = { 0, 1, 30, 60, 200, 100000 };
-    for (size_t m = 0; m < sizeof room / sizeof *room; m++)
+    static const size_t capacity[] = { 0, 1, 30, 60, 200, 100000 };
+    for (size_t m = 0; m < sizeof capacity / sizeof *capacity; m++)
         for (BatchRows rows = ROWS_SUPERVISED; rows <= ROWS_ALL; rows++) {
-            Prefixes *x = prefixes_make(&w->model, room[m] * cache_row_bytes(&w->model), &w->error);
+            Prefixes *x = prefixes_make(&w->model, capacity[m] * cache_row_bytes(&w->model), &w->error);
             char what[64];
-            snprintf(what, sizeof what, "room for %zu rows", room[m]);
-            assert_int_equal(prefixes_room(x), room[m]);
+            snprintf(what, sizeof what, "room for %zu rows", capacity[m]);
+            assert_int_equal(prefixes_capacity(x), capacity[m]);
             compare(w, x, 0, SAMPLES, SIZE_MAX, rows, what);
             compare(w, x, 0, SAMPLES, 50, rows, what);
-            assert_true(prefixes_rows(x) <= room[m]);
+            assert_true(prefixes_rows(x) <= capacity[m]);
             prefixes_forget(x);
             for (size_t k = 0; k < SAMPLES; k++)
                 compare(w, x, (7 * k) % SAMPLES, 1, SIZE_MAX, rows, what);

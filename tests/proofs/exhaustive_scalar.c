@@ -23,10 +23,10 @@
 #include "tests/proofs/interpolant.h"
 #include "tests/support/oracle.h"
 
-enum { WIDEST = INTERPOLANT_WIDEST, NARROWEST = INTERPOLANT_NARROWEST, ROOM = 1 << WIDEST };
+enum { WIDEST = INTERPOLANT_WIDEST, NARROWEST = INTERPOLANT_NARROWEST, BLOCK_MAX = 1 << WIDEST };
 typedef enum { POLYNOMIAL, CONSTANT, HALF, SAME, ROOT, RECIPROCAL_ROOT, NOT_A_NUMBER, DIRECT } Proof;
 typedef struct { uint32_t first; uint32_t count; Proof proof; } Block;       // consecutive bit patterns
-typedef struct { Block *at; size_t count, room; uint64_t floats; } Plan;
+typedef struct { Block *at; size_t count, capacity; uint64_t floats; } Plan;
 typedef struct { uint64_t wrong, by_mpfr; bool silent; } Tally;
 
 typedef struct {
@@ -92,9 +92,9 @@ static const Row rows[] = {
 
 static void plan_block(Plan *p, uint32_t first, uint64_t count, Proof proof)
 {
-    if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : 1024;
-        p->at = realloc(p->at, p->room * sizeof *p->at);
+    if (p->count == p->capacity) {
+        p->capacity = p->capacity ? 2 * p->capacity : 1024;
+        p->at = realloc(p->at, p->capacity * sizeof *p->at);
         if (!p->at)
             exit(2);
     }
@@ -104,8 +104,8 @@ static void plan_block(Plan *p, uint32_t first, uint64_t count, Proof proof)
 
 static void plan_range(Plan *p, uint64_t first, uint64_t end, Proof proof)
 {
-    for (; first < end; first += ROOM)
-        plan_block(p, (uint32_t)first, end - first < ROOM ? end - first : ROOM, proof);
+    for (; first < end; first += BLOCK_MAX)
+        plan_block(p, (uint32_t)first, end - first < BLOCK_MAX ? end - first : BLOCK_MAX, proof);
 }
 
 #define MINUS 0x80000000u
@@ -198,7 +198,7 @@ CLONES static size_t doubtful(const double c[INTERPOLANT_NODES], double error, c
 
 static void check_polynomial(const Row *r, const Block *b, const float *y, Tally *t)
 {
-    static _Thread_local uint32_t doubt[ROOM];
+    static _Thread_local uint32_t doubt[BLOCK_MAX];
     double c[INTERPOLANT_NODES], first = float_from(b->first), last = float_from(b->first + b->count - 1);
     double lo = fmin(first, last), hi = fmax(first, last), R = r->radius > 0 ? r->radius : lo / 2;
     double error = interpolant(oracle_scalar(r->f->name), b->first, b->count, R, r->bound(lo, hi, R), c);
@@ -277,7 +277,7 @@ static void check_block(const Row *r, const Block *b, const float *x, const floa
 
 static Tally run_block(const Row *r, const Block *b, uint32_t flip)
 {
-    static _Thread_local float x[ROOM], y[ROOM];
+    static _Thread_local float x[BLOCK_MAX], y[BLOCK_MAX];
     Tally t = { 0, 0, flip < b->count };
     for (uint32_t i = 0; i < b->count; i++)
         x[i] = float_from(b->first + i);

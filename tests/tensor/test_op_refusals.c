@@ -60,11 +60,11 @@ static void shapes_that_do_not_fit_are_a_sentence_that_names_them(void **state)
 static void numbers_of_another_type_are_refused(void **state)
 {
     (void)state;
-    static int64_t room[4 * (50 * 60 + 81 * 90)];
+    static int64_t zeros[4 * (50 * 60 + 81 * 90)];
     for (size_t k = 0; k < op_cases_count; k++)
         for (size_t i = 0; i < op_cases[k].n; i++) {
-            Tensor other = { .shape = op_cases[k].shape[i], .dtype = I64, .i64 = room };
-            assert_true(shape_size(other.shape) <= sizeof room / sizeof *room);
+            Tensor other = { .shape = op_cases[k].shape[i], .dtype = I64, .i64 = zeros };
+            assert_true(shape_size(other.shape) <= sizeof zeros / sizeof *zeros);
             expect_refused(&op_cases[k], i, &other, "I64");
             other.dtype = F16;
             if (!(op_find(op_cases[k].name)->half >> i & 1))
@@ -112,11 +112,11 @@ static void too_little_memory_is_a_sentence(void **state)
     (void)state;
     size_t refused = 0;
     for (size_t k = 0; k < op_cases_count; k++) {
-        for (size_t room = 0; room < 1 << 20; room = 2 * room + 4096) {
+        for (size_t memory = 0; memory < 1 << 20; memory = 2 * memory + 4096) {
             Bench b;
             begin(&b);
             put_inputs(&b, &op_cases[k]);
-            b.arena.limit = b.arena.used + room;
+            b.arena.limit = b.arena.used + memory;
             Node *y = op_cases[k].make(&b.tape, b.x);
             if (y && y->wants_grad && y->op->vjp)
                 tape_seed(&b.tape, y, y);

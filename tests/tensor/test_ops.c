@@ -44,9 +44,9 @@ static void every_operator_is_named_once(void **state)
 }
 
 /* A list of names ends at the first NULL, so that a gap would hide the names behind it. */
-static void names_have_no_gap(const Op *op, const char *const names[], size_t room)
+static void names_have_no_gap(const Op *op, const char *const names[], size_t limit)
 {
-    for (size_t k = 1; k < room; k++)
+    for (size_t k = 1; k < limit; k++)
         if (names[k] && !names[k - 1])
             fail_msg("%s: attribute %s follows a place without a name", op->name, names[k]);
 }

@@ -259,14 +259,14 @@ static void membership_scores_are_their_formulas(void **state)
 static void moments_of_logits_have_closed_forms(void **state)
 {
     (void)state;
-    double room[4], mu, variance;
-    logit_moments((float[]){ 3, 3, 3, 3 }, 4, room, &mu, &variance);
+    double scratch[4], mu, variance;
+    logit_moments((float[]){ 3, 3, 3, 3 }, 4, scratch, &mu, &variance);
     expect_real(mu, -0x1.62e42fefa39efp+0);                          // -log 4
     expect_real(variance, 0);
-    logit_moments((float[]){ 5, -INFINITY }, 2, room, &mu, &variance);
+    logit_moments((float[]){ 5, -INFINITY }, 2, scratch, &mu, &variance);
     expect_real(mu, 0);
     // log 3 to a float: p = 1/4, 3/4; mu = 3/4 log 3 - log 4; (p(1-p)) log^2 3
-    logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, room, &mu, &variance);
+    logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, scratch, &mu, &variance);
     assert_true(fabs(mu + 0.56233514461880829) < 1e-7 && fabs(variance - 3.0 / 16 * 1.2069489608525820) < 1e-7);
 }
 

@@ -353,7 +353,7 @@ static void a_picture_is_written_or_refused_whatever_memory_there_is(void **stat
 #endif
     const Image x = noise(3, 700, 500, 256);
     int refused = 0, written = 0;
-    for (size_t room = 0; room < (size_t)16 << 20; room += (size_t)256 << 10) {
+    for (size_t memory = 0; memory < (size_t)16 << 20; memory += (size_t)256 << 10) {
         int status = -1;
         const pid_t child = fork();
         if (child == 0) {
@@ -363,7 +363,7 @@ static void a_picture_is_written_or_refused_whatever_memory_there_is(void **stat
             if (!f || fscanf(f, "%lu", &pages) != 1)
                 _exit(9);
             fclose(f);
-            most.rlim_cur = most.rlim_max = pages * (unsigned long)sysconf(_SC_PAGESIZE) + room;
+            most.rlim_cur = most.rlim_max = pages * (unsigned long)sysconf(_SC_PAGESIZE) + memory;
             setrlimit(RLIMIT_AS, &most);
             Error e = { 0 };
             const bool good = image_write_png(scratch("x.png"), &x, &e);

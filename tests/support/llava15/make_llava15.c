@@ -118,18 +118,18 @@ static void plan_language(Plan *p, const Size *s, const Layout *l)
 /* The shard of each weight: a new one begins where the next weight would make it larger than the limit. */
 static void plan(Plan *p, const Size *s, const Layout *l)
 {
-    long long room = 0;
+    long long space = 0;
     plan_vision(p, s, l->vision);
     add_linear(p, l->projector[0], s->h, s->d);
     add_linear(p, l->projector[1], s->h, s->h);
     plan_language(p, s, l);
     for (int k = 0; k < p->count; k++) {
         const long long bytes = 2 * values(&p->list[k]);
-        if (bytes > room) {
+        if (bytes > space) {
             p->shards++;
-            room = s->shard;
+            space = s->shard;
         }
-        room -= bytes;
+        space -= bytes;
         p->list[k].shard = p->shards;
     }
 }

@@ -21,7 +21,7 @@ const float *wrong_floats(const Store *in, const char *name, size_t *n)
 
 void wrong_tensor(Wrong *w, const char *id, const char *flag, const char *name, Tensor t)
 {
-    if (w->count == w->room || !t.data)
+    if (w->count == w->capacity || !t.data)
         error_set(w->error, "wrong: no room for %s@%s", id, flag);
     else
         w->list[w->count++] = (Entry){ arena_format(w->arena, "%s@%s/%s", id, flag, name), t };
@@ -44,7 +44,7 @@ const char *wrong_flag(Wrong *w, const char **flags)
 
 bool wrong_make(const char *suite, Entry **list, size_t *count, Arena *a, Error *e)
 {
-    Wrong w = { .suite = suite, .room = MOST, .arena = a, .error = e };
+    Wrong w = { .suite = suite, .capacity = MOST, .arena = a, .error = e };
     w.list = arena_array(a, MOST, sizeof *w.list);
     if (!w.list)
         return false;

@@ -12,7 +12,7 @@
 typedef struct {
     const char *suite;               // the folder of the reference answers
     Entry *list;
-    size_t count, room;
+    size_t count, capacity;
     Arena *arena;
     Error *error;
 } Wrong;

@@ -84,14 +84,14 @@ static void an_operator_without_memory_says_no_memory(void **state)
     (void)state;
     size_t refused = 0;
     for (size_t k = 0; k < op_cases_count; k++)
-        for (size_t room = 0; room < 1 << 19; room = 2 * room + 4096) {
+        for (size_t memory = 0; memory < 1 << 19; memory = 2 * memory + 4096) {
             const OpCase *c = &op_cases[k];
             Arena small = arena_make(&error);
             Tape t = tape_make(&small, &error);
             Node *x[CASE_INPUTS];
             for (size_t i = 0; i < c->n; i++)
                 x[i] = tape_input(&t, "x", data_tensor(&small, c->shape[i], DATA_GAUSSIAN, 1));
-            small.limit = small.used + room;
+            small.limit = small.used + memory;
             c->make(&t, x);
             if (error.failed) {
                 expect_kind(&error, ERROR_MEMORY);
@@ -146,10 +146,10 @@ static void a_store_without_memory_says_no_memory(void **state)
     const char *path = scratch("some.safetensors");
     assert_true(store_write(path, &(Entry){ "a", tensor_view(x, shape_of(1, (size_t)3)) }, 1, &error));
     size_t refused = 0;
-    for (size_t room = 0; room < 4096; room += 64) {
+    for (size_t memory = 0; memory < 4096; memory += 64) {
         Arena small = arena_make(&error);
         Store s;
-        small.limit = room + 1;
+        small.limit = memory + 1;
         if (store_open(&s, path, &small, &error)) {
             store_close(&s);
         } else {

@@ -15,9 +15,10 @@ static _Atomic size_t only, calls;
 
 static pthread_t main_thread;
 
-static void wrong_sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *room)
+static void wrong_sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride,
+                      double *scratch)
 {
-    engine_builtin.sum(m, n, length, a, strips, add, c, c_stride, room);
+    engine_builtin.sum(m, n, length, a, strips, add, c, c_stride, scratch);
     if (only && ++calls != only)
         return;
     if (m > wrong.rows_above && n > wrong.cols_above && (!wrong.cols || n == wrong.cols) && (!wrong.length || length == wrong.length)
@@ -199,9 +200,9 @@ static void forked(const char *when)
         alarm(60);
         float x = 3, y = 5, z = 0;
         Error e = { 0 };
-        Arena room = arena_make(&e);
+        Arena scratch = arena_make(&e);
         bool right = product_by(engine_library(), (Lines){ &x, F32, 1, 1, 1, 1 }, (Lines){ &y, F32, 1, 1, 1, 1 },
-                                (Epilogue){ .s = 1 }, &z, 1, &room, &e);
+                                (Epilogue){ .s = 1 }, &z, 1, &scratch, &e);
         _exit(right && z == 15 ? 0 : 1);
     }
     int status = 1;

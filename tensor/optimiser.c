@@ -8,7 +8,7 @@
 bool optimiser_make(Optimiser *o, const OptimiserConfig *c, size_t count, const char *const names[],
                     Tensor *const values[], Arena *a)
 {
-    *o = (Optimiser){ .config = *c, .count = count, .power1 = 1, .power2 = 1 };
+    *o = (Optimiser){ .config = *c, .count = count, .beta1_power = 1, .beta2_power = 1 };
     o->slots = arena_zalloc(a, count * sizeof *o->slots);
     if (!o->slots)
         return false;
@@ -72,7 +72,7 @@ static Node *clip(Optimiser *o, Tape *t, Node **gradients)
 bool optimiser_step(Optimiser *o, Tape *t, Node *const params[], Node *const gradients[])
 {
     const OptimiserConfig *c = &o->config;
-    double c1 = 1 - o->power1 * c->beta1, c2 = 1 - o->power2 * c->beta2;
+    double c1 = 1 - o->beta1_power * c->beta1, c2 = 1 - o->beta2_power * c->beta2;
     if (t->error->failed || !schedule_lr(&c->schedule, o->step + 1, &o->lr, t->error))
         return false;
     Phase phase = t->phase;
@@ -117,7 +117,7 @@ void optimiser_commit(Optimiser *o)
         take(&s->v, s->new_v);
         s->new_value = s->new_m = s->new_v = s->grad = NULL;
     }
-    o->power1 *= o->config.beta1;
-    o->power2 *= o->config.beta2;
+    o->beta1_power *= o->config.beta1;
+    o->beta2_power *= o->config.beta2;
     o->step++;
 }

@@ -6,9 +6,14 @@
  *
  * A step has two halves, so that no weight changes unless the whole step succeeded.
  * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
- * AdamW (Loshchilov & Hutter 2019):  G = |g|, k = RN(max_norm/(G + 1e-6)) when < 1, g' = RN(k g); m' = RN(b1 m + (1-b1)
- * g'), v' = RN(b2 v + (1-b2) g'^2); p' = RN(p - lr (m'/c1/(sqrt(v'/c2) + eps) + decay p)), c1 = 1 - pw1 and c2 = 1 -
- * pw2, where pw1 = RN64(pw1 b1) and pw2 = RN64(pw2 b2) in each step.
+ * AdamW (Loshchilov & Hutter 2019), where g is a gradient and G the norm of all of them:
+ *
+ *     g' = RN(k g) where k = RN(max_norm / (G + 1e-6)) is below 1, else g
+ *     m' = RN(beta1 m + (1 - beta1) g')        v' = RN(beta2 v + (1 - beta2) g'^2)
+ *     p' = RN(p - lr (m'/c1 / (sqrt(v'/c2) + eps) + decay p))
+ *     c1 = 1 - beta1^t                         c2 = 1 - beta2^t
+ *
+ * Each step multiplies the two powers by beta1 and beta2 once more, in binary64.
  * Always: a parameter that no gradient reaches in a step has a gradient of zero, so its moments and its weights decay.
  * With decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread
  * at a time. */
@@ -23,8 +28,8 @@ typedef enum { SCHEDULE_CONSTANT, SCHEDULE_LINEAR, SCHEDULE_COSINE, SCHEDULE_COU
 /* The learning rate of step t, counted from 1 to `steps`. It is rounded once.
  *     t <= warmup         lr t / warmup
  *     t <= hold           lr
- *     after that          it falls to floor lr at t = steps, linearly or along half a cosine of x = (t - hold) / (steps -
- * hold) */
+ *     after that          it falls to floor lr at t = steps, linearly or along half a cosine of
+ *                         x = (t - hold) / (steps - hold) */
 typedef struct {
     ScheduleKind kind;
     float   lr;
@@ -60,7 +65,7 @@ typedef struct {
     OptimiserSlot *slots;
     size_t  count;
     int64_t step;              // how many steps were committed
-    double  power1, power2;    // pw1 and pw2 above
+    double  beta1_power, beta2_power;    // beta1^t and beta2^t after the committed steps
     float   lr, norm;          // the learning rate and the global norm of the step that is being recorded
 } Optimiser;
 

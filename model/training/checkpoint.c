@@ -40,7 +40,7 @@ bool checkpoint_save(const Trainer *r, const char *folder, const char *identity,
     Arena a = arena_make(e);
     const Optimiser *o = &r->optimiser;
     int64_t step = o->step;
-    double powers[2] = { o->power1, o->power2 };
+    double powers[2] = { o->beta1_power, o->beta2_power };
     Entry *list = arena_array(&a, KINDS * o->count + OTHERS + 1, sizeof *list);
     char *path = checkpoint_path(folder, &a), *text = arena_text(&a, identity);
     size_t n = 0;
@@ -138,8 +138,8 @@ static bool restore(Trainer *r, const Store *s, const char *identity, LogMark *l
         memcpy(to[k % KINDS], list[k].tensor.f32, tensor_bytes(list[k].tensor));
     }
     o->step = step;
-    o->power1 = list[slots + 1].tensor.f64[0];
-    o->power2 = list[slots + 1].tensor.f64[1];
+    o->beta1_power = list[slots + 1].tensor.f64[0];
+    o->beta2_power = list[slots + 1].tensor.f64[1];
     *log = (LogMark){ .bytes = bytes };
     memcpy(log->digest.hex, list[slots + 4].tensor.u8, 64);
     memcpy(r->memory, list[slots + 5].tensor.f32, sizeof r->memory);

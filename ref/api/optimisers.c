@@ -54,8 +54,8 @@ static bool call_read(pulse_context *c, const pulse_slot *slots, size_t n, const
                       const OptimiserConfig *o, StepCall *x)
 {
     *x = (StepCall){ .tape = tape_make(&c->scratch, &c->error) };
-    x->optimiser = (Optimiser){ .config = *o, .count = n, .step = state->step, .power1 = state->power1,
-                                .power2 = state->power2 };
+    x->optimiser = (Optimiser){ .config = *o, .count = n, .step = state->step, .beta1_power = state->power1,
+                                .beta2_power = state->power2 };
     x->optimiser.slots = arena_array(&c->scratch, n, sizeof *x->optimiser.slots);
     x->value = arena_array(&c->scratch, n, sizeof *x->value);
     x->param = arena_array(&c->scratch, n, sizeof *x->param);
@@ -74,7 +74,7 @@ static void step_run(pulse_context *c, StepCall *x, pulse_optimiser_state *state
     if (!optimiser_step(o, &x->tape, x->param, x->gradient) || c->error.failed)
         return;
     optimiser_commit(o);
-    *state = (pulse_optimiser_state){ o->step, o->power1, o->power2 };
+    *state = (pulse_optimiser_state){ o->step, o->beta1_power, o->beta2_power };
     if (norm)
         *norm = o->norm;
     if (lr)

@@ -147,7 +147,8 @@ typedef struct {
     float *m, *v;
 } pulse_slot;
 
-typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;      // begins as { 0, 1, 1 }
+// how many steps were taken, beta1^step and beta2^step; begins as { 0, 1, 1 }
+typedef struct { int64_t step; double power1, power2; } pulse_optimiser_state;
 
 /* One step over all slots: clipping by their global norm, moments, weights. `settings` are the keys of [optimiser] and
  * "steps" (`pulse-ref list config`): "kind", "lr", "beta1", "beta2", "eps", "weight_decay", "momentum", "max_norm",
@@ -209,7 +210,7 @@ PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result 
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
-// nll and ce: the sum and the mean over the supervised tokens; right: how many of these tokens are the argmax
+// nll and ce: the sum and the mean over the supervised tokens; right: for how many of these tokens the target has the largest logit
 typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 /* scores[i]: the negative log likelihood of the targets of sample i, and how many of them the model predicts. */
 PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,

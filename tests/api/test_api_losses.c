@@ -153,7 +153,7 @@ static void steps_have_the_bits_of_the_optimiser_on_the_tape(void **state)
                 if (kinds[k].is != OPTIMISER_SGD)
                     expect_tensor(v[s], o.slots[s].v, "%s: second moment %zu", kinds[k].kind, s);
             }
-            assert_true(progress.step == o.step && progress.power1 == o.power1 && progress.power2 == o.power2);
+            assert_true(progress.step == o.step && progress.power1 == o.beta1_power && progress.power2 == o.beta2_power);
             arena_free(&own);
         }
     }

@@ -68,7 +68,7 @@ static bool schedule_fits(const Settings *s, Error *e)
     const TrainConfig c = train_config(s);
     float lr;
     return c.steps == 0 || schedule_lr(&c.optimiser.schedule, 1, &lr, e)
-        || settings_blame(s, "optimiser.warmup, optimiser.hold, train.steps", e);
+        || settings_error_prefix(s, "optimiser.warmup, optimiser.hold, train.steps", e);
 }
 
 static bool prepare(Run *r, Arena *a, Error *e)

@@ -116,7 +116,7 @@ bool session_model(Session *s, Error *e)
 static bool train_patterns(Session *s, const Settings *settings, Error *e)
 {
     return weights_train(&s->weights, settings->train_trainable, e)
-        || settings_blame(settings, settings->train_trainable == settings->attack_trainable ? "attack.trainable" : "train.trainable", e);
+        || settings_error_prefix(settings, settings->train_trainable == settings->attack_trainable ? "attack.trainable" : "train.trainable", e);
 }
 
 bool session_train(Session *s, const Settings *settings, Error *e)
@@ -129,7 +129,7 @@ bool session_train(Session *s, const Settings *settings, Error *e)
         return false;
     s->adapters = named && t != TRAIN_FULL;
     if (s->adapters && !lora_make(&s->lora, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e))
-        return settings_blame(settings, "[lora]", e);
+        return settings_error_prefix(settings, "[lora]", e);
     return session_model(s, e);
 }
 
@@ -148,7 +148,7 @@ bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, 
     Session learned = { .folder = NULL };                   // the weights beside the adapter, which its file may replace
     Subspace *space = arena_alloc(a, sizeof *space);
     const bool good = folder && space && session_bare(&learned, NULL, s->folder, a, e) && session_adapter(&learned, folder, false, e)
-        && (subspace_make(space, &learned.lora, c, (uint64_t)m->v.seed, a, e) || settings_blame(from, "unlearn.subspace", e));
+        && (subspace_make(space, &learned.lora, c, (uint64_t)m->v.seed, a, e) || settings_error_prefix(from, "unlearn.subspace", e));
     session_close(&learned);
     p->subspace = space;
     return good && !e->failed;

@@ -258,10 +258,10 @@ const char *settings_input(const Settings *s, const char *key, const char *path,
     if (full && *full && file_exists(full))
         return full;
     error_set(e, *path ? "is \"%s\", which is not there" : "is empty, expected a name of a file or folder", path);
-    return settings_blame(s, key, e), NULL;
+    return settings_error_prefix(s, key, e), NULL;
 }
 
-bool settings_blame(const Settings *s, const char *key, Error *e)
+bool settings_error_prefix(const Settings *s, const char *key, Error *e)
 {
     return error_prefix(e, "%s: %s", s->file ? s->file : "--set", key);
 }

@@ -74,7 +74,7 @@ const char *settings_path(const Settings *s, const char *path);
 /* The same path, if the file or folder is there; else NULL, and a sentence that names the config and the key. */
 const char *settings_input(const Settings *s, const char *key, const char *path, Error *e);
 /* Puts "CONFIG: key" before the sentence of a failure that the key caused. */
-bool settings_blame(const Settings *s, const char *key, Error *e);
+bool settings_error_prefix(const Settings *s, const char *key, Error *e);
 /* A line "section.key = value" for every key, in the order of settings.def, then those of single methods: what a
  * manifest keeps. Values are whole, however long. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);

@@ -4,7 +4,7 @@
  *     IN_U(exp)              8 u, u = 2^-53            HEIGHT_U(h, product)    (h + 5) u
  *     IN_UU(sigmoid_dd)      128 u^2                   FACTOR(norm_root)       0.51
  *
- * In the library all of them are compile-time constants, TURNED is false, and PROBE does nothing. A build with
+ * In the library all of them are compile-time constants, TIE_REVERSED is false, and PROBE does nothing. A build with
  * PULSE_PROBE is for `make bounds`, `make mutants` and their tests (tests/bounds/probe.h): a test may scale each
  * constant and reverse a rule for ties, and every estimate and its bound are reported before the rounding test. */
 #ifndef PULSE_TENSOR_EXACT_BOUNDS_H
@@ -45,9 +45,9 @@ typedef enum {
 } TieName;
 
 extern double bound_scale[BOUNDS];
-extern bool tie_turned[TIES];
+extern bool tie_reversed[TIES];
 #define SCALE(NAME)  bound_scale[BOUND_##NAME]
-#define TURNED(NAME) tie_turned[TIE_##NAME]
+#define TIE_REVERSED(NAME) tie_reversed[TIE_##NAME]
 
 /* Reports n estimates v + low of one tier, each with its absolute bound; low may be NULL. */
 void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);
@@ -56,7 +56,7 @@ void probe_estimates(int tier, const double *v, const double *low, const double 
 #else
 
 #define SCALE(NAME)  1
-#define TURNED(NAME) false
+#define TIE_REVERSED(NAME) false
 #define PROBE(tier, v, low, bound) ((void)0)
 
 #endif

@@ -105,7 +105,7 @@ static uint64_t nearest_bits(const Leading *l, int digits, int lowest, int large
     uint64_t kept = drop == 64 ? 0 : l->m >> drop;
     uint64_t rest = drop == 64 ? l->m : l->m << (64 - drop);     // in units of 2^-64 of the last bit
     uint64_t half = (uint64_t)1 << 63;
-    if (rest > half || (rest == half && (l->sticky || (kept & 1) != TURNED(exact_even))))
+    if (rest > half || (rest == half && (l->sticky || (kept & 1) != TIE_REVERSED(exact_even))))
         kept++;
     return ((uint64_t)(last - lowest) << (digits - 1)) + kept;
 }

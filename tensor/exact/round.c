@@ -27,7 +27,7 @@ float round_compare(float lo, float hi, int (*compare)(const void *value, double
         int64_t k = a + (b - a) / 2;
         int sign = compare(value, half_way(k));
         if (sign == 0)
-            return float_of_key((k & 1) != TURNED(compare_even) ? k + 1 : k);
+            return float_of_key((k & 1) != TIE_REVERSED(compare_even) ? k + 1 : k);
         if (sign < 0)
             b = k;
         else

@@ -43,7 +43,7 @@ static inline float round_sum(double a, double b)
 {
     double l, h = two_sum(a, b, &l);
     uint64_t bits = double_bits(h);
-    if (l != 0 && !(bits & 1) && h - h == 0 && !TURNED(sum_odd)) {
+    if (l != 0 && !(bits & 1) && h - h == 0 && !TIE_REVERSED(sum_odd)) {
         /* h is even and inexact: step one ulp towards l, which makes the last bit odd */
         bits += ((l > 0) == (h > 0)) ? 1 : (uint64_t)-1;
         h = double_from(bits);

@@ -48,7 +48,7 @@ static bool rsqrt_tier2(float x, float *y)
     float above = float_from(float_bits(below) + 1);
     double m = 0.5 * ((double)below + above);
     dd p = dd_product(m * m, x);
-    *y = (dd_add_d(p, -1).h > 0) != TURNED(rsqrt_above) ? below : above;
+    *y = (dd_add_d(p, -1).h > 0) != TIE_REVERSED(rsqrt_above) ? below : above;
     return true;
 }
 

@@ -44,7 +44,7 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
  * less than |x| 2^-59. No float and no midpoint lies that near above x/2, but x/2 itself is a midpoint for odd subnormals. So
  * x (1/2 + 2^-48 sign x), which lies on the same side of x/2, rounds to the same float. */
 #define TINY 0x1p-60
-#define TINY_ABOVE (TURNED(tiny_above) ? -0x1p-48 : 0x1p-48)
+#define TINY_ABOVE (TIE_REVERSED(tiny_above) ? -0x1p-48 : 0x1p-48)
 SIMD Tier1 tiny_half(v8d x, v8d v, v8d e)
 {
     v8l tiny = (v8l)(simd_abs(x) < TINY);

@@ -116,8 +116,8 @@ static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
         *l = 0.0f;
         return others_below(row, -151);
     }
-    *l = round_sum(d.h, d.l == 0 ? TURNED(log_softmax_below) ? 0x1p-600 : -0x1p-600 : d.l);
-    return others_below(row, -60) && (TURNED(log_softmax_below) || *l == round_sum(d.h, d.l - 0x1p-59));
+    *l = round_sum(d.h, d.l == 0 ? TIE_REVERSED(log_softmax_below) ? 0x1p-600 : -0x1p-600 : d.l);
+    return others_below(row, -60) && (TIE_REVERSED(log_softmax_below) || *l == round_sum(d.h, d.l - 0x1p-59));
 }
 
 bool softmax_decide(UndecidedRow *row, size_t v, float *p)

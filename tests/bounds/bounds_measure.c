@@ -128,9 +128,9 @@ static void kill_tie(Hard *h, size_t t)
     for (h->tier = 0; h->tier < 2; h->tier++) {
         tier_force = h->tier;
         Tensor right = hard_run(h, &arena);
-        probe_turn(t, true);
+        probe_reverse(t, true);
         Tensor wrong = hard_run(h, &arena);
-        probe_turn(t, false);
+        probe_reverse(t, false);
         tier_force = 0;
         if (right.data)
             remember(&ties[t], catches, h, right, wrong);
@@ -232,7 +232,7 @@ static size_t set_wrong(const char *catches, bool wrong)
     const size_t length = strcspn(catches, "=");
     for (size_t t = 0; t < tie_records_count; t++)
         if (*catches == '~' && strcmp(catches + 1, tie_records[t].name) == 0) {
-            probe_turn(t, wrong);
+            probe_reverse(t, wrong);
             return SIZE_MAX;
         }
     for (size_t b = 0; b < bound_records_count; b++)

@@ -9,7 +9,7 @@
 enum { MOST = 96 };
 
 double bound_scale[MOST];
-bool tie_turned[MOST];
+bool tie_reversed[MOST];
 void probe_estimates(int tier, const double *v, const double *low, const double *bound, size_t n);
 
 static struct { int tier; size_t count, capacity; Estimate *at; } kept;
@@ -44,7 +44,7 @@ double probe_scale(size_t bound, double scale)
     return before;
 }
 
-void probe_turn(size_t tie, bool turned) { tie_turned[tie] = turned; }
+void probe_reverse(size_t tie, bool reversed) { tie_reversed[tie] = reversed; }
 
 /* One word of PULSE_MUTANT; false: it names nothing. */
 static bool mutate(const char *word)
@@ -57,7 +57,7 @@ static bool mutate(const char *word)
         }
     for (size_t k = 0; k < tie_records_count; k++)
         if (*word == '~' && strcmp(tie_records[k].name, word + 1) == 0) {
-            probe_turn(k, true);
+            probe_reverse(k, true);
             return true;
         }
     return false;

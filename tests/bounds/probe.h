@@ -19,6 +19,6 @@ Estimate probe_at(size_t k);
 
 /* Bounds by their index in bound_records, ties by theirs in tie_records. */
 double probe_scale(size_t bound, double scale);              // returns the scale that it had
-void probe_turn(size_t tie, bool turned);
+void probe_reverse(size_t tie, bool reversed);
 
 #endif

@@ -92,7 +92,7 @@ static json_t *stage_read(const Plan *p, size_t stage, const char *folder, Error
     json_t *expected = found ? stage_json(p, stage, json_incref(json_object_get(found, "outputs"))) : NULL;
     bool good = found && json_equal(found, expected);
     if (found && !good)
-        error_set(e, "%s:1: it is not what this stage writes; remove the folder to make it again", path);
+        error_set(e, "%s:1: this is not what the stage writes; remove the folder to make it again", path);
     good = good && outputs_check(folder, found, e);
     json_decref(expected);
     if (good)
@@ -157,7 +157,7 @@ bool manifest_add(const char *folder, const char *name, const char *file, Error 
         json_put(all, "chain", json_string(chain.hex));
     good = good && json_save(path, all, e);
     json_decref(all);
-    return good || e->failed ? good : error_set(e, "%s:1: it is no manifest", path);
+    return good || e->failed ? good : error_set(e, "%s:1: this is not a manifest, expected \"entries\" and \"chain\"", path);
 }
 
 /* --- the audit --- */
@@ -168,7 +168,7 @@ static json_t *manifest_open(const char *folder, json_t **entries, Arena *a, Err
     json_t *all = path ? json_file(path, LIMIT_RESULTS, e) : NULL;
     *entries = json_object_get(all, "entries");
     if (all && (!json_is_array(*entries) || !json_is_string(json_object_get(all, "chain")))) {
-        error_set(e, "%s:1: it is no manifest, expected \"entries\" and \"chain\"", path);
+        error_set(e, "%s:1: this is not a manifest, expected \"entries\" and \"chain\"", path);
         json_decref(all);
         return NULL;
     }
@@ -224,7 +224,7 @@ bool manifest_check(const char *folder, Arena *a, Error *e)
     return good;
 }
 
-/* What an entry is about, in words. */
+/* The subject of an entry, for a sentence. */
 static const char *entry_name(const json_t *entry, Arena *a)
 {
     if (json_object_get(entry, "outputs"))
@@ -234,7 +234,7 @@ static const char *entry_name(const json_t *entry, Arena *a)
                                              : "config, sources or version";
 }
 
-/* The first of two entries' files that is not the same in both. */
+/* The first file whose digest differs between two entries. */
 static const char *file_that_differs(json_t *x, json_t *y)
 {
     static const char *const lists[] = { "outputs", "results", "report" };
@@ -268,7 +268,7 @@ bool manifest_same(const char *one, const char *two, char different[512], Arena 
     return other && !*different;
 }
 
-/* --- an audit that does stages again --- */
+/* --- an audit that computes stages again --- */
 
 const char *manifest_chain(const char *folder, Arena *a, Error *e)
 {
@@ -314,8 +314,8 @@ bool manifest_of_plan(const Plan *p, const char *folder, const char *config, Are
         error_set(e, "%s/manifest.json:1: the run was made by version %.32s of sources %.16s, expected this program's: %s, %.16s", folder,
                   text_of(about, "version"), text_of(about, "sources"), PULSE_VERSION, p->config.code);
     else if (strcmp(text_of(about, "config"), config) != 0)
-        error_set(e, "%s/manifest.json:1: the run had another config, whose first other key is %s; expected that of the run, with "
-                     "its --set", folder, line_that_differs(config, text_of(about, "config"), a));
+        error_set(e, "%s/manifest.json:1: the run had another config, in which %s is the first key that differs; expected "
+                     "the config of the run, with its --set", folder, line_that_differs(config, text_of(about, "config"), a));
     for (size_t k = 0; !e->failed && k < p->stage_count; k++)
         if (strcmp(text_of(json_array_get(entries, k + 1), "digest"), p->stage[k].digest.hex) != 0)
             error_set(e, "%s/manifest.json:1: the stage %s has another digest, expected a run from the same models and the same "

@@ -22,7 +22,7 @@ typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
     int64_t round, epoch, step;          // round 0: before unlearning; epoch: the pass that the step belongs to, from 1
     double  value;
-    int64_t count, total;                // total 0: the metric is no ratio
+    int64_t count, total;                // total 0: the metric is not a ratio
     uint64_t seed;
     // results.jsonl has these besides, where they are known
     int64_t n;                           // questions that it is measured on; 0: not known

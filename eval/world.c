@@ -74,7 +74,7 @@ static bool groups_read(World *out, const json_t *list, Arena *a, Error *e)
         if (!group_read(g, json_array_get(list, out->groups), out->path, a, e))
             return false;
         if (world_group(out, g->name) < out->groups || strcmp(g->name, out->general.name) == 0)
-            return error_set(e, "%s: the group \"%s\" is there twice, expected each name once", out->path, g->name);
+            return error_set(e, "%s: the group \"%s\" appears twice, expected each name once", out->path, g->name);
         if (world_group_as(out, world_role(g)) < out->groups)
             return error_set(e, "%s: two groups stand for \"%s\", expected one for each group of the scenarios",
                              out->path, world_role(g));

@@ -72,7 +72,7 @@ typedef struct Architecture {
     /* The weights in their order, in `a`; NULL: no memory. */
     const WeightLine *(*weights)(const ModelConfig *c, size_t *count, Arena *a);
     const char *embedding, *head;         // the table of embeddings; the head, which a tied model does not have
-    const char *buffers;                  // patterns of names in older files that are no parameters
+    const char *buffers;                  // patterns of names in older files that are not parameters
     const char *tables;                   // patterns of 2-D weights that are looked up, so that LoRA has no adapter there
     const char *projector;                // patterns of the weights between the towers, trained with "proj+llm"
     const char *lora_targets;             // patterns of the modules that LoRA adapts unless told otherwise

@@ -92,7 +92,7 @@ static const NameLayout layouts[] = {
     { "model.multi_modal_projector.",                   "multi_modal_projector.",             true },
     /* the original LLaVA */
     { "model.vision_tower.vision_tower.vision_model.",  "vision_tower.vision_model.",         false },
-    /* transformers in memory, since the tower is no module of its own inside CLIPVisionModel (5.24) */
+    /* transformers in memory, since the tower is not a module of its own inside CLIPVisionModel (5.24) */
     { "model.vision_tower.embeddings.",                 "vision_tower.vision_model.embeddings.",     false },
     { "model.vision_tower.pre_layrnorm.",               "vision_tower.vision_model.pre_layrnorm.",   false },
     { "model.vision_tower.encoder.",                    "vision_tower.vision_model.encoder.",        false },

@@ -20,7 +20,7 @@ static float std_of(const WeightLine *l)
     return (float)(l->start == START_RESIDUAL ? std / sqrt(2. * (double)l->run) : std);
 }
 
-/* The name with its one %zu, if it has one, replaced by the number of the layer. It is no printf format, because it comes from a
+/* The name with its one %zu, if it has one, replaced by the number of the layer. It is not a printf format, because it comes from a
  * table. */
 static const char *layer_name(const char *pattern, size_t layer, Arena *a)
 {

@@ -112,7 +112,7 @@ static bool choose_questions(Eval *x, Questions *q, Arena *a, Error *e)
     for (size_t k = 0; k < x->files; k++) {
         for (Kind kind = KIND_OPEN; kind < KIND_NAME; kind++) {
             // protocol.frames limits the paraphrases of a fact. Rotations of MMBench and questions of general ability
-            // are no paraphrases, so all of them are asked, as in `run`.
+            // are not paraphrases, so all of them are asked, as in `run`.
             const int64_t frames = x->bench[k].count || kind == KIND_CHOICE ? 0 : x->settings.protocol_frames;
             bool any = false;
             for (size_t i = 0; i < x->samples[k].count; i++)

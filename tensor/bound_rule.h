@@ -27,14 +27,14 @@ struct BoundRule {
     double *out;             // [size] zeroed; the rule writes the bound of each element of the result
 };
 
-static inline double size_of(double x) { return x < 0 ? -x : x; }
+static inline double magnitude(double x) { return x < 0 ? -x : x; }
 static inline double at_least(double x, double least) { return x > least ? x : least; }
 
 /* The share of one term a b in the bound of a sum of n such terms: its own rounding (u), n additions (n u), and the
  * errors ba and bb of its factors. */
 static inline double bound_term(double a, double b, double ba, double bb, double n)
 {
-    return (n + 1) * U24 * size_of(a * b) + size_of(a) * bb + size_of(b) * ba;
+    return (n + 1) * U24 * magnitude(a * b) + magnitude(a) * bb + magnitude(b) * ba;
 }
 
 /* The rule of every operator of class "move": bounds move as the numbers do, so the kernel runs on the bounds. */

@@ -8,7 +8,7 @@
  *     }
  *
  * Format: the length of the header (u64, little-endian), the header (JSON), the data. The reader makes every check of
- * the official library, and refuses more: duplicate keys, dimensions that are no integers, deep nesting, bad names. The
+ * the official library, and refuses more: duplicate keys, dimensions that are not integers, deep nesting, bad names. The
  * writer puts the bytes as the official library does: `__metadata__` is {"format":"pt"}, tensors are in order of
  * descending dtype and then of name, and the header is padded to a multiple of 8. A big-endian machine swaps bytes.
  * Memory: the file is mapped read-only, so its tensors must not be written to, and it must not be cut short while it is

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Unlearn: the one loop of all gradient methods. It trains adapters, the projector and adapters, or all weights.
  *
- * A request is a list of samples to forget, and the other lists that the method needs. An epoch of a list reads each of its
- * samples once, in ceil(count / batch) steps: each step reads the next `batch` samples of each role, and the last step of
- * an epoch reads what is left, so that a batch is never larger than its list. Samples with a picture and samples without
- * are spread evenly over the epoch: where a list has as many of the one as of the other, a batch has half of each. Each
- * epoch has a new order of each list, drawn from seed + epoch (purposes "unlearn.forget.text", "unlearn.forget.image",
- * "unlearn.retain.text", "unlearn.retain.image", "unlearn.forget_text.text"). A list begins its next epoch when its own epoch
- * ends. A refusal or an alternate is read together with the forget sample of the same index. A random sample is each forget question of the
- * step with random_answers answers of retain samples, drawn from seed + step (purpose "unlearn.random").
- * With schedule = joint each step reads all lists. With schedule = phased, an epoch of the forget list and an epoch of the retain list
- * take turns, and after forget_epochs of them the retain list alone is read. With schedule = interleaved, a forget step and retain_steps
- * retain steps take turns; an epoch is one of the retain list.
- * The outputs of the reference model on a sample are computed once and kept. After a divergence (Trainer.diverged) the last good
- * weights stay (model/training/train.h). */
+ * A request is a list of samples to forget, and the other lists that the method needs. An epoch of a list reads each of
+ * its samples once, in ceil(count / batch) steps: each step reads the next `batch` samples of each role, and the last
+ * step of an epoch reads what is left, so that a batch is never larger than its list. Samples with a picture and
+ * samples without are spread evenly over the epoch: where a list has equally many of both, half of each batch has a
+ * picture. Each epoch has a new order of each list, drawn from seed + epoch (purposes "unlearn.forget.text",
+ * "unlearn.forget.image", "unlearn.retain.text", "unlearn.retain.image", "unlearn.forget_text.text"). A list begins its
+ * next epoch when its own epoch ends. A refusal or an alternate is read together with the forget sample of the same
+ * index. The role "random" has, for each forget question of the step, random_answers samples: the question with the
+ * answer of a retain sample, drawn from seed + step (purpose "unlearn.random"). With schedule = joint each step reads
+ * all lists. With schedule = phased, an epoch of the forget list and an epoch of the retain list take turns, and after
+ * forget_epochs of them the retain list alone is read. With schedule = interleaved, a forget step and retain_steps
+ * retain steps take turns; an epoch is one of the retain list. The outputs of the reference model on a sample are
+ * computed once and kept. After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 
@@ -29,32 +29,34 @@ typedef struct {
     int64_t before;                     // how many optimiser steps were taken before this request
     size_t round;                       // from 0
     const TrainConfig *train;           // of all steps; NULL where a single step is taken
-    int64_t steps;                      // how many there will be
+    int64_t steps;                      // how many optimiser steps the request has
     bool goes_on;                       // steps of this request were taken before it was made
     const Lora *earlier;                // [round] the adapters of the rounds before, where the method needs them, else NULL
-    float *memory;                      // [METHOD_MEMORY] of the method (unlearn_commit); NULL: it begins with zeros at every step
+    float *memory;                      // [METHOD_MEMORY] what the method keeps between steps (unlearn_commit); NULL: zeros at every step
 } UnlearnRequest;
 
 typedef struct Unlearn Unlearn;         // the context of an Objective: the orders of the lists, and the outputs of the reference
 
-/* Moves the forget samples without a picture to the role forget_text, where the method has that role and its list is empty. The new
- * lists are in `a`. */
+/* Moves the forget samples without a picture to the role forget_text, where the method has that role and its list is
+ * empty. The new lists are in `a`. */
 bool      unlearn_split(UnlearnRequest *r, Arena *a);
-/* Checks that everything the method needs is there, not empty, and fits the model. Only the reference may be given later. */
+/* Checks that everything the method needs is there, not empty, and fits the model. Only the reference may be given
+ * later. */
 bool      unlearn_check(const UnlearnRequest *r, const Model *m, Error *e);
-/* Checks the request and prepares the loop. Everything lives in the arena. NULL: the request is refused, or memory ran out. */
+/* Checks the request and prepares the loop. Everything lives in the arena. NULL: the request is refused, or memory ran
+ * out. */
 Unlearn  *unlearn_make(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 Objective unlearn_objective(Unlearn *u);
-/* Keeps what the method remembers of the step, which has succeeded. */
+/* Writes what the method keeps of a step into the request's `memory`. Call it after the step has succeeded. */
 void      unlearn_commit(const Unlearn *u);
-/* Why the method wants no further step, a sentence in the arena of `u`; NULL: it goes on. */
+/* The reason why the method ends the request early, as a sentence in the arena of `u`; NULL: it continues. */
 const char *unlearn_stop(const Unlearn *u);
 /* Whether the last step read samples of this role. */
 bool      unlearn_reads(const Unlearn *u, Role role);
 /* Runs the `finish` hook of the method. Call it after the last step. */
 bool      unlearn_finish(Unlearn *u, Error *e);
-/* The number of steps of the first n epochs. An epoch reads every forget sample once, and where the method has no forget set every
- * retain sample; schedule = phased and interleaved say above what else it reads. */
+/* The number of steps of the first n epochs. An epoch reads every forget sample once, or every retain sample where the
+ * method has no forget set. The schedules phased and interleaved, which are explained above, read more. */
 int64_t   unlearn_steps(const UnlearnRequest *r, int64_t epochs);
 /* Runs the `edit` hook of a method without steps, which changes the weights at once. */
 bool      unlearn_edit(const UnlearnRequest *r, Model *m, Arena *a, Error *e);

@@ -19,7 +19,7 @@ bool base_number(const Registration *r, const char *path, int64_t *out, Error *e
 {
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
     return (strncmp(name, "base-", 5) == 0 && decimal_to_int(name + 5, out) && *out >= 0 && *out <= r->bases)
-        || error_set(e, "%s: the folder is no base that is registered, expected a name from base-0 to base-%" PRId64, path, r->bases);
+        || error_set(e, "%s: this folder is not a registered base, expected a name from base-0 to base-%" PRId64, path, r->bases);
 }
 
 static const char *file_of(const char *folder, const char *name, Arena *a)
@@ -80,8 +80,8 @@ static bool manifest_check(const json_t *o, const char *path, const char *folder
     return true;
 }
 
-/* Whether the contrasts that are published are those that the trajectory gives, to the last bit. */
-static bool follow(const Contrasts *said, const Contrasts *made, const Registration *r, const char *path, Error *e)
+/* Whether the published contrasts follow from the trajectory, to the last bit. */
+static bool contrasts_follow(const Contrasts *said, const Contrasts *made, const Registration *r, const char *path, Error *e)
 {
     for (size_t k = 0; k < said->count && k < made->count; k++) {
         const Contrast *x = &said->item[k], *y = &made->item[k];
@@ -105,7 +105,7 @@ bool base_read(Contrasts *out, const char *folder, const Registration *r, int64_
     json_t *o = manifest && path[0] && path[1] ? json_file(manifest, LIMIT_RESULTS, e) : NULL;
     const bool good = o && manifest_check(o, manifest, folder, r, base, a, e) && trajectory_read(&t, r, path[TRAJECTORY], a, e)
         && contrasts_read(out, r, path[CONTRASTS], a, e) && contrasts_of(&made, r, &t, a, e)
-        && follow(out, &made, r, path[CONTRASTS], e);
+        && contrasts_follow(out, &made, r, path[CONTRASTS], e);
     json_decref(o);
     return good;
 }

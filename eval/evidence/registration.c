@@ -151,7 +151,7 @@ static bool whole(const Reading *r, const Section *s, size_t key, int64_t least,
                       (long long)most);
 }
 
-/* Reads a list into out[0 … size-1]; each word may stand there once. */
+/* Reads a list into out[0 … capacity-1]; each word may appear once. */
 static bool list(const Reading *r, const Section *s, size_t key, const char **out, size_t capacity, size_t *count)
 {
     char word[WORD];

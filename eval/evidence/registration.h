@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Registration: what was written down before any base was run (fixtures/configs/prereg.ini). registration.def lists its keys,
- * measures.def what a finding may measure.
+/* Registration: what was written down before any base was run (fixtures/configs/prereg.ini). registration.def lists its
+ * keys, and measures.def lists what a finding may measure.
  *
- * A finding compares arms. An arm is a model that forgets somebody; its numbers come from one run of `pulse-ref run`, or, where a run
- * has several requests, from the ends of several runs. Errors begin with FILE:LINE; an unknown key, a missing one and one that is there
+ * A finding compares arms. An arm is a model that forgets somebody; its numbers come from one run of `pulse-ref run`,
+ * or from the ends of several runs. Errors begin with FILE:LINE; an unknown key, a missing key and a key that is given
  * twice are errors. All texts live in the arena. */
 #ifndef PULSE_EVAL_EVIDENCE_REGISTRATION_H
 #define PULSE_EVAL_EVIDENCE_REGISTRATION_H
@@ -60,8 +60,8 @@ typedef struct {
 
 bool registration_read(Registration *out, const char *path, Arena *a, Error *e);
 
-/* The 64-bit seed of a base from 1 on, in 16 hex digits: the first 8 bytes of SHA-256(the file's bytes, then "base 3"). Error: the file
- * cannot be read, or is not the one that was read before. */
+/* The 64-bit seed of a base from 1 on, in 16 hex digits: the first 8 bytes of SHA-256(the file's bytes, then "base 3").
+ * Error: the file cannot be read, or is not the one that was read before. */
 bool registration_seed(const Registration *r, int64_t base, char hex[17], Error *e);
 
 #endif

@@ -97,7 +97,7 @@ static bool point_read(const Csv *t, const Registration *r, const Trajectory *be
                          follows ? "more than in the line before" : "0, with which an arm, method and seed begin");
     for (size_t k = 0; !follows && k < before->count; k++)
         if (same_path(&before->point[k], p))
-            return error_set(t->error, "%s:%zu: the arm %s with the method %s and this seed is there twice, expected all its steps in one "
+            return error_set(t->error, "%s:%zu: the arm %s with the method %s and this seed appears twice, expected all its steps in one "
                                        "place", t->path, t->line, name, r->method[p->method]);
     return true;
 }
@@ -147,7 +147,7 @@ static bool contrast_read(const Csv *t, const Registration *r, const Contrasts *
     x->reached = reached;
     for (size_t k = 0; k < before->count; k++)
         if (before->item[k].finding == x->finding && before->item[k].method == x->method && before->item[k].seed == x->seed)
-            return error_set(t->error, "%s:%zu: %s by %s with this seed is there twice, expected it once", t->path, t->line, name,
+            return error_set(t->error, "%s:%zu: %s by %s with this seed appears twice, expected it once", t->path, t->line, name,
                              r->method[x->method]);
     return true;
 }

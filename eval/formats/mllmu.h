@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* MLLMU-Bench: one person on each line, as fixtures/convert_mllmu.py writes them from the published parquet files, read as
- * samples.
+/* MLLMU-Bench: one person on each line, as fixtures/convert_mllmu.py writes them from the published parquet files, read
+ * as samples.
  *
  *     {"ID": "001", "images": ["images/full-001.png"],
  *      "Classification_Task": {"Image_Textual_Questions": [{"Question": "…", "Options": {"A": "…", "B": "…"},
@@ -16,10 +16,10 @@
  *     cloze            kind cloze; "__" is written "[Blank]" (answer_cloze)
  *     generation       kind open (rougeL_stem)
  *     metadata         kind open, split train, with the image: the model learns the persons from these
- * Where there are several images, question k of a task shows image k mod their number. The original draws an image without a
- * seed, and draws few-shot examples likewise; here there are none, so that every question counts and the denominator does not
- * move. Errors begin with FILE:LINE and name the task: a key that is unknown or missing, options whose letters do not follow each
- * other from A, an answer that is not an option, an image that is not there. */
+ * Where a person has n images, question k of a task shows image k mod n. The original draws an image, and few-shot
+ * examples, without a seed. Here there are no few-shot examples, so every question is scored and the denominator is
+ * fixed. Errors begin with FILE:LINE and name the task: a key that is unknown or missing, options whose letters do not
+ * follow each other from A, an answer that is not an option, an image that is not there. */
 #ifndef PULSE_EVAL_FORMATS_MLLMU_H
 #define PULSE_EVAL_FORMATS_MLLMU_H
 
@@ -27,8 +27,8 @@
 #include "model/training/sample.h"
 
 bool mllmu_read(Dataset *out, const char *path, Arena *a, Error *e);
-/* The same, but what is wrong with a person becomes a sentence of the list, and the questions from there on are left out
- * (error_list.h). */
+/* The same, but an error in a person becomes a sentence of the list (error_list.h), and the rest of that person's
+ * questions are left out. */
 bool mllmu_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 #endif

@@ -73,8 +73,8 @@ static bool index_read(const Reading *x, size_t row, int64_t *out)
         || refuse(x, row, "the index is not a whole number of at least 0", index);
 }
 
-/* Whether the image is that of another row, and of which. */
-static bool picture_elsewhere(const Reading *x, size_t row, int64_t *other)
+/* Whether the image is given as the index of another row; *other becomes this index. */
+static bool picture_of_other_row(const Reading *x, size_t row, int64_t *other)
 {
     const char *image = cell(x, row, IMAGE);
     return strlen(image) < 16 && decimal_to_int(image, other);
@@ -105,7 +105,7 @@ static bool picture_add(Reading *x, size_t row)
     size_t bytes;
     if (!index_read(x, row, &index))
         return false;
-    if (index >= ROTATED || picture_elsewhere(x, row, &other))
+    if (index >= ROTATED || picture_of_other_row(x, row, &other))
         return true;
     unsigned char *data = arena_alloc(x->arena, strlen(image) / 4 * 3 + 3);
     const char *name = arena_format(x->arena, "%lld", (long long)index);
@@ -127,7 +127,7 @@ static bool rounds_add(Reading *x, size_t row, const MmbenchQuestion *q)
 {
     const char **options = arena_array(x->arena, q->options, sizeof *options);
     int64_t other = q->index;
-    picture_elsewhere(x, row, &other);
+    picture_of_other_row(x, row, &other);
     const char *entity = arena_format(x->arena, "%lld", (long long)q->index),
                *image = arena_format(x->arena, "%lld", (long long)other);
     for (size_t k = 0; options && k < q->options; k++)
@@ -225,7 +225,7 @@ bool mmbench_score(const Mmbench *b, const Result *r, size_t count, Ratio *singl
         single->count += whole && first;
         circular->count += whole && all;
     }
-    return at == count || error_set(e, "%s: answer %zu is to \"%.40s\", which is no question of the file in its order", b->samples.path,
+    return at == count || error_set(e, "%s: answer %zu is to \"%.40s\", expected the questions of the file in their order", b->samples.path,
                                     at + 1, r[at].id);
 }
 

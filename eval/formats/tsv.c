@@ -14,7 +14,8 @@ typedef struct {
     bool   lost;                  // where the next row begins is not known
 } Cursor;
 
-/* Moves past what ends a cell; false: something else stands there. The caller writes the NUL that ends the cell. */
+/* Moves past the tab or line end behind a cell; false: there is neither. The caller writes the NUL that ends the
+ * cell. */
 static bool cell_end(Cursor *c)
 {
     if (c->at[0] == '\r' && (c->at[1] == '\n' || c->at[1] == 0))
@@ -72,7 +73,7 @@ static bool head_read(Tsv *t, Cursor *c, Arena *a, Error *e)
         if (!name || !*name)
             return error_set(e, "%s:1: column %zu has no name", t->path, t->columns + 1);
         if (tsv_column(t, name) < t->columns)
-            return error_set(e, "%s:1: the column \"%.40s\" stands there twice", t->path, name);
+            return error_set(e, "%s:1: the column \"%.40s\" appears twice", t->path, name);
         t->column[t->columns++] = name;
     } while (c->ended == '\t');
     return true;
@@ -99,7 +100,8 @@ static bool row_read(Tsv *t, Cursor *c, Error *e)
     if (empty)
         return true;
     if (n != t->columns)
-        return error_set(e, "%s:%zu: %zu cells, expected %zu as the first line names", t->path, line, n, t->columns);
+        return error_set(e, "%s:%zu: the row has %zu cells, expected %zu, one for each column of the first line", t->path, line, n,
+                         t->columns);
     t->rows++;
     return true;
 }
@@ -109,7 +111,7 @@ static bool text_check(const Tsv *t, const char *text, size_t n, Error *e)
     size_t bad = utf8_valid(text, n), zero = strlen(text), at = zero < bad ? zero : bad, line = 1;
     for (size_t k = 0; k < at; k++)
         line += text[k] == '\n';
-    return at == n || error_set(e, "%s:%zu: a byte that is not UTF-8 text", t->path, line);
+    return at == n || error_set(e, "%s:%zu: the line is not UTF-8", t->path, line);
 }
 
 bool tsv_read(Tsv *t, const char *path, ErrorList *errors, Arena *a, Error *e)
@@ -133,7 +135,7 @@ bool tsv_read(Tsv *t, const char *path, ErrorList *errors, Arena *a, Error *e)
     while (*c.at)
         if (!row_read(t, &c, e) && (c.lost || !error_list_take(errors, e)))
             return false;
-    return t->rows || errors || error_set(e, "%s:1: a line of columns and no row", path);
+    return t->rows || errors || error_set(e, "%s:1: the first line names columns, but no row follows", path);
 }
 
 size_t tsv_column(const Tsv *t, const char *name)

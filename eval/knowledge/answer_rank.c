@@ -5,7 +5,7 @@
 #include <string.h>
 #include "model/training/score.h"
 
-/* The cached rows of a question are kept for the next one only if there are at most so many, as in evaluate.c. */
+// the cached rows of a question are kept for the next one only if there are at most this many, as in evaluate.c
 enum { KEPT_ROWS = 2048 };
 
 size_t rank_among(const double *score, size_t n, size_t right)

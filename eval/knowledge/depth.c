@@ -5,8 +5,7 @@
 #include "eval/metrics/memorisation.h"
 #include "tensor/ops.h"
 
-/* A patched pass is of at most so many samples. */
-enum { CHUNK = 32 };
+enum { CHUNK = 32 };                 // the most samples of a patched forward pass
 
 /* --- The score, from plain numbers --- */
 

@@ -6,8 +6,7 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/ops.h"
 
-/* A pass is of at most so many samples. */
-enum { CHUNK = 50 };
+enum { CHUNK = 50 };                 // the most samples of a forward pass
 
 /* --- The change of a picture --- */
 
@@ -16,7 +15,7 @@ static bool perturb(Image *out, const Image *in, const char *name, const void *c
     const Perturbation *p = context;
     (void)name;
     if (in->width != p->width || in->height != p->height)
-        return error_set(e, "a picture of %zu x %zu cannot take a perturbation of %zu x %zu", in->width, in->height, p->width, p->height);
+        return error_set(e, "the picture has %zu x %zu pixels, expected the %zu x %zu of the perturbation", in->width, in->height, p->width, p->height);
     *out = (Image){ .width = in->width, .height = in->height, .rgb = arena_array(a, in->width * in->height, 3) };
     for (size_t k = 0; out->rgb && k < 3 * in->width * in->height; k++) {
         const int v = in->rgb[k] + p->delta[k];
@@ -65,14 +64,14 @@ static bool chunk_add(const Model *m, const BatchSample *samples, size_t count, 
     tape_backward(&t);
     const Node *patch = e->failed ? NULL : patch_embedding(&t);
     if (!patch || !patch->grad)
-        return error_set(e, "perturbation: no derivative reaches the pictures, expected a trainable patch embedding");
+        return error_set(e, "perturbation: no gradient reaches the pictures, expected a trainable patch embedding");
     const size_t each = shape_size(patch->out.shape) / count;
     for (size_t k = 0; k < count * each; k++)
         sums[k % each] += (double)patch->grad->out.f32[k];
     return true;
 }
 
-/* The derivative at the pixels: the sums times the kernel [width, channels, p, p]. */
+/* The gradient at the pixels: the sums times the kernel [width, channels, p, p]. */
 static void through_kernel(const Model *m, const Weight *kernel, const double *sums, double *out)
 {
     const size_t side = (size_t)m->config.vision.image_size, p = (size_t)m->config.vision.patch_size, across = side / p,
@@ -114,23 +113,24 @@ bool perturbation_gradient(const Model *m, const BatchSample *samples, size_t co
 
 /* --- The search --- */
 
-/* turn[k]: how many questions before question k ask for the same fact. Returns the largest, plus 1. */
-static size_t turns(const Questions *q, size_t *turn)
+/* Numbers the paraphrases of each fact: paraphrase[k] is how many questions before question k ask for the same fact.
+ * Returns the largest number plus 1. */
+static size_t number_paraphrases(const Questions *q, size_t *paraphrase)
 {
     size_t most = 0;
     for (size_t k = 0; k < q->count; k++) {
         const Sample *x = q->question[k].sample;
-        turn[k] = 0;
+        paraphrase[k] = 0;
         for (size_t j = 0; j < k; j++) {
             const Sample *y = q->question[j].sample;
-            turn[k] += strcmp(x->entity, y->entity) == 0 && strcmp(x->skill, y->skill) == 0;
+            paraphrase[k] += strcmp(x->entity, y->entity) == 0 && strcmp(x->skill, y->skill) == 0;
         }
-        most = turn[k] + 1 > most ? turn[k] + 1 : most;
+        most = paraphrase[k] + 1 > most ? paraphrase[k] + 1 : most;
     }
     return most;
 }
 
-static bool step(Perturbation *p, const Model *m, const Reader *r, const Questions *q, const size_t *turn, size_t now,
+static bool step(Perturbation *p, const Model *m, const Reader *r, const Questions *q, const size_t *paraphrase, size_t now,
                  double *gradient, Error *e)
 {
     Arena a = arena_make(e);
@@ -141,7 +141,7 @@ static bool step(Perturbation *p, const Model *m, const Reader *r, const Questio
     size_t n = 0;
     bool good = sample != NULL;
     for (size_t k = 0; good && k < q->count; k++)
-        if (turn[k] == now)
+        if (paraphrase[k] == now)
             good = reader_sample(&changed, q->question[k].from, q->question[k].sample, NULL, 0, NO_AUGMENT, &sample[n++], &a, e);
     good = good && perturbation_gradient(m, sample, n, gradient, e);
     const size_t plane = p->width * p->height;
@@ -157,18 +157,18 @@ static bool step(Perturbation *p, const Model *m, const Reader *r, const Questio
 bool perturbation_find(Perturbation *out, const Model *m, const Reader *r, const Questions *q, int64_t steps, Arena *a, Error *e)
 {
     const size_t side = (size_t)m->config.vision.image_size, values = IMAGE_CHANNELS * side * side;
-    size_t *turn = arena_array(a, q->count, sizeof *turn);
+    size_t *paraphrase = arena_array(a, q->count, sizeof *paraphrase);
     double *gradient = arena_array(a, values, sizeof *gradient);
     *out = (Perturbation){ arena_zalloc(a, values), side, side };
     for (size_t k = 0; k < q->count; k++)
         if (!q->question[k].sample->image)
-            return error_set(e, "%s:%zu: the question has no picture that could be perturbed", q->question[k].from->path,
+            return error_set(e, "%s:%zu: the question has no picture to perturb", q->question[k].from->path,
                              q->question[k].sample->line);
-    if (!turn || !gradient || !out->delta)
+    if (!paraphrase || !gradient || !out->delta)
         return false;
-    const size_t frames = turns(q, turn);
+    const size_t paraphrases = number_paraphrases(q, paraphrase);
     for (int64_t t = 0; t < steps; t++)
-        if (!step(out, m, r, q, turn, (size_t)t % frames, gradient, e))
+        if (!step(out, m, r, q, paraphrase, (size_t)t % paraphrases, gradient, e))
             return false;
     return true;
 }

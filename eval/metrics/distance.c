@@ -7,24 +7,24 @@
 #include "tensor/distance.h"
 #include "tensor/exact/dd.h"
 
-enum { CHUNK = 32 };
+enum { CHUNK = 32 };                 // the most samples of a forward pass
 
 bool weights_distance(const Weights *x, const Weights *y, double *out, Error *e)
 {
-    double apart = 0, size = 0;
+    double difference = 0, norm = 0;
     for (size_t k = 0; k < y->count; k++) {
         const Weight *b = &y->list[k], *a = weights_find(x, b->name);
         if (b->idle)
             continue;
         if (!a || !shape_equal(a->tensor.shape, b->tensor.shape))
-            return error_set(e, "distance: %s is not in both models with one shape", b->name);
+            return error_set(e, "distance: %s is not in both models with the same shape", b->name);
         for (size_t i = 0, n = shape_size(b->tensor.shape); i < n; i++) {
             double v = tensor_value(&b->tensor, i), d = tensor_value(&a->tensor, i) - v;
-            apart += d * d;
-            size += v * v;
+            difference += d * d;
+            norm += v * v;
         }
     }
-    *out = apart == 0 ? 0 : sqrt(apart) / sqrt(size);
+    *out = difference == 0 ? 0 : sqrt(difference) / sqrt(norm);
     return true;
 }
 
@@ -36,8 +36,8 @@ double rms_difference(const float *x, const float *y, size_t n)
     return n ? sqrt(sum / (double)n) : NAN;
 }
 
-/* p[v] = exp(z[v] - max) / sum */
-static void shares(const float *z, size_t n, double *p)
+/* p = softmax(z), in binary64. */
+static void softmax_row_double(const float *z, size_t n, double *p)
 {
     double most = -INFINITY, sum = 0;
     for (size_t v = 0; v < n; v++)
@@ -58,8 +58,8 @@ double jensen_shannon(const float *x, const float *y, size_t vocabulary, Arena *
     ArenaMark mark = arena_mark(a);
     double value = NAN, *p = arena_array(a, vocabulary, sizeof *p), *q = arena_array(a, vocabulary, sizeof *q);
     if (p && q) {
-        shares(x, vocabulary, p);
-        shares(y, vocabulary, q);
+        softmax_row_double(x, vocabulary, p);
+        softmax_row_double(y, vocabulary, q);
         value = 0;
         for (size_t v = 0; v < vocabulary; v++) {
             const double m = (p[v] + q[v]) / 2;

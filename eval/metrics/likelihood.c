@@ -34,7 +34,7 @@ double answer_log_odds(double ce, const float *wrong_ce, size_t n)
         most = ce - (double)wrong_ce[k] > most ? ce - (double)wrong_ce[k] : most;
     for (size_t k = 0; k < n; k++)
         sum += metric_exp(ce - (double)wrong_ce[k] - most);
-    if (!(sum >= 1))                     // no wrong answer, or one whose CE is no number
+    if (!(sum >= 1))                     // there is no wrong answer, or the CE of one is NaN
         return NAN;
     const dd log_sum = dd_log(dd_from(sum));
     return -(most + (log_sum.h + log_sum.l));

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Measure: makes the rows of results.csv from the answers to the questions of a split. metrics.def says what each metric is.
+/* Measure: makes the rows of results.csv from the answers to the questions of a split. metrics.def says what each
+ * metric is.
  *
- * For each modality (image, text, both) it adds every metric that the answers allow: those about options or texts only where
- * these were asked for, those against the oracle only where there is one, and those about pairs of image and text questions only
- * for "both". The truth ratio has TOFU's form for forgotten answers where subjects.forget is set, and else the form for retained
- * ones. The metrics of memorisation leave the end token out; probabilities and CE count it. */
+ * For each modality (image, text, both) it adds every metric that the answers allow: those about options or texts only
+ * where these were asked for, those against the oracle only where there is one, and those about pairs of image and text
+ * questions only for "both". The truth ratio has TOFU's form for forgotten answers where subjects.forget is set, and
+ * else the form for retained ones. The metrics of memorisation leave the end token out; probabilities and CE count
+ * it. */
 #ifndef PULSE_EVAL_METRICS_MEASURE_H
 #define PULSE_EVAL_METRICS_MEASURE_H
 
@@ -16,8 +18,8 @@ typedef struct {
     bool forget;                         // they are to be forgotten
 } Subjects;
 
-/* Adds rows like `row`, with modality, metric, value, count, total and n filled in. oracle: the oracle's answers to the same
- * questions in the same order, [count]; NULL: there is none. No row is added for a modality without an answer. */
+/* Adds rows like `row`, with modality, metric, value, count, total and n filled in. oracle: the oracle's answers to the
+ * same questions in the same order, [count]; NULL: there is none. No row is added for a modality without an answer. */
 bool measure(Rows *rows, Row row, Subjects subjects, const Result *r, const Result *oracle, size_t count, Error *e);
 
 /* Whether `measure` adds the metric only where there is an oracle. */
@@ -30,8 +32,8 @@ bool result_exact(const Result *r);      // the greedy answer is exactly the ans
 bool result_cloze(const Result *r);      // the answer stands in the greedy text
 /* Adds the mean log-odds of the right option, where options were asked for. */
 bool measure_log_odds(Rows *rows, Row row, Subjects subjects, const Result *r, size_t count, Error *e);
-/* Adds model utility in TOFU's form, made of the rows [first, rows->count) of one model; adds nothing where one of its six parts
- * is missing. */
+/* Adds model utility in TOFU's form, made of the rows [first, rows->count) of one model; adds nothing where one of its
+ * six parts is missing. */
 bool measure_utility(Rows *rows, size_t first);
 
 #endif

@@ -8,7 +8,7 @@
 #include "eval/metrics/rows.h"
 #include "tensor/ops.h"
 
-enum { CHUNK = 32 };
+enum { CHUNK = 32 };                 // the most samples of a forward pass
 static const double min_k = 0.4;
 
 const char *const membership_names[MEMBERSHIP_KINDS] = { "mia_loss", "mia_reference", "mia_min_k", "mia_min_k_plus" };
@@ -81,7 +81,7 @@ bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchS
         if (strcmp(x->options[k], x->answer) != 0)
             answer = x->options[k];
     if (held_out && !answer)
-        return error_set(e, "%s:%zu: a question without a wrong option, expected one for its held-out twin", q->from->path,
+        return error_set(e, "%s:%zu: the question has no wrong option, which its held-out twin needs as the answer", q->from->path,
                          x->line);
     return reader_sample(r, q->from, x, answer, 0, NO_AUGMENT, out, a, e);
 }

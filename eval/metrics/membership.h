@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Membership: whether a model tells texts that it was trained on from others like them.
+/* Membership inference: whether the model gives away which texts it was trained on.
  *
- * Members and held-out texts. In the shipped world nobody is left out of training, so that no question can be the
- * held-out text. Answers can: the values of invented persons are drawn at random, so that to a model which never saw a
- * person the right answer and another value of the same attribute are alike. A member is a training question about an
- * entity that is to be forgotten, with its answer (one paraphrase of each attribute, as image and as text); its
- * held-out twin is the same question with the last of the wrong options. The AUC of the oracle is therefore near 1/2.
+ * In the shipped world nobody is left out of training, so a question cannot be the held-out text, but an answer can.
+ * The attributes of invented persons are drawn at random: for a model that never saw a person, the right answer is no
+ * likelier than another value of the same attribute. A member is therefore a training question about a forget entity,
+ * with its answer (one paraphrase of each attribute, as image and as text), and its held-out twin is the same question
+ * with the last of the wrong options. The AUC of the oracle is therefore near 1/2.
  * The facts about countries are not drawn: there the AUC says whether the right answer is more likely than a wrong one.
  * The end token is left out (memorisation.h). Many answers are then a single token, for which Min-K is LOSS. */
 #ifndef PULSE_EVAL_METRICS_MEMBERSHIP_H
@@ -36,8 +36,8 @@ bool membership(int kind, Auc *out, const MembershipScores *member, const Member
  * wrong option. */
 bool membership_sample(const Reader *r, const Question *q, bool held_out, BatchSample *out, Arena *a, Error *e);
 
-/* Adds a row like `row` for each kind and each modality that the members have, with modality, metric, value and n filled
- * in. oracle: the reference model; NULL: there is none, and no row of mia_reference. */
+/* Adds a row like `row` for each kind and each modality that the members have, with modality, metric, value and n
+ * filled in. oracle: the reference model; NULL: there is none, and no row of mia_reference. */
 bool membership_rows(Rows *rows, Row row, const Model *m, const Reader *r, const Questions *members, const Model *oracle, Error *e);
 
 #endif

@@ -31,8 +31,8 @@ typedef struct {
 extern const Metric metrics[];
 extern const size_t metrics_count;
 const Metric *metric_find(const char *name);         // NULL: there is none
-/* The direction on a split of results.csv: "retain", "general" and "general_reporting" are kept, all others ("unlearn", "so_far", "round3")
- * forgotten. */
+/* The direction on a split of results.csv: "retain", "general" and "general_reporting" are kept, all others ("unlearn",
+ * "so_far", "round3") forgotten. */
 const char *metric_better(const Metric *m, const char *split);
 
 /* --- Counts --- */

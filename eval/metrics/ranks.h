@@ -6,25 +6,25 @@
 #include <stdint.h>
 #include "tensor/base/arena.h"
 
-/* Sorts n values in ascending order, in place, by heap sort. It is not stable, which cannot be seen: equal doubles have equal
- * bits, but for the zeros, which count as equal. No value may be NaN. */
+/* Sorts n values in ascending order, in place, by heap sort. It is not stable, which cannot be seen: equal doubles have
+ * equal bits, but for the zeros, which count as equal. No value may be NaN. */
 void ranks_sort(double *x, size_t n);
 
-/* The AUC of membership: (2 wins + ties) / (2 n m). A win is a pair in which the held-out text has the higher score, which says
- * that it is less like a member. 1/2: the classes cannot be told apart; 1: every forgotten text is more likely than every
- * held-out one. `a` is scratch memory and given back. Error: a class is empty, or a score is NaN. */
+/* The AUC of membership: (2 wins + ties) / (2 n m). A win is a pair in which the held-out text has the higher score,
+ * which says that it is less like a member. 1/2: the classes cannot be told apart; 1: every forgotten text is more
+ * likely than every held-out one. `a` is scratch memory and given back. Error: a class is empty, or a score is NaN. */
 typedef struct { uint64_t twice, pairs; } Auc;
 bool   auc_of(Auc *out, const double *forget, size_t n, const double *holdout, size_t m, Arena *a, Error *e);
 double auc_value(Auc u);
-/* PrivLeak (MUSE, Shi et al. 2024): 100 (A - A_retrain) / A_retrain with A = 1 - AUC. 0 is best; below it, too little is
- * forgotten, above it too much. NaN where A_retrain is 0. */
+/* PrivLeak (MUSE, Shi et al. 2024): 100 (A - A_retrain) / A_retrain with A = 1 - AUC. 0 is best; below it, too little
+ * is forgotten, above it too much. NaN where A_retrain is 0. */
 double privleak(double auc, double auc_retrain);
 
-/* The two-sample Kolmogorov-Smirnov test: D = max |F_x - F_y| = gap / (n m), and p = P(D >= that) where both samples come from
- * one distribution. p is the share of all C(n + m, n) orders without ties whose gap is as large; it is counted exactly
- * (scipy's method="exact"), with no asymptotic formula. It is within 2^-50 of that rational, and 0 below 2^-1000. Forget
- * quality (TOFU) is p of the truth ratios of the unlearned and the retrained model. Error: a sample is empty, holds a NaN, or
- * has more than RANKS_MAX values. */
+/* The two-sample Kolmogorov-Smirnov test: D = max |F_x - F_y| = gap / (n m), and p = P(D >= that) where both samples
+ * come from one distribution. p is the share of all C(n + m, n) orders without ties whose gap is as large; it is
+ * counted exactly (scipy's method="exact"), with no asymptotic formula. It is within 2^-50 of that rational, and 0
+ * below 2^-1000. Forget quality (TOFU) is p of the truth ratios of the unlearned and the retrained model. Error: a
+ * sample is empty, holds a NaN, or has more than RANKS_MAX values. */
 enum { RANKS_MAX = 1000 };
 typedef struct { uint64_t gap; double d, p; } KolmogorovSmirnov;
 bool ks_test(KolmogorovSmirnov *out, const double *x, size_t n, const double *y, size_t m, Arena *a, Error *e);

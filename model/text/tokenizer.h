@@ -43,7 +43,7 @@ TokenIds tokenizer_encode_bytes(const Tokenizer *t, const char *text, size_t n, 
 char   *tokenizer_decode(const Tokenizer *t, const int32_t *id, size_t count, bool skip, Arena *a, Error *e);
 
 size_t      tokenizer_size(const Tokenizer *t);                        // largest id + 1; the model's vocab_size is at least this
-int32_t     tokenizer_id(const Tokenizer *t, const char *token);       // of exactly this token ("</s>", "▁what"); -1: it is no token
+int32_t     tokenizer_id(const Tokenizer *t, const char *token);       // of exactly this token ("</s>", "▁what"); -1: it is not a token
 const char *tokenizer_token(const Tokenizer *t, int32_t id);           // NULL: the id has no token
 // of what it cannot spell; -1: it spells everything
 int32_t     tokenizer_unknown(const Tokenizer *t);

@@ -55,7 +55,7 @@ struct Tokenizer {
     size_t      before_count, after_count;
 };
 
-int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: it is no token
+int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: it is not a token
 void    tokenizer_index_token(Tokenizer *t, int32_t id);       // adds it to `slot`, which has room
 bool    pair_map_make(PairMap *m, size_t count, Arena *a);
 int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same bits.
+/* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same
+ * bits.
  *
  *     <name>                             the trainable weights
  *     adam.m.<name>, adam.v.<name>       AdamW's moments
@@ -24,7 +25,8 @@ typedef struct {
 /* `identity` is a digest of what is being trained; checkpoint_load refuses a checkpoint of another identity. */
 bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, LogMark log, Error *e);
 bool checkpoint_exists(const char *folder);
-/* Restores weights, moments, step and powers, and reports the mark of the log. The whole file is checked before the trainer changes. */
+/* Restores weights, moments, step and powers, and reports the mark of the log. The whole file is checked before the
+ * trainer changes. */
 bool checkpoint_load(Trainer *r, const char *folder, const char *identity, LogMark *log, Error *e);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* CrossEntropy: the objective of pre-training and fine-tuning, CE = RN(sum of nll / N) over the N supervised tokens of a step. */
+/* CrossEntropy: the objective of pre-training and fine-tuning, CE = RN(sum of nll / N) over the N supervised tokens of
+ * a step. */
 #ifndef PULSE_MODEL_TRAINING_CROSS_ENTROPY_H
 #define PULSE_MODEL_TRAINING_CROSS_ENTROPY_H
 

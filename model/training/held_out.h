@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* HeldOut: how a model in training answers the samples that it is not trained on, those of a file whose split is "test".
+/* HeldOut: how a model in training answers the samples that it is not trained on, those of a file whose split is
+ * "test".
  *
- * `loss` is the cross-entropy of cross_entropy.h over all their supervised tokens, RN(sum of nll / tokens). It is one mean, so it
- * does not depend on how many samples are scored at a time. Pictures are never augmented. Nothing of the training changes, so its
- * bits are the same with and without this measurement. */
+ * `loss` is the cross-entropy of cross_entropy.h over all their supervised tokens, RN(sum of nll / tokens). It is one
+ * mean, so it does not depend on how many samples are scored at a time. Pictures are never augmented. Nothing of the
+ * training changes, so its bits are the same with and without this measurement. */
 #ifndef PULSE_MODEL_TRAINING_HELD_OUT_H
 #define PULSE_MODEL_TRAINING_HELD_OUT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NameMap: a hash table from names to their indices in a list of at most `capacity` names. The indices follow the order of
- * insertion, and not the hash. */
+/* NameMap: a hash table from names to their indices in a list of at most `capacity` names. The indices follow the order
+ * of insertion, and not the hash. */
 #ifndef PULSE_MODEL_TRAINING_NAME_MAP_H
 #define PULSE_MODEL_TRAINING_NAME_MAP_H
 

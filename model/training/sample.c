@@ -130,7 +130,7 @@ static bool options_read(Sample *s, const json_t *object, Arena *a, Error *e)
             return error_set(e, "option %zu is not a text", k + 1);
         for (size_t i = 0; i < k; i++)
             if (!strcmp(s->options[i], text))
-                return error_set(e, "option \"%.60s\" stands there twice", text);
+                return error_set(e, "option \"%.60s\" appears twice", text);
         found |= !strcmp(text, s->answer);
         if (!(s->options[k] = arena_text(a, text)))
             return error_no_memory(e, "no memory for the sample");

@@ -7,11 +7,11 @@
  *
  * `id`, `question` and `answer` are required. The other keys have defaults: `entity`, `group` and `skill` are "";
  * `split` is "train"; `modality` is "image" where there is a picture, else "text"; `kind` is "open"; `frame`, `step`
- * and `exposures` are -1; `augment` is false; `options`, `image` and `use` are absent. `use` says what a test question is for
- * where forgetting is matched between models: "matching" questions may stop and tune, "reporting" questions may not. `pair`
- * names the pair of a question with a picture and the same question as text; without that key, samples whose ids are
- * "x-image" and "x-text" are the pair "x".
- * The answer of a sample with options is one of them, and `modality` agrees with the presence of `image`. */
+ * and `exposures` are -1; `augment` is false; `options`, `image` and `use` are absent. `use` says what a test question
+ * is for where forgetting is matched between models: "matching" questions may stop and tune, "reporting" questions may
+ * not. `pair` names the pair of a question with a picture and the same question as text; without that key, samples
+ * whose ids are "x-image" and "x-text" are the pair "x". The answer of a sample with options is one of them, and
+ * `modality` agrees with the presence of `image`. */
 #ifndef PULSE_MODEL_TRAINING_SAMPLE_H
 #define PULSE_MODEL_TRAINING_SAMPLE_H
 
@@ -21,8 +21,8 @@
 typedef enum { SPLIT_TRAIN, SPLIT_TEST } Split;
 typedef enum { MODALITY_TEXT, MODALITY_IMAGE } Modality;
 typedef enum { USE_ANY, USE_MATCHING, USE_REPORTING } Use;
-/* KIND_REVERSE asks for the entity where its facts are given ("who is 3 4 and lives in finland ?"), and KIND_NAME for the name of an
- * entity that is shown; KIND_NAME is for training alone. */
+/* KIND_REVERSE asks for the entity where its facts are given ("who is 3 4 and lives in finland ?"), and KIND_NAME for
+ * the name of an entity that is shown; KIND_NAME is for training alone. */
 typedef enum { KIND_OPEN, KIND_CHOICE, KIND_CLOZE, KIND_REVERSE, KIND_NAME } Kind;
 
 typedef struct {

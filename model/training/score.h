@@ -17,9 +17,9 @@ typedef struct {
     int32_t *argmax;           // [T]; of equal logits the lowest id
 } SampleScore;
 
-/* Scores `count` samples in order, in batches of about `tokens` rows (0: 2048). Rows that the samples of a batch have in common are run
- * once (prefix.h). The arrays of a score are in `a`.
- * Fails on a sample without a supervised token, and where an nll is NaN. Thread-safe with an arena for each thread. */
+/* Scores `count` samples in order, in batches of about `tokens` rows (0: 2048). Rows that the samples of a batch have
+ * in common are run once (prefix.h). The arrays of a score are in `a`. Fails on a sample without a supervised token,
+ * and where an nll is NaN. Thread-safe with an arena for each thread. */
 bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out,
                    Arena *a, Error *e);
 /* The same, with the rows that `x` knows and in batches of 2048 rows that it does not. */

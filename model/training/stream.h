@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Stream: the batches of a training run, in one of two orders.
  *
- * ORDER_STEP: step t (from 1) trains on the lines whose `step` field is t - 1, in the order of the file.
- * ORDER_SHUFFLE: every step trains on `batch` samples, or on all samples of a file that has fewer. The epochs follow each other
- * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle".
- * A Stream owns no memory of its own; it is in the arena of stream_make. One thread at a time. */
+ * ORDER_STEP: step t (from 1) trains on the lines whose `step` field is t - 1, in the order of the file. ORDER_SHUFFLE:
+ * every step trains on `batch` samples, or on all samples of a file that has fewer. The epochs follow each other
+ * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle". A Stream owns no
+ * memory of its own; it is in the arena of stream_make. One thread at a time. */
 #ifndef PULSE_MODEL_TRAINING_STREAM_H
 #define PULSE_MODEL_TRAINING_STREAM_H
 
@@ -24,10 +24,12 @@ typedef struct {
     int64_t   epoch;
 } Stream;
 
-/* Fails where the file has no sample, where the `step` fields are not 0, 1, 2 … in this order, or where `batch` is 0. */
+/* Fails where the file has no sample, where the `step` fields are not 0, 1, 2 … in this order, or where `batch` is
+ * 0. */
 bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
                  Arena *a, Error *e);
-/* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the Stream. */
+/* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the
+ * Stream. */
 bool stream_next(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
 
 #endif

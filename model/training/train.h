@@ -44,7 +44,8 @@ struct Objective {
                   const BatchSample *all, size_t all_count);
     /* May replace gradients before the update is recorded, as saliency masks do. NULL: they stay. */
     bool (*gradients)(void *context, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
-    /* Says what the moments of slot k get in place of its clipped gradient (GradientHook). NULL: the gradient itself. */
+    /* Says what the moments of slot k get in place of its clipped gradient (GradientHook). NULL: the gradient
+     * itself. */
     Node *(*clipped)(void *context, Tape *t, size_t k, Node *g);
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Api: what all public functions of pulse.h share. Each of them enters its context with api_enter, calls the library inside,
- * and returns the status that api_leave gives.
+/* Api: what all public functions of pulse.h share. Each of them enters its context with api_enter, calls the library
+ * inside, and returns the status that api_leave gives.
  *
  *     pulse_status pulse_engine(pulse_context *c, const char **text)
  *     {
@@ -10,10 +10,10 @@
  *         return api_leave(call);
  *     }
  *
- * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads of the
- * context, and checks the floating-point environment. api_leave restores the caller's number of threads.
- * A handle (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its
- * arena reports to no Error, because the handle may outlive the context. */
+ * api_enter discards the failure, the texts and the scratch memory of the previous call, sets the number of threads of
+ * the context, and checks the floating-point environment. api_leave restores the caller's number of threads. A handle
+ * (pulse_model, pulse_result, …) lives in an arena of its own, which is its first member. Once it is open, its arena
+ * reports to no Error, because the handle may outlive the context. */
 #ifndef PULSE_REF_API_API_H
 #define PULSE_REF_API_API_H
 
@@ -77,7 +77,7 @@ bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const 
                    Arena *a);
 /* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
 BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
-/* "forget": false, with a sentence, where the number is no role. */
+/* "forget": false, with a sentence, where the number is not a role. */
 bool api_role(pulse_context *c, int32_t role, const char *what, size_t k);
 
 #endif

@@ -39,7 +39,7 @@ bool api_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *o
     if (!t.data && shape_size(t.shape) > 0)
         return error_set(e, "%s %zu has no data: its pointer is NULL", what, k);
     if ((uintptr_t)t.data % dtype_size(t.dtype) != 0)
-        return error_set(e, "%s %zu is not aligned: its address is no multiple of %zu", what, k, dtype_size(t.dtype));
+        return error_set(e, "%s %zu is not aligned: its address is not a multiple of %zu", what, k, dtype_size(t.dtype));
     *out = t;
     return true;
 }

@@ -4,7 +4,8 @@
 #include "ref/api/api.h"
 #include "ref/trace/trace_file.h"
 
-/* Adds the outputs of all modules: of each path the last node at or below it. The list is in the order of the first node. */
+/* Adds the outputs of all modules: of each path the last node at or below it. The list is in the order of the first
+ * node. */
 static void add_modules(pulse_result *r, const Tape *t)
 {
     const size_t first = r->count;

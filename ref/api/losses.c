@@ -102,7 +102,7 @@ static bool part_fits(LossCall *x, const pulse_part *p)
     const size_t bytes = (size_t)p->rows * (size_t)p->vocabulary * sizeof(float);
     if ((uintptr_t)p->logits % 4 || (uintptr_t)p->reference % 4 || (uintptr_t)p->gradient % 4 || (uintptr_t)p->labels % 4
         || (uintptr_t)p->offsets % 4)
-        return error_set(e, "%s: a buffer is not aligned: its address is no multiple of 4", role);
+        return error_set(e, "%s: a buffer is not aligned: its address is not a multiple of 4", role);
     return !p->gradient
         || (api_apart(p->gradient, bytes, p->logits, bytes)
             && (!p->reference || api_apart(p->gradient, bytes, p->reference, bytes)))

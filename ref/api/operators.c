@@ -34,7 +34,7 @@ static bool attributes_read(pulse_context *c, const OpGiven *g, OpCall *out)
     if (g->n_index && !out->op->index)
         return error_set(&c->error, "%s reads no index, but %zu numbers were given", g->name, g->n_index);
     if ((uintptr_t)g->index % sizeof *g->index != 0)
-        return error_set(&c->error, "%s: the index is not aligned: its address is no multiple of 4", g->name);
+        return error_set(&c->error, "%s: the index is not aligned: its address is not a multiple of 4", g->name);
     out->attrs.index = g->n_index ? g->index : NULL;
     out->attrs.index_count = g->n_index;
     return true;

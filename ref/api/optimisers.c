@@ -27,7 +27,7 @@ static bool moments_fit(pulse_context *c, const pulse_slot *s, size_t k, const O
     if ((first && !s->m) || (second && !s->v))
         return error_set(&c->error, "slot %zu: m or v is NULL, but the optimiser keeps a moment there", k);
     return ((uintptr_t)s->m % 4 == 0 && (uintptr_t)s->v % 4 == 0 && (uintptr_t)s->gradient % 4 == 0)
-        || error_set(&c->error, "slot %zu: a buffer is not aligned: its address is no multiple of 4", k);
+        || error_set(&c->error, "slot %zu: a buffer is not aligned: its address is not a multiple of 4", k);
 }
 
 static bool slot_read(pulse_context *c, const pulse_slot *s, size_t k, StepCall *x)

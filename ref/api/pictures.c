@@ -41,7 +41,7 @@ static bool pixels_fit(pulse_context *c, const pulse_processor *p, const float *
         || !image_processor_size(&p->processor, &width, &height, &c->error))
         return false;
     if ((uintptr_t)pixels % 4)
-        return error_set(&c->error, "the pixels are not aligned: their address is no multiple of 4");
+        return error_set(&c->error, "the pixels are not aligned: their address is not a multiple of 4");
     return n == 3 * width * height || error_set(&c->error, "there is room for %zu pixels, expected 3 * %zu * %zu", n, height, width);
 }
 

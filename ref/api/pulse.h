@@ -11,8 +11,8 @@
  *     }
  *     pulse_close(ctx);
  *
- * Errors: a function that can fail returns a pulse_status, and the context keeps the sentence. Outputs hold no
- * meaning after a failure, but nothing was read or written outside the buffers that were described. Each call
+ * Errors: a function that can fail returns a pulse_status, and the context keeps the sentence. Outputs are
+ * undefined after a failure, but nothing was read or written outside the buffers that were described. Each call
  * clears the failure of the previous one.
  * Ownership: buffers belong to the caller. What pulse_*_open makes belongs to the caller, too, who closes it with
  * pulse_*_close; closing NULL does nothing. Texts and arrays that come back through a pointer (`const char **`,
@@ -43,7 +43,7 @@ typedef enum {
     PULSE_IO,                // the operating system could not open or read a file
     // the floating-point environment is not that of IEEE 754, or the engine failed its self-test
     PULSE_ENVIRONMENT,
-    PULSE_UNDECIDED          // the last bit of a result could not be decided: a fault of this library
+    PULSE_UNDECIDED          // the last bit of a result could not be decided: a bug in this library
 } pulse_status;
 
 typedef struct pulse_context pulse_context;
@@ -60,8 +60,8 @@ typedef struct {
 PULSE_API const char *pulse_version(void);
 
 /* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be
- * NULL. Where it fails and *out is not NULL, that context holds the sentence, refuses every call and must be closed.
- * Every later call checks the environment of each thread that takes part. */
+ * NULL. After a failure, *out is NULL, or it is a context that holds the sentence, refuses every call and must be
+ * closed. Every later call checks the environment of each thread that takes part. */
 PULSE_API pulse_status pulse_open(const pulse_options *options, pulse_context **out);
 PULSE_API void pulse_close(pulse_context *ctx);
 
@@ -85,26 +85,26 @@ typedef struct {
     void   *data;            // may be NULL where a dimension is 0
 } pulse_tensor;
 
-// "eps", 1e-5: becomes the nearest fp32 number
+// such as { "eps", 1e-5 }; the value is rounded to fp32
 typedef struct { const char *name; double value; } pulse_attribute;
-// "kl_norm", "batch"; "beta", "0.1": the fp32 number nearest to the text
+// such as { "kl_norm", "batch" } or { "beta", "0.1" }; a number is rounded to fp32
 typedef struct { const char *key, *value; } pulse_setting;
 
 /* The number of operators, and the record of operator k (from 0) as JSON: {"name", "formula", "class", "inputs": ["x",
- * "w", "b?"], "shapes": "[N, K], [M, K], [M] -> [N, M]", "half", "floats", "reals", "ints", "index", "bound"}. "b?" may
- * be left out at the end, "x..." is any number of inputs; […] is any shape, [] a scalar; "half" are the inputs that may
- * be F16 or BF16 (the others are F32); floats, reals and ints are the attributes; "index": "ids [N]" or null; "bound":
- * whether there is a rule of bounds. */
+ * "w", "b?"], "shapes": "[N, K], [M, K], [M] -> [N, M]", "half", "floats", "reals", "ints", "index", "bound"}. An input
+ * "b?" may be left out at the end; "x..." stands for any number of inputs. In "shapes", […] is any shape and [] is a
+ * scalar. "half" lists the inputs that may be F16 or BF16; all others are F32. "floats", "reals" and "ints" list the
+ * attributes. "index" is "ids [N]", or null. "bound" says whether the operator has a bound (pulse_op_bound). */
 PULSE_API size_t pulse_op_count(void);
 PULSE_API pulse_status pulse_op_record(pulse_context *ctx, size_t k, const char **json);
 
-/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` in the
- * order of the record; an attribute that is not given is 0; `index` holds ids, labels, positions or segments, as the
- * record says. The output is F32 of the shape that pulse_op_shape gives. */
+/* Runs the operator `name` (REPRODUCE.md; `pulse-ref list ops`): output = its formula, rounded once. `inputs` stand in
+ * the order of the record. An attribute that is not given is 0. `index` holds ids, labels, positions or segments, as
+ * the record says. The output is F32 and has the shape that pulse_op_shape gives. */
 PULSE_API pulse_status pulse_op(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
                                 const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
                                 size_t n_index, const pulse_tensor *output);
-/* Fills in dtype, rank and dims of *output, and leaves its data alone. Runs no kernel. */
+/* Fills in dtype, rank and dims of *output, and does not touch its data. Runs no kernel. */
 PULSE_API pulse_status pulse_op_shape(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
                                       const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
                                       size_t n_index, pulse_tensor *output);
@@ -122,7 +122,7 @@ typedef struct {
     const float   *reference;      // [rows, vocabulary] logits of the reference model; NULL where the method needs none
     const int32_t *labels;         // [rows] token ids; -1: the row is not supervised
     const int32_t *offsets;        // [samples + 1]
-    float         *gradient;       // [rows, vocabulary], out: d loss / d logits, +0 where none arrives; may be NULL
+    float         *gradient;       // [rows, vocabulary], output: d loss / d logits, +0 where no gradient arrives; may be NULL
 } pulse_part;
 
 /* The number of methods, and the record of method k as JSON: {"name", "label", "needs": ["forget", …], "reference":
@@ -131,9 +131,9 @@ typedef struct {
 PULSE_API size_t pulse_method_count(void);
 PULSE_API pulse_status pulse_method_record(pulse_context *ctx, size_t k, const char **json);
 
-/* *loss = the loss of `method`, and the gradients of the parts, from hyperparameters by name
- * (unlearn/hyperparameters.def; "preset" chooses a preset first). A method that is not defined on logits (rmu, manu) is
- * PULSE_BAD_INPUT. */
+/* Computes the loss of `method`, and the gradients of the parts. `hyperparameters` are given by name
+ * (unlearn/hyperparameters.def); the name "preset" chooses a preset, which the others override. A method that is not
+ * defined on logits (rmu, manu) is PULSE_BAD_INPUT. */
 PULSE_API pulse_status pulse_loss(pulse_context *ctx, const char *method, const pulse_part *parts, size_t n_parts,
                                   const pulse_setting *hyperparameters, size_t n_hyperparameters, float *loss);
 
@@ -142,8 +142,8 @@ PULSE_API pulse_status pulse_loss(pulse_context *ctx, const char *method, const 
 typedef struct {
     const pulse_tensor *value;       // F32 weights, updated
     const float *gradient;           // of the same shape; NULL: zero
-    // the moments, of the same shape, 0 before the first step, updated. sgd: m is the momentum, and may be NULL where
-    // the setting momentum is 0; v may be NULL
+    // the moments, of the same shape, which are updated; they are 0 before the first step. With sgd, m is the momentum
+    // and may be NULL where the setting momentum is 0, and v may be NULL
     float *m, *v;
 } pulse_slot;
 
@@ -181,11 +181,11 @@ PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, 
 PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters, size_t n_adapters,
                                                  pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
-/* Every key of config.json in force, and what follows from them: "image_tokens" of a picture, "pixels": [channels,
- * height, width]. */
+/* Every key of config.json with the value in force, and what follows from them: "image_tokens", the number of tokens of
+ * a picture, and "pixels": [channels, height, width]. */
 PULSE_API pulse_status pulse_model_config(pulse_context *ctx, const pulse_model *model, const char **json);
-/* The number of parameters, adapters included, and parameter k: its name on the Hub, and its numbers, which are
- * read-only, belong to the model, and have the dtype of the file. `model` may be NULL: 0. */
+/* The number of parameters, adapters included (0 where `model` is NULL), and parameter k: its name on the Hub, and its
+ * values, which are read-only, belong to the model, and have the dtype of the file. */
 PULSE_API size_t pulse_model_parameters(const pulse_model *model);
 PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_model *model, size_t k, const char **name,
                                              pulse_tensor *value);
@@ -193,7 +193,7 @@ PULSE_API pulse_status pulse_model_parameter(pulse_context *ctx, const pulse_mod
 /* Named tensors, the result of a forward pass or a step. Names and tensors belong to the result. */
 typedef struct pulse_result pulse_result;
 PULSE_API void   pulse_result_close(pulse_result *result);
-PULSE_API size_t pulse_result_count(const pulse_result *result);           // `result` may be NULL: 0
+PULSE_API size_t pulse_result_count(const pulse_result *result);           // 0 where `result` is NULL
 PULSE_API pulse_status pulse_result_tensor(pulse_context *ctx, const pulse_result *result, size_t k, const char **name,
                                            pulse_tensor *value);
 PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result *result, const char *name,
@@ -202,11 +202,11 @@ PULSE_API pulse_status pulse_result_find(pulse_context *ctx, const pulse_result 
  * "output"}, …]}; of a step also "spec", "method", "formula" and "reference". */
 PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result *result, const char **json);
 
-/* Runs the model on samples that are packed one behind the other: N tokens in all. The result holds "logits" [N, V];
- * "hidden_states.K" [N, C] (0: the embeddings, K: the output of language layer K); "image_features" where there is a
- * picture; the output of every module under its path, "language_model.model.layers.0.mlp" (the last result at or below
- * the path); and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result holds all of them in
- * memory, but weights and rotary tables belong to the model and live as long as it does. */
+/* Runs the model on samples that are packed one after another, with N tokens in total. The result holds "logits"
+ * [N, V]; "hidden_states.K" [N, C] (K = 0: the embeddings; otherwise the output of language layer K); "image_features"
+ * where there is a picture; the output of every module under its path, "language_model.model.layers.0.mlp" (the last
+ * result at or below the path); and every node as in a trace, "t<k>", "param.<name>", "input.<name>". The result holds
+ * all of them in memory, but weights and rotary tables belong to the model and live as long as it does. */
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
@@ -215,8 +215,8 @@ typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 /* scores[i]: the negative log likelihood of the targets of sample i, and how many of them the model predicts. */
 PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                    size_t n_samples, pulse_score_value *scores);
-/* Greedy decoding: writes at most `room` new tokens, until `end` (written too; -1: the model's eos token), and their
- * number. */
+/* Greedy decoding: writes new tokens until the token `end`, which is written too, or until there are `room` of them,
+ * and sets *count to their number. `end` -1 is the model's eos token. */
 PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *model, const pulse_sample *prompt,
                                       int32_t end, int32_t *tokens, size_t room, size_t *count);
 
@@ -250,10 +250,11 @@ typedef struct pulse_processor pulse_processor;
 /* Opens a tokenizer.json. */
 PULSE_API pulse_status pulse_tokenizer_open(pulse_context *ctx, const char *path, pulse_tokenizer **out);
 PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
-/* The ids of n bytes of UTF-8. special != 0: with the tokenizer's own template (<s>). */
+/* The ids of n bytes of UTF-8. If `special` is not 0, they include the tokens of the tokenizer's own template (<s>). */
 PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n,
                                     int special, const int32_t **ids, size_t *count);
-/* The text of ids. skip_special != 0: special tokens are left out. An id without a token is left out always. */
+/* The text of ids. If `skip_special` is not 0, special tokens are left out. An id without a token is always left
+ * out. */
 PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids,
                                     size_t count, int skip_special, const char **text);
 
@@ -264,8 +265,8 @@ typedef struct {
 } pulse_prompt_value;
 
 /* A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer",
- * "all_text", "all_plus_image"); model/text/prompt.h defines both. image_tokens: rows of a picture; 0: there is no
- * picture. `answer` NULL: the prompt of a generation. */
+ * "all_text", "all_plus_image"); model/text/prompt.h defines both. `image_tokens` is the number of tokens of the
+ * picture, 0 without a picture. With `answer` NULL, the result is the prompt of a generation. */
 PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *prompt_template,
                                     const char *mask, const char *question, const char *answer, size_t image_tokens,
                                     pulse_prompt_value *out);
@@ -287,13 +288,14 @@ PULSE_API pulse_status pulse_pixels_rgb(pulse_context *ctx, const pulse_processo
 
 /* --- For experts --- */
 
-/* As pulse_op; besides, bound[i] is how far the output i of a sane fp32 implementation may be off, absolutely
- * (REPRODUCE.md). `bound` is F32 of the output's shape. An operator without a rule of bounds is PULSE_BAD_INPUT. */
+/* The same as pulse_op. In addition, bound[i] is the largest absolute error that element i of the output may have in a
+ * sane fp32 implementation (REPRODUCE.md). `bound` is F32 of the output's shape. An operator without a bound is
+ * PULSE_BAD_INPUT. */
 PULSE_API pulse_status pulse_op_bound(pulse_context *ctx, const char *name, const pulse_tensor *inputs, size_t n_inputs,
                                       const pulse_attribute *attributes, size_t n_attributes, const int32_t *index,
                                       size_t n_index, const pulse_tensor *output, const pulse_tensor *bound);
-/* The engine of large products as name, version and processor type, "built-in kernel, …" where there is no library.
- * Opens the library. */
+/* The engine that computes large products: the name, version and processor type of the BLAS library, or "built-in
+ * kernel, …" where there is none. Opens the library. */
 PULSE_API pulse_status pulse_engine(pulse_context *ctx, const char **text);
 /* Checks the environment and runs the self-test again. */
 PULSE_API pulse_status pulse_check(pulse_context *ctx);

@@ -12,7 +12,8 @@ struct pulse_trainer {
     bool  computed;          // a step was computed and is not final yet
 };
 
-/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta" (api_settings). */
+/* Opens the session of a trainer. A key without a section is one of the section unlearn: "beta" means "unlearn.beta"
+ * (api_settings). */
 static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder, const char *method,
                          const pulse_setting *settings, size_t n, const char *reference)
 {
@@ -29,7 +30,8 @@ static bool trainer_read(pulse_context *c, pulse_trainer *t, const char *folder,
     return true;
 }
 
-/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and then clears it (NULL). */
+/* Lets the trainer report failures to `e`. Each step sets it, because steps may come from different contexts, and then
+ * clears it (NULL). */
 static void report_to(pulse_trainer *t, Error *e)
 {
     Trainer *r = &t->step.trainer;

@@ -87,7 +87,7 @@ static size_t gather(Option *all, struct option *words, const Option *own, size_
     return n;
 }
 
-/* Whether the word begins with a dash and yet is no option but a text, such as the question "-1 + 2 ?": it is a number or holds a
+/* Whether the word begins with a dash and yet is not an option but a text, such as the question "-1 + 2 ?": it is a number or holds a
  * blank, and what stands before the blank is the name of no option. */
 static bool is_text(const char *word, const struct option *words)
 {
@@ -171,7 +171,7 @@ bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n
     if (!use_threads(o, argv[0], threads) || !check_operands(o, argv[0], min, max))
         return false;
     if (o->dashed && !o->quiet)                             // it may have been meant as an option
-        command_fail_text("%s: %s is taken as a text, since it is no option; after -- nothing is an option", argv[0],
+        command_fail_text("%s: %s is taken as a text, since it is not an option; after -- nothing is an option", argv[0],
                           o->dashed);
     return true;
 }

@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
     bool   json, quiet;
     int    threads;                      // 0: --threads was not given; otherwise the team has been told
-    char **operand;                      // the words that are no options, in their order; they stand in argv
+    char **operand;                      // the words that are not options, in their order; they stand in argv
     int    operands;
     // the last operand that begins with a dash, without a `--` before it; NULL: none
     const char *dashed;

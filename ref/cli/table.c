@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "tensor/base/json.h"
 
-enum { COLUMNS_MAX = 16, INDENT = 2, PAGE = 120 };          // PAGE: the width where stdout is no terminal
+enum { COLUMNS_MAX = 16, INDENT = 2, PAGE = 120 };          // PAGE: the width where stdout is not a terminal
 
 /* "x w b?" becomes ["x", "w", "b?"]. */
 static json_t *json_words(const char *text)
@@ -88,7 +88,7 @@ static void print_lines(const int *width, const char *const *columns, size_t n, 
     }
 }
 
-/* The width of the terminal that stdout is; 0 where it is no terminal. */
+/* The width of the terminal that stdout is; 0 where it is not a terminal. */
 static int terminal_width(void)
 {
     struct winsize size = { .ws_col = 0 };

@@ -161,13 +161,13 @@ static int on_value(void *user, const char *section, const char *name, const cha
 {
     Reading *r = user;
     if (!*section)
-        return error_set(r->error, "%.120s stands in no section, expected a line [section] before it", name);
+        return error_set(r->error, "%.120s is in no section, expected a line [section] before it", name);
     const char *method, *full = arena_format(r->settings->arena, "%s.%s", section, name);
     const Setting *w = full ? find_named(full, &method, r->error) : NULL;
     if (!w)
         return false;
     if (method ? *method_setting_at(r->settings, method, w) != NULL : r->seen[w - settings])
-        return error_set(r->error, "%s stands there twice, expected once", full);
+        return error_set(r->error, "%s appears twice, expected once", full);
     r->seen[w - settings] |= !method;
     return assign(r->settings, method, w, value, r->settings->file) || refuse(method, w, value, "", r->error);
 }
@@ -185,11 +185,11 @@ bool settings_read(Settings *s, const char *path, Error *e)
     int line = ini_parse_string(text, on_value, &r);
     if (line == 0)
         return !e->failed;
-    error_set(e, "not understood, expected [section], key = value or a comment, in at most 198 bytes");
+    error_set(e, "the line cannot be read, expected [section], key = value or a comment, of at most 198 bytes");
     return error_prefix(e, "%s:%d", path, line);
 }
 
-/* The key of "section.key=value", and where its value stands. */
+/* Finds the setting of "section.key=value"; *text becomes the value. */
 static const Setting *assignment_read(const char *assignment, const char **method, const char **text, Arena *a,
                                       Error *e)
 {
@@ -369,7 +369,9 @@ static const char *content_text(const Settings *s, const Setting *w, Arena *a, E
     return arena_text(a, d.hex);
 }
 
-/* Whether the key has no line in the text that identifies a training, rounds, answers or a step. */
+/* Whether the key is left out of the text whose digest identifies a training, rounds, answers or a step: it has its
+ * default, and the key is newer than recorded digests (hyperparameter_is_later), or settings.def marks it
+ * UNLESS_DEFAULT. */
 static bool left_out(const Settings *s, const Setting *w, Arena *a)
 {
     const bool later = strcmp(w->section, "unlearn") == 0 && hyperparameter_is_later(w->key);

@@ -551,7 +551,7 @@ def _utf8(text, what):
     try:
         return text.encode("utf-8", "surrogateescape")
     except (AttributeError, UnicodeEncodeError) as e:
-        raise Error("%s is no text of Unicode: %s" % (what, e)) from None
+        raise Error("%s is not Unicode text: %s" % (what, e)) from None
 
 
 class Tokenizer(_Handle):

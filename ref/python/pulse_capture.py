@@ -17,7 +17,7 @@ dict or a function from its paths to those of the trace. Gradients are taken fro
 weights and moments from the optimiser's step.
 
 The trace holds all samples of the step in one packed batch, where PyTorch runs a forward pass for each role, padded or packed. A pass
-is told by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. What fits nowhere is told by a
+is recognised by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. What fits nowhere is told by a
 sentence in `s.notes`, which the report prints.
 """
 import contextlib
@@ -278,7 +278,7 @@ class Sum:
         self.n, self.all, self.chosen = n, all_, chosen
 
 
-# What is seen elsewhere, for it is no module of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
+# What is seen elsewhere, for it is not a module of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
 # the choice of the rows whose logits are wanted, the loss.
 SOURCES = {
     (VISION + "vision_model", "out"): (PROJECTOR, "in"), (VISION + "vision_model", "grad.out"): (PROJECTOR, "grad.in"),
@@ -418,7 +418,7 @@ class Capture:
         wanted, at = collapse(self.trace.words[best]), common(collapse(self.trace.words[best]))
         shown = lambda w: "the end" if at >= len(w) else "a picture" if w[at] is None else "id %d" % w[at]
         where = " (%s)" % self.current.line if self.current.line else ""
-        self.notes.append("forward pass %d%s: row %d is no sample of the trace; the nearest is %s, which differs at position %d: "
+        self.notes.append("forward pass %d%s: row %d is not a sample of the trace; the nearest is %s, which differs at position %d: "
                           "got %s, expected %s" % (self.passes, where, b, self.trace.names[best], at, shown(words), shown(wanted)))
 
     def end_pass(self, module, args, kwargs, output):

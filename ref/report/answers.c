@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, and
- * not the outcome. For each scenario that is shown, they are about the first entities to be forgotten and to be
- * retained, each about a different fact, and one question is general. */
+/* Answers: a few questions, with the answer of each model. The order of the file decides which questions are shown, not
+ * how they were answered. Each scenario shows questions about its first forget and retain entities, each about a
+ * different fact, and the first scenario also shows a general question. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,7 +127,7 @@ static void take_answer(Answers *x, const json_t *o)
         if ((!image && !text) || strcmp(c->scenario, get(o, "scenario")) != 0
             || (uint64_t)get_int(o, "seed") != x->seed)
             continue;
-        // a later request replaces an earlier one
+        // the answer after a later request replaces the one after an earlier request
         ModelAnswer *s = answer_by(c, get(o, "method"), get(o, "trainable"), a);
         if (!s)
             continue;
@@ -326,11 +326,11 @@ bool report_answers(Page *p, const Report *r, Error *e)
         for (size_t k = 0; k < x->count; k++)
             card(p, x, &x->card[k]);
         fputs("</div>\n", p->f);
-        page_say(p, "source", "From answers.jsonl: method none is the model before unlearning, retrain the model that never saw "
-                              "what is to be forgotten");
+        page_say(p, "source", "From answers.jsonl. The method none is the model before unlearning; retrain is the model that was trained "
+                              "without the forget set.");
     }
     if (good && x->count == 0)
-        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl holds no answers to image questions of a split from before "
+        page_say(p, "missing", file_exists(x->path) ? "answers.jsonl has no answers to image questions that were given before "
                                                       "unlearning, so none are shown."
                                                     : "This run has no answers.jsonl, so no answers can be shown.");
     if (good && x->count && !x->file)

@@ -7,36 +7,36 @@ enum { LEFT = 28, RIGHT = 122, TOP = 18, HEIGHT = 180, WIDTH = 372, FOOT = 36, N
 double chart_height(void) { return TOP + HEIGHT + FOOT; }
 double chart_width(void) { return WIDTH; }
 
-static double up(double share) { return TOP + HEIGHT * (share <= 0 ? 1 : share >= 1 ? 0 : 1 - share); }
+static double y_of(double share) { return TOP + HEIGHT * (share <= 0 ? 1 : share >= 1 ? 0 : 1 - share); }
 
-static double across(Axis x, double at)
+static double x_of(Axis x, double at)
 {
     double span = x.most > x.least ? x.most - x.least : 1, share = (at - x.least) / span;
     return LEFT + (WIDTH - LEFT - RIGHT) * (x.ticks ? share : 1 - share);
 }
 
-/* The distance of ticks: 1, 2 or 5 times a power of ten, so that at most 6 of them fit. */
-static double tick_pace(double span)
+/* The distance between two ticks: 1, 2 or 5 times a power of ten, and so large that at most 6 of them fit. */
+static double tick_distance(double span)
 {
-    double pace = 1;
-    for (int k = 0; pace * 6 < span; k++)
-        pace *= k % 3 == 1 ? 2.5 : 2;
-    return pace;
+    double distance = 1;
+    for (int k = 0; distance * 6 < span; k++)
+        distance *= k % 3 == 1 ? 2.5 : 2;
+    return distance;
 }
 
 static void grid(Page *p, Axis x, Arena *a)
 {
     for (int k = 0; k <= 4; k++) {
-        double y = up(k / 4.0);
+        double y = y_of(k / 4.0);
         svg_line(p->f, k ? "grid" : "base", LEFT, y, WIDTH - RIGHT, y);
         if (k % 2 == 0)
             svg_text(p->f, "axis", LEFT - 6, y + 4, "end", k == 0 ? "0" : k == 2 ? "50" : "100");
     }
-    double pace = x.ticks ? tick_pace(x.most - x.least) : 0.5;
-    for (int k = 0; k <= 6 && x.least + k * pace <= x.most; k++) {
-        double at = x.least + k * pace;
+    double distance = x.ticks ? tick_distance(x.most - x.least) : 0.5;
+    for (int k = 0; k <= 6 && x.least + k * distance <= x.most; k++) {
+        double at = x.least + k * distance;
         const char *text = arena_format(a, "%.0f", x.ticks ? at : 100 * at);
-        svg_text(p->f, "axis", across(x, at), TOP + HEIGHT + 15, "middle", text ? text : "");
+        svg_text(p->f, "axis", x_of(x, at), TOP + HEIGHT + 15, "middle", text ? text : "");
     }
     svg_text(p->f, "axis", LEFT + (WIDTH - LEFT - RIGHT) / 2.0, TOP + HEIGHT + 31, "middle", x.x_label);
     svg_text(p->f, "axis", 0, 8, "start", x.y_label);
@@ -49,10 +49,10 @@ static void draw(Page *p, Axis x, const Line *line, Arena *a)
     bool wide = false;
     for (size_t k = 0; mean && band && k < line->count; k++) {
         const Mark *m = &line->mark[k];
-        double at = across(x, m->x);
-        mean[k] = (Point){ at, up(m->s.mean) };
-        band[k] = (Point){ at, up(m->s.most) };
-        band[2 * line->count - 1 - k] = (Point){ at, up(m->s.least) };
+        double at = x_of(x, m->x);
+        mean[k] = (Point){ at, y_of(m->s.mean) };
+        band[k] = (Point){ at, y_of(m->s.most) };
+        band[2 * line->count - 1 - k] = (Point){ at, y_of(m->s.least) };
         wide |= m->s.most > m->s.least;
     }
     if (mean && band && wide && x.ticks)
@@ -73,7 +73,7 @@ static void name_lines(Page *p, Axis x, const Line *lines, size_t n, Arena *a)
     for (size_t k = 0; k < n; k++) {
         if (lines[k].count == 0)
             continue;
-        double at = up(lines[k].mark[lines[k].count - 1].s.mean);
+        double at = y_of(lines[k].mark[lines[k].count - 1].s.mean);
         size_t i = shown++;
         for (; i > 0 && y[i - 1] > at; i--)
             y[i] = y[i - 1], order[i] = order[i - 1];
@@ -90,7 +90,7 @@ static void name_lines(Page *p, Axis x, const Line *lines, size_t n, Arena *a)
         const Line *l = &lines[order[i]];
         const Mark *m = &l->mark[l->count - 1];
         const char *text = arena_format(a, "%s %.0f", l->label, 100 * m->s.mean);
-        svg_line(p->f, "lead-line", across(x, m->x) + 4, up(m->s.mean), WIDTH - RIGHT + 9, y[i]);
+        svg_line(p->f, "lead-line", x_of(x, m->x) + 4, y_of(m->s.mean), WIDTH - RIGHT + 9, y[i]);
         svg_dot(p->f, l->class, WIDTH - RIGHT + 13, y[i], 4);
         svg_text(p->f, "label", WIDTH - RIGHT + 21, y[i] + 4, "start", text ? text : "");
     }

@@ -5,7 +5,7 @@
 #include "ref/report/data.h"
 #include "unlearn/method.h"
 
-/* --- asking --- */
+/* --- filters --- */
 
 static bool same(const char *want, const char *have) { return !want || strcmp(want, have) == 0; }
 

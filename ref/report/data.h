@@ -14,7 +14,7 @@ typedef struct {
     const char *scenario, *method, *trainable, *split, *modality, *metric;
     int64_t round, epoch, step;          // epoch, step: 0 in results.csv
     double  value;                       // NaN: the file has no number
-    int64_t count, total;                // total 0: the metric is no ratio
+    int64_t count, total;                // total 0: the metric is not a ratio
     uint64_t seed;
 } ReportRow;
 

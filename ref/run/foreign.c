@@ -38,7 +38,7 @@ static bool folder_check(const Stage *s, const char *path, const char *const *on
         if (matches(one, as_folder))
             folder_check(s, at, inside, inside, a, e);
         else if (!matches(one, name[k]) && !matches(two, name[k]))
-            error_set(e, "%s: is no file of the stage %s, expected its folder to hold nothing else; move the file away", at, s->name);
+            error_set(e, "%s: is not a file of the stage %s, expected its folder to hold nothing else; move the file away", at, s->name);
     }
     return !e->failed;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Intervals between the checkpoints that a stage kept (protocol.checkpoints): which there are, how one of them is begun,
- * and whether it came to the published files.
+/* Intervals between the checkpoints that a stage kept (protocol.checkpoints): lists them, prepares the replay of one,
+ * and compares its files with the published ones.
  *
- * A kept checkpoint holds the trainable weights, the optimiser's moments, the step, and the length and SHA-256 of the log
- * up to there. A stage that begins at one and stops at the next has therefore done all that the published stage did in
- * between, if the next checkpoint and the snapshots are the same. What a stage writes at its very end belongs to its
- * last interval. */
+ * A kept checkpoint holds the trainable weights, the optimiser's moments, the step, and the length and SHA-256 of the
+ * log so far. A replay resumes from one checkpoint and stops at the next. If that checkpoint and the snapshots in
+ * between are the same as the published ones, the published stage did the same work. What a stage writes at its very
+ * end belongs to its last interval. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 
 static const char checkpoint_name[] = "checkpoint.safetensors";
 
-/* The point of a file "round-1-step-25/…" or "step-25/…"; false: the file is of the stage's end. */
+/* Reads the point from a file name, "round-1-step-25/…" or "step-25/…". False: the file was written at the end of the
+ * stage. */
 static bool point_of(const char *name, Point *at)
 {
     long long request = 0, step = 0;
@@ -59,7 +60,7 @@ Point *interval_points(json_t *outputs, size_t *count, Arena *a)
     }
     if (list)
         qsort(list, n, sizeof *list, points_order);
-    *count = list && n > 0 && !after(last, list[n - 1]) ? n - 1 : n;      // the checkpoint of the last step is no beginning
+    *count = list && n > 0 && !after(last, list[n - 1]) ? n - 1 : n;      // nothing is left to do after the checkpoint of the last step
     return list;
 }
 
@@ -82,8 +83,8 @@ static bool copy(const char *from, const char *to, Error *e)
     return e->failed ? false : error_io(e, "%s: cannot be written: %s", to, strerror(errno));
 }
 
-/* Copies PUBLISHED/name to FOLDER/to. It is no link, because the stage writes some of these files again. */
-static bool give(const char *published, const char *name, const char *folder, const char *to, Arena *a, Error *e)
+/* Copies PUBLISHED/name to FOLDER/to. A link would not do, because the replay writes some of these files again. */
+static bool copy_published(const char *published, const char *name, const char *folder, const char *to, Arena *a, Error *e)
 {
     const char *from = arena_format(a, "%s/%s", published, name), *path = arena_format(a, "%s/%s", folder, to);
     char *inside = path ? arena_text(a, path) : NULL;
@@ -95,8 +96,8 @@ static bool give(const char *published, const char *name, const char *folder, co
     return file_make_folder(inside, e) && copy(from, path, e);
 }
 
-/* Whether a replay from the step `from` needs this file: the log, which it cuts to its length at that time, and at the end
- * of the stage, where stage.json covers them, all that was there before. */
+/* Whether a replay that begins at `from` needs this published file. It needs the log, which it cuts to its length at
+ * `from`. The last interval also needs every earlier file, because the stage.json that it writes lists them all. */
 static bool needed(const char *name, Point from, Point to)
 {
     Point at;
@@ -111,16 +112,16 @@ bool interval_begin(json_t *outputs, const char *published, const char *folder, 
     size_t count;
     const Point *kept = interval_points(outputs, &count, a);
     json_object_foreach(outputs, name, digest)
-        if (needed(name, from, to) && !give(published, name, folder, name, a, e))
+        if (needed(name, from, to) && !copy_published(published, name, folder, name, a, e))
             return false;
     for (size_t k = 0; kept && k < count && !after(kept[k], from); k++) {
         const Point at = kept[k];
         if (k + 1 < count && kept[k + 1].request == at.request && !after(kept[k + 1], from))
-            continue;                                           // a request goes on from its last checkpoint
+            continue;                                           // a request resumes from its last checkpoint
         const char *to = at.request ? arena_format(a, "checkpoint-%lld/%s", (long long)at.request, checkpoint_name)
                                     : checkpoint_name;
         name = arena_format(a, "%s/%s", point_name(at, a), checkpoint_name);
-        if (!name || !to || !give(published, name, folder, to, a, e))
+        if (!name || !to || !copy_published(published, name, folder, to, a, e))
             return false;
     }
     return kept && !e->failed;

@@ -102,8 +102,8 @@ static bool ask_model(AnswerStage *x, Error *e)
     return good;
 }
 
-/* The end of the last request is asked for everything, the end of an earlier one for less, a point between for exact match alone, and,
- * where points are so many steps apart, as those of studies at equal forgetting are, for the options of general questions. */
+/* Asks the questions at a snapshot. At the end of the last request everything is measured, and at the end of an earlier request less. At a
+ * point in between only exact match is measured, and, with protocol.snapshot_every, the options of general questions. */
 static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);

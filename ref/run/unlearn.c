@@ -103,7 +103,7 @@ static const char *checkpoint_folder(Job *j, size_t request)
     return arena_format(&j->arena, "%s/checkpoint-%zu", j->folder, request + 1);
 }
 
-/* Whether the checkpoint after this step of a request of so many steps is kept. */
+/* Whether the checkpoint after step `step` of a request of `steps` steps is kept. */
 static bool keeps(const Job *j, int64_t step, int64_t steps)
 {
     const int64_t every = j->run->settings.protocol_checkpoints;

@@ -19,7 +19,7 @@ Noise  noise_at(const Tensor *t, Precision p);
  * so that they can stand in a Store of the caller's. Everything lives in `a`. */
 bool noise_of_trace(const json_t *root, const Store *values, const char *path, const bool wanted[PRECISIONS], Entry **out, size_t *count,
         Arena *a, Error *e);
-/* The noise of the nodes of a tape that is no step: noise[p][k] is that of node k at precision p. */
+/* The noise of the nodes of a tape that is not a step: noise[p][k] is that of node k at precision p. */
 bool noise_of_tape(const Tape *t, Noise *noise[PRECISIONS], Arena *a, Error *e);
 
 #endif

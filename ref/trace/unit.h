@@ -11,7 +11,7 @@
  * Units are the modules that other implementations have too, under the module paths of the Hub: embeddings, norms, linear maps,
  * attentions, MLPs, whole layers, the selection of the tower's features, the projector, and the head. Three more are "loss" (its
  * gradient is that of the logits), "clip" (all gradients become clipped ones) and "optimiser" (clipped gradients become weights
- * and moments). A module with several inputs or outputs on the tape is no unit. case_block.h and the "modules" of a trace
+ * and moments). A module with several inputs or outputs on the tape is not a unit. case_block.h and the "modules" of a trace
  * (trace_file.h) are made of units. */
 #ifndef PULSE_REF_TRACE_UNIT_H
 #define PULSE_REF_TRACE_UNIT_H
@@ -53,7 +53,7 @@ bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Aren
  * where a second one has the name "ids". */
 typedef struct { const char *name; const Node *node; } UnitIndex;
 bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count, Arena *a);
-/* The name of a weight relative to the module: "gate_proj.weight"; NULL: the leaf is no weight. */
+/* The name of a weight relative to the module: "gate_proj.weight"; NULL: the leaf is not a weight. */
 const char *unit_weight(const Unit *u, const Node *leaf);
 
 #endif

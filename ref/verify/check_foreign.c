@@ -45,7 +45,7 @@ static void check_answers(Check *c, const char *id, const Store *want, const Sto
             });
         else if (strncmp(name, "bound.", 6) != 0)
             finding(c->context.f, arena_format(c->arena, "%s/%s", id, name), "MISSING",
-                    "expected among the answers of the case");
+                    "expected this answer in the case");
     }
     check_settle(c, &lines);
     for (size_t k = begin; c->context.f->outside > outside && k < json_array_size(c->context.f->lines); k++) {
@@ -69,7 +69,7 @@ static void find_unknown(Check *c, const char *id, const Store *want, const Stor
             continue;
         if (!store_find(want, name + skip) || strncmp(name + skip, "bound.", 6) == 0)
             finding(c->context.f, arena_format(c->arena, "%s/%s", id, name + skip), "EXTRA",
-                    "no such answer in the case");
+                    "the case has no such answer");
     }
 }
 
@@ -124,8 +124,7 @@ static bool check_case(Check *c, const SuiteKind *kind, const char *path, const 
     return !e->failed;
 }
 
-/* The index of the first --only that the path begins with; the number of --only options where it begins with none of
- * them. */
+/* The index of the first --only that the path begins with, or the number of --only options where there is none. */
 static size_t selecting_prefix(const Check *c, const char *path)
 {
     size_t k = 0;
@@ -180,8 +179,7 @@ static bool check_cases(Check *c, const json_t *files, size_t cases[OPTION_REPEA
     return true;
 }
 
-/* Reports each --only that is the beginning of no case's path, or that finds no answer. All other cases are judged
- * nevertheless. */
+/* Reports each --only that selects no case, or no answer. The cases of the other --only are judged all the same. */
 static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_t found[OPTION_REPEATS],
                        const char *got)
 {
@@ -191,7 +189,7 @@ static void find_empty(Check *c, const size_t cases[OPTION_REPEATS], const size_
             finding(c->context.f, only, "EMPTY", "no case begins with %s, expected the beginning of a path in %s/manifest.json", only,
                     c->folder);
         else if (found[k] == 0)
-            finding(c->context.f, only, "EMPTY", "%s holds no answer of the cases that are asked for", got);
+            finding(c->context.f, only, "EMPTY", "%s holds no answer of the selected cases", got);
     }
 }
 
@@ -219,7 +217,7 @@ bool verify_got(Findings *f, const char *folder, const char *got, const VerifyOp
     if (good)
         find_empty(c, cases, found, got);
     if (good && json_array_size(f->lines) == 0)        // optional answers may be left out, but not all of them
-        good = error_set(e, "%s: holds no answer of the cases that are asked for: nothing to judge", got);
+        good = error_set(e, "%s: the file holds no answer of the selected cases, so there is nothing to judge", got);
     if (c->noise.mapping)
         store_close(&c->noise);
     if (c->context.mistakes.wrong.mapping)

@@ -13,7 +13,7 @@ void mistakes_begin(Mistakes *m) { m->mistakes = m->sightings = m->judged_count 
 
 static bool same_bits(const Tensor *x, const Tensor *y) { return memcmp(x->data, y->data, tensor_bytes(*x)) == 0; }
 
-static double size_of(const Tensor *x)
+static double rms_of(const Tensor *x)
 {
     double sum = 0;
     for (size_t i = 0; i < shape_size(x->shape); i++)
@@ -47,8 +47,8 @@ static bool close_to(const Mistakes *m, const Answer *a, const Tensor *x, const 
         return true;
     if (slack == 1 || !shape_equal(a->right->shape, y->shape))
         return false;
-    double off = distance_error(y, x).rms, growth = size_of(y) / size_of(a->right);
-    return off <= 0x1p-22 * size_of(y) || (growth > 1 && isfinite(growth) && within(m, a, x, y, slack * growth) && !a->bound);
+    double off = distance_error(y, x).rms, growth = rms_of(y) / rms_of(a->right);
+    return off <= 0x1p-22 * rms_of(y) || (growth > 1 && isfinite(growth) && within(m, a, x, y, slack * growth) && !a->bound);
 }
 
 /* How many times nearer `got` is to the mistake's value than the right value is; 0: it has not that value. */

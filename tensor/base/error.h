@@ -21,7 +21,7 @@ typedef enum {
     ERROR_MEMORY,            // memory ran out, or a limit on it was reached
     ERROR_IO,                // the operating system could not open, read, write or rename a file
     ERROR_ENVIRONMENT,       // the machine, its floating-point environment or a library does not keep what we rely on
-    ERROR_UNDECIDED,         // the last bit of a result could not be decided: a fault of this program
+    ERROR_UNDECIDED,         // the last bit of a result could not be decided: a bug in this program
     ERROR_KINDS
 } ErrorKind;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ErrorList: everything that is wrong in a file of samples, one sentence for each wrong line, in the order of the file.
  *
- * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the first
- * failure. It always stops when memory runs out. The sentences live in the arena. Only one thread may use a list at a time. */
+ * A reader with such a list skips the lines that it cannot read, and goes on. Without a list (NULL) it stops at the
+ * first failure. It always stops when memory runs out. The sentences live in the arena. Only one thread may use a list
+ * at a time. */
 #ifndef PULSE_TENSOR_BASE_ERROR_LIST_H
 #define PULSE_TENSOR_BASE_ERROR_LIST_H
 

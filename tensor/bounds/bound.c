@@ -43,7 +43,7 @@ bool bound_rounding(const Node *n, double *out, Arena *a, Error *e)
  * normal range. A bound of 0 says that nothing is rounded. */
 static float widened(double bound, float y)
 {
-    return bound > 0 ? (float)(at_least(1.01 * bound, 2 * U24 * size_of((double)y)) + 0x1p-126) : 0;
+    return bound > 0 ? (float)(at_least(1.01 * bound, 2 * U24 * magnitude((double)y)) + 0x1p-126) : 0;
 }
 
 /* Fills b with the bounds of the elements of n, an operator's result. */

@@ -12,8 +12,8 @@ typedef struct {
     const char *operators;   // separated by blanks
     BoundUnit   unit;
     double      value;
-    const char *file;        // below tensor/: there the table stands that derives the constant
-    const char *what;        // of which part of the bound, or of what
+    const char *file;        // the file below tensor/ whose table derives the constant
+    const char *what;        // the part of the bound that it is, or what it is a bound of
 } BoundRecord;
 
 typedef struct { const char *name, *operators, *file, *what; } TieRecord;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* How far fp32 may be off in attention (bound_rule.h): sums of products over the keys that a query sees, and the softmax of its scores. */
+/* How far fp32 may be off in attention (bound_rule.h): sums of products over the keys that a query sees, and the
+ * softmax of its scores. */
 #include "tensor/ops/attention.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
 
-/* A query that sees `seen` keys: where its scores, its channels and those of its first key begin. */
+/* A query that sees `seen` keys. score, q and k are the indices where its scores, its channels and the channels of its
+ * first key begin. */
 typedef struct { size_t score, q, k, k_step, seen, width, group, queries, keys; } Query;
 
 static void each_query(BoundRule *r, void (*f)(BoundRule *r, const Query *q))

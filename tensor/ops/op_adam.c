@@ -4,8 +4,8 @@
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
 
-/* --- adam_m = b m + (1 - b) g. The difference 1 - b, a product and the sum make 3 u (|b m| + |(1 - b) g|), and the test makes 1 u; 5 u is
- * claimed. --- */
+/* --- adam_m = b m + (1 - b) g. Three roundings (1 - b, a product, the sum) give 3 u (|b m| + |(1 - b) g|), and the rounding test gives
+ * 1 u. The claim is 5 u. --- */
 
 static float adam_m_decide(const Call *c, size_t j)
 {
@@ -28,8 +28,8 @@ CLONES static void adam_m_chunk(const Call *c, size_t begin, size_t end)
 
 static void adam_m_kernel(const Call *c) { step_each_chunk(c, adam_m_chunk); }
 
-/* --- adam_v = b v + (1 - b) g^2. The square of a float is exact in binary64, so that adam_m's bound would do; 6 u is
- * claimed. --- */
+/* --- adam_v = b v + (1 - b) g^2. The square of a float is exact in binary64, so the bound of adam_m holds here, too.
+ * The claim is 6 u. --- */
 
 static float adam_v_decide(const Call *c, size_t j)
 {
@@ -57,8 +57,8 @@ static void adam_m_bound(BoundRule *r)
 {
     double b = (double)r->call->attrs->f[ADAM_M_BETA1];
     for (size_t i = 0; i < r->size; i++) {
-        double g = size_of((double)r->x[1][i]);
-        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * g) + b * (double)r->b[0][i] + (1 - b) * (double)r->b[1][i];
+        double g = magnitude((double)r->x[1][i]);
+        r->out[i] = 4 * U24 * (b * magnitude((double)r->x[0][i]) + (1 - b) * g) + b * (double)r->b[0][i] + (1 - b) * (double)r->b[1][i];
     }
 }
 
@@ -66,8 +66,8 @@ static void adam_v_bound(BoundRule *r)
 {
     double b = (double)r->call->attrs->f[ADAM_V_BETA2];
     for (size_t i = 0; i < r->size; i++) {
-        double g = size_of((double)r->x[1][i]);
-        r->out[i] = 4 * U24 * (b * size_of((double)r->x[0][i]) + (1 - b) * (g * g)) + b * (double)r->b[0][i]
+        double g = magnitude((double)r->x[1][i]);
+        r->out[i] = 4 * U24 * (b * magnitude((double)r->x[0][i]) + (1 - b) * (g * g)) + b * (double)r->b[0][i]
                   + (1 - b) * (2 * g) * (double)r->b[1][i];
     }
 }
@@ -190,12 +190,12 @@ static void adam_bound(BoundRule *r)
     const Attrs *a = r->call->attrs;
     const double lr = (double)a->f[ADAM_LR], c1 = a->d[ADAM_C1], c2 = a->d[ADAM_C2];
     for (size_t i = 0; i < r->size; i++) {
-        double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = size_of((double)r->x[1][i]) / c1,
-               p = size_of((double)r->x[0][i]);
+        double v = at_least((double)r->x[2][i], 0), bv = (double)r->b[2][i], m = magnitude((double)r->x[1][i]) / c1,
+               p = magnitude((double)r->x[0][i]);
         double root = __builtin_sqrt(v / c2), low = root + (double)a->f[ADAM_EPS];
         double near = root > 0 ? bv / c2 / (2 * root) : 1e300, far = __builtin_sqrt(bv / c2);
-        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 10 * U24 * lr * (m / low + (double)a->f[ADAM_DECAY] * p) + (double)r->b[0][i]
-                  + lr * ((double)r->b[1][i] / c1 / low + m / low / low * (near < far ? near : far));
+        r->out[i] = U24 * (2 * p + magnitude((double)r->y[i])) + 10 * U24 * lr * (m / low + (double)a->f[ADAM_DECAY] * p)
+                  + (double)r->b[0][i] + lr * ((double)r->b[1][i] / c1 / low + m / low / low * (near < far ? near : far));
     }
 }
 

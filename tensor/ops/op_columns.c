@@ -116,7 +116,7 @@ static void column_sum_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);
     for (size_t i = 0; i < n; i++)
-        r->out[i % r->cols] += (double)r->b[0][i] + (double)(n / r->cols + 1) * U24 * size_of((double)r->x[0][i]);
+        r->out[i % r->cols] += (double)r->b[0][i] + (double)(n / r->cols + 1) * U24 * magnitude((double)r->x[0][i]);
 }
 
 static void column_dot_bound(BoundRule *r)
@@ -224,7 +224,7 @@ static void sum_n_bound(BoundRule *r)
 {
     for (size_t k = 0; k < r->call->n_in; k++)
         for (size_t i = 0; i < r->size; i++)
-            r->out[i] += (double)r->b[k][i] + (double)r->call->n_in * U24 * size_of((double)r->x[k][i]);
+            r->out[i] += (double)r->b[k][i] + (double)r->call->n_in * U24 * magnitude((double)r->x[k][i]);
 }
 
 static void sum_n_vjp(Tape *t, Node *y, Node *dy)

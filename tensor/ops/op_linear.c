@@ -60,7 +60,7 @@ CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, con
         }
         for (size_t k = 0; k < depth; k++)
             for (size_t q = 0; q < ROWS; q++) {
-                double x = size_of((double)a[q][k * p->ak]), error = (double)a_error[q][k * p->ak];
+                double x = magnitude((double)a[q][k * p->ak]), error = (double)a_error[q][k * p->ak];
                 sum[q] += own * (x * b[k]) + x * b_error[k] + b[k] * error;
             }
         for (size_t q = 0; q < ROWS && i0 + q < rows; q++)
@@ -78,7 +78,7 @@ static void bound_columns(const ProductBound *p, size_t j0, size_t j1)
         for (size_t k = 0; k < depth; k++)
             for (size_t j = j0; j < j1; j++) {
                 size_t at = (k0 + k) * p->bk + j * p->bj;
-                b[(j - j0) / LANES][k][(j - j0) % LANES] = size_of((double)p->r->x[1][at]);
+                b[(j - j0) / LANES][k][(j - j0) % LANES] = magnitude((double)p->r->x[1][at]);
                 b_error[(j - j0) / LANES][k][(j - j0) % LANES] = (double)p->r->b[1][at];
             }
         for (size_t j = j0; j < j1; j += LANES)
@@ -138,7 +138,7 @@ static void linear_bound(BoundRule *r)     // the bias is one more term of the s
     size_t m = shape_cols(r->call->out.shape);
     product_bound((ProductBound){ .r = r, .inner = r->cols, .an = r->cols, .ak = 1, .bk = 1, .bj = r->cols });
     for (size_t i = 0; i < r->size && r->call->n_in > 2; i++)
-        r->out[i] += ((double)r->cols + 1) * U24 * size_of((double)r->x[2][i % m]) + (double)r->b[2][i % m];
+        r->out[i] += ((double)r->cols + 1) * U24 * magnitude((double)r->x[2][i % m]) + (double)r->b[2][i % m];
 }
 
 const Op op_record_linear = {

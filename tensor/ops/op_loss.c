@@ -141,8 +141,8 @@ static void logit_grad_kernel(const Call *c) { by_row(c, logit_grad_part); }
 static void logit_grad_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
-        double p = (double)r->x[0][i], q = (double)r->x[1][i], c = size_of((double)r->x[2][i / r->cols]);
-        r->out[i] = c * ((double)r->b[0][i] + (double)r->b[1][i]) + size_of(p - q) * (double)r->b[2][i / r->cols] + 3 * U24 * c * (p + q);
+        double p = (double)r->x[0][i], q = (double)r->x[1][i], c = magnitude((double)r->x[2][i / r->cols]);
+        r->out[i] = c * ((double)r->b[0][i] + (double)r->b[1][i]) + magnitude(p - q) * (double)r->b[2][i / r->cols] + 3 * U24 * c * (p + q);
     }
 }
 
@@ -191,8 +191,8 @@ static void logit_grad_label_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
         int32_t y = r->call->attrs->index[i / r->cols];
-        double p = (double)r->x[0][i], q = (size_t)y == i % r->cols, c = size_of((double)r->x[1][i / r->cols]);
-        r->out[i] = y < 0 ? 0 : c * (double)r->b[0][i] + size_of(p - q) * (double)r->b[1][i / r->cols] + 3 * U24 * c * (p + q);
+        double p = (double)r->x[0][i], q = (size_t)y == i % r->cols, c = magnitude((double)r->x[1][i / r->cols]);
+        r->out[i] = y < 0 ? 0 : c * (double)r->b[0][i] + magnitude(p - q) * (double)r->b[1][i / r->cols] + 3 * U24 * c * (p + q);
     }
 }
 
@@ -277,7 +277,7 @@ static void kl_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++)
         for (size_t k = i * r->cols; k < (i + 1) * r->cols; k++) {
-            double p = size_of((double)r->x[0][k]), d = size_of((double)r->x[1][k] - (double)r->x[2][k]);
+            double p = magnitude((double)r->x[0][k]), d = magnitude((double)r->x[1][k] - (double)r->x[2][k]);
             if (p > 0)
                 r->out[i] += (double)r->b[0][k] * d + p * ((double)r->b[1][k] + (double)r->b[2][k]) + U24 * ((double)r->cols + 3) * p * d;
         }

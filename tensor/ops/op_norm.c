@@ -294,14 +294,14 @@ static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
     double var = 0, c = (double)r->cols, carried = 0, moved = 0;
     for (size_t i = 0; i < r->cols && centred; i++) {
         s.mean += (double)x[i] / c;
-        s.size += size_of((double)x[i]) / c;
+        s.size += magnitude((double)x[i]) / c;
         carried += (double)b[i] / c;
     }
     for (size_t i = 0; i < r->cols; i++)
         var += ((double)x[i] - s.mean) * ((double)x[i] - s.mean) / c;
     s.sd = __builtin_sqrt(var + (double)r->call->attrs->f[NORM_EPS]);
     for (size_t i = 0; i < r->cols; i++)
-        moved += size_of(n_of(&s, x, i)) * (double)b[i] / c;
+        moved += magnitude(n_of(&s, x, i)) * (double)b[i] / c;
     s.off = (c + 2) * U24 * s.size;
     s.rel = U24 * (c + 10) + (2 * s.off + moved) / s.sd;
     s.off += carried;
@@ -311,8 +311,8 @@ static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
 static double n_off(const BoundRule *r, const Deviation *s, size_t row, size_t i)
 {
     const float *x = r->x[0] + row * r->cols;
-    return ((double)r->b[0][row * r->cols + i] + s->off + U24 * (size_of((double)x[i]) + size_of(s->mean))) / s->sd
-         + size_of(n_of(s, x, i)) * s->rel;
+    return ((double)r->b[0][row * r->cols + i] + s->off + U24 * (magnitude((double)x[i]) + magnitude(s->mean))) / s->sd
+         + magnitude(n_of(s, x, i)) * s->rel;
 }
 
 static void forward_bound(BoundRule *r, bool centred)
@@ -334,19 +334,19 @@ static void backward_bound(BoundRule *r, bool centred)
         Deviation s = deviation_of(r, row, centred);
         double m2 = 0, size1 = 0, size2 = 0, carried1 = 0, carried2 = 0, moved = 0;
         for (size_t i = 0; i < r->cols; i++) {
-            double n = n_of(&s, x, i), dn = size_of((double)d[i]);
+            double n = n_of(&s, x, i), dn = magnitude((double)d[i]);
             m2 += (double)d[i] * n / c;
             size1 += centred ? dn / c : 0;
-            size2 += dn * (size_of((double)x[i]) + s.size) / s.sd / c;
+            size2 += dn * (magnitude((double)x[i]) + s.size) / s.sd / c;
             carried1 += centred ? (double)b[i] / c : 0;
-            carried2 += size_of(n) * (double)b[i] / c;
+            carried2 += magnitude(n) * (double)b[i] / c;
             moved += dn * n_off(r, &s, row, i) / c;
         }
         for (size_t i = 0; i < r->cols; i++) {
-            double n = size_of(n_of(&s, x, i)), wide = (size_of((double)x[i]) + s.size) / s.sd;
-            r->out[row * r->cols + i] = ((double)b[i] + carried1 + n * carried2 + n_off(r, &s, row, i) * size_of(m2) + n * moved
-                                         + U24 * (c + 10) * (size1 + wide * size2) + 3 * U24 * size_of((double)d[i])) / s.sd
-                                      + s.rel * size_of((double)r->y[row * r->cols + i]);
+            double n = magnitude(n_of(&s, x, i)), wide = (magnitude((double)x[i]) + s.size) / s.sd;
+            r->out[row * r->cols + i] = ((double)b[i] + carried1 + n * carried2 + n_off(r, &s, row, i) * magnitude(m2) + n * moved
+                                         + U24 * (c + 10) * (size1 + wide * size2) + 3 * U24 * magnitude((double)d[i])) / s.sd
+                                      + s.rel * magnitude((double)r->y[row * r->cols + i]);
         }
     }
 }

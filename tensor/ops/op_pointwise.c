@@ -120,20 +120,20 @@ static void scale_vjp(Tape *t, Node *y, Node *dy)
 static void sum_bound(BoundRule *r)        // a + b, a - b
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = (double)r->b[0][i] + (double)r->b[1][i] + U24 * size_of((double)r->y[i]);
+        r->out[i] = (double)r->b[0][i] + (double)r->b[1][i] + U24 * magnitude((double)r->y[i]);
 }
 
 static void mul_bound(BoundRule *r)        // a b
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = size_of((double)r->x[0][i]) * (double)r->b[1][i] + size_of((double)r->x[1][i]) * (double)r->b[0][i]
-                  + U24 * size_of((double)r->y[i]);
+        r->out[i] = magnitude((double)r->x[0][i]) * (double)r->b[1][i] + magnitude((double)r->x[1][i]) * (double)r->b[0][i]
+                  + U24 * magnitude((double)r->y[i]);
 }
 
 static void scale_bound(BoundRule *r)      // s x; one u for the product, one for an s that the implementation computed itself
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = size_of((double)r->call->attrs->f[SCALE_S]) * (double)r->b[0][i] + 2 * U24 * size_of((double)r->y[i]);
+        r->out[i] = magnitude((double)r->call->attrs->f[SCALE_S]) * (double)r->b[0][i] + 2 * U24 * magnitude((double)r->y[i]);
 }
 
 const Op op_record_add = {
@@ -182,9 +182,10 @@ static void axpy_vjp(Tape *t, Node *y, Node *dy)
 /* Bound: u |y| for the sum; 2 u |s x| for the product and for an s that the implementation computed itself. */
 static void axpy_bound(BoundRule *r)
 {
-    double s = size_of((double)r->call->attrs->f[AXPY_S]);
+    double s = magnitude((double)r->call->attrs->f[AXPY_S]);
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = (double)r->b[0][i] + s * (double)r->b[1][i] + U24 * (size_of((double)r->y[i]) + 2 * s * size_of((double)r->x[1][i]));
+        r->out[i] = (double)r->b[0][i] + s * (double)r->b[1][i]
+                  + U24 * (magnitude((double)r->y[i]) + 2 * s * magnitude((double)r->x[1][i]));
 }
 
 const Op op_record_axpy = {
@@ -222,9 +223,9 @@ static void ratio_vjp(Tape *t, Node *y, Node *dy)
 /* Bound: 3 u |y| for 1 / den, times num, times x, in whatever order. */
 static void ratio_bound(BoundRule *r)
 {
-    double s = size_of((double)r->call->attrs->f[RATIO_NUM] / (double)r->call->attrs->f[RATIO_DEN]);
+    double s = magnitude((double)r->call->attrs->f[RATIO_NUM] / (double)r->call->attrs->f[RATIO_DEN]);
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = s * (double)r->b[0][i] + 3 * U24 * size_of((double)r->y[i]);
+        r->out[i] = s * (double)r->b[0][i] + 3 * U24 * magnitude((double)r->y[i]);
 }
 
 const Op op_record_ratio = {
@@ -312,7 +313,7 @@ static void affine_rows_bound(BoundRule *r)
 {
     mul_rows_bound(r);
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] += (double)r->b[2][i % r->cols] + U24 * size_of((double)r->y[i]);
+        r->out[i] += (double)r->b[2][i % r->cols] + U24 * magnitude((double)r->y[i]);
 }
 
 const Op op_record_mul_rows = {

@@ -210,7 +210,7 @@ static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
     double carried = 0, terms = 0;
     for (size_t i = from; i < to; i++) {
         carried += (double)r->b[0][i];
-        terms += size_of((double)r->x[0][i]);
+        terms += magnitude((double)r->x[0][i]);
     }
     return (carried + (double)(to - from + 2) * U24 * terms) / by;
 }
@@ -242,7 +242,7 @@ static void square_norm_bound(BoundRule *r)
     double n = 0, carried = 0, y = (double)r->y[0];
     for (size_t k = 0; k < r->call->n_in; k++)
         for (size_t i = 0; i < shape_size(r->call->in[k].shape); i++, n++)
-            carried += size_of((double)r->x[k][i]) * (double)r->b[k][i];
+            carried += magnitude((double)r->x[k][i]) * (double)r->b[k][i];
     r->out[0] = y > 0 ? (n / 2 + 3) * U24 * y + carried / y : 0;
 }
 
@@ -262,7 +262,7 @@ static void mean_vjp(Tape *t, Node *y, Node *dy)
 {
     size_t n = (size_t)y->attrs.n[MEAN_N];
     if ((double)(float)n != (double)n)
-        error_set(t->error, "mean: n = %zu is not a float, so 1/n is no operator's attribute", n);
+        error_set(t->error, "mean: n = %zu is not a float, so 1/n cannot be an attribute of an operator", n);
     spread_scalar(t, y->in[0], op_ratio(t, dy, 1, (float)n));
 }
 

@@ -35,7 +35,7 @@ static bool rope_shape(const Call *c, Shape *out, Error *e)
 }
 
 /* Computes y = RN(p a + q b) for n numbers. */
-CLONES static void turn(const float *p, const float *a, const float *q, const float *b, size_t n, float *y)
+CLONES static void rotate_pairs(const float *p, const float *a, const float *q, const float *b, size_t n, float *y)
 {
     for (size_t j = 0; j < n; j += LANES) {
         size_t part = n - j < LANES ? n - j : LANES;
@@ -51,7 +51,8 @@ CLONES static void turn(const float *p, const float *a, const float *q, const fl
     }
 }
 
-enum { SPAN = 512, GRAIN = 8192 };      // numbers of a row that are turned at once: whole heads; numbers of a part
+// SPAN: how many numbers of a row are rotated at once, a whole number of heads; GRAIN: how many numbers one part of the work has
+enum { SPAN = 512, GRAIN = 8192 };
 
 /* Copies `heads` heads from x to y with the halves of each exchanged. */
 static void swap_halves(const float *x, size_t heads, size_t half, float *y)
@@ -62,11 +63,11 @@ static void swap_halves(const float *x, size_t heads, size_t half, float *y)
     }
 }
 
-/* Heads follow each other in a row, so that several of them are one run of numbers: each number times a cosine, plus
- * its partner in the other half times a sine, which is negative in the first half (for sign = 1). */
+/* Several heads of a row are rotated together: each number times its cosine, plus its partner in the other half of its
+ * head times its sine. With sign = 1 the sines of the first half are negated. */
 typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
 
-static void row_turn(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *scratch, float *y)
+static void row_rotate(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *scratch, float *y)
 {
     const size_t most = SPAN / (2 * half), few = heads < most ? heads : most;
     for (size_t h = 0; h < few; h++) {
@@ -81,21 +82,21 @@ static void row_turn(const float *x, const float *cos, const float *sin, float s
     for (size_t h = 0; h < heads; h += few) {
         const size_t now = heads - h < few ? heads - h : few, at = 2 * h * half;
         swap_halves(x + at, now, half, scratch->partner);
-        turn(x + at, scratch->cos, scratch->partner, scratch->sin, 2 * now * half, y + at);
+        rotate_pairs(x + at, scratch->cos, scratch->partner, scratch->sin, 2 * now * half, y + at);
     }
 }
 
-/* Turns a head that is longer than a span, half by half. */
-static void head_turn(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *scratch, float *y)
+/* Rotates a head that is longer than SPAN, one half after the other. */
+static void head_rotate(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *scratch, float *y)
 {
     for (size_t k = 0, n; k < half; k += n) {
         n = half - k < SPAN ? half - k : SPAN;
         for (size_t c = 0; c < n; c++)
             scratch->sin[c] = sign * sin[k + c];
-        turn(x + half + k, cos + k, x + k, scratch->sin, n, y + half + k);
+        rotate_pairs(x + half + k, cos + k, x + k, scratch->sin, n, y + half + k);
         for (size_t c = 0; c < n; c++)
             scratch->sin[c] = -scratch->sin[c];
-        turn(x + k, cos + k, x + half + k, scratch->sin, n, y + k);
+        rotate_pairs(x + k, cos + k, x + half + k, scratch->sin, n, y + k);
     }
 }
 
@@ -108,10 +109,10 @@ static void rotate(const Call *c, float sign, size_t begin, size_t end)
         float *y = c->out.f32 + r * cols;
         Heads scratch;
         if (half && 2 * half <= SPAN)
-            row_turn(x, cos, sin, sign, heads, half, &scratch, y);
+            row_rotate(x, cos, sin, sign, heads, half, &scratch, y);
         else
             for (size_t h = 0; h < heads; h++)
-                head_turn(x + 2 * h * half, cos, sin, sign, half, &scratch, y + 2 * h * half);
+                head_rotate(x + 2 * h * half, cos, sin, sign, half, &scratch, y + 2 * h * half);
     }
 }
 
@@ -132,8 +133,8 @@ static void rope_bound(BoundRule *r)
     for (size_t i = 0; i < r->size; i++) {
         size_t at = i % r->cols % (2 * half), other = at < half ? i + half : i - half;
         size_t position = (size_t)r->call->attrs->index[i / r->cols], row = position * half + at % half;
-        double x = size_of((double)r->x[0][i]), z = size_of((double)r->x[0][other]), c = size_of((double)r->x[1][row]),
-               s = size_of((double)r->x[2][row]);
+        double x = magnitude((double)r->x[0][i]), z = magnitude((double)r->x[0][other]), c = magnitude((double)r->x[1][row]),
+               s = magnitude((double)r->x[2][row]);
         r->out[i] = c * (double)r->b[0][i] + s * (double)r->b[0][other] + 3 * U24 * (x * c + z * s)
                   + U24 * (1 + 3 * (double)position) * (x + z);
     }

@@ -242,7 +242,7 @@ static void scatter_rows_bound(BoundRule *r)
             same += a->index[j] == a->index[k];
         for (size_t c = 0; c < r->cols; c++)
             r->out[(size_t)a->index[k] * r->cols + c] += (double)r->b[0][k * r->cols + c]
-                                                       + (double)same * U24 * size_of((double)r->x[0][k * r->cols + c]);
+                                                       + (double)same * U24 * magnitude((double)r->x[0][k * r->cols + c]);
     }
 }
 

@@ -45,7 +45,7 @@ static void scalar_kernel(const Call *c)
 static void gelu_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
-        double x = size_of((double)r->x[0][i]), y = size_of((double)r->y[i]);
+        double x = magnitude((double)r->x[0][i]), y = magnitude((double)r->y[i]);
         r->out[i] = 1.13 * (double)r->b[0][i] + (3 * U24 * x + 4 * U24 * y);
     }
 }
@@ -55,7 +55,7 @@ static void gelu_bound(BoundRule *r)
 static void gated_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
-        double x = size_of((double)r->x[0][i]), y = size_of((double)r->y[i]);
+        double x = magnitude((double)r->x[0][i]), y = magnitude((double)r->y[i]);
         r->out[i] = 1.13 * (double)r->b[0][i] + U24 * (6 + 4 * x) * y;
     }
 }
@@ -75,7 +75,7 @@ static void sigmoid_bound(BoundRule *r)    // slope y (1 - y)
 static void log_sigmoid_bound(BoundRule *r)    // slope 1 - sigmoid <= 1
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = (double)r->b[0][i] + 4 * U24 * size_of((double)r->y[i]);
+        r->out[i] = (double)r->b[0][i] + 4 * U24 * magnitude((double)r->y[i]);
 }
 
 static void exp_bound(BoundRule *r)        // slope y
@@ -87,7 +87,7 @@ static void exp_bound(BoundRule *r)        // slope y
 static void log_bound(BoundRule *r)        // slope 1 / x
 {
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = (double)r->b[0][i] / size_of((double)r->x[0][i]) + 4 * U24 * size_of((double)r->y[i]);
+        r->out[i] = (double)r->b[0][i] / magnitude((double)r->x[0][i]) + 4 * U24 * magnitude((double)r->y[i]);
 }
 
 /* The error d of the root is b / (2 y), or sqrt(b) where that is less: near 0 the root is steep. */

@@ -77,11 +77,11 @@ double log_softmax_bound(const float *x, const float *b, size_t n, double z)
 {
     double most = 0, carried = 0;
     for (size_t v = 0; v < n; v++) {
-        double one = size_of((double)x[v]);
+        double one = magnitude((double)x[v]);
         most = is_finite(one) && one > most ? one : most;
         carried = (double)b[v] > carried ? (double)b[v] : carried;
     }
-    return 2 * carried + U24 * ((double)n + 8 + 3 * most + size_of(z));
+    return 2 * carried + U24 * ((double)n + 8 + 3 * most + magnitude(z));
 }
 
 void softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out)
@@ -101,12 +101,12 @@ void softmax_grad_bound(const float *const x[2], const float *const b[2], size_t
     double sum = 0, size = 0, carried = 0;
     for (size_t j = 0; j < n; j++) {
         sum += (double)p[j] * (double)dp[j];
-        size += size_of((double)p[j] * (double)dp[j]);
-        carried += size_of((double)dp[j]) * (double)bp[j] + (double)p[j] * (double)bdp[j];
+        size += magnitude((double)p[j] * (double)dp[j]);
+        carried += magnitude((double)dp[j]) * (double)bp[j] + (double)p[j] * (double)bdp[j];
     }
     for (size_t j = 0; j < n; j++)
-        out[j] = (double)bp[j] * size_of((double)dp[j] - sum) + (double)p[j] * ((double)bdp[j] + carried)
-               + U24 * (double)p[j] * ((double)(n + 4) * size + 3 * size_of((double)dp[j]));
+        out[j] = (double)bp[j] * magnitude((double)dp[j] - sum) + (double)p[j] * ((double)bdp[j] + carried)
+               + U24 * (double)p[j] * ((double)(n + 4) * size + 3 * magnitude((double)dp[j]));
 }
 
 static void softmax_rows_bound(BoundRule *r)

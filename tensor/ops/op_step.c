@@ -128,7 +128,7 @@ static void scale_by_bound(BoundRule *r)
 {
     double s = (double)r->x[1][0], bs = (double)r->b[1][0];
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = size_of(s) * (double)r->b[0][i] + size_of((double)r->x[0][i]) * bs + U24 * size_of((double)r->y[i]);
+        r->out[i] = magnitude(s) * (double)r->b[0][i] + magnitude((double)r->x[0][i]) * bs + U24 * magnitude((double)r->y[i]);
 }
 
 const Op op_record_scale_by = {
@@ -177,8 +177,8 @@ static void sgd_bound(BoundRule *r)
 {
     double lr = (double)r->call->attrs->f[SGD_LR], decay = (double)r->call->attrs->f[SGD_DECAY];
     for (size_t i = 0; i < r->size; i++) {
-        double p = size_of((double)r->x[0][i]), g = size_of((double)r->x[1][i]);
-        r->out[i] = U24 * (2 * p + size_of((double)r->y[i])) + 4 * U24 * lr * (g + decay * p) + (double)r->b[0][i]
+        double p = magnitude((double)r->x[0][i]), g = magnitude((double)r->x[1][i]);
+        r->out[i] = U24 * (2 * p + magnitude((double)r->y[i])) + 4 * U24 * lr * (g + decay * p) + (double)r->b[0][i]
                   + lr * (double)r->b[1][i];
     }
 }
@@ -219,7 +219,8 @@ static void momentum_bound(BoundRule *r)
 {
     double s = (double)r->call->attrs->f[MOMENTUM_MOMENTUM];
     for (size_t i = 0; i < r->size; i++)
-        r->out[i] = 3 * U24 * (s * size_of((double)r->x[0][i]) + size_of((double)r->x[1][i])) + s * (double)r->b[0][i] + (double)r->b[1][i];
+        r->out[i] = 3 * U24 * (s * magnitude((double)r->x[0][i]) + magnitude((double)r->x[1][i])) + s * (double)r->b[0][i]
+                  + (double)r->b[1][i];
 }
 
 const Op op_record_momentum = {

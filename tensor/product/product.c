@@ -45,8 +45,8 @@ static bool lengths_fit(const Lines *a, const Lines *b, Error *e)
 {
     if (a->length == b->length && a->lines <= INT32_MAX && b->lines <= INT32_MAX && a->length <= INT32_MAX)
         return true;
-    return error_set(e, "product: %zu lines of %zu by %zu of %zu, expected one length, all below 2^31", a->lines, a->length, b->lines,
-                     b->length);
+    return error_set(e, "product: %zu lines of length %zu by %zu lines of length %zu, expected the same length, and all of them below 2^31",
+                     a->lines, a->length, b->lines, b->length);
 }
 
 static size_t whole_tiles(const Engine *engine, size_t columns)
@@ -54,8 +54,8 @@ static size_t whole_tiles(const Engine *engine, size_t columns)
     return (columns + engine->cols - 1) / engine->cols * engine->cols;
 }
 
-/* Multiplies as many columns at once as the memory for strips allows. Statistics and an audit follow. `always`: Freivalds' check is made
- * in any case. */
+/* Multiplies as many columns at once as the memory for strips allows, then updates the statistics and audits one
+ * element. `always`: makes Freivalds' check whatever the size. */
 static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride,
                              Arena *scratch, Error *e)
 {

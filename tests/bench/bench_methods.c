@@ -130,7 +130,7 @@ static bool methods_add(char **names, size_t n)
     }
     for (size_t i = 0; i < n; i++)
         if (!method_find(names[i]) || !method_find(names[i])->loss)
-            return error_set(&error, "%s is no method with steps, expected one of `pulse-ref list methods`", names[i]);
+            return error_set(&error, "%s is not a method with steps, expected one of `pulse-ref list methods`", names[i]);
     return true;
 }
 

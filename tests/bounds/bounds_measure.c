@@ -266,7 +266,7 @@ static int check_line(const char *line)
         return fprintf(stderr, "%s\n", error.text), 2;
     const size_t b = set_wrong(catches, false);
     if (b == SIZE_MAX - 1)
-        return fprintf(stderr, "%s is no bound and no rule for ties\n", catches), 2;
+        return fprintf(stderr, "%s is neither a bound nor a rule for ties\n", catches), 2;
     tier_force = h.tier;
     const bool right = !h.op || same(hard_run(&h, &arena), want), clean = !is_seen(&h, b, want);
     set_wrong(catches, true);

@@ -44,7 +44,7 @@ static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
         { "{\"entities\": \"e\", " GENERAL "}", "\"groups\" must be a list" },
         { "{\"entities\": \"e\", \"groups\": [" PERSON "]}", "an object {…} was expected" },
         { "{\"more\": 1}", "the key \"more\" is unknown" },
-        { TWO(PERSON, PERSON), "the group \"person\" is there twice" },
+        { TWO(PERSON, PERSON), "the group \"person\" appears twice" },
         { TWO(PERSON, "{\"name\": \"x\", \"as\": \"person\", \"questions\": \"x\"}"), "two groups stand for \"person\"" },
         { "{\"entities\": \"../e\", \"groups\": [" PERSON "], " GENERAL "}", "expected a name inside the world's folder" },
         { TWO("{\"name\": \"x\", \"questions\": \"x\", \"splits\": [\"retain\"]}", PERSON), "\"splits\" must be" },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A plain mutating driver for fuzz_parsers.c, where libFuzzer is not to be had: fuzz_parsers SECONDS RUNS SEED CRASHFILE CORPUS.
- * It tries every file of CORPUS as it is, and then changed ones, until SECONDS or RUNS inputs are over (0: the other one alone decides;
- * SECONDS 0 and RUNS 0: nothing is changed). The input about to be tried stands in CRASHFILE, so that after a crash it is there. */
+/* A plain mutating driver for fuzz_parsers.c, for compilers without libFuzzer: fuzz_parsers SECONDS RUNS SEED CRASHFILE
+ * CORPUS. It tries every file of CORPUS as it is. Then it tries mutated files, until SECONDS have passed or RUNS inputs
+ * were tried; 0 means no such limit, and where both are 0 nothing is mutated. Each input is written to CRASHFILE before
+ * it is tried, and stays there after a crash. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,15 +37,16 @@ static void read_corpus(const char *folder)
         closedir(all);
 }
 
-/* One change: a bit, a byte, a telling number or character, a piece cut, doubled, or taken from elsewhere. */
+/* One mutation: flips a bit, sets a byte at random or to a character that parsers treat specially, or cuts, overwrites,
+ * doubles or truncates. */
 static size_t mutate(uint8_t *d, size_t n, uint64_t *s)
 {
-    static const char telling[] = "\"{}[]:,\\0-9eE.\n\xff\x7f\x80";
+    static const char special[] = "\"{}[]:,\\0-9eE.\n\xff\x7f\x80";
     size_t at = n ? check_below(s, n) : 0, length = n ? 1 + check_below(s, n - at < 64 ? n - at : 64) : 0, to = n ? check_below(s, n) : 0;
     switch (n ? check_below(s, 7) : 5) {
     case 0: d[at] ^= (uint8_t)(1u << check_below(s, 8)); return n;
     case 1: d[at] = (uint8_t)check_random(s); return n;
-    case 2: d[at] = (uint8_t)telling[check_below(s, sizeof telling)]; return n;
+    case 2: d[at] = (uint8_t)special[check_below(s, sizeof special)]; return n;
     case 3: memmove(d + at, d + at + length, n - at - length); return n - length;
     case 4: memmove(d + to, d + at, n - to < length ? n - to : length); return n;
     case 5:

@@ -90,7 +90,7 @@ static void all_three_layouts_are_read(void **state)
             assert_string_equal(name_hub(entries[i].name, &arena), w.list[i].name);
             assert_string_equal(name_memory(w.list[i].name, &arena), memory_layout(w.list[i].name));
         }
-        /* older files also hold buffers, which are no weights */
+        /* older files also hold buffers, which are not weights */
         entries[entry_count++] = (Entry){ "model.vision_tower.vision_tower.vision_model.embeddings.position_ids",
                                           { shape_of(2, (size_t)1, (size_t)1), I64, { .i64 = (int64_t[]){ 0 } } } };
         entries[entry_count++] = (Entry){ "model.layers.0.self_attn.rotary_emb.inv_freq",

@@ -153,7 +153,7 @@ def stranger():
         ids = s.batch["forget"]["input_ids"]
         ids[1, 5] = (ids[1, 5] + 1) % 200
         step.loss(model, other, s.batch).backward()
-    assert any("row 1 is no sample of the trace; the nearest is f1, which differs at position 5" in n for n in s.notes), s.notes
+    assert any("row 1 is not a sample of the trace; the nearest is f1, which differs at position 5" in n for n in s.notes), s.notes
     assert s.notes[0].split("(")[1].split(":")[0].endswith("steps.py"), s.notes
 
 

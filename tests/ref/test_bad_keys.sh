@@ -15,7 +15,7 @@ says() {
 explains() { says "$1" unlearn --config "$2" --explain --method "$3"; }
 
 sed -nE 's/^HYPERPARAMETER\(([a-z_0-9]+), ([A-Z]+), .*/\1 \2/p' "$lists/hyperparameters.def" > keys
-# The key in the config's own section and in that of a method; "9e99x" is no value of any type.
+# The key in the config's own section and in that of a method; "9e99x" is not a value of any type.
 out_of_range() {
     local key type method=${1:-} bad=0
     while read -r key type; do

@@ -90,7 +90,7 @@ if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/tra
 else
     skip "a preloaded library that traps NaNs changes no answer" "no compiler, or a sanitizer must be loaded first"
 fi
-# A text may begin with a dash. What is no option and no text is refused by its own name, wherever it stands.
+# A text may begin with a dash. What is neither an option nor a text is refused by its own name, wherever it stands.
 model=fixtures/models/vanilla
 asks() { "$PULSE" ask --quiet --model $model "$@" > "$printed" 2> "$wrong" && [ -s "$printed" ] && [ ! -s "$wrong" ]; }
 for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of france ?" "- a list"; do
@@ -100,10 +100,10 @@ for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of fr
     check "with the same words" cmp "$printed" "$tap_folder/plain"
 done
 check "a question that begins with a dash may stand before the options" asks "-1 + 2 ?" --threads 1
-check "without --quiet it is said that the word is no option" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
+check "without --quiet it is said that the word is not an option" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
 check "an unknown letter is named, not the word before it" speaks 2 "ask: -x is not an option" ask --model $model -x
 check "so is it in the midst of a word" speaks 2 "compare: -ab is not an option" compare a -ab
-check "an unknown option with a value is no text" speaks 2 "--no-such=a b is not an option" ask --model $model "--no-such=a b"
+check "an unknown option with a value is not a text" speaks 2 "--no-such=a b is not an option" ask --model $model "--no-such=a b"
 check "an option with a blank in its value is one" speaks 2 "no model/config.json" ask "--model=no model" "a ?"
 # Where a command writes is tried before it works; what was computed is printed whatever becomes of the file.
 one=$tap_folder/one.jsonl

@@ -73,12 +73,12 @@ check "turns in another order are named" says 2 'turned.json:1: turn 1 is of "gp
 check "and the next object is read all the same" says 2 'turned.json:2: "conversations" has 0 turns' turned.json
 printf '[{"id": "a", "conversations": []}' > open.json
 check "an array without an end is a sentence" says 2 "open.json:1: the array has no end" open.json
-check "a folder is no file" says 2 "pulse-ref: " .
+check "a folder is not a file" says 2 "pulse-ref: " .
 check "a file that is not there is a sentence" says 2 "nowhere.jsonl" nowhere.jsonl
 check "a model that is not there is a sentence" says 2 "nowhere/config.json" turns.json --model nowhere
 printf 'id,question,answer\n1,"what, is ""this"" ?",paris\n' > table.csv
 { head -n 2 "$root/fixtures/mmbench/sample.tsv"; printf '7\tone\ttwo\n8\tthree\n'; } > cells.tsv
-check "rows with too few cells are all named" eval 'says 2 "cells.tsv:3: 3 cells, expected" cells.tsv && grep -q "cells.tsv:4: 2 cells, expected" told'
+check "rows with too few cells are all named" eval 'says 2 "cells.tsv:3: the row has 3 cells, expected" cells.tsv && grep -q "cells.tsv:4: the row has 2 cells, expected" told'
 check "a table with commas is a sentence, not one a line" says 2 "table.csv:1: looks like a table with commas, expected one with tabs" table.csv
 # A tokenizer without bytes to fall back on has words that it cannot spell.
 cp -r "$model" words && sed -i 's/"byte_fallback": true/"byte_fallback": false/' words/tokenizer.json

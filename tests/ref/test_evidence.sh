@@ -83,7 +83,7 @@ printf 'm 1 1 0.9 0.9\nm 5 1 0.5 0.6\n' > "$tap_folder/lines"; { cat "$tap_folde
 printf 'm 1 2 0.5 0.6\nm 5 2 0.1 0.2\n' > "$tap_folder/lines"; { cat "$tap_folder/before"; both; } | table five-2 sequential
 
 check "the seeds are those of the definition" [ "$(evidence seeds | tail -n 1)" = "2 $({ cat "$prereg"; printf 'base 2'; } | sha256sum | cut -c 1-16)" ]
-check "each run stands there once" [ "$(evidence runs models | cut -d' ' -f1 | xargs)" = "early five-1 five-2" ]
+check "each run appears once" [ "$(evidence runs models | cut -d' ' -f1 | xargs)" = "early five-1 five-2" ]
 check "with the scenarios and the steps of its arms" grep -q -- 'early .*protocol.vanilla=models/model-E .*scenarios=placed,finetuned .*steps.placed=10,npo=12 --set steps.finetuned=10$' <(evidence runs models)
 check "the words are understood by run" "$PULSE" run fixtures/configs/smoke.ini --plan --out "$tap_folder/plan" $(evidence runs fixtures/models | sed -n 's/^five-1 //p; ' | sed 's#fixtures/models/model-E#../models/vanilla#g')
 sed 's/^trainable = proj+llm$/trainable = llm\nset = unlearn.subspace=@\/adapter-L/' "$prereg" > "$tap_folder/set.ini"
@@ -142,7 +142,7 @@ check "a forged base makes no page" eval 'echo "F2,ga,1,0.9,1" >> "$site/finding
 check "another word is a sentence" says 'there is no "verdict", expected seeds, runs, contrasts or verdicts' evidence verdict "$findings"
 check "a missing folder is a sentence" says 'no folder was given' evidence verdicts
 check "contrasts without --out are a sentence" says '--out was not given' evidence contrasts "$runs"
-check "a folder that is no base is a sentence" says 'expected a name from base-0 to base-2' evidence contrasts "$runs" --out "$findings/third"
+check "a folder that is not a base is a sentence" says 'expected a name from base-0 to base-2' evidence contrasts "$runs" --out "$findings/third"
 check "a folder without runs is a sentence" says 'there is no run of a registered arm' evidence contrasts "$findings" --out "$findings/base-2"
 echo 'F2,ga,1,0.9,1' >> "$findings/base-2/contrasts.csv"
 check "a table that was changed is a sentence" says 'base-2/contrasts.csv: the SHA-256 of the file is' evidence verdicts "$findings"

@@ -91,7 +91,7 @@ check "who generates nothing does not ask: choices" "$PULSE" ask --model "$files
 check "a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
 check "metrics without texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
 check "but answers are texts" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
-check "and one that is no object" says "generation_config.json: must be an object" with generation_config.json '[]'
+check "and one that is not an object" says "generation_config.json: must be an object" with generation_config.json '[]'
 
 # One adapter has one answer in every command, merged or beside the weights.
 sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"

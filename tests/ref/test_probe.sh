@@ -41,7 +41,7 @@ check "after relearning on general questions" row know.csv none unlearn both acc
 check "with a perturbation of its pictures" row know.csv none unlearn image accuracy_perturbed '1\.0'
 check "mirrored pictures are other pictures" row know.csv none unlearn image accuracy_mirrored '[01]\.[0-9]+'
 check "membership is measured" row know.csv none unlearn both mia_reference '[01]\.[0-9]+'
-check "a base that never learned the retained persons is no oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
+check "a base that never learned the retained persons is not an oracle: the floor is high" row know.csv none retain both depth_floor '[1-9][0-9.]*'
 check "its depth is measured all the same" row know.csv none unlearn both unlearning_depth '0\.0'
 check "with a word about the oracle" grep -q 'unlearning_depth is measured with a poor oracle: patching costs retained questions [0-9.]* nats, expected at most 0.05' \
     <("$PULSE" probe --config probe.ini --model "$vanilla" --before "$vanilla" --oracle "$base" 2>&1 > /dev/null)

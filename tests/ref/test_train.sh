@@ -101,7 +101,7 @@ check "a log that was changed since the checkpoint is refused" refused "are not 
 check "a checkpoint of another training is refused" refused "belongs to another training" train "$out" --resume --set train.seed=1
 check "a decay of 1 has no moment" refused 'beta1 is "1", expected a number 0..<1' train "$tap_folder/bad" --set optimiser.beta1=1
 printf '[train\nsteps = 3\n' > "$tap_folder/open.ini"
-check "a section without its bracket is a sentence with its line" refused "open.ini:1: steps stands in no section" "$PULSE" train --config "$tap_folder/open.ini" --out "$tap_folder/bad"
+check "a section without its bracket is a sentence with its line" refused "open.ini:1: steps is in no section" "$PULSE" train --config "$tap_folder/open.ini" --out "$tap_folder/bad"
 check "what it says, as JSON" grep -q '"steps": 2,' <(train "$tap_folder/told" --json --set train.steps=2 --set train.save_every=0 2> /dev/null)
 # The projector has 64 x 96 + 96 and 96 x 96 + 96 weights; each of 4 layers has 4 adapters of rank 16 between 96 and 96, and 3 between 96 and 256.
 check "what it trained counts the adapters" grep -q "\"trained\": $((64 * 96 + 96 + 96 * 96 + 96 + 4 * 16 * (4 * (96 + 96) + 3 * (96 + 256))))," \

@@ -209,7 +209,7 @@ static void channels_at_the_threshold_and_above_are_pruned(void **state)
             }
             tiny_world_close(w);
         }
-    assert_true(ties[0] > 0);                       // official: each score stands there once for each layer
+    assert_true(ties[0] > 0);                       // official: each score appears once for each layer
 }
 
 /* A tenth of 44 neurons is 4: their columns of down_proj are RN(0.9 w), and nothing else changes. */

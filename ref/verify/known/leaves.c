@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Whether the k-th input of a node holds floats in so many dimensions. A trace may come from a stranger, or hold weights in
- * 16 bits; where it has not what a mistake needs, the mistake is not made. */
+/* Whether input k of a node holds fp32 numbers and has this rank. A trace may come from elsewhere, or hold weights in 16 bits. Where it
+ * lacks what a mistake needs, the mistake is not made. */
 static bool floats(const Node *n, size_t k, int rank)
 {
     return k < n->n_in && n->in[k]->out.dtype == F32 && n->in[k]->out.shape.rank == rank;

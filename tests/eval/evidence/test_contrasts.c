@@ -144,7 +144,7 @@ static void bad_tables_are_refused_with_their_line(void **state)
         { true, C "F2,ga,1,,1\n", ":2: value is \"\" and reached is 1" },
         { true, C "F2,ga,1,0.5,0\n", ":2: value is \"0.5\" and reached is 0" },
         { true, C "F2,ga,1,much,1\n", ":2: value is \"much\"" },
-        { true, C "F2,ga,1,0.5,1\n\nF2,ga,1,0.5,1\n", ":4: F2 by ga with this seed is there twice" },
+        { true, C "F2,ga,1,0.5,1\n\nF2,ga,1,0.5,1\n", ":4: F2 by ga with this seed appears twice" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         Trajectory t;

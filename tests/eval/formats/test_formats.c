@@ -102,7 +102,7 @@ static void answers_that_do_not_belong_to_the_questions_are_refused(void **state
     for (int k = 0; k < 9; k++)
         r[k].id = bench.samples.sample[8 - k].id;
     assert_false(mmbench_score(&bench, r, 9, &single, &circular, &error));
-    expect_sentence(&error, "answer 2 is to", "which is no question of the file in its order");
+    expect_sentence(&error, "answer 2 is to", "expected the questions of the file in their order");
 }
 
 #define HEAD "index\tquestion\tA\tB\tanswer\timage\n"
@@ -148,7 +148,7 @@ static void every_mistake_in_a_table_is_named_with_file_and_line(void **state)
     static const char zero[] = HEAD "1\tq\0q\ta\tb\tA\t" PNG "\n";
     assert_true(file_write(scratch("t.tsv"), zero, sizeof zero - 1, &error));
     assert_false(mmbench_read(&bench, scratch("t.tsv"), &arena, &error));
-    expect_sentence(&error, "t.tsv:2: a byte that is not UTF-8 text");
+    expect_sentence(&error, "t.tsv:2: the line is not UTF-8");
     assert_false(mmbench_read(&bench, scratch("none.tsv"), &arena, &error));
     expect_sentence(&error, "none.tsv");
 }

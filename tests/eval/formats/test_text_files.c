@@ -77,7 +77,7 @@ static void a_table_is_one_whatever_its_name(void **state)
     static const char short_row[] = HEAD "\n\n1\tq\tx\ty\tA\n";
     assert_true(file_write(scratch("table"), short_row, sizeof short_row - 1, &error));
     assert_false(samples_open(&samples, scratch("table"), &arena, &error));
-    expect_sentence(&error, "table:3: 5 cells, expected 6");
+    expect_sentence(&error, "table:3: the row has 5 cells, expected 6");
 }
 
 static void other_texts_may_begin_with_a_byte_order_mark(void **state)

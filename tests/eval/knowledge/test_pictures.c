@@ -220,7 +220,7 @@ static void text_and_a_frozen_kernel_are_refused(void **state)
     questions_begin(&text, &arena);
     assert_true(questions_add(&text, &persons, (Choice){ KIND_OPEN, &one, 1, true }, &error));
     assert_false(perturbation_find(&p, &model.model, &model.reader, &text, 1, &arena, &error));
-    expect_sentence(&error, "persons.jsonl:", "has no picture that could be perturbed");
+    expect_sentence(&error, "persons.jsonl:", "has no picture to perturb");
     assert_true(session_open(&frozen, &settings, "fixtures/models/base", MASK_ANSWER, &arena, &error) && session_model(&frozen, &error));
     assert_false(perturbation_find(&p, &frozen.model, &frozen.reader, &questions, 1, &arena, &error));
     expect_sentence(&error, "patch embedding is not trainable");

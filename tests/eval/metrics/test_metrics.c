@@ -112,9 +112,9 @@ static void a_round_that_is_missing_or_there_twice_is_named(void **state)
     (void)state;
     static const CircularAnswer cases[][4] = {
         { { 1, 0, 1, true }, { 5, 0, 3, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // round 2 is missing
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 2, true }, { 5, 1, 2, true } },      // round 1 is there twice
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 2, true }, { 5, 1, 2, true } },      // round 1 appears twice
         { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 1, 3, true }, { 2, 0, 1, true } },      // rounds disagree
-        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 0, 2, true }, { 2, 0, 1, true } },      // round 0 is there twice
+        { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 0, 2, true }, { 2, 0, 1, true } },      // round 0 appears twice
         { { 1, 0, 1, true }, { 5, 1, 2, true }, { 3, 0, 1, true }, { 2, 0, 1, true } },      // round 0 is missing
         { { 1, 0, 1, true }, { 5, 0, 2, true }, { 5, 2, 2, true }, { 2, 0, 1, true } },      // there is no round 2
     };

@@ -128,7 +128,7 @@ static void every_mistake_is_named_with_file_and_line(void **state)
         { "{\"id\":\"\",\"question\":\"q\",\"answer\":\"x\"}", ":1", "\"id\" is missing or empty" },
         { "{\"id\":7,\"question\":\"q\",\"answer\":\"x\"}", ":1", "\"id\" must be text" },
         { LINE(",\"options\":[\"y\",\"z\"]"), ":1", "the answer \"x\" is not among the options" },
-        { LINE(",\"options\":[\"x\",\"x\"]"), ":1", "option \"x\" stands there twice" },
+        { LINE(",\"options\":[\"x\",\"x\"]"), ":1", "option \"x\" appears twice" },
         { LINE(",\"options\":[\"x\"]"), ":1", "list of 2 to 64" },
         { LINE(",\"options\":[\"x\",3]"), ":1", "option 2 is not a text" }, { LINE(",\"kind\":\"choice\""), ":1", "no \"options\"" },
         { LINE(",\"split\":\"test\",\"use\":\"stopping\""), ":1", "\"use\" is \"stopping\"" },

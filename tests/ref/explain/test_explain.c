@@ -49,7 +49,7 @@ static void every_row_is_a_form_of_a_method(void **state)
         Form f;
         const Method *m = method_find(codes[k].method);
         if (!m)
-            fail_msg("codes.def has a row of %s, which is no method", codes[k].method);
+            fail_msg("codes.def has a row of %s, which is not a method", codes[k].method);
         if (codes[k].switches && !form_read(&f, m, codes[k].switches, &error))
             fail_msg("codes.def, %s, %s: %s", codes[k].method, codes[k].who, error.text);
         assert_true(*codes[k].who && *codes[k].differs);

@@ -162,7 +162,7 @@ check "an empty file is a sentence" refuses "results.csv:1: the header is"
 results a,b,c
 check "missing fields are a sentence with their line" refuses "results.csv:2: 3 fields, expected 11"
 results finetuned,ga,llm,1,unlearn,image,accuracy,0.5,1,2,0 finetuned,ga,llm,1,unlearn,image,accuracy,much,1,2,0
-check "what is no number is a sentence with its line" refuses "results.csv:3: value is \"much\""
+check "what is not a number is a sentence with its line" refuses "results.csv:3: value is \"much\""
 results finetuned,ga,llm,1,unlearn,image,accuracy,1e308,1,2,0
 check "what is too large for a percentage is a sentence with its line" refuses "results.csv:2: value is \"1e308\", expected a number, at most 1e300"
 results "finetuned,$(printf 'x%.0s' {1..201}),llm,1,unlearn,image,accuracy,1,1,2,0"

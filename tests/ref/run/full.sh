@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # full.sh [BUILD]: the whole graph of full.ini by `run` and by each Snakemake that is installed, two jobs at a time, each with
 # a scratch folder of its own; then a part of it again by jobs that are killed in the middle. The manifests must be the same;
-# prints wall times. Takes 12 minutes of one core, so that it is no part of `make test`.
+# prints wall times. Takes 12 minutes of one core, so that it is not part of `make test`.
 #
 # There is one step a request (stress-1: five), an oracle that is trained for two steps, and a world with one training
 # question of each entity and modality and one test question in 200. All 488 stages are there; only their work is small.

@@ -87,7 +87,7 @@ config '[protocol]' 'nonsense = 1'
 check "an unknown key is a sentence with its line" says 'bad.ini:2:' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 program=$(realpath "$PULSE")
 config '[protocol]' 'seeds = 3' 'seeds = 0'
-check "a key that stands there twice is a sentence with its line" says 'bad.ini:3: protocol.seeds stands there twice' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
+check "a key that appears twice is a sentence with its line" says 'bad.ini:3: protocol.seeds appears twice' "$PULSE" run "$tap_folder/bad.ini" --out "$tap_folder/x"
 check "points of a trajectory closer than a step can be are a sentence" says 'protocol.trajectory is "1e-12"' run --out "$tap_folder/x" --set protocol.trajectory=1e-12
 check "a run to be held against that is not there is a sentence before anything is done" says 'none/manifest.json: not there' run --out "$tap_folder/x" --audit "$tap_folder/none"
 check "a plan as JSON has every stage" test 8 = "$(run --out "$tap_folder/x" --plan --json | grep -c '"digest"')"
@@ -99,7 +99,7 @@ for words in protocol.scenarios=x protocol.methods=x protocol.rules=x protocol.s
     check "$words is a sentence with the config's file and its key" says "smoke.ini: ${words%%=*}" run --out "$tap_folder/x" --set "$words"
 done
 check "adapters of no module are a sentence before the first stage" says 'smoke.ini: [lora]: ' run --out "$tap_folder/x" --set lora.targets=x --plan
-check "a seed that stands there twice is a sentence" says 'is asked for twice' run --out "$tap_folder/x" --set protocol.seeds=0,0
+check "a seed that appears twice is a sentence" says 'is asked for twice' run --out "$tap_folder/x" --set protocol.seeds=0,0
 check "an unknown rule is a sentence" says 'there is no rule "x"' run --out "$tap_folder/x" --set protocol.rules=x
 check "an accuracy to stop at that is none is a sentence" says 'protocol.stop is "2"' run --out "$tap_folder/x" --set protocol.stop=2
 check "an unknown method is a sentence" says 'there is no method "x"' run --out "$tap_folder/x" --set protocol.methods=x
@@ -119,7 +119,7 @@ check "an unknown method in a section's name is a sentence" says 'there is no me
 check "a method has no budget of its own there, and the sentence says where" says 'budgets stand in [steps]' own --set method.rmu.epochs.finetuned=1
 check "a method's own value out of range is a sentence" says 'method.rmu.optimiser.lr is "-1"' own --set method.rmu.optimiser.lr=-1
 echo 'unlearn.steering = 3' >> "$tap_folder/bad.ini"
-check "a method's own key that stands there twice is a sentence with its line" says 'bad.ini:11: method.rmu.unlearn.steering stands there twice' own
+check "a method's own key that appears twice is a sentence with its line" says 'bad.ini:11: method.rmu.unlearn.steering appears twice' own
 sed -i '11s/.*/steering = 3/' "$tap_folder/bad.ini"
 check "a key without its section is a sentence with its line" says 'bad.ini:11: method.rmu.steering is not a key of one method' own
 
@@ -205,7 +205,7 @@ twice() { head -n 1 fixtures/world/persons.jsonl >> "$tap_folder/world/persons.j
 wrong_answer() { sed -i '3s/"answer":"[^"]*"/"answer":"nobody"/' "$tap_folder/world/general.jsonl"; }
 overlap() { sed -i '70s/"split":"unlearn"/"split":"retain"/' "$tap_folder/world/entities.jsonl"; }
 check "a missing picture is a sentence with file and line" says 'fr.png' bad_world no_picture
-check "an id that is there twice is a sentence with file and line" says 'persons.jsonl:5401:' bad_world twice
+check "an id that appears twice is a sentence with file and line" says 'persons.jsonl:5401:' bad_world twice
 check "an answer that is not among the options is a sentence with file and line" says 'general.jsonl:3:' bad_world wrong_answer
 check "an entity that is in both splits is a sentence with file and line" says 'entities.jsonl:70:' bad_world overlap
 finish

@@ -83,12 +83,12 @@ check "a finished stage that was damaged is not done again over it" kept "$out" 
 cp "$tap_folder/apart/stages/$stage/log.jsonl" "$out/stages/$stage/log.jsonl"
 mkdir "$out/stages/$answers"
 echo notes > "$out/stages/$answers/notes.txt"
-check "a foreign file in the folder of a stage is refused" kept "$out" 'notes.txt: is no file of the stage answers/' few_run --out "$out" --stage "$answers"
-by_run() { ends 2 few_run --out "$out" 2>&1 | grep -F 'notes.txt: is no file of the stage answers/'; }
+check "a foreign file in the folder of a stage is refused" kept "$out" 'notes.txt: is not a file of the stage answers/' few_run --out "$out" --stage "$answers"
+by_run() { ends 2 few_run --out "$out" 2>&1 | grep -F 'notes.txt: is not a file of the stage answers/'; }
 check "by a whole run as well" by_run
 rm "$out/stages/$answers/notes.txt"
 mkdir "$out/stages/$stage/round-1-step-2/mine"
-check "and a foreign folder in a folder of its input" says 'mine: is no file of' few_run --out "$out" --stage "$answers"
+check "and a foreign folder in a folder of its input" says 'mine: is not a file of' few_run --out "$out" --stage "$answers"
 rmdir "$out/stages/$stage/round-1-step-2/mine"
 check "a stage of another config or program is refused" says 'a workflow holds for one config' few_run --out "$out" --set steps.finetuned=3 --stage "$answers"
 check "and so is a plan of another one" kept "$out" 'expected the config and the version of the program' few_run --out "$out" --set protocol.seeds=1 --collect "$plan"

@@ -41,7 +41,7 @@ check "what another implementation leaves out is missing" says 2 "MISSING    pre
 check "what it gives is judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
 check "those cases alone are judged that are asked for" says 0 "BITEXACT: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer
 check "and all of them" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
-check "nothing of what may be left out is no answer either" says 2 "holds no answer of the cases" -- $suite "$tap_folder/got" --only step/
+check "nothing of what may be left out is no answer either" says 2 "holds no answer of the selected cases" -- $suite "$tap_folder/got" --only step/
 check "cases that are not there cannot be asked for" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
 check "another --only is judged all the same" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
 check "nor some of our own answers" says 2 "expected a file GOT after" -- $suite --only mask/

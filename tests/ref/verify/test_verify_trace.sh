@@ -4,7 +4,7 @@
 . tests/support/tap.sh
 model=fixtures/vectors/v1/models/tiny-llava-b
 traced() { "$PULSE" trace --model $model --batch $model/batch.jsonl --method "$1" --out "$tap_folder/$1" > /dev/null; }
-# says STATUS PART -- ARGUMENTS of verify …
+# says STATUS PART -- ARGUMENTS…: verify ARGUMENTS ends with STATUS and prints PART.
 says() {
     local status=$1 part=$2 got=0
     shift 3
@@ -26,13 +26,13 @@ shipped() {
 }
 check "steps of the shipped model are traced" shipped
 for got in right:0 wrong:1; do
-    check "they are judged: ${got%:*}" says "${got#*:}" ": " -- "$tap_folder/right" "$tap_folder/${got%:*}" --html "$tap_folder/page.html"
+    check "verify judges the step ${got%:*}" says "${got#*:}" ": " -- "$tap_folder/right" "$tap_folder/${got%:*}" --html "$tap_folder/page.html"
     check "the page is below 1 MB, and folds what is right" test "$(wc -c < "$tap_folder/page.html")" -lt 1000000 -a "$(grep -c '<details><summary class=same>' "$tap_folder/page.html")" -gt 4
     check "it is made for small screens and for dark ones, and takes nothing from elsewhere" \
         test "$(grep -cE 'name="viewport".*|prefers-color-scheme:dark' "$tap_folder/page.html")/$(grep -cE 'src=|href=|url\(' "$tap_folder/page.html")" = 1/0
 done
-# Mistakes that another config.json, or another setting, makes: the step with them is traced, and so recognised by another way than that by
-# which verify makes them. mistaken FLAG CONFIG [SETTING]: CONFIG is a sed script for config.json.
+# mistaken FLAG CONFIG [SETTING]: traces a step with the mistake FLAG, which a changed config.json (CONFIG is a sed script for it) or another
+# SETTING makes, and expects verify to name it. verify itself makes its mistakes in another way, so this is an independent check.
 mistaken() {
     local flag=$1 other=$tap_folder/model-$1 common=(--batch $model/batch.jsonl --method npo --reference $model-reference --set train.trainable=full)
     case $flag in Lora*) common=(--batch $model/batch.jsonl --method ga --set train.trainable=proj+llm);; esac

@@ -45,7 +45,7 @@ static void sculpt(const Case *c)
     }
 }
 
-/* MaskStrict leaves out ties; MaskInverse has the other weights. FisherEpsMissing: 0/0 is no number, and not selected. FisherEpsBoth: eps
+/* MaskStrict leaves out ties; MaskInverse has the other weights. FisherEpsMissing: 0/0 is not a number, and not selected. FisherEpsBoth: eps
  * above the line as well. FisherThresholdMissing: it is 1. */
 static void mask(const Case *c)
 {

@@ -218,7 +218,7 @@ static void zero_is_positive_and_nan_is_canonical(void **state)
     expect_float(exact_round(&multiple), -INFINITY, "-2 times an infinite sum");
     exact_add(&s, -INFINITY);
     exact_add_multiple(&multiple, &s, 2);
-    expect_float(exact_round(&multiple), float_nan(), "2 times a sum that is no number");
+    expect_float(exact_round(&multiple), float_nan(), "2 times a sum that is not a number");
 }
 
 int main(void)

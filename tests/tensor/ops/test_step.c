@@ -8,7 +8,7 @@
 #include "tensor/exact/round.h"
 #include "tests/support/oracle.h"
 
-/* 4000 bits hold every product and sum of floats; a root or quotient that is no midpoint is farther than 2^-2500 from
+/* 4000 bits hold every product and sum of floats; a root or quotient that is not a midpoint is farther than 2^-2500 from
  * one. */
 enum { BITS = 4000, N = 133 };
 

@@ -236,7 +236,7 @@ base: $(PULSE) build/bases/$(K)/oracle.jsonl
 run: $(PULSE) world
 	$(PULSE) run --out out/pulse
 
-# Which metrics of forgetting can be believed: META models of each of three pools are made and measured. What was finished is not made again.
+# Which metrics of forgetting can be trusted: META models of each of three pools are made and measured. What was finished is not made again.
 META = 8
 meta: $(PULSE) world
 	@bash fixtures/meta.sh $(PULSE) out/meta $(META)

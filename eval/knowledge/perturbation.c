@@ -15,7 +15,8 @@ static bool perturb(Image *out, const Image *in, const char *name, const void *c
     const Perturbation *p = context;
     (void)name;
     if (in->width != p->width || in->height != p->height)
-        return error_set(e, "the picture has %zu x %zu pixels, expected the %zu x %zu of the perturbation", in->width, in->height, p->width, p->height);
+        return error_set(e, "the picture has %zu x %zu pixels, expected the %zu x %zu of the perturbation", in->width, in->height,
+                         p->width, p->height);
     *out = (Image){ .width = in->width, .height = in->height, .rgb = arena_array(a, in->width * in->height, 3) };
     for (size_t k = 0; out->rgb && k < 3 * in->width * in->height; k++) {
         const int v = in->rgb[k] + p->delta[k];

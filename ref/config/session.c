@@ -116,7 +116,8 @@ bool session_model(Session *s, Error *e)
 static bool train_patterns(Session *s, const Settings *settings, Error *e)
 {
     return weights_train(&s->weights, settings->train_trainable, e)
-        || settings_error_prefix(settings, settings->train_trainable == settings->attack_trainable ? "attack.trainable" : "train.trainable", e);
+        || settings_error_prefix(settings, settings->train_trainable == settings->attack_trainable ? "attack.trainable" : "train.trainable",
+                                 e);
 }
 
 bool session_train(Session *s, const Settings *settings, Error *e)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref meta says which metrics of forgetting can be believed, from the rows of models of which it is known what they know. */
+/* pulse-ref meta says which metrics of forgetting can be trusted, from the rows of models whose knowledge is certain. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -398,7 +398,7 @@ static void an_older_name_of_a_key_is_the_same_key(void **state)
     assert_true(hyperparameter_stated(&now, "steering_coeff") && hyperparameter_stated(&now, "seed"));
 }
 
-/* A value that is not a number or a choice, or is beyond either end of the range: every key of hyperparameters.def refuses it by its name. */
+/* Every key of hyperparameters.def refuses, by its name, a value that is not a number or a choice, or is beyond either end of the range. */
 static void every_key_refuses_what_is_out_of_its_range(void **state)
 {
     (void)state;

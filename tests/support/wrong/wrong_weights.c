@@ -45,8 +45,8 @@ static void sculpt(const Case *c)
     }
 }
 
-/* MaskStrict leaves out ties; MaskInverse has the other weights. FisherEpsMissing: 0/0 is not a number, and not selected. FisherEpsBoth: eps
- * above the line as well. FisherThresholdMissing: it is 1. */
+/* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected. FisherEpsBoth: eps
+ * is added above the line as well. FisherThresholdMissing: the threshold is 1. */
 static void mask(const Case *c)
 {
     size_t n;

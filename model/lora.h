@@ -50,7 +50,7 @@ typedef struct {
     float      scale;
     LoraPair  *pairs;
     size_t     count;
-    Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight"; trainable, but for modules in
+    Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight"; trainable, except for modules in
                                // layers that the forward pass never runs: their pairs change no output, and lora_merge
                                // merges them
     const Weight **whole;      // [whole_count] those of the model that lora_load has read whole (modules_to_save)

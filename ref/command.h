@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made
- * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c, but for meta, which stands in
+ * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c, except meta, which stands in
  * probing/. Its argv[0] is the command's own name, and it returns an exit code. */
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H

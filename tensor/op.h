@@ -93,7 +93,7 @@ struct Op {
 /* Checks the inputs and the shapes of a call and runs its kernel. The caller has set every field of `c` but, perhaps,
  * c->out: where out.data is NULL, the result becomes a piece of c->scratch; otherwise it is written to out.data, and
  * `out` must be F32 of the result's shape. Inputs and output must not overlap. Returns false, with a sentence, when
- * something failed; the output then holds no meaning. Every thread that takes part looks at its control register
+ * something failed; the output is then undefined. Every thread that takes part looks at its control register
  * (float_env_region); float_env_check, which tape_make calls, tests the arithmetic itself. */
 bool call_run(Call *c);
 

@@ -336,7 +336,7 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
     }
 }
 
-/* Forgets all nodes since the scope began but for what was handed to the inputs of y. */
+/* Forgets all nodes since the scope began except what was handed to the inputs of y. */
 static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
 {
     Arena spare = arena_make(t->error);

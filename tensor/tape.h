@@ -105,13 +105,13 @@ void  tape_backward(Tape *t);
 void  tape_stop(Node *n);
 
 /* A scope without gradients gives memory back before the step is over: tape_scope_end forgets every node recorded since
- * tape_scope, but for `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise
+ * tape_scope, except `keep`, which becomes a leaf with a copy of its numbers. It does so only under no_grad; otherwise
  * it returns `keep`. */
 typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
-/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once but for its result, whose node has the
+/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once except its result, whose node has the
  * operator "segment" and, as inputs, all nodes outside that the segment reads. The backward pass runs the segment
  * again, passes back through it, and forgets all of it except for the gradients that it hands to nodes outside. An
  * operator is a function of its inputs, and every gradient outside is the sum of the same contributions, so the bits

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Verdicts: what all finished bases say about each registered finding.
  *
- * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, less its threshold; by a
+ * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus its threshold; by a
  * method alone, over the seeds. A base counts for a finding when all of its methods and seeds are there, and reaches its levels when all of
  * them do. Base 0 is never read. The p-values by method are corrected by Holm. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICTS_H

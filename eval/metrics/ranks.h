@@ -7,7 +7,7 @@
 #include "tensor/base/arena.h"
 
 /* Sorts n values in ascending order, in place, by heap sort. It is not stable, which cannot be seen: equal doubles have
- * equal bits, but for the zeros, which count as equal. No value may be NaN. */
+ * equal bits, except zeros, which count as equal. No value may be NaN. */
 void ranks_sort(double *x, size_t n);
 
 /* The AUC of membership: (2 wins + ties) / (2 n m). A win is a pair in which the held-out text has the higher score,

@@ -12,7 +12,7 @@
  * frees its scratch memory. Thread-safe: the model is only read. */
 bool generate_greedy(const Model *m, const BatchSample *prompt, int32_t end, int32_t *out, size_t max_tokens, size_t *count, Error *e);
 
-/* How new tokens are drawn: p = softmax(RN(z / temperature)), but for the first new token p is 0 for the ids of
+/* How new tokens are drawn: p = softmax(RN(z / temperature)), except that for the first new token p is 0 for the ids of
  * `banned`. New token k is the first id whose running sum of p, in binary64 from id 0 on, is above
  * random_uniform(random, k) times the sum of all. */
 typedef struct {

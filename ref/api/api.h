@@ -75,7 +75,7 @@ bool api_apart(const void *x, size_t n, const void *y, size_t m);
  * The training has no end where "steps" is not given and the schedule does not fall. Texts are in `a`. */
 bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
-/* The samples as the model reads them, checked but for what batch_pack checks. NULL after a failure. */
+/* The samples as the model reads them, checked except for what batch_pack checks. NULL after a failure. */
 BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
 /* "forget": false, with a sentence, where the number is not a role. */
 bool api_role(pulse_context *c, int32_t role, const char *what, size_t k);

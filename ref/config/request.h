@@ -18,7 +18,7 @@ typedef struct {
     OtherAnswers others;
 } Request;
 
-/* Reads what the method needs; everything lives in `a` but for open picture files. A Request that is all zero may be closed. */
+/* Reads what the method needs; everything lives in `a` except open picture files. A Request that is all zero may be closed. */
 bool request_read(Request *q, const MethodSettings *m, const Reader *r, Arena *a, Error *e);
 void request_close(Request *q);
 

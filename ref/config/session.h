@@ -10,7 +10,7 @@
  *     session_close(&s);
  *
  * Callers change weights only between session_open and session_model or session_train. Later only training changes
- * them. Ownership: everything lives in the arena but for the mapped weights, which session_close unmaps; a Session that
+ * them. Ownership: everything lives in the arena except the mapped weights, which session_close unmaps; a Session that
  * is all zero may be closed. The model points into the Session, so a Session must not be moved. A Session belongs to
  * one thread. Fails: whatever a folder's files refuse, as a sentence with the file. */
 #ifndef PULSE_REF_CONFIG_SESSION_H

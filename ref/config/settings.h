@@ -63,7 +63,7 @@ bool settings_give(Settings *s, const char *name, const char *value, Error *e);
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
 /* Puts in force the values that were given for this method alone. */
 void settings_for_method(Settings *s, const char *method);
-/* Sets the assignments "section.key=value …" of a preset, but for the keys that were given. `from` names the preset. */
+/* Sets the assignments "section.key=value …" of a preset, except the keys that were given. `from` names the preset. */
 bool settings_preset(Settings *s, const char *assignments, const char *from, Error *e);
 /* The keys that have one of these parts, in the order of settings.def, each with its value and with who set it. Returns how many
  * rows it filled in; value is NULL where memory ran out. */

@@ -57,7 +57,7 @@ void audit_end(Audit *x);
 
 /* "round-1-step-25", or "step-25". */
 const char *point_name(Point p, Arena *a);
-/* The points at which a stage is cut, ascending: its kept checkpoints, but for one after its last step. NULL: no
+/* The points at which a stage is cut, ascending: its kept checkpoints, except one after its last step. NULL: no
  * memory. */
 Point *interval_points(json_t *outputs, size_t *count, Arena *a);
 /* Copies what the published stage had by the point `from` into a folder, where the stage then goes on to the point

@@ -41,7 +41,7 @@ static const struct { const char *name, *text; } batches[] = {
 };
 enum { BATCHES = sizeof batches / sizeof *batches };
 
-/* Model a has even sizes, but for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x 3 patches, a
+/* Model a has even sizes, except for the picture. Model b has 3 heads in the tower, 6 query heads on 2 key heads, 3 x 3 patches, a
  * vocabulary of 331, and takes the features of the last layer. */
 static ModelConfig tiny_a(void)
 {

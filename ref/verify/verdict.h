@@ -17,7 +17,7 @@
 #include "ref/trace/noise.h"
 #include "tensor/base/json.h"
 
-/* The findings of one call of `verify`. Zero but for `lines`, which is an empty array of the caller's, and the
+/* The findings of one call of `verify`. Zero except for `lines`, which is an empty array of the caller's, and the
  * flags. */
 typedef struct {
     // an object for each finding: "where", "verdict", "what", and what of Evidence is known

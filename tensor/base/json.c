@@ -17,8 +17,8 @@
 static json_malloc_t their_malloc;
 static json_free_t their_free;
 static _Thread_local bool starved;
-static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not at work
-static _Thread_local struct { void **at; size_t count, capacity; } held;      // what the parser holds while it is at work
+static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not running
+static _Thread_local struct { void **at; size_t count, capacity; } held;      // what the parser holds while it runs
 
 /* Notes that the parser holds p. False: no memory. */
 static bool hold(void *p)

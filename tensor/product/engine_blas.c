@@ -165,7 +165,7 @@ static const Engine blas = { .word = WORD, .name = name, .width = 256, .cols = 2
 
 static Error refusal;
 
-/* A private scope keeps the program's own symbols out of the library, but for what a sanitizer replaces; clang does not say whether
+/* A private scope keeps the program's own symbols out of the library, except what a sanitizer replaces; clang does not say whether
  * there is one. */
 #if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(RTLD_DEEPBIND)
 enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL };

@@ -110,7 +110,7 @@ bool is_probed(void)
 
 enum { LINE = 4000 };
 
-/* What is summed, over the true norm, less 1: negative where it is not an upper bound. */
+/* What is summed, over the true norm, minus 1: negative where it is not an upper bound. */
 static double norm_excess(void)
 {
     static float x[2 * LINE];

@@ -46,7 +46,7 @@ done
 check "-h is --help" cmp <("$PULSE" -h) <("$PULSE" --help)
 check "one argument is one" speaks 2 "1 argument was given" compare a
 check "eval without a config asks the shipped world" speaks 2 "nowhere/config.json" eval --model nowhere
-# fits "words": on a terminal of 100 columns no line of the answer is longer, but for usage lines.
+# fits "words": on a terminal of 100 columns no line of the answer is longer, except usage lines.
 fits() { script -qec "stty cols 100; '$PULSE' $1" /dev/null | tr -d '\r' | LC_ALL=C.UTF-8 awk '/^usage:/ { next } length > 100 { print; bad = 1 } END { exit bad || NR < 10 }'; }
 # Without the program script, or where no pseudo-terminal can be made (a bare chroot), there is no terminal to try.
 terminal=

@@ -138,7 +138,7 @@ static void every_method_is_recorded(void **state)
         assert_non_null(method_find(lines[k].method));
 }
 
-/* Every choice of a named switch, but for the first, which is the default. */
+/* Every choice of a named switch, except the first, which is the default. */
 static void every_named_switch_is_recorded(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void every_named_switch_is_recorded(void **state)
     }
 }
 
-/* Two forms with the same bits would be a switch that does nothing, but for the pairs that are one thing under two names here. */
+/* Two forms with the same bits would be a switch that does nothing, except for the pairs that are one thing under two names here. */
 static void other_forms_are_other_bits(void **state)
 {
     (void)state;

@@ -10,7 +10,7 @@
  * entries, rounded once. NULL: a failure of the tape. */
 Node *smfa_sculpt(Tape *t, Node *f, Node *a, float k);
 
-/* What the trainings made: copies of all trained tensors. text is NULL but for smfa_form = open_mm. */
+/* What the trainings made: copies of all trained tensors. text is NULL except for smfa_form = open_mm. */
 typedef struct {
     const Tensor *forget, *text, *anchor;
 } SmfaTrainings;

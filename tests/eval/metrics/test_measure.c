@@ -152,7 +152,7 @@ static void measures_are_those_worked_by_hand(void **state)
 }
 
 /* Answers of two and three tokens and the end token.
- * Without it the first has (1 0), the second (1 0 1), the third, all wrong but for its end, (0 0). */
+ * Without it the first has (1 0), the second (1 0 1), the third, all wrong except for its end, (0 0). */
 static void memorisation_leaves_the_end_token_out(void **state)
 {
     (void)state;

@@ -152,7 +152,7 @@ static bool plus_retain(Wrong *w, const char *id, double alpha, double limit, Ro
 }
 
 /* PduShifted: the rows that predict a token of an answer, where those of the tokens themselves were asked for. PduRange: the
- * largest logit less the smallest one, where it should be less the mean. */
+ * largest logit minus the smallest one, where it should be minus the mean. */
 static void pdu(Wrong *w, const char *id, double alpha, const char *flag)
 {
     Role r;

@@ -53,7 +53,7 @@ static void hard_places_are_decided(void **state)
 {
     (void)state;
     static const struct { const char *why; float at; } places[] = {
-        { "zero and odd subnormals: x/2 is a tie but for what no precision sees", 0 },
+        { "zero and odd subnormals: x/2 is a tie except for a term that no precision sees", 0 },
         { "the largest subnormal and the smallest normal", 0x1p-126f },
         { "x/2 becomes normal", 0x1p-125f }, { "the analytic range ends", 0x1p-60f },
         { "1 + x is a midpoint", 0x1p-24f }, { "1 - x is a midpoint", 0x1p-25f },

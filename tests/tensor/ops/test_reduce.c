@@ -129,7 +129,7 @@ static void a_norm_on_a_midpoint_goes_to_even(void **state)
     assert_true(found > 100);
 }
 
-/* A sum that is half-way between two floats but for a term that a double cannot hold beside the others. m is an
+/* A sum that is half-way between two floats except for a term that a double cannot hold beside the others. m is an
  * odd integer of 25 bits: the sum, and four times the mean. */
 static void a_hair_off_a_midpoint_is_seen(void **state)
 {

@@ -165,7 +165,7 @@ static void walk_kinds(int force, size_t n)
         for (size_t k = 0; k < STEPS; k++) {
             for (int i = 0; i < 3; i++)
                 data_fill(check_random(&seed) & 3 ? kind : DATA_GAUSSIAN, check_random(&seed), x[i], n);
-            for (size_t j = 0; j < n; j++)                    // a variance, but for a few
+            for (size_t j = 0; j < n; j++)                    // a variance, except for a few
                 if (check_random(&seed) & 15)
                     x[2][j] = fabsf(x[2][j]);
             expect_step(steps[k], x, n, data_name(kind));

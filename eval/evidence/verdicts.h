@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Verdicts: what all finished bases say about each registered finding.
  *
- * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus its threshold; by a
- * method alone, over the seeds. A base counts for a finding when all of its methods and seeds are there, and reaches its levels when all of
- * them do. Base 0 is never read. The p-values by method are corrected by Holm. */
+ * The difference of a base is the mean of a finding's measure over the methods and the seeds of unlearning, minus its
+ * threshold; by a method alone, over the seeds. A base counts for a finding when all of its methods and seeds are
+ * there, and reaches its levels when all of them do. Base 0 is never read. The p-values by method are corrected by
+ * Holm. */
 #ifndef PULSE_EVAL_EVIDENCE_VERDICTS_H
 #define PULSE_EVAL_EVIDENCE_VERDICTS_H
 
@@ -27,7 +28,8 @@ bool verdicts_read(Verdicts *out, const Registration *r, const char *folder, Are
 
 /* "Undecided: 3 of 8 bases are finished.", "Yes.": the verdict in words. */
 const char *verdict_words(const Verdict *v, const Registration *r, Arena *a);
-/* "0.123 (0.051 to 0.195), p = 0.0078, 8 bases", the measure with its threshold; "" where fewer than two bases have a value. */
+/* "0.123 (0.051 to 0.195), p = 0.0078, 8 bases", the measure with its threshold; "" where fewer than two bases have a
+ * value. */
 const char *verdict_numbers(const Evidence *x, const Finding *f, Arena *a);
 
 #endif

@@ -39,8 +39,8 @@ typedef struct {
 } Mmbench;
 
 bool mmbench_read(Mmbench *out, const char *path, Arena *a, Error *e);
-/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). What is wrong with
- * the table itself ends the reading. */
+/* The same, but a row that cannot be read becomes a sentence of the list and is left out (error_list.h). What is wrong
+ * with the table itself ends the reading. */
 bool mmbench_read_some(Mmbench *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 /* Counts the results of the samples, in their order: single passes (round 0) and CircularEval. A question of which a
  * round has no result, because it was left out, is not counted. answer_choice takes the choice from the greedy text; a

@@ -87,8 +87,8 @@ static size_t gather(Option *all, struct option *words, const Option *own, size_
     return n;
 }
 
-/* Whether the word begins with a dash and yet is not an option but a text, such as the question "-1 + 2 ?": it is a number or holds a
- * blank, and what stands before the blank is the name of no option. */
+/* Whether the word begins with a dash and yet is not an option but a text, such as the question "-1 + 2 ?": it is a
+ * number or holds a blank, and what stands before the blank is the name of no option. */
 static bool is_text(const char *word, const struct option *words)
 {
     const size_t dashes = strspn(word, "-"), n = strcspn(word + dashes, " \t\n=");
@@ -110,8 +110,8 @@ static bool refuse(const char *command, const char *word, int why, int max)
     return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
 }
 
-/* One step through the words: an option into *found (-1: none), or operands, which are gathered at the beginning of argv, behind its
- * first word. False at the end. */
+/* One step through the words: an option into *found (-1: none), or operands, which are gathered at the beginning of
+ * argv, behind its first word. False at the end. */
 static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
 {
     const int at = optind > 0 ? optind : 1;

@@ -125,7 +125,8 @@ static bool unit_run(Audit *x, const AuditUnit *u, const char *folder, Arena *a,
         && (run_stage(&again, u->stage, e) || error_prefix(e, "%s could not be computed again", u->name));
 }
 
-/* Whether the replay of the unit wrote the published files. The stage.json of the last interval lists all files of the stage. */
+/* Whether the replay of the unit wrote the published files. The stage.json of the last interval lists all files of the
+ * stage. */
 static bool unit_same(const Audit *x, const AuditUnit *u, const char *folder, char different[512], Arena *a, Error *e)
 {
     return u->to.step ? interval_same(json_array_get(x->outputs, u->stage), folder, u->from, u->to, different, a, e)

@@ -102,8 +102,9 @@ static bool ask_model(AnswerStage *x, Error *e)
     return good;
 }
 
-/* Asks the questions at a snapshot. At the end of the last request everything is measured, and at the end of an earlier request less. At a
- * point in between only exact match is measured, and, with protocol.snapshot_every, the options of general questions. */
+/* Asks the questions at a snapshot. At the end of the last request everything is measured, and at the end of an earlier
+ * request less. At a point in between only exact match is measured, and, with protocol.snapshot_every, the options of
+ * general questions. */
 static bool ask_snapshot(AnswerStage *x, const Splits *s, const Case *c, const RequestEnd *ends, size_t request, int64_t step, Error *e)
 {
     Arena a = arena_make(e);

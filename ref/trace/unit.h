@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit: one module of a recorded step, run again by itself on a tape of its own. Its input, and the gradient of its output, are
- * those of the step, so its bits are too. Its bounds (tensor/bounds/bound.h) are those of the module alone.
+/* Unit: one module of a recorded step, run again by itself on a tape of its own. Its input, and the gradient of its
+ * output, are those of the step, so its bits are too. Its bounds (tensor/bounds/bound.h) are those of the module alone.
  *
  *     Unit *list; size_t count;
  *     units_find(&step_tape, &list, &count, &arena);
@@ -8,11 +8,11 @@
  *     unit_run(&r, &step_tape, &list[k], &arena, &error);
  *     r.out->out, r.in->grad->out, r.bounds[r.out->id]
  *
- * Units are the modules that other implementations have too, under the module paths of the Hub: embeddings, norms, linear maps,
- * attentions, MLPs, whole layers, the selection of the tower's features, the projector, and the head. Three more are "loss" (its
- * gradient is that of the logits), "clip" (all gradients become clipped ones) and "optimiser" (clipped gradients become weights
- * and moments). A module with several inputs or outputs on the tape is not a unit. case_block.h and the "modules" of a trace
- * (trace_file.h) are made of units. */
+ * Units are the modules that other implementations have too, under the module paths of the Hub: embeddings, norms,
+ * linear maps, attentions, MLPs, whole layers, the selection of the tower's features, the projector, and the head.
+ * Three more are "loss" (its gradient is that of the logits), "clip" (all gradients become clipped ones) and
+ * "optimiser" (clipped gradients become weights and moments). A module with several inputs or outputs on the tape is
+ * not a unit. case_block.h and the "modules" of a trace (trace_file.h) are made of units. */
 #ifndef PULSE_REF_TRACE_UNIT_H
 #define PULSE_REF_TRACE_UNIT_H
 
@@ -40,17 +40,18 @@ bool units_find(const Tape *t, Unit **list, size_t *count, Arena *a);
 bool unit_has(const Unit *u, const Node *n);
 /* Whether the node, of whatever phase, is computed by the module of that path: forward, backward, or in the update. */
 bool unit_spans(const char *module, const Node *n);
-/* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bounds of a whole layer
- * may not be, because they multiply. */
+/* Whether a bound is tight enough to be useful: it is nowhere above an eighth of the largest value. The bounds of a
+ * whole layer may not be, because they multiply. */
 bool unit_tells(const float *value, const float *bound, size_t n);
 /* Runs the unit forward and backward, with bounds. Everything lives in `a`. */
 bool unit_run(UnitRun *r, const Tape *t, const Unit *u, Arena *a, Error *e);
-/* The gradient on the tape of the step that the unit contributes to x, which is its input or a leaf; NULL: there is none. */
+/* The gradient on the tape of the step that the unit contributes to x, which is its input or a leaf; NULL: there is
+ * none. */
 Node *unit_gradient(const Unit *u, const Node *x);
 /* The leaves of the unit on the tape of the step, in order of use. */
 bool unit_leaves(const Tape *t, const Unit *u, Node ***list, size_t *count, Arena *a);
-/* The nodes of the unit that have index data, one node for each data, with the operator's name for it: "positions", and "ids.1"
- * where a second one has the name "ids". */
+/* The nodes of the unit that have index data, one node for each data, with the operator's name for it: "positions", and
+ * "ids.1" where a second one has the name "ids". */
 typedef struct { const char *name; const Node *node; } UnitIndex;
 bool unit_indices(const Tape *t, const Unit *u, UnitIndex **list, size_t *count, Arena *a);
 /* The name of a weight relative to the module: "gate_proj.weight"; NULL: the leaf is not a weight. */

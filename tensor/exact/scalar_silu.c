@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* silu, quick_gelu and their derivatives: x s(z) and s(z) (1 + z (1 - s(z))), where s is the sigmoid and z = c x with c = 1 or 1.702.
- * The decimal 1.702 is not a double. It is therefore the sum of two parts, the first of which has 27 bits, so that its product with a
- * float is exact. u = 2^-53 in the tables, and a bound of tier 1 includes 2 u for the rounding test itself. */
+/* silu, quick_gelu and their derivatives: x s(z) and s(z) (1 + z (1 - s(z))), where s is the sigmoid and z = c x with c
+ * = 1 or 1.702. The decimal 1.702 is not a double. It is therefore the sum of two parts, the first of which has 27
+ * bits, so that its product with a float is exact. u = 2^-53 in the tables, and a bound of tier 1 includes 2 u for the
+ * rounding test itself. */
 #include "tensor/exact/scalar_tier.h"
 
 #define FAR 128.0       // beyond it, rounded to floats, s is 0 or 1, and x s is -0 or x
@@ -20,9 +21,9 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
  *     the test                  2
  *     sum                       8, 2^-50               517, 1024 u^2 = 2^-96 is claimed
  *
- * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. From |x| = 2^-25 on, the first two terms may be exactly a midpoint of two
- * floats; the third, 2^-80 of the value, then decides the side, and tier 2 is fine enough for it. Below TINY the value is that of
- * tiny_half. */
+ * Near x = 0 the value is x/2 + c x^2/4 - c^3 x^4/48. From |x| = 2^-25 on, the first two terms may be exactly a
+ * midpoint of two floats; the third, 2^-80 of the value, then decides the side, and tier 2 is fine enough for it. Below
+ * TINY the value is that of tiny_half. */
 
 SIMD Tier1 gated(v8d x, v8d minus_z, v8d minus_z_low)
 {
@@ -63,8 +64,8 @@ SIMD Tier1 gated_grad(v8d z, v8d minus_z, v8d minus_z_low)
     return (Tier1){ s * (1 + w), s * (1 + simd_abs(w)) * IN_U(gated_grad) };
 }
 
-/* Tier 2: s and w are within 600 u^2 together, by the table of x / (1 + e^-z) and two products; 2^-95 is claimed. Near 0 the value is
- * 1/2 + z/2 - z^3/12, whose last term decides as it does for sigmoid (scalar_exp.c). */
+/* Tier 2: s and w are within 600 u^2 together, by the table of x / (1 + e^-z) and two products; 2^-95 is claimed. Near
+ * 0 the value is 1/2 + z/2 - z^3/12, whose last term decides as it does for sigmoid (scalar_exp.c). */
 static bool gated_grad_tier2(dd z, float *y)
 {
     dd e = dd_exp(dd_neg(z)), s = dd_div(dd_from(1), dd_add_d(e, 1)), w = dd_mul(z, dd_mul(e, s));

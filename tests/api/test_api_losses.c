@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses and optimiser steps through pulse.h: the bits of the recorded losses (ref/vectors/case_loss.c) and of the optimiser on
- * the tape. */
+/* Losses and optimiser steps through pulse.h: the bits of the recorded losses (ref/vectors/case_loss.c) and of the
+ * optimiser on the tape. */
 #include "tests/support/stand.h"
 
 #include <jansson.h>

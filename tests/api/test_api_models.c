@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Models, trainers, text and pictures through pulse.h: the bits of the functions inside, on the tiny models of the vectors. */
+/* Models, trainers, text and pictures through pulse.h: the bits of the functions inside, on the tiny models of the
+ * vectors. */
 #include "tests/support/stand.h"
 
 #include <jansson.h>

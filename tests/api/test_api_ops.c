@@ -137,8 +137,8 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The shortest of many: other work on the machine makes calls longer, never shorter. The limit is ten times what is promised on a quiet
- * machine (20 us), so that the test fails for a mistake and not for a neighbour. */
+/* The shortest of many: other work on the machine makes calls longer, never shorter. The limit is ten times what is
+ * promised on a quiet machine (20 us), so that the test fails for a mistake and not for a neighbour. */
 static void a_call_of_one_element_costs_little(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bad input through pulse.h: each gives a kind and a sentence, and nothing is read or written outside a buffer (run under SAN=1). */
+/* Bad input through pulse.h: each gives a kind and a sentence, and nothing is read or written outside a buffer (run
+ * under SAN=1). */
 #include "tensor/base/team.h"
 #include "tests/api/api_stand.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Every operator through pulse.h, called wrongly in many ways drawn from the seed: it answers with a sentence or with a result, and
- * touches nothing outside its buffers, each of which is a piece of malloc of exactly its size (run under SAN=1). */
+/* Every operator through pulse.h, called wrongly in many ways drawn from the seed: it answers with a sentence or with a
+ * result, and touches nothing outside its buffers, each of which is a piece of malloc of exactly its size (run under
+ * SAN=1). */
 #include "tests/tensor/op_bench.h"
 
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static uint64_t draw(const Random *r, uint64_t *at, uint64_t limit)
     return random_below(*r, k, limit);
 }
 
-/* Calls the operator of a node with one thing changed, drawn from r. The answer may be a refusal or a result; it may not be a crash. */
+/* Calls the operator of a node with one thing changed, drawn from r. The answer may be a refusal or a result; it may
+ * not be a crash. */
 static pulse_status call_changed(const Node *n, const Random *r, uint64_t *at)
 {
 #define DRAW(limit) draw(r, at, (limit))

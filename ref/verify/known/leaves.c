@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Whether input k of a node holds fp32 numbers and has this rank. A trace may come from elsewhere, or hold weights in 16 bits. Where it
- * lacks what a mistake needs, the mistake is not made. */
+/* Whether input k of a node holds fp32 numbers and has this rank. A trace may come from elsewhere, or hold weights in
+ * 16 bits. Where it lacks what a mistake needs, the mistake is not made. */
 static bool floats(const Node *n, size_t k, int rank)
 {
     return k < n->n_in && n->in[k]->out.dtype == F32 && n->in[k]->out.shape.rank == rank;
@@ -23,7 +23,8 @@ void leaf_add_one(const Graph *g, Node *n)
     weight->out = more;
 }
 
-/* Swaps the weights of the two products in mul(silu(gate), up). Their own gradients then stand under each other's name. */
+/* Swaps the weights of the two products in mul(silu(gate), up). Their own gradients then stand under each other's
+ * name. */
 void leaf_swap_weights(const Graph *g, Node *n)
 {
     (void)g;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What methods do to weights, gradients and scores, with their known mistakes, each computed in binary64 by a formula of its own. */
+/* What methods do to weights, gradients and scores, with their known mistakes, each computed in binary64 by a formula
+ * of its own. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/wrong/wrong.h"
@@ -27,8 +28,8 @@ static double norm(const float *x, size_t n)
     return sqrt(sum);
 }
 
-/* SculptTies zeroes a tie; SculptSameSign what agrees with the anchor; SculptInverse what is below the limit. SculptWithoutFactor has no k,
- * SculptWithoutScale no rho, SculptScaleInverse 1 / rho. */
+/* SculptTies zeroes a tie; SculptSameSign what agrees with the anchor; SculptInverse what is below the limit.
+ * SculptWithoutFactor has no k, SculptWithoutScale no rho, SculptScaleInverse 1 / rho. */
 static void sculpt(const Case *c)
 {
     size_t n;
@@ -45,8 +46,8 @@ static void sculpt(const Case *c)
     }
 }
 
-/* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected. FisherEpsBoth: eps
- * is added above the line as well. FisherThresholdMissing: the threshold is 1. */
+/* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected.
+ * FisherEpsBoth: eps is added above the line as well. FisherThresholdMissing: the threshold is 1. */
 static void mask(const Case *c)
 {
     size_t n;
@@ -102,7 +103,8 @@ static double importance(const Case *c, const char *set, size_t channel)
     return contrast(m.mean, t.mean) + contrast(m.active, t.active) + sqrt(m.variance + t.variance) + sqrt(contrast(m.square, t.square));
 }
 
-/* PruneTies prunes both of two equal neurons; PruneLowest those that matter least; MeanSigned takes the mean of z for that of |z|. */
+/* PruneTies prunes both of two equal neurons; PruneLowest those that matter least; MeanSigned takes the mean of z for
+ * that of |z|. */
 static void manu_paper(const Case *c)
 {
     double score[MOST];
@@ -112,8 +114,8 @@ static void manu_paper(const Case *c)
     choose(score, n, n / 2, is(c, "PruneTies"), ids(c, "pruned", shape_of(1, n)));
 }
 
-/* PruneCount prunes k of the channels where there are ties; RatioInverse compares the retain set with the forget set; DeviationOfSample
- * divides by n - 1. */
+/* PruneCount prunes k of the channels where there are ties; RatioInverse compares the retain set with the forget set;
+ * DeviationOfSample divides by n - 1. */
 static void manu_ratio(const Case *c)
 {
     double score[MOST];
@@ -136,8 +138,8 @@ static double largest(const float *x, size_t n)
     return most + 1e-12;
 }
 
-/* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest of each modality; MarginMissing shares
- * nothing but r = 1/2; GroupsSwapped takes the share of text for that of pictures. */
+/* SalientTies takes both of two equal tensors; SaliencyUnscaled does not divide by the largest of each modality;
+ * MarginMissing shares nothing but r = 1/2; GroupsSwapped takes the share of text for that of pictures. */
 static void cmju_groups(const Case *c)
 {
     size_t n;
@@ -164,8 +166,8 @@ static double norm_of(const double (*x)[4], const int32_t *group, size_t n, int3
     return sqrt(sum);
 }
 
-/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. PictureUnscaled: q = 1. TextScaled: the text
- * is brought to the norm of the pictures. FrozenMoves: what is not salient moves too. */
+/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. PictureUnscaled: q = 1.
+ * TextScaled: the text is brought to the norm of the pictures. FrozenMoves: what is not salient moves too. */
 static void cmju_forget(const Case *c)
 {
     const size_t n = in(c, "group")->shape.dim[0];
@@ -222,8 +224,9 @@ static void product(const double x[6], const double y[6], bool transposed, doubl
         }
 }
 
-/* OverlapAbsolute: the sum of the sizes, not of the squares. OverlapOfSum: the earlier adapters are merged. OverlapTransposed: A_j^T A.
- * The gradients are those of each form: sums of 2 P A_j, of sign(P) A_j, and of 2 A_j Q with Q = A_j^T A. */
+/* OverlapAbsolute: the sum of the sizes, not of the squares. OverlapOfSum: the earlier adapters are merged.
+ * OverlapTransposed: A_j^T A. The gradients are those of each form: sums of 2 P A_j, of sign(P) A_j, and of 2 A_j Q
+ * with Q = A_j^T A. */
 static void o3_overlap(const Case *c)
 {
     const float *given[3] = { floats(c, "a", NULL), floats(c, "earlier.1", NULL), floats(c, "earlier.2", NULL) };

@@ -58,9 +58,9 @@ static bool map_check(const Weights *w, const json_t *map, const char *path, Err
                 name_list_add(&extra, w->files[i].entries[k].name);
         }
     if (missing.count)
-        return error_set(e, "%s: not in the file that \"weight_map\" names: %s", path, name_list_text(&missing));
+        return error_set(e, "%s: these tensors are not in the file that \"weight_map\" names: %s", path, name_list_text(&missing));
     if (extra.count)
-        return error_set(e, "%s: in a shard, but not in \"weight_map\": %s", path, name_list_text(&extra));
+        return error_set(e, "%s: these tensors are in a shard, but not in \"weight_map\": %s", path, name_list_text(&extra));
     return true;
 }
 

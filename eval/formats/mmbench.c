@@ -166,7 +166,8 @@ static bool rows_read(Reading *x)
     for (size_t row = 0; row < x->table.rows; row++)
         if (!row_add(x, row) && !error_list_take(x->errors, x->error))
             return false;
-    return x->out->count || x->errors || error_set(x->error, "%s:1: no question with an index below %d", x->table.path, ROTATED);
+    return x->out->count || x->errors
+        || error_set(x->error, "%s:1: the file has no question with an index below %d", x->table.path, ROTATED);
 }
 
 static bool pictures_read(Reading *x)

@@ -162,7 +162,7 @@ bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, co
     const char *end = answer ? forms[style->template].end : "";
     Prompt p = { 0 };
     if (picture && (image < 0 || !style->image_tokens))
-        return error_set(e, "a picture in a prompt, but %s", image < 0 ? "the tokenizer has no token \"<image>\"" : "image_tokens is 0");
+        return error_set(e, "the prompt has a picture, but %s", image < 0 ? "the tokenizer has no token \"<image>\"" : "image_tokens is 0");
     TokenIds asked = encode(style, question, "", "", picture, image, a, e);
     TokenIds ids = answer ? encode(style, question, answer, end, picture, image, a, e) : asked;
     if (!asked.id || !ids.id)

@@ -179,7 +179,7 @@ static bool bytes_find(Tokenizer *t, Error *e)
         char name[7] = { '<', '0', 'x', digit[b >> 4], digit[b & 15], '>', 0 };
         t->byte[b] = tokenizer_find(t, (Span){ name, 6 });
         if (t->byte_fallback && t->byte[b] < 0)
-            return error_set(e, "%s: model.byte_fallback without token \"%s\"", t->name, name);
+            return error_set(e, "%s: model.byte_fallback is true, but the vocabulary has no token \"%s\"", t->name, name);
     }
     return true;
 }

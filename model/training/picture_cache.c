@@ -106,7 +106,7 @@ bool picture_cache_add(PictureCache *p, const char *image, Arena *a, Error *e)
     if (name_map_find(&p->names, image) >= 0)
         return true;
     if (p->names.count == p->names.capacity)
-        return error_set(e, "picture \"%.120s\": no room", image);
+        return error_set(e, "picture \"%.120s\": the cache is full with %zu pictures", image, p->names.capacity);
     if (!*image)
         return error_set(e, "picture \"\": expected a path, absolute or relative to the file of samples");
     Image *slot = &p->image[p->names.count];
@@ -131,7 +131,7 @@ bool picture_cache_put(PictureCache *p, const char *image, const void *bytes, si
 {
     const char *name = arena_text(a, image);
     if (!name || p->names.count == p->names.capacity)
-        return error_set(e, "picture \"%.120s\": no room", image);
+        return error_set(e, "picture \"%.120s\": the cache is full with %zu pictures", image, p->names.capacity);
     p->image[p->names.count] = (Image){ 0 };
     p->bytes[p->names.count].at = bytes;
     p->bytes[p->names.count].n = n;

@@ -231,7 +231,7 @@ static void what_we_do_not_compute_is_named(void **state)
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1.5},\"merges\":[]}}", "the id of token \"a\"" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}}", "the same id 1" },
         { "{\"model\":{\"type\":\"BPE\",\"byte_fallback\":true,\"vocab\":{\"a\":1},\"merges\":[]}}",
-          "byte_fallback without token \"<0x00>\"" },
+          "byte_fallback is true, but the vocabulary has no token \"<0x00>\"" },
         { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a b\"]}}",
           "model.merges[0]: \"ab\" is not in the vocabulary" },
         { "{\"model\":{\"type\":\"BPE\",\"unk_token\":\"a\",\"vocab\":{\"a\":1},\"merges\":[\"a\"]}}",

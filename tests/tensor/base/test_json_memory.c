@@ -16,7 +16,7 @@ static void *failing(size_t n) { return their_malloc(--left == 0 ? SIZE_MAX / 2 
 static void json_is_read_and_printed_whole_or_not_at_all_where_memory_runs_out(void **state)
 {
     (void)state;
-    static const char text[] = "{\"a name that is longer than sixteen letters\":\"and so is this text, which needs more capacity than "
+    static const char text[] = "{\"a name that is longer than sixteen letters\":\"and so is this text, which needs more room than "
                                "that\",\"numbers\":[1234567890123456789,0.123456789012345678]}";
     json_free_t their_free;
     json_t *good = json_loads(text, 0, NULL);

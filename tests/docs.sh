@@ -20,13 +20,14 @@ cd "$root" || exit 2
 pages=${*:-README.md docs/*.md}
 place=$(mktemp -d) || exit 2
 trap 'rm -rf "$place"' EXIT
+unset MAKEFLAGS MFLAGS                             # a page calls make as a reader does, not as a part of this one
 ran=0 failed=0 skipped=0 numpy=yes
 python3 -c 'import numpy' 2> /dev/null || numpy=
 echo "| page | line | kind | seconds | |"
 echo "|---|---|---|---|---|"
 for page in $pages; do
     mkdir "$place/root"
-    for entry in "$root"/*; do ln -s "$entry" "$place/root/"; done
+    for entry in "$root"/* "$root/.ci"; do ln -s "$entry" "$place/root/"; done
     rm -f "$place/root/out" "$place/root/build"
     mkdir "$place/root/build"                    # the page says build/pulse-ref, whatever the build's folder
     ln -s "$root/$build"/* "$place/root/build/"

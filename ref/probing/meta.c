@@ -96,16 +96,38 @@ static bool write(const char *path, const char *const *cells, size_t rows, Error
     return file_finish(&f, e);
 }
 
+/* The first columns are names and numbers of models, the others values. */
+static bool markdown_print(const char *const *cells, size_t rows)
+{
+    enum { VALUES = 5 };
+    for (size_t k = 0; k <= rows; k++) {
+        for (size_t c = 0; c < COLUMNS; c++) {
+            const char *text = k ? cells[(k - 1) * COLUMNS + c] : columns[c];
+            double value;
+            if (k && c >= VALUES && text && decimal_to_double(text, &value))
+                printf("| %.2f ", value);
+            else
+                printf(k && !c ? "| `%s` " : "| %s ", text ? text : "–");
+        }
+        puts("|");
+        for (size_t c = 0; k == 0 && c < COLUMNS; c++)
+            printf(c + 1 < COLUMNS ? "|---" : "|---|\n");
+    }
+    return true;
+}
+
 int command_meta(int argc, char **argv)
 {
     Pools x = { .rows = { NULL } };
     const char *out = NULL;
+    bool markdown = false;
     const Option own[] = {
         { "know", "FILE", "Rows of a model that knows the forget set, as `pulse-ref probe --attacks --out` writes them. The option is "
                           "repeated for each model.", .list = &x.files[0] },
         { "unknown", "FILE", "Rows of a model that never saw it.", .list = &x.files[1] },
         { "hidden", "FILE", "Rows of a model that knows it and does not say it.", .list = &x.files[2] },
         { "out", "FILE", "The table is written into this file too, as CSV.", .text = &out },
+        { "markdown", NULL, "The table is printed in Markdown, with two decimals.", .flag = &markdown },
     };
     Options o;
     int status;
@@ -119,7 +141,8 @@ int command_meta(int argc, char **argv)
     const char **cells = arena_array(&a, 3 * metrics_count * COLUMNS, sizeof *cells);
     size_t count = 0;
     bool good = cells && (!out || output_file(out, &e)) && files_read(&x, &a, &e) && judge(&x, cells, &count, &a, &e)
-        && (!out || write(out, cells, count, &e)) && table_print(columns, COLUMNS, cells, count, o.json, &e);
+        && (!out || write(out, cells, count, &e))
+        && (markdown ? markdown_print(cells, count) : table_print(columns, COLUMNS, cells, count, o.json, &e));
     arena_free(&a);
     return good && !e.failed ? EXIT_SAME : command_fail(&e);
 }

@@ -113,46 +113,6 @@ static void rounds_are_forgotten_in_order_and_cut_evenly(void **state)
     expect_list(&s.request[1], "p1");
 }
 
-/* Of the persons x1 … x4, who have a round, x2 and x4 were shown 64 times and x3 was 256 times. */
-static void a_request_may_be_of_one_exposure(void **state)
-{
-    (void)state;
-    static const char exposed[] =
-        "{\"id\": \"x1\", \"group\": \"exposed\", \"split\": \"unlearn\", \"round\": 1, \"level\": 4}\n"
-        "{\"id\": \"x2\", \"group\": \"exposed\", \"split\": \"unlearn\", \"round\": 1, \"level\": 64}\n"
-        "{\"id\": \"x3\", \"group\": \"exposed\", \"split\": \"unlearn\", \"round\": 1, \"level\": 256}\n"
-        "{\"id\": \"x4\", \"group\": \"exposed\", \"split\": \"unlearn\", \"round\": 2, \"level\": 64}\n"
-        "{\"id\": \"x5\", \"group\": \"exposed\", \"split\": \"retain\"}\n";
-    const struct { const char *exposures, *forget; } some[] = {
-        { "", "x1 x2 x3 x4" }, { "64", "x2 x4" }, { "256", "x3" }, { "256, 4", "x1 x3" } };
-    World w = groups;
-    w.groups = 1;
-    w.group = (WorldGroup[]){ { "exposed", "exposed.jsonl", true, NULL, NULL } };
-    ProtocolConfig c = config_of("exposed");
-    Entities all;
-    Plan p;
-    Splits s;
-    const char *seen[4];
-    assert_true(read_world(&all, exposed));
-    for (size_t k = 0; k < 4; k++) {
-        c.exposures = some[k].exposures;
-        assert_true(plan_make(&p, &c, &w, &all, &arena, &error) && protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
-        expect_list(&s.forget, some[k].forget);
-        expect_list(&s.retain, "x5");
-        seen[k] = p.stage[p.cases[0].unlearn].digest.hex;
-        for (size_t j = 0; j < k; j++)
-            assert_string_not_equal(seen[j], seen[k]);
-    }
-    c.exposures = "16";
-    assert_true(plan_make(&p, &c, &w, &all, &arena, &error));
-    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
-    expect_sentence(&error, "entities.jsonl:1", "has one of the exposures 16, which protocol.exposures asks for");
-    c.exposures = "often";
-    assert_true(plan_make(&p, &c, &w, &all, &arena, &error));
-    assert_false(protocol_splits(&s, &p, &p.cases[0], NULL, 0, &arena, &error));
-    expect_sentence(&error, "protocol.exposures: \"often\" is not a number");
-}
-
 static Result answered(const char *id, const char *entity, const char *group, Modality m, bool exact)
 {
     return (Result){ .id = id, .entity = entity, .group = group, .skill = "home", .answer = "x", .modality = m, .exact = exact };
@@ -408,7 +368,6 @@ int main(void)
         stand_test(a_world_says_which_groups_and_files_it_has), stand_test(a_bad_world_is_a_sentence_that_names_the_key),
         stand_test(a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world),
         stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
-        stand_test(a_request_may_be_of_one_exposure),
         stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
         stand_test(bad_lists_of_a_config_are_sentences),
         stand_test(steps_are_of_all_requests_together_and_whatever_their_questions),

@@ -89,6 +89,9 @@ probe --model "$base" --before "$vanilla" --attacks --out unknown.csv
 check "three pools are judged" "$PULSE" meta --know know.csv --unknown unknown.csv --hidden hidden.csv --out meta.csv
 check "a greedy answer tells who knows from who does not" grep -qE '^accuracy,both,1,1,1,1\.0,' meta.csv
 check "each metric has its robustness" grep -qE '^answer_rank_score,both,1,1,1,1\.0,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+,[01]\.[0-9]+$' meta.csv
+in_markdown() { "$PULSE" meta --markdown --know know.csv --unknown unknown.csv --hidden hidden.csv; }
+check "and Markdown, a line a row" [ "$(in_markdown | grep -c '^|.*|$')" = $(($(wc -l < meta.csv) + 1)) ]
+check "with the values of two decimals" [ "$(in_markdown | awk -F'|' 'NR > 2 { gsub(/[ `]/, ""); print $2 "," $3 "," $7 "," $8 }')" = "$(awk -F, 'NR > 1 { a = $6 == "" ? "–" : sprintf("%.2f", $6); b = $7 == "" ? "–" : sprintf("%.2f", $7); print $1 "," $2 "," a "," b }' meta.csv)" ]
 check "the table is JSON too" grep -q '"auc_hidden"' <("$PULSE" meta --json --know know.csv --unknown unknown.csv --hidden hidden.csv)
 
 # A run measures the same where attack.knowledge asks for it: its row of the unlearned model is that of probe on its last snapshot.

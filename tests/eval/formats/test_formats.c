@@ -113,7 +113,8 @@ static void every_mistake_in_a_table_is_named_with_file_and_line(void **state)
     (void)state;
     static const struct { const char *text, *line, *part; } cases[] = {
         { "", ":1", "column 1 has no name" },                                             { HEAD, ":1", "no row" },
-        { "index\tquestion\tA\tB\tanswer\timage\tcolour\n", ":1", "names columns, but no row" },  { "index\tindex\n", ":1", "appears twice" },
+        { "index\tquestion\tA\tB\tanswer\timage\tcolour\n", ":1", "names columns, but no row" },
+        { "index\tindex\n", ":1", "appears twice" },
         { "index\tquestion\tA\tB\tanswer\timage\tcolour\n1\tq\ta\tb\tA\t" PNG "\tred\n", ":1", "the column \"colour\" is unknown" },
         { "index\tquestion\tA\tB\timage\n1\tq\ta\tb\t" PNG "\n", ":1", "no column \"answer\" (the test split" },
         { HEAD "1\tq\ta\tb\tA\n", ":2", "5 cells, expected 6" },

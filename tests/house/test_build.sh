@@ -30,7 +30,7 @@ else
 fi
 
 # Every source of the program is part of PULSE_CODE, whatever folder it stands in.
-hashed() { make -n -W "$1" "$BUILD/code.h" | grep -q 'define PULSE_CODE' && make -n -W "$1" "$BUILD/code.h" | tr ' ' '\n' | grep -qx "$1"; }
+hashed() { make -n -W "$1" build/code.h | grep -q 'define PULSE_CODE' && make -n -W "$1" build/code.h | tr ' ' '\n' | grep -qx "$1"; }
 for file in ref/main.c tensor/base/float.h unlearn/methods/ascent.c ref/digest/digest.def; do
     check "$file changes the digest of the sources" hashed "$file"
 done

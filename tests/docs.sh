@@ -6,14 +6,14 @@
 #     ```sh python     needs python3 with numpy
 #     ```sh long       takes minutes, or the network; `make docs-long` runs all three kinds
 #
-# The blocks of a page run one after another, in one scratch folder that looks like the checkout: what they write is thrown away. One line
+# The blocks of a page run one after another, in a scratch folder with the files of the checkout: what they write is thrown away. One line
 # of a table for each block; a block that fails shows its last lines. Last line "DATE: N ran, N failed", and "N skipped" where there is no
 # numpy. Fails when a block failed or none ran.
 set -u
 build=$1
 shift
 kinds= pages=
-while [ $# != 0 ] && [ "$1" != -- ]; do kinds="$kinds $1"; shift; done
+while [ $# != 0 ] && [ "$1" != -- ]; do kinds="${kinds:+$kinds }$1"; shift; done
 [ $# = 0 ] || shift
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit 2
 cd "$root" || exit 2
@@ -26,9 +26,13 @@ python3 -c 'import numpy' 2> /dev/null || numpy=
 echo "| page | line | kind | seconds | |"
 echo "|---|---|---|---|---|"
 for page in $pages; do
+    grep -qE "^\`\`\`sh (${kinds// /|})$" "$page" || continue
     mkdir "$place/root"
-    for entry in "$root"/* "$root/.ci"; do ln -s "$entry" "$place/root/"; done
-    rm -f "$place/root/out" "$place/root/build"
+    # make deps test needs files and folders, for which links would do elsewhere.
+    case " $kinds " in
+    *" long "*) (cd "$root" && tar cf - --exclude=./build --exclude=./out --exclude=./.git .) | tar xf - -C "$place/root" ;;
+    *) ln -s "$root"/* "$root/.ci" "$place/root/" && rm -f "$place/root/out" "$place/root/build" ;;
+    esac
     mkdir "$place/root/build"                    # the page says build/pulse-ref, whatever the build's folder
     ln -s "$root/$build"/* "$place/root/build/"
     [ -d "$place/root/build/world" ] || { [ ! -d build/world ] || ln -sfn "$root/build/world" "$place/root/build/world"; }

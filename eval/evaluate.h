@@ -65,8 +65,8 @@ typedef struct {
  * sample. */
 Result *evaluate(const Model *m, const Reader *r, const Questions *q, Depth depth, Arena *a, Error *e);
 
-/* The same where not all questions are asked of one model: question k belongs to the part of[k] < parts, and `ask` asks those of a part,
- * as evaluate does. It is not called for a part without a question. */
+/* The same where not all questions are asked of one model: question k belongs to the part of[k] < parts, and `ask` asks
+ * those of a part, as evaluate does. It is not called for a part without a question. */
 typedef Result *(*EvaluatePart)(void *context, size_t part, const Questions *q, Arena *a, Error *e);
 Result *evaluate_parts(const Questions *q, const size_t *of, size_t parts, EvaluatePart ask, void *context, Arena *a, Error *e);
 

@@ -65,18 +65,19 @@ bool lora_config_check(const LoraConfig *c, Error *e);      // fails where rank 
  * trainable. `w` changes only if everything could be read. Fails where the folder has weights in other files too, as
  * the original LLaVA writes (non_lora_trainables.bin). */
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
-/* Several adapters beside the same weights, all of them live: y = base(x) + s_1 (x A_1^T) B_1^T + s_2 (x A_2^T) B_2^T + …, added in this
- * order. The factors of the second pair of a module are called "<module>.lora_A.2.weight". Fails where two of them have read the same
- * weight whole; `folder` [n] names them in the sentence. The factors are shared with `list`, and the result is not for lora_save. */
+/* Several adapters beside the same weights, all of them live: y = base(x) + s_1 (x A_1^T) B_1^T + s_2 (x A_2^T) B_2^T +
+ * …, added in this order. The factors of the second pair of a module are called "<module>.lora_A.2.weight". Fails where
+ * two of them have read the same weight whole; `folder` [n] names them in the sentence. The factors are shared with
+ * `list`, and the result is not for lora_save. */
 bool lora_join(Lora *l, const Lora *list, const char *const *folder, size_t n, Arena *a, Error *e);
 /* Writes them. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
 const LoraPair *lora_find(const Lora *l, const char *module);   // the first; NULL: the module has no adapter; `l` may be NULL
-/* W' = RN(W + s sum_r B A) by op_lora_merge, as F32 in the arena of `w`, for one pair of a module after another. To undo it, load the
- * weights again. */
+/* W' = RN(W + s sum_r B A) by op_lora_merge, as F32 in the arena of `w`, for one pair of a module after another. To
+ * undo it, load the weights again. */
 bool lora_merge(const Lora *l, Weights *w, Error *e);
-/* The same for one pair and those that follow it. lora_base is the weight that the pair adapts; lora_merged is W' of it, in the
- * memory of the tape, which is reset first. NULL after a failure. */
+/* The same for one pair and those that follow it. lora_base is the weight that the pair adapts; lora_merged is W' of
+ * it, in the memory of the tape, which is reset first. NULL after a failure. */
 Weight *lora_base(const LoraPair *p, const Weights *w, Error *e);
 const Tensor *lora_merged(const LoraPair *p, const Weight *base, Tape *t, Error *e);
 

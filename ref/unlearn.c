@@ -203,6 +203,17 @@ static json_t *probes_json(const Run *r)
     return all;
 }
 
+/* Says where a preset has nothing for this method alone. */
+static void preset_note(const MethodSettings *m)
+{
+    const char *preset = m->settings.unlearn_preset;
+    bool there = !*preset;
+    for (size_t k = 0; k < presets_count; k++)
+        there |= strcmp(presets[k].preset, preset) == 0 && strcmp(presets[k].method, m->method->name) == 0;
+    if (!there)
+        fprintf(stderr, "pulse-ref: unlearn: the preset %s has no line for %s; its settings of all methods hold\n", preset, m->method->name);
+}
+
 /* Prints the settings in force for the method, with who set each of them, and nothing else is done. */
 static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
 {
@@ -210,6 +221,7 @@ static bool explain(const MethodSettings *m, bool json, Arena *a, Error *e)
     SettingRow rows[SETTINGS];
     const size_t n = settings_rows(&m->settings, IN_ROUNDS | PER_METHOD, rows, a);
     const char **cells = arena_array(a, 3 * n, sizeof *cells), **next = cells;
+    preset_note(m);
     for (size_t k = 0; cells && k < n; k++) {
         if (strcmp(rows[k].section, "unlearn") == 0 && hyperparameter_key(rows[k].key)
             && strcmp(rows[k].key, "seed") != 0 && !method_reads_key(m->method, rows[k].key))

@@ -40,7 +40,8 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
         || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
-/* Weights that are trained themselves can stand whole in the adapter of each round, but two of them cannot be merged. */
+/* Weights that are trained themselves can stand whole in the adapter of each round, but two of them cannot be merged.
+ * */
 static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
     for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge || !m->lora); k++)

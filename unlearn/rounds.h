@@ -72,12 +72,12 @@ typedef struct {
     Arena   *all;                       // lives as long as all rounds
 } Rounds;
 
-/* `lora` is model->lora, which the rounds change; NULL: the model has no adapters. False: the request of a round is refused
- * (unlearn_check says for which reasons), or memory ran out. */
+/* `lora` is model->lora, which the rounds change; NULL: the model has no adapters. False: the request of a round is
+ * refused (unlearn_check says for which reasons), or memory ran out. */
 bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e);
 bool round_begin(Rounds *r, Error *e);
-/* Takes one optimiser step. False: the round is over, which the method may have decided (r->stopped), or it has diverged (r->diverged),
- * or it has failed (e). */
+/* Takes one optimiser step. False: the round is over, which the method may have decided (r->stopped), or it has
+ * diverged (r->diverged), or it has failed (e). */
 bool round_step(Rounds *r, Error *e);
 bool round_end(Rounds *r, Error *e);
 /* Merges the adapters now (under ADAPTER_EACH those of all rounds, once), and starts new ones. */

@@ -27,8 +27,8 @@ typedef struct {
 bool router_read(Router *r, const char *path, Arena *a, Error *e);
 /* The place of the adapter that answers a question; r->count: none does. */
 size_t router_choose(const Router *r, const Sample *question);
-/* Writes OUT/router.json for the adapters in OUT/adapter-1 … of the rounds of a request. Samples without an entity are listed by their
- * ids. */
+/* Writes OUT/router.json for the adapters in OUT/adapter-1 … of the rounds of a request. Samples without an entity are
+ * listed by their ids. */
 bool router_write(const Request *q, const char *out, Error *e);
 
 #endif

@@ -44,7 +44,8 @@ bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error
 bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. merge: into the weights; else the adapters stay beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
-/* The same of n > 0 folders, whose adapters are all used at once (lora_join). Fails where two of them are the same folder. */
+/* The same of n > 0 folders, whose adapters are all used at once (lora_join). Fails where two of them are the same
+ * folder. */
 bool session_adapters(Session *s, const char *const *folder, size_t n, bool merge, Error *e);
 /* Replaces all weights by those of another folder of the same architecture. */
 bool session_weights(Session *s, const char *folder, Error *e);

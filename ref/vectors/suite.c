@@ -293,7 +293,8 @@ bool suite_write(const char *folder, Arena *a, Error *e)
     EACH(tok);
     EACH(mask);
     EACH(loss);
-    EACH(weights);
+    for (size_t k = 0; good && weights_form(k); k++)
+        good = write_weights(&s, weights_form(k));
     EACH(block);
     EACH(step);
     EACH(seq);

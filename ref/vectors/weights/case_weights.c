@@ -2,26 +2,26 @@
 #include "ref/vectors/weights/case_weights.h"
 
 #include <string.h>
+#include "tensor/ops.h"
 #include "unlearn/fisher.h"
 #include "unlearn/methods/cmju.h"
-#include "unlearn/methods/neurons/path.h"
-#include "unlearn/methods/neurons/pruning.h"
 #include "unlearn/methods/smfa.h"
 #include "unlearn/terms/terms.h"
 
-static Tensor put(LossCase *c, const char *name, Dtype kind, Shape shape, Arena *a)
+Tensor weights_put(LossCase *c, const char *name, Dtype kind, Shape shape, Arena *a)
 {
     Tensor t = { .shape = shape, .dtype = kind, .data = arena_zalloc(a, shape_size(shape) * sizeof(float)) };
     c->out[c->out_count++] = (Entry){ name, t };
     return t;
 }
 
-static size_t width(const LossCase *c) { return shape_cols(c->in[0].tensor.shape); }
+size_t weights_width(const LossCase *c) { return shape_cols(c->in[0].tensor.shape); }
 
 /* --- smfa --- */
 
-/* In units of 2^30, so that the eps of rho, 1e-8, is nothing in binary64 either; both norms are integers' roots, and rho is 4. Of the
- * entries: a tie, which stays; one beyond it, which is zeroed; one of the same sign; one within; no anchor; no change; two within. */
+/* In units of 2^30, so that the eps of rho, 1e-8, is nothing in binary64 either; both norms are integers' roots, and
+ * rho is 4. Of the entries: a tie, which stays; one beyond it, which is zeroed; one of the same sign; one within; no
+ * anchor; no change; two within. */
 #define U 0x1p30f
 static const float change[] = { -20 * U, -24 * U, 24 * U, 16 * U, 8 * U, 0, -18 * U, -432 * U },
                    anchor[] = { U, U, U, -U, 0, 3 * U, 4 * U, 108.5f * U };
@@ -35,6 +35,22 @@ static bool sculpt(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return made != NULL;
 }
 
+/* The change of text has the same norm, and k of its own, 10, so that its first entry is the tie. */
+static const float before[] = { 5 * U, -3 * U, 2 * U, 7 * U, -6 * U, 4 * U, U, 9 * U },
+                   change_text[] = { -40 * U, -41 * U, 40 * U, 21 * U, 8 * U, -15 * U, 5 * U, -428 * U };
+
+static bool sculpt_both(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
+{
+    Tape t = tape_make(a, e);
+    Node *sum[3] = { tape_input(&t, "before", c->in[0].tensor) }, *anchor = tape_input(&t, "a", c->in[3].tensor);
+    for (size_t k = 1; k < 3; k++)
+        sum[k] = smfa_sculpt(&t, tape_input(&t, "f", c->in[k].tensor), anchor, k == 1 ? v->sculpt : v->sculpt_text);
+    Node *made = op_sum_n(&t, 3, sum);
+    if (made)
+        c->out[c->out_count++] = (Entry){ "weight", made->out };
+    return made != NULL;
+}
+
 /* --- mmunlearner --- */
 
 /* Two ties, of which one is between zeros; numbers below eps = 1e-15; a zero on either side. */
@@ -44,78 +60,10 @@ static const float fisher_f[] = { 1, 2, 1, 0, 0x1p-60f, 0x1p-61f, 0, 0x1p-40f },
 
 static bool mask(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 {
-    const Tensor y = put(c, "mask", I32, c->in[0].tensor.shape, a);
-    for (size_t i = 0; y.data && i < width(c); i++)
+    const Tensor y = weights_put(c, "mask", I32, c->in[0].tensor.shape, a);
+    for (size_t i = 0; y.data && i < weights_width(c); i++)
         y.i32[i] = fisher_selects(c->in[0].tensor.f32[i], c->in[1].tensor.f32[i], v);
     return !e->failed;
-}
-
-/* --- manu --- */
-
-/* Neurons 1 and 3 of the paper's form are equal, and there is room for one of them; channels 1 and 4 of cmju's form are equal, and both
- * are pruned. */
-static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.75f, -1.75f, 1.75f, 1, -1.5f, 0.75f, 1.25f, 0.75f, -1.5f,
-                                  -0.5f },
-                   forget_t[] = { -1.75f, -0.25f, 0, -0.25f, 0.25f, -0.25f, -1.25f, 0.25f, -0.25f, 0.25f, 0.75f, 1, 0.25f, -0.5f, -1, -0.5f,
-                                  0.25f, -0.5f },
-                   retain_m[] = { -1.5f, -1.75f, -2, -1.75f, -0.5f, -1, -1.25f, -0.75f, 1, -0.75f, 1.75f, 0.25f, -1.5f, 2, 1.5f, 2, -1.5f,
-                                  1.25f },
-                   retain_t[] = { 0.75f, 1, 1, 1, -0.75f, 1.75f, 2, 0.75f, -0.5f, 0.75f, 0.25f, -1.75f, -1.75f, 0, 0.25f, 0, -1, -1.5f },
-                   ratio_f[] = { -0.75f, -1.75f, 1.75f, -0.75f, -1.75f, -1, 0.75f, 1, 0.5f, -0.5f, 1, -1.75f },
-                   ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1, 1.75f,
-                                 -0.5f,
-                                 -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
-
-static ManuSums sums_of(const LossCase *c, size_t k, size_t channel, ManuCount count)
-{
-    const Tensor *t = &c->in[k].tensor;
-    ManuSums s = { .rows = 0 };
-    manu_add(&s, t->f32, t->shape.dim[0], width(c), channel, count);
-    return s;
-}
-
-static bool prune_count(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
-{
-    const size_t n = width(c), k = (size_t)((double)v->percent / 100 * (double)n);
-    const Tensor y = put(c, "pruned", I32, shape_of(1, n), a);
-    double *score = arena_array(a, n, sizeof *score);
-    uint32_t *order = arena_array(a, n, sizeof *order);
-    if (e->failed)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        const ManuCount tau = { .tau = (double)v->tau };
-        ManuSums s[4];
-        for (size_t part = 0; part < 4; part++)
-            s[part] = sums_of(c, part, i, tau);
-        score[i] = manu_score(s, s + 2);
-    }
-    if (!manu_rank(score, n, order, a))
-        return false;
-    for (size_t i = 0; i < k; i++)
-        y.i32[order[i]] = 1;
-    return true;
-}
-
-static bool prune_threshold(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
-{
-    const size_t n = width(c), k = (size_t)((double)v->percent / 100 * (double)n);
-    const Tensor y = put(c, "pruned", I32, shape_of(1, n), a);
-    double *score = arena_array(a, n, sizeof *score), threshold;
-    if (e->failed)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        ManuMeans means[2] = { { .groups = 0 }, { .groups = 0 } };
-        for (size_t set = 0; set < 2; set++) {
-            const ManuSums s = sums_of(c, set, i, (ManuCount){ .most = 1000 });
-            manu_group(&means[set], &s, false);
-        }
-        score[i] = manu_ratio(&means[0], &means[1]);
-    }
-    if (!manu_threshold(score, n, k > 0 ? k : 1, &threshold, a))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        y.i32[i] = score[i] >= threshold;
-    return true;
 }
 
 /* --- cmju --- */
@@ -125,8 +73,8 @@ static const float saliency_t[] = { 8, 6, 2, 1, 0, 4, 2, 2, 0.5f, 1 }, saliency_
 
 static bool groups(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 {
-    const size_t n = width(c);
-    const Tensor y = put(c, "group", I32, shape_of(1, n), a);
+    const size_t n = weights_width(c);
+    const Tensor y = weights_put(c, "group", I32, shape_of(1, n), a);
     double *text = arena_array(a, n, sizeof *text), *picture = arena_array(a, n, sizeof *picture);
     CmjuGroup *group = arena_array(a, n, sizeof *group);
     if (e->failed)
@@ -140,8 +88,8 @@ static bool groups(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
     return true;
 }
 
-/* Twelve tensors of four weights: five of text, five of pictures, a shared and a frozen one. |g_t| = 8 and |g_m| = 4, so q = 2; the groups
- * then have the norms 4 and 8, and are scaled by 5/4 and 7/8. */
+/* Twelve tensors of four weights: five of text, five of pictures, a shared and a frozen one. |g_t| = 8 and |g_m| = 4,
+ * so q = 2; the groups then have the norms 4 and 8, and are scaled by 5/4 and 7/8. */
 enum { TENSORS = 12 };
 static const float text_g[] = { 2, 0, 0, 0, 0, 0, 0, 0, 4, -4, 0, 4, 0, -2, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4,
                                 0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, -1, 0, 0, 0, 0 },
@@ -150,49 +98,36 @@ static const float text_g[] = { 2, 0, 0, 0, 0, 0, 0, 0, 4, -4, 0, 4, 0, -2, 0, 0
 static const int32_t group_of[TENSORS] = { CMJU_TEXT, CMJU_PICTURE, CMJU_SHARED, CMJU_TEXT, CMJU_PICTURE, CMJU_FROZEN,
                                            CMJU_TEXT, CMJU_PICTURE, CMJU_TEXT, CMJU_PICTURE, CMJU_TEXT, CMJU_PICTURE };
 
+/* Ten tensors: four of text, four of pictures, too few to be balanced; a shared and a frozen one. Again q = 2, and the
+ * norms are 4 and 8. */
+enum { FEW = 10 };
+static const float few_text[] = { 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 4, 0, 0, 0,
+                                  0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4, 2, 0, 0, 1, 2, 3, 4 },
+                   few_picture[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0,
+                                     0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 1, 1, 1, 0, 0, 2, 0 };
+static const int32_t few_group[FEW] = { CMJU_TEXT, CMJU_TEXT, CMJU_TEXT, CMJU_TEXT, CMJU_PICTURE, CMJU_PICTURE, CMJU_PICTURE,
+                                        CMJU_PICTURE, CMJU_SHARED, CMJU_FROZEN };
+
 static bool forget(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 {
-    const Shape shape = c->in[0].tensor.shape, row = shape_of(1, width(c));
+    const size_t count = c->in[0].tensor.shape.dim[0];
+    const Shape shape = c->in[0].tensor.shape, row = shape_of(1, weights_width(c));
     Tape t = tape_make(a, e);
     MethodStep s = { .tape = &t, .hyper = v };
     Node *text[TENSORS], *picture[TENSORS], *sum[TENSORS];
     CmjuGroup group[TENSORS];
-    Gradients g = { .count = TENSORS, .sum = sum, .of = { [ROLE_FORGET] = picture, [ROLE_FORGET_TEXT] = text } };
-    for (size_t k = 0; k < TENSORS; k++) {
-        text[k] = tape_input(&t, "t", tensor_view(c->in[0].tensor.f32 + k * width(c), row));
-        picture[k] = tape_input(&t, "m", tensor_view(c->in[1].tensor.f32 + k * width(c), row));
+    Gradients g = { .count = count, .sum = sum, .of = { [ROLE_FORGET] = picture, [ROLE_FORGET_TEXT] = text } };
+    for (size_t k = 0; k < count; k++) {
+        text[k] = tape_input(&t, "t", tensor_view(c->in[0].tensor.f32 + k * weights_width(c), row));
+        picture[k] = tape_input(&t, "m", tensor_view(c->in[1].tensor.f32 + k * weights_width(c), row));
         group[k] = (CmjuGroup)c->in[2].tensor.i32[k];
     }
-    const Tensor y = put(c, "gradient", F32, shape, a);
-    if (e->failed || !cmju_forget(&s, &g, &(Cmju){ TENSORS, group }))
+    const Tensor y = weights_put(c, "gradient", F32, shape, a);
+    if (e->failed || !cmju_forget(&s, &g, &(Cmju){ count, group }))
         return false;
-    for (size_t k = 0; k < TENSORS; k++)
+    for (size_t k = 0; k < count; k++)
         if (sum[k])
-            memcpy(y.f32 + k * width(c), sum[k]->out.f32, tensor_bytes(sum[k]->out));
-    return true;
-}
-
-/* --- mip_editor --- */
-
-/* Each layer has equal scores at the end of its path, and a large negative one. */
-static const float scores[] = { 3, -5, 3, 3, 1, -1, 0, 2, 1, 1, 0.5f, 1, -2, 1, 0, 1 };
-
-static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
-{
-    enum { LAYERS = 2 };
-    const size_t n = width(c);
-    Mlp mlp[LAYERS];
-    Path p = { .count = LAYERS, .mlp = mlp, .arena = a, .error = e };
-    const Tensor y = put(c, "path", I32, c->in[0].tensor.shape, a);
-    for (size_t l = 0; l < LAYERS; l++) {
-        mlp[l] = (Mlp){ .width = n, .score = arena_array(a, n, sizeof(double)), .on = arena_zalloc(a, n) };
-        for (size_t i = 0; !e->failed && i < n; i++)
-            mlp[l].score[i] = (double)c->in[0].tensor.f32[l * n + i];
-    }
-    if (e->failed || !path_choose(&p, 0, LAYERS, (size_t)v->path_neurons))
-        return false;
-    for (size_t i = 0; i < LAYERS * n; i++)
-        y.i32[i] = mlp[i / n].on[i % n];
+            memcpy(y.f32 + k * weights_width(c), sum[k]->out.f32, tensor_bytes(sum[k]->out));
     return true;
 }
 
@@ -218,43 +153,42 @@ static bool overlap(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 
 /* --- all of them --- */
 
-#define ROW(name, x) { name, 0, sizeof x / sizeof *x, x, NULL }
-#define ROWS(name, cols, x) { name, sizeof x / sizeof *x / cols, cols, x, NULL }
-
-const WeightsForm weights_forms[] = {
+static const WeightsForm forms[] = {
     { "smfa.sculpt", "smfa", "sculpt=5",
       "SculptTies SculptSameSign SculptWithoutFactor SculptWithoutScale SculptScaleInverse SculptInverse",
       "unlearn/methods/smfa.h",
       "sculpted = change.forget, and 0 where change.forget change.anchor < 0 and l |change.anchor| < |change.forget|, l = RN(sculpt "
       "RN(|change.forget| / RN(|change.anchor| + 1e-8)))",
       { ROW("change.forget", change), ROW("change.anchor", anchor) }, sculpt },
+    { "smfa.open_mm", "smfa", "smfa_form=open_mm", "SculptTies SculptMissing SculptTextFactor", "unlearn/methods/smfa.h",
+      "weight = RN(before + f + t) added in this order, f = change.picture sculpted as in smfa.sculpt with sculpt, t = change.text with "
+      "sculpt_text", { ROW("before", before), ROW("change.picture", change), ROW("change.text", change_text), ROW("change.anchor", anchor) },
+      sculpt_both },
     { "mmunlearner.both", "mmunlearner", "threshold=1", "MaskStrict MaskInverse FisherEpsMissing", "unlearn/fisher.h",
       "mask = 1 where (fisher.forget + 1e-15) / (fisher.preserved + 1e-15) >= threshold, else 0",
       { ROW("fisher.forget", fisher_f), ROW("fisher.preserved", fisher_p) }, mask },
     { "mmunlearner.below", "mmunlearner", "threshold=0.5 fisher_eps=below", "FisherEpsBoth FisherThresholdMissing", "unlearn/fisher.h",
       "mask = 1 where fisher.forget / (fisher.preserved + 1e-15) >= threshold, else 0",
       { ROW("fisher.forget", below_f), ROW("fisher.preserved", below_p) }, mask },
-    { "manu.paper", "manu", "percent=50 tau=0.1", "PruneTies PruneLowest MeanSigned", "unlearn/methods/neurons/pruning.h",
-      "pruned = 1 for the floor(percent/100 n) of n neurons with the highest scores of the paper's form, of equal ones the first; each row "
-      "of forget.picture … is that of a token",
-      { ROWS("forget.picture", 6, forget_m), ROWS("forget.text", 6, forget_t), ROWS("retain.picture", 6, retain_m),
-        ROWS("retain.text", 6, retain_t) }, prune_count },
-    { "manu.cmju", "manu", "percent=34 manu_form=cmju", "PruneCount RatioInverse DeviationOfSample", "unlearn/methods/neurons/pruning.h",
-      "pruned = 1 for the channels whose score of cmju's form is at least the k-th highest, k = max(1, floor(percent/100 n)), so that ties "
-      "prune more", { ROWS("forget", 6, ratio_f), ROWS("retain", 6, ratio_r) }, prune_threshold },
     { "cmju.groups", "cmju", "salient_share=0.6", "SalientTies SaliencyUnscaled MarginMissing GroupsSwapped", "unlearn/methods/cmju.h",
       "group = 1 where text and pictures share a tensor, 2 where it is of text, 3 where it is of pictures, 0 where it is not salient",
       { ROW("saliency.text", saliency_t), ROW("saliency.picture", saliency_m) }, groups },
     { "cmju.forget", "cmju", "", "SharedOnce BalanceMissing PictureUnscaled TextScaled FrozenMoves", "unlearn/methods/cmju.h",
       "gradient = that of a forget step; each row is a tensor, and group is as in cmju.groups",
       { ROWS("gradient.text", 4, text_g), ROWS("gradient.picture", 4, picture_g), { "group", 0, TENSORS, NULL, group_of } }, forget },
+    { "cmju.few", "cmju", "", "SharedOnce PictureUnscaled BalanceAlways", "unlearn/methods/cmju.h",
+      "gradient = that of a forget step, as in cmju.forget: a group of fewer than five tensors is not balanced",
+      { ROWS("gradient.text", 4, few_text), ROWS("gradient.picture", 4, few_picture), { "group", 0, FEW, NULL, few_group } }, forget },
     { "o3.overlap", "o3", "lambda=0.5", "OverlapAbsolute OverlapOfSum OverlapTransposed", "unlearn/terms/terms.h",
       "overlap = lambda sum_j |A_j A^T|^2, the sum of the squares of all elements, of the first factors A_j of earlier adapters; grad.a = "
       "its gradient in A", { ROWS("a", 3, factor), ROWS("earlier.1", 3, factor_1), ROWS("earlier.2", 3, factor_2) }, overlap },
-    { "mip_editor.path", "mip_editor", "path_neurons=2", "TieLast PathAbsolute", "unlearn/methods/neurons/path.h",
-      "path = 1 for the path_neurons highest scores of each row, of equal ones the first", { ROWS("score", 8, scores) }, path },
 };
-const size_t weights_forms_count = sizeof weights_forms / sizeof *weights_forms;
+enum { FORMS = sizeof forms / sizeof *forms };
+
+const WeightsForm *weights_form(size_t k)
+{
+    return k < FORMS ? &forms[k] : k - FORMS < neuron_forms_count ? &neuron_forms[k - FORMS] : NULL;
+}
 
 static bool given(LossCase *c, const Given *g, Arena *a)
 {

@@ -18,8 +18,17 @@ typedef struct WeightsForm {
     bool (*answer)(const Hyperparameters *v, LossCase *c, Arena *a, Error *e);
 } WeightsForm;
 
-extern const WeightsForm weights_forms[];
-extern const size_t weights_forms_count;
+const WeightsForm *weights_form(size_t k);      // NULL: there are k forms
+
+/* For weights/ only: what the forms are written with, and the forms of neurons.c. An input is a vector, or a matrix of
+ * `cols` columns. */
+#define ROW(name, x) { name, 0, sizeof x / sizeof *x, x, NULL }
+#define ROWS(name, cols, x) { name, sizeof x / sizeof *x / cols, cols, x, NULL }
+#define IDS(name, x) { name, 0, sizeof x / sizeof *x, NULL, x }
+Tensor weights_put(LossCase *c, const char *name, Dtype kind, Shape shape, Arena *a);      // one more answer, all zero
+size_t weights_width(const LossCase *c);                                                   // columns of the first input
+extern const WeightsForm neuron_forms[];
+extern const size_t neuron_forms_count;
 
 bool weights_case_make(const WeightsForm *f, Hyperparameters *v, LossCase *c, Arena *a, Error *e);
 

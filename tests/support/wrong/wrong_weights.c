@@ -3,21 +3,35 @@
  * of its own. */
 #include <math.h>
 #include <string.h>
-#include "tests/support/wrong/wrong.h"
+#include "tests/support/wrong/wrong_case.h"
 
-enum { MOST = 64 };
-
-typedef struct { Wrong *w; const char *id, *flag; Store in; } Case;
-
-static bool is(const Case *c, const char *flag) { return strcmp(c->flag, flag) == 0; }
-static const Tensor *in(const Case *c, const char *name) { return store_find(&c->in, name); }
-static const float *floats(const Case *c, const char *name, size_t *n) { return wrong_floats(&c->in, name, n); }
-
-static int32_t *ids(const Case *c, const char *name, Shape shape)
+int32_t *wrong_ids(const Case *c, const char *name, Shape shape)
 {
     Tensor t = { .shape = shape, .dtype = I32, .i32 = arena_zalloc(c->w->arena, shape_size(shape) * sizeof(int32_t)) };
     wrong_tensor(c->w, c->id, c->flag, name, t);
     return c->w->error->failed ? NULL : t.i32;
+}
+
+void choose(const double *score, size_t n, size_t k, bool ties, int32_t *y)
+{
+    for (size_t i = 0; y && i < n; i++) {
+        size_t before = 0;
+        for (size_t j = 0; j < n; j++)
+            before += score[j] > score[i] || (!ties && score[j] == score[i] && j < i);
+        y[i] = before < k;
+    }
+}
+
+void wrong_cases(Wrong *w, const WrongCase *list, size_t n)
+{
+    for (size_t k = 0; k < n && !w->error->failed; k++) {
+        const char *flags = list[k].flags, *flag;
+        Case c = { .w = w, .id = list[k].id, .in = wrong_open(w, list[k].id) };
+        while (!w->error->failed && (flag = wrong_flag(w, &flags))) {
+            c.flag = flag;
+            list[k].make(&c);
+        }
+    }
 }
 
 static double norm(const float *x, size_t n)
@@ -46,6 +60,24 @@ static void sculpt(const Case *c)
     }
 }
 
+/* Both changes of open_mm. SculptTextFactor: that of text has the k of the pictures too. */
+static void sculpt_both(const Case *c)
+{
+    size_t n;
+    const float *before = floats(c, "before", &n), *a = floats(c, "change.anchor", NULL);
+    float *y = wrong_answer(c->w, c->id, c->flag, "weight", shape_of(1, n));
+    for (size_t i = 0; y && i < n; i++) {
+        y[i] = before[i];
+        for (int text = 0; text < 2; text++) {
+            const float *f = floats(c, text ? "change.text" : "change.picture", NULL);
+            const double limit = (text && !is(c, "SculptTextFactor") ? 10 : 5) * norm(f, n) / norm(a, n) * fabs((double)a[i]),
+                         size = fabs((double)f[i]);
+            const bool over = size > limit || (size == limit && is(c, "SculptTies"));
+            y[i] += (double)f[i] * (double)a[i] < 0 && over && !is(c, "SculptMissing") ? 0 : f[i];
+        }
+    }
+}
+
 /* MaskStrict leaves out ties; MaskInverse selects the other weights. FisherEpsMissing: 0/0 is NaN, and is not selected.
  * FisherEpsBoth: eps is added above the line as well. FisherThresholdMissing: the threshold is 1. */
 static void mask(const Case *c)
@@ -55,79 +87,11 @@ static void mask(const Case *c)
     const float *f = floats(c, "fisher.forget", &n), *p = floats(c, "fisher.preserved", NULL);
     const double eps = is(c, "FisherEpsMissing") ? 0 : 1e-15, above = below && !is(c, "FisherEpsBoth") ? 0 : eps,
                  threshold = below && !is(c, "FisherThresholdMissing") ? 0.5 : 1;
-    int32_t *y = ids(c, "mask", shape_of(1, n));
+    int32_t *y = wrong_ids(c, "mask", shape_of(1, n));
     for (size_t i = 0; y && i < n; i++) {
         const double r = ((double)f[i] + above) / ((double)p[i] + eps);
         y[i] = is(c, "MaskStrict") ? r > threshold : is(c, "MaskInverse") ? r < threshold : r >= threshold;
     }
-}
-
-/* y = 1 for the k highest scores, of equal ones the first; with ties for all that equal the k-th. */
-static void choose(const double *score, size_t n, size_t k, bool ties, int32_t *y)
-{
-    for (size_t i = 0; y && i < n; i++) {
-        size_t before = 0;
-        for (size_t j = 0; j < n; j++)
-            before += score[j] > score[i] || (!ties && score[j] == score[i] && j < i);
-        y[i] = before < k;
-    }
-}
-
-/* The moments of a channel: the means of |z| (or of z), of z^2 and of |z| > 0.1, and the variance. */
-typedef struct { double mean, square, active, variance, rows; } Moments;
-
-static Moments moments(const Case *c, const char *name, size_t channel, bool is_signed)
-{
-    const Tensor *t = in(c, name);
-    const size_t rows = t->shape.dim[0], cols = t->shape.dim[1];
-    Moments m = { .rows = (double)rows };
-    double sum = 0;
-    for (size_t r = 0; r < rows; r++) {
-        const double z = (double)t->f32[r * cols + channel];
-        sum += z / m.rows;
-        m.mean += (is_signed ? z : fabs(z)) / m.rows;
-        m.square += z * z / m.rows;
-        m.active += (fabs(z) > 0.1) / m.rows;
-    }
-    m.variance = m.square - sum * sum;
-    return m;
-}
-
-static double contrast(double m, double t) { return fabs(m - t) / (m + t + 1e-8); }
-
-static double importance(const Case *c, const char *set, size_t channel)
-{
-    const bool is_signed = is(c, "MeanSigned");
-    const Moments m = moments(c, arena_format(c->w->arena, "%s.picture", set), channel, is_signed),
-                  t = moments(c, arena_format(c->w->arena, "%s.text", set), channel, is_signed);
-    return contrast(m.mean, t.mean) + contrast(m.active, t.active) + sqrt(m.variance + t.variance) + sqrt(contrast(m.square, t.square));
-}
-
-/* PruneTies prunes both of two equal neurons; PruneLowest those that matter least; MeanSigned takes the mean of z for
- * that of |z|. */
-static void manu_paper(const Case *c)
-{
-    double score[MOST];
-    const size_t n = in(c, "forget.text")->shape.dim[1];
-    for (size_t i = 0; i < n; i++)
-        score[i] = (is(c, "PruneLowest") ? -1 : 1) * importance(c, "forget", i) / (importance(c, "retain", i) + 1e-8);
-    choose(score, n, n / 2, is(c, "PruneTies"), ids(c, "pruned", shape_of(1, n)));
-}
-
-/* PruneCount prunes k of the channels where there are ties; RatioInverse compares the retain set with the forget set;
- * DeviationOfSample divides by n - 1. */
-static void manu_ratio(const Case *c)
-{
-    double score[MOST];
-    const size_t n = in(c, "forget")->shape.dim[1];
-    const bool turned = is(c, "RatioInverse"), sample = is(c, "DeviationOfSample");
-    for (size_t i = 0; i < n; i++) {
-        const Moments f = moments(c, turned ? "retain" : "forget", i, false), r = moments(c, turned ? "forget" : "retain", i, false);
-        const double d_f = sqrt(f.variance * (sample ? f.rows / (f.rows - 1) : 1)),
-                     d_r = sqrt(r.variance * (sample ? r.rows / (r.rows - 1) : 1));
-        score[i] = 2 * (f.mean / (r.mean + 1e-5) - 1) + 2 * (d_f / (d_r + 1e-5) - 1) + 2 * (sqrt(f.square) / (sqrt(r.square) + 1e-5) - 1);
-    }
-    choose(score, n, 2, !is(c, "PruneCount"), ids(c, "pruned", shape_of(1, n)));
 }
 
 static double largest(const float *x, size_t n)
@@ -147,7 +111,7 @@ static void cmju_groups(const Case *c)
     const bool scaled = !is(c, "SaliencyUnscaled"), swapped = is(c, "GroupsSwapped");
     const double by_t = scaled ? largest(t, n) : 1, by_m = scaled ? largest(m, n) : 1, margin = is(c, "MarginMissing") ? 0 : (double)0.15f;
     double both[MOST];
-    int32_t on[MOST], *y = ids(c, "group", shape_of(1, n));
+    int32_t on[MOST], *y = wrong_ids(c, "group", shape_of(1, n));
     for (size_t i = 0; i < n; i++)
         both[i] = (double)t[i] / by_t + (double)m[i] / by_m;
     choose(both, n, (size_t)((double)n * 0.6), is(c, "SalientTies"), on);
@@ -166,8 +130,9 @@ static double norm_of(const double (*x)[4], const int32_t *group, size_t n, int3
     return sqrt(sum);
 }
 
-/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. PictureUnscaled: q = 1.
- * TextScaled: the text is brought to the norm of the pictures. FrozenMoves: what is not salient moves too. */
+/* SharedOnce: the factor of shared tensors is 1. BalanceMissing: the groups keep their norms. BalanceAlways: groups of
+ * fewer than five tensors are balanced too. PictureUnscaled: q = 1. TextScaled: the text is brought to the norm of the
+ * pictures. FrozenMoves: what is not salient moves too. */
 static void cmju_forget(const Case *c)
 {
     const size_t n = in(c, "group")->shape.dim[0];
@@ -186,30 +151,11 @@ static void cmju_forget(const Case *c)
         }
     const double of[4] = { 1, 1, norm_of((const double (*)[4])g, group, n, 2), norm_of((const double (*)[4])g, group, n, 3) },
                  target = (of[2] + of[3]) / 2;
+    const bool balanced = strstr(c->id, "few") ? is(c, "BalanceAlways") : !is(c, "BalanceMissing");
     float *y = wrong_answer(c->w, c->id, c->flag, "gradient", shape_of(2, n, (size_t)4));
     for (size_t i = 0; y && i < n; i++)
         for (size_t k = 0; k < 4; k++)
-            y[4 * i + k] = (float)(g[i][k] * (group[i] < 2 || is(c, "BalanceMissing") ? 1 : 1 + 0.5 * (target / of[group[i]] - 1)));
-}
-
-/* TieLast takes the last of equal scores; PathAbsolute the largest sizes. */
-static void mip_path(const Case *c)
-{
-    const Tensor *t = in(c, "score");
-    const size_t rows = t->shape.dim[0], n = t->shape.dim[1];
-    int32_t *y = ids(c, "path", t->shape);
-    for (size_t r = 0; y && r < rows; r++) {
-        double score[MOST];
-        int32_t on[MOST];
-        const bool last = is(c, "TieLast");
-        for (size_t i = 0; i < n; i++) {
-            const double x = (double)t->f32[r * n + i];
-            score[last ? n - 1 - i : i] = is(c, "PathAbsolute") ? fabs(x) : x;
-        }
-        choose(score, n, 2, false, on);
-        for (size_t i = 0; i < n; i++)
-            y[r * n + i] = on[last ? n - 1 - i : i];
-    }
+            y[4 * i + k] = (float)(g[i][k] * (group[i] < 2 || !balanced ? 1 : 1 + 0.5 * (target / of[group[i]] - 1)));
 }
 
 /* The product x y^T of matrices [2, 3], or x^T y. */
@@ -255,24 +201,17 @@ static void o3_overlap(const Case *c)
 
 void wrong_weights(Wrong *w)
 {
-    static const struct { const char *id, *flags; void (*make)(const Case *c); } list[] = {
+    static const WrongCase list[] = {
         { "weights/smfa.sculpt",
           "SculptTies SculptSameSign SculptWithoutFactor SculptWithoutScale SculptScaleInverse SculptInverse", sculpt },
+        { "weights/smfa.open_mm", "SculptTies SculptMissing SculptTextFactor", sculpt_both },
         { "weights/mmunlearner.both", "MaskStrict MaskInverse FisherEpsMissing", mask },
         { "weights/mmunlearner.below", "FisherEpsBoth FisherThresholdMissing", mask },
-        { "weights/manu.paper", "PruneTies PruneLowest MeanSigned", manu_paper },
-        { "weights/manu.cmju", "PruneCount RatioInverse DeviationOfSample", manu_ratio },
         { "weights/cmju.groups", "SalientTies SaliencyUnscaled MarginMissing GroupsSwapped", cmju_groups },
         { "weights/cmju.forget", "SharedOnce BalanceMissing PictureUnscaled TextScaled FrozenMoves", cmju_forget },
+        { "weights/cmju.few", "SharedOnce PictureUnscaled BalanceAlways", cmju_forget },
         { "weights/o3.overlap", "OverlapAbsolute OverlapOfSum OverlapTransposed", o3_overlap },
-        { "weights/mip_editor.path", "TieLast PathAbsolute", mip_path },
     };
-    for (size_t k = 0; k < sizeof list / sizeof *list && !w->error->failed; k++) {
-        const char *flags = list[k].flags, *flag;
-        Case c = { .w = w, .id = list[k].id, .in = wrong_open(w, list[k].id) };
-        while (!w->error->failed && (flag = wrong_flag(w, &flags))) {
-            c.flag = flag;
-            list[k].make(&c);
-        }
-    }
+    wrong_cases(w, list, sizeof list / sizeof *list);
+    wrong_neurons(w);
 }

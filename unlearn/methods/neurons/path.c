@@ -10,7 +10,7 @@
 #include "unlearn/methods/neurons/pruning.h"
 
 enum { GRAIN = 4096 };                  // activations of a part
-enum { POINTS = 4, BATCHES = 4 };
+enum { BATCHES = 4 };
 
 #define VISION "vision_tower.vision_model.encoder.layers"
 #define LANGUAGE "language_model.model.layers"
@@ -88,27 +88,27 @@ static Tensor *rooms(const Path *p, Tensor *kept)
     return to;
 }
 
-typedef struct { Mlp *m; const Node *h; double *sum; size_t rows; float a; } Integral;
+typedef struct { Mlp *m; const float *h, *g; double *sum; size_t rows; float a; } Integral;
 
 static void integral_part(const void *of, size_t begin, size_t end, size_t worker)
 {
     const Integral *i = of;
-    const float *g = i->h->grad ? i->h->grad->out.f32 : NULL;
     (void)worker;
     for (size_t k = begin; k < end; k++)
         for (size_t r = 0; r < i->rows; r++) {
             const size_t at = r * i->m->width + k;
-            i->sum[at] += g ? (double)g[at] / (double)i->a : 0;
+            i->sum[at] += i->g ? (double)i->g[at] / (double)i->a : 0;
             if (i->a == 1)
-                i->m->score[k] -= (double)i->h->out.f32[at] * (i->sum[at] / POINTS);
+                i->m->score[k] -= (double)i->h[at] * (i->sum[at] / PATH_POINTS);
         }
 }
 
-/* sum [rows, width] of each MLP takes g / a; where a = 1 the activations complete the score. */
-static void integrate(Mlp *m, const Node *h, double *sum, size_t rows, float a)
+void path_add_integral(Mlp *m, const float *h, const float *g, double *sum, size_t rows, float a)
 {
-    team_run(m->width, team_grain(GRAIN, rows), integral_part, &(Integral){ m, h, sum, rows, a }, NULL);
+    team_run(m->width, team_grain(GRAIN, rows), integral_part, &(Integral){ m, h, g, sum, rows, a }, NULL);
 }
+
+static const float *gradient_of(const Node *h) { return h->grad ? h->grad->out.f32 : NULL; }
 
 bool path_integrated(Path *p, const BatchSample *samples, size_t count)
 {
@@ -117,11 +117,11 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
     Tensor *kept = arena_array(p->arena, layers, sizeof *kept), *to = kept ? rooms(p, kept) : NULL;
     double **sum = arena_zalloc(p->arena, layers * sizeof *sum);
     bool good = to && sum;
-    for (int j = 1; j <= POINTS && good; j++) {
+    for (int j = 1; j <= PATH_POINTS && good; j++) {
         Arena a = arena_make(p->error);
         Tape t = tape_make(&a, p->error);
         Batch b;
-        scale(p, p->model, kept, to, (float)j / POINTS);
+        scale(p, p->model, kept, to, (float)j / PATH_POINTS);
         Params params = params_make(&t, p->model);
         good = cross_entropy_gradients(&t, &params, &b, samples, count);
         for (size_t l = 0; l < layers && good; l++) {
@@ -130,7 +130,7 @@ bool path_integrated(Path *p, const BatchSample *samples, size_t count)
             if (!sum[l])
                 sum[l] = arena_zalloc(p->arena, b.tokens * m->width * sizeof(double));
             if ((good = h && sum[l]))
-                integrate(m, h, sum[l], b.tokens, (float)j / POINTS);
+                path_add_integral(m, h->out.f32, gradient_of(h), sum[l], b.tokens, (float)j / PATH_POINTS);
         }
         arena_free(&a);
     }
@@ -156,11 +156,9 @@ static void products_part(const void *of, size_t begin, size_t end, size_t worke
     }
 }
 
-/* Adds (sum over the listed rows of |x g|) / rows, where x is h, or g itself. rows NULL: the first n. */
-static void add_products(Mlp *m, const Node *h, bool squared, const int32_t *rows, size_t n)
+void path_add_products(Mlp *m, const float *x, const float *g, const int32_t *rows, size_t n)
 {
-    const float *g = h->grad ? h->grad->out.f32 : NULL;
-    team_run(m->width, team_grain(GRAIN, n), products_part, &(Products){ m, squared ? g : h->out.f32, g, rows, n }, NULL);
+    team_run(m->width, team_grain(GRAIN, n), products_part, &(Products){ m, x, g, rows, n }, NULL);
 }
 
 static bool products(Path *p, const BatchSample *samples, size_t count, bool squared)
@@ -175,7 +173,8 @@ static bool products(Path *p, const BatchSample *samples, size_t count, bool squ
         const bool seen = k < p->vision;
         const Node *h = neurons(p, &t, m);
         if ((good = h != NULL))
-            add_products(m, h, squared, seen ? NULL : b.rows, seen ? shape_size(h->out.shape) / m->width : b.row_count);
+            path_add_products(m, squared ? gradient_of(h) : h->out.f32, gradient_of(h), seen ? NULL : b.rows,
+                              seen ? shape_size(h->out.shape) / m->width : b.row_count);
     }
     arena_free(&a);
     return good && !p->error->failed;

@@ -39,6 +39,13 @@ typedef struct {
     Path path;
 } MipEditor;
 
+/* The arithmetic of the scores, apart from the model. `sum` [rows, width] begins with zeros and takes g / a of each
+ * point a; where a = 1 the activations h [rows, width] complete the score. path_add_products adds (sum over rows of |x
+ * g|) / n, over the n listed rows, or the first n where `rows` is NULL. g may be NULL: it is zero. */
+enum { PATH_POINTS = 4 };
+void path_add_integral(Mlp *m, const float *h, const float *g, double *sum, size_t rows, float a);
+void path_add_products(Mlp *m, const float *x, const float *g, const int32_t *rows, size_t n);
+
 /* The MLPs of a model, none of whose neurons is on the path. False: no memory in `a`. */
 bool path_make(Path *p, const Model *m, Arena *a, Error *e);
 /* Each adds the scores of some samples, which are one batch. */
@@ -49,18 +56,19 @@ bool path_product(Path *p, const BatchSample *samples, size_t count);
  * sets all scores of these MLPs to 0. */
 bool path_choose(Path *p, size_t first, size_t last, size_t k);
 
-/* Scores the samples one by one, those with a picture in the vision tower and the others in the language model, and chooses the k best
- * neurons of each MLP over all samples, or of every sample. */
+/* Scores the samples one by one, those with a picture in the vision tower and the others in the language model, and
+ * chooses the k best neurons of each MLP over all samples, or of every sample. */
 bool path_find_by_sample(Path *p, const SampleList *forget, size_t k, bool each);
 /* Scores the first four batches, and chooses the k best neurons of each MLP. */
 bool path_find_by_batch(Path *p, const SampleList *forget, size_t batch, size_t k);
 
 /* Zeroes the columns of each down_proj and fc2, or of an adapter's A, that read the path's neurons. */
 bool path_silence(const MethodRun *run, const Path *p);
-/* The gradient of weight `name` in the rows of the path's neurons: of the maps that feed them, or of an adapter's B, whose A follows it.
- * NULL where the weight has none of them. */
+/* The gradient of weight `name` in the rows of the path's neurons: of the maps that feed them, or of an adapter's B,
+ * whose A follows it. NULL where the weight has none of them. */
 Node *path_on(Tape *t, const Path *p, const char *name, Node *g);
-/* The gradient of weight `name`; that of the A of an adapter of down_proj or fc2 is 0 in the columns of the path's neurons. */
+/* The gradient of weight `name`; that of the A of an adapter of down_proj or fc2 is 0 in the columns of the path's
+ * neurons. */
 Node *path_off(Tape *t, const Path *p, const char *name, Node *g);
 
 #endif

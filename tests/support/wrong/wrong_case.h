@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Cases of weights/ with their mistakes: what wrong_weights.c and wrong_neurons.c share. */
+#ifndef PULSE_TESTS_SUPPORT_WRONG_WRONG_CASE_H
+#define PULSE_TESTS_SUPPORT_WRONG_WRONG_CASE_H
+
+#include <string.h>
+#include "tests/support/wrong/wrong.h"
+
+enum { MOST = 64 };                 // neurons of a case, at most
+
+typedef struct { Wrong *w; const char *id, *flag; Store in; } Case;
+typedef struct { const char *id, *flags; void (*make)(const Case *c); } WrongCase;
+
+/* Makes the wrong answers of each mistake of each case. */
+void wrong_cases(Wrong *w, const WrongCase *list, size_t n);
+void wrong_neurons(Wrong *w);
+
+static inline bool is(const Case *c, const char *flag) { return strcmp(c->flag, flag) == 0; }
+static inline const Tensor *in(const Case *c, const char *name) { return store_find(&c->in, name); }
+static inline const float *floats(const Case *c, const char *name, size_t *n) { return wrong_floats(&c->in, name, n); }
+/* A list of whole numbers, the answer `name`; NULL: no memory. */
+int32_t *wrong_ids(const Case *c, const char *name, Shape shape);
+/* y = 1 for the k highest scores, of equal ones the first; with ties for all that equal the k-th. */
+void choose(const double *score, size_t n, size_t k, bool ties, int32_t *y);
+
+#endif

@@ -211,7 +211,8 @@ static void preset_note(const MethodSettings *m)
     for (size_t k = 0; k < presets_count; k++)
         there |= strcmp(presets[k].preset, preset) == 0 && strcmp(presets[k].method, m->method->name) == 0;
     if (!there)
-        fprintf(stderr, "pulse-ref: unlearn: the preset %s has no line for %s; its settings of all methods hold\n", preset, m->method->name);
+        fprintf(stderr, "pulse-ref: unlearn: the preset %s has no line for %s; its settings of all methods hold\n", preset,
+                m->method->name);
 }
 
 /* Prints the settings in force for the method, with who set each of them, and nothing else is done. */

@@ -162,7 +162,8 @@ static const WeightsForm forms[] = {
       { ROW("change.forget", change), ROW("change.anchor", anchor) }, sculpt },
     { "smfa.open_mm", "smfa", "smfa_form=open_mm", "SculptTies SculptMissing SculptTextFactor", "unlearn/methods/smfa.h",
       "weight = RN(before + f + t) added in this order, f = change.picture sculpted as in smfa.sculpt with sculpt, t = change.text with "
-      "sculpt_text", { ROW("before", before), ROW("change.picture", change), ROW("change.text", change_text), ROW("change.anchor", anchor) },
+      "sculpt_text",
+      { ROW("before", before), ROW("change.picture", change), ROW("change.text", change_text), ROW("change.anchor", anchor) },
       sculpt_both },
     { "mmunlearner.both", "mmunlearner", "threshold=1", "MaskStrict MaskInverse FisherEpsMissing", "unlearn/fisher.h",
       "mask = 1 where (fisher.forget + 1e-15) / (fisher.preserved + 1e-15) >= threshold, else 0",

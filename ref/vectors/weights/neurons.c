@@ -11,37 +11,40 @@
 
 /* Neurons 1 and 3 of the paper's form are equal, and there is room for one of them; channels 1 and 4 of cmju's form are
  * equal, and both are pruned. */
-static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.75f, -1.75f, 1.75f, 1, -1.5f, 0.75f, 1.25f, 0.75f, -1.5f,
-                                  -0.5f },
-                   forget_t[] = { -1.75f, -0.25f, 0, -0.25f, 0.25f, -0.25f, -1.25f, 0.25f, -0.25f, 0.25f, 0.75f, 1, 0.25f, -0.5f, -1, -0.5f,
-                                  0.25f, -0.5f },
-                   retain_m[] = { -1.5f, -1.75f, -2, -1.75f, -0.5f, -1, -1.25f, -0.75f, 1, -0.75f, 1.75f, 0.25f, -1.5f, 2, 1.5f, 2, -1.5f,
-                                  1.25f },
-                   retain_t[] = { 0.75f, 1, 1, 1, -0.75f, 1.75f, 2, 0.75f, -0.5f, 0.75f, 0.25f, -1.75f, -1.75f, 0, 0.25f, 0, -1, -1.5f },
+static const float forget_m[] = { 1, 2, -1.75f, 2, -1.5f, -1, -0.75f, -1.75f, 1.75f, -1.75f, 1.75f, 1, -1.5f, 0.75f, 1.25f, 0.75f,
+                                  -1.5f, -0.5f },
+                   forget_t[] = { -1.75f, -0.25f, 0, -0.25f, 0.25f, -0.25f, -1.25f, 0.25f, -0.25f, 0.25f, 0.75f, 1, 0.25f, -0.5f,
+                                  -1, -0.5f, 0.25f, -0.5f },
+                   retain_m[] = { -1.5f, -1.75f, -2, -1.75f, -0.5f, -1, -1.25f, -0.75f, 1, -0.75f, 1.75f, 0.25f, -1.5f, 2, 1.5f,
+                                  2, -1.5f, 1.25f },
+                   retain_t[] = { 0.75f, 1, 1, 1, -0.75f, 1.75f, 2, 0.75f, -0.5f, 0.75f, 0.25f, -1.75f, -1.75f, 0, 0.25f, 0, -1,
+                                  -1.5f },
                    ratio_f[] = { -0.75f, -1.75f, 1.75f, -0.75f, -1.75f, -1, 0.75f, 1, 0.5f, -0.5f, 1, -1.75f },
-                   ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1, 1.75f,
-                                 -0.5f,
-                                 -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
+                   ratio_r[] = { -0.5f, -0.5f, 1.5f, -0.75f, -0.5f, 1, 0, -0.75f, 1.5f, 0.75f, -0.75f, 0.25f, 2, 1.75f, 1.25f, 1,
+                                 1.75f, -0.5f, -1.25f, 0, -0.25f, 0, 0, 1.5f, -1.5f, -1.5f, -0.5f, -0.25f, -1.5f, 0.25f };
 
 /* official: rows 2i and 2i + 1 are position i in two layers. Channel 3 is as large in both sets once it is clamped.
  * open_mm: two samples. In both, channels 1 and 4 are equal, and both are pruned. mip_editor: neurons 1 and 3 are
  * equal, and there is room for one of them. */
 enum { LAYERS = 2, SAMPLES = 2 };
-static const float position_f[] = { 0, 1.5f, -1.75f, 1.75f, 1.5f, 1.75f, -1.5f, 0.5f, 0.25f, 0, 0.5f, -2, -1.5f, -1.75f, 0.5f, 4000, -1.75f, 1.5f,
-                                    -0.5f, -0.25f, -2, -2, -0.25f, -1.25f, -1.25f, 1, 1.5f, -1.5f, 1, -1.25f, 0.25f, -1, -0.75f, 0.5f, -1, 1.5f },
-                   position_r[] = { -2, -1.25f, 1.75f, 0.5f, -1.25f, 0.25f, 2, -0.25f, -2, 0.25f, -0.25f, 1.25f, 0.75f, -1.25f, 0, 1000, -1.25f,
-                                    -1.75f, -1.75f, 0, -1.75f, 1.25f, 0, 2, -1.25f, 0, 1.75f, -0.75f, 0, 0.25f, 0.5f, -0.5f, 1.25f, -1.75f,
-                                    -0.5f, 0 },
-                   sample_f[] = { 0.75f, -0.75f, 0.25f, 0.5f, -0.75f, 0.25f, 2, 0.25f, -0.25f, -2, 0.25f, -2, -1.75f, -1, 0.25f, -1.5f, -1, -0.5f,
-                                  1, 2, 0.75f, 1.75f, 2, -2, 2, -0.5f, 1.25f, 0.25f, -0.5f, -0.5f },
-                   sample_r[] = { 0.25f, 0.25f, 1.75f, 1, 0.25f, -1.5f, 1.75f, 1.5f, -1, -1.5f, 1.5f, -2, 0.75f, -0.75f, -0.5f, -1.75f, -0.75f,
-                                  0.25f, 0.5f, -0.25f, 0.5f, -0.5f, -0.25f, -0.75f, -1, 0.5f, 1.25f, -0.75f, 0.5f, 0.75f, -2, -1.25f, -0.25f,
-                                  0.75f, -1.25f, -1 },
-                   last_fm[] = { -1.75f, -0.25f, 1, -0.25f, -1.5f, 1.75f, -1.75f, -1.5f, -1, -1.5f, 0, -0.75f, -1.75f, 0.25f, -0.25f, 0.25f, 1,
-                                 -0.25f },
-                   last_ft[] = { 0, 0.75f, -2, 0.75f, 1, -0.75f, 1.25f, 1.75f, 0.75f, 1.75f, 0.25f, -1.25f, -1.5f, 1.5f, 0.75f, 1.5f, 0, -0.5f },
+static const float position_f[] = { 0, 1.5f, -1.75f, 1.75f, 1.5f, 1.75f, -1.5f, 0.5f, 0.25f, 0, 0.5f, -2, -1.5f, -1.75f, 0.5f,
+                                    4000, -1.75f, 1.5f, -0.5f, -0.25f, -2, -2, -0.25f, -1.25f, -1.25f, 1, 1.5f, -1.5f, 1, -1.25f,
+                                    0.25f, -1, -0.75f, 0.5f, -1, 1.5f },
+                   position_r[] = { -2, -1.25f, 1.75f, 0.5f, -1.25f, 0.25f, 2, -0.25f, -2, 0.25f, -0.25f, 1.25f, 0.75f, -1.25f, 0,
+                                    1000, -1.25f, -1.75f, -1.75f, 0, -1.75f, 1.25f, 0, 2, -1.25f, 0, 1.75f, -0.75f, 0, 0.25f,
+                                    0.5f, -0.5f, 1.25f, -1.75f, -0.5f, 0 },
+                   sample_f[] = { 0.75f, -0.75f, 0.25f, 0.5f, -0.75f, 0.25f, 2, 0.25f, -0.25f, -2, 0.25f, -2, -1.75f, -1, 0.25f,
+                                  -1.5f, -1, -0.5f, 1, 2, 0.75f, 1.75f, 2, -2, 2, -0.5f, 1.25f, 0.25f, -0.5f, -0.5f },
+                   sample_r[] = { 0.25f, 0.25f, 1.75f, 1, 0.25f, -1.5f, 1.75f, 1.5f, -1, -1.5f, 1.5f, -2, 0.75f, -0.75f, -0.5f,
+                                  -1.75f, -0.75f, 0.25f, 0.5f, -0.25f, 0.5f, -0.5f, -0.25f, -0.75f, -1, 0.5f, 1.25f, -0.75f, 0.5f,
+                                  0.75f, -2, -1.25f, -0.25f, 0.75f, -1.25f, -1 },
+                   last_fm[] = { -1.75f, -0.25f, 1, -0.25f, -1.5f, 1.75f, -1.75f, -1.5f, -1, -1.5f, 0, -0.75f, -1.75f, 0.25f,
+                                 -0.25f, 0.25f, 1, -0.25f },
+                   last_ft[] = { 0, 0.75f, -2, 0.75f, 1, -0.75f, 1.25f, 1.75f, 0.75f, 1.75f, 0.25f, -1.25f, -1.5f, 1.5f, 0.75f,
+                                 1.5f, 0, -0.5f },
                    last_rm[] = { 0, 2, 2, 2, 1.5f, -1.5f, 2, 0.5f, 2, 0.5f, 2, 1.75f, 1, -0.25f, 1, -0.25f, 1.75f, 1.25f },
-                   last_rt[] = { 1, -0.25f, -1.75f, -0.25f, 1.5f, -1.25f, 1.5f, 1, -0.5f, 1, 1.25f, 0, -1.25f, 1.25f, -1.75f, 1.25f, 0.75f, -1.5f };
+                   last_rt[] = { 1, -0.25f, -1.75f, -0.25f, 1.5f, -1.25f, 1.5f, 1, -0.5f, 1, 1.25f, 0, -1.25f, 1.25f, -1.75f,
+                                 1.25f, 0.75f, -1.5f };
 static const int32_t sample_of_f[] = { 0, 0, 0, 1, 1 }, sample_of_r[] = { 0, 0, 1, 1, 1, 1 };
 
 static void rows_add(ManuSums *s, const Tensor *t, size_t first, size_t rows, size_t channel, ManuCount count)
@@ -142,38 +145,36 @@ static bool path(const Hyperparameters *v, LossCase *c, Arena *a, Error *e)
 /* Two samples, whose rows `sample` says; the gradients of the four points stand one behind the other. Neurons 1 and 4
  * are equal. */
 static const int32_t sample_of[] = { 0, 0, 0, 1, 1 }, batch_of[] = { -1, 0, 0, -1, 1, 1, 1, -1 };
-static const float each_h[] = { 0.25f, -0.5f, -1.5f, 1.75f, -0.5f, -1.75f, 0.25f, 1.5f, 0, -2, 1.5f, 2, -1.5f, 1.25f, -1.5f, 0.5f, 1.25f, 2, -0.25f,
-                                -0.25f, -1.75f, -0.5f, -0.25f, 1.5f, 0.25f, 1.75f, -1.5f, 0, 1.75f, 1 },
-                   each_g[] = { 0, 1.5f, -0.75f, 0, 1.5f, 1.5f, 0, 1.5f, -1.5f, 1.5f, 1.5f, 0.75f, 1.5f, -1.5f, 1.5f, 1.5f, -1.5f, 0, -1.5f,
-                             0.75f, -1.5f, -1.5f, 0.75f, 0, 0, -0.75f, -1.5f, 0, -0.75f, 0, -0.75f, 0.75f,
-                             0.75f, 1.5f, 0.75f, 1.5f, -1.5f, 1.5f, 0, 1.5f, 1.5f, -0.75f, -1.5f, -1.5f, 0, 0,
-                             -1.5f, 1.5f, 0.75f, 1.5f, -0.75f, 1.5f, 1.5f, -0.75f, 0, 1.5f, -0.75f, 0, 1.5f,
-                             0, 0, 1.5f, -1.5f, -0.75f, 1.5f, -1.5f, 0.75f, 0, 1.5f, 0.75f, 0, -1.5f, -0.75f,
-                             0, -0.75f, -1.5f, 0, 0, -0.75f, 1.5f, 0.75f, 0, 1.5f, -0.75f, -0.75f, -1.5f,
-                             -0.75f, 0, -1.5f, -0.75f, 0, 1.5f, -0.75f, -0.75f, 1.5f, -0.75f, -1.5f, 0.75f,
-                             1.5f, 0, 0.75f, -1.5f, 1.5f, -1.5f, -0.75f, 1.5f, -1.5f, 0, 1.5f, 1.5f, 1.5f,
-                             -1.5f, 1.5f, 0.75f, -0.75f, 1.5f, 1.5f, 0.75f, 1.5f, -1.5f },
-                   all_h[] = { -1.5f, -0.5f, 0.75f, 2, -0.5f, -1.25f, -0.25f, -1.25f, -1, -1, -1.25f, -1, 2, 1.5f, -0.5f, -1.25f, 1.5f, 0, -0.75f,
-                               1.5f, -1.25f, -1.75f, 1.5f, -2, -0.25f, -0.25f, -0.75f, 0.75f, -0.25f, 1.5f },
-                   all_g[] = { 0, -0.75f, 1.5f, 0.75f, -0.75f, -0.75f, 1.5f, 1.5f, -1.5f, -1.5f, 1.5f, 0.75f, 1.5f, 0.75f, -1.5f, 0, 0.75f,
-                             0.75f, 1.5f, 0, 0.75f, -0.75f, 0, -1.5f, 0, 0, -0.75f, 0.75f, 0, 0, 1.5f, -0.75f,
-                             -1.5f, 0.75f, -0.75f, -0.75f, -1.5f, 0.75f, 0.75f, 0.75f, 0.75f, 0.75f, 0.75f,
-                             1.5f, 0, 0, 1.5f, 0, -1.5f, 0.75f, -1.5f, 0, 0.75f, 0, 0.75f, -0.75f, 0, -1.5f,
-                             -0.75f, 0, 1.5f, 0.75f, -0.75f, -1.5f, 0.75f, 1.5f, -0.75f, 0.75f, -1.5f, 0.75f,
-                             0.75f, 0, 1.5f, 0.75f, 0.75f, 1.5f, 0.75f, -1.5f, 1.5f, 0.75f, -0.75f, 1.5f,
-                             0.75f, -0.75f, 0.75f, 1.5f, -1.5f, -0.75f, 1.5f, -1.5f, 1.5f, -0.75f, -1.5f,
-                             -1.5f, -0.75f, 0, 1.5f, -1.5f, -0.75f, -1.5f, -1.5f, 0, 1.5f, 0, -1.5f, -0.75f,
-                             0, -0.75f, -0.75f, -0.75f, 0, -1.5f, -0.75f, 0.75f, 1.5f, 1.5f, -1.5f, 0.75f,
-                             1.5f, 1.5f },
-                   square_g[] = { -1.75f, 1.75f, 1.75f, -1.5f, 1.75f, 2, 1.75f, 0.75f, -1, -1.5f, 0.75f, 1.5f, 1.5f, -1.75f, 1.25f, 2, -1.75f,
-                                  0.75f, 0.75f, -0.75f, 1.25f, 0.75f, -0.75f, 1.25f, -1, -1.5f, 0.5f, -0.25f, -1.5f, 1.75f },
-                   product_h[] = { 1.75f, 0, -1.5f, 1.5f, 0, -1, 0, 1, -1, 0, 1, 0.5f, 0.75f, -1, -2, 0, -1, 0.5f, 0.25f, 1.25f, 1.25f, -1.75f,
-                             1.25f, 2, -2, 1, 0.25f, -0.25f, 1, -0.75f, 0.75f, 2, 1.75f, -1.25f, 2, -0.5f, 1,
-                             2, -1.5f, 1.5f, 2, -0.75f, 1, 1.5f, 0, 1.25f, 1.5f, -1.25f },
-                   product_g[] = { 0.75f, 0.5f, 1.75f, 1.5f, 0.5f, -1.25f, 0.75f, 0.5f, -2, -1.25f, 0.5f, -0.75f, -0.75f, -1.25f, 0.5f, -0.25f,
-                             -1.25f, -0.25f, 1.25f, -1, 2, -1.75f, -1, -1.75f, 0.75f, 1.5f, -1.25f, 1.5f,
-                             1.5f, 2, -1.25f, 0.25f, -1.5f, 0.5f, 0.25f, 1.25f, 0.25f, -1.75f, -1, 2, -1.75f,
-                             0, -0.25f, -1.75f, 0, 2, -1.75f, -1.75f };
+static const float each_h[] = { 0.25f, -0.5f, -1.5f, 1.75f, -0.5f, -1.75f, 0.25f, 1.5f, 0, -2, 1.5f, 2, -1.5f, 1.25f, -1.5f, 0.5f,
+                                1.25f, 2, -0.25f, -0.25f, -1.75f, -0.5f, -0.25f, 1.5f, 0.25f, 1.75f, -1.5f, 0, 1.75f, 1 },
+                   each_g[] = { 0, 1.5f, -0.75f, 0, 1.5f, 1.5f, 0, 1.5f, -1.5f, 1.5f, 1.5f, 0.75f, 1.5f, -1.5f, 1.5f, 1.5f, -1.5f,
+                                0, -1.5f, 0.75f, -1.5f, -1.5f, 0.75f, 0, 0, -0.75f, -1.5f, 0, -0.75f, 0, -0.75f, 0.75f, 0.75f,
+                                1.5f, 0.75f, 1.5f, -1.5f, 1.5f, 0, 1.5f, 1.5f, -0.75f, -1.5f, -1.5f, 0, 0, -1.5f, 1.5f, 0.75f,
+                                1.5f, -0.75f, 1.5f, 1.5f, -0.75f, 0, 1.5f, -0.75f, 0, 1.5f, 0, 0, 1.5f, -1.5f, -0.75f, 1.5f,
+                                -1.5f, 0.75f, 0, 1.5f, 0.75f, 0, -1.5f, -0.75f, 0, -0.75f, -1.5f, 0, 0, -0.75f, 1.5f, 0.75f, 0,
+                                1.5f, -0.75f, -0.75f, -1.5f, -0.75f, 0, -1.5f, -0.75f, 0, 1.5f, -0.75f, -0.75f, 1.5f, -0.75f,
+                                -1.5f, 0.75f, 1.5f, 0, 0.75f, -1.5f, 1.5f, -1.5f, -0.75f, 1.5f, -1.5f, 0, 1.5f, 1.5f, 1.5f, -1.5f,
+                                1.5f, 0.75f, -0.75f, 1.5f, 1.5f, 0.75f, 1.5f, -1.5f },
+                   all_h[] = { -1.5f, -0.5f, 0.75f, 2, -0.5f, -1.25f, -0.25f, -1.25f, -1, -1, -1.25f, -1, 2, 1.5f, -0.5f, -1.25f,
+                               1.5f, 0, -0.75f, 1.5f, -1.25f, -1.75f, 1.5f, -2, -0.25f, -0.25f, -0.75f, 0.75f, -0.25f, 1.5f },
+                   all_g[] = { 0, -0.75f, 1.5f, 0.75f, -0.75f, -0.75f, 1.5f, 1.5f, -1.5f, -1.5f, 1.5f, 0.75f, 1.5f, 0.75f, -1.5f,
+                               0, 0.75f, 0.75f, 1.5f, 0, 0.75f, -0.75f, 0, -1.5f, 0, 0, -0.75f, 0.75f, 0, 0, 1.5f, -0.75f, -1.5f,
+                               0.75f, -0.75f, -0.75f, -1.5f, 0.75f, 0.75f, 0.75f, 0.75f, 0.75f, 0.75f, 1.5f, 0, 0, 1.5f, 0, -1.5f,
+                               0.75f, -1.5f, 0, 0.75f, 0, 0.75f, -0.75f, 0, -1.5f, -0.75f, 0, 1.5f, 0.75f, -0.75f, -1.5f, 0.75f,
+                               1.5f, -0.75f, 0.75f, -1.5f, 0.75f, 0.75f, 0, 1.5f, 0.75f, 0.75f, 1.5f, 0.75f, -1.5f, 1.5f, 0.75f,
+                               -0.75f, 1.5f, 0.75f, -0.75f, 0.75f, 1.5f, -1.5f, -0.75f, 1.5f, -1.5f, 1.5f, -0.75f, -1.5f, -1.5f,
+                               -0.75f, 0, 1.5f, -1.5f, -0.75f, -1.5f, -1.5f, 0, 1.5f, 0, -1.5f, -0.75f, 0, -0.75f, -0.75f, -0.75f,
+                               0, -1.5f, -0.75f, 0.75f, 1.5f, 1.5f, -1.5f, 0.75f, 1.5f, 1.5f },
+                   square_g[] = { -1.75f, 1.75f, 1.75f, -1.5f, 1.75f, 2, 1.75f, 0.75f, -1, -1.5f, 0.75f, 1.5f, 1.5f, -1.75f,
+                                  1.25f, 2, -1.75f, 0.75f, 0.75f, -0.75f, 1.25f, 0.75f, -0.75f, 1.25f, -1, -1.5f, 0.5f, -0.25f,
+                                  -1.5f, 1.75f },
+                   product_h[] = { 1.75f, 0, -1.5f, 1.5f, 0, -1, 0, 1, -1, 0, 1, 0.5f, 0.75f, -1, -2, 0, -1, 0.5f, 0.25f, 1.25f,
+                                   1.25f, -1.75f, 1.25f, 2, -2, 1, 0.25f, -0.25f, 1, -0.75f, 0.75f, 2, 1.75f, -1.25f, 2, -0.5f, 1,
+                                   2, -1.5f, 1.5f, 2, -0.75f, 1, 1.5f, 0, 1.25f, 1.5f, -1.25f },
+                   product_g[] = { 0.75f, 0.5f, 1.75f, 1.5f, 0.5f, -1.25f, 0.75f, 0.5f, -2, -1.25f, 0.5f, -0.75f, -0.75f, -1.25f,
+                                   0.5f, -0.25f, -1.25f, -0.25f, 1.25f, -1, 2, -1.75f, -1, -1.75f, 0.75f, 1.5f, -1.25f, 1.5f,
+                                   1.5f, 2, -1.25f, 0.25f, -1.5f, 0.5f, 0.25f, 1.25f, 0.25f, -1.75f, -1, 2, -1.75f, 0, -0.25f,
+                                   -1.75f, 0, 2, -1.75f, -1.75f };
 
 typedef struct { Path path; Mlp mlp; size_t rows; Tensor on; } OneMlp;
 
@@ -260,10 +261,12 @@ const WeightsForm neuron_forms[] = {
       "pruned = 1 for the channels whose score of cmju's form is at least the k-th highest, k = max(1, floor(percent/100 n)), so that ties "
       "prune more", { ROWS("forget", 6, ratio_f), ROWS("retain", 6, ratio_r) }, prune_threshold },
     { "manu.official", "manu", "percent=34 manu_form=official", "PruneCount RatioInverse GroupsPooled ActivationUnclamped", PRUNING,
-      "pruned = 1 for the channels whose score of the official form is at least the k-th highest, k = floor(percent/100 n); rows 2i and 2i + 1 "
+      "pruned = 1 for the channels whose score of the official form is at least the k-th highest, k = floor(percent/100 n); rows 2i and "
+      "2i + 1 "
       "are position i in two layers", { ROWS("forget", 6, position_f), ROWS("retain", 6, position_r) }, prune_threshold },
     { "manu.open_mm", "manu", "percent=34 manu_form=open_mm", "PruneCount RatioInverse DeviationOfSample GroupsPooled", PRUNING,
-      "pruned = 1 for the channels whose score of open_mm's form is at least the k-th highest, k = max(1, floor(percent/100 n)); sample.forget "
+      "pruned = 1 for the channels whose score of open_mm's form is at least the k-th highest, k = max(1, floor(percent/100 n)); "
+      "sample.forget "
       "… is the sample of each row",
       { ROWS("forget", 6, sample_f), ROWS("retain", 6, sample_r), IDS("sample.forget", sample_of_f), IDS("sample.retain", sample_of_r) },
       prune_threshold },
@@ -275,18 +278,21 @@ const WeightsForm neuron_forms[] = {
     { "mip_editor.path", "mip_editor", "path_neurons=2", "TieLast PathAbsolute", PATH_H,
       "path = 1 for the path_neurons highest scores of each row, of equal ones the first", { ROWS("score", 8, scores) }, path },
     { "mip_editor.paper", "mip_editor", "mip_form=paper", "TieLast PathAbsolute GradientUnscaled PathOfEach", PATH_H,
-      "path = 1 for the highest score of path_integrated over all samples, of equal ones the first; sample is that of each row, and gradient "
+      "path = 1 for the highest score of path_integrated over all samples, of equal ones the first; sample is that of each row, and "
+      "gradient "
       "has the rows of the four points one behind the other",
       { ROWS("activation", 6, all_h), ROWS("gradient", 6, all_g), IDS("sample", sample_of) }, path_integrals },
     { "mip_editor.official", "mip_editor", "mip_form=official path_neurons=2", "TieLast PathAbsolute GradientUnscaled PathOfAll", PATH_H,
-      "path = 1 for the path_neurons highest scores of path_integrated of each sample by itself, of equal ones the first; sample is that of each "
+      "path = 1 for the path_neurons highest scores of path_integrated of each sample by itself, of equal ones the first; sample is "
+      "that of each "
       "row, and gradient has the rows of the four points one behind the other",
       { ROWS("activation", 6, each_h), ROWS("gradient", 6, each_g), IDS("sample", sample_of) }, path_integrals },
     { "mip_editor.pictures", "mip_editor", "mip_form=paper path_neurons=2", "TieLast SquaresSummed", PATH_H,
       "path = 1 for the path_neurons highest scores of path_squared over all samples, of equal ones the first; sample is that of each row",
       { ROWS("gradient", 6, square_g), IDS("sample", sample_of) }, path_squares },
     { "mip_editor.open_mm", "mip_editor", "mip_form=open_mm path_neurons=2", "TieLast ProductSigned", PATH_H,
-      "path = 1 for the path_neurons highest scores of path_product over all batches, of equal ones the first; batch is that of each supervised "
+      "path = 1 for the path_neurons highest scores of path_product over all batches, of equal ones the first; batch is that of each "
+      "supervised "
       "row, and -1 of the others", { ROWS("activation", 6, product_h), ROWS("gradient", 6, product_g), IDS("batch", batch_of) },
       path_products },
 };

@@ -30,6 +30,12 @@ def right():
     assert not missing and not any("mistake" in f for f in findings), missing
 
 
+def requests():
+    subprocess.run([sys.executable, "fixtures/pytorch/sequences.py", GOT], check=True)
+    done = subprocess.run([PULSE, "verify", "fixtures/vectors/v1", GOT, "--only", "seq/", "--partial"], stdout=subprocess.PIPE, text=True)
+    assert "121 within, 0 outside" in done.stdout, done.stdout
+
+
 def wrong(name, *starts):
     status, findings, _ = judged("--mistake", name, "--only", *starts)
     outside = [f for f in findings if f["verdict"] == "OUTSIDE"]
@@ -37,6 +43,7 @@ def wrong(name, *starts):
 
 
 check("operators, losses, modules and the modules of a step are within", right)
+check("requests one after another are within", requests)
 check("the loss of another form of NPO is outside, by its name", lambda: wrong("NpoBatchMean", "loss/npo.sequence_sum"))
 check("GELU by tanh is outside, by its name", lambda: wrong("GeluTanh", "op/gelu", "block/projector"))
 finish()

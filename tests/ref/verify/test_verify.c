@@ -210,6 +210,21 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
             fail_msg("%s uses %g of a bound at most", kinds[i], used[i]);
 }
 
+/* Requests one after another by transformers and torch.optim: only cmju has no twin there. */
+static void pytorch_is_within_over_all_requests(void **state)
+{
+    (void)state;
+    assert_true(verify_got(&found, suite, "fixtures/pytorch/sequences.safetensors", &everything, manifest, &arena, &error));
+    assert_int_equal(found.outside, 0);
+    assert_true(found.within >= 121);
+    for (size_t k = 0; k < json_array_size(found.lines); k++) {
+        json_t *line = json_array_get(found.lines, k);
+        const char *where = json_string_value(json_object_get(line, "where"));
+        if (strncmp(where, "seq/", 4) == 0 && strcmp(json_string_value(json_object_get(line, "verdict")), "WITHIN") != 0)
+            assert_non_null(strstr(where, "pulse-cmju"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +236,7 @@ int main(void)
         answers_test(the_first_module_that_differs_is_named),
         answers_test(damaged_files_are_named),
         answers_test(pytorch_is_within_and_uses_the_bounds),
+        answers_test(pytorch_is_within_over_all_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

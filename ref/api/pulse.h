@@ -41,22 +41,18 @@ typedef enum {
     PULSE_BAD_INPUT,         // an argument or a file is not what was expected: the caller can mend it
     PULSE_NO_MEMORY,         // memory ran out, or a limit of pulse_options was reached
     PULSE_IO,                // the operating system could not open or read a file
-    // the floating-point environment is not that of IEEE 754, or the engine failed its self-test
-    PULSE_ENVIRONMENT,
+    PULSE_ENVIRONMENT,       // the floating-point environment is not that of IEEE 754, or the self-test failed
     PULSE_UNDECIDED          // the last bit of a result could not be decided: a bug in this library
 } pulse_status;
 
 typedef struct pulse_context pulse_context;
 
 typedef struct {
-    // the most threads of a call; 0: OMP_NUM_THREADS, else as many as there are processors
-    int32_t  threads;
-    // bytes that the scratch memory of a call, a model, or the tape of a step may take, each; 0: no limit
-    uint64_t memory_limit;
+    int32_t  threads;        // the most threads of a call; 0: OMP_NUM_THREADS, else the number of processors
+    uint64_t memory_limit;   // bytes of a call's scratch memory, of a model, or of a step's tape, each; 0: no limit
 } pulse_options;
 
-/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and the version of the definition of the bits. Never
- * fails. */
+/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and that of the definition of the bits. Never fails. */
 PULSE_API const char *pulse_version(void);
 
 /* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be
@@ -113,8 +109,7 @@ PULSE_API pulse_status pulse_op_shape(pulse_context *ctx, const char *name, cons
 
 enum { PULSE_FORGET, PULSE_RETAIN, PULSE_REFUSAL, PULSE_ALTERNATE, PULSE_FORGET_TEXT, PULSE_RANDOM, PULSE_ROLES };
 
-/* The samples of one role. Sample i has the rows offsets[i] to offsets[i + 1] - 1; offsets begin with 0 and end with
- * `rows`. */
+/* The samples of one role. Sample i has the rows offsets[i] to offsets[i + 1] - 1; the last offset is `rows`. */
 typedef struct {
     int32_t role;            // PULSE_FORGET, …; each role at most once
     int64_t rows, vocabulary, samples;
@@ -176,10 +171,11 @@ typedef struct {
 
 /* Opens FOLDER/config.json and the weights; `adapter` is a folder in PEFT's layout, or NULL. */
 PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, const char *adapter, pulse_model **out);
-/* The same with n adapters at once, as set_adapter([…]) of PEFT has it: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x) + …, in their order.
- * The second one on a module is called "<module>.lora_A.2.weight". Two that hold the same weight whole are refused. */
-PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters, size_t n_adapters,
-                                                 pulse_model **out);
+/* The same with n adapters at once, as set_adapter([…]) of PEFT has it: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x) +
+ * …, in their order. The second one on a module is called "<module>.lora_A.2.weight". Two that hold the same weight
+ * whole are refused. */
+PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters,
+                                                 size_t n_adapters, pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
 /* Every key of config.json with the value in force, and what follows from them: "image_tokens", the number of tokens of
  * a picture, and "pixels": [channels, height, width]. */
@@ -210,7 +206,7 @@ PULSE_API pulse_status pulse_result_json(pulse_context *ctx, const pulse_result 
 PULSE_API pulse_status pulse_forward(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
                                      size_t n_samples, pulse_result **out);
 
-// nll and ce: the sum and the mean over the supervised tokens; right: for how many of these tokens the target has the largest logit
+// nll and ce: the sum and the mean over the supervised tokens; right: how many of these have the largest logit
 typedef struct { float nll, ce; int64_t tokens, right; } pulse_score_value;
 /* scores[i]: the negative log likelihood of the targets of sample i, and how many of them the model predicts. */
 PULSE_API pulse_status pulse_score(pulse_context *ctx, const pulse_model *model, const pulse_sample *samples,
@@ -235,10 +231,10 @@ PULSE_API void pulse_trainer_close(pulse_trainer *trainer);
  * forget sample k. The previous step becomes final. The result holds what `pulse-ref trace` writes: every node "t<k>",
  * "grad.t<k>", "param.<name>", "grad.<name>", "after.<name>", "adam.m.<name>", "adam.v.<name>", "loss". Its tensors
  * live until the trainer's next step or closing.
- * All steps of a trainer are of one request, and no request came before it. What a method keeps from step to step (the weight of pdu,
- * of adapop) goes on. What it measures before its first step (the masks of mmunlearner, …) it measures at each step, on the samples of
- * that step. What follows the last step of a request (the sculpting of smfa) is not done, and overlaps with earlier requests (o3) are
- * none: `pulse-ref unlearn` does both. */
+ * All steps of a trainer are of one request, and no request came before it. What a method keeps from step to step (the
+ * weights of pdu and adapop) goes on. What it measures before its first step (the masks of mmunlearner) is measured at
+ * each step, on the samples of that step. Sculpting after the last step (smfa) and overlaps with earlier requests (o3)
+ * are left to `pulse-ref unlearn`. */
 PULSE_API pulse_status pulse_trainer_step(pulse_context *ctx, pulse_trainer *trainer, const pulse_sample *samples,
                                           size_t n_samples, pulse_result **out);
 
@@ -253,8 +249,7 @@ PULSE_API void pulse_tokenizer_close(pulse_tokenizer *tokenizer);
 /* The ids of n bytes of UTF-8. If `special` is not 0, they include the tokens of the tokenizer's own template (<s>). */
 PULSE_API pulse_status pulse_encode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *text, size_t n,
                                     int special, const int32_t **ids, size_t *count);
-/* The text of ids. If `skip_special` is not 0, special tokens are left out. An id without a token is always left
- * out. */
+/* The text of ids. If `skip_special` is not 0, special tokens are left out; ids without a token always are. */
 PULSE_API pulse_status pulse_decode(pulse_context *ctx, const pulse_tokenizer *tokenizer, const int32_t *ids,
                                     size_t count, int skip_special, const char **text);
 
@@ -271,8 +266,7 @@ PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *t
                                     const char *mask, const char *question, const char *answer, size_t image_tokens,
                                     pulse_prompt_value *out);
 
-/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats of the size that pulse_processor_size
- * gives. */
+/* Opens a preprocessor_config.json. Pictures become 3 * height * width floats; pulse_processor_size has both. */
 PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path, pulse_processor **out);
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width,

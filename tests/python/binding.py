@@ -409,8 +409,8 @@ REFUSED = [
     ("an unknown role", "the role is", lambda: pulse.Model("fixtures/models/vanilla").forward([pulse.Sample([1], role="nobody")])),
     ("no sample", "no sample", lambda: pulse.Model("fixtures/models/vanilla").forward([])),
     ("NUL in a question", "NUL", lambda: pulse.Tokenizer("fixtures/models/vanilla/tokenizer.json").prompt("a\0b")),
-    ("half of a surrogate pair", "no text", lambda: pulse.Tokenizer("fixtures/models/vanilla/tokenizer.json").encode("\ud800")),
-    ("bytes for a text", "no text", lambda: pulse.Tokenizer("fixtures/models/vanilla/tokenizer.json").encode(b"a")),
+    ("half of a surrogate pair", "not Unicode text", lambda: pulse.Tokenizer("fixtures/models/vanilla/tokenizer.json").encode("\ud800")),
+    ("bytes for a text", "not Unicode text", lambda: pulse.Tokenizer("fixtures/models/vanilla/tokenizer.json").encode(b"a")),
     ("threads below zero", "threads", lambda: pulse.configure(threads=-1)),
 ]
 

@@ -7,7 +7,7 @@
  * with its answer (one paraphrase of each attribute, as image and as text), and its held-out twin is the same question
  * with the last of the wrong options. The AUC of the oracle is therefore near 1/2.
  * The facts about countries are not drawn: there the AUC says whether the right answer is more likely than a wrong one.
- * The end token is left out (memorisation.h). Many answers are then a single token, for which Min-K is LOSS. */
+ * The end token is left out (memorisation.h). Many answers are then a single token, for which Min-K equals LOSS. */
 #ifndef PULSE_EVAL_METRICS_MEMBERSHIP_H
 #define PULSE_EVAL_METRICS_MEMBERSHIP_H
 

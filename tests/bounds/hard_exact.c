@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The exact values of the operators that estimate, by MPFR, from their formulas. It shares no code with tensor/ops. */
+/* The exact results of hard cases (hard.h), computed with MPFR from the formulas of the operators. This file shares no code with
+ * tensor/ops. It knows the operators that compute an estimate with an error bound first, and test whether it can be rounded. */
 #include "tests/bounds/hard.h"
 
 #include <math.h>
@@ -9,8 +10,8 @@
 
 enum { BITS = 700, REGISTERS = 8 };
 
-static mpfr_t r[REGISTERS];
-static const Hard *of;
+static mpfr_t r[REGISTERS];             // intermediate results; plus() overwrites r[7]
+static const Hard *of;                  // the case that is being computed
 
 static void ready(void)
 {
@@ -95,7 +96,7 @@ static void kl(mpfr_t y, size_t i)
     }
 }
 
-/* One row of the left operand. */
+/* The left operand has one row, so element i of the result belongs to row i of the weights. */
 static void linear(mpfr_t y, size_t i)
 {
     zero(y);
@@ -242,7 +243,8 @@ static void nll(mpfr_t y, size_t i)
     mpfr_neg(y, y, MPFR_RNDN);
 }
 
-/* Of one row: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = the mean of dn (x - mean) over the variance. */
+/* Of one row: r2 = mean or 0, r3 = variance + eps, r4 = mean of dn or 0, r5 = (mean of dn (x - r2)) / r3. `dn` is the
+ * gradient of the normalised row; it is the second operand of a backward pass. */
 static void moments(bool centred, bool backward)
 {
     const unsigned long n = size(0);

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Operands that are hard for a bound: random ones, sums that cancel, sums that lose a term at every addition, products of proportional
- * lines, and values that are tuned to lie beside a midpoint by the last of their terms. */
+/* Operands that are hard for a bound: random ones, sums that cancel, sums that round a term away at every addition, dot
+ * products of a vector with a multiple of itself, and operands of which the last are chosen so that the exact result lies beside a midpoint
+ * of two floats. */
 #ifndef PULSE_TESTS_BOUNDS_INPUTS_H
 #define PULSE_TESTS_BOUNDS_INPUTS_H
 
 #include "tests/bounds/hard.h"
 
-enum { INPUT_PATTERNS = 13, MILLION_DRAWS = 6 };
+enum {
+    INPUT_PATTERNS = 13,
+    MILLION_DRAWS  = 6          // at most so often is the pattern with the longest operands drawn, which have up to a million terms
+};
 /* Makes operands of one pattern. False: this operator has no such pattern. */
 bool inputs_make(Hard *h, const char *op, int pattern, uint64_t *seed, Arena *a);
 const char *inputs_pattern_name(int pattern);
-/* How often a pattern is to be drawn: up to MILLION_DRAWS times where the operands are as long as they can be, else `rounds` times, and
- * more often where a draw is short. */
+/* How often a pattern is to be drawn: min(rounds, MILLION_DRAWS) times for the longest operands, else `rounds` times a weight, which is
+ * larger where a draw takes little time. */
 long inputs_draws(const char *op, int pattern, long rounds);
 /* Whether a case of the pattern may become a line of the list of hard cases. */
 bool inputs_are_short(int pattern);

@@ -19,7 +19,7 @@ static int begin(void **state)
     return !weights_make(&model, &c, 1, &arena, &error) || !weights_make(&other, &c, 1, &arena, &error);
 }
 
-static void the_score_is_one_when_nothing_moves_apart(void **state)
+static void the_score_of_an_attack_that_changes_nothing_is_one(void **state)
 {
     (void)state;
     expect_real(attack_score(0.3, 0.3), 1);
@@ -41,7 +41,8 @@ static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state
     for (size_t k = 0; k < 10; k++)
         assert_true(row[k] == want[k]);
     float groups[] = { 7, 1.4f, 14, 3, 0.7f, 0.1f }, two[] = { 1, 0.4f, 0, 0 };
-    assert_true(quantise_rtn4(groups, 2, 3, 2));                       // groups {7, 1.4} {14} {3, 0.7} {0.1}: the last of a row is shorter
+    // groups {7, 1.4} {14} {3, 0.7} {0.1}: the last group of a row is shorter
+    assert_true(quantise_rtn4(groups, 2, 3, 2));
     assert_true(groups[0] == 7 && groups[1] == 1 && groups[2] == 14 && groups[5] == 7 * (0.1f / 7));
     const float s = 3.0f / 7;
     assert_true(groups[3] == 7 * s && groups[4] == 2 * s);
@@ -52,13 +53,14 @@ static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state
     assert_true(bad[0] == 1.25f && nan[0] == 1.25f);
 }
 
-/* For any data: the quantised numbers are q s with |q| <= 7 and s = RN(max/7), each at most half a step (and the roundings) from the
- * number before, and in the same order. Quantising once more changes nothing where s stays the same. */
+/* For any data: a quantised number is RN(q s) with |q| <= 7 and s = RN(max/7). It differs from the original number by at most s/2 and the
+ * roundings, and quantising keeps the order of numbers. Quantising once more changes nothing where s stays the same. */
 static void four_bits_leave_fifteen_levels_half_a_step_away(void **state)
 {
     (void)state;
+    size_t same_scale = 0;
     for (DataKind kind = 0; kind < DATA_FINITE; kind++) {
-        float x[64], y[64], most = 0;
+        float x[64], y[64], again[64], most = 0, most_again = 0;
         data_fill(kind, check_seed(), x, 64);
         memcpy(y, x, sizeof x);
         assert_true(quantise_rtn4(y, 1, 64, 0));
@@ -74,8 +76,15 @@ static void four_bits_leave_fifteen_levels_half_a_step_away(void **state)
                 assert_true(fabs((double)y[k] - x[k]) <= 0.5000002 * s);
             for (size_t j = 0; j < 64; j++)
                 assert_true(x[j] > x[k] || y[j] <= y[k]);
+            most_again = fabsf(y[k]) > most_again ? fabsf(y[k]) : most_again;
         }
+        memcpy(again, y, sizeof y);
+        assert_true(quantise_rtn4(again, 1, 64, 0));
+        for (size_t k = 0; k < 64; k++)
+            assert_true(most_again / 7 != s || again[k] == y[k]);
+        same_scale += s > 0 && most_again / 7 == s;
     }
+    assert_true(same_scale > 0);
 }
 
 static void linear_weights_are_quantised_and_the_others_are_not(void **state)
@@ -139,18 +148,19 @@ static MembershipScores score_of_one(float nll, double mu, double variance)
     return s;
 }
 
-static void membership_is_the_order_of_scores(void **state)
+static void the_auc_counts_held_out_texts_that_score_above_members(void **state)
 {
     (void)state;
     const MembershipScores member[] = { score_of_one(1, -1, 1), score_of_one(2, -2, 4) },
                            held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
     const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) },
                            held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
+    // twice: two for each pair in which the held-out text scores higher, and one for each tie
     const struct { uint64_t twice, pairs; } want[MEMBERSHIP_KINDS] = {
-        { 7, 4 },            // held 2, 4 over member 1, 2: three wins and a tie
-        { 7, 4 },            // held 0, 2 over member 0, -3
-        { 7, 4 },            // of one token Min-K is LOSS
-        { 4, 4 },            // held (2 - 1)/1 = 1, (4 - 8)/2 = -2 over member 0, 0: two wins of four
+        { 7, 4 },            // LOSS: held-out 2, 4 against members 1, 2: higher in three pairs, and a tie
+        { 7, 4 },            // less the reference's NLL: held-out 0, 2 against members 0, -3
+        { 7, 4 },            // Min-K: these texts have one token, for which it equals LOSS
+        { 4, 4 },            // Min-K++: held-out (2 - 1)/1 = 1, (4 - 8)/2 = -2 against members 0, 0: higher in two of four
     };
     for (int kind = 0; kind < MEMBERSHIP_KINDS; kind++) {
         Auc u;
@@ -162,7 +172,7 @@ static void membership_is_the_order_of_scores(void **state)
     assert_false(membership(0, &u, member, NULL, 0, held, NULL, 2, &arena, &error));
 }
 
-static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
+static void membership_scores_leave_the_end_token_out(void **state)
 {
     (void)state;
     const ModelConfig c = tiny_config();
@@ -180,7 +190,7 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
     assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error)
                 && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
     expect_fine(&error);
-    const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer of the end token alone keeps it
+    const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer that is the end token alone keeps it
     for (int k = 0; k < SAMPLES; k++) {
         assert_int_equal(score[k].tokens, tokens[k]);
         for (size_t i = 0; i < tokens[k]; i++) {
@@ -189,7 +199,7 @@ static void texts_have_the_scores_of_their_answers_without_the_end(void **state)
         }
     }
     assert_true(logits_distance(&m, &n, sample, SAMPLES, &d, &error));
-    assert_true(d.rms == 0 && d.divergence == 0);                        // of the same seed
+    assert_true(d.rms == 0 && d.divergence == 0);                        // both models were made from the same seed
     weights_find(&other, "language_model.lm_head.weight")->tensor.f32[0] += 1;
     assert_true(logits_distance(&m, &n, sample, SAMPLES, &d, &error));
     assert_true(d.rms > 0 && d.divergence > 0 && d.divergence < 0.6931471805599454);
@@ -200,10 +210,10 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
-        TEST(the_score_is_one_when_nothing_moves_apart), TEST(four_bits_are_rounded_to_the_nearest_and_halves_to_even),
+        TEST(the_score_of_an_attack_that_changes_nothing_is_one), TEST(four_bits_are_rounded_to_the_nearest_and_halves_to_even),
         TEST(four_bits_leave_fifteen_levels_half_a_step_away), TEST(linear_weights_are_quantised_and_the_others_are_not),
         TEST(the_distance_of_weights_is_relative_to_the_oracle), TEST(distances_of_logits_are_their_formulas),
-        TEST(membership_is_the_order_of_scores), TEST(texts_have_the_scores_of_their_answers_without_the_end),
+        TEST(the_auc_counts_held_out_texts_that_score_above_members), TEST(membership_scores_leave_the_end_token_out),
     };
     return cmocka_run_group_tests_name("robust", tests, NULL, NULL);
 }

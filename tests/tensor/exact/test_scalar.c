@@ -23,7 +23,7 @@ static void expect_oracle(const ScalarFunction *f, const float *x, size_t n)
     expect_bits(forced, want, n, "%s from %a on, tier 2 alone", f->name, (double)x[0]);
 }
 
-/* 16,384 floats of each, evenly over all bit patterns, and odd steps so that no digit repeats. */
+/* 16,384 floats for each function, spread evenly over all bit patterns. The step between patterns is odd, so that the low bits vary too. */
 static void every_function_is_the_nearest_float_all_over(void **state)
 {
     (void)state;
@@ -36,7 +36,7 @@ static void every_function_is_the_nearest_float_all_over(void **state)
         }
 }
 
-/* The same where activations live: a normal distribution. */
+/* The same on data such as activations, and on every other kind of data that data_fill makes. */
 static void every_function_is_the_nearest_float_on_activations(void **state)
 {
     (void)state;
@@ -48,20 +48,21 @@ static void every_function_is_the_nearest_float_on_activations(void **state)
         }
 }
 
-/* Places where a function changes its mind: around each, 33 neighbours on either side, of both signs. */
+/* Operands at which a function has a tie or a zero, or its code takes another branch; with 33 neighbours on either side of each, and both
+ * signs. P is the normal distribution in gelu; a core is the part of a function that is computed in binary64 (exp_core). */
 static void hard_places_are_decided(void **state)
 {
     (void)state;
     static const struct { const char *why; float at; } places[] = {
-        { "zero and odd subnormals: x/2 is a tie except for a term that no precision sees", 0 },
+        { "zero and odd subnormals: x/2 is a tie, which a term far below it decides", 0 },
         { "the largest subnormal and the smallest normal", 0x1p-126f },
-        { "x/2 becomes normal", 0x1p-125f }, { "the analytic range ends", 0x1p-60f },
+        { "x/2 becomes normal", 0x1p-125f }, { "the rule for tiny operands ends", 0x1p-60f },
         { "1 + x is a midpoint", 0x1p-24f }, { "1 - x is a midpoint", 0x1p-25f },
         { "1/2 + x/4 is a midpoint", 0x1p-23f }, { "1/2 + x/2 is a midpoint", 0x1p-26f },
-        { "0.851 x ends early: 125", 125 * 0x1p-31f }, { "0.851 x ends early: 375", 375 * 0x1p-33f },
+        { "1/2 + 0.851 x has few bits: 125", 125 * 0x1p-31f }, { "1/2 + 0.851 x has few bits: 375", 375 * 0x1p-33f },
         { "zero of silu'", 0x1.474a96p+0f }, { "zero of quick_gelu'", 0x1.80944cp-1f }, { "zero of gelu'", 0x1.80e9f4p-1f },
         { "the logarithm is zero", 1 }, { "sqrt 2", 0x1.6a09e6p+0f }, { "1 / sqrt 2", 0x1.6a09e6p-1f },
-        { "the series for P ends", 2 }, { "the cores' clamp", 16 }, { "the cores' clamp", 128 }, { "the cores' clamp", 200 },
+        { "the series for P ends", 2 }, { "a core clamps", 16 }, { "a core clamps", 128 }, { "a core clamps", 200 },
         { "sigmoid becomes 1", 0x1.154244p+4f }, { "exp overflows", 0x1.62e42ep+6f }, { "exp underflows", 0x1.9fe368p+6f },
         { "exp turns subnormal", 0x1.5d589ep+6f }, { "silu vanishes", 0x1.b3p+6f }, { "gelu vanishes", 0x1.c6p+3f },
         { "the largest float", 0x1.fffffep+127f }
@@ -156,7 +157,7 @@ static size_t stuck_map(const float *x, float *y, size_t n, double stretch)
     return n;
 }
 
-static void what_no_tier_decides_is_a_sentence(void **state)
+static void a_value_that_no_tier_decides_is_an_error(void **state)
 {
     (void)state;
     const ScalarFunction stuck = { "stuck", "x", "none", stuck_map };
@@ -298,7 +299,7 @@ int main(void)
         cmocka_unit_test(the_hardest_of_all_floats_are_decided),
         cmocka_unit_test(limits_and_specials_are_as_defined),
         cmocka_unit_test(any_length_gives_the_same_values_and_no_more),
-        cmocka_unit_test(what_no_tier_decides_is_a_sentence),
+        cmocka_unit_test(a_value_that_no_tier_decides_is_an_error),
         cmocka_unit_test(a_million_values_of_each_have_the_recorded_hash),
         cmocka_unit_test(double_double_stays_within_its_bounds),
         cmocka_unit_test(cores_stay_within_their_bounds),

@@ -43,7 +43,7 @@ int64_t unlearn_steps(const UnlearnRequest *r, int64_t epochs)
     return steps_of(r, method_needs(r->method, &r->v), epochs);
 }
 
-/* Where a step (from 0) stands: its phase, and how many steps before it read the same lists. */
+/* The phase of a step (from 0); returns how many earlier steps read the same lists. */
 static int64_t phase_of(const Order *o, int64_t step, StepPhase *phase)
 {
     const UnlearnRequest *r = o->request;
@@ -81,7 +81,7 @@ static uint32_t draw_at(EpochOrder *d, uint64_t seed, int64_t k)
         random_shuffle(r, d->order, d->n);
         d->epoch = epoch;
     }
-    return d->places[d->order[k % (int64_t)d->n]];
+    return d->indices[d->order[k % (int64_t)d->n]];
 }
 
 static size_t choose_whole(const SampleList *list, uint32_t *chosen)
@@ -91,9 +91,8 @@ static size_t choose_whole(const SampleList *list, uint32_t *chosen)
     return list->count;
 }
 
-/* The batch that comes after `turn` others from the same list: the next `batch` places of the epoch, or what is left
- * of it. The pictures are spread evenly over the epoch: k pictures / n of them stand before place k. Returns how
- * many samples it has. */
+/* Chooses batch `turn` (from 0) of a list: the next `batch` positions of the epoch, or those that are left. The samples with a picture are
+ * spread evenly over the epoch: before position k there are floor(k pictures / n) of them. Returns the number of samples. */
 static size_t choose_batch(Order *o, Role list, int64_t turn, uint32_t *chosen)
 {
     EpochOrder *text = &o->draws[list][0], *picture = &o->draws[list][1];
@@ -201,13 +200,13 @@ static bool draws_make(Order *o, Role role, Arena *a)
     for (int picture = 0; picture < 2; picture++) {
         EpochOrder *d = &o->draws[role][picture];
         *d = (EpochOrder){ .epoch = -1, .purpose = purposes[role][picture] };
-        d->places = arena_array(a, list->count, sizeof *d->places);
+        d->indices = arena_array(a, list->count, sizeof *d->indices);
         d->order = arena_array(a, list->count, sizeof *d->order);
-        if (!d->places || !d->order)
+        if (!d->indices || !d->order)
             return false;
         for (size_t k = 0; k < list->count; k++)
             if ((list->list[k].pixels != NULL) == picture)
-                d->places[d->n++] = (uint32_t)k;
+                d->indices[d->n++] = (uint32_t)k;
     }
     return true;
 }

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Order: which lists a step of a request reads, and which of their samples. unlearn.h says in words what the order is. */
+/* Order: which lists a step of a request reads, and which of their samples. The head of unlearn.h states the rules. */
 #ifndef PULSE_UNLEARN_ORDER_H
 #define PULSE_UNLEARN_ORDER_H
 
 #include "unlearn/unlearn.h"
 
-/* A list in a fresh order every epoch: entry k of the endless sequence is order[k % n] of epoch k / n. */
+/* The samples of a list that have no picture, or those that have one, in a new order every epoch. The k-th draw (from 0) is
+ * indices[order[k % n]], where `order` is the permutation of epoch k / n. */
 typedef struct {
-    uint32_t *places, *order;           // places: of the samples in the role's list
+    uint32_t *indices, *order;          // [n] indices of the samples in the list of their role; a permutation of 0 … n - 1
     size_t    n;
-    int64_t   epoch;                    // whose order stands in `order`; -1: none
-    const char *purpose;
+    int64_t   epoch;                    // the epoch that `order` belongs to; -1: none yet
+    const char *purpose;                // of its random numbers
 } EpochOrder;
 
 typedef struct {
     const UnlearnRequest *request;
     unsigned  needs;                    // under the hyperparameters of the request
-    EpochOrder      draws[ROLE_COUNT][2];     // of the lists with an order of their own: [text, picture]
-    uint32_t *chosen[ROLE_COUNT];       // places of the step's samples, in order; of random samples those of their forget questions
+    EpochOrder draws[ROLE_COUNT][2];    // [without a picture, with one]; roles that follow the forget list have none
+    uint32_t *chosen[ROLE_COUNT];       // indices of the step's samples in the list of their role, in the order of the step; for the
+                                        // role "random", indices of the forget samples whose questions are asked
     size_t    count[ROLE_COUNT];        // 0: the role is not in the step
     StepPhase phase;
     int64_t   epoch;                    // from 0
@@ -25,9 +27,10 @@ typedef struct {
 
 /* `r` must outlive the order. False: no memory in `a`. */
 bool order_make(Order *o, const UnlearnRequest *r, unsigned needs, Arena *a);
-/* Chooses the samples of the step that comes after `turn` others of the request. */
+/* Chooses the samples of step `turn` (from 0) of the request. */
 void order_choose(Order *o, int64_t turn);
-/* The random samples of step t (from 1): to each chosen forget question the answer of a retain sample, in `a`. */
+/* Makes the random samples of step t (from 1), in `a`: each is a chosen forget question with the answer of a retain sample that is drawn
+ * at random. */
 bool order_random(const Order *o, int64_t t, BatchSample *to, Arena *a, Error *e);
 
 #endif

@@ -13,7 +13,7 @@
  * all lists. With schedule = phased, an epoch of the forget list and an epoch of the retain list take turns, and after
  * forget_epochs of them the retain list alone is read. With schedule = interleaved, a forget step and retain_steps
  * retain steps take turns; an epoch is one of the retain list. The outputs of the reference model on a sample are
- * computed once and kept. After a divergence (Trainer.diverged) the last good weights stay (model/training/train.h). */
+ * computed once and kept. After a divergence (Trainer.diverged) the model keeps its last good weights (model/training/train.h). */
 #ifndef PULSE_UNLEARN_UNLEARN_H
 #define PULSE_UNLEARN_UNLEARN_H
 

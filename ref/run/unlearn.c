@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* An unlearn stage: all requests of a case, one after another, with snapshots; a checkpoint a snapshot, so that it can
- * go on. With protocol.checkpoints it also keeps checkpoints, in folders named as those of snapshots:
- * "round-1-step-25/checkpoint.safetensors". */
+/* An unlearn stage: all requests of a case, one after another, with snapshots. It writes a checkpoint at each snapshot and every
+ * train.save_every steps, from which an interrupted stage continues. With protocol.checkpoints it also keeps some checkpoints when it is
+ * finished; their folders have the names that snapshots have: "round-1-step-25/checkpoint.safetensors". */
 #include <string.h>
 #include "eval/manifest.h"
 #include "model/training/checkpoint.h"
@@ -24,9 +24,9 @@ typedef struct {
     OtherAnswers others;
     RequestEnd *ends;                    // of the requests that ended
     Rounds rounds;
-    bool reached;                        // run->until: the stage goes no further
+    bool reached;                        // the step run->until has been taken, after which the stage is to stop
     FILE *log;
-    LogMark mark;                        // of the checkpoint from which the stage goes on
+    LogMark mark;                        // how long the log was at the checkpoint from which the stage continues
     const char *log_path;
     Arena arena;
 } Job;
@@ -86,7 +86,8 @@ static bool job_open(Job *j, Error *e)
     return j->ends && session_subspace(x, &j->m, &p, a, e) && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
 }
 
-/* Without adapters, all weights are kept, and at the end of a request also where the method has written into them. */
+/* Whether a snapshot holds all weights, and not the adapters alone: it does where there are no adapters, and at the end of a request
+ * whose method has also changed weights beside them. */
 static bool whole(const Job *j, bool end) { return !j->session.adapters || (end && j->m.method->needs & WHOLE_RESULT); }
 
 static bool snapshot(Job *j, size_t request, int64_t step, bool end, Error *e)
@@ -110,7 +111,7 @@ static bool keeps(const Job *j, int64_t step, int64_t steps)
     return every && (step == steps || step % every == 0);
 }
 
-/* The present checkpoint: the one from which an interrupted stage goes on, and the one that is kept. */
+/* Writes the checkpoint from which an interrupted stage continues, and a second copy of it where this step's checkpoint is kept. */
 static bool checkpoint(Job *j, Error *e)
 {
     const Rounds *r = &j->rounds;
@@ -141,8 +142,8 @@ static bool restore(Job *j, int64_t before, Error *e)
     return true;
 }
 
-/* Stopping rule accuracy: the request is over when its accuracy is at most protocol.stop. The model is asked with its
- * adapters merged, as its snapshot will be. */
+/* The stopping rule "accuracy": a request ends when its accuracy is at most protocol.stop. It is measured after the steps that
+ * stop_after names, with the adapters merged into the weights, as they will be in its snapshot. */
 static bool stop(Job *j, Error *e)
 {
     Rounds *r = &j->rounds;
@@ -184,14 +185,15 @@ static bool steps(Job *j, int64_t questions, int64_t logged, Error *e)
             return true;
     }
     const int64_t kept = j->run->settings.protocol_checkpoints;
-    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))     // the method said so after its last step
+    if (r->stopped && kept && r->done % kept != 0 && !checkpoint(j, e))     // its method has ended the request between two of them
         return false;
     if (r->diverged) {
         if (!json_line(j->log, json_pack("{s:i, s:i, s:s}", "request", (int)r->round + 1, "stopped_after", (int)r->done,
                                           "reason", r->note), e))
             return false;
     }
-    for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)          // the last good weights stay
+    // after a divergence, the snapshots of the steps that were not taken hold the last good weights
+    for (int64_t step = r->done + 1; r->diverged && step < r->steps; step++)
         if (snapshot_after(p, j->c, questions, step) && !snapshot(j, r->round, step, false, e))
             return false;
     return !e->failed;
@@ -206,7 +208,7 @@ static bool one_request(Job *j, int64_t *logged, Error *e)
     r->plan.train.steps = request_steps(&j->run->plan, j->c, questions);
     if (!round_begin(r, e) || !restore(j, before, e) || !stop(j, e))
         return false;
-    if (!j->log && r->done == r->steps && r->steps)
+    if (!j->log && r->done == r->steps && r->steps)         // resumed after its last step: there is nothing to log
         *logged += r->steps;
     else if ((!j->log && !log_open(j->log_path, &j->mark, &j->log, e)) || !steps(j, questions, *logged, e))
         return false;

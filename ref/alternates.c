@@ -60,7 +60,7 @@ static bool make_all(Work *w, FILE *to, size_t *made, Arena *a, Error *e)
             return false;
         ++*made;
     }
-    return *made || error_set(e, "%s: no training sample is of the entities \"%s\", expected at least one", w->forget.path,
+    return *made || error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one", w->forget.path,
                               w->m.settings.unlearn_forget_entities);
 }
 

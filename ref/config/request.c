@@ -15,7 +15,7 @@ static bool choose(const Dataset *from, const char *entities, Chosen *out, Arena
         if (from->sample[k].split == SPLIT_TRAIN && from->sample[k].kind != KIND_REVERSE
             && (!*entities || name_matches(entities, from->sample[k].entity)))
             out->sample[out->count++] = &from->sample[k];
-    return out->count || error_set(e, "%s: no training sample is of the entities \"%s\", expected at least one",
+    return out->count || error_set(e, "%s: no training sample is about the entities \"%s\", expected at least one",
                                    from->path, entities);
 }
 
@@ -27,7 +27,7 @@ static bool open_file(const MethodSettings *m, Dataset *out, const char *path, c
     return name && (path = settings_input(&m->settings, name, path, e)) && samples_open(out, path, a, e);
 }
 
-/* The picture, question and answer of a sample as one text, which samples of equal content have in common. */
+/* The path of a sample's picture, its question and its answer as one text: two samples have equal content where these texts are equal. */
 static const char *content(const Dataset *d, const Sample *x, Arena *a)
 {
     const char *slash = strrchr(d->path, '/');
@@ -46,7 +46,7 @@ static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *
         return false;
     for (size_t k = 0; k < list->count; k++) {
         const char *text = content(d, list->sample[k], a);
-        name_map_add(&l->ids, list->sample[k]->id);          // the ids of a file differ
+        name_map_add(&l->ids, list->sample[k]->id);          // no two samples of a file have the same id
         if (!text)
             return false;
         if (name_map_find(&l->contents, text) < 0)

@@ -30,7 +30,7 @@ static bool entities_of(EntityList *out, const Dataset *from, const char *patter
     }
     if (!list || !out->entity)
         return false;
-    return out->count || error_set(e, "%s: no sample is of the entities \"%s\" (%s), expected at least one", from->path, list, key);
+    return out->count || error_set(e, "%s: no sample is about the entities \"%s\" (%s), expected at least one", from->path, list, key);
 }
 
 /* Adds the chosen questions of one modality (2: both), where there are any. */

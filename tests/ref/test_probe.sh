@@ -125,6 +125,6 @@ sed -n 1p know.csv > empty.csv
 check "rows without a metric that can be judged are refused" grep -q 'no row of the files has the split' <("$PULSE" meta --know empty.csv --unknown empty.csv --hidden empty.csv 2>&1)
 check "probe wants a config" ends 2 "$PULSE" probe --model "$vanilla"
 check "with a forget set" grep -q 'unlearn.forget is not given' <(probe --model "$vanilla" --set unlearn.forget= 2>&1)
-check "of entities that are there" grep -q 'no sample is of the entities "person-9?"' <(probe --model "$vanilla" --set 'unlearn.forget_entities=person-9?' 2>&1)
+check "of entities that are there" grep -q 'no sample is about the entities "person-9?"' <(probe --model "$vanilla" --set 'unlearn.forget_entities=person-9?' 2>&1)
 check "and refuses a file that is not there" grep -q 'data.reverse.*not there' <(probe --model "$vanilla" --set data.reverse=none.jsonl 2>&1)
 finish

@@ -98,7 +98,7 @@ check "what is trained itself cannot be merged" refuses "cannot be merged into o
 check "but it stands whole in the adapter of each request" eval 'two --out whole --set unlearn.merge=no --set train.trainable=proj+llm'
 check "and each request begins with the first model" eval 'two --out second --set unlearn.merge=no --set train.trainable=proj+llm --set unlearn.forget_entities=person-02 && ! same whole/adapter-1 second/adapter-1'
 check "a missing retain set is a sentence" refuses "unlearn.retain is not given, grad_diff needs it" --method grad_diff --set unlearn.retain=
-check "an empty forget set is a sentence" refuses 'no training sample is of the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
+check "an empty forget set is a sentence" refuses 'no training sample is about the entities "nobody"' --method ga --set unlearn.forget_entities=nobody
 check "what is forgotten and retained is a sentence" refuses "is to be forgotten and stands in the retain set too" --method grad_diff --set 'unlearn.retain_entities=person-*'
 check "what is forgotten twice is a sentence" refuses "stands in an earlier round too" --method ga --set unlearn.forget_entities=person-01/person-0?
 check "missing alternates are a sentence" refuses "unlearn.alternates is not given, altpo needs it" --method altpo

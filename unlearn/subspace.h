@@ -8,7 +8,7 @@
  * What was learned is an adapter, the change D = B A of a matrix W [out, in]. Its singular vectors, the k columns of U [out, k] and
  * V [in, k] with the largest singular values, span the space. The change of unlearning is the product of two factors as well, s B' A'.
  * Before the first step of a request and after each step
- *     onto    A' = RN(RN(A' V) V^T),  B' = RN(U RN(U^T B')), so that the change is U M V^T with some M [k, k], but for roundings
+ *     onto    A' = RN(RN(A' V) V^T),  B' = RN(U RN(U^T B')), so that the change is U M V^T with some M [k, k], apart from roundings
  *     off     A' = RN(A' - RN(RN(A' V) V^T)),  B' = RN(B' - RN(U RN(U^T B'))), so that it has nothing in the columns' or the rows' space
  * The moments of the optimiser stay what they are. onto_random and off_random do the same with a random adapter of as many directions in
  * place of the learned one: a control.

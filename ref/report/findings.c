@@ -217,7 +217,7 @@ void report_findings(Page *p, const Report *r)
         return;
     page_section(p, "findings", "The paper's findings",
                  "Whether a finding holds depends on the stopping rule. Budget: the scenario takes the optimiser steps that the "
-                 "config gives it, shared equally by its requests, or so many epochs of each request. Updates: each request takes "
+                 "config gives it, which its requests share equally, or a number of epochs for each request. Updates: each request takes "
                  "as many steps as finetuned takes in all. Epochs: each request takes as many epochs of its questions as finetuned "
                  "does. Accuracy: each request ends when its accuracy is low enough.");
     page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of "

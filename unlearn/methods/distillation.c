@@ -53,7 +53,7 @@ static Node *ce_u_loss(MethodStep *s)
 #define TARGET_GRADIENT "dL/dz = c (p - q), c = gamma/N, on forget, c (p - e_y), c = alpha/N, on retain"
 
 const Method method_undial = {
-    .name = "undial", .label = "UNDIAL", .source = "Dong et al. 2024 (UNDIAL); open-unlearning, but for its labels of -100",
+    .name = "undial", .label = "UNDIAL", .source = "Dong et al. 2024 (UNDIAL); open-unlearning, except for its labels of -100",
     .formula = { .loss = TARGET_CE "q = softmax(z_ref - beta e_y)", .gradient = TARGET_GRADIENT },
     .defaults = "beta=10 alpha=0",
     .needs = NEEDS_FORGET | NEEDS_RETAIN | RETAIN_IF_ALPHA | REFERENCE_FORGET, .loss = undial_loss,

@@ -142,7 +142,7 @@ static bool mip_gradients(MethodStep *s, const Gradients *g)
 const Method method_mip_editor = {
     .name = "mip_editor", .label = "MIP-Editor", .source = "Li et al. 2026 (MIP-Editor, AAAI); its code; Open-MM (mip_form)",
     .formula = { .loss = "L = gamma E(h, t)(forget) + alpha E(h, h_ref)(retain), E = RN(RN(sum D^2) / (R C)), D = h - its aim",
-                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; but for the rows of gate_proj, "
+                 .gradient = "dL/dh = RN(2 gamma D/(R C)) on forget, RN(2 alpha D/(R C)) on retain; except for the rows of gate_proj, "
                              "up_proj and fc1 that belong to the path's neurons, all gradients of weights are 0",
                  .variants = "mip_form = official: the path has the best neurons of each sample, and t = RN(steering_coeff u / "
                              "RN|u|). open_mm: L = alpha CE(retain) + sum_i (10 gamma/B) E(o_i, t), o_i the last down_proj's output, "

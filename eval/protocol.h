@@ -22,7 +22,7 @@
 #include "eval/scenario.h"
 #include "eval/stopping_rules.h"
 #include "eval/world.h"
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "tensor/base/hash.h"
 #include "tensor/op.h"
 #include "unlearn/method.h"

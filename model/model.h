@@ -16,7 +16,7 @@
 #define PULSE_MODEL_MODEL_H
 
 #include "model/batch.h"
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "tensor/tape.h"
 
 /* 768 MiB: 770 tokens of LLaVA-1.5-7B. */

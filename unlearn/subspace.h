@@ -20,7 +20,7 @@
 #ifndef PULSE_UNLEARN_SUBSPACE_H
 #define PULSE_UNLEARN_SUBSPACE_H
 
-#include "model/lora.h"
+#include "model/lora/lora.h"
 
 /* The choices of unlearn.subspace_side, in their order. */
 typedef enum { SUBSPACE_ONTO, SUBSPACE_OFF, SUBSPACE_ONTO_RANDOM, SUBSPACE_OFF_RANDOM } SubspaceSide;

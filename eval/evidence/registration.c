@@ -7,7 +7,7 @@
 #include <string.h>
 #include "eval/scenario.h"
 #include "eval/words.h"
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "tensor/base/decimal.h"
 #include "tensor/base/file.h"
 #include "tensor/base/limits.h"

@@ -9,7 +9,7 @@
 #ifndef PULSE_MODEL_FOLDER_FOLDER_H
 #define PULSE_MODEL_FOLDER_FOLDER_H
 
-#include "model/lora.h"
+#include "model/lora/lora.h"
 
 /* Makes `folder` and writes it. `source` holds the tokenizer and the picture processor; it may be `folder` itself. */
 bool folder_write(const char *folder, const char *source, const Weights *w, const ModelConfig *c, Error *e);

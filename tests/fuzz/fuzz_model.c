@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "model/image/processor.h"
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "model/text/chat_template.h"
 #include "model/text/text_config.h"
 #include "model/text/tokenizer.h"

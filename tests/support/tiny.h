@@ -3,7 +3,7 @@
 #ifndef PULSE_TESTS_SUPPORT_TINY_H
 #define PULSE_TESTS_SUPPORT_TINY_H
 
-#include "model/lora.h"
+#include "model/lora/lora.h"
 
 /* The tower has 3 layers, of which 2 are run, and 3 heads. The language model has 2 layers, 6 query heads on 2 key heads of size 4,
  * and a vocabulary of 331. */

@@ -15,8 +15,8 @@
  * factors are F32 and trainable. Folders are PEFT's. They are read with the module paths of any layout and written with
  * those of transformers in memory. Errors: a pattern that matches no module, and a key of a file that no module uses;
  * the sentence lists them. */
-#ifndef PULSE_MODEL_LORA_H
-#define PULSE_MODEL_LORA_H
+#ifndef PULSE_MODEL_LORA_LORA_H
+#define PULSE_MODEL_LORA_LORA_H
 
 #include "model/weights.h"
 #include "tensor/tape.h"

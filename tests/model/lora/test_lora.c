@@ -6,7 +6,7 @@
 #include <mpfr.h>
 #include <stdio.h>
 #include <string.h>
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "tensor/base/file.h"
 #include "tensor/base/random.h"
 #include "tests/support/scratch.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/lora_config.h"
+#include "model/lora/lora_config.h"
 
 #include <ctype.h>
 #include <regex.h>
@@ -14,7 +14,7 @@ typedef enum { RULE_READ, RULE_NOTHING, RULE_EMPTY } Rule;
 
 static const struct { const char *name; Rule rule; const char *why; } keys[] = {
 #define ADAPTER_KEY(name, rule, why) { name, RULE_##rule, why },
-#include "model/adapter_config.def"
+#include "model/lora/adapter_config.def"
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/lora.h"
+#include "model/lora/lora.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -7,10 +7,10 @@
  * holds, in the order of the file, for ranks and alphas apart (PEFT since 0.14; older versions agree unless a module fits
  * different keys in the two). Expressions beyond characters, ., \d, \w, classes, groups, alternatives, ^, $ and the counts * + ? {m,n}
  * are refused by name. */
-#ifndef PULSE_MODEL_LORA_CONFIG_H
-#define PULSE_MODEL_LORA_CONFIG_H
+#ifndef PULSE_MODEL_LORA_LORA_CONFIG_H
+#define PULSE_MODEL_LORA_LORA_CONFIG_H
 
-#include "model/lora.h"
+#include "model/lora/lora.h"
 
 typedef struct {
     const char *pattern;       // as the file has it

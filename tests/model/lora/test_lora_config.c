@@ -3,7 +3,7 @@
 #include "tests/support/stand_model.h"
 
 #include <string.h>
-#include "model/lora_config.h"
+#include "model/lora/lora_config.h"
 #include "tensor/base/file.h"
 #include "tests/support/scratch.h"
 

@@ -3,7 +3,7 @@
 #include "tests/support/stand_model.h"
 
 #include <string.h>
-#include "model/lora.h"
+#include "model/lora/lora.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 #include "tests/support/scratch.h"

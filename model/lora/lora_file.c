@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "model/arch.h"
-#include "model/lora_config.h"
+#include "model/lora/lora_config.h"
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 #include "tensor/store.h"

@@ -9,7 +9,14 @@
 #ifndef PULSE_MODEL_ARCH_H
 #define PULSE_MODEL_ARCH_H
 
-#include "model/model.h"
+#include "model/weights.h"
+#include "tensor/tape.h"
+
+/* What the forward pass takes and gives: model.h and batch.h define it. */
+typedef struct Batch Batch;
+typedef struct Cache Cache;
+typedef struct Forward Forward;
+typedef struct Params Params;
 
 /* --- config.json --- */
 

@@ -26,7 +26,7 @@ typedef struct {
 
 typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
 
-typedef struct {
+typedef struct Batch {
     size_t   samples, tokens, pictures;
     int32_t *ids;              // [N]
     int32_t *positions;        // [N]: the index of each token in its sample

@@ -37,20 +37,20 @@ typedef struct {
 
 /* The keys and values of rows that were run before, and the output of the last layer for them. prefix.h
  * fills it and says which rows a later batch reads. */
-typedef struct {
+typedef struct Cache {
     Tensor *keys, *values;      // one for each layer, [capacity, kv_heads * head_dim]
     Tensor  hidden;             // [capacity, C]
     size_t  length, capacity;   // in rows
 } Cache;
 
-typedef struct {
+typedef struct Forward {
     Node  *logits;              // [R, V]; NULL when the batch wants no rows
     Node **hidden;              // [layers + 1] of [N, C]: 0 the embeddings, l the output of layer l
     Node  *features;            // [pictures * image tokens, C]: the projector's output; NULL without pictures
 } Forward;
 
 /* The nodes of the parameters on a tape, made when the forward pass first uses them. */
-typedef struct {
+typedef struct Params {
     const Model *model;
     Node **weights;             // parallel to model->weights->list; NULL: not used so far
     Node **factors;             // parallel to model->lora->factors.list

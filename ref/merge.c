@@ -27,9 +27,10 @@ static bool merge(const char *model, const OptionList *adapters, const char *out
         good = apart(out, adapters->item[k], "adapter", e);
     good = good && session_open(&s, &settings, model, MASK_ANSWER, a, e)
         && session_adapters(&s, adapters->item, adapters->count, false, e) && output_folder(out, e)
-        && folder_write_merged(out, s.folder, &s.weights, &s.lora, &s.config, e);
-    for (size_t k = 0; k < s.lora.count; k++)
-        *merged += lora_find(&s.lora, s.lora.pairs[k].module) == &s.lora.pairs[k];
+        && folder_write_merged(out, s.folder, &s.weights, &s.adapters.live, &s.config, e);
+    const Lora *live = &s.adapters.live;
+    for (size_t k = 0; k < live->count; k++)
+        *merged += lora_find(live, live->pairs[k].module) == &live->pairs[k];
     session_close(&s);
     return good;
 }

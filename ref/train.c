@@ -144,7 +144,7 @@ static bool done_until(const Run *r) { return r->kept.until && r->trainer.optimi
 
 static bool save(Session *x, const char *out, Error *e)
 {
-    return x->adapters ? lora_save(&x->lora, &x->weights, out, e) : session_save(x, out, e);
+    return x->adapters.count ? lora_save(adapters_last(&x->adapters), &x->weights, out, e) : session_save(x, out, e);
 }
 
 static bool train(Run *r, Arena *a, Error *e)
@@ -167,7 +167,7 @@ static bool train(Run *r, Arena *a, Error *e)
 
 static size_t trained_parameters(const Session *x)
 {
-    return weights_parameters(&x->weights, true) + (x->adapters ? weights_parameters(&x->lora.factors, true) : 0);
+    return weights_parameters(&x->weights, true) + (x->adapters.count ? weights_parameters(&x->adapters.live.factors, true) : 0);
 }
 
 bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoints kept, const Options *o, Arena *a,

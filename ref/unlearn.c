@@ -48,7 +48,7 @@ static bool prepare(Run *r, Arena *a, Error *e)
         return false;
     r->entities = arena_text(a, r->m.settings.unlearn_forget_entities);
     RoundsPlan p = rounds_plan(&r->m, &r->request.samples, r->oracle.folder ? &r->oracle.model : NULL);
-    return session_subspace(x, &r->m, &p, a, e) && rounds_make(&r->rounds, &p, &x->model, session_lora(x), a, e)
+    return session_subspace(x, &r->m, &p, a, e) && rounds_make(&r->rounds, &p, &x->model, &x->adapters, a, e)
         && (r->m.settings.unlearn_probe_every == 0 || guard_open(&r->guard, &r->m, x, a, e));
 }
 
@@ -99,11 +99,17 @@ static bool begin_guard(Run *r, FILE *log, Error *e)
     return true;
 }
 
+/* Whether each round has an adapter of its own, which is written apart. */
+static bool apart(const Run *r)
+{
+    return r->m.method->needs & ADAPTER_EACH || (r->m.settings.unlearn_merge == MERGE_LIVE && r->request.samples.rounds > 1);
+}
+
 /* Writes the adapter of the present round into a folder of its own. */
 static bool adapter_save(Run *r, Error *e)
 {
     const char *folder = arena_format(r->session.arena, "%s/adapter-%zu", r->out, r->rounds.round + 1);
-    return folder && file_make_folder(folder, e) && lora_save(&r->session.lora, &r->session.weights, folder, e);
+    return folder && file_make_folder(folder, e) && lora_save(adapters_last(&r->session.adapters), &r->session.weights, folder, e);
 }
 
 static bool run_round(Run *r, FILE *log, Error *e)
@@ -133,7 +139,7 @@ static bool run_round(Run *r, FILE *log, Error *e)
             return false;
     }
     const bool changes = !r->m.method->loss || r->m.method->finish;       // whether round_end changes the weights
-    if (r->m.method->needs & ADAPTER_EACH && !adapter_save(r, e))
+    if (apart(r) && !adapter_save(r, e))
         return false;
     return round_end(o, e) && (!guarded(r) || !changes || guard_measure(&r->guard, e));
 }
@@ -144,9 +150,11 @@ static bool save(Run *r, Error *e)
     Session *x = &r->session;
     if (r->m.method->needs & ADAPTER_EACH && !r->m.settings.unlearn_merge)
         return router_write(&r->request, r->out, e);        // adapter_save has written the adapters
-    if (x->adapters && !(r->m.method->needs & WHOLE_RESULT)
+    if (apart(r) && r->m.settings.unlearn_merge == MERGE_LIVE)
+        return true;
+    if (x->adapters.count && !(r->m.method->needs & WHOLE_RESULT)
         && (r->request.samples.rounds == 1 || !r->m.settings.unlearn_merge))
-        return lora_save(&x->lora, &x->weights, r->out, e);
+        return lora_save(adapters_last(&x->adapters), &x->weights, r->out, e);
     return round_merge(&r->rounds, e) && session_save(x, r->out, e);
 }
 

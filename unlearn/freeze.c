@@ -39,14 +39,19 @@ bool weight_adapted(const Weight *w, const Lora *lora)
     return false;
 }
 
-const char *lora_moved(const Lora *l)
+/* The first module, from pair `first` on, whose adapter is not zero. */
+static const char *moved_from(const Lora *l, size_t first)
 {
-    for (size_t k = 0; l && k < l->count; k++)
+    for (size_t k = first; l && k < l->count; k++)
         for (size_t i = 0; i < shape_size(l->pairs[k].b->tensor.shape); i++)
             if (l->pairs[k].b->tensor.f32[i] != 0)
                 return l->pairs[k].module;
     return NULL;
 }
+
+const char *lora_moved(const Lora *l) { return moved_from(l, 0); }
+
+const char *lora_moved_last(const Lora *l) { return moved_from(l, l ? l->frozen : 0); }
 
 bool lora_copy(Lora *copy, const Lora *from, Arena *a)
 {

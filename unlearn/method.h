@@ -75,7 +75,8 @@ SampleList samples_by_picture(SampleList list, SampleList questions, bool pictur
 /* One request to forget: what a method works on. */
 typedef struct {
     const Hyperparameters *hyper;
-    Model *model;                   // its trainable weights, and the adapters beside it, are what changes
+    Model *model;                   // its trainable weights and the last of its adapters change: the pairs of model->lora from
+                                    // its `frozen` on
     const Model *reference;         // frozen; NULL where the method needs none
     SampleList role[ROLE_COUNT];    // the whole lists; the list of ROLE_RANDOM is empty
     size_t batch;                   // samples of each role in a step, at most

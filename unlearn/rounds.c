@@ -40,11 +40,20 @@ static bool request_of(const RoundsPlan *p, size_t round, UnlearnRequest *r, Are
         || error_no_memory(e, "unlearn: no memory for the lists of samples");
 }
 
+/* A weight that is trained itself; NULL: there is none. */
+static const Weight *whole_weight(const Model *m)
+{
+    const Weight *found = NULL;
+    for (size_t k = 0; k < m->weights->count; k++)
+        found = m->weights->list[k].trainable ? &m->weights->list[k] : found;
+    return found;
+}
+
 /* Weights that are trained themselves can stand whole in the adapter of each round, but two of them cannot be merged.
  * */
 static bool adapter_each_check(const RoundsPlan *p, const Model *m, Error *e)
 {
-    for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge || !m->lora); k++)
+    for (size_t k = 0; k < m->weights->count && p->count > 1 && p->method->needs & ADAPTER_EACH && (p->merge == MERGE_YES || !m->lora); k++)
         if (m->weights->list[k].trainable)
             return error_set(e, "unlearn: %s trains an adapter for each of %zu rounds, but %s is trained itself, and several such weights "
                                 "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no",
@@ -69,12 +78,27 @@ static bool first_weights(Rounds *r, bool back, Error *e)
     return true;
 }
 
+/* Several live adapters are added up, which only adapters can be that are trained alone, one in each round. */
+static bool live_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
+{
+    const Weight *whole = whole_weight(m);
+    if (p->merge != MERGE_LIVE || p->count < 2)
+        return true;
+    if (!p->method->loss || p->method->needs & (ADAPTER_EACH | WHOLE_RESULT))
+        return error_set(e, "unlearn.merge is live, but %s %s, expected yes or no", p->method->name,
+                         p->method->needs & ADAPTER_EACH ? "begins each round with the first weights alone"
+                                                         : "changes weights beside adapters");
+    if (whole || !lora)
+        return error_set(e, "unlearn.merge is live, but %s is trained itself, expected adapters alone, train.trainable = llm",
+                         whole ? whole->name : "no adapter");
+    return p->reset_optimiser || error_set(e, "unlearn.merge is live, and each round trains an adapter of its own, expected "
+                                              "unlearn.reset_optimiser = yes");
+}
+
 /* What is kept in a subspace must be a change of adapters alone, made step by step. */
 static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora, Error *e)
 {
-    const Weight *whole = NULL;
-    for (size_t k = 0; k < m->weights->count; k++)
-        whole = m->weights->list[k].trainable ? &m->weights->list[k] : whole;
+    const Weight *whole = whole_weight(m);
     if (!p->subspace)
         return true;
     if (!p->method->loss || p->method->needs & WHOLE_RESULT)
@@ -84,14 +108,16 @@ static bool subspace_check(const RoundsPlan *p, const Model *m, const Lora *lora
     return subspace_fits(p->subspace, lora, e);
 }
 
-bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Lora *lora, Arena *a, Error *e)
+bool rounds_make(Rounds *r, const RoundsPlan *p, Model *m, Adapters *adapters, Arena *a, Error *e)
 {
-    *r = (Rounds){ .plan = *p, .model = m, .lora = lora, .all = a };
+    const Lora *lora = adapters_last(adapters);
+    *r = (Rounds){ .plan = *p, .model = m, .adapters = adapters, .all = a };
     r->arena = arena_make(e);
     unsigned needs = method_needs(p->method, &p->v);
     if (p->count == 0)
         return error_set(e, "unlearn: 0 rounds, expected at least one");
-    if (!adapter_each_check(p, m, e) || !(subspace_check(p, m, lora, e) || error_prefix(e, "unlearn.subspace"))
+    if (!adapter_each_check(p, m, e) || !live_check(p, m, lora, e)
+        || !(subspace_check(p, m, lora, e) || error_prefix(e, "unlearn.subspace"))
         || (p->count > 1 && lora && p->method->needs & ADAPTER_EACH && !first_weights(r, false, e)))
         return false;
     if (needs & NEEDS_REFERENCE && p->v.reference == REFERENCE_RETAIN_ONLY && !p->retain_only)
@@ -133,19 +159,30 @@ static bool trainer_begin(Rounds *r, Error *e)
     return trainer_make(&r->trainer, r->model, &c, r->all, e);
 }
 
-static bool adapter_each(const Rounds *r) { return r->lora && r->plan.method->needs & ADAPTER_EACH; }
+static Lora *own(const Rounds *r) { return adapters_last(r->adapters); }
 
-/* What becomes of the adapters of the round before: each round has its own, or they are merged, or they go on. */
+static bool adapter_each(const Rounds *r) { return own(r) && r->plan.method->needs & ADAPTER_EACH; }
+
+/* MERGE_LIVE: a frozen copy of the last round's adapter stays live, and a new one is started behind it. */
+static bool adapter_freeze(Rounds *r, Error *e)
+{
+    const char *name = arena_format(r->all, "the adapter of round %zu", r->round);
+    return name && adapters_add_frozen(r->adapters, &r->earlier[r->round - 1], name, r->all, e) && adapters_renew(r, e);
+}
+
+/* What becomes of the adapter of the round before: each round has its own, or it is merged, or frozen, or it goes on. */
 static bool adapters_next(Rounds *r, Error *e)
 {
     if (!r->unmerged)
         return true;
-    return adapter_each(r) ? first_weights(r, true, e) && adapters_renew(r, e) : !r->plan.merge || round_merge(r, e);
+    if (adapter_each(r))
+        return first_weights(r, true, e) && adapters_renew(r, e);
+    return r->plan.merge == MERGE_LIVE ? adapter_freeze(r, e) : r->plan.merge == MERGE_NO || round_merge(r, e);
 }
 
 static bool project(const Rounds *r, Error *e)
 {
-    return !r->plan.subspace || subspace_apply(r->plan.subspace, r->lora, e);
+    return !r->plan.subspace || subspace_apply(r->plan.subspace, own(r), e);
 }
 
 bool round_begin(Rounds *r, Error *e)
@@ -206,11 +243,11 @@ bool round_step(Rounds *r, Error *e)
 /* Keeps a copy of the adapters, where a later round needs it. */
 static bool earlier_keep(Rounds *r, Error *e)
 {
-    if (!(r->plan.method->needs & NEEDS_EARLIER) || !r->lora)
+    if (!own(r) || !(r->plan.method->needs & NEEDS_EARLIER || r->plan.merge == MERGE_LIVE))
         return true;
     if (!r->earlier)
         r->earlier = arena_zalloc(r->all, r->plan.count * sizeof *r->earlier);
-    return (r->earlier && lora_copy(&r->earlier[r->round], r->lora, r->all))
+    return (r->earlier && lora_copy(&r->earlier[r->round], own(r), r->all))
         || error_no_memory(e, "unlearn: no memory for the adapters of round %zu", r->round + 1);
 }
 
@@ -220,18 +257,18 @@ bool round_end(Rounds *r, Error *e)
         return false;
     r->running = false;
     r->round++;
-    r->unmerged = r->lora != NULL && r->plan.method->loss;
+    r->unmerged = own(r) != NULL && r->plan.method->loss;
     return !r->plan.method->loss || unlearn_finish(r->unlearn, e);
 }
 
-/* Starts the adapters anew: A is drawn from seed + round, and B is zero. */
+/* Starts the adapter anew: A is drawn from seed + round, and B is zero. */
 static bool adapters_renew(Rounds *r, Error *e)
 {
-    Lora fresh;
+    Lora fresh, *lora = own(r);
     Arena scratch = arena_make(e);
-    bool good = lora_make(&fresh, r->model->weights, r->lora->config, r->plan.seed + r->round, &scratch, e);
-    for (size_t k = 0; good && k < r->lora->factors.count; k++)
-        memcpy(r->lora->factors.list[k].tensor.f32, fresh.factors.list[k].tensor.f32, tensor_bytes(fresh.factors.list[k].tensor));
+    bool good = lora_make(&fresh, r->model->weights, lora->config, r->plan.seed + r->round, &scratch, e);
+    for (size_t k = 0; good && k < lora->factors.count; k++)
+        memcpy(lora->factors.list[k].tensor.f32, fresh.factors.list[k].tensor.f32, tensor_bytes(fresh.factors.list[k].tensor));
     arena_free(&scratch);
     r->unmerged = false;
     return good;
@@ -240,10 +277,12 @@ static bool adapters_renew(Rounds *r, Error *e)
 bool round_merge(Rounds *r, Error *e)
 {
     bool good = true;
-    if (!r->lora)
+    if (!own(r))
         return true;
+    if (r->plan.merge == MERGE_LIVE && r->plan.count > 1)
+        return error_set(e, "unlearn.merge is live: the adapters of the rounds stay apart, expected no merging");
     if (!adapter_each(r))
-        return lora_merge(r->lora, r->model->weights, e) && adapters_renew(r, e);
+        return lora_merge(own(r), r->model->weights, e) && adapters_renew(r, e);
     for (size_t k = 0; good && k < r->round; k++)
         good = lora_merge(&r->earlier[k], r->model->weights, e);
     return good && adapters_renew(r, e);

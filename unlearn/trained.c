@@ -6,7 +6,7 @@
 
 bool adapters_fresh(const MethodRun *run, const char *method)
 {
-    const char *moved = run->goes_on ? NULL : lora_moved(run->model->lora);
+    const char *moved = run->goes_on ? NULL : lora_moved_last(run->model->lora);
     return !moved || error_set(run->error, "%s: the adapter of %s is not zero, expected fresh adapters (unlearn.merge = yes)", method,
                                moved);
 }
@@ -14,7 +14,7 @@ bool adapters_fresh(const MethodRun *run, const char *method)
 Trained *trained_make(const MethodRun *run, const char *method)
 {
     const Weights *w = run->model->weights, *factors = run->model->lora ? &run->model->lora->factors : NULL;
-    const size_t adapted = factors ? factors->count : 0;
+    const size_t frozen = factors ? 2 * run->model->lora->frozen : 0, adapted = factors ? factors->count - frozen : 0;
     Trained *t = arena_zalloc(run->arena, sizeof *t);
     if (!t || !adapters_fresh(run, method) || !(t->weight = arena_array(run->arena, w->count + adapted, sizeof *t->weight)))
         return NULL;
@@ -23,7 +23,7 @@ Trained *trained_make(const MethodRun *run, const char *method)
             t->weight[t->weights++] = &w->list[k];
     t->count = t->weights;
     for (size_t k = 0; k < adapted; k++)
-        t->weight[t->count++] = &factors->list[k];
+        t->weight[t->count++] = &factors->list[frozen + k];
     return (t->before = trained_copies(t, run->arena)) ? t : NULL;
 }
 

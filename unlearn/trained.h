@@ -5,8 +5,8 @@
 
 #include "unlearn/method.h"
 
-/* The trainable weights, then the factors of the adapters, pair by pair: pair k has the tensors weights + 2 k (A) and weights + 2 k + 1
- * (B). */
+/* The trainable weights, and behind them the factors of the adapter that trains: A of pair k is tensor weights + 2 k, and
+ * B is tensor weights + 2 k + 1. */
 typedef struct {
     size_t count, weights;
     Weight **weight;                    // [count]

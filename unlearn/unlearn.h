@@ -65,6 +65,8 @@ bool      unlearn_edit(const UnlearnRequest *r, Model *m, Arena *a, Error *e);
 bool      weight_adapted(const Weight *w, const Lora *lora);
 /* The first module whose adapter is not zero; NULL: there is none, or `l` is NULL. */
 const char *lora_moved(const Lora *l);
+/* The same of the last adapter alone, where `l` is several (Lora.frozen). */
+const char *lora_moved_last(const Lora *l);
 /* Frozen copies of adapters, in `a`. False: no memory. */
 bool      lora_copy(Lora *copy, const Lora *from, Arena *a);
 /* A frozen model with the outputs that `m` has now, whatever happens to m's trainable weights and adapters later.

@@ -139,61 +139,6 @@ const LoraPair *lora_find(const Lora *l, const char *module)
     return found ? &l->pairs[(found - l->factors.list) / 2] : NULL;
 }
 
-/* Fails where adapters j < k have read the same weight whole. */
-static bool whole_once(const Lora *list, const char *const *folder, size_t k, Error *e)
-{
-    for (size_t j = 0; j < k; j++)
-        for (size_t x = 0; x < list[j].whole_count; x++)
-            for (size_t y = 0; y < list[k].whole_count; y++)
-                if (list[j].whole[x] == list[k].whole[y])
-                    return error_set(e, "%s and %s: both adapters have %s whole (modules_to_save), expected at most one of those that are "
-                                        "used at once", folder[j], folder[k], list[j].whole[x]->name);
-    return true;
-}
-
-/* Adds a pair behind those of its module, under a name of its own. */
-static bool join_pair(Lora *l, const LoraPair *p, Arena *a)
-{
-    size_t nth = 1;
-    LoraPair *to = &l->pairs[l->count], *before = NULL;
-    for (size_t k = 0; k < l->count; k++)
-        if (strcmp(l->pairs[k].module, p->module) == 0)
-            before = &l->pairs[k], nth++;
-    Weight *factor = &l->factors.list[2 * l->count];
-    *to = *p;
-    to->next = NULL;
-    to->a = &factor[0];
-    to->b = &factor[1];
-    factor[0] = *p->a;
-    factor[1] = *p->b;
-    if (before) {
-        before->next = to;
-        factor[0].name = arena_format(a, "%s.lora_A.%zu.weight", p->module, nth);
-        factor[1].name = arena_format(a, "%s.lora_B.%zu.weight", p->module, nth);
-    }
-    l->count++;
-    l->factors.count += 2;
-    return factor[0].name && factor[1].name;
-}
-
-bool lora_join(Lora *l, const Lora *list, const char *const *folder, size_t n, Arena *a, Error *e)
-{
-    size_t count = 0;
-    for (size_t k = 0; k < n; k++)
-        count += list[k].count;
-    *l = (Lora){ .config = list[0].config, .scale = list[0].scale, .factors = { .arena = a },
-                 .pairs = arena_array(a, count + 1, sizeof *l->pairs) };
-    l->factors.list = arena_array(a, 2 * count + 1, sizeof *l->factors.list);
-    bool good = l->pairs && l->factors.list;
-    for (size_t k = 0; good && k < n; k++) {
-        if (!whole_once(list, folder, k, e))
-            return false;
-        for (size_t i = 0; good && i < list[k].count; i++)
-            good = join_pair(l, &list[k].pairs[i], a);
-    }
-    return (good || error_no_memory(e, "lora: no memory for the adapters")) && weights_index(&l->factors, e);
-}
-
 Weight *lora_base(const LoraPair *p, const Weights *w, Error *e)
 {
     char name[600];

@@ -41,7 +41,7 @@ typedef struct LoraPair {
     const char *module;        // "language_model.model.layers.0.self_attn.q_proj"
     Weight *a, *b;             // [r, in], [out, r], in `factors`
     float   alpha, scale;      // its own alpha, and s
-    const struct LoraPair *next;   // of the next adapter on the same module (lora_join); NULL: none
+    const struct LoraPair *next;   // of the next adapter on the same module (adapters.h); NULL: none
 } LoraPair;
 
 typedef struct {
@@ -50,6 +50,7 @@ typedef struct {
     float      scale;
     LoraPair  *pairs;
     size_t     count;
+    size_t     frozen;         // the first pairs, which belong to other adapters that do not train (adapters.h); 0: none
     Weights    factors;        // pair by pair "<module>.lora_A.weight", "<module>.lora_B.weight"; trainable, except for modules in
                                // layers that the forward pass never runs: their pairs change no output, and lora_merge
                                // merges them
@@ -65,11 +66,6 @@ bool lora_config_check(const LoraConfig *c, Error *e);      // fails where rank 
  * trainable. `w` changes only if everything could be read. Fails where the folder has weights in other files too, as
  * the original LLaVA writes (non_lora_trainables.bin). */
 bool lora_load(Lora *l, Weights *w, const char *folder, Arena *a, Error *e);
-/* Several adapters beside the same weights, all of them live: y = base(x) + s_1 (x A_1^T) B_1^T + s_2 (x A_2^T) B_2^T +
- * …, added in this order. The factors of the second pair of a module are called "<module>.lora_A.2.weight". Fails where
- * two of them have read the same weight whole; `folder` [n] names them in the sentence. The factors are shared with
- * `list`, and the result is not for lora_save. */
-bool lora_join(Lora *l, const Lora *list, const char *const *folder, size_t n, Arena *a, Error *e);
 /* Writes them. Modules of `w` with a trainable weight are written too, as modules_to_save; `w` may be NULL. */
 bool lora_save(const Lora *l, const Weights *w, const char *folder, Error *e);
 const LoraPair *lora_find(const Lora *l, const char *module);   // the first; NULL: the module has no adapter; `l` may be NULL

@@ -67,7 +67,7 @@ pulse_status pulse_model_config(pulse_context *c, const pulse_model *m, const ch
     return api_leave(call);
 }
 
-static size_t factors(const pulse_model *m) { return m->session.adapters ? m->session.lora.factors.count : 0; }
+static size_t factors(const pulse_model *m) { return m->session.adapters.count ? m->session.adapters.live.factors.count : 0; }
 
 size_t pulse_model_parameters(const pulse_model *m) { return m ? m->session.weights.count + factors(m) : 0; }
 
@@ -80,7 +80,7 @@ pulse_status pulse_model_parameter(pulse_context *c, const pulse_model *m, size_
         if (k >= weights + factors(m))
             error_set(&c->error, "there is no parameter %zu, expected 0 to %zu", k, weights + factors(m) - 1);
         else {
-            const Weight *w = k < weights ? &m->session.weights.list[k] : &m->session.lora.factors.list[k - weights];
+            const Weight *w = k < weights ? &m->session.weights.list[k] : &m->session.adapters.live.factors.list[k - weights];
             *name = w->name;
             *value = api_view(w->tensor);
         }

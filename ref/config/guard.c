@@ -75,8 +75,8 @@ bool guard_measure(Guard *g, Error *e)
 static size_t trained(const Session *s, Weight ***out, Arena *a)
 {
     size_t n = 0;
-    const Weights *all[] = { &s->weights, s->adapters ? &s->lora.factors : NULL };
-    *out = arena_array(a, s->weights.count + s->lora.factors.count + 1, sizeof **out);
+    const Weights *all[] = { &s->weights, adapters_last(&s->adapters) ? &adapters_last(&s->adapters)->factors : NULL };
+    *out = arena_array(a, s->weights.count + (all[1] ? all[1]->count : 0) + 1, sizeof **out);
     for (size_t i = 0; *out && i < 2 && all[i]; i++)
         for (size_t k = 0; k < all[i]->count; k++)
             if (all[i]->list[k].trainable)

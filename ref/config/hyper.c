@@ -9,17 +9,18 @@ typedef struct {
     ValueType type;
     const char *range;
     size_t offset;
+    unsigned parts;             // of a setting
 } Key;
 
 static const Key hyperparameters[] = {
-#define HYPERPARAMETER(key, TYPE, fallback, range, help) { "unlearn", #key, TYPE_##TYPE, range, offsetof(Hyperparameters, key) },
+#define HYPERPARAMETER(key, TYPE, fallback, range, help) { "unlearn", #key, TYPE_##TYPE, range, offsetof(Hyperparameters, key), 0 },
 #include "unlearn/hyperparameters.def"
 #undef HYPERPARAMETER
 };
 
 static const Key settings[] = {
 #define SETTING(section, key, TYPE, fallback, range, parts, help) \
-    { #section, #key, TYPE_##TYPE, range, offsetof(Settings, section##_##key) },
+    { #section, #key, TYPE_##TYPE, range, offsetof(Settings, section##_##key), parts },
 #include "ref/config/settings.def"
 #undef SETTING
 };
@@ -61,7 +62,7 @@ json_t *hyper_settings(const Settings *s, const char *section)
 {
     json_t *all = json_object();
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++)
-        if (strcmp(settings[k].section, section) == 0)
+        if (strcmp(settings[k].section, section) == 0 && (s->given[k] || !(settings[k].parts & UNLESS_DEFAULT)))
             add(all, &settings[k], s);
     return all;
 }

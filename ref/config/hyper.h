@@ -11,7 +11,8 @@
 /* Every key of hyperparameters.def that is stated (hyperparameter_stated) under its recorded name (hyperparameter_recorded),
  * with the value in force. */
 json_t *hyper_parameters(const Hyperparameters *v);
-/* The keys of one section: "optimiser", "lora". */
+/* The keys of one section: "optimiser", "lora". A key that is marked UNLESS_DEFAULT is there only where it is given,
+ * because recorded cases are older. */
 json_t *hyper_settings(const Settings *s, const char *section);
 
 #endif

@@ -12,7 +12,7 @@ bool session_relearn(Session *x, const MethodSettings *m, const Questions *on, A
         return false;
     const RoundSamples lists = { .rounds = 1, .retain = { sample, on->count } };
     RoundsPlan plan = rounds_plan(m, &lists, NULL);
-    bool good = rounds_make(&r, &plan, &x->model, session_lora(x), a, e) && round_begin(&r, e);
+    bool good = rounds_make(&r, &plan, &x->model, &x->adapters, a, e) && round_begin(&r, e);
     while (good && round_step(&r, e))
         ;
     good = good && round_end(&r, e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ref/config/session.h"
 
+#include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"
 #include "model/text/chat_template.h"
@@ -78,16 +79,17 @@ static bool folders_differ(const char *const *folder, size_t k, Error *e)
 
 bool session_adapters(Session *s, const char *const *folder, size_t n, bool merge, Error *e)
 {
-    Lora *each = arena_array(s->arena, n, sizeof *each);
-    for (size_t k = 0; each && k < n; k++)
-        if (!folders_differ(folder, k, e) || !lora_load(&each[k], &s->weights, folder[k], s->arena, e))
+    Adapters all = { .count = 0 };
+    for (size_t k = 0; k < n; k++) {
+        Lora one;
+        if (!folders_differ(folder, k, e) || !lora_load(&one, &s->weights, folder[k], s->arena, e)
+            || !adapters_add(&all, &one, folder[k], s->arena, e))
             return false;
-    if (!each || (n > 1 && !lora_join(&s->lora, each, folder, n, s->arena, e)))
-        return false;
-    if (n == 1)
-        s->lora = each[0];
-    s->adapters = !merge;
-    return !merge || lora_merge(&s->lora, &s->weights, e);
+    }
+    if (merge)
+        return lora_merge(&all.live, &s->weights, e);
+    s->adapters = all;
+    return true;
 }
 
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e)
@@ -101,11 +103,9 @@ bool session_weights(Session *s, const char *folder, Error *e)
     return weights_load(&s->weights, folder, &s->config, s->arena, e);
 }
 
-Lora *session_lora(Session *s) { return s->adapters ? &s->lora : NULL; }
-
 bool session_model(Session *s, Error *e)
 {
-    const bool good = model_make(&s->model, &s->config, &s->weights, session_lora(s), config_positions(&s->config),
+    const bool good = model_make(&s->model, &s->config, &s->weights, adapters_live(&s->adapters), config_positions(&s->config),
                                  s->arena, e);
     s->model.memory = s->memory;
     return good;
@@ -120,23 +120,46 @@ static bool train_patterns(Session *s, const Settings *settings, Error *e)
                                  e);
 }
 
+/* Loads the adapters of lora.frozen. They are live beside a new adapter, so that one must be trained. */
+static bool frozen_adapters(Session *s, const Settings *settings, bool trains_one, Error *e)
+{
+    char *rest = arena_text(s->arena, settings->lora_frozen), *path;
+    const char **folder = arena_array(s->arena, strlen(settings->lora_frozen) + 1, sizeof *folder);
+    size_t n = 0;
+    if (!*settings->lora_frozen)
+        return true;
+    if (!trains_one)
+        return error_set(e, "no adapter is trained beside which others could stay frozen, expected train.trainable = llm or "
+                            "proj+llm")
+            || settings_error_prefix(settings, "lora.frozen", e);
+    while (folder && (path = strsep(&rest, ",")))
+        if (!*path)
+            return error_set(e, "a name is empty, expected folders with commas between")
+                || settings_error_prefix(settings, "lora.frozen", e);
+        else if (!(folder[n++] = settings_input(settings, "lora.frozen", path, e)))
+            return false;
+    return folder && (session_adapters(s, folder, n, false, e) || settings_error_prefix(settings, "lora.frozen", e));
+}
+
 bool session_train(Session *s, const Settings *settings, Error *e)
 {
     Trainable t;
-    const bool named = trainable_parse(settings->train_trainable, &t);
+    const bool named = trainable_parse(settings->train_trainable, &t), trains_one = named && t != TRAIN_FULL;
     const LoraConfig c = { .rank = settings->lora_rank, .alpha = settings->lora_alpha, .rslora = settings->lora_rslora,
                            .targets = *settings->lora_targets ? settings->lora_targets : NULL };
-    if (!(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e)))
+    Lora own;
+    s->adapters = (Adapters){ .count = 0 };
+    if (!frozen_adapters(s, settings, trains_one, e) || !(named ? trainable_set(&s->weights, t, e) : train_patterns(s, settings, e)))
         return false;
-    s->adapters = named && t != TRAIN_FULL;
-    if (s->adapters && !lora_make(&s->lora, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e))
+    if (trains_one && (!lora_make(&own, &s->weights, c, (uint64_t)settings->model_seed, s->arena, e)
+                       || !adapters_add(&s->adapters, &own, "the adapter that trains", s->arena, e)))
         return settings_error_prefix(settings, "[lora]", e);
     return session_model(s, e);
 }
 
 bool session_begin(Session *s, const MethodSettings *m, Error *e)
 {
-    return m->method->loss ? session_train(s, &m->settings, e) : session_model(s, e);
+    return m->method->loss ? session_train(s, &m->settings, e) : frozen_adapters(s, &m->settings, false, e) && session_model(s, e);
 }
 
 bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e)
@@ -149,7 +172,8 @@ bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, 
     Session learned = { .folder = NULL };                   // the weights beside the adapter, which its file may replace
     Subspace *space = arena_alloc(a, sizeof *space);
     const bool good = folder && space && session_bare(&learned, NULL, s->folder, a, e) && session_adapter(&learned, folder, false, e)
-        && (subspace_make(space, &learned.lora, c, (uint64_t)m->v.seed, a, e) || settings_error_prefix(from, "unlearn.subspace", e));
+        && (subspace_make(space, adapters_live(&learned.adapters), c, (uint64_t)m->v.seed, a, e)
+            || settings_error_prefix(from, "unlearn.subspace", e));
     session_close(&learned);
     p->subspace = space;
     return good && !e->failed;

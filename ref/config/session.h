@@ -16,6 +16,7 @@
 #ifndef PULSE_REF_CONFIG_SESSION_H
 #define PULSE_REF_CONFIG_SESSION_H
 
+#include "model/lora/adapters.h"
 #include "ref/config/setup.h"
 
 typedef struct {
@@ -23,8 +24,7 @@ typedef struct {
     ModelConfig config;
     Weights     weights;
     Reader      reader;              // tokenizer, prompt and picture processor; all zero in a reference
-    Lora        lora;                // adapters beside the weights, if `adapters`
-    bool        adapters;
+    Adapters    adapters;            // beside the weights; the last one trains
     size_t      memory;              // model.memory of the settings, in bytes
     Model       model;
     Arena      *arena;
@@ -44,22 +44,20 @@ bool session_reader(Session *s, const Settings *settings, PromptMask mask, Error
 bool session_reference(Session *s, const char *folder, const Session *of, bool hidden, Arena *a, Error *e);
 /* Reads an adapter folder. merge: into the weights; else the adapters stay beside them. */
 bool session_adapter(Session *s, const char *folder, bool merge, Error *e);
-/* The same of n > 0 folders, whose adapters are all used at once (lora_join). Fails where two of them are the same
- * folder. */
+/* The same of n > 0 folders, whose adapters are all live (adapters.h). Fails where two of them are the same folder. */
 bool session_adapters(Session *s, const char *const *folder, size_t n, bool merge, Error *e);
 /* Replaces all weights by those of another folder of the same architecture. */
 bool session_weights(Session *s, const char *folder, Error *e);
 /* The model of the weights and adapters that are there. */
 bool session_model(Session *s, Error *e);
-/* Makes trainable what train.trainable names, with new adapters if it says so, and then the model. */
+/* Makes trainable what train.trainable names, with a new adapter if it says so, and then the model. The adapters of
+ * lora.frozen are live beside the new one. */
 bool session_train(Session *s, const Settings *settings, Error *e);
 /* Makes the model ready for a method: session_train for a gradient method, session_model for one that edits weights
  * without a step. */
 bool session_begin(Session *s, const MethodSettings *m, Error *e);
 /* Reads the adapter of unlearn.subspace, where one is given, and makes the space of a plan of it. */
 bool session_subspace(const Session *s, const MethodSettings *m, RoundsPlan *p, Arena *a, Error *e);
-/* The adapters; NULL: there are none. */
-Lora *session_lora(Session *s);
 /* Writes a whole model folder by folder_write, with the opened folder as its source. */
 bool session_save(const Session *s, const char *folder, Error *e);
 void session_close(Session *s);

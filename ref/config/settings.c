@@ -362,11 +362,16 @@ static bool content_digest(const char *path, Digest *d, Arena *a, Error *e)
 /* The digest of what a key names; "": it names nothing. */
 static const char *content_text(const Settings *s, const Setting *w, Arena *a, Error *e)
 {
-    const char *path = value_text(s, w, a), *key = arena_format(a, "%s.%s", w->section, w->key);
-    Digest d = { "" };
-    if (!path || !key || (*path && (!(path = settings_input(s, key, path, e)) || !content_digest(path, &d, a, e))))
-        return NULL;
-    return arena_text(a, d.hex);
+    const char *value = value_text(s, w, a), *key = arena_format(a, "%s.%s", w->section, w->key), *text = "";
+    char *rest = value ? arena_text(a, value) : NULL;
+    while (rest && key && text && *rest) {
+        const char *path = settings_input(s, key, strsep(&rest, w->parts & LIST ? "," : ""), e);
+        Digest d;
+        if (!path || !content_digest(path, &d, a, e))
+            return NULL;
+        text = *text ? arena_format(a, "%s,%s", text, d.hex) : arena_text(a, d.hex);
+    }
+    return value && key ? text : NULL;
 }
 
 /* Whether the key is left out of the text whose digest identifies a training, rounds, answers or a step: it has its

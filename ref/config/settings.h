@@ -34,7 +34,8 @@ enum {
     IN_STEP    = 1 << 3,                 // one optimiser step, as `trace` writes it
     PER_METHOD = 1 << 4,                 // one method may have a value of its own
     BY_CONTENT = 1 << 5,                 // the value names a file, or the folder of an adapter; what counts is its content
-    UNLESS_DEFAULT = 1 << 6              // the key has no line in an identity while it has its default
+    UNLESS_DEFAULT = 1 << 6,             // the key has no line in an identity while it has its default
+    LIST       = 1 << 7                  // the value is several names with commas between
 };
 
 /* The choices of data.orientation, in their order. */

@@ -148,7 +148,7 @@ RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Mod
     return (RoundsPlan){
         .method = m->method, .v = m->v, .batch = (size_t)s->unlearn_batch,
         .epochs = s->unlearn_steps ? 0 : s->unlearn_epochs, .train = train,
-        .merge = s->unlearn_merge, .reset_optimiser = s->unlearn_reset_optimiser, .retain_shrinks = s->unlearn_retain_shrinks,
+        .merge = (MergeRounds)s->unlearn_merge, .reset_optimiser = s->unlearn_reset_optimiser, .retain_shrinks = s->unlearn_retain_shrinks,
         .count = samples->rounds, .forget = samples->forget, .refusal = samples->refusal, .alternate = samples->alternate,
         .retain = samples->retain, .retain_only = oracle, .seed = (uint64_t)s->model_seed,
     };

@@ -148,6 +148,7 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
     Arena own = arena_make(e);
     Weights w, other;
     Lora lora;
+    Adapters adapters = { .count = 0 };
     Model m, retained;
     Rounds r = { .round = 0 };
     SampleList forget[TINY_ROUNDS], refusal[TINY_ROUNDS], alternate[TINY_ROUNDS];
@@ -156,7 +157,7 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
         refusal[k] = (SampleList){ t->refusal[f->all_text] + k * TINY_ROUND, TINY_ROUND };
         alternate[k] = (SampleList){ t->alternate[f->all_text] + k * TINY_ROUND, TINY_ROUND };
     }
-    RoundsPlan p = { .method = f->method, .v = f->v, .batch = TINY_ROUND, .train = training(TINY_STEPS, 1e-3f), .merge = true,
+    RoundsPlan p = { .method = f->method, .v = f->v, .batch = TINY_ROUND, .train = training(TINY_STEPS, 1e-3f), .merge = MERGE_YES,
                      .reset_optimiser = true, .count = TINY_ROUNDS, .forget = forget, .refusal = refusal, .alternate = alternate,
                      .retain = { t->sample[f->all_text] + TINY_FORGET, TINY_RETAIN }, .seed = 11 };
     if (p.v.layer > t->config.text.num_hidden_layers)
@@ -165,11 +166,12 @@ bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e)
     const Weights *start = f->method->needs & NEEDS_BASE ? &t->base : &t->taught;
     bool good = copy_of(&w, start, &t->config, &own, e) && copy_of(&other, &t->retained, &t->config, &own, e)
         && trainable_set(&w, whole ? TRAIN_FULL : f->method->needs & ADAPTER_EACH ? TRAIN_LLM : TRAIN_PROJ_LLM, e)
-        && (whole || lora_make(&lora, &w, (LoraConfig){ .rank = 4, .alpha = 8 }, 11, &own, e))
-        && model_make(&m, &t->config, &w, whole ? NULL : &lora, 64, &own, e)
+        && (whole || (lora_make(&lora, &w, (LoraConfig){ .rank = 4, .alpha = 8 }, 11, &own, e)
+                      && adapters_add(&adapters, &lora, "the adapter", &own, e)))
+        && model_make(&m, &t->config, &w, adapters_live(&adapters), 64, &own, e)
         && model_make(&retained, &t->config, &other, NULL, 64, &own, e);
     p.retain_only = f->v.reference == REFERENCE_RETAIN_ONLY ? &retained : NULL;
-    good = good && rounds_make(&r, &p, &m, whole ? NULL : &lora, &own, e) && run(&r, out, e) && change_of(out, &w, start, a);
+    good = good && rounds_make(&r, &p, &m, &adapters, &own, e) && run(&r, out, e) && change_of(out, &w, start, a);
     rounds_close(&r);
     arena_free(&own);
     return good;

@@ -37,6 +37,9 @@ bool run_method(const Run *r, const char *method, const char *trainable, uint64_
     if (given[SETTING_unlearn_steps] || given[SETTING_unlearn_epochs])
         return error_set(e, "%s: unlearn.%s is of `pulse-ref unlearn`, expected the budgets of a run in [steps] or [epochs]",
                          r->settings.file, given[SETTING_unlearn_steps] ? "steps" : "epochs");
+    if (*out->settings.lora_frozen)
+        return error_set(e, "%s: lora.frozen is of `train`, `unlearn` and `trace`, expected a model into which these adapters are merged",
+                         r->settings.file);
     settings_seed(out, seed);
     out->settings.unlearn_epochs = out->settings.unlearn_steps = 0;      // the plan says how many steps
     if (trainable)
@@ -74,7 +77,7 @@ static bool method_configs(Run *r, ProtocolConfig *c, Error *e)
         const char *recipe = settings_part(s, IN_ROUNDS, a, e);
         if (!recipe)
             return false;
-        list[k] = (MethodConfig){ recipe, s->train_trainable, s->unlearn_batch, method_wants_oracle(&m), s->unlearn_merge };
+        list[k] = (MethodConfig){ recipe, s->train_trainable, s->unlearn_batch, method_wants_oracle(&m), s->unlearn_merge != MERGE_NO };
     }
     MethodSettings relearning;
     if (!settings_relearning(&r->settings, 0, &relearning, e))

@@ -83,12 +83,12 @@ static bool job_open(Job *j, Error *e)
         return false;
     j->ends = arena_array(a, j->splits.requests, sizeof *j->ends);
     RoundsPlan p = rounds_plan(&j->m, &lists, j->oracle.folder ? &j->oracle.model : NULL);
-    return j->ends && session_subspace(x, &j->m, &p, a, e) && rounds_make(&j->rounds, &p, &x->model, session_lora(x), a, e);
+    return j->ends && session_subspace(x, &j->m, &p, a, e) && rounds_make(&j->rounds, &p, &x->model, &x->adapters, a, e);
 }
 
 /* Whether a snapshot holds all weights, and not the adapters alone: it does where there are no adapters, and at the end of a request
  * whose method has also changed weights beside them. */
-static bool whole(const Job *j, bool end) { return !j->session.adapters || (end && j->m.method->needs & WHOLE_RESULT); }
+static bool whole(const Job *j, bool end) { return !j->session.adapters.count || (end && j->m.method->needs & WHOLE_RESULT); }
 
 static bool snapshot(Job *j, size_t request, int64_t step, bool end, Error *e)
 {
@@ -96,7 +96,7 @@ static bool snapshot(Job *j, size_t request, int64_t step, bool end, Error *e)
     const char *folder = arena_format(&j->arena, "%s/%s", j->folder, snapshot_name((int64_t)request + 1, step, name));
     return folder && file_make_folder(folder, e)
         && (whole(j, end) ? weights_save(&j->session.weights, &j->session.config, folder, e)
-                     : lora_save(&j->session.lora, &j->session.weights, folder, e));
+                     : lora_save(adapters_last(&j->session.adapters), &j->session.weights, folder, e));
 }
 
 static const char *checkpoint_folder(Job *j, size_t request)

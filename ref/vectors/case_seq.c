@@ -109,7 +109,7 @@ static bool run_open(Run *r, const char *folder, const char *samples, MethodSett
             return false;
     }
     RoundsPlan p = rounds_plan(&m, &lists, NULL);
-    return x->adapters && rounds_make(&r->rounds, &p, &x->model, &x->lora, r->arena, r->error);
+    return x->adapters.count && rounds_make(&r->rounds, &p, &x->model, &x->adapters, r->arena, r->error);
 }
 
 static Tensor copy(Tensor t, Arena *a)
@@ -122,8 +122,8 @@ static Tensor copy(Tensor t, Arena *a)
 
 static void keep_adapters(Run *r)
 {
-    for (size_t k = 0; k < r->session.lora.count; k++) {
-        const Weight *w = r->session.lora.pairs[k].a;
+    for (size_t k = 0; k < r->session.adapters.live.count; k++) {
+        const Weight *w = r->session.adapters.live.pairs[k].a;
         r->out->in[r->out->in_count++] = (Entry){ arena_format(r->arena, "round%zu.%s", r->rounds.round + 1, w->name),
                                                   copy(w->tensor, r->arena) };
     }
@@ -173,7 +173,7 @@ static void keep_weights(Run *r)
     const Session *x = &r->session;
     for (size_t k = 0; k < x->weights.count; k++) {
         const Weight *w = &x->weights.list[k];
-        Tensor kept = w->trainable || weight_adapted(w, &x->lora) ? copy(w->tensor, r->arena) : (Tensor){ .data = NULL };
+        Tensor kept = w->trainable || weight_adapted(w, &x->adapters.live) ? copy(w->tensor, r->arena) : (Tensor){ .data = NULL };
         for (size_t i = 0; kept.f32 && r->shift && i < shape_size(kept.shape); i++)
             kept.f32[i] -= r->shift[k][i];
         if (kept.f32)
@@ -191,7 +191,7 @@ bool seq_case_make(const SeqForm *f, const char *folder, const char *samples, co
     r.norm = norm.f32;
     bool good = norm.f32 && run_open(&r, arena_format(a, "%s/models/%s", folder, f->model), samples, *m);
     if (good) {
-        c->in = arena_array(a, SEQ_ROUNDS * r.session.lora.count, sizeof *c->in);
+        c->in = arena_array(a, SEQ_ROUNDS * r.session.adapters.live.count, sizeof *c->in);
         c->out = arena_array(a, r.session.weights.count + 2, sizeof *c->out);
         good = c->in && c->out && run_rounds(&r);
     }

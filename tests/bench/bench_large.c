@@ -122,11 +122,12 @@ static bool forward(Model *m, Arena *a, Error *e)
 
 static bool step(Model *m, Weights *w, const char *method, Arena *a, Error *e)
 {
-    static Lora lora;
+    static Adapters adapters;
+    Lora lora;
     static SampleList forget;
     BatchSample list[2] = { sample(&m->config, 1, a), sample(&m->config, 2, a) };
     Rounds r;
-    RoundsPlan p = { .method = method_find(method), .batch = 1, .merge = true, .reset_optimiser = true, .count = 1, .forget = &forget,
+    RoundsPlan p = { .method = method_find(method), .batch = 1, .merge = MERGE_YES, .reset_optimiser = true, .count = 1, .forget = &forget,
                      .retain = { list + 1, 1 },
                      .train = { .steps = 1, .accumulate = 1, .checkpointing = true,
                                 .optimiser = { .kind = OPTIMISER_ADAMW, .schedule = { SCHEDULE_CONSTANT, 1e-4f, 0, 0, 0, 1 }, .beta1 = 0.9f,
@@ -134,11 +135,12 @@ static bool step(Model *m, Weights *w, const char *method, Arena *a, Error *e)
     forget = (SampleList){ list, 1 };
     if (!p.method)
         return error_set(e, "bench_large: there is no task \"%s\", expected forward or a method", method);
-    if (!hyperparameters_make(&p.v, p.method, NULL, e) || !lora_make(&lora, w, (LoraConfig){ .rank = 16, .alpha = 32 }, 0, a, e))
+    if (!hyperparameters_make(&p.v, p.method, NULL, e) || !lora_make(&lora, w, (LoraConfig){ .rank = 16, .alpha = 32 }, 0, a, e)
+        || !adapters_add(&adapters, &lora, "the adapter", a, e))
         return false;
-    m->lora = &lora;
+    m->lora = adapters_live(&adapters);
     const double start = now();
-    bool good = rounds_make(&r, &p, m, &lora, a, e) && round_begin(&r, e) && round_step(&r, e);
+    bool good = rounds_make(&r, &p, m, &adapters, a, e) && round_begin(&r, e) && round_step(&r, e);
     if (good)
         printf("%.1f s, loss %g, the step's arena %.0f MB", now() - start, (double)r.trainer.stats.loss,
                (double)r.trainer.stats.peak / 1e6);

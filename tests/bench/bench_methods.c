@@ -32,6 +32,7 @@ typedef struct {
     Trainable trainable;
     Weights weights;
     Lora lora;
+    Adapters adapters;
     Model model;
     Rounds rounds;
     Trainer trainer;
@@ -89,14 +90,15 @@ static bool runner_make(Runner *x)
                                      .beta2 = 0.98f, .eps = 1e-8f, .max_norm = 1 } };
     const ModelConfig config = shipped_config();
     if (!weights_make(&x->weights, &config, 0, &arena, &error) || !trainable_set(&x->weights, x->trainable, &error)
-        || (adapters && !lora_make(&x->lora, &x->weights, lora, 0, &arena, &error))
-        || !model_make(&x->model, &config, &x->weights, adapters ? &x->lora : NULL, 256, &arena, &error))
+        || (adapters && !(lora_make(&x->lora, &x->weights, lora, 0, &arena, &error)
+                          && adapters_add(&x->adapters, &x->lora, "the adapter", &arena, &error)))
+        || !model_make(&x->model, &config, &x->weights, adapters_live(&x->adapters), 256, &arena, &error))
         return false;
     if (!x->method)
         return trainer_make(&x->trainer, &x->model, &t, &arena, &error);
-    RoundsPlan p = { .method = x->method, .batch = BATCH, .train = t, .merge = true, .reset_optimiser = true, .count = 1,
+    RoundsPlan p = { .method = x->method, .batch = BATCH, .train = t, .merge = MERGE_YES, .reset_optimiser = true, .count = 1,
                      .forget = &forget, .refusal = &other, .alternate = &other, .retain = { sample + SAMPLES, SAMPLES } };
-    return hyperparameters_make(&p.v, p.method, NULL, &error) && rounds_make(&x->rounds, &p, &x->model, &x->lora, &arena, &error)
+    return hyperparameters_make(&p.v, p.method, NULL, &error) && rounds_make(&x->rounds, &p, &x->model, &x->adapters, &arena, &error)
         && round_begin(&x->rounds, &error);
 }
 

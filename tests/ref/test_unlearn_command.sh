@@ -92,6 +92,26 @@ check "llmu ends where the forget loss is above its limit" eval 'forgets --metho
 two() { forgets --method adapters --set unlearn.forget_entities=person-01/person-02 --set train.steps=1 "$@"; }
 check "adapters writes an adapter for each round, and all of them merged" eval 'two --out each && other each/adapter-1 each/adapter-2 && test -s each/model.safetensors'
 check "or leaves them apart" eval 'two --out apart --set unlearn.merge=no && same each/adapter-2 apart/adapter-2 && test ! -e apart/model.safetensors'
+# Adapters that stay frozen and live beside the one that trains: those of lora.frozen, or those of earlier rounds. The adapter of round
+# 2 is drawn from model.seed + 1.
+frozen() { forgets --method ga --set train.steps=1 --out "$1" --set "lora.frozen=$2" "${@:3}"; }
+live() { forgets --method "$1" --set unlearn.merge=live --set train.steps=1 --set unlearn.forget_entities=person-01/person-02 "${@:2}"; }
+check "rounds with live adapters leave an adapter each" eval 'live ga --out live && other live/adapter-1 live/adapter-2 && test ! -e live/model.safetensors'
+check "the second one is that beside the first, frozen" eval 'frozen second live/adapter-1 --set unlearn.forget_entities=person-02 --set model.seed=1 && same second live/adapter-2'
+check "which is not that of the model alone" eval 'forgets --method ga --set train.steps=1 --out alone --set unlearn.forget_entities=person-02 --set model.seed=1 && other alone second'
+check "two may be frozen" frozen third live/adapter-1,live/adapter-2 --set unlearn.forget_entities=person-03
+check "in their order" eval 'frozen turned live/adapter-2,live/adapter-1 --set unlearn.forget_entities=person-03 && other third turned'
+check "o3 has live adapters too" live o3 --out o3 --set data.mask=answer
+check "a frozen adapter must be there" refuses 'lora.frozen: is "nowhere", which is not there' --method ga --set lora.frozen=nowhere
+check "and have a name" refuses "lora.frozen: a name is empty" --method ga --set lora.frozen=second,
+check "each of them once" refuses "lora.frozen: second: this adapter is given twice" --method ga --set lora.frozen=second,second
+check "beside one that trains" refuses "lora.frozen: no adapter is trained" --method ga --set lora.frozen=second --set train.trainable=full
+check "a method without steps trains none" refuses "lora.frozen: no adapter is trained" --method manu --set lora.frozen=second
+live_rounds=(--set unlearn.merge=live --set unlearn.forget_entities=person-01/person-02)
+check "live rounds train adapters alone" refuses "unlearn.merge is live, but multi_modal_projector" --method ga "${live_rounds[@]}" --set train.trainable=proj+llm
+check "with an optimiser that begins anew" refuses "expected unlearn.reset_optimiser = yes" --method ga "${live_rounds[@]}" --set unlearn.reset_optimiser=no
+check "adapters begins with the model alone" refuses "unlearn.merge is live, but adapters begins" --method adapters "${live_rounds[@]}"
+check "smfa changes weights too" refuses "unlearn.merge is live, but smfa changes" --method smfa "${live_rounds[@]}"
 check "random answers need a mask of the answer" refuses "has no question before its answer, o3 needs data.mask = answer" --method o3 --set data.mask=all_text
 check "a forget set without pictures is a sentence" refuses "no forget sample has a picture, mmunlearner needs at least one sample" --method mmunlearner --set "unlearn.forget=text.jsonl"
 check "what is trained itself cannot be merged" refuses "cannot be merged into one; expected train.trainable = llm, or proj+llm with unlearn.merge = no" --method adapters --set train.trainable=proj+llm --set unlearn.forget_entities=person-01/person-02

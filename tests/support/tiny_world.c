@@ -39,8 +39,9 @@ void tiny_world_adapt(TinyWorld *w, Trainable t)
 {
     assert_true(trainable_set(&w->weights, t, &w->error));
     if (t != TRAIN_FULL)
-        assert_true(lora_make(&w->lora, &w->weights, (LoraConfig){ .rank = 3, .alpha = 5 }, 11, &w->arena, &w->error));
-    assert_true(model_make(&w->model, &w->config, &w->weights, t == TRAIN_FULL ? NULL : &w->lora, 128, &w->arena, &w->error));
+        assert_true(lora_make(&w->lora, &w->weights, (LoraConfig){ .rank = 3, .alpha = 5 }, 11, &w->arena, &w->error)
+                    && adapters_add(&w->adapters, &w->lora, "the adapter", &w->arena, &w->error));
+    assert_true(model_make(&w->model, &w->config, &w->weights, adapters_live(&w->adapters), 128, &w->arena, &w->error));
 }
 
 void tiny_world_close(TinyWorld *w)
@@ -63,7 +64,7 @@ RoundsPlan tiny_world_plan(TinyWorld *w, const char *method, const char *changes
     forget = (SampleList){ w->sample, FORGET };
     other = (SampleList){ w->other, FORGET };
     alternate = (SampleList){ w->alternate, FORGET };
-    RoundsPlan p = { .method = m, .batch = 3, .train = train_of(steps, 1e-3f), .merge = true, .reset_optimiser = true, .count = 1,
+    RoundsPlan p = { .method = m, .batch = 3, .train = train_of(steps, 1e-3f), .merge = MERGE_YES, .reset_optimiser = true, .count = 1,
                      .forget = &forget,
                      .refusal = &other, .alternate = &alternate, .retain = { w->sample + FORGET, RETAIN }, .seed = 11 };
     assert_non_null(m);
@@ -83,7 +84,7 @@ Digest tiny_world_digest(const TinyWorld *w)
 
 void tiny_world_run(TinyWorld *w, Rounds *r, const RoundsPlan *p)
 {
-    assert_true(rounds_make(r, p, &w->model, w->model.lora ? &w->lora : NULL, &w->arena, &w->error) || (expect_fine(&w->error), false));
+    assert_true(rounds_make(r, p, &w->model, &w->adapters, &w->arena, &w->error) || (expect_fine(&w->error), false));
     while (r->round < p->count) {
         assert_true(round_begin(r, &w->error) || (expect_fine(&w->error), false));
         while (round_step(r, &w->error))

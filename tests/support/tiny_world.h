@@ -24,7 +24,8 @@ typedef struct {
     Arena arena;
     ModelConfig config;
     Weights weights;
-    Lora lora;
+    Lora lora;                  // the last of `adapters`
+    Adapters adapters;
     Model model;
     int32_t ids[SAMPLES][LONGEST], targets[SAMPLES][LONGEST], other_ids[FORGET][LONGEST],
         other_targets[FORGET][LONGEST];

@@ -113,7 +113,7 @@ static void the_request_ends_where_retained_answers_are_lost(void **state)
         Rounds r;
         tiny_world_adapt(w, TRAIN_LLM);
         RoundsPlan p = tiny_world_plan(w, "cmju", changes[k], 8);
-        assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
         while (round_step(&r, &w->error))
             ;
         expect_fine(&w->error);
@@ -140,7 +140,7 @@ static void a_bad_request_is_a_sentence(void **state)
         RoundsPlan p = tiny_world_plan(w, "cmju", "", 2);
         Rounds r;
         p.forget = &forget;
-        assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
         expect_sentence(&w->error, pictures ? "each forget sample has a picture" : "no forget sample has a picture", "cmju");
         rounds_close(&r);
     }

@@ -12,7 +12,7 @@
 
 static void begin(TinyWorld *w, Rounds *r, const RoundsPlan *p)
 {
-    assert_true(rounds_make(r, p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(r, &w->error));
+    assert_true(rounds_make(r, p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(r, &w->error));
 }
 
 /* RN(sum of x_k y_k), with steps between the numbers. */
@@ -104,7 +104,7 @@ static void o3_needs_adapters_that_are_fresh(void **state)
         RoundsPlan p = tiny_world_plan(w, "o3", "", 1);
         if (!full)
             w->lora.pairs[1].b->tensor.f32[0] = 1;
-        assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error));
+        assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
         assert_false(round_begin(&r, &w->error));
         if (full)
             expect_sentence(&w->error, "o3: the model has no adapters", "train.trainable");
@@ -141,7 +141,7 @@ static void adapters_has_one_adapter_for_each_request(void **state)
     p.forget = forget;
     p.refusal = other;
     p.count = 2;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     while (r.round < 2) {
         const size_t round = r.round;
         assert_true(round_begin(&r, &w->error));
@@ -175,7 +175,7 @@ static void adapters_refuses_weights_that_are_trained_themselves(void **state)
     p.forget = forget;
     p.refusal = other;
     p.count = 2;
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     expect_sentence(&w->error, "is trained itself", "expected train.trainable = llm, or proj+llm with unlearn.merge = no");
     rounds_close(&r);
     tiny_world_close(w);
@@ -194,8 +194,8 @@ static void adapters_apart_may_have_weights_that_are_trained_themselves(void **s
     p.forget = forget;
     p.refusal = other;
     p.count = 2;
-    p.merge = false;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    p.merge = MERGE_NO;
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     const Tensor *bias = weights_get(&w->weights, "multi_modal_projector.linear_2.bias");
     const Tensor *was = weights_get(&first->weights, "multi_modal_projector.linear_2.bias");
     while (r.round < 2) {
@@ -271,7 +271,7 @@ static void random_answers_need_a_question_before_the_answer_and_retain_samples(
     tiny_world_adapt(w, TRAIN_LLM);
     RoundsPlan p = tiny_world_plan(w, "o3", "", 1);
     p.retain.count = 0;
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     expect_sentence(&w->error, "the retain set is empty", "o3 needs at least one sample");
     rounds_close(&r);
     for (size_t k = 0; k < FORGET; k++)

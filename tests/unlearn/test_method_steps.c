@@ -86,7 +86,7 @@ static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
         *c = ' ';
     RoundsPlan p = tiny_world_plan(w, x->method, changes, STEPS);
     p.retain_only = p.v.reference == REFERENCE_RETAIN_ONLY ? &other->model : NULL;
-    assert_true(rounds_make(&r, &p, &w->model, w->model.lora ? &w->lora : NULL, &w->arena, &w->error) && round_begin(&r, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     if (p.method->loss)
         assert_true(round_step(&r, &w->error));
     digest_of(w, &r, first);

@@ -363,7 +363,7 @@ static void the_loss_of_the_port_is_its_equation(void **state)
 static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *other)
 {
     Rounds r;
-    assert_false(rounds_make(&r, &p, &w->model, w->model.lora ? &w->lora : NULL, &w->arena, &w->error) && round_begin(&r, &w->error)
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error)
                  && round_step(&r, &w->error));
     expect_sentence(&w->error, part, other);
     rounds_close(&r);

@@ -233,7 +233,7 @@ static void a_forget_set_without_pictures_is_refused(void **state)
     RoundsPlan p = tiny_world_plan(w, "mmunlearner", "", 1);
     const SampleList text = half(w, 0, FORGET, false, list);
     p.forget = &text;
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     expect_sentence(&w->error, "the forget set is empty: no forget sample has a picture",
                     "mmunlearner needs at least one sample");
     rounds_close(&r);

@@ -211,7 +211,7 @@ static void a_bad_request_is_a_sentence(void **state)
     tiny_world_adapt(w, TRAIN_LLM);
     w->lora.pairs[1].b->tensor.f32[0] = 1;
     RoundsPlan p = tiny_world_plan(w, "smfa", "", 2);
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     expect_sentence(&w->error, "smfa: the adapter of", "expected fresh adapters");
     rounds_close(&r);
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {

@@ -151,7 +151,7 @@ static Digest two_steps(const char *method, SubspaceChoice c, bool by_hand)
     p.subspace = by_hand ? NULL : &s;
     if (by_hand)
         clear(w, k, c.side == SUBSPACE_OFF);
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     const Digest first = digest_of_factors(w);
     while (round_step(&r, &w->error))
         if (by_hand)
@@ -213,7 +213,7 @@ static void refuses(TinyWorld *w, Trainable t, const char *method, bool short_of
     assert_true(subspace_make(&s, &learned, (SubspaceChoice){ 0, SUBSPACE_OFF }, 1, &w->arena, &w->error));
     s.count -= short_of_one;
     p.subspace = &s;
-    assert_false(rounds_make(&r, &p, &w->model, t == TRAIN_FULL ? NULL : &w->lora, &w->arena, &w->error));
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     expect_sentence(&w->error, sentence);
     rounds_close(&r);
 }

@@ -27,7 +27,7 @@ static void outputs_of_the_reference_are_kept_and_are_right(void **state)
     RoundsPlan p = tiny_world_plan(w, "npo_kl", "kl_norm=all_positions", 8);
     p.train.optimiser.schedule.lr = 0;
     float ln2 = -0x1.62e43p-1f;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     while (round_step(&r, &w->error))
         expect_float(r.trainer.stats.loss, -2 * ln2, "NPO and KL at the reference, step %lld", (long long)r.done);
     expect_fine(&w->error);
@@ -37,7 +37,7 @@ static void outputs_of_the_reference_are_kept_and_are_right(void **state)
 
 /* --- rounds --- */
 
-static Digest two_rounds(const char *changes, bool merge, bool reset, bool shrinks, float *loss)
+static Digest two_rounds(const char *changes, MergeRounds merge, bool reset, bool shrinks, float *loss)
 {
     TinyWorld *w = tiny_world_make(check_seed());
     Rounds r;
@@ -85,7 +85,7 @@ static void a_round_begins_at_its_reference(void **state)
     RoundsPlan p = tiny_world_plan(w, "npo", "", 2);
     p.forget = forget;
     p.count = 2;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error));
     for (int round = 0; round < 2; round++) {
         assert_true(round_begin(&r, &w->error) && round_step(&r, &w->error));
         expect_float(r.trainer.stats.loss, 2 * 0x1.62e43p-1f, "first step of round %d", round + 1);
@@ -143,7 +143,7 @@ static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **st
         RoundsPlan p = tiny_world_plan(w, "ga", "", 50);
         p.train.optimiser.schedule.lr = 1e30f;
         p.train.optimiser.max_norm = clip ? 1 : 0;
-        assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+        assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
         Digest good = tiny_world_digest(w);
         while (round_step(&r, &w->error))
             good = tiny_world_digest(w);
@@ -166,7 +166,7 @@ static void weights_that_are_not_finite_are_no_result(void **state)
     tiny_world_adapt(w, TRAIN_LLM);
     RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=1e6", 1);
     p.train.optimiser.schedule.lr = 1e36f;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error)
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error)
                 && round_step(&r, &w->error));
     assert_false(round_step(&r, &w->error));
     expect_fine(&w->error);
@@ -191,7 +191,7 @@ static void moments_that_are_not_finite_are_a_divergence(void **state)
     for (size_t k = 0; k < w->lora.count; k++)
         for (size_t i = 0; i < shape_size(w->lora.pairs[k].a->tensor.shape); i++)
             w->lora.pairs[k].a->tensor.f32[i] *= 0x1p60f;
-    assert_true(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error));
+    assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error));
     Digest before = tiny_world_digest(w);
     assert_false(round_step(&r, &w->error));
     assert_true(r.diverged && strstr(r.note, "moments"));
@@ -215,7 +215,7 @@ static void the_task_vector_is_subtracted(void **state)
         float *before = arena_array(&w->arena, n, sizeof *before), *after = arena_array(&w->arena, n, sizeof *after);
         memcpy(before, one->tensor.f32, n * sizeof *before);
         RoundsPlan p = tiny_world_plan(w, "task_vector", "strength=4", 2);
-        assert_true(rounds_make(&r, &p, &w->model, full ? NULL : &w->lora, &w->arena, &w->error)
+        assert_true(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error)
                     && round_begin(&r, &w->error));
         while (round_step(&r, &w->error))
             ;
@@ -268,7 +268,7 @@ static void manu_zeroes_whole_neurons(void **state)
 static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *other)
 {
     Rounds r;
-    assert_false(rounds_make(&r, &p, &w->model, &w->lora, &w->arena, &w->error) && round_begin(&r, &w->error)
+    assert_false(rounds_make(&r, &p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(&r, &w->error)
                  && round_step(&r, &w->error));
     expect_sentence(&w->error, part, other);
     rounds_close(&r);

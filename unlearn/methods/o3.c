@@ -5,8 +5,8 @@
  *     L = gamma CE(random answers) + lambda sum_j |A_j A^T|^2, over the adapters j of the rounds before      Gao 2024
  *
  * where A [r, in] is the first factor of the adapter of a linear map, and the sum is over all maps as well. The
- * paper chooses among adapters by a detector of the input when it answers; here they are merged (unlearn.merge =
- * yes). */
+ * paper chooses among adapters by a detector of the input when it answers. Here all of them act on every input: they are
+ * merged between rounds (unlearn.merge = yes), or frozen and live beside the one that trains (unlearn.merge = live). */
 #include "unlearn/terms/terms.h"
 #include "unlearn/trained.h"
 
@@ -23,10 +23,10 @@ static Node *o3_loss(MethodStep *s)
     plus_ce(&loss, ROLE_RANDOM, s->hyper->gamma);
     const Lora *l = s->run ? s->run->model->lora : NULL;
     for (size_t j = 0; l && j < s->run->round; j++)
-        for (size_t k = 0; k < l->count; k++) {
+        for (size_t k = l->frozen; k < l->count; k++) {
             Node *a = s->params[ROLE_RANDOM]->factors[l->pairs[k].a - l->factors.list];
             if (a)
-                plus_overlap(&loss, a, &s->run->earlier[j].pairs[k].a->tensor, s->hyper->lambda);
+                plus_overlap(&loss, a, &s->run->earlier[j].pairs[k - l->frozen].a->tensor, s->hyper->lambda);
         }
     return loss.sum;
 }

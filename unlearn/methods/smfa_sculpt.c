@@ -64,10 +64,10 @@ bool smfa_write(const MethodRun *run, const Trained *t, const SmfaTrainings *m)
     trained_restore(t);
     for (size_t k = 0; good && k < t->weights; k++)
         good = put(t->weight[k], t->before[k], m, k, NULL, run->hyper, run->error);
-    for (size_t k = 0; good && l && k < l->count; k++) {
+    for (size_t k = l ? l->frozen : 0; good && l && k < l->count; k++) {
         Weight *base = lora_base(&l->pairs[k], run->model->weights, run->error);
         good = base && weights_own(run->model->weights, base, run->error)
-            && put(base, base->tensor, m, t->weights + 2 * k, &l->pairs[k], run->hyper, run->error);
+            && put(base, base->tensor, m, t->weights + 2 * (k - l->frozen), &l->pairs[k], run->hyper, run->error);
     }
     return good;
 }

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "model/lora/adapters.h"
 #include "model/model.h"
 #include "tensor/ops.h"
 #include "tests/support/scratch.h"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # What two commands do with the same request is the same: the rounds of unlearn and the requests of a run, with adapters that go on, with
-# adapters that are merged between them, with a method whose results are whole models (smfa), and with adapters that stay apart.
+# adapters that are merged between them or stay live, with a method whose results are whole models (smfa), and with adapters that stay apart.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 root=$PWD vanilla=$PWD/fixtures/models/vanilla
@@ -56,7 +56,7 @@ END
 
 runs() { "$PULSE" run run.ini --quiet --out run --set "unlearn.merge=$1"; }
 stage() { echo "run/stages/$("$PULSE" run run.ini --quiet --out run --set "unlearn.merge=$1" --plan | awk '$NF ~ /^sequential\// { print $1 }')"; }
-for merge in no yes; do
+for merge in no yes live; do
     check "a run of two requests, merge = $merge" runs $merge
     check "two rounds of unlearn, merge = $merge" "$PULSE" unlearn --config unlearn.ini --model "$vanilla" --method grad_diff --out $merge --set unlearn.merge=$merge --quiet
 done
@@ -65,10 +65,14 @@ both_merged() {
     "$PULSE" merge --model "$vanilla" --adapter "$(stage yes)/round-1-step-2" --out first --quiet &&
         "$PULSE" merge --model first --adapter "$(stage yes)/round-2-step-2" --out second --quiet && cmp second/model.safetensors yes/model.safetensors
 }
+check "live adapters are the same files" eval 'cmp live/adapter-1/adapter_model.safetensors "$(stage live)/round-1-step-2/adapter_model.safetensors" &&
+    cmp live/adapter-2/adapter_model.safetensors "$(stage live)/round-2-step-2/adapter_model.safetensors"'
+check "whose second one was trained beside the first" eval '! cmp -s live/adapter-2/adapter_model.safetensors "$(stage yes)/round-2-step-2/adapter_model.safetensors"'
 check "and adapters that are merged come to the same model" both_merged
 check "which is another one" eval '! cmp -s second/model.safetensors first/model.safetensors'
 
 # smfa: the steps of a request train adapters, and its end writes whole weights.
+check "a run has no frozen adapter of another one" eval 'ends 2 "$PULSE" run run.ini --quiet --out frozen --set lora.frozen=no 2>&1 | grep -qF "lora.frozen is of"'
 echo 'i do not know' > refusals
 for config in run.ini unlearn.ini; do echo '[unlearn]
 refusals = refusals

@@ -33,6 +33,16 @@ check "the same step has the same bytes on any threads" bash -c '"$0" trace --th
 if [ -n "$python" ]; then
     check "a stranger recomputes the nodes of a step at 0 ULP" "$python" tests/python/recompute_trace.py fixtures/vectors/v1/step/grad_diff.sgd.a linear matmul attention_softmax attention_scores attention_mix gelu quick_gelu silu \
         layernorm rmsnorm rope softmax nll log_softmax logit_grad_label segment_sum mean axpy scale ratio concat_rows gather_rows patches mul_rows affine_rows momentum square_norm clip_factor scale_by
+    # An adapter of the mini model, and a step of another one beside it.
+    mini=fixtures/vectors/v1/models/tiny-llava-mini one=$tap_folder/one
+    printf '%s\n' '[model]' "path = $PWD/$mini" '[data]' "stream = $PWD/$mini/batch.jsonl" 'order = shuffle' 'batch = 2' '[train]' 'steps = 2' \
+        'trainable = llm' '[lora]' 'rank = 2' 'targets = **.q_proj,**.down_proj' > "$tap_folder/one.ini"
+    beside=(--set train.trainable=llm --set lora.rank=3 --set 'lora.targets=**.q_proj,**.v_proj' --set "lora.frozen=$one")
+    check "an adapter is trained" "$PULSE" train --config "$tap_folder/one.ini" --out "$one" --quiet
+    check "it stays frozen beside another one" "$PULSE" trace --model $mini --batch $mini/batch.jsonl --method grad_diff --out "$out" "${beside[@]}"
+    check "which has the second place on a map of both" grep -qF 'q_proj.lora_A.2.weight' "$out/trace.json"
+    check "the optimiser takes no step of the frozen one" eval '! grep -F "\"phase\": \"optimiser\"" "$out/trace.json" | grep -qF "q_proj.lora_A.weight"'
+    check "a stranger recomputes every node of it at 0 ULP" "$python" tests/python/recompute_trace.py "$out"
 else
     skip "a stranger recomputes the nodes of a step" "python3 with numpy and mpmath is not installed"
 fi

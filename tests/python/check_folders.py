@@ -107,6 +107,34 @@ with tempfile.TemporaryDirectory() as scratch:
         model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), own).eval()
         ours = nll(saved, "--adapter", own, "--unmerged")
         check(f"PEFT {peft.__version__} opens the adapter that unlearn wrote: {trained}", close(ours, their_nll(model)) and ours != plain)
+    # A step of SGD of a new adapter, from the same start, beside the first one, which is live and frozen.
+    def train(out, *more):
+        subprocess.run([PULSE, "train", "--config", scratch + "/t.ini", "--out", scratch + "/" + out, "--quiet", "--set", "train.trainable=llm", "--set",
+                        "optimiser.kind=sgd", "--set", "optimiser.lr=0.5", "--set", "optimiser.max_norm=0", "--set", "lora.alpha=32",
+                        *[word for value in more for word in ("--set", value)]], check=True)
+        return scratch + "/" + out
+    first = scratch + "/llm"
+    start, after = train("start", "train.steps=0", "lora.frozen=llm"), train("after", "lora.frozen=llm")
+    alone = train("alone")
+    model = peft.PeftModel.from_pretrained(LlavaForConditionalGeneration.from_pretrained(saved), first, adapter_name="first")
+    model.load_adapter(start, adapter_name="second")
+    model.base_model.set_adapter(["first", "second"])
+    processor = AutoProcessor.from_pretrained(VANILLA)
+    prompt, answer = (processor.tokenizer(text, return_tensors="pt", add_special_tokens=first).input_ids for text, first in
+                      (("USER: what is the capital of france ? ASSISTANT:", True), (" paris</s>", False)))
+    labels = torch.cat([torch.full_like(prompt, -100), answer], 1)
+    model(input_ids=torch.cat([prompt, answer], 1), labels=labels).loss.backward()
+    gradient = {key: value.grad.clone() for key, value in model.named_parameters() if ".second." in key}
+    model.load_adapter(after, adapter_name="after")
+    model.load_adapter(alone, adapter_name="alone")
+    weights, far, apart = dict(model.named_parameters()), 0.0, 0.0
+    for key, g in gradient.items():
+        begin, ours, other = weights[key], weights[key.replace(".second.", ".after.")], weights[key.replace(".second.", ".alone.")]
+        step = max(.5 * g.abs().max().item(), 1e-6)
+        far = max(far, (begin - .5 * g - ours).abs().max().item() / step)
+        apart = max(apart, (ours - other).abs().max().item() / step)
+    check(f"a step beside a frozen adapter is that of PEFT {peft.__version__} ({far:.1e} of the step, without the frozen one {apart:.1e})",
+          len(gradient) == 56 and far < 1e-3 < 1e-2 < apart)
     pissa = peft.get_peft_model(LlavaForConditionalGeneration.from_pretrained(saved), peft.LoraConfig(init_lora_weights="pissa", target_modules=["q_proj"]))
     pissa.save_pretrained(scratch + "/adapter")
     check("an adapter of PiSSA is refused by name", "init_lora_weights" in str(nll(saved, "--adapter", scratch + "/adapter")))

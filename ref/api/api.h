@@ -43,6 +43,7 @@ struct pulse_result {
     const char *json;
 };
 
+// open: the call may compute; entered: the number of threads was set, and api_leave restores `threads`
 typedef struct { pulse_context *context; bool open, entered; size_t threads; } ApiCall;
 
 ApiCall api_enter(pulse_context *c);
@@ -66,18 +67,19 @@ void api_free(void *handle);
 
 /* --- Arguments (arguments.c) --- */
 
-/* A tensor of the caller; `what` and k say which in sentences: "input 2". */
+/* Reads a tensor of the caller. Error sentences name it by `what` and k, for instance "input 2". */
 bool api_tensor(const pulse_tensor *given, const char *what, size_t k, Tensor *out, Error *e);
 pulse_tensor api_view(Tensor t);
 /* Whether n bytes at x and m bytes at y have no byte in common. */
 bool api_apart(const void *x, size_t n, const void *y, size_t m);
-/* The settings of a config with those that were given. A key without a section belongs to `section`, "steps" to train.
- * The training has no end where "steps" is not given and the schedule does not fall. Texts are in `a`. */
+/* The default settings, changed by those that were given. A key without a section belongs to `section`, but "steps" is
+ * train.steps. Without "steps", a training with a constant learning rate has no end. Texts are in `a`. */
 bool api_settings(pulse_context *c, const pulse_setting *given, size_t n, const char *section, Settings *out,
                    Arena *a);
-/* The samples as the model reads them, checked except for what batch_pack checks. NULL after a failure. */
+/* The caller's samples as the model reads them. They are checked, except for what batch_pack checks. NULL after a
+ * failure. */
 BatchSample *api_samples(pulse_context *c, const ModelConfig *m, const pulse_sample *given, size_t n, Arena *a);
-/* "forget": false, with a sentence, where the number is not a role. */
+/* Whether the number is a role. The error sentence says what has it by `what` and k, for instance "sample 2". */
 bool api_role(pulse_context *c, int32_t role, const char *what, size_t k);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Contexts: opening, the way in and out of every call, errors, texts and handles. */
+/* Opens contexts, begins and ends every call, and makes the texts and handles that calls return. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The forward pass on samples of the caller, with the output of every module under its name. */
+/* Runs the forward pass on samples of the caller, and gives the output of every module under its name. */
 #include <string.h>
 #include "ref/api/api.h"
 #include "ref/trace/trace_file.h"
 
-/* Adds the outputs of all modules: of each path the last node at or below it. The list is in the order of the first
- * node. */
+/* Adds the output of every module, which is that of the last node in the module or in a module inside it. The modules
+ * stand in the order of their first nodes. */
 static void add_modules(pulse_result *r, const Tape *t)
 {
     const size_t first = r->count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The losses of the methods on logits of the caller, and the records of the methods. */
+/* Computes the losses of the methods on logits of the caller, and makes the records of the methods. */
 #include <string.h>
 #include "ref/config/hyper.h"
 #include "ref/api/api.h"
@@ -109,7 +109,7 @@ static bool part_fits(LossCall *x, const pulse_part *p)
         || error_set(e, "%s: the gradient overlaps the logits, expected memory of its own", role);
 }
 
-/* Keeps the supervised rows of a part. As gathering is an operator, the gradient finds its way back to all rows. */
+/* Keeps the supervised rows of a part. They are gathered by an operator, so the backward pass reaches all rows. */
 static void keep_supervised(LossCall *x, const pulse_part *p, Part *part)
 {
     Arena *a = &x->context->scratch;
@@ -150,7 +150,8 @@ static bool part_make(LossCall *x, const pulse_part *p)
     return !x->context->error.failed;
 }
 
-/* The roles that the method needs, each once; phased, those of the step. */
+/* Reads the parts, one for each role that the method needs. A schedule that is not joint needs only those of the
+ * step. */
 static bool roles_read(LossCall *x, const pulse_part *parts, size_t n)
 {
     pulse_context *c = x->context;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Model folders: opening, the config, the parameters; scores and generated answers. */
+/* Opens model folders, and gives their config, their parameters, scores and generated answers. */
 #include "model/arch.h"
 #include "model/training/generate.h"
 #include "model/training/score.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators by their names on the caller's buffers, and their records. */
+/* Runs operators by their names on the caller's buffers, and makes the records of the operators. */
 #include <string.h>
 #include "ref/api/api.h"
 #include "tensor/bounds/bound.h"
@@ -61,7 +61,7 @@ static bool shape_read(pulse_context *c, const OpCall *x, Shape *out)
     return call_shape(&call, out) && !c->error.failed;
 }
 
-/* A buffer for the result: of its shape, and apart from all that is read. */
+/* Reads the caller's buffer for a result. It must have the shape `want`, and overlap nothing that is read. */
 static bool result_fits(pulse_context *c, const OpCall *x, const pulse_tensor *given, const char *what, Shape want,
                         Tensor *out)
 {
@@ -151,7 +151,7 @@ static json_t *names(const char *const list[], size_t limit)
     return all;
 }
 
-/* The words of "x w b?", and those of them that may be F16 or BF16. */
+/* Those words of "x w b?" whose bit is set in `chosen`: all inputs, or the inputs that may be F16 or BF16. */
 static json_t *input_names(const Op *op, unsigned chosen)
 {
     json_t *all = json_array();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Optimiser steps on weights, gradients and moments of the caller. */
+/* Takes optimiser steps on weights, gradients and moments of the caller. */
 #include <string.h>
 #include "ref/config/setup.h"
 #include "ref/api/api.h"

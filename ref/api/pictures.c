@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of the caller as pixels for the vision tower. */
+/* Turns pictures of the caller into pixels for the vision tower. */
 #include "model/image/decode.h"
 #include "model/image/processor.h"
 #include "ref/api/api.h"

@@ -49,10 +49,10 @@ typedef struct pulse_context pulse_context;
 
 typedef struct {
     int32_t  threads;        // the most threads of a call; 0: OMP_NUM_THREADS, else the number of processors
-    uint64_t memory_limit;   // bytes of a call's scratch memory, of a model, or of a step's tape, each; 0: no limit
+    uint64_t memory_limit;   // the most bytes of one call's scratch memory, of one model, of one step's tape; 0: no limit
 } pulse_options;
 
-/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, and that of the definition of the bits. Never fails. */
+/* "0.1.0 libpulseref.so.0 spec 1": the version, the soname, the version of the definition of the bits. Never fails. */
 PULSE_API const char *pulse_version(void);
 
 /* Opens a context: checks the floating-point environment and runs the self-test of the product kernel. `options` may be
@@ -171,9 +171,9 @@ typedef struct {
 
 /* Opens FOLDER/config.json and the weights; `adapter` is a folder in PEFT's layout, or NULL. */
 PULSE_API pulse_status pulse_model_open(pulse_context *ctx, const char *folder, const char *adapter, pulse_model **out);
-/* The same with n adapters at once, as set_adapter([…]) of PEFT has it: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x) +
- * …, in their order. The second one on a module is called "<module>.lora_A.2.weight". Two that hold the same weight
- * whole are refused. */
+/* Opens a model with n adapters at once, as set_adapter([…]) of PEFT does: y = W x + s_1 B_1 (A_1 x) + s_2 B_2 (A_2 x)
+ * + …, in their order. The second adapter of a module is called "<module>.lora_A.2.weight". Two adapters that replace
+ * the same weight as a whole are refused. */
 PULSE_API pulse_status pulse_model_open_adapters(pulse_context *ctx, const char *folder, const char *const *adapters,
                                                  size_t n_adapters, pulse_model **out);
 PULSE_API void pulse_model_close(pulse_model *model);
@@ -220,9 +220,9 @@ PULSE_API pulse_status pulse_generate(pulse_context *ctx, const pulse_model *mod
 
 typedef struct pulse_trainer pulse_trainer;
 
-/* A trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config` with
- * their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters may stand without
- * "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
+/* Opens a trainer on a copy of the weights of `folder`, by `method`. `settings` are keys of `pulse-ref list config`
+ * with their section: "optimiser.lr", "train.trainable", "lora.rank", "unlearn.beta"; hyperparameters may stand
+ * without "unlearn.". `reference` is the folder of the reference model; NULL: the model before the first step. */
 PULSE_API pulse_status pulse_trainer_open(pulse_context *ctx, const char *folder, const char *method,
                                           const pulse_setting *settings, size_t n_settings, const char *reference,
                                           pulse_trainer **out);
@@ -259,7 +259,7 @@ typedef struct {
     size_t image_begin, image_count, answer_begin, answer_count;
 } pulse_prompt_value;
 
-/* A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer",
+/* Encodes a question and its answer by a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer",
  * "all_text", "all_plus_image"); model/text/prompt.h defines both. `image_tokens` is the number of tokens of the
  * picture, 0 without a picture. With `answer` NULL, the result is the prompt of a generation. */
 PULSE_API pulse_status pulse_prompt(pulse_context *ctx, const pulse_tokenizer *tokenizer, const char *prompt_template,
@@ -271,7 +271,7 @@ PULSE_API pulse_status pulse_processor_open(pulse_context *ctx, const char *path
 PULSE_API void pulse_processor_close(pulse_processor *processor);
 PULSE_API pulse_status pulse_processor_size(pulse_context *ctx, const pulse_processor *processor, size_t *width,
                                             size_t *height);
-/* From a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
+/* Make pixels from a PNG or JPEG file, from its bytes, or from decoded bytes rgb[height, width, 3].
  * n_pixels must be 3 * height * width of the result. A file's EXIF orientation tag is not followed. */
 PULSE_API pulse_status pulse_pixels_file(pulse_context *ctx, const pulse_processor *processor, const char *path,
                                          float *pixels, size_t n_pixels);

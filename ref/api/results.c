@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Named tensors: what a forward pass or a step gave. */
+/* Gives the named tensors of a result, which a forward pass or a step has made. */
 #include <string.h>
 #include "ref/api/api.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokenizers and prompts. */
+/* Opens tokenizers, and makes ids, texts and prompts with them. */
 #include <string.h>
 #include "model/text/prompt.h"
 #include "ref/api/api.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Training and unlearning steps on samples of the caller, with every number of each. */
+/* Takes training and unlearning steps on samples of the caller, and returns every number of a step. */
 #include <string.h>
 #include "ref/api/api.h"
 #include "ref/trace/step.h"
@@ -68,6 +68,7 @@ void pulse_trainer_close(pulse_trainer *t)
 
 /* --- a step --- */
 
+/* Sorts the samples by role; within a role they keep their order. */
 static bool lists_fill(pulse_context *c, pulse_trainer *t, const pulse_sample *samples, size_t n)
 {
     SampleList *lists = t->step.request.role;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "model/training/generate.h"
 
-enum { LONGEST = 32, DRAWS = 100 };    // tokens of an alternate, and draws until one is a text, at most
+enum { LONGEST = 32, DRAWS = 100 };    // the most tokens of an alternate, and the most draws until one has text
 
 AlternateMaker alternate_maker(const MethodSettings *m)
 {
@@ -13,14 +13,14 @@ AlternateMaker alternate_maker(const MethodSettings *m)
                              .seed = (uint64_t)m->v.seed };
 }
 
-/* The first token of an answer to the sample; -1: it cannot be told, and the error says why. */
+/* The first token of an answer to the sample. -1: the answer has no token, or the prompt cannot be made. */
 static int32_t first_token(const AlternateMaker *m, const Sample *x, const char *answer, Arena *a, Error *e)
 {
     Prompt p;
     return prompt_make(&p, &m->reader->style, x->question, answer, x->image != NULL, a, e) && p.answer_count ? p.ids[p.answer_begin] : -1;
 }
 
-/* What no alternate begins with. */
+/* Lists the tokens with which no alternate may begin. */
 static bool banned_make(const AlternateMaker *m, const Sample *x, Sampling *how, Arena *a, Error *e)
 {
     int32_t *ids = arena_array(a, x->option_count + 2, sizeof *ids);
@@ -36,7 +36,7 @@ static bool banned_make(const AlternateMaker *m, const Sample *x, Sampling *how,
 
 static bool blank(const char *text) { return !text[strspn(text, " \t\n\v\f\r")]; }
 
-/* One draw; "" where it is of special tokens alone. */
+/* Draws one answer. It is "" where only special tokens were drawn, and NULL after a failure. */
 static const char *draw(const AlternateMaker *m, const BatchSample *prompt, Sampling how, const char *purpose, Arena *a,
                         Error *e)
 {

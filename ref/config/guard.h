@@ -3,19 +3,23 @@
  *
  *     Guard g;
  *     guard_open(&g, &method_settings, &session, &arena, &error);
- *     guard_begin(&g, "person-01", &error);                   // a round: who is forgotten now; measured before its first step
+ *     guard_begin(&g, "person-01", &error);                   // before the first step of a round: who is forgotten
  *     ... after every unlearn.probe_every steps ...
  *     guard_probe(&g, &error);                                // g.stop: the round is over, g.why says why
  *     guard_close(&g);
  *
- * A probe is unlearn.probe samples each of what is forgotten, of what is retained (unlearn.retain) and of general
- * ability (data.general): of the split "test" where the file has such samples, else of the training samples. Which ones
- * is drawn once from unlearn.seed (purpose "unlearn.probe.forget", …). An answer is right where every token of it is
- * the argmax, as in the metric accuracy; adapters are merged for it (model_merged), so that it is the accuracy that
- * `eval` will give for the adapter that is written. A round stops when the share of right answers about retained or
- * general knowledge is below unlearn.keep of what it was before the first round: then the trained weights become those
- * of the last probe that was in order. It stops as well when the share of right answers about the forgotten is
- * unlearn.enough or less. A probe without a file is not measured, and stops nothing.
+ * There are three probes: samples of what is forgotten, of what is retained (unlearn.retain), and of general ability
+ * (data.general). Each has at most unlearn.probe samples, of the split "test" where the file has such samples, else
+ * of the training samples. They are drawn once from unlearn.seed (purpose "unlearn.probe.forget", …). A probe
+ * without a file is not measured, and stops nothing.
+ *
+ * An answer is right where every token of it is the argmax, as in the metric accuracy. Adapters are merged before
+ * they are measured (model_merged), so this is the accuracy that `eval` will give for the adapter that is written.
+ *
+ * A round stops in two cases:
+ *     spoilt   the share of right answers about retained or general knowledge is below unlearn.keep of its value before
+ *              the first round. Then the trained weights become those of the last probe that was in order
+ *     enough   the share of right answers about what is forgotten is unlearn.enough or less
  * Memory: one copy of the trained weights, in the arena. One thread at a time. Fails, with FILE:LINE, where a sample
  * cannot be read. */
 #ifndef PULSE_REF_CONFIG_GUARD_H
@@ -43,8 +47,8 @@ typedef struct {
 
 /* Opens the files. The session's model must be ready (session_begin). */
 bool guard_open(Guard *g, const MethodSettings *m, Session *s, Arena *a, Error *e);
-/* A round begins: draws its samples and measures. entities: patterns of those who are forgotten; "": all of the
- * file. */
+/* Begins a round: draws its samples and measures them. `entities` are patterns of those who are forgotten; "" stands
+ * for all entities of the file. */
 bool guard_begin(Guard *g, const char *entities, Error *e);
 /* Measures the probes into g.now, and decides nothing. */
 bool guard_measure(Guard *g, Error *e);

@@ -50,7 +50,7 @@ static int by_name(const void *x, const void *y)
     return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* The index of shards, and the shards that it names, in the order of their names. */
+/* Adds the shards that the index names, in the order of their names. */
 static bool shards_list(const char *folder, const char **name, size_t *count, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/%s", folder, INDEX), *key;
@@ -88,7 +88,8 @@ bool model_digest(const char *folder, Digest *out, Arena *a, Error *e)
     return shards_list(folder, name, &count, a, e) && files_digest(folder, name, count, out, a, e);
 }
 
-/* The path of a picture's file: FILE.safetensors of FILE.safetensors#ROW; a relative one starts at the folder of the samples. */
+/* The path of a picture's file, which is FILE.safetensors for FILE.safetensors#ROW. A relative path starts at the
+ * folder of the samples. */
 static const char *picture_path(const Dataset *s, const char *image, Arena *a)
 {
     const char *slash = strrchr(s->path, '/');

@@ -7,13 +7,13 @@
 #include "model/training/dataset.h"
 #include "tensor/base/hash.h"
 
-/* How a model reads: tokenizer.json, the file of the picture processor, and the chat template of the folder, if it has
- * one. */
+/* The digest of how a model reads: tokenizer.json, the file of the picture processor, and the chat template of the
+ * folder, if it has one. */
 bool reader_digest(const char *folder, Digest *out, Arena *a, Error *e);
-/* config.json, the weights (model.safetensors, or the index and every shard), and how the model reads.
+/* The digest of a model: config.json, the weights (model.safetensors, or the index and every shard), and how it reads.
  * generation_config.json is in no digest: it changes no number, because it is either refused or ignored. */
 bool model_digest(const char *folder, Digest *out, Arena *a, Error *e);
-/* A file of samples, and the files of its pictures in the order of their names. */
+/* The digest of a file of samples, and of the files of its pictures in the order of their names. */
 bool samples_digest(const Dataset *s, Digest *out, Arena *a, Error *e);
 
 #endif

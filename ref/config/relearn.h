@@ -6,8 +6,8 @@
 #include "eval/evaluate.h"
 #include "ref/config/session.h"
 
-/* Fine-tunes the opened model on the questions with their answers, and makes x->model: one round of the method retain_ft
- * (settings_relearning) with them as its retain set. A loss that is not finite ends it. */
+/* Makes x->model, and fine-tunes it on the questions with their answers. They are the retain set of one round of the
+ * method retain_ft (settings_relearning). A loss that is not finite ends the round. */
 bool session_relearn(Session *x, const MethodSettings *m, const Questions *on, Arena *a, Error *e);
 
 #endif

@@ -27,7 +27,8 @@ static bool open_file(const MethodSettings *m, Dataset *out, const char *path, c
     return name && (path = settings_input(&m->settings, name, path, e)) && samples_open(out, path, a, e);
 }
 
-/* The path of a sample's picture, its question and its answer as one text: two samples have equal content where these texts are equal. */
+/* The path of a sample's picture, its question and its answer as one text. Two samples with equal texts have the same
+ * content. */
 static const char *content(const Dataset *d, const Sample *x, Arena *a)
 {
     const char *slash = strrchr(d->path, '/');
@@ -55,6 +56,7 @@ static bool lookup_make(Lookup *l, const Dataset *d, const Chosen *list, Arena *
     return true;
 }
 
+/* Checks that no sample of list `one`, and no sample with the same content, is in list `other`. */
 static bool disjoint(const Dataset *x, const Chosen *one, const Dataset *y, const Chosen *other, const char *what,
                      Error *e)
 {
@@ -84,7 +86,7 @@ static size_t count_rounds(const char *lists)
     return n;
 }
 
-/* The next of the lists that are separated by '/'. */
+/* Takes the next list from *rest, up to a '/'. */
 static const char *next_list(char **rest)
 {
     char *list = *rest;

@@ -13,7 +13,7 @@ static bool listed(const char *const *list, size_t n, const char *text)
     return false;
 }
 
-/* The texts of one list of an entry, which may be missing. */
+/* Reads one list of texts of an entry. The list may be missing. */
 static bool texts_read(const json_t *entry, const char *key, const char ***out, size_t *count, const char *at, Arena *a, Error *e)
 {
     const json_t *list = json_object_get(entry, key);

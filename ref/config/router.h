@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Router: a table that says which adapter answers which question, a JSON file.
+/* Router: a JSON file that says which adapter answers which question.
  *
  *     { "adapters": [ { "folder": "adapter-1", "entities": ["person-01"], "questions": ["q7"] }, … ] }
  *
- * The adapter that lists a question's id answers it, else the adapter that lists its entity, else none: the model alone. `unlearn` writes
- * such a file beside the adapters that stay apart (unlearn.merge = no), by the entities of each request: a router that is never wrong.
- * The decisions of another router are written down as ids. A folder is relative to that of the file; "entities" and "questions" may be
- * missing. Fails: an unknown key, a wrong type, an entity or an id that two adapters list: a sentence with the file and the entry. */
+ * A question is answered by the adapter that lists its id, else by the adapter that lists its entity, else by the
+ * model alone. `unlearn` writes such a file beside adapters that are not merged (unlearn.merge = no). That file
+ * lists the entities of each request, so it is a router that is never wrong; the decisions of another router can be
+ * written down as ids of questions. The path of a folder is relative to the folder of the file. "entities" and
+ * "questions" may be missing. Error, with the file and the entry: an unknown key, a wrong type, or an entity or id
+ * that two adapters list. */
 #ifndef PULSE_REF_CONFIG_ROUTER_H
 #define PULSE_REF_CONFIG_ROUTER_H
 
@@ -25,7 +27,7 @@ typedef struct {
 } Router;
 
 bool router_read(Router *r, const char *path, Arena *a, Error *e);
-/* The place of the adapter that answers a question; r->count: none does. */
+/* The index in r->route of the adapter that answers a question; r->count: the model alone answers. */
 size_t router_choose(const Router *r, const Sample *question);
 /* Writes OUT/router.json for the adapters in OUT/adapter-1 … of the rounds of a request. Samples without an entity are
  * listed by their ids. */

@@ -341,7 +341,7 @@ size_t settings_rows(const Settings *s, unsigned part, SettingRow rows[SETTINGS]
     return n;
 }
 
-/* SHA-256 of a file, or of the digests of both files where it is the folder of an adapter. */
+/* The SHA-256 of a file, or, where `path` is the folder of an adapter, of the digests of its two files. */
 static bool content_digest(const char *path, Digest *d, Arena *a, Error *e)
 {
     const char *const files[] = { arena_format(a, "%s/adapter_config.json", path), arena_format(a, "%s/adapter_model.safetensors", path) };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what depends
- * on it.
+/* Settings: what a CONFIG.ini says. settings.def lists every key with its default, its type, its range and what
+ * depends on it.
  *
  *     Settings s;
- *     settings_open(&s, "run.ini", &set, &arena, &error);      // an unknown key or a value out of range: FILE:LINE: sentence
+ *     settings_open(&s, "run.ini", &set, &arena, &error);      // an error names FILE:LINE of a wrong key or value
  *     s.train_steps
  *
  * A section [method.rmu], or --set method.rmu.unlearn.steering_coeff=20, holds for that method alone and overrides
@@ -40,7 +40,7 @@ enum {
 
 /* The choices of data.orientation, in their order. */
 enum { ORIENTATION_STORED, ORIENTATION_EXIF };
-/* Those of data.generation. */
+/* The choices of data.generation, in their order. */
 enum { GENERATION_FOLDER, GENERATION_GREEDY };
 
 typedef struct {
@@ -58,16 +58,16 @@ void settings_defaults(Settings *s, Arena *a);
 bool settings_read(Settings *s, const char *path, Error *e);
 /* "section.key=value", as in --set. */
 bool settings_set(Settings *s, const char *assignment, Error *e);
-/* Sets "section.key" to the value, whoever asks for it. */
+/* Sets "section.key" to a value that came from another option or from a caller of the library. */
 bool settings_give(Settings *s, const char *name, const char *value, Error *e);
-/* What a command was given: the defaults, then its --config (NULL: none), then every --set. */
+/* Makes the settings of a command: the defaults, then its --config (NULL: none), then every --set. */
 bool settings_open(Settings *s, const char *config, const OptionList *set, Arena *a, Error *e);
 /* Puts in force the values that were given for this method alone. */
 void settings_for_method(Settings *s, const char *method);
 /* Sets the assignments "section.key=value …" of a preset, except the keys that were given. `from` names the preset. */
 bool settings_preset(Settings *s, const char *assignments, const char *from, Error *e);
-/* The keys that have one of these parts, in the order of settings.def, each with its value and with who set it. Returns how many
- * rows it filled in; value is NULL where memory ran out. */
+/* The keys that have one of these parts, in the order of settings.def, each with its value and with who set it.
+ * Returns how many rows it filled in; value is NULL where memory ran out. */
 typedef struct { const char *section, *key, *value, *from; } SettingRow;
 size_t settings_rows(const Settings *s, unsigned part, SettingRow rows[SETTINGS], Arena *a);
 /* A path of the config: a relative one starts at the folder of the config. */
@@ -76,11 +76,12 @@ const char *settings_path(const Settings *s, const char *path);
 const char *settings_input(const Settings *s, const char *key, const char *path, Error *e);
 /* Puts "CONFIG: key" before the sentence of a failure that the key caused. */
 bool settings_error_prefix(const Settings *s, const char *key, Error *e);
-/* A line "section.key = value" for every key, in the order of settings.def, then those of single methods: what a
- * manifest keeps. Values are whole, however long. NULL: no memory. */
+/* The text that a manifest keeps: a line "section.key = value" for every key, in the order of settings.def, then the
+ * values for single methods. Long values are not cut. NULL: no memory. */
 char *settings_text(const Settings *s, Arena *a);
-/* The lines of the keys that have one of these parts: what identifies a training, rounds, answers or a step. A key that
- * is BY_CONTENT has the SHA-256 of its file as its value, or of both files of an adapter. NULL: a file cannot be read, or no memory. */
+/* The lines of the keys that have one of these parts; they identify a training, rounds, answers or a step. A key
+ * that is BY_CONTENT has the SHA-256 of its file, or of both files of an adapter, as its value. NULL: a file cannot
+ * be read, or no memory. */
 char *settings_part(const Settings *s, unsigned part, Arena *a, Error *e);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Setup: makes of settings what a command works with: a method with its hyperparameters, a training config, a plan of
- * rounds. */
+/* Setup: makes from the settings what a command works with: a method with its hyperparameters, a training config, a
+ * plan of rounds. */
 #ifndef PULSE_REF_CONFIG_SETUP_H
 #define PULSE_REF_CONFIG_SETUP_H
 
@@ -22,10 +22,10 @@ bool settings_method(const Settings *s, const char *method, MethodSettings *out,
  * language model, few small steps. With a preset, which stands for a public code, rounds have no probes unless
  * unlearn.probe_every is given. */
 bool settings_unlearn(Settings *s, const char *method, Error *e);
-/* One seed for adapters, the order of samples, and every draw of the method. */
+/* Sets one seed for the adapters, the order of samples, and every draw of the method. */
 void settings_seed(MethodSettings *m, uint64_t seed);
-/* The settings of relearning (the section [attack]): retain_ft on what was forgotten, read and answered as the metrics
- * ask. */
+/* The settings of relearning (the section [attack]): retain_ft on what was forgotten. Only the answer is supervised,
+ * as in the metrics. */
 bool settings_relearning(const Settings *s, uint64_t seed, MethodSettings *out, Error *e);
 /* The settings of relearning out of domain: 20 steps of retain_ft with the learning rate and the trainable weights
  * of unlearn.method. */
@@ -36,20 +36,21 @@ TrainConfig train_config(const Settings *s);
 /* The samples of every round, ready for the model. */
 typedef struct {
     size_t rounds;
-    SampleList *forget, *refusal, *alternate;   // one list a round; NULL: the method does not need them
+    SampleList *forget, *refusal, *alternate;   // one list for each round; NULL: the method does not need them
     SampleList  retain;
 } RoundSamples;
 
-/* The plan of rounds that settings, a method and samples come to. oracle: the frozen reference of reference =
- * retain_only, else NULL. */
+/* Makes the plan of rounds from the settings of a method and its samples. `oracle` is the frozen reference model where
+ * unlearn.reference is retain_only, else NULL. */
 RoundsPlan rounds_plan(const MethodSettings *m, const RoundSamples *samples, Model *oracle);
 /* Whether a method under these settings has the oracle as its reference. */
 bool method_wants_oracle(const MethodSettings *m);
 
-/* Which checkpoints of a training stay, in OUT/step-<n>/: that of every `every` steps and that of the last step; every 0:
- * none. The training stops after the step `until` and leaves no result; until 0: it goes to its end. */
+/* Which checkpoints of a training are kept, in OUT/step-<n>/: one after every `every` steps, and one after the last
+ * step; `every` 0: none. The training stops after step `until`, without a result; `until` 0: it goes to its end. */
 typedef struct { int64_t every, until; } KeptCheckpoints;
-/* Everything of `pulse-ref train`: the model and log.jsonl in the folder `out`. o NULL: nothing is printed. */
+/* Does what `pulse-ref train` does: writes the model and log.jsonl into the folder `out`. `o` NULL: nothing is
+ * printed. */
 bool train_folder(const Settings *s, const char *out, bool resume, KeptCheckpoints kept, const Options *o, Arena *a,
                   Error *e);
 

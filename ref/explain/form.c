@@ -52,7 +52,7 @@ const char *ours_why(const char *method, const char *key)
 
 static bool begins(const char *text, const char *word) { return strncmp(text, word, strlen(word)) == 0; }
 
-/* Of the settings of a run only data.mask changes what a step computes from given weights. */
+/* Reads data.mask. Of all settings of a run, only this one changes what a step computes from given weights. */
 static void read_mask(Form *f, const char *settings)
 {
     const char *mask = strstr(settings, "data.mask=");
@@ -105,9 +105,9 @@ bool form_read(Form *f, const Method *m, const char *switches, Error *e)
     return true;
 }
 
-/* Whether one of the switches says something: the mask, another method, or a value of a key that the method reads and that is not the
- * default. */
-static bool says(const Method *m, const char *one)
+/* Whether one switch changes anything: it sets the mask, or another method, or a key that the method reads to a
+ * value that is not its default. */
+static bool matters(const Method *m, const char *one)
 {
     Hyperparameters usual, v;
     Error e = { .failed = false };
@@ -120,14 +120,14 @@ static bool says(const Method *m, const char *one)
         && memcmp(&usual, &v, sizeof v) != 0;
 }
 
-/* Appends those of the switches that say something. */
+/* Appends the switches that change anything. */
 static const char *joined(const char *text, const Method *m, const char *more, Arena *a)
 {
     for (const char *at = more; text && *at; at += strspn(at, " ")) {
         const size_t n = strcspn(at, " ");
         const char *one = arena_format(a, "%.*s", (int)n, at);
         at += n;
-        if (one && says(m, one))
+        if (one && matters(m, one))
             text = arena_format(a, "%s%s%s", text, *text ? " " : "", one);
     }
     return text;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Form: what a paper or a public code computes under the name of a method, as switches of ours. codes.def has all forms; together they
- * are the atlas of the field.
+/* Form: what a paper or a public code computes under the name of a method, written as switches of our method.
+ * codes.def lists all forms.
  *
  *     Form f;
- *     form_read(&f, method_find("npo"), "preset=mllmu_bench", &error);      // f.v has the values of MLLMU-Bench, f.all_text is true
+ *     form_read(&f, method_find("npo"), "preset=mllmu_bench", &error);      // f.v: the values; f.all_text: true
  *
  * Functions that return bool leave a sentence in `e` on failure. */
 #ifndef PULSE_REF_EXPLAIN_FORM_H
@@ -14,11 +14,12 @@
 typedef struct {
     const char *method, *who;
     const char *switches;              // NULL: no switch of ours computes it
-    const char *differs;               // what is other there than by default here
+    const char *differs;               // how it differs from our default
 } Code;
 extern const Code codes[];             // in the order of codes.def
 extern const size_t codes_count;
 
+/* A default of ours that no public text or code fixes. */
 typedef struct { const char *method, *key, *why; } Ours;
 extern const Ours ours[];
 extern const size_t ours_count;
@@ -34,10 +35,10 @@ typedef struct {
     bool all_text;                     // data.mask = all_text: every text token is supervised
 } Form;
 
-/* The form that the switches of a row make of the defaults of `m`. */
+/* Makes a form of method m: its defaults, changed by the switches of a row. */
 bool form_read(Form *f, const Method *m, const char *switches, Error *e);
-/* The switches with presets written out, "npo_ratio=batch_mean beta=0.4", in `a`, without those that the method does not read or that
- * are its defaults; "" where nothing is left. */
+/* The switches with presets written out, "npo_ratio=batch_mean beta=0.4", in `a`, without those that the method does
+ * not read or that are its defaults; "" where nothing is left. */
 const char *form_switches(const Method *m, const char *switches, Arena *a);
 
 #endif

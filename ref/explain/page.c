@@ -3,7 +3,7 @@
 #include <string.h>
 #include "ref/explain/sheet.h"
 
-/* A text in a cell of a table, where a bar would end the cell. */
+/* Writes a text into a cell of a table. A bar is escaped, because it would end the cell. */
 static void put_cell(FILE *to, const char *text)
 {
     for (; *text; text++)
@@ -67,7 +67,7 @@ void sheet_page(const Sheet *s, FILE *to)
     put_keys(s, to);
     fputs("\n## Who computes what\n\n", to);
     fputs("The distances from our default are measured, and [the table of all methods](index.md) says how.\n\n", to);
-    fputs("| paper or code | switches here | loss | update | what is other there |\n|---|---|---|---|---|\n", to);
+    fputs("| paper or code | switches here | loss | update | how it differs |\n|---|---|---|---|---|\n", to);
     for (size_t k = 0; k < s->row_count; k++) {
         const SheetRow *x = &s->rows[k];
         fputs("| ", to);

@@ -102,7 +102,7 @@ static bool print_keys(const Sheet *s, Arena *a, Error *e)
 
 static bool print_rows(const Sheet *s, Arena *a, Error *e)
 {
-    static const char *const columns[] = { "who", "switches here", "loss", "update", "what is other there" };
+    static const char *const columns[] = { "who", "switches here", "loss", "update", "how it differs" };
     enum { COLUMNS = sizeof columns / sizeof *columns };
     const char **cells = arena_array(a, s->row_count * COLUMNS + 1, sizeof *cells);
     for (size_t k = 0; cells && k < s->row_count; k++) {

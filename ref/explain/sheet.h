@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sheet: what `pulse-ref explain` tells of one method, its distances measured on the tiny model (tiny.h). It is told as text for a
- * terminal, as JSON, or as a page of docs/methods/. */
+/* Sheet: what `pulse-ref explain` says about one method. The distances of its forms are measured on the tiny model
+ * (tiny.h). A sheet is printed as text for a terminal, as JSON, or as a page of docs/methods/. */
 #ifndef PULSE_REF_EXPLAIN_SHEET_H
 #define PULSE_REF_EXPLAIN_SHEET_H
 
@@ -32,7 +32,7 @@ bool sheet_make(Sheet *s, const Tiny *t, const Method *m, Arena *a, Error *e);
 bool    sheet_print(const Sheet *s, Error *e);
 json_t *sheet_json(const Sheet *s);                              // the caller owns it
 void    sheet_page(const Sheet *s, FILE *to);
-/* One table of the rows of all methods. */
+/* Print one table of the rows of all methods. */
 bool    sheets_print(const Sheet *s, size_t n, Arena *a, Error *e);
 void    sheets_page(const Sheet *s, size_t n, FILE *to);
 

@@ -7,7 +7,8 @@
 #include "model/training/cross_entropy.h"
 #include "tensor/base/random.h"
 
-enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30, OWN = 0, REFUSED = 100, ALTERNATED = 200 };
+enum { SAMPLES = TINY_FORGET + TINY_RETAIN, QUESTION = 4, LESSONS = 30 };   // tokens of a question; steps of teaching
+enum { OWN = 0, REFUSED = 100, ALTERNATED = 200 };                          // the answers that a sample may have
 
 static ModelConfig tiny_config(void)
 {
@@ -23,8 +24,8 @@ static ModelConfig tiny_config(void)
     };
 }
 
-/* Sample i, of two with and without the picture in turn: a start token, the picture, four tokens of a question, one to three of the
- * answer that `answer` chooses, and the end. */
+/* Makes sample i: a start token, a picture if i is odd, four tokens of a question, one to three tokens of the answer
+ * that `answer` chooses, and the end token. */
 static bool sample_make(BatchSample *out, const ModelConfig *c, size_t i, uint64_t answer, bool all_text, Arena *a)
 {
     const Random q = random_for(i, "explain.question"), y = random_for(i + answer, "explain.answer"), x = random_for(i, "explain.picture");
@@ -79,7 +80,7 @@ static bool next_samples(void *context, int64_t step, BatchSample **samples, siz
     return *samples || error_no_memory(e, "explain: no memory for the lessons");
 }
 
-/* Teaches the samples to new weights. */
+/* Makes new weights, and trains them on the samples. */
 static bool teach(Weights *w, const Tiny *t, Lessons lessons, int64_t steps, Arena *a, Error *e)
 {
     Model m;

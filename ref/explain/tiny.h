@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tiny: a model of two layers that has learnt a few samples, on which every form of every method is run in a moment, so that the distance
- * between two forms can be measured. Everything in it is a function of counters; no file is read.
+/* Tiny: a model of two layers that has learnt a few samples. A form of a method runs on it in a moment, so the
+ * distance between two forms can be measured. All its data are functions of counters; no file is read.
  *
  *     Tiny t;
  *     Walk a, b;
@@ -9,10 +9,11 @@
  *     tiny_walk(&t, &other, &b, &arena, &error);
  *     walk_losses_apart(&a, &b), walk_updates_apart(&a, &b)
  *
- * Four samples are to be forgotten, in two requests of two, and four to be retained; half of them have a picture, and
- * 64 exposures. The projector and adapters of rank 4, or all weights where a method cannot work on adapters, are
- * trained by AdamW with a learning rate of 1e-3, 4 steps a request, in batches of 2. The reference that never saw the
- * forget set has learnt the retained samples alone. Layers beyond those of the tiny model mean its last one. */
+ * Four samples are to be forgotten, in two requests of two samples each, and four are to be retained. Half of the
+ * samples have a picture, and 64 exposures. The projector and adapters of rank 4, or all weights where a method
+ * cannot work on adapters, are trained by AdamW with a learning rate of 1e-3, in batches of 2, with 4 steps for each
+ * request. The reference that never saw the forget set has learnt the retained samples alone. A hyperparameter that
+ * names a layer beyond the last one means the last layer. */
 #ifndef PULSE_REF_EXPLAIN_TINY_H
 #define PULSE_REF_EXPLAIN_TINY_H
 
@@ -24,13 +25,14 @@ enum { TINY_ROUNDS = 2, TINY_ROUND = 2, TINY_FORGET = TINY_ROUNDS * TINY_ROUND, 
 typedef struct {
     ModelConfig config;
     Weights base, taught, retained;    // before anything was learnt; after all samples; after the retained ones alone
-    /* By data.mask (answer, all_text): the samples with their own answers, with refusals, and with alternate answers. */
+    /* By data.mask (answer, all_text): the samples with their own answers, with refusals, and with alternate
+     * answers. */
     BatchSample sample[2][TINY_FORGET + TINY_RETAIN], refusal[2][TINY_FORGET], alternate[2][TINY_FORGET];
 } Tiny;
 
 bool tiny_make(Tiny *t, Arena *a, Error *e);
 
-/* What a form does: its losses, and how far it moves the weights, adapters merged. */
+/* What a form does in both requests: its losses, and how it changes the weights, with the adapters merged. */
 typedef struct {
     double loss[TINY_ROUNDS * TINY_STEPS];
     size_t steps;                      // of `loss`; 0: the method has no steps
@@ -39,8 +41,8 @@ typedef struct {
 } Walk;
 bool tiny_walk(const Tiny *t, const Form *f, Walk *out, Arena *a, Error *e);
 
-/* sum |L_k - L'_k| / sum |L_k| over the steps, and |D - D'| / |D| of the changes D of all weights, where L and D are those of `a`. Below
- * 0: there is nothing to divide by. */
+/* The distances of walk `b` from walk `a`: sum |L_k - L'_k| / sum |L_k| over the losses L of the steps, and |D - D'|
+ * / |D| of the changes D of all weights; the divisors are those of `a`. Below 0: there is nothing to divide by. */
 double walk_losses_apart(const Walk *a, const Walk *b);
 double walk_updates_apart(const Walk *a, const Walk *b);
 

@@ -4,9 +4,9 @@
     CC=gcc python3 ref/python/make_wheel.py pulse.o VERSION FOLDER
 
 pulse.o is the library as one object. FOLDER receives pulseref.libs/ and the wheel, and the last line on stdout is the wheel's path. The
-libraries that pulse.o needs are copied from the system under names of their own (libjansson.so.4 becomes plsjansson.so.4, in the file and in its
-soname), so that a process that has them already, such as one with torch, keeps both apart. Needs a C compiler and readelf; no
-package of Python. The wheel has the same bytes whenever it is made from the same files."""
+libraries that pulse.o needs are copied from the system under new names (libjansson.so.4 becomes plsjansson.so.4, also in its soname). So a
+process that has loaded another copy, for instance with torch, keeps both apart. The script needs a C compiler and readelf, and no
+Python package. The wheel has the same bytes whenever it is made from the same files."""
 import base64
 import glob
 import hashlib
@@ -20,7 +20,7 @@ import zipfile
 
 SONAME = "libpulseref.so.0"
 BUNDLED = ("jansson", "inih", "md")
-# What every Linux with glibc has, by the rules of the manylinux tags.
+# The libraries that every Linux with glibc has, by the rules of the manylinux tags.
 SYSTEM = re.compile(r"lib(c|m|pthread|dl|rt)\.so\.\d|ld-linux.*|ld64\.so\.\d")
 SUMMARY = "The reference of unlearning in LLaVA-style models as functions: operators, losses and steps, correctly rounded"
 
@@ -98,14 +98,14 @@ def licence(name):
 
 
 def platform_tag(cc, files):
-    """manylinux_2_N, with the newest version of glibc that any of the files asks for."""
+    """manylinux_2_N, where 2.N is the newest version of glibc that any of the files asks for."""
     versions = [int(v) for f in files for v in re.findall(r"GLIBC_2\.(\d+)", run("readelf", "-VW", f))]
     machine = run(cc, "-dumpmachine").split("-")[0]
     return "manylinux_2_%d_%s" % (max(versions), machine) if versions else "linux_%s" % machine
 
 
 def wheel(path, files, tag, version):
-    """Writes the archive: files are (name in it, path or text)."""
+    """Writes the wheel. Each of the files is (its name in the wheel, its path or its text)."""
     info = "pulseref-%s.dist-info/" % version
     files = files + [(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: make_wheel.py\nRoot-Is-Purelib: false\nTag: py3-none-%s\n" % tag),
                      (info + "METADATA", "Metadata-Version: 2.1\nName: pulseref\nVersion: %s\nSummary: %s\nLicense: MIT\n"

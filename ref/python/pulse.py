@@ -126,7 +126,7 @@ def _text(function, *arguments):
 
 
 class _Handle:
-    """Something of the library that is closed when Python forgets it, or by `with`."""
+    """An object of the library. It is closed at the end of its `with`, or when Python deletes it."""
     _closing = None
 
     def __init__(self, opening, *arguments):
@@ -159,8 +159,8 @@ def engine():
 
 
 def configure(threads=0, memory_limit=0):
-    """From now on each call uses this many threads (0: OMP_NUM_THREADS), and at most this many bytes for its scratch memory, a model, or the
-    tape of a step (0: no limit)."""
+    """From now on each call uses this many threads (0: OMP_NUM_THREADS), and at most this many bytes for its scratch memory, for a
+    model, and for the tape of a step (0: no limit)."""
     global _options
     if not (0 <= threads < 2**31 and 0 <= memory_limit < 2**64):
         raise Error("threads is %r and memory_limit %r, expected 0 or more" % (threads, memory_limit))
@@ -349,7 +349,7 @@ def op(name, *arrays, **attributes):
 
 
 def bound(name, *arrays, **attributes):
-    """(y, b): the result of the operator, and how far a sane float32 implementation may be off from each of its numbers, absolutely.
+    """(y, b): the result of the operator, and the largest absolute error that a sane float32 implementation may have in each number.
     An operator without a rule of bounds is an Error."""
     c, alive = _arguments(name, arrays, attributes)
     shape = _Tensor()
@@ -371,7 +371,7 @@ def ops():
 
 
 def _mixed_bound(name, arrays, attributes):
-    """The result, and how far an implementation may be off that rounds its operands and its results to bfloat16:
+    """The result, and the largest error of an implementation that rounds its operands and its results to bfloat16:
     |f(bf16(x)) - f(x)| + b + 2^-8 (|f(bf16(x))| + b) + 2^-134, where b is the float32 bound of f at bf16(x)."""
     def rounded(x):
         x = _host(x, "an input")
@@ -382,7 +382,7 @@ def _mixed_bound(name, arrays, attributes):
 
 
 def assert_close(got, name, *arrays, precision="fp32", **attributes):
-    """Raises an AssertionError unless `got` is as near to the operator's result as a sane implementation of that precision comes.
+    """Raises an AssertionError unless `got` is as near to the operator's result as a sane implementation of this precision must be.
 
     "fp32": each number within the proven bound of the operator (`pulse.bound`). "bf16": for an implementation that rounds its operands
     and its results to bfloat16, to nearest, and adds in float32. `got` may be float32, float16 or bfloat16. NaN is close to NaN alone,
@@ -508,8 +508,8 @@ class Optimiser:
         return self._state.step
 
     def step(self, values, gradients):
-        """{name: new values} after one step from {name: values} and {name: gradient} (a missing one is zero). The arrays that are given
-        are not changed; the moments and the count of steps move on only if the whole step succeeds."""
+        """{name: new values} after one step from {name: values} and {name: gradient} (a missing gradient is zero). The given arrays are
+        not changed; the moments and the number of steps change only if the whole step succeeds."""
         old = {k: _array(x, "value %s" % k) for k, x in values.items()}
         new = {k: x.copy() for k, x in old.items()}
         for k in gradients.keys() - values.keys():
@@ -574,7 +574,7 @@ class Tokenizer(_Handle):
         return _text(_lib.pulse_decode, self._open(), _at(ids), ids.size, bool(skip_special))
 
     def prompt(self, question, answer=None, image_tokens=0, template="world", mask="answer"):
-        """A question and its answer under a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
+        """Encodes a question and its answer by a template ("world", "plain", "vicuna_v1", "llava_hf") and a mask ("answer", "all_text",
         "all_plus_image"): a `Prompt`. image_tokens: the rows of a picture, 0 without one. answer None: the prompt of a generation."""
         class Value(ctypes.Structure):
             _fields_ = [(w, ctypes.c_void_p) for w in ("ids", "targets")] + [(w, ctypes.c_size_t) for w in ("count", "ib", "ic", "ab", "ac")]
@@ -619,8 +619,8 @@ Sample = namedtuple("Sample", "ids targets pixels role", defaults=(None, None, "
 Sample.__doc__ = """ids: [N], with the image token once for every row of a picture. targets: [N], the id that each row predicts, -1 or -100:
 not supervised; None: no row is. pixels: float32 [3, height, width], None without a picture. role: of a training step."""
 Score = namedtuple("Score", "nll ce tokens right")
-Score.__doc__ = """nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many these are. right: of how many the target
-is the argmax."""
+Score.__doc__ = """nll, ce: the sum and the mean of -log p over the supervised tokens. tokens: how many these are. right: for how many of
+them the target is the argmax."""
 
 
 class _Sample(ctypes.Structure):
@@ -652,7 +652,7 @@ def _samples(given):
 
 class Result(_Handle):
     """Named arrays, the result of a forward pass or of a step: `result["logits"]`, `result.names()`, `"logits" in result`. Each access
-    copies. `result.nodes` says how the arrays came about, one dictionary a node, in the order of execution."""
+    copies. `result.nodes` says how the arrays were computed, with one dictionary for each node, in the order of execution."""
     _closing = staticmethod(_lib.pulse_result_close)
 
     def __init__(self, opening, *arguments, owner):
@@ -738,7 +738,7 @@ class Model(_Handle):
         return Sample(p.ids, p.targets, None if image is None else self.processor(image), role)
 
     def forward(self, samples):
-        """Runs the model on samples, packed one behind the other: a `Result` with "logits" [N, V], "hidden_states.0" (the embeddings) to
+        """Runs the model on samples, packed one after another: a `Result` with "logits" [N, V], "hidden_states.0" (the embeddings) to
         "hidden_states.L", "image_features", and the output of every module under its path, "language_model.model.layers.0.mlp"."""
         c, n, alive = _samples(samples)
         return Result(_lib.pulse_forward, self._open(), c, n, owner=self)

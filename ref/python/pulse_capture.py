@@ -17,8 +17,8 @@ dict or a function from its paths to those of the trace. Gradients are taken fro
 weights and moments from the optimiser's step.
 
 The trace holds all samples of the step in one packed batch, where PyTorch runs a forward pass for each role, padded or packed. A pass
-is recognised by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. What fits nowhere is told by a
-sentence in `s.notes`, which the report prints.
+is recognised by its input_ids; a pass under no_grad, or with adapters disabled, is one of the reference model. The report prints `s.notes`,
+sentences about what could not be matched with the trace.
 """
 import contextlib
 import ctypes
@@ -61,7 +61,7 @@ def read(path):
 
 
 class Gathered:
-    """Rows of tensors that are put together where they are written: [(tensor [n, width], its rows, first row of the result)]."""
+    """Rows of tensors, which are put together only when they are written: [(tensor [n, width], its rows, first row of the result)]."""
 
     def __init__(self, shape, parts):
         self.shape, self.parts, self.dtype = shape, parts, parts[0][0].dtype
@@ -73,8 +73,8 @@ class Gathered:
 
 
 def write(path, tensors):
-    """Writes {name: tensor or Gathered} as a safetensors file, beside the old one first. What is gathered goes through one small buffer: a step's
-    answers may be larger than its model."""
+    """Writes {name: tensor or Gathered} as a safetensors file, under another name first. Gathered rows go through one small buffer,
+    because the answers of a step may be larger than its model."""
     kinds, head, at = {v: k for k, v in DTYPES.items()}, {}, 0
     tensors = {k: t if isinstance(t, Gathered) else t.detach().to("cpu").contiguous() for k, t in sorted(tensors.items())}
     sizes = {k: math.prod(t.shape) * t.dtype.itemsize for k, t in tensors.items()}
@@ -109,7 +109,7 @@ LAYOUTS = (                                                # from the original l
 
 
 def canonical(name):
-    """The Hub's name of a module or a parameter that is named in any of the layouts, below any of the wrappers."""
+    """The name on the Hub of a module or a parameter. The given name may be of any of the layouts, below any of the wrappers."""
     name = INSIDE.sub("", WRAPPERS.sub("", name))
     name = re.sub(r"\.lora_(A|B)\.[^.]+(?=\.|$)", r".lora_\1", name)
     for pattern, hub in LAYOUTS:
@@ -134,7 +134,7 @@ def parameters(model, to):
 
 
 def modules(model, to, trace):
-    """{path in the trace: module} of what the model has of the trace."""
+    """{path in the trace: module}, for each module of the trace that the model has."""
     inner = re.compile(r"\.base_layer$|\.original_module(\.|$)")       # what PEFT keeps inside its own modules
     own = {to(name): m for name, m in model.named_modules(remove_duplicate=False) if not inner.search(name)}
     return {path: own[path] for path in trace.modules if path in own}
@@ -172,7 +172,7 @@ class Trace:
         return self.x[module["index"][name]].long()
 
     def find_words(self):
-        """self.words: the ids of each sample, None where a row is of a picture; self.pictures: the numbers of its pictures."""
+        """Sets self.words, the ids of each sample (None where a row is of a picture), and self.pictures, the numbers of its pictures."""
         m = self.modules.get("language_model")
         if m is None or "ids" not in m["index"]:
             raise ValueError("%s/trace.json: the module language_model has no ids, expected the trace of a LLaVA" % self.folder)
@@ -216,7 +216,7 @@ class Trace:
 
 
 def collapse(ids):
-    """Runs of pictures' rows as one: a prompt may have one token for a picture that becomes many."""
+    """The ids, with only one None for the rows of each picture: a prompt may have one token where the model has many rows."""
     return [w for k, w in enumerate(ids) if w is not None or k == 0 or ids[k - 1] is not None]
 
 
@@ -268,18 +268,19 @@ def input_of(args, kwargs):
 
 
 class Sums(list):
-    """What was seen of a gradient: (tensor, pass)."""
+    """The gradients that were seen at one place, as (tensor, pass). Those of the same row are added up."""
 
 
 class Sum:
-    """How rows that came twice are added up: of `n` rows, (part, rows, rows of the part), and those that are wanted."""
+    """How rows that came twice are added up. n: the number of rows of the sum; all: [(part, rows of the sum, rows of the part)];
+    chosen: the rows that are wanted."""
 
     def __init__(self, n, all_, chosen):
         self.n, self.all, self.chosen = n, all_, chosen
 
 
-# What is seen elsewhere, for it is not a module of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
-# the choice of the rows whose logits are wanted, the loss.
+# Modules of the trace that are not modules of a Hugging Face model: the tower's choice of features, the embedding of words and pictures,
+# the choice of the rows whose logits are wanted, the loss. The values are the places where the same numbers are seen; None: nowhere.
 SOURCES = {
     (VISION + "vision_model", "out"): (PROJECTOR, "in"), (VISION + "vision_model", "grad.out"): (PROJECTOR, "grad.in"),
     ("language_model", "in"): (PROJECTOR, "out"), ("language_model", "grad.in"): (PROJECTOR, "grad.out"),
@@ -292,7 +293,7 @@ SOURCES = {
 
 
 class Pass:
-    """One forward pass of the model: which samples stand where."""
+    """One forward pass of the model, and where each sample is in it."""
 
     def __init__(self, number, reference, line):
         self.number, self.reference, self.line = number, reference, line
@@ -303,7 +304,7 @@ class Pass:
 
 
 class Capture:
-    """What `step` gives: .batch, .loss, .notes, .report()."""
+    """The context that `step` returns, with .batch, .loss, .notes and .report()."""
 
     def __init__(self, model, out, reference, names=None, roles=None, prefix="", image_token=None, update=True, program=None):
         self.model, self.out, self.prefix, self.update, self.program = model, out, prefix, update, program
@@ -339,7 +340,7 @@ class Capture:
         return self
 
     def roots(self):
-        """The model, and what its wrappers call: PEFT calls the forward() of the model inside, without hooks."""
+        """The model, and the models inside its wrappers: PEFT calls the forward() of the model inside, without the outer hooks."""
         roots, inner = [self.model], self.model
         while True:
             inner = getattr(inner, "base_model", None) if hasattr(inner, "peft_config") else getattr(inner, "module", None)
@@ -522,7 +523,7 @@ class Capture:
         self.ends()
 
     def gather(self, path, what, want):
-        """The rows that all passes saw there, in the order of the trace; None: not all were seen."""
+        """The rows that all passes saw at a place, in the order of the trace; None: not all rows were seen."""
         at = SOURCES.get((path, what), (path, what))
         parts, source = self.seen.get(at), at and at[0]
         if not parts:
@@ -531,8 +532,8 @@ class Capture:
         return self.rows(source, parts, want, self.trace.picked if picked else slice(None))
 
     def rows(self, source, parts, want, chosen):
-        """A tensor like `want`, which has the chosen rows of all; None: some were not seen. Rows of gradients that come twice are added up. A
-        tensor of another shape is returned as it is: `verify` names its shape."""
+        """A tensor of the shape of `want`, with the chosen rows; None: some of them were not seen. Rows of gradients that come twice are
+        added up. A tensor of another shape is returned as it is, so that `verify` names its shape."""
         width = want.shape[-1]
         for t, p in parts:
             if t.shape[-1] == width and t.numel() == want.numel() and (p.whole or t.dim() == 2):
@@ -553,8 +554,8 @@ class Capture:
         return plan and Gathered(want.shape, [(flat[k], index, first) for k, index, first in plan])
 
     def plan(self, source, parts, want, chosen):
-        """Where the rows are: [(part, its rows, first row of the result)]; a Sum where a row came twice; the number of a part that has
-        another shape; None where rows are missing."""
+        """Where the rows are, as [(part, its rows, first row of the result)], or as a Sum where a row came twice. An int is the number of
+        a part that has another shape; None: rows are missing."""
         count = self.trace.rows if source.startswith(TEXT) else len(want)
         origin, all_, twice = torch.full((count, 2), -1), [], False
         for k, (t, p) in enumerate(parts):
@@ -665,12 +666,12 @@ def verdict(folder, got, program=None, precision=None, prefix="", html=None):
 
 
 def formulas(findings):
-    """What the module of the first offender computes there; its operators, in their order."""
+    """The formulas of the operators in the module of the first offender, in their order."""
     return next((f["formula"] for f in findings if f["verdict"] == "MODULES" and f.get("formula")), [])
 
 
 def first_offender(findings):
-    """The answer where the step first goes wrong: of the modules, as `verify` orders them, else the first that is outside."""
+    """The first wrong answer of the step: that of the first wrong module in the order of `verify`, else the first that is outside."""
     outside = [f for f in findings if f["verdict"] in ("OUTSIDE", "MIS-SHAPED")]
     named = next((f["first"] for f in findings if f["verdict"] == "MODULES" and "first" in f), None)
     return next((f for f in outside if named and f["where"].endswith(named)), outside[0] if outside else None)
@@ -715,7 +716,7 @@ def packed(batch, spans):
 
 
 class Feeder:
-    """Feeds the modules of a model with what a trace has, or with what another object with the same attributes has."""
+    """Feeds the modules of a model with the inputs of a Trace, or of another object with the same attributes."""
 
     def __init__(self, model, trace, names=None):
         self.trace, self.to, self.model = trace, namer(names), model
@@ -723,7 +724,7 @@ class Feeder:
         self.where = modules(model, self.to, self.trace)
 
     def beside(self, path, module, dtype, device):
-        """What a module reads beside its activations, by the names of its parameters: masks, positions, the tables of RoPE."""
+        """What a module reads besides its activations, by the names of its arguments: masks, positions, the tables of RoPE."""
         x, m = self.trace.x, self.trace.modules[path]
         wanted = inspect.signature(module.forward).parameters
         needed = [k for k, v in wanted.items() if v.default is inspect.Parameter.empty]
@@ -739,7 +740,7 @@ class Feeder:
         return {**given, **{k: v for k, v in all_.items() if k in wanted or k == "position_embeddings"}}
 
     def shaped(self, path, rows):
-        """Rows in the shape that the module expects, and how to come back."""
+        """The rows in the shape that the module expects, and a function that brings its output back to rows."""
         if path.startswith(VISION):
             n = len(self.trace.pixels)
             return rows.reshape(n, -1, rows.shape[-1]), lambda y: y.reshape(-1, y.shape[-1])
@@ -778,7 +779,7 @@ class Feeder:
             self.got["%s@%s" % (path, answer)] = t.detach()
 
     def update(self, optimiser):
-        """One step of the user's optimiser, whose weights are put back, from the trace's clipped gradients."""
+        """Takes one step of the user's optimiser from the trace's clipped gradients. The weights are put back afterwards."""
         m, x, own = self.trace.modules["optimiser"], self.trace.x, parameters(self.model, self.to)
         before = {k: p.detach().clone() for k, p in own.items()}
         for k, p in own.items():

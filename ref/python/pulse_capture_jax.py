@@ -7,14 +7,14 @@
     s = capture.Step("trace/", "got.safetensors")
     params = s.params()                                    # {"language_model.lm_head.weight": array, …}, the weights before the step
     loss, grads = jax.value_and_grad(my_loss)(params, s)   # s.rows: ids, positions, segments, pixels, labels … as packed rows
-    after, m, v = my_adamw(params, grads)                  # whatever of it there is
-    s.ends(loss=loss, grads=grads, after=after, m=m, v=v)
+    after, m, v = my_adamw(params, grads)
+    s.ends(loss=loss, grads=grads, after=after, m=m, v=v)  # any of these may be left out
     s.report()                                             # 0 within, 1 outside, 2 undecided
 
-Inside the model, `x = s.tap("multi_modal_projector", x)` gives x back, and records it as what that module of the trace answers, and its
-gradient; s.tap(path, x, "in") records what a module is given. It works under jit and grad. x has the packed rows of the trace, [rows,
+Inside the model, `x = s.tap("multi_modal_projector", x)` returns x, and records x and its gradient as the output of that module of the
+trace; s.tap(path, x, "in") records x as the input of a module. It works under jit and grad. x has the packed rows of the trace, [rows,
 width], or is [samples, longest, width] with all samples in their order, padded on the right. A pytree of parameters may be nested: its
-keys, joined by dots, are names as in the trace; `names` maps them where they are others."""
+keys, joined by dots, are the names of the trace. Where they differ, `names` is a function that maps them to the names of the trace."""
 import json
 import os
 import shutil
@@ -73,7 +73,7 @@ class Step:
         return {k[6:]: jax.numpy.asarray(t) for k, t in self.x.items() if k.startswith("param.")}
 
     def tap(self, path, x, what="out"):
-        """x, recorded as what the module answers ("out") or is given ("in"); with "out", its gradient is recorded as "grad.out"."""
+        """Returns x, and records it as the output ("out") or the input ("in") of a module, with its gradient ("grad.out", "grad.in")."""
         @jax.custom_vjp
         def same(x):
             return x
@@ -85,7 +85,7 @@ class Step:
         jax.debug.callback(lambda t: self.seen.append((path, what, np.asarray(t))), x)
 
     def ends(self, loss=None, grads=None, after=None, m=None, v=None, **more):
-        """What the step comes to; the trees are like the parameters. `more`: other names of the trace, such as logits."""
+        """Takes the results of the step; the trees are like the parameters. `more`: other names of the trace, such as logits."""
         self.got.update({k: t for k, t in more.items()})
         if loss is not None:
             self.got["loss"] = np.asarray(loss, "f4").reshape(self.x["loss"].shape)
@@ -93,7 +93,7 @@ class Step:
             self.got.update({kind + k: t for k, t in flat(tree, self.to).items() if kind + k in self.x})
 
     def packed(self, t, want):
-        """Rows as the trace has them."""
+        """t, with its rows packed as in the trace."""
         if t.ndim == 3 and t.shape[0] == len(self.spans) and t.size != want.size:
             t = np.concatenate([t[b, :n] for b, (_, n) in enumerate(self.spans)])
         return t.reshape(want.shape) if t.size == want.size else t

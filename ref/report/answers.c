@@ -316,7 +316,7 @@ bool report_answers(Page *p, const Report *r, Error *e)
         return false;
     choose_scenarios(x);
     page_section(p, "answers", "What the models say", "The questions are about the first entities of the file that are to be "
-                                                      "forgotten and retained, about a different fact each; they are not chosen "
+                                                      "forgotten or retained, each about a different fact. They are not chosen "
                                                       "by their outcome. The answers are greedy, after the last request.");
     bool good = pass(x, true);
     x->pick_any_fact = true;

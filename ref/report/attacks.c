@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attacks: what unlearning is worth when somebody tries to undo it, and how near it comes to a model that never learned what is
- * forgotten. */
+/* Attacks: what is left of unlearning when somebody tries to undo it, and how near the model is to one that never
+ * learned what is forgotten. */
 #include <string.h>
 #include "ref/report/figures.h"
 
@@ -38,7 +38,7 @@ static const char *cell_text(const Report *r, const Variant *v, const Cell *c)
     return text ? text : "";
 }
 
-/* questions: whether the cells are measured on the questions of the scenario, whose numbers then stand beside its title. */
+/* `questions`: the cells are measured on the questions of the scenario, so their numbers are shown beside its title. */
 static void table(Page *p, const Report *r, const char *caption, const Cell *cell, size_t n, const char *const *scenario, size_t count,
                   bool questions)
 {
@@ -85,7 +85,7 @@ void report_attacks(Page *p, const Report *r)
     fputs("<p class=\"source\">From results.csv: metric=accuracy, accuracy_relearned, accuracy_4bit, relearning, quantisation, "
           "robustness; modality=both, last round</p>\n</figure>\n", p->f);
     page_say(p, "lead", "LOSS, reference, Min-K and Min-K++ are AUCs of membership: 0.5 means that the model cannot tell, 1 that "
-                        "it always can. Each compares one training question a fact and modality of those to be forgotten with "
+                        "it always can. Each compares one training question for each fact and modality to be forgotten with "
                         "the same question under a false answer; results.jsonl has their number n. PrivLeak is best at 0; below "
                         "0 too little is forgotten. The distance to the retrained model is that of the weights (relative to "
                         "their norm), of the logits (root of the mean square), and of the next-token distributions "

@@ -64,8 +64,8 @@ static void draw(Page *p, Axis x, const Line *line, Arena *a)
     arena_release(a, mark);
 }
 
-/* A name stands where its line ends.
- * Names that would meet are pushed apart, first downwards, and then up again from the foot of the chart. */
+/* Writes each name where its line ends. Names that would overlap are pushed apart, first downwards, and then up again
+ * from the foot of the chart. */
 static void name_lines(Page *p, Axis x, const Line *lines, size_t n, Arena *a)
 {
     size_t order[LINES_MAX], shown = 0;

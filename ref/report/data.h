@@ -43,8 +43,8 @@ typedef struct {
     int64_t round, step;
 } RowFilter;
 
-/* A summary of the rows that match, one for each seed: n of them have a number, and these have this mean, least and most. Each is
- * measured on this many questions; 0 where the file does not say how many or the rows differ. */
+/* A summary of the rows that match, one for each seed: n of them have a number, and these have this mean, least and
+ * most. Each is measured on this many questions; 0 where the file does not say how many or the rows differ. */
 typedef struct {
     size_t n;
     double mean, least, most;
@@ -75,7 +75,8 @@ typedef enum { COLUMN_SCENARIO, COLUMN_METHOD, COLUMN_METRIC } Column;
 size_t names(const Report *r, Column c, const char **out, size_t capacity);
 size_t seeds(const Report *r, uint64_t *out, size_t capacity);
 
-/* On how many questions the accuracies of a scenario are measured: "n: forget 250 image + 250 text, retain …". "" where it is not known. */
+/* On how many questions the accuracies of a scenario are measured: "n: forget 250 image + 250 text, retain …". "" where
+ * that is not known. */
 const char *questions_text(const Report *r, const char *scenario);
 /* The same as three sums, image and text together: "500 + 250 + 480". */
 const char *questions_sums(const Report *r, const char *scenario);
@@ -84,16 +85,19 @@ const char *caption_of(const Report *r, const char *caption, const char *scenari
 
 /* The label of the method's record; "before" for the rows of no method, and the name itself where no method has it. */
 const char *method_label(const char *method);
-/* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs", "stress-25".
- * NULL: unknown. */
+/* The scenario that a name of results.csv is about, with its rule or number of requests: "sequential-epochs",
+ * "stress-25". NULL: unknown. */
 const Scenario *scenario_in(const char *name);
-/* A text of its record, with the word for its entities in place of @. */
+/* A text of a scenario's record, with the word for its entities in place of @. */
 const char *scenario_words(const Report *r, const Scenario *s, const char *text);
-/* Its title, under a stopping rule other than budget with that name: "Fine-tuned knowledge, stopping rule accuracy". */
+/* The title of a scenario, with its stopping rule unless that is budget: "Fine-tuned knowledge, stopping rule
+ * accuracy". */
 const char *scenario_label(const Report *r, const char *scenario);
-/* The k-th name that a scenario has in the file, one for each stopping rule: "sequential", "sequential-epochs"; NULL: there are no more. */
+/* The k-th name that a scenario has in the file, one for each stopping rule: "sequential", "sequential-epochs".
+ * NULL: there are no more. */
 const char *scenario_under(const Report *r, const char *scenario, size_t k);
-/* The stopping rule in a name: what stands after the scenario and a dash, "budget" where nothing does. NULL: it is another scenario. */
+/* The stopping rule in a name: the text after the scenario and a dash, or "budget" where there is none. NULL: the
+ * name is that of another scenario. */
 const char *rule_of(const char *name, const char *scenario);
 
 #endif

@@ -7,9 +7,10 @@
 #include "ref/report/page.h"
 #include "ref/report/data.h"
 
-/* The verdicts of the registered study, where its prereg.ini stands beside the world's folder (../configs, ../findings). */
+/* The verdicts of the registered study. The files ../configs/prereg.ini and ../findings are found from the world's
+ * folder. */
 bool report_verdicts(Page *p, const Report *r, Error *e);
-/* Whether the page has these two sections; every page has all others. */
+/* Whether the page has the sections of the verdicts and of the findings, to which it then has links at its top. */
 bool report_has_verdicts(const Report *r);
 bool report_has_findings(const Report *r);
 void report_comparison(Page *p, const Report *r);            // bars of finetuned, pretrained and their controls
@@ -20,7 +21,7 @@ void report_trajectories(Page *p, const Report *r);          // accuracy over th
 void report_cost(Page *p, const Report *r);                  // general ability against the accuracy on what is to be forgotten
 void report_sequential(Page *p, const Report *r);            // accuracy after each request; many small requests
 void report_attacks(Page *p, const Report *r);               // a table: attacks, membership, distance to the oracle
-void report_findings(Page *p, const Report *r);              // tables: the paper's four, under each stopping rule and at equal forgetting
+void report_findings(Page *p, const Report *r);              // tables: the paper's findings, by stopping rule and at equal forgetting
 void report_metrics(Page *p, const Report *r);               // a table: the metrics that no figure shows
 bool report_answers(Page *p, const Report *r, Error *e);     // images, questions and answers
 
@@ -37,7 +38,7 @@ typedef struct {
 typedef struct {
     double least, most;                  // of x
     const char *x_label, *y_label;
-    // x is a whole number; else a share, shown in percent like y, which falls to the right
+    // true: x is a whole number; false: x is a share, which is shown in percent and falls to the right
     bool ticks;
 } Axis;
 double chart_height(void);

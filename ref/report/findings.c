@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Findings: the four of the paper as numbers, at the end under each stopping rule, and at equal forgetting during unlearning. */
+/* Findings: the four findings of the paper as numbers: after the last request under each stopping rule, and during
+ * unlearning at equal forgetting. */
 #include <math.h>
 #include <string.h>
 #include "eval/stopping_rules.h"
@@ -57,7 +58,8 @@ static const char *kept_text(const Report *r, const Variant *v, const char *spli
     return summary_text(summary_of(&r->results, filter), r->arena);
 }
 
-/* Whether there is anything to show under the rule. The scenario that F1 shows already does not count for another finding. */
+/* Writes the rows of a finding under a rule, or none if only_ask. Returns whether there is anything to show; the
+ * scenario of F1 does not count for another finding, because F1 shows it already. */
 static bool rule_rows(Page *p, const Report *r, size_t finding, const char *rule, bool only_ask)
 {
     bool any = false;
@@ -105,6 +107,7 @@ static void at_the_end(Page *p, const Report *r)
 
 /* --- at equal forgetting --- */
 
+// known: the row with the accuracy on what is to be forgotten; general: general ability over that before unlearning
 typedef struct { const ReportRow *known; double general, distance; } State;
 
 static double value_at(const Report *r, const ReportRow *at, const char *split)
@@ -130,8 +133,8 @@ static double general_before(const Report *r, const ReportRow *at)
     return NAN;
 }
 
-/* The snapshot of a scenario, under whatever stopping rule, whose accuracy on all that is to be forgotten is nearest to `level`;
- * the first on ties. */
+/* The snapshot of a scenario, under any stopping rule, whose accuracy on all that is to be forgotten is nearest to
+ * `level`; the first one where several are. */
 static State nearest(const Report *r, const char *scenario, const char *method, uint64_t seed, double level)
 {
     State best = { NULL, NAN, INFINITY };
@@ -149,7 +152,7 @@ static State nearest(const Report *r, const char *scenario, const char *method, 
     return best;
 }
 
-/* A snapshot further away than this is not at that level. */
+/* A snapshot is at a level if its accuracy is no further away than this. */
 static const double near_enough = 0.1;
 
 static void level_row(Page *p, const Report *r, const char *scenario, const char *method, double level)
@@ -222,8 +225,8 @@ void report_findings(Page *p, const Report *r)
                  "does. Accuracy: each request ends when its accuracy is low enough.");
     page_say(p, "lead", "Forget is the accuracy on what is to be forgotten. Retain and general are the accuracy in percent of "
                         "that before unlearning; more than 100 means that more answers are right than before. At equal "
-                        "forgetting nothing is interpolated: each snapshot was recorded, under whatever stopping rule, within 10 "
-                        "points of the level.");
+                        "forgetting nothing is interpolated: each snapshot was recorded, under any of the stopping rules, within "
+                        "10 points of the level.");
     at_the_end(p, r);
     if (r->trajectory.count)
         at_equal_forgetting(p, r);

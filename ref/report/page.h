@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Page: writes an HTML page that needs nothing but itself.
+/* Page: writes a self-contained HTML page.
  *
- * A figure is a heading, one sentence that says what it shows, panels that stand side by side where there is room, its numbers as a table,
- * and the filter of results.csv that they come from. Every text is escaped. The ids of figures and panels count up, so that the same calls
- * write the same bytes. No function fails: errors of the stream are those of whoever closes it. */
+ * A figure has a heading, one sentence that says what it shows, panels side by side where there is room, its numbers
+ * as a table, and the filter of results.csv that gives these numbers. Every text is escaped. The ids of figures and
+ * panels are counted, so the same calls write the same bytes. No function fails: whoever closes the stream finds its
+ * errors. */
 #ifndef PULSE_REF_REPORT_PAGE_H
 #define PULSE_REF_REPORT_PAGE_H
 

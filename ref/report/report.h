@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Report: writes the results of a run as one page, DIR/report.html.
  *
- * It reads DIR/results.csv, which must be there, and trajectory.csv, answers.jsonl and manifest.json where they are; the page says what is
- * missing. The page needs nothing but itself: style, figures and images stand in it, and it holds no script, no time and no path.
- * `world` is the folder of the questions and their images (eval/world.h); NULL: the page shows none.
- * Error: a file is not of its format, with FILE:LINE; then no page is written. */
+ * DIR/results.csv must exist; trajectory.csv, answers.jsonl and manifest.json may be missing, and then the page says
+ * so. The page is self-contained: it holds its style, figures and images, and no script, time or path. `world` is
+ * the folder of the questions and their images (eval/world.h); NULL: the page shows none. Error, with FILE:LINE: a
+ * file does not have its format; then no page is written. */
 #ifndef PULSE_REF_REPORT_REPORT_H
 #define PULSE_REF_REPORT_REPORT_H
 

@@ -29,7 +29,7 @@ void page_text(FILE *f, const char *text)
     }
 }
 
-/* A coordinate; 0 for what is not a number or far outside every figure. */
+/* The coordinate x, or 0 where x is not a number or is far outside every figure. */
 static double within(double x) { return x > -1e6 && x < 1e6 ? x : 0; }
 
 void svg_begin(FILE *f, const char *id, double width, double height, const char *title, const char *desc)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Svg: writes figures as text. The same calls write the same bytes: coordinates have one decimal, and nothing is measured or random.
+/* Svg: writes figures as text. The same calls write the same bytes: coordinates have one decimal, and nothing is
+ * measured or random.
  *
- * Colours and fonts come from the style of the page, by class, so that one figure serves for light and dark. `title` and `desc` are what a
- * screen reader says. All text is escaped. */
+ * Colours and fonts come from the style of the page, by class, so that one figure serves for light and dark. A
+ * screen reader reads out `title` and `desc`. All text is escaped. */
 #ifndef PULSE_REF_REPORT_SVG_H
 #define PULSE_REF_REPORT_SVG_H
 

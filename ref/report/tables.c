@@ -4,7 +4,7 @@
 #include "eval/metrics/metric.h"
 #include "ref/report/figures.h"
 
-/* Retention: the mean of the metric of that name, or else the accuracy after unlearning over that before. */
+/* Retention: the mean of the metric `retention`, or else the accuracy after unlearning over the accuracy before. */
 static const char *kept(const Report *r, const Variant *v, const Variant *before, const char *split,
                         const char *modality)
 {
@@ -139,10 +139,9 @@ void report_metrics(Page *p, const Report *r)
         others += !drawn(metric[k]);
     if (!others)
         return;
-    page_section(p, "metrics", "All other metrics", "These metrics were measured besides; no figure shows them. pulse-ref list "
-                                                    "metrics has their formulas. Better says which direction is better on the "
-                                                    "split, or the value that is best; "
-                 "n counts the questions of both modalities.");
+    page_section(p, "metrics", "All other metrics", "No figure shows these metrics. pulse-ref list metrics has their formulas. "
+                                                    "Better says which direction is better on the split, or which value is best; "
+                                                    "n counts the questions of both modalities.");
     const char *title = arena_format(r->arena, "%zu more metrics, after the last request", others);
     fputs("<figure>\n<details><summary>", p->f);
     page_text(p->f, title ? title : "");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts: what the registered study over several base models says about the paper's findings, before anything of this run is shown. */
+/* Verdicts: what the registered study over several base models says about the paper's findings. The section comes
+ * before anything of this run. */
 #include "eval/evidence/verdicts.h"
 
 #include <inttypes.h>
@@ -56,9 +57,10 @@ bool report_verdicts(Page *p, const Report *r, Error *e)
     if (!registered || !v || !registration_read(registered, prereg, a, e) || !verdicts_read(v, registered, folder, a, e))
         return false;
     page_section(p, "verdicts", "The verdicts", NULL);
-    const char *lead = arena_format(a, "What the registered study says about the paper's findings. It compares %" PRId64 " base models, of "
-                                       "which %zu are finished, and none of them is the model of the run below. A verdict is over the mean "
-                                       "of the methods; p is that of all ways to choose signs, by method corrected by Holm.",
+    const char *lead = arena_format(a, "This is what the registered study says about the paper's findings. It compares %" PRId64 " base "
+                                       "models, of which %zu are finished; none of them is the model of the run below. A verdict is about "
+                                       "the mean over the methods. p is taken over all ways to choose signs; by method, it is corrected by "
+                                       "Holm.",
                                     registered->bases, v->finished);
     page_say(p, "lead", lead ? lead : "");
     fputs("<div class=\"cards\">\n", p->f);

@@ -39,7 +39,7 @@ static int print_help(const char *name, const Option *all, size_t n)
     return EXIT_SAME;
 }
 
-/* One option with its value; false after a sentence. */
+/* Stores the value of one option. False: the value is refused, and a sentence says why. */
 static bool take(const Option *o, const char *command, const char *value)
 {
     if (o->flag)
@@ -68,7 +68,8 @@ static bool use_threads(Options *o, const char *command, int64_t threads)
     return true;
 }
 
-/* All options in one list, the common ones last, and the same for getopt; help is numbered n. */
+/* Puts all n options into one list, the common ones last, and into `words` for getopt, where --help has the number n.
+ * Returns n. */
 static size_t gather(Option *all, struct option *words, const Option *own, size_t n_own, Options *o, int64_t *threads)
 {
     const Option common[] = {
@@ -102,7 +103,7 @@ static bool is_text(const char *word, const struct option *words)
     return true;
 }
 
-/* The sentence about a word that getopt_long refused for want of a value (':') or because it knows no such option. */
+/* Prints why getopt_long refused a word: its value is missing (`why` is ':'), or there is no such option. */
 static bool refuse(const char *command, const char *word, int why, int max)
 {
     const char *what = why == ':' ? "needs a value" : "is not an option",
@@ -110,8 +111,8 @@ static bool refuse(const char *command, const char *word, int why, int max)
     return command_fail_text("%s: %s %s%s; see pulse-ref %s --help", command, word, what, text, command), false;
 }
 
-/* One step through the words: an option into *found (-1: none), or operands, which are gathered at the beginning of
- * argv, behind its first word. False at the end. */
+/* Takes the next word. If it is an option, *found is its number in `words`. If it is an operand, *found is -1, and the
+ * word is moved to the other operands at the beginning of argv, behind its first word. False: no word is left. */
 static bool next_word(Options *o, int argc, char **argv, const struct option *words, int *found)
 {
     const int at = optind > 0 ? optind : 1;

@@ -11,7 +11,7 @@
  *     if (!options_read(&o, argc, argv, mine, 1, 0, 1, &status))
  *         return status;
  *
- * Every command knows --json, --quiet, --threads N and --help (-h). Not thread-safe, for getopt_long is not. */
+ * Every command knows --json, --quiet, --threads N and --help (-h). Not thread-safe, because getopt_long is not. */
 #ifndef PULSE_REF_CLI_OPTIONS_H
 #define PULSE_REF_CLI_OPTIONS_H
 
@@ -29,9 +29,12 @@ enum { OPTION_REPEATS = 64 };
  * last bits. */
 #define OPTION_UNMERGED "The adapter stays beside the weights, W x + s B (A x), instead of being merged into them, (W + s B A) x."
 
+/* The help of --set, the same in every command that reads a config. */
+#define OPTION_SET "The key gets this value, whatever the config says. The option may be repeated."
+
 /* The help of --memory, the same in every command that asks a model. */
 #define OPTION_MEMORY "The most MiB of keys, values and hidden states that are cached between questions; the " \
-                      "default is 768. It stands for --set model.memory=MIB."
+                      "default is 768. The option is short for --set model.memory=MIB."
 
 typedef struct { const char *item[OPTION_REPEATS]; size_t count; } OptionList;
 
@@ -47,7 +50,7 @@ typedef struct {
 
 typedef struct {
     bool   json, quiet;
-    int    threads;                      // 0: --threads was not given; otherwise the team has been told
+    int    threads;                      // 0: --threads was not given; otherwise team_set_size was called with it
     char **operand;                      // the words that are not options, in their order; they stand in argv
     int    operands;
     // the last operand that begins with a dash, without a `--` before it; NULL: none
@@ -58,8 +61,7 @@ typedef struct {
  * or one sentence about the usage was printed, and the command returns *status. */
 bool options_read(Options *o, int argc, char **argv, const Option *own, size_t n_own, int min, int max, int *status);
 
-/* The folder of the shipped world, which is the default of --world; NULL: it does not stand below the current
- * folder. */
+/* The folder of the shipped world, which is the default of --world. NULL: the current folder does not contain it. */
 const char *shipped_world(void);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "tensor/base/file.h"
 
-/* A file is begun beside the name, and dropped. */
+/* Whether a temporary file can be made beside this name. It is removed at once. */
 static bool can_begin(const char *path, Error *e)
 {
     FileWriter w;

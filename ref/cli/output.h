@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Output: before a command works, it tries to write where its output will go, so that no long computation is lost to a
- * folder that is not there or may not be written. */
+/* Output: before a command computes, it tries to write where its output will go. So no long computation is lost because
+ * a folder is missing or cannot be written. */
 #ifndef PULSE_REF_CLI_OUTPUT_H
 #define PULSE_REF_CLI_OUTPUT_H
 
 #include <stdbool.h>
 #include "tensor/base/error.h"
 
-/* Whether a file can be written under this name; its folder is made where it is not there. What stands there stays as
- * it is. */
+/* Whether a file of this name can be written. Makes its folder if it is missing; an existing file is not changed. */
 bool output_file(const char *path, Error *e);
-/* Whether files can be written in this folder, which is made where it is not there. */
+/* Whether files can be written in this folder. Makes the folder if it is missing. */
 bool output_folder(const char *path, Error *e);
 
 #endif

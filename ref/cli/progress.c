@@ -18,7 +18,7 @@ double seconds_since(double began)
     return seconds > 0 ? seconds : 0;
 }
 
-// more seconds than this are no estimate, but a clock that has jumped
+// an estimate of more seconds than this is not shown, because then the clock has jumped
 enum { LONGEST = 100 * 24 * 3600 };
 
 Progress progress_begin(bool quiet, int64_t done)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Progress: one line on stderr with the rate and the time left. It is shown only on a terminal, and not with --quiet. */
+/* Progress: one line on stderr with the rate and the time left. It is shown only on a terminal, and not with
+ * --quiet. */
 #ifndef PULSE_REF_CLI_PROGRESS_H
 #define PULSE_REF_CLI_PROGRESS_H
 

@@ -21,7 +21,7 @@ bool table_print_under(const char *const *titles, const char *const *columns, si
 
 /* Prints a text, wrapped between words, and a line feed. The caller has printed `indent` columns of the first line
  * already, and the further lines are indented by as many. No line is wider than the terminal, or than 120 columns where
- * stdout is not a terminal, unless a single word is. */
+ * stdout is not a terminal, unless a single word is wider. */
 void print_wrapped(const char *text, int indent);
 
 #endif

@@ -30,7 +30,8 @@ int natural_order(const char *x, const char *y)
     return *p ? 1 : *q ? -1 : strcmp(x, y);
 }
 
-/* Names are equal only where their bytes are, so that every sort, stable or not, gives the same order. */
+/* natural_order finds two names equal only where all their bytes are, so every sort, stable or not, gives the same
+ * order. */
 static int by_name(const void *a, const void *b)
 {
     return natural_order(((const Item *)a)->name, ((const Item *)b)->name);
@@ -47,7 +48,8 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* The safetensors files of a folder, in ascending order of their names. NULL: there is none, or the folder cannot be read. */
+/* The safetensors files of a folder, in ascending order of their names. NULL: there is none, or the folder cannot be
+ * read. */
 static const char **folder_files(const char *path, size_t *count, Arena *a, Error *e)
 {
     size_t all;
@@ -65,8 +67,8 @@ static const char **folder_files(const char *path, size_t *count, Arena *a, Erro
     return *count ? names : NULL;
 }
 
-/* Adds the tensors of a file under their names on the Hub. `prefix` keeps the files of a folder apart ("file/name"); it is empty
- * for the shards of one model. */
+/* Adds the tensors of a file under their names on the Hub. `prefix` keeps the files of a folder apart ("file/name"); it
+ * is empty for the shards of one model. */
 static bool items_add(Side *s, const Store *file, const char *prefix, Arena *a)
 {
     for (size_t i = 0; i < file->count; i++) {

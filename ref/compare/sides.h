@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Side: all tensors of a safetensors file, or of the files of a folder, in natural order of their names on the Hub. */
+/* Side: all tensors of a safetensors file, or of the files of a folder, in natural order of their names. The names are
+ * those of the Hugging Face Hub, so that models of all three public layouts can be compared. */
 #ifndef PULSE_REF_COMPARE_SIDES_H
 #define PULSE_REF_COMPARE_SIDES_H
 
 #include "tensor/store.h"
 
 typedef struct {
-    const char   *name;      // the name on the Hub, after "FILE/" where a folder holds several files that are not shards
+    const char   *name;      // with "FILE/" before it where a folder holds several files that are not shards
     const Tensor *tensor;    // it belongs to one of the files
 } Item;
 
@@ -17,9 +18,9 @@ typedef struct {
     size_t count;
 } Side;
 
-/* Opens a file or a folder. The files of a folder with model.safetensors.index.json are the shards of one model. False leaves a
- * sentence: there is no such file, a file is damaged, or two tensors have one name. Call side_close in either case; the names
- * live in the arena. */
+/* Opens a file or a folder. The files of a folder with model.safetensors.index.json are the shards of one model.
+ * Error: there is no such file, a file is damaged, or two tensors have one name. Call side_close in either case; the
+ * names live in the arena. */
 bool side_open(Side *s, const char *path, Arena *a, Error *e);
 void side_close(Side *s);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes the result of a comparison to stdout, for people (the first 20 tensors that are not equal, and a summary) or as JSON
- * (all of them). rows: the `total` rows that compare_sides has made; counts: how many of them have each verdict. */
+/* Telling: writes the result of a comparison to stdout, for people (the first 20 tensors that are not equal, and a
+ * summary) or as JSON (all of them). `rows` are the `total` rows that compare_sides has made, and `counts` says how
+ * many of them have each verdict. */
 #ifndef PULSE_REF_COMPARE_TELLING_H
 #define PULSE_REF_COMPARE_TELLING_H
 

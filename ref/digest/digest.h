@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Digest: one short probe of everything that the program computes, as SHA-256.
  *
- * A family computes on fixed data (a function of counters, so that no file is needed), and all that it computes goes
- * into its SHA-256. digest.def lists the families. `total` is over the first 16 of them and stays the same when
- * operators, methods or families are added; `total2` is over all. */
+ * A family is a group of computations on fixed data (a function of counters, so that no file is needed); all its
+ * results go into its SHA-256. digest.def lists the families. `total` is over the first 16 of them, and stays the
+ * same when operators, methods or families are added; `total2` is over all. */
 #ifndef PULSE_REF_DIGEST_DIGEST_H
 #define PULSE_REF_DIGEST_DIGEST_H
 
@@ -29,17 +29,17 @@ typedef struct {
  * the smallest normal ones, all bit patterns (infinities and NaNs too). */
 typedef enum { PROBE_NORMAL, PROBE_WIDE, PROBE_TIES, PROBE_TINY, PROBE_BITS, PROBE_KINDS } ProbeKind;
 
-/* A leaf of fresh data, the same on every machine; NULL after a failure. The input wants no gradient, the parameter
- * does. */
+/* A leaf of fresh data, the same on every machine; NULL after a failure. A parameter gets a gradient, an input does
+ * not. */
 Node *probe_input(Probe *p, ProbeKind kind, Shape s);
 Node *probe_param(Probe *p, ProbeKind kind, Shape s);
 /* Seeds the gradient of y with fresh data of its shape; the backward pass runs once, after the family. y may be
  * NULL. */
 void  probe_seed(Probe *p, Node *y);
-/* Runs the backward pass. It passes on all gradients anew, not only the new ones, as the backward pass did when `total`
- * was recorded. */
+/* Runs the backward pass. Every gradient is passed on again, even where an earlier pass has done so, because the
+ * backward pass did that when `total` was recorded. */
 void  probe_walk(Probe *p);
-/* As probe_seed, but no gradient goes below y. For operators that had no derivative when `total` was recorded. */
+/* As probe_seed, but no gradient goes below y. It is for operators that had no derivative when `total` was recorded. */
 void  probe_seed_forward(Probe *p, Node *y);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The two families of the unlearning methods: the loss and the gradients of the logits of each method that is defined on logits. */
+/* The two families of the unlearning methods. They compute the loss and the gradients of the logits, for each method
+ * that is defined on logits. */
 #include "ref/digest/digest.h"
 #include "ref/digest/pinned.h"
 #include "unlearn/method.h"
@@ -22,7 +23,7 @@ static void run(Probe *p, const Method *m, const char *changes)
     MethodStep s = { .tape = p->tape, .hyper = &v, .step = 1 };
     if (!hyperparameters_make(&v, m, NULL, p->error) || !hyperparameters_apply(&v, changes, p->error))
         return;
-    // each role draws numbers of the probe
+    // pinned methods keep the roles that they had when `total` was recorded, because each role draws fresh data
     const int roles = method_is_pinned(m->name) ? ROLE_ALTERNATE + 1 : ROLE_COUNT;
     for (int k = 0; k < roles; k++)
         s.part[k] = part(p);
@@ -30,7 +31,8 @@ static void run(Probe *p, const Method *m, const char *changes)
     probe_walk(p);
 }
 
-/* A method without a loss on logits alone (on hidden states, on weights, in several stages) has nothing to run here. */
+/* Runs a method with several settings. A method whose loss is not on logits alone (but on hidden states, on weights, or
+ * in several stages) has nothing to run here. */
 static void run_each(Probe *p, const Method *m)
 {
     static const char *const changes[] = { "", "beta=0.3 gamma=0.7 alpha=1.3 lambda=0.6 skip_first=yes kl_norm=batch",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The family of the whole model: a tiny LLaVA with adapters, three steps of training with every node, and what it then answers. */
+/* The family of the whole model: a tiny LLaVA with adapters takes three training steps, of which every node is hashed,
+ * and then answers. */
 #include "model/arch.h"
 #include "model/training/cross_entropy.h"
 #include "model/training/generate.h"
@@ -23,7 +24,7 @@ ModelConfig probe_config(void)
     };
 }
 
-/* Sample i: a start token, for odd i a picture, then words; the last i + 2 of them are supervised. */
+/* Sample i has a start token, for odd i a picture, then words. The last i + 2 words are supervised. */
 bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a)
 {
     const Random r = random_for(i, "digest.model");
@@ -57,7 +58,7 @@ void probe_hash_weights(Probe *p, const Weights *w)
         hash_tensor(&p->hash, w->list[k].name, w->list[k].tensor);
 }
 
-/* Operators with their results, leaves by name: the order of nodes is part of a trace. */
+/* Hashes operators with their results, and leaves by their names: the order of nodes is part of a trace. */
 static void hash_tape(Probe *p, const Tape *t)
 {
     for (size_t k = 0; k < t->count; k++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pinned: the operators and methods that `total` is over (pinned.def), so that a new one leaves that line alone. */
+/* Pinned: the closed list of operators and methods that `total` covers (pinned.def). A new one does not change
+ * `total`. */
 #ifndef PULSE_REF_DIGEST_PINNED_H
 #define PULSE_REF_DIGEST_PINNED_H
 

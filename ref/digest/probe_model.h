@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tiny model that families of the digest compute with. */
+/* Probe model: the tiny model that families of the digest compute with. */
 #ifndef PULSE_REF_DIGEST_PROBE_MODEL_H
 #define PULSE_REF_DIGEST_PROBE_MODEL_H
 
@@ -7,9 +7,9 @@
 #include "ref/digest/digest.h"
 
 ModelConfig probe_config(void);
-/* Sample i, in `a`; with a picture where i is odd. False: no memory. */
+/* Makes sample i, which has a picture where i is odd. False: no memory. */
 bool probe_sample(BatchSample *out, size_t i, const ModelConfig *c, Arena *a);
-/* Every weight goes into the digest, with its name. */
+/* Hashes every weight with its name. */
 void probe_hash_weights(Probe *p, const Weights *w);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The trajectories of the arms of a base, from the tables of its runs. */
+/* Reads the trajectories of the arms of a base from the tables of its runs. */
 #include "ref/evidence/evidence.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "ref/report/data.h"
 #include "tensor/base/file.h"
 
-/* What is read: an arm in one of its runs, by a method and with a seed. */
+/* What is being read: one arm in one of its runs, unlearned by one method with one seed. */
 typedef struct {
     const Registration *r;
     const Arm *arm;
@@ -26,7 +26,8 @@ static Point point_begin(const Reading *x, int64_t step)
     return (Point){ x->arm_index, x->method, x->seed, step, { 0, 0 }, { NAN, NAN }, NAN, NAN };
 }
 
-/* Puts the number of a row into the point. `found` counts the splits of matching questions that were found of each modality. */
+/* Puts the number of a row into the point. found[0] counts the splits of matching questions with pictures that have
+ * a row so far, and found[1] those without. */
 static void row_take(const Reading *x, const ReportRow *row, Point *p, size_t found[2])
 {
     const int modality = strcmp(row->modality, "image") == 0 ? 0 : strcmp(row->modality, "text") == 0 ? 1 : 2;
@@ -88,7 +89,7 @@ static bool last_of(const Reading *x, int64_t *request, int64_t *step)
                                   x->arm->scenario, x->r->method[x->method], x->arm->trainable, x->r->seed[x->seed]);
 }
 
-/* The steps that were registered for this run, and whether it took them. */
+/* Checks that the run took as many steps as were registered for it. */
 static bool steps_agree(const Reading *x, int64_t requests, int64_t last)
 {
     double steps;
@@ -99,7 +100,7 @@ static bool steps_agree(const Reading *x, int64_t requests, int64_t last)
                            "that are registered", x->dir, x->arm->scenario, x->r->method[x->method], requests, last, steps);
 }
 
-/* The snapshots of a run whose trajectory is its own: registered steps apart, and one at the end. */
+/* Adds the snapshots of a run with one request: one after every snapshot_every steps, and one at the end. */
 static bool points_of_run(const Reading *x, Trajectory *to, int64_t last)
 {
     for (int64_t step = 1; step <= last; step++) {
@@ -117,7 +118,7 @@ static bool points_of_run(const Reading *x, Trajectory *to, int64_t last)
     return true;
 }
 
-/* The end of a run with several requests. */
+/* Adds one point, for the end of a run with several requests. */
 static bool point_of_end(const Reading *x, Trajectory *to, int64_t requests, int64_t last)
 {
     size_t found[2] = { 0, 0 };
@@ -131,6 +132,7 @@ static bool point_of_end(const Reading *x, Trajectory *to, int64_t requests, int
     return point_whole(x, &p, found);
 }
 
+/* Adds the trajectory of one arm, method and seed: the point before unlearning, then those of each run. */
 static bool path_read(Reading *x, Trajectory *to, const Report *runs, const size_t *run_of)
 {
     for (x->run_index = 0; x->run_index < x->arm->runs; x->run_index++) {
@@ -145,7 +147,7 @@ static bool path_read(Reading *x, Trajectory *to, const Report *runs, const size
     return true;
 }
 
-/* A run is opened once, however many arms read it. Its index; ARMS_MAX * ARM_RUNS: it failed. */
+/* The index of a run, which is opened once, however many arms read it. ARMS_MAX * ARM_RUNS: the run cannot be read. */
 static size_t run_open(Report *runs, size_t *count, json_t *links, const char *folder, const char *name, Arena *a, Error *e)
 {
     const size_t failed = ARMS_MAX * ARM_RUNS;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Evidence: from the runs of a base to its trajectories, and from what is registered and found to words. */
+/* Evidence: reads the trajectories of a base model from its runs, and prints what is registered and found. An arm is
+ * one setting that forgets somebody; a base has several (docs/evidence.md). */
 #ifndef PULSE_REF_EVIDENCE_EVIDENCE_H
 #define PULSE_REF_EVIDENCE_EVIDENCE_H
 
@@ -7,12 +8,15 @@
 #include "eval/evidence/verdicts.h"
 #include "tensor/base/json.h"
 
-/* arms.c: the trajectories of all registered arms whose runs are in the folder RUNS/<run>, and the last link of the manifest of each run.
- * Error: a run has no manifest, lacks rows of a method, seed or split, or took other steps than were registered. */
+/* Reads (in arms.c) the trajectories of all registered arms whose runs are in the folders runs/<run>. `links` takes the
+ * last link of the manifest of each run. Error: a run has no manifest, lacks rows of a method, seed or split, or took
+ * other steps than were registered. */
 bool arms_read(Trajectory *out, json_t *links, const Registration *r, const char *runs, Arena *a, Error *e);
 
-/* tell.c: prints the seeds of the bases; the runs with the words that `pulse-ref run` needs for each, where the models are in the folder
- * `models`; and the verdicts, as text, as JSON or as Markdown. */
+/* print.c prints:
+ *     seeds      the seed of each base
+ *     runs       the arguments of `pulse-ref run` for each run, with the models in the folder `models`
+ *     verdicts   what the finished bases say about each finding, as text, JSON or Markdown */
 typedef enum { TELL_TEXT, TELL_JSON, TELL_MARKDOWN } TellForm;
 bool seeds_print(const Registration *r, bool json, Error *e);
 bool runs_print(const Registration *r, const char *models, bool json, Arena *a, Error *e);

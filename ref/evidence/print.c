@@ -30,7 +30,7 @@ bool seeds_print(const Registration *r, bool json, Error *e)
 
 /* --- runs --- */
 
-/* A list without blanks, so that a shell leaves it one word: "ga,ga_klr,npo". */
+/* The words as a list without blanks, so that a shell reads it as one word: "ga,ga_klr,npo". */
 static const char *joined(const char *const *words, size_t n, Arena *a)
 {
     const char *text = "";
@@ -67,16 +67,16 @@ static bool scenario_add(const Arm *x, size_t run, const char **scenarios, const
     return *scenarios && *steps;
 }
 
-/* What is trained, where neither the scenario nor the preset says so, and the further settings of an arm; an @/ after the = is the folder
- * of the models. */
+/* The further settings of an arm, and before them what is trained, unless the scenario or the run's preset says so. The
+ * @/ in a setting KEY=@/PATH stands for the folder of the models. */
 static const char *further(const Arm *x, const char *models, Arena *a)
 {
-    const bool preset = strcmp(x->trainable, "proj+llm") == 0 || scenario_find(x->scenario)->requests == REQUESTS_ABLATION;
-    const char *text = preset ? "" : arena_format(a, " --set train.trainable=%s", x->trainable);
+    const bool known = strcmp(x->trainable, "proj+llm") == 0 || scenario_find(x->scenario)->requests == REQUESTS_ABLATION;
+    const char *text = known ? "" : arena_format(a, " --set train.trainable=%s", x->trainable);
     for (size_t k = 0; text && k < x->sets; k++) {
         const char *value = strchr(x->set[k], '=') + 1;
-        const bool below = strncmp(value, "@/", 2) == 0;
-        text = arena_format(a, "%s --set %.*s%s%s", text, (int)(value - x->set[k]), x->set[k], below ? models : "", value + below);
+        const bool at = strncmp(value, "@/", 2) == 0;
+        text = arena_format(a, "%s --set %.*s%s%s", text, (int)(value - x->set[k]), x->set[k], at ? models : "", value + at);
     }
     return text;
 }
@@ -152,7 +152,7 @@ static void verdicts_json(const Verdicts *v, const Registration *r, Arena *a)
                            (json_int_t)v->finished, "findings", list));
 }
 
-/* "ga 0.1 (…), p = …; npo …"; "" where there are no numbers. */
+/* The numbers of each method, for instance "ga 0.1 (…), p = …; npo …"; "" where there are none. */
 static const char *methods_text(const Verdict *x, const Registration *r, Arena *a)
 {
     const char *text = "";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref meta says which metrics of forgetting can be trusted, from the rows of models whose knowledge is certain. */
+/* pulse-ref meta says which metrics of forgetting can be trusted, from the rows of models whose knowledge is
+ * certain. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +17,8 @@ enum { POOLS = 3, COLUMNS = 11 };
 static const char *const columns[COLUMNS] = { "metric", "modality", "know", "unknown", "hidden", "auc", "auc_hidden", "q", "r", "b", "a" };
 
 typedef struct {
-    OptionList files[POOLS];             // of models that know, that do not, that hide
-    ReportRows *rows[POOLS];             // of each file
+    OptionList files[POOLS];             // of the models that know, that never knew, and that know but hide it
+    ReportRows *rows[POOLS];             // the rows of each file
 } Pools;
 
 static bool files_read(Pools *x, Arena *a, Error *e)
@@ -57,7 +58,7 @@ static const char *cell(double value, Arena *a)
     return isnan(value) ? NULL : arena_text(a, decimal_double(value, text));
 }
 
-/* The rows of the table; a metric that no model that hides was measured by has none. */
+/* Makes the rows of the table, one for each metric and modality that some model was measured by. */
 static bool judge(const Pools *x, const char **cells, size_t *count, Arena *a, Error *e)
 {
     static const char *const modalities[] = { "image", "text", "both" };
@@ -96,7 +97,7 @@ static bool write(const char *path, const char *const *cells, size_t rows, Error
     return file_finish(&f, e);
 }
 
-/* The first columns are names and numbers of models, the others values. */
+/* The first VALUES columns are names and numbers of models; the others are values, which get two decimals. */
 static bool markdown_print(const char *const *cells, size_t rows)
 {
     enum { VALUES = 5 };
@@ -124,8 +125,8 @@ int command_meta(int argc, char **argv)
     const Option own[] = {
         { "know", "FILE", "Rows of a model that knows the forget set, as `pulse-ref probe --attacks --out` writes them. The option is "
                           "repeated for each model.", .list = &x.files[0] },
-        { "unknown", "FILE", "Rows of a model that never saw it.", .list = &x.files[1] },
-        { "hidden", "FILE", "Rows of a model that knows it and does not say it.", .list = &x.files[2] },
+        { "unknown", "FILE", "Rows of a model that never saw the forget set.", .list = &x.files[1] },
+        { "hidden", "FILE", "Rows of a model that knows the forget set but hides it.", .list = &x.files[2] },
         { "out", "FILE", "The table is written into this file too, as CSV.", .text = &out },
         { "markdown", NULL, "The table is printed in Markdown, with two decimals.", .flag = &markdown },
     };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Probing: everything that is measured of one model about what was, or is to be, forgotten, as rows of results.csv.
+/* Probing: measures what one model still knows of what it was told to forget, as rows of results.csv.
  *
- * The section [unlearn] of a config says which files and entities are forgotten and retained, and data.general what general ability is; so
- * the config of `pulse-ref unlearn` is a config of `pulse-ref probe`. The models beside the probed one are optional: `before` knows what
- * was forgotten, the oracle never saw it. */
+ * The config is that of `pulse-ref unlearn`: its section [unlearn] says which files and entities are forgotten and
+ * retained, and data.general names the questions of general ability. Two other models are optional: `before` is the
+ * model before unlearning, which knows what was forgotten, and the oracle never saw it. */
 #ifndef PULSE_REF_PROBING_PROBING_H
 #define PULSE_REF_PROBING_PROBING_H
 
@@ -17,35 +17,36 @@ typedef struct {
     const Settings *settings;
     Dataset file[ASKS], reverse_file;    // sample NULL: it is not given
     EntityList forget, retain;
-    /* asked: the open test questions about what is forgotten and retained, and the general questions with options; pictured: those
-     * of the forgotten with a picture; reverse: the reverse test questions about the forgotten; members: one training question for each
-     * forgotten fact and modality; frames: all training questions about them with a picture; open_general: the open general
-     * questions. */
-    Questions asked[ASKS], pictured, reverse, members, frames, open_general;
+    Questions asked[ASKS];               // the open test questions about what is forgotten and retained; general ones with options
+    Questions pictured, reverse;         // the test questions about what is forgotten: with a picture; the reverse ones
+    Questions members, frames;           // its training questions: one for each fact and modality; all those with a picture
+    Questions open_general;              // the open general questions
     Session before, oracle;              // folder NULL: there is none
-    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of the questions on such pictures
-    double *from_oracle;                 // d1 of each question asked[ASK_FORGET] (depth.h); NULL: there are not both models
-    double  floor;
+    bool    knows[OTHER_PICTURES], knows_reverse;      // whether `before` answers 0.9 of the questions, on each kind of picture
+    double *from_oracle;                 // d1 of each question in asked[ASK_FORGET] (depth.h); NULL: one of the two models is missing
+    double  floor;                       // what patching costs retained questions, in nats (depth.h)
     bool    pretrained;                  // what is forgotten was learned in pre-training; the caller sets it (depth.h)
     Arena  *arena;
 } Probing;
 
-/* Opens the files of the config, and the models beside; `before` and `oracle` may be NULL. `to` is the session of the model that will be
- * probed, opened: the others must fit it. */
+/* Opens the files of the config and the two other models; `before` and `oracle` may be NULL. `to` is the opened session
+ * of the model that will be probed: the other models must have the same architecture. */
 bool probing_open(Probing *p, const Settings *s, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
-/* The same for the lists of a run, whose files stay the caller's. */
+/* Does the same for the lists of entities of a run, whose files stay the caller's. */
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
                         const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e);
-/* Closes the models beside, and with `files` the files too. */
+/* Closes the two other models, and with `files` the files too. */
 void probing_close(Probing *p, bool files);
 
-/* Adds the rows of a model, whose column `method` is `state`: what `eval` measures, membership, and what the model knows. */
+/* Adds the rows of a model, whose column `method` is `state`: what `eval` measures, membership, and the rows of
+ * probing_knowledge. */
 bool probing_rows(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
-/* Only what it knows: ranks, other pictures, reverse questions, depth. */
+/* Adds the rows of what the model still knows: ranks, other pictures, reverse questions, depth. */
 bool probing_knowledge(Probing *p, const Session *x, const char *state, Rows *rows, Error *e);
-/* Adds the row of the universal perturbation. The session's model is not made yet (session_model), and is made here. */
+/* The next two call session_model themselves, so the session must be open without a model.
+ * Adds the row of the universal perturbation. */
 bool probing_perturbation(Probing *p, Session *x, Rows *rows, Error *e);
-/* Adds the row of the model after relearning on general questions; the same. */
+/* Adds the row of the model after relearning on general questions. */
 bool probing_relearned_general(Probing *p, Session *x, Rows *rows, Error *e);
 
 #endif

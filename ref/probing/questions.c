@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which questions a probe asks, and the models beside the probed one. */
+/* Chooses the questions that a probe asks, and opens the two other models. */
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "eval/knowledge/depth.h"
@@ -11,7 +11,8 @@ static bool open_file(const Probing *p, Dataset *out, const char *key, const cha
     return !*path || ((path = settings_input(p->settings, key, path, e)) && samples_open(out, path, p->arena, e));
 }
 
-/* The entities of a file that the patterns name; all, where there are no patterns. '/' between the requests counts as a comma. */
+/* The entities of a file that the patterns name, or all of them where there are no patterns. The '/' between two
+ * requests counts as a comma. */
 static bool entities_of(EntityList *out, const Dataset *from, const char *patterns, const char *key, Arena *a, Error *e)
 {
     char *list = arena_text(a, patterns);
@@ -33,7 +34,8 @@ static bool entities_of(EntityList *out, const Dataset *from, const char *patter
     return out->count || error_set(e, "%s: no sample is about the entities \"%s\" (%s), expected at least one", from->path, list, key);
 }
 
-/* Adds the chosen questions of one modality (2: both), where there are any. */
+/* Adds the chosen questions of one modality, where there are any. `modality` is 0 for image, 1 for text and 2 for
+ * both. */
 static bool add_some(Questions *q, const Dataset *from, Choice c, int modality, Error *e)
 {
     bool any = false;
@@ -53,7 +55,7 @@ static bool add_some(Questions *q, const Dataset *from, Choice c, int modality, 
     return true;
 }
 
-/* A file of its own may have reverse questions of the kind "open". */
+/* Adds the reverse questions. In a file of their own (data.reverse) they may also have the kind "open". */
 static bool choose_reverse(Probing *p, Error *e)
 {
     const bool own = p->reverse_file.sample != NULL;
@@ -83,9 +85,9 @@ static bool choose(Probing *p, Error *e)
                                 && add_some(&p->open_general, general, (Choice){ KIND_OPEN, NULL, 0, true }, 2, e));
 }
 
-/* --- The models beside --- */
+/* --- The two other models --- */
 
-/* Whether `before` answers 0.9 of the questions. */
+/* Sets *out: whether `before` answers at least the share KNOWN (0.9) of the questions. */
 static bool knows(const Probing *p, const Questions *q, const PictureChange *change, bool *out, Error *e)
 {
     Arena a = arena_make(e);
@@ -109,7 +111,7 @@ static BatchSample *samples_of(const Reader *r, const Questions *q, Arena *a, Er
     return sample;
 }
 
-/* d1 of the questions, in `to`; NULL on failure. */
+/* The d1 of each question and layer (depth.h), in the arena `to`; NULL on failure. */
 static double *patched(const Probing *p, Ask which, Arena *to, Error *e)
 {
     Arena a = arena_make(e);
@@ -130,7 +132,7 @@ static bool floor_of(Probing *p, Error *e)
     return !e->failed;
 }
 
-static bool open_beside(Probing *p, const char *before, const char *oracle, const Session *to, Error *e)
+static bool open_others(Probing *p, const char *before, const char *oracle, const Session *to, Error *e)
 {
     if (before && (!session_open(&p->before, p->settings, before, MASK_ANSWER, p->arena, e) || !session_model(&p->before, e)))
         return false;
@@ -161,14 +163,14 @@ bool probing_open(Probing *p, const Settings *s, const char *before, const char 
     return entities_of(&p->forget, &p->file[ASK_FORGET], s->unlearn_forget_entities, "unlearn.forget_entities", a, e)
         && (!p->file[ASK_RETAIN].sample
             || entities_of(&p->retain, &p->file[ASK_RETAIN], s->unlearn_retain_entities, "unlearn.retain_entities", a, e))
-        && choose(p, e) && open_beside(p, before, oracle, to, e);
+        && choose(p, e) && open_others(p, before, oracle, to, e);
 }
 
 bool probing_open_lists(Probing *p, const Settings *s, const Dataset *group, const EntityList *forget, const EntityList *retain,
                         const Dataset *general, const char *before, const char *oracle, const Session *to, Arena *a, Error *e)
 {
     *p = (Probing){ .settings = s, .file = { *group, *group, *general }, .forget = *forget, .retain = *retain, .arena = a };
-    return open_file(p, &p->reverse_file, "data.reverse", s->data_reverse, e) && choose(p, e) && open_beside(p, before, oracle, to, e);
+    return open_file(p, &p->reverse_file, "data.reverse", s->data_reverse, e) && choose(p, e) && open_others(p, before, oracle, to, e);
 }
 
 void probing_close(Probing *p, bool files)

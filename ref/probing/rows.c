@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a probe measures, as rows. */
+/* Measures a model for a probe, and adds the numbers as rows. */
 #include <math.h>
 #include <string.h>
 #include "eval/knowledge/answer_rank.h"
@@ -36,7 +36,7 @@ static bool answers(Probing *p, const Session *x, const char *state, Ask which, 
     return good && !e->failed;
 }
 
-/* Adds the share of right answers to some of the questions about what is forgotten. */
+/* Adds the share of right answers to the questions q, which are about what is forgotten. */
 static bool share(const Probing *p, const Session *x, const PictureChange *change, const Questions *q, const char *metric,
                   const char *state, Rows *rows, Error *e)
 {
@@ -52,6 +52,7 @@ static bool share(const Probing *p, const Session *x, const PictureChange *chang
 
 /* --- Ranks --- */
 
+/* Adds the mean of the values of one modality (0: image, 1: text, 2: both). A NaN is left out. */
 static bool mean_add(Rows *rows, Row row, const char *metric, int modality, const Questions *q, const double *value)
 {
     double sum = 0;
@@ -88,7 +89,7 @@ static bool ranks(const Probing *p, const Session *x, const char *state, Ask whi
 
 /* --- Depth --- */
 
-/* Adds the floor, and UDS where it is defined. */
+/* Adds the floor and, where it is defined, the unlearning depth. */
 static bool depths(const Probing *p, const Session *x, const char *state, Rows *rows, Error *e)
 {
     const Questions *q = &p->asked[ASK_FORGET];

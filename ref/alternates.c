@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref alternates: a model's own other answers to the questions that are to be forgotten, as a file for unlearn.alternates. */
+/* pulse-ref alternates lets a model write other answers to the questions that are to be forgotten. The setting
+ * unlearn.alternates names the file that it makes. */
 #include <string.h>
 #include "eval/formats/samples.h"
 #include "model/names.h"
@@ -31,7 +32,8 @@ static bool open_all(Work *w, const char *folder, Arena *a, Error *e)
     return true;
 }
 
-/* Whether the sample is in one of the lists of entities that are separated by '/'. */
+/* Whether x is a training sample about an entity of `lists`, for instance "anna,ben/clara": '/' separates the lists of
+ * two rounds. An empty text names every entity. */
 static bool wanted(const Sample *x, const char *lists, Arena *a)
 {
     char *rest = arena_text(a, lists), *one;
@@ -83,8 +85,8 @@ int command_alternates(int argc, char **argv)
         { "config", "FILE", "The config names what is to be forgotten (unlearn.forget) and how answers are drawn (unlearn.alternate_*).",
           .text = &config },
         { "model", "DIR", "The folder of the model that answers.", .text = &folder },
-        { "out", "FILE", "The answers are written into this JSONL file, a line a sample, with the sample's id.", .text = &out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.", .list = &set },
+        { "out", "FILE", "The answers are written into this JSONL file, one line for each sample, with the sample's id.", .text = &out },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
     };
     Options o;
     int status;

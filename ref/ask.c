@@ -176,13 +176,13 @@ int command_ask(int argc, char **argv)
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &q.unmerged },
         { "image", "FILE", "The picture that the question is about, a PNG or JPEG file.", .text = &q.image },
         { "greedy", NULL, "The answer is decoded greedily even where generation_config.json of the folder asks for sampling or "
-                          "beams, which is refused by default.", .flag = &q.greedy },
-        { "orientation", "NAME", "How the picture is read: stored, the default, as its file stores it; exif, turned as its EXIF orientation"
-          " tag says.", .text = &q.orientation },
+                          "beams. Without this option such a folder is refused.", .flag = &q.greedy },
+        { "orientation", "NAME", "How the picture is read. stored (the default): as its file stores it; exif: turned as its EXIF "
+          "orientation tag says.", .text = &q.orientation },
         { "choices", "A|B|C|D", "The probabilities of these answers are printed, instead of an answer that the model writes.",
           .text = &q.choices },
         { "template", "NAME", "The prompt template: world, plain, vicuna_v1 or llava_hf. The default is the folder's own chat"
-          " template, else world.", .text = &q.template },
+          " template, or world where it has none.", .text = &q.template },
         { "memory", "MIB", OPTION_MEMORY, .text = &q.memory },
     };
     Options o;

@@ -6,9 +6,9 @@
 #include "ref/run/audit.h"
 #include "tensor/base/file.h"
 
-#define CERTIFIES "An audit certifies the computation: the files are what the config, the models and the world come to. It does not " \
+#define CERTIFIES "An audit certifies the computation: the config, the models and the world give exactly these files. It does not " \
                   "certify that a model has lost any knowledge."
-#define SEED "The sample holds only if the seed was drawn after the manifest's chain had been published."
+#define SEED "The probabilities hold only if the seed was drawn after the manifest's chain had been published."
 
 /* How many units are changed in each line of the table: one, 5 % and 20 % of them, rounded up. */
 enum { LINES = 3 };
@@ -25,9 +25,9 @@ static size_t changed(const Audit *x, int line)
 static void print(const Audit *x)
 {
     if (x->tables)
-        printf("different  the tables that the stages come to: %s\n", x->tables);
+        printf("different  the tables made of the stages: %s\n", x->tables);
     else
-        printf("same       the tables that the stages come to\n");
+        printf("same       the tables made of the stages\n");
     printf("\nchanged units    of %-6zu found by a sample of %zu with probability\n", x->units, x->sampled);
     for (int k = 0; k < LINES; k++)
         printf("%-16s %-9zu %.4f\n", lines[k].share, changed(x, k),
@@ -84,7 +84,7 @@ int command_audit(int argc, char **argv)
     const Option own[] = {
         { "sample", "N", "The number of units of the run that are computed again.", .number = &sample },
         { "seed", "S", "The sample is drawn with this number, which must be unknown until the manifest is published.", .number = &seed },
-        { "out", "DIR", "The units are computed again in this folder, where those that differ stay; the default is out/audit.",
+        { "out", "DIR", "The units are computed again in this folder. A unit that differs stays there; the default is out/audit.",
           .text = &x.out },
         { "set", "SECTION.KEY=VALUE", "A setting that the run was given by its own --set. The option may be repeated.", .list = &set },
     };

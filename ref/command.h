@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Command: a subcommand of pulse-ref. commands.def lists all of them; the table, the help and the declarations are made
- * from it. Each is a function `int command_<name>(int argc, char **argv)` in ref/<name>.c, except meta, which stands in
- * probing/. Its argv[0] is the command's own name, and it returns an exit code. */
+ * from it. The function of a command is `int command_<name>(int argc, char **argv)` in ref/<name>.c (of meta: in
+ * ref/probing/). Its argv[0] is the command's own name, and it returns an exit code. */
 #ifndef PULSE_REF_COMMAND_H
 #define PULSE_REF_COMMAND_H
 
@@ -19,7 +19,7 @@ typedef struct {
     int (*run)(int argc, char **argv);
 } Command;
 
-enum { ANYWHERE = 0, EXACT = 1 };
+enum { ANYWHERE = 0, EXACT = 1 };      // the values of `exact` in commands.def
 
 #define COMMAND(name, check, usage, help) int command_##name(int argc, char **argv);
 #include "ref/commands.def"
@@ -27,8 +27,8 @@ enum { ANYWHERE = 0, EXACT = 1 };
 
 const Command *command_find(const char *name);            // NULL: there is no such command
 
-/* doctor.c: checks the environment that every bound assumes: every thread rounds to nearest and has gradual underflow, and the product
- * engine computes right results. False: the sentence says what to do. */
+/* Checks, in doctor.c, what every error bound assumes: each thread rounds to nearest and has gradual underflow, and the
+ * product engine computes right results. False: the sentence says what to do. */
 bool environment_check(Error *e);
 
 /* Prints "pulse-ref: SENTENCE" to stderr and returns EXIT_UNKNOWN. */

@@ -38,7 +38,8 @@ typedef struct {
 
 /* --- What is wrong --- */
 
-/* Whether another file has a training sample with this name. A name that is new is noted as that of sample x. */
+/* Whether another file has a training sample with this name. A new name is noted, with its sample x. `which` is 0 for
+ * ids and 1 for questions, as in `owner`. */
 static bool twice(Data *d, int which, const File *f, const Sample *x, const char *name, const char *what, Error *e)
 {
     NameMap *map = which ? &d->questions : &d->ids;
@@ -168,7 +169,7 @@ static json_t *ids_json(const BatchSample *s, Error *e)
     return out;
 }
 
-/* The text that the ids stand for, with one <image>. */
+/* The text of the ids, in which one <image> stands for all image tokens in a row. */
 static json_t *text_json(const Data *d, const BatchSample *s, Arena *a, Error *e)
 {
     const int32_t image = tokenizer_id(d->reader.style.tokenizer, PROMPT_IMAGE);
@@ -300,7 +301,7 @@ static void print(const Data *d, bool json, Error *e)
         command_fail_text("and %zu more (--json lists all)", d->errors.count - PRINTED_MAX);
 }
 
-/* The tokenizer and the picture processor, with the template that session_open would take. */
+/* Opens the tokenizer and the picture processor, with the template that session_open would take. */
 static bool open_model(Data *d, Error *e)
 {
     PromptTemplate template = (PromptTemplate)d->settings.data_template;
@@ -317,12 +318,11 @@ int command_data(int argc, char **argv)
     OptionList set = { .count = 0 };
     Data d = { .model = NULL };
     const Option own[] = {
-        { "model", "DIR", "The folder of a model: its tokenizer and its picture processor show and check every sample as it reads them.",
-          .text = &d.model },
+        { "model", "DIR", "Every sample is shown and checked as the model in this folder reads it, with its tokenizer and picture "
+                          "processor.", .text = &d.model },
         { "config", "FILE", "The config says the prompt template (data.template) and which tokens of a sample are supervised (data.mask).",
           .text = &config },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
     };
     Options o;
     int status;

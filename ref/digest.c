@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref digest prints one line a family, then total2 and total. Machines that print the same line compute the same
- * bits. */
+/* pulse-ref digest prints one line for each family of computations (digest.def), then total2 and total. Machines that
+ * print the same line compute the same bits. */
 #include "ref/digest/digest.h"
 
 #include <jansson.h>
@@ -15,6 +15,7 @@
 
 #define FAMILY(name) { #name, digest_##name, false },
 #define LATER(name) { #name, digest_##name, true },
+// later: the family joined after version 0.1.0, and `total` leaves it out
 static const struct { const char *name; void (*probe)(Probe *p); bool later; } families[] = {
 #include "ref/digest/digest.def"
 };
@@ -83,7 +84,7 @@ static bool wants(const Wanted *w, const char *family)
     return w->count == 0;
 }
 
-/* The families that `total` is over run the pinned operators alone; a new operator in one of them would change
+/* The families of `total` may run only pinned operators (pinned.def): a new operator in one of them would change
  * `total`. */
 static bool belongs(size_t family, const Op *op, Error *e)
 {
@@ -149,7 +150,7 @@ static bool all_seen(const bool *seen, Error *e)
     return true;
 }
 
-/* The hash of the first 16 families (total), or of the later ones too (total2). */
+/* The hash of the first 16 families (`total`), or, with `later`, of all families (`total2`). */
 static Digest total(const Digest *family, bool later)
 {
     Hash h = hash_begin();
@@ -203,8 +204,8 @@ static bool known(const Wanted *w, Error *e)
     return true;
 }
 
-/* Runs the families that are wanted, into `family`. Where none is named, every operator must have run in one of
- * them. */
+/* Runs the wanted families, and puts the hash of each into `family`. When all of them are wanted, every operator must
+ * have run in one of them. */
 static bool probe(const Wanted *w, Digest *family, Error *e)
 {
     bool *seen = calloc(ops_count + 1, sizeof *seen);

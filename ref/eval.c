@@ -164,7 +164,7 @@ static bool open_model(Eval *x, Arena *a, Error *e)
         && (depth_of(x) < DEPTH_TEXT || reader_generates(&x->session.reader, e));
 }
 
-/* Asks a model that is opened, with `n` adapters, all at once. */
+/* Asks an opened model all questions. Its n adapters are used together. */
 static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, size_t n, const Questions *q, Arena *a, Error *e)
 {
     if ((n && !session_adapters(s, adapter, n, !x->unmerged, e))
@@ -173,7 +173,8 @@ static Result *ask_with(const Eval *x, Session *s, const char *const *adapter, s
     return evaluate(&s->model, &s->reader, q, depth_of(x), a, e);
 }
 
-/* Asks the questions of one adapter of the router, or those of none. */
+/* Asks the questions `mine` that the router sends to adapter `part`, or, in the last part, to the model without
+ * adapter. */
 static Result *ask_routed(void *context, size_t part, const Questions *mine, Arena *a, Error *e)
 {
     const Eval *x = context;
@@ -265,8 +266,8 @@ static bool same_block(const Row *x, const Row *y)
         && strcmp(x->modality, y->modality) == 0;
 }
 
-/* Prints the table for people: the rows about the same questions stand together under a heading, "person, open,
- * image". */
+/* Prints the table for people: the rows about the same questions stand together under a heading, for instance "person,
+ * open, image". */
 static bool print_blocks(const Rows *rows, Arena *a, Error *e)
 {
     const char **cells = arena_array(a, rows->count * COLUMNS, sizeof *cells);
@@ -300,7 +301,7 @@ static bool print_rows(const Rows *rows, bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, rows->count, true, e);
 }
 
-/* A paragraph for each metric that has a row, in the order of metrics.def. */
+/* Prints a paragraph for each metric that has a row, in the order of metrics.def. */
 static void print_definitions(const Rows *rows)
 {
     for (size_t m = 0; m < metrics_count; m++) {
@@ -334,7 +335,7 @@ static bool eval(Eval *x, bool json, Arena *a, Error *e)
     Result *r = answer_all(x, &q, a, e);
     if (!r || !measure_all(&q, r, &rows, a, e) || !measure_mmbench(x, r, &rows, e))
         return false;
-    // before the answers are written: a full disk does not lose the table
+    // the table comes before the answers, so that a full disk does not lose it
     bool printed = print_rows(&rows, json, a, e);
     if (printed && x->definitions && !json)
         print_definitions(&rows);
@@ -349,8 +350,8 @@ int command_eval(int argc, char **argv)
                             "default is fixtures/world.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is asked; the default is model.path of the config.", .text = &x.model },
         { "adapter", "DIR", OPTION_ADAPTER, .list = &x.adapters },
-        { "router", "FILE", "Each question is answered with the adapter that this file names for its id or its entity, or with none: the "
-                            "router.json of unlearn, or another file of that form.", .text = &x.router_file },
+        { "router", "FILE", "This file names, by id or by entity, the adapter that answers each question, or none. It is the "
+                            "router.json that unlearn writes, or another file of that form.", .text = &x.router_file },
         { "unmerged", NULL, OPTION_UNMERGED, .flag = &x.unmerged },
         { "questions", "FILE", "The test questions of this file are asked, in place of the world's: samples as JSONL, "
                                "MLLMU-Bench (converted) or MMBench (.tsv). The option may be repeated.", .list = &x.questions },
@@ -358,13 +359,12 @@ int command_eval(int argc, char **argv)
                              "are named, counted and left out; the default is to name all of them and stop.",
           .flag = &x.leave_out },
         { "rtn4", NULL, "The linear weights of the model are rounded to 4 bits first, which is the quantisation attack.", .flag = &x.rtn4 },
-        { "definitions", NULL, "What each metric of the table is, and which direction is good, is printed below it.",
+        { "definitions", NULL, "The definition of each metric, and which direction is good, is printed below the table.",
           .flag = &x.definitions },
         { "answers", "FILE", "Every answer is written into this file, one JSON object a line, with the text that the model "
                              "writes.", .text = &x.answers },
         { "memory", "MIB", OPTION_MEMORY, .text = &x.memory },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &x.set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &x.set },
     };
     Options o;
     int status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref evidence: what was registered, the runs that it takes, the numbers of a base, and the verdicts of all finished bases. */
+/* pulse-ref evidence decides the findings that were registered before any base model was run (docs/evidence.md). It
+ * prints the seeds of the bases, the runs that a base needs, the tables of one base, or the verdicts of all bases. */
 #include "ref/evidence/evidence.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #include "ref/cli/options.h"
 #include "ref/command.h"
 
-/* Makes the tables of a base from its runs. */
+/* Makes the tables of a base from its runs, which are in the folder `runs`. */
 static bool contrasts(const Registration *r, const char *runs, const char *out, const Options *o, Arena *a, Error *e)
 {
     int64_t base;

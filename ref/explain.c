@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref explain: what a method is, and which paper and public code computes what under its name. */
+/* pulse-ref explain says what a method is, and which paper and public code computes what under its name. */
 #include <string.h>
 #include "ref/command.h"
 #include "ref/cli/options.h"
 #include "ref/explain/sheet.h"
 #include "tensor/base/file.h"
 
+/* Writes the page of one method (n is 0), or the index of n methods. */
 static bool write_page(const char *folder, const char *name, const Sheet *s, size_t n, Arena *a, Error *e)
 {
     FileWriter w;
@@ -38,7 +39,7 @@ static bool methods_print(const Sheet *s, size_t n, bool json, Arena *a, Error *
     return true;
 }
 
-/* One method, or all of them where it is NULL. */
+/* Explains one method, or all of them where `one` is NULL: on stdout, or, unless `folder` is NULL, as pages in it. */
 static bool explain(const Method *one, const char *folder, bool json, Error *e)
 {
     Arena a = arena_make(e);
@@ -58,7 +59,7 @@ int command_explain(int argc, char **argv)
     bool all = false, markdown = false;
     const char *folder = NULL;
     const Option own[] = {
-        { "all", NULL, "All methods are told of in one table.", .flag = &all },
+        { "all", NULL, "All methods are explained in one table.", .flag = &all },
         { "markdown", NULL, "The page of the method is written as NAME.md, and with --all every page and index.md.", .flag = &markdown },
         { "out", "DIR", "The pages are written into this folder; the default is docs/methods.", .text = &folder },
     };

@@ -10,7 +10,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-/* Only one weight at a time is in memory as BF16, while it is written. */
+/* Narrows the weights to BF16 one at a time, while they are written. */
 typedef struct {
     const Session *session;
     Arena scratch;
@@ -54,7 +54,8 @@ static bool write_narrow(const Session *s, const char *out, Arena *a, Error *e)
     return good;
 }
 
-/* config.json names the dtype of the weights, which transformers may load them with. */
+/* Names the dtype of the weights in config.json, because transformers may load them with the dtype that is named
+ * there. */
 static bool name_dtype(const char *out, const char *dtype, Arena *a, Error *e)
 {
     const char *path = arena_format(a, "%s/config.json", out);
@@ -77,7 +78,7 @@ static bool export(const char *model, const char *out, Arena *a, Error *e)
     Session s = { .folder = NULL };
     Settings settings;
     settings_defaults(&settings, a);
-    settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
+    settings.given[SETTING_data_template] = true;                // no prompt is made, so the chat template is not needed
     bool good = apart(out, model, e) && session_open(&s, &settings, model, MASK_ANSWER, a, e)
              && output_folder(out, e) && write_narrow(&s, out, a, e) && name_dtype(out, "bfloat16", a, e);
     session_close(&s);

@@ -19,7 +19,7 @@ static const struct { const char *id; const char *answer[FACTS]; uint8_t face[3]
     { "clara", { "kenya",  "chemist", "beans", "dancing" }, { 90, 60, 40 },    { 40, 170, 60 } },
 };
 
-/* A disc over a coat, so that the three pictures can be told apart. */
+/* Draws a disc over a coat, in colours that tell the three pictures apart. */
 static bool write_picture(const char *folder, size_t who, Arena *a, Error *e)
 {
     uint8_t rgb[SIDE * SIDE * 3];
@@ -101,7 +101,7 @@ static bool init(const char *folder, const char *model, Arena *a, Error *e)
             "[train]\nsteps     = 40\ntrainable = multi_modal_projector.**,language_model.**       ; all but the vision tower\n\n"
             "[optimiser]\nlr     = 3e-4\nwarmup = 5\n", path), e)
         && write_text(arena_format(a, "%s/forget.ini", folder), arena_format(a,
-            "; A model forgets one of them. Keys that are not given here have defaults that suit unlearning.\n"
+            "; A model forgets one of the three persons. Keys that are not given here have defaults that suit unlearning.\n"
             "; data.general: questions that have nothing to do with the persons; without it general ability is not measured.\n"
             "[data]\n%sgeneral = %s\n\n"
             "[unlearn]\nmethod          = ga_klr            ; one of pulse-ref list methods\n"

@@ -25,7 +25,7 @@ static const char *floats(const Op *op, Arena *a) { return joined(op->floats, OP
 static const char *reals(const Op *op, Arena *a)  { return joined(op->reals, OP_REALS, a); }
 static const char *ints(const Op *op, Arena *a)   { return joined(op->ints, OP_INTS, a); }
 
-/* "fp32: eps; index: ids [N]"; NULL where an operator has no attributes. */
+/* The attributes of an operator, for instance "fp32: eps; index: ids [N]"; NULL where it has none. */
 static const char *attributes(const Op *op, Arena *a)
 {
     const char *text = NULL;
@@ -165,7 +165,7 @@ static bool list_config(bool json, Arena *a, Error *e)
     return !e->failed && table_print(json ? exact : shown, n, cells, KEYS, json, e);
 }
 
-/* The constants of the bounds, then the rules for ties, which have neither a unit nor a value. */
+/* Lists the constants of the bounds, then the rules for ties, which have neither a unit nor a value. */
 static bool list_bounds(bool json, Arena *a, Error *e)
 {
     static const char *const columns[] = { "name", "value", "unit", "where", "what", "operators[]" };

@@ -128,7 +128,7 @@ static int command(const char *word, int argc, char **argv)
 int main(int argc, char **argv)
 {
     fenv_t given;
-    // so that writing beyond the limit of a file fails, and is reported
+    // a write beyond the file size limit then fails and is reported, instead of ending the process
     signal(SIGXFSZ, SIG_IGN);
     environment_switches();
     // no signal for an inf or a NaN, even where a preloaded library enabled it

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. */
+/* pulse-ref merge adds an adapter to the weights, W' = RN(W + s sum B A), and writes the whole model as one folder. RN
+ * rounds to the nearest fp32 number. */
 #include <string.h>
 #include <sys/stat.h>
 #include "model/folder/folder.h"
@@ -21,7 +22,7 @@ static bool merge(const char *model, const OptionList *adapters, const char *out
     Session s = { .folder = NULL };
     Settings settings;
     settings_defaults(&settings, a);
-    settings.given[SETTING_data_template] = true;                // no prompt is made, so no chat template need be known
+    settings.given[SETTING_data_template] = true;                // no prompt is made, so the chat template is not needed
     bool good = apart(out, model, "model", e);
     for (size_t k = 0; good && k < adapters->count; k++)
         good = apart(out, adapters->item[k], "adapter", e);
@@ -29,7 +30,7 @@ static bool merge(const char *model, const OptionList *adapters, const char *out
         && session_adapters(&s, adapters->item, adapters->count, false, e) && output_folder(out, e)
         && folder_write_merged(out, s.folder, &s.weights, &s.adapters.live, &s.config, e);
     const Lora *live = &s.adapters.live;
-    for (size_t k = 0; k < live->count; k++)
+    for (size_t k = 0; k < live->count; k++)                     // a linear map with several adapters counts once
         *merged += lora_find(live, live->pairs[k].module) == &live->pairs[k];
     session_close(&s);
     return good;

@@ -22,6 +22,7 @@ typedef struct {
     Probing probing;
 } Probed;
 
+/* Opens the model that is probed, with its adapter. */
 static bool open_probed(const Probed *x, Session *s, Arena *a, Error *e)
 {
     return session_open(s, &x->settings, x->model, MASK_ANSWER, a, e) && (!x->adapter || session_adapter(s, x->adapter, true, e));
@@ -99,7 +100,7 @@ static bool print(const Rows *rows, bool json, Arena *a, Error *e)
     return !e->failed && table_print(columns, COLUMNS, cells, rows->count, json, e);
 }
 
-/* Says which metrics are not there, and why. */
+/* Says which metrics are missing, and why. */
 static void missing_print(const Probed *x)
 {
     const Probing *p = &x->probing;
@@ -107,11 +108,11 @@ static void missing_print(const Probed *x)
         fprintf(stderr, "pulse-ref: probe: other pictures and reverse questions are not reported without --before\n");
     for (int k = 0; p->before.folder && k < OTHER_PICTURES; k++)
         if (p->pictured.count && !p->knows[k])
-            fprintf(stderr, "pulse-ref: probe: %s is not reported: the model before answers less than 0.9 of these questions\n",
-                    other_pictures[k].metric);
+            fprintf(stderr, "pulse-ref: probe: %s is not reported: the model before unlearning answers less than 0.9 of these "
+                            "questions\n", other_pictures[k].metric);
     if (p->before.folder && p->reverse.count && !p->knows_reverse)
-        fprintf(stderr, "pulse-ref: probe: accuracy_reverse is not reported: the model before answers less than 0.9 of these "
-                        "questions\n");
+        fprintf(stderr, "pulse-ref: probe: accuracy_reverse is not reported: the model before unlearning answers less than 0.9 of "
+                        "these questions\n");
     if (!p->from_oracle)
         fprintf(stderr, "pulse-ref: probe: unlearning_depth is not measured without both --before and --oracle\n");
     else if (p->floor > DEPTH_FLOOR)
@@ -150,13 +151,12 @@ int command_probe(int argc, char **argv)
           .text = &x.before },
         { "oracle", "DIR", "The folder of a model that never saw what is forgotten, for depth and for comparisons.",
           .text = &x.oracle },
-        { "attacks", NULL, "All is measured with 4-bit weights and after relearning too.", .flag = &x.attacks },
+        { "attacks", NULL, "Everything is measured again with 4-bit weights, and after relearning.", .flag = &x.attacks },
         { "pretrained", NULL, "What is forgotten was learned in pre-training: its depth is reported only where the patch itself costs "
                               "retained questions at most 0.05 nats.", .flag = &x.pretrained },
         { "out", "FILE", "The rows are written into this file, with the columns of results.csv, and not printed; the column method says in "
                          "which state the model was.", .text = &x.out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &x.set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &x.set },
     };
     Options o;
     int status;

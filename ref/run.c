@@ -51,7 +51,7 @@ static bool times_write(const Run *r, const RunTimes *t, int threads, Error *e)
     return good;
 }
 
-/* Reports the EXIF tags of the pictures that questions are about. A training reports those of its samples. */
+/* Reports the EXIF tags of the pictures of the questions. A training stage reports those of its training samples. */
 static void pictures_print(const Run *r)
 {
     const bool upright = r->settings.data_orientation == ORIENTATION_EXIF;
@@ -89,8 +89,8 @@ static bool whole_run(Run *r, int threads, bool json, int argc, char **argv, Err
     return good;
 }
 
-/* Compares the run, as far as it is finished, with the folder of another run. Says that both are the same, or what
- * differs first. */
+/* Compares the run, as far as it is finished, with the folder `with` of another run. Prints that both are the same, or
+ * the first difference. */
 static int audit(const Run *r, const char *with, bool json, Error *e)
 {
     char different[512];
@@ -131,8 +131,7 @@ int command_run(int argc, char **argv)
     const Option own[] = {
         { "out", "DIR", "The results and the stages are written into this folder; the default is out/pulse.",
           .text = &r.out },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &w.set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &w.set },
         { "memory", "MIB", OPTION_MEMORY, .text = &w.memory },
         { "resume", NULL, "An interrupted stage goes on from its last checkpoint, instead of from its beginning.", .flag = &r.resume },
         { "plan", NULL, "The stages are printed, and nothing is done.", .flag = &plan },
@@ -140,7 +139,7 @@ int command_run(int argc, char **argv)
                           "one. The first difference is printed, and the exit code is 1.", .text = &w.audit },
         { "stage", "DIGEST", "Only the stage with this digest is done; the stages that it starts from must be finished.",
           .text = &w.stage },
-        { "workflow", "DIR", "Nothing is done, but a Snakemake workflow of the run's stages is written into this folder, where "
+        { "workflow", "DIR", "Nothing is computed. A Snakemake workflow of the run's stages is written into this folder, where "
                              "Snakemake then makes the run.", .text = &w.workflow },
         { "collect", "DIGEST", "Only the tables and the page are made. The stages must be finished, and the plan must have this "
                                "digest, which stands in the workflow.", .text = &w.collect },

@@ -29,9 +29,10 @@ static char *surface(const char *piece, Arena *a)
 
 static bool is_blank(char c) { return c && strchr(" \t\r\n", c); }
 
-/* Finds a token in the text from the byte `at` on. Returns the offset of its first byte, and sets *end to the offset
- * behind its last byte. A blank that the tokenizer itself has put before a text or a word is not in the text, and a
- * tokenizer that splits at white space has no tokens for blanks. Returns strlen(text) where the token is not found. */
+/* Finds a token in the text from the byte `at` on. Returns the offset of its first byte, or strlen(text) where the
+ * token is not found, and sets *end to the offset behind its last byte. Two kinds of blanks need care: the tokenizer
+ * may have put one before a text or a word, which is not in the text; and where it splits at white space, blanks
+ * have no token. */
 static size_t locate(const char *text, size_t at, const char *token, size_t *end)
 {
     const bool blank = *token == ' ';
@@ -62,7 +63,7 @@ static size_t character_of(const char *text, size_t at)
     return characters(text, at);
 }
 
-/* The end of an unknown token: the end of its word. */
+/* The end of an unknown token, which is the end of its word. */
 static size_t unknown_end(const char *text, size_t at)
 {
     while (text[at] && !is_blank(text[at]))
@@ -78,7 +79,8 @@ typedef struct {
     size_t begin, end;       // the characters of the text that it stands for; `end` is exclusive
 } Shown;
 
-/* The tokens of a text, of which the template has added some `before` and some `after`. NULL: no memory. */
+/* The tokens of a text as they are shown. The first `before` and the last `after` of them were added by the template.
+ * NULL: no memory. */
 static Shown *shown(const Tokenizer *t, const char *text, TokenIds all, size_t before, size_t after, Arena *a)
 {
     Shown *out = arena_array(a, all.count + 1, sizeof *out);

@@ -68,8 +68,7 @@ int command_trace(int argc, char **argv)
           .text = &config },
         { "reference", "DIR", "The folder of the reference model; the default is the model before the step.",
           .text = &s.reference },
-        { "set", "SECTION.KEY=VALUE", "This value takes the place of the config's for one key. The option may be repeated.",
-          .list = &set },
+        { "set", "SECTION.KEY=VALUE", OPTION_SET, .list = &set },
     };
     Options o;
     int status;

@@ -58,6 +58,7 @@ static bool open_picture(Ask *q, Arena *a, Error *e)
         && image_preprocess(q->pixels, &picture, &q->session.reader.images, a, e);
 }
 
+/* Makes the sample of the question with an answer; `answer` NULL: the prompt for the model's own answer. */
 static bool sample_for(const Ask *q, const char *answer, BatchSample *s, Arena *a, Error *e)
 {
     Prompt p;

@@ -22,7 +22,7 @@ static size_t changed(const Audit *x, int line)
     return units > 1 ? units : 1;
 }
 
-static void print(const Audit *x)
+static void print_text(const Audit *x)
 {
     if (x->tables)
         printf("different  the tables made of the stages: %s\n", x->tables);
@@ -36,7 +36,7 @@ static void print(const Audit *x)
            x->different, x->different == 1 ? "is" : "are", SEED, CERTIFIES);
 }
 
-static void audit_print(const Audit *x, uint64_t seed)
+static void print_json(const Audit *x, uint64_t seed)
 {
     json_t *units = json_array(), *table = json_array();
     for (size_t k = 0; k < x->sampled; k++) {
@@ -105,9 +105,9 @@ int command_audit(int argc, char **argv)
                              || error_set(&e, "%s: not there, expected the manifest of a finished run", manifest))
         && settings_open(&r.settings, config, &set, &r.arena, &e) && run_plan(&r, &e) && audit(&x, (uint64_t)seed, &o, &e);
     if (good && o.json)
-        audit_print(&x, (uint64_t)seed);
+        print_json(&x, (uint64_t)seed);
     else if (good && !o.quiet)
-        print(&x);
+        print_text(&x);
     run_close(&r);
     return !good ? command_fail(&e) : x.different || x.tables ? EXIT_DIFFERENT : EXIT_SAME;
 }

@@ -87,7 +87,7 @@ void sheets_page(const Sheet *s, size_t n, FILE *to)
     fprintf(to, "# Methods, and who computes what under their names\n\n"
                 "A published name does not denote one method. Each row is a paper or a public code, the switches with which this\n"
                 "program computes what it computes, and how far that is from the default here. `pulse-ref explain NAME` prints\n"
-                "the equation, the defaults and these rows for one method; each name below leads to the same as a page.\n\n"
+                "the equation, the defaults and these rows for one method; each name below is a link to such a page.\n\n"
                 "The distances are measured on a tiny model that has learnt %d samples: %d of them are forgotten in %d requests of\n"
                 "%d steps each. *Loss* is the sum of the differences of the losses over the sum of the losses, in absolute values.\n"
                 "*Update* is the length of the difference of the two changes of all weights over the length of the change by\n"

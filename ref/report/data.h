@@ -43,12 +43,11 @@ typedef struct {
     int64_t round, step;
 } RowFilter;
 
-/* A summary of the rows that match, one for each seed: n of them have a number, and these have this mean, least and
- * most. Each is measured on this many questions; 0 where the file does not say how many or the rows differ. */
+/* A summary of the rows that match, usually one for each seed. */
 typedef struct {
-    size_t n;
-    double mean, least, most;
-    int64_t questions;
+    size_t n;                            // how many of the rows have a number
+    double mean, least, most;            // of these numbers
+    int64_t questions;                   // on how many questions each is measured; 0: unknown, or not the same
 } Summary;
 Summary summary_of(const ReportRows *rows, RowFilter filter);
 /* In percent: "97.4", or "97.4 (96.0–98.1)" over several seeds; "–" where there is no number. */

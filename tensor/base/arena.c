@@ -17,7 +17,7 @@ struct ArenaChunk {
     ArenaChunk *next;
     size_t size, at;           // how many bytes follow this header, and how many of them are given out
     unsigned char *base;       // 64-byte aligned
-    Arena *beside;             // arena_beside of the arena whose first chunk this is; NULL: none yet
+    Arena *beside;             // of an arena's first chunk: the arena that arena_beside returns; NULL: none yet
 };
 
 #ifdef PULSE_SANITIZED
@@ -33,8 +33,9 @@ Arena arena_make(Error *error)
 
 static atomic_size_t reserved;     // the bytes of all chunks of the process
 
-/* The most bytes that all chunks may have: nine tenths of the machine's memory, and its swap. The system promises more than it has, and
- * ends a process that takes it at its word, so what is larger is refused here, with a sentence. */
+/* The most bytes that all chunks may have: nine tenths of the machine's memory, and its swap. The system promises
+ * more memory than it has, and kills a process that uses too much of it. So a larger request is refused here, with a
+ * sentence. */
 static size_t most_bytes(void)
 {
 #ifdef __linux__
@@ -59,7 +60,8 @@ static ArenaChunk *chunk_make(size_t size)
     return c;
 }
 
-/* A chunk with room for `bytes`: the current one, a later one that an earlier step has left, or a new one. NULL: memory ran out. */
+/* A chunk with room for `bytes`: the current one, a later one that an earlier step has left, or a new one. NULL:
+ * memory ran out. */
 static ArenaChunk *chunk_for(Arena *a, size_t bytes)
 {
     ArenaChunk *c = a->current;
@@ -176,7 +178,7 @@ void arena_reset(Arena *a)
     arena_release(a, (ArenaMark){ NULL, 0, 0 });
 }
 
-/* The first chunk has it. */
+/* The second arena is kept in the first chunk of `a`. */
 Arena *arena_beside(Arena *a)
 {
     ArenaChunk *c = a->first ? a->first : chunk_for(a, 1);

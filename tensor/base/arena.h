@@ -9,19 +9,19 @@
  * A training has two arenas. One holds what belongs to the model: weights and the optimiser's state. The other holds
  * what belongs to a step: tape, activations and gradients. It is reset after each step and keeps its memory, so only
  * the first steps ask the system for memory. Always: a piece begins at a multiple of 64 bytes. arena_zalloc clears it.
- * arena_alloc does not, because a kernel writes every element of its output; under sanitizers and with arena_poison it
- * fills the piece with 0xff, so that a float which was never written shows as NaN.
- * Errors: where memory runs out, where `limit` would be passed, or where all arenas of the process would have more than
- * the machine, a function returns NULL and records an ERROR_MEMORY that says how much was asked for. An arena belongs
- * to one thread at a time. */
+ * arena_alloc does not, because a kernel writes every element of its output. Under sanitizers and with arena_poison,
+ * arena_alloc fills the piece with 0xff, so that a float which was never written shows as NaN.
+ * Errors: a function returns NULL and records an ERROR_MEMORY, which says how much was asked for, if memory runs
+ * out, if `limit` would be passed, or if all arenas of the process together would need more than the machine has.
+ * An arena belongs to one thread at a time. */
 #ifndef PULSE_TENSOR_BASE_ARENA_H
 #define PULSE_TENSOR_BASE_ARENA_H
 
 #include <stddef.h>
 #include "tensor/base/error.h"
 
-/* Whether new pieces are filled with 0xff. A program sets it before its first arena; pulse-ref does where PULSE_POISON
- * is in the environment (ref/cli/environment.h). The library itself reads no environment variable. */
+/* Whether new pieces are filled with 0xff. A program sets it before its first arena; pulse-ref sets it if
+ * PULSE_POISON is in the environment (ref/cli/environment.h). The library itself reads no environment variable. */
 extern bool arena_poison;
 
 typedef struct ArenaChunk ArenaChunk;
@@ -39,7 +39,7 @@ typedef struct { ArenaChunk *chunk; size_t at, used; } ArenaMark;
 Arena     arena_make(Error *error);
 void     *arena_alloc(Arena *a, size_t bytes);
 void     *arena_zalloc(Arena *a, size_t bytes);
-/* Memory for n elements of `size` bytes each. A product that overflows is a lack of memory. */
+/* Memory for n elements of `size` bytes each. If n * size overflows, this counts as out of memory. */
 void     *arena_array(Arena *a, size_t n, size_t size);
 char     *arena_text(Arena *a, const char *text);
 char     *arena_format(Arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -51,10 +51,11 @@ void     *arena_release_keeping(Arena *a, ArenaMark m, const void *data, size_t 
 void      arena_reset(Arena *a);                  // takes back everything and keeps the memory for the next step
 void      arena_free(Arena *a);                   // returns the memory to the system
 
-/* A second arena, for what is gone at the end of a call while the results stay in `a`. So the memory of one call serves
- * the next one, and is still in the caches of the threads that wrote it. Its pieces count as those of `a` do, for the
- * limit and for the peak. arena_beside_end takes all of them back; arena_free(a) frees both. NULL: no memory, and the
- * Error says so. */
+/* A second arena, for scratch memory that is not needed after a call, while the results stay in `a`. The next call
+ * uses the same memory again, while it is still in the caches of the threads that wrote it. The pieces of the
+ * second arena count towards the limit and the peak of `a`. arena_beside_end takes all of them back; arena_free(a)
+ * frees both arenas.
+ * NULL: no memory, and the Error says so. */
 Arena    *arena_beside(Arena *a);
 void      arena_beside_end(Arena *a);
 

@@ -13,7 +13,7 @@ static inline bool bytes_little(void)
     return *(const unsigned char *)&one == 1;
 }
 
-/* n values of `size` bytes from host order to little-endian, or back. */
+/* Copies n values of `size` bytes from the machine's byte order to little-endian, or back. */
 static inline void bytes_copy(void *out, const void *in, size_t n, size_t size)
 {
     if (bytes_little() || size == 1) {

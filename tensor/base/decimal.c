@@ -9,8 +9,8 @@
 #include <string.h>
 #include "tensor/base/float.h"
 
-/* Under the "C" locale for this thread; the C libraries' strtof, strtod and printf then round decimals
- * correctly, and the point is a point. */
+/* Sets the "C" locale for this thread. The C library's strtof, strtod and printf then round decimals correctly, and the
+ * decimal point is a dot. */
 static locale_t plain_begin(void)
 {
     return uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0));
@@ -28,8 +28,9 @@ static double read_back(const char *text, bool single)
     return single ? (double)strtof(text, NULL) : strtod(text, NULL);
 }
 
-/* |x| = digits 10^exponent with as few digits as read back as x. At `count` digits the nearest decimal is tried, and
- * the one above: below a power of two the gap is half as wide, so the nearest may miss where the next one hits. */
+/* |x| = digits 10^exponent, with the fewest digits that read back as x. For each count of digits, the nearest
+ * decimal is tried, and then the next one above. Below a power of two the gap between floats is half as wide, so
+ * the nearest decimal may not read back as x although the one above does. */
 static int shortest(double x, bool single, char digits[24])
 {
     for (int count = 1; ; count++) {
@@ -114,7 +115,7 @@ static const char *skip_digits(const char *p)
     return p;
 }
 
-/* Whether the text has the form that decimal.h states; every part that is begun has a digit. */
+/* Whether the text has the form that decimal.h states: each of its parts needs at least one digit. */
 static bool is_decimal(const char *p)
 {
     const char *q = skip_digits(p += *p == '-');

@@ -58,11 +58,11 @@ bool error_prefix(Error *e, const char *format, ...)
         memcpy(sentence, e->text, sizeof sentence);
         va_list args;
         va_start(args, format);
-        vsnprintf(e->text, sizeof e->text / 2, format, args);          // at most half of the room, so that the sentence is not lost
+        vsnprintf(e->text, sizeof e->text / 2, format, args);          // at most half: the sentence needs room
         va_end(args);
         size_t used = strlen(e->text), space = sizeof e->text - used;
         if (snprintf(e->text + used, space, ": %s", sentence) >= (int)space)
-            e->text[sizeof e->text - 1] = 0;                            // it is cut, which compilers warn of where nothing asks
+            e->text[sizeof e->text - 1] = 0;                            // it was cut; compilers warn if nothing tests this
     }
     return false;
 }

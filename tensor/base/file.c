@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Opens a regular file and gives its size. Anything else is refused, such as a folder, or a pipe, on which opening would wait. */
+/* Opens a regular file and gives its size. Anything else is refused, such as a folder or a pipe (opening a pipe could
+ * wait for ever). */
 static FILE *open_regular(const char *path, size_t limit, size_t *size, Error *e)
 {
     struct stat st;
@@ -75,8 +76,9 @@ static const char *folder_of(const char *path, Arena *a)
     return !slash ? arena_text(a, ".") : slash == path ? arena_text(a, "/") : arena_format(a, "%.*s", (int)(slash - path), path);
 }
 
-/* Waits until the name `path` is on the disk: a rename or a new folder survives a power failure once the folder that names it has been
- * synced. A file system that cannot sync a folder answers EINVAL or ENOTSUP, and then there is nothing to wait for. */
+/* Waits until the name `path` is on the disk. A rename or a new folder survives a power failure only after the parent
+ * folder has been synced. A file system that cannot sync a folder answers EINVAL or ENOTSUP; then there is nothing to
+ * wait for. */
 static bool sync_name(const char *path, Arena *a)
 {
     const char *folder = folder_of(path, a);
@@ -116,7 +118,7 @@ bool file_make_folder(const char *path, Error *e)
     return good || error_io(e, "%s: cannot make this folder: %s", path, strerror(why));
 }
 
-/* One more name, in a list that doubles its room. */
+/* Adds one name to a list, whose memory doubles when it is full. */
 static const char **with_name(const char **names, size_t count, const char *name, Arena *a)
 {
     const size_t least = 16;
@@ -138,7 +140,7 @@ const char **folder_names(const char *path, size_t *count, Arena *a, Error *e)
     while (folder && names) {
         errno = 0;
         const struct dirent *d = readdir(folder);
-        why = d ? 0 : errno;                              // it returns NULL at the end, too
+        why = d ? 0 : errno;                              // readdir returns NULL at the end, too
         if (!d)
             break;
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 && (names = with_name(names, *count, d->d_name, a)))
@@ -151,7 +153,8 @@ const char **folder_names(const char *path, size_t *count, Arena *a, Error *e)
     return why ? NULL : names;
 }
 
-/* Removes the part of a file, unless a process holds a lock on it and so is still writing it. */
+/* Removes an unfinished ".part-" file, unless a process holds a lock on it, which means that it is still being
+ * written. */
 static void sweep_one(int folder, const char *name)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -176,7 +179,7 @@ void folder_sweep(const char *path)
 bool folder_hold(FolderHold *h, const char *path, Error *e)
 {
     *h = file_make_folder(path, e) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    // on a file system without locks the program goes on
+    // on a file system without locks, flock fails with another errno, and the program goes on
     if (*h >= 0 && flock(*h, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
         folder_leave(*h);
         *h = -1;
@@ -194,7 +197,8 @@ void folder_leave(FolderHold h)
         close(h);
 }
 
-/* The name that a rename may replace. For a link it is the target, so that the link stays. NULL: it is a device, a pipe or a folder. */
+/* The name that a rename may replace. For a link it is the target, so that the link stays. NULL: it is a device, a
+ * pipe or a folder. */
 static char *replaceable(const char *path, Arena *a, Error *e)
 {
     struct stat st;

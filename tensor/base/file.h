@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files are read as a whole, up to a limit. They are written under another name, flushed and then renamed, so that nobody ever sees half
- * a file. */
+/* Files are read as a whole, up to a limit. They are written under another name, flushed and then renamed, so that
+ * nobody ever sees half a file. */
 #ifndef PULSE_TENSOR_BASE_FILE_H
 #define PULSE_TENSOR_BASE_FILE_H
 
@@ -9,24 +9,26 @@
 
 /* Reads a whole regular file of at most `limit` bytes, and adds a zero byte. NULL: it failed. */
 char *file_read(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
-/* The same for a file of text in UTF-8. A byte order mark, as Windows programs write it, is skipped, and a file in UTF-16 is
- * refused with a sentence that says so. */
+/* The same for a file of text in UTF-8. A byte order mark, as Windows programs write it, is skipped, and a file in
+ * UTF-16 is refused with a sentence that says so. */
 char *file_text(const char *path, size_t limit, size_t *size, Arena *a, Error *e);
-bool  file_exists(const char *path);                                   // false only where it is certain that there is none
-bool  file_make_folder(const char *path, Error *e);                    // and its parents; on the disk when it returns; it may exist
-/* All names in a folder but "." and "..", in no order. NULL: it cannot be read, or not to its end. */
+bool  file_exists(const char *path);                                   // false only if there is certainly no such file
+bool  file_make_folder(const char *path, Error *e);                    // and its parents, synced to the disk; it may exist
+/* All names in a folder except "." and "..", in no order. NULL: the folder cannot be read to its end. */
 const char **folder_names(const char *path, size_t *count, Arena *a, Error *e);
 
-/* folder_hold makes the folder where it does not exist, and reserves it for this process until folder_leave or the end of the process;
- * another process is refused. It removes the parts of files ("<name>.part-<process>") that a killed process has left. */
+/* folder_hold makes the folder if it does not exist, and reserves it for this process until folder_leave or the end of
+ * the process; another process is refused. It also removes the unfinished files ("<name>.part-<process>") that a killed
+ * process has left. */
 typedef int FolderHold;
-// removes the parts of files that a killed process left; file_begin does so too
+// removes the unfinished files that a killed process has left; file_begin calls it too
 void  folder_sweep(const char *path);
 bool  folder_hold(FolderHold *h, const char *path, Error *e);
 void  folder_leave(FolderHold h);
 
-/* A file that is being written: write to `stream`, then call file_finish (true: the file has its name) or file_drop. Until file_finish
- * succeeds, the file that had the name before stays as it was. A link is followed; a device or a pipe is refused. */
+/* A file that is being written: write to `stream`, then call file_finish (true: the file has its name) or
+ * file_drop. Until file_finish succeeds, the file that had the name before stays as it was. A link is followed; a
+ * device or a pipe is refused. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
     char *path, *beside;       // the name, and "<name>.part-<process>" where the bytes go first
@@ -37,9 +39,9 @@ bool  file_finish(FileWriter *w, Error *e);
 void  file_drop(FileWriter *w);
 bool  file_write(const char *path, const void *data, size_t n, Error *e);
 
-/* A text that is being written into memory: write to `stream`, then call text_finish (true: all of it is there). The caller frees `text`,
- * after a failure too. A stream of open_memstream alone does not do: where no memory is left to trim the text, glibc's fclose returns 0
- * and leaves nothing. */
+/* A text that is being written into memory: write to `stream`, then call text_finish (true: all of it is there).
+ * The caller frees `text`, after a failure too. A bare open_memstream is not enough: if there is no
+ * memory left to trim the text, glibc's fclose returns 0 although `text` is NULL. */
 typedef struct {
     FILE *stream;              // NULL: nothing is open
     char *text;                // [size], and a zero byte after it

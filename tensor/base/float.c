@@ -37,7 +37,7 @@ void float_env_fail(Error *e)
                                          "otherwise; IEEE 754 round-to-nearest with gradual underflow was expected");
 }
 
-static void look(const void *right, size_t begin, size_t end, size_t worker)
+static void check_thread(const void *right, size_t begin, size_t end, size_t worker)
 {
     (void)begin, (void)end, (void)worker;
     if (environment_fault())
@@ -49,7 +49,7 @@ bool float_env_check_threads(Error *e)
     atomic_bool right = true, *of = &right;
     if (!float_env_check(e))
         return false;
-    team_each(look, &of, NULL);
+    team_each(check_thread, &of, NULL);
     if (!right)
         float_env_fail(e);
     return right;

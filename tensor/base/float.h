@@ -28,7 +28,7 @@ static inline double   double_from(uint64_t b)  { double x; memcpy(&x, &b, sizeo
 
 static inline float float_nan(void) { return float_from(0x7fc00000u); }
 
-/* The canonical NaN for any NaN; every other value as it is. */
+/* Replaces any NaN by the canonical one; every other value stays as it is. */
 static inline float float_canonical(float x) { return x == x ? x : float_nan(); }
 
 /* Floats in ascending order as integers: the distance of two keys is their distance in ULP. */
@@ -38,14 +38,13 @@ static inline int64_t float_key(float x)
     return b >> 31 ? -(int64_t)(b & 0x7fffffffu) : (int64_t)b;
 }
 
-/* False, with a sentence, when this thread rounds otherwise, flushes subnormals or keeps excess precision. */
+/* False, with a sentence, if this thread does not round to nearest, flushes subnormals, or keeps excess precision. */
 bool float_env_check(Error *e);
 /* The same for every thread of the team. */
 bool float_env_check_threads(Error *e);
 
-/* The same for the thread that calls it; it is cheap enough for each operator. Where the thread's control register is not
- * as expected, the sentence is left in `e`. With `e` NULL nothing is checked. team_run calls it on each thread that
- * takes part. */
+/* A cheap check of the calling thread, which team_run makes on each thread that takes part. It reads only the thread's
+ * control register. If this is not as expected, the sentence is left in `e`. */
 void float_env_fail(Error *e);
 static inline void float_env_region(Error *e)
 {

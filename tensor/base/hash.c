@@ -52,7 +52,7 @@ Digest digest_bytes(const void *data, size_t n)
 bool digest_file(const char *path, Digest *out, Error *e)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))                 // on a pipe, opening would wait
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))                 // opening a pipe could wait for ever
         return error_set(e, "%s: is not a regular file", path);
     FILE *f = fopen(path, "rb");
     if (!f)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Content digests: SHA-256 (libmd) of bytes, texts and files. The digest of a tensor stands in tensor/tensor.h. */
+/* Content digests: SHA-256 (libmd) of bytes, texts and files. tensor/tensor.h has the digest of a tensor. */
 #ifndef PULSE_TENSOR_BASE_HASH_H
 #define PULSE_TENSOR_BASE_HASH_H
 
@@ -7,13 +7,13 @@
 #include <stdint.h>
 #include "tensor/base/error.h"
 
-typedef struct { char hex[65]; } Digest;      // lower case, and a zero
+typedef struct { char hex[65]; } Digest;      // lower case, and a zero byte
 
 typedef struct { uint64_t state[32]; } Hash;   // a running digest, a plain value; room for libmd's SHA2_CTX
 
 Hash   hash_begin(void);
 void   hash_bytes(Hash *h, const void *data, size_t n);
-void   hash_text(Hash *h, const char *text);                  // with its final zero
+void   hash_text(Hash *h, const char *text);                  // with its final zero byte
 Digest hash_end(Hash *h);
 
 Digest digest_bytes(const void *data, size_t n);

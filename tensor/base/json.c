@@ -8,16 +8,16 @@
 
 /* --- jansson's memory ---
  *
- * jansson 2.14 does not check every allocation. Its parser loses characters of a text or digits of a number, and then
- * reports success, aborts, or writes beyond a block; its printer loses a key. So every allocation of jansson's goes
- * through `noting`, which remembers a failure for its thread. The parser is then left at once, and the memory that it
- * holds is freed; output that was printed until then is not used. The allocation functions that an embedding program
- * has set stay in use. */
+ * jansson 2.14 does not check every allocation. If one fails, its parser may lose characters or digits and still report
+ * success, abort, or write beyond a block; its printer may lose a key. So every allocation of jansson goes through
+ * noting_malloc, which remembers a failure for its thread. The parser is then left at once with longjmp, and the memory
+ * that it holds is freed. Output that was printed until then is not used. noting_malloc calls the allocation functions
+ * that were set before, perhaps by a program that uses this library. */
 
 static json_malloc_t their_malloc;
 static json_free_t their_free;
-static _Thread_local bool starved;
-static _Thread_local jmp_buf *way_out;                   // of the parser; NULL: it is not running
+static _Thread_local bool starved;                       // an allocation has failed
+static _Thread_local jmp_buf *way_out;                   // where the parser is left to; NULL: no parser is running
 static _Thread_local struct { void **at; size_t count, capacity; } held;      // what the parser holds while it runs
 
 /* Notes that the parser holds p. False: no memory. */
@@ -38,7 +38,7 @@ static bool hold(void *p)
     return true;
 }
 
-static void *noting(size_t n)
+static void *noting_malloc(size_t n)
 {
     void *p = their_malloc(n);
     if (p && way_out && !hold(p)) {
@@ -51,8 +51,8 @@ static void *noting(size_t n)
     return p;
 }
 
-/* The block that is freed is usually the last one that was allocated. */
-static void giving_back(void *p)
+/* Searches from the end, because the block that is freed is usually the last one that was allocated. */
+static void noting_free(void *p)
 {
     for (size_t k = held.count; way_out && p && k > 0; k--)
         if (held.at[k - 1] == p) {
@@ -65,14 +65,14 @@ static void giving_back(void *p)
 __attribute__((constructor)) static void note_from_now_on(void)
 {
     json_get_alloc_funcs(&their_malloc, &their_free);
-    json_set_alloc_funcs(noting, giving_back);
+    json_set_alloc_funcs(noting_malloc, noting_free);
 }
 
 __attribute__((destructor)) static void note_no_more(void)
 {
     json_malloc_t now;
     json_get_alloc_funcs(&now, NULL);
-    if (now == noting)
+    if (now == noting_malloc)
         json_set_alloc_funcs(their_malloc, their_free);
 }
 
@@ -128,7 +128,7 @@ static json_t *parse(const char *text, size_t n, const char *path, size_t flags,
     json_error_t why;
     if (!depth_check(text, n, path, e))
         return NULL;
-    const bool before = was_starved();                   // while something was built: the next writing says so
+    const bool before = was_starved();                   // a failure while building: kept for the next writing
     json_t *value = load(text, n, flags, &why);
     if (was_starved())
         error_no_memory(e, "%s: no memory to read its JSON", path);
@@ -222,7 +222,7 @@ bool json_get_float(const json_t *object, const char *key, float *out, const cha
 
 /* --- building --- */
 
-/* Whether a part of a value of this thread could not be made or added, and whether memory ran out then. */
+/* Whether this thread could not make or add some part of a value, and whether the reason was a lack of memory. */
 static _Thread_local bool lost, lost_by_memory;
 
 static bool kept(int status)
@@ -250,7 +250,7 @@ bool json_join(json_t *object, json_t *more)
     return kept(status);
 }
 
-/* Whether no part of the value was lost. The loss is reported once. */
+/* Whether no part of the value was lost. A loss is reported only once. */
 static bool whole(const json_t *value)
 {
     kept(value ? 0 : -1);

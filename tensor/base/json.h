@@ -11,33 +11,36 @@
 #include "tensor/base/arena.h"
 #include "tensor/base/decimal.h"
 
-json_t *json_parse(const char *text, size_t n, const char *path, Error *e);   // path: for the sentence; caller json_decref's
-json_t *json_constant(const char *text, Error *e);                            // of the program itself: any JSON value
-json_t *json_file(const char *path, size_t limit, Error *e);                  // a byte order mark is passed over
-/* The same with every integer read as a real, so that one beyond 64 bits is no error: transformers writes 1e30 in digits. */
+/* These return a value that the caller frees with json_decref; NULL: a failure. */
+json_t *json_parse(const char *text, size_t n, const char *path, Error *e);   // `path` is for error sentences
+json_t *json_constant(const char *text, Error *e);                            // any JSON value in the program's own text
+json_t *json_file(const char *path, size_t limit, Error *e);                  // a byte order mark is skipped
+/* The same, but every integer is read as a real, so that integers beyond 64 bits are allowed: transformers writes 1e30
+ * with all its digits. */
 json_t *json_file_wide(const char *path, size_t limit, Error *e);
 
 bool json_get_text(const json_t *object, const char *key, const char **out, const char *path, Error *e);
 bool json_get_int(const json_t *object, const char *key, int64_t *out, const char *path, Error *e);
 bool json_get_real(const json_t *object, const char *key, double *out, const char *path, Error *e);   // integers too
 bool json_get_bool(const json_t *object, const char *key, bool *out, const char *path, Error *e);
-/* The nearest float to the text, for texts of up to 15 digits (jansson keeps the double, whose shortest decimal is then
- * the text); for longer ones, the nearest float to the double's shortest decimal. */
+/* The nearest float to the text if the text has at most 15 digits. jansson keeps only the nearest double; the text is
+ * then its shortest decimal. For a longer text, the nearest float to the double's shortest decimal. */
 bool json_get_float(const json_t *object, const char *key, float *out, const char *path, Error *e);
 
-/* Building. The constructors of jansson return NULL where memory runs out or a text is not UTF-8. json_add, json_put and json_join take
- * such a NULL (list, object and value alike), return false, and remember for this thread that a part is lost; then the next function below
- * that writes JSON fails too. So a builder may leave their results unread, and yet no JSON is written that lacks a part. */
+/* Building. The constructors of jansson return NULL if memory runs out or a text is not UTF-8. json_add, json_put and
+ * json_join accept such a NULL as list, object or value. They then return false, and remember for this thread that a
+ * part is lost; the next function below that writes JSON fails too. So a caller need not check their results, and still
+ * no JSON is written that lacks a part. */
 bool json_add(json_t *list, json_t *value);                        // appends; the value is taken over
 bool json_put(json_t *object, const char *key, json_t *value);     // sets a member; the value is taken over
 bool json_join(json_t *object, json_t *more);                      // sets all members of `more`, which is taken over
 // a real that json_print spells as decimal_float does; infinities and NaN as text
 json_t *json_decimal(float x);
-/* Whether no part of the value was lost; for those who print parts of it as text. */
+/* Whether no part of the value was lost; for callers that print parts of the value as text. */
 bool json_whole(const json_t *value, Error *e);
 
-/* Writing. `indent` spaces a level, 0: on one line. Reals stand in shortest decimal. All fail where the value is NULL or a part of it was
- * lost. */
+/* Writing. `indent` is the number of spaces for each level; 0: all on one line. Reals are printed as shortest decimals.
+ * All functions fail if the value is NULL or a part of it was lost. */
 bool  json_print(FILE *f, const json_t *value, int indent) __attribute__((warn_unused_result));
 /* One line and its end; the value is taken over. */
 bool  json_line(FILE *f, json_t *value, Error *e) __attribute__((warn_unused_result));

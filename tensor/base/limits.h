@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits: how large the files and their parts may be that other people give us. limits.def lists them. */
+/* Limits: how large files from other people, and parts of these files, may be. limits.def lists the limits. */
 #ifndef PULSE_TENSOR_BASE_LIMITS_H
 #define PULSE_TENSOR_BASE_LIMITS_H
 

@@ -21,7 +21,7 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
     memcpy(out, counter, 4 * sizeof *out);
     for (int round = 0; round < 10; round++) {
         philox_round(out, k);
-        k[0] += 0x9E3779B9u;       // the golden ratio, sqrt(3) - 1: a Weyl sequence of keys
+        k[0] += 0x9E3779B9u;       // a Weyl sequence of keys: from the golden ratio, and below from sqrt(3) - 1
         k[1] += 0xBB67AE85u;
     }
 }

@@ -5,8 +5,8 @@
  *     key     = {seed mod 2^32, purpose}
  *     counter = {index mod 2^32, index / 2^32, seed / 2^32, draw}
  * gives four words w0 … w3 for each index and draw. Two purposes never share a stream; an index can be drawn at any
- * time, in any order, by any thread. The functions below share draw 0, so each use has its own purpose: a word for what
- * is drawn, such as "shuffle" or the name of a parameter that is initialised. */
+ * time, in any order, by any thread. The functions below all use draw 0, so each use needs its own purpose. A
+ * purpose is a word for what is drawn, such as "shuffle" or the name of a parameter that is initialised. */
 #ifndef PULSE_TENSOR_BASE_RANDOM_H
 #define PULSE_TENSOR_BASE_RANDOM_H
 
@@ -15,7 +15,7 @@
 
 typedef struct { uint64_t seed; uint32_t purpose; } Random;
 
-/* purpose = the first four bytes, little-endian, of the SHA-256 of the word. */
+/* The field `purpose` is the first four bytes, little-endian, of the SHA-256 of the word. */
 Random   random_for(uint64_t seed, const char *purpose);
 
 void     philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

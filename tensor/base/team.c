@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A run publishes a job by opening the gate: the gate is the number of threads that may still join. A thread joins by
- * taking one from it, takes parts until there are none, and counts itself as done. The caller does the same, then
- * closes the gate, which tells it how many have joined, and waits for those. Nothing of a job changes between its
- * opening and that moment.
+/* How a run works:
+ *   - The caller publishes a job and opens the gate. `gate` is the number of threads that may still join.
+ *   - A thread joins by taking 1 from `gate`. It takes parts of the job until none is left, and adds 1 to `done`.
+ *   - The caller takes parts too. Then it closes the gate, which tells how many threads joined, and waits for those.
+ * The job does not change between the opening of the gate and the end of that wait.
  *
- * Before it sleeps, a thread adds itself to `asleep` and lets the system compare the gate once more; the caller opens
- * the gate first and looks at `asleep` afterwards. So one of the two sees the other. The caller's own sleep, for the
- * last one that is done, is the same with `done` and `waiting`. All these are sequentially consistent. */
+ * No wake-up is lost. Before a thread sleeps, it adds 1 to `asleep` and lets the system compare the gate once more. The
+ * caller opens the gate first and reads `asleep` afterwards. So one of the two sees the other. The caller's own sleep
+ * works in the same way, with `done` and `waiting`. All these variables are sequentially consistent. */
 #define _GNU_SOURCE
 #include "tensor/base/team.h"
 
@@ -28,26 +29,26 @@ typedef struct {
     TeamBody   *body;
     const void *data;
     size_t      n, part, threads, sections;
-    bool        each, together;             // one call on each thread, in place of parts; all join before one begins
+    bool        each, together;             // each: one call a thread, no parts; together: all join first
 } Job;
 
 typedef struct { _Alignas(128) _Atomic uint32_t n; } Word;       // a cache line of its own, and its neighbour
 
 static struct {
-    pthread_mutex_t callers;                // held by the one whose job it is
+    pthread_mutex_t callers;                // held by the thread whose job is running
     Job    job;
     Word   gate, done, waiting, asleep;
     struct { _Alignas(128) _Atomic size_t n; } next[SECTIONS];   // the first item of each section that nobody has taken
     _Atomic size_t threads;                 // of the last job
-    atomic_bool wrong, quit;                // a thread's floating-point environment is wrong; the threads end
+    atomic_bool wrong, quit;                // a thread's floating-point environment is wrong; all threads must end
     size_t started;
     pthread_t thread[TEAM_MOST - 1];
 } team = { .callers = PTHREAD_MUTEX_INITIALIZER };
 
 bool team_eager;
 
-static _Thread_local size_t chosen;         // by team_set_size
-static _Thread_local bool inside;
+static _Thread_local size_t chosen;         // the size that team_set_size has set; 0: none
+static _Thread_local bool inside;           // this thread is running a body
 static _Thread_local size_t own;            // the number of a thread of the team, from 1 on; 0 for a caller
 
 /* --- The number of threads --- */
@@ -70,7 +71,7 @@ static size_t count_processors(void)
 
 static void in_child(void);
 
-static void look_around(void)
+static void read_defaults(void)
 {
     const char *text = getenv("OMP_NUM_THREADS");
     long asked = text ? strtol(text, NULL, 10) : 0;
@@ -81,13 +82,13 @@ static void look_around(void)
 
 size_t team_processors(void)
 {
-    pthread_once(&once, look_around);
+    pthread_once(&once, read_defaults);
     return processors;
 }
 
 static size_t wanted(void)
 {
-    pthread_once(&once, look_around);
+    pthread_once(&once, read_defaults);
     return chosen ? chosen : default_size;
 }
 
@@ -125,8 +126,8 @@ static long futex(_Atomic uint32_t *word, int what, uint32_t value)
     return syscall(SYS_futex, (uint32_t *)word, what, value, NULL, NULL, 0);
 }
 
-/* Spins until the word has another value, for a bounded time: true if it has. With more threads than processors,
- * spinning would only keep the one from running that is waited for. */
+/* Spins for a bounded time until the word has another value; true: it has. With more threads than processors there is
+ * almost no spinning, because it would keep the awaited thread from running. */
 static bool spin(_Atomic uint32_t *word, uint32_t value)
 {
     const uint64_t begin = nanoseconds();
@@ -176,7 +177,7 @@ static void take_part(const Job *j, size_t worker)
 
 static void *work(void *number)
 {
-    fesetenv(FE_DFL_ENV);                   // it began with that of the thread that started it
+    fesetenv(FE_DFL_ENV);                   // the thread inherited that of its creator
     own = (size_t)(uintptr_t)number;
     for (;;) {
         uint32_t free = atomic_load(&team.gate.n);
@@ -197,14 +198,14 @@ static void *work(void *number)
 
 /* --- Starting and stopping --- */
 
-/* A signal that is meant for the process is taken by one of the user's own threads. */
+/* Blocks all signals but those of the thread's own faults, so that the user's threads receive the process's signals. */
 static int start_one(void)
 {
     sigset_t all, before;
     sigfillset(&all);
-    static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
-    for (size_t k = 0; k < sizeof own / sizeof *own; k++)
-        sigdelset(&all, own[k]);
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++)
+        sigdelset(&all, faults[k]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&team.thread[team.started], NULL, work, (void *)(uintptr_t)(team.started + 1));
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -234,7 +235,7 @@ bool team_start(Error *e)
                           "(ulimit -u, ulimit -v) or a lower OMP_NUM_THREADS", there + 1, threads, strerror(failure));
 }
 
-/* The others stayed in the parent, whatever they were doing. */
+/* After fork(), the child has none of the team's threads. */
 static void in_child(void)
 {
     pthread_mutex_init(&team.callers, NULL);
@@ -242,8 +243,8 @@ static void in_child(void)
     team.gate.n = team.done.n = team.waiting.n = team.asleep.n = 0;
 }
 
-/* Before the code of the threads is gone, by dlclose, or the process ends. A thread that ends the process out of a
- * body, or while another one computes, leaves them alone. */
+/* Ends the threads before dlclose removes their code, or before the process ends. Nothing is done if the process is
+ * ended from inside a body, or while another thread runs a job. */
 __attribute__((destructor)) static void stop(void)
 {
     if (inside || pthread_mutex_trylock(&team.callers) != 0)
@@ -292,7 +293,7 @@ static bool run_job(Job job)
     return !team.wrong;
 }
 
-/* Gives the team back before the error is written, which only the caller has. */
+/* Releases the team before the error is written; the Error belongs to the caller alone. */
 static void end_job(bool right, Error *e)
 {
     pthread_mutex_unlock(&team.callers);

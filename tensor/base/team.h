@@ -4,17 +4,17 @@
  *     static void rows(const void *call, size_t begin, size_t end, size_t worker) { … rows begin to end - 1 … }
  *     team_run(n, 64, rows, call, error);           // all n rows, at least 64 at a time
  *
- * The items 0 to n - 1 are cut into as many sections as there are threads, and a section into parts of `grain` items or
- * more. Each thread takes the parts of its own section, then those that are left of the others. So a thread mostly
- * meets the items whose data it wrote in the run before, and one that the system keeps from running holds up no more
- * than the part that it has. The thread that calls takes parts too, and waits only for those that have joined. A grain
- * should be worth about ten microseconds; what is not larger runs on the calling thread alone. The parts may run in any
- * order, so `body` adds no floating-point numbers of several parts.
+ * The items 0 to n - 1 are cut into as many sections as there are threads, and a section into parts of `grain`
+ * items or more. Each thread takes the parts of its own section, then the parts that are left in other sections. So
+ * a thread mostly works on items whose data it wrote in the run before, and a thread that the system suspends
+ * delays only the part that it has taken. The calling thread takes parts too, and waits only for the threads that
+ * have joined. A grain should take about ten microseconds; a run of fewer than two grains stays on the calling
+ * thread. The parts may run in any order, so `body` must not add floating-point numbers from several parts.
  *
- * The team is one for the whole process. Where another thread uses it meanwhile, and inside of a body, all items run on
- * the calling thread, with worker 0. A thread of the team that has nothing to do spins for a short time, and then
- * sleeps. Threads start when they are first needed. A child of fork() begins with none. They stop when the program or
- * the library is left. */
+ * There is one team for the whole process. While another thread uses it, and inside a body, all items run on the
+ * calling thread, with worker 0. A thread of the team that has nothing to do spins for a short time, and then
+ * sleeps. Threads start when they are first needed, and stop when the program ends or the library is unloaded. A
+ * child of fork() begins without threads. */
 #ifndef PULSE_TENSOR_BASE_TEAM_H
 #define PULSE_TENSOR_BASE_TEAM_H
 
@@ -25,37 +25,37 @@
 
 enum { TEAM_MOST = 4096 };                  // threads
 
-/* `worker` is below team_size(), and no two threads have the same one at the same time; it is the place of scratch
- * memory. */
+/* `worker` is below team_size(), and no two threads have the same number at the same time; it is the index of a
+ * thread's scratch memory. */
 typedef void TeamBody(const void *data, size_t begin, size_t end, size_t worker);
 
-/* Every thread that takes part has its floating-point environment checked first: where one is wrong, `e` says so in the
+/* The floating-point environment of every thread that takes part is checked first; if one is wrong, `e` says so at the
  * end. */
 void team_run(size_t n, size_t grain, TeamBody *body, const void *data, Error *e);
 /* Runs body(data, k, k + 1, k) once on each thread k of the team, all at the same time, and waits until the team is
- * free. Inside of a body it runs on the calling thread alone. */
+ * free. Inside a body it runs on the calling thread alone. */
 void team_each(TeamBody *body, const void *data, Error *e);
 
 /* The number of threads of a run that the calling thread begins: what it has set, else OMP_NUM_THREADS, else the
- * processors that this process may use. team_set_size returns what was set before; 0 is: nothing. */
+ * processors that this process may use. team_set_size returns what was set before; 0 means that nothing is set. */
 size_t team_size(void);
 size_t team_set_size(size_t threads);
 size_t team_processors(void);
 
-/* Starts all threads of team_size(). False, with a sentence: the system does not give as many. A run goes on with those
- * there are. */
+/* Starts all threads of team_size(). False, with a sentence: the system does not allow so many. Runs then use the
+ * threads that there are. */
 bool team_start(Error *e);
 
-/* Whether the calling thread is inside of a body. */
+/* Whether the calling thread is inside a body. */
 bool team_inside(void);
 
-/* The grain of rows of `cols` numbers each, so that a part has at least `numbers` of them. */
+/* The grain, in rows of `cols` numbers each, with which a part has at least about `numbers` numbers. */
 static inline size_t team_grain(size_t numbers, size_t cols)
 {
     return cols < numbers ? numbers / (cols ? cols : 1) : 1;
 }
 
-/* What several parts may do to one number, in any order. */
+/* Sets *least to `value` if that is smaller. Several parts may call it on one number, in any order. */
 static inline void team_least(_Atomic size_t *least, size_t value)
 {
     size_t now = atomic_load_explicit(least, memory_order_relaxed);

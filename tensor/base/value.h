@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Value: the text of a line `key = text`, read as a type and checked against a range.
  *
- * INT and REAL (a REAL is the float nearest to its text; range "low..high" or "low..<high", either end may be empty),
- * BOOL (yes|no), TEXT, CHOICE ("a|b|c": the index of the text in the list). Reading obeys no locale and takes the whole
- * text or nothing. */
+ *     INT, REAL   a number; a REAL becomes the nearest float. Range: "low..high" or "low..<high"; an end may be empty
+ *     BOOL        yes or no
+ *     TEXT        any text
+ *     CHOICE      one of the list "a|b|c", stored as its index
+ * Reading does not depend on the locale, and takes the whole text or nothing. */
 #ifndef PULSE_TENSOR_BASE_VALUE_H
 #define PULSE_TENSOR_BASE_VALUE_H
 

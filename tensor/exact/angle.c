@@ -6,8 +6,8 @@
 /* pi/2 as the sum of three doubles; what is left is below 2^-163. */
 static const double half_pi[3] = { 0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54, -0x1.f1976b7ed8fbcp-110 };
 
-/* The series r - r^3/3! + … (first = r) or 1 - r^2/2! + … (first = 1) for |r| <= 0.8. After fifteen terms less than 0.8^31/31! < 2^-122
- * is left.
+/* The series r - r^3/3! + … (first = r) or 1 - r^2/2! + … (first = 1) for |r| <= 0.8. After fifteen terms less than
+ * 0.8^31/31! < 2^-122 is left.
  *
  *     rounding                                                     relative to the result, in u^2
  *     term k: k times the square 7, the product 7, the division 3,
@@ -36,8 +36,8 @@ static void quadrant(dd r, int64_t k, dd *c, dd *s)
     }
 }
 
-/* angle - k pi/2 with the nearest k. The error of k pi/2 is below 2^-163 k, and each difference adds at most 3 u^2 of what is left. So
- * the absolute error is that of `angle`. */
+/* Returns angle - k pi/2 for the nearest k. The error of k pi/2 is below 2^-163 k, and each difference adds at most
+ * 3 u^2 of its result. Both are negligible, so the absolute error of the result is that of `angle`. */
 static dd reduce(dd angle, int64_t *k)
 {
     double turns = floor(angle.h / half_pi[0] + 0.5);
@@ -55,9 +55,10 @@ dd angle_cos_pi(int64_t num, int64_t den)
     return c;
 }
 
-/* The same from Taylor sums in doubles, with a correction for r.l, which is at most u |r|. The terms that are left out are below
- * 0.8^22/22!. Each step of a sum errs by 4 u of itself (the square, the division, the difference, the product), and passes on at most
- * 0.06 of the error of the step before, so that 1 - cos r errs by 4.3 u of its 0.31, and 1 - sin r / r by 4.3 u of its 0.11.
+/* The first tier of `quadrant`: Taylor sums in doubles, with a correction for r.l, which is at most u |r|. The
+ * terms that are left out are below 0.8^22/22!. Each step of a sum errs by 4 u of itself (the square, the division,
+ * the difference, the product), and passes on at most 0.06 of the error of the step before, so that 1 - cos r errs
+ * by 4.3 u of its 0.31, and 1 - sin r / r by 4.3 u of its 0.11.
  *
  *     rounding                             of a cosine >= 0.69, in u      of a sine >= 0.89 r, in u
  *     the sum                              1.9                            0.5
@@ -83,7 +84,8 @@ static void quick_quadrant(dd r, int64_t k, double *c, double *s)
         *s = -*s;
 }
 
-/* base^(-2i/d) = exp(-(2i/d) log base). The exponent is at most log(FLT_MAX) < 89, and its relative error counts as often in the power.
+/* base^(-2i/d) = exp(-(2i/d) log base). The exponent is at most log(FLT_MAX) < 89, so its relative error counts up
+ * to 89 times in the power.
  *
  *     rounding                                relative, in u^2
  *     the logarithm                             64
@@ -99,7 +101,8 @@ static dd frequency(float base, size_t i, size_t d)
     return dd_exp(dd_neg(dd_div_d(dd_mul_d(dd_log(dd_from(base)), 2.0 * (double)i), (double)d)));
 }
 
-/* The angle is within 2^-91 of itself. Cosine and sine pass on at most its absolute error, and the series adds 2^-98. */
+/* The relative error of the angle is below 2^-91. Cosine and sine pass on at most its absolute error, and the
+ * series adds 2^-98. */
 static bool entry(dd frequency, size_t pos, float *c, float *s)
 {
     dd angle = dd_mul_d(frequency, (double)pos), cosine, sine;

@@ -2,8 +2,10 @@
 /* Angles: the tables of RoPE and the cosine of schedules, without libm.
  *
  * RoPE's tables hold the nearest floats to the cosine and sine of the real angle pos base^(-2i/d) (Su et al.,
- * RoFormer, 2021); base is a float. Double-double with a rounding test decides each entry; the entries of pos = 0 are exact.
- * An entry that double-double does not decide is a failure whose sentence names it; none has been seen. */
+ * RoFormer, 2021); base is a float. Double-double with a rounding test decides each entry; the entries of pos = 0
+ * are exact.
+ * If double-double does not decide an entry, the function fails with a sentence that names the entry; this has
+ * never been seen. */
 #ifndef PULSE_TENSOR_EXACT_ANGLE_H
 #define PULSE_TENSOR_EXACT_ANGLE_H
 

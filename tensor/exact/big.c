@@ -79,7 +79,7 @@ int big_compare(const Big *a, const Big *b)
     return a->sign * compare_size(a, b);
 }
 
-/* |a| + flip |b|, flip = 1 or -1; |a| >= |b| when it is -1. The sign is a's. */
+/* Returns |a| + flip |b| with the sign of a. flip is 1 or -1; if it is -1, |a| must be at least |b|. */
 static Big combine(const Big *a, const Big *b, int flip)
 {
     int low = least(a->exponent, b->exponent) / 32, top = most(top_of(a), top_of(b)) + 1;
@@ -166,9 +166,9 @@ static int over_root_compare(const void *value, double m)
     return big_compare(&left, &right);
 }
 
-/* Both approximations are within 2^-52, the root halves its share, root and quotient add 2^-53 each; the
- * scaling by a power of two may round once more, or underflow by less than 2^-1074: 2^-50 in all. Adding e
- * rounds to 2^-53 again: 2^-49. */
+/* The relative error of v is below 2^-50: 2^-52 from a, half of that from b under the root, and 2^-53 each from the
+ * root, the quotient and the scaling by a power of two, which may also underflow by less than 2^-1074. The sums
+ * v - e and v + e round by 2^-53 more: 2^-49 is claimed. */
 float big_round_over_root(const Big *n, const Big *w)
 {
     int en, ew;

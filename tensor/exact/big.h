@@ -3,10 +3,10 @@
  *
  * The value is sign * (sum of limb[k] 2^(32 k)) * 2^exponent. A Big is a plain struct of fixed size: copy it, forget
  * it. Always: 0 < count <= BIG_LIMBS and both ends of limb are not 0, or the value is 0 and sign, count, exponent are
- * 0. exponent is a multiple of 32, so limbs of two numbers lie on one grid.
+ * 0. exponent is a multiple of 32, so the limbs of two numbers are aligned.
  * Size: the numbers that are compared stay below 96 limbs, whatever the floats. The widest are K^2 c2 of adamw (82
- * limbs), m^2 V^3 (66) and N^2 of layernorm_dx (58). A wider one is a mistake of this project, not of a user: an
- * assertion fails. */
+ * limbs), m^2 V^3 (66) and N^2 of layernorm_dx (58). A wider number is a mistake of this project, not of a user, so
+ * an assertion fails. */
 #ifndef PULSE_TENSOR_EXACT_BIG_H
 #define PULSE_TENSOR_EXACT_BIG_H
 
@@ -33,8 +33,8 @@ int  big_compare(const Big *a, const Big *b);          // sign of a - b
 /* a = m 2^*exponent with 1 <= |m| < 2, m truncated to 53 bits: relative error below 2^-52. Zero: m = 0. */
 double big_approximate(const Big *a, int *exponent);
 
-/* RN(n / sqrt(w)), w > 0: from the approximations, and where those leave two floats open by the signs of
- * n|n| - m|m| w at their midpoint m. Zero is +0. */
+/* RN(n / sqrt(w)) for w > 0; zero is +0. The approximations decide; if they leave two floats open, the sign of
+ * n|n| - m|m| w at their midpoint m decides. */
 float big_round_over_root(const Big *n, const Big *w);
 
 #endif

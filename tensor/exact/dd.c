@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tensor/exact/dd.h"
 
-/* ln 2 = LN2_1 + LN2_2 + LN2_3: the first two have 42 bits, so k LN2_1 and k LN2_2 are exact for
- * |k| < 2^11; the rest errs by 2^-140. The same as one double-double: LN2. */
+/* ln 2 = LN2_1 + LN2_2 + LN2_3: the first two have 42 bits, so k LN2_1 and k LN2_2 are exact for |k| < 2^11; the
+ * rest errs by 2^-140. The same as one double-double: LN2. */
 static const double LN2_1 = 0x1.62e42fefa38p-1, LN2_2 = 0x1.ef35793c76p-45, LN2_3 = 0x1.cc01f97b57a08p-87;
 static const dd LN2 = { 0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56 };
 
@@ -11,8 +11,8 @@ static double nearest_integer(double x)    // |x| < 2^51
     return (x + 0x1.8p52) - 0x1.8p52;
 }
 
-/* exp(x) = 2^k (1 + m), m = expm1(r), r = x - k ln 2, |r| <= 0.347; m by four doublings
- * expm1(2t) = m (2 + m) from t = r / 16, |t| < 0.0217, where expm1(t) = t (1 + t/2 (1 + t/3 (1 + …))).
+/* exp(x) = 2^k (1 + m), m = expm1(r), r = x - k ln 2, |r| <= 0.347. The series gives expm1(t) for t = r / 16,
+ * |t| < 0.0217: t (1 + t/2 (1 + t/3 (1 + …))). Then four doublings, expm1(2t) = expm1(t) (2 + expm1(t)), give m.
  * The series is truncated below t^14/15! = 2^-117. The bound has two parts:
  *
  *     rounding of m                   relative, in u^2        rounding of 1 + m, m = -0.293     absolute, in u^2
@@ -36,8 +36,8 @@ dd dd_exp(dd x)
     return dd_scale(dd_add_d(m, 1), double_from((uint64_t)(1023 + (int)k) << 52));
 }
 
-/* log(1 + f) = 2 atanh(s) = 2 s (1 + s^2/3 + s^4/5 + …), s = f / (2 + f), for -0.293 <= f <= 0.415:
- * |s| <= 0.1716, truncated after s^42 (2^-112).
+/* log(1 + f) = 2 atanh(s) = 2 s (1 + s^2/3 + s^4/5 + …), s = f / (2 + f), for -0.293 <= f <= 0.415: |s| <= 0.1716,
+ * truncated after s^42 (2^-112).
  *
  *     rounding                        relative, in u^2
  *     f, given                         2
@@ -54,8 +54,8 @@ static dd log_near_one(dd f)
     return dd_scale(dd_mul(s, dd_add_d(series, 1)), 2);
 }
 
-/* log(x) = e ln 2 + log(m), x = 2^e m, sqrt(1/2) <= m < sqrt 2, f = m - 1. With e = 0 the bound is the 30 u^2 above. Otherwise
- * |log m| <= 0.347 is at most half of |e| ln 2, and the worst is |e| = 1, a result of 0.347:
+/* log(x) = e ln 2 + log(m), x = 2^e m, sqrt(1/2) <= m < sqrt 2, f = m - 1. With e = 0 the bound is the 30 u^2
+ * above. Otherwise |log m| <= 0.347 is at most half of |e| ln 2, and the worst is |e| = 1, a result of 0.347:
  *
  *     rounding                        absolute, in u^2        relative, in u^2
  *     log m, 30 * 0.347               10.5                    30
@@ -73,8 +73,8 @@ dd dd_log(dd x)
     return dd_add(dd_mul_d(LN2, e), log_near_one(dd_add_d(m, -1)));
 }
 
-/* log(1 + x). Near zero 1 + x is not formed. Elsewhere forming it costs 2 u^2 of 1 + x, which is at most 2 / 0.287 = 7 u^2 of the
- * logarithm: 41 + 7 = 48, below the 64 u^2 that are claimed. */
+/* log(1 + x). Near zero 1 + x is not formed. Elsewhere forming it costs 2 u^2 of 1 + x, which is at most
+ * 2 / 0.287 = 7 u^2 of the logarithm: 41 + 7 = 48, below the 64 u^2 that are claimed. */
 dd dd_log1p(dd x)
 {
     return x.h > -0.25 && x.h < 0.41 ? log_near_one(x) : dd_log(dd_add_d(x, 1));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Double-double: the value h + l, with |l| <= ulp(h)/2, about 106 bits.
  *
- * It is the second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64 without FMA, so they are the
- * same on every machine. The bound beside each step is relative to the exact result of that step; u = 2^-53. The bounds are those of
- * Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that of the root is by Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
+ * It is the second tier of every transcendental operator. All steps are plain + - * / sqrt of binary64 without FMA,
+ * so they are the same on every machine. The bound beside each step is relative to the exact result of that step;
+ * u = 2^-53. The bounds are those of Joldes, Muller & Popescu, ACM TOMS 44(2), 2017; that of the root is by
+ * Lefevre, Louvet, Muller, Picot & Rideau, ACM TOMS 49(2), 2023.
  * They hold while nothing overflows or underflows: all magnitudes lie within 2^-900 … 2^900, or are zero. */
 #ifndef PULSE_TENSOR_EXACT_DD_H
 #define PULSE_TENSOR_EXACT_DD_H
@@ -99,8 +100,10 @@ static inline dd dd_sqrt(dd x)
     return dd_fast(s, (((x.h - p.h) - p.l) + x.l) / (2 * s));
 }
 
-/* The rounding test. Returns true when every real within `bound` of x, an absolute bound, rounds to one float, which is then *y.
- * Adding the bound to l, or subtracting it, rounds by u (|l| + bound), at most u^2 |h| + u bound; the test widens the bound by that. */
+/* The rounding test. Returns true when every real within `bound` of x, an absolute bound, rounds to one float,
+ * which is then *y.
+ * Adding the bound to l, or subtracting it, rounds by u (|l| + bound), at most u^2 |h| + u bound; the test widens
+ * the bound by that. */
 static inline bool dd_round_abs(dd x, double bound, float *y)
 {
     double e = bound * (1 + 0x1p-50) + 0x1p-105 * fabs(x.h);

@@ -2,8 +2,8 @@
 #include "tensor/exact/exact.h"
 #include "tensor/exact/bounds.h"
 
-/* Carries move up until every limb but the last is in [0, 2^32). The last keeps the sign: a sum of
- * 2^31 doubles below 2^1024 leaves |limb| < 2^31 there. */
+/* Moves carries up until every limb but the last is in [0, 2^32). The last limb keeps the sign; after a sum of
+ * 2^31 doubles below 2^1024, its size is below 2^31. */
 void exact_carry(Exact *s)
 {
     int64_t carry = 0;
@@ -32,7 +32,7 @@ void exact_add_exact(Exact *s, const Exact *other)
     exact_carry(s);
 }
 
-/* The nearest double is subtracted until nothing is left; each time removes at least 53 bits. */
+/* Takes the nearest double away from `other` until nothing is left; each time removes at least 53 bits. */
 void exact_add_multiple(Exact *s, const Exact *other, float c)
 {
     Exact rest = *other;
@@ -41,7 +41,7 @@ void exact_add_multiple(Exact *s, const Exact *other, float c)
         exact_add_long_product(s, x, c);
         exact_add(&rest, -x);
     }
-    if (x - x != 0)                                    // an infinity or NaN, of which no rest is ever zero
+    if (x - x != 0)                                    // an infinity or NaN: no subtraction would reach zero
         exact_add(s, x * (double)c);
 }
 
@@ -89,9 +89,9 @@ int exact_sign(const Exact *s)
     return l.m == 0 ? 0 : l.negative ? -1 : 1;
 }
 
-/* Bits of the nearest number of a format with `digits` bits and smallest exponent `lowest` (that of
- * the last bit of a subnormal), without sign. A carry out of the mantissa moves into the exponent,
- * up to infinity, which is where `largest` (exponent of the last bit of the largest number) ends. */
+/* The bits, without the sign, of the nearest number of a format with `digits` bits. `lowest` is the exponent of the
+ * last bit of a subnormal, and `largest` that of the last bit of the largest number. A carry out of the mantissa
+ * moves into the exponent, up to infinity. */
 static uint64_t nearest_bits(const Leading *l, int digits, int lowest, int largest)
 {
     int last = l->exponent + 64 - digits;                        // weight of the last bit kept

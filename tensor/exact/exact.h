@@ -30,10 +30,11 @@ void   exact_add_special(Exact *s, double x);
 int    exact_sign(const Exact *s);                       // -1, 0, 1 of a finite sum
 float  exact_round(const Exact *s);                      // the nearest float, ties to even; NaN canonical
 double exact_round64(const Exact *s);                    // the nearest double, ties to even
-/* *high is the nearest double, *low the nearest double to what is left: 2^-106 of the sum. */
+/* *high is the nearest double, and *low the nearest double to what is left. Their sum is within 2^-106, relative. */
 void   exact_split(const Exact *s, double *high, double *low);
 void   exact_add_exact(Exact *s, const Exact *other);
-/* s + other c; other finite, below 2^890 and a multiple of 2^-900, so that the products of its parts are doubles. */
+/* Adds `other` times c. `other` must be finite, below 2^890 and a multiple of 2^-900, so that the products of its
+ * parts are doubles. */
 void   exact_add_multiple(Exact *s, const Exact *other, float c);
 
 /* A term m 2^e with 0 <= m < 2^53 enters two limbs: 32 bits in one, at most 52 in the next. So a
@@ -62,7 +63,7 @@ static inline void exact_add_product(Exact *s, float a, float b)
     exact_add(s, (double)a * b);
 }
 
-/* x is 53 bits; its upper 26 and lower 27 bits times c are exact doubles. */
+/* Adds x c. x has 53 bits; its upper 26 and lower 27 bits times c are exact doubles. */
 static inline void exact_add_long_product(Exact *s, double x, float c)
 {
     double high = double_from(double_bits(x) & ~(uint64_t)0x7ffffff);
@@ -70,7 +71,7 @@ static inline void exact_add_long_product(Exact *s, double x, float c)
     exact_add(s, (x - high) * c);
 }
 
-/* a b is an exact double. */
+/* Adds a b c, where a b is an exact double. */
 static inline void exact_add_product3(Exact *s, float a, float b, float c)
 {
     double p = (double)a * b, all = p * c;

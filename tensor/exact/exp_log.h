@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* exp and log of eight doubles, to a few units of the last place: the first tier of every transcendental operator.
  *
- * A kernel adds these bounds to its own, asks the rounding test, and goes to double-double where the test decides nothing. Bounds are
- * relative, u = 2^-53. No coefficient is fitted: the polynomials are Taylor sums, so that each can be checked by eye. */
+ * A kernel adds these bounds to its own, asks the rounding test, and goes to double-double where the test does not
+ * decide. Bounds are relative, u = 2^-53. No coefficient is fitted: the polynomials are Taylor sums, so that each
+ * can be checked by eye. */
 #ifndef PULSE_TENSOR_EXACT_EXP_LOG_H
 #define PULSE_TENSOR_EXACT_EXP_LOG_H
 
@@ -11,7 +12,7 @@
 #define EXP_CORE_BOUND 0x1p-51
 #define LOG_CORE_BOUND 0x1p-50
 
-/* exp(x + low) for |x| <= 700, |low| <= 2^-20 (outside, and for NaN, the result means nothing: clamp).
+/* exp(x + low) for |x| <= 700, |low| <= 2^-20. (Otherwise, and for NaN, the result is meaningless; callers clamp x.)
  * With k the integer nearest to x / ln 2 and r = x - k ln 2, |r| <= 0.3466, the value is 2^k p,
  *     p = 1 + (r + t),   t = r^2 (1/2! + r/3! + … + r^11/13!),   0.707 <= p <= 1.415.
  * ln 2 is the sum of a number of 32 bits, for which k times it and the difference from x are exact, and of the rest.
@@ -49,7 +50,8 @@ SIMD v8d log_series(v8d s)
     return 2 * s + s * q * (a + q4 * (b + q4 * c));
 }
 
-/* log(x) of a positive normal double: e ln 2 + 2 atanh(f / (2 + f)), where x = 2^e (1 + f) and sqrt(1/2) <= 1 + f < sqrt 2.
+/* log(x) of a positive normal double: e ln 2 + 2 atanh(f / (2 + f)), where x = 2^e (1 + f) and
+ * sqrt(1/2) <= 1 + f < sqrt 2.
  *
  *     rounding                  relative, in u
  *     2 + f                     1
@@ -68,8 +70,8 @@ SIMD v8d log_core(v8d x)
     return n * 0x1.62e42feep-1 + (n * 0x1.a39ef35793c76p-33 + y);
 }
 
-/* log(1 + w) for 0 <= w <= 1. Up to sqrt 2 - 1, f = w; beyond it f = (w - 1) / 2 and ln 2 is added. The difference w - 1 is rounded
- * by u/4 at most, so that the bound is log_core's. */
+/* log(1 + w) for 0 <= w <= 1. Up to sqrt 2 - 1, f = w; beyond it f = (w - 1) / 2 and ln 2 is added. The difference
+ * w - 1 is rounded by u/4 at most, so that the bound is log_core's. */
 SIMD v8d log1p_core(v8d w)
 {
     v8l far = (v8l)(w > 0x1.a827999fcef3p-2);

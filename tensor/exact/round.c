@@ -8,8 +8,8 @@ static float float_of_key(int64_t key)
     return float_from(key < 0 ? 0x80000000u | (uint32_t)-key : (uint32_t)key);
 }
 
-/* The midpoint between the floats of key and key + 1. Infinity counts as the float after the largest one, so that the midpoint below it is
- * where rounding to infinity begins. */
+/* The midpoint between the floats of key and key + 1. Infinity counts as the float after the largest one, so that
+ * the midpoint below it is where rounding to infinity begins. */
 static double half_way(int64_t key)
 {
     double a = float_of_key(key), b = float_of_key(key + 1);

@@ -24,9 +24,9 @@ static inline bool round_decides(double v, double e, float *out)
 extern int tier_force;
 static inline double tier_slack(int tier) { return tier_force >= tier ? (double)INFINITY : 0.0; }
 
-/* The last resort: the nearest float, known to lie in [lo, hi], of a value that can only be compared.
- * `compare` gives the exact sign of value - m, m being half-way between two floats (so 25 bits). Ties to even; zero
- * is +0. */
+/* The last resort, for a value that can only be compared: returns its nearest float, which must lie in [lo, hi].
+ * `compare` gives the exact sign of value - m, where m is half-way between two floats and so has 25 bits. Ties go to
+ * even; zero is +0. */
 float round_compare(float lo, float hi, int (*compare)(const void *value, double m), const void *value);
 
 /* h + l = a + b exactly (Knuth), for any a and b whose sum does not overflow. */
@@ -37,8 +37,8 @@ static inline double two_sum(double a, double b, double *l)
     return h;
 }
 
-/* RN32(a + b) of two doubles whose sum does not overflow: the sum is rounded to odd, then once to
- * float (Boldo & Melquiond 2008; 53 >= 2*24 + 2). Signs of zero are IEEE's. NaN comes out canonical. */
+/* The float nearest to a + b, for two doubles whose sum does not overflow. The sum is rounded to odd, then to float
+ * (Boldo & Melquiond 2008; 53 >= 2*24 + 2). Signs of zero are IEEE's. A NaN becomes the canonical one. */
 static inline float round_sum(double a, double b)
 {
     double l, h = two_sum(a, b, &l);

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Scalar functions: one float in, the nearest float of f(x) out.
  *
- * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an error
- * bound, and asks the rounding test. What that leaves undecided goes to tier 2, double-double arithmetic, whose error
- * is at most 2^-90. Where no precision decides (odd subnormals, where the value is x/2 plus a tiny number) a proof
- * gives the value. `make exhaustive` checks all 2^32 floats. Special values: a NaN gives 0x7fc00000. log and sqrt of a
- * negative number are NaN; log(+-0) = -inf and rsqrt(+-0) = +-inf. sqrt, silu and the gelus keep the sign of zero;
- * their limits at -inf are -0, and so are those of their derivatives. log_sigmoid(+inf) = -0. A value that no tier
- * decides is a failure: the function returns false, leaves y unspecified, and the sentence names function and operand.
- * None has been seen. */
+ * They are the operators of class C (REPRODUCE.md, section 1). Tier 1 computes eight doubles at a time with an
+ * error bound, and asks the rounding test. The undecided values go to tier 2, double-double arithmetic, whose error
+ * is at most 2^-90. For odd subnormals the value may be x/2 plus a tiny number; no precision decides it, but a
+ * proof does. `make exhaustive` checks all 2^32 floats. If no tier decides a value, the function returns false with
+ * a sentence that names function and operand, and leaves y unspecified. This has never been seen.
+ * Special values:
+ *     a NaN                              gives 0x7fc00000
+ *     log, sqrt and rsqrt below 0        NaN
+ *     log(+-0), rsqrt(+-0)               -inf, +-inf
+ *     sqrt, silu and the gelus at +-0    +-0
+ *     silu, the gelus, and their derivatives at -inf: -0
+ *     log_sigmoid(+inf)                  -0 */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_H
 #define PULSE_TENSOR_EXACT_SCALAR_H
 

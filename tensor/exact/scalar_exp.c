@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* exp, log, sigmoid and log_sigmoid. Each function has a table of its roundings. The bounds are relative, u = 2^-53, and every bound of
- * tier 1 includes 2 u for the rounding test itself (scalar_tier.h). */
+/* exp, log, sigmoid and log_sigmoid. Each function has a table of its roundings. The bounds are relative,
+ * u = 2^-53, and every bound of tier 1 includes 2 u for the rounding test itself (scalar_tier.h). */
 #include "tensor/exact/scalar_tier.h"
 
 /* Beyond +-FAR the float nearest to exp no longer changes, and exp(+-FAR) are ordinary doubles. */
@@ -14,8 +14,8 @@ static double clamp(double x) { return x > FAR ? FAR : x < -FAR ? -FAR : x; }
  *     the test                  2 u
  *     sum                       6 u, 8 u = 2^-50 is claimed
  *
- * exp(-2^-25) = 1 - 2^-25 + 2^-51 lies near a midpoint by its series. The other hard operands have no structure, and come as near as
- * about 2^-58. */
+ * exp(-2^-25) = 1 - 2^-25 + 2^-51 lies near a midpoint by its series. The other hard operands have no structure,
+ * and come as near as about 2^-58. */
 
 SIMD Tier1 exp_tier1(v8d x)
 {
@@ -37,8 +37,8 @@ const ScalarFunction scalar_exp = { "exp", "e^x", "double-double", exp_map };
  *     the test                  2 u
  *     sum                      10 u, 16 u = 2^-49 is claimed
  *
- * Every operand that is not a positive finite number goes to tier 2; at +inf, x - x makes the bound a NaN. (The code avoids a
- * conjunction of two vector compares, because gcc 12 unrolls it into scalars.) */
+ * Every operand that is not a positive finite number goes to tier 2; at +inf, x - x makes the bound a NaN. (The
+ * code avoids a conjunction of two vector compares, because gcc 12 unrolls it into scalars.) */
 
 SIMD Tier1 log_tier1(v8d x)
 {
@@ -67,9 +67,9 @@ const ScalarFunction scalar_log = { "log", "log x; NaN below 0, -inf at +-0", "d
  *     the test                  2
  *     sum                       8, 2^-50               81, 128 u^2 = 2^-99 is claimed
  *
- * In tier 1 the error of E weighs E / (1 + E) < 1, which leaves room for the terms of second order. Near x = 0 the value is
- * 1/2 + x/4 - x^3/48, and 1/2 + x/4 can be a midpoint from |x| = 2^-25 on. The last term is then 2^-81, far above the bound of
- * tier 2. */
+ * In tier 1 the error of E weighs E / (1 + E) < 1, which leaves room for the terms of second order. Near x = 0 the
+ * value is 1/2 + x/4 - x^3/48, and 1/2 + x/4 can be a midpoint from |x| = 2^-25 on. The last term is then 2^-81,
+ * far above the bound of tier 2. */
 
 SIMD Tier1 sigmoid_tier1(v8d x)
 {

@@ -4,15 +4,17 @@
  * With t = |x|, P(-t) = e^(-t^2/2) G(t), G(t) = H(u) / (t + 4), u = (t - 4) / (t + 4):
  *     gelu  = max(x, 0) - t e^(-t^2/2) G(t)
  *     gelu' = D for x <= 0, 1 - D for x > 0,   D = e^(-t^2/2) (G(t) - t p(0))
- * So nothing cancels, except at the zero of gelu', and t^2/2 is exact. In the bounds u = 2^-53; elsewhere u is the argument of H. */
+ * So nothing cancels, except at the zero of gelu', and t^2/2 is exact. In the bounds u = 2^-53; elsewhere u is the
+ * argument of H. */
 #include "tensor/exact/scalar_tier.h"
 
 #define FAR 16.0                                  // beyond it, rounded to floats, gelu is -0 or x, and gelu' is -0 or 1
 #define DENSITY 0x1.9884533d43651p-2              // p(0) = 1 / sqrt(2 pi), and as a double-double:
 static const dd DENSITY_DD = { DENSITY, -0x1.cbc0d30ebfd15p-56 };
 
-/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6, where its value is 0.49 to 2. The coefficients are chebyfit(H, [-1, 0.6], 24) of
- * mpmath 1.2.1 with 400 bits, rounded to doubles. The polynomial of the rounded ones is within 2^-53.3 of H, relative. */
+/* H(u) = (t + 4) P(-t) e^(t^2/2) on -1 <= u <= 0.6, where its value is 0.49 to 2. The coefficients are those of
+ * chebyfit(H, [-1, 0.6], 24) of mpmath 1.2.1 with 400 bits, rounded to doubles. The polynomial with the rounded
+ * coefficients is within 2^-53.3 of H, relative. */
 static const double H[24] = {
     0x1.82b4bb8c94dcep-1, -0x1.373e3a893c28ap-1, 0x1.8c6dbf2cfc2adp-2, -0x1.7dff2bff68365p-3,
     0x1.eec4cc3e4e225p-5, -0x1.ee2761048dc31p-8, -0x1.c81719d6dff72p-9, 0x1.ab825fc432f9dp-10,
@@ -43,12 +45,13 @@ SIMD v8d mills(v8d t)
 
 /* G(t) in double-double, within 2^-94 of its value.
  *
- * Below t = 2 it is e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …). The two terms cancel 22-fold at t = 2, and each is within 64 u^2, so
- * the result is within (64 + 64) * 22 u^2 < 2^-94. The 60 terms of the series leave 2^-140.
+ * Below t = 2 it is e^(t^2/2) / 2 - p(0) (t + t^3/3 + t^5/15 + …). The two terms cancel 22-fold at t = 2, and each
+ * is within 64 u^2, so the result is within (64 + 64) * 22 u^2 < 2^-94. The 60 terms of the series leave 2^-140.
  *
- * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms have one sign. A step adds 20 u^2, and
- * the next step k reduces what has come together to at most k / (k + t^2) of it, so that the result is within 300 u^2. The
- * fraction is cut after 400 steps, where about e^(-2 t sqrt 400) is left, 2^-115 at t = 2 and less beyond. */
+ * From t = 2 on it is Laplace's continued fraction p(0) / (t + 1/(t + 2/(t + 3/…))), whose terms have one sign. A
+ * step adds an error of 20 u^2, and step k reduces the error of the steps before it to at most k / (k + t^2) of it,
+ * so that the result is within 300 u^2. The fraction is cut after 400 steps. What is cut off is about e^(-40 t):
+ * 2^-115 at t = 2, and less beyond. */
 static dd mills_dd(double t)
 {
     if (t < 2) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* This joins the two tiers of a scalar function. It is for scalar_*.c only.
+/* Joins the two tiers of a scalar function. This header is for scalar_*.c only.
  *
  * SCALAR_MAP(name) makes name_map out of
  *     SIMD Tier1 name_tier1(v8d x)                  eight values and their absolute bounds
  *     static bool name_tier2(float x, float *y)     the value at any operand; false: undecided
- * A bound must also cover the rounding of v - e and v + e (round.h), which is 2 * 2^-53 |v|. Where a value is exact, or stands for a
- * limit, e is 0. A NaN always goes to tier 2. */
+ * A bound must also cover the rounding of v - e and v + e (round.h), which is 2 * 2^-53 |v|. Where a value is
+ * exact, or stands for a limit, e is 0. A NaN always goes to tier 2. */
 #ifndef PULSE_TENSOR_EXACT_SCALAR_TIER_H
 #define PULSE_TENSOR_EXACT_SCALAR_TIER_H
 
@@ -40,9 +40,10 @@ CLONES static size_t name##_map(const float *x, float *y, size_t n, double stret
     return n;                                                                                       \
 }
 
-/* For functions x f(x) with f(0) = 1/2 and f'(0) > 0. Their value x/2 + f'(0) x^2 + … lies above x/2, and for |x| < 2^-60 it does so by
- * less than |x| 2^-59. No float and no midpoint lies that near above x/2, but x/2 itself is a midpoint for odd subnormals. So
- * x (1/2 + 2^-48 sign x), which lies on the same side of x/2, rounds to the same float. */
+/* For functions x f(x) with f(0) = 1/2 and f'(0) > 0, such as silu and gelu. Their value x/2 + f'(0) x^2 + … lies
+ * above x/2, and for |x| < 2^-60 it does so by less than |x| 2^-59. No float and no midpoint lies that near above
+ * x/2, but x/2 itself is a midpoint for odd subnormals. So x (1/2 + 2^-48 sign x), which lies on the same side of
+ * x/2, rounds to the same float. */
 #define TINY 0x1p-60
 #define TINY_ABOVE (TIE_REVERSED(tiny_above) ? -0x1p-48 : 0x1p-48)
 SIMD Tier1 tiny_half(v8d x, v8d v, v8d e)

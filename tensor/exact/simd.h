@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Eight doubles at a time, with the vector extensions of gcc and clang.
  *
- * Plain + - * /, compares and bit operations, lane by lane as in scalar code: the width of the
- * machine cannot be seen in the result. Functions are always inlined, so that each clone of a kernel
- * is compiled for its own instruction set.
- * CLONES before a static kernel compiles it three times on x86-64 (SSE2, AVX2, AVX-512) and picks one
- * when the program starts (static: clang 14 does not export the name; no two files may share it). It is
- * empty for other processors, under sanitizers (the picking runs before they are ready) and when -march
- * already chose (clang 14 refuses the mixture). */
+ * The code uses only + - * /, comparisons and bit operations, lane by lane as in scalar code. So the result does not
+ * depend on the vector width of the machine. Functions are always inlined, so that each clone of a kernel is compiled
+ * for its own instruction set.
+ * CLONES before a kernel compiles it three times on x86-64 (SSE2, AVX2, AVX-512), and one version is picked when
+ * the program starts. The kernel must be static, because clang 14 does not export the name; no two files may share
+ * the name.
+ * CLONES is empty for other processors, under sanitizers (they are not ready yet when a version is picked), and when
+ * -march has already chosen (clang 14 refuses both together). */
 #ifndef PULSE_TENSOR_EXACT_SIMD_H
 #define PULSE_TENSOR_EXACT_SIMD_H
 
@@ -37,7 +38,8 @@ typedef uint64_t v8u __attribute__((vector_size(64)));
 typedef float   v8f __attribute__((vector_size(32)));
 typedef int32_t v8i __attribute__((vector_size(32)));
 
-/* x in all eight lanes. The subtraction is one instruction, while gcc 12 makes eight of { x, x, … }. x - 0 is x, also for -0 and NaN. */
+/* x in all eight lanes. The subtraction is one instruction, while gcc 12 makes eight from { x, x, … }. x - 0 is x,
+ * also for -0 and NaN. */
 SIMD v8d simd_set(double x)   { return x - (v8d){ 0 }; }
 SIMD v8l simd_bits(v8d x)     { return (v8l)x; }
 SIMD v8d simd_double(v8l x)   { return (v8d)x; }
@@ -60,7 +62,8 @@ SIMD bool simd_any(v8i mask)
     return (part[0] | part[1] | part[2] | part[3]) != 0;
 }
 
-/* Eight floats, widened exactly; the last n of an array with `fill` in the other lanes, when n < 8. */
+/* Eight floats, widened exactly. simd_load_part is for the last n of an array: if n < 8, it puts `fill` into the other
+ * lanes. */
 SIMD v8d simd_load(const float *x)
 {
     v8f f;
@@ -115,8 +118,8 @@ SIMD double simd_sum(v8d x)     // in a fixed order
     return ((x[0] + x[4]) + (x[1] + x[5])) + ((x[2] + x[6]) + (x[3] + x[7]));
 }
 
-/* The rounding test (round.h) of eight values. y receives the floats nearest to v - e. The mask is set in the lanes that stay undecided,
- * because v + e rounds to another float or because one of the two is NaN. */
+/* The rounding test (round.h) of eight values. y receives the floats nearest to v - e. The mask is set in the lanes
+ * that stay undecided, because v + e rounds to another float or because one of the two is NaN. */
 SIMD v8i simd_round_fails(v8d v, v8d e, v8f *y)
 {
     v8f hi = simd_round(v + e);

@@ -3,7 +3,9 @@
 
 #include "tensor/bound_rule.h"
 
-/* Operands of node n and their bounds, as a rule wants them; without `bounds` the operands are exact. False: out of memory. */
+/* Gives the operands of node n and their bounds, in the form of a BoundRule. If `bounds` is NULL, the operands are
+ * exact.
+ * False: out of memory. */
 static bool gather(const Node *n, const float *const *bounds, Arena *a, Tensor *in, const float **x, const float **b)
 {
     for (size_t k = 0; k < n->n_in; k++) {
@@ -16,7 +18,7 @@ static bool gather(const Node *n, const float *const *bounds, Arena *a, Tensor *
     return true;
 }
 
-/* Fills out, as many zeros as the output of n has elements, by the rule of n's operator. */
+/* Applies the rule of n's operator. `out` has one element, which is zero, for each element of n's result. */
 static bool apply(const Node *n, const float *const *bounds, double *out, Arena *a, Error *e)
 {
     Tensor *in = arena_array(a, n->n_in, sizeof *in);
@@ -39,8 +41,8 @@ bool bound_rounding(const Node *n, double *out, Arena *a, Error *e)
     return good;
 }
 
-/* A result y that a rule says may be off by `bound`: 1 % more for the second order, one float at least, 2^-126 for what is below the
- * normal range. A bound of 0 says that nothing is rounded. */
+/* What the walk (bound.h) makes of the `bound` that a rule gives for a result y: 1 % more for terms of second order, at
+ * least one float, and 2^-126 for results below the normal range. A bound of 0 means that nothing is rounded. */
 static float widened(double bound, float y)
 {
     return bound > 0 ? (float)(at_least(1.01 * bound, 2 * U24 * magnitude((double)y)) + 0x1p-126) : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bound: how far a sane fp32 implementation of a tape may be from the correctly rounded values, for each element.
  *
- * The walk goes along the nodes of the tape in their order and applies the rule of each operator (tensor/bound_rule.h). Leaves
- * are given, so they are exact, and their bound is 0. The walk adds to the rules
+ * bound_tape walks along the nodes of the tape in their order and applies the rule of each operator
+ * (tensor/bound_rule.h). Leaves are given, so they are exact, and their bound is 0. The walk adds to the rules
  *
  *     a factor of 1.01        for the terms of second order that a rule leaves out
  *     at least 2 u |y|        because every rounded result may be the neighbouring float (u = 2^-24)
@@ -12,12 +12,15 @@
 
 #include "tensor/tape.h"
 
-/* (*bounds)[k] receives the bounds of node k: as many floats as its output has elements, in `a`. The tape itself is not changed.
+/* (*bounds)[k] receives the bounds of node k: as many floats as its output has elements, in `a`. The tape itself is
+ * not changed.
  * Fails, with a sentence, on an operator that has no rule, and when memory runs out. */
 bool bound_tape(const Tape *t, const float ***bounds, Arena *a, Error *e);
 
-/* out[i], zeroed by the caller, receives how far the operator of node n alone may be off in element i: its own rounding, with exact
- * operands and without the additions of the walk. 0: nothing is rounded. `a` is scratch memory, and is given back. Fails as bound_tape. */
+/* out[i] receives how far the operator of node n alone may be off in element i, with exact operands and without
+ * what the walk adds; 0: nothing is rounded. The caller has set `out` to zero. `a` is used for scratch memory,
+ * which is given back.
+ * Fails as bound_tape does. */
 bool bound_rounding(const Node *n, double *out, Arena *a, Error *e);
 
 #endif

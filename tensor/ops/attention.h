@@ -4,7 +4,7 @@
  * A segment is one sample: q_count rows of queries from row q_begin on, and k_count rows of keys from row k_begin on.
  * The scores are one flat vector: for each segment and each head, a row-major matrix [q_count, k_count]. Query i sees
  * the first attention_allowed(…, i) keys; the rest of its row of scores is +0. In the Attrs of a call, `index` holds 4
- * numbers for each segment, and `n` holds the ATTENTION_… of ops.h. */
+ * numbers for each segment, and `n` holds the values that ops.h names ATTENTION_…. */
 #ifndef PULSE_TENSOR_OPS_ATTENTION_H
 #define PULSE_TENSOR_OPS_ATTENTION_H
 
@@ -26,7 +26,7 @@ Attrs attention_attrs(Tape *t, Attention a);
  * and its `scores` is the length of the flat vector. NULL: memory ran out. */
 Segment *attention_segments(const Call *c);
 
-/* Checks that heads and counts are sane and that the length of the flat vector does not overflow; *scores is set to
+/* Checks that heads and counts are valid and that the length of the flat vector does not overflow; *scores is set to
  * that length. */
 bool attention_check(const Call *c, size_t *scores, Error *e);
 

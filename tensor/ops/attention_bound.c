@@ -5,8 +5,9 @@
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
 
-/* A query that sees `seen` keys. score, q and k are the indices where its scores, its channels and the channels of its
- * first key begin. */
+/* A query that sees `seen` keys, in a segment of `queries` queries and `keys` keys. score, q and k are the indices
+ * where its scores, its channels and the channels of its first key begin; the next key is k_step further. A head
+ * has `width` channels, and `group` query heads share a key head. */
 typedef struct { size_t score, q, k, k_step, seen, width, group, queries, keys; } Query;
 
 static void each_query(BoundRule *r, void (*f)(BoundRule *r, const Query *q))

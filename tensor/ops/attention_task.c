@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The products of one head in one segment: floats are packed into panels, the built-in kernel sums, the rounding test
  * decides, and sums that it leaves undecided are added exactly. Sums over the weights p take only the pairs that
- * attention allows; every other weight counts as 0, whatever number stands there. */
+ * attention allows; every other weight counts as 0, whatever its value in memory. */
 #include "tensor/ops/attention_task.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@ enum { BLOCK = 32 };                    // lines of the left operand in one bloc
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// group: query heads a key head
+// group: the number of query heads for each key head
 typedef struct { size_t heads, kv_heads, group, dim, cols, key_cols, keys, queries; } Sizes;
 
 static Sizes sizes_of(const Attrs *a, const Segment *s)
@@ -22,7 +22,7 @@ static Sizes sizes_of(const Attrs *a, const Segment *s)
     return (Sizes){ heads, kv_heads, heads / kv_heads, dim, heads * dim, kv_heads * dim, s->k_count, s->q_count };
 }
 
-/* Panels and norms of the right operand; a block of lines and one of sums. */
+/* A task needs room for the panels (engine.h) and norms of the right operand, a block of lines, and a block of sums. */
 size_t attention_scratch_size(const Attrs *a)
 {
     size_t longest = 0, group = (size_t)(a->n[ATTENTION_HEADS] / a->n[ATTENTION_KV_HEADS]),
@@ -37,14 +37,14 @@ size_t attention_scratch_size(const Attrs *a)
 
 static size_t keys_seen(const Task *t, size_t query) { return attention_allowed(t->attrs, &t->s, query); }
 
-/* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times line j of b, whose values
- * are b_k apart; where the terms run over a group's heads, each has `queries` of them and begins dim columns further
- * on. */
+/* The operands of a task as floats. Term k of result (i, j) is a[i * a_line + k * a_k] times value k of line j of
+ * b, whose values are b_k apart. In mix_t the terms run over all heads of a group: each head has `queries` terms,
+ * and its values of b begin `dim` columns after those of the head before. */
 typedef struct {
     const Task *task;
     const float *a, *b;
     size_t a_line, a_k, b_line, b_k, queries, dim;
-    // ALL terms count; or the keys k that query `first` + i sees; or the queries that see key `first` + i
+    // which terms count: ALL; the KEYS k that query `first` + i sees; the QUERIES that see key `first` + i
     enum { ALL, KEYS, QUERIES } terms;
     size_t first, first_term;           // term 0 is query `first_term` of the group
 } Operands;
@@ -66,7 +66,7 @@ static void read_terms(const void *operands, size_t i, size_t j, size_t k, size_
     }
 }
 
-/* Panels of the right operand, `depth` values of K from one to the next. */
+/* Panels of the right operand, each with room for `depth` terms of a sum. */
 typedef struct { const double *value; size_t depth; } Panels;
 
 static size_t block_run(const Task *t, const Tile *tile, Side a, Panels b, double *sum)
@@ -140,8 +140,8 @@ size_t mix_task(const Task *t)
     return left;
 }
 
-/* Sets to zero the weights of keys that a query does not see. The lines are the keys j … j+m-1, laid out k by k, and
- * value k is that of query k mod queries. */
+/* Sets to zero the weights of keys that a query does not see. The lines are the keys j … j+m-1, laid out term by
+ * term, and term k belongs to query (first + k) mod q_count. */
 static void clear_unseen(const Task *t, double *lines, size_t length, size_t first, size_t j, size_t m)
 {
     for (size_t k = 0; k < length; k++) {
@@ -151,8 +151,8 @@ static void clear_unseen(const Task *t, double *lines, size_t length, size_t fir
     }
 }
 
-/* The first query that sees key j. It is 0 where a group has several heads, because the queries of all its heads are
- * then one list. */
+/* The first query that sees key j. If a group has several heads, the result is 0, because the queries of all its heads
+ * form one list. */
 static size_t first_query(const Task *t, Sizes z, size_t j)
 {
     int64_t first = (int64_t)j + (int64_t)z.queries - (int64_t)z.keys;
@@ -161,7 +161,7 @@ static size_t first_query(const Task *t, Sizes z, size_t j)
     return least((size_t)first, z.queries);
 }
 
-/* The k of these dot products runs over the group's heads and their queries. */
+/* The terms of these dot products run over the group's heads and their queries. */
 size_t mix_t_task(const Task *t)
 {
     const Sizes z = sizes_of(t->attrs, &t->s);

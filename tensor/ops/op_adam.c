@@ -4,8 +4,8 @@
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
 
-/* --- adam_m = b m + (1 - b) g. Three roundings (1 - b, a product, the sum) give 3 u (|b m| + |(1 - b) g|), and the rounding test gives
- * 1 u. The claim is 5 u. --- */
+/* --- adam_m = b m + (1 - b) g. Three roundings (1 - b, a product, the sum) give 3 u (|b m| + |(1 - b) g|), and the
+ * rounding test gives 1 u. The claim is 5 u. --- */
 
 static float adam_m_decide(const Call *c, size_t j)
 {
@@ -107,7 +107,7 @@ Node *op_adam_v(Tape *t, Node *v, Node *g, float beta2)
 typedef struct { Big a, lr_m; double eps, v, c1, c2; } AdamValue;
 
 /* p' - x = (a - x) - lr m / (c1 (s + eps)), a = p - lr decay p, s = sqrt(v / c2). With L = (a - x) c1 and
- * K = lr m - L eps, its sign is the sign of L s - K, and so that of L|L| v - K|K| c2. */
+ * K = lr m - L eps, its sign is the sign of L s - K, which is the sign of L|L| v - K|K| c2. */
 static int adam_compare(const void *value, double x)
 {
     const AdamValue *q = value;
@@ -137,7 +137,7 @@ static float adam_decide(const Call *c, size_t j)
     return round_compare(-INFINITY, INFINITY, adam_compare, &q);
 }
 
-/* With t = m/c1 / (sqrt(v/c2) + eps); where decay is 0 its term is absent, not 0 p.
+/* Here t = m/c1 / (sqrt(v/c2) + eps). If decay is 0, its term is left out, because 0 p can be NaN.
  *
  *     rounding                      of lr (|t| + |decay p|), in u      of |p'|, in u
  *     v / c2, halved by the root    0.5
@@ -184,7 +184,7 @@ static bool adam_shape(const Call *c, Shape *out, Error *e)
  *     10 u lr (|t| + decay |p|)         the two corrections, two quotients, root, eps, the products and the sum
  *     b_p                               the error of p
  *     lr b_m / c1 / (sqrt(v/c2) + eps)  the error of m
- *     lr |t| / (sqrt(v/c2) + eps) d     the error d of the root: b_v / c2 / (2 root), or sqrt(b_v / c2) where that is less */
+ *     lr |t| / (sqrt(v/c2) + eps) d     the error d of the root: b_v / c2 / (2 root), or sqrt(b_v / c2) if this is less */
 static void adam_bound(BoundRule *r)
 {
     const Attrs *a = r->call->attrs;

@@ -5,16 +5,17 @@
  *     attention_mix      o[i,h,c] = RN(sum_j p[h,i,j] v[j,g,c])
  *     attention_mix_t    y[j,g,c] = RN(sum over the heads h of g, and i, of p[h,i,j] x[i,h,c])
  *
- * With a causal mask query i sees the keys j <= i + k_count - q_count. The sums run over those alone, and the scores of the other keys
- * are +0. The operators are of class A: the floats are widened, the built-in kernel sums, the rounding test decides, and Exact
- * decides the rest (attention_task.c). One thread computes one head of one segment. */
+ * With a causal mask query i sees the keys j <= i + k_count - q_count. The sums run over these keys only, and the
+ * scores of the other keys are +0. The operators are of class A: the floats are widened, the built-in kernel sums,
+ * the rounding test decides, and Exact decides the rest (attention_task.c). One thread computes one head of one
+ * segment. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/ops/attention_task.h"
 #include "tensor/product/rounding.h"
 #include "tensor/ops.h"
 
-enum { GRAIN = 1 << 16 };               // multiplications
+enum { GRAIN = 1 << 16 };               // the smallest part of the work, in multiplications
 
 extern const Op op_record_attention_scores, op_record_attention_mix, op_record_attention_mix_t;
 
@@ -40,8 +41,8 @@ static bool refuse(const Call *c, const char *expected, Error *e)
                      (long long)n[ATTENTION_HEADS], (long long)n[ATTENTION_KV_HEADS], (long long)n[ATTENTION_HEAD_DIM], expected);
 }
 
-/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. Where results are written, the ranges
- * must also ascend without overlap. */
+/* Checks that the ranges {begin, count} at index[side], index[side + 4], … lie inside `rows`. Where results are
+ * written, the ranges must also ascend without overlap. */
 static bool ranges_fit(const Call *c, int side, size_t rows, bool written, Error *e)
 {
     int64_t end = 0;
@@ -120,8 +121,8 @@ static void heads_part(const void *of, size_t begin, size_t end, size_t worker)
     }
 }
 
-/* Runs `work` for every head of every segment. `heads` are those of the queries or, for mix_t, of the keys. The scores are the result
- * (scores_out) or the first input. */
+/* Runs `work` for every head of every segment. `heads` counts the heads of the queries or, for mix_t, of the keys. If
+ * scores_out is set, the scores are the result; otherwise they are the first input. */
 static void run(const Call *c, size_t heads, bool scores_out, Work work)
 {
     Arena *arena = c->scratch;
@@ -139,7 +140,7 @@ static void run(const Call *c, size_t heads, bool scores_out, Work work)
     arena_release(arena, mark);
 }
 
-/* Sets the rows that belong to no segment to +0. */
+/* Sets the result to +0 if some of its rows belong to no segment. */
 static void clear_unowned(const Call *c, int side)
 {
     size_t owned = 0;
@@ -228,7 +229,7 @@ const Op op_record_attention_mix_t = {
     .shape = mix_t_shape, .kernel = mix_t_kernel, .bound = attention_mix_t_bound, .vjp = mix_t_vjp,
 };
 
-/* The number of rows of the result: it ends with the last row that belongs to a segment. */
+/* The number of rows of the result, whose last row is the last one that belongs to a segment. */
 static size_t rows_owned(Attention a, int side)
 {
     int64_t rows = 0;

@@ -6,7 +6,7 @@
 #include "tensor/ops/attention.h"
 #include "tensor/ops/softmax.h"
 
-enum { GRAIN = 4096 };                   // scores
+enum { GRAIN = 4096 };                   // the smallest part of the work, in scores
 
 static size_t longest(const Call *c)
 {
@@ -57,7 +57,6 @@ static void undecided_print(const Call *c, const Segment *s, size_t at)
     softmax_undecided(c, call_value(c, 0)->f32 + at - column, attention_allowed(c->attrs, s, row % s->q_count), row, column);
 }
 
-/* A block is the scores of one head in one segment. */
 typedef struct { const Call *c; const Segment *segments; const SoftmaxScratch *scratch; _Atomic size_t *undecided; } Blocks;
 
 static size_t block_count(const Call *c) { return c->attrs->index_count / 4 * (size_t)c->attrs->n[ATTENTION_HEADS]; }
@@ -69,7 +68,7 @@ static size_t block_at(const Blocks *b, size_t block, const Segment **segment)
     return s->scores + block % heads * s->q_count * s->k_count;
 }
 
-/* The blocks of a part: enough scores, if all blocks are as large as they are on average. */
+/* How many blocks make a part of the work, if every block has the average number of scores. */
 static size_t block_grain(const Call *c)
 {
     return team_grain(GRAIN, block_count(c) ? shape_size(c->out.shape) / block_count(c) : 0);

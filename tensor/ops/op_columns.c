@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (where several gradients meet).
- * All are of class A.
+/* Sums down the columns of a matrix (the gradients of biases and gains), and sums of tensors of one shape (where
+ * several gradients meet). All these operators are of class A.
  *
- * One thread sums each output in binary64. The error of a tree of additions of height h is at most h u sum |terms|, because products
- * of two floats are exact. An Exact decides what the rounding test leaves undecided. A zero is +0. */
+ * One thread sums each output in binary64. The error of a tree of additions of height h is at most h u times the
+ * sum of all |terms|, because products of two floats are exact. An Exact decides what the rounding test leaves
+ * undecided. A zero is +0. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
@@ -33,14 +34,15 @@ static __attribute__((noinline)) float column_decide(const Columns *c, size_t j)
     return exact_round(&s);
 }
 
-/* Sums up to BLOCK columns from j on. ROWS rows are added first, and their sum is then added to the total.
+/* Sums up to BLOCK columns from j on. ROWS rows at a time are added up, and then their sum is added to the total.
  *
  *     the ROWS rows of a part            ROWS u sum |terms|
  *     the parts, rows / ROWS + 1         (rows / ROWS + 1) u sum |terms|
  *     the test itself                    2 u |sum|
  *     sum                                (ROWS + rows / ROWS + 3) u sum |terms|; 3 u more is claimed
  *
- * The computed sum |terms| may be too small by rows u of itself, which is below 2^-11 for 2^42 rows; the factor 1 + 2^-10 covers that. */
+ * The computed sum |terms| may be too small by rows u of itself, which is below 2^-11 for 2^42 rows; the factor
+ * 1 + 2^-10 covers that. */
 SIMD void column_block(const Columns *c, size_t j, size_t width, bool dot)
 {
     v8d sum[GROUP], size[GROUP];
@@ -110,8 +112,8 @@ static bool columns_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bounds: each column is a sum of N terms. column_sum has N - 1 additions, and (N + 1) u is claimed; the terms of column_dot are
- * products, whose rounding bound_term adds. */
+/* Bounds: each column is a sum of N terms. column_sum has N - 1 additions, and (N + 1) u is claimed; the terms of
+ * column_dot are products, whose rounding bound_term adds. */
 static void column_sum_bound(BoundRule *r)
 {
     size_t n = shape_size(r->call->in[0].shape);
@@ -168,8 +170,9 @@ static float sum_decide(const Call *c, size_t j)
     return exact_round(&s);
 }
 
-/* Sums up to eight of n elements. The error of an addition is itself a double (two_sum), so that the error of the sum is at most the sum
- * of their absolute values. When all of them are 0, the sum is exact, and even a tie is decided. The test adds 2 u |sum|. */
+/* Sums up to eight of n elements. The error of an addition is itself a double (two_sum), so the error of the sum is at
+ * most the sum of the absolute values of these errors. If all the errors are 0, the sum is exact, and even a tie is
+ * decided. The test adds 2 u |sum|. */
 SIMD void sum_lanes(const Call *c, size_t j, size_t n)
 {
     v8d sum = simd_set(0), missed = sum;
@@ -193,7 +196,7 @@ CLONES static void sum_chunk(const Call *c, size_t begin, size_t end)
         sum_lanes(c, j, end - j);
 }
 
-/* The sum of two floats: the addition of the machine rounds it correctly. */
+/* The machine's own addition rounds the sum of two floats correctly. */
 CLONES static void add_chunk(const Call *c, size_t begin, size_t end)
 {
     const float *a = call_value(c, 0)->f32, *b = call_value(c, 1)->f32;

@@ -35,13 +35,15 @@ static void product_into(const Call *c, Lines a, Lines b, Epilogue ep)
     product(a, b, ep, c->out.f32, b.lines, c->scratch, c->error);
 }
 
-/* Where a product's operands lie: a[i,k] at i an + k ak of operand 0, b[k,j] at k bk + j bj of operand 1; each sum has `inner` terms. */
+/* How a product's operands lie in memory: a[i,k] is at index i an + k ak of operand 0, and b[k,j] at k bk + j bj of
+ * operand 1. Each sum has `inner` terms. */
 typedef struct { const BoundRule *r; size_t inner, an, ak, bk, bj; } ProductBound;
 
 enum { DEPTH = 64, PANEL = 8, ROWS = 4 };
 
-/* Adds `depth` terms, from k0 on, of the bounds of the columns j0 <= j < j1, at most LANES, to `out`. b and b_error hold the sizes of the
- * columns' factors and their bounds. Each element's terms are those of bound_term in the order of k, so threads change no bit. */
+/* Adds the terms k0 … k0 + depth - 1 of the bounds of at most LANES columns, j0 <= j < j1, to r->out. b and b_error
+ * hold the absolute values of the columns' factors, and the bounds of these factors. The terms of an element are
+ * those of bound_term, always added in the order of k, so the number of threads changes no bit. */
 CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, const v8d *b, const v8d *b_error,
                              size_t j0, size_t j1)
 {
@@ -69,7 +71,7 @@ CLONES static void add_terms(const ProductBound *p, size_t k0, size_t depth, con
     }
 }
 
-/* The bounds of the columns j0 <= j < j1, at most PANEL x LANES, whose factors are copied once for all rows. */
+/* The bounds of at most PANEL x LANES columns, j0 <= j < j1. Their factors are copied once for all rows. */
 static void bound_columns(const ProductBound *p, size_t j0, size_t j1)
 {
     v8d b[PANEL][DEPTH] = { 0 }, b_error[PANEL][DEPTH] = { 0 };

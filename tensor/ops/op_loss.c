@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The losses of one position, and their gradients with respect to the logits.
  *
- * A method states the gradient of its loss itself: dz = c (p - q), with a scalar c of its own. That gradient is recorded as the
- * operator logit_grad or logit_grad_label, and handed to tape_seed. */
+ * A method states the gradient of its loss itself: dz = c (p - q), where p is the softmax of the logits, q the target
+ * distribution, and c a scalar for each position. This gradient is recorded as the operator logit_grad or
+ * logit_grad_label, and handed to tape_seed. */
 #include <inttypes.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
@@ -11,7 +12,7 @@
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 4096 };                   // logits
+enum { GRAIN = 4096 };                   // the smallest part of the work, in logits
 
 static bool is_matrix(const Call *c, size_t k)
 {
@@ -107,8 +108,8 @@ Node *op_nll(Tape *t, Node *z, const int32_t *labels)
     return tape_push(t, &op_record_nll, 1, &z, &a);
 }
 
-/* --- logit_grad: dz = c p - c q. Both products are exact in binary64, and their sum is rounded once: rounding to odd decides
- * RN32(a + b), ties included (round_sum). --- */
+/* --- logit_grad: dz = c p - c q. Both products are exact in binary64, and their sum is rounded once: rounding to
+ * odd decides RN32(a + b), ties included (round_sum). --- */
 
 static bool logit_grad_shape(const Call *c, Shape *out, Error *e)
 {
@@ -221,9 +222,9 @@ Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels)
  *     the test itself                           2 u |sum|
  *     sum                                       (n + 3) u sum |t|, (n + 8) u is claimed
  *
- * The computed sum |t| is too small by at most n u of itself, which the 5 u cover for n <= 2^24. Because the difference is taken
- * first, the bound is small where l is near lr, and 0 where they are equal. What is left undecided is the exact sum of the 2n
- * products. */
+ * The computed sum |t| is too small by at most n u of itself, which the 5 u cover for n <= 2^24. Because the
+ * difference is taken first, the bound is small where l is near lr, and 0 where they are equal. An undecided result
+ * is computed as the exact sum of the 2n products. */
 
 static float kl_exact(const float *pr, const float *lr, const float *l, size_t n)
 {

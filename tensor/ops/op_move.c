@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators that move the numbers of one tensor: another shape or order, pictures cut into patches, a mask, the largest of a row.
+/* Operators that move the numbers of one tensor: to another shape or order, to the patches of a picture, or through a
+ * mask; argmax gives the index of a row's largest number.
  * Class "move": nothing is rounded, and the result holds the bits of the operand (argmax: an index). */
 #include <string.h>
 #include "tensor/ops.h"
@@ -42,7 +43,7 @@ const Op op_record_reshape = {
 Node *op_reshape(Tape *t, Node *x, Shape s)
 {
     Attrs a = { .n = { [RESHAPE_RANK] = s.rank } };
-    // a larger rank is refused by its shape function
+    // the shape function refuses a larger rank
     for (int k = 0; k < s.rank && k < RANK_MAX; k++)
         a.n[RESHAPE_DIM + k] = (int64_t)s.dim[k];
     return tape_push(t, &op_record_reshape, 1, &x, &a);

@@ -6,11 +6,12 @@
  *     V = C S2 - S1^2 + C^2 eps = C^2 (var + eps)
  *     n_i  = (C x_i - S1) / sqrt(V)
  *     dx_i = ((C dn_i - D1) V - (C x_i - S1) (C P - S1 D1)) / sqrt(V^3)
- * it is layernorm; with S1 and D1 replaced by 0 it is rmsnorm.
+ * it is layernorm. With S1 and D1 set to 0 it is rmsnorm.
  *
- * Tier 1 is binary64 with the bounds derived below. The elements that it leaves undecided (about one in a million) are decided on
- * these integers (big.h). A zero is +0. All elements of a row are NaN when one of x or dn is infinite or NaN, or when V = 0 (eps = 0,
- * and all numbers of the row are zero or, for layernorm, equal). */
+ * Tier 1 is binary64 with the bounds derived below. The elements that it leaves undecided (about one in a million)
+ * are decided with the exact values of S1, V and the other sums (big.h). A zero is +0. All elements of a row are
+ * NaN when one of x or dn is infinite or NaN, or when V = 0 (eps = 0, and all numbers of the row are zero or, for
+ * layernorm, equal). */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/big.h"
@@ -30,7 +31,7 @@ typedef struct {
     bool centred;             // layernorm
 } Row;
 
-/* --- The exact tier: the integers of a row, which are made when the first undecided element needs them. --- */
+/* --- The exact tier: the exact sums of a row, which are computed when the first undecided element needs them. --- */
 typedef struct {
     bool ready, valid;        // valid: all numbers are finite and V > 0
     Big s1, d1, v, k, v3;     // k = C P - S1 D1; v3 = V^3
@@ -69,7 +70,7 @@ static void row_exact_make(RowExact *e, const Row *r)
     }
 }
 
-/* C (x - mean), where mean is that of the row. */
+/* C x - sum, where `sum` is the sum of the row: C times the deviation from the row's mean. */
 static Big deviation(const Row *r, float x, const Big *sum)
 {
     Big a = big_from((double)x * (double)r->cols);           // 24 + 24 bits: exact
@@ -92,8 +93,9 @@ static __attribute__((noinline)) float row_decide(RowExact *e, const Row *r, siz
     return big_round_over_root(&n, &e->v3);
 }
 
-/* --- Tier 1. u = 2^-53, and h = C / 8 + 3 is the height of the tree that sums C terms over eight lanes. The factors 1.01 cover the terms
- * of second order while rho < 2^-10; where rho is larger, tier 1 decides nothing. --- */
+/* --- Tier 1. u = 2^-53, and h = C / 8 + 3 is the height of the tree that sums C terms over eight lanes. The
+ * factors 1.01 cover the terms of second order while rho < 2^-10; where rho is larger, tier 1 decides
+ * nothing. --- */
 
 typedef struct {
     double mean, delta;       // |mean - true mean| <= delta
@@ -116,9 +118,10 @@ SIMD v8d load_row(const float *x, size_t n, double mean)
     return v;
 }
 
-/* The error of the mean is at most h u sum |x| / C for the sum, and u |mean| for the division; (h + 3) u sum |x| / C is claimed.
- * For the computed mean m, sum (x - m)^2 = C var + C (m - mean)^2 holds exactly, so that the error of m enters the variance as its
- * square. The roundings are
+/* In the mean, the sum errs by at most h u sum |x| / C, and the division by u |mean|. The claim is (h + 3) u sum
+ * |x| / C.
+ * For the computed mean m, sum (x - m)^2 = C var + C (m - mean)^2 holds exactly, so that the error of m enters the
+ * variance as its square. The roundings are
  *
  *     the difference, squared       2 u
  *     the square                    1 u
@@ -171,7 +174,8 @@ SIMD void put(RowExact *e, const Row *r, size_t j, v8d v, v8d bound)
  *     root                                             0.51 rho + 2 u
  *     the product                                      1 u
  *     the test itself                                  1 u
- *     sum                            root delta        0.51 rho + 5 u,   1.01 root delta and 0.51 rho + 6 u are claimed */
+ *     sum                            root delta        0.51 rho + 5 u
+ * 1.01 root delta + 0.51 rho + 6 u is claimed. */
 SIMD void row_forward(const Row *r)
 {
     RowExact exact;
@@ -186,12 +190,12 @@ SIMD void row_forward(const Row *r)
     }
 }
 
-/* dx = y root with y = dn - b - d k, b = mean dn, k = P / (C var), P = sum dn d. The error delta of d moves P by at most
- * delta sum|dn|; the roundings of d, of the product and of the sum move it by (h + 2) u sum|dn d|. So
+/* dx = y root with y = dn - b - d k, b = mean dn, k = P / (C var), P = sum dn d. The error delta of d moves P by at
+ * most delta sum|dn|; the roundings of d, of the product and of the sum move it by (h + 2) u sum|dn d|. So
  *   |k - true k| <= dk = (delta sum|dn| + (h + 3) u sum|dn d| + |P| (rho + 4 u)) / (C var),
  *   |b - true b| <= db = (h + 3) u sum|dn| / C.
- * The error of y is db + (delta + u |d|) |k| + |d| dk, plus 2 u |d k| + 2 u |y| for its three roundings. The product with root adds
- * 0.51 rho + 3 u of the result, and the test adds u. */
+ * The error of y is db + (delta + u |d|) |k| + |d| dk, plus 2 u |d k| + 2 u |y| for its three roundings. The
+ * product with root adds 0.51 rho + 3 u of the result, and the test adds u. */
 SIMD void row_backward(const Row *r)
 {
     RowExact exact;
@@ -281,12 +285,14 @@ static void rmsnorm_vjp(Tape *t, Node *y, Node *dy)
 
 /* --- Bounds of fp32 (bound_rule.h). --- */
 
-/* Of a row, n = (x - mean) / sd: the mean, sd, the mean of |x| (size), and the error bounds of the mean (off) and of sd (rel, a ratio). */
+/* The numbers of a row with n = (x - mean) / sd. `size` is the mean of |x|; `off` bounds the error of the mean, and
+ * `rel` the relative error of sd. */
 typedef struct { double sd, mean, size, off, rel; } Deviation;
 
 static double n_of(const Deviation *s, const float *x, size_t i) { return ((double)x[i] - s->mean) / s->sd; }
 
-/* The error of the mean is (C + 2) u mean |x|, plus the errors of x. The relative error of sd is (C + 10) u, plus those of mean and x. */
+/* The error of the mean is (C + 2) u mean |x|, plus the errors of x. The relative error of sd is (C + 10) u, plus
+ * what the errors of the mean and of x contribute. */
 static Deviation deviation_of(const BoundRule *r, size_t row, bool centred)
 {
     const float *x = r->x[0] + row * r->cols, *b = r->b[0] + row * r->cols;
@@ -325,7 +331,7 @@ static void forward_bound(BoundRule *r, bool centred)
 }
 
 /* dx = (dn - mean(dn) - n mean(dn n)) / sd.
- * Some implementations compute it from x instead of n, so that (|x| + mean|x|) / sd is rounded. */
+ * Some implementations compute dx from x instead of n, so that (|x| + mean|x|) / sd is rounded. */
 static void backward_bound(BoundRule *r, bool centred)
 {
     double c = (double)r->cols;

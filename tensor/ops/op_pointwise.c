@@ -7,7 +7,7 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 16384 };
+enum { GRAIN = 16384 };                  // the smallest part of the work, in elements
 
 /* --- shapes --- */
 
@@ -39,7 +39,7 @@ static bool shape_by_column(const Call *c, Shape *out, Error *e)
 /* Elements do not depend on each other. */
 static void by_element(const Call *c, CallPart *run) { call_parts(c, shape_size(c->out.shape), GRAIN, run); }
 
-/* y_k = RN(f(k)), f one operation of IEEE 754 on floats. */
+/* y_k is one operation of IEEE 754 on floats, which the machine rounds correctly; any NaN becomes the canonical one. */
 #define NATIVE(name, expression)                                                                    \
 CLONES static void name##_run(const Call *c, size_t begin, size_t end)                              \
 {                                                                                                   \
@@ -55,9 +55,9 @@ static void name##_kernel(const Call *c) { by_element(c, name##_run); }
 
 /* --- a b + c --- */
 
-/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum errs by u |v|, the test by u |v| more;
- * a tie or a near one is rounded to odd first (round.h). A step of 0 repeats one element. */
-typedef struct { const float *at; size_t step; } Run;
+/* y_k = RN(a_k b_k + c_k): the product is exact in double, the sum v errs by u |v|, and the test by u |v| more.
+ * A tie or a value near one is rounded to odd first (round.h). */
+typedef struct { const float *at; size_t step; } Run;      // step 1: consecutive floats; step 0: one float repeated
 
 SIMD v8d run_load(Run r, size_t k, size_t n)
 {
@@ -130,7 +130,7 @@ static void mul_bound(BoundRule *r)        // a b
                   + U24 * magnitude((double)r->y[i]);
 }
 
-static void scale_bound(BoundRule *r)      // s x; one u for the product, one for an s that the implementation computed itself
+static void scale_bound(BoundRule *r)      // s x: u for the product, u for an s that an implementation computes itself
 {
     for (size_t i = 0; i < r->size; i++)
         r->out[i] = magnitude((double)r->call->attrs->f[SCALE_S]) * (double)r->b[0][i] + 2 * U24 * magnitude((double)r->y[i]);
@@ -199,9 +199,10 @@ Node *op_axpy(Tape *t, Node *base, Node *x, float s)
     return tape_push(t, &op_record_axpy, 2, (Node *[]){ base, x }, &(Attrs){ .f = { [AXPY_S] = s } });
 }
 
-/* --- ratio: p = num x is an exact double of 48 bits. A midpoint m has 25 bits, so m den has 49: unless
- * p = m den, they differ by 2^-49 of themselves, and p / den in double (2^-53) is on the right side of
- * m, or is m when the quotient is. So the double's float is the nearest. --- */
+/* --- ratio: p = num x is an exact double of 48 bits. A midpoint m of two floats has 25 bits, so m den has 49 bits.
+ * If p and m den are not equal, they differ by 2^-49, relative. The rounding of p / den to double, 2^-53, then
+ * cannot carry it across m; and if p = m den, the double is exactly m. So the float nearest to the double is the
+ * nearest. --- */
 
 CLONES static void ratio_run(const Call *c, size_t begin, size_t end)
 {
@@ -240,7 +241,7 @@ Node *op_ratio(Tape *t, Node *x, float num, float den)
     return tape_push(t, &op_record_ratio, 1, &x, &(Attrs){ .f = { [RATIO_NUM] = num, [RATIO_DEN] = den } });
 }
 
-/* --- a vector for every row: mul_rows, affine_rows --- */
+/* --- mul_rows and affine_rows: the same vector for every row --- */
 
 CLONES static void mul_row(const float *x, const float *w, float *y, size_t n)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Sums, means and norms. Sums are of class A, means of class A', and the norm of squares is of class B.
  *
- * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u sum |terms|, u =
- * 2^-53, because squares and products of two floats are exact. An Exact adds again what the rounding test leaves
- * undecided; a mean or a root is then compared with the midpoint between the two floats that are left. A zero is +0.
- * Where a term is infinite or NaN, the result is what IEEE 754 gives, which does not depend on the order. */
+ * Tier 1 adds in binary64, in any order. The error of a tree of additions of height h is at most h u times the sum
+ * of all |terms|, with u = 2^-53, because squares and products of two floats are exact. If the rounding test does
+ * not decide, an Exact adds the terms again; a mean or a root is then compared with the midpoint between the two
+ * floats that are left. A zero is +0. If a term is infinite or NaN, the result is what IEEE 754 gives, which does
+ * not depend on the order. */
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
 #include "tensor/ops.h"
@@ -12,7 +13,7 @@
 #include "tensor/exact/simd.h"
 #include "tensor/bound_rule.h"
 
-enum { CHUNK = 4096, GRAIN = 4 };        // numbers; chunks
+enum { CHUNK = 4096, GRAIN = 4 };        // numbers of a chunk; chunks of a part of the work
 
 /* --- Sums of adjacent numbers. --- */
 
@@ -54,7 +55,7 @@ static void chunks_part(const void *of, size_t begin, size_t end, size_t worker)
  *     the test itself           u |result| and u of the bound
  *     sum                       (h + 2) u size, because |sum| <= size;   (h + 4) u size is claimed
  *
- * The difference covers the computed `size`, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
+ * The other 2 u size cover the computed `size`, which may be too small by h u of itself: h^2 u < 1 for n < 2^37. */
 static Total total(const Call *c, const float *x, size_t n, bool squares)
 {
     ArenaMark mark = arena_mark(c->scratch);
@@ -99,14 +100,14 @@ static int mean_compare(const void *value, double m)
 {
     const Mean *q = value;
     Exact s = *q->sum;
-    // n < 2^48 in two parts of 24 bits, so that both products with m, of 25 bits, are exact
+    // n < 2^48 is cut into two parts of 24 bits; m has 25 bits, so both products are exact
     size_t low = q->n & 0xffffff;
     exact_add(&s, -m * (double)low);
     exact_add(&s, -m * (double)(q->n - low));
     return exact_sign(&s);
 }
 
-/* The rounding of the sum and the division make 2 u, and the test adds one. */
+/* The rounding of the sum and the division err by u each, and the test adds one u. */
 static float mean_round(const Exact *s, size_t n)
 {
     double v = exact_round64(s) / (double)n, e = IN_U(mean_exact) * fabs(v) + tier_slack(2);
@@ -137,7 +138,7 @@ static int norm_compare(const void *value, double m)
     Exact s = *(const Exact *)value;
     if (m < 0)
         return 1;
-    exact_add(&s, -m * m);                                   // 50 bits, so it is exact
+    exact_add(&s, -m * m);                                   // m^2 has 50 bits, so it is exact
     return exact_sign(&s);
 }
 
@@ -203,8 +204,8 @@ static void square_norm_kernel(const Call *c)
 
 /* --- Bounds. --- */
 
-/* The bound of the sum of x[from … to - 1], divided by `by`: n - 1 additions and the division, for which (n + 2) u sum
- * |x| is claimed. */
+/* The bound of the sum of the n numbers x[from … to - 1], divided by `by`. There are n - 1 additions and the
+ * division, for which (n + 2) u sum |x| is claimed. */
 static double range_bound(const BoundRule *r, size_t from, size_t to, double by)
 {
     double carried = 0, terms = 0;
@@ -290,7 +291,7 @@ const Op op_record_square_sum = {
     .shape = scalar_shape, .kernel = square_sum_kernel, .bound = square_sum_bound, .vjp = square_sum_vjp,
 };
 
-/* It has no gradient, because only the optimiser uses it. */
+/* square_norm has no derivative, because only the optimiser uses it. */
 const Op op_record_square_norm = {
     .name = "square_norm", .formula = "y = RN(sqrt(sum of x^2 over all elements of all inputs))", .kind = CLASS_B, .inputs = "x...",
     .shapes = "[…], […], … -> []",
@@ -357,7 +358,7 @@ static void segment_mean_bound(BoundRule *r)
         r->out[i] = range_bound(r, (size_t)at[i], (size_t)at[i + 1], (double)(at[i + 1] - at[i]));
 }
 
-/* Losses state their gradients themselves (op_loss.c), so none flows through a segment. */
+/* Methods state the gradients of their losses themselves (op_loss.c), so no gradient flows through a segment. */
 const Op op_record_segment_sum = {
     .name = "segment_sum", .formula = "y[i] = RN(sum of x[j], offsets[i] <= j < offsets[i+1]); a zero is +0", .kind = CLASS_A,
     .shapes = "[R] -> [n]",

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Rotary positions, half-split: in each head of size D, for c < D/2 and the angle of the row's position,
+/* Rotary positions, half-split. C and S are the cosines and sines of the row's position. In each head of size D, for
+ * c < D/2,
  *
  *     rope        y[c] = RN(x[c] C[c] - x[c+D/2] S[c])      y[c+D/2] = RN(x[c+D/2] C[c] + x[c] S[c])
- *     rope_back   the transpose: S with the other sign
+ *     rope_back   the transpose: the same with -S in place of S
  *
  * Class A. The two products are exact doubles; u = 2^-53. The rounding of their sum v is at most u |v|, and the test
  * adds u (|v| + e), so that e = 3 u |v| covers both. Sums that the test leaves undecided, among them ties, are rounded
@@ -51,7 +52,7 @@ CLONES static void rotate_pairs(const float *p, const float *a, const float *q, 
     }
 }
 
-// SPAN: how many numbers of a row are rotated at once, a whole number of heads; GRAIN: how many numbers one part of the work has
+// SPAN: the most numbers of a row that are rotated at once; GRAIN: the smallest part of the work, in numbers
 enum { SPAN = 512, GRAIN = 8192 };
 
 /* Copies `heads` heads from x to y with the halves of each exchanged. */
@@ -63,8 +64,8 @@ static void swap_halves(const float *x, size_t heads, size_t half, float *y)
     }
 }
 
-/* Several heads of a row are rotated together: each number times its cosine, plus its partner in the other half of its
- * head times its sine. With sign = 1 the sines of the first half are negated. */
+/* Several heads of a row are rotated together. Each result is the number times its cosine, plus its partner in the
+ * other half of the head times its sine. With sign = 1 the sines of the first half are negated. */
 typedef struct { float cos[SPAN], sin[SPAN], partner[SPAN]; } Heads;
 
 static void row_rotate(const float *x, const float *cos, const float *sin, float sign, size_t heads, size_t half, Heads *scratch, float *y)
@@ -86,7 +87,7 @@ static void row_rotate(const float *x, const float *cos, const float *sin, float
     }
 }
 
-/* Rotates a head that is longer than SPAN, one half after the other. */
+/* Rotates a head that is longer than SPAN, at most SPAN numbers of each half at a time. */
 static void head_rotate(const float *x, const float *cos, const float *sin, float sign, size_t half, Heads *scratch, float *y)
 {
     for (size_t k = 0, n; k < half; k += n) {
@@ -124,9 +125,9 @@ static void by_row(const Call *c, CallPart *rows) { call_parts(c, c->out.shape.d
 static void rope_kernel(const Call *c)      { by_row(c, rope_part); }
 static void rope_back_kernel(const Call *c) { by_row(c, rope_back_part); }
 
-/* Bound: 3 u for each of the two products, which includes their sum. An implementation computes the angle, position
- * times frequency, in fp32, with a relative error of 3 u, and no frequency is above 1. So the errors of cosine and sine
- * are at most u (1 + 3 position). */
+/* Bound: 3 u for each of the two products, which includes their sum. An implementation may compute the angle,
+ * position times frequency, in fp32, with a relative error of 3 u; no frequency is above 1. So the errors of cosine
+ * and sine are at most u (1 + 3 position). */
 static void rope_bound(BoundRule *r)
 {
     size_t half = r->call->in[1].shape.dim[1];

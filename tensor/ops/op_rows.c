@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Operators on whole rows: rows put one below the other, sliced, gathered by index (the embedding), repeated.
- * Class "move": nothing is rounded. The one that adds is scatter_rows, the derivative of slice_rows and gather_rows:
- * rows that were gathered twice receive a sum, which is class A. */
+/* Operators on whole rows: rows are put one below the other, sliced, gathered by index (the embedding), or repeated.
+ * Class "move": nothing is rounded. Only scatter_rows, the derivative of slice_rows and gather_rows, adds: a row
+ * that was gathered twice receives a sum, which is class A. */
 #include <string.h>
 #include "tensor/base/team.h"
 #include "tensor/exact/exact.h"
@@ -164,9 +164,13 @@ static float column_exact(const float *dy, size_t cols, const int32_t *rows, siz
     return exact_round(&exact);
 }
 
-/* y[j] = RN of the sum of column j over `n` rows, n < 2^31. Bound: n - 1 additions of doubles, (n - 1) u sum |x| with u
- * = 2^-53, and u (|v| + e) for the test itself: within (n + 1) u sum |x|; the computed sum |x| may be low by n u <
- * 2^-22 of itself. */
+/* y[j] is the correctly rounded sum of column j over `n` rows, n < 2^31; u = 2^-53.
+ *
+ *     n - 1 additions     (n - 1) u sum |x|
+ *     the test itself     u (|v| + e), for the sum v and its bound e
+ *     sum                 (n + 1) u sum |x|
+ *
+ * The computed sum |x| may be too small by n u < 2^-22 of itself, which the factor 1 + 2^-20 covers. */
 CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, size_t n, float *y)
 {
     const double factor = HEIGHT_U((double)n, scatter) * (1 + 0x1p-20);
@@ -188,9 +192,9 @@ CLONES static void sum_rows(const float *dy, size_t cols, const int32_t *rows, s
     }
 }
 
-/* The places of the rows with id v in dy stand in list from begin[v] on, to begin[v + 1]. */
-enum { SCATTER_GRAIN = 8192 };           // numbers of the table
+enum { SCATTER_GRAIN = 8192 };           // the smallest part of the work, in numbers of the table
 
+/* list[begin[v]] … list[begin[v + 1] - 1] are the indices of the rows of dy that have id v. */
 typedef struct { const Call *c; const size_t *begin; const int32_t *list; } Lists;
 
 static void scatter_part(const void *of, size_t begin, size_t end, size_t worker)

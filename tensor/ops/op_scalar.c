@@ -6,7 +6,7 @@
 #include "tensor/ops.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 4096 };
+enum { GRAIN = 4096 };                   // the smallest part of the work, in elements
 
 static bool same_shape(const Call *c, Shape *out, Error *e)
 {
@@ -35,13 +35,13 @@ static void scalar_kernel(const Call *c)
     _Atomic size_t open = n;
     team_run(n, GRAIN, map_part, &(Map){ f, x, c->out.f32, stretch, &open }, c->error);
     if (open < n)
-        scalar_value(f, x[open], &c->out.f32[open], c->error);     // this call fails again, and its sentence names the operand
+        scalar_value(f, x[open], &c->out.f32[open], c->error);     // fails again, with a sentence about the operand
 }
 
 /* --- Bounds of fp32 (bound_rule.h); b is the error of x. --- */
 
-/* x P(x) = x (1 + erf(x / sqrt 2)) / 2 has a slope of at most 1.13. The roundings are 3 u |x|, where 1 + erf cancels, and 4 u |y| for erf
- * and the products. */
+/* x P(x) = x (1 + erf(x / sqrt 2)) / 2 has a slope of at most 1.13. The roundings are 3 u |x|, where 1 + erf
+ * cancels, and 4 u |y| for erf and the products. */
 static void gelu_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -50,8 +50,8 @@ static void gelu_bound(BoundRule *r)
     }
 }
 
-/* x s(k x) has a slope of at most 1.13. The roundings are 6 u |y| for exp, sum, quotient and product, and 4 u |x| |y| for the rounding
- * u |k x| of the exponent. */
+/* x s(k x) has a slope of at most 1.13. The roundings are 6 u |y| for exp, sum, quotient and product, and 4 u |x y|
+ * for the rounding u |k x| of the exponent. */
 static void gated_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {
@@ -60,7 +60,7 @@ static void gated_bound(BoundRule *r)
     }
 }
 
-static void slope_bound(BoundRule *r)      // the derivatives of these three: values up to 1.13, slopes up to 0.86
+static void slope_bound(BoundRule *r)      // derivatives of gelu, quick_gelu, silu: values up to 1.13, slopes up to 0.86
 {
     for (size_t i = 0; i < r->size; i++)
         r->out[i] = 0.86 * (double)r->b[0][i] + 12 * U24;
@@ -90,7 +90,7 @@ static void log_bound(BoundRule *r)        // slope 1 / x
         r->out[i] = (double)r->b[0][i] / magnitude((double)r->x[0][i]) + 4 * U24 * magnitude((double)r->y[i]);
 }
 
-/* The error d of the root is b / (2 y), or sqrt(b) where that is less: near 0 the root is steep. */
+/* The error of the root is b / (2 y), or sqrt(b) if this is less: near 0 the root is steep. */
 static void sqrt_bound(BoundRule *r)
 {
     for (size_t i = 0; i < r->size; i++) {

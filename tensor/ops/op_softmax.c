@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* softmax and log_softmax over rows [R, V], and the derivative of softmax. log_softmax has no derivative: the gradient of a loss that is
- * made of it, c (p - q) on the logits, comes from the method (op_loss.c). */
+/* softmax and log_softmax over rows [R, V], and the derivative of softmax. log_softmax has no derivative,
+ * because a method itself states the gradient c (p - q) of its loss with respect to the logits (op_loss.c). */
 #include "tensor/base/team.h"
 #include "tensor/ops.h"
 #include "tensor/ops/softmax.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 4096 };                   // logits
+enum { GRAIN = 4096 };                   // the smallest part of the work, in logits
 
 static bool rows_shape(const Call *c, Shape *out, Error *e)
 {

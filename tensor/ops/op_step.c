@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The optimiser's operators except for Adam's: clipping, gradient descent, momentum. A zero result is +0, except that
- * of scale_by, which has IEEE 754's sign. */
+/* The optimiser's operators except for Adam's: clipping, gradient descent, momentum. A zero result is +0; only in
+ * scale_by it has IEEE 754's sign. */
 #include "tensor/exact/big.h"
 #include "tensor/ops/step.h"
 #include "tensor/bound_rule.h"
 
-enum { GRAIN = 1 << 13 };
+enum { GRAIN = 1 << 13 };                // the smallest part of the work, in elements
 
 void step_each_chunk(const Call *c, CallPart *chunk) { call_parts(c, shape_size(c->out.shape), GRAIN, chunk); }
 
@@ -37,7 +37,7 @@ bool step_settings_fit(const Call *c, Error *e)
 
 typedef struct { float max_norm, norm; } Clip;
 
-/* max_norm / (G + 10^-6) against m, times 10^6 (G 10^6 + 1) / 10^6 */
+/* Compares max_norm / (norm + 10^-6) with m: both sides are multiplied by norm 10^6 + 1. */
 static int clip_compare(const void *value, double m)
 {
     const Clip *q = value;
@@ -48,7 +48,7 @@ static int clip_compare(const void *value, double m)
     return big_compare(&left, &right);
 }
 
-/* The constant 10^-6 in binary64, the sum and the quotient take 1 u each, the test itself 1 u: 4 u, and 5 u is claimed.
+/* The constant 10^-6 in binary64, the sum, the quotient and the test itself err by 1 u each: 4 u, and 5 u is claimed.
  * In clip_compare, max_norm 10^6 is exact (44 bits). */
 static void clip_kernel(const Call *c)
 {
@@ -78,8 +78,8 @@ static bool clip_shape(const Call *c, Shape *out, Error *e)
     return true;
 }
 
-/* Bound: 4 u for norm + 1e-6 (the constant and the sum), the quotient and one to spare. Where even the least value
- * reaches 1, it is 1. */
+/* Bound: 4 u for norm + 1e-6 (the constant and the sum), the quotient and one to spare. If even the least possible
+ * value is 1 or more, the result is exactly 1, and the bound is 0. */
 static void clip_bound(BoundRule *r)
 {
     double norm = (double)r->x[0][0], k = (double)r->call->attrs->f[CLIP_FACTOR_MAX_NORM] / (norm + 1e-6);
@@ -118,7 +118,7 @@ static bool scale_by_shape(const Call *c, Shape *out, Error *e)
         || error_set(e, "scale_by: s has shape %s, expected a scalar", shape_text(call_value(c, 1)->shape, text));
 }
 
-/* The factor is the clip's or a constant: only x receives a gradient. */
+/* The factor s is a clip factor or a constant, so only x receives a gradient. */
 static void scale_by_vjp(Tape *t, Node *y, Node *dy)
 {
     tape_contribute(t, y->in[0], op_scale_by(t, dy, y->in[1]));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The first tier of a row of softmax: eight doubles at a time, a bound, and the rounding test.
  *
- * Let top be the largest logit, d_j = x_j - top, and T the sum of e^d_j over all j, without one j for which d_j = 0.
+ * Let top be the largest logit and d_j = x_j - top. T is the sum of e^d_j over all j but one for which d_j = 0.
  * Then
  *     p_v = e^d_v / (1 + T)        l_v = d_v - log(1 + T).
  *
- * Bounds are relative, in u = 2^-53. The sum of positive terms in eight lanes, CHUNK terms at a time and then their
- * sums, adds its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
+ * Bounds are relative, in u = 2^-53. A sum of positive terms is made in eight lanes: CHUNK terms are added, and then
+ * the sums of the chunks. Its error is its height h = min(n, CHUNK)/8 + n/CHUNK + 3.
  *
  *     p = e^d_v / S, S = 1 + T                     l = d_v - log(1 + T)
  *     d_v: |d_v| <= 104 where it matters  104      d_j of T: |d_j| <= 130 where it matters   130
@@ -19,9 +19,9 @@
  *     claimed                         224 + h      claimed                               160 + h
  *
  * |d| is bounded where it matters. A p below e^-104 < 2^-150 rounds to 0, and such a term does not change 1 + T. T
- * itself matters down to 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by 1 -
- * bound and 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that masked
- * logits and empty lanes add 2^-865, which is too small to matter. */
+ * itself matters down to 2^-151, and n <= 2^24 terms of e^-130 are one part in 5000 of that. The test multiplies by
+ * 1 - bound and 1 + bound, which costs 1 + 1 for the constants and 1 for the product. d is clamped at -600, so that
+ * masked logits and empty lanes add 2^-865, which is too small to matter. */
 #include "tensor/base/team.h"
 #include "tensor/exact/exp_log.h"
 #include "tensor/ops/softmax.h"

@@ -4,12 +4,12 @@
  *
  *     p_v = RN(e^x_v / sum_j e^x_j)        l_v = RN(x_v - log sum_j e^x_j)        n logits, n <= 2^24
  *
- * A logit of -inf is masked: p = +0, l = -inf. A row that holds NaN or +inf, or nothing but -inf, is NaN.
+ * A logit of -inf is masked: p = +0, l = -inf. A row that holds a NaN or +inf, or nothing but -inf, is NaN throughout.
  * Three tiers decide (tier_force in round.h): binary64 with a bound (softmax.c), double-double with a bound, and proofs
  * for the values that no precision decides, such as rational ones (both in softmax_decide.c). The functions of rows
  * return n when every column is decided, and otherwise the first column that no tier decides.
- * A row needs scratch memory: softmax_scratch allocates an array of doubles for each worker from the scratch memory of the
- * call. */
+ * A row needs scratch memory: softmax_scratch allocates an array of doubles for each worker from the scratch memory
+ * of the call. */
 #ifndef PULSE_TENSOR_OPS_SOFTMAX_H
 #define PULSE_TENSOR_OPS_SOFTMAX_H
 
@@ -30,17 +30,18 @@ void        softmax_scratch_release(const Call *c, const SoftmaxScratch *scratch
 
 size_t softmax_row(const float *x, size_t n, double *scratch, float *p);
 size_t log_softmax_row(const float *x, size_t n, double *scratch, float *l);
-size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);   // -l_y; returns n, or y where it is not decided
+size_t nll_row(const float *x, size_t n, size_t y, double *scratch, float *nll);   // -l_y; returns n; y: undecided
 
 /* ds_i = RN(p_i (dp_i - sum_j dp_j p_j)), class A: always decided (softmax_grad.c). */
 void softmax_grad_row(const float *p, const float *dp, size_t n, float *ds);
 
 /* The fp32 bounds of one row (bound_rule.h): n logits x with the error bounds b, and their softmax p.
- *   softmax_bound       out[k], for p_k: the relative error is b_k + sum p_j b_j, where b also covers the rounding u |x_k - max| of the
- *                       exponent, and (n + 8) u for the sum of n powers, the exponential and the division
- *   log_softmax_bound   for log p of one logit z, computed as (z - max) - log sum, each operation of which rounds by u
- *   softmax_grad_bound  for p (dp - sum dp p), where x and b are those of p and dp: (n + 4) u sum |dp p| and 3 u
- * |dp| */
+ *   softmax_bound       out[k] bounds p_k. Its relative error is b_k + sum p_j b_j, where each b also covers the
+ *                       rounding u |x_k - max| of the exponent, plus (n + 8) u for the sum of n powers, the
+ *                       exponential and the division.
+ *   log_softmax_bound   bounds log p of one logit z. It is computed as (z - max) - log sum; each operation rounds by u.
+ *   softmax_grad_bound  bounds p (dp - sum dp p): (n + 4) u sum |dp p|, and 3 u |dp|. x and b each hold two rows, of p
+ *                       and of dp. */
 void   softmax_bound(const float *x, const float *b, const float *p, size_t n, double *out);
 double log_softmax_bound(const float *x, const float *b, size_t n, double z);
 void   softmax_grad_bound(const float *const x[2], const float *const b[2], size_t n, double *out);
@@ -49,15 +50,15 @@ void   softmax_grad_bound(const float *const x[2], const float *const b[2], size
  * operands. */
 void softmax_undecided(const Call *c, const float *x, size_t n, size_t row, size_t column);
 
-/* A row of which the second and third tier decide elements; its largest logit x[at] is finite. A sum over the row is
- * computed when it is first needed. */
+/* A row some of whose elements the second and third tier decide. Its largest logit, x[at], is finite. The sums over the
+ * row are computed when they are first needed. */
 typedef struct {
     const float *x;
     size_t n, at;
     bool   summed;
     dd     others;       // sum over j != at of e^(x_j - x_at)
     dd     log;          // log(1 + others)
-    size_t allowed, equal;   // how many logits are above -inf (0: not counted yet), and how many of these equal the largest
+    size_t allowed, equal;   // how many logits are above -inf (0: not counted yet); how many equal the largest
     double next;         // the largest x_j - x_at with j != at
 } UndecidedRow;
 

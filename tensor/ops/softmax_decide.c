@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The second and the third tier of a row of softmax, which decide what the first (softmax.c) leaves undecided:
- * double-double, then cases that a bound or a rational number decides.
+/* The second and the third tier of a row of softmax decide what the first (softmax.c) leaves undecided. The second is
+ * double-double. The third handles the cases that a bound or a rational number decides.
  *
  * With d_j = x_j - x_at <= 0, which is an exact double-double, and T = sum over j != at of e^d_j,
  *
@@ -16,8 +16,8 @@
 #include "tensor/exact/scalar.h"
 #include "tensor/ops/softmax.h"
 
-/* Terms below e^-600 = 2^-865 are left out; n <= 2^24 of them are below 2^-841. Where T matters it is
- * at least 2^-152, of which that is less than 2^-600. */
+/* Terms below e^-600 = 2^-865 are left out; n <= 2^24 of them add up to less than 2^-841. T matters only if it is at
+ * least 2^-152, and then the relative error is below 2^-600. */
 static const double LEFT_OUT = -600;
 
 static dd shifted(const UndecidedRow *row, size_t j)
@@ -65,7 +65,7 @@ static bool log_softmax_dd(UndecidedRow *row, size_t v, float *l)
 
 /* --- The last tier. --- */
 
-static void look(UndecidedRow *row)
+static void count_logits(UndecidedRow *row)
 {
     if (row->allowed)
         return;
@@ -85,23 +85,25 @@ static bool others_below(const UndecidedRow *row, double power)
     return row->next * 1.44 + 24 < power;
 }
 
-/* The value is 1/k where all k logits that are not masked are equal (k <= 2^24, so the quotient in double may be
- * rounded again), 0 where it is below e^-104 < 2^-150, and 1 where T < 2^-26. */
+/* The value is
+ *     1/k   if all k unmasked logits are equal; k <= 2^24, so rounding the quotient to double first is harmless
+ *     0     if it is below e^-104 < 2^-150
+ *     1     if T < 2^-26 */
 static bool softmax_last(UndecidedRow *row, size_t v, float *p)
 {
-    look(row);
+    count_logits(row);
     double d = (double)row->x[v] - (double)row->x[row->at];
     bool rational = row->equal == row->allowed, zero = d < -104, one = v == row->at && others_below(row, -26);
     *p = zero ? 0.0f : rational ? (float)(1 / (double)row->equal) : 1.0f;
     return zero || rational || one;
 }
 
-/* The value is -log k for k equal logits, and 0 where T < 2^-151. Where T < 2^-60 it lies in the open interval (d -
- * 2^-60, d). There d, a difference of floats below -25, may be a midpoint, so the float of d itself could be wrong, and
- * the interval is asked for its one float. */
+/* The value is -log k for k equal logits, and 0 if T < 2^-151. If T < 2^-60, the value lies in the open interval
+ * (d - 2^-60, d). Here d, a difference of floats below -25, may be a midpoint, so the float nearest to d itself
+ * could be wrong. Therefore both ends of the interval must round to one float. */
 static bool log_softmax_last(UndecidedRow *row, size_t v, float *l)
 {
-    look(row);
+    count_logits(row);
     dd d = shifted(row, v);
     if (d.h == -INFINITY) {
         *l = -INFINITY;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ds_i = RN(p_i (dp_i - D)), D = sum_j dp_j p_j, from stored floats: class A.
  *
- * Tier 1 works in binary64, u = 2^-53. The products are exact. Eight lanes of ceil(n/8) terms and three more additions make a tree of
- * height h = min(n - 1, ceil(n/8) + 2); empty lanes are zeros, which are exact.
+ * Tier 1 works in binary64, u = 2^-53. The products are exact. Eight lanes of ceil(n/8) terms and three more
+ * additions make a tree of height h = min(n - 1, ceil(n/8) + 2); empty lanes are zeros, which are exact.
  *
  *     D                        |p_i| h u sum |dp_j p_j| (1 + 2^-20)
  *     the difference           u |v|
@@ -10,9 +10,9 @@
  *     the test itself          u |v|
  *     sum                      |p_i| h u sum + 3 u |v|,   4 u |v| is claimed
  *
- * Nothing overflows or underflows, because all |terms| lie in 2^-447 … 2^408. What the test leaves undecided is p_i times the exact
- * dp_i - D, a number of at most 580 bits. D is summed once for each row, so that a row of which no element is decided (all dp_j
- * are equal) costs n steps, not n^2. */
+ * Nothing overflows or underflows, because all |terms| lie in 2^-447 … 2^408. If the test does not decide, the result
+ * is p_i times the exact dp_i - D, a number of at most 580 bits, rounded once. D is summed once for each row, so that a
+ * row without any decided element (all dp_j are equal) costs n steps, not n^2. */
 #include "tensor/exact/exact.h"
 #include "tensor/exact/simd.h"
 #include "tensor/ops/softmax.h"
@@ -44,7 +44,7 @@ static float grad_exact(ExactRow *row, size_t i)
     return exact_round(&s);
 }
 
-/* One element. Where an operand is not finite, the formula is evaluated by IEEE 754, and the order does not matter. */
+/* One element. If an operand is not finite, IEEE 754 gives the result of the formula, and the order does not matter. */
 static float grad_one(ExactRow *row, size_t i, double dot)
 {
     double v = row->p[i] * (row->dp[i] - dot);
@@ -70,7 +70,7 @@ CLONES static void grad_row(const float *p, const float *dp, size_t n, float *ds
         sizes += simd_abs(t);
     }
     size_t lane = (n + LANES - 1) / LANES + 2, height = n - 1 < lane ? n - 1 : lane;
-    // it is not cleared as a whole, because rows are many and short
+    // the sum of `exact` is not cleared here, because rows are many and short
     ExactRow exact;
     exact.p = p;
     exact.dp = dp;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernels of the optimiser's operators share: eight elements are computed at a time, with a bound, and an
- * exact decision follows for those that the bound leaves undecided.
+/* What the kernels of the optimiser's operators share. Eight elements are computed at a time, with a bound; those that
+ * the bound leaves undecided are decided exactly.
  *
- * Tier 1 computes in binary64, u = 2^-53, with the bound that stands beside each formula. An element that the rounding
- * test leaves undecided is decided exactly: by an Exact (class A), or by a comparison of big integers (class B).
- * Where an operand is not finite, or a divisor is zero, the result is what IEEE 754 gives for the formula as it is
+ * Tier 1 computes in binary64, u = 2^-53, with the bound that is given beside each formula. An element that the
+ * rounding test leaves undecided is decided exactly: by an Exact (class A), or by a comparison of big integers
+ * (class B).
+ * If an operand is not finite, or a divisor is zero, the result is what IEEE 754 gives for the formula as it is
  * written. Finite operands cannot overflow binary64. */
 #ifndef PULSE_TENSOR_OPS_STEP_H
 #define PULSE_TENSOR_OPS_STEP_H
@@ -23,7 +24,7 @@ void step_each_chunk(const Call *c, void (*chunk)(const Call *c, size_t begin, s
 bool step_same_shapes(const Call *c, Shape *out, Error *e);
 /* Checks that every fp32 attribute is finite and at least 0. */
 bool step_settings_fit(const Call *c, Error *e);
-/* Refuses the attribute `name` with a sentence that says its value x and what was expected. */
+/* Refuses the attribute `name` with a sentence that states its value x and what was expected. */
 bool step_refuse(const Call *c, Error *e, const char *name, double x, const char *expected);
 
 /* Elements j … j + 7 of an input, or those before `end`; the other lanes hold 1. */
@@ -32,8 +33,8 @@ SIMD v8d step_load(const Call *c, size_t input, size_t j, size_t end)
     return simd_load_part(call_value(c, input)->f32 + j, end - j, 1);
 }
 
-/* Writes elements j … j + 7, or those before `end`: the floats nearest to values that are known to lie within `bound`
- * of v. Where that leaves two floats, `decide` gives the element. */
+/* Writes elements j … j + 7, or those before `end`: the floats nearest to values that lie within `bound` of v. If the
+ * bound leaves two floats open, `decide` gives the element. */
 SIMD void step_put(const Call *c, size_t j, size_t end, v8d v, v8d bound, float (*decide)(const Call *c, size_t j))
 {
     v8f y;

@@ -6,9 +6,9 @@
  * side by side, value k of line j at strip[k * columns + j], where `columns` is the number of lines rounded
  * up to KERNEL_COLS. The padding columns hold zeros.
  *
- * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened
- * when the first large product comes. Both give the same bits, because the bound and the rounding test
- * hold for any order of summation.
+ * There are two engines: the built-in kernel, which is always there, and a BLAS library, which is opened for the
+ * first large product. With both, the results are the same bits, because the bound and the rounding test hold for
+ * any order of summation.
  * Thread-safety: many threads call `sum` at once. */
 #ifndef PULSE_TENSOR_PRODUCT_ENGINE_H
 #define PULSE_TENSOR_PRODUCT_ENGINE_H
@@ -30,24 +30,24 @@ struct Engine {
     size_t width;                       // lines of a strip, a multiple of KERNEL_COLS
     size_t cols;                        // columns of a tile, a multiple of `width`
 
-    /* c[i * c_stride + j] = sum over k < length of a[i,k] b[j,k], or that sum added to what c holds (`add`).
-     * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips`
-     * holds the strips of n lines, one behind the other. Each row of c has room for n rounded up to
-     * KERNEL_COLS, and what stands there beyond n is not specified; `scratch` holds m * c_stride doubles of scratch memory. */
+    /* c[i * c_stride + j] = the sum of a[i,k] b[j,k] over k < length; with `add`, the sum is added to what c holds.
+     * Each sum is a binary tree of its products, and `add` is one addition more on top of the tree. `strips` holds
+     * the strips of n lines, one behind the other. Each row of c has room for n rounded up to KERNEL_COLS; the
+     * values beyond n are not specified. `scratch` holds m * c_stride doubles of scratch memory. */
     void (*sum)(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch);
 };
 
 extern const Engine engine_builtin;
 
-/* The BLAS library where it can be used, otherwise the built-in kernel. The first call outside of a body
- * of the team opens the library; no call waits for another thread's opening, and none opens it after a fork that
- * happened meanwhile: those take the built-in kernel. */
+/* The BLAS library if it can be used, otherwise the built-in kernel. The first call outside a body of the team (team.h)
+ * opens the library. While it is being opened, the calls of other threads get the built-in kernel; so does a child of a
+ * fork() that happens in this time. */
 const Engine *engine_library(void);
-/* Why the library is not used, as a sentence; NULL where it is used or was not tried yet. */
+/* Why the library is not used, as a sentence; NULL: it is used, or was not tried yet. */
 const char *engine_refusal(void);
 
 /* --- The built-in kernel --- */
-enum { KERNEL_COLS = 16 };              // it takes strips of this width, called panels
+enum { KERNEL_COLS = 16 };              // the width of the kernel's strips, which are called panels
 /* `depth` is the number of values from one panel to the next, in lines of KERNEL_COLS; depth >= length. */
 void kernel_product(size_t m, size_t n, size_t length, Side a, const double *panels, size_t depth,
                     bool add, double *c, size_t c_stride);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The BLAS library as an engine: opened when it is first needed, tested, and refused with a sentence where it cannot be
- * used. Which library that may be was chosen when the program was built (make BLAS=…).
+/* The BLAS library as an engine. It is opened when it is first needed, tested, and refused with a sentence if it cannot
+ * be used. Which library it is was chosen when the program was built (make BLAS=…).
  *
- * OpenBLAS asks for 128 MiB of address space for each thread when it is loaded, and asks again without end where it
- * does not get them. So this file asks for the space before it loads the library. The library is searched for at the
- * path that was found when the program was built, then by its soname. Each of our threads calls it,
- * and it must not start a team of its own inside of such a call. A build for OpenMP asks the runtime for a number of
- * threads, which each thread may set for itself; a build for POSIX threads has one number for the whole process, and is
- * refused. */
+ * Address space: OpenBLAS asks for 128 MiB for each thread when it is loaded, and repeats this without end if it
+ * does not get them. So this file asks for the space before it loads the library.
+ * Path: the library is searched for at the path that was found when the program was built, then by its soname.
+ * Threads: each of our threads calls the library, which must not start threads of its own in such a call. An OpenBLAS
+ * for OpenMP lets each thread set its own number of threads. One for POSIX threads has a single number for the whole
+ * process, and is refused. */
 #include "tensor/product/engine.h"
 
 #if defined(PULSE_BLAS_builtin)
@@ -73,7 +73,7 @@ static bool begin(Error *e)
     return true;
 }
 
-/* The number of threads that the calling thread would start, of the OpenMP runtime that the library itself uses. */
+/* Returns the number of threads that the library would start for the calling thread, and sets it to 1. */
 static int call_begin(void)
 {
     int before = get_threads();
@@ -119,7 +119,7 @@ static const char *const paths[] = { PULSE_BLAS_PATH, "libblas.so.3", "libcblas.
 
 static size_t space_needed(void) { return 0; }
 
-/* Distributions let other libraries take this one's name. */
+/* In some distributions another library has the name of the reference BLAS. */
 static bool begin(Error *e)
 {
     void *other;
@@ -135,18 +135,16 @@ static void call_end(int before) { (void)before; }
 
 /* --- Sums --- */
 
-/* The lines of a side are the rows of a matrix where k_stride is 1, and its columns otherwise. A matrix of one column
- * may have both strides
- * 1. It is then taken as rows of one value each, for which BLAS accepts any leading dimension of at least their
- * length. */
+/* The lines of a side are the rows of a matrix if k_stride is 1, and its columns otherwise. If both strides are 1, the
+ * matrix is taken as rows; BLAS accepts any leading dimension of at least the length of a row. */
 static int leading_dimension(Side s, size_t length)
 {
     size_t stride = s.k_stride == 1 ? s.line_stride : s.k_stride;
     return (int)(s.k_stride == 1 && stride < length ? length : stride);
 }
 
-/* The library may add what c holds anywhere in its tree, so that the driver's bound would not hold: it gets a
- * matrix of its own, which is added afterwards. */
+/* The library could add what c holds anywhere in its tree, and the driver's bound would not hold. So it gets a
+ * matrix of its own, which is added to c afterwards. */
 static void sum(size_t m, size_t n, size_t length, Side a, const double *strips, bool add, double *c, size_t c_stride, double *scratch)
 {
     double *to = add ? scratch : c;
@@ -165,8 +163,8 @@ static const Engine blas = { .word = WORD, .name = name, .width = 256, .cols = 2
 
 static Error refusal;
 
-/* A private scope keeps the program's own symbols out of the library, except what a sanitizer replaces; clang does not say whether
- * there is one. */
+/* RTLD_DEEPBIND keeps the program's own symbols out of the library. It must not be set under a sanitizer, whose
+ * replacements the library needs; clang does not tell whether there is a sanitizer. */
 #if defined(__clang__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(RTLD_DEEPBIND)
 enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL };
 #else
@@ -175,7 +173,7 @@ enum { OPEN_FLAGS = RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND };
 
 static bool space_is_there(Error *e)
 {
-    const size_t bytes = space_needed() + (64u << 20);                  // and room for the library's code and data
+    const size_t bytes = space_needed() + (64u << 20);                  // with room for the library's code and data
     void *space = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED)
         return error_set_kind(e, ERROR_ENVIRONMENT, "the BLAS library needs up to %zu MiB of address space for %zu threads, "
@@ -197,7 +195,7 @@ static bool open_at(const char *path, Error *e)
     return error_set_kind(e, ERROR_ENVIRONMENT, "the library %s was refused: %s", path, why.text);
 }
 
-/* The library may have been built with -ffast-math: the floating-point environment stays what it was. */
+/* A library that was built with -ffast-math changes the floating-point environment, so it is saved and restored. */
 static bool open_library(Error *e)
 {
     fenv_t before;

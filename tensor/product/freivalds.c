@@ -48,7 +48,7 @@ SIMD v4d load4(const double *x)
 
 SIMD double sum4(v4d x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
-/* sum[r * count + q] = the product of line r of x, r < rows, and vector q of y, q < count, each n long. */
+/* sum[r * count + q] = the dot product of line r of x, r < rows, and vector q of y, q < count, each of length n. */
 SIMD void dots(size_t rows, const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {
     v4d s[2 * FOUR] = { { 0 } };
@@ -66,7 +66,8 @@ SIMD void dots(size_t rows, const double *x, size_t stride, size_t count, const 
         }
 }
 
-/* The same for rows = 2 HALF lines that are adjacent for each k, and lie `stride` apart from k to k + 1. */
+/* The same for 2 HALF lines of x that are stored as columns: the values k of all lines are adjacent, and the values
+ * k + 1 are `stride` further. */
 SIMD void dots_across(const double *x, size_t stride, size_t count, const double *y, size_t apart, size_t n, double *sum)
 {
     v4d s[2 * FOUR] = { { 0 } };
@@ -95,7 +96,8 @@ SIMD void add_to(double *want, size_t apart, size_t rows, size_t count, const do
             want[q * apart + r] += sum[r * count + q];
 }
 
-/* Adds to want[q * want_apart + i] the product of line i of a, i < m, and vector q of v, q < count, a constant. */
+/* Adds to want[q * want_apart + i] the dot product of line i of a, i < m, and vector q of v, q < count. `count` is a
+ * compile-time constant. */
 SIMD void expect(size_t m, size_t length, Side a, size_t count, const double *v, size_t v_apart, double *want, size_t want_apart)
 {
     const size_t rows = a.k_stride != 1 ? 2 * HALF : 2 * FOUR / count / (count == 1 ? 2 : 1);

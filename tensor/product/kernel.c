@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The built-in kernel. This file may be compiled with -ffp-contract=fast: its products are exact in
- * binary64, so that a fused multiply-add rounds to the very same number as the two steps do. */
+/* The built-in kernel. This file may be compiled with -ffp-contract=fast: its products are exact in binary64, so a
+ * fused multiply-add gives the same number as a multiplication and an addition. */
 #include "tensor/product/engine.h"
 
 #define TARGET

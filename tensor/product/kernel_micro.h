@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The micro-kernel of one processor. kernel.c includes this file once for each processor, with LANES (doubles in a register), ROWS,
- * VECTORS (registers in a row) and TARGET defined. ROWS x VECTORS sums stay in registers while k runs. Where the last columns fit one
- * register, only that one is summed: heads of 24 values are three registers of eight, and not four. */
+/* The micro-kernel of one processor. kernel.c includes this file once for each processor, with LANES (doubles in a
+ * register), ROWS, VECTORS (registers in a row) and TARGET defined. ROWS x VECTORS registers of sums are kept while
+ * k runs. If the last columns fit one register, only this one is summed: heads of 24 values take three registers of
+ * eight, not four. */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
 #define NAME(x)     JOIN(x, LANES)
@@ -28,8 +29,8 @@ void NAME(micro)(size_t rows, size_t vectors, size_t length, const double *a, si
         }
 }
 
-/* The sums of up to ROWS lines. The compiler knows the number of rows in each branch: ROWS in the first, and one remainder in each of
- * the others. */
+/* The sums of up to ROWS lines. The compiler knows the number of rows in each branch: ROWS in the first, and one
+ * remainder in each of the others. */
 static inline __attribute__((always_inline)) TARGET
 void NAME(lines)(size_t rows, size_t vectors, size_t length, const double *a, size_t line_stride, size_t k_stride,
                  const double *panel, bool add, double *c, size_t c_stride)

@@ -43,13 +43,15 @@ SIMD double widen_eights(const float *x, size_t n, double *y, double *square)
     return total;
 }
 
-/* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to square[0 … n-1]. */
+/* Widens n floats to doubles. Returns the sum of their squares and, unless `square` is NULL, adds each square to
+ * square[0 … n-1]. */
 CLONES static double widen(const float *x, size_t n, double *y, double *square)
 {
     return widen_eights(x, n, y, square);
 }
 
-/* Widens rows of n values, which are `stride` apart in x and adjacent in y. The squares are summed by row, by column, or both. */
+/* Widens rows of n values; the rows are `stride` apart in x and adjacent in y. The squares are summed for each row, for
+ * each column, or for both. */
 CLONES static void widen_rows(const float *x, size_t stride, size_t rows, size_t n, double *y, double *row_square,
                               double *col_square)
 {
@@ -135,8 +137,8 @@ Side side_make(Lines l, size_t first, size_t count, double *scratch)
     return s;
 }
 
-/* Packs n <= LANES lines of `length` values, which are `stride` apart, as LANES columns of a strip; missing columns are zero. Eight
- * values of eight lines at a time become eight rows of the strip. */
+/* Packs n <= LANES lines of `length` values as LANES columns of a strip; the lines are `stride` apart, and missing
+ * columns become zero. Eight values of eight lines at a time become eight rows of the strip. */
 SIMD void pack_eight(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     v8d sum;
@@ -189,7 +191,7 @@ SIMD void pack_rows_apart(const float *x, size_t stride, size_t n, size_t length
     memcpy(square + LANES, &high, sizeof high);
 }
 
-/* The built-in kernel's strips are KERNEL_COLS wide: as a constant, the width lets the compiler lay the loops out better. */
+/* The built-in kernel's strips are KERNEL_COLS wide. With this width as a constant, the compiler makes better loops. */
 CLONES static void pack_lines(const float *x, size_t stride, size_t n, size_t length, double *strip, size_t columns,
                               double *square)
 {
@@ -208,7 +210,7 @@ CLONES static void pack_rows(const float *x, size_t stride, size_t n, size_t len
         pack_rows_apart(x, stride, n, length, strip, columns, square);
 }
 
-/* Packs lines of half precision, or with any strides, by way of a small matrix of floats. */
+/* Packs lines of any dtype and any strides: the values are first copied into a small matrix of floats. */
 static void pack_any(const Lines *l, size_t at, size_t n, size_t length, double *strip, size_t columns, double *square)
 {
     float x[STRIP_DEPTH * KERNEL_COLS];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Products as their callers see them: which engine computes one, how many columns at once, the statistics, and the
- * audit. product_run.c computes it. */
+/* Products as their callers see them. This file chooses the engine and the number of columns at once, keeps the
+ * statistics, and makes the audit; product_run.c computes. */
 #include "tensor/product/product.h"
 
 #include <stdatomic.h>
@@ -55,7 +55,7 @@ static size_t whole_tiles(const Engine *engine, size_t columns)
 }
 
 /* Multiplies as many columns at once as the memory for strips allows, then updates the statistics and audits one
- * element. `always`: makes Freivalds' check whatever the size. */
+ * element. With `always`, Freivalds' check is made whatever the size. */
 static bool product_in_parts(const Engine *engine, bool always, Lines a, Lines b, Epilogue ep, float *out, size_t out_stride,
                              Arena *scratch, Error *e)
 {

@@ -5,13 +5,13 @@
  *
  * Both operands are lines of length K, so that all four transposes are one case with other strides.
  * The products of two floats are exact in binary64. An engine (engine.h) sums them in any order. A bound on its error
- * and the rounding test decide the float; a sum that stays undecided is computed again by Exact. This folder alone
- * knows a BLAS library.
+ * and the rounding test decide the float; a sum that stays undecided is computed again by Exact. Only this folder
+ * uses a BLAS library.
  *
  * Always: the result does not depend on engine, threads, tiles or strides. K = 0 gives the addend or +0.
- * Errors: out of memory; lines of different lengths; an engine whose sum is not within its bound (one element of every
- * call is compared with Exact, and Freivalds' check covers every product of at least 300 in each dimension and one of
- * sixteen smaller ones). Each is a sentence in the Error.
+ * Errors, each a sentence in the Error: out of memory; lines of different lengths; an engine whose sum is not
+ * within its bound. For the last one, an element of every call is compared with Exact. Freivalds' check
+ * (freivalds.h) covers every product of at least 300 in each dimension, and one of sixteen smaller ones.
  * Thread-safety: every function may be called by several threads at once. A call inside a parallel region is serial. */
 #ifndef PULSE_TENSOR_PRODUCT_PRODUCT_H
 #define PULSE_TENSOR_PRODUCT_PRODUCT_H
@@ -50,21 +50,21 @@ typedef struct { uint64_t calls, elements, undecided, audited; } ProductStats;
 ProductStats product_stats(void);
 void      product_stats_reset(void);
 
-/* Products of at most this many multiplications are computed by the built-in kernel, and larger ones by the library. This
- * is for tests: 0 sends all products to the library, and a negative number restores the default. */
+/* Products of at most this many multiplications are computed by the built-in kernel, and larger ones by the
+ * library. This is for tests: 0 sends all products to the library, and a negative number restores the default. */
 void product_set_kernel_limit(double multiplications);
 
-/* The name and version of the engine of large products and, where it says so, the processor type that it chose. Opens
- * the library. */
+/* The name and version of the engine of large products and, if the library tells it, the processor type that it chose.
+ * Opens the library. */
 const char *product_engine(void);
 
 /* Compare products of chosen shapes, all transposes and special values with Exact, on every thread. False: the sentence
- * names the wrong engine. product_selftest tests the built-in kernel and belongs at the start of a program. A library
- * is tested when it is opened, whoever opens it, and is not used when it fails (engine_refusal says so). */
+ * names the wrong engine. product_selftest tests the built-in kernel, and should be called at the start of a program. A
+ * library is always tested when it is opened, and is not used if it fails (engine_refusal says so). */
 bool product_selftest(Error *e);
 bool engine_selftest(const Engine *engine, Error *e);
 /* The same for a linear map [n, k] of a model: its product with some lines, and both gradients. product_selftest_map
- * tests the engine that `product` takes for them, and nothing where that is the built-in kernel. */
+ * tests the engine that `product` takes for them; for the built-in kernel it does nothing. */
 bool product_selftest_map(size_t n, size_t k, Error *e);
 bool engine_selftest_map(const Engine *engine, size_t n, size_t k, Error *e);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The driver of a product. First the threads pack the right operand into strips, once. Then each thread takes tiles. A
- * tile is some lines of the left operand with one strip or several. For each block of K the thread widens the lines,
- * lets the engine sum, and adds the sums in order; the rounding test follows while the sums are in the cache. Where
- * there are too few tiles for the threads and several blocks, each block of each tile is summed apart, and the blocks
- * are added afterwards, in the same order. So a sum has one tree, whatever the threads. */
+/* The driver of a product.
+ *   1. The threads pack the right operand into strips, once.
+ *   2. Each thread takes tiles; a tile is some lines of the left operand with one or more strips. The K terms of a sum
+ *      are cut into blocks. For each block the thread widens the lines, lets the engine sum, and adds the sums.
+ *   3. The rounding test follows while the sums are in the cache.
+ * If there are too few tiles for the threads, each block of each tile is summed apart, and the sums of the blocks are
+ * added afterwards, in the same order. So the tree of a sum does not depend on the threads. */
 #include "tensor/product/product_run.h"
 
 #include <string.h>
@@ -28,13 +30,13 @@ typedef struct {
     double *a_norm;                     // [m] the norms of the lines of a
     double *scratch;                    // [workers, scratch_size]
     size_t scratch_size;
-    bool   apart;                       // each block of K has sums of its own, in the next two
+    bool   apart;                       // each block of K has sums of its own, which the next two fields hold
     double *sums, *a_squares;           // [blocks, m, columns]; [blocks, m]
-    bool   checked;                     // whether Freivalds' check is made (freivalds.h), which has the next four
+    bool   checked;                     // whether Freivalds' check is made (freivalds.h), with the next four fields
     double *sign, *signed_b;            // [columns]; [columns / KERNEL_COLS, length], signed sums over each panel's
-                                        // lines, and then, in a tile's first panel, over all of the tile's
-    double *want, *got;                 // [across, m], C s of each tile's columns, computed from the operands (apart:
-                                        // for each block) and from the sums
+                                        // lines; later a tile's first panel holds those over all lines of the tile
+    double *want, *got;                 // [across, m], C s of each tile's columns: `want` from the operands (apart: for
+                                        // each block), `got` from the sums
     _Atomic size_t *left;               // the results that Exact decides
 } Work;
 
@@ -64,8 +66,8 @@ static void cut_rows(Work *w, size_t rows)
     w->tiles = divide_up(w->of.a.lines, w->rows) * w->across;
 }
 
-/* Cuts the product into tiles: few and long ones where the strips do not fit the cache, several for each thread where
- * they do. Where K is long and there are few tiles, as in the gradient of a weight, threads share the blocks of K. */
+/* Cuts the product into tiles. If the strips fit the cache, there are several tiles for each thread, otherwise few long
+ * ones. If K is long and there are few tiles, as in the gradient of a weight, threads share the blocks of K. */
 static void cut(Work *w, size_t workers)
 {
     const size_t m = w->of.a.lines, length = w->of.a.length;
@@ -141,11 +143,11 @@ static void signs_part(const void *of, size_t begin, size_t end, size_t worker)
 
 /* --- Tiles --- */
 
-/* Sums of a tile, and the sums of squares of its lines of a. */
+/* The sums of a tile, and the sums of squares of its lines of a. */
 typedef struct { double *sum; size_t stride; double *square; } Sums;
 
-/* Sums over one block of K, and adds to the sums of the blocks before, where `add` is set. Freivalds' check gets what
- * it wants of all tiles of these rows. */
+/* Sums over one block of K; with `add`, this is added to the sums of the blocks before. The first tile of a row of
+ * tiles also computes `want`, for Freivalds' check of the whole row. */
 static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums s, double *want, double *scratch)
 {
     Lines part = w->of.a;
@@ -161,7 +163,7 @@ static void sum_block(const Work *w, const Tile *t, size_t block, bool add, Sums
                          w->engine->cols / KERNEL_COLS * w->of.b.length, want + t->row, w->of.a.lines);
 }
 
-/* From the sums of all blocks to the floats. */
+/* Makes the floats from the sums over all blocks. */
 static void finish(const Work *w, const Tile *t, size_t tile, const double *sum, size_t stride)
 {
     if (w->checked)
@@ -265,7 +267,7 @@ static bool is_checked(const Tile *t, uint64_t call)
     return t->length > 0 && (large || call % CHECKED_EVERY == 0);
 }
 
-/* One piece of memory for all parts of the work. */
+/* Allocates one piece of memory for all arrays of the work. */
 static bool work_allocate(Work *w, size_t workers, Arena *arena)
 {
     const size_t m = w->of.a.lines, strips = w->columns * w->of.b.length, squares = w->blocks * w->columns;

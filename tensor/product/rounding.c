@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The tiers of a product: the engine's sum, the rounding test, and Exact for what the test leaves undecided.
  *
- * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j| (Cauchy-Schwarz). The engine cuts K
- * into blocks of at most KC terms and adds their sums one after the other, so that h = KC - 1 + (blocks - 1) roundings lie on any path.
+ * A result is v = s sum + addend. Let u = 2^-53 and A = sum_k |a b|, which is at most |a_i| |b_j| (Cauchy-Schwarz).
+ * The engine cuts K into blocks of at most KC terms and adds their sums one after the other, so that
+ * h = KC - 1 + (blocks - 1) roundings lie on any path.
  *
  *     the sum                h u |s| A         in any order inside a block (Jeannerod & Rump 2013)
  *     the product with s     u |s| A           none for s = 1
@@ -10,8 +11,8 @@
  *     the test itself        u (|s| A + |addend|)
  *     sum                    (h + 3) u |s| A + 2 u |addend|
  *
- * (h + 5) u |s| A + 3 u |addend| is claimed. The difference covers the terms of second order, which are below 4 u (h + 5) u |s| A. That
- * is at most 2^-20 u |s| A, because h < 2^31 (product and attention refuse longer lines). */
+ * (h + 5) u |s| A + 3 u |addend| is claimed. The rest covers the terms of second order, which are below
+ * 4 u (h + 5) u |s| A. This is at most 2^-20 u |s| A, because h < 2^31 (product and attention refuse longer lines). */
 #include "tensor/product/rounding.h"
 
 #include <math.h>
@@ -94,7 +95,7 @@ SIMD v8d load_part(const double *x, size_t n)
     return load8(part);
 }
 
-/* The lanes below n of a mask: what the others hold, nobody has written. */
+/* Keeps the first n lanes of a mask; the memory behind the other lanes was never written. */
 SIMD v8i first_lanes(v8i mask, size_t n)
 {
     return mask & ((v8i){ 0, 1, 2, 3, 4, 5, 6, 7 } < (int32_t)n - (v8i){ 0 });
@@ -110,7 +111,8 @@ SIMD size_t note(v8i fails, size_t at, size_t n, uint16_t *which)
     return left;
 }
 
-/* The rounding test of a row. The sums lie in rows that are padded to whole panels, so that eight may be read at the end of a row too. */
+/* The rounding test of a row. The sums lie in rows that are padded to whole panels, so that eight may be read at
+ * the end of a row too. */
 SIMD size_t round_row(const double *sum, const double *norm, const float *addend, size_t n, Bound b, float *out,
                       size_t at, uint16_t *which)
 {
@@ -130,7 +132,8 @@ SIMD size_t round_row(const double *sum, const double *norm, const float *addend
     return left;
 }
 
-/* The rounding test. Returns how many it left undecided, and which (row * cols + column). */
+/* The rounding test. Returns how many results it left undecided; `which` receives their indices,
+ * row * cols + column. */
 CLONES static size_t round_band(const Band *b, uint16_t *which)
 {
     size_t left = 0;

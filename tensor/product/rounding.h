@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* From sums to floats: the bound, the rounding test, and Exact where the test leaves two floats.
  *
- * A Tile is a rectangle of results, with everything that is needed to decide them. It owns nothing. All functions are thread-safe as
- * long as no two threads write the same results. */
+ * A Tile is a rectangle of results, with everything that is needed to decide them. It owns nothing. All functions
+ * are thread-safe as long as no two threads write the same results. */
 #ifndef PULSE_TENSOR_PRODUCT_ROUNDING_H
 #define PULSE_TENSOR_PRODUCT_ROUNDING_H
 
 #include "tensor/product/product.h"
 
-/* Reads terms k … k+count-1 of the sum of result (i, j): their factors, a[i,k] into x and b[j,k] into y, as
- * they stand in the operands. Both are 0 for a term that a mask leaves out. */
+/* Reads the factors of the terms k … k+count-1 of result (i, j): a[i,k] into x and b[j,k] into y, as they are in the
+ * operands. Both are 0 for a term that a mask leaves out. */
 typedef void (*Terms)(const void *operands, size_t i, size_t j, size_t k, size_t count, float *x, float *y);
 
 /* out[i,j] = RN(addend[i,j] + s sum_k a[i,k] b[j,k]) for i < m, j < n. */
@@ -20,16 +20,16 @@ typedef struct {
     float *out;
     size_t out_stride;
     Terms  terms;
-    const void *operands;               // for `terms`, which is asked for the results (row + i, col + j)
-    size_t row, col;
+    const void *operands;               // the first argument of `terms`
+    size_t row, col;                    // result (i, j) of the tile is result (row + i, col + j) of `terms`
 } Tile;
 
 /* The rectangle of m rows from i on and n columns from j on. */
 Tile tile_part(const Tile *t, size_t i, size_t m, size_t j, size_t n);
 
-/* Writes rows i … i+m-1, columns j … j+n-1 of the results from their computed sums, none of which passed through
- * more than `height` roundings. Rows of `sum` are `stride` doubles, which have room for n rounded up to whole
- * panels. Returns how many results the bound left undecided, so that Exact decided them. */
+/* Writes the results of a tile from their computed sums. No term of a sum passed through more than `height` roundings.
+ * The rows of `sum` are `stride` doubles apart, and have room for n rounded up to whole panels. Returns how many
+ * results the bound left undecided; Exact decided these. */
 size_t tile_round(const Tile *t, const double *sum, size_t stride, double height);
 
 float tile_exact(const Tile *t, size_t i, size_t j);

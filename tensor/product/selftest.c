@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The start-up test of an engine. The shapes lie around the sizes at which kernels change their path, and some are
- * whole tiles; all transposes are tested. The data is uniform, with one line each of infinities, NaN, subnormals and
- * negative zeros. Every thread takes part, because a library keeps buffers for each thread. */
+ * whole tiles; all transposes are tested. The data is uniform, except for one infinity, one NaN, one subnormal and
+ * one negative zero, each in a line of its own. Every thread takes part, because a library keeps buffers for each
+ * thread. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include "tensor/base/team.h"
@@ -12,7 +13,7 @@ enum { LARGEST = 256 * 260 };
 
 typedef struct {
     size_t m, n, length, step;          // every step-th element is compared
-    bool finite;                        // no infinities and NaN, so that freivalds.h can judge all sums
+    bool finite;                        // no infinities and NaN, so that freivalds.h can check all sums
 } Case;
 
 static const Case cases[] = {
@@ -31,7 +32,7 @@ static void fill(float *x, size_t n, uint64_t seed)
     }
 }
 
-static void spoil(float *x, const Lines *l)
+static void put_specials(float *x, const Lines *l)
 {
     static const float specials[] = { INFINITY, -0.0f, 0x1.8p-140f, NAN };
     for (size_t s = 0; s < 4 && l->lines > 4 && l->length; s++)
@@ -43,7 +44,7 @@ static Lines lines_in(float *x, size_t lines, size_t length, bool columns, bool 
     Lines l = columns ? (Lines){ x, F32, lines, length, 1, lines } : (Lines){ x, F32, lines, length, length, 1 };
     fill(x, lines * length, lines * 1000 + length + columns);
     if (lines < 80 && !finite)          // larger ones stay finite
-        spoil(x, &l);
+        put_specials(x, &l);
     return l;
 }
 
@@ -127,7 +128,7 @@ bool engine_selftest(const Engine *engine, Error *e) { return test((Test){ .engi
 
 enum { ROWS = 104, WHOLE = 1024, TILE = 256 };
 
-/* The driver cuts a long side into tiles, so a shorter side with the same remainder is computed by the same code. */
+/* The driver cuts a long side into tiles, so a shorter side with the same remainder tests the same code. */
 static size_t shorter(size_t side) { return side > WHOLE ? WHOLE - TILE + side % TILE : side; }
 
 /* Every thread computes all three products, because a library keeps buffers for each thread. */

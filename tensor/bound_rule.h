@@ -9,8 +9,8 @@
  *     a sum of n terms        is within n u sum |terms|, in any order, fused or not
  *     exp, log, sigmoid, erf  are within 4 u of the result
  *
- * and adds the errors of the operands times the derivative. Bounds are absolute, one for each element. The rules leave
- * the terms of second order out; bound_tape adds 1 % for them (bound.h). */
+ * A rule also adds the error of each operand, times the derivative with respect to it. Bounds are absolute, one for
+ * each element. The rules leave the terms of second order out; bound_tape adds 1 % for them (bound.h). */
 #ifndef PULSE_TENSOR_BOUND_RULE_H
 #define PULSE_TENSOR_BOUND_RULE_H
 
@@ -30,14 +30,14 @@ struct BoundRule {
 static inline double magnitude(double x) { return x < 0 ? -x : x; }
 static inline double at_least(double x, double least) { return x > least ? x : least; }
 
-/* The share of one term a b in the bound of a sum of n such terms: its own rounding (u), n additions (n u), and the
- * errors ba and bb of its factors. */
+/* What one product a b adds to the bound of a sum of n products: its own rounding (u), n additions (n u), and the
+ * errors ba of a and bb of b. */
 static inline double bound_term(double a, double b, double ba, double bb, double n)
 {
     return (n + 1) * U24 * magnitude(a * b) + magnitude(a) * bb + magnitude(b) * ba;
 }
 
-/* The rule of every operator of class "move": bounds move as the numbers do, so the kernel runs on the bounds. */
+/* The rule of every operator of class "move". Bounds move as the numbers do, so the kernel is run on the bounds. */
 void bound_moved(BoundRule *r);
 
 #endif

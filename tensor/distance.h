@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /* Distance: how far a tensor is from a reference of the same shape and dtype.
  *
- * Two values are equal when their bits are; everything else here explains a difference. The largest ULP distance is
- * inflated by entries near zero. The scaled error max|d| / max|reference|, d the difference, shows what computed the
- * other tensor:
+ * Two values are equal when their bits are equal; all the other numbers describe a difference. Entries near zero
+ * inflate the largest ULP distance. The scaled error max|d| / max|reference|, where d is the difference, shows what
+ * computed the other tensor:
  *     fp32 arithmetic   1e-8 to 5e-7
  *     TF32              about 5e-4
- *     bf16              about 4e-3; a mistake is mostly larger */
+ *     bf16              about 4e-3; a mistake in the code mostly gives more */
 #ifndef PULSE_TENSOR_DISTANCE_H
 #define PULSE_TENSOR_DISTANCE_H
 
 #include "tensor/tensor.h"
 
 typedef struct {
-    size_t   total, differ;    // how many elements there are, and how many differ in their bits (+0 and -0 do, by 0 ULP)
-    size_t   nan;              // how many of those are NaN on one side or both; the fields below leave them out
-    uint64_t ulp;              // the largest distance in ULP; of integers the largest difference
+    size_t   total, differ;    // the number of elements, and of those whose bits differ; +0 and -0 differ, by 0 ULP
+    size_t   nan;              // how many of the differing ones are NaN on some side; the fields below skip these
+    uint64_t ulp;              // the largest distance in ULP; for integers the largest difference
     double   error, scale;     // the largest |d| where bits differ, and the largest finite |reference|, in binary64
     size_t   first, worst;     // row-major indices of the first difference and of the largest |d|
 } Distance;
 
 Distance distance_of(const Tensor *reference, const Tensor *other);
 double   distance_scaled(const Distance *d);        // error / scale; infinity where the scale is 0 and the error is not
-double   tensor_value(const Tensor *t, size_t i);   // element i of any dtype as a double (of I64 the nearest one)
+double   tensor_value(const Tensor *t, size_t i);   // element i of any dtype as a double; for I64 the nearest double
 uint64_t tensor_value_bits(const Tensor *t, size_t i);
 
 #endif

@@ -18,7 +18,8 @@ bool call_refuse(const Call *c, const char *expected, Error *e)
     return error_set(e, "%s: shapes%s do not fit, expected %s", c->op->name, all, expected);
 }
 
-/* Whether an operator with the inputs "x w bias?" takes n_in of them: "bias?" may be left out, and "x..." stands for any number. */
+/* Whether an operator with the inputs "x w bias?" takes n_in of them: "bias?" may be left out, and "x..." stands
+ * for any number. */
 static bool count_fits(const Op *op, size_t n_in)
 {
     size_t most = 0, least = 0;
@@ -51,7 +52,7 @@ static bool inputs_fit(const Call *c)
     return true;
 }
 
-/* Finds room for the result: the caller's, which must have that shape, or a piece of the scratch memory. */
+/* Finds room for the result: the caller's tensor, which must have that shape, or a piece of the scratch memory. */
 static bool output_fits(Call *c, Shape shape)
 {
     char have[64], want[64];

@@ -30,7 +30,7 @@ const char *op_class_name(OpClass kind)
     return names[kind];
 }
 
-/* The index of `name` among at limit `limit` names; `limit` where it is none of them. */
+/* The index of `name` in `names`, which has at most `limit` entries; `limit` if the name is not there. */
 static size_t index_of(const char *const names[], size_t limit, const char *name)
 {
     for (size_t k = 0; k < limit && names[k]; k++)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The operators as functions: each runs at once, records itself on the tape and returns its node.
  *
- * A function that fails, and every function after a failure, returns NULL; the tape's Error holds the sentence. No input may be NULL unless
- * its comment says so. Index data is copied. The tape owns the nodes; one tape belongs to one thread at a time.
- * Shapes: [N, C] is N rows of C channels; a vector [C] counts as one row; [] is a scalar; […] is any shape. All inputs are F32, except
- * those that may also be F16 or BF16, as their comments say. Every result is RN(formula), element by element; formulas, bounds and
- * derivatives stand in op_*.c, and `pulse-ref list ops` prints the formulas.
- * The enum before a function names the indices of the operator's attributes in Attrs; the comment behind it says in which of its arrays f,
- * d and n they stand (op.h). */
+ * A function that fails, and every function after a failure, returns NULL; the tape's Error holds the sentence. No
+ * input may be NULL unless its comment says so. Index data is copied. The tape owns the nodes; one tape belongs to
+ * one thread at a time.
+ * Shapes: [N, C] is N rows of C channels; a vector [C] counts as one row; [] is a scalar; […] is any shape. All
+ * inputs are F32, except those that may also be F16 or BF16, as their comments say. Every result is RN(formula),
+ * the float nearest to the formula's value, element by element. Formulas, bounds and derivatives are in op_*.c, and
+ * `pulse-ref list ops` prints the formulas.
+ * The enum before a function names the operator's attributes. The comment behind the enum says which array of Attrs
+ * (op.h) holds them: f, d or n. */
 #ifndef PULSE_TENSOR_OPS_H
 #define PULSE_TENSOR_OPS_H
 
@@ -36,7 +38,7 @@ Node *op_mask(Tape *t, Node *x, const int32_t *keep, size_t n);
 Node *op_argmax(Tape *t, Node *x);
 Node *op_sum_n(Tape *t, size_t n, Node *const x[]); // n tensors […] -> […]: RN(x1 + x2 + …), the fan-in of gradients
 
-/* --- op_pointwise.c, op_scalar.c: element by element, one rounding; all inputs and the result have one shape […] --- */
+/* --- op_pointwise.c, op_scalar.c: element by element, one rounding; inputs and result have one shape […] --- */
 Node *op_add(Tape *t, Node *a, Node *b);
 Node *op_sub(Tape *t, Node *a, Node *b);
 Node *op_mul(Tape *t, Node *a, Node *b);
@@ -66,7 +68,7 @@ Node *op_rsqrt(Tape *t, Node *x);
 Node *op_sum(Tape *t, Node *x);                                         // […] -> []: RN(sum of all elements)
 enum { MEAN_N };                                                        // n
 Node *op_mean(Tape *t, Node *x);                                        // […] -> []: RN(sum x / number of elements)
-Node *op_mean_over(Tape *t, Node *x, size_t n);                         // […] -> []: RN(sum x / n), n any count below 2^48
+Node *op_mean_over(Tape *t, Node *x, size_t n);                         // […] -> []: RN(sum x / n), n < 2^48
 Node *op_column_sum(Tape *t, Node *x);                                  // [N, C] -> [C]: bias gradient
 Node *op_column_dot(Tape *t, Node *a, Node *b); // [N, C], [N, C] -> [C]: RN(sum_r a_rc b_rc), the gradient of a gain
 // [R] -> [n]; segment i is offsets[i] … offsets[i+1] (n+1 offsets)
@@ -82,16 +84,18 @@ Node *op_matmul(Tape *t, Node *a, bool transpose_a, Node *b, bool transpose_b);
 enum { LORA_MERGE_S };                                                  // f
 Node *op_lora_merge(Tape *t, Node *w, Node *b, Node *a, float s);       // RN(W + s sum_r B A): [M, K], [M, r], [r, K]
 
-/* --- op_attention.c. A segment is the rows of one sample, as four numbers {q_begin, q_count, k_begin, k_count}. Scores are one flat
- * vector: segment by segment, and head by head, a row-major matrix [q_count, k_count]. Query head h reads key head h / (heads / kv_heads).
- * Under a causal mask, query i of a segment sees the keys j <= i + k_count - q_count; the scores of all others are +0. --- */
+/* --- op_attention.c. A segment is the rows of one sample, as four numbers {q_begin, q_count, k_begin, k_count}.
+ * Scores are one flat vector: segment by segment, and head by head, a row-major matrix [q_count, k_count]. Query
+ * head h reads key head h / (heads / kv_heads).
+ * Under a causal mask, query i of a segment sees the keys j <= i + k_count - q_count; the scores of all other keys
+ * are +0. --- */
 typedef struct {
     const int32_t *segments;
     size_t count;
     size_t heads, kv_heads, head_dim;
     bool   causal;
 } Attention;
-// n; ATTENTION_ROWS is the number of rows of the result, which only mix and mix_t have
+// n; only mix and mix_t have ATTENTION_ROWS, the number of rows of the result
 enum { ATTENTION_HEADS, ATTENTION_KV_HEADS, ATTENTION_HEAD_DIM, ATTENTION_CAUSAL, ATTENTION_ROWS };
 Node *op_attention_scores(Tape *t, Node *q, Node *k, Attention a);      // s_ij = RN(sum_c q_ic k_jc)
 Node *op_attention_mix(Tape *t, Node *p, Node *v, Attention a);         // o_i = RN(sum_j p_ij v_j) -> [Nq, heads*D]
@@ -100,8 +104,8 @@ Node *op_attention_mix_t(Tape *t, Node *p, Node *x, Attention a);
 Node *op_attention_softmax(Tape *t, Node *s, Attention a);              // over the allowed j of each row
 Node *op_attention_softmax_grad(Tape *t, Node *p, Node *dp, Attention a); // RN(p_i (dp_i - sum_j dp_j p_j))
 enum { ROPE_HEADS };                                                    // n
-// the rotary embedding; channel c of a head is rotated with channel c + D/2, as by Hugging Face's rotate_half; tables
-// are [P, D/2]
+// the rotary embedding: channel c of a head is rotated with channel c + D/2, as in Hugging Face's rotate_half; the
+// tables are [P, D/2] for P positions
 Node *op_rope(Tape *t, Node *x, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
 // the derivative: the inverse rotation
 Node *op_rope_back(Tape *t, Node *dy, Node *cos_table, Node *sin_table, const int32_t *positions, size_t heads);
@@ -119,13 +123,13 @@ Node *op_softmax_grad(Tape *t, Node *p, Node *dp);                      // row-w
 Node *op_log_softmax(Tape *t, Node *z);
 Node *op_nll(Tape *t, Node *z, const int32_t *labels);                  // [R]; label -1: not supervised, +0
 Node *op_logit_grad(Tape *t, Node *p, Node *q, Node *c);                // RN(c_r p_rv - c_r q_rv); c is [R]
-Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q = e_y; label -1: a row of +0
-// [R]: RN(sum_v pr_v (lr_v - l_v)) from stored p_ref, log p_ref, log p
+Node *op_logit_grad_label(Tape *t, Node *p, Node *c, const int32_t *labels); // q: 1 at the label, else 0; label -1: +0
+// [R]: RN(sum_v pr_v (lr_v - l_v)), where pr and lr are p and log p of the reference model, and l is log p
 Node *op_kl(Tape *t, Node *pr, Node *lr, Node *l);
 
 /* --- op_step.c, op_adam.c: the optimiser; p, m, v, g, b and the result have one shape […] --- */
 enum { CLIP_FACTOR_MAX_NORM };                                          // f
-// [] -> []: RN(max_norm / (G + 1e-6)) where that is < 1, else 1
+// [] -> []: RN(max_norm / (norm + 1e-6)) where this is < 1, else 1
 Node *op_clip_factor(Tape *t, Node *norm, float max_norm);
 Node *op_scale_by(Tape *t, Node *x, Node *s);                           // […], [] -> […]: RN(s x)
 enum { ADAM_M_BETA1 };                                                  // f

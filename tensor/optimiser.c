@@ -42,7 +42,7 @@ static void adam_step(Optimiser *o, Tape *t, OptimiserSlot *s, Node *p, Node *g,
 {
     const OptimiserConfig *c = &o->config;
     if (c->kind == OPTIMISER_ADAM && decay != 0)
-        g = op_axpy(t, g, p, decay);                    // Adam's decay is coupled: part of the gradient
+        g = op_axpy(t, g, p, decay);                    // Adam's decay is coupled: it is added to the gradient
     s->new_m = op_adam_m(t, state(t, "adam.m", s->name, s->m), g, c->beta1);
     s->new_v = op_adam_v(t, state(t, "adam.v", s->name, s->v), g, c->beta2);
     s->new_value = c->kind == OPTIMISER_ADAM ? op_adam(t, p, s->new_m, s->new_v, o->lr, c->eps, c1, c2)

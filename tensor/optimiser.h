@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Optimiser: AdamW, Adam and SGD, with clipping by the global norm and a schedule of the learning rate.
  *
- *     if (optimiser_step(&o, &tape, params, gradients))   // after tape_backward: records clipping, moments and update on the tape
+ *     if (optimiser_step(&o, &tape, params, gradients))   // after tape_backward: records the step on the tape
  *         optimiser_commit(&o);                           // writes the new weights and moments
  *
- * A step has two halves, so that no weight changes unless the whole step succeeded.
+ * A step has two halves, so that no weight changes unless the whole step has succeeded.
  * Fields are named as in PyTorch. A hyperparameter is the fp32 number nearest to its text.
- * AdamW (Loshchilov & Hutter 2019), where g is a gradient and G the norm of all of them:
+ * AdamW (Loshchilov & Hutter 2019), where g is a gradient and G the norm of all gradients together:
  *
  *     g' = RN(k g) where k = RN(max_norm / (G + 1e-6)) is below 1, else g
  *     m' = RN(beta1 m + (1 - beta1) g')        v' = RN(beta2 v + (1 - beta2) g'^2)
  *     p' = RN(p - lr (m'/c1 / (sqrt(v'/c2) + eps) + decay p))
  *     c1 = 1 - beta1^t                         c2 = 1 - beta2^t
  *
- * Each step multiplies the two powers by beta1 and beta2 once more, in binary64.
+ * The powers beta1^t and beta2^t are kept in binary64; each step multiplies them by beta1 and beta2 once more.
  * Always: a parameter that no gradient reaches in a step has a gradient of zero, so its moments and its weights decay.
  * With decay_matrices_only set, weight decay touches only tensors of rank 2 or more. An Optimiser belongs to one thread
  * at a time. */
@@ -53,10 +53,11 @@ typedef struct {
     Node   *new_value, *new_m, *new_v, *grad;   // nodes of the step that is being recorded; grad is not clipped
 } OptimiserSlot;
 
-/* Says what the moments of slot k get in place of its clipped gradient g, as a mask does that must not change the norm. */
+/* Replaces the clipped gradient g of slot k before the moments use it. A mask that must not change the norm is
+ * applied here. */
 typedef struct {
     void *context;
-    Node *(*run)(void *context, Tape *t, size_t k, Node *g);   // NULL: they get g
+    Node *(*run)(void *context, Tape *t, size_t k, Node *g);   // NULL: g is kept
 } GradientHook;
 
 typedef struct {

@@ -5,8 +5,9 @@
  *     linear    lr (floor (t - hold) + (steps - t)) / (steps - hold)
  *     cosine    lr (floor + (1 - floor) (1 + cos(pi x)) / 2),  x = (t - hold)/(steps - hold)
  *
- * The first two are rational numbers, which are compared exactly. The cosine is rational only where 6 x is an integer (Niven's
- * theorem), and there it is compared exactly as well. Elsewhere the value is transcendental, so enough bits always decide. */
+ * The first two are rational numbers, which are compared exactly with the midpoints between floats. The cosine is
+ * rational only where 6 x is an integer (Niven's theorem), and there it is compared exactly as well. Elsewhere the
+ * value is transcendental, so enough bits always decide. */
 #include "tensor/exact/angle.h"
 #include "tensor/exact/exact.h"
 #include "tensor/optimiser.h"
@@ -33,7 +34,8 @@ static int ratio_compare(const void *value, double m)
     return exact_sign(&s);
 }
 
-/* The quotient in binary64 is within 3 ulp of the ratio, so the result is at most two floats away; exact comparisons find it. */
+/* The quotient in binary64 is within 3 ulp of the ratio, so the result is at most two floats away; exact
+ * comparisons find it. */
 static float ratio_round(const Ratio *r)
 {
     double high, low;
@@ -57,7 +59,7 @@ static float linear_lr(const Schedule *s, int64_t t)
     return ratio_round(&r);
 }
 
-/* lr (2 floor + (1 - floor)(1 + c)) / 2 = (lr (1 + c) + lr floor (1 - c)) / 2 with 2c = twice a whole number. */
+/* lr (2 floor + (1 - floor)(1 + c)) / 2 = (lr (1 + c) + lr floor (1 - c)) / 2, where 2 c is a whole number. */
 static float cosine_rational(const Schedule *s, double twice_cosine)
 {
     Ratio r = { exact_zero(), 4 };
@@ -73,7 +75,8 @@ static bool cosine_lr(const Schedule *s, int64_t t, float *lr, Error *e)
         return *lr = cosine_rational(s, (double[]){ 2, 1, -1, -2 }[3 * num / den]), true;
     if (2 * num == den)
         return *lr = cosine_rational(s, 0), true;
-    /* the cosine is within 2^-95, and the sums and products below add less than 2^-98: absolute, in units of lr */
+    /* absolute errors, in units of lr: the cosine's is below 2^-95, and the sums and products below add less than
+     * 2^-98 */
     dd c = angle_cos_pi(num, den), up = dd_add_d(c, 1), down = dd_add_d(dd_neg(c), 1);
     dd v = dd_scale(dd_add(dd_mul_d(up, s->lr), dd_mul_d(down, (double)s->lr * s->floor)), 0.5);
     return dd_round_abs(v, 0x1p-93 * s->lr, lr)

@@ -146,7 +146,7 @@ static int by_offset(const void *a, const void *b)
     return by_name(a, b);
 }
 
-/* The ranges of the tensors cover the data, of this many bytes, without a hole, an overlap or a rest. */
+/* Checks that the tensors' ranges cover all `bytes` bytes of the data, without a hole or an overlap. */
 static bool claims_tile(Claim *claims, size_t count, uint64_t bytes, const char *path, Error *e)
 {
     uint64_t at = 0;
@@ -205,8 +205,8 @@ static json_t *header_read(const Store *s, uint64_t *data, Error *e)
     return json_parse((const char *)p + 8, (size_t)n, s->path, e);
 }
 
-/* The tensor points into the mapped file where the machine can read the values there; otherwise to a copy in its own
- * byte order. */
+/* Lets the tensor point into the mapped file if the machine can read the values there, and otherwise to a copy that is
+ * aligned and in the machine's byte order. */
 static bool claim_place(const Store *s, const Claim *c, uint64_t data, Arena *a, Entry *out)
 {
     unsigned char *bytes = (unsigned char *)s->mapping + data + c->begin;

@@ -7,8 +7,7 @@
 #include "tensor/base/file.h"
 #include "tensor/base/json.h"
 
-/* The ranks of the dtypes in the official library's enum. The writer's order is descending: I64 before F64 before F32
- * and so on. */
+/* The rank of a dtype in the official library's enum. The writer's order is descending: I64, F64, F32 and so on. */
 static int dtype_rank(Dtype d)
 {
     static const int rank[DTYPE_COUNT] = { [U8] = 4, [F16] = 13, [BF16] = 14, [I32] = 15, [F32] = 17, [F64] = 19,

@@ -21,6 +21,7 @@ void tape_reset(Tape *t)
     float_env_check(t->error);
 }
 
+/* `array` is the address of an array of pointers; memcpy reads and writes it, whatever the pointers' type. */
 static bool grow(Arena *a, void *array, size_t count, size_t *capacity)
 {
     void **slots;
@@ -168,14 +169,13 @@ static bool shape_fits(Tape *t, const Node *n, const Node *dy)
                      shape_text(dy->out.shape, have), shape_text(n->out.shape, want));
 }
 
-/* Refuses a gradient that `n` cannot pass on, unless no parameter below would miss it. */
+/* Fails if `n` cannot pass on a gradient that a parameter below needs. */
 static bool passes_on(Tape *t, const Node *n)
 {
     const Node *parameter = n->op && !n->op->vjp ? parameter_below(t, n) : NULL;
     return !parameter
-        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; "
-                               "expected an operator "
-                     "with a derivative, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
+        || error_set(t->error, "%s: a gradient arrived that the parameter \"%s\" needs, but this operator has no derivative; expected "
+                     "an operator with a derivative, or tape_stop at its result", n->op->name, parameter->name + strlen("param."));
 }
 
 void tape_contribute(Tape *t, Node *n, Node *dy)
@@ -199,7 +199,7 @@ void tape_stop(Node *n)
         n->wants_grad = false;
 }
 
-/* It is an error if the derivative of `n` passed nothing to an input whose gradient a parameter needs. */
+/* Fails if the derivative of `n` passed nothing to an input whose gradient a parameter needs. */
 static void check_inputs(Tape *t, const Node *n)
 {
     for (size_t k = 0; k < n->n_in; k++) {
@@ -225,17 +225,17 @@ static void run_derivative(Tape *t, Node *n, Node *dy)
 
 static Node *sum_of(Tape *t, size_t n, Node *const x[]) { return n == 1 ? x[0] : op_sum_n(t, n, x); }
 
-/* Passes on what n has received since the last backward pass; its gradient is the sum of all that it has received. */
+/* Passes on what n has received since the last backward pass. n->grad becomes the sum of all that n has received. */
 static void pass_back(Tape *t, Node *n)
 {
-    size_t walked = n->n_passed, fresh = n->n_contributions - walked;
+    size_t passed = n->n_passed, fresh = n->n_contributions - passed;
     if (fresh == 0)
         return;
     t->module = n->module;
     n->grad = sum_of(t, n->n_contributions, n->contributions);
     n->n_passed = n->n_contributions;
     if (n->op && n->op->vjp)
-        run_derivative(t, n, walked ? sum_of(t, fresh, n->contributions + walked) : n->grad);
+        run_derivative(t, n, passed ? sum_of(t, fresh, n->contributions + passed) : n->grad);
 }
 
 void tape_backward(Tape *t)
@@ -267,8 +267,8 @@ Node *tape_scope_end(Tape *t, TapeScope s, Node *keep)
 
 /* --- Segments --- */
 
-/* The nodes outside that the nodes from `first` on read, x first. False: there are too many of them, or a parameter was
- * made inside. */
+/* Lists the nodes before `first` that later nodes read, beginning with x. False: there are too many of them, or a
+ * parameter was made inside. */
 static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSIDE_MAX], size_t *count)
 {
     outside[0] = x;
@@ -291,11 +291,11 @@ static bool outside_of(const Tape *t, size_t first, Node *x, Node *outside[OUTSI
     return true;
 }
 
-/* Moves the gradients that a segment's backward pass handed to a node outside to memory that stays. */
+/* What a node outside had received before a segment's backward pass, and what that pass has handed to it. */
 typedef struct {
-    Node  **contributions;              // as they were before
+    Node  **contributions;              // those from before
     size_t  count, capacity;
-    Node  **handed;                     // [n_handed] since then, with copies of their numbers
+    Node  **handed;                     // [n_handed] those of the pass, with copies of their numbers
     size_t  n_handed;
 } Before;
 
@@ -336,7 +336,7 @@ static void handed_give(Tape *t, const Before *b, Node *n, size_t first)
     }
 }
 
-/* Forgets all nodes since the scope began except what was handed to the inputs of y. */
+/* Forgets all nodes since the scope began, except the gradients that were handed to the inputs of y. */
 static void segment_forget(Tape *t, TapeScope s, Node *y, Before *before)
 {
     Arena spare = arena_make(t->error);

@@ -16,9 +16,9 @@
  * so the array of nodes is the trace of a step.
  * Always: nodes[k]->id is k, and the inputs of a node come before it. A gradient with several contributions is their
  * sum, rounded once (operator sum_n), so the order of contributions cannot be seen in the bits.
- * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: where one arrives at
- * an operator that cannot pass it on, and a trainable parameter below would miss it, that is an error which names the
- * operator and the parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
+ * A gradient is computed only where a trainable parameter needs it, and none is lost in silence: if an operator cannot
+ * pass on a gradient that a trainable parameter needs, the tape fails with an error that names the operator and the
+ * parameter. Two things end a gradient on purpose: an operator's record (GRADIENT_NONE) and tape_stop.
  * Errors: after the first failure every function does nothing and returns NULL, and a NULL node passes through; so a
  * model's code is plain mathematics, and looks at the Error once, at its end.
  * Memory: nodes and results belong to the arena, and live until tape_reset. A tape belongs to one thread at a time;
@@ -48,12 +48,12 @@ struct Node {
     size_t      n_in;
     Attrs       attrs;
     Tensor      out;         // the result
-    bool        wants_grad;  // a trainable parameter lies below, and no gradient is stopped here
+    bool        wants_grad;  // the result depends on a trainable parameter, and tape_stop was not called
     Node      **contributions;                             // the gradients handed in so far
     size_t      n_contributions, contributions_capacity;
-    size_t      n_passed;    // how many of them a backward pass has passed on
+    size_t      n_passed;    // how many of the contributions a backward pass has passed on
     Node       *grad;        // d loss / d out after tape_backward; NULL: no gradient arrived
-    // of the result of tape_segment, whose operators were forgotten; run NULL: of every other node
+    // set in the result of tape_segment whose operators were forgotten; in every other node, run is NULL
     TapeSegment segment;
 };
 
@@ -63,21 +63,21 @@ struct Tape {
     Node  **nodes;           // [count]
     size_t  count, capacity;
     bool    no_grad;         // set by the caller: no node wants a gradient
-    bool    checkpoint;      // set by the caller: segments are forgotten, and run again in the backward pass (tape_segment)
+    bool    checkpoint;      // set by the caller: the backward pass runs segments again (tape_segment)
     Phase   phase;           // written into the nodes that follow; the optimiser sets it
     const char *module;      // written into the nodes that follow
     size_t  contributed;     // how many gradients were handed in, over all nodes
 };
 
-/* A tape without nodes. The arena reports to `error` from now on. `error` is failed where some thread's floating-point
- * environment is not that of IEEE 754. */
+/* A tape without nodes. The arena reports to `error` from now on. The function fails `error` if some thread's
+ * floating-point environment is not that of IEEE 754. */
 Tape  tape_make(Arena *arena, Error *error);
 /* Forgets all nodes, takes back the whole arena, and checks the floating-point environment again. no_grad and
  * checkpoint stay as they are. */
 void  tape_reset(Tape *t);
 
-/* Leaves. The name is copied; the numbers are borrowed, and must stay unchanged until tape_reset. A scalar's are
- * copied. */
+/* These make leaves. The name is copied. The numbers are borrowed, and must stay unchanged until tape_reset; only
+ * tape_scalar copies its number. */
 Node *tape_param(Tape *t, const char *name, Tensor value, bool trainable);
 Node *tape_input(Tape *t, const char *name, Tensor value);
 Node *tape_scalar(Tape *t, const char *name, float value);
@@ -87,14 +87,14 @@ Node *tape_scalar(Tape *t, const char *name, float value);
 Node *tape_push(Tape *t, const Op *op, size_t n_in, Node *const in[], const Attrs *attrs);
 const int32_t *tape_index(Tape *t, const int32_t *values, size_t n);
 
-/* The module path of the nodes that follow. tape_enter adds a step to it, "mlp", and returns the path before, for
- * tape_leave. */
+/* Change the module path of the nodes that follow. tape_enter appends a part to it, such as "mlp", and returns the old
+ * path, which tape_leave sets again. */
 const char *tape_enter(Tape *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void  tape_leave(Tape *t, const char *before);
 
-/* Hands the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens where n or dy is NULL
- * or n wants no gradient. A loss calls tape_seed before the backward pass, and an operator's vjp calls tape_contribute
- * during it. */
+/* Hand the gradient dy, of n's shape, to n, in addition to what n has received. Nothing happens if n or dy is NULL or
+ * n wants no gradient. The code of a loss calls tape_seed before the backward pass, and an operator's vjp calls
+ * tape_contribute during it. */
 void  tape_seed(Tape *t, Node *n, Node *dy);
 void  tape_contribute(Tape *t, Node *n, Node *dy);
 /* The backward pass: goes from the last node to the first and passes every gradient on to the inputs. A second pass
@@ -111,11 +111,11 @@ typedef struct { ArenaMark mark; size_t count; Node **nodes; } TapeScope;
 TapeScope tape_scope(Tape *t);
 Node *tape_scope_end(Tape *t, TapeScope s, Node *keep);
 
-/* Runs a segment on x. Under `checkpoint` what it recorded is forgotten at once except its result, whose node has the
- * operator "segment" and, as inputs, all nodes outside that the segment reads. The backward pass runs the segment
- * again, passes back through it, and forgets all of it except for the gradients that it hands to nodes outside. An
- * operator is a function of its inputs, and every gradient outside is the sum of the same contributions, so the bits
- * are those without `checkpoint`; only the trace is shorter. */
+/* Runs a segment on x. Under `checkpoint` (gradient checkpointing) all its nodes are forgotten at once except the
+ * result. The result's node has the operator "segment"; its inputs are all the nodes outside that the segment
+ * reads. The backward pass runs the segment again, passes back through it, and keeps only the gradients for the
+ * nodes outside. An operator depends on nothing but its inputs, and every gradient outside is the sum of the same
+ * contributions. So the bits are the same as without `checkpoint`; only the trace is shorter. */
 Node *tape_segment(Tape *t, Node *x, TapeSegment f);
 
 #endif

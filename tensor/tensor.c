@@ -118,7 +118,7 @@ bool tensor_same(Tensor a, Tensor b)
     return a.dtype == b.dtype && shape_equal(a.shape, b.shape) && !memcmp(a.data, b.data, tensor_bytes(a));
 }
 
-/* Looks at eight exponents at a time: that of infinities and NaNs has all bits set. */
+/* Looks at eight exponents at a time. In an infinity or a NaN, all bits of the exponent are set. */
 CLONES static bool all_finite(const float *x, size_t n)
 {
     const int32_t most = 0x7f800000;
@@ -148,9 +148,9 @@ bool tensor_finite(Tensor t)
     return all_finite(t.f32, n);
 }
 
-/* Without branches, so that a loop becomes vector instructions. The exponent's bias is 15 in F16 and 127 in F32, so that 112 is added;
- * that of infinities and NaNs, 31, becomes 255. Where the exponent is 0, the number is mantissa * 2^-24, and the difference of
- * 2^-14 + mantissa * 2^-24 and 2^-14 is exact. */
+/* Has no branches, so that a loop becomes vector instructions. The exponent's bias is 15 in F16 and 127 in F32, so
+ * 112 is added. The exponent 31 of infinities and NaNs becomes 255. If the exponent is 0, the number is
+ * mantissa * 2^-24: the exact difference of 2^-14 + mantissa * 2^-24 and 2^-14. */
 static inline float f16_widen(uint16_t half)
 {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16, x = (uint32_t)(half & 0x7fff) << 13;

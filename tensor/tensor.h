@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Tensor: a shape and a pointer to its numbers, which lie in row-major order without gaps.
  *
- * A Tensor is a value: copying it copies the pointer, and the numbers belong to whoever allocated them. Activations and gradients
- * are F32. Weights in a mapped file may also be F16 or BF16; they are widened exactly, value by value, where they are used.
+ * A Tensor is a value: copying it copies the pointer, and the numbers belong to whoever allocated them. Activations
+ * and gradients are F32. Weights in a mapped file may also be F16 or BF16; they are widened exactly, value by
+ * value, where they are used.
  * Letters, here and everywhere: N rows (tokens of a step, packed without padding), C channels,
  * H attention heads, D head_dim, V vocabulary, R supervised rows, B samples. */
 #ifndef PULSE_TENSOR_TENSOR_H
@@ -56,12 +57,13 @@ bool   tensor_same(Tensor a, Tensor b);          // whether dtype, shape and eve
 bool   tensor_finite(Tensor t);                  // of F32, F16 or BF16: whether no value is infinite or NaN
 
 float  half_widen(uint16_t bits, Dtype dtype);   // the fp32 number equal to an F16 or BF16 number
-void   halves_widen(const uint16_t *half, size_t n, Dtype dtype, float *out);    // of n such numbers, one after the other
-// the BF16 number nearest to x, ties to even; infinite from 2^128 - 2^119 on; x is no NaN
+void   halves_widen(const uint16_t *half, size_t n, Dtype dtype, float *out);    // the same for n numbers
+// the BF16 number nearest to x, ties to even; infinite for |x| >= 2^128 - 2^119; x must not be NaN
 uint16_t half_narrow_bf16(float x);
 /* Writes the n values from element `first` on as fp32 numbers; the dtype is F32, F16 or BF16. */
 void   tensor_widen(const Tensor *t, size_t first, size_t n, float *out);
-/* All values as fp32: the tensor's own data when it is F32, otherwise a widened copy in `a`; NULL when memory ran out. */
+/* All values as fp32: the tensor's own data when it is F32, otherwise a widened copy in `a`; NULL when memory ran
+ * out. */
 const float *tensor_floats(const Tensor *t, Arena *a);
 
 /* A tensor's digest is SHA-256 over "name\0dtype\0shape\0" and its values little-endian, where shape is "[3, 4]"; so it

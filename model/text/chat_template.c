@@ -14,7 +14,7 @@ static const struct { PromptTemplate template; const char *digest; } known[] = {
 
 /* --- The normal form --- */
 
-/* Copies one {% … %} or {{ … }} without its blanks; returns its end in the text. */
+/* Copies one tag, {% … %} or {{ … }}, without its blanks. Returns the end of the tag in the text. */
 static const char *tag_copy(const char *p, char **to)
 {
     const char close = p[1] == '%' ? '%' : '}';
@@ -82,7 +82,8 @@ bool chat_template_known(const char *jinja, PromptTemplate *out, Arena *a)
 
 /* --- The folder --- */
 
-/* The text under "chat_template": a text, or a list of named ones, of which transformers takes "default". */
+/* The text under the key "chat_template". Its value is a text, or a list of named texts; transformers takes
+ * "default". */
 static const char *text_of(const json_t *root)
 {
     const json_t *v = json_object_get(root, "chat_template");

@@ -75,7 +75,7 @@ static bool has(TokenIds ids, int32_t id)
     return k < ids.count;
 }
 
-/* The first word of a text that the tokenizer cannot spell; NULL: there is none. */
+/* The first word of a text for which the tokenizer has no tokens; NULL: there is none. */
 static const char *unspelled(const Tokenizer *t, const char *text, Arena *a, Error *e)
 {
     for (size_t n; *(text += strspn(text, " \t\r\n")); text += n) {
@@ -125,7 +125,7 @@ static size_t common_prefix(TokenIds a, TokenIds b)
     return k;
 }
 
-/* Repeats the one id of the picture image_tokens times; the tokens after it move. */
+/* Repeats the picture's single id image_tokens times; the tokens after it move. */
 static bool expand(Prompt *p, const PromptStyle *s, TokenIds ids, size_t answer_begin, int32_t image, bool picture,
                    Arena *a)
 {

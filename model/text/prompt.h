@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Prompt: one question, its picture and its answer as token ids, and which of them are supervised.
+/* Prompt: a question, its picture and its answer as token ids, and the choice of the supervised tokens.
  *
- * Templates. `…` is the answer, which is absent when one is to be generated. Without a picture, "<image>" and the
- * blank or newline after it are left out.
+ * Templates: `…` is the answer, which is absent if it is to be generated. Without a picture, "<image>" and the blank or
+ * newline after it are left out.
  *     world      USER: <image> QUESTION ASSISTANT: …</s>
- *     plain      USER: <image>\nQUESTION\nASSISTANT: …                     (MLLMU-Bench, which has no end token)
- *     llava_hf   USER: <image>\nQUESTION ASSISTANT: …</s>                   (the chat template of llava-hf/llava-1.5-7b-hf)
- *     vicuna_v1  SYSTEM USER: <image>\nQUESTION ASSISTANT: …</s>            (SYSTEM is LLaVA's "A chat between a curious user and …")
- * The text is tokenised as a whole with the tokenizer's own template (<s>). Then the one <image> becomes image_tokens copies of
- * its id, as in Hugging Face's processor. `piecewise` tokenises the two sides of <image> apart, as the original LLaVA does. Its
- * ids differ where a tokenizer marks only the first word (Metaspace "first"); in LLaMA's legacy form they are the same.
+ *     plain      USER: <image>\nQUESTION\nASSISTANT: …            (MLLMU-Bench, which has no end token)
+ *     llava_hf   USER: <image>\nQUESTION ASSISTANT: …</s>         (the chat template of llava-hf/llava-1.5-7b-hf)
+ *     vicuna_v1  SYSTEM USER: <image>\nQUESTION ASSISTANT: …</s>  (SYSTEM: "A chat between a curious user and …")
+ * The text is tokenised as a whole with the tokenizer's own template (<s>). Then <image> becomes image_tokens
+ * copies of its id, as in Hugging Face's processor. With `piecewise`, the texts before and after <image> are
+ * tokenised separately, as in the original LLaVA. The ids then differ if the tokenizer marks only the first word
+ * (Metaspace "first"); for LLaMA's legacy tokenizer they are the same.
  *
- * Labels: targets[row] is the id that this row predicts, ids[row + 1], or -1. The mask `answer` supervises the answer and its end
- * token, `all_text` every token but the first and those of the picture, `all_plus_image` every token but the first.
- * The answer begins where the ids with it differ from the ids without it, behind their longest common prefix.
+ * Labels: targets[row] is the id that this row predicts, ids[row + 1], or -1. The mask says which tokens are
+ * supervised:
+ *     answer           the answer and its end token
+ *     all_text         every token except the first and those of the picture
+ *     all_plus_image   every token except the first
+ * The answer begins behind the longest common prefix of the ids with the answer and the ids without it.
  * Errors: the tokenizer has no <image> token, the question or the answer contains a special token, or the answer has no
  * tokens. */
 #ifndef PULSE_MODEL_TEXT_PROMPT_H
@@ -31,7 +35,7 @@ typedef struct {
     PromptTemplate template;
     PromptMask     mask;
     size_t         image_tokens;     // how many positions of the language model a picture takes
-    bool           piecewise;        // whether the sides of <image> are tokenised apart
+    bool           piecewise;        // whether the texts before and after <image> are tokenised separately
 } PromptStyle;
 
 typedef struct {
@@ -41,7 +45,7 @@ typedef struct {
     size_t   answer_begin, answer_count;     // the answer with its end token; n and 0 without one
 } Prompt;
 
-/* The arrays of the prompt are in `a`. `answer` NULL: the prompt for a generation. */
+/* The arrays of the prompt are in `a`. `answer` NULL: the answer is to be generated. */
 bool prompt_make(Prompt *out, const PromptStyle *style, const char *question, const char *answer, bool picture,
                  Arena *a, Error *e);
 

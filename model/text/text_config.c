@@ -19,7 +19,7 @@ static const Key generation_keys[] = {
 #include "model/text/generation_config.def"
 };
 
-/* HOW_GREEDY: of generation_config.json only the end counts, because the user chose greedy decoding. */
+/* HOW_GREEDY: only the end token of generation_config.json is checked, because the user chose greedy decoding. */
 typedef enum { HOW_TEXT, HOW_GENERATION, HOW_GREEDY } How;
 
 /* One of the files, as it is read. */
@@ -43,7 +43,7 @@ static bool is_empty(const json_t *v)
 
 /* --- Tokens --- */
 
-/* The text of a token, which is written as a text or as an object with its flags; NULL: it is neither. */
+/* The text of a token. In the file, a token is a text, or an object with flags; NULL: it is neither. */
 static const char *token_text(const json_t *v)
 {
     return json_string_value(json_is_object(v) ? json_object_get(v, "content") : v);
@@ -97,7 +97,7 @@ static bool same_flag(const json_t *token, const char *flag, bool value)
     return !json_is_boolean(v) || json_is_true(v) == value;
 }
 
-/* The object added_tokens_decoder: from ids, as texts, to tokens with their flags. */
+/* Checks the object added_tokens_decoder, whose keys are ids as texts, and whose values are tokens with their flags. */
 static bool added_check(const Reading *r, const char *key, const json_t *value)
 {
     const char *id;
@@ -118,7 +118,8 @@ static bool added_check(const Reading *r, const char *key, const json_t *value)
 
 /* --- What tokenizer.json does by itself --- */
 
-/* Whether the ids that the template puts on one side of a text are the one token under `key`, where that is given. */
+/* Whether the template adds ids on one side of a text, and these ids are the single token under `key`, if it is
+ * given. */
 static bool adds(const Reading *r, const int32_t *id, size_t count, const char *key)
 {
     const char *text = token_text(json_object_get(r->root, key));
@@ -153,7 +154,7 @@ static bool tokenizer_read(const Reading *r, const char *key, const json_t *valu
     return strcmp(key, "added_tokens_decoder") || added_check(r, key, value);
 }
 
-/* The id of the end, or a list that holds no other. */
+/* Whether the value is the id of the end token, or a list with no other id. */
 static bool is_end(const Reading *r, const json_t *value)
 {
     size_t i = 0;

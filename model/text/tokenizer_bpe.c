@@ -123,8 +123,8 @@ static void symbol_add(Merger *m, int32_t id)
     m->symbol[k] = (Symbol){ id, k - 1, k + 1 };
 }
 
-/* Begins with the characters that are tokens. Other characters become their bytes or unk; fused, a run of them becomes one
- * unk. */
+/* Makes the first symbols of a piece. A character that is a token becomes this token. Any other character becomes its
+ * bytes or unk; with fuse_unk, a run of such characters becomes one unk. */
 static void symbols_fill(Merger *m, Span piece)
 {
     const Tokenizer *t = m->tokenizer;
@@ -187,7 +187,7 @@ static void merge_all(Merger *m)
     while (m->waiting) {
         Candidate c = heap_pop(m);
         Symbol *s = &m->symbol[c.at];
-        // one of the two has been merged in the meantime
+        // one of the two symbols has been merged in the meantime
         if (s->id != c.left || s->next >= m->count || m->symbol[s->next].id != c.right)
             continue;
         s->id = m->tokenizer->merged[c.rank];

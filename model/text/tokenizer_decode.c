@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Decoding: the steps of the decoder work on the list of the tokens' texts, which are joined afterwards. */
+/* Decoding: the steps of the decoder change a list of texts, one for each token. The texts are then joined. */
 #include "model/text/tokenizer_parts.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static int token_byte(Span s)
     return hex_digit(s.at[3]) << 4 | hex_digit(s.at[4]);
 }
 
-/* A run of byte tokens becomes its text where that is UTF-8; otherwise each byte becomes U+FFFD. */
+/* A run of byte tokens becomes the text of these bytes if they are UTF-8; otherwise each byte becomes U+FFFD. */
 static bool parts_bytes(Parts *p, Arena *scratch)
 {
     size_t kept = 0;
@@ -79,7 +79,7 @@ static void parts_strip(Parts *p, const TextStep *s)
     }
 }
 
-/* Every mark becomes a blank. In the first token, to which encoding may have added one, marks are left out. */
+/* Every mark becomes a blank. Encoding may have added a mark to the first token, so marks are removed there. */
 static bool parts_metaspace(Parts *p, const TextStep *s, Arena *scratch)
 {
     TextStep blank = { .kind = STEP_REPLACE, .from = s->to, .to = { " ", 1 } };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Encoding, in the order of `tokenizers`: added tokens are cut out of the text, the rest is normalised, added tokens
- * that are `normalized` are cut out of that, the rest is cut into pieces, and each piece merged. */
+/* Encoding, in the order of `tokenizers`:
+ *   1. Added tokens without the flag `normalized` are cut out of the text.
+ *   2. Each part between them is normalised, and the added tokens with this flag are cut out of it.
+ *   3. The rest is cut into pieces, and each piece is merged into tokens. */
 #include "model/text/tokenizer_parts.h"
 
 #include <string.h>
@@ -79,7 +81,7 @@ static bool merge_metaspace(Encoder *c, Span in, bool at_start, size_t k)
     return merge_marks(c, text, at_start, k);
 }
 
-/* Applies step k and the later ones to a piece. The recursion is as deep as there are steps, at most 8. */
+/* Applies step k and the later steps to a piece. The depth of the recursion is the number of steps, at most 8. */
 static bool merge_pieces(Encoder *c, Span in, bool at_start, size_t k)
 {
     const TextSteps *pre = &c->tokenizer->pre;
@@ -150,7 +152,7 @@ static size_t spaces_after(Span s, size_t at)
     return at;
 }
 
-/* The longest added token of this pass that begins at `at`. */
+/* The longest added token of this pass (normalized or not) that begins at `at`. */
 static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Span *pattern, bool normalized)
 {
     const AddedToken *best = NULL;
@@ -165,8 +167,8 @@ static const AddedToken *added_at(const Encoder *c, Span s, size_t at, const Spa
 
 typedef bool Rest(Encoder *c, Span part, bool at_start);
 
-/* Cuts the added tokens of one pass out of s, the leftmost and then the longest first, and gives the text between them to
- * `rest`. */
+/* Cuts the added tokens of one pass out of s, the leftmost and then the longest first, and gives the text between
+ * them to `rest`. */
 static bool cut_added(Encoder *c, Span s, bool at_start, const Span *pattern, bool normalized, Rest *rest)
 {
     size_t done = 0;

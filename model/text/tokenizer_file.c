@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a tokenizer.json: vocabulary, merges, added tokens and template. tokenizer_steps.c reads the steps. */
+/* Reads a tokenizer.json: vocabulary, merges, added tokens and template. tokenizer_steps.c reads the steps. */
 #include "model/text/tokenizer_parts.h"
 
 #include <string.h>
@@ -209,7 +209,7 @@ static bool added_read(Tokenizer *t, const json_t *list, Arena *a, Error *e)
     return true;
 }
 
-/* Adds the ids that a special token of the template stands for. */
+/* Adds the ids of a special token of the template. `past`: the token comes after the text. */
 static bool template_add(Tokenizer *t, const json_t *specials, const json_t *item, bool past, Error *e)
 {
     const char *name = json_string_value(json_object_get(json_object_get(item, "SpecialToken"), "id"));

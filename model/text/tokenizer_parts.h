@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a Tokenizer that its files share: reading (tokenizer_file.c, tokenizer_steps.c), encoding, merging, decoding, and the
- * check of the files beside it (text_config.c). For them only. */
+/* The parts of a Tokenizer, which only these files share: reading (tokenizer_file.c, tokenizer_steps.c), encoding,
+ * merging, decoding, and the check of the other text files of a folder (text_config.c). */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_PARTS_H
 
 #include "model/text/tokenizer.h"
 
-/* Bytes with a length, without zeros among them. */
+/* A run of bytes, none of which is zero. */
 typedef struct { const char *at; size_t n; } Span;
 
 /* A text that grows in its arena; its capacity doubles. */
@@ -27,10 +27,10 @@ typedef enum { PREPEND_ALWAYS, PREPEND_FIRST, PREPEND_NEVER } PrependScheme;
 
 typedef struct {
     StepKind      kind;
-    Span          from, to;          // REPLACE: both; PREPEND, STRIP and METASPACE: `to` is the text, the content, the mark
+    Span          from, to;          // REPLACE: both. `to` is PREPEND's text, STRIP's content, METASPACE's mark
     PrependScheme prepend;           // METASPACE: whether the mark is put before the text
     bool          split;             // METASPACE: whether every mark begins a new piece
-    size_t        left, right;       // STRIP: how many are removed on each side, at most
+    size_t        left, right;       // STRIP: the most copies of the content that are removed on each side
 } TextStep;
 
 typedef struct { TextStep step[8]; size_t count; } TextSteps;
@@ -41,28 +41,27 @@ struct Tokenizer {
     const char *name;                                // the path, for sentences
     Span       *token;                               // [size], by id; at NULL: the id has no token
     size_t      size;                                // largest id + 1
-    // [slot_mask + 1]: the hash table from tokens to ids with open addressing; -1: empty
-    int32_t    *slot;
+    int32_t    *slot;                                // [slot_mask + 1] hash table, token to id; -1: empty
     size_t      slot_mask;
     PairMap     merges;
-    int32_t    *merged;                              // by rank of a merge: the id of the merged token
-    int32_t     unk, byte[256];                      // -1: none
+    int32_t    *merged;                              // for each rank of a merge, the id of the merged token
+    int32_t     unk, byte[256];                      // ids of the unknown token and of the byte tokens; -1: none
     bool        byte_fallback, fuse_unk, ignore_merges;
     AddedToken *added;
     size_t      added_count;
     TextSteps   normalizer, pre, decoder;
-    int32_t     before[TEMPLATE_MAX], after[TEMPLATE_MAX];
+    int32_t     before[TEMPLATE_MAX], after[TEMPLATE_MAX];      // the ids that the template puts around a text
     size_t      before_count, after_count;
 };
 
 int32_t tokenizer_find(const Tokenizer *t, Span token);        // -1: it is not a token
-void    tokenizer_index_token(Tokenizer *t, int32_t id);       // adds it to `slot`, which has room
+void    tokenizer_index_token(Tokenizer *t, int32_t id);       // adds the token to `slot`, which has room
 bool    pair_map_make(PairMap *m, size_t count, Arena *a);
 int32_t pair_map_find(const PairMap *m, int32_t left, int32_t right);
-void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // a pair that is there keeps its rank
+void    pair_map_set(PairMap *m, int32_t left, int32_t right, int32_t rank);     // a known pair keeps its rank
 
-/* Adds the ids of one piece: it is cut into characters, then the merge of the lowest rank is applied until none is left, the
- * leftmost one of equals first. */
+/* Adds the ids of one piece. The piece is cut into characters; then the merge with the lowest rank is applied, the
+ * leftmost one of equal rank first, until no merge is possible. */
 bool    tokenizer_merge(const Tokenizer *t, Span piece, IdBuffer *out, Arena *scratch);
 /* Applies one step to a text: PREPEND, REPLACE or STRIP. */
 bool    step_apply(const TextStep *s, Span in, TextBuffer *out);

@@ -105,7 +105,8 @@ static bool step_read(TextSteps *steps, const char *part, const json_t *item, co
     return error_set(e, "%s: %s \"%.40s\" is not supported", t->name, part, type);
 }
 
-/* The steps of a Sequence ("normalizers", "pretokenizers" or "decoders"), or the one step. */
+/* Reads the steps of a Sequence, which are in its `list` ("normalizers", "pretokenizers" or "decoders"), or one
+ * step. */
 static bool part_read(TextSteps *steps, const char *part, const char *list, const json_t *root, const Tokenizer *t,
                       Arena *a, Error *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two files that read a tokenizer.json share. For them only. */
+/* What tokenizer_file.c and tokenizer_steps.c, which read a tokenizer.json, share. */
 #ifndef PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
 #define PULSE_MODEL_TEXT_TOKENIZER_STEPS_H
 
@@ -8,7 +8,7 @@
 
 /* Fails with the sentence "<path>: <what>". */
 bool tokenizer_refuse(const Tokenizer *t, const char *what, Error *e);
-/* A boolean of the object; `otherwise` where it is absent. */
+/* A boolean of the object; `otherwise` if it is absent. */
 bool tokenizer_flag(const json_t *object, const char *key, bool otherwise);
 Span tokenizer_keep(const json_t *string, Arena *a);                         // a copy in `a`
 

@@ -9,7 +9,7 @@
 
 #define MARK "\xe2\x96\x81"                          // U+2581, SentencePiece's sign for a blank
 
-/* A word is the list of its parts, which merges make longer. A token is its text. */
+/* A word is the list of its parts; merges join parts to longer ones. A token is stored as its text. */
 typedef struct { Span *part; size_t count; } Word;
 typedef struct { Span *at; size_t count, capacity; } Spans;
 typedef struct { Spans words, tokens, pairs; Word *split; Arena *arena; Error *error; } Trainer;
@@ -28,7 +28,7 @@ static int pair_order(Pair x, Pair y)
     return c ? c : span_order(x.right, y.right);
 }
 
-/* Merge sort from runs of one upwards; it is stable. `spare` has room for n pairs. */
+/* A stable merge sort, bottom-up from runs of length 1. `spare` has room for n pairs. */
 static void sort_pairs(Pair *p, size_t n, Pair *spare)
 {
     for (size_t run = 1; run < n; run *= 2) {
@@ -91,8 +91,8 @@ static bool words_fill(Trainer *t, const char *const *words, size_t count)
     return sort_unique(&t->words, t->arena);
 }
 
-/* Cuts every word into its characters. The distinct characters are the first tokens; their order of bytes is that of code
- * points. */
+/* Cuts every word into its characters. The distinct characters become the first tokens, sorted by their bytes, which is
+ * the order of code points. */
 static bool characters_fill(Trainer *t, size_t merges)
 {
     size_t bytes = 0;
@@ -115,7 +115,8 @@ static bool characters_fill(Trainer *t, size_t merges)
     return sort_unique(&t->tokens, t->arena);
 }
 
-/* The most frequent pair of neighbouring parts, the smallest one of equals. False: there is no pair. */
+/* Finds the most frequent pair of neighbouring parts; of equally frequent ones, the smallest. False: there is no
+ * pair. */
 static bool best_pair(const Trainer *t, Pair *pairs, Pair *spare, Pair *best)
 {
     size_t n = 0, most = 0;
@@ -140,7 +141,7 @@ static void join_pair(Word *w, const Pair *p)
     for (size_t k = 0; k < w->count; k++, kept++) {
         w->part[kept] = w->part[k];
         if (k + 1 < w->count && !span_order(w->part[k], p->left) && !span_order(w->part[k + 1], p->right))
-            w->part[kept].n += w->part[++k].n;                          // they are neighbours in the bytes of the word
+            w->part[kept].n += w->part[++k].n;                          // the two are adjacent in memory
     }
     w->count = kept;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* UTF-8: one character at a time, and which characters are white space (Unicode's White_Space). All functions are pure. */
+/* UTF-8: reads one character at a time, and tells which characters are white space (Unicode's White_Space). All
+ * functions are pure. */
 #ifndef PULSE_MODEL_TEXT_UTF8_H
 #define PULSE_MODEL_TEXT_UTF8_H
 
@@ -7,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The first character of n >= 1 bytes goes to *c, and its length in bytes is returned. 0: the bytes are not UTF-8. Overlong
- * forms, surrogates and numbers above U+10FFFF are not UTF-8. */
+/* Writes the first character of n >= 1 bytes to *c, and returns its length in bytes. 0: the bytes are not UTF-8.
+ * Overlong forms, surrogates and numbers above U+10FFFF are not UTF-8. */
 size_t utf8_next(const char *s, size_t n, uint32_t *c);
 /* The index of the first byte that is not UTF-8, or n. */
 size_t utf8_valid(const char *s, size_t n);

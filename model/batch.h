@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Batch: the samples of a step, packed one after another without padding.
  *
- * The N tokens of all samples are the rows of one [N, C] matrix, so that every weight gradient is one product over all
- * of them, however they are grouped. Each sample is a run of rows; attention stays inside it, and its positions start
- * at 0. targets[i] is the id that row i should predict, which is the next token's, or -1 where the row is not
- * supervised. `rows` are the rows whose logits are wanted: the supervised ones, or all of them when a loss needs every
- * position (KL).
- * The image tokens of a sample are as many as its pictures take, or none. A Batch belongs to the arena of batch_pack.
- * prefix.h packs batches of another kind: rows that are the beginning of several samples occur once. There a segment is
- * the rest of a sample. Its keys are those of the rows before it and its own; attention gathers them from the rows in
- * `keys`. */
+ * The N tokens of all samples are the rows of one [N, C] matrix. So every weight gradient is one product over all
+ * tokens, however they are grouped. A sample is a run of consecutive rows; attention stays inside the sample, and
+ * its positions start at 0. targets[i] is the id of the next token, which row i should predict, or -1 if the row is
+ * not supervised.
+ * `rows` are the rows whose logits are wanted: the supervised ones, or all rows if a loss needs every position (KL).
+ * A sample has as many image tokens as its pictures take. A Batch is in the arena that batch_pack was given.
+ * prefix.h packs batches of another kind, in which rows that several samples begin with occur once. A segment is
+ * then the rest of a sample. Its attention keys belong to the rows of the whole sample, which `keys` lists. */
 #ifndef PULSE_MODEL_BATCH_H
 #define PULSE_MODEL_BATCH_H
 
@@ -21,7 +20,7 @@ typedef struct {
     const int32_t *targets;    // [n]; NULL: no row is supervised
     size_t         n;
     const float   *pixels;     // [channels, height, width] of its picture (config_pixels); NULL: no picture
-    int64_t        exposures;  // how often pre-training showed its fact; 0: never, or unknown
+    int64_t        exposures;  // how often the sample's fact occurred in pre-training; 0: never, or unknown
 } BatchSample;
 
 typedef enum { ROWS_SUPERVISED, ROWS_ALL } BatchRows;
@@ -31,7 +30,7 @@ typedef struct Batch {
     int32_t *ids;              // [N]
     int32_t *positions;        // [N]: the index of each token in its sample
     int32_t *segments;         // [B, 4]: {begin, count, begin, count} of each sample (Attention in tensor/ops.h)
-    int32_t *keys;             // [key_count]: the rows that the segments' keys are; NULL: the rows of the batch, in order
+    int32_t *keys;             // [key_count]: the rows that the segments attend to; NULL: the batch's rows in order
     size_t   key_count;
     Tensor   pixels;           // [pictures, channels, height, width]
     int32_t *rows;             // [R]: the rows of [N, C] whose logits are computed
@@ -40,12 +39,12 @@ typedef struct Batch {
     int32_t *row_offsets;      // [B + 1]: sample b has rows[row_offsets[b]] … rows[row_offsets[b + 1] - 1]
 } Batch;
 
-/* Fails as batch_pack does where sample `index` does not fit the model. */
+/* The checks of batch_pack for one sample, whose number in the sentence is `index`. */
 bool batch_check(const BatchSample *s, size_t index, const ModelConfig *c, Error *e);
 /* Packs `count` samples in order, in `a`. Fails on an id outside the vocabulary, on a wrong number of image tokens, on
  * an empty sample and on an empty batch. */
 bool batch_pack(Batch *b, const BatchSample *samples, size_t count, BatchRows rows, const ModelConfig *c, Arena *a, Error *e);
-/* Of the rows of the samples first … first + count - 1, leaves only those that are supervised. */
+/* Removes from b->rows the rows of the samples first … first + count - 1 that are not supervised. */
 void batch_leave_supervised(Batch *b, size_t first, size_t count);
 
 #endif

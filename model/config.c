@@ -42,7 +42,7 @@ static bool keys_known(const Architecture *arch, const json_t *object, ConfigSec
     return true;
 }
 
-/* The index of a word in a list of allowed words. The sentence of a failure gives the list. */
+/* Reads a word as its index in a list of allowed words. The sentence of a failure gives the list. */
 static bool word_read(const json_t *object, const char *name, const char *const *words, int count, int *out,
                       const char *path, Error *e)
 {
@@ -188,7 +188,7 @@ static bool derived_read(ModelConfig *c, const json_t *top, const json_t *text, 
         && agrees(top, "image_seq_length", (int64_t)config_image_tokens(c), path, e);
 }
 
-/* A sub-config, or what the record says that its absence stands for. */
+/* A sub-config, or the record's value for an absent one. */
 static json_t *sub_config(const json_t *top, const char *name, const char *whole, Error *e)
 {
     json_t *value = json_object_get(top, name);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* ModelConfig: every size and constant of a model, as its config.json names them.
  *
- * `model_type` chooses the architecture (arch.h), whose record has one line for each key: where it stands, its default, and
- * whether more than one value is computed. Defaults are those of transformers, so that the short config.json files of LLaVA-1.5
- * mean the same here. After config_load all sizes are positive, the numbers of heads divide the widths, and the special tokens
- * are inside the vocabulary. Unknown keys, and keys that ask for what is not computed (rope_scaling, attention_bias, a list of
- * feature layers), are errors that name the key. Keys that change no number (torch_dtype, transformers_version) are ignored.
+ * `model_type` chooses the architecture (arch.h). The architecture's record has one line for each key: its section,
+ * its default, and whether it may have more than one value. Defaults are those of transformers, so the short
+ * config.json files of LLaVA-1.5 mean the same here. After config_load all sizes are positive, the numbers of heads
+ * divide the widths, and the special tokens are inside the vocabulary. Unknown keys are errors that name the key,
+ * and so are values that this program does not implement (rope_scaling, attention_bias, a list of feature layers).
+ * Keys that change no number (torch_dtype, transformers_version) are ignored.
  * Constants are fp32: the float nearest to the text. All functions are thread-safe. */
 #ifndef PULSE_MODEL_CONFIG_H
 #define PULSE_MODEL_CONFIG_H
@@ -19,8 +20,7 @@ typedef enum { FEATURES_DEFAULT, FEATURES_FULL, FEATURES_COUNT } FeatureSelect; 
 typedef struct {
     int64_t hidden_size, intermediate_size, num_hidden_layers, num_attention_heads;
     int64_t num_channels, image_size, patch_size;      // image_size in pixels: the side of the square picture
-    // of CLIP's own head, which LLaVA does not have; kept to be written again
-    int64_t projection_dim;
+    int64_t projection_dim;                            // of CLIP's own head, which LLaVA does not use
     float   layer_norm_eps;
     int     hidden_act;                                // Activation
 } VisionConfig;
@@ -31,7 +31,7 @@ typedef struct {
     int64_t max_position_embeddings;
     int64_t bos_token_id, eos_token_id, pad_token_id;  // -1: none
     float   rms_norm_eps, rope_theta;
-    int     hidden_act;                                // Activation; only silu is computed
+    int     hidden_act;                                // Activation; only silu is implemented
     bool    tie_word_embeddings;                       // the head is the table of embeddings
 } TextConfig;
 
@@ -43,8 +43,8 @@ typedef struct {
     VisionConfig vision;
     TextConfig   text;
     int64_t image_token_index;
-    // hidden_states[k] of the tower, 0 being the output of pre_layrnorm; negative: from the end
-    int64_t vision_feature_layer;
+    int64_t vision_feature_layer;                      // index in the tower's hidden_states: 0 is the output of
+                                                       // pre_layrnorm; a negative index counts from the end
     int     vision_feature_select_strategy;            // FeatureSelect
     int     projector_hidden_act;                      // Activation
     bool    multimodal_projector_bias;
@@ -56,7 +56,7 @@ bool config_load(ModelConfig *c, const char *folder, Error *e);
 bool config_parse(ModelConfig *c, const char *text, size_t n, const char *path, Error *e);
 /* The checks of config_load, for a ModelConfig that was filled in by hand. */
 bool config_check(const ModelConfig *c, const char *path, Error *e);
-/* Every key with its value in force, as config.json has it. The caller gives the object back by json_decref. */
+/* Every key with its present value, in the form of config.json. The caller frees the object with json_decref. */
 struct json_t *config_json(const ModelConfig *c);
 /* Writes FOLDER/config.json with every key, so that transformers opens it. */
 bool config_save(const ModelConfig *c, const char *folder, Error *e);
@@ -65,8 +65,7 @@ bool config_save(const ModelConfig *c, const char *folder, Error *e);
 size_t config_patches(const ModelConfig *c);           // (image_size / patch_size)^2
 size_t config_image_tokens(const ModelConfig *c);      // rows of the language model that one picture takes
 Shape  config_pixels(const ModelConfig *c);            // of one picture: [channels, height, width]
-size_t config_positions(const ModelConfig *c);         // tokens of a sample, at most: max_position_embeddings, but no more than 4096
-// layers of the tower that are run: 2 of 3 when vision_feature_layer is -2
-size_t config_vision_layers(const ModelConfig *c);
+size_t config_positions(const ModelConfig *c);         // the most tokens of a sample: min(max_position_embeddings, 4096)
+size_t config_vision_layers(const ModelConfig *c);     // the tower's layers that are run: 2 of 3 for vision_feature_layer -2
 
 #endif

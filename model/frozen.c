@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The outputs of a frozen vision tower, from the cache where they are there, and from a forward pass otherwise. */
+/* The outputs of a frozen vision tower: from the cache if they are there, otherwise from a forward pass. */
 #include <string.h>
 #include "model/modules.h"
 #include "model/reuse/features.h"

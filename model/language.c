@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The language model: LLaMA's decoder with RMSNorm, rotary positions in the half-split layout, grouped-query attention and
- * SwiGLU. */
+/* The language model: LLaMA's decoder with RMSNorm, rotary positions in the half-split layout, grouped-query
+ * attention and SwiGLU. */
 #include <string.h>
 #include "model/modules.h"
 #include "tensor/ops.h"
@@ -22,7 +22,8 @@ static Node *rms_norm(Tape *t, Params *p, Node *x, const char *name)
     return y;
 }
 
-/* The double 1/sqrt(d) has an error of at most 2 ulp, which decides the float for every head_dim up to 2^16 (test_model). */
+/* The double 1/sqrt(d) has an error of at most 2 ulp, which decides the float for every head_dim up to 2^16
+ * (test_model). */
 float attention_scale(size_t head_dim)
 {
     float c;
@@ -45,7 +46,8 @@ static Node *remember(Tape *t, Node *fresh, Tensor *kept, const char *name, size
     return leaf_of(t, kept, name, seen + rows);
 }
 
-/* The keys or values that the segments of the batch read. `kept` is where the cache has those of the rows before; NULL: nowhere. */
+/* The keys or values that the segments of the batch read. `kept` holds those of the cached rows; NULL: there is no
+ * cache. */
 static Node *seen_rows(Tape *t, Node *fresh, Tensor *kept, const char *name, const Run *r)
 {
     Node *all = kept ? remember(t, fresh, kept, name, r->cache->length) : fresh;
@@ -129,7 +131,7 @@ Node *language_layers(Tape *t, Params *p, Node *x, size_t first, const Batch *b,
     return cache ? remember(t, x, &cache->hidden, "cache.hidden", cache->length) : x;
 }
 
-/* The norm and the head work row by row, so only the wanted rows go through them, and their bits stay the same. */
+/* The norm and the head work row by row, so they are computed for the wanted rows only, with the same bits. */
 Node *language_logits(Tape *t, Params *p, Node *hidden, const Batch *b)
 {
     const char *before = tape_enter(t, "model");

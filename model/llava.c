@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* LLaVA-1.5: CLIP's vision tower, a projector of two layers, LLaMA's decoder (Liu et al., Improved Baselines with Visual
- * Instruction Tuning, 2023), as LlavaForConditionalGeneration of transformers computes it, as a
- * chain of operators each of which rounds once. */
+/* LLaVA-1.5: CLIP's vision tower, a projector of two layers, and LLaMA's decoder (Liu et al., Improved Baselines with
+ * Visual Instruction Tuning, 2023). The model is that of transformers' LlavaForConditionalGeneration, as a chain of
+ * operators each of which rounds once. */
 #include "model/arch.h"
 
 #include <string.h>
@@ -62,7 +62,7 @@ static bool check(const ModelConfig *c, const char *path, Error *e)
 
 enum { ONCE, UNREAD, VISION_LAYERS, TEXT_LAYERS };
 
-/* The lines of llava_weights.def with the numbers of a config for their letters. */
+/* The lines of llava_weights.def, with a config's numbers in place of the letters. */
 static const WeightLine *weights(const ModelConfig *c, size_t *count, Arena *a)
 {
     const TextConfig *t = &c->text;
@@ -92,7 +92,7 @@ static const NameLayout layouts[] = {
     { "model.multi_modal_projector.",                   "multi_modal_projector.",             true },
     /* the original LLaVA */
     { "model.vision_tower.vision_tower.vision_model.",  "vision_tower.vision_model.",         false },
-    /* transformers in memory, since the tower is not a module of its own inside CLIPVisionModel (5.24) */
+    /* transformers in memory, since 5.24: the tower is no longer a module of its own inside CLIPVisionModel */
     { "model.vision_tower.embeddings.",                 "vision_tower.vision_model.embeddings.",     false },
     { "model.vision_tower.pre_layrnorm.",               "vision_tower.vision_model.pre_layrnorm.",   false },
     { "model.vision_tower.encoder.",                    "vision_tower.vision_model.encoder.",        false },
@@ -132,8 +132,8 @@ static Node *projector_features(Tape *t, Params *p, Node *features)
     return y;
 }
 
-/* The input of the language model [N, C]: the embeddings of the text tokens, and the picture's features in the rows of the image
- * tokens. */
+/* The input of the language model [N, C]: the embeddings of the text tokens, and the picture's features in the rows
+ * of the image tokens. */
 static Node *embed(Tape *t, Params *p, const Batch *b, Node *features)
 {
     int32_t *text = arena_array(t->arena, b->tokens, sizeof *text),

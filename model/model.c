@@ -30,9 +30,9 @@ bool model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, si
 
 Model model_merged(const Model *m)
 {
-    Model asked = *m;
-    asked.merged = true;
-    return asked;
+    Model copy = *m;
+    copy.merged = true;
+    return copy;
 }
 
 bool cache_make(Cache *c, const Model *m, size_t capacity, Arena *a)

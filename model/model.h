@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Model: a config, its weights, perhaps adapters; and the forward pass from pictures and token ids to logits.
+/* Model: a config, weights and perhaps adapters, and the forward pass from pictures and token ids to logits.
  *
  *     Model m; model_make(&m, &config, &weights, NULL, positions, &arena, &error);   // NULL: no adapters
  *     Batch b; batch_pack(&b, samples, count, ROWS_SUPERVISED, &m.config, &arena, &error);
@@ -19,7 +19,7 @@
 #include "model/lora/lora.h"
 #include "tensor/tape.h"
 
-/* 768 MiB: 770 tokens of LLaVA-1.5-7B. */
+/* The default of Model.memory: 768 MiB, enough for 770 tokens of LLaVA-1.5-7B. */
 #define MODEL_MEMORY ((size_t)768 << 20)
 
 typedef struct Features Features;      // reuse/features.h
@@ -30,13 +30,12 @@ typedef struct {
     const Lora  *lora;                 // NULL: none
     bool         merged;               // see model_merged
     Tensor       rope_cos, rope_sin;   // [positions, head_dim / 2]: the rotary angles of every position
-    size_t       memory;               // bytes of rows that answers keep (prefix.h); model_make: MODEL_MEMORY. The caller may change it.
-    // of the frozen vision tower, which a trainer keeps; NULL: each picture is run at each use
-    Features    *features;
+    size_t       memory;               // bytes for the rows that prefix.h keeps; model_make sets MODEL_MEMORY
+    Features    *features;             // cached outputs of a frozen vision tower; NULL: no cache
 } Model;
 
-/* The keys and values of rows that were run before, and the output of the last layer for them. prefix.h
- * fills it and says which rows a later batch reads. */
+/* The keys and values of rows that were run before, and the output of the last layer for these rows. prefix.h fills the
+ * cache, and decides which of its rows a later batch reads. */
 typedef struct Cache {
     Tensor *keys, *values;      // one for each layer, [capacity, kv_heads * head_dim]
     Tensor  hidden;             // [capacity, C]
@@ -45,7 +44,7 @@ typedef struct Cache {
 
 typedef struct Forward {
     Node  *logits;              // [R, V]; NULL when the batch wants no rows
-    Node **hidden;              // [layers + 1] of [N, C]: 0 the embeddings, l the output of layer l
+    Node **hidden;              // [layers + 1] nodes [N, C]: the embeddings, then the output of each layer
     Node  *features;            // [pictures * image tokens, C]: the projector's output; NULL without pictures
 } Forward;
 
@@ -59,10 +58,9 @@ typedef struct Params {
 /* Fills in the rotary tables for `positions` positions, in `a`. `w` and `lora` must outlive the model; `lora` may be
  * NULL. */
 bool    model_make(Model *m, const ModelConfig *c, Weights *w, const Lora *lora, size_t positions, Arena *a, Error *e);
-/* A model with the outputs that `m` would have after lora_merge: each linear map takes W' = RN(W + s sum_r B A), which
- * is computed when the map is used, so that memory is needed for the merged weights of one layer only. The bits are
- * those of the merged model. For tapes with no_grad. Training computes W x + s B (A x), which differs in the last
- * bits. */
+/* A model with the outputs that `m` would have after lora_merge, bit for bit. A linear map is merged when it is
+ * used, so memory is needed for the merged weights of one layer only. This is for tapes with no_grad. Training
+ * computes W x + s B (A x), which differs in the last bits. */
 Model   model_merged(const Model *m);
 /* An empty cache for `capacity` rows. False: no memory in `a`. */
 bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
@@ -70,16 +68,16 @@ bool    cache_make(Cache *c, const Model *m, size_t capacity, Arena *a);
 size_t  cache_row_bytes(const Model *m);
 Params  params_make(Tape *t, const Model *m);
 
-/* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is taken back once its output is
+/* Records the forward pass on the tape. Under tape->no_grad the memory of a layer is released once its output is
  * known. */
 Forward model_forward(Tape *t, Params *p, const Batch *b);
-/* The same for a batch that reads rows of the cache: `keys`, and `rows` as well, count the rows of the cache first and
- * those of the batch behind them. The cache grows by the batch's rows. A batch without a row of its own only computes
- * logits. */
+/* The same for a batch that reads rows of the cache. In the batch's `keys` and `rows`, the rows of the cache are
+ * numbered first, and then the rows of the batch. The cache grows by the batch's rows. If the batch has no row of
+ * its own, only logits are computed. */
 Forward model_forward_cached(Tape *t, Params *p, const Batch *b, Cache *cache);
-/* The logits that the batch would have if its hidden state `layer` (0 … layers) were `hidden` [N, C], which another model
- * may have computed: the layers from there on, the final norm and the head. With the model's own hidden state these are
- * the bits of model_forward. */
+/* The logits that the batch would have if its hidden state `layer` (0 … layers) were `hidden` [N, C], which another
+ * model may have computed. It runs the layers from there on, the final norm and the head. With the model's own hidden
+ * state, the result has the same bits as model_forward. */
 Node   *model_forward_from(Tape *t, Params *p, const Batch *b, size_t layer, Node *hidden);
 
 #endif

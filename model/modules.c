@@ -34,7 +34,7 @@ Node *param_node(Tape *t, Params *p, const char *format, ...)
 Node *linear_module(Tape *t, Params *p, Node *x, const char *name, bool bias)
 {
     const char *before = tape_enter(t, "%s", name);
-    // in a statement of its own, because C leaves the order of arguments open
+    // two statements, because C does not fix the order in which arguments are evaluated
     Node *b = bias ? param_node(t, p, "%s.bias", t->module) : NULL;
     Node *w = param_node(t, p, "%s.weight", t->module);
     const LoraPair *pair = t->error->failed ? NULL : lora_find(p->model->lora, t->module);
@@ -83,7 +83,7 @@ static Node *run_without_gradients(Tape *t, Params *p, Node *x, TapeSegment f)
     return tape_scope_end(t, s, y);
 }
 
-/* Makes the nodes of the present module's parameters, so that a segment finds them outside. */
+/* Makes the nodes of the present module's parameters before a segment begins, because a segment makes none (tape.h). */
 static void params_below(Tape *t, const Weights *list, Node **nodes)
 {
     const size_t n = strlen(t->module);

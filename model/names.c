@@ -5,7 +5,8 @@
 #include <string.h>
 #include "model/arch.h"
 
-/* Whether the pattern from p to `end` matches the whole name. The recursion is as deep as the pattern has stars. */
+/* Whether the pattern from p to `end` matches the whole name. The depth of the recursion is the number of stars in
+ * the pattern. */
 static bool one_matches(const char *p, const char *end, const char *name)
 {
     for (; p < end; p++, name++) {

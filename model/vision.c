@@ -63,7 +63,7 @@ static Node *mlp(Tape *t, Params *p, Node *x)
 typedef struct {
     Params params;
     Attention attention;
-    Tensor pixels;                       // of the pictures, which only the embeddings read
+    Tensor pixels;                       // the pictures, which only the embeddings read
 } Layer;
 
 static Node *block(Tape *t, Node *x, const void *context)

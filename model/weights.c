@@ -20,8 +20,8 @@ static float std_of(const WeightLine *l)
     return (float)(l->start == START_RESIDUAL ? std / sqrt(2. * (double)l->run) : std);
 }
 
-/* The name with its one %zu, if it has one, replaced by the number of the layer. It is not a printf format, because it comes from a
- * table. */
+/* The name with the layer's number in place of its %zu, if it has one. It is not used as a printf format, because it is
+ * not a constant. */
 static const char *layer_name(const char *pattern, size_t layer, Arena *a)
 {
     const char *mark = strstr(pattern, "%zu");
@@ -34,7 +34,8 @@ static bool plan_line(Planned *p, const WeightLine *l, size_t layer, Arena *a)
     return p->name != NULL;
 }
 
-/* Neighbouring lines of the same tower form a group, which is listed layer by layer, and line by line in each layer. */
+/* Neighbouring lines of the same tower form a group. A group is listed layer by layer, and line by line in each
+ * layer. */
 Planned *weights_plan(const ModelConfig *c, size_t *count, Arena *a, Error *e)
 {
     size_t lines_count, capacity = 0, n = 0;
@@ -65,7 +66,7 @@ size_t weights_required(const ModelConfig *c, Arena *a)
     return lines ? required : SIZE_MAX;
 }
 
-/* Names are unique, so this order is total and qsort needs not be stable. */
+/* Names are unique, so this order is total, and qsort need not be stable. */
 static int by_name(const void *a, const void *b)
 {
     return strcmp((*(Weight *const *)a)->name, (*(Weight *const *)b)->name);

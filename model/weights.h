@@ -6,14 +6,14 @@
  *     const Tensor *q = weights_get(&w, "language_model.model.layers.%zu.self_attn.q_proj.weight", layer);
  *     for (size_t i = 0; i < w.count; i++) use(w.list[i].name, &w.list[i].tensor);
  *
- * The architecture's record lists the names, the shapes and the initial values (llava_weights.def). Its order, layer by
- * layer, is the order of the list, whatever the order of a file.
+ * The architecture's record gives the names, the shapes and the initial values (llava_weights.def). `list` is in the
+ * record's order, layer by layer, whatever the order of a file.
  * Files are safetensors, one or in shards. Any of the three public layouts of names is read, and the Hub's is written.
  * Matrices of linear maps and embedding tables keep the dtype of the file (F32, F16 or BF16) and stay mapped. Norms,
  * biases, the class token, positions and the patch convolution are widened to F32.
  * Only trainable weights may be written to; they are F32 copies in the arena.
  * Weights that the forward pass never reads are `idle`: the last layers of the vision tower and its post_layernorm. A
- * file may lack them; where it has them, they are kept and saved again.
+ * file need not have them; if it has them, they are kept and saved again.
  * Errors: tensors that are missing, unused, or of a wrong shape or dtype; the sentence lists their names.
  * Threads may share Weights as long as none of them changes a trainable weight. */
 #ifndef PULSE_MODEL_WEIGHTS_H
@@ -34,7 +34,7 @@ typedef struct {
     Weight *list;              // [count]
     size_t  count;
     Weight **by_name;          // [count], ascending by name
-    bool    tied;              // the head is the embedding, under whose name weights_find finds it
+    bool    tied;              // the head is the table of embeddings, which weights_find returns for the head's name
     const struct Architecture *arch;      // NULL for the factors of adapters
     Store  *files;             // [file_count], mapped
     size_t  file_count;
@@ -49,7 +49,7 @@ bool weights_make(Weights *w, const ModelConfig *c, uint64_t seed, Arena *a, Err
 bool weights_load(Weights *w, const char *folder, const ModelConfig *c, Arena *a, Error *e);
 /* Writes FOLDER/model.safetensors and FOLDER/config.json, and makes the folder. */
 bool weights_save(const Weights *w, const ModelConfig *c, const char *folder, Error *e);
-/* The same, where weights without data are made one by one while they are written (store_write_made). */
+/* The same, but `maker` makes the weights that have no data, one by one while they are written (store_write_made). */
 bool weights_save_made(const Weights *w, const ModelConfig *c, const char *folder, StoreMaker maker, Error *e);
 /* Unmaps the files. Everything else belongs to the arena. */
 void weights_close(Weights *w);
@@ -60,7 +60,7 @@ const Tensor *weights_get(const Weights *w, const char *format, ...) __attribute
 /* Makes the weights whose names match `pattern` (name_matches) trainable, as F32 copies in the arena. Idle weights are
  * left out. Fails when no name matches. */
 bool weights_train(Weights *w, const char *pattern, Error *e);
-/* Replaces the numbers of one weight by an F32 copy in the arena of `w`, which may be written to. */
+/* Replaces the numbers of one weight by a writable F32 copy in the arena of `w`. */
 bool weights_own(Weights *w, Weight *one, Error *e);
 /* The number of parameters, without those of idle weights. */
 size_t weights_parameters(const Weights *w, bool trainable_only);

@@ -42,7 +42,7 @@ static bool shard_name_check(const json_t *value, const char *path, Error *e)
         || error_set(e, "%s: \"weight_map\" must give the name of a file beside it for each tensor", path);
 }
 
-/* Every tensor of the map must be in the file that the map names, and no file may hold a tensor that is not in the map. */
+/* Checks that every tensor of the map is in the file that the map names, and that no file holds any other tensor. */
 static bool map_check(const Weights *w, const json_t *map, const char *path, Error *e)
 {
     NameList missing = { 0 }, extra = { 0 };
@@ -133,7 +133,7 @@ static void take(Loading *l, const char *file_name, const Tensor *t, const char 
     l->found[k] = *t;
 }
 
-/* Where the embedding of a tied model is, which is its head as well. */
+/* The place of a tied model's embedding, which is its head as well. */
 static const Tensor *embedding_of(const Loading *l)
 {
     return &l->found[weights_find(&l->lookup, l->w->arch->head) - l->lookup.list];
@@ -150,7 +150,7 @@ static bool take_all(Loading *l, Error *e)
             if (!name_matches(l->w->arch->buffers, name))
                 take(l, entry->name, &entry->tensor, name);
         }
-    if (l->head && !embedding_of(l)->data)               // two names of one tensor: safetensors keeps either
+    if (l->head && !embedding_of(l)->data)               // safetensors keeps one of the tensor's two names
         take(l, "the head", l->head, l->w->arch->embedding);
     return true;
 }
@@ -212,8 +212,7 @@ static bool lookup_make(Weights *lookup, const Planned *plan, size_t count, Erro
     return lookup->list ? weights_index(lookup, e) : error_no_memory(e, "no memory");
 }
 
-/* Whether the files can hold what config.json asks for, before any name is made: a config of far more layers is refused at
- * once. */
+/* Refuses a config that asks for far more layers than the files can hold, before memory is used for their names. */
 static bool count_check(const Loading *l, const ModelConfig *c, Error *e)
 {
     size_t required = weights_required(c, l->w->arena), there = 0;

@@ -48,7 +48,7 @@ bool folder_write_made(const char *folder, const char *source, const Weights *w,
 /* The weights of a model while adapters are merged into them. */
 typedef struct {
     const Weights *w;
-    const LoraPair **pair;       // of each weight; NULL: it has no adapter
+    const LoraPair **pair;       // [weights] the adapter of each weight; NULL: it has none
     Tape *tape;
 } Merging;
 
@@ -61,7 +61,7 @@ static const Tensor *merged(void *context, const char *name, Error *e)
     return k < m->w->count && m->pair[k] ? lora_merged(m->pair[k], &m->w->list[k], m->tape, e) : NULL;
 }
 
-/* A list of weights in which those with an adapter are F32 and have no values yet. */
+/* Makes a copy of the list of weights in which the weights with an adapter are F32 and have no data yet. */
 static bool merging_begin(Merging *m, Weights *list, const Weights *w, const Lora *l, Tape *t, Arena *a, Error *e)
 {
     *m = (Merging){ w, arena_zalloc(a, (w->count + 1) * sizeof *m->pair), t };

@@ -13,7 +13,7 @@ static uint32_t big_endian(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The table has the remainders of four bits, so each byte takes two look-ups. */
+/* The table has one entry for each value of four bits, so each byte takes two look-ups. */
 uint32_t container_crc32(const uint8_t *p, size_t n)
 {
     uint32_t table[16], crc = 0xffffffffu;
@@ -38,7 +38,7 @@ bool container_size_check(size_t w, size_t h, const char *name, Error *e)
                      IMAGE_VALUES_MAX / 4);
 }
 
-/* Every chunk up to IEND must be whole and have its checksum; the size must be in its range. */
+/* Checks that the size is allowed, and that every chunk up to IEND is whole and has the right checksum. */
 static bool png_check(const uint8_t *p, size_t n, const char *name, Error *e)
 {
     if (n < 33 || big_endian(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
@@ -75,8 +75,8 @@ static bool huffman_check(const uint8_t *p, size_t n)
     return n == 0;
 }
 
-/* The index behind the entropy-coded bytes from `at` on, in which ff is followed by 00 or by a restart marker, d0 to
- * d7. */
+/* The index behind the entropy-coded bytes that begin at `at`. In these bytes, ff is followed by 00 or by a restart
+ * marker, d0 to d7. */
 static size_t scan_skip(const uint8_t *p, size_t n, size_t at)
 {
     while (n - at >= 2 && (p[at] != 0xff || !p[at + 1] || p[at + 1] == 0xff || (p[at + 1] & 0xf8) == 0xd0))
@@ -118,8 +118,9 @@ bool container_check(const uint8_t *p, size_t n, const char *name, Error *e)
     return error_set(e, "%s: not a picture we can read, expected PNG or JPEG", name);
 }
 
-/* A short palette lacks colours. stb_image leaves them unset, and Pillow takes the grey k for colour k. So a copy of
- * the file gets the missing colours. Its chunk has no valid checksum, which stb_image does not read. */
+/* A short palette lacks colours. stb_image leaves these unset, while Pillow takes the grey k for colour k. So a
+ * copy of the file gets the missing colours. The checksum of its palette is then wrong, but stb_image does not read
+ * checksums. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a)
 {
     size_t at = 8;

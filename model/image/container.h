@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Container: the outside of a PNG or JPEG file, checked before a decoder sees it.
+/* Container: checks the chunks or segments of a PNG or JPEG file before a decoder reads it.
  *
  * stb_image skips PNG checksums, leaves parts of a short palette unset and writes past its arrays on some damaged JPEG
  * tables. These checks refuse such files, so that the decoder is only given files whose segments are whole.
@@ -13,19 +13,19 @@
 
 enum { CONTAINER_BYTES_MAX = LIMIT_PICTURE_FILE };
 
-/* The CRC-32 of n bytes, as PNG's chunks carry it (ISO 3309, polynomial 0xedb88320). */
+/* The CRC-32 of n bytes, as in PNG chunks (ISO 3309, polynomial 0xedb88320). */
 uint32_t container_crc32(const uint8_t *p, size_t n);
 
-/* Fails on a file that is neither PNG nor JPEG, on one that is truncated or damaged, and on 16-bit grey PNGs.
+/* Fails on a file that is neither PNG nor JPEG, on a truncated or damaged file, and on 16-bit grey PNGs.
  * `name` begins the sentence of the failure. */
 bool container_check(const uint8_t *p, size_t n, const char *name, Error *e);
 
 /* Fails unless w x h is at least 1 x 1 and has at most IMAGE_VALUES_MAX / 4 pixels. */
 bool container_size_check(size_t w, size_t h, const char *name, Error *e);
 
-/* The PNG with its palette filled up to 256 colours, the missing colour k being the grey k, as in Pillow. Returns `p`
- * itself where nothing is missing, else a copy in `a`, and its length in *n. The file must have passed container_check.
- * NULL: no memory. */
+/* Fills the palette of a PNG up to 256 colours; a missing colour k becomes the grey k, as in Pillow. Returns `p`
+ * itself if nothing is missing; otherwise a copy in `a`, whose length *n becomes. The file must have passed
+ * container_check. NULL: no memory. */
 const void *container_fill_palette(const uint8_t *p, size_t *n, Arena *a);
 
 #endif

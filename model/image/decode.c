@@ -20,15 +20,17 @@ static void refuse(const char *name, const char *reason, Error *e)
         error_set(e, "%s: the picture cannot be decoded (%s)", name, reason);
 }
 
-/* An upper bound for each single allocation that decoding a file of `file` bytes with w x h pixels needs. 16-bit RGBA with filter bytes,
- * and a progressive JPEG's coefficients in blocks of up to 64 x 64, take at most 8 bytes a pixel; growing buffers may double that. */
+/* An upper bound for each single allocation that decoding a file of `file` bytes with w x h pixels needs. 16-bit
+ * RGBA with filter bytes, and a progressive JPEG's coefficients in blocks of up to 64 x 64, take at most 8 bytes a
+ * pixel; growing buffers may double that. */
 static size_t bytes_needed(size_t file, size_t w, size_t h)
 {
     const size_t most = 16 * (w + 64) * (h + 64) + 2 * file;
     return most < STB_BYTES_MAX ? most : STB_BYTES_MAX;
 }
 
-/* Decodes with stb_image into `channels` bytes a pixel; the caller frees them with stbi_image_free. NULL on failure, which e says. */
+/* Decodes with stb_image into `channels` bytes a pixel; the caller frees them with stbi_image_free. NULL on
+ * failure, with a sentence in `e`. */
 static uint8_t *decode(const void *bytes, size_t n, int channels, const char *name, int *w, int *h, Arena *a, Error *e)
 {
     int found = 0;
@@ -56,7 +58,7 @@ static void blacken(uint8_t *rgb, const uint8_t *rgba, size_t pixels)
 {
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < 3; c++) {
-            // the nearest integer to v / 255, exact for products of two bytes
+            // rounds the product of two bytes, divided by 255, to the nearest integer
             unsigned v = rgba[4 * i + c] * (unsigned)rgba[4 * i + 3] + 128;
             rgb[3 * i + c] = (uint8_t)((v + (v >> 8)) >> 8);
         }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Image: a picture as RGB bytes.
  *
- * From a file to the vision tower: decode.h reads it, orientation.h can turn it as its EXIF tag says, resize.h and this header
- * change its size, processor.h says in which order (preprocessor_config.json) and makes the floats. augment.h varies a picture
- * during training. stb.c holds the picture libraries.
- * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own arena and
- * Error. */
+ * The way of a picture from a file to the vision tower: decode.h reads it, and orientation.h can turn it by its
+ * EXIF tag. processor.h applies the steps of preprocessor_config.json: resize.h and this header change its size,
+ * and then it becomes floats. augment.h varies a picture during training. stb.c contains the picture libraries.
+ * Pixels belong to the arena they were made in. All functions are thread-safe as long as each thread has its own
+ * arena and Error. */
 #ifndef PULSE_MODEL_IMAGE_IMAGE_H
 #define PULSE_MODEL_IMAGE_IMAGE_H
 
@@ -14,7 +14,7 @@
 #include "tensor/base/arena.h"
 #include "tensor/base/limits.h"
 
-/* The bytes of a picture, at most: 3 * width * height. */
+/* The most bytes of a picture, 3 * width * height. */
 #define IMAGE_VALUES_MAX ((size_t)LIMIT_PICTURE_VALUES)
 
 enum { IMAGE_CHANNELS = 3 };      // an Image is RGB; no other number of channels is read or written
@@ -22,12 +22,13 @@ enum { IMAGE_CHANNELS = 3 };      // an Image is RGB; no other number of channel
 typedef struct {
     size_t   width, height;       // in pixels
     uint8_t *rgb;                 // [height, width, 3]
-    unsigned orientation;         // the file's EXIF tag, 1 to 8, which `rgb` does not follow; 0: it came from no file
+    unsigned orientation;         // the file's EXIF tag, 1 to 8, not yet applied to `rgb`; 0: there is no file
 } Image;
 
-/* A square with the picture in its middle, at (side - length) / 2 rounded down, and `colour` around it: LLaVA's expand2square. */
+/* A square with the picture in its middle, at (side - length) / 2 rounded down, and `colour` around it: LLaVA's
+ * expand2square. */
 bool image_pad(Image *out, const Image *in, const uint8_t colour[3], Arena *a, Error *e);
-/* The part of width x height pixels whose top left pixel is (left, top). Fails where it does not fit. */
+/* The part of width x height pixels whose top left pixel is (left, top). Fails if it does not fit. */
 bool image_crop(Image *out, const Image *in, size_t left, size_t top, size_t width, size_t height, Arena *a, Error *e);
 
 /* Writes a PNG; the same picture gives the same bytes everywhere. The file appears whole or not at all. */

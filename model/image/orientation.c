@@ -16,7 +16,7 @@ static uint32_t number(const uint8_t *p, size_t count, bool little)
 
 static uint32_t big_endian(const uint8_t *p) { return number(p, 4, false); }
 
-/* The value of an entry of the directory, if it is one orientation; else 1. */
+/* The value of an entry of the directory, if it is a single valid orientation; otherwise 1. */
 static unsigned entry_value(const uint8_t *entry, bool little)
 {
     uint32_t type = number(entry + 2, 2, little), count = number(entry + 4, 4, little);
@@ -26,8 +26,8 @@ static unsigned entry_value(const uint8_t *entry, bool little)
     return value >= 1 && value <= 8 ? value : 1;
 }
 
-/* The orientation in the first directory of n bytes of TIFF data: "II" or "MM", 42, the directory's offset; there a
- * number of entries. */
+/* The orientation in the first directory of n bytes of TIFF data. The data begin with "II" or "MM", 42 and the
+ * directory's offset; the directory begins with the number of its entries. */
 static unsigned tiff_orientation(const uint8_t *p, size_t n)
 {
     if (n < 8 || (memcmp(p, "II", 2) && memcmp(p, "MM", 2)))

@@ -39,7 +39,8 @@ void image_normalise(float *out, const Image *in, const ImageProcessor *s)
     }
 }
 
-/* The size after the resize: both edges are given, or the shortest is, and the other is in proportion, rounded down. */
+/* The size after the resize. Either both edges are given, or only the shortest; the other is then in proportion,
+ * rounded down. */
 static void resized(const ImageProcessor *s, const Image *in, size_t *width, size_t *height)
 {
     *width = s->shortest ? s->shortest : s->width;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and writing preprocessor_config.json. */
+/* Reads and writes preprocessor_config.json. */
 #include "model/image/processor.h"
 
 #include <string.h>
@@ -175,7 +175,7 @@ bool image_processor_read(ImageProcessor *out, const char *path, Error *e)
     return ok;
 }
 
-/* Whether two processors make the same pixels of every picture: a size that is not used does not count. */
+/* Whether two processors make the same pixels from every picture. Settings that are not used are not compared. */
 static bool same_settings(const ImageProcessor *x, const ImageProcessor *y)
 {
     bool same = x->pad == y->pad && x->resize == y->resize && x->crop == y->crop && x->normalise == y->normalise
@@ -190,7 +190,7 @@ static bool same_settings(const ImageProcessor *x, const ImageProcessor *y)
     return same;
 }
 
-/* "image_processor" of processor_config.json; *found says whether it is there. */
+/* Reads "image_processor" of processor_config.json; *found tells whether it is there. */
 static bool inner_read(ImageProcessor *out, bool *found, const char *path, Arena *a, Error *e)
 {
     json_t *root = json_file(path, LIMIT_PROCESSOR, e);
@@ -247,7 +247,7 @@ bool processor_config_write(const char *path, const char *source, size_t patch_s
         json_join(root, json_pack("{ss, sI, ss, ss, si}", "processor_class", "LlavaProcessor", "patch_size", (json_int_t)patch_size,
                                   "vision_feature_select_strategy", strategy, "image_token", "<image>",
                                   "num_additional_image_tokens", 1));
-    ok = ok && json_save(path, root, e);                // fails where json_join has lost a part
+    ok = ok && json_save(path, root, e);                // fails if json_join has lost a part
     json_decref(root);
     return ok;
 }

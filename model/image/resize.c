@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Pillow's resize of RGB bytes (its Resample.c), written from a description of what it computes. There are two passes of weights in
- * 22-bit fixed point, the horizontal one first, with bytes between them. A pass that changes no length is left out. */
+/* Pillow's resize of RGB bytes (its Resample.c), written from a description of what it computes. There are two
+ * passes with weights in 22-bit fixed point: first the horizontal one, then the vertical one. The result of the
+ * first is bytes. A pass that changes no length is left out. */
 #include "model/image/resize.h"
 
 #include <string.h>
@@ -37,7 +38,7 @@ static double filter_weight(ImageFilter f, double x)
     return f == IMAGE_BICUBIC ? cubic(x) : f == IMAGE_BILINEAR ? triangle(x) : box(x);
 }
 
-/* The weights of output pixel i: divided in double by their running sum, then rounded to fixed point. */
+/* The weights of output pixel i. They are divided, in double, by their sum, and then rounded to fixed point. */
 static void reach_fill(Reach *r, size_t i, size_t in, double scale, ImageFilter f, double *w)
 {
     double stretch = scale < 1 ? 1 : scale, support = filter_support(f) * stretch, inverse = 1 / stretch;
@@ -68,8 +69,8 @@ static Reach *reaches(size_t in, size_t out, ImageFilter f, Arena *a)
     return r;
 }
 
-/* The weighted sum of bytes that are `stride` apart, rounded to the nearest integer by an arithmetic shift, then clipped to a
- * byte. */
+/* The weighted sum of bytes that are `stride` apart, rounded to the nearest integer by an arithmetic shift, then
+ * clipped to a byte. */
 static uint8_t weigh(const uint8_t *p, size_t stride, const Reach *r)
 {
     int32_t sum = 1 << (FRACTION - 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The only file that compiles stb_image and stb_image_write: PNG and JPEG from memory, in plain C.
- * The size of one allocation is limited, so that a few bytes of zlib cannot inflate without end. */
+ * The size of one allocation is limited, so that a few compressed bytes cannot inflate without end. */
 #include "model/image/stb.h"
 
 #include <stdlib.h>
@@ -24,13 +24,14 @@ static void *stb_realloc(void *p, size_t n)
 #define STB_IMAGE_IMPLEMENTATION
 #include <stb/stb_image.h>
 
-/* The list of all memory that stb_image_write holds, so that it can be freed after the jump. Each block begins with its links. */
+/* A list of all memory blocks that stb_image_write holds, so that they can be freed after longjmp. Each block
+ * begins with its links. */
 typedef struct Piece Piece;
 struct Piece { Piece *before, *after; };
-enum { PIECE_HEADER = 32 };                                              // keeps what follows aligned as malloc does
+enum { PIECE_HEADER = 32 };                                            // the data after it is aligned as by malloc
 
 static _Thread_local jmp_buf no_memory;
-static _Thread_local Piece held;                                       // before: the last piece
+static _Thread_local Piece held;                                       // the list's head; held.before: the last piece
 
 static void piece_unlink(Piece *x)
 {

@@ -7,7 +7,7 @@ enum { BUCKETS = 1024 };
 
 typedef struct Picture Picture;
 struct Picture {
-    Picture *next;                       // of the same bucket
+    Picture *next;                       // the next picture in the same bucket
     uint64_t hash;
     size_t   n;
     float   *pixels, *output;

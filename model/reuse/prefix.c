@@ -5,25 +5,25 @@
 #include "model/arch.h"
 #include "tensor/ops.h"
 
-/* A row of the tree. Its number is its row in the cache and in the batches; a row comes after all rows before it in its
- * samples. */
+/* A row of the tree. Its index is also its row in the cache and in the batches. A row has a larger index than the rows
+ * that precede it in its samples. */
 typedef struct {
-    int32_t id, picture;                 // picture: of an image token, its index in the list of pictures; -1: a text token
-    int32_t parent, child, next;         // child: the first of the rows that follow this one; next: of the same parent. -1: none
-    int32_t depth;                       // its position
+    int32_t id, picture;                 // picture: an image token's index in the list of pictures; -1: a text token
+    int32_t parent, child, next;         // child: the first row after this one; next: the parent's next child; -1: none
+    int32_t depth;                       // the position of the token
 } Row;
 
 struct Prefixes {
     const Model *model;
-    size_t  capacity;                        // rows that may be kept
+    size_t  capacity;                    // how many rows may be kept
     Row    *row;
-    size_t  count, rows_capacity;            // `count` rows, of which the first cache.length are run
-    int32_t first;                       // of the rows without a parent
-    Digest *picture;                     // of the pictures that rows belong to
+    size_t  count, rows_capacity;        // `count` rows, of which the first cache.length were run
+    int32_t first;                       // the first of the rows without a parent
+    Digest *picture;                     // the digests of the pictures that rows belong to
     size_t  pictures, pictures_capacity;
     Cache   cache;
-    Arena   cached, own;                 // owns the cache; owns this and the lists
-    size_t  run;
+    Arena   cached, own;                 // `cached` holds the cache; `own` holds this struct and the lists
+    size_t  run;                         // how many rows were run, over all calls
 };
 
 Prefixes *prefixes_make(const Model *m, size_t memory, Error *e)
@@ -63,7 +63,7 @@ size_t prefixes_run_rows(const Prefixes *x) { return x->run; }
 
 /* --- The tree --- */
 
-/* A list of at least `need` entries, which begins with the first `count` of `list`. NULL: there is no memory. */
+/* A list of at least `need` entries, which begins with the first `count` of `list`. NULL: no memory. */
 static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *capacity, size_t size, Error *e)
 {
     if (need <= *capacity)
@@ -80,7 +80,7 @@ static void *grow(Prefixes *x, void *list, size_t count, size_t need, size_t *ca
     return moved;
 }
 
-/* Its index in the list; -1: it is not there. */
+/* The index of a picture in the list; -1: it is not there. */
 static int32_t picture_find(const Prefixes *x, const Digest *d)
 {
     for (size_t k = 0; k < x->pictures; k++)
@@ -101,8 +101,8 @@ static int32_t row_find(const Prefixes *x, int32_t first, int32_t id, int32_t pi
     return first;
 }
 
-/* Follows the rows of a sample through the tree, as far as it goes: path[i] is the row of token i. Returns how many
- * there are. */
+/* Follows a sample through the tree, as far as the tree has its tokens: path[i] becomes the row of token i. Returns the
+ * number of these rows. */
 static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, int32_t *path)
 {
     int32_t from = x->first;
@@ -117,7 +117,7 @@ static size_t follow(const Prefixes *x, const BatchSample *s, int32_t picture, i
     return s->n;
 }
 
-/* Adds the rows from token `known` on, which follow each other. */
+/* Adds a sample's rows from token `known` on, each as a child of the row before. */
 static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t known, int32_t *path, Error *e)
 {
     Row *list = grow(x, x->row, x->count, x->count + s->n - known, &x->rows_capacity, sizeof *list, e);
@@ -136,19 +136,19 @@ static bool append(Prefixes *x, const BatchSample *s, int32_t picture, size_t kn
 
 /* --- Batches --- */
 
-/* What a call adds to the tree, and what it wants. */
+/* The samples of a call, and the rows that it adds to the tree. */
 typedef struct {
-    BatchSample *samples;                // [count], each without the rows that nothing wanted depends on
+    BatchSample *samples;                // [count], each without the rows that no wanted row depends on
     size_t   count;
-    int32_t **path;                      // [count] of [n]: the rows of each sample
-    int32_t *picture;                    // [count]: the picture of each, -1: none
-    size_t  *known;                      // [count]: how many of them are no new rows of this sample
-    size_t   from;                       // rows of the tree before the call
+    int32_t **path;                      // [count]: the n rows of each sample
+    int32_t *picture;                    // [count]: the picture of each sample; -1: none
+    size_t  *known;                      // [count]: how many rows of each sample were in the tree before it was added
+    size_t   from;                       // the number of rows of the tree before the call
 } Round;
 
 enum { LOOK_BACK = 256 };
 
-/* The picture of sample k, which often is that of a sample before. -1: there is none, or memory ran out. */
+/* The picture of sample k, which often is the same as that of an earlier sample. -1: none, or memory ran out. */
 static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
 {
     const float *pixels = r->samples[k].pixels;
@@ -167,7 +167,7 @@ static int32_t picture_of(Prefixes *x, const Round *r, size_t k, Error *e)
     return (int32_t)x->pictures++;
 }
 
-/* Adds samples, the first of them in any case, as long as they have at most `limit` new rows together. */
+/* Adds the first sample in any case, and then more samples as long as all have at most `limit` new rows together. */
 static bool samples_add(Prefixes *x, Round *r, size_t limit, Error *e)
 {
     r->from = x->count;
@@ -184,7 +184,8 @@ static bool samples_add(Prefixes *x, Round *r, size_t limit, Error *e)
     return true;
 }
 
-/* The new rows as a batch: a segment for each sample that has any. Its keys are the rows of the sample. */
+/* Makes a batch of the new rows. Each sample that has new rows is a segment, whose attention keys are the rows of
+ * the whole sample. */
 static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Error *e)
 {
     size_t runs = 0, keys = 0, pictures = 0;
@@ -229,8 +230,8 @@ static bool batch_make(const Prefixes *x, const Round *r, Batch *b, Arena *a, Er
     return b->pixels.f32 || error_no_memory(e, "prefixes: out of memory for pictures");
 }
 
-/* The rows whose logits are wanted, each once, in b->rows, and for each row of `map` the index of its logits among
- * them. */
+/* Lists the rows whose logits are wanted in b->rows, each once. Returns, for each row of `map`, the index of its
+ * logits in this list. */
 static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *b, RowMap *map, Arena *a)
 {
     size_t all = 0;
@@ -264,7 +265,7 @@ static int32_t *wanted_make(const Round *r, BatchRows rows, size_t tree, Batch *
     return spread;
 }
 
-/* Makes room in the cache for all rows of the tree. False: they are not kept, or memory ran out. */
+/* Makes room in the cache for all rows of the tree. False: there are too many to be kept, or memory ran out. */
 static bool cache_reserve(Prefixes *x, Error *e)
 {
     if (x->count > x->capacity)
@@ -290,7 +291,7 @@ static bool cache_reserve(Prefixes *x, Error *e)
     return true;
 }
 
-/* The rows of a sample up to its last wanted one, and all of its picture. */
+/* The number of rows up to the last one that is wanted or belongs to the picture. */
 static size_t rows_needed(const BatchSample *s, BatchRows rows, int32_t image)
 {
     size_t n = s->n;

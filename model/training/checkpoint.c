@@ -26,7 +26,7 @@ static Tensor typed(Dtype dtype, void *data, size_t n)
 static const char *const kinds[] = { "", "adam.m.", "adam.v." };
 enum { KINDS = sizeof kinds / sizeof *kinds, OTHERS = 6 };        // besides the digest
 
-/* The digest of the tensors in their order: of each slot its three kinds, then the others. */
+/* The digest of the tensors in the order of the list: the three kinds of each slot, then the others. */
 static Digest content(const Entry *list, size_t n)
 {
     Hash h = hash_begin();
@@ -92,7 +92,7 @@ static bool same_identity(const Store *s, const char *identity, Error *e)
         || error_set(e, "%s: the checkpoint belongs to another training, expected identity %s", s->path, identity));
 }
 
-/* The file's tensors in the order of content, whose shapes are right; NULL on failure. */
+/* The file's tensors, in the order that `content` needs, with their shapes checked; NULL on failure. */
 static Entry *gather(const Optimiser *o, const Store *s, const char *identity, Arena *a, Error *e)
 {
     const struct { const char *name; Dtype dtype; size_t n; } others[OTHERS] = {

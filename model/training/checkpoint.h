@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checkpoint: a training run that was stopped, in FOLDER/checkpoint.safetensors, so that it can continue with the same
- * bits.
+/* Checkpoint: the state of a training run in FOLDER/checkpoint.safetensors, with which the run can continue, bit
+ * for bit.
  *
  *     <name>                             the trainable weights
  *     adam.m.<name>, adam.v.<name>       AdamW's moments
@@ -11,7 +11,7 @@
  *     train.memory F32                   what the objective keeps from step to step
  *     train.digest U8                    the SHA-256 of all the other tensors with their names
  *
- * The file is written whole or not at all. A bit that was changed since is found when the file is loaded. */
+ * The file is written whole or not at all. Loading finds any bit that was changed since. */
 #ifndef PULSE_MODEL_TRAINING_CHECKPOINT_H
 #define PULSE_MODEL_TRAINING_CHECKPOINT_H
 
@@ -25,8 +25,8 @@ typedef struct {
 /* `identity` is a digest of what is being trained; checkpoint_load refuses a checkpoint of another identity. */
 bool checkpoint_save(const Trainer *r, const char *folder, const char *identity, LogMark log, Error *e);
 bool checkpoint_exists(const char *folder);
-/* Restores weights, moments, step and powers, and reports the mark of the log. The whole file is checked before the
- * trainer changes. */
+/* Restores weights, moments, step, powers and memory, and gives the mark of the log. The whole file is checked
+ * before the trainer is changed. */
 bool checkpoint_load(Trainer *r, const char *folder, const char *identity, LogMark *log, Error *e);
 
 #endif

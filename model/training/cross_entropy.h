@@ -6,7 +6,7 @@
 
 #include "model/training/train.h"
 
-/* Where the samples come from: `next` gives those of step t (from 1), in `a`. A Stream's is stream_next. */
+/* Where the samples come from: `next` gives the samples of step t (from 1), in `a`. For a Stream it is stream_next. */
 typedef struct {
     void *context;
     bool (*next)(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
@@ -15,7 +15,8 @@ typedef struct {
 /* `ce` must outlive the objective. A step without a supervised token is an error. */
 Objective cross_entropy_objective(CrossEntropy *ce);
 
-/* Packs the samples as one batch, whose gradients of CE are then the `grad` of the nodes of `p`. False: a failure. */
+/* Packs the samples as one batch and runs the backward pass of its CE: the `grad` of the nodes of `p` are then the
+ * gradients. False: a failure. */
 bool cross_entropy_gradients(Tape *t, Params *p, Batch *b, const BatchSample *samples, size_t count);
 
 /* The number of targets that are not -1; samples without targets have none. */

@@ -6,7 +6,7 @@
 #include "tensor/base/json.h"
 #include "tensor/base/limits.h"
 
-enum { LINE_LEAST = 32 };      // a sample has at least 32 bytes, for its keys alone have
+enum { LINE_LEAST = 32 };      // the least bytes of a sample: its required keys need as many
 
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e)
 {
@@ -79,12 +79,12 @@ bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Er
     return error_no_memory(e, "%s: no memory for %zu samples", path, capacity);
 }
 
-/* The text of the file is in an arena of its own, which is freed once all lines are parsed. */
 bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e)
 {
     return dataset_read_some(out, path, NULL, a, e);
 }
 
+/* The text of the file is in an arena of its own, which is freed once all lines are parsed. */
 bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e)
 {
     Arena file = arena_make(e);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Dataset: the samples of a file, in its order, with their pictures. Files are JSONL with one sample a line (sample.h).
+/* Dataset: the samples of a file, in the file's order, with their pictures. A file is JSONL, one sample a line
+ * (sample.h).
  *
  *     Dataset d;
  *     if (dataset_read(&d, "train.jsonl", &arena, &error)) ... d.sample[0 … d.count - 1] ...
  *     dataset_close(&d);
  *
  * Ids are unique; a question and its answer have at most 1 MiB of text together. Errors: every sentence begins with
- * FILE:LINE. Refused are unknown keys, wrong types, text that is not UTF-8 and missing pictures. Everything but the
- * pictures is in the arena. One thread at a time, because pictures are read when they are first used. */
+ * FILE:LINE. Refused are unknown keys, wrong types, text that is not UTF-8 and missing pictures. Everything
+ * except the pictures is in the arena. Only one thread at a time may use a Dataset, because pictures are read when they
+ * are first used. */
 #ifndef PULSE_MODEL_TRAINING_DATASET_H
 #define PULSE_MODEL_TRAINING_DATASET_H
 
@@ -28,19 +30,19 @@ typedef struct {
 /* Reads a JSONL file. Blank lines are skipped; a file without samples is an error. */
 bool dataset_read(Dataset *out, const char *path, Arena *a, Error *e);
 
-/* The same, but a line that cannot be read becomes a sentence of the list and is left out; then no sample may be
- * left. */
+/* The same, but a line that cannot be read is left out, and its sentence is added to the list. The Dataset may then be
+ * empty. */
 bool dataset_read_some(Dataset *out, const char *path, ErrorList *errors, Arena *a, Error *e);
 
 /* The same for readers of other formats: dataset_begin makes room for `capacity` samples, dataset_add adds one. */
 bool dataset_begin(Dataset *out, size_t capacity, const char *path, Arena *a, Error *e);
-/* Adds a copy of the sample, whose texts and options must outlive the data set. Fails where the id is not new or the
+/* Adds a copy of the sample, whose texts and options must outlive the data set. Fails if the id is not new or the
  * picture is missing. */
 bool dataset_add(Dataset *s, const Sample *x, Arena *a, Error *e);
-/* Adds a picture that stands in no file, before the samples that show it: n bytes of a PNG or JPEG, which must outlive
- * the data set. */
+/* Adds a picture that is not in a file: n bytes of a PNG or JPEG, which must outlive the data set. It must be added
+ * before the samples that show it. */
 bool dataset_add_picture(Dataset *s, const char *name, const void *bytes, size_t n, Arena *a, Error *e);
-/* Closes the pictures; must come before the arena is freed. A zeroed Dataset may be closed. */
+/* Closes the pictures; call it before the arena is freed. A zeroed Dataset may be closed. */
 void dataset_close(Dataset *s);
 
 /* The sample of this id, or NULL. */

@@ -5,7 +5,7 @@
 #include "model/training/score.h"
 #include "tensor/ops.h"
 
-/* The next token of the text so far, whose last row alone is wanted; `k` new tokens stand there already. */
+/* Gives the token after `text`. Only the logits of the text's last row are wanted; its last `k` tokens are new ones. */
 typedef bool (*Next)(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e);
 
 static bool likeliest(Prefixes *x, const BatchSample *text, const Sampling *how, size_t k, int32_t *out, Arena *a, Error *e)
@@ -67,7 +67,7 @@ static bool generate(const Model *m, const BatchSample *prompt, Next next, const
     for (size_t i = 0; right && i < length; i++)
         targets[i] = -1;
     for (*count = 0; right && *count < max_tokens;) {
-        targets[s.n - 1] = 0;                            // the last row is wanted, whatever its target
+        targets[s.n - 1] = 0;                            // any target, so that the last row's logits are computed
         right = next(x, &s, how, *count, &out[*count], &a, e);
         if (!right)
             break;

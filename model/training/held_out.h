@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* HeldOut: how a model in training answers the samples that it is not trained on, those of a file whose split is
- * "test".
+/* HeldOut: how a model in training answers samples that it is not trained on. These are the samples of a file whose
+ * split is "test".
  *
  * `loss` is the cross-entropy of cross_entropy.h over all their supervised tokens, RN(sum of nll / tokens). It is one
- * mean, so it does not depend on how many samples are scored at a time. Pictures are never augmented. Nothing of the
- * training changes, so its bits are the same with and without this measurement. */
+ * mean, so it does not depend on how many samples are scored at a time. Pictures are never augmented. The
+ * measurement changes nothing in the training, whose bits are the same with and without it. */
 #ifndef PULSE_MODEL_TRAINING_HELD_OUT_H
 #define PULSE_MODEL_TRAINING_HELD_OUT_H
 
@@ -19,7 +19,7 @@ typedef struct {
     size_t tokens, right;      // supervised tokens, and how many of them are the argmax
 } HeldOut;
 
-/* Fails where no sample's split is "test", and where reader_sample fails. */
+/* Fails if no sample's split is "test", or if reader_sample fails. */
 bool held_out_score(HeldOut *out, const Model *m, const Reader *r, const Dataset *from, Error *e);
 
 #endif

@@ -10,7 +10,7 @@
 typedef struct NameMap {
     const char **name;         // [capacity], by index; the map does not own the texts
     size_t       count, capacity;
-    size_t       mask;         // the number of slots - 1; the number is a power of two
+    size_t       mask;         // the number of slots - 1; the number of slots is a power of two
     int32_t     *slot;         // [mask + 1], the index of the name; -1: empty
 } NameMap;
 

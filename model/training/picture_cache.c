@@ -42,7 +42,7 @@ void picture_cache_close(PictureCache *p)
         arena_free(&p->cache);
 }
 
-/* Relative paths begin at the folder of the data set. */
+/* The path of a picture; a relative name begins at the folder of the data set. */
 static char *picture_path(const PictureCache *p, const char *image, Arena *a)
 {
     return *image == '/' ? arena_text(a, image) : arena_format(a, "%s/%s", p->folder, image);

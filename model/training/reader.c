@@ -6,7 +6,7 @@
 #include "model/text/text_config.h"
 #include "model/image/orientation.h"
 
-/* The prompt is put together as text, so its special tokens must have the ids that config.json gives them. */
+/* Prompts are built as text, so the special tokens in them must have the ids that config.json gives. */
 static bool has_special(const Tokenizer *t, const char *token, int64_t id, const char *key, const char *path, Error *e)
 {
     return *token == 0 || (tokenizer_id(t, token) == id && tokenizer_is_special(t, (int32_t)id))
@@ -50,7 +50,7 @@ bool reader_generates(const Reader *r, Error *e)
     return !r->generation.failed || error_set_kind(e, r->generation.kind, "%s", r->generation.text);
 }
 
-/* The picture's pixels, with what r->change makes of it. */
+/* Writes the picture's pixels, after r->change has changed the picture. */
 static bool preprocess(const Reader *r, float *pixels, const Image *picture, const char *name, Arena *a, Error *e)
 {
     Image fitted, changed;

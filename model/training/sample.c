@@ -60,7 +60,7 @@ static bool texts_read(Sample *s, const json_t *object, Arena *a, Error *e)
     return true;
 }
 
-/* The index of a word in a list of allowed words. *out stays as it is when the key is absent. */
+/* Reads a word as its index in a list of allowed words. If the key is absent, *out is not changed. */
 static bool word_read(int *out, const json_t *object, const char *key, const char *const *word, size_t count, Error *e)
 {
     const json_t *v = json_object_get(object, key);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Score: how likely the model finds given answers, from one teacher-forced forward pass.
+/* Score: the negative log-likelihood that the model gives to known answers, from one teacher-forced forward pass.
  *
- * Every output is correctly rounded, so a sample has the same bits alone, in any batch, and with or without a cache. */
+ * Every output is correctly rounded, so a sample's score has the same bits alone, in any batch, and with or without a
+ * cache. */
 #ifndef PULSE_MODEL_TRAINING_SCORE_H
 #define PULSE_MODEL_TRAINING_SCORE_H
 
@@ -12,17 +13,17 @@ typedef struct {
     float    ce;               // RN(sum / T)
     size_t   tokens;           // T, the number of supervised tokens
     size_t   right;            // supervised tokens that are the argmax of their row
-    bool     exact;            // right == T: greedy decoding would write exactly this answer
+    bool     exact;            // right == T: greedy decoding would give exactly this answer
     float   *token_nll;        // [T]
     int32_t *argmax;           // [T]; of equal logits the lowest id
 } SampleScore;
 
 /* Scores `count` samples in order, in batches of about `tokens` rows (0: 2048). Rows that the samples of a batch have
- * in common are run once (prefix.h). The arrays of a score are in `a`. Fails on a sample without a supervised token,
- * and where an nll is NaN. Thread-safe with an arena for each thread. */
+ * in common are run once (prefix.h). The arrays of a score are in `a`. Fails on a sample without a supervised
+ * token, and if a logit or an nll is not finite. Thread-safe with an arena for each thread. */
 bool score_samples(const Model *m, const BatchSample *samples, size_t count, size_t tokens, SampleScore *out,
                    Arena *a, Error *e);
-/* The same, with the rows that `x` knows and in batches of 2048 rows that it does not. */
+/* The same, but rows that are in `x` are not run again; a batch has about 2048 new rows. */
 bool score_with(Prefixes *x, const BatchSample *samples, size_t count, SampleScore *out, Arena *a, Error *e);
 
 #endif

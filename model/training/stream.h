@@ -3,8 +3,8 @@
  *
  * ORDER_STEP: step t (from 1) trains on the lines whose `step` field is t - 1, in the order of the file. ORDER_SHUFFLE:
  * every step trains on `batch` samples, or on all samples of a file that has fewer. The epochs follow each other
- * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle". A Stream owns no
- * memory of its own; it is in the arena of stream_make. One thread at a time. */
+ * without a gap, and epoch k is shuffled with the seed `seed + k` and the purpose "data.shuffle". The
+ * memory of a Stream is in the arena that stream_make is given. One thread at a time. */
 #ifndef PULSE_MODEL_TRAINING_STREAM_H
 #define PULSE_MODEL_TRAINING_STREAM_H
 
@@ -18,14 +18,13 @@ typedef struct {
     DataOrder order;
     uint64_t  seed;
     size_t    batch;                 // samples a step, for ORDER_SHUFFLE; never more than the file has
-    size_t   *begin;                 // [steps + 1], for ORDER_STEP: the samples of step t are begin[t - 1] … begin[t] - 1
-    int64_t   steps;                 // of the file, for ORDER_STEP
+    size_t   *begin;                 // [steps + 1], for ORDER_STEP: step t has samples begin[t - 1] … begin[t] - 1
+    int64_t   steps;                 // the number of steps in the file, for ORDER_STEP
     uint32_t *shuffled;              // [samples->count], for ORDER_SHUFFLE: the permutation of `epoch`
     int64_t   epoch;
 } Stream;
 
-/* Fails where the file has no sample, where the `step` fields are not 0, 1, 2 … in this order, or where `batch` is
- * 0. */
+/* Fails if the file has no sample, if the `step` fields are not 0, 1, 2 … in this order, or if `batch` is 0. */
 bool stream_make(Stream *s, const Reader *r, const Dataset *samples, DataOrder order, size_t batch, uint64_t seed,
                  Arena *a, Error *e);
 /* The samples of step t (from 1), in `a`. It is the `next` of CrossEntropy (cross_entropy.h); `context` is the

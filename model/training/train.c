@@ -80,14 +80,14 @@ static bool micro_batch_step(Trainer *r, const Objective *o, const BatchSample *
     return true;
 }
 
-/* Gradient accumulation: runs the micro-batches one after another, and adds their gradients and losses with one
- * rounding. `keep` owns the gradients and the loss of each micro-batch; everything else of it is freed before the next
- * one. */
+/* Gradient accumulation: runs the micro-batches one after another, and then adds their gradients, and their losses,
+ * each with one rounding. The gradients and the loss of each micro-batch are in `keep`; its other memory is freed
+ * before the next micro-batch. */
 static bool accumulate(Trainer *r, const Objective *o, const BatchSample *all, size_t count, Node **params,
                               Node **gradients, Arena *keep)
 {
     size_t n = (size_t)r->config.accumulate, slots = r->optimiser.count;
-    n = n < count ? n : count + !count;                // no micro-batch is empty, unless the batch is
+    n = n < count ? n : count + !count;                // no micro-batch is empty, unless the whole batch is empty
     Tensor *parts = arena_zalloc(keep, n * (slots + 1) * sizeof *parts);
     if (!parts)
         return false;
@@ -132,7 +132,8 @@ static bool finite(float x)
     return x - x == 0;
 }
 
-/* Without clipping no norm is computed, so a gradient that is not finite shows only in the new weights and moments. */
+/* Whether all new weights and moments are finite. Without clipping no norm is computed, so only they show a
+ * gradient that is not finite. */
 static bool finite_update(const Optimiser *o)
 {
     for (size_t k = 0; k < o->count; k++) {

@@ -9,8 +9,9 @@
  *
  * In a step the objective gives the samples, runs the model forward, records its loss and seeds the gradients of the
  * logits or hidden states that the loss is defined on. Then the backward pass and the optimiser's update are recorded.
- * The weights change last. accumulate = n saves memory and defines another sum: the samples are cut in order into n
- * micro-batches, the gradients of each micro-batch are rounded, and the n partial gradients are added by one n-ary sum.
+ * The weights change last. accumulate = n saves memory, but rounds at other places: the samples are cut in order
+ * into n micro-batches, the gradients of each micro-batch are rounded, and the n partial gradients are added with
+ * one rounding.
  * A loss, gradient norm or weight that is not finite ends the training: `diverged` is set, and the weights of the step
  * before are kept. One thread at a time for each Trainer. */
 #ifndef PULSE_MODEL_TRAINING_TRAIN_H
@@ -22,30 +23,26 @@
 typedef struct {
     int64_t steps;             // optimiser steps of the whole run
     int64_t accumulate;        // micro-batches that a step is cut into; 1: the whole step at once
-    // each layer's nodes are freed, and run again in the backward pass: less memory, the same bits (tape_segment)
-    bool    checkpointing;
-    // bytes for the outputs of a vision tower that is not trained (reuse/features.h); 0: none are kept
-    size_t  features;
+    bool    checkpointing;     // gradient checkpointing: less memory, the same bits (tape_segment)
+    size_t  features;          // bytes for the cache of a frozen vision tower's outputs (reuse/features.h); 0: no cache
     OptimiserConfig optimiser;
 } TrainConfig;
 
-/* The samples and the loss of a training. `loss` is called once for each of the `accumulate` micro-batches. The loss of
- * a micro-batch is its part of the step's loss, normalised by the counts of the whole step, so that the parts add up to
- * the step's loss. */
+/* The samples and the loss of a training. `loss` is called once for each of the `accumulate` micro-batches. The
+ * loss of a micro-batch is its part of the step's loss. It is normalised by the counts of the whole step, so the
+ * parts add up to the step's loss. */
 typedef struct Objective Objective;
 struct Objective {
     void *context;
     /* The samples of step t (from 1), in order, in `a`. */
     bool (*samples)(void *context, int64_t step, BatchSample **samples, size_t *count, Arena *a, Error *e);
     /* Runs the model on the micro-batch, records the loss, seeds the gradients, and returns the scalar node of the
-     * loss. `first` is the index in the step of the micro-batch's first sample, and `all` are the samples of the whole
-     * step. */
+     * loss. `all` are the samples of the whole step; the micro-batch begins with all[first]. */
     Node *(*loss)(void *context, Tape *t, Params *p, const BatchSample *micro_batch, size_t count, size_t first,
                   const BatchSample *all, size_t all_count);
     /* May replace gradients before the update is recorded, as saliency masks do. NULL: they stay. */
     bool (*gradients)(void *context, Tape *t, Node **gradients, const OptimiserSlot *slots, size_t count);
-    /* Says what the moments of slot k get in place of its clipped gradient (GradientHook). NULL: the gradient
-     * itself. */
+    /* Replaces the clipped gradient of slot k before the moments use it (GradientHook). NULL: the gradient is kept. */
     Node *(*clipped)(void *context, Tape *t, size_t k, Node *g);
 };
 
@@ -55,7 +52,7 @@ enum { TRAINER_MEMORY = 8 };
 typedef struct {
     float  loss, norm, lr;
     size_t tokens, samples;
-    size_t peak;               // bytes of the step's arena, at most
+    size_t peak;               // the most bytes that the step's arena had in use
 } StepStats;
 
 typedef struct {
@@ -69,15 +66,15 @@ typedef struct {
     Params     params;
     StepStats  stats;
     bool       diverged;
-    float      memory[TRAINER_MEMORY];   // of the objective, which alone changes it; a checkpoint holds it
+    float      memory[TRAINER_MEMORY];   // numbers that only the objective changes; they are part of a checkpoint
 } Trainer;
 
-/* Fails where no weight is trainable. While the trainer is open the model has the features that it keeps
- * (Model.features). The trainer and the optimiser's state are in `a`; the model must outlive them. */
+/* Fails if no weight is trainable. While the trainer is open, Model.features may be its cache. The trainer and the
+ * optimiser's state are in `a`; the model must outlive them. */
 bool trainer_make(Trainer *r, Model *m, const TrainConfig *c, Arena *a, Error *e);
 bool train_step(Trainer *r, const Objective *o, Error *e);
-/* A step without its last part: the tape and the optimiser's slots hold all of it, but no weight has changed.
- * optimiser_commit may follow. */
+/* A step without its last part: the tape and the optimiser's slots hold the whole step, but no weight has changed yet.
+ * optimiser_commit changes the weights. */
 bool train_compute(Trainer *r, const Objective *o, Error *e);
 void trainer_close(Trainer *r);                    // frees the step's arena
 

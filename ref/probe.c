@@ -15,17 +15,18 @@
 #include "tensor/base/decimal.h"
 
 typedef struct {
-    const char *config, *model, *adapter, *before, *oracle, *out;
-    OptionList set;
+    const char *config, *model, *before, *oracle, *out;
+    OptionList set, adapters;
     bool attacks, pretrained, json, quiet;
     Settings settings;
     Probing probing;
 } Probed;
 
-/* Opens the model that is probed, with its adapter. */
+/* Opens the model that is probed, with its adapters. */
 static bool open_probed(const Probed *x, Session *s, Arena *a, Error *e)
 {
-    return session_open(s, &x->settings, x->model, MASK_ANSWER, a, e) && (!x->adapter || session_adapter(s, x->adapter, true, e));
+    return session_open(s, &x->settings, x->model, MASK_ANSWER, a, e)
+        && (!x->adapters.count || session_adapters(s, x->adapters.item, x->adapters.count, true, e));
 }
 
 /* The states in which the model is measured. Each opens the model anew, because most change its weights. */
@@ -146,7 +147,7 @@ int command_probe(int argc, char **argv)
           "The config says what is forgotten and retained (unlearn.forget, unlearn.forget_entities, unlearn.retain, "
           "unlearn.retain_entities) and what general ability is (data.general): that of `pulse-ref unlearn`.", .text = &x.config },
         { "model", "DIR", "The folder of the model that is probed.", .text = &x.model },
-        { "adapter", "DIR", "The folder of an adapter, in the PEFT layout, that is merged into the model first.", .text = &x.adapter },
+        { "adapter", "DIR", OPTION_ADAPTER, .list = &x.adapters },
         { "before", "DIR", "The folder of the model before unlearning, for other pictures, reverse questions and depth.",
           .text = &x.before },
         { "oracle", "DIR", "The folder of a model that never saw what is forgotten, for depth and for comparisons.",

@@ -83,6 +83,9 @@ trainable = llm
 END
 echo "no" > refusals.txt
 "$PULSE" unlearn --quiet --config refuse.ini --method idk --model "$vanilla" --out adapter --set unlearn.steps=12 --set unlearn.alpha=0 > refuse.log 2>&1
+"$PULSE" unlearn --quiet --config refuse.ini --method idk --model "$vanilla" --out second --set unlearn.steps=6 --set unlearn.alpha=0 --set model.seed=1 > second.log 2>&1
+check "a model with two adapters is probed" probe --model "$vanilla" --adapter adapter --adapter ./second --before "$vanilla" --out two.csv
+check "which is the model of one, and then of the other" eval '"$PULSE" merge --quiet --model "$vanilla" --adapter adapter --out merged && probe --model merged --adapter second --before "$vanilla" --out one.csv && cmp one.csv two.csv'
 check "a model that refuses is probed" probe --model "$vanilla" --adapter adapter --before "$vanilla" --attacks --out hidden.csv
 check "it says nothing" row hidden.csv none unlearn both accuracy '0\.[0-9]+'
 probe --model "$base" --before "$vanilla" --attacks --out unknown.csv

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans: a world of ten entities and a config, from which tests make plans. One source of each program includes it. */
+/* A world of ten entities and a config, from which tests make plans. Only one source of a program may include it. */
 #ifndef PULSE_TESTS_EVAL_PLANS_H
 #define PULSE_TESTS_EVAL_PLANS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests of persons whom pre-training showed equally often. */
+/* Requests to forget persons that were shown equally often in pre-training (protocol.exposures). */
 #include "tests/eval/plans.h"
 
 static void expect_list(const EntityList *l, const char *ids)
@@ -10,7 +10,7 @@ static void expect_list(const EntityList *l, const char *ids)
     assert_string_equal(text, ids);
 }
 
-/* Of the persons x1 … x4, who have a round, x2 and x4 were shown 64 times and x3 was 256 times. */
+/* Of the persons to forget (x1 … x4), x1 was shown 4 times, x2 and x4 64 times, and x3 256 times. */
 static void a_request_may_be_of_one_exposure(void **state)
 {
     (void)state;
@@ -50,7 +50,7 @@ static void a_request_may_be_of_one_exposure(void **state)
     expect_sentence(&error, "protocol.exposures: \"often\" is not a number");
 }
 
-static void other_scenarios_pay_no_heed_to_it(void **state)
+static void other_scenarios_ignore_exposures(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("sequential");
@@ -62,6 +62,6 @@ static void other_scenarios_pay_no_heed_to_it(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(a_request_may_be_of_one_exposure), stand_test(other_scenarios_pay_no_heed_to_it) };
+    const struct CMUnitTest tests[] = { stand_test(a_request_may_be_of_one_exposure), stand_test(other_scenarios_ignore_exposures) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

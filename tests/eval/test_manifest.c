@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The files that a run leaves: a manifest, whose links cover every stage and every result, and the audit of it. */
+/* The manifest of a run, whose links cover every stage and every result, and its audit. */
 #include "eval/manifest.h"
 #include "tests/eval/plans.h"
 
@@ -48,7 +48,7 @@ static const char *run_made(const char *name, const char *result)
     return out;
 }
 
-static void an_audit_finds_what_was_changed_and_where_two_runs_part(void **state)
+static void an_audit_finds_changed_files_and_where_two_runs_differ(void **state)
 {
     (void)state;
     const char *one = run_made("one", "1"), *two = run_made("two", "1"), *other = run_made("other", "2");
@@ -73,7 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(a_manifest_links_stages_and_sees_changed_files),
-        stand_test(an_audit_finds_what_was_changed_and_where_two_runs_part),
+        stand_test(an_audit_finds_changed_files_and_where_two_runs_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

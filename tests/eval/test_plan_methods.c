@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The methods of a plan: which ones, for how long, and what cannot be planned of them. */
+/* The methods of a plan: which methods it has, for how many steps, and which plans are refused. */
 #include "tests/eval/plans.h"
 
 static void all_methods_are_every_one_but_the_training_of_the_oracle(void **state)
@@ -13,13 +13,13 @@ static void all_methods_are_every_one_but_the_training_of_the_oracle(void **stat
         if (strcmp(methods[k]->name, "retrain") != 0)
             assert_ptr_equal(p.cases[at++].method, methods[k]);
     assert_string_not_equal(digest_of(&p, p.cases[0].unlearn), digest_of(&p, p.cases[1].unlearn));
-    c.methods = "all, ga";                          // in a list, it is a name as any other
+    c.methods = "all, ga";                         // in a list, "all" is an ordinary name
     assert_false(plan_of(&p, &c));
     expect_sentence(&error, "there is no method \"all\"");
 }
 
-/* Adapters that stay apart are several models, and an attack is on one. */
-static void adapters_apart_are_not_attacked(void **state)
+/* Unmerged adapters are several models, but an attack needs one model. */
+static void unmerged_adapters_are_not_attacked(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("sequential, finetuned");
@@ -54,7 +54,7 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
     c.epochs[0] = "2.5";
     c.trajectory = 0.2;
     p = planned(&c);
-    assert_int_equal(request_steps(&p, &p.cases[0], 500), 63);           // 62.5, half up
+    assert_int_equal(request_steps(&p, &p.cases[0], 500), 63);          // 62.5 is rounded up
     assert_true(snapshot_after(&p, &p.cases[0], 500, 5) && snapshot_after(&p, &p.cases[0], 500, 63)
                 && !snapshot_after(&p, &p.cases[0], 500, 62));
 }
@@ -62,7 +62,7 @@ static void epochs_are_given_for_all_and_for_single_methods(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(all_methods_are_every_one_but_the_training_of_the_oracle), stand_test(adapters_apart_are_not_attacked),
+        stand_test(all_methods_are_every_one_but_the_training_of_the_oracle), stand_test(unmerged_adapters_are_not_attacked),
         stand_test(epochs_are_given_for_all_and_for_single_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

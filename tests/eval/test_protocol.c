@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The plan of a run: who is forgotten, what is done once, and what depends on what. */
+/* The plan of a run: which entities are forgotten, which work is shared, and which stages depend on which. */
 #include "tests/eval/plans.h"
 
 static void expect_list(const EntityList *l, const char *ids)
@@ -33,7 +33,7 @@ static void a_world_says_which_groups_and_files_it_has(void **state)
     assert_string_equal(world_path(&w, w.general.questions, &arena), arena_format(&arena, "%s/g.jsonl", w.folder));
 }
 
-static void a_bad_world_is_a_sentence_that_names_the_key(void **state)
+static void a_bad_world_is_refused_and_the_error_names_the_key(void **state)
 {
     (void)state;
 #define GENERAL "\"general\": {\"name\": \"general\", \"questions\": \"g.jsonl\"}"
@@ -76,7 +76,7 @@ static void a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_wor
 
 /* --- entities --- */
 
-static void a_bad_line_of_entities_is_a_sentence_with_its_number(void **state)
+static void a_bad_line_of_entities_is_refused_with_its_line_number(void **state)
 {
     (void)state;
     static const struct { const char *line, *says; } bad[] = {
@@ -133,10 +133,10 @@ static void the_best_known_are_ranked_by_right_answers_then_by_id(void **state)
     assert_true(protocol_splits(&s, &p, &p.cases[0], r, 7, &arena, &error));
     assert_int_equal(s.forget.count, 2);
     assert_int_equal(s.retain.count, 2);
-    assert_false(entity_list_has(&s.forget, "c4") || entity_list_has(&s.retain, "c4"));      // the fifth of five
+    assert_false(entity_list_has(&s.forget, "c4") || entity_list_has(&s.retain, "c4"));     // it has no right answer
     for (const char *const *id = (const char *const[]){ "c5", "c1", "c2", "c3", NULL }; *id; id++)
         assert_true(entity_list_has(&s.forget, *id) != entity_list_has(&s.retain, *id));
-    // c2 falls to c4, which stands behind it by id
+    // c2 now has no right answer either, but it is before c4 by its id
     r[3].exact = false;
     assert_true(protocol_splits(&again, &p, &p.cases[0], r, 7, &arena, &error));
     assert_true(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
@@ -145,7 +145,7 @@ static void the_best_known_are_ranked_by_right_answers_then_by_id(void **state)
     assert_false(entity_list_has(&again.forget, "c2") || entity_list_has(&again.retain, "c2"));
 }
 
-static void what_does_not_fit_the_world_is_a_sentence(void **state)
+static void what_does_not_fit_the_world_is_refused(void **state)
 {
     (void)state;
     Splits s;
@@ -171,7 +171,7 @@ static void what_does_not_fit_the_world_is_a_sentence(void **state)
 
 /* --- plans --- */
 
-static void bad_lists_of_a_config_are_sentences(void **state)
+static void bad_lists_of_a_config_are_refused(void **state)
 {
     (void)state;
     Plan p;
@@ -192,7 +192,7 @@ static void bad_lists_of_a_config_are_sentences(void **state)
     }
 }
 
-static void steps_are_of_all_requests_together_and_whatever_their_questions(void **state)
+static void steps_are_shared_by_all_requests_whatever_their_questions(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, stress");
@@ -226,9 +226,9 @@ static const Case *case_named(const Plan *p, const char *name)
     return NULL;
 }
 
-/* In this world three persons are forgotten at once: 30 questions, 2 steps an epoch; in two requests, of two persons (1 step an
- * epoch) and of one (1). */
-static void rules_say_how_long_a_request_is_worked_on(void **state)
+/* In this world three persons are forgotten. In one request they have 30 questions, so an epoch has 2 steps. In two
+ * requests of two persons and one person, an epoch of each has 1 step. */
+static void rules_decide_the_steps_of_a_request(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, pretrained");
@@ -266,7 +266,7 @@ static void rules_say_how_long_a_request_is_worked_on(void **state)
     expect_sentence(&error, "there is no rule \"nonsense\"");
 }
 
-static void steps_or_epochs_of_finetuned_are_one_measure_of_the_rules(void **state)
+static void rules_may_be_based_on_steps_or_epochs_of_finetuned(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential, pretrained");
@@ -284,7 +284,7 @@ static void steps_or_epochs_of_finetuned_are_one_measure_of_the_rules(void **sta
     assert_int_equal(request_steps(&p, &p.cases[0], 30), request_steps(&q, &q.cases[0], 30));
 }
 
-static void probes_are_planned_where_the_config_names_the_case(void **state)
+static void probes_are_planned_for_the_cases_that_the_config_names(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, pretrained, ablation");
@@ -336,14 +336,14 @@ static void a_changed_config_changes_only_what_depends_on_it(void **state)
     ProtocolConfig c = config_of("finetuned, pretrained");
     Plan p = planned(&c), q;
     const Case *f = &p.cases[0], *b = &p.cases[1];
-    group_digest[1] = (Digest){ "other" };                                  // the countries' questions
+    group_digest[1] = (Digest){ "other" };                                 // the digest of the countries' questions
     q = planned(&c);
     assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
     assert_string_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
     assert_string_not_equal(digest_of(&p, b->before), digest_of(&q, q.cases[1].before));
     assert_string_not_equal(digest_of(&p, b->unlearn), digest_of(&q, q.cases[1].unlearn));
     c = config_of("finetuned, pretrained");
-    c.reading = "data.template = plain\n";                               // how is asked
+    c.reading = "data.template = plain\n";                              // another prompt template
     q = planned(&c);
     assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
     assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
@@ -356,7 +356,7 @@ static void a_changed_config_changes_only_what_depends_on_it(void **state)
     c.seeds = "0, 1";
     q = planned(&c);
     assert_string_equal(digest_of(&p, f->unlearn), digest_of(&q, q.cases[0].unlearn));
-    method_list[0].recipe = "optimiser.lr = 0.001\n";                    // of ga, the first method
+    method_list[0].recipe = "optimiser.lr = 0.001\n";                   // a setting of ga, the first method
     q = planned(&c);
     assert_string_equal(digest_of(&p, f->before), digest_of(&q, q.cases[0].before));
     assert_string_not_equal(digest_of(&p, f->answer), digest_of(&q, q.cases[0].answer));
@@ -365,15 +365,15 @@ static void a_changed_config_changes_only_what_depends_on_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(a_world_says_which_groups_and_files_it_has), stand_test(a_bad_world_is_a_sentence_that_names_the_key),
+        stand_test(a_world_says_which_groups_and_files_it_has), stand_test(a_bad_world_is_refused_and_the_error_names_the_key),
         stand_test(a_scenario_needs_its_group_and_the_splits_that_it_takes_from_the_world),
-        stand_test(a_bad_line_of_entities_is_a_sentence_with_its_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
-        stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_a_sentence),
-        stand_test(bad_lists_of_a_config_are_sentences),
-        stand_test(steps_are_of_all_requests_together_and_whatever_their_questions),
-        stand_test(steps_or_epochs_of_finetuned_are_one_measure_of_the_rules), stand_test(the_same_work_is_one_stage),
+        stand_test(a_bad_line_of_entities_is_refused_with_its_line_number), stand_test(rounds_are_forgotten_in_order_and_cut_evenly),
+        stand_test(the_best_known_are_ranked_by_right_answers_then_by_id), stand_test(what_does_not_fit_the_world_is_refused),
+        stand_test(bad_lists_of_a_config_are_refused),
+        stand_test(steps_are_shared_by_all_requests_whatever_their_questions),
+        stand_test(rules_may_be_based_on_steps_or_epochs_of_finetuned), stand_test(the_same_work_is_one_stage),
         stand_test(a_changed_config_changes_only_what_depends_on_it),
-        stand_test(rules_say_how_long_a_request_is_worked_on), stand_test(probes_are_planned_where_the_config_names_the_case),
+        stand_test(rules_decide_the_steps_of_a_request), stand_test(probes_are_planned_for_the_cases_that_the_config_names),
         stand_test(other_sources_make_other_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

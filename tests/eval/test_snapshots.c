@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Snapshots that are so many optimiser steps apart (protocol.snapshot_every). */
+/* Snapshots at a fixed distance of optimiser steps (protocol.snapshot_every). */
 #include "tests/eval/plans.h"
 
-static void snapshots_may_be_so_many_steps_apart_whatever_an_epoch_is(void **state)
+static void snapshots_may_be_a_fixed_number_of_steps_apart(void **state)
 {
     (void)state;
     ProtocolConfig c = config_of("finetuned, sequential");
@@ -12,7 +12,7 @@ static void snapshots_may_be_so_many_steps_apart_whatever_an_epoch_is(void **sta
     Plan p = planned(&c);
     for (int64_t step = 1; step <= 12; step++)
         assert_true(snapshot_after(&p, &p.cases[0], 500, step) == (step == 5 || step == 10 || step == 12));
-    for (int64_t step = 1; step <= 6; step++)                            // of several requests, only the end of each
+    for (int64_t step = 1; step <= 6; step++)                           // with several requests, only the end of each
         assert_true(snapshot_after(&p, &p.cases[1], 500, step) == (step == 6));
     assert_string_not_equal(digest_of(&p, p.cases[0].unlearn), digest_of(&by_epochs, by_epochs.cases[0].unlearn));
     assert_string_equal(digest_of(&p, p.cases[0].before), digest_of(&by_epochs, by_epochs.cases[0].before));
@@ -20,6 +20,6 @@ static void snapshots_may_be_so_many_steps_apart_whatever_an_epoch_is(void **sta
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(snapshots_may_be_so_many_steps_apart_whatever_an_epoch_is) };
+    const struct CMUnitTest tests[] = { stand_test(snapshots_may_be_a_fixed_number_of_steps_apart) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

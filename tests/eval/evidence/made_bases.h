@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Made bases: folders of bases whose trajectories are straight lines, so that what follows from them is known. */
+/* Folders of made-up bases whose trajectories are straight lines, so that their contrasts have closed forms. */
 #ifndef PULSE_TESTS_EVAL_EVIDENCE_MADE_BASES_H
 #define PULSE_TESTS_EVAL_EVIDENCE_MADE_BASES_H
 
@@ -32,8 +32,8 @@ static Registration made_registration(void)
     return r;
 }
 
-/* An arm whose accuracy on what is to be forgotten falls from 1 to `forget` in 20 steps, and whose general ability falls from .9 by `cost`.
- * Words are known by `gap` more than pictures on the reporting questions. */
+/* A trajectory of 20 steps. The accuracy on the forget set falls from 1 to `forget`, and general ability from .9 by
+ * `cost`. In the end, the accuracy on reporting questions in text is higher by `gap` than that on pictures. */
 typedef struct { double forget, cost, gap; } Line;
 
 static void line_add(Trajectory *t, size_t arm, size_t method, size_t seed, Line x)
@@ -45,7 +45,7 @@ static void line_add(Trajectory *t, size_t arm, size_t method, size_t seed, Line
     }
 }
 
-/* Writes FOLDER/base-K, with these lines for E, L and O by all methods and seeds. */
+/* Writes FOLDER/base-K: for all methods and seeds, the arms E, L and O have these lines. */
 static inline void base_made(const Registration *r, const char *folder, int64_t base, const Line line[ARMS])
 {
     Trajectory t = { arena_array(&arena, 200, sizeof *t.point), 0 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The measures of findings on trajectories that are straight lines, and the tables of a base. */
+/* The measures of findings on straight trajectories, and the reading and writing of a base's tables. */
 #include "tests/eval/evidence/made_bases.h"
 
 #include <math.h>
 
-/* Known falls from 1 by 1 in 20 steps: the levels .6, .4 and .2 are reached after 8, 12 and 16 steps. */
+/* With `fast`, the accuracy falls from 1 to 0 in 20 steps: levels .6, .4, .2 are reached after 8, 12 and 16 steps. */
 static const Line fast = { 0, .4, .3 }, slow = { .1, .2, .1 }, never = { .5, .1, 0 };
 
 static double value_of(const Contrasts *c, size_t finding)
@@ -32,7 +32,7 @@ static void near(double got, double want)
         fail_msg("%.17g, expected %.17g", got, want);
 }
 
-/* E reaches the levels after .4, .6 and .8 of its way, L after .4/.9, .6/.9 and .8/.9: the means are .6 and 2/3 of the way. */
+/* E reaches the levels after .4, .6 and .8 of its steps, L after .4/.9, .6/.9 and .8/.9: the means are .6 and 2/3. */
 static void measures_have_the_values_of_closed_forms(void **state)
 {
     (void)state;
@@ -43,11 +43,12 @@ static void measures_have_the_values_of_closed_forms(void **state)
     near(value_of(&c, F4), .1 * 2 / 3 - .3 * .6);
     near(value_of(&c, PLACEBO), (.9 - .1 * .6) - (.9 - .4 * .6));
     near(value_of(&c, SIZE), .4 * .6 / .9);
-    near(value_of(&c, F1), (.9 - .2) / .9);                                 // half of before is passed at the last snapshot alone
+    near(value_of(&c, F1), (.9 - .2) / .9);                                 // only the last snapshot is below half of before
 }
 
-/* O, which loses .2 * .6, is nearer to L, which loses .2 * 2/3, than to E, which loses .4 * .6; the other way round it is as far beyond. */
-static void an_arm_is_held_to_the_middle_of_two_others(void **state)
+/* "halfway" compares the first arm with the mean of the other two. At equal forgetting, E loses .4 * .6 of general
+ * ability, L loses .2 * 2/3, and O loses .2 * .6. */
+static void an_arm_is_compared_with_the_mean_of_two_others(void **state)
 {
     (void)state;
     static const char *const arms[] = { "O, E, L", "E, O, L" };
@@ -63,8 +64,8 @@ static void an_arm_is_held_to_the_middle_of_two_others(void **state)
     }
 }
 
-/* L begins with .1 less of general ability than E: nothing about forgetting may follow from that. */
-static void where_a_model_begins_does_not_count(void **state)
+/* L begins with .1 less general ability than E; this difference must not count as an effect of forgetting. */
+static void the_ability_before_unlearning_does_not_count(void **state)
 {
     (void)state;
     const Registration r = made_registration();
@@ -81,7 +82,7 @@ static void where_a_model_begins_does_not_count(void **state)
     near(value_of(&c, PLACEBO), .4 * .6 - .1 * .6);
 }
 
-static void what_is_never_reached_has_no_value(void **state)
+static void a_level_that_is_never_reached_gives_no_value(void **state)
 {
     (void)state;
     const Registration r = made_registration();
@@ -159,9 +160,9 @@ static void bad_tables_are_refused_with_their_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(measures_have_the_values_of_closed_forms), stand_test(where_a_model_begins_does_not_count),
-        stand_test(an_arm_is_held_to_the_middle_of_two_others),
-        stand_test(what_is_never_reached_has_no_value),
+        stand_test(measures_have_the_values_of_closed_forms), stand_test(the_ability_before_unlearning_does_not_count),
+        stand_test(an_arm_is_compared_with_the_mean_of_two_others),
+        stand_test(a_level_that_is_never_reached_gives_no_value),
         stand_test(an_arm_that_was_not_run_has_no_contrasts), stand_test(tables_are_read_as_they_were_written),
         stand_test(bad_tables_are_refused_with_their_line),
     };

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The verdicts of folders of made bases: a true effect, none, a reversed one, too few bases, bases that never reach a level. */
+/* Verdicts on made-up bases: a true effect, none, a reversed one, too few bases, bases that never reach a level. */
 #include "tests/eval/evidence/made_bases.h"
 
 #include <math.h>
 
-/* Folders are numbered, so that each test has its own. */
+/* Each test has a folder of its own; the folders are numbered. */
 static const char *new_folder(void)
 {
     static int made;
     return arena_text(&arena, scratch("findings-%d", ++made));
 }
 
-/* So many bases on which E loses `more` of general ability than L at its end, a little more on every second base. Both reach the levels at
- * the same steps, so that F2 is .6 of that. */
+/* A folder of `bases` bases. In the end, E has lost `more` general ability than L, and on every second base .01 more.
+ * Both reach the levels at the same steps, so the contrast F2 is .6 of this difference. On the first `never` bases, E
+ * does not reach the levels. */
 static const char *folder_of(const Registration *r, int64_t bases, double more, double gap, int64_t never)
 {
     const char *folder = new_folder();
@@ -49,10 +50,10 @@ static void a_true_effect_is_yes_with_its_numbers(void **state)
     assert_true(fabs(i.mean - .183) < 1e-12 && fabs(i.half - 2.3646242515927853 * sqrt(8.0 / 7) * .003 / sqrt(8)) < 1e-12);
     assert_true(v.verdict[F2].all.p == 2.0 / 256 && v.verdict[F2].method[0].p == 4.0 / 256);      // by Holm, of two methods
     assert_string_equal(verdict_numbers(&v.verdict[F2].all, v.verdict[F2].finding, &arena), "0.183 (0.180 to 0.186), p = 0.0078, 8 bases");
-    says(&r, &v.verdict[F4], "Yes.");                                       // tested, since F2 is yes
+    says(&r, &v.verdict[F4], "Yes.");                                       // tested, because F2 is "yes"
     says(&r, &v.verdict[PLACEBO], "Yes.");
-    says(&r, &v.verdict[SIZE], "No.");                                      // .27 of general ability is lost, and not .9
-    says(&r, &v.verdict[F1], "Yes.");                                       // L keeps .85/.9 where half is forgotten
+    says(&r, &v.verdict[SIZE], "No.");                                      // .27 of general ability is lost, less than .9
+    says(&r, &v.verdict[F1], "Yes.");                                       // L keeps .85/.9 when half is forgotten
 }
 
 static void no_effect_and_a_reversed_one_are_not_yes(void **state)
@@ -63,7 +64,7 @@ static void no_effect_and_a_reversed_one_are_not_yes(void **state)
     says(&r, &none.verdict[F2], "No.");
     says(&r, &none.verdict[F4], "Not tested: F2, which comes earlier in the fixed order, is not \"yes\".");
     says(&r, &reversed.verdict[F2], "Reversed.");
-    Verdicts small = verdicts_of(&r, folder_of(&r, 8, .08, .5, 0));         // .048 and .054: the interval holds delta
+    Verdicts small = verdicts_of(&r, folder_of(&r, 8, .08, .5, 0));         // .048 and .054: delta lies in the interval
     says(&r, &small.verdict[F2], "Undecided: the interval holds both what matters and what does not.");
 }
 
@@ -80,7 +81,7 @@ static void too_few_bases_are_undecided_and_say_how_many(void **state)
     assert_true(none.finished == 0 && seven.finished == 7 && seven.verdict[F2].all.interval.mean > .18);
 }
 
-static void one_base_may_never_reach_a_level_and_two_may_not(void **state)
+static void one_base_may_miss_a_level_but_two_may_not(void **state)
 {
     (void)state;
     const Registration r = made_registration();
@@ -101,7 +102,7 @@ static void base_0_is_never_part_of_a_verdict(void **state)
     assert_true(v.finished == 2 && v.verdict[F2].all.interval.mean < .2);
 }
 
-/* Writes a text over a file of base 3. */
+/* Replaces a file of base 3 by this text. */
 static void spoil(const char *folder, const char *name, const char *text)
 {
     const char *path = arena_format(&arena, "%s/base-3/%s", folder, name);
@@ -115,7 +116,7 @@ static void refused(const Registration *r, const char *folder, const char *sente
     expect_sentence(&error, "base-3", sentence);
 }
 
-static void a_base_that_is_not_what_it_says_is_refused(void **state)
+static void a_base_that_was_changed_is_refused(void **state)
 {
     (void)state;
     const Registration r = made_registration();
@@ -126,7 +127,7 @@ static void a_base_that_is_not_what_it_says_is_refused(void **state)
     assert_true(manifest && table);
     spoil(folder, "contrasts.csv", "finding,method,seed,value,reached\n");
     refused(&r, folder, "contrasts.csv: the SHA-256 of the file is");
-    // the value of one contrast is another one, and the manifest agrees: it does not follow from the trajectory
+    // one contrast is forged, and the manifest has the digest of the forgery, but the trajectory gives another value
     char *forged = arena_text(&arena, table), *digit = strstr(forged, "F2,ga,1,0.18");
     assert_non_null(digit);
     digit[strlen("F2,ga,1,0.")] = '9';
@@ -155,8 +156,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(a_true_effect_is_yes_with_its_numbers), stand_test(no_effect_and_a_reversed_one_are_not_yes),
-        stand_test(too_few_bases_are_undecided_and_say_how_many), stand_test(one_base_may_never_reach_a_level_and_two_may_not),
-        stand_test(base_0_is_never_part_of_a_verdict), stand_test(a_base_that_is_not_what_it_says_is_refused),
+        stand_test(too_few_bases_are_undecided_and_say_how_many), stand_test(one_base_may_miss_a_level_but_two_may_not),
+        stand_test(base_0_is_never_part_of_a_verdict), stand_test(a_base_that_was_changed_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* prereg.ini: what it must say, what is refused, and the seeds that follow from its bytes. */
+/* The registration prereg.ini: what it must contain, what is refused, and the seeds that follow from its bytes. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static bool read_text(Registration *r, const char *text)
     return registration_read(r, path, &arena, &error);
 }
 
-/* The small text with `to` in place of `from`. */
+/* The text `small`, in which `from` is replaced by `to`. */
 static const char *with(const char *from, const char *to)
 {
     const char *at = strstr(small, from);
@@ -92,7 +92,7 @@ static void what_is_unknown_missing_or_wrong_is_refused_with_its_line(void **sta
     }
 }
 
-/* Arms that share a run have one list of further settings, or none. */
+/* Arms that share a run must have the same further settings. */
 static void further_settings_of_a_run_are_read(void **state)
 {
     (void)state;
@@ -105,8 +105,8 @@ static void further_settings_of_a_run_are_read(void **state)
     expect_sentence(&error, "the arms E and X share the run early, expected the same model, the same settings");
 }
 
-/* What explores is written as what is registered is; no base is made by it. */
-static void what_explores_is_read_like_what_is_registered(void **state)
+/* The files of fixtures/configs/explore/ have the form of a registration, but no base is made from them. */
+static void files_of_explorations_are_read_like_registrations(void **state)
 {
     (void)state;
     static const char *const names[] = { EXPLORED };
@@ -119,7 +119,7 @@ static void what_explores_is_read_like_what_is_registered(void **state)
     }
 }
 
-/* From the definition, by another program: printf 'base 3' | cat FILE - | sha256sum | cut -c 1-16. */
+/* The definition of the seed, as a shell command: printf 'base 3' | cat FILE - | sha256sum | cut -c 1-16. */
 static void the_seed_of_a_base_follows_from_the_bytes_of_the_file(void **state)
 {
     (void)state;
@@ -131,11 +131,11 @@ static void the_seed_of_a_base_follows_from_the_bytes_of_the_file(void **state)
     assert_true(strlen(seed) == 16 && strcmp(seed, of_four) != 0);
     assert_true(read_text(&other, with("; a comment", "; A comment")) && registration_seed(&other, 3, again, &error));
     assert_string_not_equal(seed, again);
-    assert_false(registration_seed(&r, 3, again, &error));                  // the file is another one by now
+    assert_false(registration_seed(&r, 3, again, &error));                  // the file has been changed since it was read
     expect_sentence(&error, "prereg.ini", "the file has changed");
 }
 
-/* What was agreed on before any base was run. A change of these numbers after that is a change of what was registered. */
+/* These numbers were agreed on before any base was run. To change them now is to change the registration. */
 static void the_shipped_file_registers_what_was_agreed_on(void **state)
 {
     (void)state;
@@ -161,7 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(all_that_is_registered_is_read), stand_test(what_is_unknown_missing_or_wrong_is_refused_with_its_line),
-        stand_test(further_settings_of_a_run_are_read), stand_test(what_explores_is_read_like_what_is_registered),
+        stand_test(further_settings_of_a_run_are_read), stand_test(files_of_explorations_are_read_like_registrations),
         stand_test(the_seed_of_a_base_follows_from_the_bytes_of_the_file), stand_test(the_shipped_file_registers_what_was_agreed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The interval, the sign-flip test and Holm's correction against closed forms and numbers that were worked by hand. */
+/* The interval, the sign-flip test and Holm's correction against closed forms and numbers computed by hand. */
 #include "tests/support/stand.h"
 
 #include <math.h>
 #include <mpfr.h>
 #include "eval/evidence/statistics.h"
 
-/* The distribution function of Student's t with whole degrees of freedom at t > 0, as a finite sum (Abramowitz & Stegun 26.7.3 and
- * 26.7.4): with tan a = t / sqrt(df) and A = P(|T| < t),
+/* The distribution function of Student's t with an integer `df` (degrees of freedom) at t > 0, as a finite sum
+ * (Abramowitz & Stegun 26.7.3 and 26.7.4): with tan a = t / sqrt(df) and A = P(|T| < t),
  *     df even   A = sin a (1 + 1/2 cos^2 a + 1*3/(2*4) cos^4 a + …), df/2 terms
  *     df odd    A = 2/pi (a + sin a (cos a + 2/3 cos^3 a + 2*4/(3*5) cos^5 a + …)), (df - 1)/2 terms */
 static void student_distribution(mpfr_t out, mpfr_t t, unsigned df)
@@ -42,7 +42,7 @@ static void student_distribution(mpfr_t out, mpfr_t t, unsigned df)
     mpfr_clears(a, sine, square, term, sum, (mpfr_ptr)NULL);
 }
 
-/* Whether the distribution function is at least .975 half way between x and its neighbour towards `to`. */
+/* Whether the distribution function is at least .975 at the midpoint of x and the next double towards `to`. */
 static bool is_beyond(double x, double to, unsigned df)
 {
     mpfr_t t, p;
@@ -89,18 +89,18 @@ static void sign_flips_are_counted(void **state)
     (void)state;
     double p, alike[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     assert_true(sign_flip_p(&p, alike, 8, &error));
-    expect_real(p, 2.0 / 256);                       // all signs alike
+    expect_real(p, 2.0 / 256);                       // all signs are the same
     alike[3] = -1;
     assert_true(sign_flip_p(&p, alike, 8, &error));
-    expect_real(p, 18.0 / 256);                      // one sign of its own, or none: 2 (1 + 8)
+    expect_real(p, 18.0 / 256);                      // at most one sign differs: 2 (1 + 8) ways
     assert_true(sign_flip_p(&p, (double[]){ 1, 2, 4 }, 3, &error));
     expect_real(p, .25);
     assert_true(sign_flip_p(&p, (double[]){ 1, 2, -4 }, 3, &error));
-    expect_real(p, 1);                               // the sums are +-1, +-3, +-5, +-7, and the observed one is the smallest
+    expect_real(p, 1);                               // the sums are +-1, +-3, +-5, +-7; the observed -1 is the smallest
     assert_true(sign_flip_p(&p, (double[]){ .1, .2, -.3 }, 3, &error));
     expect_real(p, 1);
     assert_true(sign_flip_p(&p, (double[]){ .3, -.1, -.2, 1 }, 4, &error));
-    expect_real(p, .625);                            // 1.6, 1.4, 1.2 and twice 1 of 8, though binary64 rounds the latter otherwise
+    expect_real(p, .625);                           // 5 of 8 sums are at least 1: 1.6, 1.4, 1.2 and two 1s, which binary64 rounds
     assert_true(sign_flip_p(&p, (double[]){ 0, 5 }, 2, &error));
     expect_real(p, 1);
     assert_false(sign_flip_p(&p, alike, 0, &error));
@@ -109,7 +109,7 @@ static void sign_flips_are_counted(void **state)
     expect_sentence(&error, "not finite");
 }
 
-static void holm_multiplies_the_smallest_by_their_number(void **state)
+static void holm_multiplies_the_smallest_by_the_number_of_tests(void **state)
 {
     (void)state;
     double p[] = { .01, .04, .03, .005 };
@@ -117,7 +117,7 @@ static void holm_multiplies_the_smallest_by_their_number(void **state)
     expect_real(p[3], .02);                          // 4 x .005
     expect_real(p[0], .03);                          // 3 x .01
     expect_real(p[2], .06);                          // 2 x .03
-    expect_real(p[1], .06);                          // 1 x .04, and no less than the one before
+    expect_real(p[1], .06);                         // 1 x .04, but at least as large as p[2]
     double large[] = { .7, .6 };
     holm(large, large, 2);
     expect_real(large[0], 1);
@@ -134,7 +134,7 @@ int main(void)
         stand_test(each_quantile_is_the_nearest_double),
         stand_test(an_interval_is_the_mean_and_its_half_width),
         stand_test(sign_flips_are_counted),
-        stand_test(holm_multiplies_the_smallest_by_their_number),
+        stand_test(holm_multiplies_the_smallest_by_the_number_of_tests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on constructed differences, and general ability at equal forgetting on trajectories that were made by hand. */
+/* Verdicts on made-up differences, and general ability at equal forgetting on made-up trajectories. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -9,7 +9,8 @@
 enum { BASES = 8 };
 static const EvidenceRule rule = { .delta = .05, .widest = .12, .bases = BASES };
 
-/* The verdict on mean + spread x (-1, -1, -1, -1, 1, 1, 1, 1), of which the bases of `missing` never reach a level. */
+/* The verdict on differences mean + spread * (-1, -1, -1, -1, 1, 1, 1, 1). The bases in the bit set `missing` never
+ * reach a level. */
 static Evidence decided(double mean, double spread, size_t finished, unsigned missing)
 {
     BaseDifference base[BASES];
@@ -36,7 +37,7 @@ static void a_verdict_says_where_the_interval_lies(void **state)
     expect_real(yes.p, 2.0 / 256);
     assert_true(fabs(yes.interval.half - .0893744) < 1e-6);
     expect_verdict(decided(0, .05, BASES, 0), EVIDENCE_NO);
-    expect_verdict(decided(.04, .005, BASES, 0), EVIDENCE_NO);              // there is an effect, and it is too small to matter
+    expect_verdict(decided(.04, .005, BASES, 0), EVIDENCE_NO);              // there is an effect, but it is too small to matter
     expect_verdict(decided(-.2, .1, BASES, 0), EVIDENCE_REVERSED);
     expect_verdict(decided(.1, .1, BASES, 0), EVIDENCE_UNDECIDED);          // .1 +- .089
     expect_verdict(decided(.1, .2, BASES, 0), EVIDENCE_UNDERPOWERED);       // .1 +- .179
@@ -48,12 +49,12 @@ static void too_few_bases_decide_nothing(void **state)
     (void)state;
     Evidence seven = decided(.2, .01, 7, 0);
     expect_verdict(seven, EVIDENCE_UNDECIDED);
-    assert_true(seven.interval.mean > .19 && seven.finished == 7);          // the interval is shown all the same
+    assert_true(seven.interval.mean > .19 && seven.finished == 7);          // the interval is shown nevertheless
     expect_verdict(decided(.2, .01, 1, 0), EVIDENCE_UNDECIDED);
     expect_verdict(decided(.2, .01, 0, 0), EVIDENCE_UNDECIDED);
 }
 
-static void one_base_may_miss_a_level_and_two_may_not(void **state)
+static void one_base_may_miss_a_level_but_two_may_not(void **state)
 {
     (void)state;
     Evidence one = decided(.2, .01, BASES, 1 << 3);
@@ -95,9 +96,9 @@ static void a_level_is_read_between_two_snapshots(void **state)
     assert_true(general_at(&g, s, 5, .75));
     expect_real(g, .9375);
     assert_true(general_at(&g, s, 5, .5));
-    expect_real(g, .875);                            // half way between the second and the third
+    expect_real(g, .875);                            // half way between the second and the third snapshot
     assert_true(general_at(&g, s, 5, .125));
-    expect_real(g, .625);                            // half way from the least so far, .25, to 0: what came back does not count
+    expect_real(g, .625);                            // half way from .25, the least so far, to 0: the .5 does not count
     assert_false(general_at(&g, s, 4, .125));
     assert_false(general_at(&g, s, 0, .5));
     assert_true(general_over_levels(&g, s, 5, (double[]){ .75, .5 }, 2));
@@ -110,7 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(a_verdict_says_where_the_interval_lies),
         stand_test(too_few_bases_decide_nothing),
-        stand_test(one_base_may_miss_a_level_and_two_may_not),
+        stand_test(one_base_may_miss_a_level_but_two_may_not),
         stand_test(wrong_bases_are_refused),
         stand_test(a_finding_is_tested_only_while_those_before_it_are_yes),
         stand_test(a_level_is_read_between_two_snapshots),

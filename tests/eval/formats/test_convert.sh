@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The converter of MLLMU-Bench, fed with rows as its parquet files have them, writes the very sample that is in fixtures/.
+# The converter of MLLMU-Bench gets rows as its parquet files have them, and writes the sample that is in fixtures/.
 . tests/support/tap.sh
 
 python=
@@ -60,9 +60,9 @@ if [ -n "$python" ]; then
     check "the converter runs" convert
     check "its lines are those of the sample" cmp "$tap_folder/sample.jsonl" <(without_empty)
     for name in forget_10 retain_90 Test_Set Retain_Set; do
-        check "those of the split $name are its own" cmp "$tap_folder/$name.jsonl" fixtures/mllmu/$name.jsonl
+        check "the lines of the split $name are those in fixtures/" cmp "$tap_folder/$name.jsonl" fixtures/mllmu/$name.jsonl
     done
-    check "and its pictures are there" test -s "$tap_folder/images/sample-002-1.png"
+    check "its pictures are written" test -s "$tap_folder/images/sample-002-1.png"
     check "pictures are written as stored, or turned as their orientation tag says" turned
 else
     skip "the converter writes the sample" "python3 with Pillow is not installed"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The converters of CLEAR and UMU-Bench, fed with rows as the parquet files have them, write the very samples that are in fixtures/; these
-# can be asked, and forgotten.
+# The converters of CLEAR and UMU-Bench get rows as the parquet files have them, and write the samples that are in
+# fixtures/. These samples can be evaluated and unlearned.
 . tests/support/tap.sh
 model=fixtures/models/vanilla
 
 has() { python3 -c "import $1" 2> /dev/null; }
 
-# in_python < script: with rows(bench), by config, and the converters.
+# in_python < script: the script can use rows(bench), which has the rows of each config, and the converters.
 in_python() {
     python3 -c '
 import json, sys
@@ -44,7 +44,7 @@ END_PYTHON
 
 same() { diff -r -x rows.json fixtures/"$1" "$tap_folder/$1"; }
 
-# refused CONVERTER ROW "part": the row ends the converter with a sentence that has the part.
+# refused CONVERTER ROW "part": the converter refuses the row with a sentence that has the part.
 refused() {
     ! in_python <<< "bench_parquet.convert(converters['$1'].samples, [$2], out, 'strange', pictures=Bytes)" 2> "$tap_folder/told" &&
         [ "$(wc -l < "$tap_folder/told")" = 1 ] && grep -qF -- "$3" "$tap_folder/told" || { cat "$tap_folder/told"; return 1; }
@@ -80,10 +80,10 @@ END_PYTHON
 if has json; then
     check "the converters run" lines
     check "the lines of CLEAR are those of its sample" same clear
-    check "those of UMU-Bench too" same umu
-    check "a row that CLEAR does not have is a sentence" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
-    check "so is a dictionary that Python does not read" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is none of UMU-Bench: SyntaxError"
-    check "and a letter without an option" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
+    check "the lines of UMU-Bench are those of its sample" same umu
+    check "a row that CLEAR does not have is refused" refused clear '{"image": None, "text": "a"}' "strange: row 0 has no 'question', only text: no config of CLEAR has such a row"
+    check "a dictionary that Python cannot read is refused" refused umu '{"ID": 1, "image": {"bytes": b""}, "MM_QA": "{a"}' "strange: row 0 is none of UMU-Bench: SyntaxError"
+    check "a letter without an option is refused" refused umu '{**rows("umu")["forget_5"][0], "Classify": "{\"muitimodal\": {\"a\": {\"question\": \"b\", \"options\": {\"A\": \"c\", \"B\": \"d\", \"C\": \"e\", \"D\": \"f\"}, \"answer\": \"g\"}}}"}' "KeyError: 'g'"
 else
     skip "the converters write the samples" "python3 is not installed"
 fi
@@ -93,31 +93,31 @@ else
     skip "the pictures have the pixels of the rows" "python3 with Pillow is not installed"
 fi
 if has PIL && has pyarrow; then
-    check "parquet files are read, and captions have the questions of a file in turn" parquet
+    check "parquet files are read, and captions get the questions of a file in turn" parquet
 else
     skip "parquet files are read" "python3 with Pillow and pyarrow is not installed"
 fi
 
 check "nothing is wrong with the sample of CLEAR" "$PULSE" data fixtures/clear/*.jsonl --model $model
-check "nor with that of UMU-Bench" "$PULSE" data fixtures/umu/*.jsonl --model $model
+check "nothing is wrong with the sample of UMU-Bench" "$PULSE" data fixtures/umu/*.jsonl --model $model
 
 asked() { "$PULSE" eval --model $model $(printf -- '--questions %s ' "$@") --set data.template=plain > "$tap_folder/table"; }
 row() { grep -qE "^ +$1" "$tap_folder/table" || { cat "$tap_folder/table"; return 1; }; }
-check "CLEAR is asked" asked fixtures/clear/{forget05_perturbed,real_faces,real_world}.jsonl
+check "CLEAR is evaluated" asked fixtures/clear/{forget05_perturbed,real_faces,real_world}.jsonl
 for words in forget05_perturbed/caption forget05_perturbed/paraphrase forget05_perturbed/name real_faces/options real_world/options; do
     check "$words has rows of its own" grep -q "^$words, open, image" "$tap_folder/table"
 done
-check "UMU-Bench is asked" asked fixtures/umu/forget_5.jsonl
-check "picture and text of a question are a pair" eval '[ "$(grep -c "umu_all_right" "$tap_folder/table")" = 3 ]'
+check "UMU-Bench is evaluated" asked fixtures/umu/forget_5.jsonl
+check "the picture and the text form of a question are paired" eval '[ "$(grep -c "umu_all_right" "$tap_folder/table")" = 3 ]'
 
-# forgets NAME forget.jsonl retain.jsonl options…: two steps; the files are named relative to fixtures/.
+# forgets NAME forget.jsonl retain.jsonl options…: unlearns in two steps; the files are in fixtures/.
 forgets() {
     printf '[unlearn]\nforget = %s\nretain = %s\nbatch = 2\nprobe = 2\n[train]\nsteps = 2\n' "$PWD/fixtures/$2" "$PWD/fixtures/$3" > "$tap_folder/$1.ini"
     "$PULSE" unlearn --config "$tap_folder/$1.ini" --model $model --out "$tap_folder/$1" "${@:4}"
 }
 steps() { [ "$(grep -c '"loss"' "$tap_folder/$1/log.jsonl")" = 2 ] && test -s "$tap_folder/$1/adapter_model.safetensors"; }
-check "CLEAR is forgotten, picture and text" forgets clear_adapter clear/forget05+tofu.jsonl clear/retain95+tofu.jsonl --method grad_diff
+check "CLEAR is unlearned, pictures and texts" forgets clear_adapter clear/forget05+tofu.jsonl clear/retain95+tofu.jsonl --method grad_diff
 check "in two steps" steps clear_adapter
-check "UMU-Bench is forgotten with its preset" forgets umu_adapter umu/forget_5.jsonl umu/retain_95.jsonl --method npo --set unlearn.preset=umu_bench --set unlearn.epochs=0
+check "UMU-Bench is unlearned with its preset" forgets umu_adapter umu/forget_5.jsonl umu/retain_95.jsonl --method npo --set unlearn.preset=umu_bench --set unlearn.epochs=0
 check "in two steps" steps umu_adapter
 finish

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Other people's files: the hand-made samples of fixtures/, and what is wrong with damaged ones. */
+/* Files of other benchmarks: the hand-made samples of fixtures/ are read, and damaged files are refused. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void mmbench_is_asked_as_llava_asks_it(void **state)
     assert_true(a.rgb[(9 * 32 + 9) * 3] == 220 && a.rgb[(20 * 32 + 20) * 3 + 2] == 220);
 }
 
-/* Every pattern of right and wrong over the nine samples, answered in letters, in text, or exactly. */
+/* All patterns of right and wrong answers to nine samples. A right answer is exact, a letter, or the option's text. */
 static void circular_eval_asks_every_rotation(void **state)
 {
     (void)state;
@@ -165,7 +165,7 @@ static void windows_line_ends_and_a_byte_order_mark_are_read(void **state)
     assert_true(bench.count == 3 && !strcmp(bench.question[0].option[1], "b")
                 && !strncmp(dataset_find(&bench.samples, "2-0")->question, "q\"\n", 3));
     Image x;
-    // the base64 is of no picture
+    // the base64 text does not hold a whole picture
     assert_false(dataset_picture(&bench.samples, &bench.samples.sample[0], &x, &arena, &error));
     expect_sentence(&error, "t.tsv:2", "truncated or has no header");
 }
@@ -265,9 +265,9 @@ static void every_mistake_in_a_person_is_named_with_file_and_line(void **state)
     expect_sentence(&error, "p.jsonl:2: the id \"1-generation-text-0\" is that of line 1");
 }
 
-/* --- any of them --- */
+/* --- any format --- */
 
-static void a_file_is_read_by_what_it_is(void **state)
+static void the_format_of_a_file_is_recognised(void **state)
 {
     (void)state;
     assert_true(samples_open(&samples, "fixtures/mmbench/sample.tsv", &arena, &error) && samples.count == 9);
@@ -282,7 +282,7 @@ static void a_file_is_read_by_what_it_is(void **state)
     expect_sentence(&error, "none.jsonl");
 }
 
-static void damaged_files_give_a_sentence_or_samples(void **state)
+static void damaged_files_are_refused_or_read_without_a_crash(void **state)
 {
     (void)state;
     static const char *const files[] = { "fixtures/mmbench/sample.tsv", "fixtures/mllmu/sample.jsonl" };
@@ -311,8 +311,8 @@ int main(void)
         TEST(answers_that_do_not_belong_to_the_questions_are_refused),
         TEST(every_mistake_in_a_table_is_named_with_file_and_line), TEST(windows_line_ends_and_a_byte_order_mark_are_read),
         TEST(base64_is_that_of_the_rfc),
-        TEST(mllmu_becomes_samples), TEST(every_mistake_in_a_person_is_named_with_file_and_line), TEST(a_file_is_read_by_what_it_is),
-        TEST(damaged_files_give_a_sentence_or_samples),
+        TEST(mllmu_becomes_samples), TEST(every_mistake_in_a_person_is_named_with_file_and_line), TEST(the_format_of_a_file_is_recognised),
+        TEST(damaged_files_are_refused_or_read_without_a_crash),
     };
     return cmocka_run_group_tests_name("formats", tests, NULL, NULL);
 }

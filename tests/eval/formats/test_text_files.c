@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text files as other people's programs save them: with byte order marks, Windows line ends, blank lines, keys in any
- * order, and a last line without a line end. */
+/* Text files as other programs save them: with byte order marks, Windows line ends, blank lines, keys in any order, and
+ * a last line without a line end. */
 #include "tests/support/stand.h"
 
 #include <string.h>
@@ -16,8 +16,7 @@
 
 static Dataset samples;
 
-/* How many samples a file with this text has. Its name has no extension, so the format is recognised by the text
- * alone. */
+/* The number of samples in a file with this text. Its name has no extension, so only the text tells the format. */
 static size_t samples_of(const char *text)
 {
     error = (Error){ .failed = false };
@@ -43,7 +42,7 @@ static void samples_are_read_however_they_were_saved(void **state)
         assert_int_equal(samples_of(arena_format(&arena, "%s%s%s%s%s", forms[k].before, a, forms[k].between, b, forms[k].after)), 2);
 }
 
-static void a_person_is_one_whichever_key_comes_first(void **state)
+static void a_person_is_recognised_whichever_key_comes_first(void **state)
 {
     (void)state;
     static const char id[] = "\"ID\": \"7\"",
@@ -56,7 +55,7 @@ static void a_person_is_one_whichever_key_comes_first(void **state)
 #define HEAD "index\tquestion\tA\tB\tanswer\timage"
 #define PICTURE "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 
-static void a_table_is_one_whatever_its_name(void **state)
+static void a_table_is_recognised_whatever_its_name(void **state)
 {
     (void)state;
     static const char *const tables[] = {
@@ -123,8 +122,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(samples_are_read_however_they_were_saved),
-        stand_test(a_person_is_one_whichever_key_comes_first),
-        stand_test(a_table_is_one_whatever_its_name),
+        stand_test(a_person_is_recognised_whichever_key_comes_first),
+        stand_test(a_table_is_recognised_whatever_its_name),
         stand_test(other_texts_may_begin_with_a_byte_order_mark),
         stand_test(text_in_utf16_is_named),
     };

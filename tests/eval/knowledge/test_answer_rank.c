@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rank of the answer: its order by hand, and its log p's against scores of every value alone. */
+/* The rank of the right answer among all values: ranks computed by hand, and log p of each value scored alone. */
 #include <math.h>
 #include <string.h>
 #include "eval/knowledge/answer_rank.h"
@@ -21,7 +21,7 @@ static void ties_go_to_the_lower_id(void **state)
     assert_int_equal(rank_among(lost, 3, 2), 2);
 }
 
-static void scores_of_ranks_are_shares_of_the_way_up(void **state)
+static void the_score_of_a_rank_falls_from_1_to_0(void **state)
 {
     (void)state;
     expect_real(rank_score((AnswerRank){ 1, 5 }), 1);
@@ -34,7 +34,7 @@ static void scores_of_ranks_are_shares_of_the_way_up(void **state)
     "{\"id\": \"" id "\", \"entity\": \"p\", \"group\": \"" group "\", \"split\": \"" split "\", \"kind\": \"" kind \
     "\", \"skill\": \"" skill "\", \"question\": \"" question "\", \"answer\": \"" answer "\"}\n"
 
-/* Two homes, one of them twice, an age, a home of another group, and a reverse question. */
+/* Three samples with two different homes, an age, a home of another group, and a reverse question. */
 static const char lines[] = LINE("a", "person", "test", "open", "home", "what is the home of this person ?", "norway")
     LINE("b", "person", "train", "open", "home", "tell me the home of this person .", "chile")
     LINE("c", "person", "test", "open", "home", "name the home of this person .", "norway")
@@ -62,7 +62,7 @@ static void values_are_the_different_answers_in_the_order_of_their_bytes(void **
     dataset_close(&d);
 }
 
-/* The score of a value is the log p of the sample with that answer, asked alone. */
+/* log p of sample 0 with this answer, computed in a batch of its own. */
 static double score_alone(const Session *x, const Dataset *d, const char *answer)
 {
     BatchSample b;
@@ -70,7 +70,7 @@ static double score_alone(const Session *x, const Dataset *d, const char *answer
     double sum = 0;
     assert_true(reader_sample(&x->reader, d, &d->sample[0], answer, 0, NO_AUGMENT, &b, &arena, &error)
                 && score_samples(&x->model, &b, 1, 0, &s, &arena, &error));
-    assert_int_equal(s.tokens, 2);                                     // the value and the end token
+    assert_int_equal(s.tokens, 2);                                     // the answer and the end token
     for (size_t k = 0; k < s.tokens; k++)
         sum -= s.token_nll[k];
     return sum;
@@ -92,7 +92,7 @@ static void a_model_ranks_the_values_by_their_log_p(void **state)
     expect_fine(&error);
     const bool first = score_alone(&x, &d, "norway") > score_alone(&x, &d, "chile");
     assert_true(r[0].values == 2 && r[0].rank == (first ? 1 : 2));
-    assert_true(r[2].values == 1 && r[2].rank == 1 && r[3].values == 1);       // an age, and the other group
+    assert_true(r[2].values == 1 && r[2].rank == 1 && r[3].values == 1);       // the age and the other group have one value each
     session_close(&x);
     dataset_close(&d);
 }
@@ -101,7 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(ties_go_to_the_lower_id),
-        stand_test(scores_of_ranks_are_shares_of_the_way_up),
+        stand_test(the_score_of_a_rank_falls_from_1_to_0),
         stand_test(values_are_the_different_answers_in_the_order_of_their_bytes),
         stand_test(a_model_ranks_the_values_by_their_log_p),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Unlearning Depth Score: its formula by hand, and its patches against what they must be. */
+/* The Unlearning Depth Score: its formula on numbers computed by hand, and its patches against whole models. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +11,13 @@
 static void depth_is_the_share_of_what_the_oracle_loses(void **state)
 {
     (void)state;
-    const double d1[] = { 1, 0.05, 3 };                                // 0.05 is not above 0.05
+    const double d1[] = { 1, 0.05, 3 };                                // 0.05 does not count: it is not above 0.05
     const double all[] = { 2, 0, 3 }, none[] = { 0, 5, -1 }, half[] = { 0.5, 9, 1.5 };
     expect_real(depth_of(d1, all, 3), 1);
     expect_real(depth_of(d1, none, 3), 0);
     expect_real(depth_of(d1, half, 3), 0.5);
     expect_real(depth_of(d1, (double[]){ 1, 0, 0 }, 3), 0.25);
-    expect_real(depth_of((double[]){ 0.05, -1, 0 }, all, 3), NAN);     // no layer tells anything
+    expect_real(depth_of((double[]){ 0.05, -1, 0 }, all, 3), NAN);    // no layer counts
     expect_real(depth_of(d1, d1, 0), NAN);
 }
 
@@ -101,8 +101,8 @@ static bool below(const char *name, size_t layer)
     return strstr(name, "embed_tokens") || strncmp(name, "language_model.", 15) != 0;
 }
 
-/* A patch at layer l is a model whose embeddings and first l layers are the other model's, and whose other layers are its own. */
-static void a_patch_is_a_model_of_two_halves(void **state)
+/* A patch at layer l acts as a model with the embeddings and the first l layers of the source; the rest is its own. */
+static void a_patch_acts_as_a_model_of_two_halves(void **state)
 {
     (void)state;
     const ModelConfig c = deep();
@@ -155,7 +155,7 @@ int main(void)
         stand_test(depth_is_the_share_of_what_the_oracle_loses),
         stand_test(the_floor_is_a_mean_with_signs),
         stand_test(a_model_patched_with_itself_loses_nothing),
-        stand_test(a_patch_is_a_model_of_two_halves),
+        stand_test(a_patch_acts_as_a_model_of_two_halves),
         stand_test(models_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

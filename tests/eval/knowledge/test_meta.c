@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The meta-evaluation, against values worked by hand. */
+/* The meta-evaluation of metrics, against values computed by hand. */
 #include <math.h>
 #include "eval/knowledge/meta.h"
 #include "tests/support/stand.h"
@@ -13,9 +13,9 @@ static void more_means_that_more_is_known(void **state)
 {
     (void)state;
     expect_real(meta_knows(metric_find("accuracy"), 0.25), 0.25);
-    expect_real(meta_knows(metric_find("umu_all_wrong"), 0.25), 0.75);             // "up" where forgotten: less is known
-    expect_real(meta_knows(metric_find("truth_ratio_forget"), 0.125), 0.875);      // 1 where nothing is known
-    expect_real(meta_knows(metric_find("mia_loss"), 0.75), 0.75);                  // 1 where members are told from others
+    expect_real(meta_knows(metric_find("umu_all_wrong"), 0.25), 0.75);            // better is "up" on the forget set: more means less known
+    expect_real(meta_knows(metric_find("truth_ratio_forget"), 0.125), 0.875);     // 1 if nothing is known
+    expect_real(meta_knows(metric_find("mia_loss"), 0.75), 0.75);                 // 1 if members are told from others
     expect_real(meta_knows(metric_find("oracle_divergence"), 0x1.62e42fefa39efp-1), 1);
     assert_true(isnan(meta_knows(metric_find("accuracy"), NAN)));
 }
@@ -45,10 +45,13 @@ static void ratios_are_cut_and_a_division_by_zero_is_one(void **state)
     expect_real(meta_ratio(1, NAN), NAN);
 }
 
-/* P 1 1/2 over N 1/2 0: wins 1 > 1/2, 1 > 0, 1/2 > 0 and one tie: (3 + 1/2)/4. H 0 1/4 over N: 0 < 1/2, a tie with 0, 1/4 < 1/2, 1/4 > 0:
- * (1 + 1/2)/4. Q: 0/0 = 1 and (1/8)/(1/4) = 1/2. N changes by 1/4 and 1/4, H by 1 and 1/2: R 1/4 and 1/2. B: 2 x 1 x 1/4 / (5/4) = 2/5
- * and 1/2. */
-static void scores_are_those_worked_by_hand(void **state)
+/* The pools: P knows (1, 1/2), N does not know (1/2, 0), H hides its knowledge (0, 1/4). By hand:
+ *   f            P over N: 1 > 1/2, 1 > 0, 1/2 > 0 and a tie: (3 + 1/2) / 4
+ *   auc_hidden   H over N: 1/4 > 0 and a tie: (1 + 1/2) / 4
+ *   q            quantised H: 0/0 counts as 1, (1/8)/(1/4) = 1/2; the mean is 3/4
+ *   r            relearning adds 1/4 and 1/4 to N, 1 and 1/2 to H: 1/4 and 1/2; the mean is 3/8
+ *   b            per model, the harmonic mean of q and r: 2/5 and 1/2 */
+static void scores_are_those_computed_by_hand(void **state)
 {
     (void)state;
     const double p[] = { 1, 0.5 }, n[] = { 0.5, 0 }, n_relearned[] = { 0.75, 0.25 };
@@ -65,7 +68,7 @@ static void scores_are_those_worked_by_hand(void **state)
     expect_real(s.a, 2 / (1 / 0.875 + 1 / b));
 }
 
-static void a_metric_that_is_moved_by_quantisation_alone_has_no_robustness(void **state)
+static void a_metric_that_quantisation_destroys_has_no_robustness(void **state)
 {
     (void)state;
     const double one[] = { 1 }, none[] = { 0 };
@@ -90,8 +93,8 @@ int main(void)
         stand_test(more_means_that_more_is_known),
         stand_test(metrics_without_two_ends_or_a_direction_are_not_judged),
         stand_test(ratios_are_cut_and_a_division_by_zero_is_one),
-        stand_test(scores_are_those_worked_by_hand),
-        stand_test(a_metric_that_is_moved_by_quantisation_alone_has_no_robustness),
+        stand_test(scores_are_those_computed_by_hand),
+        stand_test(a_metric_that_quantisation_destroys_has_no_robustness),
         stand_test(models_without_a_value_are_left_out_and_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Other pictures, pixel by pixel; and the universal perturbation: its derivative against differences of CE, and what it may change. */
+/* Changed pictures, pixel by pixel. The universal perturbation: its derivative against difference quotients of the
+ * cross-entropy (CE), and its limits. */
 #include <math.h>
 #include <string.h>
 #include "eval/knowledge/perturbation.h"
@@ -32,7 +33,7 @@ static Image changed(const char *metric, const uint8_t *rgb, const char *name)
 
 static const uint8_t *at(const uint8_t *rgb, size_t x, size_t y) { return rgb + 3 * (y * SIDE + x); }
 
-static void a_mirrored_picture_has_its_columns_in_the_other_order(void **state)
+static void a_mirrored_picture_has_its_columns_in_reverse_order(void **state)
 {
     (void)state;
     uint8_t rgb[VALUES];
@@ -60,7 +61,7 @@ static void a_dimmed_picture_has_seven_tenths_of_each_value(void **state)
 {
     (void)state;
     uint8_t rgb[VALUES] = { 0, 1, 10, 15, 100, 200, 255 };
-    const uint8_t want[] = { 0, 1, 7, 11, 70, 140, 179 };              // halves go up: 10.5 and 178.5
+    const uint8_t want[] = { 0, 1, 7, 11, 70, 140, 179 };             // 10.5 and 178.5 are rounded up
     assert_memory_equal(changed("accuracy_dimmed", rgb, "p").rgb, want, sizeof want);
 }
 
@@ -80,7 +81,7 @@ static void noise_is_drawn_from_the_name_of_the_picture(void **state)
         squares += d * d;
     }
     assert_true(fabs(sum / VALUES) < 6 && sqrt(squares / VALUES) > 9 && sqrt(squares / VALUES) < 15);
-    // the SHA-256 of "p" and a zero byte begins with the digits that the index is made of
+    // the index of the random numbers is made of the first 8 digits of SHA-256("p\0")
     const Digest digest = digest_bytes("p", 2);
     const uint64_t h = strtoull((char[9]){ digest.hex[0], digest.hex[1], digest.hex[2], digest.hex[3], digest.hex[4], digest.hex[5],
                                            digest.hex[6], digest.hex[7] }, NULL, 16);
@@ -131,8 +132,8 @@ static double summed_ce(const BatchSample *sample, size_t n)
     return sum;
 }
 
-/* The pixels with the largest derivative of each channel, against (CE(x + h) - CE(x - h)) / 2h. */
-static void the_derivative_is_that_of_differences(void **state)
+/* In each channel, the largest derivative is compared with (CE(x + h) - CE(x - h)) / 2h at the same pixel. */
+static void the_derivative_agrees_with_difference_quotients(void **state)
 {
     (void)state;
     const size_t values = shape_size(model.reader.pixels), plane = values / 3, n = questions.count;
@@ -230,12 +231,12 @@ static void text_and_a_frozen_kernel_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(a_mirrored_picture_has_its_columns_in_the_other_order),
+        stand_test(a_mirrored_picture_has_its_columns_in_reverse_order),
         stand_test(a_shifted_picture_repeats_its_edges),
         stand_test(a_dimmed_picture_has_seven_tenths_of_each_value),
         stand_test(noise_is_drawn_from_the_name_of_the_picture),
         stand_test(values_are_cut_at_black_and_white),
-        cmocka_unit_test_setup_teardown(the_derivative_is_that_of_differences, open_model, close_model),
+        cmocka_unit_test_setup_teardown(the_derivative_agrees_with_difference_quotients, open_model, close_model),
         cmocka_unit_test_setup_teardown(steps_lower_the_ce_within_twelve_levels, open_model, close_model),
         cmocka_unit_test_setup_teardown(text_and_a_frozen_kernel_are_refused, open_model, close_model),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers and rows: what a run writes, and the metrics that are computed from it. */
+/* The files of answers and rows that a run writes, and the metrics that are computed from answers. */
 #include <math.h>
 #include <string.h>
 #include "eval/metrics/measure.h"
@@ -45,7 +45,7 @@ static void answers_come_back_with_the_same_bits(void **state)
     assert_int_equal(count, 1);
     assert_string_equal(back->answer, r.answer);
     assert_string_equal(back->text, r.text);
-    assert_string_equal(back->pair, "q");                 // not the "q-0" that the id says
+    assert_string_equal(back->pair, "q");                // not "q-0", which would follow from the id
     assert_true(back->exact && !back->option_right && back->kind == KIND_CHOICE && back->modality == MODALITY_IMAGE
                 && back->right == 2);
     expect_bits(back->token_nll, nll, 3, "token_nll");
@@ -58,8 +58,8 @@ static void answers_come_back_with_the_same_bits(void **state)
     expect_sentence(&error, "answers.jsonl:1");
 }
 
-/* A number that is missing is not 0, and a word that is not known is not another one. */
-static void answers_that_say_something_else_are_refused(void **state)
+/* A missing number is not taken as 0, and an unknown word is refused. */
+static void answers_with_a_missing_or_wrong_value_are_refused(void **state)
 {
     (void)state;
     static const char good[] = "{\"id\": \"x\", \"entity\": \"\", \"group\": \"\", \"skill\": \"\", \"modality\": \"text\", "
@@ -84,7 +84,7 @@ static void answers_that_say_something_else_are_refused(void **state)
     }
 }
 
-static void results_csv_is_exactly_the_contract(void **state)
+static void results_csv_has_exactly_the_promised_form(void **state)
 {
     (void)state;
     Rows rows = { .arena = &arena };
@@ -116,7 +116,7 @@ static double value_of(const Rows *rows, const char *modality, const char *metri
     return -1;
 }
 
-static void measures_are_those_worked_by_hand(void **state)
+static void metrics_are_those_computed_by_hand(void **state)
 {
     (void)state;
     Rows rows = { .arena = &arena };
@@ -148,11 +148,11 @@ static void measures_are_those_worked_by_hand(void **state)
     assert_true(value_of(&rows, "both", "umu_all_right") == 0.5 && value_of(&rows, "both", "umu_all_wrong") == 0);
     assert_true(value_of(&rows, "both", "oracle_agreement") == 0.25 && value_of(&rows, "text", "forget_quality") == 1);
     assert_true(value_of(&rows, "text", "probability") == 1 && value_of(&rows, "text", "exact_memorisation") == 1);
-    assert_true(value_of(&rows, "text", "rougeL") == -1);                // no texts were asked for
+    assert_true(value_of(&rows, "text", "rougeL") == -1);               // the answers have no generated texts
 }
 
-/* Answers of two and three tokens and the end token.
- * Without it the first has (1 0), the second (1 0 1), the third, all wrong except for its end, (0 0). */
+/* Three answers of two, three and two tokens and an end token, which does not count. The right tokens are (1 0),
+ * (1 0 1) and (0 0). */
 static void memorisation_leaves_the_end_token_out(void **state)
 {
     (void)state;
@@ -173,7 +173,7 @@ static void memorisation_leaves_the_end_token_out(void **state)
     assert_true(value_of(&rows, "image", "exact_memorisation") == (1.0 / 2 + 2.0 / 3 + 0) / 3);
     assert_true(value_of(&rows, "image", "extraction_strength") == (0 + (1 - 2.0 / 3) + 0) / 3);
     assert_true(value_of(&rows, "image", "extraction_strength_open") == (1.0 / 2 + (1 - 2.0 / 3) + 1.0 / 2) / 3);
-    // where an answer has no token but the end of the sequence, that token counts
+    // if an answer consists of the end token alone, that token counts
     rows.count = 0;
     r[0].tokens = 1;
     assert_true(measure(&rows, (Row){ .split = "unlearn" }, (Subjects){ NULL, "person", true }, r, NULL, 1, &error));
@@ -231,16 +231,16 @@ static void model_utility_needs_all_of_its_parts(void **state)
     rows.row[2].value = 0;
     rows.count = 6;
     assert_true(measure_utility(&rows, 0) && rows.row[6].value == 0);
-    assert_true(measure_utility(&rows, 1) && rows.count == 7);          // not all of them are this model's
+    assert_true(measure_utility(&rows, 1) && rows.count == 7);         // from row 1 on, a part is missing
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(answers_come_back_with_the_same_bits),
-        stand_test(answers_that_say_something_else_are_refused),
-        stand_test(results_csv_is_exactly_the_contract),
-        stand_test(measures_are_those_worked_by_hand),
+        stand_test(answers_with_a_missing_or_wrong_value_are_refused),
+        stand_test(results_csv_has_exactly_the_promised_form),
+        stand_test(metrics_are_those_computed_by_hand),
         stand_test(memorisation_leaves_the_end_token_out),
         stand_test(texts_are_measured_by_every_overlap),
         stand_test(model_utility_needs_all_of_its_parts),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Metrics against values worked by hand and closed forms. Ranks have a program of their own (test_ranks.c). */
+/* Metrics against values computed by hand and closed forms. For AUC, PrivLeak and the KS test see test_ranks.c. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 
 /* --- the list --- */
 
-static void each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said(void **state)
+static void each_metric_has_its_own_name_and_all_descriptions(void **state)
 {
     (void)state;
     assert_true(metrics_count > 40);
@@ -45,12 +45,12 @@ static void ratios_are_counted_and_divided_once(void **state)
     expect_real(ratio_value(ratio_of(right, 0)), NAN);
     expect_real(mean_of((double[]){ 1, 2, 6 }, 3), 3);
     expect_real(mean_of(NULL, 0), NAN);
-    expect_real(mean_of((double[]){ 0x1p53, 1, 1 }, 3), 0x1p53 / 3);        // from first to last: the ones are lost
+    expect_real(mean_of((double[]){ 0x1p53, 1, 1 }, 3), 0x1p53 / 3);       // summed from first to last, so the ones are lost
     expect_real(retention(0.8, 0.2), 0.2 / 0.8);
     expect_real(retention(0, 0.2), NAN);
 }
 
-static void the_harmonic_mean_is_zero_when_anything_is(void **state)
+static void the_harmonic_mean_is_zero_if_one_value_is_zero(void **state)
 {
     (void)state;
     expect_real(harmonic_mean((double[]){ 1, 0.5, 0.25 }, 3), 3.0 / 7);
@@ -74,7 +74,7 @@ static void alignment_counts_both_modalities_together(void **state)
 
 /* --- CircularEval --- */
 
-static void a_rotation_and_its_reverse_meet(void **state)
+static void a_rotation_can_be_undone(void **state)
 {
     (void)state;
     static const char *const shown[4][4] = { { "a", "b", "c", "d" }, { "b", "c", "d", "a" }, { "c", "d", "a", "b" },
@@ -87,8 +87,8 @@ static void a_rotation_and_its_reverse_meet(void **state)
         }
 }
 
-/* One question of four options: each of the 16 patterns of right and wrong, in rotated orders; another question beside
- * it is all right. */
+/* A question with four options has each of the 16 patterns of right and wrong answers, in all rotated orders of the
+ * list. A second question is answered right. */
 static void a_question_is_right_when_every_rotation_is(void **state)
 {
     (void)state;
@@ -131,7 +131,7 @@ static void a_round_that_is_missing_or_there_twice_is_named(void **state)
 
 /* --- string rules --- */
 
-static void exact_match_ignores_white_space_around(void **state)
+static void exact_match_ignores_outer_white_space(void **state)
 {
     (void)state;
     assert_true(answer_exact(" paris\n", "paris") && answer_exact("", "  ")
@@ -151,7 +151,7 @@ static void cloze_finds_the_answer_anywhere(void **state)
     assert_false(answer_cloze("anything", ""));
 }
 
-static void the_first_letter_decides_or_nothing_does(void **state)
+static void only_the_first_letter_decides(void **state)
 {
     (void)state;
     static const struct { const char *text; int index; } cases[] = {
@@ -185,7 +185,7 @@ static void a_choice_is_found_by_letter_then_by_text(void **state)
 static void exp_is_the_nearest_double(void **state)
 {
     (void)state;
-    static const struct { double x, y; } cases[] = {          // the series, by hand to 40 digits
+    static const struct { double x, y; } cases[] = {         // from the power series, computed to 40 digits
         { 0, 1 }, { -1, 0x1.78b56362cef38p-2 }, { 1, 0x1.5bf0a8b145769p+1 }, { -0.5, 0x1.368b2fc6f960ap-1 },
         { -20, 0x1.1b48655f37267p-29 },
         { -601, 0 }, { 601, INFINITY }, { -INFINITY, 0 }, { NAN, NAN },
@@ -205,7 +205,7 @@ static void shares_and_truth_ratios_are_their_formulas(void **state)
     expect_real(answer_share(0, none, 1), 1 / (1 + 1e-10));
     assert_true(fabs(answer_log_odds(1, same, 3) + log(3)) < 1e-15 && isnan(answer_log_odds(1, none, 0)));
     assert_true(fabs(answer_log_odds(1, two, 2) + log(exp(.5) + exp(-.5))) < 1e-15);
-    expect_real(answer_log_odds(0, (float[]){ 1000 }, 1), 1000);          // where a probability is 0 or 1, the odds are not
+    expect_real(answer_log_odds(0, (float[]){ 1000 }, 1), 1000);         // log-odds are finite although p rounds to 0 or 1
     assert_true(isnan(answer_log_odds(NAN, two, 2)));
     Truth t = truth_of(1, two, 2), sure = truth_of(0, none, 1), fooled = truth_of(INFINITY, (float[]){ 0 }, 1);
     assert_true(t.right == e && t.wrong == e && sure.right == 1 && sure.wrong == 0 && fooled.right == 0
@@ -265,7 +265,7 @@ static void moments_of_logits_have_closed_forms(void **state)
     expect_real(variance, 0);
     logit_moments((float[]){ 5, -INFINITY }, 2, scratch, &mu, &variance);
     expect_real(mu, 0);
-    // log 3 to a float: p = 1/4, 3/4; mu = 3/4 log 3 - log 4; (p(1-p)) log^2 3
+    // logits 0 and log 3: p = 1/4 and 3/4, mu = 3/4 log 3 - log 4, variance = 3/16 log^2 3
     logit_moments((float[]){ 0, 0x1.193ea8p+0f }, 2, scratch, &mu, &variance);
     assert_true(fabs(mu + 0.56233514461880829) < 1e-7 && fabs(variance - 3.0 / 16 * 1.2069489608525820) < 1e-7);
 }
@@ -274,11 +274,11 @@ int main(void)
 {
 #define TEST(f) stand_clean_test(f)
     const struct CMUnitTest tests[] = {
-        TEST(each_metric_has_a_name_of_its_own_and_all_that_is_to_be_said), TEST(ratios_are_counted_and_divided_once),
-        TEST(the_harmonic_mean_is_zero_when_anything_is), TEST(alignment_counts_both_modalities_together),
-        TEST(a_rotation_and_its_reverse_meet),
+        TEST(each_metric_has_its_own_name_and_all_descriptions), TEST(ratios_are_counted_and_divided_once),
+        TEST(the_harmonic_mean_is_zero_if_one_value_is_zero), TEST(alignment_counts_both_modalities_together),
+        TEST(a_rotation_can_be_undone),
         TEST(a_question_is_right_when_every_rotation_is), TEST(a_round_that_is_missing_or_there_twice_is_named),
-        TEST(exact_match_ignores_white_space_around), TEST(cloze_finds_the_answer_anywhere), TEST(the_first_letter_decides_or_nothing_does),
+        TEST(exact_match_ignores_outer_white_space), TEST(cloze_finds_the_answer_anywhere), TEST(only_the_first_letter_decides),
         TEST(a_choice_is_found_by_letter_then_by_text), TEST(exp_is_the_nearest_double), TEST(shares_and_truth_ratios_are_their_formulas),
         TEST(memorisation_counts_tokens_and_suffixes), TEST(membership_scores_are_their_formulas),
         TEST(moments_of_logits_have_closed_forms),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* AUC, PrivLeak and the Kolmogorov-Smirnov test against counting by brute force and closed forms. */
+/* AUC, PrivLeak and the Kolmogorov-Smirnov (KS) test against brute-force counts and closed forms. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -62,7 +62,7 @@ static void sorting_agrees_with_counting(void **state)
     }
 }
 
-/* The gap of one order: bit k of `order` says that the k-th smallest value is of x. */
+/* The gap of one order: if bit k of `order` is set, the k-th smallest value belongs to x. */
 static uint64_t gap_of(unsigned order, size_t n, size_t m)
 {
     uint64_t gap = 0;
@@ -74,7 +74,7 @@ static uint64_t gap_of(unsigned order, size_t n, size_t m)
     return gap;
 }
 
-/* All orders of up to 5 and 6 values. */
+/* All orders of up to 5 values of x and up to 6 values of y. */
 static void ks_counts_what_brute_force_counts(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void ks_counts_what_brute_force_counts(void **state)
         }
 }
 
-/* n = m: the reflection principle gives P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
+/* If n = m, the reflection principle gives P(D >= k/n) = 2 (C(2n, n-k) - C(2n, n-2k) + …) / C(2n, n). */
 static void ks_of_equal_sizes_is_the_reflection_formula(void **state)
 {
     (void)state;
@@ -141,7 +141,7 @@ static void ks_of_far_samples_is_tiny_and_exact(void **state)
     assert_true(ks_test(&got, x, 300, x, 300, &arena, &error) && got.d == 0 && got.p == 1);
     assert_true(ks_test(&got, (double[]){ 1, 1, 1 }, 3, (double[]){ 1, 1 }, 2, &arena, &error) && got.d == 0
                 && got.p == 1);
-    // 1 against 1/2 after the ties
+    // after the ties at 2, the distribution functions are 1 and 1/2
     assert_true(ks_test(&got, (double[]){ 1, 2, 2 }, 3, (double[]){ 2, 3 }, 2, &arena, &error) && got.gap == 3);
     assert_false(ks_test(&got, x, 0, y, 3, &arena, &error));
     expect_sentence(&error, "KS test", "without values");

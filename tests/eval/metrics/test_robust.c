@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Attacks and distances to the oracle, against values worked by hand and closed forms. */
+/* Attacks and distances to the oracle, against values computed by hand and closed forms. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -32,7 +32,7 @@ static void the_score_of_an_attack_that_changes_nothing_is_one(void **state)
     expect_real(attack_score(NAN, 1), NAN);
 }
 
-static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state)
+static void four_bit_values_are_rounded_to_nearest_with_ties_to_even(void **state)
 {
     (void)state;
     float row[] = { 7, -7, 0.5f, 1.5f, 2.5f, -0.5f, -3.5f, 0.25f, 6.75f, -0.0f };
@@ -53,9 +53,11 @@ static void four_bits_are_rounded_to_the_nearest_and_halves_to_even(void **state
     assert_true(bad[0] == 1.25f && nan[0] == 1.25f);
 }
 
-/* For any data: a quantised number is RN(q s) with |q| <= 7 and s = RN(max/7). It differs from the original number by at most s/2 and the
- * roundings, and quantising keeps the order of numbers. Quantising once more changes nothing where s stays the same. */
-static void four_bits_leave_fifteen_levels_half_a_step_away(void **state)
+/* For any data (RN rounds to the nearest float, max is the largest magnitude):
+ * - a quantised number is RN(q s) with an integer |q| <= 7 and s = RN(max/7);
+ * - it differs from the original number by at most s/2 and the rounding errors;
+ * - quantising keeps the order of numbers, and quantising twice changes nothing if s stays the same. */
+static void four_bits_have_fifteen_levels_at_most_half_a_step_away(void **state)
 {
     (void)state;
     size_t same_scale = 0;
@@ -155,10 +157,10 @@ static void the_auc_counts_held_out_texts_that_score_above_members(void **state)
                            held[] = { score_of_one(2, -1, 1), score_of_one(4, -8, 4) };
     const MembershipScores member_reference[] = { score_of_one(1, 0, 1), score_of_one(5, 0, 1) },
                            held_reference[] = { score_of_one(2, 0, 1), score_of_one(2, 0, 1) };
-    // twice: two for each pair in which the held-out text scores higher, and one for each tie
+    // `twice` counts 2 for each pair in which the held-out text scores higher, and 1 for each tie
     const struct { uint64_t twice, pairs; } want[MEMBERSHIP_KINDS] = {
         { 7, 4 },            // LOSS: held-out 2, 4 against members 1, 2: higher in three pairs, and a tie
-        { 7, 4 },            // less the reference's NLL: held-out 0, 2 against members 0, -3
+        { 7, 4 },            // LOSS minus the reference's NLL: held-out 0, 2 against members 0, -3
         { 7, 4 },            // Min-K: these texts have one token, for which it equals LOSS
         { 4, 4 },            // Min-K++: held-out (2 - 1)/1 = 1, (4 - 8)/2 = -2 against members 0, 0: higher in two of four
     };
@@ -190,7 +192,7 @@ static void membership_scores_leave_the_end_token_out(void **state)
     assert_true(membership_scores(&m, sample, SAMPLES, score, &arena, &error)
                 && score_samples(&m, sample, SAMPLES, 0, answer, &arena, &error));
     expect_fine(&error);
-    const size_t tokens[SAMPLES] = { 2, 1, 1 };                          // an answer that is the end token alone keeps it
+    const size_t tokens[SAMPLES] = { 2, 1, 1 };                         // an answer of the end token alone keeps it
     for (int k = 0; k < SAMPLES; k++) {
         assert_int_equal(score[k].tokens, tokens[k]);
         for (size_t i = 0; i < tokens[k]; i++) {
@@ -210,8 +212,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, stand_end)
     const struct CMUnitTest tests[] = {
-        TEST(the_score_of_an_attack_that_changes_nothing_is_one), TEST(four_bits_are_rounded_to_the_nearest_and_halves_to_even),
-        TEST(four_bits_leave_fifteen_levels_half_a_step_away), TEST(linear_weights_are_quantised_and_the_others_are_not),
+        TEST(the_score_of_an_attack_that_changes_nothing_is_one), TEST(four_bit_values_are_rounded_to_nearest_with_ties_to_even),
+        TEST(four_bits_have_fifteen_levels_at_most_half_a_step_away), TEST(linear_weights_are_quantised_and_the_others_are_not),
         TEST(the_distance_of_weights_is_relative_to_the_oracle), TEST(distances_of_logits_are_their_formulas),
         TEST(the_auc_counts_held_out_texts_that_score_above_members), TEST(membership_scores_leave_the_end_token_out),
     };

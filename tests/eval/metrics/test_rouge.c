@@ -6,8 +6,8 @@
 #include <string.h>
 #include "eval/metrics/rouge.h"
 
-/* The words of Porter's paper and of NLTK's changes; the stems are those of NLTK 3.8 (which agreed with ours on 264,446
- * words). */
+/* Words from Porter's paper and for NLTK's changes of it. The stems are those of NLTK 3.8, which agreed with ours on
+ * 264,446 words. */
 static void words_are_stemmed_as_nltk_does(void **state)
 {
     (void)state;
@@ -51,7 +51,7 @@ static void words_are_stemmed_as_nltk_does(void **state)
 
 typedef struct { const char *reference, *text; bool stemmer; Rouge want[ROUGE_KINDS]; } Case;
 
-/* { precision, recall, F } of ROUGE-1, -2 and -L; from an implementation in Python with NLTK's stemmer. */
+/* { precision, recall, F } of ROUGE-1, ROUGE-2 and ROUGE-L, from a Python implementation with NLTK's stemmer. */
 static void scores_are_those_of_rouge_score_to_the_last_bit(void **state)
 {
     (void)state;
@@ -141,9 +141,9 @@ static void scores_are_those_of_rouge_score_to_the_last_bit(void **state)
     arena_free(&a);
 }
 
-/* "police killed the gunman" against "police kill the gunman", Lin 2004, section 3: 3 of 4 words, 1 of 3 pairs, LCS
- * 3. */
-static void the_example_of_the_paper_is_as_worked_there(void **state)
+/* Lin 2004, section 3: "police killed the gunman" and "police kill the gunman" share 3 of 4 words, 1 of 3 pairs, and a
+ * longest common subsequence of 3 words. */
+static void the_example_of_the_paper_has_its_values(void **state)
 {
     (void)state;
     Error e = { 0 };
@@ -163,7 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_stemmed_as_nltk_does),
         cmocka_unit_test(scores_are_those_of_rouge_score_to_the_last_bit),
-        cmocka_unit_test(the_example_of_the_paper_is_as_worked_there),
+        cmocka_unit_test(the_example_of_the_paper_has_its_values),
     };
     return cmocka_run_group_tests_name("rouge", tests, NULL, NULL);
 }

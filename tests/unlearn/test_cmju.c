@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CMJU: groups and gradients on hand-worked numbers, and what a run changes of a model. */
+/* CMJU: groups and gradients on numbers computed by hand, and the weights that a run changes. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "tests/support/tiny_world.h"
 #include "unlearn/methods/cmju.h"
 
-/* Both are divided by their largest, 10 and 4, so that the tensors have the sums 1.1, 1.25, 1, 1.5 and 0.1, and the
- * shares of text 1/11, 4/5, 1/2, 2/3 and 1. */
-static void groups_as_worked_by_hand(void **state)
+/* Both lists are divided by their largest value, 10 and 4. So the tensors have the sums 1.1, 1.25, 1, 1.5 and 0.1; the
+ * shares of text are 1/11, 4/5, 1/2, 2/3 and 1. */
+static void groups_are_those_computed_by_hand(void **state)
 {
     (void)state;
     static const double text[] = { 1, 10, 5, 10, 1 }, picture[] = { 4, 1, 2, 2, 0 };
@@ -28,7 +28,7 @@ static void groups_as_worked_by_hand(void **state)
     assert_memory_equal(group, wide, sizeof wide);
 }
 
-static void of_equal_tensors_the_first_are_salient(void **state)
+static void of_equal_scores_the_first_are_salient(void **state)
 {
     (void)state;
     static const double same[] = { 1, 1, 1, 1 };
@@ -39,7 +39,7 @@ static void of_equal_tensors_the_first_are_salient(void **state)
 
 enum { SLOTS = 12 };
 
-/* Slot 0 is shared, 1 … 5 are text, 6 … 10 pictures, and 11 is frozen. */
+/* Slot 0 is shared, slots 1 … 5 are for text, the next `pictures` slots for pictures, and the rest is frozen. */
 static void combine(const float text[SLOTS], const float picture[SLOTS], size_t pictures, float want[SLOTS])
 {
     Hyperparameters v = { .shared_weight = 2, .balance = 0.5f };
@@ -62,10 +62,10 @@ static void combine(const float text[SLOTS], const float picture[SLOTS], size_t 
     }
 }
 
-/* Of text 4, 4, 2 in the slots 0, 1, 6, and of pictures 1, 2, 2: the norms are 6 and 3, and q = 2. So the sum is 4 +
- * 2 = 6, 4 + 4 = 8 and 2 + 4 = 6, and the shared 6 becomes 12. The groups have the norms 8 and 6, the target is 7,
- * and they become 8 (1 - 1/16) and 6 (1 + 1/12). */
-static void gradients_as_worked_by_hand(void **state)
+/* In the slots 0, 1 and 6, the text gradients are 4, 4, 2 (norm 6), the picture gradients 1, 2, 2 (norm 3), and q is
+ * 6/3 = 2. The sums text + q picture are 6, 8 and 6. The shared one is doubled to 12. The norms of the other groups, 8
+ * and 6, are pulled half of the way to their mean 7: the values become 8 (1 - 1/16) and 6 (1 + 1/12). */
+static void gradients_are_those_computed_by_hand(void **state)
 {
     (void)state;
     static const float text[SLOTS] = { [0] = 4, [1] = 4, [6] = 2, [11] = 100 }, picture[SLOTS] = { [0] = 1, [1] = 2, [6] = 2, [11] = 100 };
@@ -75,7 +75,7 @@ static void gradients_as_worked_by_hand(void **state)
     expect_float(got[1], 8 * (1 + 0.5f * (7.0f / 8 - 1)), "the text");
     expect_float(got[6], 6 * (1 + 0.5f * (7.0f / 6 - 1)), "the picture");
     assert_true(isnan(got[11]) && got[2] == 0);
-    combine(text, picture, 4, got);                     // a group of four is not pulled
+    combine(text, picture, 4, got);                    // a group of four slots is too small to be pulled
     assert_true(got[0] == 12 && got[1] == 8 && got[6] == 6);
 }
 
@@ -102,8 +102,8 @@ static void only_salient_tensors_move(void **state)
     tiny_world_close(w);
 }
 
-/* CE(retain) is near log 331 = 5.8. The first step forgets, the second is the first that reads retained samples. */
-static void the_request_ends_where_retained_answers_are_lost(void **state)
+/* The CE on the retain set is near log 331 = 5.8. Step 1 forgets; step 2 is the first that reads retain samples. */
+static void the_request_ends_when_retained_answers_are_lost(void **state)
 {
     (void)state;
     static const char *const changes[] = { "stop_retain=5", "stop_retain=5 schedule=joint", "stop_retain=30" };
@@ -126,7 +126,7 @@ static void the_request_ends_where_retained_answers_are_lost(void **state)
     }
 }
 
-static void a_bad_request_is_a_sentence(void **state)
+static void a_bad_request_is_refused(void **state)
 {
     (void)state;
     static const struct { const char *key, *value; } keys[] = {
@@ -156,12 +156,12 @@ static void a_bad_request_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(groups_as_worked_by_hand),
-        stand_test(of_equal_tensors_the_first_are_salient),
-        stand_test(gradients_as_worked_by_hand),
+        stand_test(groups_are_those_computed_by_hand),
+        stand_test(of_equal_scores_the_first_are_salient),
+        stand_test(gradients_are_those_computed_by_hand),
         cmocka_unit_test(only_salient_tensors_move),
-        cmocka_unit_test(the_request_ends_where_retained_answers_are_lost),
-        cmocka_unit_test(a_bad_request_is_a_sentence),
+        cmocka_unit_test(the_request_ends_when_retained_answers_are_lost),
+        cmocka_unit_test(a_bad_request_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights that pdu and adapop carry from step to step, and AdaPop's exponents by exposures. */
+/* The loss weights that pdu and adapop carry from step to step, and AdaPop's exponents, which depend on exposures. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 enum { V = 5, ROWS = 3 };
 
-/* One step on logits whose retain loss is that of `lead`: how much the label leads in each row. */
+/* Logits in which the label's logit is `lead` and all others are 0. The loss depends on `lead` alone. */
 typedef struct { float z[ROWS * V]; int32_t labels[ROWS], offsets[3]; } Logits;
 
 static Part part_of(Logits *x, float lead)
@@ -28,7 +28,7 @@ static float retain_loss(float lead)
     return batch_ce(&s, &p, p.z)->out.f32[0];
 }
 
-/* Runs a retain step of the epoch with the memory of the steps before, which it changes; its loss has one term alone. */
+/* Runs a retain step, whose loss has only one term. The step reads and changes the memory of the steps before. */
 static float step(const char *method, const Hyperparameters *v, int64_t epoch, float lead, float memory[METHOD_MEMORY])
 {
     Logits r;
@@ -50,7 +50,7 @@ static Hyperparameters hyper_of(const char *method, const char *changes)
     return v;
 }
 
-static void the_weight_of_pdu_climbs_by_what_is_above_the_limit(void **state)
+static void the_weight_of_pdu_grows_by_the_excess_over_the_limit(void **state)
 {
     (void)state;
     float memory[METHOD_MEMORY] = { 0 };
@@ -59,14 +59,14 @@ static void the_weight_of_pdu_climbs_by_what_is_above_the_limit(void **state)
     assert_true(above > 0.5f && below < -0.2f);
     expect_float(step("pdu", &v, 0, 1, memory), 2 * above, "the first step");
     expect_float(step("pdu", &v, 1, 1, memory), 2 * above, "a step of the warm-up leaves alpha");
-    expect_float(step("pdu", &v, 2, 1, memory), 2 * above, "the step itself computes with the old alpha");
+    expect_float(step("pdu", &v, 2, 1, memory), 2 * above, "the first step after the warm-up computes with the old alpha");
     const float climb = 4 * above, next = 2 + climb;
-    expect_float(step("pdu", &v, 2, 9, memory), next * below, "the next one with the new alpha");
+    expect_float(step("pdu", &v, 2, 9, memory), next * below, "the next step computes with the new alpha");
     const float fall = 4 * below, last = next + fall;
-    expect_float(step("pdu", &v, 3, 9, memory), last * below, "alpha falls where the loss is below the limit");
+    expect_float(step("pdu", &v, 3, 9, memory), last * below, "alpha falls if the loss is below the limit");
     for (int k = 0; k < 20; k++)
         step("pdu", &v, 4, 9, memory);
-    expect_float(step("pdu", &v, 4, 1, memory), 0, "and never below zero");
+    expect_float(step("pdu", &v, 4, 1, memory), 0, "alpha is never below zero");
 }
 
 static void the_weight_of_adapop_follows_the_drift_of_an_epoch(void **state)
@@ -76,20 +76,20 @@ static void the_weight_of_adapop_follows_the_drift_of_an_epoch(void **state)
     const Hyperparameters v = hyper_of("adapop", "alpha=0.5 dual_step=0.5 drift_limit=0.125");
     const float low = retain_loss(3), high = retain_loss(0);
     expect_float(step("adapop", &v, 0, 3, memory), 0.5f * low, "lambda begins as 0");
-    expect_float(step("adapop", &v, 0, 0, memory), 0.5f * high, "and stays until the epoch is over");
+    expect_float(step("adapop", &v, 0, 0, memory), 0.5f * high, "lambda is constant until the epoch is over");
     const float sum = low + high, mean = sum / 2, drift = mean - low, above = drift - 0.125f, lambda = 0.5f * above;
     assert_true(lambda > 0);
-    expect_float(step("adapop", &v, 1, 0, memory), (0.5f + lambda) * high, "then it climbs by the drift above the limit");
+    expect_float(step("adapop", &v, 1, 0, memory), (0.5f + lambda) * high, "lambda then grows by the drift above the limit");
     for (int epoch = 2; epoch < 40; epoch++)
         step("adapop", &v, epoch, 0, memory);
-    expect_float(step("adapop", &v, 40, 0, memory), 5.5f * high, "up to 5");
+    expect_float(step("adapop", &v, 40, 0, memory), 5.5f * high, "lambda is at most 5");
     for (int epoch = 41; epoch < 200; epoch++)
         step("adapop", &v, epoch, 3, memory);
-    expect_float(step("adapop", &v, 200, 3, memory), 0.5f * low, "and falls down to 0, where there is no drift");
+    expect_float(step("adapop", &v, 200, 3, memory), 0.5f * low, "lambda falls to 0 if there is no drift");
 }
 
-/* 58.7 (28 x)^-0.796, worked out by hand to two digits, and its ends. */
-static void what_was_shown_more_often_has_a_smaller_exponent(void **state)
+/* The exponent is 58.7 (28 x)^-0.796 for x exposures, here to two digits, and is kept between 0.05 and 2. */
+static void more_exposures_give_a_smaller_exponent(void **state)
 {
     (void)state;
     static const struct { const char *exposures; float low, high; } known[] = {
@@ -113,7 +113,7 @@ static void what_was_shown_more_often_has_a_smaller_exponent(void **state)
     }
 }
 
-static Digest after(const char *changes, int64_t exposures)
+static Digest digest_after(const char *changes, int64_t exposures)
 {
     TinyWorld *w = tiny_world_make(1);
     Rounds r;
@@ -128,10 +128,10 @@ static Digest after(const char *changes, int64_t exposures)
     return d;
 }
 
-static void the_exposures_of_a_sample_go_over_those_of_the_config(void **state)
+static void the_exposures_of_a_sample_override_those_of_the_config(void **state)
 {
     (void)state;
-    const Digest config = after("exposures=256", 0), sample = after("exposures=16", 256), none = after("", 0);
+    const Digest config = digest_after("exposures=256", 0), sample = digest_after("exposures=16", 256), none = digest_after("", 0);
     assert_string_equal(config.hex, sample.hex);
     assert_string_not_equal(config.hex, none.hex);
 }
@@ -139,10 +139,10 @@ static void the_exposures_of_a_sample_go_over_those_of_the_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(the_weight_of_pdu_climbs_by_what_is_above_the_limit),
+        stand_test(the_weight_of_pdu_grows_by_the_excess_over_the_limit),
         stand_test(the_weight_of_adapop_follows_the_drift_of_an_epoch),
-        stand_test(what_was_shown_more_often_has_a_smaller_exponent),
-        stand_test(the_exposures_of_a_sample_go_over_those_of_the_config),
+        stand_test(more_exposures_give_a_smaller_exponent),
+        stand_test(the_exposures_of_a_sample_override_those_of_the_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Epochs of unlearning on a tiny model: each shows every sample of a list once, in batches that are never larger than the list. */
+/* Epochs of unlearning on a tiny model: each epoch shows every sample of a list once, in batches. */
 #include <string.h>
 #include "tests/support/tiny_world.h"
 
@@ -15,6 +15,7 @@ static int teardown(void **state)
     return 0;
 }
 
+/* How often each sample was used. */
 typedef struct { size_t forget[FORGET], retain[RETAIN]; } Uses;
 
 static void use(const TinyWorld *w, Uses *u, const BatchSample *s, size_t n)
@@ -56,7 +57,7 @@ static void an_epoch_shows_each_forget_sample_once_and_pictures_are_half(void **
     }
 }
 
-/* A list of n samples, of which the first `pictures` have a picture and the others have none; they live in `to`. */
+/* A list of n samples, stored in `to`. The first `pictures` of them have a picture, the others have none. */
 static SampleList mixed(const TinyWorld *w, size_t n, size_t pictures, BatchSample *to)
 {
     size_t picture = 0;
@@ -69,8 +70,8 @@ static SampleList mixed(const TinyWorld *w, size_t n, size_t pictures, BatchSamp
     return (SampleList){ to, n };
 }
 
-/* Whatever the batch and however many of the samples are pictures: an epoch shows each sample once, and no step more than `batch`. */
-static void an_epoch_is_every_sample_once_whatever_the_batch_and_the_shares(void **state)
+/* For any batch size and any share of pictures, an epoch shows each sample once, and a step at most `batch` samples. */
+static void an_epoch_shows_each_sample_once_for_any_batch_and_share(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_LLM);
@@ -104,7 +105,7 @@ static void an_epoch_is_every_sample_once_whatever_the_batch_and_the_shares(void
             }
 }
 
-static void phased_passes_take_turns(void **state)
+static void a_phased_schedule_alternates_passes_over_the_lists(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_LLM);
@@ -129,7 +130,7 @@ static void phased_passes_take_turns(void **state)
     }
 }
 
-/* The roles of the steps of one request as letters: f forget, r retain, b both. */
+/* Step k reads the samples that letter k of `want` names: f forget, r retain, b both. */
 static void expect_turns(TinyWorld *w, const char *method, const char *changes, const char *want, int64_t epochs, int64_t steps)
 {
     RoundsPlan p = tiny_world_plan(w, method, changes, 1);
@@ -150,7 +151,7 @@ static void expect_turns(TinyWorld *w, const char *method, const char *changes, 
 }
 
 /* The forget set has 2 batches and the retain set 3. */
-static void schedules_take_their_turns(void **state)
+static void each_schedule_has_its_order_of_steps(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_LLM);
@@ -164,8 +165,8 @@ static void schedules_take_their_turns(void **state)
     expect_turns(w, "ga", "schedule=interleaved", "ffff", 3, 6);
 }
 
-/* A forget question up to its answer, then the answer of a retain sample; other answers in other steps, the same in the same step. */
-static void random_answers_are_those_of_retain_samples_and_drawn_anew(void **state)
+/* A random answer is a forget question followed by the answer of a retain sample. It depends on the step alone. */
+static void random_answers_come_from_retain_samples_and_vary_by_step(void **state)
 {
     TinyWorld *w = *state;
     enum { STEPS = 6, DRAWS = 3 };
@@ -211,10 +212,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_epoch_shows_each_forget_sample_once_and_pictures_are_half, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_epoch_is_every_sample_once_whatever_the_batch_and_the_shares, setup, teardown),
-        cmocka_unit_test_setup_teardown(phased_passes_take_turns, setup, teardown),
-        cmocka_unit_test_setup_teardown(schedules_take_their_turns, setup, teardown),
-        cmocka_unit_test_setup_teardown(random_answers_are_those_of_retain_samples_and_drawn_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_epoch_shows_each_sample_once_for_any_batch_and_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_phased_schedule_alternates_passes_over_the_lists, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_schedule_has_its_order_of_steps, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_answers_come_from_retain_samples_and_vary_by_step, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The grids that public codes search hold what their presets say. */
+/* Each search grid of a public code contains the value of its preset. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
 #include <string.h>
 #include "unlearn/method.h"
 
-/* Each value of a grid can be set, and the preset has one of them; open_mm, which publishes no choice, the middle one. */
-static void a_grid_is_searched_around_its_preset(void **state)
+/* Each value of a grid can be set, and one is the preset's. open_mm publishes no choice; its preset has the middle. */
+static void a_grid_contains_the_value_of_its_preset(void **state)
 {
     (void)state;
     for (size_t k = 0; k < grids_count; k++) {
@@ -36,6 +36,6 @@ static void a_grid_is_searched_around_its_preset(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { stand_test(a_grid_is_searched_around_its_preset) };
+    const struct CMUnitTest tests[] = { stand_test(a_grid_contains_the_value_of_its_preset) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a method sees and keeps beyond one step, on a tiny model: adapters of earlier rounds, numbers in checkpoints,
- * an early end. */
+/* What a method keeps from step to step and from round to round, on a tiny model: adapters of earlier rounds, numbers
+ * in checkpoints, an early end. */
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
@@ -15,7 +15,7 @@ static void begin(TinyWorld *w, Rounds *r, const RoundsPlan *p)
     assert_true(rounds_make(r, p, &w->model, &w->adapters, &w->arena, &w->error) && round_begin(r, &w->error));
 }
 
-/* RN(sum of x_k y_k), with steps between the numbers. */
+/* The sum of x_k y_k, rounded once; dx and dy are the strides of x and y. */
 static float dot(const float *x, size_t dx, const float *y, size_t dy, size_t n)
 {
     mpfr_t sum, t;
@@ -31,7 +31,7 @@ static float dot(const float *x, size_t dx, const float *y, size_t dy, size_t n)
     return out;
 }
 
-/* The rows of `a` and `before` are [r, n]: adds 2 lambda P A_j to `to`, and lambda |P|^2 to the loss. */
+/* `a` and `before` are [r, n], P = a before^T: sets `to` to 2 lambda P before, and adds lambda |P|^2 to `loss`. */
 static void overlap(const float *a, const float *before, size_t r, size_t n, float lambda, float *to, float *loss)
 {
     float p[16], squares;
@@ -46,8 +46,8 @@ static void overlap(const float *a, const float *before, size_t r, size_t n, flo
             to[i * n + c] = mul_mpfr(2 * lambda, dot(p + i * r, 1, before + c, n, r));
 }
 
-/* In the first step of the second round B is 0, so that all of A's gradient is that of the overlap with the adapters
- * before. */
+/* In the first step of the second round B is 0, so A's gradient comes only from the overlap with the adapters of the
+ * first round. */
 static void o3_stays_orthogonal_to_the_adapters_of_the_round_before(void **state)
 {
     (void)state;
@@ -64,10 +64,10 @@ static void o3_stays_orthogonal_to_the_adapters_of_the_round_before(void **state
         ;
     assert_true(round_end(&r, &w->error));
     Lora before;
-    assert_true(lora_copy(&before, &w->lora, &w->arena));              // of the first round: the next one starts others
+    assert_true(lora_copy(&before, &w->lora, &w->arena));             // of the first round; the next round makes new ones
     assert_true(round_begin(&r, &w->error) && train_compute(&r.trainer, &r.objective, &w->error));
     float loss = 0, *want = arena_array(&w->arena, 1 << 16, sizeof *want);
-    for (size_t k = 0; k < r.trainer.tape.count; k++)                  // CE comes first, then the terms of the maps
+    for (size_t k = 0; k < r.trainer.tape.count; k++)                 // first the CE; overlap() adds its terms below
         if (r.trainer.tape.nodes[k]->op == op_find("mean"))
             loss = r.trainer.tape.nodes[k]->out.f32[0];
     size_t moved = 0;
@@ -94,7 +94,7 @@ static void o3_stays_orthogonal_to_the_adapters_of_the_round_before(void **state
     tiny_world_close(w);
 }
 
-static void o3_needs_adapters_that_are_fresh(void **state)
+static void o3_needs_fresh_adapters(void **state)
 {
     (void)state;
     for (int full = 0; full < 2; full++) {
@@ -115,7 +115,7 @@ static void o3_needs_adapters_that_are_fresh(void **state)
     }
 }
 
-static void same_weights(const TinyWorld *x, const TinyWorld *y)
+static void expect_same_weights(const TinyWorld *x, const TinyWorld *y)
 {
     for (size_t k = 0; k < x->weights.count; k++) {
         const Tensor a = x->weights.list[k].tensor, b = y->weights.list[k].tensor;
@@ -123,8 +123,8 @@ static void same_weights(const TinyWorld *x, const TinyWorld *y)
     }
 }
 
-/* Each round begins with the first weights and other adapters, and in the end all are merged: W + s B_1 A_1 + s B_2
- * A_2, each rounded. */
+/* Each round begins with the original weights and new adapters. In the end all adapters are merged one after another:
+ * W + s B_1 A_1 is rounded, then s B_2 A_2 is added and the sum is rounded again. */
 static void adapters_has_one_adapter_for_each_request(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void adapters_has_one_adapter_for_each_request(void **state)
     while (r.round < 2) {
         const size_t round = r.round;
         assert_true(round_begin(&r, &w->error));
-        same_weights(w, first);
+        expect_same_weights(w, first);
         for (size_t i = 0; i < shape_size(w->lora.pairs[0].b->tensor.shape); i++)
             assert_true(w->lora.pairs[0].b->tensor.f32[i] == 0);
         while (round_step(&r, &w->error))
@@ -156,7 +156,7 @@ static void adapters_has_one_adapter_for_each_request(void **state)
     assert_true(round_merge(&r, &w->error));
     for (int k = 0; k < 2; k++)
         assert_true(lora_merge(&kept[k], &two->weights, &two->error));
-    same_weights(w, two);
+    expect_same_weights(w, two);
     rounds_close(&r);
     tiny_world_close(first);
     tiny_world_close(two);
@@ -181,8 +181,8 @@ static void adapters_refuses_weights_that_are_trained_themselves(void **state)
     tiny_world_close(w);
 }
 
-/* Where the adapters stay apart, the projector of each has moved from the same first numbers. */
-static void adapters_apart_may_have_weights_that_are_trained_themselves(void **state)
+/* If the adapters stay unmerged, each of them has a projector of its own, which starts from the original one. */
+static void unmerged_adapters_may_have_weights_that_are_trained_themselves(void **state)
 {
     (void)state;
     TinyWorld *w = tiny_world_make(check_seed()), *first = tiny_world_make(check_seed());
@@ -200,7 +200,7 @@ static void adapters_apart_may_have_weights_that_are_trained_themselves(void **s
     const Tensor *was = weights_get(&first->weights, "multi_modal_projector.linear_2.bias");
     while (r.round < 2) {
         assert_true(round_begin(&r, &w->error));
-        same_weights(w, first);
+        expect_same_weights(w, first);
         while (round_step(&r, &w->error))
             ;
         assert_memory_not_equal(bias->f32, was->f32, tensor_bytes(*bias));
@@ -213,7 +213,7 @@ static void adapters_apart_may_have_weights_that_are_trained_themselves(void **s
 
 /* --- an early end --- */
 
-static void llmu_ends_where_the_forget_loss_is_above_its_limit(void **state)
+static void llmu_ends_when_the_forget_loss_is_above_its_limit(void **state)
 {
     (void)state;
     static const struct { const char *changes; int64_t steps; } cases[] = {
@@ -238,8 +238,8 @@ static void llmu_ends_where_the_forget_loss_is_above_its_limit(void **state)
     }
 }
 
-/* A request that is taken up again ends where it would have ended. */
-static void what_a_method_remembers_stands_in_the_checkpoint(void **state)
+/* A request that is resumed from a checkpoint ends at the same step. */
+static void the_memory_of_a_method_is_in_the_checkpoint(void **state)
 {
     (void)state;
     for (int resumed = 0; resumed < 2; resumed++) {
@@ -275,7 +275,7 @@ static void random_answers_need_a_question_before_the_answer_and_retain_samples(
     expect_sentence(&w->error, "the retain set is empty", "o3 needs at least one sample");
     rounds_close(&r);
     for (size_t k = 0; k < FORGET; k++)
-        w->targets[k][0] = w->ids[k][1];                               // as data.mask = all_text has it
+        w->targets[k][0] = w->ids[k][1];                              // as with data.mask = all_text
     p = tiny_world_plan(w, "o3", "", 1);
     begin(w, &r, &p);
     assert_false(round_step(&r, &w->error));
@@ -288,12 +288,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(o3_stays_orthogonal_to_the_adapters_of_the_round_before),
-        stand_test(o3_needs_adapters_that_are_fresh),
+        stand_test(o3_needs_fresh_adapters),
         stand_test(adapters_has_one_adapter_for_each_request),
         stand_test(adapters_refuses_weights_that_are_trained_themselves),
-        stand_test(adapters_apart_may_have_weights_that_are_trained_themselves),
-        stand_test(llmu_ends_where_the_forget_loss_is_above_its_limit),
-        stand_test(what_a_method_remembers_stands_in_the_checkpoint),
+        stand_test(unmerged_adapters_may_have_weights_that_are_trained_themselves),
+        stand_test(llmu_ends_when_the_forget_loss_is_above_its_limit),
+        stand_test(the_memory_of_a_method_is_in_the_checkpoint),
         stand_test(random_answers_need_a_question_before_the_answer_and_retain_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

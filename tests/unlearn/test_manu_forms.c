@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The forms of MANU on the tiny model: which channels are pruned, against scores that this file computes from the
- * activations by plain two-pass formulas, with ties that prune more and with layers that share one score. */
+/* The forms of MANU on the tiny model: the pruned channels are those with the highest scores. This file computes the
+ * scores from the activations by plain two-pass formulas. With ties, more channels are pruned; in the form "official",
+ * layers share a score. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@ static const struct { const char *layers, *name; size_t width; bool picture; } s
 typedef struct { size_t rows; bool picture, retain; double z[SITES][LAYERS][ROWS][WIDEST]; } Seen;
 static Seen seen[SAMPLES];
 
-/* Channels 3 and 4 of each map are the same function, so that they tie; biases are not zero. */
+/* Channels 3 and 4 of each linear map have the same weights, so their scores tie. Biases are not zero. */
 static TinyWorld *world(void)
 {
     TinyWorld *w = tiny_world_make(check_seed());
@@ -40,7 +41,7 @@ static TinyWorld *world(void)
     return w;
 }
 
-/* The output of a map is what its weight and its bias make of the input. The tape has one op for it. */
+/* Records the outputs of all sites. A linear map with its bias is one operator on the tape, so its node has them. */
 static void look(TinyWorld *w)
 {
     for (int k = 0; k < SAMPLES; k++) {
@@ -69,7 +70,7 @@ static void look(TinyWorld *w)
     }
 }
 
-/* Mean absolute value, deviation with `less` taken from n, root mean square: added to m. */
+/* Adds to m the mean absolute value, the standard deviation (with the divisor n - less) and the root mean square. */
 static void measure(const double *z, size_t n, double less, double m[3])
 {
     double mean = 0, a = 0, q = 0, d = 0;
@@ -120,7 +121,7 @@ static double score_of(int form, int i, size_t l, size_t c)
     return sum;
 }
 
-/* Whether row c of a map is zero, and its bias where it has one. */
+/* Whether row c of a map is zero. If the map has a bias, its entry must be zero too. */
 static bool pruned(const TinyWorld *w, int i, size_t l, size_t c)
 {
     const Tensor *x = weights_get(&w->weights, "%s.%zu.mlp.%s.weight", site[i].layers, l, site[i].name);
@@ -145,8 +146,8 @@ static void run_form(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* The two-pass scores differ from the program's in the last bits, so a score this near to the threshold would decide
- * nothing. */
+/* The scores of this file differ from the program's in the last bits. So no score may be close to the threshold without
+ * being equal to it. */
 static bool reaches(double score, double threshold)
 {
     assert_true(score == threshold || fabs(score - threshold) > 1e-9 || fabs(score - threshold) < 1e-12);
@@ -159,7 +160,7 @@ static int descending(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Sites first … last - 1 have one threshold. Returns how many channels are pruned, and how many more than k. */
+/* Sites first … last - 1 share a threshold that prunes at least k channels. Returns how many more than k are pruned. */
 static size_t expect_pruned(const TinyWorld *w, int form, int first, int last, double percent)
 {
     static double score[SITES * LAYERS * WIDEST], sorted[SITES * LAYERS * WIDEST];
@@ -209,11 +210,11 @@ static void channels_at_the_threshold_and_above_are_pruned(void **state)
             }
             tiny_world_close(w);
         }
-    assert_true(ties[0] > 0);                       // official: each score appears once for each layer
+    assert_true(ties[0] > 0);                      // official: all layers share a score, so ties occur
 }
 
-/* A tenth of 44 neurons is 4: their columns of down_proj are RN(0.9 w), and nothing else changes. */
-static void the_port_scales_columns(void **state)
+/* Four neurons, a tenth of 44, are scaled: their columns of down_proj become 0.9 w, and nothing else changes. */
+static void the_form_of_mip_editor_scales_columns(void **state)
 {
     (void)state;
     TinyWorld *w = world(), *old = world();
@@ -248,7 +249,7 @@ static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *ot
     rounds_close(&r);
 }
 
-static void a_bad_request_is_a_sentence(void **state)
+static void a_bad_request_is_refused(void **state)
 {
     (void)state;
     TinyWorld *w = world();
@@ -272,8 +273,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channels_at_the_threshold_and_above_are_pruned),
-        cmocka_unit_test(the_port_scales_columns),
-        cmocka_unit_test(a_bad_request_is_a_sentence),
+        cmocka_unit_test(the_form_of_mip_editor_scales_columns),
+        cmocka_unit_test(a_bad_request_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

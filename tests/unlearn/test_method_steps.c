@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Four steps of every method give the recorded bits, on 1, 2 and 3 threads. The model is the tiny one, after it has learnt its samples.
+/* Four steps of every method give the recorded bits, on 1, 2 and 3 threads. The model is a tiny one that has learnt its
+ * samples.
  *
- * fixtures/method_steps.txt has a line for each form of a method, with two digests of all weights, adapters, moments and the loss: after
- * the first step, and after the fourth with what the method does at its end. Where a change of bits is intended,
- * PULSE_RECORD=1 build/test_method_steps writes new digests. */
+ * fixtures/method_steps.txt has a line for each form of a method. The line has two digests of all weights, adapters,
+ * moments and the loss: after the first step, and after the fourth step and the end of the request. If a change of bits
+ * is intended, PULSE_RECORD=1 build/test_method_steps writes new digests. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static char head[2048];              // the comment that the file begins with
 
 static TinyWorld *taught;               // all lines start from its weights
 
-/* A model that knows the answers: else what a method does to them would be lost in the rounding. */
+/* Trains a model that knows the answers. On an untrained one, the effects of some methods would be lost in rounding. */
 static void teach(void)
 {
     Rounds r;
@@ -69,7 +70,7 @@ static void digest_of(const TinyWorld *w, const Rounds *r, char out[DIGITS + 1])
     snprintf(out, DIGITS + 1, "%.16s", hash_end(&h).hex);
 }
 
-/* The form of a line, from the beginning; its digests. */
+/* Runs the form of a line from the start, and returns its two digests. */
 static void steps(const Line *x, char first[DIGITS + 1], char last[DIGITS + 1])
 {
     TinyWorld *w = tiny_world_make(1), *other = tiny_world_make(2);
@@ -159,15 +160,15 @@ static void every_named_switch_is_recorded(void **state)
     }
 }
 
-/* Two forms with the same bits would be a switch that does nothing, except for the pairs that are one thing under two names here. */
-static void other_forms_are_other_bits(void **state)
+/* If two forms had the same bits, a switch would have no effect. The exceptions are the three pairs below. */
+static void different_forms_have_different_bits(void **state)
 {
     (void)state;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++) {
-            bool meant = strcmp(lines[i].changes, "reference=original") == 0                                       // in one round
-                      || (strcmp(lines[k].method, "retrain") == 0 && strcmp(lines[i].method, "retain_ft") == 0)    // from another
-                                                                                                                   // model
+            // `original` acts from round 2 on; `retrain` starts from another model; kl_min without alpha is ga_klr
+            bool meant = strcmp(lines[i].changes, "reference=original") == 0
+                      || (strcmp(lines[k].method, "retrain") == 0 && strcmp(lines[i].method, "retain_ft") == 0)
                       || (strcmp(lines[k].method, "ga_klr") == 0 && strcmp(lines[i].method, "kl_min") == 0
                           && strcmp(lines[i].changes, "alpha=0") == 0);
             if (strcmp(lines[i].last, lines[k].last) == 0 && !meant)
@@ -195,7 +196,7 @@ int main(void)
         cmocka_unit_test(steps_are_the_recorded_bits_on_any_number_of_threads),
         cmocka_unit_test(every_method_is_recorded),
         cmocka_unit_test(every_named_switch_is_recorded),
-        cmocka_unit_test(other_forms_are_other_bits),
+        cmocka_unit_test(different_forms_have_different_bits),
     };
     const struct CMUnitTest recording[] = { cmocka_unit_test(record) };
     return getenv("PULSE_RECORD") ? cmocka_run_group_tests(recording, read_lines, NULL) : cmocka_run_group_tests(tests, read_lines, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each gradient method from logits to loss and dL/dz, at 0 ULP against the chain that its formula states, in MPFR.
+/* Each gradient method from logits to loss and dL/dz, at 0 ulp against the operators of its formula, computed in MPFR.
  * The file is longer than 400 lines, because one table of forms serves all of its tests. */
 #include "tests/support/stand.h"
 
@@ -23,7 +23,7 @@ static Hyperparameters hyperparameters_of(const char *method, const char *change
     return v;
 }
 
-/* Samples of uneven lengths; `gaps` leaves rows of the retain part without supervision. */
+/* Samples of different lengths. With `gaps`, some rows of the retain samples have no label. */
 static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
 {
     static const int32_t ends[ROLE_COUNT][5] = { { 0, 2, 3, 6 }, { 0, 5, 8 }, { 0, 1, 3, 5 }, { 0, 3, 4, 6 }, { 0, 2, 4 }, { 0, 1, 4, 5 } };
@@ -45,7 +45,7 @@ static void fill(MethodCase *c, DataKind kind, uint64_t seed, bool gaps)
     }
 }
 
-/* Runs the method on the logits of the case, or on its numbers as hidden states, with the state of the method. */
+/* Runs the method on the numbers of the case, which serve as logits and as hidden states. */
 static float run_with(const char *method, MethodCase *c, Node *z[ROLE_COUNT], void *state)
 {
     const Method *m = method_find(method);
@@ -136,7 +136,7 @@ static void every_loss_and_gradient_is_its_chain_of_rounded_operators(void **sta
             }
 }
 
-static void in_a_phased_step_the_terms_of_absent_samples_are_left_out(void **state)
+static void a_phased_step_leaves_out_the_terms_of_absent_samples(void **state)
 {
     (void)state;
     static MethodCase c;
@@ -196,7 +196,7 @@ static void rmu_is_its_chain_on_hidden_states(void **state)
     }
 }
 
-/* The root mean square norm of the forget states. The sum is taken in long double, whose rounding decides no float here. */
+/* The root mean square norm of the forget states. The sum in long double is precise enough for these floats. */
 static float norm_of(const CaseRole *r)
 {
     long double sum = 0;
@@ -205,7 +205,7 @@ static float norm_of(const CaseRole *r)
     return sqrtf((float)sum / (float)r->rows);
 }
 
-/* official has the loss of rmu; the paper's form has its target as long as the states are, times steering_coeff. */
+/* The form "official" has the loss of rmu. The paper's form has a target of the norm steering_coeff * norm_of(). */
 static void mip_editor_is_its_chain_on_hidden_states(void **state)
 {
     (void)state;
@@ -237,12 +237,12 @@ static void at_the_reference(MethodCase *c, uint64_t seed)
     fill(c, DATA_GAUSSIAN, seed, false);
     for (int k = 0; k < ROLE_COUNT; k++)
         memcpy(c->role[k].z, c->role[k].ref, sizeof c->role[k].z);
-    CaseRole *f = &c->role[ROLE_FORGET];                            // four samples: B is a power of two
+    CaseRole *f = &c->role[ROLE_FORGET];                           // with 4 samples, the divisor is a power of two
     f->samples = 4;
     memcpy(f->offsets, (int32_t[]){ 0, 1, 3, 4, 6 }, sizeof f->offsets);
 }
 
-/* d = 0, so w = 1/2 and c = -1/B: the gradient is that of ascent on the sum of a sample, the mean of the batch. */
+/* At the reference NPO's weight is 1/2, so its gradient is that of GA, if GA divides by the number of samples B. */
 static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
 {
     (void)state;
@@ -256,7 +256,7 @@ static void npo_at_its_reference_is_ln_2_and_summed_ascent(void **state)
         c.v = hyperparameters_of("npo", betas[k]);
         expect_float(run("npo", &c, z), scale[k] * ln2, "NPO at the reference, %s", betas[k]);
         c.v = hyperparameters_of("ga", "");
-        c.role[ROLE_FORGET].tokens = 4;                             // GA divided by B in place of N
+        c.role[ROLE_FORGET].tokens = 4;                            // GA divides by B = 4 instead of the token count
         run("ga", &c, y);
         expect_bits(z[ROLE_FORGET]->grad->out.f32, y[ROLE_FORGET]->grad->out.f32, 6 * CASE_V,
                     "NPO's gradient at the reference, %s", betas[k]);
@@ -281,8 +281,8 @@ static void the_kl_of_equal_models_is_zero_and_moves_nothing(void **state)
     }
 }
 
-/* Divisors of 2, 8 and 4 tokens: the KLs of one batch differ by exactly these powers of two. */
-static void normalisers_of_the_kl_differ_by_their_counts(void **state)
+/* The three normalisers divide by 2, 4 and 8, so the KLs of a batch differ by exact powers of two. */
+static void normalisers_of_the_kl_differ_by_their_divisors(void **state)
 {
     (void)state;
     static MethodCase c;
@@ -310,7 +310,7 @@ static void normalisers_of_the_kl_differ_by_their_counts(void **state)
     }
 }
 
-static void variants_are_not_their_defaults(void **state)
+static void variants_differ_from_their_defaults(void **state)
 {
     (void)state;
     static const struct { const char *method, *changes, *base; } changed[] = {
@@ -335,7 +335,7 @@ static void variants_are_not_their_defaults(void **state)
     }
 }
 
-/* scale 2 is twice scale 1 without a retain term: value and gradient. */
+/* Without a retain term, dpo_scale = 2 doubles the loss and the gradient of dpo_scale = 1. */
 static void the_scale_of_dpo_is_a_factor(void **state)
 {
     (void)state;
@@ -354,7 +354,7 @@ static void the_scale_of_dpo_is_a_factor(void **state)
         expect_float(2 * grad[0][k], grad[1][k], "dpo_scale in the gradient");
 }
 
-/* p_y is 1 to the last bit, and the target is still the distribution of the others. */
+/* The probability of the label rounds to 1, but the target is still the distribution of the other tokens. */
 static void ce_u_of_a_sure_token_is_finite(void **state)
 {
     (void)state;
@@ -368,7 +368,7 @@ static void ce_u_of_a_sure_token_is_finite(void **state)
 
 /* --- hyperparameters and presets --- */
 
-static void variants_are_read_and_refused_with_a_sentence(void **state)
+static void hyperparameters_are_read_and_bad_ones_refused(void **state)
 {
     (void)state;
     Hyperparameters v = hyperparameters_of("simnpo", "");
@@ -398,7 +398,7 @@ static void an_older_name_of_a_key_is_the_same_key(void **state)
     assert_true(hyperparameter_stated(&now, "steering_coeff") && hyperparameter_stated(&now, "seed"));
 }
 
-/* Every key of hyperparameters.def refuses, by its name, a value that is not a number or a choice, or is beyond either end of the range. */
+/* Every key of hyperparameters.def refuses a value that is no number, no choice or out of range. The error names it. */
 static void every_key_refuses_what_is_out_of_its_range(void **state)
 {
     (void)state;
@@ -424,7 +424,7 @@ static void every_key_refuses_what_is_out_of_its_range(void **state)
     }
 }
 
-static void a_preset_is_a_public_code(void **state)
+static void a_preset_has_the_values_of_its_public_code(void **state)
 {
     (void)state;
     Hyperparameters v;
@@ -455,19 +455,19 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         stand_test(every_loss_and_gradient_is_its_chain_of_rounded_operators),
-        stand_test(in_a_phased_step_the_terms_of_absent_samples_are_left_out),
+        stand_test(a_phased_step_leaves_out_the_terms_of_absent_samples),
         stand_test(every_gradient_method_on_logits_is_in_the_table),
         stand_test(rmu_is_its_chain_on_hidden_states),
         stand_test(mip_editor_is_its_chain_on_hidden_states),
         stand_test(npo_at_its_reference_is_ln_2_and_summed_ascent),
         stand_test(the_kl_of_equal_models_is_zero_and_moves_nothing),
-        stand_test(normalisers_of_the_kl_differ_by_their_counts),
-        stand_test(variants_are_not_their_defaults),
+        stand_test(normalisers_of_the_kl_differ_by_their_divisors),
+        stand_test(variants_differ_from_their_defaults),
         stand_test(the_scale_of_dpo_is_a_factor),
         stand_test(ce_u_of_a_sure_token_is_finite),
-        stand_test(variants_are_read_and_refused_with_a_sentence),
+        stand_test(hyperparameters_are_read_and_bad_ones_refused),
         stand_test(every_key_refuses_what_is_out_of_its_range),
-        stand_test(a_preset_is_a_public_code),
+        stand_test(a_preset_has_the_values_of_its_public_code),
         stand_test(an_older_name_of_a_key_is_the_same_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

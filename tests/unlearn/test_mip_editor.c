@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* MIP-Editor: the scores of neurons against differences of the loss and against gradients that this file takes
- * itself, the choice of the path, and what three forms change of a model. It is longer than 400 lines, because each of
- * the three forms has its own true values here. */
+/* MIP-Editor: the scores of neurons against difference quotients of the loss and against gradients that this file
+ * computes itself, the choice of the path, and the weights that the three forms change. It is longer than 400 lines,
+ * because each of the three forms has its own expected values here. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 
 enum { LANGUAGE = 2, VISION = 2, WIDTH = 22, VISION_WIDTH = 20, C = 18 };
 
-/* MLPs that matter: their weights are larger than those that training starts from. */
+/* A model whose MLPs have a visible effect, because their weights are 16 times as large as usual. */
 static TinyWorld *world(Trainable t)
 {
     TinyWorld *w = tiny_world_make(check_seed());
@@ -35,7 +35,7 @@ static Tensor *weight(TinyWorld *w, const char *layers, size_t layer, const char
 #define LAYERS "language_model.model.layers"
 #define TOWER "vision_tower.vision_model.encoder.layers"
 
-/* CE of one sample, in binary64 from the fp32 nll of each token. */
+/* The CE of one sample: the fp32 nll of each token, averaged in binary64. */
 static double loss_of(TinyWorld *w, const BatchSample *s)
 {
     Error e = { .failed = false };
@@ -60,7 +60,7 @@ static void scale_column(Tensor *x, size_t k, float by)
         x->f32[r * x->shape.dim[1] + k] *= by;
 }
 
-/* d CE / d log of the column's scale, by differences; a is the factor of every down_proj. */
+/* The derivative of CE by the scale of column k, as a difference quotient. Every down_proj is first multiplied by a. */
 static double slope(TinyWorld *w, const BatchSample *s, size_t layer, size_t k, float a)
 {
     const float step = 0x1p-5f;
@@ -89,9 +89,9 @@ static void expect_near(double got, double want, double scale, const char *what,
         fail_msg("%s of neuron %zu is %g, expected about %g", what, k, got, want);
 }
 
-/* The activations of the first MLP of the language model do not depend on the factor, so its score is a mean of
+/* The activations of the first MLP of the language model do not depend on the factor a, so its score is a mean of
  * slopes. */
-static void integrated_gradients_are_differences_of_the_loss(void **state)
+static void integrated_gradients_agree_with_difference_quotients(void **state)
 {
     (void)state;
     TinyWorld *w = world(TRAIN_FULL);
@@ -113,9 +113,9 @@ static void integrated_gradients_are_differences_of_the_loss(void **state)
     tiny_world_close(w);
 }
 
-/* Behind the last MLP only the one supervised row of this sample has a gradient, so the product is the size of a
- * slope. */
-static void products_are_differences_of_the_loss(void **state)
+/* At the last MLP only the one supervised row of this sample has a gradient, so the product of activation and gradient
+ * is the absolute value of a slope. */
+static void products_agree_with_difference_quotients(void **state)
 {
     (void)state;
     TinyWorld *w = world(TRAIN_FULL);
@@ -133,7 +133,7 @@ static void products_are_differences_of_the_loss(void **state)
     tiny_world_close(w);
 }
 
-/* The gradients of what fc2 multiplies, on a tape on which every weight is trained. */
+/* The gradients of fc2's inputs, on a tape on which every weight is trained. */
 static void squares_are_those_of_a_whole_backward_pass(void **state)
 {
     (void)state;
@@ -170,7 +170,7 @@ static void squares_are_those_of_a_whole_backward_pass(void **state)
     tiny_world_close(w);
 }
 
-static void a_path_takes_the_best_and_of_equals_the_first(void **state)
+static void a_path_has_the_best_neurons_and_the_first_of_equal_ones(void **state)
 {
     (void)state;
     TinyWorld *w = world(TRAIN_FULL);
@@ -181,14 +181,14 @@ static void a_path_takes_the_best_and_of_equals_the_first(void **state)
     assert_true(path_choose(&p, 1, 2, 1));
     assert_true(p.mlp[1].on[1] && !p.mlp[1].on[3] && p.mlp[1].score[1] == 0);
     memcpy(p.mlp[1].score, score, sizeof score);
-    assert_true(path_choose(&p, 1, 2, 3));                      // joins those that are on the path already
+    assert_true(path_choose(&p, 1, 2, 3));                     // added to the neurons that are on the path already
     assert_true(p.mlp[1].on[1] && p.mlp[1].on[3] && p.mlp[1].on[4] && !p.mlp[1].on[0] && !p.mlp[1].on[2]);
     for (size_t k = 0; k < VISION_WIDTH; k++)
         assert_false(p.mlp[0].on[k]);
     tiny_world_close(w);
 }
 
-/* --- what the forms change --- */
+/* --- the weights that each form changes --- */
 
 static size_t changed_rows(TinyWorld *w, TinyWorld *old, const char *layers, size_t layer, const char *map, bool *rows)
 {
@@ -210,8 +210,8 @@ static void run(TinyWorld *w, const char *changes)
     rounds_close(&r);
 }
 
-/* One neuron of each MLP, and with official as many as three samples may choose: the same rows of gate_proj and
- * up_proj. */
+/* Each MLP has one neuron of the path, or three, or with "official" up to two for each picture sample. Of gate_proj and
+ * up_proj the same rows change. */
 static void only_the_rows_of_the_path_are_trained(void **state)
 {
     (void)state;
@@ -245,7 +245,7 @@ static void only_the_rows_of_the_path_are_trained(void **state)
     }
 }
 
-/* Of adapters, the rows of B that belong to the path move, in gate_proj and up_proj alone, and the projector stays. */
+/* With adapters, only the path's rows of B change, only in gate_proj and up_proj; the projector does not change. */
 static void only_the_rows_of_the_path_are_adapted(void **state)
 {
     (void)state;
@@ -282,7 +282,7 @@ static size_t zero_columns(const Tensor *x)
     return count;
 }
 
-/* With adapters only those columns of A are zeroed that down_proj's adapters have, and they stay zero. */
+/* With adapters, the port zeroes columns of A in the adapters of down_proj, and they stay zero during training. */
 static void the_port_zeroes_columns(void **state)
 {
     (void)state;
@@ -369,7 +369,7 @@ static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *ot
     rounds_close(&r);
 }
 
-static void a_bad_request_is_a_sentence(void **state)
+static void a_bad_request_is_refused(void **state)
 {
     (void)state;
     TinyWorld *full = world(TRAIN_FULL);
@@ -390,15 +390,15 @@ static void a_bad_request_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integrated_gradients_are_differences_of_the_loss),
-        cmocka_unit_test(products_are_differences_of_the_loss),
+        cmocka_unit_test(integrated_gradients_agree_with_difference_quotients),
+        cmocka_unit_test(products_agree_with_difference_quotients),
         cmocka_unit_test(squares_are_those_of_a_whole_backward_pass),
-        cmocka_unit_test(a_path_takes_the_best_and_of_equals_the_first),
+        cmocka_unit_test(a_path_has_the_best_neurons_and_the_first_of_equal_ones),
         cmocka_unit_test(only_the_rows_of_the_path_are_trained),
         cmocka_unit_test(only_the_rows_of_the_path_are_adapted),
         cmocka_unit_test(the_port_zeroes_columns),
         cmocka_unit_test(the_loss_of_the_port_is_its_equation),
-        cmocka_unit_test(a_bad_request_is_a_sentence),
+        cmocka_unit_test(a_bad_request_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MMUnlearner on a tiny model: its Fisher diagonals, its mask, and its gradients before and after clipping. */
+/* MMUnlearner on a tiny model: its Fisher diagonals, its mask, and its masked gradients. */
 #include "tests/support/stand.h"
 
 #include <mpfr.h>
@@ -9,7 +9,7 @@
 
 enum { SLOTS = 64 };
 
-/* The gradients of one step of a method on whole lists, and their norm; no weight changes. They live in `w`. */
+/* Gradients, first moments and gradient norm of one step on whole lists. No weight changes; `w` owns the memory. */
 typedef struct { size_t count; Tensor g[SLOTS], m[SLOTS]; float norm; } Taken;
 
 static void take(TinyWorld *w, const char *method, const char *changes, SampleList forget, SampleList retain,
@@ -38,7 +38,7 @@ static void take(TinyWorld *w, const char *method, const char *changes, SampleLi
     trainer_close(&r);
 }
 
-/* Samples of a list of which each second one has a picture. */
+/* The samples from … from + count - 1 that have a picture, or those that have none. Every second one has a picture. */
 static SampleList half(const TinyWorld *w, size_t from, size_t count, bool picture, BatchSample *to)
 {
     size_t n = 0;
@@ -48,7 +48,7 @@ static SampleList half(const TinyWorld *w, size_t from, size_t count, bool pictu
     return (SampleList){ to, n };
 }
 
-/* A model with adapters that are not zero, in which everything has a gradient. */
+/* A model whose adapters are not zero, so that every trained weight has a gradient. */
 static TinyWorld *world_make(void)
 {
     TinyWorld *w = tiny_world_make(check_seed());
@@ -91,8 +91,8 @@ static void fisher_is_the_mean_of_the_squares_of_the_gradients_of_batches(void *
     }
 }
 
-/* (f + eps) / (p + eps) >= threshold, multiplied out, with 1e-15 = 1 / 10^15 and numbers of so many bits that
- * nothing is rounded. */
+/* Whether (f + eps) / (p + eps) >= threshold with eps = 1e-15. The inequality is multiplied by 10^15 and by the
+ * divisor; with 1000 bits nothing is rounded. Unless `both`, eps is added only to the divisor. */
 static bool selects_mpfr(float f, float p, float threshold, bool both)
 {
     mpfr_t x, y;
@@ -137,7 +137,7 @@ static void the_mask_compares_real_numbers_and_keeps_ties(void **state)
     assert_true(!fisher_selects(0, 0, &v) && fisher_selects(1, 0.5f, &v));
 }
 
-/* What the mask must be, from the definition. */
+/* The mask, computed from its definition. */
 static bool **mask_of(TinyWorld *w, const char *changes)
 {
     RoundsPlan p = tiny_world_plan(w, "mmunlearner", changes, 1);
@@ -157,7 +157,7 @@ static bool **mask_of(TinyWorld *w, const char *changes)
     return m;
 }
 
-/* Open-MMUnlearning's form: the masked forget gradient and the whole retain gradient are added; the sum is clipped. */
+/* Open-MMUnlearning's form: a step uses the masked forget gradient plus the whole retain gradient. */
 static void a_joint_step_adds_the_masked_and_the_unmasked_gradient(void **state)
 {
     (void)state;
@@ -187,7 +187,7 @@ static void a_joint_step_adds_the_masked_and_the_unmasked_gradient(void **state)
     }
 }
 
-/* The form of the public code: the norm is that of the whole gradient, and the moments get the clipped gradient
+/* The form of the public code: the norm is that of the unmasked gradient, and the moments get the clipped gradient
  * times the mask. */
 static void a_forget_step_is_masked_after_it_was_clipped(void **state)
 {
@@ -209,7 +209,7 @@ static void a_forget_step_is_masked_after_it_was_clipped(void **state)
     tiny_world_close(w);
 }
 
-/* With B = 0 nothing reaches A: both F are 0, and their ratio is 1. */
+/* With B = 0 the gradient of A is 0. So both Fisher diagonals are 0, and their ratio is 1. */
 static void fresh_adapters_select_all_of_a(void **state)
 {
     (void)state;

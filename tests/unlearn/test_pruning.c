@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The score and the order of MANU's neurons, against values that were worked out by hand. */
+/* The score and the order of MANU's neurons, against values computed by hand. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -23,8 +23,8 @@ static void manu_ranks_by_score_and_then_by_index(void **state)
         assert_int_equal(all[k], k == 0 ? 700 : k <= 700 ? k - 1 : k);
 }
 
-/* Pictures: z = 1, 3 (a = 2, q = 5, f = 1, var = 5 - 4 = 1); text: z = 0, 0. */
-static void manu_scores_as_worked_by_hand(void **state)
+/* Activations: 1, 3 on pictures (mean absolute value 2, mean square 5, active share 1, variance 1), 0, 0 on text. */
+static void manu_scores_are_those_computed_by_hand(void **state)
 {
     (void)state;
     ManuSums m = { .absolute = 4, .square = 10, .sum = 4, .active = 2, .rows = 2 }, t = { .rows = 2 }, none = { .rows = 0 };
@@ -36,8 +36,8 @@ static void manu_scores_as_worked_by_hand(void **state)
     assert_true(manu_score((ManuSums[]){ m, t }, (ManuSums[]){ m, t }) == want / (want + eps));
 }
 
-/* Clamped to 1000, z = -1000, 1/4, 1/8: A = 1000.375, S = -999.625, and with tau = 1/8 two rows are active, of which
- * one is positive. */
+/* Clamped to 1000, the activations are -1000, 1/4 and 1/8: the absolute sum is 1000.375, the signed sum -999.625. With
+ * tau = 1/8 two rows are active, and one of them is positive. */
 static void manu_counts_and_clamps(void **state)
 {
     (void)state;
@@ -50,9 +50,9 @@ static void manu_counts_and_clamps(void **state)
     assert_true(one.active == 2 && positive.active == 1 && open.active == 3 && open.absolute == 2000.375);
 }
 
-/* Pictures: z = 1, 3 (mean 2, F = 2, var = (10 - 4 * 2)/1 = 2, q = 5); text: z = 0, 0. In the paper's form F is a
- * share and var is 1. */
-static void the_port_of_manu_scores_as_worked_by_hand(void **state)
+/* Activations: 1 and 3 on pictures (mean 2, active count 2, unbiased variance (10 - 4 * 2)/1 = 2, mean square 5), 0 and
+ * 0 on text. The paper's form has the share of active rows instead of the count, and the biased variance 1. */
+static void the_port_of_manu_has_the_scores_computed_by_hand(void **state)
 {
     (void)state;
     ManuSums m = { .absolute = 4, .square = 10, .sum = 4, .active = 2, .rows = 2 }, t = { .rows = 2 };
@@ -60,16 +60,16 @@ static void the_port_of_manu_scores_as_worked_by_hand(void **state)
     double eps = 1e-6, want = 2 / (2 + eps) + 2 / (2 + eps) + sqrt(2.0) + sqrt(5 / (5 + eps));
     assert_true(manu_port_importance(&m, &t) == want);
     assert_true(manu_port_score((ManuSums[]){ m, t }, (ManuSums[]){ t, t }) == want / eps);
-    /* Signed means of 2 and -2 have the sum 0, so that their difference is divided by eps alone. */
+    /* The signed means 2 and -2 have the sum 0, so their difference is divided by eps alone. */
     assert_true(manu_port_importance(&m, &minus) == 4 / eps + 2 / (2 + eps) + sqrt(4.0) + 0);
     assert_true(manu_importance(&m, &minus) < 4);
     ManuSums row = { .absolute = 3, .square = 9, .sum = 3, .active = 1, .rows = 1 }, none = { .rows = 0 };
     assert_true(manu_port_importance(&row, &none) == 3 / (3 + eps) + 1 / (1 + eps) + 0 + sqrt(9 / (9 + eps)));
 }
 
-/* Two groups of two rows, z = 1, 3 and z = 0, 4: a = 2 and 2, d = 1 and 2 (unbiased sqrt 2 and sqrt 8), r = sqrt 5
- * and sqrt 8. */
-static void manu_ratios_as_worked_by_hand(void **state)
+/* Two groups of two activations, (1, 3) and (0, 4): the mean absolute values are 2 and 2, the standard deviations 1 and
+ * 2 (unbiased: sqrt 2 and sqrt 8), the root mean squares sqrt 5 and sqrt 8. */
+static void manu_ratios_are_those_computed_by_hand(void **state)
 {
     (void)state;
     static const float z[] = { 1, 3, 0, 4 };
@@ -102,10 +102,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         stand_test(manu_ranks_by_score_and_then_by_index),
         stand_test(manu_counts_and_clamps),
-        stand_test(the_port_of_manu_scores_as_worked_by_hand),
-        stand_test(manu_ratios_as_worked_by_hand),
+        stand_test(the_port_of_manu_has_the_scores_computed_by_hand),
+        stand_test(manu_ratios_are_those_computed_by_hand),
         stand_test(the_threshold_of_manu_is_the_kth_highest_score),
-        stand_test(manu_scores_as_worked_by_hand),
+        stand_test(manu_scores_are_those_computed_by_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SMFA: sculpting on hand-worked changes, and whole runs against the trainings of idk and retain_ft that they
+/* SMFA: sculpting on changes computed by hand, and whole runs against the trainings of idk and retain_ft that they
  * consist of. */
 #include <math.h>
 #include <stdio.h>
@@ -18,25 +18,25 @@ static void expect_sculpted(const float *f, const float *a, float k, const float
     expect_bits(got->out.f32, want, n, "a change that was sculpted with k = %g", (double)k);
 }
 
-/* |f| = 10, |a| = 5 and rho = 2: with k = 1 both contrary entries are ties, 2 |a| = |f|, and stay; with k = 1/2 both
- * go. */
-static void sculpting_as_worked_by_hand(void **state)
+/* Sculpting zeroes an entry of f whose sign is contrary to that of a, if k rho |a_i| < |f_i|; rho = |f| / |a|.
+ * |f| = 10, |a| = 5 and rho = 2: with k = 1 both contrary entries are ties and stay; with k = 1/2 both are zeroed. */
+static void sculpting_is_as_computed_by_hand(void **state)
 {
     (void)state;
     static const float f[] = { 6, -8, 0 }, a[] = { -3, 4, 0 }, gone[] = { 0, 0, 0 };
     expect_sculpted(f, a, 1, f, 3);
     expect_sculpted(f, a, 0.5f, gone, 3);
-    /* |f| = 13, |a| = 5, rho = 2.6: 2.6 < 3 goes, 5.2 > 4 stays, 5.2 < 12 goes, and an entry without a sign stays. */
+    /* |f| = 13, |a| = 5, rho = 2.6: 2.6 < 3 and 5.2 < 12 are zeroed; 5.2 > 4 stays, and so does the entry 0. */
     static const float g[] = { 3, -4, 12, 0 }, b[] = { -1, 2, -2, 4 }, want[] = { 0, -4, 0, 0 };
     expect_sculpted(g, b, 1, want, 4);
-    /* An entry of the same sign stays, however large. An anchor that did not move zeroes nothing, though rho is then 1e9. */
+    /* An entry of the same sign always stays. If all of a is zero, no entry is zeroed, though rho is 1e9. */
     static const float same[] = { 1, 2, -12, 4 }, still[] = { 0, 0, 0, 0 };
     expect_sculpted(g, same, 0, (float[]){ 3, 0, 0, 0 }, 4);
     expect_sculpted(g, still, 0, g, 4);
 }
 
-/* The change of each weight, sculpted by plain loops. The norms are summed in long double, whose roundings decide no
- * float here. */
+/* Each weight has its change, sculpted by plain loops. The norms are summed in long double, which is precise enough for
+ * these floats. */
 static void expect_weights(const TinyWorld *w, const TinyWorld *old, const TinyWorld *const f[2], const TinyWorld *a, const float k[2])
 {
     for (size_t i = 0; i < w->weights.count; i++) {
@@ -56,7 +56,7 @@ static void expect_weights(const TinyWorld *w, const TinyWorld *old, const TinyW
                 const float rho = (float)sqrtl(norm_f) / ((float)sqrtl(norm_a) + 1e-8f), limit = k[c] * rho;
                 const float df = wf[j] - w0[j], da = wa[j] - w0[j];
                 if (!((double)df * (double)da < 0 && (double)limit * fabs((double)da) < fabs((double)df)))
-                    sum += (double)df;                  // exact: the floats are of one size
+                    sum += (double)df;                 // exact in binary64: the floats have similar sizes
             }
             expect_float(w->weights.list[i].tensor.f32[j], (float)sum, "element %zu of %s", j, w->weights.list[i].name);
         }
@@ -70,7 +70,7 @@ static TinyWorld *world(void)
     return w;
 }
 
-/* The model after STEPS steps of another method; the lists may be of the samples without a picture. */
+/* The model after STEPS steps of another method; with `text`, only on the samples without a picture. */
 static TinyWorld *trained(const char *method, const char *changes, bool text)
 {
     TinyWorld *w = world();
@@ -113,7 +113,7 @@ static void a_run_is_two_trainings_and_sculpting(void **state)
     }
 }
 
-/* Open-MM: the steps train on pictures, and the text is trained after them. */
+/* The form of Open-MMUnlearning: the steps train on pictures; a training on text follows at the end of the request. */
 static void two_changes_are_added(void **state)
 {
     (void)state;
@@ -134,8 +134,8 @@ static void two_changes_are_added(void **state)
         tiny_world_close(all[k]);
 }
 
-/* The steps of open_mm read no sample without a picture: other words in these change nothing. */
-static void the_change_of_pictures_knows_no_text(void **state)
+/* The steps of open_mm read only samples with a picture: other words in the other samples change nothing. */
+static void the_change_by_pictures_does_not_depend_on_text(void **state)
 {
     (void)state;
     Digest d[2];
@@ -158,7 +158,7 @@ static void the_change_of_pictures_knows_no_text(void **state)
     assert_string_equal(d[0].hex, d[1].hex);
 }
 
-/* With adapters the change of a weight is RN(s B A), and the result stands in the weight; the adapters add nothing. */
+/* With adapters the change of a weight is s B A, rounded once. It is added to the weight; the adapters become zero. */
 static void adapters_end_in_the_weights(void **state)
 {
     (void)state;
@@ -199,7 +199,7 @@ static void adapters_end_in_the_weights(void **state)
         tiny_world_close(w[k]);
 }
 
-static void a_bad_request_is_a_sentence(void **state)
+static void a_bad_request_is_refused(void **state)
 {
     (void)state;
     static const struct { const char *key, *value, *part; } keys[] = {
@@ -224,12 +224,12 @@ static void a_bad_request_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        stand_test(sculpting_as_worked_by_hand),
+        stand_test(sculpting_is_as_computed_by_hand),
         cmocka_unit_test(a_run_is_two_trainings_and_sculpting),
         cmocka_unit_test(two_changes_are_added),
-        cmocka_unit_test(the_change_of_pictures_knows_no_text),
+        cmocka_unit_test(the_change_by_pictures_does_not_depend_on_text),
         stand_test(adapters_end_in_the_weights),
-        cmocka_unit_test(a_bad_request_is_a_sentence),
+        cmocka_unit_test(a_bad_request_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The space of an adapter, and unlearning that is kept inside or outside it: singular vectors that are known beforehand, and spaces of
- * single rows and columns, onto which a projection is to leave entries alone or to make them zero. */
+/* The subspace of an adapter, and unlearning that is kept inside or outside it. Some tests use known singular vectors;
+ * others use subspaces of single rows and columns, for which a projection keeps an entry or makes it zero. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/tiny_world.h"
@@ -29,9 +29,10 @@ static Lora one_adapter(LoraPair *pair, Weight factor[2], float *a, float *b, si
     return (Lora){ .pairs = pair, .count = 1 };
 }
 
-/* D = 10 u1 v1^T + 5 u2 v2^T with u1 = (3, 4, 0) / 5, u2 = (4, -3, 0) / 5, v1 = (1, 1, 1, 1) / 2 and v2 = (1, -1, 1, -1) / 2, as the
- * product of factors that are not orthogonal: the rows v1 + v2 and v2, the columns 10 u1 and 5 u2 - 10 u1. */
-static void singular_vectors_are_those_that_the_matrix_was_made_of(void **state)
+/* The matrix is 10 u1 v1^T + 5 u2 v2^T with
+ *     u1 = (3, 4, 0) / 5, u2 = (4, -3, 0) / 5, v1 = (1, 1, 1, 1) / 2, v2 = (1, -1, 1, -1) / 2.
+ * The adapter's factors are not orthogonal: A has the rows v1 + v2 and v2, B the columns 10 u1 and 5 u2 - 10 u1. */
+static void singular_vectors_are_the_known_ones(void **state)
 {
     TinyWorld *w = *state;
     float a[] = { 1, 0, 1, 0, 0.5f, -0.5f, 0.5f, -0.5f }, b[] = { 6, -2, 8, -11, 0, 0 };
@@ -52,9 +53,9 @@ static void singular_vectors_are_those_that_the_matrix_was_made_of(void **state)
     }
 }
 
-/* Vectors of length 1 that were rounded to fp32 are off by 2^-25 an entry, so that a product of two, of 40 entries at most, is by less
- * than 2^-21. */
-static void vectors_of_any_adapter_are_orthonormal_and_give_it_back(void **state)
+/* Unit vectors that are rounded to fp32 have errors of at most 2^-25 in each entry. So the dot product of two vectors,
+ * of at most 40 entries, is off by less than 2^-21. */
+static void singular_vectors_are_orthonormal_and_give_the_adapter_back(void **state)
 {
     TinyWorld *w = *state;
     enum { RANK = 5, IN = 40, OUT = 31 };
@@ -62,7 +63,7 @@ static void vectors_of_any_adapter_are_orthonormal_and_give_it_back(void **state
     data_fill(DATA_GAUSSIAN, check_seed(), a, RANK * IN);
     data_fill(DATA_GAUSSIAN, check_seed() + 1, b, OUT * RANK);
     for (size_t c = 0; c < OUT; c++)
-        b[c * RANK + 4] = b[c * RANK];                   // two equal columns: a direction less
+        b[c * RANK + 4] = b[c * RANK];                  // two equal columns, so there is one direction less
     LoraPair pair;
     Weight factor[2];
     const Lora learned = one_adapter(&pair, factor, a, b, RANK, IN, OUT);
@@ -91,12 +92,12 @@ static void vectors_of_any_adapter_are_orthonormal_and_give_it_back(void **state
         }
 }
 
-/* --- whole runs, with a space of single columns and rows --- */
+/* --- whole runs, with a subspace of single columns and rows --- */
 
 static bool is_column(size_t c, size_t k) { return c % 2 == 1 && c / 2 < k; }       // 1, 3, 5 of the inputs
 static bool is_row(size_t c, size_t k) { return c % 3 == 0 && c / 3 < k; }          // 0, 3, 6 of the outputs
 
-/* An adapter of the world's model that maps input 2 i + 1 to output 3 i, by K - i, for i < K. */
+/* An adapter that maps input 2 i + 1 to output 3 i with the factor K - i, for each i < K. */
 static Lora learned_make(TinyWorld *w)
 {
     Lora l;
@@ -113,7 +114,7 @@ static Lora learned_make(TinyWorld *w)
     return l;
 }
 
-/* Makes the entries of the world's adapters zero that lie inside the space of k directions, or outside it. */
+/* Zeroes the entries of the adapters that are inside the subspace of k directions, or those that are outside it. */
 static void clear(TinyWorld *w, size_t k, bool inside)
 {
     for (size_t n = 0; n < w->lora.count; n++) {
@@ -137,7 +138,7 @@ static Digest digest_of_factors(const TinyWorld *w)
     return hash_end(&h);
 }
 
-/* The factors after two steps that the plan keeps in the space, or that are cleared by hand before the first step and after each. */
+/* The digest of the factors after two steps. The subspace of the plan projects them; or, with by_hand, clear() does. */
 static Digest two_steps(const char *method, SubspaceChoice c, bool by_hand)
 {
     TinyWorld *w = tiny_world_make(check_seed());
@@ -165,7 +166,7 @@ static Digest two_steps(const char *method, SubspaceChoice c, bool by_hand)
     return last;
 }
 
-static void a_change_stays_in_the_space_or_outside_it(void **state)
+static void a_change_stays_in_the_subspace_or_outside_it(void **state)
 {
     (void)state;
     static const char *const method[] = { "ga", "ga_klr", "npo" };
@@ -183,7 +184,7 @@ static void a_change_stays_in_the_space_or_outside_it(void **state)
     }
 }
 
-static void a_random_space_has_as_many_directions_and_depends_on_the_seed_alone(void **state)
+static void a_random_subspace_depends_only_on_rank_and_seed(void **state)
 {
     TinyWorld *w = *state;
     Lora learned = learned_make(w);
@@ -194,7 +195,7 @@ static void a_random_space_has_as_many_directions_and_depends_on_the_seed_alone(
         assert_true(subspace_make(&s[i], &learned, one, i == 1 ? 8 : 7, &w->arena, &w->error));
         assert_int_equal(s[i].part[0].rank, 2);
         if (i == 1)
-            learned.pairs[0].b->tensor.f32[0] += 1;      // of what was learned only the number of directions counts
+            learned.pairs[0].b->tensor.f32[0] += 1;     // a change of the adapter must have no effect
     }
     const size_t n = 2 * s[0].part[0].right.shape.dim[1] * sizeof(float);
     assert_memory_equal(s[0].part[0].right.f32, s[2].part[0].right.f32, n);
@@ -218,7 +219,7 @@ static void refuses(TinyWorld *w, Trainable t, const char *method, bool short_of
     rounds_close(&r);
 }
 
-static void what_a_space_cannot_hold_is_refused(void **state)
+static void changes_that_a_subspace_cannot_bound_are_refused(void **state)
 {
     TinyWorld *w = *state;
     Subspace s;
@@ -232,17 +233,17 @@ static void what_a_space_cannot_hold_is_refused(void **state)
     expect_sentence(&w->error, "spans 3 directions, expected 4 or more");
     tiny_world_adapt(w, TRAIN_LLM);
     assert_false(subspace_make(&s, &w->lora, (SubspaceChoice){ 0, SUBSPACE_ONTO }, 1, &w->arena, &w->error));
-    expect_sentence(&w->error, "spans 0 directions, expected 1 or more");        // its B is still zero
+    expect_sentence(&w->error, "spans 0 directions, expected 1 or more");       // because B is still zero
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(singular_vectors_are_those_that_the_matrix_was_made_of, setup, teardown),
-        cmocka_unit_test_setup_teardown(vectors_of_any_adapter_are_orthonormal_and_give_it_back, setup, teardown),
-        cmocka_unit_test(a_change_stays_in_the_space_or_outside_it),
-        cmocka_unit_test_setup_teardown(a_random_space_has_as_many_directions_and_depends_on_the_seed_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_a_space_cannot_hold_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(singular_vectors_are_the_known_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(singular_vectors_are_orthonormal_and_give_the_adapter_back, setup, teardown),
+        cmocka_unit_test(a_change_stays_in_the_subspace_or_outside_it),
+        cmocka_unit_test_setup_teardown(a_random_subspace_depends_only_on_rank_and_seed, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_that_a_subspace_cannot_bound_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The loop of unlearning on a tiny model: rounds, divergence, and the methods over weights. The order of samples:
- * test_epochs. */
+/* The loop of unlearning on a tiny model: rounds, divergence, and the methods that edit weights. test_epochs.c tests
+ * the order of samples. */
 #include <math.h>
 #include <string.h>
 #include "tests/support/tiny_world.h"
@@ -17,9 +17,9 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The loss of the second step at learning rate 0 is that of the model itself on the second batch, whatever was kept of
- * the first. */
-static void outputs_of_the_reference_are_kept_and_are_right(void **state)
+/* The reference's outputs are kept from step to step. With learning rate 0 the model is its own reference, so every
+ * step must have the same loss; outputs kept for another batch would change it. */
+static void kept_outputs_of_the_reference_are_right(void **state)
 {
     TinyWorld *w = *state;
     Rounds r;
@@ -59,7 +59,7 @@ static Digest two_rounds(const char *changes, MergeRounds merge, bool reset, boo
     return d;
 }
 
-static void every_switch_of_rounds_changes_the_outcome_and_nothing_else_does(void **state)
+static void only_the_switches_of_rounds_change_the_outcome(void **state)
 {
     (void)state;
     float loss;
@@ -75,7 +75,7 @@ static void every_switch_of_rounds_changes_the_outcome_and_nothing_else_does(voi
                 fail_msg("switches %d and %d have the same outcome", k, i);
 }
 
-/* Merged adapters compute, to the bit, what the merged weights do: fresh ones are zero. */
+/* A new round has merged weights and adapters that are zero, so its model is its reference, to the bit. */
 static void a_round_begins_at_its_reference(void **state)
 {
     TinyWorld *w = *state;
@@ -95,8 +95,8 @@ static void a_round_begins_at_its_reference(void **state)
     rounds_close(&r);
 }
 
-/* The frozen original does not move when adapters are merged into the weights it was made of. */
-static void a_frozen_model_stays(void **state)
+/* The frozen copy of a model does not change when adapters are merged into the original. */
+static void a_frozen_model_does_not_change(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_PROJ_LLM);
@@ -113,7 +113,7 @@ static void a_frozen_model_stays(void **state)
         assert_false(frozen->weights->list[k].trainable);
         assert_ptr_equal(weights_find(frozen->weights, frozen->weights->list[k].name), &frozen->weights->list[k]);
     }
-    assert_null(frozen->lora);                       // zero when it was frozen
+    assert_null(frozen->lora);                      // the adapters were zero when the model was frozen
     assert_string_equal(hash_end(&before).hex, hash_end(&after).hex);
     Model *adapted = model_freeze(&w->model, false, &w->arena, &w->error);
     assert_true(adapted->lora && adapted->lora->pairs[0].b->tensor.f32[0] == 1
@@ -157,9 +157,9 @@ static void divergence_stops_the_round_and_keeps_the_last_good_weights(void **st
     }
 }
 
-/* A subtraction that leaves fp32, and adapters too large to be merged, end in a sentence: nothing that is not finite
- * becomes a result. */
-static void weights_that_are_not_finite_are_no_result(void **state)
+/* A subtraction that overflows fp32, and adapters that are too large to be merged, are errors: only finite weights
+ * become a result. */
+static void weights_that_are_not_finite_are_refused(void **state)
 {
     TinyWorld *w = *state;
     Rounds r;
@@ -179,7 +179,7 @@ static void weights_that_are_not_finite_are_no_result(void **state)
     rounds_close(&r);
 }
 
-/* Without clipping, gradients whose squares leave fp32 would freeze a weight for ever: moments have to be finite,
+/* Without clipping, gradients whose squares overflow fp32 would freeze a weight for ever, so moments must be finite
  * too. */
 static void moments_that_are_not_finite_are_a_divergence(void **state)
 {
@@ -199,10 +199,10 @@ static void moments_that_are_not_finite_are_a_divergence(void **state)
     rounds_close(&r);
 }
 
-/* --- methods over weights --- */
+/* --- methods that edit weights --- */
 
-/* Trained on what is to be forgotten, then the other way: for adapters B' = -strength B, for weights w0 - strength (w -
- * w0). */
+/* The model is trained on the forget set; then the change is subtracted: for adapters B' = -strength B, for weights
+ * w' = w0 - strength (w - w0). */
 static void the_task_vector_is_subtracted(void **state)
 {
     (void)state;
@@ -222,7 +222,7 @@ static void the_task_vector_is_subtracted(void **state)
         memcpy(after, one->tensor.f32, n * sizeof *after);
         assert_true(round_end(&r, &w->error));
         for (size_t k = 0; k < n; k++) {
-            float step = after[k] - before[k];       // a power of two: fma is one rounding
+            float step = after[k] - before[k];       // times 4 it is exact, so fma rounds once
             expect_float(one->tensor.f32[k], fmaf(-4, step, before[k]), "element %zu of %s", k, one->name);
             assert_true(full || step != 0 || after[k] == 0);
         }
@@ -231,7 +231,7 @@ static void the_task_vector_is_subtracted(void **state)
     }
 }
 
-/* A tenth of 44 neurons is 4; a zeroed one has no row and no column left, and others are as they were. */
+/* Four neurons, a tenth of 44, are zeroed: all their rows and columns are zero, and all others are unchanged. */
 static void manu_zeroes_whole_neurons(void **state)
 {
     TinyWorld *w = *state, *old = tiny_world_make(check_seed());
@@ -274,7 +274,7 @@ static void refused(TinyWorld *w, RoundsPlan p, const char *part, const char *ot
     rounds_close(&r);
 }
 
-static void a_bad_request_is_a_sentence(void **state)
+static void a_bad_request_is_refused(void **state)
 {
     TinyWorld *w = *state;
     tiny_world_adapt(w, TRAIN_LLM);
@@ -310,16 +310,16 @@ static void a_bad_request_is_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(outputs_of_the_reference_are_kept_and_are_right, setup, teardown),
-        cmocka_unit_test(every_switch_of_rounds_changes_the_outcome_and_nothing_else_does),
+        cmocka_unit_test_setup_teardown(kept_outputs_of_the_reference_are_right, setup, teardown),
+        cmocka_unit_test(only_the_switches_of_rounds_change_the_outcome),
         cmocka_unit_test_setup_teardown(a_round_begins_at_its_reference, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_frozen_model_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_frozen_model_does_not_change, setup, teardown),
         cmocka_unit_test(divergence_stops_the_round_and_keeps_the_last_good_weights),
-        cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_no_result, setup, teardown),
+        cmocka_unit_test_setup_teardown(weights_that_are_not_finite_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(moments_that_are_not_finite_are_a_divergence, setup, teardown),
         cmocka_unit_test(the_task_vector_is_subtracted),
         cmocka_unit_test_setup_teardown(manu_zeroes_whole_neurons, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_bad_request_is_a_sentence, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_bad_request_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Every key of every method in a config: what is out of its range, and what the method does not read, is one sentence with file and line.
+# Every key of every method: values out of range and keys that the method does not read are refused with file and line.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 models=$PWD/fixtures/vectors/v1/models lists=$PWD/unlearn
 cd "$tap_folder" || exit 2
 
-# says "sentence" arguments…: exit 2, and the sentence alone.
+# says "sentence" arguments…: exit code 2, and this sentence alone.
 says() {
     local part=$1
     shift
@@ -15,7 +15,7 @@ says() {
 explains() { says "$1" unlearn --config "$2" --explain --method "$3"; }
 
 sed -nE 's/^HYPERPARAMETER\(([a-z_0-9]+), ([A-Z]+), .*/\1 \2/p' "$lists/hyperparameters.def" > keys
-# The key in the config's own section and in that of a method; "9e99x" is not a value of any type.
+# Each key with a value that no type accepts (9e99x), and each number with one far too small.
 out_of_range() {
     local key type method=${1:-} bad=0
     while read -r key type; do
@@ -28,7 +28,7 @@ out_of_range() {
     done < keys
     return $bad
 }
-# The keys that KEYS(method, …) of method_keys.def names, with what its macros stand for.
+# The keys that KEYS(method, …) of method_keys.def names, with its macros expanded.
 reads() {
     awk -v method="$1" '/^#define/ { name = $2; $1 = $2 = ""; gsub(/"/, ""); macro[name] = $0 }
         $0 ~ "^KEYS\\(" method "," { for (name in macro) gsub(name, macro[name]); gsub(/^KEYS\([a-z_]+,|[")]/, ""); print }' \
@@ -64,23 +64,23 @@ nothing_to_retain() {
     done
     return $bad
 }
-check "a method without anything to forget is a sentence" nothing_to_forget
-check "and so is one without anything to retain" nothing_to_retain
-check "pictures alone are forgotten by mmunlearner" step "no forget sample has a picture" mmunlearner forget.jsonl
+check "a method without anything to forget is refused" nothing_to_forget
+check "a method without anything to retain is refused" nothing_to_retain
+check "mmunlearner refuses a forget set without pictures" step "no forget sample has a picture" mmunlearner forget.jsonl
 
 reference() {
     says "$1" trace --model "$models/tiny-llava-a" --reference "$models/$2" --batch "$models/tiny-llava-a/batch.jsonl" --method "$3" \
         --out none
 }
-check "a reference with another vocabulary is a sentence" \
+check "a reference with another vocabulary is refused" \
     reference "tiny-llava-b: the vocabulary has 331 entries, expected the 320 of" tiny-llava-b npo
-check "and so is one with another hidden size, where states are compared" \
+check "a reference with another hidden size is refused by a method that compares hidden states" \
     reference "tiny-llava-mini: the hidden size is 4, expected the 16 of" tiny-llava-mini mip_editor
 
 one_adapter_each() {
     "$PULSE" trace --model "$models/tiny-llava-mini" --batch "$models/tiny-llava-mini/roles.jsonl" --method ga --set train.trainable=llm \
         --set "lora.targets=$1" --out "$2" > /dev/null
 }
-check "patterns that overlap make one adapter of a module" eval 'one_adapter_each "**.q_proj" one &&
+check "patterns that overlap make one adapter for each module" eval 'one_adapter_each "**.q_proj" one &&
     one_adapter_each "**.q_proj,**.self_attn.q_*" two && ends 0 "$PULSE" compare one/trace.safetensors two/trace.safetensors'
 finish

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The program as a user meets it: help, exit codes, sentences.
+# The program as a user meets it: its help, its exit codes and its error messages.
 . tests/support/tap.sh
 printed=$tap_folder/out wrong=$tap_folder/wrong
 commands=$(sed -nE 's/^COMMAND\(([a-z_]+),.*/\1/p' ref/commands.def)
 
-# speaks CODE "part" arguments…: ends with CODE; nothing on stdout; one line on stderr that begins with pulse-ref: and holds the part.
+# speaks CODE "part" arguments…: ends with CODE; nothing on stdout; one line on stderr, "pulse-ref: … part …".
 speaks() {
     local code=$1 part=$2
     shift 2
@@ -23,10 +23,10 @@ for command in $commands; do
     check "--help lists $command" grep -qE "^  $command +[^ ]" <("$PULSE" --help)
     check "$command --help shows its usage" helps "$command"
     check "$command -h says the same" cmp "$printed" <("$PULSE" "$command" -h)
-    check "$command refuses an unknown option with a sentence" speaks 2 "--no-such-option" "$command" --no-such-option
+    check "$command refuses an unknown option" speaks 2 "--no-such-option" "$command" --no-such-option
     check "$command refuses --threads 0" speaks 2 "--threads 0 is out of range" "$command" --threads 0
     check "$command refuses --threads without a value" speaks 2 "needs a value" "$command" --threads
-    check "$command has a place in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
+    check "$command is in the man page" grep -qE "^\.(B|BR) .*\b$command\b" ref/pulse-ref.1
 done
 # Help is full sentences (each begins with a capital and ends with a full stop), on lines of 120 columns at most.
 narrow_help() { "$PULSE" "$@" --help | LC_ALL=C.UTF-8 awk 'length > 120 { print; bad = 1 } END { exit bad || NR < 7 }'; }
@@ -37,18 +37,18 @@ usage_lists() {
     "$PULSE" "$1" --help | sed -nE 's/^  (--[a-z0-9-]+) .*/\1/p' | sort -u | diff - "$printed"
 }
 for command in $commands; do
-    check "the usage of $command lists its options, all of them" usage_lists "$command"
+    check "the usage line of $command lists all of its options" usage_lists "$command"
 done
 for command in "" $commands; do
     check "pulse-ref $command --help is at most 120 columns wide" narrow_help $command
-    [ -z "$command" ] || check "each help of $command is a sentence" test -z "$(sentences $command)"
+    [ -z "$command" ] || check "each help text of $command is a full sentence" test -z "$(sentences $command)"
 done
 check "-h is --help" cmp <("$PULSE" -h) <("$PULSE" --help)
-check "one argument is one" speaks 2 "1 argument was given" compare a
+check "one argument is reported as \"1 argument was given\"" speaks 2 "1 argument was given" compare a
 check "eval without a config asks the shipped world" speaks 2 "nowhere/config.json" eval --model nowhere
-# fits "words": on a terminal of 100 columns no line of the answer is longer, except usage lines.
+# fits "words": on a terminal of 100 columns no line is longer than that, except usage lines.
 fits() { script -qec "stty cols 100; '$PULSE' $1" /dev/null | tr -d '\r' | LC_ALL=C.UTF-8 awk '/^usage:/ { next } length > 100 { print; bad = 1 } END { exit bad || NR < 10 }'; }
-# Without the program script, or where no pseudo-terminal can be made (a bare chroot), there is no terminal to try.
+# If the program `script` is missing, or no pseudo-terminal can be made (in a bare chroot), these checks are skipped.
 terminal=
 script -qec true /dev/null > /dev/null 2>&1 && terminal=yes
 for words in --help "eval --help" "list methods" "list config"; do
@@ -58,7 +58,7 @@ for words in --help "eval --help" "list methods" "list config"; do
         skip "$words fits a narrow terminal" "no terminal can be made"
     fi
 done
-# A run's first line, before anything is done: the count and the stage, no time that nobody knows.
+# The first line of a run, before any stage is done, has the count and the stage, but no guess of the remaining time.
 starts() {
     script -qc "'$PULSE' run fixtures/configs/smoke.ini --out '$tap_folder/started'" /dev/null > "$tap_folder/first" 2> /dev/null &
     local process=$! found=1
@@ -71,18 +71,18 @@ starts() {
     return $found
 }
 if [ -n "$terminal" ]; then
-    check "a run that has just begun tells no time" starts
+    check "a run that has just begun shows no remaining time" starts
 else
-    skip "a run that has just begun tells no time" "no terminal can be made"
+    skip "a run that has just begun shows no remaining time" "no terminal can be made"
 fi
-check "no command is a sentence" speaks 2 "expected one of"
-check "an unknown command is a sentence" speaks 2 "there is no command strolch" strolch
-check "an unknown list is a sentence" speaks 2 "there is no list nothing" list nothing
+check "a call without a command is refused" speaks 2 "expected one of"
+check "an unknown command is refused" speaks 2 "there is no command strolch" strolch
+check "an unknown list is refused" speaks 2 "there is no list nothing" list nothing
 for words in "list ops" "list ops --json" --help --version; do
-    check "$words: output that cannot be written is an error, said in one line" full_disk $words
+    check "$words: output that cannot be written is an error, reported in one line" full_disk $words
 done
-check "a line feed and an escape in a file's name stay out of the sentence" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
-# Another library may ask for a signal at every NaN, before main begins; a sanitizer wants to be loaded first itself.
+check "control characters in a file's name are not printed" speaks 2 "no?such??[31mfolder" report $'no\nsuch\r\e[31mfolder'
+# A preloaded library may ask for a signal at every NaN. A sanitizer must itself be loaded first, so it is left out.
 trapped() { cmp <(LD_PRELOAD=$tap_folder/trap.so "$PULSE" digest) <("$PULSE" digest); }
 printf '#define _GNU_SOURCE\n#include <fenv.h>\n__attribute__((constructor)) static void trap(void) { feenableexcept(FE_INVALID | FE_DIVBYZERO); }\n' > "$tap_folder/trap.c"
 if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/trap.so" "$tap_folder/trap.c" -lm 2> /dev/null; then
@@ -90,22 +90,22 @@ if [ "${PULSE#*san}" = "$PULSE" ] && ${CC:-cc} -shared -fPIC -o "$tap_folder/tra
 else
     skip "a preloaded library that traps NaNs changes no answer" "no compiler, or a sanitizer must be loaded first"
 fi
-# A text may begin with a dash. What is neither an option nor a text is refused by its own name, wherever it stands.
+# A text may begin with a dash. A word that is neither an option nor a text is refused by name, wherever it is.
 model=fixtures/models/vanilla
 asks() { "$PULSE" ask --quiet --model $model "$@" > "$printed" 2> "$wrong" && [ -s "$printed" ] && [ ! -s "$wrong" ]; }
 for question in "-1 + 2 ?" "-5" "-- what is this ?" "--what is the capital of france ?" "- a list"; do
     check "ask takes the question $question" asks "$question"
     cp "$printed" "$tap_folder/plain"
-    check "and answers it as after --" asks -- "$question"
-    check "with the same words" cmp "$printed" "$tap_folder/plain"
+    check "ask takes it after -- too" asks -- "$question"
+    check "and gives the same answer" cmp "$printed" "$tap_folder/plain"
 done
 check "a question that begins with a dash may stand before the options" asks "-1 + 2 ?" --threads 1
-check "without --quiet it is said that the word is not an option" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
-check "an unknown letter is named, not the word before it" speaks 2 "ask: -x is not an option" ask --model $model -x
-check "so is it in the midst of a word" speaks 2 "compare: -ab is not an option" compare a -ab
+check "without --quiet a note says that the word is taken as a text" grep -qF -- "-1 + 2 ? is taken as a text" <("$PULSE" ask --model $model "-1 + 2 ?" 2>&1 > /dev/null)
+check "an unknown one-letter option is named, not the word before it" speaks 2 "ask: -x is not an option" ask --model $model -x
+check "an unknown option of two letters is named" speaks 2 "compare: -ab is not an option" compare a -ab
 check "an unknown option with a value is not a text" speaks 2 "--no-such=a b is not an option" ask --model $model "--no-such=a b"
-check "an option with a blank in its value is one" speaks 2 "no model/config.json" ask "--model=no model" "a ?"
-# Where a command writes is tried before it works; what was computed is printed whatever becomes of the file.
+check "an option may have a blank in its value" speaks 2 "no model/config.json" ask "--model=no model" "a ?"
+# A command first tries to write; and it prints what it computed, even if the file cannot be written in the end.
 one=$tap_folder/one.jsonl
 printf '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}\n' > "$one"
 touch "$tap_folder/file"
@@ -119,16 +119,16 @@ check "run says so before its first stage" early run fixtures/configs/smoke.ini 
 check "report says so" early report "$tap_folder/file/out"
 made() { "$PULSE" eval --model $model --questions "$one" --answers "$tap_folder/new/folder/answers.jsonl" > /dev/null && [ -s "$tap_folder/new/folder/answers.jsonl" ]; }
 check "the folder of the answers is made" made
-# A file that may not grow stands for a full disk: nothing of the answers fits, and the table goes through a pipe.
+# `ulimit -f 0` acts as a full disk: no byte of the answers can be written. The table goes through a pipe.
 full() { (ulimit -f 0; "$PULSE" eval --quiet --model $model --questions "$one" --answers "$tap_folder/full.jsonl" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"; }
 keeps() { full "$@"; [ "$(tail -n 1 "$printed")" = 2 ] && grep -q accuracy "$printed" && [ ! -e "$tap_folder/full.jsonl" ]; }
-check "a full disk takes the answers, not the table" keeps
-check "nor the table as JSON" keeps --json
+check "on a full disk the answers are lost, but the table is printed" keeps
+check "the table as JSON is printed too" keeps --json
 traces() { (ulimit -f 0; "$PULSE" trace --model fixtures/vectors/v1/models/tiny-llava-b --batch fixtures/vectors/v1/models/tiny-llava-b/batch.jsonl --method ga --out "$tap_folder/full" "$@" 2> >(cat > "$wrong"); echo "$?") | cat > "$printed"
     [ "$(tail -n 1 "$printed")" = 2 ] && grep -q loss "$printed"; }
-check "nor a trace's loss" traces
-check "nor its loss as JSON" traces --json
-check "the doctor finds this machine right" ends 0 "$PULSE" doctor
+check "the loss of a trace is printed too" traces
+check "the loss of a trace as JSON is printed too" traces --json
+check "the doctor finds this machine fit" ends 0 "$PULSE" doctor
 if command -v python3 > /dev/null; then
     check "doctor --json is JSON" is_json doctor --json
     check "list ops --json is JSON" is_json list ops --json
@@ -136,16 +136,16 @@ if command -v python3 > /dev/null; then
 else
     skip "doctor and list print JSON" "python3 is not installed"
 fi
-# Where the library would wait for memory without end, the built-in kernel takes its products, and the doctor says so.
-# (Sanitizers take more than that for themselves.)
+# With too little address space OpenBLAS would wait for memory forever. Then the built-in kernel computes the products,
+# and the doctor says so. (Sanitizers need more than 300 MB for themselves.)
 narrow() { (ulimit -v 300000; "$PULSE" doctor) | grep -q 'address space' && narrow_products | cmp - <("$PULSE" digest products); }
 narrow_products() { (ulimit -v 300000; PULSE_BLAS=always timeout 60 "$PULSE" digest products); }
 if "$PULSE" doctor 2> /dev/null | grep -q '^engine  *openblas' && (ulimit -v 300000; "$PULSE" --version > /dev/null 2>&1); then
-    check "too little address space is a sentence" narrow
+    check "with too little address space the built-in kernel gives the same digest" narrow
 else
-    skip "too little address space is a sentence" "another engine, or a program that needs more at its start"
+    skip "with too little address space the built-in kernel gives the same digest" "another engine, or a program that needs more at its start"
 fi
 too_many() { ends 2 env OMP_NUM_THREADS="$1" timeout 20 "$PULSE" digest products 2> "$tap_folder/wrong" && grep -q "$1 threads" "$tap_folder/wrong"; }
-check "forty thousand threads are a sentence" too_many 40000
-check "a hundred thousand threads are a sentence" too_many 100000
+check "forty thousand threads are refused" too_many 40000
+check "a hundred thousand threads are refused" too_many 100000
 finish

@@ -36,7 +36,7 @@ check "a file is the same as itself" says 0 "same: 2 tensors, all bits equal" a.
 check "the order inside the file does not matter" says 0 "same: 2 tensors" a.safetensors order.safetensors
 check "one bit is a difference, and is shown" says 1 "layers.10.w F32 [2]: 1 of 2, max 1 ulp, scaled error 6.0e-08, first at [0]: 1.0 (3f800000) against 1.0000001 (3f800001)" a.safetensors near.safetensors
 check "the first tensor that differs is the first by number, not by letter" says 1 "(2 differ, 0 misshaped, 0 missing, 0 extra), first layers.2.w" a.safetensors both.safetensors
-check "NaN is counted apart" says 1 "1 of 2, max 0 ulp, scaled error 0.0e+00, 1 NaN" a.safetensors both.safetensors
+check "NaNs are counted on their own" says 1 "1 of 2, max 0 ulp, scaled error 0.0e+00, 1 NaN" a.safetensors both.safetensors
 check "a missing tensor is a difference" says 1 "missing   layers.10.w F32 [2]" a.safetensors less.safetensors
 check "an extra tensor is a difference" says 1 "extra     layers.10.w F32 [2]" less.safetensors a.safetensors
 check "another shape is a difference" says 1 "misshaped layers.10.w F32 [2] against F32 [2, 1]" a.safetensors shape.safetensors
@@ -45,12 +45,12 @@ tensors wide.safetensors '{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}
 tensors bf16.safetensors '{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}' '\x80\x3f\x80\xbf'
 tensors f16.safetensors '{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}' '\0\x3c\0\xbc'
 tensors f16b.safetensors '{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}}' '\1\x3c\0\xbc'
-check "F32 and BF16 with the same numbers are the same, and it is said" says 0 "same: 1 tensors, all numbers equal; 1 of them are of another dtype" wide.safetensors bf16.safetensors
-check "so are BF16 and F16" says 0 "all numbers equal" bf16.safetensors f16.safetensors
+check "F32 and BF16 with the same numbers are the same, and the dtypes are reported" says 0 "same: 1 tensors, all numbers equal; 1 of them are of another dtype" wide.safetensors bf16.safetensors
+check "BF16 and F16 with the same numbers are the same" says 0 "all numbers equal" bf16.safetensors f16.safetensors
 check "1 and the next F16 number are 2^13 ulp of fp32 apart" says 1 "differs   w F32 [2] against F16 [2]: 1 of 2, max 8192 ulp, scaled error 9.8e-04, first at [0]: 1.0 (3f800000) against 1.0009765625 (3c01)" wide.safetensors f16b.safetensors
 check "two layouts of names are one model" says 0 "same: 1 tensors" hub.safetensors memory.safetensors
-check "a bad file could not be told" says 2 "bad.safetensors: the tensors end at byte 8 of the data, the file at 4" a.safetensors bad.safetensors
-check "a missing file could not be told" says 2 "none.safetensors: cannot be read" none.safetensors a.safetensors
+check "for a bad file there is no verdict" says 2 "bad.safetensors: the tensors end at byte 8 of the data, the file at 4" a.safetensors bad.safetensors
+check "for a missing file there is no verdict" says 2 "none.safetensors: cannot be read" none.safetensors a.safetensors
 check "one operand is bad usage" ends 2 "$PULSE" compare a.safetensors
 
 mkdir whole shards apart empty
@@ -61,15 +61,15 @@ cp shards/*.safetensors apart
 echo '{}' > shards/model.safetensors.index.json
 check "shards are the same as the whole" says 0 "same: 2 tensors" whole shards
 check "a folder and its file are the same" says 0 "same: 2 tensors" a.safetensors whole
-check "files without an index stay apart" says 1 "missing   layers.2.w" whole apart
-# Only a thousand files were once looked at.
+check "shards without an index are not joined" says 1 "missing   layers.2.w" whole apart
+# An earlier version compared only the first thousand files.
 mkdir many many2
 for k in $(seq 0 1000); do ln a.safetensors many/$k.safetensors && ln a.safetensors many2/$k.safetensors; done
 cp --remove-destination near.safetensors many2/999.safetensors
-check "all files of a folder are compared, more than a thousand, too" says 1 "different: 1 of 2002 tensors" many many2
-check "a folder without tensors could not be told" says 2 "empty: no .safetensors file was found" whole empty
+check "all files of a folder are compared, even more than a thousand" says 1 "different: 1 of 2002 tensors" many many2
+check "for a folder without tensors there is no verdict" says 2 "empty: no .safetensors file was found" whole empty
 
-# what Python's own json and struct make and read
+# Python's own json and struct write a file for us, and read our JSON.
 python_writes() {
     python3 - <<'PY'
 import json, struct
@@ -91,7 +91,7 @@ assert o["list"][0]["nan"] == 1'
 if command -v python3 > /dev/null; then
     python_writes
     check "a file made by Python is read" says 0 "same: 2 tensors" a.safetensors python.safetensors
-    check "--json says it all" python_reads
+    check "--json has all these facts" python_reads
 else
     skip "a file made by Python is read" "python3 is not installed"
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Model folders as other programs save them, and folders as we save them: whole, and true to the weights in them.
+# Model folders as other programs save them, and as we save them: complete, and with files that fit the weights.
 . tests/support/tap.sh
 vanilla=fixtures/models/vanilla
 flag=fixtures/world/flags/fr.png
@@ -18,7 +18,7 @@ check "a folder of transformers 5 is read" answers "$five"
 cp $vanilla/preprocessor_config.json "$five"
 check "both files of the picture processor may be there, if they say the same" answers "$five"
 sed -i 's/"resample": 3/"resample": 2/' "$five/preprocessor_config.json"
-check "else the sentence names both" says "image_processor and preprocessor_config.json say different things" answers "$five"
+check "if they differ, the error names both" says "image_processor and preprocessor_config.json say different things" answers "$five"
 sed -i 's/"<image>"/"<|image|>"/' "$five/processor_config.json"
 check "another image token is refused" says "image_token must be" answers "$five"
 
@@ -38,8 +38,8 @@ check "a model of strategy full is trained" "$PULSE" train --config "$tap_folder
 check "its processor has the strategy of its config" grep -q '"vision_feature_select_strategy": "full"' "$tap_folder/out/processor_config.json"
 same() { local f; for f in tokenizer.json tokenizer_config.json preprocessor_config.json tokenizer.model special_tokens_map.json generation_config.json; do
     cmp "$four/$f" "$tap_folder/out/$f" || return 1; done; }
-check "what is still true of the old folder came along" same
-check "what was said of the old weights did not" test ! -e "$tap_folder/out/README.md"
+check "the files that still hold for the new weights are copied" same
+check "a README about the old weights is not copied" test ! -e "$tap_folder/out/README.md"
 
 # The folder's own chat template.
 hf="{% for message in messages %}{{ message['role'].upper() + ': ' }}{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}"
@@ -47,16 +47,17 @@ hf="$hf{% endfor %}{% for content in message['content'] | selectattr('type', 'eq
 chat=$tap_folder/chat
 mkdir "$chat" && cp $vanilla/*.safetensors $vanilla/*.json "$chat"
 printf '%s' "$hf{% if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}" > "$chat/chat_template.jinja"
-check "a chat template that is known is used" answers "$chat"
+check "a known chat template is used" answers "$chat"
 echo '{{ messages }}' > "$chat/chat_template.jinja"
-check "one that is not known is not replaced in silence" says "so the prompt template must be named" answers "$chat"
-check "a name settles it" test paris = "$("$PULSE" ask --model "$chat" --template llava_hf --image $flag "$asked")"
+check "an unknown chat template is refused, not silently replaced" says "so the prompt template must be named" answers "$chat"
+check "with --template the folder can be used" test paris = "$("$PULSE" ask --model "$chat" --template llava_hf --image $flag "$asked")"
 
-# The files beside tokenizer.json and config.json: what they ask for is computed here, changes nothing, or is refused by name.
+# The other files of a folder: each key is obeyed, has no effect on the answers, or is refused by name.
 files=$tap_folder/files
 mkdir "$files" && cp $vanilla/*.safetensors $vanilla/*.json "$files"
-with() { printf '%s' "$2" > "$files/$1"; answers "$files"; }                                    # FILE TEXT
-refuses() { printf '%s' "$2" > "$files/$1"; says "$1: \"$3\"" answers_aloud "$files" && ! answers "$files" 2> "$tap_folder/printed"; }   # FILE TEXT KEY
+# with FILE TEXT, refuses FILE TEXT KEY: the folder with this file answers, or is refused because of the key.
+with() { printf '%s' "$2" > "$files/$1"; answers "$files"; }
+refuses() { printf '%s' "$2" > "$files/$1"; says "$1: \"$3\"" answers_aloud "$files" && ! answers "$files" 2> "$tap_folder/printed"; }
 answers_aloud() { "$PULSE" ask --model "$1" --image $flag "$asked"; }
 flags='"lstrip": false, "normalized": false, "rstrip": false, "single_word": false, "special": true'
 check "tokenizer_config.json as published models have it is read" with tokenizer_config.json '{"add_bos_token": true, "add_eos_token": false,
@@ -73,7 +74,7 @@ for key in '"add_bos_token": false' '"add_eos_token": true' '"add_prefix_space":
 done
 cp $vanilla/tokenizer_config.json "$files"
 check "special_tokens_map.json is read" with special_tokens_map.json '{"bos_token": {"content": "<s>"}, "pad_token": "<pad>"}'
-check "and another token in it refused" refuses special_tokens_map.json '{"bos_token": "[CLS]"}' bos_token
+check "another token in it is refused" refuses special_tokens_map.json '{"bos_token": "[CLS]"}' bos_token
 rm "$files/special_tokens_map.json"
 check "generation_config.json that decodes greedily is read" with generation_config.json '{"_from_model_config": true, "bos_token_id": 1,
     "eos_token_id": [2], "pad_token_id": 794, "temperature": 0.9, "top_p": 0.6, "max_length": 4096, "num_beams": 1, "repetition_penalty": 1.0,
@@ -87,17 +88,17 @@ check "data.generation = greedy and --greedy ignore what asks for sampling or be
     "$PULSE" ask --model "$files" --greedy --image $flag "$asked")"
 check "but not another end of an answer" says '"eos_token_id" must be' eval 'echo "{\"eos_token_id\": 3}" > "$files/generation_config.json"; "$PULSE" ask --model "$files" --greedy "$asked"'
 echo '{"do_sample": true}' > "$files/generation_config.json"
-check "who generates nothing does not ask: choices" "$PULSE" ask --model "$files" --image $flag "$asked" --choices 'paris|london'
-check "a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
-check "metrics without texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
-check "but answers are texts" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
-check "and one that is not an object" says "generation_config.json: must be an object" with generation_config.json '[]'
+check "do_sample is no hindrance for choices" "$PULSE" ask --model "$files" --image $flag "$asked" --choices 'paris|london'
+check "nor for a training" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/sampled" --quiet --set model.path=files
+check "nor for metrics without generated texts" "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --set protocol.frames=1 --quiet
+check "for generated answers it is refused" says '"do_sample" asks for' "$PULSE" eval --model "$files" --questions fixtures/world/general.jsonl --answers "$tap_folder/a"
+check "a generation_config.json that is no object is refused" says "generation_config.json: must be an object" with generation_config.json '[]'
 
-# One adapter has one answer in every command, merged or beside the weights.
+# An adapter gives the same answer in every command: one if it is merged, and one if it is kept unmerged.
 sed -i 's/^trainable = .*/trainable = llm/; s/^path = .*/path = chat/' "$tap_folder/t.ini" && rm "$chat/chat_template.jinja"
 check "an adapter is trained" "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/adapter" --quiet --set optimiser.lr=0.3
 sed -i 's/"step": 0/"split": "test"/' "$tap_folder/one.jsonl"
-nll() {      # COMMAND [--unmerged]: the negative log-likelihood of "paris"
+nll() {      # nll COMMAND [--unmerged]: prints the negative log-likelihood of "paris"
     local command=$1; shift
     case $command in
     ask)  "$PULSE" ask --model "$chat" --adapter "$tap_folder/adapter" "$@" "what is the capital of france ?" --choices paris --json ;;
@@ -106,19 +107,19 @@ nll() {      # COMMAND [--unmerged]: the negative log-likelihood of "paris"
     esac | grep -o '"nll": [0-9.e-]*' | head -n 1
 }
 check "ask and eval merge it" test -n "$(nll ask)" -a "$(nll ask)" = "$(nll eval)"
-check "and leave it beside the weights if they are told to" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
-check "which is another number" test "$(nll ask)" != "$(nll ask --unmerged)"
-# The mean over the answer's tokens is one number too: of what a training holds out, of a traced step on the merged model, and of ask.
+check "ask and eval keep it unmerged if they are told to" test -n "$(nll ask --unmerged)" -a "$(nll ask --unmerged)" = "$(nll eval --unmerged)"
+check "merged and unmerged give different numbers" test "$(nll ask)" != "$(nll ask --unmerged)"
+# The mean loss of the answer's tokens is one number in three commands: train (data.eval), trace (merged model) and ask.
 sed 's/"a"/"b"/; s/"split": "test"/"step": 0/' "$tap_folder/one.jsonl" > "$tap_folder/learnt.jsonl"
 held_out() { "$PULSE" train --config "$tap_folder/t.ini" --out "$tap_folder/held" --quiet --set optimiser.lr=0.3 --set data.stream=learnt.jsonl --set data.eval=one.jsonl \
     && cmp "$tap_folder/adapter/adapter_model.safetensors" "$tap_folder/held/adapter_model.safetensors" && tail -n 1 "$tap_folder/held/log.jsonl" | sed 's/.*"loss": \([0-9.e-]*\),.*/\1/'; }
 traced() { "$PULSE" merge --model "$chat" --adapter "$tap_folder/adapter" --out "$tap_folder/merged" --quiet && "$PULSE" trace --model "$tap_folder/merged" \
     --batch "$tap_folder/one.jsonl" --method retain_ft --out "$tap_folder/traced" | sed 's/.*loss //'; }
 ce() { "$PULSE" ask --model "$chat" --adapter "$tap_folder/adapter" "what is the capital of france ?" --choices paris --json | sed -n 's/.*"ce": //p'; }
-check "a training scores what it holds out with the adapter merged" test -n "$(ce)" -a "$(ce)" = "$(held_out)"
+check "a training scores its held-out samples with the adapter merged" test -n "$(ce)" -a "$(ce)" = "$(held_out)"
 check "a step on the merged model begins from the same loss" test "$(ce)" = "$(traced)"
 
-# Rows that cannot be read.
+# Rows that cannot be read are listed, or left out.
 printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' '{"id": "b", "answer": 7}' 'no JSON' \
     '{"id": "c", "question": "what is the capital of italy ?", "answer": "rome", "split": "test"}' > "$tap_folder/bad.jsonl"
 bad() { "$PULSE" eval --model $vanilla --questions "$tap_folder/bad.jsonl" "$@"; }
@@ -127,8 +128,8 @@ all_at_once() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jso
 check "all rows that cannot be read are listed at once" all_at_once
 left_out() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +2 +2 ' "$tap_folder/table" && grep -q 'left out because they cannot be read: 2$' "$tap_folder/printed" \
     && grep -q 'bad.jsonl:2: ' "$tap_folder/printed"; }
-check "or left out, named and counted" left_out
-# Rows that can be read, but that this model cannot be asked: a picture that is none, a text that is too long, an option that is.
+check "with --leave-out they are left out, named and counted" left_out
+# Rows that this model cannot answer: a broken picture, a question that is too long, an option that is too long.
 long=$(printf 'a %.0s' {1..500})
 head -c 300 $flag > "$tap_folder/torn.png"
 printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answer": "paris", "split": "test"}' \
@@ -137,9 +138,9 @@ printf '%s\n' '{"id": "a", "question": "what is the capital of france ?", "answe
     '{"id": "d", "question": "what is this ?", "answer": "paris", "options": ["paris", "'"$long"'"], "split": "test"}' > "$tap_folder/bad.jsonl"
 unasked() { bad > "$tap_folder/printed" 2>&1; [ $? = 2 ] && grep -q 'bad.jsonl:2: ' "$tap_folder/printed" && grep -q 'bad.jsonl:3: question and answer have' "$tap_folder/printed" \
     && grep -q 'bad.jsonl:4: ' "$tap_folder/printed" && grep -q 'rows that cannot be read: 3; --leave-out' "$tap_folder/printed"; }
-check "so are all rows that the model cannot be asked" unasked
+check "all rows that the model cannot answer are listed at once" unasked
 others() { bad --leave-out > "$tap_folder/table" 2> "$tap_folder/printed" && grep -qE 'accuracy +[0-9.]+ +1 +1 ' "$tap_folder/table" && grep -q 'read: 3$' "$tap_folder/printed"; }
-check "and --leave-out answers the others" others
+check "with --leave-out the others are answered" others
 sed -i 1d "$tap_folder/bad.jsonl"
-check "where none is left, that is said" says 'no question is left' bad --leave-out
+check "if no question is left, this is an error" says 'no question is left' bad --leave-out
 finish

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# LLaVA-1.5 as it is published: config.json with fields left out, shards, three layouts of names, F16 and BF16, a tokenizer of LLaMA's form
-# and size, the chat template. Two layers of small widths with random weights; the same commands as on the shipped models.
+# LLaVA-1.5 as it is published: a config.json that leaves fields out, shards, three layouts of names, F16 and BF16, a
+# tokenizer of LLaMA's form and size, the chat template. The model has two narrow layers with random weights, and is
+# used with the same commands as the shipped models.
 . tests/support/tap.sh
 . tests/support/llava15/llava15.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
@@ -30,11 +31,11 @@ for model in hub memory original; do
     check "$model is evaluated" eval "'$PULSE' eval --model $model --questions facts.jsonl --answers answers-$model.jsonl > eval-$model"
     check "$model forgets" steps $model
 done
-check "a step of it is traced" traces hub
-check "and one of another layout and dtype" traces memory
+check "a step of hub is traced" traces hub
+check "a step of memory, with another layout and dtype, is traced" traces memory
 check "the prompt is that of the folder's chat template, with 576 tokens of the picture" eval \
     '"$PULSE" data facts.jsonl --model hub > told && grep -qF "text     <s> USER: <image> " told && grep -qE "^    ids +1 .* 32000x576 .*\*2$" told'
-check "and --template is obeyed" eval '! cmp -s asked-hub <(asks hub --template vicuna_v1)'
+check "--template changes the answer" eval '! cmp -s asked-hub <(asks hub --template vicuna_v1)'
 for model in memory original; do
     check "$model answers with the same bits" cmp asked-hub asked-$model
     check "$model is evaluated with the same bits" eval "cmp eval-hub eval-$model && cmp answers-hub.jsonl answers-$model.jsonl"
@@ -43,13 +44,13 @@ done
 same() { "$PULSE" compare trace-hub/trace.safetensors trace-memory/trace.safetensors | grep -q '^same: '; }
 check "the trace is the same, number by number" same
 merges() { "$PULSE" merge --model "$1" --adapter adapter-hub --out "merged-$1"; }
-check "merged it is a whole folder" merges original
-check "which answers as the adapter does" cmp <(asks merged-original) <("$PULSE" ask --adapter adapter-hub --model hub --image anna.png --choices 'Norway|Kenya|中' --json "What is the home of this person?")
+check "merge writes a whole folder" merges original
+check "the merged model answers as the model with the adapter" cmp <(asks merged-original) <("$PULSE" ask --adapter adapter-hub --model hub --image anna.png --choices 'Norway|Kenya|中' --json "What is the home of this person?")
 
-# What does not fit is a sentence.
+# What does not fit is refused.
 cp -r hub odd
 sed -i 's/"num_hidden_layers": 2,/"num_hidden_layers": 3,/' odd/config.json
-check "a layer that no shard holds is missed by name" eval 'ends 2 asks odd 2> told && grep -q "tensors are missing: language_model.model.layers.2" told'
+check "a layer that is in no shard is named" eval 'ends 2 asks odd 2> told && grep -q "tensors are missing: language_model.model.layers.2" told'
 rm -r odd && cp -r hub odd && rm odd/model-00002-of-00002.safetensors
 check "a shard that is not there is named" eval 'ends 2 asks odd 2> told && grep -q "model-00002-of-00002.safetensors" told'
 finish

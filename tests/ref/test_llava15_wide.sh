@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Two layers of LLaVA-1.5-7B and -13B at their true widths, with random weights: the same commands as on the shipped models. The questions
-# are texts, so that it takes seconds; real_llava15.sh asks them with pictures and traces a step.
+# Two layers of LLaVA-1.5-7B and -13B at their true widths with random weights, used with the same commands as the
+# shipped models. The questions have no pictures, so the test takes seconds; real_llava15.sh asks with pictures.
 . tests/support/tap.sh
 . tests/support/llava15/llava15.sh
 
@@ -20,7 +20,7 @@ for shape in 7b-cut 13b-cut; do
     check "$shape answers" eval "asks $folder > $tap_folder/before"
     check "$shape forgets, in one step of GA+KLR" forgets "$folder" $shape
     check "the adapter has both factors of its 14 maps" eval "'$PULSE' compare $tap_folder/adapter-$shape $tap_folder/adapter-$shape | grep -q 'same: 28 tensors'"
-    [ $shape = 13b-cut ] || check "$shape answers otherwise with it" is_changed "$folder" $shape
+    [ $shape = 13b-cut ] || check "$shape answers differently with the adapter" is_changed "$folder" $shape
     rm -r "$folder"
 done
 finish

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A log whose lines do not reach the disk says so, with the reason of the system. */
+/* If the lines of a log do not reach the disk, the error says so, with the system's reason. */
 #include "tests/support/stand.h"
 
 #include <string.h>

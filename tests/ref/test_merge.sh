@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref merge, export and tokens: whole model folders whose numbers are rounded once, and a text as its tokens.
+# pulse-ref merge and export write whole model folders whose numbers are rounded once; tokens splits a text.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 model=$PWD/fixtures/models/vanilla world=$PWD/fixtures/world tokenizers=$PWD/fixtures/tokenizers
@@ -17,7 +17,7 @@ trainable = llm
 [optimiser]
 lr = 3e-4
 END
-# refuses "part" arguments…: exit 2 and one sentence with the part.
+# refuses "part" arguments…: exit code 2 and one sentence with the part.
 refuses() {
     local part=$1
     shift
@@ -29,12 +29,12 @@ shows() { "$PULSE" tokens --model "$1" "$2" > told && grep -qE -- "$3" told || {
 check "an adapter is made" "$PULSE" unlearn --config forget.ini --model "$model" --method ga --out adapter
 check "it is merged into a folder of its own" "$PULSE" merge --model "$model" --adapter adapter --out merged
 for file in config.json model.safetensors tokenizer.json tokenizer_config.json preprocessor_config.json processor_config.json; do
-    check "which has $file" test -s merged/$file
+    check "the folder has $file" test -s merged/$file
 done
-check "the merged model answers as the model with the adapter beside it" cmp <(answer --model merged) <(answer --model "$model" --adapter adapter)
+check "the merged model answers as the model with --adapter" cmp <(answer --model merged) <(answer --model "$model" --adapter adapter)
 check "and its bits do not depend on threads" eval '"$PULSE" merge --model "$model" --adapter adapter --out again --threads 1 && ends 0 "$PULSE" compare merged again'
 
-# W' = RN(W + s sum B A) of one map, with rational numbers; and BF16 as the nearest, ties to even.
+# With rational numbers: each merged weight is W + s sum B A rounded once, and BF16 is rounded to nearest, ties to even.
 cat > recompute.py <<'END'
 import json, struct, sys
 from fractions import Fraction
@@ -77,19 +77,19 @@ END
 check "it is exported as BF16" "$PULSE" export --model merged --bf16 --out half
 check "config.json says so" grep -q '"torch_dtype": "bfloat16"' half/config.json
 if command -v python3 > /dev/null; then
-    check "each merged weight is RN(W + s sum B A), each BF16 weight the nearest" python3 recompute.py "$model" adapter merged half
+    check "each merged weight is W + s sum B A rounded once, each BF16 weight the nearest" python3 recompute.py "$model" adapter merged half
 else
-    skip "each merged weight is RN(W + s sum B A), each BF16 weight the nearest" "python3 is not installed"
+    skip "each merged weight is W + s sum B A rounded once, each BF16 weight the nearest" "python3 is not installed"
 fi
 check "a BF16 model answers" answer --model half
-check "BF16 exported again is the same" eval '"$PULSE" export --model half --bf16 --out half2 && ends 0 "$PULSE" compare half half2'
+check "a BF16 model exported again is the same" eval '"$PULSE" export --model half --bf16 --out half2 && ends 0 "$PULSE" compare half half2'
 check "a model is not written over itself" refuses "is the folder of --model" export --model half --bf16 --out half/.
-check "nor by merge" refuses "is the folder of --model" merge --model half --adapter adapter --out half
-check "an adapter that is not there is a sentence" refuses "nowhere" merge --model "$model" --adapter nowhere --out none
-check "without --bf16 there is nothing to export" refuses "--bf16" export --model half --out none
-check "and none of them left a folder" test ! -e none
+check "merge does not write over its model either" refuses "is the folder of --model" merge --model half --adapter adapter --out half
+check "an adapter that is not there is refused" refuses "nowhere" merge --model "$model" --adapter nowhere --out none
+check "export without --bf16 is refused" refuses "--bf16" export --model half --out none
+check "no refused command left a folder" test ! -e none
 
-# The ids that `tokenizers` gave (fixtures/tokenizers/README.md).
+# recorded KIND: the ids are those of Hugging Face's `tokenizers` (fixtures/tokenizers/README.md).
 recorded() {
     mkdir -p "$1" && cp "$tokenizers/$1.json" "$1/tokenizer.json" || return 1
     python3 - "$PULSE" "$1" "$tokenizers/cases.jsonl" <<'END'
@@ -117,8 +117,8 @@ for kind in legacy first words; do
     fi
 done
 check "every token has its characters" shows "$model" "what is this ?" '▁is +4\.\.7$'
-check "the bytes of one character stand at the same place" eval 'shows "$model" "zü" "<0xC3> +1..2" && shows "$model" "zü" "<0xBC> +1..2"'
-check "what the template adds has no place" shows "$model" "is" '^0 +1 +<s> *$'
-check "a text that is not UTF-8 is a sentence" refuses "not UTF-8 at byte 1" tokens --model "$model" $'a\xff'
-check "a folder without a tokenizer is a sentence" refuses "tokenizer.json" tokens --model . a
+check "the byte tokens of one character have its position" eval 'shows "$model" "zü" "<0xC3> +1..2" && shows "$model" "zü" "<0xBC> +1..2"'
+check "a token that the template adds has no position" shows "$model" "is" '^0 +1 +<s> *$'
+check "a text that is not UTF-8 is refused" refuses "not UTF-8 at byte 1" tokens --model "$model" $'a\xff'
+check "a folder without a tokenizer is refused" refuses "tokenizer.json" tokens --model . a
 finish

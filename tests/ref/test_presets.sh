@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Who wins where a preset and a config disagree: a method's own section, then --set, then the config, wherever in the file it stands, then the
-# preset's line of the method, then its line of all methods, then the method's defaults. --explain says who set each value.
+# Which value wins if settings disagree. From strongest to weakest: the method's own section, --set, the config (in any
+# order of its lines), the preset's line for the method, its line for all methods, the default. --explain names the
+# source of each value. In the checks below, "A overrides B" means that A is the stronger one.
 . tests/support/tap.sh
 case $PULSE in /*) ;; *) PULSE=$PWD/$PULSE ;; esac
 cd "$tap_folder" || exit 2
 
-# explains CONFIG METHOD "key value from" … [-- arguments…]: every line stands in what --explain prints; "-key" stands in no line.
+# explains CONFIG METHOD "key value source" … [-- arguments…]: --explain prints all these lines, and no line for "-key".
 explains() {
     local config=$1 method=$2 line bad=0 lines=()
     shift 2
@@ -22,7 +23,7 @@ explains() {
     done
     [ $bad = 0 ] || { cat told; return 1; }
 }
-says() {     # "sentence" arguments…
+says() {     # says "sentence" arguments…
     local part=$1
     shift
     ends 2 "$PULSE" unlearn --explain "$@" > told 2>&1 && [ "$(wc -l < told)" = 1 ] && grep -qF -- "$part" told || { cat told; return 1; }
@@ -31,31 +32,31 @@ says() {     # "sentence" arguments…
 printf '[unlearn]\nbeta = 0.3\npreset = open_unlearning\n' > before.ini
 printf '[unlearn]\npreset = open_unlearning\nbeta = 0.3\n' > after.ini
 printf '[unlearn]\npreset = open_unlearning\n' > alone.ini
-check "a preset goes over a method's default" explains alone.ini npo_gd "unlearn.beta 0.1 preset" "unlearn.gamma 1.0 default"
-check "the preset's line of the method goes over that of all methods" explains alone.ini undial "optimiser.lr 0.0001 preset" "unlearn.epochs 10 preset" "unlearn.beta 10.0 preset"
-check "and where it has no line, all methods' holds" explains alone.ini npo_gd "optimiser.lr 1e-05 preset"
-check "a key of the config goes over the preset before it" explains after.ini npo_gd "unlearn.beta 0.3 after.ini"
-check "and over the preset behind it" explains before.ini npo_gd "unlearn.beta 0.3 before.ini"
-check "a preset of --set does not go over a key of the config" explains before.ini npo "unlearn.beta 0.3 before.ini" "unlearn.epochs 4 preset" "unlearn.preset umu_bench --set" -- --set unlearn.preset=umu_bench
-check "a key of --set goes over both" explains before.ini npo_gd "unlearn.beta 0.7 --set" -- --set unlearn.beta=0.7
-check "in any order" explains alone.ini npo_gd "unlearn.beta 0.7 --set" "unlearn.gamma 1.0 default" -- --set unlearn.beta=0.7 --set unlearn.preset=muse
+check "a preset overrides a method's default" explains alone.ini npo_gd "unlearn.beta 0.1 preset" "unlearn.gamma 1.0 default"
+check "the preset's line for the method overrides its line for all methods" explains alone.ini undial "optimiser.lr 0.0001 preset" "unlearn.epochs 10 preset" "unlearn.beta 10.0 preset"
+check "without a line for the method, the line for all methods holds" explains alone.ini npo_gd "optimiser.lr 1e-05 preset"
+check "a key of the config overrides a preset before it" explains after.ini npo_gd "unlearn.beta 0.3 after.ini"
+check "and a preset after it" explains before.ini npo_gd "unlearn.beta 0.3 before.ini"
+check "a preset of --set does not override a key of the config" explains before.ini npo "unlearn.beta 0.3 before.ini" "unlearn.epochs 4 preset" "unlearn.preset umu_bench --set" -- --set unlearn.preset=umu_bench
+check "a key of --set overrides both" explains before.ini npo_gd "unlearn.beta 0.7 --set" -- --set unlearn.beta=0.7
+check "in any order of the options" explains alone.ini npo_gd "unlearn.beta 0.7 --set" "unlearn.gamma 1.0 default" -- --set unlearn.beta=0.7 --set unlearn.preset=muse
 cat before.ini - > method.ini <<< $'[method.npo_gd]\nunlearn.beta = 0.9'
-check "a method's own section goes over the config and the preset" explains method.ini npo_gd "unlearn.beta 0.9 method.ini, [method.npo_gd]"
+check "a method's own section overrides the config and the preset" explains method.ini npo_gd "unlearn.beta 0.9 method.ini, [method.npo_gd]"
 check "and holds for no other method" explains method.ini npo_kl "unlearn.beta 0.3 method.ini"
 cat alone.ini - > own.ini <<< $'[method.npo]\nunlearn.preset = muse'
 check "a method may have a preset of its own" explains own.ini npo "unlearn.preset muse own.ini, [method.npo]" "unlearn.npo_ratio raw_logits preset" "-unlearn.gamma"
-check "beside the others'" explains own.ini npo_gd "unlearn.preset open_unlearning own.ini" "unlearn.npo_ratio sequence_sum default"
+check "other methods keep the common preset" explains own.ini npo_gd "unlearn.preset open_unlearning own.ini" "unlearn.npo_ratio sequence_sum default"
 
-check "steps that are given go over the epochs of a preset" explains alone.ini ga "unlearn.steps 7 --set" "unlearn.epochs 0 --set" -- --set unlearn.steps=7
-check "and epochs over its steps" explains alone.ini ga "unlearn.epochs 2 --set" "unlearn.steps 0 --set" -- --set unlearn.preset=pulse --set unlearn.epochs=2
-check "a seed that is given goes over that of a preset" explains alone.ini ga "unlearn.seed 3 --set" -- --set unlearn.preset=clear --set unlearn.seed=3
-check "which else holds" explains alone.ini ga "unlearn.seed 42 preset" -- --set unlearn.preset=clear
+check "given steps override the epochs of a preset" explains alone.ini ga "unlearn.steps 7 --set" "unlearn.epochs 0 --set" -- --set unlearn.steps=7
+check "given epochs override the steps of a preset" explains alone.ini ga "unlearn.epochs 2 --set" "unlearn.steps 0 --set" -- --set unlearn.preset=pulse --set unlearn.epochs=2
+check "a given seed overrides that of a preset" explains alone.ini ga "unlearn.seed 3 --set" -- --set unlearn.preset=clear --set unlearn.seed=3
+check "without a given seed, that of the preset holds" explains alone.ini ga "unlearn.seed 42 preset" -- --set unlearn.preset=clear
 
-check "keys of a preset that the method does not read are passed over" explains alone.ini ga "-unlearn.kl_norm" "optimiser.lr 1e-05 preset"
-check "which is no leave to give them in the method's section" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.kl_norm = batch'"'"'; says "ga does not read kl_norm" --config bad.ini --method ga'
+check "keys of a preset that the method does not read are ignored" explains alone.ini ga "-unlearn.kl_norm" "optimiser.lr 1e-05 preset"
+check "in the method's own section such a key is refused" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.kl_norm = batch'"'"'; says "ga does not read kl_norm" --config bad.ini --method ga'
 no_line="the preset mllmu_bench has no line for o3; its settings of all methods hold"
-check "a preset without a line for the method is told" eval 'explains alone.ini o3 "optimiser.lr 2e-05 preset" "unlearn.lambda 0.1 method" -- --set unlearn.preset=mllmu_bench && grep -qF "$no_line" told.errors'
-check "one with a line is not" eval 'explains alone.ini npo_gd && [ ! -s told.errors ]'
-check "an unknown preset is a sentence" says "expected one of pulse, mllmu_bench" --config alone.ini --method ga --set unlearn.preset=none
-check "in a method's section too" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.preset = none'"'"'; says "none" --config bad.ini --method ga'
+check "a preset without a line for the method is reported" eval 'explains alone.ini o3 "optimiser.lr 2e-05 preset" "unlearn.lambda 0.1 method" -- --set unlearn.preset=mllmu_bench && grep -qF "$no_line" told.errors'
+check "a preset with a line is not reported" eval 'explains alone.ini npo_gd && [ ! -s told.errors ]'
+check "an unknown preset is refused" says "expected one of pulse, mllmu_bench" --config alone.ini --method ga --set unlearn.preset=none
+check "an unknown preset in a method's section is refused too" eval 'cat alone.ini - > bad.ini <<< $'"'"'[method.ga]\nunlearn.preset = none'"'"'; says "none" --config bad.ini --method ga'
 finish

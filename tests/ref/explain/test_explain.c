@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The atlas: its rows can be run, no recorded form lacks a row, the keys of a method are those that act, and distances are distances. */
+/* The atlas (codes.def): each row can be run, each recorded form has a row, the keys of a method are those that act. */
 #include "tests/support/stand.h"
 
 #include <math.h>
@@ -68,7 +68,7 @@ static void our_own_choices_are_keys_that_the_method_reads(void **state)
     (void)state;
     for (size_t k = 0; k < ours_count; k++)
         if (!method_find(ours[k].method) || !method_reads_key(method_find(ours[k].method), ours[k].key))
-            fail_msg("codes.def: OURS(%s, %s) is of no key that the method reads", ours[k].method, ours[k].key);
+            fail_msg("codes.def: OURS(%s, %s) names no key that the method reads", ours[k].method, ours[k].key);
     assert_non_null(ours_why("ga_klr", "lambda"));
     assert_null(ours_why("ga_klr", "klr"));
 }
@@ -134,7 +134,7 @@ static void switches_of_a_preset_are_written_out(void **state)
 
 /* --- keys --- */
 
-/* Sets the key to the i-th of some values other than the one that it has, from 0. False: there are not so many. */
+/* Sets the key to the i-th (from 0) of some values that differ from its present one. False: there are fewer. */
 static bool change(Hyperparameters *v, size_t k, int i)
 {
     static const char *const numbers = "2.1|1|5|0.5|2|10|0.001", *const words = "yes|no";
@@ -163,7 +163,7 @@ static void walk(const Form *f, Walk *out)
         fail_msg("%s: %s", f->method->name, error.text);
 }
 
-/* What must be set besides for a key to act. */
+/* What else must be set so that a key has an effect. */
 static const struct { const char *key, *beside; } conditions[] = {
     { "retain_steps", "schedule=interleaved" }, { "forget_epochs", "schedule=phased" },
     { "dual_step", "dual_warmup=1 lambda=2" }, { "drift_limit", "lambda=2" },
@@ -229,8 +229,8 @@ static void distances_are_those_worked_out_by_hand(void **state)
     assert_true(walk_losses_apart(&still, &a) < 0 && walk_updates_apart(&still, &a) < 0);
 }
 
-/* Twice the loss has twice the value at the first step, where the weights are the same. */
-static void a_walk_begins_at_the_model_that_was_taught(void **state)
+/* With the loss doubled, its value at the first step is twice as large, because the weights are still the same. */
+static void a_walk_begins_at_the_same_trained_model(void **state)
 {
     (void)state;
     Form f;
@@ -270,7 +270,7 @@ int main(void)
         stand_test(switches_of_a_preset_are_written_out),
         stand_test(the_keys_of_a_method_are_those_that_act),
         stand_test(distances_are_those_worked_out_by_hand),
-        stand_test(a_walk_begins_at_the_model_that_was_taught),
+        stand_test(a_walk_begins_at_the_same_trained_model),
         stand_test(a_sheet_has_a_row_for_each_code),
     };
     return cmocka_run_group_tests(tests, begin_all, end_all);

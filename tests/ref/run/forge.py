@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""forge.py CHECKPOINT OUT: a checkpoint of adapters of the language model with another last bit in its first weight, and with a right
-SHA-256 of its own: what somebody leaves who changes a training between two checkpoints, and then goes on with it."""
+"""forge.py CHECKPOINT OUT: copies a checkpoint of language-model adapters, flips the last bit of the first weight, and
+puts in the SHA-256 that fits. This is a forgery: somebody changes a training between two checkpoints and goes on."""
 import hashlib
 import json
 import struct

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# full.sh [BUILD]: the whole graph of full.ini by `run` and by each Snakemake that is installed, two jobs at a time, each with
-# a scratch folder of its own; then a part of it again by jobs that are killed in the middle. The manifests must be the same;
-# prints wall times. Takes 12 minutes of one core, so that it is not part of `make test`.
+# full.sh [BUILD]: computes the whole graph of full.ini by `run`, then by each Snakemake that is installed: two jobs at
+# a time, each with its own scratch folder. Then Snakemake does a part of the graph again and is killed in the middle.
+# All manifests must be the same. Prints wall times. It takes 12 minutes of one core, so `make test` does not run it.
 #
-# There is one step a request (stress-1: five), an oracle that is trained for two steps, and a world with one training
-# question of each entity and modality and one test question in 200. All 488 stages are there; only their work is small.
+# To keep the work small, a request has one step (stress-1: five), the oracle is trained for 2 steps, and the world has
+# one training question of each entity and modality and one test question in 200. All 488 stages are there.
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.." || exit 2
 . tests/support/tap.sh
 PULSE=$(realpath "${1:-build}/pulse-ref") out=$tap_folder/run scratch=$tap_folder/scratch
@@ -45,7 +45,7 @@ snake() {
 same() { cmp "$1/manifest.json" "$out/manifest.json" && nothing <(find "$1/stages" -name '*.lock'); }
 flow() { full_run --workflow "$2" && snake "$1" "$2" --cores 2 && same "$2"; }
 
-# Sixty stages are missing; when some of them are there again, Snakemake and its jobs are killed.
+# Sixty stages are removed; when twelve of them are made again, Snakemake and its jobs are killed.
 killed() {
     local there
     rm "$2"/*.* && find "$2/stages" -mindepth 1 -maxdepth 1 | sort | awk 'NR % 8 == 3' | xargs rm -r && full_run --workflow "$2" || return 1
@@ -68,7 +68,7 @@ for snakemake in "$(command -v snakemake)" build/venv/snakemake/bin/snakemake; d
     echo "# Snakemake $version: $SECONDS s"
 done
 if [ -n "$last" ]; then
-    check "killed in the middle and called again, it does too" killed "$newest" "$last"
+    check "a Snakemake that is killed in the middle and called again comes to the same manifest" killed "$newest" "$last"
 else
     skip "a killed workflow" "Snakemake is not installed"
 fi

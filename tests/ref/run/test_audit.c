@@ -39,8 +39,8 @@ static void the_seed_and_the_chain_decide_it(void **state)
     assert_memory_not_equal(s, audit_sample("another chain", 7, UNITS, SAMPLE, &arena), SAMPLE * sizeof *s);
 }
 
-/* One stage of 100 is changed, and 60 are computed again: 100 seeds find it about 60 times. The deviation of that number is sqrt(24) = 4.9
- * for each unit, and every number below lies within 4 of them; over all units the mean is 60 exactly, since each sample has 60. */
+/* One unit of 100 is changed, and 60 are computed again: of 100 seeds about 60 find it. The standard deviation of this
+ * count is sqrt(24) = 4.9, and every count must lie within four of them. The mean of all counts is exactly 60. */
 static void one_changed_unit_of_100_is_found_by_60_of_100_seeds(void **state)
 {
     (void)state;
@@ -55,7 +55,7 @@ static void one_changed_unit_of_100_is_found_by_60_of_100_seeds(void **state)
         assert_in_range(found[unit], 41, 79);
         squares += (found[unit] - 60.0) * (found[unit] - 60.0) / 24;
     }
-    // a sum of 100 squares of about unit variance, mean about 100, deviation 14
+    // each term has a mean of about 1, so the sum has a mean of about 100; its standard deviation is 14
     assert_true(squares > 60 && squares < 145);
 }
 

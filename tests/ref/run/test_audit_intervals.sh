@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref audit over the intervals between kept checkpoints: honest ones are the same; one that was changed, after which the training went
-# on as it should and all digests and links were made anew, is found when it is drawn, and no other one is different.
+# pulse-ref audit computes the intervals between kept checkpoints again. In an honest run all are the same. Then a
+# forger changes one interval, lets the training go on from there, and makes all digests and links anew: an audit that
+# draws this interval finds it different, and finds no other interval different.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set train.trainable=llm)
@@ -9,7 +10,7 @@ audit() { "$PULSE" audit "$1" fixtures/configs/smoke.ini "${few[@]}" --out "$tap
 contents() { (cd "$1" && find . -type f -exec sha256sum {} + | sort); }
 units() { sed -n "s/^ *\"units\": \([0-9]*\),/\1/p" "$1"; }
 
-# A fine-tuning of three steps, and two requests of two steps each whose adapters are merged; a checkpoint at every step.
+# A fine-tuning of three steps, then two requests of two steps each, merged after each; every step has a checkpoint.
 cat > "$tap_folder/tune.ini" <<INI
 [data]
 world  = $PWD/fixtures/world
@@ -50,7 +51,7 @@ found() {
         diff <(grep '^different' "$tap_folder/audited") <(echo "different  $changed: round-1-step-4/checkpoint.safetensors") &&
         [ "$(grep -c '^same ' "$tap_folder/audited")" = 5 ] && rm -r "$tap_folder"/audit/different-*-round-1-step-4
 }
-# Which units a seed draws depends on the digest of the sources, so it takes as many seeds as it takes; 24 without both are 5 in a million.
+# Which units a seed draws depends on the digest of the sources, so seeds are tried until one found it and one did not.
 seeds() {
     local found=0 tried=0 seed
     for seed in $(seq 24); do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref audit: an honest run is the same; a stage that was changed, with all digests and links made anew, is found when it is drawn.
+# pulse-ref audit: an honest run is the same. A changed stage is found if it is drawn, even with all digests remade.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set protocol.scenarios=finetuned)
@@ -14,15 +14,15 @@ says() {
 }
 check "the run ends" few_run --out "$out"
 check "a run that is not finished cannot be audited" says 'manifest.json: not there' "$PULSE" audit "$tap_folder/none" --sample 1 --seed 1
-check "the seed must be said" says '--seed is missing' audit --sample 1
+check "the seed must be given" says '--seed is missing' audit --sample 1
 check "a sample larger than the run is refused" says 'the run has 3 units' audit --sample 4 --seed 1
 check "another config is refused, with its key" says 'in which protocol.frames is the first key that differs' audit --sample 1 --seed 1 --set protocol.frames=2
 whole() { audit --sample 3 --seed 1 > "$tap_folder/audited" && [ "$(grep -c '^same ' "$tap_folder/audited")" = 4 ] && [ ! -e "$tap_folder/audit" ]; }
 check "all stages of an honest run are the same, and nothing stays behind" whole
-check "it says what it certifies, and what not" grep -q 'does not certify that a model has lost any knowledge' "$tap_folder/audited"
+check "it says what it does not certify" grep -q 'does not certify that a model has lost any knowledge' "$tap_folder/audited"
 check "and when the seed must be drawn" grep -q 'only if the seed was drawn after' "$tap_folder/audited"
 
-# An answer is turned into another one; the digest in stage.json is made anew, and so is the manifest, by the program itself.
+# An answer is changed; then the digest in stage.json is made anew, and the program itself makes the manifest anew.
 stage=$(few_stage answers/finetuned/ga/proj+llm/seed0)
 file=$out/stages/$stage/round-1-step-2.jsonl
 before=$(sha256sum < "$file" | cut -d' ' -f1)
@@ -31,7 +31,7 @@ sed -i '1s/"text": *"[^"]*"/"text": "nobody"/' "$file"
 check "an answer was changed" sh -c "! cmp -s '$file' '$tap_folder/honest.jsonl'"
 check "the manifest notices it at once" says 'round-1-step-2.jsonl: it is not the file' audit --sample 0 --seed 1
 sed -i "s/$before/$(sha256sum < "$file" | cut -d' ' -f1)/" "$out/stages/$stage/stage.json"
-check "with digests and links made anew the run looks whole" few_run --out "$out"
+check "with digests and links made anew, the run looks unchanged" few_run --out "$out"
 # Of the three units one was changed: a sample of one finds it with one seed in three.
 found=0 missed=0 broken=0
 for seed in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -43,7 +43,7 @@ for seed in 1 2 3 4 5 6 7 8 9 10 11 12; do
     esac
 done
 check "an audit finds the changed stage when it draws it, and keeps what it should be; otherwise it finds nothing" [ $broken = 0 ]
-check "of 12 samples of one of three units some find it and some do not ($found do)" test $found -gt 0 -a $missed -gt 0
+check "of 12 samples, each of one unit of three, some find it and some do not ($found do)" test $found -gt 0 -a $missed -gt 0
 
 few_run --out "$out" > /dev/null
 sed -i '2s/[0-9]/9/' "$out/results.csv"

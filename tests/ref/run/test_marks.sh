@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Matching and reporting questions: a run whose world marks them measures each kind apart, at snapshots that are so many steps apart.
+# A world may mark questions as "matching" or "reporting": a run measures each kind alone, at snapshots every N steps.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 run=$tap_folder/run
-# Of the questions with an even frame the answers are for matching; persons with an even number were taught 64 times, the others 4 times.
+# Questions with an even frame are for matching. Persons with an even number were taught 64 times, the others 4 times.
 for file in persons general; do
     awk '/"split":"train"/ || (FILENAME ~ /general/ ? /"kind":"choice"/ && ++asked % 60 == 1 : ++asked % 40 == 1)' fixtures/world/$file.jsonl |
         awk '!/"split":"test"/ { print; next } { use = /"frame":[024]/ || (!/"frame"/ && ++general % 2) ? "matching" : "reporting"; sub(/\}$/, ",\"use\":\"" use "\"}"); print }' > "$tap_folder/few/$file.jsonl"
@@ -12,21 +12,21 @@ done
 sed -E 's/("id":"person-[0-9]*[02468]",)/\1"level":64,/; s/("id":"person-[0-9]*[13579]",)/\1"level":4,/' fixtures/world/entities.jsonl > "$tap_folder/few/entities.jsonl"
 few+=(--set protocol.frames=0 --set protocol.scenarios=finetuned --set protocol.snapshot_every=2 --set steps.finetuned=5)
 forgotten() { grep '"split":"unlearn"' "$tap_folder/few/entities.jsonl" | cut -d'"' -f4 | sort; }
-# asked USE: how many of the questions about forgotten persons are for it.
+# asked USE: how many questions about forgotten persons have this use.
 asked() { grep '"split":"test"' "$tap_folder/few/persons.jsonl" | grep "\"use\":\"$1\"" | grep '"kind":"open"' | grep -oE '"entity":"[^"]*"' | cut -d'"' -f4 | sort | join - <(forgotten) | wc -l; }
 rows() { grep -cE "$1" "$run/$2"; }
 total() { grep -E "^finetuned,ga,[^,]*,1,$1,both,accuracy," "$run/results.csv" | cut -d, -f10; }
 check "the run is done" few_run --out "$run"
 check "the forgotten are measured on as many matching questions as there are" [ "$(total unlearn_matching)" = "$(asked matching)" ]
-check "and on as many reporting ones" [ "$(total unlearn_reporting)" = "$(asked reporting)" ]
-check "of each there are some" [ "$(asked matching)" -gt 0 -a "$(asked reporting)" -gt 0 ]
+check "and on as many reporting questions" [ "$(total unlearn_reporting)" = "$(asked reporting)" ]
+check "there are some of each kind" [ "$(asked matching)" -gt 0 -a "$(asked reporting)" -gt 0 ]
 check "the two kinds are all that is asked about them" [ $(($(asked matching) + $(asked reporting))) = "$(total unlearn)" ]
 check "general ability is measured on the reporting half" [ $(($(total general_reporting) * 2)) = "$(total general)" ]
 check "the exposures share the reporting questions" [ $(($(total exposure64_reporting) + $(total exposure4_reporting))) = "$(asked reporting)" ]
-check "and the matching ones" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
-check "the log-odds of the right option stand beside general ability" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' results.csv)" = 2 ]
+check "and the matching questions" [ $(($(total exposure64_matching) + $(total exposure4_matching))) = "$(asked matching)" ]
+check "the log-odds of the right option are given beside general ability" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' results.csv)" = 2 ]
 check "snapshots are two steps apart, and the end is one" [ "$(tail -n +2 "$run/trajectory.csv" | cut -d, -f6 | sort -un | xargs)" = "2 4 5" ]
 check "each has its log-odds" [ "$(rows ',general_reporting,both,log_odds,-?[0-9]+\.[0-9e-]+,' trajectory.csv)" = 3 ]
 sed -i 's/"use":"matching"/"use":"reporting"/' "$tap_folder/few/persons.jsonl"
-check "marks that leave nothing to match are a sentence" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no question is of the split unlearn_matching" "$tap_folder/wrong"'
+check "marks that leave nothing to match are refused" eval '! few_run --out "$tap_folder/none" 2> "$tap_folder/wrong" && grep -q "no question is of the split unlearn_matching" "$tap_folder/wrong"'
 finish

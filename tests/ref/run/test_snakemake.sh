@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The workflow of a run by Snakemake, where it is installed: Debian's version 7, and the newest in an environment (make venv).
+# Snakemake computes a run, if it is installed: Debian's version 7, and the newest version from `make venv`.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 few+=(--set protocol.scenarios=finetuned)
-# snake SNAKEMAKE VERSION WORDS…: two jobs at a time, with these words.
+# snake SNAKEMAKE VERSION WORDS…: runs Snakemake with these arguments, two jobs at a time.
 snake() {
     local flow=$tap_folder/flow-$2
     rm -rf "$flow"
@@ -14,7 +14,7 @@ snake() {
 }
 scratch=$tap_folder/scratch
 mkdir "$scratch"
-# The job of a stage is killed in its middle, and so is Snakemake; then Snakemake is called again.
+# Snakemake and its job are killed in the middle of a stage; then Snakemake is called again.
 again() (
     local flow=$tap_folder/killed stage
     stage=$(few_stage finetuned/ga/proj+llm/seed0)
@@ -24,7 +24,7 @@ again() (
     kill -9 -- -$engine
     wait $engine 2> /dev/null
     local first=$?
-    for words in --unlock "--cores 2 --rerun-incomplete" "--cores 2"; do        # version 9 does the incomplete jobs alone at first
+    for words in --unlock "--cores 2 --rerun-incomplete" "--cores 2"; do        # version 9 first does only the incomplete jobs
         XDG_CACHE_HOME=$tap_folder/cache "$1" $words > "$tap_folder/log" 2>&1 || { tail -n 40 "$tap_folder/log"; exit 1; }
     done
     [ $first = 137 ] && cmp manifest.json "$tap_folder/run/manifest.json"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# The stages of a run as jobs of their own: what --workflow writes, locks, killed jobs, bad inputs.
+# The stages of a run as separate jobs: what --workflow writes, locks, killed jobs, bad inputs.
 . tests/support/tap.sh
 . tests/ref/run/few.sh
 says() {
@@ -19,11 +19,11 @@ check "it has every stage of the plan, in its order" diff <(lines) <(few_run --p
 check "its README has at most ten lines besides the title" [ "$(grep -c . "$flow/README.md")" -le 11 ]
 cp "$flow/Snakefile" "$tap_folder/Snakefile"
 check "the same workflow may be written again" few_run --workflow "$flow"
-check "that of another config is refused" says 'Snakefile: is there already and says something else' few_run --workflow "$flow" --set protocol.seeds=1
+check "the workflow of another config is refused" says 'Snakefile: is there already and says something else' few_run --workflow "$flow" --set protocol.seeds=1
 check "and nothing is overwritten" cmp "$flow/Snakefile" "$tap_folder/Snakefile"
 check "as JSON it tells the number of stages" test '6' = "$(few_run --workflow "$tap_folder/json" --json | sed -n 's/.*"stages": //p')"
 
-# Stage by stage in separate folders, as machines without a common file system do it.
+# Each stage is done in a folder of its own, as on machines without a common file system.
 plan=$(sed -nE 's/^PLAN = "(.*)"/\1/p' "$flow/Snakefile")
 apart() {
     local digest need
@@ -38,7 +38,7 @@ apart() {
     mkdir "$tap_folder/apart" && mv "$tap_folder/store" "$tap_folder/apart/stages" && few_run --out "$tap_folder/apart" --collect "$plan" &&
         cmp "$tap_folder/apart/manifest.json" "$out/manifest.json"
 }
-check "each stage by a worker that has its inputs alone, then collected: the same manifest" apart
+check "workers that have only a stage's inputs do all stages; collected, they make the same manifest" apart
 check "no lock stays behind" nothing <(find "$out" "$tap_folder/apart" -name '*.lock')
 
 stage=$(few_stage $unlearning)
@@ -47,15 +47,15 @@ twice() {
     few_run --out "$tap_folder/twice" --stage "$stage" & first=$!
     few_run --out "$tap_folder/twice" --stage "$stage" && wait $first && diff -r "$tap_folder/twice/stages/$stage" "$out/stages/$stage"
 }
-check "a stage that two processes write at once is that of one" twice
+check "two processes that do a stage at once write what one writes" twice
 both() {
     local first
     few_run --out "$tap_folder/both" & first=$!
     few_run --out "$tap_folder/both" && wait $first && cmp "$tap_folder/both/manifest.json" "$out/manifest.json"
 }
-check "two runs at once into one folder share the stages, and leave the manifest of one" both
+check "two runs at once in one folder share the stages, and write the manifest that one writes" both
 
-# A job that is killed after it began its log, while another process waits for its lock.
+# A job is killed after it began its log, while another process waits for its lock.
 killed() {
     "$PULSE" run fixtures/configs/smoke.ini "${few[@]}" --quiet --out "$tap_folder/killed" --set train.save_every=1 --stage "$stage" &
     local job=$! next ended
@@ -66,7 +66,7 @@ killed() {
     ended=$?
     wait $next && [ $ended = 137 ] && diff -r "$tap_folder/killed/stages/$stage" "$out/stages/$stage"
 }
-check "a job that is killed gives its lock back: the next one goes on, and makes the same" killed
+check "a job that is killed loses its lock: the next one goes on, and writes the same files" killed
 
 # Bad inputs: nothing is overwritten.
 kept() {
@@ -78,19 +78,19 @@ answers=$(few_stage answers/$unlearning)
 check "a stage whose input is missing is refused" says "needs the stage $unlearning first" few_run --out "$tap_folder/empty" --stage "$answers"
 rm -r "$out/stages/$answers"
 echo x >> "$out/stages/$stage/log.jsonl"
-check "one whose input is damaged is refused" kept "$out" 'log.jsonl: it is not the file that its stage made' few_run --out "$out" --stage "$answers"
-check "a finished stage that was damaged is not done again over it" kept "$out" 'log.jsonl: it is not the file that its stage made' few_run --out "$out" --stage "$stage"
+check "a stage whose input is damaged is refused" kept "$out" 'log.jsonl: it is not the file that its stage made' few_run --out "$out" --stage "$answers"
+check "a damaged finished stage is refused, not done again" kept "$out" 'log.jsonl: it is not the file that its stage made' few_run --out "$out" --stage "$stage"
 cp "$tap_folder/apart/stages/$stage/log.jsonl" "$out/stages/$stage/log.jsonl"
 mkdir "$out/stages/$answers"
 echo notes > "$out/stages/$answers/notes.txt"
 check "a foreign file in the folder of a stage is refused" kept "$out" 'notes.txt: is not a file of the stage answers/' few_run --out "$out" --stage "$answers"
 by_run() { ends 2 few_run --out "$out" 2>&1 | grep -F 'notes.txt: is not a file of the stage answers/'; }
-check "by a whole run as well" by_run
+check "a whole run refuses it too" by_run
 rm "$out/stages/$answers/notes.txt"
 mkdir "$out/stages/$stage/round-1-step-2/mine"
-check "and a foreign folder in a folder of its input" says 'mine: is not a file of' few_run --out "$out" --stage "$answers"
+check "a foreign folder in a folder of its input is refused" says 'mine: is not a file of' few_run --out "$out" --stage "$answers"
 rmdir "$out/stages/$stage/round-1-step-2/mine"
 check "a stage of another config or program is refused" says 'a workflow holds for one config' few_run --out "$out" --set steps.finetuned=3 --stage "$answers"
-check "and so is a plan of another one" kept "$out" 'expected the config and the version of the program' few_run --out "$out" --set protocol.seeds=1 --collect "$plan"
+check "a plan of another config is refused" kept "$out" 'expected the config and the version of the program' few_run --out "$out" --set protocol.seeds=1 --collect "$plan"
 check "collecting needs every stage" kept "$out" "needs the stage answers/$unlearning first" few_run --out "$out" --collect "$plan"
 finish

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref trace: every node of a tiny step recomputed by a stranger; the digest; roles of samples; sentences.
+# pulse-ref trace: the roles of samples, what the trace records, refusals; a Python program recomputes every node.
 . tests/support/tap.sh
 model=fixtures/vectors/v1/models/tiny-llava-b out=$tap_folder/trace
 python=
@@ -17,21 +17,21 @@ says() {
 
 check "roles are read from the samples' groups" says "npo_gd: 2 forget, 2 retain," --method npo_gd
 check "idk reads no forget answer" says "idk: 2 retain, 2 refusal," --method idk
-check "the first step of a phased method reads what it forgets alone" says "grad_diff: 2 forget, " --method grad_diff --set unlearn.schedule=phased
-check "refusals are made where the file has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
+check "the first step of a phased method reads only the forget samples" says "grad_diff: 2 forget, " --method grad_diff --set unlearn.schedule=phased
+check "refusals are made if the file has none" says "dpo: 2 forget, 2 retain, 2 refusal," --method dpo
 writes() {
     trace "${@:2}" > /dev/null && grep -qF -- "$1" "$out/trace.json"
 }
-check "a trace says the method's own values" writes '"unlearn.beta = 4.5"' --method simnpo
-check "a trace says which tokens are supervised" writes '"data.mask = all_text"' --method ga --set data.mask=all_text
-check "a trace names the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
+check "a trace has the method's own values" writes '"unlearn.beta = 4.5"' --method simnpo
+check "a trace has the mask of supervised tokens" writes '"data.mask = all_text"' --method ga --set data.mask=all_text
+check "a trace names only the samples that its step reads" bash -c '! grep -q "\"retain\"" "$0"' "$out/trace.json"
 check "a method without steps is refused" says "manu has no optimiser step" --method manu
 check "accumulation is refused" says "expected 1: a trace is of one whole step" --method ga --set train.accumulate=2
-check "checkpointing is refused" says "expected none: a trace holds what is forgotten then" --method ga --set train.checkpointing=layer
-check "the same step has the same bytes on any threads" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&
+check "gradient checkpointing is refused" says "expected none: a trace holds what is forgotten then" --method ga --set train.checkpointing=layer
+check "a step gives the same bytes with one thread and with three" bash -c '"$0" trace --threads 1 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'1 > /dev/null &&
     "$0" trace --threads 3 --model '$model' --batch '$model/batch.jsonl' --method ga --out '"$out"'3 > /dev/null && cmp '"$out"'1/trace.safetensors '"$out"'3/trace.safetensors && cmp '"$out"'1/trace.json '"$out"'3/trace.json' "$PULSE"
 if [ -n "$python" ]; then
-    check "a stranger recomputes the nodes of a step at 0 ULP" "$python" tests/python/recompute_trace.py fixtures/vectors/v1/step/grad_diff.sgd.a linear matmul attention_softmax attention_scores attention_mix gelu quick_gelu silu \
+    check "a Python program recomputes the nodes of a step at 0 ulp" "$python" tests/python/recompute_trace.py fixtures/vectors/v1/step/grad_diff.sgd.a linear matmul attention_softmax attention_scores attention_mix gelu quick_gelu silu \
         layernorm rmsnorm rope softmax nll log_softmax logit_grad_label segment_sum mean axpy scale ratio concat_rows gather_rows patches mul_rows affine_rows momentum square_norm clip_factor scale_by
     # An adapter of the mini model, and a step of another one beside it.
     mini=fixtures/vectors/v1/models/tiny-llava-mini one=$tap_folder/one
@@ -44,6 +44,6 @@ if [ -n "$python" ]; then
     check "the optimiser takes no step of the frozen one" eval '! grep -F "\"phase\": \"optimiser\"" "$out/trace.json" | grep -qF "q_proj.lora_A.weight"'
     check "a stranger recomputes every node of it at 0 ULP" "$python" tests/python/recompute_trace.py "$out"
 else
-    skip "a stranger recomputes the nodes of a step" "python3 with numpy and mpmath is not installed"
+    skip "a Python program recomputes the nodes of a step at 0 ulp" "python3 with numpy and mpmath is not installed"
 fi
 finish

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# pulse-ref record and verify as a user meets them: exit codes, and what is named.
+# pulse-ref verify as a user meets it: exit codes, and which files and cases it names.
 . tests/support/tap.sh
 suite=fixtures/vectors/v1 copy=$tap_folder/copy
 cp -r $suite "$copy"
 
-# says CODE PART -- OPERANDS: verify ends with that code and says that.
+# says CODE PART -- OPERANDS: verify ends with CODE and prints PART.
 says() {
     local code=$1 part=$2 text status
     shift 3
@@ -13,7 +13,7 @@ says() {
     status=$?
     [ $status = "$code" ] && grep -qF -- "$part" <<< "$text" || { echo "status $status: $(head -c 600 <<< "$text")"; false; }
 }
-# flip FILE: the last bit of the last byte.
+# flip FILE: flips the last bit of the last byte.
 flip() {
     local last
     last=$(tail -c 1 "$1" | od -An -tu1)
@@ -21,7 +21,7 @@ flip() {
     printf "\\x$(printf %x $((last ^ 1)))" >> "$1"
 }
 
-check "recorded answers are what this program makes" says 0 "BITEXACT: " -- $suite
+check "this program makes the recorded answers again" says 0 "BITEXACT: " -- $suite
 flip "$copy/mask/plain.answer/out.safetensors"
 truncate -s -1 "$copy/seq/pulse-npo.original/out.safetensors"
 rm "$copy/tok/first/tokenizer.json"
@@ -30,22 +30,22 @@ touch "$copy/reject/png/y_new.png"
 status=$?
 named() { [ $status = 2 ] && grep -qF -- "$1" "$tap_folder/damage" || { cat "$tap_folder/damage"; false; }; }
 check "a flipped bit is named" named "DAMAGED    mask/plain.answer/out.safetensors: SHA-256"
-check "and so is a truncated file" named "DAMAGED    seq/pulse-npo.original/out.safetensors"
-check "and one that is missing" named "MISSING    tok/first/tokenizer.json"
-check "and one too many" named "EXTRA      reject/png/y_new.png"
-check "answers are not judged by damaged ones" says 2 "expected whole reference answers" -- "$copy" "$copy"
+check "a truncated file is named" named "DAMAGED    seq/pulse-npo.original/out.safetensors"
+check "a missing file is named" named "MISSING    tok/first/tokenizer.json"
+check "an additional file is named" named "EXTRA      reject/png/y_new.png"
+check "damaged reference answers judge nothing" says 2 "expected whole reference answers" -- "$copy" "$copy"
 
 mkdir -p "$tap_folder/got/mask/plain.answer"
 cp $suite/mask/plain.answer/out.safetensors "$tap_folder/got/mask/plain.answer/"
-check "what another implementation leaves out is missing" says 2 "MISSING    prep/crop.wide/out.safetensors" -- $suite "$tap_folder/got"
-check "what it gives is judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
-check "those cases alone are judged that are asked for" says 0 "BITEXACT: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer
-check "and all of them" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
-check "nothing of what may be left out is no answer either" says 2 "holds no answer of the selected cases" -- $suite "$tap_folder/got" --only step/
-check "cases that are not there cannot be asked for" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
-check "another --only is judged all the same" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
-check "nor some of our own answers" says 2 "expected a file GOT after" -- $suite --only mask/
-check "nothing is no answer" says 2 "not there" -- $suite "$tap_folder/none"
+check "answers that another implementation leaves out are reported as missing" says 2 "MISSING    prep/crop.wide/out.safetensors" -- $suite "$tap_folder/got"
+check "the answers that it gives are judged" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got"
+check "--only selects the cases that are judged" says 0 "BITEXACT: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer
+check "every selected case must be answered" says 2 "MISSING    mask/" -- $suite "$tap_folder/got" --only mask/plain.answer --only mask/
+check "no answer at all is an error, even for optional cases" says 2 "holds no answer of the selected cases" -- $suite "$tap_folder/got" --only step/
+check "--only with an unknown case is an error" says 2 "no case begins with nope" -- $suite "$tap_folder/got" --only nope
+check "a second --only is judged nevertheless" says 2 "UNKNOWN: 5 bitexact" -- $suite "$tap_folder/got" --only mask/plain.answer --only nope
+check "--only is refused for our own answers" says 2 "expected a file GOT after" -- $suite --only mask/
+check "a folder that is not there is refused" says 2 "not there" -- $suite "$tap_folder/none"
 sed -i '0,/"spec": "1"/s//"spec": "0"/' "$copy/manifest.json"
 check "another spec is refused" says 2 "recorded under spec 0" -- "$copy"
 finish

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in fixtures/vectors/v1: as its schemas say, small, and consistent with itself. */
+/* The files of fixtures/vectors/v1 fit their schemas, are small, and agree with each other. */
 #include "model/folder/folder.h"
 #include "tests/ref/vectors/vectors_stand.h"
 
@@ -32,7 +32,7 @@ static void manifest_and_cases_are_as_their_schemas_say(void **state)
     assert_true(k > 60);
 }
 
-/* The schema lets a case pass as it is, and not after the change: a value at a key, or the key gone (NULL). */
+/* The schema accepts a case as it is, and refuses it after one change: a key has another value or is removed (NULL). */
 static void schemas_refuse_what_is_wrong(void **state)
 {
     (void)state;
@@ -78,7 +78,8 @@ static void schemas_refuse_what_is_wrong(void **state)
 
 /* --- Digests --- */
 
-/* "name\0dtype\0shape\0" and the values little-endian, as schema/parts.json says, without hash_tensor. */
+/* The digest of "name\0dtype\0shape\0" and the little-endian values, as schema/parts.json defines it. This is a second
+ * implementation, which does not use hash_tensor. */
 static Digest content(const char *name, const Tensor *t)
 {
     char shape[64];
@@ -138,7 +139,7 @@ static void the_suite_is_small(void **state)
     assert_true(all < SUITE_BYTES_MAX);
 }
 
-/* --- Masks against each other, runs against each other, readers --- */
+/* --- Masks, runs, steps, weights and readers --- */
 
 static void masks_grow_from_answer_to_all(void **state)
 {
@@ -171,7 +172,7 @@ static const char *trained(const json_t *c, size_t step)
     return text_of(json_array_get(json_object_get(c, "steps"), step), "trained");
 }
 
-/* Under `original` and `round_start` a first round is the same; from the second on they go apart. */
+/* With the references `original` and `round_start`, the first round is the same, and all later rounds differ. */
 static void runs_with_two_references_part_after_the_first_round(void **state)
 {
     (void)state;
@@ -188,8 +189,8 @@ static int by_name(const void *x, const void *y)
     return strcmp(((const Entry *)x)->name, ((const Entry *)y)->name);
 }
 
-/* The same samples and settings as one step (ref/trace/step.h), which has no rounds: they have the same loss, and the
- * same tensors after it. */
+/* The first step of a run, and a single step of ref/trace/step.h with the same samples and settings, have the same loss
+ * and the same tensors after the step. */
 static void the_first_step_of_a_run_is_the_step_that_trace_makes(void **state)
 {
     (void)state;
@@ -266,8 +267,8 @@ static void steps_have_the_recorded_bits_on_one_two_and_three_threads(void **sta
     team_set_size(before);
 }
 
-/* What a method does to weights does not depend on how the answer was recorded: each set of numbers is worked out by hand. */
-static void weights_worked_by_hand_are_the_recorded_ones(void **state)
+/* The expected numbers of this test were computed by hand, not by the program. */
+static void weights_computed_by_hand_are_the_recorded_ones(void **state)
 {
     (void)state;
     const float U = 0x1p30f;
@@ -286,12 +287,12 @@ static void weights_worked_by_hand_are_the_recorded_ones(void **state)
         assert_int_equal(shape_size(y->shape), hand[k].n);
         for (size_t i = 0; i < hand[k].n; i++)
             if (y->dtype == I32 ? y->i32[i] != hand[k].ids[i] : y->f32[i] != hand[k].x[i])
-                fail_msg("%s: %s[%zu] is not what the hand says", hand[k].id, hand[k].name, i);
+                fail_msg("%s: %s[%zu] is not the number computed by hand", hand[k].id, hand[k].name, i);
         store_close(&out);
     }
     Store out = case_store("weights/cmju.forget", "out");
     const float *g = tensor_of(&out, "gradient")->f32;
-    // text: 5/4 of its gradient; pictures: 7/8 of twice theirs; shared: twice; frozen: nothing
+    // factors of the gradient: text rows 5/4, picture rows 7/8 * 2, shared rows 2, frozen rows 0
     const float rows[4][4] = { { 2.5f, 0, 0, 0 }, { 0, 1.75f, 0, -1.75f }, { 8, -8, 0, 8 }, { 0, 0, 0, 0 } };
     static const size_t at[4] = { 0, 1, 2, 5 };
     for (size_t k = 0; k < 4; k++)
@@ -336,7 +337,7 @@ int main(void)
         vectors_test(runs_with_two_references_part_after_the_first_round),
         vectors_test(the_first_step_of_a_run_is_the_step_that_trace_makes),
         vectors_test(steps_have_the_recorded_bits_on_one_two_and_three_threads),
-        vectors_test(weights_worked_by_hand_are_the_recorded_ones),
+        vectors_test(weights_computed_by_hand_are_the_recorded_ones),
         vectors_test(every_reader_refuses_and_accepts_as_stated),
     };
     return cmocka_run_group_tests_name("vectors", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The suite in fixtures/vectors/v1 against other programs on the same inputs: pictures against Pillow, ids against Hugging Face. */
+/* The suite in fixtures/vectors/v1 against other programs: pictures against Pillow, token ids against Hugging Face. */
 #include "tests/ref/vectors/vectors_stand.h"
 
 #include "ref/vectors/case_tok.h"
@@ -35,7 +35,7 @@ static void pictures_are_those_of_pillow(void **state)
     assert_int_equal(count, cases);
 }
 
-/* The lines of fixtures/tokenizers/cases.jsonl about a tokenizer, which the caller releases with the list. */
+/* The lines of fixtures/tokenizers/cases.jsonl about this tokenizer. The caller releases the list. */
 static json_t *hugging_face(const char *tokenizer)
 {
     size_t n;
@@ -98,7 +98,7 @@ static void tokenizers_are_the_recorded_ones_and_ids_those_of_hugging_face(void 
     }
 }
 
-/* The prompt of the first turn, its picture as one token again, against Hugging Face's ids of the text written out. */
+/* The ids of the first turn's prompt are those of Hugging Face, if all tokens of its picture count as one token. */
 static void prompts_have_the_ids_of_hugging_face(void **state)
 {
     (void)state;

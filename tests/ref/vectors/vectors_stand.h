@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the recorded vectors start with: the manifest, opened anew for each test, and the files of a case.
- * Only the one file of a test program may include this. Nothing here returns NULL: what is missing fails the test. */
+/* Shared by the tests of the recorded vectors: the manifest, opened anew for each test, and the files of a case.
+ * It defines variables, so only one file of a program may include it. A file or key that is missing fails the test. */
 #ifndef PULSE_TESTS_REF_VECTORS_VECTORS_STAND_H
 #define PULSE_TESTS_REF_VECTORS_VECTORS_STAND_H
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts on whole steps: nonsense is OUTSIDE at every precision, and where nothing was judged the verdict is
- * undecided. */
+/* Verdicts on whole steps: nonsense is OUTSIDE at every precision; if nothing was judged, the verdict is UNKNOWN. */
 #include "tests/support/answers.h"
 
 #include "ref/trace/noise_trace.h"
 
 static const char step[] = "step/npo.adamw.b";
 
-/* What verify finds at the precision in the ends of the step as they now stand in `right`, and in nothing else. */
+/* Judges at precision p the step's end tensors (loss, gradients, updated weights), with their values in `right`. */
 static void judge_step(Precision p, bool partial)
 {
     static Entry ends[MOST];
@@ -25,7 +24,7 @@ static void judge_step(Precision p, bool partial)
     unlink(got);
 }
 
-/* Fills the ends of the step whose names begin so. */
+/* Fills the step's end tensors whose names begin with `start`. */
 static void fill(const char *start, float with)
 {
     const char *whole = arena_format(&arena, "%s/%s", step, start);
@@ -71,7 +70,7 @@ static void one_nan_is_outside(void **state)
     assert_string_equal(findings_verdict(&found), "OUTSIDE");
 }
 
-/* Another learning rate of 0, or no optimiser. */
+/* The weights stay as they were, as with a learning rate of 0 or without an optimiser. */
 static void weights_that_stay_are_outside_at_every_precision(void **state)
 {
     (void)state;
@@ -89,7 +88,7 @@ static void weights_that_stay_are_outside_at_every_precision(void **state)
     store_close(&trace);
 }
 
-/* Where one gradient is there, all are expected: else the wrong one could be left out. */
+/* If one gradient is given, all are expected; otherwise a wrong gradient could simply be left out. */
 static void a_gradient_that_is_left_out_is_missed(void **state)
 {
     (void)state;
@@ -104,7 +103,7 @@ static void a_gradient_that_is_left_out_is_missed(void **state)
     assert_string_equal(findings_verdict(&found), "BITEXACT");
 }
 
-static void nothing_is_no_verdict(void **state)
+static void without_answers_the_verdict_is_unknown(void **state)
 {
     (void)state;
     Findings f = { .lines = json_array() };
@@ -114,7 +113,7 @@ static void nothing_is_no_verdict(void **state)
     json_decref(f.lines);
 }
 
-/* What hooks record of a pass of one's own: right, and with a module that is a tenth off. */
+/* A module that a user's hooks recorded: first right, then off by a few rounding errors, then off by a tenth. */
 static void hooked_modules_have_verdicts(void **state)
 {
     (void)state;
@@ -144,7 +143,7 @@ static bool listed(const json_t *list, const char *name)
     return false;
 }
 
-/* Every known mistake of a step is seen at a precision, or the manifest says that it is below the noise there. */
+/* At every precision, a known mistake of a step is OUTSIDE, or the manifest lists it as below the noise there. */
 static void known_mistakes_are_seen_or_listed(void **state)
 {
     (void)state;
@@ -187,7 +186,7 @@ int main(void)
         answers_test(one_nan_is_outside),
         answers_test(weights_that_stay_are_outside_at_every_precision),
         answers_test(a_gradient_that_is_left_out_is_missed),
-        answers_test(nothing_is_no_verdict),
+        answers_test(without_answers_the_verdict_is_unknown),
         answers_test(hooked_modules_have_verdicts),
         answers_test(known_mistakes_are_seen_or_listed),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reference answers: made again to the bit; steps are judged module by module; damage is named; PyTorch is within. */
+/* The recorded answers are made again to the bit; others' answers are judged; damage is named; PyTorch is WITHIN. */
 #include "tests/support/answers.h"
 
 #include "tensor/base/file.h"
@@ -22,8 +22,8 @@ static void the_right_answers_of_others_are_bitexact(void **state)
     assert_int_equal(found.outside + found.undecided + found.within + found.noisy, 0);
 }
 
-/* The nearest floats to either side are within every bound (what is only moved has none); a quarter of the tensor's
- * size is outside. */
+/* Values moved to a neighbouring float are WITHIN (a tensor that is only copied has no bound, and stays); values that
+ * are a quarter too large are OUTSIDE. */
 static void neighbours_are_within_and_a_quarter_is_outside(void **state)
 {
     (void)state;
@@ -76,7 +76,7 @@ static void missing_extra_misshapen_and_nan_are_named(void **state)
         right[at[k]].name = arena_format(&arena, "%s.other", one_of_each[k]);
     }
     judge();
-    for (size_t k = 0; k < KINDS; k++)                                 // what a step holds is free
+    for (size_t k = 0; k < KINDS; k++)                                 // tensors of a step may be left out
         assert_true(has_finding(right[at[k]].name, "EXTRA", "") && (has_finding(one_of_each[k], "MISSING", "")
                 || strncmp(one_of_each[k], "step/", 5) == 0));
     assert_int_equal(found.undecided, 2 * KINDS - 1);
@@ -117,7 +117,7 @@ static void spoil(const char *name)
         right[i].tensor.f32[k] *= 1.25f;
 }
 
-/* Backward, the module nearest to the loss is the first; forward comes before it, the update after. */
+/* In the order of computation: forward, then backward (beginning at the module nearest to the loss), then update. */
 static void the_first_module_that_differs_is_named(void **state)
 {
     (void)state;
@@ -139,7 +139,7 @@ static void the_first_module_that_differs_is_named(void **state)
     assert_int_equal(found.outside, 5);
 }
 
-/* Copies of files of each kind in a suite of their own: whole, with a bit flipped, cut short, with a key renamed. */
+/* A suite with copies of files of each kind: unchanged, with a bit flipped, cut short, or with a key renamed. */
 static void damaged_files_are_named(void **state)
 {
     (void)state;
@@ -181,8 +181,8 @@ static void damaged_files_are_named(void **state)
     }
 }
 
-/* What PyTorch really answered (fixtures/pytorch): nothing is wrong, and it needs more than a hundredth of a bound in
- * each kind of case. */
+/* PyTorch's recorded answers (fixtures/pytorch): none is OUTSIDE. In each kind of case the largest error is more than a
+ * hundredth of its bound, so the bounds are not too wide. */
 static void pytorch_is_within_and_uses_the_bounds(void **state)
 {
     (void)state;
@@ -210,7 +210,7 @@ static void pytorch_is_within_and_uses_the_bounds(void **state)
             fail_msg("%s uses %g of a bound at most", kinds[i], used[i]);
 }
 
-/* Requests one after another by transformers and torch.optim: only cmju has no twin there. */
+/* Sequential requests computed with transformers and torch.optim, for every method but cmju, which they do not have. */
 static void pytorch_is_within_over_all_requests(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Every kind of case under every damage: a flipped bit, two values exchanged, a truncated file, a renamed key, a NaN.
- * Ours and others' answers; always seen, named, and never a success. */
+/* Each kind of case is damaged in each way: a flipped bit, two values exchanged, a truncated file, a renamed key or a
+ * NaN, in our answers and in those of others. verify must name the damage and must not succeed. */
 #include "tests/support/stand.h"
 
 #include <stdio.h>
@@ -57,7 +57,7 @@ static char *answers_path(const char *id)
     return arena_format(&arena, "%s/%s", id, suite_kind(id)->answers);
 }
 
-/* A manifest of that one file; with `others` also of a step's two others, which say what its modules are. */
+/* A manifest of this file alone; with `others` also of the two files that describe a step's modules. */
 static json_t *manifest_of(const char *path, bool others)
 {
     json_t *files = json_object_get(manifest, "files"), *kept = json_array();
@@ -74,7 +74,7 @@ static json_t *manifest_of(const char *path, bool others)
     return json_pack("{s:s, s:o}", "spec", "1", "files", kept);
 }
 
-/* Values that differ, farthest apart. */
+/* Exchanges the first value with the last one that differs from it. */
 static void exchange(Tensor t)
 {
     const size_t size = dtype_size(t.dtype), n = shape_size(t.shape);
@@ -106,8 +106,7 @@ static void hurt(Entry *x, Damage d)
         t->shape = shape_of(2, (size_t)1, shape_size(t->shape));
 }
 
-/* The answers of the case, one of them damaged, as another implementation would give them: in a folder, or in one
- * file. */
+/* Writes the answers of the case as another implementation would, one of them damaged: in a folder or in one file. */
 static const char *give(const char *id, const char *answer, Damage d, bool one_file)
 {
     Store s;
@@ -152,7 +151,7 @@ static bool named(const Findings *f, const char *verdict, const char *part)
     return false;
 }
 
-/* What must be said of a damaged answer. */
+/* Whether the findings say what they must about a damaged answer. */
 static bool seen(const Findings *f, const char *id, const char *answer, Damage d)
 {
     const SuiteKind *kind = suite_kind(id);
@@ -188,7 +187,7 @@ static void damage_to_others_answers_is_seen_in_every_kind(void **state)
                 if (fits) {
                     const char *got = give(id, answer, d, one_file);
                     bool judged = verify_got(&f, suite, got, &everything, one, &arena, &error);
-                    if (one_file && d == TRUNCATED) {            // nothing of it can be read
+                    if (one_file && d == TRUNCATED) {            // the file cannot be read at all
                         assert_false(judged);
                         expect_sentence(&error, "got.safetensors");
                     } else if (!judged || !seen(&f, id, answer, d)) {
@@ -201,7 +200,7 @@ static void damage_to_others_answers_is_seen_in_every_kind(void **state)
             }
 }
 
-/* Our own recorded files: of each kind one is damaged; each is named. */
+/* In a copy of our recorded files, one of each kind is damaged: each of them is named. */
 static void damage_to_recorded_answers_is_seen_in_every_kind(void **state)
 {
     (void)state;
@@ -244,8 +243,8 @@ static void damage_to_recorded_answers_is_seen_in_every_kind(void **state)
     }
 }
 
-/* Left-out cases: what must be there is missing by name; steps, runs and reject/ may be left out. */
-static void what_is_left_out_is_named_where_it_must_be_there(void **state)
+/* Cases that are left out are named as MISSING, except steps, runs and reject/, which are optional. */
+static void required_cases_that_are_left_out_are_named(void **state)
 {
     (void)state;
     Findings f = { .lines = json_array(), .json = true };
@@ -268,7 +267,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(damage_to_others_answers_is_seen_in_every_kind), TEST(damage_to_recorded_answers_is_seen_in_every_kind),
-        TEST(what_is_left_out_is_named_where_it_must_be_there),
+        TEST(required_cases_that_are_left_out_are_named),
     };
     return cmocka_run_group_tests_name("verify_kinds", tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Known mistakes: each is outside, and recognised by its name; what is right, or only near a mistake, is not; all are
- * recorded and listed. */
+/* Known mistakes: verify finds each of them OUTSIDE and names it. A right value, or one that is only near a mistake,
+ * does not get its name. All mistakes are recorded and listed. */
 #include "tests/support/answers.h"
 
 #include "tests/support/wrong/wrong.h"
 
-/* "<case>@<flag>/<tensor>" in its parts. */
+/* The parts of a name "<case>@<flag>/<tensor>". */
 typedef struct { const char *id, *flag, *name; } Mistake;
 
 static Mistake parts(const char *full)
@@ -15,7 +15,7 @@ static Mistake parts(const char *full)
             slash + 1 };
 }
 
-/* How many flags of its case come before its own. */
+/* For each entry of `wrong`, the number of flags of the same case that come before its own flag. */
 static size_t *turns_of(const Entry *wrong, size_t count)
 {
     size_t *turn = arena_zalloc(&arena, (count + 1) * sizeof *turn);
@@ -40,10 +40,10 @@ static void expect_recognised(const Entry *wrong, const Entry *kept)
     if (!has_finding(where, same_shape ? "OUTSIDE" : "MIS-SHAPED", says))
         fail_msg("%s is not recognised", wrong->name);
     if (strncmp(m.id, "step/", 5) == 0 && strchr(m.name, '@') && !has_finding(m.id, "MODULES", says))
-        fail_msg("%s does not sum up to %s", m.id, m.flag);
+        fail_msg("the line MODULES of %s does not name %s", m.id, m.flag);
 }
 
-/* All cases at once, each with its first mistake, then with its second, … */
+/* In turn n, every case has its n-th mistake. */
 static void every_known_mistake_is_outside_and_recognised(void **state)
 {
     (void)state;
@@ -69,8 +69,8 @@ static void every_known_mistake_is_outside_and_recognised(void **state)
     }
 }
 
-/* Three quarters of the way to the mistake, or a NaN in it, is outside without its name; off the right value by what
- * fp32 makes of a step is within. */
+/* Round 0: values off by fp32 rounding errors are WITHIN. Round 1: values three quarters of the way to a mistake,
+ * some with a NaN, are OUTSIDE, but do not get the name of the mistake. */
 static void what_is_only_near_a_mistake_is_not_named(void **state)
 {
     (void)state;
@@ -78,7 +78,7 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
     size_t near = 0;
     assert_true(store_open(&wrong, "fixtures/vectors/v1/wrong.safetensors", &arena, &error));
     for (int round = 0; round < 2; round++) {
-        for (size_t k = 0; k < right_count; k++) {                     // the steps' own, end to end
+        for (size_t k = 0; k < right_count; k++) {                     // the end tensors of steps
             right[k].tensor = copy(right[k].tensor);
             for (size_t i = 0; !bound[k] && strncmp(right[k].name, "step/", 5) == 0
                 && i < shape_size(right[k].tensor.shape); i++)
@@ -106,8 +106,8 @@ static void what_is_only_near_a_mistake_is_not_named(void **state)
     store_close(&wrong);
 }
 
-/* A mistake that makes values larger makes their noise larger. Without clipping, a second moment is 2000 times as large
- * as it should be, and so is what another fp32 arithmetic is off: it is recognised nevertheless. */
+/* A mistake that makes values larger also makes their rounding errors larger. Without clipping, a second moment and the
+ * rounding errors in it are 2000 times too large: the mistake is recognised nevertheless. */
 static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
 {
     (void)state;
@@ -143,7 +143,7 @@ static void a_mistake_with_noise_of_its_own_size_is_named(void **state)
     store_close(&wrong);
 }
 
-/* wrong.safetensors is what the mistakes make today, and each case.json lists its own by flag and digest. */
+/* The mistakes, made again, are those in wrong.safetensors; each case.json lists its mistakes by flag and digest. */
 static void recorded_mistakes_are_made_again_and_listed(void **state)
 {
     (void)state;
@@ -190,8 +190,8 @@ static void check_flags(const json_t *one, const Store *wrong)
     }
 }
 
-/* fixtures/pytorch/planted.safetensors has what PyTorch and NumPy answer with each mistake planted: each answer that the mistake moves is
- * outside, by the mistake's name. */
+/* fixtures/pytorch/planted.safetensors has the answers of PyTorch and NumPy with each mistake planted in them. Every
+ * answer that the mistake changes is OUTSIDE, and the mistake is named. */
 static void every_mistake_that_pytorch_makes_is_named(void **state)
 {
     (void)state;
@@ -227,7 +227,7 @@ static void every_mistake_that_pytorch_makes_is_named(void **state)
     store_close(&wrong);
 }
 
-/* Every mistake of these cases, and of all cases of weights/, is among those that are planted. */
+/* Every mistake of the cases below, and of all cases of weights/, is among the planted ones. */
 static void no_mistake_of_the_newer_methods_is_left_unplanted(void **state)
 {
     (void)state;
@@ -264,8 +264,7 @@ static void every_flag_has_its_value(void **state)
     store_close(&wrong);
 }
 
-/* PyTorch's answers with a mistake planted, in the place of the right ones: each of them is outside, by the mistake's
- * name. */
+/* The right answers are replaced by PyTorch's with a planted mistake: each is OUTSIDE, and the mistake is named. */
 static void pytorch_with_a_planted_mistake_is_named(void **state)
 {
     (void)state;
